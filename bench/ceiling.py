@@ -1,0 +1,120 @@
+"""What this machine can do at best: HTTP replies that nothing was done for, and rows that nothing was asked
+about.
+"""
+
+import asyncio
+import random
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import apsw
+import uvicorn
+
+from bench.cores import SERVER, pin
+
+App = Callable[[Any, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
+
+EVENTS_PER_TRANSACTION = 100
+ROWS_PER_EVENT = 10
+ROWS_PER_STATEMENT = 500
+"""Measured: more rows in one INSERT gain nothing."""
+USERS = 10_000
+BODY_BYTES = 700
+CHECKPOINT_PAGES = 16_000
+CACHE_KIB = 256 * 1024
+"""As much page cache as the product gives its writing connection."""
+
+
+def empty_app(page: bytes, receipt: bytes) -> App:
+    """An ASGI application that answers every GET with the page, every POST with 201 and the receipt."""
+    headers = {len(body): [(b"content-length", b"%d" % len(body))] for body in (page, receipt)}
+
+    async def app(
+        scope: Any, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
+    ) -> None:
+        post = scope["method"] == "POST"
+        while post and (await receive()).get("more_body"):
+            pass
+        status, body = (201, receipt) if post else (200, page)
+        await send({"type": "http.response.start", "status": status, "headers": headers[len(body)]})
+        await send({"type": "http.response.body", "body": body})
+
+    return app
+
+
+@contextmanager
+def empty_server(page: bytes, receipt: bytes = b'{"event_id":"","position":1}') -> Iterator[int]:
+    """The empty application under uvicorn as the product runs it, on a core of its own; gives its port on
+    loopback.
+    """
+    context = get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_serve, args=(there, page, receipt))
+    process.start()
+    there.close()
+    try:
+        yield here.recv()
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _serve(parent: Connection, page: bytes, receipt: bytes) -> None:
+    pin(SERVER)
+    listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
+    config = uvicorn.Config(
+        empty_app(page, receipt),
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        log_level="warning",
+        lifespan="off",
+    )
+    parent.send(listener.getsockname()[1])
+    server = uvicorn.Server(config)
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(server.serve(sockets=[listener]))
+
+
+def raw_inserts(file: Path, events: int) -> float:
+    """Events per second that SQLite takes durably, each with ROWS_PER_EVENT rows of one clustered table.
+
+    Transactions of EVENTS_PER_TRANSACTION events, synchronous=FULL, multi-row VALUES, rows sorted by key; the
+    making of the rows is not timed. The file begins empty, and the rate falls as the table grows: compare it
+    with a product that took as many ``events``.
+    """
+    connection = apsw.Connection(str(file))
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "full")
+    connection.pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+    connection.pragma("cache_size", -CACHE_KIB)
+    connection.execute("CREATE TABLE event (key INTEGER PRIMARY KEY, body BLOB)")
+    connection.execute(
+        "CREATE TABLE feed (user INTEGER, key INTEGER, flags INTEGER, PRIMARY KEY (user, key)) WITHOUT ROWID"
+    )
+    body = random.Random(1).randbytes(BODY_BYTES)
+    users = random.Random(2)
+    busy = 0.0
+    for first in range(0, events, EVENTS_PER_TRANSACTION):
+        keys = range(first, first + EVENTS_PER_TRANSACTION)
+        rows = sorted((user, key, 1) for key in keys for user in users.sample(range(USERS), ROWS_PER_EVENT))
+        began = perf_counter()
+        with connection:
+            _insert(connection, "event", [(key, body) for key in keys])
+            _insert(connection, "feed", rows)
+        busy += perf_counter() - began
+    connection.close()
+    return events / busy
+
+
+def _insert(connection: apsw.Connection, table: str, rows: list[tuple[Any, ...]]) -> None:
+    for first in range(0, len(rows), ROWS_PER_STATEMENT):
+        some = rows[first : first + ROWS_PER_STATEMENT]
+        places = ",".join(["(" + ",".join("?" * len(some[0])) + ")"] * len(some))
+        connection.execute(f"INSERT INTO {table} VALUES {places}", [value for row in some for value in row])

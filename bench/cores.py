@@ -1,0 +1,17 @@
+"""Which core does what: the server has the first, the load client the second, so that neither takes the
+other's time.
+"""
+
+import os
+
+SERVER, CLIENT = 0, 1
+"""Places among the cores that this process may use."""
+
+
+def pin(place: int) -> None:
+    """Keep this process on one core; does nothing where there is only one, or the system cannot pin."""
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) > 1:
+        os.sched_setaffinity(0, {cores[place % len(cores)]})

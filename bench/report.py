@@ -1,0 +1,109 @@
+"""The outcome of a run: rows of figures, with the machine and versions they belong to, as JSON and as a
+table.
+"""
+
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import apsw
+import msgspec
+
+LIBRARIES = ("tidings", "apsw", "datasketches", "httptools", "msgspec", "starlette", "uvicorn", "uvloop")
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure. ``gate`` is what it must reach, ``goal`` what it should, ``ceiling`` what the machine can
+    do.
+
+    ``unit`` says which way is better: a rate has a slash ("req/s") and should be high, all else should be
+    low. Latencies in milliseconds.
+    """
+
+    name: str
+    value: float
+    unit: str
+    gate: float | None = None
+    goal: float | None = None
+    ceiling: float | None = None
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+
+    @property
+    def share(self) -> float | None:
+        """The value as a share of the ceiling."""
+        return self.value / self.ceiling if self.ceiling else None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the gate, if there is one, was reached."""
+        if self.gate is None:
+            return True
+        return self.value >= self.gate if "/" in self.unit else self.value <= self.gate
+
+
+COLUMNS = ("name", "value", "unit", "gate", "goal", "ceiling", "share", "p50", "p95", "p99")
+
+
+def as_record(row: Row) -> dict[str, str | float | None]:
+    """The row as it is written: its fields and its share."""
+    return {column: getattr(row, column) for column in COLUMNS}
+
+
+def write(rows: Sequence[Row], directory: Path, command: Sequence[str]) -> Path:
+    """Write the run to a new JSON file named by its time (UTC); gives the file."""
+    now = datetime.now(UTC)
+    directory.mkdir(parents=True, exist_ok=True)
+    file = directory / f"{now:%Y%m%dT%H%M%S%f}Z.json"
+    outcome = {
+        "date": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        "command": list(command),
+        "hardware": hardware(),
+        "versions": versions(),
+        "rows": [as_record(row) for row in rows],
+    }
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(outcome), indent=2) + b"\n")
+    return file
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows as text in columns, the first line their names; a gate that was missed ends its line."""
+    lines = [list(COLUMNS)] + [[_shown(value) for value in as_record(row).values()] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
+    marks = [""] + ["" if row.passed else "  GATE MISSED" for row in rows]
+    return "\n".join(line + mark for line, mark in zip(text, marks, strict=True))
+
+
+def hardware() -> dict[str, str | int]:
+    """Processor, cores this process may use, memory in MiB."""
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {"cpu": _cpu_model(), "cores": _cores(), "memory_mib": pages >> 20, "system": platform.platform()}
+
+
+def versions() -> dict[str, str]:
+    """What was measured, and with what."""
+    python = {"python": platform.python_version(), "sqlite": apsw.sqlite_lib_version()}
+    return python | {name: version(name) for name in LIBRARIES}
+
+
+def _shown(value: str | float | None) -> str:
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else f"{value:,.3f}" if abs(value) < 100 else f"{value:,.0f}"
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def _cpu_model() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()

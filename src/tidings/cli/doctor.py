@@ -1,0 +1,212 @@
+"""``tidings doctor``: is this machine, and are these settings, fit to serve?"""
+
+import json
+import os
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
+
+import apsw
+import click
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from tidings.cli.options import settings_from, settings_options
+from tidings.cli.serve import has_keys, is_loopback
+from tidings.config import Settings
+
+MIN_PYTHON = (3, 11)
+MIN_SQLITE = (3, 51, 3)
+"""Before it, a write-ahead log that is reset while it is being read could lose a commit."""
+
+FSYNCS = 20
+FSYNC_BYTES = 4096
+SLOW_FSYNC_MS = 20.0
+"""Above this the disk, not Tidings, decides how fast single events are taken: fewer than 50 commits a
+second."""
+IDLE_FSYNC_MS = 0.01
+"""Below this nothing can have reached a disk: a memory file system, or a disk that does not wait."""
+
+SPARE_FILES = 500
+"""Open files besides streams: requests, the store and its readers, logs."""
+
+MIN_SECRET_BYTES = 32
+"""RFC 7518, section 3.2: a key of HS256 is at least as long as its hash."""
+
+SQLITE_URL = "sqlite:///"
+
+Level = Literal["ok", "warn", "fail"]
+
+
+class Check(NamedTuple):
+    """One thing looked at: how it is, and what to do about it when it is not well."""
+
+    level: Level
+    name: str
+    detail: str
+
+
+@click.command("doctor", short_help="Check this machine, these settings and this store.")
+@settings_options
+def command(config: Path | None, **flags: Any) -> None:
+    """Check this machine, these settings and this store; the exit code is 1 when anything would fail.
+
+    It takes the same flags, variables and file as "tidings serve" and changes nothing.
+
+    \b
+    Examples:
+      tidings doctor --store sqlite:////var/lib/tidings/tidings.db
+      tidings doctor --config /etc/tidings.toml
+    """
+    found = list(checks(settings_from(flags, config)))
+    for check in found:
+        click.echo(
+            f"{click.style(f'{check.level:4}', fg=_COLOURS[check.level])}  {check.name:10}  {check.detail}"
+        )
+    if any(check.level == "fail" for check in found):
+        raise click.exceptions.Exit(1)
+
+
+_COLOURS: dict[Level, str] = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+def checks(settings: Settings) -> Iterator[Check]:
+    """Everything that is looked at, in the order of cause and effect."""
+    yield python(sys.version_info[:3])
+    yield sqlite(apsw.sqlite_lib_version())
+    yield open_files(resource.getrlimit(resource.RLIMIT_NOFILE)[0], settings)
+    path = store_path(settings)
+    if path is not None:
+        yield disk(path.parent)
+        yield store(path)
+    yield access(settings)
+    yield from tokens(settings)
+
+
+def python(version: tuple[int, ...]) -> Check:
+    """The interpreter's version."""
+    enough = version >= MIN_PYTHON
+    return Check("ok" if enough else "fail", "python", ".".join(map(str, version)))
+
+
+def sqlite(version: str) -> Check:
+    """The version of SQLite that apsw was linked with."""
+    enough = tuple(map(int, version.split("."))) >= MIN_SQLITE
+    need = ".".join(map(str, MIN_SQLITE))
+    return Check(
+        "ok" if enough else "fail", "sqlite", version if enough else f"{version}; at least {need} is needed"
+    )
+
+
+def open_files(limit: int, settings: Settings) -> Check:
+    """Whether the soft limit of open files leaves room for every stream."""
+    need = settings.max_streams + SPARE_FILES
+    if limit >= need or limit == resource.RLIM_INFINITY:
+        return Check("ok", "files", f"{limit:,} may be open, {need:,} are needed at most")
+    advice = f"{limit:,} may be open, {need:,} are needed: raise it (ulimit -n) or lower max_streams"
+    return Check("warn", "files", advice)
+
+
+def store_path(settings: Settings) -> Path | None:
+    """The file of a SQLite store; None for a store that is no file."""
+    if not settings.store.startswith(SQLITE_URL):
+        return None
+    return Path(settings.store.removeprefix(SQLITE_URL)).absolute()
+
+
+def disk(folder: Path) -> Check:
+    """How long the folder's disk takes to make a page durable: the median of a few real writes."""
+    try:
+        ms = fsync_ms(folder)
+    except OSError as error:
+        return Check("fail", "disk", f"{folder} cannot be written: {error.strerror}")
+    told = f"fsync takes {ms:.2f} ms in {folder}"
+    if ms < IDLE_FSYNC_MS:
+        return Check("warn", "disk", f"{told}: too quick for a disk, so nothing there survives a power cut")
+    return Check("warn" if ms > SLOW_FSYNC_MS else "ok", "disk", told)
+
+
+def fsync_ms(folder: Path) -> float:
+    """Milliseconds to write and fsync one page, median of several. Raises OSError."""
+    took = []
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for _ in range(FSYNCS):
+            began = time.perf_counter()
+            os.pwrite(file.fileno(), bytes(FSYNC_BYTES), 0)
+            os.fsync(file.fileno())
+            took.append((time.perf_counter() - began) * 1000)
+    return statistics.median(took)
+
+
+def store(path: Path) -> Check:
+    """Whether the file opens and SQLite finds it sound. A server may be using it meanwhile."""
+    if not path.exists():
+        return Check("ok", "store", f"{path} does not exist yet")
+    connection = None
+    try:
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        found = [str(row[0]) for row in connection.execute("PRAGMA quick_check")]
+    except apsw.Error as error:
+        found = [str(error)]
+    finally:
+        if connection is not None:
+            connection.close()
+    sound = found == ["ok"]
+    return Check("ok" if sound else "fail", "store", f"{path}: {'sound' if sound else found[0]}")
+
+
+def access(settings: Settings) -> Check:
+    """Who would be let in."""
+    if settings.dev:
+        level: Level = "ok" if is_loopback(settings.host) else "fail"
+        return Check(
+            level, "access", f"dev mode on {settings.host}: no credentials, which is for loopback only"
+        )
+    if not has_keys(settings):
+        return Check("fail", "access", "neither keys nor dev mode: the server would refuse to start")
+    return Check("ok", "access", "credentials are asked for")
+
+
+def tokens(settings: Settings) -> Iterator[Check]:
+    """Whether what tokens are checked against can be used; nothing when tokens are not used."""
+    if settings.jwt_secret:
+        size = len(settings.jwt_secret.encode())
+        told = f"the secret has {size} bytes, {MIN_SECRET_BYTES} are needed"
+        yield Check("ok" if size >= MIN_SECRET_BYTES else "fail", "tokens", told)
+    if settings.jwt_public_key:
+        yield _public_key(settings.jwt_public_key)
+    if settings.jwks:
+        yield _key_set(settings.jwks)
+    used = settings.jwt_secret or settings.jwt_public_key or settings.jwks
+    if used and not (settings.jwt_issuer and settings.jwt_audience):
+        told = "jwt_issuer or jwt_audience is empty: tokens made for another application are accepted too"
+        yield Check("warn", "tokens", told)
+
+
+def _public_key(given: str) -> Check:
+    try:
+        pem = given.encode() if "-----BEGIN" in given else Path(given).read_bytes()
+        kind = type(load_pem_public_key(pem)).__name__.lstrip("_")
+    except (OSError, ValueError) as error:
+        return Check("fail", "tokens", f"jwt_public_key is of no use: {error}")
+    return Check("ok", "tokens", f"jwt_public_key: {kind}")
+
+
+def _key_set(given: str) -> Check:
+    url = urlsplit(given)
+    if url.scheme in ("http", "https"):
+        safe = url.scheme == "https" or is_loopback(url.hostname or "")
+        detail = (
+            f"jwks: {given}" if safe else f"jwks: {given} is not https, so anyone on the way can add a key"
+        )
+        return Check("ok" if safe else "warn", "tokens", detail)
+    try:
+        keys = json.loads(Path(given).read_bytes())["keys"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return Check("fail", "tokens", f"jwks is of no use: {error!r}")
+    return Check("ok" if keys else "fail", "tokens", f"jwks: {len(keys)} keys")

@@ -1,0 +1,54 @@
+"""A server of one's own for one command: what goes into a file passes the same checks as over HTTP."""
+
+import os
+import re
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from tidings.cli.client import Client
+
+STOP_S = 60
+"""Longer than the server's own ``shutdown_s``. Killed then, it loses nothing that it acknowledged."""
+
+READY = re.compile(r"listens on (\S+)")
+
+
+@contextmanager
+def private_server(store: str) -> Iterator[Client]:
+    """A client of a new server on loopback over ``store``; the server ends with the block.
+
+    It has a random key, so that nobody else on the machine can write into the store meanwhile. Raises
+    ClickException when the server does not start; what it said is on standard error already.
+    """
+    key = secrets.token_urlsafe(32)
+    flags = ["--host", "127.0.0.1", "--port", "0", "--store", store]
+    command = [sys.executable, "-m", "tidings", "serve", *flags]
+    environ = os.environ | {"TIDINGS_API_KEYS": key}
+    process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True)
+    try:
+        with Client(_address(process), key) as client:
+            yield client
+    finally:
+        _stop(process)
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    try:
+        process.communicate(timeout=STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+
+
+def _address(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if found := READY.search(line):
+            return found[1]
+    raise click.ClickException("the store could not be opened by a server")

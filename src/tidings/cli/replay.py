@@ -1,0 +1,121 @@
+"""``tidings replay``: files of events into a server or a store."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import click
+
+from tidings.cli.client import DEFAULT_URL, KEY_ENV, Client, connect
+from tidings.cli.private import private_server
+from tidings.cli.progress import Progress
+from tidings.cli.sending import Sender, Tally, steps
+from tidings.cli.source import FORMATS, STDIN, Lines, Parse, newest_ms, paced, shifted
+from tidings.gharchive import Publication
+from tidings.times import SystemClock
+
+MAX_BATCH = 1_000
+"""Events in one request: with the largest events allowed (64 KiB) that is the largest import allowed (64
+MiB)."""
+
+
+def replay(
+    client: Client,
+    paths: tuple[Path, ...],
+    parse: Parse,
+    *,
+    batch: int = 500,
+    speed: float | None = None,
+    to_now: bool = False,
+    progress: Progress,
+) -> Tally:
+    """Send every line of the files, in order, and return what became of them.
+
+    ``speed``: times the original pace, None for as fast as it goes. ``to_now``: move all times by the same
+    amount, so that the newest is now; the files are then read twice. Raises ClickException when the server
+    fails or is lost.
+    """
+    newest = newest_ms(Lines(paths), parse) if to_now else None
+    by_ms = 0 if newest is None else SystemClock().now() - newest
+    lines = Lines(paths)
+    sender = Sender(client, moved=by_ms != 0)
+    read = _parsed(lines, parse, by_ms, sender.tally)
+    for step in steps(read if speed is None else paced(read, speed), batch):
+        sender.send(step)
+        progress.update(sender.tally.read, lines.fraction)
+    progress.end()
+    return sender.tally
+
+
+def _parsed(lines: Lines, parse: Parse, by_ms: int, tally: Tally) -> Iterator[Publication]:
+    for line in lines:
+        tally.read += 1
+        try:
+            one = parse(line)
+        except ValueError as error:
+            tally.refuse(str(error))
+            continue
+        yield shifted(one, by_ms) if by_ms else one
+
+
+@click.command("replay", short_help="Load files of events into a server or a store.")
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+)
+@click.option("--format", "kind", type=click.Choice(sorted(FORMATS)), required=True, help="What a line is.")
+@click.option("--url", default=DEFAULT_URL, show_default=True, help="The running server.")
+@click.option(
+    "--key-env", default=KEY_ENV, show_default=True, help="Environment variable that holds the API key."
+)
+@click.option("--store", help="Write into this store (sqlite:///FILE) instead; no server may have it open.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Times the original pace. [default: as fast as it goes]",
+)
+@click.option("--shift-to-now", is_flag=True, help="Move all times alike, so that the newest event is now.")
+@click.option(
+    "--batch",
+    type=click.IntRange(1, MAX_BATCH),
+    default=500,
+    show_default=True,
+    help="Events in one request.",
+)
+def command(
+    files: tuple[Path, ...],
+    kind: str,
+    url: str,
+    key_env: str,
+    store: str | None,
+    speed: float | None,
+    shift_to_now: bool,
+    batch: int,
+) -> None:
+    """Load files of events, plain or gzip, in their order; "-" is standard input.
+
+    gharchive is one of GitHub's public events a line; ndjson is one body of POST /v1/events a line. GitHub's
+    events are known by their id, so a replay can be repeated; ndjson can when its lines carry an
+    idempotency_key. A star makes its author follow the repository from the next event on.
+
+    \b
+    Examples:
+      tidings replay 2015-01-01-0.json.gz --format gharchive
+      tidings replay 2015-01-01-0.json.gz --format gharchive --shift-to-now --speed 60
+      tidings replay events.ndjson --format ndjson --store sqlite:///tidings.db
+      TIDINGS_API_KEY=… tidings replay - --format ndjson --url https://example.com/feeds < events.ndjson
+    """
+    if shift_to_now and STDIN in files:
+        raise click.UsageError("--shift-to-now reads the files twice, which standard input cannot do")
+    target: AbstractContextManager[Client] = private_server(store) if store else connect(url, key_env)
+    progress = Progress("events")
+    with target as client:
+        tally = replay(
+            client, files, FORMATS[kind], batch=batch, speed=speed, to_now=shift_to_now, progress=progress
+        )
+    for line in tally.lines(progress.seconds):
+        click.echo(line)
+    if tally.refused:
+        raise click.exceptions.Exit(1)

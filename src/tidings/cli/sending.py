@@ -1,0 +1,113 @@
+"""Publications into a server, exactly as if they had been sent one by one, but in batches.
+
+A follow covers what is stored after it. So that a replay always ends in the same feeds, each follow must be
+made after its own event and before the next event of the topic it follows; where it lies between those two
+changes nothing. A batch of events is therefore cut only where it meets a topic that somebody in it began to
+follow.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import click
+import msgspec
+
+from tidings.cli.client import Client
+from tidings.gharchive import Publication
+
+NDJSON = "application/x-ndjson"
+KEY_REUSED = "idempotency-key-reused"
+NO_BACKFILL = b'{"backfill":0}'
+SHOWN_REASONS = 5
+"""Different reasons of refusals that a summary keeps, whatever the size of the file."""
+
+
+class Step(NamedTuple):
+    """Events to store together, then the follows to make, each (user, topic)."""
+
+    events: list[dict[str, Any]]
+    follows: list[tuple[str, str]]
+
+
+def steps(publications: Iterable[Publication | None], batch: int) -> Iterator[Step]:
+    """The publications in order, in steps of at most ``batch`` events. None ends a step early."""
+    step = Step([], [])
+    followed: set[str] = set()
+    for one in publications:
+        full = one is None or len(step.events) == batch or not followed.isdisjoint(_topics(one.body))
+        if full and step.events:
+            yield step
+            step, followed = Step([], []), set()
+        if one is None:
+            continue
+        step.events.append(one.body)
+        if one.follow is not None:
+            step.follows.append(one.follow)
+            followed.add(one.follow[1])
+    if step.events:
+        yield step
+
+
+def _topics(body: dict[str, Any]) -> Iterable[str]:
+    own = (f"user:{body.get('actor_id')}", f"{body.get('object_type')}:{body.get('object_id')}")
+    return (*own, *body.get("topics", ()))
+
+
+class Tally:
+    """What became of the events so far."""
+
+    def __init__(self) -> None:
+        self.read = self.stored = self.already = self.refused = self.follows = 0
+        self.reasons: dict[str, int] = {}
+
+    def refuse(self, reason: str) -> None:
+        """Count an event that was not taken."""
+        self.refused += 1
+        if reason in self.reasons or len(self.reasons) < SHOWN_REASONS:
+            self.reasons[reason] = self.reasons.get(reason, 0) + 1
+
+    def lines(self, seconds: float) -> list[str]:
+        """The summary, for people."""
+        rate = self.read / seconds if seconds else 0.0
+        head = f"{self.read:,} events read in {seconds:.1f} s ({rate:,.0f}/s)"
+        counts = f"{self.stored:,} stored, {self.already:,} already there, {self.refused:,} refused"
+        why = [f"  refused {count:,} x: {reason}" for reason, count in self.reasons.items()]
+        return [f"{head}: {counts}, {self.follows:,} follows", *why]
+
+
+class Sender:
+    """Sends steps to a server and keeps the tally."""
+
+    def __init__(self, client: Client, *, moved: bool) -> None:
+        """``moved``: times were shifted, so the same event with another time is still the same event."""
+        self._client = client
+        self._moved = moved
+        self.tally = Tally()
+
+    def send(self, step: Step) -> None:
+        """Store the events, then make the follows. Raises ClickException when the server fails or is lost."""
+        body = b"\n".join(map(msgspec.json.encode, step.events))
+        answers = self._client.post("/v1/events", body, NDJSON).splitlines()
+        for answer in answers:
+            self._count(json.loads(answer))
+        if len(answers) != len(step.events):
+            raise click.ClickException(f"the server answered {len(answers)} of {len(step.events)} events")
+        for user, topic in step.follows:
+            path = f"/v1/users/{quote(user, safe='')}/follows/{quote(topic, safe='')}"
+            self._client.put(path, NO_BACKFILL)
+            self.tally.follows += 1
+
+    def _count(self, answer: dict[str, Any]) -> None:
+        error = answer.get("error")
+        if error is None:
+            self.tally.already += bool(answer.get("replayed"))
+            self.tally.stored += not answer.get("replayed")
+        elif answer["line"] is None:
+            raise click.ClickException(f"the server gave up: {error['detail']}")
+        elif self._moved and error["type"].endswith(KEY_REUSED):
+            self.tally.already += 1
+        else:
+            wrong = "; ".join(f"{e['pointer']}: {e['detail']}" for e in error.get("errors", ()))
+            self.tally.refuse(wrong or error["detail"])

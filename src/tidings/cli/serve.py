@@ -1,0 +1,102 @@
+"""``tidings serve``: the server."""
+
+import threading
+from importlib.metadata import version
+from importlib.resources import as_file, files
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tidings.cli.client import Client
+from tidings.cli.options import settings_from, settings_options
+from tidings.cli.progress import Progress
+from tidings.cli.replay import replay
+from tidings.config import Settings
+from tidings.gharchive import publication
+
+SAMPLE = "gharchive-2015-01-01.json.gz"
+TRY = """Try, in another terminal:
+  curl '{url}/v1/feed?user_id=lunar-wren-942&limit=3'
+  curl '{url}/v1/notifications?user_id=lunar-wren-942&limit=3'
+  curl '{url}/v1/top?window=1h&by=object&limit=5'"""
+"""Commands to begin with; the person is one of the sample's whose repositories others star and comment on."""
+
+
+@click.command("serve", short_help="Run the server.")
+@click.option("--sample", is_flag=True, help="With --dev: load a little real data into an empty store.")
+@settings_options
+def command(config: Path | None, sample: bool, **flags: Any) -> None:
+    """Run the server until it is told to stop (Ctrl-C or SIGTERM).
+
+    Every flag is also a variable (TIDINGS_MAX_EVENT_BYTES) and a key of tidings.toml (max_event_bytes).
+    Secrets are taken from the environment or the file only.
+
+    \b
+    Examples:
+      tidings serve --dev                          no credentials, loopback only, for development
+      tidings serve --dev --sample                 the same, with something to look at
+      TIDINGS_API_KEYS=… tidings serve --host 0.0.0.0 --store sqlite:////var/lib/tidings/tidings.db
+    """
+    settings = settings_from(flags, config)
+    check(settings)
+    if sample and not settings.dev:
+        raise click.UsageError("--sample is for --dev: it would mix old public data with yours")
+    from tidings.server import (
+        serve,
+    )  # the server's dependencies take a while to load; --help needs none of them
+
+    serve(settings, on_ready=lambda url: _ready(url, settings, sample))
+
+
+def check(settings: Settings) -> None:
+    """Refuse a server that would be open to the world, or closed to everybody. Raises click.UsageError."""
+    if settings.dev and not is_loopback(settings.host):
+        raise click.UsageError(
+            f"--dev asks for no credentials, so it listens on loopback only, not on {settings.host}"
+        )
+    if not settings.dev and not has_keys(settings):
+        raise click.UsageError(
+            "no keys are configured, so nobody could be let in: set TIDINGS_API_KEYS, or TIDINGS_JWT_SECRET, "
+            "TIDINGS_JWT_PUBLIC_KEY or TIDINGS_JWKS; or use --dev to try things out on this machine"
+        )
+
+
+def has_keys(settings: Settings) -> bool:
+    """Whether anything is configured by which a credential could be checked."""
+    return bool(settings.api_keys or settings.jwt_secret or settings.jwt_public_key or settings.jwks)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address. A name other than localhost could resolve to
+    anything."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _ready(url: str, settings: Settings, sample: bool) -> None:
+    mode = " in dev mode: no credentials are asked for" if settings.dev else ""
+    click.echo(f"Tidings {version('tidings')} listens on {url}{mode}")
+    if sample:  # the caller is the server's own loop, which has to answer while the sample is loaded
+        threading.Thread(target=_load_sample, args=(url,), name="sample", daemon=True).start()
+
+
+def _load_sample(url: str) -> None:
+    try:
+        with Client(url, None) as client:
+            if not client.get("/v1/activity", limit=1)["items"]:
+                _replay_sample(client)
+        click.echo(TRY.format(url=url))
+    except click.ClickException as error:
+        click.echo(f"The sample was not loaded: {error.message}", err=True)
+
+
+def _replay_sample(client: Client) -> None:
+    progress = Progress("events")
+    click.echo("Loading 22 minutes of GitHub's public events of 2015, moved to now ...")
+    with as_file(files("tidings") / "sample" / SAMPLE) as path:
+        tally = replay(client, (path,), publication, to_now=True, progress=progress)
+    click.echo("\n".join(tally.lines(progress.seconds)))

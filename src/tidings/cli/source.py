@@ -1,0 +1,127 @@
+"""Files of events, line by line, as publications: what ``replay`` reads."""
+
+import gzip
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from io import BufferedReader
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from tidings.gharchive import Publication, publication
+from tidings.times import rfc3339, to_ms
+
+STDIN = Path("-")
+GZIP_MAGIC = b"\x1f\x8b"
+
+Parse = Callable[[bytes], Publication]
+
+
+def ndjson(line: bytes) -> Publication:
+    """A line that is a body of ``POST /v1/events``. Raises ValueError when it is not a JSON object."""
+    try:
+        body = msgspec.json.decode(line, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from None
+    return Publication(body)
+
+
+FORMATS: dict[str, Parse] = {"gharchive": publication, "ndjson": ndjson}
+
+
+class Lines:
+    """The lines of several files in order, gzip or plain; ``-`` is standard input."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
+        self._total = 0 if STDIN in paths else sum(path.stat().st_size for path in paths)
+        self._before = 0
+        self._open: BufferedReader | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The lines that are not empty. Raises click.ClickException where a file is cut off or damaged."""
+        self._before = 0
+        for path in self._paths:
+            try:
+                yield from self._lines(path)
+            except (OSError, EOFError, zlib.error) as error:
+                raise click.ClickException(f"{path}: {error}") from None
+
+    def _lines(self, path: Path) -> Iterator[bytes]:
+        with _opened(path) as raw:
+            self._open = raw
+            yield from (line for line in _unpacked(raw) if line.strip())
+            self._open = None
+        self._before += path.stat().st_size if self._total else 0
+
+    @property
+    def fraction(self) -> float | None:
+        """How much of all bytes has been read, 0 to 1; None when the end is not known."""
+        if not self._total:
+            return None
+        return (self._before + (self._open.tell() if self._open else 0)) / self._total
+
+
+def _opened(path: Path) -> BufferedReader:
+    return open(sys.stdin.fileno() if path == STDIN else path, "rb", closefd=path != STDIN)
+
+
+def _unpacked(raw: BufferedReader) -> Iterator[bytes]:
+    """The lines of a file, unpacked when its first bytes say gzip: standard input has no name that could."""
+    packed = raw.peek(len(GZIP_MAGIC))[: len(GZIP_MAGIC)] == GZIP_MAGIC
+    return iter(gzip.GzipFile(fileobj=raw) if packed else raw)
+
+
+def created_ms(body: dict[str, Any]) -> int | None:
+    """The event's ``created_at`` in milliseconds since 1970; None when it has none that can be read."""
+    try:
+        return to_ms(datetime.fromisoformat(body["created_at"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def newest_ms(lines: Iterable[bytes], parse: Parse) -> int | None:
+    """The latest ``created_at`` of all lines in milliseconds; None when no line has one."""
+    newest = None
+    for line in lines:
+        try:
+            at = created_ms(parse(line).body)
+        except ValueError:
+            continue
+        newest = at if newest is None or (at is not None and at > newest) else newest
+    return newest
+
+
+def shifted(one: Publication, by_ms: int) -> Publication:
+    """The same publication ``by_ms`` milliseconds later. One without a time of its own is left as it is."""
+    at = created_ms(one.body)
+    return one if at is None else one._replace(body=one.body | {"created_at": rfc3339(at + by_ms)})
+
+
+def paced(
+    publications: Iterable[Publication],
+    speed: float,
+    wait: Callable[[float], None] = time.sleep,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Iterator[Publication | None]:
+    """The publications at ``speed`` times their original pace.
+
+    Yields None before each wait, so that what was gathered can be sent first. A publication that is not later
+    than the ones before it, or has no time, comes at once.
+    """
+    began = monotonic()
+    first: int | None = None
+    for one in publications:
+        at = created_ms(one.body)
+        if at is not None:
+            first = at if first is None else first
+            early = (at - first) / 1000 / speed - (monotonic() - began)
+            if early > 0:
+                yield None
+                wait(early)
+        yield one

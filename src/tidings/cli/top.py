@@ -1,0 +1,50 @@
+"""``tidings top``: what happens most right now."""
+
+import time
+from typing import Any
+
+import click
+
+from tidings.cli.client import DEFAULT_URL, KEY_ENV, connect
+
+WATCH_S = 1.0
+
+
+@click.command("top", short_help="Show what happens most right now.")
+@click.option("--url", default=DEFAULT_URL, show_default=True, help="The running server.")
+@click.option(
+    "--key-env", default=KEY_ENV, show_default=True, help="Environment variable that holds the key."
+)
+@click.option("--window", type=click.Choice(["1m", "5m", "1h"]), default="1m", show_default=True)
+@click.option(
+    "--by", type=click.Choice(["object", "verb", "object_type", "actor"]), default="object", show_default=True
+)
+@click.option("--limit", type=click.IntRange(1, 100), default=10, show_default=True)
+@click.option("--watch", is_flag=True, help="Renew it every second, until interrupted.")
+def command(url: str, key_env: str, window: str, by: str, limit: int, watch: bool) -> None:
+    """Count the events of a sliding window and show the most frequent.
+
+    \b
+    Examples:
+      tidings top --window 1h --by actor
+      tidings top --watch
+    """
+    with connect(url, key_env) as client:
+        while True:
+            table = lines(client.get("/v1/top", window=window, by=by, limit=limit))
+            if watch:
+                click.clear()
+            click.echo("\n".join(table))
+            if not watch:
+                return
+            time.sleep(WATCH_S)
+
+
+def lines(top: dict[str, Any]) -> list[str]:
+    """The reply of ``/v1/top`` as a table for people."""
+    kind = "exact" if top["exact"] else "approximate"
+    when = f"{top['window']} to {top['as_of'][11:19]} UTC"
+    return [
+        f"{top['total']:,} events in the {when}, by {top['by']} ({kind})",
+        *(f"{item['count']:>9,}  {item['key']}" for item in top["items"]),
+    ]

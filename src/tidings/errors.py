@@ -1,0 +1,109 @@
+"""The one tree of failures. Each class is one stable problem type (RFC 9457) and one HTTP status."""
+
+from typing import ClassVar, NamedTuple
+
+
+class FieldError(NamedTuple):
+    """What is wrong with one field: ``pointer`` is a JSON Pointer (RFC 6901) or, for a parameter, its name."""
+
+    pointer: str
+    detail: str
+
+
+class TidingsError(Exception):
+    """Anything that a caller can be told about. ``detail`` is for people; programs read ``code`` and ``status``."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+    title: ClassVar[str] = "The server failed"
+
+    def __init__(self, detail: str = "", errors: tuple[FieldError, ...] = ()) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail or self.title
+        self.errors = errors
+
+
+class BadParameter(TidingsError):
+    """An unknown or malformed query parameter, path segment, header or cursor."""
+
+    status, code, title = 400, "bad-parameter", "A parameter is unknown or malformed"
+
+
+class Malformed(TidingsError):
+    """The body is not JSON at all."""
+
+    status, code, title = 400, "malformed-body", "The body could not be read"
+
+
+class Unauthenticated(TidingsError):
+    """No credential, or one that does not hold."""
+
+    status, code, title = 401, "unauthenticated", "A valid credential is needed"
+
+
+class Forbidden(TidingsError):
+    """The credential is good, but not for this: another user's data, or a scope it lacks."""
+
+    status, code, title = 403, "forbidden", "This credential may not do that"
+
+
+class NotFound(TidingsError):
+    """No such thing, or it belongs to somebody else: the two are not told apart."""
+
+    status, code, title = 404, "not-found", "There is no such thing here"
+
+
+class MethodNotAllowed(TidingsError):
+    """The path exists, the method does not."""
+
+    status, code, title = 405, "method-not-allowed", "This path has no such method"
+
+
+class KeyInFlight(TidingsError):
+    """The first request with this idempotency key has not ended yet."""
+
+    status, code, title = 409, "idempotency-key-in-flight", "A request with this key is still being answered"
+
+
+class TooLarge(TidingsError):
+    """The body, or the batch, is over its cap."""
+
+    status, code, title = 413, "too-large", "The request is larger than this server takes"
+
+
+class UnsupportedMedia(TidingsError):
+    """The content type is not one that the endpoint reads."""
+
+    status, code, title = 415, "unsupported-media-type", "This content type is not understood here"
+
+
+class InvalidFields(TidingsError):
+    """The body is JSON but does not fit the schema; ``errors`` names each field."""
+
+    status, code, title = 422, "invalid-fields", "The body does not fit the schema"
+
+
+class KeyReused(TidingsError):
+    """The idempotency key was used before, with another body."""
+
+    status, code, title = 422, "idempotency-key-reused", "This key belongs to a request with another body"
+
+
+class TooManyRequests(TidingsError):
+    """A bound on rate or on open streams was reached; ``retry_after`` is in seconds."""
+
+    status, code, title = 429, "too-many-requests", "Slow down"
+
+    def __init__(self, detail: str = "", retry_after: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class Unavailable(TidingsError):
+    """The store is lost, the server is leaving, or the write queue is full: the same request may succeed later."""
+
+    status, code, title = 503, "unavailable", "Try again shortly"
+
+    def __init__(self, detail: str = "", retry_after: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after

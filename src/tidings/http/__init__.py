@@ -1,0 +1,1 @@
+"""The HTTP layer: thin, and talking to the three doors only."""

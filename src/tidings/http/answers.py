@@ -1,0 +1,37 @@
+"""Answers that several resources share: pages with their Link, and replies that need not be sent again."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tidings.http.params import next_link
+from tidings.http.request import has_tag
+from tidings.http.table import Answer, Call, Header
+from tidings.read import Reply
+
+
+def page(call: Call[Any, None], reply: Reply, *headers: Header) -> Answer:
+    """A page, with a Link to the next one when there is one."""
+    if reply.next_cursor is not None:
+        link = next_link(call.request.path, call.request.query, reply.next_cursor)
+        headers = (*headers, (b"link", link))
+    return Answer(reply.body, headers=headers)
+
+
+async def unless_same(call: Call[Any, None], make: Callable[[], Awaitable[Reply]]) -> Answer:
+    """The reply with its entity tag, or 304 when the client has it already: then it is not even made."""
+    now = await call.services.reader.inbox_etag(call.user)
+    if has_tag(call.request, _tag(call, now)):
+        return Answer(status=304, headers=((b"etag", _tag(call, now)),))
+    reply = await make()
+    return page(call, reply, (b"etag", _tag(call, reply.etag)))
+
+
+def _tag(call: Call[Any, None], state: str) -> bytes:
+    """The tag of this question about an inbox in this state.
+
+    It names the user: the same address asked with another's token must never look unchanged.
+    """
+    question = b"\0".join((call.user.encode(), call.request.path, call.request.query))
+    mark = hashlib.blake2b(question, digest_size=8).hexdigest()
+    return f'{state.rstrip(chr(34))}-{mark}"'.encode()

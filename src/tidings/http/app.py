@@ -1,0 +1,221 @@
+"""The ASGI application: one way from a request to an answer, the same for every route of the table."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Mapping
+from typing import Any
+
+import msgspec
+from prometheus_client import Counter, Histogram
+
+from tidings.decode import decode
+from tidings.errors import Forbidden, Malformed, MethodNotAllowed, TidingsError
+from tidings.http.auth import NOBODY, Authenticator, Principal, acting_for
+from tidings.http.body import ClientGone, check_media, read_body
+from tidings.http.compress import MIN_BYTES, choose, compress
+from tidings.http.guards import check_development
+from tidings.http.params import Params, parse
+from tidings.http.problems import problem
+from tidings.http.request import Receive, Request, Scope, Send
+from tidings.http.router import Found, Router
+from tidings.http.routes import ROUTES
+from tidings.http.table import Access, Answer, Call, Header, Route, Services
+from tidings.telemetry import HTTP_REQUESTS, HTTP_SECONDS
+
+__all__ = ["App", "Services", "build"]
+
+_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH"})
+_UNMATCHED = "unmatched"
+_PRIVATE: Header = (b"cache-control", b"private, no-cache")
+"""A reply belongs to who asked: a cache between us may not keep it, and a browser must ask again."""
+_ALWAYS: tuple[Header, ...] = ((b"x-content-type-options", b"nosniff"), (b"vary", b"accept-encoding"))
+_BODILESS = frozenset({204, 304})
+_log = logging.getLogger("tidings.http")
+
+
+def build(services: Services) -> "App":
+    """The application of one server. Raises ConfigError when nobody could be authenticated."""
+    return App(services)
+
+
+class App:
+    """The ASGI callable."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._authenticator = Authenticator(services.settings, services.clock)
+        self._router = Router(ROUTES, services.settings.prefix)
+        self._decoders = {
+            route: msgspec.json.Decoder(route.body)
+            for route in ROUTES
+            if route.body is not None and not route.raw_body
+        }
+        self._counted: dict[tuple[str, str, int], Counter] = {}
+        self._timed: dict[Route, Histogram] = {route: _timing(route) for route in ROUTES}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or the server's own beginning and end."""
+        if scope["type"] == "http":
+            await self._serve(Request(scope, receive), send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await self._authenticator.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._authenticator.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _serve(self, request: Request, send: Send) -> None:
+        begun = self._services.clock.monotonic()
+        found: Found | None = None
+        route: Route | None = None
+        try:
+            if self._services.settings.dev:
+                check_development(request)
+            found, path = self._router.find(request.path)
+            if request.method == "OPTIONS":
+                answer = Answer(status=204, headers=((b"allow", found.allow),))
+            else:
+                route = found.route(request.method)
+                answer = await route.handler(await self._call(route, request, path))
+            first = await _first(answer, request)
+        except ClientGone:
+            return
+        except Exception as error:
+            answer = _failed(error, found)
+            first = answer.body
+        self._count(request.method, route, answer.status)
+        await _send(answer, first, request, send)
+        if answer.chunks is not None:
+            await _send_rest(answer.chunks, request, route, send)
+        elif route is not None:
+            self._timed[route].observe(self._services.clock.monotonic() - begun)
+
+    async def _call(self, route: Route, request: Request, path: Mapping[str, str]) -> Call[Any, Any]:
+        """The request, authenticated before anything else, so that strangers learn nothing, then typed."""
+        principal = NOBODY
+        if route.access is not Access.PUBLIC:
+            principal = await self._authenticator.principal(request.header(b"authorization"))
+        if route.access is Access.SERVER and not principal.may_administer:
+            raise Forbidden("This needs an API key, or a token with the scope admin.")
+        query = parse(request.query, route.query)
+        user = _acting(route.access, principal, path, query)
+        body = await self._body(route, request)
+        return Call(self._services, request, principal, user, path, query, body)
+
+    async def _body(self, route: Route, request: Request) -> Any:
+        decoder = self._decoders.get(route)
+        if decoder is None:
+            return None
+        raw = await read_body(request, route.body_cap(self._services.settings))
+        if raw:
+            check_media(request, route.consumes)
+        elif route.body_optional:
+            raw = b"{}"
+        else:
+            raise Malformed("The body is empty.")
+        return decode(decoder, raw)
+
+    def _count(self, method: str, route: Route | None, status: int) -> None:
+        shown = method if method in _METHODS else "other"
+        key = (shown, route.path if route else _UNMATCHED, status)
+        counter = self._counted.get(key)
+        if counter is None:
+            counter = self._counted[key] = HTTP_REQUESTS.labels(*key)
+        counter.inc()
+
+
+def _timing(route: Route) -> Histogram:
+    return HTTP_SECONDS.labels(route.method, route.path)
+
+
+def _acting(access: Access, principal: Principal, path: Mapping[str, str], query: Params) -> str:
+    """On whose behalf; "" where that need not be said, and was not."""
+    asked = path.get("user_id") or getattr(query, "user_id", None)
+    if access is Access.SELF or access is Access.SELF_OR_ADMIN:
+        return acting_for(principal, asked, admin_for_all=access is Access.SELF_OR_ADMIN)
+    if access is Access.ANYONE and (asked or not principal.is_server):
+        return acting_for(principal, asked)
+    return ""
+
+
+def _failed(error: Exception, found: Found | None) -> Answer:
+    if isinstance(error, MethodNotAllowed) and found is not None:
+        return problem(error, ((b"allow", found.allow),))
+    if isinstance(error, TidingsError):
+        return problem(error)
+    _log.error("a request failed", exc_info=error)
+    return problem(TidingsError())
+
+
+async def _first(answer: Answer, request: Request) -> bytes:
+    """The first bytes of the body: whatever fails before them can still be told by a status."""
+    if answer.chunks is None:
+        return answer.body
+    return b"" if request.method == "HEAD" else await anext(answer.chunks, b"")
+
+
+async def _send(answer: Answer, first: bytes, request: Request, send: Send) -> None:
+    headers = [*answer.headers, *_ALWAYS]
+    if not any(name == b"cache-control" for name, _ in answer.headers):
+        headers.append(_PRIVATE)
+    if answer.status not in _BODILESS:
+        headers.append((b"content-type", answer.media))
+    body, coding = _compressed(answer, first, request)
+    if coding is not None:
+        headers.append((b"content-encoding", coding.encode()))
+    if answer.status not in _BODILESS and answer.chunks is None:
+        headers.append((b"content-length", b"%d" % len(body)))
+    more = answer.chunks is not None
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": more})
+
+
+def _compressed(answer: Answer, body: bytes, request: Request) -> tuple[bytes, str | None]:
+    if len(body) < MIN_BYTES or answer.chunks is not None:
+        return body, None
+    coding = choose(request.header(b"accept-encoding"))
+    return (body, None) if coding is None else (compress(body, coding), coding)
+
+
+async def _send_rest(
+    chunks: AsyncGenerator[bytes], request: Request, route: Route | None, send: Send
+) -> None:
+    try:
+        if request.method == "HEAD":
+            await send({"type": "http.response.body", "body": b""})
+        elif route is not None and route.live:
+            await _while_connected(_send_chunks(chunks, send), request.receive)
+        else:
+            await _send_chunks(chunks, send)
+    finally:
+        await chunks.aclose()
+
+
+async def _send_chunks(chunks: AsyncGenerator[bytes], send: Send) -> None:
+    async for chunk in chunks:
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _while_connected(sending: Awaitable[None], receive: Receive) -> None:
+    """Send until the client goes away, which must be noticed at once: a stream may have nothing to send."""
+    try:
+        async with asyncio.timeout(None) as connected:
+            leaving = asyncio.create_task(_on_leave(receive, connected))
+            try:
+                await sending
+            finally:
+                leaving.cancel()
+    except TimeoutError:
+        if not connected.expired():
+            raise
+
+
+async def _on_leave(receive: Receive, connected: asyncio.Timeout) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    connected.reschedule(0)

@@ -1,0 +1,157 @@
+"""Who is asking: a credential becomes a Principal, and a Principal may act for somebody, or may not."""
+
+import hashlib
+from collections import OrderedDict
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from tidings.config import ConfigError, Settings
+from tidings.errors import BadParameter, FieldError, Forbidden, Unauthenticated
+from tidings.http.clock import Clock
+from tidings.http.jwks import KeySet, loader
+from tidings.http.keys import ApiKeys, split_keys
+from tidings.http.tokens import Claims, KeySource, Rules, SingleKey, public_key, secret_key, verify
+
+ADMIN = "admin"
+"""The scope that lets a user's token do what otherwise needs an API key."""
+REMEMBERED_TOKENS = 20_000
+"""Verified tokens kept, some 300 bytes each; enough that a storm of reconnects verifies nothing twice."""
+
+
+class Principal(NamedTuple):
+    """Who is asking.
+
+    ``user_id`` is that of a user's token, ``key_id`` how an API key is called in logs; ``expires_at`` is in
+    seconds since 1970, None when the credential has no end.
+    """
+
+    kind: Literal["user", "key", "dev", "nobody"]
+    user_id: str = ""
+    scopes: frozenset[str] = frozenset()
+    key_id: str = ""
+    expires_at: float | None = None
+
+    @property
+    def is_server(self) -> bool:
+        """Whether this is the host application itself (or development), which may act for anybody."""
+        return self.kind in ("key", "dev")
+
+    @property
+    def may_administer(self) -> bool:
+        """Whether what needs an API key is allowed."""
+        return self.is_server or ADMIN in self.scopes
+
+
+DEVELOPER = Principal("dev")
+NOBODY = Principal("nobody")
+"""Who asks where no credential is needed."""
+
+
+def acting_for(principal: Principal, asked: str | None, admin_for_all: bool = False) -> str:
+    """The user on whose behalf a request is, from the ``user_id`` it gives (None when it gives none).
+
+    A user's token stands for its own user only; with ``admin_for_all``, one with the scope ``admin`` for any.
+    Raises Forbidden for somebody else, BadParameter when a server did not say for whom.
+    """
+    if principal.is_server:
+        if not asked:
+            raise BadParameter("user_id is needed.", (FieldError("user_id", "needed with this credential"),))
+        return asked
+    if asked in (None, principal.user_id) or (admin_for_all and ADMIN in principal.scopes):
+        return asked or principal.user_id
+    raise Forbidden("This is another user's.")
+
+
+class Authenticator:
+    """Turns the Authorization header into a Principal, by the settings.
+
+    Raises ConfigError when no way to authenticate is configured outside development, or when keys of
+    different kinds could be confused.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._dev = settings.dev
+        self._clock = clock
+        self._api_keys = ApiKeys(split_keys(settings.api_keys))
+        self._source = _key_source(settings, clock)
+        self._rules = Rules(settings.jwt_issuer, settings.jwt_audience, settings.jwt_leeway_s)
+        self._seen: OrderedDict[bytes, Claims] = OrderedDict()
+        self._seen_with = 0
+        if not (self._dev or self._api_keys or self._source):
+            raise ConfigError("set api_keys, jwt_secret, jwt_public_key or jwks, or serve with --dev")
+
+    async def start(self) -> None:
+        """Fetch the key set, if one is configured; requests are answered 503 until that once succeeded."""
+        if isinstance(self._source, KeySet):
+            await self._source.refresh()
+
+    async def close(self) -> None:
+        """Wait for a fetch that is under way."""
+        if isinstance(self._source, KeySet):
+            await self._source.close()
+
+    async def principal(self, authorization: bytes | None) -> Principal:
+        """Who sent this header (None: there was none). Raises Unauthenticated."""
+        if self._dev:
+            return DEVELOPER
+        token = _bearer(authorization)
+        name = self._api_keys.name(token)
+        if name is not None:
+            return Principal("key", key_id=name)
+        if self._source is None or token.count(".") != 2:
+            raise Unauthenticated("This key is not known here.")
+        claims = await self._claims(token, self._source)
+        return Principal("user", claims.user_id, claims.scopes, expires_at=claims.expires_at)
+
+    async def _claims(self, token: str, source: KeySource) -> Claims:
+        now_s = self._clock.now() / 1000
+        mark = hashlib.blake2b(token.encode(), digest_size=16).digest()
+        if self._seen_with != source.generation:
+            # A key may have been withdrawn: what it once signed must be looked at again.
+            self._seen.clear()
+            self._seen_with = source.generation
+        source.keep_fresh()
+        claims = self._seen.get(mark)
+        if claims is None or claims.expires_at + self._rules.leeway_s <= now_s:
+            claims = await verify(token, source, self._rules, now_s)
+        self._remember(mark, claims)
+        return claims
+
+    def _remember(self, mark: bytes, claims: Claims) -> None:
+        self._seen[mark] = claims
+        self._seen.move_to_end(mark)
+        if len(self._seen) > REMEMBERED_TOKENS:
+            self._seen.popitem(last=False)
+
+
+def _bearer(authorization: bytes | None) -> str:
+    if authorization is None:
+        raise Unauthenticated("Send Authorization: Bearer with an API key or a token.")
+    scheme, _, token = authorization.partition(b" ")
+    try:
+        text = token.strip().decode()
+    except UnicodeDecodeError:
+        raise Unauthenticated("The Authorization header is not readable.") from None
+    if scheme.lower() != b"bearer" or not text:
+        raise Unauthenticated("Only Authorization: Bearer is understood.")
+    return text
+
+
+def _key_source(settings: Settings, clock: Clock) -> KeySource | None:
+    given = [name for name in ("jwt_secret", "jwt_public_key", "jwks") if getattr(settings, name)]
+    if len(given) > 1:
+        raise ConfigError(f"{' and '.join(given)} exclude each other: tokens have one kind of key")
+    if settings.jwt_secret:
+        return SingleKey(secret_key(settings.jwt_secret))
+    if settings.jwt_public_key:
+        return SingleKey(public_key(_pem(settings.jwt_public_key)))
+    return KeySet(loader(settings.jwks), clock) if settings.jwks else None
+
+
+def _pem(setting: str) -> bytes:
+    if setting.lstrip().startswith("-----BEGIN"):
+        return setting.encode()
+    try:
+        return Path(setting).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"jwt_public_key: {error}") from None

@@ -1,0 +1,51 @@
+"""Request bodies: bounded while they arrive, then decoded."""
+
+from collections.abc import AsyncIterator
+
+from tidings.errors import Malformed, TooLarge, UnsupportedMedia
+from tidings.http.request import Request, media_type
+
+
+class ClientGone(Exception):
+    """The client left before its request was complete: nobody is there to be answered."""
+
+
+async def read_body(request: Request, cap: int) -> bytes:
+    """The whole body. Raises TooLarge over ``cap`` bytes, ClientGone."""
+    received = [chunk async for chunk in chunks(request, cap)]
+    return received[0] if len(received) == 1 else b"".join(received)
+
+
+async def chunks(request: Request, cap: int) -> AsyncIterator[bytes]:
+    """The body as it arrives. Raises TooLarge as soon as it is, or is announced to be, over ``cap`` bytes."""
+    check_length(request, cap)
+    size, more = 0, True
+    while more:
+        message = await request.receive()
+        if message["type"] != "http.request":
+            raise ClientGone
+        chunk: bytes = message.get("body", b"")
+        more = message.get("more_body", False)
+        size += len(chunk)
+        if size > cap:
+            raise TooLarge(f"The body has more than {cap} bytes.")
+        yield chunk
+
+
+def check_length(request: Request, cap: int) -> None:
+    """Raises TooLarge when the head announces more than ``cap`` bytes, Malformed when it is no number."""
+    announced = request.header(b"content-length")
+    if announced is None:
+        return
+    if not announced.isdigit():
+        raise Malformed("Content-Length is not a number.")
+    if len(announced) > 15 or int(announced) > cap:
+        raise TooLarge(f"The body has more than {cap} bytes.")
+
+
+def check_media(request: Request, consumes: tuple[str, ...]) -> str:
+    """The body's media type. Raises UnsupportedMedia when it is not among those that the route reads."""
+    media = media_type(request)
+    if media not in consumes:
+        raise UnsupportedMedia(f"Send {' or '.join(consumes)}.")
+    return media

@@ -1,0 +1,146 @@
+"""Feeds of users, and activity pages of topics and of everyone."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from tidings.errors import FieldError, InvalidFields
+from tidings.http import shapes
+from tidings.http.answers import page
+from tidings.http.params import MAX_INTEGER, Filtered, ForUser, Place, feed_filter, field_names
+from tidings.http.table import MAX_IDS, Access, Answer, Call, Route
+from tidings.read import ITEM_FIELDS
+
+_ONLY_IN_FEEDS = frozenset({"read_at", "reason"})
+EventId = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class FeedQuery(Filtered):
+    """A page of a user's feed. ``read``: only items that are read, or only unread ones."""
+
+    read: bool | None = None
+    include_own: bool = False
+
+
+class NewQuery(ForUser, kw_only=True):
+    """``since``: the position that the user has seen."""
+
+    since: Place
+
+
+class ReadFeedBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Either these ids, or all of the feed up to a position (default: its end)."""
+
+    event_ids: Annotated[list[EventId], Meta(min_length=1, max_length=MAX_IDS)] | None = None
+    all: bool = False
+    up_to: Annotated[int, Meta(ge=0, le=MAX_INTEGER)] | None = None
+
+
+async def feed(call: Call[FeedQuery, None]) -> Answer:
+    """A page of the user's feed."""
+    query = call.query
+    want = feed_filter(query, query.read, query.include_own)
+    names = field_names(query.fields, ITEM_FIELDS)
+    reply = await call.services.reader.feed(call.user, want, query.limit, query.cursor, names)
+    return page(call, reply)
+
+
+async def activity(call: Call[Filtered, None]) -> Answer:
+    """A page of what everyone did, or of what happened on the topic in the path."""
+    query = call.query
+    names = field_names(query.fields, ITEM_FIELDS - _ONLY_IN_FEEDS)
+    topic, want = call.path.get("topic"), feed_filter(query)
+    return page(call, await call.services.reader.activity(topic, want, query.limit, query.cursor, names))
+
+
+async def new_count(call: Call[NewQuery, None]) -> Answer:
+    """How many items came after a position."""
+    return Answer((await call.services.reader.new_count(call.user, call.query.since)).body)
+
+
+async def summary(call: Call[ForUser, None]) -> Answer:
+    """The feed in numbers, and its newest items."""
+    return Answer((await call.services.reader.summary(call.user)).body)
+
+
+async def read(call: Call[ForUser, ReadFeedBody]) -> Answer:
+    """Mark items read."""
+    _check(call.body)
+    changed = await call.services.ingest.read_feed(call.user, call.body.event_ids, call.body.up_to)
+    now = shapes.Changed(updated=changed.updated, position=changed.position)
+    return Answer(msgspec.json.encode(now))
+
+
+def _check(body: ReadFeedBody) -> None:
+    if body.all == (body.event_ids is not None):
+        raise InvalidFields(errors=(FieldError("", "give either event_ids or all: true"),))
+    if body.up_to is not None and not body.all:
+        raise InvalidFields(errors=(FieldError("/up_to", "goes with all: true"),))
+
+
+_TAG = "Feeds"
+
+ROUTES = (
+    Route(
+        method="GET",
+        path="/v1/feed",
+        handler=feed,
+        access=Access.SELF,
+        summary="A user's feed, newest first",
+        tag=_TAG,
+        query=FeedQuery,
+        reply=shapes.FeedPage,
+    ),
+    Route(
+        method="GET",
+        path="/v1/feed/new",
+        handler=new_count,
+        access=Access.SELF,
+        summary="How many items are new since a position",
+        tag=_TAG,
+        query=NewQuery,
+        reply=shapes.NewCount,
+    ),
+    Route(
+        method="GET",
+        path="/v1/feed/summary",
+        handler=summary,
+        access=Access.SELF,
+        summary="A feed in numbers",
+        tag=_TAG,
+        query=ForUser,
+        reply=shapes.Summary,
+    ),
+    Route(
+        method="POST",
+        path="/v1/feed/read",
+        handler=read,
+        access=Access.SELF,
+        summary="Mark feed items read",
+        tag=_TAG,
+        query=ForUser,
+        body=ReadFeedBody,
+        reply=shapes.Changed,
+    ),
+    Route(
+        method="GET",
+        path="/v1/activity",
+        handler=activity,
+        access=Access.ANYONE,
+        summary="What everyone did, newest first",
+        tag=_TAG,
+        query=Filtered,
+        reply=shapes.ActivityPage,
+    ),
+    Route(
+        method="GET",
+        path="/v1/topics/{topic}/activity",
+        handler=activity,
+        access=Access.ANYONE,
+        summary="What happened on a topic: an actor, an object, a category",
+        tag=_TAG,
+        query=Filtered,
+        reply=shapes.ActivityPage,
+    ),
+)

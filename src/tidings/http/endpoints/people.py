@@ -1,0 +1,230 @@
+"""What users follow, mute and block, and all that is kept about one of them."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from tidings.errors import FieldError, InvalidFields, TooLarge
+from tidings.events import Id, Topic
+from tidings.http import shapes
+from tidings.http.answers import page
+from tidings.http.params import DEFAULT_PAGE, Cursor, ForUser, Limit, Params
+from tidings.http.table import NDJSON, Access, Answer, Call, Route, batch_body
+
+NO_CONTENT = Answer(status=204)
+
+
+class FollowBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """``backfill``: how many of the topic's newest events to show too."""
+
+    backfill: Annotated[int, Meta(ge=0)] = 100
+
+
+class Pair(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=False):
+    """One follow of a bulk request."""
+
+    user_id: Id
+    topic: Topic
+
+
+class UnfollowQuery(Params):
+    """``history``: whether what the follow brought stays, or is hidden."""
+
+    history: Literal["keep", "hide"] = "hide"
+
+
+class FollowsQuery(Params):
+    """A page of follows."""
+
+    cursor: Cursor | None = None
+    limit: Limit = DEFAULT_PAGE
+
+
+async def follow(call: Call[Params, FollowBody]) -> Answer:
+    """Follow a topic: 201 when that is new, 200 when it was so already."""
+    cap = call.services.settings.max_backfill
+    if call.body.backfill > cap:
+        raise InvalidFields(errors=(FieldError("/backfill", f"at most {cap}"),))
+    topic = call.path["topic"]
+    new = await call.services.ingest.follow(call.user, topic, call.body.backfill)
+    now = shapes.Following(user_id=call.user, topic=topic, following=True)
+    return Answer(msgspec.json.encode(now), 201 if new else 200)
+
+
+async def follow_many(call: Call[Params, list[Pair]]) -> Answer:
+    """Follow many topics for many users, all in one transaction."""
+    cap = call.services.settings.max_follows_batch
+    if len(call.body) > cap:
+        raise TooLarge(f"The list has {len(call.body)} follows, over {cap}.")
+    new = await call.services.ingest.follow_many([(pair.user_id, pair.topic) for pair in call.body])
+    return Answer(msgspec.json.encode(shapes.Updated(updated=new)))
+
+
+async def unfollow(call: Call[UnfollowQuery, None]) -> Answer:
+    """End a follow, if there is one."""
+    await call.services.ingest.unfollow(call.user, call.path["topic"], call.query.history == "keep")
+    return NO_CONTENT
+
+
+async def follows(call: Call[FollowsQuery, None]) -> Answer:
+    """A page of what the user follows."""
+    reply = await call.services.reader.follows(call.user, call.query.limit, call.query.cursor)
+    return page(call, reply)
+
+
+async def mute(call: Call[Params, None]) -> Answer:
+    """Hide a topic's events from the user, those that came before too."""
+    await call.services.ingest.mute(call.user, call.path["topic"], True)
+    return NO_CONTENT
+
+
+async def unmute(call: Call[Params, None]) -> Answer:
+    """Show a topic's events again."""
+    await call.services.ingest.mute(call.user, call.path["topic"], False)
+    return NO_CONTENT
+
+
+async def block(call: Call[Params, None]) -> Answer:
+    """Hide two people's acts from each other."""
+    await call.services.ingest.block(call.user, call.path["other_id"], True)
+    return NO_CONTENT
+
+
+async def unblock(call: Call[Params, None]) -> Answer:
+    """Take a block back."""
+    await call.services.ingest.block(call.user, call.path["other_id"], False)
+    return NO_CONTENT
+
+
+async def topic(call: Call[ForUser, None]) -> Answer:
+    """A topic; with a user at hand, how it reaches them."""
+    return Answer((await call.services.reader.topic(call.path["topic"], call.user or None)).body)
+
+
+async def export(call: Call[Params, None]) -> Answer:
+    """All that is kept about a person."""
+    lines = (line async for line in call.services.reader.export(call.user))
+    return Answer(media=NDJSON.encode(), chunks=lines)
+
+
+async def erase(call: Call[Params, None]) -> Answer:
+    """Forget a person."""
+    await call.services.ingest.erase(call.user)
+    return NO_CONTENT
+
+
+_FOLLOW = "/v1/users/{user_id}/follows/{topic}"
+_MUTE = "/v1/users/{user_id}/mutes/{topic}"
+_BLOCK = "/v1/users/{user_id}/blocks/{other_id}"
+_TAG = "Topics and follows"
+
+ROUTES = (
+    Route(
+        method="PUT",
+        path=_FOLLOW,
+        handler=follow,
+        access=Access.SELF,
+        summary="Follow a topic",
+        tag=_TAG,
+        body=FollowBody,
+        body_optional=True,
+        reply=shapes.Following,
+        status=201,
+    ),
+    Route(
+        method="DELETE",
+        path=_FOLLOW,
+        handler=unfollow,
+        access=Access.SELF,
+        summary="Unfollow a topic; what it brought is hidden, or kept",
+        tag=_TAG,
+        query=UnfollowQuery,
+        status=204,
+    ),
+    Route(
+        method="GET",
+        path="/v1/users/{user_id}/follows",
+        handler=follows,
+        access=Access.SELF,
+        summary="What a user follows",
+        tag=_TAG,
+        query=FollowsQuery,
+        reply=shapes.FollowsPage,
+    ),
+    Route(
+        method="POST",
+        path="/v1/follows",
+        handler=follow_many,
+        access=Access.SERVER,
+        summary="Follow many topics for many users",
+        tag=_TAG,
+        body=list[Pair],
+        body_cap=batch_body,
+        reply=shapes.Updated,
+    ),
+    Route(
+        method="GET",
+        path="/v1/topics/{topic}",
+        handler=topic,
+        access=Access.ANYONE,
+        summary="How many follow a topic, and how its events travel",
+        tag=_TAG,
+        query=ForUser,
+        reply=shapes.Topic,
+    ),
+    Route(
+        method="PUT",
+        path=_MUTE,
+        handler=mute,
+        access=Access.SELF,
+        summary="Mute a topic",
+        tag=_TAG,
+        status=204,
+    ),
+    Route(
+        method="DELETE",
+        path=_MUTE,
+        handler=unmute,
+        access=Access.SELF,
+        summary="Take a mute back",
+        tag=_TAG,
+        status=204,
+    ),
+    Route(
+        method="PUT",
+        path=_BLOCK,
+        handler=block,
+        access=Access.SELF,
+        summary="Block a person, in both directions",
+        tag=_TAG,
+        status=204,
+    ),
+    Route(
+        method="DELETE",
+        path=_BLOCK,
+        handler=unblock,
+        access=Access.SELF,
+        summary="Take a block back",
+        tag=_TAG,
+        status=204,
+    ),
+    Route(
+        method="GET",
+        path="/v1/users/{user_id}/export",
+        handler=export,
+        access=Access.SELF_OR_ADMIN,
+        summary="All that is kept about a person, a JSON object per line",
+        tag="People",
+        produces=NDJSON,
+    ),
+    Route(
+        method="DELETE",
+        path="/v1/users/{user_id}",
+        handler=erase,
+        access=Access.SELF_OR_ADMIN,
+        summary="Erase a person; their acts stay, under a random name",
+        tag="People",
+        status=204,
+    ),
+)

@@ -1,0 +1,53 @@
+"""The pages for people: what the server is, and its routes. They load nothing from elsewhere."""
+
+from importlib.resources import files
+
+from tidings.http.params import Params
+from tidings.http.table import Access, Answer, Call, Handler, Route
+
+CONTENT_SECURITY_POLICY = b"default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_MEDIA = {
+    "html": "text/html; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+}
+_HEADERS = (
+    (b"content-security-policy", CONTENT_SECURITY_POLICY),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-cache"),
+)
+_PAGES = {
+    "/": ("index.html", "What this server is"),
+    "/docs": ("docs.html", "The routes, readable"),
+    "/static/site.css": ("site.css", "How the pages look"),
+    "/static/index.js": ("index.js", "What the first page does"),
+    "/static/docs.js": ("docs.js", "What the routes page does"),
+}
+
+
+def serving(name: str) -> tuple[Handler, str]:
+    """The handler that sends one of our files, and its media type."""
+    body = files("tidings.http").joinpath("static", name).read_bytes()
+    media = _MEDIA[name.rpartition(".")[2]]
+    answer = Answer(body, headers=_HEADERS, media=media.encode())
+
+    async def serve(call: Call[Params, None]) -> Answer:
+        return answer
+
+    return serve, media
+
+
+def _route(path: str, name: str, summary: str) -> Route:
+    handler, media = serving(name)
+    return Route(
+        method="GET",
+        path=path,
+        handler=handler,
+        access=Access.PUBLIC,
+        summary=summary,
+        tag="Pages",
+        produces=media,
+    )
+
+
+ROUTES = tuple(_route(path, *page) for path, page in _PAGES.items())

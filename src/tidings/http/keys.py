@@ -1,0 +1,43 @@
+"""API keys: the credentials of the host application's own servers."""
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+
+_DIGEST_BYTES = 32
+_SHOWN = 6
+"""Characters of a key that may appear in logs; enough to tell keys apart."""
+_SHOWN_FROM = 24
+"""Length from which a key shows its first characters: they would be a real part of a shorter one."""
+
+
+class ApiKeys:
+    """The configured keys, kept only as keyed hashes.
+
+    A presented key is hashed with this process's random secret and looked up: what the timing of a comparison
+    could tell is a property of hashes that nobody outside can compute (BLAKE2b in keyed mode, RFC 7693).
+    """
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self._secret = secrets.token_bytes(_DIGEST_BYTES)
+        self._names = {self._digest(key): visible_name(key) for key in keys}
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def name(self, presented: str) -> str | None:
+        """The name for logs of the key that was presented, None when it is not one of ours."""
+        return self._names.get(self._digest(presented))
+
+    def _digest(self, key: str) -> bytes:
+        return hashlib.blake2b(key.encode(), digest_size=_DIGEST_BYTES, key=self._secret).digest()
+
+
+def split_keys(text: str) -> list[str]:
+    """The keys of a comma-separated setting, blanks around them dropped."""
+    return [key for part in text.split(",") if (key := part.strip())]
+
+
+def visible_name(key: str) -> str:
+    """How a key is called in logs: its first characters, or nothing of it when it is short."""
+    return f"key:{key[:_SHOWN]}…" if len(key) >= _SHOWN_FROM else "key:…"

@@ -1,0 +1,173 @@
+"""Query strings and path segments: decoded strictly, then typed; what does not fit is a 400 that names it."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+from urllib.parse import unquote_to_bytes, urlencode
+
+import msgspec
+from msgspec import Meta
+
+from tidings.decode import field_error
+from tidings.errors import BadParameter, FieldError
+from tidings.events import Id, ObjectType, Topic, Verb
+from tidings.model import FeedFilter
+from tidings.times import to_ms
+
+MAX_PAGE = 100
+DEFAULT_PAGE = 20
+MAX_INTEGER = 2**53 - 1
+"""The largest integer that JSON carries safely between languages; positions and seqs never come near it."""
+LAST_MS = (1 << 43) - 1
+"""The last millisecond that an event's key can hold, year 2248; a later ``to`` means the same."""
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)\Z")
+
+Limit = Annotated[int, Meta(ge=1, le=MAX_PAGE, description="Items on a page.")]
+Cursor = Annotated[str, Meta(min_length=1, max_length=512, description="next_cursor of the page before.")]
+Place = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
+Fields = Annotated[
+    str, Meta(min_length=1, max_length=512, description="Names of the item's members to keep, by comma.")
+]
+Time = Annotated[
+    str,
+    Meta(
+        max_length=40,
+        description="RFC 3339, with time zone.",
+        extra_json_schema={"format": "date-time"},
+    ),
+]
+
+PATH_TYPES: dict[str, Any] = {
+    "user_id": Id,
+    "other_id": Id,
+    "topic": Topic,
+    "event_id": Annotated[str, Meta(min_length=1, max_length=64)],
+    "id": Annotated[str, Meta(min_length=1, max_length=64)],
+}
+"""The types of path segments by the name that they have in templates."""
+
+
+class Params(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """Query parameters; this one knows none."""
+
+
+class ForUser(Params):
+    """The user on whose behalf the request is; a user's own token implies it."""
+
+    user_id: Id | None = None
+
+
+class Paged(ForUser):
+    """A page of something."""
+
+    cursor: Cursor | None = None
+    limit: Limit = DEFAULT_PAGE
+
+
+class Filtered(Paged):
+    """A page of events, filtered. ``from`` is inclusive, ``to`` exclusive."""
+
+    verb: Verb | None = None
+    object_type: ObjectType | None = None
+    object_id: Id | None = None
+    actor_id: Id | None = None
+    topic: Topic | None = None
+    from_: Time | None = msgspec.field(default=None, name="from")
+    to: Time | None = None
+    fields: Fields | None = None
+
+
+P = TypeVar("P", bound=Params)
+
+
+def pairs(query: bytes) -> dict[str, str]:
+    """The parameters of a query string by name.
+
+    Raises BadParameter for one that is given twice, and for bytes that are not UTF-8.
+    """
+    found: dict[str, str] = {}
+    for pair in query.split(b"&") if query else ():
+        name, _, value = (_text(part) for part in pair.partition(b"="))
+        if name in found:
+            raise bad(name, "given twice")
+        if pair:
+            found[name] = value
+    return found
+
+
+def parse(query: bytes, type: type[P]) -> P:
+    """Typed query parameters. Raises BadParameter that names an unknown or malformed one."""
+    try:
+        return msgspec.convert(pairs(query), type, strict=False)
+    except msgspec.ValidationError as error:
+        pointer, detail = field_error(str(error))
+        raise bad(_plain(pointer), detail) from None
+
+
+def segment(name: str, raw: bytes) -> str:
+    """A typed path segment. Raises BadParameter."""
+    try:
+        return str(msgspec.convert(_text(raw, plus=False), PATH_TYPES[name]))
+    except msgspec.ValidationError as error:
+        raise bad(name, str(error)) from None
+
+
+def bad(name: str, detail: str) -> BadParameter:
+    """The failure of one parameter."""
+    return BadParameter(f"{name}: {detail}", (FieldError(name, detail),))
+
+
+def moment_ms(name: str, text: str | None) -> int | None:
+    """Milliseconds since 1970 of an RFC 3339 time, within what an event can have. Raises BadParameter."""
+    if text is None:
+        return None
+    try:
+        if not _MOMENT.match(text):
+            raise ValueError
+        ms = to_ms(datetime.fromisoformat(text.upper()))
+    except (ValueError, OverflowError):
+        raise bad(name, "not a time as in 2026-01-31T09:30:00Z") from None
+    return min(max(ms, 0), LAST_MS)
+
+
+def feed_filter(query: Filtered, read: bool | None = None, include_own: bool = False) -> FeedFilter:
+    """What the filters of a page ask for. Raises BadParameter."""
+    return FeedFilter(
+        query.verb,
+        query.object_type,
+        query.object_id,
+        query.actor_id,
+        query.topic,
+        moment_ms("from", query.from_),
+        moment_ms("to", query.to),
+        read,
+        include_own,
+    )
+
+
+def field_names(text: str | None, known: frozenset[str]) -> tuple[str, ...]:
+    """The names in ``fields``, none when it is not given. Raises BadParameter for one that is unknown."""
+    names = tuple(text.split(",")) if text else ()
+    for name in names:
+        if name not in known:
+            raise bad("fields", f"items have no {name!r}")
+    return names
+
+
+def next_link(path: bytes, query: bytes, cursor: str) -> bytes:
+    """The Link header's value for the next page: this question, with another cursor (RFC 8288)."""
+    following = pairs(query) | {"cursor": cursor}
+    return b"<" + path + b"?" + urlencode(following).encode() + b'>; rel="next"'
+
+
+def _text(raw: bytes, plus: bool = True) -> str:
+    if plus:
+        raw = raw.replace(b"+", b" ")
+    try:
+        return (unquote_to_bytes(raw) if b"%" in raw else raw).decode()
+    except UnicodeDecodeError:
+        raise BadParameter("The address is not percent-encoded UTF-8.") from None
+
+
+def _plain(pointer: str) -> str:
+    return pointer.removeprefix("/").replace("~1", "/").replace("~0", "~")

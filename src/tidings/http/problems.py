@@ -1,0 +1,42 @@
+"""Failures on the wire: problem documents (RFC 9457). ``docs/reference/problems.md`` explains each type."""
+
+import msgspec
+
+from tidings.config import Settings
+from tidings.errors import TidingsError, TooManyRequests, Unauthenticated, Unavailable
+from tidings.http.table import Answer, Header
+
+MEDIA = b"application/problem+json"
+TYPE = "urn:tidings:problem:"
+"""Every problem type begins with it; the code follows. A name, not an address: it stays when sites move."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+def problem(error: TidingsError, headers: tuple[Header, ...] = ()) -> Answer:
+    """The answer that tells a failure."""
+    document: dict[str, object] = {
+        "type": TYPE + error.code,
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+    }
+    if error.errors:
+        document["errors"] = [field._asdict() for field in error.errors]
+    return Answer(_encode(document), error.status, (*headers, *_advice(error)), MEDIA)
+
+
+def stream_limit(settings: Settings, error: TooManyRequests) -> tuple[Header, ...]:
+    """That a user has all the streams they may (draft-ietf-httpapi-ratelimit-headers)."""
+    return (
+        (b"ratelimit-policy", b'"streams";q=%d' % settings.max_streams_per_user),
+        (b"ratelimit", b'"streams";r=0;t=%d' % error.retry_after),
+    )
+
+
+def _advice(error: TidingsError) -> tuple[Header, ...]:
+    if isinstance(error, TooManyRequests | Unavailable):
+        return ((b"retry-after", b"%d" % error.retry_after),)
+    if isinstance(error, Unauthenticated):
+        return ((b"www-authenticate", b'Bearer realm="tidings"'),)
+    return ()

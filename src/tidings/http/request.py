@@ -1,0 +1,85 @@
+"""A request as ASGI gives it, and the request headers that mean something to us."""
+
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from tidings.errors import BadParameter, FieldError, UnsupportedMedia
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_VISIBLE = re.compile(rb"[\x21-\x7e]{1,255}\Z")
+_WEAK = b"W/"
+
+
+class Request:
+    """The head of a request. ``path`` and ``query`` are as they were sent, still percent-encoded."""
+
+    __slots__ = ("_headers", "method", "path", "query", "receive")
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.method: str = scope["method"]
+        self.path: bytes = scope["raw_path"]
+        self.query: bytes = scope["query_string"]
+        self.receive = receive
+        self._headers: list[tuple[bytes, bytes]] = scope["headers"]
+
+    def header(self, name: bytes) -> bytes | None:
+        """The value of a header, by its name in lower case; None without one.
+
+        Raises BadParameter when it is there twice: a proxy may have looked at the other one.
+        """
+        found = [value for key, value in self._headers if key == name]
+        if len(found) > 1:
+            raise BadParameter(f"The header {name.decode()} is there twice.")
+        return found[0] if found else None
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The Idempotency-Key, quoted (a string of RFC 9651) or bare, None without one. Raises BadParameter."""
+    value = request.header(b"idempotency-key")
+    if value is None:
+        return None
+    bare = re.sub(rb"\\([\\\"])", rb"\1", value[1:-1]) if value[:1] == value[-1:] == b'"' != value else value
+    if not _VISIBLE.match(bare):
+        detail = "1 to 255 visible ASCII characters, quoted or not"
+        raise BadParameter("The Idempotency-Key is not one.", (FieldError("Idempotency-Key", detail),))
+    return bare.decode()
+
+
+def preference(request: Request) -> bytes:
+    """The preference that we know: ``wait=projected``, ``respond-async``, or empty (RFC 7240)."""
+    value = request.header(b"prefer") or b""
+    for part in value.split(b","):
+        wish = part.partition(b";")[0].strip().lower().replace(b'"', b"").replace(b" ", b"")
+        if wish in (b"wait=projected", b"respond-async"):
+            return wish
+    return b""
+
+
+def media_type(request: Request) -> str:
+    """The media type of the body in lower case, without parameters; empty when none is given.
+
+    Raises UnsupportedMedia for a charset that is not UTF-8, or a content coding: neither is undone here.
+    """
+    value = (request.header(b"content-type") or b"").decode("latin-1").lower()
+    media, _, parameters = value.partition(";")
+    for parameter in parameters.split(";"):
+        name, _, charset = parameter.partition("=")
+        if name.strip() == "charset" and charset.strip().strip('"') not in ("utf-8", "utf8"):
+            raise UnsupportedMedia("Bodies are read as UTF-8 only.")
+    if (request.header(b"content-encoding") or b"identity").lower() != b"identity":
+        raise UnsupportedMedia("Bodies are read uncompressed only.")
+    return media.strip()
+
+
+def has_tag(request: Request, tag: bytes) -> bool:
+    """Whether If-None-Match names this entity tag, compared weakly (RFC 9110, 13.1.2)."""
+    value = request.header(b"if-none-match")
+    if value is None:
+        return False
+    given = {one.strip().removeprefix(_WEAK) for one in value.split(b",")}
+    return b"*" in given or tag.removeprefix(_WEAK) in given

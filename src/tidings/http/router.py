@@ -1,0 +1,99 @@
+"""From a method and a raw path to a route.
+
+Paths are matched segment by segment *before* they are decoded: an encoded slash belongs to an id
+(``repository:owner%2Fname``) and must not become a boundary.
+"""
+
+from collections.abc import Iterable, Mapping
+from urllib.parse import unquote_to_bytes
+
+from tidings.errors import MethodNotAllowed, NotFound
+from tidings.http.params import segment
+from tidings.http.table import Route
+
+Methods = dict[str, Route]
+
+
+class Found:
+    """The routes of one path, by method, and the names of its parameters."""
+
+    __slots__ = ("methods", "names")
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.methods: Methods = {}
+        self.names = names
+
+    @property
+    def allow(self) -> bytes:
+        """The methods of this path, for the header Allow."""
+        names = {*self.methods, "OPTIONS"}
+        if "GET" in names and not self.methods["GET"].live:
+            names.add("HEAD")
+        return ", ".join(sorted(names)).encode()
+
+    def route(self, method: str) -> Route:
+        """The route of a method; HEAD is GET without its body. Raises MethodNotAllowed."""
+        route = self.methods.get("GET" if method == "HEAD" else method)
+        if route is None or (method == "HEAD" and route.live):
+            raise MethodNotAllowed()
+        return route
+
+
+class _Node:
+    __slots__ = ("below", "found", "parameter")
+
+    def __init__(self) -> None:
+        self.below: dict[bytes, _Node] = {}
+        self.parameter: _Node | None = None
+        self.found: Found | None = None
+
+
+class Router:
+    """Finds routes under ``prefix``: fixed paths in one look-up, templates by walking a tree of segments."""
+
+    def __init__(self, routes: Iterable[Route], prefix: str) -> None:
+        self._exact: dict[bytes, Found] = {}
+        self._root = _Node()
+        for route in routes:
+            found = self._place(prefix.rstrip("/") + route.path)
+            found.methods[route.method] = route
+
+    def find(self, path: bytes) -> tuple[Found, Mapping[str, str]]:
+        """The routes of a raw path, and its parameters. Raises NotFound, and BadParameter for a bad one."""
+        found = self._exact.get(path)
+        if found is not None:
+            return found, {}
+        values: list[bytes] = []
+        node: _Node | None = self._root
+        for part in path.split(b"/")[1:]:
+            node = _step(node, part, values)
+        if node is None or node.found is None:
+            raise NotFound("There is nothing at this address.")
+        names = node.found.names
+        return node.found, {name: segment(name, raw) for name, raw in zip(names, values, strict=True)}
+
+    def _place(self, path: str) -> Found:
+        parts = path.split("/")[1:]
+        node = self._root
+        for part in parts:
+            if part.startswith("{"):
+                if node.parameter is None:
+                    node.parameter = _Node()
+                node = node.parameter
+            else:
+                node = node.below.setdefault(part.encode(), _Node())
+        if node.found is None:
+            node.found = Found(tuple(part[1:-1] for part in parts if part.startswith("{")))
+        if not node.found.names:
+            self._exact[path.encode()] = node.found
+        return node.found
+
+
+def _step(node: _Node | None, part: bytes, values: list[bytes]) -> _Node | None:
+    if node is None:
+        return None
+    fixed = node.below.get(unquote_to_bytes(part))
+    if fixed is not None or node.parameter is None or not part:
+        return fixed
+    values.append(part)
+    return node.parameter

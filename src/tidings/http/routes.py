@@ -1,0 +1,37 @@
+"""The route table: every address of the server, once."""
+
+from functools import cache
+
+from tidings.http import openapi
+from tidings.http.endpoints import events, feeds, live, notifications, operations, people, site
+from tidings.http.params import Params
+from tidings.http.table import Access, Answer, Call, Route
+
+
+async def describe(call: Call[Params, None]) -> Answer:
+    """This table as an OpenAPI document."""
+    return Answer(_document(call.services.settings.prefix))
+
+
+@cache
+def _document(prefix: str) -> bytes:
+    return openapi.document(ROUTES, prefix)
+
+
+ROUTES: tuple[Route, ...] = (
+    *events.ROUTES,
+    *people.ROUTES,
+    *feeds.ROUTES,
+    *notifications.ROUTES,
+    *live.ROUTES,
+    *operations.ROUTES,
+    *site.ROUTES,
+    Route(
+        method="GET",
+        path="/openapi.json",
+        handler=describe,
+        access=Access.PUBLIC,
+        summary="This description",
+        tag="Pages",
+    ),
+)

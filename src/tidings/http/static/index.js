@@ -1,0 +1,122 @@
+// The first page: what the API says, shown as it is. Texts are set as text, never as markup.
+"use strict";
+
+const KEPT = 10;
+const $ = (id) => document.getElementById(id);
+let leaving = new AbortController();
+
+const credential = () => ($("token").value ? { Authorization: `Bearer ${$("token").value}` } : {});
+
+async function get(path, signal) {
+  const reply = await fetch(path, { headers: credential(), signal });
+  if (!reply.ok) throw new Error(`${reply.status} ${(await reply.json()).detail}`);
+  return reply;
+}
+
+const json = async (path, signal) => (await get(path, signal)).json();
+
+function line(text, at, unread) {
+  const item = document.createElement("li");
+  item.textContent = text + " ";
+  if (unread) item.className = "unread";
+  if (at) {
+    const time = document.createElement("time");
+    time.dateTime = at;
+    time.textContent = new Date(at).toLocaleString();
+    item.append(time);
+  }
+  return item;
+}
+
+const sentence = (e) =>
+  `${e.actor_name || e.actor_id} · ${e.verb.replaceAll("_", " ")} · ${e.object_title || `${e.object_type} ${e.object_id}`}`;
+
+const eventLine = (e) => line(sentence(e), e.created_at, e.read_at === null);
+const noticeLine = (n) => line(n.message, n.created_at, n.read_at === null);
+
+function put(list, items) {
+  $(list).replaceChildren(...(items.length ? items : [line("Nothing yet.")]));
+}
+
+function add(list, item) {
+  $(list).prepend(item);
+  while ($(list).children.length > KEPT) $(list).lastChild.remove();
+}
+
+function bell(count) {
+  $("bell").textContent = `🔔 ${count} unread`;
+}
+
+function trouble(error) {
+  $("trouble").hidden = !error;
+  $("trouble").textContent = error ? String(error.message || error) : "";
+}
+
+async function everybody() {
+  const top = await json("v1/top?window=1h&by=object&limit=10");
+  put("objects", top.items.map((one) => line(`${one.count} × ${one.key}`)));
+  const page = await json(`v1/activity?limit=${KEPT}`);
+  put("activity", page.items.map(eventLine));
+}
+
+async function person(user, signal) {
+  const who = `user_id=${encodeURIComponent(user)}`;
+  const feed = await json(`v1/feed?${who}&limit=${KEPT}`, signal);
+  const inbox = await json(`v1/notifications?${who}&limit=${KEPT}`, signal);
+  put("feed", feed.items.map(eventLine));
+  put("inbox", inbox.items.map(noticeLine));
+  bell(inbox.unread_count);
+  await follow(`v1/notifications/stream?${who}&include=notifications,activity`, signal);
+}
+
+// A stock EventSource does this too, but cannot send a credential.
+async function follow(path, signal) {
+  const stream = (await get(path, signal)).body.pipeThrough(new TextDecoderStream());
+  let rest = "";
+  for await (const text of stream) {
+    const frames = (rest + text).split("\n\n");
+    rest = frames.pop();
+    frames.forEach(take);
+  }
+}
+
+function take(frame) {
+  const name = /^event: (.*)$/m.exec(frame)?.[1];
+  const data = /^data: (.*)$/m.exec(frame)?.[1];
+  if (!name || !data) return;
+  const said = JSON.parse(data);
+  if (said.unread_count !== undefined) bell(said.unread_count);
+  if (name === "notification" && said.message) add("inbox", noticeLine(said));
+  if (name === "activity") add("feed", eventLine(said));
+  if (name === "notification" || name === "activity") refreshSoon();
+}
+
+// However many events come, what everybody does is asked for once a second at most.
+let refresh;
+function refreshSoon() {
+  refresh ??= setTimeout(() => {
+    refresh = undefined;
+    everybody().catch(trouble);
+  }, 1000);
+}
+
+function show() {
+  leaving.abort();
+  leaving = new AbortController();
+  trouble();
+  everybody().catch(trouble);
+  person($("user").value, leaving.signal).catch((error) => {
+    if (error.name !== "AbortError") trouble(error);
+  });
+}
+
+const here = location.href.replace(/[#?].*$/, "").replace(/\/$/, "");
+$("curl").textContent = `curl -d '{"actor_id":"alice","verb":"comment","object_type":"market","object_id":"42","target_user_ids":["bob"]}' \\
+     -H 'content-type: application/json' ${here}/v1/events
+curl '${here}/v1/notifications?user_id=bob'
+curl -N '${here}/v1/notifications/stream?user_id=bob'`;
+$("form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  show();
+});
+show();

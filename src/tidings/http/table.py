@@ -1,0 +1,114 @@
+"""What a route is. Parsing, authorisation, the OpenAPI document and tests are driven by these rows."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from tidings.config import KIB, Settings
+from tidings.http.auth import Principal
+from tidings.http.clock import Clock
+from tidings.http.params import Params
+from tidings.http.request import Request
+from tidings.ingest import Ingest
+from tidings.live import Live
+from tidings.read import Reader
+
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+SMALL_BODY = 256 * KIB
+"""Bytes of a body that only names things: a thousand ids of 128 characters, with room."""
+MAX_IDS = 1_000
+"""Ids in one request that marks them; as many as one transaction holds."""
+
+Header = tuple[bytes, bytes]
+Query = TypeVar("Query", bound=Params)
+Body = TypeVar("Body")
+
+
+class Services(NamedTuple):
+    """The three doors, and what else this layer is given. ``ready`` tells why the server is not, or None."""
+
+    settings: Settings
+    clock: Clock
+    ingest: Ingest
+    reader: Reader
+    live: Live
+    ready: Callable[[], str | None]
+
+
+class Access(Enum):
+    """Who may call a route."""
+
+    PUBLIC = "Nobody is asked for a credential."
+    ANYONE = "Any credential will do."
+    SELF = "A user for themselves; an API key for any user."
+    SELF_OR_ADMIN = "A user for themselves; an API key, or a token with the scope admin, for any user."
+    SERVER = "An API key, or a token with the scope admin."
+
+
+@dataclass(slots=True)
+class Call(Generic[Query, Body]):
+    """One request whose parameters fit, from somebody who may ask.
+
+    ``user`` is on whose behalf it is, "" where that need not be said; ``path`` holds its parts, decoded.
+    """
+
+    services: Services
+    request: Request
+    principal: Principal
+    user: str
+    path: Mapping[str, str]
+    query: Query
+    body: Body
+
+
+class Answer(NamedTuple):
+    """What is sent back. ``chunks`` replaces ``body`` where the length is not known before."""
+
+    body: bytes = b""
+    status: int = 200
+    headers: tuple[Header, ...] = ()
+    media: bytes = JSON.encode()
+    chunks: AsyncGenerator[bytes] | None = None
+
+
+Handler = Callable[[Call[Any, Any]], Awaitable[Answer]]
+
+
+def small_body(settings: Settings) -> int:
+    """The cap of bodies that only name things."""
+    return SMALL_BODY
+
+
+def batch_body(settings: Settings) -> int:
+    """The cap of bodies that hold a batch."""
+    return settings.max_batch_bytes
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Route:
+    """One row of the table.
+
+    ``query`` is the type of its query parameters, ``body`` that of its JSON body (None: it has none),
+    ``reply`` that of its JSON reply (None: no JSON); a tuple means one of these. ``raw_body``: the handler
+    reads the body itself, whose media types are ``consumes``. ``live``: the reply goes on for long, so
+    there is no HEAD.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    access: Access
+    summary: str
+    tag: str
+    query: type[Params] = Params
+    body: Any = None
+    body_optional: bool = False
+    body_cap: Callable[[Settings], int] = small_body
+    raw_body: bool = False
+    consumes: tuple[str, ...] = (JSON,)
+    reply: Any = None
+    status: int = 200
+    produces: str = JSON
+    live: bool = False

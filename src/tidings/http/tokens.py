@@ -1,0 +1,186 @@
+"""JSON Web Tokens: what makes one hold (RFC 7519, with the rules of RFC 8725).
+
+The algorithm belongs to the configured key and is never taken from the token, so a public key can not be
+offered as an HMAC secret, and "none" is nothing that any key answers to.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from jwt.types import Options
+
+from tidings.config import KIB, ConfigError
+from tidings.errors import Unauthenticated
+
+MAX_TOKEN_BYTES = 8 * KIB
+"""Longer tokens are refused unread: parsing is the only work that a stranger can make this server do."""
+MIN_SECRET_BYTES = 32
+"""HS256 needs a secret as long as its output (RFC 7518, 3.2)."""
+MAX_SUBJECT = 128
+"""Characters of a user id, as everywhere."""
+LAST_SECOND = 253_402_300_800
+"""The end of the year 9999, in seconds since 1970: a later time in a token is nonsense."""
+_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
+_CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
+_OPTIONS: Options = {
+    "require": ["exp", "sub"],
+    # Times are checked in `_in_time`, against the clock that was passed in.
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+    "enforce_minimum_key_length": True,
+}
+
+Material = bytes | RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
+
+
+class VerifyingKey(NamedTuple):
+    """A key together with the one algorithm it is used for."""
+
+    algorithm: str
+    material: Material
+
+
+class Claims(NamedTuple):
+    """What a token says that holds: who, with which scopes, until when (seconds since 1970)."""
+
+    user_id: str
+    scopes: frozenset[str]
+    expires_at: float
+
+
+class KeySource(Protocol):
+    """Where the key for a token comes from. ``generation`` grows when keys were replaced."""
+
+    generation: int
+
+    def keep_fresh(self) -> None:
+        """Called for every token, verified before or not: begin to renew the keys when they are old."""
+        ...
+
+    async def key(self, kid: str | None) -> VerifyingKey:
+        """The key that a token names by ``kid``.
+
+        Raises Unauthenticated when there is none, Unavailable when keys cannot be had.
+        """
+        ...
+
+
+class SingleKey:
+    """A source of one key that is never replaced; it answers to any ``kid``."""
+
+    generation = 0
+
+    def __init__(self, key: VerifyingKey) -> None:
+        self._key = key
+
+    def keep_fresh(self) -> None:
+        """Nothing: this key is never renewed."""
+
+    async def key(self, kid: str | None) -> VerifyingKey:
+        """The key."""
+        return self._key
+
+
+def secret_key(secret: str) -> VerifyingKey:
+    """The HS256 key of a shared secret. Raises ConfigError under 32 bytes."""
+    material = secret.encode()
+    if len(material) < MIN_SECRET_BYTES:
+        raise ConfigError(f"jwt_secret must have at least {MIN_SECRET_BYTES} bytes")
+    return VerifyingKey("HS256", material)
+
+
+def public_key(pem: bytes) -> VerifyingKey:
+    """The key of a PEM public key, its algorithm by its type: RS256, ES256/384/512 or EdDSA.
+
+    Raises ConfigError when it is no public key, or of another type.
+    """
+    try:
+        key = load_pem_public_key(pem)
+    except ValueError:
+        raise ConfigError("jwt_public_key is not a public key in PEM form") from None
+    if isinstance(key, RSAPublicKey):
+        return VerifyingKey("RS256", key)
+    if isinstance(key, Ed25519PublicKey):
+        return VerifyingKey("EdDSA", key)
+    if isinstance(key, EllipticCurvePublicKey) and key.curve.name in _CURVES:
+        return VerifyingKey(_CURVES[key.curve.name], key)
+    raise ConfigError("jwt_public_key must be an RSA, ECDSA (P-256, P-384, P-521) or Ed25519 key")
+
+
+class Rules(NamedTuple):
+    """What a token must say besides being signed. Empty ``issuer`` or ``audience`` accepts any."""
+
+    issuer: str
+    audience: str
+    leeway_s: int
+
+
+async def verify(token: str, keys: KeySource, rules: Rules, now_s: float) -> Claims:
+    """The claims of a token that holds at ``now_s`` (seconds since 1970).
+
+    Raises Unauthenticated with the reason when it does not.
+    """
+    if len(token) > MAX_TOKEN_BYTES:
+        raise Unauthenticated("The token is too long.")
+    try:
+        key = await keys.key(_kid(jwt.get_unverified_header(token)))
+        payload = _decoded(token, key, rules)
+    except jwt.PyJWTError as error:
+        raise Unauthenticated(f"The token does not hold: {error}.") from None
+    except (RecursionError, UnicodeEncodeError):
+        raise Unauthenticated("The token is not well-formed.") from None
+    return _claims(payload, rules, now_s)
+
+
+def _kid(header: Mapping[str, Any]) -> str | None:
+    kind = header.get("typ", "JWT")
+    if not (isinstance(kind, str) and kind.lower() in _TYPES):
+        raise jwt.InvalidTokenError("it is of another type")
+    if "crit" in header:
+        raise jwt.InvalidTokenError("it asks for an extension that is not known here")
+    return header.get("kid")
+
+
+def _decoded(token: str, key: VerifyingKey, rules: Rules) -> dict[str, Any]:
+    options: Options = {**_OPTIONS, "verify_aud": bool(rules.audience), "verify_iss": bool(rules.issuer)}
+    return jwt.decode(
+        token,
+        key.material,
+        algorithms=[key.algorithm],
+        options=options,
+        audience=rules.audience or None,
+        issuer=rules.issuer or None,
+    )
+
+
+def _claims(payload: Mapping[str, Any], rules: Rules, now_s: float) -> Claims:
+    subject = payload["sub"]
+    if not 0 < len(subject) <= MAX_SUBJECT:
+        raise Unauthenticated("The token's sub is not a user id.")
+    expires_at = _time(payload["exp"])
+    if expires_at + rules.leeway_s <= now_s:
+        raise Unauthenticated("The token has expired.")
+    if "nbf" in payload and _time(payload["nbf"]) - rules.leeway_s > now_s:
+        raise Unauthenticated("The token is not valid yet.")
+    return Claims(subject, _scopes(payload.get("scope", "")), expires_at)
+
+
+def _time(value: object) -> float:
+    # JSON as Python reads it knows NaN: it is under no bound, and so is refused here too.
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LAST_SECOND:
+        return float(value)
+    raise Unauthenticated("A time in the token is not a number of seconds.")
+
+
+def _scopes(value: object) -> frozenset[str]:
+    if isinstance(value, str):
+        return frozenset(value.split())
+    if isinstance(value, list):
+        return frozenset(scope for scope in value if isinstance(scope, str))
+    raise Unauthenticated("The token's scope is not text.")

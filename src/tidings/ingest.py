@@ -1,0 +1,250 @@
+"""Door 1: everything that changes something. Checks what was sent, hands commands to the log, waits until they hold."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import NamedTuple, cast
+
+import msgspec
+
+from tidings.config import Settings
+from tidings.decode import decode
+from tidings.errors import (
+    FieldError,
+    InvalidFields,
+    KeyInFlight,
+    NotFound,
+    TidingsError,
+    TooLarge,
+)
+from tidings.events import EventInput, accept, check_size, fingerprint, key_digest
+from tidings.log import Log
+from tidings.model import (
+    Changed,
+    Command,
+    Erase,
+    Follow,
+    Marked,
+    MarkInbox,
+    MarkState,
+    Mask,
+    NewEvent,
+    Publish,
+    Published,
+    ReadFeed,
+    ReadInbox,
+    Receipt,
+    Retract,
+    Unfollow,
+    user_topic,
+)
+from tidings.ports import Clock
+from tidings.projections.runner import Runner
+from tidings.times import rfc3339
+
+IMPORT_LINES = 500
+"""Lines of an import that share one transaction: large enough to amortise the fsync, small enough to report progress."""
+
+_one = msgspec.json.Decoder(EventInput)
+_many = msgspec.json.Decoder(list[EventInput])
+_encode = msgspec.json.Encoder().encode
+
+
+class Posted(NamedTuple):
+    """A reply to a publisher: complete JSON, and whether it repeats an earlier one."""
+
+    body: bytes
+    replayed: bool
+
+
+class Ingest:
+    """The writing door. Users and topics are given by the caller, who knows who is asking."""
+
+    def __init__(self, log: Log, runner: Runner, settings: Settings, clock: Clock) -> None:
+        self._log = log
+        self._runner = runner
+        self._settings = settings
+        self._clock = clock
+        self._in_flight: set[bytes] = set()
+
+    async def publish(self, raw: bytes, *, scope: str, key: str | None = None, wait: bool = True) -> Posted:
+        """Publish one event; ``raw`` is its JSON object. ``wait``: until feeds and inboxes have it too.
+
+        Raises Malformed, InvalidFields, TooLarge, KeyReused, KeyInFlight, Unavailable.
+        """
+        check_size(raw, self._settings.max_event_bytes, "the event")
+        event = accept(decode(_one, raw), self._clock.now(), self._settings, scope=scope)
+        events = _keyed((event,), scope, key, raw)
+        published = await self._published(events, wait)
+        return Posted(_receipt(published.receipts[0]), bool(published.repeats))
+
+    async def publish_array(
+        self, raw: bytes, *, scope: str, key: str | None = None, wait: bool = True
+    ) -> Posted:
+        """Publish a JSON array of events, all or none; pointers of errors begin with the index. Raises as publish."""
+        check_size(raw, self._settings.max_batch_bytes, "the batch")
+        given = decode(_many, raw)
+        if not 1 <= len(given) <= self._settings.max_batch_events:
+            wrong = f"an array holds 1 to {self._settings.max_batch_events} events"
+            raise TooLarge(wrong) if given else InvalidFields(errors=(FieldError("", wrong),))
+        now = self._clock.now()
+        accepted = [accept(one, now, self._settings, f"/{i}", scope) for i, one in enumerate(given)]
+        self._check_sizes(accepted)
+        published = await self._published(_keyed(accepted, scope, key, raw), wait)
+        receipts = b",".join(_receipt(receipt) for receipt in published.receipts)
+        return Posted(b'{"events":[' + receipts + b"]}", len(published.repeats) == len(given))
+
+    def _check_sizes(self, events: Sequence[NewEvent]) -> None:
+        cap = self._settings.max_event_bytes
+        for i, event in enumerate(events):
+            if len(event.body) > cap:
+                raise TooLarge(f"event {i} has more than {cap} bytes", (FieldError(f"/{i}", "too large"),))
+
+    async def _published(self, events: Sequence[NewEvent], wait: bool) -> Published:
+        keys = {event.key for event in events if event.key is not None}
+        if not self._in_flight.isdisjoint(keys):
+            raise KeyInFlight()
+        self._in_flight |= keys
+        try:
+            published = cast(Published, await self._log.submit(Publish(tuple(events))))
+        finally:
+            self._in_flight -= keys
+        if published.pending and wait:
+            await self._runner.settled()
+        return published
+
+    async def import_lines(
+        self, chunks: AsyncIterator[bytes], *, scope: str, wait: bool = True
+    ) -> AsyncIterator[bytes]:
+        """Publish NDJSON, a line at a time; yields one JSON result line per line, in order.
+
+        A bad line is answered in its place and stops nothing: ``{"line":3,"error":{…}}``.
+        """
+        batch: list[bytes] = []
+        done = 0
+        async for line in _lines(chunks, self._settings.max_event_bytes):
+            batch.append(line)
+            if len(batch) == IMPORT_LINES:
+                yield await self._import(batch, done, scope, wait)
+                done, batch = done + len(batch), []
+        if batch:
+            yield await self._import(batch, done, scope, wait)
+
+    async def _import(self, lines: Sequence[bytes], done: int, scope: str, wait: bool) -> bytes:
+        now = self._clock.now()
+        prepared = [self._prepare(line, now, scope) for line in lines]
+        commands = [one for one in prepared if isinstance(one, Publish)]
+        outcomes = iter(await self._log.submit_all(commands) if commands else ())
+        results = [next(outcomes) if isinstance(one, Publish) else one for one in prepared]
+        if wait and any(isinstance(r, Published) and r.pending for r in results):
+            await self._runner.settled()
+        return b"".join(_result_line(done + i + 1, result) for i, result in enumerate(results))
+
+    def _prepare(self, line: bytes, now: int, scope: str) -> Publish | TidingsError:
+        try:
+            check_size(line, self._settings.max_event_bytes, "the event")
+            return Publish((accept(decode(_one, line), now, self._settings, scope=scope),))
+        except TidingsError as error:
+            return error
+
+    async def retract(self, event_id: str) -> None:
+        """Take an event out of everything. Raises NotFound."""
+        await self._change(Retract(event_id), missing="no such event")
+
+    async def follow(self, user: str, topic: str, backfill: int = 100) -> bool:
+        """Let a user follow a topic and show the ``backfill`` newest of its events; True when that is new."""
+        return bool((await self._change(Follow(user, topic, backfill))).updated)
+
+    async def follow_many(self, pairs: Sequence[tuple[str, str]], backfill: int = 100) -> int:
+        """Follow many topics at once, (user, topic) each; returns how many of them are new."""
+        outcomes = await self._log.submit_all([Follow(user, topic, backfill) for user, topic in pairs])
+        return sum(cast(Changed, outcome).updated for outcome in outcomes)
+
+    async def unfollow(self, user: str, topic: str, keep: bool) -> bool:
+        """End a follow; ``keep`` what came by it, or hide it. True when there was one."""
+        return bool((await self._change(Unfollow(user, topic, keep))).updated)
+
+    async def mute(self, user: str, topic: str, on: bool) -> bool:
+        """Hide a topic's events from a user, those that came before as well; True when that changed something."""
+        return bool((await self._change(Mask(user, topic, on=on))).updated)
+
+    async def block(self, user: str, other: str, on: bool) -> bool:
+        """Hide two people's acts from each other; True when that changed something."""
+        return bool((await self._change(Mask(user, user_topic(other), block=True, on=on))).updated)
+
+    async def read_feed(self, user: str, event_ids: Sequence[str] | None, up_to: int | None) -> Changed:
+        """Mark feed items read: these, or all up to a position. Ids that are not in the feed are passed over."""
+        ids = None if event_ids is None else tuple(event_ids)
+        return await self._change(ReadFeed(user, ids, up_to))
+
+    async def mark(self, user: str, ids: Sequence[str], state: MarkState) -> Marked:
+        """Set the state of these notifications; ids that are not the user's are passed over."""
+        return cast(Marked, await self._log.submit(MarkInbox(user, tuple(ids), state)))
+
+    async def mark_one(self, user: str, id: str, state: MarkState) -> Marked:
+        """Set the state of one notification. Raises NotFound when it is not this user's."""
+        marked = await self.mark(user, (id,), state)
+        if not marked.found:
+            raise NotFound("no such notification")
+        return marked
+
+    async def read_all(self, user: str, up_to: int | None, type: str | None) -> Marked:
+        """Mark everything read that became unread up to seq ``up_to``; what came later stays unread."""
+        return cast(Marked, await self._log.submit(ReadInbox(user, up_to, type)))
+
+    async def erase(self, user: str) -> None:
+        """Forget a person."""
+        await self._change(Erase(user))
+
+    async def _change(self, command: Command, missing: str = "") -> Changed:
+        outcome = cast(Changed, await self._log.submit(command))
+        if missing and not outcome.updated:
+            raise NotFound(missing)
+        return outcome
+
+
+def _keyed(events: Sequence[NewEvent], scope: str, key: str | None, raw: bytes) -> Sequence[NewEvent]:
+    """The events of one request under its idempotency key: each gets a key of its own made from it and its index,
+    and the fingerprint of the whole request, so that any other body is refused at its first event."""
+    if key is None:
+        return events
+    print_ = fingerprint(raw)
+    return [
+        event
+        if event.key is not None
+        else msgspec.structs.replace(event, key=key_digest(scope, f"{i}\0{key}"), fingerprint=print_)
+        for i, event in enumerate(events)
+    ]
+
+
+def _receipt(receipt: Receipt) -> bytes:
+    event_id, position, created_at = receipt
+    return f'{{"event_id":"{event_id}","position":{position},"created_at":"{rfc3339(created_at)}"}}'.encode()
+
+
+def _result_line(number: int, result: object) -> bytes:
+    if isinstance(result, Published):
+        replayed = b',"replayed":true' if result.repeats else b""
+        return b'{"line":%d,' % number + _receipt(result.receipts[0])[1:-1] + replayed + b"}\n"
+    error = cast(TidingsError, result)
+    problem = {
+        "type": f"urn:tidings:problem:{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "errors": [field._asdict() for field in error.errors],
+    }
+    return _encode({"line": number, "error": problem}) + b"\n"
+
+
+async def _lines(chunks: AsyncIterator[bytes], cap: int) -> AsyncIterator[bytes]:
+    """The non-empty lines of a byte stream. A line over ``cap`` bytes is cut off there, and so refused, not buffered."""
+    rest = b""
+    async for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        rest = rest[: cap + 1]
+        for line in whole:
+            if line.strip():
+                yield line
+        await asyncio.sleep(0)  # a long import must not keep other requests from the loop
+    if rest.strip():
+        yield rest

@@ -1,0 +1,316 @@
+"""The words of the domain: frozen values without I/O. ``docs/concepts`` explains each of them."""
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import NamedTuple
+
+import msgspec
+
+HOME_KINDS = ("target", "follow", "own")
+
+
+def split_topic(topic: str) -> tuple[str, str]:
+    """``market:42`` as ("market", "42"); the first colon parts, so an id may hold colons. Raises ValueError."""
+    kind, colon, name = topic.partition(":")
+    if not (kind and colon and name):
+        raise ValueError("a topic is written type:id")
+    return kind, name
+
+
+def user_topic(user: str) -> str:
+    """The topic that is a person: following it brings what they do."""
+    return f"user:{user}"
+
+
+class NewEvent(msgspec.Struct, frozen=True, gc=False):
+    """An event that passed every check and awaits its place in the log.
+
+    ``body`` is the event as it will be sent, a JSON object in UTF-8 *without its opening brace*: the store puts
+    ``{"event_id":"…","position":n,`` before it, so that a page is a join of bytes. ``created_at`` is in
+    milliseconds since 1970. ``topics`` holds the extra topics only; the actor's and the object's are implied.
+    With an idempotency ``key`` (16 bytes) a repeat stores nothing and is answered with the first receipt; the same
+    key with another ``fingerprint`` (8 bytes) is refused.
+    """
+
+    actor_id: str
+    verb: str
+    object_type: str
+    object_id: str
+    created_at: int
+    body: bytes
+    targets: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
+    key: bytes | None = None
+    fingerprint: bytes = b""
+
+    def all_topics(self) -> tuple[str, ...]:
+        """Every topic this event belongs to: its actor, its object, then the extra ones, each once."""
+        own = (user_topic(self.actor_id), f"{self.object_type}:{self.object_id}")
+        return tuple(dict.fromkeys(own + self.topics))
+
+
+class Receipt(NamedTuple):
+    """What a publisher is told: the event is durable, here, under this name. ``created_at`` in milliseconds."""
+
+    event_id: str
+    position: int
+    created_at: int
+
+
+class LogEntry(NamedTuple):
+    """One event of the log in its order. ``body`` is the complete JSON object; ``key`` the event's 8-byte key."""
+
+    position: int
+    key: int
+    actor_id: str
+    verb: str
+    object_type: str
+    object_id: str
+    body: bytes
+    targets: tuple[str, ...]
+    topics: tuple[str, ...]
+
+
+# --- what can be asked to change: the store applies a list of these in one transaction ---------------------------
+
+
+class Publish(msgspec.Struct, frozen=True):
+    """Append these events, all or none: when one reuses an idempotency key with another fingerprint, the whole
+    command is refused as KeyReused; events that repeat are answered with their first receipt."""
+
+    events: tuple[NewEvent, ...]
+
+
+class Retract(msgspec.Struct, frozen=True):
+    """Take an event out of the log, every feed, every inbox."""
+
+    event_id: str
+
+
+class Follow(msgspec.Struct, frozen=True):
+    """``user`` follows ``topic``; the ``backfill`` newest of its events are shown too. Following twice is nothing new."""
+
+    user: str
+    topic: str
+    backfill: int = 100
+
+
+class Unfollow(msgspec.Struct, frozen=True):
+    """End a follow. ``keep``: what came stays visible; otherwise everything that came only by it is hidden."""
+
+    user: str
+    topic: str
+    keep: bool = False
+
+
+class Mask(msgspec.Struct, frozen=True):
+    """Mute a topic or (``block``) a person, or take that back (``on=False``). A block works in both directions:
+    neither sees the other's acts."""
+
+    user: str
+    topic: str
+    block: bool = False
+    on: bool = True
+
+
+class ReadFeed(msgspec.Struct, frozen=True):
+    """Mark feed items read: these ids, or (``event_ids=None``) everything up to position ``up_to``, or up to the head."""
+
+    user: str
+    event_ids: tuple[str, ...] | None = None
+    up_to: int | None = None
+
+
+class MarkState(IntEnum):
+    """What can be said of a notification. READ implies SEEN; ARCHIVED implies neither, but is no longer counted."""
+
+    READ = 1
+    UNREAD = 2
+    SEEN = 3
+    ARCHIVED = 4
+
+
+class MarkInbox(msgspec.Struct, frozen=True):
+    """Set the state of these notifications of this user; ids that are not the user's are left alone."""
+
+    user: str
+    ids: tuple[str, ...]
+    state: MarkState
+
+
+class ReadInbox(msgspec.Struct, frozen=True):
+    """Mark read all that became unread up to seq ``up_to`` (None: now), optionally of one type only."""
+
+    user: str
+    up_to: int | None = None
+    type: str | None = None
+
+
+class Erase(msgspec.Struct, frozen=True):
+    """Forget a person: their inbox, feed, follows and masks are deleted, their acts remain under a random name."""
+
+    user: str
+
+
+Command = Publish | Retract | Follow | Unfollow | Mask | ReadFeed | MarkInbox | ReadInbox | Erase
+
+
+class Published(NamedTuple):
+    """The outcome of Publish: a receipt for each event in order. ``repeats`` are the indexes of those that were there
+    already. ``pending``: some fan-out is still owed, so not every feed has the events yet."""
+
+    receipts: tuple[Receipt, ...]
+    repeats: tuple[int, ...] = ()
+    pending: bool = False
+
+
+class Changed(NamedTuple):
+    """The outcome of a command that changes at most one thing, or ``updated`` of many."""
+
+    updated: int
+    position: int = 0
+
+
+class Marked(NamedTuple):
+    """The outcome of a change to an inbox: rows really changed, the exact count after it, the last seq, and how many
+    of the ids asked for are this user's at all."""
+
+    updated: int
+    unread_count: int
+    seq: int
+    found: int = 0
+
+
+Outcome = Published | Changed | Marked
+"""Publish → Published or KeyReused (returned, not raised) · MarkInbox, ReadInbox → Marked · all others → Changed."""
+
+
+# --- what can be asked to read ------------------------------------------------------------------------------------
+
+
+class FeedFilter(msgspec.Struct, frozen=True):
+    """Which items of a feed are wanted; None means any. ``since``/``until`` in milliseconds, half-open."""
+
+    verb: str | None = None
+    object_type: str | None = None
+    object_id: str | None = None
+    actor_id: str | None = None
+    topic: str | None = None
+    since: int | None = None
+    until: int | None = None
+    read: bool | None = None
+    include_own: bool = False
+
+
+class FeedItem(NamedTuple):
+    """One item of a page. ``body``: the event's JSON object. ``reason`` is "target", "follow" or "own", with the
+    ``topic`` that was followed; both are empty in activity pages. ``read_at`` in milliseconds, None when unread."""
+
+    key: int
+    position: int
+    body: bytes
+    read_at: int | None = None
+    reason: str = ""
+    topic: str = ""
+
+
+class Page(NamedTuple):
+    """A page of a feed, newest first. ``next_key`` continues it (exclusive), None at the end. ``partial``: the scan
+    budget ran out before the page was full; the next page goes on. ``position`` is the head of the log."""
+
+    items: list[FeedItem]
+    next_key: int | None
+    position: int
+    partial: bool = False
+
+
+class NewCount(NamedTuple):
+    """How many items came after a position; counting stops at the cap."""
+
+    new: int
+    capped: bool
+    position: int
+
+
+class FeedSummary(NamedTuple):
+    """Totals over a whole feed. ``verbs`` maps verb to count."""
+
+    total: int
+    unread: int
+    verbs: Mapping[str, int]
+    recent: list[FeedItem]
+
+
+class InboxRow(NamedTuple):
+    """A notification as stored. ``seq`` is that of its last change, ``order`` that of its content, by which lists are
+    sorted; ``body`` the JSON of its event, empty in a tombstone. Times in milliseconds, None where it has not happened."""
+
+    id: str
+    order: int
+    seq: int
+    body: bytes
+    seen_at: int | None = None
+    read_at: int | None = None
+    archived_at: int | None = None
+    deleted: bool = False
+
+
+class Counts(NamedTuple):
+    """The head of one inbox: exact unread count and last seq, from one row. ``read_up_to`` is the read-all
+    watermark, ``read_seq`` the seq that moved it there."""
+
+    unread_count: int
+    seq: int
+    read_up_to: int = 0
+    read_seq: int = 0
+
+
+class InboxPage(NamedTuple):
+    """A page of an inbox with the counts of the same moment. ``next_order`` continues it, None at the end."""
+
+    rows: list[InboxRow]
+    next_order: int | None
+    counts: Counts
+
+
+class InboxChanges(NamedTuple):
+    """What changed after a seq, oldest first. ``reset``: the seq is beyond the head. ``more``: the limit cut it."""
+
+    rows: list[InboxRow]
+    counts: Counts
+    more: bool = False
+    reset: bool = False
+
+
+class TopicInfo(NamedTuple):
+    """A topic: how many follow it, and whether its events are pushed or merged at read. ``viewer`` is the way it
+    reaches one user ("push", "pull", "" when not followed), ``why`` the decision in words."""
+
+    topic: str
+    followers: int
+    fan_out: str
+    viewer: str = ""
+    why: str = ""
+
+
+class FollowRow(NamedTuple):
+    """A topic that somebody follows, since when (milliseconds)."""
+
+    topic: str
+    created_at: int
+
+
+class Head(NamedTuple):
+    """Where the log ends. ``epoch`` names this life of the store: a restored one gets another."""
+
+    position: int
+    epoch: str
+
+
+class Status(NamedTuple):
+    """What an operator looks at first. ``lag`` is fan-out rows still owed; ``sizes`` maps names to rows or bytes."""
+
+    head: Head
+    lag: int
+    dead_letters: int
+    sizes: Mapping[str, int]

@@ -1,0 +1,262 @@
+"""The events of the last hour by one dimension: per second what came, per key how many each window holds.
+
+Each second of the last hour has a bucket of (cell, events). What leaves a window is subtracted from its
+cells, so the cost of moving on is that of the events that leave, never of the keys that stay. The last
+minute's buckets are dictionaries; older ones are packed, as a tuple and an array of 12 bytes an entry.
+
+When keys or entries exceed their caps, the oldest seconds are folded into sketches until there is room. The
+newest seconds stay exact, so a short window remains exact while the hour is approximate, and the hour becomes
+exact again when the folded seconds have left it.
+"""
+
+from array import array
+from collections.abc import Iterable, Mapping
+from heapq import nsmallest
+from operator import attrgetter
+from typing import NamedTuple
+
+from tidings.projections.ranking import Cell, Leaders
+from tidings.projections.sketches import FoldedWindow
+
+HOUR_S, FIVE_S, MINUTE_S = 3_600, 300, 60
+LENGTHS_S = (HOUR_S, FIVE_S, MINUTE_S)
+"""The windows, the longest first: a second that lies in n of them lies in the first n."""
+ENTRIES_PER_KEY = 8
+"""Bucket entries allowed for each key allowed; at 12 bytes they weigh about as much as the key itself."""
+ROOM_AFTER_FOLDING = 7 / 8
+"""Folding stops at this share of a cap, so that a dimension at its cap does not fold on every batch."""
+
+_COUNTS = (attrgetter("hour"), attrgetter("five"), attrgetter("minute"))
+
+
+class Ranking(NamedTuple):
+    """The first keys of a window; a count may be wrong by ``error``, 0 when ``exact``."""
+
+    items: list[tuple[str, int]]
+    exact: bool
+    error: int
+
+
+class _Packed(NamedTuple):
+    """A second older than a minute. Late events and retractions are appended, so a cell may recur.
+
+    A tuple of cells, and not a list: the garbage collector leaves it alone too. It would look at every entry.
+    """
+
+    cells: tuple[Cell, ...]
+    counts: "array[int]"
+
+
+def windows_holding(second: int, now: int) -> int:
+    """How many windows hold a second when ``now`` is the current one; 0 for one to come."""
+    return sum(now - length < second <= now for length in LENGTHS_S)
+
+
+class Tally:
+    """One dimension. ``max_keys`` caps its distinct keys, and ENTRIES_PER_KEY times that its bucket entries.
+
+    Both caps are checked after each batch, so they are exceeded by at most one batch. Seconds are whole
+    seconds since 1970; the caller steps ``now`` one by one through :meth:`advance`.
+    """
+
+    def __init__(self, now: int, max_keys: int) -> None:
+        self._max_keys = max_keys
+        self._future: dict[int, dict[str, int]] = {}
+        self._uncounted: dict[int, int] = {}
+        self.clear(now)
+
+    def clear(self, now: int) -> None:
+        """Forget everything up to ``now``, which becomes the current second."""
+        self._now = now
+        self._folded_up_to = now - HOUR_S
+        self._cells: dict[str, Cell] = {}
+        self._open: dict[int, dict[Cell, int]] = {}
+        self._packed: dict[int, _Packed] = {}
+        self._future = {second: counts for second, counts in self._future.items() if second > now}
+        self._uncounted = {second: events for second, events in self._uncounted.items() if second > now}
+        self._entries = sum(map(len, self._future.values()))
+        self._leaders = tuple(Leaders(count) for count in _COUNTS)
+        self._folds = tuple(FoldedWindow(length) for length in LENGTHS_S)
+
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """(keys, bucket entries, candidates) now held, for whoever watches memory."""
+        return len(self._cells), self._entries, sum(map(len, self._leaders))
+
+    def add(self, second: int, counts: Mapping[str, int]) -> None:
+        """Count events of a second that is at most an hour old; negative counts take back what was added."""
+        if second > self._now:
+            self._keep_for_later(second, counts)
+        elif second <= self._folded_up_to:
+            self._fold_in(second, counts)
+        else:
+            self._put(second, self._count(counts, windows_holding(second, self._now)), counts)
+        self._make_room()
+
+    def advance(self) -> None:
+        """The next second has come: what is too old leaves, what was waiting for it is counted."""
+        self._now += 1
+        self._leave_minute(self._now - MINUTE_S)
+        self._leave_five(self._now - FIVE_S)
+        self._leave_hour(self._now - HOUR_S)
+        for fold, length in zip(self._folds, LENGTHS_S, strict=True):
+            fold.forget(self._now - length)
+            if self._now in self._uncounted:
+                fold.doubt(self._now, self._uncounted[self._now])
+        self._uncounted.pop(self._now, None)
+        due = self._future.pop(self._now, None)
+        if due is not None:
+            self._entries -= len(due)
+            self.add(self._now, due)
+
+    def ranking(self, window: int, limit: int) -> Ranking:
+        """The first ``limit`` keys of the window with this place in LENGTHS_S.
+
+        When the window is not exact, a key left out has at most ``error`` events more than the last one
+        shown.
+        """
+        leaders, count, fold = self._leaders[window], _COUNTS[window], self._folds[window]
+        best = [(cell.key, count(cell)) for cell in leaders.best(limit, self._cells.values())]
+        if not fold:
+            return Ranking(best, True, 0)
+        known = dict(best)
+        for key, estimate in fold.estimates().items():
+            cell = self._cells.get(key)
+            known[key] = estimate + (count(cell) if cell else 0)
+        items = nsmallest(limit, known.items(), key=lambda item: (-item[1], item[0]))
+        return Ranking(items, False, fold.error(key for key, _ in items))
+
+    # --- counting ---------------------------------------------------------------------------------
+
+    def _count(self, counts: Mapping[str, int], holding: int) -> list[Cell]:
+        """Add the counts to the first ``holding`` windows; the cells, in the order of the keys.
+
+        The hottest loop of the module: once per distinct key of a batch. Whoever rises past a floor is a
+        candidate.
+        """
+        hour, five, minute = self._leaders
+        cells, touched = self._cells, []
+        for key, n in counts.items():
+            cell = cells.get(key)
+            if cell is None:
+                cell = cells[key] = Cell(key)
+            touched.append(cell)
+            cell.hour += n
+            if cell.hour >= hour.floor >= cell.hour - n:
+                hour.admit(cell)
+            if holding > 1:
+                cell.five += n
+                if cell.five >= five.floor >= cell.five - n:
+                    five.admit(cell)
+            if holding > 2:
+                cell.minute += n
+                if cell.minute >= minute.floor >= cell.minute - n:
+                    minute.admit(cell)
+        for leaders in self._leaders:
+            leaders.settle()
+        return touched
+
+    def _put(self, second: int, cells: list[Cell], counts: Mapping[str, int]) -> None:
+        """Remember in the second's bucket what has to be subtracted when it leaves."""
+        if second <= self._now - MINUTE_S:
+            before = self._packed.get(second, _Packed((), array("i")))
+            added = array("i", counts.values())
+            self._packed[second] = _Packed(before.cells + tuple(cells), before.counts + added)
+            self._entries += len(cells)
+            return
+        bucket = self._open.setdefault(second, {})
+        known = len(bucket)
+        for cell, n in zip(cells, counts.values(), strict=True):
+            bucket[cell] = bucket.get(cell, 0) + n
+        self._entries += len(bucket) - known
+
+    def _keep_for_later(self, second: int, counts: Mapping[str, int]) -> None:
+        """Events of the future for which there is no room will not be counted; the reply will say so."""
+        if self._entries + len(counts) > self._max_keys * ENTRIES_PER_KEY:
+            self._uncounted[second] = self._uncounted.get(second, 0) + sum(map(abs, counts.values()))
+            return
+        waiting = self._future.setdefault(second, {})
+        self._entries -= len(waiting)
+        for key, n in counts.items():
+            waiting[key] = waiting.get(key, 0) + n
+        self._entries += len(waiting)
+
+    # --- leaving ----------------------------------------------------------------------------------
+
+    def _leave_minute(self, second: int) -> None:
+        bucket = self._open.pop(second, None)
+        if bucket is not None:
+            for cell, n in bucket.items():
+                cell.minute -= n
+            self._packed[second] = _Packed(tuple(bucket), array("i", bucket.values()))
+
+    def _leave_five(self, second: int) -> None:
+        packed = self._packed.get(second)
+        if packed is not None:
+            for cell, n in zip(packed.cells, packed.counts, strict=True):
+                cell.five -= n
+
+    def _leave_hour(self, second: int) -> None:
+        packed = self._packed.pop(second, None)
+        if packed is not None:
+            self._entries -= len(packed.cells)
+            for cell, n in zip(packed.cells, packed.counts, strict=True):
+                cell.hour -= n
+            self._drop_empty(packed.cells)
+
+    def _drop_empty(self, cells: Iterable[Cell]) -> None:
+        # Only after a whole second has left: a cell that recurs in it (added, retracted) passes through zero.
+        # A dropped cell may still lie in younger seconds, with counts that cancel out; by the time those
+        # leave, the key may have another cell, which must stay.
+        for cell in cells:
+            if cell.hour == 0 and self._cells.get(cell.key) is cell:
+                del self._cells[cell.key]
+
+    # --- folding ----------------------------------------------------------------------------------
+
+    def _make_room(self) -> None:
+        if self._fits(1.0):
+            return
+        while self._folded_up_to < self._now and not self._fits(ROOM_AFTER_FOLDING):
+            self._folded_up_to = max(self._folded_up_to, self._now - HOUR_S) + 1
+            self._fold(self._folded_up_to)
+
+    def _fits(self, share: float) -> bool:
+        keys, entries = self._max_keys * share, self._max_keys * ENTRIES_PER_KEY * share
+        return len(self._cells) <= keys and self._entries <= entries
+
+    def _fold(self, second: int) -> None:
+        """Move a second from the cells into the sketches."""
+        holding = windows_holding(second, self._now)
+        left: dict[Cell, int] = {}
+        counts: dict[str, int] = {}
+        for cell, n in self._take(second):
+            left[cell] = left.get(cell, 0) + n
+        for cell, n in left.items():
+            cell.hour -= n
+            cell.five -= n if holding > 1 else 0
+            cell.minute -= n if holding > 2 else 0
+            counts[cell.key] = counts.get(cell.key, 0) + n
+        self._drop_empty(left)
+        self._fold_in(second, counts)
+
+    def _take(self, second: int) -> Iterable[tuple[Cell, int]]:
+        bucket = self._open.pop(second, None)
+        if bucket is not None:
+            self._entries -= len(bucket)
+            return bucket.items()
+        packed = self._packed.pop(second, None)
+        if packed is None:
+            return ()
+        self._entries -= len(packed.cells)
+        return zip(packed.cells, packed.counts, strict=True)
+
+    def _fold_in(self, second: int, counts: Mapping[str, int]) -> None:
+        """A sketch cannot subtract: what is taken back stays counted there, and the error says so."""
+        added = {key: n for key, n in counts.items() if n > 0}
+        taken = -sum(n for n in counts.values() if n < 0)
+        for fold in self._folds[: windows_holding(second, self._now)]:
+            if added:
+                fold.add(second, added)
+            if taken:
+                fold.doubt(second, taken)

@@ -1,0 +1,251 @@
+"""Door 2: everything that is pulled. Pages are joined from bytes that the store keeps already encoded."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from functools import lru_cache
+from typing import NamedTuple
+
+import msgspec
+
+from tidings.config import Settings
+from tidings.cursors import Cursors
+from tidings.errors import NotFound
+from tidings.events import EventBody
+from tidings.model import Counts, FeedFilter, FeedItem, LogEntry, Page
+from tidings.ports import Store
+from tidings.projections.inbox import NOTIFICATION_FIELDS, notification
+from tidings.projections.windows import Windows
+from tidings.times import rfc3339
+
+__all__ = ["ITEM_FIELDS", "NOTIFICATION_FIELDS", "Reader", "Reply", "feed_item"]
+
+ITEM_FIELDS = frozenset(EventBody.__struct_fields__) | {"event_id", "position", "read_at", "reason"}
+News = Callable[[str], AbstractContextManager[asyncio.Event]]
+"""For a user, an event that is set whenever their inbox changes."""
+
+_encode = msgspec.json.Encoder().encode
+_raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class Reply(NamedTuple):
+    """A complete JSON body, the cursor of the next page if there is one, and an entity tag where it is cheap."""
+
+    body: bytes
+    next_cursor: str | None = None
+    etag: str = ""
+
+
+class Reader:
+    """The reading door."""
+
+    def __init__(
+        self, store: Store, windows: Windows, cursors: Cursors, settings: Settings, epoch: str, news: News
+    ) -> None:
+        self._store = store
+        self._windows = windows
+        self._cursors = cursors
+        self._settings = settings
+        self._epoch = epoch
+        self._news = news
+
+    async def feed(
+        self, user: str, want: FeedFilter, limit: int, cursor: str | None, fields: tuple[str, ...] = ()
+    ) -> Reply:
+        """A page of a user's feed. Raises BadParameter for a cursor of another question."""
+        question = f"feed|{user}|{want}"
+        page = await self._store.feed(user, want, limit, self._cursors.read(cursor, question))
+        return self._page(page, question, [feed_item(item) for item in page.items], fields)
+
+    async def activity(
+        self,
+        topic: str | None,
+        want: FeedFilter,
+        limit: int,
+        cursor: str | None,
+        fields: tuple[str, ...] = (),
+    ) -> Reply:
+        """A page of what happened on a topic, or (None) everywhere. Raises BadParameter."""
+        question = f"activity|{topic}|{want}"
+        page = await self._store.activity(topic, want, limit, self._cursors.read(cursor, question))
+        return self._page(page, question, [item.body for item in page.items], fields)
+
+    def _page(self, page: Page, question: str, items: list[bytes], fields: tuple[str, ...]) -> Reply:
+        following = None if page.next_key is None else self._cursors.make(page.next_key, question)
+        partial = b',"partial":true' if page.partial else b""
+        tail = b',"position":%d%b}' % (page.position, partial)
+        return Reply(_join(items, fields) + _continuation(following) + tail, following)
+
+    async def new_count(self, user: str, since: int) -> Reply:
+        """How many feed items came after a position."""
+        found = await self._store.new_count(user, since, self._settings.new_count_cap)
+        return Reply(_encode({"count": found.new, "capped": found.capped, "position": found.position}))
+
+    async def summary(self, user: str) -> Reply:
+        """Totals of a feed and its five newest items."""
+        found = await self._store.summary(user)
+        head = {
+            "total": found.total,
+            "unread_count": found.unread,
+            "read_count": found.total - found.unread,
+            "verbs": dict(found.verbs),
+        }
+        recent = b",".join(feed_item(item) for item in found.recent)
+        return Reply(_encode(head)[:-1] + b',"recent":[' + recent + b"]}")
+
+    async def event(self, event_id: str, full: bool) -> Reply:
+        """One event; ``full`` shows its targets too. Raises NotFound."""
+        entry = await self._store.event(event_id)
+        if entry is None:
+            raise NotFound("no such event")
+        return Reply(_with_targets(entry) if full else entry.body)
+
+    async def inbox(
+        self,
+        user: str,
+        limit: int,
+        cursor: str | None,
+        unread_only: bool = False,
+        type: str | None = None,
+        fields: tuple[str, ...] = (),
+    ) -> Reply:
+        """A page of notifications with the exact count of the same moment. Raises BadParameter."""
+        question = f"inbox|{user}|{unread_only}|{type}"
+        before = self._cursors.read(cursor, question)
+        page = await self._store.inbox(user, limit, before, unread_only, type)
+        following = None if page.next_order is None else self._cursors.make(page.next_order, question)
+        body = _join([notification(row) for row in page.rows], fields) + _continuation(following)
+        return Reply(body + self._heads(page.counts) + b"}", following, self._etag(page.counts))
+
+    async def inbox_since(self, user: str, since: int, limit: int, wait_s: float = 0) -> Reply:
+        """What changed in an inbox after a seq, oldest first; an empty answer waits for up to ``wait_s`` seconds."""
+        with self._news(user) as news:
+            changes = await self._store.inbox_since(user, since, limit)
+            if wait_s and changes.counts.seq == since and await _set_within(news, wait_s):
+                changes = await self._store.inbox_since(user, since, limit)
+        body = _join([notification(row) for row in changes.rows], ())
+        flags = b',"has_more":%b,"reset":%b' % (_bool(changes.more), _bool(changes.reset))
+        return Reply(body + flags + self._heads(changes.counts) + b"}", None, self._etag(changes.counts))
+
+    async def inbox_etag(self, user: str) -> str:
+        """The entity tag of an inbox as it is now."""
+        return self._etag((await self._store.counts([user]))[0])
+
+    async def unread_count(self, user: str) -> Reply:
+        """The exact unread count and its seq."""
+        (counts,) = await self._store.counts([user])
+        return Reply(
+            b'{"unread_count":%d,"seq":%d}' % (counts.unread_count, counts.seq), None, self._etag(counts)
+        )
+
+    def _heads(self, counts: Counts) -> bytes:
+        return b',"unread_count":%d,"seq":%d,"read_up_to":%d,"epoch":%b' % (
+            counts.unread_count,
+            counts.seq,
+            counts.read_up_to,
+            _encode(self._epoch),
+        )
+
+    def _etag(self, counts: Counts) -> str:
+        return f'W/"{self._epoch}.{counts.seq}"'
+
+    async def follows(self, user: str, limit: int, cursor: str | None) -> Reply:
+        """The topics a user follows, by name. The cursor is the last name."""
+        rows = await self._store.follows(user, limit + 1, cursor)
+        following = rows[limit - 1].topic if len(rows) > limit else None
+        items = [_encode({"topic": row.topic, "created_at": rfc3339(row.created_at)}) for row in rows[:limit]]
+        return Reply(_join(items, ()) + _continuation(following) + b"}", following)
+
+    async def topic(self, topic: str, viewer: str | None) -> Reply:
+        """A topic, how its events travel, and why."""
+        info = await self._store.topic(topic, viewer)
+        shown: dict[str, object] = {
+            "topic": info.topic,
+            "followers": info.followers,
+            "fan_out": info.fan_out,
+            "why": info.why,
+        }
+        if viewer is not None:
+            shown["viewer"] = {
+                "user_id": viewer,
+                "follows": bool(info.viewer),
+                "fan_out": info.viewer or None,
+            }
+        return Reply(_encode(shown))
+
+    async def top(self, window: str, by: str, limit: int) -> Reply:
+        """The most frequent objects, verbs, object types or actors of a window."""
+        top = self._windows.top(window, by, limit)
+        items = [_top_item(by, key, count) for key, count in top.items]
+        shown = {"window": window, "by": by, "as_of": rfc3339(top.as_of_ms), "exact": top.exact}
+        shown |= {"error": top.error, "total": top.total, "items": items}
+        return Reply(_encode(shown))
+
+    async def export(self, user: str) -> AsyncIterator[bytes]:
+        """All that is kept about a person, one JSON line each."""
+        async for one in self._store.export(user):
+            yield one + b"\n"
+
+    async def status(self) -> Reply:
+        """What an operator looks at first."""
+        status = await self._store.status()
+        return Reply(
+            _encode(
+                {
+                    "position": status.head.position,
+                    "epoch": status.head.epoch,
+                    "lag": status.lag,
+                    "dead_letters": status.dead_letters,
+                    "sizes": dict(status.sizes),
+                }
+            )
+        )
+
+
+def feed_item(item: FeedItem) -> bytes:
+    """A feed item as JSON: the event, when it was read, and why it is here."""
+    read_at = b"null" if item.read_at is None else b'"%b"' % rfc3339(item.read_at).encode()
+    return item.body[:-1] + b',"read_at":' + read_at + _reason(item.reason, item.topic)
+
+
+@lru_cache(maxsize=8192)
+def _reason(kind: str, topic: str) -> bytes:
+    return b',"reason":' + _encode({"kind": kind, "topic": topic or None}) + b"}"
+
+
+def _join(items: Sequence[bytes], fields: tuple[str, ...]) -> bytes:
+    kept: Iterable[bytes] = items if not fields else (_trim(item, fields) for item in items)
+    return b'{"items":[' + b",".join(kept) + b"]"
+
+
+def _trim(item: bytes, fields: tuple[str, ...]) -> bytes:
+    whole = _raw_object.decode(item)
+    return _encode({name: whole[name] for name in fields if name in whole})
+
+
+def _continuation(cursor: str | None) -> bytes:
+    if cursor is None:
+        return b',"next_cursor":null,"has_more":false'
+    return b',"next_cursor":' + _encode(cursor) + b',"has_more":true'
+
+
+def _with_targets(entry: LogEntry) -> bytes:
+    return entry.body[:-1] + b',"target_user_ids":' + _encode(entry.targets) + b"}"
+
+
+def _top_item(by: str, key: str, count: int) -> dict[str, object]:
+    if by != "object":
+        return {"key": key, "count": count}
+    object_type, _, object_id = key.partition(":")
+    return {"key": key, "count": count, "object_type": object_type, "object_id": object_id}
+
+
+def _bool(value: bool) -> bytes:
+    return b"true" if value else b"false"
+
+
+async def _set_within(news: asyncio.Event, seconds: float) -> bool:
+    try:
+        return await asyncio.wait_for(news.wait(), seconds)
+    except TimeoutError:
+        return False

@@ -1,0 +1,217 @@
+"""The composition root: settings become a store, a log, projections and the three doors, and a process that serves them.
+
+Start order is the order of need; shutdown goes the other way: no new requests, streams told to come back, what is
+waiting written, the store closed.
+"""
+
+import asyncio
+import gc
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import uvicorn
+
+from tidings.config import ConfigError, Settings
+from tidings.cursors import Cursors
+from tidings.errors import KeyReused
+from tidings.http.app import Services, build
+from tidings.http.protocol import timed
+from tidings.ingest import Ingest
+from tidings.live import Live
+from tidings.log import Log
+from tidings.model import (
+    Command,
+    FeedFilter,
+    MarkInbox,
+    Outcome,
+    Publish,
+    Published,
+    ReadInbox,
+)
+from tidings.ports import Clock, Store
+from tidings.projections.runner import Runner
+from tidings.projections.windows import Windows
+from tidings.read import Reader
+from tidings.storage.memory import MemoryStore
+from tidings.storage.sqlite import SqliteStore
+from tidings.telemetry import COMMIT_COMMANDS, STREAMS_OPEN, WRITE_QUEUE
+from tidings.times import HOUR_MS, SystemClock
+
+GC_THRESHOLDS = (100_000, 50, 1_000)
+"""Allocations between collections: with thousands of open streams the collector's walks were the largest pauses."""
+SQLITE = "sqlite:///"
+BACKLOG = 2_048
+"""Connections waiting to be accepted: a restart brings every client back at once."""
+REBUILD_PAGE = 1_000
+
+
+class _Occurrence(msgspec.Struct, gc=False):
+    actor_id: str
+    verb: str
+    object_type: str
+    object_id: str
+
+
+async def open_store(settings: Settings, clock: Clock) -> tuple[Store, bytes]:
+    """The back-end that the settings name, and the key that its page cursors are signed with.
+
+    Raises ConfigError for an address of another kind, Unavailable when it cannot be opened.
+    """
+    if settings.store == "memory://":
+        return MemoryStore(clock, epoch=os.urandom(6).hex(), salt=int.from_bytes(os.urandom(7))), os.urandom(
+            32
+        )
+    if settings.store.startswith(SQLITE) and len(settings.store) > len(SQLITE):
+        store = await SqliteStore.open(Path(settings.store.removeprefix(SQLITE)), clock, settings)
+        return store, store.cursor_key
+    raise ConfigError(f"store: {settings.store!r} is neither sqlite:///FILE nor memory://")
+
+
+@asynccontextmanager
+async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
+    """The doors of a server over an open store, for as long as the block lasts; HTTP is not part of it."""
+    store, cursor_key = await open_store(settings, clock)
+    windows = Windows(clock, settings.exact_window_keys)
+    epoch = (await store.head()).epoch
+    live = Live(store, settings, epoch)
+    runner = Runner(store)
+    log = Log(
+        store,
+        batch_events=settings.group_commit_events,
+        queue=settings.write_queue,
+        on_commit=_Committed(windows, live, runner),
+    )
+    await _rebuild(store, windows, clock)
+    log.start()
+    runner.start()
+    WRITE_QUEUE.set_function(lambda: log.depth)
+    STREAMS_OPEN.set_function(lambda: live.open_streams)
+    ingest = Ingest(log, runner, settings, clock)
+    reader = Reader(store, windows, Cursors(cursor_key), settings, epoch, live.news)
+    try:
+        yield Services(settings, clock, ingest, reader, live, lambda: _unready(log, live, settings))
+    finally:
+        await live.close()
+        await log.close()
+        await runner.close()
+        await store.close()
+
+
+class _Committed:
+    """What every committed transaction sets in motion in this process: windows, hints, and the runner."""
+
+    def __init__(self, windows: Windows, live: Live, runner: Runner) -> None:
+        self._windows = windows
+        self._live = live
+        self._runner = runner
+
+    def __call__(self, commands: Sequence[Command], outcomes: Sequence[Outcome | KeyReused]) -> None:
+        COMMIT_COMMANDS.observe(len(commands))
+        users: set[str] = set()
+        occurrences = []
+        pending = False
+        for command, outcome in zip(commands, outcomes, strict=True):
+            if isinstance(command, Publish) and isinstance(outcome, Published):
+                pending = pending or outcome.pending
+                for i, event in enumerate(command.events):
+                    if i not in outcome.repeats:
+                        thing = f"{event.object_type}:{event.object_id}"
+                        occurrences.append(
+                            (event.created_at, thing, event.verb, event.object_type, event.actor_id)
+                        )
+                        users.update(event.targets)
+            elif isinstance(command, MarkInbox | ReadInbox):
+                users.add(command.user)
+            else:
+                pending = True
+        self._windows.add_many(occurrences)
+        if self._live.busy:
+            self._live.hint(users, bool(occurrences))
+        if pending:
+            self._runner.nudge()
+
+
+async def _rebuild(store: Store, windows: Windows, clock: Clock) -> None:
+    """Count again what happened in the last hour."""
+    want = FeedFilter(since=clock.now() - HOUR_MS)
+    decoder = msgspec.json.Decoder(_Occurrence)
+    before: int | None = None
+    while True:
+        page = await store.activity(None, want, REBUILD_PAGE, before)
+        rows = [(item.key >> 20, decoder.decode(item.body)) for item in page.items]
+        windows.add_many(
+            (at, f"{e.object_type}:{e.object_id}", e.verb, e.object_type, e.actor_id) for at, e in rows
+        )
+        if page.next_key is None:
+            return
+        before = page.next_key
+
+
+def _unready(log: Log, live: Live, settings: Settings) -> str | None:
+    if live.closing:
+        return "the server is stopping"
+    if log.depth > settings.write_queue // 2:
+        return "the write queue is more than half full"
+    return None
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, with our shutdown: streams are told to come back before their connections are waited for."""
+
+    def __init__(self, config: uvicorn.Config, live: Live, on_ready: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._live = live
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say where."""
+        await super().startup(sockets)
+        if self.servers:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            shown = f"[{host}]" if ":" in host else host
+            self._on_ready(f"http://{shown}:{port}")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams, then everything else."""
+        await self._live.close()
+        await super().shutdown(sockets)
+
+
+def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
+    """Serve until told to stop. ``on_ready`` gets the base URL once requests are answered.
+
+    Raises ConfigError or Unavailable when the store cannot be opened.
+    """
+    gc.set_threshold(*GC_THRESHOLDS)
+    with asyncio.Runner(loop_factory=_loop_factory()) as loop:
+        loop.run(_serve(settings, on_ready))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:  # not made for Windows
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+async def _serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
+    async with running(settings, SystemClock()) as services:
+        config = uvicorn.Config(
+            build(services),
+            host=settings.host,
+            port=settings.port,
+            http=timed(settings.head_timeout_s, settings.body_timeout_s),
+            ws="none",
+            access_log=False,
+            log_level="warning",
+            backlog=BACKLOG,
+            server_header=False,
+            timeout_graceful_shutdown=settings.shutdown_s,
+        )
+        gc.freeze()
+        await _Server(config, services.live, lambda url: on_ready(url + settings.prefix)).serve()

@@ -1,0 +1,1 @@
+"""Back-ends: each keeps every promise of ``tidings.ports.Store``."""

@@ -1,0 +1,512 @@
+"""The reference back-end: dictionaries, and every feed computed anew from the law in ``tidings.ports``.
+
+It is small rather than fast: what other back-ends do with indexes, chunks and watermarks is judged against
+it. Where the port leaves a choice, the choice is this:
+
+- An event's counter within its millisecond is the number of events that this millisecond has had before.
+- Unfollow without ``keep`` ends everything the topic brought, earlier follows that were kept included.
+- ``Mask.topic`` of a block is the person's topic, ``user:bob``.
+- Feed items are marked read by id only when they are in the feed; the floor of a read-all covers positions,
+  so what a later follow brings from below it counts as read.
+- An erased person's random name takes their place in the masks of others: a block goes on hiding their acts.
+"""
+
+import random
+from collections.abc import AsyncIterator, Iterator, Sequence
+from itertools import count, islice
+from typing import NamedTuple
+
+import msgspec
+
+from tidings.errors import KeyReused
+from tidings.ids import MAX_KEY, EventIds, key_at, notification_id, notification_ref
+from tidings.model import (
+    Changed,
+    Command,
+    Counts,
+    Erase,
+    FeedFilter,
+    FeedItem,
+    FeedSummary,
+    Follow,
+    FollowRow,
+    Head,
+    InboxChanges,
+    InboxPage,
+    InboxRow,
+    LogEntry,
+    Marked,
+    MarkInbox,
+    Mask,
+    NewCount,
+    NewEvent,
+    Outcome,
+    Page,
+    Publish,
+    Published,
+    ReadFeed,
+    ReadInbox,
+    Receipt,
+    Retract,
+    Status,
+    TopicInfo,
+    Unfollow,
+    user_topic,
+)
+from tidings.ports import Clock
+from tidings.storage import erasure
+from tidings.storage.memory_inbox import Inbox, Notification, row
+from tidings.storage.memory_person import Person, Span
+from tidings.times import HOUR_MS, rfc3339
+
+IDEMPOTENCY_MS = 168 * HOUR_MS
+RECENT = 5
+"""Items that a summary shows."""
+
+
+class _Remembered(NamedTuple):
+    """What an idempotency key stands for: when it came (milliseconds), with which body, and the reply."""
+
+    at: int
+    fingerprint: bytes
+    receipt: Receipt
+
+
+class MemoryStore:
+    """A complete :class:`tidings.ports.Store` that forgets everything when it goes.
+
+    ``clock`` gives the times; ``salt`` (64 bits) and ``epoch`` name this life of the store;
+    ``idempotency_ms`` is how long an idempotency key is remembered, in milliseconds.
+    """
+
+    def __init__(
+        self, clock: Clock, *, salt: int = 0, epoch: str = "memory", idempotency_ms: int = IDEMPOTENCY_MS
+    ) -> None:
+        self._clock = clock
+        self._ids = EventIds(salt)
+        self._epoch = epoch
+        self._idempotency_ms = idempotency_ms
+        self._aliases = random.Random(salt)
+        self._numbers = count(1)
+        self._position = 0
+        self._log: dict[int, LogEntry] = {}
+        self._next_key: dict[int, int] = {}
+        self._minted: set[int] = set()
+        self._people: dict[str, Person] = {}
+        self._remembered: dict[bytes, _Remembered] = {}
+
+    # --- the log --------------------------------------------------------------------------------------------
+
+    @property
+    def ids(self) -> EventIds:
+        """How this store names events."""
+        return self._ids
+
+    async def write(self, commands: Sequence[Command]) -> list[Outcome | KeyReused]:
+        """Apply the commands in order, all or none. Raises ValueError for a time that no key can carry."""
+        _check(commands)  # nothing after this line can fail, and so nothing is ever half applied
+        self._forget_old_keys()
+        return [self._apply(command) for command in commands]
+
+    async def head(self) -> Head:
+        """The last position and the epoch."""
+        return Head(self._position, self._epoch)
+
+    async def tail(self, after: int, limit: int) -> list[LogEntry]:
+        """Entries after a position, in order."""
+        return list(islice((e for e in self._log.values() if e.position > after), limit))
+
+    async def event(self, event_id: str) -> LogEntry | None:
+        """One event by its public id."""
+        return self._entry(event_id)
+
+    # --- feeds ----------------------------------------------------------------------------------------------
+
+    async def feed(self, user: str, want: FeedFilter, limit: int, before: int | None) -> Page:
+        """A page of a feed, by the law."""
+        items = (item for entry, item in self._feed(user) if _fits(entry, item, want))
+        return self._page(items, limit, before)
+
+    def reasons(self, user: str, event_id: str) -> list[tuple[str, str]]:
+        """Every (reason, topic) by which the law has this event in the user's feed; tests of other
+        stores ask."""
+        entry = self._entry(event_id)
+        return [] if entry is None else list(self._reasons(user, entry))
+
+    async def activity(self, topic: str | None, want: FeedFilter, limit: int, before: int | None) -> Page:
+        """A page of everything that happened, or happened in one topic."""
+        entries = (e for e in self._newest() if (topic is None or topic in e.topics) and _matches(e, want))
+        return self._page((FeedItem(e.key, e.position, e.body) for e in entries), limit, before)
+
+    async def feed_since(self, user: str, after: int, limit: int) -> Page:
+        """Feed items after a position, oldest first."""
+        items = sorted((i for i in self._items(user) if i.position > after), key=lambda i: i.position)
+        more = items[limit - 1].position if len(items) > limit else None
+        return Page(items[:limit], more, self._position)
+
+    async def new_count(self, user: str, since: int, cap: int) -> NewCount:
+        """How many feed items came after a position, up to the cap."""
+        new = sum(item.position > since for item in self._items(user))
+        return NewCount(min(new, cap), new > cap, self._position)
+
+    async def summary(self, user: str) -> FeedSummary:
+        """Totals over a whole feed."""
+        feed = [(entry, item) for entry, item in self._feed(user) if item.reason != "own"]
+        verbs: dict[str, int] = {}
+        for entry, _ in feed:
+            verbs[entry.verb] = verbs.get(entry.verb, 0) + 1
+        unread = sum(item.read_at is None for _, item in feed)
+        return FeedSummary(len(feed), unread, verbs, [item for _, item in feed[:RECENT]])
+
+    # --- inboxes --------------------------------------------------------------------------------------------
+
+    async def inbox(
+        self, user: str, limit: int, before: int | None, unread_only: bool = False, type: str | None = None
+    ) -> InboxPage:
+        """A page of an inbox, newest content first."""
+        person = self._peek(user)
+        wanted = [
+            n
+            for n in person.inbox.newest()
+            if (before is None or n.number < before)
+            and (n.unread or not unread_only)
+            and type in (None, n.type)
+        ]
+        more = wanted[limit - 1].number if len(wanted) > limit else None
+        return InboxPage([self._row(person, n) for n in wanted[:limit]], more, person.inbox.counts())
+
+    async def inbox_since(self, user: str, since: int, limit: int) -> InboxChanges:
+        """What changed after a seq, each notification once."""
+        person = self._peek(user)
+        counts = person.inbox.counts()
+        if since > counts.seq:
+            return InboxChanges([], counts, reset=True)
+        changed = person.inbox.changed_after(since)
+        return InboxChanges(
+            [self._row(person, n) for n in changed[:limit]], counts, more=len(changed) > limit
+        )
+
+    async def counts(self, users: Sequence[str]) -> list[Counts]:
+        """The heads of these inboxes."""
+        return [self._peek(user).inbox.counts() for user in users]
+
+    # --- the graph ------------------------------------------------------------------------------------------
+
+    async def follows(self, user: str, limit: int, after: str | None) -> list[FollowRow]:
+        """The topics followed now, by name."""
+        person = self._peek(user)
+        lasting = ((topic, person.follow_of(topic)) for topic in sorted(person.follows))
+        rows = (FollowRow(topic, span.created_at) for topic, span in lasting if span is not None)
+        return list(islice((r for r in rows if after is None or r.topic > after), limit))
+
+    async def topic(self, topic: str, viewer: str | None = None) -> TopicInfo:
+        """How many follow a topic; nothing is ever merged here, since nothing is ever pushed."""
+        followers = sum(person.follow_of(topic) is not None for person in self._people.values())
+        followed = viewer is not None and self._peek(viewer).follow_of(topic) is not None
+        return TopicInfo(
+            topic, followers, "push", "push" if followed else "", "this store computes every feed anew"
+        )
+
+    # --- upkeep ---------------------------------------------------------------------------------------------
+
+    async def work(self, budget: int) -> int:
+        """Nothing is ever owed."""
+        return 0
+
+    async def export(self, user: str) -> AsyncIterator[bytes]:
+        """All that is kept about a person: one JSON object after the other."""
+        for record in self._records(user):
+            yield msgspec.json.encode(record)
+
+    async def status(self) -> Status:
+        """How much there is."""
+        people = self._people.values()
+        sizes = {
+            "events": len(self._log),
+            "follows": sum(len(p.follows) for p in people),
+            "notifications": sum(len(p.inbox.notifications) for p in people),
+        }
+        return Status(await self.head(), 0, 0, sizes)
+
+    async def close(self) -> None:
+        """There is nothing to release."""
+
+    # --- changing -------------------------------------------------------------------------------------------
+
+    def _apply(self, command: Command) -> Outcome | KeyReused:
+        match command:
+            case Publish():
+                return self._publish(command)
+            case Retract():
+                return self._changed(self._retract(command.event_id))
+            case Follow():
+                return self._changed(self._follow(command))
+            case Unfollow():
+                return self._changed(self._unfollow(command))
+            case Mask():
+                return self._changed(self._mask(command))
+            case ReadFeed():
+                return self._changed(self._read_feed(command))
+            case MarkInbox():
+                return self._mark(command)
+            case ReadInbox():
+                return self._read_inbox(command)
+            case Erase():
+                return self._changed(self._erase(command.user))
+
+    def _changed(self, updated: int) -> Changed:
+        return Changed(updated, self._position)
+
+    def _publish(self, publish: Publish) -> Published | KeyReused:
+        if self._reuses_a_key(publish.events):
+            return KeyReused()
+        repeats: list[int] = []
+        receipts: list[Receipt] = []
+        for index, event in enumerate(publish.events):
+            first = self._remembered.get(event.key) if event.key is not None else None
+            if first is not None:
+                repeats.append(index)
+            receipts.append(self._append(event) if first is None else first.receipt)
+        return Published(tuple(receipts), tuple(repeats))
+
+    def _reuses_a_key(self, events: Sequence[NewEvent]) -> bool:
+        """Whether a key stands with two fingerprints: an earlier one and this, or two in the same command."""
+        seen: dict[bytes, bytes] = {}
+        for event in events:
+            if event.key is not None:
+                first = self._remembered.get(event.key)
+                known = event.fingerprint if first is None else first.fingerprint
+                if seen.setdefault(event.key, known) != event.fingerprint:
+                    return True
+        return False
+
+    def _append(self, event: NewEvent) -> Receipt:
+        self._position += 1
+        key = self._mint(event.created_at)
+        event_id = self._ids.text(key)
+        body = b'{"event_id":"%s","position":%d,' % (event_id.encode(), self._position) + event.body
+        entry = LogEntry(
+            self._position,
+            key,
+            event.actor_id,
+            event.verb,
+            event.object_type,
+            event.object_id,
+            body,
+            tuple(dict.fromkeys(event.targets)),
+            event.all_topics(),
+        )
+        self._log[key] = entry
+        self._notify(entry)
+        receipt = Receipt(event_id, self._position, event.created_at)
+        if event.key is not None:
+            self._remembered[event.key] = _Remembered(self._clock.now(), event.fingerprint, receipt)
+        return receipt
+
+    def _mint(self, ms: int) -> int:
+        key = self._next_key.get(ms, key_at(ms))
+        while key in self._minted:  # by a millisecond that ran over
+            key += 1
+        self._minted.add(key)
+        self._next_key[ms] = key + 1
+        return key
+
+    def _notify(self, entry: LogEntry) -> None:
+        for target in entry.targets:
+            if target != entry.actor_id and not self._masked(target, entry):
+                self._person(target).inbox.arrive(entry.key, entry.verb)
+
+    def _retract(self, event_id: str) -> int:
+        entry = self._entry(event_id)
+        if entry is None:
+            return 0
+        del self._log[entry.key]
+        for person in self._people.values():
+            person.inbox.retract(entry.key)
+            person.read.pop(entry.key, None)
+        return 1
+
+    def _follow(self, follow: Follow) -> int:
+        person = self._person(follow.user)
+        if person.follow_of(follow.topic) is not None:
+            return 0
+        shown = list(islice((e.key for e in self._newest() if follow.topic in e.topics), follow.backfill))
+        since_key = shown[-1] if shown else None
+        span = Span(since_key, self._position, self._clock.now())
+        person.follows.setdefault(follow.topic, []).append(span)
+        return 1
+
+    def _unfollow(self, unfollow: Unfollow) -> int:
+        person = self._peek(unfollow.user)
+        if not unfollow.keep:
+            return int(person.follows.pop(unfollow.topic, None) is not None)
+        span = person.follow_of(unfollow.topic)
+        if span is None:
+            return 0
+        span.ended_at = self._position
+        return 1
+
+    def _mask(self, mask: Mask) -> int:
+        person = self._person(mask.user)
+        masked = person.blocked if mask.block else person.muted
+        if (mask.topic in masked) == mask.on:
+            return 0
+        masked.symmetric_difference_update({mask.topic})
+        return 1
+
+    def _read_feed(self, read: ReadFeed) -> int:
+        person, now = self._person(read.user), self._clock.now()
+        unread = [item for item in self._items(read.user) if item.read_at is None]
+        if read.event_ids is None:
+            up_to = min(self._position if read.up_to is None else read.up_to, self._position)
+            if up_to > max((position for position, _ in person.floors), default=0):
+                person.floors.append((up_to, now))
+            return sum(item.position <= up_to for item in unread)
+        wanted = {self._ids.key(event_id) for event_id in read.event_ids}
+        marked = {item.key: now for item in unread if item.key in wanted}
+        person.read |= marked
+        return len(marked)
+
+    def _mark(self, mark: MarkInbox) -> Marked:
+        person = self._peek(mark.user)
+        refs = (notification_ref(id) for id in mark.ids)
+        own = [ref[1] for ref in refs if ref is not None and ref[0] == person.number]
+        updated = sum(person.inbox.mark(number, mark.state, self._clock.now()) for number in own)
+        found = sum(number in person.inbox.notifications for number in own)
+        return _marked(person.inbox, updated, found)
+
+    def _read_inbox(self, read: ReadInbox) -> Marked:
+        inbox, now = self._peek(read.user).inbox, self._clock.now()
+        up_to = inbox.seq if read.up_to is None else min(read.up_to, inbox.seq)
+        if read.type is None:
+            return _marked(inbox, inbox.read_all(up_to, now))
+        return _marked(inbox, inbox.read_type(read.type, up_to, now))
+
+    def _erase(self, user: str) -> int:
+        alias = f"erased-{self._aliases.getrandbits(32):08x}"
+        named = [entry for entry in self._log.values() if erasure.names(entry, user)]
+        for entry in named:
+            self._log[entry.key] = erasure.without(entry, user, alias)
+        known = self._people.pop(user, None) is not None or bool(named)
+        old, new = user_topic(user), user_topic(alias)
+        for person in self._people.values():
+            known = known or old in {*person.follows, *person.muted, *person.blocked}
+            person.follows.pop(old, None)
+            person.muted = {new if topic == old else topic for topic in person.muted}
+            person.blocked = {new if topic == old else topic for topic in person.blocked}
+        return int(known)
+
+    def _forget_old_keys(self) -> None:
+        oldest = self._clock.now() - self._idempotency_ms
+        while self._remembered and next(iter(self._remembered.values())).at <= oldest:
+            del self._remembered[next(iter(self._remembered))]
+
+    # --- looking up -----------------------------------------------------------------------------------------
+
+    def _person(self, user: str) -> Person:
+        """The person, who is known from now on."""
+        if user not in self._people:
+            self._people[user] = Person(next(self._numbers))
+        return self._people[user]
+
+    def _peek(self, user: str) -> Person:
+        """The person, or an empty one who is not kept and whose number nobody has."""
+        return self._people.get(user) or Person(0)
+
+    def _entry(self, event_id: str) -> LogEntry | None:
+        key = self._ids.key(event_id)
+        return None if key is None else self._log.get(key)
+
+    def _newest(self) -> list[LogEntry]:
+        return sorted(self._log.values(), key=lambda entry: -entry.key)
+
+    def _masked(self, viewer: str, entry: LogEntry) -> bool:
+        person = self._peek(viewer)
+        blocks = user_topic(entry.actor_id) in person.blocked
+        blocked = user_topic(viewer) in self._peek(entry.actor_id).blocked
+        return blocks or blocked or not person.muted.isdisjoint(entry.topics)
+
+    def _reasons(self, viewer: str, entry: LogEntry) -> Iterator[tuple[str, str]]:
+        """Why the event is in the viewer's feed, and by which topic; nothing when it is not in it."""
+        if entry.actor_id == viewer:
+            yield "own", ""
+        elif not self._masked(viewer, entry):
+            if viewer in entry.targets:
+                yield "target", ""
+            follows = self._peek(viewer).follows
+            for topic in entry.topics:
+                if any(span.covers(entry) for span in follows.get(topic, ())):
+                    yield "follow", topic
+
+    def _feed(self, user: str) -> Iterator[tuple[LogEntry, FeedItem]]:
+        """The whole feed, own acts included, newest first."""
+        person = self._peek(user)
+        for entry in self._newest():
+            why = next(self._reasons(user, entry), None)
+            if why is not None:
+                yield entry, FeedItem(entry.key, entry.position, entry.body, person.read_at(entry), *why)
+
+    def _items(self, user: str) -> list[FeedItem]:
+        return [item for _, item in self._feed(user) if item.reason != "own"]
+
+    def _page(self, items: Iterator[FeedItem], limit: int, before: int | None) -> Page:
+        found = list(islice((item for item in items if before is None or item.key < before), limit + 1))
+        return Page(found[:limit], found[limit - 1].key if len(found) > limit else None, self._position)
+
+    def _row(self, person: Person, notification: Notification) -> InboxRow:
+        id = notification_id(person.number, notification.number)
+        return row(notification, id, lambda key: self._log[key].body)
+
+    def _records(self, user: str) -> Iterator[dict[str, object]]:
+        person = self._peek(user)
+        yield {"kind": "profile", "user_id": user, "unread_count": person.inbox.counts().unread_count}
+        for entry in self._log.values():
+            if entry.actor_id == user:
+                yield {"kind": "event", "event": msgspec.Raw(entry.body)}
+        for topic, spans in person.follows.items():
+            for span in spans:
+                yield {"kind": "follow", "topic": topic, "created_at": rfc3339(span.created_at)}
+        for topic in sorted(person.muted | person.blocked):
+            yield {"kind": "mask", "topic": topic, "block": topic in person.blocked}
+        for n in person.inbox.notifications.values():
+            shown = self._row(person, n)
+            yield {
+                "kind": "notification",
+                "id": shown.id,
+                "seq": shown.seq,
+                "event": msgspec.Raw(shown.body or b"null"),
+            }
+        for key, at in person.read.items():
+            yield {"kind": "feed_read", "event_id": self._ids.text(key), "read_at": rfc3339(at)}
+        for position, at in person.floors:
+            yield {"kind": "feed_read", "up_to": position, "read_at": rfc3339(at)}
+
+
+def _check(commands: Sequence[Command]) -> None:
+    for command in commands:
+        for event in command.events if isinstance(command, Publish) else ():
+            if not 0 <= key_at(event.created_at) <= MAX_KEY:
+                raise ValueError(f"no key can carry the time {event.created_at}")
+
+
+def _marked(inbox: Inbox, updated: int, found: int = 0) -> Marked:
+    counts = inbox.counts()
+    return Marked(updated, counts.unread_count, counts.seq, found)
+
+
+def _fits(entry: LogEntry, item: FeedItem, want: FeedFilter) -> bool:
+    read = want.read is None or want.read == (item.read_at is not None)
+    return read and (want.include_own or item.reason != "own") and _matches(entry, want)
+
+
+def _matches(entry: LogEntry, want: FeedFilter) -> bool:
+    """The part of a filter that asks about the event itself."""
+    return (
+        want.verb in (None, entry.verb)
+        and want.object_type in (None, entry.object_type)
+        and want.object_id in (None, entry.object_id)
+        and want.actor_id in (None, entry.actor_id)
+        and (want.topic is None or want.topic in entry.topics)
+        and (want.since is None or entry.key >= key_at(want.since))
+        and (want.until is None or entry.key < key_at(want.until))
+    )

@@ -1,0 +1,46 @@
+"""What is kept about one person in memory: follows, masks, what they read, their inbox."""
+
+from dataclasses import dataclass, field
+
+from tidings.model import LogEntry
+from tidings.storage.memory_inbox import Inbox
+
+
+@dataclass(slots=True)
+class Span:
+    """A follow of a topic. ``since_key`` is None when the backfill showed nothing, ``ended_at`` (a position)
+    as long as it lasts."""
+
+    since_key: int | None
+    since_position: int
+    created_at: int
+    ended_at: int | None = None
+
+    def covers(self, entry: LogEntry) -> bool:
+        """Whether the follow shows this event, which belongs to its topic."""
+        backfilled = self.since_key is not None and entry.key >= self.since_key
+        began = backfilled or entry.position > self.since_position
+        return began and (self.ended_at is None or entry.position <= self.ended_at)
+
+
+@dataclass(slots=True)
+class Person:
+    """What is kept about a person. ``floors`` are read-alls of the feed: (position, when), both ascending."""
+
+    number: int
+    follows: dict[str, list[Span]] = field(default_factory=dict)
+    muted: set[str] = field(default_factory=set)
+    blocked: set[str] = field(default_factory=set)
+    inbox: Inbox = field(default_factory=Inbox)
+    read: dict[int, int] = field(default_factory=dict)
+    floors: list[tuple[int, int]] = field(default_factory=list)
+
+    def follow_of(self, topic: str) -> Span | None:
+        """The follow that lasts, if there is one."""
+        return next((span for span in self.follows.get(topic, ()) if span.ended_at is None), None)
+
+    def read_at(self, entry: LogEntry) -> int | None:
+        """When the feed item was first read, in milliseconds."""
+        floor = next((at for position, at in self.floors if entry.position <= position), None)
+        marked = self.read.get(entry.key)
+        return marked if floor is None or (marked is not None and marked < floor) else floor

@@ -1,0 +1,176 @@
+-- Named statements of the SQLite store. {n} is the number of the partition written to or read from.
+-- carray(?) is an array of 64-bit integers; where two numbers are packed into one, the comment says how.
+
+-- name: create_event
+CREATE TABLE event_{n} (
+  key INTEGER PRIMARY KEY, position INTEGER NOT NULL, actor INTEGER NOT NULL, object INTEGER NOT NULL,
+  verb INTEGER NOT NULL, topics BLOB, targets BLOB, body BLOB
+);
+
+-- name: create_timeline
+-- A topic's timeline is 2 * topic and `why` the position; a home is 2 * user + 1 and `why` the topic, 0 for targets.
+CREATE TABLE timeline_{n} (
+  timeline INTEGER, key INTEGER, verb INTEGER NOT NULL, why INTEGER NOT NULL, PRIMARY KEY (timeline, key)
+) WITHOUT ROWID;
+
+-- name: create_inbox
+CREATE TABLE inbox_{n} (
+  user INTEGER, seq INTEGER, key INTEGER NOT NULL, verb INTEGER NOT NULL,
+  changed INTEGER, unread_since INTEGER, seen_at INTEGER, read_at INTEGER, archived_at INTEGER, deleted INTEGER,
+  PRIMARY KEY (user, seq)
+) WITHOUT ROWID;
+
+-- name: push_topics
+-- packed: topic << 16 | index in the batch, whose positions begin at :base.
+INSERT INTO timeline_{n} (timeline, key, verb, why)
+SELECT (c.value >> 16) * 2, l.key, l.verb, l.position
+FROM carray(:packed) c CROSS JOIN log l ON l.position = :base + (c.value & 65535)
+WHERE l.key >= :low AND l.key < :high;
+
+-- name: push_targets
+-- packed: user << 31 | index << 15 | how many later notifications the user gets in this batch.
+INSERT OR IGNORE INTO timeline_{n} (timeline, key, verb, why)
+SELECT (c.value >> 31) * 2 + 1, l.key, l.verb, 0
+FROM carray(:packed) c CROSS JOIN log l ON l.position = :base + (c.value >> 15 & 65535)
+WHERE l.key >= :low AND l.key < :high;
+
+-- name: push_followers
+-- packed: topic << 16 | index. The actor's own follow brings nothing home. {ev}: the events' partition.
+INSERT OR IGNORE INTO timeline_{n} (timeline, key, verb, why)
+SELECT f.follower * 2 + 1, l.key, l.verb, f.topic
+FROM carray(:packed) c
+CROSS JOIN log l ON l.position = :base + (c.value & 65535)
+CROSS JOIN event_{ev} e ON e.key = l.key
+CROSS JOIN follow f INDEXED BY follow_topic ON f.topic = c.value >> 16
+WHERE l.key >= :low AND l.key < :high AND f.until IS NULL AND f.pushed AND f.follower <> e.actor;
+
+-- name: late_topics
+INSERT OR IGNORE INTO late (timeline, position, key)
+SELECT (c.value >> 16) * 2, l.position, l.key
+FROM carray(:packed) c CROSS JOIN log l ON l.position = :base + (c.value & 65535)
+WHERE l.high IS NOT NULL;
+
+-- name: late_targets
+INSERT OR IGNORE INTO late (timeline, position, key)
+SELECT (c.value >> 31) * 2 + 1, l.position, l.key
+FROM carray(:packed) c CROSS JOIN log l ON l.position = :base + (c.value >> 15 & 65535)
+WHERE l.high IS NOT NULL;
+
+-- name: late_followers
+INSERT OR IGNORE INTO late (timeline, position, key)
+SELECT f.follower * 2 + 1, l.position, l.key
+FROM carray(:packed) c
+CROSS JOIN log l ON l.position = :base + (c.value & 65535)
+CROSS JOIN event_{ev} e ON e.key = l.key
+CROSS JOIN follow f INDEXED BY follow_topic ON f.topic = c.value >> 16
+WHERE l.high IS NOT NULL AND l.key >= :low AND l.key < :high AND f.until IS NULL AND f.pushed AND f.follower <> e.actor;
+
+-- name: bump_inboxes
+INSERT INTO inbox_head (user, seq, unread)
+SELECT c.value >> 31, count(*), count(*) FROM carray(:packed) c WHERE true GROUP BY 1
+ON CONFLICT (user) DO UPDATE SET seq = seq + excluded.seq, unread = unread + excluded.unread;
+
+-- name: notify
+-- packed as in push_targets: counted back from the head that bump_inboxes made, every row gets its seq.
+INSERT INTO inbox_{n} (user, seq, key, verb)
+SELECT c.value >> 31, h.seq - (c.value & 32767), l.key, l.verb
+FROM carray(:packed) c
+CROSS JOIN log l ON l.position = :base + (c.value >> 15 & 65535)
+CROSS JOIN inbox_head h ON h.user = c.value >> 31;
+
+-- name: masks_of_targets
+SELECT c.value, m.topic, m.kind FROM carray(:packed) c CROSS JOIN mask m ON m.viewer = c.value >> 31;
+
+-- name: push_chunk
+-- One entry of a topic to the followers in (after, upto]. Whoever ended the follow later, keeping, still gets it.
+INSERT OR IGNORE INTO timeline_{n} (timeline, key, verb, why)
+SELECT f.follower * 2 + 1, e.key, e.verb, f.topic
+FROM event_{ev} e CROSS JOIN follow f INDEXED BY follow_topic
+WHERE e.key = :key AND f.topic = :topic AND f.follower > :after AND f.follower <= :upto
+  AND f.since < :position AND (f.until IS NULL OR f.until >= :position) AND f.follower <> e.actor;
+
+-- name: late_chunk
+INSERT OR IGNORE INTO late (timeline, position, key)
+SELECT f.follower * 2 + 1, e.position, e.key
+FROM event_{ev} e CROSS JOIN follow f INDEXED BY follow_topic
+WHERE e.key = :key AND f.topic = :topic AND f.follower > :after AND f.follower <= :upto
+  AND f.since < :position AND (f.until IS NULL OR f.until >= :position) AND f.follower <> e.actor
+  AND EXISTS (SELECT 1 FROM late WHERE timeline = :topic * 2 AND position = :position);
+
+-- name: next_entry
+SELECT key, why FROM timeline_{n}
+WHERE timeline = ? AND key > ? AND why BETWEEN ? AND ? ORDER BY key LIMIT 1;
+
+-- name: entries_after
+SELECT key, why FROM timeline_{n}
+WHERE timeline = ? AND key > ? AND why BETWEEN ? AND ? ORDER BY key LIMIT ?;
+
+-- name: bring_home
+INSERT OR IGNORE INTO timeline_{n} (timeline, key, verb, why)
+SELECT DISTINCT f.follower * 2 + 1, e.key, e.verb, f.topic
+FROM carray(:packed) c CROSS JOIN event_{ev} e ON e.key = c.value
+CROSS JOIN follow f ON f.follower = :user AND f.topic = :topic
+WHERE (e.key >= f.since_key OR e.position > f.since) AND (f.until IS NULL OR e.position <= f.until)
+  AND e.actor <> :user;
+
+-- name: bring_home_late
+INSERT OR IGNORE INTO late (timeline, position, key)
+SELECT :user * 2 + 1, e.position, e.key
+FROM carray(:packed) c CROSS JOIN event_{ev} e ON e.key = c.value
+CROSS JOIN late t ON t.timeline = :topic * 2 AND t.position = e.position
+CROSS JOIN timeline_{n} h ON h.timeline = :user * 2 + 1 AND h.key = e.key;
+
+-- name: unpush
+DELETE FROM timeline_{n}
+WHERE key = ?4 AND timeline IN (SELECT follower * 2 + 1 FROM follow WHERE topic = ?1 AND follower > ?2 AND follower <= ?3);
+
+-- name: newest_entries
+SELECT key, why FROM timeline_{n} WHERE timeline = ? AND key < ? ORDER BY key DESC LIMIT ?;
+
+-- name: page_keys
+SELECT key, why FROM timeline_{n} WHERE timeline = ? AND key < ? AND key > ? ORDER BY key DESC LIMIT ?;
+
+-- name: page_keys_verb
+SELECT key, why FROM timeline_{n} WHERE timeline = ? AND key < ? AND key > ? AND verb = ? ORDER BY key DESC LIMIT ?;
+
+-- name: next_keys
+SELECT key, why FROM timeline_{n} WHERE timeline = ? AND key > ? ORDER BY key LIMIT ?;
+
+-- name: bodies
+SELECT e.key, e.position, e.body FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value WHERE e.body IS NOT NULL;
+
+-- name: events
+SELECT e.key, e.position, e.actor, e.object, e.verb, e.topics, e.targets, e.body
+FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value WHERE e.body IS NOT NULL;
+
+-- name: heads
+-- As `events`, without reading bodies off their pages.
+SELECT e.key, e.position, e.actor, e.object, e.verb, e.topics, e.targets, x''
+FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value WHERE e.body IS NOT NULL;
+
+-- name: newest_events
+SELECT key, position, actor, object, verb, topics, targets, body FROM event_{n}
+WHERE key < ? AND key > ? AND body IS NOT NULL ORDER BY key DESC LIMIT ?;
+
+-- name: inbox_page
+SELECT seq, key, changed, unread_since, seen_at, read_at, archived_at, deleted, verb FROM inbox_{n}
+WHERE user = ? AND seq < ? AND archived_at IS NULL AND deleted IS NULL ORDER BY seq DESC LIMIT ?;
+
+-- name: inbox_row
+SELECT seq, key, changed, unread_since, seen_at, read_at, archived_at, deleted, verb FROM inbox_{n} WHERE user = ? AND seq = ?;
+
+-- name: inbox_arrived
+SELECT seq, key, changed, unread_since, seen_at, read_at, archived_at, deleted, verb FROM inbox_{n}
+WHERE user = ? AND seq > ? AND changed IS NULL ORDER BY seq LIMIT ?;
+
+-- name: inbox_update
+UPDATE inbox_{n} SET changed = ?, unread_since = ?, seen_at = ?, read_at = ?, archived_at = ?, deleted = ?
+WHERE user = ? AND seq = ?;
+
+-- name: inbox_of_event
+SELECT seq FROM inbox_{n} WHERE user = ? AND key = ?;
+
+-- name: inbox_unread_after
+-- Rows that became unread after a seq by arriving; those that became unread again are in inbox_change.
+SELECT count(*) FROM inbox_{n}
+WHERE user = ? AND seq > ? AND read_at IS NULL AND archived_at IS NULL AND deleted IS NULL AND unread_since IS NULL;

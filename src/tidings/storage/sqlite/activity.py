@@ -1,0 +1,59 @@
+"""Activity: one topic's timeline, or everyone's, which is the events themselves."""
+
+from collections.abc import Iterator, Sequence
+
+from tidings.model import FeedFilter, FeedItem, Page
+from tidings.storage.sqlite.feeds import FIRST_CHUNK, LARGEST_CHUNK, matcher, span_of
+from tidings.storage.sqlite.reading import EventRow, Reading
+from tidings.storage.sqlite.writer import sql
+
+
+def page(r: Reading, topic: str | None, want: FeedFilter, limit: int, before: int | None) -> Page:
+    """A page of what happened on a topic, or (None) everywhere; see FeedViews.activity."""
+    position = r.writer.position
+    fits = matcher(r, want)
+    number = None if topic is None else r.names.topic(topic)
+    if fits is None or (topic is not None and number is None):
+        return Page([], None, position)
+    items: list[FeedItem] = []
+    at, above = span_of(want, before)
+    plain = want == FeedFilter()
+    for chunk in _chunk_sizes(r, limit, plain):
+        keys, events = _events(r, number, at, above, chunk)
+        items += [FeedItem(e.key, e.position, e.body) for e in events if fits(e)]
+        if len(items) > limit:
+            return Page(items[:limit], items[limit - 1].key, position)
+        if len(keys) < chunk:
+            return Page(items, None, position)
+        at = keys[-1]
+    return Page(items, at, position, partial=True)
+
+
+def _chunk_sizes(r: Reading, limit: int, plain: bool) -> Iterator[int]:
+    chunk, looked_at = limit + 1 if plain else max(limit + 1, FIRST_CHUNK), 0
+    while looked_at < r.writer.settings.feed_scan_budget:
+        yield chunk
+        looked_at += chunk
+        chunk = min(chunk * 2, LARGEST_CHUNK)
+
+
+def _events(
+    r: Reading, topic: int | None, before: int, above: int, limit: int
+) -> tuple[Sequence[int], list[EventRow]]:
+    """(the keys looked at, the events of them that still stand), newest first."""
+    if topic is None:
+        events = _everyones(r, before, above, limit)
+        return [event.key for event in events], events
+    keys = [entry.key for entry in r.entries((topic * 2,), before, above, limit)]
+    return keys, r.events(keys)
+
+
+def _everyones(r: Reading, before: int, above: int, limit: int) -> list[EventRow]:
+    found: list[EventRow] = []
+    for span in reversed(r.writer.events.spans):
+        if span.low < before and span.high > above:
+            rows = r.db.execute(sql("newest_events", span.parts[-1]), (before, above, limit - len(found)))
+            found += [EventRow(*row) for row in rows]
+            if len(found) >= limit:
+                break
+    return found

@@ -1,0 +1,301 @@
+"""Publish: a batch of events becomes rows by a handful of set-based statements.
+
+Nothing here makes a Python object per delivery. What fans out is packed into arrays of 64-bit integers, which SQLite
+joins with the log and the follow graph by itself.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+import apsw
+
+from tidings.errors import KeyReused
+from tidings.ids import COUNTER_BITS, key_at
+from tidings.model import NewEvent, Publish, Published, Receipt
+from tidings.storage.sqlite.names import pack
+from tidings.storage.sqlite.partitions import Span
+from tidings.storage.sqlite.writer import MERGED, Writer, sql
+
+CHUNK_EVENTS = 4_096
+"""Events handled by one round of statements: their index must fit the 15 bits that packing leaves for it."""
+BATCH_INLINE_ROWS = 20_000
+"""Rows that wide topics may add to one transaction (about 60 ms); what is over is owed, so that others get their turn."""
+INSERT_ROWS = 50
+"""Rows of one multi-row INSERT. One row at a time would take the interpreter lock per row, beside a busy event loop
+twenty times slower; much longer statements no longer gain."""
+
+
+class _Known(NamedTuple):
+    fingerprint: bytes
+    receipt: Receipt
+
+
+class _Rows(NamedTuple):
+    """A chunk of events as numbers: parallel columns, and packed pairs for the joins."""
+
+    base: int
+    keys: list[int]
+    actors: list[int]
+    topics: list[list[int]]
+    late: bool
+
+
+def publish(w: Writer, commands: Sequence[Publish]) -> list[Published | KeyReused]:
+    """Append the events of these commands; one outcome per command, in order."""
+    fresh: list[NewEvent] = []
+    plans = _plan(w, commands, fresh)
+    receipts: list[Receipt] = []
+    owed: set[int] = set()
+    for at in range(0, len(fresh), CHUNK_EVENTS):
+        made, pending = _append(w, fresh[at : at + CHUNK_EVENTS])
+        owed.update(at + i for i in pending)
+        receipts += made
+    return [_outcome(plan, receipts, owed) for plan in plans]
+
+
+_Plan = list["int | _Known"]
+"""For each event of a command: its index among the fresh ones; that of the one it repeats, as ``~index``; or what is
+known of it from before."""
+
+
+def _outcome(plan: _Plan | KeyReused, receipts: Sequence[Receipt], owed: set[int]) -> Published | KeyReused:
+    if isinstance(plan, KeyReused):
+        return plan
+    made = tuple(receipts[max(slot, ~slot)] if isinstance(slot, int) else slot.receipt for slot in plan)
+    repeats = tuple(i for i, slot in enumerate(plan) if not isinstance(slot, int) or slot < 0)
+    return Published(made, repeats, any(max(slot, ~slot) in owed for slot in plan if isinstance(slot, int)))
+
+
+def _plan(w: Writer, commands: Sequence[Publish], fresh: list[NewEvent]) -> list[_Plan | KeyReused]:
+    """For each event of each command its index in ``fresh``, or what is known of it already.
+
+    An event whose key came earlier in this very batch is known by its index.
+    """
+    if not any(event.key for command in commands for event in command.events):
+        plans: list[_Plan | KeyReused] = []
+        for command in commands:
+            plans.append(list(range(len(fresh), len(fresh) + len(command.events))))
+            fresh += command.events
+        return plans
+    seen: dict[bytes, tuple[bytes, int]] = {}
+    return [_plan_one(w, command, fresh, seen) for command in commands]
+
+
+def _plan_one(
+    w: Writer, command: Publish, fresh: list[NewEvent], seen: dict[bytes, tuple[bytes, int]]
+) -> _Plan | KeyReused:
+    plan: _Plan = []
+    adds: list[NewEvent] = []
+    own: dict[bytes, tuple[bytes, int]] = {}
+    for event in command.events:
+        slot: int | _Known | None = None
+        if event.key is not None:
+            earlier = own.get(event.key) or seen.get(event.key)
+            known = None if earlier else _known(w, event.key)
+            print_ = earlier[0] if earlier else known.fingerprint if known else event.fingerprint
+            if print_ != event.fingerprint:
+                return KeyReused()
+            slot = ~earlier[1] if earlier else known
+        if slot is None:
+            slot = len(fresh) + len(adds)
+            adds.append(event)
+            if event.key is not None:
+                own[event.key] = (event.fingerprint, slot)
+        plan.append(slot)
+    fresh += adds
+    seen |= own
+    return plan
+
+
+def _known(w: Writer, key: bytes) -> _Known | None:
+    row = w.db.one(
+        "SELECT fingerprint, event, position FROM idempotency WHERE key=? AND at>?",
+        (key, w.clock.now() - w.settings.idempotency_hours * 3_600_000),
+    )
+    if row is None:
+        return None
+    return _Known(row[0], Receipt(w.ids.text(row[1]), row[2], row[1] >> COUNTER_BITS))
+
+
+def _append(w: Writer, events: Sequence[NewEvent]) -> tuple[list[Receipt], set[int]]:
+    """Write a chunk; returns the receipts, and the indexes of events whose fan-out is owed in part."""
+    rows, receipts = _log(w, events)
+    spans = _touched(w, rows.keys)
+    packed = array("q", sorted(t << 16 | i for i, topics in enumerate(rows.topics) for t in topics))
+    targets = _targets(w, events, rows)
+    followed, owed = _split(w, packed, rows)
+    for span, ev in spans:
+        bounds = {"base": rows.base, "low": span.low, "high": span.high}
+        n = span.parts[-1]
+        grown = w.run("push_topics", packed, n, **bounds)
+        grown += w.run("push_targets", targets, n, **bounds)
+        grown += w.run("push_followers", followed, n, ev, **bounds)
+        if rows.late:
+            w.run("late_followers", followed, n, ev, **bounds)
+        if n == w.timelines.newest():
+            w.timelines.grew(grown)
+    if rows.late:
+        w.run("late_topics", packed, 0, base=rows.base)
+        w.run("late_targets", targets, 0, base=rows.base)
+    w.run("bump_inboxes", targets, 0)
+    w.inboxes.grew(w.run("notify", targets, w.inboxes.newest(), base=rows.base))
+    _remember(w, events, receipts, rows.keys)
+    return receipts, owed
+
+
+def _log(w: Writer, events: Sequence[NewEvent]) -> tuple[_Rows, list[Receipt]]:
+    """Mint keys and positions, write the events and the log."""
+    names = w.names
+    names.make_users([e.actor_id for e in events] + [t for e in events for t in e.targets])
+    names.make_topics(
+        [f"{e.object_type}:{e.object_id}" for e in events] + [t for e in events for t in e.topics]
+    )
+    base = w.position + 1
+    rows = _Rows(base, [], [], [], False)
+    receipts, log, bodies = [], [], []
+    late = False
+    for position, event in enumerate(events, base):
+        key, high = _mint(w, event.created_at)
+        late = late or high is not None
+        actor, verb = names.users[event.actor_id], names.make_verb(event.verb)
+        thing = names.topics[f"{event.object_type}:{event.object_id}"]
+        extra = [names.topics[topic] for topic in event.topics]
+        event_id = w.ids.text(key)
+        body = b'{"event_id":"%b","position":%d,%b' % (event_id.encode(), position, event.body)
+        told = pack([names.users[target] for target in event.targets]) if event.targets else None
+        bodies.append((key, position, actor, thing, verb, pack(extra), told, body))
+        log.append((position, key, verb, high))
+        receipts.append(Receipt(event_id, position, event.created_at))
+        rows.keys.append(key)
+        rows.actors.append(actor)
+        rows.topics.append(list({actor, thing, *extra}))
+    for n, part in groupby(bodies, lambda row: w.events.span(row[0]).parts[-1]):
+        _insert(w, f"event_{n}", 8, list(part))
+    _insert(w, "log", 4, log)
+    w.events.grew(len(events))
+    w.position += len(events)
+    return rows._replace(late=late), receipts
+
+
+def _mint(w: Writer, created_at: int) -> tuple[int, int | None]:
+    """The next free key of a millisecond, and the greatest key so far if that is another.
+
+    A millisecond that is full (2**20 events) runs over into the next one: the order stays, the time is 1 ms off.
+    """
+    key = key_at(created_at)
+    if key > w.high:
+        w.high = key
+        return key, None
+    if created_at == w.high >> COUNTER_BITS:
+        w.high += 1
+        return w.high, None
+    key = max(key, w.late_keys.get(created_at) or _next_key(w, created_at))
+    if len(w.late_keys) > CHUNK_EVENTS:
+        w.late_keys.clear()
+    w.late_keys[created_at] = key + 1
+    return key, w.high
+
+
+def _next_key(w: Writer, created_at: int) -> int:
+    low = key_at(created_at)
+    n = w.events.span(low).parts[-1]
+    (last,) = w.db.one(
+        f"SELECT max(key) FROM event_{n} WHERE key >= ? AND key < ?", (low, key_at(created_at + 1))
+    )
+    return low if last is None else int(last) + 1
+
+
+def _insert(
+    w: Writer, table: str, width: int, rows: Sequence[tuple[apsw.SQLiteValue, ...]], verb: str = "INSERT"
+) -> None:
+    one = "(" + ",".join("?" * width) + ")"
+    for at in range(0, len(rows), INSERT_ROWS):
+        some = rows[at : at + INSERT_ROWS]
+        values = ",".join([one] * len(some))
+        w.db.execute(f"{verb} INTO {table} VALUES {values}", [value for row in some for value in row])
+
+
+def _touched(w: Writer, keys: Sequence[int]) -> list[tuple[Span, int]]:
+    """The timeline spans that these keys fall into, cut where the events' partitions change, each with the latter."""
+    found = {}
+    for key in (min(keys), max(keys)) if len(w.timelines.spans) == len(w.events.spans) == 1 else keys:
+        span, events = w.timelines.span(key), w.events.span(key)
+        cut = Span(max(span.low, events.low), min(span.high, events.high), span.parts)
+        found[cut] = events.parts[-1]
+    return list(found.items())
+
+
+def _targets(w: Writer, events: Sequence[NewEvent], rows: _Rows) -> array[int]:
+    """(user, index) of everyone told directly, packed and sorted, the low bits counting a user's later ones."""
+    users = w.names.users
+    pairs = {
+        users[target] << 31 | i << 15
+        for i, event in enumerate(events)
+        for target in event.targets
+        if target != event.actor_id
+    }
+    if pairs and w.masked:
+        pairs -= _masked(w, array("q", pairs), rows)
+    return _numbered(array("q", sorted(pairs)))
+
+
+def _numbered(pairs: array[int]) -> array[int]:
+    """Each pair with the number of pairs that the same user has behind it."""
+    user = later = -1
+    for at in range(len(pairs) - 1, -1, -1):
+        owner = pairs[at] >> 31
+        later = later + 1 if owner == user else 0
+        user = owner
+        if later:
+            pairs[at] |= later
+    return pairs
+
+
+def _masked(w: Writer, pairs: array[int], rows: _Rows) -> set[int]:
+
+    hidden = set()
+    for pair, topic, kind in w.db.execute(sql("masks_of_targets"), {"packed": apsw.carray(pairs)}):
+        i = pair >> 15 & 0xFFFF
+        if topic == rows.actors[i] if kind else topic in rows.topics[i]:
+            hidden.add(pair)
+    return hidden
+
+
+def _split(w: Writer, packed: array[int], rows: _Rows) -> tuple[array[int], set[int]]:
+    """The (topic, index) pairs to push now, and the indexes of events for which some push is owed.
+
+    Topics merged at read are not pushed at all.
+    """
+    if not w.wide and not w.hot:
+        return packed, set()
+    now, owed, budget = array("q"), set(), BATCH_INLINE_ROWS
+    for pair in packed:
+        topic, i = pair >> 16, pair & 0xFFFF
+        followers = w.wide.get(topic, 0)
+        if followers:
+            w.published(topic, followers, rows.base + i)
+        if w.hot.get(topic) == MERGED:
+            continue
+        if followers <= min(w.settings.fan_out_inline_rows, budget):
+            budget -= followers
+            now.append(pair)
+        else:
+            w.owe("push", topic, rows.base + i, rows.base + i, rows.keys[i] - 1)
+            owed.add(i)
+    return now, owed
+
+
+def _remember(
+    w: Writer, events: Sequence[NewEvent], receipts: Sequence[Receipt], keys: Sequence[int]
+) -> None:
+    now = w.clock.now()
+    rows = [
+        (event.key, event.fingerprint, key, receipt.position, now)
+        for event, receipt, key in zip(events, receipts, keys, strict=True)
+        if event.key is not None
+    ]
+    _insert(w, "idempotency", 5, rows, "INSERT OR REPLACE")  # the old row of a key may have expired

@@ -1,0 +1,108 @@
+"""Opening the file: pragmas, migrations, and the lock that keeps a second process out.
+
+Exactly one connection writes and checkpoints; the others are read-only and short. Two connections that write and
+checkpoint at once could corrupt a WAL before SQLite 3.51.3, which is why an older library is refused.
+"""
+
+import fcntl
+import os
+import secrets
+from pathlib import Path
+from typing import IO
+
+import apsw
+
+from tidings.errors import Unavailable
+from tidings.storage.queries import migrations
+from tidings.storage.sqlite.db import Db
+
+OLDEST_SQLITE = (3, 51, 3)
+CHECKPOINT_PAGES = 8_000
+"""Pages (4 KiB each) in the WAL before a commit checkpoints it: 32 MiB amortises the random writes of a checkpoint."""
+WAL_LIMIT_BYTES = 64 * 1024 * 1024
+BUSY_MS = 5_000
+STATEMENTS = 500
+"""Prepared statements kept per connection: queries times partitions, with room."""
+
+
+def version_problem() -> str:
+    """Why the SQLite library in use is not good enough; empty when it is."""
+    version = tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
+    if version >= OLDEST_SQLITE:
+        return ""
+    return f"SQLite {apsw.sqlite_lib_version()} has the WAL-reset bug; 3.51.3 or newer is needed"
+
+
+def lock(path: Path) -> IO[str]:
+    """Take the file for this process until the returned handle is closed. Raises Unavailable when it is taken."""
+    handle = open(f"{path}.lock", "a+")  # noqa: SIM115 - held for the life of the store
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.seek(0)
+        holder = handle.read().strip() or "another process"
+        handle.close()
+        raise Unavailable(f"{path} is in use by process {holder}") from None
+    handle.truncate(0)
+    handle.write(str(os.getpid()))
+    handle.flush()
+    return handle
+
+
+def open_writer(path: Path, cache_mib: int, vfs: str | None = None) -> Db:
+    """The one connection that writes, with the schema brought up to date. Raises Unavailable for an old SQLite."""
+    if problem := version_problem():
+        raise Unavailable(problem)
+    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+    connection = Db(str(path), flags=flags, vfs=vfs, statementcachesize=STATEMENTS)
+    _pragmas(connection, cache_mib)
+    connection.execute("PRAGMA journal_mode=WAL")
+    # FULL: a commit returns after the fsync of the WAL, so what is acknowledged survives a power cut.
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute(f"PRAGMA journal_size_limit={WAL_LIMIT_BYTES}")
+    connection.wal_autocheckpoint(CHECKPOINT_PAGES)
+    _migrate(connection)
+    return connection
+
+
+def open_reader(path: Path, cache_mib: int, vfs: str | None = None) -> Db:
+    """A read-only connection; its snapshots must be short, or the WAL cannot be checkpointed."""
+    flags = apsw.SQLITE_OPEN_READONLY
+    connection = Db(str(path), flags=flags, vfs=vfs, statementcachesize=STATEMENTS)
+    _pragmas(connection, cache_mib)
+    connection.execute("PRAGMA query_only=1")
+    connection.wal_autocheckpoint(0)
+    return connection
+
+
+def _pragmas(connection: Db, cache_mib: int) -> None:
+    connection.set_busy_timeout(BUSY_MS)
+    connection.execute(f"PRAGMA cache_size={-cache_mib * 1024}")
+    connection.execute("PRAGMA temp_store=MEMORY")
+
+
+def _migrate(connection: Db) -> None:
+    (found,) = connection.one("PRAGMA user_version")
+    scripts = migrations("sqlite")
+    if found > scripts[-1][0]:
+        raise Unavailable(f"the file has schema {found}, newer than this program's {scripts[-1][0]}")
+    for number, script in scripts:
+        if number > found:
+            with connection:
+                connection.execute(script)
+                connection.execute(f"PRAGMA user_version={number}")
+    if not found:
+        _found(connection)
+
+
+def _found(connection: Db) -> None:
+    """What makes this store itself: the salt of its ids, its epoch, the key of its cursors."""
+    values = {
+        "salt": secrets.randbits(62),
+        "epoch": secrets.token_hex(6),
+        "cursor_key": secrets.token_bytes(32),
+        "position": 0,
+    }
+    with connection:
+        for name, value in values.items():
+            connection.execute("INSERT INTO meta VALUES (?, ?)", (name, value))

@@ -1,0 +1,17 @@
+"""A connection that says plainly what it gives back."""
+
+from typing import Any
+
+import apsw
+
+
+class Db(apsw.Connection):
+    """An SQLite connection. Rows are tuples whose types the statement knows and Python does not, hence Any."""
+
+    def one(self, query: str, values: Any = ()) -> Any:
+        """The first row, None when there is none."""
+        return self.execute(query, values).fetchone()
+
+    def all(self, query: str, values: Any = ()) -> list[Any]:
+        """Every row."""
+        return self.execute(query, values).fetchall()

@@ -1,0 +1,181 @@
+"""What fan-out owes: rows of ``debt``, each paid in bounded steps that remember how far they came.
+
+A step writes its rows and its progress in one transaction, so a crash repeats at most the step that was under way,
+and repeating is harmless: every insert ignores what is there. Debts take turns, so that one celebrity's million
+followers do not hold up somebody else's thousand.
+
+- ``push``: entries of topic ``subject`` with positions in [low, high], to its followers, chunk by chunk.
+- ``drain``: the same for what a topic published while it was merged at read; then it is pushed again.
+- ``wake``: to user ``subject``, who was away, what the topics they follow published meanwhile.
+- ``unpush``: the event with key ``low`` was retracted; take it out of the homes of the followers of ``subject``.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tidings.storage.sqlite.writer import DRAINING, MERGED, Writer, sql
+
+MAX_ATTEMPTS = 8
+"""Failures after which a debt is set aside as a dead letter: with doubling pauses, about half a minute of trying."""
+END = (1 << 63) - 1
+
+
+class Debt(NamedTuple):
+    """One row of ``debt``. ``at_key``/``at_user``: done up to here, exclusive of what follows."""
+
+    id: int
+    kind: str
+    subject: int
+    low: int
+    high: int
+    at_key: int
+    at_user: int
+
+
+def next_debt(w: Writer) -> Debt | None:
+    """The debt whose turn it is."""
+    row = w.db.one(
+        "SELECT id, kind, subject, low, high, at_key, at_user FROM debt WHERE dead=0 ORDER BY turn LIMIT 1"
+    )
+    return Debt(*row) if row else None
+
+
+def pay(w: Writer, debt: Debt, budget: int) -> int:
+    """Pay about ``budget`` rows of a debt; returns the rows looked at, at least 1."""
+    left, rows = _KINDS[debt.kind](w, debt, budget)
+    if left is None:
+        w.db.execute("DELETE FROM debt WHERE id=?", (debt.id,))
+    else:
+        w.turn += 1
+        w.db.execute(
+            "UPDATE debt SET at_key=?, at_user=?, turn=?, attempts=0 WHERE id=?",
+            (left.at_key, left.at_user, w.turn, debt.id),
+        )
+    return max(rows, 1)
+
+
+def fail(w: Writer, debt: Debt, error: Exception) -> None:
+    """Note a failed step; after MAX_ATTEMPTS the debt waits to be replayed by a person."""
+    w.db.execute(
+        "UPDATE debt SET attempts=attempts+1, error=?, dead=(attempts+1>=?) WHERE id=?",
+        (f"{type(error).__name__}: {error}"[:500], MAX_ATTEMPTS, debt.id),
+    )
+
+
+_Step = tuple[Debt | None, int]
+
+
+def _push(w: Writer, debt: Debt, budget: int) -> _Step:
+    entry = _next_entry(w, debt)
+    if entry is None:
+        return None, 0
+    key, position = entry
+    upper = _chunk_end(w, debt.subject, debt.at_user, budget)
+    n, ev = w.timelines.span(key).parts[-1], w.events.span(key).parts[-1]
+    values = {"topic": debt.subject, "key": key, "position": position, "after": debt.at_user, "upto": upper}
+    w.db.execute(sql("push_chunk", n, ev), values)
+    rows = w.db.changes()
+    if n == w.timelines.newest():
+        w.timelines.grew(rows)
+    w.db.execute(sql("late_chunk", n, ev), values)
+    if upper == END:
+        return debt._replace(at_key=key, at_user=0), rows
+    return debt._replace(at_user=upper), budget
+
+
+def _next_entry(w: Writer, debt: Debt) -> tuple[int, int] | None:
+    """(key, position) of the next entry that the debt covers."""
+    for span in w.timelines.spans:
+        if span.high <= debt.at_key:
+            continue
+        found = [
+            row
+            for n in span.parts
+            if (row := w.db.one(sql("next_entry", n), (debt.subject * 2, debt.at_key, debt.low, debt.high)))
+        ]
+        if found:
+            return min(found)  # type: ignore[no-any-return]
+    return None
+
+
+def _chunk_end(w: Writer, topic: int, after: int, budget: int) -> int:
+    row = w.db.one(
+        "SELECT follower FROM follow INDEXED BY follow_topic WHERE topic=? AND follower>?"
+        " ORDER BY follower LIMIT 1 OFFSET ?",
+        (topic, after, budget - 1),
+    )
+    return row[0] if row else END
+
+
+def _drain(w: Writer, debt: Debt, budget: int) -> _Step:
+    left, rows = _push(w, debt, budget)
+    if left is None and not _others(w, debt):
+        w.db.execute(
+            "UPDATE topic SET state=0, hot_from=NULL WHERE id=? AND state=?", (debt.subject, DRAINING)
+        )
+        if w.hot.get(debt.subject) != MERGED:
+            w.hot.pop(debt.subject, None)
+    return left, rows
+
+
+def _others(w: Writer, debt: Debt) -> bool:
+    query = "SELECT EXISTS (SELECT 1 FROM debt WHERE kind=? AND subject=? AND id<>?)"
+    return bool(w.db.one(query, (debt.kind, debt.subject, debt.id))[0])
+
+
+def _wake(w: Writer, debt: Debt, budget: int) -> _Step:
+    """``at_user`` is the topic under way, ``at_key`` the last of its entries looked at (-1 before the first)."""
+    row = w.db.one(
+        "SELECT min(topic) FROM follow WHERE follower=? AND topic>=?", (debt.subject, debt.at_user)
+    )
+    topic = row[0]
+    if topic is None:
+        w.db.execute("UPDATE viewer SET dormant_from=NULL WHERE user=?", (debt.subject,))
+        return None, 0
+    after = debt.at_key if topic == debt.at_user and debt.at_key >= 0 else None
+    if after is None:
+        after = w.start_key(topic * 2, debt.low, debt.high)
+    entries = _entries(w, topic, after, debt, budget)
+    bring_home(w, debt.subject, topic, [key for key, _ in entries])
+    if len(entries) < budget:
+        return debt._replace(at_user=topic + 1, at_key=-1), len(entries)
+    return debt._replace(at_user=topic, at_key=entries[-1][0]), len(entries)
+
+
+def _entries(w: Writer, topic: int, after: int, debt: Debt, budget: int) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    for span in w.timelines.spans:
+        if span.high > after:
+            for n in span.parts:
+                found += w.db.all(sql("entries_after", n), (topic * 2, after, debt.low, debt.high, budget))
+        if len(found) >= budget:
+            break
+    return sorted(set(found))[:budget]
+
+
+def bring_home(w: Writer, user: int, topic: int, keys: list[int]) -> None:
+    """Write entries of a topic into one user's home, as far as a follow covers them, their own acts left out."""
+    by_part: dict[tuple[int, int], list[int]] = {}
+    for key in keys:
+        by_part.setdefault((w.timelines.span(key).parts[-1], w.events.span(key).parts[-1]), []).append(key)
+    for (n, ev), some in by_part.items():
+        values = {"packed": w.carray(some), "user": user, "topic": topic}
+        w.db.execute(sql("bring_home", n, ev), values)
+        if n == w.timelines.newest():
+            w.timelines.grew(w.db.changes())
+        w.db.execute(sql("bring_home_late", n, ev), values)
+
+
+def _unpush(w: Writer, debt: Debt, budget: int) -> _Step:
+    upper = _chunk_end(w, debt.subject, debt.at_user, budget)
+    for n in w.timelines.span(debt.low).parts:
+        w.db.execute(sql("unpush", n), (debt.subject, debt.at_user, upper, debt.low))
+    return (None if upper == END else debt._replace(at_user=upper)), budget
+
+
+_KINDS: dict[str, Callable[[Writer, Debt, int], _Step]] = {
+    "push": _push,
+    "drain": _drain,
+    "wake": _wake,
+    "unpush": _unpush,
+}

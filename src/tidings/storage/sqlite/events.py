@@ -1,0 +1,46 @@
+"""The log as it is read: single events, and the tail in the order of positions."""
+
+from tidings.model import LogEntry
+from tidings.storage.sqlite.names import unpack
+from tidings.storage.sqlite.reading import EventRow, Reading
+
+
+def entry(r: Reading, event: EventRow) -> LogEntry:
+    """A stored event with names for its numbers."""
+    thing = r.names.text(event.object)
+    object_type, _, object_id = thing.partition(":")
+    return LogEntry(
+        event.position,
+        event.key,
+        _user(r, event.actor),
+        r.names.verb_text(event.verb),
+        object_type,
+        object_id,
+        event.body,
+        tuple(dict.fromkeys(_user(r, number) for number in unpack(event.targets))),
+        tuple(r.names.text(number) for number in event.all_topics()),
+    )
+
+
+def _user(r: Reading, number: int) -> str:
+    return r.names.text(number).removeprefix("user:")
+
+
+def one(r: Reading, event_id: str) -> LogEntry | None:
+    """One event by its public id."""
+    key = r.writer.ids.key(event_id)
+    found = r.events([key]) if key is not None else []
+    return entry(r, found[0]) if found else None
+
+
+def tail(r: Reading, after: int, limit: int) -> list[LogEntry]:
+    """At most ``limit`` events that still stand, after a position, in order."""
+    found: list[LogEntry] = []
+    while len(found) < limit:
+        query = "SELECT position, key FROM log WHERE position>? ORDER BY position LIMIT ?"
+        rows = r.db.all(query, (after, limit - len(found)))
+        found += [entry(r, event) for event in r.events([key for _, key in rows])]
+        if not rows:
+            break
+        after = rows[-1][0]
+    return found

@@ -1,0 +1,384 @@
+"""Feeds as they are read: homes, merged with the topics that are not pushed to this viewer, under the law of ports.py.
+
+A row in a home is there because the law put it there; only when the viewer is *careful* (unfollowed, muted or blocked
+somebody once) does each row have to be explained again. Rows of merged topics are always held against the follow.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from tidings.ids import MAX_KEY, key_at
+from tidings.model import FeedFilter, FeedItem, FeedSummary, NewCount, Page
+from tidings.storage.sqlite.graph import MUTE
+from tidings.storage.sqlite.names import unpack
+from tidings.storage.sqlite.reading import Entry, EventRow, Reading, bounded
+from tidings.storage.sqlite.writer import high_key
+from tidings.times import DAY_MS
+
+FIRST_CHUNK, LARGEST_CHUNK = 64, 1_024
+"""Entries looked at per round of a filtered scan: small for a filter that keeps much, growing for one that keeps little."""
+RECENT = 5
+
+
+class Viewer(NamedTuple):
+    """Whose feed is read. ``timelines``: home first, then what is merged into it. ``follows`` are the intervals
+    (since, since_key, until) by merged topic, ``masks`` (topic, kind)."""
+
+    user: int
+    careful: bool
+    reads: bool
+    stale: bool
+    timelines: tuple[int, ...]
+    follows: dict[int, list[tuple[int, int, int | None]]]
+    masks: list[tuple[int, int]]
+
+    @property
+    def simple(self) -> bool:
+        """Whether the home alone, as it stands, is the feed."""
+        return not self.careful and len(self.timelines) == 1
+
+
+class Seen(NamedTuple):
+    """A visible item before it is shown: the event, and why it is in the feed."""
+
+    event: EventRow
+    reason: str
+    topic: int
+
+
+_SIMPLE_FILTER = FeedFilter()
+
+
+def viewer(r: Reading, user: int) -> Viewer:
+    """Everything about a viewer that decides what they see: one row, and more only where that row says so."""
+    row = r.db.one("SELECT careful, seen_day, dormant_from, reads FROM viewer WHERE user=?", (user,))
+    careful, seen_day, dormant_from, reads = row or (0, 0, None, 0)
+    follows: dict[int, list[tuple[int, int, int | None]]] = {}
+    for topic, *interval in _merged(r, user, dormant_from is not None):
+        follows.setdefault(topic, []).append(tuple(interval))  # type: ignore[arg-type]
+    masks = r.db.all("SELECT topic, kind FROM mask WHERE viewer=?", (user,)) if careful else []
+    stale = seen_day != r.writer.clock.now() // DAY_MS
+    timelines = (user * 2 + 1, *(topic * 2 for topic in follows))
+    return Viewer(user, bool(careful), bool(reads), stale, timelines, follows, masks)
+
+
+def _merged(r: Reading, user: int, dormant: bool) -> Sequence[tuple[int, int, int, int | None]]:
+    """The follows whose topics are merged at read for this user: of hot topics, or all when they were away."""
+    if dormant:
+        query = "SELECT topic, since, since_key, until FROM follow WHERE follower=?"
+        return r.db.all(query, (user,))
+    hot = r.writer.hot
+    if not hot:
+        return ()
+    query = (
+        "SELECT f.topic, f.since, f.since_key, f.until FROM carray(?) c"
+        " CROSS JOIN follow f ON f.follower=? AND f.topic=c.value"
+    )
+    return r.db.all(query, (r.writer.carray(hot), user))
+
+
+# --- visibility ---------------------------------------------------------------------------------------------------
+
+
+def visible(r: Reading, v: Viewer, entries: Sequence[Entry], what: str, own: bool) -> Iterator[Seen]:
+    """Those of the entries that the law shows to the viewer, in order."""
+    found = {entry.key: entry for entry in entries}
+    for event in r.events([entry.key for entry in entries], what):
+        if event.actor == v.user:
+            if own:
+                yield Seen(event, "own", 0)
+            continue
+        reason = _reason(r, v, found[event.key], event)
+        if reason is not None:
+            yield Seen(event, *reason)
+
+
+def _reason(r: Reading, v: Viewer, entry: Entry, event: EventRow) -> tuple[str, int] | None:
+    if v.careful:
+        return explain(r, v, event)
+    if entry.timeline == v.timelines[0]:
+        return ("follow", entry.why) if entry.why else ("target", 0)
+    topic = entry.timeline >> 1
+    if any(covers(interval, event) for interval in v.follows.get(topic, ())):
+        return "follow", topic
+    return explain(r, v, event)  # two merged topics may hold it, and only the other one cover it
+
+
+def explain(r: Reading, v: Viewer, event: EventRow) -> tuple[str, int] | None:
+    """By the law itself: why this event, not the viewer's own, is in their feed; None when it is not."""
+    topics = event.all_topics()
+    if any(topic in topics if kind == MUTE else topic == event.actor for topic, kind in v.masks):
+        return None
+    if v.user in unpack(event.targets):
+        return "target", 0
+    query = (
+        "SELECT f.topic, f.since, f.since_key, f.until FROM carray(?) c"
+        " CROSS JOIN follow f ON f.follower=? AND f.topic=c.value"
+    )
+    for topic, *interval in r.db.execute(query, (r.writer.carray(topics), v.user)):
+        if covers(tuple(interval), event):
+            return "follow", topic
+    return None
+
+
+def covers(interval: tuple[int, int, int | None], event: EventRow) -> bool:
+    """Whether a follow (since, since_key, until) shows this event of its topic."""
+    since, since_key, until = interval
+    return (event.key >= since_key or event.position > since) and (until is None or event.position <= until)
+
+
+# --- pages --------------------------------------------------------------------------------------------------------
+
+
+def page(r: Reading, user: int, v: Viewer, want: FeedFilter, limit: int, before: int | None) -> Page:
+    """A page of a feed; see FeedViews.feed."""
+    position = r.writer.position
+    if v.simple and want == _SIMPLE_FILTER:
+        return _simple_page(r, v, limit, bounded(before), position)
+    fits = matcher(r, want)
+    if fits is None:
+        return Page([], None, position)
+    timelines = (*v.timelines, user * 2) if want.include_own else v.timelines
+    items: list[FeedItem] = []
+    at, above = span_of(want, before)
+    chunk = max(limit + 1, FIRST_CHUNK) if want != _SIMPLE_FILTER else limit + 1
+    verb = None if want.verb is None else r.names.verb(want.verb)
+    for scanned in _budget(r):
+        entries = r.entries(timelines, at, above, chunk, verb)
+        seen = [s for s in visible(r, v, entries, "events", want.include_own) if fits(s.event)]
+        items += [item for item in dress(r, v, seen) if want.read in (None, item.read_at is not None)]
+        if len(items) > limit:
+            return Page(items[:limit], items[limit - 1].key, position)
+        if len(entries) < chunk:
+            return Page(items, None, position)
+        at = entries[-1].key
+        scanned(chunk)
+        chunk = min(chunk * 2, LARGEST_CHUNK)
+    return Page(items, at, position, partial=True)
+
+
+def _budget(r: Reading) -> Iterator["_Count"]:
+    """One turn after the other until the scan budget is spent; each turn says what it looked at."""
+    count = _Count()
+    while count.total < r.writer.settings.feed_scan_budget:
+        yield count
+
+
+class _Count:
+    def __init__(self) -> None:
+        self.total = 0
+
+    def __call__(self, looked_at: int) -> None:
+        self.total += looked_at
+
+
+def _simple_page(r: Reading, v: Viewer, limit: int, before: int, position: int) -> Page:
+    """The common case, the hot path: the newest entries of one home and their bodies."""
+    items: list[FeedItem] = []
+    while True:
+        wanted = limit + 1 - len(items)
+        entries = r.entries(v.timelines, before, -1, wanted)
+        why = {entry.key: entry.why for entry in entries}
+        bodies = r.rows([entry.key for entry in entries], "bodies")
+        read = read_times(r, v, [(key, at) for key, at, _ in bodies])
+        items += [
+            FeedItem(key, at, body, read.get(key), "follow", r.names.text(why[key]))
+            if why[key]
+            else FeedItem(key, at, body, read.get(key), "target")
+            for key, at, body in bodies
+        ]
+        if len(items) > limit:
+            return Page(items[:limit], items[limit - 1].key, position)
+        if len(entries) < wanted:
+            return Page(items, None, position)
+        before = entries[-1].key  # retracted events left the page short: go on below them
+
+
+def dress(r: Reading, v: Viewer, seen: Sequence[Seen]) -> list[FeedItem]:
+    """Visible events as items, with the time they were read."""
+    read = read_times(r, v, [(s.event.key, s.event.position) for s in seen])
+    return [
+        FeedItem(
+            s.event.key,
+            s.event.position,
+            s.event.body,
+            read.get(s.event.key),
+            s.reason,
+            r.names.text(s.topic) if s.topic else "",
+        )
+        for s in seen
+    ]
+
+
+def read_times(r: Reading, v: Viewer, items: Sequence[tuple[int, int]]) -> dict[int, int]:
+    """When each of these (key, position) was first read: by itself, or under the first read-all that covered it."""
+    if not v.reads or not items:
+        return {}
+    keys, positions = [key for key, _ in items], [position for _, position in items]
+    query = "SELECT key, at FROM feed_read WHERE user=? AND key BETWEEN ? AND ?"
+    read: dict[int, int] = dict(r.db.execute(query, (v.user, min(keys), max(keys))))
+    query = "SELECT position, at FROM feed_floor WHERE user=? AND position>=? ORDER BY position"
+    floors = r.db.all(query, (v.user, min(positions)))
+    for key, position in items:
+        at = next((at for floor, at in floors if floor >= position), None)
+        if at is not None:
+            read[key] = min(at, read.get(key, at))
+    return read
+
+
+def span_of(want: FeedFilter, before: int | None) -> tuple[int, int]:
+    """The open interval of keys that a filter's times and a cursor leave: (before, above)."""
+    until = MAX_KEY if want.until is None else key_at(want.until)
+    above = -1 if want.since is None else key_at(want.since) - 1
+    return min(bounded(before), until), above
+
+
+def matcher(r: Reading, want: FeedFilter) -> "_Matcher | None":
+    """Tests events against what a filter asks of them; None when a name in it is unknown, so that nothing matches."""
+    actor = None if want.actor_id is None else r.names.user(want.actor_id)
+    topic = None if want.topic is None else r.names.topic(want.topic)
+    verb = None if want.verb is None else r.names.verb(want.verb)
+    for asked, found in ((want.actor_id, actor), (want.topic, topic), (want.verb, verb)):
+        if asked is not None and found is None:
+            return None
+    return _Matcher(r, want.object_type, want.object_id, actor, topic, verb)
+
+
+class _Matcher(NamedTuple):
+    r: Reading
+    object_type: str | None
+    object_id: str | None
+    actor: int | None
+    topic: int | None
+    verb: int | None
+
+    def __call__(self, event: EventRow) -> bool:
+        return (
+            self.actor in (None, event.actor)
+            and self.verb in (None, event.verb)
+            and (self.topic is None or self.topic in event.all_topics())
+            and self._object(event)
+        )
+
+    def _object(self, event: EventRow) -> bool:
+        if self.object_type is None and self.object_id is None:
+            return True
+        kind, _, name = self.r.names.text(event.object).partition(":")
+        return self.object_type in (None, kind) and self.object_id in (None, name)
+
+
+# --- totals -------------------------------------------------------------------------------------------------------
+
+
+def walk(r: Reading, v: Viewer, above: int = -1) -> Iterator[Seen]:
+    """The whole feed above a key, newest first, own acts left out, without bodies."""
+    at = MAX_KEY
+    while True:
+        entries = r.entries(v.timelines, at, above, LARGEST_CHUNK)
+        yield from visible(r, v, entries, "heads", own=False)
+        if len(entries) < LARGEST_CHUNK:
+            return
+        at = entries[-1].key
+
+
+def after(r: Reading, v: Viewer, position: int) -> Iterator[Seen]:
+    """Feed items with a position over ``position``, in no order: what came in order lies above the greatest key of
+    then, what came late is listed."""
+    high = high_key(r.db, position)
+    yield from (seen for seen in walk(r, v, high) if seen.event.position > position)
+    yield from (seen for seen in _late(r, v, position, MAX_KEY) if seen.event.key <= high)
+
+
+def _late(r: Reading, v: Viewer, position: int, limit: int) -> list[Seen]:
+    """The first ``limit`` items that came late (with a key below an earlier one's), after a position, in their order."""
+    explaining = v._replace(careful=True)  # the list does not say why a home has a row
+    found: list[Seen] = []
+    while len(found) < limit:
+        entries = _late_entries(r, v, position)
+        found += visible(r, explaining, [entry for _, entry in entries], "heads", own=False)
+        if len(entries) < LARGEST_CHUNK:
+            break
+        position = entries[-1][0]
+    return found[:limit]
+
+
+def _late_entries(r: Reading, v: Viewer, position: int) -> list[tuple[int, Entry]]:
+    query = "SELECT key, position FROM late WHERE timeline=? AND position>? ORDER BY position LIMIT ?"
+    found = {
+        key: (at, Entry(key, timeline, 0))
+        for timeline in v.timelines
+        for key, at in r.db.all(query, (timeline, position, LARGEST_CHUNK))
+    }
+    return sorted(found.values())[:LARGEST_CHUNK]
+
+
+def _in_order(r: Reading, v: Viewer, position: int, limit: int) -> list[Seen]:
+    """The first ``limit`` items after a position that came in order: their keys rise with their positions."""
+    at = high_key(r.db, position)
+    found: list[Seen] = []
+    while len(found) < limit:
+        entries = r.entries_up(v.timelines, at, LARGEST_CHUNK)
+        seen = [s for s in visible(r, v, entries, "heads", own=False) if s.event.position > position]
+        late = _which_late(r, v, [s.event.position for s in seen])
+        found += [s for s in seen if s.event.position not in late]
+        if len(entries) < LARGEST_CHUNK:
+            break
+        at = entries[-1].key
+    return found[:limit]
+
+
+def _which_late(r: Reading, v: Viewer, positions: list[int]) -> set[int]:
+    query = "SELECT l.position FROM carray(?) c CROSS JOIN late l ON l.timeline=? AND l.position=c.value"
+    if not positions:
+        return set()
+    return {row[0] for t in v.timelines for row in r.db.execute(query, (r.writer.carray(positions), t))}
+
+
+def since(r: Reading, v: Viewer, position: int, limit: int) -> Page:
+    """Feed items after a position in the order of positions; see FeedViews.feed_since."""
+    head = r.writer.position
+    both = _in_order(r, v, position, limit + 1) + _late(r, v, position, limit + 1)
+    found = sorted(both, key=lambda seen: seen.event.position)
+    bodies = {key: body for key, _, body in r.rows([seen.event.key for seen in found[:limit]], "bodies")}
+    shown = [
+        seen._replace(event=seen.event._replace(body=bodies[seen.event.key]))
+        for seen in found[:limit]
+        if seen.event.key in bodies
+    ]
+    more = found[limit - 1].event.position if len(found) > limit else None
+    return Page(dress(r, v, shown), more, head)
+
+
+def new_count(r: Reading, v: Viewer, position: int, cap: int) -> NewCount:
+    """How many items came after a position; see FeedViews.new_count."""
+    count = 0
+    for _ in after(r, v, position):
+        count += 1
+        if count > cap:
+            return NewCount(cap, True, r.writer.position)
+    return NewCount(count, False, r.writer.position)
+
+
+def summary(r: Reading, v: Viewer) -> FeedSummary:
+    """Exact totals; see FeedViews.summary."""
+    total = unread = 0
+    verbs: dict[int, int] = {}
+    for some in _batches(walk(r, v)):
+        read = read_times(r, v, [(s.event.key, s.event.position) for s in some])
+        total += len(some)
+        unread += len(some) - len(read.keys() & {s.event.key for s in some})
+        for s in some:
+            verbs[s.event.verb] = verbs.get(s.event.verb, 0) + 1
+    recent = page(r, v.user, v, FeedFilter(), RECENT, None).items
+    return FeedSummary(total, unread, {r.names.verb_text(n): c for n, c in verbs.items()}, recent)
+
+
+def _batches(seen: Iterator[Seen]) -> Iterator[list[Seen]]:
+    while some := list(islice(seen, LARGEST_CHUNK)):
+        yield some
+
+
+def empty_summary() -> FeedSummary:
+    """The summary of a feed that nobody has."""
+    return FeedSummary(0, 0, {}, [])

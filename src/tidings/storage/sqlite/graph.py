@@ -1,0 +1,138 @@
+"""Follow, unfollow, mute, block, come back: what changes who sees what."""
+
+from tidings.ids import MAX_KEY
+from tidings.model import Changed, Follow, Mask, Unfollow, split_topic
+from tidings.storage.sqlite.debts import bring_home
+from tidings.storage.sqlite.writer import Writer, sql
+from tidings.times import DAY_MS
+
+MUTE, BLOCK, BLOCKED_BY = 0, 1, 2
+SWEEP_USERS = 500
+"""Users put to sleep by one step."""
+
+
+def follow(w: Writer, command: Follow) -> Changed:
+    """Begin a follow and bring its backfill home."""
+    user, topic = w.names.make_user(command.user), w.names.make_topic(command.topic)
+    if _standing(w, user, topic):
+        return Changed(0, w.position)
+    keys = _newest(w, topic, command.backfill)
+    since_key = keys[-1] if keys else MAX_KEY
+    # A follow ended at this very position has the same primary key: it goes on, showing the longer backfill.
+    w.db.execute(
+        "INSERT INTO follow VALUES (?1, ?2, ?3, ?4, NULL, 1, ?5) ON CONFLICT (follower, topic, since)"
+        " DO UPDATE SET until=NULL, since_key=min(since_key, excluded.since_key), created_at=excluded.created_at",
+        (user, topic, w.position, since_key, w.clock.now()),
+    )
+    w.db.execute("INSERT INTO viewer (user, seen_day) VALUES (?, ?) ON CONFLICT DO NOTHING", (user, today(w)))
+    bring_home(w, user, topic, keys)
+    w.followers_changed(topic, 1)
+    return Changed(1, w.position)
+
+
+def _standing(w: Writer, user: int, topic: int) -> bool:
+    query = "SELECT 1 FROM follow WHERE follower=? AND topic=? AND until IS NULL"
+    return w.db.one(query, (user, topic)) is not None
+
+
+def _newest(w: Writer, topic: int, count: int) -> list[int]:
+    """The keys of a topic's newest events that still stand, newest first."""
+    found: list[int] = []
+    for span in reversed(w.timelines.spans):
+        if len(found) >= count:
+            break
+        keys = {
+            row[0]
+            for n in span.parts
+            for row in w.db.execute(sql("newest_entries", n), (topic * 2, MAX_KEY, count - len(found)))
+        }
+        found += sorted(keys, reverse=True)
+    return found[:count]
+
+
+def unfollow(w: Writer, command: Unfollow) -> Changed:
+    """End a follow, keeping or hiding what it brought; hidden rows are masked when read."""
+    user, topic = w.names.user(command.user), w.names.topic(command.topic)
+    if user is None or topic is None:
+        return Changed(0, w.position)
+    stood = _standing(w, user, topic)
+    if command.keep:
+        w.db.execute(
+            "UPDATE follow SET until=? WHERE follower=? AND topic=? AND until IS NULL",
+            (w.position, user, topic),
+        )
+        changed = w.db.changes()
+    else:
+        w.db.execute("DELETE FROM follow WHERE follower=? AND topic=?", (user, topic))
+        changed = w.db.changes()
+        be_careful(w, user)
+    if stood:
+        w.followers_changed(topic, -1)
+    return Changed(int(changed > 0), w.position)
+
+
+def mask(w: Writer, command: Mask) -> Changed:
+    """Mute or block, or take it back. A block is two rows: each side is masked from the other."""
+    user, topic = w.names.make_user(command.user), w.names.make_topic(command.topic)
+    rows = [(user, topic, BLOCK if command.block else MUTE)]
+    if command.block:
+        other = w.names.make_user(split_topic(command.topic)[1])
+        rows.append((other, w.names.make_user(command.user), BLOCKED_BY))
+    changed = 0
+    for row in rows:
+        if command.on:
+            w.db.execute("INSERT OR IGNORE INTO mask VALUES (?, ?, ?)", row)
+        else:
+            w.db.execute("DELETE FROM mask WHERE viewer=? AND topic=? AND kind=?", row)
+        changed += w.db.changes()
+        be_careful(w, row[0])
+    w.masked = w.masked or command.on
+    return Changed(int(changed > 0), w.position)
+
+
+def be_careful(w: Writer, user: int) -> None:
+    """From now on each row of this user's home is explained before it is shown."""
+    w.db.execute(
+        "INSERT INTO viewer (user, careful, seen_day) VALUES (?, 1, ?) ON CONFLICT (user) DO UPDATE SET careful=1",
+        (user, today(w)),
+    )
+
+
+# --- who is here, who is away -------------------------------------------------------------------------------------
+
+
+def today(w: Writer) -> int:
+    """Days since 1970."""
+    return w.clock.now() // DAY_MS
+
+
+def visit(w: Writer, users: list[int]) -> None:
+    """These users were here today. Who was dormant is pushed to again, and what they missed is owed to them; until
+    that is paid their feed stays merged at read, so it is complete from the first request on."""
+    for user in users:
+        row = w.db.one(
+            "INSERT INTO viewer (user, seen_day) VALUES (?1, ?2) ON CONFLICT (user) DO UPDATE SET seen_day=?2"
+            " RETURNING dormant_from",
+            (user, today(w)),
+        )
+        if row[0] is not None and _wakes(w, user):
+            w.db.execute("UPDATE follow SET pushed=1 WHERE follower=?", (user,))
+            w.owe("wake", user, row[0] + 1, w.position, -1)
+
+
+def _wakes(w: Writer, user: int) -> bool:
+    query = "SELECT 1 FROM debt WHERE kind='wake' AND subject=?"
+    return w.db.one(query, (user,)) is None
+
+
+def sweep(w: Writer) -> int:
+    """Put users to sleep who have not come for long; returns how many."""
+    last = today(w) - w.settings.dormant_days
+    users = w.db.all(
+        "UPDATE viewer SET dormant_from=? WHERE user IN (SELECT user FROM viewer"
+        " WHERE dormant_from IS NULL AND seen_day<? LIMIT ?) RETURNING user",
+        (w.position, last, SWEEP_USERS),
+    )
+    for (user,) in users:
+        w.db.execute("UPDATE follow SET pushed=0 WHERE follower=?", (user,))
+    return len(users)

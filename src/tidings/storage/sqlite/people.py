@@ -1,0 +1,155 @@
+"""Taking back: an event retracted, a person erased; and giving out: all that is kept about a person."""
+
+import secrets
+from collections.abc import Iterator
+
+import msgspec
+
+from tidings.model import Changed, Erase, Retract, user_topic
+from tidings.storage import erasure
+from tidings.storage.sqlite import inboxes
+from tidings.storage.sqlite.events import entry
+from tidings.storage.sqlite.graph import BLOCK, BLOCKED_BY, be_careful
+from tidings.storage.sqlite.inboxes import Floors
+from tidings.storage.sqlite.marks import save
+from tidings.storage.sqlite.names import pack, unpack
+from tidings.storage.sqlite.reading import Reading, chunks
+from tidings.storage.sqlite.writer import Writer, sql
+from tidings.times import rfc3339
+
+_PERSONAL = (
+    ("follow", "follower"),
+    ("mask", "viewer"),
+    ("viewer", "user"),
+    ("feed_read", "user"),
+    ("feed_floor", "user"),
+    ("inbox_head", "user"),
+    ("inbox_floor", "user"),
+    ("inbox_change", "user"),
+)
+"""Tables whose rows belong to one person, and the column that says to whom."""
+
+
+def retract(w: Writer, r: Reading, command: Retract) -> Changed:
+    """Take an event out. Its row stays, empty, so that its key is never given to another event; homes of followers
+    are masked by that at once and cleaned up later."""
+    key = w.ids.key(command.event_id)
+    found = r.events([key]) if key is not None else []
+    if not found:
+        return Changed(0, w.position)
+    (event,) = found
+    for n in w.timelines.span(event.key).parts:
+        rows = [topic * 2 for topic in event.all_topics()] + [user * 2 + 1 for user in unpack(event.targets)]
+        for timeline in rows:
+            w.db.execute(f"DELETE FROM timeline_{n} WHERE timeline=? AND key=?", (timeline, event.key))
+    for topic in event.all_topics():
+        w.owe("unpush", topic, event.key, event.key)
+    n = w.events.span(event.key).parts[-1]
+    w.db.execute(f"UPDATE event_{n} SET body=NULL, topics=NULL, targets=NULL WHERE key=?", (event.key,))
+    for user in dict.fromkeys(unpack(event.targets)):
+        _tombstone(w, r, user, event.key)
+    return Changed(1, w.position)
+
+
+def _tombstone(w: Writer, r: Reading, user: int, key: int) -> None:
+    floors = Floors.of(r, user)
+    for n in chunks(w.inboxes):
+        for (seq,) in w.db.all(sql("inbox_of_event", n), (user, key)):
+            found = inboxes.row(r, user, seq)
+            if found is not None and not found[1].deleted:
+                row = found[1]
+                unread = -int(row.listed and floors.read_at(row) is None)
+                save(w, user, found[0], row._replace(deleted=1), unread)
+
+
+def erase(w: Writer, r: Reading, command: Erase) -> Changed:
+    """Forget a person: what is theirs is deleted, what they did stands under a random name."""
+    user = w.names.user(command.user)
+    if user is None:
+        return Changed(0, w.position)
+    alias = f"erased-{secrets.token_hex(4)}"
+    _rename(w, r, user, command.user, alias)
+    for (topic,) in w.db.all("SELECT topic FROM follow WHERE follower=? AND until IS NULL", (user,)):
+        w.followers_changed(topic, -1)
+    for (follower,) in w.db.all("SELECT DISTINCT follower FROM follow WHERE topic=?", (user,)):
+        be_careful(w, follower)
+    w.db.execute("DELETE FROM follow WHERE topic=?", (user,))
+    w.db.execute("DELETE FROM topic WHERE id=?", (user,))
+    w.db.execute("DELETE FROM mask WHERE topic=? AND kind=?", (user, BLOCKED_BY))
+    for table, column in _PERSONAL:
+        w.db.execute(f"DELETE FROM {table} WHERE {column}=?", (user,))
+    w.db.execute("DELETE FROM late WHERE timeline=?", (user * 2 + 1,))
+    w.db.execute("DELETE FROM debt WHERE kind='wake' AND subject=?", (user,))
+    for n in chunks(w.timelines):
+        w.db.execute(f"DELETE FROM timeline_{n} WHERE timeline=?", (user * 2 + 1,))
+    for n in chunks(w.inboxes):
+        w.db.execute(f"DELETE FROM inbox_{n} WHERE user=?", (user,))
+    w.db.execute("UPDATE name SET name=? WHERE id=?", (user_topic(alias), user))
+    w.wide.pop(user, None)
+    w.hot.pop(user, None)
+    w.names.forget()
+    return Changed(1, w.position)
+
+
+def _rename(w: Writer, r: Reading, user: int, name: str, alias: str) -> None:
+    """Rewrite the events that name the person: those of their topic, and those that told them directly."""
+    keys = {
+        key
+        for n in chunks(w.timelines)
+        for (key,) in w.db.execute(
+            f"SELECT key FROM timeline_{n} WHERE timeline=? OR (timeline=? AND why=0)",
+            (user * 2, user * 2 + 1),
+        )
+    }
+    for event in r.events(sorted(keys)):
+        renamed = erasure.without(entry(r, event), name, alias)
+        targets = pack(number for number in unpack(event.targets) if number != user)
+        n = w.events.span(event.key).parts[-1]
+        w.db.execute(
+            f"UPDATE event_{n} SET body=?, targets=? WHERE key=?", (renamed.body, targets, event.key)
+        )
+
+
+def export(r: Reading, name: str) -> Iterator[bytes]:
+    """All that is kept about a person, one JSON object each."""
+    user = r.names.user(name)
+    unread = inboxes.counts(r, user).unread_count
+    yield _line(kind="profile", user_id=name, unread_count=unread)
+    if user is not None:
+        yield from _acts(r, user)
+        yield from _choices(r, user)
+        yield from _notifications(r, user)
+
+
+def _acts(r: Reading, user: int) -> Iterator[bytes]:
+    at = -1
+    while entries := r.entries_up((user * 2,), at, 500):
+        for event in r.events([found.key for found in entries]):
+            if event.actor == user:
+                yield _line(kind="event", event=msgspec.Raw(event.body))
+        at = entries[-1].key
+
+
+def _choices(r: Reading, user: int) -> Iterator[bytes]:
+    rows = r.db.all
+    for topic, at in rows("SELECT topic, created_at FROM follow WHERE follower=?", (user,)):
+        yield _line(kind="follow", topic=r.names.text(topic), created_at=rfc3339(at))
+    query = "SELECT topic, kind FROM mask WHERE viewer=? AND kind<>?"
+    for topic, kind in rows(query, (user, BLOCKED_BY)):
+        yield _line(kind="mask", topic=r.names.text(topic), block=kind == BLOCK)
+    for key, at in rows("SELECT key, at FROM feed_read WHERE user=?", (user,)):
+        yield _line(kind="feed_read", event_id=r.writer.ids.text(key), read_at=rfc3339(at))
+    for position, at in rows("SELECT position, at FROM feed_floor WHERE user=?", (user,)):
+        yield _line(kind="feed_read", up_to=position, read_at=rfc3339(at))
+
+
+def _notifications(r: Reading, user: int) -> Iterator[bytes]:
+    at = 0
+    while rows := inboxes.since(r, user, at, 500).rows:
+        for row in rows:
+            yield _line(kind="notification", id=row.id, seq=row.seq, event=msgspec.Raw(row.body or b"null"))
+        at = rows[-1].seq
+
+
+def _line(**values: object) -> bytes:
+    return msgspec.json.encode(values)

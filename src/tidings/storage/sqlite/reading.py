@@ -1,0 +1,145 @@
+"""What every read works with: a connection, names, the partitions, and entries of timelines joined to their events."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import apsw
+
+from tidings.ids import MAX_KEY
+from tidings.storage.sqlite.db import Db
+from tidings.storage.sqlite.names import Names, unpack
+from tidings.storage.sqlite.partitions import Family, Span
+from tidings.storage.sqlite.writer import Writer, sql
+
+RETRIES = 5
+"""Times a read begins anew because a partition was merged away under it; one is already rare."""
+
+T = TypeVar("T")
+
+
+class Entry(NamedTuple):
+    """A row of a timeline. ``timeline`` tells by which way it was found, ``why`` is a topic (in homes) or position."""
+
+    key: int
+    timeline: int
+    why: int
+
+
+class EventRow(NamedTuple):
+    """An event as stored, with numbers for names."""
+
+    key: int
+    position: int
+    actor: int
+    object: int
+    verb: int
+    topics: bytes | None
+    targets: bytes | None
+    body: bytes
+
+    def all_topics(self) -> list[int]:
+        """The actor, the object, the extra topics, each once."""
+        return list(dict.fromkeys((self.actor, self.object, *unpack(self.topics))))
+
+
+class Reading:
+    """One connection's view. The writer's in-memory state is taken as it is: it is replaced, never changed in place."""
+
+    def __init__(self, db: Db, names: Names, writer: Writer) -> None:
+        self.db = db
+        self.names = names
+        self.writer = writer
+
+    def retrying(self, read: Callable[[], T]) -> T:
+        """The result of ``read``, begun anew when it met a partition that is not there (yet, or any more)."""
+        for _ in range(RETRIES):
+            try:
+                return read()
+            except apsw.SQLError as error:
+                if "no such table" not in str(error):
+                    raise
+        return read()
+
+    def entries(
+        self, timelines: Sequence[int], before: int, above: int, limit: int, verb: int | None = None
+    ) -> list[Entry]:
+        """The newest ``limit`` entries of these timelines together, by key downwards in (above, before), each key once."""
+        found: list[Entry] = []
+        for span in reversed(self.writer.timelines.spans):
+            if span.low < before and span.high > above:
+                found += self._span_entries(span, timelines, before, above, limit - len(found), verb)
+                if len(found) >= limit:
+                    break
+        return found
+
+    def _span_entries(
+        self, span: Span, timelines: Sequence[int], before: int, above: int, limit: int, verb: int | None
+    ) -> list[Entry]:
+        name = "page_keys" if verb is None else "page_keys_verb"
+        values = (before, above, limit) if verb is None else (before, above, verb, limit)
+        execute = self.db.execute
+        found = [
+            Entry(key, timeline, why)
+            for timeline in timelines
+            for n in span.parts
+            for key, why in execute(sql(name, n), (timeline, *values))
+        ]
+        if len(timelines) == len(span.parts) == 1:
+            return found
+        # By key downwards; of doubles the one from the earliest timeline asked for is kept.
+        found.sort(key=_key, reverse=True)
+        return list({entry.key: entry for entry in reversed(found)}.values())[::-1][:limit]
+
+    def entries_up(self, timelines: Sequence[int], above: int, limit: int) -> list[Entry]:
+        """The oldest ``limit`` entries of these timelines together with a key over ``above``, upwards, each key once."""
+        found: dict[int, Entry] = {}
+        for span in self.writer.timelines.spans:
+            if span.high <= above:
+                continue
+            some = [
+                Entry(key, timeline, why)
+                for timeline in reversed(timelines)
+                for n in span.parts
+                for key, why in self.db.execute(sql("next_keys", n), (timeline, above, limit))
+            ]
+            found |= {entry.key: entry for entry in some}
+            if len(found) >= limit:
+                break
+        return [found[key] for key in sorted(found)[:limit]]
+
+    def events(self, keys: Sequence[int], what: str = "events") -> list[EventRow]:
+        """The events with these keys that still stand, in the order given; ``what``: "events" or "heads"."""
+        return [EventRow(*row) for row in self.rows(keys, what)]
+
+    def rows(self, keys: Sequence[int], what: str) -> list[Any]:
+        """Rows of a named statement over the partitions that hold these keys."""
+        if not keys:
+            return []
+        spans = self.writer.events.spans
+        if len(spans) == 1 or min(keys) >= spans[-1].low:
+            return self.db.all(sql(what, spans[-1].parts[-1]), (self.writer.carray(keys),))
+        by_part: dict[int, list[int]] = {}
+        for key in keys:
+            by_part.setdefault(self.writer.events.span(key).parts[-1], []).append(key)
+        found = [
+            row
+            for n, some in by_part.items()
+            for row in self.db.execute(sql(what, n), (self.writer.carray(some),))
+        ]
+        order = {key: at for at, key in enumerate(keys)}
+        return sorted(found, key=lambda row: order[row[0]])
+
+
+def chunks(family: Family) -> Iterable[int]:
+    """The tables of a family, newest span first."""
+    for span in reversed(family.spans):
+        yield from span.parts
+
+
+def bounded(before: int | None) -> int:
+    """The exclusive upper bound that a first page has."""
+    return MAX_KEY if before is None else before
+
+
+def _key(entry: Entry) -> int:
+    return entry.key

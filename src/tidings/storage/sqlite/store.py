@@ -1,0 +1,269 @@
+"""The SQLite back-end: one file, one thread that writes, read-only connections beside it.
+
+Short reads run on the event loop itself: a page takes some tens of microseconds, less than handing it to another
+thread and back. Reads that may be long (filters, totals, exports) have a thread and a connection of their own.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from pathlib import Path
+from typing import IO, TypeVar
+
+from tidings.config import Settings
+from tidings.errors import KeyReused
+from tidings.ids import EventIds
+from tidings.model import (
+    Changed,
+    Command,
+    Counts,
+    Erase,
+    FeedFilter,
+    FeedSummary,
+    Follow,
+    FollowRow,
+    Head,
+    InboxChanges,
+    InboxPage,
+    LogEntry,
+    MarkInbox,
+    Mask,
+    NewCount,
+    Outcome,
+    Page,
+    Publish,
+    ReadFeed,
+    ReadInbox,
+    Retract,
+    Status,
+    TopicInfo,
+    Unfollow,
+)
+from tidings.ports import Clock
+from tidings.storage.sqlite import activity, append, events, feeds, graph, inboxes, marks, people, upkeep
+from tidings.storage.sqlite.connection import lock, open_reader, open_writer
+from tidings.storage.sqlite.names import Names
+from tidings.storage.sqlite.reading import Reading
+from tidings.storage.sqlite.writer import Writer
+
+READ_CACHE_MIB = 64
+MOST_VISITS = 10_000
+"""Visits noted between two writes; more are noted at their next request."""
+
+T = TypeVar("T")
+_PLAIN = FeedFilter()
+
+
+class SqliteStore:
+    """A complete :class:`tidings.ports.Store` in one file. Use :meth:`open`."""
+
+    def __init__(self, path: Path, clock: Clock, settings: Settings, vfs: str | None) -> None:
+        self._clock = clock
+        self._lock: IO[str] = lock(path)
+        self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="tidings-writer")
+        self._read_thread = ThreadPoolExecutor(1, thread_name_prefix="tidings-reader")
+        db = open_writer(path, settings.sqlite_cache_mib, vfs)
+        self._writer = Writer(db, clock, settings)
+        self._own = Reading(db, self._writer.names, self._writer)
+        self._near = self._reading(path, vfs)
+        self._far = self._reading(path, vfs)
+        self._visits: set[int] = set()
+
+    def _reading(self, path: Path, vfs: str | None) -> Reading:
+        db = open_reader(path, READ_CACHE_MIB, vfs)
+        return Reading(db, Names(db), self._writer)
+
+    @classmethod
+    async def open(
+        cls, path: Path, clock: Clock, settings: Settings, *, salt: int | None = None, vfs: str | None = None
+    ) -> "SqliteStore":
+        """Open or create the file. ``salt`` fixes how a new store names its events; ``vfs`` names an SQLite VFS.
+
+        Raises Unavailable when another process has the file, it is of a newer version, or SQLite is too old.
+        """
+        store = cls(path, clock, settings, vfs)
+        if salt is not None:
+            await store._on_writer(lambda: upkeep.set_salt(store._writer, salt))
+        return store
+
+    async def close(self) -> None:
+        """Checkpoint, close, release the file."""
+        await self._on_writer(lambda: None)
+        self._write_thread.shutdown()
+        self._read_thread.shutdown()
+        for reading in (self._near, self._far, self._own):
+            reading.db.close()
+        self._lock.close()
+
+    async def _on_writer(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._write_thread, work)
+
+    async def _on_reader(self, read: Callable[[Reading], T]) -> T:
+        far = self._far
+        return await asyncio.get_running_loop().run_in_executor(
+            self._read_thread, lambda: far.retrying(lambda: read(far))
+        )
+
+    def _now(self, read: Callable[[Reading], T]) -> T:
+        near = self._near
+        return near.retrying(lambda: read(near))
+
+    # --- the log --------------------------------------------------------------------------------------------------
+
+    @property
+    def ids(self) -> EventIds:
+        """How this store names events."""
+        return self._writer.ids
+
+    @property
+    def cursor_key(self) -> bytes:
+        """The key that page cursors of this store are signed with."""
+        return upkeep.cursor_key(self._writer)
+
+    async def write(self, commands: Sequence[Command]) -> list[Outcome | KeyReused]:
+        """Apply the commands in one durable transaction."""
+        outcomes = await self._on_writer(lambda: self._apply(commands))
+        if any(isinstance(command, Erase) for command in commands):
+            self._near.names.forget()
+            await self._on_reader(lambda far: far.names.forget())
+        return outcomes
+
+    def _apply(self, commands: Sequence[Command]) -> list[Outcome | KeyReused]:
+        w = self._writer
+        upkeep.roll(w)
+        outcomes: list[Outcome | KeyReused] = []
+
+        def work() -> None:
+            for kind, group in groupby(commands, type):
+                if kind is Publish:
+                    outcomes.extend(append.publish(w, [c for c in group if isinstance(c, Publish)]))
+                else:
+                    outcomes.extend(self._change(command) for command in group)
+
+        w.transaction(work)
+        return outcomes
+
+    def _change(self, command: Command) -> Outcome:
+        w, r = self._writer, self._own
+        match command:
+            case Follow():
+                return graph.follow(w, command)
+            case Unfollow():
+                return graph.unfollow(w, command)
+            case Mask():
+                return graph.mask(w, command)
+            case ReadFeed():
+                return marks.read_feed(w, r, command)
+            case MarkInbox():
+                return marks.mark_inbox(w, r, command)
+            case ReadInbox():
+                return marks.read_inbox(w, r, command)
+            case Retract():
+                return people.retract(w, r, command)
+            case Erase():
+                return people.erase(w, r, command)
+        return Changed(0)
+
+    async def head(self) -> Head:
+        """The last position and the epoch."""
+        return Head(self._writer.position, self._writer.epoch)
+
+    async def tail(self, after: int, limit: int) -> list[LogEntry]:
+        """Entries after a position, in order."""
+        return await self._on_reader(lambda r: events.tail(r, after, limit))
+
+    async def event(self, event_id: str) -> LogEntry | None:
+        """One event by its public id."""
+        return self._now(lambda r: events.one(r, event_id))
+
+    # --- feeds ----------------------------------------------------------------------------------------------------
+
+    async def feed(self, user: str, want: FeedFilter, limit: int, before: int | None) -> Page:
+        """A page of a feed."""
+        number = self._near.names.user(user)
+        if number is None:
+            return Page([], None, self._writer.position)
+        viewer = self._now(lambda r: feeds.viewer(r, number))
+        if viewer.stale and len(self._visits) < MOST_VISITS:
+            self._visits.add(number)
+        if viewer.simple and want == _PLAIN:
+            return self._now(lambda r: feeds.page(r, number, viewer, want, limit, before))
+        return await self._on_reader(lambda r: feeds.page(r, number, viewer, want, limit, before))
+
+    async def activity(self, topic: str | None, want: FeedFilter, limit: int, before: int | None) -> Page:
+        """A page of everything that happened, or happened in one topic."""
+        if want == _PLAIN:
+            return self._now(lambda r: activity.page(r, topic, want, limit, before))
+        return await self._on_reader(lambda r: activity.page(r, topic, want, limit, before))
+
+    async def feed_since(self, user: str, after: int, limit: int) -> Page:
+        """Feed items after a position, oldest first."""
+        number = self._near.names.user(user)
+        if number is None:
+            return Page([], None, self._writer.position)
+        return await self._on_reader(lambda r: feeds.since(r, feeds.viewer(r, number), after, limit))
+
+    async def new_count(self, user: str, since: int, cap: int) -> NewCount:
+        """How many feed items came after a position, up to the cap."""
+        number = self._near.names.user(user)
+        if number is None:
+            return NewCount(0, False, self._writer.position)
+        return self._now(lambda r: feeds.new_count(r, feeds.viewer(r, number), since, cap))
+
+    async def summary(self, user: str) -> FeedSummary:
+        """Totals over a whole feed."""
+        number = self._near.names.user(user)
+        if number is None:
+            return FeedSummary(0, 0, {}, [])
+        return await self._on_reader(lambda r: feeds.summary(r, feeds.viewer(r, number)))
+
+    # --- inboxes --------------------------------------------------------------------------------------------------
+
+    async def inbox(
+        self, user: str, limit: int, before: int | None, unread_only: bool = False, type: str | None = None
+    ) -> InboxPage:
+        """A page of an inbox, newest content first."""
+        number = self._near.names.user(user)
+        verb = None if type is None else self._near.names.verb(type)
+        if number is None or (type is not None and verb is None):
+            return InboxPage([], None, self._now(lambda r: inboxes.counts(r, number)))
+        return self._now(lambda r: inboxes.page(r, number, limit, before, unread_only, verb))
+
+    async def inbox_since(self, user: str, since: int, limit: int) -> InboxChanges:
+        """What changed in an inbox after a seq, each notification once."""
+        number = self._near.names.user(user)
+        if number is None:
+            return InboxChanges([], inboxes.NOBODY, reset=since > 0)
+        return self._now(lambda r: inboxes.since(r, number, since, limit))
+
+    async def counts(self, users: Sequence[str]) -> list[Counts]:
+        """The heads of these inboxes."""
+        numbers = [self._near.names.user(user) for user in users]
+        return self._now(lambda r: [inboxes.counts(r, number) for number in numbers])
+
+    # --- the graph ------------------------------------------------------------------------------------------------
+
+    async def follows(self, user: str, limit: int, after: str | None) -> list[FollowRow]:
+        """The topics followed now, by name."""
+        return await self._on_reader(lambda r: upkeep.follows(r, user, limit, after))
+
+    async def topic(self, topic: str, viewer: str | None = None) -> TopicInfo:
+        """How many follow a topic, how it travels, and why."""
+        return self._now(lambda r: upkeep.topic(r, topic, viewer))
+
+    # --- upkeep ---------------------------------------------------------------------------------------------------
+
+    async def work(self, budget: int) -> int:
+        """One step of what is owed, or of what keeps the file in shape."""
+        visits, self._visits = list(self._visits), set()
+        return await self._on_writer(lambda: upkeep.work(self._writer, visits, budget))
+
+    async def export(self, user: str) -> AsyncIterator[bytes]:
+        """All that is kept about a person, in the one snapshot of a reader."""
+        for line in await self._on_reader(lambda r: list(people.export(r, user))):
+            yield line
+
+    async def status(self) -> Status:
+        """Sizes, lag and dead letters."""
+        return await self._on_reader(upkeep.status)

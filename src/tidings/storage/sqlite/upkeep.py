@@ -1,0 +1,185 @@
+"""What keeps the store in shape: partitions, debts, sleepers, old keys; and what operators ask."""
+
+from collections.abc import Callable
+from typing import cast
+
+from tidings.ids import EventIds, key_at, ms_of
+from tidings.model import FollowRow, Head, Status, TopicInfo
+from tidings.storage.sqlite import debts, graph
+from tidings.storage.sqlite.partitions import Family
+from tidings.storage.sqlite.reading import Reading
+from tidings.storage.sqlite.writer import DRAINING, MERGED, PUSHED, Writer
+from tidings.times import HOUR_MS
+
+HOUSEKEEPING_MS = 60_000
+"""How often sleepers and expired keys are looked for."""
+PURGE_KEYS = 2_000
+"""Expired idempotency keys deleted by one step."""
+
+
+def roll(w: Writer) -> None:
+    """Begin new partitions where the newest are full; before a batch, each in a transaction of its own."""
+    for family, low in ((w.timelines, _next_ms), (w.events, _next_ms), (w.inboxes, _next_position)):
+        if family.is_full():
+            _in_family(w, family, lambda family=family, low=low: family.roll(low(w)))  # type: ignore[misc]
+
+
+def _next_ms(w: Writer) -> int:
+    # On a whole millisecond, so that the events of one millisecond are never parted.
+    return key_at(ms_of(w.high) + 1)
+
+
+def _next_position(w: Writer) -> int:
+    return w.position + 1
+
+
+def _in_family(w: Writer, family: Family, change: Callable[[], object]) -> None:
+    w.transaction(change)
+    family.publish()
+
+
+def work(w: Writer, visits: list[int], budget: int) -> int:
+    """One bounded step; returns the rows done, 0 when there is nothing to do."""
+    if visits:
+        w.transaction(lambda: graph.visit(w, visits))
+    debt = debts.next_debt(w)
+    if debt is not None:
+        return _pay(w, debt, budget)
+    return _merge(w, budget) or _housekeeping(w)
+
+
+def _pay(w: Writer, debt: debts.Debt, budget: int) -> int:
+    done = 0
+
+    def step() -> None:
+        nonlocal done
+        done = debts.pay(w, debt, budget)
+
+    try:
+        w.transaction(step)
+    except Exception as error:
+        failure = error
+        w.transaction(lambda: debts.fail(w, debt, failure))
+        raise
+    return done
+
+
+def _merge(w: Writer, budget: int) -> int:
+    """Start, continue or end the merging of old partitions."""
+    for family in (w.timelines, w.inboxes):
+        under_way = family.merging()
+        if under_way is None:
+            if family.mergeable():
+                _in_family(w, family, family.begin_merge)
+                return 1
+            continue
+        source, target = under_way
+        moved = 0
+
+        def step(family: Family = family, source: int = source, target: int = target) -> None:
+            nonlocal moved
+            moved = family.move(source, target, budget * MERGE_FACTOR)
+
+        w.transaction(step)
+        if not moved:
+            _in_family(w, family, lambda family=family, source=source: family.forget_part(source))  # type: ignore[misc]
+            w.transaction(lambda family=family, source=source: family.drop(source))  # type: ignore[misc]
+        return max(moved, 1)
+    return 0
+
+
+MERGE_FACTOR = 5
+"""Rows moved by one step, as a multiple of rows pushed: a move is sequential and so costs a fifth."""
+
+
+def _housekeeping(w: Writer) -> int:
+    now = w.clock.now()
+    if now - w.housekept_at < HOUSEKEEPING_MS:
+        return 0
+    done = 0
+
+    def step() -> None:
+        nonlocal done
+        done = graph.sweep(w) + _purge(w, now)
+
+    w.transaction(step)
+    if not done:
+        w.housekept_at = now
+    return done
+
+
+def _purge(w: Writer, now: int) -> int:
+    w.db.execute(
+        "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency WHERE at<? LIMIT ?)",
+        (now - w.settings.idempotency_hours * HOUR_MS, PURGE_KEYS),
+    )
+    return w.db.changes()
+
+
+def set_salt(w: Writer, salt: int) -> None:
+    """Give a store without events another salt."""
+    w.transaction(lambda: w.db.execute("UPDATE meta SET value=? WHERE name='salt'", (salt,)))
+    w.ids = EventIds(salt)
+
+
+# --- what is asked ------------------------------------------------------------------------------------------------
+
+
+def follows(r: Reading, user: str, limit: int, after: str | None) -> list[FollowRow]:
+    """The topics a user follows now, by name."""
+    query = (
+        "SELECT name.name, f.created_at FROM follow f JOIN name ON name.id=f.topic"
+        " WHERE f.follower=? AND f.until IS NULL AND name.name>? ORDER BY name.name LIMIT ?"
+    )
+    number = r.names.user(user)
+    return [FollowRow(*row) for row in r.db.execute(query, (number, after or "", limit))]
+
+
+def topic(r: Reading, topic: str, viewer: str | None) -> TopicInfo:
+    """A topic and how its events travel, in general and to one viewer."""
+    number = r.names.topic(topic)
+    followers, state = 0, PUSHED
+    if number is not None:
+        followers, state = r.db.one("SELECT followers, state FROM topic WHERE id=?", (number,)) or (0, PUSHED)
+    fan_out = "pull" if state == MERGED else "push"
+    mine, why = "", _why(r, state, followers)
+    if viewer is not None and number is not None and (user := r.names.user(viewer)) is not None:
+        query = "SELECT pushed FROM follow WHERE follower=? AND topic=? AND until IS NULL"
+        row = r.db.one(query, (user, number))
+        if row is not None:
+            mine = fan_out if row[0] else "pull"
+            why = why if row[0] else "the viewer has not come for long: merged until they return"
+    return TopicInfo(topic, followers, fan_out, mine, why)
+
+
+def _why(r: Reading, state: int, followers: int) -> str:
+    settings = r.writer.settings
+    if state == MERGED:
+        return (
+            f"merged at read: {followers} followers or its rate reached {settings.hot_followers} followers or "
+            f"{settings.hot_rows_per_s} rows/s; pushed again below half of both"
+        )
+    if state == DRAINING:
+        return "pushed again; merged as well until what it published meanwhile has been written home"
+    return f"pushed: {followers} followers, under {settings.hot_followers}"
+
+
+def status(r: Reading) -> Status:
+    """Sizes, lag and dead letters."""
+    (lag, dead) = r.db.one("SELECT coalesce(sum(dead=0), 0), coalesce(sum(dead), 0) FROM debt", ())
+    (pages,) = r.db.one("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", ())
+    (follows,) = r.db.one("SELECT count(*) FROM follow WHERE until IS NULL", ())
+    sizes = {
+        "file_bytes": pages,
+        "follows": follows,
+        "timeline_partitions": len(r.writer.timelines.spans),
+        "event_partitions": len(r.writer.events.spans),
+        "inbox_partitions": len(r.writer.inboxes.spans),
+        "hot_topics": len(r.writer.hot),
+    }
+    return Status(Head(r.writer.position, r.writer.epoch), lag, dead, sizes)
+
+
+def cursor_key(w: Writer) -> bytes:
+    """The key that page cursors are signed with."""
+    return cast(bytes, w.meta("cursor_key"))

@@ -1,0 +1,178 @@
+"""What a transaction works with: the writing connection, the partitions, the names, and the small state kept in memory."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+
+import apsw
+
+from tidings.config import Settings
+from tidings.ids import MAX_KEY, EventIds
+from tidings.ports import Clock
+from tidings.storage.queries import load
+from tidings.storage.sqlite.db import Db
+from tidings.storage.sqlite.names import Names
+from tidings.storage.sqlite.partitions import Family
+
+WIDE = 100
+"""Followers from which a topic's size is kept in memory: smaller ones are always pushed in their event's transaction."""
+RATE_MEMORY_S = 60.0
+"""Time constant of a topic's fan-out rate: long enough to see a burst as one, short enough to let it pass."""
+
+PUSHED, MERGED, DRAINING = 0, 1, 2
+
+_SQL = load("sqlite")
+
+
+@lru_cache(maxsize=1024)
+def sql(name: str, n: int = 0, ev: int = 0) -> str:
+    """A named statement for a partition."""
+    return _SQL[name].format(n=n, ev=ev)
+
+
+class Writer:
+    """The one writer. Everything here is touched by its thread only, except the spans and epoch that readers take."""
+
+    def __init__(self, db: Db, clock: Clock, settings: Settings) -> None:
+        self.db = db
+        self.clock = clock
+        self.settings = settings
+        self.names = Names(db)
+        full = settings.partition_rows
+        self.timelines = Family(db, "timeline", _SQL["create_timeline"], full)
+        self.inboxes = Family(db, "inbox", _SQL["create_inbox"], full)
+        self.events = Family(db, "event", _SQL["create_event"], full)
+        self.families = (self.timelines, self.inboxes, self.events)
+        self.ids = EventIds(self.meta("salt"))
+        self.epoch = str(self.meta("epoch"))
+        self.rates: dict[int, tuple[float, float]] = {}
+        self.housekept_at = 0
+        self.reload()
+
+    def meta(self, name: str) -> int:
+        """One value of the store's own."""
+        (value,) = self.db.one("SELECT value FROM meta WHERE name=?", (name,))
+        return value  # type: ignore[no-any-return]
+
+    def reload(self) -> None:
+        """Take the state in memory from the file: at start, and after a roll-back left it ahead of the file."""
+        row = self.db.one("SELECT position, coalesce(high, key) FROM log ORDER BY position DESC LIMIT 1")
+        self.position: int = row[0] if row else 0
+        self.high: int = row[1] if row else 0
+        self.position = max(self.position, self.meta("position"))
+        self.late_keys: dict[int, int] = {}
+        self.wide: dict[int, int] = dict(
+            self.db.execute("SELECT id, followers FROM topic WHERE followers>=?", (WIDE,))
+        )
+        self.hot: dict[int, int] = dict(self.db.execute("SELECT id, state FROM topic WHERE state<>0"))
+        (self.masked,) = self.db.one("SELECT EXISTS (SELECT 1 FROM mask)")
+        (self.turn,) = self.db.one("SELECT coalesce(max(turn), 0) FROM debt")
+        self.names.forget()
+        for family in self.families:
+            family.reload()
+
+    def run(self, name: str, packed: array[int], n: int, ev: int = 0, **values: int) -> int:
+        """Execute a set-based statement over packed integers; returns the rows it changed."""
+        if not packed:
+            return 0
+        self.db.execute(sql(name, n, ev), {"packed": apsw.carray(packed), **values})
+        return self.db.changes()
+
+    @staticmethod
+    def carray(values: Iterable[int]) -> object:
+        """Integers as a table-valued parameter; there must be at least one."""
+        return apsw.carray(array("q", values))
+
+    def transaction(self, work: Callable[[], object]) -> None:
+        """Run ``work`` in a transaction. When it fails nothing has happened, in the file or in memory."""
+        self.db.execute("BEGIN IMMEDIATE")
+        try:
+            work()
+            self.db.execute("COMMIT")
+        except BaseException:
+            if self.db.in_transaction:
+                self.db.execute("ROLLBACK")
+            self.reload()
+            raise
+
+    # --- push or merge --------------------------------------------------------------------------------------------
+
+    def owe(self, kind: str, subject: int, low: int, high: int, at_key: int = 0) -> None:
+        """Write down fan-out to be done later; see debts.py for the kinds."""
+        self.turn += 1
+        self.db.execute(
+            "INSERT INTO debt (kind, subject, low, high, at_key, at_user, turn) VALUES (?, ?, ?, ?, ?, 0, ?)",
+            (kind, subject, low, high, at_key, self.turn),
+        )
+
+    def followers_changed(self, topic: int, by: int) -> None:
+        """Count a follow or unfollow, and decide again how the topic travels."""
+        (followers,) = self.db.one(
+            "INSERT INTO topic (id, followers) VALUES (?1, ?2)"
+            " ON CONFLICT (id) DO UPDATE SET followers = followers + ?2 RETURNING followers",
+            (topic, by),
+        )
+        if followers >= WIDE:
+            self.wide[topic] = followers
+        else:
+            self.wide.pop(topic, None)
+        self.decide(topic, followers, self.rate(topic), self.position)
+
+    def rate(self, topic: int) -> float:
+        """Feed rows a second that a topic costs, decayed to now."""
+        rate, at = self.rates.get(topic, (0.0, 0.0))
+        return rate * math.exp((at - self.clock.monotonic()) / RATE_MEMORY_S)
+
+    def published(self, topic: int, followers: int, position: int) -> None:
+        """Count an event of a wide topic towards its rate, and decide again how the topic travels from it on."""
+        rate = self.rate(topic) + followers / RATE_MEMORY_S
+        self.rates[topic] = (rate, self.clock.monotonic())
+        self.decide(topic, followers, rate, position - 1)
+
+    def decide(self, topic: int, followers: int, rate: float, after: int) -> None:
+        """Push or merge what comes after a position, with hysteresis: up at a threshold, down at half of it.
+
+        Either way round nothing is lost or doubled: merging drops doubles, and a topic that comes back stays merged
+        until what it published meanwhile has been written home.
+        """
+        size, cost = self.settings.hot_followers, self.settings.hot_rows_per_s
+        state = self.hot.get(topic, PUSHED)
+        if state != MERGED and (followers >= size or rate >= cost):
+            self._heat(topic, after)
+        elif state == MERGED and followers < size / 2 and rate < cost / 2:
+            self._cool(topic)
+
+    def _heat(self, topic: int, after: int) -> None:
+        # A topic that was still draining keeps its older mark: what it owes stays owed, and merged.
+        self.db.execute(
+            "UPDATE topic SET state=?, hot_from=coalesce(hot_from, ?) WHERE id=?", (MERGED, after, topic)
+        )
+        self.hot[topic] = MERGED
+
+    def _cool(self, topic: int) -> None:
+        (hot_from,) = self.db.one("SELECT hot_from FROM topic WHERE id=?", (topic,))
+        self.db.execute("UPDATE topic SET state=? WHERE id=?", (DRAINING, topic))
+        self.hot[topic] = DRAINING
+        start = self.start_key(topic * 2, hot_from + 1, self.position)
+        self.owe("drain", topic, hot_from + 1, self.position, start)
+
+    def start_key(self, timeline: int, low: int, high: int) -> int:
+        """A key below every entry of a timeline with a position in [low, high]: where looking for them begins.
+
+        What came in order lies over the greatest key before ``low``; what came late is listed by position.
+        """
+        (late,) = self.db.one(
+            "SELECT min(key) FROM late WHERE timeline=? AND position BETWEEN ? AND ?", (timeline, low, high)
+        )
+        return min(high_key(self.db, low - 1), MAX_KEY if late is None else late - 1)
+
+
+def high_key(db: Db, position: int) -> int:
+    """The greatest key among the events up to a position: whatever came after it in order has a greater one."""
+    row = db.one(
+        "SELECT coalesce(high, key) FROM log WHERE position<=? ORDER BY position DESC LIMIT 1", (position,)
+    )
+    return row[0] if row else 0

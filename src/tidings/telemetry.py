@@ -1,0 +1,35 @@
+"""The table of metric names. Labels are bounded: routes, methods, statuses, never users, topics or ids."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+"""Bounds of latency in seconds: from an answer out of memory to what somebody should be woken for."""
+_COMMANDS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
+
+REGISTRY = CollectorRegistry()
+"""Ours alone, so that an application that embeds the server keeps its own default registry."""
+
+HTTP_REQUESTS = Counter(
+    "tidings_http_requests_total",
+    "Requests answered, by route template and status.",
+    ("method", "route", "status"),
+    registry=REGISTRY,
+)
+HTTP_SECONDS = Histogram(
+    "tidings_http_request_seconds",
+    "Seconds from a request's head to the last byte of its answer; streams and long polls are left out.",
+    ("method", "route"),
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+COMMIT_COMMANDS = Histogram(
+    "tidings_commit_commands", "Commands in one transaction.", buckets=_COMMANDS, registry=REGISTRY
+)
+WRITE_QUEUE = Gauge("tidings_write_queue_commands", "Commands waiting to be written.", registry=REGISTRY)
+STREAMS_OPEN = Gauge("tidings_streams_open", "Streams open now.", registry=REGISTRY)
+
+
+def exposition() -> bytes:
+    """All metrics in the Prometheus text format, whose media type is :data:`CONTENT_TYPE`."""
+    return generate_latest(REGISTRY)

@@ -1,0 +1,120 @@
+"""What doctor says of machines, files and keys."""
+
+from pathlib import Path
+
+import apsw
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tests.cli.conftest import Run
+from tidings.cli.doctor import Check, access, fsync_ms, open_files, python, sqlite, store, tokens
+from tidings.config import Settings
+
+
+def levels(settings: Settings) -> list[str]:
+    """How each check of these tokens ended."""
+    return [check.level for check in tokens(settings)]
+
+
+def test_a_fit_machine_is_told_so(run: Run) -> None:
+    """With dev mode and an empty folder nothing fails, and every check has its line."""
+    result = run("doctor", "--dev")
+    assert result.exit_code == 0, result.output
+    assert [
+        name for name in ("python", "sqlite", "files", "disk", "store", "access") if name not in result.output
+    ] == []
+
+
+def test_a_failing_check_is_the_exit_code(run: Run) -> None:
+    """Settings with which the server would not start make doctor fail."""
+    result = run("doctor")
+    assert result.exit_code == 1
+    assert "fail  access" in result.output
+
+
+def test_old_versions_fail() -> None:
+    """Versions are compared as numbers: 3.9 is older than 3.11, and 3.51.10 newer than 3.51.3."""
+    assert [python((3, 9, 0)).level, python((3, 11, 0)).level] == ["fail", "ok"]
+    assert [sqlite("3.51.2").level, sqlite("3.51.3").level, sqlite("3.51.10").level] == ["fail", "ok", "ok"]
+
+
+def test_too_few_files_warn() -> None:
+    """The limit has to leave room for all streams and something besides."""
+    assert [open_files(limit, Settings(max_streams=100)).level for limit in (599, 600, -1)] == [
+        "warn",
+        "ok",
+        "ok",
+    ]
+
+
+def test_the_disk_is_measured(tmp_path: Path) -> None:
+    """A real fsync takes some time, and a folder that is not there is an error."""
+    assert fsync_ms(tmp_path) > 0
+    with pytest.raises(OSError, match="No such file"):
+        fsync_ms(tmp_path / "absent")
+
+
+def test_a_damaged_store_fails(tmp_path: Path) -> None:
+    """A sound file is told sound; with a page overwritten it is not."""
+    path = tmp_path / "tidings.db"
+    connection = apsw.Connection(str(path))
+    connection.execute("CREATE TABLE t (x)")
+    connection.executemany("INSERT INTO t VALUES (randomblob(?))", [(3000,)] * 50)
+    connection.close()
+    assert store(path).level == "ok"
+    raw = bytearray(path.read_bytes())
+    raw[4096:8192] = b"\xff" * 4096
+    path.write_bytes(raw)
+    assert store(path).level == "fail"
+
+
+def test_a_file_that_is_no_store_fails(tmp_path: Path) -> None:
+    """Text is not taken for a database."""
+    path = tmp_path / "tidings.db"
+    path.write_text("dear diary " * 1000)
+    assert store(path).level == "fail"
+
+
+def test_access_is_judged_as_serve_does() -> None:
+    """Dev mode is fine on loopback only, and without keys or dev mode nobody gets in."""
+    judged = [Settings(dev=True), Settings(dev=True, host="0.0.0.0"), Settings(), Settings(api_keys="k")]
+    assert [access(settings).level for settings in judged] == ["ok", "fail", "fail", "ok"]
+
+
+def test_secrets_have_the_length_of_their_hash() -> None:
+    """31 bytes fail, 32 do, and tokens made for any audience are warned of."""
+    assert levels(Settings(jwt_secret="x" * 31, jwt_issuer="i", jwt_audience="a")) == ["fail"]
+    assert levels(Settings(jwt_secret="x" * 32, jwt_issuer="i", jwt_audience="a")) == ["ok"]
+    assert levels(Settings(jwt_secret="x" * 32)) == ["ok", "warn"]
+    assert levels(Settings()) == []
+
+
+def test_public_keys_are_read_from_text_or_file(tmp_path: Path) -> None:
+    """A PEM is loaded as the server would; anything else fails."""
+    public = Ed25519PrivateKey.generate().public_key()
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    pem = public.public_bytes(serialization.Encoding.PEM, form)
+    (tmp_path / "key.pem").write_bytes(pem)
+    given = [pem.decode(), str(tmp_path / "key.pem"), str(tmp_path / "absent.pem"), "-----BEGIN nothing"]
+    assert [levels(Settings(jwt_public_key=key))[0] for key in given] == ["ok", "ok", "fail", "fail"]
+
+
+def test_key_sets_are_looked_at(tmp_path: Path) -> None:
+    """A file needs keys in it; an address needs https unless it is this machine's."""
+    (tmp_path / "keys").write_text('{"keys": [{"kty": "oct"}]}')
+    (tmp_path / "none").write_text('{"keys": []}')
+    given = [
+        str(tmp_path / "keys"),
+        str(tmp_path / "none"),
+        "https://a.example/jwks",
+        "http://a.example/jwks",
+    ]
+    assert [levels(Settings(jwks=key))[0] for key in given] == ["ok", "fail", "ok", "warn"]
+
+
+def test_a_check_says_which_file() -> None:
+    """What does not exist yet is no failure."""
+    assert store(Path("/nowhere/tidings.db")) == Check(
+        "ok", "store", "/nowhere/tidings.db does not exist yet"
+    )

@@ -1,0 +1,123 @@
+"""``tidings replay`` against real servers: real events end in the feeds that the files say."""
+
+import gzip
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.serving import environ, serving
+from tidings.cli.client import Client
+from tidings.gharchive import TOLD_OWNER, verb
+
+SAMPLE = Path(str(files("tidings"))) / "sample" / "gharchive-2015-01-01.json.gz"
+SOME = 600
+"""Lines of the sample that are replayed: enough for several batches and for follows that matter."""
+
+Act = tuple[str, str, str]
+"""(actor, verb, repository)"""
+
+
+def feeds_of(lines: Iterable[bytes]) -> dict[str, list[Act]]:
+    """Everybody's feed in the order of the file, recomputed from the file alone."""
+    followers: dict[str, set[str]] = defaultdict(set)
+    feeds: dict[str, list[Act]] = defaultdict(list)
+    for line in lines:
+        raw = json.loads(line)
+        actor, repository = raw["actor"]["login"], raw["repo"]["name"]
+        audience = set(followers[repository])
+        if raw["type"] in TOLD_OWNER:
+            audience.add(repository.split("/")[0])
+        for user in audience - {actor}:
+            feeds[user].append((actor, verb(raw["type"]), repository))
+        if raw["type"] == "WatchEvent":
+            followers[repository].add(actor)
+    return feeds
+
+
+def feed(client: Client, user: str) -> list[Act]:
+    """A user's whole feed in the order of the log, over the wire."""
+    items: list[dict[str, Any]] = []
+    cursor = None
+    while True:
+        page = client.get("/v1/feed", user_id=user, limit=100, cursor=cursor)
+        items += page["items"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            ordered = sorted(items, key=lambda item: int(item["position"]))
+            return [(item["actor_id"], item["verb"], item["object_id"]) for item in ordered]
+
+
+@pytest.fixture
+def some(tmp_path: Path) -> Path:
+    """The first lines of the sample as a file of their own."""
+    path = tmp_path / "some.json"
+    path.write_bytes(b"".join(gzip.decompress(SAMPLE.read_bytes()).splitlines(keepends=True)[:SOME]))
+    return path
+
+
+def test_a_replay_ends_in_the_feeds_that_the_file_says(run: Run, some: Path, tmp_path: Path) -> None:
+    """All events are stored, every feed is the recomputed one, and a second replay changes nothing."""
+    expected = feeds_of(some.read_bytes().splitlines())
+    with serving(tmp_path) as url:
+        first = run("replay", str(some), "--format", "gharchive", "--url", url, "--batch", "100")
+        assert f"{SOME} stored, 0 already there, 0 refused" in first.output
+        again = run("replay", str(some), "--format", "gharchive", "--url", url)
+        assert f"0 stored, {SOME} already there, 0 refused" in again.output
+        with Client(url, None) as client:
+            assert expected == {user: feed(client, user) for user in expected}
+
+
+def test_a_shifted_replay_ends_now_and_knows_what_is_there(run: Run, some: Path, tmp_path: Path) -> None:
+    """The newest event is of this minute, so trends show it; repeated with another shift, nothing is
+    doubled."""
+    with serving(tmp_path) as url:
+        shifted = ("replay", str(some), "--format", "gharchive", "--url", url, "--shift-to-now")
+        assert f"{SOME} stored" in run(*shifted).output
+        assert f"{SOME} already there, 0 refused" in run(*shifted).output
+        assert "by verb (exact)" in (top := run("top", "--url", url, "--by", "verb", "--window", "1h").output)
+        assert "push" in top
+
+
+def test_a_replay_into_a_store_is_found_by_the_next_server(run: Run, some: Path, tmp_path: Path) -> None:
+    """With --store no server has to run; what was stored is there when one starts."""
+    result = run("replay", str(some), "--format", "gharchive", "--store", f"sqlite:///{tmp_path}/tidings.db")
+    assert f"{SOME} stored" in result.output, result.output
+    expected = feeds_of(some.read_bytes().splitlines())
+    user = max(expected, key=lambda name: len(expected[name]))
+    with serving(tmp_path) as url, Client(url, None) as client:
+        assert feed(client, user) == expected[user]
+
+
+def test_bad_lines_are_told_and_the_others_stored(server: str) -> None:
+    """From standard input too, a refused line costs itself alone: its reason is printed, and the exit code is
+    1."""
+    good = b'{"actor_id":"ann","verb":"nod","object_type":"hat","object_id":"1"}'
+    command = [sys.executable, "-m", "tidings", "replay", "-", "--format", "ndjson", "--url", server]
+    lines = b"\n".join([good, b"{", b'{"actor_id":"ann"}', good])
+    result = subprocess.run(command, input=lines, env=environ(), capture_output=True, check=False)
+    assert result.returncode == 1, result.stderr
+    assert b"4 events read" in result.stdout
+    assert b"2 stored, 0 already there, 2 refused" in result.stdout
+    assert b"/verb" in result.stdout
+
+
+def test_standard_input_cannot_be_read_twice(run: Run) -> None:
+    """Shifting needs the newest time first, so standard input is refused."""
+    result = run("replay", "-", "--format", "ndjson", "--shift-to-now")
+    assert result.exit_code == 2
+    assert "--shift-to-now" in result.output
+
+
+def test_a_store_that_cannot_be_opened_is_told(run: Run) -> None:
+    """A store of an unknown kind ends the command in one line, not in a traceback of its own."""
+    Path("lines").write_text("{}")
+    result = run("replay", "lines", "--format", "ndjson", "--store", "floppy:///a")
+    assert (result.exit_code, result.output) == (1, "Error: the store could not be opened by a server\n")

@@ -1,0 +1,118 @@
+"""``tail``, ``top``, ``bench`` and the sample, against a real server."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.cli.conftest import Run
+from tests.serving import environ, serving, within
+from tidings.cli.client import Client, Frame, frames
+from tidings.cli.tail import told
+
+LINE_S = 20
+STOP_S = 10
+
+
+def publish(url: str, actor: str, *targets: str) -> None:
+    """One act that these people are told of."""
+    event = {
+        "actor_id": actor,
+        "verb": "nod",
+        "object_type": "hat",
+        "object_id": "1",
+        "target_user_ids": targets,
+    }
+    with Client(url, None) as client:
+        client.post("/v1/events", json.dumps(event).encode())
+
+
+@contextmanager
+def tailing(*arguments: str) -> Iterator[Callable[[], str]]:
+    """A function that waits for the next line of ``tidings tail``."""
+    command = [sys.executable, "-m", "tidings", "tail", *arguments]
+    with subprocess.Popen(command, env=environ(), stdout=subprocess.PIPE, text=True) as process:
+        output = process.stdout
+        assert output is not None
+        try:
+            yield lambda: within(LINE_S, process, output.readline)
+        finally:
+            process.terminate()
+            process.wait(timeout=STOP_S)
+
+
+def test_tail_prints_what_is_there_and_what_comes(server: str) -> None:
+    """The last events of a topic come first, then new ones, each as one line."""
+    publish(server, "ann")
+    with tailing("--url", server, "--topic", "hat:1") as line:
+        assert line().split()[1:] == ["ann", "nod", "hat:1"]
+        publish(server, "bob")
+        assert line().split()[1:] == ["bob", "nod", "hat:1"]
+
+
+def test_tail_of_a_user_is_their_stream(server: str) -> None:
+    """Where every event is everybody's news, the user's stream has only what concerns them."""
+    with tailing("--url", server, "--user", "dora") as line:
+        assert line() == "-- connected as dora, 0 unread\n"
+        publish(server, "cy", "somebody-else")
+        publish(server, "ann", "dora")
+        assert "ann" in line()
+
+
+def test_top_prints_a_table(run: Run, server: str) -> None:
+    """The count of the window stands over the most frequent keys."""
+    publish(server, "zoe")
+    result = run("top", "--url", server, "--by", "actor", "--window", "1h")
+    assert "by actor (exact)" in result.output
+    assert "  zoe" in result.output
+
+
+def test_bench_prints_a_row_for_each_kind_of_request(run: Run, server: str) -> None:
+    """Each row ends with a rate and three percentiles in ascending order."""
+    result = run("bench", "--url", server, "--seconds", "0.1", "--connections", "2")
+    assert result.exit_code == 0, result.output
+    rows = [line.split()[-4:] for line in result.output.splitlines()[1:]]
+    assert len(rows) == 4
+    for rate, *percentiles in rows:
+        assert float(rate.replace(",", "")) > 0
+        assert sorted(percentiles, key=float) == percentiles
+
+
+def test_the_sample_is_loaded_once(tmp_path: Path) -> None:
+    """A first start has the sample's 3,000 events; a second one, with the store full, adds none."""
+    for _ in range(2):
+        loaded = serving(tmp_path, "--sample", until="Try, in another terminal")
+        with loaded as url, Client(url, None) as client:
+            assert client.get("/v1/activity", limit=1)["position"] == 3000
+            assert client.get("/v1/feed", user_id="lunar-wren-942")["items"] != []
+
+
+def test_only_news_become_lines() -> None:
+    """Heartbeats, a resumed hello and what was withdrawn are not printed; a reset is."""
+    quiet = [
+        Frame("1", "heartbeat", {"seq": 1, "position": 1}),
+        Frame("1", "hello", {"user_id": "ann", "unread_count": 1, "resumed": True}),
+        Frame("1", "notification", {"id": "n1-1", "seq": 1, "deleted": True, "unread_count": 0}),
+    ]
+    assert [told(frame) for frame in quiet] == [None, None, None]
+    assert told(Frame("1", "reset", {"reason": "too old"})) == "-- too old: something may be missing here"
+    item = {"message": "Ann nodded", "created_at": "2026-01-31T09:30:00.123Z", "updated_at": None}
+    assert told(Frame("1", "notification", item)) == "09:30:00  * Ann nodded"
+
+
+def test_frames_are_parsed_as_browsers_do() -> None:
+    """Ids stick, comments are passed over, several data lines are one text, and an empty frame is none."""
+    lines = [
+        b": hi\n",
+        b"\n",
+        b"id: 1\n",
+        b"event: hello\n",
+        b'data: {"a":\n',
+        b"data: 1}\n",
+        b"\n",
+        b"data:{}\r\n",
+        b"\r\n",
+    ]
+    assert list(frames(lines)) == [Frame("1", "hello", {"a": 1}), Frame("1", "message", {})]

@@ -1,0 +1,528 @@
+"""The law of a feed, and how pages show it: ``tidings.ports.FeedViews`` sentence by sentence."""
+
+import pytest
+
+from tests.checkers.adapters import feed_pages
+from tests.checkers.paging import complete, walk
+from tests.harness import Harness
+from tidings.model import FeedFilter, FeedItem, Follow, Mask, Publish, ReadFeed, Retract, Unfollow
+from tidings.testing import START_MS, event
+
+MANY = ("v1", "v2", "v3", "v4", "v5", "v6", "v7")
+"""Viewers enough for a chunked fan-out and a hot topic under tiny settings."""
+
+
+def item(store: Harness, user: str, want: FeedFilter | None = None) -> FeedItem:
+    """The only item of a feed."""
+    (found,) = store.page(user, want=want).items
+    return found
+
+
+# --- who has what -------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_user_has_an_empty_feed(store: Harness) -> None:
+    """No items, no next page; the position is the head all the same."""
+    store.publish(event("alice"))
+    assert store.page("nobody", 5) == ([], None, 1, False)
+
+
+def test_a_target_has_the_event(store: Harness) -> None:
+    """With the reason ``target``."""
+    store.publish(event("alice", targets=("bob",)))
+    assert (item(store, "bob").reason, item(store, "bob").topic) == ("target", "")
+    assert store.feed("cy") == []
+
+
+@pytest.mark.parametrize("topic", ["user:alice", "market:42", "category:x"])
+def test_a_follower_of_any_topic_has_the_event(store: Harness, topic: str) -> None:
+    """Of the actor, of the object, of an extra topic; with the reason ``follow`` and that topic."""
+    store.write(*(Follow(user, topic) for user in MANY))
+    store.publish(event("alice", obj="market:42", topics=("category:x",)))
+    store.publish(event("dora", obj="market:43", topics=("category:y",)))
+    for user in MANY:
+        assert (item(store, user).reason, item(store, user).topic) == ("follow", topic)
+
+
+def test_an_item_is_the_event(store: Harness) -> None:
+    """Key, position and body are those of the log; it is unread."""
+    store.publish(event("x"), event("alice", targets=("bob",)))
+    entry = store.run(store.store.tail(1, 1))[0]
+    found = item(store, "bob")
+    assert (found.key, found.position, found.body, found.read_at) == (entry.key, 2, entry.body, None)
+
+
+def test_nobody_has_their_own_acts(store: Harness) -> None:
+    """Neither as their own target nor as a follower of the object or of themselves."""
+    store.write(Follow("alice", "item:1"), Follow("alice", "user:alice"))
+    store.publish(event("alice", targets=("alice",)))
+    assert store.feed("alice") == []
+
+
+def test_own_acts_come_with_include_own(store: Harness) -> None:
+    """With the reason ``own``, among the others in their order."""
+    store.write(Follow("alice", "user:bob"))
+    one, two, three = store.publish(event("alice"), event("bob"), event("alice", targets=("alice",)))
+    assert store.feed("alice", FeedFilter(include_own=True)) == [three, two, one]
+    reasons = [found.reason for found in store.page("alice", want=FeedFilter(include_own=True)).items]
+    assert reasons == ["own", "follow", "own"]
+    assert store.feed("alice") == [two]
+
+
+def test_several_reasons_make_one_item(store: Harness) -> None:
+    """The reason given is one of those that hold."""
+    store.write(Follow("bob", "user:alice"), Follow("bob", "item:1"), Follow("bob", "category:x"))
+    store.publish(event("alice", targets=("bob", "bob"), topics=("category:x", "category:x")))
+    found = item(store, "bob")
+    follows = {("follow", topic) for topic in ("user:alice", "item:1", "category:x")}
+    assert (found.reason, found.topic) in {("target", ""), *follows}
+    assert store.run(store.store.summary("bob")).total == 1
+
+
+def test_many_targets_all_have_it(store: Harness) -> None:
+    """However many there are, each has it once."""
+    targets = tuple(f"t{n}" for n in range(40))
+    (event_id,) = store.publish(event("alice", targets=targets))
+    assert [store.feed(user) for user in targets] == [[event_id]] * 40
+
+
+# --- what a follow covers -----------------------------------------------------------------------------------
+
+
+def test_a_follow_without_backfill_shows_what_comes_later(store: Harness) -> None:
+    """Nothing that came before; everything with a later position, backdated events too."""
+    store.publish(event("alice"), event("alice", at=START_MS + 1000))
+    store.write(Follow("bob", "user:alice", 0))
+    new, old = store.publish(event("alice", at=START_MS + 500), event("alice", at=START_MS - 500))
+    assert store.feed("bob") == [new, old]
+
+
+def test_a_backfill_shows_the_newest_by_time(store: Harness) -> None:
+    """The n newest events of the topic by key, whichever came last."""
+    ages = (0, 5, 1, 4, 2, 3)
+    by_age = dict(zip(ages, store.publish(*(event("alice", at=START_MS - age) for age in ages)), strict=True))
+    store.publish(event("dora", at=START_MS + 9))
+    store.write(Follow("bob", "user:alice", 4))
+    assert store.feed("bob") == [by_age[0], by_age[1], by_age[2], by_age[3]]
+
+
+def test_a_backfill_larger_than_the_topic_shows_all_of_it(store: Harness) -> None:
+    """There is no error in asking for more than there is."""
+    one, two = store.publish(event("alice"), event("alice"))
+    store.write(Follow("bob", "user:alice", 1000), Follow("bob", "user:nobody", 1000))
+    assert store.feed("bob") == [two, one]
+
+
+def test_a_backfill_does_not_count_retracted_events(store: Harness) -> None:
+    """The n newest that are there."""
+    one, two, three = store.publish(event("alice"), event("alice"), event("alice"))
+    store.write(Retract(three), Follow("bob", "user:alice", 2))
+    assert store.feed("bob") == [two, one]
+
+
+def test_following_twice_is_nothing_new(store: Harness) -> None:
+    """The first follow stands with its backfill."""
+    store.publish(event("alice"))
+    assert store.changed(Follow("bob", "user:alice", 0)) == 1
+    assert store.changed(Follow("bob", "user:alice", 100)) == 0
+    assert store.feed("bob") == []
+
+
+def test_unfollowing_hides_what_came_only_by_it(store: Harness) -> None:
+    """Targets and other follows keep theirs; later events do not come."""
+    store.write(*(Follow(user, "user:alice") for user in MANY), Follow("v1", "item:2"))
+    _, told, other = store.publish(
+        event("alice"), event("alice", targets=("v1",)), event("alice", obj="item:2")
+    )
+    assert store.changed(Unfollow("v1", "user:alice")) == 1
+    store.publish(event("alice"))
+    assert store.feed("v1") == [other, told]
+    assert len(store.feed("v2")) == 4
+
+
+def test_unfollowing_with_keep_leaves_what_came(store: Harness) -> None:
+    """Events up to the head stay, later positions do not come, be they backdated."""
+    store.write(*(Follow(user, "user:alice") for user in MANY))
+    one, two = store.publish(event("alice"), event("alice"))
+    assert store.changed(Unfollow("v1", "user:alice", keep=True)) == 1
+    store.publish(event("alice"), event("alice", at=START_MS - 1000))
+    assert store.feed("v1") == [two, one]
+    assert len(store.feed("v2")) == 4
+
+
+def test_unfollowing_what_is_not_followed_changes_nothing(store: Harness) -> None:
+    """Neither when it never was, nor a second time."""
+    store.write(Follow("bob", "user:alice"), Unfollow("bob", "user:alice"))
+    assert store.changed(Unfollow("bob", "user:alice")) == 0
+    assert store.changed(Unfollow("bob", "user:alice", keep=True)) == 0
+    assert store.changed(Unfollow("nobody", "user:alice")) == 0
+
+
+def test_a_new_follow_after_a_kept_one_adds_to_it(store: Harness) -> None:
+    """What came between stays away, unless the new backfill shows it."""
+    store.write(Follow("bob", "user:alice", 0))
+    kept, _ = store.publish(event("alice"))[0], store.write(Unfollow("bob", "user:alice", keep=True))
+    store.publish(event("alice"))
+    store.write(Follow("bob", "user:alice", 0))
+    (new,) = store.publish(event("alice"))
+    assert store.feed("bob") == [new, kept]
+
+
+def test_a_new_follow_with_backfill_brings_back_what_was_hidden(store: Harness) -> None:
+    """Hiding is not forgetting the events."""
+    store.write(Follow("bob", "user:alice"))
+    event_ids = store.publish(event("alice"), event("alice"))
+    store.write(Unfollow("bob", "user:alice"))
+    assert store.feed("bob") == []
+    store.write(Follow("bob", "user:alice", 1))
+    assert store.feed("bob") == [event_ids[1]]
+
+
+def test_hiding_takes_earlier_kept_follows_along(store: Harness) -> None:
+    """After an unfollow without keep nothing is left that came by the topic."""
+    store.write(Follow("bob", "user:alice"))
+    store.publish(event("alice"))
+    store.write(Unfollow("bob", "user:alice", keep=True), Follow("bob", "user:alice", 0))
+    store.publish(event("alice"))
+    store.write(Unfollow("bob", "user:alice"))
+    assert store.feed("bob") == []
+
+
+def test_a_topic_that_grows_and_shrinks_loses_and_doubles_nothing(store: Harness) -> None:
+    """Whoever follows has all of it exactly once, while the number of followers rises and falls."""
+    event_ids: list[str] = []
+    for user in MANY:
+        store.write(Follow(user, "user:alice"))
+        event_ids += store.publish(event("alice"), event("alice", at=START_MS - len(event_ids)))
+    assert [sorted(store.feed(user)) for user in MANY] == [sorted(event_ids)] * len(MANY)
+    for user in MANY[1:]:
+        store.write(Unfollow(user, "user:alice"))
+        event_ids += store.publish(event("alice"))
+    assert sorted(store.feed("v1")) == sorted(event_ids)
+    assert [store.feed(user) for user in MANY[1:]] == [[]] * (len(MANY) - 1)
+
+
+# --- masks --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("topic", ["user:alice", "market:42", "category:x"])
+def test_a_muted_topic_is_hidden_backwards_and_forwards(store: Harness, topic: str) -> None:
+    """Whatever the reason; what has other topics stays. Unmuted, it is all there again."""
+    store.write(*(Follow(user, "user:alice") for user in MANY))
+    muted = event("alice", obj="market:42", topics=("category:x",), targets=("v1",))
+    first, other = store.publish(muted, event("dora", targets=("v1",)))
+    assert store.changed(Mask("v1", topic)) == 1
+    (second,) = store.publish(muted)
+    assert store.feed("v1") == [other]
+    assert store.feed("v2") == [second, first]
+    assert store.changed(Mask("v1", topic, on=False)) == 1
+    assert store.feed("v1") == [second, other, first]
+
+
+def test_a_block_works_in_both_directions(store: Harness) -> None:
+    """Neither has the other's acts, whoever blocked; taken back, both have them."""
+    store.write(Follow("alice", "user:bob"), Follow("bob", "user:alice"), Follow("cy", "user:alice"))
+    by_alice, by_bob = store.publish(event("alice", targets=("bob",)), event("bob", targets=("alice",)))
+    assert store.changed(Mask("alice", "user:bob", block=True)) == 1
+    assert (store.feed("alice"), store.feed("bob"), store.feed("cy")) == ([], [], [by_alice])
+    assert store.changed(Mask("alice", "user:bob", block=True, on=False)) == 1
+    assert (store.feed("alice"), store.feed("bob")) == ([by_bob], [by_alice])
+
+
+def test_a_block_hides_only_their_acts(store: Harness) -> None:
+    """What others do to the blocked person's topics stays."""
+    store.write(Follow("alice", "user:bob"), Mask("alice", "user:bob", block=True))
+    (event_id,) = store.publish(event("cy", topics=("user:bob",)))
+    assert store.feed("alice") == [event_id]
+
+
+def test_masks_that_change_nothing_say_so(store: Harness) -> None:
+    """A second mute, and the end of one that never was; a mute and a block of one person are two things."""
+    assert store.changed(Mask("bob", "user:x", on=False)) == 0
+    assert store.changed(Mask("bob", "user:x")) == 1
+    assert store.changed(Mask("bob", "user:x")) == 0
+    assert store.changed(Mask("bob", "user:x", block=True, on=False)) == 0
+    assert store.changed(Mask("bob", "user:x", block=True)) == 1
+
+
+def test_own_acts_are_not_masked(store: Harness) -> None:
+    """With include_own they are there, whatever one has muted."""
+    store.write(Mask("alice", "item:1"), Mask("alice", "user:alice"))
+    (event_id,) = store.publish(event("alice"))
+    assert store.feed("alice", FeedFilter(include_own=True)) == [event_id]
+
+
+# --- pages --------------------------------------------------------------------------------------------------
+
+
+def test_a_feed_is_ordered_by_key(store: Harness) -> None:
+    """Newest first by time, whatever the order of publication; a page continues below its last key."""
+    store.write(Follow("bob", "user:alice", 0))
+    offsets = (5, 1, 9, 3, 3, 0, 7)
+    event_ids = store.publish(*(event("alice", at=START_MS + offset) for offset in offsets))
+    newest_first = sorted(event_ids, reverse=True)
+    assert store.feed("bob") == newest_first
+    first = store.page("bob", 3)
+    assert first.next_key == first.items[-1].key
+    assert store.ids_of(store.page("bob", 2, before=first.next_key)) == newest_first[3:5]
+
+
+def test_a_page_is_full_or_the_last(store: Harness) -> None:
+    """Also when the feed ends exactly at its end, and when many filtered items lie between."""
+    store.write(Follow("bob", "user:alice", 0))
+    store.publish(*(event("alice", "like" if n % 7 == 0 else "post") for n in range(42)))
+    page = store.page("bob", 3, FeedFilter(verb="like"))
+    assert (len(page.items), page.partial) == (3, False)
+    last = store.page("bob", 3, FeedFilter(verb="like"), page.next_key)
+    assert (len(last.items), last.next_key) == (3, None)
+    assert store.page("bob", 42).next_key is None
+
+
+def test_a_page_says_where_the_log_ends(store: Harness) -> None:
+    """The position is the head, not that of the newest item."""
+    store.publish(event("alice", targets=("bob",)), event("x"))
+    assert store.page("bob").position == 2
+    assert store.run(store.store.activity("user:alice", FeedFilter(), 5, None)).position == 2
+
+
+def test_a_walk_while_others_write_skips_and_doubles_nothing(store: Harness) -> None:
+    """I4: what was there throughout is seen once, though events arrive at the front and in the middle."""
+    store.write(*(Follow(user, "user:alice", 0) for user in MANY))
+    store.publish(*(event("alice", at=START_MS + 10 * n) for n in range(20)))
+    throughout = {found.key for found in store.page("v1").items}
+
+    async def between() -> None:
+        backdated = event("alice", at=START_MS + 55)
+        await store.store.write([Publish((event("alice", at=START_MS + 10_000), backdated))])
+
+    seen = store.run(walk(feed_pages(store.store, "v1", 3), between))
+    store.settle()
+    complete(seen, throughout, {found.key for found in store.page("v1").items})
+
+
+def test_a_retracted_event_leaves_every_feed(store: Harness) -> None:
+    """Those of targets, followers and the author, and the activity pages."""
+    store.write(*(Follow(user, "user:alice") for user in MANY))
+    gone, kept = store.publish(event("alice", targets=("bob",)), event("alice"))
+    store.write(Retract(gone))
+    assert [store.feed(user) for user in MANY] == [[kept]] * len(MANY)
+    assert store.feed("bob") == []
+    assert store.feed("alice", FeedFilter(include_own=True)) == [kept]
+    assert (store.activity(None), store.activity("user:alice")) == ([kept], [kept])
+
+
+# --- filters ------------------------------------------------------------------------------------------------
+
+WANTED = event("alice", "like", "market:42", topics=("category:x",), at=START_MS)
+OTHERS = event("dora", "post", "bill:7", topics=("category:y",), at=START_MS - 1000)
+
+
+@pytest.mark.parametrize(
+    "want",
+    [
+        FeedFilter(verb="like"),
+        FeedFilter(object_type="market"),
+        FeedFilter(object_id="42"),
+        FeedFilter(object_type="market", object_id="42"),
+        FeedFilter(actor_id="alice"),
+        FeedFilter(topic="category:x"),
+        FeedFilter(topic="market:42"),
+        FeedFilter(topic="user:alice"),
+        FeedFilter(since=START_MS),
+        FeedFilter(since=START_MS - 999),
+        FeedFilter(verb="like", actor_id="alice", topic="category:x", since=START_MS, until=START_MS + 1),
+    ],
+    ids=str,
+)
+def test_a_filter_gives_what_fits(store: Harness, want: FeedFilter) -> None:
+    """Each field by itself and together, in feeds and in activity."""
+    store.write(Follow("bob", "user:alice"), Follow("bob", "user:dora"))
+    wanted: list[str] = []
+    for _ in range(4):
+        wanted += store.publish(WANTED, OTHERS)[:1]
+    assert store.feed("bob", want) == wanted[::-1]
+    assert store.activity(None, want) == wanted[::-1]
+    assert store.activity("user:alice", want) == wanted[::-1]
+    assert store.activity("user:dora", want) == []
+
+
+def test_fields_of_a_filter_all_hold(store: Harness) -> None:
+    """A filter that fits one half of each event fits none."""
+    store.publish(event("alice", "like", targets=("bob",)), event("dora", "post", targets=("bob",)))
+    assert store.feed("bob", FeedFilter(actor_id="alice", verb="post")) == []
+    assert store.feed("bob", FeedFilter(verb="never-seen")) == []
+    assert store.feed("bob", FeedFilter(topic="never:seen")) == []
+
+
+def test_until_is_exclusive(store: Harness) -> None:
+    """``since`` belongs to the range, ``until`` does not."""
+    at = [START_MS, START_MS + 10, START_MS + 20]
+    event_ids = store.publish(*(event("alice", targets=("bob",), at=ms) for ms in at))
+    assert store.feed("bob", FeedFilter(since=at[0], until=at[2])) == [event_ids[1], event_ids[0]]
+    assert store.feed("bob", FeedFilter(since=at[1], until=at[1])) == []
+
+
+def test_a_filter_asks_for_read_or_unread(store: Harness) -> None:
+    """Both, either, whether marked by id or by a read-all."""
+    event_ids = store.publish(*(event("alice", targets=("bob",)) for _ in range(4)))
+    store.write(ReadFeed("bob", up_to=1), ReadFeed("bob", (event_ids[2],)))
+    assert store.feed("bob", FeedFilter(read=True)) == [event_ids[2], event_ids[0]]
+    assert store.feed("bob", FeedFilter(read=False)) == [event_ids[3], event_ids[1]]
+
+
+# --- activity -----------------------------------------------------------------------------------------------
+
+
+def test_activity_of_everyone_is_everything(store: Harness) -> None:
+    """By key, newest first, own acts and all."""
+    event_ids = store.publish(*(event(f"a{n}", obj=f"item:{n}", at=START_MS - n) for n in range(7)))
+    assert store.activity(None) == event_ids
+
+
+@pytest.mark.parametrize("topic", ["user:alice", "market:42", "category:x"])
+def test_activity_of_a_topic_is_all_that_has_it(store: Harness, topic: str) -> None:
+    """Of an actor, an object, an extra topic; an unknown topic has none."""
+    fits = event("alice", obj="market:42", topics=("category:x",))
+    event_ids = store.publish(fits, event("dora"), fits, fits, fits, fits)
+    assert store.activity(topic) == [event_ids[n] for n in (5, 4, 3, 2, 0)]
+    assert store.activity("category:none") == []
+
+
+def test_read_state_and_masks_play_no_part_in_activity(store: Harness) -> None:
+    """Items of activity have no reader and no reason."""
+    (event_id,) = store.publish(event("alice", targets=("bob",)))
+    store.write(ReadFeed("bob"), Mask("bob", "user:alice"))
+    page = store.run(store.store.activity("user:alice", FeedFilter(read=False), 5, None))
+    assert store.ids_of(page) == [event_id]
+    assert (page.items[0].read_at, page.items[0].reason, page.items[0].topic) == (None, "", "")
+
+
+# --- what is new --------------------------------------------------------------------------------------------
+
+
+def test_feed_since_goes_by_position(store: Harness) -> None:
+    """Oldest position first, backdated events included, pages joined by ``next_key``."""
+    store.write(Follow("bob", "user:alice", 0))
+    event_ids = store.publish(*(event("alice", at=START_MS - n) for n in range(5)))
+    first = store.run(store.store.feed_since("bob", 1, 3))
+    assert (store.ids_of(first), first.next_key, first.position) == (event_ids[1:4], 4, 5)
+    rest = store.run(store.store.feed_since("bob", 4, 3))
+    assert (store.ids_of(rest), rest.next_key) == (event_ids[4:], None)
+    assert store.run(store.store.feed_since("bob", 5, 3)).items == []
+    assert store.run(store.store.feed_since("bob", 2, 3)).next_key is None
+
+
+def test_feed_since_obeys_the_law(store: Harness) -> None:
+    """Masks hide, own acts are left out, reasons are given."""
+    store.write(Follow("bob", "item:1", 0), Mask("bob", "user:cy"))
+    alice, *_ = store.publish(event("alice"), event("bob"), event("cy"), event("dora", obj="item:2"))
+    page = store.run(store.store.feed_since("bob", 0, 10))
+    assert store.ids_of(page) == [alice]
+    assert (page.items[0].reason, page.items[0].topic) == ("follow", "item:1")
+
+
+def test_feed_since_goes_on_past_what_is_hidden(store: Harness) -> None:
+    """Masked items in between, backdated ones too, neither shorten a page nor end it early."""
+    store.write(Follow("bob", "item:1", 0), Mask("bob", "user:cy"))
+    store.publish(event("top", at=START_MS + 10_000))
+    for n in range(6):
+        store.publish(*(event("cy", at=START_MS - n) for _ in range(4)), event("alice", at=START_MS - n))
+    positions: list[int] = []
+    after: int | None = 0
+    while after is not None:
+        found = store.run(store.store.feed_since("bob", after, 2))
+        positions += [item.position for item in found.items]
+        after = found.next_key
+    assert positions == [1, 6, 11, 16, 21, 26, 31]
+
+
+def test_new_count_counts_positions(store: Harness) -> None:
+    """Backdated events are new too; hidden and own ones are not counted."""
+    store.write(Follow("bob", "item:1", 0), Mask("bob", "user:cy"))
+    store.publish(event("alice"), event("alice", at=START_MS - 1000), event("bob"), event("cy"))
+    assert store.run(store.store.new_count("bob", 0, 10)) == (2, False, 4)
+    assert store.run(store.store.new_count("bob", 1, 10)) == (1, False, 4)
+    assert store.run(store.store.new_count("bob", 4, 10)) == (0, False, 4)
+    assert store.run(store.store.new_count("nobody", 0, 10)) == (0, False, 4)
+
+
+def test_new_count_stops_at_the_cap(store: Harness) -> None:
+    """Capped means that there are more."""
+    store.publish(*(event("alice", targets=("bob",)) for _ in range(6)))
+    assert store.run(store.store.new_count("bob", 0, 4)) == (4, True, 6)
+    assert store.run(store.store.new_count("bob", 2, 4)) == (4, False, 6)
+
+
+def test_a_summary_counts_the_whole_feed(store: Harness) -> None:
+    """Total, unread and verbs are exact; the five newest are shown as in a page."""
+    store.write(Follow("bob", "user:alice", 0), Mask("bob", "item:9"))
+    store.publish(*(event("alice", "like" if n < 3 else "post", at=START_MS - n) for n in range(8)))
+    store.publish(event("bob"), event("alice", obj="item:9"))
+    store.write(ReadFeed("bob", up_to=2))
+    summary = store.run(store.store.summary("bob"))
+    assert (summary.total, summary.unread, dict(summary.verbs)) == (8, 6, {"like": 3, "post": 5})
+    assert summary.recent == store.page("bob", 5).items
+
+
+def test_the_summary_of_nobody_is_empty(store: Harness) -> None:
+    """Zeros for an unknown user."""
+    summary = store.run(store.store.summary("nobody"))
+    assert (summary.total, summary.unread, dict(summary.verbs), summary.recent) == (0, 0, {}, [])
+
+
+# --- reading ------------------------------------------------------------------------------------------------
+
+
+def test_items_are_marked_by_id(store: Harness) -> None:
+    """With the time; those read already, and ids not in the feed, are passed over."""
+    mine, foreign = store.publish(event("alice", targets=("bob",)), event("alice", targets=("cy",)))
+    store.clock.advance(7)
+    assert store.changed(ReadFeed("bob", (mine, foreign, "no-id", mine))) == 1
+    assert item(store, "bob").read_at == store.clock.ms
+    assert item(store, "cy").read_at is None
+    store.clock.advance(7)
+    assert store.changed(ReadFeed("bob", (mine,))) == 0
+    assert item(store, "bob").read_at == store.clock.ms - 7
+
+
+def test_all_is_marked_up_to_the_head(store: Harness) -> None:
+    """Pushed and merged items alike; what comes later is unread, though it be backdated."""
+    store.write(*(Follow(user, "user:alice", 0) for user in MANY))
+    store.publish(event("alice"), event("dora", targets=("v1",)), event("alice"))
+    store.clock.advance(7)
+    assert store.changed(ReadFeed("v1")) == 3
+    assert [found.read_at for found in store.page("v1").items] == [store.clock.ms] * 3
+    (late,) = store.publish(event("alice", at=START_MS - 1000))
+    assert store.feed("v1", FeedFilter(read=False)) == [late]
+    assert len(store.feed("v2", FeedFilter(read=False))) == 3
+
+
+def test_all_is_marked_up_to_a_position(store: Harness) -> None:
+    """By position, not by time; a later mark up to an earlier position takes nothing back."""
+    event_ids = store.publish(*(event("alice", targets=("bob",), at=START_MS - n) for n in range(5)))
+    assert store.changed(ReadFeed("bob", up_to=3)) == 3
+    assert store.feed("bob", FeedFilter(read=False)) == event_ids[3:]
+    assert store.changed(ReadFeed("bob", up_to=1)) == 0
+    assert store.feed("bob", FeedFilter(read=False)) == event_ids[3:]
+
+
+def test_no_mark_reaches_beyond_the_head(store: Harness) -> None:
+    """A position that is not there yet marks nothing that comes later."""
+    store.publish(event("alice", targets=("bob",)))
+    assert store.changed(ReadFeed("bob", up_to=1_000_000)) == 1
+    (late,) = store.publish(event("alice", targets=("bob",)))
+    assert store.feed("bob", FeedFilter(read=False)) == [late]
+
+
+def test_a_read_all_counts_what_was_unread(store: Harness) -> None:
+    """Items marked before, hidden ones and own acts are not counted."""
+    store.write(Mask("bob", "user:cy"))
+    first, *_ = store.publish(
+        event("alice", targets=("bob",)),
+        event("alice", targets=("bob",)),
+        event("cy", targets=("bob",)),
+        event("bob"),
+    )
+    store.write(ReadFeed("bob", (first,)))
+    assert store.changed(ReadFeed("bob")) == 1
+    assert store.changed(ReadFeed("bob")) == 0

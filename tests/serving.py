@@ -1,0 +1,63 @@
+"""A real server in a process of its own, for tests that speak HTTP or run commands against it."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+READY = re.compile(r"listens on (http://\S+)")
+START_S = 60
+"""How long a server may take to be ready, its sample loaded, before it is ended and the test fails."""
+STOP_S = 30
+"""How long a stopping server may take before the test fails instead of hanging."""
+
+
+def environ() -> dict[str, str]:
+    """The environment without settings of the machine that runs the tests."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("TIDINGS_")}
+
+
+@contextmanager
+def serving(folder: Path, *flags: str, until: str = "", **settings: str) -> Iterator[str]:
+    """The address of ``tidings serve --dev`` with its store in ``folder``; with ``settings`` (``TIDINGS_…``)
+    of a server without ``--dev``.
+
+    It is handed over when the server says that it listens, or with ``until``, when it has said that.
+    """
+    mode = () if settings else ("--dev",)
+    command = [sys.executable, "-m", "tidings", "serve", *mode, "--port", "0", *flags]
+    env = environ() | settings
+    with subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield within(START_S, process, lambda: _address(process, until))
+        finally:
+            process.terminate()
+            process.communicate(timeout=STOP_S)
+
+
+def within(seconds: float, process: subprocess.Popen[str], wait: Callable[[], T]) -> T:
+    """What ``wait`` returns; the process is killed when that takes too long, so that its output ends."""
+    limit = threading.Timer(seconds, process.kill)
+    limit.start()
+    try:
+        return wait()
+    finally:
+        limit.cancel()
+
+
+def _address(process: subprocess.Popen[str], until: str) -> str:
+    assert process.stdout is not None
+    url = ""
+    for line in process.stdout:
+        if found := READY.search(line):
+            url = found[1]
+        if url and until in line:
+            return url
+    raise AssertionError(f"the server ended with {process.wait()} before it was ready")

@@ -1,0 +1,79 @@
+"""The import contracts hold, and each of them can fail: a linter that is set up wrongly passes everything."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LINTER = Path(sys.executable).with_name("lint-imports")
+
+PLANTS = {
+    "a module that looks up": ("flow", "model.py", "import tidings.read"),
+    "neighbours that meet": ("flow", "live.py", "import tidings.ingest"),
+    "a module without a place": ("flow", "utils.py", ""),
+    "a reader that knows its store": ("doors", "read.py", "import tidings.storage.memory"),
+    "a handler that writes to the log": ("thin-http", "http/auth.py", "import tidings.log"),
+    "a handler that knows a projection": ("thin-http", "http/auth.py", "import tidings.projections.windows"),
+    "a writer that reads": ("write-not-read", "ingest.py", "import tidings.read"),
+    "a projection that sends": ("write-not-read", "projections/runner.py", "import tidings.live"),
+    "a store that leans on another": ("sibling-stores", "storage/memory.py", "import tidings.storage.sqlite"),
+    "a projection that leans on another": (
+        "sibling-projections",
+        "projections/inbox.py",
+        "import tidings.projections.windows",
+    ),
+    "a core with a driver": ("pure-core", "log.py", "import apsw"),
+    "a core with a framework": ("pure-core", "read.py", "import starlette"),
+}
+"""What is wrong: the contract that has to say so, the file, the line that is added to it."""
+
+
+def contracts() -> list[str]:
+    """The ids of the contracts in pyproject.toml."""
+    linter = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    return [contract["id"] for contract in linter["contracts"]]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of the sources and of the contracts, to be spoilt."""
+    copied = shutil.ignore_patterns("__pycache__", "*.egg-info", "*.gz")
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=copied)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def lint(tree: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Check a tree against its own contracts."""
+    environ = os.environ | {"PYTHONPATH": str(tree / "src"), "COLUMNS": "200"}
+    command = [str(LINTER), "--no-logo", "--no-cache", *options]
+    return subprocess.run(command, cwd=tree, env=environ, capture_output=True, text=True, check=False)
+
+
+def test_the_tree_keeps_every_contract(tree: Path) -> None:
+    """What is planted below is the only thing wrong there."""
+    result = lint(tree)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert f"Contracts: {len(contracts())} kept, 0 broken." in result.stdout
+
+
+@pytest.mark.parametrize("wrong", PLANTS)
+def test_a_planted_violation_is_found(tree: Path, wrong: str) -> None:
+    """The contract that forbids it says so, by name of the planted import."""
+    contract, file, line = PLANTS[wrong]
+    with (tree / "src" / "tidings" / file).open("a") as source:
+        source.write(f"\n{line}\n")
+    result = lint(tree, "--contract", contract)
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert "0 kept, 1 broken" in result.stdout
+    assert (line.removeprefix("import ") or "utils") in result.stdout
+
+
+def test_every_contract_has_a_plant() -> None:
+    """A contract that nobody has seen failing may be one that cannot."""
+    assert {contract for contract, _, _ in PLANTS.values()} == set(contracts())

@@ -1,0 +1,94 @@
+"""The shape of the code: small files, short functions, narrow ports, tests that do not wait."""
+
+import ast
+import re
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import pytest
+
+from tidings import ports
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted((ROOT / "src" / "tidings").rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+
+MAX_FILE_LINES = 600
+MEDIAN_FILE_LINES = 180
+MAX_FUNCTION_LINES = 70
+MEDIAN_FUNCTION_LINES = 8
+MAX_PORT_METHODS = 8
+MAX_METHODS = 24
+
+PORTS = (ports.Clock, ports.EventLog, ports.FeedViews, ports.InboxViews, ports.Graph, ports.Upkeep)
+WAITS = re.compile(r"\bsleep" + r"\(")  # in two parts, so that this file is not its own first finding
+
+
+class Sized(NamedTuple):
+    """Something with a length in lines."""
+
+    name: str
+    lines: int
+
+
+def files() -> list[Sized]:
+    """Every source file that is more than a package's docstring."""
+    sized = [Sized(str(path.relative_to(ROOT)), len(path.read_text().splitlines())) for path in SOURCES]
+    return [one for one in sized if one.lines > 1]
+
+
+def functions(paths: list[Path]) -> Iterator[Sized]:
+    """Every function and method, its docstring not counted: explaining is no fault."""
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield Sized(f"{path.relative_to(ROOT)}:{node.name}", _length(node))
+
+
+def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    whole = (node.end_lineno or node.lineno) - node.lineno + 1
+    first = node.body[0]
+    documented = ast.get_docstring(node) is not None
+    return whole - ((first.end_lineno or first.lineno) - first.lineno + 1 if documented else 0)
+
+
+def test_files_are_small() -> None:
+    """No file has over 600 lines, tests included, and half of the sources have at most 180."""
+    tests = [Sized(str(path.relative_to(ROOT)), len(path.read_text().splitlines())) for path in TESTS]
+    assert [one for one in files() + tests if one.lines > MAX_FILE_LINES] == []
+    assert statistics.median(one.lines for one in files()) <= MEDIAN_FILE_LINES
+
+
+def test_functions_are_short() -> None:
+    """No function has over 70 lines, tests included, and half of them in the sources have at most 8."""
+    assert [one for one in functions(SOURCES + TESTS) if one.lines > MAX_FUNCTION_LINES] == []
+    assert statistics.median(one.lines for one in functions(SOURCES)) <= MEDIAN_FUNCTION_LINES
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_tests_do_not_wait_for_time(path: Path) -> None:
+    """A test waits for an event, or turns the clock itself; it never guesses how long something takes."""
+    found = [number for number, line in enumerate(path.read_text().splitlines(), 1) if WAITS.search(line)]
+    assert found == []
+
+
+def test_ports_are_narrow() -> None:
+    """A port has at most 8 methods, all of them together at most 24: each is work for every back-end."""
+    widths = {port.__name__: len(_methods(port)) for port in PORTS}
+    assert {name: width for name, width in widths.items() if width > MAX_PORT_METHODS} == {}
+    assert sum(widths.values()) <= MAX_METHODS
+
+
+def test_every_port_is_counted() -> None:
+    """A new port of a store cannot escape the budget."""
+    assert set(ports.Store.__bases__) <= {Protocol, *PORTS}
+
+
+def _methods(port: type[Any]) -> list[str]:
+    return [
+        name
+        for name, value in vars(port).items()
+        if not name.startswith("_") and (callable(value) or isinstance(value, property))
+    ]

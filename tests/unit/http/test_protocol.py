@@ -1,0 +1,175 @@
+"""A request that does not arrive in time is ended, over real sockets and with uvicorn's own server."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+import uvicorn
+
+from tidings.http.protocol import MAX_HEAD_BYTES, timed
+
+HEAD_S, BODY_S = 0.2, 0.3
+GIVE_UP_S = 10
+"""Long enough that only a missing deadline can reach it."""
+
+Client = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    """Answers with the size of the body; ``/early`` answers before it is read."""
+    size, more = 0, scope["path"] != "/early"
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        size, more = size + len(message["body"]), message["more_body"]
+    text = str(size).encode()
+    length = (b"content-length", str(len(text)).encode())
+    await send({"type": "http.response.start", "status": 200, "headers": [length]})
+    await send({"type": "http.response.body", "body": text})
+
+
+def talk(client: Client) -> None:
+    """Run a client against a fresh server with short deadlines."""
+
+    async def scenario() -> None:
+        protocol = timed(HEAD_S, BODY_S)
+        config = uvicorn.Config(
+            echo,
+            http=protocol,
+            port=0,
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            timeout_keep_alive=GIVE_UP_S,
+        )
+        config.load()
+        server = uvicorn.Server(config)
+        server.lifespan = config.lifespan_class(config)
+        await server.startup()
+        port = server.servers[0].sockets[0].getsockname()[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            async with asyncio.timeout(GIVE_UP_S):
+                await client(reader, writer)
+        finally:
+            writer.close()
+            await writer.wait_closed()
+            await server.shutdown()
+        assert not protocol.deadlines._due
+
+    asyncio.run(scenario())
+
+
+async def one_reply(reader: asyncio.StreamReader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+    return head + await reader.readexactly(length)
+
+
+@pytest.mark.parametrize("sent", [b"", b"\r\n", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\n"])
+def test_head_that_never_ends_is_cut(sent: bytes) -> None:
+    """A fresh connection that sends nothing, an empty line or half a head is answered 408 and closed."""
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(sent)
+        reply = await reader.read()
+        assert reply.startswith(b"HTTP/1.1 408 ")
+        assert b"urn:tidings:problem:request-timeout" in reply
+
+    talk(client)
+
+
+def test_trickled_head_is_cut_at_the_absolute_deadline() -> None:
+    """Bytes that keep coming do not extend the time."""
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reply = asyncio.ensure_future(reader.read())
+        for byte in b"GET / HTTP/1.1\r\nX: " + b"y" * 1000:
+            writer.write(bytes((byte,)))
+            done, _ = await asyncio.wait({reply}, timeout=HEAD_S / 10)
+            if done:
+                break
+        assert reply.done()
+        assert reply.result().startswith(b"HTTP/1.1 408 ")
+
+    talk(client)
+
+
+def test_body_that_never_ends_is_cut() -> None:
+    """A body that stays short of its Content-Length is answered 408 and closed."""
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
+        assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
+
+    talk(client)
+
+
+def test_second_request_has_a_deadline_too() -> None:
+    """On a connection that was used before, the deadline runs from the first byte of the next request."""
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(3):
+            writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")
+            assert (await one_reply(reader)).endswith(b"\r\n\r\n3")
+        writer.write(b"\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
+
+    talk(client)
+
+
+def test_answered_request_is_not_answered_twice() -> None:
+    """When the reply went out before the body was in, the late body only ends the connection."""
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
+        reply = await reader.read()
+        assert reply.startswith(b"HTTP/1.1 200 ")
+        assert reply.count(b"HTTP/1.1") == 1
+
+    talk(client)
+
+
+def test_pipelined_requests_are_all_answered() -> None:
+    """Requests that arrive in one piece, or cut anywhere, are answered in order."""
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
+        writer.write(request * 3 + request[:20])
+        for _ in range(3):
+            assert (await one_reply(reader)).endswith(b"\r\n\r\n3")
+        writer.write(request[20:])
+        assert (await one_reply(reader)).endswith(b"\r\n\r\n3")
+
+    talk(client)
+
+
+def test_endless_head_is_refused() -> None:
+    """A head over its bound is refused while it arrives, long before its deadline."""
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"GET / HTTP/1.1\r\n")
+        await writer.drain()
+        reply = asyncio.ensure_future(reader.read())
+        while not reply.done():
+            writer.write(b"X: " + b"y" * 4096 + b"\r\n")
+            await asyncio.wait({reply}, timeout=0.001)
+        assert reply.result().startswith(b"HTTP/1.1 431 ")
+
+    assert MAX_HEAD_BYTES < 1_000_000
+    talk(client)
+
+
+@pytest.mark.parametrize("sent", [b"NONSENSE\r\n\r\n", b"GET /\xff HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02"])
+def test_what_is_not_http_is_told_so(sent: bytes) -> None:
+    """Bytes that are not HTTP are answered 400 with a problem document and closed."""
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(sent)
+        reply = await reader.read()
+        assert reply.startswith(b"HTTP/1.1 400 ")
+        assert b"application/problem+json" in reply
+
+    talk(client)

@@ -1,0 +1,295 @@
+"""Bad input of every kind: told with the right status, problem type and pointer, and nothing is stored."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from tests.wire.people import event
+
+KIB = 1024
+JSON = {"content-type": "application/json"}
+
+
+class Case(NamedTuple):
+    """A request that must fail: with this status, problem code and (if any) first pointer."""
+
+    name: str
+    status: int
+    code: str
+    pointer: str | None
+    method: str
+    path: str
+    body: bytes | None = None
+    headers: dict[str, str] = {}  # noqa: RUF012 - never changed
+
+
+def parameter(name: str, query: str, path: str = "/v1/feed", pointer: str | None = None) -> Case:
+    """A GET whose query is bad in this parameter."""
+    query = query if "user_id=" in query or path.startswith("/v1/users") else f"user_id=u&{query}"
+    return Case(name, 400, "bad-parameter", pointer, "GET", f"{path}?{query}")
+
+
+def posted(name: str, pointer: str, body: Any, path: str = "/v1/events", method: str = "POST") -> Case:
+    """A JSON body that does not fit its schema there."""
+    encoded = json.dumps(body).encode()
+    return Case(name, 422, "invalid-fields", pointer, method, path, encoded, JSON)
+
+
+def field(name: str, pointer: str, **changed: Any) -> Case:
+    """An event with a bad field."""
+    return posted(name, pointer, event(**changed))
+
+
+def header(name: str, status: int, code: str, pointer: str | None = None, **headers: str) -> Case:
+    """A good event under a bad header."""
+    named = JSON | {key.replace("_", "-"): value for key, value in headers.items()}
+    return Case(name, status, code, pointer, "POST", "/v1/events", json.dumps(event()).encode(), named)
+
+
+def raw(name: str, body: bytes, status: int = 400, code: str = "malformed-body") -> Case:
+    """Bytes that are no JSON."""
+    return Case(name, status, code, None, "POST", "/v1/events", body, JSON)
+
+
+def nested(levels: int) -> dict[str, Any]:
+    """An object that nests this many levels deep."""
+    value: dict[str, Any] = {}
+    for _ in range(levels - 1):
+        value = {"a": value}
+    return value
+
+
+ACTOR = "x" * 128
+READ = "/v1/feed/read?user_id=u"
+MARK = "/v1/notifications/read?user_id=u"
+ALL = "/v1/notifications/read-all?user_id=u"
+FOLLOW = "/v1/users/u/follows/market%3A1"
+INBOX = "/v1/notifications"
+STREAM = "/v1/notifications/stream"
+
+CASES = (
+    # --- query parameters
+    parameter("unknown parameter", "nonsense=1", pointer="nonsense"),
+    parameter("unknown parameter without value", "nonsense", pointer="nonsense"),
+    parameter("parameter in capitals", "LIMIT=1", pointer="LIMIT"),
+    parameter("parameter twice", "limit=1&limit=2", pointer="limit"),
+    parameter("user twice", "user_id=a&user_id=b", pointer="user_id"),
+    parameter("empty user", "user_id=", pointer="user_id"),
+    parameter("long user", "user_id=" + "u" * 129, pointer="user_id"),
+    parameter("user with a control character", "user_id=a%00b", pointer="user_id"),
+    parameter("user with a line end", "user_id=a%0Ab", pointer="user_id"),
+    parameter("limit of nothing", "limit=0", pointer="limit"),
+    parameter("limit over the cap", "limit=101", pointer="limit"),
+    parameter("negative limit", "limit=-1", pointer="limit"),
+    parameter("limit is text", "limit=ten", pointer="limit"),
+    parameter("limit is empty", "limit=", pointer="limit"),
+    parameter("limit is broken", "limit=1.5", pointer="limit"),
+    parameter("limit is huge", "limit=" + "9" * 5000, pointer="limit"),
+    parameter("damaged cursor", "cursor=abc"),
+    parameter("cursor is not base64", "cursor=%FF%FE", pointer=None),
+    parameter("empty cursor", "cursor=", pointer="cursor"),
+    parameter("long cursor", "cursor=" + "c" * 600, pointer="cursor"),
+    parameter("read is neither", "read=maybe", pointer="read"),
+    parameter("include_own is neither", "include_own=2", pointer="include_own"),
+    parameter("from is a date", "from=2026-01-31", pointer="from"),
+    parameter("from without zone", "from=2026-01-31T09:30:00", pointer="from"),
+    parameter("from is a number", "from=1700000000", pointer="from"),
+    parameter("from is no day", "from=2026-02-30T09:30:00Z", pointer="from"),
+    parameter("to is text", "to=tomorrow", pointer="to"),
+    parameter("filter by an object type with a colon", "object_type=a:b", pointer="object_type"),
+    parameter("filter by a topic without a colon", "topic=market", pointer="topic"),
+    parameter("empty verb in a filter", "verb=", pointer="verb"),
+    parameter("unknown name in fields", "fields=event_id,nonsense", pointer="fields"),
+    parameter("empty field", "fields=event_id,", pointer="fields"),
+    parameter("field of feeds in activity", "fields=reason", "/v1/activity", pointer="fields"),
+    parameter("read in activity", "read=true", "/v1/activity", pointer="read"),
+    parameter("filter that is not UTF-8", "verb=%FF"),
+    parameter("since is missing", "limit=1", "/v1/feed/new", pointer="limit"),
+    parameter("since is text", "since=x", "/v1/feed/new", pointer="since"),
+    parameter("since is negative", "since=-1", "/v1/feed/new", pointer="since"),
+    parameter("since is huge", "since=" + "9" * 30, "/v1/feed/new", pointer="since"),
+    parameter("wait without since", "wait=1", INBOX, pointer="wait"),
+    parameter("wait too long", "since=0&wait=61", INBOX, pointer="wait"),
+    parameter("since with a cursor", "since=0&cursor=x", INBOX, pointer="cursor"),
+    parameter("since with unread_only", "since=0&unread_only=true", INBOX, pointer="unread_only"),
+    parameter("since with fields", "since=0&fields=id", INBOX, pointer="fields"),
+    parameter("fields of another resource", "fields=actor_id", INBOX, pointer="fields"),
+    parameter("unknown window", "window=2m", "/v1/top", pointer="window"),
+    parameter("unknown by", "by=user", "/v1/top", pointer="by"),
+    parameter("unknown kind in a stream", "include=everything", STREAM, pointer="include"),
+    parameter("empty kind in a stream", "include=notifications,", STREAM, pointer="include"),
+    parameter("long cursor of a stream", "last_event_id=" + "1" * 300, STREAM, pointer="last_event_id"),
+    parameter("history in follows", "history=keep", "/v1/users/u/follows", pointer="history"),
+    Case("unknown history", 400, "bad-parameter", "history", "DELETE", FOLLOW + "?history=burn"),
+    Case("parameter of a route without any", 400, "bad-parameter", "x", "GET", "/livez?x=1"),
+    # --- paths and methods
+    Case("unknown path", 404, "not-found", None, "GET", "/v2/feed"),
+    Case("path with a slash at its end", 404, "not-found", None, "GET", "/v1/feed/"),
+    Case("empty segment", 404, "not-found", None, "GET", "/v1/users//follows"),
+    Case("unknown method", 405, "method-not-allowed", None, "PATCH", "/v1/feed"),
+    Case("method of another path", 405, "method-not-allowed", None, "GET", "/v1/follows"),
+    Case("invented method", 405, "method-not-allowed", None, "REPORT", "/v1/feed"),
+    Case("topic without a colon in the path", 400, "bad-parameter", "topic", "GET", "/v1/topics/market"),
+    Case("topic that is only a colon", 400, "bad-parameter", "topic", "GET", "/v1/topics/%3A"),
+    Case("topic with a control character", 400, "bad-parameter", "topic", "GET", "/v1/topics/a%3A%07"),
+    Case("long user in the path", 400, "bad-parameter", "user_id", "GET", f"/v1/users/{'u' * 129}/follows"),
+    Case("path that is not UTF-8", 400, "bad-parameter", None, "GET", "/v1/users/%FF/follows"),
+    Case("long event id", 400, "bad-parameter", "event_id", "GET", "/v1/events/" + "e" * 65),
+    Case("unknown event", 404, "not-found", None, "GET", "/v1/events/01890000-0000-7000-8000-000000000000"),
+    Case("event id of another form", 404, "not-found", None, "GET", "/v1/events/1"),
+    Case("retraction of nothing", 404, "not-found", None, "DELETE", "/v1/events/1"),
+    Case("unknown notification", 404, "not-found", None, "POST", "/v1/notifications/n1-zz/read?user_id=u"),
+    # --- bodies that are no JSON
+    raw("no body", b""),
+    raw("half an object", b'{"actor_id":'),
+    raw("no JSON", b"actor_id=alice"),
+    raw("two objects", b"{}{}"),
+    raw("bad event that goes on as no JSON", b'{"actor_id":7,'),
+    raw("not UTF-8", b'{"actor_id":"\xff"}'),
+    raw("half a surrogate", rb'{"actor_id":"\ud800"}'),
+    raw("byte order mark", b"\xef\xbb\xbf{}"),
+    raw("half an array", b"["),
+    # --- headers of bodies
+    header("form", 415, "unsupported-media-type", content_type="application/x-www-form-urlencoded"),
+    header("no content type", 415, "unsupported-media-type", content_type=""),
+    header(
+        "another charset", 415, "unsupported-media-type", content_type="application/json; charset=latin-1"
+    ),
+    header("compressed", 415, "unsupported-media-type", content_encoding="gzip"),
+    header("empty key", 400, "bad-parameter", "Idempotency-Key", idempotency_key='""'),
+    header("long key", 400, "bad-parameter", "Idempotency-Key", idempotency_key="k" * 256),
+    header("key with a blank", 400, "bad-parameter", "Idempotency-Key", idempotency_key="a b"),
+    Case(
+        "key over an import",
+        400,
+        "bad-parameter",
+        "Idempotency-Key",
+        "POST",
+        "/v1/events",
+        b"{}\n",
+        {"content-type": "application/x-ndjson", "idempotency-key": "k"},
+    ),
+    Case(
+        "lines where an object is meant",
+        415,
+        "unsupported-media-type",
+        None,
+        "POST",
+        READ,
+        b"{}\n",
+        {"content-type": "application/x-ndjson"},
+    ),
+    # --- events
+    posted("number for an event", "", 7),
+    posted("text for an event", "", "event"),
+    posted("no fields", "/actor_id", {}),
+    field("unknown field", "/nonsense", nonsense=1),
+    field("position is not yours to give", "/position", position=1),
+    field("actor is a number", "/actor_id", actor_id=7),
+    field("actor is null", "/actor_id", actor_id=None),
+    field("actor is empty", "/actor_id", actor_id=""),
+    field("actor is long", "/actor_id", actor_id="x" * 129),
+    field("actor with a control character", "/actor_id", actor_id="a\x00b"),
+    field("verb is empty", "/verb", verb=""),
+    field("verb is long", "/verb", verb="v" * 65),
+    field("object type with a colon", "/object_type", object_type="a:b"),
+    field("object id with a line end", "/object_id", object_id="a\nb"),
+    field("targets are text", "/target_user_ids", target_user_ids="bob"),
+    field("target is empty", "/target_user_ids/1", target_user_ids=["bob", ""]),
+    field("target is a list", "/target_user_ids/0", target_user_ids=[[]]),
+    field("too many targets", "/target_user_ids", target_user_ids=["b"] * 10_001),
+    field("topic without a colon", "/topics/0", topics=["market"]),
+    field("too many topics", "/topics", topics=[f"t:{i}" for i in range(33)]),
+    field("time without zone", "/created_at", created_at="2026-01-31T09:30:00"),
+    field("time is a number", "/created_at", created_at=1700000000),
+    field("time of the future", "/created_at", created_at="2200-01-01T00:00:00Z"),
+    field("time before 1970", "/created_at", created_at="1969-12-31T23:59:59Z"),
+    field("metadata is a list", "/metadata", metadata=[]),
+    field("metadata is text", "/metadata", metadata="{}"),
+    field("metadata too deep", "/metadata", metadata=nested(17)),
+    field("metadata too large", "/metadata", metadata={"a": "x" * 17 * KIB}),
+    field("name too long", "/actor_name", actor_name="x" * 501),
+    posted("bad event in an array", "/1/verb", [event(), event(verb="")]),
+    posted("missing field in an array", "/2/actor_id", [event(), event(), {"verb": "v"}]),
+    posted("empty array", "", []),
+    posted("array in an array", "/0", [[event()]]),
+    raw("event over its cap", json.dumps(event(description="x" * 70 * KIB)).encode(), 413, "too-large"),
+    raw("array over its cap", json.dumps([event()] * 1_001).encode(), 413, "too-large"),
+    raw("body over its cap", b"[" + b" " * 4096 * KIB + b"]", 413, "too-large"),
+    # --- other bodies
+    posted("neither ids nor all", "", {}, READ),
+    posted("both ids and all", "", {"event_ids": ["a"], "all": True}, READ),
+    posted("up_to without all", "/up_to", {"event_ids": ["a"], "up_to": 1}, READ),
+    posted("no ids", "/event_ids", {"event_ids": []}, READ),
+    posted("too many ids", "/event_ids", {"event_ids": ["a"] * 1_001}, READ),
+    posted("up_to is negative", "/up_to", {"all": True, "up_to": -1}, READ),
+    posted("ids are missing", "/ids", {}, MARK),
+    posted("ids are numbers", "/ids/0", {"ids": [1]}, MARK),
+    posted("unknown field in read-all", "/all", {"all": True}, ALL),
+    posted("seq is text", "/up_to", {"up_to": "now"}, ALL),
+    posted("backfill over the cap", "/backfill", {"backfill": 1_001}, FOLLOW, "PUT"),
+    posted("backfill is negative", "/backfill", {"backfill": -1}, FOLLOW, "PUT"),
+    posted("follow without topic", "/0/topic", [{"user_id": "u"}], "/v1/follows"),
+    posted("follow of no topic", "/0/topic", [{"user_id": "u", "topic": "x"}], "/v1/follows"),
+    posted("follows are an object", "", {"user_id": "u", "topic": "a:b"}, "/v1/follows"),
+)
+
+
+@pytest.fixture
+def unchanged(app: httpx.Client) -> Iterator[None]:
+    """After the test the store holds exactly what it held before."""
+    before = app.get("/v1/admin/status").json()
+    yield
+    after = app.get("/v1/admin/status").json()
+    assert (after["position"], after["sizes"]) == (before["position"], before["sizes"])
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_bad_input(app: httpx.Client, case: Case) -> None:
+    """Each case gets its status, its problem type and the name of what is wrong, and changes nothing."""
+    reply = app.request(case.method, case.path, content=case.body, headers=case.headers)
+    problem = reply.json()
+    assert (reply.status_code, problem["type"]) == (case.status, f"urn:tidings:problem:{case.code}")
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert problem["status"] == case.status
+    assert problem["title"]
+    assert problem["detail"]
+    if case.pointer is not None:
+        assert [error["pointer"] for error in problem["errors"]] == [case.pointer]
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_follows_over_the_cap(app: httpx.Client) -> None:
+    """A bulk follow of more pairs than the cap is refused as a whole."""
+    pairs = [{"user_id": "u", "topic": f"t:{i}"} for i in range(10_001)]
+    reply = app.post("/v1/follows", json=pairs)
+    assert (reply.status_code, reply.json()["type"]) == (413, "urn:tidings:problem:too-large")
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_body_without_length_is_bounded_too(app: httpx.Client) -> None:
+    """A body that does not announce its length is cut off at the cap, however long it goes on."""
+
+    def endless() -> Iterator[bytes]:
+        for _ in range(100):
+            yield b" " * 64 * KIB
+
+    reply = app.post("/v1/events", content=endless(), headers=JSON)
+    assert (reply.status_code, reply.json()["type"]) == (413, "urn:tidings:problem:too-large")
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_head_twice(app: httpx.Client) -> None:
+    """A header that decides something and is there twice is refused: a proxy may have read the other one."""
+    twice = [("idempotency-key", "a"), ("idempotency-key", "b"), ("content-type", "application/json")]
+    reply = app.post("/v1/events", content=json.dumps(event()), headers=twice)
+    assert reply.status_code == 400
+
+
+def test_there_are_enough_cases() -> None:
+    """The table keeps its breadth, and no name is used twice."""
+    assert len({case.name for case in CASES}) == len(CASES) >= 80
