@@ -1,6 +1,7 @@
 """``python -m bench [--quick] [--out DIRECTORY] [SCENARIO …]``: all scenarios when none is named."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -25,10 +26,10 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := set(options.scenarios) - set(SCENARIOS):
         parser.error(f"no such scenario: {', '.join(sorted(unknown))}")
-    bench = Bench(options.quick)
+    bench, load_before = Bench(options.quick), os.getloadavg()[0]
     rows = [row for name in options.scenarios or SCENARIOS for row in SCENARIOS[name](bench)]
     print(table(rows))
-    print(write(rows, options.out, ["python", "-m", "bench", *sys.argv[1:]]))
+    print(write(rows, options.out, ["python", "-m", "bench", *sys.argv[1:]], load_before))
     return 0 if options.quick or all(row.passed for row in rows) else 1
 
 

@@ -26,9 +26,9 @@ ROWS_PER_STATEMENT = 500
 """Measured: more rows in one INSERT gain nothing."""
 USERS = 10_000
 BODY_BYTES = 700
-CHECKPOINT_PAGES = 16_000
+CHECKPOINT_PAGES = 8_000
 CACHE_KIB = 256 * 1024
-"""As much page cache as the product gives its writing connection."""
+"""As much page cache, and as long a WAL, as the product gives its writing connection."""
 
 
 def empty_app(page: bytes, receipt: bytes) -> App:

@@ -55,14 +55,18 @@ def as_record(row: Row) -> dict[str, str | float | None]:
     return {column: getattr(row, column) for column in COLUMNS}
 
 
-def write(rows: Sequence[Row], directory: Path, command: Sequence[str]) -> Path:
-    """Write the run to a new JSON file named by its time (UTC); gives the file."""
+def write(rows: Sequence[Row], directory: Path, command: Sequence[str], load_before: float) -> Path:
+    """Write the run to a new JSON file named by its time (UTC); gives the file.
+
+    ``load_before`` is the load average when the run began: well over 0, others had part of the machine.
+    """
     now = datetime.now(UTC)
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / f"{now:%Y%m%dT%H%M%S%f}Z.json"
     outcome = {
         "date": f"{now:%Y-%m-%dT%H:%M:%SZ}",
         "command": list(command),
+        "load_before": load_before,
         "hardware": hardware(),
         "versions": versions(),
         "rows": [as_record(row) for row in rows],

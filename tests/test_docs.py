@@ -5,15 +5,23 @@ In ``README.md`` and every page below ``docs/`` each fenced block is treated by 
 - ``console``: a line that begins with ``$ `` is a command, and goes on while a quote is open; all are
   ``curl``. What follows is its reply. The commands of a page run in order against a fresh dev server with the
   sample, which stands for http://127.0.0.1:8787. A JSON reply must have the keys and the kinds of values that
-  the page shows, at every level; the values may differ. With ``-i`` the status line counts too. ``…`` accepts
-  any success.
-- ``python``: runs from top to bottom, the blocks of one page in one namespace and an empty folder.
+  the page shows, at every level; the values may differ. An object that shows the key "…" has more keys than the
+  page has room for. With ``-i`` the status line counts too. With ``-N`` the reply is a stream, of which as many
+  frames are read as the page shows. ``…`` accepts any success.
+- ``python``: runs from top to bottom, the blocks of one page in one namespace and an empty folder, with ``await``
+  allowed outside functions as in ``python -m asyncio``. An ``output`` block is, to the letter, what the blocks
+  since the one before it printed.
 - ``json``, ``toml``: are well-formed.
 - ``sh``, ``text`` and others are for readers only.
 """
 
 import argparse
+import ast
+import asyncio
+import contextlib
 import http.client
+import inspect
+import io
 import json
 import re
 import shlex
@@ -33,6 +41,8 @@ FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.M | re.S)
 DOCUMENTED_HOST = "http://127.0.0.1:8787"
 SAMPLE_LOADED = "Try, in another terminal"
 TIMEOUT_S = 30
+MORE = "…"
+FRAME_FIELD = re.compile(r"^(\w+): (.*)$", re.M)
 
 
 class Block(NamedTuple):
@@ -71,11 +81,15 @@ def _closed(command: str) -> bool:
     return True
 
 
-def curl(command: str, url: str) -> Reply:
-    """What curl would get, as far as the pages use it: -i -s -X -H -d --data-binary --json, and no others."""
+def curl(command: str, url: str, frames: int = 0) -> Reply:
+    """What curl would get, as far as the pages use it: -i -s -N -X -H -d --data-binary --json, and no others.
+
+    Of a stream (-N) it is the first ``frames``.
+    """
     parser = argparse.ArgumentParser("curl", exit_on_error=False)
     parser.add_argument("url")
     parser.add_argument("-i", "-s", action="store_true")
+    parser.add_argument("-N", dest="stream", action="store_true")
     parser.add_argument("-X", dest="method")
     parser.add_argument("-H", dest="headers", action="append", default=[])
     parser.add_argument("-d", "--data-binary", "--json", dest="body")
@@ -92,18 +106,32 @@ def curl(command: str, url: str) -> Reply:
     try:
         connection.request(method, given.url.removeprefix(DOCUMENTED_HOST), body, headers)
         reply = connection.getresponse()
-        return Reply(reply.status, reply.read().decode())
+        return Reply(reply.status, read_frames(reply, frames) if given.stream else reply.read().decode())
     finally:
         connection.close()
+
+
+def read_frames(reply: http.client.HTTPResponse, frames: int) -> str:
+    """The first frames of a stream, each ended by an empty line. Raises AssertionError when it ends before."""
+    lines: list[str] = []
+    while lines.count("\n") < frames:
+        lines.append(reply.readline().decode())
+        assert lines[-1], f"the stream ended after {''.join(lines)}"
+    return "".join(lines)
+
+
+def frames_of(text: str) -> list[dict[str, str]]:
+    """The frames of a stream, each as its fields."""
+    return [dict(FRAME_FIELD.findall(frame)) for frame in text.strip().split("\n\n") if frame]
 
 
 def same_shape(shown: Any, real: Any, at: str = "$") -> None:
     """Raises AssertionError where a reply has other keys, or another kind of value, than the page shows."""
     if isinstance(shown, dict) and isinstance(real, dict):
-        assert shown.keys() == real.keys(), (
-            f"{at}: the page shows {sorted(shown)}, the server says {sorted(real)}"
-        )
-        for key in shown:
+        keys = shown.keys() - {MORE}
+        wanted = real.keys() & keys if MORE in shown else real.keys()
+        assert keys == wanted, f"{at}: the page shows {sorted(shown)}, the server says {sorted(real)}"
+        for key in keys:
             same_shape(shown[key], real[key], f"{at}.{key}")
     elif isinstance(shown, list) and isinstance(real, list):
         assert len(shown) == len(real), (
@@ -127,8 +155,20 @@ def check(command: str, shown: str, reply: Reply) -> None:
         shown = shown.partition("\n\n")[2]
     else:
         assert reply.status < 300, f"{command}: {reply}"
-    if shown not in ("", "…"):
+    if FRAME_FIELD.match(shown):
+        same_stream(frames_of(shown), frames_of(reply.text))
+    elif shown not in ("", MORE):
         same_shape(json.loads(shown), json.loads(reply.text))
+
+
+def same_stream(shown: list[dict[str, str]], real: list[dict[str, str]]) -> None:
+    """Raises AssertionError where a stream has other frames, in name, fields or shape of the data, than the page shows."""
+    assert [frame.get("event") for frame in shown] == [frame.get("event") for frame in real]
+    for one, other in zip(shown, real, strict=True):
+        assert one.keys() == other.keys(), f"the page shows {one}, the server says {other}"
+        same_shape(
+            json.loads(one.get("data", "{}")), json.loads(other.get("data", "{}")), f"$({one.get('event')})"
+        )
 
 
 @pytest.mark.parametrize(
@@ -139,17 +179,38 @@ def test_commands_answer_as_the_page_shows(page: Path, tmp_path: Path) -> None:
     with serving(tmp_path, "--sample", until=SAMPLE_LOADED) as url:
         for block in blocks(page, "console"):
             for command, shown in commands(block.text):
-                check(command, shown, curl(command, url))
+                check(command, shown, curl(command, url, len(frames_of(shown))))
 
 
-def test_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The Python of each page runs from top to bottom without an error."""
-    for number, page in enumerate(PAGES):
-        (folder := tmp_path / str(number)).mkdir()
-        monkeypatch.chdir(folder)
-        namespace: dict[str, Any] = {"__name__": "__main__"}
-        for block in blocks(page, "python"):
-            exec(compile(block.text, str(page), "exec"), namespace)
+def run_python(block: Block, page: Path, namespace: dict[str, Any], runner: asyncio.Runner) -> str:
+    """What a block prints when it is run."""
+    printed = io.StringIO()
+    code = compile(block.text, str(page), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    with contextlib.redirect_stdout(printed):
+        awaited = eval(code, namespace)
+        if inspect.iscoroutine(awaited):
+            runner.run(awaited)
+    return printed.getvalue()
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.stem
+)
+def test_python_prints_what_the_page_shows(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Python of a page runs from top to bottom without an error, and prints the output that stands below it."""
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    printed = ""
+    with asyncio.Runner() as runner:
+        for block in blocks(page, "python", "output"):
+            if block.language == "python":
+                printed += run_python(block, page, namespace, runner)
+            else:
+                assert printed == block.text
+                printed = ""
+    assert printed == "", "something is printed that the page does not show"
 
 
 def test_data_is_well_formed() -> None:
@@ -169,7 +230,14 @@ def test_the_tour_is_run() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shown", "real"), [({"a": 1}, {"b": 1}), ({"a": 1}, {"a": "1"}), ([1], []), ({"a": {"b": 1}}, {"a": {}})]
+    ("shown", "real"),
+    [
+        ({"a": 1}, {"b": 1}),
+        ({"a": 1}, {"a": "1"}),
+        ([1], []),
+        ({"a": {"b": 1}}, {"a": {}}),
+        ({"a": 1, MORE: ""}, {"b": 1}),
+    ],
 )
 def test_a_page_that_lies_is_found(shown: Any, real: Any) -> None:
     """Another key, another kind or another number of items is a difference at any depth."""

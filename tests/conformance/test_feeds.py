@@ -219,6 +219,17 @@ def test_a_muted_topic_is_hidden_backwards_and_forwards(store: Harness, topic: s
     assert store.feed("v1") == [second, other, first]
 
 
+def test_what_was_published_while_masked_is_there_when_the_mask_is_lifted(store: Harness) -> None:
+    """For targets and followers alike: a mask hides, it does not keep out."""
+    store.write(Follow("cy", "user:alice"), *(Mask(user, "user:alice") for user in ("bob", "cy")))
+    store.write(Mask("dora", "user:alice", block=True))
+    (event_id,) = store.publish(event("alice", targets=("bob", "dora")))
+    assert [store.feed(user) for user in ("bob", "cy", "dora")] == [[], [], []]
+    store.write(*(Mask(user, "user:alice", on=False) for user in ("bob", "cy")))
+    store.write(Mask("dora", "user:alice", block=True, on=False))
+    assert [store.feed(user) for user in ("bob", "cy", "dora")] == [[event_id]] * 3
+
+
 def test_a_block_works_in_both_directions(store: Harness) -> None:
     """Neither has the other's acts, whoever blocked; taken back, both have them."""
     store.write(Follow("alice", "user:bob"), Follow("bob", "user:alice"), Follow("cy", "user:alice"))

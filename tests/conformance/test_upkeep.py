@@ -160,6 +160,14 @@ def test_the_acts_of_an_erased_person_stand_under_a_random_name(store: Harness) 
     assert store.feed("f0") == [acted]
 
 
+def test_an_erased_person_is_no_target_of_any_event(store: Harness) -> None:
+    """Of those that notified them, of those they had masked, of their own."""
+    store.write(Mask("bob", "user:cy"), Follow("bob", "item:1"))
+    store.publish(*(event(actor, targets=("bob", "dora")) for actor in ("alice", "bob", "cy")))
+    store.write(Erase("bob"))
+    assert [entry.targets for entry in store.run(store.store.tail(0, ALL))] == [("dora",)] * 3
+
+
 def test_an_erased_person_is_found_nowhere(store: Harness) -> None:
     """Neither as actor, nor as topic, nor by their followers or those who had muted them."""
     store.write(Follow("alice", "user:bob"), Mask("cy", "user:bob"), Follow("bob", "user:alice"))

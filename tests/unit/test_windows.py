@@ -116,7 +116,7 @@ def _play(oracle: Oracle, steps: list[tuple[str, object]]) -> None:
 
 
 @given(STEPS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_exact_windows_equal_brute_force(steps: list[tuple[str, object]]) -> None:
     """I7: with late, future, too old and retracted events, every window equals counting them one by one."""
     oracle = Oracle()
@@ -126,7 +126,7 @@ def test_exact_windows_equal_brute_force(steps: list[tuple[str, object]]) -> Non
 
 
 @given(STEPS, st.integers(1, 6))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_the_stated_error_holds_whatever_comes(steps: list[tuple[str, object]], max_keys: int) -> None:
     """With hardly any memory, every count is within the stated error of the truth and totals are exact."""
     oracle = Oracle(max_keys)

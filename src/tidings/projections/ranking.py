@@ -4,6 +4,9 @@ The set holds every key that ranks at or before a *mark*, a count and a key. A k
 reaches the mark; one that falls behind is noticed at the next query. Only when fewer than asked for are left
 is everybody looked at again. Ranks have no ties (count downwards, then key upwards), so a million keys with
 one event each need no larger set than a few famous ones.
+
+The hazard is a crowd of equals whose first keys leave first, such as ids that count upwards with one event each:
+the set runs dry again and again, and each search takes about 0.2 µs a key, 100 ms for 600,000 keys.
 """
 
 from collections import Counter

@@ -5,8 +5,9 @@ length, as_of], where ``as_of`` is now, floored to the second. So the current se
 come; a late event is counted in its own second, in those windows that still hold it; an event from the future
 is counted when its second comes; a retracted one is subtracted wherever it still counts.
 
-Measured on one core with keys drawn by Zipf's law: about 1 µs an event for all windows and dimensions
-together, and 0.1 ms a query; see ``bench/``.
+Measured on one core, keys by Zipf's law, 10,000 events a second in batches of 500: about 1.3 µs an event for all
+windows and dimensions together (14 µs for one alone, 2 to 3 µs while folding, see tallies); 0.1 ms a query, about
+0.6 ms at the 99th percentile while exact.
 """
 
 from collections import Counter

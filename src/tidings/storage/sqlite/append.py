@@ -22,6 +22,8 @@ from tidings.storage.sqlite.writer import MERGED, Writer, sql
 
 CHUNK_EVENTS = 4_096
 """Events handled by one round of statements: their index must fit the 15 bits that packing leaves for it."""
+CACHED_MILLISECONDS = 50_000
+"""Milliseconds whose next key is remembered between batches; others are looked up when they come again."""
 BATCH_INLINE_ROWS = 20_000
 """Rows that wide topics may add to one transaction (about 60 ms); what is over is owed, so that others get their turn."""
 INSERT_ROWS = 50
@@ -126,7 +128,7 @@ def _append(w: Writer, events: Sequence[NewEvent]) -> tuple[list[Receipt], set[i
     rows, receipts = _log(w, events)
     spans = _touched(w, rows.keys)
     packed = array("q", sorted(t << 16 | i for i, topics in enumerate(rows.topics) for t in topics))
-    targets = _targets(w, events, rows)
+    targets, told = _targets(w, events, rows)
     followed, owed = _split(w, packed, rows)
     for span, ev in spans:
         bounds = {"base": rows.base, "low": span.low, "high": span.high}
@@ -141,8 +143,8 @@ def _append(w: Writer, events: Sequence[NewEvent]) -> tuple[list[Receipt], set[i
     if rows.late:
         w.run("late_topics", packed, 0, base=rows.base)
         w.run("late_targets", targets, 0, base=rows.base)
-    w.run("bump_inboxes", targets, 0)
-    w.inboxes.grew(w.run("notify", targets, w.inboxes.newest(), base=rows.base))
+    w.run("bump_inboxes", told, 0)
+    w.inboxes.grew(w.run("notify", told, w.inboxes.newest(), base=rows.base))
     _remember(w, events, receipts, rows.keys)
     return receipts, owed
 
@@ -150,6 +152,8 @@ def _append(w: Writer, events: Sequence[NewEvent]) -> tuple[list[Receipt], set[i
 def _log(w: Writer, events: Sequence[NewEvent]) -> tuple[_Rows, list[Receipt]]:
     """Mint keys and positions, write the events and the log."""
     names = w.names
+    if len(w.next_keys) > CACHED_MILLISECONDS:
+        w.next_keys.clear()
     names.make_users([e.actor_id for e in events] + [t for e in events for t in e.targets])
     names.make_topics(
         [f"{e.object_type}:{e.object_id}" for e in events] + [t for e in events for t in e.topics]
@@ -188,16 +192,14 @@ def _mint(w: Writer, created_at: int) -> tuple[int, int | None]:
     """
     key = key_at(created_at)
     if key > w.high:
-        w.high = key
-        return key, None
-    if created_at == w.high >> COUNTER_BITS:
-        w.high += 1
-        return w.high, None
-    key = max(key, w.late_keys.get(created_at) or _next_key(w, created_at))
-    if len(w.late_keys) > CHUNK_EVENTS:
-        w.late_keys.clear()
-    w.late_keys[created_at] = key + 1
-    return key, w.high
+        high = None
+    elif created_at == w.high >> COUNTER_BITS:
+        key, high = w.high + 1, None
+    else:
+        key, high = w.next_keys.get(created_at) or _next_key(w, created_at), w.high
+    w.high = max(w.high, key)
+    w.next_keys[created_at] = key + 1  # the table does not have this batch's keys yet
+    return key, high
 
 
 def _next_key(w: Writer, created_at: int) -> int:
@@ -229,8 +231,9 @@ def _touched(w: Writer, keys: Sequence[int]) -> list[tuple[Span, int]]:
     return list(found.items())
 
 
-def _targets(w: Writer, events: Sequence[NewEvent], rows: _Rows) -> array[int]:
-    """(user, index) of everyone told directly, packed and sorted, the low bits counting a user's later ones."""
+def _targets(w: Writer, events: Sequence[NewEvent], rows: _Rows) -> tuple[array[int], array[int]]:
+    """(user, index) of everyone addressed directly, packed and sorted, the low bits counting a user's later ones: for
+    their homes, where masks act when reading, and for their inboxes, where what is masked never arrives."""
     users = w.names.users
     pairs = {
         users[target] << 31 | i << 15
@@ -238,9 +241,10 @@ def _targets(w: Writer, events: Sequence[NewEvent], rows: _Rows) -> array[int]:
         for target in event.targets
         if target != event.actor_id
     }
-    if pairs and w.masked:
-        pairs -= _masked(w, array("q", pairs), rows)
-    return _numbered(array("q", sorted(pairs)))
+    addressed = _numbered(array("q", sorted(pairs)))
+    if not pairs or not w.masked:
+        return addressed, addressed
+    return addressed, _numbered(array("q", sorted(pairs - _masked(w, array("q", pairs), rows))))
 
 
 def _numbered(pairs: array[int]) -> array[int]:

@@ -63,7 +63,7 @@ class Writer:
         self.position: int = row[0] if row else 0
         self.high: int = row[1] if row else 0
         self.position = max(self.position, self.meta("position"))
-        self.late_keys: dict[int, int] = {}
+        self.next_keys: dict[int, int] = {}
         self.wide: dict[int, int] = dict(
             self.db.execute("SELECT id, followers FROM topic WHERE followers>=?", (WIDE,))
         )
