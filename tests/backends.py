@@ -2,22 +2,27 @@
 
 from pathlib import Path
 
+import msgspec
+
 from tidings.config import Settings
 from tidings.ports import Clock, Store
+from tidings.storage.sqlite import SqliteStore
 from tidings.testing import MemoryStore
 
-TINY = Settings(
-    fan_out="worker", fan_out_inline_rows=2, hot_followers=3, partition_rows=50, feed_scan_budget=100_000
-)
-"""Settings under which a few rows take every large path: chunked fan-out, hot topics, many partitions."""
-BACKENDS = ("memory", "sqlite", "sqlite-tiny")
+SMALL = Settings(partition_rows=4, event_partition_rows=10, dormant_days=1, feed_scan_budget=100_000)
+"""Partitions of a few rows, users who are away after a day."""
+SETTINGS = {
+    "sqlite": Settings(),
+    "sqlite-hot": msgspec.structs.replace(SMALL, hot_followers=3),
+    "sqlite-chunks": msgspec.structs.replace(SMALL, fan_out="worker", fan_out_inline_rows=1),
+}
+"""Settings under which a few rows take every path: as shipped; merged at read; pushed later, chunk by
+chunk."""
+BACKENDS = ("memory", *SETTINGS)
 
 
 async def opened(name: str, folder: Path, clock: Clock) -> Store:
     """An empty store of this back-end. All have the same salt, so the same events get the same ids."""
     if name == "memory":
         return MemoryStore(clock)
-    from tidings.storage.sqlite import SqliteStore
-
-    settings = TINY if name == "sqlite-tiny" else Settings()
-    return await SqliteStore.open(folder / f"{name}.db", clock, settings, salt=0)
+    return await SqliteStore.open(folder / f"{name}.db", clock, SETTINGS[name], salt=0)

@@ -36,7 +36,7 @@ def serving(folder: Path, *flags: str, until: str = "", **settings: str) -> Iter
     env = environ() | settings
     with subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield within(START_S, process, lambda: _address(process, until))
+            yield within(START_S, process, lambda: address(process, until))
         finally:
             process.terminate()
             process.communicate(timeout=STOP_S)
@@ -52,7 +52,8 @@ def within(seconds: float, process: subprocess.Popen[str], wait: Callable[[], T]
         limit.cancel()
 
 
-def _address(process: subprocess.Popen[str], until: str) -> str:
+def address(process: subprocess.Popen[str], until: str = "") -> str:
+    """Where a server listens, once it says so, and with ``until`` when it has said that too."""
     assert process.stdout is not None
     url = ""
     for line in process.stdout:

@@ -158,7 +158,17 @@ def check(command: str, shown: str, reply: Reply) -> None:
     if FRAME_FIELD.match(shown):
         same_stream(frames_of(shown), frames_of(reply.text))
     elif shown not in ("", MORE):
-        same_shape(json.loads(shown), json.loads(reply.text))
+        same_shape(documents(shown), documents(reply.text))
+
+
+def documents(text: str) -> list[Any]:
+    """The JSON documents of a text: one, or as many as an NDJSON reply has lines."""
+    found, rest = [], text.strip()
+    while rest:
+        document, end = json.JSONDecoder().raw_decode(rest)
+        found.append(document)
+        rest = rest[end:].lstrip()
+    return found
 
 
 def same_stream(shown: list[dict[str, str]], real: list[dict[str, str]]) -> None:

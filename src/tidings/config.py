@@ -66,7 +66,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     write_queue: Positive = 20_000
     group_commit_events: Positive = 1_000
     sqlite_cache_mib: Positive = 256
-    partition_rows: Positive = 1_000_000
+    partition_rows: Positive = 64_000
+    event_partition_rows: Positive = 1_000_000
     exact_window_keys: Positive = 1_000_000
 
     head_timeout_s: Positive = 10
@@ -116,7 +117,8 @@ HELP: Mapping[str, str] = {
     "write_queue": "Commands waiting to be written before new ones are answered 503.",
     "group_commit_events": "Events in one transaction.",
     "sqlite_cache_mib": "MiB of page cache of the writing connection.",
-    "partition_rows": "Timeline entries after which a new partition begins.",
+    "partition_rows": "Rows of timelines and inboxes after which a new partition begins; old ones are merged.",
+    "event_partition_rows": "Events after which a new partition begins.",
     "exact_window_keys": "Distinct keys counted exactly by trends; beyond, a sketch with a stated error.",
     "head_timeout_s": "Seconds to receive a request's head.",
     "body_timeout_s": "Seconds to receive a request's body.",

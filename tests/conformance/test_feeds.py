@@ -7,6 +7,7 @@ from tests.checkers.paging import complete, walk
 from tests.harness import Harness
 from tidings.model import FeedFilter, FeedItem, Follow, Mask, Publish, ReadFeed, Retract, Unfollow
 from tidings.testing import START_MS, event
+from tidings.times import DAY_MS
 
 MANY = ("v1", "v2", "v3", "v4", "v5", "v6", "v7")
 """Viewers enough for a chunked fan-out and a hot topic under tiny settings."""
@@ -200,6 +201,21 @@ def test_a_topic_that_grows_and_shrinks_loses_and_doubles_nothing(store: Harness
         event_ids += store.publish(event("alice"))
     assert sorted(store.feed("v1")) == sorted(event_ids)
     assert [store.feed(user) for user in MANY[1:]] == [[]] * (len(MANY) - 1)
+
+
+def test_who_was_away_for_long_has_a_full_first_page(store: Harness) -> None:
+    """What was published meanwhile is in the feed at the first request, before any work; then it goes on."""
+    store.write(*(Follow(user, "user:alice", 0) for user in MANY))
+    store.feed("v1")
+    store.publish(event("alice"))
+    for _ in range(3):
+        store.clock.advance(40 * DAY_MS)
+        store.publish(event("alice", at=store.clock.ms), event("alice", at=START_MS))
+    assert [len(store.feed(user)) for user in MANY] == [7] * len(MANY)
+    store.publish(event("alice", at=store.clock.ms))
+    assert [len(store.feed(user)) for user in MANY] == [8] * len(MANY)
+    store.settle()
+    assert [len(store.feed(user)) for user in MANY] == [8] * len(MANY)
 
 
 # --- masks --------------------------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ from heapq import nsmallest
 from operator import attrgetter
 from typing import NamedTuple
 
-from tidings.projections.ranking import Cell, Leaders
+from tidings.projections.crowd import Cell
+from tidings.projections.ranking import Leaders
 from tidings.projections.sketches import FoldedWindow
 
 HOUR_S, FIVE_S, MINUTE_S = 3_600, 300, 60

@@ -113,7 +113,8 @@ def save(w: Writer, user: int, n: int, row: Row, unread: int, again: bool = Fals
         w.db.execute("DELETE FROM inbox_change WHERE user=? AND seq=?", (user, row.changed))
     w.db.execute("INSERT INTO inbox_change VALUES (?, ?, ?)", (user, seq, row.seq))
     times = (row.seen_at, row.read_at, row.archived_at, row.deleted)
-    w.db.execute(sql("inbox_update", n), (seq, unread_since, *times, user, row.seq))
+    for part in w.inboxes.beside(n):
+        w.db.execute(sql("inbox_update", part), (seq, unread_since, *times, user, row.seq))
 
 
 def read_inbox(w: Writer, r: Reading, command: ReadInbox) -> Marked:

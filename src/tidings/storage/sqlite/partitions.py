@@ -1,11 +1,13 @@
 """Families of tables that are one table in meaning: events, timelines and inboxes, parted by time.
 
-One clustered table over many users falls from 400k to 74k rows/s between 1M and 20M rows, because nearly every row
-dirties a page of its own; a partition of 0.5-2M rows stays in the cache. Every partition costs a reader with few rows
-a probe, so old ones are merged, four at a time: their number grows with the logarithm of the rows.
+What random inserts cost is the pages they dirty, for a commit writes whole pages to the log. So new rows go to a small
+partition, whose few hundred pages many rows of a commit share; when it is full the next one begins. Every partition
+costs a reader with few rows a probe, so old ones are merged, eight at a time, in one sequential pass: their number
+grows with the logarithm of the rows. docs/adr/0003 has the measurements.
 
-While four partitions are merged they and their target cover one *span* of bounds and are read together. New rows of
-that span go to the target; readers drop the few doubles that can come of it.
+While partitions are merged they and their target cover one *span* of bounds and are read together; a row may then be
+in a source and in the target, and counts once. New rows of that span go to the target, changes and deletions to every
+table of it.
 
 A table gets its first row only in a transaction after the one that made it was published here, and a table is dropped
 only after it was taken off the list, so a reader that works from this list misses nothing; one that meets a table
@@ -18,10 +20,10 @@ from typing import NamedTuple
 from tidings.ids import MAX_KEY
 from tidings.storage.sqlite.db import Db
 
-MERGE_AT = 4
-"""Adjacent partitions of one tier that become one of the next."""
+MERGE_AT = 8
+"""Adjacent partitions of one tier that become one of the next: each row is rewritten once for eightfold growth."""
 LARGEST_TIER = 3
-"""Tiers grow fourfold: 1M, 4M, 16M, 64M rows with the default; larger merges would cost more than a probe."""
+"""Tiers hold 64k, 512k, 4M and 32M rows with the default; merging still larger ones would save a probe or two."""
 
 
 class Part(NamedTuple):
@@ -51,12 +53,23 @@ class Family:
         self._create = create
         self._full = rows
         self._rows = 0
+        self._copied = -1
+        self._first = "timeline" if name == "timeline" else "user"
         self.spans: tuple[Span, ...] = ()
         self._load()
-        if not self._parts:
-            with connection:
+        with connection:
+            self._drop_orphans()
+            if not self._parts:
                 self._add(0)
         self.publish()
+
+    def _drop_orphans(self) -> None:
+        """Drop merged tables that a crash left behind between leaving the list and going."""
+        listed = {f"{self.name}_{part.id}" for part in self._parts}
+        query = "SELECT name FROM sqlite_schema WHERE type='table' AND name GLOB ?"
+        for (table,) in self._db.all(query, (f"{self.name}_[0-9]*",)):
+            if table not in listed:
+                self._db.execute(f"DROP TABLE {table}")
 
     def _load(self) -> None:
         rows = self._db.execute(
@@ -64,6 +77,7 @@ class Family:
             (self.name,),
         )
         self._parts = [Part(*row) for row in rows]
+        self._copied = -1
         if self._parts:
             newest = self._parts[-1].id
             (self._rows,) = self._db.one(f"SELECT count(*) FROM {self.name}_{newest}")
@@ -85,6 +99,10 @@ class Family:
     def span(self, bound: int) -> Span:
         """The span that holds a bound."""
         return self.spans[bisect_right(self.spans, bound, key=_low) - 1]
+
+    def beside(self, number: int) -> tuple[int, ...]:
+        """The tables that may hold copies of the rows of this one, itself included."""
+        return next(span.parts for span in self.spans if number in span.parts)
 
     def newest(self) -> int:
         """The table that takes rows of now."""
@@ -111,18 +129,18 @@ class Family:
         self._parts.sort(key=lambda part: (part.low, part.into is None, part.id))
         return int(number)
 
-    # --- merging --------------------------------------------------------------------------------------------------
+    # --- merging --------------------------------------------------------------------------------------------
 
-    def merging(self) -> tuple[int, int] | None:
-        """(source, target) of a merge under way."""
-        return next(((p.id, p.into) for p in self._parts if p.into is not None), None)
+    def merging(self) -> Span | None:
+        """The span of a merge under way; its last table is the target."""
+        return next((span for span in self.spans if len(span.parts) > 1), None)
 
     def mergeable(self) -> bool:
-        """Whether four neighbours of one tier wait to be merged."""
+        """Whether eight neighbours of one tier wait to be merged."""
         return bool(self._run())
 
     def begin_merge(self) -> None:
-        """Start merging the oldest such four; then publish() after the commit."""
+        """Start merging the oldest such run; then publish() after the commit."""
         run = self._run()
         target = self._add(run[0].low, run[0].tier + 1)
         for part in run:
@@ -130,6 +148,7 @@ class Family:
                 "UPDATE part SET into_part=? WHERE family=? AND id=?", (target, self.name, part.id)
             )
         self._parts = [p._replace(into=target) if p in run else p for p in self._parts]
+        self._copied = -1
 
     def _run(self) -> list[Part]:
         sealed = [p for p in self._parts if p.into is None][:-1]
@@ -139,31 +158,41 @@ class Family:
                 return run
         return []
 
-    def move(self, source: int, target: int, budget: int) -> int:
-        """Move about ``budget`` rows, whole timelines at a time; returns the rows moved, 0 when none are left.
-
-        Clustered order makes this a sequential copy. Emptied sources are dropped by :meth:`drop`.
-        """
-        first = "timeline" if self.name == "timeline" else "user"
-        row = self._db.one(
-            f"SELECT {first} FROM {self.name}_{source} ORDER BY {first} LIMIT 1 OFFSET ?", (budget,)
+    def copy(self, span: Span, budget: int) -> int:
+        """Copy the next timelines of the sources, about ``budget`` rows, in their order, so that the target only grows
+        at its end; returns the rows copied, 0 when all are. After a restart it begins anew: what is there is left."""
+        *sources, target = span.parts
+        bound = min(self._nth(source, budget // len(sources)) for source in sources)
+        first = self._first
+        union = " UNION ALL ".join(
+            f"SELECT * FROM {self.name}_{source} WHERE {first} > ?1 AND {first} <= ?2" for source in sources
         )
-        bound = row[0] if row else MAX_KEY
         self._db.execute(
-            f"INSERT OR IGNORE INTO {self.name}_{target} SELECT * FROM {self.name}_{source} WHERE {first} <= ?",
-            (bound,),
+            f"INSERT OR IGNORE INTO {self.name}_{target} {union} ORDER BY 1, 2", (self._copied, bound)
         )
-        self._db.execute(f"DELETE FROM {self.name}_{source} WHERE {first} <= ?", (bound,))
-        return self._db.changes()
+        done = self._copied == MAX_KEY
+        self._copied = bound
+        return 0 if done else max(self._db.changes(), 1)
 
-    def forget_part(self, source: int) -> None:
-        """Take an emptied source off the list; in a transaction, then publish(), then drop()."""
-        self._db.execute("DELETE FROM part WHERE family=? AND id=?", (self.name, source))
-        self._parts = [p for p in self._parts if p.id != source]
+    def _nth(self, source: int, rows: int) -> int:
+        """The timeline that the n-th row not yet copied belongs to."""
+        row = self._db.one(
+            f"SELECT {self._first} FROM {self.name}_{source} WHERE {self._first} > ?"
+            f" ORDER BY {self._first} LIMIT 1 OFFSET ?",
+            (self._copied, rows),
+        )
+        return row[0] if row else MAX_KEY
 
-    def drop(self, source: int) -> None:
-        """Drop the table of a forgotten partition."""
-        self._db.execute(f"DROP TABLE IF EXISTS {self.name}_{source}")
+    def end_merge(self, span: Span) -> None:
+        """Take the copied sources off the list; in a transaction, then publish(), then drop()."""
+        for source in span.parts[:-1]:
+            self._db.execute("DELETE FROM part WHERE family=? AND id=?", (self.name, source))
+        self._parts = [p for p in self._parts if p.id not in span.parts[:-1]]
+
+    def drop(self, span: Span) -> None:
+        """Drop the tables of a span that was merged."""
+        for source in span.parts[:-1]:
+            self._db.execute(f"DROP TABLE IF EXISTS {self.name}_{source}")
 
 
 def _low(span: Span) -> int:

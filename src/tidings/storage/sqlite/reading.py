@@ -1,6 +1,8 @@
 """What every read works with: a connection, names, the partitions, and entries of timelines joined to their events."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 import apsw
@@ -63,28 +65,21 @@ class Reading:
     def entries(
         self, timelines: Sequence[int], before: int, above: int, limit: int, verb: int | None = None
     ) -> list[Entry]:
-        """The newest ``limit`` entries of these timelines together, by key downwards in (above, before), each key once."""
-        found: list[Entry] = []
-        for span in reversed(self.writer.timelines.spans):
-            if span.low < before and span.high > above:
-                found += self._span_entries(span, timelines, before, above, limit - len(found), verb)
-                if len(found) >= limit:
-                    break
-        return found
+        """The newest ``limit`` entries of these timelines together, by key downwards in (above, before), each key once.
 
-    def _span_entries(
-        self, span: Span, timelines: Sequence[int], before: int, above: int, limit: int, verb: int | None
-    ) -> list[Entry]:
-        name = "page_keys" if verb is None else "page_keys_verb"
-        values = (before, above, limit) if verb is None else (before, above, verb, limit)
-        execute = self.db.execute
+        Fewer than ``limit`` are all there are.
+        """
+        spans = self.writer.timelines.spans
+        last = bisect_right(spans, before, key=_low)
+        parts = tuple(span.parts for span in reversed(spans[:last]))
+        query = _page_query(parts, verb is not None)
+        values = {"before": before, "above": above, "limit": limit, "verb": verb}
         found = [
             Entry(key, timeline, why)
             for timeline in timelines
-            for n in span.parts
-            for key, why in execute(sql(name, n), (timeline, *values))
+            for key, why in self.db.execute(query, {"timeline": timeline, **values})
         ]
-        if len(timelines) == len(span.parts) == 1:
+        if len(timelines) == 1:
             return found
         # By key downwards; of doubles the one from the earliest timeline asked for is kept.
         found.sort(key=_key, reverse=True)
@@ -130,6 +125,20 @@ class Reading:
         return sorted(found, key=lambda row: order[row[0]])
 
 
+@lru_cache(maxsize=256)
+def _page_query(spans: tuple[tuple[int, ...], ...], by_verb: bool) -> str:
+    """One statement over all partitions, newest span first. SQLite takes the parts of a UNION ALL in their order and
+    stops at the limit, so older partitions cost nothing once a page is full, and a probe of some µs before."""
+    one = sql("page_keys_verb" if by_verb else "page_keys")
+    parts = []
+    for span in spans:
+        copies = " UNION ALL ".join(f"SELECT * FROM ({one.replace('_0', f'_{n}')})" for n in span)
+        if len(span) > 1:
+            copies = f"SELECT key, min(why) FROM ({copies}) GROUP BY key ORDER BY key DESC LIMIT :limit"
+        parts.append(f"SELECT * FROM ({copies})")
+    return " UNION ALL ".join(parts) + " LIMIT :limit"
+
+
 def chunks(family: Family) -> Iterable[int]:
     """The tables of a family, newest span first."""
     for span in reversed(family.spans):
@@ -143,3 +152,7 @@ def bounded(before: int | None) -> int:
 
 def _key(entry: Entry) -> int:
     return entry.key
+
+
+def _low(span: Span) -> int:
+    return span.low

@@ -6,13 +6,15 @@ from typing import cast
 from tidings.ids import EventIds, key_at, ms_of
 from tidings.model import FollowRow, Head, Status, TopicInfo
 from tidings.storage.sqlite import debts, graph
-from tidings.storage.sqlite.partitions import Family
+from tidings.storage.sqlite.partitions import Family, Span
 from tidings.storage.sqlite.reading import Reading
 from tidings.storage.sqlite.writer import DRAINING, MERGED, PUSHED, Writer
 from tidings.times import HOUR_MS
 
 HOUSEKEEPING_MS = 60_000
 """How often sleepers and expired keys are looked for."""
+MERGE_FACTOR = 5
+"""Rows copied by one step, as a multiple of rows pushed: copying is sequential and so costs a fifth."""
 PURGE_KEYS = 2_000
 """Expired idempotency keys deleted by one step."""
 
@@ -67,29 +69,27 @@ def _pay(w: Writer, debt: debts.Debt, budget: int) -> int:
 def _merge(w: Writer, budget: int) -> int:
     """Start, continue or end the merging of old partitions."""
     for family in (w.timelines, w.inboxes):
-        under_way = family.merging()
-        if under_way is None:
-            if family.mergeable():
-                _in_family(w, family, family.begin_merge)
-                return 1
-            continue
-        source, target = under_way
-        moved = 0
-
-        def step(family: Family = family, source: int = source, target: int = target) -> None:
-            nonlocal moved
-            moved = family.move(source, target, budget * MERGE_FACTOR)
-
-        w.transaction(step)
-        if not moved:
-            _in_family(w, family, lambda family=family, source=source: family.forget_part(source))  # type: ignore[misc]
-            w.transaction(lambda family=family, source=source: family.drop(source))  # type: ignore[misc]
-        return max(moved, 1)
+        span = family.merging()
+        if span is not None:
+            return _continue(w, family, span, budget)
+        if family.mergeable():
+            _in_family(w, family, family.begin_merge)
+            return 1
     return 0
 
 
-MERGE_FACTOR = 5
-"""Rows moved by one step, as a multiple of rows pushed: a move is sequential and so costs a fifth."""
+def _continue(w: Writer, family: Family, span: Span, budget: int) -> int:
+    copied = 0
+
+    def step() -> None:
+        nonlocal copied
+        copied = family.copy(span, budget * MERGE_FACTOR)
+
+    w.transaction(step)
+    if not copied:
+        _in_family(w, family, lambda: family.end_merge(span))
+        w.transaction(lambda: family.drop(span))
+    return max(copied, 1)
 
 
 def _housekeeping(w: Writer) -> int:

@@ -41,10 +41,10 @@ class Writer:
         self.clock = clock
         self.settings = settings
         self.names = Names(db)
-        full = settings.partition_rows
+        full, events = settings.partition_rows, settings.event_partition_rows
         self.timelines = Family(db, "timeline", _SQL["create_timeline"], full)
         self.inboxes = Family(db, "inbox", _SQL["create_inbox"], full)
-        self.events = Family(db, "event", _SQL["create_event"], full)
+        self.events = Family(db, "event", _SQL["create_event"], events)
         self.families = (self.timelines, self.inboxes, self.events)
         self.ids = EventIds(self.meta("salt"))
         self.epoch = str(self.meta("epoch"))

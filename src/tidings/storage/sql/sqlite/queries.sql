@@ -128,10 +128,12 @@ WHERE key = ?4 AND timeline IN (SELECT follower * 2 + 1 FROM follow WHERE topic 
 SELECT key, why FROM timeline_{n} WHERE timeline = ? AND key < ? ORDER BY key DESC LIMIT ?;
 
 -- name: page_keys
-SELECT key, why FROM timeline_{n} WHERE timeline = ? AND key < ? AND key > ? ORDER BY key DESC LIMIT ?;
+SELECT key, why FROM timeline_{n}
+WHERE timeline = :timeline AND key < :before AND key > :above ORDER BY key DESC LIMIT :limit;
 
 -- name: page_keys_verb
-SELECT key, why FROM timeline_{n} WHERE timeline = ? AND key < ? AND key > ? AND verb = ? ORDER BY key DESC LIMIT ?;
+SELECT key, why FROM timeline_{n}
+WHERE timeline = :timeline AND key < :before AND key > :above AND verb = :verb ORDER BY key DESC LIMIT :limit;
 
 -- name: next_keys
 SELECT key, why FROM timeline_{n} WHERE timeline = ? AND key > ? ORDER BY key LIMIT ?;

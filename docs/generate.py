@@ -1,0 +1,252 @@
+"""The reference pages, made from the code that they describe.
+
+``python -m docs.generate`` writes them; with ``--check`` it only says which are stale, and ends with 1 if any is.
+"""
+
+import argparse
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from tidings import errors
+from tidings.config import HELP, SECRET, Settings
+from tidings.http import protocol
+from tidings.http.problems import TYPE
+from tidings.http.routes import ROUTES
+from tidings.http.table import Access, Route
+from tidings.telemetry import REGISTRY
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "docs" / "reference"
+SOURCES = ROOT / "src" / "tidings"
+MADE = "<!-- Made by python -m docs.generate; a change by hand would be overwritten. -->"
+REFUSAL = re.compile(r'_refuse\((\d+), "([\w-]+)", "([^"]+)"\)')
+"""How the connection itself, below the application, refuses a request: status, code, title."""
+
+ADVICE: Mapping[str, str] = {
+    "internal": "A bug or a broken disk: the log of the server has the cause. Repeating is safe with an idempotency key.",
+    "bad-parameter": "`errors` names the parameter. A cursor belongs to one question: same route, user and filters.",
+    "malformed-body": "The body is not JSON in UTF-8, is empty, or was cut off. Send it again as it should be.",
+    "unauthenticated": "Send `Authorization: Bearer …` with a known API key, or a token that is still valid.",
+    "forbidden": "Ask for your own `user_id`, or use an API key.",
+    "not-found": "Check the id. What belongs to another user looks exactly like what never was.",
+    "method-not-allowed": "The header `Allow` lists the methods of this path.",
+    "idempotency-key-in-flight": "Wait for the first request; repeat this one a moment later to get its reply.",
+    "too-large": "Send less at once. The caps are settings, named in the [settings](settings.md).",
+    "unsupported-media-type": "Send `application/json`; events also as `application/x-ndjson`.",
+    "invalid-fields": "`errors` has a JSON Pointer to each field that does not fit. Nothing was stored.",
+    "idempotency-key-reused": "The key stands for another request. A new request needs a new key.",
+    "too-many-requests": "Wait for the seconds in `Retry-After`. On streams: close one that nobody looks at.",
+    "unavailable": "Wait for the seconds in `Retry-After`, then send the same request again.",
+    "malformed-request": "The bytes are not HTTP/1.1. The connection is closed.",
+    "head-too-large": "The request line and headers are over 64 KiB. Send fewer of them. The connection is closed.",
+    "request-timeout": "It took longer than `head_timeout_s` or `body_timeout_s`. The connection is closed.",
+}
+"""What to do about each problem, by its code."""
+
+
+class Problem(NamedTuple):
+    """One problem type as the page tells it."""
+
+    status: int
+    code: str
+    title: str
+    meaning: str
+
+
+def settings() -> str:
+    """The page of all settings."""
+    rows = [
+        [f"`{field.name}`", shown(field.default), bounds(field.name), told(field.name)]
+        for field in msgspec.structs.fields(Settings)
+    ]
+    return f"""# Settings
+
+{MADE}
+
+Every setting is a flag (`--max-event-bytes`), a variable (`TIDINGS_MAX_EVENT_BYTES`) and a key of `tidings.toml`
+(`max_event_bytes`). A flag wins over a variable, a variable over the file, the file over the default. The file is
+`./tidings.toml` if there is one, or what `--config` or `TIDINGS_CONFIG` names. A name that is not in this table, or a value
+that does not fit, stops the server at its start and is named.
+
+{" and ".join(f"`{name}`" for name in sorted(SECRET))} are not flags: every user of a machine can read a command line.
+
+{table(["setting", "default", "values", "what it is for"], rows)}
+"""
+
+
+def told(name: str) -> str:
+    """What a setting is for. One that no code reads says so, whatever its help promises."""
+    read = re.compile(rf"settings\.{name}\b")
+    if any(read.search(path.read_text()) for path in SOURCES.rglob("*.py")):
+        return HELP[name]
+    return f"{HELP[name]} **No effect yet.**"
+
+
+def shown(default: object) -> str:
+    """A default as it would be typed."""
+    return "" if default == "" else f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def bounds(name: str) -> str:
+    """The values that a setting takes."""
+    kind = get_type_hints(Settings, include_extras=True)[name]
+    if get_origin(kind) is not Annotated:
+        return {bool: "true, false", str: "text"}[kind]
+    (limits,) = (one for one in get_args(kind)[1:] if isinstance(one, Meta))
+    return f"{limits.ge} or more" if limits.le is None else f"{limits.ge} to {limits.le}"
+
+
+def problems() -> str:
+    """The page of all failures that a client can be told."""
+    return f"""# Problems
+
+{MADE}
+
+A failure is a JSON document of the type `application/problem+json` ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)):
+`type` is for programs and stays, `title` and `detail` are for people, `errors` names fields or parameters.
+
+```json
+{{
+  "type": "{TYPE}invalid-fields",
+  "title": "{errors.InvalidFields.title}",
+  "status": 422,
+  "detail": "{errors.InvalidFields.title}",
+  "errors": [{{"pointer": "/actor_id", "detail": "Object missing required field `actor_id`"}}]
+}}
+```
+
+A 4xx means that the same request would fail again, except 408, 409 and 429. A 5xx is never the fault of the request: with an
+idempotency key it can be repeated until it succeeds, without doing anything twice.
+{"".join(map(_section, sorted(all_problems())))}"""
+
+
+def _section(problem: Problem) -> str:
+    return f"""
+## {problem.code}
+
+`{TYPE}{problem.code}` · {problem.status} · {problem.title}
+
+{problem.meaning} {ADVICE[problem.code]}
+"""
+
+
+def all_problems() -> Iterator[Problem]:
+    """Every problem type: the tree of errors, and what a connection refuses before there is a request."""
+    kinds: list[type[errors.TidingsError]] = [errors.TidingsError, *errors.TidingsError.__subclasses__()]
+    for kind in kinds:
+        yield Problem(
+            kind.status, kind.code, kind.title, inspect.cleandoc(kind.__doc__ or "").replace("``", "`")
+        )
+    for status, code, title in REFUSAL.findall(inspect.getsource(protocol)):
+        yield Problem(int(status), code, title, "The connection was refused before there was a request.")
+
+
+def routes() -> str:
+    """The page of all routes."""
+    return f"""# Routes
+
+{MADE}
+
+The table that the server itself is driven by. A running server shows the same with every field, type and bound at `/docs`,
+and as OpenAPI 3.1 at `/openapi.json`. Under `--prefix /api` every path begins with `/api`. A path that has GET has HEAD as
+well, streams excepted, and every path has OPTIONS.
+
+{table(["who", "may call it"], [[access.name, access.value] for access in Access])}
+{"".join(map(_tagged, dict.fromkeys(route.tag for route in ROUTES)))}"""
+
+
+def _tagged(tag: str) -> str:
+    rows = [
+        [
+            f"`{route.method} {route.path}`",
+            route.access.name,
+            f"{route.summary}.",
+            parameters(route),
+            reply(route),
+        ]
+        for route in ROUTES
+        if route.tag == tag
+    ]
+    return f"""
+## {tag}
+
+{table(["route", "who", "what it does", "query", "reply"], rows)}
+"""
+
+
+def parameters(route: Route) -> str:
+    """The names of a route's query parameters; one that must be given is bold."""
+    fields = msgspec.structs.fields(route.query)
+    return ", ".join(f"**`{f.encode_name}`**" if f.required else f"`{f.encode_name}`" for f in fields)
+
+
+def reply(route: Route) -> str:
+    """The status of success, and the name of what comes with it in the OpenAPI document."""
+    kinds: tuple[Any, ...] = route.reply if isinstance(route.reply, tuple) else (route.reply,)
+    named = " or ".join(kind.__name__ for kind in kinds if kind is not None)
+    return (
+        f"{route.status} {named or ('' if route.status == 204 else route.produces.partition(';')[0])}".strip()
+    )
+
+
+def metrics() -> str:
+    """The page of all metrics."""
+    rows = [[f"`{one.name}`", one.type, one.documentation] for one in REGISTRY.collect()]
+    return f"""# Metrics
+
+{MADE}
+
+`GET /metrics` answers in the Prometheus text format. Labels are route templates, methods and statuses, never users, topics
+or ids, so their number is bounded. On the page a counter's name ends in `_total`; a histogram has `_bucket`, `_sum` and
+`_count`.
+
+{table(["metric", "kind", "what it counts"], rows)}
+"""
+
+
+def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
+    heads = list(heads)
+    lines = [heads, ["---"] * len(heads), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "settings.md": settings,
+    "problems.md": problems,
+    "routes.md": routes,
+    "metrics.md": metrics,
+}
+
+
+def stale() -> list[str]:
+    """The pages that are not what the code says now."""
+    return [name for name, page in PAGES.items() if _written(FOLDER / name) != page()]
+
+
+def _written(file: Path) -> str:
+    return file.read_text() if file.exists() else ""
+
+
+def main() -> int:
+    """Write the pages, or check them."""
+    parser = argparse.ArgumentParser(prog="python -m docs.generate", description="Make the reference pages.")
+    parser.add_argument("--check", action="store_true", help="only say which pages are stale")
+    check = parser.parse_args().check
+    found = stale()
+    for name in found:
+        print(f"{'stale' if check else 'written'}: docs/reference/{name}")
+        if not check:
+            (FOLDER / name).write_text(PAGES[name]())
+    return int(check and bool(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

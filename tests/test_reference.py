@@ -1,0 +1,46 @@
+"""The reference pages say what the code says, and every page can be reached."""
+
+import re
+from pathlib import Path
+
+from docs.generate import ADVICE, all_problems, stale
+from tidings.config import HELP, Settings
+from tidings.http.routes import ROUTES
+from tidings.telemetry import REGISTRY
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]
+LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)(?:#[^)]*)?\)")
+
+
+def test_reference_is_fresh() -> None:
+    """A change of a setting, an error, a route or a metric comes with its page: python -m docs.generate."""
+    assert stale() == []
+
+
+def test_everything_is_explained() -> None:
+    """No setting, problem, route or metric is without its sentence, and no sentence without its object."""
+    assert HELP.keys() == set(Settings.__struct_fields__)
+    assert ADVICE.keys() == {problem.code for problem in all_problems()}
+    assert [problem for problem in all_problems() if not problem.meaning] == []
+    assert [route.path for route in ROUTES if not route.summary] == []
+    assert [metric.name for metric in REGISTRY.collect() if not metric.documentation] == []
+
+
+def test_links_lead_somewhere() -> None:
+    """Every link from page to page, or to a file, has its target."""
+    broken = [
+        f"{page.relative_to(ROOT)}: {link}"
+        for page in PAGES
+        for link in LINK.findall(page.read_text())
+        if not (page.parent / link).exists()
+    ]
+    assert broken == []
+
+
+def test_every_page_is_in_the_index() -> None:
+    """docs/README.md leads to each page below docs/."""
+    index = DOCS / "README.md"
+    listed = {(DOCS / link).resolve() for link in LINK.findall(index.read_text())}
+    assert [page for page in DOCS.rglob("*.md") if page.resolve() not in listed | {index}] == []
