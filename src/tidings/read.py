@@ -204,11 +204,17 @@ class Reader:
 
 def feed_item(item: FeedItem) -> bytes:
     """A feed item as JSON: the event, when it was read, and why it is here."""
-    read_at = b"null" if item.read_at is None else b'"%b"' % rfc3339(item.read_at).encode()
-    return item.body[:-1] + b',"read_at":' + read_at + _reason(item.reason, item.topic)
+    _, _, body, read_at, reason, topic = item
+    if read_at is None:
+        return body[:-1] + _unread(reason, topic)
+    return body[:-1] + b',"read_at":"%b"' % rfc3339(read_at).encode() + _reason(reason, topic)
 
 
 @lru_cache(maxsize=8192)
+def _unread(kind: str, topic: str) -> bytes:
+    return b',"read_at":null' + _reason(kind, topic)
+
+
 def _reason(kind: str, topic: str) -> bytes:
     return b',"reason":' + _encode({"kind": kind, "topic": topic or None}) + b"}"
 

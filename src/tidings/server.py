@@ -47,6 +47,8 @@ SQLITE = "sqlite:///"
 BACKLOG = 2_048
 """Connections waiting to be accepted: a restart brings every client back at once."""
 REBUILD_PAGE = 1_000
+TICK_S = 1.0
+"""Seconds between two moves of the windows: their own resolution."""
 
 
 class _Occurrence(msgspec.Struct, gc=False):
@@ -92,9 +94,11 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
     STREAMS_OPEN.set_function(lambda: live.open_streams)
     ingest = Ingest(log, runner, settings, clock)
     reader = Reader(store, windows, Cursors(cursor_key), settings, epoch, live.news)
+    ticking = asyncio.create_task(_tick(windows), name="windows")
     try:
         yield Services(settings, clock, ingest, reader, live, lambda: _unready(log, live, settings))
     finally:
+        ticking.cancel()
         await live.close()
         await log.close()
         await runner.close()
@@ -149,6 +153,13 @@ async def _rebuild(store: Store, windows: Windows, clock: Clock) -> None:
         if page.next_key is None:
             return
         before = page.next_key
+
+
+async def _tick(windows: Windows) -> None:
+    """Move the windows on every second, asked or not, so that no query has much to catch up with."""
+    while True:
+        await asyncio.sleep(TICK_S)
+        windows.advance()
 
 
 def _unready(log: Log, live: Live, settings: Settings) -> str | None:

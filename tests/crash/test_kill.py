@@ -67,9 +67,12 @@ def test_damage_is_found(tmp_path: Path, damage: str) -> None:
     with closing(apsw.Connection(str(path))) as file:
         file.execute(damage)
         assert file.changes()
-    with serving(path) as (url, _), httpx.Client(base_url=url, timeout=TIMEOUT_S) as http:
-        with pytest.raises(AssertionError):
-            check(http, clients)
+    with (
+        serving(path) as (url, _),
+        httpx.Client(base_url=url, timeout=TIMEOUT_S) as http,
+        pytest.raises(AssertionError),
+    ):
+        check(http, clients)
 
 
 def gather(http: httpx.Client) -> None:

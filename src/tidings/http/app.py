@@ -87,7 +87,7 @@ class App:
         except Exception as error:
             answer = _failed(error, found)
             first = answer.body
-        self._count(request.method, route, answer.status)
+        self._count(request.method, found.template if found else _UNMATCHED, answer.status)
         await _send(answer, first, request, send)
         if answer.chunks is not None:
             await _send_rest(answer.chunks, request, route, send)
@@ -119,9 +119,8 @@ class App:
             raise Malformed("The body is empty.")
         return decode(decoder, raw)
 
-    def _count(self, method: str, route: Route | None, status: int) -> None:
-        shown = method if method in _METHODS else "other"
-        key = (shown, route.path if route else _UNMATCHED, status)
+    def _count(self, method: str, template: str, status: int) -> None:
+        key = (method if method in _METHODS else "other", template, status)
         counter = self._counted.get(key)
         if counter is None:
             counter = self._counted[key] = HTTP_REQUESTS.labels(*key)

@@ -1,6 +1,7 @@
 """Development has no credentials, so no web page may reach it: neither by a name that resolves to this
 machine (DNS rebinding) nor by a form or script of another site."""
 
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from tidings.errors import Forbidden
@@ -23,6 +24,7 @@ def check_development(request: Request) -> None:
         raise Forbidden("With --dev, pages of other sites may not write.")
 
 
+@lru_cache(maxsize=64)
 def _hostname(host: str) -> str | None:
     try:
         return urlsplit(f"//{host}").hostname

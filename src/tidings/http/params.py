@@ -20,6 +20,8 @@ MAX_INTEGER = 2**53 - 1
 """The largest integer that JSON carries safely between languages; positions and seqs never come near it."""
 LAST_MS = (1 << 43) - 1
 """The last millisecond that an event's key can hold, year 2248; a later ``to`` means the same."""
+_PLAIN_QUERY = re.compile(rb"[\w.~:,-]+=[\w.~:,-]*(&[\w.~:,-]+=[\w.~:,-]*)*\Z", re.ASCII)
+"""Queries in which nothing is encoded, as nearly all are: they are taken apart, and repeated, as they stand."""
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)\Z")
 
 Limit = Annotated[int, Meta(ge=1, le=MAX_PAGE, description="Items on a page.")]
@@ -86,13 +88,19 @@ def pairs(query: bytes) -> dict[str, str]:
     Raises BadParameter for one that is given twice, and for bytes that are not UTF-8.
     """
     found: dict[str, str] = {}
+    plain = _PLAIN_QUERY.match(query) is not None
     for pair in query.split(b"&") if query else ():
-        name, _, value = (_text(part) for part in pair.partition(b"="))
+        name, value = pair.decode().split("=") if plain else _pair(pair)
         if name in found:
             raise bad(name, "given twice")
         if pair:
             found[name] = value
     return found
+
+
+def _pair(pair: bytes) -> tuple[str, str]:
+    name, _, value = pair.partition(b"=")
+    return _text(name), _text(value)
 
 
 def parse(query: bytes, type: type[P]) -> P:
@@ -156,8 +164,12 @@ def field_names(text: str | None, known: frozenset[str]) -> tuple[str, ...]:
 
 def next_link(path: bytes, query: bytes, cursor: str) -> bytes:
     """The Link header's value for the next page: this question, with another cursor (RFC 8288)."""
-    following = pairs(query) | {"cursor": cursor}
-    return b"<" + path + b"?" + urlencode(following).encode() + b'>; rel="next"'
+    if _PLAIN_QUERY.match(query):
+        kept = b"".join(pair + b"&" for pair in query.split(b"&") if not pair.startswith(b"cursor="))
+        following = kept + b"cursor=" + cursor.encode()
+    else:
+        following = urlencode(pairs(query) | {"cursor": cursor}).encode()
+    return b"<" + path + b"?" + following + b'>; rel="next"'
 
 
 def _text(raw: bytes, plus: bool = True) -> str:

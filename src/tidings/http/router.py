@@ -15,12 +15,13 @@ Methods = dict[str, Route]
 
 
 class Found:
-    """The routes of one path, by method, and the names of its parameters."""
+    """The routes of one path template, by method, and the names of its parameters."""
 
-    __slots__ = ("methods", "names")
+    __slots__ = ("methods", "names", "template")
 
-    def __init__(self, names: tuple[str, ...]) -> None:
+    def __init__(self, template: str, names: tuple[str, ...]) -> None:
         self.methods: Methods = {}
+        self.template = template
         self.names = names
 
     @property
@@ -55,7 +56,7 @@ class Router:
         self._exact: dict[bytes, Found] = {}
         self._root = _Node()
         for route in routes:
-            found = self._place(prefix.rstrip("/") + route.path)
+            found = self._place(prefix.rstrip("/"), route.path)
             found.methods[route.method] = route
 
     def find(self, path: bytes) -> tuple[Found, Mapping[str, str]]:
@@ -72,7 +73,8 @@ class Router:
         names = node.found.names
         return node.found, {name: segment(name, raw) for name, raw in zip(names, values, strict=True)}
 
-    def _place(self, path: str) -> Found:
+    def _place(self, prefix: str, template: str) -> Found:
+        path = prefix + template
         parts = path.split("/")[1:]
         node = self._root
         for part in parts:
@@ -83,7 +85,7 @@ class Router:
             else:
                 node = node.below.setdefault(part.encode(), _Node())
         if node.found is None:
-            node.found = Found(tuple(part[1:-1] for part in parts if part.startswith("{")))
+            node.found = Found(template, tuple(part[1:-1] for part in parts if part.startswith("{")))
         if not node.found.names:
             self._exact[path.encode()] = node.found
         return node.found

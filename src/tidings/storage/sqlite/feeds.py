@@ -178,21 +178,18 @@ def _simple_page(r: Reading, v: Viewer, limit: int, before: int, position: int) 
     items: list[FeedItem] = []
     while True:
         wanted = limit + 1 - len(items)
-        entries = r.entries(v.timelines, before, -1, wanted)
-        why = {entry.key: entry.why for entry in entries}
-        bodies = r.rows([entry.key for entry in entries], "bodies")
-        read = read_times(r, v, [(key, at) for key, at, _ in bodies])
+        found = r.home(v.timelines[0], before, wanted)
+        read = read_times(r, v, [(key, at) for key, _, at, _ in found]) if v.reads else {}
         items += [
-            FeedItem(key, at, body, read.get(key), "follow", r.names.text(why[key]))
-            if why[key]
-            else FeedItem(key, at, body, read.get(key), "target")
-            for key, at, body in bodies
+            FeedItem(key, at, body, read.get(key), *r.reason(why))
+            for key, why, at, body in found
+            if body is not None
         ]
         if len(items) > limit:
             return Page(items[:limit], items[limit - 1].key, position)
-        if len(entries) < wanted:
+        if len(found) < wanted:
             return Page(items, None, position)
-        before = entries[-1].key  # retracted events left the page short: go on below them
+        before = found[-1][0]  # retracted events left the page short: go on below them
 
 
 def dress(r: Reading, v: Viewer, seen: Sequence[Seen]) -> list[FeedItem]:

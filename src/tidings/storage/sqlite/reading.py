@@ -69,10 +69,7 @@ class Reading:
 
         Fewer than ``limit`` are all there are.
         """
-        spans = self.writer.timelines.spans
-        last = bisect_right(spans, before, key=_low)
-        parts = tuple(span.parts for span in reversed(spans[:last]))
-        query = _page_query(parts, verb is not None)
+        query = self._page_query(before, verb is not None)
         values = {"before": before, "above": above, "limit": limit, "verb": verb}
         found = [
             Entry(key, timeline, why)
@@ -84,6 +81,30 @@ class Reading:
         # By key downwards; of doubles the one from the earliest timeline asked for is kept.
         found.sort(key=_key, reverse=True)
         return list({entry.key: entry for entry in reversed(found)}.values())[::-1][:limit]
+
+    def home(self, timeline: int, before: int, limit: int) -> list[tuple[int, int, int, bytes | None]]:
+        """(key, why, position, body) of the newest entries of one timeline below a key, for the hot path: one
+        statement, unless the entries reach back into older partitions of events. Of retracted events the body is None.
+        """
+        values = {"timeline": timeline, "before": before, "above": -1, "limit": limit}
+        query = self._page_query(before, False)
+        events = self.writer.events.spans
+        found = self.db.all(_joined(query, events[-1].parts[-1]), values)
+        if len(found) == limit or len(events) == 1:
+            return found
+        entries = self.db.all(query, values)
+        bodies = {key: (at, body) for key, at, body in self.rows([key for key, _ in entries], "bodies")}
+        return [(key, why, *bodies.get(key, (0, None))) for key, why in entries]
+
+    def _page_query(self, before: int, by_verb: bool) -> str:
+        spans = self.writer.timelines.spans
+        if before < spans[-1].low:
+            spans = spans[: bisect_right(spans, before, key=_low)]
+        return _page_query(spans, by_verb)
+
+    def reason(self, why: int) -> tuple[str, str]:
+        """What a home's ``why`` stands for: (reason, topic)."""
+        return ("follow", self.names.text(why)) if why else ("target", "")
 
     def entries_up(self, timelines: Sequence[int], above: int, limit: int) -> list[Entry]:
         """The oldest ``limit`` entries of these timelines together with a key over ``above``, upwards, each key once."""
@@ -126,17 +147,22 @@ class Reading:
 
 
 @lru_cache(maxsize=256)
-def _page_query(spans: tuple[tuple[int, ...], ...], by_verb: bool) -> str:
+def _page_query(spans: tuple[Span, ...], by_verb: bool) -> str:
     """One statement over all partitions, newest span first. SQLite takes the parts of a UNION ALL in their order and
     stops at the limit, so older partitions cost nothing once a page is full, and a probe of some µs before."""
     one = sql("page_keys_verb" if by_verb else "page_keys")
     parts = []
-    for span in spans:
-        copies = " UNION ALL ".join(f"SELECT * FROM ({one.replace('_0', f'_{n}')})" for n in span)
-        if len(span) > 1:
+    for span in reversed(spans):
+        copies = " UNION ALL ".join(f"SELECT * FROM ({one.replace('_0', f'_{n}')})" for n in span.parts)
+        if len(span.parts) > 1:
             copies = f"SELECT key, min(why) FROM ({copies}) GROUP BY key ORDER BY key DESC LIMIT :limit"
         parts.append(f"SELECT * FROM ({copies})")
     return " UNION ALL ".join(parts) + " LIMIT :limit"
+
+
+@lru_cache(maxsize=256)
+def _joined(page: str, n: int) -> str:
+    return f"SELECT k.key, k.why, e.position, e.body FROM ({page}) k CROSS JOIN event_{n} e ON e.key = k.key"
 
 
 def chunks(family: Family) -> Iterable[int]:
