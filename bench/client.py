@@ -1,4 +1,4 @@
-"""A closed-loop HTTP/1.1 load client: so many connections, each with one request under way at any time.
+"""An HTTP/1.1 load client for flows of requests: closed loops, or so many requests a second.
 
 Requests are bytes made beforehand and replies are only framed (status, Content-Length), so that the client
 needs a small part of the time that a server needs. It runs in a process and on a core of its own.
@@ -6,6 +6,7 @@ needs a small part of the time that a server needs. It runs in a process and on 
 
 import asyncio
 from array import array
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -17,17 +18,33 @@ import uvloop
 from bench.cores import CLIENT, pin
 
 WARM_UP_S = 0.5
-"""Not measured: connections are made, caches and the adaptive interpreter warm up."""
+"""Not measured, or as long as the measuring when that is shorter: connections are made, caches and the adaptive
+interpreter warm up."""
 BUCKETS_PER_S = 100_000
 """Latencies are counted in steps of 10 µs …"""
 LONGEST_S = 10
 """… up to this; a longer one counts as this long."""
+NO_BODY = (b"204", b"304")
+"""Statuses whose replies end with the head."""
+
+
+class Flow(NamedTuple):
+    """Requests to be sent over some connections, each of which goes round them from its own start.
+
+    Without ``per_s`` each connection has one request under way at any time. With it, that many requests a
+    second become due, whatever became of those before; the latency of each counts from when it was due.
+    """
+
+    requests: Sequence[bytes]
+    connections: int
+    status: int = 200
+    per_s: float | None = None
 
 
 class LoadResult(NamedTuple):
-    """What a load achieved. ``rate`` is good replies per second; ``errors`` other statuses, bad frames, lost
+    """What a flow achieved. ``rate`` is good replies per second; ``errors`` other statuses, bad frames, lost
     connections, none of which is in the rate or the latencies. ``client_cpu`` is the share of its core that
-    the client used: near 1, it was the client that was measured."""
+    the client used for all flows: near 1, it was the client that was measured."""
 
     rate: float
     p50_ms: float
@@ -48,100 +65,134 @@ def post(path: str, body: bytes, headers: str = "") -> bytes:
     return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
 
 
-def run_load(
-    host: str,
-    port: int,
-    connections: int,
-    seconds: float,
-    requests: Sequence[bytes],
-    expect_status: int = 200,
-) -> LoadResult:
-    """Load a server for ``seconds`` after WARM_UP_S, each connection going round the ``requests`` from its
-    own start.
+def run_load(port: int, seconds: float, *flows: Flow) -> list[LoadResult]:
+    """Load a server on loopback with these flows at once for ``seconds`` after the warm-up; a result for each.
 
     Raises OSError when the server cannot be reached.
     """
     with ProcessPoolExecutor(1, get_context("spawn"), pin, (CLIENT,)) as process:
-        return process.submit(_drive, host, port, connections, seconds, requests, expect_status).result()
+        return process.submit(_drive, port, seconds, flows).result()
 
 
-def _drive(
-    host: str, port: int, connections: int, seconds: float, requests: Sequence[bytes], expect_status: int
-) -> LoadResult:
-    load = _Load(requests, expect_status)
+def _drive(port: int, seconds: float, flows: Sequence[Flow]) -> list[LoadResult]:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(load.run(host, port, connections, seconds))
+        return runner.run(_run(port, seconds, flows))
+
+
+async def _run(port: int, seconds: float, flows: Sequence[Flow]) -> list[LoadResult]:
+    loads = [_Load(flow) for flow in flows]
+    for load in loads:
+        await load.connect(port)
+    await _wait(min(WARM_UP_S, seconds), loads)
+    for load in loads:
+        load.forget()
+    began, cpu_began = perf_counter(), process_time()
+    await _wait(seconds, loads)
+    took, cpu = perf_counter() - began, process_time() - cpu_began
+    for load in loads:
+        load.stop()
+    return [load.result(took, cpu) for load in loads]
+
+
+async def _wait(seconds: float, loads: Sequence["_Load"]) -> None:
+    """Wait, or stop waiting when a flow has lost all its connections."""
+    lost = [asyncio.create_task(load.all_lost.wait()) for load in loads]
+    await asyncio.wait(lost, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for task in lost:
+        task.cancel()
 
 
 class _Load:
-    """What all connections share: the requests, the counts, the end."""
+    """What all connections of a flow share: the requests, the counts, the end."""
 
-    def __init__(self, requests: Sequence[bytes], expect_status: int) -> None:
-        self.requests = requests
-        self.status = str(expect_status).encode()
+    def __init__(self, flow: Flow) -> None:
+        self.flow = flow
+        self.status = str(flow.status).encode()
         self.errors = 0
         self.latencies = array("Q", bytes(8 * (LONGEST_S * BUCKETS_PER_S + 1)))
         self.open = 0
         self.stopping = False
         self.transports: list[asyncio.Transport] = []
         self.all_lost = asyncio.Event()
+        self._idle: list[_Connection] = []
+        self._due: deque[float] = deque()
 
-    async def run(self, host: str, port: int, connections: int, seconds: float) -> LoadResult:
-        for number in range(connections):
-            await self._connect(host, port, number * len(self.requests) // connections)
-        await self._wait(WARM_UP_S)
-        self._forget()
-        began, cpu_began = perf_counter(), process_time()
-        await self._wait(seconds)
-        took, cpu = perf_counter() - began, process_time() - cpu_began
-        self.stopping = True
-        for transport in self.transports:
-            transport.abort()
-        return self._result(took, cpu)
+    async def connect(self, port: int) -> None:
+        """Open the connections; requests begin to flow."""
+        loop, flow = asyncio.get_running_loop(), self.flow
+        for number in range(flow.connections):
+            start = number * len(flow.requests) // flow.connections
+            transport, _ = await loop.create_connection(
+                lambda start=start: _Connection(self, start),  # type: ignore[misc]
+                "127.0.0.1",
+                port,
+            )
+            self.transports.append(transport)
+        if flow.per_s is not None:
+            self._tick(perf_counter(), 1 / flow.per_s)
 
-    async def _connect(self, host: str, port: int, start: int) -> None:
-        loop = asyncio.get_running_loop()
-        transport, _ = await loop.create_connection(lambda: _Connection(self, start), host, port)
-        self.transports.append(transport)
-
-    async def _wait(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self.all_lost.wait(), seconds)
-        except TimeoutError:
+    def _tick(self, due: float, step: float) -> None:
+        """Make due what is due by now, then come back in time for the next."""
+        if self.stopping:
             return
+        while due <= perf_counter():
+            self._due.append(due)
+            due += step
+            if self._idle:
+                self._idle.pop().send(self._due.popleft())
+        asyncio.get_running_loop().call_later(due - perf_counter(), self._tick, due, step)
 
-    def _forget(self) -> None:
-        self.latencies = array("Q", bytes(8 * len(self.latencies)))
+    def ready(self, connection: "_Connection") -> None:
+        """A connection can send: at once in a closed loop, else when something is due."""
+        if self.flow.per_s is None:
+            connection.send(perf_counter())
+        elif self._due:
+            connection.send(self._due.popleft())
+        else:
+            self._idle.append(connection)
 
     def count(self, latency_s: float) -> None:
+        """A good reply came."""
         self.latencies[min(int(latency_s * BUCKETS_PER_S), len(self.latencies) - 1)] += 1
 
     def lost(self) -> None:
+        """A connection ended."""
         self.open -= 1
         if not self.stopping:
             self.errors += 1
             if not self.open:
                 self.all_lost.set()
 
-    def _result(self, took: float, cpu: float) -> LoadResult:
+    def forget(self) -> None:
+        """The warm-up is over."""
+        self.latencies = array("Q", bytes(8 * len(self.latencies)))
+
+    def stop(self) -> None:
+        """Close the connections."""
+        self.stopping = True
+        for transport in self.transports:
+            transport.abort()
+
+    def result(self, took: float, cpu: float) -> LoadResult:
+        """What was counted in the time that it took."""
         p50, p95, p99 = percentiles(self.latencies, (0.5, 0.95, 0.99))
         return LoadResult(sum(self.latencies) / took, p50, p95, p99, self.errors, cpu / took)
 
 
 class _Connection(asyncio.Protocol):
-    """One request under way at any time; a reply is counted, then the next request is sent."""
+    """One request under way at most; when its reply is counted, the load says what comes next."""
 
     def __init__(self, load: _Load, start: int) -> None:
         self._load = load
         self._next = start
         self._pending = b""
-        self._sent = 0.0
+        self._began = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports have the methods of asyncio's but do not inherit from them.
         self._transport = cast(asyncio.Transport, transport)
         self._load.open += 1
-        self._send()
+        self._load.ready(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._load.lost()
@@ -157,27 +208,30 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
             return
         if reply[9:12] == self._load.status:
-            self._load.count(perf_counter() - self._sent)
+            self._load.count(perf_counter() - self._began)
         else:
             self._load.errors += 1
-        self._send()
+        self._load.ready(self)
 
-    def _send(self) -> None:
-        requests = self._load.requests
+    def send(self, began: float) -> None:
+        """Send the next request, whose latency counts from ``began``."""
+        requests = self._load.flow.requests
         request = requests[self._next % len(requests)]
         self._next += 1
-        self._sent = perf_counter()
+        self._began = began
         self._transport.write(request)
 
 
 def reply_size(reply: bytes) -> int | None:
     """Bytes of the reply that begins here; None until its head has come whole, or while its body has not.
 
-    0 for a head without Content-Length: this client does not read chunked bodies.
+    0 for a head that should have a Content-Length and has none: this client does not read chunked bodies.
     """
     end = reply.find(b"\r\n\r\n")
     if end < 0:
         return None
+    if reply[9:12] in NO_BODY:
+        return end + 4
     head = reply[:end].lower()
     at = head.find(b"\r\ncontent-length:")
     if at < 0:

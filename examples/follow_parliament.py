@@ -59,9 +59,15 @@ class Follower:
             for frame in self._parsed(reply):
                 yield frame
                 if frame.id:
-                    self._place.write_text(frame.id)
+                    self._remember(frame.id)
         finally:
             connection.close()
+
+    def _remember(self, frame_id: str) -> None:
+        # Replaced in one step: a file that was half written when the power went would be no place at all.
+        new = self._place.with_suffix(".new")
+        new.write_text(frame_id)
+        new.replace(self._place)
 
     def _headers(self) -> dict[str, str]:
         headers = {"Accept": "text/event-stream"}

@@ -28,14 +28,15 @@ busiest: alice 1, bob 1, market-desk 1
 def test_market(tmp_path: Path) -> None:
     """The prediction market tells each trader what concerns them, and a trade that is sent twice happens once."""
     with serving(tmp_path) as url:
-        command = [sys.executable, EXAMPLES / "market.py"]
+        command = [sys.executable, str(EXAMPLES / "market.py")]
         env = environ() | {"TIDINGS_URL": url}
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=START_S, check=True)
     assert done.stdout == MARKET
 
 
 def test_parliament_misses_nothing(tmp_path: Path) -> None:
-    """A citizen's client prints what members do, and after a stop what they did meanwhile, nothing twice."""
+    """A citizen's client prints what members do, and after it was killed what they did meanwhile; of what it had
+    printed at most the last thing comes twice."""
     with serving(tmp_path) as url, httpx.Client(base_url=url) as app:
         app.put("/v1/users/citizen/follows/user%3Amp-1").raise_for_status()
         with following(tmp_path, url) as lines:
@@ -71,7 +72,7 @@ def speak(app: httpx.Client, title: str) -> None:
 @contextmanager
 def following(folder: Path, url: str) -> Iterator[Iterator[str]]:
     """The lines that the citizen's client prints; it is ended when the block ends."""
-    command = [sys.executable, EXAMPLES / "follow_parliament.py", "citizen"]
+    command = [sys.executable, str(EXAMPLES / "follow_parliament.py"), "citizen"]
     env = environ() | {"TIDINGS_URL": url}
     with subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, text=True) as client:
         try:

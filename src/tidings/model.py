@@ -152,7 +152,27 @@ class Erase(msgspec.Struct, frozen=True):
     user: str
 
 
-Command = Publish | Retract | Follow | Unfollow | Mask | ReadFeed | MarkInbox | ReadInbox | Erase
+class Reconcile(msgspec.Struct, frozen=True):
+    """Owe every feed what the log says it should hold: rows that are missing are written again in the background."""
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """Give all dead letters, fan-out that failed for too often, another round of attempts."""
+
+
+Command = (
+    Publish
+    | Retract
+    | Follow
+    | Unfollow
+    | Mask
+    | ReadFeed
+    | MarkInbox
+    | ReadInbox
+    | Erase
+    | Reconcile
+    | Replay
+)
 
 
 class Published(NamedTuple):
@@ -305,6 +325,16 @@ class Head(NamedTuple):
 
     position: int
     epoch: str
+
+
+class DeadLetter(NamedTuple):
+    """Fan-out set aside after it failed for too often: what it was about, and the last error."""
+
+    id: int
+    kind: str
+    subject: str
+    attempts: int
+    error: str
 
 
 class Status(NamedTuple):

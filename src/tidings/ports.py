@@ -21,6 +21,7 @@ from tidings.ids import EventIds
 from tidings.model import (
     Command,
     Counts,
+    DeadLetter,
     FeedFilter,
     FeedSummary,
     FollowRow,
@@ -151,6 +152,10 @@ class Upkeep(Protocol):
     async def work(self, budget: int) -> int:
         """Do at most about ``budget`` rows of owed fan-out and clean-up, in a transaction of its own; returns the rows
         done, 0 when nothing is owed. A crash between two calls loses and doubles nothing."""
+        ...
+
+    async def dead_letters(self, limit: int) -> list[DeadLetter]:
+        """What was set aside, oldest first. Nothing else waits for it; Replay puts it back in line."""
         ...
 
     def export(self, user: str) -> AsyncIterator[bytes]:

@@ -18,7 +18,7 @@ HTTP_REQUESTS = Counter(
 )
 HTTP_SECONDS = Histogram(
     "tidings_http_request_seconds",
-    "Seconds from a request's head to the last byte of its answer; streams and long polls are left out.",
+    "Seconds from a request's head to the end of its answer. Streams are left out; a long poll's wait counts.",
     ("method", "route"),
     buckets=_SECONDS,
     registry=REGISTRY,

@@ -14,6 +14,7 @@ FLAGS = {
     "fan-out-inline-rows": 20,
     "hot-rows-per-s": 60,
     "partition-rows": 200,
+    "event-partition-rows": 300,
     "max-batch-events": 50,
 }
 """Settings under which a few hundred events take every large path: owed fan-out, topics that become hot, partitions

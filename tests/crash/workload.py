@@ -10,7 +10,7 @@ import asyncio
 import random
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import count, islice
+from itertools import count, islice, repeat
 from typing import NamedTuple, TypeVar
 
 from msgspec.structs import replace
@@ -44,7 +44,8 @@ SETTINGS = Settings(
     fan_out_inline_rows=20,
     hot_followers=300,
     hot_rows_per_s=6,
-    partition_rows=20,
+    partition_rows=12,
+    event_partition_rows=30,
     feed_scan_budget=100_000,
 )
 """Settings under which a few hundred rows take every large path. The crowd's topic is merged at read from its third
@@ -59,7 +60,7 @@ VERBS = ("like", "post")
 SLEEP_MS = 31 * 24 * HOUR_MS
 """Longer than ``dormant_days``."""
 NAP_AT = 80
-STEPS = 140
+STEPS = 220
 """Steps of a history; before the NAP_ATth, everybody sleeps."""
 
 T = TypeVar("T")
@@ -185,6 +186,8 @@ class _Drawing:
                 yield Write((Publish((self._event(WIDE),)),))
             if number == NAP_AT:
                 yield self._pass(SLEEP_MS)
+            if number % 30 == 29:
+                yield from repeat(Work(400), 20)
             yield self._step()
 
     def _step(self) -> Step:

@@ -24,7 +24,7 @@ from tidings.http.routes import ROUTES
 from tidings.http.shapes import Problem
 
 DOCUMENT: dict[str, Any] = json.loads(document(ROUTES, ""))
-EXAMPLES = 15
+EXAMPLES = 10
 """Generated requests per operation: bounded, so that the suite stays short."""
 CHECKS = [not_a_server_error, content_type_conformance, status_code_conformance]
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)

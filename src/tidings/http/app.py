@@ -58,9 +58,9 @@ class App:
         if scope["type"] == "http":
             await self._serve(Request(scope, receive), send)
         elif scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._lifespan(receive, send)
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         await self._authenticator.start()
         await send({"type": "lifespan.startup.complete"})

@@ -10,13 +10,14 @@ import msgspec
 
 from tidings.http.params import PATH_TYPES
 from tidings.http.shapes import Problem
-from tidings.http.table import JSON, Access, Route
+from tidings.http.table import JSON, NDJSON, Access, Route
 
 Json = dict[str, Any]
 
 _REF = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": _REF.format(name="Problem")}}}
+_LINES = {"type": "string", "description": "A JSON object per line."}
 _MEANINGS = {
     400: "A parameter, a header or the body is malformed",
     401: "No credential, or one that does not hold",
@@ -101,6 +102,8 @@ def _responses(route: Route) -> Iterable[tuple[int, Json]]:
     yield route.status, _success(route)
     if route.status == 201 and route.method == "PUT":
         yield 200, _success(route)
+    if NDJSON in route.consumes:
+        yield 200, {"description": "A result line per line", "content": {NDJSON: {"schema": _LINES}}}
     for status in _failures(route):
         yield status, {"description": _MEANINGS[status], "content": _PROBLEM}
 
@@ -130,9 +133,7 @@ def _failures(route: Route) -> Iterable[int]:
 
 
 def _body_schema(route: Route, media: str) -> Json:
-    return (
-        _any_of(route.body) if media == JSON else {"type": "string", "description": "A JSON object per line."}
-    )
+    return _any_of(route.body) if media == JSON else _LINES
 
 
 def _types(named: Any) -> tuple[Any, ...]:

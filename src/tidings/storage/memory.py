@@ -24,6 +24,7 @@ from tidings.model import (
     Changed,
     Command,
     Counts,
+    DeadLetter,
     Erase,
     FeedFilter,
     FeedItem,
@@ -47,6 +48,8 @@ from tidings.model import (
     ReadFeed,
     ReadInbox,
     Receipt,
+    Reconcile,
+    Replay,
     Retract,
     Status,
     TopicInfo,
@@ -213,6 +216,10 @@ class MemoryStore:
         """Nothing is ever owed."""
         return 0
 
+    async def dead_letters(self, limit: int) -> list[DeadLetter]:
+        """Nothing is owed, so nothing can be set aside."""
+        return []
+
     async def export(self, user: str) -> AsyncIterator[bytes]:
         """All that is kept about a person: one JSON object after the other."""
         for record in self._records(user):
@@ -253,6 +260,8 @@ class MemoryStore:
                 return self._read_inbox(command)
             case Erase():
                 return self._changed(self._erase(command.user))
+            case Reconcile() | Replay():
+                return self._changed(0)
 
     def _changed(self, updated: int) -> Changed:
         return Changed(updated, self._position)

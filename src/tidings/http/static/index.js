@@ -2,6 +2,7 @@
 "use strict";
 
 const KEPT = 10;
+const AGAIN_MS = 3000;
 const $ = (id) => document.getElementById(id);
 let leaving = new AbortController();
 
@@ -35,10 +36,13 @@ const eventLine = (e) => line(sentence(e), e.created_at, e.read_at === null);
 const noticeLine = (n) => line(n.message, n.created_at, n.read_at === null);
 
 function put(list, items) {
-  $(list).replaceChildren(...(items.length ? items : [line("Nothing yet.")]));
+  const nothing = line("Nothing yet.");
+  nothing.className = "quiet";
+  $(list).replaceChildren(...(items.length ? items : [nothing]));
 }
 
 function add(list, item) {
+  $(list).querySelector(".quiet")?.remove();
   $(list).prepend(item);
   while ($(list).children.length > KEPT) $(list).lastChild.remove();
 }
@@ -67,14 +71,17 @@ async function person(user, signal) {
   put("inbox", inbox.items.map(noticeLine));
   bell(inbox.unread_count);
   await follow(`v1/notifications/stream?${who}&include=notifications,activity`, signal);
+  setTimeout(() => signal.aborted || show(), AGAIN_MS);
 }
 
 // A stock EventSource does this too, but cannot send a credential.
 async function follow(path, signal) {
-  const stream = (await get(path, signal)).body.pipeThrough(new TextDecoderStream());
+  const reader = (await get(path, signal)).body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
-  for await (const text of stream) {
-    const frames = (rest + text).split("\n\n");
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const frames = (rest + value).split("\n\n");
     rest = frames.pop();
     frames.forEach(take);
   }
@@ -119,4 +126,5 @@ $("form").addEventListener("submit", (event) => {
   event.preventDefault();
   show();
 });
+$("user").value = new URLSearchParams(location.search).get("user") || $("user").value;
 show();

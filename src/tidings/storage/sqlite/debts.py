@@ -7,17 +7,22 @@ followers do not hold up somebody else's thousand.
 - ``push``: entries of topic ``subject`` with positions in [low, high], to its followers, chunk by chunk.
 - ``drain``: the same for what a topic published while it was merged at read; then it is pushed again.
 - ``wake``: to user ``subject``, who was away, what the topics they follow published meanwhile.
+- ``rebuild``: everything that the log from position ``low`` to ``high`` puts into homes and topics.
 - ``unpush``: the event with key ``low`` was retracted; take it out of the homes of the followers of ``subject``.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
+from tidings.model import Changed
+from tidings.storage.sqlite.names import unpack
 from tidings.storage.sqlite.writer import DRAINING, MERGED, Writer, sql
 
 MAX_ATTEMPTS = 8
 """Failures after which a debt is set aside as a dead letter: with doubling pauses, about half a minute of trying."""
 END = (1 << 63) - 1
+REBUILD_ROWS = 20
+"""Rows that one event of a rebuild is taken to cost."""
 
 
 class Debt(NamedTuple):
@@ -56,10 +61,23 @@ def pay(w: Writer, debt: Debt, budget: int) -> int:
 
 def fail(w: Writer, debt: Debt, error: Exception) -> None:
     """Note a failed step; after MAX_ATTEMPTS the debt waits to be replayed by a person."""
+    w.turn += 1
     w.db.execute(
-        "UPDATE debt SET attempts=attempts+1, error=?, dead=(attempts+1>=?) WHERE id=?",
-        (f"{type(error).__name__}: {error}"[:500], MAX_ATTEMPTS, debt.id),
+        "UPDATE debt SET attempts=attempts+1, error=?, dead=(attempts+1>=?), turn=? WHERE id=?",
+        (f"{type(error).__name__}: {error}"[:500], MAX_ATTEMPTS, w.turn, debt.id),
     )
+
+
+def replay(w: Writer) -> Changed:
+    """Put dead letters back in line."""
+    w.db.execute("UPDATE debt SET dead=0, attempts=0 WHERE dead")
+    return Changed(w.db.changes(), w.position)
+
+
+def reconcile(w: Writer) -> Changed:
+    """Owe every feed what the log says it should hold."""
+    w.owe("rebuild", 0, 1, w.position)
+    return Changed(1, w.position)
 
 
 _Step = tuple[Debt | None, int]
@@ -173,9 +191,42 @@ def _unpush(w: Writer, debt: Debt, budget: int) -> _Step:
     return (None if upper == END else debt._replace(at_user=upper)), budget
 
 
+def _rebuild(w: Writer, debt: Debt, budget: int) -> _Step:
+    """``at_key`` is the last position done. Topics with many followers become debts of their own."""
+    rows = w.db.all(
+        "SELECT position, key FROM log WHERE position > ? AND position <= ? ORDER BY position LIMIT ?",
+        (max(debt.at_key, debt.low - 1), debt.high, max(1, budget // REBUILD_ROWS)),
+    )
+    if not rows:
+        return None, 0
+    for _, key in rows:
+        _restore(w, key)
+    return debt._replace(at_key=rows[-1][0]), len(rows) * REBUILD_ROWS
+
+
+def _restore(w: Writer, key: int) -> None:
+    n, ev = w.timelines.span(key).parts[-1], w.events.span(key).parts[-1]
+    row = w.db.one(
+        f"SELECT position, actor, object, topics, targets, body IS NULL FROM event_{ev} WHERE key=?", (key,)
+    )
+    position, actor, thing, extra, targets, gone = row
+    if gone:
+        return
+    topics = {actor, thing, *unpack(extra)}
+    w.db.execute(sql("restore_topics", n, ev), {"packed": w.carray(topics), "key": key})
+    if told := set(unpack(targets)) - {actor}:
+        w.db.execute(sql("restore_targets", n, ev), {"packed": w.carray(told), "key": key})
+    for topic in topics:
+        if w.wide.get(topic, 0) > w.settings.fan_out_inline_rows:
+            w.owe("push", topic, position, position, key - 1)
+        else:
+            w.db.execute(sql("restore_followers", n, ev), {"topic": topic, "key": key})
+
+
 _KINDS: dict[str, Callable[[Writer, Debt, int], _Step]] = {
     "push": _push,
     "drain": _drain,
     "wake": _wake,
+    "rebuild": _rebuild,
     "unpush": _unpush,
 }

@@ -25,6 +25,13 @@ MERGE_AT = 8
 LARGEST_TIER = 3
 """Tiers hold 64k, 512k, 4M and 32M rows with the default; merging still larger ones would save a probe or two."""
 
+_DOUBLES = {
+    "timeline": "ON CONFLICT DO UPDATE SET why=0 WHERE excluded.why=0",
+    "inbox": "ON CONFLICT DO NOTHING",
+}
+"""What becomes of a row that the target has already. A follow may have brought home, into the target, what a source
+has as addressed to that person (``why`` 0); the address must not be lost, for erasing a person goes by it."""
+
 
 class Part(NamedTuple):
     """One table of a family: ``low`` is its least bound, ``into`` the partition that its rows are moving to."""
@@ -168,7 +175,8 @@ class Family:
             f"SELECT * FROM {self.name}_{source} WHERE {first} > ?1 AND {first} <= ?2" for source in sources
         )
         self._db.execute(
-            f"INSERT OR IGNORE INTO {self.name}_{target} {union} ORDER BY 1, 2", (self._copied, bound)
+            f"INSERT INTO {self.name}_{target} {union} ORDER BY 1, 2 {_DOUBLES[self.name]}",
+            (self._copied, bound),
         )
         done = self._copied == MAX_KEY
         self._copied = bound

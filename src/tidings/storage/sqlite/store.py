@@ -15,9 +15,9 @@ from tidings.config import Settings
 from tidings.errors import KeyReused
 from tidings.ids import EventIds
 from tidings.model import (
-    Changed,
     Command,
     Counts,
+    DeadLetter,
     Erase,
     FeedFilter,
     FeedSummary,
@@ -35,13 +35,26 @@ from tidings.model import (
     Publish,
     ReadFeed,
     ReadInbox,
+    Reconcile,
+    Replay,
     Retract,
     Status,
     TopicInfo,
     Unfollow,
 )
 from tidings.ports import Clock
-from tidings.storage.sqlite import activity, append, events, feeds, graph, inboxes, marks, people, upkeep
+from tidings.storage.sqlite import (
+    activity,
+    append,
+    debts,
+    events,
+    feeds,
+    graph,
+    inboxes,
+    marks,
+    people,
+    upkeep,
+)
 from tidings.storage.sqlite.connection import lock, open_reader, open_writer
 from tidings.storage.sqlite.names import Names
 from tidings.storage.sqlite.reading import Reading
@@ -163,7 +176,12 @@ class SqliteStore:
                 return people.retract(w, r, command)
             case Erase():
                 return people.erase(w, r, command)
-        return Changed(0)
+            case Reconcile():
+                return debts.reconcile(w)
+            case Replay():
+                return debts.replay(w)
+            case Publish():
+                raise TypeError("published in runs, by append")
 
     async def head(self) -> Head:
         """The last position and the epoch."""
@@ -258,6 +276,10 @@ class SqliteStore:
         """One step of what is owed, or of what keeps the file in shape."""
         visits, self._visits = list(self._visits), set()
         return await self._on_writer(lambda: upkeep.work(self._writer, visits, budget))
+
+    async def dead_letters(self, limit: int) -> list[DeadLetter]:
+        """What was set aside, oldest first."""
+        return await self._on_reader(lambda r: upkeep.dead_letters(r, limit))
 
     async def export(self, user: str) -> AsyncIterator[bytes]:
         """All that is kept about a person, in the one snapshot of a reader."""

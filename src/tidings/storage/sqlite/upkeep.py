@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import cast
 
 from tidings.ids import EventIds, key_at, ms_of
-from tidings.model import FollowRow, Head, Status, TopicInfo
+from tidings.model import DeadLetter, FollowRow, Head, Status, TopicInfo
 from tidings.storage.sqlite import debts, graph
 from tidings.storage.sqlite.partitions import Family, Span
 from tidings.storage.sqlite.reading import Reading
@@ -178,6 +178,21 @@ def status(r: Reading) -> Status:
         "hot_topics": len(r.writer.hot),
     }
     return Status(Head(r.writer.position, r.writer.epoch), lag, dead, sizes)
+
+
+def dead_letters(r: Reading, limit: int) -> list[DeadLetter]:
+    """Debts set aside, oldest first."""
+    rows = r.db.all(
+        "SELECT id, kind, subject, attempts, error FROM debt WHERE dead ORDER BY id LIMIT ?", (limit,)
+    )
+    return [
+        DeadLetter(n, kind, _subject(r, kind, subject), tries, error)
+        for n, kind, subject, tries, error in rows
+    ]
+
+
+def _subject(r: Reading, kind: str, subject: int) -> str:
+    return "the log" if kind == "rebuild" else r.names.text(subject)
 
 
 def cursor_key(w: Writer) -> bytes:

@@ -176,3 +176,18 @@ SELECT seq FROM inbox_{n} WHERE user = ? AND key = ?;
 -- Rows that became unread after a seq by arriving; those that became unread again are in inbox_change.
 SELECT count(*) FROM inbox_{n}
 WHERE user = ? AND seq > ? AND read_at IS NULL AND archived_at IS NULL AND deleted IS NULL AND unread_since IS NULL;
+
+-- name: restore_topics
+INSERT OR IGNORE INTO timeline_{n} (timeline, key, verb, why)
+SELECT c.value * 2, e.key, e.verb, e.position FROM carray(:packed) c CROSS JOIN event_{ev} e ON e.key = :key;
+
+-- name: restore_targets
+INSERT OR IGNORE INTO timeline_{n} (timeline, key, verb, why)
+SELECT c.value * 2 + 1, e.key, e.verb, 0 FROM carray(:packed) c CROSS JOIN event_{ev} e ON e.key = :key;
+
+-- name: restore_followers
+INSERT OR IGNORE INTO timeline_{n} (timeline, key, verb, why)
+SELECT f.follower * 2 + 1, e.key, e.verb, f.topic
+FROM event_{ev} e CROSS JOIN follow f INDEXED BY follow_topic ON f.topic = :topic
+WHERE e.key = :key AND (e.key >= f.since_key OR e.position > f.since) AND (f.until IS NULL OR e.position <= f.until)
+  AND f.follower <> e.actor;

@@ -1,0 +1,147 @@
+"""What only the SQLite store has: partitions that are merged, debts that fail, rows that can be written again."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import pytest
+
+from tests.backends import SMALL
+from tests.harness import Harness
+from tidings.errors import Unavailable
+from tidings.model import Follow, Publish, Reconcile, Replay, Retract
+from tidings.storage.sqlite import SqliteStore
+from tidings.storage.sqlite.debts import MAX_ATTEMPTS
+from tidings.testing import START_MS, FakeClock, event
+
+
+class Opened(Harness):
+    """A harness that shows the writer, which the port hides."""
+
+    store: SqliteStore
+
+    @property
+    def writer(self):  # type: ignore[no-untyped-def]
+        return self.store._writer
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Opened]:
+    clock = FakeClock()
+    with asyncio.Runner() as runner:
+        store = runner.run(SqliteStore.open(tmp_path / "store.db", clock, SMALL))
+        yield Opened(store, clock, runner)
+        runner.run(store.close())
+
+
+def publish_many(opened: Opened, count: int) -> list[str]:
+    return [
+        opened.publish(event("alice", at=START_MS + n * 1000, targets=("bob", f"u{n % 3}")))[0] for n in range(count)
+    ]
+
+
+def one_at(second: int) -> Publish:
+    return Publish((event("alice", at=START_MS + second * 1000, targets=("bob", "cy")),))
+
+
+def positions(opened: Opened, user: str) -> list[int]:
+    return [item.position for item in opened.page(user).items]
+
+
+def test_old_partitions_are_merged(opened: Opened) -> None:
+    """Their number grows with the logarithm of the rows, and no feed or inbox changes by it."""
+    publish_many(opened, 60)
+    rows = sum(
+        opened.writer.db.one(f"SELECT count(*) FROM timeline_{n}")[0]
+        for span in opened.writer.timelines.spans
+        for n in span.parts
+    )
+    rolled = rows // SMALL.partition_rows
+    assert len(opened.writer.timelines.spans) < rolled / 3
+    assert positions(opened, "bob") == list(range(60, 0, -1))
+    assert len(opened.inbox("bob")) == opened.counts("bob").unread_count == 60
+
+
+def test_reads_are_whole_while_partitions_are_merged(opened: Opened) -> None:
+    """At every step of a merge: feeds, counts, marks and retractions see each row once."""
+    ids = [opened.run(opened.store.write([one_at(n)])) for n in range(40)]
+    assert opened.writer.timelines.mergeable()
+    retracted = ids[3][0].receipts[0].event_id  # type: ignore[union-attr]
+    steps = 0
+    while opened.run(opened.store.work(1)):
+        if steps == 2:
+            opened.run(opened.store.write([Retract(retracted)]))
+        steps += 1
+        expected = [n for n in range(40, 0, -1) if steps <= 2 or n != 4]
+        assert positions(opened, "bob") == expected
+        assert opened.counts("bob").unread_count == len(expected)
+    assert steps > 10
+
+
+def test_a_half_made_merge_goes_on_after_a_restart(tmp_path: Path) -> None:
+    """Copying begins anew; what was copied before is not doubled."""
+    clock = FakeClock()
+    with asyncio.Runner() as runner:
+        store = runner.run(SqliteStore.open(tmp_path / "store.db", clock, SMALL))
+        for n in range(40):
+            runner.run(store.write([one_at(n)]))
+        for _ in range(4):
+            runner.run(store.work(2))
+        assert store._writer.timelines.merging() is not None
+        runner.run(store.close())
+        again = Opened(runner.run(SqliteStore.open(tmp_path / "store.db", clock, SMALL)), clock, runner)
+        again.settle()
+        assert again.writer.timelines.merging() is None
+        assert positions(again, "bob") == positions(again, "cy") == list(range(40, 0, -1))
+        runner.run(again.store.close())
+
+
+def test_fan_out_that_keeps_failing_becomes_a_dead_letter(opened: Opened) -> None:
+    """It is set aside after MAX_ATTEMPTS, others go on meanwhile, and a replay tries it again."""
+    opened.write(*(Follow(f"f{n}", "user:alice") for n in range(4)))
+    opened.writer.owe("no such kind", 1, 0, 0)
+    for _ in range(MAX_ATTEMPTS):
+        with pytest.raises(KeyError):
+            opened.run(opened.store.work(100))
+    opened.publish(event("alice"))
+    assert positions(opened, "f3") == [1]
+    (letter,) = opened.run(opened.store.dead_letters(10))
+    assert (letter.kind, letter.attempts) == ("no such kind", MAX_ATTEMPTS)
+    assert "no such kind" in letter.error
+    assert opened.run(opened.store.status()).dead_letters == 1
+    opened.run(opened.store.write([Replay()]))
+    assert opened.run(opened.store.status()).dead_letters == 0
+    with pytest.raises(KeyError):
+        opened.run(opened.store.work(100))
+
+
+def test_reconcile_writes_what_is_missing(opened: Opened) -> None:
+    """Rows lost from homes and topics come back, and nothing else appears."""
+    opened.write(Follow("fay", "user:alice"), Follow("gil", "item:1", 2))
+    opened.publish(*(event("alice", "post", "item:1", targets=("bob",)) for _ in range(5)))
+    before = {user: positions(opened, user) for user in ("fay", "gil", "bob")}
+    for span in opened.writer.timelines.spans:
+        for n in span.parts:
+            opened.writer.db.execute(f"DELETE FROM timeline_{n}")
+    assert positions(opened, "fay") == []
+    opened.write(Reconcile())
+    assert {user: positions(opened, user) for user in before} == before
+
+
+def test_a_second_process_is_kept_out(opened: Opened, tmp_path: Path) -> None:
+    """One file has one writer; the refusal names the holder."""
+    with pytest.raises(Unavailable, match="in use by process"):
+        opened.run(SqliteStore.open(tmp_path / "store.db", opened.clock, SMALL))
+
+
+def test_commits_are_synced(opened: Opened) -> None:
+    """The pragma that makes an acknowledgement durable."""
+    assert opened.writer.db.one("PRAGMA synchronous") == (2,)
+    assert opened.writer.db.one("PRAGMA journal_mode") == ("wal",)
+
+
+def test_readers_cannot_write(opened: Opened) -> None:
+    """Only one connection ever writes and checkpoints."""
+    with pytest.raises(apsw.ReadOnlyError):
+        opened.store._near.db.execute("DELETE FROM log")
