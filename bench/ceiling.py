@@ -11,21 +11,17 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import apsw
 import uvicorn
 
-from bench.cores import SERVER, pin
+from bench.cores import SERVER, pin, run_on
 
 App = Callable[[Any, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
 
-EVENTS_PER_TRANSACTION = 100
-ROWS_PER_EVENT = 10
 ROWS_PER_STATEMENT = 500
 """Measured: more rows in one INSERT gain nothing."""
-USERS = 10_000
-BODY_BYTES = 700
 CHECKPOINT_PAGES = 8_000
 CACHE_KIB = 256 * 1024
 """As much page cache, and as long a WAL, as the product gives its writing connection."""
@@ -82,13 +78,27 @@ def _serve(parent: Connection, page: bytes, receipt: bytes) -> None:
         runner.run(server.serve(sockets=[listener]))
 
 
-def raw_inserts(file: Path, events: int) -> float:
-    """Events per second that SQLite takes durably, each with ROWS_PER_EVENT rows of one clustered table.
-
-    Transactions of EVENTS_PER_TRANSACTION events, synchronous=FULL, multi-row VALUES, rows sorted by key; the
-    making of the rows is not timed. The file begins empty, and the rate falls as the table grows: compare it
-    with a product that took as many ``events``.
+class Shape(NamedTuple):
+    """What is written: events of ``body_bytes``, ``per_transaction`` at once, each with ``rows`` feed rows of
+    different users out of ``users``, all equally likely.
     """
+
+    rows: int = 10
+    per_transaction: int = 100
+    body_bytes: int = 700
+    users: int = 10_000
+
+
+def raw_inserts(file: Path, events: int, shape: Shape) -> float:
+    """Events per second that SQLite takes durably on the server's core, with the rows of one clustered table.
+
+    synchronous=FULL, multi-row VALUES, rows sorted by key; the making of the rows is not timed. The file begins
+    empty, and the rate falls as the table grows: compare it with a product that took as many ``events``.
+    """
+    return run_on(SERVER, _raw_inserts, file, events, shape)
+
+
+def _raw_inserts(file: Path, events: int, shape: Shape) -> float:
     connection = apsw.Connection(str(file))
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "full")
@@ -98,12 +108,12 @@ def raw_inserts(file: Path, events: int) -> float:
     connection.execute(
         "CREATE TABLE feed (user INTEGER, key INTEGER, flags INTEGER, PRIMARY KEY (user, key)) WITHOUT ROWID"
     )
-    body = random.Random(1).randbytes(BODY_BYTES)
-    users = random.Random(2)
+    body = random.Random(1).randbytes(shape.body_bytes)
+    draw = random.Random(2)
     busy = 0.0
-    for first in range(0, events, EVENTS_PER_TRANSACTION):
-        keys = range(first, first + EVENTS_PER_TRANSACTION)
-        rows = sorted((user, key, 1) for key in keys for user in users.sample(range(USERS), ROWS_PER_EVENT))
+    for first in range(0, events, shape.per_transaction):
+        keys = range(first, min(first + shape.per_transaction, events))
+        rows = sorted((user, key, 1) for key in keys for user in draw.sample(range(shape.users), shape.rows))
         began = perf_counter()
         with connection:
             _insert(connection, "event", [(key, body) for key in keys])

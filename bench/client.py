@@ -8,14 +8,12 @@ import asyncio
 from array import array
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from time import perf_counter, process_time
 from typing import NamedTuple, cast
 
 import uvloop
 
-from bench.cores import CLIENT, pin
+from bench.cores import CLIENT, run_on
 
 WARM_UP_S = 0.5
 """Not measured, or as long as the measuring when that is shorter: connections are made, caches and the adaptive
@@ -70,8 +68,7 @@ def run_load(port: int, seconds: float, *flows: Flow) -> list[LoadResult]:
 
     Raises OSError when the server cannot be reached.
     """
-    with ProcessPoolExecutor(1, get_context("spawn"), pin, (CLIENT,)) as process:
-        return process.submit(_drive, port, seconds, flows).result()
+    return run_on(CLIENT, _drive, port, seconds, flows)
 
 
 def _drive(port: int, seconds: float, flows: Sequence[Flow]) -> list[LoadResult]:

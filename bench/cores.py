@@ -3,6 +3,13 @@ other's time.
 """
 
 import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 SERVER, CLIENT = 0, 1
 """Places among the cores that this process may use."""
@@ -18,3 +25,9 @@ def pin(place: int, process: int = 0) -> None:
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) > 1:
         os.sched_setaffinity(process, {cores[place % len(cores)]})
+
+
+def run_on(place: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What a function of a module returns, run in a new process on one core."""
+    with ProcessPoolExecutor(1, get_context("spawn"), pin, (place,)) as process:
+        return process.submit(function, *args, **kwargs).result()

@@ -16,11 +16,15 @@ import msgspec
 LIBRARIES = ("tidings", "apsw", "datasketches", "httptools", "msgspec", "starlette", "uvicorn", "uvloop")
 
 
+SHARE = "of ceiling"
+"""Unit of a row that is a share of what the machine can do."""
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One figure. ``gate`` is what it must reach, ``goal`` what it should, ``ceiling`` what the machine can
     do.
 
-    ``unit`` says which way is better: a rate has a slash ("req/s") and should be high, all else should be
+    ``unit`` says which way is better: rates ("req/s") and shares of a ceiling (SHARE) should be high, all else
     low. Latencies in milliseconds.
     """
 
@@ -44,7 +48,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the gate, if there is one, was reached."""
         if self.gate is None:
             return True
-        return self.value >= self.gate if "/" in self.unit else self.value <= self.gate
+        high = self.unit.endswith("/s") or self.unit == SHARE
+        return self.value >= self.gate if high else self.value <= self.gate
 
 
 COLUMNS = ("name", "value", "unit", "gate", "goal", "ceiling", "share", "p50", "p95", "p99")

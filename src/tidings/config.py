@@ -90,7 +90,7 @@ HELP: Mapping[str, str] = {
     "jwt_issuer": "Required iss of tokens; empty accepts any.",
     "jwt_audience": "Required aud of tokens; empty accepts any.",
     "jwt_leeway_s": "Seconds by which clocks may differ when a token's times are checked.",
-    "max_event_bytes": "Bytes of one event.",
+    "max_event_bytes": "Bytes of one event, its targets not counted: they have a cap of their own.",
     "max_metadata_bytes": "Bytes of one event's metadata.",
     "max_metadata_depth": "Levels of nesting in metadata.",
     "max_batch_events": "Events in one array.",

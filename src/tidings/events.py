@@ -177,6 +177,15 @@ def depth(raw: bytes) -> int:
     return deepest
 
 
+def check_event(given: EventInput, size: int, cap: int) -> None:
+    """Raises TooLarge when an event of ``size`` bytes has more than ``cap`` besides its targets, whose number has a
+    cap of its own."""
+    if size > cap:
+        size -= sum(len(target.encode()) + len('"",') for target in given.target_user_ids)
+        if size > cap:
+            raise TooLarge(f"the event has {size} bytes besides its targets, over {cap}")
+
+
 def check_size(raw: bytes, cap: int, what: str) -> None:
     """Raises TooLarge when ``raw`` has more than ``cap`` bytes."""
     if len(raw) > cap:

@@ -16,7 +16,7 @@ from tidings.errors import (
     TidingsError,
     TooLarge,
 )
-from tidings.events import EventInput, accept, check_size, fingerprint, key_digest
+from tidings.events import EventInput, accept, check_event, check_size, fingerprint, key_digest
 from tidings.log import Log
 from tidings.model import (
     Changed,
@@ -33,6 +33,8 @@ from tidings.model import (
     ReadFeed,
     ReadInbox,
     Receipt,
+    Reconcile,
+    Replay,
     Retract,
     Unfollow,
     user_topic,
@@ -43,6 +45,8 @@ from tidings.times import rfc3339
 
 IMPORT_LINES = 500
 """Lines of an import that share one transaction: large enough to amortise the fsync, small enough to report progress."""
+FOLLOWS = 500
+"""Follows of a bulk request that share one transaction, about 20 ms: others get their turn between two."""
 
 _one = msgspec.json.Decoder(EventInput)
 _many = msgspec.json.Decoder(list[EventInput])
@@ -71,9 +75,7 @@ class Ingest:
 
         Raises Malformed, InvalidFields, TooLarge, KeyReused, KeyInFlight, Unavailable.
         """
-        check_size(raw, self._settings.max_event_bytes, "the event")
-        event = accept(decode(_one, raw), self._clock.now(), self._settings, scope=scope)
-        events = _keyed((event,), scope, key, raw)
+        events = _keyed((self._accept(raw, self._clock.now(), scope),), scope, key, raw)
         published = await self._published(events, wait)
         return Posted(_receipt(published.receipts[0]), bool(published.repeats))
 
@@ -88,16 +90,17 @@ class Ingest:
             raise TooLarge(wrong) if given else InvalidFields(errors=(FieldError("", wrong),))
         now = self._clock.now()
         accepted = [accept(one, now, self._settings, f"/{i}", scope) for i, one in enumerate(given)]
-        self._check_sizes(accepted)
+        for i, event in enumerate(accepted):
+            check_size(event.body, self._settings.max_event_bytes, f"event {i}")
         published = await self._published(_keyed(accepted, scope, key, raw), wait)
         receipts = b",".join(_receipt(receipt) for receipt in published.receipts)
         return Posted(b'{"events":[' + receipts + b"]}", len(published.repeats) == len(given))
 
-    def _check_sizes(self, events: Sequence[NewEvent]) -> None:
-        cap = self._settings.max_event_bytes
-        for i, event in enumerate(events):
-            if len(event.body) > cap:
-                raise TooLarge(f"event {i} has more than {cap} bytes", (FieldError(f"/{i}", "too large"),))
+    def _accept(self, raw: bytes, now: int, scope: str) -> NewEvent:
+        check_size(raw, self._settings.max_batch_bytes, "the event")
+        given = decode(_one, raw)
+        check_event(given, len(raw), self._settings.max_event_bytes)
+        return accept(given, now, self._settings, scope=scope)
 
     async def _published(self, events: Sequence[NewEvent], wait: bool) -> Published:
         keys = {event.key for event in events if event.key is not None}
@@ -121,7 +124,7 @@ class Ingest:
         """
         batch: list[bytes] = []
         done = 0
-        async for line in _lines(chunks, self._settings.max_event_bytes):
+        async for line in _lines(chunks, self._settings.max_batch_bytes):
             batch.append(line)
             if len(batch) == IMPORT_LINES:
                 yield await self._import(batch, done, scope, wait)
@@ -141,8 +144,7 @@ class Ingest:
 
     def _prepare(self, line: bytes, now: int, scope: str) -> Publish | TidingsError:
         try:
-            check_size(line, self._settings.max_event_bytes, "the event")
-            return Publish((accept(decode(_one, line), now, self._settings, scope=scope),))
+            return Publish((self._accept(line, now, scope),))
         except TidingsError as error:
             return error
 
@@ -156,8 +158,11 @@ class Ingest:
 
     async def follow_many(self, pairs: Sequence[tuple[str, str]], backfill: int = 100) -> int:
         """Follow many topics at once, (user, topic) each; returns how many of them are new."""
-        outcomes = await self._log.submit_all([Follow(user, topic, backfill) for user, topic in pairs])
-        return sum(cast(Changed, outcome).updated for outcome in outcomes)
+        new = 0
+        for at in range(0, len(pairs), FOLLOWS):
+            commands = [Follow(user, topic, backfill) for user, topic in pairs[at : at + FOLLOWS]]
+            new += sum(cast(Changed, outcome).updated for outcome in await self._log.submit_all(commands))
+        return new
 
     async def unfollow(self, user: str, topic: str, keep: bool) -> bool:
         """End a follow; ``keep`` what came by it, or hide it. True when there was one."""
@@ -190,6 +195,14 @@ class Ingest:
     async def read_all(self, user: str, up_to: int | None, type: str | None) -> Marked:
         """Mark everything read that became unread up to seq ``up_to``; what came later stays unread."""
         return cast(Marked, await self._log.submit(ReadInbox(user, up_to, type)))
+
+    async def reconcile(self) -> Changed:
+        """Owe every feed what the log says it should hold; the runner pays it in the background."""
+        return await self._change(Reconcile())
+
+    async def replay_dead_letters(self) -> Changed:
+        """Try again what was set aside; says how much that was."""
+        return await self._change(Replay())
 
     async def erase(self, user: str) -> None:
         """Forget a person."""

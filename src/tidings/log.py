@@ -6,6 +6,7 @@ idle server answers at once.
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -13,6 +14,8 @@ from typing import NamedTuple
 from tidings.errors import KeyReused, Unavailable
 from tidings.model import Command, Outcome, Publish
 from tidings.ports import Store
+
+_log = logging.getLogger(__name__)
 
 Committed = Callable[[Sequence[Command], Sequence[Outcome | KeyReused]], None]
 """Told of every transaction right after it is durable, before its callers are."""
@@ -97,13 +100,20 @@ class Log:
         except Exception as error:
             await self._isolate(batch, error)
             return
-        self._on_commit(commands, outcomes)
+        self._tell(commands, outcomes)
         at = 0
         for waiting in batch:
             end = at + len(waiting.commands)
             if not waiting.done.done():
                 waiting.done.set_result(outcomes[at:end])
             at = end
+
+    def _tell(self, commands: Sequence[Command], outcomes: Sequence[Outcome | KeyReused]) -> None:
+        try:
+            self._on_commit(commands, outcomes)
+        except Exception:
+            # It is durable, whatever its listeners make of it; and this task must live, or nobody writes any more.
+            _log.exception("a listener failed after a commit")
 
     async def _isolate(self, batch: list[_Waiting], error: Exception) -> None:
         """A transaction failed as a whole: write each caller's part alone, so that one cannot fail the others."""

@@ -186,6 +186,11 @@ class Reader:
         async for one in self._store.export(user):
             yield one + b"\n"
 
+    async def dead_letters(self, limit: int) -> Reply:
+        """Fan-out that was set aside, oldest first."""
+        letters = [letter._asdict() for letter in await self._store.dead_letters(limit)]
+        return Reply(_encode({"items": letters}))
+
     async def status(self) -> Reply:
         """What an operator looks at first."""
         status = await self._store.status()

@@ -1,8 +1,8 @@
 """Whether a file that survived a crash holds what was acknowledged, nothing twice and nothing in part."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Concatenate, ParamSpec
 
@@ -29,28 +29,26 @@ def judge(path: Path, history: History, acked: int, runner: asyncio.Runner) -> i
     It must be sound, hold exactly those steps or that one as well, and take the rest of the history to the same end.
     Returns how many steps it held. Raises AssertionError, or whatever the store raises.
     """
-    run = opened(path, history.law(acked).world.harness.clock.ms, runner)
-    held = _held(history, acked, run.world)
-    _check_ledger(history, held, run.world)
-    for number, step in enumerate(history.steps[held:], held):
-        same(run.take(step), history.outcomes[number], f"outcomes of step {number}, {step}")
-    same_state(history.law(len(history.steps)).world, run.world)
-    closed(run, path)
+    with opened(path, history.law(acked).world.harness.clock.ms, runner) as run:
+        held = _held(history, acked, run.world)
+        _check_ledger(history, held, run.world)
+        for number, step in enumerate(history.steps[held:], held):
+            same(run.take(step), history.outcomes[number], f"outcomes of step {number}, {step}")
+        same_state(history.law(len(history.steps)).world, run.world)
+    with closing(apsw.Connection(str(path))) as file:
+        assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     return held
 
 
-def opened(path: Path, ms: int, runner: asyncio.Runner, vfs: str | None = None) -> Run:
-    """A run on a store in this file, at this time."""
+@contextmanager
+def opened(path: Path, ms: int, runner: asyncio.Runner, vfs: str | None = None) -> Iterator[Run]:
+    """A run on a store in this file, at this time; the store is closed with the block."""
     clock = FakeClock(ms)
     store = runner.run(SqliteStore.open(path, clock, SETTINGS, salt=0, vfs=vfs))
-    return Run(Harness(store, clock, runner))
-
-
-def closed(run: Run, path: Path) -> None:
-    """Close the store of a run; SQLite finds no fault with the file it leaves."""
-    run.world.read(run.world.store.close())
-    with closing(apsw.Connection(str(path))) as file:
-        assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    try:
+        yield Run(Harness(store, clock, runner))
+    finally:
+        runner.run(store.close())
 
 
 def _held(history: History, acked: int, found: World) -> int:

@@ -63,6 +63,16 @@ def nested(levels: int) -> dict[str, Any]:
 
 
 ACTOR = "x" * 128
+WIDE = "\U0001d11e"
+LARGE = event(
+    actor_name=WIDE * 500,
+    object_title=WIDE * 500,
+    title=WIDE * 500,
+    description=WIDE * 5_000,
+    topics=[f"{WIDE * 64}:{WIDE * 128}"] * 32,
+    metadata={"a": "x" * 16_000},
+)
+"""Each field as long as it may be, in characters of four bytes: together they are too large all the same."""
 READ = "/v1/feed/read?user_id=u"
 MARK = "/v1/notifications/read?user_id=u"
 ALL = "/v1/notifications/read-all?user_id=u"
@@ -216,7 +226,7 @@ CASES = (
     posted("missing field in an array", "/2/actor_id", [event(), event(), {"verb": "v"}]),
     posted("empty array", "", []),
     posted("array in an array", "/0", [[event()]]),
-    raw("event over its cap", json.dumps(event(description="x" * 70 * KIB)).encode(), 413, "too-large"),
+    raw("event over its cap", json.dumps(LARGE, ensure_ascii=False).encode(), 413, "too-large"),
     raw("array over its cap", json.dumps([event()] * 1_001).encode(), 413, "too-large"),
     raw("body over its cap", b"[" + b" " * 4096 * KIB + b"]", 413, "too-large"),
     # --- other bodies

@@ -348,6 +348,17 @@ def test_health_and_status(anybody: httpx.Client, app: httpx.Client) -> None:
     assert of(app.get("/v1/admin/status"), shapes.Status).position == before.position + 1
 
 
+def test_fan_out_can_be_repaired(app: httpx.Client, user: str) -> None:
+    """An operator can have every feed completed from the log; nothing is doubled, and nothing was set aside."""
+    publish(app, target_user_ids=[user])
+    before = feed(app, user).items
+    repaired = app.post("/v1/admin/reconcile")
+    assert (repaired.status_code, of(repaired, shapes.Changed, 202).updated) == (202, 1)
+    assert of(app.get("/v1/admin/dead-letters"), shapes.DeadLetters).items == []
+    assert of(app.post("/v1/admin/dead-letters/replay"), shapes.Changed, 202).updated == 0
+    assert feed(app, user).items == before
+
+
 def test_every_route_is_exercised() -> None:
     """This file names each route of the table below /v1, so that a new one is not left without a test."""
     source = Path(__file__).read_text()

@@ -281,6 +281,22 @@ class Status(Shape):
     sizes: dict[str, int]
 
 
+class DeadLetter(Shape):
+    """Fan-out that was set aside because it kept failing."""
+
+    id: int
+    kind: str
+    subject: str
+    attempts: Count
+    error: str
+
+
+class DeadLetters(Shape):
+    """Everything that was set aside, oldest first, at most a hundred."""
+
+    items: list[DeadLetter]
+
+
 class Health(Shape):
     """That all is well."""
 

@@ -6,8 +6,9 @@ import msgspec
 
 from tidings.errors import Unavailable
 from tidings.http import shapes
-from tidings.http.params import DEFAULT_PAGE, ForUser, Limit, Params
+from tidings.http.params import DEFAULT_PAGE, MAX_PAGE, ForUser, Limit, Params
 from tidings.http.table import Access, Answer, Call, Route
+from tidings.model import Changed
 from tidings.telemetry import CONTENT_TYPE, exposition
 
 
@@ -28,6 +29,26 @@ async def top(call: Call[TopQuery, None]) -> Answer:
 async def status(call: Call[Params, None]) -> Answer:
     """Sizes, lag, dead letters."""
     return Answer((await call.services.reader.status()).body)
+
+
+async def dead_letters(call: Call[Params, None]) -> Answer:
+    """Fan-out that was set aside because it kept failing."""
+    return Answer((await call.services.reader.dead_letters(MAX_PAGE)).body)
+
+
+async def replay(call: Call[Params, None]) -> Answer:
+    """Try all of it again."""
+    return _changed(await call.services.ingest.replay_dead_letters())
+
+
+async def reconcile(call: Call[Params, None]) -> Answer:
+    """Have every feed completed from the log, in the background."""
+    return _changed(await call.services.ingest.reconcile())
+
+
+def _changed(changed: Changed) -> Answer:
+    shown = shapes.Changed(updated=changed.updated, position=changed.position)
+    return Answer(msgspec.json.encode(shown), 202)
 
 
 async def livez(call: Call[Params, None]) -> Answer:
@@ -69,6 +90,35 @@ ROUTES = (
         summary="Sizes, lag and dead letters",
         tag=_TAG,
         reply=shapes.Status,
+    ),
+    Route(
+        method="GET",
+        path="/v1/admin/dead-letters",
+        handler=dead_letters,
+        access=Access.SERVER,
+        summary="Fan-out that was set aside because it kept failing",
+        tag=_TAG,
+        reply=shapes.DeadLetters,
+    ),
+    Route(
+        method="POST",
+        path="/v1/admin/dead-letters/replay",
+        handler=replay,
+        access=Access.SERVER,
+        summary="Try set-aside fan-out again",
+        tag=_TAG,
+        reply=shapes.Changed,
+        status=202,
+    ),
+    Route(
+        method="POST",
+        path="/v1/admin/reconcile",
+        handler=reconcile,
+        access=Access.SERVER,
+        summary="Complete every feed from the log, in the background",
+        tag=_TAG,
+        reply=shapes.Changed,
+        status=202,
     ),
     Route(
         method="GET",

@@ -7,6 +7,7 @@ thread and back. Reads that may be long (filters, totals, exports) have a thread
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
 from typing import IO, TypeVar
@@ -73,14 +74,16 @@ class SqliteStore:
 
     def __init__(self, path: Path, clock: Clock, settings: Settings, vfs: str | None) -> None:
         self._clock = clock
-        self._lock: IO[str] = lock(path)
-        self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="tidings-writer")
-        self._read_thread = ThreadPoolExecutor(1, thread_name_prefix="tidings-reader")
-        db = open_writer(path, settings.sqlite_cache_mib, vfs)
-        self._writer = Writer(db, clock, settings)
-        self._own = Reading(db, self._writer.names, self._writer)
-        self._near = self._reading(path, vfs)
-        self._far = self._reading(path, vfs)
+        with ExitStack() as undo:  # a file that cannot be opened must not stay locked
+            self._lock: IO[str] = undo.enter_context(lock(path))
+            self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="tidings-writer")
+            self._read_thread = ThreadPoolExecutor(1, thread_name_prefix="tidings-reader")
+            db = open_writer(path, settings.sqlite_cache_mib, vfs)
+            self._writer = Writer(db, clock, settings)
+            self._own = Reading(db, self._writer.names, self._writer)
+            self._near = self._reading(path, vfs)
+            self._far = self._reading(path, vfs)
+            undo.pop_all()
         self._visits: set[int] = set()
 
     def _reading(self, path: Path, vfs: str | None) -> Reading:

@@ -1,0 +1,73 @@
+"""How many events can be published in arrays, each reaching ten feeds?
+
+The gate is for ten followers of the actor, which costs ten feed entries. Ten targets cost ten notifications as
+well, and are shown beside it.
+"""
+
+from random import Random
+
+import msgspec
+
+from bench.ceiling import Shape
+from bench.client import Flow, LoadResult, post, run_load
+from bench.report import Row
+from bench.run import Bench, checked, share_row
+from bench.scenarios.posts import TEXT, USERS, event
+from bench.server import ask, serving
+
+FAN_OUT = 10
+SIZE = 100
+"""Events in one array."""
+DIFFERENT = 100
+"""Arrays made beforehand."""
+CONNECTIONS = 16
+ACTORS = 1_000
+
+
+def arrays(bench: Bench) -> list[Row]:
+    """Events per second, beside SQLite taking as many events with ten rows each."""
+    draw = Random(1)
+    followed = [[_followed(draw) for _ in range(SIZE)] for _ in range(DIFFERENT)]
+    targeted = [[event(draw) for _ in range(SIZE)] for _ in range(DIFFERENT)]
+    row = _row(bench, "arrays of 100, 10 followers", _load(bench, followed, "followers"), gate=15_000, goal=30_000)
+    return [
+        row,
+        share_row("arrays of 100: share of raw inserts", row, 0.4, 0.7),
+        _row(bench, "arrays of 100, 10 targets", _load(bench, targeted, "targets")),
+    ]
+
+
+def _followed(draw: Random) -> dict[str, object]:
+    return {
+        "actor_id": f"actor{draw.randrange(ACTORS)}",
+        "verb": "comment",
+        "object_type": "market",
+        "object_id": str(draw.randrange(USERS)),
+        "metadata": {"text": TEXT},
+    }
+
+
+def _load(bench: Bench, events: list[list[dict[str, object]]], kind: str) -> LoadResult:
+    requests = [post("/v1/events", msgspec.json.encode(array)) for array in events]
+    with serving(bench.new_store(f"arrays-{kind}")) as port:
+        if kind == "followers":
+            ask(port, "POST", "/v1/follows", _follows())
+        return run_load(port, bench.sizes.seconds, Flow(requests, CONNECTIONS, 201))[0]
+
+
+def _follows() -> bytes:
+    draw = Random(2)
+    return msgspec.json.encode(
+        [
+            {"user_id": f"user{user}", "topic": f"user:actor{actor}"}
+            for actor in range(ACTORS)
+            for user in draw.sample(range(USERS), FAN_OUT)
+        ]
+    )
+
+
+def _row(bench: Bench, name: str, result: LoadResult, **limits: float) -> Row:
+    rate = checked(name, result).rate * SIZE
+    ceiling = bench.raw_inserts(int(rate * bench.sizes.seconds), Shape(rows=FAN_OUT, per_transaction=SIZE))
+    latencies = {"p50": result.p50_ms, "p95": result.p95_ms, "p99": result.p99_ms}
+    return Row(name=name, value=rate, unit="events/s", ceiling=ceiling, **limits, **latencies)
