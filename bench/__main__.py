@@ -1,18 +1,37 @@
-"""``python -m bench [--quick] [--out DIRECTORY] [SCENARIO …]``: all scenarios when none is named."""
+"""``python -m bench [--quick] [--out DIRECTORY] [SCENARIO …]``: all scenarios when none is named.
+
+``python -m bench readme`` writes the newest results into README.md instead.
+"""
 
 import argparse
 import os
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from bench.report import table, write
-from bench.scenarios import SCENARIOS, Bench
+from bench.readme import rewrite
+from bench.report import Row, table, write
+from bench.run import FULL, QUICK, Bench
+from bench.scenarios import SCENARIOS
 
-RESULTS = Path(__file__).parent / "results"
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "bench" / "results"
+DATA = ROOT.parent / "shared" / "data"
 
 
 def main() -> int:
     """Run, print the table, write the JSON. 1 when a gate was missed, unless quick: that is too short."""
+    options = _options()
+    if options.scenarios == ["readme"]:
+        rewrite(ROOT / "README.md", options.out)
+        return 0
+    load_before, rows = os.getloadavg()[0], _run(options)
+    print(table(rows, judge=not options.quick))
+    print(write(rows, options.out, ["python", "-m", "bench", *sys.argv[1:]], load_before))
+    return 0 if options.quick or all(row.passed for row in rows) else 1
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description="Measure Tidings beside its ceilings."
     )
@@ -22,15 +41,27 @@ def main() -> int:
     parser.add_argument(
         "--out", type=Path, default=RESULTS, help="directory of the JSON (default: bench/results)"
     )
-    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(SCENARIOS))
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=DATA,
+        help="directory of the Higgs files; without them a likeness is made",
+    )
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=f"{', '.join(SCENARIOS)}; or readme")
     options = parser.parse_args()
-    if unknown := set(options.scenarios) - set(SCENARIOS):
+    if options.scenarios != ["readme"] and (unknown := set(options.scenarios) - set(SCENARIOS)):
         parser.error(f"no such scenario: {', '.join(sorted(unknown))}")
-    bench, load_before = Bench(options.quick), os.getloadavg()[0]
-    rows = [row for name in options.scenarios or SCENARIOS for row in SCENARIOS[name](bench)]
-    print(table(rows))
-    print(write(rows, options.out, ["python", "-m", "bench", *sys.argv[1:]], load_before))
-    return 0 if options.quick or all(row.passed for row in rows) else 1
+    return options
+
+
+def _run(options: argparse.Namespace) -> list[Row]:
+    rows: list[Row] = []
+    with TemporaryDirectory(prefix="tidings-bench-") as folder:
+        bench = Bench(QUICK if options.quick else FULL, Path(folder), options.data)
+        for name in options.scenarios or SCENARIOS:
+            print(f"{name} …", file=sys.stderr)
+            rows += SCENARIOS[name](bench)
+    return rows
 
 
 if __name__ == "__main__":

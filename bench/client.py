@@ -54,12 +54,12 @@ class LoadResult(NamedTuple):
 
 def get(path: str, headers: str = "") -> bytes:
     """A GET request; ``headers`` are complete lines, each with its CRLF."""
-    return f"GET {path} HTTP/1.1\r\nhost: bench\r\n{headers}\r\n".encode()
+    return f"GET {path} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n".encode()
 
 
 def post(path: str, body: bytes, headers: str = "") -> bytes:
     """A POST request with a JSON body."""
-    head = f"POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n{headers}"
+    head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n{headers}"
     return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
 
 

@@ -80,12 +80,12 @@ def write(rows: Sequence[Row], directory: Path, command: Sequence[str], load_bef
     return file
 
 
-def table(rows: Sequence[Row]) -> str:
-    """The rows as text in columns, the first line their names; a gate that was missed ends its line."""
+def table(rows: Sequence[Row], *, judge: bool) -> str:
+    """The rows as text in columns, the first line their names; to ``judge`` marks each gate that was missed."""
     lines = [list(COLUMNS)] + [[_shown(value) for value in as_record(row).values()] for row in rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
-    marks = [""] + ["" if row.passed else "  GATE MISSED" for row in rows]
+    marks = [""] + ["" if row.passed or not judge else "  GATE MISSED" for row in rows]
     return "\n".join(line + mark for line, mark in zip(text, marks, strict=True))
 
 

@@ -31,9 +31,21 @@ def serving(store: Path) -> Iterator[int]:
 
     Raises RuntimeError when it ends before it is ready.
     """
-    command = [sys.executable, "-m", "tidings", "serve", "--dev", "--port", "0", "--store", f"sqlite:///{store}"]
+    command = [
+        sys.executable,
+        "-m",
+        "tidings",
+        "serve",
+        "--dev",
+        "--port",
+        "0",
+        "--store",
+        f"sqlite:///{store}",
+    ]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("TIDINGS_")}
-    with subprocess.Popen(command, cwd=store.parent, env=environ, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=store.parent, env=environ, stdout=subprocess.PIPE, text=True
+    ) as process:
         pin(SERVER, process.pid)
         try:
             yield _port(process)

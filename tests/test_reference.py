@@ -11,7 +11,8 @@ from tidings.telemetry import REGISTRY
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]
-LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)(?:#[^)]*)?\)")
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)]+))?\)")
+HEADING = re.compile(r"^#+ (.*)$", re.M)
 
 
 def test_reference_is_fresh() -> None:
@@ -29,18 +30,28 @@ def test_everything_is_explained() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    """Every link from page to page, or to a file, has its target."""
+    """Every link from page to page, to a heading, or to a file has its target."""
     broken = [
-        f"{page.relative_to(ROOT)}: {link}"
+        f"{page.relative_to(ROOT)}: {link}#{heading}"
         for page in PAGES
-        for link in LINK.findall(page.read_text())
-        if not (page.parent / link).exists()
+        for link, heading in LINK.findall(page.read_text())
+        if not leads_somewhere(page.parent / link if link else page, heading)
     ]
     assert broken == []
+
+
+def leads_somewhere(target: Path, heading: str) -> bool:
+    """Whether the file is there, and has the heading if one is asked for."""
+    return target.exists() and (not heading or heading in map(anchor, HEADING.findall(target.read_text())))
+
+
+def anchor(heading: str) -> str:
+    """How a heading is named in an address."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def test_every_page_is_in_the_index() -> None:
     """docs/README.md leads to each page below docs/."""
     index = DOCS / "README.md"
-    listed = {(DOCS / link).resolve() for link in LINK.findall(index.read_text())}
+    listed = {(DOCS / link).resolve() for link, _ in LINK.findall(index.read_text())}
     assert [page for page in DOCS.rglob("*.md") if page.resolve() not in listed | {index}] == []

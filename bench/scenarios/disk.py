@@ -36,7 +36,7 @@ def _bytes_of_families(db: apsw.Connection) -> Counter[str]:
     """Bytes by table, those of partitions together and those of indexes with their table's."""
     query = (
         "SELECT m.tbl_name, sum(s.pgsize) FROM dbstat s JOIN sqlite_schema m ON m.name = s.name"
-        " WHERE s.aggregate GROUP BY 1"
+        " WHERE s.aggregate = TRUE GROUP BY 1"
     )
     sizes: Counter[str] = Counter()
     for name, size in db.execute(query):

@@ -35,7 +35,9 @@ def posts(bench: Bench) -> list[Row]:
     requests = [post("/v1/events", msgspec.json.encode(event(draw))) for _ in range(DIFFERENT)]
     with serving(bench.new_store("posts")) as port:
         (result,) = run_load(port, sizes.seconds, Flow(requests, sizes.connections, 201))
-    row = http_row("single POSTs, 10 targets", result, bench.empty_posts(requests[0]), gate=5_000, goal=10_000)
+    row = http_row(
+        "single POSTs, 10 targets", result, bench.empty_posts(requests[0]), gate=5_000, goal=10_000
+    )
     return [
         row,
         Row(name="single POSTs, 10 targets: p99", value=result.p99_ms, unit="ms", gate=50, goal=25),

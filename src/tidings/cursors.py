@@ -2,11 +2,13 @@
 
 import base64
 import hashlib
+import hmac
 import struct
 
-from tidings.errors import BadParameter
+from tidings.errors import BadParameter, FieldError
 
 _MAC_BYTES = 8
+_INTEGER = struct.Struct(">q")
 
 
 class Cursors:
@@ -18,21 +20,43 @@ class Cursors:
 
     def make(self, at: int, question: str) -> str:
         """The cursor that continues ``question`` at ``at`` (a signed 64-bit integer)."""
-        raw = struct.pack(">q", at)
-        return base64.urlsafe_b64encode(raw + self._mac(raw, question)).rstrip(b"=").decode()
+        return self._seal(_INTEGER.pack(at), question)
 
     def read(self, cursor: str | None, question: str) -> int | None:
         """Where the page goes on; None for a first page. Raises BadParameter."""
         if cursor is None:
             return None
-        try:
-            raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        except ValueError:
-            raw = b""
-        if len(raw) != 8 + _MAC_BYTES or raw[8:] != self._mac(raw[:8], question):
-            raise BadParameter("the cursor is damaged or belongs to another question")
-        (at,) = struct.unpack(">q", raw[:8])
+        raw = self._open(cursor, question)
+        if len(raw) != _INTEGER.size:
+            raise _damaged()
+        (at,) = _INTEGER.unpack(raw)
         return int(at)
+
+    def make_named(self, at: str, question: str) -> str:
+        """The cursor of a list by name that continues after ``at``."""
+        return self._seal(at.encode(), question)
+
+    def read_named(self, cursor: str | None, question: str) -> str | None:
+        """The name after which the list goes on; None for its beginning. Raises BadParameter."""
+        return None if cursor is None else self._open(cursor, question).decode()
+
+    def _seal(self, raw: bytes, question: str) -> str:
+        return base64.urlsafe_b64encode(raw + self._mac(raw, question)).rstrip(b"=").decode()
+
+    def _open(self, cursor: str, question: str) -> bytes:
+        try:
+            sealed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        except ValueError:
+            raise _damaged() from None
+        raw, mac = sealed[:-_MAC_BYTES], sealed[-_MAC_BYTES:]
+        if not hmac.compare_digest(mac, self._mac(raw, question)):
+            raise _damaged()
+        return raw
 
     def _mac(self, raw: bytes, question: str) -> bytes:
         return hashlib.blake2b(raw + question.encode(), key=self._secret, digest_size=_MAC_BYTES).digest()
+
+
+def _damaged() -> BadParameter:
+    detail = "damaged, or it belongs to another question"
+    return BadParameter(f"cursor: {detail}", (FieldError("cursor", detail),))

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from tidings.config import Settings
-from tidings.errors import TooManyRequests
+from tidings.errors import TooManyRequests, Unavailable
 from tidings.model import Counts, FeedItem, InboxRow
 from tidings.ports import Store
 from tidings.projections.inbox import notification
@@ -65,9 +65,12 @@ class Live:
         return self._open
 
     def open(self, user: str, include: frozenset[str], last_event_id: str | None) -> "Stream":
-        """A stream for a user, from where they left off. Raises TooManyRequests over the caps."""
+        """A stream for a user, from where they left off. Raises TooManyRequests over the caps,
+        Unavailable while the server is leaving."""
         mine = self._streams.setdefault(user, set())
-        if self._closing or self._open >= self._settings.max_streams:
+        if self._closing:
+            raise Unavailable("the server is stopping")
+        if self._open >= self._settings.max_streams:
             raise TooManyRequests("this server holds as many streams as it can", retry_after=5)
         if len(mine) >= self._settings.max_streams_per_user:
             raise TooManyRequests(f"{len(mine)} streams of this user are open", retry_after=5)

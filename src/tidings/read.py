@@ -150,9 +150,11 @@ class Reader:
         return f'W/"{self._epoch}.{counts.seq}"'
 
     async def follows(self, user: str, limit: int, cursor: str | None) -> Reply:
-        """The topics a user follows, by name. The cursor is the last name."""
-        rows = await self._store.follows(user, limit + 1, cursor)
-        following = rows[limit - 1].topic if len(rows) > limit else None
+        """The topics a user follows, by name. Raises BadParameter."""
+        question = f"follows|{user}"
+        rows = await self._store.follows(user, limit + 1, self._cursors.read_named(cursor, question))
+        more = len(rows) > limit
+        following = self._cursors.make_named(rows[limit - 1].topic, question) if more else None
         items = [_encode({"topic": row.topic, "created_at": rfc3339(row.created_at)}) for row in rows[:limit]]
         return Reply(_join(items, ()) + _continuation(following) + b"}", following)
 

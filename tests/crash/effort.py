@@ -12,10 +12,10 @@ ALL = os.environ.get("CRASH") == "all"
 
 
 def seeds(some: int, all_of_them: int) -> list[int]:
-    """The seeds to run: the first ``some`` in a normal run."""
+    """The seeds to run out of ``all_of_them``: in a normal run ``some``, evenly spread."""
     if "CRASH_SEED" in os.environ:
         return [int(os.environ["CRASH_SEED"])]
-    return list(range(all_of_them if ALL else some))
+    return list(range(0, all_of_them, 1 if ALL else all_of_them // some))
 
 
 @contextmanager

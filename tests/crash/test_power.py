@@ -18,7 +18,7 @@ from tidings.testing import START_MS
 
 CHECKPOINT_PAGES = 20
 """Pages in the WAL before it is copied into the file: few, so that the copying is cut off too."""
-PASTS = 4
+PASTS = 3
 """Different histories that are cut off."""
 ENOUGH = 20
 """Cuts of which one must hit a store that does not sync."""

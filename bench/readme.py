@@ -1,0 +1,96 @@
+"""Writes the newest results into README.md, beside what others reached on the same kind of machine."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+
+
+class _Figure(NamedTuple):
+    """A line of the table: the start of our row's name, what it is in words, and what others reach."""
+
+    row: str
+    words: str
+    others: str
+
+
+FIGURES = (
+    _Figure(
+        "single POSTs, 10 targets",
+        "events published singly, durable, 10 people told",
+        "FastAPI, by hand: 1,080/s",
+    ),
+    _Figure("arrays of 100, 10 followers", "events published in arrays of 100, 10 feeds each", ""),
+    _Figure("Higgs week", "feed entries written, a week of real activity", "Stream-Framework: 8,800/s"),
+    _Figure(
+        "feed pages, random users",
+        "feed pages of 20 read",
+        "Stream-Framework: 1,480/s; FastAPI, by hand: 1,090/s; django-activity-stream: 195/s",
+    ),
+    _Figure("feed pages, 1,000 busiest users", "the same, the 1,000 busiest users", ""),
+    _Figure("unread counts", "unread counts read", ""),
+    _Figure("polls without change", "polls without change", ""),
+    _Figure("/v1/top under", "trends under 10,000 events/s, 99th percentile", ""),
+)
+"""Others' figures: measured on a machine of the same kind, each with its own database on a second core; rates
+over HTTP but for the entries written, which Stream-Framework did in one process with Redis."""
+
+
+class _Row(msgspec.Struct):
+    name: str
+    value: float
+    unit: str
+    share: float | None
+
+
+class _Hardware(msgspec.Struct):
+    cpu: str
+    cores: int
+
+
+class Results(msgspec.Struct):
+    """What is needed of a file of results."""
+
+    date: str
+    hardware: _Hardware
+    rows: list[_Row]
+
+
+def rewrite(readme: Path, results: Path) -> None:
+    """Replace what stands between the marks in ``readme`` by a table of the newest run in the folder ``results``.
+
+    Raises ValueError when there is no run, or the marks are not there.
+    """
+    files = sorted(results.glob("*.json"))
+    if not files:
+        raise ValueError(f"no results in {results}: run the benchmark first")
+    text = readme.read_text()
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"{readme} lacks the lines {BEGIN} and {END}")
+    table = block(msgspec.json.decode(files[-1].read_bytes(), type=Results))
+    readme.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}")
+
+
+def block(results: Results) -> str:
+    """The table in Markdown, the machine below it."""
+    lines = ["| | Tidings | share of the ceiling | others |", "|---|---|---|---|"]
+    for figure in FIGURES:
+        row = next((row for row in results.rows if row.name.startswith(figure.row)), None)
+        if row is not None:
+            lines.append(f"| {figure.words} | {_value(row)} | {_share(row)} | {figure.others} |")
+    where = f"{results.hardware.cpu}, {results.hardware.cores} cores, server on one of them"
+    return "\n".join([*lines, "", f"{results.date[:10]}, {where}. `make bench` measures again."])
+
+
+def _value(row: _Row) -> str:
+    if row.unit.endswith("/s"):
+        return f"**{row.value:,.0f}/s**"
+    return f"**{row.value:.1f} {row.unit}**"
+
+
+def _share(row: _Row) -> str:
+    return "" if row.share is None else f"{row.share:.0%}"

@@ -1,0 +1,157 @@
+"""The store is stopped at every statement: by a death that leaves the files as they are, or by a failure that it outlives.
+
+A process that dies between two statements leaves what the operating system has. A copy of the files at that moment is
+the same, and tells whether everything acknowledged is in it, nothing is there in part, and life goes on from there. Most
+statements change no file, so many points leave one and the same state, which is judged once.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import apsw
+import pytest
+
+from tests.crash.effort import repeatable, seeds
+from tests.crash.judge import judge, opened, same_state
+from tests.crash.workload import History
+from tests.property.worlds import same
+from tidings.testing import START_MS
+
+FILES = ("tidings.db", "tidings.db-wal", "tidings.db-journal")
+HISTORY = 0
+STATES = 400
+"""Into so many shares the states are divided."""
+FAILURES = 100
+"""At so many statements, evenly spread, the store meets a failure."""
+
+
+class State(NamedTuple):
+    """What a death would have left before a statement, and how many steps had ended."""
+
+    acked: int
+    files: tuple[bytes, ...]
+
+
+class Points(NamedTuple):
+    """The statements of a whole history: how many there are, and the different states before them."""
+
+    statements: int
+    states: list[State]
+
+
+class Watch:
+    """Notes the state of the files before each statement."""
+
+    def __init__(self, folder: Path) -> None:
+        self._paths = [folder / name for name in FILES]
+        self.acked = 0
+        self.statements = 0
+        self.states: list[State] = []
+
+    def __call__(self) -> None:
+        self.statements += 1
+        now = State(self.acked, tuple(path.read_bytes() if path.exists() else b"" for path in self._paths))
+        if not self.states or now != self.states[-1]:
+            self.states.append(now)
+
+
+class Failure:
+    """A full disk at one statement, and room again at the next."""
+
+    def __init__(self, at: int) -> None:
+        self._left = at
+
+    def __call__(self) -> None:
+        self._left -= 1
+        if self._left == -1:
+            raise apsw.FullError("the disk is full")
+
+
+@contextmanager
+def before_each_statement(call: Callable[[], None]) -> Iterator[None]:
+    """Call this before each statement of the first connection that is opened inside: the one that writes."""
+
+    def trace(cursor: apsw.Cursor, statement: str, bindings: object) -> bool:
+        call()
+        return True
+
+    def hook(connection: apsw.Connection) -> None:
+        apsw.connection_hooks.remove(hook)
+        connection.exec_trace = trace
+
+    apsw.connection_hooks.append(hook)
+    yield
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    """One event loop for all points."""
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+@pytest.fixture(scope="module")
+def history(runner: asyncio.Runner) -> History:
+    """What the store lives through."""
+    return History(HISTORY, runner)
+
+
+@pytest.fixture(scope="module")
+def points(tmp_path_factory: pytest.TempPathFactory, history: History, runner: asyncio.Runner) -> Points:
+    """All points of the history, from the opening of a new store on."""
+    folder = tmp_path_factory.mktemp("points")
+    watch = Watch(folder)
+    with before_each_statement(watch), opened(folder / FILES[0], START_MS, runner) as run:
+        for number, step in enumerate(history.steps, 1):
+            run.take(step)
+            watch.acked = number
+    return Points(watch.statements, watch.states)
+
+
+def test_all_statements_are_seen(points: Points, history: History) -> None:
+    """There are several for each step, and those that commit leave a state of their own."""
+    assert points.statements > len(points.states) > len(history.steps)
+    assert {state.acked for state in points.states} >= set(range(len(history.steps)))
+
+
+@pytest.mark.parametrize("share", seeds(20, STATES))
+def test_a_death_at_any_statement_loses_nothing(
+    tmp_path: Path, points: Points, history: History, runner: asyncio.Runner, share: int
+) -> None:
+    """I1, I2, I3, I6 of the files as they were before a statement; and life goes on from there."""
+    with repeatable(share, "test_points.py"):
+        for number, state in enumerate(points.states[share::STATES]):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            for name, content in zip(FILES, state.files, strict=True):
+                (folder / name).write_bytes(content)
+            judge(folder / FILES[0], history, state.acked, runner)
+
+
+@pytest.mark.parametrize("part", seeds(20, FAILURES))
+def test_a_failure_at_any_statement_changes_nothing(
+    tmp_path: Path, points: Points, history: History, runner: asyncio.Runner, part: int
+) -> None:
+    """What failed was not done at all, in the file or in memory; the store goes on, and the same step then succeeds."""
+    with repeatable(part, "test_points.py"):
+        failure = Failure(points.statements * part // FAILURES)
+        with before_each_statement(failure):
+            try:
+                live(tmp_path / FILES[0], history, runner)
+            except apsw.FullError:  # the store could not be opened
+                live(tmp_path / FILES[0], history, runner)
+
+
+def live(path: Path, history: History, runner: asyncio.Runner) -> None:
+    """Take every step, and again when it failed, to the end that the law knows."""
+    with opened(path, START_MS, runner) as run:
+        for number, (step, expected) in enumerate(zip(history.steps, history.outcomes, strict=True)):
+            try:
+                told = run.take(step)
+            except apsw.FullError:
+                told = run.take(step)
+            same(told, expected, f"outcomes of step {number}, {step}")
+        same_state(history.law(len(history.steps)).world, run.world)
