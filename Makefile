@@ -29,8 +29,8 @@ lint: .make/dev ## Style, types and import contracts alone
 bench: .make/dev ## Measure, beside the ceilings of this machine
 	$(BIN)/python -m bench
 
-crash: .make/dev ## Kill the server over and over and look for anything lost or doubled
-	$(BIN)/python -m pytest tests/crash
+crash: .make/dev ## Kill the server, cut its power, stop it at every statement; look for anything lost or doubled
+	CRASH=all $(BIN)/python -m pytest tests/crash
 
 lock: .make/dev ## Renew the lock files after a change of dependencies in pyproject.toml
 	$(LOCK) --upgrade --output-file requirements.lock pyproject.toml

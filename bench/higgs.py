@@ -81,11 +81,11 @@ def _read(folder: Path) -> Week:
 def _likeness() -> Week:
     """Followers by Zipf's law; the more followers, the more acts, but most acts by those who have none."""
     draw, people = Random(1), [str(number) for number in range(PEOPLE)]
-    weights = [1 / (rank + 5) for rank in range(PEOPLE)]
+    weights = [1 / (rank + 2) for rank in range(PEOPLE)]
     followed = draw.choices(people, weights, k=FOLLOWS)
     follows = [
         pair
-        for pair in set(zip(draw.choices(people, k=FOLLOWS), followed, strict=True))
+        for pair in dict.fromkeys(zip(draw.choices(people, k=FOLLOWS), followed, strict=True))
         if pair[0] != pair[1]
     ]
     heard = Counter(followed for _, followed in follows)
@@ -100,7 +100,7 @@ def _likeness() -> Week:
         )
         for at, actor in enumerate(loud)
     ]
-    return Week(acts, sorted(follows))
+    return Week(acts, follows)
 
 
 def _event(act: Act) -> dict[str, str]:

@@ -13,9 +13,7 @@ from pathlib import Path
 import apsw
 import msgspec
 
-LIBRARIES = ("tidings", "apsw", "datasketches", "httptools", "msgspec", "starlette", "uvicorn", "uvloop")
-
-
+LIBRARIES = ("tidings", "apsw", "datasketches", "httptools", "msgspec", "uvicorn", "uvloop")
 SHARE = "of ceiling"
 """Unit of a row that is a share of what the machine can do."""
 
@@ -44,12 +42,28 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         return self.value / self.ceiling if self.ceiling else None
 
     @property
+    def credible(self) -> bool:
+        """False above the ceiling: nothing was done there, the ceiling is none, or others had part of the machine."""
+        share = self.value if self.unit == SHARE else self.share
+        return share is None or share <= 1
+
+    @property
     def passed(self) -> bool:
-        """Whether the gate, if there is one, was reached."""
+        """Whether the figure can be believed and the gate, if there is one, was reached."""
+        return self.credible and self._reached()
+
+    def _reached(self) -> bool:
         if self.gate is None:
             return True
         high = self.unit.endswith("/s") or self.unit == SHARE
         return self.value >= self.gate if high else self.value <= self.gate
+
+    @property
+    def verdict(self) -> str:
+        """What is wrong with the row, in capitals; empty when nothing is."""
+        if not self.credible:
+            return "ABOVE ITS CEILING"
+        return "" if self._reached() else "GATE MISSED"
 
 
 COLUMNS = ("name", "value", "unit", "gate", "goal", "ceiling", "share", "p50", "p95", "p99")
@@ -81,12 +95,12 @@ def write(rows: Sequence[Row], directory: Path, command: Sequence[str], load_bef
 
 
 def table(rows: Sequence[Row], *, judge: bool) -> str:
-    """The rows as text in columns, the first line their names; to ``judge`` marks each gate that was missed."""
+    """The rows as text in columns, the first line their names; to ``judge`` ends lines with their verdict."""
     lines = [list(COLUMNS)] + [[_shown(value) for value in as_record(row).values()] for row in rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
-    marks = [""] + ["" if row.passed or not judge else "  GATE MISSED" for row in rows]
-    return "\n".join(line + mark for line, mark in zip(text, marks, strict=True))
+    marks = [""] + [row.verdict if judge else "" for row in rows]
+    return "\n".join(f"{line}  {mark}".rstrip() for line, mark in zip(text, marks, strict=True))
 
 
 def hardware() -> dict[str, str | int]:

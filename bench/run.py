@@ -31,7 +31,8 @@ class Sizes(NamedTuple):
 
 FULL = Sizes(5.0, 64, 256, 2_000_000, 100_000, 10_000_000, 1_000, None, 10_000)
 QUICK = Sizes(0.4, 8, 16, 20_000, 10_000, 40_000, 10, 2_000, 1_000)
-PER_USER = 100
+RAW_RUNS = 2
+PER_USER = 200
 """Feed entries of an average user in the store whose pages are read."""
 
 
@@ -67,7 +68,10 @@ class Bench:
             return run_load(port, self.sizes.seconds, Flow([request], self.sizes.connections, 201))[0]
 
     def raw_inserts(self, events: int, shape: Shape) -> float:
-        """Events per second into a new SQLite file."""
+        """Events per second into a new SQLite file: the best of RAW_RUNS, since a ceiling is what is possible."""
+        return max(self._raw_inserts(events, shape) for _ in range(RAW_RUNS))
+
+    def _raw_inserts(self, events: int, shape: Shape) -> float:
         name = f"raw-{len(list(self.folder.glob('raw-*.db')))}"
         return raw_inserts(self.new_store(name), events, shape)
 

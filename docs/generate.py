@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -97,6 +97,8 @@ def shown(default: object) -> str:
 def bounds(name: str) -> str:
     """The values that a setting takes."""
     kind = get_type_hints(Settings, include_extras=True)[name]
+    if get_origin(kind) is Literal:
+        return " or ".join(f"`{word}`" for word in get_args(kind))
     if get_origin(kind) is not Annotated:
         return {bool: "true, false", str: "text"}[kind]
     (limits,) = (one for one in get_args(kind)[1:] if isinstance(one, Meta))

@@ -70,24 +70,37 @@ def test_every_question_has_its_row(results: Path, name: str, gate: float, goal:
 
 @pytest.mark.parametrize(
     ("unit", "value", "passed"),
-    [("req/s", 9, False), ("req/s", 11, True), ("ms", 9, True), ("ms", 11, False), (SHARE, 9, False)],
+    [("req/s", 0.4, False), ("req/s", 0.6, True), ("ms", 0.4, True), ("ms", 0.6, False), (SHARE, 0.4, False)],
 )
 def test_a_gate_is_missed_from_the_wrong_side(unit: str, value: float, passed: bool) -> None:
     """Rates and shares must reach their gate, everything else must stay under it."""
-    assert Row(name="x", value=value, unit=unit, gate=10).passed is passed
+    assert Row(name="x", value=value, unit=unit, gate=0.5).passed is passed
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        Row(name="x", value=3, unit="events/s", ceiling=2, gate=1),
+        Row(name="x", value=1.5, unit=SHARE, gate=0.4),
+    ],
+)
+def test_nothing_passes_above_its_ceiling(row: Row) -> None:
+    """A figure better than what the machine can do is no success but a broken measurement."""
+    assert not row.passed
+    assert row.verdict == "ABOVE ITS CEILING"
 
 
 def test_the_newest_results_replace_the_block_of_the_readme(results: Path, tmp_path: Path) -> None:
     """Between the marks stands a line for each figure, outside of them nothing changes, and twice is as once."""
     page = tmp_path / "README.md"
-    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    page.write_text(f"before\n{BEGIN}\nstale figures\n{END}\nafter\n")
     rewrite(page, results)
     once = page.read_text()
     rewrite(page, results)
     assert page.read_text() == once
     assert once.startswith(f"before\n{BEGIN}\n")
     assert once.endswith(f"\n{END}\nafter\n")
-    assert "old" not in once
+    assert "stale figures" not in once
     assert all(figure.words in once for figure in FIGURES)
 
 

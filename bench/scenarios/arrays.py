@@ -71,6 +71,6 @@ def _follows() -> bytes:
 def _row(bench: Bench, name: str, result: LoadResult, **limits: float) -> Row:
     rate = checked(name, result).rate * SIZE
     taken = int(rate * (bench.sizes.seconds + WARM_UP_S))
-    ceiling = bench.raw_inserts(taken, Shape(rows=FAN_OUT, per_transaction=SIZE))
+    ceiling = bench.raw_inserts(taken, Shape(rows=FAN_OUT))
     latencies = {"p50": result.p50_ms, "p95": result.p95_ms, "p99": result.p99_ms}
     return Row(name=name, value=rate, unit="events/s", ceiling=ceiling, **limits, **latencies)

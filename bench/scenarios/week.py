@@ -46,7 +46,7 @@ def week(bench: Bench) -> list[Row]:
     if entries != expected:
         raise RuntimeError(f"{entries:,} feed entries were written where {expected:,} belong")
     rows = max(1, round(entries / len(data.acts)))
-    shape = Shape(rows=rows, per_transaction=ARRAY, body_bytes=BODY_BYTES, users=len(data.follows))
+    shape = Shape(rows=rows, body_bytes=BODY_BYTES, users=len(data.follows))
     name = f"{'Higgs' if real else 'likeness of the Higgs'} week, {entries:,} entries"
     ceiling = bench.raw_inserts(len(data.acts), shape) * rows
     return [

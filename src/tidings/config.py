@@ -5,7 +5,7 @@ reference page and every bound in the code: a limit that is not here, or a named
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -25,8 +25,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     port: Annotated[int, Meta(ge=0, le=65535)] = 8787
     prefix: str = ""
     store: str = "sqlite:///tidings.db"
-    bus: str = "local"
-    roles: str = "api,worker,live"
+    bus: Literal["local"] = "local"
+    roles: Literal["api,worker,live"] = "api,worker,live"
 
     api_keys: str = ""
     jwt_secret: str = ""
@@ -51,11 +51,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     max_streams_per_user: Positive = 8
     max_streams: Positive = 15_000
-    stream_buffer_bytes: Positive = 64 * KIB
     heartbeat_s: Annotated[int, Meta(ge=1, le=25)] = 20
     max_wait_s: Annotated[int, Meta(ge=1, le=60)] = 60
 
-    fan_out: str = "inline"
+    fan_out: Literal["inline", "worker"] = "inline"
     fan_out_inline_rows: Positive = 2_000
     hot_followers: Positive = 10_000
     hot_rows_per_s: Positive = 5_000
@@ -81,8 +80,8 @@ HELP: Mapping[str, str] = {
     "port": "Port to listen on; 0 picks a free one.",
     "prefix": "Path under which everything is served, such as /api.",
     "store": "Where everything is kept: sqlite:///FILE, or memory:// for a server that forgets.",
-    "bus": "How processes tell each other that there is news.",
-    "roles": "What this process does: any of api, worker, live.",
+    "bus": "How processes tell each other that there is news; on one file there is one process, and so: local.",
+    "roles": "What this process does; on one file there is one process, and so all: api,worker,live.",
     "api_keys": "Keys of your servers, comma-separated; they may act for any user. Set it in the environment.",
     "jwt_secret": "Secret (at least 32 bytes) of HS256 tokens. Set it in the environment.",
     "jwt_public_key": "PEM file or text of the public key of RS256, ES256 or EdDSA tokens.",
@@ -104,10 +103,9 @@ HELP: Mapping[str, str] = {
     "idempotency_hours": "Hours for which an idempotency key is remembered, at least 24.",
     "max_streams_per_user": "Open streams of one user.",
     "max_streams": "Open streams of one process; leaves room under a limit of 20,000 open files.",
-    "stream_buffer_bytes": "Bytes waiting for one slow stream before it is refilled from the store instead.",
     "heartbeat_s": "Seconds between heartbeats of a stream, at most 25: proxies cut silent connections.",
     "max_wait_s": "Seconds that a long poll may wait.",
-    "fan_out": "inline: a write ends with its fan-out; worker: large ones are left to the worker role.",
+    "fan_out": "When publishers are answered. inline: when feeds have the event; worker: when it is durable.",
     "fan_out_inline_rows": "Followers reached within the event's own transaction; more are reached in chunks of this size.",
     "hot_followers": "Followers at which a topic is merged at read instead of pushed (it returns at half).",
     "hot_rows_per_s": "Feed rows a second that one topic may cost before it is merged at read (it returns at half).",

@@ -237,6 +237,12 @@ class Stream:
         while more:
             changes = await self._store.inbox_since(self.user, cursor.seq, CHUNK)
             more = changes.more
+            if changes.reset:  # the person was erased meanwhile
+                cursor = cursor._replace(seq=changes.counts.seq)
+                yield (
+                    cursor,
+                    Frame("reset", cursor.text(self._epoch), _encode({"reason": "the inbox was erased"})),
+                )
             for seq, event, fields in inbox_frames(cursor.seq, changes.rows, changes.counts, more):
                 cursor = cursor._replace(seq=seq)
                 data = _with_count(fields, changes.counts, seq)

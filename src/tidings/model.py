@@ -185,10 +185,12 @@ class Published(NamedTuple):
 
 
 class Changed(NamedTuple):
-    """The outcome of a command that changes at most one thing, or ``updated`` of many."""
+    """The outcome of a command that changes at most one thing, or ``updated`` of many. ``gone``: the event that a
+    Retract took out."""
 
     updated: int
     position: int = 0
+    gone: LogEntry | None = None
 
 
 class Marked(NamedTuple):

@@ -20,12 +20,16 @@ from tidings.cursors import Cursors
 from tidings.errors import KeyReused
 from tidings.http.app import Services, build
 from tidings.http.protocol import timed
+from tidings.ids import COUNTER_BITS
 from tidings.ingest import Ingest
 from tidings.live import Live
 from tidings.log import Log
 from tidings.model import (
+    Changed,
     Command,
+    Erase,
     FeedFilter,
+    LogEntry,
     MarkInbox,
     Outcome,
     Publish,
@@ -34,7 +38,7 @@ from tidings.model import (
 )
 from tidings.ports import Clock, Store
 from tidings.projections.runner import Runner
-from tidings.projections.windows import Windows
+from tidings.projections.windows import Occurrence, Windows
 from tidings.read import Reader
 from tidings.storage.memory import MemoryStore
 from tidings.storage.sqlite import SqliteStore
@@ -105,6 +109,11 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
         await store.close()
 
 
+def _occurrence(entry: LogEntry) -> Occurrence:
+    thing = f"{entry.object_type}:{entry.object_id}"
+    return entry.key >> COUNTER_BITS, thing, entry.verb, entry.object_type, entry.actor_id
+
+
 class _Committed:
     """What every committed transaction sets in motion in this process: windows, hints, and the runner."""
 
@@ -128,10 +137,13 @@ class _Committed:
                             (event.created_at, thing, event.verb, event.object_type, event.actor_id)
                         )
                         users.update(event.targets)
-            elif isinstance(command, MarkInbox | ReadInbox):
+            elif isinstance(command, MarkInbox | ReadInbox | Erase):
                 users.add(command.user)
             else:
                 pending = True
+                if isinstance(outcome, Changed) and outcome.gone is not None:
+                    users.update(outcome.gone.targets)
+                    self._windows.remove(*_occurrence(outcome.gone))
         self._windows.add_many(occurrences)
         if self._live.busy:
             self._live.hint(users, bool(occurrences))
@@ -146,7 +158,7 @@ async def _rebuild(store: Store, windows: Windows, clock: Clock) -> None:
     before: int | None = None
     while True:
         page = await store.activity(None, want, REBUILD_PAGE, before)
-        rows = [(item.key >> 20, decoder.decode(item.body)) for item in page.items]
+        rows = [(item.key >> COUNTER_BITS, decoder.decode(item.body)) for item in page.items]
         windows.add_many(
             (at, f"{e.object_type}:{e.object_id}", e.verb, e.object_type, e.actor_id) for at, e in rows
         )

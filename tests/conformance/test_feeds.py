@@ -448,6 +448,21 @@ def test_feed_since_obeys_the_law(store: Harness) -> None:
     assert (page.items[0].reason, page.items[0].topic) == ("follow", "item:1")
 
 
+def test_fan_out_that_is_owed_is_not_overtaken(store: Harness) -> None:
+    """An event that has not reached a home yet is in the feed all the same: nobody who reads on skips it, it counts as
+    new, and a read-all covers what could be seen."""
+    crowd = [f"f{n:03}" for n in range(130)]
+    store.write(*(Follow(user, "user:alice", 0) for user in (*crowd, "zoe")), Follow("zoe", "user:ben", 0))
+    store.run(store.store.write([Publish((event("alice"),)), Publish((event("ben"),))]))
+    first = store.run(store.store.feed_since("zoe", 0, 10))
+    assert [item.position for item in first.items] == [1, 2]
+    assert store.run(store.store.new_count("zoe", 0, 10)).new == 2
+    assert len(store.page("zoe").items) == 2
+    store.settle()
+    assert store.run(store.store.feed_since("zoe", 2, 10)).items == []
+    assert [item.position for item in store.page("zoe").items] == [2, 1]
+
+
 def test_feed_since_goes_on_past_what_is_hidden(store: Harness) -> None:
     """Masked items in between, backdated ones too, neither shorten a page nor end it early."""
     store.write(Follow("bob", "item:1", 0), Mask("bob", "user:cy"))

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import click
 import msgspec
@@ -52,9 +52,11 @@ def _option(field: msgspec.structs.FieldInfo) -> Callable[[F], F]:
     return click.option(flag, type=_plain(field.type), default=None, help=HELP[field.name] + shown)
 
 
-def _plain(kind: Any) -> type:
-    """The type beneath Annotated: its bounds are checked by the settings themselves, in one place."""
-    plain = get_args(kind)[0] if get_origin(kind) is not None else kind
+def _plain(kind: Any) -> type | click.Choice[str]:
+    """The words of a Literal, or the type beneath Annotated: its bounds are checked by the settings themselves."""
+    if get_origin(kind) is Literal:
+        return click.Choice(get_args(kind))
+    plain = get_args(kind)[0] if get_origin(kind) is Annotated else kind
     if not isinstance(plain, type):
         raise TypeError(f"no flag can be made of {kind}")
     return plain

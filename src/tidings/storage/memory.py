@@ -245,7 +245,8 @@ class MemoryStore:
             case Publish():
                 return self._publish(command)
             case Retract():
-                return self._changed(self._retract(command.event_id))
+                gone = self._retract(command.event_id)
+                return Changed(int(gone is not None), self._position, gone)
             case Follow():
                 return self._changed(self._follow(command))
             case Unfollow():
@@ -325,15 +326,15 @@ class MemoryStore:
             if target != entry.actor_id and not self._masked(target, entry):
                 self._person(target).inbox.arrive(entry.key, entry.verb)
 
-    def _retract(self, event_id: str) -> int:
+    def _retract(self, event_id: str) -> LogEntry | None:
         entry = self._entry(event_id)
         if entry is None:
-            return 0
+            return None
         del self._log[entry.key]
         for person in self._people.values():
             person.inbox.retract(entry.key)
             person.read.pop(entry.key, None)
-        return 1
+        return entry
 
     def _follow(self, follow: Follow) -> int:
         person = self._person(follow.user)

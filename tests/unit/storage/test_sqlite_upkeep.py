@@ -37,7 +37,8 @@ def opened(tmp_path: Path) -> Iterator[Opened]:
 
 def publish_many(opened: Opened, count: int) -> list[str]:
     return [
-        opened.publish(event("alice", at=START_MS + n * 1000, targets=("bob", f"u{n % 3}")))[0] for n in range(count)
+        opened.publish(event("alice", at=START_MS + n * 1000, targets=("bob", f"u{n % 3}")))[0]
+        for n in range(count)
     ]
 
 

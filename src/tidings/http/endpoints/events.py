@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
+from tidings.config import Settings
 from tidings.errors import BadParameter, FieldError, TidingsError
 from tidings.events import EventInput
 from tidings.http.auth import Principal
@@ -23,10 +24,11 @@ async def publish(call: Call[Params, Any]) -> Answer:
     """One event, an array of them, or a stream of lines, by the content type and the first byte."""
     media = check_media(call.request, (JSON, NDJSON))
     key, wish, scope = idempotency_key(call.request), preference(call.request), _scope(call.principal)
+    wait = _waits(call.services.settings, wish)
     if media == NDJSON:
-        return _import(call, key, wish, scope)
+        return _import(call, key, wait, wish, scope)
     raw = await read_body(call.request, call.services.settings.max_batch_bytes)
-    ingest, wait = call.services.ingest, wish != NO_WAIT
+    ingest = call.services.ingest
     if raw.lstrip()[:1] == b"[":
         posted = await ingest.publish_array(raw, scope=scope, key=key, wait=wait)
     else:
@@ -46,14 +48,14 @@ async def retract(call: Call[Params, None]) -> Answer:
     return Answer(status=204)
 
 
-def _import(call: Call[Params, Any], key: str | None, wish: bytes, scope: str) -> Answer:
+def _import(call: Call[Params, Any], key: str | None, wait: bool, wish: bytes, scope: str) -> Answer:
     if key is not None:
         detail = "an import has a key per line: idempotency_key"
         raise BadParameter(detail, (FieldError("Idempotency-Key", detail),))
     cap = call.services.settings.max_import_bytes
     check_length(call.request, cap)
     sent = chunks(call.request, cap)
-    results = call.services.ingest.import_lines(sent, scope=scope, wait=wish != NO_WAIT)
+    results = call.services.ingest.import_lines(sent, scope=scope, wait=wait)
     return Answer(headers=_applied(wish), media=NDJSON.encode(), chunks=_told(results))
 
 
@@ -68,6 +70,11 @@ async def _told(results: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
         if not begun:
             raise
         yield b'{"line":null,"error":' + problem(error).body + b"}\n"
+
+
+def _waits(settings: Settings, wish: bytes) -> bool:
+    """Whether the publisher waits for feeds and inboxes: as it prefers, or else as the server is set."""
+    return bool(wish != NO_WAIT) if wish else settings.fan_out == "inline"
 
 
 def _scope(principal: Principal) -> str:

@@ -53,7 +53,7 @@ async def follow(call: Call[Params, FollowBody]) -> Answer:
 
 
 async def follow_many(call: Call[Params, list[Pair]]) -> Answer:
-    """Follow many topics for many users, all in one transaction."""
+    """Follow many topics for many users; what is there already is passed over."""
     cap = call.services.settings.max_follows_batch
     if len(call.body) > cap:
         raise TooLarge(f"The list has {len(call.body)} follows, over {cap}.")

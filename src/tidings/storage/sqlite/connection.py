@@ -49,8 +49,9 @@ def lock(path: Path) -> IO[str]:
     return handle
 
 
-def open_writer(path: Path, cache_mib: int, vfs: str | None = None) -> Db:
-    """The one connection that writes, with the schema brought up to date. Raises Unavailable for an old SQLite."""
+def open_writer(path: Path, cache_mib: int, vfs: str | None = None, salt: int | None = None) -> Db:
+    """The one connection that writes, with the schema brought up to date; a new store's ids get ``salt``, or a random
+    one. Raises Unavailable for an old SQLite."""
     if problem := version_problem():
         raise Unavailable(problem)
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
@@ -61,7 +62,7 @@ def open_writer(path: Path, cache_mib: int, vfs: str | None = None) -> Db:
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute(f"PRAGMA journal_size_limit={WAL_LIMIT_BYTES}")
     connection.wal_autocheckpoint(CHECKPOINT_PAGES)
-    _migrate(connection)
+    _migrate(connection, salt)
     return connection
 
 
@@ -81,7 +82,7 @@ def _pragmas(connection: Db, cache_mib: int) -> None:
     connection.execute("PRAGMA temp_store=MEMORY")
 
 
-def _migrate(connection: Db) -> None:
+def _migrate(connection: Db, salt: int | None) -> None:
     (found,) = connection.one("PRAGMA user_version")
     scripts = migrations("sqlite")
     if found > scripts[-1][0]:
@@ -90,19 +91,20 @@ def _migrate(connection: Db) -> None:
         if number > found:
             with connection:
                 connection.execute(script)
+                if number == scripts[0][0]:
+                    _found(
+                        connection, salt
+                    )  # at once: with a schema but no salt a file could never be opened again
                 connection.execute(f"PRAGMA user_version={number}")
-    if not found:
-        _found(connection)
 
 
-def _found(connection: Db) -> None:
+def _found(connection: Db, salt: int | None) -> None:
     """What makes this store itself: the salt of its ids, its epoch, the key of its cursors."""
     values = {
-        "salt": secrets.randbits(62),
+        "salt": secrets.randbits(62) if salt is None else salt,
         "epoch": secrets.token_hex(6),
         "cursor_key": secrets.token_bytes(32),
         "position": 0,
     }
-    with connection:
-        for name, value in values.items():
-            connection.execute("INSERT INTO meta VALUES (?, ?)", (name, value))
+    for name, value in values.items():
+        connection.execute("INSERT INTO meta VALUES (?, ?)", (name, value))

@@ -50,6 +50,7 @@ def pay(w: Writer, debt: Debt, budget: int) -> int:
     left, rows = _KINDS[debt.kind](w, debt, budget)
     if left is None:
         w.db.execute("DELETE FROM debt WHERE id=?", (debt.id,))
+        w.paid()
     else:
         w.turn += 1
         w.db.execute(

@@ -64,18 +64,18 @@ def viewer(r: Reading, user: int) -> Viewer:
 
 
 def _merged(r: Reading, user: int, dormant: bool) -> Sequence[tuple[int, int, int, int | None]]:
-    """The follows whose topics are merged at read for this user: of hot topics, or all when they were away."""
+    """The follows whose topics are merged at read for this user, or all of them when the user was away."""
     if dormant:
         query = "SELECT topic, since, since_key, until FROM follow WHERE follower=?"
         return r.db.all(query, (user,))
-    hot = r.writer.hot
-    if not hot:
+    merged = r.writer.merged
+    if not merged:
         return ()
     query = (
         "SELECT f.topic, f.since, f.since_key, f.until FROM carray(?) c"
         " CROSS JOIN follow f ON f.follower=? AND f.topic=c.value"
     )
-    return r.db.all(query, (r.writer.carray(hot), user))
+    return r.db.all(query, (r.writer.carray(merged), user))
 
 
 # --- visibility ---------------------------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ def retract(w: Writer, r: Reading, command: Retract) -> Changed:
     if not found:
         return Changed(0, w.position)
     (event,) = found
+    gone = entry(r, event)
     for n in w.timelines.span(event.key).parts:
         rows = [topic * 2 for topic in event.all_topics()] + [user * 2 + 1 for user in unpack(event.targets)]
         for timeline in rows:
@@ -48,7 +49,7 @@ def retract(w: Writer, r: Reading, command: Retract) -> Changed:
     w.db.execute(f"UPDATE event_{n} SET body=NULL, topics=NULL, targets=NULL WHERE key=?", (event.key,))
     for user in dict.fromkeys(unpack(event.targets)):
         _tombstone(w, r, user, event.key)
-    return Changed(1, w.position)
+    return Changed(1, w.position, gone)
 
 
 def _tombstone(w: Writer, r: Reading, user: int, key: int) -> None:

@@ -72,13 +72,15 @@ _PLAIN = FeedFilter()
 class SqliteStore:
     """A complete :class:`tidings.ports.Store` in one file. Use :meth:`open`."""
 
-    def __init__(self, path: Path, clock: Clock, settings: Settings, vfs: str | None) -> None:
+    def __init__(
+        self, path: Path, clock: Clock, settings: Settings, vfs: str | None, salt: int | None
+    ) -> None:
         self._clock = clock
         with ExitStack() as undo:  # a file that cannot be opened must not stay locked
             self._lock: IO[str] = undo.enter_context(lock(path))
             self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="tidings-writer")
             self._read_thread = ThreadPoolExecutor(1, thread_name_prefix="tidings-reader")
-            db = open_writer(path, settings.sqlite_cache_mib, vfs)
+            db = open_writer(path, settings.sqlite_cache_mib, vfs, salt)
             self._writer = Writer(db, clock, settings)
             self._own = Reading(db, self._writer.names, self._writer)
             self._near = self._reading(path, vfs)
@@ -98,10 +100,7 @@ class SqliteStore:
 
         Raises Unavailable when another process has the file, it is of a newer version, or SQLite is too old.
         """
-        store = cls(path, clock, settings, vfs)
-        if salt is not None:
-            await store._on_writer(lambda: upkeep.set_salt(store._writer, salt))
-        return store
+        return cls(path, clock, settings, vfs, salt)
 
     async def close(self) -> None:
         """Checkpoint, close, release the file."""

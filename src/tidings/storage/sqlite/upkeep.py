@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import cast
 
-from tidings.ids import EventIds, key_at, ms_of
+from tidings.ids import key_at, ms_of
 from tidings.model import DeadLetter, FollowRow, Head, Status, TopicInfo
 from tidings.storage.sqlite import debts, graph
 from tidings.storage.sqlite.partitions import Family, Span
@@ -114,12 +114,6 @@ def _purge(w: Writer, now: int) -> int:
         (now - w.settings.idempotency_hours * HOUR_MS, PURGE_KEYS),
     )
     return w.db.changes()
-
-
-def set_salt(w: Writer, salt: int) -> None:
-    """Give a store without events another salt."""
-    w.transaction(lambda: w.db.execute("UPDATE meta SET value=? WHERE name='salt'", (salt,)))
-    w.ids = EventIds(salt)
 
 
 # --- what is asked ------------------------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ class Writer:
         self.db = db
         self.clock = clock
         self.settings = settings
+        self._wide = min(WIDE, settings.fan_out_inline_rows)
         self.names = Names(db)
         full, events = settings.partition_rows, settings.event_partition_rows
         self.timelines = Family(db, "timeline", _SQL["create_timeline"], full)
@@ -50,6 +51,7 @@ class Writer:
         self.epoch = str(self.meta("epoch"))
         self.rates: dict[int, tuple[float, float]] = {}
         self.housekept_at = 0
+        self._unmerge = False
         self.reload()
 
     def meta(self, name: str) -> int:
@@ -65,9 +67,10 @@ class Writer:
         self.position = max(self.position, self.meta("position"))
         self.next_keys: dict[int, int] = {}
         self.wide: dict[int, int] = dict(
-            self.db.execute("SELECT id, followers FROM topic WHERE followers>=?", (WIDE,))
+            self.db.execute("SELECT id, followers FROM topic WHERE followers>=?", (self._wide,))
         )
         self.hot: dict[int, int] = dict(self.db.execute("SELECT id, state FROM topic WHERE state<>0"))
+        self.merged = self._merged()
         (self.masked,) = self.db.one("SELECT EXISTS (SELECT 1 FROM mask)")
         (self.turn,) = self.db.one("SELECT coalesce(max(turn), 0) FROM debt")
         self.names.forget()
@@ -92,6 +95,8 @@ class Writer:
         try:
             work()
             self.db.execute("COMMIT")
+            if self._unmerge:
+                self.merged, self._unmerge = self._merged(), False
         except BaseException:
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
@@ -100,9 +105,24 @@ class Writer:
 
     # --- push or merge --------------------------------------------------------------------------------------------
 
+    def _merged(self) -> frozenset[int]:
+        """The topics that readers merge: those that are not pushed, and those with entries that are not home yet.
+
+        Readers take this set as it is. A topic enters it before the transaction commits that makes it necessary, and
+        leaves it only after the one that made it needless: merging too much costs time, too little would lose items.
+        """
+        query = "SELECT id FROM topic WHERE state<>0 UNION SELECT subject FROM debt WHERE kind IN ('push', 'drain')"
+        return frozenset(topic for (topic,) in self.db.execute(query))
+
+    def paid(self) -> None:
+        """A debt ended: see after the commit what is still to be merged."""
+        self._unmerge = True
+
     def owe(self, kind: str, subject: int, low: int, high: int, at_key: int = 0) -> None:
         """Write down fan-out to be done later; see debts.py for the kinds."""
         self.turn += 1
+        if kind in ("push", "drain"):
+            self.merged |= {subject}
         self.db.execute(
             "INSERT INTO debt (kind, subject, low, high, at_key, at_user, turn) VALUES (?, ?, ?, ?, ?, 0, ?)",
             (kind, subject, low, high, at_key, self.turn),
@@ -115,7 +135,7 @@ class Writer:
             " ON CONFLICT (id) DO UPDATE SET followers = followers + ?2 RETURNING followers",
             (topic, by),
         )
-        if followers >= WIDE:
+        if followers >= self._wide:
             self.wide[topic] = followers
         else:
             self.wide.pop(topic, None)
@@ -151,6 +171,7 @@ class Writer:
             "UPDATE topic SET state=?, hot_from=coalesce(hot_from, ?) WHERE id=?", (MERGED, after, topic)
         )
         self.hot[topic] = MERGED
+        self.merged |= {topic}
 
     def _cool(self, topic: int) -> None:
         (hot_from,) = self.db.one("SELECT hot_from FROM topic WHERE id=?", (topic,))
