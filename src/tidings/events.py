@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from tidings.config import Settings
 from tidings.errors import FieldError, InvalidFields, TooLarge
-from tidings.model import NewEvent, split_topic
+from tidings.model import NewEvent
 from tidings.times import rfc3339, to_ms
 
 # Control characters could forge frames, log lines and headers further on, so no id may hold one.
@@ -190,12 +190,3 @@ def check_size(raw: bytes, cap: int, what: str) -> None:
     """Raises TooLarge when ``raw`` has more than ``cap`` bytes."""
     if len(raw) > cap:
         raise TooLarge(f"{what} has {len(raw)} bytes, over {cap}")
-
-
-def check_topic(topic: str) -> str:
-    """The topic itself. Raises InvalidFields when it is not written ``type:id``."""
-    try:
-        split_topic(topic)
-        return msgspec.convert(topic, Topic)
-    except (ValueError, msgspec.ValidationError):
-        raise InvalidFields(errors=(FieldError("/topic", "a topic is written type:id"),)) from None

@@ -14,7 +14,7 @@ import msgspec
 
 from tidings.config import Settings
 from tidings.errors import TooManyRequests, Unavailable
-from tidings.model import Counts, FeedItem, InboxRow
+from tidings.model import Counts, InboxRow
 from tidings.ports import Store
 from tidings.projections.inbox import notification
 from tidings.read import feed_item
@@ -254,7 +254,7 @@ class Stream:
             page = await self._store.feed_since(self.user, cursor.position, CHUNK)
             for item in page.items:
                 cursor = cursor._replace(position=item.position)
-                yield cursor, Frame("activity", cursor.text(self._epoch), _activity(item))
+                yield cursor, Frame("activity", cursor.text(self._epoch), feed_item(item))
             more = page.next_key
 
 
@@ -303,7 +303,3 @@ def _with_count(fields: dict[str, object] | bytes, counts: Counts, seq: int) -> 
     if isinstance(fields, bytes):  # the item carries its own seq
         return fields[:-1] + b',"unread_count":%d}' % counts.unread_count
     return _encode(fields | {"unread_count": counts.unread_count, "seq": seq})
-
-
-def _activity(item: FeedItem) -> bytes:
-    return feed_item(item)

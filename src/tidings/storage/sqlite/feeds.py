@@ -374,8 +374,3 @@ def summary(r: Reading, v: Viewer) -> FeedSummary:
 def _batches(seen: Iterator[Seen]) -> Iterator[list[Seen]]:
     while some := list(islice(seen, LARGEST_CHUNK)):
         yield some
-
-
-def empty_summary() -> FeedSummary:
-    """The summary of a feed that nobody has."""
-    return FeedSummary(0, 0, {}, [])

@@ -55,10 +55,6 @@ class Names:
             self._texts[number] = found
         return found
 
-    def texts(self, numbers: Iterable[int]) -> list[str]:
-        """The topics with these numbers, in order."""
-        return [self.text(number) for number in numbers]
-
     def verb(self, verb: str) -> int | None:
         """The number of a verb, None when unknown."""
         found = self._verbs.get(verb)
