@@ -65,7 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     write_queue: Positive = 20_000
     group_commit_events: Positive = 1_000
     sqlite_cache_mib: Positive = 256
-    partition_rows: Positive = 64_000
+    partition_rows: Positive = 16_000
     event_partition_rows: Positive = 1_000_000
     exact_window_keys: Positive = 1_000_000
 

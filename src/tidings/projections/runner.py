@@ -14,8 +14,8 @@ STEP_ROWS = 2_000
 """Rows of one step: about 10 ms of writing, the longest that a POST waits behind somebody's large fan-out."""
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 30.0
-IDLE_S = 5.0
-"""Without a nudge the runner looks by itself this often: a lost nudge costs latency, never rows."""
+IDLE_S = 0.5
+"""Without a nudge the runner looks by itself this often: partitions to merge come without one."""
 
 _log = logging.getLogger(__name__)
 

@@ -22,8 +22,8 @@ from tidings.storage.sqlite.db import Db
 
 MERGE_AT = 8
 """Adjacent partitions of one tier that become one of the next: each row is rewritten once for eightfold growth."""
-LARGEST_TIER = 3
-"""Tiers hold 64k, 512k, 4M and 32M rows with the default; merging still larger ones would save a probe or two."""
+LARGEST_TIER = 4
+"""Tiers hold 16k, 128k, 1M, 8M and 64M rows with the default; merging still larger ones would save a probe or two."""
 
 _DOUBLES = {
     "timeline": "ON CONFLICT DO UPDATE SET why=0 WHERE excluded.why=0",
