@@ -27,7 +27,8 @@ def main() -> int:
         return 0
     load_before, rows = os.getloadavg()[0], _run(options)
     print(table(rows, judge=not options.quick))
-    print(write(rows, options.out, ["python", "-m", "bench", *sys.argv[1:]], load_before))
+    command, complete = ["python", "-m", "bench", *sys.argv[1:]], not (options.quick or options.scenarios)
+    print(write(rows, options.out, command, load_before, complete=complete))
     return 0 if options.quick or all(row.passed for row in rows) else 1
 
 

@@ -54,25 +54,34 @@ class Results(msgspec.Struct):
     """What is needed of a file of results."""
 
     date: str
+    complete: bool
     hardware: _Hardware
     rows: list[_Row]
 
 
 def rewrite(readme: Path, results: Path) -> None:
-    """Replace what stands between the marks in ``readme`` by a table of the newest run in the folder ``results``.
+    """Replace what stands between the marks in ``readme`` by a table of the newest complete run in ``results``.
 
-    Raises ValueError when there is no run, or the marks are not there.
+    Raises ValueError when there is none, a figure of it is above its ceiling, or the marks are not there.
     """
-    files = sorted(results.glob("*.json"))
-    if not files:
-        raise ValueError(f"no results in {results}: run the benchmark first")
+    newest = _newest(results)
+    if wrong := [row.name for row in newest.rows if row.share is not None and row.share > 1]:
+        raise ValueError(f"above their ceilings, so not to be believed: {', '.join(wrong)}")
     text = readme.read_text()
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError(f"{readme} lacks the lines {BEGIN} and {END}")
-    table = block(msgspec.json.decode(files[-1].read_bytes(), type=Results))
-    readme.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}")
+    readme.write_text(f"{before}{BEGIN}\n{block(newest)}\n{END}{after}")
+
+
+def _newest(results: Path) -> Results:
+    """Quick runs and single scenarios are passed over: they say that it runs, not how fast."""
+    for file in sorted(results.glob("*.json"), reverse=True):
+        found = msgspec.json.decode(file.read_bytes(), type=Results)
+        if found.complete:
+            return found
+    raise ValueError(f"no complete run in {results}: run the whole benchmark first")
 
 
 def block(results: Results) -> str:

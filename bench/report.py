@@ -74,10 +74,13 @@ def as_record(row: Row) -> dict[str, str | float | None]:
     return {column: getattr(row, column) for column in COLUMNS}
 
 
-def write(rows: Sequence[Row], directory: Path, command: Sequence[str], load_before: float) -> Path:
+def write(
+    rows: Sequence[Row], directory: Path, command: Sequence[str], load_before: float, *, complete: bool
+) -> Path:
     """Write the run to a new JSON file named by its time (UTC); gives the file.
 
-    ``load_before`` is the load average when the run began: well over 0, others had part of the machine.
+    ``complete``: every scenario in full size, fit to be published. ``load_before`` is the load average when the
+    run began: well over 0, others had part of the machine.
     """
     now = datetime.now(UTC)
     directory.mkdir(parents=True, exist_ok=True)
@@ -85,6 +88,7 @@ def write(rows: Sequence[Row], directory: Path, command: Sequence[str], load_bef
     outcome = {
         "date": f"{now:%Y-%m-%dT%H:%M:%SZ}",
         "command": list(command),
+        "complete": complete,
         "load_before": load_before,
         "hardware": hardware(),
         "versions": versions(),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench.readme import BEGIN, END, FIGURES, rewrite
-from bench.report import SHARE, Row
+from bench.report import SHARE, Row, write
 from tests.serving import environ
 
 ROOT = Path(__file__).parent.parent
@@ -90,10 +90,17 @@ def test_nothing_passes_above_its_ceiling(row: Row) -> None:
     assert row.verdict == "ABOVE ITS CEILING"
 
 
-def test_the_newest_results_replace_the_block_of_the_readme(results: Path, tmp_path: Path) -> None:
+def _written(folder: Path, *rows: Row, complete: bool = True) -> Path:
+    write(rows, folder, ["bench"], 0.0, complete=complete)
+    return folder
+
+
+def test_the_newest_results_replace_the_block_of_the_readme(tmp_path: Path) -> None:
     """Between the marks stands a line for each figure, outside of them nothing changes, and twice is as once."""
     page = tmp_path / "README.md"
     page.write_text(f"before\n{BEGIN}\nstale figures\n{END}\nafter\n")
+    rows = [Row(name=figure.row, value=1_234, unit="req/s", ceiling=2_468) for figure in FIGURES]
+    results = _written(tmp_path, *rows)
     rewrite(page, results)
     once = page.read_text()
     rewrite(page, results)
@@ -101,13 +108,35 @@ def test_the_newest_results_replace_the_block_of_the_readme(results: Path, tmp_p
     assert once.startswith(f"before\n{BEGIN}\n")
     assert once.endswith(f"\n{END}\nafter\n")
     assert "stale figures" not in once
-    assert all(figure.words in once for figure in FIGURES)
+    assert all(f"| {figure.words} | **1,234/s** | 50% |" in once for figure in FIGURES)
 
 
-def test_a_readme_without_the_marks_is_left_alone(results: Path, tmp_path: Path) -> None:
+def test_a_likeness_is_not_shown_as_real_activity(tmp_path: Path) -> None:
+    """What was made up because the data were missing has no line in the README."""
+    page = tmp_path / "README.md"
+    page.write_text(f"{BEGIN}\n{END}\n")
+    made_up = Row(name="likeness of the Higgs week, 9 entries", value=1, unit="entries/s")
+    rewrite(page, _written(tmp_path, made_up))
+    assert "real activity" not in page.read_text()
+
+
+def test_a_quick_run_is_not_published(results: Path, tmp_path: Path) -> None:
+    """Figures of a run that is too short to say how fast it is never reach the README."""
+    with pytest.raises(ValueError, match="no complete run"):
+        rewrite(tmp_path / "README.md", results)
+
+
+def test_a_figure_above_its_ceiling_is_not_published(tmp_path: Path) -> None:
+    """A broken measurement stops the table from being written."""
+    broken = Row(name="feed pages, random users", value=3, unit="req/s", ceiling=2)
+    with pytest.raises(ValueError, match="above their ceilings"):
+        rewrite(tmp_path / "README.md", _written(tmp_path, broken))
+
+
+def test_a_readme_without_the_marks_is_left_alone(tmp_path: Path) -> None:
     """Nothing is guessed about where the table belongs."""
     page = tmp_path / "README.md"
     page.write_text("nothing to replace\n")
     with pytest.raises(ValueError, match="lacks the lines"):
-        rewrite(page, results)
+        rewrite(page, _written(tmp_path, Row(name="x", value=1, unit="ms")))
     assert page.read_text() == "nothing to replace\n"

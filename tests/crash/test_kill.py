@@ -94,9 +94,8 @@ def check(http: httpx.Client, clients: list[Client]) -> None:
         addressed = [event for event in arrived if user in event.targets]
         check_feed(http, user, log, addressed)
         marks = sum(len(client.ledger.read) for client in clients if POOL[client.number] == user)
-        assert (
-            check_inbox(http, user, log, addressed) == len(addressed) + marks
-        )  # a seq for each, and no other
+        last = check_inbox(http, user, log, addressed)
+        assert last == len(addressed) + marks, f"{user} has seqs of nothing, or lacks some"
     for client in clients:
         check_inbox(http, client.reader, log, [event for event in arrived if client.reader in event.targets])
         check_feed(http, client.follower, log, [event for event in arrived if followed(client, event)])

@@ -18,6 +18,7 @@ from tests.crash.effort import ALL, repeatable, seeds
 from tests.crash.judge import judge, opened, same_state
 from tests.crash.workload import History, Write
 from tests.property.worlds import same
+from tidings.storage.sqlite.writer import Writer
 from tidings.testing import START_MS
 
 FILES = ("tidings.db", "tidings.db-wal", "tidings.db-journal")
@@ -26,6 +27,9 @@ STATES = 200
 """Into so many shares the states are divided."""
 FAILURES = 100
 """At so many statements, evenly spread, the store meets a failure."""
+
+SOME_STEPS = 3
+"""Steps after which a store without transactions must have been found out."""
 
 
 class State(NamedTuple):
@@ -103,15 +107,27 @@ def history(runner: asyncio.Runner) -> History:
 
 @pytest.fixture(scope="module")
 def points(tmp_path_factory: pytest.TempPathFactory, history: History, runner: asyncio.Runner) -> Points:
-    """All points of the history, from the opening of a new store on."""
-    folder = tmp_path_factory.mktemp("points")
+    """All points of the history."""
+    return watched(tmp_path_factory.mktemp("points"), history, len(history.steps), runner)
+
+
+def watched(folder: Path, history: History, steps: int, runner: asyncio.Runner) -> Points:
+    """The points of so many steps, from the opening of a new store on."""
     watch = Watch(folder)
     with before_each_statement(watch), opened(folder / FILES[0], START_MS, runner) as run:
         opening = watch.statements
-        for number, step in enumerate(history.steps, 1):
+        for number, step in enumerate(history.steps[:steps], 1):
             run.take(step)
             watch.acked = number
     return Points(opening, watch.statements, watch.states)
+
+
+def left(folder: Path, state: State) -> Path:
+    """A new folder with the files of a state; returns the path of the store."""
+    folder.mkdir()
+    for name, content in zip(FILES, state.files, strict=True):
+        (folder / name).write_bytes(content)
+    return folder / FILES[0]
 
 
 def test_all_statements_are_seen(points: Points, history: History) -> None:
@@ -128,11 +144,26 @@ def test_a_death_at_any_statement_loses_nothing(
     """I1, I2, I3, I6 of the files as they were before a statement; and life goes on from there."""
     with repeatable(share, "test_points.py"):
         for number, state in enumerate(points.states[share::STATES]):
-            folder = tmp_path / str(number)
-            folder.mkdir()
-            for name, content in zip(FILES, state.files, strict=True):
-                (folder / name).write_bytes(content)
-            judge(folder / FILES[0], history, state.acked, runner)
+            judge(left(tmp_path / str(number), state), history, state.acked, runner)
+
+
+def test_a_store_without_transactions_is_found_out(
+    tmp_path: Path, history: History, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check is able to fail: a store that commits every statement by itself leaves something in part."""
+    monkeypatch.setattr(Writer, "transaction", lambda writer, work: work())
+    careless = watched(tmp_path, history, SOME_STEPS, runner)
+    monkeypatch.undo()
+
+    def survived(number: int) -> bool:
+        state = careless.states[number]
+        try:
+            judge(left(tmp_path / str(number), state), history, state.acked, runner)
+        except AssertionError:
+            return False
+        return True
+
+    assert not all(survived(number) for number in reversed(range(len(careless.states))))
 
 
 @pytest.mark.parametrize("part", seeds(10, FAILURES))

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import apsw
 
 NAME = "power"
-KEPT = apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_WAL
+KEPT = apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_MAIN_JOURNAL
 
 
 class Op(NamedTuple):
@@ -64,7 +64,7 @@ class PowerVFS(apsw.VFS):
         self.record.append(Op(file, kind, self.acked, offset, data))
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
-        """Open a file; of databases and their WAL all changes are noted."""
+        """Open a file; of databases, their WAL and journal all changes are noted."""
         if name is None or not flags[0] & KEPT:
             return super().xOpen(name, flags)
         return _File(self, name, flags)

@@ -3,8 +3,10 @@
 The set holds every key that ranks at or before a *mark*, a count and a key. A key enters when its count
 reaches the mark; one that falls behind is noticed at the next query. Whoever has the count of the mark but a
 later key waits in a crowd, from which the set is filled up when its first members leave: ids that count upwards
-with one event each leave in that order without end. Everybody is looked at again only when fewer than asked for
-reach that count at all, about 0.4 µs a key.
+with one event each leave in that order without end.
+
+Everybody is looked at again only when fewer than asked for reach that count at all. The hazard is that they then
+meet in one crowd, which has to be made: measured, 0.2 s for 600,000 keys in order and 0.4 s in no order, once.
 """
 
 from collections import Counter
