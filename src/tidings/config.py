@@ -114,7 +114,7 @@ HELP: Mapping[str, str] = {
     "new_count_cap": "Where counting new items stops.",
     "write_queue": "Commands waiting to be written before new ones are answered 503.",
     "group_commit_events": "Events in one transaction.",
-    "sqlite_cache_mib": "MiB of page cache of the writing connection.",
+    "sqlite_cache_mib": "MiB of page cache, once for writing and once for reading pages.",
     "partition_rows": "Rows of timelines and inboxes after which a new partition begins; old ones are merged.",
     "event_partition_rows": "Events after which a new partition begins.",
     "exact_window_keys": "Distinct keys counted exactly by trends; beyond, a sketch with a stated error.",

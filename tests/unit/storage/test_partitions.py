@@ -14,7 +14,7 @@ TARGET = 0
 def merged(first: int, second: int) -> list[tuple[int, ...]]:
     """The rows after a merge, of an entry that a source has as ``first`` and its target as ``second``."""
     with closing(Db(":memory:")) as db:
-        db.execute("CREATE TABLE part (family, id, low, tier, into_part)")
+        db.execute("CREATE TABLE part (family, id, low, rows, into_part)")
         family = Family(db, "timeline", load("sqlite")["create_timeline"], rows=1)
         for low in range(MERGE_AT):
             family.roll(10 * (low + 1))

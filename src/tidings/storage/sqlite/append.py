@@ -182,6 +182,7 @@ def _log(w: Writer, events: Sequence[NewEvent]) -> tuple[_Rows, list[Receipt]]:
     _insert(w, "log", 4, log)
     w.events.grew(len(events))
     w.position += len(events)
+    w.quiet = False
     return rows._replace(late=late), receipts
 
 

@@ -21,9 +21,12 @@ from tidings.ids import MAX_KEY
 from tidings.storage.sqlite.db import Db
 
 MERGE_AT = 8
-"""Adjacent partitions of one tier that become one of the next: each row is rewritten once for eightfold growth."""
-LARGEST_TIER = 4
-"""Tiers hold 16k, 128k, 1M, 8M and 64M rows with the default; merging still larger ones would save a probe or two."""
+"""Neighbours of about one size that become one: each row is rewritten once for eightfold growth."""
+QUIET_RATIO = 4
+"""When nothing is published, a partition is merged with the newer ones if it is at most this many times their rows, so
+that few are left for readers, and a large one is not rewritten for a handful of new rows."""
+LARGEST_ROWS = 64_000_000
+"""Rows of the largest partition that merging makes: more would save one probe in some hundred."""
 
 _DOUBLES = {
     "timeline": "ON CONFLICT DO UPDATE SET why=0 WHERE excluded.why=0",
@@ -34,11 +37,12 @@ has as addressed to that person (``why`` 0); the address must not be lost, for e
 
 
 class Part(NamedTuple):
-    """One table of a family: ``low`` is its least bound, ``into`` the partition that its rows are moving to."""
+    """One table of a family: ``low`` is its least bound, ``rows`` about how many it holds once it is no longer the
+    newest, ``into`` the partition that they are moving to."""
 
     id: int
     low: int
-    tier: int
+    rows: int
     into: int | None
 
 
@@ -80,7 +84,7 @@ class Family:
 
     def _load(self) -> None:
         rows = self._db.execute(
-            "SELECT id, low, tier, into_part FROM part WHERE family=? ORDER BY low, into_part IS NULL, id",
+            "SELECT id, low, rows, into_part FROM part WHERE family=? ORDER BY low, into_part IS NULL, id",
             (self.name,),
         )
         self._parts = [Part(*row) for row in rows]
@@ -125,14 +129,17 @@ class Family:
 
     def roll(self, low: int) -> None:
         """Begin a new partition at a bound above all others; in a transaction of its own, then publish()."""
+        newest = self._parts[-1]
+        self._db.execute("UPDATE part SET rows=? WHERE family=? AND id=?", (self._rows, self.name, newest.id))
+        self._parts[-1] = newest._replace(rows=self._rows)
         self._add(low)
         self._rows = 0
 
-    def _add(self, low: int, tier: int = 0) -> int:
+    def _add(self, low: int, rows: int = 0) -> int:
         (number,) = self._db.one("SELECT coalesce(max(id), 0) + 1 FROM part WHERE family=?", (self.name,))
         self._db.execute(self._create.format(n=number))
-        self._db.execute("INSERT INTO part VALUES (?, ?, ?, ?, NULL)", (self.name, number, low, tier))
-        self._parts.append(Part(number, low, tier, None))
+        self._db.execute("INSERT INTO part VALUES (?, ?, ?, ?, NULL)", (self.name, number, low, rows))
+        self._parts.append(Part(number, low, rows, None))
         self._parts.sort(key=lambda part: (part.low, part.into is None, part.id))
         return int(number)
 
@@ -142,14 +149,14 @@ class Family:
         """The span of a merge under way; its last table is the target."""
         return next((span for span in self.spans if len(span.parts) > 1), None)
 
-    def mergeable(self) -> bool:
-        """Whether eight neighbours of one tier wait to be merged."""
-        return bool(self._run())
+    def mergeable(self, quiet: bool = False) -> bool:
+        """Whether neighbours wait to be merged; when it is ``quiet``, fewer are left alone."""
+        return bool(self._run(quiet))
 
-    def begin_merge(self) -> None:
+    def begin_merge(self, quiet: bool = False) -> None:
         """Start merging the oldest such run; then publish() after the commit."""
-        run = self._run()
-        target = self._add(run[0].low, run[0].tier + 1)
+        run = self._run(quiet)
+        target = self._add(run[0].low, sum(part.rows for part in run))
         for part in run:
             self._db.execute(
                 "UPDATE part SET into_part=? WHERE family=? AND id=?", (target, self.name, part.id)
@@ -157,11 +164,13 @@ class Family:
         self._parts = [p._replace(into=target) if p in run else p for p in self._parts]
         self._copied = -1
 
-    def _run(self) -> list[Part]:
+    def _run(self, quiet: bool) -> list[Part]:
         sealed = [p for p in self._parts if p.into is None][:-1]
-        for at in range(len(sealed) - MERGE_AT + 1):
-            run = sealed[at : at + MERGE_AT]
-            if len({p.tier for p in run}) == 1 and run[0].tier < LARGEST_TIER:
+        for at in range(len(sealed) - 1):
+            run = sealed[at:] if quiet else sealed[at : at + MERGE_AT]
+            rows = [part.rows for part in run]
+            worth = rows[0] <= QUIET_RATIO * sum(rows[1:]) if quiet else len(run) == MERGE_AT and _alike(rows)
+            if worth and sum(rows) <= LARGEST_ROWS:
                 return run
         return []
 
@@ -201,6 +210,11 @@ class Family:
         """Drop the tables of a span that was merged."""
         for source in span.parts[:-1]:
             self._db.execute(f"DROP TABLE IF EXISTS {self.name}_{source}")
+
+
+def _alike(rows: list[int]) -> bool:
+    """Whether partitions are of one size, as those are that came by filling up, or by merging such."""
+    return max(rows) < MERGE_AT * max(1, min(rows))
 
 
 def _low(span: Span) -> int:

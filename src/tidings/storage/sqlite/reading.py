@@ -150,14 +150,15 @@ class Reading:
 def _page_query(spans: tuple[Span, ...], by_verb: bool) -> str:
     """One statement over all partitions, newest span first. SQLite takes the parts of a UNION ALL in their order and
     stops at the limit, so older partitions cost nothing once a page is full, and a probe of some µs before."""
-    one = sql("page_keys_verb" if by_verb else "page_keys")
-    parts = []
+    name = "page_keys_verb" if by_verb else "page_keys"
+    arms = []
     for span in reversed(spans):
-        copies = " UNION ALL ".join(f"SELECT * FROM ({one.replace('_0', f'_{n}')})" for n in span.parts)
+        copies = " UNION ALL ".join(f"SELECT * FROM ({sql(name, n)})" for n in span.parts)
         if len(span.parts) > 1:
-            copies = f"SELECT key, min(why) FROM ({copies}) GROUP BY key ORDER BY key DESC LIMIT :limit"
-        parts.append(f"SELECT * FROM ({copies})")
-    return " UNION ALL ".join(parts) + " LIMIT :limit"
+            once = f"SELECT key, min(why) FROM ({copies}) GROUP BY key ORDER BY key DESC LIMIT :limit"
+            copies = f"SELECT * FROM ({once})"
+        arms.append(copies)
+    return " UNION ALL ".join(arms) + " LIMIT :limit"
 
 
 @lru_cache(maxsize=256)

@@ -61,7 +61,8 @@ from tidings.storage.sqlite.names import Names
 from tidings.storage.sqlite.reading import Reading
 from tidings.storage.sqlite.writer import Writer
 
-READ_CACHE_MIB = 64
+FAR_CACHE_MIB = 64
+"""MiB of page cache for the reads that may be long: they would push everybody's pages out of a shared one."""
 MOST_VISITS = 10_000
 """Visits noted between two writes; more are noted at their next request."""
 
@@ -83,13 +84,13 @@ class SqliteStore:
             db = open_writer(path, settings.sqlite_cache_mib, vfs, salt)
             self._writer = Writer(db, clock, settings)
             self._own = Reading(db, self._writer.names, self._writer)
-            self._near = self._reading(path, vfs)
-            self._far = self._reading(path, vfs)
+            self._near = self._reading(path, vfs, settings.sqlite_cache_mib)
+            self._far = self._reading(path, vfs, FAR_CACHE_MIB)
             undo.pop_all()
         self._visits: set[int] = set()
 
-    def _reading(self, path: Path, vfs: str | None) -> Reading:
-        db = open_reader(path, READ_CACHE_MIB, vfs)
+    def _reading(self, path: Path, vfs: str | None, cache_mib: int) -> Reading:
+        db = open_reader(path, cache_mib, vfs)
         return Reading(db, Names(db), self._writer)
 
     @classmethod

@@ -47,7 +47,9 @@ def work(w: Writer, visits: list[int], budget: int) -> int:
     debt = debts.next_debt(w)
     if debt is not None:
         return _pay(w, debt, budget)
-    return _merge(w, budget) or _housekeeping(w)
+    done = _merge(w, budget) or _housekeeping(w)
+    w.quiet = True  # until something is published
+    return done
 
 
 def _pay(w: Writer, debt: debts.Debt, budget: int) -> int:
@@ -72,8 +74,8 @@ def _merge(w: Writer, budget: int) -> int:
         span = family.merging()
         if span is not None:
             return _continue(w, family, span, budget)
-        if family.mergeable():
-            _in_family(w, family, family.begin_merge)
+        if family.mergeable(w.quiet):
+            _in_family(w, family, lambda family=family: family.begin_merge(w.quiet))  # type: ignore[misc]
             return 1
     return 0
 

@@ -52,6 +52,7 @@ class Writer:
         self.rates: dict[int, tuple[float, float]] = {}
         self.housekept_at = 0
         self._unmerge = False
+        self.quiet = False
         self.reload()
 
     def meta(self, name: str) -> int:

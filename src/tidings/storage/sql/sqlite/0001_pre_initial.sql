@@ -10,7 +10,7 @@ CREATE TABLE verb (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 -- family: event | timeline | inbox. Rows whose bound is >= low belong here, up to the next partition's low.
 -- `into_part` is set while this partition's rows are being moved into a merged one.
 CREATE TABLE part (
-  family TEXT NOT NULL, id INTEGER NOT NULL, low INTEGER NOT NULL, tier INTEGER NOT NULL,
+  family TEXT NOT NULL, id INTEGER NOT NULL, low INTEGER NOT NULL, rows INTEGER NOT NULL,
   into_part INTEGER, PRIMARY KEY (family, id)
 ) WITHOUT ROWID;
 
