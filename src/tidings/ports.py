@@ -88,6 +88,11 @@ class FeedViews(Protocol):
         """
         ...
 
+    async def feed_version(self, user: str) -> object:
+        """A token of the user's feed as it is now: while it stays equal, so does the first page, but for
+        ``Page.position``. Whatever changes the feed changes the token before the writer is answered."""
+        ...
+
     async def activity(self, topic: str | None, want: FeedFilter, limit: int, before: int | None) -> Page:
         """The same for all events of one topic, or (None) of everyone. Read state and masks play no part."""
         ...

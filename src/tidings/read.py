@@ -24,6 +24,10 @@ ITEM_FIELDS = frozenset(EventBody.__struct_fields__) | {"event_id", "position", 
 News = Callable[[str], AbstractContextManager[asyncio.Event]]
 """For a user, an event that is set whenever their inbox changes."""
 
+FIRST_PAGES = 2_000
+"""First pages kept, about 15 MB: those of the users who come again and again."""
+_EVERYTHING = FeedFilter()
+
 _encode = msgspec.json.Encoder().encode
 _raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -34,6 +38,18 @@ class Reply(NamedTuple):
     body: bytes
     next_cursor: str | None = None
     etag: str = ""
+
+
+class _Made(NamedTuple):
+    """A first page as it was made: without its position, which moves on with everybody's events."""
+
+    version: object
+    body: bytes
+    next_cursor: str | None
+
+
+_ASKED_ONCE = _Made(None, b"", None)
+"""Who asks once is only noted: a page that nobody asks for again is not worth its version."""
 
 
 class Reader:
@@ -48,14 +64,36 @@ class Reader:
         self._settings = settings
         self._epoch = epoch
         self._news = news
+        self._first_pages: dict[tuple[str, int], _Made] = {}
 
     async def feed(
         self, user: str, want: FeedFilter, limit: int, cursor: str | None, fields: tuple[str, ...] = ()
     ) -> Reply:
         """A page of a user's feed. Raises BadParameter for a cursor of another question."""
-        question = f"feed|{user}|{want}"
+        if cursor is None and not fields and want == _EVERYTHING:
+            return await self._first_page(user, limit)
+        question = _question("feed", user, want)
         page = await self._store.feed(user, want, limit, self._cursors.read(cursor, question))
-        return self._page(page, question, [feed_item(item) for item in page.items], fields)
+        return self._reply(
+            page, *self._made(page, question, [feed_item(item) for item in page.items], fields)
+        )
+
+    async def _first_page(self, user: str, limit: int) -> Reply:
+        """The page that is asked for most. Who comes back finds it made, as long as the version of their feed, taken
+        before it was made, is still the same: so a write is seen by the next read."""
+        known = self._first_pages.get((user, limit))
+        version = None if known is None else await self._store.feed_version(user)
+        if known is not None and known.version is not None and known.version == version:
+            position = (await self._store.head()).position
+            return Reply(known.body + b',"position":%d}' % position, known.next_cursor)
+        page = await self._store.feed(user, _EVERYTHING, limit, None)
+        question = _question("feed", user, _EVERYTHING)
+        body, following = self._made(page, question, [feed_item(item) for item in page.items], ())
+        if len(self._first_pages) >= FIRST_PAGES:
+            self._first_pages.clear()
+        keep = version is not None and not page.partial
+        self._first_pages[user, limit] = _Made(version, body, following) if keep else _ASKED_ONCE
+        return self._reply(page, body, following)
 
     async def activity(
         self,
@@ -66,15 +104,20 @@ class Reader:
         fields: tuple[str, ...] = (),
     ) -> Reply:
         """A page of what happened on a topic, or (None) everywhere. Raises BadParameter."""
-        question = f"activity|{topic}|{want}"
+        question = _question("activity", topic, want)
         page = await self._store.activity(topic, want, limit, self._cursors.read(cursor, question))
-        return self._page(page, question, [item.body for item in page.items], fields)
+        return self._reply(page, *self._made(page, question, [item.body for item in page.items], fields))
 
-    def _page(self, page: Page, question: str, items: list[bytes], fields: tuple[str, ...]) -> Reply:
+    def _made(
+        self, page: Page, question: str, items: list[bytes], fields: tuple[str, ...]
+    ) -> tuple[bytes, str | None]:
+        """(a page's JSON up to its position, the cursor of the next one)."""
         following = None if page.next_key is None else self._cursors.make(page.next_key, question)
+        return _join(items, fields) + _continuation(following), following
+
+    def _reply(self, page: Page, body: bytes, following: str | None) -> Reply:
         partial = b',"partial":true' if page.partial else b""
-        tail = b',"position":%d%b}' % (page.position, partial)
-        return Reply(_join(items, fields) + _continuation(following) + tail, following)
+        return Reply(body + b',"position":%d%b}' % (page.position, partial), following)
 
     async def new_count(self, user: str, since: int) -> Reply:
         """How many feed items came after a position."""
@@ -207,6 +250,12 @@ class Reader:
                 }
             )
         )
+
+
+@lru_cache(maxsize=8192)
+def _question(kind: str, about: str | None, want: FeedFilter) -> str:
+    """What a cursor is bound to."""
+    return f"{kind}|{about}|{want}"
 
 
 def feed_item(item: FeedItem) -> bytes:

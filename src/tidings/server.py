@@ -234,6 +234,7 @@ async def _serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
             log_level="warning",
             backlog=BACKLOG,
             server_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=settings.shutdown_s,
         )
         gc.freeze()

@@ -448,6 +448,29 @@ def test_feed_since_obeys_the_law(store: Harness) -> None:
     assert (page.items[0].reason, page.items[0].topic) == ("follow", "item:1")
 
 
+def test_the_version_of_a_feed_moves_with_it(store: Harness) -> None:
+    """Whatever changes the first page changes its version, before the writer is answered; what does not leaves it."""
+
+    def version() -> object:
+        return store.run(store.store.feed_version("bob"))
+
+    _, new = store.publish(event("cy", obj="item:7"), event("cy", obj="item:7", at=START_MS + 1))
+    seen = [version()]
+    for change in (
+        Follow("bob", "item:7", 1),
+        Publish((event("dan", obj="item:7", at=START_MS + 2),)),
+        Publish((event("dan", targets=("bob",), at=START_MS - 5_000),)),
+        ReadFeed("bob", (new,)),
+        Retract(new),
+        Mask("bob", "user:dan"),
+        Unfollow("bob", "item:7"),
+    ):
+        store.write(change)
+        seen.append(version())
+        assert seen[-1] not in seen[:-1], change
+        assert version() == seen[-1]
+
+
 def test_fan_out_that_is_owed_is_not_overtaken(store: Harness) -> None:
     """An event that has not reached a home yet is in the feed all the same: nobody who reads on skips it, it counts as
     new, and a read-all covers what could be seen."""

@@ -245,6 +245,8 @@ class Histories(RuleBasedStateMachine):
             if isinstance(outcome, Published):
                 self.event_ids += [receipt.event_id for receipt in outcome.receipts]
         self._same("counts", World.counts, USERS)
+        for user in USERS:
+            self.other.first_page_holds(user)
         self.agreed = True
 
     @rule(user=users, drafts=st.lists(publishes(), min_size=1, max_size=3))
@@ -276,6 +278,7 @@ class Histories(RuleBasedStateMachine):
             world.harness.settle()
         self._same_log(want)
         for user in USERS:
+            self.other.first_page_holds(user)
             self._same_feeds(user, want)
             self._same_inbox(user)
         self._same_graph()

@@ -48,6 +48,7 @@ class World:
         self.store: Store = harness.store
         self._clients: dict[str, dict[int, InboxRow]] = {}
         self._since: dict[str, int] = {}
+        self._first_pages: dict[str, tuple[object, list[FeedItem]]] = {}
 
     def read(self, work: Coroutine[Any, Any, T]) -> T:
         return self.harness.run(work)
@@ -100,6 +101,15 @@ class World:
 
         self.read(walk(fetch))
         return items
+
+    def first_page_holds(self, user: str) -> None:
+        """As long as the version of a feed is the same, so is its first page."""
+        version = self.read(self.store.feed_version(user))
+        items = self.read(self.store.feed(user, FeedFilter(), PAGE, None)).items
+        known_version, known = self._first_pages.get(user, (None, []))
+        if version == known_version:
+            assert items == known, f"{user}: version {version} of {known}, now {items}"
+        self._first_pages[user] = version, items
 
     def activity(self, topic: str | None, want: FeedFilter) -> list[tuple[int, bytes]]:
         items: list[FeedItem] = []

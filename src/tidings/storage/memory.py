@@ -92,6 +92,7 @@ class MemoryStore:
         self._aliases = random.Random(salt)
         self._numbers = count(1)
         self._position = 0
+        self._writes = 0
         self._log: dict[int, LogEntry] = {}
         self._next_key: dict[int, int] = {}
         self._minted: set[int] = set()
@@ -109,6 +110,7 @@ class MemoryStore:
         """Apply the commands in order, all or none. Raises ValueError for a time that no key can carry."""
         _check(commands)  # nothing after this line can fail, and so nothing is ever half applied
         self._forget_old_keys()
+        self._writes += 1
         return [self._apply(command) for command in commands]
 
     async def head(self) -> Head:
@@ -135,6 +137,10 @@ class MemoryStore:
         stores ask."""
         entry = self._entry(event_id)
         return [] if entry is None else list(self._reasons(user, entry))
+
+    async def feed_version(self, user: str) -> int:
+        """Any write may change any feed."""
+        return self._writes
 
     async def activity(self, topic: str | None, want: FeedFilter, limit: int, before: int | None) -> Page:
         """A page of everything that happened, or happened in one topic."""

@@ -141,6 +141,7 @@ def _append(w: Writer, events: Sequence[NewEvent]) -> tuple[list[Receipt], set[i
         if n == w.timelines.newest():
             w.timelines.grew(grown)
     if rows.late:
+        w.disorder()
         w.run("late_topics", packed, 0, base=rows.base)
         w.run("late_targets", targets, 0, base=rows.base)
     w.run("bump_inboxes", told, 0)

@@ -48,6 +48,7 @@ def next_debt(w: Writer) -> Debt | None:
 def pay(w: Writer, debt: Debt, budget: int) -> int:
     """Pay about ``budget`` rows of a debt; returns the rows looked at, at least 1."""
     left, rows = _KINDS[debt.kind](w, debt, budget)
+    w.disorder()
     if left is None:
         w.db.execute("DELETE FROM debt WHERE id=?", (debt.id,))
         w.paid()

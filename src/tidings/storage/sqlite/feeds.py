@@ -26,6 +26,7 @@ class Viewer(NamedTuple):
     (since, since_key, until) by merged topic, ``masks`` (topic, kind)."""
 
     user: int
+    version: int
     careful: bool
     reads: bool
     stale: bool
@@ -52,15 +53,15 @@ _SIMPLE_FILTER = FeedFilter()
 
 def viewer(r: Reading, user: int) -> Viewer:
     """Everything about a viewer that decides what they see: one row, and more only where that row says so."""
-    row = r.db.one("SELECT careful, seen_day, dormant_from, reads FROM viewer WHERE user=?", (user,))
-    careful, seen_day, dormant_from, reads = row or (0, 0, None, 0)
+    row = r.db.one("SELECT careful, seen_day, dormant_from, reads, version FROM viewer WHERE user=?", (user,))
+    careful, seen_day, dormant_from, reads, version = row or (0, 0, None, 0, 0)
     follows: dict[int, list[tuple[int, int, int | None]]] = {}
     for topic, *interval in _merged(r, user, dormant_from is not None):
         follows.setdefault(topic, []).append(tuple(interval))  # type: ignore[arg-type]
     masks = r.db.all("SELECT topic, kind FROM mask WHERE viewer=?", (user,)) if careful else []
     stale = seen_day != r.writer.clock.now() // DAY_MS
     timelines = (user * 2 + 1, *(topic * 2 for topic in follows))
-    return Viewer(user, bool(careful), bool(reads), stale, timelines, follows, masks)
+    return Viewer(user, version, bool(careful), bool(reads), stale, timelines, follows, masks)
 
 
 def _merged(r: Reading, user: int, dormant: bool) -> Sequence[tuple[int, int, int, int | None]]:
@@ -76,6 +77,15 @@ def _merged(r: Reading, user: int, dormant: bool) -> Sequence[tuple[int, int, in
         " CROSS JOIN follow f ON f.follower=? AND f.topic=c.value"
     )
     return r.db.all(query, (r.writer.carray(merged), user))
+
+
+def version(r: Reading, v: Viewer) -> object:
+    """What the first page goes by; see FeedViews.feed_version. Of a feed that is a home as it stands: its newest entry,
+    the viewer's own changes, and the count of everything that happened out of order. Of any other: every commit."""
+    if not v.simple:
+        return r.writer.commits
+    disordered = r.writer.disordered
+    return disordered, v, r.newest(v.timelines[0])
 
 
 # --- visibility ---------------------------------------------------------------------------------------------------

@@ -24,7 +24,10 @@ def follow(w: Writer, command: Follow) -> Changed:
         " DO UPDATE SET until=NULL, since_key=min(since_key, excluded.since_key), created_at=excluded.created_at",
         (user, topic, w.position, since_key, w.clock.now()),
     )
-    w.db.execute("INSERT INTO viewer (user, seen_day) VALUES (?, ?) ON CONFLICT DO NOTHING", (user, today(w)))
+    w.db.execute(
+        "INSERT INTO viewer (user, seen_day) VALUES (?, ?) ON CONFLICT (user) DO UPDATE SET version=version+1",
+        (user, today(w)),
+    )
     bring_home(w, user, topic, keys)
     w.followers_changed(topic, 1)
     return Changed(1, w.position)
@@ -93,7 +96,8 @@ def mask(w: Writer, command: Mask) -> Changed:
 def be_careful(w: Writer, user: int) -> None:
     """From now on each row of this user's home is explained before it is shown."""
     w.db.execute(
-        "INSERT INTO viewer (user, careful, seen_day) VALUES (?, 1, ?) ON CONFLICT (user) DO UPDATE SET careful=1",
+        "INSERT INTO viewer (user, careful, seen_day) VALUES (?, 1, ?) ON CONFLICT (user)"
+        " DO UPDATE SET careful=1, version=version+1",
         (user, today(w)),
     )
 

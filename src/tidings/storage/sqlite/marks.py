@@ -23,7 +23,8 @@ def read_feed(w: Writer, r: Reading, command: ReadFeed) -> Changed:
     else:
         updated = _read_items(w, r, viewer, command.event_ids)
     w.db.execute(
-        "INSERT INTO viewer (user, reads, seen_day) VALUES (?, 1, ?) ON CONFLICT (user) DO UPDATE SET reads=1",
+        "INSERT INTO viewer (user, reads, seen_day) VALUES (?, 1, ?) ON CONFLICT (user)"
+        " DO UPDATE SET reads=1, version=version+1",
         (user, today(w)),
     )
     return Changed(updated, w.position)

@@ -39,6 +39,7 @@ def retract(w: Writer, r: Reading, command: Retract) -> Changed:
         return Changed(0, w.position)
     (event,) = found
     gone = entry(r, event)
+    w.disorder()
     for n in w.timelines.span(event.key).parts:
         rows = [topic * 2 for topic in event.all_topics()] + [user * 2 + 1 for user in unpack(event.targets)]
         for timeline in rows:
@@ -68,6 +69,7 @@ def erase(w: Writer, r: Reading, command: Erase) -> Changed:
     user = w.names.user(command.user)
     if user is None:
         return Changed(0, w.position)
+    w.disorder()
     alias = f"erased-{secrets.token_hex(4)}"
     _rename(w, r, user, command.user, alias)
     for (topic,) in w.db.all("SELECT topic FROM follow WHERE follower=? AND until IS NULL", (user,)):

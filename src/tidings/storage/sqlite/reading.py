@@ -86,8 +86,7 @@ class Reading:
         """(key, why, position, body) of the newest entries of one timeline below a key, for the hot path: one
         statement, unless the entries reach back into older partitions of events. Of retracted events the body is None.
         """
-        values = {"timeline": timeline, "before": before, "above": -1, "limit": limit}
-        query = self._page_query(before, False)
+        values, query = _values(timeline, before, limit), self._page_query(before, False)
         events = self.writer.events.spans
         found = self.db.all(_joined(query, events[-1].parts[-1]), values)
         if len(found) == limit or len(events) == 1:
@@ -95,6 +94,11 @@ class Reading:
         entries = self.db.all(query, values)
         bodies = {key: (at, body) for key, at, body in self.rows([key for key, _ in entries], "bodies")}
         return [(key, why, *bodies.get(key, (0, None))) for key, why in entries]
+
+    def newest(self, timeline: int) -> int:
+        """The key of the newest entry of a timeline, 0 without one."""
+        row = self.db.one(self._page_query(MAX_KEY, False), _values(timeline, MAX_KEY, 1))
+        return row[0] if row else 0
 
     def _page_query(self, before: int, by_verb: bool) -> str:
         spans = self.writer.timelines.spans
@@ -144,6 +148,10 @@ class Reading:
         ]
         order = {key: at for at, key in enumerate(keys)}
         return sorted(found, key=lambda row: order[row[0]])
+
+
+def _values(timeline: int, before: int, limit: int) -> dict[str, int]:
+    return {"timeline": timeline, "before": before, "above": -1, "limit": limit}
 
 
 @lru_cache(maxsize=256)

@@ -63,6 +63,8 @@ from tidings.storage.sqlite.writer import Writer
 
 FAR_CACHE_MIB = 64
 """MiB of page cache for the reads that may be long: they would push everybody's pages out of a shared one."""
+MOST_VERSIONS = 10_000
+"""Users whose feed's version is remembered until the next commit."""
 MOST_VISITS = 10_000
 """Visits noted between two writes; more are noted at their next request."""
 
@@ -88,6 +90,7 @@ class SqliteStore:
             self._far = self._reading(path, vfs, FAR_CACHE_MIB)
             undo.pop_all()
         self._visits: set[int] = set()
+        self._versions: dict[str, tuple[int, object]] = {}
 
     def _reading(self, path: Path, vfs: str | None, cache_mib: int) -> Reading:
         db = open_reader(path, cache_mib, vfs)
@@ -199,6 +202,19 @@ class SqliteStore:
         return self._now(lambda r: events.one(r, event_id))
 
     # --- feeds ----------------------------------------------------------------------------------------------------
+
+    async def feed_version(self, user: str) -> object:
+        """A token of the first page; looked up anew only after a commit."""
+        known = self._versions.get(user)
+        commits = self._writer.commits
+        if known is not None and known[0] == commits:
+            return known[1]
+        number = self._near.names.user(user)
+        version = None if number is None else self._now(lambda r: feeds.version(r, feeds.viewer(r, number)))
+        if len(self._versions) >= MOST_VERSIONS:
+            self._versions.clear()
+        self._versions[user] = (commits, version)
+        return version
 
     async def feed(self, user: str, want: FeedFilter, limit: int, before: int | None) -> Page:
         """A page of a feed."""

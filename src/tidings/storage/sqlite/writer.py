@@ -51,6 +51,7 @@ class Writer:
         self.epoch = str(self.meta("epoch"))
         self.rates: dict[int, tuple[float, float]] = {}
         self.housekept_at = 0
+        self.commits = self.disordered = self._disorders = 0
         self._unmerge = False
         self.quiet = False
         self.reload()
@@ -66,6 +67,7 @@ class Writer:
         self.position: int = row[0] if row else 0
         self.high: int = row[1] if row else 0
         self.position = max(self.position, self.meta("position"))
+        self._disorders = 0
         self.next_keys: dict[int, int] = {}
         self.wide: dict[int, int] = dict(
             self.db.execute("SELECT id, followers FROM topic WHERE followers>=?", (self._wide,))
@@ -96,6 +98,8 @@ class Writer:
         try:
             work()
             self.db.execute("COMMIT")
+            self.commits += 1
+            self.disordered, self._disorders = self.disordered + self._disorders, 0
             if self._unmerge:
                 self.merged, self._unmerge = self._merged(), False
         except BaseException:
@@ -114,6 +118,14 @@ class Writer:
         """
         query = "SELECT id FROM topic WHERE state<>0 UNION SELECT subject FROM debt WHERE kind IN ('push', 'drain')"
         return frozenset(topic for (topic,) in self.db.execute(query))
+
+    def disorder(self) -> None:
+        """Note that this transaction puts something below the newest entry of homes, or takes something out.
+
+        Readers who remember a first page by its newest entry must learn of it, but not before the commit: they would
+        remember the old page as the new one.
+        """
+        self._disorders = 1
 
     def paid(self) -> None:
         """A debt ended: see after the commit what is still to be merged."""

@@ -39,9 +39,10 @@ CREATE TABLE topic (id INTEGER PRIMARY KEY, followers INTEGER NOT NULL, state IN
 CREATE TABLE mask (viewer INTEGER, topic INTEGER, kind INTEGER, PRIMARY KEY (viewer, topic, kind)) WITHOUT ROWID;
 
 -- reads: there are rows in feed_read or feed_floor.
+-- version: counts what changed this feed other than events that arrived in order.
 -- careful: rows in this user's home may be invisible (unfollowed, muted, blocked), so each is explained when read.
 CREATE TABLE viewer (
-  user INTEGER PRIMARY KEY, careful INTEGER NOT NULL DEFAULT 0, reads INTEGER NOT NULL DEFAULT 0, seen_day INTEGER NOT NULL DEFAULT 0, dormant_from INTEGER
+  user INTEGER PRIMARY KEY, version INTEGER NOT NULL DEFAULT 0, careful INTEGER NOT NULL DEFAULT 0, reads INTEGER NOT NULL DEFAULT 0, seen_day INTEGER NOT NULL DEFAULT 0, dormant_from INTEGER
 );
 CREATE INDEX viewer_seen ON viewer (seen_day) WHERE dormant_from IS NULL;
 
