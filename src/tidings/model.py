@@ -224,7 +224,7 @@ class FeedFilter(msgspec.Struct, frozen=True):
     include_own: bool = False
 
 
-class FeedItem(NamedTuple):
+class FeedItem(msgspec.Struct, frozen=True, gc=False):
     """One item of a page. ``body``: the event's JSON object. ``reason`` is "target", "follow" or "own", with the
     ``topic`` that was followed; both are empty in activity pages. ``read_at`` in milliseconds, None when unread."""
 

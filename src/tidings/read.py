@@ -252,18 +252,22 @@ class Reader:
         )
 
 
-@lru_cache(maxsize=8192)
 def _question(kind: str, about: str | None, want: FeedFilter) -> str:
     """What a cursor is bound to."""
-    return f"{kind}|{about}|{want}"
+    return f"{kind}|{about}|{_words(want)}"
+
+
+@lru_cache(maxsize=256)
+def _words(want: FeedFilter) -> str:
+    return str(want)
 
 
 def feed_item(item: FeedItem) -> bytes:
     """A feed item as JSON: the event, when it was read, and why it is here."""
-    _, _, body, read_at, reason, topic = item
-    if read_at is None:
-        return body[:-1] + _unread(reason, topic)
-    return body[:-1] + b',"read_at":"%b"' % rfc3339(read_at).encode() + _reason(reason, topic)
+    if item.read_at is None:
+        return item.body[:-1] + _unread(item.reason, item.topic)
+    read_at = rfc3339(item.read_at).encode()
+    return item.body[:-1] + b',"read_at":"%b"' % read_at + _reason(item.reason, item.topic)
 
 
 @lru_cache(maxsize=8192)

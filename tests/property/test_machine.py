@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Concatenate, ParamSpec, cast
 
+import msgspec
 import pytest
 from hypothesis import Phase, note, settings
 from hypothesis import strategies as st
@@ -368,7 +369,9 @@ class Unreasonable(MemoryStore):
 
     async def feed(self, user: str, want: FeedFilter, limit: int, before: int | None) -> Page:
         page = await super().feed(user, want, limit, before)
-        return page._replace(items=[item._replace(reason="target", topic="") for item in page.items])
+        return page._replace(
+            items=[msgspec.structs.replace(item, reason="target", topic="") for item in page.items]
+        )
 
 
 @pytest.mark.parametrize("fault", [Unmasked, Swallowing, Repeating, ByTime, Unreasonable])

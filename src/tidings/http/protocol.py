@@ -63,6 +63,35 @@ class Deadlines:
             loop.call_later(self._every, self._sweep, loop)
 
 
+class Coalescing:
+    """A transport that writes once a turn of the loop. uvicorn writes a reply's head and its body apart, and a stream
+    each frame; a system call less is a tenth of a page."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._waiting: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Write with the rest of this turn."""
+        if not self._waiting:
+            self._loop.call_soon(self._flush)
+        self._waiting.append(data)
+
+    def close(self) -> None:
+        """Write what is waiting, then close."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            self._transport.write(b"".join(waiting))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class TimedProtocol(HttpToolsProtocol):
     """One connection. Use a subclass made by :func:`timed`."""
 
@@ -82,7 +111,7 @@ class TimedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A fresh connection owes a head from the start."""
-        super().connection_made(transport)
+        super().connection_made(Coalescing(transport, self.loop))  # type: ignore[arg-type]
         self._phase = _Phase.HEAD
         self._watch()
 

@@ -49,6 +49,7 @@ class Seen(NamedTuple):
 
 
 _SIMPLE_FILTER = FeedFilter()
+_NOTHING: dict[int, int] = {}
 
 
 def viewer(r: Reading, user: int) -> Viewer:
@@ -189,9 +190,10 @@ def _simple_page(r: Reading, v: Viewer, limit: int, before: int, position: int) 
     while True:
         wanted = limit + 1 - len(items)
         found = r.home(v.timelines[0], before, wanted)
-        read = read_times(r, v, [(key, at) for key, _, at, _ in found]) if v.reads else {}
+        read = read_times(r, v, [(key, at) for key, _, at, _ in found]) if v.reads else _NOTHING
+        reasons = r.reasons({why for _, why, _, _ in found})
         items += [
-            FeedItem(key, at, body, read.get(key), *r.reason(why))
+            FeedItem(key, at, body, read.get(key), *reasons[why])
             for key, why, at, body in found
             if body is not None
         ]

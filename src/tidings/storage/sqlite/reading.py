@@ -106,9 +106,9 @@ class Reading:
             spans = spans[: bisect_right(spans, before, key=_low)]
         return _page_query(spans, by_verb)
 
-    def reason(self, why: int) -> tuple[str, str]:
-        """What a home's ``why`` stands for: (reason, topic)."""
-        return ("follow", self.names.text(why)) if why else ("target", "")
+    def reasons(self, whys: set[int]) -> dict[int, tuple[str, str]]:
+        """What the ``why`` of each row of a home stands for: (reason, topic)."""
+        return {why: ("follow", self.names.text(why)) if why else ("target", "") for why in whys}
 
     def entries_up(self, timelines: Sequence[int], above: int, limit: int) -> list[Entry]:
         """The oldest ``limit`` entries of these timelines together with a key over ``above``, upwards, each key once."""

@@ -224,9 +224,11 @@ class SqliteStore:
         viewer = self._now(lambda r: feeds.viewer(r, number))
         if viewer.stale and len(self._visits) < MOST_VISITS:
             self._visits.add(number)
-        if viewer.simple and want == _PLAIN:
-            return self._now(lambda r: feeds.page(r, number, viewer, want, limit, before))
-        return await self._on_reader(lambda r: feeds.page(r, number, viewer, want, limit, before))
+
+        def read(r: Reading) -> Page:
+            return feeds.page(r, number, viewer, want, limit, before)
+
+        return self._now(read) if viewer.simple and want == _PLAIN else await self._on_reader(read)
 
     async def activity(self, topic: str | None, want: FeedFilter, limit: int, before: int | None) -> Page:
         """A page of everything that happened, or happened in one topic."""
