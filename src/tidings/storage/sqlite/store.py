@@ -58,7 +58,7 @@ from tidings.storage.sqlite import (
 )
 from tidings.storage.sqlite.connection import lock, open_reader, open_writer
 from tidings.storage.sqlite.names import Names
-from tidings.storage.sqlite.reading import Reading
+from tidings.storage.sqlite.reading import Reading, TurnReading
 from tidings.storage.sqlite.writer import Writer
 
 FAR_CACHE_MIB = 64
@@ -86,15 +86,15 @@ class SqliteStore:
             db = open_writer(path, settings.sqlite_cache_mib, vfs, salt)
             self._writer = Writer(db, clock, settings)
             self._own = Reading(db, self._writer.names, self._writer)
-            self._near = self._reading(path, vfs, settings.sqlite_cache_mib)
-            self._far = self._reading(path, vfs, FAR_CACHE_MIB)
+            near, far = (
+                open_reader(path, settings.sqlite_cache_mib, vfs),
+                open_reader(path, FAR_CACHE_MIB, vfs),
+            )
+            self._near = TurnReading(near, Names(near), self._writer)
+            self._far = Reading(far, Names(far), self._writer)
             undo.pop_all()
         self._visits: set[int] = set()
         self._versions: dict[str, tuple[int, object]] = {}
-
-    def _reading(self, path: Path, vfs: str | None, cache_mib: int) -> Reading:
-        db = open_reader(path, cache_mib, vfs)
-        return Reading(db, Names(db), self._writer)
 
     @classmethod
     async def open(
@@ -109,6 +109,7 @@ class SqliteStore:
     async def close(self) -> None:
         """Checkpoint, close, release the file."""
         await self._on_writer(lambda: None)
+        self._near.end()
         self._write_thread.shutdown()
         self._read_thread.shutdown()
         for reading in (self._near, self._far, self._own):
@@ -125,7 +126,7 @@ class SqliteStore:
         )
 
     def _now(self, read: Callable[[Reading], T]) -> T:
-        near = self._near
+        near = self._near.fresh()
         return near.retrying(lambda: read(near))
 
     # --- the log --------------------------------------------------------------------------------------------------
@@ -209,7 +210,7 @@ class SqliteStore:
         commits = self._writer.commits
         if known is not None and known[0] == commits:
             return known[1]
-        number = self._near.names.user(user)
+        number = self._near.fresh().names.user(user)
         version = None if number is None else self._now(lambda r: feeds.version(r, feeds.viewer(r, number)))
         if len(self._versions) >= MOST_VERSIONS:
             self._versions.clear()
@@ -218,7 +219,7 @@ class SqliteStore:
 
     async def feed(self, user: str, want: FeedFilter, limit: int, before: int | None) -> Page:
         """A page of a feed."""
-        number = self._near.names.user(user)
+        number = self._near.fresh().names.user(user)
         if number is None:
             return Page([], None, self._writer.position)
         viewer = self._now(lambda r: feeds.viewer(r, number))
@@ -238,21 +239,21 @@ class SqliteStore:
 
     async def feed_since(self, user: str, after: int, limit: int) -> Page:
         """Feed items after a position, oldest first."""
-        number = self._near.names.user(user)
+        number = self._near.fresh().names.user(user)
         if number is None:
             return Page([], None, self._writer.position)
         return await self._on_reader(lambda r: feeds.since(r, feeds.viewer(r, number), after, limit))
 
     async def new_count(self, user: str, since: int, cap: int) -> NewCount:
         """How many feed items came after a position, up to the cap."""
-        number = self._near.names.user(user)
+        number = self._near.fresh().names.user(user)
         if number is None:
             return NewCount(0, False, self._writer.position)
         return self._now(lambda r: feeds.new_count(r, feeds.viewer(r, number), since, cap))
 
     async def summary(self, user: str) -> FeedSummary:
         """Totals over a whole feed."""
-        number = self._near.names.user(user)
+        number = self._near.fresh().names.user(user)
         if number is None:
             return FeedSummary(0, 0, {}, [])
         return await self._on_reader(lambda r: feeds.summary(r, feeds.viewer(r, number)))
@@ -263,22 +264,22 @@ class SqliteStore:
         self, user: str, limit: int, before: int | None, unread_only: bool = False, type: str | None = None
     ) -> InboxPage:
         """A page of an inbox, newest content first."""
-        number = self._near.names.user(user)
-        verb = None if type is None else self._near.names.verb(type)
+        number = self._near.fresh().names.user(user)
+        verb = None if type is None else self._near.fresh().names.verb(type)
         if number is None or (type is not None and verb is None):
             return InboxPage([], None, self._now(lambda r: inboxes.counts(r, number)))
         return self._now(lambda r: inboxes.page(r, number, limit, before, unread_only, verb))
 
     async def inbox_since(self, user: str, since: int, limit: int) -> InboxChanges:
         """What changed in an inbox after a seq, each notification once."""
-        number = self._near.names.user(user)
+        number = self._near.fresh().names.user(user)
         if number is None:
             return InboxChanges([], inboxes.NOBODY, reset=since > 0)
         return self._now(lambda r: inboxes.since(r, number, since, limit))
 
     async def counts(self, users: Sequence[str]) -> list[Counts]:
         """The heads of these inboxes."""
-        numbers = [self._near.names.user(user) for user in users]
+        numbers = [self._near.fresh().names.user(user) for user in users]
         return self._now(lambda r: [inboxes.counts(r, number) for number in numbers])
 
     # --- the graph ------------------------------------------------------------------------------------------------
