@@ -191,9 +191,9 @@ def _simple_page(r: Reading, v: Viewer, limit: int, before: int, position: int) 
         wanted = limit + 1 - len(items)
         found = r.home(v.timelines[0], before, wanted)
         read = read_times(r, v, [(key, at) for key, _, at, _ in found]) if v.reads else _NOTHING
-        reasons = r.reasons({why for _, why, _, _ in found})
+        names, known = r.names, r.names.reasons.get
         items += [
-            FeedItem(key, at, body, read.get(key), *reasons[why])
+            FeedItem(key, at, body, read.get(key), *(known(why) or names.reason(why)))
             for key, why, at, body in found
             if body is not None
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
+from typing import Any
 
 import apsw
 
@@ -24,6 +25,7 @@ class Names:
         self._db = connection
         self.users: dict[str, int] = {}
         self.topics: dict[str, int] = {}
+        self.reasons: dict[int, tuple[str, str]] = {}
         self._texts: dict[int, str] = {}
         self._verbs: dict[str, int] = {}
         self._verb_texts: dict[int, str] = {}
@@ -53,6 +55,12 @@ class Names:
             self._bound(self._texts)
             (found,) = self._db.one("SELECT name FROM name WHERE id=?", (number,))
             self._texts[number] = found
+        return found
+
+    def reason(self, why: int) -> tuple[str, str]:
+        """What the ``why`` of a row of a home stands for: (reason, topic). Cached in ``reasons``."""
+        self._bound(self.reasons)
+        found = self.reasons[why] = ("follow", self.text(why)) if why else ("target", "")
         return found
 
     def verb(self, verb: str) -> int | None:
@@ -116,11 +124,12 @@ class Names:
 
     def forget(self) -> None:
         """Drop the caches: after a roll-back they may hold numbers that were never committed, after an erasure names."""
-        for cache in (self.users, self.topics, self._texts, self._verbs, self._verb_texts):
+        by_name, by_number = (self.users, self.topics, self._verbs), (self.reasons, self._texts, self._verb_texts)
+        for cache in (*by_name, *by_number):
             cache.clear()
 
     @staticmethod
-    def _bound(cache: dict[int, str] | dict[str, int]) -> None:
+    def _bound(cache: dict[Any, Any]) -> None:
         if len(cache) >= CACHED_NAMES:
             cache.clear()
 

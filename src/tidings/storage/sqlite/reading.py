@@ -111,10 +111,6 @@ class Reading:
             spans = spans[: bisect_right(spans, before, key=_low)]
         return _page_query(spans, by_verb)
 
-    def reasons(self, whys: set[int]) -> dict[int, tuple[str, str]]:
-        """What the ``why`` of each row of a home stands for: (reason, topic)."""
-        return {why: ("follow", self.names.text(why)) if why else ("target", "") for why in whys}
-
     def entries_up(self, timelines: Sequence[int], above: int, limit: int) -> list[Entry]:
         """The oldest ``limit`` entries of these timelines together with a key over ``above``, upwards, each key once."""
         found: dict[int, Entry] = {}
