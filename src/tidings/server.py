@@ -50,6 +50,9 @@ GC_THRESHOLDS = (100_000, 50, 1_000)
 SQLITE = "sqlite:///"
 BACKLOG = 2_048
 """Connections waiting to be accepted: a restart brings every client back at once."""
+KEEP_ALIVE_S = 75
+"""Seconds an idle connection is kept: longer than proxies keep theirs (60 s is usual), or a request now and then would
+meet a connection that is just being closed."""
 REBUILD_PAGE = 1_000
 TICK_S = 1.0
 """Seconds between two moves of the windows: their own resolution."""
@@ -235,6 +238,7 @@ async def _serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
             backlog=BACKLOG,
             server_header=False,
             proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=settings.shutdown_s,
         )
         gc.freeze()

@@ -124,7 +124,10 @@ class Names:
 
     def forget(self) -> None:
         """Drop the caches: after a roll-back they may hold numbers that were never committed, after an erasure names."""
-        by_name, by_number = (self.users, self.topics, self._verbs), (self.reasons, self._texts, self._verb_texts)
+        by_name, by_number = (
+            (self.users, self.topics, self._verbs),
+            (self.reasons, self._texts, self._verb_texts),
+        )
         for cache in (*by_name, *by_number):
             cache.clear()
 

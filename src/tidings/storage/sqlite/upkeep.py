@@ -13,8 +13,8 @@ from tidings.times import HOUR_MS
 
 HOUSEKEEPING_MS = 60_000
 """How often sleepers and expired keys are looked for."""
-MERGE_FACTOR = 5
-"""Rows copied by one step, as a multiple of rows pushed: copying is sequential and so costs a fifth."""
+MERGE_FACTOR = 2
+"""Rows copied by one step, as a multiple of rows pushed: copying is sequential, and it can wait."""
 PURGE_KEYS = 2_000
 """Expired idempotency keys deleted by one step."""
 
