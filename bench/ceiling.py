@@ -86,18 +86,19 @@ class Shape(NamedTuple):
     different users out of ``users``, all equally likely.
 
     Transactions are as large as the product's largest. With smaller ones the fsync is measured, and a product that
-    commits in groups would be faster than its ceiling.
+    commits in groups would be faster than its ceiling. ``parted``: into tables that begin anew as often as the
+    product's; into one table that only grows, the product is faster.
     """
 
     rows: int = 10
     per_transaction: int = 1_000
     body_bytes: int = 700
     users: int = 10_000
+    parted: bool = True
 
 
 def raw_inserts(file: Path, events: int, shape: Shape) -> float:
-    """Events per second that SQLite takes durably on the server's core, with rows in clustered tables that begin anew
-    as often as the product's: into one table that only grows the product is faster than this.
+    """Events per second that SQLite takes durably on the server's core, with rows in clustered tables.
 
     synchronous=FULL, multi-row VALUES, rows sorted by key; the making of the rows is not timed. The file begins
     empty, and the rate falls as the table grows: compare it with a product that took as many ``events``.
@@ -119,7 +120,7 @@ def _raw_inserts(file: Path, events: int, shape: Shape) -> float:
         keys = range(first, min(first + shape.per_transaction, events))
         rows = sorted((user, key, 1) for key in keys for user in draw.sample(range(shape.users), shape.rows))
         began = perf_counter()
-        if written % FEED_ROWS < len(rows):
+        if not feed or (shape.parted and written % FEED_ROWS < len(rows)):
             feed = f"feed_{written // FEED_ROWS}"
             connection.execute(FEED.format(feed))
         written += len(rows)
