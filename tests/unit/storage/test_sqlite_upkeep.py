@@ -76,6 +76,7 @@ def test_reads_are_whole_while_partitions_are_merged(opened: Opened) -> None:
         steps += 1
         expected = [n for n in range(40, 0, -1) if steps <= 2 or n != 4]
         assert positions(opened, "bob") == expected
+        assert len(opened.feed("bob")) == len(expected), "page by page"
         assert opened.counts("bob").unread_count == len(expected)
     assert steps > 10
 

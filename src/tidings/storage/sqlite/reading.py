@@ -164,7 +164,7 @@ def _page_query(spans: tuple[Span, ...], by_verb: bool) -> str:
     for span in reversed(spans):
         copies = " UNION ALL ".join(f"SELECT * FROM ({sql(name, n)})" for n in span.parts)
         if len(span.parts) > 1:
-            once = f"SELECT key, min(why) FROM ({copies}) GROUP BY key ORDER BY key DESC LIMIT :limit"
+            once = f"SELECT key, min(why) AS why FROM ({copies}) GROUP BY key ORDER BY key DESC LIMIT :limit"
             copies = f"SELECT * FROM ({once})"
         arms.append(copies)
     return " UNION ALL ".join(arms) + " LIMIT :limit"
