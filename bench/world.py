@@ -80,8 +80,9 @@ async def _build(file: Path, world: World, events: int) -> None:
         batch = tuple(_event(world, draw, first_ms + i) for i in range(at, min(at + BATCH, events)))
         await store.write([Publish(batch)])
         progress(file.stem, at + len(batch), events)
-    while await store.work(WORK_ROWS):
-        pass
+    for _ in range(2):  # with nothing left to do the store looks again whether it may merge more
+        while await store.work(WORK_ROWS):
+            pass
     await store.close()
 
 
