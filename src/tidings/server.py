@@ -12,12 +12,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import apsw
 import msgspec
 import uvicorn
 
 from tidings.config import ConfigError, Settings
 from tidings.cursors import Cursors
-from tidings.errors import KeyReused
+from tidings.errors import KeyReused, Unavailable
 from tidings.http.app import Services, build
 from tidings.http.protocol import timed
 from tidings.ids import COUNTER_BITS
@@ -75,7 +76,11 @@ async def open_store(settings: Settings, clock: Clock) -> tuple[Store, bytes]:
             32
         )
     if settings.store.startswith(SQLITE) and len(settings.store) > len(SQLITE):
-        store = await SqliteStore.open(Path(settings.store.removeprefix(SQLITE)), clock, settings)
+        path = Path(settings.store.removeprefix(SQLITE))
+        try:
+            store = await SqliteStore.open(path, clock, settings)
+        except (apsw.Error, OSError) as error:
+            raise Unavailable(f"{path} cannot be opened: {error}") from error
         return store, store.cursor_key
     raise ConfigError(f"store: {settings.store!r} is neither sqlite:///FILE nor memory://")
 

@@ -13,7 +13,8 @@ from tidings.cli.client import Client
 from tidings.cli.options import settings_from, settings_options
 from tidings.cli.progress import Progress
 from tidings.cli.replay import replay
-from tidings.config import Settings
+from tidings.config import ConfigError, Settings
+from tidings.errors import TidingsError
 from tidings.gharchive import publication
 
 SAMPLE = "gharchive-2015-01-01.json.gz"
@@ -47,7 +48,10 @@ def command(config: Path | None, sample: bool, **flags: Any) -> None:
         serve,
     )  # the server's dependencies take a while to load; --help needs none of them
 
-    serve(settings, on_ready=lambda url: _ready(url, settings, sample))
+    try:
+        serve(settings, on_ready=lambda url: _ready(url, settings, sample))
+    except (ConfigError, TidingsError) as error:
+        raise click.ClickException(str(error)) from None
 
 
 def check(settings: Settings) -> None:
