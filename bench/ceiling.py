@@ -7,7 +7,6 @@ import random
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from time import perf_counter
@@ -16,7 +15,8 @@ from typing import Any, NamedTuple
 import apsw
 import uvicorn
 
-from bench.cores import SERVER, pin, run_on
+from bench.cores import SERVER, run_on
+from bench.server import spawned
 from tidings.config import KIB, Settings
 from tidings.storage.sqlite.connection import CHECKPOINT_PAGES
 
@@ -52,20 +52,11 @@ def empty_server(page: bytes, receipt: bytes = b'{"event_id":"","position":1}') 
     """The empty application under uvicorn as the product runs it, on a core of its own; gives its port on
     loopback.
     """
-    context = get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(there, page, receipt))
-    process.start()
-    there.close()
-    try:
-        yield here.recv()
-    finally:
-        process.terminate()
-        process.join()
+    with spawned(_serve, page, receipt) as served:
+        yield served.port
 
 
 def _serve(parent: Connection, page: bytes, receipt: bytes) -> None:
-    pin(SERVER)
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
     config = uvicorn.Config(
         empty_app(page, receipt),

@@ -27,10 +27,19 @@ class Sizes(NamedTuple):
     """Events of the Higgs week that are replayed; None for all."""
     events_per_s: int
     """Load under which trends are asked for."""
+    streams: tuple[int, int] = (2_000, 10_000)
+    """Open streams: as a busy server has them, and as many as one process is meant for."""
+    rounds: int = 34
+    """Broadcasts in a row, ``repeats`` times, in turn with what they are compared with."""
+    repeats: int = 3
+    idle_s: float = 61
+    """For which idle streams are watched: three heartbeats of each."""
+    frozen_s: float = 15
+    """For which some streams do not read: long enough to fill all buffers."""
 
 
 FULL = Sizes(5.0, 64, 256, 2_000_000, 100_000, 10_000_000, 1_000, None, 10_000)
-QUICK = Sizes(0.4, 8, 16, 20_000, 10_000, 40_000, 10, 2_000, 1_000)
+QUICK = Sizes(0.4, 8, 16, 20_000, 10_000, 40_000, 10, 2_000, 1_000, (20, 50), 2, 1, 1.2, 0.4)
 RAW_RUNS = 2
 PER_USER = 200
 """Feed entries of an average user in the store whose pages are read."""

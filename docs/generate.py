@@ -11,15 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
-import msgspec
-from msgspec import Meta
+from msgspec import NODEFAULT, Meta
+from msgspec.structs import fields
 
 from tidings import errors
-from tidings.config import HELP, SECRET, Settings
+from tidings.config import FILE_ONLY, HELP, SECRET, Settings
 from tidings.http import protocol
 from tidings.http.problems import TYPE
 from tidings.http.routes import ROUTES
 from tidings.http.table import Access, Route
+from tidings.rules import Rule
 from tidings.telemetry import REGISTRY
 
 ROOT = Path(__file__).parent.parent
@@ -38,10 +39,12 @@ ADVICE: Mapping[str, str] = {
     "not-found": "Check the id. What belongs to another user looks exactly like what never was.",
     "method-not-allowed": "The header `Allow` lists the methods of this path.",
     "idempotency-key-in-flight": "Wait for the first request; repeat this one a moment later to get its reply.",
+    "gone": "Leave it as it is, or do by other means what was meant.",
     "too-large": "Send less at once. The caps are settings, named in the [settings](settings.md).",
     "unsupported-media-type": "Send `application/json`; events also as `application/x-ndjson`.",
     "invalid-fields": "`errors` has a JSON Pointer to each field that does not fit. Nothing was stored.",
     "idempotency-key-reused": "The key stands for another request. A new request needs a new key.",
+    "upgrade-required": "Open it with a WebSocket client, which sends `Upgrade: websocket`.",
     "too-many-requests": "Wait for the seconds in `Retry-After`. On streams: close one that nobody looks at.",
     "unavailable": "Wait for the seconds in `Retry-After`, then send the same request again.",
     "malformed-request": "The bytes are not HTTP/1.1. The connection is closed.",
@@ -64,7 +67,7 @@ def settings() -> str:
     """The page of all settings."""
     rows = [
         [f"`{field.name}`", shown(field.default), bounds(field.name), told(field.name)]
-        for field in msgspec.structs.fields(Settings)
+        for field in fields(Settings)
     ]
     return f"""# Settings
 
@@ -75,9 +78,19 @@ Every setting is a flag (`--max-event-bytes`), a variable (`TIDINGS_MAX_EVENT_BY
 `./tidings.toml` if there is one, or what `--config` or `TIDINGS_CONFIG` names. A name that is not in this table, or a value
 that does not fit, stops the server at its start and is named.
 
-{" and ".join(f"`{name}`" for name in sorted(SECRET))} are not flags: every user of a machine can read a command line.
+{", ".join(f"`{name}`" for name in sorted(SECRET))} are not flags: every user of a machine can read a command line.
+{", ".join(f"`{name}`" for name in sorted(FILE_ONLY))} is a table, and so in the file only.
 
 {table(["setting", "default", "values", "what it is for"], rows)}
+
+## types
+
+Each table `[types.NAME]` declares a type of notifications; the [guide](../guides/notifications.md) shows them at work. The
+same can be set at `/v1/admin/types/NAME`, which goes before the file.
+
+{table(["key", "default", "values"], [[f"`{f.name}`", shown(f.default), bounds(f.name, Rule)] for f in fields(Rule)])}
+
+{told_of(Rule)}
 """
 
 
@@ -89,19 +102,33 @@ def told(name: str) -> str:
     return f"{HELP[name]} **No effect yet.**"
 
 
+def told_of(kind: type) -> str:
+    """What a type says of itself."""
+    return inspect.cleandoc(kind.__doc__ or "").replace("``", "`")
+
+
 def shown(default: object) -> str:
     """A default as it would be typed."""
-    return "" if default == "" else f"`{str(default).lower() if isinstance(default, bool) else default}`"
+    if default in ("", (), NODEFAULT):
+        return ""
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
-def bounds(name: str) -> str:
+def bounds(name: str, of: type = Settings) -> str:
     """The values that a setting takes."""
-    kind = get_type_hints(Settings, include_extras=True)[name]
+    return _values(get_type_hints(of, include_extras=True)[name])
+
+
+def _values(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return " or ".join(f"`{word}`" for word in get_args(kind))
+    if get_origin(kind) is tuple:
+        return f"list of {_values(get_args(kind)[0])}"
     if get_origin(kind) is not Annotated:
-        return {bool: "true, false", str: "text"}[kind]
+        return {bool: "true, false", str: "text"}.get(kind, "tables")
     (limits,) = (one for one in get_args(kind)[1:] if isinstance(one, Meta))
+    if limits.ge is None:
+        return f"{limits.min_length} to {limits.max_length} characters"
     return f"{limits.ge} or more" if limits.le is None else f"{limits.ge} to {limits.le}"
 
 
@@ -185,8 +212,8 @@ def _tagged(tag: str) -> str:
 
 def parameters(route: Route) -> str:
     """The names of a route's query parameters; one that must be given is bold."""
-    fields = msgspec.structs.fields(route.query)
-    return ", ".join(f"**`{f.encode_name}`**" if f.required else f"`{f.encode_name}`" for f in fields)
+    given = fields(route.query)
+    return ", ".join(f"**`{f.encode_name}`**" if f.required else f"`{f.encode_name}`" for f in given)
 
 
 def reply(route: Route) -> str:
@@ -205,9 +232,9 @@ def metrics() -> str:
 
 {MADE}
 
-`GET /metrics` answers in the Prometheus text format. Labels are route templates, methods and statuses, never users, topics
-or ids, so their number is bounded. On the page a counter's name ends in `_total`; a histogram has `_bucket`, `_sum` and
-`_count`.
+`GET /metrics` answers in the Prometheus text format. Labels are route templates, methods, statuses and channels, never
+users, topics or ids, so their number is bounded. On the page a counter's name ends in `_total`; a histogram has `_bucket`,
+`_sum` and `_count`.
 
 {table(["metric", "kind", "what it counts"], rows)}
 """

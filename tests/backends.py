@@ -1,11 +1,13 @@
 """The back-ends that every law is tried on."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from tidings.config import Settings
 from tidings.ports import Clock, Store
+from tidings.rules import Rule
 from tidings.storage.sqlite import SqliteStore
 from tidings.testing import MemoryStore
 
@@ -19,10 +21,14 @@ SETTINGS = {
 """Settings under which a few rows take every path: as shipped; merged at read; pushed later, chunk by
 chunk."""
 BACKENDS = ("memory", *SETTINGS)
+DEFERRING = ("sqlite-chunks",)
+"""Those that tell followers by later work, and so perhaps in another order than the reference."""
 
 
-async def opened(name: str, folder: Path, clock: Clock) -> Store:
-    """An empty store of this back-end. All have the same salt, so the same events get the same ids."""
+async def opened(name: str, folder: Path, clock: Clock, types: Mapping[str, Rule] | None = None) -> Store:
+    """An empty store of this back-end, with these types in its settings. All have the same salt, so the same events get
+    the same ids."""
     if name == "memory":
-        return MemoryStore(clock)
-    return await SqliteStore.open(folder / f"{name}.db", clock, SETTINGS[name], salt=0)
+        return MemoryStore(clock, types=types)
+    settings = msgspec.structs.replace(SETTINGS[name], types=dict(types or {}))
+    return await SqliteStore.open(folder / f"{name}.db", clock, settings, salt=0)

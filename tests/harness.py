@@ -2,8 +2,12 @@
 
 import asyncio
 from collections.abc import Coroutine
+from itertools import count
 from typing import Any, TypeVar
 
+import msgspec
+
+from tests.checkers import inboxes
 from tests.checkers.adapters import ALL, event_id, whole_inbox
 from tests.checkers.inboxes import Item
 from tests.checkers.paging import Fetch, walk
@@ -13,6 +17,8 @@ from tidings.model import (
     Command,
     Counts,
     FeedFilter,
+    InboxChanges,
+    InboxRow,
     Marked,
     NewEvent,
     Outcome,
@@ -21,13 +27,18 @@ from tidings.model import (
     Published,
 )
 from tidings.ports import Store
-from tidings.testing import FakeClock
+from tidings.testing import FakeClock, event
 
 T = TypeVar("T")
 PAGE = 3
 """Items of a page when a whole list is read: small, so that every list is read over several pages."""
 WORK = 7
 """Rows of owed work done at a time: small, so that every large fan-out is done in several transactions."""
+
+
+def singles(unread: int, seq: int, read_up_to: int = 0, read_seq: int = 0) -> Counts:
+    """The head of an inbox whose groups have one item each."""
+    return Counts(unread, seq, read_up_to, read_seq, unread_items=unread)
 
 
 class Harness:
@@ -37,10 +48,11 @@ class Harness:
         self.store = store
         self.clock = clock
         self._runner = runner
+        self._things = count()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Wait for a coroutine."""
-        return self._runner.run(work)
+        return self._runner.get_loop().run_until_complete(work)
 
     def write(self, *commands: Command) -> list[Outcome | KeyReused]:
         """Apply commands in one transaction and let the fan-out end."""
@@ -93,6 +105,28 @@ class Harness:
         """The event ids of a page."""
         return [event_id(item.body) for item in page.items]
 
+    def tell(self, user: str, *verbs: str) -> list[str]:
+        """Notify a user once for each verb, each time of another thing, so that nothing groups; returns the ids of all
+        notifications of the user, newest first."""
+        things = (f"thing:{next(self._things)}" for _ in verbs)
+        self.publish(
+            *(event("alice", verb, obj, targets=(user,)) for verb, obj in zip(verbs, things, strict=True))
+        )
+        return [row.id for row in self.rows(user)]
+
+    def rows(self, user: str) -> list[InboxRow]:
+        """What an inbox shows."""
+        return self.run(self.store.inbox(user, ALL, None)).rows
+
+    def row(self, user: str, id: str) -> InboxRow:
+        """One notification, whatever its state; of an inbox in which no read-all was undone."""
+        (found,) = (row for row in self.changes(user, 0).rows if row.id == id)
+        return found
+
+    def changes(self, user: str, since: int, limit: int = ALL) -> InboxChanges:
+        """What changed in an inbox."""
+        return self.run(self.store.inbox_since(user, since, limit))
+
     def inbox(self, user: str) -> list[Item]:
         """Every notification of a user, tombstones and archived ones included, by last change."""
         return self.run(whole_inbox(self.store, user))[0]
@@ -100,6 +134,20 @@ class Harness:
     def counts(self, user: str) -> Counts:
         """The head of one inbox."""
         return self.run(self.store.counts([user]))[0]
+
+    def export(self, user: str) -> list[dict[str, Any]]:
+        """All that is kept about a person, record by record."""
+
+        async def lines() -> list[bytes]:
+            return [line async for line in self.store.export(user)]
+
+        return [msgspec.json.decode(line) for line in self.run(lines())]
+
+    def check_inbox(self, user: str) -> None:
+        """I3 and I6 of an inbox as it is."""
+        items, counts = self.run(whole_inbox(self.store, user))
+        inboxes.sound(items, counts.seq)
+        inboxes.counted(items, counts.unread_count, counts.unread_items)
 
     def _walk(self, fetch: Fetch) -> list[str]:
         return [self.store.ids.text(key) for key in self.run(walk(fetch))]

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from tidings.rules import MAX_TYPES, Locale, Name, Rule, Rules
+
 KIB = 1024
 MIB = 1024 * KIB
 
@@ -50,7 +52,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     idempotency_hours: Annotated[int, Meta(ge=24)] = 168
 
     max_streams_per_user: Positive = 8
+    max_streams_per_address: Positive = 1_000
     max_streams: Positive = 15_000
+    max_stream_s: Positive = 600
+    stream_opens_per_s: Positive = 1_000
+    allowed_origins: str = ""
     heartbeat_s: Annotated[int, Meta(ge=1, le=25)] = 20
     max_wait_s: Annotated[int, Meta(ge=1, le=60)] = 60
 
@@ -69,9 +75,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     event_partition_rows: Positive = 1_000_000
     exact_window_keys: Positive = 1_000_000
 
+    public_url: str = ""
+    smtp_url: str = ""
+    mail_from: str = ""
+    vapid_private_key: str = ""
+    vapid_subject: str = ""
+    webhook_allow_http: bool = False
+    webhook_allow_networks: str = ""
+
     head_timeout_s: Positive = 10
     body_timeout_s: Positive = 30
     shutdown_s: Positive = 30
+
+    locale: Locale = "en"
+    types: dict[Name, Rule] = {}
+
+    def origins(self) -> frozenset[str]:
+        """The origins of ``allowed_origins``, in lower case."""
+        return frozenset(part.strip().lower() for part in self.allowed_origins.split(",") if part.strip())
 
 
 HELP: Mapping[str, str] = {
@@ -102,7 +123,11 @@ HELP: Mapping[str, str] = {
     "max_future_s": "Seconds that created_at may lie ahead.",
     "idempotency_hours": "Hours for which an idempotency key is remembered, at least 24.",
     "max_streams_per_user": "Open streams of one user.",
+    "max_streams_per_address": "Open streams of one network address; loopback, where proxies are, is not counted.",
     "max_streams": "Open streams of one process; leaves room under a limit of 20,000 open files.",
+    "max_stream_s": "Seconds after which a stream is ended, so that its client returns; a fifth more or less for each.",
+    "stream_opens_per_s": "Streams opened a second, and twice as many at once; others are sent away for 2 to 15 s.",
+    "allowed_origins": "Origins whose pages may open a WebSocket besides our own host's, comma-separated.",
     "heartbeat_s": "Seconds between heartbeats of a stream, at most 25: proxies cut silent connections.",
     "max_wait_s": "Seconds that a long poll may wait.",
     "fan_out": "When publishers are answered. inline: when feeds have the event; worker: when it is durable.",
@@ -118,12 +143,24 @@ HELP: Mapping[str, str] = {
     "partition_rows": "Rows of timelines and inboxes after which a new partition begins; old ones are merged.",
     "event_partition_rows": "Events after which a new partition begins.",
     "exact_window_keys": "Distinct keys counted exactly by trends; beyond, a sketch with a stated error.",
+    "public_url": "Address of your page where people see and choose their notifications; mails lead there.",
+    "smtp_url": "Mail server, smtp://user:password@host:587?starttls or smtps://…; empty sends no mail.",
+    "mail_from": "Sender of mails: an address, or Name <address>.",
+    "vapid_private_key": "PEM file or text of the P-256 key that web pushes are signed with; empty sends none.",
+    "vapid_subject": "A mailto: or https: address at which push services can reach you.",
+    "webhook_allow_http": "Whether webhooks may go to http:// addresses, unencrypted.",
+    "webhook_allow_networks": "Networks (CIDR, comma-separated) that webhooks may reach although they are not public.",
     "head_timeout_s": "Seconds to receive a request's head.",
     "body_timeout_s": "Seconds to receive a request's body.",
     "shutdown_s": "Seconds to end streams and requests when asked to stop.",
+    "locale": "Language of messages for whoever prefers none, such as en or pt-BR.",
+    "types": "Types of notifications and their rules, as tables: [types.like]. In the file only.",
 }
 
-SECRET = frozenset({"api_keys", "jwt_secret"})
+FILE_ONLY = frozenset({"types"})
+"""Settings that are tables, and so neither flags nor in the environment."""
+
+SECRET = frozenset({"api_keys", "jwt_secret", "smtp_url", "vapid_private_key"})
 """Settings that are refused on the command line, where every user of the machine could read them."""
 
 ENV_PREFIX = "TIDINGS_"
@@ -143,14 +180,27 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None
         merged |= _checked(_from_file(file), str(file))
     merged |= _checked(_from_environ(environ), "the environment")
     merged |= _checked({k: v for k, v in flags.items() if v is not None}, "the command line")
-    return Settings(**merged)
+    settings = Settings(**merged)
+    _check_types(settings.types)
+    return settings
 
 
 def _from_file(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text())
+        values = tomllib.loads(file.read_text())
     except (OSError, ValueError) as error:
         raise ConfigError(f"{file}: {error}") from None
+    types = values.get("types")
+    for name, rule in types.items() if isinstance(types, dict) else ():
+        _check_rule(rule, f"{file}: types.{name}")  # by itself, so that the message can name it
+    return values
+
+
+def _check_rule(rule: object, where: str) -> None:
+    try:
+        msgspec.convert(rule, Rule, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}: {error}") from None
 
 
 def _from_environ(environ: Mapping[str, str]) -> dict[str, str]:
@@ -161,7 +211,18 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, str]:
     }
     for name in sorted(given.keys() - set(Settings.__struct_fields__)):
         raise ConfigError(f"the environment: {ENV_PREFIX}{name.upper()} is no setting")
+    for name in sorted(given.keys() & FILE_ONLY):
+        raise ConfigError(f"the environment: {ENV_PREFIX}{name.upper()} is a table: it goes into the file")
     return given
+
+
+def _check_types(types: Mapping[str, Rule]) -> None:
+    if len(types) > MAX_TYPES:
+        raise ConfigError(f"types: more than {MAX_TYPES}")
+    try:
+        Rules(types)
+    except ValueError as error:
+        raise ConfigError(f"types: {error}") from None
 
 
 def _checked(values: Mapping[str, Any], source: str) -> dict[str, Any]:

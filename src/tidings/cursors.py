@@ -54,7 +54,9 @@ class Cursors:
         return raw
 
     def _mac(self, raw: bytes, question: str) -> bytes:
-        return hashlib.blake2b(raw + question.encode(), key=self._secret, digest_size=_MAC_BYTES).digest()
+        # With the length: a name that ends as another question begins must not be taken for a part of it.
+        signed = _INTEGER.pack(len(raw)) + raw + question.encode()
+        return hashlib.blake2b(signed, key=self._secret, digest_size=_MAC_BYTES).digest()
 
 
 def _damaged() -> BadParameter:

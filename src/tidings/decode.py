@@ -9,9 +9,11 @@ from tidings.errors import FieldError, InvalidFields, Malformed
 
 T = TypeVar("T")
 _anything = msgspec.json.Decoder()
-_PATH = re.compile(r" - at `\$(.*)`\Z", re.S)
+_PATH = re.compile(r" - at (?:`key` in )?`\$(.*)`\Z", re.S)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 _NAMED = re.compile(r"(?:unknown|required) field `([^`]*)`")
+_OWN = re.compile(r"([a-z_]+(?:\.[\w-]+)*): (.*)\Z", re.S)
+"""What a type's own check says: dotted names of the field within it, then what is wrong."""
 
 
 def decode(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:
@@ -30,12 +32,15 @@ def decode(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:
 
 
 def field_error(message: str) -> FieldError:
-    """What msgspec says of a field, as pointer and detail: ``… - at `$[3].verb``` becomes ``/3/verb``."""
+    """What msgspec says of a field, as pointer and detail: ``… - at `$[3].verb``` becomes ``/3/verb``; so does what a
+    type's own check says: ``messages.en: …`` becomes ``/messages/en``."""
     path = _PATH.search(message)
     detail = _PATH.sub("", message)
     steps = [name or index for name, index in _STEP.findall(path[1])] if path else []
     if named := _NAMED.search(detail):
         steps.append(named[1])
+    elif own := _OWN.match(detail):
+        steps, detail = [*steps, *own[1].split(".")], own[2]
     return FieldError("".join("/" + escape(step) for step in steps), detail)
 
 

@@ -65,6 +65,12 @@ class KeyInFlight(TidingsError):
     status, code, title = 409, "idempotency-key-in-flight", "A request with this key is still being answered"
 
 
+class Gone(TidingsError):
+    """What was meant could once be had; its time is over."""
+
+    status, code, title = 410, "gone", "It is too late for this"
+
+
 class TooLarge(TidingsError):
     """The body, or the batch, is over its cap."""
 
@@ -107,3 +113,13 @@ class Unavailable(TidingsError):
     def __init__(self, detail: str = "", retry_after: int = 1) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
+
+
+class Deferred(Unavailable):
+    """Too many streams are being opened at once: this one may come back after ``retry_after`` seconds."""
+
+
+class UpgradeRequired(TidingsError):
+    """The route speaks WebSocket only."""
+
+    status, code, title = 426, "upgrade-required", "This is a WebSocket"

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from tidings.config import Settings
 from tidings.errors import FieldError, InvalidFields, TooLarge
 from tidings.model import NewEvent
-from tidings.times import rfc3339, to_ms
+from tidings.times import DAY_MS, rfc3339, to_ms
 
 # Control characters could forge frames, log lines and headers further on, so no id may hold one.
 _TEXT = r"\A[^\x00-\x1f\x7f]+\Z"
@@ -25,13 +25,26 @@ ObjectType = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\A[^\x00
 Topic = Annotated[
     str, Meta(min_length=3, max_length=193, pattern=r"\A[^\x00-\x1f\x7f:]{1,64}:[^\x00-\x1f\x7f]{1,128}\Z")
 ]
+Audience = Annotated[
+    str,
+    Meta(
+        max_length=193,
+        pattern=r"\A(?:\*|[^\x00-\x1f\x7f:]{1,64}:[^\x00-\x1f\x7f]{1,128})\Z",
+        description="Everybody (*), or those who follow a topic.",
+    ),
+]
 Label = Annotated[str, Meta(max_length=500)]
+Text = Annotated[str, Meta(max_length=5_000)]
 Moment = Annotated[datetime, Meta(tz=True)]
 
 Metadata = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})]
 EMPTY_OBJECT = msgspec.Raw(b"{}")
 MIN_CREATED_AT_MS = 0
 """1970: before it there is no UUIDv7."""
+BROADCAST_DAYS = 30
+"""Days for which a broadcast is given to whoever comes, if it does not say."""
+MAX_BROADCAST_DAYS = 365
+"""Each live broadcast is looked at for every user who comes; one that never ends would be, forever."""
 
 
 class EventInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=False):
@@ -48,10 +61,18 @@ class EventInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=Fal
     actor_name: Label | None = None
     object_title: Label | None = None
     title: Label | UnsetType = UNSET
-    description: Annotated[str, Meta(max_length=5_000)] | UnsetType = UNSET
+    description: Text | UnsetType = UNSET
     # A factory, because the JSON Schema of the type could not show a raw default.
     metadata: Metadata = msgspec.field(default_factory=lambda: EMPTY_OBJECT)
     idempotency_key: Annotated[str, Meta(min_length=1, max_length=255)] | UnsetType = UNSET
+
+
+class BroadcastInput(EventInput, forbid_unknown_fields=True, frozen=True, gc=False, kw_only=True):
+    """The body of ``POST /v1/broadcasts``: an event for an ``audience``, given to those who come until ``expires_at``
+    (default: 30 days from now, at most 365). It has no targets."""
+
+    audience: Audience
+    expires_at: Moment | None = None
 
 
 class EventBody(msgspec.Struct, frozen=True, gc=False):
@@ -110,6 +131,24 @@ def accept(given: EventInput, now: int, settings: Settings, pointer: str = "", s
         given.topics,
         *_idempotency(given, scope),
     )
+
+
+def accept_broadcast(given: BroadcastInput, now: int, settings: Settings, scope: str = "") -> NewEvent:
+    """The broadcast, checked and encoded as :func:`accept` does it. Raises InvalidFields."""
+    expires_at = now + BROADCAST_DAYS * DAY_MS if given.expires_at is None else to_ms(given.expires_at)
+    problems = []
+    if given.target_user_ids:
+        problems.append(FieldError("/target_user_ids", "a broadcast has an audience instead"))
+    if not now < expires_at <= now + MAX_BROADCAST_DAYS * DAY_MS:
+        problems.append(FieldError("/expires_at", f"not within the next {MAX_BROADCAST_DAYS} days"))
+    if problems:
+        raise InvalidFields(errors=tuple(problems))
+    return addressed(accept(given, now, settings, scope=scope), given.audience, expires_at)
+
+
+def addressed(event: NewEvent, audience: str, expires_at: int) -> NewEvent:
+    """The event as a broadcast: to EVERYONE or the followers of a topic, until ``expires_at`` (milliseconds)."""
+    return msgspec.structs.replace(event, audience=audience, expires_at=expires_at)
 
 
 def _idempotency(given: EventInput, scope: str) -> tuple[bytes | None, bytes]:

@@ -11,6 +11,8 @@ COUNTER_BITS = 20
 """Events that one millisecond can hold: 2**20. Leaves 43 bits of milliseconds in a signed 64-bit key: year 2248."""
 COUNTER_MASK = (1 << COUNTER_BITS) - 1
 MAX_KEY = (1 << 63) - 1
+LAST_MS = MAX_KEY >> COUNTER_BITS
+"""The last millisecond that a key can hold, in the year 2248."""
 _TAIL_MASK = (1 << 54) - 1
 _MIX = 0x9E3779B97F4A7C15
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z")

@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from tidings.personal import Endpoint, Handled, Preferences, Reminder
+from tidings.rules import Rule
+
 HOME_KINDS = ("target", "follow", "own")
 
 
@@ -29,7 +32,8 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False):
     ``{"event_id":"…","position":n,`` before it, so that a page is a join of bytes. ``created_at`` is in
     milliseconds since 1970. ``topics`` holds the extra topics only; the actor's and the object's are implied.
     With an idempotency ``key`` (16 bytes) a repeat stores nothing and is answered with the first receipt; the same
-    key with another ``fingerprint`` (8 bytes) is refused.
+    key with another ``fingerprint`` (8 bytes) is refused. With an ``audience`` it is a broadcast: to EVERYONE, or to
+    those who follow a topic, who take it up until ``expires_at`` (milliseconds).
     """
 
     actor_id: str
@@ -42,11 +46,17 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False):
     topics: tuple[str, ...] = ()
     key: bytes | None = None
     fingerprint: bytes = b""
+    audience: str = ""
+    expires_at: int = 0
 
     def all_topics(self) -> tuple[str, ...]:
         """Every topic this event belongs to: its actor, its object, then the extra ones, each once."""
         own = (user_topic(self.actor_id), f"{self.object_type}:{self.object_id}")
         return tuple(dict.fromkeys(own + self.topics))
+
+
+EVERYONE = "*"
+"""The audience of a broadcast that excepts nobody."""
 
 
 class Receipt(NamedTuple):
@@ -122,12 +132,15 @@ class ReadFeed(msgspec.Struct, frozen=True):
 
 
 class MarkState(IntEnum):
-    """What can be said of a notification. READ implies SEEN; ARCHIVED implies neither, but is no longer counted."""
+    """What can be said of a notification. READ implies SEEN, so UNSEEN implies UNREAD; ARCHIVED implies neither, but
+    is no longer listed or counted; UNARCHIVED brings it back as it was."""
 
     READ = 1
     UNREAD = 2
     SEEN = 3
     ARCHIVED = 4
+    UNSEEN = 5
+    UNARCHIVED = 6
 
 
 class MarkInbox(msgspec.Struct, frozen=True):
@@ -144,6 +157,74 @@ class ReadInbox(msgspec.Struct, frozen=True):
     user: str
     up_to: int | None = None
     type: str | None = None
+
+
+class UndoRead(msgspec.Struct, frozen=True):
+    """Take back the read-all that took seq ``seq``: what is read by it alone is unread again."""
+
+    user: str
+    seq: int
+
+
+class TakeUp(msgspec.Struct, frozen=True):
+    """Give these users the broadcasts that their inboxes lack (``Counts.lacking``)."""
+
+    users: tuple[str, ...]
+
+
+class Declare(msgspec.Struct, frozen=True):
+    """Declare a type of notifications, over the one of the settings if there is one; None takes that back."""
+
+    type: str
+    rule: Rule | None
+
+
+class Prefer(msgspec.Struct, frozen=True):
+    """Replace a user's preferences."""
+
+    user: str
+    preferences: Preferences
+
+
+class AddEndpoint(msgspec.Struct, frozen=True):
+    """Register an endpoint; one with the same user, channel and address is replaced, keeping its id."""
+
+    endpoint: Endpoint
+
+
+class RemoveEndpoint(msgspec.Struct, frozen=True):
+    """Forget an endpoint and what waits for it."""
+
+    user: str
+    id: str
+
+
+class Remind(msgspec.Struct, frozen=True):
+    """Set a reminder; one of the same key is replaced."""
+
+    reminder: Reminder
+
+
+class Cancel(msgspec.Struct, frozen=True):
+    """Take a reminder back."""
+
+    key: str
+
+
+class Fire(msgspec.Struct, frozen=True):
+    """A reminder is due: publish its event and set it to ``next_at`` (None: it is done), all or nothing. When it is
+    no longer set to ``due_at`` nothing happens, so it fires once, whoever asks and how often."""
+
+    key: str
+    due_at: int
+    next_at: int | None
+    event: NewEvent
+
+
+class Settle(msgspec.Struct, frozen=True):
+    """What became of deliveries that were due."""
+
+    handled: tuple[Handled, ...]
 
 
 class Erase(msgspec.Struct, frozen=True):
@@ -169,6 +250,16 @@ Command = (
     | ReadFeed
     | MarkInbox
     | ReadInbox
+    | UndoRead
+    | TakeUp
+    | Declare
+    | Prefer
+    | AddEndpoint
+    | RemoveEndpoint
+    | Remind
+    | Cancel
+    | Fire
+    | Settle
     | Erase
     | Reconcile
     | Replay
@@ -194,17 +285,19 @@ class Changed(NamedTuple):
 
 
 class Marked(NamedTuple):
-    """The outcome of a change to an inbox: rows really changed, the exact count after it, the last seq, and how many
-    of the ids asked for are this user's at all."""
+    """The outcome of a change to an inbox: groups really changed, the exact count of unread ones after it, the last seq,
+    how many of the ids asked for are this user's at all, and the exact count of the items in unread groups."""
 
     updated: int
     unread_count: int
     seq: int
     found: int = 0
+    unread_items: int = 0
 
 
 Outcome = Published | Changed | Marked
-"""Publish → Published or KeyReused (returned, not raised) · MarkInbox, ReadInbox → Marked · all others → Changed."""
+"""Publish → Published or KeyReused (returned, not raised) · Fire → Published, without receipts when it came too late ·
+MarkInbox, ReadInbox, UndoRead → Marked · all others → Changed."""
 
 
 # --- what can be asked to read ------------------------------------------------------------------------------------
@@ -264,27 +357,59 @@ class FeedSummary(NamedTuple):
 
 
 class InboxRow(NamedTuple):
-    """A notification as stored. ``seq`` is that of its last change, ``order`` that of its content, by which lists are
-    sorted; ``body`` the JSON of its event, empty in a tombstone. Times in milliseconds, None where it has not happened."""
+    """A notification as stored: one item, or a group of them.
+
+    ``order`` is the seq of its newest item, by which lists are sorted; ``seq`` that of its last change; ``unread_seq``
+    that at which it last became unread. ``body`` is the JSON of its newest event, empty in a tombstone; ``others`` the
+    bodies of up to SAMPLE_ACTORS - 1 older ones by other actors, newest first; ``event_ids`` the newest SAMPLE_ITEMS,
+    newest first. ``size`` items by ``actor_count`` actors. Times in milliseconds, None where it has not happened;
+    ``opened_at`` is the ``created_at`` of its first event.
+    """
 
     id: str
     order: int
     seq: int
+    unread_seq: int
+    type: str
     body: bytes
     seen_at: int | None = None
     read_at: int | None = None
     archived_at: int | None = None
     deleted: bool = False
+    opened_at: int = 0
+    size: int = 1
+    actor_count: int = 1
+    event_ids: tuple[str, ...] = ()
+    others: tuple[bytes, ...] = ()
+
+
+SAMPLE_ITEMS = 20
+"""Newest items of a group that are looked at when it is shown: a group of a million costs what one of twenty does."""
+SAMPLE_ACTORS = 3
+"""Actors that are named; the rest is a number."""
 
 
 class Counts(NamedTuple):
-    """The head of one inbox: exact unread count and last seq, from one row. ``read_up_to`` is the read-all
-    watermark, ``read_seq`` the seq that moved it there."""
+    """The head of one inbox, from one row: unread groups, the items in them, the last seq. ``read_up_to`` is the
+    watermark of the last read-all of all types, ``read_seq`` the seq that moved it there. ``lacking``: there are
+    broadcasts for this user that TakeUp has not brought yet."""
 
     unread_count: int
     seq: int
     read_up_to: int = 0
     read_seq: int = 0
+    unread_items: int = 0
+    lacking: bool = False
+
+
+class ReadMark(NamedTuple):
+    """A read-all: it took ``seq`` and read what had become unread up to ``up_to``, of one type ("" for all), at ``at``
+    (milliseconds)."""
+
+    seq: int
+    up_to: int
+    type: str
+    at: int
 
 
 class InboxPage(NamedTuple):
@@ -296,12 +421,50 @@ class InboxPage(NamedTuple):
 
 
 class InboxChanges(NamedTuple):
-    """What changed after a seq, oldest first. ``reset``: the seq is beyond the head. ``more``: the limit cut it."""
+    """What changed after a seq, oldest first: rows as they are now, and the read-alls among them. ``reset``: the seq is
+    beyond the head, or a read-all was undone since; fetch afresh. ``more``: the limit cut it, and ``marks`` with it."""
 
     rows: list[InboxRow]
     counts: Counts
     more: bool = False
     reset: bool = False
+    marks: tuple[ReadMark, ...] = ()
+
+
+class Heard(NamedTuple):
+    """One event as the open streams hear it: those of the users asked for who have it in their feed, by reason."""
+
+    position: int
+    body: bytes
+    listeners: list[tuple[str, str, list[str]]]
+    """(reason, topic, users)"""
+
+
+class Delivery(NamedTuple):
+    """Something that is due to leave the application: about ``row`` (None: it is gone) to ``endpoint``, for its owner,
+    whose ``preferences`` these are. ``id`` is the same at each of its ``attempts``. Times in milliseconds."""
+
+    id: int
+    endpoint: Endpoint
+    type: str
+    row: InboxRow | None
+    preferences: Preferences
+    due_at: int
+    created_at: int
+    attempts: int = 0
+
+
+class Told(NamedTuple):
+    """What a store knows of one event and one user. ``notification``: the id of the item or group that holds it.
+    ``follower``: they follow its object since before it; of a ``broadcast``, they are among its audience.
+    ``masked_by``: the muted topic or blocked person that hides it ("" none)."""
+
+    entry: LogEntry
+    target: bool
+    follower: bool
+    masked_by: str
+    notification: str = ""
+    broadcast: bool = False
 
 
 class TopicInfo(NamedTuple):

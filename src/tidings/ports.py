@@ -13,7 +13,7 @@ and no mask of *V* hides it: a muted topic in *T*, or a block between *V* and *a
 viewer's own acts are in it as well (reason ``own``). Where several reasons hold, any one of them is given.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Protocol
 
 from tidings.errors import KeyReused
@@ -22,10 +22,12 @@ from tidings.model import (
     Command,
     Counts,
     DeadLetter,
+    Delivery,
     FeedFilter,
     FeedSummary,
     FollowRow,
     Head,
+    Heard,
     InboxChanges,
     InboxPage,
     LogEntry,
@@ -33,8 +35,11 @@ from tidings.model import (
     Outcome,
     Page,
     Status,
+    Told,
     TopicInfo,
 )
+from tidings.personal import Endpoint, Preferences, Reminder
+from tidings.rules import Rules
 
 
 class Clock(Protocol):
@@ -102,6 +107,12 @@ class FeedViews(Protocol):
         ``next_key`` is then the position to go on from, None when there is no more."""
         ...
 
+    async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[Heard], int]:
+        """Which events with a position over ``after``, oldest first, came to the feeds of which of these users, by the
+        law above and whatever is pushed or merged; own acts and events that nobody of them hears are left out.
+        Looks at ``limit`` positions at most; returns also the last position that was looked at."""
+        ...
+
     async def new_count(self, user: str, since: int, cap: int) -> NewCount:
         """How many items of the user's feed have a position over ``since``; stops counting at ``cap``."""
         ...
@@ -112,13 +123,29 @@ class FeedViews(Protocol):
 
 
 class InboxViews(Protocol):
-    """Inboxes. A target of an event, unless it is the actor or has masked the event, gets one notification.
+    """Inboxes. Who is told of an event, and how, says the rule of its type (``rules``): its targets, those who follow
+    its object when it is published, or both; never the actor, never who has masked the event or does not want the type
+    in the application (unless it is critical), nobody twice for one event, and nobody again for a duplicate within the
+    rule's window. Followers of wide objects may be told by later ``work``; what many were
+    told without being its targets leaves them by such ``work`` too, once it is retracted.
 
-    Every change of an inbox takes the next seq of its user: dense, from 1. A mark takes one seq for each row that it
-    really changes; a read-all without type takes one seq in all, when it changes anything, and touches no row: it moves
-    the watermark ``Counts.read_up_to``, under which whatever became unread at or before that seq is read. Marking READ
-    sets ``seen_at`` too where it was empty; UNREAD empties ``read_at``. A retracted event leaves a tombstone, which
-    takes a seq. Only rows that are unread and neither archived nor tombstones are counted as unread.
+    Whoever is told gets an *item*. It opens a group of its own, or joins the user's newest group of the same grouping
+    key, if that is unread, not archived, and young enough (``rules.grouping``). A *notification* is a group: its number
+    is the seq of its first item, its ``order`` that of its newest. A group that was read or archived stays closed,
+    whatever is said of it later. Joining empties ``seen_at``.
+
+    Every change of an inbox takes the next seq of its user: dense, from 1. An item takes one; a mark takes one for each
+    group that it really changes; a read-all, of one type or of all, takes one in all, when it changes anything, and
+    touches no row: whatever became unread at or before its ``up_to`` is read at its time. What joins or is marked
+    UNREAD becomes unread at that seq. Marking READ sets ``seen_at`` too where it was empty; UNREAD empties ``read_at``;
+    UNSEEN empties both. A retracted event leaves its group, which takes a seq; the last one leaves a tombstone. UndoRead
+    takes one seq and restores what is unread but for that read-all and was not changed since; to whoever asks for
+    changes from before it, the answer is ``reset``. Only groups that are unread and neither archived nor tombstones
+    are counted as unread, and their items in ``unread_items``.
+
+    A broadcast is one row. ``Counts.lacking`` says that it has not come to a user it is meant for: everyone, or those
+    who follow its topic since before it; not its actor, nor who masked it or does not want the type. TakeUp gives it
+    to them, as an item that groups with nothing. What has expired is not given any more.
     """
 
     async def inbox(
@@ -126,12 +153,13 @@ class InboxViews(Protocol):
     ) -> InboxPage:
         """A page, newest content first, downwards from ``before`` (exclusive); archived ones are left out.
 
-        The type of a notification is the verb of its event. Filtered pages are filled to the limit or are the last.
+        A page is of groups. Filtered pages are filled to the limit or are the last.
         """
         ...
 
     async def inbox_since(self, user: str, since: int, limit: int) -> InboxChanges:
-        """Each notification changed after ``since`` once, by its last change, tombstones and archived ones included."""
+        """Each notification changed after ``since`` once, by its last change, tombstones and archived ones included, and
+        the read-alls after it; at most ``limit`` notifications, and read-alls up to the last of these."""
         ...
 
     async def counts(self, users: Sequence[str]) -> list[Counts]:
@@ -176,5 +204,58 @@ class Upkeep(Protocol):
         ...
 
 
-class Store(EventLog, FeedViews, InboxViews, Graph, Upkeep, Protocol):
-    """A complete back-end."""
+class Personal(Protocol):
+    """What may be told, what a user wants, and why they were told or not. A capability beside the store's own."""
+
+    @property
+    def rules(self) -> Rules:
+        """The types of notifications as declared now."""
+        ...
+
+    async def preferences(self, user: str) -> Preferences:
+        """A user's preferences; the defaults for whoever never said any."""
+        ...
+
+    async def muted(self, user: str) -> list[str]:
+        """The topics that a user muted, by name."""
+        ...
+
+    async def told(self, user: str, event_id: str) -> Told | None:
+        """The facts about one event and one user, as they are now; None without such an event."""
+        ...
+
+    async def endpoints(self, user: str) -> list[Endpoint]:
+        """Where a user is reached outside, oldest first."""
+        ...
+
+
+class Agenda(Protocol):
+    """What is due: reminders, and deliveries that leave the application. A capability beside the store's own.
+
+    Each item that comes to an inbox owes a delivery to every endpoint of its user on a channel of its type's rule, in
+    the same transaction; not one more while one about the same group waits for the same endpoint.
+    """
+
+    async def reminders(self, due_by: int | None, limit: int) -> list[Reminder]:
+        """The next reminders, soonest first: those due by a time, or (None) whichever come."""
+        ...
+
+    async def reminder(self, key: str) -> Reminder | None:
+        """One reminder."""
+        ...
+
+    async def deliveries(self, due_by: int, limit: int) -> list[Delivery]:
+        """Deliveries due by a time that are not given up, longest due first."""
+        ...
+
+    async def next_due(self) -> int | None:
+        """When the next reminder or delivery is due, in milliseconds; None when nothing is."""
+        ...
+
+    async def live_broadcasts(self) -> int:
+        """How many broadcasts could still come to somebody: neither expired nor retracted."""
+        ...
+
+
+class Store(EventLog, FeedViews, InboxViews, Graph, Upkeep, Personal, Agenda, Protocol):
+    """A complete back-end: 24 methods, and what the capabilities add."""

@@ -1,8 +1,6 @@
-"""Door 2: everything that is pulled. Pages are joined from bytes that the store keeps already encoded."""
+"""Door 2: everything that is pulled, but for inboxes. Pages are joined from bytes that the store keeps already encoded."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -12,18 +10,12 @@ from tidings.config import Settings
 from tidings.cursors import Cursors
 from tidings.errors import NotFound
 from tidings.events import EventBody
-from tidings.model import Counts, FeedFilter, FeedItem, LogEntry, Page
+from tidings.model import FeedFilter, FeedItem, LogEntry, Page
 from tidings.ports import Store
-from tidings.projections.inbox import NOTIFICATION_FIELDS, notification
 from tidings.projections.windows import Windows
 from tidings.times import rfc3339
 
-__all__ = ["ITEM_FIELDS", "NOTIFICATION_FIELDS", "Reader", "Reply", "feed_item"]
-
 ITEM_FIELDS = frozenset(EventBody.__struct_fields__) | {"event_id", "position", "read_at", "reason"}
-News = Callable[[str], AbstractContextManager[asyncio.Event]]
-"""For a user, an event that is set whenever their inbox changes."""
-
 FIRST_PAGES = 2_000
 """First pages kept, about 15 MB: those of the users who come again and again."""
 _EVERYTHING = FeedFilter()
@@ -55,15 +47,11 @@ _ASKED_ONCE = _Made(None, b"", None)
 class Reader:
     """The reading door."""
 
-    def __init__(
-        self, store: Store, windows: Windows, cursors: Cursors, settings: Settings, epoch: str, news: News
-    ) -> None:
+    def __init__(self, store: Store, windows: Windows, cursors: Cursors, settings: Settings) -> None:
         self._store = store
         self._windows = windows
         self._cursors = cursors
         self._settings = settings
-        self._epoch = epoch
-        self._news = news
         self._first_pages: dict[tuple[str, int], _Made] = {}
 
     async def feed(
@@ -82,9 +70,10 @@ class Reader:
         """The page that is asked for most. Who comes back finds it made, as long as the version of their feed, taken
         before it was made, is still the same: so a write is seen by the next read."""
         known = self._first_pages.get((user, limit))
+        # Before the version: what comes between the two is then told again, not left out.
+        position = (await self._store.head()).position
         version = None if known is None else await self._store.feed_version(user)
         if known is not None and known.version is not None and known.version == version:
-            position = (await self._store.head()).position
             return Reply(known.body + b',"position":%d}' % position, known.next_cursor)
         page = await self._store.feed(user, _EVERYTHING, limit, None)
         question = _question("feed", user, _EVERYTHING)
@@ -113,7 +102,7 @@ class Reader:
     ) -> tuple[bytes, str | None]:
         """(a page's JSON up to its position, the cursor of the next one)."""
         following = None if page.next_key is None else self._cursors.make(page.next_key, question)
-        return _join(items, fields) + _continuation(following), following
+        return join(items, fields) + continuation(following), following
 
     def _reply(self, page: Page, body: bytes, following: str | None) -> Reply:
         partial = b',"partial":true' if page.partial else b""
@@ -143,55 +132,6 @@ class Reader:
             raise NotFound("no such event")
         return Reply(_with_targets(entry) if full else entry.body)
 
-    async def inbox(
-        self,
-        user: str,
-        limit: int,
-        cursor: str | None,
-        unread_only: bool = False,
-        type: str | None = None,
-        fields: tuple[str, ...] = (),
-    ) -> Reply:
-        """A page of notifications with the exact count of the same moment. Raises BadParameter."""
-        question = f"inbox|{user}|{unread_only}|{type}"
-        before = self._cursors.read(cursor, question)
-        page = await self._store.inbox(user, limit, before, unread_only, type)
-        following = None if page.next_order is None else self._cursors.make(page.next_order, question)
-        body = _join([notification(row) for row in page.rows], fields) + _continuation(following)
-        return Reply(body + self._heads(page.counts) + b"}", following, self._etag(page.counts))
-
-    async def inbox_since(self, user: str, since: int, limit: int, wait_s: float = 0) -> Reply:
-        """What changed in an inbox after a seq, oldest first; an empty answer waits for up to ``wait_s`` seconds."""
-        with self._news(user) as news:
-            changes = await self._store.inbox_since(user, since, limit)
-            if wait_s and changes.counts.seq == since and await _set_within(news, wait_s):
-                changes = await self._store.inbox_since(user, since, limit)
-        body = _join([notification(row) for row in changes.rows], ())
-        flags = b',"has_more":%b,"reset":%b' % (_bool(changes.more), _bool(changes.reset))
-        return Reply(body + flags + self._heads(changes.counts) + b"}", None, self._etag(changes.counts))
-
-    async def inbox_etag(self, user: str) -> str:
-        """The entity tag of an inbox as it is now."""
-        return self._etag((await self._store.counts([user]))[0])
-
-    async def unread_count(self, user: str) -> Reply:
-        """The exact unread count and its seq."""
-        (counts,) = await self._store.counts([user])
-        return Reply(
-            b'{"unread_count":%d,"seq":%d}' % (counts.unread_count, counts.seq), None, self._etag(counts)
-        )
-
-    def _heads(self, counts: Counts) -> bytes:
-        return b',"unread_count":%d,"seq":%d,"read_up_to":%d,"epoch":%b' % (
-            counts.unread_count,
-            counts.seq,
-            counts.read_up_to,
-            _encode(self._epoch),
-        )
-
-    def _etag(self, counts: Counts) -> str:
-        return f'W/"{self._epoch}.{counts.seq}"'
-
     async def follows(self, user: str, limit: int, cursor: str | None) -> Reply:
         """The topics a user follows, by name. Raises BadParameter."""
         question = f"follows|{user}"
@@ -199,7 +139,7 @@ class Reader:
         more = len(rows) > limit
         following = self._cursors.make_named(rows[limit - 1].topic, question) if more else None
         items = [_encode({"topic": row.topic, "created_at": rfc3339(row.created_at)}) for row in rows[:limit]]
-        return Reply(_join(items, ()) + _continuation(following) + b"}", following)
+        return Reply(join(items, ()) + continuation(following) + b"}", following)
 
     async def topic(self, topic: str, viewer: str | None) -> Reply:
         """A topic, how its events travel, and why."""
@@ -279,7 +219,8 @@ def _reason(kind: str, topic: str) -> bytes:
     return b',"reason":' + _encode({"kind": kind, "topic": topic or None}) + b"}"
 
 
-def _join(items: Sequence[bytes], fields: tuple[str, ...]) -> bytes:
+def join(items: Sequence[bytes], fields: tuple[str, ...]) -> bytes:
+    """The beginning of a page: its items, or only these fields of them."""
     kept: Iterable[bytes] = items if not fields else (_trim(item, fields) for item in items)
     return b'{"items":[' + b",".join(kept) + b"]"
 
@@ -289,7 +230,8 @@ def _trim(item: bytes, fields: tuple[str, ...]) -> bytes:
     return _encode({name: whole[name] for name in fields if name in whole})
 
 
-def _continuation(cursor: str | None) -> bytes:
+def continuation(cursor: str | None) -> bytes:
+    """How a page says where the next one begins."""
     if cursor is None:
         return b',"next_cursor":null,"has_more":false'
     return b',"next_cursor":' + _encode(cursor) + b',"has_more":true'
@@ -304,14 +246,3 @@ def _top_item(by: str, key: str, count: int) -> dict[str, object]:
         return {"key": key, "count": count}
     object_type, _, object_id = key.partition(":")
     return {"key": key, "count": count, "object_type": object_type, "object_id": object_id}
-
-
-def _bool(value: bool) -> bytes:
-    return b"true" if value else b"false"
-
-
-async def _set_within(news: asyncio.Event, seconds: float) -> bool:
-    try:
-        return await asyncio.wait_for(news.wait(), seconds)
-    except TimeoutError:
-        return False

@@ -18,10 +18,13 @@ import uvicorn
 
 from tidings.config import ConfigError, Settings
 from tidings.cursors import Cursors
+from tidings.endpoints import Endpoints
 from tidings.errors import KeyReused, Unavailable
 from tidings.http.app import Services, build
 from tidings.http.protocol import timed
+from tidings.http.websocket import sockets
 from tidings.ids import COUNTER_BITS
+from tidings.inboxes import Inboxes
 from tidings.ingest import Ingest
 from tidings.live import Live
 from tidings.log import Log
@@ -30,21 +33,31 @@ from tidings.model import (
     Command,
     Erase,
     FeedFilter,
+    Fire,
     LogEntry,
     MarkInbox,
+    NewEvent,
     Outcome,
     Publish,
     Published,
     ReadInbox,
+    TakeUp,
+    UndoRead,
 )
+from tidings.outbound.courier import Courier
+from tidings.outbound.signatures import new_secret
+from tidings.outbound.ways import Ways
 from tidings.ports import Clock, Store
+from tidings.projections.inbox import Wording
 from tidings.projections.runner import Runner
 from tidings.projections.windows import Occurrence, Windows
 from tidings.read import Reader
+from tidings.reminders import Reminders
 from tidings.storage.memory import MemoryStore
 from tidings.storage.sqlite import SqliteStore
 from tidings.telemetry import COMMIT_COMMANDS, STREAMS_OPEN, WRITE_QUEUE
 from tidings.times import HOUR_MS, SystemClock
+from tidings.wishes import Wishes
 
 GC_THRESHOLDS = (100_000, 50, 1_000)
 """Allocations between collections: with thousands of open streams the collector's walks were the largest pauses."""
@@ -72,15 +85,17 @@ async def open_store(settings: Settings, clock: Clock) -> tuple[Store, bytes]:
     Raises ConfigError for an address of another kind, Unavailable when it cannot be opened.
     """
     if settings.store == "memory://":
-        return MemoryStore(clock, epoch=os.urandom(6).hex(), salt=int.from_bytes(os.urandom(7))), os.urandom(
-            32
-        )
+        return MemoryStore(
+            clock, epoch=os.urandom(6).hex(), salt=int.from_bytes(os.urandom(7)), types=settings.types
+        ), os.urandom(32)
     if settings.store.startswith(SQLITE) and len(settings.store) > len(SQLITE):
         path = Path(settings.store.removeprefix(SQLITE))
         try:
             store = await SqliteStore.open(path, clock, settings)
         except (apsw.Error, OSError) as error:
             raise Unavailable(f"{path} cannot be opened: {error}") from error
+        except ValueError as error:  # the file's types fit each other; those of the store were set over the API
+            raise ConfigError(f"types: {error}, one in the file and one over the API") from error
         return store, store.cursor_key
     raise ConfigError(f"store: {settings.store!r} is neither sqlite:///FILE nor memory://")
 
@@ -88,30 +103,66 @@ async def open_store(settings: Settings, clock: Clock) -> tuple[Store, bytes]:
 @asynccontextmanager
 async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
     """The doors of a server over an open store, for as long as the block lasts; HTTP is not part of it."""
+    ways = Ways(settings, clock)
     store, cursor_key = await open_store(settings, clock)
     windows = Windows(clock, settings.exact_window_keys)
     epoch = (await store.head()).epoch
-    live = Live(store, settings, epoch)
+    wording = Wording(store, settings.locale)
+
+    async def take_up(users: Sequence[str]) -> None:
+        await log.submit(TakeUp(tuple(users)))
+
+    position = (await store.head()).position
+    live = Live(store, wording, take_up, settings, clock, epoch, position)
     runner = Runner(store)
+    courier = Courier(store, lambda command: log.submit(command), ways, wording, clock)
     log = Log(
         store,
         batch_events=settings.group_commit_events,
         queue=settings.write_queue,
-        on_commit=_Committed(windows, live, runner),
+        on_commit=Committed(store, windows, live, runner, courier),
     )
     await _rebuild(store, windows, clock)
     log.start()
     runner.start()
+    reminders = Reminders(store, log, settings, clock)
+    reminders.start()
+    courier.start()
+    live.start()
     WRITE_QUEUE.set_function(lambda: log.depth)
     STREAMS_OPEN.set_function(lambda: live.open_streams)
-    ingest = Ingest(log, runner, settings, clock)
-    reader = Reader(store, windows, Cursors(cursor_key), settings, epoch, live.news)
+    cursors = Cursors(cursor_key)
+    ingest = Ingest(log, runner, settings, clock, cursors, store)
+    reader = Reader(store, windows, cursors, settings)
+    inboxes = Inboxes(store, cursors, clock, epoch, wording, live.news, take_up)
+    wishes = Wishes(store, log, settings)
+    endpoints = Endpoints(
+        store,
+        log,
+        clock,
+        allow_http=settings.webhook_allow_http,
+        new_secret=new_secret,
+        push_key=lambda: ways.push_key,
+    )
     ticking = asyncio.create_task(_tick(windows), name="windows")
     try:
-        yield Services(settings, clock, ingest, reader, live, lambda: _unready(log, live, settings))
+        yield Services(
+            settings,
+            clock,
+            ingest,
+            reader,
+            inboxes,
+            live,
+            reminders,
+            endpoints,
+            wishes,
+            lambda: _unready(log, live, settings),
+        )
     finally:
         ticking.cancel()
         await live.close()
+        await reminders.close()
+        await courier.close()
         await log.close()
         await runner.close()
         await store.close()
@@ -122,41 +173,62 @@ def _occurrence(entry: LogEntry) -> Occurrence:
     return entry.key >> COUNTER_BITS, thing, entry.verb, entry.object_type, entry.actor_id
 
 
-class _Committed:
-    """What every committed transaction sets in motion in this process: windows, hints, and the runner."""
+class Committed:
+    """What every committed transaction sets in motion in this process: windows, hints, the runner and the courier."""
 
-    def __init__(self, windows: Windows, live: Live, runner: Runner) -> None:
+    def __init__(self, store: Store, windows: Windows, live: Live, runner: Runner, courier: Courier) -> None:
+        self._store = store
         self._windows = windows
         self._live = live
         self._runner = runner
+        self._courier = courier
 
     def __call__(self, commands: Sequence[Command], outcomes: Sequence[Outcome | KeyReused]) -> None:
         COMMIT_COMMANDS.observe(len(commands))
         users: set[str] = set()
-        occurrences = []
+        added: list[NewEvent] = []
         pending = False
         for command, outcome in zip(commands, outcomes, strict=True):
-            if isinstance(command, Publish) and isinstance(outcome, Published):
+            if isinstance(outcome, Published):
                 pending = pending or outcome.pending
-                for i, event in enumerate(command.events):
-                    if i not in outcome.repeats:
-                        thing = f"{event.object_type}:{event.object_id}"
-                        occurrences.append(
-                            (event.created_at, thing, event.verb, event.object_type, event.actor_id)
-                        )
-                        users.update(event.targets)
-            elif isinstance(command, MarkInbox | ReadInbox | Erase):
+                added += _added(command, outcome)
+            elif isinstance(command, MarkInbox | ReadInbox | UndoRead | Erase):
                 users.add(command.user)
+            elif isinstance(command, TakeUp):
+                users.update(command.users)
             else:
                 pending = True
                 if isinstance(outcome, Changed) and outcome.gone is not None:
                     users.update(outcome.gone.targets)
                     self._windows.remove(*_occurrence(outcome.gone))
-        self._windows.add_many(occurrences)
+        for event in added:
+            users.update(event.targets)
+        self._windows.add_many(map(_counted, added))
         if self._live.busy:
-            self._live.hint(users, bool(occurrences))
+            self._live.hint(users, bool(added))
+            if any(map(self._reaches_others, added)):
+                self._live.look()
         if pending:
             self._runner.nudge()
+        self._courier.nudge()
+
+    def _reaches_others(self, event: NewEvent) -> bool:
+        """Whether inboxes change that the event does not name: those of an audience, or of its object's followers."""
+        rules = self._store.rules
+        return bool(event.audience) or rules.rule(rules.type_of(event.verb)).to_followers
+
+
+def _added(command: Command, outcome: Published) -> list[NewEvent]:
+    """The events that a command really added to the log."""
+    events = command.events if isinstance(command, Publish) else ()
+    if isinstance(command, Fire) and outcome.receipts:
+        events = (command.event,)
+    return [event for i, event in enumerate(events) if i not in outcome.repeats]
+
+
+def _counted(event: NewEvent) -> Occurrence:
+    thing = f"{event.object_type}:{event.object_id}"
+    return event.created_at, thing, event.verb, event.object_type, event.actor_id
 
 
 async def _rebuild(store: Store, windows: Windows, clock: Clock) -> None:
@@ -232,12 +304,13 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 async def _serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
     async with running(settings, SystemClock()) as services:
+        app = build(services)
         config = uvicorn.Config(
-            build(services),
+            app,
             host=settings.host,
             port=settings.port,
             http=timed(settings.head_timeout_s, settings.body_timeout_s),
-            ws="none",
+            ws=sockets(app),
             access_log=False,
             log_level="warning",
             backlog=BACKLOG,

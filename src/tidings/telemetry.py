@@ -5,6 +5,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 """Bounds of latency in seconds: from an answer out of memory to what somebody should be woken for."""
+_DELIVERY_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1_800.0)
+"""Bounds of a delivery's lag in seconds: from a nearby relay to an evening on which nothing leaves."""
 _COMMANDS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
 
 REGISTRY = CollectorRegistry()
@@ -28,6 +30,31 @@ COMMIT_COMMANDS = Histogram(
 )
 WRITE_QUEUE = Gauge("tidings_write_queue_commands", "Commands waiting to be written.", registry=REGISTRY)
 STREAMS_OPEN = Gauge("tidings_streams_open", "Streams open now.", registry=REGISTRY)
+STREAM_ENDS = Counter(
+    "tidings_stream_ends_total",
+    "Streams ended: by the client, their age, their credential, as too slow, or because the server leaves.",
+    ("reason",),
+    registry=REGISTRY,
+)
+RESUMES = Counter(
+    "tidings_stream_resumes_total",
+    "Streams begun: empty when the client lacked nothing, behind when it had to catch up.",
+    ("outcome",),
+    registry=REGISTRY,
+)
+DELIVERIES = Counter(
+    "tidings_deliveries_total",
+    "What became of deliveries that were due, each time: sent, dropped, later, failed, dead or gone.",
+    ("channel", "outcome"),
+    registry=REGISTRY,
+)
+DELIVERY_LAG = Histogram(
+    "tidings_delivery_lag_seconds",
+    "Seconds from when a delivery was due to when it had been sent.",
+    ("channel",),
+    buckets=_DELIVERY_SECONDS,
+    registry=REGISTRY,
+)
 
 
 def exposition() -> bytes:

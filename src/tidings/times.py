@@ -1,8 +1,10 @@
 """Times on the wire: RFC 3339 in UTC with milliseconds."""
 
 import time
+from bisect import bisect_left
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
+from zoneinfo import ZoneInfo, available_timezones
 
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
@@ -22,6 +24,27 @@ def to_ms(moment: datetime) -> int:
     """Milliseconds since 1970 of an aware datetime, microseconds cut off."""
     whole = moment.replace(microsecond=0)
     return int(whole.timestamp()) * 1000 + moment.microsecond // 1000
+
+
+@cache
+def time_zones() -> frozenset[str]:
+    """The IANA time zones that this machine knows, by name. They are looked for once: they are hundreds of files."""
+    return frozenset(available_timezones())
+
+
+def from_wall(wall: datetime, zone: ZoneInfo, *, second: bool = False) -> int:
+    """Milliseconds since 1970 at which the clocks of a zone show ``wall`` (without a zone, whole seconds). A time that
+    they leave out is the first moment after the gap; of one that they show twice it is the first, or the ``second``."""
+    shown = wall.replace(tzinfo=zone)
+    early, late = (int(shown.replace(fold=fold).timestamp()) for fold in (1, 0))
+    if early >= late:
+        return (early if second else late) * 1000
+    # In a gap fold 0 reckons with the offset before it and fold 1 with that after it (PEP 495): the jump lies between.
+    before = shown.utcoffset()
+    jump = bisect_left(
+        range(early, late), True, key=lambda s: datetime.fromtimestamp(s, zone).utcoffset() != before
+    )
+    return (early + jump) * 1000
 
 
 class SystemClock:

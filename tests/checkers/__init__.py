@@ -5,6 +5,6 @@ brings a store's answers and the wire's JSON into that plain form. ``tests/unit/
 that each can fail.
 
 I1 ``ledger.exactly_once`` · I2 ``ledger.idempotent`` · I3 ``inboxes.dense``, ``audience`` · I4
-``paging.complete`` · I5 ``streams.continuous`` · I6 ``inboxes.counted``, ``inboxes.spared`` · I7
+``paging.complete`` · I5 ``streams.continuous`` · I6 ``inboxes.counted``, ``inboxes.spared``, ``fold.faithful`` · I7
 ``tops.exact`` · I9 ``taint.untainted`` · I12 ``bounds.within``
 """

@@ -30,26 +30,37 @@ def places(entries: Sequence[LogEntry] | Sequence[Receipt]) -> list[Place]:
 
 def item(row: InboxRow) -> Item:
     """A stored notification."""
-    shown = "" if row.deleted else event_id(row.body)
     return Item(
-        row.id, row.order, row.seq, shown, row.read_at is not None, row.archived_at is not None, row.deleted
+        row.id,
+        row.order,
+        row.seq,
+        row.unread_seq,
+        row.event_ids,
+        row.size,
+        row.read_at is not None,
+        row.archived_at is not None,
+        row.deleted,
     )
 
 
 def json_item(shown: Mapping[str, Any]) -> Item:
-    """A notification, or a tombstone, as it came over the wire. The wire hides the order; ids rise with
-    it."""
-    number = int(shown["id"].rpartition("-")[2], 16)
+    """A notification, or a tombstone, as it came over the wire. The order of a tombstone is hidden; its id rises
+    with it."""
+    id, seq = shown["id"], shown["seq"]
     if shown.get("deleted"):
-        return Item(shown["id"], number, shown["seq"], deleted=True)
-    read, archived = shown["read_at"] is not None, shown.get("archived_at") is not None
-    return Item(shown["id"], number, shown["seq"], shown["event_ids"][0], read, archived)
+        number = int(id.rpartition("-")[2], 16)
+        return Item(id, number, seq, number, size=0, deleted=True)
+    read, archived = shown["read_at"] is not None, shown["archived_at"] is not None
+    event_ids = tuple(shown["event_ids"])
+    return Item(id, shown["order"], seq, shown["unread_seq"], event_ids, shown["count"], read, archived)
 
 
 async def whole_inbox(store: Store, user: str) -> tuple[list[Item], Counts]:
-    """Every row there is, tombstones and archived ones included, and the counts of the same moment."""
+    """Every row there is, tombstones and archived ones included, and the counts of the same moment; where a read-all
+    was undone, only what is listed."""
     changes = await store.inbox_since(user, 0, ALL)
-    return [item(row) for row in changes.rows], changes.counts
+    rows = (await store.inbox(user, ALL, None)).rows if changes.reset else changes.rows
+    return [item(row) for row in rows], changes.counts
 
 
 def feed_pages(store: Store, user: str, limit: int, want: FeedFilter | None = None) -> Fetch:

@@ -5,6 +5,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from tidings.model import LogEntry
+from tidings.rules import Rule, Rules
+
+NO_TYPES = Rules()
+"""Every verb by the defaults."""
 
 
 class Followed(NamedTuple):
@@ -14,9 +18,16 @@ class Followed(NamedTuple):
     since_position: int
 
 
-def notified(user: str, log: Iterable[LogEntry]) -> list[int]:
-    """The positions of the events that this user is notified of, oldest first."""
-    return [entry.position for entry in log if user in entry.targets and user != entry.actor_id]
+def notified(
+    user: str, log: Iterable[LogEntry], rules: Rules = NO_TYPES, follows: Iterable[Followed] = ()
+) -> list[int]:
+    """The positions of the events that this user is notified of, oldest first, under these rules."""
+    follows = list(follows)
+    return [
+        entry.position
+        for entry in log
+        if user != entry.actor_id and _tells(user, entry, rules.rule(rules.type_of(entry.verb)), follows)
+    ]
 
 
 def fed(user: str, log: Iterable[LogEntry], follows: Iterable[Followed]) -> list[int]:
@@ -28,3 +39,9 @@ def fed(user: str, log: Iterable[LogEntry], follows: Iterable[Followed]) -> list
 def _reaches(user: str, entry: LogEntry, follows: list[Followed]) -> bool:
     followed = any(f.topic in entry.topics and entry.position > f.since_position for f in follows)
     return user in entry.targets or followed
+
+
+def _tells(user: str, entry: LogEntry, rule: Rule, follows: list[Followed]) -> bool:
+    about = f"{entry.object_type}:{entry.object_id}"
+    followed = any(f.topic == about and entry.position > f.since_position for f in follows)
+    return (rule.to_targets and user in entry.targets) or (rule.to_followers and followed)

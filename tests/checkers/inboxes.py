@@ -1,17 +1,22 @@
 """The arithmetic of an inbox (I3, I6)."""
 
 from collections.abc import Collection, Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
+
+from tidings.model import SAMPLE_ITEMS
 
 
 class Item(NamedTuple):
-    """A notification as far as counting goes. ``order`` is the seq of its content, ``seq`` that of its last
-    change."""
+    """A notification as far as counting goes. ``order`` is the seq of its newest content, ``seq`` that of its last
+    change, ``unread_seq`` that at which it became unread; ``event_ids`` are newest first, of ``size`` items in all."""
 
     id: str
     order: int
     seq: int
-    event_id: str = ""
+    unread_seq: int
+    event_ids: tuple[str, ...] = ()
+    size: int = 1
     read: bool = False
     archived: bool = False
     deleted: bool = False
@@ -27,35 +32,54 @@ def dense(issued: Collection[int], head: int, after: int = 0) -> None:
     assert sorted(issued) == list(range(after + 1, head + 1)), f"seqs {sorted(issued)} up to head {head}"
 
 
-def sound(items: Iterable[Item], head: int) -> None:
-    """I3, from a state alone: no two rows share a seq, none lies beyond the head, none before its own
-    content."""
+def sound(items: Iterable[Item], head: int, marks: Iterable[int] = ()) -> None:
+    """I3, from a state alone: no two rows or read-alls (``marks``: their seqs) share a seq, none lies beyond the head,
+    none before its own content."""
     items = list(items)
-    seqs = [item.seq for item in items]
-    assert len(set(seqs)) == len(seqs), f"two rows share a seq: {sorted(seqs)}"
+    seqs = [*(item.seq for item in items), *marks]
+    assert len(set(seqs)) == len(seqs), f"two changes share a seq: {sorted(seqs)}"
+    assert all(seq <= head for seq in seqs), f"seqs beyond the head {head}: {sorted(seqs)}"
+    orders = [item.order for item in items]
+    assert len(set(orders)) == len(orders), f"two rows share an order: {sorted(orders)}"
     for item in items:
-        assert 1 <= item.order <= item.seq <= head, f"{item} with head {head}"
+        assert 1 <= item.order <= item.unread_seq <= item.seq, f"{item} became unread or changed too soon"
+        assert item.deleted == (item.size == 0), f"{item} has {item.size} items"
 
 
 def addressed(items: Iterable[Item], event_ids: Iterable[str]) -> None:
-    """I3: the notifications, tombstones aside, are those of these events in this order of arrival."""
-    found = [item.event_id for item in sorted(items, key=lambda item: item.order) if not item.deleted]
-    expected = list(event_ids)
-    assert found == expected, f"notified of {found}, addressed by {expected}"
+    """I3: the items, all groups together, are those of these events, each once; in every group, and from group to
+    group by their newest, in this order of arrival. Of a group that is larger than its sample, the sample is."""
+    expected = {event_id: place for place, event_id in enumerate(event_ids)}
+    groups = sorted((item for item in items if not item.deleted), key=lambda item: -item.order)
+    for item in groups:
+        assert len(item.event_ids) == min(item.size, SAMPLE_ITEMS), (
+            f"{item} shows {len(item.event_ids)} events"
+        )
+    found = [event_id for item in groups for event_id in item.event_ids]
+    assert len(set(found)) == len(found), f"notified twice of one event: {found}"
+    foreign = sorted(set(found) - set(expected))
+    assert not foreign, f"notified of {foreign}, addressed by {list(expected)}"
+    size = sum(item.size for item in groups)
+    assert size == len(expected), f"{size} items: {found}, addressed by {list(expected)}"
+    for newest_first in (*(item.event_ids for item in groups), [item.event_ids[0] for item in groups]):
+        for newer, older in pairwise(newest_first):
+            assert expected[newer] > expected[older], f"{newer} arrived before {older}"
 
 
-def counted(items: Iterable[Item], unread_count: int) -> None:
-    """I6: the unread count is the number of unread rows."""
+def counted(items: Iterable[Item], unread_count: int, unread_items: int) -> None:
+    """I6: the unread counts are the number of unread rows, and of the items in them."""
     unread = [item.id for item in items if item.unread]
     assert unread_count == len(unread), (
         f"unread_count is {unread_count}, {len(unread)} rows are unread: {unread}"
     )
+    within = sum(item.size for item in items if item.unread)
+    assert unread_items == within, f"unread_items is {unread_items}, {within} items are in unread rows"
 
 
 def spared(before: Iterable[Item], after: Sequence[Item], up_to: int) -> None:
-    """I6: a read-all up to a seq left unread what came later and was unread."""
+    """I6: a read-all up to a seq left unread what became so later."""
     still = {item.id for item in after if item.unread}
     for item in before:
-        assert not item.unread or item.order <= up_to or item.id in still, (
+        assert not item.unread or item.unread_seq <= up_to or item.id in still, (
             f"read-all up to {up_to} swallowed {item}"
         )

@@ -1,5 +1,6 @@
-"""A store that cannot be opened is told in a line, not in a traceback."""
+"""A server that cannot start says why in a line, not in a traceback."""
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,23 @@ from pathlib import Path
 import pytest
 
 from tests.serving import START_S, environ
+from tidings.config import Settings
+from tidings.model import Declare
+from tidings.rules import Rule
+from tidings.storage.sqlite import SqliteStore
+from tidings.testing import FakeClock
+
+
+def refused(folder: Path, said: str, *flags: str) -> None:
+    """The server ends with 1 and one line that says this."""
+    command = [sys.executable, "-m", "tidings", "serve", "--dev", "--port", "0", *flags]
+    ended = subprocess.run(
+        command, cwd=folder, env=environ(), capture_output=True, text=True, timeout=START_S
+    )
+    assert ended.returncode == 1
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
@@ -18,13 +36,22 @@ from tests.serving import START_S, environ
     ],
 )
 def test_a_store_that_cannot_be_opened_is_named(tmp_path: Path, store: str, said: str) -> None:
-    """The server ends with 1 and one line that says what is wrong."""
     (tmp_path / "text.db").write_text("This is no database, but a text of some length. " * 20)
-    command = [sys.executable, "-m", "tidings", "serve", "--dev", "--port", "0", "--store", store]
-    ended = subprocess.run(
-        command, cwd=tmp_path, env=environ(), capture_output=True, text=True, timeout=START_S
-    )
-    assert ended.returncode == 1
-    assert said in ended.stderr
-    assert "Traceback" not in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
+    refused(tmp_path, said, "--store", store)
+
+
+def test_an_unknown_language_is_named(tmp_path: Path) -> None:
+    refused(tmp_path, "locale: nothing is known of 'tlh'", "--locale", "tlh")
+
+
+def test_a_verb_that_the_file_claims_after_the_api_did_is_named(tmp_path: Path) -> None:
+    """The store still holds what was declared over the API; the file is where it can be mended."""
+
+    async def declare() -> None:
+        store = await SqliteStore.open(tmp_path / "tidings.db", FakeClock(), Settings())
+        await store.write([Declare("other", Rule(verbs=("settle",)))])
+        await store.close()
+
+    asyncio.run(declare())
+    (tmp_path / "tidings.toml").write_text('[types.settled]\nverbs = ["settle"]\n')
+    refused(tmp_path, "types: the verb 'settle' is claimed by the types 'settled' and 'other'")

@@ -8,7 +8,15 @@ import pytest
 
 from tests.backends import BACKENDS, opened
 from tests.harness import Harness
+from tidings.rules import Rule
 from tidings.testing import FakeClock
+
+TYPES = {
+    "applause": Rule(verbs=("clap", "cheer")),
+    "alone": Rule(group="none"),
+    "bridge": Rule(notify="followers"),
+}
+"""Types of the settings. Verbs that are not in them have the defaults; tests declare what else they need."""
 
 
 @pytest.fixture(params=BACKENDS)
@@ -16,6 +24,6 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Harness]:
     """An empty store; the test's id names the back-end."""
     clock = FakeClock()
     with asyncio.Runner() as runner:
-        harness = Harness(runner.run(opened(request.param, tmp_path, clock)), clock, runner)
+        harness = Harness(runner.run(opened(request.param, tmp_path, clock, TYPES)), clock, runner)
         yield harness
         harness.run(harness.store.close())

@@ -168,7 +168,7 @@ def check_inbox(http: httpx.Client, user: str, log: Log, expected: list[Sent]) -
     items = [json_item(row) for row in rows]
     inboxes.sound(items, page["seq"])
     inboxes.addressed(items, [log[event.token].event_id for event in expected])
-    inboxes.counted(items, page["unread_count"])
+    inboxes.counted(items, page["unread_count"], page["unread_items"])
     return int(page["seq"])
 
 

@@ -15,7 +15,7 @@ import apsw
 import pytest
 
 from tests.crash.effort import ALL, repeatable, seeds
-from tests.crash.judge import judge, opened, same_state
+from tests.crash.judge import judge, opened, reads_as
 from tests.crash.workload import History, Write
 from tests.property.worlds import same
 from tidings.storage.sqlite.writer import Writer
@@ -183,7 +183,7 @@ def test_a_failure_at_any_statement_changes_nothing(
             except apsw.FullError:
                 told = run.take(step)
             same(told, expected, f"outcomes of step {number}, {step}")
-        same_state(history.law(len(history.steps)).world, run.world)
+        reads_as(history, len(history.steps), run.world)
 
 
 def test_a_failure_while_opening_leaves_a_file_that_can_be_opened(
@@ -200,4 +200,4 @@ def test_a_failure_while_opening_leaves_a_file_that_can_be_opened(
             pass
         with opened(path, START_MS, runner) as run:
             run.take(history.steps[0])
-            same_state(history.law(1).world, run.world)
+            reads_as(history, 1, run.world)

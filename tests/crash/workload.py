@@ -120,13 +120,13 @@ class Run:
 class History:
     """The steps of a seed, and what the reference says of them: ``outcomes`` of each, and its state after any."""
 
-    def __init__(self, seed: int, runner: asyncio.Runner) -> None:
+    def __init__(self, seed: int, runner: asyncio.Runner, length: int = STEPS) -> None:
         self._runner = runner
         self.steps: list[Step] = []
         self.outcomes: list[list[Outcome | str]] = []
         drawing = _Drawing(random.Random(seed))
-        law = self._lived(0)
-        for step in islice(drawing.steps(), STEPS):
+        law = self.lived(0)
+        for step in islice(drawing.steps(), length):
             self.steps.append(step)
             self.outcomes.append(law.take(step))
             drawing.note(step, self.outcomes[-1])
@@ -134,9 +134,10 @@ class History:
     @lru_cache(maxsize=16)  # noqa: B019 - a history lives as long as its test
     def law(self, upto: int) -> Run:
         """The reference after the first ``upto`` steps; it is only read."""
-        return self._lived(upto)
+        return self.lived(upto)
 
-    def _lived(self, upto: int) -> Run:
+    def lived(self, upto: int) -> Run:
+        """The same to go on with."""
         law = Run(Harness(MemoryStore(clock := FakeClock()), clock, self._runner))
         for step in self.steps[:upto]:
             law.take(step)

@@ -1,23 +1,29 @@
 """Two stores living through the same history, and the comparison of all that can be read from them."""
 
 import re
-from collections.abc import Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
+
+import msgspec
+from msgspec.structs import replace
 
 from tests.checkers import inboxes, streams
 from tests.checkers.adapters import ALL, event_id, whole_inbox
+from tests.checkers.fold import Client, faithful
 from tests.checkers.paging import Fetch, walk
 from tests.harness import PAGE, Harness
 from tidings.errors import KeyReused
-from tidings.ids import notification_ref
+from tidings.ids import MAX_KEY, notification_id, notification_ref
 from tidings.model import (
     Changed,
     Command,
     Counts,
+    Delivery,
     Erase,
     FeedFilter,
     FeedItem,
     FollowRow,
+    InboxChanges,
     InboxRow,
     LogEntry,
     MarkInbox,
@@ -28,15 +34,22 @@ from tidings.model import (
     Publish,
     Published,
     ReadFeed,
+    Settle,
+    Told,
 )
+from tidings.personal import Endpoint, Preferences, Reminder
 from tidings.ports import Store
+from tidings.rules import Rule
 from tidings.testing import MemoryStore
 
 T = TypeVar("T")
+P = ParamSpec("P")
 Summary = tuple[int, int, dict[str, int], list[tuple[int, int | None]]]
 _ALIAS = re.compile(rb"erased-[0-9a-f]{8}")
 CAPS = (1, 4, 1000)
 """Caps for new counts: below, about at and above what a run has."""
+SINCE = 20
+"""Positions that new counts are asked from, evenly spread over a log of any length."""
 
 
 class World:
@@ -46,8 +59,8 @@ class World:
     def __init__(self, harness: Harness) -> None:
         self.harness = harness
         self.store: Store = harness.store
-        self._clients: dict[str, dict[int, InboxRow]] = {}
-        self._since: dict[str, int] = {}
+        self._clients: dict[str, Client] = {}
+        self._numbers: dict[str, int] = {}
         self._first_pages: dict[str, tuple[object, list[FeedItem]]] = {}
 
     def read(self, work: Coroutine[Any, Any, T]) -> T:
@@ -59,16 +72,33 @@ class World:
         for command in commands:
             if isinstance(command, Erase):
                 self._clients.pop(command.user, None)
-                self._since.pop(command.user, None)
+                self._numbers.pop(command.user, None)
         return outcomes
 
     def _named(self, command: Command) -> Command:
-        """Notification ids hold a number of the store's own: commands come with the order alone, as text."""
-        if not isinstance(command, MarkInbox):
-            return command
-        rows = self.read(self.store.inbox_since(command.user, 0, ALL)).rows
-        ids = {str(row.order): row.id for row in rows}
-        return MarkInbox(command.user, tuple(ids.get(id, id) for id in command.ids), command.state)
+        """Ids hold numbers of the store's own: commands come with those of notifications alone, as text, and with the
+        places of deliveries."""
+        if isinstance(command, MarkInbox):
+            ids = tuple(self._id(command.user, number) for number in command.ids)
+            return MarkInbox(command.user, ids, command.state)
+        if isinstance(command, Settle):
+            waiting = dict(enumerate(delivery.id for delivery in self._waiting()))
+            return Settle(tuple(replace(one, id=waiting.get(one.id, -1)) for one in command.handled))
+        return command
+
+    def _id(self, user: str, number: str) -> str:
+        if user not in self._numbers:
+            changes = self.read(self.store.inbox_since(user, 0, 1))
+            rows = changes.rows or self.read(self.store.inbox(user, 1, None)).rows
+            refs = [ref for ref in (notification_ref(row.id) for row in rows) if ref is not None]
+            if not refs:
+                return number
+            self._numbers[user] = refs[0][0]
+        return notification_id(self._numbers[user], int(number))
+
+    def _waiting(self) -> list[Delivery]:
+        """What is to be delivered, in an order that all stores share."""
+        return sorted(self.read(self.store.deliveries(MAX_KEY, ALL)), key=_place)
 
     # --- what is read ---------------------------------------------------------------------------------------
 
@@ -131,7 +161,10 @@ class World:
         return positions
 
     def new_counts(self, user: str, since: Sequence[int]) -> list[NewCount]:
-        return [self.read(self.store.new_count(user, at, cap)) for at in since for cap in CAPS]
+        async def counts() -> list[NewCount]:
+            return [await self.store.new_count(user, at, cap) for at in since for cap in CAPS]
+
+        return self.read(counts())
 
     def summary(self, user: str) -> Summary:
         summary = self.read(self.store.summary(user))
@@ -150,35 +183,82 @@ class World:
         self.read(walk(fetch))
         return [_unnamed(row) for row in rows]
 
-    def changes(self, user: str) -> tuple[list[InboxRow], Counts]:
-        """The whole state of an inbox, tombstones included."""
-        changes = self.read(self.store.inbox_since(user, 0, ALL))
-        return [_unnamed(row) for row in changes.rows], changes.counts
+    def changes(self, user: str, since: int, limit: int) -> InboxChanges:
+        """What changed in an inbox after a seq, tombstones included."""
+        changes = self.read(self.store.inbox_since(user, since, limit))
+        return changes._replace(rows=[_unnamed(row) for row in changes.rows])
+
+    def heard(self, users: Sequence[str]) -> dict[int, set[str]]:
+        """Who heard of which position, page by page."""
+        heard: dict[int, set[str]] = {}
+        after, head = 0, self.position()
+        while after < head:
+            found, after = self.read(self.store.heard(after, users, PAGE))
+            heard |= {one.position: {user for *_, some in one.listeners for user in some} for one in found}
+        return heard
+
+    def told(self, user: str, event_id: str) -> Told | None:
+        """What is known of an event and a user; of several masks any one is named."""
+        told = self.read(self.store.told(user, event_id))
+        if told is None:
+            return None
+        ref = notification_ref(told.notification)
+        return told._replace(
+            entry=_nameless(told.entry),
+            masked_by="masked" if told.masked_by else "",
+            notification=str(ref[1]) if ref else "",
+        )
+
+    def deliveries(self) -> list[Delivery]:
+        """What is to be delivered."""
+        return [
+            one._replace(id=0, row=None if one.row is None else _unnamed(one.row)) for one in self._waiting()
+        ]
+
+    def dead(self) -> list[tuple[str, str, int, str]]:
+        """The deliveries that were given up."""
+        letters = self.read(self.store.dead_letters(ALL))
+        return sorted(letter[1:] for letter in letters if letter.kind == "delivery")
+
+    def reminders(self) -> tuple[list[Reminder], int | None]:
+        """What is to come, and when the next of it is due, deliveries included."""
+        return self.read(self.store.reminders(None, ALL)), self.read(self.store.next_due())
+
+    def wishes(self, user: str) -> tuple[Preferences, list[str], list[Endpoint]]:
+        """What a user wants, and where they are reached."""
+        muted = [_plain(topic.encode()).decode() for topic in self.read(self.store.muted(user))]
+        endpoints = self.read(self.store.endpoints(user))
+        return self.read(self.store.preferences(user)), sorted(muted), endpoints
+
+    def types(self) -> dict[str, Rule]:
+        """What is declared."""
+        return self.store.rules.declared
 
     def topic(self, topic: str, viewer: str) -> tuple[int, bool]:
         """How many follow a topic, and whether the viewer does."""
         info = self.read(self.store.topic(topic, viewer))
         return info.followers, bool(info.viewer)
 
+    def masks(self, user: str) -> dict[str, bool]:
+        """What a person muted (False) or blocked (True), whether it hides anything or not, from their export."""
+
+        async def export() -> list[dict[str, Any]]:
+            return [msgspec.json.decode(line) async for line in self.store.export(user)]
+
+        lines = [line for line in self.read(export()) if line["kind"] == "mask"]
+        return {_plain(line["topic"].encode()).decode(): line["block"] for line in lines}
+
     # --- the laws of one store by itself --------------------------------------------------------------------
 
     def check_inbox(self, user: str) -> None:
         """I3 and I6, and that a client which only asks for changes has the inbox as it is."""
         items, counts = self.read(whole_inbox(self.store, user))
-        inboxes.sound(items, counts.seq)
-        inboxes.counted(items, counts.unread_count)
-        self._follow_changes(user)
-
-    def _follow_changes(self, user: str) -> None:
-        known, since = self._clients.setdefault(user, {}), self._since.get(user, 0)
-        changes = self.read(self.store.inbox_since(user, since, ALL))
-        if changes.reset:
-            known.clear()
-            changes = self.read(self.store.inbox_since(user, 0, ALL))
-        known.update({row.order: row for row in changes.rows})
-        self._since[user] = changes.counts.seq
-        for now in self.read(self.store.inbox_since(user, 0, ALL)).rows:
-            _same_row(known[now.order], now, changes.counts.read_up_to, changes.counts.read_seq)
+        marks = self.read(self.store.inbox_since(user, 0, ALL)).marks
+        inboxes.sound(items, counts.seq, (mark.seq for mark in marks))
+        inboxes.counted(items, counts.unread_count, counts.unread_items)
+        client = self._clients.setdefault(user, Client())
+        self.read(client.catch_up(self.store, user, PAGE))
+        faithful(client.rows, self.read(self.store.inbox(user, ALL, None)).rows)
 
     def check_stream(self, user: str) -> None:
         """I5: what a stream would send of the feed, resumed after every page, is the feed."""
@@ -198,8 +278,9 @@ def shown(command: Command) -> str:
 
 def _shown_event(event: NewEvent) -> str:
     about = f"{event.object_type}:{event.object_id}"
+    audience = f" for {event.audience} until {event.expires_at}" if event.audience else ""
     idempotency = f" key {event.key!r} {event.fingerprint!r}" if event.key else ""
-    to = f"to {event.targets} in {event.topics} at {event.created_at}{idempotency}"
+    to = f"to {event.targets} in {event.topics} at {event.created_at}{idempotency}{audience}"
     return f"<{event.actor_id} {event.verb} {about} {to}>"
 
 
@@ -211,6 +292,76 @@ def pages(world: World, user: str) -> Fetch:
         return [item.key for item in page.items], page.next_key
 
     return fetch
+
+
+class Scope(NamedTuple):
+    """Whom and what a history is about: what of a store is compared."""
+
+    users: Sequence[str]
+    topics: Sequence[str]
+    verbs: Sequence[str]
+
+
+def same_state(law: World, found: World, scope: Scope, want: FeedFilter) -> None:
+    """Once the fan-out has ended, whatever can be read of both is the same, filtered feeds and activity too, and the
+    laws of one store by itself hold."""
+    for world in (law, found):
+        world.harness.settle()
+    alike(law, found, World.log)
+    alike(law, found, World.position)
+    for topic in (None, *scope.topics):
+        for each in (FeedFilter(), want):
+            alike(law, found, World.activity, topic, each)
+    for user in scope.users:
+        _same_feeds(law, found, user, want)
+        _same_inbox(law, found, user, scope.verbs)
+        alike(law, found, World.follows, user)
+        alike(law, found, World.masks, user)
+    _same_agenda(law, found, scope.users)
+    for topic in scope.topics:
+        alike(law, found, World.topic, topic, scope.users[0])
+
+
+def _same_feeds(law: World, found: World, user: str, want: FeedFilter) -> None:
+    assert isinstance(law.store, MemoryStore)
+    for each in (FeedFilter(), FeedFilter(include_own=True), want):
+        expected, shown = law.feed(user, each), found.feed(user, each)
+        same_feed(law.store, user, expected, shown, f"feed of {user} {each}")
+    alike(law, found, World.feed_since, user)
+    head = law.position()
+    alike(law, found, World.new_counts, user, range(0, head + 1, head // SINCE + 1))
+    alike(law, found, World.summary, user)
+    found.first_page_holds(user)
+    found.check_stream(user)
+
+
+def _same_inbox(law: World, found: World, user: str, verbs: Sequence[str]) -> None:
+    for type in (None, *verbs):
+        for unread_only in (False, True):
+            alike(law, found, World.inbox, user, unread_only, type)
+    (counts,) = law.counts([user])
+    for since in {0, counts.seq // 2, max(0, counts.seq - 3), counts.seq, counts.seq + 1}:
+        for limit in (PAGE, ALL):
+            alike(law, found, World.changes, user, since, limit)
+    alike(law, found, World.wishes, user)
+    found.check_inbox(user)
+
+
+def _same_agenda(law: World, found: World, users: Sequence[str]) -> None:
+    for read in (World.types, World.deliveries, World.dead, World.reminders):
+        alike(law, found, read)
+    alike(law, found, World.heard, users)
+    for entry in law.log()[-PAGE:]:
+        for user in users:
+            alike(law, found, World.told, user, law.store.ids.text(entry.key))
+
+
+def alike(
+    law: World, found: World, read: Callable[Concatenate[World, P], object], *args: P.args, **kwargs: P.kwargs
+) -> None:
+    """The same question to both has the same answer."""
+    expected = read(law, *args, **kwargs)
+    same(read(found, *args, **kwargs), expected, f"{read.__name__} {args}")
 
 
 def same(found: object, expected: object, what: str) -> None:
@@ -248,20 +399,6 @@ def _plain_item(item: FeedItem) -> tuple[int, int, bytes, int | None]:
     return item.key, item.position, _plain(item.body), item.read_at
 
 
-def _same_row(known: InboxRow, now: InboxRow, read_up_to: int, read_seq: int) -> None:
-    """A client's row is the store's, once the watermark is applied to it.
-
-    One that changed between the watermark and the read-all that moved it may have been unread since before
-    or not: only there the client cannot know.
-    """
-    assert (known.seq, known.deleted, known.archived_at) == (now.seq, now.deleted, now.archived_at)
-    if not read_up_to < known.seq < read_seq:
-        read = known.read_at is not None or known.seq <= read_up_to
-        assert read == (now.read_at is not None), (
-            f"a client has {known}, the store {now}, read up to {read_up_to}"
-        )
-
-
 def _kept(page: Page, items: list[FeedItem]) -> tuple[list[int], int | None]:
     items.extend(page.items)
     return [item.key for item in page.items], page.next_key
@@ -289,4 +426,12 @@ def _unnamed(row: InboxRow) -> InboxRow:
     """A row without the user's number, which differs from store to store."""
     ref = notification_ref(row.id)
     assert ref is not None, f"{row.id} is no notification id"
-    return row._replace(id=str(ref[1]), body=_plain(row.body))
+    others = tuple(_plain(body) for body in row.others)
+    return row._replace(id=str(ref[1]), body=_plain(row.body), others=others)
+
+
+def _place(delivery: Delivery) -> tuple[str, int, str, int, int, int]:
+    """What tells a delivery from all others, but for those that are about nothing any more."""
+    order = 0 if delivery.row is None else delivery.row.order
+    ends = (delivery.due_at, delivery.created_at, delivery.attempts)
+    return delivery.endpoint.id, order, delivery.type, *ends

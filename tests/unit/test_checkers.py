@@ -1,15 +1,18 @@
 """Every checker passes on what is right and fails on each thing it is there to find."""
 
 import asyncio
+from typing import Any
 
+import msgspec
 import pytest
 
-from tests.checkers import audience, bounds, inboxes, ledger, paging, streams, taint, tops
+from tests.checkers import audience, bounds, fold, inboxes, ledger, paging, streams, taint, tops
 from tests.checkers.adapters import json_item
 from tests.checkers.inboxes import Item
 from tests.checkers.ledger import Place, Reply
 from tests.checkers.streams import Frame
-from tidings.model import LogEntry
+from tidings.model import Counts, InboxChanges, InboxRow, LogEntry, ReadMark
+from tidings.rules import Rule, Rules
 
 A, B, C = Place(1, "a"), Place(2, "b"), Place(3, "c")
 
@@ -62,48 +65,108 @@ def test_dense_seqs() -> None:
 
 
 def test_sound_rows() -> None:
-    """I3: a shared seq, a seq beyond the head and one before its content are found."""
-    inboxes.sound([Item("a", 1, 3), Item("b", 2, 2)], 3)
+    """I3: a shared seq or order, a seq beyond the head, of a row or a read-all, one before its content or before it
+    became unread, and a size that does not fit are found."""
+    inboxes.sound(
+        [Item("a", 1, 4, 4), Item("b", 2, 2, 2), Item("c", 3, 6, 3, size=0, deleted=True)], 6, marks=[5]
+    )
     for wrong in (
-        [Item("a", 1, 2), Item("b", 2, 2)],
-        [Item("a", 1, 4)],
-        [Item("a", 2, 1)],
-        [Item("a", 0, 0)],
+        [Item("a", 1, 2, 1), Item("b", 2, 2, 2)],
+        [Item("a", 1, 1, 1), Item("b", 1, 2, 2)],
+        [Item("a", 1, 4, 1)],
+        [Item("a", 2, 1, 1)],
+        [Item("a", 2, 3, 1)],
+        [Item("a", 1, 2, 3)],
+        [Item("a", 0, 0, 0)],
+        [Item("a", 1, 1, 1, size=0)],
+        [Item("a", 1, 2, 1, deleted=True)],
     ):
         with pytest.raises(AssertionError):
             inboxes.sound(wrong, 3)
+    for marks in ([1], [2, 2], [4]):
+        with pytest.raises(AssertionError):
+            inboxes.sound([Item("a", 1, 1, 1)], 3, marks)
 
 
 def test_addressed_rows() -> None:
-    """I3: a missing, a foreign and a disordered notification are found; tombstones do not count."""
-    rows = [Item("2", 2, 5, "y"), Item("1", 1, 1, "x"), Item("3", 3, 6, deleted=True)]
-    inboxes.addressed(rows, ["x", "y"])
-    for wrong in (["x"], ["x", "y", "z"], ["y", "x"]):
+    """I3: a missing, a foreign, a doubled and a disordered item are found, within a group and between groups;
+    tombstones do not count."""
+    rows = [
+        Item("2", 4, 5, 4, ("z", "x"), 2),
+        Item("1", 2, 2, 2, ("y",)),
+        Item("3", 3, 6, 3, size=0, deleted=True),
+    ]
+    inboxes.addressed(rows, ["x", "y", "z"])
+    for wrong in (["x", "y"], ["x", "y", "z", "u"], ["z", "y", "x"], ["x", "z", "y"]):
         with pytest.raises(AssertionError):
             inboxes.addressed(rows, wrong)
+    for extra in (Item("4", 5, 7, 5, ("x",)), Item("4", 5, 7, 5, ("v",), 2)):
+        with pytest.raises(AssertionError):
+            inboxes.addressed([*rows, extra], ["x", "y", "z", "v"])
 
 
 def test_counted_rows() -> None:
-    """I6: read, archived and deleted rows are not counted, all others are."""
+    """I6: read, archived and deleted rows are not counted, all others are, and the items in them."""
     rows = [
-        Item("a", 1, 1),
-        Item("b", 2, 2, read=True),
-        Item("c", 3, 3, archived=True),
-        Item("d", 4, 4, deleted=True),
+        Item("a", 1, 1, 1, size=3),
+        Item("b", 2, 2, 2, read=True),
+        Item("c", 3, 3, 3, archived=True),
+        Item("d", 4, 4, 4, size=0, deleted=True),
     ]
-    inboxes.counted(rows, 1)
-    for wrong in (0, 2, 4):
+    inboxes.counted(rows, 1, 3)
+    for groups, items in ((0, 3), (2, 3), (4, 3), (1, 1), (1, 4)):
         with pytest.raises(AssertionError):
-            inboxes.counted(rows, wrong)
+            inboxes.counted(rows, groups, items)
 
 
 def test_spared_rows() -> None:
-    """I6: a later arrival that a read-all swallowed is found, be it read or gone."""
-    before = [Item("a", 1, 1), Item("b", 2, 2), Item("c", 3, 3, read=True)]
-    inboxes.spared(before, [Item("a", 1, 1, read=True), Item("b", 2, 2)], up_to=1)
-    for after in ([Item("b", 2, 2, read=True)], []):
+    """I6: what became unread later and was swallowed by a read-all is found, be it read or gone."""
+    before = [Item("a", 1, 1, 1), Item("b", 2, 3, 3), Item("c", 4, 4, 4, read=True)]
+    inboxes.spared(before, [Item("a", 1, 1, 1, read=True), Item("b", 2, 3, 3)], up_to=2)
+    for after in ([Item("b", 2, 3, 3, read=True)], []):
         with pytest.raises(AssertionError):
-            inboxes.spared(before, after, up_to=1)
+            inboxes.spared(before, after, up_to=2)
+
+
+def _row(order: int, type: str = "like", **fields: Any) -> InboxRow:
+    return InboxRow(f"n1-{order:x}", order, order, order, type, b"{}")._replace(**fields)
+
+
+def test_a_client_applies_rows_and_read_alls() -> None:
+    """Rows replace rows; a read-all reads what became unread up to its seq, of its type, unless it is read already, and
+    leaves what was seen at its time."""
+    held = {
+        row.id: row for row in (_row(1), _row(2, seen_at=5), _row(3, "post"), _row(4, read_at=6, seen_at=6))
+    }
+    moved = _row(2)._replace(order=5, seq=5, unread_seq=5)
+    marks = (ReadMark(6, 4, "like", 7), ReadMark(7, 5, "", 8))
+    counts = Counts(0, 7, 5, 7)
+    one = fold.folded(held, InboxChanges([moved], counts, marks=marks[:1]))
+    assert [(row.order, row.read_at) for row in fold.listed(one)] == [(5, None), (4, 6), (3, None), (1, 7)]
+    both = fold.folded(one, InboxChanges([], counts, marks=marks[1:]))
+    assert [(row.order, row.seen_at, row.read_at) for row in fold.listed(both)] == [
+        (5, 8, 8),
+        (4, 6, 6),
+        (3, 8, 8),
+        (1, 7, 7),
+    ]
+    with pytest.raises(AssertionError):
+        fold.folded(held, InboxChanges([], counts, reset=True))
+
+
+def test_what_a_client_shows() -> None:
+    """Neither archived ones nor tombstones, newest content first; texts apart, it is the fresh list."""
+    held = {row.id: row for row in (_row(1), _row(3), _row(2, archived_at=9), _row(4, deleted=True))}
+    fold.faithful(held, [_row(3, body=b"renamed"), _row(1)])
+    for wrong in (
+        [_row(1), _row(3)],
+        [_row(3)],
+        [_row(4), _row(3), _row(1)],
+        [_row(3), _row(1, read_at=9)],
+        [_row(3), _row(1, size=2)],
+    ):
+        with pytest.raises(AssertionError):
+            fold.faithful(held, wrong)
 
 
 def _entry(
@@ -122,6 +185,21 @@ def test_the_audience_is_targets_and_followers_without_the_actor() -> None:
     ]
     assert audience.notified("bob", log) == [4]
     assert audience.fed("bob", log, [audience.Followed("user:x", 1)]) == [98, 96]
+
+
+def test_rules_say_who_is_notified() -> None:
+    """I3: the targets, the followers of the object since before the event, or both; never the actor."""
+    log = [
+        _entry(1, "x", targets=("bob",)),
+        _entry(2, "x", targets=("cy",)),
+        _entry(3, "bob"),
+        _entry(4, "x", targets=("bob",)),
+    ]
+    follows = [audience.Followed("t:o", 1), audience.Followed("user:x", 0)]
+    expected = {"targets": [1, 4], "followers": [2, 4], "both": [1, 2, 4]}
+    for notify, positions in expected.items():
+        rules = Rules({"v": msgspec.convert({"notify": notify}, Rule)})
+        assert audience.notified("bob", log, rules, follows) == positions
 
 
 def test_complete_walks() -> None:
@@ -199,9 +277,13 @@ def test_items_off_the_wire() -> None:
     shown = {
         "id": "n1-a",
         "seq": 12,
-        "event_ids": ["e"],
+        "order": 11,
+        "unread_seq": 12,
+        "event_ids": ["e", "d"],
+        "count": 2,
         "read_at": None,
         "archived_at": "2026-01-01T00:00:00.000Z",
     }
-    assert json_item(shown) == Item("n1-a", 10, 12, "e", archived=True)
-    assert json_item({"id": "n1-b", "seq": 13, "deleted": True}) == Item("n1-b", 11, 13, deleted=True)
+    assert json_item(shown) == Item("n1-a", 11, 12, 12, ("e", "d"), 2, archived=True)
+    stone = Item("n1-b", 11, 13, 11, size=0, deleted=True)
+    assert json_item({"id": "n1-b", "seq": 13, "deleted": True}) == stone

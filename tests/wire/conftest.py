@@ -1,5 +1,6 @@
 """One server with credentials and one for development, shared by all tests here; each test has its own users."""
 
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -9,6 +10,12 @@ from tests.serving import serving
 from tests.wire.people import KEY, SETTINGS, bearer
 
 TIMEOUT_S = 30
+
+
+@pytest.fixture
+def user(request: pytest.FixtureRequest) -> str:
+    """A user of this test's own."""
+    return re.sub(r"\W+", "-", str(request.node.name))
 
 
 @pytest.fixture(scope="session")

@@ -30,15 +30,39 @@ MAY: dict[Access, frozenset[str]] = {
 }
 """Who is let in where; the request is about the owner, so also where any credential will do, another's is not."""
 STRANGERS = frozenset({"expired", "wrong", "none"})
-PLACES = {"user_id": OWNER, "topic": "market:42", "event_id": "none", "id": "n0-0", "other_id": OTHER}
+PLACES = {
+    "user_id": OWNER,
+    "topic": "market:42",
+    "event_id": "none",
+    "id": "n0-0",
+    "other_id": OTHER,
+    "type": "access",
+    "key": "access",
+}
+UNDO = "/v1/notifications/undo"
+SESSION = "/v1/session"
+REMINDER = {
+    "type": "renewal",
+    "object_type": "plan",
+    "object_id": "7",
+    "user_ids": [OWNER],
+    "deliver_at": "2126-01-01T00:00:00Z",
+}
+WORDS = ("read", "unread", "seen", "unseen", "archive", "unarchive")
 BODIES: dict[str, Any] = {
     "/v1/events": event(),
     "/v1/follows": [{"user_id": OWNER, "topic": "market:42"}],
     "/v1/feed/read": {"all": True},
-    "/v1/notifications/read": {"ids": ["n0-0"]},
+    **{f"/v1/notifications/{word}": {"ids": ["n0-0"]} for word in WORDS},
     "/v1/notifications/read-all": {},
+    UNDO: {"undo": "made up"},
+    "/v1/preferences": {},
+    "/v1/admin/types/{type}": {},
+    "/v1/reminders/{key}": REMINDER,
+    "/v1/broadcasts": event(audience="club:access"),
+    "/v1/endpoints": {"channel": "email", "address": "olga@example.org"},
 }
-NEEDED = {"/v1/feed/new": {"since": "0"}}
+NEEDED = {"/v1/feed/new": {"since": "0"}, "/v1/notifications/explain": {"event_id": "none"}}
 
 
 def ask(client: httpx.Client, route: Route, credential: str | None) -> int:
@@ -54,9 +78,14 @@ def ask(client: httpx.Client, route: Route, credential: str | None) -> int:
 
 
 def expected(route: Route, who: str) -> set[int]:
-    """The statuses that are right: 404 is what a permitted request about a made-up id gets."""
+    """The statuses that are right: 404 is what a permitted request about a made-up id gets, 400 one about a made-up
+    token."""
     if who in MAY[route.access]:
-        return {200, 201, 202, 204, 404}
+        if route.socket:
+            return {426}  # these are plain requests
+        if route.path == SESSION and route.method == "PUT" and who == "key":
+            return {403}  # a key may not go into a cookie
+        return {400} if route.path == UNDO else {200, 201, 202, 204, 404}
     return {401} if who in STRANGERS else {403}
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -16,7 +17,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.wire.people import KEY, bearer
+from tests.serving import serving
+from tests.wire.people import KEY, SETTINGS, bearer
 from tidings.errors import TidingsError
 from tidings.http.openapi import document, operation_id
 from tidings.http.problems import TYPE
@@ -38,13 +40,20 @@ def lines(context: schemathesis.SerializationContext, value: Any) -> bytes:
     return str(value).encode(errors="replace")
 
 
+@pytest.fixture(scope="module")
+def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of their own: generated requests declare types and broadcast to everybody."""
+    with serving(tmp_path_factory.mktemp("fuzzed"), **SETTINGS) as address:
+        yield address
+
+
 @ENDING.parametrize()
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-def test_no_generated_request_fails(case: schemathesis.Case[Any], url: str) -> None:
+def test_no_generated_request_fails(case: schemathesis.Case[Any], fuzzed: str) -> None:
     """Whatever fits the document, or breaks it, is answered as the document says and never with a 5xx."""
     whole = "fields" not in (case.query or {})
     case.call_and_validate(
-        base_url=url,
+        base_url=fuzzed,
         headers=bearer(KEY),
         checks=[*CHECKS, response_schema_conformance] if whole else CHECKS,
     )

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from tidings.cli.client import KEY_ENV
-from tidings.config import HELP, SECRET, ConfigError, Settings, load
+from tidings.config import FILE_ONLY, HELP, SECRET, ConfigError, Settings, load
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -18,9 +18,10 @@ CONFIG_ENV = "TIDINGS_CONFIG"
 
 
 def settings_options(command: F) -> F:
-    """Give a command one flag for each setting, and ``--config``. Flags not given arrive as None."""
+    """Give a command one flag for each setting that is no table, and ``--config``. Flags not given arrive as None."""
     for field in reversed(msgspec.structs.fields(Settings)):
-        command = _option(field)(command)
+        if field.name not in FILE_ONLY:
+            command = _option(field)(command)
     config = click.option(
         "--config",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),

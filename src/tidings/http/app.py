@@ -1,22 +1,22 @@
 """The ASGI application: one way from a request to an answer, the same for every route of the table."""
 
-import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 import msgspec
 from prometheus_client import Counter, Histogram
 
 from tidings.decode import decode
-from tidings.errors import Forbidden, Malformed, MethodNotAllowed, TidingsError
+from tidings.errors import Forbidden, Malformed, MethodNotAllowed, NotFound, TidingsError
 from tidings.http.auth import NOBODY, Authenticator, Principal, acting_for
 from tidings.http.body import ClientGone, check_media, read_body
 from tidings.http.compress import MIN_BYTES, choose, compress
 from tidings.http.guards import check_development
 from tidings.http.params import Params, parse
 from tidings.http.problems import problem
-from tidings.http.request import Receive, Request, Scope, Send
+from tidings.http.request import Receive, Request, Scope, Send, cookie_credential
 from tidings.http.router import Found, Router
 from tidings.http.routes import ROUTES
 from tidings.http.table import Access, Answer, Call, Header, Route, Services
@@ -30,6 +30,8 @@ _PRIVATE: Header = (b"cache-control", b"private, no-cache")
 """A reply belongs to who asked: a cache between us may not keep it, and a browser must ask again."""
 _ALWAYS: tuple[Header, ...] = ((b"x-content-type-options", b"nosniff"), (b"vary", b"accept-encoding"))
 _BODILESS = frozenset({204, 304})
+SWITCHING = 101
+"""The status of a handshake that succeeded."""
 _log = logging.getLogger("tidings.http")
 
 
@@ -88,17 +90,38 @@ class App:
             answer = _failed(error, found)
             first = answer.body
         self._count(request.method, found.template if found else _UNMATCHED, answer.status)
+        if answer.attach is not None:
+            with contextlib.suppress(ClientGone):
+                answer.attach.open(request.take_over(_stream_head(answer), answer.attach.encoder))
+            return
         await _send(answer, first, request, send)
         if answer.chunks is not None:
-            await _send_rest(answer.chunks, request, route, send)
+            await _send_rest(answer.chunks, request, send)
         elif route is not None:
             self._timed[route].observe(self._services.clock.monotonic() - begun)
+
+    async def upgrade(self, request: Request) -> Answer:
+        """The answer to a WebSocket's handshake: what to attach, or why not."""
+        found: Found | None = None
+        try:
+            if self._services.settings.dev:
+                check_development(request)
+            found, path = self._router.find(request.path)
+            route = found.route(request.method)
+            if not route.socket:
+                raise NotFound("no WebSocket is spoken here")
+            answer: Answer = await route.handler(await self._call(route, request, path))
+        except Exception as error:
+            answer = _failed(error, found)
+        status = answer.status if answer.attach is None else SWITCHING
+        self._count("GET", found.template if found else _UNMATCHED, status)
+        return answer
 
     async def _call(self, route: Route, request: Request, path: Mapping[str, str]) -> Call[Any, Any]:
         """The request, authenticated before anything else, so that strangers learn nothing, then typed."""
         principal = NOBODY
         if route.access is not Access.PUBLIC:
-            principal = await self._authenticator.principal(request.header(b"authorization"))
+            principal = await self._authenticator.principal(_credential(route, request))
         if route.access is Access.SERVER and not principal.may_administer:
             raise Forbidden("This needs an API key, or a token with the scope admin.")
         query = parse(request.query, route.query)
@@ -129,6 +152,13 @@ class App:
 
 def _timing(route: Route) -> Histogram:
     return HTTP_SECONDS.labels(route.method, route.path)
+
+
+def _credential(route: Route, request: Request) -> bytes | None:
+    """The Authorization header; or, where a browser cannot send one, our cookie. What only streams take can change
+    nothing, so a page of another site has nothing to forge."""
+    credential = request.header(b"authorization")
+    return cookie_credential(request) if credential is None and route.live else credential
 
 
 def _acting(access: Access, principal: Principal, path: Mapping[str, str], query: Params) -> str:
@@ -180,14 +210,10 @@ def _compressed(answer: Answer, body: bytes, request: Request) -> tuple[bytes, s
     return (body, None) if coding is None else (compress(body, coding), coding)
 
 
-async def _send_rest(
-    chunks: AsyncGenerator[bytes], request: Request, route: Route | None, send: Send
-) -> None:
+async def _send_rest(chunks: AsyncGenerator[bytes], request: Request, send: Send) -> None:
     try:
         if request.method == "HEAD":
             await send({"type": "http.response.body", "body": b""})
-        elif route is not None and route.live:
-            await _while_connected(_send_chunks(chunks, send), request.receive)
         else:
             await _send_chunks(chunks, send)
     finally:
@@ -200,21 +226,7 @@ async def _send_chunks(chunks: AsyncGenerator[bytes], send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-async def _while_connected(sending: Awaitable[None], receive: Receive) -> None:
-    """Send until the client goes away, which must be noticed at once: a stream may have nothing to send."""
-    try:
-        async with asyncio.timeout(None) as connected:
-            leaving = asyncio.create_task(_on_leave(receive, connected))
-            try:
-                await sending
-            finally:
-                leaving.cancel()
-    except TimeoutError:
-        if not connected.expired():
-            raise
-
-
-async def _on_leave(receive: Receive, connected: asyncio.Timeout) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    connected.reschedule(0)
+def _stream_head(answer: Answer) -> bytes:
+    """The head of a reply that ends with its connection."""
+    headers = (*answer.headers, *_ALWAYS, (b"content-type", answer.media), (b"connection", b"close"))
+    return b"HTTP/1.1 200 OK\r\n" + b"".join(b"%b: %b\r\n" % header for header in headers) + b"\r\n"

@@ -24,10 +24,11 @@ _MEANINGS = {
     403: "Not with this credential",
     404: "There is no such thing, or it is somebody else's",
     409: "The first request with this idempotency key is still being answered",
+    410: "The time in which it could be done is over",
     413: "Larger than this server takes",
     415: "This content type is not understood here",
     422: "The body does not fit the schema",
-    429: "Too many streams are open",
+    429: "Too many at once: streams that are open, broadcasts that live",
     503: "Try again shortly",
 }
 
@@ -129,6 +130,7 @@ def _failures(route: Route) -> Iterable[int]:
         yield from (409, 413, 415, 422) if route.raw_body else (413, 415, 422)
     if route.live:
         yield 429
+    yield from route.fails
     yield 503
 
 

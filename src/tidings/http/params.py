@@ -11,6 +11,7 @@ from msgspec import Meta
 from tidings.decode import field_error
 from tidings.errors import BadParameter, FieldError
 from tidings.events import Id, ObjectType, Topic, Verb
+from tidings.ids import LAST_MS
 from tidings.model import FeedFilter
 from tidings.times import to_ms
 
@@ -18,8 +19,6 @@ MAX_PAGE = 100
 DEFAULT_PAGE = 20
 MAX_INTEGER = 2**53 - 1
 """The largest integer that JSON carries safely between languages; positions and seqs never come near it."""
-LAST_MS = (1 << 43) - 1
-"""The last millisecond that an event's key can hold, year 2248; a later ``to`` means the same."""
 _PLAIN_QUERY = re.compile(rb"[\w.~:,-]+=[\w.~:,-]*(&[\w.~:,-]+=[\w.~:,-]*)*\Z", re.ASCII)
 """Queries in which nothing is encoded, as nearly all are: they are taken apart, and repeated, as they stand."""
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)\Z")
@@ -45,6 +44,8 @@ PATH_TYPES: dict[str, Any] = {
     "topic": Topic,
     "event_id": Annotated[str, Meta(min_length=1, max_length=64)],
     "id": Annotated[str, Meta(min_length=1, max_length=64)],
+    "key": Id,
+    "type": Verb,
 }
 """The types of path segments by the name that they have in templates."""
 
@@ -126,7 +127,10 @@ def bad(name: str, detail: str) -> BadParameter:
 
 
 def moment_ms(name: str, text: str | None) -> int | None:
-    """Milliseconds since 1970 of an RFC 3339 time, within what an event can have. Raises BadParameter."""
+    """Milliseconds since 1970 of an RFC 3339 time, within what an event can have: a later one means the same.
+
+    Raises BadParameter.
+    """
     if text is None:
         return None
     try:

@@ -13,6 +13,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from tidings.config import KIB
+from tidings.http.body import ClientGone
+from tidings.http.request import TAKEOVER
+from tidings.http.wires import Connection
+from tidings.live import Encoder
 
 MAX_HEAD_BYTES = 64 * KIB
 """Bytes of a request's line and headers, one read of the socket more or less. Tokens end at 8 KiB."""
@@ -83,6 +87,11 @@ class Coalescing:
         self._flush()
         self._transport.close()
 
+    def bare(self) -> asyncio.Transport:
+        """The transport itself, for who writes whole messages anyway."""
+        self._flush()
+        return self._transport
+
     def _flush(self) -> None:
         if self._waiting:
             waiting, self._waiting = self._waiting, []
@@ -108,6 +117,7 @@ class TimedProtocol(HttpToolsProtocol):
         self._phase = self._watched = _Phase.IDLE
         self._began = False
         self._head_bytes = 0
+        self._stream: Connection | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A fresh connection owes a head from the start."""
@@ -122,9 +132,13 @@ class TimedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
         # uvicorn lets the timer of a connection that was reset, and with it the connection, live on.
         self._unset_keepalive_if_required()
+        if self._stream is not None:
+            self._stream.became(False)
 
     def data_received(self, data: bytes) -> None:
         """Whatever arrives on an idle connection begins a head, be it only an empty line."""
+        if self._stream is not None:
+            return  # a stream's client has nothing more to say
         if self._phase is _Phase.IDLE:
             self._phase = _Phase.HEAD
         self._began = False
@@ -142,6 +156,7 @@ class TimedProtocol(HttpToolsProtocol):
         self._began = True
         self._head_bytes = 0
         super().on_message_begin()
+        self.scope["extensions"] = {TAKEOVER: self.take_over}  # type: ignore[dict-item]
 
     def on_headers_complete(self) -> None:
         """Called by the parser."""
@@ -160,6 +175,39 @@ class TimedProtocol(HttpToolsProtocol):
     def expire(self) -> None:
         """The deadline passed: say so where an answer can still be placed, then close."""
         self._refuse(408, "request-timeout", "The request did not arrive in time")
+
+    def take_over(self, head: bytes, encoder: Encoder) -> Connection:
+        """Answer the request that is being served with this head, and have the connection from then on. Raises
+        ClientGone, and ends it, when there is nobody, or another request is waiting behind this one."""
+        if self.transport.is_closing() or self.pipeline or self._phase is not _Phase.IDLE:
+            self.transport.close()
+            raise ClientGone
+        self.cycle.response_started = self.cycle.response_complete = True
+        # What a request needs is let go: a stream may last for long, and there may be thousands.
+        self.cycle = self.scope = self.headers = self.parser = None  # type: ignore[assignment]
+        self.flow.resume_reading()  # or the client's end would go unnoticed
+        self._stream = Connection(self.transport.bare(), self.flow, encoder)  # type: ignore[attr-defined]
+        self._stream.write(head)
+        return self._stream
+
+    def resume_writing(self) -> None:
+        """The socket takes bytes again."""
+        super().resume_writing()
+        if self._stream is not None:
+            self._stream.became(True)
+
+    def shutdown(self) -> None:
+        """The server stops: a stream that is still here has had its time."""
+        if self._stream is not None:
+            self._stream.close()
+        else:
+            super().shutdown()
+
+    def handle_websocket_upgrade(self) -> None:
+        """From here on this is another protocol's, which has deadlines of its own."""
+        self._phase = _Phase.IDLE
+        self._watch()
+        super().handle_websocket_upgrade()
 
     def _watch(self) -> None:
         self._watched = self._phase

@@ -5,27 +5,44 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from tidings.errors import BadParameter, FieldError, UnsupportedMedia
+from tidings.http.wires import Connection
+from tidings.live import Encoder
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+TAKEOVER = "tidings.takeover"
+"""The ASGI extension by which a stream takes its connection over."""
+
+STREAM_COOKIE = "__Host-tidings"
+"""The cookie that holds a user's token for their streams; the prefix has browsers refuse it from anywhere but this host."""
+
 _VISIBLE = re.compile(rb"[\x21-\x7e]{1,255}\Z")
 _WEAK = b"W/"
 
 
 class Request:
-    """The head of a request. ``path`` and ``query`` are as they were sent, still percent-encoded."""
+    """The head of a request. ``path`` and ``query`` are as they were sent, still percent-encoded; ``client`` is the
+    network address that it came from, "" where that is not known; ``upgrade``: it is the handshake of a WebSocket."""
 
-    __slots__ = ("_headers", "method", "path", "query", "receive")
+    __slots__ = ("_headers", "client", "extensions", "method", "path", "query", "receive", "upgrade")
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive, *, upgrade: bool = False) -> None:
+        self.upgrade = upgrade
         self.method: str = scope["method"]
         self.path: bytes = scope["raw_path"]
         self.query: bytes = scope["query_string"]
         self.receive = receive
+        self.client: str = (scope.get("client") or ("", 0))[0]
+        self.extensions: Scope = scope.get("extensions") or {}
         self._headers: list[tuple[bytes, bytes]] = scope["headers"]
+
+    def take_over(self, head: bytes, encoder: Encoder) -> Connection:
+        """The connection itself, after this head of a reply. Raises ClientGone when it is not to be had."""
+        connection: Connection = self.extensions[TAKEOVER](head, encoder)
+        return connection
 
     def header(self, name: bytes) -> bytes | None:
         """The value of a header, by its name in lower case; None without one.
@@ -36,6 +53,20 @@ class Request:
         if len(found) > 1:
             raise BadParameter(f"The header {name.decode()} is there twice.")
         return found[0] if found else None
+
+
+def bearer_token(request: Request) -> str:
+    """The token of an Authorization header that has already been accepted."""
+    return (request.header(b"authorization") or b"").partition(b" ")[2].strip().decode()
+
+
+def cookie_credential(request: Request) -> bytes | None:
+    """The token in our cookie, in the form of an Authorization header; None without one."""
+    for part in (request.header(b"cookie") or b"").split(b";"):
+        name, _, value = part.strip().partition(b"=")
+        if name == STREAM_COOKIE.encode() and value:
+            return b"Bearer " + value
+    return None
 
 
 def idempotency_key(request: Request) -> str | None:

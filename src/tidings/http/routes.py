@@ -3,7 +3,22 @@
 from functools import cache
 
 from tidings.http import openapi
-from tidings.http.endpoints import events, feeds, live, notifications, operations, people, site
+from tidings.http.endpoints import (
+    broadcasts,
+    endpoints,
+    events,
+    explain,
+    feeds,
+    live,
+    notifications,
+    operations,
+    people,
+    preferences,
+    reminders,
+    session,
+    site,
+    types,
+)
 from tidings.http.params import Params
 from tidings.http.table import Access, Answer, Call, Route
 
@@ -23,7 +38,14 @@ ROUTES: tuple[Route, ...] = (
     *people.ROUTES,
     *feeds.ROUTES,
     *notifications.ROUTES,
+    *explain.ROUTES,
+    *preferences.ROUTES,
+    *types.ROUTES,
     *live.ROUTES,
+    *session.ROUTES,
+    *reminders.ROUTES,
+    *broadcasts.ROUTES,
+    *endpoints.ROUTES,
     *operations.ROUTES,
     *site.ROUTES,
     Route(

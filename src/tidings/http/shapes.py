@@ -7,6 +7,9 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from tidings.personal import QuietHours
+from tidings.rules import Rule
+
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 Count = Annotated[int, Meta(ge=0)]
 
@@ -129,19 +132,50 @@ class Changed(Shape):
     position: Count
 
 
+class Person(Shape):
+    """An actor and, where it was told, their name."""
+
+    id: str
+    name: str | None
+
+
+class Thing(Shape):
+    """An object and, where it was told, its title."""
+
+    type: str
+    id: str
+    title: str | None
+
+
+class Parts(Shape):
+    """What a message is made of, for clients that write their own: the actors that it names, newest first, how many more
+    there are, the object of the newest event, and how many events there are."""
+
+    actors: list[Person]
+    others: Count
+    object: Thing
+    count: Count
+
+
 class Notification(Shape):
-    """An item of an inbox."""
+    """An item of an inbox: one event, or a group of them. ``order``: its place in lists, the seq of its newest event.
+    ``unread_seq``: the seq at which it last became unread; a mark with an ``up_to`` from there on has read it.
+    ``actors`` (at most 3) and ``event_ids`` (at most 20) are the newest, newest first; object and metadata those of the
+    newest event. ``created_at`` is the time of the first event, ``updated_at`` that of the newest."""
 
     id: str
     seq: Count
+    order: Count
+    unread_seq: Count
     type: str
     message: str
+    parts: Parts
     count: Count
-    actors: list[str]
+    actors: Annotated[list[str], Meta(max_length=3)]
     actor_count: Count
     object_type: str
     object_id: str
-    event_ids: list[str]
+    event_ids: Annotated[list[str], Meta(max_length=20)]
     metadata: dict[str, Any]
     created_at: Time
     updated_at: Time
@@ -151,7 +185,7 @@ class Notification(Shape):
 
 
 class Tombstone(Shape):
-    """What is left of a notification whose event was retracted."""
+    """What is left of a notification whose events were retracted."""
 
     id: str
     seq: Count
@@ -160,38 +194,55 @@ class Tombstone(Shape):
 
 Change = Annotated[
     dict[str, Any],
-    Meta(description="A Notification; of a retracted event only {id, seq, deleted: true} is left."),
+    Meta(description="A Notification; when its events were retracted only {id, seq, deleted: true} is left."),
 ]
 
 
 class InboxPage(Shape):
-    """A page of an inbox, newest change first, with the exact count of the same moment."""
+    """A page of an inbox, newest content first, with the exact counts of the same moment: of unread notifications, and
+    of the events in them."""
 
     items: list[Notification]
     next_cursor: str | None
     has_more: bool
     unread_count: Count
+    unread_items: Count
     seq: Count
     read_up_to: Count
     epoch: str
 
 
+class ReadMark(Shape):
+    """A read-all, of one type or (null) of all: what became unread up to ``up_to`` was read at ``read_at``, unless it was
+    read before."""
+
+    seq: Count
+    up_to: Count
+    type: str | None
+    read_at: Time
+
+
 class InboxChanges(Shape):
-    """What changed in an inbox after a seq, oldest first. ``reset``: fetch the inbox afresh."""
+    """What changed in an inbox after a seq, oldest first, and the read-alls among the changes. ``next_since``: the seq to
+    go on from. ``reset``: fetch the inbox afresh."""
 
     items: list[Change]
+    marks: list[ReadMark]
     has_more: bool
+    next_since: Count
     reset: bool
     unread_count: Count
+    unread_items: Count
     seq: Count
     read_up_to: Count
     epoch: str
 
 
 class Unread(Shape):
-    """The exact number of unread notifications."""
+    """The exact number of unread notifications, and of the events in them."""
 
     unread_count: Count
+    unread_items: Count
     seq: Count
 
 
@@ -200,7 +251,65 @@ class Marked(Shape):
 
     updated: Count
     unread_count: Count
+    unread_items: Count
     seq: Count
+
+
+class ReadAll(Marked, kw_only=True):
+    """The same of a read-all, with the token by which it can be undone for ten minutes, null when it changed nothing."""
+
+    undo: str | None
+
+
+class Check(Shape):
+    """One condition of being told."""
+
+    check: Literal["rule", "addressed", "own_act", "masked", "preference", "in_time", "duplicate", "result"]
+    passed: bool
+    detail: str
+
+
+class Decision(Shape):
+    """Whether something goes out on a channel."""
+
+    wanted: bool
+    why: str
+
+
+class Explanation(Shape):
+    """Why a user was told of an event, or was not, by the facts as they are now."""
+
+    event_id: str
+    user_id: str
+    type: str
+    told: bool
+    notification_id: str | None
+    checks: list[Check]
+    channels: dict[str, Decision]
+
+
+class Type(Shape):
+    """A declared type of notifications: with the rule of the settings, or with one that was set here."""
+
+    type: str
+    source: Literal["settings", "api"]
+    rule: Rule
+
+
+class Types(Shape):
+    """All declared types, by name."""
+
+    items: list[Type]
+
+
+class Preferences(Shape):
+    """What a user wants."""
+
+    types: dict[str, dict[str, bool]]
+    quiet_hours: QuietHours | None
+    locale: str
+    digest_s: Count
+    muted_topics: list[str]
 
 
 class Follow(Shape):

@@ -6,13 +6,18 @@ from enum import Enum
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from tidings.config import KIB, Settings
+from tidings.endpoints import Endpoints
 from tidings.http.auth import Principal
 from tidings.http.clock import Clock
 from tidings.http.params import Params
 from tidings.http.request import Request
+from tidings.http.wires import Connection
+from tidings.inboxes import Inboxes
 from tidings.ingest import Ingest
-from tidings.live import Live
+from tidings.live import Encoder, Live
 from tidings.read import Reader
+from tidings.reminders import Reminders
+from tidings.wishes import Wishes
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -27,13 +32,17 @@ Body = TypeVar("Body")
 
 
 class Services(NamedTuple):
-    """The three doors, and what else this layer is given. ``ready`` tells why the server is not, or None."""
+    """The doors, and what else this layer is given. ``ready`` tells why the server is not, or None."""
 
     settings: Settings
     clock: Clock
     ingest: Ingest
     reader: Reader
+    inboxes: Inboxes
     live: Live
+    reminders: Reminders
+    endpoints: Endpoints
+    wishes: Wishes
     ready: Callable[[], str | None]
 
 
@@ -63,14 +72,23 @@ class Call(Generic[Query, Body]):
     body: Body
 
 
+class Attach(NamedTuple):
+    """How a reply goes on as a stream: in what form, and what is done with the wire."""
+
+    encoder: Encoder
+    open: Callable[[Connection], None]
+
+
 class Answer(NamedTuple):
-    """What is sent back. ``chunks`` replaces ``body`` where the length is not known before."""
+    """What is sent back. ``chunks`` replaces ``body`` where the length is not known before; ``attach`` takes the
+    connection itself, for a stream, once the head has been sent."""
 
     body: bytes = b""
     status: int = 200
     headers: tuple[Header, ...] = ()
     media: bytes = JSON.encode()
     chunks: AsyncGenerator[bytes] | None = None
+    attach: Attach | None = None
 
 
 Handler = Callable[[Call[Any, Any]], Awaitable[Answer]]
@@ -92,8 +110,8 @@ class Route:
 
     ``query`` is the type of its query parameters, ``body`` that of its JSON body (None: it has none),
     ``reply`` that of its JSON reply (None: no JSON); a tuple means one of these. ``raw_body``: the handler
-    reads the body itself, whose media types are ``consumes``. ``live``: the reply goes on for long, so
-    there is no HEAD.
+    reads the body itself, whose media types are ``consumes``. ``fails``: the statuses of failures that other routes
+    do not have. ``live``: the reply goes on for long, so there is no HEAD; ``socket``: it is a WebSocket.
     """
 
     method: str
@@ -111,4 +129,6 @@ class Route:
     reply: Any = None
     status: int = 200
     produces: str = JSON
+    fails: tuple[int, ...] = ()
     live: bool = False
+    socket: bool = False

@@ -1,9 +1,24 @@
-"""Notifications as they are shown: one row and the event behind it become one JSON item."""
+"""Notifications as they are shown: a row, the events behind it and the words for them become one JSON item."""
+
+from collections.abc import Sequence
+from typing import Protocol
 
 import msgspec
 
-from tidings.model import InboxRow
+from tidings.config import ConfigError
+from tidings.model import SAMPLE_ACTORS, InboxRow
+from tidings.personal import Preferences
+from tidings.projections.messages import Facts, Messages, known_locale, language
+from tidings.rules import Rules
 from tidings.times import rfc3339
+
+NAMED_BEFORE_OTHERS = 2
+"""Actors named when not all of them are: "Alice, Bob and 3 others"."""
+
+
+class _Actor(msgspec.Struct, gc=False):
+    actor_id: str
+    actor_name: str | None = None
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -15,20 +30,42 @@ class _Event(msgspec.Struct, gc=False):
     created_at: str
     actor_name: str | None = None
     object_title: str | None = None
+    title: str = ""
     metadata: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Person(msgspec.Struct, gc=False):
+    id: str
+    name: str | None
+
+
+class _Object(msgspec.Struct, gc=False):
+    type: str
+    id: str
+    title: str | None
+
+
+class _Parts(msgspec.Struct, gc=False):
+    actors: list[_Person]
+    others: int
+    object: _Object
+    count: int
 
 
 class _Notification(msgspec.Struct, gc=False):
     id: str
     seq: int
+    order: int
+    unread_seq: int
     type: str
     message: str
+    parts: _Parts
     count: int
     actors: list[str]
     actor_count: int
     object_type: str
     object_id: str
-    event_ids: list[str]
+    event_ids: tuple[str, ...]
     metadata: msgspec.Raw
     created_at: str
     updated_at: str
@@ -39,42 +76,139 @@ class _Notification(msgspec.Struct, gc=False):
 
 NOTIFICATION_FIELDS = frozenset(_Notification.__struct_fields__)
 
-_decode = msgspec.json.Decoder(_Event).decode
+_event = msgspec.json.Decoder(_Event).decode
+_actor = msgspec.json.Decoder(_Actor).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def notification(row: InboxRow) -> bytes:
-    """The item of one inbox row; of a retracted one only ``{"id", "seq", "deleted": true}`` is left."""
-    if row.deleted:
-        return _encode({"id": row.id, "seq": row.seq, "deleted": True})
-    event = _decode(row.body)
-    return _encode(
-        _Notification(
-            row.id,
-            row.seq,
+class Known(Protocol):
+    """What is asked of a store here."""
+
+    @property
+    def rules(self) -> Rules:
+        """The types of notifications as declared now."""
+        ...
+
+    async def preferences(self, user: str) -> Preferences:
+        """What a user wants."""
+        ...
+
+
+class Wording:
+    """Turns rows of inboxes into items and sentences, each in a language of its reader.
+
+    ``locale`` is for whoever prefers none. Raises ConfigError when nothing is known of it.
+    """
+
+    def __init__(self, store: Known, locale: str) -> None:
+        if not known_locale(locale):
+            raise ConfigError(f"locale: nothing is known of {locale!r}")
+        language(locale)  # read now, some 30 ms, and not when the first one asks
+        self._store = store
+        self._locale = locale
+        self._rules = store.rules
+        self._messages = Messages(self._rules, locale)
+
+    async def items(self, user: str, rows: Sequence[InboxRow]) -> list[bytes]:
+        """The JSON items of these rows of a user."""
+        if not rows:
+            return []
+        locale = await self.locale(user)
+        return [self.item(row, locale) for row in rows]
+
+    async def locale(self, user: str) -> str:
+        """The locale of a user. Who prefers which is only looked up where there is a choice."""
+        if not self._current().multilingual:
+            return self._locale
+        return self.preferred(await self._store.preferences(user))
+
+    def preferred(self, preferences: Preferences) -> str:
+        """The locale of someone with these preferences."""
+        return preferences.locale or self._locale
+
+    async def tag(self, user: str) -> str:
+        """What changes whenever a user's rows may read otherwise without having changed; "" while they cannot."""
+        mark = self._current().mark
+        return f".{mark}.{await self.locale(user)}" if mark else ""
+
+    def item(self, row: InboxRow, locale: str) -> bytes:
+        """The JSON item of a row; of a retracted one only ``{"id", "seq", "deleted": true}`` is left."""
+        if row.deleted:
+            return _encode({"id": row.id, "seq": row.seq, "deleted": True})
+        event = _event(row.body)
+        people = _people(row, event)
+        named, others = _named(row, people)
+        return _encode(
+            _Notification(
+                row.id,
+                row.seq,
+                row.order,
+                row.unread_seq,
+                row.type,
+                self._say(row, event, named, others, locale),
+                _parts(row, event, named, others),
+                row.size,
+                [person.id for person in people],
+                row.actor_count,
+                event.object_type,
+                event.object_id,
+                row.event_ids,
+                event.metadata,
+                rfc3339(row.opened_at),
+                event.created_at,
+                _moment(row.seen_at),
+                _moment(row.read_at),
+                _moment(row.archived_at),
+            )
+        )
+
+    def text(self, row: InboxRow, locale: str) -> str:
+        """The message of a row that is no tombstone, as plain text."""
+        event = _event(row.body)
+        return self._say(row, event, *_named(row, _people(row, event)), locale)
+
+    def _say(self, row: InboxRow, event: _Event, named: list[_Person], others: int, locale: str) -> str:
+        thing = event.object_title or f"{event.object_type} {event.object_id}"
+        facts = Facts(
+            row.type,
             event.verb,
-            message(event),
-            1,
-            [event.actor_id],
-            1,
+            tuple([person.name or person.id for person in named]),
+            others,
+            row.actor_count,
+            row.size,
+            thing,
             event.object_type,
             event.object_id,
-            [event.event_id],
-            event.metadata,
-            event.created_at,
-            event.created_at,
-            _moment(row.seen_at),
-            _moment(row.read_at),
-            _moment(row.archived_at),
+            event.title or thing,
         )
-    )
+        return self._current().say(facts, locale)
+
+    def _current(self) -> Messages:
+        rules = self._store.rules
+        if rules is not self._rules:
+            self._rules, self._messages = rules, Messages(rules, self._locale)
+        return self._messages
 
 
-def message(event: _Event) -> str:
-    """A plain sentence: who, what, on what."""
-    who = event.actor_name or event.actor_id
-    what = event.object_title or f"{event.object_type} {event.object_id}"
-    return f"{who}: {event.verb.replace('_', ' ')} · {what}"
+def _people(row: InboxRow, event: _Event) -> list[_Person]:
+    """The actors that are known by name, newest first."""
+    people = [_Person(event.actor_id, event.actor_name)]
+    for body in row.others[: SAMPLE_ACTORS - 1]:
+        actor = _actor(body)
+        people.append(_Person(actor.actor_id, actor.actor_name))
+    return people
+
+
+def _named(row: InboxRow, people: list[_Person]) -> tuple[list[_Person], int]:
+    """(the actors that a sentence names, how many more there are): all, or the newest two and the rest."""
+    if row.actor_count > len(people):
+        people = people[:NAMED_BEFORE_OTHERS]
+    return people, row.actor_count - len(people)
+
+
+def _parts(row: InboxRow, event: _Event, named: list[_Person], others: int) -> _Parts:
+    thing = _Object(event.object_type, event.object_id, event.object_title)
+    return _Parts(named, others, thing, row.size)
 
 
 def _moment(ms: int | None) -> str | None:

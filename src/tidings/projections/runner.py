@@ -6,6 +6,7 @@ keeps failing.
 """
 
 import asyncio
+import contextlib
 import logging
 
 from tidings.ports import Store
@@ -76,7 +77,7 @@ class Runner:
         return True
 
     async def _rest(self) -> None:
-        try:
-            await asyncio.wait_for(self._nudge.wait(), IDLE_S)
-        except TimeoutError:
-            return
+        # Not wait_for: on Python 3.11 it may swallow a cancellation that comes together with the nudge.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(IDLE_S):
+                await self._nudge.wait()

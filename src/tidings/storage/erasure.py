@@ -1,8 +1,9 @@
-"""How an event reads after somebody in it was erased: one rule, for every back-end."""
+"""How an event, past or to come, reads after somebody in it was erased: one rule, for every back-end."""
 
 import msgspec
 
 from tidings.model import LogEntry, user_topic
+from tidings.personal import Reminder
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 """Fields stay raw, so that what is not about the person keeps its exact bytes: numbers above all."""
@@ -29,19 +30,63 @@ def without(entry: LogEntry, user: str, alias: str) -> LogEntry:
     )
 
 
+class _Event(msgspec.Struct):
+    actor_id: str = ""
+    object_type: str = ""
+    object_id: str = ""
+    target_user_ids: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
+
+
+_event = msgspec.json.Decoder(_Event).decode
+
+
+def people(reminder: Reminder) -> frozenset[str]:
+    """Everybody whom a reminder names: whom it tells, and who is the actor, the object or a topic of its event."""
+    event = _event(reminder.event)
+    things = (*event.topics, f"{event.object_type}:{event.object_id}", reminder.audience)
+    persons = (thing.removeprefix("user:") for thing in things if thing.startswith("user:"))
+    return frozenset(
+        name for name in (*reminder.users, *event.target_user_ids, event.actor_id, *persons) if name
+    )
+
+
+def reminder_without(reminder: Reminder, user: str, alias: str) -> Reminder | None:
+    """The reminder with ``user`` gone from those whom it tells, and replaced by ``alias`` in the event; None when it
+    tells nobody any more."""
+    users = tuple(name for name in reminder.users if name != user)
+    audience = "" if reminder.audience == user_topic(user) else reminder.audience
+    if not (users or audience):
+        return None
+    event = _event(reminder.event)
+    fields: dict[str, object] = dict(_FIELDS.decode(reminder.event))
+    if event.target_user_ids:
+        fields["target_user_ids"] = [target for target in event.target_user_ids if target != user]
+    of_object = (event.object_type, event.object_id) == ("user", user)
+    _rename(fields, user, alias, event.actor_id == user, of_object)
+    return msgspec.structs.replace(
+        reminder, users=users, audience=audience, event=msgspec.json.encode(fields)
+    )
+
+
 def _is_object(entry: LogEntry, user: str) -> bool:
     return (entry.object_type, entry.object_id) == ("user", user)
 
 
 def _body(entry: LogEntry, user: str, alias: str) -> bytes:
     fields: dict[str, object] = dict(_FIELDS.decode(entry.body))
-    if entry.actor_id == user:
+    _rename(fields, user, alias, entry.actor_id == user, _is_object(entry, user))
+    return msgspec.json.encode(fields)
+
+
+def _rename(fields: dict[str, object], user: str, alias: str, is_actor: bool, is_object: bool) -> None:
+    """Put ``alias`` where an event's fields name ``user`` as actor, object or topic."""
+    if is_actor:
         fields |= {"actor_id": alias, "actor_name": None}
-    if _is_object(entry, user):
+    if is_object:
         fields |= {"object_id": alias, "object_title": None}
-    old, new = user_topic(user), user_topic(alias)
     listed = fields.get("topics")
     if isinstance(listed, msgspec.Raw):
+        old, new = user_topic(user), user_topic(alias)
         topics = msgspec.json.decode(listed, type=list[str])
         fields["topics"] = [new if topic == old else topic for topic in topics]
-    return msgspec.json.encode(fields)

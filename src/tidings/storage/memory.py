@@ -8,96 +8,75 @@ it. Where the port leaves a choice, the choice is this:
 - ``Mask.topic`` of a block is the person's topic, ``user:bob``.
 - Feed items are marked read by id only when they are in the feed; the floor of a read-all covers positions,
   so what a later follow brings from below it counts as read.
-- An erased person's random name takes their place in the masks of others: a block goes on hiding their acts.
+- An erased person's random name takes their place in the masks of others: a block goes on hiding their acts. Who
+  returns under the old name is somebody else: groups by that actor or object, and duplicates about that object, are not
+  gone on with.
 """
 
-import random
-from collections.abc import AsyncIterator, Iterator, Sequence
-from itertools import count, islice
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from itertools import islice
 
 import msgspec
 
 from tidings.errors import KeyReused
-from tidings.ids import MAX_KEY, EventIds, key_at, notification_id, notification_ref
+from tidings.ids import MAX_KEY, EventIds, key_at
 from tidings.model import (
+    AddEndpoint,
+    Cancel,
     Changed,
     Command,
-    Counts,
-    DeadLetter,
+    Declare,
     Erase,
     FeedFilter,
     FeedItem,
     FeedSummary,
+    Fire,
     Follow,
     FollowRow,
     Head,
-    InboxChanges,
-    InboxPage,
-    InboxRow,
+    Heard,
     LogEntry,
-    Marked,
     MarkInbox,
     Mask,
     NewCount,
     NewEvent,
     Outcome,
     Page,
+    Prefer,
     Publish,
     Published,
     ReadFeed,
     ReadInbox,
     Receipt,
     Reconcile,
+    Remind,
+    RemoveEndpoint,
     Replay,
     Retract,
+    Settle,
     Status,
+    TakeUp,
     TopicInfo,
+    UndoRead,
     Unfollow,
     user_topic,
 )
-from tidings.ports import Clock
+from tidings.rules import Rule, Rules
 from tidings.storage import erasure
-from tidings.storage.memory_inbox import Inbox, Notification, row
-from tidings.storage.memory_person import Person, Span
-from tidings.times import HOUR_MS, rfc3339
+from tidings.storage.memory_export import Exports
+from tidings.storage.memory_person import Span
+from tidings.storage.memory_state import Remembered
 
-IDEMPOTENCY_MS = 168 * HOUR_MS
 RECENT = 5
 """Items that a summary shows."""
 
 
-class _Remembered(NamedTuple):
-    """What an idempotency key stands for: when it came (milliseconds), with which body, and the reply."""
-
-    at: int
-    fingerprint: bytes
-    receipt: Receipt
-
-
-class MemoryStore:
+class MemoryStore(Exports):
     """A complete :class:`tidings.ports.Store` that forgets everything when it goes.
 
-    ``clock`` gives the times; ``salt`` (64 bits) and ``epoch`` name this life of the store;
-    ``idempotency_ms`` is how long an idempotency key is remembered, in milliseconds.
+    ``clock`` gives the times; ``salt`` (64 bits) and ``epoch`` name this life of the store; ``idempotency_ms`` is how
+    long an idempotency key is remembered, in milliseconds; ``types`` are those that the settings declare.
     """
-
-    def __init__(
-        self, clock: Clock, *, salt: int = 0, epoch: str = "memory", idempotency_ms: int = IDEMPOTENCY_MS
-    ) -> None:
-        self._clock = clock
-        self._ids = EventIds(salt)
-        self._epoch = epoch
-        self._idempotency_ms = idempotency_ms
-        self._aliases = random.Random(salt)
-        self._numbers = count(1)
-        self._position = 0
-        self._writes = 0
-        self._log: dict[int, LogEntry] = {}
-        self._next_key: dict[int, int] = {}
-        self._minted: set[int] = set()
-        self._people: dict[str, Person] = {}
-        self._remembered: dict[bytes, _Remembered] = {}
 
     # --- the log --------------------------------------------------------------------------------------------
 
@@ -106,9 +85,15 @@ class MemoryStore:
         """How this store names events."""
         return self._ids
 
+    @property
+    def rules(self) -> Rules:
+        """The types as declared now."""
+        return self._rules
+
     async def write(self, commands: Sequence[Command]) -> list[Outcome | KeyReused]:
-        """Apply the commands in order, all or none. Raises ValueError for a time that no key can carry."""
-        _check(commands)  # nothing after this line can fail, and so nothing is ever half applied
+        """Apply the commands in order, all or none. Raises ValueError for a time that no key can carry, and for types
+        that claim the same verb."""
+        self._check(commands)  # nothing after this line can fail, and so nothing is ever half applied
         self._forget_old_keys()
         self._writes += 1
         return [self._apply(command) for command in commands]
@@ -153,6 +138,21 @@ class MemoryStore:
         more = items[limit - 1].position if len(items) > limit else None
         return Page(items[:limit], more, self._position)
 
+    async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[Heard], int]:
+        """Which events after a position came to whom of these users, oldest first."""
+        last = max(after, min(after + limit, self._position))
+        entries = [entry for entry in self._log.values() if after < entry.position <= last]
+        heard = [Heard(entry.position, entry.body, self._listeners(entry, users)) for entry in entries]
+        return [one for one in heard if one.listeners], last
+
+    def _listeners(self, entry: LogEntry, users: Collection[str]) -> list[tuple[str, str, list[str]]]:
+        found: dict[tuple[str, str], list[str]] = {}
+        for user in users:
+            why = next(self._reasons(user, entry), None)
+            if why is not None and why[0] != "own":
+                found.setdefault(why, []).append(user)
+        return [(reason, topic, listeners) for (reason, topic), listeners in found.items()]
+
     async def new_count(self, user: str, since: int, cap: int) -> NewCount:
         """How many feed items came after a position, up to the cap."""
         new = sum(item.position > since for item in self._items(user))
@@ -166,38 +166,6 @@ class MemoryStore:
             verbs[entry.verb] = verbs.get(entry.verb, 0) + 1
         unread = sum(item.read_at is None for _, item in feed)
         return FeedSummary(len(feed), unread, verbs, [item for _, item in feed[:RECENT]])
-
-    # --- inboxes --------------------------------------------------------------------------------------------
-
-    async def inbox(
-        self, user: str, limit: int, before: int | None, unread_only: bool = False, type: str | None = None
-    ) -> InboxPage:
-        """A page of an inbox, newest content first."""
-        person = self._peek(user)
-        wanted = [
-            n
-            for n in person.inbox.newest()
-            if (before is None or n.number < before)
-            and (n.unread or not unread_only)
-            and type in (None, n.type)
-        ]
-        more = wanted[limit - 1].number if len(wanted) > limit else None
-        return InboxPage([self._row(person, n) for n in wanted[:limit]], more, person.inbox.counts())
-
-    async def inbox_since(self, user: str, since: int, limit: int) -> InboxChanges:
-        """What changed after a seq, each notification once."""
-        person = self._peek(user)
-        counts = person.inbox.counts()
-        if since > counts.seq:
-            return InboxChanges([], counts, reset=True)
-        changed = person.inbox.changed_after(since)
-        return InboxChanges(
-            [self._row(person, n) for n in changed[:limit]], counts, more=len(changed) > limit
-        )
-
-    async def counts(self, users: Sequence[str]) -> list[Counts]:
-        """The heads of these inboxes."""
-        return [self._peek(user).inbox.counts() for user in users]
 
     # --- the graph ------------------------------------------------------------------------------------------
 
@@ -222,10 +190,6 @@ class MemoryStore:
         """Nothing is ever owed."""
         return 0
 
-    async def dead_letters(self, limit: int) -> list[DeadLetter]:
-        """Nothing is owed, so nothing can be set aside."""
-        return []
-
     async def export(self, user: str) -> AsyncIterator[bytes]:
         """All that is kept about a person: one JSON object after the other."""
         for record in self._records(user):
@@ -237,9 +201,12 @@ class MemoryStore:
         sizes = {
             "events": len(self._log),
             "follows": sum(len(p.follows) for p in people),
-            "notifications": sum(len(p.inbox.notifications) for p in people),
+            "notifications": sum(len(p.inbox.groups) for p in people),
+            "deliveries": len(self._owed),
+            "reminders": len(self._reminders),
         }
-        return Status(await self.head(), 0, 0, sizes)
+        dead = sum(owed.dead for owed in self._owed.values())
+        return Status(await self.head(), 0, dead, sizes)
 
     async def close(self) -> None:
         """There is nothing to release."""
@@ -250,25 +217,69 @@ class MemoryStore:
         match command:
             case Publish():
                 return self._publish(command)
+            case Fire():
+                return self._fire(command)
             case Retract():
                 gone = self._retract(command.event_id)
                 return Changed(int(gone is not None), self._position, gone)
-            case Follow():
-                return self._changed(self._follow(command))
-            case Unfollow():
-                return self._changed(self._unfollow(command))
-            case Mask():
-                return self._changed(self._mask(command))
-            case ReadFeed():
-                return self._changed(self._read_feed(command))
             case MarkInbox():
                 return self._mark(command)
             case ReadInbox():
                 return self._read_inbox(command)
+            case UndoRead():
+                return self._undo_read(command)
+            case Follow() | Unfollow() | Mask() | ReadFeed() | Erase():
+                return self._changed(self._update(command))
+            case _:
+                return self._changed(self._update_personal(command))
+
+    def _update(self, command: Follow | Unfollow | Mask | ReadFeed | Erase) -> int:
+        match command:
+            case Follow():
+                return self._follow(command)
+            case Unfollow():
+                return self._unfollow(command)
+            case Mask():
+                return self._mask(command)
+            case ReadFeed():
+                return self._read_feed(command)
             case Erase():
-                return self._changed(self._erase(command.user))
-            case Reconcile() | Replay():
-                return self._changed(0)
+                return self._erase(command.user)
+
+    def _update_personal(
+        self,
+        command: TakeUp
+        | Declare
+        | Prefer
+        | AddEndpoint
+        | RemoveEndpoint
+        | Remind
+        | Cancel
+        | Settle
+        | Reconcile
+        | Replay,
+    ) -> int:
+        match command:
+            case TakeUp():
+                return self._take_up(command)
+            case Declare():
+                return self._declare(command)
+            case Prefer():
+                return self._prefer(command)
+            case AddEndpoint():
+                return self._add_endpoint(command)
+            case RemoveEndpoint():
+                return self._remove_endpoint(command)
+            case Remind():
+                return self._remind(command.reminder)
+            case Cancel():
+                return self._cancel(command.key)
+            case Settle():
+                return sum(self._settle(handled) for handled in command.handled)
+            case Reconcile():
+                return 0
+            case Replay():
+                return self._replay()
 
     def _changed(self, updated: int) -> Changed:
         return Changed(updated, self._position)
@@ -313,10 +324,10 @@ class MemoryStore:
             event.all_topics(),
         )
         self._log[key] = entry
-        self._notify(entry)
+        self._announce(entry, event)
         receipt = Receipt(event_id, self._position, event.created_at)
         if event.key is not None:
-            self._remembered[event.key] = _Remembered(self._clock.now(), event.fingerprint, receipt)
+            self._remembered[event.key] = Remembered(self._clock.now(), event.fingerprint, receipt)
         return receipt
 
     def _mint(self, ms: int) -> int:
@@ -327,10 +338,24 @@ class MemoryStore:
         self._next_key[ms] = key + 1
         return key
 
-    def _notify(self, entry: LogEntry) -> None:
-        for target in entry.targets:
-            if target != entry.actor_id and not self._masked(target, entry):
-                self._person(target).inbox.arrive(entry.key, entry.verb)
+    def _fire(self, fire: Fire) -> Published | KeyReused:
+        reminder = self._reminders.get(fire.key)
+        if reminder is None or reminder.due_at != fire.due_at:
+            return Published(())
+        outcome = self._publish(Publish((fire.event,)))
+        if isinstance(outcome, KeyReused):
+            return outcome
+        if fire.next_at is not None:
+            self._reminders[fire.key] = msgspec.structs.replace(reminder, due_at=fire.next_at)
+        else:
+            del self._reminders[fire.key]
+        return outcome
+
+    def _declare(self, declare: Declare) -> int:
+        before = self._rules.declared
+        self._declared = _declaring(self._declared, declare)
+        self._rules = Rules(self._settings_types | self._declared)
+        return int(self._rules.declared != before)
 
     def _retract(self, event_id: str) -> LogEntry | None:
         entry = self._entry(event_id)
@@ -383,31 +408,18 @@ class MemoryStore:
         person.read |= marked
         return len(marked)
 
-    def _mark(self, mark: MarkInbox) -> Marked:
-        person = self._peek(mark.user)
-        refs = (notification_ref(id) for id in mark.ids)
-        own = [ref[1] for ref in refs if ref is not None and ref[0] == person.number]
-        updated = sum(person.inbox.mark(number, mark.state, self._clock.now()) for number in own)
-        found = sum(number in person.inbox.notifications for number in own)
-        return _marked(person.inbox, updated, found)
-
-    def _read_inbox(self, read: ReadInbox) -> Marked:
-        inbox, now = self._peek(read.user).inbox, self._clock.now()
-        up_to = inbox.seq if read.up_to is None else min(read.up_to, inbox.seq)
-        if read.type is None:
-            return _marked(inbox, inbox.read_all(up_to, now))
-        return _marked(inbox, inbox.read_type(read.type, up_to, now))
-
     def _erase(self, user: str) -> int:
         alias = f"erased-{self._aliases.getrandbits(32):08x}"
         named = [entry for entry in self._log.values() if erasure.names(entry, user)]
         for entry in named:
             self._log[entry.key] = erasure.without(entry, user, alias)
-        known = self._people.pop(user, None) is not None or bool(named)
+        known = self._forget_agenda(user, alias) or bool(named)
+        known = self._people.pop(user, None) is not None or known
         old, new = user_topic(user), user_topic(alias)
         for person in self._people.values():
             known = known or old in {*person.follows, *person.muted, *person.blocked}
             person.follows.pop(old, None)
+            person.inbox.part(old)
             person.muted = {new if topic == old else topic for topic in person.muted}
             person.blocked = {new if topic == old else topic for topic in person.blocked}
         return int(known)
@@ -418,29 +430,6 @@ class MemoryStore:
             del self._remembered[next(iter(self._remembered))]
 
     # --- looking up -----------------------------------------------------------------------------------------
-
-    def _person(self, user: str) -> Person:
-        """The person, who is known from now on."""
-        if user not in self._people:
-            self._people[user] = Person(next(self._numbers))
-        return self._people[user]
-
-    def _peek(self, user: str) -> Person:
-        """The person, or an empty one who is not kept and whose number nobody has."""
-        return self._people.get(user) or Person(0)
-
-    def _entry(self, event_id: str) -> LogEntry | None:
-        key = self._ids.key(event_id)
-        return None if key is None else self._log.get(key)
-
-    def _newest(self) -> list[LogEntry]:
-        return sorted(self._log.values(), key=lambda entry: -entry.key)
-
-    def _masked(self, viewer: str, entry: LogEntry) -> bool:
-        person = self._peek(viewer)
-        blocks = user_topic(entry.actor_id) in person.blocked
-        blocked = user_topic(viewer) in self._peek(entry.actor_id).blocked
-        return blocks or blocked or not person.muted.isdisjoint(entry.topics)
 
     def _reasons(self, viewer: str, entry: LogEntry) -> Iterator[tuple[str, str]]:
         """Why the event is in the viewer's feed, and by which topic; nothing when it is not in it."""
@@ -469,45 +458,29 @@ class MemoryStore:
         found = list(islice((item for item in items if before is None or item.key < before), limit + 1))
         return Page(found[:limit], found[limit - 1].key if len(found) > limit else None, self._position)
 
-    def _row(self, person: Person, notification: Notification) -> InboxRow:
-        id = notification_id(person.number, notification.number)
-        return row(notification, id, lambda key: self._log[key].body)
-
-    def _records(self, user: str) -> Iterator[dict[str, object]]:
-        person = self._peek(user)
-        yield {"kind": "profile", "user_id": user, "unread_count": person.inbox.counts().unread_count}
-        for entry in self._log.values():
-            if entry.actor_id == user:
-                yield {"kind": "event", "event": msgspec.Raw(entry.body)}
-        for topic, spans in person.follows.items():
-            for span in spans:
-                yield {"kind": "follow", "topic": topic, "created_at": rfc3339(span.created_at)}
-        for topic in sorted(person.muted | person.blocked):
-            yield {"kind": "mask", "topic": topic, "block": topic in person.blocked}
-        for n in person.inbox.notifications.values():
-            shown = self._row(person, n)
-            yield {
-                "kind": "notification",
-                "id": shown.id,
-                "seq": shown.seq,
-                "event": msgspec.Raw(shown.body or b"null"),
-            }
-        for key, at in person.read.items():
-            yield {"kind": "feed_read", "event_id": self._ids.text(key), "read_at": rfc3339(at)}
-        for position, at in person.floors:
-            yield {"kind": "feed_read", "up_to": position, "read_at": rfc3339(at)}
+    def _check(self, commands: Sequence[Command]) -> None:
+        declared = self._declared
+        for command in commands:
+            match command:
+                case Publish():
+                    _check_times(command.events)
+                case Fire():
+                    _check_times((command.event,))
+                case Declare():
+                    declared = _declaring(declared, command)
+                    Rules(self._settings_types | declared)
 
 
-def _check(commands: Sequence[Command]) -> None:
-    for command in commands:
-        for event in command.events if isinstance(command, Publish) else ():
-            if not 0 <= key_at(event.created_at) <= MAX_KEY:
-                raise ValueError(f"no key can carry the time {event.created_at}")
+def _check_times(events: Sequence[NewEvent]) -> None:
+    for event in events:
+        if not 0 <= key_at(event.created_at) <= MAX_KEY:
+            raise ValueError(f"no key can carry the time {event.created_at}")
 
 
-def _marked(inbox: Inbox, updated: int, found: int = 0) -> Marked:
-    counts = inbox.counts()
-    return Marked(updated, counts.unread_count, counts.seq, found)
+def _declaring(declared: dict[str, Rule], declare: Declare) -> dict[str, Rule]:
+    """What is declared once this is declared too."""
+    others = {type: rule for type, rule in declared.items() if type != declare.type}
+    return others if declare.rule is None else others | {declare.type: declare.rule}
 
 
 def _fits(entry: LogEntry, item: FeedItem, want: FeedFilter) -> bool:

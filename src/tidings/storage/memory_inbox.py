@@ -1,129 +1,218 @@
-"""One person's inbox in memory: the law of ``tidings.ports.InboxViews`` and nothing else."""
+"""One person's inbox in memory: the law of ``tidings.ports.InboxViews`` about groups and marks, and nothing else."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from tidings.model import Counts, InboxRow, MarkState
-
-Body = Callable[[int], bytes]
-"""The body of the event with this key."""
+from tidings.model import Counts, MarkState, ReadMark
+from tidings.rules import NO_GROUP, Grouping
 
 
-@dataclass(slots=True)
-class Notification:
-    """``number`` is the seq at which it arrived, ``unread_since`` the one at which it last became unread."""
+class State(NamedTuple):
+    """What is said of a group: when it was seen, read and archived (milliseconds), None where it was not."""
 
-    number: int
-    key: int
-    type: str
-    seq: int
-    unread_since: int
     seen_at: int | None = None
     read_at: int | None = None
     archived_at: int | None = None
-    deleted: bool = False
+
+
+UNSAID = State()
+"""What is said of a new group."""
+
+
+@dataclass(slots=True)
+class Group:
+    """``number`` is the seq of its first item, ``order`` that of its newest, whether they are still in it or not.
+
+    ``key`` is that of its grouping and ``about`` the topic it groups by, if any; ``opened`` and ``joined`` are when it
+    got its first and its last item (milliseconds). ``items`` maps seqs to keys of events, oldest first. ``own`` is what
+    was said of this group by hand; what read-alls say of it is in the marks. ``closed``: nothing joins it any more.
+    """
+
+    number: int
+    type: str
+    about: str
+    key: int
+    opened_at: int
+    opened: int
+    joined: int
+    order: int
+    seq: int
+    unread_seq: int
+    items: dict[int, int]
+    own: State = UNSAID
+    closed: bool = False
+
+    @property
+    def deleted(self) -> bool:
+        """Whether all its events were retracted."""
+        return not self.items
 
     @property
     def listed(self) -> bool:
         """Whether an inbox shows it."""
-        return self.archived_at is None and not self.deleted
+        return self.own.archived_at is None and not self.deleted
 
-    @property
-    def unread(self) -> bool:
-        """Whether it is counted."""
-        return self.listed and self.read_at is None
+    def admits(self, grouping: Grouping) -> bool:
+        """Whether an item that groups like this joins it."""
+        young = self.opened > grouping.opened_after and self.joined > grouping.last_after
+        return young and not (self.closed or self.deleted)
+
+
+class Arrival(NamedTuple):
+    """An item on its way: the key of its event, when that was created (milliseconds), its type, the topic it groups by
+    ("" for none), and how it groups."""
+
+    event: int
+    created_at: int
+    type: str
+    about: str
+    grouping: Grouping
 
 
 @dataclass(slots=True)
 class Inbox:
-    """The notifications by number, the last seq and the read-all watermark.
+    """The groups by number, the last seq, the read-alls that stand, and the seq of the last that was undone.
 
-    A read-all stamps the rows under the watermark at once instead of comparing with it at each read. That is
-    the same law, since the watermark never passes the head and so no later arrival lies under it; the rows
-    keep their seq.
+    ``told`` is when something was last told of each object under each duplicate key (milliseconds).
     """
 
     seq: int = 0
-    read_up_to: int = 0
-    read_seq: int = 0
-    notifications: dict[int, Notification] = field(default_factory=dict)
+    undone: int = 0
+    groups: dict[int, Group] = field(default_factory=dict)
+    marks: list[ReadMark] = field(default_factory=list)
+    told: dict[tuple[str, int], int] = field(default_factory=dict)
 
-    def arrive(self, key: int, type: str) -> None:
-        """One more notification, of the event with this key."""
-        seq = self._next_seq()
-        self.notifications[seq] = Notification(seq, key, type, seq, unread_since=seq)
+    # --- reading --------------------------------------------------------------------------------------------
+
+    def state(self, group: Group) -> State:
+        """What is said of a group by hand or, where that says nothing, by the first read-all that covers it."""
+        own = group.own
+        mark = next((mark for mark in self.marks if _covers(mark, group)), None)
+        if own.read_at is not None or mark is None:
+            return own
+        return own._replace(read_at=mark.at, seen_at=mark.at if own.seen_at is None else own.seen_at)
+
+    def unread(self, group: Group) -> bool:
+        """Whether it is counted."""
+        return group.listed and self.state(group).read_at is None
 
     def counts(self) -> Counts:
-        """The exact unread count and the last seq."""
-        return Counts(
-            sum(n.unread for n in self.notifications.values()), self.seq, self.read_up_to, self.read_seq
+        """The exact counts and the last seq."""
+        unread = self._unread()
+        last = next((mark for mark in reversed(self.marks) if not mark.type), ReadMark(0, 0, "", 0))
+        items = sum(len(group.items) for group in unread)
+        return Counts(len(unread), self.seq, last.up_to, last.seq, items)
+
+    def newest(self) -> Iterator[Group]:
+        """What an inbox shows, newest content first."""
+        return (g for g in sorted(self.groups.values(), key=lambda g: -g.order) if g.listed)
+
+    def changed_after(self, since: int) -> list[Group]:
+        """Everything whose last change has a seq over ``since``, in that order."""
+        return sorted((g for g in self.groups.values() if g.seq > since), key=lambda g: g.seq)
+
+    def holder(self, event: int) -> Group | None:
+        """The group that holds the event of this key."""
+        return next((g for g in self.groups.values() if event in g.items.values()), None)
+
+    # --- changing -------------------------------------------------------------------------------------------
+
+    def arrive(self, item: Arrival, now: int) -> int:
+        """An item joins a group or opens one; returns the number of the group."""
+        seq = self._next_seq()
+        group = self._newest_of(item.grouping.key)
+        if group is not None and group.admits(item.grouping):
+            group.items[seq] = item.event
+            group.order = group.seq = group.unread_seq = seq
+            group.joined = now
+            group.own = group.own._replace(seen_at=None)
+            return group.number
+        items = {seq: item.event}
+        self.groups[seq] = Group(
+            seq, item.type, item.about, item.grouping.key, item.created_at, now, now, seq, seq, seq, items
         )
+        return seq
 
     def mark(self, number: int, state: MarkState, now: int) -> int:
         """Set the state of one; returns 1 when that changed anything, and then it took a seq."""
-        notification = self.notifications.get(number)
-        if notification is None or notification.deleted or not _set(notification, state, now):
+        group = self.groups.get(number)
+        if group is None or group.deleted:
             return 0
-        notification.seq = self._next_seq()
-        if state is MarkState.UNREAD:
-            notification.unread_since = notification.seq
+        before = self.state(group)
+        after = _said(before, state, now)
+        if after == before:
+            return 0
+        group.own = after
+        group.seq = self._next_seq()
+        if before.read_at is not None and after.read_at is None:
+            group.unread_seq = group.seq
+        group.closed = group.closed or after.read_at is not None or after.archived_at is not None
         return 1
 
-    def read_all(self, up_to: int, now: int) -> int:
-        """Move the watermark to ``up_to``; returns how many were unread under it. With none it stays."""
-        under = [n for n in self.notifications.values() if n.read_at is None and n.unread_since <= up_to]
-        updated = sum(n.unread for n in under)
-        if updated:
-            for notification in under:
-                _set(notification, MarkState.READ, now)
-            self.read_up_to, self.read_seq = up_to, self._next_seq()
-        return updated
+    def read_all(self, type: str, up_to: int, now: int) -> int:
+        """Read what became unread up to a seq, of one type or ("") of all; returns how many groups that were."""
+        mark = ReadMark(self.seq + 1, up_to, type, now)
+        under = [group for group in self._unread() if _covers(mark, group)]
+        if under:
+            self.marks.append(mark)
+            self._next_seq()
+        for group in under:
+            group.closed = True
+        return len(under)
 
-    def read_type(self, type: str, up_to: int, now: int) -> int:
-        """Mark read, one by one in the order of arrival, what of this type became unread up to ``up_to``."""
-        numbers = [
-            n.number
-            for n in self.notifications.values()
-            if n.unread and n.type == type and n.unread_since <= up_to
-        ]
-        return sum(self.mark(number, MarkState.READ, now) for number in numbers)
+    def undo(self, seq: int) -> int:
+        """Take back the read-all that took this seq; returns how many groups are unread again."""
+        standing = [mark for mark in self.marks if mark.seq != seq]
+        if len(standing) == len(self.marks):
+            return 0
+        before = len(self._unread())
+        self.marks = standing
+        self.undone = self._next_seq()
+        return len(self._unread()) - before
 
-    def retract(self, key: int) -> None:
-        """Leave a tombstone where the event with this key brought a notification."""
-        for notification in self.notifications.values():
-            if notification.key == key:
-                notification.deleted = True
-                notification.seq = self._next_seq()
+    def retract(self, event: int) -> None:
+        """Take the item of the event of this key out of its group; the last one leaves a tombstone."""
+        group = self.holder(event)
+        if group is not None:
+            group.items = {seq: key for seq, key in group.items.items() if key != event}
+            group.seq = self._next_seq()
 
-    def newest(self) -> Iterator[Notification]:
-        """What an inbox shows, newest content first."""
-        return (n for n in sorted(self.notifications.values(), key=lambda n: -n.number) if n.listed)
+    def part(self, topic: str) -> None:
+        """Whoever this topic was is erased: what comes under the name again is about somebody else."""
+        self.told = {about: at for about, at in self.told.items() if about[0] != topic}
+        for group in self.groups.values():
+            group.closed = group.closed or group.about == topic
 
-    def changed_after(self, since: int) -> list[Notification]:
-        """Everything whose last change has a seq over ``since``, in that order."""
-        return sorted((n for n in self.notifications.values() if n.seq > since), key=lambda n: n.seq)
+    def _unread(self) -> list[Group]:
+        return [group for group in self.groups.values() if self.unread(group)]
+
+    def _newest_of(self, key: int) -> Group | None:
+        same = (group for group in reversed(self.groups.values()) if group.key == key)
+        return None if key == NO_GROUP else next(same, None)
 
     def _next_seq(self) -> int:
         self.seq += 1
         return self.seq
 
 
-def row(notification: Notification, id: str, body: Body) -> InboxRow:
-    """A notification as the port shows it; a tombstone has no body."""
-    n = notification
-    content = b"" if n.deleted else body(n.key)
-    return InboxRow(id, n.number, n.seq, content, n.seen_at, n.read_at, n.archived_at, n.deleted)
+def _covers(mark: ReadMark, group: Group) -> bool:
+    return group.unread_seq <= mark.up_to and mark.type in ("", group.type)
 
 
-def _set(n: Notification, state: MarkState, now: int) -> bool:
-    """Give the notification this state; whether that was a change."""
-    before = (n.seen_at, n.read_at, n.archived_at)
-    if state is MarkState.UNREAD:
-        n.read_at = None
-    elif state is MarkState.ARCHIVED:
-        n.archived_at = now if n.archived_at is None else n.archived_at
-    else:
-        n.seen_at = now if n.seen_at is None else n.seen_at
-        if state is MarkState.READ:
-            n.read_at = now if n.read_at is None else n.read_at
-    return before != (n.seen_at, n.read_at, n.archived_at)
+def _said(of: State, state: MarkState, now: int) -> State:
+    """What is said of a group once this is said as well."""
+    seen_at = now if of.seen_at is None else of.seen_at
+    match state:
+        case MarkState.READ:
+            return of._replace(seen_at=seen_at, read_at=now if of.read_at is None else of.read_at)
+        case MarkState.UNREAD:
+            return of._replace(read_at=None)
+        case MarkState.SEEN:
+            return of._replace(seen_at=seen_at)
+        case MarkState.UNSEEN:
+            return of._replace(seen_at=None, read_at=None)
+        case MarkState.ARCHIVED:
+            return of._replace(archived_at=now if of.archived_at is None else of.archived_at)
+        case MarkState.UNARCHIVED:
+            return of._replace(archived_at=None)

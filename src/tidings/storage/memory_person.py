@@ -1,8 +1,9 @@
-"""What is kept about one person in memory: follows, masks, what they read, their inbox."""
+"""What is kept about one person in memory: follows, masks, what they read, their inbox, what they want."""
 
 from dataclasses import dataclass, field
 
 from tidings.model import LogEntry
+from tidings.personal import Endpoint, Preferences
 from tidings.storage.memory_inbox import Inbox
 
 
@@ -25,7 +26,8 @@ class Span:
 
 @dataclass(slots=True)
 class Person:
-    """What is kept about a person. ``floors`` are read-alls of the feed: (position, when), both ascending."""
+    """What is kept about a person. ``floors`` are read-alls of the feed: (position, when), both ascending. ``taken`` is
+    the number of the last broadcast that was taken up."""
 
     number: int
     follows: dict[str, list[Span]] = field(default_factory=dict)
@@ -34,10 +36,18 @@ class Person:
     inbox: Inbox = field(default_factory=Inbox)
     read: dict[int, int] = field(default_factory=dict)
     floors: list[tuple[int, int]] = field(default_factory=list)
+    preferences: Preferences = field(default_factory=Preferences)
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    taken: int = 0
 
     def follow_of(self, topic: str) -> Span | None:
         """The follow that lasts, if there is one."""
         return next((span for span in self.follows.get(topic, ()) if span.ended_at is None), None)
+
+    def followed_before(self, topic: str, position: int) -> bool:
+        """Whether a follow that lasts was made before the event at this position."""
+        span = self.follow_of(topic)
+        return span is not None and span.since_position < position
 
     def read_at(self, entry: LogEntry) -> int | None:
         """When the feed item was first read, in milliseconds."""

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidings.http.streams import encode
-from tidings.live import Frame
+from tidings.http.streams import SERVER_SENT_EVENTS, farewell
 
 
 class Event(NamedTuple):
@@ -38,11 +37,15 @@ def parsed(stream: bytes) -> list[Event]:
     return events
 
 
+def encode(event: str, id: str | None, data: str) -> bytes:
+    """A frame as a stream writes it."""
+    return SERVER_SENT_EVENTS.seal(SERVER_SENT_EVENTS.frame(event, data.encode()), id)
+
+
 @given(st.text(), st.text())
 def test_no_data_forges_a_frame(first: str, second: str) -> None:
     """Whatever two frames hold, exactly two events arrive, with their data up to the form of line ends."""
-    frames = [Frame("notification", "1.2", first.encode()), Frame("read", None, second.encode())]
-    events = parsed(b"".join(map(encode, frames)))
+    events = parsed(encode("notification", "1.2", first) + encode("read", None, second))
     plain = [re.sub(r"\r\n|\r", "\n", text) for text in (first, second)]
     assert events == [Event("notification", "1.2", plain[0]), Event("read", "1.2", plain[1])]
 
@@ -50,6 +53,12 @@ def test_no_data_forges_a_frame(first: str, second: str) -> None:
 @pytest.mark.parametrize("bad", ["a\nb", "a\rb", "a\0b"])
 def test_ids_and_names_are_single_lines(bad: str) -> None:
     """An id or a name that could become another field is refused."""
-    for frame in (Frame("hello", bad, b"{}"), Frame(bad, None, b"{}")):
-        with pytest.raises(ValueError, match="single lines"):
-            encode(frame)
+    for event, id in (("hello", bad), (bad, None)):
+        with pytest.raises(ValueError, match="single line"):
+            encode(event, id, "{}")
+
+
+def test_farewell_tells_an_event_source_when_to_return() -> None:
+    """It is a whole stream: the time comes first, for that is all that a stock client listens to."""
+    assert farewell(2_500).startswith(b"retry: 2500\n\n")
+    assert parsed(farewell(2_500)) == [Event("drain", "", '{"retry_ms":2500}')]

@@ -37,13 +37,17 @@ def opened(tmp_path: Path) -> Iterator[Opened]:
 
 def publish_many(opened: Opened, count: int) -> list[str]:
     return [
-        opened.publish(event("alice", at=START_MS + n * 1000, targets=("bob", f"u{n % 3}")))[0]
+        opened.publish(event("alice", obj=f"item:{n}", at=START_MS + n * 1000, targets=("bob", f"u{n % 3}")))[
+            0
+        ]
         for n in range(count)
     ]
 
 
 def one_at(second: int) -> Publish:
-    return Publish((event("alice", at=START_MS + second * 1000, targets=("bob", "cy")),))
+    return Publish(
+        (event("alice", obj=f"item:{second}", at=START_MS + second * 1000, targets=("bob", "cy")),)
+    )
 
 
 def positions(opened: Opened, user: str) -> list[int]:
@@ -135,6 +139,17 @@ def test_a_second_process_is_kept_out(opened: Opened, tmp_path: Path) -> None:
     """One file has one writer; the refusal names the holder."""
     with pytest.raises(Unavailable, match="in use by process"):
         opened.run(SqliteStore.open(tmp_path / "store.db", opened.clock, SMALL))
+
+
+def test_a_file_of_an_older_schema_is_refused(tmp_path: Path) -> None:
+    """In one line, and untouched."""
+    db = apsw.Connection(str(tmp_path / "old.db"))
+    db.execute("CREATE TABLE meta (name, value); PRAGMA user_version=1")
+    db.close()
+    with asyncio.Runner() as runner, pytest.raises(Unavailable, match="schema 1, of a version before"):
+        runner.run(SqliteStore.open(tmp_path / "old.db", FakeClock(), SMALL))
+    left = apsw.Connection(str(tmp_path / "old.db")).execute("PRAGMA user_version").fetchone()
+    assert left == (1,)
 
 
 def test_commits_are_synced(opened: Opened) -> None:

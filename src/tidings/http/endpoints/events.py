@@ -3,37 +3,29 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
-from tidings.config import Settings
 from tidings.errors import BadParameter, FieldError, TidingsError
 from tidings.events import EventInput
-from tidings.http.auth import Principal
 from tidings.http.body import check_length, check_media, chunks, read_body
 from tidings.http.params import ForUser, Params
 from tidings.http.problems import problem
-from tidings.http.request import idempotency_key, preference
+from tidings.http.publishing import Manner, manner
 from tidings.http.shapes import FullEvent, Receipt, Receipts
-from tidings.http.table import JSON, NDJSON, Access, Answer, Call, Header, Route, batch_body
-from tidings.ingest import Posted
-
-NO_WAIT = b"respond-async"
-APPLICATION = "app"
-"""The scope of idempotency keys for all API keys: a request may be repeated with the next one."""
+from tidings.http.table import JSON, NDJSON, Access, Answer, Call, Route, batch_body
 
 
 async def publish(call: Call[Params, Any]) -> Answer:
     """One event, an array of them, or a stream of lines, by the content type and the first byte."""
     media = check_media(call.request, (JSON, NDJSON))
-    key, wish, scope = idempotency_key(call.request), preference(call.request), _scope(call.principal)
-    wait = _waits(call.services.settings, wish)
+    how = manner(call)
     if media == NDJSON:
-        return _import(call, key, wait, wish, scope)
+        return _import(call, how)
     raw = await read_body(call.request, call.services.settings.max_batch_bytes)
     ingest = call.services.ingest
     if raw.lstrip()[:1] == b"[":
-        posted = await ingest.publish_array(raw, scope=scope, key=key, wait=wait)
+        posted = await ingest.publish_array(raw, scope=how.scope, key=how.key, wait=how.wait)
     else:
-        posted = await ingest.publish(raw, scope=scope, key=key, wait=wait)
-    return Answer(posted.body, 201, (*_replayed(posted), *_applied(wish)))
+        posted = await ingest.publish(raw, scope=how.scope, key=how.key, wait=how.wait)
+    return how.answer(posted)
 
 
 async def show(call: Call[ForUser, None]) -> Answer:
@@ -48,15 +40,15 @@ async def retract(call: Call[Params, None]) -> Answer:
     return Answer(status=204)
 
 
-def _import(call: Call[Params, Any], key: str | None, wait: bool, wish: bytes, scope: str) -> Answer:
-    if key is not None:
+def _import(call: Call[Params, Any], how: Manner) -> Answer:
+    if how.key is not None:
         detail = "an import has a key per line: idempotency_key"
         raise BadParameter(detail, (FieldError("Idempotency-Key", detail),))
     cap = call.services.settings.max_import_bytes
     check_length(call.request, cap)
     sent = chunks(call.request, cap)
-    results = call.services.ingest.import_lines(sent, scope=scope, wait=wait)
-    return Answer(headers=_applied(wish), media=NDJSON.encode(), chunks=_told(results))
+    results = call.services.ingest.import_lines(sent, scope=how.scope, wait=how.wait)
+    return Answer(headers=how.applied, media=NDJSON.encode(), chunks=_told(results))
 
 
 async def _told(results: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
@@ -70,23 +62,6 @@ async def _told(results: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
         if not begun:
             raise
         yield b'{"line":null,"error":' + problem(error).body + b"}\n"
-
-
-def _waits(settings: Settings, wish: bytes) -> bool:
-    """Whether the publisher waits for feeds and inboxes: as it prefers, or else as the server is set."""
-    return bool(wish != NO_WAIT) if wish else settings.fan_out == "inline"
-
-
-def _scope(principal: Principal) -> str:
-    return APPLICATION if principal.is_server else f"user:{principal.user_id}"
-
-
-def _replayed(posted: Posted) -> tuple[Header, ...]:
-    return ((b"idempotency-replayed", b"true"),) if posted.replayed else ()
-
-
-def _applied(wish: bytes) -> tuple[Header, ...]:
-    return ((b"preference-applied", wish),) if wish else ()
 
 
 ROUTES = (

@@ -1,22 +1,31 @@
-"""The live stream of one user."""
+"""The live stream of one user, as server-sent events and as a WebSocket."""
 
+import ipaddress
+import random
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from msgspec import Meta
 
-from tidings.errors import TooManyRequests
+from tidings.errors import Deferred, Forbidden, TooManyRequests, UpgradeRequired
 from tidings.http.params import ForUser, bad
 from tidings.http.problems import problem, stream_limit
-from tidings.http.streams import Ended, server_sent_events
-from tidings.http.table import Access, Answer, Call, Route
-from tidings.live import INCLUDE
+from tidings.http.request import Request
+from tidings.http.streams import EVENT_STREAM, SERVER_SENT_EVENTS, farewell
+from tidings.http.table import Access, Answer, Attach, Call, Route
+from tidings.http.websocket import TEXTS, try_again_later
+from tidings.http.wires import Connection
+from tidings.live import INCLUDE, Encoder
 
-EVENT_STREAM = "text/event-stream"
 _HEADERS = (
     # Proxies must neither keep, change nor gather what is sent.
     (b"cache-control", b"no-cache, no-transform"),
     (b"x-accel-buffering", b"no"),
 )
+_MEDIA = EVENT_STREAM.encode()
+FULL_RETRY_S = (30, 60)
+"""Bounds of the seconds after which an EventSource over the caps comes back: streams whose network vanished have ended by
+then (docs/adr/0010)."""
 
 EventId = Annotated[str, Meta(max_length=256)]
 
@@ -31,16 +40,81 @@ class StreamQuery(ForUser):
 
 
 async def stream(call: Call[StreamQuery, None]) -> Answer:
-    """Open a stream; it ends when the server leaves, or when the credential does."""
+    """Open a stream of server-sent events; it ends when the server leaves, when it is old, or with the credential.
+
+    An EventSource takes any other status than 200 as the end, so it is told to come back in the stream itself.
+    """
+    try:
+        return _admitted(call, SERVER_SENT_EVENTS)
+    except Deferred as error:
+        if not _reads_events(call.request):
+            raise
+        return _later(error.retry_after)
+    except TooManyRequests as error:
+        if not _is_event_source(call.request):
+            return problem(error, stream_limit(call.services.settings, error))
+        return _later(random.randint(*FULL_RETRY_S))
+
+
+async def socket(call: Call[StreamQuery, None]) -> Answer:
+    """Open a WebSocket with the same frames. Raises UpgradeRequired for a plain request, Forbidden for a page of
+    another site: a browser sends cookies along with its handshake, and no preflight goes before it."""
+    if not call.request.upgrade:
+        raise UpgradeRequired("Ask for a WebSocket here, or for /v1/notifications/stream.")
+    _check_origin(call)
+    try:
+        return _admitted(call, TEXTS)
+    except Deferred as error:
+        goodbye = try_again_later(f"come back in {error.retry_after} s")
+        return Answer(attach=Attach(TEXTS, lambda connection: connection.close(goodbye)))
+    except TooManyRequests as error:
+        return problem(error, stream_limit(call.services.settings, error))
+
+
+def _later(seconds: int) -> Answer:
+    return Answer(farewell(seconds * 1_000), headers=_HEADERS, media=_MEDIA)
+
+
+def _reads_events(request: Request) -> bool:
+    return _MEDIA in (request.header(b"accept") or b"")
+
+
+def _is_event_source(request: Request) -> bool:
+    """Whether this is the standard's own client, which sends both of these and cannot read a status."""
+    return _reads_events(request) and request.header(b"cache-control") == b"no-cache"
+
+
+def _admitted(call: Call[StreamQuery, None], encoder: Encoder) -> Answer:
     include = frozenset(call.query.include.split(","))
     if not include <= INCLUDE:
         raise bad("include", f"any of {', '.join(sorted(INCLUDE))}")
+    live, user, address = call.services.live, call.user, _address(call.request.client)
+    live.admit(user, address)
+    last, expires_in_s = _last_event_id(call), _credential_s(call)
+
+    def open(connection: Connection) -> None:
+        opened = live.open(user, include, last, connection, address=address, expires_in_s=expires_in_s)
+        connection.became = lambda writable: live.writable(opened) if writable else live.lost(opened)
+
+    return Answer(headers=_HEADERS, media=_MEDIA, attach=Attach(encoder, open))
+
+
+def _address(client: str) -> str:
+    """The address that a cap is counted by; "" for loopback, where a proxy is that brings everybody."""
     try:
-        opened = call.services.live.open(call.user, include, _last_event_id(call))
-    except TooManyRequests as error:
-        return problem(error, stream_limit(call.services.settings, error))
-    chunks = server_sent_events(opened, _credential_end(call))
-    return Answer(headers=_HEADERS, media=EVENT_STREAM.encode(), chunks=chunks)
+        return "" if ipaddress.ip_address(client).is_loopback else client
+    except ValueError:
+        return ""
+
+
+def _check_origin(call: Call[StreamQuery, None]) -> None:
+    origin = call.request.header(b"origin")
+    if origin is None:
+        return  # not a browser
+    named = origin.decode("latin-1").lower()
+    host = (call.request.header(b"host") or b"").decode("latin-1").lower()
+    if urlsplit(named).netloc != host and named not in call.services.settings.origins():
+        raise Forbidden("A page of this origin may not listen here.")
 
 
 def _last_event_id(call: Call[StreamQuery, None]) -> str | None:
@@ -51,13 +125,12 @@ def _last_event_id(call: Call[StreamQuery, None]) -> str | None:
     return call.query.last_event_id or call.query.lastEventId
 
 
-def _credential_end(call: Call[StreamQuery, None]) -> Ended | None:
+def _credential_s(call: Call[StreamQuery, None]) -> float | None:
+    """Seconds that the credential is good for; None without an end."""
     expires_at = call.principal.expires_at
     if expires_at is None:
         return None
-    end_ms = (expires_at + call.services.settings.jwt_leeway_s) * 1000
-    clock = call.services.clock
-    return lambda: clock.now() >= end_ms
+    return expires_at + call.services.settings.jwt_leeway_s - call.services.clock.now() / 1_000
 
 
 ROUTES = (
@@ -71,5 +144,17 @@ ROUTES = (
         query=StreamQuery,
         produces=EVENT_STREAM,
         live=True,
+    ),
+    Route(
+        method="GET",
+        path="/v1/notifications/ws",
+        handler=socket,
+        access=Access.SELF,
+        summary="The same as a WebSocket",
+        tag="Live",
+        query=StreamQuery,
+        status=101,
+        live=True,
+        socket=True,
     ),
 )

@@ -1,6 +1,8 @@
 """Inboxes: lists, changes, counts and marks."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from itertools import chain
 from typing import Annotated
 
 import msgspec
@@ -11,8 +13,8 @@ from tidings.http import shapes
 from tidings.http.answers import unless_same
 from tidings.http.params import MAX_INTEGER, Fields, ForUser, Paged, Place, bad, field_names
 from tidings.http.table import MAX_IDS, Access, Answer, Call, Route
+from tidings.inboxes import NOTIFICATION_FIELDS
 from tidings.model import Marked, MarkState
-from tidings.read import NOTIFICATION_FIELDS
 
 NotificationId = Annotated[str, Meta(min_length=1, max_length=64)]
 _NOT_WITH_SINCE = ("cursor", "unread_only", "type", "fields")
@@ -41,6 +43,12 @@ class ReadAllBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     type: Verb | None = None
 
 
+class UndoBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A read-all, by the token that it was answered with."""
+
+    undo: Annotated[str, Meta(min_length=1, max_length=128)]
+
+
 async def inbox(call: Call[InboxQuery, None]) -> Answer:
     """A page of the inbox, or its changes."""
     query = call.query
@@ -49,10 +57,10 @@ async def inbox(call: Call[InboxQuery, None]) -> Answer:
     if query.wait is not None:
         raise bad("wait", "goes with since")
     names = field_names(query.fields, NOTIFICATION_FIELDS)
-    reader = call.services.reader
+    inboxes = call.services.inboxes
     return await unless_same(
         call,
-        lambda: reader.inbox(call.user, query.limit, query.cursor, query.unread_only, query.type, names),
+        lambda: inboxes.page(call.user, query.limit, query.cursor, query.unread_only, query.type, names),
     )
 
 
@@ -61,16 +69,16 @@ async def _changes(call: Call[InboxQuery, None], since: int) -> Answer:
     for name in _NOT_WITH_SINCE:
         if getattr(query, name):
             raise bad(name, "does not go with since")
-    reader = call.services.reader
+    inboxes = call.services.inboxes
     if query.wait:
         wait_s = min(query.wait, call.services.settings.max_wait_s)
-        return Answer((await reader.inbox_since(call.user, since, query.limit, wait_s)).body)
-    return await unless_same(call, lambda: reader.inbox_since(call.user, since, query.limit))
+        return Answer((await inboxes.since(call.user, since, query.limit, wait_s)).body)
+    return await unless_same(call, lambda: inboxes.since(call.user, since, query.limit))
 
 
 async def unread_count(call: Call[ForUser, None]) -> Answer:
-    """The exact unread count alone."""
-    return await unless_same(call, lambda: call.services.reader.unread_count(call.user))
+    """The exact unread counts alone."""
+    return await unless_same(call, lambda: call.services.inboxes.unread_count(call.user))
 
 
 def marking(state: MarkState) -> Callable[[Call[ForUser, None]], Awaitable[Answer]]:
@@ -82,34 +90,69 @@ def marking(state: MarkState) -> Callable[[Call[ForUser, None]], Awaitable[Answe
     return mark
 
 
-async def read(call: Call[ForUser, IdsBody]) -> Answer:
-    """Mark some notifications read."""
-    return _marked(await call.services.ingest.mark(call.user, call.body.ids, MarkState.READ))
+def marking_some(state: MarkState) -> Callable[[Call[ForUser, IdsBody]], Awaitable[Answer]]:
+    """The handler that sets this state of the notifications in the body."""
+
+    async def mark(call: Call[ForUser, IdsBody]) -> Answer:
+        return _marked(await call.services.ingest.mark(call.user, call.body.ids, state))
+
+    return mark
 
 
 async def read_all(call: Call[ForUser, ReadAllBody]) -> Answer:
     """Mark everything read, up to a watermark: what arrived after it stays unread."""
-    return _marked(await call.services.ingest.read_all(call.user, call.body.up_to, call.body.type))
+    marked, undo = await call.services.ingest.read_all(call.user, call.body.up_to, call.body.type)
+    return _marked(marked, undo=undo)
 
 
-def _marked(marked: Marked) -> Answer:
-    now = shapes.Marked(updated=marked.updated, unread_count=marked.unread_count, seq=marked.seq)
-    return Answer(msgspec.json.encode(now))
+async def undo(call: Call[ForUser, UndoBody]) -> Answer:
+    """Take a read-all back."""
+    return _marked(await call.services.ingest.undo(call.user, call.body.undo))
+
+
+def _marked(marked: Marked, **more: str | None) -> Answer:
+    now = {
+        "updated": marked.updated,
+        "unread_count": marked.unread_count,
+        "unread_items": marked.unread_items,
+        "seq": marked.seq,
+    }
+    return Answer(msgspec.json.encode(now | more))
 
 
 _TAG = "Notifications"
 
 
-def _mark_route(verb: str, state: MarkState, summary: str) -> Route:
-    return Route(
+_STATES = {
+    "read": (MarkState.READ, "Mark {} read"),
+    "unread": (MarkState.UNREAD, "Mark {} unread again"),
+    "seen": (MarkState.SEEN, "Mark {} seen"),
+    "unseen": (MarkState.UNSEEN, "Mark {} unseen, and so unread, again"),
+    "archive": (MarkState.ARCHIVED, "Archive {}"),
+    "unarchive": (MarkState.UNARCHIVED, "Bring {} back from the archive"),
+}
+"""What can be said of notifications, by the last word of the path."""
+
+
+def _mark_routes(word: str) -> Iterator[Route]:
+    state, summary = _STATES[word]
+    one = Route(
         method="POST",
-        path=f"/v1/notifications/{{id}}/{verb}",
+        path=f"/v1/notifications/{{id}}/{word}",
         handler=marking(state),
         access=Access.SELF,
-        summary=summary,
+        summary=summary.format("a notification"),
         tag=_TAG,
         query=ForUser,
         reply=shapes.Marked,
+    )
+    yield one
+    yield replace(
+        one,
+        path=f"/v1/notifications/{word}",
+        handler=marking_some(state),
+        summary=summary.format("some notifications"),
+        body=IdsBody,
     )
 
 
@@ -129,26 +172,12 @@ ROUTES = (
         path="/v1/notifications/unread-count",
         handler=unread_count,
         access=Access.SELF,
-        summary="The exact number of unread notifications",
+        summary="The exact numbers of unread notifications and of the events in them",
         tag=_TAG,
         query=ForUser,
         reply=shapes.Unread,
     ),
-    _mark_route("read", MarkState.READ, "Mark a notification read"),
-    _mark_route("unread", MarkState.UNREAD, "Mark a notification unread again"),
-    _mark_route("seen", MarkState.SEEN, "Mark a notification seen"),
-    _mark_route("archive", MarkState.ARCHIVED, "Archive a notification"),
-    Route(
-        method="POST",
-        path="/v1/notifications/read",
-        handler=read,
-        access=Access.SELF,
-        summary="Mark some notifications read",
-        tag=_TAG,
-        query=ForUser,
-        body=IdsBody,
-        reply=shapes.Marked,
-    ),
+    *chain.from_iterable(map(_mark_routes, _STATES)),
     Route(
         method="POST",
         path="/v1/notifications/read-all",
@@ -159,6 +188,18 @@ ROUTES = (
         query=ForUser,
         body=ReadAllBody,
         body_optional=True,
+        reply=shapes.ReadAll,
+    ),
+    Route(
+        method="POST",
+        path="/v1/notifications/undo",
+        handler=undo,
+        access=Access.SELF,
+        summary="Take a read-all back, for ten minutes",
+        tag=_TAG,
+        query=ForUser,
+        body=UndoBody,
         reply=shapes.Marked,
+        fails=(410,),
     ),
 )

@@ -10,7 +10,7 @@ from tidings.storage.sqlite.writer import sql
 
 def page(r: Reading, topic: str | None, want: FeedFilter, limit: int, before: int | None) -> Page:
     """A page of what happened on a topic, or (None) everywhere; see FeedViews.activity."""
-    position = r.writer.position
+    position = r.head()
     fits = matcher(r, want)
     number = None if topic is None else r.names.topic(topic)
     if fits is None or (topic is not None and number is None):

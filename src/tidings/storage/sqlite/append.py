@@ -11,39 +11,24 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-import apsw
-
 from tidings.errors import KeyReused
 from tidings.ids import COUNTER_BITS, key_at
 from tidings.model import NewEvent, Publish, Published, Receipt
+from tidings.storage.sqlite import broadcasts
 from tidings.storage.sqlite.names import pack
 from tidings.storage.sqlite.partitions import Span
-from tidings.storage.sqlite.writer import MERGED, Writer, sql
+from tidings.storage.sqlite.telling import BATCH_INLINE_ROWS, Rows, tell
+from tidings.storage.sqlite.writer import MERGED, Writer
 
 CHUNK_EVENTS = 4_096
 """Events handled by one round of statements: their index must fit the 15 bits that packing leaves for it."""
 CACHED_MILLISECONDS = 50_000
 """Milliseconds whose next key is remembered between batches; others are looked up when they come again."""
-BATCH_INLINE_ROWS = 20_000
-"""Rows that wide topics may add to one transaction (about 60 ms); what is over is owed, so that others get their turn."""
-INSERT_ROWS = 50
-"""Rows of one multi-row INSERT. One row at a time would take the interpreter lock per row, beside a busy event loop
-twenty times slower; much longer statements no longer gain."""
 
 
 class _Known(NamedTuple):
     fingerprint: bytes
     receipt: Receipt
-
-
-class _Rows(NamedTuple):
-    """A chunk of events as numbers: parallel columns, and packed pairs for the joins."""
-
-    base: int
-    keys: list[int]
-    actors: list[int]
-    topics: list[list[int]]
-    late: bool
 
 
 def publish(w: Writer, commands: Sequence[Publish]) -> list[Published | KeyReused]:
@@ -128,7 +113,7 @@ def _append(w: Writer, events: Sequence[NewEvent]) -> tuple[list[Receipt], set[i
     rows, receipts = _log(w, events)
     spans = _touched(w, rows.keys)
     packed = array("q", sorted(t << 16 | i for i, topics in enumerate(rows.topics) for t in topics))
-    targets, told = _targets(w, events, rows)
+    targets = _addressed(w, events)
     followed, owed = _split(w, packed, rows)
     for span, ev in spans:
         bounds = {"base": rows.base, "low": span.low, "high": span.high}
@@ -144,13 +129,13 @@ def _append(w: Writer, events: Sequence[NewEvent]) -> tuple[list[Receipt], set[i
         w.disorder()
         w.run("late_topics", packed, 0, base=rows.base)
         w.run("late_targets", targets, 0, base=rows.base)
-    w.run("bump_inboxes", told, 0)
-    w.inboxes.grew(w.run("notify", told, w.inboxes.newest(), base=rows.base))
+    owed |= tell(w, events, rows, targets)
+    broadcasts.announce(w, events, rows.base, rows.actors, rows.topics)
     _remember(w, events, receipts, rows.keys)
     return receipts, owed
 
 
-def _log(w: Writer, events: Sequence[NewEvent]) -> tuple[_Rows, list[Receipt]]:
+def _log(w: Writer, events: Sequence[NewEvent]) -> tuple[Rows, list[Receipt]]:
     """Mint keys and positions, write the events and the log."""
     names = w.names
     if len(w.next_keys) > CACHED_MILLISECONDS:
@@ -160,7 +145,7 @@ def _log(w: Writer, events: Sequence[NewEvent]) -> tuple[_Rows, list[Receipt]]:
         [f"{e.object_type}:{e.object_id}" for e in events] + [t for e in events for t in e.topics]
     )
     base = w.position + 1
-    rows = _Rows(base, [], [], [], False)
+    rows = Rows(base, [], [], [], [], False)
     receipts, log, bodies = [], [], []
     late = False
     for position, event in enumerate(events, base):
@@ -177,10 +162,11 @@ def _log(w: Writer, events: Sequence[NewEvent]) -> tuple[_Rows, list[Receipt]]:
         receipts.append(Receipt(event_id, position, event.created_at))
         rows.keys.append(key)
         rows.actors.append(actor)
+        rows.things.append(thing)
         rows.topics.append(list({actor, thing, *extra}))
     for n, part in groupby(bodies, lambda row: w.events.span(row[0]).parts[-1]):
-        _insert(w, f"event_{n}", 8, list(part))
-    _insert(w, "log", 4, log)
+        w.insert(f"event_{n}", 8, list(part))
+    w.insert("log", 4, log)
     w.events.grew(len(events))
     w.position += len(events)
     w.quiet = False
@@ -213,16 +199,6 @@ def _next_key(w: Writer, created_at: int) -> int:
     return low if last is None else int(last) + 1
 
 
-def _insert(
-    w: Writer, table: str, width: int, rows: Sequence[tuple[apsw.SQLiteValue, ...]], verb: str = "INSERT"
-) -> None:
-    one = "(" + ",".join("?" * width) + ")"
-    for at in range(0, len(rows), INSERT_ROWS):
-        some = rows[at : at + INSERT_ROWS]
-        values = ",".join([one] * len(some))
-        w.db.execute(f"{verb} INTO {table} VALUES {values}", [value for row in some for value in row])
-
-
 def _touched(w: Writer, keys: Sequence[int]) -> list[tuple[Span, int]]:
     """The timeline spans that these keys fall into, cut where the events' partitions change, each with the latter."""
     found = {}
@@ -233,9 +209,9 @@ def _touched(w: Writer, keys: Sequence[int]) -> list[tuple[Span, int]]:
     return list(found.items())
 
 
-def _targets(w: Writer, events: Sequence[NewEvent], rows: _Rows) -> tuple[array[int], array[int]]:
-    """(user, index) of everyone addressed directly, packed and sorted, the low bits counting a user's later ones: for
-    their homes, where masks act when reading, and for their inboxes, where what is masked never arrives."""
+def _addressed(w: Writer, events: Sequence[NewEvent]) -> array[int]:
+    """Everyone to whom an event is addressed, as sorted pairs (see arrivals.py): for their homes, where masks act when
+    reading, and for their inboxes, where what is masked never arrives."""
     users = w.names.users
     pairs = {
         users[target] << 31 | i << 15
@@ -243,35 +219,10 @@ def _targets(w: Writer, events: Sequence[NewEvent], rows: _Rows) -> tuple[array[
         for target in event.targets
         if target != event.actor_id
     }
-    addressed = _numbered(array("q", sorted(pairs)))
-    if not pairs or not w.masked:
-        return addressed, addressed
-    return addressed, _numbered(array("q", sorted(pairs - _masked(w, array("q", pairs), rows))))
+    return array("q", sorted(pairs))
 
 
-def _numbered(pairs: array[int]) -> array[int]:
-    """Each pair with the number of pairs that the same user has behind it."""
-    user = later = -1
-    for at in range(len(pairs) - 1, -1, -1):
-        owner = pairs[at] >> 31
-        later = later + 1 if owner == user else 0
-        user = owner
-        if later:
-            pairs[at] |= later
-    return pairs
-
-
-def _masked(w: Writer, pairs: array[int], rows: _Rows) -> set[int]:
-
-    hidden = set()
-    for pair, topic, kind in w.db.execute(sql("masks_of_targets"), {"packed": apsw.carray(pairs)}):
-        i = pair >> 15 & 0xFFFF
-        if topic == rows.actors[i] if kind else topic in rows.topics[i]:
-            hidden.add(pair)
-    return hidden
-
-
-def _split(w: Writer, packed: array[int], rows: _Rows) -> tuple[array[int], set[int]]:
+def _split(w: Writer, packed: array[int], rows: Rows) -> tuple[array[int], set[int]]:
     """The (topic, index) pairs to push now, and the indexes of events for which some push is owed.
 
     Topics merged at read are not pushed at all.
@@ -279,8 +230,8 @@ def _split(w: Writer, packed: array[int], rows: _Rows) -> tuple[array[int], set[
     if not w.wide and not w.hot:
         return packed, set()
     now, owed, budget = array("q"), set(), BATCH_INLINE_ROWS
-    for pair in packed:
-        topic, i = pair >> 16, pair & 0xFFFF
+    for entry in packed:
+        topic, i = entry >> 16, entry & 0xFFFF
         followers = w.wide.get(topic, 0)
         if followers:
             w.published(topic, followers, rows.base + i)
@@ -288,7 +239,7 @@ def _split(w: Writer, packed: array[int], rows: _Rows) -> tuple[array[int], set[
             continue
         if followers <= min(w.settings.fan_out_inline_rows, budget):
             budget -= followers
-            now.append(pair)
+            now.append(entry)
         else:
             w.owe("push", topic, rows.base + i, rows.base + i, rows.keys[i] - 1)
             owed.add(i)
@@ -304,4 +255,4 @@ def _remember(
         for event, receipt, key in zip(events, receipts, keys, strict=True)
         if event.key is not None
     ]
-    _insert(w, "idempotency", 5, rows, "INSERT OR REPLACE")  # the old row of a key may have expired
+    w.insert("idempotency", 5, rows, "INSERT OR REPLACE")  # the old row of a key may have expired

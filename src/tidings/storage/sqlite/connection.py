@@ -52,7 +52,7 @@ def lock(path: Path) -> IO[str]:
 
 def open_writer(path: Path, cache_mib: int, vfs: str | None = None, salt: int | None = None) -> Db:
     """The one connection that writes, with the schema brought up to date; a new store's ids get ``salt``, or a random
-    one. Raises Unavailable for an old SQLite."""
+    one. Raises Unavailable for an old SQLite, and for a file of another schema than this program's."""
     if problem := version_problem():
         raise Unavailable(problem)
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
@@ -88,6 +88,10 @@ def _migrate(connection: Db, salt: int | None) -> None:
     scripts = migrations("sqlite")
     if found > scripts[-1][0]:
         raise Unavailable(f"the file has schema {found}, newer than this program's {scripts[-1][0]}")
+    if 0 < found < scripts[0][0]:
+        raise Unavailable(
+            f"the file has schema {found}, of a version before 1.0 that this program cannot read; begin anew"
+        )
     for number, script in scripts:
         if number > found:
             with connection:

@@ -9,13 +9,19 @@ followers do not hold up somebody else's thousand.
 - ``wake``: to user ``subject``, who was away, what the topics they follow published meanwhile.
 - ``rebuild``: everything that the log from position ``low`` to ``high`` puts into homes and topics.
 - ``unpush``: the event with key ``low`` was retracted; take it out of the homes of the followers of ``subject``.
+- ``notify``: the event at position ``low``, with key ``high``, to the inboxes of the followers of ``subject``.
+- ``untell``: the event with key ``low``, once at position ``high``, was retracted; take it from those who were told.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 from tidings.model import Changed
+from tidings.storage.sqlite import agenda
 from tidings.storage.sqlite.names import unpack
+from tidings.storage.sqlite.reading import Reading
+from tidings.storage.sqlite.retract import leave
+from tidings.storage.sqlite.telling import told_later
 from tidings.storage.sqlite.writer import DRAINING, MERGED, Writer, sql
 
 MAX_ATTEMPTS = 8
@@ -73,7 +79,7 @@ def fail(w: Writer, debt: Debt, error: Exception) -> None:
 def replay(w: Writer) -> Changed:
     """Put dead letters back in line."""
     w.db.execute("UPDATE debt SET dead=0, attempts=0 WHERE dead")
-    return Changed(w.db.changes(), w.position)
+    return Changed(w.db.changes() + agenda.replay(w), w.position)
 
 
 def reconcile(w: Writer) -> Changed:
@@ -225,10 +231,29 @@ def _restore(w: Writer, key: int) -> None:
             w.db.execute(sql("restore_followers", n, ev), {"topic": topic, "key": key})
 
 
+def _notify(w: Writer, debt: Debt, budget: int) -> _Step:
+    upper = _chunk_end(w, debt.subject, debt.at_user, budget)
+    told_later(w, debt.subject, debt.high, debt.at_user, upper)
+    return (None if upper == END else debt._replace(at_user=upper)), budget
+
+
+def _untell(w: Writer, debt: Debt, budget: int) -> _Step:
+    """Those who were told at once are taken at once: they were as many as one step tells."""
+    query = "DELETE FROM told WHERE (key, first) IN (SELECT key, first FROM told WHERE key=? LIMIT 1) RETURNING users"
+    found = w.db.all(query, (debt.low,))
+    if not found:
+        return None, 0
+    users = unpack(found[0][0])
+    leave(w, Reading(w.db, w.names, w), users, debt.low, debt.high)
+    return debt, len(users)
+
+
 _KINDS: dict[str, Callable[[Writer, Debt, int], _Step]] = {
     "push": _push,
     "drain": _drain,
     "wake": _wake,
     "rebuild": _rebuild,
     "unpush": _unpush,
+    "notify": _notify,
+    "untell": _untell,
 }

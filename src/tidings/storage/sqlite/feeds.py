@@ -144,7 +144,7 @@ def covers(interval: tuple[int, int, int | None], event: EventRow) -> bool:
 
 def page(r: Reading, user: int, v: Viewer, want: FeedFilter, limit: int, before: int | None) -> Page:
     """A page of a feed; see FeedViews.feed."""
-    position = r.writer.position
+    position = r.head()
     if v.simple and want == _SIMPLE_FILTER:
         return _simple_page(r, v, limit, bounded(before), position)
     fits = matcher(r, want)
@@ -344,9 +344,10 @@ def _which_late(r: Reading, v: Viewer, positions: list[int]) -> set[int]:
     return {row[0] for t in v.timelines for row in r.db.execute(query, (r.writer.carray(positions), t))}
 
 
-def since(r: Reading, v: Viewer, position: int, limit: int) -> Page:
+def since(r: Reading, user: int, position: int, limit: int) -> Page:
     """Feed items after a position in the order of positions; see FeedViews.feed_since."""
-    head = r.writer.position
+    head = r.head()
+    v = viewer(r, user)
     both = _in_order(r, v, position, limit + 1) + _late(r, v, position, limit + 1)
     found = sorted(both, key=lambda seen: seen.event.position)
     bodies = {key: body for key, _, body in r.rows([seen.event.key for seen in found[:limit]], "bodies")}
@@ -361,12 +362,12 @@ def since(r: Reading, v: Viewer, position: int, limit: int) -> Page:
 
 def new_count(r: Reading, v: Viewer, position: int, cap: int) -> NewCount:
     """How many items came after a position; see FeedViews.new_count."""
-    count = 0
+    head, count = r.head(), 0
     for _ in after(r, v, position):
         count += 1
         if count > cap:
-            return NewCount(cap, True, r.writer.position)
-    return NewCount(count, False, r.writer.position)
+            return NewCount(cap, True, head)
+    return NewCount(count, False, head)
 
 
 def summary(r: Reading, v: Viewer) -> FeedSummary:

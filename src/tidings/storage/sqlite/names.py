@@ -26,6 +26,7 @@ class Names:
         self.users: dict[str, int] = {}
         self.topics: dict[str, int] = {}
         self.reasons: dict[int, tuple[str, str]] = {}
+        self._people: dict[int, str] = {}
         self._texts: dict[int, str] = {}
         self._verbs: dict[str, int] = {}
         self._verb_texts: dict[int, str] = {}
@@ -43,6 +44,22 @@ class Names:
         if found is None and (found := self._find(topic)) is not None:
             self.topics[topic] = found
         return found
+
+    def find_users(self, users: Iterable[str]) -> None:
+        """Have the numbers of those of these people who are known in ``users``; one statement for all not cached."""
+        self._bound(self.users)
+        if missing := {user for user in users if user not in self.users}:
+            self._find_many(self.users, {user_topic(user): user for user in missing})
+            self._people.update((self.users[user], user) for user in missing if user in self.users)
+
+    def people(self, numbers: Iterable[int]) -> dict[int, str]:
+        """The names of people by number, of these and others; one statement for all not cached."""
+        self._bound(self._people)
+        if missing := set(numbers).difference(self._people):
+            query = "SELECT c.value, substr(name.name, ?) FROM carray(?) c CROSS JOIN name ON name.id=c.value"
+            packed = apsw.carray(array("q", missing))
+            self._people.update(self._db.execute(query, (len(user_topic("")) + 1, packed)))
+        return self._people
 
     def _find(self, name: str) -> int | None:
         row = self._db.one("SELECT id FROM name WHERE name=?", (name,))
@@ -111,6 +128,10 @@ class Names:
     def _make_many(self, cache: dict[str, int], wanted: dict[str, str]) -> None:
         names = apsw.carray(tuple(wanted))
         self._db.execute("INSERT OR IGNORE INTO name(name) SELECT value FROM carray(?)", (names,))
+        self._find_many(cache, wanted)
+
+    def _find_many(self, cache: dict[str, int], wanted: dict[str, str]) -> None:
+        names = apsw.carray(tuple(wanted))
         rows = self._db.execute(
             "SELECT name.id, name.name FROM carray(?) c CROSS JOIN name ON name.name=c.value", (names,)
         )
@@ -126,7 +147,7 @@ class Names:
         """Drop the caches: after a roll-back they may hold numbers that were never committed, after an erasure names."""
         by_name, by_number = (
             (self.users, self.topics, self._verbs),
-            (self.reasons, self._texts, self._verb_texts),
+            (self.reasons, self._people, self._texts, self._verb_texts),
         )
         for cache in (*by_name, *by_number):
             cache.clear()

@@ -1,20 +1,20 @@
-"""Taking back: an event retracted, a person erased; and giving out: all that is kept about a person."""
+"""A person erased; and all that is kept about a person given out."""
 
 import secrets
 from collections.abc import Iterator
 
 import msgspec
 
-from tidings.model import Changed, Erase, Retract, user_topic
+from tidings.model import Changed, Erase, user_topic
 from tidings.storage import erasure
-from tidings.storage.sqlite import inboxes
+from tidings.storage.sqlite import heads, inboxes, personal, reminders
 from tidings.storage.sqlite.events import entry
 from tidings.storage.sqlite.graph import BLOCK, BLOCKED_BY, be_careful
-from tidings.storage.sqlite.inboxes import Floors
-from tidings.storage.sqlite.marks import save
+from tidings.storage.sqlite.groups import Row
 from tidings.storage.sqlite.names import pack, unpack
 from tidings.storage.sqlite.reading import Reading, chunks
-from tidings.storage.sqlite.writer import Writer, sql
+from tidings.storage.sqlite.shown import dress
+from tidings.storage.sqlite.writer import Writer
 from tidings.times import rfc3339
 
 _PERSONAL = (
@@ -24,53 +24,22 @@ _PERSONAL = (
     ("feed_read", "user"),
     ("feed_floor", "user"),
     ("inbox_head", "user"),
-    ("inbox_floor", "user"),
+    ("inbox_mark", "user"),
     ("inbox_change", "user"),
+    ("inbox_group", "user"),
+    ("inbox_member", "user"),
 )
-"""Tables whose rows belong to one person, and the column that says to whom."""
-
-
-def retract(w: Writer, r: Reading, command: Retract) -> Changed:
-    """Take an event out. Its row stays, empty, so that its key is never given to another event; homes of followers
-    are masked by that at once and cleaned up later."""
-    key = w.ids.key(command.event_id)
-    found = r.events([key]) if key is not None else []
-    if not found:
-        return Changed(0, w.position)
-    (event,) = found
-    gone = entry(r, event)
-    w.disorder()
-    for n in w.timelines.span(event.key).parts:
-        rows = [topic * 2 for topic in event.all_topics()] + [user * 2 + 1 for user in unpack(event.targets)]
-        for timeline in rows:
-            w.db.execute(f"DELETE FROM timeline_{n} WHERE timeline=? AND key=?", (timeline, event.key))
-    for topic in event.all_topics():
-        w.owe("unpush", topic, event.key, event.key)
-    n = w.events.span(event.key).parts[-1]
-    w.db.execute(f"UPDATE event_{n} SET body=NULL, topics=NULL, targets=NULL WHERE key=?", (event.key,))
-    for user in dict.fromkeys(unpack(event.targets)):
-        _tombstone(w, r, user, event.key)
-    return Changed(1, w.position, gone)
-
-
-def _tombstone(w: Writer, r: Reading, user: int, key: int) -> None:
-    floors = Floors.of(r, user)
-    for n in chunks(w.inboxes):
-        for (seq,) in w.db.all(sql("inbox_of_event", n), (user, key)):
-            found = inboxes.row(r, user, seq)
-            if found is not None and not found[1].deleted:
-                row = found[1]
-                unread = -int(row.listed and floors.read_at(row) is None)
-                save(w, user, found[0], row._replace(deleted=1), unread)
+"""Tables whose rows belong to one person, and the column that says to whom. Open groups and
+duplicate keys lie by topic: upkeep drops those whose user has no inbox any more (expiry.py)."""
 
 
 def erase(w: Writer, r: Reading, command: Erase) -> Changed:
     """Forget a person: what is theirs is deleted, what they did stands under a random name."""
-    user = w.names.user(command.user)
-    if user is None:
-        return Changed(0, w.position)
-    w.disorder()
     alias = f"erased-{secrets.token_hex(4)}"
+    user, named = w.names.user(command.user), reminders.forget(w, command.user, alias)
+    if user is None:  # a reminder may name somebody of whom nothing else is known
+        return Changed(int(named > 0), w.position)
+    w.disorder()
     _rename(w, r, user, command.user, alias)
     for (topic,) in w.db.all("SELECT topic FROM follow WHERE follower=? AND until IS NULL", (user,)):
         w.followers_changed(topic, -1)
@@ -90,6 +59,7 @@ def erase(w: Writer, r: Reading, command: Erase) -> Changed:
     w.db.execute("UPDATE name SET name=? WHERE id=?", (user_topic(alias), user))
     w.wide.pop(user, None)
     w.hot.pop(user, None)
+    personal.forget(w, user)
     w.names.forget()
     return Changed(1, w.position)
 
@@ -116,8 +86,9 @@ def _rename(w: Writer, r: Reading, user: int, name: str, alias: str) -> None:
 def export(r: Reading, name: str) -> Iterator[bytes]:
     """All that is kept about a person, one JSON object each."""
     user = r.names.user(name)
-    unread = inboxes.counts(r, user).unread_count
-    yield _line(kind="profile", user_id=name, unread_count=unread)
+    yield _line(kind="profile", user_id=name, unread_count=heads.one(r, user).unread_count)
+    for record in personal.export(r, name):
+        yield _line(**record)
     if user is not None:
         yield from _acts(r, user)
         yield from _choices(r, user)
@@ -148,10 +119,19 @@ def _choices(r: Reading, user: int) -> Iterator[bytes]:
 
 def _notifications(r: Reading, user: int) -> Iterator[bytes]:
     at = 0
-    while rows := inboxes.since(r, user, at, 500).rows:
-        for row in rows:
-            yield _line(kind="notification", id=row.id, seq=row.seq, event=msgspec.Raw(row.body or b"null"))
-        at = rows[-1].seq
+    while rows := inboxes.changes(r, user, at, 500):
+        for row, shown in zip(rows, dress(r, user, rows), strict=True):
+            event, ids = msgspec.Raw(shown.body or b"null"), _event_ids(r, user, row)
+            yield _line(kind="notification", id=shown.id, seq=shown.seq, event=event, event_ids=ids)
+        at = rows[-1].last_change
+
+
+def _event_ids(r: Reading, user: int, row: Row) -> list[str]:
+    keys = [row.key]
+    if row.opened is not None:
+        query = "SELECT key FROM inbox_member WHERE user=? AND number=? ORDER BY seq"
+        keys = [key for (key,) in r.db.execute(query, (user, row.number))]
+    return [] if row.deleted else [r.writer.ids.text(key) for key in keys]
 
 
 def _line(**values: object) -> bytes:

@@ -67,6 +67,11 @@ class Reading:
     def renew(self) -> None:
         """Look at the file as it is now. A reading whose statements each have a snapshot of their own always does."""
 
+    def head(self) -> int:
+        """A position up to which every statement from now on sees the log. Ask for it before what is told with it: who
+        is told a position that is ahead of the items beside it would never be told the items between."""
+        return self.writer.committed
+
     def entries(
         self, timelines: Sequence[int], before: int, above: int, limit: int, verb: int | None = None
     ) -> list[Entry]:
@@ -181,6 +186,7 @@ class TurnReading(Reading):
     and ended with the turn, so it never keeps the log from being checkpointed."""
 
     _as_of: int | None = None
+    _head = 0
 
     def fresh(self) -> "TurnReading":
         """This reading, with a snapshot that has every commit that was acknowledged."""
@@ -192,8 +198,13 @@ class TurnReading(Reading):
         """Take a new snapshot."""
         self.end()
         self._as_of = self.writer.commits
+        self._head = self.writer.committed
         self.db.execute("BEGIN")
         asyncio.get_running_loop().call_soon(self.end)
+
+    def head(self) -> int:
+        """That of the snapshot."""
+        return self._head
 
     def end(self) -> None:
         """Let go of the snapshot."""

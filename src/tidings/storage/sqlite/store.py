@@ -8,7 +8,7 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import groupby
@@ -19,15 +19,21 @@ from tidings.config import Settings
 from tidings.errors import KeyReused
 from tidings.ids import EventIds
 from tidings.model import (
+    AddEndpoint,
+    Cancel,
     Command,
     Counts,
     DeadLetter,
+    Declare,
+    Delivery,
     Erase,
     FeedFilter,
     FeedSummary,
+    Fire,
     Follow,
     FollowRow,
     Head,
+    Heard,
     InboxChanges,
     InboxPage,
     LogEntry,
@@ -36,27 +42,47 @@ from tidings.model import (
     NewCount,
     Outcome,
     Page,
+    Prefer,
     Publish,
     ReadFeed,
     ReadInbox,
     Reconcile,
+    Remind,
+    RemoveEndpoint,
     Replay,
     Retract,
+    Settle,
     Status,
+    TakeUp,
+    Told,
     TopicInfo,
+    UndoRead,
     Unfollow,
 )
+from tidings.personal import Endpoint, Preferences, Reminder
 from tidings.ports import Clock
+from tidings.rules import Rules
 from tidings.storage.sqlite import (
     activity,
+    agenda,
     append,
+    broadcasts,
     debts,
+    declared,
+    endpoints,
     events,
+    feed_marks,
     feeds,
     graph,
+    heads,
+    heard,
     inboxes,
     marks,
     people,
+    personal,
+    reminders,
+    retract,
+    takeup,
     upkeep,
 )
 from tidings.storage.sqlite.connection import lock, open_reader, open_writer
@@ -73,6 +99,7 @@ MOST_VERSIONS = 10_000
 MOST_VISITS = 10_000
 """Visits noted between two writes; more are noted at their next request."""
 
+_Rest = Prefer | AddEndpoint | RemoveEndpoint | Remind | Cancel | Fire | Settle | TakeUp | Publish
 T = TypeVar("T")
 _PLAIN = FeedFilter()
 
@@ -136,6 +163,9 @@ class SqliteStore:
             self._read_thread, lambda: far.retrying(lambda: read(far))
         )
 
+    def _number(self, user: str) -> int | None:
+        return self._near.fresh().names.user(user)
+
     def _now(self, read: Callable[[Reading], T]) -> T:
         near = self._near.fresh()
         return near.retrying(lambda: read(near))
@@ -146,6 +176,11 @@ class SqliteStore:
     def ids(self) -> EventIds:
         """How this store names events."""
         return self._writer.ids
+
+    @property
+    def rules(self) -> Rules:
+        """The types of notifications as declared now."""
+        return self._writer.rules
 
     @property
     def cursor_key(self) -> bytes:
@@ -175,7 +210,7 @@ class SqliteStore:
         w.transaction(work)
         return outcomes
 
-    def _change(self, command: Command) -> Outcome:
+    def _change(self, command: Command) -> Outcome | KeyReused:
         w, r = self._writer, self._own
         match command:
             case Follow():
@@ -185,25 +220,51 @@ class SqliteStore:
             case Mask():
                 return graph.mask(w, command)
             case ReadFeed():
-                return marks.read_feed(w, r, command)
+                return feed_marks.read_feed(w, r, command)
             case MarkInbox():
                 return marks.mark_inbox(w, r, command)
             case ReadInbox():
                 return marks.read_inbox(w, r, command)
+            case UndoRead():
+                return marks.undo_read(w, r, command)
+            case Declare():
+                return declared.declare(w, command)
             case Retract():
-                return people.retract(w, r, command)
+                return retract.retract(w, r, command)
             case Erase():
                 return people.erase(w, r, command)
             case Reconcile():
                 return debts.reconcile(w)
             case Replay():
                 return debts.replay(w)
+            case _:
+                return self._change_agenda(command)
+
+    def _change_agenda(self, command: _Rest) -> Outcome | KeyReused:
+        w, r = self._writer, self._own
+        match command:
+            case Prefer():
+                return personal.prefer(w, command)
+            case AddEndpoint():
+                return endpoints.add(w, command)
+            case RemoveEndpoint():
+                return endpoints.remove(w, command)
+            case Remind():
+                return reminders.remind(w, command)
+            case Cancel():
+                return reminders.cancel(w, command)
+            case Fire():
+                return reminders.fire(w, command)
+            case Settle():
+                return agenda.settle(w, command)
+            case TakeUp():
+                return takeup.take_up(w, r, command)
             case Publish():
                 raise TypeError("published in runs, by append")
 
     async def head(self) -> Head:
         """The last position and the epoch."""
-        return Head(self._writer.position, self._writer.epoch)
+        return Head(self._writer.committed, self._writer.epoch)
 
     async def tail(self, after: int, limit: int) -> list[LogEntry]:
         """Entries after a position, in order."""
@@ -221,7 +282,7 @@ class SqliteStore:
         commits = self._writer.commits
         if known is not None and known[0] == commits:
             return known[1]
-        number = self._near.fresh().names.user(user)
+        number = self._number(user)
         version = None if number is None else self._now(lambda r: feeds.version(r, feeds.viewer(r, number)))
         if len(self._versions) >= MOST_VERSIONS:
             self._versions.clear()
@@ -230,9 +291,9 @@ class SqliteStore:
 
     async def feed(self, user: str, want: FeedFilter, limit: int, before: int | None) -> Page:
         """A page of a feed."""
-        number = self._near.fresh().names.user(user)
+        number = self._number(user)
         if number is None:
-            return Page([], None, self._writer.position)
+            return Page([], None, self._near.head())
         viewer = self._now(lambda r: feeds.viewer(r, number))
         if viewer.stale and len(self._visits) < MOST_VISITS:
             self._visits.add(number)
@@ -250,21 +311,25 @@ class SqliteStore:
 
     async def feed_since(self, user: str, after: int, limit: int) -> Page:
         """Feed items after a position, oldest first."""
-        number = self._near.fresh().names.user(user)
+        number = self._number(user)
         if number is None:
-            return Page([], None, self._writer.position)
-        return await self._on_reader(lambda r: feeds.since(r, feeds.viewer(r, number), after, limit))
+            return Page([], None, self._near.head())
+        return await self._on_reader(lambda r: feeds.since(r, number, after, limit))
+
+    async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[Heard], int]:
+        """Which of these users hear which events after a position."""
+        return self._now(lambda r: heard.heard(r, after, users, limit))
 
     async def new_count(self, user: str, since: int, cap: int) -> NewCount:
         """How many feed items came after a position, up to the cap."""
-        number = self._near.fresh().names.user(user)
+        number = self._number(user)
         if number is None:
-            return NewCount(0, False, self._writer.position)
+            return NewCount(0, False, self._near.head())
         return self._now(lambda r: feeds.new_count(r, feeds.viewer(r, number), since, cap))
 
     async def summary(self, user: str) -> FeedSummary:
         """Totals over a whole feed."""
-        number = self._near.fresh().names.user(user)
+        number = self._number(user)
         if number is None:
             return FeedSummary(0, 0, {}, [])
         return await self._on_reader(lambda r: feeds.summary(r, feeds.viewer(r, number)))
@@ -275,23 +340,22 @@ class SqliteStore:
         self, user: str, limit: int, before: int | None, unread_only: bool = False, type: str | None = None
     ) -> InboxPage:
         """A page of an inbox, newest content first."""
-        number = self._near.fresh().names.user(user)
-        verb = None if type is None else self._near.fresh().names.verb(type)
-        if number is None or (type is not None and verb is None):
-            return InboxPage([], None, self._now(lambda r: inboxes.counts(r, number)))
-        return self._now(lambda r: inboxes.page(r, number, limit, before, unread_only, verb))
+        number = self._number(user)
+        kind = None if type is None else self._near.fresh().names.verb(type)
+        if number is None or (type is not None and kind is None):
+            return InboxPage([], None, self._now(lambda r: heads.one(r, number)))
+        return self._now(lambda r: inboxes.page(r, number, limit, before, unread_only, kind))
 
     async def inbox_since(self, user: str, since: int, limit: int) -> InboxChanges:
         """What changed in an inbox after a seq, each notification once."""
-        number = self._near.fresh().names.user(user)
+        number = self._number(user)
         if number is None:
-            return InboxChanges([], inboxes.NOBODY, reset=since > 0)
+            return InboxChanges([], self._now(lambda r: heads.one(r, None)), reset=since > 0)
         return self._now(lambda r: inboxes.since(r, number, since, limit))
 
     async def counts(self, users: Sequence[str]) -> list[Counts]:
         """The heads of these inboxes."""
-        numbers = [self._near.fresh().names.user(user) for user in users]
-        return self._now(lambda r: [inboxes.counts(r, number) for number in numbers])
+        return self._now(lambda r: heads.counts(r, users))
 
     # --- the graph ------------------------------------------------------------------------------------------------
 
@@ -302,6 +366,44 @@ class SqliteStore:
     async def topic(self, topic: str, viewer: str | None = None) -> TopicInfo:
         """How many follow a topic, how it travels, and why."""
         return self._now(lambda r: upkeep.topic(r, topic, viewer))
+
+    # --- what users want, and what is due ---------------------------------------------------------------------------
+
+    async def preferences(self, user: str) -> Preferences:
+        """A user's preferences."""
+        return self._now(lambda r: personal.preferences(r, user))
+
+    async def muted(self, user: str) -> list[str]:
+        """The topics that a user muted, by name."""
+        return self._now(lambda r: personal.muted(r, user))
+
+    async def told(self, user: str, event_id: str) -> Told | None:
+        """The facts about one event and one user."""
+        return await self._on_reader(lambda r: personal.told(r, user, event_id))
+
+    async def endpoints(self, user: str) -> list[Endpoint]:
+        """Where a user is reached outside, oldest first."""
+        return self._now(lambda r: endpoints.of(r, user))
+
+    async def reminders(self, due_by: int | None, limit: int) -> list[Reminder]:
+        """The next reminders, soonest first."""
+        return self._now(lambda r: reminders.due(r, due_by, limit))
+
+    async def reminder(self, key: str) -> Reminder | None:
+        """One reminder."""
+        return self._now(lambda r: reminders.one(r.db, key))
+
+    async def deliveries(self, due_by: int, limit: int) -> list[Delivery]:
+        """Deliveries due by a time, longest due first; all in one snapshot."""
+        return await self._on_reader(lambda r: agenda.deliveries(r, due_by, limit))
+
+    async def next_due(self) -> int | None:
+        """When the next reminder or delivery is due."""
+        return self._now(agenda.next_due)
+
+    async def live_broadcasts(self) -> int:
+        """How many broadcasts could still come to somebody."""
+        return self._now(broadcasts.live)
 
     # --- upkeep ---------------------------------------------------------------------------------------------------
 

@@ -5,18 +5,15 @@ from typing import cast
 
 from tidings.ids import key_at, ms_of
 from tidings.model import DeadLetter, FollowRow, Head, Status, TopicInfo
-from tidings.storage.sqlite import debts, graph
+from tidings.storage.sqlite import agenda, broadcasts, debts, expiry, graph
 from tidings.storage.sqlite.partitions import Family, Span
 from tidings.storage.sqlite.reading import Reading
 from tidings.storage.sqlite.writer import DRAINING, MERGED, PUSHED, Writer
-from tidings.times import HOUR_MS
 
 HOUSEKEEPING_MS = 60_000
-"""How often sleepers and expired keys are looked for."""
+"""How often sleepers and what has expired are looked for."""
 MERGE_FACTOR = 2
 """Rows copied by one step, as a multiple of rows pushed: copying is sequential, and it can wait."""
-PURGE_KEYS = 2_000
-"""Expired idempotency keys deleted by one step."""
 
 
 def roll(w: Writer) -> None:
@@ -102,20 +99,12 @@ def _housekeeping(w: Writer) -> int:
 
     def step() -> None:
         nonlocal done
-        done = graph.sweep(w) + _purge(w, now)
+        done = graph.sweep(w) + expiry.purge(w) + broadcasts.expire(w, now) + expiry.sweep(w)
 
     w.transaction(step)
     if not done:
         w.housekept_at = now
     return done
-
-
-def _purge(w: Writer, now: int) -> int:
-    w.db.execute(
-        "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency WHERE at<? LIMIT ?)",
-        (now - w.settings.idempotency_hours * HOUR_MS, PURGE_KEYS),
-    )
-    return w.db.changes()
 
 
 # --- what is asked ------------------------------------------------------------------------------------------------
@@ -165,6 +154,9 @@ def status(r: Reading) -> Status:
     (lag, dead) = r.db.one("SELECT coalesce(sum(dead=0), 0), coalesce(sum(dead), 0) FROM debt", ())
     (pages,) = r.db.one("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", ())
     (follows,) = r.db.one("SELECT count(*) FROM follow WHERE until IS NULL", ())
+    (given_up,) = r.db.one("SELECT count(*) FROM delivery WHERE dead <> 0")
+    (deliveries,) = r.db.one("SELECT count(*) FROM delivery")
+    (reminders,) = r.db.one("SELECT count(*) FROM reminder")
     sizes = {
         "file_bytes": pages,
         "follows": follows,
@@ -172,19 +164,22 @@ def status(r: Reading) -> Status:
         "event_partitions": len(r.writer.events.spans),
         "inbox_partitions": len(r.writer.inboxes.spans),
         "hot_topics": len(r.writer.hot),
+        "deliveries": deliveries,
+        "reminders": reminders,
     }
-    return Status(Head(r.writer.position, r.writer.epoch), lag, dead, sizes)
+    return Status(Head(r.head(), r.writer.epoch), lag, dead + given_up, sizes)
 
 
 def dead_letters(r: Reading, limit: int) -> list[DeadLetter]:
-    """Debts set aside, oldest first."""
+    """Debts set aside, oldest first, and after them deliveries that were given up."""
     rows = r.db.all(
         "SELECT id, kind, subject, attempts, error FROM debt WHERE dead ORDER BY id LIMIT ?", (limit,)
     )
-    return [
+    letters = [
         DeadLetter(n, kind, _subject(r, kind, subject), tries, error)
         for n, kind, subject, tries, error in rows
     ]
+    return letters + agenda.dead_letters(r, limit - len(letters))
 
 
 def _subject(r: Reading, kind: str, subject: int) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 import apsw
+import msgspec
 
 from tidings.config import Settings
 from tidings.ids import MAX_KEY, EventIds
 from tidings.ports import Clock
+from tidings.rules import Rule, Rules
 from tidings.storage.queries import load
 from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.names import Names
@@ -21,6 +23,10 @@ WIDE = 100
 """Followers from which a topic's size is kept in memory: smaller ones are always pushed in their event's transaction."""
 RATE_MEMORY_S = 60.0
 """Time constant of a topic's fan-out rate: long enough to see a burst as one, short enough to let it pass."""
+
+INSERT_ROWS = 50
+"""Rows of one multi-row INSERT. One row at a time would take the interpreter lock per row, beside a busy event loop
+twenty times slower; much longer statements no longer gain."""
 
 PUSHED, MERGED, DRAINING = 0, 1, 2
 
@@ -34,12 +40,14 @@ def sql(name: str, n: int = 0, ev: int = 0) -> str:
 
 
 class Writer:
-    """The one writer. Everything here is touched by its thread only, except the spans and epoch that readers take."""
+    """The one writer. Everything here is touched by its thread only, except the spans, rules and epoch that readers take.
+    ``now`` is the time of the transaction: all that it tells is told at once."""
 
     def __init__(self, db: Db, clock: Clock, settings: Settings) -> None:
         self.db = db
         self.clock = clock
         self.settings = settings
+        self.now = clock.now()
         self._wide = min(WIDE, settings.fan_out_inline_rows)
         self.names = Names(db)
         full, events = settings.partition_rows, settings.event_partition_rows
@@ -47,10 +55,12 @@ class Writer:
         self.inboxes = Family(db, "inbox", _SQL["create_inbox"], full)
         self.events = Family(db, "event", _SQL["create_event"], events)
         self.families = (self.timelines, self.inboxes, self.events)
+        db.execute(_SQL["create_temporary"])
         self.ids = EventIds(self.meta("salt"))
         self.epoch = str(self.meta("epoch"))
         self.rates: dict[int, tuple[float, float]] = {}
         self.housekept_at = 0
+        self.swept: dict[str, tuple[int, ...]] = {}
         self.commits = self.disordered = self._disorders = 0
         self._unmerge = False
         self.quiet = False
@@ -67,6 +77,7 @@ class Writer:
         self.position: int = row[0] if row else 0
         self.high: int = row[1] if row else 0
         self.position = max(self.position, self.meta("position"))
+        self.committed = self.position
         self._disorders = 0
         self.next_keys: dict[int, int] = {}
         self.wide: dict[int, int] = dict(
@@ -75,10 +86,33 @@ class Writer:
         self.hot: dict[int, int] = dict(self.db.execute("SELECT id, state FROM topic WHERE state<>0"))
         self.merged = self._merged()
         (self.masked,) = self.db.one("SELECT EXISTS (SELECT 1 FROM mask)")
+        self.rules = self._declared()
+        (self.silenced,) = self.db.one("SELECT EXISTS (SELECT 1 FROM silence)")
+        (self.reached,) = self.db.one("SELECT EXISTS (SELECT 1 FROM endpoint)")
+        (self.broadcasting,) = self.db.one("SELECT coalesce(max(expires_at), 0) FROM broadcast WHERE live")
         (self.turn,) = self.db.one("SELECT coalesce(max(turn), 0) FROM debt")
         self.names.forget()
         for family in self.families:
             family.reload()
+
+    def _declared(self) -> Rules:
+        rows = self.db.execute("SELECT name, rule FROM type")
+        declared = {name: msgspec.json.decode(rule, type=Rule) for name, rule in rows}
+        return Rules({**self.settings.types, **declared})
+
+    def declared(self) -> None:
+        """Take the types as they are declared now. Readers have them as soon as the command is written."""
+        self.rules = self._declared()
+
+    def insert(
+        self, table: str, width: int, rows: Sequence[tuple[apsw.SQLiteValue, ...]], verb: str = "INSERT"
+    ) -> None:
+        """Insert rows of ``width`` columns."""
+        one = "(" + ",".join("?" * width) + ")"
+        for at in range(0, len(rows), INSERT_ROWS):
+            some = rows[at : at + INSERT_ROWS]
+            values = ",".join([one] * len(some))
+            self.db.execute(f"{verb} INTO {table} VALUES {values}", [value for row in some for value in row])
 
     def run(self, name: str, packed: array[int], n: int, ev: int = 0, **values: int) -> int:
         """Execute a set-based statement over packed integers; returns the rows it changed."""
@@ -94,11 +128,13 @@ class Writer:
 
     def transaction(self, work: Callable[[], object]) -> None:
         """Run ``work`` in a transaction. When it fails nothing has happened, in the file or in memory."""
+        self.now = self.clock.now()
         self.db.execute("BEGIN IMMEDIATE")
         try:
             work()
             self.db.execute("COMMIT")
             self.commits += 1
+            self.committed = self.position
             self.disordered, self._disorders = self.disordered + self._disorders, 0
             if self._unmerge:
                 self.merged, self._unmerge = self._merged(), False

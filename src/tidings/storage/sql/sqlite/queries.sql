@@ -13,13 +13,6 @@ CREATE TABLE timeline_{n} (
   timeline INTEGER, key INTEGER, verb INTEGER NOT NULL, why INTEGER NOT NULL, PRIMARY KEY (timeline, key)
 ) WITHOUT ROWID;
 
--- name: create_inbox
-CREATE TABLE inbox_{n} (
-  user INTEGER, seq INTEGER, key INTEGER NOT NULL, verb INTEGER NOT NULL,
-  changed INTEGER, unread_since INTEGER, seen_at INTEGER, read_at INTEGER, archived_at INTEGER, deleted INTEGER,
-  PRIMARY KEY (user, seq)
-) WITHOUT ROWID;
-
 -- name: push_topics
 -- packed: topic << 16 | index in the batch, whose positions begin at :base.
 INSERT INTO timeline_{n} (timeline, key, verb, why)
@@ -64,19 +57,6 @@ CROSS JOIN log l ON l.position = :base + (c.value & 65535)
 CROSS JOIN event_{ev} e ON e.key = l.key
 CROSS JOIN follow f INDEXED BY follow_topic ON f.topic = c.value >> 16
 WHERE l.high IS NOT NULL AND l.key >= :low AND l.key < :high AND f.until IS NULL AND f.pushed AND f.follower <> e.actor;
-
--- name: bump_inboxes
-INSERT INTO inbox_head (user, seq, unread)
-SELECT c.value >> 31, count(*), count(*) FROM carray(:packed) c WHERE true GROUP BY 1
-ON CONFLICT (user) DO UPDATE SET seq = seq + excluded.seq, unread = unread + excluded.unread;
-
--- name: notify
--- packed as in push_targets: counted back from the head that bump_inboxes made, every row gets its seq.
-INSERT INTO inbox_{n} (user, seq, key, verb)
-SELECT c.value >> 31, h.seq - (c.value & 32767), l.key, l.verb
-FROM carray(:packed) c
-CROSS JOIN log l ON l.position = :base + (c.value >> 15 & 65535)
-CROSS JOIN inbox_head h ON h.user = c.value >> 31;
 
 -- name: masks_of_targets
 SELECT c.value, m.topic, m.kind FROM carray(:packed) c CROSS JOIN mask m ON m.viewer = c.value >> 31;
@@ -153,29 +133,6 @@ FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value WHERE e.body IS NOT N
 -- name: newest_events
 SELECT key, position, actor, object, verb, topics, targets, body FROM event_{n}
 WHERE key < ? AND key > ? AND body IS NOT NULL ORDER BY key DESC LIMIT ?;
-
--- name: inbox_page
-SELECT seq, key, changed, unread_since, seen_at, read_at, archived_at, deleted, verb FROM inbox_{n}
-WHERE user = ? AND seq < ? AND archived_at IS NULL AND deleted IS NULL ORDER BY seq DESC LIMIT ?;
-
--- name: inbox_row
-SELECT seq, key, changed, unread_since, seen_at, read_at, archived_at, deleted, verb FROM inbox_{n} WHERE user = ? AND seq = ?;
-
--- name: inbox_arrived
-SELECT seq, key, changed, unread_since, seen_at, read_at, archived_at, deleted, verb FROM inbox_{n}
-WHERE user = ? AND seq > ? AND changed IS NULL ORDER BY seq LIMIT ?;
-
--- name: inbox_update
-UPDATE inbox_{n} SET changed = ?, unread_since = ?, seen_at = ?, read_at = ?, archived_at = ?, deleted = ?
-WHERE user = ? AND seq = ?;
-
--- name: inbox_of_event
-SELECT seq FROM inbox_{n} WHERE user = ? AND key = ?;
-
--- name: inbox_unread_after
--- Rows that became unread after a seq by arriving; those that became unread again are in inbox_change.
-SELECT count(*) FROM inbox_{n}
-WHERE user = ? AND seq > ? AND read_at IS NULL AND archived_at IS NULL AND deleted IS NULL AND unread_since IS NULL;
 
 -- name: restore_topics
 INSERT OR IGNORE INTO timeline_{n} (timeline, key, verb, why)

@@ -1,0 +1,43 @@
+"""The Python client: every call of the API, and subscriptions that survive whatever happens to a connection.
+
+:class:`Client` waits, :class:`AsyncClient` is awaited; both have the same methods. It needs nothing of the server's code.
+"""
+
+from tidings.client.asynchronous import AsyncClient, AsyncSubscription
+from tidings.client.errors import ProblemError, TidingsClientError, Unreachable
+from tidings.client.fold import InboxFold
+from tidings.client.items import Activity, Changed, Connection, Counts, Item, Read, Reset
+from tidings.client.pace import Pace
+from tidings.client.place import place
+from tidings.client.replies import NewEvent, NewReminder, Preferences, QuietHours
+from tidings.client.session import Session
+from tidings.client.shapes import Event, FeedItem, Notification
+from tidings.client.sync import Client, Subscription
+
+__all__ = [
+    "Activity",
+    "AsyncClient",
+    "AsyncSubscription",
+    "Changed",
+    "Client",
+    "Connection",
+    "Counts",
+    "Event",
+    "FeedItem",
+    "InboxFold",
+    "Item",
+    "NewEvent",
+    "NewReminder",
+    "Notification",
+    "Pace",
+    "Preferences",
+    "ProblemError",
+    "QuietHours",
+    "Read",
+    "Reset",
+    "Session",
+    "Subscription",
+    "TidingsClientError",
+    "Unreachable",
+    "place",
+]

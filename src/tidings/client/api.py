@@ -1,0 +1,456 @@
+"""Every call of the API as a method, described once for both clients.
+
+``user`` is whom a call is about; without it the client's own ``user_id``, or whom its token names.
+"""
+
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any, Literal, NamedTuple, TypedDict, Unpack
+
+import msgspec
+from msgspec.structs import replace
+
+from tidings.client import replies
+from tidings.client.actions import Request
+from tidings.client.calls import NDJSON, Call, Series, call, part
+from tidings.client.errors import ProblemError
+from tidings.client.operations import listing, operation
+from tidings.client.replies import LineResult, NewEvent, NewReminder, Preferences
+from tidings.client.shapes import Event, FeedPage, InboxChanges, InboxPage, NewCount
+
+PAGE = 100
+"""Items that are asked for at once when a method goes through all pages."""
+LINES = 1_000
+"""Events of an import that are sent at once."""
+LINES_BYTES = 4 * 1024 * 1024
+"""Bytes of them: a retry sends them again."""
+
+State = Literal["read", "unread", "seen", "unseen", "archive", "unarchive"]
+Given = NewEvent | Mapping[str, Any]
+_records = msgspec.json.Decoder(dict[str, Any]).decode_lines
+_lines = msgspec.json.Decoder(LineResult).decode_lines
+
+
+class Filters(TypedDict, total=False):
+    """What was done, by whom, to what, when; ``from_`` is inclusive, ``to`` exclusive."""
+
+    verb: str
+    object_type: str
+    object_id: str
+    actor_id: str
+    from_: datetime
+    to: datetime
+
+
+class FeedFilters(Filters, total=False):
+    """Besides: on which topic; only what is ``read``, or is not; own acts too."""
+
+    topic: str
+    read: bool
+    include_own: bool
+
+
+class Lines(NamedTuple):
+    """The results of a part of an import."""
+
+    items: tuple[LineResult, ...]
+
+
+def new_key() -> str:
+    """An idempotency key that nobody else has: a publication that is sent again is stored once."""
+    return secrets.token_hex(16)
+
+
+class Api:
+    """The methods that both clients have."""
+
+    user_id: str | None = None
+
+    # --- events -----------------------------------------------------------------------------------------------
+
+    @operation
+    def publish(self, event: Given, *, key: str | None = None) -> Call[replies.Receipt]:
+        """Publish an event, once however often it must be sent. ``key``: its idempotency key, by which publishing it
+        again later brings the same receipt; drawn at random if not given."""
+        return call("POST", "/v1/events", replies.Receipt, body=event, key=key or new_key())
+
+    @operation
+    def publish_many(self, events: Sequence[Given], *, key: str | None = None) -> Call[replies.Receipts]:
+        """Publish up to a thousand events, all or none."""
+        return call("POST", "/v1/events", replies.Receipts, body=list(events), key=key or new_key())
+
+    @listing
+    def import_lines(self, events: Iterable[Given]) -> Series[Lines]:
+        """Publish any number of events, each by itself; what is refused stops nothing. Iterate over what became of each:
+        that sends them. Events without an ``idempotency_key`` get one, so that none is stored twice."""
+        done = 0
+        for batch in _batches(events):
+            lines = yield _import(batch, done)
+            done += len(lines.items)
+
+    @operation
+    def event(self, event_id: str) -> Call[Event]:
+        """One event."""
+        return call("GET", f"/v1/events/{part(event_id)}", Event)
+
+    @operation
+    def retract(self, event_id: str) -> Call[None]:
+        """Take an event out of the log, every feed and every inbox."""
+        return call("DELETE", f"/v1/events/{part(event_id)}", None)
+
+    @operation
+    def broadcast(
+        self,
+        event: Given,
+        *,
+        audience: str = "*",
+        expires_at: datetime | None = None,
+        key: str | None = None,
+    ) -> Call[replies.Receipt]:
+        """Publish an event to everybody ("*"), or to all who follow the topic ``audience``."""
+        body = msgspec.to_builtins(event) | {"audience": audience, "expires_at": expires_at}
+        return call("POST", "/v1/broadcasts", replies.Receipt, body=body, key=key or new_key())
+
+    # --- topics -----------------------------------------------------------------------------------------------
+
+    @operation
+    def follow(self, topic: str, *, user: str | None = None, backfill: int = 100) -> Call[replies.Following]:
+        """Follow a topic; the ``backfill`` newest of its events are shown too."""
+        path = self._path(user, "follows", topic)
+        return call("PUT", path, replies.Following, body={"backfill": backfill})
+
+    @operation
+    def unfollow(self, topic: str, *, user: str | None = None, keep: bool = False) -> Call[None]:
+        """Unfollow a topic, and hide what it brought, or ``keep`` it."""
+        query = {"history": "keep" if keep else "hide"}
+        return call("DELETE", self._path(user, "follows", topic), None, query=query)
+
+    @listing
+    def follows(self, *, user: str | None = None) -> Series[replies.FollowsPage]:
+        """The topics that a user follows, by name."""
+        return _pages(self._path(user, "follows"), replies.FollowsPage, {})
+
+    @operation
+    def mute(self, topic: str, *, user: str | None = None) -> Call[None]:
+        """Hide a topic's events from a user."""
+        return call("PUT", self._path(user, "mutes", topic), None)
+
+    @operation
+    def unmute(self, topic: str, *, user: str | None = None) -> Call[None]:
+        """Show them again."""
+        return call("DELETE", self._path(user, "mutes", topic), None)
+
+    @operation
+    def block(self, other: str, *, user: str | None = None) -> Call[None]:
+        """Hide two people's acts from each other."""
+        return call("PUT", self._path(user, "blocks", other), None)
+
+    @operation
+    def unblock(self, other: str, *, user: str | None = None) -> Call[None]:
+        """Take a block back."""
+        return call("DELETE", self._path(user, "blocks", other), None)
+
+    # --- feeds ------------------------------------------------------------------------------------------------
+
+    @operation
+    def feed_page(
+        self,
+        /,
+        *,
+        user: str | None = None,
+        cursor: str | None = None,
+        limit: int = 20,
+        **filters: Unpack[FeedFilters],
+    ) -> Call[FeedPage]:
+        """A page of a user's feed, newest first."""
+        query = self._about(user) | {"cursor": cursor, "limit": limit} | _filters(filters)
+        return call("GET", "/v1/feed", FeedPage, query=query)
+
+    @listing
+    def feed(self, /, *, user: str | None = None, **filters: Unpack[FeedFilters]) -> Series[FeedPage]:
+        """All of a user's feed, newest first, page by page as it is iterated over."""
+        return _pages("/v1/feed", FeedPage, self._about(user) | _filters(filters))
+
+    @operation
+    def feed_new(self, since: int, *, user: str | None = None) -> Call[NewCount]:
+        """How many items came to a feed after a position."""
+        return call("GET", "/v1/feed/new", NewCount, query=self._about(user) | {"since": since})
+
+    @operation
+    def feed_summary(self, *, user: str | None = None) -> Call[replies.Summary]:
+        """A feed in numbers."""
+        return call("GET", "/v1/feed/summary", replies.Summary, query=self._about(user))
+
+    @operation
+    def mark_feed_read(
+        self,
+        event_ids: Sequence[str] | None = None,
+        *,
+        user: str | None = None,
+        up_to: int | None = None,
+    ) -> Call[replies.Changed]:
+        """Mark these items of a feed read; or, without any, everything up to a position (default: its end)."""
+        body: dict[str, object] = {"all": True} if event_ids is None else {"event_ids": list(event_ids)}
+        body |= {} if up_to is None else {"up_to": up_to}
+        safe = event_ids is not None or up_to is not None
+        query = self._about(user)
+        return call("POST", "/v1/feed/read", replies.Changed, query=query, body=body, repeatable=safe)
+
+    @operation
+    def activity_page(
+        self,
+        /,
+        topic: str | None = None,
+        *,
+        cursor: str | None = None,
+        limit: int = 20,
+        **filters: Unpack[Filters],
+    ) -> Call[replies.ActivityPage]:
+        """A page of what was done on a topic, or by everyone, newest first."""
+        query = {"cursor": cursor, "limit": limit} | _filters(filters)
+        return call("GET", _activity(topic), replies.ActivityPage, query=query)
+
+    @listing
+    def activity(
+        self, /, topic: str | None = None, **filters: Unpack[Filters]
+    ) -> Series[replies.ActivityPage]:
+        """All that was done on a topic, or by everyone, newest first."""
+        return _pages(_activity(topic), replies.ActivityPage, _filters(filters))
+
+    # --- inboxes ----------------------------------------------------------------------------------------------
+
+    @operation
+    def notifications_page(
+        self,
+        *,
+        user: str | None = None,
+        cursor: str | None = None,
+        limit: int = 20,
+        unread_only: bool = False,
+        type: str | None = None,
+    ) -> Call[InboxPage]:
+        """A page of a user's inbox, newest content first, with the exact counts of the moment."""
+        query = self._inbox(user, unread_only, type) | {"cursor": cursor, "limit": limit}
+        return call("GET", "/v1/notifications", InboxPage, query=query)
+
+    @listing
+    def notifications(
+        self, *, user: str | None = None, unread_only: bool = False, type: str | None = None
+    ) -> Series[InboxPage]:
+        """All notifications of a user, newest content first."""
+        return _pages("/v1/notifications", InboxPage, self._inbox(user, unread_only, type))
+
+    @operation
+    def changes(
+        self, since: int, *, user: str | None = None, wait: int | None = None, limit: int = PAGE
+    ) -> Call[InboxChanges]:
+        """What changed in an inbox after a seq, oldest first; the server waits up to ``wait`` seconds for a change."""
+        query = self._about(user) | {"since": since, "wait": wait, "limit": limit}
+        asked = call("GET", "/v1/notifications", InboxChanges, query=query)
+        return asked._replace(held_s=float(wait or 0))
+
+    @operation
+    def unread_count(self, *, user: str | None = None) -> Call[replies.Unread]:
+        """The exact unread counts."""
+        return call("GET", "/v1/notifications/unread-count", replies.Unread, query=self._about(user))
+
+    @operation
+    def mark(self, id: str, state: State, *, user: str | None = None) -> Call[replies.Marked]:
+        """Set the state of one notification."""
+        path = f"/v1/notifications/{part(id)}/{state}"
+        return call("POST", path, replies.Marked, query=self._about(user))
+
+    @operation
+    def mark_many(self, ids: Sequence[str], state: State, *, user: str | None = None) -> Call[replies.Marked]:
+        """Set the state of up to a thousand notifications; ids that are not the user's are passed over."""
+        query, body = self._about(user), {"ids": list(ids)}
+        return call("POST", f"/v1/notifications/{state}", replies.Marked, query=query, body=body)
+
+    @operation
+    def read_all(
+        self, *, user: str | None = None, up_to: int | None = None, type: str | None = None
+    ) -> Call[replies.MarkedAll]:
+        """Mark everything read, of one ``type`` or of all. ``up_to``: what became unread after this seq stays so; give the
+        ``seq`` of the list that the user saw. ``undo`` of the reply takes it back for ten minutes."""
+        given = {"up_to": up_to, "type": type}
+        body = {name: value for name, value in given.items() if value is not None}
+        path, query, safe = "/v1/notifications/read-all", self._about(user), up_to is not None
+        return call("POST", path, replies.MarkedAll, query=query, body=body, repeatable=safe)
+
+    @operation
+    def undo(self, token: str, *, user: str | None = None) -> Call[replies.Marked]:
+        """Take a read-all back."""
+        query, body = self._about(user), {"undo": token}
+        return call("POST", "/v1/notifications/undo", replies.Marked, query=query, body=body)
+
+    @operation
+    def explain(self, event_id: str, *, user: str | None = None) -> Call[replies.Explanation]:
+        """Why a user was told of an event, or was not."""
+        query = self._about(user) | {"event_id": event_id}
+        return call("GET", "/v1/notifications/explain", replies.Explanation, query=query)
+
+    @operation
+    def preferences(self, *, user: str | None = None) -> Call[Preferences]:
+        """What a user wants to be told of, and how."""
+        return call("GET", "/v1/preferences", Preferences, query=self._about(user))
+
+    @operation
+    def set_preferences(self, wanted: Preferences, *, user: str | None = None) -> Call[Preferences]:
+        """Replace a user's preferences."""
+        return call("PUT", "/v1/preferences", Preferences, query=self._about(user), body=wanted)
+
+    # --- what is to come, and where it goes -------------------------------------------------------------------
+
+    @operation
+    def set_reminder(self, key: str, reminder: NewReminder | Mapping[str, Any]) -> Call[replies.SetReminder]:
+        """Set a reminder, or replace the one of this key."""
+        return call("PUT", f"/v1/reminders/{part(key)}", replies.SetReminder, body=reminder)
+
+    @operation
+    def reminder(self, key: str) -> Call[replies.Reminder]:
+        """One reminder."""
+        return call("GET", f"/v1/reminders/{part(key)}", replies.Reminder)
+
+    @operation
+    def reminders(self, limit: int = 20) -> Call[replies.Reminders]:
+        """The reminders that come next."""
+        return call("GET", "/v1/reminders", replies.Reminders, query={"limit": limit})
+
+    @operation
+    def cancel_reminder(self, key: str) -> Call[None]:
+        """Take a reminder back."""
+        return call("DELETE", f"/v1/reminders/{part(key)}", None)
+
+    @operation
+    def endpoints(self, *, user: str | None = None) -> Call[replies.Endpoints]:
+        """Where a user is reached outside the application."""
+        return call("GET", "/v1/endpoints", replies.Endpoints, query=self._about(user))
+
+    @operation
+    def add_endpoint(
+        self,
+        channel: Literal["email", "web_push", "webhook", "apprise"],
+        address: str,
+        *,
+        user: str | None = None,
+        keys: Mapping[str, str] | None = None,
+    ) -> Call[replies.Endpoint]:
+        """Register a mail address, a push subscription or a URL. The ``secret`` of a webhook is told here only."""
+        body = {"channel": channel, "address": address} | ({} if keys is None else {"keys": dict(keys)})
+        return call("POST", "/v1/endpoints", replies.Endpoint, query=self._about(user), body=body)
+
+    @operation
+    def remove_endpoint(self, id: str, *, user: str | None = None) -> Call[None]:
+        """Forget an endpoint and what waits for it."""
+        return call("DELETE", f"/v1/endpoints/{part(id)}", None, query=self._about(user))
+
+    # --- people -----------------------------------------------------------------------------------------------
+
+    @operation
+    def export(self, *, user: str | None = None) -> Call[list[dict[str, Any]]]:
+        """All that is kept about a person, each record with its ``kind``."""
+        return Call(Request("GET", self._path(user, "export")), _records)
+
+    @operation
+    def erase(self, *, user: str | None = None) -> Call[None]:
+        """Forget a person; their acts stay, under a random name."""
+        return call("DELETE", self._path(user), None)
+
+    # --- types, trends ----------------------------------------------------------------------------------------
+
+    @operation
+    def types(self) -> Call[replies.DeclaredTypes]:
+        """The declared types of notifications."""
+        return call("GET", "/v1/admin/types", replies.DeclaredTypes)
+
+    @operation
+    def declare_type(self, type: str, rule: Mapping[str, Any]) -> Call[replies.DeclaredType]:
+        """Declare a type of notifications, or replace its rule."""
+        return call("PUT", f"/v1/admin/types/{part(type)}", replies.DeclaredType, body=dict(rule))
+
+    @operation
+    def withdraw_type(self, type: str) -> Call[None]:
+        """Take a declaration back."""
+        return call("DELETE", f"/v1/admin/types/{part(type)}", None)
+
+    @operation
+    def top(
+        self,
+        window: Literal["1m", "5m", "1h"] = "1h",
+        by: Literal["object", "verb", "object_type", "actor"] = "object",
+        limit: int = 20,
+    ) -> Call[replies.Top]:
+        """The most frequent of a window."""
+        return call("GET", "/v1/top", replies.Top, query={"window": window, "by": by, "limit": limit})
+
+    # --- whom it is about -------------------------------------------------------------------------------------
+
+    def _about(self, user: str | None) -> dict[str, Any]:
+        return {"user_id": user or self.user_id}
+
+    def _inbox(self, user: str | None, unread_only: bool, type: str | None) -> dict[str, Any]:
+        return self._about(user) | {"unread_only": unread_only or None, "type": type}
+
+    def _path(self, user: str | None, *parts: str) -> str:
+        """A path below a user. Raises ValueError when nobody is named: a path has no default."""
+        name = user or self.user_id
+        if name is None:
+            raise ValueError("say which user: user=…, or user_id=… of the client")
+        return "/".join(("/v1/users", *map(part, (name, *parts))))
+
+
+def _activity(topic: str | None) -> str:
+    return "/v1/activity" if topic is None else f"/v1/topics/{part(topic)}/activity"
+
+
+def _filters(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Filters as parameters; ``from_`` is ``from``, which Python keeps for itself."""
+    return {name.rstrip("_"): _moment(value) for name, value in given.items()}
+
+
+def _moment(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _pages(path: str, shape: Any, query: dict[str, Any]) -> Series[Any]:
+    cursor = None
+    while True:
+        page = yield call("GET", path, shape, query={"limit": PAGE} | query | {"cursor": cursor})
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def _import(batch: Sequence[bytes], done: int) -> Call[Lines]:
+    body = b"".join(line + b"\n" for line in batch)
+    request = Request("POST", "/v1/events", (), (("Content-Type", NDJSON),), body)
+    return Call(request, lambda answer: _numbered(answer, done))
+
+
+def _numbered(answer: bytes, done: int) -> Lines:
+    """The results, counted from the beginning of the whole import. Raises ProblemError when the server gave up."""
+    results = _lines(answer)
+    for one in results:
+        if one.line is None and (error := one.error) is not None:
+            raise ProblemError(error.status, error.type, error.title, error.detail, error.errors)
+    return Lines(tuple(replace(one, line=done + (one.line or 0)) for one in results))
+
+
+def _batches(events: Iterable[Given]) -> Iterator[list[bytes]]:
+    lines = map(_line, events)
+    for first in lines:
+        batch, size = [first], len(first)
+        for line in islice(lines, LINES - 1):
+            batch.append(line)
+            size += len(line)
+            if size >= LINES_BYTES:
+                break
+        yield batch
+
+
+def _line(event: Given) -> bytes:
+    body = msgspec.to_builtins(event)
+    body.setdefault("idempotency_key", new_key())
+    return msgspec.json.encode(body)

@@ -1,0 +1,113 @@
+"""Requests of a subscription: what their outcome means, and when to try again."""
+
+import random
+from collections.abc import Callable, Generator
+from typing import Any, TypeVar
+
+import msgspec
+
+from tidings.client.actions import Action, Answer, Ask, Lost, Renew, Request
+from tidings.client.errors import problem, seconds
+from tidings.client.pace import PATIENCE_S, SHORTEST_S, Pace
+
+RETRYABLE = frozenset({408, 425, 429})
+"""Refusals, besides a server's own failures, after which the same request may succeed."""
+MAX_DOUBLINGS = 30
+"""Of a wait: more would only make large numbers."""
+
+T = TypeVar("T")
+Steps = Generator[Action, Any, T]
+
+
+class Ended(Exception):
+    """A connection, or a request, came to nothing. ``wait_s``: the seconds that the server wants to have peace, None
+    when it does not say. ``planned``: that is how it should be, and no failure."""
+
+    def __init__(self, why: str, wait_s: float | None = None, *, planned: bool = False) -> None:
+        super().__init__(why)
+        self.why = why
+        self.wait_s = wait_s
+        self.planned = planned
+
+
+class Backoff:
+    """How long to wait after a failure: full jitter, under a bound that doubles with each."""
+
+    def __init__(self, pace: Pace, rng: random.Random) -> None:
+        self._pace = pace
+        self._rng = rng
+        self._first_s = pace.first_s
+        self._failures = 0
+
+    def wait_s(self, ended: Ended) -> float:
+        """The seconds to wait after this end."""
+        asked_s = min(ended.wait_s or 0.0, PATIENCE_S)
+        if ended.planned:
+            return max(SHORTEST_S, asked_s)
+        bound = min(self._pace.longest_s, self._first_s * 2 ** min(self._failures, MAX_DOUBLINGS))
+        self._failures += 1
+        return asked_s + self._rng.uniform(0, bound)
+
+    def begin_at(self, retry_ms: int) -> None:
+        """The server names the bound of a first wait."""
+        self._first_s = min(max(retry_ms / 1_000, SHORTEST_S), self._pace.longest_s)
+
+    def lasted(self, lasted_s: float) -> None:
+        """Something went well for so long."""
+        if lasted_s >= self._pace.healthy_s:
+            self._failures = 0
+
+
+class Asker:
+    """Asks on behalf of one user. ``clock`` tells monotonic seconds."""
+
+    def __init__(self, user: str | None, pace: Pace, clock: Callable[[], float]) -> None:
+        self._user = user
+        self._pace = pace
+        self._clock = clock
+        self._renewed = False
+        self._renewed_at = -PATIENCE_S
+
+    def fetch(self, path: str, shape: type[T], held_s: float = 0, **query: object) -> Steps[T]:
+        """What the server says to a GET, which it may hold for ``held_s`` seconds. Raises Ended, ProblemError."""
+        answer = yield Ask(self.get(path, **query), self._pace.ask_s + held_s)
+        answered = yield from self.granted(answer)
+        return decode(answered.body, shape)
+
+    def get(self, path: str, **query: object) -> Request:
+        """A request for this user; what is None is left out."""
+        asked = {"user_id": self._user} | query
+        return Request("GET", path, tuple((name, str(v)) for name, v in asked.items() if v is not None))
+
+    def granted(self, outcome: Answer | Lost) -> Steps[Answer]:
+        """The answer if it is a success. Raises Ended when asking again may help, ProblemError when it is in vain."""
+        if isinstance(outcome, Lost):
+            raise Ended(outcome.why)
+        if outcome.status == 200:
+            self._renewed = False
+            return outcome
+        if outcome.status == 401 and not self._renewed and (yield from self.renew()):
+            self._renewed = True
+            raise Ended("the credential was renewed", 0.0, planned=True)
+        if outcome.status >= 500 or outcome.status in RETRYABLE:
+            raise Ended(f"the server answered {outcome.status}", seconds(outcome))
+        raise problem(outcome)
+
+    def renew(self) -> Steps[bool]:
+        """Get a new credential; False when there is none to be had."""
+        self._renewed_at = self._clock()
+        renewed: bool = yield Renew()
+        return renewed
+
+    @property
+    def since_renewal_s(self) -> float:
+        """Seconds since the credential was renewed."""
+        return self._clock() - self._renewed_at
+
+
+def decode(data: str | bytes, shape: type[T]) -> T:
+    """What the server says. Raises Ended when it is not understood."""
+    try:
+        return msgspec.json.decode(data, type=shape)
+    except msgspec.DecodeError as error:
+        raise Ended(f"the server said what is not understood here: {error}") from None

@@ -1,0 +1,108 @@
+"""What a call is, apart from how it gets to the server: a request, what its answer means, when to try again."""
+
+import random
+from collections.abc import Callable, Generator
+from typing import Any, Generic, NamedTuple, TypeVar
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from tidings.client.actions import Answer, Ask, Lost, Renew, Request, Sleep
+from tidings.client.asking import RETRYABLE, Backoff, Ended, Steps
+from tidings.client.errors import ProblemError, Unreachable, problem
+from tidings.client.pace import Pace
+
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+IN_FLIGHT = "urn:tidings:problem:idempotency-key-in-flight"
+"""The first request with this key is still being answered: its reply can be had shortly."""
+LONGEST_WAIT_S = 60.0
+"""A server that wants to be left alone for longer is not waited for; the caller decides."""
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Call(NamedTuple, Generic[T_co]):
+    """A request and what its answer is. ``repeatable``: to do it twice is as good as once. ``held_s``: how long the
+    server may hold it."""
+
+    request: Request
+    decode: Callable[[bytes], T_co]
+    repeatable: bool = True
+    held_s: float = 0.0
+
+
+Series = Generator[Call[T], Any, None]
+"""Calls that follow from one another: each is told what the one before it brought."""
+
+
+def call(
+    method: str,
+    path: str,
+    shape: Any,
+    *,
+    query: dict[str, Any] | None = None,
+    body: object = None,
+    key: str | None = None,
+    repeatable: bool = True,
+) -> Call[Any]:
+    """A call with JSON in and out; parameters that are None are left out, and ``shape`` None expects no reply."""
+    asked = tuple((name, _text(value)) for name, value in (query or {}).items() if value is not None)
+    headers: tuple[tuple[str, str], ...] = ()
+    if body is not None:
+        headers += (("Content-Type", JSON),)
+    if key is not None:
+        headers += (("Idempotency-Key", key),)
+    request = Request(method, path, asked, headers, None if body is None else msgspec.json.encode(body))
+    return Call(request, _nothing if shape is None else msgspec.json.Decoder(shape).decode, repeatable)
+
+
+def _nothing(body: bytes) -> None:
+    return None
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def part(text: str) -> str:
+    """A part of a path."""
+    return quote(text, safe="")
+
+
+def address(request: Request) -> str:
+    """The path and query of a request."""
+    return f"{request.path}?{urlencode(request.query)}" if request.query else request.path
+
+
+def carried_out(call: Call[T], retries: int, timeout_s: float, rng: random.Random) -> Steps[T]:
+    """The steps of a call: it is tried up to ``retries`` times again where that can help and does no harm. Raises
+    ProblemError, Unreachable."""
+    backoff = Backoff(Pace(), rng)
+    renewed = False
+    while True:
+        outcome = yield Ask(call.request, timeout_s + call.held_s)
+        if isinstance(outcome, Answer) and 200 <= outcome.status < 300:
+            return call.decode(outcome.body)
+        if isinstance(outcome, Answer) and outcome.status == 401 and not renewed:
+            renewed = yield Renew()
+            if renewed:
+                continue
+        failure = _failure(outcome)
+        wait_s = backoff.wait_s(Ended("", getattr(failure, "retry_after", None)))
+        if retries <= 0 or wait_s > LONGEST_WAIT_S or not _again(call, failure):
+            raise failure
+        retries -= 1
+        yield Sleep(wait_s)
+
+
+def _failure(outcome: Answer | Lost) -> ProblemError | Unreachable:
+    return Unreachable(outcome.why) if isinstance(outcome, Lost) else problem(outcome)
+
+
+def _again(call: Call[Any], failure: ProblemError | Unreachable) -> bool:
+    if isinstance(failure, Unreachable):
+        return call.repeatable
+    refused = failure.status in RETRYABLE or failure.type == IN_FLIGHT
+    return refused or (failure.status >= 500 and call.repeatable)

@@ -1,0 +1,65 @@
+"""What can go wrong between a client and its server."""
+
+import msgspec
+
+from tidings.client.actions import Answer
+
+
+class FieldProblem(msgspec.Struct, frozen=True):
+    """What is wrong with one field: a JSON Pointer into the body, or a parameter's name."""
+
+    pointer: str
+    detail: str = ""
+
+
+class _Document(msgspec.Struct):
+    type: str = "about:blank"
+    title: str = ""
+    detail: str = ""
+    errors: tuple[FieldProblem, ...] = ()
+
+
+class TidingsClientError(Exception):
+    """Anything that a call raises because of the server or the way to it."""
+
+
+class Unreachable(TidingsClientError):
+    """There is no server, or the connection to it was lost. What was asked may have been done."""
+
+
+class ProblemError(TidingsClientError):
+    """The server answered, but not with success (RFC 9457). ``type`` is for programs, ``detail`` for people;
+    ``retry_after`` are the seconds after which the server wants to be asked again, None when it does not say."""
+
+    def __init__(
+        self,
+        status: int,
+        type: str,
+        title: str,
+        detail: str,
+        errors: tuple[FieldProblem, ...] = (),
+        retry_after: float | None = None,
+    ) -> None:
+        wrong = "".join(f"\n  {error.pointer}: {error.detail}" for error in errors)
+        super().__init__(f"{status}: {detail or title or type}{wrong}")
+        self.status = status
+        self.type = type
+        self.title = title
+        self.detail = detail
+        self.errors = errors
+        self.retry_after = retry_after
+
+
+def problem(answer: Answer) -> ProblemError:
+    """The failure that an answer tells; a body that is no problem document, as a proxy sends it, explains nothing."""
+    try:
+        said = msgspec.json.decode(answer.body, type=_Document)
+    except msgspec.DecodeError:
+        said = _Document(title="the answer is not one of a Tidings server")
+    return ProblemError(answer.status, said.type, said.title, said.detail, said.errors, seconds(answer))
+
+
+def seconds(answer: Answer) -> float | None:
+    """The seconds of Retry-After; a date, which needs two clocks that agree, counts as nothing."""
+    given = answer.retry_after
+    return float(given) if given.isascii() and given.isdigit() and len(given) < 10 else None

@@ -1,0 +1,100 @@
+"""An inbox as a client holds it, kept up to date by what a subscription hands over."""
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from tidings.client.items import Activity, Changed, Counts, Read, Reset
+from tidings.client.shapes import InboxPage, Notification
+
+KEPT = 1_000
+"""Notifications that are held at most; the oldest are let go."""
+
+
+class InboxFold:
+    """The newest notifications and the unread counts: always what a fresh list would show.
+
+    ``items`` are newest first. The counts are those of the whole inbox, whatever is held of it.
+    """
+
+    def __init__(self, keep: int = KEPT) -> None:
+        """``keep``: how many notifications to hold at most."""
+        self._keep = keep
+        self._held: dict[str, Notification] = {}
+        self._floor = 0
+        self.unread_count = 0
+        self.unread_items = 0
+        self.seq = 0
+
+    @property
+    def items(self) -> list[Notification]:
+        """What is held, newest content first."""
+        return sorted(self._held.values(), key=lambda item: -item.order)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the inbox has no more than is held."""
+        return self._floor == 0
+
+    def replace(self, pages: Iterable[InboxPage]) -> None:
+        """Begin afresh with the first pages of a list, in their order."""
+        pages = list(pages)
+        items = [item for page in pages for item in page.items]
+        head = pages[0]
+        self._begin(items, complete=not pages[-1].has_more, seq=head.seq)
+        self.unread_count, self.unread_items = head.unread_count, head.unread_items
+
+    def apply(self, item: Changed | Read | Activity | Counts | Reset) -> None:
+        """Take in the next item of a subscription. One that was taken in before changes nothing."""
+        match item:
+            case Changed():
+                self._put(item.item)
+            case Read():
+                self._read(item)
+            case Reset():
+                self._begin(item.notifications, complete=item.complete, seq=item.seq)
+            case Activity():
+                return
+        if not isinstance(item, Counts):
+            if item.seq < self.seq:
+                return
+            self.seq = item.seq
+        self.unread_count, self.unread_items = item.unread_count, item.unread_items
+
+    def _begin(self, items: Iterable[Notification], *, complete: bool, seq: int) -> None:
+        self._held = {item.id: item for item in items}
+        self._floor = 0 if complete else min((item.order for item in self._held.values()), default=0)
+        self._trim()
+        self.seq = seq
+
+    def _put(self, item: Notification) -> None:
+        held = self._held.get(item.id)
+        if held is not None and held.seq >= item.seq:
+            return
+        if item.deleted or item.archived_at is not None:
+            self._held.pop(item.id, None)
+        elif item.order >= self._floor:
+            self._held[item.id] = item
+            self._trim()
+
+    def _trim(self) -> None:
+        """Let go of the oldest; from then on, what lies below those that remain is not known here."""
+        if len(self._held) > self._keep:
+            kept = self.items[: self._keep]
+            self._held = {item.id: item for item in kept}
+            self._floor = kept[-1].order
+
+    def _read(self, read: Read) -> None:
+        for item in read.items:
+            self._put(item)
+        if read.up_to is None:
+            return
+        for item in list(self._held.values()):
+            if (
+                item.read_at is None
+                and item.unread_seq <= read.up_to
+                and read.type in (None, item.type)
+                and item.seq < read.seq
+            ):
+                seen_at = item.seen_at or read.read_at
+                self._held[item.id] = replace(item, read_at=read.read_at, seen_at=seen_at)

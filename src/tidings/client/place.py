@@ -1,0 +1,65 @@
+"""A place in what a user is told: how far an inbox and a feed are known, in which life of the store."""
+
+from typing import NamedTuple
+
+from tidings.client.shapes import FeedPage, InboxPage
+
+
+class Place(NamedTuple):
+    """``seq`` of the inbox and ``position`` of the log, None while unknown or not asked for; ``epoch`` "" if unknown."""
+
+    epoch: str = ""
+    seq: int | None = None
+    position: int | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether it says anything."""
+        return self.seq is not None or self.position is not None
+
+    def text(self) -> str:
+        """The place as a cursor; "" when it is unknown."""
+        if not self.known:
+            return ""
+        seq = "" if self.seq is None else str(self.seq)
+        return f"{self.epoch}.{seq}.{'' if self.position is None else self.position}"
+
+    def advanced(self, other: "Place") -> "Place":
+        """The further of both in each respect that is known here."""
+        return Place(
+            self.epoch or other.epoch,
+            None if self.seq is None else max(self.seq, other.seq or 0),
+            None if self.position is None else max(self.position, other.position or 0),
+        )
+
+    def filled(self, other: "Place") -> "Place":
+        """With what is unknown here taken from the other."""
+        return Place(
+            self.epoch or other.epoch,
+            other.seq if self.seq is None else self.seq,
+            other.position if self.position is None else self.position,
+        )
+
+
+def parse(cursor: str) -> Place:
+    """The place that a cursor of three parts names. Raises ValueError when it is no such cursor."""
+    epoch, seq, position = cursor.split(".")
+    return Place(epoch, _number(seq), _number(position))
+
+
+def place(inbox: InboxPage | None = None, feed: FeedPage | None = None) -> str:
+    """The cursor with which a subscription continues pages that were just fetched. Fetch the first page of each; what
+    changed between the two comes again."""
+    return Place(
+        "" if inbox is None else inbox.epoch,
+        None if inbox is None else inbox.seq,
+        None if feed is None else feed.position,
+    ).text()
+
+
+def _number(text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f"{text!r} is not a number")
+    return int(text)

@@ -1,0 +1,266 @@
+"""A subscription as a machine without I/O: it says what to do, is told what came of it, and hands over items.
+
+    connection ──ended──► wait ──► connection …           three that could not be opened ──► polling
+        ▲                                                                                       │
+        └───────────────────── at once when a poll succeeds, then every minute ─────────────────┘
+
+Its laws: what is handed over never goes back in seq or position, nothing is handed over twice, and nothing is left out
+but by a Reset, which holds a fresh state.
+"""
+
+import random
+import time
+from collections.abc import Callable, Collection
+
+import msgspec
+
+from tidings.client import sse
+from tidings.client.actions import (
+    Action,
+    Close,
+    Deliver,
+    Lost,
+    Open,
+    Outcome,
+    Receive,
+    Report,
+    Request,
+    Sleep,
+)
+from tidings.client.asking import Asker, Backoff, Ended, Steps, decode
+from tidings.client.items import Connection, Item
+from tidings.client.pace import POLL_AFTER, Pace
+from tidings.client.place import Place
+from tidings.client.polling import Poller
+from tidings.client.shapes import FeedItem, Notification
+from tidings.client.teller import ReadFrame, Teller, Told
+
+NOTIFICATIONS, ACTIVITY = "notifications", "activity"
+REAUTH_S = 30.0
+"""A server warns this long before a credential ends; one that is renewed and still warns will not get any better."""
+EVENT_STREAM = "text/event-stream"
+_HEADERS = (
+    ("Accept", EVENT_STREAM),
+    ("Accept-Encoding", "identity"),  # unpacking would sit between a frame and its reader
+    ("Cache-Control", "no-store"),
+)
+PACE = Pace()
+
+
+class _Hello(msgspec.Struct):
+    unread_count: int
+    seq: int
+    position: int
+    resumed: bool
+    unread_items: int = 0
+
+
+class _Heartbeat(msgspec.Struct):
+    seq: int
+    position: int
+
+
+class _Reset(msgspec.Struct):
+    reason: str = ""
+
+
+class _Drain(msgspec.Struct):
+    retry_ms: int = 0
+
+
+class Session:
+    """One subscription of ``user`` (None: of whom the token names).
+
+    ``include``: "notifications", "activity" or both. ``cursor``: where to go on (that of an item, or :func:`place`);
+    without one from now on, or ``fresh`` with a Reset first. ``clock`` tells monotonic seconds. Raises ValueError for a
+    cursor that is none.
+    """
+
+    def __init__(
+        self,
+        user: str | None,
+        include: Collection[str] = (NOTIFICATIONS,),
+        cursor: str | None = None,
+        *,
+        fresh: bool = False,
+        pace: Pace = PACE,
+        clock: Callable[[], float] = time.monotonic,
+        rng: random.Random | None = None,
+    ) -> None:
+        if not include or not set(include) <= {NOTIFICATIONS, ACTIVITY}:
+            raise ValueError(f"include is some of {NOTIFICATIONS}, {ACTIVITY}")
+        rng = rng or random.Random()
+        self._include = ",".join(name for name in (NOTIFICATIONS, ACTIVITY) if name in include)
+        self._fresh = fresh
+        self._pace = pace
+        self._clock = clock
+        self._backoff = Backoff(pace, rng)
+        self._asker = Asker(user, pace, clock)
+        self._teller = Teller(NOTIFICATIONS in include, ACTIVITY in include, cursor)
+        self._poller = Poller(self._asker, self._teller, pace, clock, rng)
+        self._unopened = 0
+        self._greeted_at: float | None = None
+        self._reported = Connection("waiting")
+        self._steps = self._run()
+
+    @property
+    def cursor(self) -> str:
+        """Where a later session goes on behind what was handed over; "" before it is known."""
+        return self._teller.cursor
+
+    def step(self, outcome: Outcome = None) -> Action:
+        """What to do next, ``outcome`` being what came of the last action (None at first). Raises ProblemError where
+        trying again cannot help; that is the end."""
+        return self._steps.send(outcome)
+
+    def _run(self) -> Steps[Action]:
+        if self._fresh:
+            yield from self._begin_fresh()
+        while True:
+            ended = yield from self._connection()
+            if self._unopened <= POLL_AFTER:
+                yield Sleep((yield from self._waiting(ended)))
+            if self._unopened >= POLL_AFTER:
+                yield from self._polling()
+
+    def _begin_fresh(self) -> Steps[None]:
+        yield from self._report(Connection("connecting"))
+        while True:
+            try:
+                return (yield from self._poller.reset("a fresh start"))
+            except Ended as ended:
+                yield Sleep((yield from self._waiting(ended)))
+
+    def _waiting(self, ended: Ended) -> Steps[float]:
+        """How long to wait after this end."""
+        wait_s = self._backoff.wait_s(ended)
+        yield from self._report(Connection("waiting", ended.why, wait_s))
+        return wait_s
+
+    def _report(self, connection: Connection) -> Steps[None]:
+        if connection != self._reported:
+            self._reported = connection
+            yield Report(connection)
+
+    def _polling(self) -> Steps[None]:
+        """Ask for what is new until a stream should be tried again: once a poll succeeds, if streams failed only just
+        now, since then it may have been the whole server; else after a while."""
+        begun = good_since = self._clock()
+        climb_at = begun if self._unopened == POLL_AFTER else begun + self._pace.climb_s
+        while True:
+            yield from self._report(Connection("polling"))
+            try:
+                yield from self._poller.poll()
+            except Ended as ended:
+                yield Sleep((yield from self._waiting(ended)))
+                good_since = self._clock()
+                continue
+            self._backoff.lasted(self._clock() - good_since)
+            if self._clock() >= climb_at:
+                return
+
+    # --- a stream -------------------------------------------------------------------------------------------
+
+    def _connection(self) -> Steps[Ended]:
+        """Listen until it ends; returns why."""
+        if self._unopened < POLL_AFTER:
+            yield from self._report(Connection("connecting"))
+        self._greeted_at = None
+        try:
+            yield from self._open()
+            parser, greet_by = sse.Parser(), self._clock() + self._pace.open_s
+            while True:
+                yield from self._received(parser, (yield from self._bytes(greet_by)))
+        except Ended as ended:
+            yield Close()
+            self._judge(ended)
+            return ended
+
+    def _judge(self, ended: Ended) -> None:
+        """Whether the connection that ended was a good one."""
+        if self._greeted_at is None:
+            self._unopened += not ended.planned
+        else:
+            self._backoff.lasted(self._clock() - self._greeted_at)
+
+    def _open(self) -> Steps[None]:
+        answer = yield Open(self._request(), self._pace.open_s)
+        media = (yield from self._asker.granted(answer)).media
+        if media != EVENT_STREAM:
+            raise Ended(f"{media or 'nothing'} came instead of a stream")
+
+    def _request(self) -> Request:
+        request = self._asker.get("/v1/notifications/stream", include=self._include)
+        if not self.cursor:
+            return request._replace(headers=_HEADERS)
+        return request._replace(headers=(*_HEADERS, ("Last-Event-ID", self.cursor)))
+
+    def _bytes(self, greet_by: float) -> Steps[bytes]:
+        left_s = self._pace.silence_s if self._greeted_at is not None else greet_by - self._clock()
+        if left_s <= 0:
+            raise Ended("the server does not greet")
+        received = yield Receive(left_s)
+        if isinstance(received, Lost):
+            raise Ended(received.why)
+        if not received:
+            raise Ended("the stream ended")
+        return bytes(received)
+
+    def _received(self, parser: sse.Parser, chunk: bytes) -> Steps[None]:
+        try:
+            events = parser.feed(chunk)
+        except sse.TooLong as error:
+            raise Ended(str(error)) from None
+        if parser.retry_ms is not None:
+            self._backoff.begin_at(parser.retry_ms)
+        for event in events:
+            yield from self._event(event)
+
+    def _event(self, event: sse.Event) -> Steps[None]:
+        """What a frame means. Frames of a newer server that mean nothing here are passed over."""
+        match event.name:
+            case "notification" | "read" | "activity":
+                item = self._item(event)
+                if item is not None:
+                    yield Deliver(item)
+            case "hello":
+                yield from self._hello(decode(event.data, _Hello), event.id)
+            case "heartbeat":
+                self._heartbeat(decode(event.data, _Heartbeat))
+            case "reset":
+                epoch = self._teller.named(event.id).epoch
+                yield from self._poller.reset(decode(event.data, _Reset).reason, epoch)
+            case "drain":
+                wait_s = decode(event.data, _Drain).retry_ms / 1_000
+                raise Ended("the server asks to come back", wait_s, planned=True)
+            case "reauth":
+                yield from self._reauth()
+
+    def _item(self, event: sse.Event) -> Item | None:
+        if event.name == "read":
+            return self._teller.read(decode(event.data, ReadFrame), event.id)
+        if event.name == "activity":
+            return self._teller.activity(decode(event.data, FeedItem), event.id)
+        return self._teller.changed(decode(event.data, Notification), decode(event.data, Told), event.id)
+
+    def _hello(self, hello: _Hello, id: str) -> Steps[None]:
+        teller = self._teller
+        self._greeted_at = self._clock()
+        self._unopened = 0
+        yield from self._report(Connection("live"))
+        if teller.place.known and not hello.resumed:
+            return  # a reset follows; the place stays where it was until it has come
+        teller.begin(Place(teller.named(id).epoch, hello.seq, hello.position))
+        counts = teller.counts(hello.unread_count, hello.unread_items)
+        if counts is not None:
+            yield Deliver(counts)
+
+    def _heartbeat(self, beat: _Heartbeat) -> None:
+        if self._teller.inbox and beat.seq > (self._teller.place.seq or 0):
+            raise Ended("the server has told more than arrived")
+        # Nothing of the feed up to there is still to come.
+        self._teller.advance(Place(position=beat.position))
+
+    def _reauth(self) -> Steps[None]:
+        if self._asker.since_renewal_s >= REAUTH_S and (yield from self._asker.renew()):
+            raise Ended("the credential was renewed", 0.0, planned=True)

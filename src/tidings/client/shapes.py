@@ -1,0 +1,154 @@
+"""What a server answers, as types. What a newer server says besides is ignored; what an older one leaves out has a default.
+
+Times are aware datetimes in UTC.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+
+class Person(Struct, frozen=True):
+    """Someone who acted."""
+
+    id: str
+    name: str | None = None
+
+
+class Thing(Struct, frozen=True):
+    """What they acted on."""
+
+    type: str = ""
+    id: str = ""
+    title: str | None = None
+
+
+class Parts(Struct, frozen=True):
+    """A message in parts, for those who word it themselves: who is named, how many ``others`` there are, what it is
+    about, and how many items."""
+
+    actors: tuple[Person, ...] = ()
+    others: int = 0
+    object: Thing = Thing()
+    count: int = 0
+
+
+class Notification(Struct, frozen=True, kw_only=True):
+    """An item of an inbox. ``order`` is its place in lists, ``unread_seq`` the seq at which it last became unread. Of a
+    ``deleted`` one only ``id`` and ``seq`` are left."""
+
+    id: str
+    seq: int
+    order: int = 0
+    unread_seq: int = 0
+    type: str = ""
+    message: str = ""
+    parts: Parts = Parts()
+    count: int = 0
+    actors: tuple[str, ...] = ()
+    actor_count: int = 0
+    object_type: str = ""
+    object_id: str = ""
+    event_ids: tuple[str, ...] = ()
+    metadata: dict[str, Any] = {}
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    seen_at: datetime | None = None
+    read_at: datetime | None = None
+    archived_at: datetime | None = None
+    deleted: bool = False
+
+    @property
+    def unread(self) -> bool:
+        """Whether it counts as unread."""
+        return self.read_at is None and self.archived_at is None and not self.deleted
+
+
+class InboxPage(Struct, frozen=True, kw_only=True):
+    """A page of an inbox, newest content first, with the exact counts of the same moment."""
+
+    items: tuple[Notification, ...]
+    next_cursor: str | None = None
+    has_more: bool = False
+    unread_count: int = 0
+    unread_items: int = 0
+    seq: int = 0
+    read_up_to: int = 0
+    epoch: str = ""
+
+
+class ReadAll(Struct, frozen=True, kw_only=True):
+    """A read-all among changes: everything of the type (None: of all) that became unread at or before ``up_to``."""
+
+    seq: int
+    up_to: int
+    read_at: datetime
+    type: str | None = None
+
+
+class InboxChanges(Struct, frozen=True, kw_only=True):
+    """What changed in an inbox after a seq, oldest first. ``reset``: fetch the inbox afresh. ``next_since``: the seq to
+    go on from."""
+
+    items: tuple[Notification, ...]
+    marks: tuple[ReadAll, ...] = ()
+    has_more: bool = False
+    next_since: int = 0
+    reset: bool = False
+    unread_count: int = 0
+    unread_items: int = 0
+    seq: int = 0
+    read_up_to: int = 0
+    epoch: str = ""
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """An event as readers see it; ``target_user_ids`` only for a server's credential."""
+
+    event_id: str
+    position: int
+    actor_id: str
+    verb: str
+    object_type: str
+    object_id: str
+    created_at: datetime
+    topics: tuple[str, ...] = ()
+    actor_name: str | None = None
+    object_title: str | None = None
+    title: str = ""
+    description: str = ""
+    metadata: dict[str, Any] = {}
+    target_user_ids: tuple[str, ...] = ()
+
+
+class Reason(Struct, frozen=True):
+    """Why an item is in a feed: ``target``, ``follow`` (of ``topic``) or ``own``."""
+
+    kind: str
+    topic: str | None = None
+
+
+class FeedItem(Event, frozen=True, kw_only=True):
+    """An event in somebody's feed."""
+
+    read_at: datetime | None = None
+    reason: Reason = Reason("")
+
+
+class FeedPage(Struct, frozen=True, kw_only=True):
+    """A page of a feed, newest first. ``partial``: filtered so sparsely that the page is short; go on."""
+
+    items: tuple[FeedItem, ...]
+    next_cursor: str | None = None
+    has_more: bool = False
+    position: int = 0
+    partial: bool = False
+
+
+class NewCount(Struct, frozen=True, kw_only=True):
+    """How many items of a feed are new; ``capped`` when there are more than were counted."""
+
+    count: int
+    position: int
+    capped: bool = False

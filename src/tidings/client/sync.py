@@ -1,0 +1,262 @@
+"""The client that waits, for plain Python and threads."""
+
+import contextlib
+import random
+import socket
+import threading
+from collections.abc import Callable, Collection, Iterator
+from typing import Self, TypeVar
+
+import httpx
+
+from tidings.client.actions import (
+    Action,
+    Answer,
+    Ask,
+    Close,
+    Deliver,
+    Lost,
+    Open,
+    Outcome,
+    Receive,
+    Renew,
+    Report,
+    Request,
+    Sleep,
+)
+from tidings.client.api import Api
+from tidings.client.calls import Call, Series, carried_out
+from tidings.client.items import Connection, Item
+from tidings.client.operations import HasItems
+from tidings.client.pace import Pace
+from tidings.client.session import NOTIFICATIONS, PACE, Session
+from tidings.client.transport import LIMITS, Body, answer, check_credentials, checked, prepared, why
+
+T = TypeVar("T")
+
+
+class Client(Api):
+    """A server, asked on behalf of an application (``api_key``) or of one user (``token``).
+
+    ``base_url`` is the server's address, with its prefix if it has one. ``token`` may be a function that returns one: it
+    is called before the first request, and again when a token has ended. ``user_id`` is whom calls are about that do not
+    say. ``timeout``: seconds for a request, besides those that the server is asked to wait; ``retries``: how often a call
+    is repeated that may yet succeed. Calls raise ProblemError when they are refused and Unreachable when no answer comes.
+    Raises ValueError for what is no address, and for two credentials.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        api_key: str | None = None,
+        token: str | Callable[[], str] | None = None,
+        user_id: str | None = None,
+        timeout: float = 30.0,
+        retries: int = 3,
+    ) -> None:
+        check_credentials(api_key, token)
+        self.user_id = user_id
+        self._base_url = checked(base_url)
+        self._fetch = token if callable(token) else None
+        self._credential = api_key or (token if isinstance(token, str) else None)
+        self._timeout_s = timeout
+        self._retries = retries
+        self._rng = random.Random()
+        self._http = httpx.Client(limits=LIMITS)
+        self._closed = threading.Event()
+
+    def subscribe(
+        self,
+        *,
+        user: str | None = None,
+        include: Collection[str] = (NOTIFICATIONS,),
+        cursor: str | None = None,
+        fresh: bool = False,
+        on_connection: Callable[[Connection], None] | None = None,
+        pace: Pace = PACE,
+    ) -> "Subscription":
+        """What a user is told, as it happens: an iterator that goes on over every interruption, without gaps or doubles.
+
+        ``include``: "notifications", "activity" (the feed), or both. It begins behind ``cursor`` (that of an item of an
+        earlier subscription, or of :func:`place`), else now; ``fresh``: with a Reset that holds what there is.
+        ``on_connection`` is told how it is connected. Iterating raises ProblemError when the server refuses for good.
+        """
+        session = Session(user or self.user_id, include, cursor, fresh=fresh, pace=pace)
+        return Subscription(self, session, on_connection)
+
+    def close(self) -> None:
+        """Close the connections; what waits for another attempt gives up."""
+        self._closed.set()
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.close()
+
+    # --- the driver -------------------------------------------------------------------------------------------
+
+    def carry_out(self, call: Call[T]) -> T:
+        """Do a call."""
+        steps = carried_out(call, self._retries, self._timeout_s, self._rng)
+        outcome: Outcome = None
+        while True:
+            try:
+                action = steps.send(outcome)
+            except StopIteration as done:
+                result: T = done.value
+                return result
+            outcome = self.perform(action, self._closed)
+
+    def walk(self, series: Series[HasItems[T]]) -> Iterator[T]:
+        """Do calls that follow from one another, as their items are asked for."""
+        page: HasItems[T] | None = None
+        while True:
+            try:
+                call = series.send(page)
+            except StopIteration:
+                return
+            page = self.carry_out(call)
+            yield from page.items
+
+    def perform(self, action: Action, stop: threading.Event) -> Outcome:
+        """Do what needs no stream. A wait ends when ``stop`` is set."""
+        match action:
+            case Ask():
+                return self._ask(action)
+            case Renew():
+                return self._renew()
+            case Sleep():
+                stop.wait(action.seconds)
+        return None
+
+    def send(self, request: Request, timeout_s: float) -> httpx.Response:
+        """The reply, its body still to come. Raises httpx.HTTPError."""
+        if self._credential is None and self._fetch is not None:
+            self._credential = self._fetch()
+        return self._http.send(prepared(self._base_url, self._credential, request, timeout_s), stream=True)
+
+    def _ask(self, ask: Ask) -> Answer | Lost:
+        try:
+            with contextlib.closing(self.send(ask.request, ask.timeout_s)) as reply:
+                return _whole(reply)
+        except httpx.HTTPError as error:
+            return Lost(why(error))
+
+    def _renew(self) -> bool:
+        if self._fetch is None:
+            return False
+        self._credential = self._fetch()
+        return True
+
+
+class Subscription(Iterator[Item]):
+    """What a user is told. Iterate over it in one thread; :meth:`close` may be called in any."""
+
+    def __init__(
+        self, client: Client, session: Session, on_connection: Callable[[Connection], None] | None
+    ) -> None:
+        self._client = client
+        self._session = session
+        self._on_connection = on_connection
+        self._closed = threading.Event()
+        self._outcome: Outcome = None
+        self._reply: httpx.Response | None = None
+        self._chunks: Iterator[bytes] = iter(())
+
+    @property
+    def cursor(self) -> str:
+        """Where a later subscription goes on behind what was handed over; "" until that is known."""
+        return self._session.cursor
+
+    def __next__(self) -> Item:
+        """The next item; waits for it. Raises ProblemError, and StopIteration once it is closed."""
+        while not self._closed.is_set():
+            action = self._next_action()
+            if isinstance(action, Deliver):
+                self._outcome = None
+                return action.item
+            self._outcome = self._perform(action)
+        self._close_stream()
+        raise StopIteration
+
+    def close(self) -> None:
+        """End it, within the time of a request that may be under way."""
+        self._closed.set()
+        self._cut()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.close()
+        self._close_stream()
+
+    def _next_action(self) -> Action:
+        try:
+            return self._session.step(self._outcome)
+        except BaseException:
+            self._close_stream()
+            raise
+
+    def _perform(self, action: Action) -> Outcome:
+        match action:
+            case Open():
+                return self._open(action)
+            case Receive():
+                return self._receive(action.timeout_s)
+            case Close():
+                self._close_stream()
+            case Report():
+                if self._on_connection is not None:
+                    self._on_connection(action.connection)
+            case _:
+                return self._client.perform(action, self._closed)
+        return None
+
+    def _open(self, action: Open) -> Answer | Lost:
+        self._close_stream()
+        try:
+            reply = self._client.send(action.request, action.timeout_s)
+            if reply.status_code != 200:
+                with contextlib.closing(reply):
+                    return _whole(reply)
+        except httpx.HTTPError as error:
+            return Lost(why(error))
+        # Each wait has its own limit; that of httpx would be one for all.
+        reply.request.extensions["timeout"]["read"] = None
+        self._reply, self._chunks = reply, reply.iter_raw()
+        return answer(reply.status_code, reply.headers)
+
+    def _receive(self, timeout_s: float) -> bytes | Lost:
+        late = threading.Timer(timeout_s, self._cut)
+        late.start()
+        try:
+            return next(self._chunks, b"")
+        except httpx.HTTPError as error:
+            return Lost(why(error))
+        finally:
+            late.cancel()
+
+    def _cut(self) -> None:
+        """End the stream under whoever waits for it."""
+        reply = self._reply
+        if reply is not None:
+            raw = reply.extensions["network_stream"].get_extra_info("socket")
+            with contextlib.suppress(OSError):
+                raw.shutdown(socket.SHUT_RDWR)
+
+    def _close_stream(self) -> None:
+        reply, self._reply = self._reply, None
+        self._chunks = iter(())
+        if reply is not None:
+            reply.close()
+
+
+def _whole(reply: httpx.Response) -> Answer:
+    body = Body()
+    for chunk in reply.iter_bytes():
+        body.add(chunk)
+    return answer(reply.status_code, reply.headers, body.whole())

@@ -1,0 +1,137 @@
+"""What was told so far, and what is news beyond it: frames and replies become items, each once."""
+
+from datetime import datetime
+
+import msgspec
+
+from tidings.client.items import Activity, Changed, Counts, Read, Reset
+from tidings.client.place import Place, parse
+from tidings.client.shapes import FeedItem, FeedPage, InboxPage, Notification
+
+
+class Told(msgspec.Struct):
+    """The counts that come with every change of an inbox."""
+
+    unread_count: int
+    seq: int
+    unread_items: int = 0
+
+
+class ReadFrame(Told, kw_only=True):
+    """The data of a frame ``read``."""
+
+    read_at: datetime
+    items: tuple[Notification, ...] = ()
+    up_to: int | None = None
+    type: str | None = None
+
+
+class Teller:
+    """How far a subscriber of the ``inbox``, the ``feed`` or both has been told."""
+
+    def __init__(self, inbox: bool, feed: bool, cursor: str | None) -> None:
+        """Raises ValueError for a cursor that is none."""
+        self.inbox = inbox
+        self.feed = feed
+        self.place = self._only(parse(cursor)) if cursor else Place()
+        self._counts: tuple[int, int] | None = None
+
+    @property
+    def cursor(self) -> str:
+        """Where a later subscription goes on."""
+        return self.place.text()
+
+    @property
+    def lacks(self) -> Place:
+        """What is not known yet of the place: 0 where it is, None where it is known or not asked for."""
+        seq = 0 if self.inbox and self.place.seq is None else None
+        return Place("", seq, 0 if self.feed and self.place.position is None else None)
+
+    def changed(self, item: Notification, told: Told, id: str = "") -> Changed | None:
+        """A notification as it is now, unless it was told; ``id`` is that of the frame."""
+        if not self._move(id, Place("", item.seq)):
+            return None
+        self._counts = told.unread_count, told.unread_items
+        return Changed(
+            item=item,
+            unread_count=told.unread_count,
+            unread_items=told.unread_items,
+            seq=item.seq,
+            cursor=self.cursor,
+        )
+
+    def read(self, frame: ReadFrame, id: str = "") -> Read | None:
+        """Notifications that were read, unless that was told."""
+        if not self._move(id, Place("", frame.seq)):
+            return None
+        self._counts = frame.unread_count, frame.unread_items
+        return Read(
+            read_at=frame.read_at,
+            unread_count=frame.unread_count,
+            unread_items=frame.unread_items,
+            seq=frame.seq,
+            cursor=self.cursor,
+            items=frame.items,
+            up_to=frame.up_to,
+            type=frame.type,
+        )
+
+    def activity(self, item: FeedItem, id: str = "") -> Activity | None:
+        """An item of the feed, unless it was told."""
+        if not self._move(id, Place("", None, item.position)):
+            return None
+        return Activity(item=item, position=item.position, cursor=self.cursor)
+
+    def counts(self, unread_count: int, unread_items: int) -> Counts | None:
+        """The counts, unless they were told."""
+        if not self.inbox or self._counts == (unread_count, unread_items):
+            return None
+        self._counts = unread_count, unread_items
+        return Counts(unread_count=unread_count, unread_items=unread_items, cursor=self.cursor)
+
+    def reset(self, reason: str, inbox: list[InboxPage], feed: FeedPage, epoch: str) -> Reset:
+        """All of it anew. What changed while the pages were fetched comes again: the place is that of the first."""
+        head = inbox[0]
+        epoch = head.epoch or epoch or self.place.epoch
+        self.place = self._only(Place(epoch, head.seq, feed.position))
+        self._counts = head.unread_count, head.unread_items
+        return Reset(
+            reason=reason,
+            cursor=self.cursor,
+            notifications=tuple(item for page in inbox for item in page.items),
+            complete=not inbox[-1].has_more,
+            unread_count=head.unread_count,
+            unread_items=head.unread_items,
+            seq=head.seq,
+            feed=feed.items,
+        )
+
+    def begin(self, place: Place) -> None:
+        """From here on, in whatever respect nothing is known yet."""
+        self.place = self.place.filled(self._only(place))
+
+    def advance(self, place: Place) -> None:
+        """There is nothing to tell up to here."""
+        self.place = self.place.advanced(place)
+
+    def named(self, id: str) -> Place:
+        """The place that the id of a frame names; nowhere when it has a form of which nothing is known here."""
+        try:
+            return parse(id)
+        except ValueError:
+            return Place()
+
+    def _move(self, id: str, there: Place) -> bool:
+        """Take a step; False when it is none, since what lies there was told before, or not asked for."""
+        here = self.place
+        if (here.seq is None or (there.seq or 0) <= here.seq) and (
+            here.position is None or (there.position or 0) <= here.position
+        ):
+            return False
+        self.advance(there)
+        self.advance(self.named(id))
+        return True
+
+    def _only(self, place: Place) -> Place:
+        """A place in what was asked for."""
+        return Place(place.epoch, place.seq if self.inbox else None, place.position if self.feed else None)

@@ -1,0 +1,77 @@
+"""What both drivers need of httpx: where the server is, who asks, how much is waited for and taken."""
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import httpx
+
+from tidings.client.actions import Answer, Request
+from tidings.client.calls import address
+
+MAX_REPLY_BYTES = 64 * 1024 * 1024
+"""Bytes of a reply: a page of a hundred of the largest events that a server takes by default, ten times over."""
+IDLE_S = 2.0
+"""Seconds after which an idle connection is not used again: servers close them (uvicorn after 5 s), and a request that
+was sent into a closing connection is lost."""
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=IDLE_S)
+"""Any number of connections, since every subscription holds one."""
+
+
+class TooMuch(httpx.HTTPError):
+    """A reply has more than MAX_REPLY_BYTES."""
+
+
+class Body:
+    """A reply's body as it grows, up to its bound."""
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes] = []
+        self._size = 0
+
+    def add(self, chunk: bytes) -> None:
+        """The next bytes. Raises TooMuch."""
+        self._chunks.append(chunk)
+        self._size += len(chunk)
+        if self._size > MAX_REPLY_BYTES:
+            raise TooMuch(f"the reply has more than {MAX_REPLY_BYTES} bytes")
+
+    def whole(self) -> bytes:
+        """All of it."""
+        return b"".join(self._chunks)
+
+
+def checked(base_url: str) -> str:
+    """The address of a server, with its prefix if it has one. Raises ValueError."""
+    parts = urlsplit(base_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{base_url!r} is not an http:// or https:// address")
+    return base_url.rstrip("/")
+
+
+def check_credentials(api_key: str | None, token: object) -> None:
+    """Raises ValueError for two at once."""
+    if api_key and token:
+        raise ValueError("give either an api_key or a token")
+
+
+def prepared(base_url: str, credential: str | None, request: Request, timeout_s: float) -> httpx.Request:
+    """The request for httpx."""
+    headers = {"User-Agent": "tidings-client", **dict(request.headers)}
+    if credential:
+        headers["Authorization"] = f"Bearer {credential}"
+    timeout = httpx.Timeout(timeout_s).as_dict()
+    url = base_url + address(request)
+    return httpx.Request(
+        request.method, url, headers=headers, content=request.body, extensions={"timeout": timeout}
+    )
+
+
+def answer(status: int, headers: Mapping[str, str], body: bytes = b"") -> Answer:
+    """What came, for a machine."""
+    media = headers.get("content-type", "").partition(";")[0].strip().lower()
+    return Answer(status, body, headers.get("retry-after", ""), media)
+
+
+def why(error: Exception) -> str:
+    """A failure in words; some that httpx raises have none."""
+    return str(error) or type(error).__name__

@@ -1,0 +1,161 @@
+"""Where users are reached outside the application: mail addresses, push subscriptions, URLs. Checked and kept here."""
+
+import asyncio
+import base64
+import re
+import secrets
+from collections.abc import Callable
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from msgspec import Meta
+
+from tidings.errors import FieldError, InvalidFields, NotFound
+from tidings.log import Log
+from tidings.model import AddEndpoint, Changed, RemoveEndpoint
+from tidings.personal import Endpoint
+from tidings.ports import Clock, Store
+from tidings.rules import Channel
+
+MAX_ENDPOINTS = 20
+"""Endpoints of one user: each is a delivery more for every notification."""
+MAX_ADDRESS = 2_048
+"""Characters of an address: the longest URL that everything between us and its host lets through."""
+MAX_MAIL_ADDRESS = 254
+"""Characters of a mail address: RFC 5321 leaves it 256 with its angle brackets."""
+
+# The addresses that browsers accept in a form: HTML Living Standard, 4.10.5.1.5 "Email state". No quoted names, no comments.
+_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+_MAIL = re.compile(rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})*\Z")
+_SERVICE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[\x21-\x7e]+\Z")
+_VISIBLE = re.compile(r"[\x21-\x5b\x5d-\x7e]+\Z")
+"""What a URL is written in. Backslashes are left out: some readers take them for slashes, and so see another host."""
+
+
+class PushKeys(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The keys of a browser's push subscription, in base64url: its public key (65 bytes) and its secret (16 bytes)."""
+
+    p256dh: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{87}=?\Z")]
+    auth: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{22}(==)?\Z")]
+
+
+class EndpointInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The body of ``POST /v1/endpoints``. ``keys`` goes with the channel ``web_push`` only."""
+
+    channel: Channel
+    address: Annotated[str, Meta(min_length=1, max_length=MAX_ADDRESS)]
+    keys: PushKeys | None = None
+
+
+class Endpoints:
+    """The door of endpoints."""
+
+    def __init__(
+        self,
+        store: Store,
+        log: Log,
+        clock: Clock,
+        *,
+        allow_http: bool,
+        new_secret: Callable[[], str],
+        push_key: Callable[[], str | None],
+    ) -> None:
+        """``new_secret`` makes what signs for a webhook; ``push_key`` tells the key that push services know us by, or
+        None. ``allow_http``: URLs need not be encrypted."""
+        self._store = store
+        self._log = log
+        self._clock = clock
+        self._schemes = {"https", "http"} if allow_http else {"https"}
+        self._new_secret = new_secret
+        self._push_key = push_key
+        self._adding = asyncio.Lock()
+
+    async def of(self, user: str) -> list[Endpoint]:
+        """A user's endpoints, oldest first."""
+        return await self._store.endpoints(user)
+
+    async def add(self, user: str, given: EndpointInput) -> Endpoint:
+        """Register an endpoint. One of the same channel and address keeps its id and gets new keys, or a new secret.
+
+        Raises InvalidFields, also when the user has MAX_ENDPOINTS already; Unavailable.
+        """
+        if wrong := self._problem(given):
+            raise InvalidFields(errors=(wrong,))
+        async with self._adding:  # or two at once would both be the last one that fits
+            present = await self._store.endpoints(user)
+            known = [one for one in present if (one.channel, one.address) == (given.channel, given.address)]
+            if not known and len(present) >= MAX_ENDPOINTS:
+                raise InvalidFields(
+                    errors=(FieldError("", f"the user has {MAX_ENDPOINTS} endpoints already"),)
+                )
+            endpoint = known[0] if known else self._new(user, given)
+            endpoint = msgspec.structs.replace(endpoint, secret=self._secret(given))
+            await self._log.submit(AddEndpoint(endpoint))
+        return endpoint
+
+    async def remove(self, user: str, id: str) -> None:
+        """Forget an endpoint and what waits for it. Raises NotFound when it is not this user's."""
+        outcome = await self._log.submit(RemoveEndpoint(user, id))
+        if not (isinstance(outcome, Changed) and outcome.updated):
+            raise NotFound("no such endpoint")
+
+    def push_key(self) -> str:
+        """The public key with which browsers subscribe, in base64url. Raises NotFound when there is none."""
+        key = self._push_key()
+        if key is None:
+            raise NotFound("web push is not configured on this server")
+        return key
+
+    def _new(self, user: str, given: EndpointInput) -> Endpoint:
+        created_at = self._clock.now()
+        return Endpoint(secrets.token_hex(8), user, given.channel, given.address, created_at=created_at)
+
+    def _secret(self, given: EndpointInput) -> str:
+        if given.channel == "webhook":
+            return self._new_secret()
+        return "" if given.keys is None else msgspec.json.encode(given.keys).decode()
+
+    def _problem(self, given: EndpointInput) -> FieldError | None:
+        if (given.keys is None) is (given.channel == "web_push"):
+            return FieldError("/keys", "needed for web_push, and for no other channel")
+        if given.keys is not None and not _is_point(given.keys.p256dh):
+            return FieldError("/keys/p256dh", "no public key of the curve P-256")
+        wrong = self._wrong_address(given)
+        return FieldError("/address", wrong) if wrong else None
+
+    def _wrong_address(self, given: EndpointInput) -> str:
+        match given.channel:
+            case "email":
+                fits = len(given.address) <= MAX_MAIL_ADDRESS and _MAIL.match(given.address)
+                return "" if fits else "no mail address"
+            case "apprise":
+                return "" if _SERVICE.match(given.address) else "no address of the form service://…"
+            case _:
+                return _wrong_url(given.address, self._schemes)
+
+
+def _wrong_url(address: str, schemes: set[str]) -> str:
+    """Why an address is no URL that can be posted to, or "". Where it leads is looked at when something is sent."""
+    try:
+        url = urlsplit(address)
+        well_formed = _VISIBLE.match(address) and url.hostname and url.port != 0
+    except ValueError:
+        well_formed = False
+    if not well_formed:
+        return "no URL"
+    if url.scheme not in schemes:
+        return f"a URL with {' or '.join(sorted(schemes))} is needed"
+    if "@" in url.netloc or url.fragment:
+        return "a URL without a user name, a password or a fragment is needed"
+    return ""
+
+
+def _is_point(p256dh: str) -> bool:
+    raw = base64.urlsafe_b64decode(p256dh.rstrip("=") + "=")
+    try:
+        EllipticCurvePublicKey.from_encoded_point(SECP256R1(), raw)
+    except ValueError:
+        return False
+    return True

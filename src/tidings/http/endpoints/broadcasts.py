@@ -1,0 +1,37 @@
+"""Broadcasts: one event for everybody, or for all who follow a topic."""
+
+from typing import Any
+
+from tidings.events import BroadcastInput
+from tidings.http.body import check_media, read_body
+from tidings.http.params import Params
+from tidings.http.publishing import manner
+from tidings.http.shapes import Receipt
+from tidings.http.table import JSON, Access, Answer, Call, Route, batch_body
+
+
+async def publish(call: Call[Params, Any]) -> Answer:
+    """Publish an event to an audience; each of it gets it when they next come."""
+    check_media(call.request, (JSON,))
+    how = manner(call)
+    raw = await read_body(call.request, call.services.settings.max_batch_bytes)
+    ingest = call.services.ingest
+    return how.answer(await ingest.broadcast(raw, scope=how.scope, key=how.key, wait=how.wait))
+
+
+ROUTES = (
+    Route(
+        method="POST",
+        path="/v1/broadcasts",
+        handler=publish,
+        access=Access.SERVER,
+        summary="Publish one event to everybody, or to all who follow a topic",
+        tag="Reminders and broadcasts",
+        body=BroadcastInput,
+        body_cap=batch_body,
+        raw_body=True,
+        reply=Receipt,
+        status=201,
+        fails=(429,),
+    ),
+)

@@ -1,0 +1,107 @@
+"""Where users are reached outside the application."""
+
+import msgspec
+
+from tidings.endpoints import EndpointInput
+from tidings.errors import Forbidden
+from tidings.http import shapes_agenda as shapes
+from tidings.http.params import ForUser
+from tidings.http.table import Access, Answer, Call, Route
+from tidings.personal import Endpoint
+from tidings.times import rfc3339
+
+
+async def add(call: Call[ForUser, EndpointInput]) -> Answer:
+    """Register an endpoint, or give the one of this channel and address new keys."""
+    given = call.body
+    if given.channel == "apprise" and not call.principal.may_administer:
+        # Its address may hold a password of the application's, or lead to whatever this machine can reach.
+        raise Forbidden(
+            "An endpoint of the channel apprise needs an API key, or a token with the scope admin."
+        )
+    endpoint = await call.services.endpoints.add(call.user, given)
+    shown = _shown(endpoint, call.principal.may_administer)
+    if endpoint.channel == "webhook":
+        shown.secret = endpoint.secret
+    return Answer(msgspec.json.encode(shown), 201)
+
+
+async def listed(call: Call[ForUser, None]) -> Answer:
+    """The user's endpoints."""
+    found = await call.services.endpoints.of(call.user)
+    items = [_shown(one, call.principal.may_administer) for one in found]
+    return Answer(msgspec.json.encode(shapes.Endpoints(items=items)))
+
+
+async def remove(call: Call[ForUser, None]) -> Answer:
+    """Forget an endpoint and what waits for it."""
+    await call.services.endpoints.remove(call.user, call.path["id"])
+    return Answer(status=204)
+
+
+async def push_key(call: Call[ForUser, None]) -> Answer:
+    """The key that a browser subscribes with."""
+    return Answer(msgspec.json.encode(shapes.PushKey(public_key=call.services.endpoints.push_key())))
+
+
+def _shown(endpoint: Endpoint, full: bool) -> shapes.Endpoint:
+    """The endpoint without its secret; of an address that the application set, users see the service only."""
+    service, _, _ = endpoint.address.partition("://")
+    hidden = endpoint.channel == "apprise" and not full
+    return shapes.Endpoint(
+        id=endpoint.id,
+        channel=endpoint.channel,
+        address=f"{service}://…" if hidden else endpoint.address,
+        created_at=rfc3339(endpoint.created_at),
+        sent_at=rfc3339(endpoint.sent_at) if endpoint.sent_at else None,
+    )
+
+
+_PATH = "/v1/endpoints"
+_TAG = "Outside the application"
+
+ROUTES = (
+    Route(
+        method="GET",
+        path=_PATH,
+        handler=listed,
+        access=Access.SELF,
+        summary="Where a user is reached outside the application",
+        tag=_TAG,
+        query=ForUser,
+        reply=shapes.Endpoints,
+    ),
+    Route(
+        method="POST",
+        path=_PATH,
+        handler=add,
+        access=Access.SELF,
+        summary="Register a mail address, a push subscription or a URL",
+        tag=_TAG,
+        query=ForUser,
+        body=EndpointInput,
+        reply=shapes.Endpoint,
+        status=201,
+    ),
+    Route(
+        method="DELETE",
+        path="/v1/endpoints/{id}",
+        handler=remove,
+        access=Access.SELF,
+        summary="Forget an endpoint",
+        tag=_TAG,
+        query=ForUser,
+        status=204,
+    ),
+    Route(
+        method="GET",
+        path="/v1/web-push/key",
+        handler=push_key,
+        access=Access.ANYONE,
+        summary="The key with which browsers subscribe to pushes",
+        tag=_TAG,
+        query=ForUser,
+        reply=shapes.PushKey,
+        fails=(404,),
+    ),
+)

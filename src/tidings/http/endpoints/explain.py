@@ -1,0 +1,35 @@
+"""Why somebody was told of an event, or was not."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from tidings.http import shapes
+from tidings.http.params import ForUser
+from tidings.http.table import Access, Answer, Call, Route
+
+
+class ExplainQuery(ForUser, kw_only=True):
+    """Which event."""
+
+    event_id: Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+async def explain(call: Call[ExplainQuery, None]) -> Answer:
+    """Every condition of being told, and what becomes of it on each channel."""
+    return Answer((await call.services.inboxes.explain(call.user, call.query.event_id)).body)
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path="/v1/notifications/explain",
+        handler=explain,
+        access=Access.SELF,
+        summary="Why a user was told of an event, or was not",
+        tag="Notifications",
+        query=ExplainQuery,
+        reply=shapes.Explanation,
+        fails=(404,),
+    ),
+)

@@ -1,0 +1,95 @@
+"""What a user wants: which types on which channels, when it is quiet, in what language."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from tidings.events import Topic
+from tidings.http import shapes
+from tidings.http.params import ForUser
+from tidings.http.table import Access, Answer, Call, Route
+from tidings.personal import Preferences
+from tidings.rules import Name
+
+MAX_TYPES = 200
+"""Types with wishes of their own: more than a page of settings shows, and each is looked at when they are told."""
+MAX_MUTED = 1_000
+"""Topics muted in one request; as many as one transaction holds."""
+MAX_DIGEST_S = 7 * 86_400
+"""Seconds between two e-mails: what is over a week old is no news."""
+
+Wall = Annotated[str, Meta(pattern=r"\A([01][0-9]|2[0-3]):[0-5][0-9]\Z", description="A time of day: 22:00.")]
+Locale = Annotated[
+    str,
+    Meta(
+        max_length=35,
+        pattern=r"\A([A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*)?\Z",
+        description="Such as de or pt-BR; empty: the server's.",
+    ),
+]
+Weekday = Annotated[int, Meta(ge=1, le=7, description="1 is Monday.")]
+
+
+class QuietHoursBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """From ``start`` to ``end``, past midnight when the end is not later, in windows that begin on these days."""
+
+    time_zone: Annotated[str, Meta(min_length=1, max_length=64, description="IANA: Europe/Berlin.")]
+    start: Wall
+    end: Wall
+    days: Annotated[tuple[Weekday, ...], Meta(min_length=1, max_length=7)] = (1, 2, 3, 4, 5, 6, 7)
+
+
+class PreferencesBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """All that a user wants; what is left out is as if it had never been set. ``types``: type, or "*" for all others, to
+    channel to whether it is wanted. ``muted_topics``: left out, mutes stay as they are."""
+
+    types: Annotated[
+        dict[Name, dict[Literal["in_app", "email", "web_push", "webhook", "apprise"], bool]],
+        Meta(max_length=MAX_TYPES),
+    ] = {}
+    quiet_hours: QuietHoursBody | None = None
+    locale: Locale = ""
+    digest_s: Annotated[int, Meta(ge=0, le=MAX_DIGEST_S)] = 0
+    muted_topics: Annotated[list[Topic], Meta(max_length=MAX_MUTED)] | None = None
+
+
+async def preferences(call: Call[ForUser, None]) -> Answer:
+    """A user's preferences."""
+    return Answer(await call.services.wishes.preferences(call.user))
+
+
+async def prefer(call: Call[ForUser, PreferencesBody]) -> Answer:
+    """Replace a user's preferences."""
+    wishes = call.services.wishes
+    wanted = msgspec.convert(call.body, Preferences, from_attributes=True)
+    await wishes.prefer(call.user, wanted, call.body.muted_topics)
+    return Answer(await wishes.preferences(call.user))
+
+
+_PATH = "/v1/preferences"
+_TAG = "Preferences and types"
+
+ROUTES = (
+    Route(
+        method="GET",
+        path=_PATH,
+        handler=preferences,
+        access=Access.SELF,
+        summary="What a user wants to be told, where and when",
+        tag=_TAG,
+        query=ForUser,
+        reply=shapes.Preferences,
+    ),
+    Route(
+        method="PUT",
+        path=_PATH,
+        handler=prefer,
+        access=Access.SELF,
+        summary="Replace a user's preferences",
+        tag=_TAG,
+        query=ForUser,
+        body=PreferencesBody,
+        reply=shapes.Preferences,
+    ),
+)

@@ -1,0 +1,109 @@
+"""Reminders: set, shown and cancelled by their key."""
+
+import msgspec
+
+from tidings.events import EventInput
+from tidings.http import shapes_agenda as shapes
+from tidings.http.params import DEFAULT_PAGE, Limit, Params
+from tidings.http.table import Access, Answer, Call, Route, batch_body
+from tidings.reminders import Standing
+from tidings.schedule import ReminderInput
+from tidings.times import rfc3339
+
+_event = msgspec.json.Decoder(dict[str, msgspec.Raw])
+"""Fields stay raw, so that metadata is shown as it was sent: numbers above all."""
+_encode = msgspec.json.Encoder().encode
+_AS_SENT = frozenset(shapes.Reminder.__struct_fields__) & frozenset(EventInput.__struct_fields__)
+"""What a reminder says of its event in the event's own words."""
+
+
+class RemindersQuery(Params):
+    """How many of the next reminders."""
+
+    limit: Limit = DEFAULT_PAGE
+
+
+async def put(call: Call[Params, ReminderInput]) -> Answer:
+    """Set a reminder, or replace the one of this key."""
+    standing = await call.services.reminders.set(call.path["key"], call.body)
+    return Answer(_encode(_shown(standing) | {"fired": standing.fired}))
+
+
+async def show(call: Call[Params, None]) -> Answer:
+    """One reminder."""
+    return Answer(_encode(_shown(await call.services.reminders.show(call.path["key"]))))
+
+
+async def cancel(call: Call[Params, None]) -> Answer:
+    """Take a reminder back."""
+    await call.services.reminders.cancel(call.path["key"])
+    return Answer(status=204)
+
+
+async def coming(call: Call[RemindersQuery, None]) -> Answer:
+    """The reminders that come next."""
+    limit = call.query.limit
+    found = await call.services.reminders.coming(limit + 1)
+    items = [_shown(one) for one in found[:limit]]
+    return Answer(_encode({"items": items, "has_more": len(found) > limit}))
+
+
+def _shown(standing: Standing) -> dict[str, object]:
+    reminder = standing.reminder
+    event = _event.decode(reminder.event)
+    return {
+        "key": reminder.key,
+        "due_at": None if standing.due_at is None else rfc3339(standing.due_at),
+        "every": reminder.every or None,
+        "time_zone": reminder.time_zone,
+        "user_ids": reminder.users,
+        "topic": reminder.audience or None,
+        "type": event["verb"],
+        **{name: value for name, value in event.items() if name in _AS_SENT},
+    }
+
+
+_PATH = "/v1/reminders/{key}"
+_TAG = "Reminders and broadcasts"
+
+ROUTES = (
+    Route(
+        method="PUT",
+        path=_PATH,
+        handler=put,
+        access=Access.SERVER,
+        summary="Set a reminder, once or recurring; one of the same key is replaced",
+        tag=_TAG,
+        body=ReminderInput,
+        body_cap=batch_body,
+        reply=shapes.SetReminder,
+    ),
+    Route(
+        method="GET",
+        path=_PATH,
+        handler=show,
+        access=Access.SERVER,
+        summary="A reminder, and when it comes next",
+        tag=_TAG,
+        reply=shapes.Reminder,
+    ),
+    Route(
+        method="DELETE",
+        path=_PATH,
+        handler=cancel,
+        access=Access.SERVER,
+        summary="Take a reminder back",
+        tag=_TAG,
+        status=204,
+    ),
+    Route(
+        method="GET",
+        path="/v1/reminders",
+        handler=coming,
+        access=Access.SERVER,
+        summary="The reminders that come next, soonest first",
+        tag=_TAG,
+        query=RemindersQuery,
+        reply=shapes.Reminders,
+    ),
+)

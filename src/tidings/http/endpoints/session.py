@@ -1,0 +1,52 @@
+"""A user's token in a cookie, for streams alone: an ``EventSource`` and a browser's ``WebSocket`` cannot send headers."""
+
+from tidings.errors import Forbidden
+from tidings.http.params import ForUser, Params
+from tidings.http.request import STREAM_COOKIE, bearer_token
+from tidings.http.table import Access, Answer, Call, Route
+
+# Sent by our own site's pages only, never shown to their scripts, never over plain HTTP, and for this host alone.
+_GUARDS = "Path=/; Secure; HttpOnly; SameSite=Strict"
+
+
+async def begin(call: Call[ForUser, None]) -> Answer:
+    """Keep the token of this request in a cookie until it ends. Raises Forbidden for any other credential: a key may act
+    for anybody, and has no business in a browser."""
+    principal = call.principal
+    if principal.expires_at is None:
+        raise Forbidden("Only a user's token can be kept in a cookie.")
+    token = bearer_token(call.request)
+    left_s = max(0, int(principal.expires_at - call.services.clock.now() / 1_000))
+    return _cookie(f"{token}; Max-Age={left_s}; {_GUARDS}")
+
+
+async def end(call: Call[Params, None]) -> Answer:
+    """Forget the cookie."""
+    return _cookie(f"; Max-Age=0; {_GUARDS}")
+
+
+def _cookie(value: str) -> Answer:
+    return Answer(status=204, headers=((b"set-cookie", f"{STREAM_COOKIE}={value}".encode()),))
+
+
+ROUTES = (
+    Route(
+        method="PUT",
+        path="/v1/session",
+        handler=begin,
+        access=Access.SELF,
+        query=ForUser,
+        summary="Keep this user's token in a cookie that streams read, and nothing else does",
+        tag="Live",
+        status=204,
+    ),
+    Route(
+        method="DELETE",
+        path="/v1/session",
+        handler=end,
+        access=Access.PUBLIC,
+        summary="Forget that cookie",
+        tag="Live",
+        status=204,
+    ),
+)

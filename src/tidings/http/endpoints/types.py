@@ -1,0 +1,58 @@
+"""Types of notifications and their rules, for administrators."""
+
+from tidings.http import shapes
+from tidings.http.params import Params
+from tidings.http.table import Access, Answer, Call, Route
+from tidings.rules import Rule
+
+
+async def types(call: Call[Params, None]) -> Answer:
+    """All declared types."""
+    return Answer(call.services.wishes.types())
+
+
+async def declare(call: Call[Params, Rule]) -> Answer:
+    """Declare a type, or replace its rule."""
+    return Answer(await call.services.wishes.declare(call.path["type"], call.body))
+
+
+async def withdraw(call: Call[Params, None]) -> Answer:
+    """Take a declaration back."""
+    await call.services.wishes.withdraw(call.path["type"])
+    return Answer(status=204)
+
+
+_PATH = "/v1/admin/types/{type}"
+_TAG = "Preferences and types"
+
+ROUTES = (
+    Route(
+        method="GET",
+        path="/v1/admin/types",
+        handler=types,
+        access=Access.SERVER,
+        summary="All declared types of notifications",
+        tag=_TAG,
+        reply=shapes.Types,
+    ),
+    Route(
+        method="PUT",
+        path=_PATH,
+        handler=declare,
+        access=Access.SERVER,
+        summary="Declare a type of notifications, over the one of the settings if there is one",
+        tag=_TAG,
+        body=Rule,
+        reply=shapes.Type,
+    ),
+    Route(
+        method="DELETE",
+        path=_PATH,
+        handler=withdraw,
+        access=Access.SERVER,
+        summary="Take a declaration back; the one of the settings holds again",
+        tag=_TAG,
+        status=204,
+        fails=(422,),
+    ),
+)

@@ -1,0 +1,49 @@
+"""How a publisher wants to be answered, and the answer: the same for events and broadcasts."""
+
+from typing import Any, NamedTuple
+
+from tidings.config import Settings
+from tidings.http.auth import Principal
+from tidings.http.request import idempotency_key, preference
+from tidings.http.table import Answer, Call, Header
+from tidings.ingest import Posted
+
+NO_WAIT = b"respond-async"
+APPLICATION = "app"
+"""The scope of idempotency keys for all API keys: a request may be repeated with the next one."""
+
+
+class Manner(NamedTuple):
+    """What the head of a request says about publishing: its idempotency ``key`` and whose it is (``scope``), whether to
+    ``wait`` for feeds and inboxes, and the ``wish`` that said so, empty when there is none."""
+
+    key: str | None
+    scope: str
+    wait: bool
+    wish: bytes
+
+    def answer(self, posted: Posted) -> Answer:
+        """What a publisher is told."""
+        replayed = ((b"idempotency-replayed", b"true"),) if posted.replayed else ()
+        return Answer(posted.body, 201, (*replayed, *self.applied))
+
+    @property
+    def applied(self) -> tuple[Header, ...]:
+        """The header that says which preference was followed."""
+        return ((b"preference-applied", self.wish),) if self.wish else ()
+
+
+def manner(call: Call[Any, Any]) -> Manner:
+    """How this request is to be answered. Raises BadParameter."""
+    wish = preference(call.request)
+    wait = _waits(call.services.settings, wish)
+    return Manner(idempotency_key(call.request), _scope(call.principal), wait, wish)
+
+
+def _waits(settings: Settings, wish: bytes) -> bool:
+    """Whether the publisher waits for feeds and inboxes: as it prefers, or else as the server is set."""
+    return bool(wish != NO_WAIT) if wish else settings.fan_out == "inline"
+
+
+def _scope(principal: Principal) -> str:
+    return APPLICATION if principal.is_server else f"user:{principal.user_id}"

@@ -1,0 +1,63 @@
+"""The JSON of what is to come and where it goes: reminders and endpoints."""
+
+from typing import Any
+
+from msgspec import UNSET, UnsetType
+
+from tidings.http.shapes import Shape, Time
+
+
+class Reminder(Shape, kw_only=True):
+    """An event to come. ``due_at``: when it comes next, null when it has come for the last time."""
+
+    key: str
+    due_at: Time | None
+    every: str | None
+    time_zone: str
+    user_ids: list[str]
+    topic: str | None
+    type: str
+    object_type: str
+    object_id: str
+    actor_id: str
+    actor_name: str | None
+    object_title: str | None
+    title: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    metadata: dict[str, Any]
+
+
+class SetReminder(Reminder, kw_only=True):
+    """A reminder as it was just set. ``fired``: it was due already, and so it was published."""
+
+    fired: bool
+
+
+class Reminders(Shape):
+    """The reminders that come next, soonest first; ``has_more`` than were asked for."""
+
+    items: list[Reminder]
+    has_more: bool
+
+
+class Endpoint(Shape):
+    """Where a user is reached outside. ``secret``: what signs for a webhook, shown when it is made and never again."""
+
+    id: str
+    channel: str
+    address: str
+    created_at: Time
+    sent_at: Time | None
+    secret: str | UnsetType = UNSET
+
+
+class Endpoints(Shape):
+    """A user's endpoints, oldest first."""
+
+    items: list[Endpoint]
+
+
+class PushKey(Shape):
+    """The key with which browsers subscribe to this server's pushes: ``applicationServerKey``, in base64url."""
+
+    public_key: str

@@ -1,0 +1,73 @@
+"""A connection whose reply has no end: bytes go to the socket as they are, without HTTP or a task in between."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Protocol
+
+from tidings.config import KIB
+from tidings.live import Encoder
+
+BUFFER_BYTES = 64 * KIB
+"""Bytes that may wait for a slow reader in this process, one frame more or less."""
+KERNEL_BYTES = 64 * KIB
+"""Bytes that the kernel may hold for a reader besides (Linux doubles the figure for its own needs); left alone it would
+grow to megabytes for each that sleeps."""
+
+UNANSWERED_MS = 45_000
+"""Milliseconds after which a client that acknowledges nothing is taken for gone, two heartbeats and a little. Without it a
+laptop that left its network keeps its streams, and their places, for a quarter of an hour (docs/adr/0010)."""
+
+Became = Callable[[bool], None]
+"""Told True when a wire takes bytes again, False once it is gone."""
+
+
+class Flow(Protocol):
+    """What tells whether the transport has taken enough for now."""
+
+    write_paused: bool
+
+
+class Connection:
+    """A :class:`tidings.live.Wire` over a transport. The protocol that owns the transport says what becomes of it."""
+
+    __slots__ = ("_flow", "_goodbye", "_transport", "became", "encoder")
+
+    def __init__(
+        self, transport: asyncio.Transport, flow: Flow, encoder: Encoder, goodbye: bytes = b""
+    ) -> None:
+        """``goodbye`` is sent before the end."""
+        transport.set_write_buffer_limits(high=BUFFER_BYTES)
+        _bound(transport.get_extra_info("socket"))
+        self._transport = transport
+        self._flow = flow
+        self._goodbye = goodbye
+        self.encoder = encoder
+        self.became: Became = _nobody
+
+    def write(self, data: bytes) -> bool:
+        """Send without waiting; False when the client does not keep up."""
+        self._transport.write(data)
+        return not self._flow.write_paused
+
+    def close(self, goodbye: bytes | None = None) -> None:
+        """Send what was given, and goodbye, then end."""
+        if not self._transport.is_closing():
+            self._transport.write(self._goodbye if goodbye is None else goodbye)
+            self._transport.close()
+
+    def abort(self) -> None:
+        """End at once."""
+        self._transport.abort()
+
+
+def _bound(connection: socket.socket | None) -> None:
+    if connection is None:
+        return
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNANSWERED_MS)
+
+
+def _nobody(writable: bool) -> None:
+    """Before somebody wants to be told."""

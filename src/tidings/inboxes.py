@@ -1,0 +1,183 @@
+"""Door 2, the part for inboxes: lists, changes, counts, and why somebody was told or was not.
+
+Whatever is asked first, broadcasts that the inbox lacks come to it before it is answered.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol, TypeVar
+
+import msgspec
+
+from tidings.cursors import Cursors
+from tidings.errors import NotFound, Unavailable
+from tidings.model import Counts, InboxChanges, ReadMark
+from tidings.ports import Clock, Store
+from tidings.projections.explain import Case, channels, checks
+from tidings.projections.inbox import NOTIFICATION_FIELDS, Wording
+from tidings.read import Reply, continuation, join
+from tidings.times import rfc3339
+
+__all__ = ["NOTIFICATION_FIELDS", "Inboxes"]
+
+
+class News(Protocol):
+    """What a long poll waits for."""
+
+    async def wait(self) -> bool:
+        """Returns True when the inbox may have changed, False when the server leaves."""
+        ...
+
+
+Newsroom = Callable[[str], AbstractContextManager[News]]
+"""The news of a user's inbox."""
+TakeUp = Callable[[Sequence[str]], Awaitable[None]]
+"""Brings the broadcasts that these users' inboxes lack. Raises Unavailable."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _Counted(Protocol):
+    """Something of an inbox, with the counts of the same moment."""
+
+    @property
+    def counts(self) -> Counts: ...
+
+
+_C = TypeVar("_C", bound=_Counted)
+
+
+class _Head(NamedTuple):
+    counts: Counts
+
+
+class Inboxes:
+    """The reading door of inboxes."""
+
+    def __init__(
+        self,
+        store: Store,
+        cursors: Cursors,
+        clock: Clock,
+        epoch: str,
+        wording: Wording,
+        news: Newsroom,
+        take_up: TakeUp,
+    ) -> None:
+        self._store = store
+        self._cursors = cursors
+        self._clock = clock
+        self._epoch = epoch
+        self._wording = wording
+        self._news = news
+        self._take_up = take_up
+
+    async def page(
+        self,
+        user: str,
+        limit: int,
+        cursor: str | None,
+        unread_only: bool = False,
+        type: str | None = None,
+        fields: tuple[str, ...] = (),
+    ) -> Reply:
+        """A page of notifications with the exact counts of the same moment. Raises BadParameter."""
+        question = f"inbox|{user}|{unread_only}|{type}"
+        before = self._cursors.read(cursor, question)
+        page = await self._taken_up(user, lambda: self._store.inbox(user, limit, before, unread_only, type))
+        following = None if page.next_order is None else self._cursors.make(page.next_order, question)
+        items = await self._wording.items(user, page.rows)
+        body = join(items, fields) + continuation(following)
+        return Reply(body + self._heads(page.counts) + b"}", following, await self._etag(user, page.counts))
+
+    async def since(self, user: str, since: int, limit: int, wait_s: float = 0) -> Reply:
+        """What changed in an inbox after a seq, oldest first; an empty answer waits for up to ``wait_s`` seconds."""
+        with self._news(user) as news:
+            changes = await self._changes(user, since, limit)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    while wait_s and changes.counts.seq == since and await news.wait():
+                        changes = await self._changes(user, since, limit)
+        body = join(await self._wording.items(user, changes.rows), ()) + _progress(changes)
+        etag = await self._etag(user, changes.counts)
+        return Reply(body + self._heads(changes.counts) + b"}", None, etag)
+
+    async def _changes(self, user: str, since: int, limit: int) -> InboxChanges:
+        return await self._taken_up(user, lambda: self._store.inbox_since(user, since, limit))
+
+    async def etag(self, user: str) -> str:
+        """The entity tag of an inbox as it is now."""
+        return await self._etag(user, await self._counts(user))
+
+    async def unread_count(self, user: str) -> Reply:
+        """The exact unread counts and their seq."""
+        counts = await self._counts(user)
+        return Reply(b"{" + _counted(counts) + b"}", None, await self._etag(user, counts))
+
+    async def explain(self, user: str, event_id: str) -> Reply:
+        """Why a user was told of an event, or was not. Raises NotFound."""
+        await self._counts(user)  # a broadcast that waits for them is told now
+        told = await self._store.told(user, event_id)
+        if told is None:
+            raise NotFound("no such event")
+        reached = {endpoint.channel for endpoint in await self._store.endpoints(user)}
+        preferences = await self._store.preferences(user)
+        case = Case(user, told, self._store.rules, preferences, reached, self._clock.now())
+        shown = {
+            "event_id": event_id,
+            "user_id": user,
+            "type": case.type,
+            "told": bool(told.notification),
+            "notification_id": told.notification or None,
+            "checks": [check._asdict() for check in checks(case)],
+            "channels": {channel: decision._asdict() for channel, decision in channels(case).items()},
+        }
+        return Reply(_encode(shown))
+
+    async def _counts(self, user: str) -> Counts:
+        async def read() -> _Head:
+            return _Head(*await self._store.counts([user]))
+
+        return (await self._taken_up(user, read)).counts
+
+    async def _taken_up(self, user: str, read: Callable[[], Awaitable[_C]]) -> _C:
+        """What is read of an inbox, after broadcasts that it lacks have come to it."""
+        found = await read()
+        if not found.counts.lacking:
+            return found
+        try:
+            await self._take_up((user,))
+        except Unavailable:  # nothing can be written now; what is there can still be read
+            return found
+        return await read()
+
+    def _heads(self, counts: Counts) -> bytes:
+        epoch = _encode(self._epoch)
+        return b',%b,"read_up_to":%d,"epoch":%b' % (_counted(counts), counts.read_up_to, epoch)
+
+    async def _etag(self, user: str, counts: Counts) -> str:
+        return f'W/"{self._epoch}.{counts.seq}{await self._wording.tag(user)}"'
+
+
+def _progress(changes: InboxChanges) -> bytes:
+    """The read-alls among the changes, and where to go on."""
+    marks = b",".join(map(_mark, changes.marks))
+    following = changes.rows[-1].seq if changes.more else changes.counts.seq
+    flags = (_bool(changes.more), following, _bool(changes.reset))
+    return b',"marks":[' + marks + b'],"has_more":%b,"next_since":%d,"reset":%b' % flags
+
+
+def _mark(mark: ReadMark) -> bytes:
+    shown = {"seq": mark.seq, "up_to": mark.up_to, "type": mark.type or None, "read_at": rfc3339(mark.at)}
+    return _encode(shown)
+
+
+def _counted(counts: Counts) -> bytes:
+    heads = (counts.unread_count, counts.unread_items, counts.seq)
+    return b'"unread_count":%d,"unread_items":%d,"seq":%d' % heads
+
+
+def _bool(value: bool) -> bytes:
+    return b"true" if value else b"false"

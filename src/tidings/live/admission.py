@@ -1,0 +1,71 @@
+"""Who may open a stream now: caps that hold always, and a rate that spreads a storm.
+
+A cap is refused with TooManyRequests: coming back would not help until a stream ends. A storm is refused with Deferred,
+which says when to come back: drawn at random, so that those who were sent away together do not return together.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Sized
+
+from tidings.config import Settings
+from tidings.errors import Deferred, TooManyRequests, Unavailable
+from tidings.ports import Clock
+
+RETRY_S = (2.0, 15.0)
+"""Bounds of the seconds after which who was deferred returns: wide enough to halve a storm twice."""
+BURST_S = 2
+"""Seconds' worth of opens that may come at once, after a quiet time: a restart of a small server brings all it has."""
+
+
+class Admission:
+    """The doorkeeper of one process. Random numbers and time are given, so that a simulation can own them."""
+
+    def __init__(self, settings: Settings, clock: Clock, rng: random.Random) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._rng = rng
+        self._tokens = float(settings.stream_opens_per_s * BURST_S)
+        self._at = clock.monotonic()
+        self._addresses: Counter[str] = Counter()
+        self.closing = False
+
+    def enter(self, open: int, mine: Sized, address: str) -> None:
+        """Let one more in beside the ``open`` streams of this process, ``mine`` those of the same user. Raises
+        TooManyRequests over a cap of the user or address, Deferred in a storm or when the server is full, Unavailable
+        while it leaves."""
+        if self.closing:
+            raise Unavailable("the server is stopping", retry_after=self._later())
+        if len(mine) >= self._settings.max_streams_per_user:
+            raise TooManyRequests(f"{len(mine)} streams of this user are open", retry_after=5)
+        if address and self._addresses[address] >= self._settings.max_streams_per_address:
+            raise TooManyRequests(
+                f"{self._addresses[address]} streams of this address are open", retry_after=5
+            )
+        if open >= self._settings.max_streams or not self._take():
+            raise Deferred("too many streams are being opened", retry_after=self._later())
+
+    def entered(self, address: str) -> None:
+        """A stream that was let in has been opened."""
+        if address:
+            self._addresses[address] += 1
+
+    def leave(self, address: str) -> None:
+        """A stream has ended."""
+        if address:
+            self._addresses[address] -= 1
+            if not self._addresses[address]:
+                del self._addresses[address]
+
+    def _take(self) -> bool:
+        """Take a token of the bucket, which fills with time."""
+        now, rate = self._clock.monotonic(), self._settings.stream_opens_per_s
+        self._tokens = min(self._tokens + (now - self._at) * rate, rate * BURST_S)
+        self._at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+    def _later(self) -> int:
+        return round(self._rng.uniform(*RETRY_S))

@@ -1,0 +1,502 @@
+"""The hub: the open streams by user, and the two loops that feed them from the store.
+
+*Following* tells what just happened: new heads for streams that open, the inboxes that hints name, the events that came
+to somebody's feed. It is made of short reads for many streams at once. *Refilling* serves those who are behind, a chunk
+each in turn, so that who was away for a month delays nobody who is here.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from typing import Any
+
+from tidings.config import Settings
+from tidings.live.admission import Admission
+from tidings.live.frames import ACTIVITY, Cursor, Frame, activity_frame, inbox_frames
+from tidings.live.stream import State, Stream
+from tidings.live.wheel import Wheel
+from tidings.live.wire import Wire
+from tidings.model import Counts, FeedItem, Heard, InboxChanges
+from tidings.ports import Clock, Store
+from tidings.projections.inbox import Wording
+from tidings.telemetry import RESUMES, STREAM_ENDS
+
+CHUNK = 100
+"""Changes read from the store for one stream at once: some milliseconds."""
+HEARD_POSITIONS = 200
+"""Positions of the log looked at in one step of following."""
+HEADS = 1_000
+"""Inboxes whose heads are read by one statement."""
+REFILLS = 4
+"""Streams that catch up at the same time."""
+TICK_S = 1.0
+"""Seconds between two looks at deadlines; heartbeats, rotation and the end of credentials are no finer."""
+WARN_S = 30
+"""Seconds before its credential ends that a stream says so: time to fetch a new one."""
+MAX_BEHIND_S = 30
+"""Seconds that a wire may stay full. Then the client is as good as gone, and its buffers are better used."""
+ROTATION_SPREAD = 0.2
+"""Part of its greatest age by which a stream's end is drawn earlier or later, so that those which came together part."""
+RETRY_MS = (1_000, 3_000)
+"""Milliseconds after which a client returns when its connection is lost; drawn for each, so that the clients of a
+server that dies do not all return at once."""
+ROTATE_RETRY_MS = (1_000, 2_000)
+"""The same where only this one stream ends. Never less: browsers take a small ``retry`` at its word."""
+DRAIN_PER_S = 250
+"""Streams told to leave each second when the server stops: what the next server can take in."""
+DRAIN_SHARE = 0.8
+"""Part of the time to stop that draining may take; the rest is for requests under way and the store."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 5.0
+"""How long following rests after the store failed, at first and at most."""
+
+TakeUp = Callable[[Sequence[str]], Awaitable[None]]
+"""Brings the broadcasts that these users' inboxes lack."""
+_log = logging.getLogger(__name__)
+
+
+class News:
+    """What a long poll waits for: that its user's inbox changed."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self._over = False
+
+    def tell(self, over: bool = False) -> None:
+        """There may be something; or (``over``) the server leaves, and nothing will come any more."""
+        self._over = self._over or over
+        self._event.set()
+
+    async def wait(self) -> bool:
+        """Returns True when there may be something, False when there will not."""
+        await self._event.wait()
+        if not self._over:
+            self._event.clear()
+        return not self._over
+
+
+class Live:
+    """The pushing door."""
+
+    def __init__(
+        self,
+        store: Store,
+        wording: Wording,
+        take_up: TakeUp,
+        settings: Settings,
+        clock: Clock,
+        epoch: str,
+        position: int,
+        rng: random.Random | None = None,
+    ) -> None:
+        """``position``: the head of the log, from which on events are news."""
+        self._store = store
+        self._wording = wording
+        self._take_up = take_up
+        self._settings = settings
+        self._clock = clock
+        self._epoch = epoch
+        self._position = position
+        self._rng = rng or random.Random()
+        self._admission = Admission(settings, clock, self._rng)
+        self._streams: dict[str, list[Stream]] = {}
+        self._listening: dict[str, list[Stream]] = {}
+        self._polls: dict[str, list[News]] = {}
+        self._polled: dict[str, int] = {}
+        self._open = 0
+        self._opening: list[Stream] = []
+        self._hinted: dict[str, None] = {}
+        self._published = self._look = False
+        self._behind: deque[Stream] = deque()
+        self._wheel: Wheel[Stream] = Wheel(clock.monotonic())
+        self._news = asyncio.Event()
+        self._refill = asyncio.Semaphore(0)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin feeding; needs a running event loop."""
+        loops: list[Coroutine[Any, Any, None]] = [self._follow(), self._tick()]
+        loops += [self._refilling() for _ in range(REFILLS)]
+        self._tasks = [asyncio.create_task(loop, name="live") for loop in loops]
+
+    # --- what the transports say ----------------------------------------------------------------------------
+
+    def admit(self, user: str, address: str) -> None:
+        """Let a stream of this user in, which must then be opened. Raises TooManyRequests, Deferred, Unavailable."""
+        self._admission.enter(self._open, self._streams.get(user, ()), address)
+
+    def open(
+        self,
+        user: str,
+        include: frozenset[str],
+        last_event_id: str | None,
+        wire: Wire,
+        *,
+        address: str = "",
+        expires_in_s: float | None = None,
+    ) -> Stream:
+        """A stream on this wire, from where the client left off; its hello follows as soon as the store has been asked.
+
+        It is registered before anything is read: what happens from now on reaches it.
+        """
+        now = self._clock.monotonic()
+        stream = Stream(user, include, last_event_id, wire, self._epoch, address)
+        stream.wrote_at = now
+        stream.ends_at = None if expires_in_s is None else now + expires_in_s
+        spread = self._rng.uniform(1 - ROTATION_SPREAD, 1 + ROTATION_SPREAD)
+        stream.rotates_at = now + self._settings.max_stream_s * spread
+        self._streams.setdefault(user, []).append(stream)
+        if ACTIVITY in include:
+            self._listening.setdefault(user, []).append(stream)
+        self._admission.entered(address)
+        self._open += 1
+        self._opening.append(stream)
+        self._schedule(stream, now)
+        wire.write(wire.encoder.retry(self._rng.randint(*RETRY_MS)))
+        self._news.set()
+        return stream
+
+    def lost(self, stream: Stream) -> None:
+        """The client of a stream has gone."""
+        if stream.state is not State.ENDED:
+            STREAM_ENDS.labels("client").inc()
+        stream.lost()
+        self._forget(stream)
+
+    def writable(self, stream: Stream) -> None:
+        """The wire of a stream takes bytes again."""
+        if stream.writable():
+            self._fill(stream)
+
+    def _forget(self, stream: Stream) -> None:
+        for registry in (self._streams, self._listening):
+            mine = registry.get(stream.user)
+            if mine is not None and stream in mine:
+                mine.remove(stream)
+                if not mine:
+                    del registry[stream.user]
+                if registry is self._streams:
+                    self._open -= 1
+                    self._admission.leave(stream.address)
+
+    @contextlib.contextmanager
+    def news(self, user: str) -> Iterator[News]:
+        """News of a user's inbox, for as long as the block lasts."""
+        news = News()
+        self._polls.setdefault(user, []).append(news)
+        try:
+            yield news
+        finally:
+            self._polls[user].remove(news)
+            if not self._polls[user]:
+                del self._polls[user]
+                self._polled.pop(user, None)
+
+    # --- what the log says ----------------------------------------------------------------------------------
+
+    def hint(self, users: Iterable[str], published: bool) -> None:
+        """The inboxes of these users changed; ``published``: events came, so any feed may have."""
+        for user in users:
+            if user in self._streams:
+                self._hinted[user] = None
+            for news in self._polls.get(user, ()):
+                news.tell()
+        self._published = self._published or (published and bool(self._listening))
+        if self._hinted or self._published:
+            self._news.set()
+
+    def look(self) -> None:
+        """Anybody's inbox may have changed: compare all heads. Done every second as well, so that a hint that was lost
+        costs no more than that."""
+        self._look = True
+        self._published = bool(self._listening)
+        self._news.set()
+
+    @property
+    def open_streams(self) -> int:
+        """Streams open now."""
+        return self._open
+
+    @property
+    def busy(self) -> bool:
+        """Whether anybody listens at all: publishing then has no hints to give."""
+        return bool(self._streams or self._polls)
+
+    @property
+    def closing(self) -> bool:
+        """Whether the server is leaving."""
+        return self._admission.closing
+
+    # --- following ------------------------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        failures = 0
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            try:
+                await self._step()
+                failures = 0
+            except Exception:
+                failures += 1
+                _log.exception("following failed, attempt %d", failures)
+                self.look()
+                await asyncio.sleep(min(FIRST_PAUSE_S * 2**failures, LONGEST_PAUSE_S))
+            # Whatever else waits for the loop gets its turn between two steps.
+            await asyncio.sleep(0)
+
+    async def _step(self) -> None:
+        """Everything that is new, once."""
+        if self._opening:
+            await self._begin()
+        if self._look:
+            await self._compare()
+        hinted, self._hinted = self._hinted, {}
+        for user in hinted:
+            await self._tell_inbox(user)
+        if self._published:
+            await self._tell_feeds()
+
+    async def _begin(self) -> None:
+        """Greet the streams that were opened: one reading of heads for all of them."""
+        opening, self._opening = self._opening[:HEADS], self._opening[HEADS:]
+        if self._opening:
+            self._news.set()
+        opening = [stream for stream in opening if stream.state is State.OPENING]
+        try:
+            heads = await self._heads(list(dict.fromkeys(stream.user for stream in opening)))
+            position = (await self._store.head()).position
+        except BaseException:
+            self._opening += opening
+            raise
+        now = self._clock.monotonic()
+        for stream in opening:
+            if stream.state is State.OPENING:
+                stream.begin(heads[stream.user], position, now)
+                self._join(stream, heads[stream.user], position)
+
+    def _join(self, stream: Stream, counts: Counts, position: int) -> None:
+        """Follow at once when the client lacks nothing, which is how most return."""
+        head = Cursor(
+            None if stream.seq is None else counts.seq, None if stream.position is None else position
+        )
+        empty = stream.cursor == head
+        RESUMES.labels("empty" if empty else "behind").inc()
+        if empty and not stream.overtaken and position >= self._position:
+            stream.join()
+        else:
+            self._fill(stream)
+
+    async def _heads(self, users: Sequence[str]) -> dict[str, Counts]:
+        """The heads of these inboxes, with every broadcast they should have."""
+        heads = dict(zip(users, await self._store.counts(users), strict=True))
+        lacking = [user for user, counts in heads.items() if counts.lacking]
+        if lacking:
+            await self._take_up(lacking)
+            heads |= zip(lacking, await self._store.counts(lacking), strict=True)
+        return heads
+
+    async def _compare(self) -> None:
+        """Find the inboxes that moved although no hint said so."""
+        self._look = False
+        users = [*self._streams, *(user for user in self._polls if user not in self._streams)]
+        for at in range(0, len(users), HEADS):
+            for user, counts in (await self._heads(users[at : at + HEADS])).items():
+                streams = self._streams.get(user, ())
+                if any(s.seq is not None and s.seq != counts.seq for s in streams):
+                    self._hinted[user] = None
+                if user in self._polls and self._polled.get(user) != counts.seq:
+                    self._polled[user] = counts.seq
+                    for news in self._polls[user]:
+                        news.tell()
+
+    async def _tell_inbox(self, user: str) -> None:
+        """Tell the streams of a user what changed in their inbox."""
+        following = self._ready(self._streams.get(user, ()))
+        if not following:
+            return
+        since = min(stream.seq or 0 for stream in following)
+        changes = await self._store.inbox_since(user, since, CHUNK)
+        if changes.counts.lacking:
+            await self._take_up([user])
+        some = await self._inbox_frames(user, since, changes)
+        now = self._clock.monotonic()
+        for stream in following:
+            if stream.state is State.FOLLOWING:
+                self._say(stream, changes, some, now)
+
+    def _ready(self, streams: Iterable[Stream]) -> list[Stream]:
+        """Those that can be told at once; the others are noted to look again."""
+        ready = []
+        for stream in streams:
+            if stream.seq is None:
+                continue
+            if stream.state is State.FOLLOWING:
+                ready.append(stream)
+            else:
+                stream.overtaken = True
+        return ready
+
+    def _say(self, stream: Stream, changes: InboxChanges, some: list[Frame], now: float) -> None:
+        if changes.reset:
+            self._reset(stream, changes.counts, now)
+            return
+        stream.pass_over(self._position)
+        stream.tell(some, now)
+        if changes.more:
+            stream.fall_back()
+            self._fill(stream)
+
+    def _reset(self, stream: Stream, counts: Counts, now: float) -> None:
+        stream.reset("the inbox is another than it was", Cursor(counts.seq, stream.position), now)
+
+    async def _inbox_frames(self, user: str, since: int, changes: InboxChanges) -> list[Frame]:
+        return inbox_frames(since, changes, await self._wording.items(user, changes.rows))
+
+    async def _tell_feeds(self) -> None:
+        """Tell the streams what came to their feeds."""
+        self._published = False
+        heard, reached = await self._store.heard(self._position, self._listening.keys(), HEARD_POSITIONS)
+        now = self._clock.monotonic()
+        for event in heard:
+            self._tell_event(event, now)
+        if reached > self._position:
+            self._position = reached
+            self._published = True  # until nothing more is found
+            self._news.set()
+
+    def _tell_event(self, event: Heard, now: float) -> None:
+        listening = self._listening
+        for reason, topic, users in event.listeners:
+            frame = activity_frame(FeedItem(0, event.position, event.body, None, reason, topic))
+            for user in users:
+                for stream in listening.get(user, ()):
+                    if stream.state is State.FOLLOWING:
+                        stream.hear(frame, event.position, now)
+
+    # --- catching up ----------------------------------------------------------------------------------------
+
+    def _fill(self, stream: Stream) -> None:
+        """Have a stream catch up."""
+        self._behind.append(stream)
+        self._refill.release()
+
+    async def _refilling(self) -> None:
+        while True:
+            await self._refill.acquire()
+            stream = self._behind.popleft()
+            try:
+                await self._catch_up(stream)
+            except Exception:
+                _log.exception("catching up failed")
+                stream.end()
+                self._forget(stream)
+
+    async def _catch_up(self, stream: Stream) -> None:
+        """Tell one chunk of what a stream missed; when that was all, it joins the others."""
+        stream.overtaken = False
+        whole = await self._catch_up_inbox(stream)
+        whole = await self._catch_up_feed(stream) and whole
+        if stream.state is not State.CATCHING_UP:
+            return
+        if whole and not stream.overtaken and (stream.position is None or stream.position >= self._position):
+            stream.join()
+        else:
+            self._fill(stream)
+
+    async def _catch_up_inbox(self, stream: Stream) -> bool:
+        if stream.seq is None or stream.state is not State.CATCHING_UP:
+            return True
+        since = stream.seq
+        changes = await self._store.inbox_since(stream.user, since, CHUNK)
+        now = self._clock.monotonic()
+        if changes.reset:
+            self._reset(stream, changes.counts, now)
+            return True
+        stream.tell(await self._inbox_frames(stream.user, since, changes), now)
+        return not changes.more
+
+    async def _catch_up_feed(self, stream: Stream) -> bool:
+        if stream.position is None or stream.state is not State.CATCHING_UP:
+            return True
+        page = await self._store.feed_since(stream.user, stream.position, CHUNK)
+        stream.tell(map(activity_frame, page.items), self._clock.monotonic())
+        if page.next_key is None and stream.state is State.CATCHING_UP:
+            stream.pass_over(page.position)
+        return page.next_key is None
+
+    # --- deadlines ------------------------------------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            self.tick()
+
+    def tick(self) -> None:
+        """A second has passed: heartbeats, rotation, credentials that end, wires that stay full, lost hints."""
+        now = self._clock.monotonic()
+        for stream in self._wheel.turn(now):
+            if stream.state is not State.ENDED:
+                self._due(stream, now)
+        if self.busy:
+            self.look()
+
+    def _schedule(self, stream: Stream, now: float) -> None:
+        """Look at the stream again at its next deadline."""
+        if stream.state is State.BEHIND:
+            due = stream.behind_since + MAX_BEHIND_S
+        else:
+            due = min(stream.wrote_at + self._settings.heartbeat_s, stream.rotates_at)
+        if stream.ends_at is not None:
+            due = min(due, stream.ends_at - (0 if stream.warned else WARN_S))
+        self._wheel.at(max(due, now), stream)
+
+    def _due(self, stream: Stream, now: float) -> None:
+        if stream.ends_at is not None and now >= stream.ends_at:
+            self._end(stream, "credential")
+        elif stream.state is State.BEHIND and now >= stream.behind_since + MAX_BEHIND_S:
+            self._end(stream, "slow")
+        elif now >= stream.rotates_at:
+            stream.leave(self._rng.randint(*ROTATE_RETRY_MS), now)
+            self._end(stream, "age")
+        else:
+            self._remind(stream, now)
+            self._schedule(stream, now)
+
+    def _remind(self, stream: Stream, now: float) -> None:
+        if stream.ends_at is not None and not stream.warned and now >= stream.ends_at - WARN_S:
+            stream.warn(max(0, round(stream.ends_at - now)), now)
+        elif now >= stream.wrote_at + self._settings.heartbeat_s:
+            stream.beat(self._position, now)
+
+    def _end(self, stream: Stream, why: str) -> None:
+        STREAM_ENDS.labels(why).inc()
+        stream.end()
+        self._forget(stream)
+
+    # --- leaving --------------------------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Ask every client to come back later, evenly over the time there is, and end the streams."""
+        if not self._admission.closing:
+            self._admission.closing = True
+            for polls in self._polls.values():
+                for news in polls:
+                    news.tell(over=True)
+            await self._drain()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _drain(self) -> None:
+        streams = [stream for mine in self._streams.values() for stream in mine]
+        per_s = max(DRAIN_PER_S, len(streams) / (self._settings.shutdown_s * DRAIN_SHARE))
+        begun = self._clock.monotonic()
+        for gone, stream in enumerate(streams, 1):
+            stream.leave(self._rng.randint(*RETRY_MS), self._clock.monotonic())
+            self._end(stream, "drain")
+            ahead = gone / per_s - (self._clock.monotonic() - begun)
+            if ahead > 1 / DRAIN_PER_S:
+                await asyncio.sleep(ahead)

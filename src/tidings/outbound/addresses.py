@@ -1,0 +1,150 @@
+"""Which addresses may be called on a user's behalf.
+
+A webhook or push subscription is an address that somebody gave us, and the server stands inside a network they do not
+see. So each attempt resolves the name itself, checks *every* address that comes back, and connects to one of those that
+were checked: a name that answers differently the next time (DNS rebinding) gains nothing.
+"""
+
+import asyncio
+import ipaddress
+import re
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from tidings.config import ConfigError
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+"""(host, port) to IP addresses in text."""
+
+PORTS = {"https": 443, "http": 80}
+"""The ports that may be called, and which scheme means which: others belong to services that are no web servers."""
+RESOLVERS = 16
+"""Threads that ask DNS: a name whose servers are slow holds one until the system gives up."""
+MAX_HOST = 253
+"""Characters of a host name (RFC 1035)."""
+
+_PRINTABLE = re.compile(r"[!-~]+\Z")
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_UNICAST = ipaddress.IPv6Network("2000::/3")
+"""The only IPv6 space in which public hosts live; the rest is reserved, local or multicast."""
+_SPECIAL: tuple[Network, ...] = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "0.0.0.0/8",  # this network: Linux connects to itself
+        "100.64.0.0/10",  # carrier-grade NAT; some clouds keep their metadata service here
+        "168.63.129.16/32",  # Azure's host agent, a public number that is not public
+        "192.0.0.0/24",  # protocol assignments; Oracle's metadata service
+        "192.88.99.0/24",  # relays to 6to4
+        "224.0.0.0/4",  # multicast
+        "240.0.0.0/4",  # reserved, and broadcast
+        "2001::/23",  # Teredo and other protocols that carry another address inside
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4, which carries an IPv4 address inside
+        "3fff::/20",  # documentation
+    )
+)
+"""What ``is_global`` lets pass in some supported version of Python, and must not."""
+
+
+class NotAllowed(Exception):
+    """An address that must not be called; the message says why and names no address of the inside."""
+
+
+class Place(NamedTuple):
+    """Where a URL leads."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    """CIDR networks from a comma-separated list. Raises ConfigError for what is none."""
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise ConfigError(f"webhook_allow_networks: {error}") from None
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address is a host of the public Internet, also when it is wrapped in an IPv6 one."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address in _NAT64:
+            return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+        if address.ipv4_mapped is not None:
+            return is_public(address.ipv4_mapped)
+        if address not in _UNICAST:
+            return False
+    return (
+        address.is_global
+        and not address.is_multicast
+        and not any(address in network for network in _SPECIAL if network.version == address.version)
+    )
+
+
+class Guard:
+    """Says where a call may go. ``allow``: networks that may be called although they are not public, on any port;
+    ``allow_http``: without TLS. ``resolve`` is the system's resolver unless given."""
+
+    def __init__(
+        self, allow: Sequence[Network] = (), allow_http: bool = False, resolve: Resolve | None = None
+    ) -> None:
+        self._allow = tuple(allow)
+        self._schemes = frozenset(PORTS) if allow_http else frozenset({"https"})
+        self._resolve = resolve or self._ask_system
+        self._threads = ThreadPoolExecutor(RESOLVERS, "resolver")
+
+    def place(self, url: str) -> Place:
+        """Where a URL leads. Raises NotAllowed for another scheme, for credentials in it, or when it is no URL."""
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port
+        except ValueError:
+            raise NotAllowed("this is not a URL") from None
+        if not _PRINTABLE.match(url):
+            raise NotAllowed("the URL is not written in ASCII (a host as punycode, the rest in percents)")
+        if parts.scheme not in self._schemes:
+            raise NotAllowed(f"only {' and '.join(sorted(self._schemes))} URLs are called")
+        if not 0 < len(host) <= MAX_HOST:
+            raise NotAllowed("the URL has no usable host")
+        if parts.username is not None or parts.password is not None:
+            raise NotAllowed("the URL has credentials in it")
+        return Place(parts.scheme, host, PORTS[parts.scheme] if port is None else port)
+
+    async def addresses(self, host: str, port: int) -> list[str]:
+        """The addresses of a host, all of them checked. Raises NotAllowed if one must not be called, OSError when the
+        name cannot be resolved."""
+        found = [ipaddress.ip_address(text) for text in await self._resolve(host, port)]
+        if not found:
+            raise OSError("the name has no address")
+        strange = [address for address in found if not self._is_allowed(address)]
+        if any(not is_public(address) for address in strange):
+            raise NotAllowed("the host is not on the public Internet")
+        if strange and port not in PORTS.values():
+            raise NotAllowed(f"port {port} is not called")
+        return [str(address) for address in dict.fromkeys(found)]
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _is_allowed(self, address: Address) -> bool:
+        mapped = getattr(address, "ipv4_mapped", None) or address
+        return any(mapped in network for network in self._allow if network.version == mapped.version)
+
+    async def _ask_system(self, host: str, port: int) -> list[str]:
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._threads, _look_up, host, port)
+        return [str(address[0]) for *_, address in found]
+
+
+def _look_up(host: str, port: int) -> list[tuple[object, object, object, object, tuple[object, ...]]]:
+    try:
+        return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except UnicodeError:  # a label too long or empty: no name at all, and not even an OSError
+        raise OSError("the name is not one") from None

@@ -1,0 +1,57 @@
+"""Everything else: the hundred and more services that Apprise knows, by the address that it gives them.
+
+Apprise is an extra, and takes what it is told: its addresses hold credentials, and lead to wherever this machine can
+reach. So only the application itself may register them.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import apprise
+
+from tidings.outbound.channel import SENT, Answer, Note
+from tidings.outbound.content import one_line
+from tidings.personal import Endpoint
+
+THREADS = 4
+"""Attempts at a time: Apprise waits, and so needs threads."""
+TIMEOUT_S = 30
+"""Seconds after which an attempt counts as failed. Its thread ends when Apprise's own limits have passed."""
+MAX_TEXT = 1_000
+"""Characters of a message: what the narrowest of these services take."""
+
+
+class Apprise:
+    """Sends one notification at a time through Apprise."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(THREADS, "apprise")
+        self._free = asyncio.Semaphore(THREADS)
+
+    def host(self, endpoint: Endpoint) -> str:
+        """Only Apprise knows where an address leads."""
+        return endpoint.id
+
+    async def send(self, endpoint: Endpoint, notes: Sequence[Note]) -> Answer:
+        """Send the message. Apprise says whether it arrived, not why."""
+        (note,) = notes
+        loop = asyncio.get_running_loop()
+        async with self._free:
+            work = loop.run_in_executor(self._threads, notify, endpoint.address, note.text)
+            try:
+                return await asyncio.wait_for(work, TIMEOUT_S)
+            except TimeoutError:
+                return Answer("failed", f"no answer within {TIMEOUT_S} s", down=True)
+
+    async def close(self) -> None:
+        """Let go of the threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def notify(address: str, text: str) -> Answer:
+    """Send a message to an address, waiting until it has arrived or failed."""
+    service = apprise.Apprise()
+    if not service.add(address):
+        return Answer("dead", "Apprise knows no such address")
+    return SENT if service.notify(body=one_line(text, MAX_TEXT)) else Answer("failed", "Apprise failed")

@@ -1,0 +1,57 @@
+"""What the courier and its channels say to each other."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, Protocol
+
+from tidings.personal import Endpoint
+
+MAX_ERROR = 200
+"""Characters kept of an error: enough to act on. What a stranger's server says is never kept."""
+
+
+class Note(NamedTuple):
+    """One notification on its way out.
+
+    ``id`` is the same at each attempt, and no other delivery's. ``about`` is the notification's id, ``item`` its JSON,
+    ``text`` its message in the reader's language (``locale``, "" unknown), ``size`` its items; ``at`` the time it was
+    owed, in milliseconds since 1970.
+    """
+
+    id: str
+    about: str
+    type: str
+    text: str
+    item: bytes
+    at: int
+    size: int = 1
+    critical: bool = False
+    locale: str = ""
+
+
+class Answer(NamedTuple):
+    """What became of an attempt: ``sent``; ``failed``, to be tried again no sooner than ``after_s`` seconds from now;
+    ``dead``, refused for good; ``gone``, there is no such endpoint any more. ``down``: nobody answered at all."""
+
+    state: Literal["sent", "failed", "dead", "gone"]
+    error: str = ""
+    after_s: int = 0
+    down: bool = False
+
+
+SENT = Answer("sent")
+
+
+class Channel(Protocol):
+    """A way out of the application. It keeps no queue, and ends every attempt within a time limit of its own."""
+
+    def host(self, endpoint: Endpoint) -> str:
+        """What an attempt depends on: endpoints with the same host fail together when it is down."""
+        ...
+
+    async def send(self, endpoint: Endpoint, notes: Sequence[Note]) -> Answer:
+        """Try once; several notes together only where the channel can carry them. Failures are answers, not raised."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections and threads."""
+        ...

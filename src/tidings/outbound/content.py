@@ -1,0 +1,50 @@
+"""What is said outside: the text of a notification made safe for a line, its JSON made to fit."""
+
+import unicodedata
+from bisect import bisect_right
+
+import msgspec
+
+CORE = ("id", "seq", "type", "message", "count", "actor_count", "object_type", "object_id", "updated_at")
+"""What is left of an item for which there is no room: enough to fetch the rest by."""
+ELLIPSIS = "…"
+MIN_TEXT = 200
+"""Bytes that a message is left with at least, however little room there is."""
+
+
+def one_line(text: str, most: int) -> str:
+    """Text as a single line of at most ``most`` characters, without anything that a header or a terminal obeys.
+
+    Encoded words ("=?utf-8?…") are taken apart: a mail header would decode them, and what they hold could end it.
+    """
+    plain = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text)
+    line = " ".join(plain.replace("=?", "= ?").split())
+    return line if len(line) <= most else line[: most - 1].rstrip() + ELLIPSIS
+
+
+def cut(text: str, most: int) -> str:
+    """Text that takes at most ``most`` bytes within JSON, cut between characters."""
+    if _size(text) <= most:
+        return text
+    short = text[:most]  # no character takes less than a byte
+    fit = bisect_right(range(len(short) + 1), most - _size(ELLIPSIS), key=lambda end: _size(short[:end])) - 1
+    return short[: max(0, fit)] + ELLIPSIS
+
+
+def _size(text: str) -> int:
+    return len(msgspec.json.encode(text)) - 2
+
+
+def fitted(item: bytes, most: int) -> bytes:
+    """An item's JSON in at most ``most`` bytes: as it is, or without metadata, or only its core with the message cut."""
+    if len(item) <= most:
+        return item
+    fields: dict[str, msgspec.Raw] = msgspec.json.decode(item, type=dict[str, msgspec.Raw])
+    fields.pop("metadata", None)
+    without = msgspec.json.encode(fields)
+    if len(without) <= most:
+        return without
+    core = {name: fields[name] for name in CORE if name in fields}
+    message = msgspec.json.decode(core.get("message", b'""'), type=str)
+    room = most - len(msgspec.json.encode(core | {"message": ""}))
+    return msgspec.json.encode(core | {"message": cut(message, max(MIN_TEXT, room))})

@@ -1,0 +1,338 @@
+"""The courier: carries what is due out of the application, and tells the store what became of it.
+
+The store owes deliveries; the courier reads those that are due, decides about each (``decisions``), and sends what is to
+go: many endpoints at a time, one endpoint after another's order. A delivery is settled when its attempt has ended, so a
+crash in between repeats it: at least once, each time under the same id, by which receivers drop repeats.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from random import Random
+from typing import Protocol
+
+from tidings.model import Command, Delivery, Outcome, Settle
+from tidings.outbound.backoff import Breaker, wait_ms
+from tidings.outbound.channel import MAX_ERROR, Answer, Channel, Note
+from tidings.outbound.decisions import plan
+from tidings.outbound.ways import NotConfigured, Ways
+from tidings.personal import Endpoint, Handled
+from tidings.ports import Clock
+from tidings.projections.inbox import Wording
+from tidings.rules import Rules
+from tidings.telemetry import DELIVERIES, DELIVERY_LAG
+
+SLOTS = 64
+"""Endpoints served at a time: with receivers that take 100 ms it is the machine that sets the pace,
+at about 2 ms of CPU each."""
+PAGE = 100
+"""Deliveries read at a time, besides those under way."""
+LANE = 8
+"""Attempts at one endpoint before what waits for it is looked at anew: at worst two minutes of a slow one."""
+STEP_BACK_MS = 10_000
+"""Milliseconds that what waits for a busy endpoint steps back when it stands in the way of others."""
+GAP_S = 0.02
+"""Seconds between two looks at the store while there is much news: each look reads a page."""
+LONGEST_REST_S = 5.0
+"""Seconds between two looks without news. Deliveries that background work owes come without; a look costs two probes."""
+SHORTEST_REST_S = 0.5
+"""Seconds until another look when something is due that is not ours, as a reminder is, or has no slot yet."""
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 30.0
+"""Seconds between two tries while the store fails: twice as many each time, up to so many."""
+CLOSE_S = 10.0
+"""Seconds that attempts under way get to end when the server stops."""
+
+Submit = Callable[[Command], Awaitable[Outcome]]
+
+_log = logging.getLogger(__name__)
+
+
+class Deliveries(Protocol):
+    """What the courier asks of a store."""
+
+    @property
+    def rules(self) -> Rules:
+        """The types of notifications as declared now."""
+        ...
+
+    async def deliveries(self, due_by: int, limit: int) -> list[Delivery]:
+        """Deliveries due by a time, longest due first."""
+        ...
+
+    async def next_due(self) -> int | None:
+        """When the next reminder or delivery is due, in milliseconds."""
+        ...
+
+
+class Courier:
+    """Delivers in the background of a worker process."""
+
+    def __init__(
+        self,
+        store: Deliveries,
+        submit: Submit,
+        ways: Ways,
+        wording: Wording,
+        clock: Clock,
+        chance: Random | None = None,
+    ) -> None:
+        """``submit`` has a command applied; ``chance`` spreads retries."""
+        self._store = store
+        self._submit = submit
+        self._ways = ways
+        self._wording = wording
+        self._clock = clock
+        self._chance = chance or Random()
+        self._breaker = Breaker()
+        self._lanes: dict[str, asyncio.Task[None]] = {}
+        self._taken: set[int] = set()
+        self._ended: set[str] = set()
+        self._wake = asyncio.Event()
+        self._waiters: list[asyncio.Future[None]] = []
+        self._task: asyncio.Task[None] | None = None
+        self._closing = False
+
+    def start(self) -> None:
+        """Begin delivering; needs a running event loop."""
+        self._task = asyncio.create_task(self._run(), name="courier")
+
+    def nudge(self) -> None:
+        """Something may have come to be due."""
+        self._wake.set()
+
+    async def settled(self) -> None:
+        """Returns when all that is due now has been handled."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        self._wake.set()
+        await waiter
+
+    async def close(self) -> None:
+        """Begin nothing more, let what is under way end within CLOSE_S, and leave the rest for the next start."""
+        self._closing = True
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        lanes = list(self._lanes.values())
+        if lanes:
+            await asyncio.wait(lanes, timeout=CLOSE_S)
+        for lane in lanes:
+            lane.cancel()
+        await asyncio.gather(*lanes, return_exceptions=True)
+        await self._ways.close()
+
+    # --- the loop -----------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        failures = 0
+        while True:
+            self._wake.clear()
+            waiters, self._waiters = self._waiters, []
+            try:
+                rest_s = await self._look()
+                failures = 0
+            except Exception:
+                failures += 1
+                rest_s = min(FIRST_PAUSE_S * 2**failures, LONGEST_PAUSE_S)
+                self._waiters = waiters + self._waiters
+                _log.exception("what is due could not be looked at, try %d", failures)
+            else:
+                self._tell(waiters, idle=rest_s > 0 and not self._lanes and not self._wake.is_set())
+            await self._rest(rest_s)
+
+    async def _rest(self, longest_s: float) -> None:
+        await asyncio.sleep(GAP_S)
+        try:
+            async with asyncio.timeout(
+                longest_s
+            ):  # wait_for swallows a cancellation that meets the news (Python 3.11)
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    def _tell(self, waiters: list[asyncio.Future[None]], idle: bool) -> None:
+        if not idle:
+            self._waiters = waiters + self._waiters
+            return
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def _look(self) -> float:
+        """Begin or settle what is due; returns the seconds until the next look, 0 when there is more at once."""
+        now, next_due = self._clock.now(), await self._store.next_due()
+        if next_due is None:
+            return LONGEST_REST_S
+        if next_due > now:
+            return min((next_due - now) / 1_000, LONGEST_REST_S)
+        limit = PAGE + len(self._taken)
+        self._ended.clear()
+        page = await self._store.deliveries(now, limit)
+        under_way = len(self._lanes)
+        handled = self._sort(page, now)
+        busy = len(self._lanes)
+        if len(page) < limit or busy >= SLOTS:
+            rest_s = SHORTEST_REST_S
+        else:
+            rest_s = 0
+            if not handled and busy == under_way:
+                handled = self._step_back(page, now)
+        await self._settle(handled)
+        return rest_s
+
+    def _sort(self, page: Sequence[Delivery], now: int) -> list[tuple[Delivery, Handled]]:
+        """Begin a lane for each endpoint that has none, as far as there are slots; returns what is handled without.
+
+        An endpoint whose lane ended while the page was read has to wait for the next one: in this it is as it was before.
+        """
+        by_endpoint: dict[str, list[Delivery]] = defaultdict(list)
+        for delivery in page:
+            id = delivery.endpoint.id
+            if id not in self._lanes and id not in self._ended:
+                by_endpoint[id].append(delivery)
+        handled: list[tuple[Delivery, Handled]] = []
+        for due in by_endpoint.values():
+            by_id = {delivery.id: delivery for delivery in due}
+            decided = plan(due, self._store.rules, now)
+            handled += [(by_id[one.id], one) for one in decided.handled]
+            if decided.parcels and len(self._lanes) < SLOTS:
+                self._begin(decided.parcels[:LANE])
+        return handled
+
+    def _step_back(self, page: Sequence[Delivery], now: int) -> list[tuple[Delivery, Handled]]:
+        """A whole page waits for endpoints that are busy, and there are slots for others: let these be seen."""
+        waiting = [each for each in page if each.id not in self._taken and each.endpoint.id in self._lanes]
+        return [(each, Handled(each.id, "later", now + STEP_BACK_MS)) for each in waiting]
+
+    def _begin(self, parcels: list[list[Delivery]]) -> None:
+        endpoint = parcels[0][0].endpoint
+        self._taken.update(delivery.id for parcel in parcels for delivery in parcel)
+        self._lanes[endpoint.id] = asyncio.create_task(self._lane(endpoint, parcels), name="courier-lane")
+
+    # --- one endpoint -------------------------------------------------------------------------------------
+
+    async def _lane(self, endpoint: Endpoint, parcels: list[list[Delivery]]) -> None:
+        try:
+            for place, parcel in enumerate(parcels, 1):
+                if self._closing:
+                    break
+                answer = await self._deliver(endpoint, parcel)
+                if answer.after_s:
+                    await self._postpone(parcels[place:], answer.after_s)
+                if answer.after_s or answer.state == "gone":
+                    break
+        except Exception:
+            _log.exception("a lane of %s deliveries ended early", endpoint.channel)
+        finally:
+            self._taken.difference_update(delivery.id for parcel in parcels for delivery in parcel)
+            self._ended.add(endpoint.id)
+            del self._lanes[endpoint.id]
+            self._wake.set()
+
+    async def _deliver(self, endpoint: Endpoint, parcel: list[Delivery]) -> Answer:
+        """Try to deliver a parcel, and settle it."""
+        answer = await self._attempt(endpoint, parcel)
+        now = self._clock.now()
+        await self._settle([(delivery, self._outcome(delivery, answer, now)) for delivery in parcel])
+        return answer
+
+    async def _postpone(self, parcels: list[list[Delivery]], seconds: int) -> None:
+        """The endpoint asked for time: what was to follow would only be refused as well."""
+        at = self._clock.now() + seconds * 1_000
+        rest = [delivery for parcel in parcels for delivery in parcel]
+        await self._settle([(delivery, Handled(delivery.id, "later", at)) for delivery in rest])
+
+    async def _attempt(self, endpoint: Endpoint, parcel: list[Delivery]) -> Answer:
+        try:
+            channel = await self._ways.way(endpoint.channel)
+        except NotConfigured as missing:
+            return Answer("dead", str(missing))
+        host = channel.host(endpoint)
+        if self._breaker.is_open(host, self._clock.now()):
+            return Answer("failed", "not tried: the host does not answer")
+        answer = await self._send(channel, endpoint, parcel)
+        self._breaker.note(host, answer.down, self._clock.now())
+        return answer
+
+    async def _send(self, channel: Channel, endpoint: Endpoint, parcel: list[Delivery]) -> Answer:
+        """Word the parcel, newest first, and send it. A fault in the words or the channel fails this parcel alone."""
+        newest = sorted(parcel, key=lambda delivery: (delivery.created_at, delivery.id), reverse=True)
+        try:
+            return await channel.send(endpoint, [self._note(delivery) for delivery in newest])
+        except Exception as fault:
+            _log.exception("the channel %s failed", endpoint.channel)
+            return Answer("failed", f"a fault of the server: {type(fault).__name__}")
+
+    def _note(self, delivery: Delivery) -> Note:
+        row = delivery.row
+        if row is None:
+            raise ValueError("there is nothing to say any more")
+        locale = self._wording.preferred(delivery.preferences)
+        return Note(
+            delivery_id(delivery),
+            row.id,
+            delivery.type,
+            self._wording.text(row, locale),
+            self._wording.item(row, locale),
+            delivery.created_at,
+            row.size,
+            self._store.rules.rule(delivery.type).critical,
+            locale,
+        )
+
+    def _outcome(self, delivery: Delivery, answer: Answer, now: int) -> Handled:
+        if answer.state == "sent":
+            return Handled(delivery.id, "sent", self._sent_at(delivery, now))
+        error = answer.error[:MAX_ERROR]
+        if answer.state != "failed":
+            return Handled(delivery.id, answer.state, error=error)
+        wait = wait_ms(delivery.attempts + 1, answer.after_s, self._chance)
+        if wait is None:
+            return Handled(delivery.id, "dead", error=error)
+        return Handled(delivery.id, "failed", now + wait, error)
+
+    def _sent_at(self, delivery: Delivery, now: int) -> int:
+        """When something last went to an endpoint. What is critical goes beside its digest, whose time stays as it was,
+        or many such mails would put it off for ever."""
+        critical = self._store.rules.rule(delivery.type).critical
+        return delivery.endpoint.sent_at or now if critical and delivery.preferences.digest_s else now
+
+    # --- telling the store --------------------------------------------------------------------------------
+
+    async def _settle(self, outcomes: list[tuple[Delivery, Handled]]) -> None:
+        """Tell the store, however often it takes: whoever goes on before it knows would send everything again and again
+        while a disk is full. Raises only when the server stops."""
+        if not outcomes:
+            return
+        command = Settle(tuple(handled for _, handled in outcomes))
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                await self._submit(command)
+                break
+            except Exception:
+                if self._closing:
+                    raise
+                _log.exception("deliveries could not be settled, which holds up their endpoint")
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        for delivery, handled in outcomes:
+            self._count(delivery, handled)
+
+    def _count(self, delivery: Delivery, handled: Handled) -> None:
+        channel = delivery.endpoint.channel
+        DELIVERIES.labels(channel, handled.state).inc()
+        if handled.state == "sent":
+            DELIVERY_LAG.labels(channel).observe(max(0, self._clock.now() - delivery.due_at) / 1_000)
+        elif handled.state == "dead":
+            _log.warning("a delivery by %s was given up: %s", channel, handled.error)
+
+
+def delivery_id(delivery: Delivery) -> str:
+    """The public id of a delivery: the same at each attempt, never another's. A store may use its numbers again, so the
+    endpoint and the time are in it."""
+    of = f"{delivery.endpoint.id}\0{delivery.id}\0{delivery.created_at}"
+    return "msg_" + hashlib.blake2b(of.encode(), digest_size=16).hexdigest()

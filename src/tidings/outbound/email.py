@@ -1,0 +1,210 @@
+"""E-mail over SMTP: one notification, or several together, as plain text and plain HTML."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP as WIRE
+from email.utils import format_datetime, parseaddr
+from html import escape
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+from aiosmtplib import (
+    SMTPDataError,
+    SMTPException,
+    SMTPNotSupported,
+    SMTPRecipientRefused,
+    SMTPRecipientsRefused,
+    SMTPResponseException,
+)
+
+from tidings.config import ConfigError, Settings
+from tidings.outbound.channel import SENT, Answer, Note
+from tidings.outbound.content import one_line
+from tidings.personal import Endpoint
+from tidings.ports import Clock
+
+TIMEOUT_S = 30
+"""Seconds for a whole mail, connection included: relays that look a recipient up take their time."""
+MAX_CONNECTIONS = 8
+"""Mails handed to the relay at a time: many relays refuse more from one client."""
+MAX_SUBJECT = 120
+"""Characters of a subject; mail programs show half of them."""
+MAX_LINE = 500
+"""Characters of one message in a mail."""
+LISTED = 50
+"""Messages that one mail lists; of the rest it tells the number."""
+PERMANENT = 500
+"""SMTP replies from here on say that trying again is no use (RFC 5321)."""
+_PORTS = {"smtp": 25, "smtps": 465}
+
+
+class Relay(NamedTuple):
+    """The mail server to hand mails to. ``tls``: from the first byte; ``starttls``: turned on, or nothing is sent."""
+
+    host: str
+    port: int
+    tls: bool
+    starttls: bool
+    username: str | None
+    password: str | None
+
+
+def relay(url: str) -> Relay:
+    """The relay of ``smtp://user:password@host:587?starttls``. Raises ConfigError, which does not repeat the URL."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port, parts = None, None, urlsplit("")
+    if not host or parts.scheme not in _PORTS or parts.path.strip("/") or parts.query not in ("", "starttls"):
+        raise ConfigError("smtp_url is written smtp://user:password@host:587?starttls, or smtps://…")
+    tls, starttls = parts.scheme == "smtps", parts.query == "starttls"
+    if parts.password and not (tls or starttls):
+        raise ConfigError("smtp_url has a password, which only smtps://… or ?starttls keeps from being read")
+    username = unquote(parts.username) if parts.username else None
+    password = unquote(parts.password) if parts.password else None
+    return Relay(host, port or _PORTS[parts.scheme], tls, starttls, username, password)
+
+
+def sender(mail_from: str) -> Address:
+    """The sender of ``Name <address>``. Raises ConfigError when it is none."""
+    name, address = parseaddr(mail_from)
+    try:
+        if not mail_from.isprintable():
+            raise ValueError
+        return Address(name, addr_spec=address)
+    except (ValueError, MessageError, IndexError):
+        raise ConfigError("mail_from is an address, or written Name <address>") from None
+
+
+class Email:
+    """Hands mails to one relay."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        """Raises ConfigError for settings that do not fit."""
+        self._relay = relay(settings.smtp_url)
+        self._sender = sender(settings.mail_from)
+        self._public_url = settings.public_url
+        self._clock = clock
+        self._free = asyncio.Semaphore(MAX_CONNECTIONS)
+
+    def host(self, endpoint: Endpoint) -> str:
+        """All mail goes through the one relay."""
+        return self._relay.host
+
+    async def send(self, endpoint: Endpoint, notes: Sequence[Note]) -> Answer:
+        """Hand over one mail with all the notes."""
+        try:
+            letter = compose(
+                self._sender, endpoint.address, notes, self._public_url, self._clock.now() // 1000
+            )
+        except (ValueError, MessageError, IndexError):
+            return Answer("dead", "the address is not one of e-mail")
+        async with self._free:
+            return await self._hand_over(letter)
+
+    async def close(self) -> None:
+        """There is nothing to release: every mail has a connection of its own."""
+
+    async def _hand_over(self, letter: EmailMessage) -> Answer:
+        try:
+            async with asyncio.timeout(TIMEOUT_S), self._connection() as smtp:
+                await smtp.send_message(letter)
+        except (SMTPRecipientsRefused, SMTPRecipientRefused, SMTPDataError) as refusal:
+            return refused(refusal)
+        except SMTPNotSupported:
+            return Answer("dead", "the mail server does not take this address")
+        except (
+            SMTPResponseException
+        ) as refusal:  # of ourselves, as with a wrong password: no mail's own fault
+            return Answer("failed", f"the mail server says {refusal.code}", down=True)
+        except (SMTPException, OSError, TimeoutError):
+            return Answer("failed", "no connection to the mail server", down=True)
+        return SENT
+
+    def _connection(self) -> aiosmtplib.SMTP:
+        place = self._relay
+        return aiosmtplib.SMTP(
+            hostname=place.host,
+            port=place.port,
+            use_tls=place.tls,
+            start_tls=True if place.starttls else None if not place.tls else False,
+            username=place.username,
+            password=place.password,
+            timeout=TIMEOUT_S,
+        )
+
+
+def refused(refusal: SMTPRecipientsRefused | SMTPResponseException) -> Answer:
+    """What it means that a mail or its recipient was refused. What the server says beside its code is not kept: it tends
+    to repeat the address."""
+    code = refusal.recipients[0].code if isinstance(refusal, SMTPRecipientsRefused) else refusal.code
+    return Answer("dead" if code >= PERMANENT else "failed", f"the mail server says {code}")
+
+
+def compose(
+    sender: Address, recipient: str, notes: Sequence[Note], public_url: str, now_s: int
+) -> EmailMessage:
+    """The mail with these notes, newest first. Raises ValueError for a recipient that is no address.
+
+    ``now_s``: its date, in seconds since 1970. Its id is that of the oldest note, so that repeats are known.
+    """
+    letter = EmailMessage(policy=WIRE)
+    letter["From"] = sender
+    letter["To"] = Address(addr_spec=recipient)
+    letter["Subject"] = subject(notes)
+    letter["Date"] = format_datetime(datetime.fromtimestamp(now_s, UTC))
+    letter["Message-ID"] = f"<{notes[-1].id}@{sender.domain}>"
+    letter["Auto-Submitted"] = "auto-generated"  # RFC 3834: keeps absence notices from answering
+    if public_url:
+        letter["List-Unsubscribe"] = f"<{public_url}>"
+    letter.set_content(plain(notes, public_url))
+    letter.add_alternative(html(notes, public_url), subtype="html")
+    return letter
+
+
+def subject(notes: Sequence[Note]) -> str:
+    """The newest message, and how many more there are. Numbers need no translation."""
+    more = f" (+{len(notes) - 1})" if len(notes) > 1 else ""
+    return one_line(notes[0].text, MAX_SUBJECT - len(more)) + more
+
+
+def plain(notes: Sequence[Note], public_url: str) -> str:
+    """The text of a mail."""
+    lines = said(notes) if len(notes) == 1 else [counts(notes), "", *(f"• {line}" for line in said(notes))]
+    return "\n".join([*lines, "", public_url] if public_url else lines) + "\n"
+
+
+def html(notes: Sequence[Note], public_url: str) -> str:
+    """The same as HTML, in which nothing that a user wrote is more than text."""
+    lines = [escape(line) for line in said(notes)]
+    if len(notes) == 1:
+        content = f'<p dir="auto">{lines[0]}</p>'
+    else:
+        items = "".join(f'<li dir="auto">{line}</li>\n' for line in lines)
+        content = f"<p>{escape(counts(notes))}</p>\n<ul>\n{items}</ul>"
+    link = escape(public_url)
+    foot = f'\n<p><a href="{link}">{link}</a></p>' if public_url else ""
+    language = f' lang="{escape(notes[0].locale.replace("_", "-"))}"' if notes[0].locale else ""
+    head = f'<meta charset="utf-8">\n<title>{escape(subject(notes))}</title>'
+    return f"<!doctype html>\n<html{language}>\n<head>\n{head}\n</head>\n<body>\n{content}{foot}\n</body>\n</html>\n"
+
+
+def said(notes: Sequence[Note]) -> list[str]:
+    """One line for each note, as far as LISTED goes."""
+    lines = [one_line(note.text, MAX_LINE) for note in notes[:LISTED]]
+    return lines + ([f"… (+{len(notes) - LISTED})"] if len(notes) > LISTED else [])
+
+
+def counts(notes: Sequence[Note]) -> str:
+    """How many items of each type there are: ``like 3 · comment 1``."""
+    found: Counter[str] = Counter()
+    for note in notes:
+        found[one_line(note.type.replace("_", " "), MAX_LINE)] += note.size
+    return " · ".join(f"{type} {n}" for type, n in found.most_common())

@@ -1,0 +1,155 @@
+"""HTTP POST to an address that somebody else chose: guarded, bounded in time and bytes, never redirected."""
+
+import asyncio
+import ssl
+from collections.abc import Iterable, Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+import httpcore
+from httpcore import SOCKET_OPTION, AsyncNetworkStream
+
+from tidings.config import KIB
+from tidings.outbound.addresses import PORTS, Guard, NotAllowed, Place
+from tidings.outbound.channel import SENT, Answer
+from tidings.ports import Clock
+from tidings.times import to_ms
+
+TIMEOUT_S = 15
+"""Seconds for a whole attempt, name to last byte: what Standard Webhooks recommends at least."""
+MAX_REPLY_BYTES = 64 * KIB
+"""Bytes read of a reply, which nobody looks at: reading lets the other side end in peace."""
+MAX_CONNECTIONS = 64
+"""Connections open at a time, through one poster."""
+MAX_TRIED = 4
+"""Addresses of one host tried in turn."""
+MAX_RETRY_AFTER_S = 86_400
+"""The longest wait that a receiver may ask for."""
+_PASSING = frozenset({408, 425, 429})
+"""Refusals that may end by themselves."""
+
+
+class _Checked(httpcore.AsyncNetworkBackend):
+    """Connects to checked addresses only. TLS still verifies the name, which is above this layer."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self._inner = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 (the interface has it)
+        local_address: str | None = None,
+        socket_options: Iterable[SOCKET_OPTION] | None = None,
+    ) -> AsyncNetworkStream:
+        """A connection to the first address that takes one."""
+        failure: Exception = OSError("no address")
+        for address in (await self._guard.addresses(host, port))[:MAX_TRIED]:
+            try:
+                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+
+class Poster:
+    """Posts to addresses that a guard lets pass.
+
+    ``keep_alive``: idle connections kept for the next post to the same host; 0 where every attempt has to be checked
+    anew. ``trust``: certificates trusted instead of the system's and certifi's.
+    """
+
+    def __init__(
+        self, guard: Guard, clock: Clock, *, keep_alive: int = 0, trust: ssl.SSLContext | None = None
+    ) -> None:
+        self._guard = guard
+        self._clock = clock
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=trust or httpcore.default_ssl_context(),
+            max_connections=MAX_CONNECTIONS,
+            max_keepalive_connections=keep_alive,
+            network_backend=_Checked(guard),
+        )
+
+    async def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, gone: frozenset[int] = frozenset()
+    ) -> Answer:
+        """Post once. Statuses in ``gone`` mean that there is no such endpoint any more."""
+        try:
+            self._guard.place(url)
+            async with asyncio.timeout(TIMEOUT_S):
+                return await self._post(url, headers, body, gone)
+        except NotAllowed as refusal:
+            return Answer("dead", str(refusal))
+        except (TimeoutError, httpcore.TimeoutException):
+            return Answer("failed", f"no answer within {TIMEOUT_S} s", down=True)
+        except (httpcore.NetworkError, OSError):
+            return Answer("failed", "no connection", down=True)
+        except (httpcore.RemoteProtocolError, httpcore.LocalProtocolError, ValueError):
+            return Answer("failed", "the answer was not HTTP")
+
+    def origin(self, url: str) -> str:
+        """``scheme://host:port`` of a URL; "" of one that is not allowed."""
+        try:
+            return origin(self._guard.place(url))
+        except NotAllowed:
+            return ""
+
+    async def close(self) -> None:
+        """Close what is open."""
+        await self._pool.aclose()
+
+    async def _post(self, url: str, headers: Mapping[str, str], body: bytes, gone: frozenset[int]) -> Answer:
+        sent = [(name.encode(), value.encode()) for name, value in headers.items()]
+        limits = dict.fromkeys(("connect", "read", "write", "pool"), TIMEOUT_S)
+        async with self._pool.stream(
+            "POST", url, headers=sent, content=body, extensions={"timeout": limits}
+        ) as reply:
+            wait_s = seconds_of(_header(reply, b"retry-after"), self._clock.now())
+            answer = answer_of(reply.status, wait_s, gone)
+            await _drain(reply)
+        return answer
+
+
+async def _drain(reply: httpcore.Response) -> None:
+    left = MAX_REPLY_BYTES
+    async for chunk in reply.aiter_stream():
+        left -= len(chunk)
+        if left < 0:
+            return
+
+
+def _header(reply: httpcore.Response, name: bytes) -> str:
+    return next((value.decode("latin-1") for key, value in reply.headers if key.lower() == name), "")
+
+
+def origin(place: Place) -> str:
+    """``scheme://host:port`` as RFC 6454 writes it: without the port that the scheme implies."""
+    host = f"[{place.host}]" if ":" in place.host else place.host
+    return f"{place.scheme}://{host}" + ("" if place.port == PORTS[place.scheme] else f":{place.port}")
+
+
+def answer_of(status: int, after_s: int, gone: frozenset[int]) -> Answer:
+    """What an HTTP status says about an attempt. A redirect is a failure: where it points to was checked by nobody."""
+    if 200 <= status < 300:
+        return SENT
+    error = f"HTTP {status}"
+    if status in gone:
+        return Answer("gone", error)
+    if 400 <= status < 500 and status not in _PASSING:
+        return Answer("dead", error)
+    return Answer("failed", error, after_s=after_s)
+
+
+def seconds_of(retry_after: str, now: int) -> int:
+    """The seconds of a Retry-After header, a number or a date; 0 without a usable one. ``now`` in milliseconds."""
+    if retry_after.isascii() and retry_after.isdigit():
+        return min(int(retry_after[:9]), MAX_RETRY_AFTER_S)
+    try:
+        moment = parsedate_to_datetime(retry_after)
+    except (TypeError, ValueError):
+        return 0
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0, min((to_ms(aware) - now) // 1000, MAX_RETRY_AFTER_S))

@@ -1,0 +1,25 @@
+"""Signatures by which the receiver of a webhook knows that it is from us, as Standard Webhooks 1.0.0 has them."""
+
+import base64
+import secrets
+from datetime import UTC, datetime
+
+from standardwebhooks import Webhook as Signer
+
+SECRET_BYTES = 32
+"""Bytes of a secret; the standard asks for 24 to 64."""
+PREFIX = "whsec_"
+
+
+def new_secret() -> str:
+    """A secret for one endpoint, as it is shown to its owner once."""
+    return PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+
+
+def signed(secret: str, id: str, content: bytes, at_s: int) -> dict[str, str]:
+    """The headers that carry the signature of a message. ``at_s``: the time of the attempt, in seconds since 1970."""
+    return {
+        "webhook-id": id,
+        "webhook-timestamp": str(at_s),
+        "webhook-signature": Signer(secret).sign(id, datetime.fromtimestamp(at_s, UTC), content.decode()),
+    }

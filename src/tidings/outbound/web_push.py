@@ -1,0 +1,158 @@
+"""Web Push: a note for a browser that is not looking (RFC 8030), readable by it alone (RFC 8291), from us (RFC 8292).
+
+The parts are libraries: http-ece encrypts, PyJWT signs. What is here is what they leave open: keys, headers, sizes.
+"""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import http_ece
+import jwt
+import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from tidings.config import ConfigError, Settings
+from tidings.outbound.channel import Answer, Note
+from tidings.outbound.content import cut, fitted
+from tidings.outbound.posting import Poster
+from tidings.personal import Endpoint
+from tidings.ports import Clock
+
+MAX_PAYLOAD_BYTES = 3_000
+"""Bytes before encryption. Push services take 4,096 after it."""
+MAX_TEXT_BYTES = 1_000
+"""Bytes of the message within it: longer than any system shows."""
+TTL_S = 86_400
+"""Seconds for which a push service keeps a message for a device that is off: after a day the inbox tells it better."""
+TOKEN_S = 12 * 3_600
+"""Seconds for which we authorise ourselves at a push service; RFC 8292 allows 24 hours, and clocks differ."""
+TOPIC_BYTES = 24
+"""Bytes of a topic: 32 characters of base64url, the most that RFC 8030 allows."""
+AUTH_BYTES = 16
+"""Bytes of a browser's secret (RFC 8291)."""
+GONE = frozenset({404, 410})
+"""The statuses by which a push service says that a subscription has ended."""
+
+
+class Keys(msgspec.Struct, frozen=True):
+    """A browser's keys in base64url, as its subscription gives them: ``p256dh`` to agree on a secret with, ``auth``
+    known to it and the application alone."""
+
+    p256dh: str
+    auth: str
+
+
+def keys_of(secret: str) -> tuple[bytes, bytes]:
+    """The keys in an endpoint's secret, which is their JSON: p256dh and auth. Raises ValueError when they are none."""
+    try:
+        keys = msgspec.json.decode(secret, type=Keys)
+        p256dh, auth = _unbase64(keys.p256dh), _unbase64(keys.auth)
+        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), p256dh)
+    except (msgspec.MsgspecError, ValueError):
+        raise ValueError("the keys of the subscription are none") from None
+    if len(auth) != AUTH_BYTES:
+        raise ValueError(f"the key auth of the subscription has not {AUTH_BYTES} bytes")
+    return p256dh, auth
+
+
+class Vapid:
+    """Who we are to push services: a key pair and a contact."""
+
+    def __init__(self, key: ec.EllipticCurvePrivateKey, subject: str) -> None:
+        self._key = key
+        self._subject = subject
+        point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        self.public_key = _base64(point)
+
+    def authorization(self, origin: str, now_s: int) -> str:
+        """The header for a push service; ``now_s`` in seconds since 1970."""
+        claims = {"aud": origin, "exp": now_s + TOKEN_S, "sub": self._subject}
+        return f"vapid t={jwt.encode(claims, self._key, 'ES256')}, k={self.public_key}"
+
+
+def vapid(settings: Settings) -> Vapid:
+    """The identity that the settings give. Raises ConfigError when it does not fit."""
+    given = settings.vapid_private_key
+    if not settings.vapid_subject.startswith(("mailto:", "https://")):
+        raise ConfigError("vapid_subject must be a mailto: or https: address at which you can be reached")
+    try:
+        pem = given.encode() if given.lstrip().startswith("-----BEGIN") else Path(given).read_bytes()
+        key = load_pem_private_key(pem, None)
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm):
+        raise ConfigError(
+            "vapid_private_key is neither a private key in PEM form nor a file with one"
+        ) from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise ConfigError("vapid_private_key is not a key of the curve P-256")
+    return Vapid(key, settings.vapid_subject)
+
+
+class WebPush:
+    """Posts one notification at a time to the push service that a browser has chosen."""
+
+    def __init__(self, poster: Poster, identity: Vapid, clock: Clock) -> None:
+        self._poster = poster
+        self._identity = identity
+        self._clock = clock
+
+    def host(self, endpoint: Endpoint) -> str:
+        """The push service."""
+        return self._poster.origin(endpoint.address)
+
+    async def send(self, endpoint: Endpoint, notes: Sequence[Note]) -> Answer:
+        """Encrypt and post. A newer message about the same notification takes the place of one not yet fetched."""
+        (note,) = notes
+        try:
+            content = encrypted(payload(note), *keys_of(endpoint.secret))
+        except ValueError as error:
+            return Answer("dead", str(error))
+        now_s = self._clock.now() // 1000
+        headers = {
+            "authorization": self._identity.authorization(self.host(endpoint), now_s),
+            "content-encoding": "aes128gcm",
+            "content-type": "application/octet-stream",
+            "ttl": str(TTL_S),
+            "topic": topic(note.about),
+            "urgency": "high" if note.critical else "normal",
+        }
+        return await self._poster.post(endpoint.address, headers, content, GONE)
+
+    async def close(self) -> None:
+        """Close connections."""
+        await self._poster.close()
+
+
+def payload(note: Note) -> bytes:
+    """What a service worker gets: ``id``, ``message`` and the ``notification``, at most MAX_PAYLOAD_BYTES."""
+    message = cut(note.text, MAX_TEXT_BYTES)
+    frame = {"id": note.id, "message": message, "notification": msgspec.Raw(b"")}
+    room = MAX_PAYLOAD_BYTES - len(msgspec.json.encode(frame))
+    return msgspec.json.encode(frame | {"notification": msgspec.Raw(fitted(note.item, room))})
+
+
+def encrypted(content: bytes, p256dh: bytes, auth: bytes) -> bytes:
+    """A message that only the browser with these keys can read, under a key pair of this message's own."""
+    once = ec.generate_private_key(ec.SECP256R1())
+    sealed = http_ece.encrypt(content, private_key=once, dh=p256dh, auth_secret=auth)
+    if not isinstance(sealed, bytes):
+        raise TypeError("http_ece returns bytes")
+    return sealed
+
+
+def topic(about: str) -> str:
+    """A name for what a message is about, which tells the push service nothing."""
+    return _base64(hashlib.blake2b(about.encode(), digest_size=TOPIC_BYTES).digest())
+
+
+def _base64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _unbase64(text: str) -> bytes:
+    return base64.b64decode(
+        text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), altchars=b"-_", validate=True
+    )

@@ -1,0 +1,71 @@
+"""Webhooks as Standard Webhooks 1.0.0 has them: a signed POST that its receiver can verify and recognise again."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tidings.config import KIB
+from tidings.outbound.channel import Answer, Note
+from tidings.outbound.content import fitted
+from tidings.outbound.posting import Poster
+from tidings.outbound.signatures import signed
+from tidings.personal import Endpoint
+from tidings.ports import Clock
+from tidings.times import rfc3339
+
+MAX_BODY_BYTES = 20 * KIB
+"""What the standard asks senders to stay below."""
+TYPE = "notification"
+"""The type of every message; that of the notification is in its data."""
+HEADERS = {"content-type": "application/json", "user-agent": "Tidings"}
+GONE = frozenset({410})
+"""The status by which a receiver says that it wants no more."""
+_ENVELOPE_BYTES = 2 * KIB
+"""Kept free for what surrounds the item: the longest user id takes half of it."""
+
+
+class Message(msgspec.Struct, frozen=True):
+    """The body of a webhook."""
+
+    type: str
+    timestamp: str
+    data: "Data"
+
+
+class Data(msgspec.Struct, frozen=True):
+    """Whose notification it is, and the notification as the API gives it."""
+
+    user_id: str
+    notification: msgspec.Raw
+
+
+class Webhook:
+    """Posts one notification at a time."""
+
+    def __init__(self, poster: Poster, clock: Clock) -> None:
+        self._poster = poster
+        self._clock = clock
+
+    def host(self, endpoint: Endpoint) -> str:
+        """The server that the URL names."""
+        return self._poster.origin(endpoint.address)
+
+    async def send(self, endpoint: Endpoint, notes: Sequence[Note]) -> Answer:
+        """Post, signed anew: the signature holds the time of the attempt, the id is that of the delivery."""
+        (note,) = notes
+        content = body(endpoint.user, note)
+        try:
+            signature = signed(endpoint.secret, note.id, content, self._clock.now() // 1000)
+        except ValueError:
+            return Answer("dead", "the secret of the endpoint is none")
+        return await self._poster.post(endpoint.address, HEADERS | signature, content, GONE)
+
+    async def close(self) -> None:
+        """Close connections."""
+        await self._poster.close()
+
+
+def body(user: str, note: Note) -> bytes:
+    """The message about a note, at most MAX_BODY_BYTES."""
+    item = msgspec.Raw(fitted(note.item, MAX_BODY_BYTES - _ENVELOPE_BYTES))
+    return msgspec.json.encode(Message(TYPE, rfc3339(note.at), Data(user, item)))

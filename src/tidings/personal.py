@@ -1,0 +1,68 @@
+"""What a person wants and how they are reached: preferences, endpoints, reminders. Frozen values without I/O."""
+
+import msgspec
+
+
+class QuietHours(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When nothing leaves the application: from ``start`` to ``end`` ("22:00"; past midnight when start is later), on
+    windows that begin on these ISO ``days`` (1 is Monday), by the wall clock of an IANA ``time_zone``."""
+
+    time_zone: str
+    start: str
+    end: str
+    days: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
+
+
+class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a user wants. ``types``: type ("*" for all others) → channel → wanted. ``locale`` of messages ("": the
+    server's). ``digest_s``: seconds between e-mails (0: each at once); the first goes at once, the rest wait together."""
+
+    types: dict[str, dict[str, bool]] = {}
+    quiet_hours: QuietHours | None = None
+    locale: str = ""
+    digest_s: int = 0
+
+    def wants(self, type: str, channel: str, default: bool) -> bool:
+        """Whether a channel is wanted for a type: the type's own wish, else that for all, else the default."""
+        for name in (type, "*"):
+            if (wish := self.types.get(name, {}).get(channel)) is not None:
+                return wish
+        return default
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """Where a user is reached outside: a mail address, a push subscription, a URL. ``secret`` signs or encrypts for it.
+    ``sent_at``: when something last went there (ms)."""
+
+    id: str
+    user: str
+    channel: str
+    address: str
+    secret: str = ""
+    created_at: int = 0
+    sent_at: int = 0
+
+
+class Reminder(msgspec.Struct, frozen=True):
+    """An event to come. ``event`` is its JSON as POST /v1/events takes it, without created_at. Due at ``due_at`` (ms);
+    ``every`` an ISO 8601 duration after which it comes again ("": once), by the wall clock of ``time_zone``, counted
+    from ``first_at`` (ms). ``audience``: a topic whose followers are told; else the event's targets, who are ``users``."""
+
+    key: str
+    due_at: int
+    event: bytes
+    users: tuple[str, ...] = ()
+    audience: str = ""
+    every: str = ""
+    time_zone: str = "UTC"
+    first_at: int = 0
+
+
+class Handled(msgspec.Struct, frozen=True):
+    """What became of a delivery: ``sent``, ``dropped`` (no longer wanted), ``later`` (not tried: due again at ``at``),
+    ``failed`` (tried: due again at ``at``), ``dead`` (given up), ``gone`` (the endpoint is no more: it is removed)."""
+
+    id: int
+    state: str
+    at: int = 0
+    error: str = ""

@@ -1,0 +1,146 @@
+"""Reminders: events to come, once or again and again. They are set, shown and cancelled here, and fired when due.
+
+A reminder fires in the transaction that moves it on, and only while it is still due when it was read to be: so it fires
+once, however often the process is killed in between.
+"""
+
+import asyncio
+import contextlib
+import logging
+from typing import NamedTuple
+
+from tidings.config import Settings
+from tidings.errors import NotFound, TidingsError
+from tidings.log import Log
+from tidings.model import Cancel, Changed, Remind
+from tidings.personal import Reminder
+from tidings.ports import Clock, Store
+from tidings.schedule import ReminderInput, accept_reminder, fire, kept
+
+FIRED_AT_ONCE = 100
+"""Reminders that are fired together: they share a transaction, and others are written between two of these."""
+LONGEST_REST_S = 30.0
+"""Seconds between two looks, at most: a machine that slept, or whose clock was set, is late by no more."""
+FIRST_PAUSE_S = 0.1
+"""Seconds before what failed is tried again; twice as long after each failure, up to LONGEST_REST_S."""
+
+_log = logging.getLogger(__name__)
+
+
+class Standing(NamedTuple):
+    """A reminder as it is now; ``due_at`` None when it will not come (again). ``fired``: it was due when it was set."""
+
+    reminder: Reminder
+    due_at: int | None
+    fired: bool = False
+
+
+class Reminders:
+    """The door of reminders, and the loop that fires them."""
+
+    def __init__(self, store: Store, log: Log, settings: Settings, clock: Clock) -> None:
+        self._store = store
+        self._log = log
+        self._settings = settings
+        self._clock = clock
+        self._nudge = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def set(self, key: str, given: ReminderInput) -> Standing:
+        """Set a reminder, or replace the one of this key; what is due already is published before this returns.
+
+        A recurrence that is set again as it is keeps its next time, so an application may set it at each of its starts.
+        Raises InvalidFields, TooLarge, Unavailable.
+        """
+        now = self._clock.now()
+        reminder = accept_reminder(key, given, now, self._settings)
+        reminder = kept(reminder, given, await self._store.reminder(key))
+        if reminder.due_at > now:
+            await self._log.submit(Remind(reminder))
+            self.nudge()
+            return Standing(reminder, reminder.due_at)
+        due = fire(reminder, now, self._settings)
+        await self._log.submit_all((Remind(reminder), due))
+        self.nudge()
+        return Standing(reminder, due.next_at, fired=True)
+
+    async def cancel(self, key: str) -> None:
+        """Take a reminder back. Raises NotFound when there is none, or it came for the last time."""
+        outcome = await self._log.submit(Cancel(key))
+        if not (isinstance(outcome, Changed) and outcome.updated):
+            raise NotFound("no such reminder")
+
+    async def show(self, key: str) -> Standing:
+        """One reminder. Raises NotFound."""
+        reminder = await self._store.reminder(key)
+        if reminder is None:
+            raise NotFound("no such reminder")
+        return Standing(reminder, reminder.due_at)
+
+    async def coming(self, limit: int) -> list[Standing]:
+        """The next reminders, soonest first."""
+        return [Standing(one, one.due_at) for one in await self._store.reminders(None, limit)]
+
+    def start(self) -> None:
+        """Begin firing; needs a running event loop."""
+        self._task = asyncio.create_task(self._run(), name="reminders")
+
+    async def close(self) -> None:
+        """Stop. What was just being fired is durable or still due."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def nudge(self) -> None:
+        """Look now: something may be due sooner than it was."""
+        self._nudge.set()
+
+    async def _run(self) -> None:
+        failures = 0
+        while True:
+            self._nudge.clear()
+            try:
+                rest = await self._fire_due()
+                failures = 0
+            except Exception:
+                failures += 1
+                rest = pause(failures)
+                _log.exception("reminders could not be fired, attempt %d", failures)
+            await self._wait(rest)
+
+    async def _fire_due(self) -> float:
+        """Fire what is due; returns the seconds until there may be more."""
+        while due := await self._store.reminders(self._clock.now(), FIRED_AT_ONCE):
+            fired = await asyncio.gather(*map(self._fire_or_cancel, due), return_exceptions=True)
+            for failure in filter(None, fired):
+                raise failure
+        (soonest,) = await self._store.reminders(None, 1) or (None,)
+        if soonest is None:
+            return LONGEST_REST_S
+        return min(max(soonest.due_at - self._clock.now(), 0) / 1000, LONGEST_REST_S)
+
+    async def _fire_or_cancel(self, reminder: Reminder) -> None:
+        """Fire a reminder, or cancel one whose event the server takes no longer: it would be due forever."""
+        try:
+            due = fire(reminder, self._clock.now(), self._settings)
+        except TidingsError as error:
+            _log.error("the reminder %r is cancelled, its event does not fit: %s", reminder.key, _why(error))
+            if await self._store.reminder(reminder.key) == reminder:
+                await self._log.submit(Cancel(reminder.key))
+            return
+        await self._log.submit(due)
+
+    async def _wait(self, seconds: float) -> None:
+        # Not wait_for: until Python 3.12 it loses a cancellation that comes together with the nudge.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._nudge.wait()
+
+
+def pause(failures: int) -> float:
+    """Seconds to wait after so many failures in a row."""
+    return min(FIRST_PAUSE_S * 2.0 ** min(failures - 1, 16), LONGEST_REST_S)
+
+
+def _why(error: TidingsError) -> str:
+    return "; ".join(f"{field.pointer} {field.detail}" for field in error.errors) or error.detail

@@ -1,0 +1,150 @@
+"""Rules of notification types: who is told, how items group, what counts as a duplicate, how it reads, where it goes.
+
+A type is declared in ``tidings.toml`` (``[types.like]``) or over the API; a verb without a type of its own is a type by
+that name with the defaults below. This module holds the declarations and the arithmetic of grouping, which every
+back-end shares, so that none can group otherwise.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from string import Formatter
+from typing import Annotated, Literal, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+CHANNELS = ("email", "web_push", "webhook", "apprise")
+"""Ways out of the application. What happens inside it (lists, counts, streams) is the channel ``in_app``."""
+IN_APP = "in_app"
+PLURALS = ("zero", "one", "two", "few", "many", "other")
+"""The plural categories of CLDR; which of them a language uses is its own affair."""
+PLACEHOLDERS = frozenset(
+    {"actors", "count", "actor_count", "object", "object_type", "object_id", "title", "verb", "type"}
+)
+"""What a template may name in braces."""
+MAX_TYPES = 1_000
+"""Types that can be declared: they are all held in memory."""
+MAX_WINDOW_S = 30 * 86_400
+"""The longest age, gap, bucket and duplicate window: beyond a month a group is an archive."""
+NO_GROUP = 0
+"""The group key of what stays alone."""
+
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\A[^\x00-\x1f\x7f]+\Z")]
+Seconds = Annotated[int, Meta(ge=1, le=MAX_WINDOW_S)]
+Template = Annotated[str, Meta(min_length=1, max_length=500)]
+Locale = Annotated[
+    str, Meta(min_length=2, max_length=35, pattern=r"\A[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*\Z")
+]
+Channel = Literal["email", "web_push", "webhook", "apprise"]
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is done about one type.
+
+    ``verbs`` that bring it (none: the verb of the type's own name). ``notify``: the targets of an event, the followers
+    of its object, or both. ``group`` says how long items of one key (``group_by``) join one group; every group ends
+    when it is read or archived. ``until_read``: until it is ``max_age_s`` old. ``bucket``: within one slice of
+    ``bucket_s`` of UTC. ``sliding``: while the last item is younger than ``gap_s``, up to ``max_age_s``. ``none``: never.
+    An event by the same actor on the same object within ``duplicate_window_s`` of one that was told is not told again
+    (0: always told). ``critical`` types pass preferences and quiet hours. ``messages``: locale → plural category →
+    template.
+    """
+
+    verbs: tuple[Name, ...] = ()
+    notify: Literal["targets", "followers", "both"] = "targets"
+    group: Literal["until_read", "bucket", "sliding", "none"] = "until_read"
+    group_by: Literal["object", "type", "actor"] = "object"
+    max_age_s: Seconds = 86_400
+    bucket_s: Seconds = 3_600
+    gap_s: Seconds = 900
+    duplicate_window_s: Annotated[int, Meta(ge=0, le=MAX_WINDOW_S)] = 0
+    critical: bool = False
+    channels: tuple[Channel, ...] = ()
+    messages: dict[Locale, dict[Literal["zero", "one", "two", "few", "many", "other"], Template]] = {}
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a template that names what there is not, or has no ``other`` form."""
+        for locale, forms in self.messages.items():
+            if "other" not in forms:
+                raise ValueError(f"messages.{locale}: needs the form 'other'")
+            for form, template in forms.items():
+                _check_template(f"messages.{locale}.{form}", template)
+
+    @property
+    def to_targets(self) -> bool:
+        """Whether those an event is addressed to are told."""
+        return self.notify != "followers"
+
+    @property
+    def to_followers(self) -> bool:
+        """Whether those who follow its object are told."""
+        return self.notify != "targets"
+
+
+DEFAULT = Rule()
+"""What holds for a verb that no type claims."""
+
+
+class Rules:
+    """All declared types; never changed, only replaced. Raises ValueError when two types claim one verb."""
+
+    def __init__(self, declared: Mapping[str, Rule] | None = None) -> None:
+        self.declared = dict(declared or {})
+        self._types: dict[str, str] = {}
+        for type, rule in self.declared.items():
+            for verb in rule.verbs or (type,):
+                other = self._types.setdefault(verb, type)
+                if other != type:
+                    raise ValueError(f"the verb {verb!r} is claimed by the types {other!r} and {type!r}")
+
+    def type_of(self, verb: str) -> str:
+        """The type that an event of this verb brings."""
+        return self._types.get(verb, verb)
+
+    def rule(self, type: str) -> Rule:
+        """The rule of a type."""
+        return self.declared.get(type, DEFAULT)
+
+
+class Grouping(NamedTuple):
+    """How one item groups. ``key``: 63 bits that are equal for what may share a group, NO_GROUP when it stays alone.
+    It joins the user's newest group of that key if that is unread, was opened after ``opened_after`` and got its last
+    item after ``last_after`` (milliseconds, exclusive)."""
+
+    key: int
+    opened_after: int
+    last_after: int
+
+
+ALONE = Grouping(NO_GROUP, 0, 0)
+
+
+def grouping(type: str, rule: Rule, actor: str, thing: str, now: int) -> Grouping:
+    """How an item of this type groups; ``thing`` is its object as ``type:id``, ``now`` the time it is told, in ms."""
+    if rule.group == "none":
+        return ALONE
+    about = {"object": thing, "type": "", "actor": actor}[rule.group_by]
+    opened_after = now - rule.max_age_s * 1_000
+    if rule.group == "bucket":
+        about, opened_after = f"{about}\0{now // (rule.bucket_s * 1_000)}", -1
+    last_after = now - rule.gap_s * 1_000 if rule.group == "sliding" else -1
+    return Grouping(_hash(f"{type}\0{rule.group_by}\0{about}"), opened_after, last_after)
+
+
+def duplicate_key(type: str, actor: str, thing: str) -> int:
+    """63 bits that are equal for events which repeat one another for the one they are told to."""
+    return _hash(f"{type}\0{actor}\0{thing}")
+
+
+def _hash(text: str) -> int:
+    return (int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 1) or 1
+
+
+def _check_template(where: str, template: str) -> None:
+    try:
+        fields = [(name, spec, how) for _, name, spec, how in Formatter().parse(template) if name is not None]
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+    for name, spec, how in fields:
+        if name not in PLACEHOLDERS or spec or how:
+            raise ValueError(f"{where}: {{{name}}} is none of {', '.join(sorted(PLACEHOLDERS))}")

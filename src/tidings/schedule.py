@@ -1,0 +1,176 @@
+"""A reminder as it is sent: checked, placed in time, and at last the event that it stands for."""
+
+from collections.abc import Iterator
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from tidings.config import Settings
+from tidings.decode import decode
+from tidings.errors import FieldError, InvalidFields
+from tidings.events import (
+    EMPTY_OBJECT,
+    EventInput,
+    Id,
+    Label,
+    Metadata,
+    Moment,
+    ObjectType,
+    Text,
+    Topic,
+    Verb,
+    accept,
+    addressed,
+    check_event,
+    fingerprint,
+    key_digest,
+)
+from tidings.ids import LAST_MS
+from tidings.model import Fire
+from tidings.personal import Reminder
+from tidings.projections.recurrence import next_after, parse_every
+from tidings.times import DAY_MS, time_zones, to_ms
+
+ACTOR = "tidings"
+"""Who acts in a reminder that does not say: nobody by this name should have an inbox, for they would not be told."""
+MAX_AFTER_S = LAST_MS // 1000
+"""Seconds from now that a reminder can be set to; what it comes to is checked against the last key besides."""
+AUDIENCE_MS = 30 * DAY_MS
+"""For how long those who follow a topic find a reminder to it when they come, in milliseconds."""
+SCOPE = "reminder"
+"""The scope of the idempotency keys of what reminders publish."""
+
+_encode = msgspec.json.Encoder().encode
+_event = msgspec.json.Decoder(EventInput)
+
+
+class ReminderInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, gc=False):
+    """The body of ``PUT /v1/reminders/{key}``: an event to come, for ``user_ids`` or for those who follow ``topic``, at
+    ``deliver_at`` or ``after_s`` seconds from now. ``every`` (ISO 8601) it comes again, by the clock of ``time_zone``;
+    without a time, for the first time after one ``every`` from now."""
+
+    type: Verb
+    object_type: ObjectType
+    object_id: Id
+    user_ids: tuple[Id, ...] = ()
+    topic: Topic | None = None
+    deliver_at: Moment | None = None
+    after_s: Annotated[int, Meta(ge=0, le=MAX_AFTER_S)] | None = None
+    every: Annotated[str, Meta(min_length=2, max_length=64)] | None = None
+    time_zone: Annotated[str, Meta(min_length=1, max_length=64)] = "UTC"
+    actor_id: Id = ACTOR
+    actor_name: Label | None = None
+    object_title: Label | None = None
+    title: Label | UnsetType = UNSET
+    description: Text | UnsetType = UNSET
+    metadata: Metadata = msgspec.field(default_factory=lambda: EMPTY_OBJECT)
+
+
+def accept_reminder(key: str, given: ReminderInput, now: int, settings: Settings) -> Reminder:
+    """The reminder, checked, its event with it. Raises InvalidFields, TooLarge."""
+    first_at = _first_at(given, now)
+    if problems := tuple(_problems(given, first_at)):
+        raise InvalidFields(errors=problems)
+    due_at = first_at if _has_start(given) else _next(given.every, given.time_zone, first_at, now)
+    if due_at is None:
+        raise InvalidFields(errors=(FieldError("/every", "its first time would be after the year 2248"),))
+    return Reminder(
+        key,
+        due_at,
+        _accept_event(given, now, settings),
+        given.user_ids,
+        given.topic or "",
+        given.every or "",
+        given.time_zone,
+        first_at,
+    )
+
+
+def _first_at(given: ReminderInput, now: int) -> int:
+    if given.deliver_at is not None:
+        return to_ms(given.deliver_at)
+    return now + (given.after_s or 0) * 1000
+
+
+def _has_start(given: ReminderInput) -> bool:
+    return given.deliver_at is not None or given.after_s is not None
+
+
+def _problems(given: ReminderInput, first_at: int) -> Iterator[FieldError]:
+    if bool(given.user_ids) == (given.topic is not None):
+        yield FieldError("/user_ids", "user_ids or topic is needed, and not both")
+    if given.deliver_at is not None and given.after_s is not None:
+        yield FieldError("/after_s", "goes not with deliver_at")
+    if not (_has_start(given) or given.every):
+        yield FieldError("/deliver_at", "deliver_at, after_s or every is needed")
+    if not 0 <= first_at <= LAST_MS:
+        where = "/after_s" if given.deliver_at is None else "/deliver_at"
+        yield FieldError(where, "not between the years 1970 and 2248")
+    if given.time_zone not in time_zones():
+        yield FieldError("/time_zone", "no time zone of the IANA database")
+    if given.every is not None:
+        try:
+            parse_every(given.every)
+        except ValueError as error:
+            yield FieldError("/every", str(error))
+
+
+def _accept_event(given: ReminderInput, now: int, settings: Settings) -> bytes:
+    """The event to come as JSON, after every check that it will meet when it is fired."""
+    event = EventInput(
+        given.actor_id,
+        given.type,
+        given.object_type,
+        given.object_id,
+        given.user_ids,
+        actor_name=given.actor_name,
+        object_title=given.object_title,
+        title=given.title,
+        description=given.description,
+        metadata=given.metadata,
+    )
+    try:
+        accept(event, now, settings)
+    except InvalidFields as error:
+        raise InvalidFields(errors=tuple(_renamed(one) for one in error.errors)) from None
+    encoded = _encode(event)
+    check_event(event, len(encoded), settings.max_event_bytes)
+    return encoded
+
+
+def _renamed(problem: FieldError) -> FieldError:
+    """The problem by the name that its field has in a reminder."""
+    return problem._replace(pointer=problem.pointer.replace("/target_user_ids", "/user_ids"))
+
+
+def kept(reminder: Reminder, given: ReminderInput, known: Reminder | None) -> Reminder:
+    """The reminder with the times of the one it replaces, if that recurs on the same raster."""
+    if known is None or not reminder.every:
+        return reminder
+    if (known.every, known.time_zone) != (reminder.every, reminder.time_zone):
+        return reminder
+    if _has_start(given) and known.first_at != reminder.first_at:
+        return reminder
+    return msgspec.structs.replace(reminder, first_at=known.first_at, due_at=known.due_at)
+
+
+def fire(reminder: Reminder, now: int, settings: Settings) -> Fire:
+    """The command that publishes the event of a reminder now and moves it on, past all that was missed.
+
+    What the reminder says and when it was due make the event's idempotency key: when its reply was lost, and a request to
+    set it is repeated after it has fired, it does not fire again. Raises InvalidFields when the server takes such an
+    event no longer.
+    """
+    event = accept(decode(_event, reminder.event), now, settings)
+    about = f"{reminder.due_at}\0{fingerprint(reminder.event).hex()}\0{reminder.key}"
+    fired = msgspec.structs.replace(event, key=key_digest(SCOPE, about))
+    if reminder.audience:
+        fired = addressed(fired, reminder.audience, now + AUDIENCE_MS)
+    next_at = _next(reminder.every, reminder.time_zone, reminder.first_at, now)
+    return Fire(reminder.key, reminder.due_at, next_at, fired)
+
+
+def _next(every: str | None, time_zone: str, first_at: int, now: int) -> int | None:
+    return next_after(first_at, parse_every(every), ZoneInfo(time_zone), now) if every else None

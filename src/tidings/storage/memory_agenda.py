@@ -1,0 +1,150 @@
+"""The law of ``tidings.ports.Agenda`` in memory: reminders, and deliveries that leave the application."""
+
+from collections.abc import Iterator
+from itertools import islice
+
+import msgspec
+
+from tidings.model import AddEndpoint, DeadLetter, Delivery, RemoveEndpoint
+from tidings.personal import Endpoint, Handled, Reminder
+from tidings.rules import Rule
+from tidings.storage import erasure
+from tidings.storage.memory_state import Owed, State
+
+
+class Agenda(State):
+    """What is due."""
+
+    # --- reading --------------------------------------------------------------------------------------------
+
+    async def endpoints(self, user: str) -> list[Endpoint]:
+        """Where a user is reached, oldest first."""
+        return sorted(self._peek(user).endpoints.values(), key=lambda endpoint: endpoint.created_at)
+
+    async def reminders(self, due_by: int | None, limit: int) -> list[Reminder]:
+        """The next reminders, soonest first."""
+        soonest = sorted(self._reminders.values(), key=lambda reminder: (reminder.due_at, reminder.key))
+        return list(islice((r for r in soonest if due_by is None or r.due_at <= due_by), limit))
+
+    async def reminder(self, key: str) -> Reminder | None:
+        """One reminder."""
+        return self._reminders.get(key)
+
+    async def deliveries(self, due_by: int, limit: int) -> list[Delivery]:
+        """What is due and not given up, longest due first."""
+        waiting = sorted(self._waiting(), key=lambda owed: (owed.due_at, owed.id))
+        return [self._delivery(owed) for owed in waiting if owed.due_at <= due_by][:limit]
+
+    async def next_due(self) -> int | None:
+        """When the next reminder or delivery is due."""
+        due = [reminder.due_at for reminder in self._reminders.values()]
+        return min(due + [owed.due_at for owed in self._waiting()], default=None)
+
+    async def live_broadcasts(self) -> int:
+        """How many broadcasts could still come to somebody."""
+        now = self._clock.now()
+        return sum(now < each.expires_at and each.key in self._log for each in self._broadcasts)
+
+    async def dead_letters(self, limit: int) -> list[DeadLetter]:
+        """The deliveries that were given up, oldest first: fan-out is never owed here, and so never set aside."""
+        return [self._letter(owed) for owed in self._owed.values() if owed.dead][:limit]
+
+    def _waiting(self) -> Iterator[Owed]:
+        return (owed for owed in self._owed.values() if not owed.dead)
+
+    def _delivery(self, owed: Owed) -> Delivery:
+        person = self._people[owed.user]
+        group = person.inbox.groups[owed.number]
+        return Delivery(
+            owed.id,
+            person.endpoints[owed.endpoint],
+            owed.type,
+            None if group.deleted else self._row(person, group),
+            person.preferences,
+            owed.due_at,
+            owed.created_at,
+            owed.attempts,
+        )
+
+    def _letter(self, owed: Owed) -> DeadLetter:
+        channel = self._people[owed.user].endpoints[owed.endpoint].channel
+        return DeadLetter(owed.id, "delivery", f"{owed.user} {channel}", owed.attempts, owed.error)
+
+    # --- deliveries -----------------------------------------------------------------------------------------
+
+    def _owe(self, user: str, number: int, type: str, rule: Rule) -> None:
+        """An item has come to this group: everything that reaches its user has to hear of it."""
+        now = self._clock.now()
+        waits = {owed.endpoint for owed in self._waiting() if (owed.user, owed.number) == (user, number)}
+        for endpoint in self._person(user).endpoints.values():
+            if endpoint.channel in rule.channels and endpoint.id not in waits:
+                id = next(self._delivery_ids)
+                self._owed[id] = Owed(id, user, endpoint.id, number, type, due_at=now, created_at=now)
+
+    def _settle(self, handled: Handled) -> int:
+        """Note what became of a delivery; one that is not there any more is no matter."""
+        owed = self._owed.get(handled.id)
+        if owed is None:
+            return 0
+        match handled.state:
+            case "sent":
+                self._sent(owed, handled.at or self._clock.now())
+            case "dropped":
+                del self._owed[owed.id]
+            case "later":
+                owed.due_at = handled.at
+            case "gone":
+                self._remove_endpoint(RemoveEndpoint(owed.user, owed.endpoint))
+            case _:
+                owed.attempts += 1
+                owed.error = handled.error
+                owed.dead = handled.state == "dead"
+                owed.due_at = handled.at
+        return 1
+
+    def _sent(self, owed: Owed, at: int) -> None:
+        endpoints = self._people[owed.user].endpoints
+        endpoints[owed.endpoint] = msgspec.structs.replace(endpoints[owed.endpoint], sent_at=at)
+        del self._owed[owed.id]
+
+    def _replay(self) -> int:
+        dead = [owed for owed in self._owed.values() if owed.dead]
+        for owed in dead:
+            owed.dead, owed.attempts, owed.due_at = False, 0, self._clock.now()
+        return len(dead)
+
+    def _add_endpoint(self, add: AddEndpoint) -> int:
+        new = add.endpoint
+        endpoints = self._person(new.user).endpoints
+        place = (new.channel, new.address)
+        old = next((each for each in endpoints.values() if (each.channel, each.address) == place), new)
+        endpoints[old.id] = msgspec.structs.replace(new, id=old.id)
+        return 1
+
+    def _remove_endpoint(self, remove: RemoveEndpoint) -> int:
+        removed = self._peek(remove.user).endpoints.pop(remove.id, None)
+        if removed is not None:
+            to_it = (remove.user, remove.id)
+            self._owed = {id: owed for id, owed in self._owed.items() if (owed.user, owed.endpoint) != to_it}
+        return int(removed is not None)
+
+    # --- reminders ------------------------------------------------------------------------------------------
+
+    def _remind(self, reminder: Reminder) -> int:
+        self._reminders[reminder.key] = reminder
+        return 1
+
+    def _cancel(self, key: str) -> int:
+        return int(self._reminders.pop(key, None) is not None)
+
+    def _forget_agenda(self, user: str, alias: str) -> bool:
+        """Forget what is due to a person who is erased; whether anything named them."""
+        naming = [reminder for reminder in self._reminders.values() if user in erasure.people(reminder)]
+        for reminder in naming:
+            left = erasure.reminder_without(reminder, user, alias)
+            if left is None:
+                del self._reminders[reminder.key]
+            else:
+                self._reminders[reminder.key] = left
+        self._owed = {id: owed for id, owed in self._owed.items() if owed.user != user}
+        return bool(naming)

@@ -1,0 +1,207 @@
+"""The law of ``tidings.ports.InboxViews`` and ``Personal`` in memory: who is told, and what of it can be read."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from tidings.ids import notification_id, notification_ref
+from tidings.model import (
+    EVERYONE,
+    Counts,
+    InboxChanges,
+    InboxPage,
+    LogEntry,
+    Marked,
+    MarkInbox,
+    NewEvent,
+    Prefer,
+    ReadInbox,
+    TakeUp,
+    Told,
+    UndoRead,
+    user_topic,
+)
+from tidings.personal import Preferences
+from tidings.rules import ALONE, IN_APP, Rule, duplicate_key, grouping
+from tidings.storage.memory_agenda import Agenda
+from tidings.storage.memory_inbox import Arrival
+from tidings.storage.memory_person import Person
+from tidings.storage.memory_state import Broadcast, created_at, thing
+
+
+class Inboxes(Agenda):
+    """Who is told of what."""
+
+    # --- reading --------------------------------------------------------------------------------------------
+
+    async def inbox(
+        self, user: str, limit: int, before: int | None, unread_only: bool = False, type: str | None = None
+    ) -> InboxPage:
+        """A page of an inbox, newest content first."""
+        person = self._peek(user)
+        inbox = person.inbox
+        wanted = [
+            group
+            for group in inbox.newest()
+            if (before is None or group.order < before)
+            and (inbox.unread(group) or not unread_only)
+            and type in (None, group.type)
+        ]
+        more = wanted[limit - 1].order if len(wanted) > limit else None
+        return InboxPage([self._row(person, group) for group in wanted[:limit]], more, self._counts(user))
+
+    async def inbox_since(self, user: str, since: int, limit: int) -> InboxChanges:
+        """What changed after a seq, each notification once, and the read-alls among it."""
+        person, counts = self._peek(user), self._counts(user)
+        inbox = person.inbox
+        if since > inbox.seq or since < inbox.undone:
+            return InboxChanges([], counts, reset=True)
+        changed = inbox.changed_after(since)
+        more = len(changed) > limit
+        upto = changed[limit - 1].seq if more else inbox.seq
+        marks = tuple(mark for mark in inbox.marks if since < mark.seq <= upto)
+        return InboxChanges([self._row(person, g) for g in changed[:limit]], counts, more, marks=marks)
+
+    async def counts(self, users: Sequence[str]) -> list[Counts]:
+        """The heads of these inboxes."""
+        return [self._counts(user) for user in users]
+
+    async def preferences(self, user: str) -> Preferences:
+        """What a user wants."""
+        return self._peek(user).preferences
+
+    async def muted(self, user: str) -> list[str]:
+        """The muted topics, by name."""
+        return sorted(self._peek(user).muted)
+
+    async def told(self, user: str, event_id: str) -> Told | None:
+        """The facts about one event and one user. A follower is who follows the object since before the event, or is
+        among the audience of a broadcast."""
+        entry = self._entry(event_id)
+        if entry is None:
+            return None
+        person = self._peek(user)
+        group = person.inbox.holder(entry.key)
+        broadcast = next((each for each in self._broadcasts if each.key == entry.key), None)
+        return Told(
+            entry,
+            user in entry.targets,
+            _among(person, thing(entry) if broadcast is None else broadcast.audience, entry),
+            next(self._masks(user, entry), ""),
+            "" if group is None else notification_id(person.number, group.number),
+            broadcast is not None,
+        )
+
+    def _counts(self, user: str) -> Counts:
+        lacking = next(self._lacking(user), None) is not None
+        return self._peek(user).inbox.counts()._replace(lacking=lacking)
+
+    # --- telling --------------------------------------------------------------------------------------------
+
+    def _announce(self, entry: LogEntry, event: NewEvent) -> None:
+        """Tell those whom an event is for; a broadcast waits for them instead."""
+        if event.audience:
+            number = len(self._broadcasts) + 1
+            self._broadcasts.append(Broadcast(number, entry.key, event.audience, event.expires_at))
+            return
+        rule = self._rule(entry)
+        for user in dict.fromkeys(self._addressed(entry, rule)):
+            if self._wanted(user, entry) and not self._repeats(user, entry, rule):
+                self._bring(user, entry)
+
+    def _rule(self, entry: LogEntry) -> Rule:
+        return self._rules.rule(self._rules.type_of(entry.verb))
+
+    def _addressed(self, entry: LogEntry, rule: Rule) -> Iterator[str]:
+        if rule.to_targets:
+            yield from entry.targets
+        if rule.to_followers:
+            topic = thing(entry)
+            yield from [user for user, person in self._people.items() if person.follow_of(topic)]
+
+    def _wanted(self, user: str, entry: LogEntry) -> bool:
+        """Whether an event that is for this user is told: not their own, not masked, not switched off."""
+        if user == entry.actor_id or self._masked(user, entry):
+            return False
+        type = self._rules.type_of(entry.verb)
+        return self._rules.rule(type).critical or self._peek(user).preferences.wants(type, IN_APP, True)
+
+    def _repeats(self, user: str, entry: LogEntry, rule: Rule) -> bool:
+        """Whether the like of it was told within the window; if not, the window begins now."""
+        if not rule.duplicate_window_s:
+            return False
+        told, now = self._person(user).inbox.told, self._clock.now()
+        key = thing(entry), duplicate_key(self._rules.type_of(entry.verb), entry.actor_id, thing(entry))
+        if key in told and now - told[key] < rule.duplicate_window_s * 1_000:
+            return True
+        told[key] = now
+        return False
+
+    def _bring(self, user: str, entry: LogEntry, alone: bool = False) -> None:
+        """Give the user an item of the event."""
+        type, rule, now = self._rules.type_of(entry.verb), self._rule(entry), self._clock.now()
+        how = ALONE if alone else grouping(type, rule, entry.actor_id, thing(entry), now)
+        about = {"object": thing(entry), "actor": user_topic(entry.actor_id), "type": ""}[rule.group_by]
+        item = Arrival(entry.key, created_at(entry), type, about, how)
+        number = self._person(user).inbox.arrive(item, now)
+        self._owe(user, number, type, rule)
+
+    def _lacking(self, user: str) -> Iterator[LogEntry]:
+        """The broadcasts that have not come to this user, oldest first."""
+        person = self._peek(user)
+        for broadcast in self._broadcasts[person.taken :]:
+            entry = self._log.get(broadcast.key)
+            if entry is not None and self._meant(person, broadcast, entry) and self._wanted(user, entry):
+                yield entry
+
+    def _meant(self, person: Person, broadcast: Broadcast, entry: LogEntry) -> bool:
+        return self._clock.now() < broadcast.expires_at and _among(person, broadcast.audience, entry)
+
+    def _take_up(self, take: TakeUp) -> int:
+        return sum(self._catch_up(user) for user in take.users)
+
+    def _catch_up(self, user: str) -> int:
+        lacking = list(self._lacking(user))
+        for entry in lacking:
+            self._bring(user, entry, alone=True)
+        self._person(user).taken = len(self._broadcasts)
+        return len(lacking)
+
+    # --- marks and wishes -----------------------------------------------------------------------------------
+
+    def _mark(self, mark: MarkInbox) -> Marked:
+        person = self._peek(mark.user)
+        own = list(_numbers(person, mark.ids))
+        updated = sum(person.inbox.mark(number, mark.state, self._clock.now()) for number in own)
+        found = sum(number in person.inbox.groups for number in own)
+        return _marked(person, updated, found)
+
+    def _read_inbox(self, read: ReadInbox) -> Marked:
+        person = self._peek(read.user)
+        head = person.inbox.seq
+        up_to = head if read.up_to is None else min(read.up_to, head)
+        return _marked(person, person.inbox.read_all(read.type or "", up_to, self._clock.now()))
+
+    def _undo_read(self, undo: UndoRead) -> Marked:
+        person = self._peek(undo.user)
+        return _marked(person, person.inbox.undo(undo.seq))
+
+    def _prefer(self, prefer: Prefer) -> int:
+        self._person(prefer.user).preferences = prefer.preferences
+        return 1
+
+
+def _among(person: Person, audience: str, entry: LogEntry) -> bool:
+    """Whether a person belongs to everyone, or to the followers of a topic since before an event."""
+    return audience == EVERYONE or person.followed_before(audience, entry.position)
+
+
+def _numbers(person: Person, ids: Iterable[str]) -> Iterator[int]:
+    """The numbers behind those of these ids that name a notification of this person."""
+    for id in ids:
+        ref = notification_ref(id)
+        if ref is not None and ref[0] == person.number:
+            yield ref[1]
+
+
+def _marked(person: Person, updated: int, found: int = 0) -> Marked:
+    counts = person.inbox.counts()
+    return Marked(updated, counts.unread_count, counts.seq, found, counts.unread_items)

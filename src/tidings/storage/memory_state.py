@@ -1,0 +1,152 @@
+"""What the reference back-end holds, and how things are found in it."""
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import NamedTuple
+
+from tidings.ids import EventIds, ms_of, notification_id
+from tidings.model import SAMPLE_ACTORS, SAMPLE_ITEMS, InboxRow, LogEntry, Receipt, user_topic
+from tidings.personal import Reminder
+from tidings.ports import Clock
+from tidings.rules import Rule, Rules
+from tidings.storage.memory_inbox import Group
+from tidings.storage.memory_person import Person
+from tidings.times import HOUR_MS
+
+IDEMPOTENCY_MS = 168 * HOUR_MS
+"""How long an idempotency key is remembered, unless it is said otherwise."""
+
+
+class Remembered(NamedTuple):
+    """What an idempotency key stands for: when it came (milliseconds), with which body, and the reply."""
+
+    at: int
+    fingerprint: bytes
+    receipt: Receipt
+
+
+class Broadcast(NamedTuple):
+    """One row for all of an audience: the event's key, who it is for, until when (milliseconds)."""
+
+    number: int
+    key: int
+    audience: str
+    expires_at: int
+
+
+@dataclass(slots=True)
+class Owed:
+    """A delivery about the group ``number`` of ``user`` to one of their endpoints. ``dead``: it was given up."""
+
+    id: int
+    user: str
+    endpoint: str
+    number: int
+    type: str
+    due_at: int
+    created_at: int
+    attempts: int = 0
+    error: str = ""
+    dead: bool = False
+
+
+class State:
+    """The log, the people, the rules and what is due, with no law but that of masks."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        salt: int = 0,
+        epoch: str = "memory",
+        idempotency_ms: int = IDEMPOTENCY_MS,
+        types: Mapping[str, Rule] | None = None,
+    ) -> None:
+        self._clock = clock
+        self._ids = EventIds(salt)
+        self._epoch = epoch
+        self._idempotency_ms = idempotency_ms
+        self._aliases = random.Random(salt)
+        self._numbers = count(1)
+        self._position = 0
+        self._writes = 0
+        self._log: dict[int, LogEntry] = {}
+        self._next_key: dict[int, int] = {}
+        self._minted: set[int] = set()
+        self._people: dict[str, Person] = {}
+        self._remembered: dict[bytes, Remembered] = {}
+        self._settings_types = dict(types or {})
+        self._declared: dict[str, Rule] = {}
+        self._rules = Rules(self._settings_types)
+        self._broadcasts: list[Broadcast] = []
+        self._reminders: dict[str, Reminder] = {}
+        self._owed: dict[int, Owed] = {}
+        self._delivery_ids = count(1)
+
+    def _person(self, user: str) -> Person:
+        """The person, who is known from now on."""
+        if user not in self._people:
+            self._people[user] = Person(next(self._numbers))
+        return self._people[user]
+
+    def _peek(self, user: str) -> Person:
+        """The person, or an empty one who is not kept and whose number nobody has."""
+        return self._people.get(user) or Person(0)
+
+    def _entry(self, event_id: str) -> LogEntry | None:
+        key = self._ids.key(event_id)
+        return None if key is None else self._log.get(key)
+
+    def _newest(self) -> list[LogEntry]:
+        return sorted(self._log.values(), key=lambda entry: -entry.key)
+
+    def _masked(self, viewer: str, entry: LogEntry) -> bool:
+        return next(self._masks(viewer, entry), None) is not None
+
+    def _masks(self, viewer: str, entry: LogEntry) -> Iterator[str]:
+        """The topics and people that hide the event from the viewer, a blocked person by their topic."""
+        person, actor = self._peek(viewer), user_topic(entry.actor_id)
+        if actor in person.blocked:
+            yield actor
+        if user_topic(viewer) in self._peek(entry.actor_id).blocked:
+            yield user_topic(viewer)
+        yield from (topic for topic in entry.topics if topic in person.muted)
+
+    def _row(self, person: Person, group: Group) -> InboxRow:
+        """A group as the port shows it; a tombstone has no content."""
+        events = [self._log[group.items[seq]] for seq in sorted(group.items, reverse=True)]
+        sample = events[:SAMPLE_ITEMS]
+        by_actor: dict[str, bytes] = {}
+        for entry in sample:
+            by_actor.setdefault(entry.actor_id, entry.body)
+        body, *others = list(by_actor.values())[:SAMPLE_ACTORS] or [b""]
+        seen_at, read_at, archived_at = person.inbox.state(group)
+        return InboxRow(
+            notification_id(person.number, group.number),
+            group.order,
+            group.seq,
+            group.unread_seq,
+            group.type,
+            body,
+            seen_at,
+            read_at,
+            archived_at,
+            group.deleted,
+            group.opened_at,
+            len(events),
+            len({entry.actor_id for entry in events}),
+            tuple(self._ids.text(entry.key) for entry in sample),
+            tuple(others),
+        )
+
+
+def created_at(entry: LogEntry) -> int:
+    """The ``created_at`` of an event in milliseconds, to which its key is true."""
+    return ms_of(entry.key)
+
+
+def thing(entry: LogEntry) -> str:
+    """The topic that is the event's object."""
+    return f"{entry.object_type}:{entry.object_id}"

@@ -1,0 +1,248 @@
+-- Inboxes: named statements as in queries.sql. First tables, then what arrivals.py does in its order, then reading.
+
+-- name: create_inbox
+-- One row for each group: `seq` is that of its newest item, `number` that of its first (NULL where it is the same, so in
+-- every group of one), `key` its newest event. `changed`: the seq of a change since; `unread_since`: set once it closed,
+-- to the seq at which it last became unread.
+CREATE TABLE inbox_{n} (
+  user INTEGER, seq INTEGER, key INTEGER NOT NULL, type INTEGER NOT NULL, number INTEGER,
+  changed INTEGER, unread_since INTEGER, seen_at INTEGER, read_at INTEGER, archived_at INTEGER, deleted INTEGER,
+  PRIMARY KEY (user, seq)
+) WITHOUT ROWID;
+
+-- name: create_temporary
+-- What arrivals.py works with, emptied each time. arriving: the events; meeting: items whose grouping has a group;
+-- candidate: groups that they may join; joinable: those that they do join, as they lay; reopening: first items of groups
+-- that replace closed ones; brought: what deliveries may be owed for.
+CREATE TEMP TABLE arriving (
+  item INTEGER PRIMARY KEY, key INTEGER, type INTEGER, actor INTEGER, thing INTEGER, about INTEGER, grouping INTEGER,
+  opened_after INTEGER, last_after INTEGER, repeat INTEGER, told_after INTEGER, critical INTEGER
+);
+CREATE TEMP TABLE meeting (
+  user INTEGER, seq INTEGER, about INTEGER, grouping INTEGER, item INTEGER, number INTEGER, PRIMARY KEY (user, seq)
+) WITHOUT ROWID;
+CREATE TEMP TABLE candidate (
+  user INTEGER, number INTEGER, row INTEGER, actor INTEGER, PRIMARY KEY (user, number)
+) WITHOUT ROWID;
+CREATE TEMP TABLE joinable (
+  user INTEGER, number INTEGER, row INTEGER, actor INTEGER, key INTEGER, changed INTEGER, closed INTEGER,
+  PRIMARY KEY (user, number)
+) WITHOUT ROWID;
+CREATE TEMP TABLE reopening (
+  user INTEGER, grouping INTEGER, about INTEGER, seq INTEGER, item INTEGER, PRIMARY KEY (user, grouping)
+) WITHOUT ROWID;
+CREATE TEMP TABLE brought (user INTEGER, number INTEGER, type INTEGER, PRIMARY KEY (user, number)) WITHOUT ROWID;
+
+-- name: followers_told
+-- packed: topic << 16 | index.
+SELECT (f.follower << 31) | ((c.value & 65535) << 15)
+FROM carray(:packed) c CROSS JOIN follow f INDEXED BY follow_topic ON f.topic = c.value >> 16
+WHERE f.until IS NULL;
+
+-- name: followers_chunk_told
+SELECT f.follower << 31 FROM follow f INDEXED BY follow_topic
+WHERE f.topic = :topic AND f.follower > :after AND f.follower <= :upto
+  AND f.since < :position AND (f.until IS NULL OR f.until >= :position);
+
+-- name: unwanted
+-- packed as in push_targets, here and below. Those who do not want the type in the application.
+SELECT c.value FROM carray(:packed) c
+CROSS JOIN temp.arriving a ON a.item = c.value >> 15 & 65535
+WHERE NOT a.critical AND NOT coalesce(
+  (SELECT wanted FROM silence WHERE user = c.value >> 31 AND type = a.type),
+  (SELECT wanted FROM silence WHERE user = c.value >> 31 AND type = 0), 1);
+
+-- name: repeated
+SELECT c.value FROM carray(:packed) c
+CROSS JOIN temp.arriving a ON a.item = c.value >> 15 & 65535
+CROSS JOIN inbox_repeat t ON t.about = a.thing AND t.key = a.repeat AND t.user = c.value >> 31
+WHERE t.at > a.told_after;
+
+-- name: remember_repeats
+INSERT OR REPLACE INTO inbox_repeat (about, key, user, at)
+SELECT a.thing, a.repeat, c.value >> 31, :now FROM carray(:packed) c
+CROSS JOIN temp.arriving a ON a.item = c.value >> 15 & 65535 WHERE a.repeat <> 0;
+
+-- name: bump_inboxes
+-- As if every item opened a group; what joins is taken back by `count_joins`.
+INSERT INTO inbox_head (user, seq, unread, items)
+SELECT c.value >> 31, count(*), count(*), count(*) FROM carray(:packed) c WHERE true GROUP BY 1
+ON CONFLICT (user) DO UPDATE
+SET seq = seq + excluded.seq, unread = unread + excluded.unread, items = items + excluded.items;
+
+-- name: notify
+-- Counted back from the head that bump_inboxes made, every row gets its seq.
+INSERT INTO inbox_{n} (user, seq, key, type)
+SELECT h.user, h.seq - (c.value & 32767), a.key, a.type FROM carray(:packed) c
+CROSS JOIN temp.arriving a ON a.item = c.value >> 15 & 65535
+CROSS JOIN inbox_head h ON h.user = c.value >> 31;
+
+-- name: open_groups
+INSERT INTO inbox_open (about, key, user, number, actor, opened_at)
+SELECT a.about, a.grouping, h.user, h.seq - (c.value & 32767), a.actor, :now FROM carray(:packed) c
+CROSS JOIN temp.arriving a ON a.item = c.value >> 15 & 65535
+CROSS JOIN inbox_head h ON h.user = c.value >> 31
+WHERE a.grouping <> 0
+ON CONFLICT DO NOTHING;
+
+-- name: meet
+-- Items of groupings that have a group: one from before, or one that an item before them opened.
+INSERT INTO temp.meeting (user, seq, about, grouping, item, number)
+SELECT h.user, h.seq - (c.value & 32767), a.about, a.grouping, a.item, o.number FROM carray(:packed) c
+CROSS JOIN temp.arriving a ON a.item = c.value >> 15 & 65535
+CROSS JOIN inbox_head h ON h.user = c.value >> 31
+CROSS JOIN inbox_open o ON o.about = a.about AND o.key = a.grouping AND o.user = h.user
+WHERE o.number <> h.seq - (c.value & 32767);
+
+-- name: candidates
+-- Groups that are young enough and not under a read-all, be it undone.
+INSERT INTO temp.candidate (user, number, row, actor)
+SELECT DISTINCT m.user, m.number, coalesce(g.row, m.number), o.actor
+FROM temp.meeting m CROSS JOIN temp.arriving a ON a.item = m.item
+CROSS JOIN inbox_open o ON o.about = m.about AND o.key = m.grouping AND o.user = m.user
+LEFT JOIN inbox_group g ON g.user = m.user AND g.number = m.number
+WHERE o.opened_at > a.opened_after AND coalesce(o.last_at, o.opened_at) > a.last_after AND NOT EXISTS (
+  SELECT 1 FROM inbox_mark k
+  WHERE k.user = m.user AND k.seq > coalesce(g.row, m.number) AND k.up_to >= coalesce(g.row, m.number)
+    AND k.type IN (0, a.type));
+
+-- name: find_candidates
+INSERT INTO temp.joinable (user, number, row, actor, key, changed, closed)
+SELECT c.user, c.number, c.row, c.actor, i.key, i.changed, i.unread_since IS NOT NULL
+FROM temp.candidate c CROSS JOIN inbox_{n} i ON i.user = c.user AND i.seq = c.row
+WHERE true ON CONFLICT DO NOTHING;
+
+-- name: lift
+-- Take the rows of groups that are joined out of a partition: they go to the top of the newest.
+DELETE FROM inbox_{n} WHERE (user, seq) IN (SELECT user, row FROM temp.joinable WHERE NOT closed);
+
+-- name: reopenings
+-- The first item of each grouping whose group is closed or too old. (SQLite takes the bare
+-- columns from the row of the minimum.)
+INSERT INTO temp.reopening (user, grouping, about, seq, item)
+SELECT m.user, m.grouping, m.about, min(m.seq), m.item FROM temp.meeting m
+WHERE NOT EXISTS (SELECT 1 FROM temp.joinable j WHERE j.user = m.user AND j.number = m.number)
+GROUP BY m.user, m.grouping;
+
+-- name: reopen
+INSERT OR REPLACE INTO inbox_open (about, key, user, number, actor, opened_at)
+SELECT r.about, r.grouping, r.user, r.seq, a.actor, :now FROM temp.reopening r CROSS JOIN temp.arriving a ON a.item = r.item;
+
+-- name: leave_meeting
+DELETE FROM temp.meeting WHERE (user, seq) IN (SELECT user, seq FROM temp.reopening);
+
+-- name: redirect_meeting
+UPDATE temp.meeting SET number = coalesce(
+  (SELECT r.seq FROM temp.reopening r WHERE r.user = meeting.user AND r.grouping = meeting.grouping), number);
+
+-- name: join_reopened
+INSERT INTO temp.joinable (user, number, row, actor, key, closed)
+SELECT DISTINCT r.user, r.seq, r.seq, a.actor, a.key, 0
+FROM temp.reopening r CROSS JOIN temp.arriving a ON a.item = r.item
+CROSS JOIN temp.meeting m ON m.user = r.user AND m.grouping = r.grouping;
+
+-- name: found_groups
+-- A group of one has no rows of its own here until it is joined.
+INSERT INTO inbox_group (user, number, row, first, size, actors)
+SELECT user, number, row, key, 1, 1 FROM temp.joinable WHERE row = number;
+
+-- name: first_members
+INSERT INTO inbox_member (user, number, seq, key, actor)
+SELECT user, number, number, key, actor FROM temp.joinable WHERE row = number;
+
+-- name: grow_groups
+INSERT INTO inbox_group (user, number, row, first, size, actors)
+SELECT m.user, m.number, max(m.seq), 0, count(*), count(DISTINCT CASE WHEN NOT EXISTS (
+    SELECT 1 FROM inbox_member x WHERE x.user = m.user AND x.number = m.number AND x.actor = a.actor
+  ) THEN a.actor END)
+FROM temp.meeting m CROSS JOIN temp.arriving a ON a.item = m.item WHERE true GROUP BY m.user, m.number
+ON CONFLICT (user, number) DO UPDATE
+SET row = excluded.row, size = size + excluded.size, actors = actors + excluded.actors;
+
+-- name: add_members
+INSERT INTO inbox_member (user, number, seq, key, actor)
+SELECT m.user, m.number, m.seq, a.key, a.actor FROM temp.meeting m CROSS JOIN temp.arriving a ON a.item = m.item;
+
+-- name: keep_open
+UPDATE inbox_open SET last_at = :now WHERE (about, key, user) IN (SELECT about, grouping, user FROM temp.meeting);
+
+-- name: forget_changes
+DELETE FROM inbox_change WHERE (user, seq) IN (SELECT user, changed FROM temp.joinable WHERE changed IS NOT NULL);
+
+-- name: drop_joined
+-- Of several items that joined one group at once, the newest is its row.
+DELETE FROM inbox_{n} WHERE (user, seq) IN (
+  SELECT m.user, m.seq FROM temp.meeting m CROSS JOIN inbox_group g ON g.user = m.user AND g.number = m.number
+  WHERE m.seq <> g.row);
+
+-- name: number_joined
+UPDATE inbox_{n} SET number = (SELECT m.number FROM temp.meeting m WHERE m.user = inbox_{n}.user AND m.seq = inbox_{n}.seq)
+WHERE (user, seq) IN (SELECT user, seq FROM temp.meeting);
+
+-- name: count_joins
+UPDATE inbox_head SET unread = unread - (SELECT count(*) FROM temp.meeting m WHERE m.user = inbox_head.user)
+WHERE user IN (SELECT user FROM temp.meeting);
+
+-- name: note_brought
+INSERT OR IGNORE INTO temp.brought (user, number, type)
+SELECT h.user, coalesce(m.number, h.seq - (c.value & 32767)), a.type FROM carray(:packed) c
+CROSS JOIN temp.arriving a ON a.item = c.value >> 15 & 65535
+CROSS JOIN inbox_head h ON h.user = c.value >> 31
+LEFT JOIN temp.meeting m ON m.user = h.user AND m.seq = h.seq - (c.value & 32767);
+
+-- name: inbox_page
+SELECT i.seq, i.key, i.type, i.number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted
+FROM inbox_{n} i
+WHERE user = ? AND seq < ? AND archived_at IS NULL AND deleted IS NULL ORDER BY seq DESC LIMIT ?;
+
+-- name: inbox_rows
+SELECT i.seq, i.key, i.type, i.number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted
+FROM carray(?2) c CROSS JOIN inbox_{n} i ON i.user = ?1 AND i.seq = c.value;
+
+-- name: inbox_arrived
+SELECT i.seq, i.key, i.type, i.number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted
+FROM inbox_{n} i WHERE user = ? AND seq > ? AND changed IS NULL ORDER BY seq LIMIT ?;
+
+-- name: inbox_update
+UPDATE inbox_{n} SET key = ?, changed = ?, unread_since = ?, seen_at = ?, read_at = ?, archived_at = ?, deleted = ?
+WHERE user = ? AND seq = ?;
+
+-- name: inbox_unread
+-- What never closed and is under no standing read-all; of one type, or (0) of all.
+SELECT i.seq, i.number FROM inbox_{n} i
+WHERE i.user = :user AND i.seq > :low AND i.seq <= :high AND i.unread_since IS NULL
+  AND :type IN (0, i.type) AND NOT EXISTS (
+    SELECT 1 FROM inbox_mark k
+    WHERE k.user = :user AND k.seq > i.seq AND k.up_to >= i.seq AND k.kind = 0 AND k.type IN (0, i.type))
+
+-- name: inbox_unread_again
+-- The same of what closed and is unread again; whatever became unread after :low was changed after it.
+SELECT i.seq, i.number FROM inbox_change h CROSS JOIN inbox_{n} i ON i.user = h.user AND i.seq = h.row
+WHERE h.user = :user AND h.seq > :low AND i.unread_since > :low AND i.unread_since <= :high
+  AND i.read_at IS NULL AND i.archived_at IS NULL AND i.deleted IS NULL
+  AND :type IN (0, i.type) AND NOT EXISTS (
+    SELECT 1 FROM inbox_mark k
+    WHERE k.user = :user AND k.seq > i.unread_since AND k.up_to >= i.unread_since AND k.kind = 0
+      AND k.type IN (0, i.type))
+
+-- name: inbox_unread_total
+-- Of both of these over all partitions, which marks.py puts in.
+SELECT count(*), coalesce(sum(coalesce(g.size, 1)), 0)
+FROM ($rows) i LEFT JOIN inbox_group g ON g.user = :user AND g.number = i.number;
+
+-- name: inbox_holding
+-- The rows of these users whose newest item is an event.
+SELECT i.user, coalesce(i.number, i.seq) FROM carray(?1) c CROSS JOIN inbox_{n} i ON i.user = c.value AND i.key = ?2;
+
+-- name: members_holding
+SELECT m.user, m.number, m.seq, m.actor FROM carray(?1) c CROSS JOIN inbox_member m ON m.user = c.value AND m.key = ?2;
+
+-- name: inbox_groups
+SELECT number, row, first, size, actors FROM carray(?2) c CROSS JOIN inbox_group g ON g.user = ?1 AND g.number = c.value;
+
+-- name: inbox_samples
+-- The newest items of each of these groups, newest first.
+SELECT m.number, m.key, m.actor FROM carray(:numbers) c
+CROSS JOIN inbox_member m ON m.user = :user AND m.number = c.value AND m.seq >= coalesce((
+  SELECT seq FROM inbox_member WHERE user = :user AND number = c.value ORDER BY seq DESC LIMIT 1 OFFSET :older), 0)
+ORDER BY m.number, m.seq DESC;

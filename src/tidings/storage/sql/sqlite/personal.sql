@@ -1,0 +1,81 @@
+-- Preferences, endpoints, deliveries, reminders, broadcasts, who hears: named statements as in queries.sql.
+
+-- name: followers_of
+-- Who follows these topics, as far as it can cover an event after a position. `since` (and `since_key`) are NULL where
+-- the follow began before it, so that only `until` can end it; a plain follow has NULL in all three.
+SELECT f.topic, f.follower, iif(f.since > :after, f.since, NULL),
+  CASE WHEN f.since > :after THEN
+    (SELECT g.since_key FROM follow g WHERE g.follower = f.follower AND g.topic = f.topic AND g.since = f.since)
+  END, f.until
+FROM carray(:topics) t CROSS JOIN follow f INDEXED BY follow_topic ON f.topic = t.value
+WHERE f.until IS NULL OR f.until > :after;
+
+-- name: followers_among
+-- The same, asked of the users in question: for topics with more followers than these are.
+SELECT f.topic, f.follower, iif(f.since > :after, f.since, NULL),
+  CASE WHEN f.since > :after THEN
+    (SELECT g.since_key FROM follow g WHERE g.follower = f.follower AND g.topic = f.topic AND g.since = f.since)
+  END, f.until
+FROM carray(:topics) t CROSS JOIN carray(:users) u
+CROSS JOIN follow f INDEXED BY follow_topic ON f.topic = t.value AND f.follower = u.value
+WHERE f.until IS NULL OR f.until > :after;
+
+-- name: masks_among
+SELECT m.viewer, m.topic, m.kind FROM carray(:users) u CROSS JOIN mask m ON m.viewer = u.value
+WHERE +m.topic IN (SELECT value FROM carray(:topics));
+
+-- name: inbox_heads
+-- The heads of many inboxes, each with its last read-all of all types.
+SELECT h.user, h.unread, h.seq, coalesce(m.up_to, 0), coalesce(m.seq, 0), h.items
+FROM carray(:users) u CROSS JOIN inbox_head h ON h.user = u.value
+LEFT JOIN inbox_mark m ON m.user = h.user AND m.seq = (
+  SELECT seq FROM inbox_mark WHERE user = h.user AND kind = 0 AND type = 0 ORDER BY seq DESC LIMIT 1
+);
+
+-- name: owe_deliveries
+-- What came to inboxes in this transaction is owed to every endpoint on a channel of its type, unless news of the same
+-- group waits for it. packed: type << 3 | channel.
+INSERT INTO delivery (endpoint, user, number, type, due_at, created_at)
+SELECT e.number, b.user, b.number, b.type, :now, :now
+FROM temp.brought b CROSS JOIN endpoint e ON e.user = b.user
+WHERE b.type << 3 | e.channel IN (SELECT value FROM carray(:packed))
+  AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.endpoint = e.number AND d.number = b.number AND d.dead = 0);
+
+-- name: deliveries_due
+SELECT d.id, d.user, d.number, d.type, d.due_at, d.created_at, d.attempts,
+  e.id, e.channel, e.address, e.secret, e.created_at, e.sent_at, p.wishes
+FROM delivery d INDEXED BY delivery_due CROSS JOIN endpoint e ON e.number = d.endpoint
+LEFT JOIN preference p ON p.user = d.user
+WHERE d.dead = 0 AND d.due_at <= ? ORDER BY d.due_at, d.id LIMIT ?;
+
+-- name: next_due
+SELECT min(due_at) FROM (
+  SELECT min(due_at) AS due_at FROM reminder
+  UNION ALL SELECT min(due_at) FROM delivery INDEXED BY delivery_due WHERE dead = 0
+);
+
+-- name: deliveries_dead
+SELECT d.id, d.user, e.channel, d.attempts, d.error
+FROM delivery d INDEXED BY delivery_dead CROSS JOIN endpoint e ON e.number = d.endpoint
+WHERE d.dead <> 0 ORDER BY d.id LIMIT ?;
+
+-- name: is_lacking
+-- Whether user u.value lacks broadcast b; broadcasts.py puts it into its questions. packed: verb << 33 | type << 1 |
+-- critical, of verbs whose type is declared; any other is a type of its own.
+b.live AND b.position > coalesce((SELECT taken FROM inbox_head WHERE user = u.value), 0)
+AND b.expires_at > :now AND b.actor <> u.value
+AND (b.audience = 0 OR EXISTS (
+  SELECT 1 FROM follow f
+  WHERE f.follower = u.value AND f.topic = b.audience AND f.until IS NULL AND f.since < b.position))
+AND NOT EXISTS (
+  SELECT 1 FROM broadcast_topic t CROSS JOIN mask m ON m.viewer = u.value AND m.topic = t.topic
+  WHERE t.position = b.position AND (m.kind = 0 OR m.topic = b.actor))
+AND (NOT EXISTS (SELECT 1 FROM silence WHERE user = u.value) OR coalesce(
+  (SELECT 1 FROM carray(:packed) c WHERE c.value >> 33 = b.verb AND c.value & 1),
+  (SELECT wanted FROM silence WHERE user = u.value AND type = coalesce(
+    (SELECT c.value >> 1 & 4294967295 FROM carray(:packed) c WHERE c.value >> 33 = b.verb), b.verb)),
+  (SELECT wanted FROM silence WHERE user = u.value AND type = 0), 1));
+
+-- name: taken_up
+INSERT INTO inbox_head (user, seq, unread, items, taken) SELECT value, 0, 0, 0, :position FROM carray(:users) WHERE true
+ON CONFLICT (user) DO UPDATE SET taken = :position;

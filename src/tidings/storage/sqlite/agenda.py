@@ -1,0 +1,100 @@
+"""What is due: deliveries that leave the application, beside the reminders of reminders.py."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from tidings.ids import notification_id
+from tidings.model import Changed, DeadLetter, Delivery, InboxRow, Settle
+from tidings.personal import Handled
+from tidings.storage.sqlite import endpoints, groups
+from tidings.storage.sqlite.reading import Reading
+from tidings.storage.sqlite.shown import dress
+from tidings.storage.sqlite.wishes import wishes
+from tidings.storage.sqlite.writer import Writer, sql
+
+
+def deliveries(r: Reading, due_by: int, limit: int) -> list[Delivery]:
+    """What is due and not given up, longest due first, in one snapshot."""
+    with r.db.snapshot():
+        return _deliveries(r, due_by, limit)
+
+
+def _deliveries(r: Reading, due_by: int, limit: int) -> list[Delivery]:
+    due = r.db.all(sql("deliveries_due"), (due_by, limit))
+    people = r.names.people(row[1] for row in due)
+    shown = _shown(r, due)
+    said = {raw: wishes(raw) for raw in {row[13] for row in due}}
+    return [
+        Delivery(
+            row[0],
+            endpoints.made(people[row[1]], *row[7:13]),
+            r.names.verb_text(row[3]),
+            shown.get(notification_id(row[1], row[2])),
+            said[row[13]],
+            *row[4:7],
+        )
+        for row in due
+    ]
+
+
+def _shown(r: Reading, due: Iterable[tuple[Any, ...]]) -> dict[str, InboxRow]:
+    """The groups that these deliveries are about by id, tombstones left out."""
+    wanted: dict[int, set[int]] = {}
+    for _, user, number, *_ in due:
+        wanted.setdefault(user, set()).add(number)
+    found: list[InboxRow] = []
+    for user, numbers in wanted.items():
+        rows = [row for _, row in groups.by_number(r, user, numbers).values() if not row.deleted]
+        found += dress(r, user, rows)
+    return {row.id: row for row in found}
+
+
+def next_due(r: Reading) -> int | None:
+    """When the next reminder or delivery is due: the first entry of two indexes."""
+    (at,) = r.db.one(sql("next_due"))
+    return at  # type: ignore[no-any-return]
+
+
+def settle(w: Writer, command: Settle) -> Changed:
+    """Note what became of deliveries; one that is not there any more is no matter."""
+    return Changed(sum(_settle(w, handled) for handled in command.handled), w.position)
+
+
+def _settle(w: Writer, handled: Handled) -> int:
+    row = w.db.one("SELECT endpoint FROM delivery WHERE id=?", (handled.id,))
+    if row is None:
+        return 0
+    match handled.state:
+        case "sent":
+            sent_at = handled.at or w.clock.now()
+            w.db.execute("UPDATE endpoint SET sent_at=? WHERE number=?", (sent_at, row[0]))
+            w.db.execute("DELETE FROM delivery WHERE id=?", (handled.id,))
+        case "dropped":
+            w.db.execute("DELETE FROM delivery WHERE id=?", (handled.id,))
+        case "later":
+            w.db.execute("UPDATE delivery SET due_at=? WHERE id=?", (handled.at, handled.id))
+        case "gone":
+            endpoints.forget(w, row[0])
+        case _:
+            w.db.execute(
+                "UPDATE delivery SET due_at=?, attempts=attempts+1, error=?, dead=? WHERE id=?",
+                (handled.at, handled.error, handled.state == "dead", handled.id),
+            )
+    return 1
+
+
+def dead_letters(r: Reading, limit: int) -> list[DeadLetter]:
+    """Deliveries that were given up, oldest first."""
+    rows = r.db.all(sql("deliveries_dead"), (limit,))
+    people = r.names.people(row[1] for row in rows)
+    return [
+        DeadLetter(id, "delivery", f"{people[user]} {endpoints.channel_name(channel)}", tries, error)
+        for id, user, channel, tries, error in rows
+    ]
+
+
+def replay(w: Writer) -> int:
+    """Make what was given up due now, as if it had never been tried; returns how many."""
+    query = "UPDATE delivery SET dead=0, attempts=0, due_at=? WHERE dead <> 0"
+    w.db.execute(query, (w.clock.now(),))
+    return w.db.changes()

@@ -1,0 +1,215 @@
+"""Who is told of events, and how what they are told lies in their inboxes: items, and the groups that they join.
+
+Whatever brings items ends in :func:`bring`: publishing, fan-out to followers, broadcasts taken up. It makes no Python
+object per item. Everything that is said of an event is worked out once for each event; the items are packed integers
+that SQLite joins with it. Most items meet nothing, so first each is written as if it opened a group; only when some
+groupings turn out to have a group already are those items looked at again.
+
+All items of one call are told at one time, so of several that have one grouping the first says where all of them go.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Collection, Iterable, Mapping
+from itertools import groupby
+from typing import NamedTuple
+
+from tidings.rules import ALONE, Grouping, Rule, duplicate_key, grouping
+from tidings.storage.sqlite import endpoints
+from tidings.storage.sqlite.names import pack
+from tidings.storage.sqlite.writer import Writer, sql
+
+NO_REPEAT = 0
+"""The duplicate key of what is always told."""
+
+
+class Kind(NamedTuple):
+    """What the events of one verb bring: a type, by number and name, and the rule of it."""
+
+    type: int
+    name: str
+    rule: Rule
+
+
+def kind(w: Writer, verb: str) -> Kind:
+    """What a verb brings as the rules are now."""
+    name = w.rules.type_of(verb)
+    return Kind(w.names.make_verb(name), name, w.rules.rule(name))
+
+
+class Arrival(NamedTuple):
+    """An event on its way to inboxes, with numbers for names. ``thing`` is its object, ``repeat`` its duplicate key;
+    ``about`` the topic that its grouping is about: whatever has the same grouping key has the same."""
+
+    key: int
+    kind: Kind
+    actor: int
+    thing: int
+    topics: Collection[int]
+    about: int = 0
+    grouping: Grouping = ALONE
+    repeat: int = NO_REPEAT
+
+
+def arrival(w: Writer, alone: Arrival, actor: str, thing: str) -> Arrival:
+    """An event that groups with nothing, with how it does group now; ``actor`` and ``thing`` (``type:id``) by name."""
+    type, rule = alone.kind.name, alone.kind.rule
+    about = {"object": alone.thing, "actor": alone.actor, "type": 0}[rule.group_by]
+    repeat = duplicate_key(type, actor, thing) if rule.duplicate_window_s else NO_REPEAT
+    return Arrival(*alone[:5], about, grouping(type, rule, actor, thing, w.now), repeat)
+
+
+Arrivals = Mapping[int, Arrival]
+"""Arrivals by index. Who gets which is said by packed pairs of a user and an index, see :func:`pair`."""
+
+
+def pair(user: int, index: int) -> int:
+    """A user and the index of an arrival as one number, sorted by user; the low bits are left for counting."""
+    return user << 31 | index << 15
+
+
+def index_of(pair: int) -> int:
+    """The index in such a number."""
+    return pair >> 15 & 0xFFFF
+
+
+# --- who is told --------------------------------------------------------------------------------------------------
+
+
+def admitted(w: Writer, pairs: Collection[int], arrivals: Arrivals) -> Collection[int]:
+    """Those of these pairs for whom the event is not masked and not switched off."""
+    if pairs and w.masked:
+        pairs = set(pairs) - _masked(w, pairs, arrivals)
+    if pairs and w.silenced:
+        _lay_out(w, arrivals)
+        pairs = set(pairs).difference(
+            p for (p,) in w.db.execute(sql("unwanted"), {"packed": w.carray(pairs)})
+        )
+    return pairs
+
+
+def _masked(w: Writer, pairs: Iterable[int], arrivals: Arrivals) -> set[int]:
+    hidden = set()
+    for p, topic, kind in w.db.execute(sql("masks_of_targets"), {"packed": w.carray(pairs)}):
+        event = arrivals[index_of(p)]
+        if topic == event.actor if kind else topic in event.topics:
+            hidden.add(p)
+    return hidden
+
+
+def _unrepeated(w: Writer, pairs: Collection[int], arrivals: Arrivals) -> Collection[int]:
+    """Without duplicates: of what was told before, and of one another."""
+    keys = {i: a.repeat for i, a in arrivals.items() if a.repeat}
+    windows = {p: keys[i] for p in pairs if (i := index_of(p)) in keys} if keys else {}
+    if not windows:
+        return pairs
+    told = {p for (p,) in w.db.execute(sql("repeated"), {"packed": w.carray(windows)})}
+    seen: set[tuple[int, int]] = set()
+    for p in sorted(windows.keys() - told):
+        mine = (p >> 31, windows[p])
+        if mine in seen:
+            told.add(p)
+        seen.add(mine)
+    fresh = windows.keys() - told
+    if fresh:
+        w.db.execute(sql("remember_repeats"), {"packed": w.carray(fresh), "now": w.now})
+    return [p for p in pairs if p not in told]
+
+
+def numbered(pairs: Iterable[int]) -> array[int]:
+    """These pairs, sorted, each with the number of pairs that the same user has behind it."""
+    packed = array("q", sorted(pairs))
+    user = later = -1
+    for at in range(len(packed) - 1, -1, -1):
+        owner = packed[at] >> 31
+        later = later + 1 if owner == user else 0
+        user = owner
+        if later:
+            packed[at] |= later
+    return packed
+
+
+# --- how it lies --------------------------------------------------------------------------------------------------
+
+
+def bring(w: Writer, addressed: Collection[int], others: Collection[int], arrivals: Arrivals) -> int:
+    """Give the users of these pairs an item of their arrival; ``others`` are told without being its targets, which is
+    written down for the case that it is retracted. Returns how many items that were."""
+    if not addressed and not others:
+        return 0
+    _lay_out(w, arrivals)
+    some = _unrepeated(w, {*addressed, *others} if others else addressed, arrivals)
+    items = numbered(some)
+    if others:
+        _note_told(w, set(others).intersection(some), arrivals)
+    w.run("bump_inboxes", items, 0)
+    w.inboxes.grew(w.run("notify", items, w.inboxes.newest()))
+    opened = w.run("open_groups", items, 0, now=w.now)
+    alone = {i for i, a in arrivals.items() if not a.grouping.key}
+    grouped = sum(index_of(p) not in alone for p in items) if alone else len(items)
+    w.db.execute("DELETE FROM temp.meeting")
+    if opened < grouped:
+        _join(w, items)
+    if w.reached and any(a.kind.rule.channels for a in arrivals.values()):
+        w.db.execute("DELETE FROM temp.brought")
+        w.run("note_brought", items, 0)
+        endpoints.owe_deliveries(w)
+    return len(items)
+
+
+def _lay_out(w: Writer, arrivals: Arrivals) -> None:
+    w.db.execute("DELETE FROM temp.arriving")
+    rows = [
+        (i, a.key, a.kind.type, a.actor, a.thing, a.about, *a.grouping, a.repeat, *_limits(w, a.kind.rule))
+        for i, a in arrivals.items()
+    ]
+    w.insert("temp.arriving", 12, rows)
+
+
+def _limits(w: Writer, rule: Rule) -> tuple[int, bool]:
+    """After when an item must have been told for another to be its duplicate, and whether it passes preferences."""
+    return w.now - rule.duplicate_window_s * 1_000, rule.critical
+
+
+def _note_told(w: Writer, pairs: Iterable[int], arrivals: Arrivals) -> None:
+    by_event = sorted(pairs, key=lambda p: (index_of(p), p))
+    for i, some in groupby(by_event, index_of):
+        users = [p >> 31 for p in some]
+        w.db.execute("INSERT OR REPLACE INTO told VALUES (?, ?, ?)", (arrivals[i].key, users[0], pack(users)))
+
+
+def _join(w: Writer, items: array[int]) -> None:
+    """Let items join the groups that their groupings have, or take the place of those that are closed."""
+    for table in ("candidate", "joinable", "reopening"):
+        w.db.execute(f"DELETE FROM temp.{table}")
+    w.run("meet", items, 0)
+    w.db.execute(sql("candidates"))
+    _find(w, w.db.changes())
+    w.db.execute(sql("reopenings"))
+    if w.db.changes():
+        w.db.execute(sql("reopen"), {"now": w.now})
+        for name in ("leave_meeting", "redirect_meeting", "join_reopened"):
+            w.db.execute(sql(name))
+    newest = w.inboxes.newest()
+    for name in ("found_groups", "first_members", "grow_groups", "add_members"):
+        w.db.execute(sql(name))
+    w.db.execute(sql("keep_open"), {"now": w.now})
+    for name in ("forget_changes", "lift", "drop_joined", "number_joined", "count_joins"):
+        w.db.execute(sql(name, newest))
+
+
+def _find(w: Writer, candidates: int) -> None:
+    """Find the rows of groups that could be joined, newest partitions first, and lift those that are open."""
+    for span in reversed(w.inboxes.spans):
+        if not candidates:
+            break
+        found = 0
+        for n in span.parts:  # a row under way into a merged partition is in two of them
+            w.db.execute(sql("find_candidates", n))
+            found += w.db.changes()
+        if found:
+            for n in span.parts:
+                w.db.execute(sql("lift", n))
+        candidates -= found
+    w.db.execute("DELETE FROM temp.joinable WHERE closed")

@@ -1,0 +1,108 @@
+"""Broadcasts: one row for all of an audience, given to each inbox when its user comes.
+
+Writing an item for everyone would cost a row per user who may never return. Instead every inbox knows the last position
+up to which its user took broadcasts up, and lacks those after it that are meant for them. Whether a user lacks one is
+one condition (``is_lacking``), asked of many users at once.
+"""
+
+from collections.abc import Collection, Sequence
+
+from tidings import model
+from tidings.model import NewEvent
+from tidings.storage.sqlite.reading import Reading
+from tidings.storage.sqlite.writer import Writer, sql
+
+EXPIRED_ROWS = 500
+"""Expired broadcasts set aside by one step."""
+EVERYONE = 0
+"""The number of the audience that excepts nobody: no topic has it."""
+UNKNOWN = 0
+"""The number of all users whom the store does not know: no name has it."""
+_BROADCASTS = "broadcast b INDEXED BY broadcast_live"
+_WHO_LACKS = (
+    "SELECT u.value FROM carray(:users) u"
+    f" WHERE EXISTS (SELECT 1 FROM {_BROADCASTS} WHERE {sql('is_lacking')})"
+)
+_LACKED = (
+    f"SELECT u.value, b.position FROM carray(:users) u CROSS JOIN {_BROADCASTS} WHERE {sql('is_lacking')}"
+    " ORDER BY u.value, b.position"
+)
+
+
+def announce(
+    w: Writer, events: Sequence[NewEvent], base: int, actors: Sequence[int], topics: Sequence[Sequence[int]]
+) -> None:
+    """Write down the broadcasts among events with positions from ``base`` on, whose actors and topics these are."""
+    for i, event in enumerate(events):
+        if event.audience:
+            _announce(w, event, base + i, actors[i], topics[i])
+
+
+def _announce(w: Writer, event: NewEvent, position: int, actor: int, topics: Sequence[int]) -> None:
+    audience = EVERYONE if event.audience == model.EVERYONE else w.names.make_topic(event.audience)
+    w.db.execute(
+        "INSERT INTO broadcast (position, actor, verb, audience, expires_at) VALUES (?, ?, ?, ?, ?)",
+        (position, actor, w.names.make_verb(event.verb), audience, event.expires_at),
+    )
+    w.db.execute("INSERT INTO broadcast_topic SELECT ?, value FROM carray(?)", (position, w.carray(topics)))
+    w.broadcasting = max(w.broadcasting, event.expires_at)
+
+
+def audience(r: Reading, position: int) -> int | None:
+    """The topic that the event at a position was broadcast to, or EVERYONE; None when it is no broadcast."""
+    row = r.db.one("SELECT audience FROM broadcast WHERE position=?", (position,))
+    return row[0] if row else None
+
+
+def withdraw(w: Writer, position: int) -> None:
+    """Give a retracted broadcast to nobody any more."""
+    w.db.execute("DELETE FROM broadcast WHERE position=?", (position,))
+    w.db.execute("DELETE FROM broadcast_topic WHERE position=?", (position,))
+
+
+def expire(w: Writer, now: int) -> int:
+    """Set aside a bounded number of expired broadcasts, so that newcomers are not held against all there ever were."""
+    w.db.execute(
+        "UPDATE broadcast SET live=0 WHERE position IN (SELECT position FROM broadcast INDEXED BY broadcast_expires"
+        " WHERE live AND expires_at<=? LIMIT ?)",
+        (now, EXPIRED_ROWS),
+    )
+    return w.db.changes()
+
+
+def live(r: Reading) -> int:
+    """How many broadcasts could still come to somebody: as many entries of one index."""
+    query = "SELECT count(*) FROM broadcast INDEXED BY broadcast_expires WHERE live AND expires_at > ?"
+    (count,) = r.db.one(query, (r.writer.clock.now(),))
+    return count  # type: ignore[no-any-return]
+
+
+def lacking(r: Reading, users: Collection[int]) -> set[int]:
+    """Which of these users (UNKNOWN for any that is not known) lack a broadcast."""
+    values = _values(r, users)
+    return {user for (user,) in r.db.execute(_WHO_LACKS, values)} if values else set()
+
+
+def lacked(r: Reading, users: Collection[int]) -> list[tuple[int, int]]:
+    """(user, position) of every broadcast that one of these users lacks, in this order."""
+    values = _values(r, users)
+    return r.db.all(_LACKED, values) if values else []
+
+
+def _values(r: Reading, users: Collection[int]) -> dict[str, object] | None:
+    """What ``is_lacking`` is asked with; None when nothing lives that anybody could lack."""
+    w, now = r.writer, r.writer.clock.now()
+    if now >= w.broadcasting or not users:
+        return None
+    return {"users": w.carray(users), "packed": w.carray(_types(r) if w.silenced else [0]), "now": now}
+
+
+def _types(r: Reading) -> list[int]:
+    """verb << 33 | type << 1 | critical, of verbs that a declared type claims. Of a type without a number nobody has ever
+    said anything: what holds for it is the wish for all, which is type 0."""
+    packed = [0]
+    for type, rule in r.writer.rules.declared.items():
+        number = r.names.verb(type) or 0
+        verbs = filter(None, map(r.names.verb, rule.verbs or (type,)))
+        packed += [verb << 33 | number << 1 | rule.critical for verb in verbs]
+    return packed

@@ -1,0 +1,19 @@
+"""Types of notifications that were declared over those of the settings."""
+
+import msgspec
+
+from tidings.model import Changed, Declare
+from tidings.storage.sqlite.writer import Writer
+
+
+def declare(w: Writer, command: Declare) -> Changed:
+    """Declare a type, or take that back; whoever asks checks that no other type claims its verbs."""
+    before = w.rules.declared
+    if command.rule is None:
+        w.db.execute("DELETE FROM type WHERE name=?", (command.type,))
+    else:
+        w.db.execute(
+            "INSERT OR REPLACE INTO type VALUES (?, ?)", (command.type, msgspec.json.encode(command.rule))
+        )
+    w.declared()
+    return Changed(int(w.rules.declared != before), w.position)

@@ -1,0 +1,66 @@
+"""What is forgotten with time: keys of old requests, groups that nothing can join any more, duplicates long past."""
+
+from tidings.rules import DEFAULT, Rule
+from tidings.storage.sqlite.writer import Writer
+from tidings.times import HOUR_MS
+
+PURGE_KEYS = 2_000
+"""Expired idempotency keys deleted by one step."""
+SWEEP_MS = HOUR_MS
+"""How often all open groups and duplicate keys are gone through. They are looked up by key, so nothing says which are
+old but a look at each; half a second of every hour for a million."""
+SWEEP_ROWS = 5_000
+"""Of these looked at by one step, in a few milliseconds."""
+
+_AGED = {
+    "inbox_open": "opened_at",
+    "inbox_repeat": "at",
+}
+"""Tables by (about, key, user) whose rows age, and the column that says since when."""
+
+
+def purge(w: Writer) -> int:
+    """Delete a bounded number of expired idempotency keys; returns how many."""
+    w.db.execute(
+        "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency WHERE at<? LIMIT ?)",
+        (w.now - w.settings.idempotency_hours * HOUR_MS, PURGE_KEYS),
+    )
+    return w.db.changes()
+
+
+def sweep(w: Writer) -> int:
+    """Go through a bounded number of rows that age and delete those that are too old for every rule, or whose user was
+    erased; returns how many are taken to have been looked at, 0 when it is not time yet or the end was reached."""
+    return sum(_sweep(w, table) for table in _AGED if w.now - w.swept.get(table, (0,))[0] >= SWEEP_MS)
+
+
+def _sweep(w: Writer, table: str) -> int:
+    column, after = _AGED[table], w.swept.get(table, (0, 0, 0, 0))[1:]
+    query = (
+        f"SELECT about, key, user FROM {table} WHERE (about, key, user) > (?, ?, ?)"
+        " ORDER BY about, key, user LIMIT 1 OFFSET ?"
+    )
+    upto = w.db.one(query, (*after, SWEEP_ROWS - 1))
+    longest = max(map(_AGES[table], (DEFAULT, *w.rules.declared.values())))
+    bound = " AND (about, key, user) <= (?, ?, ?)" if upto else ""
+    w.db.execute(
+        f"DELETE FROM {table} WHERE (about, key, user) > (?, ?, ?){bound}"
+        f" AND ({column} <= ? OR NOT EXISTS (SELECT 1 FROM inbox_head h WHERE h.user = {table}.user))",
+        (*after, *(upto or ()), w.now - longest * 1_000),
+    )
+    w.swept[table] = (0, *upto) if upto else (w.now, 0, 0, 0)
+    return SWEEP_ROWS if upto else 0
+
+
+def _joinable_s(rule: Rule) -> int:
+    """Seconds for which a group of this rule can be joined."""
+    return rule.bucket_s if rule.group == "bucket" else rule.max_age_s
+
+
+def _window_s(rule: Rule) -> int:
+    return rule.duplicate_window_s
+
+
+_AGES = {"inbox_open": _joinable_s, "inbox_repeat": _window_s}
+"""For how long (s) a rule asks for such a row. Of what a rule asks for once it is declared anew only that is left which
+some rule asked for before."""

@@ -1,0 +1,123 @@
+"""Groups as they are stored: rows of inboxes, the read-alls that say of them what is read, and what is in them.
+
+A group of one has a row and nothing else; the tables of groups and members know those that ever had two items.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from tidings.ids import MAX_KEY
+from tidings.storage.sqlite.reading import Reading, chunks
+from tidings.storage.sqlite.writer import sql
+
+ALL_TYPES = 0
+"""The type of a read-all of all types: no name has this number."""
+STANDING, UNDONE = 0, 1
+"""Kinds of read-alls."""
+
+
+class Row(NamedTuple):
+    """A group as stored. ``seq`` is that of its newest item, ``opened`` that of its first where that is another;
+    ``changed`` that of a change since the newest came. ``unread_since`` is set once the group is closed, to the seq at
+    which it last became unread."""
+
+    seq: int
+    key: int
+    type: int
+    opened: int | None
+    changed: int | None
+    unread_since: int | None
+    seen_at: int | None
+    read_at: int | None
+    archived_at: int | None
+    deleted: int | None
+
+    @property
+    def number(self) -> int:
+        """The seq of its first item, by which it is known."""
+        return self.seq if self.opened is None else self.opened
+
+    @property
+    def became_unread(self) -> int:
+        """The seq at which it became unread."""
+        return self.seq if self.unread_since is None else self.unread_since
+
+    @property
+    def last_change(self) -> int:
+        """The seq of its last change."""
+        return self.seq if self.changed is None else self.changed
+
+    @property
+    def listed(self) -> bool:
+        """Whether an inbox shows it."""
+        return self.archived_at is None and not self.deleted
+
+
+class Marks:
+    """Read-alls of one inbox that stand."""
+
+    def __init__(self, rows: Sequence[tuple[int, int, int, int]]) -> None:
+        self.rows = rows
+
+    @classmethod
+    def of(cls, r: Reading, user: int, rows: Sequence[Row]) -> "Marks":
+        """Those of a user that may say something of these rows."""
+        return cls.after(r, user, min((row.seq for row in rows), default=MAX_KEY))
+
+    @classmethod
+    def after(cls, r: Reading, user: int, seq: int) -> "Marks":
+        """Those of a user after a seq. What became unread at a seq is covered by later ones only."""
+        query = "SELECT seq, up_to, type, at FROM inbox_mark WHERE user=? AND seq>? AND kind=? ORDER BY seq"
+        return cls(r.db.all(query, (user, seq, STANDING)))
+
+    def times(self, row: Row) -> tuple[int | None, int | None]:
+        """When a row was first seen and read, None where it was not. Reading is seeing."""
+        if row.read_at is not None or not self.rows:
+            return row.seen_at, row.read_at
+        unread, types = row.became_unread, (ALL_TYPES, row.type)
+        at = next((at for _, up_to, type, at in self.rows if up_to >= unread and type in types), None)
+        return at if row.seen_at is None else row.seen_at, at
+
+    def unread(self, row: Row) -> bool:
+        """Whether it is counted."""
+        return row.listed and self.times(row)[1] is None
+
+
+class Group(NamedTuple):
+    """A group that ever had two items: the seq of its row, the key of its first event, what is in it now."""
+
+    row: int
+    first: int
+    size: int
+    actors: int
+
+
+def of(r: Reading, user: int, numbers: Iterable[int]) -> dict[int, Group]:
+    """Those of a user's groups with these numbers that ever had two items."""
+    rows = r.db.execute(sql("inbox_groups"), (user, r.writer.carray(numbers)))
+    return {number: Group(*rest) for number, *rest in rows}
+
+
+def at(r: Reading, user: int, seqs: Iterable[int]) -> dict[int, tuple[int, Row]]:
+    """Rows by seq, each with a partition that it is in."""
+    wanted = set(seqs)
+    found: dict[int, tuple[int, Row]] = {}
+    if not wanted:
+        return found
+    for n in chunks(r.writer.inboxes):
+        if len(found) == len(wanted):
+            break
+        rows = r.db.execute(sql("inbox_rows", n), (user, r.writer.carray(wanted)))
+        found |= {row[0]: (n, Row(*row)) for row in rows}
+    return found
+
+
+def by_number(r: Reading, user: int, numbers: Iterable[int]) -> dict[int, tuple[int, Row]]:
+    """Groups by number, each with a partition that its row is in."""
+    numbers = set(numbers)
+    if not numbers:
+        return {}
+    seqs = {n: n for n in numbers} | {number: group.row for number, group in of(r, user, numbers).items()}
+    rows = at(r, user, seqs.values())
+    found = {number: rows[seq] for number, seq in seqs.items() if seq in rows}
+    return {number: place for number, place in found.items() if place[1].number == number}

@@ -1,0 +1,34 @@
+"""The heads of inboxes: how much is unread, and how far they are; of any number of users in the same few statements."""
+
+from collections.abc import Sequence
+
+from tidings.model import Counts
+from tidings.storage.sqlite.broadcasts import UNKNOWN, lacking
+from tidings.storage.sqlite.reading import Reading
+from tidings.storage.sqlite.writer import sql
+
+NOBODY = Counts(0, 0)
+
+
+def counts(r: Reading, users: Sequence[str]) -> list[Counts]:
+    """The heads of these inboxes, in the order asked; see InboxViews.counts."""
+    r.names.find_users(users)
+    numbers = [r.names.users.get(user, UNKNOWN) for user in users]
+    heads = _heads(r, set(numbers))
+    return [heads[number] for number in numbers]
+
+
+def one(r: Reading, user: int | None) -> Counts:
+    """The head of one inbox, of somebody unknown too (None)."""
+    number = user or UNKNOWN
+    return _heads(r, {number})[number]
+
+
+def _heads(r: Reading, numbers: set[int]) -> dict[int, Counts]:
+    if not numbers:
+        return {}
+    rows = r.db.execute(sql("inbox_heads"), {"users": r.writer.carray(numbers)})
+    heads = dict.fromkeys(numbers, NOBODY) | {user: Counts(*head) for user, *head in rows}
+    for user in lacking(r, numbers):
+        heads[user] = heads[user]._replace(lacking=True)
+    return heads

@@ -1,0 +1,107 @@
+"""What users want, and what is known of them and one event."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from tidings.model import Changed, Prefer, Told
+from tidings.personal import Preferences
+from tidings.rules import IN_APP
+from tidings.storage.sqlite import broadcasts, endpoints, inboxes, reminders
+from tidings.storage.sqlite.events import entry
+from tidings.storage.sqlite.graph import BLOCK, MUTE
+from tidings.storage.sqlite.names import unpack
+from tidings.storage.sqlite.reading import EventRow, Reading
+from tidings.storage.sqlite.wishes import NOTHING_SAID, wishes
+from tidings.storage.sqlite.writer import Writer
+from tidings.times import rfc3339
+
+ALL_TYPES = 0
+"""The number that stands for "*" in ``silence``: no name has it."""
+
+
+def prefer(w: Writer, command: Prefer) -> Changed:
+    """Replace a user's preferences, and with them what arrivals are held against."""
+    user, types = w.names.make_user(command.user), command.preferences.types
+    said = msgspec.json.encode(command.preferences)
+    w.db.execute("INSERT OR REPLACE INTO preference VALUES (?, ?)", (user, said))
+    w.db.execute("DELETE FROM silence WHERE user=?", (user,))
+    for type, channels in types.items():
+        if (wanted := channels.get(IN_APP)) is not None:
+            number = ALL_TYPES if type == "*" else w.names.make_verb(type)
+            w.db.execute("INSERT INTO silence VALUES (?, ?, ?)", (user, number, wanted))
+            w.silenced = True
+    return Changed(1, w.position)
+
+
+def preferences(r: Reading, user: str) -> Preferences:
+    """What a user wants."""
+    row = r.db.one("SELECT wishes FROM preference WHERE user=?", (r.names.user(user),))
+    return wishes(row[0] if row else None)
+
+
+def muted(r: Reading, user: str) -> list[str]:
+    """The topics that a user muted, by name."""
+    query = "SELECT n.name FROM mask m CROSS JOIN name n ON n.id=m.topic WHERE m.viewer=? AND m.kind=? ORDER BY n.name"
+    return [name for (name,) in r.db.execute(query, (r.names.user(user), MUTE))]
+
+
+def told(r: Reading, user: str, event_id: str) -> Told | None:
+    """The facts about one event and one user; see Personal.told. A follower is who follows its object since before it,
+    or is among the audience of a broadcast. In one snapshot; looking for the notification goes through the inbox."""
+    with r.db.snapshot():
+        return _told(r, user, event_id)
+
+
+def _told(r: Reading, user: str, event_id: str) -> Told | None:
+    key = r.writer.ids.key(event_id)
+    found = r.events([key]) if key is not None else []
+    if not found:
+        return None
+    (event,) = found
+    number, audience = r.names.user(user), broadcasts.audience(r, event.position)
+    everyone = audience == broadcasts.EVERYONE
+    facts = Told(entry(r, event), False, everyone, "", broadcast=audience is not None)
+    if number is None:
+        return facts
+    topic = event.object if audience is None else audience
+    return facts._replace(
+        target=number in unpack(event.targets),
+        follower=everyone or _follows(r, number, topic, event.position),
+        masked_by=_masked_by(r, number, event),
+        notification=inboxes.holder(r, number, event.key, event.position),
+    )
+
+
+def _follows(r: Reading, user: int, topic: int, position: int) -> bool:
+    query = "SELECT 1 FROM follow WHERE follower=? AND topic=? AND until IS NULL AND since<?"
+    return r.db.one(query, (user, topic, position)) is not None
+
+
+def _masked_by(r: Reading, user: int, event: EventRow) -> str:
+    """What hides the event from the user: a block, by them before of them, else the first muted topic."""
+    query = "SELECT m.topic, m.kind FROM carray(?) c CROSS JOIN mask m ON m.viewer=? AND m.topic=c.value"
+    rows = r.db.all(query, (r.writer.carray(event.all_topics()), user))
+    if blocks := [kind for topic, kind in rows if kind != MUTE and topic == event.actor]:
+        return r.names.text(event.actor if BLOCK in blocks else user)
+    return next((r.names.text(topic) for topic, kind in rows if kind == MUTE), "")
+
+
+def forget(w: Writer, user: int) -> None:
+    """Delete what an erased person wanted, where they were reached and what was to leave for there."""
+    for (number,) in w.db.all("SELECT number FROM endpoint WHERE user=?", (user,)):
+        endpoints.forget(w, number)
+    w.db.execute("DELETE FROM preference WHERE user=?", (user,))
+    w.db.execute("DELETE FROM silence WHERE user=?", (user,))
+
+
+def export(r: Reading, user: str) -> Iterator[dict[str, object]]:
+    """What a person wants, where they are reached and what they are reminded of. The secrets of endpoints, which sign
+    for this server, are left out."""
+    if (said := preferences(r, user)) != NOTHING_SAID:
+        yield {"kind": "preferences", "preferences": said}
+    for endpoint in endpoints.of(r, user):
+        at, place = rfc3339(endpoint.created_at), {"channel": endpoint.channel, "address": endpoint.address}
+        yield {"kind": "endpoint", "id": endpoint.id, **place, "created_at": at}
+    for reminder in reminders.naming(r.db, user):
+        yield {"kind": "reminder", "key": reminder.key, "due_at": rfc3339(reminder.due_at)}

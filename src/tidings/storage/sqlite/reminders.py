@@ -1,0 +1,100 @@
+"""Reminders: events to come, by when they are due."""
+
+import apsw
+import msgspec
+
+from tidings.errors import KeyReused
+from tidings.ids import MAX_KEY
+from tidings.model import Cancel, Changed, Fire, Publish, Published, Remind
+from tidings.personal import Reminder
+from tidings.storage import erasure
+from tidings.storage.sqlite import append
+from tidings.storage.sqlite.db import Db
+from tidings.storage.sqlite.reading import Reading
+from tidings.storage.sqlite.writer import Writer
+
+_REMINDER = "SELECT key, due_at, event, users, audience, every, time_zone, first_at FROM reminder"
+_names = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+def remind(w: Writer, command: Remind) -> Changed:
+    """Set a reminder, in the place of one with the same key."""
+    new = command.reminder
+    _unset(w, new.key)
+    users = msgspec.json.encode(new.users).decode()
+    w.db.execute(
+        "INSERT INTO reminder VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (new.key, new.due_at, new.event, users, new.audience, new.every, new.time_zone, new.first_at),
+    )
+    if named := tuple(sorted(erasure.people(new))):
+        w.db.execute(
+            "INSERT INTO reminder_user SELECT value, ? FROM carray(?)", (new.key, apsw.carray(named))
+        )
+    return Changed(1, w.position)
+
+
+def cancel(w: Writer, command: Cancel) -> Changed:
+    """Take a reminder back."""
+    return Changed(_unset(w, command.key), w.position)
+
+
+def _unset(w: Writer, key: str) -> int:
+    found = one(w.db, key)
+    if found is None:
+        return 0
+    if named := tuple(sorted(erasure.people(found))):
+        query = "DELETE FROM reminder_user WHERE reminder=? AND user IN (SELECT value FROM carray(?))"
+        w.db.execute(query, (key, apsw.carray(named)))
+    w.db.execute("DELETE FROM reminder WHERE key=?", (key,))
+    return 1
+
+
+def fire(w: Writer, command: Fire) -> Published | KeyReused:
+    """Publish the event of a reminder and set it to its next time. Who comes too late, or twice, changes nothing; nor
+    does an event that is refused."""
+    found = one(w.db, command.key)
+    if found is None or found.due_at != command.due_at:
+        return Published(())
+    (outcome,) = append.publish(w, [Publish((command.event,))])
+    if isinstance(outcome, Published):
+        if command.next_at is None:
+            _unset(w, command.key)
+        else:
+            w.db.execute("UPDATE reminder SET due_at=? WHERE key=?", (command.next_at, command.key))
+    return outcome
+
+
+def due(r: Reading, due_by: int | None, limit: int) -> list[Reminder]:
+    """The next reminders, soonest first."""
+    query = f"{_REMINDER} WHERE due_at <= ? ORDER BY due_at, key LIMIT ?"
+    return [_reminder(*row) for row in r.db.execute(query, (MAX_KEY if due_by is None else due_by, limit))]
+
+
+def one(db: Db, key: str) -> Reminder | None:
+    """The reminder with this key."""
+    row = db.one(f"{_REMINDER} WHERE key=?", (key,))
+    return _reminder(*row) if row else None
+
+
+def naming(db: Db, user: str) -> list[Reminder]:
+    """The reminders that name a person, soonest first."""
+    query = f"{_REMINDER} WHERE key IN (SELECT reminder FROM reminder_user WHERE user=?) ORDER BY due_at, key"
+    return [_reminder(*row) for row in db.execute(query, (user,))]
+
+
+def _reminder(
+    key: str, due_at: int, event: bytes, users: str, audience: str, every: str, zone: str, first_at: int
+) -> Reminder:
+    return Reminder(key, due_at, event, _names(users), audience, every, zone, first_at)
+
+
+def forget(w: Writer, user: str, alias: str) -> int:
+    """Take an erased person out of the reminders that name them; returns how many did."""
+    found = naming(w.db, user)
+    for reminder in found:
+        left = erasure.reminder_without(reminder, user, alias)
+        if left is None:
+            _unset(w, reminder.key)
+        else:
+            remind(w, Remind(left))
+    return len(found)

@@ -1,0 +1,77 @@
+"""An event taken back: out of the log, out of every feed, out of every inbox."""
+
+from collections.abc import Iterable
+
+from tidings.model import Changed, Retract
+from tidings.storage.sqlite import broadcasts, groups, inboxes
+from tidings.storage.sqlite.events import entry
+from tidings.storage.sqlite.groups import Marks, Row
+from tidings.storage.sqlite.marks import Unread, save
+from tidings.storage.sqlite.names import unpack
+from tidings.storage.sqlite.reading import EventRow, Reading
+from tidings.storage.sqlite.writer import Writer
+
+
+def retract(w: Writer, r: Reading, command: Retract) -> Changed:
+    """Take an event out. Its row stays, empty, so that its key is never given to another event; homes of followers
+    are masked by that at once and cleaned up later."""
+    key = w.ids.key(command.event_id)
+    found = r.events([key]) if key is not None else []
+    if not found:
+        return Changed(0, w.position)
+    (event,) = found
+    gone = entry(r, event)
+    w.disorder()
+    for n in w.timelines.span(event.key).parts:
+        rows = [topic * 2 for topic in event.all_topics()] + [user * 2 + 1 for user in unpack(event.targets)]
+        for timeline in rows:
+            w.db.execute(f"DELETE FROM timeline_{n} WHERE timeline=? AND key=?", (timeline, event.key))
+    for topic in event.all_topics():
+        w.owe("unpush", topic, event.key, event.key)
+    n = w.events.span(event.key).parts[-1]
+    w.db.execute(f"UPDATE event_{n} SET body=NULL, topics=NULL, targets=NULL WHERE key=?", (event.key,))
+    broadcasts.withdraw(w, event.position)
+    leave(w, r, unpack(event.targets), event.key, event.position)
+    _leave_told(w, r, event)
+    return Changed(1, w.position, gone)
+
+
+def _leave_told(w: Writer, r: Reading, event: EventRow) -> None:
+    """Take it from those who were told without being addressed; when they are many, later."""
+    told = [users for (users,) in w.db.execute("SELECT users FROM told WHERE key=?", (event.key,))]
+    if sum(map(len, map(unpack, told))) > w.settings.fan_out_inline_rows:
+        w.owe("untell", event.object, event.key, event.position)
+        return
+    for users in told:
+        leave(w, r, unpack(users), event.key, event.position)
+    w.db.execute("DELETE FROM told WHERE key=?", (event.key,))
+
+
+def leave(w: Writer, r: Reading, users: Iterable[int], key: int, position: int) -> None:
+    """Take an event, once at a position, from the inboxes of these users, as far as they were told."""
+    for user, number in inboxes.holding(r, dict.fromkeys(users), key, position):
+        ((n, row),) = groups.by_number(r, user, (number,)).values()
+        if not row.deleted:
+            _leave(w, r, user, n, row, key)
+
+
+def _leave(w: Writer, r: Reading, user: int, n: int, row: Row, key: int) -> None:
+    unread = Marks.of(r, user, (row,)).unread(row)
+    left = None if row.opened is None else _without(w, user, row.number, key)
+    empty = {"deleted": 1, "unread_since": row.became_unread}
+    changed = row._replace(**({"key": left} if left else empty))
+    save(w, user, n, changed, Unread(-int(unread and not left), -int(unread)))
+
+
+def _without(w: Writer, user: int, number: int, key: int) -> int | None:
+    """Take a member out of a group; returns the key of the newest that is left."""
+    whose = (user, number)
+    query = "DELETE FROM inbox_member WHERE user=? AND number=? AND key=? RETURNING actor"
+    ((actor,),) = w.db.all(query, (*whose, key))
+    query = "SELECT EXISTS (SELECT 1 FROM inbox_member WHERE user=? AND number=? AND actor=?)"
+    (others,) = w.db.one(query, (*whose, actor))
+    w.db.execute(
+        "UPDATE inbox_group SET size=size-1, actors=actors-? WHERE user=? AND number=?", (not others, *whose)
+    )
+    row = w.db.one("SELECT key FROM inbox_member WHERE user=? AND number=? ORDER BY seq DESC LIMIT 1", whose)
+    return row[0] if row else None

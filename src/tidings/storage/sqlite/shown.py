@@ -1,0 +1,95 @@
+"""Groups as they are shown: what is stored of them, with the bodies of their newest events."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from tidings.ids import ms_of, notification_id
+from tidings.model import SAMPLE_ACTORS, SAMPLE_ITEMS, InboxRow
+from tidings.storage.sqlite import groups
+from tidings.storage.sqlite.groups import Marks, Row
+from tidings.storage.sqlite.reading import Reading
+from tidings.storage.sqlite.writer import sql
+
+
+class _Content(NamedTuple):
+    """What is in a group: the keys of its first event, of its newest ones, and of the newest by each of a few actors."""
+
+    first: int
+    size: int
+    actors: int
+    keys: Sequence[int]
+    voices: Sequence[int]
+
+
+def dress(r: Reading, user: int, rows: Sequence[Row], marks: Marks | None = None) -> list[InboxRow]:
+    """Rows of one user as the port shows them; ``marks``, if they are known, are all that may say something of them. A
+    row whose events were all retracted, while its leaving is still owed, is left out."""
+    joined = [row.number for row in rows if row.opened is not None]
+    contents = _contents(r, user, joined) if joined else {}
+    bodies = _bodies(r, rows, contents)
+    return list(_dressed(r, user, rows, marks or Marks.of(r, user, rows), contents, bodies))
+
+
+def _dressed(
+    r: Reading,
+    user: int,
+    rows: Iterable[Row],
+    marks: Marks,
+    contents: Mapping[int, _Content],
+    bodies: Mapping[int, bytes],
+) -> Iterator[InboxRow]:
+    text = r.writer.ids.text
+    for row in rows:
+        number = row.number
+        content = _content(row, contents.get(number))
+        texts = [bodies[key] for key in content.voices if key in bodies]
+        if not texts and not row.deleted:
+            continue
+        seen_at, read_at = marks.times(row)
+        yield InboxRow(
+            notification_id(user, number),
+            row.seq,
+            row.last_change,
+            row.became_unread,
+            r.names.verb_text(row.type),
+            texts[0] if texts else b"",
+            seen_at,
+            read_at,
+            row.archived_at,
+            bool(row.deleted),
+            ms_of(content.first),
+            content.size,
+            content.actors,
+            tuple(map(text, content.keys)),
+            tuple(texts[1:]),
+        )
+
+
+def _content(row: Row, group: _Content | None) -> _Content:
+    if row.deleted:
+        return _Content(group.first if group else row.key, 0, 0, (), ())
+    return group or _Content(row.key, 1, 1, (row.key,), (row.key,))
+
+
+def _contents(r: Reading, user: int, numbers: Sequence[int]) -> dict[int, _Content]:
+    """The contents of groups that ever had two items, by number."""
+    values = {"user": user, "numbers": r.writer.carray(numbers), "older": SAMPLE_ITEMS - 1}
+    items: dict[int, list[tuple[int, int]]] = {}
+    for number, key, actor in r.db.execute(sql("inbox_samples"), values):
+        items.setdefault(number, []).append((actor, key))
+    return {
+        number: _Content(group.first, group.size, group.actors, *_keys(items.get(number, ())))
+        for number, group in groups.of(r, user, numbers).items()
+    }
+
+
+def _keys(items: Sequence[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    newest = dict(reversed(items))
+    voices = [key for actor, key in items if newest[actor] == key]
+    return [key for _, key in items], voices[:SAMPLE_ACTORS]
+
+
+def _bodies(r: Reading, rows: Iterable[Row], contents: Mapping[int, _Content]) -> dict[int, bytes]:
+    keys = [row.key for row in rows if row.opened is None and not row.deleted]
+    keys += [key for content in contents.values() for key in content.voices]
+    return {key: body for key, _, body in r.rows(keys, "bodies")}

@@ -1,0 +1,43 @@
+"""Broadcasts as they are taken up: what a user lacks becomes items of their inbox."""
+
+from collections.abc import Iterable, Sequence
+
+from tidings.model import Changed, TakeUp
+from tidings.storage.sqlite import arrivals, broadcasts
+from tidings.storage.sqlite.arrivals import Arrival, Arrivals, kind, pair
+from tidings.storage.sqlite.reading import Reading
+from tidings.storage.sqlite.writer import Writer, sql
+
+AT_ONCE = 4_096
+"""Broadcasts given in one round: the index of each must fit the 16 bits that packing leaves for it."""
+
+
+def take_up(w: Writer, r: Reading, command: TakeUp) -> Changed:
+    """Give users the broadcasts that they lack, oldest first; they are never asked about any of these again."""
+    w.names.make_users(command.users)
+    users = {w.names.users[user] for user in command.users}
+    if not users:
+        return Changed(0, w.position)
+    lacked = broadcasts.lacked(r, users)
+    positions = sorted({position for _, position in lacked})
+    for at in range(0, len(positions), AT_ONCE):
+        _give(w, r, positions[at : at + AT_ONCE], lacked)
+    w.db.execute(sql("taken_up"), {"users": w.carray(users), "position": w.position})
+    return Changed(len(lacked), w.position)
+
+
+def _give(w: Writer, r: Reading, positions: Sequence[int], lacked: Iterable[tuple[int, int]]) -> None:
+    index = {position: i for i, position in enumerate(positions)}
+    pairs = {pair(user, index[position]) for user, position in lacked if position in index}
+    arrivals.bring(w, set(), pairs, _arrivals(w, r, positions))
+
+
+def _arrivals(w: Writer, r: Reading, positions: Sequence[int]) -> Arrivals:
+    """Broadcasts as they come to an inbox: whatever their type says, they group with nothing and repeat nothing."""
+    query = "SELECT l.key FROM carray(?) c CROSS JOIN log l ON l.position=c.value"
+    keys = [key for (key,) in r.db.execute(query, (w.carray(positions),))]
+    found = []
+    for event in r.events(keys, "heads"):
+        brings = kind(w, w.names.verb_text(event.verb))
+        found.append(Arrival(event.key, brings, event.actor, event.object, event.all_topics()))
+    return dict(enumerate(found))

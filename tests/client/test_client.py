@@ -1,0 +1,320 @@
+"""Both clients against a real server."""
+
+import asyncio
+import contextlib
+import inspect
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.wire.people import KEY, event, token
+from tidings.client import (
+    Activity,
+    AsyncClient,
+    Changed,
+    Client,
+    Counts,
+    Item,
+    NewEvent,
+    NewReminder,
+    Preferences,
+    ProblemError,
+    QuietHours,
+    Reset,
+    place,
+)
+
+BOTH = ("notifications", "activity")
+TIMEOUT_S = 30
+"""Until what does not come fails the test."""
+
+
+class Asked:
+    """Either client as a plain one: coroutines are run, iterators are gone through."""
+
+    def __init__(self, client: Client | AsyncClient, runner: asyncio.Runner) -> None:
+        self._client = client
+        self._runner = runner
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return lambda *args, **named: self.done(getattr(self._client, name)(*args, **named))
+
+    def done(self, made: Any) -> Any:
+        """What a call brings."""
+        if inspect.iscoroutine(made):
+            return self._runner.run(made)
+        if isinstance(made, AsyncIterator):
+            return self._runner.run(gathered(made))
+        return list(made) if isinstance(made, Iterator) else made
+
+
+async def gathered(items: AsyncIterator[Any]) -> list[Any]:
+    """All of them."""
+    return [item async for item in items]
+
+
+@pytest.fixture(params=[Client, AsyncClient])
+def asked(request: pytest.FixtureRequest, url: str) -> Iterator[Asked]:
+    """The host application, by each client."""
+    with asyncio.Runner() as runner:
+        client = request.param(url, api_key=KEY)
+        one = Asked(client, runner)
+        yield one
+        one.done(client.aclose() if isinstance(client, AsyncClient) else client.close())
+
+
+@pytest.fixture
+def user(asked: Asked, request: pytest.FixtureRequest) -> str:
+    """A user of this test alone."""
+    return str(request.node.name).translate(str.maketrans("[]", "--"))
+
+
+def like(user: str, thing: str = "1", **more: Any) -> NewEvent:
+    """Something happens that concerns the user."""
+    return NewEvent(
+        actor_id="alice", verb="like", object_type="m", object_id=thing, target_user_ids=(user,), **more
+    )
+
+
+def test_publish(asked: Asked, user: str) -> None:
+    """One, many, and with the same key once."""
+    one = asked.publish(like(user, title="T", metadata={"a": 1}), key=f"{user}-1")
+    assert asked.publish(like(user, title="T", metadata={"a": 1}), key=f"{user}-1") == one
+    two, three = asked.publish_many([like(user, "2"), event(target_user_ids=[user])]).events
+    assert one.position < two.position < three.position
+    shown = asked.event(one.event_id)
+    assert (shown.title, shown.metadata, shown.target_user_ids) == ("T", {"a": 1}, (user,))
+    assert [item.event_id for item in asked.feed(user=user)] == [three.event_id, two.event_id, one.event_id]
+    asked.retract(two.event_id)
+    assert [item.event_id for item in asked.feed(user=user)] == [three.event_id, one.event_id]
+
+
+def test_import(asked: Asked, user: str) -> None:
+    """Each line by itself: what is refused is told in its place."""
+    good = [like(user, str(n)) for n in range(1_200)]
+    results = asked.import_lines([*good[:5], {"verb": "x"}, *good[5:]])
+    assert [result.line for result in results] == list(range(1, 1_202))
+    assert [result.line for result in results if result.error] == [6]
+    assert results[5].error.errors[0].pointer == "/actor_id"
+    assert asked.feed_new(0, user=user).count == asked.feed_new(0, user=user).count > 0
+    assert asked.feed_summary(user=user).total == 1_200
+
+
+def test_pages(asked: Asked, user: str) -> None:
+    """By hand and by themselves; the filters are the server's."""
+    asked.publish_many(
+        [like(user, str(n), created_at=datetime(2026, 1, 1, n, tzinfo=UTC)) for n in range(24)] * 5
+    )
+    page = asked.feed_page(user=user, limit=7)
+    assert len(page.items) == 7
+    again = asked.feed_page(user=user, limit=7, cursor=page.next_cursor)
+    assert [*page.items, *again.items] == asked.feed(user=user)[:14]
+    assert len(asked.feed(user=user)) == 120
+    morning = asked.feed(
+        user=user, from_=datetime(2026, 1, 1, 8, tzinfo=UTC), to=datetime(2026, 1, 1, 9, tzinfo=UTC)
+    )
+    assert {item.created_at.hour for item in morning} == {8}
+    assert len(asked.activity("m:3", verb="like")) >= 5
+    assert asked.activity_page(limit=1).has_more
+
+
+def test_topics(asked: Asked, user: str) -> None:
+    """Follow, unfollow, mute, block."""
+    topic = f"club:{user}"
+    assert asked.follow(topic, user=user, backfill=0).following
+    assert [follow.topic for follow in asked.follows(user=user)] == [topic]
+    happened = event(actor=f"{user}/friend", topics=[topic])
+    asked.publish(happened)
+    assert len(asked.feed(user=user)) == 1
+    asked.mute(topic, user=user)
+    assert asked.feed(user=user) == []
+    asked.unmute(topic, user=user)
+    asked.block(f"{user}/friend", user=user)
+    assert asked.feed(user=user) == []
+    asked.unblock(f"{user}/friend", user=user)
+    asked.unfollow(topic, user=user, keep=True)
+    (item,) = asked.feed(user=user)
+    assert asked.mark_feed_read([item.event_id], user=user).updated == 1
+    assert asked.mark_feed_read(user=user).updated == 0
+    assert len(asked.feed(user=user, read=True)) == 1
+
+
+def test_inbox(asked: Asked, user: str) -> None:
+    """Lists, counts, marks, changes, undo."""
+    asked.publish_many([like(user, "1"), like(user, "2"), like(user, "3")])
+    page = asked.notifications_page(user=user)
+    first = page.items[0]
+    assert (page.unread_count, first.unread, first.object_id) == (3, True, "3")
+    assert asked.mark(first.id, "read", user=user).unread_count == 2
+    assert asked.mark_many([first.id], "unread", user=user).updated == 1
+    assert [item.id for item in asked.notifications(user=user, unread_only=True)] == [
+        item.id for item in page.items
+    ]
+    changes = asked.changes(page.seq, user=user, wait=1)
+    assert ([item.id for item in changes.items], changes.next_since) == ([first.id], page.seq + 2)
+    marked = asked.read_all(user=user, up_to=changes.seq)
+    assert (marked.updated, asked.unread_count(user=user).unread_count) == (3, 0)
+    assert asked.undo(marked.undo, user=user).unread_count == 3
+    assert asked.explain(first.event_ids[0], user=user).notification_id == first.id
+
+
+def test_wishes_and_what_is_to_come(asked: Asked, user: str) -> None:
+    """Preferences, reminders, broadcasts, endpoints, types, trends."""
+    quiet = QuietHours(time_zone="Europe/Berlin", start="22:00", end="07:00")
+    wanted = Preferences(types={"like": {"email": False}}, quiet_hours=quiet, muted_topics=("m:9",))
+    asked.set_preferences(wanted, user=user)
+    assert asked.preferences(user=user) == wanted
+    due = NewReminder(type="due", object_type="m", object_id="1", user_ids=(user,), after_s=3_600)
+    assert not asked.set_reminder(user, due).fired
+    assert asked.reminder(user).user_ids == (user,)
+    assert user in {reminder.key for reminder in asked.reminders(100).items}
+    asked.cancel_reminder(user)
+    asked.follow(f"club:{user}", user=user)
+    asked.broadcast(event(verb="news"), audience=f"club:{user}")
+    assert [item.type for item in asked.notifications(user=user)] == ["news"]
+    hook = asked.add_endpoint("webhook", "https://example.com/hook", user=user)
+    assert hook.secret
+    assert [endpoint.id for endpoint in asked.endpoints(user=user).items] == [hook.id]
+    asked.remove_endpoint(hook.id, user=user)
+    asked.declare_type(user, {"verbs": [f"verb-{user}"], "group": "none"})
+    assert user in {declared.type for declared in asked.types().items}
+    asked.withdraw_type(user)
+    assert asked.top("1h", "actor").total > 0
+
+
+def test_people(asked: Asked, user: str) -> None:
+    """All that is kept, and nothing any more."""
+    asked.publish(like(user))
+    assert {"notification"} <= {record["kind"] for record in asked.export(user=user)}
+    asked.erase(user=user)
+    assert asked.notifications(user=user) == []
+
+
+def test_a_refusal_says_why(asked: Asked, user: str) -> None:
+    """The problem as the server tells it."""
+    with pytest.raises(ProblemError) as raised:
+        asked.publish({"actor_id": "a"})
+    assert (raised.value.status, raised.value.type) == (422, "urn:tidings:problem:invalid-fields")
+    assert {field.pointer for field in raised.value.errors} <= {"/verb", "/object_type", "/object_id"}
+    with pytest.raises(ProblemError) as raised:
+        asked.event("nothing")
+    assert raised.value.status == 404
+
+
+def test_a_path_needs_a_name(asked: Asked) -> None:
+    """Who is meant cannot be left to a key."""
+    with pytest.raises(ValueError, match="which user"):
+        asked.follow("m:1")
+
+
+def test_a_token_is_renewed(url: str) -> None:
+    """A call that comes with an old one is repeated with the next."""
+    given = iter([token("renata", lifetime_s=-10), token("renata")])
+    with Client(url, token=lambda: next(given)) as client:
+        assert client.unread_count().unread_count == 0
+
+
+def test_a_token_may_be_awaited(url: str) -> None:
+    """The subscription of a token that ends goes on with the next, without a gap."""
+    given = [2.0, 3600.0]
+
+    async def fetch() -> str:
+        return token("awa", lifetime_s=given.pop(0))
+
+    async def listen() -> list[int]:
+        async with (
+            asyncio.timeout(TIMEOUT_S),
+            AsyncClient(url, token=fetch) as client,
+            AsyncClient(url, api_key=KEY) as app,
+            client.subscribe(fresh=True) as told,
+        ):
+            assert isinstance(await anext(told), Reset)
+            seqs: list[int] = []
+            while given or len(seqs) < 5:
+                await app.publish(like("awa", str(len(seqs))))
+                while (item := await anext(told)) and not isinstance(item, Changed):
+                    assert isinstance(item, Counts)
+                seqs.append(item.seq)
+            return seqs
+
+    seqs = asyncio.run(listen())
+    assert seqs == list(range(1, len(seqs) + 1))
+    assert given == []
+
+
+def test_waiting_for_an_item_may_be_cancelled(url: str) -> None:
+    """Nothing is lost by it: the next wait goes on with what was being done."""
+
+    async def listen() -> int:
+        states: list[str] = []
+        async with (
+            AsyncClient(url, token=token("cana")) as client,
+            AsyncClient(url, api_key=KEY) as app,
+            client.subscribe(fresh=True, on_connection=lambda to: states.append(to.state)) as told,
+        ):
+            assert isinstance(await anext(told), Reset)
+            for _ in range(50):
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(anext(told), 0.002)
+            await app.publish(like("cana"))
+            async with asyncio.timeout(TIMEOUT_S):
+                changed = await anext(told)
+            assert isinstance(changed, Changed)
+            assert states == ["connecting", "live"], "no connection was given up"
+            return changed.seq
+
+    assert asyncio.run(listen()) == 1
+
+
+def test_pages_and_a_subscription_join(app: Client, url: str) -> None:
+    """What came between the two is told, what the pages hold is not."""
+    app.publish(like("paige", "1"))
+    inbox, feed = app.notifications_page(user="paige"), app.feed_page(user="paige")
+    app.publish(like("paige", "2"))
+    with app.subscribe(user="paige", include=BOTH, cursor=place(inbox, feed)) as told:
+        items = [next(told) for _ in range(3)]
+    assert [type(item) for item in items] == [Counts, Changed, Activity]
+    assert [item.item.object_id for item in items if isinstance(item, Changed | Activity)] == ["2", "2"]
+
+
+def test_a_burst_under_way_is_told_whole(app: Client, url: str) -> None:
+    """A subscription that begins in the middle of it is told every event from its place on."""
+    for round in range(20):
+        user = f"bo-{round}"
+        with app.subscribe(user=user, include=BOTH, fresh=True) as told:
+            reset = next(told)
+            assert isinstance(reset, Reset)
+            burst = threading.Thread(target=lambda: [app.publish(like(user, str(n))) for n in range(20)])  # noqa: B023
+            burst.start()
+            things: list[str] = []
+            while len(things) < 20:
+                item = next(told)
+                things += [item.item.object_id] if isinstance(item, Activity) else []
+            burst.join()
+            assert things == [str(n) for n in range(20)]
+
+
+def test_a_subscription_may_be_closed_anywhere(app: Client) -> None:
+    """Also while somebody waits for its next item; then it is over."""
+    items: list[Item] = []
+    live = threading.Event()
+    told = app.subscribe(
+        user="cleo", fresh=True, on_connection=lambda to: live.set() if to.state == "live" else None
+    )
+    listening = threading.Thread(target=lambda: items.extend(told))
+    listening.start()
+    assert live.wait(TIMEOUT_S)
+    told.close()
+    listening.join(TIMEOUT_S)
+    assert not listening.is_alive()
+    assert [type(item) for item in items] == [Reset]
+
+
+@pytest.mark.parametrize("wrong", ["tidings.example", "ftp://x", "http://"])
+def test_an_address_is_one(wrong: str) -> None:
+    """Said at once."""
+    with pytest.raises(ValueError, match="address"):
+        Client(wrong)

@@ -1,0 +1,532 @@
+"""The machine of a subscription, against servers that do all that servers and networks do."""
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.client.stage import (
+    AT,
+    AT_TEXT,
+    SILENT,
+    Stage,
+    activity,
+    changes,
+    frame,
+    happening,
+    hello,
+    inbox,
+    note,
+    notification,
+    said,
+)
+from tidings.client.actions import Answer, Lost, Request
+from tidings.client.errors import ProblemError
+from tidings.client.items import Activity, Changed, Counts, Item, Read, Reset
+from tidings.client.pace import POLL_AFTER, Pace
+from tidings.client.session import REAUTH_S, Session
+from tidings.client.sse import MAX_EVENT_BYTES
+
+PACE = Pace()
+BOTH = ("notifications", "activity")
+
+
+def seqs(items: list[Item]) -> list[int]:
+    """The seqs of what was told of the inbox."""
+    return [item.seq for item in items if isinstance(item, Changed | Read | Reset)]
+
+
+def positions(items: list[Item]) -> list[int]:
+    """The positions of what was told of the feed."""
+    return [item.position for item in items if isinstance(item, Activity)]
+
+
+# --- what is told ----------------------------------------------------------------------------------------------
+
+
+def test_frames_become_items() -> None:
+    """Each kind with its fields, and where a later session goes on behind it."""
+    read = {"ids": ["n1"], "items": [note(3, id="n1", read_at=AT_TEXT)], "read_at": AT_TEXT}
+    all_read = {
+        "up_to": 3,
+        "type": "like",
+        "read_at": AT_TEXT,
+        "unread_count": 0,
+        "unread_items": 0,
+        "seq": 4,
+    }
+    stage = Stage(
+        [
+            hello(1, 7),
+            notification(2),
+            frame("read", "e.3.7", **read, unread_count=1, unread_items=2, seq=3),
+            frame("read", "e.4.7", **all_read),
+            activity(8),
+        ],
+        include=BOTH,
+    )
+    counts, changed, one, every, happened = stage.play()
+    assert isinstance(counts, Counts)
+    assert isinstance(changed, Changed)
+    assert isinstance(one, Read)
+    assert isinstance(every, Read)
+    assert isinstance(happened, Activity)
+    assert (changed.item.id, changed.unread_count, changed.seq, changed.cursor) == ("n2", 2, 2, "e.2.7")
+    assert ([item.id for item in one.items], one.unread_items, one.read_at) == (["n1"], 2, AT)
+    assert (every.up_to, every.type, every.items, every.seq) == (3, "like", (), 4)
+    assert (happened.item.event_id, happened.position, happened.cursor) == ("id-8", 8, "e.4.8")
+
+
+def test_counts_come_once() -> None:
+    """When a connection begins, unless they are known."""
+    stage = Stage([hello(0, unread=3)], [hello(0, unread=3)], [hello(0, unread=2)])
+    assert [item.unread_count for item in stage.play() if isinstance(item, Counts)] == [3, 2]
+
+
+def test_what_a_newer_server_says_is_passed_over() -> None:
+    """Frames, fields and forms of cursors of which nothing is known here."""
+    stage = Stage([hello(1), frame("hologram", "x", a=1), notification(2, shape="round"), notification(3)])
+    assert seqs(stage.play()) == [2, 3]
+    assert stage.states == ["connecting", "live", "waiting", "connecting"]
+
+
+def test_nothing_is_told_twice() -> None:
+    """Whatever lies at or before the cursor is dropped, in the inbox and in the feed, each by its own measure."""
+    again = [
+        hello(5, 5),
+        notification(2),
+        notification(6),
+        notification(6),
+        activity(4),
+        activity(6),
+        activity(6),
+    ]
+    stage = Stage(again, cursor="e.5.5", include=BOTH)
+    assert (seqs(stage.play()), positions(stage.items)) == ([6], [6])
+
+
+def test_what_was_not_asked_for_is_not_told() -> None:
+    """A session of the inbox alone has no place in the feed."""
+    assert positions(Stage([hello(1, 1), activity(2)]).play()) == []
+    assert seqs(Stage([hello(1, 1), notification(2)], include=("activity",)).play()) == []
+
+
+# --- places ----------------------------------------------------------------------------------------------------
+
+
+def test_a_connection_resumes_where_the_last_one_broke() -> None:
+    """From the first hello on, also when nothing came after it."""
+    stage = Stage([hello(4)], [hello(4), notification(5)], [hello(5)])
+    stage.play()
+    assert stage.cursors == ["", "e.4.", "e.5."]
+
+
+def test_a_hello_does_not_move_a_place() -> None:
+    """What lies between the place and the head is still to come; a connection that breaks before must not skip it."""
+    stage = Stage([hello(9)], [hello(9), notification(8)], [hello()], cursor="e.7.")
+    stage.play()
+    assert stage.cursors == ["e.7.", "e.7.", "e.8."]
+
+
+def test_a_lost_place_is_kept_until_the_reset() -> None:
+    """A server that does not know it says so in two frames; a connection that breaks between them must not skip."""
+    stage = Stage([hello(3, epoch="f", resumed=False)], [hello(3, epoch="f", resumed=False)], cursor="e.7.")
+    assert stage.play() == []
+    assert stage.cursors == ["e.7.", "e.7."]
+
+
+def test_a_heartbeat_moves_the_place_in_the_feed() -> None:
+    """Up to there nothing is to come, so nothing has to be looked through again."""
+    stage = Stage([hello(1, 1), frame("heartbeat", seq=1, position=90)], [], include=BOTH)
+    stage.play()
+    assert stage.cursors[1] == "e.1.90"
+
+
+def test_a_heartbeat_reveals_a_gap() -> None:
+    """The server believes to have told more than arrived: connect again, from the place."""
+    stage = Stage([hello(1), notification(2), frame("heartbeat", seq=3, position=0), notification(4)], [])
+    assert seqs(stage.play()) == [2]
+    assert stage.cursors[1] == "e.2."
+
+
+@pytest.mark.parametrize("cursor", ["7", "a.b.c", "e.1", "e.-1.", "e.1.2.3"])
+def test_a_cursor_of_elsewhere_is_refused(cursor: str) -> None:
+    """At once, not when it has to be used."""
+    with pytest.raises(ValueError, match=r"."):
+        Session("bob", cursor=cursor)
+
+
+def test_include_is_checked() -> None:
+    """There are two things to be told of."""
+    with pytest.raises(ValueError, match="include"):
+        Session("bob", ("news",))
+
+
+# --- resets ----------------------------------------------------------------------------------------------------
+
+
+def pages(request: Request) -> Answer:
+    """An inbox of two pages, whose second is fetched when a third notification has come, and a feed."""
+    query = dict(request.query)
+    if request.path == "/v1/feed":
+        return said(items=[happening(6)], next_cursor=None, position=9)
+    return inbox(2, 1, seq=3) if "cursor" in query else inbox(5, 4, seq=5, cursor="c")
+
+
+def test_a_reset_brings_a_fresh_state() -> None:
+    """All pages, at the place of the first; then the stream goes on behind that, without what the state holds."""
+    told = [
+        hello(3, epoch="f", resumed=False),
+        frame("reset", "f.4.", reason="why"),
+        notification(5),
+        notification(6),
+    ]
+    stage = Stage(told, answer=pages, cursor="e.7.7", include=BOTH)
+    reset, changed = stage.play()
+    assert isinstance(reset, Reset)
+    assert isinstance(changed, Changed)
+    assert (reset.reason, reset.seq, reset.complete, reset.cursor) == ("why", 5, True, "e.5.9")
+    assert [item.id for item in reset.notifications] == ["n5", "n4", "n2", "n1"]
+    assert [item.event_id for item in reset.feed] == ["id-6"]
+    assert changed.seq == 6
+
+
+def test_a_long_inbox_is_fetched_in_part() -> None:
+    """And the reset says so."""
+    stage = Stage([hello(0), frame("reset", reason="")], answer=lambda _: inbox(9, seq=9, cursor="more"))
+    (_, reset) = stage.play()
+    assert isinstance(reset, Reset)
+    assert not reset.complete
+    assert len(stage.asked) == 5
+
+
+def test_a_reset_that_fails_is_asked_for_again() -> None:
+    """The place stays, so that the server says it again."""
+    stage = Stage([hello(3, epoch="f", resumed=False), frame("reset", "f.3.", reason="")], [], cursor="e.7.")
+    assert stage.play() == []
+    assert stage.cursors == ["e.7.", "e.7."]
+
+
+def test_a_fresh_start() -> None:
+    """A reset first, however often it takes; then the stream behind it."""
+    answers: Iterator[Answer | Lost] = iter([Lost("no"), Answer(503, retry_after="7"), inbox(2, 1)])
+    stage = Stage([hello(2)], answer=lambda _: next(answers), fresh=True)
+    (reset,) = stage.play()
+    assert isinstance(reset, Reset)
+    assert stage.cursors == ["e.2."]
+    assert stage.slept[1] >= 7
+
+
+# --- failures --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "end", [b"", Lost("cut"), SILENT, b"data: " + b"x" * MAX_EVENT_BYTES, b"event: hello\ndata: {\n\n"]
+)
+def test_a_stream_that_ends_is_opened_again(end: Any) -> None:
+    """Closed, cut, silent, without bounds or without sense."""
+    stage = Stage([hello(1), notification(2), end], [hello(2), notification(3)])
+    assert seqs(stage.play()) == [2, 3]
+    assert stage.cursors == ["", "e.2."]
+
+
+def test_silence_has_a_limit() -> None:
+    """Two and a half heartbeats, counted from the last byte, whatever it belongs to."""
+    stage = Stage([hello(1), b": alive\n", SILENT])
+    began = stage.now
+    stage.play()
+    assert PACE.silence_s < stage.now - began < PACE.silence_s + 3
+
+
+def test_a_server_that_does_not_greet_is_left() -> None:
+    """Also when it goes on sending something."""
+    stage = Stage([b":\n"] * 5_000)
+    began = stage.now
+    stage.play()
+    assert PACE.open_s < stage.now - began < PACE.open_s + 3
+
+
+def test_waits_are_jittered_and_bounded() -> None:
+    """Full jitter under a bound that doubles up to its cap: never a rhythm, never a storm."""
+    stage = Stage(*([hello(0)],) * 40)
+    stage.play()
+    bounds = [min(PACE.longest_s, PACE.first_s * 2**n) for n in range(40)]
+    assert all(0 <= wait <= bound for wait, bound in zip(stage.slept, bounds, strict=True))
+    assert len(set(stage.slept)) == 40
+    assert max(stage.slept) > PACE.longest_s * 0.8
+    assert min(stage.slept[10:]) < PACE.longest_s * 0.2
+
+
+def test_retry_names_the_first_bound() -> None:
+    """The server knows best how many are coming back."""
+    stage = Stage(*([b"retry: 20000\n\n", hello(0)],) * 12)
+    stage.play()
+    assert max(stage.slept[:1]) <= 20
+    assert max(stage.slept) > 15
+
+
+def test_only_a_good_connection_begins_anew() -> None:
+    """A server that greets everybody and falls is not stormed at the first bound; after a minute it is a good one."""
+    lasting = [hello(0), *[b": alive\n"] * 7_000]
+    stage = Stage(*([hello(0)],) * 9, lasting)
+    stage.play()
+    assert stage.slept[-1] <= PACE.first_s
+    assert max(stage.slept[4:9]) > PACE.first_s
+
+
+def test_a_drain_is_no_failure() -> None:
+    """The server says when to come back, and is taken at its word, however often."""
+    drained = [hello(0), frame("drain", retry_ms=2_500)]
+    stage = Stage(*(drained,) * 20)
+    stage.play()
+    assert stage.slept == [2.5] * 20
+
+
+def test_a_farewell_is_no_failure_either() -> None:
+    """A stream that only says to come back does not send a client polling: there would be as many requests."""
+    stage = Stage(*([b"retry: 9000\n\n", frame("drain", retry_ms=9_000)],) * 5)
+    stage.play()
+    assert stage.slept == [9.0] * 5
+    assert stage.asked == []
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 410, 422])
+def test_a_refusal_is_the_end(status: int) -> None:
+    """Trying again cannot help."""
+    body = (
+        b'{"type":"urn:x","title":"No","status":1,"detail":"not you","errors":[{"pointer":"a","detail":"b"}]}'
+    )
+    with pytest.raises(ProblemError) as raised:
+        Stage(Answer(status, body)).play()
+    error = raised.value
+    assert (error.status, error.type, error.title, error.detail) == (status, "urn:x", "No", "not you")
+    assert [(field.pointer, field.detail) for field in error.errors] == [("a", "b")]
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
+def test_a_busy_server_is_given_the_time_it_wants(status: int) -> None:
+    """At least; not all come back at once."""
+    stage = Stage(Answer(status, retry_after="11"), [hello(0)])
+    stage.play()
+    assert 11 < stage.slept[0] <= 11 + PACE.first_s
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_a_refusal_that_nobody_understands(status: int) -> None:
+    """What a proxy says is no problem document."""
+    with pytest.raises(ProblemError, match=str(status)):
+        Stage(Answer(status, b"<html>", media="text/html")).play()
+
+
+# --- credentials -----------------------------------------------------------------------------------------------
+
+
+def test_a_token_that_ended_is_renewed_once() -> None:
+    """Then the connection goes on; each time it ended."""
+    stage = Stage(Answer(401), [hello(0)], Answer(401), [hello(0), notification(1)], tokens=9)
+    assert seqs(stage.play()) == [1]
+    assert stage.renewals == 2
+
+
+@pytest.mark.parametrize("tokens", [0, 9])
+def test_a_credential_that_does_not_hold_is_the_end(tokens: int) -> None:
+    """When there is no other, or the new one does not hold either."""
+    stage = Stage(Answer(401), Answer(401), [hello(0)], tokens=tokens)
+    with pytest.raises(ProblemError) as raised:
+        stage.play()
+    assert raised.value.status == 401
+    assert stage.renewals == 1
+
+
+def test_a_warning_renews_in_time() -> None:
+    """The stream is opened anew with the new token, at once and from its place."""
+    stage = Stage(
+        [hello(0), notification(1), frame("reauth", in_s=30)], [hello(1), notification(2)], tokens=1
+    )
+    assert seqs(stage.play()) == [1, 2]
+    assert stage.slept[0] < 1
+
+
+def test_a_token_that_cannot_be_renewed_is_used_up() -> None:
+    """Without another one, or with one that is no better, the stream is listened to until it ends."""
+    warned = [hello(0), frame("reauth", in_s=30)]
+    stage = Stage([*warned, notification(1)])
+    assert seqs(stage.play()) == [1]
+    stage = Stage(warned, [*warned, notification(1)], tokens=9)
+    assert seqs(stage.play()) == [1]
+    assert stage.renewals == 1
+    assert stage.now < 1_000 + REAUTH_S
+
+
+# --- polling ---------------------------------------------------------------------------------------------------
+
+
+NO_STREAM = (Lost("a proxy"), Answer(502), Answer(200, media="text/html"))
+
+
+def test_polling_takes_over() -> None:
+    """After three streams that could not be opened; what is told is the same, and in the order of seqs."""
+    answers = iter(
+        [
+            changes(
+                note(8),
+                note(12, id="n2", order=2, read_at=AT_TEXT),
+                note(13, id="n9", archived_at=AT_TEXT, read_at=AT_TEXT),
+                marks=[{"seq": 10, "up_to": 8, "type": None, "read_at": AT_TEXT}],
+                seq=13,
+                unread_count=4,
+            )
+        ]
+    )
+    stage = Stage(*NO_STREAM, answer=lambda _: next(answers), cursor="e.7.")
+    first, mark, read, archived = stage.play(4)
+    assert isinstance(first, Changed)
+    assert isinstance(mark, Read)
+    assert isinstance(read, Read)
+    assert isinstance(archived, Changed)
+    assert [item.seq for item in (first, mark, read, archived)] == [8, 10, 12, 13]
+    assert (mark.up_to, mark.type, mark.items) == (8, None, ())
+    assert [item.id for item in read.items] == ["n2"]
+    assert [item.cursor for item in (first, archived)] == ["e.8.", "e.13."]
+    assert dict(stage.asked[0].query) == {"user_id": "bob", "since": "7", "limit": "100", "wait": "25"}
+    assert stage.states[-1] == "polling"
+
+
+def test_polling_goes_on_where_it_was() -> None:
+    """Through all pages of changes, and from one poll to the next."""
+    answers = iter(
+        [changes(note(8), seq=9, next_since=8, has_more=True), changes(note(9), seq=9), changes(seq=9)]
+    )
+    stage = Stage(*NO_STREAM, answer=lambda _: next(answers), cursor="e.7.")
+    stage.play()
+    assert seqs(stage.items) == [8, 9]
+    assert [dict(request.query)["since"] for request in stage.asked] == ["7", "8"]
+
+
+def test_a_stream_is_tried_as_soon_as_there_is_a_server_again() -> None:
+    """When everything failed, the first poll that succeeds says that streams may be possible too."""
+    answers: Iterator[Answer | Lost] = iter([Lost("down"), Lost("down"), changes(seq=7)])
+    stage = Stage(*NO_STREAM, [hello(7), notification(8)], answer=lambda _: next(answers), cursor="e.7.")
+    assert seqs(stage.play()) == [8]
+    assert stage.states[-3:] == ["live", "waiting", "connecting"]
+
+
+def test_a_stream_is_tried_every_minute_while_polling() -> None:
+    """And what fails then delays no poll."""
+    stage = Stage(
+        *NO_STREAM, Lost("still"), Lost("still"), [hello(7)], answer=lambda _: changes(seq=7), cursor="e.7."
+    )
+    stage.play()
+    assert 2 * PACE.climb_s < stage.now - 1_000 < 2.2 * PACE.climb_s + 30
+    assert max(stage.slept[POLL_AFTER:-1]) <= PACE.idle_s
+    assert stage.states[-3:] == ["polling", "live", "waiting"] or stage.states[-3:] == [
+        "live",
+        "waiting",
+        "connecting",
+    ]
+
+
+def test_polling_begins_from_now_on() -> None:
+    """When no stream ever said where that is: the heads of both lists."""
+    heads = {
+        "/v1/notifications": [inbox(3, seq=3), changes(note(4), seq=4)],
+        "/v1/feed": [said(items=[], position=6)],
+    }
+    heads["/v1/feed/new"] = [said(count=0, position=6, capped=False)]
+    stage = Stage(*NO_STREAM, answer=lambda request: heads[request.path].pop(0), include=BOTH)
+    stage.play(2)
+    assert [type(item) for item in stage.items] == [Counts, Changed]
+    assert stage.session.cursor == "e.4.6"
+
+
+@pytest.mark.parametrize("epoch_or_reset", [changes(seq=9, epoch="f"), changes(seq=9, reset=True)])
+def test_polling_resets_too(epoch_or_reset: Answer) -> None:
+    """For a place that is too old, and for one in another life of the store."""
+    answers = iter([epoch_or_reset, inbox(2, epoch="f")])
+    stage = Stage(*NO_STREAM, answer=lambda _: next(answers), cursor="e.7.")
+    (reset,) = stage.play(1)
+    assert isinstance(reset, Reset)
+    assert reset.cursor == "f.2."
+
+
+def feed_of(*places: int, pages: int = 1) -> dict[str, list[Answer]]:
+    """A feed whose newest items lie at these positions, the last of them behind more pages."""
+    fresh, late = places[:-1], places[-1]
+    first = said(items=[happening(n) for n in fresh], next_cursor="c", position=20)
+    blank = said(items=[], next_cursor="c", position=20)
+    last = said(items=[happening(late)], next_cursor=None, position=20)
+    return {
+        "/v1/feed/new": [said(count=len(places), position=20, capped=False)],
+        "/v1/feed": [first, *[blank] * (pages - 1), last],
+    }
+
+
+def test_the_feed_is_polled_by_position() -> None:
+    """What was dated back is found wherever it is, and told in the order of the log."""
+    answers = feed_of(12, 20, 9, 11, pages=3)
+    stage = Stage(
+        *NO_STREAM, answer=lambda request: answers[request.path].pop(0), cursor="e..10", include=["activity"]
+    )
+    answers["/v1/feed/new"][0] = said(count=3, position=20, capped=False)
+    stage.play(3)
+    assert positions(stage.items) == [11, 12, 20]
+    assert stage.session.cursor == "e..20"
+
+
+@pytest.mark.parametrize("why", ["too many pages", "capped"])
+def test_a_feed_with_too_much_is_reset(why: str) -> None:
+    """Honestly, rather than with holes."""
+    answers = feed_of(12, 20, 11, pages=11)
+    if why == "capped":
+        answers["/v1/feed/new"] = [said(count=100, position=20, capped=True)]
+    stage = Stage(
+        *NO_STREAM, answer=lambda request: answers[request.path].pop(0), cursor="e..10", include=["activity"]
+    )
+    (reset,) = stage.play(1)
+    assert isinstance(reset, Reset)
+    assert reset.cursor == "e..20"
+
+
+def test_a_refusal_ends_polling() -> None:
+    """As it ends listening."""
+    with pytest.raises(ProblemError):
+        Stage(*NO_STREAM, answer=lambda _: Answer(403), cursor="e.7.").play()
+
+
+def test_an_answer_at_once_is_not_asked_for_at_once_again() -> None:
+    """A server that does not hold polls is asked about once a second."""
+    stage = Stage(*NO_STREAM, Lost("still"), answer=lambda _: changes(seq=7), cursor="e.7.")
+    stage.play()
+    rests = stage.slept[POLL_AFTER:]
+    assert all(PACE.idle_s / 2 <= rest <= PACE.idle_s for rest in rests)
+    assert len(rests) >= 59
+
+
+# --- all of it -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_whatever_happens_to_connections_every_item_comes_once(seed: int) -> None:
+    """I5 for a client: 30 changes over connections that break anywhere, repeat themselves, or do not come about."""
+    chance = random.Random(seed)
+
+    def connection(since: int) -> list[bytes | Lost]:
+        begin = chance.randint(max(0, since - 3), since)
+        told = b"".join([hello(30), *(notification(n) for n in range(begin + 1, 31))])
+        told = told[: chance.randint(0, len(told) * 2)]
+        cuts = sorted(chance.randint(0, len(told)) for _ in range(3))
+        chunks = [told[a:b] for a, b in zip([0, *cuts], [*cuts, len(told)], strict=True) if b > a]
+        return [*chunks, chance.choice([SILENT, Lost("cut")])]
+
+    def poll(request: Request) -> Answer | Lost:
+        since = int(dict(request.query)["since"])
+        until = min(30, since + chance.randint(0, 2))
+        fresh = [note(n) for n in range(since + 1, until + 1)]
+        return changes(*fresh, seq=until) if chance.random() < 0.7 else Lost("cut")
+
+    stage = Stage(cursor="e.0.", answer=poll)
+    while len(seqs(stage.play())) < 30:
+        since = int(stage.session.cursor.split(".")[1])
+        stage.then(connection(since) if chance.random() < 0.7 else chance.choice(NO_STREAM))
+    assert seqs(stage.items) == list(range(1, 31))

@@ -1,0 +1,354 @@
+"""``tidings.ports.Agenda``: reminders, and deliveries that leave the application."""
+
+import msgspec
+import pytest
+
+from tests.harness import Harness
+from tidings.errors import KeyReused
+from tidings.model import (
+    AddEndpoint,
+    Cancel,
+    DeadLetter,
+    Declare,
+    Delivery,
+    Fire,
+    MarkInbox,
+    MarkState,
+    NewEvent,
+    Outcome,
+    Prefer,
+    Publish,
+    Published,
+    Remind,
+    RemoveEndpoint,
+    Replay,
+    Retract,
+    Settle,
+    TakeUp,
+)
+from tidings.personal import Endpoint, Handled, Preferences, Reminder
+from tidings.rules import Rule
+from tidings.testing import START_MS, event
+
+NEVER = START_MS * 2
+MAIL = Endpoint("e1", "bob", "email", "bob@mail.test", created_at=START_MS)
+HOOK = Endpoint("e2", "bob", "webhook", "https://hook.test/", "secret", START_MS + 1)
+PUSH = Endpoint("e3", "bob", "web_push", "https://push.test/1", "keys", START_MS + 2)
+OUT = Rule(channels=("email", "webhook"))
+
+
+def reminder(key: str, due_at: int, users: tuple[str, ...] = ("bob",)) -> Reminder:
+    """One that tells these users of meeting:1."""
+    return Reminder(key, due_at, b'{"actor_id":"clock","target_user_ids":["bob"]}', users)
+
+
+def reminders(store: Harness, due_by: int | None = None, limit: int = 9) -> list[str]:
+    return [found.key for found in store.run(store.store.reminders(due_by, limit))]
+
+
+def deliveries(store: Harness, due_by: int = NEVER, limit: int = 99) -> list[Delivery]:
+    return store.run(store.store.deliveries(due_by, limit))
+
+
+def next_due(store: Harness) -> int | None:
+    return store.run(store.store.next_due())
+
+
+def reached(store: Harness, *endpoints: Endpoint) -> None:
+    """Let the type "ping" go out by e-mail and webhook, and bob be reached there."""
+    store.write(Declare("ping", OUT), *(AddEndpoint(endpoint) for endpoint in endpoints))
+
+
+def ping(store: Harness, obj: str = "item:1", user: str = "bob") -> str:
+    """Bring the user an item of the type "ping"."""
+    return store.publish(event("alice", "ping", obj, targets=(user,)))[0]
+
+
+def handled(store: Harness, state: str, at: int = 0, error: str = "") -> int:
+    """Settle the delivery that is due first."""
+    return store.changed(Settle((Handled(deliveries(store)[0].id, state, at, error),)))
+
+
+# --- reminders ----------------------------------------------------------------------------------------------
+
+
+def test_reminders_come_soonest_first(store: Harness) -> None:
+    """Those due by a time, that time included, or whichever come; at most the limit."""
+    store.write(*(Remind(reminder(key, START_MS + due)) for key, due in (("c", 30), ("a", 10), ("b", 20))))
+    assert reminders(store) == ["a", "b", "c"]
+    assert reminders(store, START_MS + 20) == ["a", "b"]
+    assert reminders(store, START_MS + 9) == []
+    assert reminders(store, None, 2) == ["a", "b"]
+
+
+def test_a_reminder_is_kept_as_it_was_set(store: Harness) -> None:
+    """One of the same key replaces it."""
+    every = Reminder("k", START_MS, b'{"verb":"ring"}', ("bob", "cy"), "city:1", "P1D", "Europe/Berlin")
+    store.write(Remind(every))
+    assert store.run(store.store.reminder("k")) == every
+    later = reminder("k", START_MS + 5)
+    store.write(Remind(later))
+    assert store.run(store.store.reminder("k")) == later
+    assert reminders(store) == ["k"]
+
+
+def test_a_reminder_is_taken_back(store: Harness) -> None:
+    """Once."""
+    store.write(Remind(reminder("k", START_MS)))
+    assert [store.changed(Cancel("k")) for _ in range(2)] == [1, 0]
+    assert (reminders(store), store.run(store.store.reminder("k")), next_due(store)) == ([], None, None)
+
+
+def fire(store: Harness, due_at: int, next_at: int | None = None, sent: NewEvent | None = None) -> int:
+    """Fire the reminder "k"; returns how many events that published."""
+    told: Outcome | KeyReused
+    (told,) = store.write(Fire("k", due_at, next_at, sent or event("clock", "ring", targets=("bob",))))
+    assert isinstance(told, Published)
+    return len(told.receipts)
+
+
+def test_a_reminder_fires_once(store: Harness) -> None:
+    """Its event is published and told; then it is done, whoever asks."""
+    store.write(Remind(reminder("k", START_MS)))
+    assert [fire(store, START_MS) for _ in range(2)] == [1, 0]
+    assert [row.type for row in store.rows("bob")] == ["ring"]
+    assert (reminders(store), store.run(store.store.head()).position) == ([], 1)
+
+
+def test_a_reminder_comes_again(store: Harness) -> None:
+    """At ``next_at``, and not at the time it was due before."""
+    store.write(Remind(reminder("k", START_MS)))
+    assert fire(store, START_MS, START_MS + 5) == 1
+    assert store.run(store.store.reminder("k")) == reminder("k", START_MS + 5)
+    assert fire(store, START_MS, START_MS + 9) == 0
+    assert next_due(store) == START_MS + 5
+    assert fire(store, START_MS + 5) == 1
+
+
+def test_a_reminder_that_was_set_anew_or_taken_back_does_not_fire(store: Harness) -> None:
+    """At a time it is not set to."""
+    store.write(Remind(reminder("k", START_MS)), Remind(reminder("k", START_MS + 5)))
+    assert fire(store, START_MS) == 0
+    store.write(Cancel("k"))
+    assert fire(store, START_MS + 5) == 0
+    assert store.run(store.store.head()).position == 0
+
+
+def test_a_firing_whose_event_is_refused_leaves_the_reminder(store: Harness) -> None:
+    """All or nothing."""
+    keyed = event("clock", "ring", key=b"k" * 16, fingerprint=b"one")
+    store.publish(keyed)
+    store.write(Remind(reminder("k", START_MS)))
+    refused = msgspec.structs.replace(keyed, fingerprint=b"two")
+    (outcome,) = store.write(Fire("k", START_MS, None, refused))
+    assert isinstance(outcome, KeyReused)
+    assert reminders(store) == ["k"]
+    assert fire(store, START_MS, None, keyed) == 1
+    assert (reminders(store), store.run(store.store.head()).position) == ([], 1)
+
+
+def test_firing_orders_with_what_is_written_beside_it(store: Harness) -> None:
+    """Positions are in the order of the commands."""
+    store.write(Remind(reminder("k", START_MS)))
+    before, after = event("a", "before"), event("a", "after")
+    store.write(Publish((before,)), Fire("k", START_MS, None, event("clock", "ring")), Publish((after,)))
+    assert [entry.verb for entry in store.run(store.store.tail(0, 9))] == ["before", "ring", "after"]
+
+
+# --- what owes a delivery -----------------------------------------------------------------------------------
+
+
+def test_an_item_owes_a_delivery_to_each_endpoint_of_its_type(store: Harness) -> None:
+    """On a channel of the rule, due at once, with all that whoever delivers it must know."""
+    wishes = Preferences(locale="de")
+    reached(store, MAIL, HOOK, PUSH)
+    store.write(Prefer("bob", wishes))
+    store.clock.advance(5)
+    ping(store)
+    (row,) = store.rows("bob")
+    found = deliveries(store)
+    assert {delivery.endpoint.id for delivery in found} == {"e1", "e2"}
+    assert len({delivery.id for delivery in found}) == 2
+    for delivery in found:
+        expected = MAIL if delivery.endpoint.id == "e1" else HOOK
+        now = store.clock.ms
+        assert delivery[1:] == (expected, "ping", row, wishes, now, now, 0)
+
+
+def test_what_owes_no_delivery(store: Harness) -> None:
+    """A type without channels, a user without endpoints, what is not told; an endpoint that came later."""
+    reached(store)
+    ping(store)
+    store.write(AddEndpoint(MAIL))
+    store.tell("bob", "comment")
+    ping(store, user="cy")
+    store.write(Prefer("bob", Preferences(types={"ping": {"in_app": False}})))
+    ping(store)
+    assert (deliveries(store), next_due(store)) == ([], None)
+
+
+def test_a_group_waits_once_for_an_endpoint(store: Harness) -> None:
+    """While one about it waits, what joins adds none; it shows the group as it is now. Another group owes its own."""
+    reached(store, MAIL)
+    ping(store)
+    ping(store)
+    (waiting,) = deliveries(store)
+    assert waiting.row == store.rows("bob")[0]
+    assert waiting.row is not None
+    assert waiting.row.size == 2
+    ping(store, "item:2")
+    assert len(deliveries(store)) == 2
+    handled(store, "sent")
+    ping(store)
+    assert [row and row.size for row in (delivery.row for delivery in deliveries(store))] == [1, 3]
+
+
+def test_a_broadcast_that_is_taken_up_owes_deliveries(store: Harness) -> None:
+    """As any item."""
+    reached(store, MAIL)
+    sent = event("alice", "ping", "town:1")
+    store.publish(msgspec.structs.replace(sent, audience="*", expires_at=NEVER))
+    assert deliveries(store) == []
+    store.write(TakeUp(("bob",)))
+    assert [delivery.endpoint for delivery in deliveries(store)] == [MAIL]
+
+
+def test_a_delivery_shows_what_became_of_its_notification(store: Harness) -> None:
+    """Read or archived it is there; retracted it is gone."""
+    reached(store, MAIL)
+    event_id = ping(store)
+    (row,) = store.rows("bob")
+    store.write(MarkInbox("bob", (row.id,), MarkState.READ), MarkInbox("bob", (row.id,), MarkState.ARCHIVED))
+    (delivery,) = deliveries(store)
+    assert delivery.row == store.row("bob", row.id)
+    store.write(Retract(event_id))
+    assert [delivery.row for delivery in deliveries(store)] == [None]
+
+
+# --- settling -----------------------------------------------------------------------------------------------
+
+
+def test_deliveries_come_longest_due_first(store: Harness) -> None:
+    """Those due by a time, that time included; at most the limit."""
+    reached(store, MAIL)
+    for obj in ("item:1", "item:2", "item:3"):
+        ping(store, obj)
+        store.clock.advance(10)
+    first = deliveries(store)[0].id
+    handled(store, "later", START_MS + 15)
+    dues = [delivery.due_at - START_MS for delivery in deliveries(store)]
+    assert dues == [10, 15, 20]
+    assert [delivery.id == first for delivery in deliveries(store)] == [False, True, False]
+    assert [delivery.due_at - START_MS for delivery in deliveries(store, START_MS + 15)] == [10, 15]
+    assert len(deliveries(store, NEVER, 2)) == 2
+    assert next_due(store) == START_MS + 10
+
+
+def test_what_was_sent_or_dropped_is_gone(store: Harness) -> None:
+    """The endpoint remembers when something went there."""
+    reached(store, MAIL)
+    for state, at, sent_at in (
+        ("dropped", START_MS + 9, 0),
+        ("sent", START_MS + 7, START_MS + 7),
+        ("sent", 0, START_MS),
+    ):
+        ping(store)
+        assert handled(store, state, at) == 1
+        assert deliveries(store) == []
+        assert [found.sent_at for found in store.run(store.store.endpoints("bob"))] == [sent_at]
+    assert next_due(store) is None
+
+
+def test_what_is_not_due_yet_waits(store: Harness) -> None:
+    """``later`` is no attempt, ``failed`` is one; the id stays."""
+    reached(store, MAIL)
+    ping(store)
+    (delivery,) = deliveries(store)
+    handled(store, "later", START_MS + 5)
+    assert deliveries(store) == [delivery._replace(due_at=START_MS + 5)]
+    handled(store, "failed", START_MS + 9, "refused")
+    assert deliveries(store) == [delivery._replace(due_at=START_MS + 9, attempts=1)]
+    assert next_due(store) == START_MS + 9
+    assert store.run(store.store.dead_letters(9)) == []
+
+
+def test_what_was_given_up_is_set_aside(store: Harness) -> None:
+    """Nothing waits for it: not the clock, not the next item of its group. Replay gives it another round."""
+    reached(store, MAIL)
+    ping(store)
+    (delivery,) = deliveries(store)
+    handled(store, "failed", START_MS, "refused")
+    handled(store, "dead", 0, "no such mailbox")
+    assert (deliveries(store), next_due(store)) == ([], None)
+    (letter,) = store.run(store.store.dead_letters(9))
+    assert letter == DeadLetter(letter.id, "delivery", "bob email", 2, "no such mailbox")
+    assert store.run(store.store.status()).dead_letters == 1
+    store.clock.advance(5)
+    assert store.changed(Replay()) == 1
+    assert deliveries(store) == [delivery._replace(due_at=store.clock.ms)]
+    assert store.run(store.store.dead_letters(9)) == []
+
+
+def test_a_dead_letter_does_not_stand_for_its_group(store: Harness) -> None:
+    """What joins later owes a delivery of its own."""
+    reached(store, MAIL)
+    ping(store)
+    handled(store, "dead", 0, "refused")
+    ping(store)
+    (delivery,) = deliveries(store)
+    assert (delivery.attempts, len(store.run(store.store.dead_letters(9)))) == (0, 1)
+
+
+def test_dead_letters_are_told_oldest_first(store: Harness) -> None:
+    """At most the limit."""
+    reached(store, MAIL)
+    for obj, error in (("item:1", "first"), ("item:2", "second")):
+        ping(store, obj)
+        handled(store, "dead", 0, error)
+    assert [letter.error for letter in store.run(store.store.dead_letters(9))] == ["first", "second"]
+    assert [letter.error for letter in store.run(store.store.dead_letters(1))] == ["first"]
+
+
+@pytest.mark.parametrize("end", ["gone", "removed"])
+def test_an_endpoint_goes_with_all_that_waits_for_it(store: Harness, end: str) -> None:
+    """Dead letters too; what waits for others stays."""
+    reached(store, MAIL, HOOK)
+    ping(store)
+    ping(store, "item:2")
+    to_mail = [delivery.id for delivery in deliveries(store) if delivery.endpoint.id == "e1"]
+    store.write(Settle((Handled(to_mail[0], "dead", 0, "refused"),)))
+    store.write(Settle((Handled(to_mail[1], "gone"),)) if end == "gone" else RemoveEndpoint("bob", "e1"))
+    assert [found.id for found in store.run(store.store.endpoints("bob"))] == ["e2"]
+    assert [delivery.endpoint.id for delivery in deliveries(store)] == ["e2", "e2"]
+    assert store.run(store.store.dead_letters(9)) == []
+
+
+def test_settling_what_is_not_there_changes_nothing(store: Harness) -> None:
+    """It was settled before, or its endpoint went."""
+    reached(store, MAIL)
+    ping(store)
+    (delivery,) = deliveries(store)
+    assert store.changed(Settle((Handled(delivery.id, "sent"), Handled(delivery.id, "failed", NEVER)))) == 1
+    assert store.changed(Settle((Handled(delivery.id + 1, "sent"),))) == 0
+    assert deliveries(store) == []
+
+
+def test_what_waits_survives_a_replaced_endpoint(store: Harness) -> None:
+    """It goes to the endpoint as it is now."""
+    reached(store, HOOK)
+    ping(store)
+    store.write(AddEndpoint(Endpoint("e9", "bob", "webhook", HOOK.address, "new", START_MS + 9)))
+    (delivery,) = deliveries(store)
+    assert (delivery.endpoint.id, delivery.endpoint.secret) == ("e2", "new")
+
+
+def test_next_due_is_whichever_comes_first(store: Harness) -> None:
+    """A reminder or a delivery."""
+    assert next_due(store) is None
+    store.write(Remind(reminder("k", START_MS + 50)))
+    assert next_due(store) == START_MS + 50
+    reached(store, MAIL)
+    ping(store)
+    assert next_due(store) == START_MS
+    handled(store, "later", START_MS + 60)
+    assert next_due(store) == START_MS + 50

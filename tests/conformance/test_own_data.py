@@ -1,0 +1,320 @@
+"""What a person may ask for: ``tidings.ports.Upkeep.export``, and erasure."""
+
+import re
+from typing import Any
+
+import msgspec
+
+from tests.checkers.adapters import ALL
+from tests.harness import Harness, singles
+from tidings.model import (
+    AddEndpoint,
+    Declare,
+    Erase,
+    FeedFilter,
+    Follow,
+    Mask,
+    Prefer,
+    ReadFeed,
+    ReadInbox,
+    Remind,
+    Settle,
+)
+from tidings.personal import Endpoint, Handled, Preferences, Reminder
+from tidings.rules import Rule
+from tidings.testing import event
+from tidings.times import rfc3339
+
+FOLLOWERS = tuple(f"f{n}" for n in range(130))
+"""More than any store reaches in passing: their fan-out is owed where the settings say so."""
+ALIAS = re.compile(r"erased-[0-9a-f]{8}")
+
+
+def of_kind(records: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [record for record in records if record["kind"] == kind]
+
+
+# --- export -------------------------------------------------------------------------------------------------
+
+
+def test_an_export_has_all_that_is_kept_about_a_person(store: Harness) -> None:
+    """Acts, follows, masks, notifications and what was read, each with its kind."""
+    store.write(Follow("bob", "user:alice"), Mask("bob", "a:1"), Mask("bob", "user:cy", block=True))
+    first, own = store.publish(event("alice", targets=("bob",)), event("bob", name="Bob B."))
+    store.write(ReadFeed("bob", (first,)))
+    records = store.export("bob")
+    assert {record["kind"] for record in records} == {
+        "profile",
+        "event",
+        "follow",
+        "mask",
+        "notification",
+        "feed_read",
+    }
+    (acted,) = of_kind(records, "event")
+    assert (acted["event"]["event_id"], acted["event"]["actor_name"]) == (own, "Bob B.")
+    (follow,) = of_kind(records, "follow")
+    assert (follow["topic"], follow["created_at"]) == ("user:alice", rfc3339(store.clock.ms))
+    assert {(mask["topic"], mask["block"]) for mask in of_kind(records, "mask")} == {
+        ("a:1", False),
+        ("user:cy", True),
+    }
+    (told,) = of_kind(records, "notification")
+    assert told["event"]["event_id"] == first
+    (read,) = of_kind(records, "feed_read")
+    assert (read["event_id"], read["read_at"]) == (first, rfc3339(store.clock.ms))
+    assert of_kind(records, "profile")[0]["user_id"] == "bob"
+
+
+def test_an_export_has_nothing_of_others(store: Harness) -> None:
+    """I9: another's follows, masks and events that do not concern the person are not in it."""
+    store.write(Follow("cy", "user:marker"), Mask("cy", "marker:1"))
+    store.publish(event("marker", targets=("cy",)), event("bob"))
+    assert b"marker" not in msgspec.json.encode(store.export("bob"))
+
+
+# --- erasure ------------------------------------------------------------------------------------------------
+
+
+def test_erasing_deletes_what_was_the_persons_own(store: Harness) -> None:
+    """Inbox, feed, follows and masks are gone; who returns under the name begins anew."""
+    store.write(Follow("bob", "user:alice"), Mask("bob", "user:cy"))
+    store.publish(event("alice", targets=("bob",)), event("cy", targets=("bob",)))
+    store.write(ReadFeed("bob"))
+    assert store.changed(Erase("bob")) == 1
+    assert store.counts("bob") == singles(0, 0)
+    assert store.run(store.store.inbox("bob", 10, None)).rows == []
+    assert store.feed("bob") == []
+    assert store.run(store.store.follows("bob", 10, None)) == []
+    (event_id,) = store.publish(event("cy", targets=("bob",)))
+    assert store.feed("bob", FeedFilter(read=False)) == [event_id]
+    assert store.counts("bob") == singles(1, 1)
+
+
+def test_a_notification_of_an_erased_person_is_nobodys(store: Harness) -> None:
+    """Its id is never given again, not to one who returns under the name either."""
+    store.publish(event("alice", targets=("bob",)))
+    before = store.run(store.store.inbox("bob", 10, None)).rows[0].id
+    store.write(Erase("bob"))
+    store.publish(event("alice", targets=("bob",)))
+    assert store.run(store.store.inbox("bob", 10, None)).rows[0].id != before
+
+
+def test_the_acts_of_an_erased_person_stand_under_a_random_name(store: Harness) -> None:
+    """In log, feeds and inboxes of others, as actor and as object; the text of the event has no trace of
+    them."""
+    store.write(*(Follow(user, "item:1") for user in FOLLOWERS))
+    (acted,) = store.publish(event("bobby", targets=("alice",), name="Bobby B."))
+    (about,) = store.publish(
+        event("cy", obj="user:bobby", topics=("user:bobby",), targets=("alice", "bobby"))
+    )
+    store.write(Erase("bobby"))
+    entry = store.run(store.store.event(acted))
+    assert entry is not None
+    assert ALIAS.fullmatch(entry.actor_id)
+    other = store.run(store.store.event(about))
+    assert other is not None
+    assert (other.object_id, other.targets) == (entry.actor_id, ("alice",))
+    assert f"user:{entry.actor_id}" in other.topics
+    bodies = [e.body for e in store.run(store.store.tail(0, ALL))]
+    bodies += [row.body for row in store.run(store.store.inbox("alice", 10, None)).rows]
+    bodies += [found.body for found in store.page("f0").items]
+    assert len(bodies) == 5
+    assert b"obby" not in b"".join(bodies)
+    assert store.activity(f"user:{entry.actor_id}") == [about, acted]
+    assert store.feed("f0") == [acted]
+
+
+def test_an_erased_person_is_no_target_of_any_event(store: Harness) -> None:
+    """Of those that notified them, of those they had masked, of their own."""
+    store.write(Mask("bob", "user:cy"), Follow("bob", "item:1"))
+    store.publish(*(event(actor, targets=("bob", "dora")) for actor in ("alice", "bob", "cy")))
+    store.write(Erase("bob"))
+    assert [entry.targets for entry in store.run(store.store.tail(0, ALL))] == [("dora",)] * 3
+
+
+def test_an_erased_person_is_found_nowhere(store: Harness) -> None:
+    """Neither as actor, nor as topic, nor by their followers or those who had muted them."""
+    store.write(Follow("alice", "user:bob"), Mask("cy", "user:bob"), Follow("bob", "user:alice"))
+    store.publish(event("bob", targets=("alice",)), event("alice", targets=("bob",)))
+    store.write(Erase("bob"))
+    assert store.activity("user:bob") == []
+    assert store.activity(None, FeedFilter(actor_id="bob")) == []
+    assert store.run(store.store.follows("alice", 10, None)) == []
+    assert store.run(store.store.topic("user:bob")).followers == 0
+    assert store.run(store.store.topic("user:alice")).followers == 0
+    for user in ("alice", "cy"):
+        assert b"bob" not in msgspec.json.encode(store.export(user))
+    assert [record["kind"] for record in store.export("bob") if record["kind"] != "profile"] == []
+
+
+def test_feeds_keep_what_an_erased_person_did(store: Harness) -> None:
+    """For those told directly it stays; their followers have lost the follow."""
+    store.write(*(Follow(user, "user:bob") for user in FOLLOWERS))
+    (event_id,) = store.publish(event("bob", targets=("alice",)))
+    store.write(Erase("bob"))
+    assert store.feed("alice") == [event_id]
+    assert [store.feed(user) for user in FOLLOWERS] == [[]] * len(FOLLOWERS)
+    store.publish(event("bob"))
+    assert store.feed("f0") == []
+
+
+def test_a_block_outlives_the_erasure_of_the_blocked(store: Harness) -> None:
+    """What an erased person did stays hidden from those who had blocked them."""
+    store.write(Mask("alice", "user:bob", block=True), Follow("alice", "item:1"))
+    store.publish(event("bob"))
+    store.write(Erase("bob"))
+    assert store.feed("alice") == []
+
+
+def test_erasing_nobody_changes_nothing(store: Harness) -> None:
+    """A name that never came up is not erased."""
+    store.publish(event("alice"))
+    assert store.changed(Erase("nobody")) == 0
+
+
+# --- what is personal ---------------------------------------------------------------------------------------
+
+
+def reached(store: Harness) -> None:
+    """bob has wishes, an endpoint with a delivery waiting and one given up, a broadcast, a read-all, a reminder of his
+    own and a share in another."""
+    mail = Endpoint("e1", "bob", "email", "bob@mail.test", "secret-marker", store.clock.ms)
+    store.write(Declare("ping", Rule(channels=("email",), group="none")), AddEndpoint(mail))
+    store.write(Prefer("bob", Preferences(types={"comment": {"email": True}}, locale="de")))
+    store.publish(*(event("alice", "ping", targets=("bob",)) for _ in range(2)))
+    first, _ = store.run(store.store.deliveries(store.clock.ms, 9))
+    store.write(Settle((Handled(first.id, "dead"),)))
+    own = b'{"actor_id":"clock","target_user_ids":["bob"],"metadata":{"n":1.50}}'
+    shared = b'{"actor_id":"clock","target_user_ids":["cy","bob"],"metadata":{"n":1.50}}'
+    store.write(
+        Remind(Reminder("own", store.clock.ms + 1, own, ("bob",))),
+        Remind(Reminder("shared", store.clock.ms + 2, shared, ("cy", "bob"))),
+        Remind(
+            Reminder("others", store.clock.ms + 3, b'{"actor_id":"clock","target_user_ids":["cy"]}', ("cy",))
+        ),
+        ReadInbox("bob"),
+    )
+
+
+def test_an_export_has_wishes_endpoints_and_reminders(store: Harness) -> None:
+    """No secrets; of reminders those that name the person."""
+    reached(store)
+    records = store.export("bob")
+    (wishes,) = of_kind(records, "preferences")
+    assert wishes["preferences"]["locale"] == "de"
+    (endpoint,) = of_kind(records, "endpoint")
+    assert (endpoint["channel"], endpoint["address"]) == ("email", "bob@mail.test")
+    assert {reminder["key"] for reminder in of_kind(records, "reminder")} == {"own", "shared"}
+    assert b"secret-marker" not in msgspec.json.encode(records)
+    kinds = {record["kind"] for record in store.export("cy")}
+    assert kinds == {"profile", "reminder"}
+
+
+def test_an_export_has_every_notification_of_a_group(store: Harness) -> None:
+    """Each event that was told, not only the newest."""
+    event_ids = store.publish(*(event(actor, targets=("bob",)) for actor in ("alice", "cy")))
+    (told,) = of_kind(store.export("bob"), "notification")
+    assert set(told["event_ids"]) == set(event_ids)
+
+
+def test_erasing_deletes_what_is_personal(store: Harness) -> None:
+    """Wishes, endpoints with what waits for them, marks; who returns under the name is reached no more."""
+    reached(store)
+    store.write(Erase("bob"))
+    assert store.run(store.store.preferences("bob")) == Preferences()
+    assert store.run(store.store.endpoints("bob")) == []
+    assert store.run(store.store.deliveries(store.clock.ms, 9)) == []
+    assert store.run(store.store.dead_letters(9)) == []
+    assert store.counts("bob") == singles(0, 0)
+    assert store.changes("bob", 0).marks == ()
+    store.publish(event("alice", "ping", targets=("bob",)))
+    assert store.counts("bob") == singles(1, 1)
+    assert store.run(store.store.deliveries(store.clock.ms, 9)) == []
+
+
+def test_erasing_takes_a_person_out_of_reminders(store: Harness) -> None:
+    """One that tells nobody any more is gone; of another the rest stays, byte by byte."""
+    reached(store)
+    store.write(Remind(Reminder("city", store.clock.ms, b'{"actor_id":"clock"}', ("bob",), "city:1")))
+    store.write(Erase("bob"))
+    left = {found.key: found for found in store.run(store.store.reminders(None, 9))}
+    assert set(left) == {"shared", "others", "city"}
+    assert (left["shared"].users, left["city"].users) == (("cy",), ())
+    sent = msgspec.json.decode(left["shared"].event)
+    assert sent == {"actor_id": "clock", "target_user_ids": ["cy"], "metadata": {"n": 1.5}}
+    assert b"1.50" in left["shared"].event
+    assert of_kind(store.export("bob"), "reminder") == []
+
+
+def test_erasing_takes_a_name_out_of_what_reminders_will_say(store: Harness) -> None:
+    """As actor, object, topic, target or audience; the alias is the one of all their acts."""
+    store.publish(event("bob", name="Bob"))
+    told = (
+        b'{"actor_id":"bob","actor_name":"Bob","object_type":"user","object_id":"bob","object_title":"Bob",'
+    )
+    told += b'"topics":["user:bob","city:1"],"target_user_ids":["cy"],"metadata":{"n":1.50}}'
+    store.write(
+        Remind(Reminder("told", store.clock.ms, told, ("cy",))),
+        Remind(Reminder("fans", store.clock.ms, b'{"actor_id":"clock"}', (), "user:bob")),
+    )
+    assert len(of_kind(store.export("bob"), "reminder")) == 2
+    store.write(Erase("bob"))
+    (left,) = store.run(store.store.reminders(None, 9))
+    (entry,) = store.run(store.store.tail(0, 9))
+    assert b"bob" not in left.event.lower()
+    said = msgspec.json.decode(left.event)
+    alias = entry.actor_id
+    assert (said["actor_id"], said["object_id"], said["topics"]) == (
+        alias,
+        alias,
+        [f"user:{alias}", "city:1"],
+    )
+    assert b"1.50" in left.event
+
+
+def test_erasing_somebody_known_from_a_reminder_alone(store: Harness) -> None:
+    """It is a trace like any other."""
+    store.write(Remind(Reminder("k", store.clock.ms, b'{"target_user_ids":["bob"]}', ("bob",))))
+    assert [store.changed(Erase("bob")) for _ in range(2)] == [1, 0]
+    assert store.run(store.store.next_due()) is None
+
+
+def test_a_window_of_duplicates_does_not_outlive_the_person(store: Harness) -> None:
+    """Who returns is told anew."""
+    store.write(Declare("like", Rule(duplicate_window_s=60)))
+    for _ in range(2):
+        store.publish(event("alice", "like", targets=("bob",)))
+        assert store.counts("bob") == singles(1, 1)
+        store.write(Erase("bob"))
+
+
+def test_groups_keep_the_acts_of_an_erased_person(store: Harness) -> None:
+    """Under their random name they count as one actor still; who returns under the old one is another."""
+    store.publish(*(event(actor, targets=("bob",), name=actor) for actor in ("zoe", "amy", "zoe")))
+    store.write(Erase("zoe"))
+    (row,) = store.rows("bob")
+    assert (row.size, row.actor_count, row.seq) == (3, 2, 3)
+    assert b"zoe" not in b"".join((row.body, *row.others))
+    store.publish(event("zoe", targets=("bob",)))
+    (row,) = store.rows("bob")
+    assert (row.size, row.actor_count) == (4, 3)
+
+
+def test_who_returns_under_an_erased_name_is_somebody_else(store: Harness) -> None:
+    """No group by that actor, or about that person, is gone on with."""
+    window = Rule(group="none", duplicate_window_s=60)
+    store.write(Declare("wave", Rule(group_by="actor")), Declare("visit", window))
+
+    def all_three() -> list[str]:
+        return store.publish(
+            event("zoe", "wave", targets=("bob",)),
+            event("amy", "greet", "user:zoe", targets=("bob",)),
+            event("amy", "visit", "user:zoe", targets=("bob",)),
+        )
+
+    all_three()
+    store.write(Erase("zoe"))
+    again = all_three()
+    assert [row.event_ids for row in store.rows("bob")][:3] == [(event_id,) for event_id in reversed(again)]
+    assert store.counts("bob") == singles(6, 6)

@@ -1,0 +1,156 @@
+"""``tidings.ports.Personal``: what a user wants, where they are reached, and the facts about one event."""
+
+import msgspec
+import pytest
+
+from tests.harness import Harness
+from tidings.model import (
+    EVERYONE,
+    AddEndpoint,
+    Follow,
+    Mask,
+    Prefer,
+    RemoveEndpoint,
+    Retract,
+    TakeUp,
+    Told,
+)
+from tidings.personal import Endpoint, Preferences, QuietHours
+from tidings.testing import START_MS, event
+
+WISHES = Preferences(
+    {"*": {"email": False}, "comment": {"email": True, "in_app": False}},
+    QuietHours("Europe/Berlin", "22:00", "07:00", (1, 2, 3)),
+    "de",
+    3_600,
+)
+
+
+def told(store: Harness, user: str, event_id: str) -> Told:
+    found = store.run(store.store.told(user, event_id))
+    assert found is not None
+    return found
+
+
+def endpoints(store: Harness, user: str) -> list[Endpoint]:
+    return store.run(store.store.endpoints(user))
+
+
+# --- wishes -------------------------------------------------------------------------------------------------
+
+
+def test_preferences_are_kept_whole(store: Harness) -> None:
+    """The last ones replace all; who never said any has the defaults."""
+    assert store.run(store.store.preferences("bob")) == Preferences()
+    store.write(Prefer("bob", WISHES))
+    assert store.run(store.store.preferences("bob")) == WISHES
+    assert store.run(store.store.preferences("cy")) == Preferences()
+    store.write(Prefer("bob", Preferences(locale="fr")))
+    assert store.run(store.store.preferences("bob")) == Preferences(locale="fr")
+
+
+def test_muted_topics_are_told_by_name(store: Harness) -> None:
+    """Blocked people are not among them, nor what was unmuted."""
+    store.write(*(Mask("bob", topic) for topic in ("market:9", "category:x", "user:cy")))
+    store.write(Mask("bob", "user:dora", block=True), Mask("bob", "market:9", on=False))
+    assert store.run(store.store.muted("bob")) == ["category:x", "user:cy"]
+    assert store.run(store.store.muted("nobody")) == []
+
+
+# --- endpoints ----------------------------------------------------------------------------------------------
+
+
+def test_endpoints_are_listed_oldest_first(store: Harness) -> None:
+    """Each user's own."""
+    phone = Endpoint("e2", "bob", "web_push", "https://push.test/1", "secret", START_MS + 1)
+    mail = Endpoint("e1", "bob", "email", "bob@mail.test", created_at=START_MS + 2)
+    store.write(AddEndpoint(mail), AddEndpoint(phone))
+    store.write(AddEndpoint(Endpoint("e3", "cy", "email", "bob@mail.test", created_at=START_MS)))
+    assert endpoints(store, "bob") == [phone, mail]
+    assert [found.id for found in endpoints(store, "cy")] == ["e3"]
+    assert endpoints(store, "nobody") == []
+
+
+def test_the_same_place_is_registered_once(store: Harness) -> None:
+    """The new endpoint replaces the old, whose id it keeps; another channel or address is another place."""
+    old = Endpoint("e1", "bob", "webhook", "https://hook.test/", "old", START_MS)
+    new = Endpoint("e2", "bob", "webhook", "https://hook.test/", "new", START_MS + 5)
+    store.write(AddEndpoint(old))
+    store.write(AddEndpoint(new))
+    assert endpoints(store, "bob") == [msgspec.structs.replace(new, id="e1")]
+    store.write(AddEndpoint(Endpoint("e3", "bob", "apprise", "https://hook.test/", created_at=START_MS + 6)))
+    store.write(AddEndpoint(Endpoint("e4", "bob", "webhook", "https://hook.test/2", created_at=START_MS + 7)))
+    assert [found.id for found in endpoints(store, "bob")] == ["e1", "e3", "e4"]
+
+
+def test_an_endpoint_is_removed_by_its_owner(store: Harness) -> None:
+    """Not by another user, and not twice."""
+    store.write(AddEndpoint(Endpoint("e1", "bob", "email", "bob@mail.test")))
+    assert store.changed(RemoveEndpoint("cy", "e1")) == 0
+    assert len(endpoints(store, "bob")) == 1
+    assert [store.changed(RemoveEndpoint("bob", "e1")) for _ in range(2)] == [1, 0]
+    assert endpoints(store, "bob") == []
+
+
+# --- why ----------------------------------------------------------------------------------------------------
+
+
+def test_what_is_known_of_a_target(store: Harness) -> None:
+    """The event itself, and the notification that holds it."""
+    first, second = store.publish(*(event("alice", targets=("bob",)) for _ in range(2)))
+    (row,) = store.rows("bob")
+    for event_id in (first, second):
+        found = told(store, "bob", event_id)
+        assert found.entry == store.run(store.store.event(event_id))
+        assert found[1:] == (True, False, "", row.id, False)
+    assert told(store, "cy", first)[1:] == (False, False, "", "", False)
+
+
+def test_what_is_known_of_a_follower(store: Harness) -> None:
+    """Of the object, since before the event; other topics play no part."""
+    store.write(Follow("bob", "bridge:1"), Follow("cy", "user:alice"))
+    (event_id,) = store.publish(event("alice", "bridge", "bridge:1"))
+    store.write(Follow("dora", "bridge:1"))
+    assert [told(store, user, event_id).follower for user in ("bob", "cy", "dora")] == [True, False, False]
+    assert [bool(told(store, user, event_id).notification) for user in ("bob", "cy")] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("mask", "by"),
+    [
+        (Mask("bob", "item:1"), "item:1"),
+        (Mask("bob", "category:x"), "category:x"),
+        (Mask("bob", "user:alice", block=True), "user:alice"),
+        (Mask("alice", "user:bob", block=True), "user:bob"),
+    ],
+)
+def test_what_masks_an_event_is_named(store: Harness, mask: Mask, by: str) -> None:
+    """The muted topic, or the topic of the person who is blocked."""
+    store.write(mask)
+    (event_id,) = store.publish(event("alice", topics=("category:x",), targets=("bob",)))
+    assert told(store, "bob", event_id)[1:] == (True, False, by, "", False)
+    store.write(msgspec.structs.replace(mask, on=False))
+    assert told(store, "bob", event_id).masked_by == ""
+
+
+def test_what_is_known_of_a_broadcast(store: Harness) -> None:
+    """That it is one, who is among its audience, and its notification once it was taken up."""
+    sent = event("alice", "announce", "town:1")
+    store.write(Follow("bob", "city:1"))
+    for audience in (EVERYONE, "city:1"):
+        store.publish(msgspec.structs.replace(sent, audience=audience, expires_at=START_MS + 1))
+    everyone, city = (store.store.ids.text(entry.key) for entry in store.run(store.store.tail(0, 9)))
+    assert told(store, "bob", everyone)[1:] == (False, True, "", "", True)
+    assert told(store, "bob", city)[1:] == (False, True, "", "", True)
+    assert [told(store, "cy", event_id).follower for event_id in (everyone, city)] == [True, False]
+    store.write(TakeUp(("bob",)))
+    found = {told(store, "bob", event_id).notification for event_id in (everyone, city)}
+    assert found == {row.id for row in store.rows("bob")}
+
+
+def test_nothing_is_known_without_an_event(store: Harness) -> None:
+    """One that never was, or was retracted."""
+    (event_id,) = store.publish(event("alice", targets=("bob",)))
+    store.write(Retract(event_id))
+    assert store.run(store.store.told("bob", event_id)) is None
+    assert store.run(store.store.told("bob", "nonsense")) is None

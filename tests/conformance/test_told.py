@@ -1,0 +1,261 @@
+"""Who is told of an event, and who is not: ``tidings.ports.InboxViews``, its first paragraph."""
+
+import pytest
+
+from tests.checkers.adapters import ALL
+from tests.checkers.audience import Followed, notified
+from tests.checkers.inboxes import addressed
+from tests.harness import Harness, singles
+from tidings.model import Declare, Follow, Mask, Prefer, Unfollow
+from tidings.personal import Preferences
+from tidings.rules import DEFAULT, Rule
+from tidings.testing import START_MS, event
+
+OFF = {"in_app": False}
+ON = {"in_app": True}
+
+
+def notifies(store: Harness, user: str, verb: str) -> bool:
+    """Whether an event of this verb, addressed to the user, comes to their inbox."""
+    before = store.counts(user).seq
+    store.publish(event("alice", verb, targets=(user,)))
+    return store.counts(user).seq > before
+
+
+def test_each_target_gets_one_notification(store: Harness) -> None:
+    """Once, though named twice; followers get none; the row holds the event."""
+    store.publish(event("alice", targets=("bob", "cy", "bob")))
+    (entry,) = store.run(store.store.tail(0, 1))
+    for user in ("bob", "cy"):
+        (found,) = store.rows(user)
+        assert (found.order, found.seq, found.body) == (1, 1, entry.body)
+        assert (found.seen_at, found.read_at, found.archived_at, found.deleted) == (None, None, None, False)
+        assert store.counts(user) == singles(1, 1)
+
+
+def test_nobody_is_notified_of_their_own_act(store: Harness) -> None:
+    """The actor among the targets gets nothing."""
+    store.publish(event("alice", targets=("alice", "bob")))
+    assert store.counts("alice") == singles(0, 0)
+    assert store.counts("bob") == singles(1, 1)
+
+
+@pytest.mark.parametrize("topic", ["user:alice", "market:42", "category:x"])
+def test_a_muted_topic_notifies_nobody(store: Harness, topic: str) -> None:
+    """While it is muted; what came before stays, what came meanwhile does not come later."""
+    sent = event("alice", "alone", "market:42", topics=("category:x",), targets=("bob",))
+    store.publish(sent)
+    store.write(Mask("bob", topic))
+    store.publish(sent, event("dora", targets=("bob",)))
+    assert store.counts("bob") == singles(2, 2)
+    store.write(Mask("bob", topic, on=False))
+    assert store.counts("bob") == singles(2, 2)
+    store.publish(sent)
+    assert store.counts("bob") == singles(3, 3)
+
+
+@pytest.mark.parametrize(("who", "whom"), [("bob", "alice"), ("alice", "bob")])
+def test_a_block_notifies_neither(store: Harness, who: str, whom: str) -> None:
+    """Whoever of the two blocked the other."""
+    store.write(Mask(who, f"user:{whom}", block=True))
+    store.publish(event("alice", targets=("bob", "cy")), event("bob", targets=("alice",)))
+    assert store.run(store.store.counts(["alice", "bob", "cy"])) == [
+        singles(0, 0),
+        singles(0, 0),
+        singles(1, 1),
+    ]
+
+
+def test_notifications_are_those_of_the_events_that_name_the_user(store: Harness) -> None:
+    """I3: the inbox equals the recomputed audience, in the order of the log, over many events and writes."""
+    named: list[str] = []
+    for n in range(30):
+        targets = tuple(f"u{k}" for k in range(n % 5))
+        (event_id,) = store.publish(event("u1", targets=targets, at=START_MS - n))
+        named += [event_id] if "u2" in targets else []
+    addressed(store.inbox("u2"), named)
+    assert store.counts("u1").seq == 0
+    store.check_inbox("u2")
+
+
+def test_ids_name_one_notification_of_one_user(store: Harness) -> None:
+    """No two notifications of anybody have the same id."""
+    store.publish(*(event("alice", "alone", targets=("bob", "cy")) for _ in range(3)))
+    ids = [row.id for user in ("bob", "cy") for row in store.rows(user)]
+    assert len(set(ids)) == 6
+
+
+# --- types --------------------------------------------------------------------------------------------------
+
+
+def test_a_verb_is_told_as_its_type(store: Harness) -> None:
+    """The type that claims it; without one, a type of its own name."""
+    store.publish(*(event("alice", verb, targets=("bob",)) for verb in ("clap", "cheer", "comment")))
+    assert [(row.type, row.size) for row in store.rows("bob")] == [("comment", 1), ("applause", 2)]
+    assert store.store.rules.type_of("cheer") == "applause"
+    assert store.store.rules.rule("comment") == DEFAULT
+
+
+def test_a_type_can_be_declared_and_taken_back(store: Harness) -> None:
+    """Over that of the settings, which holds again afterwards; what was told keeps its type."""
+    assert store.changed(Declare("applause", Rule(verbs=("clap",), group="none"))) == 1
+    assert store.changed(Declare("mention", Rule(verbs=("at",)))) == 1
+    store.publish(*(event("alice", verb, targets=("bob",)) for verb in ("clap", "clap", "cheer", "at")))
+    assert [row.type for row in store.rows("bob")] == ["mention", "cheer", "applause", "applause"]
+    assert store.store.rules.rule("applause").group == "none"
+    assert store.changed(Declare("applause", None)) == 1
+    assert store.changed(Declare("mention", None)) == 1
+    assert store.changed(Declare("mention", None)) == 0
+    store.publish(*(event("alice", verb, targets=("bob",)) for verb in ("cheer", "at")))
+    assert [row.type for row in store.rows("bob")][:3] == ["at", "applause", "mention"]
+
+
+def test_types_that_claim_one_verb_are_refused_whole(store: Harness) -> None:
+    """If a write raises, nothing of it was applied."""
+    with pytest.raises(ValueError, match="clap"):
+        store.write(Follow("bob", "user:alice"), Declare("other", Rule(verbs=("clap",))))
+    assert store.run(store.store.follows("bob", ALL, None)) == []
+    assert "other" not in store.store.rules.declared
+
+
+# --- followers ----------------------------------------------------------------------------------------------
+
+
+def test_followers_of_the_object_are_told_if_the_type_says_so(store: Harness) -> None:
+    """Instead of the targets or, told once, besides them; never for a type that does not."""
+    store.write(*(Follow(user, "bridge:1") for user in ("bob", "cy")))
+    store.write(Declare("both", Rule(notify="both")))
+    for verb in ("bridge", "both", "plain"):
+        store.publish(event("alice", verb, "bridge:1", targets=("cy", "dora")))
+    told = {user: [row.type for row in store.rows(user)] for user in ("bob", "cy", "dora")}
+    assert told == {"bob": ["both", "bridge"], "cy": ["plain", "both", "bridge"], "dora": ["plain", "both"]}
+
+
+def test_only_a_follow_of_the_object_tells(store: Harness) -> None:
+    """Neither one of another topic of the event, nor one that has ended or is yet to come."""
+    store.write(*(Follow("bob", topic) for topic in ("user:alice", "category:x", "bridge:1")))
+    store.write(Unfollow("bob", "bridge:1", keep=True))
+    store.publish(event("alice", "bridge", "bridge:1", topics=("category:x",)))
+    store.write(Follow("bob", "bridge:1"))
+    assert store.counts("bob").seq == 0
+    store.publish(event("alice", "bridge", "bridge:1"))
+    assert store.counts("bob") == singles(1, 1)
+
+
+def test_followers_are_told_as_targets_are(store: Harness) -> None:
+    """Not the actor, not who has masked it, not who does not want the type."""
+    store.write(*(Follow(user, "bridge:1") for user in ("alice", "bob", "cy", "dora", "eve")))
+    store.write(Mask("bob", "category:x"), Mask("alice", "user:cy", block=True))
+    store.write(Prefer("dora", Preferences(types={"bridge": OFF})))
+    store.publish(event("alice", "bridge", "bridge:1", topics=("category:x",)))
+    told = [user for user in ("alice", "bob", "cy", "dora", "eve") if store.counts(user).seq]
+    assert told == ["eve"]
+
+
+def test_a_crowd_of_followers_is_told(store: Harness) -> None:
+    """Each of them once, be it by later work, and everybody in the order of the log."""
+    crowd = [f"f{n}" for n in range(130)]
+    store.write(*(Follow(user, "bridge:1") for user in crowd))
+    event_ids = [store.publish(event("alice", "bridge", "bridge:1"))[0] for _ in range(3)]
+    for user in crowd:
+        addressed(store.inbox(user), event_ids)
+        store.check_inbox(user)
+
+
+def test_the_inbox_is_the_audience_recomputed(store: Harness) -> None:
+    """I3: targets and followers under the rules of their types, over many events and writes."""
+    store.write(Follow("u2", "bridge:1"))
+    for n in range(40):
+        verb = ("bridge", "comment", "alone", "clap")[n % 4]
+        targets = tuple(f"u{k}" for k in range(n % 5))
+        store.publish(event(f"u{n % 3}", verb, f"bridge:{n % 2}", targets=targets))
+    log = store.run(store.store.tail(0, ALL))
+    ids = {entry.position: store.store.ids.text(entry.key) for entry in log}
+    told = notified("u2", log, store.store.rules, [Followed("bridge:1", 0)])
+    addressed(store.inbox("u2"), (ids[position] for position in told))
+    store.check_inbox("u2")
+
+
+# --- preferences --------------------------------------------------------------------------------------------
+
+
+def test_what_is_not_wanted_is_not_told(store: Harness) -> None:
+    """By type, by "*" for all others; a type's own wish goes before. What came meanwhile does not come later."""
+    store.write(Prefer("bob", Preferences(types={"comment": OFF})))
+    assert [notifies(store, "bob", verb) for verb in ("comment", "post")] == [False, True]
+    store.write(Prefer("bob", Preferences(types={"*": OFF, "applause": ON})))
+    assert [notifies(store, "bob", verb) for verb in ("comment", "post", "cheer")] == [False, False, True]
+    store.write(Prefer("bob", Preferences()))
+    assert store.counts("bob").seq == 2
+    assert notifies(store, "bob", "comment")
+    assert notifies(store, "cy", "comment")
+
+
+def test_other_channels_do_not_silence_the_inbox(store: Harness) -> None:
+    """What leaves the application is another matter."""
+    store.write(Prefer("bob", Preferences(types={"*": {"email": False}})))
+    assert notifies(store, "bob", "comment")
+
+
+def test_critical_types_are_told_whatever_is_wanted(store: Harness) -> None:
+    """But not to the actor, nor past a mask."""
+    store.write(
+        Declare("alarm", Rule(critical=True)), Prefer("bob", Preferences(types={"*": OFF, "alarm": OFF}))
+    )
+    assert notifies(store, "bob", "alarm")
+    store.write(Mask("bob", "user:alice"))
+    assert not notifies(store, "bob", "alarm")
+
+
+# --- duplicates ---------------------------------------------------------------------------------------------
+
+
+def test_a_duplicate_within_the_window_is_not_told(store: Harness) -> None:
+    """Of the same type and actor on the same object; what was suppressed does not prolong the window."""
+    store.write(Declare("like", Rule(duplicate_window_s=60, group="none")))
+    for wait_ms, told in ((0, 1), (40_000, 1), (19_999, 1), (1, 2), (59_999, 2), (1, 3)):
+        store.clock.advance(wait_ms)
+        store.publish(event("alice", "like", targets=("bob",)))
+        assert store.counts("bob").seq == told
+
+
+def test_one_command_can_hold_duplicates(store: Harness) -> None:
+    """The second of two is not told."""
+    store.write(Declare("like", Rule(duplicate_window_s=60, group="none")))
+    first, _ = store.publish(*(event("alice", "like", targets=("bob",)) for _ in range(2)))
+    addressed(store.inbox("bob"), [first])
+
+
+def test_what_differs_is_no_duplicate(store: Harness) -> None:
+    """Another actor, object, type, user; nor is anything where the type has no window."""
+    window = Rule(duplicate_window_s=60, group="none")
+    store.write(Declare("like", window), Declare("love", window))
+    store.publish(event("alice", "like", targets=("bob",)))
+    store.publish(
+        event("cy", "like", targets=("bob",)),
+        event("alice", "like", "item:2", targets=("bob",)),
+        event("alice", "love", targets=("bob",)),
+        event("alice", "like", targets=("bob", "dora")),
+        *(event("alice", "alone", targets=("bob",)) for _ in range(2)),
+    )
+    assert store.counts("bob") == singles(6, 6)
+    assert store.counts("dora") == singles(1, 1)
+
+
+def test_what_was_not_told_opens_no_window(store: Harness) -> None:
+    """Masked or unwanted, the first one did not come; the next one does."""
+    store.write(Declare("like", Rule(duplicate_window_s=60)), Mask("bob", "user:alice"))
+    assert not notifies(store, "bob", "like")
+    store.write(Mask("bob", "user:alice", on=False), Prefer("bob", Preferences(types={"like": OFF})))
+    assert not notifies(store, "bob", "like")
+    store.write(Prefer("bob", Preferences()))
+    assert notifies(store, "bob", "like")
+
+
+def test_a_window_is_one_users_own(store: Harness) -> None:
+    """Followers too hear of the first only."""
+    store.write(Declare("like", Rule(notify="followers", duplicate_window_s=60)), Follow("bob", "item:1"))
+    store.publish(event("alice", "like"))
+    store.write(Follow("cy", "item:1"))
+    store.publish(event("alice", "like"))
+    assert [store.counts(user).seq for user in ("bob", "cy")] == [1, 1]

@@ -1,0 +1,390 @@
+"""The hub over a real store, with wires that keep what is written, and a clock that is turned."""
+
+import asyncio
+import functools
+import random
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, ParamSpec
+
+import msgspec
+import pytest
+
+from tests.live.tape import Tape
+from tidings.config import Settings
+from tidings.errors import Deferred, TooManyRequests, Unavailable
+from tidings.live import INCLUDE, Live, Stream
+from tidings.live.hub import MAX_BEHIND_S, WARN_S
+from tidings.model import (
+    EVERYONE,
+    Command,
+    Counts,
+    Erase,
+    Follow,
+    Heard,
+    InboxChanges,
+    MarkInbox,
+    MarkState,
+    Publish,
+    TakeUp,
+)
+from tidings.projections.inbox import Wording
+from tidings.testing import START_MS, FakeClock, MemoryStore, event
+
+NOTIFICATIONS = frozenset({"notifications"})
+SETTINGS = Settings()
+
+
+PATIENCE_S = 20
+"""A test that waits for what never comes ends."""
+P = ParamSpec("P")
+
+
+def awaited(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run an asynchronous test."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        async def patiently() -> None:
+            async with asyncio.timeout(PATIENCE_S):
+                await test(*args, **kwargs)
+
+        asyncio.run(patiently())
+
+    return run
+
+
+class Counting(MemoryStore):
+    """Counts what it is asked, and fails when told to."""
+
+    asked = 0
+    failures = 0
+
+    async def counts(self, users: Sequence[str]) -> list[Counts]:
+        self.asked += 1
+        return await super().counts(users)
+
+    async def inbox_since(self, user: str, since: int, limit: int) -> InboxChanges:
+        self.asked += 1
+        return await super().inbox_since(user, since, limit)
+
+    async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[Heard], int]:
+        if self.failures:
+            self.failures -= 1
+            raise OSError("the disk is on fire")
+        return await super().heard(after, users, limit)
+
+
+class Place:
+    """A hub, its store and its clock."""
+
+    def __init__(self, settings: Settings = SETTINGS) -> None:
+        self.clock = FakeClock()
+        self.store = Counting(self.clock, epoch="e")
+        wording = Wording(self.store, "en")
+        self.live = Live(
+            self.store, wording, self._take_up, settings, self.clock, "e", 0, rng=random.Random(7)
+        )
+
+    async def _take_up(self, users: Sequence[str]) -> None:
+        await self.write(TakeUp(tuple(users)), users=users)
+
+    async def write(self, *commands: Command, users: Sequence[str] = (), hint: bool = True) -> None:
+        """Commit, then say so, as the server does."""
+        await self.store.write(commands)
+        if hint:
+            self.live.hint(users, any(isinstance(command, Publish) for command in commands))
+
+    async def publish(self, *targets: str, obj: str = "item:1", hint: bool = True) -> None:
+        """Notify these users of something."""
+        await self.write(Publish((event("ann", obj=obj, targets=targets),)), users=targets, hint=hint)
+
+    def open(
+        self,
+        user: str = "bob",
+        last: str | None = None,
+        include: frozenset[str] = NOTIFICATIONS,
+        tape: Tape | None = None,
+        expires_in_s: float | None = None,
+    ) -> tuple[Stream, Tape]:
+        """A stream on a tape."""
+        tape = tape or Tape()
+        self.live.admit(user, "")
+        return self.live.open(user, include, last, tape, expires_in_s=expires_in_s), tape
+
+    def seconds(self, number: float) -> None:
+        """Let time pass, in the steps of the hub's own ticking."""
+        for _ in range(int(number)):
+            self.clock.advance(1_000)
+            self.live.tick()
+
+
+@asynccontextmanager
+async def place(**settings: int) -> AsyncIterator[Place]:
+    """A running hub."""
+    made = Place(msgspec.structs.replace(SETTINGS, **settings))
+    made.live.start()
+    try:
+        yield made
+    finally:
+        await made.live.close()
+
+
+def seqs(tape: Tape) -> list[int]:
+    """The seqs of what was said after the hello."""
+    return [said.data["seq"] for said in tape.said[1:] if said.event in ("notification", "read")]
+
+
+@awaited
+async def test_thousands_that_lack_nothing_cost_a_few_reads() -> None:
+    async with place() as here:
+        opened = [here.open(f"user-{n}", "e.0.") for n in range(2_000)]
+        for stream, tape in opened:
+            assert (await tape.until(1))[0].event == "hello"
+            here.live.lost(stream)  # or their leaving would be spread over seconds
+        assert here.store.asked <= 4
+
+
+@awaited
+async def test_all_devices_of_a_user_are_told() -> None:
+    """What comes, and what is read on one of them."""
+    async with place() as here:
+        tapes = [here.open()[1] for _ in range(3)]
+        for tape in tapes:
+            await tape.until(1)
+        await here.publish("bob")
+        for tape in tapes:
+            await tape.until(2)
+        id = tapes[0].said[1].data["id"]
+        await here.write(MarkInbox("bob", (id,), MarkState.READ), users=["bob"])
+        for tape in tapes:
+            said = (await tape.until(3))[2]
+            assert (said.event, said.data["ids"], said.data["unread_count"]) == ("read", [id], 0)
+
+
+@awaited
+async def test_what_comes_before_the_hello_is_not_lost() -> None:
+    """Registered first, read then: an event that falls between opening and greeting arrives, once."""
+    async with place() as here:
+        _, tape = here.open(include=INCLUDE)
+        await here.publish("bob")
+        await tape.until(1)
+        await here.publish("bob", obj="item:2")
+        hello, *rest = await tape.until(3)
+        told = [said.data["seq"] for said in rest if said.event == "notification"]
+        assert told == list(range(hello.data["seq"] + 1, 3))
+
+
+@awaited
+async def test_hint_that_was_lost_costs_a_second() -> None:
+    async with place() as here:
+        _, tape = here.open(include=INCLUDE)
+        await tape.until(1)
+        await here.publish("bob", hint=False)
+        here.seconds(1)
+        assert {said.event for said in (await tape.until(3))[1:]} == {"notification", "activity"}
+
+
+@awaited
+async def test_long_poll_learns_of_what_no_hint_said() -> None:
+    async with place() as here:
+        with here.live.news("bob") as news:
+            here.seconds(1)
+            assert await news.wait()  # the first look cannot know what the poll knew
+            await here.publish("bob", hint=False)
+            here.seconds(1)
+            assert await news.wait()
+
+
+@awaited
+async def test_long_poll_is_let_go_when_the_server_leaves() -> None:
+    async with place() as here:
+        with here.live.news("bob") as news:
+            await here.live.close()
+            assert not await news.wait()
+            assert not await news.wait()
+
+
+@awaited
+async def test_slow_reader_gets_everything_once_it_reads() -> None:
+    """Its wire was full in the middle: the rest comes from the store, and others are not held up."""
+    async with place() as here:
+        slow, tape = here.open(tape=Tape(room=3))
+        _, quick = here.open()
+        await tape.until(1)
+        await quick.until(1)
+        for number in range(250):
+            await here.publish("bob", obj=f"item:{number}")
+        await quick.until(251)
+        assert len(tape.said) < 4
+        tape.room = None
+        here.live.writable(slow)
+        await tape.until(251)
+        assert seqs(tape) == seqs(quick) == list(range(1, 251))
+
+
+@awaited
+async def test_wire_that_stays_full_is_cut() -> None:
+    async with place() as here:
+        stream, tape = here.open(tape=Tape(room=1))
+        await tape.until(1)
+        here.seconds(MAX_BEHIND_S - 1)
+        assert tape.ended == ""
+        here.seconds(2 + SETTINGS.heartbeat_s)
+        assert tape.ended == "aborted"
+        assert here.live.open_streams == 0
+        here.live.lost(stream)
+
+
+@awaited
+async def test_heartbeats_come_when_nothing_else_does() -> None:
+    async with place(heartbeat_s=5) as here:
+        _, tape = here.open()
+        await tape.until(1)
+        here.seconds(4)
+        await here.publish("bob")
+        await tape.until(2)
+        here.seconds(4)
+        assert tape.names() == ["hello", "notification"]
+        here.seconds(2)
+        assert tape.names() == ["hello", "notification", "heartbeat"]
+        assert tape.said[-1].data == {"seq": 1, "position": 0}
+
+
+@awaited
+async def test_streams_are_ended_when_they_are_old() -> None:
+    """Within a fifth of the age that is set, and asked to return at once."""
+    async with place(max_stream_s=100, heartbeat_s=20) as here:
+        _, tape = here.open()
+        await tape.until(1)
+        here.seconds(79)
+        assert tape.ended == ""
+        here.seconds(42)
+        assert (tape.names()[-1], tape.ended) == ("drain", "closed")
+
+
+@awaited
+async def test_stream_ends_with_its_credential_after_a_warning() -> None:
+    async with place() as here:
+        _, tape = here.open(expires_in_s=60)
+        await tape.until(1)
+        here.seconds(60 - WARN_S + 1)
+        assert next(said for said in tape.said if said.event == "reauth").data["in_s"] <= WARN_S
+        assert tape.ended == ""
+        here.seconds(WARN_S)
+        assert tape.ended == "closed"
+        assert tape.names().count("reauth") == 1
+
+
+@awaited
+async def test_failure_of_the_store_loses_nothing() -> None:
+    """Following pauses and looks at everything again."""
+    async with place() as here:
+        _, tape = here.open(include=INCLUDE)
+        await tape.until(1)
+        here.store.failures = 1
+        await here.publish("bob")
+        assert {said.event for said in (await tape.until(3))[1:]} == {"notification", "activity"}
+
+
+@awaited
+async def test_erased_inbox_is_reset() -> None:
+    async with place() as here:
+        await here.publish("bob")
+        _, tape = here.open()
+        await tape.until(1)
+        await here.write(Erase("bob"), users=["bob"])
+        said = (await tape.until(2))[1]
+        assert (said.event, said.id) == ("reset", "e.0.")
+
+
+@awaited
+async def test_broadcast_reaches_who_is_here() -> None:
+    async with place() as here:
+        _, tape = here.open()
+        await tape.until(1)
+        news = msgspec.structs.replace(event("ann"), audience=EVERYONE, expires_at=START_MS * 2)
+        await here.write(Publish((news,)))
+        here.live.look()
+        assert (await tape.until(2))[1].event == "notification"
+
+
+@awaited
+async def test_broadcast_is_counted_in_the_hello_of_who_comes() -> None:
+    async with place() as here:
+        news = msgspec.structs.replace(event("ann"), audience=EVERYONE, expires_at=START_MS * 2)
+        await here.write(Publish((news,)))
+        _, tape = here.open()
+        assert (await tape.until(1))[0].data["unread_count"] == 1
+
+
+@awaited
+async def test_equal_feeds_share_their_bytes() -> None:
+    """One event to many: the same frame, id included, for all streams that carry activity alone."""
+    async with place() as here:
+        users = [f"user-{n}" for n in range(50)]
+        await here.write(*(Follow(user, "item:1", 0) for user in users))
+        tapes = [here.open(user, include=frozenset({"activity"}))[1] for user in users]
+        for tape in tapes:
+            await tape.until(1)
+        await here.publish()
+        for tape in tapes:
+            await tape.until(2)
+        assert len({tape.written[-1] for tape in tapes}) == 1
+
+
+@awaited
+async def test_caps_of_user_and_address() -> None:
+    async with place(max_streams_per_user=2, max_streams_per_address=3) as here:
+
+        def enter(user: str, address: str) -> Stream:
+            here.live.admit(user, address)
+            return here.live.open(user, INCLUDE, None, Tape(), address=address)
+
+        first = enter("bob", "10.0.0.1")
+        enter("bob", "10.0.0.1")
+        with pytest.raises(TooManyRequests, match="2 streams of this user"):
+            here.live.admit("bob", "10.0.0.2")
+        enter("cid", "10.0.0.1")
+        with pytest.raises(TooManyRequests, match="3 streams of this address"):
+            here.live.admit("dot", "10.0.0.1")
+        here.live.lost(first)
+        here.live.lost(first)
+        assert here.live.open_streams == 2
+        enter("bob", "10.0.0.1")
+
+
+@awaited
+async def test_storms_are_spread() -> None:
+    """Twice a second's opens at once, then the rate; who is sent away is told when to return, each at a time of
+    their own."""
+    async with place(stream_opens_per_s=10) as here:
+        for n in range(20):
+            here.open(f"user-{n}")
+        later = set()
+        for n in range(50):
+            with pytest.raises(Deferred) as refused:
+                here.live.admit(f"late-{n}", "")
+            later.add(refused.value.retry_after)
+        assert min(later) >= 2
+        assert max(later) <= 15
+        assert len(later) > 5
+        here.clock.advance(500)
+        for n in range(5):
+            here.open(f"after-{n}")
+        with pytest.raises(Deferred):
+            here.live.admit("last", "")
+
+
+@awaited
+async def test_leaving_asks_everybody_to_return() -> None:
+    async with place() as here:
+        tapes = [here.open(f"user-{n}")[1] for n in range(20)]
+        for tape in tapes:
+            await tape.until(1)
+        await here.live.close()
+        assert {(tape.names()[-1], tape.ended) for tape in tapes} == {("drain", "closed")}
+        assert len({tape.said[-1].data["retry_ms"] for tape in tapes}) > 10
+        with pytest.raises(Unavailable):
+            here.live.admit("bob", "")
+        assert here.live.open_streams == 0

@@ -1,0 +1,62 @@
+"""Apprise, by one of its own services that posts JSON to an address."""
+
+import asyncio
+import json
+
+import pytest
+
+from tests.outbound.receivers import HOST
+from tests.outbound.world import World
+
+Loop = asyncio.Runner
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:'imghdr' is deprecated:DeprecationWarning"
+)  # it still asks for it
+
+
+def test_what_apprise_reaches_is_told(loop: Loop, world: World) -> None:
+    async def scene() -> None:
+        await world.endpoint("apprise", f"json://{HOST}:{world.web_port}/in")
+        await world.tell("ping")
+        await world.deliver()
+        (request,) = world.web.requests
+        assert json.loads(request.body)["message"] == "bob: ping · item 0"
+        assert await world.waiting() == []
+
+    loop.run(scene())
+
+
+def test_what_it_does_not_reach_is_tried_again(loop: Loop, world: World) -> None:
+    async def scene() -> None:
+        world.web.answer(500)
+        await world.endpoint("apprise", f"json://{HOST}:{world.web_port}/in")
+        await world.tell("ping")
+        await world.deliver()
+        assert await world.waiting() == [1]
+
+    loop.run(scene())
+
+
+def test_an_address_that_it_does_not_know_is_a_dead_letter(loop: Loop, world: World) -> None:
+    async def scene() -> None:
+        await world.endpoint("apprise", "nosuchservice://hunter2")
+        await world.tell("ping")
+        await world.deliver()
+        assert [letter.error for letter in await world.dead()] == ["Apprise knows no such address"]
+
+    loop.run(scene())
+
+
+def test_an_attempt_is_bounded_in_time(loop: Loop, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tidings.outbound.apprise.TIMEOUT_S", 0.1)
+
+    async def scene() -> None:
+        world.web.open.clear()
+        await world.endpoint("apprise", f"json://{HOST}:{world.web_port}/in")
+        await world.tell("ping")
+        await world.deliver()
+        assert await world.waiting() == [1]
+        world.web.open.set()
+
+    loop.run(scene())

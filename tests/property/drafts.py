@@ -1,0 +1,233 @@
+"""Commands as they are drawn: of every kind there is, completed when the history is known."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from tidings.model import (
+    EVERYONE,
+    AddEndpoint,
+    Cancel,
+    Command,
+    Declare,
+    Erase,
+    Fire,
+    Follow,
+    MarkInbox,
+    MarkState,
+    Mask,
+    NewEvent,
+    Prefer,
+    Publish,
+    ReadFeed,
+    ReadInbox,
+    Remind,
+    RemoveEndpoint,
+    Replay,
+    Retract,
+    Settle,
+    TakeUp,
+    UndoRead,
+    Unfollow,
+)
+from tidings.personal import Endpoint, Handled, Preferences, Reminder
+from tidings.rules import Rule
+from tidings.testing import FakeClock, event
+from tidings.times import HOUR_MS
+
+USERS = ("ann", "ben", "cid", "dot")
+VERBS = ("like", "note", "flag", "wave", "post")
+OBJECTS = ("item:1", "item:2", "user:ann")
+EXTRA = ("category:x", "category:y", "user:ben")
+TOPICS = (*(f"user:{user}" for user in USERS), "item:1", "category:x")
+CHANNELS = ("email", "webhook")
+
+TYPES = {
+    "like": Rule(group="sliding", gap_s=2, max_age_s=5, duplicate_window_s=1),
+    "flag": Rule(group="none", critical=True, channels=("email",)),
+    "wave": Rule(group="bucket", bucket_s=3_600, group_by="actor", duplicate_window_s=3_600),
+    "post": Rule(notify="both", channels=("email", "webhook")),
+}
+"""One type of each policy, with windows and channels; "note" has none, and so the defaults."""
+FOLLOWED = frozenset({"post"})
+"""The only verbs that may be told to followers, whatever is declared."""
+DECLARED = (
+    ("like", Rule(group_by="type", duplicate_window_s=1, channels=("webhook",))),
+    ("note", Rule(critical=True, group="sliding", gap_s=1)),
+    ("note", Rule(group="bucket", bucket_s=2, group_by="type")),
+    ("flag", Rule(notify="targets", group_by="actor")),
+    ("post", Rule(notify="followers", group="none")),
+    ("wave", None),
+    ("post", None),
+    ("note", None),
+)
+"""Over those; a window is never changed, for what was told before it was declared is nobody's affair."""
+WISHES = (
+    Preferences(),
+    Preferences({"*": {"in_app": False}}),
+    Preferences({"note": {"in_app": False}, "flag": {"in_app": False}}),
+    Preferences({"*": {"in_app": False}, "post": {"in_app": True}}, locale="de"),
+)
+
+
+class Past(Protocol):
+    """What a draft may ask of the history so far."""
+
+    clock: FakeClock
+
+    def event_id(self, back: int) -> str: ...
+    def position(self) -> int: ...
+    def seq(self, user: str) -> int: ...
+    def number(self, user: str, back: int) -> int: ...
+    def followed(self, user: str, n: int) -> str: ...
+    def unmask(self, n: int) -> Mask: ...
+    def undo(self, n: int) -> UndoRead: ...
+    def due_at(self, key: str) -> int: ...
+
+
+Draft = Callable[[Past], Command]
+"""A command that is completed when the history is known."""
+
+users, verbs, topics = st.sampled_from(USERS), st.sampled_from(VERBS), st.sampled_from(TOPICS)
+ages = st.sampled_from((0, 0, 0, 1, 2, 1_000, 1_001, -1_000))
+"""Milliseconds by which an event lies in the past; some lie ahead."""
+keys = st.sampled_from((None, None, None, b"1" * 16, b"2" * 16))
+refs = st.lists(st.integers(0, 9), min_size=1, max_size=4)
+"""Numbers of things that exist, counted from the newest."""
+back = st.none() | st.integers(-1, 6)
+"""How far behind the head a watermark is set; now and then beyond it."""
+waits = st.sampled_from((0, 1_000, HOUR_MS, HOUR_MS))
+"""Milliseconds until something is due."""
+reminder_keys = st.sampled_from(("r1", "r1", "r1", "r2"))
+audiences = st.sampled_from((EVERYONE, EVERYONE, EVERYONE, "item:1", "user:ann"))
+
+
+def behind(head: int, back: int | None) -> int | None:
+    """A number so far behind the head, not below zero; None stays None."""
+    return None if back is None else max(0, head - back)
+
+
+@st.composite
+def events(draw: st.DrawFn) -> Callable[[int], NewEvent]:
+    """An event, given the time of now."""
+    actor, verb, obj = draw(users), draw(verbs), draw(st.sampled_from(OBJECTS))
+    targets = tuple(draw(st.lists(users, max_size=4)))
+    extra = tuple(draw(st.lists(st.sampled_from(EXTRA), max_size=2)))
+    age, key, print_ = draw(ages), draw(keys), draw(st.sampled_from((b"a", b"a", b"b")))
+    return lambda now: event(
+        actor, verb, obj, targets=targets, topics=extra, at=now - age, name=actor, key=key, fingerprint=print_
+    )
+
+
+@st.composite
+def publishes(draw: st.DrawFn, at_least: int = 1) -> Draft:
+    """Publish a few events as one command."""
+    some = draw(st.lists(events(), min_size=at_least, max_size=4))
+    return lambda h: Publish(tuple(one(h.clock.ms) for one in some))
+
+
+@st.composite
+def broadcasts(draw: st.DrawFn) -> Draft:
+    """Publish a broadcast."""
+    one, audience, lasts = draw(events()), draw(audiences), draw(waits)
+    return lambda h: Publish(
+        (replace(one(h.clock.ms), targets=(), audience=audience, expires_at=h.clock.ms + lasts),)
+    )
+
+
+@st.composite
+def reminds(draw: st.DrawFn) -> Draft:
+    """Set a reminder."""
+    key, wait, audience = draw(reminder_keys), draw(waits), draw(st.sampled_from(("", "", "item:1")))
+    named = tuple(draw(st.lists(users, min_size=1, max_size=2, unique=True)))
+    sent = b'{"target_user_ids":["%s"],"n":1.50}' % b'","'.join(name.encode() for name in named)
+    return lambda h: Remind(Reminder(key, h.clock.ms + wait, sent, named, audience))
+
+
+@st.composite
+def fires(draw: st.DrawFn) -> Draft:
+    """Fire a reminder, now and then one that is set to another time."""
+    key, off, wait, one = (
+        draw(reminder_keys),
+        draw(st.sampled_from((0, 0, 1))),
+        draw(waits),
+        draw(events()),
+    )
+    return lambda h: Fire(key, h.due_at(key) + off, h.clock.ms + wait if wait else None, one(h.clock.ms))
+
+
+@st.composite
+def settles(draw: st.DrawFn) -> Draft:
+    """Settle some of what waits, by its place."""
+    states = st.sampled_from(("sent", "dropped", "later", "failed", "dead", "gone"))
+    some = draw(st.lists(st.tuples(st.integers(0, 5), states, waits), min_size=1, max_size=3))
+    return lambda h: Settle(
+        tuple(Handled(n, state, h.clock.ms + wait if wait else 0, state) for n, state, wait in some)
+    )
+
+
+def endpoint(user: str, channel: str, address: str, at: int) -> Endpoint:
+    """One whose id says what it is; the secret says when it came."""
+    return Endpoint(f"{user} {channel} {address}", user, channel, address, str(at), at)
+
+
+def fixed(commands: st.SearchStrategy[Command]) -> st.SearchStrategy[Draft]:
+    """Commands that need no history."""
+    return commands.map(lambda command: lambda _: command)
+
+
+people = users.map(lambda user: f"user:{user}")
+masks = st.one_of(st.builds(Mask, users, topics), st.builds(Mask, users, people, block=st.just(True)))
+unmasks = st.integers(0, 9).map(lambda n: lambda h: h.unmask(n))
+follows = st.builds(Follow, users, topics, backfill=st.sampled_from((0, 1, 3, 100)))
+unfollows = st.tuples(users, st.integers(0, 9), st.booleans()).map(
+    lambda t: lambda h: Unfollow(t[0], h.followed(t[0], t[1]), t[2])
+)
+read_feeds = st.tuples(users, back).map(lambda t: lambda h: ReadFeed(t[0], None, behind(h.position(), t[1])))
+read_inboxes = st.tuples(users, back, st.none() | verbs).map(
+    lambda t: lambda h: ReadInbox(t[0], behind(h.seq(t[0]), t[1]), t[2])
+)
+undos = st.integers(0, 3).map(lambda n: lambda h: h.undo(n))
+retracts = st.integers(0, 30).map(lambda n: lambda h: Retract(h.event_id(n)))
+read_ids = st.tuples(users, refs).map(lambda t: lambda h: ReadFeed(t[0], tuple(h.event_id(n) for n in t[1])))
+marks = st.tuples(users, refs, st.sampled_from(MarkState)).map(
+    lambda t: lambda h: MarkInbox(t[0], tuple(str(h.number(t[0], n)) for n in t[1]), t[2])
+)
+places = st.tuples(users, st.sampled_from(CHANNELS), st.sampled_from(("x", "y")))
+new_endpoints = places.map(lambda place: lambda h: AddEndpoint(endpoint(*place, h.clock.ms)))
+old_endpoints = places.map(lambda place: RemoveEndpoint(place[0], endpoint(*place, 0).id))
+take_ups = st.lists(users, min_size=1, max_size=3).map(lambda some: TakeUp(tuple(some)))
+
+COMMANDS: list[tuple[int, st.SearchStrategy[Draft]]] = [
+    (8, publishes()),
+    (3, broadcasts()),
+    (4, fixed(follows)),
+    (4, unfollows),
+    (2, fixed(masks)),
+    (2, unmasks),
+    (2, read_feeds),
+    (2, read_ids),
+    (5, marks),
+    (3, read_inboxes),
+    (2, undos),
+    (3, retracts),
+    (3, fixed(take_ups)),
+    (1, fixed(st.sampled_from(DECLARED).map(lambda declared: Declare(*declared)))),
+    (3, fixed(st.builds(Prefer, users, st.sampled_from(WISHES)))),
+    (3, new_endpoints),
+    (1, fixed(old_endpoints)),
+    (3, settles()),
+    (1, fixed(st.just(Replay()))),
+    (2, reminds()),
+    (3, fires()),
+    (1, fixed(st.builds(Cancel, reminder_keys))),
+    (1, fixed(st.builds(Erase, users))),
+]
+"""How often each kind of command comes: enough of a past must stand for the others to act on."""
+drafts = st.sampled_from([kind for weight, kind in COMMANDS for _ in range(weight)]).flatmap(
+    lambda kind: kind
+)
+kinds = st.sampled_from((Mask, Unfollow, Retract, Erase, ReadFeed, UndoRead, Prefer, Declare, AddEndpoint))
+"""Kinds of commands that a history may do without: one without masks takes paths that no other takes."""

@@ -1,0 +1,168 @@
+"""What people do: each act is one request, or a few, to whatever server is there; what it was answered goes to the ledger."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tests.checkers.ledger import Place, Reply
+from tests.simulation.device import Device
+from tests.simulation.loop import pause
+from tests.simulation.server import Server
+from tests.simulation.world import World
+from tidings.client.actions import Lost
+from tidings.ingest import Posted
+from tidings.model import MarkState
+
+ATTEMPTS = 4
+"""How often a publisher sends an event before it gives up."""
+ASK_S = 3.0
+"""How long anybody waits for an answer."""
+BURST = 12
+"""Events at once to one user: more than a chunk, where chunks are small."""
+VERBS = ("post", "alert", "ping", "digest", "poke", "reply")
+
+Act = Callable[[World], Awaitable[None]]
+
+
+async def post(world: World) -> None:
+    """Somebody does something to something, addressed to a few."""
+    rng = world.rng
+    targets = rng.sample(world.users, min(len(world.users), rng.randint(0, 3)))
+    await _publish(world, rng.choice(VERBS), f"{rng.randint(1, 4)}", target_user_ids=targets)
+
+
+async def like(world: World) -> None:
+    """Likes of one thing, which group."""
+    await _publish(world, "like", f"{world.rng.randint(1, 2)}", target_user_ids=[world.anybody()])
+
+
+async def news(world: World) -> None:
+    """Something for those who follow it."""
+    await _publish(world, "news", f"{world.rng.randint(1, 4)}", topics=[world.topic()])
+
+
+async def burst(world: World) -> None:
+    """Much at once for one user."""
+    user = world.anybody()
+    events = [
+        _event(world, "post", str(world.rng.randint(1, 4)), target_user_ids=[user]) for _ in range(BURST)
+    ]
+    await _send(world, events, lambda server, raw, key: server.ingest.publish_array(raw, scope="", key=key))
+
+
+async def broadcast(world: World) -> None:
+    """An event for everybody, or for those who follow a topic."""
+    audience = "*" if world.rng.random() < 0.5 else world.topic()
+    given = _event(world, "post", "1", audience=audience)
+    await _send(world, given, lambda server, raw, key: server.ingest.broadcast(raw, scope="", key=key))
+
+
+async def mark(world: World) -> None:
+    """Somebody does something to a notification that a device of theirs shows, or has shown."""
+    device = world.some_inbox()
+    shown = [item.id for item in device.fold.items[:5]]
+    archived = world.archived.setdefault(device.user, [])
+    ids = world.rng.sample(shown + archived, min(len(shown + archived), world.rng.randint(1, 2)))
+    state = world.rng.choice(list(MarkState))
+    if state is MarkState.ARCHIVED:
+        archived += ids
+    if ids:
+        world.note(device.name, "marks", *ids, state.name)
+        await world.call(lambda server: server.ingest.mark(device.user, ids, state), ASK_S)
+
+
+async def read_all(world: World) -> None:
+    """Somebody reads everything that a device of theirs shows; what came meanwhile must stay unread."""
+    device, rng = world.some_inbox(), world.rng
+    up_to = device.fold.seq if rng.random() < 0.8 else None
+    type = rng.choice((None, None, "like", "post"))
+    world.note(device.name, "reads all", up_to, type)
+    done = await world.call(lambda server: server.ingest.read_all(device.user, up_to, type), ASK_S)
+    if not isinstance(done, Lost) and done[1] is not None:
+        world.undoable.append((device.user, done[1]))
+
+
+async def undo(world: World) -> None:
+    """Somebody did not mean it."""
+    if world.undoable:
+        user, token = world.undoable.pop(world.rng.randrange(len(world.undoable)))
+        world.note(user, "takes a read-all back")
+        await world.call(lambda server: server.ingest.undo(user, token), ASK_S)
+
+
+async def retract(world: World) -> None:
+    """An event is taken back."""
+    if world.acked:
+        event_id = world.rng.choice(world.acked).event_id
+        world.note("retract", event_id)
+        world.retracting[event_id] = None
+        await world.call(lambda server: server.ingest.retract(event_id), ASK_S)
+
+
+async def follow(world: World) -> None:
+    """Somebody follows a topic, or no longer."""
+    user, topic, rng = world.anybody(), world.topic(), world.rng
+    keep, backfill = rng.random() < 0.5, rng.choice((0, 3))
+    if rng.random() < 0.5:
+        world.note(user, "follows", topic, backfill)
+        await world.call(lambda server: server.ingest.follow(user, topic, backfill), ASK_S)
+    else:
+        world.note(user, "unfollows", topic, keep)
+        await world.call(lambda server: server.ingest.unfollow(user, topic, keep), ASK_S)
+
+
+async def mask(world: World) -> None:
+    """Somebody mutes a topic or blocks a person, or takes that back."""
+    user, other, topic = world.anybody(), world.anybody(), world.topic()
+    on, rng = world.rng.random() < 0.5, world.rng
+    if rng.random() < 0.5:
+        world.note(user, "mutes", topic, on)
+        await world.call(lambda server: server.ingest.mute(user, topic, on), ASK_S)
+    elif other != user:
+        world.note(user, "blocks", other, on)
+        await world.call(lambda server: server.ingest.block(user, other, on), ASK_S)
+
+
+async def read_feed(world: World) -> None:
+    """Somebody has read their feed."""
+    user = world.anybody()
+    await world.call(lambda server: server.ingest.read_feed(user, None, None), ASK_S)
+
+
+def _event(world: World, verb: str, thing: str, **more: Any) -> dict[str, Any]:
+    return {"actor_id": world.anybody(), "verb": verb, "object_type": "thing", "object_id": thing} | more
+
+
+async def _publish(world: World, verb: str, thing: str, **more: Any) -> None:
+    given = _event(world, verb, thing, **more)
+    await _send(world, given, lambda server, raw, key: server.ingest.publish(raw, scope="", key=key))
+
+
+async def _send(world: World, given: Any, how: Callable[[Server, bytes, str], Awaitable[Posted]]) -> None:
+    """Publish until there is an answer, or patience ends; always with the same key, so once."""
+    key = f"key {len(world.keys)}"
+    world.keys.append(key)
+    raw = json.dumps(given).encode()
+    for _ in range(ATTEMPTS):
+        posted = await world.call(lambda server: how(server, raw, key), ASK_S)
+        if isinstance(posted, Posted):
+            _acknowledged(world, key, posted)
+            if world.rng.random() < 0.9:
+                return
+        elif not isinstance(posted, Lost):
+            return
+        await pause(world.rng.random())
+
+
+def _acknowledged(world: World, key: str, posted: Posted) -> None:
+    receipts = json.loads(posted.body)
+    world.replies.append(Reply(key, "", posted.body))
+    for receipt in receipts.get("events", [receipts]):
+        world.note(key, "is event", receipt["position"])
+        world.acked.append(Place(receipt["position"], receipt["event_id"]))
+
+
+ALL: dict[str, Act] = {
+    act.__name__: act
+    for act in (post, like, news, burst, broadcast, mark, read_all, undo, retract, follow, mask, read_feed)
+}

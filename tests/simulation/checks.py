@@ -1,0 +1,134 @@
+"""What must hold once it is quiet: in the store, and on every device that is in use."""
+
+import msgspec
+
+from tests.checkers import inboxes, ledger, streams
+from tests.checkers.adapters import ALL, places, whole_inbox
+from tests.simulation.device import ACTIVITY, NOTIFICATIONS, Device
+from tests.simulation.store import at_once
+from tests.simulation.world import World
+from tidings.client.shapes import Notification
+from tidings.model import InboxPage
+from tidings.projections.inbox import Wording
+
+_notification = msgspec.json.Decoder(Notification).decode
+
+
+class Truth:
+    """What the store says, asked directly; good for as long as nothing is written (:attr:`current`)."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._version = at_once(world.store.feed_version(""))
+        self._fed: dict[tuple[str, int], list[int]] = {}
+        self._wording = Wording(world.store, world.plan.settings.locale)
+        self._pages: dict[str, tuple[InboxPage, list[Notification]]] = {}
+
+    @property
+    def current(self) -> bool:
+        """Whether nothing was written since."""
+        return self._version == at_once(self._world.store.feed_version(""))
+
+    def listed(self, user: str) -> tuple[InboxPage, list[Notification]]:
+        """A user's whole list, as stored and as shown."""
+        if user not in self._pages:
+            page = at_once(self._world.store.inbox(user, ALL, None))
+            shown = [_notification(item) for item in at_once(self._wording.items(user, page.rows))]
+            self._pages[user] = page, shown
+        return self._pages[user]
+
+    def head(self, user: str) -> tuple[int, int, int]:
+        """(seq, unread groups, unread items) of an inbox."""
+        (counts,) = at_once(self._world.store.counts([user]))
+        return counts.seq, counts.unread_count, counts.unread_items
+
+    def lacking(self, user: str) -> bool:
+        """Whether a broadcast has not come yet."""
+        (counts,) = at_once(self._world.store.counts([user]))
+        return counts.lacking
+
+    def fed(self, user: str, since: int) -> list[int]:
+        """The positions of what a feed has after a position."""
+        if (user, since) not in self._fed:
+            page = at_once(self._world.store.feed_since(user, since, ALL))
+            self._fed[user, since] = [item.position for item in page.items]
+        return self._fed[user, since]
+
+    def addressed(self, user: str, since: int) -> list[int]:
+        """The positions of what is addressed to a user after a position."""
+        entries = at_once(self._world.store.tail(since, ALL))
+        return [entry.position for entry in entries if user in entry.targets and user != entry.actor_id]
+
+
+def lacks(device: Device, truth: Truth, world: World) -> str:
+    """What a device does not know yet; "" when it knows everything."""
+    if NOTIFICATIONS in device.include:
+        if device.heard.since is None:
+            return f"{device.name} has no inbox yet"
+        if truth.lacking(device.user):
+            return f"{device.user} lacks a broadcast"
+        known = device.fold.seq, device.fold.unread_count, device.fold.unread_items
+        if known != truth.head(device.user):
+            return f"{device.name} knows {known} of {truth.head(device.user)}"
+    if ACTIVITY in device.include:
+        if device.heard.feed_since is None:
+            return f"{device.name} has no feed yet"
+        missed = sorted(set(_due(device, truth, world)) - set(device.heard.activities))
+        if missed:
+            return f"{device.name} has not heard of {missed}"
+    return ""
+
+
+def _due(device: Device, truth: Truth, world: World) -> list[int]:
+    """The positions that a device must have heard of. A follow that is made later brings what is older, and one that
+    ends takes it away: then only what is addressed is sure, and with masks nothing is."""
+    since, acts = device.heard.feed_since or 0, world.plan.acts
+    if "mask" in acts:
+        return []
+    return truth.addressed(device.user, since) if "follow" in acts else truth.fed(device.user, since)
+
+
+def device_agrees(device: Device, truth: Truth) -> None:
+    """I5, I6: it was told every change in order, and what it shows is what a fresh list shows."""
+    if NOTIFICATIONS not in device.include:
+        return
+    page, shown = truth.listed(device.user)
+    held = device.fold.items
+    for kept, fresh in zip(held, shown, strict=False):
+        assert kept == fresh, f"{device.name} shows {kept}, the list says {fresh}"
+    if device.fold.complete:
+        assert len(held) == len(shown), f"{device.name} shows {len(held)} items, the list has {len(shown)}"
+    else:
+        assert len(held) <= len(shown), f"{device.name} shows {len(held)} items, the list has {len(shown)}"
+
+
+def told_everything(device: Device, world: World) -> None:
+    """I5, from what was handed over: in order, and without a hole since the last fresh state."""
+    since = device.heard.since
+    if since is None:
+        return
+    changes = at_once(world.store.inbox_since(device.user, since, ALL))
+    assert not changes.reset, f"{device.name} was told no reset since {since}"
+    last_change = {row.id: row.seq for row in changes.rows}
+    last_change |= {f"mark {mark.seq}": mark.seq for mark in changes.marks}
+    streams.continuous(device.heard.frames, last_change, since)
+
+
+def feed_is_true(device: Device, truth: Truth, world: World) -> None:
+    """Nothing was heard that is not in the feed, unless the feed was changed since."""
+    if device.heard.feed_since is None or {"follow", "mask", "retract"} & set(world.plan.acts):
+        return
+    foreign = set(device.heard.activities) - set(truth.fed(device.user, device.heard.feed_since))
+    assert not foreign, f"{device.name} heard of {sorted(foreign)}, which is not in its feed"
+
+
+def store_is_sound(world: World) -> None:
+    """I1, I2, I3, I6: what was acknowledged is there, once; inboxes and their counts are true to their rows."""
+    log = places(at_once(world.store.tail(0, ALL)))
+    acked = [place for place in world.acked if place.event_id not in world.retracting]
+    ledger.exactly_once(acked, log)
+    ledger.idempotent(world.replies)
+    for user in world.users:
+        items, counts = at_once(whole_inbox(world.store, user))
+        inboxes.sound(items, counts.seq)
+        inboxes.counted(items, counts.unread_count, counts.unread_items)

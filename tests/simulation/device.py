@@ -1,0 +1,290 @@
+"""A person's device: the real client session over the simulated network, with what the subscriber keeps of it."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from tests.checkers.streams import Frame
+from tests.simulation.loop import pause
+from tests.simulation.network import Connection
+from tests.simulation.server import Server
+from tests.simulation.trouble import Trouble
+from tidings.client import polling
+from tidings.client.actions import (
+    Action,
+    Answer,
+    Ask,
+    Close,
+    Deliver,
+    Lost,
+    Open,
+    Outcome,
+    Receive,
+    Renew,
+    Report,
+    Request,
+    Sleep,
+)
+from tidings.client.errors import ProblemError
+from tidings.client.fold import InboxFold
+from tidings.client.items import Activity, Changed, Counts, Item, Read, Reset
+from tidings.client.pace import Pace
+from tidings.client.place import parse, place
+from tidings.client.session import Session
+from tidings.client.shapes import FeedPage, InboxPage
+
+T = TypeVar("T")
+NOTIFICATIONS, ACTIVITY = "notifications", "activity"
+AGAIN_S = 1.0
+"""Between two attempts of an application to fetch its lists."""
+
+
+class Around(Protocol):
+    """What a device needs of the world."""
+
+    rng: random.Random
+    trouble: Trouble
+    pace: Pace
+    token_s: float | None
+
+    def now(self) -> float:
+        """Virtual seconds."""
+        ...
+
+    def note(self, *words: object) -> None:
+        """Add a line to the trace."""
+        ...
+
+    async def call(self, work: Callable[[Server], Awaitable[T]], timeout_s: float) -> T | Lost:
+        """What the server that is there answers, if it does."""
+        ...
+
+
+class Heard:
+    """What a subscriber was told, and its law: never back, nothing twice. ``since`` are the places from which on it
+    must have been told everything, None while there is none."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.begin(None, None)
+
+    def begin(self, seq: int | None, position: int | None) -> None:
+        """A fresh state was fetched; it holds everything up to here."""
+        self.since = seq
+        self.feed_since = position
+        self.seq = seq or 0
+        self.position = position or 0
+        self.frames: list[Frame] = []
+        self.activities: list[int] = []
+
+    def take(self, item: Item) -> None:
+        """The next item. Raises AssertionError when it breaks the law."""
+        match item:
+            case Changed():
+                self._take_change(item.seq, item.item.id)
+                assert item.item.seq == item.seq, f"{self._name}: {item}"
+            case Read():
+                self._take_change(item.seq, item.items[0].id if item.items else f"mark {item.seq}")
+            case Activity():
+                assert item.position > self.position, f"{self._name}: {item} after {self.position}"
+                self.position = item.position
+                self.activities.append(item.position)
+            case Reset():
+                there = parse(item.cursor)
+                assert (there.seq or 0) >= self.seq, f"{self._name}: {item} after seq {self.seq}"
+                assert (there.position or 0) >= self.position, f"{self._name}: {item} after {self.position}"
+                self.begin(there.seq, there.position)
+
+    def _take_change(self, seq: int, key: str) -> None:
+        assert seq > self.seq, f"{self._name}: seq {seq} after {self.seq}"
+        self.seq = seq
+        self.frames.append(Frame(seq, key))
+
+
+class Device:
+    """One of a user's devices. It may be put away and taken out again, with what it keeps or without."""
+
+    def __init__(self, around: Around, user: str, name: str, include: tuple[str, ...]) -> None:
+        self.user = user
+        self.name = name
+        self.include = include
+        self.fold = InboxFold()
+        self.heard = Heard(name)
+        self.connection: Connection | None = None
+        self.dawdle_s = 0.0
+        self.state = "off"
+        self._around = around
+        self._cursor = ""
+        self._expires_at: float | None = None
+        self._session: Session | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._renew()
+
+    # --- being used -----------------------------------------------------------------------------------------
+
+    @property
+    def on(self) -> bool:
+        """Whether it is in use."""
+        return self._running is not None
+
+    def start(self) -> None:
+        """Take it out."""
+        self._running = asyncio.get_running_loop().create_task(self._run())
+
+    def stop(self) -> None:
+        """Put it away, without a word to the server but that of its network."""
+        if self._running is not None:
+            self._running.cancel()
+            self._running = None
+            self._keep()
+            self._close()
+
+    def forget(self) -> None:
+        """Lose what was kept."""
+        self.fold = InboxFold()
+        self.heard = Heard(self.name)
+        self._cursor = ""
+
+    def _keep(self) -> None:
+        """What an application keeps is the cursor of the last item, or that of the session, which may be further."""
+        if self._session is not None and self._around.rng.random() < 0.5:
+            self._cursor = self._session.cursor
+        self._session = None
+
+    async def _run(self) -> None:
+        rng = self._around.rng
+        while True:
+            fresh = not self._cursor and rng.random() < 0.5
+            if not self._cursor and not fresh:
+                await self._list()
+            self._session = Session(
+                self.user,
+                self.include,
+                self._cursor or None,
+                fresh=fresh,
+                pace=self._around.pace,
+                clock=self._around.now,
+                rng=rng,
+            )
+            await self._subscribe(self._session)
+
+    async def _subscribe(self, session: Session) -> None:
+        """Listen until the server refuses for good, as it does when no new token was to be had in time."""
+        outcome: Outcome = None
+        try:
+            while True:
+                outcome = await self._perform(session.step(outcome))
+        except ProblemError as error:
+            self._around.note(self.name, "is refused", error.status)
+            assert error.status == 401, f"{self.name} was refused: {error}"
+        self._close()
+        await pause(AGAIN_S)
+        self._renew()
+
+    async def _list(self) -> None:
+        """Begin with lists, as an application does that shows them at once."""
+        inbox: list[InboxPage] = []
+        feed = FeedPage(items=())
+        if NOTIFICATIONS in self.include:
+            inbox = [await self._page("/v1/notifications", InboxPage)]
+            while inbox[-1].next_cursor and self._around.rng.random() < 0.5:
+                inbox.append(await self._page("/v1/notifications", InboxPage, inbox[-1].next_cursor))
+            self.fold.replace(inbox)
+        if ACTIVITY in self.include:
+            feed = await self._page("/v1/feed", FeedPage)
+        self._cursor = place(inbox[0] if inbox else None, feed if ACTIVITY in self.include else None)
+        there = parse(self._cursor)
+        self.heard.begin(there.seq, there.position)
+
+    async def _page(self, path: str, shape: type[T], cursor: str | None = None) -> T:
+        query = [("user_id", self.user), ("limit", str(polling.PAGE))]
+        query += [("cursor", cursor)] if cursor else []
+        while True:
+            answer = await self._ask(Request("GET", path, tuple(query)), self._around.pace.ask_s)
+            if isinstance(answer, Answer) and answer.status == 200:
+                return msgspec.json.decode(answer.body, type=shape)
+            self._renew()
+            await pause(AGAIN_S)
+
+    # --- doing what the session says ------------------------------------------------------------------------
+
+    async def _perform(self, action: Action) -> Outcome:
+        match action:
+            case Open():
+                return await self._open(action)
+            case Receive():
+                assert self.connection is not None, f"{self.name} listens to nothing"
+                return await self.connection.receive(action.timeout_s)
+            case Ask():
+                return await self._ask(action.request, action.timeout_s)
+            case Sleep():
+                await pause(action.seconds)
+            case Renew():
+                return await self._fetch_token()
+            case Deliver():
+                await self._take(action.item)
+            case Report():
+                self.state = action.connection.state
+                self._around.note(self.name, self.state, action.connection.why)
+            case Close():
+                self._close()
+        return None
+
+    async def _open(self, action: Open) -> Answer | Lost:
+        self._close()
+        around, expires_at = self._around, self._expires_at
+        connection = self.connection = Connection(around.trouble, around.rng)
+        answer = await around.call(
+            lambda server: server.open(action.request, expires_at, connection), action.timeout_s
+        )
+        if isinstance(answer, Lost) or answer.status != 200:
+            self._close()
+        return answer
+
+    async def _ask(self, request: Request, timeout_s: float) -> Answer | Lost:
+        expires_at = self._expires_at
+        return await self._around.call(lambda server: server.answer(request, expires_at), timeout_s)
+
+    async def _take(self, item: Item) -> None:
+        self._around.note(self.name, "hears", _short(item))
+        self.heard.take(item)
+        self.fold.apply(item)
+        self._cursor = item.cursor
+        if self.dawdle_s:
+            await pause(self.dawdle_s)
+
+    async def _fetch_token(self) -> bool:
+        await pause(self._around.trouble.latency(self._around.rng))
+        if self._around.rng.random() < self._around.trouble.packet_lost:
+            return False
+        self._renew()
+        return True
+
+    def _renew(self) -> None:
+        token_s = self._around.token_s
+        self._expires_at = None if token_s is None else self._around.now() + token_s
+
+    def _close(self) -> None:
+        if self.connection is not None:
+            assert not self.connection.wrong, f"{self.name}: {self.connection.wrong}"
+            self.connection.hang_up()
+            self.connection = None
+
+
+def _short(item: Item) -> str:
+    match item:
+        case Changed():
+            gone = " deleted" if item.item.deleted else ""
+            return f"{item.item.id} at {item.seq}{gone}, {item.unread_count} unread"
+        case Read():
+            what = item.items[0].id if item.items else f"all of {item.type} up to {item.up_to}"
+            return f"{what} read at {item.seq}, {item.unread_count} unread"
+        case Activity():
+            return f"activity {item.position}"
+        case Counts():
+            return f"{item.unread_count} unread"
+        case Reset():
+            return f"reset ({item.reason}) at {item.cursor}, {item.unread_count} unread"

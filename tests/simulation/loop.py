@@ -1,0 +1,109 @@
+"""An event loop without a world outside: when everybody waits, time passes to the next timer at once."""
+
+import asyncio
+import contextvars
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+START_MS = 1_700_000_000_000
+"""What the wall shows when a simulation begins, in milliseconds since 1970."""
+
+
+class Stuck(AssertionError):
+    """Everybody waits, and no timer will wake anybody."""
+
+
+class Life:
+    """Everything that was started by one process: its tasks die with it."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[asyncio.Task[Any], None] = {}  # ordered, as a set is not
+        self._context = contextvars.copy_context()
+        self._context.run(_life.set, self)
+
+    def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Begin some work; whatever it begins in turn belongs to this life too."""
+        return self._context.run(asyncio.get_running_loop().create_task, work)
+
+    def owns(self, task: asyncio.Task[Any]) -> None:
+        """A task was begun."""
+        self._tasks[task] = None
+        task.add_done_callback(lambda done: self._tasks.pop(done, None))
+
+    def end(self) -> None:
+        """Kill everything, wherever it waits."""
+        for task in list(self._tasks):
+            task.cancel()
+
+
+_life: contextvars.ContextVar[Life | None] = contextvars.ContextVar("life", default=None)
+
+
+class VirtualLoop(asyncio.BaseEventLoop):
+    """A loop whose time is a number. Callbacks that are ready run in the order in which they became so, as asyncio
+    promises; who comes first is up to the delays that the simulated world draws."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self._selector = self
+        self.set_task_factory(_begun)  # type: ignore[arg-type]  # typeshed knows only factories without a context
+
+    def time(self) -> float:
+        """Seconds since the simulation began."""
+        return self.now
+
+    def select(self, timeout: float | None) -> Sequence[Any]:
+        """Nothing is ready before ``timeout`` seconds have passed, and so they pass. Raises Stuck."""
+        if timeout is None:
+            raise Stuck("everybody waits for ever")
+        self.now += timeout
+        return ()
+
+    def _process_events(self, events: Sequence[Any]) -> None:
+        """There are none."""
+
+    def _write_to_self(self) -> None:
+        """There is one thread."""
+
+
+def _begun(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T], **how: Any) -> asyncio.Task[T]:
+    task = asyncio.Task(work, loop=loop, **how)
+    life = _life.get()
+    if life is not None:
+        life.owns(task)
+    return task
+
+
+class Clock:
+    """A :class:`tidings.ports.Clock` on the time of a loop; what the wall shows can be moved."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._loop = loop
+        self.ahead_ms = 0
+
+    def now(self) -> int:
+        """Milliseconds since 1970."""
+        return START_MS + self.ahead_ms + int(self._loop.now * 1_000)
+
+    def monotonic(self) -> float:
+        """Seconds since the simulation began."""
+        return self._loop.now
+
+
+async def pause(seconds: float) -> None:
+    """Let virtual time pass."""
+    loop = asyncio.get_running_loop()
+    over = loop.create_future()
+    timer = loop.call_later(seconds, settle, over, None)
+    try:
+        await over
+    finally:
+        timer.cancel()
+
+
+def settle(future: "asyncio.Future[T]", result: T) -> None:
+    """Give a future its result, unless it has one."""
+    if not future.done():
+        future.set_result(result)

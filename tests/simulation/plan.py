@@ -1,0 +1,165 @@
+"""What a seed is about. Each leaves out some of what can happen (swarm testing): what always happens together hides
+what only happens apart."""
+
+import random
+from typing import NamedTuple
+
+from tidings.client.pace import Pace
+from tidings.config import Settings
+from tidings.rules import Rule
+
+ACTS = (
+    "post",
+    "like",
+    "news",
+    "burst",
+    "broadcast",
+    "mark",
+    "read_all",
+    "undo",
+    "retract",
+    "follow",
+    "mask",
+    "read_feed",
+)
+BLOWS = (
+    "cut",
+    "vanish",
+    "stall",
+    "lag",
+    "loss",
+    "hints",
+    "disk",
+    "crash",
+    "drain",
+    "wall",
+    "away",
+    "reinstall",
+    "dawdle",
+)
+UNAIDED = ("broadcast", "hints")
+"""What needs the look at all heads each second, and so is left out where that is switched off; a stream that ends by
+itself would heal what is to be seen."""
+KEPT = 0.65
+"""How likely a seed has each of them."""
+CROWD_EVERY, CROWD = 250, 2_000
+"""One seed in so many has a crowd of so many users, who do little; all others have few, who do much."""
+
+TYPES = {
+    "like": Rule(),
+    "alert": Rule(group="none", critical=True),
+    "ping": Rule(group="sliding", group_by="actor", gap_s=5),
+    "digest": Rule(group="bucket", group_by="type", bucket_s=20),
+    "poke": Rule(duplicate_window_s=10),
+    "news": Rule(notify="followers"),
+    "reply": Rule(notify="both"),
+}
+
+
+class Limits(NamedTuple):
+    """Bounds of the code that are made small, so that little is enough to reach them."""
+
+    chunk: int
+    heads: int
+    heard: int
+    page: int
+    snapshot_pages: int
+    feed_pages: int
+
+
+class Plan(NamedTuple):
+    """A seed's size and weather. ``gap_s``: seconds between two steps, on average; ``token_s``: how long a token is good;
+    ``bus_dead``: no hint arrives, not even when it is calm; ``unaided``: hints arrive, but nobody compares heads."""
+
+    users: int
+    devices: int
+    rounds: int
+    steps: int
+    gap_s: float
+    acts: tuple[str, ...]
+    blows: tuple[str, ...]
+    token_s: float | None
+    bus_dead: bool
+    unaided: bool
+    settings: Settings
+    pace: Pace
+    limits: Limits
+
+    def __str__(self) -> str:
+        """What is not as it is by default."""
+        usual = Settings(types=TYPES)
+        settings = {
+            name: value
+            for name in Settings.__struct_fields__
+            if (value := getattr(self.settings, name)) != getattr(usual, name)
+        }
+        return "\n".join(f"{name}: {value}" for name, value in (self._asdict() | {"settings": settings}).items())
+
+
+def plan(seed: int, rng: random.Random) -> Plan:
+    """The plan of a seed."""
+    crowd = seed % CROWD_EVERY == CROWD_EVERY - 1
+    users = CROWD if crowd else rng.choice((1, 2, 3, 5, 8, 13, 20))
+    unaided = rng.random() < 0.2
+    left_out = UNAIDED if unaided else ()
+    acts = tuple(act for act in ACTS if act == "post" or (rng.random() < KEPT and act not in left_out))
+    blows = tuple(blow for blow in BLOWS if rng.random() < KEPT and blow not in left_out)
+    return Plan(
+        users=users,
+        devices=1 if crowd else rng.choice((1, 2, 3)),
+        rounds=1 if crowd else rng.choice((1, 2, 3)),
+        steps=30 if crowd else rng.choice((40, 80, 160)),
+        gap_s=rng.choice((0.02, 0.1, 0.3)),
+        acts=acts,
+        blows=blows or ("cut",),
+        token_s=None if unaided else rng.choice((None, None, 12.0, 45.0)),
+        bus_dead=not unaided and rng.random() < 0.2,
+        unaided=unaided,
+        settings=_settings(rng, crowd, unaided),
+        pace=_pace(rng),
+        limits=_limits(rng, crowd),
+    )
+
+
+def _settings(rng: random.Random, crowd: bool, unaided: bool) -> Settings:
+    return Settings(
+        heartbeat_s=4 if crowd else rng.choice((1, 4)),
+        max_stream_s=600 if unaided else rng.choice((15, 60, 600)),
+        stream_opens_per_s=400 if crowd else rng.choice((2, 10, 1_000, 1_000)),
+        max_streams_per_user=rng.choice((2, 8)),
+        new_count_cap=rng.choice((3, 1_000)),
+        write_queue=rng.choice((4, 1_000)),
+        group_commit_events=rng.choice((1, 5, 1_000)),
+        shutdown_s=rng.choice((1, 5)),
+        types=TYPES,
+    )
+
+
+def _pace(rng: random.Random) -> Pace:
+    """Impatient clients, so that minutes are enough for what takes hours."""
+    silence_s = rng.choice((10.0, 20.0))
+    return Pace(
+        first_s=0.5,
+        longest_s=5.0,
+        healthy_s=8.0,
+        open_s=3.0,
+        silence_s=silence_s,
+        ask_s=4.0,
+        climb_s=6.0,
+        wait_s=3,
+        feed_s=1.5,
+        idle_s=0.5,
+    )
+
+
+def _limits(rng: random.Random, crowd: bool) -> Limits:
+    if crowd:
+        return Limits(chunk=100, heads=1_000, heard=200, page=100, snapshot_pages=5, feed_pages=10)
+    return Limits(
+        chunk=rng.choice((1, 3, 10, 100)),
+        heads=rng.choice((1, 3, 1_000)),
+        heard=rng.choice((1, 4, 200)),
+        page=rng.choice((2, 5, 100)),
+        snapshot_pages=rng.choice((1, 5)),
+        feed_pages=rng.choice((1, 10)),
+    )

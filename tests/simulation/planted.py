@@ -1,0 +1,143 @@
+"""Violations to plant: each breaks one law of the real code, as a mistake might; the simulation must find every one."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from tidings.client import sse
+from tidings.client.asking import Steps
+from tidings.client.fold import InboxFold
+from tidings.client.items import Read, Reset
+from tidings.client.place import Place
+from tidings.client.session import Session
+from tidings.client.shapes import FeedPage, InboxPage
+from tidings.client.teller import Teller
+from tidings.live import hub
+from tidings.live.frames import Cursor, Frame
+from tidings.live.hub import Live
+from tidings.live.stream import Stream
+from tidings.log import Log
+from tidings.model import Counts, InboxChanges, Marked, NewEvent, ReadInbox, Receipt
+from tidings.storage import memory_inboxes
+from tidings.storage.memory import MemoryStore
+from tidings.storage.memory_inbox import Inbox
+
+
+class Planted(NamedTuple):
+    """What takes the place of a name of a class or module."""
+
+    where: Any
+    name: str
+    instead: Callable[..., Any]
+
+
+def _ready(self: Live, streams: Sequence[Stream]) -> list[Stream]:
+    return [stream for stream in streams if stream.seq is not None and stream.state is hub.State.FOLLOWING]
+
+
+def _join(self: Live, stream: Stream, counts: Counts, position: int) -> None:
+    stream.join()
+
+
+async def _compare(self: Live) -> None:
+    self._look = False
+
+
+def _resume(self: Stream, given: str | None, head: Cursor, end: Cursor) -> tuple[Cursor, str]:
+    return head, ""
+
+
+def _tell(self: Stream, some: Sequence[Frame], now: float) -> None:
+    for frame in some:
+        if self.state not in (hub.State.BEHIND, hub.State.ENDED) and self.seq is not None:
+            self._write(frame, now, self.cursor.text(self.epoch))
+
+
+_frames = hub.inbox_frames
+
+
+def _inbox_frames(after: int, changes: InboxChanges, items: Sequence[bytes]) -> list[Frame]:
+    return _frames(after, changes._replace(marks=()), items)
+
+
+def _hear(self: Stream, frame: Frame, position: int, now: float) -> None:
+    self.position = position
+    self.wire.write(frame.at(self.wire.encoder, self.epoch, self.seq))
+
+
+def _say(self: Live, stream: Stream, changes: InboxChanges, some: list[Frame], now: float) -> None:
+    stream.pass_over(self._position + 1)
+    stream.tell(some, now)
+
+
+def _move(self: Teller, id: str, there: Place) -> bool:
+    self.advance(there)
+    return True
+
+
+_event = Session._event
+
+
+def _deaf_to_resets(self: Session, event: sse.Event) -> Steps[None]:
+    if event.name != "reset":
+        yield from _event(self, event)
+
+
+_reset = Teller.reset
+
+
+def _last_page(self: Teller, reason: str, inbox: list[InboxPage], feed: FeedPage) -> Reset:
+    reset = _reset(self, reason, inbox, feed)
+    self.place = self.place._replace(seq=inbox[-1].seq)
+    return reset
+
+
+def _read(self: InboxFold, read: Read) -> None:
+    for item in read.items:
+        self._put(item)
+
+
+def _swallow(self: MemoryStore, read: ReadInbox) -> Marked:
+    person = self._peek(read.user)
+    done = person.inbox.read_all(read.type or "", person.inbox.seq, self._clock.now())
+    return memory_inboxes._marked(person, done)
+
+
+_append = MemoryStore._append
+
+
+def _forgetful(self: MemoryStore, event: NewEvent) -> Receipt:
+    receipt = _append(self, event)
+    self._remembered.clear()
+    return receipt
+
+
+_undo = Inbox.undo
+
+
+def _quiet_undo(self: Inbox, seq: int) -> int:
+    again = _undo(self, seq)
+    self.undone = 0
+    return again
+
+
+async def _isolate(self: Log, batch: Sequence[Any], error: Exception) -> None:
+    """Whoever waits waits for ever."""
+
+
+PLANTED = {
+    "a hub that forgets what overtook a stream": Planted(Live, "_ready", _ready),
+    "a hub that joins before it has caught up": Planted(Live, "_join", _join),
+    "a hub that relies on hints": Planted(Live, "_compare", _compare),
+    "a hub that says nothing of read-alls": Planted(hub, "inbox_frames", _inbox_frames),
+    "a hub that passes over one event too many": Planted(Live, "_say", _say),
+    "a stream that begins at the head whatever the client knows": Planted(Stream, "_resume", _resume),
+    "a stream that does not move its cursor": Planted(Stream, "tell", _tell),
+    "a stream that tells what the client has": Planted(Stream, "hear", _hear),
+    "a client that takes doubles": Planted(Teller, "_move", _move),
+    "a client that is deaf to resets": Planted(Session, "_event", _deaf_to_resets),
+    "a client that goes on from the last page of a reset": Planted(Teller, "reset", _last_page),
+    "a client that ignores read-alls": Planted(InboxFold, "_read", _read),
+    "a read-all that swallows what came later": Planted(MemoryStore, "_read_inbox", _swallow),
+    "an undo without a reset": Planted(Inbox, "undo", _quiet_undo),
+    "a store that forgets idempotency keys": Planted(MemoryStore, "_append", _forgetful),
+}

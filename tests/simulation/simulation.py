@@ -1,0 +1,163 @@
+"""Running a seed."""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+
+from tests.simulation import acts, checks, effort, nemesis
+from tests.simulation.loop import VirtualLoop, pause
+from tests.simulation.plan import Limits
+from tests.simulation.world import World
+from tidings.client import polling
+from tidings.live import hub
+
+SETTLED_S = 240.0
+"""Virtual seconds after which everything that was disturbed must have settled: to notice that a connection is dead, to be
+sent away a few times by a server that is full, to wait, to poll."""
+LOOK_S = 3.0
+"""Virtual seconds between two looks whether it has."""
+UNAIDED_SLOW_S = 0.3
+"""How slow the store stays where heads are not compared: time for one thing to overtake another."""
+AFTERMATH = 10
+"""Acts that go on while everybody comes back."""
+BLOWS = 0.15
+"""How likely a step is a blow rather than an act."""
+
+
+def run(seed: int) -> str:
+    """Simulate a seed; returns the fingerprint of what happened. Raises AssertionError, with the command that repeats it
+    and the end of the trace."""
+    loop = VirtualLoop()
+    loop.set_exception_handler(lambda loop, context: failures.append(context))
+    failures: list[dict[str, object]] = []
+    world = World(seed, loop)
+    try:
+        with _limited(world.plan.limits), _silent():
+            loop.run_until_complete(_live(world))
+        assert not failures, failures
+    except BaseException as error:
+        trace = "\n".join(world.lines)
+        error.add_note(f"The plan:\n{world.plan}\nThe trace ends:\n{trace}\nAgain: {effort.command(seed)}")
+        raise
+    finally:
+        _bury(world, loop)
+    return world.fingerprint
+
+
+async def _live(world: World) -> None:
+    world.begin()
+    await world.settle_in()
+    for _ in range(world.plan.rounds):
+        await _storm(world)
+        await _settle(world)
+
+
+async def _storm(world: World) -> None:
+    """Steps, one after the other; what each sets off goes on beside the others."""
+    rng, plan = world.rng, world.plan
+    if plan.bus_dead:
+        world.trouble.hint_lost = 1.0
+    for _ in range(plan.steps):
+        if rng.random() < BLOWS:
+            blow = rng.choice(plan.blows)
+            world.note("blow:", blow)
+            nemesis.ALL[blow](world)
+        else:
+            await _act(world)
+
+
+async def _act(world: World) -> None:
+    """A moment passes, and somebody does something."""
+    await pause(world.rng.expovariate(1 / world.plan.gap_s))
+    world.people.spawn(acts.ALL[world.rng.choice(world.plan.acts)](world))
+
+
+async def _settle(world: World) -> None:
+    """Let it calm down, and look at everything."""
+    world.trouble.calm(but_hints=True)
+    if world.plan.unaided:
+        world.trouble.store_slow_s = UNAIDED_SLOW_S
+    for device in world.devices:
+        device.dawdle_s = 0.0
+        if not device.on:
+            device.start()
+    world.note("calm")
+    for _ in range(AFTERMATH):
+        await _act(world)
+    wrong, until = "nothing was looked at", world.now() + SETTLED_S
+    with world.store.still():
+        truth = checks.Truth(world)
+    while wrong and world.now() < until:
+        await pause(LOOK_S)
+        with world.store.still():
+            truth = truth if truth.current else checks.Truth(world)
+            wrong = _unsettled(world, truth)
+    assert not wrong, f"after {SETTLED_S} s of calm, {wrong}"
+    world.note("settled")
+    _check(world, truth)
+    world.trouble.calm()
+
+
+def _unsettled(world: World, truth: checks.Truth) -> str:
+    return next(filter(None, (checks.lacks(device, truth, world) for device in world.devices)), "")
+
+
+def _check(world: World, truth: checks.Truth) -> None:
+    assert not world.store.wrong, world.store.wrong
+    with world.store.still():
+        checks.store_is_sound(world)
+        for device in world.devices:
+            checks.told_everything(device, world)
+            checks.device_agrees(device, truth)
+            checks.feed_is_true(device, truth, world)
+
+
+@contextlib.contextmanager
+def _limited(limits: Limits) -> Iterator[None]:
+    """Make bounds small for a while."""
+    places: list[tuple[object, str, int]] = [
+        (hub, "CHUNK", limits.chunk),
+        (hub, "HEADS", limits.heads),
+        (hub, "HEARD_POSITIONS", limits.heard),
+        (polling, "PAGE", limits.page),
+        (polling, "SNAPSHOT_PAGES", limits.snapshot_pages),
+        (polling, "FEED_PAGES", limits.feed_pages),
+    ]
+    usual = [getattr(module, name) for module, name, _ in places]
+    for module, name, value in places:
+        setattr(module, name, value)
+    try:
+        yield
+    finally:
+        for (module, name, _), value in zip(places, usual, strict=True):
+            setattr(module, name, value)
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """What fails here is meant to, and need not be logged."""
+    before = logging.root.manager.disable
+    logging.disable()
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _bury(world: World, loop: VirtualLoop) -> None:
+    """End whatever still runs, so that nothing of this seed is left for the next."""
+    import asyncio
+
+    if loop.is_running():
+        return
+
+    async def end() -> None:
+        world.end()
+        rest = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+
+    with contextlib.suppress(Exception):
+        loop.run_until_complete(end())
+    loop.close()

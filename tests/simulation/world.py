@@ -1,0 +1,176 @@
+"""Everything there is in one simulation: the store and the server on it, the network, people with their devices."""
+
+import random
+from asyncio import Future
+from collections import deque
+from collections.abc import Awaitable, Callable
+from hashlib import blake2b
+from typing import TypeVar
+
+from tests.checkers.ledger import Place, Reply
+from tests.simulation.device import ACTIVITY, NOTIFICATIONS, Device
+from tests.simulation.loop import Clock, Life, VirtualLoop, pause, settle
+from tests.simulation.plan import Plan, plan
+from tests.simulation.server import Server
+from tests.simulation.store import ShakenStore
+from tests.simulation.trouble import Trouble
+from tidings.client.actions import Lost
+from tidings.errors import Gone, KeyInFlight, NotFound, TooManyRequests, Unavailable
+
+T = TypeVar("T")
+EXPECTED = (OSError, Unavailable, KeyInFlight, NotFound, Gone, TooManyRequests)
+"""What an act may be refused with; anything else is a failure of what is simulated, or of the simulation."""
+TRACE_LINES = 60
+"""The last lines of a trace, which a failure shows."""
+INCLUDES = ((NOTIFICATIONS,), (ACTIVITY,), (NOTIFICATIONS, ACTIVITY))
+TOPICS = ("thing:1", "thing:2", "thing:3", "tag:a", "tag:b")
+
+
+class World:
+    """One seed's world, and what was seen of it from outside: acknowledgements, and the trace."""
+
+    def __init__(self, seed: int, loop: VirtualLoop) -> None:
+        self.loop = loop
+        self.rng = random.Random(seed)
+        self.plan: Plan = plan(seed, self.rng)
+        self.pace, self.token_s = self.plan.pace, self.plan.token_s
+        self.clock = Clock(loop)
+        self.trouble = Trouble()
+        self.store = ShakenStore(self.clock, f"e{seed}", self.plan.settings.types, self.trouble, self.rng)
+        self.server: Server | None = None
+        self.people = Life()
+        self.users = [f"u{number}" for number in range(self.plan.users)]
+        self.devices: list[Device] = []
+        self.keys: list[str] = []
+        self.acked: list[Place] = []
+        self.replies: list[Reply] = []
+        self.retracting: dict[str, None] = {}
+        self.undoable: list[tuple[str, str]] = []
+        self.archived: dict[str, list[str]] = {}
+        self.lines: deque[str] = deque(maxlen=TRACE_LINES)
+        self._hash = blake2b(digest_size=16)
+
+    # --- looking --------------------------------------------------------------------------------------------
+
+    def now(self) -> float:
+        """Virtual seconds since the beginning."""
+        return self.loop.now
+
+    def note(self, *words: object) -> None:
+        """Add a line to the trace."""
+        line = f"{self.loop.now:9.3f}  {' '.join(map(str, words))}"
+        self.lines.append(line)
+        self._hash.update(line.encode())
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for runs in which the same happened."""
+        return self._hash.hexdigest()
+
+    # --- choosing -------------------------------------------------------------------------------------------
+
+    def anybody(self) -> str:
+        """A user."""
+        return self.rng.choice(self.users)
+
+    def topic(self) -> str:
+        """A topic: a thing, a tag or a person."""
+        return self.rng.choice((*TOPICS, f"user:{self.anybody()}"))
+
+    def some_device(self) -> Device:
+        """A device."""
+        return self.rng.choice(self.devices)
+
+    def some_inbox(self) -> Device:
+        """A device, rather one that shows something."""
+        return self.rng.choice([device for device in self.devices if device.fold.items] or self.devices)
+
+    # --- the server -----------------------------------------------------------------------------------------
+
+    async def call(self, work: Callable[[Server], Awaitable[T]], timeout_s: float) -> T | Lost:
+        """What the server answers that is there when the request arrives, if both get through in time; a refusal of an
+        act counts as lost too, for it is the same to whoever tries again."""
+        reply: Future[T | Lost] = self.loop.create_future()
+
+        def travel(step: Callable[[], object]) -> None:
+            if not self.trouble.packet_lost or self.rng.random() >= self.trouble.packet_lost:
+                self.loop.call_later(self.trouble.latency(self.rng), step)
+
+        async def serve(server: Server) -> None:
+            answer: T | Lost = Lost("reset")
+            try:
+                answer = await work(server)
+            except EXPECTED as error:
+                answer = Lost(f"{type(error).__name__}: {error}")
+            finally:
+                travel(lambda: settle(reply, answer))
+
+        def arrive() -> None:
+            if self.server is None:
+                settle(reply, Lost("refused"))
+            else:
+                self.server.life.spawn(serve(self.server))
+
+        timer = self.loop.call_later(timeout_s, settle, reply, Lost("no answer"))
+        try:
+            travel(arrive)
+            return await reply
+        finally:
+            timer.cancel()
+
+    def begin(self) -> None:
+        """A server comes up."""
+        life = Life()
+        plan = self.plan
+        server = Server(
+            life, self.store, plan.settings, self.clock, self.trouble, self.rng, plan.unaided
+        )
+        life.spawn(server.begin())
+        self.server = server
+        self.note("a server begins")
+
+    def crash(self, down_s: float) -> None:
+        """The server dies; another begins after a while."""
+        if self.server is not None:
+            self.note("the server dies")
+            server, self.server = self.server, None
+            server.crash(self.rng)
+            self.loop.call_later(down_s, self._begin_again)
+
+    def drain(self, down_s: float) -> None:
+        """The server is asked to leave; another begins after a while."""
+        server = self.server
+        if server is not None and not server.live.closing:
+            self.note("the server leaves")
+            leaving = server.life.spawn(server.leave())
+            leaving.add_done_callback(lambda _: self._left(server, down_s))
+
+    def _left(self, server: Server, down_s: float) -> None:
+        if self.server is server:  # and has not died on its way
+            self.server = None
+            server.life.end()
+            self.loop.call_later(down_s, self._begin_again)
+
+    def _begin_again(self) -> None:
+        if self.server is None:
+            self.begin()
+
+    # --- people ---------------------------------------------------------------------------------------------
+
+    async def settle_in(self) -> None:
+        """Give everybody their devices, and some topics to follow."""
+        for user in self.users:
+            for number in range(self.rng.randint(1, self.plan.devices)):
+                device = Device(self, user, f"{user}/{number}", self.rng.choice(INCLUDES))
+                self.devices.append(device)
+        for device in self.devices:
+            device.start()
+        await pause(self.rng.random())
+
+    def end(self) -> None:
+        """Stop everything."""
+        for device in self.devices:
+            device.stop()
+        if self.server is not None:
+            server, self.server = self.server, None
+            server.life.end()

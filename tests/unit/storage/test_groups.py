@@ -1,0 +1,254 @@
+"""What only the SQLite store has of groups: rows that move, work in sets, fan-out in chunks, and what is forgotten."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import msgspec
+import pytest
+
+from tests.backends import SMALL
+from tests.harness import Harness
+from tidings.model import (
+    Declare,
+    Erase,
+    Follow,
+    InboxRow,
+    MarkInbox,
+    MarkState,
+    NewEvent,
+    Publish,
+    ReadInbox,
+    Retract,
+)
+from tidings.rules import Rule
+from tidings.storage.sqlite import SqliteStore
+from tidings.storage.sqlite.declared import declare
+from tidings.storage.sqlite.expiry import SWEEP_MS, SWEEP_ROWS
+from tidings.storage.sqlite.upkeep import HOUSEKEEPING_MS
+from tidings.storage.sqlite.writer import Writer
+from tidings.testing import FakeClock, MemoryStore, event
+from tidings.times import DAY_MS
+
+SETTINGS = msgspec.structs.replace(SMALL, fan_out_inline_rows=10)
+CHUNK = 10
+
+
+class Opened(Harness):
+    """A harness whose store shows its writer."""
+
+    store: SqliteStore
+
+    @property
+    def writer(self) -> Writer:
+        return self.store._writer
+
+    def count(self, table: str) -> int:
+        """The rows of a table."""
+        return int(self.writer.db.one(f"SELECT count(*) FROM {table}")[0])
+
+    def traced(self, *events: NewEvent) -> int:
+        """How many statements it takes to publish these events."""
+        seen: list[str] = []
+
+        def trace(_cursor: object, query: str, _values: object) -> bool:
+            seen.append(query)
+            return True
+
+        self.writer.db.exec_trace = trace
+        try:
+            self.run(self.store.write([Publish(events)]))
+        finally:
+            self.writer.db.exec_trace = None
+        return len(seen)
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Opened]:
+    clock = FakeClock()
+    with asyncio.Runner() as runner:
+        store = runner.run(SqliteStore.open(tmp_path / "store.db", clock, SETTINGS, salt=0))
+        yield Opened(store, clock, runner)
+        runner.run(store.close())
+
+
+@pytest.fixture
+def oracle(opened: Opened) -> Harness:
+    """A reference by the same clock."""
+    return Harness(MemoryStore(opened.clock), opened.clock, opened._runner)
+
+
+def unnamed(rows: list[InboxRow]) -> list[InboxRow]:
+    """Rows without the number of the user, which each store allots for itself."""
+    return [row._replace(id=row.id.partition("-")[2]) for row in rows]
+
+
+def comment(n: int, *targets: str) -> NewEvent:
+    """The n-th comment: on one of three things, by one of five."""
+    return event(f"a{n % 5}", "comment", f"item:{n % 3}", targets=targets or ("bob",))
+
+
+def test_groups_move_while_partitions_are_merged(opened: Opened, oracle: Harness) -> None:
+    """At every step the list, the changes and the counts are those of the reference, whatever joins meanwhile."""
+    for n in range(60):
+        for store in (opened, oracle):
+            store.run(
+                store.store.write(
+                    [Publish((comment(n), event("ann", "post", f"note:{n}", targets=("bob",))))]
+                )
+            )
+        merging = opened.writer.inboxes.merging()
+        if merging is not None and n % 4 == 0:
+            some = opened.rows("bob")[-1]
+            for store in (opened, oracle):
+                mine = store.rows("bob")[-1].id
+                store.run(store.store.write([MarkInbox("bob", (mine,), MarkState.READ)]))
+            assert some.order == unnamed(oracle.rows("bob"))[-1].order
+        opened.run(opened.store.work(1))
+        assert unnamed(opened.rows("bob")) == unnamed(oracle.rows("bob"))
+        assert unnamed(opened.changes("bob", 0).rows) == unnamed(oracle.changes("bob", 0).rows)
+        assert opened.counts("bob") == oracle.counts("bob")
+    assert len(opened.writer.inboxes.spans) > 1
+    opened.settle()
+    assert unnamed(opened.rows("bob")) == unnamed(oracle.rows("bob"))
+
+
+def test_counting_what_is_unread_is_exact_while_partitions_are_merged(
+    opened: Opened, oracle: Harness
+) -> None:
+    """A row that is in two partitions counts once."""
+    for n in range(40):
+        for store in (opened, oracle):
+            store.run(store.store.write([Publish((event("ann", "post", f"note:{n}", targets=("bob",)),))]))
+    while opened.writer.inboxes.merging() is None:
+        assert opened.run(opened.store.work(1))
+    opened.run(opened.store.work(3))
+    for up_to in (5, 11, 30):
+        read = ReadInbox("bob", up_to)
+        assert opened.run(opened.store.write([read])) == oracle.run(oracle.store.write([read]))
+    assert opened.writer.inboxes.merging() is not None
+
+
+def test_arrivals_are_written_in_sets(opened: Opened) -> None:
+    """It takes as many statements for ten times the targets, joining or not."""
+    crowd = tuple(f"c{n}" for n in range(100))
+    opened.traced(event("ann", "post", "warm:1", targets=crowd))
+    few = opened.traced(*(event("ann", "post", f"few:{n}", targets=crowd[:10]) for n in range(10)))
+    many = opened.traced(*(event("ann", "post", f"many:{n}", targets=crowd) for n in range(10)))
+    assert many == few
+    one = opened.traced(event("ben", "post", "many:1", targets=crowd[:1]))
+    all_ = opened.traced(*(event(f"b{n}", "post", "many:2", targets=crowd) for n in range(10)))
+    assert all_ <= one + 4 * len(opened.writer.inboxes.spans), "a probe and a deletion for each partition"
+
+
+def test_items_of_one_batch_join_as_if_they_came_one_by_one(opened: Opened, oracle: Harness) -> None:
+    """On an open group, on a closed one, and on none."""
+    for store in (opened, oracle):
+        store.write(Publish((comment(0), comment(1))))
+        (mark,) = [row.id for row in store.rows("bob") if row.order == 1]
+        store.write(MarkInbox("bob", (mark,), MarkState.READ), MarkInbox("bob", (mark,), MarkState.UNREAD))
+        store.write(Publish(tuple(comment(n, "bob", "cy") for n in range(12))))
+    for user in ("bob", "cy"):
+        assert unnamed(opened.rows(user)) == unnamed(oracle.rows(user))
+        assert opened.counts(user) == oracle.counts(user)
+
+
+def test_followers_of_a_wide_object_are_told_in_chunks(opened: Opened) -> None:
+    """Each once, though a step fails in between; a retraction takes it from all of them, in steps too."""
+    crowd = [f"f{n}" for n in range(4 * CHUNK)]
+    opened.write(Declare("post", Rule(notify="both")), *(Follow(user, "item:1") for user in crowd))
+    outcome = opened.run(opened.store.write([Publish((event("ann", "post", "item:1", targets=("f0",)),))]))[0]
+    assert outcome.pending  # type: ignore[union-attr]
+    assert sum(opened.counts(user).unread_count for user in crowd) == 1, "the target is told at once"
+    opened.run(opened.store.work(CHUNK))
+    with pytest.raises(apsw.SQLError):
+        opened.writer.transaction(lambda: opened.writer.db.execute("INSERT INTO nothing VALUES (1)"))
+    opened.settle()
+    assert [opened.counts(user).seq for user in crowd] == [1] * len(crowd)
+    assert opened.count("told") > 1
+    opened.run(opened.store.write([Retract(outcome.receipts[0].event_id)]))  # type: ignore[union-attr]
+    assert [opened.rows(user) for user in crowd] == [[]] * len(crowd), "nobody sees what is gone"
+    opened.settle()
+    assert [opened.counts(user)[:2] for user in crowd] == [(0, 2)] * len(crowd)
+    assert opened.count("told") == 0
+
+
+def test_a_retraction_finds_those_who_follow_no_more(opened: Opened) -> None:
+    """Who was told is written down, not worked out anew."""
+    opened.write(Declare("post", Rule(notify="followers")), Follow("fay", "item:1"))
+    (id,) = opened.publish(event("ann", "post", "item:1"))
+    opened.write(Erase("ann"), Declare("post", None))
+    assert opened.counts("fay").unread_count == 1
+    opened.write(Retract(id))
+    assert opened.counts("fay")[:2] == (0, 2)
+
+
+def test_groups_that_nothing_can_join_are_forgotten(opened: Opened) -> None:
+    """Once no rule lets a group be so old; and all that is left of who was erased."""
+    opened.publish(comment(0, "bob", "cy"))
+    opened.clock.advance(DAY_MS - 1)
+    opened.publish(comment(1, "bob"))
+    opened.settle()
+    assert opened.count("inbox_open") == 3
+    opened.clock.advance(SWEEP_MS)
+    opened.settle()
+    assert opened.count("inbox_open") == 1
+    opened.write(Erase("bob"))
+    opened.clock.advance(SWEEP_MS)
+    opened.settle()
+    assert opened.count("inbox_open") == 0
+
+
+def test_duplicates_are_forgotten_after_the_longest_window(opened: Opened) -> None:
+    opened.write(
+        Declare("like", Rule(duplicate_window_s=60)),
+        Declare("tip", Rule(duplicate_window_s=7_200)),
+    )
+    opened.publish(event("ann", "like", targets=("bob",)))
+    opened.clock.advance(SWEEP_MS)
+    opened.settle()
+    assert opened.count("inbox_repeat") == 1
+    opened.write(Declare("tip", None))
+    opened.clock.advance(SWEEP_MS)
+    opened.settle()
+    assert opened.count("inbox_repeat") == 0
+
+
+def test_sweeping_goes_on_where_it_stopped(opened: Opened) -> None:
+    """Step by step through more rows than one step looks at."""
+    crowd = tuple(f"c{n}" for n in range(SWEEP_ROWS // 4))
+    opened.publish(*(event("ann", "post", f"item:{n}", targets=crowd) for n in range(5)))
+    assert opened.count("inbox_open") == 5 * len(crowd) > SWEEP_ROWS
+    opened.clock.advance(2 * DAY_MS + HOUSEKEEPING_MS)
+    opened.settle()
+    assert opened.count("inbox_open") == 0
+
+
+def test_a_rolled_back_declaration_is_forgotten(opened: Opened) -> None:
+    """The rules in memory are those of the file."""
+
+    def fail() -> None:
+        declare(opened.writer, Declare("like", Rule(group="none")))
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        opened.writer.transaction(fail)
+    assert opened.store.rules.declared == {}
+    assert opened.changed(Declare("like", Rule(group="none"))) == 1
+    assert opened.store.rules.rule("like").group == "none"
+
+
+def test_declared_types_outlive_a_restart(tmp_path: Path) -> None:
+    """Over those of the settings, which are seen again when they are taken back."""
+    settings = msgspec.structs.replace(SETTINGS, types={"like": Rule(group="none")})
+    said = Rule(verbs=("like", "love"), messages={"en": {"other": "{count} likes"}})
+    clock = FakeClock()
+    with asyncio.Runner() as runner:
+        for command in (Declare("like", said), Declare("like", None)):
+            store = runner.run(SqliteStore.open(tmp_path / "store.db", clock, settings))
+            runner.run(store.write([command]))
+            runner.run(store.close())
+            store = runner.run(SqliteStore.open(tmp_path / "store.db", clock, settings))
+            assert store.rules.rule("like") == (command.rule or settings.types["like"])
+            runner.run(store.close())

@@ -1,0 +1,174 @@
+"""What only the SQLite store has of ``heard`` and ``counts``: they are asked of many users in a few statements."""
+
+import asyncio
+import random
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.backends import SMALL
+from tests.harness import Harness
+from tidings.model import Command, Follow, Mask, Publish, Retract, Unfollow
+from tidings.storage.sqlite import SqliteStore
+from tidings.storage.sqlite.heard import MOST_ROWS
+from tidings.storage.sqlite.writer import WIDE, Writer, sql
+from tidings.testing import START_MS, FakeClock, event
+
+USERS = tuple(f"u{n}" for n in range(4))
+TOPICS = ("market:1", "user:u0", "user:u1")
+MOST_STATEMENTS = 4
+"""Of one question about any number of inboxes."""
+HEARING_STATEMENTS = 7
+"""Of one question about any number of listeners: the log, events, followers of small and of wide topics, names, masks,
+and the name of the topic that is the reason. Each older partition of events adds one."""
+PROBING = msgspec.structs.replace(SMALL, fan_out_inline_rows=1, hot_followers=3)
+"""Topics count as wide from their first follower, so that listeners are looked up instead of followers."""
+
+
+class Opened(Harness):
+    """A harness that counts the statements of the reader on the loop."""
+
+    store: SqliteStore
+
+    def heard(self, after: int, users: tuple[str, ...], limit: int) -> set[tuple[int, str]]:
+        """(position, user) of everything that is heard, in steps of ``limit`` positions."""
+        found = set()
+        head = self.run(self.store.head()).position
+        while after < head:
+            heard, last = self.run(self.store.heard(after, users, limit))
+            assert after < last <= after + limit
+            for one in heard:
+                assert after < one.position <= last
+                names = [name for _, _, some in one.listeners for name in some]
+                assert len(names) == len(set(names)), "each once"
+                found |= {(one.position, name) for name in names}
+            after = last
+        return found
+
+    def statements(self, work: Coroutine[Any, Any, object]) -> list[str]:
+        """The statements that the reader on the loop executes in ``work``, its snapshot aside."""
+        seen: list[str] = []
+
+        def note(_: object, text: str, __: object) -> bool:
+            seen.append(text)
+            return True
+
+        db = self.store._near.db
+        db.exec_trace = note
+        self.run(work)
+        db.exec_trace = None
+        return [text for text in seen if text not in ("BEGIN", "COMMIT")]
+
+
+@pytest.fixture(params=["listening", "probing"])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opened]:
+    clock, settings = FakeClock(), SMALL if request.param == "listening" else PROBING
+    with asyncio.Runner() as runner:
+        store = runner.run(SqliteStore.open(tmp_path / "store.db", clock, settings))
+        yield Opened(store, clock, runner)
+        runner.run(store.close())
+
+
+def change(dice: random.Random, ids: list[str]) -> Command:
+    """A random change of who hears what, or something to hear."""
+    user, topic = dice.choice(USERS), dice.choice(TOPICS)
+    match dice.randrange(8):
+        case 0 | 1:
+            return Follow(user, topic, dice.choice((0, 1, 100)))
+        case 2:
+            return Unfollow(user, topic, keep=dice.random() < 0.5)
+        case 3:
+            return Mask(
+                user, topic, block=topic.startswith("user:") and dice.random() < 0.5, on=dice.random() < 0.7
+            )
+        case 4 if ids:
+            return Retract(ids.pop(dice.randrange(len(ids))))
+        case _:
+            at = START_MS + dice.randrange(1_000)  # often late: below the greatest key so far
+            targets, extra = dice.sample(USERS, dice.randrange(3)), dice.sample(TOPICS, dice.randrange(2))
+            post = event(user, obj=dice.choice(TOPICS), targets=tuple(targets), topics=tuple(extra), at=at)
+            return Publish((post,))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_who_hears_an_event_is_who_has_it_in_the_feed(opened: Opened, seed: int) -> None:
+    """After every change, from every position on, for some users and all: what feed_since says one by one."""
+    dice = random.Random(seed)
+    ids: list[str] = []
+    for _ in range(80):
+        for outcome in opened.write(change(dice, ids)):
+            ids += [receipt.event_id for receipt in getattr(outcome, "receipts", ())]
+        after = dice.randrange(len(ids) + 1)
+        users = tuple(dice.sample(USERS, dice.randrange(1, len(USERS) + 1)))
+        feeds = {user: opened.run(opened.store.feed_since(user, after, 1_000)).items for user in users}
+        expected = {(item.position, user) for user, items in feeds.items() for item in items}
+        assert opened.heard(after, users, limit=dice.choice((1, 3, 100))) == expected
+
+
+def test_nobody_hears_who_was_not_asked_for(opened: Opened) -> None:
+    """Reasons are told apart, and an event that none of the users hears is left out."""
+    opened.write(Follow("u1", "market:1"), Follow("u2", "market:1"), Follow("u3", "market:2"))
+    opened.publish(event("ann", obj="market:1", targets=("u4", "u1")), event("ann", obj="market:9"))
+    ((one,), last) = opened.run(opened.store.heard(0, {"u1": None, "u2": None, "u9": None}.keys(), 10))
+    assert (one.position, last) == (1, 2)
+    assert one.listeners == [("target", "", ["u1"]), ("follow", "market:1", ["u2"])]
+    assert b'"actor_id":"ann"' in one.body
+    assert opened.run(opened.store.heard(2, USERS, 10)) == ([], 2)
+    assert opened.run(opened.store.heard(0, (), 1)) == ([], 1)
+
+
+def test_a_crowd_is_asked_about_in_a_few_statements(opened: Opened) -> None:
+    """Thousands of listeners whose names were never looked up cost what one does."""
+    crowd = [f"c{n}" for n in range(2_000)]
+    opened.run(opened.store.write([Follow(user, "market:1", 0) for user in crowd]))
+    opened.run(opened.store.write([Mask("c0", "market:1")]))
+    opened.run(opened.store.write([Publish(tuple(event("ann", obj="market:1") for _ in range(10)))]))
+    for listeners, asked in ((crowd, "followers_of"), (crowd[:1_000], "followers_among")):
+        opened.store._near.names.forget()
+        seen = opened.statements(opened.store.heard(0, frozenset(listeners), 10))
+        assert len(seen) <= HEARING_STATEMENTS + len(opened.store._writer.events.spans) - 1
+        assert sql(asked) in seen
+    heard, _ = opened.run(opened.store.heard(0, frozenset(crowd), 10))
+    assert [len(one.listeners[0][2]) for one in heard] == [1_999] * 10
+
+
+def test_the_heads_of_many_inboxes_cost_a_few_statements(opened: Opened) -> None:
+    """Names that were never looked up included, in the order asked, unknown ones as zeros."""
+    crowd = tuple(f"c{n}" for n in range(2_000))
+    opened.run(opened.store.write([Publish((event("ann", targets=crowd[1::2]),))]))
+    opened.store._near.names.forget()
+    assert len(opened.statements(opened.store.counts(crowd))) <= MOST_STATEMENTS
+    counts = opened.run(opened.store.counts(crowd))
+    assert [count.unread_count for count in counts] == [0, 1] * 1_000
+
+
+def test_one_call_looks_at_a_bounded_number_of_follows(opened: Opened) -> None:
+    """What is too much for one call is left to the next, and nothing is lost between them."""
+    crowd = tuple(f"c{n}" for n in range(WIDE))
+    opened.run(opened.store.write([Follow(user, "user:ann", 0) for user in crowd]))
+    many = MOST_ROWS // WIDE + 50  # each has a topic of its own
+    opened.run(opened.store.write([Publish(tuple(event("ann", obj=f"item:{n}") for n in range(many)))]))
+    heard, last = opened.run(opened.store.heard(0, crowd, many))
+    assert 0 < last < many
+    assert len(heard) == last
+    assert len(opened.heard(0, crowd, many)) == many * len(crowd)
+
+
+PLANS = {
+    "followers_of": ("follow_topic (topic=?)", {"topics", "after"}),
+    "followers_among": ("follow_topic (topic=? AND follower=?)", {"topics", "users", "after"}),
+    "masks_among": ("SEARCH m USING PRIMARY KEY (viewer=?)", {"users", "topics"}),
+    "inbox_heads": ("SEARCH inbox_mark USING PRIMARY KEY (user=?)", {"users"}),
+}
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_the_indexes_that_were_meant_are_used(opened: Opened, name: str) -> None:
+    step, names = PLANS[name]
+    values = {each: 1 if each == "after" else Writer.carray([1]) for each in names}
+    plan = [row[3] for row in opened.store._near.db.all(f"EXPLAIN QUERY PLAN {sql(name)}", values)]
+    assert any(step in each for each in plan), plan
+    assert not any(each.startswith(("SCAN f", "SCAN m", "SCAN h", "SCAN inbox")) for each in plan), plan

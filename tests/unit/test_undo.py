@@ -1,0 +1,78 @@
+"""A read-all can be undone for ten minutes: the ingest door over a real store, with a clock to turn."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tidings.config import Settings
+from tidings.cursors import Cursors
+from tidings.errors import BadParameter, Gone
+from tidings.ingest import UNDO_MS, Ingest
+from tidings.log import Log
+from tidings.model import Publish
+from tidings.projections.runner import Runner
+from tidings.testing import FakeClock, MemoryStore, event
+
+
+@asynccontextmanager
+async def door(clock: FakeClock) -> AsyncIterator[Ingest]:
+    """The writing door, over a store in which zoe has one unread notification."""
+    store = MemoryStore(clock)
+    await store.write([Publish((event("ann", targets=("zoe",)),))])
+    log = Log(store, batch_events=10, queue=10, on_commit=lambda commands, outcomes: None)
+    log.start()
+    try:
+        yield Ingest(log, Runner(store), Settings(), clock, Cursors(b"secret"), store)
+    finally:
+        await log.close()
+
+
+@pytest.mark.parametrize("passed", [0, UNDO_MS])
+def test_within_its_time_a_read_all_is_undone(passed: int) -> None:
+    async def play() -> None:
+        clock = FakeClock()
+        async with door(clock) as ingest:
+            marked, token = await ingest.read_all("zoe", None, None)
+            clock.advance(passed)
+            undone = await ingest.undo("zoe", token or "")
+            assert (marked.updated, marked.unread_count) == (1, 0)
+            assert (undone.updated, undone.unread_count, undone.unread_items) == (1, 1, 1)
+
+    asyncio.run(play())
+
+
+def test_after_its_time_it_stays() -> None:
+    async def play() -> None:
+        clock = FakeClock()
+        async with door(clock) as ingest:
+            _, token = await ingest.read_all("zoe", None, None)
+            clock.advance(UNDO_MS + 1)
+            with pytest.raises(Gone, match="10 minutes"):
+                await ingest.undo("zoe", token or "")
+            assert (await ingest.read_all("zoe", None, None))[0].unread_count == 0
+
+    asyncio.run(play())
+
+
+def test_another_user_cannot_undo_it() -> None:
+    async def play() -> None:
+        async with door(FakeClock()) as ingest:
+            _, token = await ingest.read_all("zoe", None, None)
+            with pytest.raises(BadParameter, match="undo: damaged"):
+                await ingest.undo("bob", token or "")
+
+    asyncio.run(play())
+
+
+def test_a_token_cannot_be_cut_differently() -> None:
+    """What is signed says where the name ends, so no part of another question can be moved into it."""
+    cursors = Cursors(b"secret")
+    sealed = base64.urlsafe_b64decode(cursors.make_named("9.0", "follows|xundo|zoe") + "==")
+    name, mac = sealed[:3], sealed[3:]
+    assert name == b"9.0"
+    moved = base64.urlsafe_b64encode(name + b"follows|x" + mac).decode()
+    with pytest.raises(BadParameter):
+        cursors.read_named(moved, "undo|zoe")

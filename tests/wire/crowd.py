@@ -1,0 +1,206 @@
+"""Many who write to some inboxes and read them at the same time, and what each reply says of their counts."""
+
+import random
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import httpx
+import msgspec
+
+from tests.wire.people import event
+from tidings.client import Changed, InboxFold, Read
+from tidings.client.shapes import InboxChanges, InboxPage, Notification, ReadAll
+
+PAGE = 100
+STATES = ("read", "unread", "seen", "unseen", "archive", "unarchive")
+VERBS = ("like", "comment", "follow")
+THINGS = 6
+"""So few things that most of what happens joins a group."""
+
+
+class Counts(NamedTuple):
+    """What an inbox counts."""
+
+    unread_count: int
+    unread_items: int
+
+
+class Facts:
+    """What was said of inboxes, by user and seq: one truth for each. ``said`` is how often something was."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, dict[int, tuple[Counts, str]]] = defaultdict(dict)
+        self._lock = threading.Lock()
+        self.said = 0
+
+    def say(self, who: str, user: str, seq: int, counts: Counts) -> None:
+        """Note a reply. Raises AssertionError when another one said otherwise of the same moment."""
+        with self._lock:
+            self.said += 1
+            known, by = self._counts[user].setdefault(seq, (counts, who))
+        assert known == counts, f"{user} at {seq}: {by} says {known}, {who} says {counts}"
+
+
+class Person:
+    """Somebody who asks and writes, with a connection of their own."""
+
+    def __init__(self, url: str, users: Sequence[str], facts: Facts, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self._users = users
+        self._facts = facts
+        self._http = httpx.Client(base_url=url, timeout=30, trust_env=False)
+        self._own: list[str] = []
+        self._undo: dict[str, str] = {}
+
+    def close(self) -> None:
+        """Hang up."""
+        self._http.close()
+
+    def somebody(self) -> str:
+        """One of the users."""
+        return self.chance.choice(self._users)
+
+    # --- reading ----------------------------------------------------------------------------------------------
+
+    def page(self, user: str, **query: Any) -> InboxPage:
+        """A page of an inbox, noted."""
+        given: dict[str, Any] = {"user_id": user, "limit": PAGE} | query
+        page = msgspec.json.decode(self._ask("GET", "/v1/notifications", given).content, type=InboxPage)
+        self._facts.say("a list", user, page.seq, Counts(page.unread_count, page.unread_items))
+        return page
+
+    def list(self) -> None:
+        """An inbox that fits one page has as many unread rows as it says."""
+        page = self.page(self.somebody(), unread_only=self.chance.random() < 0.5)
+        if not page.has_more:
+            unread = [item for item in page.items if item.unread]
+            counted = Counts(len(unread), sum(item.count for item in unread))
+            assert counted == (page.unread_count, page.unread_items), page
+
+    def count(self) -> None:
+        """The counts alone, noted."""
+        user = self.somebody()
+        self._note("the counts", user, self._ask("GET", "/v1/notifications/unread-count", {"user_id": user}))
+
+    def fresh(self, user: str) -> InboxFold:
+        """An inbox as a client first has it: page by page, while it changes."""
+        fold, pages = InboxFold(), [self.page(user)]
+        while cursor := pages[-1].next_cursor:
+            pages.append(self.page(user, cursor=cursor))
+        fold.replace(pages)
+        return fold
+
+    def catch_up(self, user: str, fold: InboxFold) -> InboxFold:
+        """What the client holds once it has been told all there is: its unread rows are as many as it is told."""
+        while True:
+            given = {"user_id": user, "since": fold.seq, "limit": PAGE}
+            reply = self._ask("GET", "/v1/notifications", given).content
+            changes = msgspec.json.decode(reply, type=InboxChanges)
+            if changes.reset:
+                fold = self.fresh(user)
+                continue
+            both: list[Notification | ReadAll] = [*changes.items]
+            for change in sorted(both, key=lambda change: change.seq):
+                fold.apply(_told(change, changes))
+            if not changes.has_more:
+                break
+        told = Counts(changes.unread_count, changes.unread_items)
+        self._facts.say("since", user, changes.seq, told)
+        assert held(fold) == told, f"{user} at {changes.seq}: holds {held(fold)}, is told {told}"
+        fold.seq = changes.seq
+        return fold
+
+    # --- writing ----------------------------------------------------------------------------------------------
+
+    def write(self) -> None:
+        """One of all the things that can be done."""
+        choice = self.chance.choices(list(_WRITES), weights=list(_WRITES.values()))[0]
+        choice(self)
+
+    def publish(self) -> None:
+        """Something happens, to some of the users."""
+        targets = self.chance.sample(self._users, self.chance.randint(1, len(self._users)))
+        given = event(
+            f"actor-{self.chance.randrange(5)}",
+            verb=self.chance.choice(VERBS),
+            object_id=str(self.chance.randrange(THINGS)),
+            target_user_ids=targets,
+        )
+        self._own.append(self._ask("POST", "/v1/events", body=given).json()["event_id"])
+
+    def retract(self) -> None:
+        """Something is taken back."""
+        if self._own:
+            self._ask("DELETE", f"/v1/events/{self._own.pop(self.chance.randrange(len(self._own)))}")
+
+    def broadcast(self) -> None:
+        """Something for all."""
+        self._ask("POST", "/v1/broadcasts", body=event("admin", object_id="news", audience="club:all"))
+
+    def mark(self) -> None:
+        """One notification, or some."""
+        user, state = self.somebody(), self.chance.choice(STATES)
+        ids = [item.id for item in self.page(user).items]
+        if ids:
+            some = self.chance.sample(ids, self.chance.randint(1, min(5, len(ids))))
+            path = f"/v1/notifications/{state}"
+            self._note(state, user, self._ask("POST", path, {"user_id": user}, {"ids": some}))
+
+    def read_all(self) -> None:
+        """All, all of a type, or all up to a seq."""
+        user = self.somebody()
+        body: dict[str, Any] = {"type": self.chance.choice(VERBS)} if self.chance.random() < 0.5 else {}
+        if self.chance.random() < 0.3:
+            body["up_to"] = self.page(user).seq - self.chance.randrange(10)
+        body["up_to"] = max(0, body.get("up_to", 1 << 40))
+        reply = self._ask("POST", "/v1/notifications/read-all", {"user_id": user}, body)
+        self._note(f"read-all {body}", user, reply)
+        if token := reply.json()["undo"]:
+            self._undo[user] = token
+
+    def undo(self) -> None:
+        """The last read-all of somebody is taken back, perhaps a second time."""
+        if self._undo:
+            user, token = self.chance.choice(list(self._undo.items()))
+            reply = self._ask("POST", "/v1/notifications/undo", {"user_id": user}, {"undo": token})
+            self._note("undo", user, reply)
+
+    def _note(self, who: str, user: str, reply: httpx.Response) -> None:
+        said = reply.json()
+        self._facts.say(who, user, said["seq"], Counts(said["unread_count"], said["unread_items"]))
+
+    def _ask(self, method: str, path: str, query: Any = None, body: Any = None) -> httpx.Response:
+        reply = self._http.request(method, path, params=query, json=body)
+        assert reply.is_success, f"{method} {path} {query} {body}: {reply.text}"
+        return reply
+
+
+_WRITES: dict[Callable[[Person], None], int] = {
+    Person.publish: 10,
+    Person.mark: 8,
+    Person.read_all: 2,
+    Person.undo: 1,
+    Person.retract: 3,
+    Person.broadcast: 1,
+}
+"""What is done, and how often."""
+
+
+def held(fold: InboxFold) -> Counts:
+    """What a client counts in what it holds."""
+    unread = [item for item in fold.items if item.unread]
+    return Counts(len(unread), sum(item.count for item in unread))
+
+
+def _told(change: Notification | ReadAll, changes: InboxChanges) -> Changed | Read:
+    counts: dict[str, Any] = {
+        "unread_count": changes.unread_count,
+        "unread_items": changes.unread_items,
+        "seq": change.seq,
+        "cursor": "",
+    }
+    if isinstance(change, ReadAll):
+        return Read(read_at=change.read_at, up_to=change.up_to, type=change.type, **counts)
+    return Changed(item=change, **counts)

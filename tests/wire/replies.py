@@ -1,0 +1,42 @@
+"""What is asked again and again in these tests; replies are decoded strictly into the types of the OpenAPI document."""
+
+from typing import Any, TypeVar
+
+import httpx
+import msgspec
+
+from tests.wire.people import event
+from tidings.http import shapes
+
+T = TypeVar("T")
+
+
+def of(reply: httpx.Response, type: type[T], status: int = 200) -> T:
+    """The reply as this type, nothing missing and nothing unknown."""
+    assert reply.status_code == status, reply.text
+    assert reply.headers["content-type"] == "application/json"
+    return msgspec.json.decode(reply.content, type=type)
+
+
+def done(reply: httpx.Response) -> None:
+    """The reply says that it is done, and nothing else."""
+    assert (reply.status_code, reply.content) == (204, b"")
+    assert "content-length" not in reply.headers
+
+
+def refused(reply: httpx.Response, status: int, *pointers: str) -> shapes.Problem:
+    """The problem that the reply is, which names exactly these fields."""
+    assert reply.status_code == status, reply.text
+    problem = msgspec.json.decode(reply.content, type=shapes.Problem)
+    assert [error.pointer for error in problem.errors or ()] == list(pointers), problem
+    return problem
+
+
+def publish(app: httpx.Client, **changed: Any) -> shapes.Receipt:
+    """An event, published."""
+    return of(app.post("/v1/events", json=event(**changed)), shapes.Receipt, 201)
+
+
+def inbox(app: httpx.Client, user: str, **parameters: Any) -> shapes.InboxPage:
+    """A page of the user's inbox."""
+    return of(app.get("/v1/notifications", params={"user_id": user} | parameters), shapes.InboxPage)

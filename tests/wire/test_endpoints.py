@@ -1,0 +1,214 @@
+"""Endpoints over the wire: registered, shown without their secrets, replaced and forgotten."""
+
+import base64
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from tests.serving import serving
+from tests.wire.people import bearer, token
+from tidings.endpoints import MAX_ENDPOINTS
+from tidings.http import shapes_agenda as shapes
+
+URL = "https://hooks.example.org/inbox?for=bob"
+AUTH = base64.urlsafe_b64encode(b"sixteen bytes ok").decode().rstrip("=")
+
+
+def public_key() -> str:
+    """The public key of a browser that subscribes, in base64url."""
+    point = ec.generate_private_key(ec.SECP256R1()).public_key()
+    raw = point.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+KEYS = {"p256dh": public_key(), "auth": AUTH}
+GOOD: dict[str, dict[str, Any]] = {
+    "email": {"channel": "email", "address": "bob.o'neill+news@mail.example.org"},
+    "web_push": {"channel": "web_push", "address": "https://push.example.org/x/1", "keys": KEYS},
+    "webhook": {"channel": "webhook", "address": URL},
+    "apprise": {"channel": "apprise", "address": "slack://token-a/token-b/token-c"},
+}
+
+
+@pytest.fixture
+def user(request: pytest.FixtureRequest) -> str:
+    """A user of this test's own."""
+    return re.sub(r"\W+", "-", str(request.node.name))
+
+
+def post(client: httpx.Client, user: str, body: dict[str, Any], **headers: str) -> httpx.Response:
+    """Ask for an endpoint to be registered."""
+    return client.post("/v1/endpoints", params={"user_id": user}, json=body, headers=headers)
+
+
+def add(client: httpx.Client, user: str, body: dict[str, Any]) -> shapes.Endpoint:
+    """An endpoint that must be accepted."""
+    reply = post(client, user, body)
+    assert reply.status_code == 201, reply.text
+    return msgspec.json.decode(reply.content, type=shapes.Endpoint)
+
+
+def listed(client: httpx.Client, user: str, **headers: str) -> list[shapes.Endpoint]:
+    """A user's endpoints."""
+    reply = client.get("/v1/endpoints", params={"user_id": user}, headers=headers)
+    return msgspec.json.decode(reply.content, type=shapes.Endpoints).items
+
+
+def test_each_channel_has_its_endpoints(app: httpx.Client, user: str) -> None:
+    """They are listed oldest first as they were given, and what they are signed or encrypted with is not."""
+    for body in GOOD.values():
+        made = add(app, user, body)
+        assert (made.channel, made.address, made.sent_at) == (body["channel"], body["address"], None)
+    found = listed(app, user)
+    assert [one.channel for one in found] == list(GOOD)
+    text = app.get("/v1/endpoints", params={"user_id": user}).text
+    assert "secret" not in text
+    assert AUTH not in text
+
+
+def test_a_webhook_gets_its_secret_once(app: httpx.Client, user: str) -> None:
+    """Registered again it is the same endpoint, with a new secret: that is how one is replaced."""
+    first, second = add(app, user, GOOD["webhook"]), add(app, user, GOOD["webhook"])
+    assert first.id == second.id
+    assert re.fullmatch(r"whsec_[A-Za-z0-9+/]{43}=", str(first.secret))
+    assert first.secret != second.secret
+    assert [(one.id, one.secret) for one in listed(app, user)] == [(first.id, msgspec.UNSET)]
+
+
+def test_only_webhooks_show_a_secret(app: httpx.Client, user: str) -> None:
+    assert {channel for channel, body in GOOD.items() if add(app, user, body).secret} == {"webhook"}
+
+
+def test_users_manage_their_own(anybody: httpx.Client, user: str) -> None:
+    """With their own token; another's endpoint is as if it were not there."""
+    mine, other = bearer(token(user)), bearer(token(f"{user}-other"))
+    made = post(anybody, user, GOOD["email"], **mine).json()
+    assert anybody.delete(f"/v1/endpoints/{made['id']}", headers=other).status_code == 404
+    assert listed(anybody, f"{user}-other", **other) == []
+    assert [one.id for one in listed(anybody, user, **mine)] == [made["id"]]
+    assert post(anybody, user, GOOD["email"], **other).status_code == 403
+    assert anybody.delete(f"/v1/endpoints/{made['id']}", headers=mine).status_code == 204
+    assert anybody.delete(f"/v1/endpoints/{made['id']}", headers=mine).status_code == 404
+    assert listed(anybody, user, **mine) == []
+
+
+def test_services_are_the_application_s_affair(anybody: httpx.Client, app: httpx.Client, user: str) -> None:
+    """A user can neither set an address that this machine would go to, nor read the passwords in one."""
+    mine = bearer(token(user))
+    refused = post(anybody, user, GOOD["apprise"], **mine)
+    assert (refused.status_code, refused.json()["type"]) == (403, "urn:tidings:problem:forbidden")
+    add(app, user, GOOD["apprise"])
+    assert [one.address for one in listed(anybody, user, **mine)] == ["slack://…"]
+    assert [one.address for one in listed(app, user)] == ["slack://token-a/token-b/token-c"]
+
+
+def test_a_user_has_so_many_and_no_more(app: httpx.Client, user: str) -> None:
+    """One that is there already can still be replaced."""
+    bodies = [{"channel": "webhook", "address": f"{URL}&n={i}"} for i in range(MAX_ENDPOINTS + 1)]
+    for body in bodies[:-1]:
+        add(app, user, body)
+    refused = post(app, user, bodies[-1])
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "")
+    add(app, user, bodies[0])
+    assert len(listed(app, user)) == MAX_ENDPOINTS
+
+
+def test_an_erased_person_is_reached_nowhere(app: httpx.Client, user: str) -> None:
+    for body in GOOD.values():
+        add(app, user, body)
+    assert app.delete(f"/v1/users/{user}").status_code == 204
+    assert listed(app, user) == []
+    assert app.get(f"/v1/users/{user}/export").text.count(URL) == 0
+
+
+def test_a_person_is_told_where_they_are_reached(app: httpx.Client, user: str) -> None:
+    """All addresses, and no secret."""
+    secret = add(app, user, GOOD["webhook"]).secret
+    add(app, user, GOOD["web_push"])
+    text = app.get(f"/v1/users/{user}/export").text
+    told = [msgspec.json.decode(line) for line in text.splitlines()]
+    found = [(line["channel"], line["address"]) for line in told if line["kind"] == "endpoint"]
+    assert sorted(found) == sorted(
+        (GOOD[name]["channel"], GOOD[name]["address"]) for name in ("webhook", "web_push")
+    )
+    assert str(secret) not in text
+    assert AUTH not in text
+
+
+@pytest.mark.parametrize(
+    ("pointer", "changed"),
+    [
+        ("/channel", {"channel": "pigeon"}),
+        ("/channel", {"channel": "in_app"}),
+        ("/address", {"address": ""}),
+        ("/address", {"address": "https://x.org/" + "x" * 2_048}),
+        ("/address", {"address": "http://hooks.example.org/"}),
+        ("/address", {"address": "ftp://hooks.example.org/"}),
+        ("/address", {"address": "hooks.example.org"}),
+        ("/address", {"address": "https://"}),
+        ("/address", {"address": "https:///inbox"}),
+        ("/address", {"address": "https://user:password@hooks.example.org/"}),
+        ("/address", {"address": "https://hooks.example.org\\@evil.example/"}),
+        ("/address", {"address": "https://hooks.example.org/#part"}),
+        ("/address", {"address": "https://hooks.example.org:99999/"}),
+        ("/address", {"address": "https://hooks.example.org/a b"}),
+        ("/address", {"address": "https://hooks.example.org/\r\nx: y"}),
+        ("/address", {"address": "https://[::1"}),
+        ("/keys", {"keys": KEYS}),
+        ("/nonsense", {"nonsense": 1}),
+        *(
+            ("/address", {"channel": "email", "address": address})
+            for address in (
+                "bob",
+                "bob@",
+                "@example.org",
+                "bob@exa mple.org",
+                "bob@example.org\nBcc: all@example.org",
+                "bob@-example.org",
+                "bob@example.org>",
+                "Bob <bob@example.org>",
+                f"{'b' * 65}@example.org",
+                f"bob@{'x' * 63}.{'x' * 63}.{'x' * 63}.{'x' * 63}",
+            )
+        ),
+        ("/address", {"channel": "apprise", "address": "slack"}),
+        ("/address", {"channel": "apprise", "address": "slack://a b"}),
+        ("/keys", {"channel": "web_push"}),
+        ("/keys/auth", {"channel": "web_push", "keys": {"p256dh": KEYS["p256dh"]}}),
+        ("/keys/auth", {"channel": "web_push", "keys": KEYS | {"auth": AUTH[:-1]}}),
+        ("/keys/p256dh", {"channel": "web_push", "keys": KEYS | {"p256dh": KEYS["p256dh"][:-1]}}),
+        ("/keys/p256dh", {"channel": "web_push", "keys": KEYS | {"p256dh": "B" + "x" * 86}}),
+        ("/address", {"channel": "web_push", "keys": KEYS, "address": "http://push.example.org/"}),
+    ],
+)
+def test_what_does_not_fit_is_named(
+    app: httpx.Client, user: str, pointer: str, changed: dict[str, Any]
+) -> None:
+    reply = post(app, user[:100], GOOD["webhook"] | changed)
+    assert (reply.status_code, reply.json()["type"]) == (422, "urn:tidings:problem:invalid-fields")
+    assert [error["pointer"] for error in reply.json()["errors"]] == [pointer]
+    assert listed(app, user[:100]) == []
+
+
+def test_without_a_key_there_is_no_web_push(app: httpx.Client) -> None:
+    reply = app.get("/v1/web-push/key")
+    assert (reply.status_code, reply.json()["detail"]) == (404, "web push is not configured on this server")
+
+
+def test_browsers_subscribe_with_the_server_s_key(tmp_path: Path) -> None:
+    """What they are given is the public half of what the settings name."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    pem = tmp_path / "vapid.pem"
+    pem.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    raw = private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    settings = {"TIDINGS_VAPID_PRIVATE_KEY": str(pem), "TIDINGS_VAPID_SUBJECT": "mailto:us@example.org"}
+    with serving(tmp_path, TIDINGS_DEV="true", **settings) as url:
+        reply = httpx.get(f"{url}/v1/web-push/key", params={})
+    shown = msgspec.json.decode(reply.content, type=shapes.PushKey)
+    assert shown.public_key == base64.urlsafe_b64encode(raw).decode().rstrip("=")

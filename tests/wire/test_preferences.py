@@ -1,0 +1,288 @@
+"""Preferences on the wire: what is set is what is shown and what is obeyed; and why somebody was told, or was not."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.wire.people import event
+from tests.wire.replies import done, inbox, of, publish, refused
+from tidings.http import shapes
+
+NOTHING: dict[str, Any] = {
+    "types": {},
+    "quiet_hours": None,
+    "locale": "",
+    "digest_s": 0,
+    "muted_topics": [],
+}
+NIGHT = {"time_zone": "Europe/Berlin", "start": "22:00", "end": "07:00", "days": [1, 2, 3, 4, 5]}
+ALWAYS = {"time_zone": "UTC", "start": "00:00", "end": "00:00", "days": [1, 2, 3, 4, 5, 6, 7]}
+WIDE = {
+    "types": {"like": {"in_app": False, "email": True}, "*": {"web_push": False}},
+    "quiet_hours": NIGHT,
+    "locale": "pt-BR",
+    "digest_s": 3600,
+    "muted_topics": ["market:1", "user:eve"],
+}
+
+
+def put(app: httpx.Client, user: str, wanted: dict[str, Any]) -> dict[str, Any]:
+    """The preferences after they were set."""
+    reply = app.put("/v1/preferences", params={"user_id": user}, json=wanted)
+    of(reply, shapes.Preferences)
+    shown: dict[str, Any] = reply.json()
+    return shown
+
+
+def get(app: httpx.Client, user: str) -> dict[str, Any]:
+    """The preferences as they are shown."""
+    reply = app.get("/v1/preferences", params={"user_id": user})
+    of(reply, shapes.Preferences)
+    shown: dict[str, Any] = reply.json()
+    return shown
+
+
+# --- preferences --------------------------------------------------------------------------------------------------
+
+
+def test_what_is_shown_can_be_set_again(app: httpx.Client, user: str) -> None:
+    assert get(app, user) == NOTHING
+    assert put(app, user, NOTHING) == NOTHING
+    assert put(app, user, WIDE) == get(app, user) == WIDE
+    assert put(app, user, get(app, user)) == WIDE
+
+
+def test_setting_replaces_all_but_mutes_that_are_not_said(app: httpx.Client, user: str) -> None:
+    put(app, user, WIDE)
+    assert put(app, user, {"digest_s": 60}) == NOTHING | {
+        "digest_s": 60,
+        "muted_topics": ["market:1", "user:eve"],
+    }
+    assert put(app, user, {"muted_topics": []}) == NOTHING
+
+
+def test_muted_topics_are_the_mutes(app: httpx.Client, user: str) -> None:
+    """They are one thing, whichever way they are set; a block is none of them."""
+    done(app.put(f"/v1/users/{user}/mutes/market%3A42"))
+    done(app.put(f"/v1/users/{user}/blocks/mallory"))
+    assert get(app, user)["muted_topics"] == ["market:42"]
+    publish(app, target_user_ids=[user])
+    publish(app, target_user_ids=[user], object_id="43")
+    assert len(inbox(app, user).items) == 1
+    assert put(app, user, {"muted_topics": ["market:43"]})["muted_topics"] == ["market:43"]
+    publish(app, target_user_ids=[user])
+    publish(app, target_user_ids=[user], object_id="43")
+    assert [(item.object_id, item.count) for item in inbox(app, user).items] == [("42", 1), ("43", 1)]
+
+
+@pytest.mark.parametrize(
+    ("types", "told"),
+    [
+        ({}, True),
+        ({"comment": {"in_app": False}}, False),
+        ({"like": {"in_app": False}}, True),
+        ({"*": {"in_app": False}}, False),
+        ({"*": {"in_app": False}, "comment": {"in_app": True}}, True),
+        ({"comment": {"email": False}}, True),
+    ],
+)
+def test_who_does_not_want_a_type_is_not_told(
+    app: httpx.Client, user: str, types: dict[str, Any], told: bool
+) -> None:
+    put(app, user, {"types": types})
+    publish(app, target_user_ids=[user])
+    page = inbox(app, user)
+    assert (len(page.items), page.seq) == ((1, 1) if told else (0, 0))
+
+
+def test_a_critical_type_cannot_be_switched_off(app: httpx.Client, user: str) -> None:
+    """Neither by its name nor with all others; and a wish from before it was critical neither holds nor is shown."""
+    wish = {"types": {user: {"in_app": False, "email": True}, "like": {"email": False}}}
+    put(app, user, wish)
+    app.put(f"/v1/admin/types/{user}", json={"critical": True, "channels": ["email"]})
+    refused(app.put("/v1/preferences", params={"user_id": user}, json=wish), 422, f"/types/{user}/in_app")
+    shown = get(app, user)
+    assert shown["types"] == {user: {"email": True}, "like": {"email": False}}
+    publish(app, target_user_ids=[user], verb=user)
+    assert len(inbox(app, user).items) == 1
+    assert put(app, user, shown) == shown
+    put(app, user, {"types": {"*": {"in_app": False}}})
+    publish(app, target_user_ids=[user], verb=user)
+    assert inbox(app, user).unread_items == 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "pointer"),
+    [
+        ({"colour": "red"}, "/colour"),
+        ({"locale": "tlh"}, "/locale"),
+        ({"locale": "e"}, "/locale"),
+        ({"locale": "../../etc"}, "/locale"),
+        ({"digest_s": -1}, "/digest_s"),
+        ({"digest_s": 7 * 86_400 + 1}, "/digest_s"),
+        ({"types": {"like": {"pigeon": True}}}, "/types/..."),
+        ({"types": {"like": {"email": 1}}}, "/types/.../..."),
+        ({"types": {"": {}}}, "/types"),
+        ({"types": {str(i): {} for i in range(201)}}, "/types"),
+        ({"quiet_hours": NIGHT | {"time_zone": "Mars/Base"}}, "/quiet_hours/time_zone"),
+        ({"quiet_hours": NIGHT | {"time_zone": "../../etc/passwd"}}, "/quiet_hours/time_zone"),
+        ({"quiet_hours": NIGHT | {"start": "24:00"}}, "/quiet_hours/start"),
+        ({"quiet_hours": NIGHT | {"end": "7:00"}}, "/quiet_hours/end"),
+        ({"quiet_hours": NIGHT | {"days": []}}, "/quiet_hours/days"),
+        ({"quiet_hours": NIGHT | {"days": [0]}}, "/quiet_hours/days/0"),
+        ({"quiet_hours": {"start": "22:00", "end": "07:00"}}, "/quiet_hours/time_zone"),
+        ({"muted_topics": ["market"]}, "/muted_topics/0"),
+        ({"muted_topics": [f"m:{i}" for i in range(1_001)]}, "/muted_topics"),
+    ],
+)
+def test_a_wish_that_cannot_be_kept_is_refused(
+    app: httpx.Client, user: str, wrong: dict[str, Any], pointer: str
+) -> None:
+    """By the name of what is wrong; and nothing of it is kept."""
+    refused(app.put("/v1/preferences", params={"user_id": user}, json=wrong), 422, pointer)
+    assert get(app, user) == NOTHING
+
+
+# --- explain ------------------------------------------------------------------------------------------------------
+
+
+def explain(app: httpx.Client, user: str, event_id: str) -> shapes.Explanation:
+    """Why the user was told, or was not."""
+    asked = {"user_id": user, "event_id": event_id}
+    return of(app.get("/v1/notifications/explain", params=asked), shapes.Explanation)
+
+
+def failed(found: shapes.Explanation) -> list[str]:
+    """The checks that do not hold."""
+    return [check.check for check in found.checks if not check.passed]
+
+
+def test_a_target_that_was_told(app: httpx.Client, user: str) -> None:
+    told = publish(app, target_user_ids=[user])
+    found = explain(app, user, told.event_id)
+    (item,) = inbox(app, user).items
+    assert (found.told, found.notification_id, found.type) == (True, item.id, "comment")
+    assert [check.check for check in found.checks] == [
+        "rule",
+        "addressed",
+        "own_act",
+        "masked",
+        "preference",
+        "result",
+    ]
+    assert failed(found) == []
+    assert found.channels["in_app"] == shapes.Decision(wanted=True, why="told")
+
+
+def test_somebody_else(app: httpx.Client, user: str) -> None:
+    told = publish(app, target_user_ids=["somebody"])
+    found = explain(app, user, told.event_id)
+    assert (found.told, found.notification_id, failed(found)) == (False, None, ["addressed", "result"])
+    assert {decision.wanted for decision in found.channels.values()} == {False}
+
+
+def test_ones_own_act(app: httpx.Client, user: str) -> None:
+    told = publish(app, actor=user, target_user_ids=[user])
+    assert failed(explain(app, user, told.event_id)) == ["own_act", "result"]
+
+
+@pytest.mark.parametrize(
+    ("mask", "named"), [("mutes/market%3A42", "market:42"), ("blocks/alice", "alice")], ids=["mute", "block"]
+)
+def test_what_is_masked(app: httpx.Client, user: str, mask: str, named: str) -> None:
+    done(app.put(f"/v1/users/{user}/{mask}"))
+    told = publish(app, target_user_ids=[user])
+    found = explain(app, user, told.event_id)
+    assert failed(found) == ["masked", "result"]
+    assert named in found.checks[3].detail
+
+
+def test_what_was_muted_after_it_was_told(app: httpx.Client, user: str) -> None:
+    """Both are said: that it was told, and what speaks against it now."""
+    told = publish(app, target_user_ids=[user])
+    done(app.put(f"/v1/users/{user}/mutes/market%3A42"))
+    found = explain(app, user, told.event_id)
+    assert (found.told, failed(found)) == (True, ["masked"])
+    assert found.checks[-1].detail == "told, before what speaks against it now"
+
+
+def test_what_is_not_wanted_in_the_application(app: httpx.Client, user: str) -> None:
+    put(app, user, {"types": {"comment": {"in_app": False}}})
+    told = publish(app, target_user_ids=[user])
+    assert failed(explain(app, user, told.event_id)) == ["preference", "result"]
+
+
+def test_a_critical_type_overrides_it(app: httpx.Client, user: str) -> None:
+    app.put(f"/v1/admin/types/{user}", json={"critical": True})
+    put(app, user, {"types": {"*": {"in_app": False}}})
+    told = publish(app, target_user_ids=[user], verb=user)
+    found = explain(app, user, told.event_id)
+    assert (found.told, failed(found)) == (True, [])
+    assert "critical" in found.checks[4].detail
+
+
+def test_a_rule_that_tells_followers(app: httpx.Client, user: str) -> None:
+    """Who follows the object since before is told; a target is not, and neither is who came later."""
+    app.put(f"/v1/admin/types/{user}", json={"notify": "followers"})
+    follower, late = f"{user}-follower", f"{user}-late"
+    app.put(f"/v1/users/{follower}/follows/market%3A{user}")
+    told = publish(app, target_user_ids=[user], verb=user, object_id=user)
+    app.put(f"/v1/users/{late}/follows/market%3A{user}")
+    assert failed(explain(app, follower, told.event_id)) == []
+    assert failed(explain(app, user, told.event_id)) == ["addressed", "result"]
+    assert explain(app, user, told.event_id).checks[1].detail == "among its targets"
+    assert failed(explain(app, late, told.event_id)) == ["addressed", "result"]
+
+
+def test_a_duplicate(app: httpx.Client, user: str) -> None:
+    """Named only where nothing else explains it."""
+    app.put(f"/v1/admin/types/{user}", json={"duplicate_window_s": 3600})
+    first, second = (publish(app, target_user_ids=[user], verb=user) for _ in range(2))
+    assert failed(explain(app, user, first.event_id)) == []
+    assert failed(explain(app, user, second.event_id)) == ["duplicate", "result"]
+    assert failed(explain(app, "nobody", second.event_id)) == ["addressed", "result"]
+
+
+def test_a_broadcast_to_followers(app: httpx.Client, user: str) -> None:
+    app.put(f"/v1/users/{user}/follows/user%3A{user}-editor")
+    sent = event(f"{user}-editor", audience=f"user:{user}-editor", verb="announce")
+    told = of(app.post("/v1/broadcasts", json=sent), shapes.Receipt, 201)
+    found = explain(app, user, told.event_id)
+    assert (found.told, failed(found)) == (True, [])
+    assert failed(explain(app, f"{user}-other", told.event_id)) == ["addressed", "result"]
+    assert failed(explain(app, f"{user}-editor", told.event_id))[-1] == "result"
+
+
+def test_each_channel_says_why(app: httpx.Client, user: str) -> None:
+    """What keeps it in, one reason after the other, until it goes out."""
+    app.put(f"/v1/admin/types/{user}", json={"channels": ["email"], "group": "none"})
+    told = publish(app, target_user_ids=[user], verb=user)
+
+    def why(channel: str = "email") -> tuple[bool, str]:
+        decision = explain(app, user, told.event_id).channels[channel]
+        return decision.wanted, decision.why
+
+    assert why("webhook") == (False, "this type does not leave the application here")
+    assert why() == (False, "they have no endpoint here")
+    address = {"channel": "email", "address": "zoe@example.org"}
+    assert app.post("/v1/endpoints", params={"user_id": user}, json=address).status_code == 201
+    assert why() == (True, "wanted")
+    put(app, user, {"types": {user: {"email": False}}})
+    assert why() == (False, "not wanted here")
+    put(app, user, {"quiet_hours": ALWAYS})
+    wanted, waits = why()
+    assert wanted
+    assert waits.startswith("wanted, but it waits for quiet hours to end at 20")
+    app.put(f"/v1/admin/types/{user}", json={"channels": ["email"], "critical": True})
+    assert why() == (True, "critical: neither preferences nor quiet hours hold it back")
+
+
+def test_nothing_can_be_explained_about_nothing(app: httpx.Client, user: str) -> None:
+    """Neither an event that never was nor one that was retracted."""
+    gone = publish(app, target_user_ids=[user])
+    done(app.delete(f"/v1/events/{gone.event_id}"))
+    for event_id in (gone.event_id, "nothing"):
+        asked = {"user_id": user, "event_id": event_id}
+        assert app.get("/v1/notifications/explain", params=asked).status_code == 404
+    refused(app.get("/v1/notifications/explain", params={"user_id": user}), 400, "event_id")
