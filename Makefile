@@ -8,8 +8,11 @@ SELF := --no-deps --no-build-isolation --editable .
 LOCK := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --build-deps-for editable --extra compression
 
+# Tests drive a browser. Where none is, and where we may, Debian's is installed.
+BROWSER = $(or $(CHROMIUM),$(shell for name in chromium chromium-browser google-chrome; do command -v $$name && break; done))
+
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench crash lock clean
+.PHONY: help run test lint bench crash simulate soak lock clean
 
 help: ## Print this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -17,7 +20,7 @@ help: ## Print this list
 run: .make/run ## Serve in dev mode on tidings.db, with a little real data to look at
 	$(BIN)/tidings serve --dev --sample
 
-test: lint ## All that a change must pass: style, types, import contracts, tests
+test: lint .make/node .make/chromium ## All that a change must pass: style, types, import contracts, tests
 	$(BIN)/python -m pytest
 
 lint: .make/dev ## Style, types and import contracts alone
@@ -32,12 +35,18 @@ bench: .make/dev ## Measure, beside the ceilings of this machine
 crash: .make/dev ## Kill the server, cut its power, stop it at every statement; look for anything lost or doubled
 	CRASH=all $(BIN)/python -m pytest tests/crash
 
+soak: .make/dev ## Let sixty-four write and read at once for a minute, cut 2,000 connections; look for a wrong count, for gaps
+	SOAK=1 $(BIN)/python -m pytest tests/wire/test_concurrent.py tests/client/test_cuts.py
+
+simulate: .make/dev ## Live through 10,000 seeds of crashes, cut connections and lost hints; SEEDS=… as many
+	$(BIN)/python -m tests.simulation
+
 lock: .make/dev ## Renew the lock files after a change of dependencies in pyproject.toml
 	$(LOCK) --upgrade --output-file requirements.lock pyproject.toml
 	$(LOCK) --upgrade --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 
 clean: ## Remove what was made: the environment and all caches, not your data
-	rm -rf .venv .make .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist src/*.egg-info
+	rm -rf .venv .make .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist src/*.egg-info tests/clients/node/node_modules
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tidings needs Python 3.11 or newer")'
@@ -51,4 +60,16 @@ clean: ## Remove what was made: the environment and all caches, not your data
 .make/dev: requirements-dev.lock pyproject.toml | .venv/bin/python
 	$(PIP) --require-hashes --requirement requirements-dev.lock
 	$(PIP) $(SELF)
+	@mkdir -p .make && touch $@
+
+.make/node: tests/clients/node/package.json tests/clients/node/package-lock.json
+	@command -v npm > /dev/null || { echo "The tests need Node.js 20 or newer with npm, for a client of theirs." >&2; exit 1; }
+	npm ci --prefix tests/clients/node --silent
+	@mkdir -p .make && touch $@
+
+.make/chromium:
+ifeq ($(BROWSER),)
+	@command -v apt-get > /dev/null && test "$$(id -u)" = 0 || { echo "The tests need Chromium: install it, or put its path into CHROMIUM." >&2; exit 1; }
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium > /dev/null
+endif
 	@mkdir -p .make && touch $@

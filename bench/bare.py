@@ -1,16 +1,23 @@
-"""The least that can be done for many streams: a loop of uvloop that writes the same bytes to each, and does nothing
-else. What is posted is what is written.
+"""The least that can be done for many streams: a loop of uvloop that writes bytes made beforehand, and does nothing else.
+What is posted is written to all; asked through its pipe, it tells random ones something, each for themselves.
 """
 
 import asyncio
 from multiprocessing.connection import Connection
+from time import monotonic_ns
 from typing import cast
 
 import uvloop
 
+from bench.crowd import Dialect
+from bench.push import push
+
 GREETING = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n: hi\n\n"
+BARE = Dialect("/", b": hi\n", b"event: ")
 RECEIPT = b"HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n"
 BACKLOG = 2_048
+MESSAGE = b'event: notification\ndata: {"at":%d}' + b"x" * 600 + b"\n\n"
+"""As many bytes as a notification has."""
 
 
 class _Bare(asyncio.Protocol):
@@ -35,14 +42,28 @@ class _Bare(asyncio.Protocol):
 
 
 def bare(pipe: Connection) -> None:
-    """Serve until ended; ``pipe`` is told the port."""
+    """Serve until ended; ``pipe`` is told the port; each Push that comes through it is answered with a Pushed."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(pipe))
 
 
 async def _serve(pipe: Connection) -> None:
     streams: list[asyncio.Transport] = []
+    tasks = set[asyncio.Task[None]]()
     loop = asyncio.get_running_loop()
+    loop.add_reader(pipe.fileno(), lambda: tasks.add(loop.create_task(_answer(pipe, streams))))
     server = await loop.create_server(lambda: _Bare(streams), "127.0.0.1", 0, backlog=BACKLOG)
     pipe.send(server.sockets[0].getsockname()[1])
     await server.serve_forever()
+
+
+async def _answer(pipe: Connection, streams: list[asyncio.Transport]) -> None:
+    users = {f"user{number}": stream for number, stream in enumerate(streams)}
+    rest = asyncio.Event()
+    rest.set()
+
+    def tell(some: set[str]) -> None:
+        for user in some:
+            users[user].write(MESSAGE % monotonic_ns())
+
+    pipe.send(await push(pipe.recv(), set(), rest, tell))

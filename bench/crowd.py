@@ -147,6 +147,11 @@ class Crowd:
         self._epoll.unregister(member.socket.fileno())
         del self.members[member.socket.fileno()]
 
+    def leave(self, member: Member) -> None:
+        """Close a connection."""
+        self.ignore(member)
+        member.socket.close()
+
     def pump(self, timeout_s: float) -> int:
         """Wait for bytes, read them; how many messages were completed."""
         members, buffer, count = self.members, self._buffer, 0
@@ -157,8 +162,7 @@ class Crowd:
                 count += member.take(buffer, size)
             else:
                 member.ended = monotonic()
-                self.ignore(member)
-                member.socket.close()
+                self.leave(member)
         return count
 
     def wait(self, messages: int, seconds: float = LONGEST_S) -> None:

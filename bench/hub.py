@@ -2,15 +2,15 @@
 
 import asyncio
 import gc
+import socket
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
-from random import Random
-from time import monotonic_ns, perf_counter
-from typing import NamedTuple
+from time import monotonic_ns
 
 import uvicorn
 import uvloop
 
+from bench.push import push
 from tidings.config import Settings
 from tidings.http.app import Services, build
 from tidings.http.protocol import timed
@@ -25,26 +25,8 @@ BODY = (
     b'{"event_id":"0000000000000","position":1,"actor_id":"ann","verb":"comment","object_type":"market",'
     b'"object_id":"42","created_at":"2026-01-01T00:00:00.000Z","metadata":{"at":%d}}'
 )
-PAUSE_S = 0.0005
-"""Rest of a paced pusher between two looks whether more is due."""
 OPENS_PER_S = 20_000
 """How fast streams are let in is no question here."""
-
-
-class Push(NamedTuple):
-    """Tell random users for some seconds: at a rate, or as fast as at most ``window`` hints at a time are taken up."""
-
-    seconds: float
-    users: int
-    window: int
-    per_s: float | None = None
-
-
-class Pushed(NamedTuple):
-    """What came of it."""
-
-    hints: int
-    took_s: float
 
 
 class Prepared(MemoryStore):
@@ -54,17 +36,24 @@ class Prepared(MemoryStore):
         super().__init__(clock, epoch="bench", salt=1)
         self._rows: dict[str, InboxRow] = {}
         self.waiting: set[str] = set()
+        self.rest = asyncio.Event()
+        self.rest.set()
 
-    def touch(self, user: str) -> None:
-        """Something came to an inbox, now."""
-        known = self._rows.get(user)
-        seq = 1 if known is None else known.seq + 1
-        self._rows[user] = InboxRow(user, seq, seq, seq, "comment", BODY % monotonic_ns())
-        self.waiting.add(user)
+    def touch(self, users: set[str]) -> None:
+        """Something came to these inboxes, now."""
+        for user in users:
+            known = self._rows.get(user)
+            seq = 1 if known is None else known.seq + 1
+            self._rows[user] = InboxRow(user, seq, seq, seq, "comment", BODY % monotonic_ns())
+        self.waiting |= users
+        if users:
+            self.rest.clear()
 
     async def inbox_since(self, user: str, since: int, limit: int) -> InboxChanges:
         """The row, if it is newer."""
         self.waiting.discard(user)
+        if not self.waiting:
+            self.rest.set()
         row = self._rows.get(user)
         rows = [] if row is None or row.seq <= since else [row]
         return InboxChanges(rows, self._counts(user))
@@ -101,6 +90,18 @@ async def _serve(pipe: Connection) -> None:
         )
 
 
+class _Server(uvicorn.Server):
+    """Says its port when it listens."""
+
+    def __init__(self, config: uvicorn.Config, pipe: Connection) -> None:
+        super().__init__(config)
+        self._pipe = pipe
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._pipe.send(self.servers[0].sockets[0].getsockname()[1])
+
+
 async def serve_streams(services: Services, pipe: Connection, asked: Callable[[], None]) -> None:
     """Serve these services as the product does. ``pipe`` is told the port; ``asked`` is called when it has a question."""
     settings = services.settings
@@ -113,14 +114,9 @@ async def serve_streams(services: Services, pipe: Connection, asked: Callable[[]
         log_level="warning",
         backlog=BACKLOG,
     )
-    server = uvicorn.Server(config)
     asyncio.get_running_loop().add_reader(pipe.fileno(), asked)
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(PAUSE_S)
     gc.freeze()
-    pipe.send(server.servers[0].sockets[0].getsockname()[1])
-    await serving
+    await _Server(config, pipe).serve()
 
 
 async def _nothing(users: Sequence[str]) -> None:
@@ -128,31 +124,8 @@ async def _nothing(users: Sequence[str]) -> None:
 
 
 async def _answer(pipe: Connection, live: Live, store: Prepared) -> None:
-    push: Push = pipe.recv()
-    pipe.send(await _push(push, live, store))
-
-
-async def _push(push: Push, live: Live, store: Prepared) -> Pushed:
-    draw, began, hints = Random(1), perf_counter(), 0
-    while (now := perf_counter() - began) < push.seconds:
-        room = push.window - len(store.waiting)
-        if push.per_s is not None:
-            room = min(room, int(now * push.per_s) - hints)
-        users = _idle_users(draw, push.users, max(room, 0), store.waiting)
-        for user in users:
-            store.touch(user)
+    def tell(users: set[str]) -> None:
+        store.touch(users)
         live.hint(users, False)
-        hints += len(users)
-        await asyncio.sleep(0 if users else PAUSE_S)
-    while store.waiting:
-        await asyncio.sleep(0)
-    return Pushed(hints, perf_counter() - began)
 
-
-def _idle_users(draw: Random, users: int, number: int, busy: set[str]) -> set[str]:
-    found: set[str] = set()
-    for _ in range(number):
-        user = f"user{draw.randrange(users)}"
-        if user not in busy:
-            found.add(user)
-    return found
+    pipe.send(await push(pipe.recv(), store.waiting, store.rest, tell))

@@ -9,11 +9,13 @@ BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 
 
 class _Figure(NamedTuple):
-    """A line of the table: the start of our row's name, what it is in words, and what others reach."""
+    """A line of the table: the start of our row's name, what it is in words, and what others reach: a text, or the start
+    of the name of a row of the same run."""
 
     row: str
     words: str
-    others: str
+    others: str = ""
+    peer: str = ""
 
 
 FIGURES = (
@@ -33,9 +35,26 @@ FIGURES = (
     _Figure("unread counts", "unread counts read", ""),
     _Figure("polls without change", "polls without change", ""),
     _Figure("/v1/top under", "trends under 10,000 events/s, 99th percentile", ""),
+    _Figure(
+        "one event to 2,000 streams",
+        "deliveries of one event to 2,000 streams",
+        peer="nchan: one event to 2,000 streams",
+    ),
+    _Figure("one event to 10,000 streams", "the same to 10,000", peer="nchan: one event to 10,000 streams"),
+    _Figure(
+        "targeted to 10,000 streams",
+        "messages to single streams of 10,000, nothing stored",
+        peer="nchan: targeted to 10,000 streams",
+    ),
+    _Figure("notifications to 10,000 streams, single POSTs", "the same from single POSTs, durable", ""),
+    _Figure(
+        "request → stored → stream, 2,000 streams, 1,000/s: p99", "from request to stream, 99th percentile"
+    ),
+    _Figure("idle stream of 10,000: memory", "memory of an idle stream"),
 )
 """Others' figures: measured on a machine of the same kind, each with its own database on a second core; rates
-over HTTP but for the entries written, which Stream-Framework did in one process with Redis."""
+over HTTP but for the entries written, which Stream-Framework did in one process with Redis. Those of nchan, nginx's
+module, which keeps nothing, are of the same run as ours."""
 
 
 class _Row(msgspec.Struct):
@@ -90,7 +109,8 @@ def block(results: Results) -> str:
     for figure in FIGURES:
         row = next((row for row in results.rows if row.name.startswith(figure.row)), None)
         if row is not None:
-            lines.append(f"| {figure.words} | {_value(row)} | {_share(row)} | {figure.others} |")
+            others = figure.others or _peer(results.rows, figure.peer)
+            lines.append(f"| {figure.words} | {_value(row)} | {_share(row)} | {others} |")
     where = f"{results.hardware.cpu}, {results.hardware.cores} cores, server on one of them"
     return "\n".join([*lines, "", f"{results.date[:10]}, {where}. `make bench` measures again."])
 
@@ -99,6 +119,12 @@ def _value(row: _Row) -> str:
     if row.unit.endswith("/s"):
         return f"**{row.value:,.0f}/s**"
     return f"**{row.value:.1f} {row.unit}**"
+
+
+def _peer(rows: list[_Row], name: str) -> str:
+    """What another product reached in the same run, if it was there."""
+    row = next((row for row in rows if name and row.name.startswith(name)), None)
+    return "" if row is None else f"{name.partition(':')[0]}: {row.value:,.0f}/s"
 
 
 def _share(row: _Row) -> str:

@@ -22,6 +22,8 @@ TIMES_PEER = "of a peer's"
 """A rate beside what another product reached in the same run."""
 CPU_S = "CPU s/100k"
 """Processor seconds of the server for 100,000 deliveries."""
+TIMES = "times"
+"""A latency beside the same in better circumstances."""
 HIGH = (SHARE, TIMES_RAW, TIMES_PEER)
 """Units, beside rates, of which more is better."""
 
@@ -30,7 +32,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One figure. ``gate`` is what it must reach, ``goal`` what it should, ``ceiling`` what the machine can
     do.
 
-    ``unit`` says which way is better: rates ("req/s") and the units HIGH should be high, all else low. Latencies in milliseconds.
+    ``unit`` says which way is better: rates ("req/s") and the units HIGH should be high, all else low.
+    Latencies in milliseconds.
     """
 
     name: str

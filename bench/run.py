@@ -34,12 +34,14 @@ class Sizes(NamedTuple):
     repeats: int = 3
     idle_s: float = 61
     """For which idle streams are watched: three heartbeats of each."""
-    frozen_s: float = 15
+    frozen_s: float = 20
     """For which some streams do not read: long enough to fill all buffers."""
+    unread: int = 1_000_000
+    """Notifications that one person has not read."""
 
 
 FULL = Sizes(5.0, 64, 256, 2_000_000, 100_000, 10_000_000, 1_000, None, 10_000)
-QUICK = Sizes(0.4, 8, 16, 20_000, 10_000, 40_000, 10, 2_000, 1_000, (20, 50), 2, 1, 1.2, 0.4)
+QUICK = Sizes(0.4, 8, 16, 20_000, 10_000, 40_000, 10, 2_000, 1_000, (20, 50), 2, 1, 1.2, 0.4, 20_000)
 RAW_RUNS = 2
 PER_USER = 200
 """Feed entries of an average user in the store whose pages are read."""

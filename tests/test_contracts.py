@@ -17,6 +17,7 @@ PLANTS = {
     "neighbours that meet": ("flow", "live.py", "import tidings.ingest"),
     "a module without a place": ("flow", "utils.py", ""),
     "a reader that knows its store": ("doors", "read.py", "import tidings.storage.memory"),
+    "a client that knows its server": ("client-alone", "client/api.py", "import tidings.rules"),
     "a handler that writes to the log": ("thin-http", "http/auth.py", "import tidings.log"),
     "a handler that knows a projection": ("thin-http", "http/auth.py", "import tidings.projections.windows"),
     "a writer that reads": ("write-not-read", "ingest.py", "import tidings.read"),

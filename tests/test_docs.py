@@ -10,7 +10,7 @@ In ``README.md`` and every page below ``docs/`` each fenced block is treated by 
   frames are read as the page shows. ``…`` accepts any success.
 - ``python``: runs from top to bottom, the blocks of one page in one namespace and an empty folder, with ``await``
   allowed outside functions as in ``python -m asyncio``. An ``output`` block is, to the letter, what the blocks
-  since the one before it printed.
+  since the one before it printed. Where a block names http://127.0.0.1:8787, a fresh dev server stands for it.
 - ``json``, ``toml``: are well-formed.
 - ``sh``, ``text`` and others are for readers only.
 """
@@ -192,10 +192,10 @@ def test_commands_answer_as_the_page_shows(page: Path, tmp_path: Path) -> None:
                 check(command, shown, curl(command, url, len(frames_of(shown))))
 
 
-def run_python(block: Block, page: Path, namespace: dict[str, Any], runner: asyncio.Runner) -> str:
+def run_python(text: str, page: Path, namespace: dict[str, Any], runner: asyncio.Runner) -> str:
     """What a block prints when it is run."""
     printed = io.StringIO()
-    code = compile(block.text, str(page), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    code = compile(text, str(page), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     with contextlib.redirect_stdout(printed):
         awaited = eval(code, namespace)
         if inspect.iscoroutine(awaited):
@@ -212,11 +212,15 @@ def test_python_prints_what_the_page_shows(
     """The Python of a page runs from top to bottom without an error, and prints the output that stands below it."""
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, Any] = {"__name__": "__main__"}
-    printed = ""
-    with asyncio.Runner() as runner:
-        for block in blocks(page, "python", "output"):
+    printed, parts = "", blocks(page, "python", "output")
+    with contextlib.ExitStack() as around:
+        asks = any(DOCUMENTED_HOST in block.text for block in parts)
+        url = around.enter_context(serving(tmp_path)) if asks else ""
+        runner = around.enter_context(asyncio.Runner())
+        for block in parts:
             if block.language == "python":
-                printed += run_python(block, page, namespace, runner)
+                text = block.text.replace(DOCUMENTED_HOST, url)
+                printed += run_python(text, page, namespace, runner)
             else:
                 assert printed == block.text
                 printed = ""

@@ -15,6 +15,7 @@ from bench.scenarios.idle import idle
 from bench.scenarios.pages import pages
 from bench.scenarios.polls import polls
 from bench.scenarios.posts import posts
+from bench.scenarios.read_all import read_all
 from bench.scenarios.restart import restart
 from bench.scenarios.targeted import targeted
 from bench.scenarios.trends import trends
@@ -29,6 +30,7 @@ SCENARIOS: dict[str, Callable[[Bench], list[Row]]] = {
     "polls": polls,
     "trends": trends,
     "disk": disk,
+    "read-all": read_all,
     "broadcast": broadcast,
     "targeted": targeted,
     "delivered": delivered,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from bench.afar import afar
-from bench.bare import bare
+from bench.bare import BARE, bare
 from bench.client import post
 from bench.cores import CLIENT
 from bench.crowd import Crowd, Dialect, Listener
@@ -29,9 +29,8 @@ TOPIC = "market:42"
 EVENT = msgspec.json.encode(
     {"actor_id": "ann", "verb": "resolve", "object_type": "market", "object_id": "42", "metadata": {"yes": 1}}
 )
-BARE = Dialect("/", b": hi\n", b"event: activity\n")
-LIMITS = {2_000: (70_000, 140_000), 10_000: (60_000, 130_000)}
-"""(gate, goal) in deliveries per second, by streams."""
+LIMITS = ((70_000, 140_000), (60_000, 130_000))
+"""(gate, goal) in deliveries per second, to few streams and to many."""
 WARM_UP = 2
 """Rounds before those that are measured."""
 
@@ -55,10 +54,11 @@ class Rounds(NamedTuple):
 
 def broadcast(bench: Bench) -> list[Row]:
     """Deliveries per second, each event sent when the one before has reached the last stream."""
-    return [row for streams in bench.sizes.streams for row in _broadcast(bench, streams)]
+    few, many = zip(bench.sizes.streams, LIMITS, strict=True)
+    return _broadcast(bench, *few) + _broadcast(bench, *many)
 
 
-def _broadcast(bench: Bench, streams: int) -> list[Row]:
+def _broadcast(bench: Bench, streams: int, limits: tuple[int, int]) -> list[Row]:
     with ExitStack() as stack:
         sides = _sides(bench, streams, stack)
         clients = [stack.enter_context(afar(CLIENT, _listen, side, streams)) for side in sides]
@@ -66,7 +66,7 @@ def _broadcast(bench: Bench, streams: int) -> list[Row]:
         for _ in range(bench.sizes.repeats):
             for client, rounds in zip(clients, took, strict=True):
                 rounds.append(client.ask(bench.sizes.rounds))
-    return _rows(streams, dict(zip((side.name for side in sides), took, strict=True)))
+    return _rows(streams, limits, dict(zip((side.name for side in sides), took, strict=True)))
 
 
 def _sides(bench: Bench, streams: int, stack: ExitStack) -> list[Side]:
@@ -93,19 +93,19 @@ def _listen(side: Side, streams: int) -> Generator[Rounds, int]:
     """Asked for so many rounds, do them: publish, wait for the last stream."""
     crowd = Crowd()
     listeners = crowd.open(side.port, range(streams), side.dialect, Listener)
-    poster = Poster(side.port)
-    _rounds(crowd, poster, side, streams, WARM_UP)
+    _rounds(crowd, side, streams, WARM_UP)
     done = WARM_UP
     rounds = yield Rounds([], 0)
     while True:
         done += rounds
-        result = _rounds(crowd, poster, side, streams, rounds)
+        result = _rounds(crowd, side, streams, rounds)
         if any(listener.heard != done for listener in listeners):
             raise RuntimeError(f"{side.name}: not everybody heard everything once")
         rounds = yield result
 
 
-def _rounds(crowd: Crowd, poster: Poster, side: Side, streams: int, rounds: int) -> Rounds:
+def _rounds(crowd: Crowd, side: Side, streams: int, rounds: int) -> Rounds:
+    poster = Poster(side.port)
     times, cpu = [], cpu_s(side.process)
     for _ in range(rounds):
         began = perf_counter()
@@ -113,13 +113,13 @@ def _rounds(crowd: Crowd, poster: Poster, side: Side, streams: int, rounds: int)
         crowd.wait(streams)
         times.append(perf_counter() - began)
         poster.receipt()
+    poster.socket.close()
     return Rounds(times, cpu_s(side.process) - cpu)
 
 
-def _rows(streams: int, took: dict[str, list[Rounds]]) -> list[Row]:
-    what = f"one event to {streams:,} streams"
+def _rows(streams: int, limits: tuple[int, int], took: dict[str, list[Rounds]]) -> list[Row]:
+    what, (gate, goal) = f"one event to {streams:,} streams", limits
     top = _rate(streams, took["bare"])
-    gate, goal = LIMITS.get(streams, (None, None))
     row = _row(what, streams, took["activity"], ceiling=top, gate=gate, goal=goal)
     rows = [
         row,
@@ -135,9 +135,7 @@ def _rows(streams: int, took: dict[str, list[Rounds]]) -> list[Row]:
 
 def _row(name: str, streams: int, took: Sequence[Rounds], **limits: float | None) -> Row:
     times_ms = [time * 1_000 for rounds in took for time in rounds.times_s]
-    return Row(
-        name=name, value=_rate(streams, took), unit="deliveries/s", **limits, **quantiles(times_ms)
-    )
+    return Row(name=name, value=_rate(streams, took), unit="deliveries/s", **limits, **quantiles(times_ms))
 
 
 def _rate(streams: int, took: Sequence[Rounds]) -> float:

@@ -20,10 +20,9 @@ DRAIN = b"event: drain\n"
 def drain(bench: Bench) -> list[Row]:
     """Seconds from the signal to the end of the process, and the longest in which no stream was told to leave."""
     streams = bench.sizes.streams[0]
-    with started(bench.new_store("drain")) as served:
-        with afar(CLIENT, _leave, served, streams) as client:
-            began = monotonic()
-            ends = client.ask(None)
+    with started(bench.new_store("drain")) as served, afar(CLIENT, _leave, served, streams) as client:
+        began = monotonic()
+        ends = client.ask(None)
     took = monotonic() - began
     gap_ms = max(later - earlier for earlier, later in pairwise(ends)) * 1_000
     return [

@@ -30,9 +30,11 @@ class Idle(NamedTuple):
 def idle(bench: Bench) -> list[Row]:
     """Memory and processor time of a stream, by the difference that many of them make."""
     streams = bench.sizes.streams[1]
-    with started(bench.new_store("idle"), *FLAGS) as served:
-        with afar(CLIENT, _listen, served, streams, bench.sizes.idle_s) as client:
-            before, after = client.first, client.ask(None)
+    with (
+        started(bench.new_store("idle"), *FLAGS) as served,
+        afar(CLIENT, _listen, served, streams, bench.sizes.idle_s) as client,
+    ):
+        before, after = client.first, client.ask(None)
     rss = (after.memory.rss - before.memory.rss) * KB / streams
     pss = (after.memory.pss - before.memory.pss) * KB / streams
     slab = (after.slab_kib - before.slab_kib) * KB / streams

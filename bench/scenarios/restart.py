@@ -24,7 +24,8 @@ from bench.server import Served, free_port, spawned, started
 
 TOPIC = "market:42"
 EVENT = post(
-    "/v1/events", b'{"actor_id":"ann","verb":"resolve","object_type":"market","object_id":"42","metadata":{"at":1}}'
+    "/v1/events",
+    b'{"actor_id":"ann","verb":"resolve","object_type":"market","object_id":"42","metadata":{"at":1}}',
 )
 RETRY = re.compile(rb"^retry: (\d+)$", re.MULTILINE)
 UNTOLD_MS = 3_000
@@ -53,6 +54,7 @@ class _Clients:
         self._port = port
         self._streams = self.crowd.open(port, range(number), ALL, _Returning)
         self._waiting: list[tuple[float, int]] = []
+        self._away = set(range(number))
         self.heard = [0] * number
 
     def step(self) -> None:
@@ -76,11 +78,13 @@ class _Clients:
             return
         self._streams[number] = stream
         self.crowd.add(stream)
+        self._away.discard(number)
 
     @property
     def complete(self) -> bool:
-        """Whether all have a stream and the event."""
-        return all(self.heard) and all(stream.greeted and not stream.ended for stream in self._streams)
+        """Whether all have come back, have been greeted, and have the event."""
+        greeted = all(stream.greeted and not stream.ended for stream in self._streams)
+        return greeted and not self._away and all(self.heard)
 
 
 def restart(bench: Bench) -> list[Row]:
@@ -127,11 +131,13 @@ def _return(port: int, process: int, streams: int) -> Generator[float, None]:
 
 
 def _statements(bench: Bench, streams: int) -> int:
-    with spawned(counted, bench.new_store("counted")) as served:
-        with afar(CLIENT, _resume, served.port, streams) as client:
-            before = _count(served)
-            client.ask(None)
-            return _count(served) - before
+    with (
+        spawned(counted, bench.new_store("counted")) as served,
+        afar(CLIENT, _resume, served.port, streams) as client,
+    ):
+        before = _count(served)
+        client.ask(None)
+        return _count(served) - before
 
 
 def _count(served: Served) -> int:

@@ -54,4 +54,6 @@ def sample(port: int, dialect: Dialect, request: bytes) -> bytes:
 def quantiles(times_ms: list[float]) -> dict[str, float]:
     """The 50th, 95th and 99th percentile; zeros when there are none."""
     ordered = sorted(times_ms) or [0.0]
-    return {f"p{share}": ordered[min(len(ordered) * share // 100, len(ordered) - 1)] for share in (50, 95, 99)}
+    return {
+        f"p{share}": ordered[min(len(ordered) * share // 100, len(ordered) - 1)] for share in (50, 95, 99)
+    }

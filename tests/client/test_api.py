@@ -1,6 +1,5 @@
 """Every method against the route table and the shapes that the server documents."""
 
-import inspect
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -66,7 +65,8 @@ OPERATIONS = {name: method for name, method in vars(Api).items() if isinstance(m
 def described(name: str) -> Call[Any]:
     """The first call of a method."""
     made: Any = OPERATIONS[name]._describe(BOB, *ARGUMENTS.get(name, ()))
-    return next(made) if inspect.isgenerator(made) else made  # type: ignore[no-any-return]
+    first: Call[Any] = next(made) if isinstance(OPERATIONS[name], listing) else made
+    return first
 
 
 def route_of(call: Call[Any]) -> Route:

@@ -235,8 +235,10 @@ def test_a_token_may_be_awaited(url: str) -> None:
             seqs: list[int] = []
             while given or len(seqs) < 5:
                 await app.publish(like("awa", str(len(seqs))))
-                while (item := await anext(told)) and not isinstance(item, Changed):
-                    assert isinstance(item, Counts)
+                item = await anext(told)
+                while isinstance(item, Counts):  # a connection with the next token has begun
+                    item = await anext(told)
+                assert isinstance(item, Changed)
                 seqs.append(item.seq)
             return seqs
 
@@ -311,6 +313,46 @@ def test_a_subscription_may_be_closed_anywhere(app: Client) -> None:
     listening.join(TIMEOUT_S)
     assert not listening.is_alive()
     assert [type(item) for item in items] == [Reset]
+
+
+def test_a_subscription_is_closed_under_whoever_waits(url: str) -> None:
+    """As if it had ended."""
+
+    async def listen() -> list[Item]:
+        live = asyncio.Event()
+        async with AsyncClient(url, token=token("clea")) as client:
+            told = client.subscribe(
+                fresh=True, on_connection=lambda to: live.set() if to.state == "live" else None
+            )
+            waiting = asyncio.create_task(gathered(told))
+            async with asyncio.timeout(TIMEOUT_S):
+                await live.wait()
+                await told.aclose()
+                return await waiting
+
+    assert [type(item) for item in asyncio.run(listen())] == [Reset]
+
+
+def test_a_function_of_the_callers_may_fail(url: str) -> None:
+    """What it raises is raised, and the subscription is over; its cursor takes another one on."""
+
+    def fail() -> str:
+        raise RuntimeError("no token today")
+
+    with Client(url, token=fail) as client:
+        told = client.subscribe()
+        with pytest.raises(RuntimeError, match="today"):
+            next(told)
+        assert list(told) == []
+
+    async def listen() -> None:
+        async with AsyncClient(url, token=fail) as client:
+            told = client.subscribe()
+            with pytest.raises(RuntimeError, match="today"):
+                await anext(told)
+            assert await gathered(told) == []
+
+    asyncio.run(listen())
 
 
 @pytest.mark.parametrize("wrong", ["tidings.example", "ftp://x", "http://"])

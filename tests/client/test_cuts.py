@@ -36,6 +36,8 @@ BYTES = 3_000
 BOTH = ("notifications", "activity")
 LAST = "the last"
 THINGS = 20
+PATIENCE_S = 0.05
+"""Until something more happens although the last was not heard of."""
 LIMIT_S = 600
 """Until a test that hangs fails."""
 
@@ -67,8 +69,14 @@ class Publisher:
         self._app = app
         self._user = user
         self._network = network
-        self.go_on = threading.Semaphore(0)
+        self._go_on = threading.Semaphore(0)
+        self._left = False
         self._thread = threading.Thread(target=self._run)
+
+    def heard(self, item: Item) -> None:
+        """The subscriber has heard of something: the next may happen."""
+        if isinstance(item, Activity | Reset):
+            self._go_on.release()
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -77,16 +85,18 @@ class Publisher:
         try:
             yield
         finally:
+            self._left = True  # also when the subscriber failed
+            self._go_on.release()
             self._thread.join()
 
     def _run(self) -> None:
-        self.go_on.acquire(timeout=LIMIT_S)
-        while not self._network.over:
+        self._go_on.acquire(timeout=LIMIT_S)
+        while not (self._network.over or self._left):
             self._tell(str(len(self.event_ids) % THINGS))
             if len(self.event_ids) % 7 == 0:
                 self._app.read_all(user=self._user)
             # Not faster than the subscriber hears of it, or all of it would be one long catching up.
-            self.go_on.acquire(timeout=0.2)
+            self._go_on.acquire(timeout=PATIENCE_S)
         self._tell(LAST)
 
     def _tell(self, thing: str) -> None:
@@ -96,26 +106,35 @@ class Publisher:
         self.event_ids.append(self._app.publish(event).event_id)
 
 
-def is_last(item: Item) -> bool:
-    """The last thing has come to the feed."""
-    return isinstance(item, Activity) and item.item.object_id == LAST
+class Heard(list[Item]):
+    """What a subscriber was told, and whether the last thing has come, to the inbox and to the feed."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self._last: set[type] = set()
+
+    def take(self, item: Item) -> bool:
+        """Keep an item; whether that was all."""
+        self.append(item)
+        if isinstance(item, Activity | Changed) and item.item.object_id == LAST:
+            self._last.add(type(item))
+        self._publisher.heard(item)
+        return self._last == {Activity, Changed}
 
 
 def heard(url: str, user: str, publisher: Publisher) -> list[Item]:
     """What a client that waits was told."""
-    items = []
+    items = Heard(publisher)
     with (
         Client(url, token=token(user)) as client,
         client.subscribe(include=BOTH, fresh=True, pace=PACE) as told,
     ):
         limit = threading.Timer(LIMIT_S, told.close)
         limit.start()
-        for item in told:
-            items.append(item)
-            publisher.go_on.release()
-            if is_last(item):
-                break
-        limit.cancel()
+        try:
+            any(items.take(item) for item in told)
+        finally:
+            limit.cancel()
     return items
 
 
@@ -123,16 +142,14 @@ def heard_soon(url: str, user: str, publisher: Publisher) -> list[Item]:
     """What a client on an event loop was told."""
 
     async def listen() -> list[Item]:
-        items = []
+        items = Heard(publisher)
         async with (
             asyncio.timeout(LIMIT_S),
             AsyncClient(url, token=token(user)) as client,
             client.subscribe(include=BOTH, fresh=True, pace=PACE) as told,
         ):
             async for item in told:
-                items.append(item)
-                publisher.go_on.release()
-                if is_last(item):
+                if items.take(item):
                     break
         return items
 

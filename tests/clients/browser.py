@@ -41,7 +41,7 @@ def chromium() -> str:
     """The browser to use. Ends the program when there is none."""
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if not found:
-        raise SystemExit("no Chromium: run `make .make/chromium`, or put its path into CHROMIUM")
+        raise SystemExit("there is no Chromium: install it, or put its path into CHROMIUM")
     return found
 
 

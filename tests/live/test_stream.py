@@ -122,6 +122,13 @@ def test_heartbeat_has_no_id() -> None:
     assert tape.said[-1] == ("heartbeat", None, {"seq": 5, "position": 9})
 
 
+def test_heartbeat_does_not_run_ahead_of_who_catches_up() -> None:
+    """From the very beginning of the log as from anywhere else: what was not told yet must not be taken for known."""
+    stream, tape = begun(last="e.0.0")
+    stream.beat(9, NOW)
+    assert tape.said[-1] == ("heartbeat", None, {"seq": 0, "position": 0})
+
+
 def test_leaving_asks_to_return() -> None:
     stream, tape = begun()
     stream.leave(1_234, NOW)

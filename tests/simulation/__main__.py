@@ -47,7 +47,10 @@ def main() -> int:
                 print(failure if len(failed) <= SHOWN else f"seed {seed} fails too", flush=True)
             if time.monotonic() - shown >= EVERY_S or done == len(which):
                 shown = time.monotonic()
-                print(f"{done:,} of {len(which):,} seeds, {len(failed)} failed, {shown - begun:.0f} s", flush=True)
+                print(
+                    f"{done:,} of {len(which):,} seeds, {len(failed)} failed, {shown - begun:.0f} s",
+                    flush=True,
+                )
     print(f"failed: {sorted(failed)}" if failed else "all hold")
     return 1 if failed else 0
 

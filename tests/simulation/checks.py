@@ -2,13 +2,12 @@
 
 import msgspec
 
-from tests.checkers import inboxes, ledger, streams
+from tests.checkers import audience, inboxes, ledger, streams
 from tests.checkers.adapters import ALL, places, whole_inbox
 from tests.simulation.device import ACTIVITY, NOTIFICATIONS, Device
 from tests.simulation.store import at_once
 from tests.simulation.world import World
 from tidings.client.shapes import Notification
-from tidings.model import InboxPage
 from tidings.projections.inbox import Wording
 
 _notification = msgspec.json.Decoder(Notification).decode
@@ -22,20 +21,20 @@ class Truth:
         self._version = at_once(world.store.feed_version(""))
         self._fed: dict[tuple[str, int], list[int]] = {}
         self._wording = Wording(world.store, world.plan.settings.locale)
-        self._pages: dict[str, tuple[InboxPage, list[Notification]]] = {}
+        self._lists: dict[str, list[Notification]] = {}
 
     @property
     def current(self) -> bool:
         """Whether nothing was written since."""
         return self._version == at_once(self._world.store.feed_version(""))
 
-    def listed(self, user: str) -> tuple[InboxPage, list[Notification]]:
-        """A user's whole list, as stored and as shown."""
-        if user not in self._pages:
+    def listed(self, user: str) -> list[Notification]:
+        """A user's whole list, as it is shown."""
+        if user not in self._lists:
             page = at_once(self._world.store.inbox(user, ALL, None))
-            shown = [_notification(item) for item in at_once(self._wording.items(user, page.rows))]
-            self._pages[user] = page, shown
-        return self._pages[user]
+            items = at_once(self._wording.items(user, page.rows))
+            self._lists[user] = [_notification(item) for item in items]
+        return self._lists[user]
 
     def head(self, user: str) -> tuple[int, int, int]:
         """(seq, unread groups, unread items) of an inbox."""
@@ -92,7 +91,7 @@ def device_agrees(device: Device, truth: Truth) -> None:
     """I5, I6: it was told every change in order, and what it shows is what a fresh list shows."""
     if NOTIFICATIONS not in device.include:
         return
-    page, shown = truth.listed(device.user)
+    shown = truth.listed(device.user)
     held = device.fold.items
     for kept, fresh in zip(held, shown, strict=False):
         assert kept == fresh, f"{device.name} shows {kept}, the list says {fresh}"
@@ -124,11 +123,16 @@ def feed_is_true(device: Device, truth: Truth, world: World) -> None:
 
 def store_is_sound(world: World) -> None:
     """I1, I2, I3, I6: what was acknowledged is there, once; inboxes and their counts are true to their rows."""
-    log = places(at_once(world.store.tail(0, ALL)))
+    entries = at_once(world.store.tail(0, ALL))
+    log = places(entries)
     acked = [place for place in world.acked if place.event_id not in world.retracting]
     ledger.exactly_once(acked, log)
     ledger.idempotent(world.replies)
+    ids = {place.position: place.event_id for place in log}
     for user in world.users:
         items, counts = at_once(whole_inbox(world.store, user))
+        if world.plan.unaided and "retract" not in world.plan.acts:  # a group keeps the place of what it lost
+            told = audience.notified(user, entries, world.store.rules)
+            inboxes.addressed(items, [ids[position] for position in told])
         inboxes.sound(items, counts.seq)
         inboxes.counted(items, counts.unread_count, counts.unread_items)

@@ -15,9 +15,10 @@ class Stuck(AssertionError):
 
 
 class Life:
-    """Everything that was started by one process: its tasks die with it."""
+    """Everything that was started by one process: its tasks die with it. What a task raises is a failure."""
 
-    def __init__(self) -> None:
+    def __init__(self, failures: list[BaseException]) -> None:
+        self._failures = failures
         self._tasks: dict[asyncio.Task[Any], None] = {}  # ordered, as a set is not
         self._context = contextvars.copy_context()
         self._context.run(_life.set, self)
@@ -29,7 +30,13 @@ class Life:
     def owns(self, task: asyncio.Task[Any]) -> None:
         """A task was begun."""
         self._tasks[task] = None
-        task.add_done_callback(lambda done: self._tasks.pop(done, None))
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        del self._tasks[task]
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._failures.append(error)
 
     def end(self) -> None:
         """Kill everything, wherever it waits."""

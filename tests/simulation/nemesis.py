@@ -11,9 +11,10 @@ Blow = Callable[[World], None]
 
 
 def cut(world: World) -> None:
-    """Some connections break."""
+    """Some connections break, or all."""
+    share = world.rng.choice((0.3, 1.0))
     for device in world.devices:
-        if device.connection is not None and world.rng.random() < 0.3:
+        if device.connection is not None and world.rng.random() < share:
             device.connection.reset()
 
 

@@ -1,6 +1,6 @@
 """Violations to plant: each breaks one law of the real code, as a mistake might; the simulation must find every one."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from tidings.client import sse
@@ -9,14 +9,13 @@ from tidings.client.fold import InboxFold
 from tidings.client.items import Read, Reset
 from tidings.client.place import Place
 from tidings.client.session import Session
-from tidings.client.shapes import FeedPage, InboxPage
+from tidings.client.shapes import InboxPage
 from tidings.client.teller import Teller
 from tidings.live import hub
-from tidings.live.frames import Cursor, Frame
+from tidings.live.frames import Cursor, Frame, heartbeat, inbox_frames
 from tidings.live.hub import Live
-from tidings.live.stream import Stream
-from tidings.log import Log
-from tidings.model import Counts, InboxChanges, Marked, NewEvent, ReadInbox, Receipt
+from tidings.live.stream import State, Stream
+from tidings.model import Counts, InboxChanges, LogEntry, Marked, NewEvent, ReadInbox, Receipt
 from tidings.storage import memory_inboxes
 from tidings.storage.memory import MemoryStore
 from tidings.storage.memory_inbox import Inbox
@@ -31,7 +30,7 @@ class Planted(NamedTuple):
 
 
 def _ready(self: Live, streams: Sequence[Stream]) -> list[Stream]:
-    return [stream for stream in streams if stream.seq is not None and stream.state is hub.State.FOLLOWING]
+    return [stream for stream in streams if stream.seq is not None and stream.state is State.FOLLOWING]
 
 
 def _join(self: Live, stream: Stream, counts: Counts, position: int) -> None:
@@ -48,20 +47,21 @@ def _resume(self: Stream, given: str | None, head: Cursor, end: Cursor) -> tuple
 
 def _tell(self: Stream, some: Sequence[Frame], now: float) -> None:
     for frame in some:
-        if self.state not in (hub.State.BEHIND, hub.State.ENDED) and self.seq is not None:
+        if self.state not in (State.BEHIND, State.ENDED) and self.seq is not None:
             self._write(frame, now, self.cursor.text(self.epoch))
 
 
-_frames = hub.inbox_frames
-
-
 def _inbox_frames(after: int, changes: InboxChanges, items: Sequence[bytes]) -> list[Frame]:
-    return _frames(after, changes._replace(marks=()), items)
+    return inbox_frames(after, changes._replace(marks=()), items)
 
 
 def _hear(self: Stream, frame: Frame, position: int, now: float) -> None:
     self.position = position
     self.wire.write(frame.at(self.wire.encoder, self.epoch, self.seq))
+
+
+def _beat(self: Stream, position: int, now: float) -> None:
+    self._write(Frame("heartbeat", heartbeat(Cursor(self.seq, None), position)), now, None)
 
 
 def _say(self: Live, stream: Stream, changes: InboxChanges, some: list[Frame], now: float) -> None:
@@ -85,8 +85,8 @@ def _deaf_to_resets(self: Session, event: sse.Event) -> Steps[None]:
 _reset = Teller.reset
 
 
-def _last_page(self: Teller, reason: str, inbox: list[InboxPage], feed: FeedPage) -> Reset:
-    reset = _reset(self, reason, inbox, feed)
+def _last_page(self: Teller, reason: str, inbox: list[InboxPage], *rest: Any) -> Reset:
+    reset = _reset(self, reason, inbox, *rest)
     self.place = self.place._replace(seq=inbox[-1].seq)
     return reset
 
@@ -111,6 +111,14 @@ def _forgetful(self: MemoryStore, event: NewEvent) -> Receipt:
     return receipt
 
 
+_bring = MemoryStore._bring
+
+
+def _not_always(self: MemoryStore, user: str, entry: LogEntry, alone: bool = False) -> None:
+    if entry.position % 7:
+        _bring(self, user, entry, alone)
+
+
 _undo = Inbox.undo
 
 
@@ -120,10 +128,6 @@ def _quiet_undo(self: Inbox, seq: int) -> int:
     return again
 
 
-async def _isolate(self: Log, batch: Sequence[Any], error: Exception) -> None:
-    """Whoever waits waits for ever."""
-
-
 PLANTED = {
     "a hub that forgets what overtook a stream": Planted(Live, "_ready", _ready),
     "a hub that joins before it has caught up": Planted(Live, "_join", _join),
@@ -131,6 +135,7 @@ PLANTED = {
     "a hub that says nothing of read-alls": Planted(hub, "inbox_frames", _inbox_frames),
     "a hub that passes over one event too many": Planted(Live, "_say", _say),
     "a stream that begins at the head whatever the client knows": Planted(Stream, "_resume", _resume),
+    "a stream whose heartbeats run ahead of it": Planted(Stream, "beat", _beat),
     "a stream that does not move its cursor": Planted(Stream, "tell", _tell),
     "a stream that tells what the client has": Planted(Stream, "hear", _hear),
     "a client that takes doubles": Planted(Teller, "_move", _move),
@@ -139,5 +144,6 @@ PLANTED = {
     "a client that ignores read-alls": Planted(InboxFold, "_read", _read),
     "a read-all that swallows what came later": Planted(MemoryStore, "_read_inbox", _swallow),
     "an undo without a reset": Planted(Inbox, "undo", _quiet_undo),
+    "a store that forgets now and then to tell": Planted(MemoryStore, "_bring", _not_always),
     "a store that forgets idempotency keys": Planted(MemoryStore, "_append", _forgetful),
 }

@@ -197,7 +197,9 @@ class Server:
         include, last = frozenset(query["include"].split(",")), headers.get("Last-Event-ID")
         left_s = None if expires_at is None else expires_at - self._clock.monotonic()
         stream = self.live.open(user, include, last, connection, expires_in_s=left_s)
-        connection.became = lambda writable: self.live.writable(stream) if writable else self.live.lost(stream)
+        connection.became = lambda writable: (
+            self.live.writable(stream) if writable else self.live.lost(stream)
+        )
         self.connections.append(connection)
         return Answer(200, media=EVENT_STREAM)
 

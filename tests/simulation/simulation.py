@@ -1,11 +1,13 @@
 """Running a seed."""
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 from tests.simulation import acts, checks, effort, nemesis
-from tests.simulation.loop import VirtualLoop, pause
+from tests.simulation.loop import VirtualLoop
 from tests.simulation.plan import Limits
 from tests.simulation.world import World
 from tidings.client import polling
@@ -16,10 +18,11 @@ SETTLED_S = 240.0
 sent away a few times by a server that is full, to wait, to poll."""
 LOOK_S = 3.0
 """Virtual seconds between two looks whether it has."""
-UNAIDED_SLOW_S = 0.3
+UNAIDED_SLOW_S = 1.0
 """How slow the store stays where heads are not compared: time for one thing to overtake another."""
-AFTERMATH = 10
-"""Acts that go on while everybody comes back."""
+AFTERMATH, AFTERMATH_GAP_S = 20, 0.15
+"""Acts that go on at most while everybody comes back, and the seconds between them: they end at any moment of it, since
+what is missed can be healed by whatever follows."""
 BLOWS = 0.15
 """How likely a step is a blow rather than an act."""
 
@@ -28,13 +31,11 @@ def run(seed: int) -> str:
     """Simulate a seed; returns the fingerprint of what happened. Raises AssertionError, with the command that repeats it
     and the end of the trace."""
     loop = VirtualLoop()
-    loop.set_exception_handler(lambda loop, context: failures.append(context))
-    failures: list[dict[str, object]] = []
     world = World(seed, loop)
+    loop.set_exception_handler(lambda _, context: world.failures.append(_failure(context)))
     try:
         with _limited(world.plan.limits), _silent():
             loop.run_until_complete(_live(world))
-        assert not failures, failures
     except BaseException as error:
         trace = "\n".join(world.lines)
         error.add_note(f"The plan:\n{world.plan}\nThe trace ends:\n{trace}\nAgain: {effort.command(seed)}")
@@ -63,12 +64,12 @@ async def _storm(world: World) -> None:
             world.note("blow:", blow)
             nemesis.ALL[blow](world)
         else:
-            await _act(world)
+            await _act(world, plan.gap_s)
 
 
-async def _act(world: World) -> None:
+async def _act(world: World, gap_s: float) -> None:
     """A moment passes, and somebody does something."""
-    await pause(world.rng.expovariate(1 / world.plan.gap_s))
+    await world.pause(world.rng.expovariate(1 / gap_s))
     world.people.spawn(acts.ALL[world.rng.choice(world.plan.acts)](world))
 
 
@@ -82,13 +83,14 @@ async def _settle(world: World) -> None:
         if not device.on:
             device.start()
     world.note("calm")
-    for _ in range(AFTERMATH):
-        await _act(world)
+    nemesis.cut(world)
+    for _ in range(world.rng.randint(1, AFTERMATH)):
+        await _act(world, AFTERMATH_GAP_S)
     wrong, until = "nothing was looked at", world.now() + SETTLED_S
     with world.store.still():
         truth = checks.Truth(world)
     while wrong and world.now() < until:
-        await pause(LOOK_S)
+        await world.pause(LOOK_S)
         with world.store.still():
             truth = truth if truth.current else checks.Truth(world)
             wrong = _unsettled(world, truth)
@@ -112,12 +114,19 @@ def _check(world: World, truth: checks.Truth) -> None:
             checks.feed_is_true(device, truth, world)
 
 
+def _failure(context: dict[str, Any]) -> BaseException:
+    """What the loop was told of: an exception, or that something is wrong."""
+    error = context.get("exception")
+    return error if isinstance(error, BaseException) else AssertionError(context["message"])
+
+
 @contextlib.contextmanager
 def _limited(limits: Limits) -> Iterator[None]:
     """Make bounds small for a while."""
     places: list[tuple[object, str, int]] = [
         (hub, "CHUNK", limits.chunk),
         (hub, "HEADS", limits.heads),
+        (hub, "REFILLS", limits.refills),
         (hub, "HEARD_POSITIONS", limits.heard),
         (polling, "PAGE", limits.page),
         (polling, "SNAPSHOT_PAGES", limits.snapshot_pages),
@@ -146,8 +155,6 @@ def _silent() -> Iterator[None]:
 
 def _bury(world: World, loop: VirtualLoop) -> None:
     """End whatever still runs, so that nothing of this seed is left for the next."""
-    import asyncio
-
     if loop.is_running():
         return
 
@@ -158,6 +165,5 @@ def _bury(world: World, loop: VirtualLoop) -> None:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
 
-    with contextlib.suppress(Exception):
-        loop.run_until_complete(end())
+    loop.run_until_complete(end())
     loop.close()

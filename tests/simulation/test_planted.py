@@ -44,5 +44,7 @@ def _elsewhere(hash_seed: str) -> list[str]:
     """The same in a process that hashes otherwise."""
     code = f"from tests.simulation import simulation\nfor seed in {TWICE}: print(simulation.run(seed))"
     environ = os.environ | {"PYTHONHASHSEED": hash_seed}
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environ, capture_output=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environ, capture_output=True, check=True
+    )
     return done.stdout.decode().split()

@@ -38,7 +38,8 @@ class World:
         self.trouble = Trouble()
         self.store = ShakenStore(self.clock, f"e{seed}", self.plan.settings.types, self.trouble, self.rng)
         self.server: Server | None = None
-        self.people = Life()
+        self.failures: list[BaseException] = []
+        self.people = Life(self.failures)
         self.users = [f"u{number}" for number in range(self.plan.users)]
         self.devices: list[Device] = []
         self.keys: list[str] = []
@@ -120,11 +121,9 @@ class World:
 
     def begin(self) -> None:
         """A server comes up."""
-        life = Life()
+        life = Life(self.failures)
         plan = self.plan
-        server = Server(
-            life, self.store, plan.settings, self.clock, self.trouble, self.rng, plan.unaided
-        )
+        server = Server(life, self.store, plan.settings, self.clock, self.trouble, self.rng, plan.unaided)
         life.spawn(server.begin())
         self.server = server
         self.note("a server begins")
@@ -165,7 +164,13 @@ class World:
                 self.devices.append(device)
         for device in self.devices:
             device.start()
-        await pause(self.rng.random())
+        await self.pause(self.rng.random())
+
+    async def pause(self, seconds: float) -> None:
+        """Let everybody do what they do. Raises what any of them could not live with."""
+        await pause(seconds)
+        if self.failures:
+            raise self.failures[0]
 
     def end(self) -> None:
         """Stop everything."""

@@ -101,7 +101,7 @@ class Person:
             if changes.reset:
                 fold = self.fresh(user)
                 continue
-            both: list[Notification | ReadAll] = [*changes.items]
+            both: list[Notification | ReadAll] = [*changes.items, *changes.marks]
             for change in sorted(both, key=lambda change: change.seq):
                 fold.apply(_told(change, changes))
             if not changes.has_more:
@@ -140,13 +140,18 @@ class Person:
         self._ask("POST", "/v1/broadcasts", body=event("admin", object_id="news", audience="club:all"))
 
     def mark(self) -> None:
-        """One notification, or some."""
-        user, state = self.somebody(), self.chance.choice(STATES)
-        ids = [item.id for item in self.page(user).items]
-        if ids:
-            some = self.chance.sample(ids, self.chance.randint(1, min(5, len(ids))))
-            path = f"/v1/notifications/{state}"
-            self._note(state, user, self._ask("POST", path, {"user_id": user}, {"ids": some}))
+        """One notification, or some; or, where they fill more than a page, most of that page is archived."""
+        user = self.somebody()
+        page = self.page(user)
+        state, ids = self.chance.choice(STATES), [item.id for item in page.items]
+        if page.has_more:
+            state, ids = "archive", ids[PAGE // 5 :]
+        elif ids:
+            ids = self.chance.sample(ids, self.chance.randint(1, min(5, len(ids))))
+        else:
+            return
+        path = f"/v1/notifications/{state}"
+        self._note(state, user, self._ask("POST", path, {"user_id": user}, {"ids": ids}))
 
     def read_all(self) -> None:
         """All, all of a type, or all up to a seq."""

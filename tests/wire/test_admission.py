@@ -2,8 +2,10 @@
 
 import json
 import signal
+import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -24,6 +26,8 @@ LATER_S = range(2, 16)
 FULL_LATER_S = range(30, 61)
 ROTATED_MS = range(1_000, 2_001)
 DRAINED_MS = range(1_000, 3_001)
+MANY = 500
+"""Streams that take two seconds to be sent away."""
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +73,8 @@ def test_a_full_server_sends_streams_away(full: httpx.Client) -> None:
 def socket_end(client: httpx.Client, user: str) -> int:
     """The code that a socket is closed with before anything is said: a page cannot see why a handshake fails."""
     address = f"{client.base_url}/v1/notifications/ws?user_id={user}".replace("http", "ws", 1)
-    with connect(address, proxy=None) as socket, pytest.raises(ConnectionClosed) as closed:
-        socket.recv(LIMIT_S)
+    with connect(address, proxy=None) as spoken, pytest.raises(ConnectionClosed) as closed:
+        spoken.recv(LIMIT_S)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.reason
     return int(closed.value.rcvd.code)
@@ -93,8 +97,8 @@ def test_a_stopping_server_asks_everybody_to_come_back(tmp_path: Path) -> None:
         )
         streams = [opened.enter_context(streaming(client, user)) for user in users]
         address = f"{server.url}/v1/notifications/ws?user_id=socket".replace("http", "ws", 1)
-        socket = opened.enter_context(connect(address, proxy=None))
-        assert json.loads(socket.recv(LIMIT_S))["event"] == "hello"
+        spoken = opened.enter_context(connect(address, proxy=None))
+        assert json.loads(spoken.recv(LIMIT_S))["event"] == "hello"
         for stream in streams:
             stream.next("hello")
         client.post("/v1/events", json=event(target_user_ids=users))
@@ -105,8 +109,42 @@ def test_a_stopping_server_asks_everybody_to_come_back(tmp_path: Path) -> None:
         assert len(retries) > 1
         assert retries <= set(DRAINED_MS)
         assert [stream.retry_ms for stream in streams] == [told[-1][1]["retry_ms"] for told in ends]
-        assert [json.loads(message)["event"] for message in socket] == ["drain"]
-        assert socket.close_code == 1001
+        assert [json.loads(message)["event"] for message in spoken] == ["drain"]
+        assert spoken.close_code == 1001
+
+
+def test_who_comes_back_to_a_stopping_server_is_sent_on(tmp_path: Path) -> None:
+    """A server that has many streams takes a while to leave. Those it sent away first come back to it: a status would
+    end their EventSource for good."""
+    with mortal(tmp_path) as server, ExitStack() as opened:
+        client = opened.enter_context(httpx.Client(base_url=server.url, timeout=LIMIT_S))
+        streams = [opened.enter_context(raw_stream(server.url, f"user-{n}")) for n in range(MANY)]
+        for stream in streams:
+            received(stream, b"event: hello")
+        ending = opened.enter_context(ThreadPoolExecutor()).submit(server.end, signal.SIGTERM)
+        received(streams[0], b"event: drain")
+        assert sent_away(client, "user-0", EVENT_SOURCE).data["retry_ms"] // 1_000 in LATER_S
+        assert client.get(STREAM, params={"user_id": "user-0"}).status_code == 503
+        received(streams[-1], b"event: drain")
+        ending.result()
+
+
+@contextmanager
+def raw_stream(url: str, user: str) -> Iterator[socket.socket]:
+    """A connection on which a stream was asked for; of thousands of these none costs anything."""
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), LIMIT_S) as connection:
+        connection.sendall(f"GET {STREAM}?user_id={user} HTTP/1.1\r\nhost: {host}\r\n\r\n".encode())
+        yield connection
+
+
+def received(connection: socket.socket, words: bytes) -> None:
+    """Wait for these bytes."""
+    so_far = b""
+    while words not in so_far:
+        more = connection.recv(65_536)
+        assert more, f"the connection ended before {words!r}, after {so_far!r}"
+        so_far += more
 
 
 def test_a_stream_that_is_old_is_ended_and_goes_on_elsewhere(tmp_path: Path) -> None:

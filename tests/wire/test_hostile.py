@@ -125,3 +125,20 @@ def test_a_cursor_is_not_repeated_to_its_sender(dev: httpx.Client, cursor: str) 
         hello, reset = islice((one for one in events if one.data), 2)
     assert (hello.event, reset.event, json.loads(hello.data)["resumed"]) == ("hello", "reset", False)
     assert re.fullmatch(r"\w+\.0\.", hello.id)
+
+
+def test_a_cursor_belongs_to_one_question(dev: httpx.Client, app: httpx.Client) -> None:
+    """That of another user, list, filter or server is refused, and so is one that was changed anywhere."""
+    for client, user in ((dev, "page-one"), (dev, "page-two"), (app, "page-one")):
+        for thing in ("1", "2", "3"):
+            publish(client, target_user_ids=[user], object_id=thing)
+    mine, theirs = (inbox(dev, user, limit=1).next_cursor for user in ("page-one", "page-two"))
+    elsewhere = inbox(app, "page-one", limit=1).next_cursor
+    fed = dev.get("/v1/feed", params={"user_id": "page-one", "limit": 1}).json()["next_cursor"]
+    filtered = inbox(dev, "page-one", limit=1, unread_only=True).next_cursor
+    assert mine is not None
+    changed = [mine[:at] + ("A" if mine[at] != "A" else "B") + mine[at + 1 :] for at in range(len(mine) - 1)]
+    assert inbox(dev, "page-one", cursor=mine).items[0].object_id == "2"
+    for cursor in (theirs, elsewhere, fed, filtered, mine[:-2], mine * 2, *changed):
+        reply = dev.get("/v1/notifications", params={"user_id": "page-one", "cursor": cursor})
+        assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (400, "cursor"), cursor

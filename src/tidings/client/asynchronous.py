@@ -164,12 +164,14 @@ class AsyncSubscription(AsyncIterator[Item]):
         return self._session.cursor
 
     async def __anext__(self) -> Item:
-        """The next item; waits for it. Raises ProblemError, and StopAsyncIteration once it is closed."""
+        """The next item; waits for it. Raises StopAsyncIteration once it is closed, ProblemError, and whatever a function
+        of the caller's raises; these close it."""
         while not self._closed:
             action = await self._next_action()
             if isinstance(action, Deliver):
                 return action.item
-            self._doing = asyncio.create_task(self._perform(action), name="tidings-subscription")
+            if not self._closed:  # which it may have been while the last action ended
+                self._doing = asyncio.create_task(self._perform(action), name="tidings-subscription")
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
@@ -187,16 +189,29 @@ class AsyncSubscription(AsyncIterator[Item]):
         await self.aclose()
 
     async def _next_action(self) -> Action:
-        outcome = None
-        if self._doing is not None:
-            # Whoever waits may be cancelled; what is being done goes on, and is waited for by the next.
-            outcome = await asyncio.shield(self._doing)
-            self._doing = None
+        outcome = await self._done()
         try:
             return self._session.step(outcome)
         except BaseException:
             await self.aclose()
             raise
+
+    async def _done(self) -> Outcome:
+        """What came of the last action. Whoever waits may be cancelled; the action goes on, and the next waits for it."""
+        doing = self._doing
+        if doing is None:
+            return None
+        try:
+            outcome = await asyncio.shield(doing)
+        except asyncio.CancelledError:
+            if self._closed:
+                raise StopAsyncIteration from None
+            raise
+        except BaseException:
+            await self.aclose()
+            raise
+        self._doing = None
+        return outcome
 
     async def _perform(self, action: Action) -> Outcome:
         match action:

@@ -84,7 +84,7 @@ def carried_out(call: Call[T], retries: int, timeout_s: float, rng: random.Rando
     while True:
         outcome = yield Ask(call.request, timeout_s + call.held_s)
         if isinstance(outcome, Answer) and 200 <= outcome.status < 300:
-            return call.decode(outcome.body)
+            return _understood(call, outcome)
         if isinstance(outcome, Answer) and outcome.status == 401 and not renewed:
             renewed = yield Renew()
             if renewed:
@@ -95,6 +95,14 @@ def carried_out(call: Call[T], retries: int, timeout_s: float, rng: random.Rando
             raise failure
         retries -= 1
         yield Sleep(wait_s)
+
+
+def _understood(call: Call[T], answer: Answer) -> T:
+    try:
+        return call.decode(answer.body)
+    except msgspec.DecodeError as error:
+        detail = f"the answer is not one of a Tidings server: {error}"
+        raise ProblemError(answer.status, "about:blank", "Not understood", detail) from None
 
 
 def _failure(outcome: Answer | Lost) -> ProblemError | Unreachable:

@@ -172,13 +172,12 @@ class Subscription(Iterator[Item]):
         return self._session.cursor
 
     def __next__(self) -> Item:
-        """The next item; waits for it. Raises ProblemError, and StopIteration once it is closed."""
+        """The next item; waits for it. Raises StopIteration once it is closed, ProblemError, and whatever a function of
+        the caller's raises; these close it."""
         while not self._closed.is_set():
-            action = self._next_action()
+            action = self._step()
             if isinstance(action, Deliver):
-                self._outcome = None
                 return action.item
-            self._outcome = self._perform(action)
         self._close_stream()
         raise StopIteration
 
@@ -194,12 +193,15 @@ class Subscription(Iterator[Item]):
         self.close()
         self._close_stream()
 
-    def _next_action(self) -> Action:
+    def _step(self) -> Action:
         try:
-            return self._session.step(self._outcome)
+            action = self._session.step(self._outcome)
+            self._outcome = self._perform(action)
         except BaseException:
+            self._closed.set()
             self._close_stream()
             raise
+        return action
 
     def _perform(self, action: Action) -> Outcome:
         match action:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sized
 
 from tidings.config import Settings
-from tidings.errors import Deferred, TooManyRequests, Unavailable
+from tidings.errors import Deferred, TooManyRequests
 from tidings.ports import Clock
 
 RETRY_S = (2.0, 15.0)
@@ -32,10 +32,10 @@ class Admission:
 
     def enter(self, open: int, mine: Sized, address: str) -> None:
         """Let one more in beside the ``open`` streams of this process, ``mine`` those of the same user. Raises
-        TooManyRequests over a cap of the user or address, Deferred in a storm or when the server is full, Unavailable
-        while it leaves."""
+        TooManyRequests over a cap of the user or address, Deferred in a storm, when the server is full, or while it
+        leaves: who comes back then finds the next one."""
         if self.closing:
-            raise Unavailable("the server is stopping", retry_after=self._later())
+            raise Deferred("the server is stopping", retry_after=self._later())
         if len(mine) >= self._settings.max_streams_per_user:
             raise TooManyRequests(f"{len(mine)} streams of this user are open", retry_after=5)
         if address and self._addresses[address] >= self._settings.max_streams_per_address:

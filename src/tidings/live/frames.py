@@ -108,7 +108,9 @@ def hello(user: str, counts: Counts, position: int, resumed: bool) -> bytes:
 
 def heartbeat(cursor: Cursor, position: int) -> bytes:
     """The data of a heartbeat: what the client should know by now."""
-    return b'{"seq":%d,"position":%d}' % (cursor.seq or 0, cursor.position or position)
+    # A cursor at 0 is one too: told the head instead, its client would take what is still to come for known.
+    known = position if cursor.position is None else cursor.position
+    return b'{"seq":%d,"position":%d}' % (cursor.seq or 0, known)
 
 
 def inbox_frames(after: int, changes: InboxChanges, items: Sequence[bytes]) -> list[Frame]:

@@ -124,7 +124,7 @@ class Live:
     # --- what the transports say ----------------------------------------------------------------------------
 
     def admit(self, user: str, address: str) -> None:
-        """Let a stream of this user in, which must then be opened. Raises TooManyRequests, Deferred, Unavailable."""
+        """Let a stream of this user in, which must then be opened. Raises TooManyRequests, Deferred."""
         self._admission.enter(self._open, self._streams.get(user, ()), address)
 
     def open(

@@ -1,0 +1,47 @@
+"""A bell for the terminal: one user's unread count and newest notifications, live, whatever the network does.
+
+Run a server (``tidings serve --dev``), then ``python examples/subscribe.py bob`` and publish something for bob.
+TIDINGS_URL names another server; TIDINGS_TOKEN is the user's token where one is needed.
+"""
+
+import os
+import sys
+
+from tidings.client import Client, Connection, InboxFold, ProblemError
+
+URL = os.environ.get("TIDINGS_URL", "http://127.0.0.1:8787")
+TOKEN = os.environ.get("TIDINGS_TOKEN")
+SHOWN = 3
+"""Notifications of which the messages are shown."""
+
+
+def show(inbox: InboxFold) -> None:
+    """The inbox in a line."""
+    messages = " | ".join(item.message for item in inbox.items[:SHOWN] if item.unread)
+    print(f"{inbox.unread_count} unread: {messages}" if messages else "nothing unread", flush=True)
+
+
+def tell(connection: Connection) -> None:
+    """What the user should know of the connection."""
+    if connection.state == "waiting":
+        print(f"-- {connection.why}; again in {connection.wait_s:.1f} s", file=sys.stderr)
+
+
+def main() -> None:
+    """Show the inbox of the user that the command line names, until interrupted."""
+    user = sys.argv[1] if len(sys.argv) > 1 else "bob"
+    inbox = InboxFold()
+    with Client(URL, token=TOKEN) as client:
+        try:
+            for item in client.subscribe(user=user, fresh=True, on_connection=tell):
+                inbox.apply(item)
+                show(inbox)
+        except ProblemError as error:
+            sys.exit(f"the server refused: {error}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

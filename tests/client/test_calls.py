@@ -1,0 +1,141 @@
+"""When a call is tried again, and when it is not."""
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+
+from tidings.client import Client, ProblemError, Unreachable
+from tidings.client.actions import Action, Answer, Ask, Lost, Renew, Sleep
+from tidings.client.api import Api
+from tidings.client.calls import IN_FLIGHT, LONGEST_WAIT_S, Call, carried_out
+
+BOB = Client("http://127.0.0.1:1", user_id="bob")
+RECEIPT = Answer(201, b'{"event_id":"1","position":2,"created_at":"2026-01-01T00:00:00Z"}')
+MARKED = Answer(200, b'{"updated":1,"unread_count":0,"seq":5,"undo":null}')
+PUBLISH = Api.publish._describe(BOB, {"actor_id": "a"})
+READ_ALL = Api.read_all._describe(BOB)
+READ_UP_TO = Api.read_all._describe(BOB, up_to=5)
+
+
+class Played:
+    """A call against a script of answers."""
+
+    def __init__(self, call: Call[Any], *answers: Answer | Lost, retries: int = 3, tokens: int = 0) -> None:
+        self.asked: list[Ask] = []
+        self.slept: list[float] = []
+        self.result: Any = None
+        self.failure: Exception | None = None
+        self._answers = list(answers)
+        self._tokens = tokens
+        steps, outcome = carried_out(call, retries, 10.0, random.Random(1)), None
+        try:
+            while True:
+                outcome = self._perform(steps.send(outcome))
+        except StopIteration as done:
+            self.result = done.value
+        except (ProblemError, Unreachable) as failure:
+            self.failure = failure
+
+    def _perform(self, action: Action) -> Any:
+        match action:
+            case Ask():
+                self.asked.append(action)
+                return self._answers.pop(0)
+            case Sleep(seconds):
+                self.slept.append(seconds)
+            case Renew():
+                self._tokens -= 1
+                return self._tokens >= 0
+        return None
+
+
+BUSY: Sequence[Answer | Lost] = [
+    Lost("cut"),
+    Answer(500),
+    Answer(502, b"<html>"),
+    Answer(503, retry_after="1"),
+    Answer(429, retry_after="1"),
+    Answer(409, msgspec.json.encode({"type": IN_FLIGHT})),
+]
+
+
+@pytest.mark.parametrize("busy", BUSY, ids=str)
+def test_a_publication_is_tried_again(busy: Answer | Lost) -> None:
+    """With the same key, so that it is stored once."""
+    played = Played(PUBLISH, busy, busy, RECEIPT)
+    assert played.result.position == 2
+    assert len({dict(ask.request.headers)["Idempotency-Key"] for ask in played.asked}) == 1
+    assert len(played.asked) == 3
+
+
+def test_two_publications_have_different_keys() -> None:
+    """Unless they are given."""
+    keys = {dict(Api.publish._describe(BOB, {}).request.headers)["Idempotency-Key"] for _ in range(100)}
+    assert len(keys) == 100
+    assert dict(Api.publish._describe(BOB, {}, key="k").request.headers)["Idempotency-Key"] == "k"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422])
+def test_a_refusal_is_not_tried_again(status: int) -> None:
+    """It would be refused again."""
+    played = Played(PUBLISH, Answer(status))
+    assert isinstance(played.failure, ProblemError)
+    assert played.failure.status == status
+
+
+@pytest.mark.parametrize("page", [b"<html>", b"{}", b'{"event_id":1}'])
+def test_a_success_of_somebody_else_is_a_failure(page: bytes) -> None:
+    """A proxy that asks to log in answers 200 as well."""
+    played = Played(PUBLISH, Answer(200, page))
+    assert isinstance(played.failure, ProblemError)
+    assert "not one of a Tidings server" in str(played.failure)
+
+
+def test_retries_have_an_end() -> None:
+    """What was said last is raised."""
+    played = Played(PUBLISH, Answer(503), Lost("a"), Lost("b"), retries=2)
+    assert isinstance(played.failure, Unreachable)
+    assert str(played.failure) == "b"
+    assert len(played.slept) == 2
+
+
+def test_waits_grow_and_follow_the_server() -> None:
+    """Full jitter on top of what it asks for."""
+    played = Played(PUBLISH, Answer(503, retry_after="7"), Lost("x"), Lost("x"), RECEIPT)
+    assert 7 <= played.slept[0] <= 8
+    assert 0 <= played.slept[1] <= 2
+    assert 0 <= played.slept[2] <= 4
+
+
+def test_a_long_wait_is_the_callers() -> None:
+    """Who is told to come back in an hour decides what to do meanwhile."""
+    played = Played(PUBLISH, Answer(503, retry_after=str(int(LONGEST_WAIT_S) + 1)))
+    assert isinstance(played.failure, ProblemError)
+    assert played.failure.retry_after == LONGEST_WAIT_S + 1
+    assert played.slept == []
+
+
+def test_a_read_all_without_a_place_is_not_repeated() -> None:
+    """The second time it could swallow what came between; with a place it cannot, and a refusal did nothing."""
+    assert isinstance(Played(READ_ALL, Lost("cut")).failure, Unreachable)
+    assert isinstance(Played(READ_ALL, Answer(500)).failure, ProblemError)
+    assert Played(READ_ALL, Answer(429), MARKED).result.seq == 5
+    assert Played(READ_UP_TO, Lost("cut"), MARKED).result.seq == 5
+
+
+def test_a_token_is_renewed_once() -> None:
+    """And at no retry's expense."""
+    assert Played(PUBLISH, Answer(401), RECEIPT, retries=0, tokens=1).result.position == 2
+    again = Played(PUBLISH, Answer(401), Answer(401), tokens=2)
+    assert isinstance(again.failure, ProblemError)
+    assert again.failure.status == 401
+
+
+def test_a_poll_is_given_its_time() -> None:
+    """The server's wait comes on top of the client's own."""
+    changes = b'{"items":[],"seq":1}'
+    played = Played(Api.changes._describe(BOB, 1, wait=25), Answer(200, changes))
+    assert played.asked[0].timeout_s == 35
