@@ -26,7 +26,15 @@ from tidings.client import (
 )
 
 PACE = Pace(
-    first_s=0.02, longest_s=0.05, silence_s=2.5, open_s=2.5, climb_s=0.5, wait_s=1, feed_s=0.1, idle_s=0.1
+    first_s=0.02,
+    longest_s=0.05,
+    open_s=2.5,
+    silence_s=2.5,
+    ask_s=2.5,
+    climb_s=0.5,
+    wait_s=1,
+    feed_s=0.1,
+    idle_s=0.1,
 )
 """Silence of two and a half heartbeats of a second; waits that make no test long."""
 ENDS = ("cut",) * 25 + ("reset",) * 25 + ("stall",)

@@ -427,6 +427,13 @@ def test_a_stream_is_tried_every_minute_while_polling() -> None:
     ]
 
 
+def test_a_stream_is_tried_also_where_polls_fail() -> None:
+    """A reply of many changes may be too much for a network that lets small frames through."""
+    stage = Stage(*NO_STREAM, [hello(7), notification(8)], answer=lambda _: Lost("cut"), cursor="e.7.")
+    assert seqs(stage.play()) == [8]
+    assert PACE.climb_s < stage.now - 1_000 < 2 * PACE.climb_s + PACE.ask_s + PACE.longest_s
+
+
 def test_polling_begins_from_now_on() -> None:
     """When no stream ever said where that is: the heads of both lists."""
     heads = {

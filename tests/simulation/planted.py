@@ -38,7 +38,7 @@ def _join(self: Live, stream: Stream, counts: Counts, position: int) -> None:
 
 
 async def _compare(self: Live) -> None:
-    self._look = False
+    """Looks at nothing."""
 
 
 def _resume(self: Stream, given: str | None, head: Cursor, end: Cursor) -> tuple[Cursor, str]:

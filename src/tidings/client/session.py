@@ -2,7 +2,7 @@
 
     connection ──ended──► wait ──► connection …           three that could not be opened ──► polling
         ▲                                                                                       │
-        └───────────────────── at once when a poll succeeds, then every minute ─────────────────┘
+        └──────────────── at once when a first poll succeeds, else every minute ────────────────┘
 
 Its laws: what is handed over never goes back in seq or position, nothing is handed over twice, and nothing is left out
 but by a Reset, which holds a fresh state.
@@ -143,11 +143,12 @@ class Session:
             yield Report(connection)
 
     def _polling(self) -> Steps[None]:
-        """Ask for what is new until a stream should be tried again: once a poll succeeds, if streams failed only just
-        now, since then it may have been the whole server; else after a while."""
+        """Ask for what is new until a stream should be tried again: after a while, whatever polls bring, since where no
+        large reply comes through a stream of small frames may; and if streams failed only just now, at once when a poll
+        succeeds, since then it may have been the whole server."""
         begun = good_since = self._clock()
-        climb_at = begun if self._unopened == POLL_AFTER else begun + self._pace.climb_s
-        while True:
+        first = self._unopened == POLL_AFTER
+        while self._clock() < begun + self._pace.climb_s:
             yield from self._report(Connection("polling"))
             try:
                 yield from self._poller.poll()
@@ -156,7 +157,7 @@ class Session:
                 good_since = self._clock()
                 continue
             self._backoff.lasted(self._clock() - good_since)
-            if self._clock() >= climb_at:
+            if first:
                 return
 
     # --- a stream -------------------------------------------------------------------------------------------

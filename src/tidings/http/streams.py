@@ -20,6 +20,8 @@ class ServerSentEvents:
         """The fields of one event but its id. Raises ValueError for a name that is not a single line."""
         if _FORBIDDEN.search(event):
             raise ValueError("an event's name is a single line")
+        if b"\n" not in data and b"\r" not in data:
+            return b"event: %b\ndata: %b\n" % (event.encode(), data)
         lines = [b"data: %b\n" % line for line in _LINE_END.split(data)]
         return b"event: %b\n%b" % (event.encode(), b"".join(lines))
 

@@ -8,9 +8,10 @@ each in turn, so that who was away for a month delays nobody who is here.
 import asyncio
 import contextlib
 import logging
+import math
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tidings.config import Settings
@@ -30,6 +31,11 @@ HEARD_POSITIONS = 200
 """Positions of the log looked at in one step of following."""
 HEADS = 1_000
 """Inboxes whose heads are read by one statement."""
+COMPARED = 250
+"""Inboxes compared at once: half a millisecond, then others get their turn."""
+GATHER_S = 0.05
+"""Seconds for which streams that open are gathered when others have just been greeted: a restart brings thousands, and they
+cost statements by the batch. A hello is promised within 0.1 s."""
 REFILLS = 4
 """Streams that catch up at the same time."""
 TICK_S = 1.0
@@ -108,16 +114,19 @@ class Live:
         self._open = 0
         self._opening: list[Stream] = []
         self._hinted: dict[str, None] = {}
-        self._published = self._look = False
+        self._published = False
+        self._greeted_at = -math.inf
+        self._gathering = False
         self._behind: deque[Stream] = deque()
         self._wheel: Wheel[Stream] = Wheel(clock.monotonic())
         self._news = asyncio.Event()
+        self._look = asyncio.Event()
         self._refill = asyncio.Semaphore(0)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin feeding; needs a running event loop."""
-        loops: list[Coroutine[Any, Any, None]] = [self._follow(), self._tick()]
+        loops: list[Coroutine[Any, Any, None]] = [self._follow(), self._compare(), self._tick()]
         loops += [self._refilling() for _ in range(REFILLS)]
         self._tasks = [asyncio.create_task(loop, name="live") for loop in loops]
 
@@ -210,7 +219,7 @@ class Live:
     def look(self) -> None:
         """Anybody's inbox may have changed: compare all heads. Done every second as well, so that a hint that was lost
         costs no more than that."""
-        self._look = True
+        self._look.set()
         self._published = bool(self._listening)
         self._news.set()
 
@@ -249,15 +258,29 @@ class Live:
 
     async def _step(self) -> None:
         """Everything that is new, once."""
-        if self._opening:
+        if self._opening and self._gathered():
             await self._begin()
-        if self._look:
-            await self._compare()
         hinted, self._hinted = self._hinted, {}
         for user in hinted:
             await self._tell_inbox(user)
         if self._published:
             await self._tell_feeds()
+
+    def _gathered(self) -> bool:
+        """Whether those who opened are greeted now; if others just were, they wait for more to come."""
+        loop = asyncio.get_running_loop()
+        since_s = loop.time() - self._greeted_at
+        if not self._gathering and since_s < GATHER_S:
+            self._gathering = True
+            loop.call_later(GATHER_S - since_s, self._gather_no_more)
+        if self._gathering:
+            return False
+        self._greeted_at = loop.time()
+        return True
+
+    def _gather_no_more(self) -> None:
+        self._gathering, self._greeted_at = False, -math.inf
+        self._news.set()
 
     async def _begin(self) -> None:
         """Greet the streams that were opened: one reading of heads for all of them."""
@@ -299,18 +322,27 @@ class Live:
         return heads
 
     async def _compare(self) -> None:
-        """Find the inboxes that moved although no hint said so."""
-        self._look = False
-        users = [*self._streams, *(user for user in self._polls if user not in self._streams)]
-        for at in range(0, len(users), HEADS):
-            for user, counts in (await self._heads(users[at : at + HEADS])).items():
-                streams = self._streams.get(user, ())
-                if any(s.seq is not None and s.seq != counts.seq for s in streams):
-                    self._hinted[user] = None
-                if user in self._polls and self._polled.get(user) != counts.seq:
-                    self._polled[user] = counts.seq
-                    for news in self._polls[user]:
-                        news.tell()
+        """Find the inboxes that moved although no hint said so, beside the following."""
+        while True:
+            await self._look.wait()
+            self._look.clear()
+            users = [*self._streams, *(user for user in self._polls if user not in self._streams)]
+            try:
+                for at in range(0, len(users), COMPARED):
+                    self._compared(await self._heads(users[at : at + COMPARED]))
+                    await asyncio.sleep(0)
+            except Exception:
+                _log.exception("inboxes could not be compared; the next look is in a second")
+
+    def _compared(self, heads: Mapping[str, Counts]) -> None:
+        for user, counts in heads.items():
+            if any(s.seq is not None and s.seq != counts.seq for s in self._streams.get(user, ())):
+                self._hinted[user] = None
+                self._news.set()
+            if user in self._polls and self._polled.get(user) != counts.seq:
+                self._polled[user] = counts.seq
+                for news in self._polls[user]:
+                    news.tell()
 
     async def _tell_inbox(self, user: str) -> None:
         """Tell the streams of a user what changed in their inbox."""
