@@ -25,8 +25,8 @@ from tidings.ports import Clock, Store
 from tidings.projections.inbox import Wording
 from tidings.telemetry import RESUMES, STREAM_ENDS
 
-CHUNK = 100
-"""Changes read from the store for one stream at once: some milliseconds."""
+CHUNK = 40
+"""Changes read from the store for one stream at once: half a millisecond, and about what a wire takes in one turn."""
 HEARD_POSITIONS = 200
 """Positions of the log looked at in one step of following."""
 HEADS = 1_000
