@@ -94,7 +94,9 @@ async def open_store(settings: Settings, clock: Clock) -> tuple[Store, bytes]:
             store = await SqliteStore.open(path, clock, settings)
         except (apsw.Error, OSError) as error:
             raise Unavailable(f"{path} cannot be opened: {error}") from error
-        except ValueError as error:  # the file's types fit each other; those of the store were set over the API
+        except (
+            ValueError
+        ) as error:  # the file's types fit each other; those of the store were set over the API
             raise ConfigError(f"types: {error}, one in the file and one over the API") from error
         return store, store.cursor_key
     raise ConfigError(f"store: {settings.store!r} is neither sqlite:///FILE nor memory://")

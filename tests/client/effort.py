@@ -2,4 +2,4 @@
 
 import os
 
-CUTS = 2_000 if os.environ.get("SOAK") else 20
+CUTS = 2_000 if os.environ.get("SOAK") else 100
