@@ -2,6 +2,7 @@
 
 from importlib.resources import files
 
+from tidings.events import Id
 from tidings.http.params import Params
 from tidings.http.table import Access, Answer, Call, Handler, Route
 
@@ -25,6 +26,12 @@ _PAGES = {
 }
 
 
+class PageQuery(Params):
+    """``user`` whose feed and bell the first page shows; the page itself reads it."""
+
+    user: Id | None = None
+
+
 def serving(name: str) -> tuple[Handler, str]:
     """The handler that sends one of our files, and its media type."""
     body = files("tidings.http").joinpath("static", name).read_bytes()
@@ -46,6 +53,7 @@ def _route(path: str, name: str, summary: str) -> Route:
         access=Access.PUBLIC,
         summary=summary,
         tag="Pages",
+        query=PageQuery if path == "/" else Params,
         produces=media,
     )
 

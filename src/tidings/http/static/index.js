@@ -33,7 +33,12 @@ const sentence = (e) =>
   `${e.actor_name || e.actor_id} · ${e.verb.replaceAll("_", " ")} · ${e.object_title || `${e.object_type} ${e.object_id}`}`;
 
 const eventLine = (e) => line(sentence(e), e.created_at, e.read_at === null);
-const noticeLine = (n) => line(n.message, n.created_at, n.read_at === null);
+function noticeLine(n) {
+  const item = line(n.message, n.updated_at, n.read_at === null);
+  item.dataset.id = n.id;
+  item.dataset.unreadSeq = n.unread_seq;
+  return item;
+}
 
 function put(list, items) {
   const nothing = line("Nothing yet.");
@@ -47,8 +52,24 @@ function add(list, item) {
   while ($(list).children.length > KEPT) $(list).lastChild.remove();
 }
 
+// A group that grew goes to the top; one that was only read stays where it is.
+function change(notice) {
+  const known = $("inbox").querySelector(`[data-id="${CSS.escape(notice.id)}"]`);
+  if (notice.deleted || notice.archived_at) known?.remove();
+  else if (known && notice.read_at) known.replaceWith(noticeLine(notice));
+  else {
+    known?.remove();
+    add("inbox", noticeLine(notice));
+  }
+}
+
+function readUpTo(seq) {
+  for (const item of $("inbox").querySelectorAll(".unread"))
+    if (Number(item.dataset.unreadSeq) <= seq) item.classList.remove("unread");
+}
+
 function bell(count) {
-  $("bell").textContent = `🔔 ${count} unread`;
+  $("bell").textContent = `${count} unread`;
 }
 
 function trouble(error) {
@@ -93,7 +114,8 @@ function take(frame) {
   if (!name || !data) return;
   const said = JSON.parse(data);
   if (said.unread_count !== undefined) bell(said.unread_count);
-  if (name === "notification" && said.message) add("inbox", noticeLine(said));
+  if (name === "read" && said.up_to !== undefined) readUpTo(said.up_to);
+  for (const one of name === "notification" ? [said] : said.items || []) change(one);
   if (name === "activity") add("feed", eventLine(said));
   if (name === "notification" || name === "activity") refreshSoon();
 }
