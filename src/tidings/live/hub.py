@@ -33,7 +33,7 @@ HEADS = 1_000
 """Inboxes whose heads are read by one statement."""
 COMPARED = 250
 """Inboxes compared at once: half a millisecond, then others get their turn."""
-GATHER_S = 0.05
+GATHER_S = 0.075
 """Seconds for which streams that open are gathered when others have just been greeted: a restart brings thousands, and they
 cost statements by the batch. A hello is promised within 0.1 s."""
 REFILLS = 4
