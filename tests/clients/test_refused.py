@@ -12,7 +12,7 @@ from tests.wire.people import event
 
 USER = "lena"
 EVENT_SOURCES = (CHROMIUM, NPM)
-STREAMS = 3
+STREAMS = 4
 NEWS = 4
 RETRY_MS = (2_000, 15_000)
 """What a stream is told that is one too many in this second."""
@@ -31,15 +31,16 @@ def served(opened: ExitStack, folder: Path, name: str, streams: int, *flags: str
 
 
 def test_event_source_survives_a_storm(tmp_path: Path) -> None:
-    """Of three streams one is sent away for some seconds, and then has everything like the others."""
+    """Of four streams some are sent away for some seconds, and then have everything like the others."""
     with ExitStack() as opened:
         listeners = [
             served(opened, tmp_path, name, STREAMS, "--stream-opens-per-s=1") for name in EVENT_SOURCES
         ]
         for listener in listeners:
             assert listener.heard_times("notification", STREAMS * NEWS)
-            (later,) = named(listener.events, "drain")
-            assert RETRY_MS[0] <= later["data"]["retry_ms"] <= RETRY_MS[1]
+            later = [told["data"]["retry_ms"] for told in named(listener.events, "drain")]
+            assert later
+            assert RETRY_MS[0] <= min(later) <= max(later) <= RETRY_MS[1]
             assert {told["stream"] for told in named(listener.events, "hello")} == set(range(STREAMS))
             for stream in range(STREAMS):
                 told = [one for one in named(listener.events, "notification") if one["stream"] == stream]
