@@ -277,6 +277,19 @@ async def test_stream_ends_with_its_credential_after_a_warning() -> None:
 
 
 @awaited
+async def test_credential_that_ends_at_once_is_announced_after_hello() -> None:
+    """A token may end before the next tick, and a tick may come before the stream is greeted."""
+    async with place() as here:
+        _, tape = here.open(expires_in_s=2)
+        here.seconds(1)
+        assert tape.names() == []
+        await tape.until(2)
+        assert tape.names() == ["hello", "reauth"]
+        here.seconds(1)
+        assert (tape.names(), tape.ended) == (["hello", "reauth"], "closed")
+
+
+@awaited
 async def test_failure_of_the_store_loses_nothing() -> None:
     """Following pauses and looks at everything again."""
     async with place() as here:

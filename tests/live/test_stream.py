@@ -149,7 +149,8 @@ def test_full_wire_is_cut_when_the_stream_ends() -> None:
 def test_credential_that_ends_is_announced() -> None:
     stream, tape = begun()
     stream.warn(30, NOW)
-    assert tape.said[-1] == ("reauth", None, {"in_s": 30})
+    stream.warn(29, NOW)
+    assert [said for said in tape.said if said.event == "reauth"] == [("reauth", None, {"in_s": 30})]
 
 
 def test_reset_may_go_back() -> None:

@@ -298,6 +298,8 @@ class Live:
         for stream in opening:
             if stream.state is State.OPENING:
                 stream.begin(heads[stream.user], position, now)
+                # A token may end before the next tick.
+                self._remind(stream, now)
                 self._join(stream, heads[stream.user], position)
 
     def _join(self, stream: Stream, counts: Counts, position: int) -> None:
@@ -498,9 +500,9 @@ class Live:
             self._schedule(stream, now)
 
     def _remind(self, stream: Stream, now: float) -> None:
-        if stream.ends_at is not None and not stream.warned and now >= stream.ends_at - WARN_S:
+        if stream.ends_at is not None and now >= stream.ends_at - WARN_S:
             stream.warn(max(0, round(stream.ends_at - now)), now)
-        elif now >= stream.wrote_at + self._settings.heartbeat_s:
+        if now >= stream.wrote_at + self._settings.heartbeat_s:
             stream.beat(self._position, now)
 
     def _end(self, stream: Stream, why: str) -> None:

@@ -170,9 +170,9 @@ class Stream:
             self._write(Frame("heartbeat", frames.heartbeat(self.cursor, position)), now, None)
 
     def warn(self, in_s: int, now: float) -> None:
-        """The credential ends soon."""
-        self.warned = True
-        if self.state in (State.CATCHING_UP, State.FOLLOWING):
+        """The credential ends soon. Said once, and only where it is heard: not before hello, nor to a full wire."""
+        if not self.warned and self.state in (State.CATCHING_UP, State.FOLLOWING):
+            self.warned = True
             self._write(frames.reauth(in_s), now, None)
 
     def leave(self, retry_ms: int, now: float) -> None:
