@@ -5,7 +5,6 @@ once, however often the process is killed in between.
 """
 
 import asyncio
-import contextlib
 import logging
 from typing import NamedTuple
 
@@ -15,14 +14,13 @@ from tidings.log import Log
 from tidings.model import Cancel, Changed, Remind
 from tidings.personal import Reminder
 from tidings.ports import Clock, Store
+from tidings.rounds import Rest, Rounds
 from tidings.schedule import ReminderInput, accept_reminder, fire, kept
 
 FIRED_AT_ONCE = 100
 """Reminders that are fired together: they share a transaction, and others are written between two of these."""
 LONGEST_REST_S = 30.0
 """Seconds between two looks, at most: a machine that slept, or whose clock was set, is late by no more."""
-FIRST_PAUSE_S = 0.1
-"""Seconds before what failed is tried again; twice as long after each failure, up to LONGEST_REST_S."""
 
 _log = logging.getLogger(__name__)
 
@@ -35,16 +33,15 @@ class Standing(NamedTuple):
     fired: bool = False
 
 
-class Reminders:
+class Reminders(Rounds):
     """The door of reminders, and the loop that fires them."""
 
     def __init__(self, store: Store, log: Log, settings: Settings, clock: Clock) -> None:
+        super().__init__("reminders")
         self._store = store
         self._log = log
         self._settings = settings
         self._clock = clock
-        self._nudge = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
 
     async def set(self, key: str, given: ReminderInput) -> Standing:
         """Set a reminder, or replace the one of this key; what is due already is published before this returns.
@@ -81,43 +78,16 @@ class Reminders:
         """The next reminders, soonest first."""
         return [Standing(one, one.due_at) for one in await self._store.reminders(None, limit)]
 
-    def start(self) -> None:
-        """Begin firing; needs a running event loop."""
-        self._task = asyncio.create_task(self._run(), name="reminders")
-
-    async def close(self) -> None:
-        """Stop. What was just being fired is durable or still due."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    def nudge(self) -> None:
-        """Look now: something may be due sooner than it was."""
-        self._nudge.set()
-
-    async def _run(self) -> None:
-        failures = 0
-        while True:
-            self._nudge.clear()
-            try:
-                rest = await self._fire_due()
-                failures = 0
-            except Exception:
-                failures += 1
-                rest = pause(failures)
-                _log.exception("reminders could not be fired, attempt %d", failures)
-            await self._wait(rest)
-
-    async def _fire_due(self) -> float:
-        """Fire what is due; returns the seconds until there may be more."""
+    async def _round(self) -> Rest:
+        """Fire what is due, then rest until there may be more."""
         while due := await self._store.reminders(self._clock.now(), FIRED_AT_ONCE):
             fired = await asyncio.gather(*map(self._fire_or_cancel, due), return_exceptions=True)
             for failure in filter(None, fired):
                 raise failure
         (soonest,) = await self._store.reminders(None, 1) or (None,)
         if soonest is None:
-            return LONGEST_REST_S
-        return min(max(soonest.due_at - self._clock.now(), 0) / 1000, LONGEST_REST_S)
+            return Rest(LONGEST_REST_S)
+        return Rest(min(max(soonest.due_at - self._clock.now(), 0) / 1000, LONGEST_REST_S))
 
     async def _fire_or_cancel(self, reminder: Reminder) -> None:
         """Fire a reminder, or cancel one whose event the server takes no longer: it would be due forever."""
@@ -129,17 +99,6 @@ class Reminders:
                 await self._log.submit(Cancel(reminder.key))
             return
         await self._log.submit(due)
-
-    async def _wait(self, seconds: float) -> None:
-        # Not wait_for: until Python 3.12 it loses a cancellation that comes together with the nudge.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._nudge.wait()
-
-
-def pause(failures: int) -> float:
-    """Seconds to wait after so many failures in a row."""
-    return min(FIRST_PAUSE_S * 2.0 ** min(failures - 1, 16), LONGEST_REST_S)
 
 
 def _why(error: TidingsError) -> str:

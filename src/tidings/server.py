@@ -1,7 +1,7 @@
 """The composition root: settings become a store, a log, projections and the three doors, and a process that serves them.
 
-Start order is the order of need; shutdown goes the other way: no new requests, streams told to come back, what is
-waiting written, the store closed.
+:func:`running` is the wiring. Start order is the order of need; shutdown goes the other way: no new requests, streams told
+to come back, what is waiting written, the store closed.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import gc
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import apsw
@@ -23,7 +23,7 @@ from tidings.errors import KeyReused, Unavailable
 from tidings.http.app import Services, build
 from tidings.http.protocol import timed
 from tidings.http.websocket import sockets
-from tidings.ids import COUNTER_BITS
+from tidings.ids import ms_of
 from tidings.inboxes import Inboxes
 from tidings.ingest import Ingest
 from tidings.live import Live
@@ -53,6 +53,7 @@ from tidings.projections.runner import Runner
 from tidings.projections.windows import Occurrence, Windows
 from tidings.read import Reader
 from tidings.reminders import Reminders
+from tidings.rounds import Rest, Rounds
 from tidings.storage.memory import MemoryStore
 from tidings.storage.sqlite import SqliteStore
 from tidings.telemetry import COMMIT_COMMANDS, STREAMS_OPEN, WRITE_QUEUE
@@ -68,15 +69,9 @@ KEEP_ALIVE_S = 75
 """Seconds an idle connection is kept: longer than proxies keep theirs (60 s is usual), or a request now and then would
 meet a connection that is just being closed."""
 REBUILD_PAGE = 1_000
+"""Events of the last hour that are read at once when the server starts."""
 TICK_S = 1.0
 """Seconds between two moves of the windows: their own resolution."""
-
-
-class _Occurrence(msgspec.Struct, gc=False):
-    actor_id: str
-    verb: str
-    object_type: str
-    object_id: str
 
 
 async def open_store(settings: Settings, clock: Clock) -> tuple[Store, bytes]:
@@ -85,94 +80,90 @@ async def open_store(settings: Settings, clock: Clock) -> tuple[Store, bytes]:
     Raises ConfigError for an address of another kind, Unavailable when it cannot be opened.
     """
     if settings.store == "memory://":
-        return MemoryStore(
-            clock, epoch=os.urandom(6).hex(), salt=int.from_bytes(os.urandom(7)), types=settings.types
-        ), os.urandom(32)
+        epoch, salt = os.urandom(6).hex(), int.from_bytes(os.urandom(7))
+        return MemoryStore(clock, epoch=epoch, salt=salt, types=settings.types), os.urandom(32)
     if settings.store.startswith(SQLITE) and len(settings.store) > len(SQLITE):
         path = Path(settings.store.removeprefix(SQLITE))
         try:
             store = await SqliteStore.open(path, clock, settings)
         except (apsw.Error, OSError) as error:
             raise Unavailable(f"{path} cannot be opened: {error}") from error
-        except (
-            ValueError
-        ) as error:  # the file's types fit each other; those of the store were set over the API
+        except ValueError as error:
+            # The file's types fit each other; those of the store were set over the API.
             raise ConfigError(f"types: {error}, one in the file and one over the API") from error
         return store, store.cursor_key
     raise ConfigError(f"store: {settings.store!r} is neither sqlite:///FILE nor memory://")
 
 
+# --- the wiring -----------------------------------------------------------------------------------------------
+
+
 @asynccontextmanager
 async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
     """The doors of a server over an open store, for as long as the block lasts; HTTP is not part of it."""
-    ways = Ways(settings, clock)
-    store, cursor_key = await open_store(settings, clock)
-    windows = Windows(clock, settings.exact_window_keys)
-    epoch = (await store.head()).epoch
-    wording = Wording(store, settings.locale)
+    async with AsyncExitStack() as closing:
+        ways = Ways(settings, clock)  # before the store: a setting that does not fit leaves no file behind
+        store, cursor_key = await open_store(settings, clock)
+        closing.push_async_callback(store.close)
+        cursors, wording = Cursors(cursor_key), Wording(store, settings.locale)
+        position, epoch = await store.head()
 
-    async def take_up(users: Sequence[str]) -> None:
-        await log.submit(TakeUp(tuple(users)))
+        # The log tells them what was written, and they have it write in turn: these two look it up when they are called.
+        async def submit(command: Command) -> Outcome:
+            return await log.submit(command)
 
-    position = (await store.head()).position
-    live = Live(store, wording, take_up, settings, clock, epoch, position)
-    runner = Runner(store)
-    courier = Courier(store, lambda command: log.submit(command), ways, wording, clock)
-    log = Log(
-        store,
-        batch_events=settings.group_commit_events,
-        queue=settings.write_queue,
-        on_commit=Committed(store, windows, live, runner, courier),
-    )
-    await _rebuild(store, windows, clock)
-    log.start()
-    runner.start()
-    reminders = Reminders(store, log, settings, clock)
-    reminders.start()
-    courier.start()
-    live.start()
-    WRITE_QUEUE.set_function(lambda: log.depth)
-    STREAMS_OPEN.set_function(lambda: live.open_streams)
-    cursors = Cursors(cursor_key)
-    ingest = Ingest(log, runner, settings, clock, cursors, store)
-    reader = Reader(store, windows, cursors, settings)
-    inboxes = Inboxes(store, cursors, clock, epoch, wording, live.news, take_up)
-    wishes = Wishes(store, log, settings)
-    endpoints = Endpoints(
-        store,
-        log,
-        clock,
-        allow_http=settings.webhook_allow_http,
-        new_secret=new_secret,
-        push_key=lambda: ways.push_key,
-    )
-    ticking = asyncio.create_task(_tick(windows), name="windows")
-    try:
-        yield Services(
-            settings,
-            clock,
-            ingest,
-            reader,
-            inboxes,
-            live,
-            reminders,
-            endpoints,
-            wishes,
-            lambda: _unready(log, live, settings),
+        async def take_up(users: Sequence[str]) -> None:
+            await submit(TakeUp(tuple(users)))
+
+        windows = Windows(clock, settings.exact_window_keys)
+        live = Live(store, wording, take_up, settings, clock, epoch, position)
+        runner = Runner(store)
+        courier = Courier(store, submit, ways, wording, clock)
+        log = Log(
+            store,
+            batch_events=settings.group_commit_events,
+            queue=settings.write_queue,
+            on_commit=Committed(store, windows, live, runner, courier),
         )
-    finally:
-        ticking.cancel()
-        await live.close()
-        await reminders.close()
-        await courier.close()
-        await log.close()
-        await runner.close()
-        await store.close()
+        reminders = Reminders(store, log, settings, clock)
+        WRITE_QUEUE.set_function(lambda: log.depth)
+        STREAMS_OPEN.set_function(lambda: live.open_streams)
+
+        await _rebuild(store, windows, clock)
+        parts: tuple[Rounds | Log | Live, ...] = (runner, log, courier, reminders, live, _Ticking(windows))
+        for part in parts:
+            part.start()
+            closing.push_async_callback(part.close)
+        yield Services(
+            settings=settings,
+            clock=clock,
+            ingest=Ingest(log, runner, settings, clock, cursors, store),
+            reader=Reader(store, windows, cursors, settings),
+            inboxes=Inboxes(store, cursors, clock, epoch, wording, live.news, take_up),
+            live=live,
+            reminders=reminders,
+            endpoints=Endpoints(
+                store,
+                log,
+                clock,
+                allow_http=settings.webhook_allow_http,
+                new_secret=new_secret,
+                push_key=lambda: ways.push_key,
+            ),
+            wishes=Wishes(store, log, settings),
+            ready=lambda: _unready(log, live, settings),
+        )
 
 
-def _occurrence(entry: LogEntry) -> Occurrence:
-    thing = f"{entry.object_type}:{entry.object_id}"
-    return entry.key >> COUNTER_BITS, thing, entry.verb, entry.object_type, entry.actor_id
+def _unready(log: Log, live: Live, settings: Settings) -> str | None:
+    if live.closing:
+        return "the server is stopping"
+    if log.depth > settings.write_queue // 2:
+        return "the write queue is more than half full"
+    return None
+
+
+# --- what follows a commit ------------------------------------------------------------------------------------
 
 
 class Committed:
@@ -196,23 +187,27 @@ class Committed:
                 added += _added(command, outcome)
             elif isinstance(command, MarkInbox | ReadInbox | UndoRead | Erase):
                 users.add(command.user)
+                if isinstance(command, Erase):
+                    pass  # others had notifications that named them
             elif isinstance(command, TakeUp):
                 users.update(command.users)
             else:
                 pending = True
                 if isinstance(outcome, Changed) and outcome.gone is not None:
                     users.update(outcome.gone.targets)
-                    self._windows.remove(*_occurrence(outcome.gone))
-        for event in added:
-            users.update(event.targets)
-        self._windows.add_many(map(_counted, added))
+                    self._windows.remove(*_occurrence(ms_of(outcome.gone.key), outcome.gone))
+        self._windows.add_many(_occurrence(event.created_at, event) for event in added)
         if self._live.busy:
-            self._live.hint(users, bool(added))
-            if any(map(self._reaches_others, added)):
-                self._live.look()
+            self._hint(users, added)
         if pending:
             self._runner.nudge()
         self._courier.nudge()
+
+    def _hint(self, users: set[str], added: Sequence[NewEvent]) -> None:
+        """Tell the streams of these users, and of all whom the events reach."""
+        self._live.hint(users.union(*(event.targets for event in added)), bool(added))
+        if any(map(self._reaches_others, added)):
+            self._live.look()
 
     def _reaches_others(self, event: NewEvent) -> bool:
         """Whether inboxes change that the event does not name: those of an audience, or of its object's followers."""
@@ -228,40 +223,49 @@ def _added(command: Command, outcome: Published) -> list[NewEvent]:
     return [event for i, event in enumerate(events) if i not in outcome.repeats]
 
 
-def _counted(event: NewEvent) -> Occurrence:
-    thing = f"{event.object_type}:{event.object_id}"
-    return event.created_at, thing, event.verb, event.object_type, event.actor_id
+# --- trends ---------------------------------------------------------------------------------------------------
+
+
+class _Body(msgspec.Struct, gc=False):
+    """What trends count, as the body of an event has it."""
+
+    actor_id: str
+    verb: str
+    object_type: str
+    object_id: str
+
+
+def _occurrence(at: int, event: NewEvent | LogEntry | _Body) -> Occurrence:
+    """An event of this time (milliseconds) as trends count it, and take it back."""
+    return at, f"{event.object_type}:{event.object_id}", event.verb, event.object_type, event.actor_id
 
 
 async def _rebuild(store: Store, windows: Windows, clock: Clock) -> None:
     """Count again what happened in the last hour."""
     want = FeedFilter(since=clock.now() - HOUR_MS)
-    decoder = msgspec.json.Decoder(_Occurrence)
+    decoder = msgspec.json.Decoder(_Body)
     before: int | None = None
     while True:
         page = await store.activity(None, want, REBUILD_PAGE, before)
-        rows = [(item.key >> COUNTER_BITS, decoder.decode(item.body)) for item in page.items]
-        windows.add_many(
-            (at, f"{e.object_type}:{e.object_id}", e.verb, e.object_type, e.actor_id) for at, e in rows
-        )
+        windows.add_many(_occurrence(ms_of(item.key), decoder.decode(item.body)) for item in page.items)
         if page.next_key is None:
             return
         before = page.next_key
 
 
-async def _tick(windows: Windows) -> None:
-    """Move the windows on every second, asked or not, so that no query has much to catch up with."""
-    while True:
-        await asyncio.sleep(TICK_S)
-        windows.advance()
+class _Ticking(Rounds):
+    """Moves the windows on every second, asked or not, so that no query has much to catch up with."""
+
+    def __init__(self, windows: Windows) -> None:
+        super().__init__("windows")
+        self._windows = windows
+
+    async def _round(self) -> Rest:
+        self._windows.advance()
+        return Rest(TICK_S)
 
 
-def _unready(log: Log, live: Live, settings: Settings) -> str | None:
-    if live.closing:
-        return "the server is stopping"
-    if log.depth > settings.write_queue // 2:
-        return "the write queue is more than half full"
-    return None
+# --- the process ----------------------------------------------------------------------------------------------
 
 
 class _Server(uvicorn.Server):

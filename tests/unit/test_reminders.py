@@ -17,7 +17,7 @@ from tidings.log import Log
 from tidings.model import Command, Counts, Fire, Outcome, Published
 from tidings.personal import Reminder
 from tidings.ports import Store
-from tidings.reminders import FIRED_AT_ONCE, LONGEST_REST_S, Reminders, pause
+from tidings.reminders import FIRED_AT_ONCE, Reminders
 from tidings.schedule import ReminderInput
 from tidings.testing import START_MS, FakeClock, MemoryStore
 from tidings.times import DAY_MS, HOUR_MS
@@ -315,11 +315,6 @@ def test_a_failing_store_is_tried_again() -> None:
         assert store.failures == 0
 
     play(store, clock, scene)
-
-
-def test_pauses_grow_up_to_a_limit() -> None:
-    pauses = [pause(failures) for failures in (1, 2, 3, 50, 5_000)]
-    assert pauses == [0.1, 0.2, 0.4, LONGEST_REST_S, LONGEST_REST_S]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from tidings.outbound.ways import NotConfigured, Ways
 from tidings.personal import Endpoint, Handled
 from tidings.ports import Clock
 from tidings.projections.inbox import Wording
+from tidings.rounds import Rest, Rounds, pause_s
 from tidings.rules import Rules
 from tidings.telemetry import DELIVERIES, DELIVERY_LAG
 
@@ -39,9 +40,6 @@ LONGEST_REST_S = 5.0
 """Seconds between two looks without news. Deliveries that background work owes come without; a look costs two probes."""
 SHORTEST_REST_S = 0.5
 """Seconds until another look when something is due that is not ours, as a reminder is, or has no slot yet."""
-FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 30.0
-"""Seconds between two tries while the store fails: twice as many each time, up to so many."""
 CLOSE_S = 10.0
 """Seconds that attempts under way get to end when the server stops."""
 
@@ -67,7 +65,7 @@ class Deliveries(Protocol):
         ...
 
 
-class Courier:
+class Courier(Rounds):
     """Delivers in the background of a worker process."""
 
     def __init__(
@@ -80,6 +78,7 @@ class Courier:
         chance: Random | None = None,
     ) -> None:
         """``submit`` has a command applied; ``chance`` spreads retries."""
+        super().__init__("courier", GAP_S)
         self._store = store
         self._submit = submit
         self._ways = ways
@@ -90,32 +89,12 @@ class Courier:
         self._lanes: dict[str, asyncio.Task[None]] = {}
         self._taken: set[int] = set()
         self._ended: set[str] = set()
-        self._wake = asyncio.Event()
-        self._waiters: list[asyncio.Future[None]] = []
-        self._task: asyncio.Task[None] | None = None
         self._closing = False
-
-    def start(self) -> None:
-        """Begin delivering; needs a running event loop."""
-        self._task = asyncio.create_task(self._run(), name="courier")
-
-    def nudge(self) -> None:
-        """Something may have come to be due."""
-        self._wake.set()
-
-    async def settled(self) -> None:
-        """Returns when all that is due now has been handled."""
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        self._wake.set()
-        await waiter
 
     async def close(self) -> None:
         """Begin nothing more, let what is under way end within CLOSE_S, and leave the rest for the next start."""
         self._closing = True
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await super().close()
         lanes = list(self._lanes.values())
         if lanes:
             await asyncio.wait(lanes, timeout=CLOSE_S)
@@ -124,42 +103,12 @@ class Courier:
         await asyncio.gather(*lanes, return_exceptions=True)
         await self._ways.close()
 
-    # --- the loop -----------------------------------------------------------------------------------------
+    # --- a round ------------------------------------------------------------------------------------------
 
-    async def _run(self) -> None:
-        failures = 0
-        while True:
-            self._wake.clear()
-            waiters, self._waiters = self._waiters, []
-            try:
-                rest_s = await self._look()
-                failures = 0
-            except Exception:
-                failures += 1
-                rest_s = min(FIRST_PAUSE_S * 2**failures, LONGEST_PAUSE_S)
-                self._waiters = waiters + self._waiters
-                _log.exception("what is due could not be looked at, try %d", failures)
-            else:
-                self._tell(waiters, idle=rest_s > 0 and not self._lanes and not self._wake.is_set())
-            await self._rest(rest_s)
-
-    async def _rest(self, longest_s: float) -> None:
-        await asyncio.sleep(GAP_S)
-        try:
-            async with asyncio.timeout(
-                longest_s
-            ):  # wait_for swallows a cancellation that meets the news (Python 3.11)
-                await self._wake.wait()
-        except TimeoutError:
-            return
-
-    def _tell(self, waiters: list[asyncio.Future[None]], idle: bool) -> None:
-        if not idle:
-            self._waiters = waiters + self._waiters
-            return
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+    async def _round(self) -> Rest:
+        rest_s = await self._look()
+        # A lane that ended meanwhile has nudged: what its endpoint still waits for was left out of this look.
+        return Rest(rest_s, settled=rest_s > 0 and not self._lanes and not self._nudged.is_set())
 
     async def _look(self) -> float:
         """Begin or settle what is due; returns the seconds until the next look, 0 when there is more at once."""
@@ -230,7 +179,7 @@ class Courier:
             self._taken.difference_update(delivery.id for parcel in parcels for delivery in parcel)
             self._ended.add(endpoint.id)
             del self._lanes[endpoint.id]
-            self._wake.set()
+            self.nudge()
 
     async def _deliver(self, endpoint: Endpoint, parcel: list[Delivery]) -> Answer:
         """Try to deliver a parcel, and settle it."""
@@ -308,7 +257,7 @@ class Courier:
         if not outcomes:
             return
         command = Settle(tuple(handled for _, handled in outcomes))
-        pause_s = FIRST_PAUSE_S
+        failures = 0
         while True:
             try:
                 await self._submit(command)
@@ -317,8 +266,8 @@ class Courier:
                 if self._closing:
                     raise
                 _log.exception("deliveries could not be settled, which holds up their endpoint")
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                failures += 1
+                await asyncio.sleep(pause_s(failures))
         for delivery, handled in outcomes:
             self._count(delivery, handled)
 

@@ -1,0 +1,98 @@
+"""The loop of whatever works behind the requests: a round, a rest until there is something to do, the next round."""
+
+import asyncio
+import contextlib
+import logging
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+FIRST_PAUSE_S = 0.1
+"""Seconds until a round that failed is tried again; twice as long after each further failure in a row."""
+LONGEST_PAUSE_S = 30.0
+"""Seconds that such a pause has at most: what failed works again at some time, and somebody waits for it."""
+
+_log = logging.getLogger(__name__)
+
+
+class Rest(NamedTuple):
+    """How a round ended: ``seconds`` until the next one, unless a nudge comes before. ``settled``: it left nothing undone
+    that was there when it began."""
+
+    seconds: float
+    settled: bool = True
+
+
+class Rounds(ABC):
+    """Background work of a process, one round at a time. What fails is tried again with growing pauses, for ever."""
+
+    def __init__(self, name: str, gap_s: float = 0) -> None:
+        """``name`` is what logs call it. ``gap_s``: seconds between two rounds at least, however many nudges come."""
+        self._name = name
+        self._gap_s = gap_s
+        self._nudged = asyncio.Event()
+        self._waiters: list[asyncio.Future[None]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    @abstractmethod
+    async def _round(self) -> Rest:
+        """Do what there is to do. May raise anything; may be cancelled wherever it waits."""
+
+    def start(self) -> None:
+        """Begin working; needs a running event loop."""
+        self._task = asyncio.create_task(self._run(), name=self._name)
+
+    async def close(self) -> None:
+        """Stop, in the middle of a round too: what it had not made durable is done after the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def nudge(self) -> None:
+        """There may be something to do."""
+        self._nudged.set()
+
+    async def settled(self) -> None:
+        """Returns when all that there is to do now has been done."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        self.nudge()
+        await waiter
+
+    async def _run(self) -> None:
+        failures = 0
+        while True:
+            self._nudged.clear()
+            waiters, self._waiters = self._waiters, []
+            try:
+                rest = await self._round()
+            except Exception:
+                failures += 1
+                self._waiters = waiters + self._waiters
+                _log.exception("%s failed, attempt %d", self._name, failures)
+                # Nudges do not cut it short: one comes with every commit, and the pauses would never grow.
+                await asyncio.sleep(pause_s(failures))
+            else:
+                failures = 0
+                self._tell(waiters, rest.settled)
+                await self._rest(rest.seconds)
+
+    def _tell(self, waiters: list[asyncio.Future[None]], settled: bool) -> None:
+        if not settled:
+            self._waiters = waiters + self._waiters
+            return
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def _rest(self, seconds: float) -> None:
+        await asyncio.sleep(self._gap_s)
+        # Not wait_for: on Python 3.11 it may swallow a cancellation that comes together with the nudge.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._nudged.wait()
+
+
+def pause_s(failures: int) -> float:
+    """Seconds to wait after so many failures in a row."""
+    # The exponent is bounded: 2 to the power of 1,024 fits no float, and the loop would end for good.
+    return min(FIRST_PAUSE_S * 2.0 ** min(failures - 1, 16), LONGEST_PAUSE_S)
