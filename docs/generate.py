@@ -96,7 +96,7 @@ same can be set at `/v1/admin/types/NAME`, which goes before the file.
 
 def told(name: str) -> str:
     """What a setting is for. One that no code reads says so, whatever its help promises."""
-    read = re.compile(rf"settings\.{name}\b")
+    read = re.compile(rf"(settings|self)\.{name}\b")
     if any(read.search(path.read_text()) for path in SOURCES.rglob("*.py")):
         return HELP[name]
     return f"{HELP[name]} **No effect yet.**"

@@ -4,6 +4,8 @@ reference page and every bound in the code: a limit that is not here, or a named
 
 import tomllib
 from collections.abc import Mapping
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +19,7 @@ MIB = 1024 * KIB
 
 Positive = Annotated[int, Meta(ge=1)]
 Natural = Annotated[int, Meta(ge=0)]
+Network = IPv4Network | IPv6Network
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8787
     prefix: str = ""
+    trusted_proxies: str = "127.0.0.0/8, ::1"
     store: str = "sqlite:///tidings.db"
     bus: Literal["local"] = "local"
     roles: Literal["api,worker,live"] = "api,worker,live"
@@ -100,6 +104,7 @@ HELP: Mapping[str, str] = {
     "host": "Address to listen on.",
     "port": "Port to listen on; 0 picks a free one.",
     "prefix": "Path under which everything is served, such as /api.",
+    "trusted_proxies": "Reverse proxies whose X-Forwarded-For is believed: addresses or networks (CIDR), comma-separated.",
     "store": "Where everything is kept: sqlite:///FILE, or memory:// for a server that forgets.",
     "bus": "How processes tell each other that there is news; on one file there is one process, and so: local.",
     "roles": "What this process does; on one file there is one process, and so all: api,worker,live.",
@@ -123,7 +128,7 @@ HELP: Mapping[str, str] = {
     "max_future_s": "Seconds that created_at may lie ahead.",
     "idempotency_hours": "Hours for which an idempotency key is remembered, at least 24.",
     "max_streams_per_user": "Open streams of one user.",
-    "max_streams_per_address": "Open streams of one network address; loopback, where proxies are, is not counted.",
+    "max_streams_per_address": "Open streams of one network address; what trusted_proxies bring counts for whom they name.",
     "max_streams": "Open streams of one process; leaves room under a limit of 20,000 open files.",
     "max_stream_s": "Seconds after which a stream is ended, so that its client returns; a fifth more or less for each.",
     "stream_opens_per_s": "Streams opened a second, and twice as many at once; others are sent away for 2 to 15 s.",
@@ -159,6 +164,9 @@ HELP: Mapping[str, str] = {
 
 FILE_ONLY = frozenset({"types"})
 """Settings that are tables, and so neither flags nor in the environment."""
+
+NETWORKS = ("trusted_proxies", "webhook_allow_networks")
+"""Settings that are lists of networks."""
 
 SECRET = frozenset({"api_keys", "jwt_secret", "smtp_url", "vapid_private_key"})
 """Settings that are refused on the command line, where every user of the machine could read them."""
@@ -225,9 +233,20 @@ def _check_types(types: Mapping[str, Rule]) -> None:
         raise ConfigError(f"types: {error}") from None
 
 
+@lru_cache(maxsize=8)  # streams ask for theirs when they are opened
+def networks(name: str, text: str) -> tuple[Network, ...]:
+    """The networks in a setting. Raises ConfigError that names it for what is none."""
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise ConfigError(f"{name}: {error}") from None
+
+
 def _checked(values: Mapping[str, Any], source: str) -> dict[str, Any]:
     try:
         settings = msgspec.convert(dict(values), Settings, strict=False)
-    except msgspec.ValidationError as error:
+        for name in NETWORKS:
+            networks(name, getattr(settings, name))
+    except (msgspec.ValidationError, ConfigError) as error:
         raise ConfigError(f"{source}: {error}") from None
     return {name: getattr(settings, name) for name in values}

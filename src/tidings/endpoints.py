@@ -1,7 +1,6 @@
 """Where users are reached outside the application: mail addresses, push subscriptions, URLs. Checked and kept here."""
 
 import asyncio
-import base64
 import re
 import secrets
 from collections.abc import Callable
@@ -9,13 +8,12 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from msgspec import Meta
 
 from tidings.errors import FieldError, InvalidFields, NotFound
 from tidings.log import Log
 from tidings.model import AddEndpoint, Changed, RemoveEndpoint
-from tidings.personal import Endpoint
+from tidings.personal import Endpoint, PushKeys
 from tidings.ports import Clock, Store
 from tidings.rules import Channel
 
@@ -32,13 +30,6 @@ _MAIL = re.compile(rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_L
 _SERVICE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[\x21-\x7e]+\Z")
 _VISIBLE = re.compile(r"[\x21-\x5b\x5d-\x7e]+\Z")
 """What a URL is written in. Backslashes are left out: some readers take them for slashes, and so see another host."""
-
-
-class PushKeys(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """The keys of a browser's push subscription, in base64url: its public key (65 bytes) and its secret (16 bytes)."""
-
-    p256dh: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{87}=?\Z")]
-    auth: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{22}(==)?\Z")]
 
 
 class EndpointInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -120,7 +111,7 @@ class Endpoints:
     def _problem(self, given: EndpointInput) -> FieldError | None:
         if (given.keys is None) is (given.channel == "web_push"):
             return FieldError("/keys", "needed for web_push, and for no other channel")
-        if given.keys is not None and not _is_point(given.keys.p256dh):
+        if given.keys is not None and not _is_usable(given.keys):
             return FieldError("/keys/p256dh", "no public key of the curve P-256")
         wrong = self._wrong_address(given)
         return FieldError("/address", wrong) if wrong else None
@@ -152,10 +143,9 @@ def _wrong_url(address: str, schemes: set[str]) -> str:
     return ""
 
 
-def _is_point(p256dh: str) -> bool:
-    raw = base64.urlsafe_b64decode(p256dh.rstrip("=") + "=")
+def _is_usable(keys: PushKeys) -> bool:
     try:
-        EllipticCurvePublicKey.from_encoded_point(SECP256R1(), raw)
+        keys.raw()
     except ValueError:
         return False
     return True

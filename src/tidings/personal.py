@@ -1,6 +1,11 @@
 """What a person wants and how they are reached: preferences, endpoints, reminders. Frozen values without I/O."""
 
+import base64
+from typing import Annotated
+
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from msgspec import Meta
 
 
 class QuietHours(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,6 +46,20 @@ class Endpoint(msgspec.Struct, frozen=True):
     secret: str = ""
     created_at: int = 0
     sent_at: int = 0
+
+
+class PushKeys(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The keys of a browser's push subscription, in base64url: its public key (65 bytes) and its secret (16 bytes)."""
+
+    p256dh: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{87}=?\Z")]
+    auth: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{22}(==)?\Z")]
+
+    def raw(self) -> tuple[bytes, bytes]:
+        """Both as bytes. Raises ValueError when the first is no public key of the curve P-256."""
+        # Padding that is there already does no harm: what stands behind the first is passed over.
+        p256dh, auth = (base64.urlsafe_b64decode(text + "==") for text in (self.p256dh, self.auth))
+        EllipticCurvePublicKey.from_encoded_point(SECP256R1(), p256dh)
+        return p256dh, auth
 
 
 class Reminder(msgspec.Struct, frozen=True):

@@ -1,7 +1,6 @@
 """The judge lets through what a crash may leave, and nothing else, even where it hardly shows."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,6 @@ HISTORY = 1
 PUBLISH, BLOCK = 28, 29
 """Two of its steps: an event that shows at once, and a block of somebody who has done nothing that it would hide. Taken
 twice, the block answers that nothing changed."""
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[asyncio.Runner]:
-    """One event loop for all files."""
-    with asyncio.Runner() as runner:
-        yield runner
 
 
 @pytest.fixture(scope="module")

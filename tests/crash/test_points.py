@@ -93,13 +93,6 @@ def before_each_statement(call: Callable[[], None]) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def runner() -> Iterator[asyncio.Runner]:
-    """One event loop for all points."""
-    with asyncio.Runner() as runner:
-        yield runner
-
-
-@pytest.fixture(scope="module")
 def history(runner: asyncio.Runner) -> History:
     """What the store lives through."""
     return History(HISTORY, runner)

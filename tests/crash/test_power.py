@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -22,13 +22,6 @@ PASTS = 3
 """Different histories that are cut off."""
 ENOUGH = 20
 """Cuts of which one must hit a store that does not sync."""
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[asyncio.Runner]:
-    """One event loop for all cuts."""
-    with asyncio.Runner() as runner:
-        yield runner
 
 
 def recorded(folder: Path, history: History, runner: asyncio.Runner, pragma: str = "") -> list[Op]:

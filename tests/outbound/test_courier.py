@@ -34,6 +34,15 @@ def ids(world: World) -> list[str]:
     return [request.headers["webhook-id"] for request in world.web.requests]
 
 
+async def held_back(world: World) -> str:
+    """Tell USER something at night, which waits for the morning; its id."""
+    await world.hook()
+    await world.prefer(Preferences(quiet_hours=NIGHT))
+    event_id = await world.tell()
+    await world.deliver()
+    return event_id
+
+
 def test_what_somebody_is_told_goes_out_once(loop: Loop, world: World) -> None:
     async def scene() -> None:
         await world.hook("/first")
@@ -63,10 +72,7 @@ def test_what_comes_while_the_courier_rests_goes_out_unasked(loop: Loop, world: 
 @pytest.mark.parametrize("state", [MarkState.READ, MarkState.ARCHIVED])
 def test_what_was_read_or_archived_meanwhile_is_dropped(loop: Loop, world: World, state: MarkState) -> None:
     async def scene() -> None:
-        await world.hook()
-        await world.prefer(Preferences(quiet_hours=NIGHT))
-        await world.tell()
-        await world.deliver()
+        await held_back(world)
         await world.write(MarkInbox(USER, ((await world.newest()).id,), state))
         await world.deliver(NIGHT_LEFT_S)
         assert (world.web.paths, await world.waiting()) == ([], [])
@@ -76,10 +82,7 @@ def test_what_was_read_or_archived_meanwhile_is_dropped(loop: Loop, world: World
 
 def test_what_was_seen_still_goes_out(loop: Loop, world: World) -> None:
     async def scene() -> None:
-        await world.hook()
-        await world.prefer(Preferences(quiet_hours=NIGHT))
-        await world.tell()
-        await world.deliver()
+        await held_back(world)
         await world.write(MarkInbox(USER, ((await world.newest()).id,), MarkState.SEEN))
         await world.deliver(NIGHT_LEFT_S)
         assert world.web.paths == ["/hook"]
@@ -89,11 +92,7 @@ def test_what_was_seen_still_goes_out(loop: Loop, world: World) -> None:
 
 def test_what_was_retracted_meanwhile_is_dropped(loop: Loop, world: World) -> None:
     async def scene() -> None:
-        await world.hook()
-        await world.prefer(Preferences(quiet_hours=NIGHT))
-        event_id = await world.tell()
-        await world.deliver()
-        await world.write(Retract(event_id))
+        await world.write(Retract(await held_back(world)))
         await world.deliver(NIGHT_LEFT_S)
         assert (world.web.paths, await world.waiting()) == ([], [])
 
@@ -123,10 +122,7 @@ def test_a_channel_that_is_not_wanted_gets_nothing(
 
 def test_quiet_hours_hold_back_until_they_end(loop: Loop, world: World) -> None:
     async def scene() -> None:
-        await world.hook()
-        await world.prefer(Preferences(quiet_hours=NIGHT))
-        await world.tell()
-        await world.deliver()
+        await held_back(world)
         assert await world.due_in_s() == NIGHT_LEFT_S
         await world.deliver(NIGHT_LEFT_S - 1)
         assert world.web.paths == []

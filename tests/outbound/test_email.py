@@ -1,7 +1,6 @@
 """What a mail says, and that nobody can make it say more; how it is handed to a relay."""
 
 import asyncio
-from collections.abc import Iterator
 from email import message_from_bytes
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -39,13 +38,6 @@ INJECTIONS = (
     "=?utf-8?q?a?= =?utf-8?q?=0ABcc:_eve@example.org?=",
     "=\x00?utf-8?q?a=0ABcc:_eve@example.org?=",
 )
-
-
-@pytest.fixture
-def loop() -> Iterator[asyncio.Runner]:
-    """An event loop to run coroutines in."""
-    with asyncio.Runner() as runner:
-        yield runner
 
 
 def read(letter: EmailMessage) -> EmailMessage:

@@ -14,11 +14,28 @@ from tidings.personal import Preferences
 Loop = asyncio.Runner
 HOUR_S = 3_600
 DIGEST = Preferences(digest_s=HOUR_S)
+NOTHING_SPECIAL = Preferences()
 
 
 def subjects(world: World) -> list[str]:
     """The subjects of the mails that came, in order."""
     return [str(mail.content["subject"]) for mail in world.relay.mails]
+
+
+async def mailed(world: World, wants: Preferences = NOTHING_SPECIAL, times: int = 1) -> None:
+    """Let USER have a mailbox and want this, and be told something so often; after each time what is due is sent."""
+    await world.mailbox()
+    await world.prefer(wants)
+    for _ in range(times):
+        await world.tell()
+        await world.deliver()
+
+
+async def refused(world: World, at: str, answer: str) -> None:
+    """Let the relay answer a mail to USER so, at that point."""
+    world.relay.at = at
+    world.relay.answers.append(answer)
+    await mailed(world)
 
 
 def test_without_a_digest_each_goes_alone(loop: Loop, world: World) -> None:
@@ -37,10 +54,7 @@ def test_a_digest_begins_with_the_first_at_once_and_collects_the_rest(loop: Loop
     """The window is that of the first mail, however much comes in it; then one mail has them all."""
 
     async def scene() -> None:
-        await world.mailbox()
-        await world.prefer(DIGEST)
-        await world.tell()
-        await world.deliver()
+        await mailed(world, DIGEST)
         assert subjects(world) == ["bob: like · item 0"]
         for minute in (10, 20, 29):
             await world.tell("reply" if minute == 10 else "like")
@@ -63,10 +77,7 @@ def test_a_digest_begins_with_the_first_at_once_and_collects_the_rest(loop: Loop
 
 def test_after_a_digest_the_next_window_is_counted_from_it(loop: Loop, world: World) -> None:
     async def scene() -> None:
-        await world.mailbox()
-        await world.prefer(DIGEST)
-        await world.tell()
-        await world.deliver()
+        await mailed(world, DIGEST)
         await world.tell()
         await world.deliver(HOUR_S)
         await world.tell()
@@ -80,11 +91,7 @@ def test_after_a_digest_the_next_window_is_counted_from_it(loop: Loop, world: Wo
 
 def test_a_digest_leaves_out_what_was_read_meanwhile(loop: Loop, world: World) -> None:
     async def scene() -> None:
-        await world.mailbox()
-        await world.prefer(DIGEST)
-        for _ in range(3):
-            await world.tell()
-            await world.deliver()
+        await mailed(world, DIGEST, times=3)
         await world.write(MarkInbox(USER, ((await world.newest()).id,), MarkState.READ))
         await world.deliver(HOUR_S)
         assert subjects(world)[1:] == ["bob: like · item 1"]
@@ -94,11 +101,7 @@ def test_a_digest_leaves_out_what_was_read_meanwhile(loop: Loop, world: World) -
 
 def test_a_digest_of_nothing_is_not_sent(loop: Loop, world: World) -> None:
     async def scene() -> None:
-        await world.mailbox()
-        await world.prefer(DIGEST)
-        for _ in range(3):
-            await world.tell()
-            await world.deliver()
+        await mailed(world, DIGEST, times=3)
         await world.write(ReadInbox(USER))
         await world.deliver(HOUR_S)
         assert len(world.relay.mails) == 1
@@ -109,10 +112,7 @@ def test_a_digest_of_nothing_is_not_sent(loop: Loop, world: World) -> None:
 
 def test_preferences_hold_for_each_item_of_a_digest_when_it_is_sent(loop: Loop, world: World) -> None:
     async def scene() -> None:
-        await world.mailbox()
-        await world.prefer(DIGEST)
-        await world.tell()
-        await world.deliver()
+        await mailed(world, DIGEST)
         await world.tell("like", "reply")
         await world.deliver()
         await world.prefer(Preferences(types={"reply": {"email": False}}, digest_s=HOUR_S))
@@ -124,10 +124,7 @@ def test_preferences_hold_for_each_item_of_a_digest_when_it_is_sent(loop: Loop, 
 
 def test_what_is_critical_neither_waits_for_a_digest_nor_puts_it_off(loop: Loop, world: World) -> None:
     async def scene() -> None:
-        await world.mailbox()
-        await world.prefer(DIGEST)
-        await world.tell()
-        await world.deliver()
+        await mailed(world, DIGEST)
         await world.tell("reply", "alarm")
         await world.deliver(HOUR_S - 1)
         assert subjects(world)[1:] == ["bob: alarm · item 2"]
@@ -139,11 +136,7 @@ def test_what_is_critical_neither_waits_for_a_digest_nor_puts_it_off(loop: Loop,
 
 def test_a_digest_waits_for_the_end_of_quiet_hours(loop: Loop, world: World) -> None:
     async def scene() -> None:
-        await world.mailbox()
-        await world.prefer(Preferences(digest_s=HOUR_S, quiet_hours=NIGHT))
-        for _ in range(2):
-            await world.tell()
-            await world.deliver()
+        await mailed(world, Preferences(digest_s=HOUR_S, quiet_hours=NIGHT), times=2)
         await world.deliver(2 * HOUR_S)
         assert world.relay.mails == []
         await world.deliver(NIGHT_LEFT_S - 2 * HOUR_S)
@@ -156,11 +149,7 @@ def test_what_quiet_hours_held_back_comes_as_one_mail(loop: Loop, world: World) 
     """Without a digest too: nobody wants a night's worth of mails at seven."""
 
     async def scene() -> None:
-        await world.mailbox()
-        await world.prefer(Preferences(quiet_hours=NIGHT))
-        for _ in range(4):
-            await world.tell()
-            await world.deliver()
+        await mailed(world, Preferences(quiet_hours=NIGHT), times=4)
         await world.deliver(NIGHT_LEFT_S)
         assert subjects(world) == ["bob: like · item 3 (+3)"]
 
@@ -172,11 +161,7 @@ def test_a_refusal_for_now_is_tried_again_as_the_same_mail(loop: Loop, world: Wo
     """As mail servers do that have not met the sender before."""
 
     async def scene() -> None:
-        world.relay.at = at
-        world.relay.answers.append("451 greylisted, try again")
-        await world.mailbox()
-        await world.tell()
-        await world.deliver()
+        await refused(world, at, "451 greylisted, try again")
         assert await world.waiting() == [1]
         await world.deliver(WAITS_S[0] * 2)
         assert len(world.relay.mails) == 1
@@ -187,11 +172,7 @@ def test_a_refusal_for_now_is_tried_again_as_the_same_mail(loop: Loop, world: Wo
 @pytest.mark.parametrize("at", ["RCPT", "DATA"])
 def test_a_refusal_for_good_is_a_dead_letter_without_the_address(loop: Loop, world: World, at: str) -> None:
     async def scene() -> None:
-        world.relay.at = at
-        world.relay.answers.append("550 5.1.1 <alice@example.org> no such user")
-        await world.mailbox()
-        await world.tell()
-        await world.deliver()
+        await refused(world, at, "550 5.1.1 <alice@example.org> no such user")
         assert [letter.error for letter in await world.dead()] == ["the mail server says 550"]
 
     loop.run(scene())
@@ -200,9 +181,7 @@ def test_a_refusal_for_good_is_a_dead_letter_without_the_address(loop: Loop, wor
 def test_a_relay_that_is_down_is_tried_again(loop: Loop, world: World) -> None:
     async def scene() -> None:
         await world.relay.stop()
-        await world.mailbox()
-        await world.tell()
-        await world.deliver()
+        await mailed(world)
         assert await world.waiting() == [1]
 
     loop.run(scene())

@@ -30,6 +30,9 @@ def test_text_from_the_environment_is_converted() -> None:
         ({"TIDINGS_PORT": "65536"}, "port"),
         ({"TIDINGS_IDEMPOTENCY_HOURS": "23"}, "idempotency_hours"),
         ({"TIDINGS_LOCALE": "!"}, "locale"),
+        ({"TIDINGS_TRUSTED_PROXIES": "::1, 10.0.0.1/8"}, r"trusted_proxies: 10\.0\.0\.1/8 has host bits set"),
+        ({"TIDINGS_TRUSTED_PROXIES": "nginx"}, "trusted_proxies: 'nginx' does not appear to be"),
+        ({"TIDINGS_WEBHOOK_ALLOW_NETWORKS": "10.0.0.0/33"}, "webhook_allow_networks: '10.0.0.0/33'"),
         ({"TIDINGS_TYPES": "{}"}, "TIDINGS_TYPES is a table"),
     ],
 )

@@ -1,6 +1,7 @@
 """Who asks in these tests, and with what."""
 
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
@@ -25,6 +26,11 @@ def token(user: str, *, lifetime_s: float = 3600, scope: str = "") -> str:
 def bearer(credential: str) -> dict[str, str]:
     """The header that carries a credential."""
     return {"authorization": f"Bearer {credential}"}
+
+
+def moment(**away: float) -> str:
+    """The time so far from now."""
+    return (datetime.now(UTC) + timedelta(**away)).isoformat()
 
 
 def event(actor: str = "alice", **changed: Any) -> dict[str, Any]:

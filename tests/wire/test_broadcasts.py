@@ -1,8 +1,6 @@
 """Broadcasts over the wire: one event for everybody, or for all who follow a topic, counted exactly in every inbox."""
 
 import asyncio
-import re
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +9,12 @@ import msgspec
 import pytest
 
 from tests.serving import serving
-from tests.wire.people import event
+from tests.wire.people import event, moment
 from tidings.http import shapes
 from tidings.ingest import MAX_LIVE_BROADCASTS
 
 LIMIT_S = 30
 """How long a test waits for what must come before it fails."""
-
-
-@pytest.fixture
-def user(request: pytest.FixtureRequest) -> str:
-    """A user of this test's own."""
-    return re.sub(r"\W+", "-", str(request.node.name))
-
-
-def moment(**away: float) -> str:
-    """The time so far from now."""
-    return (datetime.now(UTC) + timedelta(**away)).isoformat()
 
 
 def broadcast(app: httpx.Client, key: str = "", **changed: Any) -> shapes.Receipt:

@@ -116,6 +116,19 @@ def test_long_replies_are_compressed(raw: httpx.Client, accepted: str, coding: s
     assert LONG.encode() in plain
 
 
+def test_lists_may_come_in_several_lines(raw: httpx.Client) -> None:
+    """A header that is a list is one, however many lines it takes (RFC 9110, 5.3)."""
+    unlisted = {name: value for name, value in raw.headers.items() if name != "accept-encoding"}
+    lines = [*unlisted.items(), ("accept-encoding", "identity;q=0"), ("accept-encoding", "gzip")]
+    with httpx.Client(base_url=raw.base_url) as client:
+        client.headers.clear()
+        assert client.get("/openapi.json", headers=lines).headers["content-encoding"] == "gzip"
+        path = "/v1/notifications?user_id=lists"
+        tag = client.get(path, headers=lines).headers["etag"]
+        unchanged = [*lines, ("if-none-match", '"other"'), ("if-none-match", tag)]
+        assert client.get(path, headers=unchanged).status_code == 304
+
+
 def test_short_replies_and_streams_are_left_alone(app: httpx.Client) -> None:
     """What fits into a packet, and what must be flushed frame by frame, is not compressed."""
     assert "content-encoding" not in app.get("/livez").headers

@@ -1,6 +1,5 @@
 """Reminders over the wire: set, shown, cancelled, and fired once, by a real server and through a kill."""
 
-import re
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +10,7 @@ import msgspec
 import pytest
 
 from tests.crash.victim import serving
+from tests.wire.people import moment
 from tidings.http import shapes_agenda as shapes
 
 PROBLEM = "urn:tidings:problem:"
@@ -20,17 +20,6 @@ LIMIT_S = 30
 """How long a test waits for what must come before it fails."""
 SPREAD_MS = 10
 """Milliseconds between two of them: so that some fire before the kill, and others after it."""
-
-
-@pytest.fixture
-def user(request: pytest.FixtureRequest) -> str:
-    """A user, and a key, of this test's own."""
-    return re.sub(r"\W+", "-", str(request.node.name))
-
-
-def moment(**away: float) -> str:
-    """The time so far from now."""
-    return (datetime.now(UTC) + timedelta(**away)).isoformat()
 
 
 def body(user: str, **changed: Any) -> dict[str, Any]:

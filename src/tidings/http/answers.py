@@ -20,7 +20,7 @@ def page(call: Call[Any, None], reply: Reply, *headers: Header) -> Answer:
 
 async def unless_same(call: Call[Any, None], make: Callable[[], Awaitable[Reply]]) -> Answer:
     """The reply with its entity tag, or 304 when the client has it already: then it is not even made."""
-    if call.request.header(b"if-none-match") is not None:
+    if call.request.listed(b"if-none-match"):
         now = _tag(call, await call.services.inboxes.etag(call.user))
         if has_tag(call.request, now):
             return Answer(status=304, headers=((b"etag", now),))

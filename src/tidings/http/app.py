@@ -72,6 +72,27 @@ class App:
 
     async def _serve(self, request: Request, send: Send) -> None:
         begun = self._services.clock.monotonic()
+        try:
+            answer, route = await self._answer(request)
+        except ClientGone:
+            return
+        if answer.attach is not None:
+            with contextlib.suppress(ClientGone):
+                answer.attach.open(request.take_over(_stream_head(answer), answer.attach.encoder))
+            return
+        await _send(answer, request, send)
+        if answer.chunks is not None:
+            await _send_rest(answer.chunks, request, send)
+        elif route is not None:
+            self._timed[route].observe(self._services.clock.monotonic() - begun)
+
+    async def upgrade(self, request: Request) -> Answer:
+        """The answer to a WebSocket's handshake: what to attach, or why not."""
+        answer, _ = await self._answer(request)
+        return answer
+
+    async def _answer(self, request: Request) -> tuple[Answer, Route | None]:
+        """What a request is answered, a failure too, and by which route; it is counted. Raises ClientGone."""
         found: Found | None = None
         route: Route | None = None
         try:
@@ -81,41 +102,16 @@ class App:
             if request.method == "OPTIONS":
                 answer = Answer(status=204, headers=((b"allow", found.allow),))
             else:
-                route = found.route(request.method)
+                route = _route(found, request)
                 answer = await route.handler(await self._call(route, request, path))
-            first = await _first(answer, request)
+            answer = await _begun(answer, request)
         except ClientGone:
-            return
+            raise
         except Exception as error:
             answer = _failed(error, found)
-            first = answer.body
-        self._count(request.method, found.template if found else _UNMATCHED, answer.status)
-        if answer.attach is not None:
-            with contextlib.suppress(ClientGone):
-                answer.attach.open(request.take_over(_stream_head(answer), answer.attach.encoder))
-            return
-        await _send(answer, first, request, send)
-        if answer.chunks is not None:
-            await _send_rest(answer.chunks, request, send)
-        elif route is not None:
-            self._timed[route].observe(self._services.clock.monotonic() - begun)
-
-    async def upgrade(self, request: Request) -> Answer:
-        """The answer to a WebSocket's handshake: what to attach, or why not."""
-        found: Found | None = None
-        try:
-            if self._services.settings.dev:
-                check_development(request)
-            found, path = self._router.find(request.path)
-            route = found.route(request.method)
-            if not route.socket:
-                raise NotFound("no WebSocket is spoken here")
-            answer: Answer = await route.handler(await self._call(route, request, path))
-        except Exception as error:
-            answer = _failed(error, found)
-        status = answer.status if answer.attach is None else SWITCHING
-        self._count("GET", found.template if found else _UNMATCHED, status)
-        return answer
+        status = SWITCHING if request.upgrade and answer.attach is not None else answer.status
+        self._count(request.method, found.template if found else _UNMATCHED, status)
+        return answer, route
 
     async def _call(self, route: Route, request: Request, path: Mapping[str, str]) -> Call[Any, Any]:
         """The request, authenticated before anything else, so that strangers learn nothing, then typed."""
@@ -154,6 +150,14 @@ def _timing(route: Route) -> Histogram:
     return HTTP_SECONDS.labels(route.method, route.path)
 
 
+def _route(found: Found, request: Request) -> Route:
+    """The route of this path that is asked for. Raises MethodNotAllowed, and NotFound for a WebSocket on another's."""
+    route = found.route(request.method)
+    if request.upgrade and not route.socket:
+        raise NotFound("no WebSocket is spoken here")
+    return route
+
+
 def _credential(route: Route, request: Request) -> bytes | None:
     """The Authorization header; or, where a browser cannot send one, our cookie. What only streams take can change
     nothing, so a page of another site has nothing to forge."""
@@ -180,20 +184,20 @@ def _failed(error: Exception, found: Found | None) -> Answer:
     return problem(TidingsError())
 
 
-async def _first(answer: Answer, request: Request) -> bytes:
-    """The first bytes of the body: whatever fails before them can still be told by a status."""
-    if answer.chunks is None:
-        return answer.body
-    return b"" if request.method == "HEAD" else await anext(answer.chunks, b"")
+async def _begun(answer: Answer, request: Request) -> Answer:
+    """The answer with the first bytes of its body: whatever fails before them can still be told by a status."""
+    if answer.chunks is None or request.method == "HEAD":
+        return answer
+    return answer._replace(body=await anext(answer.chunks, b""))
 
 
-async def _send(answer: Answer, first: bytes, request: Request, send: Send) -> None:
+async def _send(answer: Answer, request: Request, send: Send) -> None:
     headers = [*answer.headers, *_ALWAYS]
     if not any(name == b"cache-control" for name, _ in answer.headers):
         headers.append(_PRIVATE)
     if answer.status not in _BODILESS:
         headers.append((b"content-type", answer.media))
-    body, coding = _compressed(answer, first, request)
+    body, coding = _compressed(answer, request)
     if coding is not None:
         headers.append((b"content-encoding", coding.encode()))
     if answer.status not in _BODILESS and answer.chunks is None:
@@ -203,11 +207,11 @@ async def _send(answer: Answer, first: bytes, request: Request, send: Send) -> N
     await send({"type": "http.response.body", "body": body, "more_body": more})
 
 
-def _compressed(answer: Answer, body: bytes, request: Request) -> tuple[bytes, str | None]:
-    if len(body) < MIN_BYTES or answer.chunks is not None:
-        return body, None
-    coding = choose(request.header(b"accept-encoding"))
-    return (body, None) if coding is None else (compress(body, coding), coding)
+def _compressed(answer: Answer, request: Request) -> tuple[bytes, str | None]:
+    if len(answer.body) < MIN_BYTES or answer.chunks is not None:
+        return answer.body, None
+    coding = choose(request.listed(b"accept-encoding"))
+    return (answer.body, None) if coding is None else (compress(answer.body, coding), coding)
 
 
 async def _send_rest(chunks: AsyncGenerator[bytes], request: Request, send: Send) -> None:

@@ -18,8 +18,8 @@ _GZIP_LEVEL, _ZSTD_LEVEL, _BROTLI_LEVEL = 5, 3, 4
 Compress = Callable[[bytes], bytes]
 
 
-def choose(accepted: bytes | None) -> str | None:
-    """The best installed coding that an Accept-Encoding header allows; None for none."""
+def choose(accepted: bytes) -> str | None:
+    """The best installed coding that an Accept-Encoding header, empty without one, allows; None for none."""
     return _choose(accepted) if accepted and len(accepted) <= _LONGEST_HEADER else None
 
 

@@ -25,7 +25,8 @@ _WEAK = b"W/"
 
 class Request:
     """The head of a request. ``path`` and ``query`` are as they were sent, still percent-encoded; ``client`` is the
-    network address that it came from, "" where that is not known; ``upgrade``: it is the handshake of a WebSocket."""
+    network address of who is connected, be it a proxy, "" where that is not known; ``upgrade``: it is the handshake of a
+    WebSocket."""
 
     __slots__ = ("_headers", "client", "extensions", "method", "path", "query", "receive", "upgrade")
 
@@ -49,10 +50,18 @@ class Request:
 
         Raises BadParameter when it is there twice: a proxy may have looked at the other one.
         """
-        found = [value for key, value in self._headers if key == name]
+        found = self.headers(name)
         if len(found) > 1:
             raise BadParameter(f"The header {name.decode()} is there twice.")
         return found[0] if found else None
+
+    def listed(self, name: bytes) -> bytes:
+        """The elements of a header that is a list, in one line or several (RFC 9110, 5.3); empty without one."""
+        return b", ".join(self.headers(name))
+
+    def headers(self, name: bytes) -> list[bytes]:
+        """The values of a header that may be there more than once, by its name in lower case."""
+        return [value for key, value in self._headers if key == name]
 
 
 def bearer_token(request: Request) -> str:
@@ -83,8 +92,7 @@ def idempotency_key(request: Request) -> str | None:
 
 def preference(request: Request) -> bytes:
     """The preference that we know: ``wait=projected``, ``respond-async``, or empty (RFC 7240)."""
-    value = request.header(b"prefer") or b""
-    for part in value.split(b","):
+    for part in request.listed(b"prefer").split(b","):
         wish = part.partition(b";")[0].strip().lower().replace(b'"', b"").replace(b" ", b"")
         if wish in (b"wait=projected", b"respond-async"):
             return wish
@@ -109,8 +117,5 @@ def media_type(request: Request) -> str:
 
 def has_tag(request: Request, tag: bytes) -> bool:
     """Whether If-None-Match names this entity tag, compared weakly (RFC 9110, 13.1.2)."""
-    value = request.header(b"if-none-match")
-    if value is None:
-        return False
-    given = {one.strip().removeprefix(_WEAK) for one in value.split(b",")}
+    given = {one.strip().removeprefix(_WEAK) for one in request.listed(b"if-none-match").split(b",")}
     return b"*" in given or tag.removeprefix(_WEAK) in given

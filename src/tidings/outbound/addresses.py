@@ -14,10 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from tidings.config import ConfigError
+from tidings.config import Network
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """(host, port) to IP addresses in text."""
 
@@ -61,14 +60,6 @@ class Place(NamedTuple):
     scheme: str
     host: str
     port: int
-
-
-def networks(text: str) -> tuple[Network, ...]:
-    """CIDR networks from a comma-separated list. Raises ConfigError for what is none."""
-    try:
-        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
-    except ValueError as error:
-        raise ConfigError(f"webhook_allow_networks: {error}") from None
 
 
 def is_public(address: Address) -> bool:

@@ -4,8 +4,8 @@ the certificates to trust, take tens of milliseconds to load, off the event loop
 import asyncio
 from collections.abc import Callable, Mapping
 
-from tidings.config import Settings
-from tidings.outbound.addresses import Guard, Resolve, networks
+from tidings.config import Settings, networks
+from tidings.outbound.addresses import Guard, Resolve
 from tidings.outbound.channel import Channel
 from tidings.ports import Clock
 
@@ -23,7 +23,7 @@ class Ways:
     def __init__(self, settings: Settings, clock: Clock, resolve: Resolve | None = None) -> None:
         self._settings = settings
         self._clock = clock
-        allowed = networks(settings.webhook_allow_networks)
+        allowed = networks("webhook_allow_networks", settings.webhook_allow_networks)
         self._guard = Guard(allowed, settings.webhook_allow_http, resolve)
         self._makers: Mapping[str, Callable[[], Channel]] = {
             "email": self._email,

@@ -19,7 +19,7 @@ from tidings.config import ConfigError, Settings
 from tidings.outbound.channel import Answer, Note
 from tidings.outbound.content import cut, fitted
 from tidings.outbound.posting import Poster
-from tidings.personal import Endpoint
+from tidings.personal import Endpoint, PushKeys
 from tidings.ports import Clock
 
 MAX_PAYLOAD_BYTES = 3_000
@@ -32,31 +32,16 @@ TOKEN_S = 12 * 3_600
 """Seconds for which we authorise ourselves at a push service; RFC 8292 allows 24 hours, and clocks differ."""
 TOPIC_BYTES = 24
 """Bytes of a topic: 32 characters of base64url, the most that RFC 8030 allows."""
-AUTH_BYTES = 16
-"""Bytes of a browser's secret (RFC 8291)."""
 GONE = frozenset({404, 410})
 """The statuses by which a push service says that a subscription has ended."""
-
-
-class Keys(msgspec.Struct, frozen=True):
-    """A browser's keys in base64url, as its subscription gives them: ``p256dh`` to agree on a secret with, ``auth``
-    known to it and the application alone."""
-
-    p256dh: str
-    auth: str
 
 
 def keys_of(secret: str) -> tuple[bytes, bytes]:
     """The keys in an endpoint's secret, which is their JSON: p256dh and auth. Raises ValueError when they are none."""
     try:
-        keys = msgspec.json.decode(secret, type=Keys)
-        p256dh, auth = _unbase64(keys.p256dh), _unbase64(keys.auth)
-        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), p256dh)
+        return msgspec.json.decode(secret, type=PushKeys).raw()
     except (msgspec.MsgspecError, ValueError):
         raise ValueError("the keys of the subscription are none") from None
-    if len(auth) != AUTH_BYTES:
-        raise ValueError(f"the key auth of the subscription has not {AUTH_BYTES} bytes")
-    return p256dh, auth
 
 
 class Vapid:
@@ -150,9 +135,3 @@ def topic(about: str) -> str:
 
 def _base64(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def _unbase64(text: str) -> bytes:
-    return base64.b64decode(
-        text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), altchars=b"-_", validate=True
-    )

@@ -1,0 +1,47 @@
+"""Whom a request comes from, where reverse proxies bring it: each adds to X-Forwarded-For from whom it has it."""
+
+import re
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from tidings.config import Settings, networks
+from tidings.http.request import Request
+
+FORWARDED_FOR = b"x-forwarded-for"
+_PORT = re.compile(r"\[(.*)\](?::\d+)?|([^:]*):\d+")
+"""An address as some proxies write it, in brackets or with a port behind it."""
+
+
+def client_address(request: Request, settings: Settings) -> str:
+    """The address that a client is counted by: the last on the way here that is no proxy of ours; "" when all are, or none
+    is known.
+
+    What stands left of it anybody may have written. A proxy that writes no address is counted itself.
+    """
+    trusted = networks("trusted_proxies", settings.trusted_proxies)
+    known = ""
+    for hop in _hops(request):
+        address = _address(hop)
+        if address is None:
+            return known
+        known = str(address)
+        if not any(address in network for network in trusted):
+            return known
+    return ""
+
+
+def _hops(request: Request) -> Iterator[str]:
+    """The way back from here: who is connected, then whom each proxy names. Empty names mean nothing (RFC 9110, 5.6.1)."""
+    yield request.client
+    named = request.listed(FORWARDED_FOR).decode("latin-1").split(",")
+    yield from filter(None, map(str.strip, reversed(named)))
+
+
+def _address(hop: str) -> IPv4Address | IPv6Address | None:
+    """What is named, None when it is no address. IPv4 in the clothes of IPv6 is IPv4, or one client would be two."""
+    ported = _PORT.fullmatch(hop)
+    try:
+        address = ip_address(hop if ported is None else ported[1] or ported[2])
+    except ValueError:
+        return None
+    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address

@@ -1,0 +1,52 @@
+"""A SQLite store that a test looks into: its writer, and the statements that it executes."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from tests.backends import SMALL
+from tests.harness import Harness
+from tidings.config import Settings
+from tidings.storage.sqlite import SqliteStore
+from tidings.storage.sqlite.db import Db
+from tidings.storage.sqlite.writer import Writer
+from tidings.testing import FakeClock
+
+
+class Inside(Harness):
+    """A harness that shows what the port hides."""
+
+    store: SqliteStore
+
+    @classmethod
+    @contextmanager
+    def opened(cls, folder: Path, settings: Settings = SMALL, salt: int | None = None) -> Iterator[Self]:
+        """An empty store in a file of this folder."""
+        clock = FakeClock()
+        with asyncio.Runner() as runner:
+            store = runner.run(SqliteStore.open(folder / "store.db", clock, settings, salt=salt))
+            yield cls(store, clock, runner)
+            runner.run(store.close())
+
+    @property
+    def writer(self) -> Writer:
+        """What writes the store's file."""
+        return self.store._writer
+
+
+@contextmanager
+def traced(db: Db) -> Iterator[list[str]]:
+    """The statements that a connection executes inside."""
+    seen: list[str] = []
+
+    def note(_cursor: object, text: str, _values: object) -> bool:
+        seen.append(text)
+        return True
+
+    db.exec_trace = note
+    try:
+        yield seen
+    finally:
+        db.exec_trace = None
