@@ -5,20 +5,20 @@ Whatever is asked first, broadcasts that the inbox lacks come to it before it is
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from tidings.cursors import Cursors
-from tidings.errors import NotFound, Unavailable
+from tidings.errors import NotFound
 from tidings.model import Counts, InboxChanges, ReadMark
 from tidings.ports import Clock, Store
 from tidings.projections.explain import Case, channels, checks
-from tidings.projections.inbox import NOTIFICATION_FIELDS, Wording
+from tidings.projections.inbox import NOTIFICATION_FIELDS, Wording, counted, read_all
+from tidings.projections.lacking import TakeUp, heads, taken_up
 from tidings.read import Reply, continuation, join
-from tidings.times import rfc3339
 
 __all__ = ["NOTIFICATION_FIELDS", "Inboxes"]
 
@@ -33,8 +33,6 @@ class News(Protocol):
 
 Newsroom = Callable[[str], AbstractContextManager[News]]
 """The news of a user's inbox."""
-TakeUp = Callable[[Sequence[str]], Awaitable[None]]
-"""Brings the broadcasts that these users' inboxes lack. Raises Unavailable."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -47,10 +45,6 @@ class _Counted(Protocol):
 
 
 _C = TypeVar("_C", bound=_Counted)
-
-
-class _Head(NamedTuple):
-    counts: Counts
 
 
 class Inboxes:
@@ -114,7 +108,7 @@ class Inboxes:
     async def unread_count(self, user: str) -> Reply:
         """The exact unread counts and their seq."""
         counts = await self._counts(user)
-        return Reply(b"{" + _counted(counts) + b"}", None, await self._etag(user, counts))
+        return Reply(b"{" + counted(counts, counts.seq) + b"}", None, await self._etag(user, counts))
 
     async def explain(self, user: str, event_id: str) -> Reply:
         """Why a user was told of an event, or was not. Raises NotFound."""
@@ -137,25 +131,14 @@ class Inboxes:
         return Reply(_encode(shown))
 
     async def _counts(self, user: str) -> Counts:
-        async def read() -> _Head:
-            return _Head(*await self._store.counts([user]))
-
-        return (await self._taken_up(user, read)).counts
+        return (await heads(self._store, [user], self._take_up))[user]
 
     async def _taken_up(self, user: str, read: Callable[[], Awaitable[_C]]) -> _C:
-        """What is read of an inbox, after broadcasts that it lacks have come to it."""
-        found = await read()
-        if not found.counts.lacking:
-            return found
-        try:
-            await self._take_up((user,))
-        except Unavailable:  # nothing can be written now; what is there can still be read
-            return found
-        return await read()
+        return await taken_up(read, lambda found: [user] if found.counts.lacking else [], self._take_up)
 
     def _heads(self, counts: Counts) -> bytes:
         epoch = _encode(self._epoch)
-        return b',%b,"read_up_to":%d,"epoch":%b' % (_counted(counts), counts.read_up_to, epoch)
+        return b',%b,"read_up_to":%d,"epoch":%b' % (counted(counts, counts.seq), counts.read_up_to, epoch)
 
     async def _etag(self, user: str, counts: Counts) -> str:
         return f'W/"{self._epoch}.{counts.seq}{await self._wording.tag(user)}"'
@@ -170,13 +153,7 @@ def _progress(changes: InboxChanges) -> bytes:
 
 
 def _mark(mark: ReadMark) -> bytes:
-    shown = {"seq": mark.seq, "up_to": mark.up_to, "type": mark.type or None, "read_at": rfc3339(mark.at)}
-    return _encode(shown)
-
-
-def _counted(counts: Counts) -> bytes:
-    heads = (counts.unread_count, counts.unread_items, counts.seq)
-    return b'"unread_count":%d,"unread_items":%d,"seq":%d' % heads
+    return b'{"seq":%d,"type":%b,%b}' % (mark.seq, _encode(mark.type or None), read_all(mark))
 
 
 def _bool(value: bool) -> bytes:

@@ -32,7 +32,7 @@ WRITE_QUEUE = Gauge("tidings_write_queue_commands", "Commands waiting to be writ
 STREAMS_OPEN = Gauge("tidings_streams_open", "Streams open now.", registry=REGISTRY)
 STREAM_ENDS = Counter(
     "tidings_stream_ends_total",
-    "Streams ended: by the client, their age, their credential, as too slow, or because the server leaves.",
+    "Streams ended: by the client, a poll's answer, age, credential, as too slow, or because the server leaves.",
     ("reason",),
     registry=REGISTRY,
 )

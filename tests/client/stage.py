@@ -27,6 +27,7 @@ from tidings.client.actions import (
 from tidings.client.items import Connection, Item
 from tidings.client.pace import Pace
 from tidings.client.session import Session
+from tidings.client.sse import Parser
 
 SILENT = Lost("silence")
 """Nothing comes until the session has had enough."""
@@ -188,10 +189,11 @@ def inbox(*seqs: int, seq: int | None = None, cursor: str | None = None, epoch: 
     )
 
 
-def changes(*items: dict[str, Any], seq: int, reset: bool = False, **more: Any) -> Answer:
-    """A reply to since=."""
-    given = {"items": items, "marks": [], "has_more": False, "next_since": seq, "reset": reset, "seq": seq}
-    return said(**given | {"epoch": EPOCH, "unread_count": 0, "unread_items": 0} | more)
+def polled(*frames: bytes, last: str = "") -> Answer:
+    """The answer to a poll: what a stream would have sent, and where the client is with it."""
+    told = Parser().feed(b"".join(frames))
+    given = [{"event": one.name, "data": json.loads(one.data), "id": one.id or None} for one in told]
+    return said(frames=given, last_event_id=last or told[-1].id)
 
 
 def said(**body: Any) -> Answer:

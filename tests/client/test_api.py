@@ -49,6 +49,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
 NOT_CALLED = {
     "/v1/notifications/stream",
     "/v1/notifications/ws",
+    "/v1/notifications/poll",
     "/v1/follows",
     "/v1/session",
     "/v1/topics/{topic}",
@@ -58,7 +59,7 @@ NOT_CALLED = {
     "/v1/admin/dead-letters/replay",
     "/v1/admin/reconcile",
 }
-"""Subscriptions have the stream; the rest is for operators, browsers and other tools."""
+"""Subscriptions have the stream and the poll; the rest is for operators, browsers and other tools."""
 OPERATIONS = {name: method for name, method in vars(Api).items() if isinstance(method, operation | listing)}
 
 

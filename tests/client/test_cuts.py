@@ -33,7 +33,6 @@ PACE = Pace(
     ask_s=2.5,
     climb_s=0.5,
     wait_s=1,
-    feed_s=0.1,
     idle_s=0.1,
 )
 """Silence of two and a half heartbeats of a second; waits that make no test long."""

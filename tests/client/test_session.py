@@ -1,7 +1,7 @@
 """The machine of a subscription, against servers that do all that servers and networks do."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,13 +12,13 @@ from tests.client.stage import (
     SILENT,
     Stage,
     activity,
-    changes,
     frame,
     happening,
     hello,
     inbox,
     note,
     notification,
+    polled,
     said,
 )
 from tidings.client.actions import Answer, Lost, Request
@@ -365,48 +365,62 @@ def test_a_token_that_cannot_be_renewed_is_used_up() -> None:
 NO_STREAM = (Lost("a proxy"), Answer(502), Answer(200, media="text/html"))
 
 
+def answering(*answers: Answer) -> Callable[[Request], Answer | Lost]:
+    """Gives these answers, one after the other; then the server is gone."""
+    left = iter(answers)
+    return lambda _: next(left, Lost("down"))
+
+
 def test_polling_takes_over() -> None:
-    """After three streams that could not be opened; what is told is the same, and in the order of seqs."""
-    answers = iter(
-        [
-            changes(
-                note(8),
-                note(12, id="n2", order=2, read_at=AT_TEXT),
-                note(13, id="n9", archived_at=AT_TEXT, read_at=AT_TEXT),
-                marks=[{"seq": 10, "up_to": 8, "type": None, "read_at": AT_TEXT}],
-                seq=13,
-                unread_count=4,
-            )
-        ]
+    """After three streams that could not be opened; what is told is the same."""
+    read = {"ids": ["n2"], "items": [note(9, id="n2", read_at=AT_TEXT)], "read_at": AT_TEXT}
+    told = polled(
+        hello(9, 7),
+        notification(8),
+        frame("read", "e.9.7", **read, unread_count=1, unread_items=2, seq=9),
+        activity(8),
+        frame("hologram", "x", a=1),
+        last="e.9.8",
     )
-    stage = Stage(*NO_STREAM, answer=lambda _: next(answers), cursor="e.7.")
-    first, mark, read, archived = stage.play(4)
-    assert isinstance(first, Changed)
-    assert isinstance(mark, Read)
-    assert isinstance(read, Read)
-    assert isinstance(archived, Changed)
-    assert [item.seq for item in (first, mark, read, archived)] == [8, 10, 12, 13]
-    assert (mark.up_to, mark.type, mark.items) == (8, None, ())
-    assert [item.id for item in read.items] == ["n2"]
-    assert [item.cursor for item in (first, archived)] == ["e.8.", "e.13."]
-    assert dict(stage.asked[0].query) == {"user_id": "bob", "since": "7", "limit": "100", "wait": "25"}
+    stage = Stage(*NO_STREAM, answer=lambda _: told, cursor="e.7.7", include=BOTH)
+    counts, changed, one, happened = stage.play(4)
+    assert isinstance(counts, Counts)
+    assert isinstance(changed, Changed)
+    assert isinstance(one, Read)
+    assert isinstance(happened, Activity)
+    assert [item.cursor for item in (changed, one, happened)] == ["e.8.7", "e.9.7", "e.9.8"]
+    asked = {"include": "notifications,activity", "last_event_id": "e.7.7", "wait": "25"}
+    assert dict(stage.asked[0].query) == {"user_id": "bob"} | asked
     assert stage.states[-1] == "polling"
 
 
 def test_polling_goes_on_where_it_was() -> None:
-    """Through all pages of changes, and from one poll to the next."""
-    answers = iter(
-        [changes(note(8), seq=9, next_since=8, has_more=True), changes(note(9), seq=9), changes(seq=9)]
-    )
-    stage = Stage(*NO_STREAM, answer=lambda _: next(answers), cursor="e.7.")
+    """Behind what was told, and behind what was for somebody else: a server need not look through that again."""
+    told = answering(polled(hello(9), notification(8), last="e.8."), polled(hello(9), last="e.9."))
+    stage = Stage(*NO_STREAM, Lost("still"), answer=told, cursor="e.7.")
+    stage.play()
+    assert [dict(request.query)["last_event_id"] for request in stage.asked][:3] == ["e.7.", "e.8.", "e.9."]
+
+
+def test_a_place_in_another_life_is_no_place() -> None:
+    """A reset was fetched, and the store was replaced meanwhile: how far the answer went says nothing of the new one."""
+    told = polled(hello(9, epoch="f", resumed=False), frame("reset", "f.9.", reason=""), last="f.9.")
+    stage = Stage(*NO_STREAM, answer=answering(told, inbox(2, epoch="g")), cursor="e.7.")
+    stage.play()
+    assert stage.session.cursor == "g.2."
+
+
+def test_nothing_is_told_twice_by_polls() -> None:
+    """Whatever a server repeats."""
+    told = answering(polled(hello(8), notification(8)), polled(hello(9), notification(8), notification(9)))
+    stage = Stage(*NO_STREAM, Lost("still"), answer=told, cursor="e.7.")
     stage.play()
     assert seqs(stage.items) == [8, 9]
-    assert [dict(request.query)["since"] for request in stage.asked] == ["7", "8"]
 
 
 def test_a_stream_is_tried_as_soon_as_there_is_a_server_again() -> None:
     """When everything failed, the first poll that succeeds says that streams may be possible too."""
-    answers: Iterator[Answer | Lost] = iter([Lost("down"), Lost("down"), changes(seq=7)])
+    answers: Iterator[Answer | Lost] = iter([Lost("down"), Lost("down"), polled(hello(7))])
     stage = Stage(*NO_STREAM, [hello(7), notification(8)], answer=lambda _: next(answers), cursor="e.7.")
     assert seqs(stage.play()) == [8]
     assert stage.states[-3:] == ["live", "waiting", "connecting"]
@@ -415,7 +429,7 @@ def test_a_stream_is_tried_as_soon_as_there_is_a_server_again() -> None:
 def test_a_stream_is_tried_every_minute_while_polling() -> None:
     """And what fails then delays no poll."""
     stage = Stage(
-        *NO_STREAM, Lost("still"), Lost("still"), [hello(7)], answer=lambda _: changes(seq=7), cursor="e.7."
+        *NO_STREAM, Lost("still"), Lost("still"), [hello(7)], answer=lambda _: polled(hello(7)), cursor="e.7."
     )
     stage.play()
     assert 2 * PACE.climb_s < stage.now - 1_000 < 2.2 * PACE.climb_s + 30
@@ -435,64 +449,46 @@ def test_a_stream_is_tried_also_where_polls_fail() -> None:
 
 
 def test_polling_begins_from_now_on() -> None:
-    """When no stream ever said where that is: the heads of both lists."""
-    heads = {
-        "/v1/notifications": [inbox(3, seq=3), changes(note(4), seq=4)],
-        "/v1/feed": [said(items=[], position=6)],
-    }
-    heads["/v1/feed/new"] = [said(count=0, position=6, capped=False)]
-    stage = Stage(*NO_STREAM, answer=lambda request: heads[request.path].pop(0), include=BOTH)
-    stage.play(2)
-    assert [type(item) for item in stage.items] == [Counts, Changed]
-    assert stage.session.cursor == "e.4.6"
+    """When no stream ever said where that is: the hello of the first poll does."""
+    told = answering(polled(hello(3, 6, unread=2)), polled(hello(4, 6, unread=4), notification(4)))
+    stage = Stage(*NO_STREAM, Lost("still"), answer=told, include=BOTH)
+    counts, _, changed = stage.play(3)
+    assert isinstance(counts, Counts)
+    assert counts.unread_count == 2
+    assert isinstance(changed, Changed)
+    assert [dict(request.query).get("last_event_id") for request in stage.asked] == [None, "e.3.6"]
+    assert stage.slept[POLL_AFTER:] == []
 
 
-@pytest.mark.parametrize("epoch_or_reset", [changes(seq=9, epoch="f"), changes(seq=9, reset=True)])
-def test_polling_resets_too(epoch_or_reset: Answer) -> None:
-    """For a place that is too old, and for one in another life of the store."""
-    answers = iter([epoch_or_reset, inbox(2, epoch="f")])
-    stage = Stage(*NO_STREAM, answer=lambda _: next(answers), cursor="e.7.")
+def test_polling_resets_too() -> None:
+    """As a stream does, with the lists; what the answer holds besides is not told again."""
+    told = polled(
+        hello(3, epoch="f", resumed=False), frame("reset", "f.3.", reason="why"), notification(4), last="f.4."
+    )
+    stage = Stage(*NO_STREAM, answer=answering(told, inbox(5, 4, epoch="f")), cursor="e.7.")
     (reset,) = stage.play(1)
     assert isinstance(reset, Reset)
-    assert reset.cursor == "f.2."
+    assert (reset.reason, reset.cursor) == ("why", "f.5.")
 
 
-def feed_of(*places: int, pages: int = 1) -> dict[str, list[Answer]]:
-    """A feed whose newest items lie at these positions, the last of them behind more pages."""
-    fresh, late = places[:-1], places[-1]
-    first = said(items=[happening(n) for n in fresh], next_cursor="c", position=20)
-    blank = said(items=[], next_cursor="c", position=20)
-    last = said(items=[happening(late)], next_cursor=None, position=20)
-    return {
-        "/v1/feed/new": [said(count=len(places), position=20, capped=False)],
-        "/v1/feed": [first, *[blank] * (pages - 1), last],
-    }
+def test_a_server_that_leaves_is_given_its_time_by_polls_too() -> None:
+    """The last frame of an answer says when to come back; what stands before it is told."""
+    left = polled(hello(8), notification(8), frame("drain", retry_ms=2_500), last="e.8.")
+    told = answering(left, polled(hello(9), notification(9)))
+    stage = Stage(*NO_STREAM, answer=told, cursor="e.7.")
+    assert seqs(stage.play(4)) == [8, 9]
+    assert stage.slept[POLL_AFTER:] == [2.5]
 
 
-def test_the_feed_is_polled_by_position() -> None:
-    """What was dated back is found wherever it is, and told in the order of the log."""
-    answers = feed_of(12, 20, 9, 11, pages=3)
-    stage = Stage(
-        *NO_STREAM, answer=lambda request: answers[request.path].pop(0), cursor="e..10", include=["activity"]
-    )
-    answers["/v1/feed/new"][0] = said(count=3, position=20, capped=False)
-    stage.play(3)
-    assert positions(stage.items) == [11, 12, 20]
-    assert stage.session.cursor == "e..20"
-
-
-@pytest.mark.parametrize("why", ["too many pages", "capped"])
-def test_a_feed_with_too_much_is_reset(why: str) -> None:
-    """Honestly, rather than with holes."""
-    answers = feed_of(12, 20, 11, pages=11)
-    if why == "capped":
-        answers["/v1/feed/new"] = [said(count=100, position=20, capped=True)]
-    stage = Stage(
-        *NO_STREAM, answer=lambda request: answers[request.path].pop(0), cursor="e..10", include=["activity"]
-    )
-    (reset,) = stage.play(1)
-    assert isinstance(reset, Reset)
-    assert reset.cursor == "e..20"
+def test_a_warning_renews_a_token_that_polls() -> None:
+    """At once; the next poll goes on from what was told."""
+    warned = polled(hello(8), frame("reauth", in_s=30), notification(8))
+    told = answering(warned, polled(hello(8), notification(8)))
+    stage = Stage(*NO_STREAM, answer=told, cursor="e.7.", tokens=1)
+    stage.play()
+    assert seqs(stage.items) == [8]
+    assert stage.renewals == 1
+    assert stage.slept[POLL_AFTER] < 1
 
 
 def test_a_refusal_ends_polling() -> None:
@@ -503,7 +499,7 @@ def test_a_refusal_ends_polling() -> None:
 
 def test_an_answer_at_once_is_not_asked_for_at_once_again() -> None:
     """A server that does not hold polls is asked about once a second."""
-    stage = Stage(*NO_STREAM, Lost("still"), answer=lambda _: changes(seq=7), cursor="e.7.")
+    stage = Stage(*NO_STREAM, Lost("still"), answer=lambda _: polled(hello(7)), cursor="e.7.")
     stage.play()
     rests = stage.slept[POLL_AFTER:]
     assert all(PACE.idle_s / 2 <= rest <= PACE.idle_s for rest in rests)
@@ -527,10 +523,11 @@ def test_whatever_happens_to_connections_every_item_comes_once(seed: int) -> Non
         return [*chunks, chance.choice([SILENT, Lost("cut")])]
 
     def poll(request: Request) -> Answer | Lost:
-        since = int(dict(request.query)["since"])
-        until = min(30, since + chance.randint(0, 2))
-        fresh = [note(n) for n in range(since + 1, until + 1)]
-        return changes(*fresh, seq=until) if chance.random() < 0.7 else Lost("cut")
+        since = int(dict(request.query)["last_event_id"].split(".")[1])
+        begin, until = chance.randint(max(0, since - 3), since), min(30, since + chance.randint(0, 2))
+        fresh = [notification(n) for n in range(begin + 1, until + 1)]
+        answer = polled(hello(30), *fresh, last=f"e.{until}.")
+        return answer if chance.random() < 0.7 else Lost("cut")
 
     stage = Stage(cursor="e.0.", answer=poll)
     while len(seqs(stage.play())) < 30:

@@ -1,133 +1,15 @@
 """The hub over a real store, with wires that keep what is written, and a clock that is turned."""
 
-import asyncio
-import functools
-import random
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, ParamSpec
-
 import msgspec
 import pytest
 
+from tests.live.place import SETTINGS, awaited, place
 from tests.live.tape import Tape
-from tidings.config import Settings
 from tidings.errors import Deferred, TooManyRequests
-from tidings.live import INCLUDE, Live, Stream
+from tidings.live import INCLUDE, Stream
 from tidings.live.hub import MAX_BEHIND_S, WARN_S
-from tidings.model import (
-    EVERYONE,
-    Command,
-    Counts,
-    Erase,
-    Follow,
-    Heard,
-    InboxChanges,
-    MarkInbox,
-    MarkState,
-    Publish,
-    TakeUp,
-)
-from tidings.projections.inbox import Wording
-from tidings.testing import START_MS, FakeClock, MemoryStore, event
-
-NOTIFICATIONS = frozenset({"notifications"})
-SETTINGS = Settings()
-
-
-PATIENCE_S = 20
-"""A test that waits for what never comes ends."""
-P = ParamSpec("P")
-
-
-def awaited(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """Run an asynchronous test."""
-
-    @functools.wraps(test)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        async def patiently() -> None:
-            async with asyncio.timeout(PATIENCE_S):
-                await test(*args, **kwargs)
-
-        asyncio.run(patiently())
-
-    return run
-
-
-class Counting(MemoryStore):
-    """Counts what it is asked, and fails when told to."""
-
-    asked = 0
-    failures = 0
-
-    async def counts(self, users: Sequence[str]) -> list[Counts]:
-        self.asked += 1
-        return await super().counts(users)
-
-    async def inbox_since(self, user: str, since: int, limit: int) -> InboxChanges:
-        self.asked += 1
-        return await super().inbox_since(user, since, limit)
-
-    async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[Heard], int]:
-        if self.failures:
-            self.failures -= 1
-            raise OSError("the disk is on fire")
-        return await super().heard(after, users, limit)
-
-
-class Place:
-    """A hub, its store and its clock."""
-
-    def __init__(self, settings: Settings = SETTINGS) -> None:
-        self.clock = FakeClock()
-        self.store = Counting(self.clock, epoch="e")
-        wording = Wording(self.store, "en")
-        self.live = Live(
-            self.store, wording, self._take_up, settings, self.clock, "e", 0, rng=random.Random(7)
-        )
-
-    async def _take_up(self, users: Sequence[str]) -> None:
-        await self.write(TakeUp(tuple(users)), users=users)
-
-    async def write(self, *commands: Command, users: Sequence[str] = (), hint: bool = True) -> None:
-        """Commit, then say so, as the server does."""
-        await self.store.write(commands)
-        if hint:
-            self.live.hint(users, any(isinstance(command, Publish) for command in commands))
-
-    async def publish(self, *targets: str, obj: str = "item:1", hint: bool = True) -> None:
-        """Notify these users of something."""
-        await self.write(Publish((event("ann", obj=obj, targets=targets),)), users=targets, hint=hint)
-
-    def open(
-        self,
-        user: str = "bob",
-        last: str | None = None,
-        include: frozenset[str] = NOTIFICATIONS,
-        tape: Tape | None = None,
-        expires_in_s: float | None = None,
-    ) -> tuple[Stream, Tape]:
-        """A stream on a tape."""
-        tape = tape or Tape()
-        self.live.admit(user, "")
-        return self.live.open(user, include, last, tape, expires_in_s=expires_in_s), tape
-
-    def seconds(self, number: float) -> None:
-        """Let time pass, in the steps of the hub's own ticking."""
-        for _ in range(int(number)):
-            self.clock.advance(1_000)
-            self.live.tick()
-
-
-@asynccontextmanager
-async def place(**settings: int) -> AsyncIterator[Place]:
-    """A running hub."""
-    made = Place(msgspec.structs.replace(SETTINGS, **settings))
-    made.live.start()
-    try:
-        yield made
-    finally:
-        await made.live.close()
+from tidings.model import EVERYONE, Erase, Follow, MarkInbox, MarkState, Publish
+from tidings.testing import START_MS, event
 
 
 def seqs(tape: Tape) -> list[int]:
@@ -329,6 +211,20 @@ async def test_broadcast_is_counted_in_the_hello_of_who_comes() -> None:
         await here.write(Publish((news,)))
         _, tape = here.open()
         assert (await tape.until(1))[0].data["unread_count"] == 1
+
+
+@awaited
+async def test_who_comes_while_nothing_can_be_written_is_greeted() -> None:
+    """And is told of the broadcast when it can be brought again."""
+    async with place() as here:
+        news = msgspec.structs.replace(event("ann"), audience=EVERYONE, expires_at=START_MS * 2)
+        await here.write(Publish((news,)))
+        here.stuck = True
+        _, tape = here.open()
+        assert (await tape.until(1))[0].data["unread_count"] == 0
+        here.stuck = False
+        here.seconds(1)
+        assert (await tape.until(2))[1].event == "notification"
 
 
 @awaited

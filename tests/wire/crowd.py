@@ -101,9 +101,8 @@ class Person:
             if changes.reset:
                 fold = self.fresh(user)
                 continue
-            both: list[Notification | ReadAll] = [*changes.items, *changes.marks]
-            for change in sorted(both, key=lambda change: change.seq):
-                fold.apply(_told(change, changes))
+            for item in told_by(changes):
+                fold.apply(item)
             if not changes.has_more:
                 break
         told = Counts(changes.unread_count, changes.unread_items)
@@ -197,6 +196,12 @@ def held(fold: InboxFold) -> Counts:
     """What a client counts in what it holds."""
     unread = [item for item in fold.items if item.unread]
     return Counts(len(unread), sum(item.count for item in unread))
+
+
+def told_by(changes: InboxChanges) -> list[Changed | Read]:
+    """Changes as a subscription hands them over."""
+    both: list[Notification | ReadAll] = [*changes.items, *changes.marks]
+    return [_told(change, changes) for change in sorted(both, key=lambda change: change.seq)]
 
 
 def _told(change: Notification | ReadAll, changes: InboxChanges) -> Changed | Read:

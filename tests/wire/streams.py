@@ -31,7 +31,7 @@ class Stream:
     def __init__(self, reply: httpx.Response) -> None:
         self.reply = reply
         self.retry_ms = 0
-        self._messages = self._parse(lines(reply.iter_bytes()))
+        self.messages = self._parse(lines(reply.iter_bytes()))
 
     def next(self, name: str) -> Message:
         """The next message of this name; heartbeats before it are passed over, and nothing else."""
@@ -41,10 +41,10 @@ class Stream:
 
     def rest(self) -> list[Message]:
         """Everything until the server ends the stream."""
-        return list(self._messages)
+        return list(self.messages)
 
     def _peek(self, name: str) -> Iterator[Message]:
-        for message in self._messages:
+        for message in self.messages:
             self._last = message
             yield message
             if message.name == name:

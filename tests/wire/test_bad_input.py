@@ -79,6 +79,7 @@ ALL = "/v1/notifications/read-all?user_id=u"
 FOLLOW = "/v1/users/u/follows/market%3A1"
 INBOX = "/v1/notifications"
 STREAM = "/v1/notifications/stream"
+POLL = "/v1/notifications/poll"
 
 CASES = (
     # --- query parameters
@@ -132,6 +133,10 @@ CASES = (
     parameter("unknown kind in a stream", "include=everything", STREAM, pointer="include"),
     parameter("empty kind in a stream", "include=notifications,", STREAM, pointer="include"),
     parameter("long cursor of a stream", "last_event_id=" + "1" * 300, STREAM, pointer="last_event_id"),
+    parameter("unknown kind in a poll", "include=everything", POLL, pointer="include"),
+    parameter("long cursor of a poll", "last_event_id=" + "1" * 300, POLL, pointer="last_event_id"),
+    parameter("poll that waits too long", "wait=61", POLL, pointer="wait"),
+    parameter("poll that waits for nothing", "wait=-1", POLL, pointer="wait"),
     parameter("history in follows", "history=keep", "/v1/users/u/follows", pointer="history"),
     Case("unknown history", 400, "bad-parameter", "history", "DELETE", FOLLOW + "?history=burn"),
     Case("parameter of a route without any", 400, "bad-parameter", "x", "GET", "/livez?x=1"),

@@ -14,10 +14,11 @@ import pytest
 from msgspec.structs import replace
 
 from tests.serving import serving
+from tests.wire.crowd import told_by
 from tests.wire.people import event
 from tidings.client import Client, InboxFold, Item, Pace, Session, Subscription, place
 from tidings.client.actions import Deliver, Lost, Open, Outcome, Sleep
-from tidings.client.shapes import InboxPage
+from tidings.client.shapes import InboxChanges, InboxPage
 
 TIMEOUT_S = 30
 POLLED_AT_ONCE = Pace(wait_s=0)
@@ -47,6 +48,7 @@ class Inbox:
         self.tell("done").mark("done", "read")
         self.tell("seen").mark("seen", "seen")
         self.tell("new")
+        self.tell("zoe", object_type="user")
         self.tell("group", verb="like").tell("group", "bob", verb="like")
 
     def ask(self, method: str, path: str, body: Any = None, **query: str) -> Any:
@@ -86,9 +88,9 @@ class Inbox:
         self.ask("DELETE", f"/v1/events/{self.events[act]}")
         return self
 
-    def erase(self) -> Self:
-        """Forget the person."""
-        self.ask("DELETE", f"/v1/users/{self.user}")
+    def erase(self, person: str = "") -> Self:
+        """Forget a person, this user if nobody else is named."""
+        self.ask("DELETE", f"/v1/users/{person or self.user}")
         return self
 
     def id(self, thing: str) -> str:
@@ -107,6 +109,21 @@ class Inbox:
             pages.append(msgspec.json.decode(self._list(cursor=cursor).content, type=InboxPage))
         items = tuple(item for page in pages for item in page.items)
         return replace(pages[0], items=items, next_cursor=None, has_more=False)
+
+    def since(self, page: InboxPage) -> InboxFold:
+        """What a client holds that had ``page`` and asked for changes."""
+        fold = InboxFold()
+        fold.replace([page])
+        more, since = True, page.seq
+        while more:
+            changes = msgspec.json.decode(self._list(since=since).content, type=InboxChanges)
+            if changes.reset:
+                fold.replace([self.page])
+                return fold
+            for item in told_by(changes):
+                fold.apply(item)
+            more, since = changes.has_more, changes.next_since
+        return fold
 
     def _list(self, **query: Any) -> httpx.Response:
         parameters: dict[str, Any] = {"user_id": self.user, "limit": 100} | query
@@ -145,6 +162,14 @@ def many(box: Inbox) -> None:
             box.read_all()
     box.mark("many-149", "archive")
     box.mark("many-3", "unread")
+
+
+def returned(box: Inbox) -> None:
+    """Whoever was erased is told of more than they ever were."""
+    before = box.page.seq
+    box.erase()
+    for n in range(before + 1):
+        box.tell(f"again-{n}")
 
 
 CHANGES: dict[str, Change] = {
@@ -186,6 +211,12 @@ CHANGES: dict[str, Change] = {
     "reminded": reminded,
     "erased": lambda box: box.erase(),
     "erased and told again": lambda box: box.erase().tell("again"),
+    "erased and told of more than before": returned,
+    "the actor of all erased": lambda box: box.erase("alice"),
+    "an actor of a group erased": lambda box: box.erase("bob"),
+    "an actor erased who returns": lambda box: box.erase("bob").tell("group", "bob", verb="like"),
+    "the object erased": lambda box: box.erase("zoe"),
+    "actor and object erased when all was read": lambda box: box.read_all().erase("alice").erase("zoe"),
     "many": many,
 }
 
@@ -221,7 +252,7 @@ def applied(page: InboxPage, items: Iterator[Item], until: InboxPage) -> InboxFo
 
 
 def polled(client: Client, user: str, page: InboxPage) -> Iterator[Item]:
-    """What ``since=`` tells beyond a page: a subscription to which no stream gets through."""
+    """What polls tell beyond a page: a subscription to which no stream gets through."""
     session = Session(user, cursor=place(page), pace=POLLED_AT_ONCE)
     outcome: Outcome = None
     for _ in range(MAX_STEPS):
@@ -272,6 +303,7 @@ def told(url: str, user: str, change: Change) -> tuple[InboxPage, InboxPage]:
         with listening(client, user, before) as resumed:
             same(applied(before, resumed, after), after)
         same(applied(before, polled(client, user, before), after), after)
+        same(box.since(before), after)
     return before, after
 
 

@@ -24,10 +24,8 @@ class Pace(NamedTuple):
     """Between two attempts to open a stream while polling."""
     wait_s: int = 25
     """How long a server holds a poll; below the 30 s at which many proxies cut a silent request."""
-    feed_s: float = 5.0
-    """Between two polls of a feed, which no server holds."""
     idle_s: float = 1.0
-    """Between two polls of an inbox when the server does not hold them."""
+    """Between two polls that bring nothing when the server does not hold them."""
 
 
 POLL_AFTER = 3

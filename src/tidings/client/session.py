@@ -151,7 +151,7 @@ class Session:
         while self._clock() < begun + self._pace.climb_s:
             yield from self._report(Connection("polling"))
             try:
-                yield from self._poller.poll()
+                yield from self._poller.poll(self._include, self._event)
             except Ended as ended:
                 yield Sleep((yield from self._waiting(ended)))
                 good_since = self._clock()
@@ -215,10 +215,19 @@ class Session:
         if parser.retry_ms is not None:
             self._backoff.begin_at(parser.retry_ms)
         for event in events:
+            if event.name == "hello":
+                decode(event.data, _Hello)  # or nobody was greeted
+                yield from self._greeted()
             yield from self._event(event)
 
+    def _greeted(self) -> Steps[None]:
+        self._greeted_at = self._clock()
+        self._unopened = 0
+        yield from self._report(Connection("live"))
+
     def _event(self, event: sse.Event) -> Steps[None]:
-        """What a frame means. Frames of a newer server that mean nothing here are passed over."""
+        """What a frame means, on a stream or in the answer to a poll. Frames of a newer server that mean nothing here are
+        passed over."""
         match event.name:
             case "notification" | "read" | "activity":
                 item = self._item(event)
@@ -246,9 +255,6 @@ class Session:
 
     def _hello(self, hello: _Hello, id: str) -> Steps[None]:
         teller = self._teller
-        self._greeted_at = self._clock()
-        self._unopened = 0
-        yield from self._report(Connection("live"))
         if teller.place.known and not hello.resumed:
             return  # a reset follows; the place stays where it was until it has come
         teller.begin(Place(teller.named(id).epoch, hello.seq, hello.position))

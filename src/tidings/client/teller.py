@@ -41,13 +41,7 @@ class Teller:
         """Where a later subscription goes on."""
         return self.place.text()
 
-    @property
-    def lacks(self) -> Place:
-        """What is not known yet of the place: 0 where it is, None where it is known or not asked for."""
-        seq = 0 if self.inbox and self.place.seq is None else None
-        return Place("", seq, 0 if self.feed and self.place.position is None else None)
-
-    def changed(self, item: Notification, told: Told, id: str = "") -> Changed | None:
+    def changed(self, item: Notification, told: Told, id: str) -> Changed | None:
         """A notification as it is now, unless it was told; ``id`` is that of the frame."""
         if not self._move(id, Place("", item.seq)):
             return None
@@ -60,7 +54,7 @@ class Teller:
             cursor=self.cursor,
         )
 
-    def read(self, frame: ReadFrame, id: str = "") -> Read | None:
+    def read(self, frame: ReadFrame, id: str) -> Read | None:
         """Notifications that were read, unless that was told."""
         if not self._move(id, Place("", frame.seq)):
             return None
@@ -76,7 +70,7 @@ class Teller:
             type=frame.type,
         )
 
-    def activity(self, item: FeedItem, id: str = "") -> Activity | None:
+    def activity(self, item: FeedItem, id: str) -> Activity | None:
         """An item of the feed, unless it was told."""
         if not self._move(id, Place("", None, item.position)):
             return None
@@ -113,6 +107,12 @@ class Teller:
     def advance(self, place: Place) -> None:
         """There is nothing to tell up to here."""
         self.place = self.place.advanced(place)
+
+    def reached(self, id: str) -> None:
+        """Everything up to the place that this id names was told; in another life of the store that means nothing."""
+        there = self.named(id)
+        if self.place.epoch in ("", there.epoch):
+            self.advance(there)
 
     def named(self, id: str) -> Place:
         """The place that the id of a frame names; nowhere when it has a form of which nothing is known here."""

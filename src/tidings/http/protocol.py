@@ -186,14 +186,22 @@ class TimedProtocol(HttpToolsProtocol):
         # What a request needs is let go: a stream may last for long, and there may be thousands.
         self.cycle = self.scope = self.headers = self.parser = None  # type: ignore[assignment]
         self.flow.resume_reading()  # or the client's end would go unnoticed
-        self._stream = Connection(self.transport.bare(), self.flow, encoder)  # type: ignore[attr-defined]
+        self._stream = Connection(self.transport.bare(), encoder)  # type: ignore[attr-defined]
+        self._stream.paused = self.flow.write_paused  # by a reply before, which is still being read
         self._stream.write(head)
         return self._stream
+
+    def pause_writing(self) -> None:
+        """The socket has taken enough for now."""
+        super().pause_writing()
+        if self._stream is not None:
+            self._stream.paused = True
 
     def resume_writing(self) -> None:
         """The socket takes bytes again."""
         super().resume_writing()
         if self._stream is not None:
+            self._stream.paused = False
             self._stream.became(True)
 
     def shutdown(self) -> None:

@@ -238,6 +238,21 @@ class InboxChanges(Shape):
     epoch: str
 
 
+class Frame(Shape):
+    """A frame as a stream has it: its name, its data, and (null: unchanged) the place that the client is at with it."""
+
+    event: str
+    data: dict[str, Any]
+    id: str | None
+
+
+class Polled(Shape):
+    """What a stream had to say, the hello first. ``last_event_id``: with which to come back."""
+
+    frames: list[Frame]
+    last_event_id: str
+
+
 class Unread(Shape):
     """The exact number of unread notifications, and of the events in them."""
 

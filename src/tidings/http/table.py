@@ -111,7 +111,7 @@ class Route:
     ``query`` is the type of its query parameters, ``body`` that of its JSON body (None: it has none),
     ``reply`` that of its JSON reply (None: no JSON); a tuple means one of these. ``raw_body``: the handler
     reads the body itself, whose media types are ``consumes``. ``fails``: the statuses of failures that other routes
-    do not have. ``live``: the reply goes on for long, so there is no HEAD; ``socket``: it is a WebSocket.
+    do not have. ``live``: the reply goes on, or waits, for long, so there is no HEAD; ``socket``: it is a WebSocket.
     """
 
     method: str

@@ -13,6 +13,7 @@ from websockets.http11 import Response
 from websockets.server import ServerProtocol
 
 from tidings.config import KIB
+from tidings.http.polls import ID, NO_ID, Objects
 from tidings.http.request import Request
 from tidings.http.table import Answer, Attach
 from tidings.http.wires import Connection
@@ -21,21 +22,14 @@ MAX_MESSAGE_BYTES = 4 * KIB
 """Bytes of a message from a client: it has nothing to say, and what is longer ends the connection (1009)."""
 
 
-class Texts:
-    """The encoder: ``{"event": …, "data": …, "id": …}``, one text message each."""
-
-    def frame(self, event: str, data: bytes) -> bytes:
-        """The message but for its id."""
-        return b'{"event":"%b","data":%b' % (event.encode(), data)
+class Texts(Objects):
+    """The encoder: one text message each."""
 
     def seal(self, frame: bytes, id: str | None) -> bytes:
         """The message as it goes over the wire."""
-        end = b',"id":null}' if id is None else b',"id":"%b"}' % id.encode()
+        # Not by the method of the super-class: a tenth of the time of what is done for each of thousands of sockets.
+        end = NO_ID if id is None else ID % id.encode()
         return Frame(Opcode.TEXT, frame + end).serialize(mask=False)
-
-    def retry(self, ms: int) -> bytes:
-        """There is no word for it; a ``drain`` says the same."""
-        return b""
 
 
 TEXTS = Texts()
@@ -61,7 +55,6 @@ class SocketProtocol(asyncio.Protocol):
     :func:`sockets`."""
 
     app: ClassVar[Upgrading]
-    write_paused = False
 
     def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> None:
         self._connections: set[Any] = server_state.connections
@@ -97,12 +90,13 @@ class SocketProtocol(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client does not keep up."""
-        self.write_paused = True
+        if self._stream is not None:
+            self._stream.paused = True
 
     def resume_writing(self) -> None:
         """It takes bytes again."""
-        self.write_paused = False
         if self._stream is not None:
+            self._stream.paused = False
             self._stream.became(True)
 
     def shutdown(self) -> None:
@@ -125,7 +119,7 @@ class SocketProtocol(asyncio.Protocol):
             self._attach(answer.attach)
 
     def _attach(self, attach: Attach) -> None:
-        self._stream = Connection(self._transport, self, attach.encoder, _GOODBYE)
+        self._stream = Connection(self._transport, attach.encoder, _GOODBYE)
         attach.open(self._stream)
 
     def _response(self, handshake: Handshake, answer: Answer) -> Response:

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Protocol
 
 from tidings.config import KIB
 from tidings.live import Encoder
@@ -22,25 +21,19 @@ Became = Callable[[bool], None]
 """Told True when a wire takes bytes again, False once it is gone."""
 
 
-class Flow(Protocol):
-    """What tells whether the transport has taken enough for now."""
-
-    write_paused: bool
-
-
 class Connection:
-    """A :class:`tidings.live.Wire` over a transport. The protocol that owns the transport says what becomes of it."""
+    """A :class:`tidings.live.Wire` over a transport. The protocol that owns the transport says what becomes of it, and
+    keeps ``paused``: whether the transport has taken enough for now. It is kept here because ten thousand streams are
+    told one thing at once, and what is looked up elsewhere for each is a cache miss for each."""
 
-    __slots__ = ("_flow", "_goodbye", "_transport", "became", "encoder")
+    __slots__ = ("_goodbye", "_transport", "became", "encoder", "paused")
 
-    def __init__(
-        self, transport: asyncio.Transport, flow: Flow, encoder: Encoder, goodbye: bytes = b""
-    ) -> None:
+    def __init__(self, transport: asyncio.Transport, encoder: Encoder, goodbye: bytes = b"") -> None:
         """``goodbye`` is sent before the end."""
         transport.set_write_buffer_limits(high=BUFFER_BYTES)
         _bound(transport.get_extra_info("socket"))
         self._transport = transport
-        self._flow = flow
+        self.paused = False
         self._goodbye = goodbye
         self.encoder = encoder
         self.became: Became = _nobody
@@ -48,7 +41,7 @@ class Connection:
     def write(self, data: bytes) -> bool:
         """Send without waiting; False when the client does not keep up."""
         self._transport.write(data)
-        return not self._flow.write_paused
+        return not self.paused
 
     def close(self, goodbye: bytes | None = None) -> None:
         """Send what was given, and goodbye, then end."""

@@ -7,6 +7,7 @@ import msgspec
 
 from tidings.live.wire import Encoder
 from tidings.model import Counts, FeedItem, InboxChanges, InboxRow, ReadMark
+from tidings.projections.inbox import counted, read_all
 from tidings.read import feed_item
 from tidings.times import rfc3339
 
@@ -101,9 +102,8 @@ def _number(text: str) -> int:
 
 def hello(user: str, counts: Counts, position: int, resumed: bool) -> bytes:
     """The data of the first frame: where the server is."""
-    return _encode(
-        {"user_id": user, **_counted(counts, counts.seq), "position": position, "resumed": resumed}
-    )
+    known = (_encode(user), counted(counts, counts.seq), position, _encode(resumed))
+    return b'{"user_id":%b,%b,"position":%d,"resumed":%b}' % known
 
 
 def heartbeat(cursor: Cursor, position: int) -> bytes:
@@ -128,11 +128,8 @@ def inbox_frames(after: int, changes: InboxChanges, items: Sequence[bytes]) -> l
 def _row_frame(after: int, row: InboxRow, item: bytes, counts: Counts) -> Frame:
     known = row.order <= after
     if known and row.read_at is not None and row.archived_at is None and not row.deleted:
-        at = _encode(rfc3339(row.read_at))
-        data = b'{"ids":[%b],"items":[%b],"read_at":%b,' % (_encode(row.id), item, at) + _tail(
-            counts, row.seq
-        )
-        return Frame("read", data, seq=row.seq)
+        told = (_encode(row.id), item, _encode(rfc3339(row.read_at)), counted(counts, row.seq))
+        return Frame("read", b'{"ids":[%b],"items":[%b],"read_at":%b,%b}' % told, seq=row.seq)
     # The item carries its own seq.
     data = item[:-1] + b',"unread_count":%d,"unread_items":%d}' % (counts.unread_count, counts.unread_items)
     return Frame("notification", data, seq=row.seq)
@@ -140,16 +137,8 @@ def _row_frame(after: int, row: InboxRow, item: bytes, counts: Counts) -> Frame:
 
 def _mark_frame(mark: ReadMark, counts: Counts) -> Frame:
     scope = b'"type":%b,' % _encode(mark.type) if mark.type else b""
-    data = b'{"up_to":%d,%b"read_at":"%b",' % (mark.up_to, scope, rfc3339(mark.at).encode())
-    return Frame("read", data + _tail(counts, mark.seq), seq=mark.seq)
-
-
-def _tail(counts: Counts, seq: int) -> bytes:
-    return b'"unread_count":%d,"unread_items":%d,"seq":%d}' % (counts.unread_count, counts.unread_items, seq)
-
-
-def _counted(counts: Counts, seq: int) -> dict[str, int]:
-    return {"unread_count": counts.unread_count, "unread_items": counts.unread_items, "seq": seq}
+    told = (scope, read_all(mark), counted(counts, mark.seq))
+    return Frame("read", b"{%b%b,%b}" % told, seq=mark.seq)
 
 
 def _seq(frame: Frame) -> int:

@@ -11,7 +11,7 @@ import logging
 import math
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tidings.config import Settings
@@ -23,6 +23,7 @@ from tidings.live.wire import Wire
 from tidings.model import Counts, FeedItem, Heard, InboxChanges
 from tidings.ports import Clock, Store
 from tidings.projections.inbox import Wording
+from tidings.projections.lacking import TakeUp, heads
 from tidings.telemetry import RESUMES, STREAM_ENDS
 
 CHUNK = 40
@@ -58,8 +59,6 @@ DRAIN_SHARE = 0.8
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 5.0
 """How long following rests after the store failed, at first and at most."""
 
-TakeUp = Callable[[Sequence[str]], Awaitable[None]]
-"""Brings the broadcasts that these users' inboxes lack."""
 _log = logging.getLogger(__name__)
 
 
@@ -174,6 +173,11 @@ class Live:
         stream.lost()
         self._forget(stream)
 
+    def answered(self, stream: Stream) -> None:
+        """A stream whose wire is one answer has said what there was."""
+        if stream.state is not State.ENDED:
+            self._end(stream, "answered")
+
     def writable(self, stream: Stream) -> None:
         """The wire of a stream takes bytes again."""
         if stream.writable():
@@ -252,7 +256,8 @@ class Live:
                 failures += 1
                 _log.exception("following failed, attempt %d", failures)
                 self.look()
-                await asyncio.sleep(min(FIRST_PAUSE_S * 2**failures, LONGEST_PAUSE_S))
+                # The exponent is bounded, for no float holds 2 to the power of 1,024.
+                await asyncio.sleep(min(FIRST_PAUSE_S * 2 ** min(failures, 16), LONGEST_PAUSE_S))
             # Whatever else waits for the loop gets its turn between two steps.
             await asyncio.sleep(0)
 
@@ -315,13 +320,7 @@ class Live:
             self._fill(stream)
 
     async def _heads(self, users: Sequence[str]) -> dict[str, Counts]:
-        """The heads of these inboxes, with every broadcast they should have."""
-        heads = dict(zip(users, await self._store.counts(users), strict=True))
-        lacking = [user for user, counts in heads.items() if counts.lacking]
-        if lacking:
-            await self._take_up(lacking)
-            heads |= zip(lacking, await self._store.counts(lacking), strict=True)
-        return heads
+        return await heads(self._store, users, self._take_up)
 
     async def _compare(self) -> None:
         """Find the inboxes that moved although no hint said so, beside the following."""

@@ -11,7 +11,7 @@ there was something (``overtaken``) and looks again before it joins, so nothing 
 keeps nothing but its cursor, and catches up from the store when the wire takes bytes again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum, auto
 
 from tidings.live import frames
@@ -31,7 +31,8 @@ class State(Enum):
 
 
 class Stream:
-    """A user's stream. Times are seconds of the monotonic clock; ``ends_at`` is that of its credential, None without."""
+    """A user's stream. Times are seconds of the monotonic clock; ``ends_at`` is that of its credential, None without.
+    ``joined`` is called whenever the client has all there is for now."""
 
     __slots__ = (
         "_last_event_id",
@@ -39,6 +40,7 @@ class Stream:
         "behind_since",
         "ends_at",
         "epoch",
+        "joined",
         "overtaken",
         "position",
         "rotates_at",
@@ -71,6 +73,7 @@ class Stream:
         self.rotates_at = 0.0
         self.ends_at: float | None = None
         self.warned = False
+        self.joined: Callable[[], None] = _nobody
         self._last_event_id = last_event_id
 
     @property
@@ -150,6 +153,7 @@ class Stream:
         """The client has everything: from now on it is told at once."""
         if self.state is State.CATCHING_UP:
             self.state = State.FOLLOWING
+            self.joined()
 
     def fall_back(self) -> None:
         """There is more than can be told at once: catch up in chunks."""
@@ -201,3 +205,7 @@ class Stream:
         self.wrote_at = now
         if not self.wire.write(encoder.seal(frame.encoded(encoder), id)) and self.state is not State.ENDED:
             self.state, self.behind_since = State.BEHIND, now
+
+
+def _nobody() -> None:
+    """Who asks for no more than frames need not know when there are none."""

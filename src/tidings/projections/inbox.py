@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 from tidings.config import ConfigError
-from tidings.model import SAMPLE_ACTORS, InboxRow
+from tidings.model import SAMPLE_ACTORS, Counts, InboxRow, ReadMark
 from tidings.personal import Preferences
 from tidings.projections.messages import Facts, Messages, known_locale, language
 from tidings.rules import Rules
@@ -188,6 +188,16 @@ class Wording:
         if rules is not self._rules:
             self._rules, self._messages = rules, Messages(rules, self._locale)
         return self._messages
+
+
+def counted(counts: Counts, seq: int) -> bytes:
+    """The members of an object that tell what an inbox counts at a seq."""
+    return b'"unread_count":%d,"unread_items":%d,"seq":%d' % (counts.unread_count, counts.unread_items, seq)
+
+
+def read_all(mark: ReadMark) -> bytes:
+    """The members of an object that tell a read-all, but for its type."""
+    return b'"up_to":%d,"read_at":"%b"' % (mark.up_to, rfc3339(mark.at).encode())
 
 
 def _people(row: InboxRow, event: _Event) -> list[_Person]:

@@ -1,21 +1,24 @@
-"""The live stream of one user, as server-sent events and as a WebSocket."""
+"""The live stream of one user, as server-sent events, as a WebSocket and, answer by answer, as a long poll."""
 
-import ipaddress
 import random
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
 from msgspec import Meta
 
 from tidings.errors import Deferred, Forbidden, TooManyRequests, UpgradeRequired
+from tidings.http import shapes
 from tidings.http.params import ForUser, bad
+from tidings.http.polls import polled
 from tidings.http.problems import problem, stream_limit
+from tidings.http.proxies import client_address
 from tidings.http.request import Request
 from tidings.http.streams import EVENT_STREAM, SERVER_SENT_EVENTS, farewell
 from tidings.http.table import Access, Answer, Attach, Call, Route
 from tidings.http.websocket import TEXTS, try_again_later
 from tidings.http.wires import Connection
-from tidings.live import INCLUDE, Encoder
+from tidings.live import INCLUDE, Encoder, Stream, Wire
 
 _HEADERS = (
     # Proxies must neither keep, change nor gather what is sent.
@@ -39,13 +42,22 @@ class StreamQuery(ForUser):
     lastEventId: EventId | None = None
 
 
+class PollQuery(StreamQuery):
+    """The same, and ``wait``: for how many seconds a client that has a place waits for something behind it."""
+
+    wait: Annotated[int, Meta(ge=0, le=60)] = 0
+
+
+Asked = TypeVar("Asked", bound=StreamQuery)
+
+
 async def stream(call: Call[StreamQuery, None]) -> Answer:
     """Open a stream of server-sent events; it ends when the server leaves, when it is old, or with the credential.
 
     An EventSource takes any other status than 200 as the end, so it is told to come back in the stream itself.
     """
     try:
-        return _admitted(call, SERVER_SENT_EVENTS)
+        return _attached(call, SERVER_SENT_EVENTS)
     except Deferred as error:
         if not _reads_events(call.request):
             raise
@@ -63,7 +75,7 @@ async def socket(call: Call[StreamQuery, None]) -> Answer:
         raise UpgradeRequired("Ask for a WebSocket here, or for /v1/notifications/stream.")
     _check_origin(call)
     try:
-        return _admitted(call, TEXTS)
+        return _attached(call, TEXTS)
     except Deferred as error:
         goodbye = try_again_later(f"come back in {error.retry_after} s")
         return Answer(attach=Attach(TEXTS, lambda connection: connection.close(goodbye)))
@@ -71,12 +83,25 @@ async def socket(call: Call[StreamQuery, None]) -> Answer:
         return problem(error, stream_limit(call.services.settings, error))
 
 
+async def poll(call: Call[PollQuery, None]) -> Answer:
+    """Answer with what a stream would say now, or, to who has a place and waits, as soon as it would say something.
+
+    Who has no place is given one at once: the id of the hello.
+    """
+    wait_s = min(call.query.wait, call.services.settings.max_wait_s) if _last_event_id(call) else 0
+    try:
+        open = _admitted(call)
+    except TooManyRequests as error:
+        return problem(error, stream_limit(call.services.settings, error))
+    return Answer(await polled(call.services.live, open, wait_s, call.request))
+
+
 def _later(seconds: int) -> Answer:
     return Answer(farewell(seconds * 1_000), headers=_HEADERS, media=_MEDIA)
 
 
 def _reads_events(request: Request) -> bool:
-    return _MEDIA in (request.header(b"accept") or b"")
+    return _MEDIA in request.listed(b"accept")
 
 
 def _is_event_source(request: Request) -> bool:
@@ -84,27 +109,27 @@ def _is_event_source(request: Request) -> bool:
     return _reads_events(request) and request.header(b"cache-control") == b"no-cache"
 
 
-def _admitted(call: Call[StreamQuery, None], encoder: Encoder) -> Answer:
+def _attached(call: Call[StreamQuery, None], encoder: Encoder) -> Answer:
+    live, open = call.services.live, _admitted(call)
+
+    def attach(connection: Connection) -> None:
+        opened = open(connection)
+        connection.became = lambda writable: live.writable(opened) if writable else live.lost(opened)
+
+    return Answer(headers=_HEADERS, media=_MEDIA, attach=Attach(encoder, attach))
+
+
+def _admitted(call: Call[Asked, None]) -> Callable[[Wire], Stream]:
+    """How the stream that is asked for, and let in, is opened on a wire; that must be done, and once."""
     include = frozenset(call.query.include.split(","))
     if not include <= INCLUDE:
         raise bad("include", f"any of {', '.join(sorted(INCLUDE))}")
-    live, user, address = call.services.live, call.user, _address(call.request.client)
+    live, user = call.services.live, call.user
+    address = client_address(call.request, call.services.settings)
     live.admit(user, address)
     last, expires_in_s = _last_event_id(call), _credential_s(call)
 
-    def open(connection: Connection) -> None:
-        opened = live.open(user, include, last, connection, address=address, expires_in_s=expires_in_s)
-        connection.became = lambda writable: live.writable(opened) if writable else live.lost(opened)
-
-    return Answer(headers=_HEADERS, media=_MEDIA, attach=Attach(encoder, open))
-
-
-def _address(client: str) -> str:
-    """The address that a cap is counted by; "" for loopback, where a proxy is that brings everybody."""
-    try:
-        return "" if ipaddress.ip_address(client).is_loopback else client
-    except ValueError:
-        return ""
+    return lambda wire: live.open(user, include, last, wire, address=address, expires_in_s=expires_in_s)
 
 
 def _check_origin(call: Call[StreamQuery, None]) -> None:
@@ -117,7 +142,7 @@ def _check_origin(call: Call[StreamQuery, None]) -> None:
         raise Forbidden("A page of this origin may not listen here.")
 
 
-def _last_event_id(call: Call[StreamQuery, None]) -> str | None:
+def _last_event_id(call: Call[Asked, None]) -> str | None:
     """The header wins: a client that reconnects sends the address it began with, and a newer header."""
     header = call.request.header(b"last-event-id")
     if header:
@@ -125,7 +150,7 @@ def _last_event_id(call: Call[StreamQuery, None]) -> str | None:
     return call.query.last_event_id or call.query.lastEventId
 
 
-def _credential_s(call: Call[StreamQuery, None]) -> float | None:
+def _credential_s(call: Call[Asked, None]) -> float | None:
     """Seconds that the credential is good for; None without an end."""
     expires_at = call.principal.expires_at
     if expires_at is None:
@@ -156,5 +181,16 @@ ROUTES = (
         status=101,
         live=True,
         socket=True,
+    ),
+    Route(
+        method="GET",
+        path="/v1/notifications/poll",
+        handler=poll,
+        access=Access.SELF,
+        summary="The same as one answer, which waits until there is something to say",
+        tag="Live",
+        query=PollQuery,
+        reply=shapes.Polled,
+        live=True,
     ),
 )

@@ -1,0 +1,38 @@
+"""Inboxes as they should be read: with the broadcasts that are for their owners and have not come to them yet."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from tidings.errors import Unavailable
+from tidings.model import Counts
+from tidings.ports import Store
+
+TakeUp = Callable[[Sequence[str]], Awaitable[None]]
+"""Brings the broadcasts that these users' inboxes lack. Raises Unavailable."""
+T = TypeVar("T")
+
+
+async def taken_up(
+    read: Callable[[], Awaitable[T]], lacking: Callable[[T], Sequence[str]], take_up: TakeUp
+) -> T:
+    """What is read of inboxes, again if ``lacking`` names users for whom there was something to bring."""
+    found = await read()
+    users = lacking(found)
+    if not users:
+        return found
+    try:
+        await take_up(users)
+    except Unavailable:  # nothing can be written now; what is there can still be read
+        return found
+    return await read()
+
+
+async def heads(store: Store, users: Sequence[str], take_up: TakeUp) -> dict[str, Counts]:
+    """The heads of these users' inboxes."""
+
+    async def read() -> dict[str, Counts]:
+        return dict(zip(users, await store.counts(users), strict=True))
+
+    return await taken_up(
+        read, lambda found: [user for user, counts in found.items() if counts.lacking], take_up
+    )
