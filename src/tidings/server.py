@@ -188,7 +188,7 @@ class Committed:
             elif isinstance(command, MarkInbox | ReadInbox | UndoRead | Erase):
                 users.add(command.user)
                 if isinstance(command, Erase):
-                    pass  # others had notifications that named them
+                    self._live.look()  # others had notifications that named them
             elif isinstance(command, TakeUp):
                 users.update(command.users)
             else:

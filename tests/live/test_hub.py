@@ -183,6 +183,21 @@ async def test_failure_of_the_store_loses_nothing() -> None:
 
 
 @awaited
+async def test_device_that_missed_an_erasure_is_reset_beside_one_that_is_new() -> None:
+    """The seqs of one are of the inbox that was erased, those of the other of none yet."""
+    async with place() as here:
+        await here.publish("bob")
+        _, old = here.open()
+        await old.until(1)
+        await here.write(Erase("bob"), hint=False)
+        _, new = here.open()
+        assert (await new.until(1))[0].data["seq"] == 0
+        await here.publish("bob", obj="item:2")
+        await new.until(2)
+        assert [said.event for said in await old.until(2)] == ["hello", "reset"]
+
+
+@awaited
 async def test_erased_inbox_is_reset() -> None:
     async with place() as here:
         await here.publish("bob")

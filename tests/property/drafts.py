@@ -223,7 +223,7 @@ COMMANDS: list[tuple[int, st.SearchStrategy[Draft]]] = [
     (2, reminds()),
     (3, fires()),
     (1, fixed(st.builds(Cancel, reminder_keys))),
-    (1, fixed(st.builds(Erase, users))),
+    (2, fixed(st.builds(Erase, users))),
 ]
 """How often each kind of command comes: enough of a past must stand for the others to act on."""
 drafts = st.sampled_from([kind for weight, kind in COMMANDS for _ in range(weight)]).flatmap(

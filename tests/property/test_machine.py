@@ -363,6 +363,23 @@ class Unresetting(MemoryStore):
         return await super().inbox_since(user, since, limit)
 
 
+class Reborn(MemoryStore):
+    """Begins every inbox at 1, one of a person who was erased too."""
+
+    def _erase(self, user: str) -> int:
+        known = super()._erase(user)
+        self._erased_seq = 0
+        return known
+
+
+class Rewording(MemoryStore):
+    """Does not say that a name went out of a notification."""
+
+    async def inbox_since(self, user: str, since: int, limit: int) -> InboxChanges:
+        changes = await super().inbox_since(user, since, limit)
+        return changes._replace(rows=[row for row in changes.rows if b"erased-" not in row.body])
+
+
 class Unmarking(MemoryStore):
     """Does not tell of read-alls."""
 
@@ -416,6 +433,8 @@ FAULTS = (
     Ungrouped,
     Unfollowed,
     Unresetting,
+    Reborn,
+    Rewording,
     Unmarking,
     Insistent,
     Undelivered,

@@ -53,8 +53,8 @@ SINCE = 20
 
 
 class World:
-    """One store with the clients that watch its inboxes: they learn only what changed since they last
-    asked."""
+    """One store with the clients that watch its inboxes: they learn only what changed since they last asked, be it before
+    their user was erased and came back."""
 
     def __init__(self, harness: Harness) -> None:
         self.harness = harness
@@ -71,7 +71,6 @@ class World:
         outcomes = self.read(self.store.write([self._named(command) for command in commands]))
         for command in commands:
             if isinstance(command, Erase):
-                self._clients.pop(command.user, None)
                 self._numbers.pop(command.user, None)
         return outcomes
 

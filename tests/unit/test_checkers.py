@@ -155,15 +155,17 @@ def test_a_client_applies_rows_and_read_alls() -> None:
 
 
 def test_what_a_client_shows() -> None:
-    """Neither archived ones nor tombstones, newest content first; texts apart, it is the fresh list."""
+    """Neither archived ones nor tombstones, newest content first; it is the fresh list."""
     held = {row.id: row for row in (_row(1), _row(3), _row(2, archived_at=9), _row(4, deleted=True))}
-    fold.faithful(held, [_row(3, body=b"renamed"), _row(1)])
+    fold.faithful(held, [_row(3), _row(1)])
     for wrong in (
         [_row(1), _row(3)],
         [_row(3)],
         [_row(4), _row(3), _row(1)],
         [_row(3), _row(1, read_at=9)],
         [_row(3), _row(1, size=2)],
+        [_row(3, body=b"renamed"), _row(1)],
+        [_row(3, others=(b"renamed",)), _row(1)],
     ):
         with pytest.raises(AssertionError):
             fold.faithful(held, wrong)

@@ -346,17 +346,21 @@ class Live:
                     news.tell()
 
     async def _tell_inbox(self, user: str) -> None:
-        """Tell the streams of a user what changed in their inbox."""
-        following = self._ready(self._streams.get(user, ()))
-        if not following:
-            return
-        since = min(stream.seq or 0 for stream in following)
+        """Tell the streams of a user what changed in their inbox: each what came after its own cursor, for only that says
+        whether what its client has is still of this inbox."""
+        by_cursor: dict[int, list[Stream]] = {}
+        for stream in self._ready(self._streams.get(user, ())):
+            by_cursor.setdefault(stream.seq or 0, []).append(stream)
+        for since, following in by_cursor.items():
+            await self._tell_alike(user, since, following)
+
+    async def _tell_alike(self, user: str, since: int, streams: Sequence[Stream]) -> None:
         changes = await self._store.inbox_since(user, since, CHUNK)
         if changes.counts.lacking:
             await self._take_up([user])
         some = await self._inbox_frames(user, since, changes)
         now = self._clock.monotonic()
-        for stream in following:
+        for stream in streams:
             if stream.state is State.FOLLOWING:
                 self._say(stream, changes, some, now)
 

@@ -414,12 +414,15 @@ class MemoryStore(Exports):
         for entry in named:
             self._log[entry.key] = erasure.without(entry, user, alias)
         known = self._forget_agenda(user, alias) or bool(named)
+        self._erased_seq = max(self._erased_seq, self._peek(user).inbox.seq)
         known = self._people.pop(user, None) is not None or known
         old, new = user_topic(user), user_topic(alias)
+        shown = {entry.key for entry in named if old in entry.topics}
         for person in self._people.values():
             known = known or old in {*person.follows, *person.muted, *person.blocked}
             person.follows.pop(old, None)
             person.inbox.part(old)
+            person.inbox.reword(shown)
             person.muted = {new if topic == old else topic for topic in person.muted}
             person.blocked = {new if topic == old else topic for topic in person.blocked}
         return int(known)

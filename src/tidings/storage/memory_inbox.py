@@ -1,6 +1,6 @@
 """One person's inbox in memory: the law of ``tidings.ports.InboxViews`` about groups and marks, and nothing else."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -74,10 +74,12 @@ class Arrival(NamedTuple):
 class Inbox:
     """The groups by number, the last seq, the read-alls that stand, and the seq of the last that was undone.
 
-    ``told`` is when something was last told of each object under each duplicate key (milliseconds).
+    ``born`` is the seq after which it begins. ``told`` is when something was last told of each object under each
+    duplicate key (milliseconds).
     """
 
     seq: int = 0
+    born: int = 0
     undone: int = 0
     groups: dict[int, Group] = field(default_factory=dict)
     marks: list[ReadMark] = field(default_factory=list)
@@ -117,6 +119,11 @@ class Inbox:
         return next((g for g in self.groups.values() if event in g.items.values()), None)
 
     # --- changing -------------------------------------------------------------------------------------------
+
+    def found(self, after: int) -> None:
+        """Begin after this seq, unless something came already."""
+        if not self.seq:
+            self.seq = self.born = after
 
     def arrive(self, item: Arrival, now: int) -> int:
         """An item joins a group or opens one; returns the number of the group."""
@@ -177,6 +184,12 @@ class Inbox:
         if group is not None:
             group.items = {seq: key for seq, key in group.items.items() if key != event}
             group.seq = self._next_seq()
+
+    def reword(self, events: Set[int]) -> None:
+        """These events read otherwise: every group that holds some of them has changed."""
+        for group in self.groups.values():
+            if not events.isdisjoint(group.items.values()):
+                group.seq = self._next_seq()
 
     def part(self, topic: str) -> None:
         """Whoever this topic was is erased: what comes under the name again is about somebody else."""

@@ -71,6 +71,7 @@ class State:
         self._aliases = random.Random(salt)
         self._numbers = count(1)
         self._position = 0
+        self._erased_seq = 0  # the greatest that an inbox had which was erased
         self._writes = 0
         self._log: dict[int, LogEntry] = {}
         self._next_key: dict[int, int] = {}

@@ -1,6 +1,5 @@
 """What only the SQLite store has of what is due: the cost of asking, ids that never come twice, flags that roll back."""
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import msgspec
 import pytest
 
 from tests.backends import SMALL
-from tests.harness import Harness
+from tests.unit.storage.inside import Inside, traced
 from tidings.errors import KeyReused
 from tidings.model import (
     AddEndpoint,
@@ -24,9 +23,8 @@ from tidings.model import (
 )
 from tidings.personal import Endpoint, Handled, Preferences, Reminder
 from tidings.rules import Rule
-from tidings.storage.sqlite import SqliteStore
 from tidings.storage.sqlite.writer import sql
-from tidings.testing import START_MS, FakeClock, event
+from tidings.testing import START_MS, event
 
 MAILED = msgspec.structs.replace(SMALL, types={"post": Rule(group="none", channels=("email",))})
 MAIL = Endpoint("e1", "bob", "email", "bob@example.org")
@@ -34,22 +32,13 @@ MOST_STATEMENTS = 12
 """Of a page of deliveries to one user, the snapshot included, beside one for each partition."""
 
 
-class Opened(Harness):
-    """A harness whose store shows its writer."""
-
-    store: SqliteStore
-
-
 @pytest.fixture
-def opened(tmp_path: Path) -> Iterator[Opened]:
-    clock = FakeClock()
-    with asyncio.Runner() as runner:
-        store = runner.run(SqliteStore.open(tmp_path / "store.db", clock, MAILED))
-        yield Opened(store, clock, runner)
-        runner.run(store.close())
+def opened(tmp_path: Path) -> Iterator[Inside]:
+    with Inside.opened(tmp_path, MAILED) as inside:
+        yield inside
 
 
-def due(opened: Opened) -> list[int]:
+def due(opened: Inside) -> list[int]:
     return [delivery.id for delivery in opened.run(opened.store.deliveries(opened.clock.ms, 100))]
 
 
@@ -57,7 +46,7 @@ def reminder(key: str, due_at: int = START_MS) -> Reminder:
     return Reminder(key, due_at, b"{}", ("bob",))
 
 
-def test_what_is_due_next_is_the_first_of_two_indexes(opened: Opened) -> None:
+def test_what_is_due_next_is_the_first_of_two_indexes(opened: Inside) -> None:
     plan = [row[3] for row in opened.store._near.db.all(f"EXPLAIN QUERY PLAN {sql('next_due')}")]
     assert "SEARCH reminder USING COVERING INDEX reminder_due" in plan
     assert "SEARCH delivery USING COVERING INDEX delivery_due" in plan
@@ -66,7 +55,7 @@ def test_what_is_due_next_is_the_first_of_two_indexes(opened: Opened) -> None:
 @pytest.mark.parametrize(
     ("name", "index"), [("deliveries_due", "delivery_due (due_at<?)"), ("deliveries_dead", "delivery_dead")]
 )
-def test_deliveries_are_found_in_their_order(opened: Opened, name: str, index: str) -> None:
+def test_deliveries_are_found_in_their_order(opened: Inside, name: str, index: str) -> None:
     """By an index, whatever waits for later, and without sorting."""
     values = (0,) * sql(name).count("?")
     plan = [row[3] for row in opened.store._near.db.all(f"EXPLAIN QUERY PLAN {sql(name)}", values)]
@@ -74,26 +63,18 @@ def test_deliveries_are_found_in_their_order(opened: Opened, name: str, index: s
     assert not any("TEMP B-TREE" in each for each in plan), plan
 
 
-def test_a_page_of_deliveries_costs_a_few_statements(opened: Opened) -> None:
+def test_a_page_of_deliveries_costs_a_few_statements(opened: Inside) -> None:
     """However many groups it is about."""
     opened.write(AddEndpoint(MAIL))
     opened.publish(*(event("ann", targets=("bob",)) for _ in range(50)))
-    seen: list[str] = []
-
-    def note(_: object, text: str, __: object) -> bool:
-        seen.append(text)
-        return True
-
-    db = opened.store._far.db
-    db.exec_trace = note
-    found = opened.run(opened.store.deliveries(opened.clock.ms, 100))
-    db.exec_trace = None
+    with traced(opened.store._far.db) as seen:
+        found = opened.run(opened.store.deliveries(opened.clock.ms, 100))
     assert [delivery.row is not None for delivery in found] == [True] * 50
-    older = len(opened.store._writer.events.spans) + len(opened.store._writer.inboxes.spans)
+    older = len(opened.writer.events.spans) + len(opened.writer.inboxes.spans)
     assert len(seen) <= MOST_STATEMENTS + older
 
 
-def test_items_of_one_transaction_owe_a_group_one_delivery(opened: Opened) -> None:
+def test_items_of_one_transaction_owe_a_group_one_delivery(opened: Inside) -> None:
     """However many of them join it."""
     opened.write(AddEndpoint(MAIL), Declare("like", Rule(channels=("email",))))
     opened.publish(*(event(actor, "like", targets=("bob",)) for actor in ("ann", "cy", "dan")))
@@ -101,7 +82,7 @@ def test_items_of_one_transaction_owe_a_group_one_delivery(opened: Opened) -> No
     assert len(due(opened)) == 1
 
 
-def test_nothing_is_left_of_an_erased_person(opened: Opened) -> None:
+def test_nothing_is_left_of_an_erased_person(opened: Inside) -> None:
     """Not even under a number that nobody knows any more."""
     wishes = Preferences({"*": {"email": False, "in_app": True}})
     both = msgspec.structs.replace(reminder("r"), users=("bob", "cy"))
@@ -115,7 +96,7 @@ def test_nothing_is_left_of_an_erased_person(opened: Opened) -> None:
     assert [found.users for found in opened.run(opened.store.reminders(None, 9))] == [("cy",)]
 
 
-def test_the_id_of_a_delivery_is_never_given_again(opened: Opened) -> None:
+def test_the_id_of_a_delivery_is_never_given_again(opened: Inside) -> None:
     """A receiver that goes by ids would take a later one for a repeat."""
     opened.write(AddEndpoint(MAIL))
     opened.publish(event("ann", targets=("bob",)))
@@ -128,7 +109,7 @@ def test_the_id_of_a_delivery_is_never_given_again(opened: Opened) -> None:
     assert due(opened) == [second]
 
 
-def test_dead_deliveries_go_with_their_endpoint(opened: Opened) -> None:
+def test_dead_deliveries_go_with_their_endpoint(opened: Inside) -> None:
     opened.write(AddEndpoint(MAIL))
     opened.publish(event("ann", targets=("bob",)))
     opened.write(Settle((Handled(due(opened)[0], "dead", 0, "refused"),)))
@@ -139,7 +120,7 @@ def test_dead_deliveries_go_with_their_endpoint(opened: Opened) -> None:
     assert due(opened) == []
 
 
-def test_a_reminder_whose_event_is_refused_stays_due(opened: Opened) -> None:
+def test_a_reminder_whose_event_is_refused_stays_due(opened: Inside) -> None:
     """All or nothing: nothing was published, so it has not fired."""
     opened.publish(event("ann", key=b"k" * 16, fingerprint=b"1" * 8))
     opened.write(Remind(reminder("r")))
@@ -149,13 +130,13 @@ def test_a_reminder_whose_event_is_refused_stays_due(opened: Opened) -> None:
     assert opened.run(opened.store.reminders(START_MS, 9)) == [reminder("r")]
 
 
-def test_what_is_kept_in_memory_rolls_back(opened: Opened) -> None:
+def test_what_is_kept_in_memory_rolls_back(opened: Inside) -> None:
     """Endpoints and wishes that were never committed are not consulted, and those that were are after a restart."""
     silent = Prefer("bob", Preferences({"post": {"in_app": False}}))
     never = Publish((msgspec.structs.replace(event("ann"), created_at=1 << 60),))  # no key holds this time
     with pytest.raises(OverflowError):
         opened.run(opened.store.write([AddEndpoint(MAIL), silent, never]))
-    writer = opened.store._writer
+    writer = opened.writer
     assert not writer.reached
     assert not writer.silenced
     assert opened.run(opened.store.preferences("bob")) == Preferences()
@@ -167,7 +148,7 @@ def test_what_is_kept_in_memory_rolls_back(opened: Opened) -> None:
     assert opened.rows("bob") == []
 
 
-def test_setting_a_reminder_anew_forgets_whom_it_named(opened: Opened) -> None:
+def test_setting_a_reminder_anew_forgets_whom_it_named(opened: Inside) -> None:
     opened.write(Remind(reminder("r")), Remind(msgspec.structs.replace(reminder("r"), users=("cy", "dan"))))
     rows = opened.store._near.db.all("SELECT user FROM reminder_user ORDER BY user")
     assert rows == [("cy",), ("dan",)]

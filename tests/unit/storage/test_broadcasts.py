@@ -1,30 +1,26 @@
 """What only the SQLite store has of broadcasts: the cost of asking who lacks one, and what becomes of expired ones."""
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from tests.backends import SMALL
-from tests.harness import Harness
+from tests.unit.storage.inside import Inside, traced
 from tidings.model import EVERYONE, Declare, Follow, Mask, NewEvent, Prefer, Publish, Retract, TakeUp
 from tidings.personal import Preferences
 from tidings.rules import Rule
-from tidings.storage.sqlite import SqliteStore, broadcasts
+from tidings.storage.sqlite import broadcasts
 from tidings.storage.sqlite.takeup import AT_ONCE
 from tidings.storage.sqlite.upkeep import HOUSEKEEPING_MS
 from tidings.storage.sqlite.writer import Writer
-from tidings.testing import START_MS, FakeClock, event
+from tidings.testing import START_MS, event
 
 HOUR_MS = 3_600_000
 
 
-class Opened(Harness):
-    """A harness whose store shows its writer."""
-
-    store: SqliteStore
+class Opened(Inside):
+    """A harness that says who lacks a broadcast."""
 
     def lacking(self, *users: str) -> list[bool]:
         return [counts.lacking for counts in self.run(self.store.counts(users))]
@@ -32,11 +28,8 @@ class Opened(Harness):
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[Opened]:
-    clock = FakeClock()
-    with asyncio.Runner() as runner:
-        store = runner.run(SqliteStore.open(tmp_path / "store.db", clock, SMALL))
-        yield Opened(store, clock, runner)
-        runner.run(store.close())
+    with Opened.opened(tmp_path) as inside:
+        yield inside
 
 
 def broadcast(audience: str = EVERYONE, verb: str = "announce", until: int = START_MS + HOUR_MS) -> NewEvent:
@@ -50,17 +43,9 @@ def test_who_lacks_a_broadcast_is_asked_of_many_in_one_statement(opened: Opened)
     opened.write(*(Mask(user, "user:ann") for user in crowd[:10]))
     opened.write(*(Prefer(user, Preferences({"*": {"in_app": False}})) for user in crowd[10:20]))
     opened.publish(broadcast("market:1"))
-    seen: list[str] = []
-
-    def note(_: object, text: str, __: object) -> bool:
-        seen.append(text)
-        return True
-
     opened.store._near.names.forget()
-    db = opened.store._near.db
-    db.exec_trace = note
-    counts = opened.run(opened.store.counts(crowd))
-    db.exec_trace = None
+    with traced(opened.store._near.db) as seen:
+        counts = opened.run(opened.store.counts(crowd))
     assert [each.lacking for each in counts] == [False] * 20 + [True] * 80 + [False] * 1_900
     assert sum(text not in ("BEGIN", "COMMIT") for text in seen) <= 4
 
@@ -78,16 +63,8 @@ def test_only_what_came_after_the_last_taken_is_looked_at(opened: Opened, query:
 
 def test_nobody_is_asked_about_while_nothing_lives(opened: Opened) -> None:
     """From the moment at which the last broadcast expires, that moment included."""
-    seen: list[str] = []
-
-    def note(_: object, text: str, __: object) -> bool:
-        seen.append(text)
-        return True
-
-    db = opened.store._near.db
-    db.exec_trace = note
-    opened.lacking("bob")
-    db.exec_trace = None
+    with traced(opened.store._near.db) as seen:
+        opened.lacking("bob")
     assert not any("broadcast" in text for text in seen)
     opened.publish(broadcast(until=START_MS + 1), broadcast("market:1", until=START_MS + 2))
     opened.clock.advance(1)
@@ -133,12 +110,12 @@ def test_expired_broadcasts_are_set_aside(opened: Opened) -> None:
     opened.write(TakeUp(("bob",)))
     opened.clock.advance(HOUR_MS + HOUSEKEEPING_MS)
     opened.settle()
-    assert opened.store._writer.db.all("SELECT position FROM broadcast WHERE live") == [(2,)]
+    assert opened.writer.db.all("SELECT position FROM broadcast WHERE live") == [(2,)]
     assert opened.lacking("bob", "cy") == [False, True]
     opened.write(TakeUp(("cy",)))
     assert [len(opened.rows(user)) for user in ("bob", "cy")] == [2, 1]
     opened.write(Retract(first))
-    assert opened.store._writer.db.all("SELECT DISTINCT position FROM broadcast_topic") == [(2,)]
+    assert opened.writer.db.all("SELECT DISTINCT position FROM broadcast_topic") == [(2,)]
     assert [len(opened.rows(user)) for user in ("bob", "cy")] == [1, 1]
 
 
@@ -157,5 +134,5 @@ def test_a_broadcast_that_was_rolled_back_is_lacked_by_nobody(opened: Opened) ->
     never = Publish((msgspec.structs.replace(event("ann"), created_at=1 << 60),))  # no key holds this time
     with pytest.raises(OverflowError):
         opened.run(opened.store.write([Publish((broadcast(),)), never]))
-    assert opened.store._writer.broadcasting == 0
+    assert opened.writer.broadcasting == 0
     assert opened.lacking("bob") == [False]

@@ -10,6 +10,7 @@ import pytest
 
 from tests.backends import SMALL
 from tests.harness import Harness
+from tests.unit.storage.inside import Inside, traced
 from tidings.model import (
     Declare,
     Erase,
@@ -27,7 +28,6 @@ from tidings.storage.sqlite import SqliteStore
 from tidings.storage.sqlite.declared import declare
 from tidings.storage.sqlite.expiry import SWEEP_MS, SWEEP_ROWS
 from tidings.storage.sqlite.upkeep import HOUSEKEEPING_MS
-from tidings.storage.sqlite.writer import Writer
 from tidings.testing import FakeClock, MemoryStore, event
 from tidings.times import DAY_MS
 
@@ -35,42 +35,24 @@ SETTINGS = msgspec.structs.replace(SMALL, fan_out_inline_rows=10)
 CHUNK = 10
 
 
-class Opened(Harness):
-    """A harness whose store shows its writer."""
-
-    store: SqliteStore
-
-    @property
-    def writer(self) -> Writer:
-        return self.store._writer
+class Opened(Inside):
+    """A harness that counts rows and statements."""
 
     def count(self, table: str) -> int:
         """The rows of a table."""
         return int(self.writer.db.one(f"SELECT count(*) FROM {table}")[0])
 
-    def traced(self, *events: NewEvent) -> int:
+    def statements(self, *events: NewEvent) -> int:
         """How many statements it takes to publish these events."""
-        seen: list[str] = []
-
-        def trace(_cursor: object, query: str, _values: object) -> bool:
-            seen.append(query)
-            return True
-
-        self.writer.db.exec_trace = trace
-        try:
+        with traced(self.writer.db) as seen:
             self.run(self.store.write([Publish(events)]))
-        finally:
-            self.writer.db.exec_trace = None
         return len(seen)
 
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[Opened]:
-    clock = FakeClock()
-    with asyncio.Runner() as runner:
-        store = runner.run(SqliteStore.open(tmp_path / "store.db", clock, SETTINGS, salt=0))
-        yield Opened(store, clock, runner)
-        runner.run(store.close())
+    with Opened.opened(tmp_path, SETTINGS, salt=0) as inside:
+        yield inside
 
 
 @pytest.fixture
@@ -130,16 +112,54 @@ def test_counting_what_is_unread_is_exact_while_partitions_are_merged(
     assert opened.writer.inboxes.merging() is not None
 
 
+def test_an_erasure_changes_rows_that_are_being_moved(opened: Opened, oracle: Harness) -> None:
+    """Each takes its seq once, wherever it lies, before it was moved and after."""
+
+    def changed(store: Harness) -> list[tuple[str, int, int]]:
+        return [(row.id.partition("-")[2], row.seq, row.order) for row in store.changes("bob", 0).rows]
+
+    for n in range(40):
+        for store in (opened, oracle):
+            note = event("zoe" if n % 3 else "ann", "post", f"note:{n}", targets=("bob",))
+            store.run(store.store.write([Publish((comment(n), note))]))
+    while opened.writer.inboxes.merging() is None:
+        assert opened.run(opened.store.work(1))
+    for actor in ("zoe", "a1"):
+        assert opened.writer.inboxes.merging() is not None
+        for store in (opened, oracle):
+            store.run(store.store.write([Erase(actor)]))
+        opened.run(opened.store.work(1))
+        assert changed(opened) == changed(oracle)
+        assert opened.counts("bob") == oracle.counts("bob")
+    opened.settle()
+    assert changed(opened) == changed(oracle)
+
+
 def test_arrivals_are_written_in_sets(opened: Opened) -> None:
     """It takes as many statements for ten times the targets, joining or not."""
     crowd = tuple(f"c{n}" for n in range(100))
-    opened.traced(event("ann", "post", "warm:1", targets=crowd))
-    few = opened.traced(*(event("ann", "post", f"few:{n}", targets=crowd[:10]) for n in range(10)))
-    many = opened.traced(*(event("ann", "post", f"many:{n}", targets=crowd) for n in range(10)))
+    opened.statements(event("ann", "post", "warm:1", targets=crowd))
+    few = opened.statements(*(event("ann", "post", f"few:{n}", targets=crowd[:10]) for n in range(10)))
+    many = opened.statements(*(event("ann", "post", f"many:{n}", targets=crowd) for n in range(10)))
     assert many == few
-    one = opened.traced(event("ben", "post", "many:1", targets=crowd[:1]))
-    all_ = opened.traced(*(event(f"b{n}", "post", "many:2", targets=crowd) for n in range(10)))
+    one = opened.statements(event("ben", "post", "many:1", targets=crowd[:1]))
+    all_ = opened.statements(*(event(f"b{n}", "post", "many:2", targets=crowd) for n in range(10)))
     assert all_ <= one + 4 * len(opened.writer.inboxes.spans), "a probe and a deletion for each partition"
+
+
+def test_an_erasure_changes_inboxes_in_sets(opened: Opened) -> None:
+    """It takes no more statements for ten times those who were told."""
+    crowd = tuple(f"c{n}" for n in range(100))
+    opened.publish(
+        event("ann", "post", "item:1", targets=crowd[:10]), event("ben", "post", "item:2", targets=crowd)
+    )
+    costs = []
+    for actor in ("ann", "ben"):
+        with traced(opened.writer.db) as seen:
+            opened.run(opened.store.write([Erase(actor)]))
+        costs.append(len(seen))
+    assert costs[1] <= costs[0]
+    assert opened.counts("c99").seq == 2
 
 
 def test_items_of_one_batch_join_as_if_they_came_one_by_one(opened: Opened, oracle: Harness) -> None:
@@ -181,7 +201,7 @@ def test_a_retraction_finds_those_who_follow_no_more(opened: Opened) -> None:
     opened.write(Erase("ann"), Declare("post", None))
     assert opened.counts("fay").unread_count == 1
     opened.write(Retract(id))
-    assert opened.counts("fay")[:2] == (0, 2)
+    assert opened.counts("fay")[:2] == (0, 3)
 
 
 def test_groups_that_nothing_can_join_are_forgotten(opened: Opened) -> None:

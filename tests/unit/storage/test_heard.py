@@ -1,6 +1,5 @@
 """What only the SQLite store has of ``heard`` and ``counts``: they are asked of many users in a few statements."""
 
-import asyncio
 import random
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
@@ -10,12 +9,11 @@ import msgspec
 import pytest
 
 from tests.backends import SMALL
-from tests.harness import Harness
+from tests.unit.storage.inside import Inside, traced
 from tidings.model import Command, Follow, Mask, Publish, Retract, Unfollow
-from tidings.storage.sqlite import SqliteStore
 from tidings.storage.sqlite.heard import MOST_ROWS
 from tidings.storage.sqlite.writer import WIDE, Writer, sql
-from tidings.testing import START_MS, FakeClock, event
+from tidings.testing import START_MS, event
 
 USERS = tuple(f"u{n}" for n in range(4))
 TOPICS = ("market:1", "user:u0", "user:u1")
@@ -28,10 +26,8 @@ PROBING = msgspec.structs.replace(SMALL, fan_out_inline_rows=1, hot_followers=3)
 """Topics count as wide from their first follower, so that listeners are looked up instead of followers."""
 
 
-class Opened(Harness):
+class Opened(Inside):
     """A harness that counts the statements of the reader on the loop."""
-
-    store: SqliteStore
 
     def heard(self, after: int, users: tuple[str, ...], limit: int) -> set[tuple[int, str]]:
         """(position, user) of everything that is heard, in steps of ``limit`` positions."""
@@ -50,26 +46,15 @@ class Opened(Harness):
 
     def statements(self, work: Coroutine[Any, Any, object]) -> list[str]:
         """The statements that the reader on the loop executes in ``work``, its snapshot aside."""
-        seen: list[str] = []
-
-        def note(_: object, text: str, __: object) -> bool:
-            seen.append(text)
-            return True
-
-        db = self.store._near.db
-        db.exec_trace = note
-        self.run(work)
-        db.exec_trace = None
+        with traced(self.store._near.db) as seen:
+            self.run(work)
         return [text for text in seen if text not in ("BEGIN", "COMMIT")]
 
 
 @pytest.fixture(params=["listening", "probing"])
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opened]:
-    clock, settings = FakeClock(), SMALL if request.param == "listening" else PROBING
-    with asyncio.Runner() as runner:
-        store = runner.run(SqliteStore.open(tmp_path / "store.db", clock, settings))
-        yield Opened(store, clock, runner)
-        runner.run(store.close())
+    with Opened.opened(tmp_path, SMALL if request.param == "listening" else PROBING) as inside:
+        yield inside
 
 
 def change(dice: random.Random, ids: list[str]) -> Command:
@@ -126,13 +111,36 @@ def test_a_crowd_is_asked_about_in_a_few_statements(opened: Opened) -> None:
     opened.run(opened.store.write([Follow(user, "market:1", 0) for user in crowd]))
     opened.run(opened.store.write([Mask("c0", "market:1")]))
     opened.run(opened.store.write([Publish(tuple(event("ann", obj="market:1") for _ in range(10)))]))
-    for listeners, asked in ((crowd, "followers_of"), (crowd[:1_000], "followers_among")):
+    for listeners, asked in ((crowd[:1_000], "followers_among"), (crowd, "followers_of")):
         opened.store._near.names.forget()
         seen = opened.statements(opened.store.heard(0, frozenset(listeners), 10))
-        assert len(seen) <= HEARING_STATEMENTS + len(opened.store._writer.events.spans) - 1
+        assert len(seen) <= HEARING_STATEMENTS + len(opened.writer.events.spans) - 1
         assert sql(asked) in seen
     heard, _ = opened.run(opened.store.heard(0, frozenset(crowd), 10))
     assert [len(one.listeners[0][2]) for one in heard] == [1_999] * 10
+
+
+def test_a_crowd_is_asked_for_once_until_a_follow_changes_it(opened: Opened) -> None:
+    """Events of one topic come in bursts. Who began to follow within one is asked about until all of it is heard."""
+    crowd = [f"c{n}" for n in range(WIDE)]
+    names = frozenset((*crowd, "new"))
+
+    def asked(after: int) -> bool:
+        return sql("followers_of") in opened.statements(opened.store.heard(after, names, 1))
+
+    topics = ("market:1", "user:ann")
+    opened.run(opened.store.write([Follow(user, topic, 0) for user in crowd for topic in topics]))
+    opened.publish(*[event("ann", obj="market:1")] * 2)
+    assert [asked(0), asked(1), asked(0)] == [True, False, False]
+    opened.publish(event("ann", obj="market:1"))
+    opened.write(Follow("new", "market:1", 0))
+    opened.publish(*[event("ann", obj="market:1")] * 2)
+    assert [asked(2), asked(3), asked(4)] == [True, True, False]
+    opened.write(Unfollow("c0", "market:1"))
+    assert asked(4)
+    heard, _ = opened.run(opened.store.heard(0, names, 9))
+    told = [sorted(name for _, _, some in one.listeners for name in some) for one in heard]
+    assert told == [sorted(crowd)] * 3 + [sorted(names)] * 2
 
 
 def test_the_heads_of_many_inboxes_cost_a_few_statements(opened: Opened) -> None:
@@ -160,7 +168,7 @@ def test_one_call_looks_at_a_bounded_number_of_follows(opened: Opened) -> None:
 PLANS = {
     "followers_of": ("follow_topic (topic=?)", {"topics", "after"}),
     "followers_among": ("follow_topic (topic=? AND follower=?)", {"topics", "users", "after"}),
-    "masks_among": ("SEARCH m USING PRIMARY KEY (viewer=?)", {"users", "topics"}),
+    "masks_of": ("SEARCH m USING COVERING INDEX mask_topic (topic=?)", {"topics"}),
     "inbox_heads": ("SEARCH inbox_mark USING PRIMARY KEY (user=?)", {"users"}),
 }
 

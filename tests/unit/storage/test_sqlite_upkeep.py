@@ -8,7 +8,7 @@ import apsw
 import pytest
 
 from tests.backends import SMALL
-from tests.harness import Harness
+from tests.unit.storage.inside import Inside
 from tidings.errors import Unavailable
 from tidings.model import Follow, Publish, Reconcile, Replay, Retract
 from tidings.storage.sqlite import SqliteStore
@@ -16,26 +16,13 @@ from tidings.storage.sqlite.debts import MAX_ATTEMPTS
 from tidings.testing import START_MS, FakeClock, event
 
 
-class Opened(Harness):
-    """A harness that shows the writer, which the port hides."""
-
-    store: SqliteStore
-
-    @property
-    def writer(self):  # type: ignore[no-untyped-def]
-        return self.store._writer
-
-
 @pytest.fixture
-def opened(tmp_path: Path) -> Iterator[Opened]:
-    clock = FakeClock()
-    with asyncio.Runner() as runner:
-        store = runner.run(SqliteStore.open(tmp_path / "store.db", clock, SMALL))
-        yield Opened(store, clock, runner)
-        runner.run(store.close())
+def opened(tmp_path: Path) -> Iterator[Inside]:
+    with Inside.opened(tmp_path) as inside:
+        yield inside
 
 
-def publish_many(opened: Opened, count: int) -> list[str]:
+def publish_many(opened: Inside, count: int) -> list[str]:
     return [
         opened.publish(event("alice", obj=f"item:{n}", at=START_MS + n * 1000, targets=("bob", f"u{n % 3}")))[
             0
@@ -50,11 +37,11 @@ def one_at(second: int) -> Publish:
     )
 
 
-def positions(opened: Opened, user: str) -> list[int]:
+def positions(opened: Inside, user: str) -> list[int]:
     return [item.position for item in opened.page(user).items]
 
 
-def test_old_partitions_are_merged(opened: Opened) -> None:
+def test_old_partitions_are_merged(opened: Inside) -> None:
     """Their number grows with the logarithm of the rows, and no feed or inbox changes by it."""
     publish_many(opened, 60)
     rows = sum(
@@ -68,7 +55,7 @@ def test_old_partitions_are_merged(opened: Opened) -> None:
     assert len(opened.inbox("bob")) == opened.counts("bob").unread_count == 60
 
 
-def test_reads_are_whole_while_partitions_are_merged(opened: Opened) -> None:
+def test_reads_are_whole_while_partitions_are_merged(opened: Inside) -> None:
     """At every step of a merge: feeds, counts, marks and retractions see each row once."""
     ids = [opened.run(opened.store.write([one_at(n)])) for n in range(40)]
     assert opened.writer.timelines.mergeable()
@@ -96,14 +83,14 @@ def test_a_half_made_merge_goes_on_after_a_restart(tmp_path: Path) -> None:
             runner.run(store.work(2))
         assert store._writer.timelines.merging() is not None
         runner.run(store.close())
-        again = Opened(runner.run(SqliteStore.open(tmp_path / "store.db", clock, SMALL)), clock, runner)
+        again = Inside(runner.run(SqliteStore.open(tmp_path / "store.db", clock, SMALL)), clock, runner)
         again.settle()
         assert again.writer.timelines.merging() is None
         assert positions(again, "bob") == positions(again, "cy") == list(range(40, 0, -1))
         runner.run(again.store.close())
 
 
-def test_fan_out_that_keeps_failing_becomes_a_dead_letter(opened: Opened) -> None:
+def test_fan_out_that_keeps_failing_becomes_a_dead_letter(opened: Inside) -> None:
     """It is set aside after MAX_ATTEMPTS, others go on meanwhile, and a replay tries it again."""
     opened.write(*(Follow(f"f{n}", "user:alice") for n in range(4)))
     opened.writer.owe("no such kind", 1, 0, 0)
@@ -122,7 +109,7 @@ def test_fan_out_that_keeps_failing_becomes_a_dead_letter(opened: Opened) -> Non
         opened.run(opened.store.work(100))
 
 
-def test_reconcile_writes_what_is_missing(opened: Opened) -> None:
+def test_reconcile_writes_what_is_missing(opened: Inside) -> None:
     """Rows lost from homes and topics come back, and nothing else appears."""
     opened.write(Follow("fay", "user:alice"), Follow("gil", "item:1", 2))
     opened.publish(*(event("alice", "post", "item:1", targets=("bob",)) for _ in range(5)))
@@ -135,7 +122,7 @@ def test_reconcile_writes_what_is_missing(opened: Opened) -> None:
     assert {user: positions(opened, user) for user in before} == before
 
 
-def test_a_second_process_is_kept_out(opened: Opened, tmp_path: Path) -> None:
+def test_a_second_process_is_kept_out(opened: Inside, tmp_path: Path) -> None:
     """One file has one writer; the refusal names the holder."""
     with pytest.raises(Unavailable, match="in use by process"):
         opened.run(SqliteStore.open(tmp_path / "store.db", opened.clock, SMALL))
@@ -152,13 +139,13 @@ def test_a_file_of_an_older_schema_is_refused(tmp_path: Path) -> None:
     assert left == (1,)
 
 
-def test_commits_are_synced(opened: Opened) -> None:
+def test_commits_are_synced(opened: Inside) -> None:
     """The pragma that makes an acknowledgement durable."""
     assert opened.writer.db.one("PRAGMA synchronous") == (2,)
     assert opened.writer.db.one("PRAGMA journal_mode") == ("wal",)
 
 
-def test_readers_cannot_write(opened: Opened) -> None:
+def test_readers_cannot_write(opened: Inside) -> None:
     """Only one connection ever writes and checkpoints."""
     with pytest.raises(apsw.ReadOnlyError):
         opened.store._near.db.execute("DELETE FROM log")

@@ -142,11 +142,23 @@ def covers(interval: tuple[int, int, int | None], event: EventRow) -> bool:
 # --- pages --------------------------------------------------------------------------------------------------------
 
 
-def page(r: Reading, user: int, v: Viewer, want: FeedFilter, limit: int, before: int | None) -> Page:
+def glance(
+    r: Reading, user: int, want: FeedFilter, limit: int, before: int | None
+) -> tuple[Viewer, Page | None]:
+    """Who looks; and the page, unless it takes more than the entries of a home."""
+    position = r.head()  # first: a follow that came between the two would be told by neither page nor stream
+    v = viewer(r, user)
+    if not v.simple or want != _SIMPLE_FILTER:
+        return v, None
+    return v, _simple_page(r, v, limit, bounded(before), position)
+
+
+def page(r: Reading, user: int, want: FeedFilter, limit: int, before: int | None) -> Page:
     """A page of a feed; see FeedViews.feed."""
     position = r.head()
-    if v.simple and want == _SIMPLE_FILTER:
-        return _simple_page(r, v, limit, bounded(before), position)
+    v, simple = glance(r, user, want, limit, before)
+    if simple is not None:
+        return simple
     fits = matcher(r, want)
     if fits is None:
         return Page([], None, position)
@@ -380,7 +392,7 @@ def summary(r: Reading, v: Viewer) -> FeedSummary:
         unread += len(some) - len(read.keys() & {s.event.key for s in some})
         for s in some:
             verbs[s.event.verb] = verbs.get(s.event.verb, 0) + 1
-    recent = page(r, v.user, v, FeedFilter(), RECENT, None).items
+    recent = page(r, v.user, FeedFilter(), RECENT, None).items
     return FeedSummary(total, unread, {r.names.verb_text(n): c for n, c in verbs.items()}, recent)
 
 

@@ -55,8 +55,7 @@ def _below(r: Reading, user: int, before: int, limit: int) -> list[Row]:
 def since(r: Reading, user: int, seq: int, limit: int) -> InboxChanges:
     """What changed after a seq; see InboxViews.inbox_since."""
     head = heads.one(r, user)
-    undone = "SELECT EXISTS (SELECT 1 FROM inbox_mark WHERE user=? AND seq>? AND kind=?)"
-    if seq > head.seq or r.db.one(undone, (user, seq, UNDONE))[0]:
+    if seq > head.seq or _broken(r, user, seq):
         return InboxChanges([], head, reset=True)
     found = changes(r, user, seq, limit + 1)
     rows, more = found[:limit], len(found) > limit
@@ -68,6 +67,15 @@ def since(r: Reading, user: int, seq: int, limit: int) -> InboxChanges:
         if at <= upto
     )
     return InboxChanges(dress(r, user, rows), head, more, marks=said)
+
+
+def _broken(r: Reading, user: int, seq: int) -> bool:
+    """Whether a seq cannot be gone on from: a read-all was undone since, or it is of an inbox that was erased."""
+    query = (
+        "SELECT EXISTS (SELECT 1 FROM inbox_mark WHERE user=?1 AND seq>?2 AND kind=?3)"
+        " OR ?2>0 AND EXISTS (SELECT 1 FROM inbox_head WHERE user=?1 AND born>=?2)"
+    )
+    return bool(r.db.one(query, (user, seq, UNDONE))[0])
 
 
 def changes(r: Reading, user: int, seq: int, limit: int) -> list[Row]:

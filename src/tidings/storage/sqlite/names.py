@@ -116,14 +116,14 @@ class Names:
     def make_users(self, users: Iterable[str]) -> None:
         """Have the numbers of all these people in ``users``; two statements for those not cached."""
         self._bound(self.users)
-        if missing := {user for user in users if user not in self.users}:
-            self._make_many(self.users, {user_topic(user): user for user in missing})
+        if missing := {user_topic(user): user for user in users if user not in self.users}:
+            self._make_many(self.users, missing)
 
     def make_topics(self, topics: Iterable[str]) -> None:
         """Have the numbers of all these topics in ``topics``."""
         self._bound(self.topics)
-        if missing := {topic for topic in topics if topic not in self.topics}:
-            self._make_many(self.topics, {topic: topic for topic in missing})
+        if missing := {topic: topic for topic in topics if topic not in self.topics}:
+            self._make_many(self.topics, missing)
 
     def _make_many(self, cache: dict[str, int], wanted: dict[str, str]) -> None:
         names = apsw.carray(tuple(wanted))

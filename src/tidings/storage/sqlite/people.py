@@ -7,12 +7,12 @@ import msgspec
 
 from tidings.model import Changed, Erase, user_topic
 from tidings.storage import erasure
-from tidings.storage.sqlite import heads, inboxes, personal, reminders
+from tidings.storage.sqlite import heads, inboxes, personal, reminders, reworded
 from tidings.storage.sqlite.events import entry
 from tidings.storage.sqlite.graph import BLOCK, BLOCKED_BY, be_careful
 from tidings.storage.sqlite.groups import Row
 from tidings.storage.sqlite.names import pack, unpack
-from tidings.storage.sqlite.reading import Reading, chunks
+from tidings.storage.sqlite.reading import EventRow, Reading, chunks
 from tidings.storage.sqlite.shown import dress
 from tidings.storage.sqlite.writer import Writer
 from tidings.times import rfc3339
@@ -40,14 +40,29 @@ def erase(w: Writer, r: Reading, command: Erase) -> Changed:
     if user is None:  # a reminder may name somebody of whom nothing else is known
         return Changed(int(named > 0), w.position)
     w.disorder()
-    _rename(w, r, user, command.user, alias)
+    renamed = _rename(w, r, user, command.user, alias)
+    _outlast(w, r, user)
+    _part(w, user)
+    _delete(w, user)
+    w.db.execute("UPDATE name SET name=? WHERE id=?", (user_topic(alias), user))
+    personal.forget(w, user)
+    reworded.change(w, renamed)
+    w.names.forget()
+    return Changed(1, w.position)
+
+
+def _part(w: Writer, user: int) -> None:
+    """End what they follow, and what is followed or hidden because of them."""
     for (topic,) in w.db.all("SELECT topic FROM follow WHERE follower=? AND until IS NULL", (user,)):
         w.followers_changed(topic, -1)
     for (follower,) in w.db.all("SELECT DISTINCT follower FROM follow WHERE topic=?", (user,)):
         be_careful(w, follower)
     w.db.execute("DELETE FROM follow WHERE topic=?", (user,))
-    w.db.execute("DELETE FROM topic WHERE id=?", (user,))
+    w.deserted(user)
     w.db.execute("DELETE FROM mask WHERE topic=? AND kind=?", (user, BLOCKED_BY))
+
+
+def _delete(w: Writer, user: int) -> None:
     for table, column in _PERSONAL:
         w.db.execute(f"DELETE FROM {table} WHERE {column}=?", (user,))
     w.db.execute("DELETE FROM late WHERE timeline=?", (user * 2 + 1,))
@@ -56,16 +71,18 @@ def erase(w: Writer, r: Reading, command: Erase) -> Changed:
         w.db.execute(f"DELETE FROM timeline_{n} WHERE timeline=?", (user * 2 + 1,))
     for n in chunks(w.inboxes):
         w.db.execute(f"DELETE FROM inbox_{n} WHERE user=?", (user,))
-    w.db.execute("UPDATE name SET name=? WHERE id=?", (user_topic(alias), user))
-    w.wide.pop(user, None)
-    w.hot.pop(user, None)
-    personal.forget(w, user)
-    w.names.forget()
-    return Changed(1, w.position)
 
 
-def _rename(w: Writer, r: Reading, user: int, name: str, alias: str) -> None:
-    """Rewrite the events that name the person: those of their topic, and those that told them directly."""
+def _outlast(w: Writer, r: Reading, user: int) -> None:
+    """Have whatever inbox begins from now on begin after this one: a client of it may return under the same name."""
+    w.erased_seq = max(w.erased_seq, heads.one(r, user).seq)
+    w.db.execute("UPDATE meta SET value=? WHERE name='erased_seq'", (w.erased_seq,))
+
+
+def _rename(w: Writer, r: Reading, user: int, name: str, alias: str) -> list[EventRow]:
+    """Rewrite the events that name the person: those of their topic, which are returned, and those that told them
+    directly, in which nobody else sees it."""
+    shown = []
     keys = {
         key
         for n in chunks(w.timelines)
@@ -75,12 +92,13 @@ def _rename(w: Writer, r: Reading, user: int, name: str, alias: str) -> None:
         )
     }
     for event in r.events(sorted(keys)):
-        renamed = erasure.without(entry(r, event), name, alias)
+        body = erasure.without(entry(r, event._replace(targets=None)), name, alias).body
         targets = pack(number for number in unpack(event.targets) if number != user)
         n = w.events.span(event.key).parts[-1]
-        w.db.execute(
-            f"UPDATE event_{n} SET body=?, targets=? WHERE key=?", (renamed.body, targets, event.key)
-        )
+        w.db.execute(f"UPDATE event_{n} SET body=?, targets=? WHERE key=?", (body, targets, event.key))
+        if user in event.all_topics():
+            shown.append(event)
+    return shown
 
 
 def export(r: Reading, name: str) -> Iterator[bytes]:

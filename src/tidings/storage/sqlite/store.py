@@ -133,6 +133,7 @@ class SqliteStore:
             undo.pop_all()
         self._visits: set[int] = set()
         self._versions: dict[str, tuple[int, object]] = {}
+        self._crowds = heard.Crowds()
 
     @classmethod
     async def open(
@@ -294,14 +295,12 @@ class SqliteStore:
         number = self._number(user)
         if number is None:
             return Page([], None, self._near.head())
-        viewer = self._now(lambda r: feeds.viewer(r, number))
+        viewer, page = self._now(lambda r: feeds.glance(r, number, want, limit, before))
         if viewer.stale and len(self._visits) < MOST_VISITS:
             self._visits.add(number)
-
-        def read(r: Reading) -> Page:
-            return feeds.page(r, number, viewer, want, limit, before)
-
-        return self._now(read) if viewer.simple and want == _PLAIN else await self._on_reader(read)
+        if page is not None:
+            return page
+        return await self._on_reader(lambda r: feeds.page(r, number, want, limit, before))
 
     async def activity(self, topic: str | None, want: FeedFilter, limit: int, before: int | None) -> Page:
         """A page of everything that happened, or happened in one topic."""
@@ -318,7 +317,8 @@ class SqliteStore:
 
     async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[Heard], int]:
         """Which of these users hear which events after a position."""
-        return self._now(lambda r: heard.heard(r, after, users, limit))
+        crowds = self._crowds.at(self._writer.crowds)
+        return self._now(lambda r: heard.heard(r, crowds, after, users, limit))
 
     async def new_count(self, user: str, since: int, cap: int) -> NewCount:
         """How many feed items came after a position, up to the cap."""

@@ -61,7 +61,7 @@ class Writer:
         self.rates: dict[int, tuple[float, float]] = {}
         self.housekept_at = 0
         self.swept: dict[str, tuple[int, ...]] = {}
-        self.commits = self.disordered = self._disorders = 0
+        self.commits = self.disordered = self._disorders = self.crowds = self._crowds = 0
         self._unmerge = False
         self.quiet = False
         self.reload()
@@ -78,7 +78,8 @@ class Writer:
         self.high: int = row[1] if row else 0
         self.position = max(self.position, self.meta("position"))
         self.committed = self.position
-        self._disorders = 0
+        self.erased_seq = self.meta("erased_seq")
+        self._disorders = self._crowds = 0
         self.next_keys: dict[int, int] = {}
         self.wide: dict[int, int] = dict(
             self.db.execute("SELECT id, followers FROM topic WHERE followers>=?", (self._wide,))
@@ -136,6 +137,7 @@ class Writer:
             self.commits += 1
             self.committed = self.position
             self.disordered, self._disorders = self.disordered + self._disorders, 0
+            self.crowds, self._crowds = self.crowds + self._crowds, 0
             if self._unmerge:
                 self.merged, self._unmerge = self._merged(), False
         except BaseException:
@@ -178,7 +180,8 @@ class Writer:
         )
 
     def followers_changed(self, topic: int, by: int) -> None:
-        """Count a follow or unfollow, and decide again how the topic travels."""
+        """Count a follow or unfollow, and decide again how the topic travels. Readers who remember who follows a wide
+        topic learn of it after the commit, as of disorder."""
         (followers,) = self.db.one(
             "INSERT INTO topic (id, followers) VALUES (?1, ?2)"
             " ON CONFLICT (id) DO UPDATE SET followers = followers + ?2 RETURNING followers",
@@ -186,9 +189,17 @@ class Writer:
         )
         if followers >= self._wide:
             self.wide[topic] = followers
-        else:
-            self.wide.pop(topic, None)
+            self._crowds = 1
+        elif self.wide.pop(topic, None):
+            self._crowds = 1
         self.decide(topic, followers, self.rate(topic), self.position)
+
+    def deserted(self, topic: int) -> None:
+        """Nobody follows this topic any more: forget how it travels."""
+        self.db.execute("DELETE FROM topic WHERE id=?", (topic,))
+        self.hot.pop(topic, None)
+        if self.wide.pop(topic, None):
+            self._crowds = 1
 
     def rate(self, topic: int) -> float:
         """Feed rows a second that a topic costs, decayed to now."""

@@ -37,6 +37,7 @@ CREATE TABLE topic (id INTEGER PRIMARY KEY, followers INTEGER NOT NULL, state IN
 
 -- kind: 0 mute, 1 block, 2 blocked by.
 CREATE TABLE mask (viewer INTEGER, topic INTEGER, kind INTEGER, PRIMARY KEY (viewer, topic, kind)) WITHOUT ROWID;
+CREATE INDEX mask_topic ON mask (topic, kind, viewer);
 
 -- reads: there are rows in feed_read or feed_floor.
 -- version: counts what changed this feed other than events that arrived in order.
@@ -52,10 +53,11 @@ CREATE TABLE feed_floor (user INTEGER, position INTEGER, at INTEGER NOT NULL, PR
 -- Types that were declared over those of the settings; `rule` is JSON.
 CREATE TABLE type (name TEXT PRIMARY KEY, rule BLOB NOT NULL) WITHOUT ROWID;
 
--- unread: groups; items: those in them. taken: the last broadcast that was taken up.
+-- unread: groups; items: those in them. taken: the last broadcast that was taken up. born: the seq after which it begins;
+-- no inbox that was erased before had a greater one (`erased_seq` in meta).
 CREATE TABLE inbox_head (
   user INTEGER PRIMARY KEY, seq INTEGER NOT NULL, unread INTEGER NOT NULL, items INTEGER NOT NULL,
-  taken INTEGER NOT NULL DEFAULT 0
+  taken INTEGER NOT NULL DEFAULT 0, born INTEGER NOT NULL DEFAULT 0
 );
 -- A read-all: what had become unread up to `up_to`, of one type (0: of all), is read; it took `seq`. kind: 0 it stands,
 -- 1 it was undone at `seq`; what it closed stays closed.

@@ -13,7 +13,7 @@ CREATE TABLE inbox_{n} (
 -- name: create_temporary
 -- What arrivals.py works with, emptied each time. arriving: the events; meeting: items whose grouping has a group;
 -- candidate: groups that they may join; joinable: those that they do join, as they lay; reopening: first items of groups
--- that replace closed ones; brought: what deliveries may be owed for.
+-- that replace closed ones; brought: what deliveries may be owed for. changing: for reworded.py.
 CREATE TEMP TABLE arriving (
   item INTEGER PRIMARY KEY, key INTEGER, type INTEGER, actor INTEGER, thing INTEGER, about INTEGER, grouping INTEGER,
   opened_after INTEGER, last_after INTEGER, repeat INTEGER, told_after INTEGER, critical INTEGER
@@ -32,6 +32,7 @@ CREATE TEMP TABLE reopening (
   user INTEGER, grouping INTEGER, about INTEGER, seq INTEGER, item INTEGER, PRIMARY KEY (user, grouping)
 ) WITHOUT ROWID;
 CREATE TEMP TABLE brought (user INTEGER, number INTEGER, type INTEGER, PRIMARY KEY (user, number)) WITHOUT ROWID;
+CREATE TEMP TABLE changing (user INTEGER, row INTEGER, seq INTEGER, PRIMARY KEY (user, row)) WITHOUT ROWID;
 
 -- name: followers_told
 -- packed: topic << 16 | index.
@@ -64,11 +65,12 @@ SELECT a.thing, a.repeat, c.value >> 31, :now FROM carray(:packed) c
 CROSS JOIN temp.arriving a ON a.item = c.value >> 15 & 65535 WHERE a.repeat <> 0;
 
 -- name: bump_inboxes
--- As if every item opened a group; what joins is taken back by `count_joins`.
-INSERT INTO inbox_head (user, seq, unread, items)
-SELECT c.value >> 31, count(*), count(*), count(*) FROM carray(:packed) c WHERE true GROUP BY 1
+-- As if every item opened a group; what joins is taken back by `count_joins`. The first item founds the inbox.
+INSERT INTO inbox_head (user, seq, unread, items, born)
+SELECT c.value >> 31, :erased_seq + count(*), count(*), count(*), :erased_seq FROM carray(:packed) c WHERE true GROUP BY 1
 ON CONFLICT (user) DO UPDATE
-SET seq = seq + excluded.seq, unread = unread + excluded.unread, items = items + excluded.items;
+SET seq = iif(seq, seq + excluded.items, excluded.seq), born = iif(seq, born, excluded.born),
+  unread = unread + excluded.unread, items = items + excluded.items;
 
 -- name: notify
 -- Counted back from the head that bump_inboxes made, every row gets its seq.

@@ -20,9 +20,8 @@ FROM carray(:topics) t CROSS JOIN carray(:users) u
 CROSS JOIN follow f INDEXED BY follow_topic ON f.topic = t.value AND f.follower = u.value
 WHERE f.until IS NULL OR f.until > :after;
 
--- name: masks_among
-SELECT m.viewer, m.topic, m.kind FROM carray(:users) u CROSS JOIN mask m ON m.viewer = u.value
-WHERE +m.topic IN (SELECT value FROM carray(:topics));
+-- name: masks_of
+SELECT m.viewer, m.topic, m.kind FROM carray(:topics) t CROSS JOIN mask m INDEXED BY mask_topic ON m.topic = t.value;
 
 -- name: inbox_heads
 -- The heads of many inboxes, each with its last read-all of all types.

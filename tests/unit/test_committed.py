@@ -1,0 +1,37 @@
+"""Who hears of a committed change without waiting for the look that a hub takes at everything each second."""
+
+import pytest
+
+from tests.live.place import SETTINGS, awaited, place
+from tidings.model import Command, Erase, Outcome, Publish
+from tidings.outbound.courier import Courier
+from tidings.outbound.ways import Ways
+from tidings.projections.inbox import Wording
+from tidings.projections.runner import Runner
+from tidings.projections.windows import Windows
+from tidings.server import Committed
+from tidings.testing import event
+
+
+async def submit(command: Command) -> Outcome:
+    """Nothing leaves the application here."""
+    raise AssertionError(f"{command} was submitted")
+
+
+@awaited
+async def test_an_erasure_is_told_to_all_whose_notifications_named_the_person(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tidings.live.hub.TICK_S", 3_600)
+    async with place() as here:
+        courier = Courier(
+            here.store, submit, Ways(SETTINGS, here.clock), Wording(here.store, "en"), here.clock
+        )
+        committed = Committed(here.store, Windows(here.clock, 10), here.live, Runner(here.store), courier)
+        _, tape = here.open()
+        await tape.until(1)
+        for command in (Publish((event("zoe", targets=("bob",)),)), Erase("zoe")):
+            committed([command], await here.store.write([command]))
+            said = (await tape.until(len(tape.said) + 1))[-1]
+        assert (said.event, said.data["seq"]) == ("notification", 2)
+        assert said.data["actors"][0].startswith("erased-")
