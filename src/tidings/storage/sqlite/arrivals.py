@@ -192,7 +192,7 @@ def _join(w: Writer, items: array[int]) -> None:
         for name in ("leave_meeting", "redirect_meeting", "join_reopened"):
             w.db.execute(sql(name))
     newest = w.inboxes.newest()
-    for name in ("found_groups", "first_members", "grow_groups", "add_members"):
+    for name in ("found_groups", "first_members", "know_groups", "grow_groups", "add_members"):
         w.db.execute(sql(name))
     w.db.execute(sql("keep_open"), {"now": w.now})
     for name in ("forget_changes", "lift", "drop_joined", "number_joined", "count_joins"):

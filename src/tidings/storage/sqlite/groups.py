@@ -84,8 +84,10 @@ class Marks:
 
 
 class Group(NamedTuple):
-    """A group that ever had two items: the seq of its row, the key of its first event, what is in it now."""
+    """A group that ever had two items: what its members know it by, the seq of its row, the key of its first event, what is
+    in it now."""
 
+    id: int
     row: int
     first: int
     size: int

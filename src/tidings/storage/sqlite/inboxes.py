@@ -117,7 +117,7 @@ def holding(r: Reading, users: Iterable[int], key: int, position: int) -> list[t
         for user, number in r.db.execute(sql("inbox_holding", n), (r.writer.carray(packed), key))
     }
     members = r.db.execute(sql("members_holding"), (r.writer.carray(packed), key))
-    return sorted(found.union((user, number) for user, number, *_ in members))
+    return sorted(found.union(members))
 
 
 def holder(r: Reading, user: int, key: int, position: int) -> str:

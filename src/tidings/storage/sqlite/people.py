@@ -7,7 +7,7 @@ import msgspec
 
 from tidings.model import Changed, Erase, user_topic
 from tidings.storage import erasure
-from tidings.storage.sqlite import heads, inboxes, personal, reminders, reworded
+from tidings.storage.sqlite import groups, heads, inboxes, personal, reminders, reworded
 from tidings.storage.sqlite.events import entry
 from tidings.storage.sqlite.graph import BLOCK, BLOCKED_BY, be_careful
 from tidings.storage.sqlite.groups import Row
@@ -27,7 +27,6 @@ _PERSONAL = (
     ("inbox_mark", "user"),
     ("inbox_change", "user"),
     ("inbox_group", "user"),
-    ("inbox_member", "user"),
 )
 """Tables whose rows belong to one person, and the column that says to whom. Open groups and
 duplicate keys lie by topic: upkeep drops those whose user has no inbox any more (expiry.py)."""
@@ -63,6 +62,7 @@ def _part(w: Writer, user: int) -> None:
 
 
 def _delete(w: Writer, user: int) -> None:
+    w.db.execute("DELETE FROM inbox_member WHERE group_id IN (SELECT id FROM inbox_group WHERE user=?)", (user,))
     for table, column in _PERSONAL:
         w.db.execute(f"DELETE FROM {table} WHERE {column}=?", (user,))
     w.db.execute("DELETE FROM late WHERE timeline=?", (user * 2 + 1,))
@@ -147,8 +147,8 @@ def _notifications(r: Reading, user: int) -> Iterator[bytes]:
 def _event_ids(r: Reading, user: int, row: Row) -> list[str]:
     keys = [row.key]
     if row.opened is not None:
-        query = "SELECT key FROM inbox_member WHERE user=? AND number=? ORDER BY seq"
-        keys = [key for (key,) in r.db.execute(query, (user, row.number))]
+        query = "SELECT key FROM inbox_member WHERE group_id=? ORDER BY seq"
+        keys = [key for (key,) in r.db.execute(query, (groups.of(r, user, (row.number,))[row.number].id,))]
     return [] if row.deleted else [r.writer.ids.text(key) for key in keys]
 
 

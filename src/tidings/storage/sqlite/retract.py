@@ -57,21 +57,18 @@ def leave(w: Writer, r: Reading, users: Iterable[int], key: int, position: int) 
 
 def _leave(w: Writer, r: Reading, user: int, n: int, row: Row, key: int) -> None:
     unread = Marks.of(r, user, (row,)).unread(row)
-    left = None if row.opened is None else _without(w, user, row.number, key)
+    left = None if row.opened is None else _without(w, groups.of(r, user, (row.number,))[row.number].id, key)
     empty = {"deleted": 1, "unread_since": row.became_unread}
     changed = row._replace(**({"key": left} if left else empty))
     save(w, user, n, changed, Unread(-int(unread and not left), -int(unread)))
 
 
-def _without(w: Writer, user: int, number: int, key: int) -> int | None:
+def _without(w: Writer, group: int, key: int) -> int | None:
     """Take a member out of a group; returns the key of the newest that is left."""
-    whose = (user, number)
-    query = "DELETE FROM inbox_member WHERE user=? AND number=? AND key=? RETURNING actor"
-    ((actor,),) = w.db.all(query, (*whose, key))
-    query = "SELECT EXISTS (SELECT 1 FROM inbox_member WHERE user=? AND number=? AND actor=?)"
-    (others,) = w.db.one(query, (*whose, actor))
-    w.db.execute(
-        "UPDATE inbox_group SET size=size-1, actors=actors-? WHERE user=? AND number=?", (not others, *whose)
-    )
-    row = w.db.one("SELECT key FROM inbox_member WHERE user=? AND number=? ORDER BY seq DESC LIMIT 1", whose)
+    query = "DELETE FROM inbox_member WHERE group_id=? AND key=? RETURNING actor"
+    ((actor,),) = w.db.all(query, (group, key))
+    query = "SELECT EXISTS (SELECT 1 FROM inbox_member WHERE group_id=? AND actor=?)"
+    (others,) = w.db.one(query, (group, actor))
+    w.db.execute("UPDATE inbox_group SET size=size-1, actors=actors-? WHERE id=?", (not others, group))
+    row = w.db.one("SELECT key FROM inbox_member WHERE group_id=? ORDER BY seq DESC LIMIT 1", (group,))
     return row[0] if row else None

@@ -73,13 +73,14 @@ def _content(row: Row, group: _Content | None) -> _Content:
 
 def _contents(r: Reading, user: int, numbers: Sequence[int]) -> dict[int, _Content]:
     """The contents of groups that ever had two items, by number."""
-    values = {"user": user, "numbers": r.writer.carray(numbers), "older": SAMPLE_ITEMS - 1}
+    found = groups.of(r, user, numbers)
+    values = {"groups": r.writer.carray(group.id for group in found.values()), "older": SAMPLE_ITEMS - 1}
     items: dict[int, list[tuple[int, int]]] = {}
-    for number, key, actor in r.db.execute(sql("inbox_samples"), values):
-        items.setdefault(number, []).append((actor, key))
+    for id, key, actor in r.db.execute(sql("inbox_samples"), values):
+        items.setdefault(id, []).append((actor, key))
     return {
-        number: _Content(group.first, group.size, group.actors, *_keys(items.get(number, ())))
-        for number, group in groups.of(r, user, numbers).items()
+        number: _Content(group.first, group.size, group.actors, *_keys(items.get(group.id, ())))
+        for number, group in found.items()
     }
 
 

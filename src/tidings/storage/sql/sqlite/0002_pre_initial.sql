@@ -75,15 +75,17 @@ CREATE TABLE inbox_open (
   about INTEGER, key INTEGER, user INTEGER, number INTEGER NOT NULL, actor INTEGER NOT NULL, opened_at INTEGER NOT NULL,
   last_at INTEGER, PRIMARY KEY (about, key, user)
 ) WITHOUT ROWID;
--- Groups that ever had two items: the seq of their row now, the key of their first event, and what is in them.
+-- Groups that ever had two items: the seq of their row now, the key of their first event, and what is in them. Those that
+-- one event founds have ids side by side, and their members by that: what comes to the same people again lies together too,
+-- so it does not dirty a page for each of them.
 CREATE TABLE inbox_group (
-  user INTEGER, number INTEGER, row INTEGER NOT NULL, first INTEGER NOT NULL, size INTEGER NOT NULL, actors INTEGER NOT NULL,
-  PRIMARY KEY (user, number)
-) WITHOUT ROWID;
+  id INTEGER PRIMARY KEY, user INTEGER NOT NULL, number INTEGER NOT NULL, row INTEGER NOT NULL, first INTEGER NOT NULL,
+  size INTEGER NOT NULL, actors INTEGER NOT NULL, UNIQUE (user, number)
+);
 CREATE TABLE inbox_member (
-  user INTEGER, number INTEGER, seq INTEGER, key INTEGER NOT NULL, actor INTEGER NOT NULL, PRIMARY KEY (user, number, seq)
+  group_id INTEGER, seq INTEGER, key INTEGER NOT NULL, actor INTEGER NOT NULL, PRIMARY KEY (group_id, seq)
 ) WITHOUT ROWID;
-CREATE INDEX inbox_member_actor ON inbox_member (user, number, actor);
+CREATE INDEX inbox_member_actor ON inbox_member (group_id, actor);
 -- When something was last told under a duplicate key.
 CREATE TABLE inbox_repeat (
   about INTEGER, key INTEGER, user INTEGER, at INTEGER NOT NULL, PRIMARY KEY (about, key, user)

@@ -19,7 +19,8 @@ CREATE TEMP TABLE arriving (
   opened_after INTEGER, last_after INTEGER, repeat INTEGER, told_after INTEGER, critical INTEGER
 );
 CREATE TEMP TABLE meeting (
-  user INTEGER, seq INTEGER, about INTEGER, grouping INTEGER, item INTEGER, number INTEGER, PRIMARY KEY (user, seq)
+  user INTEGER, seq INTEGER, about INTEGER, grouping INTEGER, item INTEGER, number INTEGER, group_id INTEGER,
+  PRIMARY KEY (user, seq)
 ) WITHOUT ROWID;
 CREATE TEMP TABLE candidate (
   user INTEGER, number INTEGER, row INTEGER, actor INTEGER, PRIMARY KEY (user, number)
@@ -146,24 +147,29 @@ CROSS JOIN temp.meeting m ON m.user = r.user AND m.grouping = r.grouping;
 -- name: found_groups
 -- A group of one has no rows of its own here until it is joined.
 INSERT INTO inbox_group (user, number, row, first, size, actors)
-SELECT user, number, row, key, 1, 1 FROM temp.joinable WHERE row = number;
+SELECT user, number, row, key, 1, 1 FROM temp.joinable WHERE row = number ORDER BY key, user;
+
+-- name: know_groups
+UPDATE temp.meeting SET group_id = (
+  SELECT id FROM inbox_group g WHERE g.user = meeting.user AND g.number = meeting.number);
 
 -- name: first_members
-INSERT INTO inbox_member (user, number, seq, key, actor)
-SELECT user, number, number, key, actor FROM temp.joinable WHERE row = number;
+INSERT INTO inbox_member (group_id, seq, key, actor)
+SELECT g.id, j.number, j.key, j.actor FROM temp.joinable j
+CROSS JOIN inbox_group g ON g.user = j.user AND g.number = j.number WHERE j.row = j.number ORDER BY g.id;
 
 -- name: grow_groups
-INSERT INTO inbox_group (user, number, row, first, size, actors)
-SELECT m.user, m.number, max(m.seq), 0, count(*), count(DISTINCT CASE WHEN NOT EXISTS (
-    SELECT 1 FROM inbox_member x WHERE x.user = m.user AND x.number = m.number AND x.actor = a.actor
-  ) THEN a.actor END)
-FROM temp.meeting m CROSS JOIN temp.arriving a ON a.item = m.item WHERE true GROUP BY m.user, m.number
-ON CONFLICT (user, number) DO UPDATE
-SET row = excluded.row, size = size + excluded.size, actors = actors + excluded.actors;
+UPDATE inbox_group SET row = joined.newest, size = size + joined.items, actors = actors + joined.voices
+FROM (
+  SELECT m.group_id, max(m.seq) AS newest, count(*) AS items, count(DISTINCT CASE WHEN NOT EXISTS (
+    SELECT 1 FROM inbox_member x WHERE x.group_id = m.group_id AND x.actor = a.actor) THEN a.actor END) AS voices
+  FROM temp.meeting m CROSS JOIN temp.arriving a ON a.item = m.item GROUP BY m.group_id) joined
+WHERE id = joined.group_id;
 
 -- name: add_members
-INSERT INTO inbox_member (user, number, seq, key, actor)
-SELECT m.user, m.number, m.seq, a.key, a.actor FROM temp.meeting m CROSS JOIN temp.arriving a ON a.item = m.item;
+INSERT INTO inbox_member (group_id, seq, key, actor)
+SELECT m.group_id, m.seq, a.key, a.actor FROM temp.meeting m CROSS JOIN temp.arriving a ON a.item = m.item
+ORDER BY m.group_id;
 
 -- name: keep_open
 UPDATE inbox_open SET last_at = :now WHERE (about, key, user) IN (SELECT about, grouping, user FROM temp.meeting);
@@ -174,8 +180,7 @@ DELETE FROM inbox_change WHERE (user, seq) IN (SELECT user, changed FROM temp.jo
 -- name: drop_joined
 -- Of several items that joined one group at once, the newest is its row.
 DELETE FROM inbox_{n} WHERE (user, seq) IN (
-  SELECT m.user, m.seq FROM temp.meeting m CROSS JOIN inbox_group g ON g.user = m.user AND g.number = m.number
-  WHERE m.seq <> g.row);
+  SELECT m.user, m.seq FROM temp.meeting m CROSS JOIN inbox_group g ON g.id = m.group_id WHERE m.seq <> g.row);
 
 -- name: number_joined
 UPDATE inbox_{n} SET number = (SELECT m.number FROM temp.meeting m WHERE m.user = inbox_{n}.user AND m.seq = inbox_{n}.seq)
@@ -237,14 +242,15 @@ FROM ($rows) i LEFT JOIN inbox_group g ON g.user = :user AND g.number = i.number
 SELECT i.user, coalesce(i.number, i.seq) FROM carray(?1) c CROSS JOIN inbox_{n} i ON i.user = c.value AND i.key = ?2;
 
 -- name: members_holding
-SELECT m.user, m.number, m.seq, m.actor FROM carray(?1) c CROSS JOIN inbox_member m ON m.user = c.value AND m.key = ?2;
+SELECT g.user, g.number FROM carray(?1) c CROSS JOIN inbox_group g ON g.user = c.value
+CROSS JOIN inbox_member m ON m.group_id = g.id AND m.key = ?2;
 
 -- name: inbox_groups
-SELECT number, row, first, size, actors FROM carray(?2) c CROSS JOIN inbox_group g ON g.user = ?1 AND g.number = c.value;
+SELECT number, id, row, first, size, actors FROM carray(?2) c CROSS JOIN inbox_group g ON g.user = ?1 AND g.number = c.value;
 
 -- name: inbox_samples
 -- The newest items of each of these groups, newest first.
-SELECT m.number, m.key, m.actor FROM carray(:numbers) c
-CROSS JOIN inbox_member m ON m.user = :user AND m.number = c.value AND m.seq >= coalesce((
-  SELECT seq FROM inbox_member WHERE user = :user AND number = c.value ORDER BY seq DESC LIMIT 1 OFFSET :older), 0)
-ORDER BY m.number, m.seq DESC;
+SELECT m.group_id, m.key, m.actor FROM carray(:groups) c
+CROSS JOIN inbox_member m ON m.group_id = c.value AND m.seq >= coalesce((
+  SELECT seq FROM inbox_member WHERE group_id = c.value ORDER BY seq DESC LIMIT 1 OFFSET :older), 0)
+ORDER BY m.group_id, m.seq DESC;

@@ -6,8 +6,8 @@ SELECT i.user, coalesce(i.number, i.seq) AS number FROM carray(:users) u CROSS J
 WHERE i.deleted IS NULL AND i.key IN (SELECT value FROM carray(:keys));
 
 -- name: groups_holding
-SELECT m.user, m.number FROM carray(:users) u CROSS JOIN inbox_member m ON m.user = u.value
-WHERE m.key IN (SELECT value FROM carray(:keys));
+SELECT g.user, g.number FROM carray(:users) u CROSS JOIN inbox_group g ON g.user = u.value
+CROSS JOIN inbox_member m ON m.group_id = g.id WHERE m.key IN (SELECT value FROM carray(:keys));
 
 -- name: change_rows
 -- Of both of these over all partitions, which reworded.py puts in: the row that each group has now, and a seq of its own,
