@@ -204,15 +204,18 @@ def until_open(client: httpx.Client, number: int) -> None:
         assert time.monotonic() < limit
 
 
-def test_polls_are_bounded_with_streams(app: httpx.Client) -> None:
-    """Refused with what the limit is, and when to come back."""
+def test_a_poll_waits_in_the_place_of_a_stream(app: httpx.Client) -> None:
+    """Without one it is answered at once, and brings what there is all the same."""
     with ExitStack() as opened:
         for _ in range(PER_USER):
             opened.enter_context(streaming(app, "polly")).next("hello")
-        refusal = app.get(POLL, params={"user_id": "polly"})
-        assert refused(refusal, 429).type == "urn:tidings:problem:too-many-requests"
-        assert int(refusal.headers["retry-after"]) >= 1
-        assert refusal.headers["ratelimit-policy"] == f'"streams";q={PER_USER}'
+        last = polled(app, "polly").last_event_id
+        began = time.monotonic()
+        assert [frame.event for frame in polled(app, "polly", last, wait=WAIT_S).frames] == ["hello"]
+        assert time.monotonic() - began < SOON_S
+        tell(app, "polly")
+        told = polled(app, "polly", last, wait=WAIT_S)
+        assert [frame.event for frame in told.frames] == ["hello", "notification"]
 
 
 def test_a_full_server_says_when_to_come_back(tmp_path: Path) -> None:
@@ -239,7 +242,8 @@ def test_who_goes_away_leaves_a_place(tmp_path: Path) -> None:
             ask = f"GET {POLL}?user_id=ada&last_event_id={last}&wait=60 HTTP/1.1\r\nhost: {host}\r\n\r\n"
             connection.sendall(ask.encode())
             until_open(client, 1)
-            assert client.get(POLL, params={"user_id": "ada"}).status_code == 429
+            with client.stream("GET", "/v1/notifications/stream", params={"user_id": "ada"}) as refusal:
+                assert refusal.status_code == 429
         until_open(client, 0)
         assert polled(client, "ada").frames
 

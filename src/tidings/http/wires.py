@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tidings.config import KIB
 from tidings.live import Encoder
 
-BUFFER_BYTES = 16 * KIB
+BUFFER_BYTES = 4 * KIB
 """Bytes that may wait for a slow reader in this process, one frame more or less."""
 KERNEL_BYTES = 64 * KIB
 """Bytes that the kernel may hold for a reader besides (Linux doubles the figure for its own needs); left alone it would

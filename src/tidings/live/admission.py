@@ -30,20 +30,24 @@ class Admission:
         self._addresses: Counter[str] = Counter()
         self.closing = False
 
-    def enter(self, open: int, mine: Sized, address: str) -> None:
-        """Let one more in beside the ``open`` streams of this process, ``mine`` those of the same user. Raises
-        TooManyRequests over a cap of the user or address, Deferred in a storm, when the server is full, or while it
-        leaves: who comes back then finds the next one."""
+    def enter(self, open: int, mine: Sized, address: str, *, stays: bool = True) -> None:
+        """Let one more in beside the ``open`` streams of this process, ``mine`` those of the same user. The caps of users
+        and addresses are for those who stay. Raises TooManyRequests over one of them, Deferred in a storm, when the
+        server is full, or while it leaves: who comes back then finds the next one."""
         if self.closing:
             raise Deferred("the server is stopping", retry_after=self._later())
+        if stays:
+            self._check_caps(mine, address)
+        if open >= self._settings.max_streams or not self._take():
+            raise Deferred("too many streams are being opened", retry_after=self._later())
+
+    def _check_caps(self, mine: Sized, address: str) -> None:
         if len(mine) >= self._settings.max_streams_per_user:
             raise TooManyRequests(f"{len(mine)} streams of this user are open", retry_after=5)
         if address and self._addresses[address] >= self._settings.max_streams_per_address:
             raise TooManyRequests(
                 f"{self._addresses[address]} streams of this address are open", retry_after=5
             )
-        if open >= self._settings.max_streams or not self._take():
-            raise Deferred("too many streams are being opened", retry_after=self._later())
 
     def entered(self, address: str) -> None:
         """A stream that was let in has been opened."""

@@ -131,9 +131,10 @@ class Live:
 
     # --- what the transports say ----------------------------------------------------------------------------
 
-    def admit(self, user: str, address: str) -> None:
-        """Let a stream of this user in, which must then be opened. Raises TooManyRequests, Deferred."""
-        self._admission.enter(self._open, self._streams.get(user, ()), address)
+    def admit(self, user: str, address: str, *, stays: bool = True) -> None:
+        """Let a stream of this user in, which must then be opened; it ``stays``, or ends as soon as it has said what there
+        is. Raises TooManyRequests, Deferred."""
+        self._admission.enter(self._open, self._streams.get(user, ()), address, stays=stays)
 
     def open(
         self,

@@ -84,15 +84,16 @@ async def socket(call: Call[StreamQuery, None]) -> Answer:
 
 
 async def poll(call: Call[PollQuery, None]) -> Answer:
-    """Answer with what a stream would say now, or, to who has a place and waits, as soon as it would say something.
+    """Answer with what a stream would say now, or, to who has a cursor and waits, as soon as it would say something.
 
-    Who has no place is given one at once: the id of the hello.
+    Who has no cursor gets one at once, that of the hello. Over the caps there is no place to wait in: the answer comes at
+    once, for a client that polls has nothing else to turn to.
     """
     wait_s = min(call.query.wait, call.services.settings.max_wait_s) if _last_event_id(call) else 0
     try:
-        open = _admitted(call)
-    except TooManyRequests as error:
-        return problem(error, stream_limit(call.services.settings, error))
+        open = _admitted(call, stays=wait_s > 0)
+    except TooManyRequests:
+        open, wait_s = _admitted(call, stays=False), 0
     return Answer(await polled(call.services.live, open, wait_s, call.request))
 
 
@@ -119,14 +120,14 @@ def _attached(call: Call[StreamQuery, None], encoder: Encoder) -> Answer:
     return Answer(headers=_HEADERS, media=_MEDIA, attach=Attach(encoder, attach))
 
 
-def _admitted(call: Call[Asked, None]) -> Callable[[Wire], Stream]:
+def _admitted(call: Call[Asked, None], *, stays: bool = True) -> Callable[[Wire], Stream]:
     """How the stream that is asked for, and let in, is opened on a wire; that must be done, and once."""
     include = frozenset(call.query.include.split(","))
     if not include <= INCLUDE:
         raise bad("include", f"any of {', '.join(sorted(INCLUDE))}")
     live, user = call.services.live, call.user
     address = client_address(call.request, call.services.settings)
-    live.admit(user, address)
+    live.admit(user, address, stays=stays)
     last, expires_in_s = _last_event_id(call), _credential_s(call)
 
     return lambda wire: live.open(user, include, last, wire, address=address, expires_in_s=expires_in_s)
