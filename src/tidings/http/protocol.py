@@ -201,8 +201,7 @@ class TimedProtocol(HttpToolsProtocol):
         """The socket takes bytes again."""
         super().resume_writing()
         if self._stream is not None:
-            self._stream.paused = False
-            self._stream.became(True)
+            self._stream.resume()
 
     def shutdown(self) -> None:
         """The server stops: a stream that is still here has had its time."""

@@ -96,8 +96,7 @@ class SocketProtocol(asyncio.Protocol):
     def resume_writing(self) -> None:
         """It takes bytes again."""
         if self._stream is not None:
-            self._stream.paused = False
-            self._stream.became(True)
+            self._stream.resume()
 
     def shutdown(self) -> None:
         """The server stops."""

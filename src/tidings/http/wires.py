@@ -43,6 +43,11 @@ class Connection:
         self._transport.write(data)
         return not self.paused
 
+    def resume(self) -> None:
+        """The transport takes bytes again."""
+        self.paused = False
+        self.became(True)
+
     def close(self, goodbye: bytes | None = None) -> None:
         """Send what was given, and goodbye, then end."""
         if not self._transport.is_closing():
