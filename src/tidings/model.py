@@ -229,7 +229,7 @@ class Settle(msgspec.Struct, frozen=True):
 
 class Erase(msgspec.Struct, frozen=True):
     """Forget a person: their inbox, feed, follows and masks are deleted, their acts remain under a random name. Changes
-    the notifications of others that named them."""
+    the notifications of others that named them. What is kept is how far the inbox was, under a digest of the name."""
 
     user: str
 
@@ -423,8 +423,8 @@ class InboxPage(NamedTuple):
 
 class InboxChanges(NamedTuple):
     """What changed after a seq, oldest first: rows as they are now, and the read-alls among them. ``reset``: the seq is
-    beyond the head or of an inbox that was erased, or a read-all was undone since; fetch afresh. ``more``: the limit cut
-    it, and ``marks`` with it."""
+    beyond the head, or since then the inbox was erased or a read-all undone; fetch afresh. ``more``: the limit cut it, and
+    ``marks`` with it."""
 
     rows: list[InboxRow]
     counts: Counts

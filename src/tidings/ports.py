@@ -134,19 +134,19 @@ class InboxViews(Protocol):
     is the seq of its first item, its ``order`` that of its newest. A group that was read or archived stays closed,
     whatever is said of it later. Joining empties ``seen_at``.
 
-    Every change of an inbox takes the next seq of its user: dense, from 1, or from above every seq that an inbox had
-    which was erased before its first item came. An item takes one; a mark takes one for each group that it really
-    changes; a read-all, of one type or of all, takes one in all, when it changes anything, and touches no row: whatever
-    became unread at or before its ``up_to`` is read at its time. What joins or is marked UNREAD becomes unread at that
-    seq. Marking READ sets ``seen_at`` too where it was empty; UNREAD empties ``read_at``; UNSEEN empties both. A
-    retracted event leaves its group, which takes a seq; the last one leaves a tombstone. UndoRead takes one seq and
-    restores what is unread but for that read-all and was not changed since; to whoever asks for changes from before it,
-    the answer is ``reset``. Only groups that are unread and neither archived nor tombstones are counted as unread, and
-    their items in ``unread_items``.
+    Every change of an inbox takes the next seq of its user: dense, from 1, and it never falls. An item takes one; a mark
+    takes one for each group that it really changes; a read-all, of one type or of all, takes one in all, when it changes
+    anything, and touches no row: whatever became unread at or before its ``up_to`` is read at its time. What joins or is
+    marked UNREAD becomes unread at that seq. Marking READ sets ``seen_at`` too where it was empty; UNREAD empties
+    ``read_at``; UNSEEN empties both. A retracted event leaves its group, which takes a seq; the last one leaves a
+    tombstone. UndoRead takes one seq and restores what is unread but for that read-all and was not changed since; to
+    whoever asks for changes from before it, the answer is ``reset``. Only groups that are unread and neither archived
+    nor tombstones are counted as unread, and their items in ``unread_items``.
 
-    When a person is erased, every group of others that holds an event with them as actor, object or topic takes a seq,
-    the oldest group first. To whoever asks for changes from a seq over 0 of an inbox that was erased, the answer is
-    ``reset``, whatever has come to one who returned under the name.
+    When a person is erased, their inbox is emptied, and takes a seq if anything ever came to it or has since they were
+    erased before. To whoever asks for changes from before that, from 0 too, the answer is ``reset``; who returns under
+    the name goes on from it. Every group of others that holds an event with them as actor, object or topic takes a seq,
+    the oldest group first. Nobody else's inbox changes.
 
     A broadcast is one row. ``Counts.lacking`` says that it has not come to a user it is meant for: everyone, or those
     who follow its topic since before it; not its actor, nor who masked it or does not want the type. TakeUp gives it

@@ -57,10 +57,26 @@ def json_item(shown: Mapping[str, Any]) -> Item:
 
 async def whole_inbox(store: Store, user: str) -> tuple[list[Item], Counts]:
     """Every row there is, tombstones and archived ones included, and the counts of the same moment; where a read-all
-    was undone, only what is listed."""
-    changes = await store.inbox_since(user, 0, ALL)
-    rows = (await store.inbox(user, ALL, None)).rows if changes.reset else changes.rows
-    return [item(row) for row in rows], changes.counts
+    was undone, only what is listed or was changed since."""
+    since = await _beginning(store, user)
+    changes = await store.inbox_since(user, since, ALL)
+    listed = (await store.inbox(user, ALL, None)).rows if since else []
+    rows = {row.id: row for row in (*listed, *changes.rows)}
+    return [item(row) for row in rows.values()], changes.counts
+
+
+async def _beginning(store: Store, user: str) -> int:
+    """The first seq from which one can go on. An inbox that was erased before has others before it, and so has one in
+    which a read-all was undone."""
+    first = await store.inbox_since(user, 0, 1)
+    low, high = (1, first.counts.seq) if first.reset else (0, 0)
+    while low < high:
+        middle = (low + high) // 2
+        if (await store.inbox_since(user, middle, 1)).reset:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 def feed_pages(store: Store, user: str, limit: int, want: FeedFilter | None = None) -> Fetch:

@@ -3,22 +3,31 @@ more (``tidings.ports.InboxViews``)."""
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from tests.checkers.fold import Client, faithful
 from tests.harness import Harness, singles
 from tidings.model import (
     EVERYONE,
+    AddEndpoint,
+    Command,
     Erase,
     Follow,
+    Marked,
     MarkInbox,
     MarkState,
+    Mask,
     NewEvent,
+    Prefer,
     Publish,
+    ReadFeed,
     ReadInbox,
     Retract,
     TakeUp,
+    UndoRead,
 )
+from tidings.personal import Endpoint, Preferences
 from tidings.testing import START_MS, event
 
 # --- the inbox of the person --------------------------------------------------------------------------------
@@ -31,56 +40,110 @@ def resets(store: Harness, user: str) -> set[int]:
 
 
 def test_every_seq_of_an_erased_inbox_is_a_reset(store: Harness) -> None:
-    """Before anything comes to who returns under the name, and however much has come; none of theirs is."""
+    """0 too: its client may have been told of more. Before anything comes to who returns under the name, and however
+    much has come."""
     store.tell("bob", *"abc")
     store.write(Erase("bob"))
-    assert resets(store, "bob") == set(range(1, 9))
-    for come in range(1, 6):
-        store.tell("bob", "d")
-        head = 3 + come
+    for come in range(6):
+        store.tell("bob", *"d"[:come])
+        head = 4 + come
         assert store.counts("bob") == singles(come, head)
-        assert resets(store, "bob") == {1, 2, 3, *range(head + 1, head + 9)}
-    assert [row.seq for row in store.changes("bob", 0).rows] == [4, 5, 6, 7, 8]
+        assert resets(store, "bob") == {0, 1, 2, 3, *range(head + 1, head + 9)}
+    assert [row.seq for row in store.changes("bob", 4).rows] == [5, 6, 7, 8, 9]
     store.check_inbox("bob")
 
 
-def test_an_inbox_begins_above_all_that_were_erased(store: Harness) -> None:
-    """No matter whose they were, which came first, and how many items begin it."""
-    for user, told in (("bob", "abcde"), ("cy", "ab"), ("dora", "")):
-        store.tell(user, *told)
-    store.write(Erase("bob"), Erase("cy"), Erase("dora"))
-    store.tell("cy", *"xy")
-    assert store.counts("cy") == singles(2, 7)
-    assert [row.order for row in store.rows("cy")] == [7, 6]
+def test_an_erased_inbox_is_empty_and_stands_one_higher(store: Harness) -> None:
+    """Whoever asks, and whatever they ask."""
+    (id, _) = store.tell("bob", *"ab")
+    store.write(Erase("bob"))
+    for unread_only, type in ((False, None), (True, None), (False, "a"), (False, "z")):
+        page = store.run(store.store.inbox("bob", 9, None, unread_only, type))
+        assert page == ([], None, singles(0, 3))
+    changes = store.changes("bob", 3)
+    assert changes == ([], singles(0, 3), False, False, ())
+    for command in (ReadInbox("bob"), MarkInbox("bob", (id,), MarkState.READ), UndoRead("bob", 1)):
+        assert store.marked(command) == Marked(0, 0, 3)
+    everybody = ["cy", "bob", "dora", "bob"]
+    assert [counts.seq for counts in store.run(store.store.counts(everybody))] == [0, 3, 0, 3]
 
 
-def test_an_inbox_that_stands_goes_on(store: Harness) -> None:
-    """An erasure moves nobody else's seqs, and resets nobody else."""
+def test_an_erasure_moves_nobody_else(store: Harness) -> None:
+    """What stands goes on, what begins later begins at 1; be it that of one who is known, but was told of nothing."""
     store.tell("bob", *"abcde")
     store.tell("cy", "a")
-    store.write(Erase("bob"))
-    store.tell("cy", "b")
-    assert store.counts("cy") == singles(2, 2)
-    assert resets(store, "cy") == set(range(3, 11))
+    store.write(TakeUp(("dora",)), Erase("bob"))
+    for user, head in (("cy", 1), ("dora", 0), ("eve", 0)):
+        assert resets(store, user) == set(range(head + 1, head + 9))
+        store.tell(user, "b")
+        assert store.counts(user) == singles(head + 1, head + 1)
+        assert resets(store, user) == set(range(head + 2, head + 10))
 
 
-def test_who_waits_for_a_first_item_is_not_reset(store: Harness) -> None:
-    """An inbox has the seq 0 until then, for whoever took up broadcasts too."""
-    store.tell("bob", *"abc")
-    store.write(TakeUp(("cy",)), Erase("bob"))
-    assert store.counts("cy") == singles(0, 0)
-    store.tell("cy", "a")
-    changes = store.changes("cy", 0)
-    assert ([row.seq for row in changes.rows], changes.counts.seq, changes.reset) == ([4], 4, False)
+def test_who_was_told_of_nothing_leaves_no_place(store: Harness) -> None:
+    """There is no seq that a device could have."""
+    store.write(TakeUp(("bob",)), Follow("bob", "item:1"), Erase("bob"))
+    assert resets(store, "bob") == set(range(1, 9))
+    store.tell("bob", "a")
+    assert store.counts("bob") == singles(1, 1)
 
 
 def test_an_erasure_and_a_return_at_once(store: Harness) -> None:
     """In one transaction it is as in two."""
     store.tell("bob", *"ab")
-    store.write(Erase("bob"), Publish((event("alice", targets=("bob",)),)), Erase("bob"))
-    store.write(Erase("bob"), Publish((event("alice", targets=("bob",)),)))
-    assert store.counts("bob") == singles(1, 4)
-    assert resets(store, "bob") == {1, 2, 3, *range(5, 13)}
+    again = Publish((event("alice", targets=("bob",)),))
+    store.write(Erase("bob"), again, Erase("bob"))
+    store.write(Erase("bob"), again)
+    assert store.counts("bob") == singles(1, 6)
+    assert resets(store, "bob") == {*range(5), *range(7, 15)}
+
+
+def test_an_inbox_to_which_nothing_came_is_not_erased_again(store: Harness) -> None:
+    """Whoever knows that it is empty knows all there is to know."""
+    store.tell("bob", "a")
+    store.write(Erase("bob"))
+    assert store.changed(Erase("bob")) == 0
+    store.write(Follow("bob", "item:1"), Follow("cy", "user:bob"), Erase("bob"))
+    assert store.changed(Erase("bob")) == 0
+    assert store.counts("bob") == singles(0, 2)
+    assert resets(store, "bob") == {0, 1, *range(3, 11)}
+
+
+CLUB = msgspec.structs.replace(event("cy"), audience="user:bob", expires_at=START_MS * 2)
+RETURNS: dict[str, Command] = {
+    "target": Publish((event("cy", targets=("bob",)),)),
+    "actor": Publish((event("bob"),)),
+    "object": Publish((event("cy", obj="user:bob"),)),
+    "topic": Publish((event("cy", topics=("item:2", "user:bob")),)),
+    "audience": Publish((CLUB,)),
+    "follower": Follow("bob", "item:1"),
+    "followed": Follow("cy", "user:bob"),
+    "masking": Mask("bob", "item:1"),
+    "muted": Mask("cy", "user:bob"),
+    "blocked": Mask("cy", "user:bob", block=True),
+    "looking": TakeUp(("cy", "bob")),
+    "reading": ReadFeed("bob"),
+    "preferring": Prefer("bob", Preferences()),
+    "reached": AddEndpoint(Endpoint("e", "bob", "email", "bob@mail.test")),
+}
+"""Ways in which a name that was erased is heard again."""
+
+
+@pytest.mark.parametrize("way", RETURNS)
+def test_an_inbox_goes_on_however_the_name_returns(store: Harness, way: str) -> None:
+    """Above the seqs of the erased one; who is told is called by the name, which can be erased as before."""
+    store.tell("bob", "a")
+    store.write(Erase("bob"), RETURNS[way])
+    told = int(way == "target")
+    assert store.counts("bob") == singles(told, 2 + told)
+    store.tell("bob", "b")
+    assert store.counts("bob") == singles(told + 1, 3 + told)
+    assert resets(store, "bob") == {0, 1, *range(told + 4, told + 12)}
+    head = store.run(store.store.head()).position
+    (heard,), _ = store.run(store.store.heard(head - 1, {"bob", "cy"}, 9))
+    assert heard.listeners == [("target", "", ["bob"])]
+    store.write(Erase("bob"))
+    assert store.counts("bob") == singles(0, 4 + told)
 
 
 # --- the inboxes of others ----------------------------------------------------------------------------------

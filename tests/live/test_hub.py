@@ -184,14 +184,14 @@ async def test_failure_of_the_store_loses_nothing() -> None:
 
 @awaited
 async def test_device_that_missed_an_erasure_is_reset_beside_one_that_is_new() -> None:
-    """The seqs of one are of the inbox that was erased, those of the other of none yet."""
+    """The seqs of one are of the inbox that was erased; the other begins after them."""
     async with place() as here:
         await here.publish("bob")
         _, old = here.open()
         await old.until(1)
         await here.write(Erase("bob"), hint=False)
         _, new = here.open()
-        assert (await new.until(1))[0].data["seq"] == 0
+        assert (await new.until(1))[0].data["seq"] == 2
         await here.publish("bob", obj="item:2")
         await new.until(2)
         assert [said.event for said in await old.until(2)] == ["hello", "reset"]
@@ -205,7 +205,22 @@ async def test_erased_inbox_is_reset() -> None:
         await tape.until(1)
         await here.write(Erase("bob"), users=["bob"])
         said = (await tape.until(2))[1]
-        assert (said.event, said.id) == ("reset", "e.0.")
+        assert (said.event, said.id) == ("reset", "e.2.")
+
+
+@awaited
+async def test_inbox_that_is_erased_between_hello_and_what_was_missed_is_reset() -> None:
+    """From its very beginning too: hello said what was unread."""
+    async with place() as here:
+        await here.publish("bob")
+        stream, tape = here.open(last="e.0.", tape=Tape(room=2))
+        (hello,) = await tape.until(1)
+        assert (hello.data["unread_count"], stream.cursor.seq) == (1, 0)
+        await here.write(Erase("bob"))
+        tape.room = None
+        here.live.writable(stream)
+        said = (await tape.until(2))[1]
+        assert (said.event, said.id) == ("reset", "e.2.")
 
 
 @awaited

@@ -59,6 +59,8 @@ from tidings.model import (
 )
 from tidings.ports import Store
 from tidings.rules import Rule
+from tidings.storage.memory_inbox import Inbox
+from tidings.storage.memory_person import Person
 from tidings.testing import FakeClock, MemoryStore
 from tidings.times import DAY_MS, HOUR_MS
 
@@ -366,10 +368,16 @@ class Unresetting(MemoryStore):
 class Reborn(MemoryStore):
     """Begins every inbox at 1, one of a person who was erased too."""
 
-    def _erase(self, user: str) -> int:
-        known = super()._erase(user)
-        self._erased_seq = 0
-        return known
+    def _unknown(self, user: str, number: int) -> Person:
+        return Person(number)
+
+
+class Unbroken(MemoryStore):
+    """Goes on from the last seq of an inbox that was erased, as if it had only been emptied."""
+
+    def _unknown(self, user: str, number: int) -> Person:
+        seq = max(0, self._places.get(hash(user), 0) - 1)
+        return Person(number, inbox=Inbox(seq))
 
 
 class Rewording(MemoryStore):
@@ -434,6 +442,7 @@ FAULTS = (
     Unfollowed,
     Unresetting,
     Reborn,
+    Unbroken,
     Rewording,
     Unmarking,
     Insistent,

@@ -414,7 +414,9 @@ class MemoryStore(Exports):
         for entry in named:
             self._log[entry.key] = erasure.without(entry, user, alias)
         known = self._forget_agenda(user, alias) or bool(named)
-        self._erased_seq = max(self._erased_seq, self._peek(user).inbox.seq)
+        inbox = self._peek(user).inbox
+        if inbox.seq > inbox.born:
+            self._places[hash(user)] = inbox.seq + 1
         known = self._people.pop(user, None) is not None or known
         old, new = user_topic(user), user_topic(alias)
         shown = {entry.key for entry in named if old in entry.topics}

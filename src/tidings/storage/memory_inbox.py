@@ -74,8 +74,8 @@ class Arrival(NamedTuple):
 class Inbox:
     """The groups by number, the last seq, the read-alls that stand, and the seq of the last that was undone.
 
-    ``born`` is the seq after which it begins. ``told`` is when something was last told of each object under each
-    duplicate key (milliseconds).
+    ``born`` is the seq at which it began, over 0 where one of the same name was erased. ``told`` is when something was
+    last told of each object under each duplicate key (milliseconds).
     """
 
     seq: int = 0
@@ -119,11 +119,6 @@ class Inbox:
         return next((g for g in self.groups.values() if event in g.items.values()), None)
 
     # --- changing -------------------------------------------------------------------------------------------
-
-    def found(self, after: int) -> None:
-        """Begin after this seq, unless something came already."""
-        if not self.seq:
-            self.seq = self.born = after
 
     def arrive(self, item: Arrival, now: int) -> int:
         """An item joins a group or opens one; returns the number of the group."""

@@ -52,7 +52,7 @@ class Inboxes(Agenda):
         """What changed after a seq, each notification once, and the read-alls among it."""
         person, counts = self._peek(user), self._counts(user)
         inbox = person.inbox
-        if since > inbox.seq or since < inbox.undone or 0 < since <= inbox.born:
+        if since > inbox.seq or since < inbox.undone or since < inbox.born:
             return InboxChanges([], counts, reset=True)
         changed = inbox.changed_after(since)
         more = len(changed) > limit
@@ -141,9 +141,7 @@ class Inboxes(Agenda):
         how = ALONE if alone else grouping(type, rule, entry.actor_id, thing(entry), now)
         about = {"object": thing(entry), "actor": user_topic(entry.actor_id), "type": ""}[rule.group_by]
         item = Arrival(entry.key, created_at(entry), type, about, how)
-        inbox = self._person(user).inbox
-        inbox.found(self._erased_seq)
-        number = inbox.arrive(item, now)
+        number = self._person(user).inbox.arrive(item, now)
         self._owe(user, number, type, rule)
 
     def _lacking(self, user: str) -> Iterator[LogEntry]:

@@ -11,7 +11,7 @@ from tidings.model import SAMPLE_ACTORS, SAMPLE_ITEMS, InboxRow, LogEntry, Recei
 from tidings.personal import Reminder
 from tidings.ports import Clock
 from tidings.rules import Rule, Rules
-from tidings.storage.memory_inbox import Group
+from tidings.storage.memory_inbox import Group, Inbox
 from tidings.storage.memory_person import Person
 from tidings.times import HOUR_MS
 
@@ -71,7 +71,7 @@ class State:
         self._aliases = random.Random(salt)
         self._numbers = count(1)
         self._position = 0
-        self._erased_seq = 0  # the greatest that an inbox had which was erased
+        self._places: dict[int, int] = {}  # of who was erased, by hash of the name: where their inbox stands
         self._writes = 0
         self._log: dict[int, LogEntry] = {}
         self._next_key: dict[int, int] = {}
@@ -89,12 +89,17 @@ class State:
     def _person(self, user: str) -> Person:
         """The person, who is known from now on."""
         if user not in self._people:
-            self._people[user] = Person(next(self._numbers))
+            self._people[user] = self._unknown(user, next(self._numbers))
         return self._people[user]
 
     def _peek(self, user: str) -> Person:
         """The person, or an empty one who is not kept and whose number nobody has."""
-        return self._people.get(user) or Person(0)
+        return self._people.get(user) or self._unknown(user, 0)
+
+    def _unknown(self, user: str, number: int) -> Person:
+        """Nobody, but for how far their inbox was if they were erased."""
+        seq = self._places.get(hash(user), 0)
+        return Person(number, inbox=Inbox(seq, seq))
 
     def _entry(self, event_id: str) -> LogEntry | None:
         key = self._ids.key(event_id)

@@ -143,7 +143,7 @@ def bring(w: Writer, addressed: Collection[int], others: Collection[int], arriva
     items = numbered(some)
     if others:
         _note_told(w, set(others).intersection(some), arrivals)
-    w.run("bump_inboxes", items, 0, erased_seq=w.erased_seq)
+    w.run("bump_inboxes", items, 0)
     w.inboxes.grew(w.run("notify", items, w.inboxes.newest()))
     opened = w.run("open_groups", items, 0, now=w.now)
     alone = {i for i, a in arrivals.items() if not a.grouping.key}

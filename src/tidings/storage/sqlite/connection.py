@@ -110,7 +110,6 @@ def _found(connection: Db, salt: int | None) -> None:
         "epoch": secrets.token_hex(6),
         "cursor_key": secrets.token_bytes(32),
         "position": 0,
-        "erased_seq": 0,
     }
     for name, value in values.items():
         connection.execute("INSERT INTO meta VALUES (?, ?)", (name, value))

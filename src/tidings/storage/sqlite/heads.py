@@ -13,7 +13,8 @@ NOBODY = Counts(0, 0)
 def counts(r: Reading, users: Sequence[str]) -> list[Counts]:
     """The heads of these inboxes, in the order asked; see InboxViews.counts."""
     r.names.find_users(users)
-    numbers = [r.names.users.get(user, UNKNOWN) for user in users]
+    known, places = r.names.users, r.names.places(users)
+    numbers = [known.get(user) or places.get(user, UNKNOWN) for user in users]
     heads = _heads(r, set(numbers))
     return [heads[number] for number in numbers]
 

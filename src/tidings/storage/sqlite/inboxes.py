@@ -73,7 +73,7 @@ def _broken(r: Reading, user: int, seq: int) -> bool:
     """Whether a seq cannot be gone on from: a read-all was undone since, or it is of an inbox that was erased."""
     query = (
         "SELECT EXISTS (SELECT 1 FROM inbox_mark WHERE user=?1 AND seq>?2 AND kind=?3)"
-        " OR ?2>0 AND EXISTS (SELECT 1 FROM inbox_head WHERE user=?1 AND born>=?2)"
+        " OR EXISTS (SELECT 1 FROM inbox_head WHERE user=?1 AND born>?2)"
     )
     return bool(r.db.one(query, (user, seq, UNDONE))[0])
 

@@ -28,7 +28,7 @@ NOTHING = Unread(0, 0)
 
 def mark_inbox(w: Writer, r: Reading, command: MarkInbox) -> Marked:
     """Set the state of notifications; each that really changes takes a seq."""
-    user = w.names.user(command.user)
+    user = w.names.inbox(command.user)
     refs = [notification_ref(id) for id in command.ids]
     numbers = [ref[1] for ref in refs if ref is not None and ref[0] == user]
     updated = found = 0
@@ -113,7 +113,7 @@ def _bump(w: Writer, user: int, more: Unread) -> int:
 
 def read_inbox(w: Writer, r: Reading, command: ReadInbox) -> Marked:
     """Read-all: one number, however many rows lie under it."""
-    user = w.names.user(command.user)
+    user = w.names.inbox(command.user)
     type = ALL_TYPES if command.type is None else r.names.verb(command.type)
     head = heads.one(r, user)
     if user is None or type is None or not head.unread_count:
@@ -137,7 +137,7 @@ def read_inbox(w: Writer, r: Reading, command: ReadInbox) -> Marked:
 
 def undo_read(w: Writer, r: Reading, command: UndoRead) -> Marked:
     """Take a read-all back. It stays as one that was undone, for what it closed is not opened again."""
-    user = w.names.user(command.user)
+    user = w.names.inbox(command.user)
     query = "DELETE FROM inbox_mark WHERE user=? AND seq=? AND kind=? RETURNING type, up_to, at"
     mark = w.db.one(query, (user, command.seq, STANDING))
     updated = 0

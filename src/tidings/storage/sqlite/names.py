@@ -1,9 +1,14 @@
-"""Names and their numbers. Every topic (and so every person) and every verb has one; rows hold only numbers."""
+"""Names and their numbers. Every topic (and so every person) and every verb has one; rows hold only numbers.
+
+Who is erased leaves a *place*: a number for whoever returns under the name, with a digest where the name was. It gets the
+name once that is given a number again. Until then only who asks how far an inbox is meets it.
+"""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
+from hashlib import blake2b
 from typing import Any
 
 import apsw
@@ -13,6 +18,25 @@ from tidings.storage.sqlite.db import Db
 
 CACHED_NAMES = 500_000
 """Names that one cache keeps, about 75 MB when full; then it starts afresh."""
+_PERSON = user_topic("")
+"""What the topic of a person begins with."""
+_PLACE, _AFTER_PLACES = ":", ";"
+"""What the text of a place begins with, for no topic does, and the least text after all of them."""
+_DIGEST_BYTES = 16
+"""Of a place: so many that no two names share one."""
+
+
+class Erased:
+    """How the names of erased people are kept: as digests, keyed so that they say nothing outside this store. ``any``:
+    there are places. Readers see it before the commit: looking in vain costs time, not looking would lose a seq."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self.any = False
+
+    def text(self, name: str) -> str:
+        """The text of the place of a topic that is a person."""
+        return _PLACE + blake2b(name.encode(), key=self._key, digest_size=_DIGEST_BYTES).hexdigest()
 
 
 class Names:
@@ -21,8 +45,9 @@ class Names:
     ``users`` and ``topics`` are two caches over one table, so that the hot path need not build ``user:…`` strings.
     """
 
-    def __init__(self, connection: Db) -> None:
+    def __init__(self, connection: Db, erased: Erased) -> None:
         self._db = connection
+        self.erased = erased
         self.users: dict[str, int] = {}
         self.topics: dict[str, int] = {}
         self.reasons: dict[int, tuple[str, str]] = {}
@@ -52,13 +77,29 @@ class Names:
             self._find_many(self.users, {user_topic(user): user for user in missing})
             self._people.update((self.users[user], user) for user in missing if user in self.users)
 
+    def inbox(self, user: str) -> int | None:
+        """The number of a person's inbox: their own, or that of the place they left; None when there is none."""
+        return self.user(user) or self.places([user]).get(user)
+
+    def places(self, users: Iterable[str]) -> dict[str, int]:
+        """The places of those of these people who are not in ``users``; one statement, none while nobody was erased."""
+        return self._places((user_topic(user), user) for user in users if user not in self.users)
+
+    def _places(self, names: Iterable[tuple[str, str]]) -> dict[str, int]:
+        """The places that these names had, by the keys that come with them."""
+        found: dict[str, int] = {}
+        if self.erased.any:
+            digests = {self.erased.text(name): key for name, key in names if name.startswith(_PERSON)}
+            self._find_many(found, digests)
+        return found
+
     def people(self, numbers: Iterable[int]) -> dict[int, str]:
         """The names of people by number, of these and others; one statement for all not cached."""
         self._bound(self._people)
         if missing := set(numbers).difference(self._people):
             query = "SELECT c.value, substr(name.name, ?) FROM carray(?) c CROSS JOIN name ON name.id=c.value"
             packed = apsw.carray(array("q", missing))
-            self._people.update(self._db.execute(query, (len(user_topic("")) + 1, packed)))
+            self._people.update(self._db.execute(query, (len(_PERSON) + 1, packed)))
         return self._people
 
     def _find(self, name: str) -> int | None:
@@ -125,12 +166,23 @@ class Names:
         if missing := {topic: topic for topic in topics if topic not in self.topics}:
             self._make_many(self.topics, missing)
 
+    def make_place(self, user: str) -> int:
+        """The number of the place of a person who is being erased; inside a transaction."""
+        self.erased.any = True
+        query = "INSERT INTO name(name) VALUES (?) RETURNING id"
+        (number,) = self._db.one(query, (self.erased.text(user_topic(user)),))
+        return number  # type: ignore[no-any-return]
+
     def _make_many(self, cache: dict[str, int], wanted: dict[str, str]) -> None:
+        for name, number in self._places((name, name) for name in wanted).items():
+            self._db.execute("UPDATE name SET name=? WHERE id=?", (name, number))
         names = apsw.carray(tuple(wanted))
         self._db.execute("INSERT OR IGNORE INTO name(name) SELECT value FROM carray(?)", (names,))
         self._find_many(cache, wanted)
 
     def _find_many(self, cache: dict[str, int], wanted: dict[str, str]) -> None:
+        if not wanted:
+            return
         names = apsw.carray(tuple(wanted))
         rows = self._db.execute(
             "SELECT name.id, name.name FROM carray(?) c CROSS JOIN name ON name.name=c.value", (names,)
@@ -143,8 +195,14 @@ class Names:
         self._make_many(cache, {name: key})
         return cache[key]
 
+    def reload(self) -> None:
+        """Take everything from the file again: after a roll-back there may be numbers that were never committed."""
+        query = "SELECT EXISTS (SELECT 1 FROM name WHERE name>=? AND name<?)"
+        (self.erased.any,) = self._db.one(query, (_PLACE, _AFTER_PLACES))
+        self.forget()
+
     def forget(self) -> None:
-        """Drop the caches: after a roll-back they may hold numbers that were never committed, after an erasure names."""
+        """Drop the caches: after an erasure they hold a name."""
         by_name, by_number = (
             (self.users, self.topics, self._verbs),
             (self.reasons, self._people, self._texts, self._verb_texts),

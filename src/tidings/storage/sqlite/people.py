@@ -40,7 +40,7 @@ def erase(w: Writer, r: Reading, command: Erase) -> Changed:
         return Changed(int(named > 0), w.position)
     w.disorder()
     renamed = _rename(w, r, user, command.user, alias)
-    _outlast(w, r, user)
+    _leave_place(w, user, command.user)
     _part(w, user)
     _delete(w, user)
     w.db.execute("UPDATE name SET name=? WHERE id=?", (user_topic(alias), user))
@@ -62,7 +62,9 @@ def _part(w: Writer, user: int) -> None:
 
 
 def _delete(w: Writer, user: int) -> None:
-    w.db.execute("DELETE FROM inbox_member WHERE group_id IN (SELECT id FROM inbox_group WHERE user=?)", (user,))
+    w.db.execute(
+        "DELETE FROM inbox_member WHERE group_id IN (SELECT id FROM inbox_group WHERE user=?)", (user,)
+    )
     for table, column in _PERSONAL:
         w.db.execute(f"DELETE FROM {table} WHERE {column}=?", (user,))
     w.db.execute("DELETE FROM late WHERE timeline=?", (user * 2 + 1,))
@@ -73,10 +75,13 @@ def _delete(w: Writer, user: int) -> None:
         w.db.execute(f"DELETE FROM inbox_{n} WHERE user=?", (user,))
 
 
-def _outlast(w: Writer, r: Reading, user: int) -> None:
-    """Have whatever inbox begins from now on begin after this one: a client of it may return under the same name."""
-    w.erased_seq = max(w.erased_seq, heads.one(r, user).seq)
-    w.db.execute("UPDATE meta SET value=? WHERE name='erased_seq'", (w.erased_seq,))
+def _leave_place(w: Writer, user: int, name: str) -> None:
+    """Keep how far the inbox was, for whoever returns under the name: their devices must learn that it is another. It
+    goes one further, unless nothing came since it was erased before."""
+    head = w.db.one("SELECT seq + (seq > born) FROM inbox_head WHERE user=? AND seq>0", (user,))
+    if head is not None:
+        query = "INSERT INTO inbox_head (user, seq, unread, items, born) VALUES (?1, ?2, 0, 0, ?2)"
+        w.db.execute(query, (w.names.make_place(name), *head))
 
 
 def _rename(w: Writer, r: Reading, user: int, name: str, alias: str) -> list[EventRow]:

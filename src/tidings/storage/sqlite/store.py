@@ -128,8 +128,9 @@ class SqliteStore:
                 open_reader(path, settings.sqlite_cache_mib, vfs),
                 open_reader(path, FAR_CACHE_MIB, vfs),
             )
-            self._near = TurnReading(near, Names(near), self._writer)
-            self._far = Reading(far, Names(far), self._writer)
+            erased = self._writer.names.erased
+            self._near = TurnReading(near, Names(near, erased), self._writer)
+            self._far = Reading(far, Names(far, erased), self._writer)
             undo.pop_all()
         self._visits: set[int] = set()
         self._versions: dict[str, tuple[int, object]] = {}
@@ -340,7 +341,7 @@ class SqliteStore:
         self, user: str, limit: int, before: int | None, unread_only: bool = False, type: str | None = None
     ) -> InboxPage:
         """A page of an inbox, newest content first."""
-        number = self._number(user)
+        number = self._near.fresh().names.inbox(user)
         kind = None if type is None else self._near.fresh().names.verb(type)
         if number is None or (type is not None and kind is None):
             return InboxPage([], None, self._now(lambda r: heads.one(r, number)))
@@ -348,7 +349,7 @@ class SqliteStore:
 
     async def inbox_since(self, user: str, since: int, limit: int) -> InboxChanges:
         """What changed in an inbox after a seq, each notification once."""
-        number = self._number(user)
+        number = self._near.fresh().names.inbox(user)
         if number is None:
             return InboxChanges([], self._now(lambda r: heads.one(r, None)), reset=since > 0)
         return self._now(lambda r: inboxes.since(r, number, since, limit))

@@ -6,6 +6,7 @@ import math
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from typing import Any
 
 import apsw
 import msgspec
@@ -16,7 +17,7 @@ from tidings.ports import Clock
 from tidings.rules import Rule, Rules
 from tidings.storage.queries import load
 from tidings.storage.sqlite.db import Db
-from tidings.storage.sqlite.names import Names
+from tidings.storage.sqlite.names import Erased, Names
 from tidings.storage.sqlite.partitions import Family
 
 WIDE = 100
@@ -49,7 +50,7 @@ class Writer:
         self.settings = settings
         self.now = clock.now()
         self._wide = min(WIDE, settings.fan_out_inline_rows)
-        self.names = Names(db)
+        self.names = Names(db, Erased(self.meta("cursor_key")))
         full, events = settings.partition_rows, settings.event_partition_rows
         self.timelines = Family(db, "timeline", _SQL["create_timeline"], full)
         self.inboxes = Family(db, "inbox", _SQL["create_inbox"], full)
@@ -66,10 +67,10 @@ class Writer:
         self.quiet = False
         self.reload()
 
-    def meta(self, name: str) -> int:
+    def meta(self, name: str) -> Any:
         """One value of the store's own."""
         (value,) = self.db.one("SELECT value FROM meta WHERE name=?", (name,))
-        return value  # type: ignore[no-any-return]
+        return value
 
     def reload(self) -> None:
         """Take the state in memory from the file: at start, and after a roll-back left it ahead of the file."""
@@ -78,7 +79,6 @@ class Writer:
         self.high: int = row[1] if row else 0
         self.position = max(self.position, self.meta("position"))
         self.committed = self.position
-        self.erased_seq = self.meta("erased_seq")
         self._disorders = self._crowds = 0
         self.next_keys: dict[int, int] = {}
         self.wide: dict[int, int] = dict(
@@ -92,7 +92,7 @@ class Writer:
         (self.reached,) = self.db.one("SELECT EXISTS (SELECT 1 FROM endpoint)")
         (self.broadcasting,) = self.db.one("SELECT coalesce(max(expires_at), 0) FROM broadcast WHERE live")
         (self.turn,) = self.db.one("SELECT coalesce(max(turn), 0) FROM debt")
-        self.names.forget()
+        self.names.reload()
         for family in self.families:
             family.reload()
 

@@ -3,7 +3,8 @@
 
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 
--- Every topic, and so every person (user:…), has a number; timelines are numbered from it.
+-- Every topic, and so every person (user:…), has a number; timelines are numbered from it. A name that begins with a colon
+-- is no topic, but a keyed digest of one: the place of a person who was erased (names.py).
 CREATE TABLE name (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE verb (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 
@@ -53,8 +54,8 @@ CREATE TABLE feed_floor (user INTEGER, position INTEGER, at INTEGER NOT NULL, PR
 -- Types that were declared over those of the settings; `rule` is JSON.
 CREATE TABLE type (name TEXT PRIMARY KEY, rule BLOB NOT NULL) WITHOUT ROWID;
 
--- unread: groups; items: those in them. taken: the last broadcast that was taken up. born: the seq after which it begins;
--- no inbox that was erased before had a greater one (`erased_seq` in meta).
+-- unread: groups; items: those in them. taken: the last broadcast that was taken up. born: where an inbox of the same
+-- name was erased, the seq at which this one began, above all of that one.
 CREATE TABLE inbox_head (
   user INTEGER PRIMARY KEY, seq INTEGER NOT NULL, unread INTEGER NOT NULL, items INTEGER NOT NULL,
   taken INTEGER NOT NULL DEFAULT 0, born INTEGER NOT NULL DEFAULT 0

@@ -66,12 +66,11 @@ SELECT a.thing, a.repeat, c.value >> 31, :now FROM carray(:packed) c
 CROSS JOIN temp.arriving a ON a.item = c.value >> 15 & 65535 WHERE a.repeat <> 0;
 
 -- name: bump_inboxes
--- As if every item opened a group; what joins is taken back by `count_joins`. The first item founds the inbox.
-INSERT INTO inbox_head (user, seq, unread, items, born)
-SELECT c.value >> 31, :erased_seq + count(*), count(*), count(*), :erased_seq FROM carray(:packed) c WHERE true GROUP BY 1
+-- As if every item opened a group; what joins is taken back by `count_joins`.
+INSERT INTO inbox_head (user, seq, unread, items)
+SELECT c.value >> 31, count(*), count(*), count(*) FROM carray(:packed) c WHERE true GROUP BY 1
 ON CONFLICT (user) DO UPDATE
-SET seq = iif(seq, seq + excluded.items, excluded.seq), born = iif(seq, born, excluded.born),
-  unread = unread + excluded.unread, items = items + excluded.items;
+SET seq = seq + excluded.seq, unread = unread + excluded.unread, items = items + excluded.items;
 
 -- name: notify
 -- Counted back from the head that bump_inboxes made, every row gets its seq.
