@@ -38,7 +38,7 @@ crash: .make/dev ## Kill the server, cut its power, stop it at every statement; 
 soak: .make/dev ## Let sixty-four write and read at once for a minute, cut 2,000 connections; look for a wrong count, for gaps
 	SOAK=1 $(BIN)/python -m pytest tests/wire/test_concurrent.py tests/client/test_cuts.py
 
-simulate: .make/dev ## Live through 10,000 seeds of crashes, cut connections and lost hints; SEEDS=… as many
+simulate: .make/dev ## Live through 10,000 seeds of crashes, lost hints, 100,000 disconnects and more; SEEDS=… as many
 	$(BIN)/python -m tests.simulation
 
 lock: .make/dev ## Renew the lock files after a change of dependencies in pyproject.toml

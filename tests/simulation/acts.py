@@ -132,6 +132,13 @@ async def read_feed(world: World) -> None:
     await world.call(lambda server: server.ingest.read_feed(user, None, None), ASK_S)
 
 
+async def erase(world: World) -> None:
+    """Somebody is forgotten; their devices know nothing of it, and come back under the old name."""
+    user = world.anybody()
+    world.note(user, "is erased")
+    await world.call(lambda server: server.ingest.erase(user), ASK_S)
+
+
 def _event(world: World, verb: str, thing: str, **more: Any) -> dict[str, Any]:
     return {"actor_id": world.anybody(), "verb": verb, "object_type": "thing", "object_id": thing} | more
 
@@ -167,5 +174,19 @@ def _acknowledged(world: World, key: str, posted: Posted) -> None:
 
 ALL: dict[str, Act] = {
     act.__name__: act
-    for act in (post, like, news, burst, broadcast, mark, read_all, undo, retract, follow, mask, read_feed)
+    for act in (
+        post,
+        like,
+        news,
+        burst,
+        broadcast,
+        mark,
+        read_all,
+        undo,
+        retract,
+        follow,
+        mask,
+        read_feed,
+        erase,
+    )
 }

@@ -18,15 +18,16 @@ class Truth:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._version = at_once(world.store.feed_version(""))
+        self._version = world.shaken.version
         self._fed: dict[tuple[str, int], list[int]] = {}
         self._wording = Wording(world.store, world.plan.settings.locale)
         self._lists: dict[str, list[Notification]] = {}
+        self.log = at_once(world.store.tail(0, ALL))
 
     @property
     def current(self) -> bool:
         """Whether nothing was written since."""
-        return self._version == at_once(self._world.store.feed_version(""))
+        return self._version == self._world.shaken.version
 
     def listed(self, user: str) -> list[Notification]:
         """A user's whole list, as it is shown."""
@@ -55,8 +56,11 @@ class Truth:
 
     def addressed(self, user: str, since: int) -> list[int]:
         """The positions of what is addressed to a user after a position."""
-        entries = at_once(self._world.store.tail(since, ALL))
-        return [entry.position for entry in entries if user in entry.targets and user != entry.actor_id]
+        return [
+            entry.position
+            for entry in self.log
+            if entry.position > since and user in entry.targets and user != entry.actor_id
+        ]
 
 
 def lacks(device: Device, truth: Truth, world: World) -> str:
@@ -115,16 +119,29 @@ def told_everything(device: Device, world: World) -> None:
 
 def feed_is_true(device: Device, truth: Truth, world: World) -> None:
     """Nothing was heard that is not in the feed, unless the feed was changed since."""
-    if device.heard.feed_since is None or {"follow", "mask", "retract"} & set(world.plan.acts):
+    if device.heard.feed_since is None or {"follow", "mask", "retract", "erase"} & set(world.plan.acts):
         return
     foreign = set(device.heard.activities) - set(truth.fed(device.user, device.heard.feed_since))
     assert not foreign, f"{device.name} heard of {sorted(foreign)}, which is not in its feed"
 
 
-def store_is_sound(world: World) -> None:
+def feeds_are_whole(world: World, truth: Truth) -> None:
+    """What streams hear of and what feeds have is the same, by whichever way it is kept."""
+    heard: dict[str, set[int]] = {user: set() for user in world.users}
+    after, head = 0, at_once(world.store.head()).position
+    while after < head:
+        found, after = at_once(world.store.heard(after, heard.keys(), ALL))
+        for one in found:
+            for user in (user for *_, users in one.listeners for user in users):
+                heard[user].add(one.position)
+    for user, positions in heard.items():
+        fed = set(truth.fed(user, 0))
+        assert fed == positions, f"{user} has {sorted(fed)} in the feed, and hears of {sorted(positions)}"
+
+
+def store_is_sound(world: World, truth: Truth) -> None:
     """I1, I2, I3, I6: what was acknowledged is there, once; inboxes and their counts are true to their rows."""
-    entries = at_once(world.store.tail(0, ALL))
-    log = places(entries)
+    log = places(truth.log)
     acked = [place for place in world.acked if place.event_id not in world.retracting]
     ledger.exactly_once(acked, log)
     ledger.idempotent(world.replies)
@@ -132,7 +149,7 @@ def store_is_sound(world: World) -> None:
     for user in world.users:
         items, counts = at_once(whole_inbox(world.store, user))
         if world.plan.unaided and "retract" not in world.plan.acts:  # a group keeps the place of what it lost
-            told = audience.notified(user, entries, world.store.rules)
+            told = audience.notified(user, truth.log, world.store.rules)
             inboxes.addressed(items, [ids[position] for position in told])
         inboxes.sound(items, counts.seq)
         inboxes.counted(items, counts.unread_count, counts.unread_items)

@@ -9,8 +9,10 @@ import msgspec
 
 from tests.checkers.streams import Frame
 from tests.simulation.loop import Life, pause
-from tests.simulation.network import Connection
+from tests.simulation.network import SOCKET, Connection, Kind
 from tests.simulation.server import Server
+from tests.simulation.sockets import Socket
+from tests.simulation.tally import Tally
 from tests.simulation.trouble import Trouble
 from tidings.client import polling
 from tidings.client.actions import (
@@ -51,6 +53,7 @@ class Around(Protocol):
     token_s: float | None
     people: Life
     failures: list[BaseException]
+    tally: Tally
 
     def now(self) -> float:
         """Virtual seconds."""
@@ -107,12 +110,14 @@ class Heard:
 
 
 class Device:
-    """One of a user's devices. It may be put away and taken out again, with what it keeps or without."""
+    """One of a user's devices, on its kind of wire. It may be put away, and taken out again with what it keeps or
+    without."""
 
-    def __init__(self, around: Around, user: str, name: str, include: tuple[str, ...]) -> None:
+    def __init__(self, around: Around, user: str, name: str, include: tuple[str, ...], wire: Kind) -> None:
         self.user = user
         self.name = name
         self.include = include
+        self.wire = wire
         self.fold = InboxFold()
         self.heard = Heard(name)
         self.connection: Connection | None = None
@@ -122,6 +127,8 @@ class Device:
         self._cursor = ""
         self._expires_at: float | None = None
         self._session: Session | None = None
+        self._socket: Socket | None = None
+        self._listened = False
         self._running: asyncio.Task[None] | None = None
         self._renew()
 
@@ -219,8 +226,7 @@ class Device:
             case Open():
                 return await self._open(action)
             case Receive():
-                assert self.connection is not None, f"{self.name} listens to nothing"
-                return await self.connection.receive(action.timeout_s)
+                return await self._receive(action.timeout_s)
             case Ask():
                 return await self._ask(action.request, action.timeout_s)
             case Sleep():
@@ -239,20 +245,40 @@ class Device:
     async def _open(self, action: Open) -> Answer | Lost:
         self._close()
         around, expires_at = self._around, self._expires_at
-        connection = self.connection = Connection(around.trouble, around.rng)
+        connection = self.connection = Connection(self.wire, around.trouble, around.rng, around.tally)
+        self._socket = Socket() if self.wire is SOCKET else None
         answer = await around.call(
             lambda server: server.open(action.request, expires_at, connection), action.timeout_s
         )
         if isinstance(answer, Lost) or answer.status != 200:
             self._close()
+        if connection.streamed and self._listened:
+            around.tally.add("reconnect")
+        self._listened = self._listened or connection.streamed
         return answer
 
+    async def _receive(self, timeout_s: float) -> bytes | Lost:
+        """What arrives next; of a socket, the next whole messages."""
+        assert self.connection is not None, f"{self.name} listens to nothing"
+        until = self._around.now() + timeout_s
+        while True:
+            received = await self.connection.receive(until - self._around.now())
+            if self._socket is None or isinstance(received, Lost) or not received:
+                return received
+            if events := self._socket.feed(received):
+                return events
+
     async def _ask(self, request: Request, timeout_s: float) -> Answer | Lost:
-        expires_at = self._expires_at
-        return await self._around.call(lambda server: server.answer(request, expires_at), timeout_s)
+        around, expires_at, gone = self._around, self._expires_at, asyncio.Event()
+        try:
+            return await around.call(lambda server: server.answer(request, expires_at, gone), timeout_s)
+        finally:
+            if around.rng.random() >= around.trouble.packet_lost:
+                asyncio.get_running_loop().call_later(around.trouble.latency(around.rng), gone.set)
 
     async def _take(self, item: Item) -> None:
         self._around.note(self.name, "hears", _short(item))
+        self._around.tally.add("item", type(item).__name__)
         self.heard.take(item)
         self.fold.apply(item)
         self._cursor = item.cursor

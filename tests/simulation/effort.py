@@ -3,7 +3,7 @@
 import os
 
 SEEDS = 500
-"""Seeds of a normal run: less than a minute on one core."""
+"""Seeds of a normal run: less than a minute on two cores."""
 
 
 def seeds(usual: int = SEEDS) -> range:

@@ -2,10 +2,14 @@
 
 import asyncio
 import contextvars
-from collections.abc import Coroutine, Sequence
-from typing import Any, TypeVar
+import heapq
+from collections import deque
+from collections.abc import Callable, Coroutine
+from itertools import count
+from typing import Any, TypeVar, TypeVarTuple
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 START_MS = 1_700_000_000_000
 """What the wall shows when a simulation begins, in milliseconds since 1970."""
 
@@ -49,26 +53,61 @@ _life: contextvars.ContextVar[Life | None] = contextvars.ContextVar("life", defa
 
 class VirtualLoop(asyncio.BaseEventLoop):
     """A loop whose time is a number. Callbacks that are ready run in the order in which they became so, as asyncio
-    promises; who comes first is up to the delays that the simulated world draws."""
+    promises; who comes first is up to the delays that the simulated world draws. What is given to a thread is done at
+    once instead."""
+
+    _ready: "deque[asyncio.Handle]"
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self._selector = self
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._number = count()
         self.set_task_factory(_begun)  # type: ignore[arg-type]  # typeshed knows only factories without a context
 
     def time(self) -> float:
         """Seconds since the simulation began."""
         return self.now
 
-    def select(self, timeout: float | None) -> Sequence[Any]:
-        """Nothing is ready before ``timeout`` seconds have passed, and so they pass. Raises Stuck."""
-        if timeout is None:
-            raise Stuck("everybody waits for ever")
-        self.now += timeout
-        return ()
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Call back then. Kept apart from asyncio's own timers, which take most of their time to be compared."""
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        heapq.heappush(self._timers, (when, next(self._number), timer))
+        return timer
 
-    def _process_events(self, events: Sequence[Any]) -> None:
+    def run_in_executor(  # type: ignore[override]
+        self, executor: object, work: Callable[..., T], *args: Any
+    ) -> "asyncio.Future[T]":
+        """Do it now: one thread is the same story each time."""
+        done = self.create_future()
+        try:
+            done.set_result(work(*args))
+        except Exception as error:
+            done.set_exception(error)
+        return done
+
+    def _run_once(self) -> None:
+        """A turn. When nobody is ready, the seconds until the next timer have passed. Raises Stuck."""
+        ready, timers = self._ready, self._timers
+        while not ready or (timers and timers[0][0] <= self.now):
+            if not timers:
+                raise Stuck("everybody waits for ever")
+            when, _, timer = heapq.heappop(timers)
+            if not timer.cancelled():
+                self.now = max(self.now, when)
+                ready.append(timer)
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle.cancelled():
+                handle._run()
+
+    def _process_events(self, events: object) -> None:
         """There are none."""
 
     def _write_to_self(self) -> None:

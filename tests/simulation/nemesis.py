@@ -92,7 +92,7 @@ def reinstall(world: World) -> None:
 
 def dawdle(world: World) -> None:
     """A device takes its time over every item."""
-    world.some_device().dawdle_s = world.rng.choice((0.0, 0.1, 1.0))
+    world.some_device().dawdle_s = world.rng.choice((0.1, 1.0, 5.0))
 
 
 ALL: dict[str, Blow] = {

@@ -6,11 +6,14 @@ import random
 import re
 from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
 from tests.simulation.loop import settle
+from tests.simulation.tally import Tally
 from tests.simulation.trouble import Trouble
 from tidings.client.actions import Lost
 from tidings.http.streams import SERVER_SENT_EVENTS
+from tidings.http.websocket import TEXTS
 from tidings.live import Encoder
 
 WINDOW_BYTES = 3_000
@@ -20,28 +23,49 @@ PIECES = 0.3
 LATEST_S = 60.0
 """The longest that a server takes to notice that nobody is there."""
 
-_CHANGE = re.compile(
-    rb"event: (notification|read|activity|reset)\n.*\nid: [^.]*\.(\d*)\.(\d*)\n\n\Z", re.DOTALL
+CHANGES = (b"notification", b"read", b"activity")
+"""Frames that tell what changed, each of which has a place."""
+
+
+class Kind(NamedTuple):
+    """A kind of wire: how frames are encoded on it, and how their name and the numbers of their id are found again."""
+
+    label: str
+    encoder: Encoder
+    name: re.Pattern[bytes]
+    place: re.Pattern[bytes]
+
+
+EVENTS = Kind(
+    "events",
+    SERVER_SENT_EVENTS,
+    re.compile(rb"event: (\w+)\n"),
+    re.compile(rb"\nid: [^.\n]*\.(\d*)\.(\d*)\n\n\Z"),
+)
+SOCKET = Kind(
+    "socket", TEXTS, re.compile(rb'\{"event":"(\w+)"'), re.compile(rb',"id":"[^."]*\.(\d*)\.(\d*)"\}\Z')
 )
 
 
 class Connection:
     """A stream's bytes, from the server (a :class:`tidings.live.Wire`) to the client (:meth:`receive`)."""
 
-    encoder: Encoder = SERVER_SENT_EVENTS
-
-    def __init__(self, trouble: Trouble, rng: random.Random) -> None:
+    def __init__(self, kind: Kind, trouble: Trouble, rng: random.Random, tally: Tally) -> None:
+        self.encoder = kind.encoder
         self.became: Callable[[bool], None] = _nobody
         self.wrong = ""
+        self.streamed = False
+        self._kind = kind
         self._loop = asyncio.get_running_loop()
         self._trouble = trouble
         self._rng = rng
+        self._tally = tally
         self._way: deque[tuple[float, bytes]] = deque()
         self._arrived = bytearray()
         self._unread = 0
         self._place = (0, 0)
         self._last_s = 0.0
-        self._travelling = False
+        self._travelling = self._ended = False
         self._full = self._closed = self._vanishing = self._told = False
         self._stalled_until = 0.0
         self._end: bytes | Lost | None = None
@@ -56,7 +80,7 @@ class Connection:
 
     def write(self, data: bytes) -> bool:
         """Send."""
-        if self._closed:
+        if self._closed or not data:  # some wires have no word for some things
             return True
         self._look_at(data)
         self._unread += len(data)
@@ -68,13 +92,21 @@ class Connection:
     def _look_at(self, data: bytes) -> None:
         """I5, where it is spoken: of what changed, nothing is sent twice or backwards over one connection. A hub survives
         whatever a wire raises, so what is wrong is kept."""
-        found = _CHANGE.match(data)
+        found = self._kind.name.search(data)
         if found is None:
             return
-        here = int(found[2] or 0), int(found[3] or 0)
+        name = found[1]
+        self._tally.add("frame", name.decode())
+        if name == b"hello" and b'"resumed":true' in data:
+            self._tally.add("resume")
+        if name in CHANGES or name == b"reset":
+            self._move(name, self._kind.place.search(data))
+
+    def _move(self, name: bytes, place: re.Match[bytes] | None) -> None:
+        here = (int(place[1] or 0), int(place[2] or 0)) if place else self._place
         ahead = here != self._place and here[0] >= self._place[0] and here[1] >= self._place[1]
-        if not (ahead or found[1] == b"reset"):
-            self.wrong = self.wrong or f"{found[1].decode()} {here} was sent after {self._place}"
+        if not (ahead or name == b"reset"):
+            self.wrong = self.wrong or f"{name.decode()} {here} was sent after {self._place}"
         self._place = here
 
     def close(self) -> None:
@@ -115,6 +147,17 @@ class Connection:
             self._travelling = True
             self._loop.call_at(self._way[0][0], self._arrive)
         self._wake()
+
+    def opened(self) -> None:
+        """There is a stream on it now, whose end counts."""
+        self.streamed = True
+        self._tally.add("stream", self._kind.label)
+
+    def ended(self, by: str) -> None:
+        """What ends the stream; only the first counts."""
+        if self.streamed and not self._ended:
+            self._ended = True
+            self._tally.add("disconnect", by)
 
     def _tell_gone(self, after_s: float) -> None:
         if not self._told:
@@ -161,6 +204,7 @@ class Connection:
     def hang_up(self) -> None:
         """The client closes; the server hears of it, sooner or later."""
         self._end = self._end or Lost("closed")
+        self.ended("failed" if self._closed else "hung up")
         lost = self._rng.random() < self._trouble.packet_lost
         self._tell_gone(self._rng.uniform(1, LATEST_S) if lost else self._trouble.latency(self._rng))
 
@@ -177,6 +221,7 @@ class Connection:
 
     def reset(self, *, server_lives: bool = True) -> None:
         """It breaks: some of what was under way arrives, and that may end in the middle of a frame."""
+        self.ended("cut" if server_lives else "crash")
         rest = b"".join(data for _, data in self._way)
         self._way.clear()
         self._arrived += rest[: self._rng.randint(0, len(rest))]
@@ -190,6 +235,7 @@ class Connection:
 
     def vanish(self, *, server_lives: bool = True) -> None:
         """Nothing gets through any more, and nobody is told; what the server noticed, it notices late."""
+        self.ended("half-open" if server_lives else "crash")
         self._way.clear()
         self._vanishing = True
         self._closed = self._closed or not server_lives

@@ -21,6 +21,7 @@ ACTS = (
     "follow",
     "mask",
     "read_feed",
+    "erase",
 )
 BLOWS = (
     "cut",
@@ -43,8 +44,12 @@ would heal what is to be seen, and so would every later change: little happens b
 that the audience of each event can be recounted."""
 KEPT = 0.65
 """How likely a seed has each of them."""
+ERASING = 0.25
+"""The same of erasing, which is rarer because it heals: it makes the hub look at everybody, and clients begin afresh."""
 CROWD_EVERY, CROWD = 250, 2_000
 """One seed in so many has a crowd of so many users, who do little; all others have few, who do much."""
+SQLITE = 0.2
+"""How likely a seed keeps everything in SQLite. Of crowds it is every second one."""
 
 TYPES = {
     "like": Rule(),
@@ -66,15 +71,19 @@ class Limits(NamedTuple):
     heard: int
     page: int
     snapshot_pages: int
-    feed_pages: int
+    paid: int
+    behind_s: int
 
 
 class Plan(NamedTuple):
-    """A seed's size and weather. ``gap_s``: seconds between two steps, on average; ``token_s``: how long a token is good;
+    """A seed's size and weather. ``follows``: how many topics everybody follows from the beginning; ``sqlite``: where
+    everything is kept; ``gap_s``: seconds between two steps, on average; ``token_s``: how long a token is good;
     ``bus_dead``: no hint arrives, not even when it is calm; ``unaided``: hints arrive, but nobody compares heads."""
 
     users: int
     devices: int
+    follows: int
+    sqlite: bool
     rounds: int
     steps: int
     gap_s: float
@@ -104,13 +113,16 @@ def plan(seed: int, rng: random.Random) -> Plan:
     """The plan of a seed."""
     crowd = seed % CROWD_EVERY == CROWD_EVERY - 1
     unaided = not crowd and rng.random() < 0.2
+    devices = 1 if crowd else rng.choice((1, 2, 3))
     users = CROWD if crowd else rng.choice((1, 2, 3) if unaided else (1, 2, 3, 5, 8, 13, 20))
     left_out = UNAIDED if unaided else ()
-    acts = tuple(act for act in ACTS if act == "post" or (rng.random() < KEPT and act not in left_out))
+    acts = tuple(act for act in ACTS if rng.random() < _likely(act) and act not in left_out)
     blows = tuple(blow for blow in BLOWS if rng.random() < KEPT and blow not in left_out)
     return Plan(
         users=users,
-        devices=1 if crowd else rng.choice((1, 2, 3)),
+        devices=devices,
+        follows=rng.choice((0, 1, 3)),
+        sqlite=seed // CROWD_EVERY % 2 == 1 if crowd else rng.random() < SQLITE,
         rounds=8 if unaided else 1 if crowd else rng.choice((1, 2, 3)),
         steps=10 if unaided else 30 if crowd else rng.choice((40, 80, 160)),
         gap_s=rng.choice((0.02, 0.1, 0.3)),
@@ -119,22 +131,31 @@ def plan(seed: int, rng: random.Random) -> Plan:
         token_s=None if unaided else rng.choice((None, None, 12.0, 45.0)),
         bus_dead=not unaided and rng.random() < 0.2,
         unaided=unaided,
-        settings=_settings(rng, crowd, unaided),
+        settings=_settings(rng, crowd, unaided, devices),
         pace=_pace(rng),
         limits=_limits(rng, crowd),
     )
 
 
-def _settings(rng: random.Random, crowd: bool, unaided: bool) -> Settings:
+def _likely(act: str) -> float:
+    return {"post": 1.0, "erase": ERASING}.get(act, KEPT)
+
+
+def _settings(rng: random.Random, crowd: bool, unaided: bool, devices: int) -> Settings:
     return Settings(
         heartbeat_s=4 if crowd else 1 if unaided else rng.choice((1, 4)),
         max_stream_s=600 if unaided else rng.choice((15, 60, 600)),
         stream_opens_per_s=400 if crowd else rng.choice((2, 10, 1_000, 1_000)),
-        max_streams_per_user=rng.choice((2, 8)),
+        max_streams_per_user=rng.choice((devices, 8)),
         new_count_cap=rng.choice((3, 1_000)),
         write_queue=rng.choice((4, 1_000)),
         group_commit_events=rng.choice((1, 5, 1_000)),
         shutdown_s=rng.choice((1, 5)),
+        fan_out=rng.choice(("inline", "worker")),
+        fan_out_inline_rows=rng.choice((1, 2, 2_000)),
+        hot_followers=rng.choice((2, 4, 10_000)),
+        hot_rows_per_s=rng.choice((1, 5_000)),
+        partition_rows=rng.choice((20, 16_000)),
         types=TYPES,
     )
 
@@ -151,14 +172,15 @@ def _pace(rng: random.Random) -> Pace:
         ask_s=4.0,
         climb_s=6.0,
         wait_s=3,
-        feed_s=1.5,
         idle_s=0.5,
     )
 
 
 def _limits(rng: random.Random, crowd: bool) -> Limits:
     if crowd:
-        return Limits(chunk=100, heads=1_000, refills=4, heard=200, page=100, snapshot_pages=5, feed_pages=10)
+        return Limits(
+            chunk=100, heads=1_000, refills=4, heard=200, page=100, snapshot_pages=5, paid=2_000, behind_s=30
+        )
     return Limits(
         chunk=rng.choice((1, 3, 10, 100)),
         heads=rng.choice((1, 3, 1_000)),
@@ -166,5 +188,6 @@ def _limits(rng: random.Random, crowd: bool) -> Limits:
         heard=rng.choice((1, 4, 200)),
         page=rng.choice((2, 5, 100)),
         snapshot_pages=rng.choice((1, 5)),
-        feed_pages=rng.choice((1, 10)),
+        paid=rng.choice((1, 5, 2_000)),
+        behind_s=rng.choice((2, 30)),
     )

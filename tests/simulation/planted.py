@@ -3,6 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from websockets.frames import Frame as Message
+from websockets.frames import Opcode
+
 from tidings.client import sse
 from tidings.client.asking import Steps
 from tidings.client.fold import InboxFold
@@ -11,6 +14,8 @@ from tidings.client.place import Place
 from tidings.client.session import Session
 from tidings.client.shapes import InboxPage
 from tidings.client.teller import Teller
+from tidings.http.polls import OBJECTS, Poll
+from tidings.http.websocket import Texts
 from tidings.live import hub
 from tidings.live.frames import Cursor, Frame, heartbeat, inbox_frames
 from tidings.live.hub import Live
@@ -19,6 +24,8 @@ from tidings.model import Counts, InboxChanges, LogEntry, Marked, NewEvent, Read
 from tidings.storage import memory_inboxes
 from tidings.storage.memory import MemoryStore
 from tidings.storage.memory_inbox import Inbox
+from tidings.storage.memory_person import Person
+from tidings.storage.sqlite.writer import MERGED, Writer
 
 
 class Planted(NamedTuple):
@@ -128,6 +135,29 @@ def _quiet_undo(self: Inbox, seq: int) -> int:
     return again
 
 
+def _unknown(self: MemoryStore, user: str, number: int) -> Person:
+    return Person(number)
+
+
+_merged = Writer._merged
+
+
+def _unmerged(self: Writer) -> frozenset[int]:
+    return _merged(self).difference(topic for topic, state in self.hot.items() if state == MERGED)
+
+
+def _seal(self: Texts, frame: bytes, id: str | None) -> bytes:
+    return Message(Opcode.TEXT, OBJECTS.seal(frame, None)).serialize(mask=False)
+
+
+_answer = Poll.answer
+
+
+def _short_answer(self: Poll, last_event_id: str) -> bytes:
+    self._frames = self._frames[:1] if len(self._frames) == 2 else self._frames
+    return _answer(self, last_event_id)
+
+
 PLANTED = {
     "a hub that forgets what overtook a stream": Planted(Live, "_ready", _ready),
     "a hub that joins before it has caught up": Planted(Live, "_join", _join),
@@ -138,6 +168,8 @@ PLANTED = {
     "a stream whose heartbeats run ahead of it": Planted(Stream, "beat", _beat),
     "a stream that does not move its cursor": Planted(Stream, "tell", _tell),
     "a stream that tells what the client has": Planted(Stream, "hear", _hear),
+    "a socket whose frames have no place": Planted(Texts, "seal", _seal),
+    "a poll that leaves out its only news": Planted(Poll, "answer", _short_answer),
     "a client that takes doubles": Planted(Teller, "_move", _move),
     "a client that is deaf to resets": Planted(Session, "_event", _deaf_to_resets),
     "a client that goes on from the last page of a reset": Planted(Teller, "reset", _last_page),
@@ -145,5 +177,7 @@ PLANTED = {
     "a read-all that swallows what came later": Planted(MemoryStore, "_read_inbox", _swallow),
     "an undo without a reset": Planted(Inbox, "undo", _quiet_undo),
     "a store that forgets now and then to tell": Planted(MemoryStore, "_bring", _not_always),
+    "a store in which an erased inbox begins at 1 again": Planted(MemoryStore, "_unknown", _unknown),
+    "a store that neither pushes nor merges what is hot": Planted(Writer, "_merged", _unmerged),
     "a store that forgets idempotency keys": Planted(MemoryStore, "_append", _forgetful),
 }

@@ -3,23 +3,29 @@
 import asyncio
 import random
 from collections.abc import Iterable, Sequence
-from typing import cast
+from typing import Any, cast
 
 from tests.simulation.loop import Clock, Life
-from tests.simulation.network import Connection
+from tests.simulation.network import EVENTS, Connection
 from tests.simulation.store import ShakenStore, at_once
+from tests.simulation.tally import Tally
 from tests.simulation.trouble import Trouble
 from tidings.client.actions import Answer, Request
 from tidings.config import Settings
 from tidings.cursors import Cursors
 from tidings.errors import Deferred, TidingsError, Unauthenticated
+from tidings.http.body import ClientGone
+from tidings.http.polls import polled
+from tidings.http.request import Request as HttpRequest
 from tidings.http.streams import EVENT_STREAM, farewell
+from tidings.http.websocket import try_again_later
 from tidings.inboxes import Inboxes
 from tidings.ingest import Ingest
-from tidings.live import Live
+from tidings.live import Live, Stream, Wire
 from tidings.log import Log
 from tidings.model import FeedFilter, TakeUp
 from tidings.outbound.courier import Courier
+from tidings.ports import Store
 from tidings.projections.inbox import Wording
 from tidings.projections.runner import Runner
 from tidings.projections.windows import Windows
@@ -64,7 +70,16 @@ class Bus:
         return self._rng.random() * self._trouble.hint_late_s
 
 
-class Unaided(Live):
+class Told(Live):
+    """A hub whose connections are told why they end."""
+
+    def _end(self, stream: Stream, why: str) -> None:
+        if isinstance(stream.wire, Connection):
+            stream.wire.ended(why)
+        super()._end(stream, why)
+
+
+class Unaided(Told):
     """A hub that does not look every second whether a hint was lost: where none is, it must not need to."""
 
     _ticking = False
@@ -100,22 +115,24 @@ class Server:
     def __init__(
         self,
         life: Life,
-        store: ShakenStore,
+        shaken: ShakenStore,
         settings: Settings,
         clock: Clock,
         trouble: Trouble,
         rng: random.Random,
         unaided: bool,
+        tally: Tally,
     ) -> None:
         self.life = life
         self.connections: list[Connection] = []
         self._settings = settings
         self._clock = clock
-        with store.still():
-            position, epoch = at_once(store.head())
+        self._tally = tally
+        position, epoch = at_once(shaken.real.head())
+        store = cast(Store, shaken)
         wording = Wording(store, settings.locale)
         windows = cast(Windows, _Nobody())
-        hub = Unaided if unaided else Live
+        hub = Unaided if unaided else Told
         self.live = hub(store, wording, self._take_up, settings, clock, epoch, position, rng=rng)
         self.runner = Runner(store)
         bus = cast(Live, Bus(self.live, trouble, rng))
@@ -158,50 +175,74 @@ class Server:
 
     # --- HTTP -----------------------------------------------------------------------------------------------
 
-    async def answer(self, request: Request, expires_at: float | None) -> Answer:
-        """The answer to a GET."""
+    async def answer(self, request: Request, expires_at: float | None, gone: asyncio.Event) -> Answer:
+        """The answer to a GET; ``gone`` says that nobody waits for it any more."""
         try:
             self._check(expires_at)
-            reply = await self._read(request.path, dict(request.query))
+            reply = await self._read(request.path, dict(request.query), expires_at, gone)
         except TidingsError as error:
             return refusal(error)
-        except OSError:
+        except (OSError, ClientGone):
             return Answer(500)
         return Answer(200, reply.body, media="application/json")
 
-    async def _read(self, path: str, query: dict[str, str]) -> Reply:
+    async def _read(
+        self, path: str, query: dict[str, str], expires_at: float | None, gone: asyncio.Event
+    ) -> Reply:
         user, limit, cursor = query["user_id"], int(query.get("limit", 20)), query.get("cursor")
-        if path == "/v1/feed/new":
-            return await self.reader.new_count(user, int(query["since"]))
+        if path == "/v1/notifications/poll":
+            return Reply(await self._poll(query, expires_at, gone))
         if path == "/v1/feed":
             return await self.reader.feed(user, EVERYTHING, limit, cursor)
-        if "since" not in query:
-            return await self.inboxes.page(user, limit, cursor)
-        wait_s = min(int(query.get("wait", 0)), self._settings.max_wait_s)
-        return await self.inboxes.since(user, int(query["since"]), limit, wait_s)
+        return await self.inboxes.page(user, limit, cursor)
+
+    async def _poll(self, query: dict[str, str], expires_at: float | None, gone: asyncio.Event) -> bytes:
+        self.live.admit(query["user_id"], "")
+        self._tally.add("stream", "poll")
+
+        def open(wire: Wire) -> Stream:
+            return self._open(query, query.get("last_event_id"), wire, expires_at)
+
+        async def receive() -> dict[str, Any]:
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        scope = {"method": "GET", "raw_path": b"", "query_string": b"", "headers": []}
+        return await polled(self.live, open, int(query["wait"]), HttpRequest(scope, receive))
+
+    def _open(self, query: dict[str, str], last: str | None, wire: Wire, expires_at: float | None) -> Stream:
+        left_s = None if expires_at is None else expires_at - self._clock.monotonic()
+        include = frozenset(query["include"].split(","))
+        return self.live.open(query["user_id"], include, last, wire, expires_in_s=left_s)
 
     async def open(self, request: Request, expires_at: float | None, connection: Connection) -> Answer:
         """Open a stream on this connection."""
         query, headers = dict(request.query), dict(request.headers)
-        user = query["user_id"]
+        if connection.over:
+            raise ConnectionResetError("it broke before there was a stream on it")
         try:
             self._check(expires_at)
-            self.live.admit(user, "")
+            self.live.admit(query["user_id"], "")
         except Deferred as error:
-            self.connections.append(connection)
-            connection.write(farewell(error.retry_after * 1_000))
-            connection.close()
+            self._send_away(connection, error)
             return Answer(200, media=EVENT_STREAM)
         except TidingsError as error:
             return refusal(error)
-        include, last = frozenset(query["include"].split(",")), headers.get("Last-Event-ID")
-        left_s = None if expires_at is None else expires_at - self._clock.monotonic()
-        stream = self.live.open(user, include, last, connection, expires_in_s=left_s)
+        connection.opened()
+        stream = self._open(query, headers.get("Last-Event-ID"), connection, expires_at)
         connection.became = lambda writable: (
             self.live.writable(stream) if writable else self.live.lost(stream)
         )
         self.connections.append(connection)
         return Answer(200, media=EVENT_STREAM)
+
+    def _send_away(self, connection: Connection, error: Deferred) -> None:
+        self.connections.append(connection)
+        if connection.encoder is EVENTS.encoder:
+            connection.write(farewell(error.retry_after * 1_000))
+        else:
+            connection.write(try_again_later("too many"))
+        connection.close()
 
     def _check(self, expires_at: float | None) -> None:
         if expires_at is not None and expires_at <= self._clock.monotonic():

@@ -1,33 +1,25 @@
-"""The durable part: the reference store, which here takes its time and fails."""
+"""The durable part: the reference store or SQLite, which here take their time and fail."""
 
-import contextlib
 import random
-from collections.abc import Collection, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.checkers import inboxes
 from tests.checkers.adapters import whole_inbox
 from tests.simulation.loop import pause
 from tests.simulation.trouble import Trouble
+from tidings.config import Settings
 from tidings.errors import KeyReused
-from tidings.model import (
-    Command,
-    Counts,
-    FeedFilter,
-    Head,
-    Heard,
-    InboxChanges,
-    InboxPage,
-    NewCount,
-    Outcome,
-    Page,
-    ReadInbox,
-)
-from tidings.ports import Clock
-from tidings.rules import Rule
+from tidings.model import Command, Outcome, ReadInbox
+from tidings.ports import Clock, Store
+from tidings.storage.sqlite import SqliteStore
 from tidings.testing import MemoryStore
 
 T = TypeVar("T")
+SHAKEN = frozenset(("head", "feed", "feed_since", "heard", "new_count", "inbox", "inbox_since", "counts"))
+"""Reads that take their time and fail; the others are asked for by what is shaken itself, or seldom."""
 
 
 def at_once(work: Coroutine[Any, Any, T]) -> T:
@@ -40,86 +32,70 @@ def at_once(work: Coroutine[Any, Any, T]) -> T:
     raise AssertionError("it waits")
 
 
-class ShakenStore(MemoryStore):
-    """A store behind a wire: time passes before what is asked happens, and again before the answer is heard. Between the
-    two anything else can happen, a crash as well: then it was done, and nobody was told."""
+def open_sqlite(folder: Path, clock: Clock, settings: Settings, epoch: str) -> SqliteStore:
+    """The store in a folder, as the last server left it."""
+    store = at_once(SqliteStore.open(folder / "tidings.db", clock, settings, salt=0))
+    store._writer.epoch = epoch  # its own is drawn at random, and seen in every cursor
+    store._writer.db.execute("PRAGMA synchronous=OFF")  # the power stays on here
+    return store
 
-    def __init__(
-        self, clock: Clock, epoch: str, types: dict[str, Rule], trouble: Trouble, rng: random.Random
-    ) -> None:
-        super().__init__(clock, epoch=epoch, types=types)
+
+class ShakenStore:
+    """A store behind a wire: time passes before what is asked happens, and again before the answer is heard. Between the
+    two anything else can happen, a crash as well: then it was done, and nobody was told. ``real`` is the store itself,
+    ``version`` changes with whatever it holds, ``wrong`` says what a write did that it must not."""
+
+    def __init__(self, real: Store, trouble: Trouble, rng: random.Random) -> None:
+        self.real = real
+        self.version = 0
+        self.wrong = ""
         self._trouble = trouble
         self._rng = rng
-        self._still = False
-        self.wrong = ""
 
-    @contextlib.contextmanager
-    def still(self) -> Iterator[None]:
-        """Inside, answers come at once."""
-        self._still = True
-        try:
-            yield
-        finally:
-            self._still = False
+    def __getattr__(self, name: str) -> Any:
+        """What the store itself has."""
+        found = getattr(self.real, name)
+        return partial(self._late, found) if name in SHAKEN else found
 
-    async def _shaken(self, work: Coroutine[Any, Any, T]) -> T:
-        if self._still:
-            return await work
+    async def _late(self, ask: Callable[..., Awaitable[T]], *given: Any, **named: Any) -> T:
         fate, trouble = self._rng.random(), self._trouble
-        try:
-            if fate < 0.6:
-                await pause(fate * trouble.store_slow_s)
-            if trouble.store_fails and self._rng.random() < trouble.store_fails:
-                raise OSError("the disk is on fire")
-        except BaseException:
-            work.close()
-            raise
-        result = await work
+        if fate < 0.6:
+            await pause(fate * trouble.store_slow_s)
+        if trouble.store_fails and self._rng.random() < trouble.store_fails:
+            raise OSError("the disk is on fire")
+        result = await ask(*given, **named)
         if fate > 0.4:
             await pause((1 - fate) * trouble.store_slow_s)
         return result
 
     async def write(self, commands: Sequence[Command]) -> list[Outcome | KeyReused]:
-        return await self._shaken(self._sparing(commands))
+        """Apply the commands."""
+        return await self._late(self._write, commands)
 
-    async def _sparing(self, commands: Sequence[Command]) -> list[Outcome | KeyReused]:
-        """Write, and look whether a read-all by itself left unread what it had to (I6)."""
+    async def _write(self, commands: Sequence[Command]) -> list[Outcome | KeyReused]:
+        self.version += 1
         match commands:
             case [ReadInbox(user, int(up_to))]:
-                with self.still():
-                    before, _ = await whole_inbox(self, user)
-                    outcomes = await super().write(commands)
-                    after, _ = await whole_inbox(self, user)
-                try:
-                    inboxes.spared(before, after, up_to)
-                except AssertionError as error:
-                    self.wrong = str(error)
-                return outcomes
+                return await self._sparing(commands, user, up_to)
             case _:
-                return await super().write(commands)
+                return await self.real.write(commands)
 
-    async def head(self) -> Head:
-        return await self._shaken(super().head())
+    async def _sparing(self, commands: Sequence[Command], user: str, up_to: int) -> list[Outcome | KeyReused]:
+        """Write a read-all, and look whether it left unread what it had to (I6)."""
+        before, _ = await whole_inbox(self.real, user)
+        outcomes = await self.real.write(commands)
+        after, _ = await whole_inbox(self.real, user)
+        try:
+            inboxes.spared(before, after, up_to)
+        except AssertionError as error:
+            self.wrong = str(error)
+        return outcomes
 
-    async def feed(self, user: str, want: FeedFilter, limit: int, before: int | None) -> Page:
-        return await self._shaken(super().feed(user, want, limit, before))
+    async def work(self, budget: int) -> int:
+        """Pay a part of what is owed. The reference store owes nothing, and is not asked."""
+        return 0 if isinstance(self.real, MemoryStore) else await self._late(self._pay, budget)
 
-    async def feed_since(self, user: str, after: int, limit: int) -> Page:
-        return await self._shaken(super().feed_since(user, after, limit))
-
-    async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[Heard], int]:
-        return await self._shaken(super().heard(after, users, limit))
-
-    async def new_count(self, user: str, since: int, cap: int) -> NewCount:
-        return await self._shaken(super().new_count(user, since, cap))
-
-    async def inbox(
-        self, user: str, limit: int, before: int | None, unread_only: bool = False, type: str | None = None
-    ) -> InboxPage:
-        return await self._shaken(super().inbox(user, limit, before, unread_only, type))
-
-    async def inbox_since(self, user: str, since: int, limit: int) -> InboxChanges:
-        return await self._shaken(super().inbox_since(user, since, limit))
-
-    async def counts(self, users: Sequence[str]) -> list[Counts]:
-        return await self._shaken(super().counts(users))
+    async def _pay(self, budget: int) -> int:
+        done = await self.real.work(budget)
+        self.version += done
+        return done

@@ -5,17 +5,23 @@ from asyncio import Future
 from collections import deque
 from collections.abc import Awaitable, Callable
 from hashlib import blake2b
+from pathlib import Path
 from typing import TypeVar
 
 from tests.checkers.ledger import Place, Reply
 from tests.simulation.device import ACTIVITY, NOTIFICATIONS, Device
 from tests.simulation.loop import Clock, Life, VirtualLoop, pause, settle
+from tests.simulation.network import EVENTS, SOCKET
 from tests.simulation.plan import Plan, plan
 from tests.simulation.server import Server
-from tests.simulation.store import ShakenStore
+from tests.simulation.store import ShakenStore, at_once, open_sqlite
+from tests.simulation.tally import Tally
 from tests.simulation.trouble import Trouble
 from tidings.client.actions import Lost
 from tidings.errors import Gone, KeyInFlight, NotFound, TooManyRequests, Unavailable
+from tidings.model import Follow
+from tidings.ports import Store
+from tidings.testing import MemoryStore
 
 T = TypeVar("T")
 EXPECTED = (OSError, Unavailable, KeyInFlight, NotFound, Gone, TooManyRequests)
@@ -29,14 +35,16 @@ TOPICS = ("thing:1", "thing:2", "thing:3", "tag:a", "tag:b")
 class World:
     """One seed's world, and what was seen of it from outside: acknowledgements, and the trace."""
 
-    def __init__(self, seed: int, loop: VirtualLoop) -> None:
+    def __init__(self, seed: int, loop: VirtualLoop, folder: Path) -> None:
         self.loop = loop
         self.rng = random.Random(seed)
         self.plan: Plan = plan(seed, self.rng)
         self.pace, self.token_s = self.plan.pace, self.plan.token_s
         self.clock = Clock(loop)
         self.trouble = Trouble()
-        self.store = ShakenStore(self.clock, f"e{seed}", self.plan.settings.types, self.trouble, self.rng)
+        self.tally = Tally()
+        self._epoch, self._folder = f"e{seed}", folder
+        self.shaken = ShakenStore(self._open(), self.trouble, self.rng)
         self.server: Server | None = None
         self.failures: list[BaseException] = []
         self.people = Life(self.failures)
@@ -50,6 +58,11 @@ class World:
         self.archived: dict[str, list[str]] = {}
         self.lines: deque[str] = deque(maxlen=TRACE_LINES)
         self._hash = blake2b(digest_size=16)
+
+    @property
+    def store(self) -> Store:
+        """What lasts, as it is at this moment."""
+        return self.shaken.real
 
     # --- looking --------------------------------------------------------------------------------------------
 
@@ -119,11 +132,24 @@ class World:
         finally:
             timer.cancel()
 
+    def _open(self) -> Store:
+        """The store as the next server finds it."""
+        settings = self.plan.settings
+        if self.plan.sqlite:
+            return open_sqlite(self._folder, self.clock, settings, self._epoch)
+        return MemoryStore(self.clock, epoch=self._epoch, types=settings.types)
+
     def begin(self) -> None:
-        """A server comes up."""
+        """A server comes up. What it knows of the store is what is in the file, where there is one."""
+        if self.plan.sqlite and self.shaken.version:
+            at_once(self.store.close())
+            self.shaken.real = self._open()
+            self.shaken.version += 1
         life = Life(self.failures)
         plan = self.plan
-        server = Server(life, self.store, plan.settings, self.clock, self.trouble, self.rng, plan.unaided)
+        server = Server(
+            life, self.shaken, plan.settings, self.clock, self.trouble, self.rng, plan.unaided, self.tally
+        )
         life.spawn(server.begin())
         self.server = server
         self.note("a server begins")
@@ -159,9 +185,11 @@ class World:
     async def settle_in(self) -> None:
         """Give everybody their devices, and some topics to follow."""
         for user in self.users:
+            topics = self.rng.sample(TOPICS, self.plan.follows)
+            await self.store.write([Follow(user, topic, backfill=0) for topic in topics])
             for number in range(self.rng.randint(1, self.plan.devices)):
-                device = Device(self, user, f"{user}/{number}", self.rng.choice(INCLUDES))
-                self.devices.append(device)
+                include, wire = self.rng.choice(INCLUDES), self.rng.choice((EVENTS, EVENTS, SOCKET))
+                self.devices.append(Device(self, user, f"{user}/{number}", include, wire))
         for device in self.devices:
             device.start()
         await self.pause(self.rng.random())
@@ -179,3 +207,12 @@ class World:
         if self.server is not None:
             server, self.server = self.server, None
             server.life.end()
+        at_once(self.store.close())
+
+    def count(self) -> None:
+        """Add what is known only now to the tally."""
+        sizes = at_once(self.store.status()).sizes
+        merging = "merging" if sizes.get("hot_topics") else "sqlite"
+        self.tally.add("store", merging if self.plan.sqlite else "memory")
+        self.tally["user", ""] = len(self.users)
+        self.tally["second", ""] = int(self.loop.now)
