@@ -6,7 +6,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from bench.cores import pin
+from bench.cores import measure_from
 
 P = ParamSpec("P")
 Question = TypeVar("Question")
@@ -59,7 +59,7 @@ def afar(
 
 
 def _run(place: int, pipe: Connection, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
-    pin(place)
+    measure_from(place)
     generator = function(*args, **kwargs)
     try:
         pipe.send(next(generator))
