@@ -114,7 +114,9 @@ def _crowd(
 ) -> _Crowd:
     topics = dict.fromkeys(topic for event in events for topic in event.all_topics())
     known = {topic: ears for topic in topics if (ears := crowds.get(topic, after)) is not None}
-    rows = _followers(r, after, topics.keys() - known.keys(), names)
+    asked = topics.keys() - known.keys()
+    many = {topic for topic in asked if r.writer.wide.get(topic, 0) > len(names)}
+    rows = _followers(r, after, asked - many, many, names)
     targets = {number for event in events for number in unpack(event.targets)}
     people = r.names.people(targets.union([row[1] for row in rows]))
     whole: dict[int, _Ears] = {}
@@ -125,8 +127,8 @@ def _crowd(
             whole.setdefault(topic, {})[number] = name
         else:
             parts.setdefault(topic, []).append(_Part(number, name, since, since_key, until))
-    for topic in whole.keys() - parts.keys():
-        if 0 < r.writer.wide.get(topic, 0) <= len(names):  # all who follow it were read
+    for topic in whole.keys() - parts.keys() - many:  # all who follow these were read
+        if topic in r.writer.wide:
             crowds.keep(topic, after, whole[topic])
     whole = {topic: _present(ears, names) for topic, ears in (known | whole).items()}
     parts = {topic: [part for part in some if part.name in names] for topic, some in parts.items()}
@@ -144,11 +146,10 @@ _FollowRow = tuple[int, int, int | None, int | None, int | None]
 """(topic, follower, since, since_key, until)"""
 
 
-def _followers(r: Reading, after: int, topics: Iterable[int], names: Collection[str]) -> list[_FollowRow]:
-    few: list[int] = []
-    many: list[int] = []
-    for topic in topics:
-        (many if r.writer.wide.get(topic, 0) > len(names) else few).append(topic)
+def _followers(
+    r: Reading, after: int, few: Collection[int], many: Collection[int], names: Collection[str]
+) -> list[_FollowRow]:
+    """Everyone who follows a topic of ``few``, and those of these names who follow one of ``many``."""
     rows: list[_FollowRow] = []
     if few:
         rows += r.db.all(sql("followers_of"), {"topics": r.writer.carray(few), "after": after})
