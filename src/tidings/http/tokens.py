@@ -4,10 +4,11 @@ The algorithm belongs to the configured key and is never taken from the token, s
 offered as an HMAC secret, and "none" is nothing that any key answers to.
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import jwt
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -16,13 +17,12 @@ from jwt.types import Options
 
 from tidings.config import KIB, ConfigError
 from tidings.errors import Unauthenticated
+from tidings.events import Id
 
 MAX_TOKEN_BYTES = 8 * KIB
 """Longer tokens are refused unread: parsing is the only work that a stranger can make this server do."""
 MIN_SECRET_BYTES = 32
 """HS256 needs a secret as long as its output (RFC 7518, 3.2)."""
-MAX_SUBJECT = 128
-"""Characters of a user id, as everywhere."""
 LAST_SECOND = 253_402_300_800
 """The end of the year 9999, in seconds since 1970: a later time in a token is nonsense."""
 _TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
@@ -36,6 +36,10 @@ _OPTIONS: Options = {
     "enforce_minimum_key_length": True,
 }
 
+_MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What reading a token raises when something in it has an odd type, size or depth."""
+
+T = TypeVar("T")
 Material = bytes | RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
 
 
@@ -128,14 +132,25 @@ async def verify(token: str, keys: KeySource, rules: Rules, now_s: float) -> Cla
     """
     if len(token) > MAX_TOKEN_BYTES:
         raise Unauthenticated("The token is too long.")
+    kid = _read(lambda: _kid(jwt.get_unverified_header(token)))
+    key = await keys.key(kid)
+    return _read(lambda: _claims(_decoded(token, key, rules), rules, now_s))
+
+
+def _read(step: Callable[[], T]) -> T:
+    """The result of one step of reading a token. Raises Unauthenticated for whatever goes wrong in it: the token is a
+    stranger's, and the libraries that take it apart raise more than they document."""
     try:
-        key = await keys.key(_kid(jwt.get_unverified_header(token)))
-        payload = _decoded(token, key, rules)
+        return step()
     except jwt.PyJWTError as error:
-        raise Unauthenticated(f"The token does not hold: {error}.") from None
-    except (RecursionError, UnicodeEncodeError):
+        raise Unauthenticated(f"The token does not hold: {_printable(str(error))}.") from None
+    except _MALFORMED:
         raise Unauthenticated("The token is not well-formed.") from None
-    return _claims(payload, rules, now_s)
+
+
+def _printable(text: str) -> str:
+    """Text that a reply can carry: the library quotes the token in some of its messages."""
+    return text.encode("ascii", "backslashreplace").decode()
 
 
 def _kid(header: Mapping[str, Any]) -> str | None:
@@ -160,15 +175,26 @@ def _decoded(token: str, key: VerifyingKey, rules: Rules) -> dict[str, Any]:
 
 
 def _claims(payload: Mapping[str, Any], rules: Rules, now_s: float) -> Claims:
-    subject = payload["sub"]
-    if not 0 < len(subject) <= MAX_SUBJECT:
-        raise Unauthenticated("The token's sub is not a user id.")
+    subject = _subject(payload["sub"])
     expires_at = _time(payload["exp"])
     if expires_at + rules.leeway_s <= now_s:
         raise Unauthenticated("The token has expired.")
     if "nbf" in payload and _time(payload["nbf"]) - rules.leeway_s > now_s:
         raise Unauthenticated("The token is not valid yet.")
     return Claims(subject, _scopes(payload.get("scope", "")), expires_at)
+
+
+def _subject(value: object) -> str:
+    """The user id, by the rule that holds for one in a query or a path. A lone surrogate, which only JSON can spell,
+    has no UTF-8 and so could be neither stored nor sent."""
+    try:
+        subject: str = msgspec.convert(value, Id)
+        subject.encode()
+    except (msgspec.ValidationError, UnicodeEncodeError):
+        raise Unauthenticated(
+            "The token's sub is not a user id: 1 to 128 characters without control characters are."
+        ) from None
+    return subject
 
 
 def _time(value: object) -> float:

@@ -6,13 +6,18 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import hypothesis
 import jwt
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from tidings.config import ConfigError, Settings
 from tidings.errors import Unauthenticated
+from tidings.events import Id
 from tidings.http.auth import Authenticator, Principal
 from tidings.http.tokens import public_key, secret_key
 from tidings.testing import START_MS, FakeClock
@@ -100,6 +105,24 @@ FORGED: dict[str, Callable[[], str]] = {
     "sub is a number": lambda: hs256_of(claims(sub=7)),
     "sub is empty": lambda: signed(sub=""),
     "sub is too long": lambda: signed(sub="u" * 129),
+    "sub has a control character": lambda: signed(sub="alice\n"),
+    "sub has a deletion": lambda: signed(sub="al\x7fice"),
+    "sub is a lone surrogate": lambda: signed(sub="alice\ud800"),
+    "sub is a list": lambda: hs256_of(claims(sub=["alice"])),
+    "sub is true": lambda: hs256_of(claims(sub=True)),
+    "jti is a number": lambda: hs256_of(claims(jti=7)),
+    "issuer is a lone surrogate": lambda: signed(iss="https://issuer.test\ud800"),
+    "issuer is a list": lambda: hs256_of(claims(iss=["https://issuer.test"])),
+    "audience is a number": lambda: hs256_of(claims(aud=7)),
+    "audience is a list of numbers": lambda: hs256_of(claims(aud=[7, None])),
+    "exp is a list": lambda: hs256_of(claims(exp=[NOW + 600])),
+    "exp is null": lambda: hs256_of(claims() | {"exp": None}),
+    "nbf is infinite": lambda: hs256_of(claims(nbf=float("-inf"))),
+    "payload is not encoded": lambda: hand_made(
+        b'{"alg":"HS256","b64":false}', json.dumps(claims()).encode()
+    ),
+    "algorithm is a list": lambda: hand_made(b'{"alg":["HS256"]}', json.dumps(claims()).encode()),
+    "algorithm is a lone surrogate": lambda: hand_made(b'{"alg":"\\ud800"}', json.dumps(claims()).encode()),
     "sub is null": lambda: hs256_of(claims() | {"sub": None}),
     "another issuer": lambda: signed(iss="https://issuer.test.evil"),
     "no issuer": lambda: signed(iss=None),
@@ -209,3 +232,49 @@ def test_keys_that_are_unfit_stop_the_server() -> None:
     small_curve = ec.generate_private_key(ec.SECP256K1())
     with pytest.raises(ConfigError, match="must be"):
         public_key(pem(small_curve).encode())
+
+
+_ODD = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(codec=None), max_size=140),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+"""Anything that JSON can say, with what only Python's reader of it understands: NaN, infinities, lone surrogates."""
+settled = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+"""How fast a machine makes up tokens proves nothing."""
+_CLAIMS = ("sub", "exp", "nbf", "iat", "iss", "aud", "scope", "jti", "sid")
+_HEADERS = ("alg", "typ", "kid", "crit", "b64", "cty", "jwk")
+
+
+@example({"sub": "alice\ud800"}, {}, "")
+@settled
+@given(
+    st.fixed_dictionaries({}, optional=dict.fromkeys(_CLAIMS, _ODD)),
+    st.fixed_dictionaries({}, optional=dict.fromkeys(_HEADERS, _ODD)),
+    st.sampled_from(["", "tidings"]),
+)
+def test_no_token_is_a_fault_of_the_server(
+    changed: dict[str, Any], header: dict[str, Any], audience: str
+) -> None:
+    """Whatever claims and header are signed, the token is a user's with a usable id, or it is refused in text that can
+    be sent: a lone surrogate in ``sub`` was answered 500, and control characters were taken."""
+    token = hand_made(json.dumps({"alg": "HS256"} | header).encode(), json.dumps(claims() | changed).encode())
+    said = ""
+    try:
+        said = ask(token, settings(jwt_audience=audience)).user_id
+        msgspec.convert(said, Id)
+    except Unauthenticated as refusal:
+        said = refusal.detail
+    assert said.encode()
+
+
+@settled
+@given(st.binary(max_size=80), st.binary(max_size=80))
+def test_no_signed_bytes_are_a_fault_of_the_server(header: bytes, payload: bytes) -> None:
+    """The same of bytes that are no JSON."""
+    with pytest.raises(Unauthenticated):
+        ask(hand_made(header, payload))
