@@ -12,7 +12,7 @@ LOCK := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate
 BROWSER = $(or $(CHROMIUM),$(shell for name in chromium chromium-browser google-chrome; do command -v $$name && break; done))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench crash simulate soak lock clean
+.PHONY: help run test lint bench attack crash simulate soak lock clean
 
 help: ## Print this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -31,6 +31,9 @@ lint: .make/dev ## Style, types and import contracts alone
 
 bench: .make/dev ## Measure, beside the ceilings of this machine
 	$(BIN)/python -m bench
+
+attack: .make/dev ## Attack the server in every way we know, at length; look for memory and loop stalls beyond their bounds
+	ATTACK=all $(BIN)/python -m pytest tests/attack
 
 crash: .make/dev ## Kill the server, cut its power, stop it at every statement; look for anything lost or doubled
 	CRASH=all $(BIN)/python -m pytest tests/crash
