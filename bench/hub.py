@@ -16,8 +16,9 @@ from tidings.http.app import Services, build
 from tidings.http.protocol import timed
 from tidings.live import Live
 from tidings.model import Counts, InboxChanges, InboxRow
+from tidings.process import BACKLOG, GC_THRESHOLDS
 from tidings.projections.inbox import Wording
-from tidings.server import BACKLOG, GC_THRESHOLDS, running
+from tidings.server import running
 from tidings.testing import MemoryStore
 from tidings.times import SystemClock
 

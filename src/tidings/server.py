@@ -1,28 +1,22 @@
-"""The composition root: settings become a store, a log, projections and the three doors, and a process that serves them.
+"""The composition root: settings become a store, a log, projections and the three doors; :mod:`tidings.process` serves them.
 
 :func:`running` is the wiring. Start order is the order of need; shutdown goes the other way: no new requests, streams told
 to come back, what is waiting written, the store closed.
 """
 
-import asyncio
-import gc
 import os
-import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import apsw
 import msgspec
-import uvicorn
 
 from tidings.config import ConfigError, Settings
 from tidings.cursors import Cursors
 from tidings.endpoints import Endpoints
 from tidings.errors import KeyReused, Unavailable
-from tidings.http.app import Services, build
-from tidings.http.protocol import timed
-from tidings.http.websocket import sockets
+from tidings.http.app import Services
 from tidings.ids import ms_of
 from tidings.inboxes import Inboxes
 from tidings.ingest import Ingest
@@ -57,17 +51,10 @@ from tidings.rounds import Rest, Rounds
 from tidings.storage.memory import MemoryStore
 from tidings.storage.sqlite import SqliteStore
 from tidings.telemetry import COMMIT_COMMANDS, STREAMS_OPEN, WRITE_QUEUE
-from tidings.times import HOUR_MS, SystemClock
+from tidings.times import HOUR_MS
 from tidings.wishes import Wishes
 
-GC_THRESHOLDS = (100_000, 50, 1_000)
-"""Allocations between collections: with thousands of open streams the collector's walks were the largest pauses."""
 SQLITE = "sqlite:///"
-BACKLOG = 2_048
-"""Connections waiting to be accepted: a restart brings every client back at once."""
-KEEP_ALIVE_S = 75
-"""Seconds an idle connection is kept: longer than proxies keep theirs (60 s is usual), or a request now and then would
-meet a connection that is just being closed."""
 REBUILD_PAGE = 1_000
 """Events of the last hour that are read at once when the server starts."""
 TICK_S = 1.0
@@ -263,67 +250,3 @@ class _Ticking(Rounds):
     async def _round(self) -> Rest:
         self._windows.advance()
         return Rest(TICK_S)
-
-
-# --- the process ----------------------------------------------------------------------------------------------
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, with our shutdown: streams are told to come back before their connections are waited for."""
-
-    def __init__(self, config: uvicorn.Config, live: Live, on_ready: Callable[[str], None]) -> None:
-        super().__init__(config)
-        self._live = live
-        self._on_ready = on_ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, then say where."""
-        await super().startup(sockets)
-        if self.servers:
-            host, port = self.servers[0].sockets[0].getsockname()[:2]
-            shown = f"[{host}]" if ":" in host else host
-            self._on_ready(f"http://{shown}:{port}")
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the streams, then everything else."""
-        await self._live.close()
-        await super().shutdown(sockets)
-
-
-def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
-    """Serve until told to stop. ``on_ready`` gets the base URL once requests are answered.
-
-    Raises ConfigError or Unavailable when the store cannot be opened.
-    """
-    gc.set_threshold(*GC_THRESHOLDS)
-    with asyncio.Runner(loop_factory=_loop_factory()) as loop:
-        loop.run(_serve(settings, on_ready))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop
-    except ImportError:  # not made for Windows
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
-
-
-async def _serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
-    async with running(settings, SystemClock()) as services:
-        app = build(services)
-        config = uvicorn.Config(
-            app,
-            host=settings.host,
-            port=settings.port,
-            http=timed(settings.head_timeout_s, settings.body_timeout_s),
-            ws=sockets(app),
-            access_log=False,
-            log_level="warning",
-            backlog=BACKLOG,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=settings.shutdown_s,
-        )
-        gc.freeze()
-        await _Server(config, services.live, lambda url: on_ready(url + settings.prefix)).serve()

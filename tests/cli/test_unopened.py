@@ -1,6 +1,7 @@
 """A server that cannot start says why in a line, not in a traceback."""
 
 import asyncio
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -55,3 +56,11 @@ def test_a_verb_that_the_file_claims_after_the_api_did_is_named(tmp_path: Path) 
     asyncio.run(declare())
     (tmp_path / "tidings.toml").write_text('[types.settled]\nverbs = ["settle"]\n')
     refused(tmp_path, "types: the verb 'settle' is claimed by the types 'settled' and 'other'")
+
+
+def test_a_port_in_use_is_named_before_a_store_is_made(tmp_path: Path) -> None:
+    """What to do is said in words, not as an errno, and no new file is left behind."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused(tmp_path, f"port {port} of 127.0.0.1 is in use by another program", "--port", str(port))
+    assert list(tmp_path.iterdir()) == []

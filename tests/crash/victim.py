@@ -24,7 +24,7 @@ START_TAKES_S = 0.3
 
 
 @contextmanager
-def started(path: Path) -> Iterator[subprocess.Popen[str]]:
+def started(path: Path, *more: str) -> Iterator[subprocess.Popen[str]]:
     """The process of a server on this store, which is killed with the block if not before."""
     flags = [f"--{name}={value}" for name, value in FLAGS.items()]
     command = [
@@ -36,6 +36,7 @@ def started(path: Path) -> Iterator[subprocess.Popen[str]]:
         "--port=0",
         f"--store=sqlite:///{path}",
         *flags,
+        *more,
     ]
     with subprocess.Popen(
         command, cwd=path.parent, env=environ(), stdout=subprocess.PIPE, text=True
@@ -48,9 +49,9 @@ def started(path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 @contextmanager
-def serving(path: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def serving(path: Path, *more: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """The address of such a server, and its process."""
-    with started(path) as process:
+    with started(path, *more) as process:
         yield within(START_S, process, lambda: address(process)), process
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tests.simulation import simulation
 from tests.simulation.tally import Tally
-from tidings.server import GC_THRESHOLDS
+from tidings.process import GC_THRESHOLDS
 
 AT_ONCE = 4
 """Seeds given to a core at a time: few, since a crowd takes as long as fifty others."""

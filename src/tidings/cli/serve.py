@@ -44,7 +44,7 @@ def command(config: Path | None, sample: bool, **flags: Any) -> None:
     check(settings)
     if sample and not settings.dev:
         raise click.UsageError("--sample is for --dev: it would mix old public data with yours")
-    from tidings.server import (
+    from tidings.process import (
         serve,
     )  # the server's dependencies take a while to load; --help needs none of them
 

@@ -5,6 +5,7 @@ checkpoint at once could corrupt a WAL before SQLite 3.51.3, which is why an old
 """
 
 import fcntl
+import logging
 import os
 import secrets
 from pathlib import Path
@@ -15,6 +16,8 @@ import apsw
 from tidings.errors import Unavailable
 from tidings.storage.queries import migrations
 from tidings.storage.sqlite.db import Db
+
+_log = logging.getLogger(__name__)
 
 OLDEST_SQLITE = (3, 51, 3)
 CHECKPOINT_PAGES = 2_000
@@ -75,6 +78,17 @@ def open_reader(path: Path, cache_mib: int, vfs: str | None = None) -> Db:
     connection.execute("PRAGMA query_only=1")
     connection.wal_autocheckpoint(0)
     return connection
+
+
+def empty_wal(connection: Db) -> bool:
+    """Bring all that was committed into the file itself, and cut the write-ahead log to nothing. False when a reader of
+    another process, or a disk that takes no more, prevents it: the log is then as precious as it was."""
+    try:
+        connection.wal_checkpoint(None, apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    except apsw.Error as error:
+        _log.warning("the write-ahead log could not be emptied, a copy of the file needs it: %s", error)
+        return False
+    return True
 
 
 def _pragmas(connection: Db, cache_mib: int) -> None:

@@ -85,7 +85,7 @@ from tidings.storage.sqlite import (
     takeup,
     upkeep,
 )
-from tidings.storage.sqlite.connection import lock, open_reader, open_writer
+from tidings.storage.sqlite.connection import empty_wal, lock, open_reader, open_writer
 from tidings.storage.sqlite.names import Names
 from tidings.storage.sqlite.reading import Reading, TurnReading
 from tidings.storage.sqlite.writer import Writer
@@ -147,13 +147,15 @@ class SqliteStore:
         return cls(path, clock, settings, vfs, salt)
 
     async def close(self) -> None:
-        """Checkpoint, close, release the file."""
+        """Checkpoint, close, release the file: afterwards all is in the one file, and a copy of it is the store."""
         await self._on_writer(lambda: None)
         self._near.end()
         self._write_thread.shutdown()
         self._read_thread.shutdown()
-        for reading in (self._near, self._far, self._own):
+        for reading in (self._near, self._far):
             reading.db.close()
+        empty_wal(self._own.db)
+        self._own.db.close()
         self._lock.close()
 
     async def _on_writer(self, work: Callable[[], T]) -> T:

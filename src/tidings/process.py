@@ -1,0 +1,235 @@
+"""The process: its sockets first, then the store, then HTTP over it, until a signal; at the end everything is closed.
+
+The sockets come first because a port that is taken is the commonest failure of a start, and must leave no new store behind.
+"""
+
+import asyncio
+import contextlib
+import errno
+import gc
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from types import FrameType
+
+import uvicorn
+
+from tidings.config import ConfigError, Settings
+from tidings.errors import Unavailable
+from tidings.http.app import Services, build
+from tidings.http.protocol import timed
+from tidings.http.websocket import sockets
+from tidings.live import Live
+from tidings.server import running
+from tidings.times import SystemClock
+
+GC_THRESHOLDS = (100_000, 50, 1_000)
+"""Allocations between collections: with thousands of open streams the collector's walks were the largest pauses."""
+BACKLOG = 2_048
+"""Connections waiting to be accepted: a restart brings every client back at once."""
+KEEP_ALIVE_S = 75
+"""Seconds an idle connection is kept: longer than proxies keep theirs (60 s is usual), or a request now and then would
+meet a connection that is just being closed."""
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+KILLED = 128
+"""Exit code of a process that a signal ended at once, without the signal's number: the convention of shells."""
+
+
+def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then close everything and return. ``on_ready`` gets the base URL once requests are
+    answered.
+
+    Raises ConfigError or Unavailable when it cannot listen, or the store cannot be opened.
+    """
+    gc.set_threshold(*GC_THRESHOLDS)
+    with ExitStack() as closing:
+        listening = listen(settings.host, settings.port)
+        for one in listening:
+            closing.enter_context(one)
+        stop = closing.enter_context(_Stop())
+        with asyncio.Runner(loop_factory=_loop_factory()) as loop:
+            loop.run(_serve(settings, listening, stop, on_ready))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:  # not made for Windows
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+async def _serve(
+    settings: Settings, listening: list[socket.socket], stop: "_Stop", on_ready: Callable[[str], None]
+) -> None:
+    async with running(settings, SystemClock()) as services:
+        server = _Server(
+            _config(settings, services), services.live, lambda url: on_ready(url + settings.prefix)
+        )
+        gc.freeze()
+        with stop.stopping(server):
+            if not stop.asked:
+                await server.serve(listening)
+
+
+def _config(settings: Settings, services: Services) -> uvicorn.Config:
+    app = build(services)
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=timed(settings.head_timeout_s, settings.body_timeout_s),
+        ws=sockets(app),
+        access_log=False,
+        log_level="warning",
+        backlog=BACKLOG,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=settings.shutdown_s,
+    )
+
+
+# --- where it listens -----------------------------------------------------------------------------------------
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Sockets bound to every address of ``host``. Raises ConfigError for a host that is not this machine's, and
+    Unavailable for a port that cannot be had."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (socket.gaierror, UnicodeError) as error:
+        raise ConfigError(f"host: {host!r} cannot be resolved: {error}") from None
+    bound: list[socket.socket] = []
+    with ExitStack() as undo:
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            # With port 0 the first address picks one, and the others take the same.
+            there = (address[0], bound[0].getsockname()[1] if bound else port, *address[2:])
+            one = _bound(socket.socket(family, kind, protocol), there)
+            if one is not None:
+                bound.append(undo.enter_context(one))
+        if not bound:
+            raise ConfigError(f"host: {host!r} is no address of this machine")
+        undo.pop_all()
+    return bound
+
+
+def _bound(one: socket.socket, address: tuple[object, ...]) -> socket.socket | None:
+    """The socket bound to an address; None when this machine lacks the address, as it may lack all of IPv6."""
+    try:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if one.family == socket.AF_INET6:
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        one.bind(address)
+    except OSError as error:
+        one.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            return None
+        raise Unavailable(_refusal(address, error)) from None
+    return one
+
+
+def _refusal(address: tuple[object, ...], error: OSError) -> str:
+    """Why an address cannot be listened on, and what to do about it."""
+    host, port = address[:2]
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"port {port} of {host} is in use by another program: stop that program, or choose another --port"
+        )
+    if error.errno == errno.EACCES:
+        return f"port {port} of {host} needs privileges that this user lacks: choose a --port of 1024 or more"
+    return f"port {port} of {host} cannot be listened on: {os.strerror(error.errno or 0)}"
+
+
+# --- how it stops ---------------------------------------------------------------------------------------------
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, with our shutdown: streams are told to come back before their connections are waited for."""
+
+    def __init__(self, config: uvicorn.Config, live: Live, on_ready: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._live = live
+        self._on_ready = on_ready
+        self._ending: asyncio.Task[None] | None = None
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Nothing: :class:`_Stop` has the signals. uvicorn raises a captured signal again after its shutdown, which would
+        end the process before the store is closed."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say where. Raises Unavailable when another program began to listen there meanwhile."""
+        try:
+            await super().startup(sockets)
+        except OSError as error:
+            raise Unavailable(_refusal((self.config.host, self.config.port), error)) from None
+        if self.servers:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            shown = f"[{host}]" if ":" in host else host
+            self._on_ready(f"http://{shown}:{port}")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams, then everything else; or cut what is open, when :meth:`cut` is called meanwhile."""
+        self._ending = asyncio.create_task(self._end(sockets))
+        if self.force_exit:
+            self.cut()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._ending
+
+    async def _end(self, sockets: list[socket.socket] | None) -> None:
+        await self._live.close()
+        await super().shutdown(sockets)
+
+    def cut(self) -> None:
+        """Wait for no stream and no request any longer."""
+        self.force_exit = True
+        if self._ending is not None:
+            self._ending.cancel()
+
+
+class _Stop:
+    """What SIGTERM and SIGINT mean, from before the store is opened until after it is closed.
+
+    The first asks for an orderly end. The second cuts what is open; the store is still closed. One more, or a second
+    one when nothing is being served, ends the process at once, as a kill would: what was acknowledged is in the
+    write-ahead log.
+    """
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self._server: _Server | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __enter__(self) -> "_Stop":
+        self._before = {number: signal.signal(number, self._handle) for number in STOP_SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def stopping(self, server: _Server) -> Iterator[None]:
+        """Signals stop this server while the block lasts."""
+        self._server, self._loop = server, asyncio.get_running_loop()
+        try:
+            yield
+        finally:
+            self._server = self._loop = None
+
+    def _handle(self, number: int, _: FrameType | None) -> None:
+        self.asked += 1
+        if self._server is None or self._loop is None:
+            if self.asked > 1:
+                os._exit(KILLED + number)
+        elif self.asked == 1:
+            self._server.should_exit = True
+        elif self.asked == 2:
+            # Between any two instructions of the loop, so it may not touch tasks itself.
+            self._loop.call_soon_threadsafe(self._server.cut)
+        else:
+            os._exit(KILLED + number)

@@ -1,0 +1,86 @@
+"""An orderly stop leaves one file that holds everything: who copies it, and nothing else, has every acknowledged event."""
+
+import shutil
+import signal
+import socket
+import subprocess
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.crash.client import TIMEOUT_S, Client, load
+from tests.crash.effort import repeatable, seeds
+from tests.crash.test_kill import check, gather
+from tests.crash.victim import serving
+from tests.serving import STOP_S
+
+CLIENTS = 3
+ACKNOWLEDGED = 60
+"""Requests acknowledged before the server is told to stop."""
+TRIES = 100_000
+"""Connections tried, some microseconds each, until a server that was told to stop must refuse one."""
+
+
+def stopped(process: subprocess.Popen[str]) -> int:
+    """The exit code of a server that was told to stop."""
+    return process.wait(timeout=STOP_S)
+
+
+def copied(path: Path) -> Path:
+    """A plain copy of the file in a folder of its own, after no other file of the database was left beside it."""
+    assert [beside.name for beside in path.parent.glob(f"{path.name}-*")] == []
+    folder = path.parent / "copy"
+    folder.mkdir()
+    return Path(shutil.copy(path, folder))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("seed", seeds(2, 50))
+def test_a_copy_after_a_stop_has_all_that_was_acknowledged(tmp_path: Path, seed: int, number: int) -> None:
+    """I1, I2, I3, I6 of a plain copy of the file after a stop by signal under load: the exit code is 0, and the
+    write-ahead log is gone."""
+    path = tmp_path / "tidings.db"
+    clients = [Client(of, seed) for of in range(CLIENTS)]
+    with repeatable(seed, "test_stop.py"):
+        with serving(path) as (url, process):
+            with httpx.Client(base_url=url, timeout=TIMEOUT_S) as http:
+                gather(http)
+            load(clients, url, ACKNOWLEDGED + seed, lambda: process.send_signal(number))
+            assert stopped(process) == 0
+        with serving(copied(path)) as (url, _), httpx.Client(base_url=url, timeout=TIMEOUT_S) as http:
+            check(http, clients)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_cuts_what_is_open_and_still_closes_the_store(tmp_path: Path, number: int) -> None:
+    """A request whose body never comes holds up the first stop for as long as it may; the second one waits for nothing,
+    and the file is whole all the same."""
+    path = tmp_path / "tidings.db"
+    with serving(path, "--shutdown-s=600", "--body-timeout-s=600") as (url, process):
+        event = {"actor_id": "a", "verb": "v", "object_type": "t", "object_id": "1"}
+        assert httpx.post(f"{url}/v1/events", json=event).status_code == 201
+        address = (urlsplit(url).hostname or "", urlsplit(url).port or 0)
+        with socket.create_connection(address, timeout=TIMEOUT_S) as held:
+            held.sendall(
+                b"POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                b"Expect: 100-continue\r\nContent-Length: 100\r\n\r\n"
+            )
+            assert held.recv(1) == b"H"  # the handler waits for the body
+            process.send_signal(number)
+            wait_until_refused(address)
+            process.send_signal(number)
+            assert stopped(process) == 0
+    with serving(copied(path)) as (url, _):
+        assert httpx.get(f"{url}/v1/admin/status").json()["position"] == 1
+
+
+def wait_until_refused(address: tuple[str, int]) -> None:
+    """Connect again and again until nobody listens."""
+    for _ in range(TRIES):
+        try:
+            socket.create_connection(address, timeout=TIMEOUT_S).close()
+        except ConnectionRefusedError:
+            return
+    raise AssertionError("it still listens")
