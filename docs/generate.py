@@ -15,6 +15,7 @@ from msgspec import NODEFAULT, Meta
 from msgspec.structs import fields
 
 from tidings import errors
+from tidings.accepted import LARGEST
 from tidings.config import FILE_ONLY, HELP, SECRET, Settings
 from tidings.http import protocol
 from tidings.http.problems import TYPE
@@ -76,7 +77,12 @@ def settings() -> str:
 Every setting is a flag (`--max-event-bytes`), a variable (`TIDINGS_MAX_EVENT_BYTES`) and a key of `tidings.toml`
 (`max_event_bytes`). A flag wins over a variable, a variable over the file, the file over the default. The file is
 `./tidings.toml` if there is one, or what `--config` or `TIDINGS_CONFIG` names. A name that is not in this table, or a value
-that does not fit, stops the server at its start and is named.
+that does not fit, stops the server at its start with one line: the source, the name, and what is accepted. A value that
+another source overrides is not read. Numbers end at {LARGEST:,}.
+
+For a Service named `tidings`, or `tidings-` and something, Kubernetes sets variables such as `TIDINGS_SERVICE_HOST` and
+`TIDINGS_PORT=tcp://10.0.0.1:8787` in every container. They are no settings: the server ignores them and says so in one line.
+`enableServiceLinks: false` in the pod keeps them away.
 
 {", ".join(f"`{name}`" for name in sorted(SECRET))} are not flags: every user of a machine can read a command line.
 {", ".join(f"`{name}`" for name in sorted(FILE_ONLY))} is a table, and so in the file only.
@@ -129,7 +135,7 @@ def _values(kind: Any) -> str:
     (limits,) = (one for one in get_args(kind)[1:] if isinstance(one, Meta))
     if limits.ge is None:
         return f"{limits.min_length} to {limits.max_length} characters"
-    return f"{limits.ge} or more" if limits.le is None else f"{limits.ge} to {limits.le}"
+    return f"{limits.ge} or more" if limits.le in (None, LARGEST) else f"{limits.ge} to {limits.le}"
 
 
 def problems() -> str:

@@ -2,23 +2,26 @@
 reference page and every bound in the code: a limit that is not here, or a named constant with its reason, is a bug.
 """
 
+import difflib
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
+from tidings.accepted import LARGEST, accepted, check_text, shown
 from tidings.rules import MAX_TYPES, Locale, Name, Rule, Rules
 
 KIB = 1024
 MIB = 1024 * KIB
 
-Positive = Annotated[int, Meta(ge=1)]
-Natural = Annotated[int, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1, le=LARGEST)]
+Natural = Annotated[int, Meta(ge=0, le=LARGEST)]
 Network = IPv4Network | IPv6Network
 
 
@@ -44,7 +47,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     max_event_bytes: Positive = 64 * KIB
     max_metadata_bytes: Positive = 16 * KIB
-    max_metadata_depth: Positive = 16
+    max_metadata_depth: Annotated[int, Meta(ge=1, le=256)] = 16
     max_batch_events: Positive = 1_000
     max_batch_bytes: Positive = 4 * MIB
     max_import_bytes: Positive = 64 * MIB
@@ -53,7 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_follows_batch: Positive = 10_000
     max_backfill: Positive = 1_000
     max_future_s: Positive = 300
-    idempotency_hours: Annotated[int, Meta(ge=24)] = 168
+    idempotency_hours: Annotated[int, Meta(ge=24, le=LARGEST)] = 168
 
     max_streams_per_user: Positive = 8
     max_streams_per_address: Positive = 1_000
@@ -74,7 +77,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     write_queue: Positive = 20_000
     group_commit_events: Positive = 1_000
-    sqlite_cache_mib: Positive = 256
+    sqlite_cache_mib: Annotated[int, Meta(ge=1, le=1_048_576)] = 256
     partition_rows: Positive = 16_000
     event_partition_rows: Positive = 1_000_000
     exact_window_keys: Positive = 1_000_000
@@ -162,6 +165,19 @@ HELP: Mapping[str, str] = {
     "types": "Types of notifications and their rules, as tables: [types.like]. In the file only.",
 }
 
+AREAS: Mapping[str, str] = {
+    "dev": "Essentials",
+    "api_keys": "Who is asking (secrets: in the environment or the file only)",
+    "max_event_bytes": "Publishing",
+    "max_streams_per_user": "Live delivery",
+    "fan_out": "Feeds",
+    "write_queue": "Storage and trends",
+    "public_url": "E-mail, Web Push and webhooks",
+    "head_timeout_s": "Connections",
+    "locale": "Notifications",
+}
+"""The areas of the table. Each begins with the setting that is named here and ends before the next."""
+
 FILE_ONLY = frozenset({"types"})
 """Settings that are tables, and so neither flags nor in the environment."""
 
@@ -172,32 +188,82 @@ SECRET = frozenset({"api_keys", "jwt_secret", "smtp_url", "vapid_private_key"})
 """Settings that are refused on the command line, where every user of the machine could read them."""
 
 ENV_PREFIX = "TIDINGS_"
+CONFIG_ENV = "TIDINGS_CONFIG"
+"""The variable that names the file of settings."""
+
+SERVICE_LINK = re.compile(
+    r"TIDINGS_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)",
+    re.ASCII,
+)
+SERVICE_PORT = re.compile(r"TIDINGS_(?:\w+_)?PORT", re.ASCII)
+SERVICE_ADDRESS = re.compile(r"(?:tcp|udp|sctp)://\S+")
+"""Kubernetes sets these for every Service whose name is ``tidings`` or begins with ``tidings-``: names of the first form
+with any value, and the second form with an address, where a setting has a port."""
 
 
 class ConfigError(Exception):
     """A setting is unknown or does not fit; the message names it and where it was found."""
 
 
+class _Given(NamedTuple):
+    """A value of a setting, where it was found, and the setting's name as it is written there."""
+
+    value: Any
+    source: str
+    name: str
+
+
 def load(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None) -> Settings:
     """Settings from the command line over the environment over the file over the defaults.
 
-    Raises ConfigError for an unknown name or a value that does not fit, from whichever source.
+    A value that another source overrides is not looked at. Raises ConfigError for an unknown name in any source, and
+    for a value that does not fit.
     """
-    merged: dict[str, Any] = {}
-    if file is not None:
-        merged |= _checked(_from_file(file), str(file))
-    merged |= _checked(_from_environ(environ), "the environment")
-    merged |= _checked({k: v for k, v in flags.items() if v is not None}, "the command line")
-    settings = Settings(**merged)
+    given = _given(flags, environ, file)
+    kinds = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+    settings = Settings(**{name: _checked(name, kinds[name], one) for name, one in given.items()})
     _check_types(settings.types)
     return settings
 
 
+def located(message: str, flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None) -> str:
+    """The message of an error that begins with the name of a setting, with the source of that setting before it."""
+    given = _given(flags, environ, file).get(message.partition(" ")[0].rstrip(":"))
+    return f"{given.source}: {message}" if given else message
+
+
+def service_links(environ: Mapping[str, str]) -> list[str]:
+    """The variables that Kubernetes sets for a Service of this name: addresses, not settings."""
+    return sorted(
+        name
+        for name, value in environ.items()
+        if SERVICE_LINK.fullmatch(name) or (SERVICE_PORT.fullmatch(name) and SERVICE_ADDRESS.fullmatch(value))
+    )
+
+
+def _given(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None) -> dict[str, _Given]:
+    """The value of each setting that any source names: the one that counts."""
+    given: dict[str, _Given] = {}
+    if file is not None:
+        given |= {name: _Given(value, str(file), name) for name, value in _from_file(file).items()}
+    given |= _from_environ(environ)
+    for name, value in flags.items():
+        if value is not None:
+            given[name] = _Given(value, "the command line", "--" + name.replace("_", "-"))
+    return given
+
+
 def _from_file(file: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{file}: {error}") from None
+        values = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file}: it is not UTF-8 text") from None
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{file}: it is not TOML: {error or 'too many brackets'}") from None
+    for name in sorted(values.keys() - set(Settings.__struct_fields__)):
+        raise ConfigError(f"{file}: {shown(name)} is no setting{_meant(name, Settings.__struct_fields__)}")
     types = values.get("types")
     for name, rule in types.items() if isinstance(types, dict) else ():
         _check_rule(rule, f"{file}: types.{name}")  # by itself, so that the message can name it
@@ -205,23 +271,37 @@ def _from_file(file: Path) -> dict[str, Any]:
 
 
 def _check_rule(rule: object, where: str) -> None:
+    for name in sorted(rule.keys() - set(Rule.__struct_fields__)) if isinstance(rule, dict) else ():
+        raise ConfigError(f"{where}: {shown(name)} is no key of a type{_meant(name, Rule.__struct_fields__)}")
     try:
         msgspec.convert(rule, Rule, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{where}: {error}") from None
 
 
-def _from_environ(environ: Mapping[str, str]) -> dict[str, str]:
-    given = {
-        name.removeprefix(ENV_PREFIX).lower(): value
-        for name, value in environ.items()
-        if name.startswith(ENV_PREFIX) and name != "TIDINGS_CONFIG"
-    }
-    for name in sorted(given.keys() - set(Settings.__struct_fields__)):
-        raise ConfigError(f"the environment: {ENV_PREFIX}{name.upper()} is no setting")
-    for name in sorted(given.keys() & FILE_ONLY):
-        raise ConfigError(f"the environment: {ENV_PREFIX}{name.upper()} is a table: it goes into the file")
+def _from_environ(environ: Mapping[str, str]) -> dict[str, _Given]:
+    ignored = {CONFIG_ENV, *service_links(environ)}
+    names = sorted(name for name in environ if name.startswith(ENV_PREFIX) and name not in ignored)
+    given: dict[str, _Given] = {}
+    for variable in names:
+        name = variable.removeprefix(ENV_PREFIX).lower()
+        if name in FILE_ONLY:
+            raise ConfigError(f"the environment: {variable} is a table: it goes into the file")
+        if name not in Settings.__struct_fields__ or not variable.isupper():
+            meant = _meant(name, Settings.__struct_fields__, _variable)
+            raise ConfigError(f"the environment: {shown(variable)} is no setting{meant}")
+        given[name] = _Given(environ[variable], "the environment", variable)
     return given
+
+
+def _meant(name: str, known: Iterable[str], written: Callable[[str], str] = str) -> str:
+    """A question that ends the refusal of a name, when a known one is like it."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {written(near[0])}?" if near else ""
+
+
+def _variable(name: str) -> str:
+    return ENV_PREFIX + name.upper()
 
 
 def _check_types(types: Mapping[str, Rule]) -> None:
@@ -237,16 +317,31 @@ def _check_types(types: Mapping[str, Rule]) -> None:
 def networks(name: str, text: str) -> tuple[Network, ...]:
     """The networks in a setting. Raises ConfigError that names it for what is none."""
     try:
-        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+        return tuple(map(_network, filter(None, map(str.strip, text.split(",")))))
     except ValueError as error:
         raise ConfigError(f"{name}: {error}") from None
 
 
-def _checked(values: Mapping[str, Any], source: str) -> dict[str, Any]:
+def _network(text: str) -> Network:
     try:
-        settings = msgspec.convert(dict(values), Settings, strict=False)
-        for name in NETWORKS:
-            networks(name, getattr(settings, name))
-    except (msgspec.ValidationError, ConfigError) as error:
-        raise ConfigError(f"{source}: {error}") from None
-    return {name: getattr(settings, name) for name in values}
+        return ip_network(text)
+    except ValueError as error:
+        if "host bits" in str(error):
+            raise
+        raise ValueError(f"{shown(text)} is neither an address nor a network such as 10.0.0.0/8") from None
+
+
+def _checked(name: str, kind: Any, given: _Given) -> Any:
+    """The value as the setting's type has it. Raises ConfigError that says what is accepted instead."""
+    where = f"{given.source}: {given.name}"
+    try:
+        if isinstance(given.value, str):
+            check_text(name, given.value)
+        value = msgspec.convert(given.value, kind, strict=False)
+    except (ValueError, msgspec.ValidationError) as error:
+        why = "" if isinstance(error, msgspec.ValidationError) else f", but {error}"
+        what = "" if name in SECRET else f", not {shown(given.value)}"
+        raise ConfigError(f"{where} takes {accepted(name, kind)}{what or why}") from None
+    if name in NETWORKS:
+        networks(where, value)
+    return value

@@ -12,6 +12,7 @@ from pathlib import Path
 import apsw
 import msgspec
 
+from tidings.accepted import shown
 from tidings.config import ConfigError, Settings
 from tidings.cursors import Cursors
 from tidings.endpoints import Endpoints
@@ -79,7 +80,7 @@ async def open_store(settings: Settings, clock: Clock) -> tuple[Store, bytes]:
             # The file's types fit each other; those of the store were set over the API.
             raise ConfigError(f"types: {error}, one in the file and one over the API") from error
         return store, store.cursor_key
-    raise ConfigError(f"store: {settings.store!r} is neither sqlite:///FILE nor memory://")
+    raise ConfigError(f"store: {shown(settings.store)} is neither sqlite:///FILE nor memory://")
 
 
 # --- the wiring -----------------------------------------------------------------------------------------------

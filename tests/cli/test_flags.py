@@ -5,7 +5,7 @@ from click.testing import Result
 
 from tests.cli.conftest import Run
 from tidings.cli import main
-from tidings.config import FILE_ONLY, HELP, SECRET
+from tidings.config import AREAS, FILE_ONLY, HELP, SECRET
 
 
 def refused(result: Result, *named: str) -> None:
@@ -62,6 +62,66 @@ def test_an_unknown_variable_is_named(run: Run) -> None:
 def test_a_value_out_of_bounds_is_named(run: Run) -> None:
     """The bounds of the settings table hold for flags too."""
     refused(run("serve", "--dev", "--port", "65536"), "port", "65535")
+
+
+@pytest.mark.parametrize(
+    ("flags", "settings", "said"),
+    [
+        (["--port", "x"], {}, "the command line: --port takes a whole number from 0 to 65535, not 'x'"),
+        (["--fan-out", "x"], {}, "the command line: --fan-out takes 'inline' or 'worker', not 'x'"),
+        (
+            [],
+            {"TIDINGS_PORT": "x"},
+            "the environment: TIDINGS_PORT takes a whole number from 0 to 65535, not 'x'",
+        ),
+        (
+            [],
+            {"TIDINGS_PROT": "1"},
+            "the environment: 'TIDINGS_PROT' is no setting; did you mean TIDINGS_PORT?",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_one_line(run: Run, flags: list[str], settings: dict[str, str], said: str) -> None:
+    """Its source, its name as it is written there, and what is accepted."""
+    result = run("serve", "--dev", *flags, **settings)
+    refused(result, f"Error: {said}")
+    assert len(result.output.splitlines()) == 1
+
+
+def test_a_setting_that_is_found_wrong_when_it_is_used_has_its_source(run: Run) -> None:
+    """The server that cannot start says in which source the value stands."""
+    result = run("serve", "--dev", TIDINGS_SMTP_URL="x")
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: the environment: smtp_url is written smtp://")
+
+
+def test_a_kubernetes_service_of_this_name_does_not_stop_the_start(run: Run) -> None:
+    """Its links are ignored with one line that names them, whether or not the port is given."""
+    links = {"TIDINGS_PORT": "tcp://10.0.0.1:8787", "TIDINGS_SERVICE_HOST": "10.0.0.1"}
+    for flags in ((), ("--port", "1")):
+        result = run("doctor", "--dev", *flags, **links)
+        assert result.exit_code == 0, result.output
+        assert result.stderr.count("\n") == 1
+        assert "Kubernetes" in result.stderr
+        assert "TIDINGS_PORT, TIDINGS_SERVICE_HOST" in result.stderr
+
+
+def test_a_value_that_a_flag_overrides_is_not_read(run: Run) -> None:
+    """A wrong variable does not stop a server that was told better."""
+    assert run("doctor", "--dev", "--port", "1", TIDINGS_PORT="many").exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["serve", "doctor"])
+def test_flags_are_grouped_by_area(run: Run, command: str) -> None:
+    """The help has the essential flags first, and every other setting under the title of its area."""
+    text = run(command, "--help").output
+    titles = list(dict.fromkeys(AREAS.values()))
+    assert [line[:-1] for line in text.splitlines() if line.removesuffix(":") in titles] == titles
+    essential = text.partition(f"{titles[0]}:")[2].partition(f"{titles[1]}:")[0]
+    assert [
+        flag for flag in ("--dev", "--port", "--store", "--config", "--help") if flag not in essential
+    ] == []
+    assert "--max-event-bytes" not in essential
 
 
 def test_a_file_in_the_folder_is_read(run: Run) -> None:

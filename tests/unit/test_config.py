@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tidings.config import FILE_ONLY, HELP, SECRET, ConfigError, Settings, load
+from tidings.config import AREAS, FILE_ONLY, HELP, SECRET, ConfigError, Settings, load, service_links
 from tidings.rules import MAX_TYPES, Rule
 
 
@@ -25,32 +25,117 @@ def test_text_from_the_environment_is_converted() -> None:
 @pytest.mark.parametrize(
     ("environ", "named"),
     [
-        ({"TIDINGS_PROT": "1"}, "TIDINGS_PROT"),
-        ({"TIDINGS_PORT": "many"}, "port"),
-        ({"TIDINGS_PORT": "65536"}, "port"),
-        ({"TIDINGS_IDEMPOTENCY_HOURS": "23"}, "idempotency_hours"),
-        ({"TIDINGS_LOCALE": "!"}, "locale"),
-        ({"TIDINGS_TRUSTED_PROXIES": "::1, 10.0.0.1/8"}, r"trusted_proxies: 10\.0\.0\.1/8 has host bits set"),
-        ({"TIDINGS_TRUSTED_PROXIES": "nginx"}, "trusted_proxies: 'nginx' does not appear to be"),
-        ({"TIDINGS_WEBHOOK_ALLOW_NETWORKS": "10.0.0.0/33"}, "webhook_allow_networks: '10.0.0.0/33'"),
+        ({"TIDINGS_PROT": "1"}, r"'TIDINGS_PROT' is no setting; did you mean TIDINGS_PORT\?"),
+        ({"TIDINGS_Port": "1"}, r"'TIDINGS_Port' is no setting; did you mean TIDINGS_PORT\?"),
+        ({"TIDINGS_ZZZZ": "1"}, "'TIDINGS_ZZZZ' is no setting$"),
+        ({"TIDINGS_PORT": "many"}, "TIDINGS_PORT takes a whole number from 0 to 65535, not 'many'"),
+        ({"TIDINGS_PORT": ""}, "TIDINGS_PORT takes a whole number from 0 to 65535, not ''"),
+        ({"TIDINGS_IDEMPOTENCY_HOURS": "23"}, "TIDINGS_IDEMPOTENCY_HOURS takes a whole number, 24 or more"),
+        ({"TIDINGS_LOCALE": "!"}, "TIDINGS_LOCALE takes a language such as en or pt-BR, not '!'"),
+        ({"TIDINGS_FAN_OUT": "x"}, "TIDINGS_FAN_OUT takes 'inline' or 'worker', not 'x'"),
+        ({"TIDINGS_TRUSTED_PROXIES": "::1, 10.0.0.1/8"}, r"TRUSTED_PROXIES: 10\.0\.0\.1/8 has host bits set"),
+        (
+            {"TIDINGS_TRUSTED_PROXIES": "nginx"},
+            "TRUSTED_PROXIES: 'nginx' is neither an address nor a network",
+        ),
+        (
+            {"TIDINGS_WEBHOOK_ALLOW_NETWORKS": "10.0.0.0/33"},
+            "WEBHOOK_ALLOW_NETWORKS: '10.0.0.0/33' is neither",
+        ),
         ({"TIDINGS_TYPES": "{}"}, "TIDINGS_TYPES is a table"),
     ],
 )
 def test_a_wrong_variable_is_named(environ: dict[str, str], named: str) -> None:
-    """An unknown variable, or a value that does not fit, is an error that names it and the environment."""
+    """An unknown variable, or a value that does not fit, is an error that names it, the environment and what fits."""
     with pytest.raises(ConfigError, match=rf"the environment: .*{named}"):
         load({}, environ, None)
 
 
 @pytest.mark.parametrize(
-    ("text", "named"), [("prot = 1", "prot"), ("port = 'x'", "port"), ("port =", "tidings.toml")]
+    ("text", "named"),
+    [
+        ("prot = 1", r"'prot' is no setting; did you mean port\?"),
+        ("port = 'x'", "port takes a whole number from 0 to 65535, not 'x'"),
+        ("port = true", "port takes a whole number from 0 to 65535, not True"),
+        ("host = 3", "host takes an IP address or a host name, not 3"),
+        ("port =", "it is not TOML: Invalid value"),
+        ("a = " + "[" * 5_000, "it is not TOML"),
+        ("types = 3", "types takes a table, not 3"),
+        ("[types.like]\nverb = ['like']", r"types\.like: 'verb' is no key of a type; did you mean verbs\?"),
+    ],
 )
 def test_a_wrong_file_is_named(tmp_path: Path, text: str, named: str) -> None:
     """An unknown key, a value that does not fit and broken TOML are errors that name the file."""
     file = tmp_path / "tidings.toml"
     file.write_text(text)
-    with pytest.raises(ConfigError, match=rf"tidings\.toml: .*{named}|tidings\.toml: Invalid"):
+    with pytest.raises(ConfigError, match=rf"tidings\.toml: {named}"):
         load({}, {}, file)
+
+
+@pytest.mark.parametrize("raw", [b"\xff\xfe", b"host = '\xff'"])
+def test_a_file_that_is_not_text_is_named(tmp_path: Path, raw: bytes) -> None:
+    """A file in another encoding is told as such."""
+    (tmp_path / "tidings.toml").write_bytes(raw)
+    with pytest.raises(ConfigError, match=r"tidings\.toml: it is not UTF-8 text"):
+        load({}, {}, tmp_path / "tidings.toml")
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    """Editors on Windows write one."""
+    (tmp_path / "tidings.toml").write_text("\ufeffport = 1")
+    assert load({}, {}, tmp_path / "tidings.toml").port == 1
+
+
+def test_a_value_that_another_source_overrides_is_not_read(tmp_path: Path) -> None:
+    """With the flag given, neither what the environment nor what the file says of the port can stop the server."""
+    file = tmp_path / "tidings.toml"
+    file.write_text("port = 'file'\nhost = '!'")
+    got = load({"port": "1"}, {"TIDINGS_PORT": "many", "TIDINGS_HOST": "::1"}, file)
+    assert (got.port, got.host) == (1, "::1")
+
+
+SERVICE = {
+    "TIDINGS_SERVICE_HOST": "10.96.0.1",
+    "TIDINGS_SERVICE_PORT": "8787",
+    "TIDINGS_SERVICE_PORT_HTTP": "8787",
+    "TIDINGS_PORT": "tcp://10.96.0.1:8787",
+    "TIDINGS_PORT_8787_TCP": "tcp://10.96.0.1:8787",
+    "TIDINGS_PORT_8787_TCP_PROTO": "tcp",
+    "TIDINGS_PORT_8787_TCP_PORT": "8787",
+    "TIDINGS_PORT_8787_TCP_ADDR": "10.96.0.1",
+}
+"""What Kubernetes sets in every container beside a Service named ``tidings`` with a port named ``http``."""
+
+
+def of_service(name: str) -> dict[str, str]:
+    """The same for a Service of another name."""
+    return {variable.replace("TIDINGS", name, 1): value for variable, value in SERVICE.items()}
+
+
+@pytest.mark.parametrize("name", ["TIDINGS", "TIDINGS_LIVE", "TIDINGS_STORE", "TIDINGS_API_KEYS"])
+def test_links_to_a_kubernetes_service_are_no_settings(name: str) -> None:
+    """A Service named tidings, or tidings-live, sets addresses that look like settings: they are passed over."""
+    assert load({}, of_service(name), None) == Settings()
+    assert service_links(of_service(name)) == sorted(of_service(name))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("TIDINGS_PORT", "8787/tcp"),
+        ("TIDINGS_PORT", "http://10.96.0.1:8787"),
+        ("TIDINGS_SERVICE", "1"),
+        ("TIDINGS_SERVICES_HOST", "1"),
+        ("TIDINGS_PORT_8787", "1"),
+        ("TIDINGS_HOST", "tcp://10.96.0.1"),
+        ("TIDINGS_TCP_PORT", "8787"),
+    ],
+)
+def test_what_only_resembles_a_service_link_is_refused(variable: str, value: str) -> None:
+    """A misspelt setting is never taken for one."""
+    assert service_links({variable: value}) == []
+    with pytest.raises(ConfigError, match=f"the environment: '?{variable}"):
+        load({}, {variable: value}, None)
 
 
 def test_types_are_tables_of_the_file(tmp_path: Path) -> None:
@@ -64,7 +149,6 @@ def test_types_are_tables_of_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("types = 3", r"\$\.types"),
         ('[types.like]\ngroup = "x"', r"types\.like: .*group"),
         ("[types.like]\nmax_age_s = 0", r"types\.like: .*max_age_s"),
         ('[types.like.messages.en]\nother = "{x}"', r"types\.like: messages\.en\.other: \{x\} is none of"),
@@ -94,6 +178,12 @@ def test_every_setting_has_a_help_text_and_no_help_is_left_over() -> None:
     """The command line and the reference page are made from this table."""
     assert set(HELP) == set(Settings.__struct_fields__)
     assert all(text.endswith(".") for text in HELP.values())
+
+
+def test_areas_begin_with_settings() -> None:
+    """The first setting begins an area, and a renamed one cannot take its area's title away."""
+    assert next(iter(AREAS)) == Settings.__struct_fields__[0]
+    assert set(AREAS) <= set(Settings.__struct_fields__)
 
 
 def test_secrets_are_settings() -> None:

@@ -16,7 +16,7 @@ import apsw
 import click
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from tidings.cli.options import settings_from, settings_options
+from tidings.cli.options import SettingsCommand, settings_from, settings_options
 from tidings.cli.serve import has_keys, is_loopback
 from tidings.config import Settings
 
@@ -51,7 +51,7 @@ class Check(NamedTuple):
     detail: str
 
 
-@click.command("doctor", short_help="Check this machine, these settings and this store.")
+@click.command("doctor", cls=SettingsCommand, short_help="Check this machine, these settings and this store.")
 @settings_options
 def command(config: Path | None, **flags: Any) -> None:
     """Check this machine, these settings and this store; the exit code is 1 when anything would fail.

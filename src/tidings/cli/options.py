@@ -9,12 +9,50 @@ import click
 import msgspec
 
 from tidings.cli.client import KEY_ENV
-from tidings.config import FILE_ONLY, HELP, SECRET, ConfigError, Settings, load
+from tidings.config import (
+    AREAS,
+    CONFIG_ENV,
+    FILE_ONLY,
+    HELP,
+    SECRET,
+    ConfigError,
+    Settings,
+    load,
+    located,
+    service_links,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_FILE = Path("tidings.toml")
-CONFIG_ENV = "TIDINGS_CONFIG"
+
+
+class SettingError(click.ClickException):
+    """A setting does not fit: one line, and the exit code of a wrong command line."""
+
+    exit_code = 2
+
+
+class SettingsCommand(click.Command):
+    """A command with a flag for each setting: its help lists them by area, its own flags with the essential ones."""
+
+    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the flags, area by area."""
+        records = {
+            parameter.name: parameter.get_help_record(context) for parameter in self.get_params(context)
+        }
+        areas: dict[str, list[tuple[str, str]]] = {}
+        title = ""
+        for name in Settings.__struct_fields__:
+            title = AREAS.get(name, title)
+            areas.setdefault(title, []).extend(filter(None, [records.pop(name, None)]))
+        next(iter(areas.values())).extend(
+            filter(None, records.values())
+        )  # what is no setting: --config, --help
+        for title, flags in areas.items():
+            if flags:
+                with formatter.section(title):
+                    formatter.write_dl(flags)
 
 
 def settings_options(command: F) -> F:
@@ -32,35 +70,52 @@ def settings_options(command: F) -> F:
 
 
 def settings_from(flags: dict[str, Any], config: Path | None) -> Settings:
-    """Settings from flags over the environment over the file. Raises click.UsageError naming what is
-    wrong."""
-    if config is None and DEFAULT_FILE.is_file():
-        config = DEFAULT_FILE
-    environ = {name: value for name, value in os.environ.items() if name != KEY_ENV}
+    """Settings from flags over the environment over the file. Raises SettingError naming what is wrong."""
+    environ = _environ()
     try:
-        return load(flags, environ, config)
+        settings = load(flags, environ, _file(config))
     except ConfigError as error:
-        raise click.UsageError(str(error)) from None
+        raise SettingError(str(error)) from None
+    if links := service_links(environ):
+        click.echo(
+            f"Ignored, since Kubernetes sets them for a Service of this name: {', '.join(links)}", err=True
+        )
+    return settings
+
+
+def refusal(error: ConfigError, flags: dict[str, Any], config: Path | None) -> click.ClickException:
+    """The error of a setting that was found wrong only when it was used, with the source of its value."""
+    return click.ClickException(located(str(error), flags, _environ(), _file(config)))
+
+
+def _environ() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != KEY_ENV}
+
+
+def _file(config: Path | None) -> Path | None:
+    return DEFAULT_FILE if config is None and DEFAULT_FILE.is_file() else config
 
 
 def _option(field: msgspec.structs.FieldInfo) -> Callable[[F], F]:
+    """The flag of a setting. Its text is converted and judged with that of the other sources, in the same words."""
     flag = "--" + field.name.replace("_", "-")
     if field.name in SECRET:
         return click.option(flag, hidden=True, expose_value=False, callback=_refuse_secret)
     if field.type is bool:
         return click.option(flag, is_flag=True, default=None, help=HELP[field.name])
     shown = f"  [default: {field.default}]" if field.default != "" else ""
-    return click.option(flag, type=_plain(field.type), default=None, help=HELP[field.name] + shown)
+    return click.option(flag, metavar=_metavar(field.type), default=None, help=HELP[field.name] + shown)
 
 
-def _plain(kind: Any) -> type | click.Choice[str]:
-    """The words of a Literal, or the type beneath Annotated: its bounds are checked by the settings themselves."""
+def _metavar(kind: Any) -> str:
+    """What the help shows for a value: the words of a Literal, or the type beneath Annotated."""
     if get_origin(kind) is Literal:
-        return click.Choice(get_args(kind))
+        return f"[{'|'.join(get_args(kind))}]"
     plain = get_args(kind)[0] if get_origin(kind) is Annotated else kind
-    if not isinstance(plain, type):
-        raise TypeError(f"no flag can be made of {kind}")
-    return plain
+    return _METAVARS[plain]
+
+
+_METAVARS = {int: "INTEGER", float: "NUMBER", str: "TEXT"}
 
 
 def _refuse_secret(context: click.Context, parameter: click.Parameter, value: str | None) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from tidings.cli.client import Client
-from tidings.cli.options import settings_from, settings_options
+from tidings.cli.options import SettingsCommand, refusal, settings_from, settings_options
 from tidings.cli.progress import Progress
 from tidings.cli.replay import replay
 from tidings.config import ConfigError, Settings
@@ -25,7 +25,7 @@ TRY = """Try, in another terminal:
 """Commands to begin with; the person is one of the sample's whose repositories others star and comment on."""
 
 
-@click.command("serve", short_help="Run the server.")
+@click.command("serve", cls=SettingsCommand, short_help="Run the server.")
 @click.option("--sample", is_flag=True, help="With --dev: load a little real data into an empty store.")
 @settings_options
 def command(config: Path | None, sample: bool, **flags: Any) -> None:
@@ -50,7 +50,9 @@ def command(config: Path | None, sample: bool, **flags: Any) -> None:
 
     try:
         serve(settings, on_ready=lambda url: _ready(url, settings, sample))
-    except (ConfigError, TidingsError) as error:
+    except ConfigError as error:
+        raise refusal(error, flags, config) from None
+    except TidingsError as error:
         raise click.ClickException(str(error)) from None
 
 

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from tidings.accepted import shown
 from tidings.config import ConfigError, Settings
 from tidings.errors import BadParameter, FieldError, Forbidden, Unauthenticated
 from tidings.http.clock import Clock
@@ -154,4 +155,5 @@ def _pem(setting: str) -> bytes:
     try:
         return Path(setting).read_bytes()
     except OSError as error:
-        raise ConfigError(f"jwt_public_key: {error}") from None
+        why = f"{shown(setting)}: {error.strerror}"
+        raise ConfigError(f"jwt_public_key: neither PEM nor a file that can be read, {why}") from None
