@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tidings import cli, server
+from tidings import cli, process
 
 MARK = "probe: "
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -141,7 +141,7 @@ METER = Meter()
 _run = events.Handle._run
 
 if __name__ == "__main__":
-    assert callable(server._loop_factory)  # what is replaced here must be what the server uses
+    assert callable(process._loop_factory)  # what is replaced here must be what the server uses
     setattr(events.Handle, "_run", lambda handle: METER.timed_run(handle))  # noqa: B010 - it has a type of its own
-    server._loop_factory = lambda: _new_loop
+    process._loop_factory = lambda: _new_loop
     cli.main()
