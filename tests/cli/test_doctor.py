@@ -7,6 +7,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from tests.attack.issuer import document, issuing, jwk
 from tests.cli.conftest import Run
 from tidings.cli.doctor import Check, access, fsync_ms, open_files, python, sqlite, store, tokens
 from tidings.config import Settings
@@ -100,17 +101,26 @@ def test_public_keys_are_read_from_text_or_file(tmp_path: Path) -> None:
     assert [levels(Settings(jwt_public_key=key))[0] for key in given] == ["ok", "ok", "fail", "fail"]
 
 
-def test_key_sets_are_looked_at(tmp_path: Path) -> None:
-    """A file needs keys in it; an address needs https unless it is this machine's."""
-    (tmp_path / "keys").write_text('{"keys": [{"kty": "oct"}]}')
-    (tmp_path / "none").write_text('{"keys": []}')
-    given = [
-        str(tmp_path / "keys"),
-        str(tmp_path / "none"),
-        "https://a.example/jwks",
-        "http://a.example/jwks",
+def test_key_sets_are_fetched_as_the_server_would(tmp_path: Path) -> None:
+    """A set needs a key that can be used. An address must be safe, or the server does not start; one that serves nothing
+    now is a warning with the cause, on one line."""
+    (tmp_path / "good").write_bytes(document(jwk("a")))
+    (tmp_path / "symmetric").write_bytes(document({"kty": "oct", "k": "AAAA"}))
+    (tmp_path / "none").write_bytes(document())
+    names = ("good", "symmetric", "none", "absent")
+    assert [levels(Settings(jwks=str(tmp_path / name)))[0] for name in names] == [
+        "ok",
+        "fail",
+        "fail",
+        "fail",
     ]
-    assert [levels(Settings(jwks=key))[0] for key in given] == ["ok", "fail", "ok", "warn"]
+    assert levels(Settings(jwks="http://a.example/jwks"))[0] == "fail"
+    with issuing("bad chunking") as issuer:
+        check = next(iter(tokens(Settings(jwks=issuer.url))))
+        assert (check.level, check.detail.isprintable()) == ("warn", True)
+        assert "RemoteProtocolError" in check.detail
+        issuer.served = document(jwk("a"), {"kty": 7})
+        assert next(iter(tokens(Settings(jwks=issuer.url)))).detail == "jwks: 1 usable keys"
 
 
 def test_a_check_says_which_file() -> None:

@@ -1,6 +1,6 @@
 """``tidings doctor``: is this machine, and are these settings, fit to serve?"""
 
-import json
+import asyncio
 import os
 import resource
 import statistics
@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
-from urllib.parse import urlsplit
 
 import apsw
 import click
@@ -18,7 +17,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from tidings.cli.options import SettingsCommand, settings_from, settings_options
 from tidings.cli.serve import has_keys, is_loopback
-from tidings.config import Settings
+from tidings.config import ConfigError, Settings
+from tidings.http.jwks import FETCH_DEADLINE_S, Load, loader, parse_set
 
 MIN_PYTHON = (3, 11)
 MIN_SQLITE = (3, 51, 3)
@@ -198,15 +198,21 @@ def _public_key(given: str) -> Check:
 
 
 def _key_set(given: str) -> Check:
-    url = urlsplit(given)
-    if url.scheme in ("http", "https"):
-        safe = url.scheme == "https" or is_loopback(url.hostname or "")
-        detail = (
-            f"jwks: {given}" if safe else f"jwks: {given} is not https, so anyone on the way can add a key"
-        )
-        return Check("ok" if safe else "warn", "tokens", detail)
+    """Fetch the set as the server would. An issuer that does not answer now may do so later; a file will not change."""
     try:
-        keys = json.loads(Path(given).read_bytes())["keys"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return Check("fail", "tokens", f"jwks is of no use: {error!r}")
-    return Check("ok" if keys else "fail", "tokens", f"jwks: {len(keys)} keys")
+        load = loader(given)
+    except ConfigError as error:
+        return Check("fail", "tokens", f"{error}; {given} could be changed on its way")
+    try:
+        keys = parse_set(asyncio.run(fetched(load)))
+    except Exception as error:  # whatever an issuer sends is its fault, and no reason to stop checking
+        level: Level = "warn" if "://" in given else "fail"
+        told = f"jwks: {given} is of no use now: {type(error).__name__} {str(error)!a}"
+        return Check(level, "tokens", told)
+    return Check("ok" if keys else "fail", "tokens", f"jwks: {sum(map(len, keys.values()))} usable keys")
+
+
+async def fetched(load: Load) -> bytes:
+    """What an issuer serves, within the time that the server gives it."""
+    async with asyncio.timeout(FETCH_DEADLINE_S):
+        return await load()

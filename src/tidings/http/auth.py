@@ -82,12 +82,17 @@ class Authenticator:
             raise ConfigError("set api_keys, jwt_secret, jwt_public_key or jwks, or serve with --dev")
 
     async def start(self) -> None:
-        """Fetch the key set, if one is configured; requests are answered 503 until that once succeeded."""
-        if isinstance(self._source, KeySet):
+        """Fetch the key set, if one is configured: behind the requests where API keys already let somebody in, else
+        before the first of them, within the time that a fetch has. While there is no set, tokens are answered 503."""
+        if self._dev or not isinstance(self._source, KeySet):
+            return
+        if self._api_keys:
+            self._source.begin()
+        else:
             await self._source.refresh()
 
     async def close(self) -> None:
-        """Wait for a fetch that is under way."""
+        """Give up a fetch that is under way."""
         if isinstance(self._source, KeySet):
             await self._source.close()
 

@@ -5,16 +5,15 @@ The issuer may be down, slow or hostile in what it serves; none of that may stop
 
 import asyncio
 import ipaddress
+import json
 import logging
-import urllib.request
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any, cast
-from urllib.error import URLError
+from typing import cast
 from urllib.parse import urlsplit
 
 import jwt
-import msgspec
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from tidings.config import KIB, ConfigError
 from tidings.errors import Unauthenticated, Unavailable
@@ -25,10 +24,18 @@ REFRESH_S = 300
 """Seconds after which the set is fetched anew, behind the requests: how long a revoked key may live."""
 FORCED_S = 60
 """Seconds between fetches that an unknown ``kid`` can cause: random ones must not become a flood."""
-FETCH_TIMEOUT_S = 5
+RETRY_S = 10
+"""The same while no set could be fetched at all: until then every token is answered 503. More than a fetch may take, or
+each token would wait for one."""
+FETCH_DEADLINE_S = 5
+"""Seconds for a whole fetch, from the name to the last byte, however often a byte arrives."""
 MAX_SET_BYTES = 256 * KIB
 MAX_KEYS = 64
 """Keys in one set. Real ones hold a handful; the cap bounds what a hostile reply can make us build."""
+MAX_RSA_BITS = 16_384
+"""Bits of an RSA key: OpenSSL verifies nothing with a longer one."""
+MAX_LOGGED = 200
+"""Characters of an error in the log: some of them quote what the issuer sent."""
 _ALGORITHMS = {
     "RSA": frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}),
     "EC": frozenset({"ES256", "ES384", "ES512"}),
@@ -37,29 +44,34 @@ _ALGORITHMS = {
 """What a key may be used for. Symmetric keys ("oct") have no entry: they do not belong into a public set."""
 _log = logging.getLogger("tidings.auth")
 
-Load = Callable[[], bytes]
+Load = Callable[[], Awaitable[bytes]]
+Keys = dict[str | None, tuple[VerifyingKey, ...]]
+"""Keys by ``kid``; several have one name when they are for different algorithms."""
 
 
 class KeySet:
-    """The keys of a set by ``kid``; a stale set is used until a newer one could be had."""
+    """The keys of a set by ``kid``; a stale set is used until a newer one could be had. ``deadline_s``: seconds after
+    which a fetch is given up."""
 
-    def __init__(self, load: Load, clock: Clock) -> None:
+    def __init__(self, load: Load, clock: Clock, deadline_s: float = FETCH_DEADLINE_S) -> None:
         self.generation = 0
         self._load = load
         self._clock = clock
-        self._keys: dict[str | None, VerifyingKey] = {}
+        self._deadline_s = deadline_s
+        self._keys: Keys = {}
         self._tried_at = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
 
-    async def key(self, kid: str | None) -> VerifyingKey:
-        """The key of that name; without a name, the only key there is.
+    async def key(self, kid: str | None, algorithm: object) -> VerifyingKey:
+        """The key of that name; without a name, the only key there is. ``algorithm``, which the token names, only
+        chooses between keys of one name.
 
         Raises Unauthenticated for an unknown name, Unavailable while no set could be fetched at all.
         """
-        found = self._find(kid)
-        if found is None and self._age() >= FORCED_S:
+        found = self._find(kid, algorithm)
+        if found is None and (self._is_fetching() or self._age() >= (FORCED_S if self._keys else RETRY_S)):
             await self.refresh()
-            found = self._find(kid)
+            found = self._find(kid, algorithm)
         if found is None:
             raise self._missing()
         return found
@@ -67,105 +79,142 @@ class KeySet:
     def keep_fresh(self) -> None:
         """Begin to fetch the set anew when it is old; requests go on with the one at hand."""
         if self._age() >= REFRESH_S:
-            self._begin()
+            self.begin()
 
     async def refresh(self) -> None:
         """Fetch the set now, or wait for the fetch under way. A failure is logged, and the old set stays."""
-        await asyncio.shield(self._begin())
+        await asyncio.shield(self.begin())
+
+    def begin(self) -> asyncio.Task[None]:
+        """The fetch under way, or a new one. It never fails."""
+        if self._fetching is None or self._fetching.done():
+            self._tried_at = self._clock.monotonic()
+            self._fetching = asyncio.create_task(self._fetch(), name="jwks-fetch")
+        return self._fetching
 
     async def close(self) -> None:
-        """Wait for a fetch that is under way; it ends by itself within its time limit."""
+        """Give up a fetch that is under way."""
         if self._fetching is not None:
-            await self._fetching
+            self._fetching.cancel()
+            await asyncio.gather(self._fetching, return_exceptions=True)
+
+    def _is_fetching(self) -> bool:
+        return self._fetching is not None and not self._fetching.done()
 
     def _age(self) -> float:
         return self._clock.monotonic() - self._tried_at
 
-    def _find(self, kid: str | None) -> VerifyingKey | None:
+    def _find(self, kid: str | None, algorithm: object) -> VerifyingKey | None:
+        named = self._keys.get(kid, ())
         if kid is None and len(self._keys) == 1:
-            return next(iter(self._keys.values()))
-        return self._keys.get(kid)
+            (named,) = self._keys.values()
+        if len(named) == 1:
+            return named[0]
+        return next((key for key in named if key.algorithm == algorithm), None)
 
     def _missing(self) -> Unauthenticated | Unavailable:
         if not self._keys:
-            return Unavailable("The keys of the token issuer could not be fetched.")
+            return Unavailable("The keys of the token issuer could not be fetched.", RETRY_S)
         return Unauthenticated("The token is signed with a key that is not known here.")
-
-    def _begin(self) -> asyncio.Task[None]:
-        if self._fetching is None or self._fetching.done():
-            self._tried_at = self._clock.monotonic()
-            self._fetching = asyncio.create_task(self._fetch())
-        return self._fetching
 
     async def _fetch(self) -> None:
         try:
-            keys = parse_set(await asyncio.to_thread(self._load))
-        except (OSError, ValueError, msgspec.MsgspecError) as error:
-            _log.warning("the key set could not be fetched: %s", error)
-            return
-        if keys != self._keys:
-            self._keys = keys
-            self.generation += 1
+            async with asyncio.timeout(self._deadline_s):
+                raw = await self._load()
+            keys = parse_set(raw)
+        except TimeoutError:
+            _log.warning("the key set could not be fetched: not complete within %s s", self._deadline_s)
+        # Whatever an issuer sends, no library that reads it may turn that into a fault of the requests that wait.
+        except Exception as error:
+            _log.warning("the key set could not be fetched: %s", _named(error))
+        else:
+            if keys != self._keys:
+                self._keys = keys
+                self.generation += 1
 
 
-def parse_set(raw: bytes) -> dict[str | None, VerifyingKey]:
-    """The signature keys of a JSON Web Key Set by ``kid``.
+def _named(error: Exception) -> str:
+    """An error for the log, on one line: its text may be the issuer's."""
+    return f"{type(error).__name__}: {str(error)[:MAX_LOGGED]!a}"
 
-    Keys of unknown kinds, and broken ones, are passed over (RFC 7517, section 5). Raises ValueError when it
-    is no key set, or is larger than the caps.
+
+def parse_set(raw: bytes) -> Keys:
+    """The signature keys of a JSON Web Key Set.
+
+    Keys of unknown kinds, and broken ones, are passed over (RFC 7517, section 5), as are further ones of one name and
+    algorithm. Raises ValueError or RecursionError when it is no key set, is larger than the caps, or holds keys of which
+    none is usable.
     """
     if len(raw) > MAX_SET_BYTES:
-        raise ValueError("the key set is too large")
-    document = msgspec.json.decode(raw, type=dict[str, Any])
-    entries = document.get("keys")
+        raise ValueError(f"the key set has more than {MAX_SET_BYTES} bytes")
+    document = json.loads(raw)  # not msgspec, for which one lone surrogate spoils the whole document
+    entries = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(entries, list) or len(entries) > MAX_KEYS:
         raise ValueError(f"a key set has a list of at most {MAX_KEYS} keys")
-    found = (_verifying_key(entry) for entry in entries if isinstance(entry, dict))
-    return {kid: key for kid, key in found if key is not None}
+    keys = _by_name(entries)
+    if entries and not keys:
+        # An empty list withdraws every key. Keys that cannot be read are an issuer's mistake: the old ones go on.
+        raise ValueError("none of the keys can be used")
+    return keys
 
 
-def _verifying_key(entry: dict[str, Any]) -> tuple[str | None, VerifyingKey | None]:
+def _by_name(entries: Iterable[object]) -> Keys:
+    keys: Keys = {}
+    for entry in entries:
+        try:
+            kid, key = _verifying_key(entry)
+        # The libraries check the types of few members: an "alg" that is a list is a TypeError.
+        except Exception as error:
+            _log.warning("a key of the key set is passed over: %s", _named(error))
+            continue
+        if key is None:
+            continue
+        named = keys.get(kid, ())
+        if any(other.algorithm == key.algorithm for other in named):
+            _log.warning("a further %s key with the kid %a is passed over", key.algorithm, kid)
+        else:
+            keys[kid] = (*named, key)
+    return keys
+
+
+def _verifying_key(entry: object) -> tuple[str | None, VerifyingKey | None]:
+    if not isinstance(entry, dict):
+        raise TypeError("it is no object")
     kid = entry.get("kid")
     allowed = _ALGORITHMS.get(str(entry.get("kty")), frozenset())
     if not (kid is None or isinstance(kid, str)) or entry.get("use", "sig") != "sig" or not allowed:
         return None, None
-    public = {name: value for name, value in entry.items() if name != "d"}
-    try:
-        key = jwt.PyJWK.from_dict(public)
-    except jwt.PyJWTError as error:
-        _log.warning("a key of the key set is passed over: %s", error)
-        return None, None
+    key = jwt.PyJWK.from_dict({name: value for name, value in entry.items() if name != "d"})
+    if isinstance(key.key, RSAPublicKey) and key.key.key_size > MAX_RSA_BITS:
+        raise ValueError(f"it has more than {MAX_RSA_BITS} bits")
     usable = key.algorithm_name in allowed
     return kid, VerifyingKey(key.algorithm_name, cast(Material, key.key)) if usable else None
 
 
-def loader(place: str) -> Load:
+def loader(source: str) -> Load:
     """How to read the set that the setting names: an https URL, an http URL of this machine, or a file.
 
     Raises ConfigError for any other URL.
     """
-    if "://" not in place:
-        return Path(place).read_bytes
-    url = urlsplit(place)
-    if url.scheme == "https" or (url.scheme == "http" and _is_loopback(url.hostname or "")):
-        return lambda: _download(place)
-    raise ConfigError("jwks must be a file, an https URL, or an http URL of this machine")
+    if "://" not in source:
+        return lambda: asyncio.to_thread(_read, Path(source))
+    url = urlsplit(source)
+    is_local = url.scheme == "http" and is_loopback(url.hostname or "")
+    if not (url.scheme == "https" or is_local):
+        raise ConfigError("jwks must be a file, an https URL, or an http URL of this machine")
+    from tidings.http.jwks_download import download  # httpx takes a while to load, and few servers need it
+
+    return lambda: download(source, MAX_SET_BYTES, use_proxy=not is_local)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can be meant."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """The configured address is trusted; where it points to is not."""
-
-    def redirect_request(self, *args: object, **kwargs: object) -> None:
-        raise URLError("the key set's address redirects")
-
-
-def _download(url: str) -> bytes:
-    with urllib.request.build_opener(_NoRedirect).open(url, timeout=FETCH_TIMEOUT_S) as reply:
-        return cast(bytes, reply.read(MAX_SET_BYTES + 1))
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MAX_SET_BYTES + 1)

@@ -67,8 +67,8 @@ class KeySource(Protocol):
         """Called for every token, verified before or not: begin to renew the keys when they are old."""
         ...
 
-    async def key(self, kid: str | None) -> VerifyingKey:
-        """The key that a token names by ``kid``.
+    async def key(self, kid: str | None, algorithm: object) -> VerifyingKey:
+        """The key that a token names by ``kid``, and by its ``alg`` where several keys have one name.
 
         Raises Unauthenticated when there is none, Unavailable when keys cannot be had.
         """
@@ -86,7 +86,7 @@ class SingleKey:
     def keep_fresh(self) -> None:
         """Nothing: this key is never renewed."""
 
-    async def key(self, kid: str | None) -> VerifyingKey:
+    async def key(self, kid: str | None, algorithm: object) -> VerifyingKey:
         """The key."""
         return self._key
 
@@ -132,8 +132,8 @@ async def verify(token: str, keys: KeySource, rules: Rules, now_s: float) -> Cla
     """
     if len(token) > MAX_TOKEN_BYTES:
         raise Unauthenticated("The token is too long.")
-    kid = _read(lambda: _kid(jwt.get_unverified_header(token)))
-    key = await keys.key(kid)
+    kid, algorithm = _read(lambda: _named_key(jwt.get_unverified_header(token)))
+    key = await keys.key(kid, algorithm)
     return _read(lambda: _claims(_decoded(token, key, rules), rules, now_s))
 
 
@@ -153,13 +153,13 @@ def _printable(text: str) -> str:
     return text.encode("ascii", "backslashreplace").decode()
 
 
-def _kid(header: Mapping[str, Any]) -> str | None:
+def _named_key(header: Mapping[str, Any]) -> tuple[str | None, object]:
     kind = header.get("typ", "JWT")
     if not (isinstance(kind, str) and kind.lower() in _TYPES):
         raise jwt.InvalidTokenError("it is of another type")
     if "crit" in header:
         raise jwt.InvalidTokenError("it asks for an extension that is not known here")
-    return header.get("kid")
+    return header.get("kid"), header.get("alg")
 
 
 def _decoded(token: str, key: VerifyingKey, rules: Rules) -> dict[str, Any]:

@@ -1,37 +1,25 @@
 """A key set is fetched rarely, replaced safely, and never more than it should be."""
 
 import asyncio
-import json
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from tests.attack.issuer import BROKEN_KEYS, MISBEHAVIOURS, document, issuing
+from tests.attack.issuer import jwk as entry
 from tidings.config import ConfigError, Settings
 from tidings.errors import Unauthenticated, Unavailable
 from tidings.http.auth import Authenticator
-from tidings.http.jwks import MAX_KEYS, MAX_SET_BYTES, KeySet, loader, parse_set
+from tidings.http.jwks import MAX_KEYS, MAX_SET_BYTES, KeySet, Load, loader, parse_set
 from tidings.testing import START_MS, FakeClock
 
+DEADLINE_S = 0.3
+"""Seconds for a fetch here; what ends a misbehaviour, and no bound on how fast anything is."""
+OTHER_EC = ec.generate_private_key(ec.SECP256R1())
 NEW, OLD = ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 2048)
-
-
-def entry(kid: str | None, key: Any, **more: Any) -> dict[str, Any]:
-    kind = (
-        jwt.algorithms.ECAlgorithm
-        if isinstance(key, ec.EllipticCurvePrivateKey)
-        else jwt.algorithms.RSAAlgorithm
-    )
-    found: dict[str, Any] = json.loads(kind.to_jwk(key.public_key()))
-    return found | ({"kid": kid} if kid else {}) | more
-
-
-def document(*entries: dict[str, Any]) -> bytes:
-    return json.dumps({"keys": entries}).encode()
 
 
 class Issuer:
@@ -41,7 +29,7 @@ class Issuer:
         self.served = served
         self.asked = 0
 
-    def load(self) -> bytes:
+    async def load(self) -> bytes:
         self.asked += 1
         if isinstance(self.served, Exception):
             raise self.served
@@ -57,11 +45,11 @@ def test_unknown_names_fetch_once_a_minute() -> None:
         await keys.refresh()
         for number in range(100):
             with pytest.raises(Unauthenticated):
-                await keys.key(f"random-{number}")
+                await keys.key(f"random-{number}", "RS256")
         assert issuer.asked == 1
         clock.advance(60_000)
         issuer.served = document(entry("a", OLD), entry("b", NEW))
-        assert (await keys.key("b")).algorithm == "ES256"
+        assert (await keys.key("b", "RS256")).algorithm == "ES256"
         assert issuer.asked == 2
 
     asyncio.run(scenario())
@@ -78,8 +66,8 @@ def test_stale_keys_outlive_a_dead_issuer() -> None:
             issuer.served = broken
             clock.advance(300_000)
             keys.keep_fresh()
-            await keys.close()
-            assert (await keys.key("a")).algorithm == "RS256"
+            await keys.refresh()
+            assert (await keys.key("a", "RS256")).algorithm == "RS256"
         assert issuer.asked == 5
 
     asyncio.run(scenario())
@@ -92,12 +80,12 @@ def test_without_any_keys_the_server_says_so() -> None:
         issuer, clock = Issuer(OSError("down")), FakeClock()
         keys = KeySet(issuer.load, clock)
         with pytest.raises(Unavailable):
-            await keys.key("a")
+            await keys.key("a", "RS256")
         issuer.served = document(entry("a", OLD))
         with pytest.raises(Unavailable):
-            await keys.key("a")
+            await keys.key("a", "RS256")
         clock.advance(60_000)
-        assert (await keys.key("a")).algorithm == "RS256"
+        assert (await keys.key("a", "RS256")).algorithm == "RS256"
 
     asyncio.run(scenario())
 
@@ -116,39 +104,121 @@ def test_withdrawn_key_ends_its_tokens(tmp_path: Path) -> None:
         place.write_bytes(document(entry("b", NEW)))
         clock.advance(300_000)
         assert (await authenticator.principal(header)).user_id == "a"
-        await authenticator.close()
+        assert isinstance(authenticator._source, KeySet)
+        await authenticator._source.refresh()
         with pytest.raises(Unauthenticated):
             await authenticator.principal(header)
 
     asyncio.run(scenario())
 
 
-class Keys(BaseHTTPRequestHandler):
-    """Serves a key set at /keys and points to it from everywhere else."""
+@pytest.mark.parametrize("what", MISBEHAVIOURS)
+def test_no_misbehaviour_of_an_issuer_is_a_fault_of_a_request(
+    what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Garbage, endless and dripped replies, bad chunks, deep JSON and redirects end within the deadline; they are named in
+    the log on one printable line, the old keys go on, and a server without any says 503."""
 
-    def do_GET(self) -> None:
-        self.send_response(200 if self.path == "/keys" else 302)
-        self.send_header("Location", "/keys")
-        self.end_headers()
-        self.wfile.write(document(entry("a", OLD)) if self.path == "/keys" else b"")
+    async def scenario(url: str) -> None:
+        clock = FakeClock()
+        empty = KeySet(loader(url), clock, DEADLINE_S)
+        with pytest.raises(Unavailable):
+            await empty.key("a", "RS256")
+        source = Issuer(document(entry("a", OLD)))
+        keys = KeySet(lambda: source.load() if source.asked == 0 else loader(url)(), clock, DEADLINE_S)
+        await keys.refresh()
+        await keys.refresh()
+        assert (await keys.key("a", "RS256")).algorithm == "RS256"
+        assert keys.generation == 1
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Keep the test's output quiet."""
+    with issuing(what) as issuer:
+        asyncio.run(scenario(issuer.url))
+    said = [record.getMessage() for record in caplog.records if record.name == "tidings.auth"]
+    assert len(said) == 2
+    assert all(line.startswith("the key set could not be fetched: ") and line.isprintable() for line in said)
 
 
-def test_keys_come_over_http_from_this_machine_and_are_not_followed_elsewhere() -> None:
-    """A set is downloaded from the configured address only: a redirect is a failure."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Keys) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            address = f"http://127.0.0.1:{server.server_port}"
-            assert set(parse_set(loader(f"{address}/keys")())) == {"a"}
-            with pytest.raises(OSError, match="redirects"):
-                loader(f"{address}/moved")()
-        finally:
-            server.shutdown()
-            thread.join()
+def test_a_token_waits_for_the_fetch_under_way() -> None:
+    """A server begins to serve before its set has come: the first token gets an answer with the set, not 503."""
+
+    async def scenario() -> None:
+        arrived = asyncio.Event()
+
+        async def load() -> bytes:
+            await arrived.wait()
+            return document(entry("a", OLD))
+
+        keys = KeySet(load, FakeClock())
+        keys.begin()
+        asked = asyncio.ensure_future(keys.key("a", "RS256"))
+        arrived.set()
+        assert (await asked).algorithm == "RS256"
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("api_keys", "waits"), [("", True), ("k" * 16 + "0123456789abcdef", False)])
+def test_readiness_waits_for_the_set_only_where_nothing_else_lets_anybody_in(
+    api_keys: str, waits: bool
+) -> None:
+    """A dripping issuer kept the server unready. With API keys it does not even wait for the deadline."""
+
+    async def scenario(url: str) -> None:
+        authenticator = Authenticator(Settings(api_keys=api_keys, jwks=url), FakeClock())
+        source = authenticator._source
+        assert isinstance(source, KeySet)
+        source._deadline_s = DEADLINE_S
+        await authenticator.start()
+        assert source._is_fetching() is not waits
+        await authenticator.close()
+
+    with issuing("drips a head") as issuer:
+        asyncio.run(scenario(issuer.url))
+
+
+@pytest.mark.parametrize("broken", BROKEN_KEYS.values(), ids=BROKEN_KEYS.keys())
+def test_a_broken_key_costs_no_other(broken: Any) -> None:
+    """It is passed over, whatever the types of its members; alone it leaves no set that could replace the old one."""
+    assert set(parse_set(document(broken, entry("good", NEW), broken))) == {"good"}
+    with pytest.raises(ValueError, match="none of the keys"):
+        parse_set(document(broken))
+
+
+def test_keys_of_one_name_are_told_apart_by_algorithm() -> None:
+    """RFC 7517, 4.5 allows one kid for keys of different types. Of two with one algorithm the first holds."""
+
+    async def scenario() -> None:
+        served = document(entry("a", OLD), entry("a", NEW), entry("a", OTHER_EC))
+        keys = KeySet(Issuer(served).load, FakeClock())
+        assert (await keys.key("a", "RS256")).algorithm == "RS256"
+        found = await keys.key("a", "ES256")
+        assert found.material == NEW.public_key()
+        odd: list[object] = ["HS256", None, ["ES256"], {}]
+        for algorithm in odd:
+            with pytest.raises(Unauthenticated):
+                await keys.key("a", algorithm)
+
+    asyncio.run(scenario())
+
+
+def test_an_empty_list_withdraws_every_key() -> None:
+    """A list without any key is what an issuer publishes to withdraw all; it is no mistake."""
+    assert parse_set(document()) == {}
+
+
+def test_a_file_is_read_as_far_as_the_cap(tmp_path: Path) -> None:
+    """A set from a file has the same bounds as one from an issuer."""
+    path = tmp_path / "keys.json"
+    path.write_bytes(b" " * (MAX_SET_BYTES * 4))
+    raw = asyncio.run(read(loader(str(path))))
+    assert len(raw) == MAX_SET_BYTES + 1
+    path.write_bytes(document(entry("a", OLD)))
+    assert set(parse_set(asyncio.run(read(loader(str(path)))))) == {"a"}
+
+
+async def read(load: Load) -> bytes:
+    """What a loader loads."""
+    return await load()
 
 
 def test_only_signature_keys_of_public_kinds_are_taken() -> None:
@@ -178,9 +248,9 @@ def test_tokens_need_no_name_when_there_is_one_key() -> None:
     async def scenario() -> None:
         one, two = document(entry("a", OLD)), document(entry("a", OLD), entry("b", NEW))
         alone, both = KeySet(Issuer(one).load, FakeClock()), KeySet(Issuer(two).load, FakeClock())
-        assert (await alone.key(None)).algorithm == "RS256"
+        assert (await alone.key(None, "RS256")).algorithm == "RS256"
         with pytest.raises(Unauthenticated):
-            await both.key(None)
+            await both.key(None, "RS256")
 
     asyncio.run(scenario())
 
