@@ -53,11 +53,12 @@ class _Line(msgspec.Struct):
 
 
 class Publication(NamedTuple):
-    """What a line asks for: the body of ``POST /v1/events``, and the (user, topic) to follow right after it,
-    if any."""
+    """What a line asks for: the body of ``POST /v1/events``, and the (user, topic) to follow right after it, if any.
+    ``place`` is where the line stands, as FILE:LINE."""
 
     body: dict[str, Any]
     follow: tuple[str, str] | None = None
+    place: str = ""
 
 
 _decode = msgspec.json.Decoder(_Line).decode

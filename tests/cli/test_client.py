@@ -10,7 +10,7 @@ from typing import Any
 import click
 import pytest
 
-from tidings.cli.client import BUSY_TRIES, Client, Refused, Unreachable
+from tidings.cli.client import BUSY_TRIES, MAX_RETRY_S, Client, Foreign, Refused, Unreachable, connect
 
 
 class Scripted(BaseHTTPRequestHandler):
@@ -18,6 +18,8 @@ class Scripted(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # head and body leave together; apart, the second waits for the first to be acknowledged
+    kind = "application/json"
+    retry_after = "0"
     script: list[int]
     seen: list[dict[str, Any]]
 
@@ -31,7 +33,8 @@ class Scripted(BaseHTTPRequestHandler):
         body = json.dumps({"ok": True} if status == 200 else problem).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("Retry-After", "0")
+        self.send_header("Content-Type", self.kind)
+        self.send_header("Retry-After", self.retry_after)
         self.end_headers()
         self.wfile.write(body)
 
@@ -40,10 +43,11 @@ class Scripted(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def scripted(*statuses: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """The address of a server that answers with these statuses, then with 200, and what it saw."""
+def scripted(*statuses: int, **replies: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """The address of a server that answers with these statuses, then with 200, and what it saw. ``replies`` are the
+    ``kind`` of all bodies and the ``retry_after`` of all replies."""
     seen: list[dict[str, Any]] = []
-    handler = type("Handler", (Scripted,), {"script": list(statuses), "seen": seen})
+    handler = type("Handler", (Scripted,), {"script": list(statuses), "seen": seen, **replies})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -113,7 +117,82 @@ def test_a_server_that_is_gone_is_told_as_such() -> None:
         client.get("/")
 
 
-@pytest.mark.parametrize("url", ["localhost:8787", "ftp://a.example", "http://", ""])
+@pytest.mark.parametrize("statuses", [(200,), (404,), (302,)])
+def test_another_server_is_told_as_such(statuses: tuple[int, ...]) -> None:
+    """A page for people, at a wrong address or prefix, is no answer: one line says so, whatever its status."""
+    with scripted(*statuses, kind="text/html") as (url, _), Client(url, None) as client:
+        with pytest.raises(click.ClickException, match=f"{url} answers|the server answered"):
+            client.get("/")
+        with pytest.raises(Foreign, match="not as Tidings does"):
+            client.get("/")
+        with pytest.raises(Foreign, match="not as Tidings does"):
+            list(client.stream("/"))
+
+
+def test_a_proxy_s_own_page_of_errors_is_waited_out() -> None:
+    """A 503 without a problem, or with a date to come back, is a busy server too."""
+    with scripted(503, 503, kind="text/html", retry_after="0") as (url, seen), Client(url, None) as client:
+        with pytest.raises(Foreign):
+            client.get("/")
+        assert len(seen) == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [("0", 0), ("7", 7), ("999999", MAX_RETRY_S), ("nan", 1), ("Fri, 27 Nov 2026 08:00:00 GMT", 1)],
+)
+def test_a_wait_is_what_the_server_asks_for_within_reason(given: str, seconds: float) -> None:
+    """Neither a date nor nonsense ends the command, and no server can hold it for days."""
+    with scripted(*[503] * 100, retry_after=given) as (url, _), Client(url, None) as client:
+        with pytest.raises(Refused) as refused:
+            list(client.stream("/"))
+        assert refused.value.retry_after_s == seconds
+
+
+@pytest.mark.parametrize(
+    ("status", "key", "advice"),
+    [
+        (401, None, "put an API key or a token into MY_KEY"),
+        (401, "k-1", "the key was taken from MY_KEY"),
+        (403, "k-1", "the key was taken from MY_KEY"),
+    ],
+)
+def test_a_refused_key_says_where_it_comes_from(status: int, key: str | None, advice: str) -> None:
+    """Who is not let in learns which variable to look at, and the key is not repeated."""
+    with scripted(status) as (url, _), Client(url, key, "MY_KEY") as client:
+        with pytest.raises(Refused, match=f"(?s){status}: not so.*{advice}") as refused:
+            client.get("/")
+        assert "k-1" not in refused.value.message
+
+
+def test_a_key_is_taken_from_the_variable_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Space around it, as files of secrets end with, is no part of it; an empty or impossible one is refused by name."""
+    with scripted() as (url, seen):
+        monkeypatch.setenv("MY_KEY", "k-1\n")
+        with connect(url, "MY_KEY") as client:
+            client.get("/")
+        assert seen[0]["key"] == "Bearer k-1"
+        for bad in ("", "k\n1", "ключ"):
+            monkeypatch.setenv("MY_KEY", bad)
+            with pytest.raises(click.UsageError, match="MY_KEY"):
+                connect(url, "MY_KEY")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "localhost:8787",
+            "ftp://a.example",
+            "http://",
+            "",
+            "http://[",
+            "http://a.example:99999",
+            "http://a.example:x",
+        ),
+        "http://" + "a" * 70 + ".example",
+    ],
+)
 def test_an_address_that_cannot_be_used_is_refused(url: str) -> None:
     """Only http and https addresses with a host are."""
     with pytest.raises(click.BadParameter):

@@ -107,6 +107,58 @@ def test_bad_lines_are_told_and_the_others_stored(server: str) -> None:
     assert b"4 events read" in result.stdout
     assert b"2 stored, 0 already there, 2 refused" in result.stdout
     assert b"/verb" in result.stdout
+    assert b"(stdin:2)" in result.stdout
+    assert b"(stdin:3)" in result.stdout
+
+
+def test_refused_lines_are_named_by_file_and_number(run: Run, server: str) -> None:
+    """Whether the command or the server refuses a line, in a batch or not, the summary says where it stands."""
+    good = '{"actor_id":"ann","verb":"nod","object_type":"hat","object_id":"1"}'
+    Path("a").write_text(f"{good}\n\n{{\n{good}\n")
+    Path("b").write_text(f'{good}\n{{"actor_id":"ann"}}\n{good}\n')
+    result = run("replay", "a", "b", "--format", "ndjson", "--url", server, "--batch", "2")
+    assert result.exit_code == 1
+    assert "(a:3)" in result.output
+    assert "(b:2)" in result.output
+
+
+def test_what_was_stored_before_a_file_broke_is_told(run: Run, server: str) -> None:
+    """A file that is cut off ends the replay with its name and line; the summary counts what went before."""
+    good = b'{"actor_id":"ann","verb":"nod","object_type":"hat","object_id":"1"}\n'
+    Path("cut.gz").write_bytes(gzip.compress(good * 3)[:-8])
+    result = run("replay", "cut.gz", "--format", "ndjson", "--url", server, "--batch", "1")
+    assert result.exit_code == 1
+    assert "3 events read" in result.output
+    assert "Error: cut.gz:3: Compressed file ended" in result.output
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [("absent", "'absent' does not exist"), (".", "'.' is a directory"), ("zip", "zip: neither text")],
+)
+def test_a_file_that_cannot_be_read_is_named(run: Run, server: str, file: str, said: str) -> None:
+    """What is missing, a folder or no text is one line with its name."""
+    Path("zip").write_bytes(b"PK\x03\x04\0")
+    result = run("replay", file, "--format", "ndjson", "--url", server)
+    assert result.exit_code in (1, 2)
+    assert said in result.output
+
+
+def test_an_empty_file_is_told(run: Run, server: str) -> None:
+    """Nothing was wrong, and nothing was done."""
+    Path("empty").write_bytes(b"\n")
+    result = run("replay", "empty", "--format", "ndjson", "--url", server)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "Nothing was read" in result.stderr
+
+
+def test_progress_goes_to_standard_error(run: Run, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long it takes, standard output has the summary alone."""
+    monkeypatch.setattr("tidings.cli.progress.PLAIN_INTERVAL_S", 0.0)
+    Path("a").write_text('{"actor_id":"ann","verb":"nod","object_type":"hat","object_id":"1"}\n' * 4)
+    result = run("replay", "a", "--format", "ndjson", "--url", server, "--batch", "1")
+    assert result.stdout.count("\n") == 1
+    assert "4 events" in result.stderr
 
 
 def test_standard_input_cannot_be_read_twice(run: Run) -> None:

@@ -6,11 +6,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.cli.conftest import Run
 from tests.serving import environ, serving, within
-from tidings.cli.client import Client, Frame, frames
-from tidings.cli.tail import told
+from tidings.cli.client import Client, Frame, Refused, Unreachable, frames
+from tidings.cli.tail import news, stream, told
 
 LINE_S = 20
 STOP_S = 10
@@ -59,6 +62,78 @@ def test_tail_of_a_user_is_their_stream(server: str) -> None:
         publish(server, "cy", "somebody-else")
         publish(server, "ann", "dora")
         assert "ann" in line()
+
+
+def test_tail_of_a_user_begins_with_the_last_they_were_told(server: str) -> None:
+    """-n counts what the user got, feed and notifications together, oldest first; what comes then is told once."""
+    for actor in ("ann", "bob", "cy"):
+        publish(server, actor, "erin")
+    with tailing("--url", server, "--user", "erin", "-n", "2") as line:
+        assert line().startswith("-- connected as erin, ")
+        assert [["cy" in line() for _ in range(2)]] == [[True, True]]
+        publish(server, "dan", "erin")
+        assert ["dan" in line() for _ in range(2)] == [True, True]
+    with tailing("--url", server, "--user", "erin", "-n", "0") as line:
+        line()
+        publish(server, "eve", "erin")
+        assert "eve" in line()
+
+
+def test_tail_of_everyone_goes_on_when_the_server_is_back(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A server that restarts is told once on standard error, and what came meanwhile is printed."""
+    pages: list[Any] = [page(1), Unreachable("gone"), page(2)]
+    client = Pages(pages)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    told = news(client, "/v1/activity", 1)
+    assert [next(told)["position"], next(told)["position"]] == [1, 2]
+    assert capsys.readouterr().err == "gone; trying again\n"
+
+
+def test_a_busy_server_is_waited_for_by_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that drains sends streams away for a while; the tail comes back when it is asked to."""
+    waits: list[float] = []
+    hello = Frame("e.1.1", "reset", {"reason": "too old"})
+    head = {"items": [], "unread_count": 0, "epoch": "e", "seq": 1}
+    client = Pages([head, {"items": [], "position": 1}], [Refused(503, {}, retry_after_s=7.0), [hello]])
+    monkeypatch.setattr("time.sleep", waits.append)
+    lines = stream(client, "ann", 10)
+    assert [next(lines), next(lines)] == [
+        "-- connected as ann, 0 unread",
+        "-- too old: something may be missing here",
+    ]
+    assert waits == [7.0]
+    assert client.asked == ["e.1.1", "e.1.1"]
+
+
+def page(position: int) -> dict[str, Any]:
+    """A page of everyone's activity with one event."""
+    return {"items": [{"position": position}], "position": position, "next_cursor": None}
+
+
+class Pages(Client):
+    """A client that was answered already."""
+
+    def __init__(self, pages: list[Any], streams: list[Any] | None = None) -> None:
+        self.pages = pages
+        self.streams = streams or []
+        self.asked: list[object] = []
+
+    def get(self, path: str, **query: object) -> Any:
+        """The next page, or the failure in its place."""
+        return self.answer(self.pages.pop(0))
+
+    def stream(self, path: str, **query: object) -> Iterator[Frame]:
+        """The frames of the next stream, or the failure in its place."""
+        self.asked.append(query["last_event_id"])
+        yield from self.answer(self.streams.pop(0))
+
+    def answer(self, one: Any) -> Any:
+        """It, unless it is a failure."""
+        if isinstance(one, Exception):
+            raise one
+        return one
 
 
 def test_top_prints_a_table(run: Run, server: str) -> None:

@@ -75,7 +75,11 @@ def test_a_tally_keeps_few_reasons_and_counts_all() -> None:
     """However many different reasons a file gives, the summary stays short and the count exact."""
     tally = Tally()
     for i in range(100):
-        tally.refuse(f"reason {i}")
-    tally.refuse("reason 0")
+        tally.refuse(f"reason {i}", f"a.ndjson:{i}")
+    tally.refuse("reason 0", "a.ndjson:500")
     assert tally.refused == 101
-    assert tally.reasons == {"reason 0": 2, "reason 1": 1, "reason 2": 1, "reason 3": 1, "reason 4": 1}
+    lines = tally.lines(1.0)
+    assert lines[1] == "  refused 2 x: reason 0 (a.ndjson:0, a.ndjson:500)"
+    assert lines[-1].startswith("  refused 95 x: other reasons (a.ndjson:5, ")
+    assert lines[-1].endswith(" and 90 more)")
+    assert len(lines) == 7

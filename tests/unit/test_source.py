@@ -29,7 +29,36 @@ def test_a_file_that_is_cut_off_is_named(tmp_path: Path) -> None:
     """A broken download gives the lines that can be read, then says which file it is."""
     path = tmp_path / "broken.gz"
     path.write_bytes(gzip.compress(b"1\n2\n")[:-8])
-    with pytest.raises(click.ClickException, match=r"broken\.gz: .*ended before"):
+    with pytest.raises(click.ClickException, match=r"broken\.gz:2: .*ended before"):
+        list(Lines((path,)))
+
+
+def test_every_line_has_its_place(tmp_path: Path) -> None:
+    """The number counts all lines of its file, empty ones too; where a file is cut off, it is the last one that was read."""
+    (tmp_path / "a").write_bytes(b"1\n\n2\n")
+    (tmp_path / "b").write_bytes(gzip.compress(b"3\n4"))
+    lines = Lines((tmp_path / "a", tmp_path / "b"))
+    places = [lines.place for _ in lines]
+    assert places == [f"{tmp_path}/a:1", f"{tmp_path}/a:3", f"{tmp_path}/b:1", f"{tmp_path}/b:2"]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path, packed: bool) -> None:
+    """What an editor on Windows puts before the first line is no part of it."""
+    raw = b"\xef\xbb\xbf1\n2"
+    (tmp_path / "a").write_bytes(gzip.compress(raw) if packed else raw)
+    assert list(Lines((tmp_path / "a",))) == [b"1\n", b"2"]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"PK\x03\x04\x14\0\0\0", b"SQLite format 3\0", gzip.compress(b"a.tar\0\0"), "{}".encode("utf-16")],
+)
+def test_a_file_that_is_not_text_is_refused_as_a_whole(tmp_path: Path, raw: bytes) -> None:
+    """A zip, a database, a tar or UTF-16 is named once, not refused line by line."""
+    path = tmp_path / "events"
+    path.write_bytes(raw)
+    with pytest.raises(click.ClickException, match="events: neither text in UTF-8 nor text that gzip packed"):
         list(Lines((path,)))
 
 

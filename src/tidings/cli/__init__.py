@@ -3,9 +3,10 @@
 import click
 
 from tidings.cli import bench, doctor, replay, serve, tail, top
+from tidings.cli.program import Program
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="tidings")
 def main() -> None:
     """One self-hosted server for activity feeds, notification inboxes, live delivery and trends.
@@ -15,6 +16,10 @@ def main() -> None:
       tidings serve --dev --sample                 a server with something to look at
       tidings tail                                 what happens on it
       tidings replay FILE --format ndjson          your own events
+      tidings doctor                               is this machine fit to serve?
+
+    "tidings COMMAND --help" shows examples of each. A command ends with 0 when it succeeds, 1 when it fails, 2 when
+    it is called wrongly, and 130 when it is interrupted.
     """
 
 

@@ -39,7 +39,13 @@ class Result(NamedTuple):
 @click.option(
     "--seconds", type=click.FloatRange(0.1, 60), default=3.0, show_default=True, help="For each row."
 )
-@click.option("--connections", type=click.IntRange(1, 64), default=8, show_default=True)
+@click.option(
+    "--connections",
+    type=click.IntRange(1, 64),
+    default=8,
+    show_default=True,
+    help="Requests under way at once.",
+)
 def command(url: str, key_env: str, seconds: float, connections: int) -> None:
     """Post events, read feeds, and print rates and percentiles.
 

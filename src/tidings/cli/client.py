@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 import click
 
@@ -26,6 +26,12 @@ BUSY_TRIES = 30
 """Answers of 429 and 503 that are waited out before giving up; each says itself how long to wait."""
 
 BUSY = (429, 503)
+RETRY_S = 1.0
+"""Seconds until the next try, where a busy server does not say, and after a lost connection."""
+
+MAX_RETRY_S = 60.0
+"""The longest wait that a busy server can ask for."""
+
 JSON = "application/json"
 
 
@@ -33,17 +39,25 @@ class Unreachable(click.ClickException):
     """There is no server, or the connection to it was lost."""
 
 
-class Refused(click.ClickException):
-    """The server answered, but not with success. ``problem`` is its RFC 9457 body, perhaps empty."""
+class Foreign(click.ClickException):
+    """Something answered that is not Tidings, or not at this address."""
 
-    def __init__(self, status: int, problem: dict[str, Any]) -> None:
+
+class Refused(click.ClickException):
+    """The server answered, but not with success. ``problem`` is its RFC 9457 body, perhaps empty; ``advice`` is what can be
+    done about it; ``retry_after_s`` are the seconds until it is worth another try."""
+
+    def __init__(
+        self, status: int, problem: dict[str, Any], advice: str = "", retry_after_s: float = RETRY_S
+    ) -> None:
         errors = "".join(
             f"\n  {e.get('pointer', '')}: {e.get('detail', '')}" for e in problem.get("errors", ())
         )
         said = problem.get("detail") or problem.get("title") or "no explanation"
-        super().__init__(f"the server answered {status}: {said}{errors}")
+        super().__init__(f"the server answered {status}: {said}{errors}{advice}")
         self.status = status
         self.problem = problem
+        self.retry_after_s = retry_after_s
 
 
 class Frame(NamedTuple):
@@ -57,15 +71,15 @@ class Frame(NamedTuple):
 class Client:
     """One connection to a server, closed at the end of a ``with``. Not for several threads at once."""
 
-    def __init__(self, url: str, key: str | None) -> None:
-        """``url`` with its prefix, if any; ``key`` an API key or a token. Raises click.BadParameter."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise click.BadParameter(f"{url!r} is not an http:// or https:// address")
+    def __init__(self, url: str, key: str | None, key_env: str = KEY_ENV) -> None:
+        """``url`` with its prefix, if any; ``key`` an API key or a token, and ``key_env`` where it comes from, for
+        advice. Raises click.BadParameter."""
+        parts, host, port = _parts(url)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(parts.hostname, parts.port, timeout=TIMEOUT_S)
-        self._prefix = parts.path.rstrip("/")
+        self._connection = kind(host, port, timeout=TIMEOUT_S)
+        self._prefix = quote(parts.path.rstrip("/"), safe="/%")
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._key_env = key_env
         self._url = url
         self._used_at = time.monotonic()
 
@@ -85,8 +99,7 @@ class Client:
         """The frames of a text/event-stream until the server ends it. Raises Refused, Unreachable."""
         with self._reaching():
             reply = self._sent("GET", _address(path, query), None, {"Accept": "text/event-stream"})
-            if reply.status != 200:
-                raise Refused(reply.status, _problem(reply.read()))
+            self._check(reply, b"" if reply.status == 200 else reply.read(), "event-stream")
             yield from frames(reply)
 
     def __enter__(self) -> Self:
@@ -101,11 +114,28 @@ class Client:
             while (reply := self._sent(method, path, body, headers)).status in BUSY and tries:
                 reply.read()
                 tries -= 1
-                time.sleep(float(reply.getheader("Retry-After") or 1))
+                time.sleep(_retry_after_s(reply))
             raw = reply.read()
-        if reply.status >= 300:
-            raise Refused(reply.status, _problem(raw))
+        self._check(reply, raw, "json")
         return raw
+
+    def _check(self, reply: http.client.HTTPResponse, raw: bytes, kind: str) -> None:
+        """Raises Refused for an answer that is no success, Foreign for one that is not of this kind."""
+        problem = _problem(raw) if reply.status >= 300 else {}
+        if problem or reply.status in BUSY:
+            raise Refused(reply.status, problem, self._advice(reply.status), _retry_after_s(reply))
+        if reply.status >= 300 or kind not in (reply.getheader("Content-Type") or ""):
+            what = f"{reply.status} {reply.reason}"
+            raise Foreign(
+                f"{self._url} answers {what}, but not as Tidings does: is the address right, with its prefix?"
+            )
+
+    def _advice(self, status: int) -> str:
+        if status == 401 and not self._headers:
+            return f"\n  put an API key or a token into {self._key_env}"
+        if status in (401, 403):
+            return f"\n  the key was taken from {self._key_env}" if self._headers else ""
+        return ""
 
     def _sent(
         self, method: str, path: str, body: bytes | None, headers: dict[str, str]
@@ -127,8 +157,35 @@ class Client:
 
 
 def connect(url: str, key_env: str = KEY_ENV) -> Client:
-    """A client whose key is in the environment variable ``key_env``; without one it asks as nobody."""
-    return Client(url, os.environ.get(key_env))
+    """A client whose key is in the environment variable ``key_env``; without one it asks as nobody.
+
+    Raises click.UsageError when the variable was named and is not there, or holds what can be no key.
+    """
+    key = os.environ.get(key_env, "").strip()
+    if not key and key_env != KEY_ENV:
+        raise click.UsageError(
+            f"the environment variable {key_env}, which --key-env names, is empty or not set"
+        )
+    if not (key.isascii() and key.isprintable()):
+        raise click.UsageError(f"{key_env} has characters in it that no key or token has")
+    return Client(url, key or None, key_env)
+
+
+def _parts(url: str) -> tuple[SplitResult, str, int | None]:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        host.encode("idna")
+    except ValueError as error:
+        raise click.BadParameter(f"{url!r} is not an http:// or https:// address: {error}") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise click.BadParameter(f"{url!r} is not an http:// or https:// address")
+    return parts, host, port
+
+
+def _retry_after_s(reply: http.client.HTTPResponse) -> float:
+    given = reply.getheader("Retry-After") or ""
+    return min(float(given), MAX_RETRY_S) if given.isascii() and given.isdigit() else RETRY_S
 
 
 def frames(lines: Iterable[bytes]) -> Iterator[Frame]:

@@ -27,9 +27,10 @@ def replay(
     batch: int = 500,
     speed: float | None = None,
     to_now: bool = False,
+    tally: Tally,
     progress: Progress,
-) -> Tally:
-    """Send every line of the files, in order, and return what became of them.
+) -> None:
+    """Send every line of the files, in order, and keep the ``tally`` of what became of them.
 
     ``speed``: times the original pace, None for as fast as it goes. ``to_now``: move all times by the same
     amount, so that the newest is now; the files are then read twice. Raises ClickException when the server
@@ -38,13 +39,11 @@ def replay(
     newest = newest_ms(Lines(paths), parse) if to_now else None
     by_ms = 0 if newest is None else SystemClock().now() - newest
     lines = Lines(paths)
-    sender = Sender(client, moved=by_ms != 0)
-    read = _parsed(lines, parse, by_ms, sender.tally)
+    sender = Sender(client, tally, moved=by_ms != 0)
+    read = _parsed(lines, parse, by_ms, tally)
     for step in steps(read if speed is None else paced(read, speed), batch):
         sender.send(step)
-        progress.update(sender.tally.read, lines.fraction)
-    progress.end()
-    return sender.tally
+        progress.update(tally.read, lines.fraction)
 
 
 def _parsed(lines: Lines, parse: Parse, by_ms: int, tally: Tally) -> Iterator[Publication]:
@@ -53,8 +52,9 @@ def _parsed(lines: Lines, parse: Parse, by_ms: int, tally: Tally) -> Iterator[Pu
         try:
             one = parse(line)
         except ValueError as error:
-            tally.refuse(str(error))
+            tally.refuse(str(error), lines.place)
             continue
+        one = one._replace(place=lines.place)
         yield shifted(one, by_ms) if by_ms else one
 
 
@@ -98,7 +98,8 @@ def command(
 
     gharchive is one of GitHub's public events a line; ndjson is one body of POST /v1/events a line. GitHub's
     events are known by their id, so a replay can be repeated; ndjson can when its lines carry an
-    idempotency_key. A star makes its author follow the repository from the next event on.
+    idempotency_key. A star makes its author follow the repository from the next event on. Progress goes to
+    standard error. A line that is refused costs itself alone; the summary names it, and the exit code is 1.
 
     \b
     Examples:
@@ -110,12 +111,24 @@ def command(
     if shift_to_now and STDIN in files:
         raise click.UsageError("--shift-to-now reads the files twice, which standard input cannot do")
     target: AbstractContextManager[Client] = private_server(store) if store else connect(url, key_env)
-    progress = Progress("events")
-    with target as client:
-        tally = replay(
-            client, files, FORMATS[kind], batch=batch, speed=speed, to_now=shift_to_now, progress=progress
-        )
-    for line in tally.lines(progress.seconds):
-        click.echo(line)
+    progress, tally = Progress("events"), Tally()
+    try:
+        with target as client:
+            replay(
+                client,
+                files,
+                FORMATS[kind],
+                batch=batch,
+                speed=speed,
+                to_now=shift_to_now,
+                tally=tally,
+                progress=progress,
+            )
+    finally:  # what was stored before a failure or an interrupt is stored
+        progress.end()
+        if tally.read:
+            click.echo("\n".join(tally.lines(progress.seconds)))
+    if not tally.read:
+        click.echo("Nothing was read: there is no line in what was given.", err=True)
     if tally.refused:
         raise click.exceptions.Exit(1)

@@ -22,27 +22,31 @@ KEY_REUSED = "idempotency-key-reused"
 NO_BACKFILL = b'{"backfill":0}'
 SHOWN_REASONS = 5
 """Different reasons of refusals that a summary keeps, whatever the size of the file."""
+SHOWN_PLACES = 5
+"""Lines that a summary names for each reason."""
 
 
 class Step(NamedTuple):
-    """Events to store together, then the follows to make, each (user, topic)."""
+    """Events to store together, each with the place of its line, then the follows to make, each (user, topic)."""
 
     events: list[dict[str, Any]]
     follows: list[tuple[str, str]]
+    places: list[str]
 
 
 def steps(publications: Iterable[Publication | None], batch: int) -> Iterator[Step]:
     """The publications in order, in steps of at most ``batch`` events. None ends a step early."""
-    step = Step([], [])
+    step = Step([], [], [])
     followed: set[str] = set()
     for one in publications:
         full = one is None or len(step.events) == batch or not followed.isdisjoint(_topics(one.body))
         if full and step.events:
             yield step
-            step, followed = Step([], []), set()
+            step, followed = Step([], [], []), set()
         if one is None:
             continue
         step.events.append(one.body)
+        step.places.append(one.place)
         if one.follow is not None:
             step.follows.append(one.follow)
             followed.add(one.follow[1])
@@ -55,43 +59,67 @@ def _topics(body: dict[str, Any]) -> Iterable[str]:
     return (*own, *body.get("topics", ()))
 
 
+class Refusals:
+    """How often events were refused for one reason, and where the first of them stand."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.places: list[str] = []
+
+    def add(self, place: str) -> None:
+        """Count one."""
+        self.count += 1
+        if place and len(self.places) < SHOWN_PLACES:
+            self.places.append(place)
+
+    def line(self, reason: str) -> str:
+        """The reason with its places, for people."""
+        more = self.count - len(self.places)
+        where = ", ".join(self.places) + (f" and {more:,} more" if more and self.places else "")
+        return f"  refused {self.count:,} x: {reason}" + (f" ({where})" if where else "")
+
+
 class Tally:
     """What became of the events so far."""
 
     def __init__(self) -> None:
         self.read = self.stored = self.already = self.refused = self.follows = 0
-        self.reasons: dict[str, int] = {}
+        self.reasons: dict[str, Refusals] = {}
+        self._others = Refusals()
 
-    def refuse(self, reason: str) -> None:
-        """Count an event that was not taken."""
+    def refuse(self, reason: str, place: str) -> None:
+        """Count an event that was not taken, and that stands at a place."""
         self.refused += 1
         if reason in self.reasons or len(self.reasons) < SHOWN_REASONS:
-            self.reasons[reason] = self.reasons.get(reason, 0) + 1
+            self.reasons.setdefault(reason, Refusals()).add(place)
+        else:
+            self._others.add(place)
 
     def lines(self, seconds: float) -> list[str]:
         """The summary, for people."""
         rate = self.read / seconds if seconds else 0.0
         head = f"{self.read:,} events read in {seconds:.1f} s ({rate:,.0f}/s)"
         counts = f"{self.stored:,} stored, {self.already:,} already there, {self.refused:,} refused"
-        why = [f"  refused {count:,} x: {reason}" for reason, count in self.reasons.items()]
-        return [f"{head}: {counts}, {self.follows:,} follows", *why]
+        why = [refusals.line(reason) for reason, refusals in self.reasons.items()]
+        others = [self._others.line("other reasons")] if self._others.count else []
+        return [f"{head}: {counts}, {self.follows:,} follows", *why, *others]
 
 
 class Sender:
     """Sends steps to a server and keeps the tally."""
 
-    def __init__(self, client: Client, *, moved: bool) -> None:
+    def __init__(self, client: Client, tally: Tally, *, moved: bool) -> None:
         """``moved``: times were shifted, so the same event with another time is still the same event."""
         self._client = client
         self._moved = moved
-        self.tally = Tally()
+        self.tally = tally
 
     def send(self, step: Step) -> None:
         """Store the events, then make the follows. Raises ClickException when the server fails or is lost."""
         body = b"\n".join(map(msgspec.json.encode, step.events))
         answers = self._client.post("/v1/events", body, NDJSON).splitlines()
-        for answer in answers:
-            self._count(json.loads(answer))
+        for answer, place in zip(answers, step.places, strict=False):
+            self._count(json.loads(answer), place)
         if len(answers) != len(step.events):
             raise click.ClickException(f"the server answered {len(answers)} of {len(step.events)} events")
         for user, topic in step.follows:
@@ -99,7 +127,7 @@ class Sender:
             self._client.put(path, NO_BACKFILL)
             self.tally.follows += 1
 
-    def _count(self, answer: dict[str, Any]) -> None:
+    def _count(self, answer: dict[str, Any], place: str) -> None:
         error = answer.get("error")
         if error is None:
             self.tally.already += bool(answer.get("replayed"))
@@ -110,4 +138,4 @@ class Sender:
             self.tally.already += 1
         else:
             wrong = "; ".join(f"{e['pointer']}: {e['detail']}" for e in error.get("errors", ()))
-            self.tally.refuse(wrong or error["detail"])
+            self.tally.refuse(wrong or error["detail"], place)

@@ -13,6 +13,7 @@ from tidings.cli.client import Client
 from tidings.cli.options import SettingsCommand, refusal, settings_from, settings_options
 from tidings.cli.progress import Progress
 from tidings.cli.replay import replay
+from tidings.cli.sending import Tally
 from tidings.config import ConfigError, Settings
 from tidings.errors import TidingsError
 from tidings.gharchive import publication
@@ -101,8 +102,9 @@ def _load_sample(url: str) -> None:
 
 
 def _replay_sample(client: Client) -> None:
-    progress = Progress("events")
+    progress, tally = Progress("events"), Tally()
     click.echo("Loading 22 minutes of GitHub's public events of 2015, moved to now ...")
     with as_file(files("tidings") / "sample" / SAMPLE) as path:
-        tally = replay(client, (path,), publication, to_now=True, progress=progress)
+        replay(client, (path,), publication, to_now=True, tally=tally, progress=progress)
+    progress.end()
     click.echo("\n".join(tally.lines(progress.seconds)))

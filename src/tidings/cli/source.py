@@ -18,6 +18,9 @@ from tidings.times import rfc3339, to_ms
 
 STDIN = Path("-")
 GZIP_MAGIC = b"\x1f\x8b"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+SNIFFED = 4096
+"""Bytes at the beginning of a file that are looked at: none of them is 0 in text."""
 
 Parse = Callable[[bytes], Publication]
 
@@ -34,6 +37,10 @@ def ndjson(line: bytes) -> Publication:
 FORMATS: dict[str, Parse] = {"gharchive": publication, "ndjson": ndjson}
 
 
+class NotText(Exception):
+    """A file has no lines that could be events."""
+
+
 class Lines:
     """The lines of several files in order, gzip or plain; ``-`` is standard input."""
 
@@ -42,20 +49,32 @@ class Lines:
         self._total = 0 if STDIN in paths else sum(path.stat().st_size for path in paths)
         self._before = 0
         self._open: BufferedReader | None = None
+        self._path, self._number = STDIN, 0
 
     def __iter__(self) -> Iterator[bytes]:
         """The lines that are not empty. Raises click.ClickException where a file is cut off or damaged."""
         self._before = 0
         for path in self._paths:
+            self._path, self._number = path, 0
             try:
                 yield from self._lines(path)
-            except (OSError, EOFError, zlib.error) as error:
-                raise click.ClickException(f"{path}: {error}") from None
+            except (OSError, EOFError, zlib.error, NotText) as error:
+                why = error.strerror if isinstance(error, OSError) and error.strerror else error
+                raise click.ClickException(f"{self.place}: {why}") from None
+
+    @property
+    def place(self) -> str:
+        """Where the line that was handed out last stands, as FILE:LINE."""
+        name = "stdin" if self._path == STDIN else str(self._path)
+        return f"{name}:{self._number}" if self._number else name
 
     def _lines(self, path: Path) -> Iterator[bytes]:
         with _opened(path) as raw:
             self._open = raw
-            yield from (line for line in _unpacked(raw) if line.strip())
+            for line in _unpacked(raw):
+                self._number += 1
+                if line.strip():
+                    yield line
             self._open = None
         self._before += path.stat().st_size if self._total else 0
 
@@ -72,9 +91,16 @@ def _opened(path: Path) -> BufferedReader:
 
 
 def _unpacked(raw: BufferedReader) -> Iterator[bytes]:
-    """The lines of a file, unpacked when its first bytes say gzip: standard input has no name that could."""
+    """The lines of a file, unpacked when its first bytes say gzip: standard input has no name that could. A byte order
+    mark is passed over. Raises NotText."""
     packed = raw.peek(len(GZIP_MAGIC))[: len(GZIP_MAGIC)] == GZIP_MAGIC
-    return iter(gzip.GzipFile(fileobj=raw) if packed else raw)
+    text: gzip.GzipFile | BufferedReader = gzip.GzipFile(fileobj=raw) if packed else raw
+    head = text.peek(SNIFFED)[:SNIFFED]
+    if b"\0" in head:
+        raise NotText("neither text in UTF-8 nor text that gzip packed")
+    if head.startswith(BYTE_ORDER_MARK):
+        text.read(len(BYTE_ORDER_MARK))
+    return iter(text)
 
 
 def created_ms(body: dict[str, Any]) -> int | None:

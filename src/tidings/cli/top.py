@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from tidings.cli.client import DEFAULT_URL, KEY_ENV, connect
+from tidings.cli.client import DEFAULT_URL, KEY_ENV, Client, Unreachable, connect
 
 WATCH_S = 1.0
 
@@ -15,29 +15,46 @@ WATCH_S = 1.0
 @click.option(
     "--key-env", default=KEY_ENV, show_default=True, help="Environment variable that holds the key."
 )
-@click.option("--window", type=click.Choice(["1m", "5m", "1h"]), default="1m", show_default=True)
 @click.option(
-    "--by", type=click.Choice(["object", "verb", "object_type", "actor"]), default="object", show_default=True
+    "--window",
+    type=click.Choice(["1m", "5m", "1h"]),
+    default="1m",
+    show_default=True,
+    help="How far back it counts.",
 )
-@click.option("--limit", type=click.IntRange(1, 100), default=10, show_default=True)
+@click.option(
+    "--by",
+    type=click.Choice(["object", "verb", "object_type", "actor"]),
+    default="object",
+    show_default=True,
+    help="What is counted.",
+)
+@click.option("--limit", type=click.IntRange(1, 100), default=10, show_default=True, help="Lines at most.")
 @click.option("--watch", is_flag=True, help="Renew it every second, until interrupted.")
 def command(url: str, key_env: str, window: str, by: str, limit: int, watch: bool) -> None:
     """Count the events of a sliding window and show the most frequent.
 
     \b
     Examples:
-      tidings top --window 1h --by actor
-      tidings top --watch
+      tidings top                          the objects of the last minute
+      tidings top --window 1h --by actor   who was busiest in the last hour
+      tidings top --watch                  renewed every second
     """
     with connect(url, key_env) as client:
-        while True:
-            table = lines(client.get("/v1/top", window=window, by=by, limit=limit))
-            if watch:
-                click.clear()
-            click.echo("\n".join(table))
-            if not watch:
-                return
+        click.echo(_table(client, window, by, limit))
+        while watch:
             time.sleep(WATCH_S)
+            try:
+                table = _table(client, window, by, limit)
+            except Unreachable as lost:
+                click.echo(f"{lost.message}; trying again", err=True)
+                continue
+            click.clear()
+            click.echo(table)
+
+
+def _table(client: Client, window: str, by: str, limit: int) -> str:
+    return "\n".join(lines(client.get("/v1/top", window=window, by=by, limit=limit)))
 
 
 def lines(top: dict[str, Any]) -> list[str]:

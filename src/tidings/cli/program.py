@@ -1,0 +1,37 @@
+"""What all commands share: how they end when they are interrupted or nobody reads on, and what a terminal can show."""
+
+import io
+import os
+import sys
+from signal import SIGINT
+from typing import Any
+
+import click
+
+KILLED = 128
+"""Exit code of a command that a signal ended, without the signal's number: the convention of shells."""
+SIGPIPE = 13
+"""The signal's number, which the signal module has only where there is the signal."""
+
+
+class Program(click.Group):
+    """A group of commands that behave like others of the system: an interrupt, or a reader that has enough
+    (``tidings tail | head``), ends them quietly with 130 or 141, as if by the signal."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run a command. What the terminal cannot show in its encoding is written as an escape, not an error."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        return super().main(*args, **extra)
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command that the arguments name."""
+        try:
+            return super().invoke(context)
+        except (KeyboardInterrupt, click.Abort):
+            raise click.exceptions.Exit(KILLED + SIGINT) from None
+        except BrokenPipeError:
+            # Whatever is still in the buffer would fail again when the interpreter flushes it at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(KILLED + SIGPIPE) from None
