@@ -97,9 +97,11 @@ class Harness:
         """The ids of a whole feed, read page by page."""
         return self._walk(lambda at: self._feed(user, want or FeedFilter(), at))
 
-    def activity(self, topic: str | None, want: FeedFilter | None = None) -> list[str]:
-        """The ids of all activity of a topic, read page by page."""
-        return self._walk(lambda at: self._activity(topic, want or FeedFilter(), at))
+    def activity(
+        self, topic: str | None, want: FeedFilter | None = None, viewer: str | None = None
+    ) -> list[str]:
+        """The ids of all activity of a topic, as a viewer sees it, read page by page."""
+        return self._walk(lambda at: self._activity(topic, want or FeedFilter(), at, viewer))
 
     def ids_of(self, page: Page) -> list[str]:
         """The event ids of a page."""
@@ -156,9 +158,9 @@ class Harness:
         return _keys(await self.store.feed(user, want, PAGE, before))
 
     async def _activity(
-        self, topic: str | None, want: FeedFilter, before: int | None
+        self, topic: str | None, want: FeedFilter, before: int | None, viewer: str | None
     ) -> tuple[list[int], int | None]:
-        return _keys(await self.store.activity(topic, want, PAGE, before))
+        return _keys(await self.store.activity(topic, want, PAGE, before, viewer))
 
 
 def _keys(page: Page) -> tuple[list[int], int | None]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -115,7 +115,7 @@ class Unfollow(msgspec.Struct, frozen=True):
 
 class Mask(msgspec.Struct, frozen=True):
     """Mute a topic or (``block``) a person, or take that back (``on=False``). A block works in both directions:
-    neither sees the other's acts."""
+    neither sees the other's acts, and the inbox of each loses those that it has."""
 
     user: str
     topic: str
@@ -413,6 +413,10 @@ class ReadMark(NamedTuple):
     at: int
 
 
+InboxState = Literal["inbox", "archived", "all"]
+"""Which notifications a list shows: those that are not archived, those that are, or both."""
+
+
 class InboxPage(NamedTuple):
     """A page of an inbox with the counts of the same moment. ``next_order`` continues it, None at the end."""
 
@@ -444,7 +448,8 @@ class Heard(NamedTuple):
 
 class Delivery(NamedTuple):
     """Something that is due to leave the application: about ``row`` (None: it is gone) to ``endpoint``, for its owner,
-    whose ``preferences`` these are. ``id`` is the same at each of its ``attempts``. Times in milliseconds."""
+    whose ``preferences`` these are. ``id`` is the same at each of its ``attempts``. Times in milliseconds. ``muted``: the
+    newest event of ``row`` belongs to a topic that the owner has muted by now."""
 
     id: int
     endpoint: Endpoint
@@ -454,6 +459,7 @@ class Delivery(NamedTuple):
     due_at: int
     created_at: int
     attempts: int = 0
+    muted: bool = False
 
 
 class Told(NamedTuple):

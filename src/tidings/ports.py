@@ -98,8 +98,11 @@ class FeedViews(Protocol):
         ``Page.position``. Whatever changes the feed changes the token before the writer is answered."""
         ...
 
-    async def activity(self, topic: str | None, want: FeedFilter, limit: int, before: int | None) -> Page:
-        """The same for all events of one topic, or (None) of everyone. Read state and masks play no part."""
+    async def activity(
+        self, topic: str | None, want: FeedFilter, limit: int, before: int | None, viewer: str | None = None
+    ) -> Page:
+        """The same for all events of one topic, or (None) of everyone. Read state and mutes play no part; with a
+        ``viewer``, an event is left out when there is a block between them and its actor."""
         ...
 
     async def feed_since(self, user: str, after: int, limit: int) -> Page:
@@ -139,7 +142,12 @@ class InboxViews(Protocol):
     anything, and touches no row: whatever became unread at or before its ``up_to`` is read at its time. What joins or is
     marked UNREAD becomes unread at that seq. Marking READ sets ``seen_at`` too where it was empty; UNREAD empties
     ``read_at``; UNSEEN empties both. A retracted event leaves its group, which takes a seq; the last one leaves a
-    tombstone. UndoRead takes one seq and restores what is unread but for that read-all and was not changed since; to
+    tombstone. A block takes the events of the other out of the inbox of each of the two, read and archived ones included:
+    every group that held some of them takes one seq, that with the newest content first, and one that is empty is a
+    tombstone. In large inboxes later ``work`` goes on with it; the counts are always those of what is listed. Taking the
+    block back restores nothing.
+
+    UndoRead takes one seq and restores what is unread but for that read-all and was not changed since; to
     whoever asks for changes from before it, the answer is ``reset``. Only groups that are unread and neither archived
     nor tombstones are counted as unread, and their items in ``unread_items``.
 
@@ -238,7 +246,9 @@ class Agenda(Protocol):
     """What is due: reminders, and deliveries that leave the application. A capability beside the store's own.
 
     Each item that comes to an inbox owes a delivery to every endpoint of its user on a channel of its type's rule, in
-    the same transaction; not one more while one about the same group waits for the same endpoint.
+    the same transaction; not one more while one about the same group waits for the same endpoint. Mutes are asked when a
+    delivery is read: one whose newest event belongs to a muted topic is ``muted``. While ``work`` still has to take a
+    blocked actor out of an inbox, nothing is due to its user.
     """
 
     async def reminders(self, due_by: int | None, limit: int) -> list[Reminder]:

@@ -91,10 +91,13 @@ class Reader:
         limit: int,
         cursor: str | None,
         fields: tuple[str, ...] = (),
+        viewer: str = "",
     ) -> Reply:
-        """A page of what happened on a topic, or (None) everywhere. Raises BadParameter."""
-        question = _question("activity", topic, want)
-        page = await self._store.activity(topic, want, limit, self._cursors.read(cursor, question))
+        """A page of what happened on a topic, or (None) everywhere; for a viewer ("": for nobody in particular) without
+        what a block hides. Raises BadParameter."""
+        question = _question(f"activity|{viewer}", topic, want)
+        before = self._cursors.read(cursor, question)
+        page = await self._store.activity(topic, want, limit, before, viewer or None)
         return self._reply(page, *self._made(page, question, [item.body for item in page.items], fields))
 
     def _made(

@@ -31,6 +31,7 @@ from tidings.model import (
     Fire,
     LogEntry,
     MarkInbox,
+    Mask,
     NewEvent,
     Outcome,
     Publish,
@@ -38,6 +39,7 @@ from tidings.model import (
     ReadInbox,
     TakeUp,
     UndoRead,
+    split_topic,
 )
 from tidings.outbound.courier import Courier
 from tidings.outbound.signatures import new_secret
@@ -181,7 +183,9 @@ class Committed:
                 users.update(command.users)
             else:
                 pending = True
-                if isinstance(outcome, Changed) and outcome.gone is not None:
+                if isinstance(command, Mask) and command.block:
+                    users.update((command.user, split_topic(command.topic)[1]))
+                elif isinstance(outcome, Changed) and outcome.gone is not None:
                     users.update(outcome.gone.targets)
                     self._windows.remove(*_occurrence(ms_of(outcome.gone.key), outcome.gone))
         self._windows.add_many(_occurrence(event.created_at, event) for event in added)

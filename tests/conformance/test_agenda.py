@@ -172,7 +172,7 @@ def test_an_item_owes_a_delivery_to_each_endpoint_of_its_type(store: Harness) ->
     for delivery in found:
         expected = MAIL if delivery.endpoint.id == "e1" else HOOK
         now = store.clock.ms
-        assert delivery[1:] == (expected, "ping", row, wishes, now, now, 0)
+        assert delivery[1:] == (expected, "ping", row, wishes, now, now, 0, False)
 
 
 def test_what_owes_no_delivery(store: Harness) -> None:

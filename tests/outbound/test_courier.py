@@ -13,6 +13,7 @@ from tidings.model import (
     Delivery,
     MarkInbox,
     MarkState,
+    Mask,
     Outcome,
     Replay,
     Retract,
@@ -95,6 +96,35 @@ def test_what_was_retracted_meanwhile_is_dropped(loop: Loop, world: World) -> No
         await world.write(Retract(await held_back(world)))
         await world.deliver(NIGHT_LEFT_S)
         assert (world.web.paths, await world.waiting()) == ([], [])
+
+    loop.run(scene())
+
+
+@pytest.mark.parametrize(
+    "mask", [Mask(USER, "user:bob", block=True), Mask("bob", f"user:{USER}", block=True)]
+)
+def test_what_a_blocked_actor_did_is_dropped(loop: Loop, world: World, mask: Mask) -> None:
+    """The fault: quiet hours held the mail, the block came, and it was sent in the morning. In both directions."""
+
+    async def scene() -> None:
+        await held_back(world)
+        await world.write(mask)
+        await world.deliver(NIGHT_LEFT_S)
+        assert (world.web.paths, await world.waiting()) == ([], [])
+
+    loop.run(scene())
+
+
+@pytest.mark.parametrize("topic", ["item:0", "user:bob"])
+def test_what_was_muted_meanwhile_is_dropped(loop: Loop, world: World, topic: str) -> None:
+    """It stays in the inbox."""
+
+    async def scene() -> None:
+        await held_back(world)
+        await world.write(Mask(USER, topic))
+        await world.deliver(NIGHT_LEFT_S)
+        assert (world.web.paths, await world.waiting()) == ([], [])
+        assert (await world.newest()).read_at is None
 
     loop.run(scene())
 

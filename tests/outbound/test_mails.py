@@ -7,7 +7,7 @@ import pytest
 from tests.outbound.receivers import WAIT_S, text
 from tests.outbound.test_courier import NIGHT, NIGHT_LEFT_S
 from tests.outbound.world import USER, World
-from tidings.model import Command, MarkInbox, MarkState, Outcome, ReadInbox
+from tidings.model import Command, MarkInbox, MarkState, Mask, Outcome, ReadInbox
 from tidings.outbound.backoff import WAITS_S
 from tidings.personal import Preferences
 
@@ -46,6 +46,22 @@ def test_without_a_digest_each_goes_alone(loop: Loop, world: World) -> None:
         await world.deliver()
         assert subjects(world) == ["bob: like · item 0", "eve: like · item 1"]
         assert world.relay.mails[0].recipients == ["alice@example.org"]
+
+    loop.run(scene())
+
+
+def test_a_digest_leaves_the_blocked_and_the_muted_out(loop: Loop, world: World) -> None:
+    """What waits for it is worded without them; of what is left nothing is lost."""
+
+    async def scene() -> None:
+        await mailed(world, DIGEST)
+        for actor in ("eve", "ann", "cy"):
+            await world.tell(actor=actor)
+        await world.write(Mask(USER, "user:eve", block=True))
+        await world.write(Mask(USER, "user:cy"))
+        await world.deliver(HOUR_S)
+        assert subjects(world) == ["bob: like · item 0", "ann: like · item 2"]
+        assert "eve" not in text(world.relay.mails[1])
 
     loop.run(scene())
 

@@ -252,19 +252,25 @@ class Histories(RuleBasedStateMachine):
 
 
 def batches(commands: list[Command], widely: set[str]) -> Iterator[tuple[list[Command], bool]]:
-    """The commands as transactions which tell followers by their last event, or take back what was ``widely`` told by
-    their last command, if at all: paid at once, what is owed of that comes in the order of the log."""
+    """The commands as transactions which tell followers by their last event, or by their last command take back what was
+    ``widely`` told, or block, if at all: paid at once, what is owed of that comes in the order of the log."""
     batch: list[Command] = []
     for command in commands:
         place = next((n for n, event in enumerate(_events(command)) if event.verb in FOLLOWED), None)
         if isinstance(command, Publish) and place is not None:
             command = Publish(command.events[: place + 1])
         batch.append(command)
-        if place is not None or (isinstance(command, Retract) and command.event_id in widely):
+        if place is not None or _changes_inboxes_later(command, widely):
             yield batch, True
             batch = []
     if batch:
         yield batch, False
+
+
+def _changes_inboxes_later(command: Command, widely: set[str]) -> bool:
+    if isinstance(command, Mask):
+        return command.block and command.on
+    return isinstance(command, Retract) and command.event_id in widely
 
 
 def untold(command: Command) -> Command:
@@ -430,6 +436,22 @@ class Deaf(MemoryStore):
         return [one for one in direct if one.listeners], last
 
 
+class Clinging(MemoryStore):
+    """Leaves what a blocked actor did in inboxes."""
+
+    def _sever(self, user: str, actor: str) -> None:
+        return
+
+
+class Overt(MemoryStore):
+    """Shows all activity to everyone."""
+
+    async def activity(
+        self, topic: str | None, want: FeedFilter, limit: int, before: int | None, viewer: str | None = None
+    ) -> Page:
+        return await super().activity(topic, want, limit, before)
+
+
 FAULTS = (
     Unmasked,
     Swallowing,
@@ -449,6 +471,8 @@ FAULTS = (
     Undelivered,
     Untimely,
     Deaf,
+    Clinging,
+    Overt,
 )
 
 

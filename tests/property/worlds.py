@@ -140,11 +140,13 @@ class World:
             assert items == known, f"{user}: version {version} of {known}, now {items}"
         self._first_pages[user] = version, items
 
-    def activity(self, topic: str | None, want: FeedFilter) -> list[tuple[int, bytes]]:
+    def activity(
+        self, topic: str | None, want: FeedFilter, viewer: str | None = None
+    ) -> list[tuple[int, bytes]]:
         items: list[FeedItem] = []
 
         async def fetch(before: int | None) -> tuple[list[int], int | None]:
-            return _kept(await self.store.activity(topic, want, PAGE, before), items)
+            return _kept(await self.store.activity(topic, want, PAGE, before, viewer), items)
 
         self.read(walk(fetch))
         return [(item.key, _plain(item.body)) for item in items]
@@ -311,6 +313,7 @@ def same_state(law: World, found: World, scope: Scope, want: FeedFilter) -> None
     for topic in (None, *scope.topics):
         for each in (FeedFilter(), want):
             alike(law, found, World.activity, topic, each)
+            alike(law, found, World.activity, topic, each, scope.users[0])
     for user in scope.users:
         _same_feeds(law, found, user, want)
         _same_inbox(law, found, user, scope.verbs)

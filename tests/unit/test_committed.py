@@ -3,7 +3,7 @@
 import pytest
 
 from tests.live.place import SETTINGS, awaited, place
-from tidings.model import Command, Erase, Outcome, Publish
+from tidings.model import Command, Erase, Mask, Outcome, Publish
 from tidings.outbound.courier import Courier
 from tidings.outbound.ways import Ways
 from tidings.projections.inbox import Wording
@@ -35,3 +35,21 @@ async def test_an_erasure_is_told_to_all_whose_notifications_named_the_person(
             said = (await tape.until(len(tape.said) + 1))[-1]
         assert (said.event, said.data["seq"]) == ("notification", 2)
         assert said.data["actors"][0].startswith("erased-")
+
+
+@awaited
+async def test_a_block_is_told_to_both_of_whom_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each loses from the inbox what the other did."""
+    monkeypatch.setattr("tidings.live.hub.TICK_S", 3_600)
+    async with place() as here:
+        courier = Courier(
+            here.store, submit, Ways(SETTINGS, here.clock), Wording(here.store, "en"), here.clock
+        )
+        committed = Committed(here.store, Windows(here.clock, 10), here.live, Runner(here.store), courier)
+        await here.store.write([Publish((event("zoe", targets=("bob",)),))])
+        _, tape = here.open()
+        await tape.until(1)
+        command = Mask("zoe", "user:bob", block=True)
+        committed([command], await here.store.write([command]))
+        said = (await tape.until(2))[-1]
+        assert (said.event, said.data["seq"], said.data["deleted"]) == ("notification", 2, True)

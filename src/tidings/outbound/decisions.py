@@ -34,10 +34,10 @@ def plan(due: Sequence[Delivery], rules: Rules, now: int) -> Plan:
 
 
 def held_back(delivery: Delivery, rules: Rules, now: int) -> Handled | None:
-    """Why a delivery does not go out now, or None: it is about nothing any more, is not wanted, or comes at a quiet
-    hour. Critical types pass the last two."""
+    """Why a delivery does not go out now, or None: it is about nothing any more, was muted meanwhile, is not wanted, or
+    comes at a quiet hour. Critical types pass the last two."""
     row = delivery.row
-    if row is None or row.deleted or row.read_at is not None or row.archived_at is not None:
+    if row is None or delivery.muted or row.deleted or row.read_at is not None or row.archived_at is not None:
         return Handled(delivery.id, "dropped")
     if rules.rule(delivery.type).critical:
         return None

@@ -59,6 +59,7 @@ from tidings.model import (
     TopicInfo,
     UndoRead,
     Unfollow,
+    split_topic,
     user_topic,
 )
 from tidings.rules import Rule, Rules
@@ -127,9 +128,17 @@ class MemoryStore(Exports):
         """Any write may change any feed."""
         return self._writes
 
-    async def activity(self, topic: str | None, want: FeedFilter, limit: int, before: int | None) -> Page:
-        """A page of everything that happened, or happened in one topic."""
-        entries = (e for e in self._newest() if (topic is None or topic in e.topics) and _matches(e, want))
+    async def activity(
+        self, topic: str | None, want: FeedFilter, limit: int, before: int | None, viewer: str | None = None
+    ) -> Page:
+        """A page of everything that happened, or happened in one topic, without what a block hides from the viewer."""
+        entries = (
+            e
+            for e in self._newest()
+            if (topic is None or topic in e.topics)
+            and _matches(e, want)
+            and not (viewer is not None and self._blocks(viewer, e.actor_id))
+        )
         return self._page((FeedItem(e.key, e.position, e.body) for e in entries), limit, before)
 
     async def feed_since(self, user: str, after: int, limit: int) -> Page:
@@ -393,7 +402,16 @@ class MemoryStore(Exports):
         if (mask.topic in masked) == mask.on:
             return 0
         masked.symmetric_difference_update({mask.topic})
+        if mask.block and mask.on:
+            other = split_topic(mask.topic)[1]
+            self._sever(mask.user, other)
+            self._sever(other, mask.user)
         return 1
+
+    def _sever(self, user: str, actor: str) -> None:
+        """Take what an actor did out of a user's inbox."""
+        acts = {entry.key for entry in self._log.values() if entry.actor_id == actor}
+        self._peek(user).inbox.sever(acts)
 
     def _read_feed(self, read: ReadFeed) -> int:
         person, now = self._person(read.user), self._clock.now()

@@ -180,6 +180,13 @@ class Inbox:
             group.items = {seq: key for seq, key in group.items.items() if key != event}
             group.seq = self._next_seq()
 
+    def sever(self, events: Set[int]) -> None:
+        """Take the items of these events out of their groups, that with the newest content first; a group takes one seq."""
+        for group in sorted(self.groups.values(), key=lambda g: -g.order):
+            if not events.isdisjoint(group.items.values()):
+                group.items = {seq: key for seq, key in group.items.items() if key not in events}
+                group.seq = self._next_seq()
+
     def reword(self, events: Set[int]) -> None:
         """These events read otherwise: every group that holds some of them has changed."""
         for group in self.groups.values():

@@ -113,12 +113,19 @@ class State:
 
     def _masks(self, viewer: str, entry: LogEntry) -> Iterator[str]:
         """The topics and people that hide the event from the viewer, a blocked person by their topic."""
-        person, actor = self._peek(viewer), user_topic(entry.actor_id)
-        if actor in person.blocked:
-            yield actor
-        if user_topic(viewer) in self._peek(entry.actor_id).blocked:
-            yield user_topic(viewer)
-        yield from (topic for topic in entry.topics if topic in person.muted)
+        yield from self._blocks(viewer, entry.actor_id)
+        yield from self._mutes(viewer, entry)
+
+    def _blocks(self, viewer: str, actor: str) -> list[str]:
+        """Who of the two has blocked the other, by the topic of who was blocked."""
+        blocked = self._peek(viewer).blocked, self._peek(actor).blocked
+        topics = user_topic(actor), user_topic(viewer)
+        return [topic for topic, some in zip(topics, blocked, strict=True) if topic in some]
+
+    def _mutes(self, viewer: str, entry: LogEntry) -> list[str]:
+        """The topics of the event that the viewer has muted."""
+        muted = self._peek(viewer).muted
+        return [topic for topic in entry.topics if topic in muted]
 
     def _row(self, person: Person, group: Group) -> InboxRow:
         """A group as the port shows it; a tombstone has no content."""

@@ -47,11 +47,11 @@ async def feed(call: Call[FeedQuery, None]) -> Answer:
 
 
 async def activity(call: Call[Filtered, None]) -> Answer:
-    """A page of what everyone did, or of what happened on the topic in the path."""
+    """A page of what everyone did, or of what happened on the topic in the path; a user does not see a block's acts."""
     query = call.query
     names = field_names(query.fields, ITEM_FIELDS - _ONLY_IN_FEEDS)
-    topic, want = call.path.get("topic"), feed_filter(query)
-    return page(call, await call.services.reader.activity(topic, want, query.limit, query.cursor, names))
+    topic, want, reader = call.path.get("topic"), feed_filter(query), call.services.reader
+    return page(call, await reader.activity(topic, want, query.limit, query.cursor, names, call.user))
 
 
 async def new_count(call: Call[NewQuery, None]) -> Answer:

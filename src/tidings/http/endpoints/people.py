@@ -86,7 +86,7 @@ async def unmute(call: Call[Params, None]) -> Answer:
 
 
 async def block(call: Call[Params, None]) -> Answer:
-    """Hide two people's acts from each other."""
+    """Hide two people's acts from each other, in inboxes for good."""
     await call.services.ingest.block(call.user, call.path["other_id"], True)
     return NO_CONTENT
 

@@ -8,8 +8,11 @@ from tidings.storage.sqlite.reading import EventRow, Reading
 from tidings.storage.sqlite.writer import sql
 
 
-def page(r: Reading, topic: str | None, want: FeedFilter, limit: int, before: int | None) -> Page:
-    """A page of what happened on a topic, or (None) everywhere; see FeedViews.activity."""
+def page(
+    r: Reading, topic: str | None, want: FeedFilter, limit: int, before: int | None, viewer: int | None = None
+) -> Page:
+    """A page of what happened on a topic, or (None) everywhere; see FeedViews.activity. ``viewer``: one who may have
+    blocks."""
     position = r.head()
     fits = matcher(r, want)
     number = None if topic is None else r.names.topic(topic)
@@ -17,16 +20,25 @@ def page(r: Reading, topic: str | None, want: FeedFilter, limit: int, before: in
         return Page([], None, position)
     items: list[FeedItem] = []
     at, above = span_of(want, before)
-    plain = want == FeedFilter()
+    plain = want == FeedFilter() and viewer is None
     for chunk in _chunk_sizes(r, limit, plain):
         keys, events = _events(r, number, at, above, chunk)
-        items += [FeedItem(e.key, e.position, e.body) for e in events if fits(e)]
+        hidden = _blocked(r, viewer, events)
+        items += [FeedItem(e.key, e.position, e.body) for e in events if fits(e) and e.actor not in hidden]
         if len(items) > limit:
             return Page(items[:limit], items[limit - 1].key, position)
         if len(keys) < chunk:
             return Page(items, None, position)
         at = keys[-1]
     return Page(items, at, position, partial=True)
+
+
+def _blocked(r: Reading, viewer: int | None, events: Sequence[EventRow]) -> set[int]:
+    """The actors of these events with whom a viewer has a block."""
+    if viewer is None or not events:
+        return set()
+    actors = r.writer.carray({event.actor for event in events})
+    return {actor for (actor,) in r.db.execute(sql("blocked_actors"), (viewer, actors))}
 
 
 def _chunk_sizes(r: Reading, limit: int, plain: bool) -> Iterator[int]:

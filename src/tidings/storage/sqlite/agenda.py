@@ -1,9 +1,9 @@
 """What is due: deliveries that leave the application, beside the reminders of reminders.py."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tidings.ids import notification_id
+from tidings.ids import notification_id, notification_ref
 from tidings.model import Changed, DeadLetter, Delivery, InboxRow, Settle
 from tidings.personal import Handled
 from tidings.storage.sqlite import endpoints, groups
@@ -23,6 +23,7 @@ def _deliveries(r: Reading, due_by: int, limit: int) -> list[Delivery]:
     due = r.db.all(sql("deliveries_due"), (due_by, limit))
     people = r.names.people(row[1] for row in due)
     shown = _shown(r, due)
+    muted = _muted(r, {row[1] for row in due}, shown)
     said = {raw: wishes(raw) for raw in {row[13] for row in due}}
     return [
         Delivery(
@@ -31,7 +32,10 @@ def _deliveries(r: Reading, due_by: int, limit: int) -> list[Delivery]:
             r.names.verb_text(row[3]),
             shown.get(notification_id(row[1], row[2])),
             said[row[13]],
-            *row[4:7],
+            row[4],
+            row[5],
+            row[6],
+            notification_id(row[1], row[2]) in muted,
         )
         for row in due
     ]
@@ -47,6 +51,21 @@ def _shown(r: Reading, due: Iterable[tuple[Any, ...]]) -> dict[str, InboxRow]:
         rows = [row for _, row in groups.by_number(r, user, numbers).values() if not row.deleted]
         found += dress(r, user, rows)
     return {row.id: row for row in found}
+
+
+def _muted(r: Reading, users: set[int], shown: Mapping[str, InboxRow]) -> set[str]:
+    """Those of these groups whose newest event belongs to a topic that their user has muted."""
+    if not users or not r.writer.masked:
+        return set()
+    muting = {user for (user,) in r.db.execute(sql("users_muting"), {"users": r.writer.carray(users)})}
+    mine = {id: ref[0] for id in shown if (ref := notification_ref(id)) is not None and ref[0] in muting}
+    keys = {id: key for id in mine if (key := r.writer.ids.key(shown[id].event_ids[0])) is not None}
+    topics = {event.key: event.all_topics() for event in r.events(sorted(set(keys.values())), "heads")}
+    return {id for id, key in keys.items() if key in topics and _mutes(r, mine[id], topics[key])}
+
+
+def _mutes(r: Reading, user: int, topics: Iterable[int]) -> bool:
+    return bool(r.db.all(sql("muted_topics"), {"user": user, "topics": r.writer.carray(topics)}))
 
 
 def next_due(r: Reading) -> int | None:

@@ -10,6 +10,8 @@ followers do not hold up somebody else's thousand.
 - ``rebuild``: everything that the log from position ``low`` to ``high`` puts into homes and topics.
 - ``unpush``: the event with key ``low`` was retracted; take it out of the homes of the followers of ``subject``.
 - ``notify``: the event at position ``low``, with key ``high``, to the inboxes of the followers of ``subject``.
+- ``block``: take what actor ``low`` did out of the inbox of user ``subject``; ``high``, ``at_key`` and ``at_user`` are the
+  floor, the bound and the head of blocks.Cleaning.
 - ``untell``: the event with key ``low``, once at position ``high``, was retracted; take it from those who were told.
 """
 
@@ -17,7 +19,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tidings.model import Changed
-from tidings.storage.sqlite import agenda
+from tidings.storage.sqlite import agenda, blocks
+from tidings.storage.sqlite.blocks import Cleaning
 from tidings.storage.sqlite.names import unpack
 from tidings.storage.sqlite.reading import Reading
 from tidings.storage.sqlite.retract import leave
@@ -248,6 +251,15 @@ def _untell(w: Writer, debt: Debt, budget: int) -> _Step:
     return debt, len(users)
 
 
+def _block(w: Writer, debt: Debt, budget: int) -> _Step:
+    cleaning = Cleaning(debt.subject, debt.low, debt.high, debt.at_key, debt.at_user)
+    left, rows = blocks.step(w, Reading(w.db, w.names, w), cleaning, budget)
+    if left is None:
+        return None, rows
+    w.db.execute("UPDATE debt SET high=? WHERE id=?", (left.floor, debt.id))
+    return debt._replace(at_key=left.before, at_user=left.head), rows
+
+
 _KINDS: dict[str, Callable[[Writer, Debt, int], _Step]] = {
     "push": _push,
     "drain": _drain,
@@ -256,4 +268,5 @@ _KINDS: dict[str, Callable[[Writer, Debt, int], _Step]] = {
     "unpush": _unpush,
     "notify": _notify,
     "untell": _untell,
+    "block": _block,
 }

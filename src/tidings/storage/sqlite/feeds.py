@@ -65,6 +65,12 @@ def viewer(r: Reading, user: int) -> Viewer:
     return Viewer(user, version, bool(careful), bool(reads), stale, timelines, follows, masks)
 
 
+def is_careful(r: Reading, user: int) -> bool:
+    """Whether a user ever unfollowed, muted or blocked, or was blocked."""
+    row = r.db.one("SELECT careful FROM viewer WHERE user=?", (user,))
+    return bool(row and row[0])
+
+
 def _merged(r: Reading, user: int, dormant: bool) -> Sequence[tuple[int, int, int, int | None]]:
     """The follows whose topics are merged at read for this user, or all of them when the user was away."""
     if dormant:

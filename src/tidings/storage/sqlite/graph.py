@@ -2,7 +2,9 @@
 
 from tidings.ids import MAX_KEY
 from tidings.model import Changed, Follow, Mask, Unfollow, split_topic
+from tidings.storage.sqlite.blocks import sever
 from tidings.storage.sqlite.debts import bring_home
+from tidings.storage.sqlite.reading import Reading
 from tidings.storage.sqlite.writer import Writer, sql
 from tidings.times import DAY_MS
 
@@ -74,8 +76,9 @@ def unfollow(w: Writer, command: Unfollow) -> Changed:
     return Changed(int(changed > 0), w.position)
 
 
-def mask(w: Writer, command: Mask) -> Changed:
-    """Mute or block, or take it back. A block is two rows: each side is masked from the other."""
+def mask(w: Writer, r: Reading, command: Mask) -> Changed:
+    """Mute or block, or take it back. A block is two rows: each side is masked from the other, and in the inbox of each
+    the other's acts are no more."""
     user, topic = w.names.make_user(command.user), w.names.make_topic(command.topic)
     rows = [(user, topic, BLOCK if command.block else MUTE)]
     if command.block:
@@ -90,6 +93,9 @@ def mask(w: Writer, command: Mask) -> Changed:
         changed += w.db.changes()
         be_careful(w, row[0])
     w.masked = w.masked or command.on
+    if changed and command.block and command.on:
+        sever(w, r, user, topic)
+        sever(w, r, topic, user)
     return Changed(int(changed > 0), w.position)
 
 

@@ -100,6 +100,12 @@ def of(r: Reading, user: int, numbers: Iterable[int]) -> dict[int, Group]:
     return {number: Group(*rest) for number, *rest in rows}
 
 
+def newest(r: Reading, group: int) -> int | None:
+    """The key of the newest event in the group with this id, None when there is none left."""
+    row = r.db.one("SELECT key FROM inbox_member WHERE group_id=? ORDER BY seq DESC LIMIT 1", (group,))
+    return row[0] if row else None
+
+
 def at(r: Reading, user: int, seqs: Iterable[int]) -> dict[int, tuple[int, Row]]:
     """Rows by seq, each with a partition that it is in."""
     wanted = set(seqs)

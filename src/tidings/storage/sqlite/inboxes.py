@@ -8,7 +8,7 @@ number, however many rows lie under it.
 from collections.abc import Iterable
 
 from tidings.ids import MAX_KEY, notification_id
-from tidings.model import InboxChanges, InboxPage, ReadMark
+from tidings.model import InboxChanges, InboxPage, InboxState, ReadMark
 from tidings.storage.sqlite import groups, heads
 from tidings.storage.sqlite.groups import UNDONE, Marks, Row
 from tidings.storage.sqlite.reading import Reading
@@ -29,7 +29,7 @@ def page(
     unread_left = head.unread_count
     marks = None
     while len(found) <= limit and not (unread_only and not unread_left):
-        rows = _below(r, user, at, chunk)
+        rows = below(r, user, at, chunk, "inbox")
         marks = Marks.of(r, user, rows)  # of the oldest rows, and so all that say something of any
         wanted = [row for row in rows if marks.unread(row)] if unread_only else rows
         unread_left -= len(wanted)
@@ -41,12 +41,17 @@ def page(
     return InboxPage(dress(r, user, found[:limit], marks), following, head)
 
 
-def _below(r: Reading, user: int, before: int, limit: int) -> list[Row]:
+_PAGES: dict[str, str] = {"inbox": "inbox_page", "archived": "inbox_page_archived", "all": "inbox_page_all"}
+"""The statement that reads rows in each state."""
+
+
+def below(r: Reading, user: int, before: int, limit: int, state: InboxState, above: int = 0) -> list[Row]:
+    """The newest rows of a user in a state with a seq in (above, before), tombstones left out, newest first."""
     found: dict[int, Row] = {}
     for span in reversed(r.writer.inboxes.spans):
         for n in span.parts:
-            values = (user, before, limit - len(found) if len(span.parts) == 1 else limit)
-            found |= {row[0]: Row(*row) for row in r.db.execute(sql("inbox_page", n), values)}
+            values = (user, before, above, limit - len(found) if len(span.parts) == 1 else limit)
+            found |= {row[0]: Row(*row) for row in r.db.execute(sql(_PAGES[state], n), values)}
         if len(found) >= limit:
             break
     return [found[seq] for seq in sorted(found, reverse=True)[:limit]]

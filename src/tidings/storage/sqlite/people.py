@@ -68,7 +68,7 @@ def _delete(w: Writer, user: int) -> None:
     for table, column in _PERSONAL:
         w.db.execute(f"DELETE FROM {table} WHERE {column}=?", (user,))
     w.db.execute("DELETE FROM late WHERE timeline=?", (user * 2 + 1,))
-    w.db.execute("DELETE FROM debt WHERE kind='wake' AND subject=?", (user,))
+    w.db.execute("DELETE FROM debt WHERE kind IN ('wake', 'block') AND subject=?", (user,))
     for n in chunks(w.timelines):
         w.db.execute(f"DELETE FROM timeline_{n} WHERE timeline=?", (user * 2 + 1,))
     for n in chunks(w.inboxes):

@@ -56,19 +56,26 @@ def leave(w: Writer, r: Reading, users: Iterable[int], key: int, position: int) 
 
 
 def _leave(w: Writer, r: Reading, user: int, n: int, row: Row, key: int) -> None:
+    left = None
+    if row.opened is not None:
+        left = _without(w, r, groups.of(r, user, (row.number,))[row.number].id, key)
+    shrink(w, r, user, n, row, left, 1)
+
+
+def shrink(w: Writer, r: Reading, user: int, n: int, row: Row, left: int | None, items: int) -> None:
+    """Write a row that so many ``items`` were taken from: the key of its newest event is ``left``; without one it is a
+    tombstone."""
     unread = Marks.of(r, user, (row,)).unread(row)
-    left = None if row.opened is None else _without(w, groups.of(r, user, (row.number,))[row.number].id, key)
     empty = {"deleted": 1, "unread_since": row.became_unread}
     changed = row._replace(**({"key": left} if left else empty))
-    save(w, user, n, changed, Unread(-int(unread and not left), -int(unread)))
+    save(w, user, n, changed, Unread(-int(unread and not left), -items * unread))
 
 
-def _without(w: Writer, group: int, key: int) -> int | None:
+def _without(w: Writer, r: Reading, group: int, key: int) -> int | None:
     """Take a member out of a group; returns the key of the newest that is left."""
     query = "DELETE FROM inbox_member WHERE group_id=? AND key=? RETURNING actor"
     ((actor,),) = w.db.all(query, (group, key))
     query = "SELECT EXISTS (SELECT 1 FROM inbox_member WHERE group_id=? AND actor=?)"
     (others,) = w.db.one(query, (group, actor))
     w.db.execute("UPDATE inbox_group SET size=size-1, actors=actors-? WHERE id=?", (not others, group))
-    row = w.db.one("SELECT key FROM inbox_member WHERE group_id=? ORDER BY seq DESC LIMIT 1", (group,))
-    return row[0] if row else None
+    return groups.newest(r, group)

@@ -222,7 +222,7 @@ class SqliteStore:
             case Unfollow():
                 return graph.unfollow(w, command)
             case Mask():
-                return graph.mask(w, command)
+                return graph.mask(w, r, command)
             case ReadFeed():
                 return feed_marks.read_feed(w, r, command)
             case MarkInbox():
@@ -305,11 +305,16 @@ class SqliteStore:
             return page
         return await self._on_reader(lambda r: feeds.page(r, number, want, limit, before))
 
-    async def activity(self, topic: str | None, want: FeedFilter, limit: int, before: int | None) -> Page:
-        """A page of everything that happened, or happened in one topic."""
-        if want == _PLAIN:
+    async def activity(
+        self, topic: str | None, want: FeedFilter, limit: int, before: int | None, viewer: str | None = None
+    ) -> Page:
+        """A page of everything that happened, or happened in one topic, without what a block hides from the viewer."""
+        number = self._number(viewer) if viewer is not None and self._writer.masked else None
+        masking = number is not None and self._now(lambda r: feeds.is_careful(r, number))
+        hiding = number if masking else None
+        if want == _PLAIN and hiding is None:
             return self._now(lambda r: activity.page(r, topic, want, limit, before))
-        return await self._on_reader(lambda r: activity.page(r, topic, want, limit, before))
+        return await self._on_reader(lambda r: activity.page(r, topic, want, limit, before, hiding))
 
     async def feed_since(self, user: str, after: int, limit: int) -> Page:
         """Feed items after a position, oldest first."""

@@ -169,14 +169,14 @@ class Writer:
         """A debt ended: see after the commit what is still to be merged."""
         self._unmerge = True
 
-    def owe(self, kind: str, subject: int, low: int, high: int, at_key: int = 0) -> None:
+    def owe(self, kind: str, subject: int, low: int, high: int, at_key: int = 0, at_user: int = 0) -> None:
         """Write down fan-out to be done later; see debts.py for the kinds."""
         self.turn += 1
         if kind in ("push", "drain"):
             self.merged |= {subject}
         self.db.execute(
-            "INSERT INTO debt (kind, subject, low, high, at_key, at_user, turn) VALUES (?, ?, ?, ?, ?, 0, ?)",
-            (kind, subject, low, high, at_key, self.turn),
+            "INSERT INTO debt (kind, subject, low, high, at_key, at_user, turn) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (kind, subject, low, high, at_key, at_user, self.turn),
         )
 
     def followers_changed(self, topic: int, by: int) -> None:

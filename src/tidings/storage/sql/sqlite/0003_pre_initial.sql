@@ -101,6 +101,7 @@ CREATE TABLE debt (
   error TEXT, dead INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX debt_turn ON debt (dead, turn);
+CREATE INDEX debt_block ON debt (subject) WHERE kind = 'block';
 
 -- What a user wants, as JSON; and from it what they want in the application: `type` 0 is for all that have no row.
 CREATE TABLE preference (user INTEGER PRIMARY KEY, wishes BLOB NOT NULL);

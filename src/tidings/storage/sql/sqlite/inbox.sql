@@ -9,6 +9,7 @@ CREATE TABLE inbox_{n} (
   changed INTEGER, unread_since INTEGER, seen_at INTEGER, read_at INTEGER, archived_at INTEGER, deleted INTEGER,
   PRIMARY KEY (user, seq)
 ) WITHOUT ROWID;
+CREATE INDEX inbox_{n}_archived ON inbox_{n} (user, seq) WHERE archived_at IS NOT NULL AND deleted IS NULL;
 
 -- name: create_temporary
 -- What arrivals.py works with, emptied each time. arriving: the events; meeting: items whose grouping has a group;
@@ -199,7 +200,17 @@ LEFT JOIN temp.meeting m ON m.user = h.user AND m.seq = h.seq - (c.value & 32767
 -- name: inbox_page
 SELECT i.seq, i.key, i.type, i.number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted
 FROM inbox_{n} i
-WHERE user = ? AND seq < ? AND archived_at IS NULL AND deleted IS NULL ORDER BY seq DESC LIMIT ?;
+WHERE user = ? AND seq < ? AND seq > ? AND archived_at IS NULL AND deleted IS NULL ORDER BY seq DESC LIMIT ?;
+
+-- name: inbox_page_archived
+SELECT i.seq, i.key, i.type, i.number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted
+FROM inbox_{n} i INDEXED BY inbox_{n}_archived
+WHERE user = ? AND seq < ? AND seq > ? AND archived_at IS NOT NULL AND deleted IS NULL ORDER BY seq DESC LIMIT ?;
+
+-- name: inbox_page_all
+SELECT i.seq, i.key, i.type, i.number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted
+FROM inbox_{n} i
+WHERE user = ? AND seq < ? AND seq > ? AND deleted IS NULL ORDER BY seq DESC LIMIT ?;
 
 -- name: inbox_rows
 SELECT i.seq, i.key, i.type, i.number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted
@@ -238,11 +249,17 @@ FROM ($rows) i LEFT JOIN inbox_group g ON g.user = :user AND g.number = i.number
 
 -- name: inbox_holding
 -- The rows of these users whose newest item is an event.
-SELECT i.user, coalesce(i.number, i.seq) FROM carray(?1) c CROSS JOIN inbox_{n} i ON i.user = c.value AND i.key = ?2;
+SELECT i.user, coalesce(i.number, i.seq) FROM carray(?1) c CROSS JOIN inbox_{n} i ON i.user = c.value AND i.key = ?2
+WHERE i.deleted IS NULL;
 
 -- name: members_holding
 SELECT g.user, g.number FROM carray(?1) c CROSS JOIN inbox_group g ON g.user = c.value
 CROSS JOIN inbox_member m ON m.group_id = g.id AND m.key = ?2;
+
+-- name: groups_by_actor
+-- Those of these groups of a user that hold something by an actor.
+SELECT g.number FROM carray(?2) c CROSS JOIN inbox_group g ON g.user = ?1 AND g.number = c.value
+WHERE EXISTS (SELECT 1 FROM inbox_member m INDEXED BY inbox_member_actor WHERE m.group_id = g.id AND m.actor = ?3);
 
 -- name: inbox_groups
 SELECT number, id, row, first, size, actors FROM carray(?2) c CROSS JOIN inbox_group g ON g.user = ?1 AND g.number = c.value;

@@ -45,7 +45,16 @@ SELECT d.id, d.user, d.number, d.type, d.due_at, d.created_at, d.attempts,
   e.id, e.channel, e.address, e.secret, e.created_at, e.sent_at, p.wishes
 FROM delivery d INDEXED BY delivery_due CROSS JOIN endpoint e ON e.number = d.endpoint
 LEFT JOIN preference p ON p.user = d.user
-WHERE d.dead = 0 AND d.due_at <= ? ORDER BY d.due_at, d.id LIMIT ?;
+WHERE d.dead = 0 AND d.due_at <= ? AND NOT EXISTS (
+  SELECT 1 FROM debt b INDEXED BY debt_block WHERE b.kind = 'block' AND b.subject = d.user AND b.dead = 0)
+ORDER BY d.due_at, d.id LIMIT ?;
+
+-- name: users_muting
+SELECT c.value FROM carray(:users) c WHERE EXISTS (SELECT 1 FROM mask WHERE viewer = c.value AND kind = 0);
+
+-- name: muted_topics
+-- Those of these topics that a user has muted.
+SELECT m.topic FROM carray(:topics) c CROSS JOIN mask m ON m.viewer = :user AND m.topic = c.value AND m.kind = 0;
 
 -- name: next_due
 SELECT min(due_at) FROM (

@@ -130,6 +130,13 @@ FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value WHERE e.body IS NOT N
 SELECT e.key, e.position, e.actor, e.object, e.verb, e.topics, e.targets, x''
 FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value WHERE e.body IS NOT NULL;
 
+-- name: actors
+SELECT e.key, e.actor FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value WHERE e.body IS NOT NULL;
+
+-- name: blocked_actors
+-- Those of these actors with whom a viewer has a block, in either direction.
+SELECT m.topic FROM carray(?2) c CROSS JOIN mask m ON m.viewer = ?1 AND m.topic = c.value AND m.kind IN (1, 2);
+
 -- name: newest_events
 SELECT key, position, actor, object, verb, topics, targets, body FROM event_{n}
 WHERE key < ? AND key > ? AND body IS NOT NULL ORDER BY key DESC LIMIT ?;
