@@ -1,9 +1,9 @@
 """nginx with its module nchan, where Debian's packages of both are installed: the same work, without a store."""
 
+import http.client
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ NCHAN = Dialect("/sub/{}", b": hi\n", b"data: ")
 MODULE = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 CONNECTIONS = 15_000
 LOOK_S = 0.02
-"""Between two looks whether it listens yet."""
+"""Between two looks whether it answers yet."""
 CONFIGURATION = """
 daemon off; worker_processes 1; {user} pid {folder}/nginx.pid; error_log {folder}/nginx.log warn;
 load_module {module};
@@ -40,9 +40,13 @@ http {{
 
 
 @contextmanager
-def nchan(folder: Path) -> Iterator[Served | None]:
-    """nginx with one worker, on the server's core: POST to /pub/<channel>, listen at /sub/<channel>. None, and a word on
-    standard error, where it is not installed. Raises RuntimeError when it does not come up."""
+def nchan(folder: Path, *, wanted: bool = True) -> Iterator[Served | None]:
+    """nginx with one worker, on the server's core: POST to /pub/<channel>, listen at /sub/<channel>. None where it is not
+    ``wanted``, and, with a word on standard error, where it is not installed. Raises RuntimeError when it does not come
+    up."""
+    if not wanted:
+        yield None
+        return
     if not MODULE.exists() or shutil.which("nginx") is None:
         print("nchan not installed", file=sys.stderr)
         yield None
@@ -68,15 +72,20 @@ def nchan(folder: Path) -> Iterator[Served | None]:
 
 
 def _await(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Wait until a worker answers. The master listens before it makes one: a connection alone proves nothing."""
     until = monotonic() + STOP_S
     while monotonic() < until and process.poll() is None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=STOP_S)
         try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except ConnectionRefusedError:
+            connection.request("GET", "/")
+            connection.getresponse().read()
+        except (OSError, http.client.HTTPException):
             sleep(LOOK_S)
         else:
             return
-    raise RuntimeError(f"nginx does not listen: {log.read_text()}")
+        finally:
+            connection.close()
+    raise RuntimeError(f"nginx does not answer: {log.read_text() if log.exists() else 'it wrote no log'}")
 
 
 def _worker(master: int) -> int:

@@ -50,8 +50,10 @@ PER_USER = 200
 class Bench:
     """Sizes, a folder for stores, and what is made or measured once, when first asked for."""
 
-    def __init__(self, sizes: Sizes, folder: Path, data: Path) -> None:
+    def __init__(self, sizes: Sizes, folder: Path, data: Path, *, peers: bool = True) -> None:
+        """``peers``: whether other products that are installed are measured too."""
         self.sizes = sizes
+        self.peers = peers
         self.folder = folder
         self.data = data
 

@@ -82,7 +82,7 @@ def _sides(bench: Bench, streams: int, stack: ExitStack) -> list[Side]:
         Side("own ids", *own[:2], ALL, publish),
         Side("bare", *stack.enter_context(spawned(bare))[:2], BARE, post("/", frame)),
     ]
-    peer: Served | None = stack.enter_context(nchan(bench.folder / f"nchan-{streams}"))
+    peer: Served | None = stack.enter_context(nchan(bench.folder / f"nchan-{streams}", wanted=bench.peers))
     if peer is not None:
         data = frame.partition(b"data: ")[2].partition(b"\n")[0]
         sides.append(Side("nchan", *peer[:2], NCHAN._replace(request="/sub/all"), post("/pub/all", data)))

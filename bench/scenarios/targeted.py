@@ -52,7 +52,7 @@ def targeted(bench: Bench) -> list[Row]:
     """Messages per second to random streams as fast as they are taken, and how long each takes at the gate's rate."""
     streams = bench.sizes.streams[1]
     rows = _ours(bench, streams)
-    with nchan(bench.folder / "nchan-targeted") as peer:
+    with nchan(bench.folder / "nchan-targeted", wanted=bench.peers) as peer:
         if peer is not None:
             rows += _peers(bench, peer, streams)
     return rows
