@@ -13,7 +13,7 @@ import msgspec
 
 from tidings.cursors import Cursors
 from tidings.errors import NotFound
-from tidings.model import Counts, InboxChanges, ReadMark
+from tidings.model import Counts, InboxChanges, InboxState, ReadMark
 from tidings.ports import Clock, Store
 from tidings.projections.explain import Case, channels, checks
 from tidings.projections.inbox import NOTIFICATION_FIELDS, Wording, counted, read_all
@@ -75,16 +75,27 @@ class Inboxes:
         cursor: str | None,
         unread_only: bool = False,
         type: str | None = None,
+        state: InboxState = "inbox",
         fields: tuple[str, ...] = (),
     ) -> Reply:
         """A page of notifications with the exact counts of the same moment. Raises BadParameter."""
-        question = f"inbox|{user}|{unread_only}|{type}"
+        question = f"inbox|{user}|{unread_only}|{type}|{state}"
         before = self._cursors.read(cursor, question)
-        page = await self._taken_up(user, lambda: self._store.inbox(user, limit, before, unread_only, type))
+        page = await self._taken_up(
+            user, lambda: self._store.inbox(user, limit, before, unread_only, type, state)
+        )
         following = None if page.next_order is None else self._cursors.make(page.next_order, question)
         items = await self._wording.items(user, page.rows)
         body = join(items, fields) + continuation(following)
         return Reply(body + self._heads(page.counts) + b"}", following, await self._etag(user, page.counts))
+
+    async def one(self, user: str, id: str) -> Reply:
+        """One notification, archived or not. Raises NotFound when it is not this user's, or a tombstone."""
+        page = await self._taken_up(user, lambda: self._store.inbox(user, 1, None, state="all", id=id))
+        if not page.rows:
+            raise NotFound("no such notification")
+        (item,) = await self._wording.items(user, page.rows)
+        return Reply(item, None, await self._etag(user, page.counts))
 
     async def since(self, user: str, since: int, limit: int, wait_s: float = 0) -> Reply:
         """What changed in an inbox after a seq, oldest first; an empty answer waits for up to ``wait_s`` seconds."""

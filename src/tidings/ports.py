@@ -30,6 +30,7 @@ from tidings.model import (
     Heard,
     InboxChanges,
     InboxPage,
+    InboxState,
     LogEntry,
     NewCount,
     Outcome,
@@ -162,11 +163,21 @@ class InboxViews(Protocol):
     """
 
     async def inbox(
-        self, user: str, limit: int, before: int | None, unread_only: bool = False, type: str | None = None
+        self,
+        user: str,
+        limit: int,
+        before: int | None,
+        unread_only: bool = False,
+        type: str | None = None,
+        state: InboxState = "inbox",
+        id: str | None = None,
     ) -> InboxPage:
-        """A page, newest content first, downwards from ``before`` (exclusive); archived ones are left out.
+        """A page, newest content first, downwards from ``before`` (exclusive): of those that are not archived, of those
+        that are, or of both, by ``state``; tombstones are in none. With an ``id`` only the notification of this id, if
+        it is the user's.
 
-        A page is of groups. Filtered pages are filled to the limit or are the last.
+        A page is of groups. Filtered pages are filled to the limit or are the last. ``unread_only`` asks for those that
+        were not read, archived or not.
         """
         ...
 

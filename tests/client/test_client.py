@@ -158,6 +158,10 @@ def test_inbox(asked: Asked, user: str) -> None:
     marked = asked.read_all(user=user, up_to=changes.seq)
     assert (marked.updated, asked.unread_count(user=user).unread_count) == (3, 0)
     assert asked.undo(marked.undo, user=user).unread_count == 3
+    asked.mark(first.id, "archive", user=user)
+    (archived,) = asked.notifications(user=user, state="archived")
+    assert archived == asked.notification(first.id, user=user)
+    assert (archived.id, len(asked.notifications_page(user=user, state="all").items)) == (first.id, 3)
     assert asked.explain(first.event_ids[0], user=user).notification_id == first.id
 
 

@@ -10,6 +10,7 @@ from tidings.model import (
     Command,
     InboxChanges,
     InboxPage,
+    InboxState,
     MarkInbox,
     MarkState,
     Publish,
@@ -30,8 +31,10 @@ def page(
     before: int | None = None,
     unread_only: bool = False,
     type: str | None = None,
+    state: InboxState = "inbox",
+    id: str | None = None,
 ) -> InboxPage:
-    return store.run(store.store.inbox(user, limit, before, unread_only, type))
+    return store.run(store.store.inbox(user, limit, before, unread_only, type, state, id))
 
 
 # --- tombstones ---------------------------------------------------------------------------------------------
@@ -70,6 +73,55 @@ def test_retracting_what_was_read_leaves_the_count(store: Harness) -> None:
 
 
 # --- reading an inbox ---------------------------------------------------------------------------------------
+
+
+def test_lists_are_of_what_is_archived_of_what_is_not_or_of_all(store: Harness) -> None:
+    """The fault: what was archived could not be listed. Newest content first, page by page, read or not, by type; no list
+    has tombstones."""
+    (gone,) = store.publish(event("alice", "alone", targets=("bob",)))
+    ids = store.tell("bob", "like", "note", "like", "note", "like")[:-1]
+    store.write(
+        MarkInbox("bob", (ids[0], ids[3], ids[4]), ARCHIVED), MarkInbox("bob", (ids[3],), READ), Retract(gone)
+    )
+
+    def listed(state: InboxState, unread_only: bool = False, type: str | None = None) -> list[str]:
+        found: list[str] = []
+        before: int | None = None
+        while True:
+            some = page(store, "bob", 2, before, unread_only, type, state)
+            found += [row.id for row in some.rows]
+            if some.next_order is None:
+                return found
+            before = some.next_order
+
+    assert listed("archived") == [ids[0], ids[3], ids[4]]
+    assert listed("inbox") == [ids[1], ids[2]]
+    assert listed("all") == ids
+    assert listed("archived", unread_only=True) == [ids[0], ids[4]]
+    assert listed("all", unread_only=True) == [ids[0], ids[1], ids[2], ids[4]]
+    assert listed("archived", type="like") == [ids[0], ids[4]]
+    assert listed("archived", unread_only=True, type="note") == []
+    store.write(MarkInbox("bob", (ids[0],), MarkState.UNARCHIVED))
+    assert (listed("archived"), listed("inbox")) == ([ids[3], ids[4]], ids[:3])
+
+
+def test_one_notification_is_found_by_its_id(store: Harness) -> None:
+    """Archived or not, alone or a group; never another user's, a tombstone, or one that never was."""
+    ids = store.tell("bob", "like", "like")
+    store.publish(
+        event("ann", "wave", "item:1", targets=("bob",)), event("cy", "wave", "item:1", targets=("bob",))
+    )
+    group = store.rows("bob")[0]
+    (others,) = store.tell("dot", "like")
+    store.write(MarkInbox("bob", (ids[0],), ARCHIVED))
+    for id in (*ids, group.id):
+        (row,) = page(store, "bob", 1, state="all", id=id).rows
+        assert row == store.row("bob", id)
+    store.write(*(Retract(event_id) for event_id in store.row("bob", ids[1]).event_ids))
+    for id in (ids[1], others, "n9-9", "none"):
+        found = page(store, "bob", 1, state="all", id=id)
+        assert (found.rows, found.counts) == ([], store.counts("bob"))
+    assert page(store, "nobody", 1, state="all", id=ids[0]).rows == []
 
 
 def test_an_unknown_inbox_is_empty(store: Harness) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar, get_args
 
 import msgspec
 from msgspec.structs import replace
@@ -25,6 +25,7 @@ from tidings.model import (
     FollowRow,
     InboxChanges,
     InboxRow,
+    InboxState,
     LogEntry,
     MarkInbox,
     NewCount,
@@ -172,16 +173,21 @@ class World:
         recent = [(item.key, item.read_at) for item in summary.recent]
         return summary.total, summary.unread, dict(summary.verbs), recent
 
-    def inbox(self, user: str, unread_only: bool, type: str | None) -> list[InboxRow]:
-        """All pages of an inbox."""
+    def inbox(
+        self, user: str, unread_only: bool, type: str | None, state: InboxState = "inbox"
+    ) -> list[InboxRow]:
+        """All pages of an inbox, each row as it is by itself too."""
         rows: list[InboxRow] = []
 
         async def fetch(before: int | None) -> tuple[list[int], int | None]:
-            page = await self.store.inbox(user, PAGE, before, unread_only, type)
+            page = await self.store.inbox(user, PAGE, before, unread_only, type, state)
             rows.extend(page.rows)
             return [row.order for row in page.rows], page.next_order
 
         self.read(walk(fetch))
+        for row in rows[:1]:
+            alone = self.read(self.store.inbox(user, 1, None, state="all", id=row.id))
+            assert alone.rows == [row], f"by its id {alone.rows}, in the list {row}"
         return [_unnamed(row) for row in rows]
 
     def changes(self, user: str, since: int, limit: int) -> InboxChanges:
@@ -340,7 +346,8 @@ def _same_feeds(law: World, found: World, user: str, want: FeedFilter) -> None:
 def _same_inbox(law: World, found: World, user: str, verbs: Sequence[str]) -> None:
     for type in (None, *verbs):
         for unread_only in (False, True):
-            alike(law, found, World.inbox, user, unread_only, type)
+            for state in get_args(InboxState):
+                alike(law, found, World.inbox, user, unread_only, type, state)
     (counts,) = law.counts([user])
     for since in {0, counts.seq // 2, max(0, counts.seq - 3), counts.seq, counts.seq + 1}:
         for limit in (PAGE, ALL):

@@ -422,3 +422,48 @@ def test_types_are_no_users_business(anybody: httpx.Client) -> None:
     headers = bearer(token("zoe"))
     assert anybody.get("/v1/admin/types", headers=headers).status_code == 403
     assert anybody.put("/v1/admin/types/like", json={}, headers=headers).status_code == 403
+
+
+# --- the archive --------------------------------------------------------------------------------------------------
+
+
+def test_what_is_archived_is_listed_and_fetched(app: httpx.Client, user: str) -> None:
+    """The fault: it could be brought back by its id only, which nothing showed any more."""
+    for number in range(3):
+        tell(app, user, "alice", object_id=str(number))
+    ids = [item.id for item in inbox(app, user).items]
+    mark(app, user, f"{ids[1]}/archive")
+    assert [item.id for item in inbox(app, user).items] == [ids[0], ids[2]]
+    (archived,) = inbox(app, user, state="archived").items
+    assert (archived.id, archived.archived_at is not None) == (ids[1], True)
+    assert [item.id for item in inbox(app, user, state="all").items] == ids
+    who = {"user_id": user}
+    reply = app.get(f"/v1/notifications/{ids[1]}", params=who)
+    assert of(reply, shapes.Notification) == archived
+    same = app.get(
+        f"/v1/notifications/{ids[1]}", params=who, headers={"if-none-match": reply.headers["etag"]}
+    )
+    assert same.status_code == 304
+    first = inbox(app, user, state="all", limit=1)
+    for state in ("inbox", "archived"):
+        other = who | {"state": state, "limit": "1", "cursor": first.next_cursor or ""}
+        assert app.get("/v1/notifications", params=other).status_code == 400
+
+
+def test_a_list_names_the_states_there_are(app: httpx.Client, user: str) -> None:
+    """One that is not there is refused with those that are; a state says nothing of changes."""
+    for state in ("snoozed", "", "Inbox"):
+        reply = app.get("/v1/notifications", params={"user_id": user, "state": state})
+        problem = refused(reply, 400, "state")
+        assert problem.detail == "state: is one of inbox, archived, all"
+    refused(app.get("/v1/notifications", params={"user_id": user, "state": "all", "since": 0}), 400, "state")
+
+
+def test_a_notification_of_another_is_not_there(app: httpx.Client, user: str) -> None:
+    """Nor is one that never was, nor a tombstone."""
+    (event_id,) = tell(app, user, "alice")
+    (item,) = inbox(app, user).items
+    for id, who in ((item.id, "mallory"), ("n1-999999", user), ("none", user)):
+        assert app.get(f"/v1/notifications/{id}", params={"user_id": who}).status_code == 404
+    assert app.delete(f"/v1/events/{event_id}").status_code == 204
+    assert app.get(f"/v1/notifications/{item.id}", params={"user_id": user}).status_code == 404

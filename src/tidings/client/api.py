@@ -18,7 +18,7 @@ from tidings.client.calls import NDJSON, Call, Series, call, part
 from tidings.client.errors import ProblemError
 from tidings.client.operations import listing, operation
 from tidings.client.replies import LineResult, NewEvent, NewReminder, Preferences
-from tidings.client.shapes import Event, FeedPage, InboxChanges, InboxPage, NewCount
+from tidings.client.shapes import Event, FeedPage, InboxChanges, InboxPage, NewCount, Notification
 
 PAGE = 100
 """Items that are asked for at once when a method goes through all pages."""
@@ -28,6 +28,7 @@ LINES_BYTES = 4 * 1024 * 1024
 """Bytes of them: a retry sends them again."""
 
 State = Literal["read", "unread", "seen", "unseen", "archive", "unarchive"]
+InboxState = Literal["inbox", "archived", "all"]
 Given = NewEvent | Mapping[str, Any]
 _records = msgspec.json.Decoder(dict[str, Any]).decode_lines
 _lines = msgspec.json.Decoder(LineResult).decode_lines
@@ -230,17 +231,29 @@ class Api:
         limit: int = 20,
         unread_only: bool = False,
         type: str | None = None,
+        state: InboxState | None = None,
     ) -> Call[InboxPage]:
-        """A page of a user's inbox, newest content first, with the exact counts of the moment."""
-        query = self._inbox(user, unread_only, type) | {"cursor": cursor, "limit": limit}
+        """A page of a user's inbox, newest content first, with the exact counts of the moment. ``state``: of those that
+        are not archived (the default), that are, or of all."""
+        query = self._inbox(user, unread_only, type, state) | {"cursor": cursor, "limit": limit}
         return call("GET", "/v1/notifications", InboxPage, query=query)
 
     @listing
     def notifications(
-        self, *, user: str | None = None, unread_only: bool = False, type: str | None = None
+        self,
+        *,
+        user: str | None = None,
+        unread_only: bool = False,
+        type: str | None = None,
+        state: InboxState | None = None,
     ) -> Series[InboxPage]:
-        """All notifications of a user, newest content first."""
-        return _pages("/v1/notifications", InboxPage, self._inbox(user, unread_only, type))
+        """All notifications of a user, newest content first: those that are not archived unless ``state`` says more."""
+        return _pages("/v1/notifications", InboxPage, self._inbox(user, unread_only, type, state))
+
+    @operation
+    def notification(self, id: str, *, user: str | None = None) -> Call[Notification]:
+        """One notification of a user, archived or not."""
+        return call("GET", f"/v1/notifications/{part(id)}", Notification, query=self._about(user))
 
     @operation
     def changes(
@@ -390,8 +403,10 @@ class Api:
     def _about(self, user: str | None) -> dict[str, Any]:
         return {"user_id": user or self.user_id}
 
-    def _inbox(self, user: str | None, unread_only: bool, type: str | None) -> dict[str, Any]:
-        return self._about(user) | {"unread_only": unread_only or None, "type": type}
+    def _inbox(
+        self, user: str | None, unread_only: bool, type: str | None, state: InboxState | None
+    ) -> dict[str, Any]:
+        return self._about(user) | {"unread_only": unread_only or None, "type": type, "state": state}
 
     def _path(self, user: str | None, *parts: str) -> str:
         """A path below a user. Raises ValueError when nobody is named: a path has no default."""

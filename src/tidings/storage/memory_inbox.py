@@ -4,7 +4,7 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tidings.model import Counts, MarkState, ReadMark
+from tidings.model import Counts, InboxState, MarkState, ReadMark
 from tidings.rules import NO_GROUP, Grouping
 
 
@@ -106,9 +106,11 @@ class Inbox:
         items = sum(len(group.items) for group in unread)
         return Counts(len(unread), self.seq, last.up_to, last.seq, items)
 
-    def newest(self) -> Iterator[Group]:
-        """What an inbox shows, newest content first."""
-        return (g for g in sorted(self.groups.values(), key=lambda g: -g.order) if g.listed)
+    def newest(self, state: InboxState) -> Iterator[Group]:
+        """What an inbox shows of what is in a state, newest content first."""
+        groups = (group for group in self.groups.values() if not group.deleted)
+        shown = (group for group in groups if state == "all" or group.listed == (state == "inbox"))
+        return iter(sorted(shown, key=lambda group: -group.order))
 
     def changed_after(self, since: int) -> list[Group]:
         """Everything whose last change has a seq over ``since``, in that order."""

@@ -8,6 +8,7 @@ from tidings.model import (
     Counts,
     InboxChanges,
     InboxPage,
+    InboxState,
     LogEntry,
     Marked,
     MarkInbox,
@@ -33,17 +34,25 @@ class Inboxes(Agenda):
     # --- reading --------------------------------------------------------------------------------------------
 
     async def inbox(
-        self, user: str, limit: int, before: int | None, unread_only: bool = False, type: str | None = None
+        self,
+        user: str,
+        limit: int,
+        before: int | None,
+        unread_only: bool = False,
+        type: str | None = None,
+        state: InboxState = "inbox",
+        id: str | None = None,
     ) -> InboxPage:
         """A page of an inbox, newest content first."""
         person = self._peek(user)
         inbox = person.inbox
         wanted = [
             group
-            for group in inbox.newest()
+            for group in inbox.newest(state)
             if (before is None or group.order < before)
-            and (inbox.unread(group) or not unread_only)
+            and (inbox.state(group).read_at is None or not unread_only)
             and type in (None, group.type)
+            and id in (None, notification_id(person.number, group.number))
         ]
         more = wanted[limit - 1].order if len(wanted) > limit else None
         return InboxPage([self._row(person, group) for group in wanted[:limit]], more, self._counts(user))

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from itertools import chain
-from typing import Annotated
+from typing import Annotated, get_args
 
 import msgspec
 from msgspec import Meta
@@ -14,17 +14,21 @@ from tidings.http.answers import unless_same
 from tidings.http.params import MAX_INTEGER, Fields, ForUser, Paged, Place, bad, field_names
 from tidings.http.table import MAX_IDS, Access, Answer, Call, Route
 from tidings.inboxes import NOTIFICATION_FIELDS
-from tidings.model import Marked, MarkState
+from tidings.model import InboxState, Marked, MarkState
 
 NotificationId = Annotated[str, Meta(min_length=1, max_length=64)]
-_NOT_WITH_SINCE = ("cursor", "unread_only", "type", "fields")
+_STATES_LISTED: tuple[InboxState, ...] = get_args(InboxState)
+ListState = Annotated[str, Meta(max_length=64, extra_json_schema={"enum": list(_STATES_LISTED)})]
+_NOT_WITH_SINCE = ("cursor", "unread_only", "type", "state", "fields")
 
 
 class InboxQuery(Paged):
-    """A page of an inbox; or, with ``since``, its changes after a seq, waiting ``wait`` seconds for one."""
+    """A page of an inbox, of those that are not archived (``state`` inbox, the default), that are, or of all; or, with
+    ``since``, the inbox's changes after a seq, waiting ``wait`` seconds for one."""
 
     unread_only: bool = False
     type: Verb | None = None
+    state: ListState | None = None
     fields: Fields | None = None
     since: Place | None = None
     wait: Annotated[int, Meta(ge=0, le=60)] | None = None
@@ -60,8 +64,29 @@ async def inbox(call: Call[InboxQuery, None]) -> Answer:
     inboxes = call.services.inboxes
     return await unless_same(
         call,
-        lambda: inboxes.page(call.user, query.limit, query.cursor, query.unread_only, query.type, names),
+        lambda: inboxes.page(
+            call.user,
+            query.limit,
+            query.cursor,
+            query.unread_only,
+            query.type,
+            _listed(query.state),
+            names,
+        ),
     )
+
+
+def _listed(asked: str | None) -> InboxState:
+    """The state that is asked for. Raises BadParameter with what there is."""
+    for state in _STATES_LISTED:
+        if state == ("inbox" if asked is None else asked):
+            return state
+    raise bad("state", f"is one of {', '.join(_STATES_LISTED)}")
+
+
+async def notification(call: Call[ForUser, None]) -> Answer:
+    """One notification, archived or not."""
+    return await unless_same(call, lambda: call.services.inboxes.one(call.user, call.path["id"]))
 
 
 async def _changes(call: Call[InboxQuery, None], since: int) -> Answer:
@@ -176,6 +201,16 @@ ROUTES = (
         tag=_TAG,
         query=ForUser,
         reply=shapes.Unread,
+    ),
+    Route(
+        method="GET",
+        path="/v1/notifications/{id}",
+        handler=notification,
+        access=Access.SELF,
+        summary="A notification, archived or not",
+        tag=_TAG,
+        query=ForUser,
+        reply=shapes.Notification,
     ),
     *chain.from_iterable(map(_mark_routes, _STATES)),
     Route(

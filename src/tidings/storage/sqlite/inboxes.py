@@ -6,8 +6,9 @@ number, however many rows lie under it.
 """
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
-from tidings.ids import MAX_KEY, notification_id
+from tidings.ids import MAX_KEY, notification_id, notification_ref
 from tidings.model import InboxChanges, InboxPage, InboxState, ReadMark
 from tidings.storage.sqlite import groups, heads
 from tidings.storage.sqlite.groups import UNDONE, Marks, Row
@@ -18,22 +19,36 @@ from tidings.storage.sqlite.writer import sql
 FIRST_CHUNK, LARGEST_CHUNK = 64, 4_096
 
 
-def page(
-    r: Reading, user: int, limit: int, before: int | None, unread_only: bool, type: int | None
-) -> InboxPage:
+class Wanted(NamedTuple):
+    """Which notifications a page shows; ``type`` None for all."""
+
+    unread_only: bool
+    type: int | None
+    state: InboxState
+
+
+def item(r: Reading, user: int, id: str) -> InboxPage:
+    """The page with the one notification of an id, if it is this user's and no tombstone."""
+    head, ref = heads.one(r, user), notification_ref(id)
+    places = groups.by_number(r, user, (ref[1],)) if ref is not None and ref[0] == user else {}
+    return InboxPage(dress(r, user, [row for _, row in places.values() if not row.deleted]), None, head)
+
+
+def page(r: Reading, user: int, limit: int, before: int | None, wanted: Wanted) -> InboxPage:
     """A page of an inbox; see InboxViews.inbox."""
     head = heads.one(r, user)
     found: list[Row] = []
     at = MAX_KEY if before is None else before
+    unread_only, type, state = wanted
     chunk = limit + 1 if not unread_only and type is None else max(limit + 1, FIRST_CHUNK)
-    unread_left = head.unread_count
+    unread_left = head.unread_count  # of what is not archived: elsewhere it does not say when to stop
     marks = None
-    while len(found) <= limit and not (unread_only and not unread_left):
-        rows = below(r, user, at, chunk, "inbox")
+    while len(found) <= limit and not (unread_only and state == "inbox" and not unread_left):
+        rows = below(r, user, at, chunk, state)
         marks = Marks.of(r, user, rows)  # of the oldest rows, and so all that say something of any
-        wanted = [row for row in rows if marks.unread(row)] if unread_only else rows
-        unread_left -= len(wanted)
-        found += [row for row in wanted if type in (None, row.type)]
+        some = [row for row in rows if marks.times(row)[1] is None] if unread_only else rows
+        unread_left -= len(some)
+        found += [row for row in some if type in (None, row.type)]
         if len(rows) < chunk:
             break
         at, chunk = rows[-1].seq, min(chunk * 2, LARGEST_CHUNK)

@@ -36,6 +36,7 @@ from tidings.model import (
     Heard,
     InboxChanges,
     InboxPage,
+    InboxState,
     LogEntry,
     MarkInbox,
     Mask,
@@ -345,14 +346,24 @@ class SqliteStore:
     # --- inboxes --------------------------------------------------------------------------------------------------
 
     async def inbox(
-        self, user: str, limit: int, before: int | None, unread_only: bool = False, type: str | None = None
+        self,
+        user: str,
+        limit: int,
+        before: int | None,
+        unread_only: bool = False,
+        type: str | None = None,
+        state: InboxState = "inbox",
+        id: str | None = None,
     ) -> InboxPage:
         """A page of an inbox, newest content first."""
         number = self._near.fresh().names.inbox(user)
         kind = None if type is None else self._near.fresh().names.verb(type)
         if number is None or (type is not None and kind is None):
             return InboxPage([], None, self._now(lambda r: heads.one(r, number)))
-        return self._now(lambda r: inboxes.page(r, number, limit, before, unread_only, kind))
+        if id is not None:
+            return self._now(lambda r: inboxes.item(r, number, id))
+        wanted = inboxes.Wanted(unread_only, kind, state)
+        return self._now(lambda r: inboxes.page(r, number, limit, before, wanted))
 
     async def inbox_since(self, user: str, since: int, limit: int) -> InboxChanges:
         """What changed in an inbox after a seq, each notification once."""
