@@ -60,8 +60,9 @@ def command(config: Path | None, **flags: Any) -> None:
 
     \b
     Examples:
-      tidings doctor --store sqlite:////var/lib/tidings/tidings.db
+      tidings doctor --dev
       tidings doctor --config /etc/tidings.toml
+      TIDINGS_API_KEYS=… tidings doctor --store sqlite:////var/lib/tidings/tidings.db
     """
     found = list(checks(settings_from(flags, config)))
     for check in found:
