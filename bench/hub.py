@@ -13,7 +13,7 @@ import uvloop
 from bench.push import push
 from tidings.config import Settings
 from tidings.http.app import Services, build
-from tidings.http.protocol import timed
+from tidings.http.protocol import protocol_of
 from tidings.live import Live
 from tidings.model import Counts, InboxChanges, InboxRow
 from tidings.process import BACKLOG, GC_THRESHOLDS
@@ -110,7 +110,7 @@ async def serve_streams(services: Services, pipe: Connection, asked: Callable[[]
         build(services),
         host=settings.host,
         port=0,
-        http=timed(settings.head_timeout_s, settings.body_timeout_s),
+        http=protocol_of(settings),
         access_log=False,
         log_level="warning",
         backlog=BACKLOG,

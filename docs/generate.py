@@ -28,9 +28,6 @@ ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs" / "reference"
 SOURCES = ROOT / "src" / "tidings"
 MADE = "<!-- Made by python -m docs.generate; a change by hand would be overwritten. -->"
-REFUSAL = re.compile(r'_refuse\((\d+), "([\w-]+)", "([^"]+)"\)')
-"""How the connection itself, below the application, refuses a request: status, code, title."""
-
 ADVICE: Mapping[str, str] = {
     "internal": "A bug or a broken disk: the log of the server has the cause. Repeating is safe with an idempotency key.",
     "bad-parameter": "`errors` names the parameter. A cursor belongs to one question: same route, user and filters.",
@@ -49,7 +46,8 @@ ADVICE: Mapping[str, str] = {
     "too-many-requests": "Wait for the seconds in `Retry-After`. On streams: close one that nobody looks at.",
     "unavailable": "Wait for the seconds in `Retry-After`, then send the same request again.",
     "malformed-request": "The bytes are not HTTP/1.1. The connection is closed.",
-    "head-too-large": "The request line and headers are over 64 KiB. Send fewer of them. The connection is closed.",
+    "head-too-large": "The request line and headers, or the trailers, are over 64 KiB or more than 100. Send fewer. The "
+    "connection is closed.",
     "request-timeout": "It took longer than `head_timeout_s` or `body_timeout_s`. The connection is closed.",
 }
 """What to do about each problem, by its code."""
@@ -179,8 +177,8 @@ def all_problems() -> Iterator[Problem]:
         yield Problem(
             kind.status, kind.code, kind.title, inspect.cleandoc(kind.__doc__ or "").replace("``", "`")
         )
-    for status, code, title in REFUSAL.findall(inspect.getsource(protocol)):
-        yield Problem(int(status), code, title, "The connection was refused before there was a request.")
+    for status, code, title in protocol.REFUSALS:
+        yield Problem(status, code, title, "The connection was refused before there was a request.")
 
 
 def routes() -> str:

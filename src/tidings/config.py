@@ -92,6 +92,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     head_timeout_s: Positive = 10
     body_timeout_s: Positive = 30
+    reply_timeout_s: Positive = 30
+    max_connections: Positive = 17_000
+    max_connections_per_address: Positive = 2_000
     shutdown_s: Positive = 30
 
     locale: Locale = "en"
@@ -160,6 +163,11 @@ HELP: Mapping[str, str] = {
     "webhook_allow_networks": "Networks (CIDR, comma-separated) that webhooks may reach although they are not public.",
     "head_timeout_s": "Seconds to receive a request's head.",
     "body_timeout_s": "Seconds to receive a request's body.",
+    "reply_timeout_s": "Seconds after which a client that takes nothing of its answer is cut off.",
+    "max_connections": "Open connections, streams included; above it only health checks are answered. "
+    "Never more than the limit of open files leaves room for.",
+    "max_connections_per_address": "Open connections from one address, or one /64 of IPv6; "
+    "those of trusted_proxies are counted in all only.",
     "shutdown_s": "Seconds to end streams and requests when asked to stop.",
     "locale": "Language of messages for whoever prefers none, such as en or pt-BR.",
     "types": "Types of notifications and their rules, as tables: [types.like]. In the file only.",

@@ -19,7 +19,7 @@ import uvicorn
 from tidings.config import ConfigError, Settings
 from tidings.errors import Unavailable
 from tidings.http.app import Services, build
-from tidings.http.protocol import timed
+from tidings.http.protocol import protocol_of
 from tidings.http.websocket import sockets
 from tidings.live import Live
 from tidings.server import running
@@ -80,7 +80,7 @@ def _config(settings: Settings, services: Services) -> uvicorn.Config:
         app,
         host=settings.host,
         port=settings.port,
-        http=timed(settings.head_timeout_s, settings.body_timeout_s),
+        http=protocol_of(settings),
         ws=sockets(app),
         access_log=False,
         log_level="warning",

@@ -202,6 +202,8 @@ async def _send(answer: Answer, request: Request, send: Send) -> None:
         headers.append((b"content-encoding", coding.encode()))
     if answer.status not in _BODILESS and answer.chunks is None:
         headers.append((b"content-length", b"%d" % len(body)))
+    if request.unread():
+        headers.append((b"connection", b"close"))
     more = answer.chunks is not None
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": more})

@@ -1,110 +1,70 @@
-"""HTTP/1.1 as uvicorn speaks it, with the deadlines and the bound that it lacks.
+"""HTTP/1.1 as uvicorn speaks it, with the deadlines and the bounds that it lacks.
 
-uvicorn waits for a request's head and body for ever, and keeps a head of any length: a client that sends a
-byte now and then holds a socket, and no middleware can see it, because there is no request yet.
+uvicorn waits for a request's head and body for ever, keeps a head, trailers and a row of pipelined requests of any length,
+and never ends a connection whose client does not read: somebody who sends a byte now and then holds a socket, and no
+middleware can see it, because there is no request yet. What follows is in the order of a connection's life.
 """
 
 import asyncio
-from enum import Enum, auto
-from typing import Any
+from typing import Any, NamedTuple
 
+import httptools
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from tidings.config import KIB
+from tidings.config import KIB, Settings, networks
 from tidings.http.body import ClientGone
-from tidings.http.request import TAKEOVER
+from tidings.http.deadlines import HEALTH_S, Deadlines, Phase
+from tidings.http.gate import Entry, Gate, fitting
+from tidings.http.request import TAKEOVER, UNREAD, Receive, Scope, Send
+from tidings.http.transport import Coalescing, Stalls
+from tidings.http.websocket import SocketProtocol
 from tidings.http.wires import Connection
 from tidings.live import Encoder
 
 MAX_HEAD_BYTES = 64 * KIB
-"""Bytes of a request's line and headers, one read of the socket more or less. Tokens end at 8 KiB."""
-_SWEEP_S = 0.5
-"""Seconds between looks at the connections that owe us something: by how much a deadline may act too late."""
+"""Bytes of a request's line and headers, and again of its trailers, one portion more or less. Tokens end at 8 KiB."""
+MAX_HEADERS = 100
+"""Headers of a request, and again trailers: as many as Apache allows, several times what browsers and proxies send."""
+PORTION_BYTES = 4 * KIB
+"""Bytes that are parsed in one turn of the loop, so that a read full of the smallest requests or headers does not keep
+others waiting. Nearly every request is smaller."""
+BODY_PORTION_BYTES = 32 * KIB
+"""The same within a body, of which far larger pieces cost less."""
+PIPELINED = 8
+"""Requests begun in one turn; those behind them wait in the socket until these are answered."""
+MAX_AFTER_BYTES = 64 * KIB
+"""Bytes that the client of a stream may send after its request; there is nothing that it could have to say."""
+HEALTH_PATHS = frozenset({b"livez", b"readyz", b"metrics"})
+"""The last segments of what is answered on a connection above the cap."""
+_HEAD_END = b"\r\n\r\n"
 
 
-class _Phase(Enum):
-    IDLE = auto()
-    HEAD = auto()
-    BODY = auto()
+class Refusal(NamedTuple):
+    """An answer without a request: its status, and the code and title of its problem."""
+
+    status: int
+    code: str
+    title: str
 
 
-class Deadlines:
-    """The deadlines of one server: ``head_s`` and ``body_s`` seconds to receive a request's head and body.
-
-    One timer serves all connections, and runs only while a request is incomplete. A request that arrives in
-    one piece is never registered here.
-    """
-
-    def __init__(self, head_s: float, body_s: float) -> None:
-        self._allowed = {_Phase.HEAD: head_s, _Phase.BODY: body_s}
-        self._every = min(_SWEEP_S, head_s / 4, body_s / 4)
-        self._due: dict[TimedProtocol, float] = {}
-        self._sweeping = False
-
-    def watch(self, connection: "TimedProtocol", phase: _Phase) -> None:
-        """Give the connection the time of this phase from now on; none when it is idle."""
-        if phase is _Phase.IDLE:
-            self._due.pop(connection, None)
-            return
-        self._due[connection] = connection.loop.time() + self._allowed[phase]
-        if not self._sweeping:
-            self._sweeping = True
-            connection.loop.call_later(self._every, self._sweep, connection.loop)
-
-    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        now = loop.time()
-        for connection, due in list(self._due.items()):
-            if connection.flow.read_paused:
-                # We are the slow side: the client cannot send while we do not read.
-                self._due[connection] = due + self._every
-            elif due <= now:
-                del self._due[connection]
-                connection.expire()
-        self._sweeping = bool(self._due)
-        if self._sweeping:
-            loop.call_later(self._every, self._sweep, loop)
-
-
-class Coalescing:
-    """A transport that writes once a turn of the loop. uvicorn writes a reply's head and its body apart, and a stream
-    each frame; a system call less is a tenth of a page."""
-
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._waiting: list[bytes] = []
-
-    def write(self, data: bytes) -> None:
-        """Write with the rest of this turn."""
-        if not self._waiting:
-            self._loop.call_soon(self._flush)
-        self._waiting.append(data)
-
-    def close(self) -> None:
-        """Write what is waiting, then close."""
-        self._flush()
-        self._transport.close()
-
-    def bare(self) -> asyncio.Transport:
-        """The transport itself, for who writes whole messages anyway."""
-        self._flush()
-        return self._transport
-
-    def _flush(self) -> None:
-        if self._waiting:
-            waiting, self._waiting = self._waiting, []
-            self._transport.write(b"".join(waiting))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
+NO_HTTP = Refusal(400, "malformed-request", "This is not HTTP as this server reads it")
+TOO_LARGE = Refusal(431, "head-too-large", "The request's head is too large")
+TOO_SLOW = Refusal(408, "request-timeout", "The request did not arrive in time")
+REFUSALS = (NO_HTTP, TOO_LARGE, TOO_SLOW)
+"""What a connection is refused for before there is a request."""
+_CROWDED = Refusal(503, "unavailable", "There are too many connections: try again shortly")
+_RETRY_AFTER_S = 5
+"""Seconds after which a client that found no room may come back."""
 
 
 class TimedProtocol(HttpToolsProtocol):
     """One connection. Use a subclass made by :func:`timed`."""
 
     deadlines: Deadlines
+    stalls: Stalls
+    gate: Gate
 
     def __init__(
         self,
@@ -114,78 +74,247 @@ class TimedProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._phase = self._watched = _Phase.IDLE
-        self._began = False
-        self._head_bytes = 0
+        self._phase = self._watched = Phase.IDLE
+        self._entry = Entry.CLOSED
+        self._deaf = False
+        """Whether what arrives is thrown away: the last answer was given, or a stream has the connection."""
+        self._held = b""
+        """What was read and not parsed yet."""
+        self._stopped = False
+        """Whether we do not read because of what is held or waits to be answered."""
+        self._feeding = False
+        """Whether the next portion of what is held has its turn already."""
+        self._began = self._gained = False
+        """Whether what is being parsed began a message, brought something of a body."""
+        self._unsettled = 0
+        """Bytes of the head, or since something of the body came."""
+        self._trailers = 0
+        self._too_large = False
         self._stream: Connection | None = None
+        self._after = 0
+        """Bytes that a stream's client sent."""
+
+    # --- a connection comes and goes ------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A fresh connection owes a head from the start."""
-        super().connection_made(Coalescing(transport, self.loop))  # type: ignore[arg-type]
-        self._phase = _Phase.HEAD
-        self._watch()
+        out = Coalescing(
+            transport,
+            self.loop,
+            self.stalls,
+            unread=self.unread,
+            resume=self._read_on,
+            linger=self._linger,
+        )
+        super().connection_made(out)  # type: ignore[arg-type]
+        self._entry = self.gate.enter(self._host())
+        if self._entry is Entry.CLOSED:
+            self._deaf = True
+            out.write(_problem(_CROWDED))
+            out.close()
+            return
+        self._phase = Phase.HEAD
+        if self._entry is Entry.HEALTH:
+            self.app = _Crowded(self.app)
+        self._watch(HEALTH_S if self._entry is Entry.HEALTH else None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
-        self._phase = _Phase.IDLE
+        self._phase = Phase.IDLE
+        self._deaf, self._held = True, b""
         self._watch()
+        self.transport.lost()  # type: ignore[attr-defined]
+        self._left()
         super().connection_lost(exc)
         # uvicorn lets the timer of a connection that was reset, and with it the connection, live on.
         self._unset_keepalive_if_required()
         if self._stream is not None:
             self._stream.became(False)
 
+    def _left(self) -> None:
+        if self._entry is not Entry.CLOSED:
+            self._entry = Entry.CLOSED
+            self.gate.leave(self._host())
+
+    def _host(self) -> str:
+        return self.client[0] if self.client else ""
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The client ended its side; returns whether ours stays open. It does while a complete request is unanswered. Who
+        listens to a stream is taken for gone, as nobody's way of listening begins with that."""
+        unanswered = self.cycle is not None and not self.cycle.response_complete
+        if self._deaf or not unanswered or self.unread():
+            self.transport.flush()  # type: ignore[attr-defined]
+            return False
+        self._phase = Phase.HALF_CLOSED
+        self._watch()
+        return True
+
+    def expire(self) -> None:
+        """The deadline passed. Of a request that is incomplete, say so where an answer can still be placed, then close."""
+        if self._phase in (Phase.HEAD, Phase.BODY):
+            self._refuse(TOO_SLOW)
+        elif self.transport.waiting:  # type: ignore[attr-defined]
+            self._watch()  # an answer is on its way, and may take as long as it does not stall
+        elif self._phase is Phase.LINGER or not self.cycle.response_started:
+            self.transport.abort()
+
+    @property
+    def held_up(self) -> bool:
+        """Whether we are the slow side."""
+        return (self._stopped or self.flow.read_paused) and self._phase in (Phase.HEAD, Phase.BODY)
+
+    # --- bytes arrive ---------------------------------------------------------------------------------------------
+
     def data_received(self, data: bytes) -> None:
         """Whatever arrives on an idle connection begins a head, be it only an empty line."""
-        if self._stream is not None:
-            return  # a stream's client has nothing more to say
-        if self._phase is _Phase.IDLE:
-            self._phase = _Phase.HEAD
-        self._began = False
-        super().data_received(data)
+        if self._deaf:
+            self._after += len(data)
+            if self._stream is not None and self._after > MAX_AFTER_BYTES:
+                self._stream.abort()
+            return
+        if self._phase is Phase.IDLE:
+            self._phase = Phase.HEAD
+        if len(data) > PORTION_BYTES or data.count(_HEAD_END) > PIPELINED or self._held:
+            self._held += data
+            self._stop_reading()
+            self._feed_portion()
+        else:
+            self._feed(data)
+
+    def _feed_portion(self) -> None:
+        """Parse a portion of what is held; the next one has another turn, once nothing waits to be answered."""
+        self._feeding = False
+        if self._deaf or self.flow.read_paused or self.pipeline:
+            return  # who resumes reading brings us back
+        end = self._portion()
+        portion, self._held = self._held[:end], self._held[end:]
+        if portion:
+            self._feed(portion)
+        self._read_on()
+
+    def _portion(self) -> int:
+        most = BODY_PORTION_BYTES if self._phase is Phase.BODY else PORTION_BYTES
+        end = 0
+        for _ in range(PIPELINED):
+            found = self._held.find(_HEAD_END, end, most)
+            if found < 0:
+                return most
+            end = found + len(_HEAD_END)
+        return end
+
+    def _stop_reading(self) -> None:
+        if not self._stopped:
+            self._stopped = True
+            self.transport.pause_reading()
+
+    def _read_on(self) -> None:
+        """Take in more, unless there is a reason not to: called whenever such a reason may have ended."""
+        if self._deaf or self.flow.read_paused or self.pipeline:
+            return
+        if self._held:
+            if not self._feeding:
+                self._feeding = True
+                self.loop.call_soon(self._feed_portion)
+        elif not self.transport.is_closing():
+            self._stopped = False
+            self.transport.read_on()  # type: ignore[attr-defined]
+
+    def _feed(self, data: bytes) -> None:
+        """Have the parser call what is below."""
+        self._unset_keepalive_if_required()
+        self._began = self._gained = False
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._upgraded(data[upgrade.args[0] :])
+            return
+        except httptools.HttpParserError:
+            refusal = TOO_LARGE if self._too_large else NO_HTTP
+            self._refuse(refusal)
+            return
         if self._phase is not self._watched:
             self._watch()
-        if self._phase is _Phase.HEAD and not self._began:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                self._refuse(431, "head-too-large", "The request's head is too large")
+        if self._phase is not Phase.IDLE and not self._began:
+            self._unsettled = 0 if self._gained else self._unsettled + len(data)
+            if self._unsettled > MAX_HEAD_BYTES:
+                self._refuse(TOO_LARGE)
+        if self.pipeline:
+            self._stop_reading()
 
     def on_message_begin(self) -> None:
         """Called by the parser."""
-        self._phase = _Phase.HEAD
+        self._phase = Phase.HEAD
         self._began = True
-        self._head_bytes = 0
+        self._unsettled = self._trailers = 0
         super().on_message_begin()
-        self.scope["extensions"] = {TAKEOVER: self.take_over}  # type: ignore[dict-item]
+        self.scope["extensions"] = {TAKEOVER: self.take_over, UNREAD: self.unread}  # type: ignore[dict-item]
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Called by the parser, for trailers too. Those are counted and let go: nothing that is decided by a header may be
+        said after the body. Raises ValueError, which ends the parsing, for one too many."""
+        if self._phase is Phase.BODY:
+            self._trailers += 1
+            self._too_large = self._trailers > MAX_HEADERS
+        else:
+            name = name.lower()
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
+            self._too_large = len(self.headers) > MAX_HEADERS
+        if self._too_large:
+            raise ValueError("too many headers")
 
     def on_headers_complete(self) -> None:
         """Called by the parser."""
-        self._phase = _Phase.BODY
+        self._phase = Phase.BODY
+        self._unsettled = 0
         super().on_headers_complete()
+        if self._entry is Entry.HEALTH and self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """Called by the parser."""
+        self._gained = True
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Called by the parser."""
-        self._phase = _Phase.IDLE
+        self._phase = Phase.IDLE
         super().on_message_complete()
 
-    def send_400_response(self, msg: str) -> None:
-        """Answer what is not HTTP, in the one form that all our errors have."""
-        self._refuse(400, "malformed-request", "This is not HTTP as this server reads it")
+    def on_response_complete(self) -> None:
+        """Called by uvicorn when a request has its answer."""
+        super().on_response_complete()
+        if self._phase is Phase.HALF_CLOSED or self.unread():
+            self._end_or_go_on()
+        elif self._stopped:
+            self._read_on()
 
-    def expire(self) -> None:
-        """The deadline passed: say so where an answer can still be placed, then close."""
-        self._refuse(408, "request-timeout", "The request did not arrive in time")
+    def _end_or_go_on(self) -> None:
+        """To who ended their side, or does not end their request, no more is said; the former may have asked before."""
+        if self.cycle.response_complete:
+            self.transport.close()
+        else:
+            self._watch()
+
+    def unread(self) -> bool:
+        """Whether the request that is being answered, or was answered last, is still arriving."""
+        return self._phase is Phase.BODY and not self.pipeline
+
+    # --- the connection becomes something else --------------------------------------------------------------------
 
     def take_over(self, head: bytes, encoder: Encoder) -> Connection:
         """Answer the request that is being served with this head, and have the connection from then on. Raises
         ClientGone, and ends it, when there is nobody, or another request is waiting behind this one."""
-        if self.transport.is_closing() or self.pipeline or self._phase is not _Phase.IDLE:
+        if self.transport.is_closing() or self.pipeline or self._held or self._phase is not Phase.IDLE:
             self.transport.close()
             raise ClientGone
         self.cycle.response_started = self.cycle.response_complete = True
         # What a request needs is let go: a stream may last for long, and there may be thousands.
         self.cycle = self.scope = self.headers = self.parser = None  # type: ignore[assignment]
         self.flow.resume_reading()  # or the client's end would go unnoticed
+        self._deaf = True
         self._stream = Connection(self.transport.bare(), encoder)  # type: ignore[attr-defined]
         self._stream.paused = self.flow.write_paused  # by a reply before, which is still being read
         self._stream.write(head)
@@ -210,23 +339,49 @@ class TimedProtocol(HttpToolsProtocol):
         else:
             super().shutdown()
 
+    def _upgraded(self, rest: bytes) -> None:
+        """Another protocol is asked for. One that is not spoken here is passed over (RFC 9110, 7.8)."""
+        if self._should_upgrade():
+            self.handle_websocket_upgrade()
+        elif rest:
+            self._feed(rest)
+        elif self._phase is not self._watched:
+            self._watch()
+
     def handle_websocket_upgrade(self) -> None:
         """From here on this is another protocol's, which has deadlines of its own."""
-        self._phase = _Phase.IDLE
+        if self._entry is Entry.HEALTH or (self.cycle is not None and not self.cycle.response_complete):
+            self._refuse(_CROWDED if self._entry is Entry.HEALTH else NO_HTTP)
+            return
+        self._phase = Phase.IDLE
         self._watch()
+        self._deaf, self._held = True, b""
         super().handle_websocket_upgrade()
+        socket = self.transport.get_protocol()
+        if isinstance(socket, SocketProtocol):
+            socket.on_lost = self._left
 
-    def _watch(self) -> None:
+    # --- a connection is refused ----------------------------------------------------------------------------------
+
+    def _watch(self, within_s: float | None = None) -> None:
         self._watched = self._phase
-        self.deadlines.watch(self, self._phase)
+        self.deadlines.watch(self, self._phase, within_s)
 
-    def _refuse(self, status: int, code: str, title: str) -> None:
+    def _linger(self) -> None:
+        """The last was said; what still comes is read, so that the client can read that, and thrown away."""
+        self._deaf, self._held = True, b""
+        self._phase = Phase.LINGER
+        self._watch()
+        self.transport.read_on()  # type: ignore[attr-defined]
+
+    def _refuse(self, refusal: Refusal) -> None:
+        self._deaf, self._held = True, b""
         if self._answerable():
-            self.transport.write(_problem(status, code, title))
+            self.transport.write(_problem(refusal))
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        self.transport.close()
+        self.transport.linger()  # type: ignore[attr-defined]
 
     def _answerable(self) -> bool:
         """Whether bytes written now would be the answer to the incomplete request, not part of another's."""
@@ -234,19 +389,56 @@ class TimedProtocol(HttpToolsProtocol):
             return False
         if self.cycle is None:
             return True
-        if self._phase is _Phase.BODY:
+        if self._phase is Phase.BODY:
             return not self.pipeline and not self.cycle.response_started
         return self.cycle.response_complete
 
 
-def timed(head_s: float, body_s: float) -> type[TimedProtocol]:
-    """The protocol class of one server, for uvicorn's ``Config(http=…)``; both times in seconds."""
-    return type("TimedProtocol", (TimedProtocol,), {"deadlines": Deadlines(head_s, body_s)})
+class _Crowded:
+    """The application on a connection above the cap: whether the server lives is answered, and nothing else."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["raw_path"].rpartition(b"/")[2] in HEALTH_PATHS:
+            await self._app(scope, receive, send)
+            return
+        status, headers, body = _parts(_CROWDED)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
 
-def _problem(status: int, code: str, title: str) -> bytes:
-    body = f'{{"type":"urn:tidings:problem:{code}","title":"{title}","status":{status},"detail":"{title}"}}'
-    head = (
-        f"content-type: application/problem+json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+def timed(head_s: float, body_s: float, stalled_s: float, gate: Gate) -> type[TimedProtocol]:
+    """The protocol class of one server, for uvicorn's ``Config(http=…)``: seconds to receive a request's head and body,
+    seconds for which a client may take nothing of its answer, and who is let in."""
+    members = {"deadlines": Deadlines(head_s, body_s), "stalls": Stalls(stalled_s), "gate": gate}
+    return type("TimedProtocol", (TimedProtocol,), members)
+
+
+def protocol_of(settings: Settings) -> type[TimedProtocol]:
+    """The protocol class of a server with these settings."""
+    gate = Gate(
+        fitting(settings.max_connections),
+        settings.max_connections_per_address,
+        networks("trusted_proxies", settings.trusted_proxies),
     )
-    return STATUS_LINE[status] + (head + body).encode()
+    return timed(settings.head_timeout_s, settings.body_timeout_s, settings.reply_timeout_s, gate)
+
+
+def _problem(refusal: Refusal) -> bytes:
+    status, headers, body = _parts(refusal)
+    lines = b"".join(b"%b: %b\r\n" % header for header in headers)
+    return STATUS_LINE[status] + lines + b"connection: close\r\n\r\n" + body
+
+
+def _parts(refusal: Refusal) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    status, code, title = refusal
+    body = f'{{"type":"urn:tidings:problem:{code}","title":"{title}","status":{status},"detail":"{title}"}}'
+    headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", b"%d" % len(body)),
+    ]
+    if refusal is _CROWDED:
+        headers.append((b"retry-after", b"%d" % _RETRY_AFTER_S))
+    return status, headers, body.encode()

@@ -21,7 +21,7 @@ def client_address(request: Request, settings: Settings) -> str:
     trusted = networks("trusted_proxies", settings.trusted_proxies)
     known = ""
     for hop in _hops(request):
-        address = _address(hop)
+        address = parse_address(hop)
         if address is None:
             return known
         known = str(address)
@@ -37,7 +37,7 @@ def _hops(request: Request) -> Iterator[str]:
     yield from filter(None, map(str.strip, reversed(named)))
 
 
-def _address(hop: str) -> IPv4Address | IPv6Address | None:
+def parse_address(hop: str) -> IPv4Address | IPv6Address | None:
     """What is named, None when it is no address. IPv4 in the clothes of IPv6 is IPv4, or one client would be two."""
     ported = _PORT.fullmatch(hop)
     try:

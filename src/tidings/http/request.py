@@ -15,6 +15,8 @@ Send = Callable[[Message], Awaitable[None]]
 
 TAKEOVER = "tidings.takeover"
 """The ASGI extension by which a stream takes its connection over."""
+UNREAD = "tidings.unread"
+"""The ASGI extension that says whether the request's body is still arriving."""
 
 STREAM_COOKIE = "__Host-tidings"
 """The cookie that holds a user's token for their streams; the prefix has browsers refuse it from anywhere but this host."""
@@ -44,6 +46,12 @@ class Request:
         """The connection itself, after this head of a reply. Raises ClientGone when it is not to be had."""
         connection: Connection = self.extensions[TAKEOVER](head, encoder)
         return connection
+
+    def unread(self) -> bool:
+        """Whether the body is still arriving. A client that is answered already is told that the connection closes: what is
+        left of the body would otherwise have to be read to find the next request behind it."""
+        asked = self.extensions.get(UNREAD)
+        return asked is not None and asked()
 
     def header(self, name: bytes) -> bytes | None:
         """The value of a header, by its name in lower case; None without one.

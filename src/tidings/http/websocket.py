@@ -2,6 +2,7 @@
 the server says is framed once for all clients, since only clients mask what they send."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
 from uvicorn.config import Config
@@ -16,10 +17,17 @@ from tidings.config import KIB
 from tidings.http.polls import ID, NO_ID, Objects
 from tidings.http.request import Request
 from tidings.http.table import Answer, Attach
-from tidings.http.wires import Connection
+from tidings.http.wires import Connection, close_soon
 
 MAX_MESSAGE_BYTES = 4 * KIB
 """Bytes of a message from a client: it has nothing to say, and what is longer ends the connection (1009)."""
+PORTION_BYTES = KIB
+"""Bytes that are parsed in one turn of the loop: at most 170 frames."""
+BURST_BYTES, BYTES_PER_S = 16 * KIB, 256
+"""What a client may say: so much at once, and so much a second for ever, which are two of the largest pings. More ends the
+connection (1008): each ping costs an answer."""
+HANDSHAKE_S = 10.0
+"""Seconds within which a handshake is answered; its credential may have to wait for a key set."""
 
 
 class Texts(Objects):
@@ -61,24 +69,67 @@ class SocketProtocol(asyncio.Protocol):
         self._tasks = server_state.tasks
         self._speaking = ServerProtocol(max_size=MAX_MESSAGE_BYTES)
         self._stream: Connection | None = None
+        self._held = b""
+        """What was read and not parsed yet."""
+        self._full = False
+        """Whether the client does not take what we answer: then it is not listened to either."""
+        self._feeding = False
+        self._allowed = float(BURST_BYTES)
+        self._heard_at = 0.0
+        self.on_lost: Callable[[], None] = _nobody
 
     def connection_made(self, transport: Any) -> None:
-        """The connection of a request that asked for an upgrade."""
+        """The connection of a request that asked for an upgrade. Nothing is read until its handshake is answered."""
+        self._loop = asyncio.get_running_loop()
         self._connections.add(self)
         self._transport: asyncio.Transport = transport.bare()
+        self._transport.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone."""
         self._connections.discard(self)
+        self._held = b""
+        self.on_lost()
         if self._stream is not None:
             self._stream.became(False)
 
     def data_received(self, data: bytes) -> None:
         """The handshake, then pings and a close; whatever else a client says is not listened to."""
+        if self._stream is None:
+            self._speak(data)
+        elif not self._transport.is_closing():
+            self._listen(data)
+
+    def _listen(self, data: bytes) -> None:
+        now = self._loop.time()
+        self._allowed = min(BURST_BYTES, self._allowed + (now - self._heard_at) * BYTES_PER_S) - len(data)
+        self._heard_at = now
+        if self._allowed < 0:
+            self._speaking.fail(CloseCode.POLICY_VIOLATION, "too many messages")
+            self._flush()
+            return
+        self._held += data
+        self._transport.pause_reading()
+        self._listen_on()
+
+    def _listen_on(self) -> None:
+        """Parse a portion of what is held; the next one has another turn, and none has one while the wire is full."""
+        self._feeding = False
+        if self._full or self._transport.is_closing():
+            return
+        portion, self._held = self._held[:PORTION_BYTES], self._held[PORTION_BYTES:]
+        self._speak(portion)
+        if self._held:
+            self._feeding = True
+            self._loop.call_soon(self._listen_on)
+        elif not self._full and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _speak(self, data: bytes) -> None:
         self._speaking.receive_data(data)
         for event in self._speaking.events_received():
             if isinstance(event, Handshake):
-                task = asyncio.get_running_loop().create_task(self._shake_hands(event))
+                task = self._loop.create_task(self._shake_hands(event))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
         self._flush()
@@ -89,13 +140,19 @@ class SocketProtocol(asyncio.Protocol):
         self._flush()
 
     def pause_writing(self) -> None:
-        """The client does not keep up."""
+        """The client does not keep up: what it says could only add to what it does not take."""
+        self._full = True
+        self._transport.pause_reading()
         if self._stream is not None:
             self._stream.paused = True
 
     def resume_writing(self) -> None:
         """It takes bytes again."""
+        self._full = False
         if self._stream is not None:
+            if not self._feeding:
+                self._feeding = True
+                self._loop.call_soon(self._listen_on)
             self._stream.resume()
 
     def shutdown(self) -> None:
@@ -106,20 +163,28 @@ class SocketProtocol(asyncio.Protocol):
             self._transport.close()
 
     async def _shake_hands(self, handshake: Handshake) -> None:
-        answer = await self.app.upgrade(self._request(handshake))
+        try:
+            async with asyncio.timeout(HANDSHAKE_S):
+                answer = await self.app.upgrade(self._request(handshake))
+        except TimeoutError:
+            self._transport.abort()
+            return
         if self._transport.is_closing():
             return
         response = self._response(handshake, answer)
         self._speaking.send_response(response)
         self._flush()
         if answer.attach is None or response.status_code != 101:
-            self._transport.close()
+            close_soon(self._transport)
         else:
             self._attach(answer.attach)
 
     def _attach(self, attach: Attach) -> None:
         self._stream = Connection(self._transport, attach.encoder, _GOODBYE)
         attach.open(self._stream)
+        self._heard_at = self._loop.time()
+        if not self._full and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def _response(self, handshake: Handshake, answer: Answer) -> Response:
         if answer.attach is not None:
@@ -145,7 +210,11 @@ class SocketProtocol(asyncio.Protocol):
             if data:
                 self._transport.write(data)
             else:  # the library's word for: close after this
-                self._transport.close()
+                close_soon(self._transport)
+
+
+def _nobody() -> None:
+    """Before somebody wants to be told."""
 
 
 async def _nothing() -> dict[str, Any]:

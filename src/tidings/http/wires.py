@@ -17,6 +17,10 @@ UNANSWERED_MS = 45_000
 """Milliseconds after which a client that acknowledges nothing is taken for gone, two heartbeats and a little. Without it a
 laptop that left its network keeps its streams, and their places, for a quarter of an hour (docs/adr/0010)."""
 
+FAREWELL_S = 5.0
+"""Seconds within which the last bytes must be taken when a connection is closed; a client that reads nothing would keep
+it, and its place, for ever."""
+
 Became = Callable[[bool], None]
 """Told True when a wire takes bytes again, False once it is gone."""
 
@@ -52,11 +56,17 @@ class Connection:
         """Send what was given, and goodbye, then end."""
         if not self._transport.is_closing():
             self._transport.write(self._goodbye if goodbye is None else goodbye)
-            self._transport.close()
+            close_soon(self._transport)
 
     def abort(self) -> None:
         """End at once."""
         self._transport.abort()
+
+
+def close_soon(transport: asyncio.Transport) -> None:
+    """Send what was given, then end, as soon as it was taken or :data:`FAREWELL_S` later."""
+    transport.close()
+    asyncio.get_running_loop().call_later(FAREWELL_S, transport.abort)
 
 
 def _bound(connection: socket.socket | None) -> None:

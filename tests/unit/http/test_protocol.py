@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 import uvicorn
 
+from tidings.http.gate import Gate
 from tidings.http.protocol import MAX_HEAD_BYTES, timed
 
-HEAD_S, BODY_S = 0.2, 0.3
+HEAD_S, BODY_S, STALLED_S = 0.2, 0.3, 0.4
+MANY = 100
 GIVE_UP_S = 10
 """Long enough that only a missing deadline can reach it."""
 
@@ -35,7 +37,7 @@ def talk(client: Client) -> None:
     """Run a client against a fresh server with short deadlines."""
 
     async def scenario() -> None:
-        protocol = timed(HEAD_S, BODY_S)
+        protocol = timed(HEAD_S, BODY_S, STALLED_S, Gate(MANY, MANY, ()))
         config = uvicorn.Config(
             echo,
             http=protocol,

@@ -1,0 +1,88 @@
+"""By when a connection must have done what it owes us."""
+
+import asyncio
+from enum import Enum, auto
+from typing import Protocol
+
+HALF_CLOSED_S = 2.0
+"""Seconds for which a client that ended its own side is still answered. It may have left altogether, which looks the same
+from here, and a poll would then hold a place for nobody."""
+LINGER_S = 5.0
+"""Seconds for which what a client still sends after its answer is read and thrown away, so that the answer reaches it."""
+HEALTH_S = 2.0
+"""Seconds to receive the head of a request on a connection that is let in above the cap."""
+_SWEEP_S = 0.5
+"""Seconds between looks at the connections that owe us something: by how much a deadline may act too late."""
+
+
+class Phase(Enum):
+    """What a connection is about: between requests, a request's head or body, the answers to a client that has ended its
+    side, or what a client sends after its last answer."""
+
+    IDLE = auto()
+    HEAD = auto()
+    BODY = auto()
+    HALF_CLOSED = auto()
+    LINGER = auto()
+
+
+class Owing(Protocol):
+    """A connection, as far as it is waited for."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop it lives in."""
+        ...
+
+    @property
+    def held_up(self) -> bool:
+        """Whether we are the slow side: the client cannot send while we do not read."""
+        ...
+
+    def expire(self) -> None:
+        """The time is over."""
+        ...
+
+
+class Deadlines:
+    """The deadlines of one server: ``head_s`` and ``body_s`` seconds to receive a request's head and body.
+
+    One timer serves all connections, and runs only while a request is incomplete. A request that arrives in
+    one piece is never registered here.
+    """
+
+    def __init__(self, head_s: float, body_s: float) -> None:
+        self._allowed = {
+            Phase.HEAD: head_s,
+            Phase.BODY: body_s,
+            Phase.HALF_CLOSED: HALF_CLOSED_S,
+            Phase.LINGER: LINGER_S,
+        }
+        self._every = min(_SWEEP_S, head_s / 4, body_s / 4)
+        self._due: dict[Owing, float] = {}
+        self._sweeping = False
+
+    def watch(self, connection: Owing, phase: Phase, within_s: float | None = None) -> None:
+        """Give the connection the time of this phase, or another, from now on; none when it is idle."""
+        if phase is Phase.IDLE:
+            self._due.pop(connection, None)
+            return
+        allowed = self._allowed[phase]
+        self._due[connection] = connection.loop.time() + (
+            allowed if within_s is None else min(allowed, within_s)
+        )
+        if not self._sweeping:
+            self._sweeping = True
+            connection.loop.call_later(self._every, self._sweep, connection.loop)
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        for connection, due in list(self._due.items()):
+            if connection.held_up:
+                self._due[connection] = due + self._every
+            elif due <= now:
+                del self._due[connection]
+                connection.expire()
+        self._sweeping = bool(self._due)
+        if self._sweeping:
+            loop.call_later(self._every, self._sweep, loop)

@@ -1,0 +1,78 @@
+"""How many connections are let in, in all and from one address, before anything is read of them."""
+
+import resource
+from collections.abc import Iterable
+from enum import Enum, auto
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_network
+
+from tidings.config import Network
+from tidings.http.proxies import parse_address
+
+RESERVED = 64
+"""Connections above the cap, where only health checks are answered: an orchestrator that gets no answer would restart a
+server that is merely busy."""
+RESERVED_FILES = 256
+"""Files that are left for the store and outgoing deliveries under the process's limit on open files."""
+_IPV6_PREFIX = 64
+"""Bits of an IPv6 address that tell customers apart; one of them has all the rest (RFC 6177)."""
+
+
+class Entry(Enum):
+    """How a connection is let in: as any, for health checks alone, or not at all."""
+
+    OPEN = auto()
+    HEALTH = auto()
+    CLOSED = auto()
+
+
+class Gate:
+    """Counts the open connections. ``most`` in all, ``most_of_one`` from one address; the proxies in ``trusted`` bring those
+    of others, and are counted in all only."""
+
+    def __init__(self, most: int, most_of_one: int, trusted: Iterable[Network]) -> None:
+        self._most = most
+        self._most_of_one = most_of_one
+        self._counted_as = lru_cache(maxsize=4_096)(lambda host: _counted_as(host, tuple(trusted)))
+        self._of: dict[str, int] = {}
+        self.open = 0
+
+    def enter(self, host: str) -> Entry:
+        """Count a connection from this address, unless it is closed out."""
+        one = self._counted_as(host)
+        theirs = self._of.get(one, 0) if one else 0
+        if theirs >= self._most_of_one or self.open >= self._most + RESERVED:
+            return Entry.CLOSED
+        self.open += 1
+        if one:
+            self._of[one] = theirs + 1
+        return Entry.OPEN if self.open <= self._most else Entry.HEALTH
+
+    def leave(self, host: str) -> None:
+        """A connection that was let in has ended."""
+        self.open -= 1
+        one = self._counted_as(host)
+        if one:
+            left = self._of[one] - 1
+            if left:
+                self._of[one] = left
+            else:
+                del self._of[one]
+
+
+def fitting(most: int) -> int:
+    """How many of ``most`` connections the process's limit on open files leaves room for."""
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if allowed == resource.RLIM_INFINITY:
+        return most
+    return min(most, max(allowed // 2, allowed - RESERVED_FILES - RESERVED))
+
+
+def _counted_as(host: str, trusted: tuple[Network, ...]) -> str:
+    """Under which name the connections from an address are counted; "" when they are not."""
+    address = parse_address(host)
+    if address is None or any(address in network for network in trusted):
+        return ""
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, _IPV6_PREFIX), strict=False))
+    return str(address)

@@ -1,0 +1,170 @@
+"""What is between a protocol and its transport: writes once a turn of the loop, closes so that what was said arrives, and
+ends a connection whose client does not read."""
+
+import asyncio
+import fcntl
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from tidings.config import KIB
+
+MIN_PROGRESS_BYTES = 4 * KIB
+"""Bytes that a client must take of what waits for it within the time that is allowed: a client that takes a byte now and
+then holds a connection as one does that takes none."""
+_SWEEP_S = 1.0
+"""Seconds between looks at the connections that have something to write."""
+_OUTQ = 0x5411
+"""SIOCOUTQ: how many bytes the kernel holds that the client has not acknowledged (tcp(7)). Without it nothing would seem
+to move while the kernel's own buffer, up to some megabytes, empties over a slow line."""
+
+
+class Stalls:
+    """Ends connections whose client takes less than :data:`MIN_PROGRESS_BYTES` of what waits for it in ``stalled_s``
+    seconds.
+
+    One timer serves all connections, and runs only while something is being written.
+    """
+
+    def __init__(self, stalled_s: float) -> None:
+        self._stalled_s = stalled_s
+        self._every = min(_SWEEP_S, stalled_s / 4)
+        self._seen: dict[Coalescing, tuple[int, float]] = {}
+        self._sweeping = False
+
+    def watch(self, out: "Coalescing", loop: asyncio.AbstractEventLoop) -> None:
+        """See to it that what was written now arrives in time."""
+        if out in self._seen:
+            return
+        self._seen[out] = (-MIN_PROGRESS_BYTES, 0.0)
+        if not self._sweeping:
+            self._sweeping = True
+            loop.call_later(self._every, self._sweep, loop)
+
+    def forget(self, out: "Coalescing") -> None:
+        """The connection has ended, or is watched otherwise."""
+        self._seen.pop(out, None)
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        for out, (before, since) in list(self._seen.items()):
+            if not out.waiting:
+                del self._seen[out]
+            elif (arrived := out.arrived()) >= before + MIN_PROGRESS_BYTES:
+                self._seen[out] = (arrived, now)
+            elif now - since >= self._stalled_s:
+                del self._seen[out]
+                out.abort()
+        self._sweeping = bool(self._seen)
+        if self._sweeping:
+            loop.call_later(self._every, self._sweep, loop)
+
+
+class Coalescing:
+    """A transport that writes once a turn of the loop. uvicorn writes a reply's head and its body apart, and a stream
+    each frame; a system call less is a tenth of a page.
+
+    ``unread`` says whether the client is still sending a request whose answer is complete, ``resume`` is called when
+    uvicorn would read on, ``linger`` when the connection was closed for writing only.
+    """
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+        stalls: Stalls,
+        *,
+        unread: Callable[[], bool],
+        resume: Callable[[], None],
+        linger: Callable[[], None],
+    ) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._stalls = stalls
+        self._unread, self._resume, self._linger = unread, resume, linger
+        self._lingers = False
+        self._waiting: list[bytes] = []
+        self._written = 0
+        self.pause_reading = transport.pause_reading
+        self.read_on = transport.resume_reading
+        self.get_extra_info = transport.get_extra_info
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait in this process."""
+        return self._transport.get_write_buffer_size()
+
+    def arrived(self) -> int:
+        """How many of the bytes written so far the client has acknowledged; where that is not known, the kernel has."""
+        return self._written - self.waiting - _held_by_kernel(self.get_extra_info("socket"))
+
+    def write(self, data: bytes) -> None:
+        """Write with the rest of this turn; nothing once the last was said."""
+        if self._lingers:
+            return
+        if not self._waiting:
+            self._loop.call_soon(self.flush)
+        self._waiting.append(data)
+
+    def resume_reading(self) -> None:
+        """Read on, where the protocol finds that it can."""
+        self._resume()
+
+    def is_closing(self) -> bool:
+        """Whether nothing more can be written."""
+        return self._lingers or self._transport.is_closing()
+
+    def close(self) -> None:
+        """Write what is waiting, then close."""
+        if not self._lingers and self._unread():
+            self.linger()
+        else:
+            self.flush()
+            self._transport.close()
+
+    def linger(self) -> None:
+        """Write what is waiting and end our side only. A connection that is closed while its client still sends is reset,
+        and a reset lets the client lose the answer (RFC 9112, 9.6)."""
+        self.flush()
+        if self._transport.is_closing():
+            return
+        self._lingers = True
+        self._transport.write_eof()
+        self._linger()
+
+    def abort(self) -> None:
+        """End at once."""
+        self._transport.abort()
+
+    def bare(self) -> asyncio.Transport:
+        """The transport itself, for who writes whole messages anyway and looks after slow readers."""
+        self.flush()
+        self._stalls.forget(self)
+        return self._transport
+
+    def lost(self) -> None:
+        """The connection has ended."""
+        self._stalls.forget(self)
+
+    def flush(self) -> None:
+        """Write what is waiting now."""
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            data = b"".join(waiting)
+            self._written += len(data)
+            self._transport.write(data)
+            self._stalls.watch(self, self._loop)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+def _held_by_kernel(connection: socket.socket | None) -> int:
+    if connection is None:
+        return 0
+    try:
+        found = fcntl.ioctl(connection.fileno(), _OUTQ, b"\0" * 4)
+    except OSError:  # not Linux, or closed
+        return 0
+    return int(struct.unpack("i", found)[0])
