@@ -19,6 +19,8 @@ _log = logging.getLogger(__name__)
 
 Committed = Callable[[Sequence[Command], Sequence[Outcome | KeyReused]], None]
 """Told of every transaction right after it is durable, before its callers are."""
+Failed = Callable[[Unavailable], None]
+"""Told when the store takes no transaction at all."""
 
 
 class _Waiting(NamedTuple):
@@ -30,12 +32,21 @@ class _Waiting(NamedTuple):
 class Log:
     """Gathers commands into transactions. One task writes; callers wait for their own outcome."""
 
-    def __init__(self, store: Store, *, batch_events: int, queue: int, on_commit: Committed) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        batch_events: int,
+        queue: int,
+        on_commit: Committed,
+        on_failure: Failed = lambda _: None,
+    ) -> None:
         """``batch_events``: events in one transaction. ``queue``: commands that may wait before Unavailable."""
         self._store = store
         self._batch_events = batch_events
         self._queue = queue
         self._on_commit = on_commit
+        self._on_failure = on_failure
         self._waiting: deque[_Waiting] = deque()
         self._depth = 0
         self._wake = asyncio.Event()
@@ -97,6 +108,11 @@ class Log:
         commands = [command for waiting in batch for command in waiting.commands]
         try:
             outcomes = await self._store.write(commands)
+        except Unavailable as error:
+            # Whatever they ask: each of them alone would only wait for the same disk.
+            self._on_failure(error)
+            self._fail(batch, error)
+            return
         except Exception as error:
             await self._isolate(batch, error)
             return
@@ -120,5 +136,10 @@ class Log:
         if len(batch) > 1:
             for waiting in batch:
                 await self._write([waiting])
-        elif not batch[0].done.done():
-            batch[0].done.set_exception(error)
+        else:
+            self._fail(batch, error)
+
+    def _fail(self, batch: list[_Waiting], error: Exception) -> None:
+        for waiting in batch:
+            if not waiting.done.done():
+                waiting.done.set_exception(error)

@@ -228,6 +228,15 @@ class Upkeep(Protocol):
         ...
 
 
+class Health(Protocol):
+    """Whether what is written now will be found again. A capability beside the store's own."""
+
+    async def check(self) -> None:
+        """Try whether the store can be written, if it could not be before, and note how far it is for the next start; to
+        be called about once a second. Raises Unavailable with the reason when it cannot."""
+        ...
+
+
 class Personal(Protocol):
     """What may be told, what a user wants, and why they were told or not. A capability beside the store's own."""
 
@@ -283,5 +292,5 @@ class Agenda(Protocol):
         ...
 
 
-class Store(EventLog, FeedViews, InboxViews, Graph, Upkeep, Personal, Agenda, Protocol):
+class Store(EventLog, FeedViews, InboxViews, Graph, Upkeep, Health, Personal, Agenda, Protocol):
     """A complete back-end: 24 methods, and what the capabilities add."""

@@ -6,6 +6,8 @@ import logging
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
+from tidings.errors import Unavailable
+
 FIRST_PAUSE_S = 0.1
 """Seconds until a round that failed is tried again; twice as long after each further failure in a row."""
 LONGEST_PAUSE_S = 30.0
@@ -65,16 +67,23 @@ class Rounds(ABC):
             waiters, self._waiters = self._waiters, []
             try:
                 rest = await self._round()
-            except Exception:
+            except Exception as error:
                 failures += 1
                 self._waiters = waiters + self._waiters
-                _log.exception("%s failed, attempt %d", self._name, failures)
+                self._report(error, failures)
                 # Nudges do not cut it short: one comes with every commit, and the pauses would never grow.
                 await asyncio.sleep(pause_s(failures))
             else:
                 failures = 0
                 self._tell(waiters, rest.settled)
                 await self._rest(rest.seconds)
+
+    def _report(self, error: Exception, failures: int) -> None:
+        """A disk that is full is no fault to be traced, and would be logged for as long as it is."""
+        if not isinstance(error, Unavailable):
+            _log.error("%s failed, attempt %d", self._name, failures, exc_info=error)
+        elif failures == 1:
+            _log.warning("%s waits: %s", self._name, error.detail)
 
     def _tell(self, waiters: list[asyncio.Future[None]], settled: bool) -> None:
         if not settled:

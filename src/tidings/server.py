@@ -4,6 +4,7 @@
 to come back, what is waiting written, the store closed.
 """
 
+import logging
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -61,7 +62,8 @@ SQLITE = "sqlite:///"
 REBUILD_PAGE = 1_000
 """Events of the last hour that are read at once when the server starts."""
 TICK_S = 1.0
-"""Seconds between two moves of the windows: their own resolution."""
+"""Seconds between two moves of the windows, their own resolution, and between two checks of the store."""
+_log = logging.getLogger(__name__)
 
 
 async def open_store(settings: Settings, clock: Clock) -> tuple[Store, bytes]:
@@ -109,18 +111,29 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
         live = Live(store, wording, take_up, settings, clock, epoch, position)
         runner = Runner(store)
         courier = Courier(store, submit, ways, wording, clock)
+        watch = _StoreWatch(store)
         log = Log(
             store,
             batch_events=settings.group_commit_events,
             queue=settings.write_queue,
             on_commit=Committed(store, windows, live, runner, courier),
+            on_failure=watch.failed,
         )
         reminders = Reminders(store, log, settings, clock)
         WRITE_QUEUE.set_function(lambda: log.depth)
         STREAMS_OPEN.set_function(lambda: live.open_streams)
 
         await _rebuild(store, windows, clock)
-        parts: tuple[Rounds | Log | Live, ...] = (runner, log, courier, reminders, live, _Ticking(windows))
+        await watch.look()  # before the first request: a start on a full disk is not ready
+        parts: tuple[Rounds | Log | Live, ...] = (
+            runner,
+            log,
+            courier,
+            reminders,
+            live,
+            watch,
+            _Ticking(windows),
+        )
         for part in parts:
             part.start()
             closing.push_async_callback(part.close)
@@ -141,13 +154,15 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
                 push_key=lambda: ways.push_key,
             ),
             wishes=Wishes(store, log, settings),
-            ready=lambda: _unready(log, live, settings),
+            ready=lambda: _unready(log, live, watch, settings),
         )
 
 
-def _unready(log: Log, live: Live, settings: Settings) -> str | None:
+def _unready(log: Log, live: Live, watch: "_StoreWatch", settings: Settings) -> str | None:
     if live.closing:
         return "the server is stopping"
+    if watch.problem:
+        return watch.problem
     if log.depth > settings.write_queue // 2:
         return "the write queue is more than half full"
     return None
@@ -243,6 +258,37 @@ async def _rebuild(store: Store, windows: Windows, clock: Clock) -> None:
         if page.next_key is None:
             return
         before = page.next_key
+
+
+class _StoreWatch(Rounds):
+    """Has the store checked every second. ``problem`` says why it cannot be written, from the first write that fails until
+    one succeeds, of which there is one a second then."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__("store-watch")
+        self._store = store
+        self.problem = ""
+
+    async def _round(self) -> Rest:
+        await self.look()
+        return Rest(TICK_S)
+
+    async def look(self) -> None:
+        """Check it now."""
+        try:
+            await self._store.check()
+        except Unavailable as error:
+            self.failed(error)
+        else:
+            if self.problem:
+                _log.warning("the store can be written again")
+            self.problem = ""
+
+    def failed(self, error: Unavailable) -> None:
+        """A write failed."""
+        if error.detail != self.problem:
+            _log.error("writes are answered 503, reading goes on: %s", error.detail)
+        self.problem = error.detail
 
 
 class _Ticking(Rounds):

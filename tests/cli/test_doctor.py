@@ -1,16 +1,32 @@
 """What doctor says of machines, files and keys."""
 
+import asyncio
+import os
+import shutil
 from pathlib import Path
 
-import apsw
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.attack.issuer import document, issuing, jwk
 from tests.cli.conftest import Run
-from tidings.cli.doctor import Check, access, fsync_ms, open_files, python, sqlite, store, tokens
+from tidings.cli.doctor import (
+    WAL_FRAME_HEADER,
+    WAL_HEADER,
+    Check,
+    access,
+    fsync_ms,
+    open_files,
+    python,
+    sqlite,
+    store,
+    tokens,
+)
 from tidings.config import Settings
+from tidings.model import Publish
+from tidings.storage.sqlite import SqliteStore
+from tidings.testing import FakeClock, event
 
 
 def levels(settings: Settings) -> list[str]:
@@ -56,18 +72,90 @@ def test_the_disk_is_measured(tmp_path: Path) -> None:
         fsync_ms(tmp_path / "absent")
 
 
+def lived(path: Path, events: int) -> None:
+    """A store that was closed with the same generation in the file and beside it."""
+
+    async def work() -> None:
+        store = await SqliteStore.open(path, FakeClock(), Settings())
+        for number in range(events):
+            await store.write([Publish((event("alice", "like", f"thing:{number}"),))])
+        await store.close()
+
+    asyncio.run(work())
+
+
 def test_a_damaged_store_fails(tmp_path: Path) -> None:
-    """A sound file is told sound; with a page overwritten it is not."""
+    """A sound store is told sound; with a page overwritten it is not."""
     path = tmp_path / "tidings.db"
-    connection = apsw.Connection(str(path))
-    connection.execute("CREATE TABLE t (x)")
-    connection.executemany("INSERT INTO t VALUES (randomblob(?))", [(3000,)] * 50)
-    connection.close()
-    assert store(path).level == "ok"
+    lived(path, 3)
+    assert store(path) == Check("ok", "store", f"{path}: sound, at position 3")
     raw = bytearray(path.read_bytes())
-    raw[4096:8192] = b"\xff" * 4096
+    raw[4096:] = b"\xff" * (len(raw) - 4096)
     path.write_bytes(raw)
     assert store(path).level == "fail"
+
+
+def test_an_empty_file_is_not_sound(tmp_path: Path) -> None:
+    """It warns of a file that holds nothing, and fails where something was: the marker beside it tells."""
+    path = tmp_path / "tidings.db"
+    path.touch()
+    assert store(path).level == "warn"
+    path.unlink()
+    lived(path, 3)
+    path.unlink()
+    found = store(path)
+    assert found.level == "fail"
+    assert found.detail.endswith("a store was open here that had come to position 3")
+    path.touch()
+    assert store(path).level == "fail"
+
+
+def test_an_older_file_is_not_sound(tmp_path: Path) -> None:
+    """A store that went back in time is warned of, with both positions; the first start takes note, and it is well."""
+    path = tmp_path / "tidings.db"
+    lived(path, 3)
+    older = path.read_bytes()
+    lived(path, 2)
+    path.write_bytes(older)
+    assert store(path).level == "warn"
+    assert "it ends at position 3, that one was at 5 at least" in store(path).detail
+    lived(path, 0)
+    assert store(path).level == "ok"
+
+
+@pytest.mark.parametrize("whole_frames", [True, False])
+def test_a_log_that_was_cut_is_not_sound(tmp_path: Path, whole_frames: bool) -> None:
+    """Half of the write-ahead log of a server that was killed, cut between two frames or within one: what was
+    acknowledged is gone, and it warns."""
+    path, there = tmp_path / "tidings.db", tmp_path / "there"
+    there.mkdir()
+
+    async def killed() -> None:
+        store = await SqliteStore.open(path, FakeClock(), Settings())
+        for number in range(5):
+            await store.write([Publish((event("alice", "like", f"thing:{number}"),))])
+        await store.check()
+        for file in path.parent.glob(f"{path.name}*"):
+            shutil.copy(file, there)
+        await store.close()
+
+    asyncio.run(killed())
+    for file in there.iterdir():
+        path.with_name(file.name).write_bytes(file.read_bytes())
+    assert store(path).level == "ok"
+    wal = Path(f"{path}-wal")
+    frames = (wal.stat().st_size - WAL_HEADER) // (WAL_FRAME_HEADER + 4096)
+    os.truncate(wal, WAL_HEADER + frames // 2 * (WAL_FRAME_HEADER + 4096) + (0 if whole_frames else 100))
+    Path(f"{path}-shm").unlink()
+    assert store(path).level != "ok"
+
+
+def test_a_log_that_ends_within_a_frame_is_warned_of(tmp_path: Path) -> None:
+    """Even when nothing that the marker knows of is lost."""
+    path = tmp_path / "tidings.db"
+    lived(path, 3)
+    Path(f"{path}-wal").write_bytes(bytes(8) + (4096).to_bytes(4, "big") + bytes(100))
+    assert "ends within a frame" in store(path).detail
 
 
 def test_a_file_that_is_no_store_fails(tmp_path: Path) -> None:

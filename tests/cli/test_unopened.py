@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving import START_S, environ
+from tests.serving import START_S, environ, serving
 from tidings.config import Settings
 from tidings.model import Declare
 from tidings.rules import Rule
@@ -32,7 +32,7 @@ def refused(folder: Path, said: str, *flags: str) -> None:
     ("store", "said"),
     [
         ("sqlite:///text.db", "text.db cannot be opened"),
-        ("sqlite:///missing/t.db", "cannot be opened"),
+        ("sqlite:///missing/t.db", "missing does not exist"),
         ("mysql://somewhere", "neither sqlite:///FILE nor memory://"),
     ],
 )
@@ -64,3 +64,15 @@ def test_a_port_in_use_is_named_before_a_store_is_made(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         refused(tmp_path, f"port {port} of 127.0.0.1 is in use by another program", "--port", str(port))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_server_is_refused_by_whatever_name(tmp_path: Path) -> None:
+    """By its own name, a symbolic link and a hard link, with what lies beside the file deleted."""
+    with serving(tmp_path):
+        (tmp_path / "soft.db").symlink_to("tidings.db")
+        (tmp_path / "hard.db").hardlink_to(tmp_path / "tidings.db")
+        refused(tmp_path, "tidings.db is in use by process")
+        refused(tmp_path, "tidings.db is in use by process", "--store", "sqlite:///soft.db")
+        refused(tmp_path, "hard.db is in use by another process", "--store", "sqlite:///hard.db")
+        (tmp_path / "tidings.db.marker").unlink()
+        refused(tmp_path, "tidings.db is in use by another process")

@@ -45,3 +45,13 @@ def test_status_tells_where_the_log_ends(store: Harness) -> None:
     assert (status.lag, status.dead_letters) == (0, 0)
     assert status.sizes
     assert all(size >= 0 for size in status.sizes.values())
+
+
+def test_a_check_of_a_sound_store_changes_nothing(store: Harness) -> None:
+    """It is as good as not called, before and after a write, as often as it is called."""
+    for _ in range(2):
+        store.publish(event("alice", targets=("bob",)))
+        before = (store.run(store.store.head()), store.feed("bob"), store.counts("bob"))
+        store.run(store.store.check())
+        store.run(store.store.check())
+        assert (store.run(store.store.head()), store.feed("bob"), store.counts("bob")) == before

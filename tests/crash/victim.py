@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from tests.serving import START_S, STOP_S, address, environ, within
 
@@ -24,8 +25,9 @@ START_TAKES_S = 0.3
 
 
 @contextmanager
-def started(path: Path, *more: str) -> Iterator[subprocess.Popen[str]]:
-    """The process of a server on this store, which is killed with the block if not before."""
+def started(path: Path, *more: str, errors: IO[str] | None = None) -> Iterator[subprocess.Popen[str]]:
+    """The process of a server on this store, which is killed with the block if not before; ``errors`` takes what it says
+    on standard error."""
     flags = [f"--{name}={value}" for name, value in FLAGS.items()]
     command = [
         sys.executable,
@@ -39,7 +41,7 @@ def started(path: Path, *more: str) -> Iterator[subprocess.Popen[str]]:
         *more,
     ]
     with subprocess.Popen(
-        command, cwd=path.parent, env=environ(), stdout=subprocess.PIPE, text=True
+        command, cwd=path.parent, env=environ(), stdout=subprocess.PIPE, stderr=errors, text=True
     ) as process:
         try:
             yield process
@@ -49,9 +51,11 @@ def started(path: Path, *more: str) -> Iterator[subprocess.Popen[str]]:
 
 
 @contextmanager
-def serving(path: Path, *more: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def serving(
+    path: Path, *more: str, errors: IO[str] | None = None
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """The address of such a server, and its process."""
-    with started(path, *more) as process:
+    with started(path, *more, errors=errors) as process:
         yield within(START_S, process, lambda: address(process)), process
 
 

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -15,10 +16,12 @@ import apsw
 import click
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from tidings import marker
 from tidings.cli.options import SettingsCommand, settings_from, settings_options
 from tidings.cli.serve import has_keys, is_loopback
 from tidings.config import ConfigError, Settings
 from tidings.http.jwks import FETCH_DEADLINE_S, Load, loader, parse_set
+from tidings.marker import Marker
 
 MIN_PYTHON = (3, 11)
 MIN_SQLITE = (3, 51, 3)
@@ -39,6 +42,10 @@ MIN_SECRET_BYTES = 32
 """RFC 7518, section 3.2: a key of HS256 is at least as long as its hash."""
 
 SQLITE_URL = "sqlite:///"
+
+WAL_HEADER = 32
+WAL_FRAME_HEADER = 24
+"""Bytes before the first frame of a write-ahead log, and before the page of each frame."""
 
 Level = Literal["ok", "warn", "fail"]
 
@@ -145,20 +152,71 @@ def fsync_ms(folder: Path) -> float:
 
 
 def store(path: Path) -> Check:
-    """Whether the file opens and SQLite finds it sound. A server may be using it meanwhile."""
-    if not path.exists():
+    """Whether the file opens, SQLite finds it sound, and it is the store that was last open here. A server may be using
+    it meanwhile."""
+    known = marker.read(path)  # first: a server at work moves it on after the file
+    if not path.exists() and known is None:
         return Check("ok", "store", f"{path} does not exist yet")
-    connection = None
+    if not path.exists() or path.stat().st_size == 0:
+        return _lacking(path, known)
     try:
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-        found = [str(row[0]) for row in connection.execute("PRAGMA quick_check")]
+        with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as connection:
+            damage = [str(row[0]) for row in connection.execute("PRAGMA quick_check")]
+            if damage != ["ok"]:
+                return Check("fail", "store", f"{path}: {damage[0]}")
+            found = _as_found(connection, path)
     except apsw.Error as error:
-        found = [str(error)]
-    finally:
-        if connection is not None:
-            connection.close()
-    sound = found == ["ok"]
-    return Check("ok" if sound else "fail", "store", f"{path}: {'sound' if sound else found[0]}")
+        return Check("fail", "store", f"{path}: {error}")
+    if found is None:
+        return Check("fail", "store", f"{path}: a sound database, but not one of Tidings")
+    return _as_known(path, known, found)
+
+
+def _lacking(path: Path, known: Marker | None) -> Check:
+    """What is to be said of a store that is not there."""
+    what = "is empty" if path.exists() else "does not exist"
+    if known is None:
+        return Check("warn", "store", f"{path} {what}: a server would begin a new store in it")
+    return Check(
+        "fail",
+        "store",
+        f"{path} {what}, but a store was open here that had come to position {known.position}",
+    )
+
+
+def _as_found(connection: apsw.Connection, path: Path) -> Marker | None:
+    """How far the store in a file is; None when it is no store of ours."""
+    try:
+        rows: list[Any] = connection.execute("SELECT name, value FROM meta").fetchall()
+        meta: dict[str, Any] = dict(rows)
+        ((last,),) = connection.execute("SELECT coalesce(max(position), 0) FROM log").fetchall()
+        return Marker(meta["epoch"], meta["generation"], max(last, meta["position"]), path.stat().st_ino)
+    except (apsw.SQLError, KeyError):
+        return None
+
+
+def _as_known(path: Path, known: Marker | None, found: Marker) -> Check:
+    if why := marker.restored(known, found):
+        advice = "a server would begin a new epoch, and clients fetch afresh. If you restored nothing, look for what is lost"
+        return Check("warn", "store", f"{path}: {why}; {advice}")
+    if _is_cut(Path(f"{path}-wal")):
+        advice = "a crash while it was written, or somebody cut it; a server goes on with what is whole"
+        return Check("warn", "store", f"{path}: its write-ahead log ends within a frame: {advice}")
+    return Check("ok", "store", f"{path}: sound, at position {found.position}")
+
+
+def _is_cut(wal: Path) -> bool:
+    """Whether a write-ahead log ends within a frame (https://sqlite.org/fileformat2.html#the_write_ahead_log)."""
+    try:
+        with wal.open("rb") as file:
+            header = file.read(WAL_HEADER)
+        size = wal.stat().st_size
+    except OSError:
+        return False
+    if size < WAL_HEADER:
+        return size > 0
+    page = int.from_bytes(header[8:12], "big")
+    return (size - WAL_HEADER) % (WAL_FRAME_HEADER + page) != 0
 
 
 def access(settings: Settings) -> Check:

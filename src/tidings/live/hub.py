@@ -15,6 +15,7 @@ from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tidings.config import Settings
+from tidings.errors import Unavailable
 from tidings.live.admission import Admission
 from tidings.live.frames import ACTIVITY, Cursor, Frame, activity_frame, inbox_frames
 from tidings.live.stream import State, Stream
@@ -358,7 +359,9 @@ class Live:
     async def _tell_alike(self, user: str, since: int, streams: Sequence[Stream]) -> None:
         changes = await self._store.inbox_since(user, since, CHUNK)
         if changes.counts.lacking:
-            await self._take_up([user])
+            # What is there is told, whether more can be written or not.
+            with contextlib.suppress(Unavailable):
+                await self._take_up([user])
         some = await self._inbox_frames(user, since, changes)
         now = self._clock.monotonic()
         for stream in streams:

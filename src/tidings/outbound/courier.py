@@ -265,8 +265,9 @@ class Courier(Rounds):
             except Exception:
                 if self._closing:
                     raise
-                _log.exception("deliveries could not be settled, which holds up their endpoint")
                 failures += 1
+                if failures == 1:  # for as long as a disk is full it would be the same
+                    _log.exception("deliveries could not be settled, which holds up their endpoint")
                 await asyncio.sleep(pause_s(failures))
         for delivery, handled in outcomes:
             self._count(delivery, handled)

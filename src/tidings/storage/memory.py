@@ -204,6 +204,9 @@ class MemoryStore(Exports):
         for record in self._records(user):
             yield msgspec.json.encode(record)
 
+    async def check(self) -> None:
+        """Memory can always be written."""
+
     async def status(self) -> Status:
         """How much there is."""
         people = self._people.values()

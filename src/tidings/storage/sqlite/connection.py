@@ -1,15 +1,12 @@
-"""Opening the file: pragmas, migrations, and the lock that keeps a second process out.
+"""Opening the file: pragmas and migrations; guard.py has kept a second process out before.
 
 Exactly one connection writes and checkpoints; the others are read-only and short. Two connections that write and
 checkpoint at once could corrupt a WAL before SQLite 3.51.3, which is why an older library is refused.
 """
 
-import fcntl
 import logging
-import os
 import secrets
 from pathlib import Path
-from typing import IO
 
 import apsw
 
@@ -25,6 +22,21 @@ CHECKPOINT_PAGES = 2_000
 a twentieth faster, and every fiftieth page beside it took 10 ms longer."""
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 BUSY_MS = 5_000
+RETRY_S = 5
+"""Seconds after which a client may ask again when the disk fails: room is made by people, not within a second."""
+DISK_ERRORS = (
+    apsw.FullError,
+    apsw.IOError,
+    apsw.ReadOnlyError,
+    apsw.CantOpenError,
+    apsw.PermissionsError,
+    apsw.BusyError,
+    apsw.LockedError,
+    apsw.ProtocolError,
+    apsw.CorruptError,
+    apsw.NotADBError,
+)
+"""Failures of the file and of what it lies on; all others are faults of this program."""
 STATEMENTS = 500
 """Prepared statements kept per connection: queries times partitions, with room."""
 
@@ -37,20 +49,9 @@ def version_problem() -> str:
     return f"SQLite {apsw.sqlite_lib_version()} has the WAL-reset bug; 3.51.3 or newer is needed"
 
 
-def lock(path: Path) -> IO[str]:
-    """Take the file for this process until the returned handle is closed. Raises Unavailable when it is taken."""
-    handle = open(f"{path}.lock", "a+")  # noqa: SIM115 - held for the life of the store
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        handle.seek(0)
-        holder = handle.read().strip() or "another process"
-        handle.close()
-        raise Unavailable(f"{path} is in use by process {holder}") from None
-    handle.truncate(0)
-    handle.write(str(os.getpid()))
-    handle.flush()
-    return handle
+def unavailable(error: apsw.Error, doing: str) -> Unavailable:
+    """A failure of the disk, or of another program that holds the file, as callers are told it."""
+    return Unavailable(f"the store cannot be {doing} now: {error}", retry_after=RETRY_S)
 
 
 def open_writer(path: Path, cache_mib: int, vfs: str | None = None, salt: int | None = None) -> Db:
@@ -118,12 +119,13 @@ def _migrate(connection: Db, salt: int | None) -> None:
 
 
 def _found(connection: Db, salt: int | None) -> None:
-    """What makes this store itself: the salt of its ids, its epoch, the key of its cursors."""
+    """What makes this store itself: the salt of its ids, its epoch and generation, the key of its cursors."""
     values = {
         "salt": secrets.randbits(62) if salt is None else salt,
         "epoch": secrets.token_hex(6),
         "cursor_key": secrets.token_bytes(32),
         "position": 0,
+        "generation": 0,
     }
     for name, value in values.items():
         connection.execute("INSERT INTO meta VALUES (?, ?)", (name, value))

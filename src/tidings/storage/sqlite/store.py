@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import TypeVar
 
 from tidings.config import Settings
-from tidings.errors import KeyReused
+from tidings.errors import KeyReused, Unavailable
 from tidings.ids import EventIds
 from tidings.model import (
     AddEndpoint,
@@ -86,7 +86,16 @@ from tidings.storage.sqlite import (
     takeup,
     upkeep,
 )
-from tidings.storage.sqlite.connection import empty_wal, lock, open_reader, open_writer
+from tidings.storage.sqlite.connection import (
+    DISK_ERRORS,
+    RETRY_S,
+    empty_wal,
+    open_reader,
+    open_writer,
+    unavailable,
+)
+from tidings.storage.sqlite.generations import Generations
+from tidings.storage.sqlite.guard import Guard
 from tidings.storage.sqlite.names import Names
 from tidings.storage.sqlite.reading import Reading, TurnReading
 from tidings.storage.sqlite.writer import Writer
@@ -119,19 +128,24 @@ class SqliteStore:
     ) -> None:
         self._clock = clock
         with ExitStack() as undo:  # a file that cannot be opened must not stay locked
-            self._lock: IO[str] = undo.enter_context(lock(path))
+            self._guard = Guard(path)
+            undo.callback(self._guard.close)
+            path = self._guard.path
             self._write_thread = ThreadPoolExecutor(1, "tidings-writer", _step_back)
             self._read_thread = ThreadPoolExecutor(1, "tidings-reader", _step_back)
             db = open_writer(path, settings.sqlite_cache_mib, vfs, salt)
+            undo.callback(db.close)
             self._writer = Writer(db, clock, settings)
             self._own = Reading(db, self._writer.names, self._writer)
-            near, far = (
-                open_reader(path, settings.sqlite_cache_mib, vfs),
-                open_reader(path, FAR_CACHE_MIB, vfs),
-            )
+            near = open_reader(path, settings.sqlite_cache_mib, vfs)
+            undo.callback(near.close)
+            far = open_reader(path, FAR_CACHE_MIB, vfs)
+            undo.callback(far.close)
             erased = self._writer.names.erased
             self._near = TurnReading(near, Names(near, erased), self._writer)
             self._far = Reading(far, Names(far, erased), self._writer)
+            self._guard.watch()
+            self._generations = Generations(self._writer, self._guard, os.getpid())
             undo.pop_all()
         self._visits: set[int] = set()
         self._versions: dict[str, tuple[int, object]] = {}
@@ -149,7 +163,7 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Checkpoint, close, release the file: afterwards all is in the one file, and a copy of it is the store."""
-        await self._on_writer(lambda: None)
+        await asyncio.get_running_loop().run_in_executor(self._write_thread, self._generations.close)
         self._near.end()
         self._write_thread.shutdown()
         self._read_thread.shutdown()
@@ -157,23 +171,32 @@ class SqliteStore:
             reading.db.close()
         empty_wal(self._own.db)
         self._own.db.close()
-        self._lock.close()
+        self._guard.close()
 
     async def _on_writer(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._write_thread, work)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._write_thread, work)
+        except DISK_ERRORS as error:
+            raise unavailable(error, "written") from error
 
     async def _on_reader(self, read: Callable[[Reading], T]) -> T:
         far = self._far
-        return await asyncio.get_running_loop().run_in_executor(
-            self._read_thread, lambda: far.retrying(lambda: read(far))
-        )
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._read_thread, lambda: far.retrying(lambda: read(far))
+            )
+        except DISK_ERRORS as error:
+            raise unavailable(error, "read") from error
 
     def _number(self, user: str) -> int | None:
         return self._near.fresh().names.user(user)
 
     def _now(self, read: Callable[[Reading], T]) -> T:
-        near = self._near.fresh()
-        return near.retrying(lambda: read(near))
+        try:
+            near = self._near.fresh()
+            return near.retrying(lambda: read(near))
+        except DISK_ERRORS as error:
+            raise unavailable(error, "read") from error
 
     # --- the log --------------------------------------------------------------------------------------------------
 
@@ -202,6 +225,8 @@ class SqliteStore:
 
     def _apply(self, commands: Sequence[Command]) -> list[Outcome | KeyReused]:
         w = self._writer
+        if problem := self._guard.problem():
+            raise Unavailable(problem, retry_after=RETRY_S)
         upkeep.roll(w)
         outcomes: list[Outcome | KeyReused] = []
 
@@ -213,6 +238,9 @@ class SqliteStore:
                     outcomes.extend(self._change(command) for command in group)
 
         w.transaction(work)
+        # After the commit: what is acknowledged was in the file that the name leads to.
+        if problem := self._guard.problem():
+            raise Unavailable(problem, retry_after=RETRY_S)
         return outcomes
 
     def _change(self, command: Command) -> Outcome | KeyReused:
@@ -439,6 +467,10 @@ class SqliteStore:
         """All that is kept about a person, in the one snapshot of a reader."""
         for line in await self._on_reader(lambda r: list(people.export(r, user))):
             yield line
+
+    async def check(self) -> None:
+        """End a generation; see generations.py."""
+        await self._on_writer(self._generations.keep)
 
     async def status(self) -> Status:
         """Sizes, lag and dead letters."""

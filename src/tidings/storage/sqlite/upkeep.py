@@ -6,6 +6,7 @@ from typing import cast
 from tidings.ids import key_at, ms_of
 from tidings.model import DeadLetter, FollowRow, Head, Status, TopicInfo
 from tidings.storage.sqlite import agenda, broadcasts, debts, expiry, graph
+from tidings.storage.sqlite.connection import DISK_ERRORS
 from tidings.storage.sqlite.partitions import Family, Span
 from tidings.storage.sqlite.reading import Reading
 from tidings.storage.sqlite.writer import DRAINING, MERGED, PUSHED, Writer
@@ -58,6 +59,8 @@ def _pay(w: Writer, debt: debts.Debt, budget: int) -> int:
 
     try:
         w.transaction(step)
+    except DISK_ERRORS:
+        raise  # no fault of the debt: it would become a dead letter while a disk is full
     except Exception as error:
         failure = error
         w.transaction(lambda: debts.fail(w, debt, failure))

@@ -42,7 +42,7 @@ def sql(name: str, n: int = 0, ev: int = 0) -> str:
 
 class Writer:
     """The one writer. Everything here is touched by its thread only, except the spans, rules and epoch that readers take.
-    ``now`` is the time of the transaction: all that it tells is told at once."""
+    ``now`` is the time of the transaction: all that it tells is told at once. ``failed``: the last transaction did."""
 
     def __init__(self, db: Db, clock: Clock, settings: Settings) -> None:
         self.db = db
@@ -65,6 +65,8 @@ class Writer:
         self.commits = self.disordered = self._disorders = self.crowds = self._crowds = 0
         self._unmerge = False
         self.quiet = False
+        self.failed = False
+        self._stale = True
         self.reload()
 
     def meta(self, name: str) -> Any:
@@ -95,6 +97,7 @@ class Writer:
         self.names.reload()
         for family in self.families:
             family.reload()
+        self._stale = False  # not before: a disk that failed at the roll-back may fail here too
 
     def _declared(self) -> Rules:
         rows = self.db.execute("SELECT name, rule FROM type")
@@ -130,10 +133,13 @@ class Writer:
     def transaction(self, work: Callable[[], object]) -> None:
         """Run ``work`` in a transaction. When it fails nothing has happened, in the file or in memory."""
         self.now = self.clock.now()
-        self.db.execute("BEGIN IMMEDIATE")
+        if self._stale:
+            self.reload()
         try:
+            self.db.execute("BEGIN IMMEDIATE")
             work()
             self.db.execute("COMMIT")
+            self.failed = False
             self.commits += 1
             self.committed = self.position
             self.disordered, self._disorders = self.disordered + self._disorders, 0
@@ -141,6 +147,7 @@ class Writer:
             if self._unmerge:
                 self.merged, self._unmerge = self._merged(), False
         except BaseException:
+            self.failed = self._stale = True
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
             self.reload()

@@ -1,0 +1,83 @@
+"""What is known of a store outside its file: the marker beside it, by which a file that went back in time is found out.
+
+A cursor says how far its client is in the life (epoch) of a store. When an older copy takes the place of the file, events
+would get positions that clients believe they have seen, and nobody would be told of them. So the store counts its
+generations, in the file and in the marker: a file with a lower count than its marker is an older copy, and one without
+its own marker has come from elsewhere. Both begin a new epoch, which tells every client to fetch afresh.
+
+The file is always written first, so a crash or a power cut leaves the marker behind it, never ahead.
+"""
+
+import contextlib
+import os
+from pathlib import Path
+
+import msgspec
+
+SUFFIX = ".marker"
+"""Appended to the name of the store's file, as SQLite appends -wal and -shm."""
+BYTES = 512
+"""Size of the marker: one sector, which a disk writes as a whole."""
+
+
+class Marker(msgspec.Struct, frozen=True):
+    """How a store was last seen. ``inode`` is that of its file, ``process`` the one that has it open, 0 after a close."""
+
+    epoch: str
+    generation: int
+    position: int
+    inode: int
+    process: int = 0
+
+
+_decode = msgspec.json.Decoder(Marker).decode
+
+
+def path_of(store: Path) -> Path:
+    """Where the marker of a store's file lies."""
+    return Path(f"{store}{SUFFIX}")
+
+
+def read(store: Path) -> Marker | None:
+    """The marker beside a store's file; None without one, or when it cannot be read."""
+    try:
+        return _decode(path_of(store).read_bytes())
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def restored(marker: Marker | None, found: Marker) -> str:
+    """Why the file as ``found`` cannot be the one that was last open here; empty when it is, or is new."""
+    if marker is None:
+        return "it has no marker beside it, as a copy has none" if found.generation else ""
+    if found.epoch != marker.epoch:
+        return "its marker is that of another store"
+    if found.generation < marker.generation:
+        return (
+            f"it is older than the one that was open here: it ends at position {found.position}, "
+            f"that one was at {marker.position} at least"
+        )
+    if found.inode != marker.inode:
+        return "it is another file than the one that was open here, as a copy is"
+    return ""
+
+
+class MarkerFile:
+    """The marker, open for writing. It is overwritten in place: that needs no space on a full disk, and a kill leaves the
+    old or the new one."""
+
+    def __init__(self, store: Path) -> None:
+        """Raises OSError when it cannot be made."""
+        self._file = os.open(path_of(store), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+
+    def write(self, marker: Marker, *, durable: bool = False) -> None:
+        """Replace it. ``durable``: it survives a power cut from now on; without, one may bring back the last. Raises
+        OSError."""
+        os.pwrite(self._file, msgspec.json.encode(marker).ljust(BYTES - 1) + b"\n", 0)
+        if durable:
+            os.fsync(self._file)
+
+    def close(self) -> None:
+        """Let go of it."""
+        with contextlib.suppress(OSError):
+            os.close(self._file)

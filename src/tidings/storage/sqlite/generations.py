@@ -1,0 +1,84 @@
+"""Which life of the store a file belongs to: its generations, counted in the file and in the marker beside it."""
+
+import logging
+import secrets
+
+import apsw
+
+from tidings.errors import Unavailable
+from tidings.marker import Marker, MarkerFile, read, restored
+from tidings.storage.sqlite.guard import Guard
+from tidings.storage.sqlite.writer import Writer
+
+_log = logging.getLogger(__name__)
+
+
+class Generations:
+    """Keeps file and marker at one generation, and begins a new epoch for a file that is not the one that was here.
+
+    A generation ends when :meth:`keep` finds that something was committed since the last one, which is asked about once
+    a second: what was committed and copied within one generation is not told apart (docs/adr/0016).
+    """
+
+    def __init__(self, writer: Writer, guard: Guard, process: int) -> None:
+        """Raises OSError when the marker cannot be made, apsw.Error when a new epoch cannot be written."""
+        self._writer = writer
+        self._guard = guard
+        self._process = process
+        self._generation = int(writer.meta("generation"))
+        self._commits = -1
+        known = read(guard.path)
+        self._file = MarkerFile(guard.path)
+        try:
+            if why := restored(known, self._found()):
+                self._renew(why, known.generation if known else 0)
+            self._file.write(self._found(), durable=True)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _found(self, process: int | None = None) -> Marker:
+        w, inode = self._writer, self._guard.identity[1]
+        return Marker(
+            w.epoch, self._generation, w.committed, inode, self._process if process is None else process
+        )
+
+    def _renew(self, why: str, known: int) -> None:
+        w, epoch, generation = self._writer, secrets.token_hex(6), max(self._generation, known) + 1
+
+        def begin() -> None:
+            w.db.execute("UPDATE meta SET value=? WHERE name='epoch'", (epoch,))
+            w.db.execute("UPDATE meta SET value=? WHERE name='generation'", (generation,))
+
+        w.transaction(begin)
+        w.epoch, self._generation = epoch, generation
+        _log.warning("%s: a new epoch begins, clients fetch afresh: %s", self._guard.path, why)
+
+    def keep(self) -> None:
+        """End the generation if anything was committed in it, or could not be. Raises Unavailable when what is written
+        could not be found again, apsw.Error when nothing can be written."""
+        if problem := self._guard.problem():
+            raise Unavailable(problem)
+        if self._commits == self._writer.commits and not self._writer.failed:
+            return
+        generation = self._generation + 1
+        query = "UPDATE meta SET value=? WHERE name='generation'"
+        self._writer.transaction(lambda: self._writer.db.execute(query, (generation,)))
+        self._generation, self._commits = generation, self._writer.commits
+        self._mark(self._found())
+
+    def close(self) -> None:
+        """End the last generation. The marker stays behind when that cannot be written: a later start is none the wiser,
+        but not misled."""
+        try:
+            self.keep()
+            self._mark(self._found(process=0), durable=True)
+        except (Unavailable, apsw.Error) as error:
+            _log.error("the store could not be closed in order: %s", error)
+        self._file.close()
+
+    def _mark(self, marker: Marker, *, durable: bool = False) -> None:
+        try:
+            self._file.write(marker, durable=durable)
+        except OSError as error:
+            _log.warning("the marker beside %s could not be written: %s", self._guard.path, error)

@@ -1,0 +1,129 @@
+"""What guards the file of a store: the lock on its inode, and whether that inode is still what its name leads to.
+
+**The lock** is on the database file itself, not on a file beside it: whatever name leads to the database, a symbolic link, a
+hard link, another mount, leads to the same lock, and there is nothing to delete. SQLite locks bytes of that file too, with
+POSIX locks. Ours is a lock of an open file description (``F_OFD_SETLK``) on a byte that SQLite never touches. It belongs
+to the open file, so it is not lost when SQLite closes another one, and unlike flock it does not meet SQLite's locks where
+flock and byte locks are one thing (macOS).
+
+**The hazard** is POSIX's: a process that closes *any* descriptor of a file loses all its POSIX locks on it, SQLite's too.
+So the descriptor here is closed after SQLite's connections, the file is never opened a second time in this process
+(``_HELD``), and looking whether it is still there uses stat.
+"""
+
+import errno
+import fcntl
+import os
+import struct
+import sys
+from pathlib import Path
+
+from tidings import marker
+from tidings.errors import Unavailable
+
+LOCKED_BYTE = 1 << 62
+"""Offset of the byte that is locked. SQLite locks 512 bytes from 2^30 on, and no file is as long as this."""
+_HELD: set[tuple[int, int]] = set()
+"""(device, inode) of the files that this process has open."""
+
+_Identity = tuple[int, int]
+
+
+class Guard:
+    """Holds a database file for this process until :meth:`close`. ``path`` is its real name, links resolved."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises Unavailable when the file is in use, has several names, or cannot be made."""
+        self.path = Path(os.path.realpath(path))
+        self._watched: dict[Path, _Identity] = {}
+        if not self.path.parent.is_dir():
+            raise Unavailable(f"{path} cannot be opened: the folder {self.path.parent} does not exist")
+        self._made = not self.path.exists()
+        if not self._made and _identity(self.path) in _HELD:
+            raise Unavailable(_in_use(self.path))
+        self._file = self._open()
+        self.identity = _identity_of(os.fstat(self._file))
+        _HELD.add(self.identity)
+
+    def _open(self) -> int:
+        try:
+            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise Unavailable(f"{self.path} cannot be opened: {os.strerror(error.errno or 0)}") from None
+        try:
+            _lock(file, self.path)
+            names = os.fstat(file).st_nlink
+            if names != 1 or _identity(self.path) != _identity_of(os.fstat(file)):
+                raise Unavailable(_names(self.path, names))
+        except Unavailable:
+            os.close(file)
+            raise
+        return file
+
+    def watch(self) -> None:
+        """Remember the database and its write-ahead log as they are: both are there once SQLite has opened them."""
+        self._watched = {
+            name: found
+            for name in (self.path, Path(f"{self.path}-wal"))
+            if (found := _identity(name)) is not None
+        }
+
+    def problem(self) -> str:
+        """Why what is written now could not be found again; empty when it can. Some microseconds."""
+        for name, known in self._watched.items():
+            found = _identity(name)
+            if found != known:
+                what = "deleted or moved" if found is None else "replaced by another file"
+                return f"{name} was {what} while it was open: put it back, or restart the server"
+        return ""
+
+    def close(self) -> None:
+        """Let go of the file, after SQLite has. A file that was made here and never filled goes."""
+        if self._made and _identity(self.path) == self.identity and os.fstat(self._file).st_size == 0:
+            os.unlink(self.path)
+        _HELD.discard(self.identity)
+        os.close(self._file)
+
+
+def _lock(file: int, path: Path) -> None:
+    kind, where = fcntl.F_WRLCK, os.SEEK_SET
+    # struct flock: its fields have another order on macOS.
+    packed = (
+        struct.pack("qqihh", LOCKED_BYTE, 1, 0, kind, where)
+        if sys.platform == "darwin"
+        else struct.pack("hhqqi", kind, where, LOCKED_BYTE, 1, 0)
+    )
+    try:
+        fcntl.fcntl(file, fcntl.F_OFD_SETLK, packed)
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            raise Unavailable(_in_use(path)) from None
+        reason = os.strerror(error.errno or 0)
+        raise Unavailable(f"{path} cannot be locked, which needs a local disk: {reason}") from None
+
+
+def _in_use(path: Path) -> str:
+    """Who has the file, by the marker beside it; which is only as good as its writer."""
+    known = marker.read(path)
+    holder = f"process {known.process}" if known is not None and known.process else "another process"
+    return f"{path} is in use by {holder}"
+
+
+def _names(path: Path, names: int) -> str:
+    if names > 1:
+        return (
+            f"{path} has {names} names (hard links), but its write-ahead log belongs to one of them alone: "
+            "remove the others"
+        )
+    return f"{path} was replaced while it was being opened"
+
+
+def _identity(path: Path) -> _Identity | None:
+    try:
+        return _identity_of(os.stat(path))
+    except OSError:
+        return None
+
+
+def _identity_of(found: os.stat_result) -> _Identity:
+    return found.st_dev, found.st_ino

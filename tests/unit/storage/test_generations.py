@@ -1,0 +1,133 @@
+"""A restored store is found out by itself (I11), and a crash is not taken for one."""
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.checkers import epochs
+from tests.harness import Harness
+from tidings.config import Settings
+from tidings.marker import path_of
+from tidings.model import Head, ReadInbox
+from tidings.storage.sqlite import SqliteStore
+from tidings.testing import FakeClock, event
+
+
+class Place:
+    """A folder in which a store is opened again and again."""
+
+    def __init__(self, folder: Path, runner: asyncio.Runner) -> None:
+        self.file = folder / "store.db"
+        self._runner = runner
+        self._clock = FakeClock()
+
+    def opened(self) -> Harness:
+        """The store in the file now."""
+        store = self._runner.run(SqliteStore.open(self.file, self._clock, Settings()))
+        return Harness(store, self._clock, self._runner)
+
+    def lived(self, events: int, *, check: bool = True) -> Head:
+        """Open, publish, close; how far the store is then. ``check``: a second passes after it."""
+        harness = self.opened()
+        for _ in range(events):
+            harness.publish(event("alice", targets=("bob",)))
+        if check:
+            harness.run(harness.store.check())
+        head = harness.run(harness.store.head())
+        harness.run(harness.store.close())
+        return head
+
+
+@pytest.fixture
+def runner() -> Iterator[asyncio.Runner]:
+    """The loop in which stores are opened."""
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+@pytest.fixture
+def place(tmp_path: Path, runner: asyncio.Runner) -> Place:
+    """A folder without a store."""
+    return Place(tmp_path, runner)
+
+
+def test_a_restart_is_no_restore(place: Place) -> None:
+    """Stopped in order, with work since the last second or without, or opened and closed: cursors hold."""
+    for events, check in ((3, True), (2, False), (0, True), (0, False)):
+        before = place.lived(events, check=check)
+        epochs.goes_on(before, place.lived(0))
+
+
+def test_a_crash_is_no_restore(tmp_path: Path, place: Place, runner: asyncio.Runner) -> None:
+    """What a kill leaves at any moment, the marker behind the file or level with it: cursors hold."""
+    place.lived(3)
+    harness, kept = place.opened(), tmp_path / "kept"
+    files = [place.file, Path(f"{place.file}-wal"), path_of(place.file)]
+    heads: list[Head] = []
+    for moment in range(4):
+        if moment % 2:
+            runner.run(harness.store.check())
+        else:
+            harness.publish(event("alice"))
+        (kept / str(moment)).mkdir(parents=True)
+        for file in files:
+            shutil.copy(file, kept / str(moment))
+        heads.append(runner.run(harness.store.head()))
+    runner.run(harness.store.close())
+    for moment, head in enumerate(heads):
+        for file in files:
+            file.write_bytes((kept / str(moment) / file.name).read_bytes())  # in place: the inodes stay
+        epochs.goes_on(head, place.lived(0))
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_an_older_copy_in_the_place_of_the_file_is_found_out(place: Place, in_place: bool) -> None:
+    """I11: its positions and seqs are given again, to other events, so every old cursor has to be answered reset."""
+    place.lived(3)
+    copy = Path(shutil.copy(place.file, place.file.with_name("copy.db")))
+    before = place.lived(5)
+    if in_place:
+        place.file.write_bytes(copy.read_bytes())
+    else:
+        copy.replace(place.file)
+    after = place.lived(0)
+    epochs.resets(before, after)
+    assert after.position == 3
+    epochs.goes_on(after, place.lived(5))
+
+
+def test_a_copy_that_lacks_only_changes_of_inboxes_is_found_out(place: Place) -> None:
+    """Seqs move without a position: a copy as far in the log may be behind in an inbox."""
+    place.lived(3)
+    copy = Path(shutil.copy(place.file, place.file.with_name("copy.db")))
+    harness = place.opened()
+    harness.marked(ReadInbox("bob"))
+    before = harness.run(harness.store.head())
+    harness.run(harness.store.close())
+    place.file.write_bytes(copy.read_bytes())
+    epochs.resets(before, place.lived(0))
+
+
+def test_a_copy_elsewhere_is_another_store(tmp_path: Path, place: Place, runner: asyncio.Runner) -> None:
+    """Both go on with different events under the same positions."""
+    before = place.lived(3)
+    elsewhere = Place(tmp_path / "elsewhere", runner)
+    elsewhere.file.parent.mkdir()
+    shutil.copy(place.file, elsewhere.file)
+    other = elsewhere.lived(0)
+    epochs.resets(before, other)
+    epochs.goes_on(other, elsewhere.lived(0))
+    epochs.goes_on(before, place.lived(0))
+    # And back again, over the first.
+    place.file.write_bytes(elsewhere.file.read_bytes())
+    epochs.resets(other, place.lived(0))
+
+
+def test_a_marker_that_cannot_be_read_counts_as_none(place: Place) -> None:
+    """Who cannot tell fetches afresh: that costs time, the other mistake would cost notifications."""
+    before = place.lived(3)
+    path_of(place.file).write_text("{")
+    epochs.resets(before, place.lived(0))

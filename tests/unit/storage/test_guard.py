@@ -1,0 +1,87 @@
+"""One server has a store, by whatever name it comes to it, and notices when its file is taken away."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.unit.storage.inside import Inside
+from tidings.config import Settings
+from tidings.errors import Unavailable
+from tidings.marker import path_of
+from tidings.model import Publish
+from tidings.storage.sqlite import SqliteStore
+from tidings.storage.sqlite.guard import Guard
+from tidings.testing import FakeClock, event
+
+
+def open_again(path: Path) -> None:
+    """Open and close a store."""
+
+    async def work() -> None:
+        await (await SqliteStore.open(path, FakeClock(), Settings())).close()
+
+    asyncio.run(work())
+
+
+def test_a_symbolic_link_leads_to_the_same_lock(tmp_path: Path) -> None:
+    """The lock is on the inode: another name of the file is the same file, and the holder is named."""
+    link = tmp_path / "link.db"
+    with Inside.opened(tmp_path):
+        link.symlink_to("store.db")
+        with pytest.raises(Unavailable, match=rf"store.db is in use by process {os.getpid()}"):
+            Guard(link)
+    open_again(link)
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["link.db", "store.db", "store.db.marker"]
+
+
+def test_a_hard_link_is_refused(tmp_path: Path) -> None:
+    """SQLite keeps the write-ahead log beside one of the names: who opens the other lacks what is in it."""
+    with Inside.opened(tmp_path):
+        os.link(tmp_path / "store.db", tmp_path / "hard.db")
+        with pytest.raises(Unavailable, match=r"is in use by"):
+            Guard(tmp_path / "hard.db")
+    with pytest.raises(Unavailable, match=r"has 2 names \(hard links\)"):
+        Guard(tmp_path / "hard.db")
+    (tmp_path / "hard.db").unlink()
+    open_again(tmp_path / "store.db")
+
+
+def test_nothing_beside_the_file_is_the_lock(tmp_path: Path) -> None:
+    """Whatever is deleted beside it, the store stays locked."""
+    with Inside.opened(tmp_path):
+        path_of(tmp_path / "store.db").unlink()
+        with pytest.raises(Unavailable, match="in use by another process"):
+            Guard(tmp_path / "store.db")
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match=f"the folder {tmp_path / 'nodir'} does not exist"):
+        Guard(tmp_path / "nodir" / "x.db")
+
+
+def test_a_file_that_was_never_filled_is_not_left_behind(tmp_path: Path) -> None:
+    Guard(tmp_path / "new.db").close()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+def test_a_file_that_is_taken_away_takes_no_more_writes(tmp_path: Path, suffix: str) -> None:
+    """Deleted or replaced while it is open: what would be acknowledged could never be found again. Put back, it goes on."""
+    file, aside = tmp_path / f"store.db{suffix}", tmp_path / "aside"
+    with Inside.opened(tmp_path) as inside:
+        inside.publish(event("alice"))
+        file.rename(aside)
+        for said in ("deleted or moved", "replaced by another file"):
+            with pytest.raises(Unavailable, match=said):
+                inside.run(inside.store.write([Publish((event("alice"),))]))
+            with pytest.raises(Unavailable, match=said):
+                inside.run(inside.store.check())
+            assert len(inside.activity(None)) == 1
+            file.write_bytes(b"")
+        file.unlink()
+        aside.rename(file)
+        inside.run(inside.store.check())
+        inside.publish(event("alice"))
+        assert len(inside.activity(None)) == 2

@@ -1,0 +1,58 @@
+"""A server that starts where nothing can be written."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from tidings.config import Settings
+from tidings.model import FeedFilter
+from tidings.server import _StoreWatch, open_store, running
+from tidings.testing import FakeClock
+
+
+@contextmanager
+def full_disk() -> Iterator[list[bool]]:
+    """No connection opened inside begins to write, until the list is emptied."""
+    full = [True]
+
+    def trace(_cursor: apsw.Cursor, statement: str, _bindings: object) -> bool:
+        if full and statement == "BEGIN IMMEDIATE":
+            raise apsw.FullError("the disk is full")
+        return True
+
+    def hook(connection: apsw.Connection) -> None:
+        connection.exec_trace = trace
+
+    apsw.connection_hooks.append(hook)
+    try:
+        yield full
+    finally:
+        apsw.connection_hooks.remove(hook)
+
+
+def test_a_start_on_a_full_disk_is_not_ready(tmp_path: Path) -> None:
+    """It serves what is there, and says why it is not ready from its first moment; it is, once a write succeeded."""
+    settings, clock = Settings(store=f"sqlite:///{tmp_path}/tidings.db"), FakeClock()
+
+    async def work() -> None:
+        store, _ = await open_store(settings, clock)
+        await store.close()
+        with full_disk() as full:
+            async with running(settings, clock) as services:
+                assert "the disk is full" in (services.ready() or "")
+                assert await services.reader.feed("bob", FeedFilter(), 20, None)
+                full.clear()
+            store, _ = await open_store(settings, clock)
+            watch = _StoreWatch(store)
+            full.append(True)
+            await watch.look()
+            assert "the disk is full" in watch.problem
+            full.clear()
+            await watch.look()
+            assert watch.problem == ""
+            await store.close()
+
+    asyncio.run(work())
