@@ -6,6 +6,7 @@ back-end shares, so that none can group otherwise.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from string import Formatter
 from typing import Annotated, Literal, NamedTuple
@@ -21,7 +22,9 @@ PLURALS = ("zero", "one", "two", "few", "many", "other")
 PLACEHOLDERS = frozenset(
     {"actors", "count", "actor_count", "object", "object_type", "object_id", "title", "verb", "type"}
 )
-"""What a template may name in braces."""
+"""What a template may name in braces, besides :data:`METADATA`."""
+METADATA = re.compile(r"metadata((?:\.[^.{}\[\]!:]{1,64}){1,8})\Z")
+"""A value of the newest event's metadata, by its keys with dots between them: ``metadata.order.total``."""
 MAX_TYPES = 1_000
 """Types that can be declared: they are all held in memory."""
 MAX_WINDOW_S = 30 * 86_400
@@ -146,5 +149,6 @@ def _check_template(where: str, template: str) -> None:
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
     for name, spec, how in fields:
-        if name not in PLACEHOLDERS or spec or how:
-            raise ValueError(f"{where}: {{{name}}} is none of {', '.join(sorted(PLACEHOLDERS))}")
+        if spec or how or not (name in PLACEHOLDERS or METADATA.match(name)):
+            there_are = ", ".join((*sorted(PLACEHOLDERS), "metadata.key"))
+            raise ValueError(f"{where}: {{{name}}} is none of {there_are}")

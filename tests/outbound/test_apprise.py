@@ -7,6 +7,8 @@ import pytest
 
 from tests.outbound.receivers import HOST
 from tests.outbound.world import World
+from tidings.outbound.apprise import notify
+from tidings.outbound.channel import Note
 
 Loop = asyncio.Runner
 
@@ -25,6 +27,27 @@ def test_what_apprise_reaches_is_told(loop: Loop, world: World) -> None:
         assert await world.waiting() == []
 
     loop.run(scene())
+
+
+def test_apprise_carries_title_and_description() -> None:
+    """A title that the message does not say, and the description below the message."""
+    said: list[dict[str, str]] = []
+
+    class Service:
+        def add(self, address: str) -> bool:
+            return True
+
+        def notify(self, **sent: str) -> bool:
+            said.append(sent)
+            return True
+
+    note = Note("msg_1", "n1-1", "like", "Out now", b"{}", 0, title="Version 2", description="Faster\nfeeds.")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tidings.outbound.apprise.apprise.Apprise", Service)
+        notify("json://x", note)
+        notify("json://x", note._replace(text="Version 2 is out"))
+    assert said[0] == {"title": "Version 2", "body": "Out now\nFaster feeds."}
+    assert said[1] == {"title": "", "body": "Version 2 is out\nFaster feeds."}
 
 
 def test_what_it_does_not_reach_is_tried_again(loop: Loop, world: World) -> None:

@@ -3,9 +3,10 @@
 import asyncio
 import re
 
+import msgspec
 import pytest
 
-from tests.outbound.receivers import HOST, WAIT_S
+from tests.outbound.receivers import HOST, WAIT_S, text
 from tests.outbound.world import ATTEMPTS, USER, World
 from tidings.errors import Unavailable
 from tidings.model import (
@@ -15,6 +16,7 @@ from tidings.model import (
     MarkState,
     Mask,
     Outcome,
+    Publish,
     Replay,
     Retract,
     Settle,
@@ -23,6 +25,7 @@ from tidings.outbound.backoff import FAILURES, REST_MS, SPREAD, WAITS_S
 from tidings.outbound.courier import LANE, PAGE
 from tidings.personal import Preferences, QuietHours
 from tidings.telemetry import REGISTRY
+from tidings.testing import event
 
 Loop = asyncio.Runner
 NIGHT = QuietHours("UTC", "22:00", "07:00")
@@ -545,5 +548,25 @@ def test_a_store_that_fails_is_looked_at_again(
         async with asyncio.timeout(WAIT_S):
             await world.web.received(1)
         assert failures == []
+
+    loop.run(scene())
+
+
+def test_title_and_description_reach_every_channel(loop: Loop, world: World) -> None:
+    """The fault: "admin: announcement · release 2", whatever title the event had."""
+
+    async def scene() -> None:
+        await world.hook("/hook")
+        await world.mailbox()
+        made = event("admin", "like", "release:2", targets=(USER,), at=world.clock.now())
+        texts = b'"title":"Version 2 is out","description":"Faster feeds.",'
+        await world.write(Publish((msgspec.structs.replace(made, body=texts + made.body),)))
+        await world.deliver()
+        (request,), (mail,) = world.web.requests, world.relay.mails
+        notification = msgspec.json.decode(request.body)["data"]["notification"]
+        shown = [notification[name] for name in ("message", "title", "description")]
+        assert shown == ["Version 2 is out", "Version 2 is out", "Faster feeds."]
+        assert mail.content["subject"] == "Version 2 is out"
+        assert text(mail).splitlines()[:2] == ["Version 2 is out", "Faster feeds."]
 
     loop.run(scene())

@@ -298,3 +298,21 @@ def test_without_the_starttls_that_was_asked_for_nothing_is_sent(loop: asyncio.R
         assert (answer.state, server.mails) == ("failed", [])
 
     loop.run(sending())
+
+
+def test_a_mail_has_title_and_description() -> None:
+    """The fault: neither left the application. Both are text; a title in the message is not repeated."""
+    note = NOTE._replace(title=MARKUP, description=f"First.\r\n{MARKUP}")
+    for notes in ([note], [note, NOTE]):
+        mail = compose(SENDER, "bob@example.org", notes, "", 0)
+        plain, html = (mail.get_body((kind,)) for kind in ("plain", "html"))
+        assert plain is not None
+        assert html is not None
+        assert f"{MARKUP}\n" in plain.get_content()
+        assert f"First. {MARKUP}" in plain.get_content()
+        assert "First. &lt;img" in html.get_content()
+        assert "<img" not in html.get_content()
+    said = compose(SENDER, "bob@example.org", [NOTE._replace(text="Out now", title="Out now")], "", 0)
+    body = said.get_body(("plain",))
+    assert body is not None
+    assert body.get_content().count("Out now") == 1

@@ -31,6 +31,48 @@ def test_every_placeholder_is_filled() -> None:
     assert say(en={"other": template}) == expected
 
 
+def test_the_plain_sentence_is_the_title_where_there_is_one() -> None:
+    """The fault: it named the actor, the verb and the object of an event that said itself how it reads."""
+    titled = msgspec.structs.replace(FACTS, headline="Version 2 is out")
+    assert say(msgspec.structs.replace(titled, count=1)) == "Version 2 is out"
+    assert say(titled) == "Version 2 is out (7)"
+
+
+DATA = msgspec.Raw(
+    b'{"plan":"Pro","order":{"total":12.50,"lines":[1],"gift":true},"none":null,"a b":"{count}","big":1e999,"long":"%s"}'
+    % (b"x" * 9_000)
+)
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("plan", "Pro"),
+        ("order.total", "12.50"),
+        ("order.gift", "true"),
+        ("a b", "{count}"),
+        ("big", "1e999"),
+        ("long", "x" * 500),
+        *(
+            (key, "")
+            for key in ("none", "order", "order.lines", "order.none", "plan.more", "nothing", "order.lines.0")
+        ),
+    ],
+)
+def test_a_template_names_metadata(key: str, text: str) -> None:
+    """By its keys; what is not there, or is no single value, is nothing. It is never read as a template."""
+    facts = msgspec.structs.replace(FACTS, metadata=DATA)
+    assert say(facts, en={"other": f"<{{metadata.{key}}}>"}) == f"<{text}>"
+
+
+@pytest.mark.parametrize(
+    "name", ["metadata", "metadata.", "metadata.a[0]", "metadata.a!r", "metadata.a:9", "meta.a"]
+)
+def test_a_template_that_names_no_metadata_is_refused(name: str) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        say(en={"other": f"{{{name}}}"})
+
+
 def test_braces_are_written_twice() -> None:
     assert say(en={"other": "{{count}} is {count}"}) == "{count} is 7"
 

@@ -85,8 +85,9 @@ def test_the_text_of_a_row_is_its_items_message() -> None:
         await store.write([Declare("like", msgspec.convert({"messages": BOTH}, Rule))])
         (row,) = (await store.inbox("zoe", 10, None)).rows
         locale = wording.preferred(Preferences(locale="de-CH"))
-        assert wording.text(row, locale) == json.loads(wording.item(row, locale))["message"] == "Deutsch"
-        assert wording.text(row, wording.preferred(Preferences())) == "English"
+        said = wording.text(row, locale)
+        assert said.message == json.loads(wording.item(row, locale))["message"] == "Deutsch"
+        assert wording.text(row, wording.preferred(Preferences())).message == "English"
 
     asyncio.run(play())
 

@@ -467,3 +467,34 @@ def test_a_notification_of_another_is_not_there(app: httpx.Client, user: str) ->
         assert app.get(f"/v1/notifications/{id}", params={"user_id": who}).status_code == 404
     assert app.delete(f"/v1/events/{event_id}").status_code == 204
     assert app.get(f"/v1/notifications/{item.id}", params={"user_id": user}).status_code == 404
+
+
+# --- what an event says of itself ---------------------------------------------------------------------------------
+
+
+def test_title_and_description_are_in_the_notification(app: httpx.Client, user: str) -> None:
+    """The fault: they were stored and never shown. Of a group they are those of the newest event."""
+    tell(app, user, "alice", title="Rain is likely", description="Take an umbrella.", verb="advise")
+    (item,) = inbox(app, user).items
+    assert (item.message, item.title, item.description) == (
+        "Rain is likely", "Rain is likely", "Take an umbrella."
+    )  # fmt: skip
+    tell(app, user, "bob", title="Rain is certain", verb="advise")
+    (item,) = inbox(app, user).items
+    assert (item.message, item.title, item.description) == ("Rain is certain (2)", "Rain is certain", None)
+    tell(app, user, "carol", verb="advise")
+    (item,) = inbox(app, user).items
+    assert (item.title, item.message) == (None, "Carol, Bob and Alice: advise · Will it rain?")
+
+
+def test_a_template_shows_metadata(app: httpx.Client, user: str) -> None:
+    """Values by their keys, in each language."""
+    template = "{title}: {metadata.invoice.total} {metadata.currency}{metadata.nothing}"
+    verb = f"bill-{user}"[:60]
+    declare(app, verb, messages={"en": {"other": template}})
+    tell(
+        app, user, "alice", verb=verb, title="Paid", metadata={"invoice": {"total": 12.5}, "currency": "EUR"}
+    )
+    assert inbox(app, user).items[0].message == "Paid: 12.5 EUR"
+    reply = app.put("/v1/admin/types/bad", json={"messages": {"en": {"other": "{metadata}"}}})
+    refused(reply, 422, "/messages/en/other")

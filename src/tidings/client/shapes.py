@@ -44,6 +44,8 @@ class Notification(Struct, frozen=True, kw_only=True):
     unread_seq: int = 0
     type: str = ""
     message: str = ""
+    title: str | None = None
+    description: str | None = None
     parts: Parts = Parts()
     count: int = 0
     actors: tuple[str, ...] = ()

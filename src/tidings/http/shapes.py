@@ -160,8 +160,8 @@ class Parts(Shape):
 class Notification(Shape):
     """An item of an inbox: one event, or a group of them. ``order``: its place in lists, the seq of its newest event.
     ``unread_seq``: the seq at which it last became unread; a mark with an ``up_to`` from there on has read it.
-    ``actors`` (at most 3) and ``event_ids`` (at most 20) are the newest, newest first; object and metadata those of the
-    newest event. ``created_at`` is the time of the first event, ``updated_at`` that of the newest."""
+    ``actors`` (at most 3) and ``event_ids`` (at most 20) are the newest, newest first; title, description, object and
+    metadata those of the newest event. ``created_at`` is the time of the first event, ``updated_at`` that of the newest."""
 
     id: str
     seq: Count
@@ -169,6 +169,8 @@ class Notification(Shape):
     unread_seq: Count
     type: str
     message: str
+    title: str | None
+    description: str | None
     parts: Parts
     count: Count
     actors: Annotated[list[str], Meta(max_length=3)]

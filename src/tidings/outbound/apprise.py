@@ -19,7 +19,9 @@ THREADS = 4
 TIMEOUT_S = 30
 """Seconds after which an attempt counts as failed. Its thread ends when Apprise's own limits have passed."""
 MAX_TEXT = 1_000
-"""Characters of a message: what the narrowest of these services take."""
+"""Characters of a message and its description: what the narrowest of these services take."""
+MAX_TITLE = 250
+"""Characters of a title: what most of these services take."""
 
 
 class Apprise:
@@ -38,7 +40,7 @@ class Apprise:
         (note,) = notes
         loop = asyncio.get_running_loop()
         async with self._free:
-            work = loop.run_in_executor(self._threads, notify, endpoint.address, note.text)
+            work = loop.run_in_executor(self._threads, notify, endpoint.address, note)
             try:
                 return await asyncio.wait_for(work, TIMEOUT_S)
             except TimeoutError:
@@ -49,9 +51,12 @@ class Apprise:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def notify(address: str, text: str) -> Answer:
-    """Send a message to an address, waiting until it has arrived or failed."""
+def notify(address: str, note: Note) -> Answer:
+    """Send a note to an address, waiting until it has arrived or failed: its title as such where the message does not say
+    it, and its description below the message."""
     service = apprise.Apprise()
     if not service.add(address):
         return Answer("dead", "Apprise knows no such address")
-    return SENT if service.notify(body=one_line(text, MAX_TEXT)) else Answer("failed", "Apprise failed")
+    lines = (one_line(text, MAX_TEXT // 2) for text in (note.text, note.description) if text)
+    sent = service.notify(body="\n".join(lines), title=one_line(note.heading, MAX_TITLE))
+    return SENT if sent else Answer("failed", "Apprise failed")

@@ -14,7 +14,7 @@ class Note(NamedTuple):
 
     ``id`` is the same at each attempt, and no other delivery's. ``about`` is the notification's id, ``item`` its JSON,
     ``text`` its message in the reader's language (``locale``, "" unknown), ``size`` its items; ``at`` the time it was
-    owed, in milliseconds since 1970.
+    owed, in milliseconds since 1970. ``title`` and ``description`` are those of its newest event, "" without.
     """
 
     id: str
@@ -26,6 +26,13 @@ class Note(NamedTuple):
     size: int = 1
     critical: bool = False
     locale: str = ""
+    title: str = ""
+    description: str = ""
+
+    @property
+    def heading(self) -> str:
+        """The title, where the message does not say it already."""
+        return "" if self.title in self.text else self.title
 
 
 class Answer(NamedTuple):

@@ -5,7 +5,18 @@ from bisect import bisect_right
 
 import msgspec
 
-CORE = ("id", "seq", "type", "message", "count", "actor_count", "object_type", "object_id", "updated_at")
+CORE = (
+    "id",
+    "seq",
+    "type",
+    "message",
+    "title",
+    "count",
+    "actor_count",
+    "object_type",
+    "object_id",
+    "updated_at",
+)
 """What is left of an item for which there is no room: enough to fetch the rest by."""
 ELLIPSIS = "…"
 MIN_TEXT = 200
@@ -36,15 +47,19 @@ def _size(text: str) -> int:
 
 
 def fitted(item: bytes, most: int) -> bytes:
-    """An item's JSON in at most ``most`` bytes: as it is, or without metadata, or only its core with the message cut."""
+    """An item's JSON in at most ``most`` bytes: as it is, or without metadata, without its description too, or only its core
+    with the message and the title cut."""
     if len(item) <= most:
         return item
     fields: dict[str, msgspec.Raw] = msgspec.json.decode(item, type=dict[str, msgspec.Raw])
-    fields.pop("metadata", None)
-    without = msgspec.json.encode(fields)
-    if len(without) <= most:
-        return without
+    for dropped in ("metadata", "description"):
+        fields.pop(dropped, None)
+        without = msgspec.json.encode(fields)
+        if len(without) <= most:
+            return without
     core = {name: fields[name] for name in CORE if name in fields}
+    if title := msgspec.json.decode(core.get("title", b"null"), type=str | None):
+        core["title"] = msgspec.Raw(msgspec.json.encode(cut(title, MIN_TEXT)))
     message = msgspec.json.decode(core.get("message", b'""'), type=str)
     room = most - len(msgspec.json.encode(core | {"message": ""}))
     return msgspec.json.encode(core | {"message": cut(message, max(MIN_TEXT, room))})

@@ -220,16 +220,19 @@ class Courier(Rounds):
         if row is None:
             raise ValueError("there is nothing to say any more")
         locale = self._wording.preferred(delivery.preferences)
+        said = self._wording.text(row, locale)
         return Note(
             delivery_id(delivery),
             row.id,
             delivery.type,
-            self._wording.text(row, locale),
+            said.message,
             self._wording.item(row, locale),
             delivery.created_at,
             row.size,
             self._store.rules.rule(delivery.type).critical,
             locale,
+            said.title,
+            said.description,
         )
 
     def _outcome(self, delivery: Delivery, answer: Answer, now: int) -> Handled:

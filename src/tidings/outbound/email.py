@@ -37,6 +37,8 @@ MAX_SUBJECT = 120
 """Characters of a subject; mail programs show half of them."""
 MAX_LINE = 500
 """Characters of one message in a mail."""
+MAX_DESCRIPTION = 2_000
+"""Characters of a description in a mail."""
 LISTED = 50
 """Messages that one mail lists; of the rest it tells the number."""
 PERMANENT = 500
@@ -177,17 +179,19 @@ def subject(notes: Sequence[Note]) -> str:
 
 def plain(notes: Sequence[Note], public_url: str) -> str:
     """The text of a mail."""
-    lines = said(notes) if len(notes) == 1 else [counts(notes), "", *(f"• {line}" for line in said(notes))]
+    if len(notes) == 1:
+        lines = paragraphs(notes[0])
+    else:
+        lines = [counts(notes), "", *("• " + "\n  ".join(some) for some in said(notes))]
     return "\n".join([*lines, "", public_url] if public_url else lines) + "\n"
 
 
 def html(notes: Sequence[Note], public_url: str) -> str:
     """The same as HTML, in which nothing that a user wrote is more than text."""
-    lines = [escape(line) for line in said(notes)]
     if len(notes) == 1:
-        content = f'<p dir="auto">{lines[0]}</p>'
+        content = "\n".join(f'<p dir="auto">{escape(line)}</p>' for line in paragraphs(notes[0]))
     else:
-        items = "".join(f'<li dir="auto">{line}</li>\n' for line in lines)
+        items = "".join(f'<li dir="auto">{"<br>".join(map(escape, some))}</li>\n' for some in said(notes))
         content = f"<p>{escape(counts(notes))}</p>\n<ul>\n{items}</ul>"
     link = escape(public_url)
     foot = f'\n<p><a href="{link}">{link}</a></p>' if public_url else ""
@@ -196,10 +200,16 @@ def html(notes: Sequence[Note], public_url: str) -> str:
     return f"<!doctype html>\n<html{language}>\n<head>\n{head}\n</head>\n<body>\n{content}{foot}\n</body>\n</html>\n"
 
 
-def said(notes: Sequence[Note]) -> list[str]:
-    """One line for each note, as far as LISTED goes."""
-    lines = [one_line(note.text, MAX_LINE) for note in notes[:LISTED]]
-    return lines + ([f"… (+{len(notes) - LISTED})"] if len(notes) > LISTED else [])
+def paragraphs(note: Note) -> list[str]:
+    """What one note says: its message, its title where the message does not say it, its description."""
+    texts = ((note.text, MAX_LINE), (note.heading, MAX_LINE), (note.description, MAX_DESCRIPTION))
+    return [one_line(text, most) for text, most in texts if text]
+
+
+def said(notes: Sequence[Note]) -> list[list[str]]:
+    """The paragraphs of each note, as far as LISTED goes."""
+    lines = [paragraphs(note) for note in notes[:LISTED]]
+    return lines + ([[f"… (+{len(notes) - LISTED})"]] if len(notes) > LISTED else [])
 
 
 def counts(notes: Sequence[Note]) -> str:

@@ -1,7 +1,7 @@
 """Notifications as they are shown: a row, the events behind it and the words for them become one JSON item."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -31,6 +31,7 @@ class _Event(msgspec.Struct, gc=False):
     actor_name: str | None = None
     object_title: str | None = None
     title: str = ""
+    description: str = ""
     metadata: msgspec.Raw = msgspec.Raw(b"{}")
 
 
@@ -59,6 +60,8 @@ class _Notification(msgspec.Struct, gc=False):
     unread_seq: int
     type: str
     message: str
+    title: str | None
+    description: str | None
     parts: _Parts
     count: int
     actors: list[str]
@@ -79,6 +82,14 @@ NOTIFICATION_FIELDS = frozenset(_Notification.__struct_fields__)
 _event = msgspec.json.Decoder(_Event).decode
 _actor = msgspec.json.Decoder(_Actor).decode
 _encode = msgspec.json.Encoder().encode
+
+
+class Text(NamedTuple):
+    """What a notification says: its message, and the title and description of its newest event, "" without."""
+
+    message: str
+    title: str
+    description: str
 
 
 class Known(Protocol):
@@ -146,6 +157,8 @@ class Wording:
                 row.unread_seq,
                 row.type,
                 self._say(row, event, named, others, locale),
+                event.title or None,
+                event.description or None,
                 _parts(row, event, named, others),
                 row.size,
                 [person.id for person in people],
@@ -162,10 +175,11 @@ class Wording:
             )
         )
 
-    def text(self, row: InboxRow, locale: str) -> str:
-        """The message of a row that is no tombstone, as plain text."""
+    def text(self, row: InboxRow, locale: str) -> Text:
+        """What a row that is no tombstone says, as plain text."""
         event = _event(row.body)
-        return self._say(row, event, *_named(row, _people(row, event)), locale)
+        message = self._say(row, event, *_named(row, _people(row, event)), locale)
+        return Text(message, event.title, event.description)
 
     def _say(self, row: InboxRow, event: _Event, named: list[_Person], others: int, locale: str) -> str:
         thing = event.object_title or f"{event.object_type} {event.object_id}"
@@ -180,6 +194,8 @@ class Wording:
             event.object_type,
             event.object_id,
             event.title or thing,
+            event.title,
+            event.metadata,
         )
         return self._current().say(facts, locale)
 

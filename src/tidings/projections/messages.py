@@ -15,7 +15,7 @@ import msgspec
 from babel import Locale, UnknownLocaleError
 from babel.numbers import format_decimal
 
-from tidings.rules import Rules
+from tidings.rules import METADATA, Rules
 
 FALLBACK = "en"
 """The language of last resort: of templates, and of the words in this module."""
@@ -23,6 +23,9 @@ LANGUAGES_KEPT = 256
 """Languages held ready, a few KiB each: more than any one server is likely to speak."""
 GROUPED_FROM = 1_000
 """Numbers below are written alike in all languages that use these digits, so Babel need not be asked."""
+
+MOST_OF_A_VALUE = 500
+"""Characters of one value of metadata in a message; as many as a title has."""
 
 _OTHERS: Mapping[str, Mapping[str, str]] = {
     "cs": {"one": "1 další", "few": "{} další", "other": "{} dalších"},
@@ -50,7 +53,8 @@ _UNNAMED = {"other": "+{}"}
 
 class Facts(msgspec.Struct, frozen=True, gc=False):
     """What can be said of a notification. ``actors`` are the names to be listed, ``others`` how many actors are not
-    among them; ``object`` is the newest event's object in words, ``title`` that event's own, or else again the object."""
+    among them; ``object`` is the newest event's object in words, ``title`` that event's own, or else again the object.
+    ``headline`` is its own title alone, "" without one, ``metadata`` its JSON object."""
 
     type: str
     verb: str
@@ -62,6 +66,8 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     object_type: str
     object_id: str
     title: str
+    headline: str = ""
+    metadata: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 _LISTS = {"en": "en_GB"}
@@ -117,6 +123,9 @@ _SAID: Mapping[str, Callable[[Facts, Language], str]] = {
     "type": lambda facts, _: facts.type,
 }
 """What stands for each placeholder of ``rules.PLACEHOLDERS``."""
+
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_NULL = msgspec.Raw(b"null")
 
 _Template = Sequence[tuple[str, Callable[[Facts, Language], str] | None]]
 """Literal text, each followed by what fills the placeholder after it."""
@@ -216,11 +225,38 @@ def _compile(locale: str, forms: Mapping[Any, str]) -> _Forms:
 
 def _parts(template: str) -> _Template:
     parsed = Formatter().parse(template)
-    return [(text, None if name is None else _SAID[name]) for text, name, _, _ in parsed]
+    return [(text, None if name is None else _filling(name)) for text, name, _, _ in parsed]
+
+
+def _filling(name: str) -> Callable[[Facts, Language], str]:
+    """What fills a placeholder."""
+    found = METADATA.match(name)
+    if found is None:
+        return _SAID[name]
+    path = found[1].split(".")[1:]
+    return lambda facts, _: metadata_text(facts.metadata, path)
+
+
+def metadata_text(metadata: bytes | msgspec.Raw, path: Sequence[str]) -> str:
+    """The value at a path of keys as text: a string as it is, a number or a truth as JSON writes it; "" for null, an object,
+    an array, or where there is none. Nothing but the path is decoded, so no number is ever too large."""
+    value: bytes | msgspec.Raw = metadata
+    for key in path:
+        try:
+            value = _object(value).get(key, _NULL)
+        except msgspec.DecodeError:
+            return ""
+    raw = bytes(value)
+    if raw[:1] == b'"':
+        return str(msgspec.json.decode(raw))[:MOST_OF_A_VALUE]
+    return "" if raw[:1] in b"n{[" else raw.decode()[:MOST_OF_A_VALUE]
 
 
 def _plain(facts: Facts, spoken: Language, one_object: bool) -> str:
-    """Who, what, on what if that is one thing, and how often where that is not plain from who."""
+    """The newest event's own title, and how many there are. Without one: who, what, on what if that is one thing, and how
+    often where that is not plain from who."""
+    if facts.headline:
+        return facts.headline if facts.count == 1 else f"{facts.headline} ({spoken.number(facts.count)})"
     who = spoken.people(facts.actors, facts.others)
     what = (facts.verb if facts.count == 1 else facts.type).replace("_", " ")
     about = f" · {facts.object}" if one_object or facts.count == 1 else ""
