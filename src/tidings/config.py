@@ -83,6 +83,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     exact_window_keys: Positive = 1_000_000
 
     public_url: str = ""
+    server_url: str = ""
     smtp_url: str = ""
     mail_from: str = ""
     vapid_private_key: str = ""
@@ -155,6 +156,7 @@ HELP: Mapping[str, str] = {
     "event_partition_rows": "Events after which a new partition begins.",
     "exact_window_keys": "Distinct keys counted exactly by trends; beyond, a sketch with a stated error.",
     "public_url": "Address of your page where people see and choose their notifications; mails lead there.",
+    "server_url": "Address at which browsers reach this server, prefix included; confirmation mails lead there.",
     "smtp_url": "Mail server, smtp://user:password@host:587?starttls or smtps://…; empty sends no mail.",
     "mail_from": "Sender of mails: an address, or Name <address>.",
     "vapid_private_key": "PEM file or text of the P-256 key that web pushes are signed with; empty sends none.",

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from tidings.confirmations import Confirmations
 from tidings.errors import FieldError, InvalidFields, NotFound
 from tidings.log import Log
-from tidings.model import AddEndpoint, Changed, RemoveEndpoint
+from tidings.model import AddEndpoint, Changed, EnableEndpoint, RemoveEndpoint
 from tidings.personal import Endpoint, PushKeys
 from tidings.ports import Clock, Store
 from tidings.rules import Channel
@@ -52,25 +53,30 @@ class Endpoints:
         allow_http: bool,
         new_secret: Callable[[], str],
         push_key: Callable[[], str | None],
+        confirmations: Confirmations,
     ) -> None:
         """``new_secret`` makes what signs for a webhook; ``push_key`` tells the key that push services know us by, or
-        None. ``allow_http``: URLs need not be encrypted."""
+        None. ``allow_http``: URLs need not be encrypted. ``confirmations`` asks mail addresses whose they are."""
         self._store = store
         self._log = log
         self._clock = clock
         self._schemes = {"https", "http"} if allow_http else {"https"}
         self._new_secret = new_secret
         self._push_key = push_key
+        self.confirmations = confirmations
         self._adding = asyncio.Lock()
 
     async def of(self, user: str) -> list[Endpoint]:
         """A user's endpoints, oldest first."""
         return await self._store.endpoints(user)
 
-    async def add(self, user: str, given: EndpointInput) -> Endpoint:
-        """Register an endpoint. One of the same channel and address keeps its id and gets new keys, or a new secret.
+    async def add(self, user: str, given: EndpointInput, *, vouched: bool) -> Endpoint:
+        """Register an endpoint. One of the same channel and address keeps its id and gets new keys, or a new secret; it
+        is enabled.
 
-        Raises InvalidFields, also when the user has MAX_ENDPOINTS already; Unavailable.
+        ``vouched``: the application says so, and answers for it that a mail address is the user's. A user's word is not
+        enough: the address is asked by a mail, and gets nothing else before it is confirmed.
+        Raises InvalidFields, also when the user has MAX_ENDPOINTS already; TooManyRequests; Unavailable.
         """
         if wrong := self._problem(given):
             raise InvalidFields(errors=(wrong,))
@@ -81,10 +87,21 @@ class Endpoints:
                 raise InvalidFields(
                     errors=(FieldError("", f"the user has {MAX_ENDPOINTS} endpoints already"),)
                 )
-            endpoint = known[0] if known else self._new(user, given)
-            endpoint = msgspec.structs.replace(endpoint, secret=self._secret(given))
+            endpoint = self._renewed(known[0] if known else self._new(user, given), given, vouched)
+            if not endpoint.confirmed:
+                await self._reserve(endpoint)
             await self._log.submit(AddEndpoint(endpoint))
+        if not endpoint.confirmed:
+            self.confirmations.begin(endpoint.id, endpoint.address)
         return endpoint
+
+    async def enable(self, user: str, id: str) -> Endpoint:
+        """Send to a disabled endpoint again. Raises NotFound when it is not this user's."""
+        await self._log.submit(EnableEndpoint(user, id))
+        for endpoint in await self._store.endpoints(user):
+            if endpoint.id == id:
+                return endpoint
+        raise NotFound("no such endpoint")
 
     async def remove(self, user: str, id: str) -> None:
         """Forget an endpoint and what waits for it. Raises NotFound when it is not this user's."""
@@ -99,9 +116,31 @@ class Endpoints:
             raise NotFound("web push is not configured on this server")
         return key
 
+    async def _reserve(self, endpoint: Endpoint) -> None:
+        if self.confirmations.missing:
+            raise InvalidFields(errors=(FieldError("/channel", self.confirmations.missing),))
+        await self.confirmations.reserve(endpoint.user, endpoint.address)
+
+    def _renewed(self, endpoint: Endpoint, given: EndpointInput, vouched: bool) -> Endpoint:
+        return msgspec.structs.replace(
+            endpoint,
+            secret=self._secret(given),
+            confirmed=endpoint.confirmed or vouched,
+            failures=0,
+            disabled_at=0,
+            disabled_reason="",
+        )
+
     def _new(self, user: str, given: EndpointInput) -> Endpoint:
         created_at = self._clock.now()
-        return Endpoint(secrets.token_hex(8), user, given.channel, given.address, created_at=created_at)
+        return Endpoint(
+            secrets.token_hex(8),
+            user,
+            given.channel,
+            given.address,
+            created_at=created_at,
+            confirmed=given.channel != "email",
+        )
 
     def _secret(self, given: EndpointInput) -> str:
         if given.channel == "webhook":

@@ -127,7 +127,7 @@ class Inboxes:
         told = await self._store.told(user, event_id)
         if told is None:
             raise NotFound("no such event")
-        reached = {endpoint.channel for endpoint in await self._store.endpoints(user)}
+        reached = {endpoint.channel for endpoint in await self._store.endpoints(user) if endpoint.is_usable}
         preferences = await self._store.preferences(user)
         case = Case(user, told, self._store.rules, preferences, reached, self._clock.now())
         shown = {

@@ -187,9 +187,35 @@ class Prefer(msgspec.Struct, frozen=True):
 
 
 class AddEndpoint(msgspec.Struct, frozen=True):
-    """Register an endpoint; one with the same user, channel and address is replaced, keeping its id."""
+    """Register an endpoint; one with the same user, channel and address is replaced, keeping its id. It is enabled, and
+    stays confirmed if it was."""
 
     endpoint: Endpoint
+
+
+class ConfirmEndpoint(msgspec.Struct, frozen=True):
+    """The owner of an endpoint's address wants what is sent there. Changes 1 as often as it is said, 0 without such an
+    endpoint."""
+
+    id: str
+
+
+class EnableEndpoint(msgspec.Struct, frozen=True):
+    """Send to an endpoint again that was disabled, and forget what it refused. Changes 0 without such an endpoint."""
+
+    user: str
+    id: str
+
+
+class ReserveConfirmation(msgspec.Struct, frozen=True):
+    """Count a confirmation mail that a user causes to an address, known by a digest. Changes 0, and counts nothing, when
+    ``per_user`` such mails of this user or ``per_address`` to this address were counted after ``after`` (ms)."""
+
+    user: str
+    address: bytes
+    per_user: int
+    per_address: int
+    after: int
 
 
 class RemoveEndpoint(msgspec.Struct, frozen=True):
@@ -239,7 +265,8 @@ class Reconcile(msgspec.Struct, frozen=True):
 
 
 class Replay(msgspec.Struct, frozen=True):
-    """Give all dead letters, fan-out that failed for too often, another round of attempts."""
+    """Give all dead letters, fan-out that failed for too often, another round of attempts; but not what a disabled endpoint
+    would refuse again."""
 
 
 Command = (
@@ -256,6 +283,9 @@ Command = (
     | Declare
     | Prefer
     | AddEndpoint
+    | ConfirmEndpoint
+    | EnableEndpoint
+    | ReserveConfirmation
     | RemoveEndpoint
     | Remind
     | Cancel

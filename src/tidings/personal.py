@@ -37,7 +37,8 @@ class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Endpoint(msgspec.Struct, frozen=True):
     """Where a user is reached outside: a mail address, a push subscription, a URL. ``secret`` signs or encrypts for it.
-    ``sent_at``: when something last went there (ms)."""
+    ``sent_at``: when something last went there (ms). Nothing goes there before it is ``confirmed``, or from
+    ``disabled_at`` (ms, 0: it is enabled) on. ``failures``: deliveries in a row that were refused for good."""
 
     id: str
     user: str
@@ -46,6 +47,15 @@ class Endpoint(msgspec.Struct, frozen=True):
     secret: str = ""
     created_at: int = 0
     sent_at: int = 0
+    confirmed: bool = True
+    failures: int = 0
+    disabled_at: int = 0
+    disabled_reason: str = ""
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether deliveries go there."""
+        return self.confirmed and not self.disabled_at
 
 
 class PushKeys(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -79,9 +89,13 @@ class Reminder(msgspec.Struct, frozen=True):
 
 class Handled(msgspec.Struct, frozen=True):
     """What became of a delivery: ``sent``, ``dropped`` (no longer wanted), ``later`` (not tried: due again at ``at``),
-    ``failed`` (tried: due again at ``at``), ``dead`` (given up), ``gone`` (the endpoint is no more: it is removed)."""
+    ``failed`` (tried: due again at ``at``), ``dead`` (given up), ``gone`` (the endpoint is no more: it is removed).
+    ``failures``: of a ``dead`` one that the endpoint refused, how many it has now refused in a row; ``disables``: that is
+    one too many, and the endpoint is disabled for the reason ``error``."""
 
     id: int
     state: str
     at: int = 0
     error: str = ""
+    failures: int = 0
+    disables: bool = False

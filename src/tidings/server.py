@@ -15,6 +15,7 @@ import msgspec
 
 from tidings.accepted import shown
 from tidings.config import ConfigError, Settings
+from tidings.confirmations import Confirmations
 from tidings.cursors import Cursors
 from tidings.endpoints import Endpoints
 from tidings.errors import KeyReused, Unavailable
@@ -120,6 +121,8 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
             on_failure=watch.failed,
         )
         reminders = Reminders(store, log, settings, clock)
+        mails = ways.confirm if settings.smtp_url else None
+        confirmations = Confirmations(log, clock, cursor_key, settings.server_url, mails)
         WRITE_QUEUE.set_function(lambda: log.depth)
         STREAMS_OPEN.set_function(lambda: live.open_streams)
 
@@ -137,6 +140,7 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
         for part in parts:
             part.start()
             closing.push_async_callback(part.close)
+        closing.push_async_callback(confirmations.close)
         yield Services(
             settings=settings,
             clock=clock,
@@ -152,6 +156,7 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
                 allow_http=settings.webhook_allow_http,
                 new_secret=new_secret,
                 push_key=lambda: ways.push_key,
+                confirmations=confirmations,
             ),
             wishes=Wishes(store, log, settings),
             ready=lambda: _unready(log, live, watch, settings),

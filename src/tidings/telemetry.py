@@ -48,6 +48,18 @@ DELIVERIES = Counter(
     ("channel", "outcome"),
     registry=REGISTRY,
 )
+ENDPOINTS_DISABLED = Counter(
+    "tidings_endpoints_disabled_total",
+    "Endpoints disabled because they refused too many deliveries in a row for good.",
+    ("channel",),
+    registry=REGISTRY,
+)
+CONFIRMATION_MAILS = Counter(
+    "tidings_confirmation_mails_total",
+    "Mails that ask whether an address is its user's: sent, failed, or refused by the limits.",
+    ("outcome",),
+    registry=REGISTRY,
+)
 DELIVERY_LAG = Histogram(
     "tidings_delivery_lag_seconds",
     "Seconds from when a delivery was due to when it had been sent.",

@@ -8,9 +8,11 @@ from tidings.errors import KeyReused
 from tidings.model import (
     AddEndpoint,
     Cancel,
+    ConfirmEndpoint,
     DeadLetter,
     Declare,
     Delivery,
+    EnableEndpoint,
     Fire,
     MarkInbox,
     MarkState,
@@ -340,6 +342,53 @@ def test_what_waits_survives_a_replaced_endpoint(store: Harness) -> None:
     store.write(AddEndpoint(Endpoint("e9", "bob", "webhook", HOOK.address, "new", START_MS + 9)))
     (delivery,) = deliveries(store)
     assert (delivery.endpoint.id, delivery.endpoint.secret) == ("e2", "new")
+
+
+def test_nothing_is_owed_where_nothing_may_be_sent(store: Harness) -> None:
+    """An endpoint that is not confirmed, or disabled, gets nothing that comes meanwhile; what waited for it waits on."""
+    reached(store, HOOK, msgspec.structs.replace(MAIL, confirmed=False))
+    ping(store)
+    (waiting,) = deliveries(store)
+    assert waiting.endpoint.id == "e2"
+    ping(store, "item:2")
+    refused = Handled(waiting.id, "dead", error="HTTP 403", failures=7, disables=True)
+    assert store.changed(Settle((refused,))) == 1
+    ping(store, "item:3")
+    (left,) = deliveries(store)
+    assert (left.endpoint.failures, left.endpoint.disabled_at) == (7, store.clock.now())
+    assert left.endpoint.disabled_reason == "HTTP 403"
+    assert store.changed(Replay()) == 0
+    store.write(ConfirmEndpoint("e1"))
+    ping(store, "item:4")
+    assert sorted(each.endpoint.id for each in deliveries(store)) == ["e1", "e2"]
+
+
+def test_a_disabled_endpoint_is_enabled_by_its_owner(store: Harness) -> None:
+    """By command, or by being registered again; its failures are forgotten, and what it refused can be replayed."""
+    reached(store, HOOK)
+    ping(store)
+    (waiting,) = deliveries(store)
+    store.write(Settle((Handled(waiting.id, "dead", error="HTTP 403", failures=5, disables=True),)))
+    assert store.changed(EnableEndpoint("cy", HOOK.id)) == 0
+    assert store.changed(EnableEndpoint("bob", HOOK.id)) == 1
+    assert store.changed(Replay()) == 1
+    (again,) = deliveries(store)
+    assert again.endpoint == HOOK
+    store.write(Settle((Handled(again.id, "dead", error="HTTP 403", failures=5, disables=True),)))
+    store.write(AddEndpoint(HOOK))
+    assert store.run(store.store.endpoints("bob")) == [HOOK]
+
+
+def test_what_was_sent_ends_a_row_of_failures(store: Harness) -> None:
+    """A refusal counts with those before it only as long as nothing arrives."""
+    reached(store, HOOK)
+    ping(store)
+    ping(store, "item:2")
+    first, second = deliveries(store)
+    store.write(Settle((Handled(first.id, "dead", failures=3),)))
+    assert [found.failures for found in store.run(store.store.endpoints("bob"))] == [3]
+    store.write(Settle((Handled(second.id, "sent"),)))
+    assert [found.failures for found in store.run(store.store.endpoints("bob"))] == [0]
 
 
 def test_next_due_is_whichever_comes_first(store: Harness) -> None:

@@ -7,10 +7,13 @@ from tests.harness import Harness
 from tidings.model import (
     EVERYONE,
     AddEndpoint,
+    ConfirmEndpoint,
+    Erase,
     Follow,
     Mask,
     Prefer,
     RemoveEndpoint,
+    ReserveConfirmation,
     Retract,
     TakeUp,
     Told,
@@ -81,6 +84,40 @@ def test_the_same_place_is_registered_once(store: Harness) -> None:
     store.write(AddEndpoint(Endpoint("e3", "bob", "apprise", "https://hook.test/", created_at=START_MS + 6)))
     store.write(AddEndpoint(Endpoint("e4", "bob", "webhook", "https://hook.test/2", created_at=START_MS + 7)))
     assert [found.id for found in endpoints(store, "bob")] == ["e1", "e3", "e4"]
+
+
+def test_an_endpoint_is_confirmed_for_good(store: Harness) -> None:
+    """By its id, twice without harm; who registers it again, without being vouched for, does not take that back."""
+    asked = Endpoint("e1", "bob", "email", "bob@mail.test", created_at=START_MS, confirmed=False)
+    store.write(AddEndpoint(asked))
+    assert endpoints(store, "bob") == [asked]
+    assert store.changed(ConfirmEndpoint("e2")) == 0
+    assert [store.changed(ConfirmEndpoint("e1")) for _ in range(2)] == [1, 1]
+    store.write(AddEndpoint(asked))
+    assert [found.confirmed for found in endpoints(store, "bob")] == [True]
+
+
+def test_the_application_vouches_for_an_address_that_waits(store: Harness) -> None:
+    """One that is registered again as confirmed is."""
+    asked = Endpoint("e1", "bob", "email", "bob@mail.test", created_at=START_MS, confirmed=False)
+    store.write(AddEndpoint(asked))
+    store.write(AddEndpoint(msgspec.structs.replace(asked, confirmed=True)))
+    assert [found.confirmed for found in endpoints(store, "bob")] == [True]
+
+
+def test_confirmation_mails_are_counted_by_user_and_by_address(store: Harness) -> None:
+    """Those after a time; one that is refused does not count."""
+
+    def reserve(user: str, address: bytes, after: int = START_MS - 1) -> int:
+        return store.changed(ReserveConfirmation(user, address, 2, 3, after))
+
+    assert [reserve("bob", b"a") for _ in range(3)] == [1, 1, 0]
+    assert [reserve("cy", b"a") for _ in range(2)] == [1, 0]
+    assert [reserve("cy", b"b") for _ in range(2)] == [1, 0]
+    store.write(Erase("bob"))
+    assert [reserve("bob", b"a"), reserve("bob", b"b")] == [0, 1]
+    store.clock.advance(10)
+    assert reserve("bob", b"a", START_MS) == 1
 
 
 def test_an_endpoint_is_removed_by_its_owner(store: Harness) -> None:

@@ -106,10 +106,12 @@ class World:
         """Register a mail address."""
         return await self.endpoint("email", address)
 
-    async def endpoint(self, channel: str, address: str, secret: str = "", user: str = USER) -> Endpoint:
+    async def endpoint(
+        self, channel: str, address: str, secret: str = "", user: str = USER, confirmed: bool = True
+    ) -> Endpoint:
         """Register an endpoint."""
         id = f"e{next(self._endpoints)}"
-        endpoint = Endpoint(id, user, channel, address, secret, self.clock.now())
+        endpoint = Endpoint(id, user, channel, address, secret, self.clock.now(), confirmed=confirmed)
         await self.write(AddEndpoint(endpoint))
         return endpoint
 

@@ -11,7 +11,9 @@ from tidings.model import (
     AddEndpoint,
     Cancel,
     Command,
+    ConfirmEndpoint,
     Declare,
+    EnableEndpoint,
     Erase,
     Fire,
     Follow,
@@ -26,6 +28,7 @@ from tidings.model import (
     Remind,
     RemoveEndpoint,
     Replay,
+    ReserveConfirmation,
     Retract,
     Settle,
     TakeUp,
@@ -163,14 +166,29 @@ def settles(draw: st.DrawFn) -> Draft:
     """Settle some of what waits, by its place."""
     states = st.sampled_from(("sent", "dropped", "later", "failed", "dead", "gone"))
     some = draw(st.lists(st.tuples(st.integers(0, 5), states, waits), min_size=1, max_size=3))
-    return lambda h: Settle(
-        tuple(Handled(n, state, h.clock.ms + wait if wait else 0, state) for n, state, wait in some)
-    )
+    failures = draw(st.integers(0, 2))
+
+    def settle(h: Past) -> Settle:
+        return Settle(
+            tuple(
+                Handled(
+                    n,
+                    state,
+                    h.clock.ms + wait if wait else 0,
+                    state,
+                    failures if state == "dead" else 0,
+                    failures > 1,
+                )
+                for n, state, wait in some
+            )
+        )
+
+    return settle
 
 
-def endpoint(user: str, channel: str, address: str, at: int) -> Endpoint:
+def endpoint(user: str, channel: str, address: str, at: int, confirmed: bool = True) -> Endpoint:
     """One whose id says what it is; the secret says when it came."""
-    return Endpoint(f"{user} {channel} {address}", user, channel, address, str(at), at)
+    return Endpoint(f"{user} {channel} {address}", user, channel, address, str(at), at, confirmed=confirmed)
 
 
 def fixed(commands: st.SearchStrategy[Command]) -> st.SearchStrategy[Draft]:
@@ -196,7 +214,15 @@ marks = st.tuples(users, refs, st.sampled_from(MarkState)).map(
     lambda t: lambda h: MarkInbox(t[0], tuple(str(h.number(t[0], n)) for n in t[1]), t[2])
 )
 places = st.tuples(users, st.sampled_from(CHANNELS), st.sampled_from(("x", "y")))
-new_endpoints = places.map(lambda place: lambda h: AddEndpoint(endpoint(*place, h.clock.ms)))
+new_endpoints = st.tuples(places, st.booleans()).map(
+    lambda t: lambda h: AddEndpoint(endpoint(*t[0], h.clock.ms, t[1]))
+)
+changed_endpoints: st.SearchStrategy[Command] = places.map(lambda place: endpoint(*place, 0)).flatmap(
+    lambda one: st.sampled_from((ConfirmEndpoint(one.id), EnableEndpoint(one.user, one.id)))
+)
+reserved = st.tuples(users, st.sampled_from((b"x", b"y")), back).map(
+    lambda t: lambda h: ReserveConfirmation(t[0], t[1], 2, 3, h.clock.ms - (t[2] or 0))
+)
 old_endpoints = places.map(lambda place: RemoveEndpoint(place[0], endpoint(*place, 0).id))
 take_ups = st.lists(users, min_size=1, max_size=3).map(lambda some: TakeUp(tuple(some)))
 
@@ -218,6 +244,8 @@ COMMANDS: list[tuple[int, st.SearchStrategy[Draft]]] = [
     (3, fixed(st.builds(Prefer, users, st.sampled_from(WISHES)))),
     (3, new_endpoints),
     (1, fixed(old_endpoints)),
+    (1, fixed(changed_endpoints)),
+    (1, reserved),
     (3, settles()),
     (1, fixed(st.just(Replay()))),
     (2, reminds()),

@@ -60,9 +60,13 @@ BODIES: dict[str, Any] = {
     "/v1/admin/types/{type}": {},
     "/v1/reminders/{key}": REMINDER,
     "/v1/broadcasts": event(audience="club:access"),
-    "/v1/endpoints": {"channel": "email", "address": "olga@example.org"},
+    "/v1/endpoints": {"channel": "webhook", "address": "https://hooks.example.org/olga"},
 }
-NEEDED = {"/v1/feed/new": {"since": "0"}, "/v1/notifications/explain": {"event_id": "none"}}
+NEEDED = {
+    "/v1/confirm": {"token": "none"},
+    "/v1/feed/new": {"since": "0"},
+    "/v1/notifications/explain": {"event_id": "none"},
+}
 
 
 def ask(client: httpx.Client, route: Route, credential: str | None) -> int:

@@ -88,11 +88,14 @@ def test_only_webhooks_show_a_secret(app: httpx.Client, user: str) -> None:
 def test_users_manage_their_own(anybody: httpx.Client, user: str) -> None:
     """With their own token; another's endpoint is as if it were not there."""
     mine, other = bearer(token(user)), bearer(token(f"{user}-other"))
-    made = post(anybody, user, GOOD["email"], **mine).json()
+    made = post(anybody, user, GOOD["webhook"], **mine).json()
     assert anybody.delete(f"/v1/endpoints/{made['id']}", headers=other).status_code == 404
     assert listed(anybody, f"{user}-other", **other) == []
     assert [one.id for one in listed(anybody, user, **mine)] == [made["id"]]
-    assert post(anybody, user, GOOD["email"], **other).status_code == 403
+    assert post(anybody, user, GOOD["webhook"], **other).status_code == 403
+    enable = f"/v1/endpoints/{made['id']}/enable"
+    assert anybody.post(enable, headers=other).status_code == 404
+    assert anybody.post(enable, headers=mine).json()["id"] == made["id"]
     assert anybody.delete(f"/v1/endpoints/{made['id']}", headers=mine).status_code == 204
     assert anybody.delete(f"/v1/endpoints/{made['id']}", headers=mine).status_code == 404
     assert listed(anybody, user, **mine) == []

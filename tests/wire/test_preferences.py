@@ -264,7 +264,7 @@ def test_each_channel_says_why(app: httpx.Client, user: str) -> None:
         return decision.wanted, decision.why
 
     assert why("webhook") == (False, "this type does not leave the application here")
-    assert why() == (False, "they have no endpoint here")
+    assert why() == (False, "they have no endpoint here that is confirmed and enabled")
     address = {"channel": "email", "address": "zoe@example.org"}
     assert app.post("/v1/endpoints", params={"user_id": user}, json=address).status_code == 201
     assert why() == (True, "wanted")

@@ -355,6 +355,11 @@ class Api:
         return call("POST", "/v1/endpoints", replies.Endpoint, query=self._about(user), body=body)
 
     @operation
+    def enable_endpoint(self, id: str, *, user: str | None = None) -> Call[replies.Endpoint]:
+        """Send to an endpoint again that was disabled because it refused everything."""
+        return call("POST", f"/v1/endpoints/{part(id)}/enable", replies.Endpoint, query=self._about(user))
+
+    @operation
     def remove_endpoint(self, id: str, *, user: str | None = None) -> Call[None]:
         """Forget an endpoint and what waits for it."""
         return call("DELETE", f"/v1/endpoints/{part(id)}", None, query=self._about(user))

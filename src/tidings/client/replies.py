@@ -211,13 +211,17 @@ class Reminders(Struct, frozen=True):
 
 
 class Endpoint(Struct, frozen=True):
-    """Where a user is reached outside. ``secret`` signs for a webhook; it is only shown when it is made."""
+    """Where a user is reached outside. Nothing is sent there before it is ``confirmed``, nor while it is disabled: since
+    ``disabled_at``, for ``disabled_reason``. ``secret`` signs for a webhook; it is only shown when it is made."""
 
     id: str
     channel: str
     address: str
     created_at: datetime
     sent_at: datetime | None = None
+    confirmed: bool = True
+    disabled_at: datetime | None = None
+    disabled_reason: str | None = None
     secret: str | None = None
 
 

@@ -106,7 +106,13 @@ def _responses(route: Route) -> Iterable[tuple[int, Json]]:
     if NDJSON in route.consumes:
         yield 200, {"description": "A result line per line", "content": {NDJSON: {"schema": _LINES}}}
     for status in _failures(route):
-        yield status, {"description": _MEANINGS[status], "content": _PROBLEM}
+        yield status, {"description": _MEANINGS[status], "content": _PROBLEM | _failure_page(route, status)}
+
+
+def _failure_page(route: Route, status: int) -> Json:
+    """What a page for people says of a failure of its own, where programs get a problem."""
+    page = route.produces.startswith("text/html") and status in route.fails
+    return {route.produces: {"schema": {"type": "string"}}} if page else {}
 
 
 def _success(route: Route) -> Json:

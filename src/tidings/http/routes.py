@@ -5,6 +5,7 @@ from functools import cache
 from tidings.http import openapi
 from tidings.http.endpoints import (
     broadcasts,
+    confirmation,
     endpoints,
     events,
     explain,
@@ -46,6 +47,7 @@ ROUTES: tuple[Route, ...] = (
     *reminders.ROUTES,
     *broadcasts.ROUTES,
     *endpoints.ROUTES,
+    *confirmation.ROUTES,
     *operations.ROUTES,
     *site.ROUTES,
     Route(

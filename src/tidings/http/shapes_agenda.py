@@ -41,13 +41,19 @@ class Reminders(Shape):
 
 
 class Endpoint(Shape):
-    """Where a user is reached outside. ``secret``: what signs for a webhook, shown when it is made and never again."""
+    """Where a user is reached outside. ``confirmed``: its owner confirmed it, or the application vouches for it; nothing is
+    sent there before. ``disabled_at``: since when nothing is sent because it refused everything, and ``disabled_reason``
+    what it said, both null while it is enabled. ``secret``: what signs for a webhook, shown when it is made and never
+    again."""
 
     id: str
     channel: str
     address: str
     created_at: Time
     sent_at: Time | None
+    confirmed: bool
+    disabled_at: Time | None
+    disabled_reason: str | None
     secret: str | UnsetType = UNSET
 
 

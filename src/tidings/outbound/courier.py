@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import Protocol
 
+import msgspec
+
 from tidings.model import Command, Delivery, Outcome, Settle
 from tidings.outbound.backoff import Breaker, wait_ms
 from tidings.outbound.channel import MAX_ERROR, Answer, Channel, Note
@@ -23,7 +25,7 @@ from tidings.ports import Clock
 from tidings.projections.inbox import Wording
 from tidings.rounds import Rest, Rounds, pause_s
 from tidings.rules import Rules
-from tidings.telemetry import DELIVERIES, DELIVERY_LAG
+from tidings.telemetry import DELIVERIES, DELIVERY_LAG, ENDPOINTS_DISABLED
 
 SLOTS = 64
 """Endpoints served at a time: with receivers that take 100 ms it is the machine that sets the pace,
@@ -38,6 +40,9 @@ GAP_S = 0.02
 """Seconds between two looks at the store while there is much news: each look reads a page."""
 LONGEST_REST_S = 5.0
 """Seconds between two looks without news. Deliveries that background work owes come without; a look costs two probes."""
+MAX_FAILURES = 5
+"""Deliveries in a row that an endpoint refused for good, or that were given up, before it is disabled: one refusal may be
+about one message, and each further one is a dead letter more."""
 SHORTEST_REST_S = 0.5
 """Seconds until another look when something is due that is not ours, as a reminder is, or has no slot yet."""
 CLOSE_S = 10.0
@@ -164,14 +169,15 @@ class Courier(Rounds):
     # --- one endpoint -------------------------------------------------------------------------------------
 
     async def _lane(self, endpoint: Endpoint, parcels: list[list[Delivery]]) -> None:
+        failures = endpoint.failures
         try:
             for place, parcel in enumerate(parcels, 1):
                 if self._closing:
                     break
-                answer = await self._deliver(endpoint, parcel)
+                answer, failures = await self._deliver(endpoint, parcel, failures)
                 if answer.after_s:
                     await self._postpone(parcels[place:], answer.after_s)
-                if answer.after_s or answer.state == "gone":
+                if answer.after_s or answer.state == "gone" or failures >= MAX_FAILURES:
                     break
         except Exception:
             _log.exception("a lane of %s deliveries ended early", endpoint.channel)
@@ -181,12 +187,21 @@ class Courier(Rounds):
             del self._lanes[endpoint.id]
             self.nudge()
 
-    async def _deliver(self, endpoint: Endpoint, parcel: list[Delivery]) -> Answer:
-        """Try to deliver a parcel, and settle it."""
+    async def _deliver(self, endpoint: Endpoint, parcel: list[Delivery], failures: int) -> tuple[Answer, int]:
+        """Try to deliver a parcel, and settle it. ``failures`` the endpoint had in a row before, and has after it."""
         answer = await self._attempt(endpoint, parcel)
         now = self._clock.now()
-        await self._settle([(delivery, self._outcome(delivery, answer, now)) for delivery in parcel])
-        return answer
+        outcomes = [(delivery, self._outcome(delivery, answer, now)) for delivery in parcel]
+        if answer.state == "sent":
+            failures = 0
+        elif not answer.ours and any(handled.state == "dead" for _, handled in outcomes):
+            failures += 1
+            outcomes = [(delivery, _counted(handled, failures)) for delivery, handled in outcomes]
+        await self._settle(outcomes)
+        if failures >= MAX_FAILURES and any(handled.disables for _, handled in outcomes):
+            ENDPOINTS_DISABLED.labels(endpoint.channel).inc()
+            _log.warning("an endpoint of the channel %s is disabled: %s", endpoint.channel, answer.error)
+        return answer, failures
 
     async def _postpone(self, parcels: list[list[Delivery]], seconds: int) -> None:
         """The endpoint asked for time: what was to follow would only be refused as well."""
@@ -198,7 +213,7 @@ class Courier(Rounds):
         try:
             channel = await self._ways.way(endpoint.channel)
         except NotConfigured as missing:
-            return Answer("dead", str(missing))
+            return Answer("dead", str(missing), ours=True)
         host = channel.host(endpoint)
         if self._breaker.is_open(host, self._clock.now()):
             return Answer("failed", "not tried: the host does not answer")
@@ -213,7 +228,7 @@ class Courier(Rounds):
             return await channel.send(endpoint, [self._note(delivery) for delivery in newest])
         except Exception as fault:
             _log.exception("the channel %s failed", endpoint.channel)
-            return Answer("failed", f"a fault of the server: {type(fault).__name__}")
+            return Answer("failed", f"a fault of the server: {type(fault).__name__}", ours=True)
 
     def _note(self, delivery: Delivery) -> Note:
         row = delivery.row
@@ -282,6 +297,13 @@ class Courier(Rounds):
             DELIVERY_LAG.labels(channel).observe(max(0, self._clock.now() - delivery.due_at) / 1_000)
         elif handled.state == "dead":
             _log.warning("a delivery by %s was given up: %s", channel, handled.error)
+
+
+def _counted(handled: Handled, failures: int) -> Handled:
+    """What became of a delivery that its endpoint refused, with how many that makes in a row."""
+    if handled.state != "dead":
+        return handled
+    return msgspec.structs.replace(handled, failures=failures, disables=failures >= MAX_FAILURES)
 
 
 def delivery_id(delivery: Delivery) -> str:

@@ -34,9 +34,11 @@ def plan(due: Sequence[Delivery], rules: Rules, now: int) -> Plan:
 
 
 def held_back(delivery: Delivery, rules: Rules, now: int) -> Handled | None:
-    """Why a delivery does not go out now, or None: it is about nothing any more, was muted meanwhile, is not wanted, or
-    comes at a quiet hour. Critical types pass the last two."""
+    """Why a delivery does not go out now, or None: its endpoint is disabled, it is about nothing any more, was muted
+    meanwhile, is not wanted, or comes at a quiet hour. Critical types pass the last two."""
     row = delivery.row
+    if not delivery.endpoint.is_usable:
+        return Handled(delivery.id, "dropped")
     if row is None or delivery.muted or row.deleted or row.read_at is not None or row.archived_at is not None:
         return Handled(delivery.id, "dropped")
     if rules.rule(delivery.type).critical:

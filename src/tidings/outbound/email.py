@@ -1,6 +1,7 @@
 """E-mail over SMTP: one notification, or several together, as plain text and plain HTML."""
 
 import asyncio
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -43,6 +44,14 @@ LISTED = 50
 """Messages that one mail lists; of the rest it tells the number."""
 PERMANENT = 500
 """SMTP replies from here on say that trying again is no use (RFC 5321)."""
+QUESTION = """Somebody, probably you, asked for notifications of {site} by e-mail to this address.
+
+To get them, open this page and confirm the address:
+
+{link}
+
+If it was not you, do nothing: no notifications are sent to an address that was not confirmed.
+"""
 _PORTS = {"smtp": 25, "smtps": 465}
 
 
@@ -111,6 +120,15 @@ class Email:
         async with self._free:
             return await self._hand_over(letter)
 
+    async def ask(self, address: str, link: str) -> Answer:
+        """Hand over the mail that asks whether an address may be sent notifications. Nothing in it is a user's choice."""
+        try:
+            letter = question(self._sender, address, link, self._public_url, self._clock.now() // 1000)
+        except (ValueError, MessageError, IndexError):
+            return Answer("dead", "the address is not one of e-mail")
+        async with self._free:
+            return await self._hand_over(letter)
+
     async def close(self) -> None:
         """There is nothing to release: every mail has a connection of its own."""
 
@@ -168,6 +186,23 @@ def compose(
         letter["List-Unsubscribe"] = f"<{public_url}>"
     letter.set_content(plain(notes, public_url))
     letter.add_alternative(html(notes, public_url), subtype="html")
+    return letter
+
+
+def question(sender: Address, recipient: str, link: str, public_url: str, now_s: int) -> EmailMessage:
+    """The mail with the link that confirms its recipient. Raises ValueError for a recipient that is no address.
+
+    No word of it is a user's choice, or strangers could have their words sent to others.
+    """
+    site = urlsplit(public_url).hostname or sender.display_name or sender.domain
+    letter = EmailMessage(policy=WIRE)
+    letter["From"] = sender
+    letter["To"] = Address(addr_spec=recipient)
+    letter["Subject"] = one_line(f"{site}: confirm your e-mail address", MAX_SUBJECT)
+    letter["Date"] = format_datetime(datetime.fromtimestamp(now_s, UTC))
+    letter["Message-ID"] = f"<{hashlib.blake2b(link.encode(), digest_size=16).hexdigest()}@{sender.domain}>"
+    letter["Auto-Submitted"] = "auto-generated"
+    letter.set_content(QUESTION.format(site=site, link=link))
     return letter
 
 

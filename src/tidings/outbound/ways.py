@@ -3,6 +3,7 @@ the certificates to trust, take tens of milliseconds to load, off the event loop
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 from tidings.config import Settings, networks
 from tidings.outbound.addresses import Guard, Resolve
@@ -46,6 +47,15 @@ class Ways:
             if channel not in self._made:
                 self._made[channel] = await asyncio.to_thread(self._makers[channel])
             return self._made[channel]
+
+    async def confirm(self, address: str, link: str) -> Literal["sent", "failed", "dead", "gone"]:
+        """Mail a link to an address that is to confirm it. Raises NotConfigured."""
+        from tidings.outbound.email import Email
+
+        channel = await self.way("email")
+        if not isinstance(channel, Email):
+            raise TypeError("the channel email is made by this class")
+        return (await channel.ask(address, link)).state
 
     async def close(self) -> None:
         """Close all that were made."""

@@ -30,7 +30,8 @@ class Decision(NamedTuple):
 
 
 class Case(NamedTuple):
-    """All that bears on one event and one user. ``reached``: the channels on which they have an endpoint; ``now`` in ms."""
+    """All that bears on one event and one user. ``reached``: the channels on which they have a usable endpoint;
+    ``now`` in ms."""
 
     user: str
     told: Told
@@ -146,7 +147,7 @@ def _outside(case: Case, channel: str) -> Decision:
     if channel not in case.rule.channels:
         return Decision(False, "this type does not leave the application here")
     if channel not in case.reached:
-        return Decision(False, "they have no endpoint here")
+        return Decision(False, "they have no endpoint here that is confirmed and enabled")
     if case.rule.critical:
         return Decision(True, "critical: neither preferences nor quiet hours hold it back")
     if not case.preferences.wants(case.type, channel, True):

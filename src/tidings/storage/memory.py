@@ -25,7 +25,9 @@ from tidings.model import (
     Cancel,
     Changed,
     Command,
+    ConfirmEndpoint,
     Declare,
+    EnableEndpoint,
     Erase,
     FeedFilter,
     FeedItem,
@@ -52,6 +54,7 @@ from tidings.model import (
     Remind,
     RemoveEndpoint,
     Replay,
+    ReserveConfirmation,
     Retract,
     Settle,
     Status,
@@ -264,6 +267,9 @@ class MemoryStore(Exports):
         | Declare
         | Prefer
         | AddEndpoint
+        | ConfirmEndpoint
+        | EnableEndpoint
+        | ReserveConfirmation
         | RemoveEndpoint
         | Remind
         | Cancel
@@ -278,10 +284,14 @@ class MemoryStore(Exports):
                 return self._declare(command)
             case Prefer():
                 return self._prefer(command)
-            case AddEndpoint():
-                return self._add_endpoint(command)
-            case RemoveEndpoint():
-                return self._remove_endpoint(command)
+            case (
+                AddEndpoint()
+                | ConfirmEndpoint()
+                | EnableEndpoint()
+                | ReserveConfirmation()
+                | RemoveEndpoint()
+            ):
+                return self._change_endpoints(command)
             case Remind():
                 return self._remind(command.reminder)
             case Cancel():

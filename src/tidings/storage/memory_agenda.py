@@ -5,11 +5,19 @@ from itertools import islice
 
 import msgspec
 
-from tidings.model import AddEndpoint, DeadLetter, Delivery, RemoveEndpoint
+from tidings.model import (
+    AddEndpoint,
+    ConfirmEndpoint,
+    DeadLetter,
+    Delivery,
+    EnableEndpoint,
+    RemoveEndpoint,
+    ReserveConfirmation,
+)
 from tidings.personal import Endpoint, Handled, Reminder
 from tidings.rules import Rule
 from tidings.storage import erasure
-from tidings.storage.memory_state import Owed, State
+from tidings.storage.memory_state import Confirmation, Owed, State
 
 
 class Agenda(State):
@@ -78,7 +86,7 @@ class Agenda(State):
         now = self._clock.now()
         waits = {owed.endpoint for owed in self._waiting() if (owed.user, owed.number) == (user, number)}
         for endpoint in self._person(user).endpoints.values():
-            if endpoint.channel in rule.channels and endpoint.id not in waits:
+            if endpoint.is_usable and endpoint.channel in rule.channels and endpoint.id not in waits:
                 id = next(self._delivery_ids)
                 self._owed[id] = Owed(id, user, endpoint.id, number, type, due_at=now, created_at=now)
 
@@ -101,25 +109,78 @@ class Agenda(State):
                 owed.error = handled.error
                 owed.dead = handled.state == "dead"
                 owed.due_at = handled.at
+                if handled.failures:
+                    self._refuse(owed, handled)
         return 1
 
     def _sent(self, owed: Owed, at: int) -> None:
         endpoints = self._people[owed.user].endpoints
-        endpoints[owed.endpoint] = msgspec.structs.replace(endpoints[owed.endpoint], sent_at=at)
+        endpoints[owed.endpoint] = msgspec.structs.replace(endpoints[owed.endpoint], sent_at=at, failures=0)
         del self._owed[owed.id]
 
+    def _refuse(self, owed: Owed, handled: Handled) -> None:
+        endpoints = self._people[owed.user].endpoints
+        refusing = msgspec.structs.replace(endpoints[owed.endpoint], failures=handled.failures)
+        if handled.disables:
+            now = self._clock.now()
+            refusing = msgspec.structs.replace(refusing, disabled_at=now, disabled_reason=handled.error)
+        endpoints[owed.endpoint] = refusing
+
     def _replay(self) -> int:
-        dead = [owed for owed in self._owed.values() if owed.dead]
+        dead = [
+            owed
+            for owed in self._owed.values()
+            if owed.dead and not self._people[owed.user].endpoints[owed.endpoint].disabled_at
+        ]
         for owed in dead:
             owed.dead, owed.attempts, owed.due_at = False, 0, self._clock.now()
         return len(dead)
+
+    def _change_endpoints(
+        self, command: AddEndpoint | ConfirmEndpoint | EnableEndpoint | ReserveConfirmation | RemoveEndpoint
+    ) -> int:
+        match command:
+            case AddEndpoint():
+                return self._add_endpoint(command)
+            case ConfirmEndpoint():
+                return self._confirm_endpoint(command)
+            case EnableEndpoint():
+                return self._enable_endpoint(command)
+            case ReserveConfirmation():
+                return self._reserve_confirmation(command)
+            case RemoveEndpoint():
+                return self._remove_endpoint(command)
 
     def _add_endpoint(self, add: AddEndpoint) -> int:
         new = add.endpoint
         endpoints = self._person(new.user).endpoints
         place = (new.channel, new.address)
         old = next((each for each in endpoints.values() if (each.channel, each.address) == place), new)
-        endpoints[old.id] = msgspec.structs.replace(new, id=old.id)
+        confirmed = new.confirmed or (old.id in endpoints and old.confirmed)
+        endpoints[old.id] = msgspec.structs.replace(new, id=old.id, confirmed=confirmed)
+        return 1
+
+    def _confirm_endpoint(self, confirm: ConfirmEndpoint) -> int:
+        holding = [person.endpoints for person in self._people.values() if confirm.id in person.endpoints]
+        for endpoints in holding:
+            endpoints[confirm.id] = msgspec.structs.replace(endpoints[confirm.id], confirmed=True)
+        return len(holding)
+
+    def _enable_endpoint(self, enable: EnableEndpoint) -> int:
+        endpoints = self._peek(enable.user).endpoints
+        if enable.id not in endpoints:
+            return 0
+        enabled = msgspec.structs.replace(endpoints[enable.id], failures=0, disabled_at=0, disabled_reason="")
+        endpoints[enable.id] = enabled
+        return 1
+
+    def _reserve_confirmation(self, reserve: ReserveConfirmation) -> int:
+        self._confirmations = [each for each in self._confirmations if each.at > reserve.after]
+        of_user = sum(each.user == reserve.user for each in self._confirmations)
+        to_address = sum(each.address == reserve.address for each in self._confirmations)
+        if of_user >= reserve.per_user or to_address >= reserve.per_address:
+            return 0
+        self._confirmations.append(Confirmation(self._clock.now(), reserve.user, reserve.address))
         return 1
 
     def _remove_endpoint(self, remove: RemoveEndpoint) -> int:
@@ -148,4 +209,8 @@ class Agenda(State):
             else:
                 self._reminders[reminder.key] = left
         self._owed = {id: owed for id, owed in self._owed.items() if owed.user != user}
+        # They still count for the address, or erasing oneself would lift the limit.
+        self._confirmations = [
+            each._replace(user="") if each.user == user else each for each in self._confirmations
+        ]
         return bool(naming)

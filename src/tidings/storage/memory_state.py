@@ -52,6 +52,15 @@ class Owed:
     dead: bool = False
 
 
+class Confirmation(NamedTuple):
+    """A confirmation mail: when it was caused (milliseconds) by whom ("": a person who was erased), and to which address,
+    as a digest."""
+
+    at: int
+    user: str
+    address: bytes
+
+
 class State:
     """The log, the people, the rules and what is due, with no law but that of masks."""
 
@@ -77,6 +86,7 @@ class State:
         self._next_key: dict[int, int] = {}
         self._minted: set[int] = set()
         self._people: dict[str, Person] = {}
+        self._confirmations: list[Confirmation] = []
         self._remembered: dict[bytes, Remembered] = {}
         self._settings_types = dict(types or {})
         self._declared: dict[str, Rule] = {}

@@ -12,14 +12,16 @@ from tidings.times import rfc3339
 
 
 async def add(call: Call[ForUser, EndpointInput]) -> Answer:
-    """Register an endpoint, or give the one of this channel and address new keys."""
+    """Register an endpoint, or give the one of this channel and address new keys. A mail address that a user registers
+    gets a confirmation mail first; one that the application registers is confirmed."""
     given = call.body
     if given.channel == "apprise" and not call.principal.may_administer:
         # Its address may hold a password of the application's, or lead to whatever this machine can reach.
         raise Forbidden(
             "An endpoint of the channel apprise needs an API key, or a token with the scope admin."
         )
-    endpoint = await call.services.endpoints.add(call.user, given)
+    vouched = call.principal.may_administer
+    endpoint = await call.services.endpoints.add(call.user, given, vouched=vouched)
     shown = _shown(endpoint, call.principal.may_administer)
     if endpoint.channel == "webhook":
         shown.secret = endpoint.secret
@@ -31,6 +33,12 @@ async def listed(call: Call[ForUser, None]) -> Answer:
     found = await call.services.endpoints.of(call.user)
     items = [_shown(one, call.principal.may_administer) for one in found]
     return Answer(msgspec.json.encode(shapes.Endpoints(items=items)))
+
+
+async def enable(call: Call[ForUser, None]) -> Answer:
+    """Send to a disabled endpoint again."""
+    endpoint = await call.services.endpoints.enable(call.user, call.path["id"])
+    return Answer(msgspec.json.encode(_shown(endpoint, call.principal.may_administer)))
 
 
 async def remove(call: Call[ForUser, None]) -> Answer:
@@ -54,6 +62,9 @@ def _shown(endpoint: Endpoint, full: bool) -> shapes.Endpoint:
         address=f"{service}://…" if hidden else endpoint.address,
         created_at=rfc3339(endpoint.created_at),
         sent_at=rfc3339(endpoint.sent_at) if endpoint.sent_at else None,
+        confirmed=endpoint.confirmed,
+        disabled_at=rfc3339(endpoint.disabled_at) if endpoint.disabled_at else None,
+        disabled_reason=endpoint.disabled_reason or None,
     )
 
 
@@ -82,6 +93,17 @@ ROUTES = (
         body=EndpointInput,
         reply=shapes.Endpoint,
         status=201,
+        fails=(429,),
+    ),
+    Route(
+        method="POST",
+        path="/v1/endpoints/{id}/enable",
+        handler=enable,
+        access=Access.SELF,
+        summary="Send to an endpoint again that was disabled because it refused everything",
+        tag=_TAG,
+        query=ForUser,
+        reply=shapes.Endpoint,
     ),
     Route(
         method="DELETE",

@@ -24,14 +24,14 @@ def _deliveries(r: Reading, due_by: int, limit: int) -> list[Delivery]:
     people = r.names.people(row[1] for row in due)
     shown = _shown(r, due)
     muted = _muted(r, {row[1] for row in due}, shown)
-    said = {raw: wishes(raw) for raw in {row[13] for row in due}}
+    said = {raw: wishes(raw) for raw in {row[17] for row in due}}
     return [
         Delivery(
             row[0],
-            endpoints.made(people[row[1]], *row[7:13]),
+            endpoints.made(people[row[1]], row[7:17]),
             r.names.verb_text(row[3]),
             shown.get(notification_id(row[1], row[2])),
-            said[row[13]],
+            said[row[17]],
             row[4],
             row[5],
             row[6],
@@ -86,7 +86,7 @@ def _settle(w: Writer, handled: Handled) -> int:
     match handled.state:
         case "sent":
             sent_at = handled.at or w.clock.now()
-            w.db.execute("UPDATE endpoint SET sent_at=? WHERE number=?", (sent_at, row[0]))
+            w.db.execute("UPDATE endpoint SET sent_at=?, failures=0 WHERE number=?", (sent_at, row[0]))
             w.db.execute("DELETE FROM delivery WHERE id=?", (handled.id,))
         case "dropped":
             w.db.execute("DELETE FROM delivery WHERE id=?", (handled.id,))
@@ -99,6 +99,8 @@ def _settle(w: Writer, handled: Handled) -> int:
                 "UPDATE delivery SET due_at=?, attempts=attempts+1, error=?, dead=? WHERE id=?",
                 (handled.at, handled.error, handled.state == "dead", handled.id),
             )
+            if handled.failures:
+                endpoints.refuse(w, row[0], handled)
     return 1
 
 
@@ -113,7 +115,6 @@ def dead_letters(r: Reading, limit: int) -> list[DeadLetter]:
 
 
 def replay(w: Writer) -> int:
-    """Make what was given up due now, as if it had never been tried; returns how many."""
-    query = "UPDATE delivery SET dead=0, attempts=0, due_at=? WHERE dead <> 0"
-    w.db.execute(query, (w.clock.now(),))
+    """Make what was given up due now, as if it had never been tried, unless its endpoint is disabled; returns how many."""
+    w.db.execute(sql("replay_deliveries"), (w.clock.now(),))
     return w.db.changes()

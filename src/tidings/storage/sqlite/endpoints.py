@@ -1,7 +1,17 @@
 """Where users are reached outside: mail addresses, push subscriptions, URLs."""
 
-from tidings.model import AddEndpoint, Changed, RemoveEndpoint
-from tidings.personal import Endpoint
+from collections.abc import Sequence
+from typing import Any
+
+from tidings.model import (
+    AddEndpoint,
+    Changed,
+    ConfirmEndpoint,
+    EnableEndpoint,
+    RemoveEndpoint,
+    ReserveConfirmation,
+)
+from tidings.personal import Endpoint, Handled
 from tidings.storage.sqlite.reading import Reading
 from tidings.storage.sqlite.writer import Writer, sql
 
@@ -10,25 +20,61 @@ CHANNELS = {"email": 1, "web_push": 2, "webhook": 3, "apprise": 4}
 _NAMES = {number: name for name, number in CHANNELS.items()}
 
 
+def apply(
+    w: Writer,
+    command: AddEndpoint | ConfirmEndpoint | EnableEndpoint | ReserveConfirmation | RemoveEndpoint,
+) -> Changed:
+    """Apply one command about endpoints."""
+    match command:
+        case AddEndpoint():
+            return add(w, command)
+        case ConfirmEndpoint():
+            return confirm(w, command)
+        case EnableEndpoint():
+            return enable(w, command)
+        case ReserveConfirmation():
+            return reserve(w, command)
+        case RemoveEndpoint():
+            return remove(w, command)
+
+
 def add(w: Writer, command: AddEndpoint) -> Changed:
     """Register an endpoint; the same address again keeps its id."""
     new = command.endpoint
-    w.db.execute(
-        "INSERT INTO endpoint (id, user, channel, address, secret, created_at, sent_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (user, channel, address)"
-        " DO UPDATE SET secret=excluded.secret, created_at=excluded.created_at, sent_at=excluded.sent_at",
-        (
-            new.id,
-            w.names.make_user(new.user),
-            CHANNELS[new.channel],
-            new.address,
-            new.secret,
-            new.created_at,
-            new.sent_at,
-        ),
-    )
+    values = (new.address, new.secret, new.created_at, new.sent_at, new.confirmed)
+    w.db.execute(sql("add_endpoint"), (new.id, w.names.make_user(new.user), CHANNELS[new.channel], *values))
     w.reached = True
     return Changed(1, w.position)
+
+
+def confirm(w: Writer, command: ConfirmEndpoint) -> Changed:
+    """Let deliveries go to an endpoint whose address was confirmed."""
+    w.db.execute("UPDATE endpoint SET confirmed=1 WHERE id=?", (command.id,))
+    return Changed(w.db.changes(), w.position)
+
+
+def enable(w: Writer, command: EnableEndpoint) -> Changed:
+    """Let deliveries go to a disabled endpoint again."""
+    query = "UPDATE endpoint SET failures=0, disabled_at=0, disabled_reason='' WHERE user=? AND id=?"
+    w.db.execute(query, (w.names.user(command.user), command.id))
+    return Changed(w.db.changes(), w.position)
+
+
+def reserve(w: Writer, command: ReserveConfirmation) -> Changed:
+    """Count a confirmation mail if there is room for it, and forget those that count no more."""
+    w.db.execute("DELETE FROM confirmation WHERE at<=?", (command.after,))
+    asked = {"user": w.names.make_user(command.user), "address": command.address, "now": w.clock.now()}
+    bounds = {"per_user": command.per_user, "per_address": command.per_address, "after": command.after}
+    w.db.execute(sql("reserve_confirmation"), asked | bounds)
+    return Changed(w.db.changes(), w.position)
+
+
+def refuse(w: Writer, number: int, handled: Handled) -> None:
+    """Note that an endpoint refused a delivery for good; disable it when that was one too many."""
+    w.db.execute("UPDATE endpoint SET failures=? WHERE number=?", (handled.failures, number))
+    if handled.disables:
+        query = "UPDATE endpoint SET disabled_at=?, disabled_reason=? WHERE number=?"
+        w.db.execute(query, (w.clock.now(), handled.error, number))
 
 
 def remove(w: Writer, command: RemoveEndpoint) -> Changed:
@@ -48,17 +94,14 @@ def forget(w: Writer, number: int) -> None:
 
 def of(r: Reading, user: str) -> list[Endpoint]:
     """The endpoints of a user, oldest first."""
-    rows = r.db.all(
-        "SELECT id, channel, address, secret, created_at, sent_at FROM endpoint WHERE user=?"
-        " ORDER BY created_at, number",
-        (r.names.user(user),),
-    )
-    return [made(user, *row) for row in rows]
+    rows = r.db.all(sql("endpoints_of"), (r.names.user(user),))
+    return [made(user, row) for row in rows]
 
 
-def made(user: str, id: str, channel: int, *rest: str | int) -> Endpoint:
+def made(user: str, row: Sequence[Any]) -> Endpoint:
     """An endpoint from its columns."""
-    return Endpoint(id, user, _NAMES[channel], *rest)  # type: ignore[arg-type]
+    id, channel, address, secret, created_at, sent_at, confirmed, *state = row
+    return Endpoint(id, user, _NAMES[channel], address, secret, created_at, sent_at, bool(confirmed), *state)
 
 
 def channel_name(number: int) -> str:

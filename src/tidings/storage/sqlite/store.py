@@ -22,10 +22,12 @@ from tidings.model import (
     AddEndpoint,
     Cancel,
     Command,
+    ConfirmEndpoint,
     Counts,
     DeadLetter,
     Declare,
     Delivery,
+    EnableEndpoint,
     Erase,
     FeedFilter,
     FeedSummary,
@@ -51,6 +53,7 @@ from tidings.model import (
     Remind,
     RemoveEndpoint,
     Replay,
+    ReserveConfirmation,
     Retract,
     Settle,
     Status,
@@ -109,7 +112,8 @@ MOST_VERSIONS = 10_000
 MOST_VISITS = 10_000
 """Visits noted between two writes; more are noted at their next request."""
 
-_Rest = Prefer | AddEndpoint | RemoveEndpoint | Remind | Cancel | Fire | Settle | TakeUp | Publish
+_Endpoints = AddEndpoint | ConfirmEndpoint | EnableEndpoint | ReserveConfirmation | RemoveEndpoint
+_Rest = Prefer | _Endpoints | Remind | Cancel | Fire | Settle | TakeUp | Publish
 T = TypeVar("T")
 _PLAIN = FeedFilter()
 
@@ -278,10 +282,14 @@ class SqliteStore:
         match command:
             case Prefer():
                 return personal.prefer(w, command)
-            case AddEndpoint():
-                return endpoints.add(w, command)
-            case RemoveEndpoint():
-                return endpoints.remove(w, command)
+            case (
+                AddEndpoint()
+                | ConfirmEndpoint()
+                | EnableEndpoint()
+                | ReserveConfirmation()
+                | RemoveEndpoint()
+            ):
+                return endpoints.apply(w, command)
             case Remind():
                 return reminders.remind(w, command)
             case Cancel():

@@ -107,11 +107,20 @@ CREATE INDEX debt_block ON debt (subject) WHERE kind = 'block';
 CREATE TABLE preference (user INTEGER PRIMARY KEY, wishes BLOB NOT NULL);
 CREATE TABLE silence (user INTEGER, type INTEGER, wanted INTEGER NOT NULL, PRIMARY KEY (user, type)) WITHOUT ROWID;
 
--- Where a user is reached outside; endpoints.py numbers the channels.
+-- Where a user is reached outside; endpoints.py numbers the channels. failures: deliveries refused for good in a row.
+-- disabled_at: 0 while deliveries go there.
 CREATE TABLE endpoint (
   number INTEGER PRIMARY KEY, id TEXT NOT NULL, user INTEGER NOT NULL, channel INTEGER NOT NULL, address TEXT NOT NULL,
-  secret TEXT NOT NULL, created_at INTEGER NOT NULL, sent_at INTEGER NOT NULL, UNIQUE (user, channel, address)
+  secret TEXT NOT NULL, created_at INTEGER NOT NULL, sent_at INTEGER NOT NULL, confirmed INTEGER NOT NULL,
+  failures INTEGER NOT NULL DEFAULT 0, disabled_at INTEGER NOT NULL DEFAULT 0, disabled_reason TEXT NOT NULL DEFAULT '',
+  UNIQUE (user, channel, address)
 );
+CREATE INDEX endpoint_id ON endpoint (id);
+-- Confirmation mails of late: who caused one (0: a person who was erased), and a keyed digest of the address.
+CREATE TABLE confirmation (number INTEGER PRIMARY KEY, user INTEGER NOT NULL, address BLOB NOT NULL, at INTEGER NOT NULL);
+CREATE INDEX confirmation_at ON confirmation (at);
+CREATE INDEX confirmation_address ON confirmation (address);
+CREATE INDEX confirmation_user ON confirmation (user);
 
 -- What is to leave: news of the group `number` of `user`. An id is never given twice, for receivers go by it.
 CREATE TABLE delivery (

@@ -32,17 +32,34 @@ LEFT JOIN inbox_mark m ON m.user = h.user AND m.seq = (
 );
 
 -- name: owe_deliveries
--- What came to inboxes in this transaction is owed to every endpoint on a channel of its type, unless news of the same
--- group waits for it. packed: type << 3 | channel.
+-- What came to inboxes in this transaction is owed to every usable endpoint on a channel of its type, unless news of the
+-- same group waits for it. packed: type << 3 | channel.
 INSERT INTO delivery (endpoint, user, number, type, due_at, created_at)
 SELECT e.number, b.user, b.number, b.type, :now, :now
 FROM temp.brought b CROSS JOIN endpoint e ON e.user = b.user
 WHERE b.type << 3 | e.channel IN (SELECT value FROM carray(:packed))
+  AND e.confirmed AND e.disabled_at = 0
   AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.endpoint = e.number AND d.number = b.number AND d.dead = 0);
+
+-- name: add_endpoint
+INSERT INTO endpoint (id, user, channel, address, secret, created_at, sent_at, confirmed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (user, channel, address) DO UPDATE SET
+  secret = excluded.secret, created_at = excluded.created_at, sent_at = excluded.sent_at,
+  confirmed = max(confirmed, excluded.confirmed), failures = 0, disabled_at = 0, disabled_reason = '';
+
+-- name: endpoints_of
+SELECT id, channel, address, secret, created_at, sent_at, confirmed, failures, disabled_at, disabled_reason
+FROM endpoint WHERE user = ? ORDER BY created_at, number;
+
+-- name: reserve_confirmation
+INSERT INTO confirmation (user, address, at) SELECT :user, :address, :now
+WHERE (SELECT count(*) FROM confirmation WHERE user = :user AND at > :after) < :per_user
+  AND (SELECT count(*) FROM confirmation WHERE address = :address AND at > :after) < :per_address;
 
 -- name: deliveries_due
 SELECT d.id, d.user, d.number, d.type, d.due_at, d.created_at, d.attempts,
-  e.id, e.channel, e.address, e.secret, e.created_at, e.sent_at, p.wishes
+  e.id, e.channel, e.address, e.secret, e.created_at, e.sent_at, e.confirmed, e.failures, e.disabled_at,
+  e.disabled_reason, p.wishes
 FROM delivery d INDEXED BY delivery_due CROSS JOIN endpoint e ON e.number = d.endpoint
 LEFT JOIN preference p ON p.user = d.user
 WHERE d.dead = 0 AND d.due_at <= ? AND NOT EXISTS (
@@ -55,6 +72,10 @@ SELECT c.value FROM carray(:users) c WHERE EXISTS (SELECT 1 FROM mask WHERE view
 -- name: muted_topics
 -- Those of these topics that a user has muted.
 SELECT m.topic FROM carray(:topics) c CROSS JOIN mask m ON m.viewer = :user AND m.topic = c.value AND m.kind = 0;
+
+-- name: replay_deliveries
+UPDATE delivery SET dead = 0, attempts = 0, due_at = ? WHERE dead <> 0
+  AND NOT EXISTS (SELECT 1 FROM endpoint e WHERE e.number = delivery.endpoint AND e.disabled_at <> 0);
 
 -- name: next_due
 SELECT min(due_at) FROM (

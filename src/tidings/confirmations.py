@@ -1,0 +1,155 @@
+"""Whose is a mail address? Asked of the address itself, before anything else is sent there.
+
+A user's token can name any address, so a mail with a signed link goes there first. Since anybody could have such mails
+sent to others, the mails are counted by address, across all users, and by user; the counts are in the store.
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import logging
+import struct
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+from tidings.errors import Gone, NotFound, TooManyRequests, Unavailable
+from tidings.log import Log
+from tidings.model import Changed, ConfirmEndpoint, ReserveConfirmation
+from tidings.ports import Clock
+from tidings.telemetry import CONFIRMATION_MAILS
+from tidings.times import DAY_MS
+
+DAY_S = DAY_MS // 1_000
+CONFIRM_WITHIN_S = 3 * DAY_S
+"""Seconds for which a link confirms: a weekend without mail."""
+MAILS_PER_ADDRESS = 3
+"""Confirmation mails to one address in MAIL_WINDOW_S, whoever causes them: one that got lost can be had again, and more
+are a nuisance to an owner who wants none."""
+MAILS_PER_USER = 5
+"""Confirmation mails that one user can cause in MAIL_WINDOW_S: some typing errors, and no list of strangers."""
+MAIL_WINDOW_S = DAY_S
+MAX_UNDER_WAY = 1_000
+"""Confirmation mails that wait for the mail server; beyond, registering one is answered 503."""
+RETRIES_S = (5, 60, 600)
+"""Seconds before each further attempt: relays that greylist take a mail after some minutes. Who got none asks again."""
+PATH = "/v1/confirm"
+_EXPIRY = struct.Struct(">q")
+_MAC_BYTES = 16
+_DIGEST_BYTES = 16
+
+Send = Callable[[str, str], Awaitable[Literal["sent", "failed", "dead", "gone"]]]
+"""Hand over a confirmation mail: to an address, with a link."""
+_log = logging.getLogger(__name__)
+
+
+class Confirmations:
+    """Asks addresses, and believes the links that come back.
+
+    ``key`` signs the links; ``server_url`` is where browsers reach this server, "" where that is not configured; ``send``
+    is None where no mail is sent.
+    """
+
+    def __init__(self, log: Log, clock: Clock, key: bytes, server_url: str, send: Send | None) -> None:
+        self._log = log
+        self._clock = clock
+        self._key = key
+        self._page = server_url.rstrip("/") + PATH
+        self._send = send
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.missing = ""
+        """What the settings lack for a confirmation, for people; "" nothing."""
+        if send is None:
+            self.missing = "this server sends no e-mail: smtp_url is not set"
+        elif not server_url:
+            self.missing = (
+                "this server cannot ask whether the address is yours, since server_url is not set; "
+                "the application can register it with its API key"
+            )
+
+    async def reserve(self, user: str, address: str) -> None:
+        """Count a mail that this user causes to this address. Raises TooManyRequests beyond the limits, Unavailable while
+        too many mails wait."""
+        if len(self._tasks) >= MAX_UNDER_WAY:
+            raise Unavailable("Too many confirmation mails wait for the mail server.", RETRIES_S[1])
+        after = self._clock.now() - MAIL_WINDOW_S * 1_000
+        command = ReserveConfirmation(user, self._digest(address), MAILS_PER_USER, MAILS_PER_ADDRESS, after)
+        outcome = await self._log.submit(command)
+        if not (isinstance(outcome, Changed) and outcome.updated):
+            CONFIRMATION_MAILS.labels("refused").inc()
+            raise TooManyRequests(
+                f"A day has at most {MAILS_PER_USER} confirmation mails by one user, "
+                f"and {MAILS_PER_ADDRESS} to one address.",
+                MAIL_WINDOW_S,
+            )
+
+    def begin(self, id: str, address: str) -> None:
+        """Send the link that confirms an endpoint, in the background."""
+        task = asyncio.create_task(self._ask(address, self.link(id)), name="confirmation-mail")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def link(self, id: str) -> str:
+        """The address of the page that confirms an endpoint, from now on for CONFIRM_WITHIN_S."""
+        raw = _EXPIRY.pack(self._clock.now() + CONFIRM_WITHIN_S * 1_000) + id.encode()
+        token = base64.urlsafe_b64encode(raw + self._mac(raw)).rstrip(b"=").decode()
+        return f"{self._page}?token={token}"
+
+    def check(self, token: str) -> str:
+        """The endpoint that a link's token is for. Raises NotFound for one that is not ours, Gone for an old one."""
+        try:
+            sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        except ValueError:
+            raise NotFound("no such link") from None
+        raw, mac = sealed[:-_MAC_BYTES], sealed[-_MAC_BYTES:]
+        if not hmac.compare_digest(mac, self._mac(raw)):
+            raise NotFound("no such link")
+        if _EXPIRY.unpack_from(raw)[0] <= self._clock.now():
+            raise Gone("the link has expired: register the address again for another")
+        return raw[_EXPIRY.size :].decode()
+
+    async def confirm(self, token: str) -> None:
+        """Let deliveries go to the endpoint that a token is for; again does no harm. Raises NotFound, also when the
+        endpoint was removed, and Gone."""
+        outcome = await self._log.submit(ConfirmEndpoint(self.check(token)))
+        if not (isinstance(outcome, Changed) and outcome.updated):
+            raise NotFound("the address is not registered any more")
+
+    async def close(self) -> None:
+        """Give up the mails that wait. Who got none asks again."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def sent(self) -> None:
+        """Returns when no mail waits."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _ask(self, address: str, link: str) -> None:
+        state = await self._attempt(address, link)
+        for wait_s in RETRIES_S:
+            if state != "failed":
+                break
+            await asyncio.sleep(wait_s)
+            state = await self._attempt(address, link)
+        CONFIRMATION_MAILS.labels("sent" if state == "sent" else "failed").inc()
+        if state != "sent":
+            _log.warning("a confirmation mail could not be sent")
+
+    async def _attempt(self, address: str, link: str) -> str:
+        if self._send is None:
+            return "dead"
+        try:
+            return await self._send(address, link)
+        except Exception:
+            _log.exception("a confirmation mail failed")
+            return "dead"
+
+    def _digest(self, address: str) -> bytes:
+        """What an address is counted by: without its tag, by which one owner has any number of addresses."""
+        name, _, host = address.lower().rpartition("@")
+        whole = f"{name.partition('+')[0]}@{host}".encode()
+        return hashlib.blake2b(whole, key=self._key, person=b"address", digest_size=_DIGEST_BYTES).digest()
+
+    def _mac(self, raw: bytes) -> bytes:
+        return hashlib.blake2b(raw, key=self._key, person=b"confirm", digest_size=_MAC_BYTES).digest()

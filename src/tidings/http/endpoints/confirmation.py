@@ -1,0 +1,108 @@
+"""The page behind the link of a confirmation mail.
+
+Mail scanners and previews open every link with GET or HEAD, so that only shows a button; what confirms is the POST that
+the button sends. No credential is asked for: the token in the link is one, for this alone.
+"""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from msgspec import Meta
+
+from tidings.confirmations import CONFIRM_WITHIN_S, PATH
+from tidings.errors import Gone, NotFound
+from tidings.http.params import Params
+from tidings.http.table import Access, Answer, Call, Route
+
+_MEDIA = "text/html; charset=utf-8"
+_HEADERS = (
+    (
+        b"content-security-policy",
+        b"default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    ),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+)
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>{title}</title>
+<link rel="stylesheet" href="../static/site.css">
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+{content}
+</main>
+</body>
+</html>
+"""
+_ASK = """<p>Notifications are sent to this address only after you confirm it.
+If you did not ask for them, close this page: nothing is sent then.</p>
+<form method="post"><button>Confirm the address</button></form>"""
+
+
+class Link(Params):
+    """The token of a confirmation mail's link."""
+
+    token: Annotated[str, Meta(min_length=1, max_length=256, description="From the link in the mail.")]
+
+
+async def ask(call: Call[Link, None]) -> Answer:
+    """The page with the button. Changes nothing."""
+    try:
+        call.services.endpoints.confirmations.check(call.query.token)
+    except (NotFound, Gone) as problem:
+        return _failed(problem)
+    return _page("Confirm your e-mail address", _ASK)
+
+
+async def confirm(call: Call[Link, None]) -> Answer:
+    """Confirm the address; again does no harm."""
+    try:
+        await call.services.endpoints.confirmations.confirm(call.query.token)
+    except (NotFound, Gone) as problem:
+        return _failed(problem)
+    return _page("Your e-mail address is confirmed", "<p>You can close this page.</p>")
+
+
+def _failed(problem: NotFound | Gone) -> Answer:
+    days = CONFIRM_WITHIN_S // 86_400
+    content = f"<p>A link works for {days} days, and for an address that is still registered.</p>"
+    return _page("This link does not work", content, problem.status)
+
+
+def _page(title: str, content: str, status: int = HTTPStatus.OK) -> Answer:
+    body = _PAGE.format(title=title, content=content).encode()
+    return Answer(body, status, _HEADERS, _MEDIA.encode())
+
+
+_TAG = "Outside the application"
+
+ROUTES = (
+    Route(
+        method="GET",
+        path=PATH,
+        handler=ask,
+        access=Access.PUBLIC,
+        summary="The page behind the link of a confirmation mail; changes nothing",
+        tag=_TAG,
+        query=Link,
+        produces=_MEDIA,
+        fails=(404, 410),
+    ),
+    Route(
+        method="POST",
+        path=PATH,
+        handler=confirm,
+        access=Access.PUBLIC,
+        summary="Confirm a mail address, with the token of its link",
+        tag=_TAG,
+        query=Link,
+        produces=_MEDIA,
+        fails=(404, 410),
+    ),
+)
