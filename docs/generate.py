@@ -40,7 +40,8 @@ ADVICE: Mapping[str, str] = {
     "gone": "Leave it as it is, or do by other means what was meant.",
     "too-large": "Send less at once. The caps are settings, named in the [settings](settings.md).",
     "unsupported-media-type": "Send `application/json`; events also as `application/x-ndjson`.",
-    "invalid-fields": "`errors` has a JSON Pointer to each field that does not fit. Nothing was stored.",
+    "invalid-fields": "`errors` has a JSON Pointer to each field that does not fit, up to 20, and says what is accepted. "
+    "Nothing was stored.",
     "idempotency-key-reused": "The key stands for another request. A new request needs a new key.",
     "upgrade-required": "Open it with a WebSocket client, which sends `Upgrade: websocket`.",
     "too-many-requests": "Wait for the seconds in `Retry-After`. On streams: close one that nobody looks at.",
@@ -131,6 +132,8 @@ def _values(kind: Any) -> str:
     if get_origin(kind) is not Annotated:
         return {bool: "true, false", str: "text"}.get(kind, "tables")
     (limits,) = (one for one in get_args(kind)[1:] if isinstance(one, Meta))
+    if limits.min_length is None and limits.max_length is not None:
+        return f"{_values(get_args(kind)[0])}, up to {limits.max_length}"
     if limits.ge is None:
         return f"{limits.min_length} to {limits.max_length} characters"
     return f"{limits.ge} or more" if limits.le in (None, LARGEST) else f"{limits.ge} to {limits.le}"
@@ -151,7 +154,7 @@ A failure is a JSON document of the type `application/problem+json` ([RFC 9457](
   "title": "{errors.InvalidFields.title}",
   "status": 422,
   "detail": "{errors.InvalidFields.title}",
-  "errors": [{{"pointer": "/actor_id", "detail": "Object missing required field `actor_id`"}}]
+  "errors": [{{"pointer": "/actor_id", "detail": "missing; expected a text of 1 to 128 characters, no control characters"}}]
 }}
 ```
 

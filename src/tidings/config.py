@@ -3,6 +3,8 @@ reference page and every bound in the code: a limit that is not here, or a named
 """
 
 import difflib
+import json
+import math
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
@@ -15,6 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from tidings.accepted import LARGEST, accepted, check_text, shown
+from tidings.faults import MAX_FAULTS, find
 from tidings.rules import MAX_TYPES, Locale, Name, Rule, Rules
 
 KIB = 1024
@@ -275,18 +278,42 @@ def _from_file(file: Path) -> dict[str, Any]:
     for name in sorted(values.keys() - set(Settings.__struct_fields__)):
         raise ConfigError(f"{file}: {shown(name)} is no setting{_meant(name, Settings.__struct_fields__)}")
     types = values.get("types")
-    for name, rule in types.items() if isinstance(types, dict) else ():
-        _check_rule(rule, f"{file}: types.{name}")  # by itself, so that the message can name it
+    wrong = [
+        line
+        for name, rule in (types.items() if isinstance(types, dict) else ())
+        for line in _faults_of(rule, f"{file}: types.{name}")
+    ]
+    if wrong:
+        raise ConfigError("\n".join(wrong[:MAX_FAULTS]))
     return values
 
 
-def _check_rule(rule: object, where: str) -> None:
-    for name in sorted(rule.keys() - set(Rule.__struct_fields__)) if isinstance(rule, dict) else ():
-        raise ConfigError(f"{where}: {shown(name)} is no key of a type{_meant(name, Rule.__struct_fields__)}")
+def _faults_of(rule: object, where: str) -> list[str]:
+    """All that is wrong with one type, a line each."""
     try:
         msgspec.convert(rule, Rule, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}: {error}") from None
+        found = find(Rule, _as_json(rule), error, strict=False).errors
+        return [f"{where}{pointer.replace('/', '.')}: {detail}" for pointer, detail in found] or [
+            f"{where}: {error}"
+        ]
+    return []
+
+
+def _as_json(rule: object) -> bytes:
+    """A table as JSON. What only TOML can say, such as a date or infinity, is a text, which fits nowhere in a type."""
+    return json.dumps(_without_infinity(rule), default=str).encode()
+
+
+def _without_infinity(value: object) -> object:
+    match value:
+        case dict():
+            return {name: _without_infinity(one) for name, one in value.items()}
+        case list():
+            return list(map(_without_infinity, value))
+        case float() if not math.isfinite(value):
+            return str(value)
+    return value
 
 
 def _from_environ(environ: Mapping[str, str]) -> dict[str, _Given]:

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -78,14 +78,19 @@ class Endpoints:
         enough: the address is asked by a mail, and gets nothing else before it is confirmed.
         Raises InvalidFields, also when the user has MAX_ENDPOINTS already; TooManyRequests; Unavailable.
         """
-        if wrong := self._problem(given):
-            raise InvalidFields(errors=(wrong,))
+        if wrong := tuple(self._problems(given)):
+            raise InvalidFields(errors=wrong)
         async with self._adding:  # or two at once would both be the last one that fits
             present = await self._store.endpoints(user)
             known = [one for one in present if (one.channel, one.address) == (given.channel, given.address)]
             if not known and len(present) >= MAX_ENDPOINTS:
                 raise InvalidFields(
-                    errors=(FieldError("", f"the user has {MAX_ENDPOINTS} endpoints already"),)
+                    errors=(
+                        FieldError(
+                            "",
+                            f"expected up to {MAX_ENDPOINTS} endpoints of one user, who has as many already",
+                        ),
+                    )
                 )
             endpoint = self._renewed(known[0] if known else self._new(user, given), given, vouched)
             if not endpoint.confirmed:
@@ -147,21 +152,21 @@ class Endpoints:
             return self._new_secret()
         return "" if given.keys is None else msgspec.json.encode(given.keys).decode()
 
-    def _problem(self, given: EndpointInput) -> FieldError | None:
+    def _problems(self, given: EndpointInput) -> Iterator[FieldError]:
         if (given.keys is None) is (given.channel == "web_push"):
-            return FieldError("/keys", "needed for web_push, and for no other channel")
-        if given.keys is not None and not _is_usable(given.keys):
-            return FieldError("/keys/p256dh", "no public key of the curve P-256")
-        wrong = self._wrong_address(given)
-        return FieldError("/address", wrong) if wrong else None
+            yield FieldError("/keys", "expected for web_push, and for no other channel")
+        elif given.keys is not None and not _is_usable(given.keys):
+            yield FieldError("/keys/p256dh", "expected a public key of the curve P-256")
+        if wrong := self._wrong_address(given):
+            yield FieldError("/address", wrong)
 
     def _wrong_address(self, given: EndpointInput) -> str:
         match given.channel:
             case "email":
                 fits = len(given.address) <= MAX_MAIL_ADDRESS and _MAIL.match(given.address)
-                return "" if fits else "no mail address"
+                return "" if fits else "expected a mail address such as bob@example.com"
             case "apprise":
-                return "" if _SERVICE.match(given.address) else "no address of the form service://…"
+                return "" if _SERVICE.match(given.address) else "expected an address of the form service://…"
             case _:
                 return _wrong_url(given.address, self._schemes)
 
@@ -174,11 +179,11 @@ def _wrong_url(address: str, schemes: set[str]) -> str:
     except ValueError:
         well_formed = False
     if not well_formed:
-        return "no URL"
+        return "expected a URL such as https://example.com/hook"
     if url.scheme not in schemes:
-        return f"a URL with {' or '.join(sorted(schemes))} is needed"
+        return f"expected a URL with {' or '.join(sorted(schemes))}"
     if "@" in url.netloc or url.fragment:
-        return "a URL without a user name, a password or a fragment is needed"
+        return "expected a URL without a user name, a password or a fragment"
     return ""
 
 

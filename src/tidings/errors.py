@@ -84,9 +84,14 @@ class UnsupportedMedia(TidingsError):
 
 
 class InvalidFields(TidingsError):
-    """The body is JSON but does not fit the schema; ``errors`` names each field."""
+    """The body is JSON but does not fit the schema; ``errors`` names each field. ``fitting`` is the JSON of an object with
+    those members of the body that do fit."""
 
     status, code, title = 422, "invalid-fields", "The body does not fit the schema"
+
+    def __init__(self, detail: str = "", errors: tuple[FieldError, ...] = (), fitting: bytes = b"{}") -> None:
+        super().__init__(detail, errors)
+        self.fitting = fitting
 
 
 class KeyReused(TidingsError):

@@ -1,29 +1,64 @@
 """The event on the wire: what a publisher may send, how it is checked, and the body that every reader gets."""
 
 import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from typing import Annotated
+from itertools import islice
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from tidings.config import Settings
+from tidings.decode import decode
 from tidings.errors import FieldError, InvalidFields, TooLarge
+from tidings.faults import MAX_FAULTS, UNREADABLE, WORDS
+from tidings.metadata import canonical, metadata_faults
 from tidings.model import NewEvent
 from tidings.times import DAY_MS, rfc3339, to_ms
 
 # Control characters could forge frames, log lines and headers further on, so no id may hold one.
 _TEXT = r"\A[^\x00-\x1f\x7f]+\Z"
+_VISIBLE = {WORDS: "no control characters"}
 Id = Annotated[
-    str, Meta(min_length=1, max_length=128, pattern=_TEXT, description="Opaque, 1 to 128 characters.")
+    str,
+    Meta(
+        min_length=1,
+        max_length=128,
+        pattern=_TEXT,
+        description="Opaque, 1 to 128 characters.",
+        extra=_VISIBLE,
+    ),
 ]
 Verb = Annotated[
-    str, Meta(min_length=1, max_length=64, pattern=_TEXT, description="What was done: comment, push, …")
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        pattern=_TEXT,
+        description="What was done: comment, push, …",
+        extra=_VISIBLE,
+    ),
 ]
 # A colon would make market:1 of "2" and market of "1:2" the same topic.
-ObjectType = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\A[^\x00-\x1f\x7f:]+\Z")]
+ObjectType = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        pattern=r"\A[^\x00-\x1f\x7f:]+\Z",
+        extra={WORDS: "no colon, no control characters"},
+    ),
+]
 Topic = Annotated[
-    str, Meta(min_length=3, max_length=193, pattern=r"\A[^\x00-\x1f\x7f:]{1,64}:[^\x00-\x1f\x7f]{1,128}\Z")
+    str,
+    Meta(
+        min_length=3,
+        max_length=193,
+        pattern=r"\A[^\x00-\x1f\x7f:]{1,64}:[^\x00-\x1f\x7f]{1,128}\Z",
+        extra={WORDS: "type:id, such as market:42"},
+    ),
 ]
 Audience = Annotated[
     str,
@@ -31,6 +66,7 @@ Audience = Annotated[
         max_length=193,
         pattern=r"\A(?:\*|[^\x00-\x1f\x7f:]{1,64}:[^\x00-\x1f\x7f]{1,128})\Z",
         description="Everybody (*), or those who follow a topic.",
+        extra={WORDS: '"*" or type:id, such as market:42'},
     ),
 ]
 Label = Annotated[str, Meta(max_length=500)]
@@ -39,6 +75,7 @@ Moment = Annotated[datetime, Meta(tz=True)]
 
 Metadata = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})]
 EMPTY_OBJECT = msgspec.Raw(b"{}")
+EMPTY_LIST = msgspec.Raw(b"[]")
 MIN_CREATED_AT_MS = 0
 """1970: before it there is no UUIDv7."""
 BROADCAST_DAYS = 30
@@ -94,19 +131,75 @@ class EventBody(msgspec.Struct, frozen=True, gc=False):
     metadata: msgspec.Raw
 
 
+class _Checked(msgspec.Struct):
+    """The fields whose values have bounds beside their types."""
+
+    target_user_ids: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
+    created_at: Moment | None = None
+    metadata: msgspec.Raw = EMPTY_OBJECT
+    expires_at: Moment | None = None
+
+
+class _Recipients(msgspec.Struct):
+    """The lists that may be long, of an event and of a reminder, as they are written."""
+
+    target_user_ids: msgspec.Raw = EMPTY_LIST
+    user_ids: msgspec.Raw = EMPTY_LIST
+
+
+Read = TypeVar("Read", bound=EventInput)
 _encode = msgspec.json.Encoder().encode
+_event = msgspec.json.Decoder(EventInput)
+_broadcast = msgspec.json.Decoder(BroadcastInput)
+_checked = msgspec.json.Decoder(_Checked)
+_recipients = msgspec.json.Decoder(_Recipients)
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.S)
 
 
-def accept(given: EventInput, now: int, settings: Settings, pointer: str = "", scope: str = "") -> NewEvent:
-    """The event, checked against every cap and encoded for its readers.
+def read_event(raw: bytes, now: int, settings: Settings) -> EventInput:
+    """The event that a JSON text holds, all of it checked. Raises Malformed, TooLarge, InvalidFields."""
+    return _read(_event, raw, settings, lambda given: fields_problems(given, now, settings))
 
-    ``now`` in milliseconds stands in for a missing ``created_at``; ``pointer`` is the event's place in its array
-    ("/3"); ``scope`` keeps the idempotency keys of different credentials apart. Raises InvalidFields.
+
+def read_broadcast(raw: bytes, now: int, settings: Settings) -> BroadcastInput:
+    """The broadcast that a JSON text holds, all of it checked. Raises as read_event."""
+    return _read(_broadcast, raw, settings, lambda given: _broadcast_problems(given, now, settings))
+
+
+def _read(
+    decoder: msgspec.json.Decoder[Read],
+    raw: bytes,
+    settings: Settings,
+    check: Callable[[Any], Iterable[FieldError]],
+) -> Read:
+    if len(raw) > settings.max_event_bytes:
+        check_large(raw, settings)
+    try:
+        given = decode(decoder, raw)
+    except InvalidFields as error:
+        problems = (*error.errors, *check(_checked.decode(error.fitting)))
+    else:
+        check_event(given, len(raw), settings.max_event_bytes)
+        problems = tuple(check(given))
+    if problems:
+        raise InvalidFields(errors=problems[:MAX_FAULTS])
+    return given
+
+
+def check_fields(given: EventInput, now: int, settings: Settings) -> None:
+    """Raises InvalidFields for an event that is over a bound; ``now`` in milliseconds."""
+    if problems := tuple(fields_problems(given, now, settings)):
+        raise InvalidFields(errors=problems[:MAX_FAULTS])
+
+
+def accept(given: EventInput, now: int, scope: str = "") -> NewEvent:
+    """A checked event, encoded for its readers.
+
+    ``now`` in milliseconds stands in for a missing ``created_at``; ``scope`` keeps the idempotency keys of different
+    credentials apart.
     """
     created_at = now if given.created_at is None else to_ms(given.created_at)
-    problems = tuple(_problems(given, created_at, now, settings, pointer))
-    if problems:
-        raise InvalidFields(errors=problems)
     body = EventBody(
         given.actor_id,
         given.verb,
@@ -133,17 +226,13 @@ def accept(given: EventInput, now: int, settings: Settings, pointer: str = "", s
     )
 
 
-def accept_broadcast(given: BroadcastInput, now: int, settings: Settings, scope: str = "") -> NewEvent:
-    """The broadcast, checked and encoded as :func:`accept` does it. Raises InvalidFields."""
-    expires_at = now + BROADCAST_DAYS * DAY_MS if given.expires_at is None else to_ms(given.expires_at)
-    problems = []
-    if given.target_user_ids:
-        problems.append(FieldError("/target_user_ids", "a broadcast has an audience instead"))
-    if not now < expires_at <= now + MAX_BROADCAST_DAYS * DAY_MS:
-        problems.append(FieldError("/expires_at", f"not within the next {MAX_BROADCAST_DAYS} days"))
-    if problems:
-        raise InvalidFields(errors=tuple(problems))
-    return addressed(accept(given, now, settings, scope=scope), given.audience, expires_at)
+def accept_broadcast(given: BroadcastInput, now: int, scope: str = "") -> NewEvent:
+    """A checked broadcast, encoded as :func:`accept` does it."""
+    return addressed(accept(given, now, scope), given.audience, _expires_at(given, now))
+
+
+def _expires_at(given: "BroadcastInput | _Checked", now: int) -> int:
+    return now + BROADCAST_DAYS * DAY_MS if given.expires_at is None else to_ms(given.expires_at)
 
 
 def addressed(event: NewEvent, audience: str, expires_at: int) -> NewEvent:
@@ -154,7 +243,7 @@ def addressed(event: NewEvent, audience: str, expires_at: int) -> NewEvent:
 def _idempotency(given: EventInput, scope: str) -> tuple[bytes | None, bytes]:
     if given.idempotency_key is UNSET:
         return None, b""
-    return key_digest(scope, given.idempotency_key), fingerprint(_encode(given))
+    return key_digest(scope, given.idempotency_key), fingerprint(meaning(given))
 
 
 def key_digest(scope: str, key: str) -> bytes:
@@ -162,58 +251,77 @@ def key_digest(scope: str, key: str) -> bytes:
     return hashlib.blake2b(f"{scope}\0{key}".encode(), digest_size=16).digest()
 
 
-def fingerprint(raw: bytes) -> bytes:
-    """8 bytes that tell whether a repeated request has the same body."""
-    return hashlib.blake2b(raw, digest_size=8).digest()
+def fingerprint(*meanings: bytes) -> bytes:
+    """8 bytes that tell whether a repeated request means the same."""
+    return hashlib.blake2b(b"\n".join(meanings), digest_size=8).digest()
 
 
-def _problems(given: EventInput, created_at: int, now: int, settings: Settings, at: str) -> list[FieldError]:
-    found = []
+def meaning(given: EventInput) -> bytes:
+    """The one spelling of all bodies that mean the same: whatever the order of their members, their blanks, escapes and
+    spellings of a number or a time, and whether a default is written out."""
+    values = {name: value for name, value in msgspec.structs.asdict(given).items() if value is not UNSET}
+    values["created_at"] = None if given.created_at is None else to_ms(given.created_at)
+    if given.metadata is not EMPTY_OBJECT:
+        values["metadata"] = msgspec.Raw(canonical(bytes(given.metadata)))
+    if isinstance(given, BroadcastInput):
+        values["expires_at"] = None if given.expires_at is None else to_ms(given.expires_at)
+    return _encode(values)
+
+
+def fields_problems(given: "EventInput | _Checked", now: int, settings: Settings) -> Iterator[FieldError]:
+    """What is over a bound of an event whose types fit."""
     if len(given.target_user_ids) > settings.max_targets:
-        found.append(FieldError(f"{at}/target_user_ids", f"more than {settings.max_targets} targets"))
+        yield FieldError("/target_user_ids", _too_many(settings.max_targets, len(given.target_user_ids)))
     if len(given.topics) > settings.max_topics:
-        found.append(FieldError(f"{at}/topics", f"more than {settings.max_topics} topics"))
-    if created_at > now + settings.max_future_s * 1000:
-        found.append(FieldError(f"{at}/created_at", f"more than {settings.max_future_s} seconds ahead"))
-    if created_at < MIN_CREATED_AT_MS:
-        found.append(FieldError(f"{at}/created_at", "before 1970"))
-    if given.metadata is not EMPTY_OBJECT and (wrong := _metadata_problem(bytes(given.metadata), settings)):
-        found.append(FieldError(f"{at}/metadata", wrong))
-    return found
+        yield FieldError("/topics", _too_many(settings.max_topics, len(given.topics)))
+    if given.created_at is not None:
+        created_at = to_ms(given.created_at)
+        if created_at > now + settings.max_future_s * 1000:
+            yield FieldError(
+                "/created_at",
+                f"expected a time at most {settings.max_future_s} seconds ahead, got a later one",
+            )
+        if created_at < MIN_CREATED_AT_MS:
+            yield FieldError("/created_at", "expected a time since 1970, got an earlier one")
+    if given.metadata is not EMPTY_OBJECT:
+        yield from metadata_faults(
+            bytes(given.metadata),
+            "/metadata",
+            max_bytes=settings.max_metadata_bytes,
+            max_depth=settings.max_metadata_depth,
+        )
 
 
-def _metadata_problem(raw: bytes, settings: Settings) -> str:
-    if len(raw) > settings.max_metadata_bytes:
-        return f"more than {settings.max_metadata_bytes} bytes"
-    if raw[:1] != b"{":
-        return "not an object"
-    if depth(raw) > settings.max_metadata_depth:
-        return f"nested more than {settings.max_metadata_depth} levels"
-    try:  # msgspec takes raw values as they are, so broken UTF-8 would reach every reader
-        raw.decode()
-    except UnicodeDecodeError:
-        return "not UTF-8"
-    return ""
+def _broadcast_problems(
+    given: "BroadcastInput | _Checked", now: int, settings: Settings
+) -> Iterator[FieldError]:
+    if given.target_user_ids:
+        yield FieldError("/target_user_ids", "expected none: a broadcast has an audience instead")
+    if not now < _expires_at(given, now) <= now + MAX_BROADCAST_DAYS * DAY_MS:
+        yield FieldError("/expires_at", f"expected a time within the next {MAX_BROADCAST_DAYS} days")
+    yield from fields_problems(given, now, settings)
 
 
-def depth(raw: bytes) -> int:
-    """How deeply the brackets of a JSON text nest; those inside strings do not count."""
-    if raw.count(b"{") + raw.count(b"[") <= 1:
-        return 1
-    deepest = level = 0
-    quoted = escaped = False
-    for byte in raw:
-        if quoted:
-            quoted = escaped or byte != 0x22
-            escaped = not escaped and byte == 0x5C
-        elif byte == 0x22:
-            quoted = True
-        elif byte in (0x7B, 0x5B):
-            level += 1
-            deepest = max(deepest, level)
-        elif byte in (0x7D, 0x5D):
-            level -= 1
-    return deepest
+def _too_many(most: int, got: int) -> str:
+    return f"expected a list of up to {most:,} items, got {got:,}"
+
+
+def check_large(raw: bytes, settings: Settings) -> None:
+    """Raises TooLarge or InvalidFields for a text over ``max_event_bytes`` which is so much too large that it shows before
+    anything is built of it. What it lets through takes milliseconds to read."""
+    try:
+        lists = _recipients.decode(raw)
+    except UNREADABLE:
+        return  # whoever decodes it finds out at once
+    size = len(raw)
+    for name in ("target_user_ids", "user_ids"):
+        listed = bytes(getattr(lists, name))
+        size -= len(listed)
+        if sum(1 for _ in islice(_STRING.finditer(listed), settings.max_targets + 1)) > settings.max_targets:
+            wrong = f"expected a list of up to {settings.max_targets:,} items, got more"
+            raise InvalidFields(errors=(FieldError(f"/{name}", wrong),))
+    if size > settings.max_event_bytes:
+        raise TooLarge(f"the event has {size} bytes besides its targets, over {settings.max_event_bytes}")
 
 
 def check_event(given: EventInput, size: int, cap: int) -> None:

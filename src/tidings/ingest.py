@@ -6,9 +6,9 @@ from typing import NamedTuple, cast
 
 import msgspec
 
+from tidings.batches import Lines, split
 from tidings.config import Settings
 from tidings.cursors import Cursors
-from tidings.decode import decode
 from tidings.errors import (
     BadParameter,
     FieldError,
@@ -21,15 +21,17 @@ from tidings.errors import (
     TooManyRequests,
 )
 from tidings.events import (
-    BroadcastInput,
     EventInput,
     accept,
     accept_broadcast,
-    check_event,
     check_size,
     fingerprint,
     key_digest,
+    meaning,
+    read_broadcast,
+    read_event,
 )
+from tidings.faults import MAX_FAULTS
 from tidings.log import Log
 from tidings.model import (
     Changed,
@@ -56,9 +58,12 @@ from tidings.model import (
 from tidings.ports import Agenda, Clock
 from tidings.projections.runner import Runner
 from tidings.times import rfc3339
+from tidings.turns import Turn
 
 IMPORT_LINES = 500
 """Lines of an import that share one transaction: large enough to amortise the fsync, small enough to report progress."""
+IMPORT_BYTES = 4 * 1024 * 1024
+"""Bytes of such lines: as many as the largest array has by default."""
 FOLLOWS = 500
 """Follows of a bulk request that share one transaction, about 20 ms: others get their turn between two."""
 
@@ -70,9 +75,6 @@ LIVE_RETRY_S = 3_600
 UNDO_MS = 600_000
 """How long a read-all can be undone: ten minutes, as long as whoever did it may still be looking at it."""
 
-_one = msgspec.json.Decoder(EventInput)
-_many = msgspec.json.Decoder(list[EventInput])
-_broadcast = msgspec.json.Decoder(BroadcastInput)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -102,8 +104,8 @@ class Ingest:
 
         Raises Malformed, InvalidFields, TooLarge, KeyReused, KeyInFlight, Unavailable.
         """
-        events = _keyed((self._accept(raw, self._clock.now(), scope),), scope, key, raw)
-        published = await self._published(events, wait)
+        given, event = self._accepted(raw, self._clock.now(), scope)
+        published = await self._published(await self._keyed((event,), (given,), scope, key), wait)
         return Posted(_receipt(published.receipts[0]), bool(published.repeats))
 
     async def publish_array(
@@ -111,17 +113,14 @@ class Ingest:
     ) -> Posted:
         """Publish a JSON array of events, all or none; pointers of errors begin with the index. Raises as publish."""
         check_size(raw, self._settings.max_batch_bytes, "the batch")
-        given = decode(_many, raw)
-        if not 1 <= len(given) <= self._settings.max_batch_events:
-            wrong = f"an array holds 1 to {self._settings.max_batch_events} events"
-            raise TooLarge(wrong) if given else InvalidFields(errors=(FieldError("", wrong),))
-        now = self._clock.now()
-        accepted = [accept(one, now, self._settings, f"/{i}", scope) for i, one in enumerate(given)]
-        for i, event in enumerate(accepted):
-            check_size(event.body, self._settings.max_event_bytes, f"event {i}")
-        published = await self._published(_keyed(accepted, scope, key, raw), wait)
+        items = split(raw, self._settings.max_batch_events)
+        if not items:
+            wrong = f"expected a list of 1 to {self._settings.max_batch_events:,} events, got an empty one"
+            raise InvalidFields(errors=(FieldError("", wrong),))
+        given, accepted = await self._accepted_all(items, scope)
+        published = await self._published(await self._keyed(accepted, given, scope, key), wait)
         receipts = b",".join(_receipt(receipt) for receipt in published.receipts)
-        return Posted(b'{"events":[' + receipts + b"]}", len(published.repeats) == len(given))
+        return Posted(b'{"events":[' + receipts + b"]}", len(published.repeats) == len(items))
 
     async def broadcast(self, raw: bytes, *, scope: str, key: str | None = None, wait: bool = True) -> Posted:
         """Publish one event to an audience: everybody, or those who follow a topic.
@@ -129,20 +128,63 @@ class Ingest:
         Raises as publish, and TooManyRequests when MAX_LIVE_BROADCASTS could still come to somebody.
         """
         check_size(raw, self._settings.max_batch_bytes, "the event")
-        given = decode(_broadcast, raw)
-        check_event(given, len(raw), self._settings.max_event_bytes)
-        accepted = accept_broadcast(given, self._clock.now(), self._settings, scope)
+        now = self._clock.now()
+        given = read_broadcast(raw, now, self._settings)
+        accepted = accept_broadcast(given, now, scope)
         if await self._agenda.live_broadcasts() >= MAX_LIVE_BROADCASTS:
             detail = f"{MAX_LIVE_BROADCASTS} broadcasts live: let some expire, or retract them"
             raise TooManyRequests(detail, LIVE_RETRY_S)
-        published = await self._published(_keyed((accepted,), scope, key, raw), wait)
+        published = await self._published(await self._keyed((accepted,), (given,), scope, key), wait)
         return Posted(_receipt(published.receipts[0]), bool(published.repeats))
 
-    def _accept(self, raw: bytes, now: int, scope: str) -> NewEvent:
+    def _accepted(self, raw: bytes, now: int, scope: str) -> tuple[EventInput, NewEvent]:
         check_size(raw, self._settings.max_batch_bytes, "the event")
-        given = decode(_one, raw)
-        check_event(given, len(raw), self._settings.max_event_bytes)
-        return accept(given, now, self._settings, scope=scope)
+        given = read_event(raw, now, self._settings)
+        return given, accept(given, now, scope)
+
+    async def _accepted_all(
+        self, items: Sequence[msgspec.Raw], scope: str
+    ) -> tuple[list[EventInput], list[NewEvent]]:
+        """The events of an array. Raises InvalidFields with the faults of all, TooLarge."""
+        now, turn = self._clock.now(), Turn(self._clock.monotonic)
+        given: list[EventInput] = []
+        accepted: list[NewEvent] = []
+        errors: list[FieldError] = []
+        for i, item in enumerate(items):
+            try:
+                one, event = self._accepted(bytes(item), now, scope)
+            except InvalidFields as error:
+                errors += [FieldError(f"/{i}{field.pointer}", field.detail) for field in error.errors]
+                if len(errors) >= MAX_FAULTS:
+                    break
+            except TooLarge as error:
+                raise TooLarge(f"item {i}: {error.detail}") from None
+            else:
+                given.append(one)
+                accepted.append(event)
+            await turn.end_if_long()
+        if errors:
+            raise InvalidFields(errors=tuple(errors[:MAX_FAULTS]))
+        return given, accepted
+
+    async def _keyed(
+        self, events: Sequence[NewEvent], given: Sequence[EventInput], scope: str, key: str | None
+    ) -> Sequence[NewEvent]:
+        """The events of one request under its idempotency key: each gets a key of its own made from it and its index,
+        and the fingerprint of the whole request, so that any other body is refused at its first event."""
+        if key is None:
+            return events
+        turn, meanings = Turn(self._clock.monotonic), []
+        for one in given:
+            meanings.append(meaning(one))
+            await turn.end_if_long()
+        print_ = fingerprint(*meanings)
+        return [
+            event
+            if event.key is not None
+            else msgspec.structs.replace(event, key=key_digest(scope, f"{i}\0{key}"), fingerprint=print_)
+            for i, event in enumerate(events)
+        ]
 
     async def _published(self, events: Sequence[NewEvent], wait: bool) -> Published:
         keys = {event.key for event in events if event.key is not None}
@@ -164,31 +206,38 @@ class Ingest:
 
         A bad line is answered in its place and stops nothing: ``{"line":3,"error":{…}}``.
         """
-        batch: list[bytes] = []
-        done = 0
-        async for line in _lines(chunks, self._settings.max_batch_bytes):
-            batch.append(line)
-            if len(batch) == IMPORT_LINES:
-                yield await self._import(batch, done, scope, wait)
-                done, batch = done + len(batch), []
-        if batch:
-            yield await self._import(batch, done, scope, wait)
+        lines, turn = Lines(self._settings.max_batch_bytes), Turn(self._clock.monotonic)
+        batch = _Batch(1)
+        async for chunk in chunks:
+            for line in lines.feed(chunk):
+                batch.add(self._prepared(line, scope), len(line))
+                if batch.full:
+                    yield await self._import(batch, wait)
+                    batch = _Batch(batch.first + len(batch.prepared))
+                await turn.end_if_long()
+            await asyncio.sleep(0)  # a long import must not keep other requests from the loop
+        for line in lines.end():
+            batch.add(self._prepared(line, scope), len(line))
+        if batch.prepared:
+            yield await self._import(batch, wait)
 
-    async def _import(self, lines: Sequence[bytes], done: int, scope: str, wait: bool) -> bytes:
-        now = self._clock.now()
-        prepared = [self._prepare(line, now, scope) for line in lines]
-        commands = [one for one in prepared if isinstance(one, Publish)]
-        outcomes = iter(await self._log.submit_all(commands) if commands else ())
-        results = [next(outcomes) if isinstance(one, Publish) else one for one in prepared]
-        if wait and any(isinstance(r, Published) and r.pending for r in results):
-            await self._runner.settled()
-        return b"".join(_result_line(done + i + 1, result) for i, result in enumerate(results))
-
-    def _prepare(self, line: bytes, now: int, scope: str) -> Publish | TidingsError:
+    def _prepared(self, line: bytes, scope: str) -> Publish | TidingsError:
         try:
-            return Publish((self._accept(line, now, scope),))
+            return Publish((self._accepted(line, self._clock.now(), scope)[1],))
         except TidingsError as error:
             return error
+
+    async def _import(self, batch: "_Batch", wait: bool) -> bytes:
+        commands = [one for one in batch.prepared if isinstance(one, Publish)]
+        outcomes = iter(await self._log.submit_all(commands) if commands else ())
+        results = [next(outcomes) if isinstance(one, Publish) else one for one in batch.prepared]
+        if wait and any(isinstance(r, Published) and r.pending for r in results):
+            await self._runner.settled()
+        lines, turn = [], Turn(self._clock.monotonic)
+        for number, result in enumerate(results, batch.first):
+            lines.append(_result_line(number, result))
+            await turn.end_if_long()
+        return b"".join(lines)
 
     async def retract(self, event_id: str) -> None:
         """Take an event out of everything. Raises NotFound."""
@@ -281,18 +330,23 @@ def _undoing(user: str) -> str:
     return f"undo|{user}"
 
 
-def _keyed(events: Sequence[NewEvent], scope: str, key: str | None, raw: bytes) -> Sequence[NewEvent]:
-    """The events of one request under its idempotency key: each gets a key of its own made from it and its index,
-    and the fingerprint of the whole request, so that any other body is refused at its first event."""
-    if key is None:
-        return events
-    print_ = fingerprint(raw)
-    return [
-        event
-        if event.key is not None
-        else msgspec.structs.replace(event, key=key_digest(scope, f"{i}\0{key}"), fingerprint=print_)
-        for i, event in enumerate(events)
-    ]
+class _Batch:
+    """Lines of an import that share a transaction: what became of each, from line ``first`` on."""
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+        self.prepared: list[Publish | TidingsError] = []
+        self._size = 0
+
+    def add(self, prepared: Publish | TidingsError, size: int) -> None:
+        """Take in a line of ``size`` bytes."""
+        self.prepared.append(prepared)
+        self._size += size
+
+    @property
+    def full(self) -> bool:
+        """Whether it is to be written now."""
+        return len(self.prepared) >= IMPORT_LINES or self._size >= IMPORT_BYTES
 
 
 def _receipt(receipt: Receipt) -> bytes:
@@ -313,17 +367,3 @@ def _result_line(number: int, result: object) -> bytes:
         "errors": [field._asdict() for field in error.errors],
     }
     return _encode({"line": number, "error": problem}) + b"\n"
-
-
-async def _lines(chunks: AsyncIterator[bytes], cap: int) -> AsyncIterator[bytes]:
-    """The non-empty lines of a byte stream. A line over ``cap`` bytes is cut off there, and so refused, not buffered."""
-    rest = b""
-    async for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        rest = rest[: cap + 1]
-        for line in whole:
-            if line.strip():
-                yield line
-        await asyncio.sleep(0)  # a long import must not keep other requests from the loop
-    if rest.strip():
-        yield rest

@@ -61,8 +61,10 @@ class Endpoint(msgspec.Struct, frozen=True):
 class PushKeys(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The keys of a browser's push subscription, in base64url: its public key (65 bytes) and its secret (16 bytes)."""
 
-    p256dh: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{87}=?\Z")]
-    auth: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{22}(==)?\Z")]
+    p256dh: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{87}=?\Z", extra={"words": "65 bytes in base64url"})]
+    auth: Annotated[
+        str, Meta(pattern=r"\A[A-Za-z0-9_-]{22}(==)?\Z", extra={"words": "16 bytes in base64url"})
+    ]
 
     def raw(self) -> tuple[bytes, bytes]:
         """Both as bytes. Raises ValueError when the first is no public key of the curve P-256."""

@@ -32,11 +32,29 @@ MAX_WINDOW_S = 30 * 86_400
 NO_GROUP = 0
 """The group key of what stays alone."""
 
-Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\A[^\x00-\x1f\x7f]+\Z")]
+MAX_VERBS = 100
+"""Verbs of one type: more than an application has for one thing, and few enough to be named in an error."""
+MAX_LOCALES = 100
+"""Languages of one type's templates: more than any product is translated into."""
+Name = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        pattern=r"\A[^\x00-\x1f\x7f]+\Z",
+        extra={"words": "no control characters"},
+    ),
+]
 Seconds = Annotated[int, Meta(ge=1, le=MAX_WINDOW_S)]
 Template = Annotated[str, Meta(min_length=1, max_length=500)]
 Locale = Annotated[
-    str, Meta(min_length=2, max_length=35, pattern=r"\A[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*\Z")
+    str,
+    Meta(
+        min_length=2,
+        max_length=35,
+        pattern=r"\A[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*\Z",
+        extra={"words": "such as en or pt-BR"},
+    ),
 ]
 Channel = Literal["email", "web_push", "webhook", "apprise"]
 
@@ -53,7 +71,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     template.
     """
 
-    verbs: tuple[Name, ...] = ()
+    verbs: Annotated[tuple[Name, ...], Meta(max_length=MAX_VERBS)] = ()
     notify: Literal["targets", "followers", "both"] = "targets"
     group: Literal["until_read", "bucket", "sliding", "none"] = "until_read"
     group_by: Literal["object", "type", "actor"] = "object"
@@ -62,16 +80,24 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     gap_s: Seconds = 900
     duplicate_window_s: Annotated[int, Meta(ge=0, le=MAX_WINDOW_S)] = 0
     critical: bool = False
-    channels: tuple[Channel, ...] = ()
-    messages: dict[Locale, dict[Literal["zero", "one", "two", "few", "many", "other"], Template]] = {}
+    channels: Annotated[tuple[Channel, ...], Meta(max_length=len(CHANNELS))] = ()
+    messages: Annotated[
+        dict[Locale, dict[Literal["zero", "one", "two", "few", "many", "other"], Template]],
+        Meta(max_length=MAX_LOCALES),
+    ] = {}
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a template that names what there is not, or has no ``other`` form."""
+        """Raises ValueError, with a line for each fault, for templates that name what there is not, and for a locale that
+        has no form ``other``."""
+        faults = []
         for locale, forms in self.messages.items():
             if "other" not in forms:
-                raise ValueError(f"messages.{locale}: needs the form 'other'")
+                faults.append(f"messages.{locale}: expected the form other, which is missing")
             for form, template in forms.items():
-                _check_template(f"messages.{locale}.{form}", template)
+                if wrong := _wrong_template(template):
+                    faults.append(f"messages.{locale}.{form}: {wrong}")
+        if faults:
+            raise ValueError("\n".join(faults))
 
     @property
     def to_targets(self) -> bool:
@@ -94,15 +120,22 @@ class Rules:
     def __init__(self, declared: Mapping[str, Rule] | None = None) -> None:
         self.declared = dict(declared or {})
         self._types: dict[str, str] = {}
+        twice = []
         for type, rule in self.declared.items():
             for verb in rule.verbs or (type,):
                 other = self._types.setdefault(verb, type)
                 if other != type:
-                    raise ValueError(f"the verb {verb!r} is claimed by the types {other!r} and {type!r}")
+                    twice.append(f"the verb {verb!r} is claimed by the types {other!r} and {type!r}")
+        if twice:
+            raise ValueError("; ".join(twice))
 
     def type_of(self, verb: str) -> str:
         """The type that an event of this verb brings."""
         return self._types.get(verb, verb)
+
+    def claimant(self, verb: str) -> str | None:
+        """The declared type that has claimed a verb, None when no one has."""
+        return self._types.get(verb)
 
     def rule(self, type: str) -> Rule:
         """The rule of a type."""
@@ -143,12 +176,14 @@ def _hash(text: str) -> int:
     return (int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 1) or 1
 
 
-def _check_template(where: str, template: str) -> None:
+def _wrong_template(template: str) -> str:
+    """Why this is no template, or ""."""
     try:
         fields = [(name, spec, how) for _, name, spec, how in Formatter().parse(template) if name is not None]
     except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
+        return f"expected a text whose braces come in pairs: {error}"
     for name, spec, how in fields:
         if spec or how or not (name in PLACEHOLDERS or METADATA.match(name)):
             there_are = ", ".join((*sorted(PLACEHOLDERS), "metadata.key"))
-            raise ValueError(f"{where}: {{{name}}} is none of {there_are}")
+            return f"expected placeholders among {there_are}, got {{{name}}}"
+    return ""

@@ -1,6 +1,6 @@
 """A reminder as it is sent: checked, placed in time, and at last the event that it stands for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -24,14 +24,18 @@ from tidings.events import (
     accept,
     addressed,
     check_event,
+    check_fields,
+    fields_problems,
     fingerprint,
     key_digest,
+    meaning,
 )
+from tidings.faults import MAX_FAULTS
 from tidings.ids import LAST_MS
 from tidings.model import Fire
 from tidings.personal import Reminder
 from tidings.projections.recurrence import next_after, parse_every
-from tidings.times import DAY_MS, time_zones, to_ms
+from tidings.times import DAY_MS, time_zone_fault, to_ms
 
 ACTOR = "tidings"
 """Who acts in a reminder that does not say: nobody by this name should have an inbox, for they would not be told."""
@@ -67,19 +71,25 @@ class ReminderInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
     description: Text | UnsetType = UNSET
     metadata: Metadata = msgspec.field(default_factory=lambda: EMPTY_OBJECT)
 
+    def __post_init__(self) -> None:
+        """Raises ValueError, with a line for each fault, for fields that do not go together, and for no time zone."""
+        if faults := [f"{name}: {wrong}" for name, wrong in _faults(self)]:
+            raise ValueError("\n".join(faults))
+
 
 def accept_reminder(key: str, given: ReminderInput, now: int, settings: Settings) -> Reminder:
     """The reminder, checked, its event with it. Raises InvalidFields, TooLarge."""
     first_at = _first_at(given, now)
-    if problems := tuple(_problems(given, first_at)):
-        raise InvalidFields(errors=problems)
+    event = _event_of(given)
+    if problems := (*_out_of_range(given, first_at), *_renamed(fields_problems(event, now, settings))):
+        raise InvalidFields(errors=problems[:MAX_FAULTS])
     due_at = first_at if _has_start(given) else _next(given.every, given.time_zone, first_at, now)
     if due_at is None:
-        raise InvalidFields(errors=(FieldError("/every", "its first time would be after the year 2248"),))
+        raise InvalidFields(errors=(FieldError("/every", "expected a first time before the year 2248"),))
     return Reminder(
         key,
         due_at,
-        _accept_event(given, now, settings),
+        _encoded(event, settings),
         given.user_ids,
         given.topic or "",
         given.every or "",
@@ -98,28 +108,32 @@ def _has_start(given: ReminderInput) -> bool:
     return given.deliver_at is not None or given.after_s is not None
 
 
-def _problems(given: ReminderInput, first_at: int) -> Iterator[FieldError]:
+def _faults(given: ReminderInput) -> Iterator[tuple[str, str]]:
+    """(field, what is wrong with it) whatever the time."""
     if bool(given.user_ids) == (given.topic is not None):
-        yield FieldError("/user_ids", "user_ids or topic is needed, and not both")
+        yield "user_ids", "expected user_ids or topic, and not both"
     if given.deliver_at is not None and given.after_s is not None:
-        yield FieldError("/after_s", "goes not with deliver_at")
+        yield "after_s", "expected without deliver_at"
     if not (_has_start(given) or given.every):
-        yield FieldError("/deliver_at", "deliver_at, after_s or every is needed")
-    if not 0 <= first_at <= LAST_MS:
-        where = "/after_s" if given.deliver_at is None else "/deliver_at"
-        yield FieldError(where, "not between the years 1970 and 2248")
-    if given.time_zone not in time_zones():
-        yield FieldError("/time_zone", "no time zone of the IANA database")
+        yield "deliver_at", "expected deliver_at, after_s or every"
+    if wrong := time_zone_fault(given.time_zone):
+        yield "time_zone", wrong
     if given.every is not None:
         try:
             parse_every(given.every)
         except ValueError as error:
-            yield FieldError("/every", str(error))
+            yield "every", f"expected {error}"
 
 
-def _accept_event(given: ReminderInput, now: int, settings: Settings) -> bytes:
-    """The event to come as JSON, after every check that it will meet when it is fired."""
-    event = EventInput(
+def _out_of_range(given: ReminderInput, first_at: int) -> Iterator[FieldError]:
+    if not 0 <= first_at <= LAST_MS:
+        where = "/after_s" if given.deliver_at is None else "/deliver_at"
+        yield FieldError(where, "expected a time between the years 1970 and 2248")
+
+
+def _event_of(given: ReminderInput) -> EventInput:
+    """The event to come."""
+    return EventInput(
         given.actor_id,
         given.type,
         given.object_type,
@@ -131,18 +145,19 @@ def _accept_event(given: ReminderInput, now: int, settings: Settings) -> bytes:
         description=given.description,
         metadata=given.metadata,
     )
-    try:
-        accept(event, now, settings)
-    except InvalidFields as error:
-        raise InvalidFields(errors=tuple(_renamed(one) for one in error.errors)) from None
+
+
+def _encoded(event: EventInput, settings: Settings) -> bytes:
+    """An event as JSON. Raises TooLarge."""
     encoded = _encode(event)
     check_event(event, len(encoded), settings.max_event_bytes)
     return encoded
 
 
-def _renamed(problem: FieldError) -> FieldError:
-    """The problem by the name that its field has in a reminder."""
-    return problem._replace(pointer=problem.pointer.replace("/target_user_ids", "/user_ids"))
+def _renamed(problems: Iterable[FieldError]) -> Iterator[FieldError]:
+    """The problems by the names that their fields have in a reminder."""
+    for problem in problems:
+        yield problem._replace(pointer=problem.pointer.replace("/target_user_ids", "/user_ids"))
 
 
 def kept(reminder: Reminder, given: ReminderInput, known: Reminder | None) -> Reminder:
@@ -163,8 +178,10 @@ def fire(reminder: Reminder, now: int, settings: Settings) -> Fire:
     set it is repeated after it has fired, it does not fire again. Raises InvalidFields when the server takes such an
     event no longer.
     """
-    event = accept(decode(_event, reminder.event), now, settings)
-    about = f"{reminder.due_at}\0{fingerprint(reminder.event).hex()}\0{reminder.key}"
+    given = decode(_event, reminder.event)
+    check_fields(given, now, settings)
+    event = accept(given, now)
+    about = f"{reminder.due_at}\0{fingerprint(meaning(given)).hex()}\0{reminder.key}"
     fired = msgspec.structs.replace(event, key=key_digest(SCOPE, about))
     if reminder.audience:
         fired = addressed(fired, reminder.audience, now + AUDIENCE_MS)

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
+_NO_ZONES = frozenset({"localtime", "Factory"})
+"""Files beside those of the zones: whatever this machine is set to, and what a machine has that was never set."""
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
 
@@ -29,7 +31,14 @@ def to_ms(moment: datetime) -> int:
 @cache
 def time_zones() -> frozenset[str]:
     """The IANA time zones that this machine knows, by name. They are looked for once: they are hundreds of files."""
-    return frozenset(available_timezones())
+    return frozenset(available_timezones()) - _NO_ZONES
+
+
+def time_zone_fault(name: str) -> str:
+    """Why this is no time zone, or ""."""
+    return (
+        "" if name in time_zones() else "expected a name of the IANA database, such as Europe/Berlin or UTC"
+    )
 
 
 def from_wall(wall: datetime, zone: ZoneInfo, *, second: bool = False) -> int:

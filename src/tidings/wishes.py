@@ -7,15 +7,14 @@ from typing import cast
 import msgspec
 
 from tidings.config import Settings
-from tidings.decode import escape
 from tidings.errors import FieldError, InvalidFields, NotFound
+from tidings.faults import MAX_FAULTS, escape
 from tidings.log import Log
 from tidings.model import Changed, Declare, Mask, Prefer
 from tidings.personal import Preferences
 from tidings.ports import Store
 from tidings.projections.messages import known_locale
 from tidings.rules import MAX_TYPES, Rule, Rules
-from tidings.times import time_zones
 
 _encode = msgspec.json.Encoder().encode
 
@@ -46,7 +45,7 @@ class Wishes:
     async def prefer(self, user: str, wanted: Preferences, muted: Sequence[str] | None) -> None:
         """Replace a user's preferences and, unless they are None, the topics that they mute, in one transaction.
 
-        Raises InvalidFields for a time zone or a locale of which nothing is known, and for a critical type that would be
+        Raises InvalidFields for a locale of which nothing is known, and for a critical type that would be
         switched off.
         """
         problems = tuple(_problems(wanted, self._store.rules))
@@ -68,8 +67,7 @@ class Wishes:
         Raises InvalidFields when another type has claimed one of its verbs, or there are too many.
         """
         async with self._declaring:  # or two could claim one verb after both were checked
-            declared = self._store.rules.declared | {type: rule}
-            _check_types(declared)
+            _check_claims(type, rule, self._store.rules.declared)
             await self._log.submit(Declare(type, rule))
         return self._shown(type, rule)
 
@@ -81,7 +79,8 @@ class Wishes:
         """
         async with self._declaring:
             rest = {name: rule for name, rule in self._store.rules.declared.items() if name != type}
-            _check_types(rest | {name: rule for name, rule in self._settings.types.items() if name == type})
+            if (again := self._settings.types.get(type)) is not None:
+                _check_claims(type, again, rest, in_body=False)
             if not cast(Changed, await self._log.submit(Declare(type, None))).updated:
                 raise NotFound("no such type was declared over the API")
 
@@ -90,13 +89,19 @@ class Wishes:
         return _encode({"type": type, "source": source, "rule": rule})
 
 
-def _check_types(declared: Mapping[str, Rule]) -> None:
-    if len(declared) > MAX_TYPES:
-        raise InvalidFields(errors=(FieldError("", f"more than {MAX_TYPES} types"),))
-    try:
-        Rules(declared)
-    except ValueError as error:
-        raise InvalidFields(errors=(FieldError("/verbs", str(error)),)) from None
+def _check_claims(type: str, rule: Rule, declared: Mapping[str, Rule], *, in_body: bool = True) -> None:
+    """Raises InvalidFields where this type would claim what another one has. ``in_body``: the rule is that of the request,
+    so its verbs can be pointed to."""
+    others = Rules({name: one for name, one in declared.items() if name != type})
+    if len(others.declared) >= MAX_TYPES:
+        raise InvalidFields(errors=(FieldError("", f"expected up to {MAX_TYPES:,} types, got one more"),))
+    errors = []
+    for i, verb in enumerate(rule.verbs or (type,)):
+        if (owner := others.claimant(verb)) is not None:
+            wrong = f"expected a verb that no other type has; {owner!r} has {verb!r}"
+            errors.append(FieldError(f"/verbs/{i}" if in_body and rule.verbs else "", wrong))
+    if errors:
+        raise InvalidFields(errors=tuple(errors[:MAX_FAULTS]))
 
 
 def _possible(wishes: Mapping[str, bool], rule: Rule) -> dict[str, bool]:
@@ -104,13 +109,14 @@ def _possible(wishes: Mapping[str, bool], rule: Rule) -> dict[str, bool]:
 
 
 def _problems(wanted: Preferences, rules: Rules) -> Iterator[FieldError]:
-    hours = wanted.quiet_hours
-    if hours is not None and hours.time_zone not in time_zones():
-        yield FieldError("/quiet_hours/time_zone", f"no time zone {hours.time_zone!r} is known here")
     if wanted.locale and not known_locale(wanted.locale):
-        yield FieldError("/locale", f"nothing is known of {wanted.locale!r}")
+        yield FieldError(
+            "/locale",
+            f"expected a language such as de or pt-BR, got {wanted.locale!r}, which is not known here",
+        )
     for type, wishes in wanted.types.items():
         for channel in wishes.keys() - _possible(wishes, rules.rule(type)).keys():
             yield FieldError(
-                f"/types/{escape(type)}/{channel}", "this type is critical: it cannot be switched off"
+                f"/types/{escape(type)}/{channel}",
+                "expected true: this type is critical, and cannot be switched off",
             )

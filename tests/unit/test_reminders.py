@@ -12,6 +12,7 @@ import pytest
 
 from tests.backends import opened
 from tidings.config import Settings
+from tidings.decode import decode
 from tidings.errors import InvalidFields, KeyReused, NotFound, TooLarge
 from tidings.log import Log
 from tidings.model import Command, Counts, Fire, Outcome, Published
@@ -22,6 +23,7 @@ from tidings.schedule import ReminderInput
 from tidings.testing import START_MS, FakeClock, MemoryStore
 from tidings.times import DAY_MS, HOUR_MS
 
+_input = msgspec.json.Decoder(ReminderInput)
 LIMIT_S = 20
 """How long a test waits for what must come before it fails."""
 
@@ -96,7 +98,7 @@ def given(**changed: Any) -> ReminderInput:
     body: dict[str, Any] = {"type": "renewal", "object_type": "plan", "object_id": "7", "user_ids": ["bob"]}
     if not {"deliver_at", "after_s", "every"} & changed.keys():
         body |= {"deliver_at": at(HOUR_MS)}
-    return msgspec.convert(body | changed, ReminderInput)
+    return decode(_input, msgspec.json.encode(body | changed))
 
 
 def at(ms: int) -> datetime:
@@ -279,7 +281,7 @@ def test_what_the_server_takes_no_longer_is_cancelled(caplog: pytest.LogCaptureF
     play(store, clock, _without_first_loop(wide))
     (line,) = [record.getMessage() for record in caplog.records]
     assert line.startswith("the reminder 'poison' is cancelled")
-    assert "/target_user_ids more than 2" in line
+    assert "/target_user_ids expected a list of up to 2 items" in line
     assert asyncio.run(store.reminder("poison")) is None
 
 
@@ -332,26 +334,20 @@ def test_a_failing_store_is_tried_again() -> None:
         ("/time_zone", {"time_zone": "../../etc/passwd"}),
         ("/every", {"every": "1 day"}),
         ("/every", {"every": "PT59S"}),
+        ("/time_zone", {"time_zone": "localtime"}),
         ("/every", {"every": "P9999Y"}),
         ("/metadata", {"metadata": msgspec.Raw(b'{"a":"' + b"x" * 16_384 + b'"}')}),
     ],
 )
 def test_what_does_not_fit_is_named(pointer: str, changed: dict[str, Any]) -> None:
     async def scene(world: World) -> None:
-        body = msgspec.structs.replace(given(), deliver_at=None) if "after_s" in changed else given()
         with pytest.raises(InvalidFields) as refused:
-            await world.reminders.set("r", _changed(body, changed))
+            await world.reminders.set("r", given(**changed))
         assert [error.pointer for error in refused.value.errors] == [pointer]
         assert await world.reminders.coming(10) == []
 
     clock = FakeClock()
     play(MemoryStore(clock), clock, scene)
-
-
-def _changed(body: ReminderInput, changed: dict[str, Any]) -> ReminderInput:
-    if changed.get("every") == "P9999Y":
-        changed = changed | {"deliver_at": None}
-    return msgspec.structs.replace(body, **changed)
 
 
 def test_an_event_over_the_cap_is_refused() -> None:

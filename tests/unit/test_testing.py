@@ -3,7 +3,6 @@
 import msgspec
 import pytest
 
-from tidings.config import Settings
 from tidings.events import EventInput, accept
 from tidings.testing import START_MS, FakeClock, event
 
@@ -39,7 +38,7 @@ def test_a_made_event_is_what_the_ingest_door_makes() -> None:
     }
     given = msgspec.json.decode(msgspec.json.encode(raw), type=EventInput)
     made = event("alice", "like", "market:4:2", targets=("bob",), topics=("category:x",), name="Al")
-    assert made == accept(given, START_MS, Settings())
+    assert made == accept(given, START_MS)
 
 
 def test_an_object_is_written_with_its_type() -> None:

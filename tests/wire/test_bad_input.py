@@ -1,6 +1,7 @@
 """Bad input of every kind: told with the right status, problem type and pointer, and nothing is stored."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -14,31 +15,38 @@ JSON = {"content-type": "application/json"}
 
 
 class Case(NamedTuple):
-    """A request that must fail: with this status, problem code and (if any) first pointer."""
+    """A request that must fail: with this status, problem code and, unless it is None, pointer; or pointers, if there
+    are several."""
 
     name: str
     status: int
     code: str
-    pointer: str | None
+    pointer: str | tuple[str, ...] | None
     method: str
     path: str
     body: bytes | None = None
     headers: dict[str, str] = {}  # noqa: RUF012 - never changed
 
 
-def parameter(name: str, query: str, path: str = "/v1/feed", pointer: str | None = None) -> Case:
+Pointers = str | tuple[str, ...]
+PLAIN = re.compile("expected |missing; expected |no such (field|name)|nested too deeply")
+"""How what is said of a field begins: it tells what is accepted."""
+TECHNICAL = re.compile(r"`|regex|\\x|\\A|Object |Expected |Python|[Ii]nvalid")
+
+
+def parameter(name: str, query: str, path: str = "/v1/feed", pointer: Pointers | None = None) -> Case:
     """A GET whose query is bad in this parameter."""
     query = query if "user_id=" in query or path.startswith("/v1/users") else f"user_id=u&{query}"
     return Case(name, 400, "bad-parameter", pointer, "GET", f"{path}?{query}")
 
 
-def posted(name: str, pointer: str, body: Any, path: str = "/v1/events", method: str = "POST") -> Case:
+def posted(name: str, pointer: Pointers, body: Any, path: str = "/v1/events", method: str = "POST") -> Case:
     """A JSON body that does not fit its schema there."""
     encoded = json.dumps(body).encode()
     return Case(name, 422, "invalid-fields", pointer, method, path, encoded, JSON)
 
 
-def field(name: str, pointer: str, **changed: Any) -> Case:
+def field(name: str, pointer: Pointers, **changed: Any) -> Case:
     """An event with a bad field."""
     return posted(name, pointer, event(**changed))
 
@@ -52,6 +60,17 @@ def header(name: str, status: int, code: str, pointer: str | None = None, **head
 def raw(name: str, body: bytes, status: int = 400, code: str = "malformed-body") -> Case:
     """Bytes that are no JSON."""
     return Case(name, status, code, None, "POST", "/v1/events", body, JSON)
+
+
+def fields(name: str, pointer: Pointers, text: str, path: str = "/v1/events", method: str = "POST") -> Case:
+    """JSON as it is written, in a body that does not fit its schema there."""
+    return Case(name, 422, "invalid-fields", pointer, method, path, text.encode(), JSON)
+
+
+def with_metadata(name: str, pointer: Pointers, text: str) -> Case:
+    """An event with metadata as they are written."""
+    whole = json.dumps(event())
+    return fields(name, pointer, f'{whole[:-1]}, "metadata": {text}}}')
 
 
 def nested(levels: int) -> dict[str, Any]:
@@ -80,6 +99,16 @@ FOLLOW = "/v1/users/u/follows/market%3A1"
 INBOX = "/v1/notifications"
 STREAM = "/v1/notifications/stream"
 POLL = "/v1/notifications/poll"
+
+NEEDED = ("/actor_id", "/verb", "/object_type", "/object_id")
+FUTURE = "2200-01-01T00:00:00Z"
+REMINDER = "/v1/reminders/r"
+WISHES = "/v1/preferences?user_id=u"
+TYPE = "/v1/admin/types/t"
+ENDPOINTS = "/v1/endpoints?user_id=u"
+BROADCAST = "/v1/broadcasts"
+REMIND = {"type": "t", "object_type": "o", "object_id": "1", "user_ids": ["u"], "after_s": 3_600}
+QUIET = {"start": "22:00", "end": "07:00"}
 
 CASES = (
     # --- query parameters
@@ -118,7 +147,11 @@ CASES = (
     parameter("field of feeds in activity", "fields=reason", "/v1/activity", pointer="fields"),
     parameter("read in activity", "read=true", "/v1/activity", pointer="read"),
     parameter("filter that is not UTF-8", "verb=%FF"),
-    parameter("since is missing", "limit=1", "/v1/feed/new", pointer="limit"),
+    parameter("since is missing", "", "/v1/feed/new", pointer="since"),
+    parameter("all parameters are wrong", "x=1&limit=0&read=maybe", pointer=("x", "limit", "read")),
+    parameter("unknown and missing", "limit=1", "/v1/feed/new", pointer=("limit", "since")),
+    parameter("two times are wrong", "from=x&to=y", pointer=("from", "to")),
+    parameter("several twice", "limit=1&read=true&limit=2&read=true", pointer=("limit", "read")),
     parameter("since is text", "since=x", "/v1/feed/new", pointer="since"),
     parameter("since is negative", "since=-1", "/v1/feed/new", pointer="since"),
     parameter("since is huge", "since=" + "9" * 30, "/v1/feed/new", pointer="since"),
@@ -165,7 +198,9 @@ CASES = (
     raw("bad event that goes on as no JSON", b'{"actor_id":7,'),
     raw("not UTF-8", b'{"actor_id":"\xff"}'),
     raw("half a surrogate", rb'{"actor_id":"\ud800"}'),
-    raw("byte order mark", b"\xef\xbb\xbf{}"),
+    raw("byte order mark and no JSON", b"\xef\xbb\xbf{"),
+    raw("two byte order marks", b"\xef\xbb\xbf\xef\xbb\xbf{}"),
+    raw("byte order mark of UTF-16", b"\xff\xfe{\0}\0"),
     raw("half an array", b"["),
     # --- headers of bodies
     header("form", 415, "unsupported-media-type", content_type="application/x-www-form-urlencoded"),
@@ -200,7 +235,35 @@ CASES = (
     # --- events
     posted("number for an event", "", 7),
     posted("text for an event", "", "event"),
-    posted("no fields", "/actor_id", {}),
+    posted("no fields", NEEDED, {}),
+    field(
+        "many are wrong", ("/actor_id", "/verb", "/x", "/topics/0"), actor_id=7, verb="", x=1, topics=["a"]
+    ),
+    field(
+        "types and bounds",
+        ("/verb", "/created_at", "/metadata/a"),
+        verb=1,
+        created_at=FUTURE,
+        metadata={"a": 10**309},
+    ),
+    field("more than are named", tuple(f"/x{i}" for i in range(20)), **{f"x{i}": 1 for i in range(30)}),
+    field("name that needs escaping", "/a~1b~0c", **{"a/b~c": 1}),
+    fields("byte order mark and no fields", NEEDED, "\ufeff{}"),
+    with_metadata("number beyond a double", "/metadata/a", '{"a": 1e999}'),
+    with_metadata(
+        "numbers beyond a double",
+        ("/metadata/a/1", "/metadata/b~1/c"),
+        '{"a": [1, -2e400], "b/": {"c": 1e999}}',
+    ),
+    with_metadata("number beyond a double and its name again", "/metadata/a", '{"a": 1e999, "a": 1}'),
+    with_metadata("whole number of 309 digits", "/metadata/a", '{"a": %s}' % ("9" * 309)),
+    with_metadata("whole number of 5,000 digits", "/metadata/a", '{"a": -%s}' % ("9" * 5_000)),
+    fields("number beyond a double elsewhere", ("/position", *NEEDED), '{"position": 1e999}'),
+    fields(
+        "number beyond a double in a text's place",
+        "/actor_id",
+        json.dumps(event()).replace('"alice"', "1e999"),
+    ),
     field("unknown field", "/nonsense", nonsense=1),
     field("position is not yours to give", "/position", position=1),
     field("actor is a number", "/actor_id", actor_id=7),
@@ -228,7 +291,21 @@ CASES = (
     field("metadata too large", "/metadata", metadata={"a": "x" * 17 * KIB}),
     field("name too long", "/actor_name", actor_name="x" * 501),
     posted("bad event in an array", "/1/verb", [event(), event(verb="")]),
-    posted("missing field in an array", "/2/actor_id", [event(), event(), {"verb": "v"}]),
+    posted(
+        "missing field in an array",
+        ("/2/actor_id", "/2/object_type"),
+        [event(), event(), {"verb": "v", "object_id": "1"}],
+    ),
+    posted(
+        "faults in several events",
+        ("/0/verb", "/2/metadata/a"),
+        [event(verb=""), event(), event(metadata={"a": 10**400})],
+    ),
+    posted(
+        "more faulty events than are named", tuple(f"/{i}/verb" for i in range(20)), [event(verb="")] * 30
+    ),
+    posted("numbers among events", ("/0", "/1"), [1, 2]),
+    fields("byte order mark before an array", "/0/verb", "\ufeff" + json.dumps([event(verb="")])),
     posted("empty array", "", []),
     posted("array in an array", "/0", [[event()]]),
     raw("event over its cap", json.dumps(LARGE, ensure_ascii=False).encode(), 413, "too-large"),
@@ -249,7 +326,131 @@ CASES = (
     posted("backfill is negative", "/backfill", {"backfill": -1}, FOLLOW, "PUT"),
     posted("follow without topic", "/0/topic", [{"user_id": "u"}], "/v1/follows"),
     posted("follow of no topic", "/0/topic", [{"user_id": "u", "topic": "x"}], "/v1/follows"),
+    posted(
+        "faults in several follows",
+        ("/0/topic", "/1/user_id", "/1/x"),
+        [{"user_id": "u", "topic": "x"}, {"user_id": 7, "x": 1, "topic": "a:b"}],
+        "/v1/follows",
+    ),
+    posted("follow that is a list", "/0", [["u", "a:b"]], "/v1/follows"),
     posted("follows are an object", "", {"user_id": "u", "topic": "a:b"}, "/v1/follows"),
+    fields("backfill is a huge number", "/backfill", '{"backfill": 1%s}' % ("0" * 5_000), FOLLOW, "PUT"),
+    fields("seq beyond a double", "/up_to", '{"up_to": 1e999}', ALL),
+    # --- reminders and broadcasts
+    posted("reminder of nothing", ("/type", "/object_type", "/object_id"), {}, REMINDER, "PUT"),
+    posted(
+        "faults of a reminder",
+        ("/user_ids/1", "/every", "/x"),
+        REMIND | {"user_ids": ["u", ""], "every": 7, "x": 1},
+        REMINDER,
+        "PUT",
+    ),
+    posted(
+        "reminder with a number beyond a double",
+        "/metadata/a",
+        REMIND | {"metadata": {"a": 10**309}},
+        REMINDER,
+        "PUT",
+    ),
+    posted(
+        "reminder by the server's own time",
+        "/time_zone",
+        REMIND | {"time_zone": "localtime"},
+        REMINDER,
+        "PUT",
+    ),
+    posted("reminder in no time zone", "/time_zone", REMIND | {"time_zone": "Factory"}, REMINDER, "PUT"),
+    posted(
+        "reminder in a zone of other case",
+        "/time_zone",
+        REMIND | {"time_zone": "europe/berlin"},
+        REMINDER,
+        "PUT",
+    ),
+    posted("reminder in a file", "/time_zone", REMIND | {"time_zone": "../etc/passwd"}, REMINDER, "PUT"),
+    posted(
+        "broadcast with a number beyond a double",
+        "/metadata/a/0",
+        event(audience="*", metadata={"a": [10**309]}),
+        BROADCAST,
+    ),
+    posted(
+        "faults of a broadcast",
+        ("/verb", "/audience", "/target_user_ids"),
+        event(audience="x", verb="", target_user_ids=["u"]),
+        BROADCAST,
+    ),
+    posted("broadcast without an audience", "/audience", event(), BROADCAST),
+    # --- preferences, types, endpoints
+    posted(
+        "faults of preferences",
+        ("/types/t~1u/sms", "/types/t~1u/email", "/digest_s"),
+        {"types": {"t/u": {"sms": True, "email": 1}}, "digest_s": -1},
+        WISHES,
+        "PUT",
+    ),
+    posted(
+        "quiet hours by the server's own time",
+        "/quiet_hours/time_zone",
+        {"quiet_hours": QUIET | {"time_zone": "localtime"}},
+        WISHES,
+        "PUT",
+    ),
+    posted(
+        "quiet hours in no time zone",
+        "/quiet_hours/time_zone",
+        {"quiet_hours": QUIET | {"time_zone": "Factory"}},
+        WISHES,
+        "PUT",
+    ),
+    posted(
+        "faults of quiet hours",
+        ("/quiet_hours/start", "/quiet_hours/days/0", "/quiet_hours/end"),
+        {"quiet_hours": {"time_zone": "UTC", "start": "25:00", "days": [0]}},
+        WISHES,
+        "PUT",
+    ),
+    posted(
+        "faults of a type",
+        ("/notify", "/max_age_s", "/sound"),
+        {"notify": "all", "max_age_s": 0, "sound": 1},
+        TYPE,
+        "PUT",
+    ),
+    posted(
+        "faults of templates",
+        ("/messages/en", "/messages/de/other"),
+        {"messages": {"en": {"one": "x"}, "de": {"other": "{nobody}"}}},
+        TYPE,
+        "PUT",
+    ),
+    posted(
+        "template and bound",
+        ("/gap_s", "/messages/en/other"),
+        {"gap_s": "x", "messages": {"en": {"other": "{x}"}}},
+        TYPE,
+        "PUT",
+    ),
+    posted(
+        "plural of no language",
+        "/messages/en/several",
+        {"messages": {"en": {"other": "x", "several": "y"}}},
+        TYPE,
+        "PUT",
+    ),
+    fields("age beyond a double", "/max_age_s", '{"max_age_s": 1e999}', TYPE, "PUT"),
+    posted(
+        "faults of an endpoint",
+        ("/channel", "/address", "/x"),
+        {"channel": "fax", "address": "", "x": 1},
+        ENDPOINTS,
+    ),
+    posted(
+        "faults of push keys",
+        ("/keys/p256dh", "/keys/auth"),
+        {"channel": "web_push", "address": "https://a.example/", "keys": {"p256dh": "x"}},
+        ENDPOINTS,
+    ),
 )
 
 
@@ -273,8 +474,13 @@ def test_bad_input(app: httpx.Client, case: Case) -> None:
     assert problem["status"] == case.status
     assert problem["title"]
     assert problem["detail"]
-    if case.pointer is not None:
-        assert [error["pointer"] for error in problem["errors"]] == [case.pointer]
+    if case.pointer is None:
+        return
+    pointers = (case.pointer,) if isinstance(case.pointer, str) else case.pointer
+    assert tuple(error["pointer"] for error in problem["errors"]) == pointers
+    for error in problem["errors"]:
+        assert PLAIN.match(error["detail"]), f"not in plain words: {error}"
+        assert not TECHNICAL.search(error["detail"]), f"not in plain words: {error}"
 
 
 @pytest.mark.usefixtures("unchanged")

@@ -19,7 +19,7 @@ from tidings.http.problems import problem
 from tidings.http.request import Receive, Request, Scope, Send, cookie_credential
 from tidings.http.router import Found, Router
 from tidings.http.routes import ROUTES
-from tidings.http.table import Access, Answer, Call, Header, Route, Services
+from tidings.http.table import SMALL_BODY, Access, Answer, Call, Header, Route, Services
 from tidings.telemetry import HTTP_REQUESTS, HTTP_SECONDS
 
 __all__ = ["App", "Services", "build"]
@@ -136,6 +136,8 @@ class App:
             raw = b"{}"
         else:
             raise Malformed("The body is empty.")
+        if route.body_check is not None and len(raw) > SMALL_BODY:
+            route.body_check(raw, self._services.settings)
         return decode(decoder, raw)
 
     def _count(self, method: str, template: str, status: int) -> None:

@@ -1,6 +1,7 @@
 """Query strings and path segments: decoded strictly, then typed; what does not fit is a 400 that names it."""
 
 import re
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 from urllib.parse import unquote_to_bytes, urlencode
@@ -8,9 +9,9 @@ from urllib.parse import unquote_to_bytes, urlencode
 import msgspec
 from msgspec import Meta
 
-from tidings.decode import field_error
 from tidings.errors import BadParameter, FieldError
 from tidings.events import Id, ObjectType, Topic, Verb
+from tidings.faults import MAX_FAULTS, find_parameters, misfit, shown
 from tidings.ids import LAST_MS
 from tidings.model import FeedFilter
 from tidings.times import to_ms
@@ -81,21 +82,26 @@ class Filtered(Paged):
 
 
 P = TypeVar("P", bound=Params)
+V = TypeVar("V")
+_encode = msgspec.json.Encoder().encode
 
 
 def pairs(query: bytes) -> dict[str, str]:
     """The parameters of a query string by name.
 
-    Raises BadParameter for one that is given twice, and for bytes that are not UTF-8.
+    Raises BadParameter for those that are given twice, and for bytes that are not UTF-8.
     """
     found: dict[str, str] = {}
+    twice: list[FieldError] = []
     plain = _PLAIN_QUERY.match(query) is not None
     for pair in query.split(b"&") if query else ():
         name, value = pair.decode().split("=") if plain else _pair(pair)
         if name in found:
-            raise bad(name, "given twice")
+            twice.append(FieldError(name, "expected once, given twice"))
         if pair:
             found[name] = value
+    if twice:
+        raise all_bad(twice)
     return found
 
 
@@ -105,25 +111,32 @@ def _pair(pair: bytes) -> tuple[str, str]:
 
 
 def parse(query: bytes, type: type[P]) -> P:
-    """Typed query parameters. Raises BadParameter that names an unknown or malformed one."""
+    """Typed query parameters. Raises BadParameter that names each unknown, missing or malformed one."""
+    given = pairs(query)
     try:
-        return msgspec.convert(pairs(query), type, strict=False)
-    except msgspec.ValidationError as error:
-        pointer, detail = field_error(str(error))
-        raise bad(_plain(pointer), detail) from None
+        return msgspec.convert(given, type, strict=False)
+    except msgspec.ValidationError:
+        raise all_bad(find_parameters(type, given)) from None
 
 
 def segment(name: str, raw: bytes) -> str:
     """A typed path segment. Raises BadParameter."""
+    text = _text(raw, plus=False)
     try:
-        return str(msgspec.convert(_text(raw, plus=False), PATH_TYPES[name]))
-    except msgspec.ValidationError as error:
-        raise bad(name, str(error)) from None
+        return str(msgspec.convert(text, PATH_TYPES[name]))
+    except msgspec.ValidationError:
+        raise bad(name, misfit(PATH_TYPES[name], msgspec.json.encode(text))) from None
 
 
 def bad(name: str, detail: str) -> BadParameter:
     """The failure of one parameter."""
-    return BadParameter(f"{name}: {detail}", (FieldError(name, detail),))
+    return all_bad([FieldError(name, detail)])
+
+
+def all_bad(errors: Sequence[FieldError]) -> BadParameter:
+    """The failure of several parameters."""
+    shown = tuple(errors[:MAX_FAULTS])
+    return BadParameter("; ".join(f"{name}: {detail}" for name, detail in shown), shown)
 
 
 def moment_ms(name: str, text: str | None) -> int | None:
@@ -138,31 +151,47 @@ def moment_ms(name: str, text: str | None) -> int | None:
             raise ValueError
         ms = to_ms(datetime.fromisoformat(text.upper()))
     except (ValueError, OverflowError):
-        raise bad(name, "not a time as in 2026-01-31T09:30:00Z") from None
+        wrong = f"expected a time with a time zone, such as 2026-01-31T09:30:00Z, got {shown(_encode(text))}"
+        raise bad(name, wrong) from None
     return min(max(ms, 0), LAST_MS)
 
 
 def feed_filter(query: Filtered, read: bool | None = None, include_own: bool = False) -> FeedFilter:
     """What the filters of a page ask for. Raises BadParameter."""
+    since, until = _collected(lambda: moment_ms("from", query.from_), lambda: moment_ms("to", query.to))
     return FeedFilter(
         query.verb,
         query.object_type,
         query.object_id,
         query.actor_id,
         query.topic,
-        moment_ms("from", query.from_),
-        moment_ms("to", query.to),
+        since,
+        until,
         read,
         include_own,
     )
 
 
+def _collected(*reads: Callable[[], V]) -> list[V]:
+    """What each of these brings. Raises BadParameter for all that fail."""
+    found: list[V] = []
+    errors: list[FieldError] = []
+    for read in reads:
+        try:
+            found.append(read())
+        except BadParameter as error:
+            errors += error.errors
+    if errors:
+        raise all_bad(errors)
+    return found
+
+
 def field_names(text: str | None, known: frozenset[str]) -> tuple[str, ...]:
     """The names in ``fields``, none when it is not given. Raises BadParameter for one that is unknown."""
     names = tuple(text.split(",")) if text else ()
-    for name in names:
-        if name not in known:
-            raise bad("fields", f"items have no {name!r}")
+    if unknown := [name for name in names if name not in known]:
+        wrong = ", ".join(map(shown, map(_encode, unknown[:MAX_FAULTS])))
+        raise bad("fields", f"expected some of {', '.join(sorted(known))}, by comma, got {wrong}")
     return names
 
 
@@ -183,7 +212,3 @@ def _text(raw: bytes, plus: bool = True) -> str:
         return (unquote_to_bytes(raw) if b"%" in raw else raw).decode()
     except UnicodeDecodeError:
         raise BadParameter("The address is not percent-encoded UTF-8.") from None
-
-
-def _plain(pointer: str) -> str:
-    return pointer.removeprefix("/").replace("~1", "/").replace("~0", "~")

@@ -93,7 +93,7 @@ def idempotency_key(request: Request) -> str | None:
         return None
     bare = re.sub(rb"\\([\\\"])", rb"\1", value[1:-1]) if value[:1] == value[-1:] == b'"' != value else value
     if not _VISIBLE.match(bare):
-        detail = "1 to 255 visible ASCII characters, quoted or not"
+        detail = "expected 1 to 255 visible ASCII characters, quoted or not"
         raise BadParameter("The Idempotency-Key is not one.", (FieldError("Idempotency-Key", detail),))
     return bare.decode()
 

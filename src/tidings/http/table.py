@@ -109,9 +109,10 @@ class Route:
     """One row of the table.
 
     ``query`` is the type of its query parameters, ``body`` that of its JSON body (None: it has none),
-    ``reply`` that of its JSON reply (None: no JSON); a tuple means one of these. ``raw_body``: the handler
-    reads the body itself, whose media types are ``consumes``. ``fails``: the statuses of failures that other routes
-    do not have. ``live``: the reply goes on, or waits, for long, so there is no HEAD; ``socket``: it is a WebSocket.
+    ``reply`` that of its JSON reply (None: no JSON); a tuple means one of these. ``body_check`` refuses what is much too
+    large before anything is built of it. ``raw_body``: the handler reads the body itself, whose media types are
+    ``consumes``. ``fails``: the statuses of failures that other routes do not have. ``live``: the reply goes on, or
+    waits, for long, so there is no HEAD; ``socket``: it is a WebSocket.
     """
 
     method: str
@@ -124,6 +125,7 @@ class Route:
     body: Any = None
     body_optional: bool = False
     body_cap: Callable[[Settings], int] = small_body
+    body_check: Callable[[bytes, Settings], None] | None = None
     raw_body: bool = False
     consumes: tuple[str, ...] = (JSON,)
     reply: Any = None

@@ -45,7 +45,7 @@ def parse_every(text: str) -> Every:
     """
     found = _DURATION.match(text)
     if found is None:
-        raise ValueError("an ISO 8601 duration such as PT15M, P1D, P1W or P1M is needed")
+        raise ValueError("an ISO 8601 duration such as PT15M, P1D, P1W or P1M")
     years, months, weeks, days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
     every = Every(years * 12 + months, weeks * 7 + days, (hours * 60 + minutes) * 60 + seconds)
     if not (every.months or every.days or every.seconds >= MIN_EVERY_S):

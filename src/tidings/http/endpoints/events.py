@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
+from tidings.decode import BOM
 from tidings.errors import BadParameter, FieldError, TidingsError
 from tidings.events import EventInput
 from tidings.http.body import check_length, check_media, chunks, read_body
@@ -21,7 +22,7 @@ async def publish(call: Call[Params, Any]) -> Answer:
         return _import(call, how)
     raw = await read_body(call.request, call.services.settings.max_batch_bytes)
     ingest = call.services.ingest
-    if raw.lstrip()[:1] == b"[":
+    if raw.removeprefix(BOM).lstrip()[:1] == b"[":
         posted = await ingest.publish_array(raw, scope=how.scope, key=how.key, wait=how.wait)
     else:
         posted = await ingest.publish(raw, scope=how.scope, key=how.key, wait=how.wait)
@@ -42,7 +43,7 @@ async def retract(call: Call[Params, None]) -> Answer:
 
 def _import(call: Call[Params, Any], how: Manner) -> Answer:
     if how.key is not None:
-        detail = "an import has a key per line: idempotency_key"
+        detail = "expected none: an import has a key per line, idempotency_key"
         raise BadParameter(detail, (FieldError("Idempotency-Key", detail),))
     cap = call.services.settings.max_import_bytes
     check_length(call.request, cap)

@@ -74,9 +74,9 @@ async def read(call: Call[ForUser, ReadFeedBody]) -> Answer:
 
 def _check(body: ReadFeedBody) -> None:
     if body.all == (body.event_ids is not None):
-        raise InvalidFields(errors=(FieldError("", "give either event_ids or all: true"),))
+        raise InvalidFields(errors=(FieldError("", "expected either event_ids or all: true"),))
     if body.up_to is not None and not body.all:
-        raise InvalidFields(errors=(FieldError("/up_to", "goes with all: true"),))
+        raise InvalidFields(errors=(FieldError("/up_to", "expected together with all: true"),))
 
 
 _TAG = "Feeds"

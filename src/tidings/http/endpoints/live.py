@@ -124,7 +124,7 @@ def _admitted(call: Call[Asked, None], *, stays: bool = True) -> Callable[[Wire]
     """How the stream that is asked for, and let in, is opened on a wire; that must be done, and once."""
     include = frozenset(call.query.include.split(","))
     if not include <= INCLUDE:
-        raise bad("include", f"any of {', '.join(sorted(INCLUDE))}")
+        raise bad("include", f"expected some of {', '.join(sorted(INCLUDE))}, by comma")
     live, user = call.services.live, call.user
     address = client_address(call.request, call.services.settings)
     live.admit(user, address, stays=stays)

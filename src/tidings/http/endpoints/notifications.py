@@ -8,10 +8,11 @@ from typing import Annotated, get_args
 import msgspec
 from msgspec import Meta
 
+from tidings.errors import FieldError
 from tidings.events import Verb
 from tidings.http import shapes
 from tidings.http.answers import unless_same
-from tidings.http.params import MAX_INTEGER, Fields, ForUser, Paged, Place, bad, field_names
+from tidings.http.params import MAX_INTEGER, Fields, ForUser, Paged, Place, all_bad, bad, field_names
 from tidings.http.table import MAX_IDS, Access, Answer, Call, Route
 from tidings.inboxes import NOTIFICATION_FIELDS
 from tidings.model import InboxState, Marked, MarkState
@@ -59,7 +60,7 @@ async def inbox(call: Call[InboxQuery, None]) -> Answer:
     if query.since is not None:
         return await _changes(call, query.since)
     if query.wait is not None:
-        raise bad("wait", "goes with since")
+        raise bad("wait", "expected together with since")
     names = field_names(query.fields, NOTIFICATION_FIELDS)
     inboxes = call.services.inboxes
     return await unless_same(
@@ -91,9 +92,8 @@ async def notification(call: Call[ForUser, None]) -> Answer:
 
 async def _changes(call: Call[InboxQuery, None], since: int) -> Answer:
     query = call.query
-    for name in _NOT_WITH_SINCE:
-        if getattr(query, name):
-            raise bad(name, "does not go with since")
+    if wrong := [name for name in _NOT_WITH_SINCE if getattr(query, name)]:
+        raise all_bad([FieldError(name, "expected without since") for name in wrong])
     inboxes = call.services.inboxes
     if query.wait:
         wait_s = min(query.wait, call.services.settings.max_wait_s)

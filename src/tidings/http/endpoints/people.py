@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from tidings.batches import split
+from tidings.config import Settings
 from tidings.errors import FieldError, InvalidFields, TooLarge
 from tidings.events import Id, Topic
 from tidings.http import shapes
@@ -45,11 +47,20 @@ async def follow(call: Call[Params, FollowBody]) -> Answer:
     """Follow a topic: 201 when that is new, 200 when it was so already."""
     cap = call.services.settings.max_backfill
     if call.body.backfill > cap:
-        raise InvalidFields(errors=(FieldError("/backfill", f"at most {cap}"),))
+        raise InvalidFields(
+            errors=(
+                FieldError("/backfill", f"expected a whole number 0 to {cap:,}, got {call.body.backfill:,}"),
+            )
+        )
     topic = call.path["topic"]
     new = await call.services.ingest.follow(call.user, topic, call.body.backfill)
     now = shapes.Following(user_id=call.user, topic=topic, following=True)
     return Answer(msgspec.json.encode(now), 201 if new else 200)
+
+
+def check_follows(raw: bytes, settings: Settings) -> None:
+    """Raises TooLarge for more follows than may be in one request."""
+    split(raw, settings.max_follows_batch)
 
 
 async def follow_many(call: Call[Params, list[Pair]]) -> Answer:
@@ -161,6 +172,7 @@ ROUTES = (
         tag=_TAG,
         body=list[Pair],
         body_cap=batch_body,
+        body_check=check_follows,
         reply=shapes.Updated,
     ),
     Route(

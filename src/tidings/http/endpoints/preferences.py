@@ -6,11 +6,13 @@ import msgspec
 from msgspec import Meta
 
 from tidings.events import Topic
+from tidings.faults import WORDS
 from tidings.http import shapes
 from tidings.http.params import ForUser
 from tidings.http.table import Access, Answer, Call, Route
 from tidings.personal import Preferences
 from tidings.rules import Name
+from tidings.times import time_zone_fault
 
 MAX_TYPES = 200
 """Types with wishes of their own: more than a page of settings shows, and each is looked at when they are told."""
@@ -19,13 +21,21 @@ MAX_MUTED = 1_000
 MAX_DIGEST_S = 7 * 86_400
 """Seconds between two e-mails: what is over a week old is no news."""
 
-Wall = Annotated[str, Meta(pattern=r"\A([01][0-9]|2[0-3]):[0-5][0-9]\Z", description="A time of day: 22:00.")]
+Wall = Annotated[
+    str,
+    Meta(
+        pattern=r"\A([01][0-9]|2[0-3]):[0-5][0-9]\Z",
+        description="A time of day: 22:00.",
+        extra={WORDS: "a time of day such as 22:00"},
+    ),
+]
 Locale = Annotated[
     str,
     Meta(
         max_length=35,
         pattern=r"\A([A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*)?\Z",
         description="Such as de or pt-BR; empty: the server's.",
+        extra={WORDS: "such as de or pt-BR"},
     ),
 ]
 Weekday = Annotated[int, Meta(ge=1, le=7, description="1 is Monday.")]
@@ -38,6 +48,11 @@ class QuietHoursBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     start: Wall
     end: Wall
     days: Annotated[tuple[Weekday, ...], Meta(min_length=1, max_length=7)] = (1, 2, 3, 4, 5, 6, 7)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what is no time zone."""
+        if wrong := time_zone_fault(self.time_zone):
+            raise ValueError(f"time_zone: {wrong}")
 
 
 class PreferencesBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

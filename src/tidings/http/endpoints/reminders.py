@@ -2,7 +2,7 @@
 
 import msgspec
 
-from tidings.events import EventInput
+from tidings.events import EventInput, check_large
 from tidings.http import shapes_agenda as shapes
 from tidings.http.params import DEFAULT_PAGE, Limit, Params
 from tidings.http.table import Access, Answer, Call, Route, batch_body
@@ -76,6 +76,7 @@ ROUTES = (
         tag=_TAG,
         body=ReminderInput,
         body_cap=batch_body,
+        body_check=check_large,
         reply=shapes.SetReminder,
     ),
     Route(

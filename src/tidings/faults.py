@@ -1,0 +1,336 @@
+"""All that is wrong with a JSON text or a set of parameters of a known type, in plain words and with true pointers.
+
+It runs only after a decoder has refused: the decoder itself judges each part again, from the whole down to the smallest
+part that does not fit, so that nothing can be called wrong here which would be accepted there.
+"""
+
+import re
+import types
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+
+import msgspec
+from msgspec import Meta, Raw, UnsetType
+from msgspec.structs import FieldInfo, fields
+
+from tidings.errors import FieldError
+from tidings.plain_text import neutral
+
+MAX_FAULTS = 20
+"""Faults that one answer names: as many as anybody mends before trying again."""
+MAX_PARTS = 50_000
+"""Commas in what is taken apart: 10 ms of work. In a larger part it is only said that it does not fit."""
+SHOWN = 40
+"""Characters of a wrong value that are shown."""
+WORDS = "words"
+"""The key under which a type's ``Meta(extra=…)`` says in words what its pattern asks for."""
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What a decoder raises for a text that it does not take; ``msgspec.ValidationError`` is a DecodeError."""
+
+_OWN = re.compile(r"([a-z_]+(?:\.[\w-]+)*): (.*)\Z", re.S)
+"""A line of what a type's own check says: dotted names of the field within it, then what is wrong."""
+_AT = re.compile(r" - at (?:`key` in )?`\$.*`\Z", re.S)
+_object = msgspec.json.Decoder(dict[str, Raw]).decode
+_list = msgspec.json.Decoder(list[Raw]).decode
+_text = msgspec.json.Decoder(str).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Found(NamedTuple):
+    """``errors``: up to MAX_FAULTS of them, in the order of the text; ``fitting``: the JSON of the outermost object with
+    only those of its members that fit, "{}" when it is none."""
+
+    errors: tuple[FieldError, ...]
+    fitting: bytes
+
+
+def find(type: Any, raw: bytes, error: Exception, *, strict: bool = True) -> Found:
+    """What is wrong with a JSON text that does not fit its type, for which a decoder has raised this error.
+    ``strict=False`` takes texts for numbers and truths."""
+    finder = _Finder(strict)
+    finder.say(type, raw.strip(), "", error)
+    return Found(tuple(finder.errors[:MAX_FAULTS]), _encode(finder.fitting))
+
+
+def find_parameters(type: Any, given: Mapping[str, str]) -> tuple[FieldError, ...]:
+    """What is wrong with parameters that are all texts; the pointer is the name of each."""
+    known = {field.encode_name: field for field in fields(type)}
+    unknown = [name for name in given if name not in known]
+    found = [FieldError(name, _unknown(name, known, guess=name == unknown[0])) for name in unknown]
+    for name, field in known.items():
+        if name not in given:
+            found += [FieldError(name, _missing(field.type, null=False))] if field.required else []
+            continue
+        try:
+            msgspec.convert(given[name], field.type, strict=False)
+        except msgspec.ValidationError:
+            found.append(FieldError(name, misfit(field.type, _encode(given[name]), null=False)))
+    return tuple(found[:MAX_FAULTS])
+
+
+def escape(step: str) -> str:
+    """One reference token of a JSON Pointer (RFC 6901)."""
+    return step.replace("~", "~0").replace("/", "~1")
+
+
+def misfit(type: Any, raw: bytes, *, null: bool = True) -> str:
+    """Why a value does not fit its type: what is expected, and what is there. ``null``: whether null can be named."""
+    return f"expected {expected(type, null=null)}, got {shown(raw)}"
+
+
+def expected(type: Any, *, null: bool = True) -> str:
+    """What a type accepts, in words."""
+    form = _form(type)
+    words = _accepted(form)
+    return f"{words} or null" if null and form.nullable else words
+
+
+def shown(raw: bytes) -> str:
+    """A JSON value in words, cut where it is long."""
+    raw = raw.strip()
+    match raw[:1]:
+        case b"{":
+            return "an object"
+        case b"[":
+            return _counted_items(raw)
+        case b'"':
+            return _shown_text(raw)
+        case b"n" | b"t" | b"f":
+            return raw.decode()
+    return f"the number {raw.decode()}" if len(raw) <= SHOWN else f"a number of {len(raw)} characters"
+
+
+class _Form(NamedTuple):
+    """A type without its annotations: ``base`` and its arguments, its constraints, whether null fits."""
+
+    base: Any
+    args: tuple[Any, ...]
+    metas: tuple[Meta, ...]
+    nullable: bool
+
+
+class _Finder:
+    """Walks a type and a text together. ``errors`` fills up; ``fitting`` is what fits of the outermost object."""
+
+    def __init__(self, strict: bool) -> None:
+        self.errors: list[FieldError] = []
+        self.fitting: dict[str, Raw] = {}
+        self._strict = strict
+
+    def look(self, type: Any, raw: bytes, at: str) -> bool:
+        """Whether the text fits; if not, it is said why."""
+        if _is_long(_form(type), raw):  # before all of its items are judged, of which each may have a pattern
+            self.errors.append(FieldError(at, misfit(type, raw)))
+            return False
+        try:
+            _decoder(type, self._strict).decode(raw)
+        except UNREADABLE as error:
+            self.say(type, raw, at, error)
+            return False
+        return True
+
+    def say(self, type: Any, raw: bytes, at: str, error: Exception) -> None:
+        """Say why a text does not fit, for which a decoder has raised this error."""
+        before, form = len(self.errors), _form(type)
+        if raw.count(b",") > MAX_PARTS:
+            self.errors.append(FieldError(at, "does not fit, and is too large to say where"))
+        else:
+            self._descend(form, raw, at)
+        if len(self.errors) == before:
+            self.errors += _own(error, form, at) or [FieldError(at, misfit(type, raw))]
+
+    def _descend(self, form: _Form, raw: bytes, at: str) -> None:
+        first = raw[:1]
+        if first == b"{" and _is_struct(form.base):
+            self._members(form.base, raw, at)
+        elif first == b"{" and form.base is dict:
+            self._entries(form, _object(raw), at)
+        elif (
+            first == b"[" and form.base in (list, tuple) and not _wrong_length(form, len(items := _list(raw)))
+        ):
+            for index, item in enumerate(items):
+                if self._full:
+                    return
+                self.look(form.args[0], bytes(item), f"{at}/{index}")
+
+    @property
+    def _full(self) -> bool:
+        return len(self.errors) >= MAX_FAULTS
+
+    def _members(self, type: Any, raw: bytes, at: str) -> None:
+        known = {field.encode_name: field for field in fields(type)}
+        given = _object(raw)
+        fitting: dict[str, Raw] = {}
+        for name, value in given.items():
+            if self._full:
+                break
+            if name not in known:
+                wrong = _unknown(name, known, guess=not self.errors)
+                self.errors.append(FieldError(f"{at}/{escape(name)}", wrong))
+            elif self.look(known[name].type, bytes(value), f"{at}/{escape(name)}"):
+                fitting[name] = value
+        missing = [field for name, field in known.items() if field.required and name not in given]
+        for field in missing:
+            self.errors.append(FieldError(f"{at}/{field.encode_name}", _missing(field.type)))
+        if not at:
+            self.fitting = fitting
+        if fitting.keys() != given.keys() and all(
+            name in fitting for name, field in known.items() if field.required
+        ):
+            self._check_whole(type, fitting, at)
+
+    def _check_whole(self, type: Any, fitting: dict[str, Raw], at: str) -> None:
+        """What a type's own check says of the members that fit, beside what is wrong with the others."""
+        try:
+            _decoder(type, self._strict).decode(_encode(fitting))
+        except UNREADABLE as error:
+            # What it says of another member may be due to that one's not being there now.
+            told = _own(error, _form(type), at)
+            self.errors += [one for one in told if one.pointer[len(at) + 1 :].split("/")[0] in fitting]
+
+    def _entries(self, form: _Form, given: dict[str, Raw], at: str) -> None:
+        if _wrong_length(form, len(given)):
+            return
+        key_type, value_type = form.args
+        for name, value in given.items():
+            if self._full:
+                return
+            here = f"{at}/{escape(name)}"
+            if not _fits(key_type, name):
+                self.errors.append(FieldError(here, f"no such name: {misfit(key_type, _encode(name))}"))
+            self.look(value_type, bytes(value), here)
+
+
+class _Loose(NamedTuple):
+    """A decoder that takes texts for numbers and truths."""
+
+    type: Any
+
+    def decode(self, raw: bytes) -> Any:
+        return msgspec.json.decode(raw, type=self.type, strict=False)
+
+
+@lru_cache(maxsize=1_024)  # as many types as all routes together have, several times over
+def _decoder(type: Any, strict: bool) -> msgspec.json.Decoder[Any] | _Loose:
+    return msgspec.json.Decoder(type) if strict else _Loose(type)
+
+
+def _fits(type: Any, value: str) -> bool:
+    try:
+        msgspec.convert(value, type)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=1_024)
+def _form(type: Any) -> _Form:
+    origin, args = get_origin(type), get_args(type)
+    if origin is Annotated:
+        inner = _form(args[0])
+        metas = tuple(meta for meta in args[1:] if isinstance(meta, Meta))
+        return inner._replace(metas=(*inner.metas, *metas))
+    if origin in (Union, types.UnionType):
+        some = [one for one in args if one not in (types.NoneType, UnsetType)]
+        return _form(some[0])._replace(nullable=types.NoneType in args)
+    return _Form(origin or type, args, (), False)
+
+
+def _is_struct(base: Any) -> bool:
+    return isinstance(base, type) and issubclass(base, msgspec.Struct)
+
+
+def _constraint(form: _Form, name: str) -> Any:
+    """The constraint of this name that is stated last, None without one."""
+    stated = [value for meta in form.metas if (value := getattr(meta, name)) is not None]
+    return stated[-1] if stated else None
+
+
+def _is_long(form: _Form, raw: bytes) -> bool:
+    most = _constraint(form, "max_length") if form.base in (list, tuple) and raw[:1] == b"[" else None
+    return most is not None and most < raw.count(b",") <= MAX_PARTS and len(_list(raw)) > most
+
+
+def _wrong_length(form: _Form, length: int) -> bool:
+    least, most = _constraint(form, "min_length"), _constraint(form, "max_length")
+    return (least is not None and length < least) or (most is not None and length > most)
+
+
+def _accepted(form: _Form) -> str:
+    base = form.base
+    if base is Literal:
+        return "one of " + ", ".join(f'"{arg}"' for arg in form.args)
+    if base is str:
+        return _with_words(form, "a text" + _span(form, "min_length", "max_length", " of ", " characters"))
+    if base is bool:
+        return "true or false"
+    if base is int:
+        return "a whole number" + _span(form, "ge", "le", " ", "")
+    if base in (list, tuple):
+        return "a list" + _span(form, "min_length", "max_length", " of ", " items")
+    if base is dict:
+        return "an object" + _span(form, "min_length", "max_length", " of ", " members")
+    return _SAID.get(getattr(base, "__name__", ""), "an object")
+
+
+_SAID = {
+    "datetime": "a time with a time zone, such as 2026-01-31T09:30:00Z",
+    "float": "a number",
+}
+
+
+def _with_words(form: _Form, text: str) -> str:
+    words = [meta.extra[WORDS] for meta in form.metas if meta.extra and WORDS in meta.extra]
+    return ", ".join([text, *words])
+
+
+def _span(form: _Form, least_name: str, most_name: str, before: str, after: str) -> str:
+    least, most = _constraint(form, least_name), _constraint(form, most_name)
+    if least is None and most is None:
+        return ""
+    if most is None:
+        return f"{before}at least {least:,}{after}"
+    return f"{before}up to {most:,}{after}" if least is None else f"{before}{least:,} to {most:,}{after}"
+
+
+def _unknown(name: str, known: Mapping[str, FieldInfo], *, guess: bool) -> str:
+    """``guess``: whether to say what may be meant, which takes 0.1 ms."""
+    if not known:
+        return "no such field; there is none"
+    meant = get_close_matches(name[:SHOWN], known, n=1) if guess else ()
+    return f"no such field{f', did you mean {meant[0]}' if meant else ''}; the fields are {', '.join(known)}"
+
+
+def _missing(type: Any, *, null: bool = True) -> str:
+    return f"missing; expected {expected(type, null=null)}"
+
+
+def _shown_text(raw: bytes) -> str:
+    try:
+        text = _text(raw)
+    except UNREADABLE:
+        return "a text that is not Unicode"
+    if not text:
+        return "an empty text"
+    return f'"{neutral(text)}"' if len(text) <= SHOWN else f"a text of {len(text):,} characters"
+
+
+def _counted_items(raw: bytes) -> str:
+    if raw.count(b",") > MAX_PARTS:
+        return "a long list"
+    count = len(_list(raw))
+    return "an empty list" if not count else f"a list of {count:,} item{'s' if count > 1 else ''}"
+
+
+def _own(error: Exception, form: _Form, at: str) -> list[FieldError]:
+    """What the own check of a type says, a line for each fault."""
+    return list(_own_lines(str(error), at)) if _is_struct(form.base) else []
+
+
+def _own_lines(message: str, at: str) -> Iterator[FieldError]:
+    for line in _AT.sub("", message).split("\n"):
+        if own := _OWN.match(line):
+            yield FieldError("/".join([at, *map(escape, own[1].split("."))]), own[2])

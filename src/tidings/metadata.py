@@ -1,0 +1,117 @@
+"""Free JSON that travels through the server as it was sent: what of it every reader can take, and what it means."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from tidings.errors import FieldError
+from tidings.faults import MAX_FAULTS, escape, shown
+
+MAX_INTEGER_DIGITS = 308
+"""Digits of a whole number. Each number of so many is finite as a double, which is all that many readers have; Python's
+own reader stops at 4,300."""
+
+_LONG = b"0" * (MAX_INTEGER_DIGITS + 1)
+_DIGITS = bytes.maketrans(b"123456789", b"000000000")
+_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.S)
+_SQUARE = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
+_FRACTION = re.compile(rb"\d[.eE]|\d{19}")
+"""Numbers that can be spelled in several ways, or that only a few decoders take. Within texts it finds more, to no harm."""
+_value = msgspec.json.Decoder().decode
+_sorted = msgspec.json.Encoder(order="sorted").encode
+_INT64 = 1 << 63
+
+
+def metadata_faults(raw: bytes, at: str, *, max_bytes: int, max_depth: int) -> list[FieldError]:
+    """What keeps a JSON text from being metadata, with pointers below ``at``."""
+    if len(raw) > max_bytes:
+        return [FieldError(at, f"expected up to {max_bytes:,} bytes, got {len(raw):,}")]
+    if raw[:1] != b"{":
+        return [FieldError(at, f"expected an object, got {shown(raw)}")]
+    if deeper_than(raw, max_depth):
+        return [FieldError(at, f"expected up to {max_depth} levels of nesting, got more")]
+    try:  # a raw value was taken as it is: what a reader could choke on is found by reading it
+        _value(raw)
+    except UnicodeDecodeError:
+        return [FieldError(at, "expected UTF-8, got other bytes")]
+    except msgspec.DecodeError as error:
+        return _numbers(raw, at) or [FieldError(at, f"expected JSON that every reader takes: {error}")]
+    return _numbers(raw, at) if len(raw) > MAX_INTEGER_DIGITS and _LONG in raw.translate(_DIGITS) else []
+
+
+def deeper_than(raw: bytes, levels: int) -> bool:
+    """Whether the brackets of a JSON text nest deeper; those inside strings do not count."""
+    if raw.count(b"{") + raw.count(b"[") <= levels:
+        return False
+    brackets = _STRINGS.sub(b"", raw).translate(_SQUARE, _NO_BRACKET)
+    for _ in range(levels):
+        brackets = brackets.replace(b"[]", b"")  # takes the innermost level of each branch away
+    return brackets != b""
+
+
+def canonical(raw: bytes) -> bytes:
+    """The one spelling of all texts with this meaning, in the spirit of RFC 8785: members in order, no blanks, numbers by
+    their value, of two members of one name the last. ``raw`` is metadata without faults."""
+    value = _value(raw)
+    return _sorted(_plain(value) if _FRACTION.search(raw) else value)
+
+
+def _plain(value: Any) -> Any:
+    """The value with whole numbers for those fractions that are whole: 1.0 and 10e-1 are 1."""
+    match value:
+        case dict():
+            return {name: _plain(member) for name, member in value.items()}
+        case list():
+            return [_plain(item) for item in value]
+        case float() if value.is_integer():
+            return _plain(int(value))
+        case int() if abs(value) >= _INT64:
+            return msgspec.Raw(str(value).encode())  # more than an encoder takes
+    return value
+
+
+class _Number(str):
+    """A number as it is written."""
+
+
+class _Members(list[tuple[str, Any]]):
+    """An object, with all of its members, also those of one name."""
+
+
+_spelled = json.JSONDecoder(object_pairs_hook=_Members, parse_int=_Number, parse_float=_Number).decode
+
+
+def _numbers(raw: bytes, at: str) -> list[FieldError]:
+    """The numbers that not every reader can take."""
+    found = []
+    for pointer, number in _walk(_spelled(raw.decode()), at):
+        if wrong := _wrong_number(number):
+            found.append(FieldError(pointer, wrong))
+            if len(found) == MAX_FAULTS:
+                break
+    return found
+
+
+def _walk(value: Any, at: str) -> Iterator[tuple[str, _Number]]:
+    if isinstance(value, _Number):
+        yield at, value
+    elif isinstance(value, _Members):
+        for name, member in value:
+            yield from _walk(member, f"{at}/{escape(name)}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _walk(item, f"{at}/{index}")
+
+
+def _wrong_number(number: str) -> str:
+    got = shown(number.encode())
+    if number.lstrip("-").isdigit():
+        long = len(number.lstrip("-")) > MAX_INTEGER_DIGITS
+        return f"expected a whole number of up to {MAX_INTEGER_DIGITS} digits, got {got}" if long else ""
+    if abs(float(number)) == float("inf"):
+        return f"expected a number below 1.8e308 (a double), got {got}"
+    return ""

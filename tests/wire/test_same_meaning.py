@@ -1,0 +1,88 @@
+"""A repeat need not be the same to the byte: what means the same under one idempotency key is the same request."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+SENT: dict[str, Any] = {"actor_id": "alice", "verb": "comment", "object_type": "market", "object_id": "42"}
+NDJSON = {"content-type": "application/x-ndjson"}
+BOM = b"\xef\xbb\xbf"
+ONE = {"created_at": "2026-01-31T09:30:00Z", "metadata": {"a": 1, "b": [1.5, {"c": "\u00e9", "d": 100}]}}
+OTHER = {
+    "created_at": "2026-01-31T10:30:00.000+01:00",
+    "metadata": {"b": [1.50, {"d": 1e2, "c": "\u00e9"}], "a": 1.0},
+}
+
+
+def spelled(fields: dict[str, Any], *, otherwise: bool = False) -> bytes:
+    """An event as JSON; or otherwise: the other way round, with blanks, escapes and defaults."""
+    if not otherwise:
+        return json.dumps(SENT | fields | ONE, ensure_ascii=False).encode()
+    whole = {"topics": [], "actor_name": None, **SENT, **fields, **OTHER}
+    return json.dumps(dict(reversed(whole.items())), indent=2).encode()
+
+
+def post(app: httpx.Client, path: str, key: str, body: bytes) -> httpx.Response:
+    return app.post(path, content=body, headers={"content-type": "application/json", "idempotency-key": key})
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "fields"),
+    [
+        ("/v1/events", b"%b", {}),
+        ("/v1/events", b"[%b]", {}),
+        ("/v1/broadcasts", b"%b", {"audience": "club:chess"}),
+    ],
+)
+def test_a_repeat_may_be_spelled_otherwise(
+    app: httpx.Client, user: str, path: str, form: bytes, fields: dict[str, Any]
+) -> None:
+    """It gets the first reply; what means something else is refused."""
+    first = post(app, path, user, form % spelled(fields))
+    again = post(app, path, user, BOM + form % spelled(fields, otherwise=True))
+    other = post(app, path, user, form % spelled(fields | {"verb": "other"}))
+    assert (first.status_code, again.status_code, other.status_code) == (201, 201, 422)
+    assert again.json() == first.json()
+    assert again.headers["idempotency-replayed"] == "true"
+    assert other.json()["type"].endswith("idempotency-key-reused")
+
+
+def test_so_may_a_line_and_an_event_of_an_array(app: httpx.Client, user: str) -> None:
+    """By their own keys, in whichever way they come."""
+    fields = {"idempotency_key": user}
+    other = json.dumps(json.loads(spelled(fields, otherwise=True))).encode()
+    lines = BOM + spelled(fields) + b"\n" + BOM + other + b"\n" + spelled(fields | {"verb": "other"})
+    results = [
+        json.loads(line) for line in app.post("/v1/events", content=lines, headers=NDJSON).iter_lines()
+    ]
+    assert [result.get("replayed", False) for result in results] == [False, True, False]
+    assert results[2]["error"]["type"].endswith("idempotency-key-reused")
+    assert results[1]["event_id"] == results[0]["event_id"]
+    array = post(app, "/v1/events", user + "-", b"[" + other + b"]")
+    assert array.json()["events"][0]["event_id"] == results[0]["event_id"]
+
+
+def test_a_reminder_that_fired_does_not_fire_again(app: httpx.Client, user: str) -> None:
+    """When its reply was lost and it is set again, with its metadata in another order."""
+    told = {
+        "type": "t",
+        "object_type": "o",
+        "object_id": user,
+        "user_ids": [user],
+        "deliver_at": "2026-01-31T09:30:00Z",
+    }
+    for metadata in ({"a": 1, "b": 2}, {"b": 2.0, "a": 1}):
+        reply = app.put(f"/v1/reminders/{user}", json=told | {"metadata": metadata})
+        assert reply.status_code == 200
+    items = app.get("/v1/notifications", params={"user_id": user}).json()["items"]
+    assert [item["count"] for item in items] == [1]
+
+
+def test_a_byte_order_mark_is_passed_over_in_every_line(app: httpx.Client) -> None:
+    """At the beginning of a line as at that of a body; a line of nothing else is blank."""
+    line = spelled({})
+    body = BOM + line + b"\n" + BOM + b"\n" + BOM + line + b"\n" + line + BOM
+    results = [json.loads(one) for one in app.post("/v1/events", content=body, headers=NDJSON).iter_lines()]
+    assert ["event_id" in result for result in results] == [True, True, False]
