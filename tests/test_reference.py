@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)]+))?\)")
+METRIC = re.compile(r"`(tidings_[a-z_]+)`")
 HEADING = re.compile(r"^#+ (.*)$", re.M)
 
 
@@ -27,6 +28,16 @@ def test_everything_is_explained() -> None:
     assert [problem for problem in all_problems() if not problem.meaning] == []
     assert [route.path for route in ROUTES if not route.summary] == []
     assert [metric.name for metric in REGISTRY.collect() if not metric.documentation] == []
+
+
+def test_every_metric_that_a_page_names_is_there() -> None:
+    """The fault: the guide said to alert on what no metric told."""
+    served = {sample.name for metric in REGISTRY.collect() for sample in metric.samples}
+    served |= {metric.name for metric in REGISTRY.collect()}
+    served |= {f"{name}_{end}" for name in served for end in ("total", "bucket", "count", "sum")}
+    named = {name for page in PAGES for name in METRIC.findall(page.read_text())}
+    assert named >= {"tidings_fanout_jobs", "tidings_dead_letters"}
+    assert named - served == set()
 
 
 def test_links_lead_somewhere() -> None:

@@ -540,10 +540,18 @@ class DeadLetter(NamedTuple):
     error: str
 
 
+class Backlog(NamedTuple):
+    """Work behind the requests: fan-out jobs that have not ended, each of any number of rows, and what was set aside after
+    it failed for too often, fan-out jobs and deliveries."""
+
+    pending_fanout_jobs: int
+    dead_letters: int
+
+
 class Status(NamedTuple):
-    """What an operator looks at first. ``lag`` is fan-out rows still owed; ``sizes`` maps names to rows or bytes."""
+    """What an operator looks at first. ``pending_fanout_jobs``: see Backlog; ``sizes`` maps names to rows or bytes."""
 
     head: Head
-    lag: int
+    pending_fanout_jobs: int
     dead_letters: int
     sizes: Mapping[str, int]

@@ -19,6 +19,7 @@ from typing import Protocol
 from tidings.errors import KeyReused
 from tidings.ids import EventIds
 from tidings.model import (
+    Backlog,
     Command,
     Counts,
     DeadLetter,
@@ -220,7 +221,7 @@ class Upkeep(Protocol):
         ...
 
     async def status(self) -> Status:
-        """Sizes, lag and dead letters."""
+        """Sizes, pending fan-out jobs and dead letters."""
         ...
 
     async def close(self) -> None:
@@ -286,6 +287,10 @@ class Agenda(Protocol):
 
     async def next_due(self) -> int | None:
         """When the next reminder or delivery is due, in milliseconds; None when nothing is."""
+        ...
+
+    async def backlog(self) -> Backlog:
+        """How many fan-out jobs are pending, and how many dead letters there are."""
         ...
 
     async def live_broadcasts(self) -> int:

@@ -187,7 +187,7 @@ class Reader:
                 {
                     "position": status.head.position,
                     "epoch": status.head.epoch,
-                    "lag": status.lag,
+                    "pending_fanout_jobs": status.pending_fanout_jobs,
                     "dead_letters": status.dead_letters,
                     "sizes": dict(status.sizes),
                 }

@@ -46,7 +46,7 @@ from tidings.model import (
 from tidings.outbound.courier import Courier
 from tidings.outbound.signatures import new_secret
 from tidings.outbound.ways import Ways
-from tidings.ports import Clock, Store
+from tidings.ports import Agenda, Clock, Store
 from tidings.projections.inbox import Wording
 from tidings.projections.runner import Runner
 from tidings.projections.windows import Occurrence, Windows
@@ -55,7 +55,7 @@ from tidings.reminders import Reminders
 from tidings.rounds import Rest, Rounds
 from tidings.storage.memory import MemoryStore
 from tidings.storage.sqlite import SqliteStore
-from tidings.telemetry import COMMIT_COMMANDS, STREAMS_OPEN, WRITE_QUEUE
+from tidings.telemetry import COMMIT_COMMANDS, DEAD_LETTERS, FANOUT_JOBS, STREAMS_OPEN, WRITE_QUEUE
 from tidings.times import HOUR_MS
 from tidings.wishes import Wishes
 
@@ -64,6 +64,8 @@ REBUILD_PAGE = 1_000
 """Events of the last hour that are read at once when the server starts."""
 TICK_S = 1.0
 """Seconds between two moves of the windows, their own resolution, and between two checks of the store."""
+MEASURE_S = 5.0
+"""Seconds between two looks at what is pending: as often as metrics are read at most."""
 _log = logging.getLogger(__name__)
 
 
@@ -136,6 +138,7 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
             live,
             watch,
             _Ticking(windows),
+            Measuring(store),
         )
         for part in parts:
             part.start()
@@ -294,6 +297,20 @@ class _StoreWatch(Rounds):
         if error.detail != self.problem:
             _log.error("writes are answered 503, reading goes on: %s", error.detail)
         self.problem = error.detail
+
+
+class Measuring(Rounds):
+    """Keeps the gauges of what is pending and what was set aside, so that whoever reads the metrics asks no store."""
+
+    def __init__(self, store: Agenda) -> None:
+        super().__init__("gauges")
+        self._store = store
+
+    async def _round(self) -> Rest:
+        found = await self._store.backlog()
+        FANOUT_JOBS.set(found.pending_fanout_jobs)
+        DEAD_LETTERS.set(found.dead_letters)
+        return Rest(MEASURE_S)
 
 
 class _Ticking(Rounds):

@@ -29,6 +29,14 @@ COMMIT_COMMANDS = Histogram(
     "tidings_commit_commands", "Commands in one transaction.", buckets=_COMMANDS, registry=REGISTRY
 )
 WRITE_QUEUE = Gauge("tidings_write_queue_commands", "Commands waiting to be written.", registry=REGISTRY)
+FANOUT_JOBS = Gauge(
+    "tidings_fanout_jobs", "Fan-out jobs that have not ended, looked up every 5 seconds.", registry=REGISTRY
+)
+DEAD_LETTERS = Gauge(
+    "tidings_dead_letters",
+    "Fan-out jobs and deliveries set aside after they failed for too often, looked up every 5 seconds.",
+    registry=REGISTRY,
+)
 STREAMS_OPEN = Gauge("tidings_streams_open", "Streams open now.", registry=REGISTRY)
 STREAM_ENDS = Counter(
     "tidings_stream_ends_total",

@@ -107,7 +107,7 @@ class World:
 
     def owes(self) -> bool:
         """Whether some fan-out has not ended."""
-        return self.read(self.store.status()).lag > 0
+        return self.read(self.store.backlog()).pending_fanout_jobs > 0
 
     def position(self) -> int:
         """The head of the log."""

@@ -402,7 +402,7 @@ class Status(Shape):
 
     position: Count
     epoch: str
-    lag: Count
+    pending_fanout_jobs: Count
     dead_letters: Count
     sizes: dict[str, int]
 

@@ -220,8 +220,7 @@ class MemoryStore(Exports):
             "deliveries": len(self._owed),
             "reminders": len(self._reminders),
         }
-        dead = sum(owed.dead for owed in self._owed.values())
-        return Status(await self.head(), 0, dead, sizes)
+        return Status(await self.head(), *await self.backlog(), sizes)
 
     async def close(self) -> None:
         """There is nothing to release."""

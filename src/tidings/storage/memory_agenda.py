@@ -7,6 +7,7 @@ import msgspec
 
 from tidings.model import (
     AddEndpoint,
+    Backlog,
     ConfirmEndpoint,
     DeadLetter,
     Delivery,
@@ -47,6 +48,10 @@ class Agenda(State):
         """When the next reminder or delivery is due."""
         due = [reminder.due_at for reminder in self._reminders.values()]
         return min(due + [owed.due_at for owed in self._waiting()], default=None)
+
+    async def backlog(self) -> Backlog:
+        """No fan-out is ever pending; deliveries may have been given up."""
+        return Backlog(0, sum(owed.dead for owed in self._owed.values()))
 
     async def live_broadcasts(self) -> int:
         """How many broadcasts could still come to somebody."""

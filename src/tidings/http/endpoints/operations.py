@@ -27,7 +27,7 @@ async def top(call: Call[TopQuery, None]) -> Answer:
 
 
 async def status(call: Call[Params, None]) -> Answer:
-    """Sizes, lag, dead letters."""
+    """Sizes, pending fan-out jobs, dead letters."""
     return Answer((await call.services.reader.status()).body)
 
 
@@ -87,7 +87,7 @@ ROUTES = (
         path="/v1/admin/status",
         handler=status,
         access=Access.SERVER,
-        summary="Sizes, lag and dead letters",
+        summary="Sizes, pending fan-out jobs and dead letters",
         tag=_TAG,
         reply=shapes.Status,
     ),

@@ -20,6 +20,7 @@ from tidings.errors import KeyReused, Unavailable
 from tidings.ids import EventIds
 from tidings.model import (
     AddEndpoint,
+    Backlog,
     Cancel,
     Command,
     ConfirmEndpoint,
@@ -456,6 +457,10 @@ class SqliteStore:
         """When the next reminder or delivery is due."""
         return self._now(agenda.next_due)
 
+    async def backlog(self) -> Backlog:
+        """How much work is pending, and how much was set aside."""
+        return await self._on_reader(upkeep.backlog)
+
     async def live_broadcasts(self) -> int:
         """How many broadcasts could still come to somebody."""
         return self._now(broadcasts.live)
@@ -481,5 +486,5 @@ class SqliteStore:
         await self._on_writer(self._generations.keep)
 
     async def status(self) -> Status:
-        """Sizes, lag and dead letters."""
+        """Sizes, pending fan-out jobs and dead letters."""
         return await self._on_reader(upkeep.status)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import cast
 
 from tidings.ids import key_at, ms_of
-from tidings.model import DeadLetter, FollowRow, Head, Status, TopicInfo
+from tidings.model import Backlog, DeadLetter, FollowRow, Head, Status, TopicInfo
 from tidings.storage.sqlite import agenda, broadcasts, debts, expiry, graph
 from tidings.storage.sqlite.connection import DISK_ERRORS
 from tidings.storage.sqlite.partitions import Family, Span
@@ -153,11 +153,10 @@ def _why(r: Reading, state: int, followers: int) -> str:
 
 
 def status(r: Reading) -> Status:
-    """Sizes, lag and dead letters."""
-    (lag, dead) = r.db.one("SELECT coalesce(sum(dead=0), 0), coalesce(sum(dead), 0) FROM debt", ())
+    """Sizes, pending fan-out jobs and dead letters."""
+    pending = backlog(r)
     (pages,) = r.db.one("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", ())
     (follows,) = r.db.one("SELECT count(*) FROM follow WHERE until IS NULL", ())
-    (given_up,) = r.db.one("SELECT count(*) FROM delivery WHERE dead <> 0")
     (deliveries,) = r.db.one("SELECT count(*) FROM delivery")
     (reminders,) = r.db.one("SELECT count(*) FROM reminder")
     sizes = {
@@ -170,7 +169,15 @@ def status(r: Reading) -> Status:
         "deliveries": deliveries,
         "reminders": reminders,
     }
-    return Status(Head(r.head(), r.writer.epoch), lag, dead + given_up, sizes)
+    return Status(Head(r.head(), r.writer.epoch), *pending, sizes)
+
+
+def backlog(r: Reading) -> Backlog:
+    """How much work is pending, and how much was set aside; counted on indexes."""
+    (pending,) = r.db.one("SELECT count(*) FROM debt INDEXED BY debt_turn WHERE dead=0")
+    (dead,) = r.db.one("SELECT count(*) FROM debt INDEXED BY debt_turn WHERE dead=1")
+    (given_up,) = r.db.one("SELECT count(*) FROM delivery INDEXED BY delivery_dead WHERE dead <> 0")
+    return Backlog(pending, dead + given_up)
 
 
 def dead_letters(r: Reading, limit: int) -> list[DeadLetter]:
