@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.attack.probe import attacked_server
 from tests.serving import serving
 from tests.wire.people import KEY, SETTINGS, bearer
 from tests.wire.streams import streaming
@@ -103,3 +104,25 @@ def test_development_answers_nobody_whom_a_proxy_brings(dev: httpx.Client, addre
     """It has no credentials, and a proxy on this machine may serve the world; what it says of itself proves nothing."""
     reply = dev.get("/v1/feed?user_id=u", headers={"x-forwarded-for": address})
     assert reply.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Forwarded", "for=203.0.113.40"),
+        ("Via", "1.1 nginx"),
+        ("X-Real-IP", "203.0.113.40"),
+        ("X-Forwarded-Host", "tidings.example.org"),
+        ("X-Forwarded-Proto", "https"),
+        ("CF-Connecting-IP", "203.0.113.40"),
+    ],
+)
+def test_development_knows_a_proxy_by_any_of_its_headers(dev: httpx.Client, name: str, value: str) -> None:
+    """A proxy that sets no X-Forwarded-For had the world let in."""
+    assert dev.get("/v1/feed?user_id=u", headers={name: value}).status_code == 403
+
+
+def test_development_says_what_risk_remains(tmp_path: Path) -> None:
+    """A proxy that adds no header at all cannot be known."""
+    with attacked_server(tmp_path) as server:
+        assert "lets in whomever it serves" in server.log()

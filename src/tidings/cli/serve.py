@@ -25,6 +25,12 @@ TRY = """Try, in another terminal:
   curl '{url}/v1/top?window=1h&by=object&limit=5'"""
 """Commands to begin with; the person is one of the sample's whose repositories others star and comment on."""
 
+DEV_RISK = (
+    "Whoever reaches this port may act for any user. Requests that a proxy or a tunnel marks with a header are refused; "
+    "one that adds none is not noticed, and lets in whomever it serves: put none in front."
+)
+"""What remains of the risk of --dev, said at each start."""
+
 
 @click.command("serve", cls=SettingsCommand, short_help="Run the server.")
 @click.option("--sample", is_flag=True, help="With --dev: load a little real data into an empty store.")
@@ -87,6 +93,8 @@ def is_loopback(host: str) -> bool:
 def _ready(url: str, settings: Settings, sample: bool) -> None:
     mode = " in dev mode: no credentials are asked for" if settings.dev else ""
     click.echo(f"Tidings {version('tidings')} listens on {url}{mode}")
+    if settings.dev:
+        click.echo(DEV_RISK, err=True)
     if sample:  # the caller is the server's own loop, which has to answer while the sample is loaded
         threading.Thread(target=_load_sample, args=(url,), name="sample", daemon=True).start()
 

@@ -5,10 +5,22 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from tidings.errors import Forbidden
-from tidings.http.proxies import FORWARDED_FOR
 from tidings.http.request import Request
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_BROUGHT = frozenset(
+    {
+        b"cf-connecting-ip",
+        b"forwarded",
+        b"true-client-ip",
+        b"via",
+        b"x-client-ip",
+        b"x-cluster-client-ip",
+        b"x-real-ip",
+    }
+)
+"""Headers that reverse proxies and tunnels write, besides all that begin with :data:`_FORWARDED`."""
+_FORWARDED = b"x-forwarded-"
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -18,15 +30,23 @@ def check_development(request: Request) -> None:
     host = (request.header(b"host") or b"").decode("latin-1")
     if _hostname(host) not in _LOCAL:
         raise Forbidden("With --dev only localhost, 127.0.0.1 and [::1] are answered.")
-    if request.headers(FORWARDED_FOR):
+    if any(name in _BROUGHT or name.startswith(_FORWARDED) for name in request.header_names()):
         # A proxy on this machine may serve the world. The address that it names is no proof: a client can send one too.
         raise Forbidden("With --dev, requests that a proxy brings are not answered.")
     if request.method in _SAFE:
         return
     origin = request.header(b"origin")
-    foreign = origin is not None and urlsplit(origin.decode("latin-1")).netloc != host
+    foreign = origin is not None and authority(origin) != host.lower()
     if foreign or request.header(b"sec-fetch-site") == b"cross-site":
         raise Forbidden("With --dev, pages of other sites may not write.")
+
+
+def authority(origin: bytes) -> str | None:
+    """Host and port of an Origin header, in lower case; "" for one that has none, None for what is no address."""
+    try:
+        return urlsplit(origin.decode("latin-1").lower()).netloc
+    except ValueError:
+        return None
 
 
 @lru_cache(maxsize=64)

@@ -22,6 +22,7 @@ MAX_INTEGER = 2**53 - 1
 """The largest integer that JSON carries safely between languages; positions and seqs never come near it."""
 _PLAIN_QUERY = re.compile(rb"[\w.~:,-]+=[\w.~:,-]*(&[\w.~:,-]+=[\w.~:,-]*)*\Z", re.ASCII)
 """Queries in which nothing is encoded, as nearly all are: they are taken apart, and repeated, as they stand."""
+_NO_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)\Z")
 
 Limit = Annotated[int, Meta(ge=1, le=MAX_PAGE, description="Items on a page.")]
@@ -205,10 +206,20 @@ def next_link(path: bytes, query: bytes, cursor: str) -> bytes:
     return b"<" + path + b"?" + following + b'>; rel="next"'
 
 
+def check_escapes(path: bytes) -> None:
+    """Raises BadParameter unless a raw path is percent-encoded UTF-8, whatever it leads to."""
+    if b"%" in path:
+        _text(path, plus=False)
+
+
 def _text(raw: bytes, plus: bool = True) -> str:
     if plus:
         raw = raw.replace(b"+", b" ")
     try:
-        return (unquote_to_bytes(raw) if b"%" in raw else raw).decode()
+        if b"%" not in raw:
+            return raw.decode()
+        if _NO_ESCAPE.search(raw):
+            raise BadParameter("The address has a % that is not followed by two hexadecimal digits.")
+        return unquote_to_bytes(raw).decode()
     except UnicodeDecodeError:
         raise BadParameter("The address is not percent-encoded UTF-8.") from None

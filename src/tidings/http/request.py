@@ -1,7 +1,7 @@
 """A request as ASGI gives it, and the request headers that mean something to us."""
 
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
 
 from tidings.errors import BadParameter, FieldError, UnsupportedMedia
@@ -66,6 +66,10 @@ class Request:
     def listed(self, name: bytes) -> bytes:
         """The elements of a header that is a list, in one line or several (RFC 9110, 5.3); empty without one."""
         return b", ".join(self.headers(name))
+
+    def header_names(self) -> Iterator[bytes]:
+        """The names of all headers, in lower case."""
+        return (name for name, _ in self._headers)
 
     def headers(self, name: bytes) -> list[bytes]:
         """The values of a header that may be there more than once, by its name in lower case."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import unquote_to_bytes
 
 from tidings.errors import MethodNotAllowed, NotFound
-from tidings.http.params import segment
+from tidings.http.params import check_escapes, segment
 from tidings.http.table import Route
 
 Methods = dict[str, Route]
@@ -64,6 +64,7 @@ class Router:
         found = self._exact.get(path)
         if found is not None:
             return found, {}
+        check_escapes(path)
         values: list[bytes] = []
         node: _Node | None = self._root
         for part in path.split(b"/")[1:]:

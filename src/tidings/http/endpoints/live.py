@@ -3,12 +3,12 @@
 import random
 from collections.abc import Callable
 from typing import Annotated, TypeVar
-from urllib.parse import urlsplit
 
 from msgspec import Meta
 
 from tidings.errors import Deferred, Forbidden, TooManyRequests, UpgradeRequired
 from tidings.http import shapes
+from tidings.http.guards import authority
 from tidings.http.params import ForUser, bad
 from tidings.http.polls import polled
 from tidings.http.problems import problem, stream_limit
@@ -139,7 +139,7 @@ def _check_origin(call: Call[StreamQuery, None]) -> None:
         return  # not a browser
     named = origin.decode("latin-1").lower()
     host = (call.request.header(b"host") or b"").decode("latin-1").lower()
-    if urlsplit(named).netloc != host and named not in call.services.settings.origins():
+    if authority(origin) != host and named not in call.services.settings.origins():
         raise Forbidden("A page of this origin may not listen here.")
 
 
