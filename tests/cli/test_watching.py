@@ -19,7 +19,7 @@ LINE_S = 20
 STOP_S = 10
 
 
-def publish(url: str, actor: str, *targets: str) -> None:
+def publish(url: str, actor: str, *targets: str, **more: str) -> None:
     """One act that these people are told of."""
     event = {
         "actor_id": actor,
@@ -27,6 +27,7 @@ def publish(url: str, actor: str, *targets: str) -> None:
         "object_type": "hat",
         "object_id": "1",
         "target_user_ids": targets,
+        **more,
     }
     with Client(url, None) as client:
         client.post("/v1/events", json.dumps(event).encode())
@@ -191,3 +192,19 @@ def test_frames_are_parsed_as_browsers_do() -> None:
         b"\r\n",
     ]
     assert list(frames(lines)) == [Frame("1", "hello", {"a": 1}), Frame("1", "message", {})]
+
+
+def test_tail_writes_nothing_that_a_terminal_obeys(server: str) -> None:
+    """Names and titles are whatever somebody sent."""
+    publish(server, "mallory", object_title="\u202eA\x1b[2J\u009bB")
+    with tailing("--url", server, "-n", "1") as line:
+        assert line().endswith("hat:1  A [2J B\n")
+
+
+def test_what_cannot_be_read_does_not_end_a_stream() -> None:
+    """Numbers of any length are read; a frame that is no JSON is told in a line, and the next one follows."""
+    huge = '{"n": %s, "x": 1e999}' % ("9" * 5_000)
+    lines = [f"event: activity\nid: 1\ndata: {data}\n\n" for data in (huge, "{", "[" * 10_000, '{"n": 1}')]
+    found = list(frames(line for part in lines for line in part.encode().splitlines(keepends=True)))
+    assert [frame.event for frame in found] == ["activity", "unreadable", "unreadable", "activity"]
+    assert str(told(found[1])).startswith("-- one activity could not be read: ")

@@ -32,6 +32,12 @@ RETRY_S = 1.0
 MAX_RETRY_S = 60.0
 """The longest wait that a busy server can ask for."""
 
+MAX_DIGITS = 4_000
+"""Digits of a whole number that is read as such; Python stops at 4,300."""
+
+UNREADABLE = "unreadable"
+"""The name of a frame whose data could not be read."""
+
 JSON = "application/json"
 
 
@@ -85,7 +91,7 @@ class Client:
 
     def get(self, path: str, **query: object) -> Any:
         """The JSON at ``path``; parameters that are None are left out. Raises Refused, Unreachable."""
-        return json.loads(self._checked("GET", _address(path, query), None, {}))
+        return _loaded(self._checked("GET", _address(path, query), None, {}))
 
     def post(self, path: str, body: bytes, kind: str = JSON) -> bytes:
         """Send a body, wait while the server is busy, return its answer. Raises Refused, Unreachable."""
@@ -188,6 +194,21 @@ def _retry_after_s(reply: http.client.HTTPResponse) -> float:
     return min(float(given), MAX_RETRY_S) if given.isascii() and given.isdigit() else RETRY_S
 
 
+def _loaded(raw: bytes | str) -> Any:
+    """JSON, whatever numbers are in it: one too long to be read as a whole number is infinite."""
+    return json.loads(
+        raw, parse_int=lambda digits: int(digits) if len(digits) <= MAX_DIGITS else float(digits)
+    )
+
+
+def _frame(id: str, name: str, data: str) -> Frame:
+    """A frame; one whose data cannot be read says why, so that what comes after it can be read on."""
+    try:
+        return Frame(id, name, _loaded(data))
+    except (ValueError, RecursionError) as error:
+        return Frame(id, UNREADABLE, {"event": name, "why": str(error)})
+
+
 def frames(lines: Iterable[bytes]) -> Iterator[Frame]:
     """The frames of an event stream, parsed as the HTML standard says; comments are passed over."""
     last_id, name, data = "", "message", ""
@@ -202,7 +223,7 @@ def frames(lines: Iterable[bytes]) -> Iterator[Frame]:
             data += value + "\n"
         elif not (field or value):
             if data:
-                yield Frame(last_id, name, json.loads(data))
+                yield _frame(last_id, name, data)
             name, data = "message", ""
 
 

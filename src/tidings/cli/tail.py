@@ -18,6 +18,7 @@ from tidings.cli.client import (
     Unreachable,
     connect,
 )
+from tidings.plain_text import neutral
 
 POLL_S = 1.0
 PAGE = 100
@@ -59,7 +60,7 @@ def command(url: str, key_env: str, user: str | None, topic: str | None, last: i
     path = f"/v1/topics/{quote(topic, safe='')}/activity" if topic else "/v1/activity"
     with connect(url, key_env) as client:
         for text in stream(client, user, last) if user else map(line, news(client, path, last)):
-            click.echo(text)
+            click.echo(neutral(text))
 
 
 def news(client: Client, path: str, last: int) -> Iterator[dict[str, Any]]:
@@ -139,6 +140,8 @@ def told(frame: Frame) -> str | None:
             return f"-- connected as {data['user_id']}, {data['unread_count']:,} unread"
         case "reset":
             return f"-- {data['reason']}: something may be missing here"
+        case "unreadable":
+            return f"-- one {data['event']} could not be read: {data['why']}"
         case "activity" | "notification" if "deleted" not in data:
             return line(data)
     return None

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from tidings.cli.client import DEFAULT_URL, KEY_ENV, Client, Unreachable, connect
+from tidings.plain_text import neutral
 
 WATCH_S = 1.0
 
@@ -63,5 +64,5 @@ def lines(top: dict[str, Any]) -> list[str]:
     when = f"{top['window']} to {top['as_of'][11:19]} UTC"
     return [
         f"{top['total']:,} events in the {when}, by {top['by']} ({kind})",
-        *(f"{item['count']:>9,}  {item['key']}" for item in top["items"]),
+        *(f"{item['count']:>9,}  {neutral(item['key'])}" for item in top["items"]),
     ]

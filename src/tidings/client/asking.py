@@ -2,12 +2,14 @@
 
 import random
 from collections.abc import Callable, Generator
-from typing import Any, TypeVar
+from functools import lru_cache
+from typing import Any, TypeVar, cast
 
 import msgspec
 
 from tidings.client.actions import Action, Answer, Ask, Lost, Renew, Request
 from tidings.client.errors import problem, seconds
+from tidings.client.lenient import Reader
 from tidings.client.pace import PATIENCE_S, SHORTEST_S, Pace
 
 RETRYABLE = frozenset({408, 425, 429})
@@ -105,9 +107,19 @@ class Asker:
         return self._clock() - self._renewed_at
 
 
+class Unreadable(Ended):
+    """What the server says is not understood, as far as it must be."""
+
+
+@lru_cache(maxsize=64)
+def _reader(shape: Any) -> Reader[Any]:
+    return Reader(shape)
+
+
 def decode(data: str | bytes, shape: type[T]) -> T:
-    """What the server says. Raises Ended when it is not understood."""
+    """What the server says. Raises Unreadable when it is not understood."""
     try:
-        return msgspec.json.decode(data, type=shape)
+        said: T = _reader(cast(Any, shape)).read(data if isinstance(data, bytes) else data.encode())
     except msgspec.DecodeError as error:
-        raise Ended(f"the server said what is not understood here: {error}") from None
+        raise Unreadable(f"the server said what is not understood here: {error}") from None
+    return said

@@ -10,6 +10,7 @@ import msgspec
 from tidings.client.actions import Answer, Ask, Lost, Renew, Request, Sleep
 from tidings.client.asking import RETRYABLE, Backoff, Ended, Steps
 from tidings.client.errors import ProblemError, Unreachable, problem
+from tidings.client.lenient import Reader
 from tidings.client.pace import Pace
 
 JSON = "application/json"
@@ -55,7 +56,7 @@ def call(
     if key is not None:
         headers += (("Idempotency-Key", key),)
     request = Request(method, path, asked, headers, None if body is None else msgspec.json.encode(body))
-    return Call(request, _nothing if shape is None else msgspec.json.Decoder(shape).decode, repeatable)
+    return Call(request, _nothing if shape is None else Reader(shape).read, repeatable)
 
 
 def _nothing(body: bytes) -> None:

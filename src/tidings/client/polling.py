@@ -67,7 +67,7 @@ class Poller:
             _POLL, _Polled, wait_s, include=include, last_event_id=cursor, wait=wait_s
         )
         for frame in polled.frames:
-            yield from take(Event(frame.event, bytes(frame.data).decode(), frame.id or ""))
+            yield from take(Event(frame.event, bytes(frame.data).decode(errors="replace"), frame.id or ""))
         self._teller.reached(polled.last_event_id)
         nothing = cursor is not None and len(polled.frames) <= 1
         if nothing and self._clock() - began < self._pace.idle_s:

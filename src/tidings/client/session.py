@@ -27,7 +27,7 @@ from tidings.client.actions import (
     Request,
     Sleep,
 )
-from tidings.client.asking import Asker, Backoff, Ended, Steps, decode
+from tidings.client.asking import Asker, Backoff, Ended, Steps, Unreadable, decode
 from tidings.client.items import Connection, Item
 from tidings.client.pace import POLL_AFTER, Pace
 from tidings.client.place import Place
@@ -230,7 +230,12 @@ class Session:
         passed over."""
         match event.name:
             case "notification" | "read" | "activity":
-                item = self._item(event)
+                try:
+                    item = self._item(event)
+                except Unreadable as unreadable:
+                    # Listening again would bring it again, without end: it is passed over, by a fresh state.
+                    yield from self._poller.reset(unreadable.why, self._teller.named(event.id).epoch)
+                    return
                 if item is not None:
                     yield Deliver(item)
             case "hello":

@@ -36,7 +36,8 @@ class Parts(Struct, frozen=True):
 
 class Notification(Struct, frozen=True, kw_only=True):
     """An item of an inbox. ``order`` is its place in lists, ``unread_seq`` the seq at which it last became unread. Of a
-    ``deleted`` one only ``id`` and ``seq`` are left."""
+    ``deleted`` one only ``id`` and ``seq`` are left. ``unreadable`` says which members could not be read, and why: they
+    have their defaults."""
 
     id: str
     seq: int
@@ -60,6 +61,7 @@ class Notification(Struct, frozen=True, kw_only=True):
     read_at: datetime | None = None
     archived_at: datetime | None = None
     deleted: bool = False
+    unreadable: str = ""
 
     @property
     def unread(self) -> bool:
@@ -106,7 +108,8 @@ class InboxChanges(Struct, frozen=True, kw_only=True):
 
 
 class Event(Struct, frozen=True, kw_only=True):
-    """An event as readers see it; ``target_user_ids`` only for a server's credential."""
+    """An event as readers see it; ``target_user_ids`` only for a server's credential. ``unreadable`` says which members
+    could not be read, and why: they have their defaults."""
 
     event_id: str
     position: int
@@ -122,6 +125,7 @@ class Event(Struct, frozen=True, kw_only=True):
     description: str = ""
     metadata: dict[str, Any] = {}
     target_user_ids: tuple[str, ...] = ()
+    unreadable: str = ""
 
 
 class Reason(Struct, frozen=True):
