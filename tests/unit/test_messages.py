@@ -7,6 +7,7 @@ from babel.lists import format_list
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tidings.plain_text import neutral
 from tidings.projections.messages import _OTHERS, Facts, Language, Messages, known_locale
 from tidings.rules import PLACEHOLDERS, Rule, Rules
 
@@ -80,8 +81,8 @@ def test_braces_are_written_twice() -> None:
 @given(name=st.text(), title=st.text())
 def test_what_users_wrote_is_never_a_template(name: str, title: str) -> None:
     facts = msgspec.structs.replace(FACTS, actors=(name,), others=0, title=title, object=title)
-    assert say(facts, en={"other": "{actors}: {title}"}) == f"{name}: {title}"
-    assert say(facts) == f"{name}: like · {title} (7)"
+    assert say(facts, en={"other": "{actors}: {title}"}) == f"{neutral(name)}: {neutral(title)}"
+    assert say(facts) == f"{neutral(name)}: like · {neutral(title)} (7)"
 
 
 @pytest.mark.parametrize(
@@ -213,3 +214,17 @@ def test_the_mark_changes_with_the_rules_alone() -> None:
     assert Messages(Rules({"b": b, "a": a}), "en").mark == mark
     assert Messages(Rules({"a": b, "b": b}), "en").mark != mark
     assert Messages(Rules(), "en").mark == ""
+
+
+EVIL = "\u202ecte\x1b[2J\r\n\u2028Alice\u2069\x9b"
+
+
+def test_what_users_wrote_steers_nothing() -> None:
+    """Names and titles are in it without control characters and without those that turn the direction of writing."""
+    facts = msgspec.structs.replace(FACTS, actors=(EVIL,), others=0, object=EVIL, title=EVIL)
+    plain = "cte [2J   Alice "
+    assert say(facts, en={"other": "{actors}|{object}|{title}"}) == "|".join([plain] * 3)
+    assert say(facts).startswith(plain)
+    assert (
+        say(FACTS, en={"other": "a\nb\u200f"}) == "a\nb\u200f"
+    )  # whoever declares a type means what they write

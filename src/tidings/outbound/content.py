@@ -1,9 +1,10 @@
 """What is said outside: the text of a notification made safe for a line, its JSON made to fit."""
 
-import unicodedata
 from bisect import bisect_right
 
 import msgspec
+
+from tidings.plain_text import neutral
 
 CORE = (
     "id",
@@ -28,8 +29,7 @@ def one_line(text: str, most: int) -> str:
 
     Encoded words ("=?utf-8?…") are taken apart: a mail header would decode them, and what they hold could end it.
     """
-    plain = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text)
-    line = " ".join(plain.replace("=?", "= ?").split())
+    line = " ".join(neutral(text).replace("=?", "= ?").split())
     return line if len(line) <= most else line[: most - 1].rstrip() + ELLIPSIS
 
 

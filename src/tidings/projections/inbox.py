@@ -8,6 +8,7 @@ import msgspec
 from tidings.config import ConfigError
 from tidings.model import SAMPLE_ACTORS, Counts, InboxRow, ReadMark
 from tidings.personal import Preferences
+from tidings.plain_text import neutral
 from tidings.projections.messages import Facts, Messages, known_locale, language
 from tidings.rules import Rules
 from tidings.times import rfc3339
@@ -179,7 +180,7 @@ class Wording:
         """What a row that is no tombstone says, as plain text."""
         event = _event(row.body)
         message = self._say(row, event, *_named(row, _people(row, event)), locale)
-        return Text(message, event.title, event.description)
+        return Text(message, neutral(event.title), neutral(event.description, keep_lines=True))
 
     def _say(self, row: InboxRow, event: _Event, named: list[_Person], others: int, locale: str) -> str:
         thing = event.object_title or f"{event.object_type} {event.object_id}"

@@ -15,6 +15,7 @@ import msgspec
 from babel import Locale, UnknownLocaleError
 from babel.numbers import format_decimal
 
+from tidings.plain_text import neutral
 from tidings.rules import METADATA, Rules
 
 FALLBACK = "en"
@@ -157,15 +158,19 @@ class Messages:
     def say(self, facts: Facts, locale: str) -> str:
         """The message, by the type's template in this locale, in its language without the region, in the server's
         locale, in English or in whatever there is; a plain sentence when the type has no template, in this language if
-        its words are known here, else in the server's."""
+        its words are known here, else in the server's. What others wrote is in it without control characters and without
+        those that turn the direction of writing round."""
         forms = self._forms(facts.type, locale)
         if forms is None:
             one_object = self._rules.rule(facts.type).group_by == "object"
-            return _plain(facts, language(self._plain_locale(locale)), one_object)
+            return neutral(_plain(facts, language(self._plain_locale(locale)), one_object))
         templates = forms.templates
         template = templates.get(forms.language.plural(facts.count)) or templates["other"]
         return "".join(
-            [text + fill(facts, forms.language) if fill is not None else text for text, fill in template]
+            [
+                text + neutral(fill(facts, forms.language)) if fill is not None else text
+                for text, fill in template
+            ]
         )
 
     def _plain_locale(self, locale: str) -> str:
