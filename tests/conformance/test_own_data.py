@@ -13,12 +13,16 @@ from tidings.model import (
     Erase,
     FeedFilter,
     Follow,
+    MarkInbox,
+    MarkState,
     Mask,
     Prefer,
     ReadFeed,
     ReadInbox,
     Remind,
+    Retract,
     Settle,
+    Unfollow,
 )
 from tidings.personal import Endpoint, Handled, Preferences, Reminder
 from tidings.rules import Rule
@@ -64,6 +68,64 @@ def test_an_export_has_all_that_is_kept_about_a_person(store: Harness) -> None:
     (read,) = of_kind(records, "feed_read")
     assert (read["event_id"], read["read_at"]) == (first, rfc3339(store.clock.ms))
     assert of_kind(records, "profile")[0]["user_id"] == "bob"
+
+
+def test_an_export_says_what_was_read_seen_and_archived(store: Harness) -> None:
+    """The fault: it listed notifications without a word of what their owner had said of them. Read by hand, by a read-all,
+    archived, retracted; the read-alls as well."""
+    (gone,) = store.publish(event("alice", "alone", targets=("bob",)))
+    ids = store.tell("bob", "a", "b", "c", "d")[:-1]
+    store.clock.advance(1_000)
+    store.write(
+        ReadInbox("bob", up_to=2),
+        MarkInbox("bob", (ids[0],), MarkState.READ),
+        MarkInbox("bob", (ids[1],), MarkState.ARCHIVED),
+        Retract(gone),
+    )
+    at = rfc3339(store.clock.ms)
+    told = {one["id"]: one for one in of_kind(store.export("bob"), "notification")}
+    said = [tuple(told[id][name] for name in ("seen_at", "read_at", "archived_at", "deleted")) for id in ids]
+    assert said == [
+        (at, at, None, False),
+        (None, None, at, False),
+        (None, None, None, False),
+        (at, at, None, False),
+    ]
+    assert [told[id]["type"] for id in ids] == ["d", "c", "b", "a"]
+    assert [one["event"] for one in told.values() if one["deleted"]] == [None]
+    (marked,) = of_kind(store.export("bob"), "read_all")
+    assert marked == {"kind": "read_all", "seq": 6, "up_to": 2, "type": None, "read_at": at}
+
+
+def test_an_export_goes_on_while_a_retraction_is_carried_out(store: Harness) -> None:
+    """The fault: a notification whose event was on its way out made the whole export fail."""
+    store.write(*(Follow(f"u{n}", "item:1") for n in range(9)), Declare("post", Rule(notify="followers")))
+    (event_id,) = store.publish(event("alice", "post", "item:1"))
+    store.run(store.store.write([Retract(event_id)]))
+    assert of_kind(store.export("u8"), "profile")
+
+
+def test_an_export_has_what_waits_for_its_endpoints(store: Harness) -> None:
+    """And what was given up there; of endpoints all but their secrets, of reminders what they will say."""
+    reached(store)
+    records = store.export("bob")
+    waiting = of_kind(records, "delivery")
+    notifications = {one["id"] for one in of_kind(records, "notification")}
+    assert {one["notification_id"] for one in waiting} <= notifications
+    assert sorted(one["given_up"] for one in waiting)[-1]
+    (endpoint,) = of_kind(records, "endpoint")
+    assert {one["endpoint_id"] for one in waiting} == {endpoint["id"]}
+    reminder = next(one for one in of_kind(records, "reminder") if one["key"] == "shared")
+    assert (reminder["event"]["metadata"], "cy" in str(reminder)) == ({"n": 1.5}, False)
+
+
+def test_an_export_says_which_follow_has_ended(store: Harness) -> None:
+    """One that keeps its history is still there."""
+    store.write(Follow("bob", "a:1"), Follow("bob", "b:1"))
+    store.publish(event("alice"))
+    store.write(Unfollow("bob", "a:1", keep=True))
+    ended = {one["topic"]: one["until_position"] for one in of_kind(store.export("bob"), "follow")}
+    assert ended == {"a:1": 1, "b:1": None}
 
 
 def test_an_export_has_nothing_of_others(store: Harness) -> None:

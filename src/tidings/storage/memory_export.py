@@ -4,14 +4,13 @@ from collections.abc import Iterator
 
 import msgspec
 
+from tidings.ids import notification_id
 from tidings.personal import Preferences
-from tidings.storage import erasure
+from tidings.storage import erasure, records
 from tidings.storage.memory_inboxes import Inboxes
 from tidings.storage.memory_person import Person
+from tidings.storage.records import Record
 from tidings.times import rfc3339
-
-Record = dict[str, object]
-"""One line of an export, with its ``kind``."""
 
 
 class Exports(Inboxes):
@@ -19,7 +18,8 @@ class Exports(Inboxes):
 
     def _records(self, user: str) -> Iterator[Record]:
         person = self._peek(user)
-        yield {"kind": "profile", "user_id": user, "unread_count": person.inbox.counts().unread_count}
+        unread = person.inbox.counts().unread_count  # visits are nothing to this store
+        yield {"kind": "profile", "user_id": user, "unread_count": unread, "last_visit": None}
         for entry in self._log.values():
             if entry.actor_id == user:
                 yield {"kind": "event", "event": msgspec.Raw(entry.body)}
@@ -27,21 +27,15 @@ class Exports(Inboxes):
         yield from self._wish_records(user, person)
         for topic, spans in person.follows.items():
             for span in spans:
-                yield {"kind": "follow", "topic": topic, "created_at": rfc3339(span.created_at)}
+                yield records.follow(topic, span.created_at, span.ended_at)
         for topic in sorted(person.muted | person.blocked):
             yield {"kind": "mask", "topic": topic, "block": topic in person.blocked}
 
     def _told_records(self, person: Person) -> Iterator[Record]:
         for group in person.inbox.groups.values():
-            shown = self._row(person, group)
-            event = msgspec.Raw(shown.body or b"null")
-            yield {
-                "kind": "notification",
-                "id": shown.id,
-                "seq": shown.seq,
-                "event": event,
-                "event_ids": [self._ids.text(key) for key in group.items.values()],
-            }
+            event_ids = [self._ids.text(key) for key in group.items.values()]
+            yield records.notification(self._row(person, group), event_ids)
+        yield from map(records.read_all, person.inbox.marks)
         for key, at in person.read.items():
             yield {"kind": "feed_read", "event_id": self._ids.text(key), "read_at": rfc3339(at)}
         for position, at in person.floors:
@@ -50,10 +44,11 @@ class Exports(Inboxes):
     def _wish_records(self, user: str, person: Person) -> Iterator[Record]:
         if person.preferences != Preferences():
             yield {"kind": "preferences", "preferences": person.preferences}
-        for endpoint in person.endpoints.values():
-            at = rfc3339(endpoint.created_at)
-            place = {"channel": endpoint.channel, "address": endpoint.address}
-            yield {"kind": "endpoint", "id": endpoint.id, **place, "created_at": at}
+        yield from map(records.endpoint, person.endpoints.values())
+        for owed in self._owed.values():
+            if owed.user == user:
+                about, times = notification_id(person.number, owed.number), (owed.due_at, owed.created_at)
+                yield records.delivery(about, owed.endpoint, times, owed.attempts, owed.dead, owed.error)
         for reminder in self._reminders.values():
             if user in erasure.people(reminder):
-                yield {"kind": "reminder", "key": reminder.key, "due_at": rfc3339(reminder.due_at)}
+                yield records.reminder(reminder)

@@ -5,17 +5,18 @@ from collections.abc import Iterator
 
 import msgspec
 
-from tidings.model import Changed, Erase, user_topic
-from tidings.storage import erasure
+from tidings.ids import notification_id
+from tidings.model import Changed, Erase, ReadMark, user_topic
+from tidings.storage import erasure, records
 from tidings.storage.sqlite import groups, heads, inboxes, personal, reminders, reworded
 from tidings.storage.sqlite.events import entry
 from tidings.storage.sqlite.graph import BLOCK, BLOCKED_BY, be_careful
-from tidings.storage.sqlite.groups import Row
+from tidings.storage.sqlite.groups import Marks, Row
 from tidings.storage.sqlite.names import pack, unpack
 from tidings.storage.sqlite.reading import EventRow, Reading, chunks
 from tidings.storage.sqlite.shown import dress
 from tidings.storage.sqlite.writer import Writer
-from tidings.times import rfc3339
+from tidings.times import DAY_MS, rfc3339
 
 _PERSONAL = (
     ("follow", "follower"),
@@ -109,13 +110,20 @@ def _rename(w: Writer, r: Reading, user: int, name: str, alias: str) -> list[Eve
 def export(r: Reading, name: str) -> Iterator[bytes]:
     """All that is kept about a person, one JSON object each."""
     user = r.names.user(name)
-    yield _line(kind="profile", user_id=name, unread_count=heads.one(r, user).unread_count)
+    profile = {"user_id": name, "unread_count": heads.one(r, user).unread_count}
+    yield _line(kind="profile", **profile, last_visit=_last_visit(r, user))
     for record in personal.export(r, name):
         yield _line(**record)
     if user is not None:
         yield from _acts(r, user)
         yield from _choices(r, user)
         yield from _notifications(r, user)
+
+
+def _last_visit(r: Reading, user: int | None) -> str | None:
+    """The day on which they last came, in UTC."""
+    row = r.db.one("SELECT seen_day FROM viewer WHERE user=?", (user,))
+    return rfc3339(row[0] * DAY_MS)[:10] if row and row[0] else None
 
 
 def _acts(r: Reading, user: int) -> Iterator[bytes]:
@@ -129,8 +137,9 @@ def _acts(r: Reading, user: int) -> Iterator[bytes]:
 
 def _choices(r: Reading, user: int) -> Iterator[bytes]:
     rows = r.db.all
-    for topic, at in rows("SELECT topic, created_at FROM follow WHERE follower=?", (user,)):
-        yield _line(kind="follow", topic=r.names.text(topic), created_at=rfc3339(at))
+    query = "SELECT topic, created_at, until FROM follow WHERE follower=?"
+    for topic, at, until in rows(query, (user,)):
+        yield _line(**records.follow(r.names.text(topic), at, until))
     query = "SELECT topic, kind FROM mask WHERE viewer=? AND kind<>?"
     for topic, kind in rows(query, (user, BLOCKED_BY)):
         yield _line(kind="mask", topic=r.names.text(topic), block=kind == BLOCK)
@@ -143,10 +152,14 @@ def _choices(r: Reading, user: int) -> Iterator[bytes]:
 def _notifications(r: Reading, user: int) -> Iterator[bytes]:
     at = 0
     while rows := inboxes.changes(r, user, at, 500):
-        for row, shown in zip(rows, dress(r, user, rows), strict=True):
-            event, ids = msgspec.Raw(shown.body or b"null"), _event_ids(r, user, row)
-            yield _line(kind="notification", id=shown.id, seq=shown.seq, event=event, event_ids=ids)
+        by_id = {notification_id(user, row.number): row for row in rows}
+        for shown in dress(
+            r, user, rows
+        ):  # without those whose event was retracted, while it is still to leave
+            yield _line(**records.notification(shown, _event_ids(r, user, by_id[shown.id])))
         at = rows[-1].last_change
+    for seq, up_to, type, when in Marks.after(r, user, 0).rows:
+        yield _line(**records.read_all(ReadMark(seq, up_to, r.names.verb_text(type) if type else "", when)))
 
 
 def _event_ids(r: Reading, user: int, row: Row) -> list[str]:

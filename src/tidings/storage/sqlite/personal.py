@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 import msgspec
 
+from tidings.ids import notification_id
 from tidings.model import Changed, Prefer, Told
 from tidings.personal import Preferences
 from tidings.rules import IN_APP
+from tidings.storage import records
 from tidings.storage.sqlite import broadcasts, endpoints, inboxes, reminders
 from tidings.storage.sqlite.events import entry
 from tidings.storage.sqlite.graph import BLOCK, MUTE
@@ -14,7 +16,6 @@ from tidings.storage.sqlite.names import unpack
 from tidings.storage.sqlite.reading import EventRow, Reading
 from tidings.storage.sqlite.wishes import NOTHING_SAID, wishes
 from tidings.storage.sqlite.writer import Writer
-from tidings.times import rfc3339
 
 ALL_TYPES = 0
 """The number that stands for "*" in ``silence``: no name has it."""
@@ -99,12 +100,17 @@ def forget(w: Writer, user: int) -> None:
 
 
 def export(r: Reading, user: str) -> Iterator[dict[str, object]]:
-    """What a person wants, where they are reached and what they are reminded of. The secrets of endpoints, which sign
-    for this server, are left out."""
+    """What a person wants, where they are reached, what waits for there, and what they are reminded of."""
     if (said := preferences(r, user)) != NOTHING_SAID:
         yield {"kind": "preferences", "preferences": said}
-    for endpoint in endpoints.of(r, user):
-        at, place = rfc3339(endpoint.created_at), {"channel": endpoint.channel, "address": endpoint.address}
-        yield {"kind": "endpoint", "id": endpoint.id, **place, "created_at": at}
-    for reminder in reminders.naming(r.db, user):
-        yield {"kind": "reminder", "key": reminder.key, "due_at": rfc3339(reminder.due_at)}
+    yield from map(records.endpoint, endpoints.of(r, user))
+    query = (
+        "SELECT d.user, d.number, e.id, d.due_at, d.created_at, d.attempts, d.dead, d.error"
+        " FROM endpoint e CROSS JOIN delivery d ON d.endpoint = e.number WHERE e.user=? ORDER BY d.id"
+    )
+    for owner, number, endpoint, due_at, made_at, tries, dead, error in r.db.all(
+        query, (r.names.user(user),)
+    ):
+        about = notification_id(owner, number)
+        yield records.delivery(about, endpoint, (due_at, made_at), tries, bool(dead), error)
+    yield from map(records.reminder, reminders.naming(r.db, user))

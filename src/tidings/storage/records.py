@@ -1,0 +1,102 @@
+"""What an export says of a person, record by record: one form for every back-end. Each has a ``kind``."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tidings.model import InboxRow, ReadMark
+from tidings.personal import Endpoint, Reminder
+from tidings.times import rfc3339
+
+Record = dict[str, object]
+"""One line of an export."""
+
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+"""Fields stay raw, so that numbers keep their exact digits."""
+
+
+def notification(row: InboxRow, event_ids: Sequence[str]) -> Record:
+    """A notification with all its events, and what was said of it; a tombstone has no event."""
+    return {
+        "kind": "notification",
+        "id": row.id,
+        "seq": row.seq,
+        "type": row.type,
+        "created_at": rfc3339(row.opened_at),
+        "seen_at": moment(row.seen_at),
+        "read_at": moment(row.read_at),
+        "archived_at": moment(row.archived_at),
+        "deleted": row.deleted,
+        "event": msgspec.Raw(row.body or b"null"),
+        "event_ids": event_ids,
+    }
+
+
+def read_all(mark: ReadMark) -> Record:
+    """A read-all of an inbox that stands."""
+    return {
+        "kind": "read_all",
+        "seq": mark.seq,
+        "up_to": mark.up_to,
+        "type": mark.type or None,
+        "read_at": rfc3339(mark.at),
+    }
+
+
+def follow(topic: str, created_at: int, until: int | None) -> Record:
+    """A follow; ``until`` is the position at which one ended that keeps its history."""
+    return {"kind": "follow", "topic": topic, "created_at": rfc3339(created_at), "until_position": until}
+
+
+def endpoint(given: Endpoint) -> Record:
+    """An endpoint without its secret, which signs for this server."""
+    shown: Record = {"kind": "endpoint"}
+    for name in given.__struct_fields__:
+        value = getattr(given, name)
+        if name.endswith("_at"):
+            shown[name] = rfc3339(value) if value else None
+        elif name not in ("user", "secret"):
+            shown[name] = value
+    return shown
+
+
+def delivery(
+    notification_id: str,
+    endpoint_id: str,
+    times: tuple[int, int],
+    attempts: int,
+    dead: bool,
+    error: str | None,
+) -> Record:
+    """A delivery that waits or was given up; ``times`` are when it is due and when it was made (milliseconds)."""
+    due_at, created_at = map(rfc3339, times)
+    return {
+        "kind": "delivery",
+        "notification_id": notification_id,
+        "endpoint_id": endpoint_id,
+        "due_at": due_at,
+        "created_at": created_at,
+        "attempts": attempts,
+        "given_up": dead,
+        "error": error or None,
+    }
+
+
+def reminder(set: Reminder) -> Record:
+    """A reminder that names the person, without whom else it names as a target."""
+    event = {name: value for name, value in _fields(set.event).items() if name != "target_user_ids"}
+    return {
+        "kind": "reminder",
+        "key": set.key,
+        "due_at": rfc3339(set.due_at),
+        "every": set.every or None,
+        "time_zone": set.time_zone,
+        "first_at": rfc3339(set.first_at),
+        "audience": set.audience or None,
+        "event": event,
+    }
+
+
+def moment(ms: int | None) -> str | None:
+    """A time, where there is one."""
+    return None if ms is None else rfc3339(ms)
