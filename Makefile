@@ -11,6 +11,9 @@ LOCK := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate
 # Tests drive a browser. Where none is, and where we may, Debian's is installed.
 BROWSER = $(or $(CHROMIUM),$(shell for name in chromium chromium-browser google-chrome; do command -v $$name && break; done))
 
+# Processes that run tests: one for each core.
+WORKERS ?= auto
+
 .DEFAULT_GOAL := help
 .PHONY: help run test lint bench attack crash simulate soak lock clean
 
@@ -20,8 +23,8 @@ help: ## Print this list
 run: .make/run ## Serve in dev mode on tidings.db, with a little real data to look at
 	$(BIN)/tidings serve --dev --sample
 
-test: lint .make/node .make/chromium ## All that a change must pass: style, types, import contracts, tests
-	$(BIN)/python -m pytest
+test: lint .make/node .make/chromium ## All that a change must pass: style, types, import contracts, tests; WORKERS=… at once
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 lint: .make/dev ## Style, types and import contracts alone
 	$(BIN)/ruff check

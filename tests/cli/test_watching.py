@@ -15,8 +15,9 @@ from tests.serving import environ, serving, within
 from tidings.cli.client import Client, Frame, Refused, Unreachable, frames
 from tidings.cli.tail import news, stream, told
 
-LINE_S = 20
-STOP_S = 10
+LINE_S = 60
+STOP_S = 60
+"""After so many seconds a command hangs, however slow the machine."""
 
 
 def publish(url: str, actor: str, *targets: str, **more: str) -> None:

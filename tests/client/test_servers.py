@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.server import free_port
 from tests.serving import START_S, STOP_S, address, environ, within
 from tidings.client import (
     Activity,
@@ -32,9 +33,10 @@ TIMEOUT_S = 60
 
 
 @contextmanager
-def server(folder: Path, port: str = "0") -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """A development server on the store in this folder, and its address."""
-    command = [sys.executable, "-m", "tidings", "serve", "--dev", "--port", port]
+def server(folder: Path, port: str = "") -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A development server on the store in this folder, and its address: one that nobody else is given while the server is
+    away."""
+    command = [sys.executable, "-m", "tidings", "serve", "--dev", "--port", port or str(free_port())]
     with subprocess.Popen(command, cwd=folder, env=environ(), stdout=subprocess.PIPE, text=True) as process:
         try:
             yield within(START_S, process, lambda: address(process)), process

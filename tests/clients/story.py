@@ -5,7 +5,6 @@ Publishers repeat what was not acknowledged under the same idempotency key, so t
 
 import itertools
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from bench.server import free_port
 from tests.serving import START_S, STOP_S, address, environ, within
 from tests.wire.people import event
 
@@ -35,8 +35,7 @@ class Server:
         self._flags = flags
         self._process: subprocess.Popen[str] | None = None
         self.up = threading.Event()
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        self.url = f"http://127.0.0.1:{free_port()}"  # which nobody else is given while the server is away
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
