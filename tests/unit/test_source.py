@@ -53,6 +53,7 @@ def test_a_byte_order_mark_is_passed_over(tmp_path: Path, packed: bool) -> None:
 @pytest.mark.parametrize(
     "raw",
     [b"PK\x03\x04\x14\0\0\0", b"SQLite format 3\0", gzip.compress(b"a.tar\0\0"), "{}".encode("utf-16")],
+    ids=["zip", "database", "tar", "utf-16"],
 )
 def test_a_file_that_is_not_text_is_refused_as_a_whole(tmp_path: Path, raw: bytes) -> None:
     """A zip, a database, a tar or UTF-16 is named once, not refused line by line."""
