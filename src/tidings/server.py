@@ -128,6 +128,7 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
         WRITE_QUEUE.set_function(lambda: log.depth)
         STREAMS_OPEN.set_function(lambda: live.open_streams)
 
+        windows.counted = position
         await _rebuild(store, windows, clock)
         await watch.look()  # before the first request: a start on a full disk is not ready
         parts: tuple[Rounds | Log | Live, ...] = (
@@ -137,7 +138,7 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
             reminders,
             live,
             watch,
-            _Ticking(windows),
+            _Ticking(store, windows, clock),
             Measuring(store),
         )
         for part in parts:
@@ -201,6 +202,7 @@ class Committed:
             elif isinstance(command, MarkInbox | ReadInbox | UndoRead | Erase):
                 users.add(command.user)
                 if isinstance(command, Erase):
+                    self._windows.forget(command.user)
                     self._live.look()  # others had notifications that named them
             elif isinstance(command, TakeUp):
                 users.update(command.users)
@@ -212,6 +214,8 @@ class Committed:
                     users.update(outcome.gone.targets)
                     self._windows.remove(*_occurrence(ms_of(outcome.gone.key), outcome.gone))
         self._windows.add_many(_occurrence(event.created_at, event) for event in added)
+        if added:
+            self._windows.counted = _last_position(outcomes)
         if self._live.busy:
             self._hint(users, added)
         if pending:
@@ -228,6 +232,11 @@ class Committed:
         """Whether inboxes change that the event does not name: those of an audience, or of its object's followers."""
         rules = self._store.rules
         return bool(event.audience) or rules.rule(rules.type_of(event.verb)).to_followers
+
+
+def _last_position(outcomes: Sequence[Outcome | KeyReused]) -> int:
+    published = (outcome for outcome in outcomes if isinstance(outcome, Published))
+    return max(receipt.position for outcome in published for receipt in outcome.receipts)
 
 
 def _added(command: Command, outcome: Published) -> list[NewEvent]:
@@ -256,14 +265,21 @@ def _occurrence(at: int, event: NewEvent | LogEntry | _Body) -> Occurrence:
 
 
 async def _rebuild(store: Store, windows: Windows, clock: Clock) -> None:
-    """Count again what happened in the last hour."""
+    """Count what happened in the last hour, up to the position that the commits have told of."""
+    fresh = windows.recount()
+    last = windows.counted
     want = FeedFilter(since=clock.now() - HOUR_MS)
     decoder = msgspec.json.Decoder(_Body)
     before: int | None = None
     while True:
         page = await store.activity(None, want, REBUILD_PAGE, before)
-        windows.add_many(_occurrence(ms_of(item.key), decoder.decode(item.body)) for item in page.items)
+        fresh.add_many(
+            _occurrence(ms_of(item.key), decoder.decode(item.body))
+            for item in page.items
+            if item.position <= last
+        )
         if page.next_key is None:
+            windows.renew(fresh)
             return
         before = page.next_key
 
@@ -314,12 +330,17 @@ class Measuring(Rounds):
 
 
 class _Ticking(Rounds):
-    """Moves the windows on every second, asked or not, so that no query has much to catch up with."""
+    """Moves the windows on every second, asked or not, so that no query has much to catch up with; and has them counted
+    again when they are outdated."""
 
-    def __init__(self, windows: Windows) -> None:
+    def __init__(self, store: Store, windows: Windows, clock: Clock) -> None:
         super().__init__("windows")
+        self._store = store
         self._windows = windows
+        self._clock = clock
 
     async def _round(self) -> Rest:
         self._windows.advance()
+        if self._windows.outdated:
+            await _rebuild(self._store, self._windows, self._clock)
         return Rest(TICK_S)

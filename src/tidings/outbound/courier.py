@@ -215,11 +215,15 @@ class Courier(Rounds):
         except NotConfigured as missing:
             return Answer("dead", str(missing), ours=True)
         host = channel.host(endpoint)
-        if self._breaker.is_open(host, self._clock.now()):
+        if self._breaker.is_open(host, self._since()):
             return Answer("failed", "not tried: the host does not answer")
         answer = await self._send(channel, endpoint, parcel)
-        self._breaker.note(host, answer.down, self._clock.now())
+        self._breaker.note(host, answer.down, self._since())
         return answer
+
+    def _since(self) -> int:
+        """Milliseconds that a breaker counts by: were they those of the day, a clock that is set back would keep it open."""
+        return int(self._clock.monotonic() * 1_000)
 
     async def _send(self, channel: Channel, endpoint: Endpoint, parcel: list[Delivery]) -> Answer:
         """Word the parcel, newest first, and send it. A fault in the words or the channel fails this parcel alone."""

@@ -84,6 +84,10 @@ class Tally:
         """(keys, bucket entries, candidates) now held, for whoever watches memory."""
         return len(self._cells), self._entries, sum(map(len, self._leaders))
 
+    def may_hold(self, key: str) -> bool:
+        """Whether the key is counted here, or may be: what was folded cannot be asked."""
+        return key in self._cells or any(self._folds) or any(key in due for due in self._future.values())
+
     def add(self, second: int, counts: Mapping[str, int]) -> None:
         """Count events of a second that is at most an hour old; negative counts take back what was added."""
         if second > self._now:

@@ -10,6 +10,7 @@ windows and dimensions together (14 µs for one alone, 2 to 3 µs while folding,
 0.6 ms at the 99th percentile while exact. When nearly every object and actor is a new one, 6 to 9 µs an event.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Iterable
 from itertools import islice
@@ -19,12 +20,18 @@ from tidings.errors import BadParameter
 from tidings.ports import Clock
 from tidings.projections.tallies import HOUR_S, LENGTHS_S, Tally, windows_holding
 
+_log = logging.getLogger(__name__)
+
 WINDOWS = {"1h": 0, "5m": 1, "1m": 2}
 """The windows by name, each with its place in LENGTHS_S."""
 DIMENSIONS = ("object", "verb", "object_type", "actor")
 """What can be ranked, in the order of the fields of an Occurrence."""
 MAX_LIMIT = 100
 """Keys in one reply, as the contract says."""
+SET_BACK_S = 5
+"""Seconds by which a clock may go back, as when it is corrected, and the windows wait for it."""
+MOST_FORGOTTEN = 400
+"""Keys of erased people that are left out of replies until all is counted again; with MAX_LIMIT what a ranking gives."""
 BATCH = 1_000
 """Events counted together. Memory caps are checked once a batch, and may be exceeded by as much."""
 
@@ -55,10 +62,20 @@ class Windows:
     ``max_keys`` is how many distinct keys each dimension holds exactly; beyond, its oldest seconds are
     approximate. Call :meth:`advance` about once a second, so that no query has to pay for many seconds at
     once.
+
+    Two things cannot be done to what is counted: seconds that left do not come back when the clock is set back, and a
+    sketch does not forget a name. Then ``outdated`` is set: whoever has the log counts it again into :meth:`recount`,
+    and has that take the place of this with :meth:`renew`. ``counted`` is the last position that was counted here; what
+    is committed in between is counted in both.
     """
 
     def __init__(self, clock: Clock, max_keys: int) -> None:
         self._clock = clock
+        self._max_keys = max_keys
+        self._next: Windows | None = None
+        self._forgotten: set[str] = set()
+        self.counted = 0
+        self.outdated = False
         self._now = clock.now() // 1000
         self._tallies = tuple(Tally(self._now, max_keys) for _ in DIMENSIONS)
         self._events: dict[int, int] = {}
@@ -70,6 +87,9 @@ class Windows:
 
     def add_many(self, events: Iterable[Occurrence]) -> None:
         """Count events in any order, each exactly once: after a commit, or all of the last hour at start."""
+        if self._next is not None:
+            events = list(events)
+            self._next.add_many(events)
         source = iter(events)
         while batch := list(islice(source, BATCH)):
             self.advance()
@@ -81,6 +101,7 @@ class Windows:
 
     def remove(self, created_at_ms: int, object_topic: str, verb: str, object_type: str, actor: str) -> None:
         """Take back an event that was counted, with the values it was counted with."""
+        self._next = None  # which may or may not have it
         self.advance()
         second = created_at_ms // 1000
         if self._note(second, -1):
@@ -96,13 +117,43 @@ class Windows:
             raise BadParameter(f"no such top: window {window}, by {by}, limit {limit}")
         self.advance()
         place = WINDOWS[window]
-        ranking = self._tallies[DIMENSIONS.index(by)].ranking(place, limit)
-        total = self._totals[place]
-        return Top(window, by, self._now * 1000, ranking.exact, ranking.error, total, ranking.items)
+        hidden = self._forgotten if by in ("object", "actor") else ()
+        ranking = self._tallies[DIMENSIONS.index(by)].ranking(place, limit + len(hidden))
+        items = [item for item in ranking.items if item[0] not in hidden][:limit]
+        return Top(window, by, self._now * 1000, ranking.exact, ranking.error, self._totals[place], items)
+
+    def forget(self, user: str) -> None:
+        """A person was erased: they are not shown from now on, and ``outdated`` until they are not counted either."""
+        objects, actors = self._tallies[DIMENSIONS.index("object")], self._tallies[DIMENSIONS.index("actor")]
+        if self._next is None and not (actors.may_hold(user) or objects.may_hold(f"user:{user}")):
+            return
+        self._next, self.outdated = None, True
+        if len(self._forgotten) < MOST_FORGOTTEN:
+            self._forgotten |= {user, f"user:{user}"}
+
+    def recount(self) -> "Windows":
+        """Empty windows of now, for the events of the log up to ``counted``; what is committed from now on they get."""
+        self._next = Windows(self._clock, self._max_keys)
+        return self._next
+
+    def renew(self, counted: "Windows") -> bool:
+        """Let what was counted again take the place of this. False when something was taken back meanwhile, so that it
+        must be done once more."""
+        if self._next is not counted:
+            return False
+        self._now, self._tallies = counted._now, counted._tallies
+        self._events, self._totals = counted._events, counted._totals
+        self._next, self.outdated = None, counted.outdated
+        self._forgotten.clear()
+        return True
 
     def advance(self) -> None:
-        """Move to the current second. While the clock is behind the last one seen, nothing moves."""
+        """Move to the current second. While the clock is a little behind the last one seen, nothing moves; from
+        SET_BACK_S on it was set back, and all is ``outdated``."""
         now = self._clock.now() // 1000
+        if self._now - now >= SET_BACK_S and not self.outdated:
+            self.outdated = True
+            _log.warning("the clock was set back by %d s: trends are counted again", self._now - now)
         if now - self._now > HOUR_S:
             self._start_over(now - HOUR_S)
         while self._now < now:

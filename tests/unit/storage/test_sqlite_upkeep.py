@@ -149,3 +149,14 @@ def test_readers_cannot_write(opened: Inside) -> None:
     """Only one connection ever writes and checkpoints."""
     with pytest.raises(apsw.ReadOnlyError):
         opened.store._near.db.execute("DELETE FROM log")
+
+
+def test_housekeeping_goes_on_when_the_clock_is_set_back(tmp_path: Path) -> None:
+    """An hour back: it comes again after its minute, not after the hour."""
+    with Inside.opened(tmp_path) as opened:
+        opened.settle()
+        before = opened.writer.housekept_at
+        opened.clock.ms -= 3_600_000
+        opened.clock.advance(60_000)
+        opened.settle()
+        assert opened.writer.housekept_at == before + 60_000

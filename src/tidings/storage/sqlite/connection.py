@@ -65,9 +65,12 @@ def open_writer(path: Path, cache_mib: int, vfs: str | None = None, salt: int | 
     connection.execute("PRAGMA journal_mode=WAL")
     # FULL: a commit returns after the fsync of the WAL, so what is acknowledged survives a power cut.
     connection.execute("PRAGMA synchronous=FULL")
+    # What is deleted is overwritten, for people are erased: no measurable cost, as little is deleted (docs/adr/0018).
+    connection.execute("PRAGMA secure_delete=ON")
     connection.execute(f"PRAGMA journal_size_limit={WAL_LIMIT_BYTES}")
     connection.wal_autocheckpoint(CHECKPOINT_PAGES)
     _migrate(connection, salt)
+    empty_wal(connection)  # what a crash left in it may be of people who were erased since
     return connection
 
 
@@ -81,14 +84,19 @@ def open_reader(path: Path, cache_mib: int, vfs: str | None = None) -> Db:
     return connection
 
 
-def empty_wal(connection: Db) -> bool:
-    """Bring all that was committed into the file itself, and cut the write-ahead log to nothing. False when a reader of
-    another process, or a disk that takes no more, prevents it: the log is then as precious as it was."""
+def empty_wal(connection: Db, *, patient: bool = True) -> bool:
+    """Bring all that was committed into the file itself, and cut the write-ahead log to nothing. False when a reader, or a
+    disk that takes no more, prevents it: the log is then as precious as it was. ``patient``: wait for readers, and say
+    so when that was in vain."""
+    connection.set_busy_timeout(BUSY_MS if patient else 0)
     try:
         connection.wal_checkpoint(None, apsw.SQLITE_CHECKPOINT_TRUNCATE)
     except apsw.Error as error:
-        _log.warning("the write-ahead log could not be emptied, a copy of the file needs it: %s", error)
+        if patient:
+            _log.warning("the write-ahead log could not be emptied, a copy of the file needs it: %s", error)
         return False
+    finally:
+        connection.set_busy_timeout(BUSY_MS)
     return True
 
 

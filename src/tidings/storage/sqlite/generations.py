@@ -7,6 +7,7 @@ import apsw
 
 from tidings.errors import Unavailable
 from tidings.marker import Marker, MarkerFile, read, restored
+from tidings.storage.sqlite.connection import empty_wal
 from tidings.storage.sqlite.guard import Guard
 from tidings.storage.sqlite.writer import Writer
 
@@ -21,12 +22,16 @@ class Generations:
     """
 
     def __init__(self, writer: Writer, guard: Guard, process: int) -> None:
-        """Raises OSError when the marker cannot be made, apsw.Error when a new epoch cannot be written."""
+        """``scrub``, when set, has the write-ahead log emptied as well, for somebody was erased since.
+
+        Raises OSError when the marker cannot be made, apsw.Error when a new epoch cannot be written.
+        """
         self._writer = writer
         self._guard = guard
         self._process = process
         self._generation = int(writer.meta("generation"))
         self._commits = -1
+        self.scrub = False
         known = read(guard.path)
         self._file = MarkerFile(guard.path)
         try:
@@ -59,8 +64,12 @@ class Generations:
         could not be found again, apsw.Error when nothing can be written."""
         if problem := self._guard.problem():
             raise Unavailable(problem)
-        if self._commits == self._writer.commits and not self._writer.failed:
-            return
+        if self._commits != self._writer.commits or self._writer.failed:
+            self._end()
+        if self.scrub and empty_wal(self._writer.db, patient=False):  # a reader delays it to the next second
+            self.scrub = False
+
+    def _end(self) -> None:
         generation = self._generation + 1
         query = "UPDATE meta SET value=? WHERE name='generation'"
         self._writer.transaction(lambda: self._writer.db.execute(query, (generation,)))

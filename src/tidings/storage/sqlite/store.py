@@ -224,6 +224,7 @@ class SqliteStore:
         """Apply the commands in one durable transaction."""
         outcomes = await self._on_writer(lambda: self._apply(commands))
         if any(isinstance(command, Erase) for command in commands):
+            self._generations.scrub = True
             self._near.names.forget()
             await self._on_reader(lambda far: far.names.forget())
         return outcomes

@@ -96,7 +96,8 @@ def _continue(w: Writer, family: Family, span: Span, budget: int) -> int:
 
 def _housekeeping(w: Writer) -> int:
     now = w.clock.now()
-    if now - w.housekept_at < HOUSEKEEPING_MS:
+    since = w.clock.monotonic() * 1_000  # the time of day may be set back
+    if since - w.housekept_at < HOUSEKEEPING_MS:
         return 0
     done = 0
 
@@ -106,7 +107,7 @@ def _housekeeping(w: Writer) -> int:
 
     w.transaction(step)
     if not done:
-        w.housekept_at = now
+        w.housekept_at = since
     return done
 
 

@@ -60,7 +60,7 @@ class Writer:
         self.ids = EventIds(self.meta("salt"))
         self.epoch = str(self.meta("epoch"))
         self.rates: dict[int, tuple[float, float]] = {}
-        self.housekept_at = 0
+        self.housekept_at = -math.inf
         self.swept: dict[str, tuple[int, ...]] = {}
         self.commits = self.disordered = self._disorders = self.crowds = self._crowds = 0
         self._unmerge = False

@@ -1,0 +1,79 @@
+"""What is deleted is gone from the bytes of the files, not only from the tables (I10)."""
+
+import random
+from pathlib import Path
+
+import msgspec
+
+from tests.backends import SMALL
+from tests.checkers import traces
+from tests.unit.storage.inside import Inside
+from tidings.model import AddEndpoint, Cancel, Erase, Follow, Mask, Prefer, Remind, RemoveEndpoint, Retract
+from tidings.personal import Endpoint, Preferences, Reminder
+from tidings.testing import START_MS, event
+
+PERSON, NAME = "user-4711-quillfeather", "Xanthe Quillfeather-Okoro"
+ADDRESSES = ("xanthe@old.example", "xanthe@now.example")
+KEYS = ("reminder-of-xanthe", "gone-of-xanthe")
+WORDS = (PERSON, NAME, *ADDRESSES, *KEYS)
+
+
+def reminder(key: str) -> Reminder:
+    """One that tells the person, and has them act."""
+    body = {"actor_id": PERSON, "actor_name": NAME, "verb": "v", "object_type": "t", "object_id": "1"}
+    return Reminder(
+        key, START_MS + 10**9, msgspec.json.encode(body | {"target_user_ids": [PERSON]}), (PERSON,)
+    )
+
+
+def live(inside: Inside) -> None:
+    """A life among others: everything that a person can leave behind, grown, moved, replaced and deleted."""
+    chance = random.Random(7)
+    others = [f"other-{n}" for n in range(40)]
+    inside.write(*(Follow(user, f"user:{PERSON}") for user in others[:10]), Follow(PERSON, "user:other-1"))
+    inside.write(AddEndpoint(Endpoint("ep-1", PERSON, "email", ADDRESSES[0])))
+    inside.write(Prefer(PERSON, Preferences(locale="en")))
+    inside.write(Remind(reminder(KEYS[0])), Remind(reminder(KEYS[1])))
+    for n in range(150):
+        actor, obj = chance.choice([PERSON, *others[:3]]), chance.choice([f"user:{PERSON}", f"thing:{n}"])
+        targets = tuple({PERSON, *chance.sample(others, chance.randrange(12))})
+        (id,) = inside.publish(
+            event(
+                actor,
+                "like",
+                obj,
+                targets=targets,
+                name=NAME if actor == PERSON else "x" * chance.randrange(3_000),
+            )
+        )
+        if n % 10 == 0:
+            inside.write(Retract(id))
+    inside.write(AddEndpoint(Endpoint("ep-2", PERSON, "email", ADDRESSES[1])), RemoveEndpoint(PERSON, "ep-1"))
+    inside.write(Cancel(KEYS[1]), Mask(PERSON, "user:other-3", block=True), Mask("other-4", f"user:{PERSON}"))
+
+
+def test_an_erased_person_is_not_in_any_file(tmp_path: Path) -> None:
+    """Id, name, addresses and reminders are in no byte of the database, its log or what lies beside it, as soon as the store
+    was checked after the erasure: while it is open, and after it was closed."""
+    with Inside.opened(tmp_path, SMALL) as inside:
+        live(inside)
+        assert {word for _, word in traces.found(tmp_path, WORDS)} >= {PERSON, NAME, ADDRESSES[1], KEYS[0]}
+        inside.write(Erase(PERSON))
+        inside.run(inside.store.check())
+        assert traces.found(tmp_path, WORDS) == []
+    assert traces.found(tmp_path, WORDS) == []
+
+
+def test_an_erasure_that_a_crash_follows_leaves_nothing_after_the_next_start(tmp_path: Path) -> None:
+    """The write-ahead log still holds what was before; the next start empties it."""
+    crashed = tmp_path / "crashed"
+    crashed.mkdir()
+    with Inside.opened(tmp_path, SMALL) as inside:
+        live(inside)
+        inside.write(Erase(PERSON))
+        for file in tmp_path.glob("store.db*"):
+            (crashed / file.name).write_bytes(file.read_bytes())
+    (crashed / "store.db-shm").unlink()
+    assert traces.found(crashed, WORDS) != []
+    with Inside.opened(crashed, SMALL):
+        assert traces.found(crashed, WORDS) == []

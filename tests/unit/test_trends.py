@@ -1,0 +1,146 @@
+"""Trends after what cannot be taken back from counts: a clock that was set back, and a person who was erased."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from tests.backends import opened
+from tests.live.place import awaited
+from tidings.model import Command, Erase, Publish, Retract
+from tidings.ports import Store
+from tidings.projections.windows import SET_BACK_S, Windows
+from tidings.server import _occurrence, _rebuild, _Ticking
+from tidings.testing import START_MS, FakeClock, event
+
+
+class Trends:
+    """A store, its clock, and the windows over it, told of each commit as a server tells them."""
+
+    def __init__(self, store: Store, clock: FakeClock, max_keys: int) -> None:
+        self.store = store
+        self.clock = clock
+        self.windows = Windows(clock, max_keys)
+        self.ticking = _Ticking(store, self.windows, clock)
+
+    async def publish(self, *who: str) -> list[str]:
+        """Publish an act of each, now; their ids."""
+        events = tuple(event(user, "like", f"user:{user}", at=self.clock.now()) for user in who)
+        (outcome,) = await self.store.write([Publish(events)])
+        self.windows.add_many(_occurrence(one.created_at, one) for one in events)
+        self.windows.counted += len(events)
+        return [receipt.event_id for receipt in outcome.receipts]  # type: ignore[union-attr]
+
+    async def second(self) -> None:
+        """What happens every second."""
+        await self.ticking._round()
+
+    def shown(self, by: str = "actor") -> dict[str, int]:
+        """The top of the last hour."""
+        return dict(self.windows.top("1h", by, 100).items)
+
+    async def as_after_a_restart(self) -> dict[str, int]:
+        """What a new process would show."""
+        fresh = Windows(self.clock, 1_000)
+        fresh.counted = (await self.store.head()).position
+        await _rebuild(self.store, fresh, self.clock)
+        return dict(fresh.top("1h", "actor", 100).items)
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """Each store."""
+    return str(request.param)
+
+
+@awaited
+async def test_a_clock_that_is_set_back_is_followed(
+    tmp_path: Path, backend: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An hour back: trends go on at the new time, with what happened in the hour before it, and the log says so once."""
+    clock = FakeClock()
+    trends = Trends(await opened(backend, tmp_path, clock), clock, 1_000)
+    await trends.publish("early")
+    clock.advance(3_600_000)
+    await trends.publish("late")
+    await trends.second()
+    assert trends.shown() == {"late": 1}
+    clock.ms = START_MS + 1_000
+    await trends.second()
+    await trends.publish("now")
+    await trends.second()
+    assert trends.shown() == {"early": 1, "now": 1} == await trends.as_after_a_restart()
+    assert trends.windows.top("1h", "actor", 1).as_of_ms == clock.ms
+    said = [record for record in caplog.records if "set back" in record.message]
+    assert [record.levelno for record in said] == [logging.WARNING]
+    clock.advance(60_000)
+    await trends.publish("later")
+    assert trends.shown() == {"early": 1, "now": 1, "later": 1}
+    await trends.store.close()
+
+
+@awaited
+async def test_a_clock_that_is_corrected_a_little_is_waited_for(tmp_path: Path) -> None:
+    """Under SET_BACK_S nothing is counted again."""
+    clock = FakeClock()
+    trends = Trends(await opened("memory", tmp_path, clock), clock, 1_000)
+    clock.ms -= (SET_BACK_S - 1) * 1_000
+    await trends.second()
+    assert not trends.windows.outdated
+
+
+@awaited
+@pytest.mark.parametrize("max_keys", [1_000, 1])
+async def test_an_erased_person_is_in_no_trend(tmp_path: Path, backend: str, max_keys: int) -> None:
+    """Neither at once, nor after a second, when what they did counts under the name that it has now, as after a restart;
+    where counts are folded into sketches as well."""
+    clock = FakeClock()
+    trends = Trends(await opened(backend, tmp_path, clock), clock, max_keys)
+    await trends.publish("bob", "bob", "alice", "carol")
+    clock.advance(1_000)
+    await trends.publish("bob", "carol")
+    await trends.store.write([Erase("bob")])
+    trends.windows.forget("bob")
+    assert "bob" not in trends.shown()
+    assert "user:bob" not in trends.shown("object")
+    await trends.second()
+    assert not trends.windows.outdated
+    assert "bob" not in trends.shown()
+    if max_keys > 1:
+        assert trends.shown() == await trends.as_after_a_restart()
+        assert sum(trends.shown().values()) == 6
+    await trends.store.close()
+
+
+class Meddling:
+    """A store in which something is written between two pages of a reading, once."""
+
+    def __init__(self, trends: Trends, *then: Command | str) -> None:
+        self._trends = trends
+        self._then = list(then)
+
+    async def activity(self, *asked: object) -> object:
+        """A page; then what was to come."""
+        page = await self._trends.store.activity(*asked)  # type: ignore[arg-type]
+        while self._then:
+            what = self._then.pop()
+            if isinstance(what, str):
+                await self._trends.publish(what)
+            else:
+                await self._trends.store.write([what])
+                self._trends.windows.remove(START_MS, "user:bob", "like", "user", "bob")
+        return page
+
+
+@awaited
+@pytest.mark.parametrize("retracts", [False, True])
+async def test_what_is_written_while_it_is_counted_counts_once(tmp_path: Path, retracts: bool) -> None:
+    """An event that is published meanwhile, and one that is retracted: neither twice nor never."""
+    clock = FakeClock()
+    trends = Trends(await opened("sqlite", tmp_path, clock), clock, 1_000)
+    (id,) = await trends.publish("bob")
+    meddling = Meddling(trends, Retract(id) if retracts else "carol")
+    await _rebuild(meddling, trends.windows, clock)  # type: ignore[arg-type]
+    await trends.second()
+    assert trends.shown() == await trends.as_after_a_restart() == ({} if retracts else {"bob": 1, "carol": 1})
+    await trends.store.close()
