@@ -6,14 +6,17 @@ the probe must find: a callback of so much processor time, and memory that is ke
 """
 
 import asyncio
+import gc
 import json
 import os
 import sys
 import threading
 import time
+import traceback
 from asyncio import events
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from tidings import cli, process
@@ -23,6 +26,12 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 _PEAK = "5"
 """What resets the peak of resident memory (proc_pid_clear_refs(5))."""
 _KIB_PER_MIB = 1024
+LOOK_S = 0.02
+"""Seconds after which a callback is looked at, to say in the report where it was."""
+DEPTH = 6
+"""Calls that such a report names, one more or less."""
+PAUSE = threading.Event()
+"""Never set: what the watching thread waits for."""
 _REFERENCE_MS = 8.0
 """Processor time that :func:`_work` takes on the machine that the bounds were chosen on."""
 
@@ -33,6 +42,8 @@ class Meter:
     pass is all callbacks that were due at once."""
 
     def __init__(self) -> None:
+        self.since = self.collecting_s = 0.0
+        self.seen = ""
         self.reset()
 
     def reset(self) -> None:
@@ -56,11 +67,27 @@ class Meter:
 
     def timed_run(self, handle: events.Handle) -> None:
         """Run a callback as the loop does, timed."""
+        self.since, self.seen = time.monotonic(), ""
+        collecting = self.collecting_s
         begun = time.thread_time()
         _run(handle)
         took = time.thread_time() - begun
+        self.since = 0.0
         if took > self.turn_s:
-            self.turn_s, self.what = took, _name(handle)
+            self.turn_s = took
+            collected = (self.collecting_s - collecting) * 1_000
+            self.what = f"{_name(handle)}, {collected:.0f} ms of it garbage collection{self.seen}"
+
+    def collected(self, phase: str, _: dict[str, int]) -> None:
+        """Told by the interpreter when a collection of garbage begins, and ends."""
+        now = time.thread_time()
+        self.collecting_s += now if phase == "stop" else -now
+
+    def look(self, thread: int) -> None:
+        """See what the loop's thread is at, when one callback has had it for long."""
+        if self.since and not self.seen and time.monotonic() - self.since > LOOK_S:
+            frame = sys._current_frames().get(thread)
+            self.seen = ", at " + " < ".join(f"{one.name}:{one.lineno}" for one in _inmost(frame))
 
 
 class Loop(asyncio.SelectorEventLoop):
@@ -131,8 +158,19 @@ def _lines() -> Iterator[str]:
         yield from (line.decode() for line in whole)
 
 
+def _inmost(frame: FrameType | None) -> list[traceback.FrameSummary]:
+    return traceback.extract_stack(frame)[:-DEPTH:-1]
+
+
+def _watch(thread: int) -> None:
+    while not PAUSE.wait(LOOK_S / 2):
+        METER.look(thread)
+
+
 def _new_loop() -> asyncio.AbstractEventLoop:
     loop = Loop()
+    gc.callbacks.append(METER.collected)
+    threading.Thread(target=_watch, args=(threading.get_ident(),), name="watch", daemon=True).start()
     threading.Thread(target=_obey, args=(loop, []), name="probe", daemon=True).start()
     return loop
 

@@ -1,15 +1,19 @@
 """Who may call what, for every row of the route table and every kind of credential."""
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.wire.people import KEY, bearer, event, token
+from tests.attack.probe import attacked_server
+from tests.wire.people import KEY, SETTINGS, bearer, event, token
 from tidings.http.routes import ROUTES
 from tidings.http.table import Access, Route
 
+TIMEOUT_S = 30
+GROWTH_MIB = 32
 OWNER, OTHER = "olga", "otto"
 CREDENTIALS = {
     "owner": token(OWNER),
@@ -67,6 +71,28 @@ NEEDED = {
     "/v1/feed/new": {"since": "0"},
     "/v1/notifications/explain": {"event_id": "none"},
 }
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of their own under the probe: no credential is dear to check."""
+    with attacked_server(tmp_path_factory.mktemp("access"), **SETTINGS) as server:
+        yield server.url
+        server.assert_bounds(memory_mib=GROWTH_MIB)
+
+
+@pytest.fixture(scope="module")
+def anybody(url: str) -> Iterator[httpx.Client]:
+    """A client without a credential."""
+    with httpx.Client(base_url=url, timeout=TIMEOUT_S) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def app(url: str) -> Iterator[httpx.Client]:
+    """A client with an API key: the host application."""
+    with httpx.Client(base_url=url, timeout=TIMEOUT_S, headers=bearer(KEY)) as client:
+        yield client
 
 
 def ask(client: httpx.Client, route: Route, credential: str | None) -> int:

@@ -8,9 +8,13 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from tests.wire.people import event
+from tests.attack.probe import attacked_server
+from tests.wire.people import KEY, SETTINGS, bearer, event
 
+TIMEOUT_S = 30
 KIB = 1024
+GROWTH_MIB = 64
+"""Bodies of up to 4 MiB, read whole and decoded."""
 JSON = {"content-type": "application/json"}
 
 
@@ -452,6 +456,21 @@ CASES = (
         ENDPOINTS,
     ),
 )
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of their own under the probe: no bad input stops its loop, or is kept."""
+    with attacked_server(tmp_path_factory.mktemp("bad-input"), **SETTINGS) as server:
+        yield server.url
+        server.assert_bounds(memory_mib=GROWTH_MIB)
+
+
+@pytest.fixture(scope="module")
+def app(url: str) -> Iterator[httpx.Client]:
+    """A client with an API key: the host application."""
+    with httpx.Client(base_url=url, timeout=TIMEOUT_S, headers=bearer(KEY)) as client:
+        yield client
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.serving import serving
+from tests.attack.probe import attacked_server
 from tests.wire.people import KEY, SETTINGS, bearer
 from tidings.errors import TidingsError
 from tidings.http.openapi import document, operation_id
@@ -26,6 +26,7 @@ from tidings.http.routes import ROUTES
 from tidings.http.shapes import Problem
 
 DOCUMENT: dict[str, Any] = json.loads(document(ROUTES, ""))
+GROWTH_MIB = 64
 EXAMPLES = 10
 """Generated requests per operation: bounded, so that the suite stays short."""
 CHECKS = [not_a_server_error, content_type_conformance, status_code_conformance]
@@ -42,9 +43,10 @@ def lines(context: schemathesis.SerializationContext, value: Any) -> bytes:
 
 @pytest.fixture(scope="module")
 def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server of their own: generated requests declare types and broadcast to everybody."""
-    with serving(tmp_path_factory.mktemp("fuzzed"), **SETTINGS) as address:
-        yield address
+    """A server of their own, under the probe: generated requests declare types and broadcast to everybody."""
+    with attacked_server(tmp_path_factory.mktemp("fuzzed"), **SETTINGS) as server:
+        yield server.url
+        server.assert_bounds(memory_mib=GROWTH_MIB)
 
 
 @ENDING.parametrize()
