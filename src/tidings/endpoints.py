@@ -3,7 +3,7 @@
 import asyncio
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -54,9 +54,11 @@ class Endpoints:
         new_secret: Callable[[], str],
         push_key: Callable[[], str | None],
         confirmations: Confirmations,
+        refusal: Callable[[str], Awaitable[str]],
     ) -> None:
         """``new_secret`` makes what signs for a webhook; ``push_key`` tells the key that push services know us by, or
-        None. ``allow_http``: URLs need not be encrypted. ``confirmations`` asks mail addresses whose they are."""
+        None. ``allow_http``: URLs need not be encrypted. ``confirmations`` asks mail addresses whose they are;
+        ``refusal`` tells why a URL would never be called, or ""."""
         self._store = store
         self._log = log
         self._clock = clock
@@ -64,6 +66,7 @@ class Endpoints:
         self._new_secret = new_secret
         self._push_key = push_key
         self.confirmations = confirmations
+        self._refusal = refusal
         self._adding = asyncio.Lock()
 
     async def of(self, user: str) -> list[Endpoint]:
@@ -80,6 +83,8 @@ class Endpoints:
         """
         if wrong := tuple(self._problems(given)):
             raise InvalidFields(errors=wrong)
+        if given.channel in ("webhook", "web_push") and (refused := await self._refusal(given.address)):
+            raise InvalidFields(errors=(FieldError("/address", refused),))
         async with self._adding:  # or two at once would both be the last one that fits
             present = await self._store.endpoints(user)
             known = [one for one in present if (one.channel, one.address) == (given.channel, given.address)]

@@ -268,9 +268,9 @@ class Agenda(Protocol):
 
     Each item that comes to an inbox owes a delivery to every endpoint of its user on a channel of its type's rule that is
     confirmed and not disabled, in the same transaction; not one more while one about the same group waits for the same
-    endpoint. What waits for an endpoint outlives its being disabled. Mutes are asked when a delivery is read: one whose
-    newest event belongs to a muted topic is ``muted``. While ``work`` still has to take a blocked actor out of an inbox,
-    nothing is due to its user.
+    endpoint, and none by a channel that the server is not set up for. What waits for an endpoint outlives its being
+    disabled. Mutes are asked when a delivery is read: one whose newest event belongs to a muted topic is ``muted``. While
+    ``work`` still has to take a blocked actor out of an inbox, nothing is due to its user.
     """
 
     async def reminders(self, due_by: int | None, limit: int) -> list[Reminder]:

@@ -6,7 +6,7 @@ to come back, what is waiting written, the store closed.
 
 import logging
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -45,7 +45,7 @@ from tidings.model import (
 )
 from tidings.outbound.courier import Courier
 from tidings.outbound.signatures import new_secret
-from tidings.outbound.ways import Ways
+from tidings.outbound.ways import Ways, configured, unsendable
 from tidings.ports import Agenda, Clock, Store
 from tidings.projections.inbox import Wording
 from tidings.projections.runner import Runner
@@ -53,6 +53,7 @@ from tidings.projections.windows import Occurrence, Windows
 from tidings.read import Reader
 from tidings.reminders import Reminders
 from tidings.rounds import Rest, Rounds
+from tidings.rules import Rule
 from tidings.storage.memory import MemoryStore
 from tidings.storage.sqlite import SqliteStore
 from tidings.telemetry import COMMIT_COMMANDS, DEAD_LETTERS, FANOUT_JOBS, STREAMS_OPEN, WRITE_QUEUE
@@ -74,13 +75,16 @@ async def open_store(settings: Settings, clock: Clock) -> tuple[Store, bytes]:
 
     Raises ConfigError for an address of another kind, Unavailable when it cannot be opened.
     """
+    channels = configured(settings)
     if settings.store == "memory://":
         epoch, salt = os.urandom(6).hex(), int.from_bytes(os.urandom(7))
-        return MemoryStore(clock, epoch=epoch, salt=salt, types=settings.types), os.urandom(32)
+        return MemoryStore(
+            clock, epoch=epoch, salt=salt, types=settings.types, channels=channels
+        ), os.urandom(32)
     if settings.store.startswith(SQLITE) and len(settings.store) > len(SQLITE):
         path = Path(settings.store.removeprefix(SQLITE))
         try:
-            store = await SqliteStore.open(path, clock, settings)
+            store = await SqliteStore.open(path, clock, settings, channels=channels)
         except (apsw.Error, OSError) as error:
             raise Unavailable(f"{path} cannot be opened: {error}") from error
         except ValueError as error:
@@ -100,6 +104,7 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
         ways = Ways(settings, clock)  # before the store: a setting that does not fit leaves no file behind
         store, cursor_key = await open_store(settings, clock)
         closing.push_async_callback(store.close)
+        _name_unsendable(store.rules.declared, settings)
         cursors, wording = Cursors(cursor_key), Wording(store, settings.locale)
         position, epoch = await store.head()
 
@@ -123,8 +128,7 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
             on_failure=watch.failed,
         )
         reminders = Reminders(store, log, settings, clock)
-        mails = ways.confirm if settings.smtp_url else None
-        confirmations = Confirmations(log, clock, cursor_key, settings.server_url, mails)
+        confirmations = Confirmations(log, clock, cursor_key, settings.server_url, ways.ask)
         WRITE_QUEUE.set_function(lambda: log.depth)
         STREAMS_OPEN.set_function(lambda: live.open_streams)
 
@@ -153,18 +157,30 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
             inboxes=Inboxes(store, cursors, clock, epoch, wording, live.news, take_up),
             live=live,
             reminders=reminders,
-            endpoints=Endpoints(
-                store,
-                log,
-                clock,
-                allow_http=settings.webhook_allow_http,
-                new_secret=new_secret,
-                push_key=lambda: ways.push_key,
-                confirmations=confirmations,
-            ),
+            endpoints=_endpoints(store, log, clock, settings, ways, confirmations),
             wishes=Wishes(store, log, settings),
             ready=lambda: _unready(log, live, watch, settings),
         )
+
+
+def _endpoints(
+    store: Store, log: Log, clock: Clock, settings: Settings, ways: Ways, confirmations: Confirmations
+) -> Endpoints:
+    return Endpoints(
+        store,
+        log,
+        clock,
+        allow_http=settings.webhook_allow_http,
+        new_secret=new_secret,
+        push_key=lambda: ways.push_key,
+        confirmations=confirmations,
+        refusal=ways.refusal,
+    )
+
+
+def _name_unsendable(types: Mapping[str, Rule], settings: Settings) -> None:
+    for unsent in unsendable(types, settings):
+        _log.warning("%s", unsent)
 
 
 def _unready(log: Log, live: Live, watch: "_StoreWatch", settings: Settings) -> str | None:

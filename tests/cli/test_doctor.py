@@ -18,6 +18,7 @@ from tidings.cli.doctor import (
     access,
     fsync_ms,
     open_files,
+    outside,
     python,
     sqlite,
     store,
@@ -25,8 +26,24 @@ from tidings.cli.doctor import (
 )
 from tidings.config import Settings
 from tidings.model import Publish
+from tidings.rules import Rule
 from tidings.storage.sqlite import SqliteStore
 from tidings.testing import FakeClock, event
+
+KEY = "0123456789abcdef" * 2
+
+
+def test_what_cannot_leave_is_warned_of() -> None:
+    """A type with a channel that is not set up, and mail addresses that users cannot confirm."""
+    types = {"reply": Rule(channels=("email", "web_push", "webhook"))}
+    told = [check.detail for check in outside(Settings(types=types))]
+    assert [("smtp_url" in line, "vapid_private_key" in line) for line in told] == [
+        (True, False),
+        (False, True),
+    ]
+    (told_url,) = outside(Settings(smtp_url="smtp://localhost"))
+    assert (told_url.level, "server_url" in told_url.detail) == ("warn", True)
+    assert list(outside(Settings(smtp_url="smtp://localhost", server_url="https://a.example"))) == []
 
 
 def levels(settings: Settings) -> list[str]:
@@ -167,15 +184,16 @@ def test_a_file_that_is_no_store_fails(tmp_path: Path) -> None:
 
 def test_access_is_judged_as_serve_does() -> None:
     """Dev mode is fine on loopback only, and without keys or dev mode nobody gets in."""
-    judged = [Settings(dev=True), Settings(dev=True, host="0.0.0.0"), Settings(), Settings(api_keys="k")]
-    assert [access(settings).level for settings in judged] == ["ok", "fail", "fail", "ok"]
+    judged = [Settings(dev=True), Settings(dev=True, host="0.0.0.0"), Settings()]
+    judged += [Settings(api_keys=KEY), Settings(api_keys=f"{KEY},short")]
+    assert [access(settings).level for settings in judged] == ["ok", "fail", "fail", "ok", "fail"]
 
 
 def test_secrets_have_the_length_of_their_hash() -> None:
     """31 bytes fail, 32 do, and tokens made for any audience are warned of."""
-    assert levels(Settings(jwt_secret="x" * 31, jwt_issuer="i", jwt_audience="a")) == ["fail"]
-    assert levels(Settings(jwt_secret="x" * 32, jwt_issuer="i", jwt_audience="a")) == ["ok"]
-    assert levels(Settings(jwt_secret="x" * 32)) == ["ok", "warn"]
+    assert levels(Settings(jwt_secret=KEY[:31], jwt_issuer="i", jwt_audience="a")) == ["fail"]
+    assert levels(Settings(jwt_secret=KEY, jwt_issuer="i", jwt_audience="a")) == ["ok"]
+    assert levels(Settings(jwt_secret=KEY)) == ["ok", "warn"]
     assert levels(Settings()) == []
 
 

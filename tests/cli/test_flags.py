@@ -51,7 +51,7 @@ def test_serve_refuses_dev_mode_for_others(run: Run, host: str) -> None:
 
 def test_serve_refuses_the_sample_among_real_data(run: Run) -> None:
     """The sample belongs to dev mode only."""
-    refused(run("serve", "--sample", TIDINGS_API_KEYS="key"), "--sample", "--dev")
+    refused(run("serve", "--sample", TIDINGS_API_KEYS="0123456789abcdef" * 2), "--sample", "--dev")
 
 
 def test_an_unknown_variable_is_named(run: Run) -> None:

@@ -1,9 +1,13 @@
 """``tidings.ports.Agenda``: reminders, and deliveries that leave the application."""
 
+import asyncio
+from pathlib import Path
+
 import msgspec
 import pytest
 
 from tests.harness import Harness
+from tidings.config import Settings
 from tidings.errors import KeyReused
 from tidings.model import (
     AddEndpoint,
@@ -30,7 +34,8 @@ from tidings.model import (
 )
 from tidings.personal import Endpoint, Handled, Preferences, Reminder
 from tidings.rules import Rule
-from tidings.testing import START_MS, event
+from tidings.storage.sqlite import SqliteStore
+from tidings.testing import START_MS, FakeClock, MemoryStore, event
 
 NEVER = START_MS * 2
 MAIL = Endpoint("e1", "bob", "email", "bob@mail.test", created_at=START_MS)
@@ -361,6 +366,23 @@ def test_nothing_is_owed_where_nothing_may_be_sent(store: Harness) -> None:
     store.write(ConfirmEndpoint("e1"))
     ping(store, "item:4")
     assert sorted(each.endpoint.id for each in deliveries(store)) == ["e1", "e2"]
+
+
+@pytest.mark.parametrize("backend", ["memory", "sqlite"])
+def test_nothing_is_owed_by_a_channel_that_is_not_set_up(backend: str, tmp_path: Path) -> None:
+    """A type with the channel email, on a server without smtp_url, made a dead letter of each notification."""
+    with asyncio.Runner() as runner:
+        clock = FakeClock()
+        opened = (
+            MemoryStore(clock, channels=("webhook",))
+            if backend == "memory"
+            else runner.run(SqliteStore.open(tmp_path / "some.db", clock, Settings(), channels=("webhook",)))
+        )
+        store = Harness(opened, clock, runner)
+        reached(store, MAIL, HOOK)
+        ping(store)
+        assert [each.endpoint.id for each in deliveries(store)] == [HOOK.id]
+        runner.run(opened.close())
 
 
 def test_a_disabled_endpoint_is_enabled_by_its_owner(store: Harness) -> None:

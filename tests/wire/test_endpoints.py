@@ -199,6 +199,34 @@ def test_what_does_not_fit_is_named(
     assert listed(app, user[:100]) == []
 
 
+@pytest.mark.parametrize("channel", ["webhook", "web_push"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "localhost",
+        "10.1.2.3",
+        "192.168.0.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "0.0.0.0",
+        "2130706433",
+        "0x7f.1",
+        "[::1]",
+        "[fe80::1]",
+        "[fd00::1]",
+        "[::ffff:10.0.0.1]",
+    ],
+)
+def test_an_address_inside_is_refused_when_it_is_registered(
+    app: httpx.Client, user: str, channel: str, host: str
+) -> None:
+    """However it is written; it was accepted, and each notification made a dead letter."""
+    reply = post(app, user[:100], GOOD[channel] | {"address": f"https://{host}/hook"})
+    assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (422, "/address")
+    assert reply.json()["errors"][0]["detail"] == "the host is not on the public Internet"
+
+
 def test_without_a_key_there_is_no_web_push(app: httpx.Client) -> None:
     reply = app.get("/v1/web-push/key")
     assert (reply.status_code, reply.json()["detail"]) == (404, "web push is not configured on this server")

@@ -21,7 +21,9 @@ from tidings.cli.options import SettingsCommand, settings_from, settings_options
 from tidings.cli.serve import has_keys, is_loopback
 from tidings.config import ConfigError, Settings
 from tidings.http.jwks import FETCH_DEADLINE_S, Load, loader, parse_set
+from tidings.http.keys import check_secrets, weakness
 from tidings.marker import Marker
+from tidings.outbound.ways import unsendable
 
 MIN_PYTHON = (3, 11)
 MIN_SQLITE = (3, 51, 3)
@@ -37,9 +39,6 @@ IDLE_FSYNC_MS = 0.01
 
 SPARE_FILES = 500
 """Open files besides streams: requests, the store and its readers, logs."""
-
-MIN_SECRET_BYTES = 32
-"""RFC 7518, section 3.2: a key of HS256 is at least as long as its hash."""
 
 SQLITE_URL = "sqlite:///"
 
@@ -94,6 +93,16 @@ def checks(settings: Settings) -> Iterator[Check]:
         yield store(path)
     yield access(settings)
     yield from tokens(settings)
+    yield from outside(settings)
+
+
+def outside(settings: Settings) -> Iterator[Check]:
+    """Whether what is meant to leave the application can."""
+    for unsent in unsendable(settings.types, settings):
+        yield Check("warn", "outside", unsent)
+    if settings.smtp_url and not settings.server_url:
+        told = "server_url is empty: users cannot register mail addresses, only the application can"
+        yield Check("warn", "outside", told)
 
 
 def python(version: tuple[int, ...]) -> Check:
@@ -228,15 +237,18 @@ def access(settings: Settings) -> Check:
         )
     if not has_keys(settings):
         return Check("fail", "access", "neither keys nor dev mode: the server would refuse to start")
+    try:
+        check_secrets(settings)
+    except ConfigError as error:
+        return Check("fail", "access", str(error))
     return Check("ok", "access", "credentials are asked for")
 
 
 def tokens(settings: Settings) -> Iterator[Check]:
     """Whether what tokens are checked against can be used; nothing when tokens are not used."""
     if settings.jwt_secret:
-        size = len(settings.jwt_secret.encode())
-        told = f"the secret has {size} bytes, {MIN_SECRET_BYTES} are needed"
-        yield Check("ok" if size >= MIN_SECRET_BYTES else "fail", "tokens", told)
+        weak = weakness(settings.jwt_secret)
+        yield Check("fail" if weak else "ok", "tokens", f"jwt_secret {weak or 'is strong enough'}")
     if settings.jwt_public_key:
         yield _public_key(settings.jwt_public_key)
     if settings.jwks:

@@ -10,7 +10,7 @@ from tidings.config import ConfigError, Settings
 from tidings.errors import BadParameter, FieldError, Forbidden, Unauthenticated
 from tidings.http.clock import Clock
 from tidings.http.jwks import KeySet, loader
-from tidings.http.keys import ApiKeys, split_keys
+from tidings.http.keys import ApiKeys, check_secrets, split_keys
 from tidings.http.tokens import Claims, KeySource, Rules, SingleKey, public_key, secret_key, verify
 
 ADMIN = "admin"
@@ -71,6 +71,8 @@ class Authenticator:
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
+        if not settings.dev:
+            check_secrets(settings)
         self._dev = settings.dev
         self._clock = clock
         self._api_keys = ApiKeys(split_keys(settings.api_keys))

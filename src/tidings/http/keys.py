@@ -4,6 +4,14 @@ import hashlib
 import secrets
 from collections.abc import Iterable
 
+from tidings.config import ConfigError, Settings
+
+MIN_CHARACTERS = 32
+"""Of a key or secret: 32 random hexadecimal digits are 128 bits, which nobody guesses; and RFC 7518, 3.2 asks as much of
+a secret of HS256."""
+MIN_DISTINCT = 8
+"""Different characters in one. Of 32 random hexadecimal digits practically none have fewer; repeated ones do."""
+HOW_TO_MAKE_ONE = "make one with: openssl rand -hex 32"
 _DIGEST_BYTES = 32
 _SHOWN = 6
 """Characters of a key that may appear in logs; enough to tell keys apart."""
@@ -31,6 +39,26 @@ class ApiKeys:
 
     def _digest(self, key: str) -> bytes:
         return hashlib.blake2b(key.encode(), digest_size=_DIGEST_BYTES, key=self._secret).digest()
+
+
+def weakness(secret: str) -> str:
+    """Why a key or secret could be guessed, or ""."""
+    size, distinct = len(secret.encode()), len(set(secret))
+    if size < MIN_CHARACTERS:
+        return f"has {size} characters, at least {MIN_CHARACTERS} are needed"
+    if distinct < MIN_DISTINCT:
+        return f"consists of {distinct} different characters, at least {MIN_DISTINCT} are needed"
+    return ""
+
+
+def check_secrets(settings: Settings) -> None:
+    """Raises ConfigError for an API key or a token secret that could be guessed. Which key it is is told by its place."""
+    keys = split_keys(settings.api_keys)
+    for place, key in enumerate(keys, 1):
+        if weak := weakness(key):
+            raise ConfigError(f"api_keys: key {place} of {len(keys)} {weak}; {HOW_TO_MAKE_ONE}")
+    if settings.jwt_secret and (weak := weakness(settings.jwt_secret)):
+        raise ConfigError(f"jwt_secret {weak}; {HOW_TO_MAKE_ONE}")
 
 
 def split_keys(text: str) -> list[str]:

@@ -2,20 +2,50 @@
 the certificates to trust, take tens of milliseconds to load, off the event loop."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from importlib.util import find_spec
 from typing import Literal
 
 from tidings.config import Settings, networks
-from tidings.outbound.addresses import Guard, Resolve
+from tidings.outbound.addresses import Guard, NotAllowed, Resolve
 from tidings.outbound.channel import Channel
 from tidings.ports import Clock
+from tidings.rules import CHANNELS, Rule
 
+LOOK_UP_S = 2
+"""Seconds for the name of a URL that is registered. Its own threads ask, so that slow names hold up no delivery."""
 KEPT_TO_PUSH_SERVICES = 8
 """Idle connections to push services: most browsers have one of three."""
 
 
 class NotConfigured(Exception):
     """A channel that this server has not been set up for; the message says what is missing."""
+
+
+def missing(settings: Settings, channel: str) -> str:
+    """What a server with these settings lacks to send by a channel, or ""."""
+    match channel:
+        case "email":
+            return "" if settings.smtp_url else "smtp_url is not set"
+        case "web_push":
+            return "" if settings.vapid_private_key else "vapid_private_key is not set"
+        case "apprise":
+            return "" if find_spec("apprise") else "the extra tidings[apprise] is not installed"
+        case _:
+            return ""
+
+
+def configured(settings: Settings) -> frozenset[str]:
+    """The channels by which a server with these settings can send."""
+    return frozenset(channel for channel in CHANNELS if not missing(settings, channel))
+
+
+def unsendable(types: Mapping[str, Rule], settings: Settings) -> Iterator[str]:
+    """What these types are to send and the settings do not let them, for people."""
+    for type, rule in types.items():
+        for channel in rule.channels:
+            if lacking := missing(settings, channel):
+                yield f"the type {type!r} has the channel {channel}, by which nothing is sent: {lacking}"
 
 
 class Ways:
@@ -26,6 +56,7 @@ class Ways:
         self._clock = clock
         allowed = networks("webhook_allow_networks", settings.webhook_allow_networks)
         self._guard = Guard(allowed, settings.webhook_allow_http, resolve)
+        self._registering = Guard(allowed, settings.webhook_allow_http, resolve)
         self._makers: Mapping[str, Callable[[], Channel]] = {
             "email": self._email,
             "web_push": self._web_push,
@@ -48,7 +79,25 @@ class Ways:
                 self._made[channel] = await asyncio.to_thread(self._makers[channel])
             return self._made[channel]
 
-    async def confirm(self, address: str, link: str) -> Literal["sent", "failed", "dead", "gone"]:
+    async def refusal(self, url: str) -> str:
+        """Why a URL would never be called, as far as can be told now, or "". A name that is not found, or not within
+        LOOK_UP_S, may be found later: each attempt to send looks again, and checks what it finds."""
+        try:
+            place = self._registering.place(url)
+            async with asyncio.timeout(LOOK_UP_S):
+                await self._registering.addresses(place.host, place.port)
+        except NotAllowed as refusal:
+            return str(refusal)
+        except (OSError, TimeoutError):
+            return ""
+        return ""
+
+    @property
+    def ask(self) -> Callable[[str, str], Awaitable[Literal["sent", "failed", "dead", "gone"]]] | None:
+        """How an address is asked to confirm itself; None where no mail is sent."""
+        return self._ask if self._settings.smtp_url else None
+
+    async def _ask(self, address: str, link: str) -> Literal["sent", "failed", "dead", "gone"]:
         """Mail a link to an address that is to confirm it. Raises NotConfigured."""
         from tidings.outbound.email import Email
 
@@ -62,6 +111,7 @@ class Ways:
         for channel in self._made.values():
             await channel.close()
         self._guard.close()
+        self._registering.close()
 
     def _check(self) -> str | None:
         """Make what is configured, so that a mistake stops the server at its start and not a mail next week."""
@@ -74,15 +124,15 @@ class Ways:
         return vapid(self._settings).public_key
 
     def _email(self) -> Channel:
-        if not self._settings.smtp_url:
-            raise NotConfigured("no smtp_url is set")
+        if lacking := missing(self._settings, "email"):
+            raise NotConfigured(lacking)
         from tidings.outbound.email import Email
 
         return Email(self._settings, self._clock)
 
     def _web_push(self) -> Channel:
-        if not self._settings.vapid_private_key:
-            raise NotConfigured("no vapid_private_key is set")
+        if lacking := missing(self._settings, "web_push"):
+            raise NotConfigured(lacking)
         from tidings.outbound.posting import Poster
         from tidings.outbound.web_push import WebPush, vapid
 

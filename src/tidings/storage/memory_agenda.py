@@ -90,8 +90,9 @@ class Agenda(State):
         """An item has come to this group: everything that reaches its user has to hear of it."""
         now = self._clock.now()
         waits = {owed.endpoint for owed in self._waiting() if (owed.user, owed.number) == (user, number)}
+        channels = set(rule.channels).intersection(self._channels)
         for endpoint in self._person(user).endpoints.values():
-            if endpoint.is_usable and endpoint.channel in rule.channels and endpoint.id not in waits:
+            if endpoint.is_usable and endpoint.channel in channels and endpoint.id not in waits:
                 id = next(self._delivery_ids)
                 self._owed[id] = Owed(id, user, endpoint.id, number, type, due_at=now, created_at=now)
 

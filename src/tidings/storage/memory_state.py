@@ -1,7 +1,7 @@
 """What the reference back-end holds, and how things are found in it."""
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from tidings.ids import EventIds, ms_of, notification_id
 from tidings.model import SAMPLE_ACTORS, SAMPLE_ITEMS, InboxRow, LogEntry, Receipt, user_topic
 from tidings.personal import Reminder
 from tidings.ports import Clock
-from tidings.rules import Rule, Rules
+from tidings.rules import CHANNELS, Rule, Rules
 from tidings.storage.memory_inbox import Group, Inbox
 from tidings.storage.memory_person import Person
 from tidings.times import HOUR_MS
@@ -72,7 +72,9 @@ class State:
         epoch: str = "memory",
         idempotency_ms: int = IDEMPOTENCY_MS,
         types: Mapping[str, Rule] | None = None,
+        channels: Collection[str] = CHANNELS,
     ) -> None:
+        self._channels = channels
         self._clock = clock
         self._ids = EventIds(salt)
         self._epoch = epoch

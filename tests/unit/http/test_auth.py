@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tidings.config import ConfigError, Settings
@@ -11,7 +12,8 @@ from tidings.http.auth import DEVELOPER, Authenticator, Principal, acting_for
 from tidings.http.keys import ApiKeys, split_keys, visible_name
 from tidings.testing import FakeClock
 
-KEY = "tk_live_0123456789abcdefghij"
+KEY = "tk_live_0123456789abcdefghijklmn"
+SECOND = "second-0123456789abcdefghijklmnop"
 
 
 def ask(header: bytes | None, settings: Settings) -> Principal:
@@ -20,9 +22,9 @@ def ask(header: bytes | None, settings: Settings) -> Principal:
 
 def test_configured_keys_are_known() -> None:
     """Every key of the comma-separated setting is a server's, blanks around it ignored."""
-    settings = Settings(api_keys=f" {KEY} , second-key,")
+    settings = Settings(api_keys=f" {KEY} , {SECOND},")
     assert ask(f"Bearer {KEY}".encode(), settings) == Principal("key", key_id="key:tk_liv…")
-    assert ask(b"bearer  second-key ", settings) == Principal("key", key_id="key:…")
+    assert ask(f"bearer  {SECOND} ".encode(), settings) == Principal("key", key_id="key:second…")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,7 @@ def test_server_without_any_key_does_not_start() -> None:
     with pytest.raises(ConfigError, match="--dev"):
         Authenticator(Settings(), FakeClock())
     with pytest.raises(ConfigError, match="exclude"):
-        Authenticator(Settings(jwt_secret="x" * 32, jwks="keys.json"), FakeClock())
+        Authenticator(Settings(jwt_secret=KEY, jwks="keys.json"), FakeClock())
 
 
 def test_missing_key_file_is_told(tmp_path: Path) -> None:
@@ -98,3 +100,27 @@ def test_server_says_for_whom(principal: Principal) -> None:
         with pytest.raises(BadParameter) as caught:
             acting_for(principal, missing)
         assert [error.pointer for error in caught.value.errors] == ["user_id"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("api_keys", "12345", "key 1 of 1 has 5 characters, at least 32"),
+        ("api_keys", f"{KEY},{SECOND},{'a' * 31}", "key 3 of 3 has 31 characters"),
+        ("api_keys", "a" * 64, "consists of 1 different characters"),
+        ("api_keys", "abcabcabc" * 8, "consists of 3 different characters"),
+        ("jwt_secret", "hunter2", "jwt_secret has 7 characters"),
+        ("jwt_secret", "x" * 32, "jwt_secret consists of 1 different"),
+    ],
+)
+def test_what_could_be_guessed_stops_the_server(setting: str, value: str, said: str) -> None:
+    """A five-character key was accepted. The message says which key, why, and how to make one, and repeats none."""
+    with pytest.raises(ConfigError, match="openssl rand -hex 32") as refused:
+        Authenticator(msgspec.convert({setting: value}, Settings), FakeClock())
+    assert said in str(refused.value)
+    assert value not in str(refused.value)
+
+
+def test_development_needs_no_strong_keys() -> None:
+    """It asks for none."""
+    assert ask(None, Settings(dev=True, api_keys="12345", jwt_secret="x")) == DEVELOPER

@@ -117,6 +117,7 @@ def owe_deliveries(w: Writer) -> None:
         number << 3 | CHANNELS[channel]
         for (number,) in types
         for channel in w.rules.rule(w.names.verb_text(number)).channels
+        if channel in w.channels
     ]
     if packed:
         w.db.execute(sql("owe_deliveries"), {"packed": w.carray(packed), "now": w.clock.now()})

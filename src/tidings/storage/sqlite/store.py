@@ -66,7 +66,7 @@ from tidings.model import (
 )
 from tidings.personal import Endpoint, Preferences, Reminder
 from tidings.ports import Clock
-from tidings.rules import Rules
+from tidings.rules import CHANNELS, Rules
 from tidings.storage.sqlite import (
     activity,
     agenda,
@@ -129,7 +129,13 @@ class SqliteStore:
     """A complete :class:`tidings.ports.Store` in one file. Use :meth:`open`."""
 
     def __init__(
-        self, path: Path, clock: Clock, settings: Settings, vfs: str | None, salt: int | None
+        self,
+        path: Path,
+        clock: Clock,
+        settings: Settings,
+        vfs: str | None,
+        salt: int | None,
+        channels: Collection[str],
     ) -> None:
         self._clock = clock
         with ExitStack() as undo:  # a file that cannot be opened must not stay locked
@@ -140,7 +146,7 @@ class SqliteStore:
             self._read_thread = ThreadPoolExecutor(1, "tidings-reader", _step_back)
             db = open_writer(path, settings.sqlite_cache_mib, vfs, salt)
             undo.callback(db.close)
-            self._writer = Writer(db, clock, settings)
+            self._writer = Writer(db, clock, settings, channels)
             self._own = Reading(db, self._writer.names, self._writer)
             near = open_reader(path, settings.sqlite_cache_mib, vfs)
             undo.callback(near.close)
@@ -158,13 +164,21 @@ class SqliteStore:
 
     @classmethod
     async def open(
-        cls, path: Path, clock: Clock, settings: Settings, *, salt: int | None = None, vfs: str | None = None
+        cls,
+        path: Path,
+        clock: Clock,
+        settings: Settings,
+        *,
+        salt: int | None = None,
+        vfs: str | None = None,
+        channels: Collection[str] = CHANNELS,
     ) -> "SqliteStore":
-        """Open or create the file. ``salt`` fixes how a new store names its events; ``vfs`` names an SQLite VFS.
+        """Open or create the file. ``salt`` fixes how a new store names its events; ``vfs`` names an SQLite VFS; nothing is
+        owed by any but these ``channels``.
 
         Raises Unavailable when another process has the file, it is of a newer version, or SQLite is too old.
         """
-        return cls(path, clock, settings, vfs, salt)
+        return cls(path, clock, settings, vfs, salt, channels)
 
     async def close(self) -> None:
         """Checkpoint, close, release the file: afterwards all is in the one file, and a copy of it is the store."""

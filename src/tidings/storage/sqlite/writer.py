@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -14,7 +14,7 @@ import msgspec
 from tidings.config import Settings
 from tidings.ids import MAX_KEY, EventIds
 from tidings.ports import Clock
-from tidings.rules import Rule, Rules
+from tidings.rules import CHANNELS, Rule, Rules
 from tidings.storage.queries import load
 from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.names import Erased, Names
@@ -42,10 +42,14 @@ def sql(name: str, n: int = 0, ev: int = 0) -> str:
 
 class Writer:
     """The one writer. Everything here is touched by its thread only, except the spans, rules and epoch that readers take.
-    ``now`` is the time of the transaction: all that it tells is told at once. ``failed``: the last transaction did."""
+    ``now`` is the time of the transaction: all that it tells is told at once. ``failed``: the last transaction
+    did. Nothing is owed by any but these ``channels``."""
 
-    def __init__(self, db: Db, clock: Clock, settings: Settings) -> None:
+    def __init__(
+        self, db: Db, clock: Clock, settings: Settings, channels: Collection[str] = CHANNELS
+    ) -> None:
         self.db = db
+        self.channels = frozenset(channels)
         self.clock = clock
         self.settings = settings
         self.now = clock.now()
