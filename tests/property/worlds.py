@@ -246,6 +246,22 @@ class World:
         info = self.read(self.store.topic(topic, viewer))
         return info.followers, bool(info.viewer)
 
+    def export(self, user: str) -> list[dict[str, Any]]:
+        """All that is kept about a person, without what is the store's own: numbers and visits."""
+
+        async def lines() -> list[bytes]:
+            return [_plain(line) async for line in self.store.export(user)]
+
+        records = [msgspec.json.decode(line) for line in self.read(lines())]
+        for record in records:
+            record.pop("last_visit", None)
+            for name in ("id", "notification_id"):
+                if (ref := notification_ref(str(record.get(name)))) is not None:
+                    record[name] = ref[1]
+            if "event_ids" in record:
+                record["event_ids"].sort()
+        return sorted(records, key=msgspec.json.encode)
+
     def masks(self, user: str) -> dict[str, bool]:
         """What a person muted (False) or blocked (True), whether it hides anything or not, from their export."""
 
@@ -325,6 +341,7 @@ def same_state(law: World, found: World, scope: Scope, want: FeedFilter) -> None
         _same_inbox(law, found, user, scope.verbs)
         alike(law, found, World.follows, user)
         alike(law, found, World.masks, user)
+        alike(law, found, World.export, user)
     _same_agenda(law, found, scope.users)
     for topic in scope.topics:
         alike(law, found, World.topic, topic, scope.users[0])
