@@ -49,19 +49,22 @@ Log = dict[str, Place]
 
 @pytest.mark.parametrize("seed", seeds(1, 10))
 def test_what_was_acknowledged_survives_kills(tmp_path: Path, seed: int) -> None:
-    """I1, I2, I3, I6 over the wire, after each of twenty kills on one file."""
+    """I1, I2, I3, I6 over the wire, after each of twenty kills on one file; and no kill is taken for a restored backup."""
+    lives: set[str] = set()
     path, chance = tmp_path / "tidings.db", random.Random(seed)
     clients = [Client(number, seed) for number in range(CLIENTS)]
     with repeatable(seed, "test_kill.py"):
         for kill in range(KILLS):
             with serving(path) as (url, process):
                 with httpx.Client(base_url=url, timeout=TIMEOUT_S) as http:
+                    lives.add(http.get("/v1/admin/status").json()["epoch"])
                     gather(http) if kill == 0 else check(http, clients)
                 load(clients, url, chance.randrange(MOST_ACKNOWLEDGED), process.kill)
             if chance.random() < 0.2:
                 kill_while_starting(path, chance)
         with serving(path) as (url, _), httpx.Client(base_url=url, timeout=TIMEOUT_S) as http:
             check(http, clients)
+        assert len(lives) == 1, "a kill began a new epoch"
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
