@@ -326,7 +326,7 @@ def test_a_channel_that_is_not_set_up_leaves_a_dead_letter(loop: Loop, world: Wo
         await world.mailbox()
         await world.tell()
         await world.deliver()
-        assert [letter.error for letter in await world.dead()] == ["no smtp_url is set"]
+        assert [letter.error for letter in await world.dead()] == ["smtp_url is not set"]
         await world.courier.close()
         world.begin()
         await world.write(Replay())
