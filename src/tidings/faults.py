@@ -57,7 +57,7 @@ def find(type: Any, raw: bytes, error: Exception, *, strict: bool = True) -> Fou
 
 def find_parameters(type: Any, given: Mapping[str, str]) -> tuple[FieldError, ...]:
     """What is wrong with parameters that are all texts; the pointer is the name of each."""
-    known = {field.encode_name: field for field in fields(type)}
+    known = _known(type)
     unknown = [name for name in given if name not in known]
     found = [FieldError(name, _unknown(name, known, guess=name == unknown[0])) for name in unknown]
     for name, field in known.items():
@@ -161,7 +161,7 @@ class _Finder:
         return len(self.errors) >= MAX_FAULTS
 
     def _members(self, type: Any, raw: bytes, at: str) -> None:
-        known = {field.encode_name: field for field in fields(type)}
+        known = _known(type)
         given = _object(raw)
         fitting: dict[str, Raw] = {}
         for name, value in given.items():
@@ -216,6 +216,12 @@ class _Loose(NamedTuple):
 @lru_cache(maxsize=1_024)  # as many types as all routes together have, several times over
 def _decoder(type: Any, strict: bool) -> msgspec.json.Decoder[Any] | _Loose:
     return msgspec.json.Decoder(type) if strict else _Loose(type)
+
+
+@lru_cache(maxsize=256)
+def _known(type: Any) -> Mapping[str, FieldInfo]:
+    """The fields of a struct by name."""
+    return {field.encode_name: field for field in fields(type)}
 
 
 def _fits(type: Any, value: str) -> bool:

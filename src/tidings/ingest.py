@@ -64,6 +64,8 @@ IMPORT_LINES = 500
 """Lines of an import that share one transaction: large enough to amortise the fsync, small enough to report progress."""
 IMPORT_BYTES = 4 * 1024 * 1024
 """Bytes of such lines: as many as the largest array has by default."""
+RESULT_BYTES = 64 * 1024
+"""Bytes of result lines that are sent at once: what a connection takes without waiting."""
 FOLLOWS = 500
 """Follows of a bulk request that share one transaction, about 20 ms: others get their turn between two."""
 
@@ -212,32 +214,39 @@ class Ingest:
             for line in lines.feed(chunk):
                 batch.add(self._prepared(line, scope), len(line))
                 if batch.full:
-                    yield await self._import(batch, wait)
+                    async for results in self._import(batch, wait):
+                        yield results
                     batch = _Batch(batch.first + len(batch.prepared))
                 await turn.end_if_long()
             await asyncio.sleep(0)  # a long import must not keep other requests from the loop
         for line in lines.end():
             batch.add(self._prepared(line, scope), len(line))
         if batch.prepared:
-            yield await self._import(batch, wait)
+            async for results in self._import(batch, wait):
+                yield results
 
-    def _prepared(self, line: bytes, scope: str) -> Publish | TidingsError:
+    def _prepared(self, line: bytes, scope: str) -> Publish | bytes:
+        """The command that publishes a line; or the problem with it, as JSON: an exception keeps much more alive."""
         try:
             return Publish((self._accepted(line, self._clock.now(), scope)[1],))
         except TidingsError as error:
-            return error
+            return _problem(error)
 
-    async def _import(self, batch: "_Batch", wait: bool) -> bytes:
+    async def _import(self, batch: "_Batch", wait: bool) -> AsyncIterator[bytes]:
         commands = [one for one in batch.prepared if isinstance(one, Publish)]
         outcomes = iter(await self._log.submit_all(commands) if commands else ())
         results = [next(outcomes) if isinstance(one, Publish) else one for one in batch.prepared]
         if wait and any(isinstance(r, Published) and r.pending for r in results):
             await self._runner.settled()
-        lines, turn = [], Turn(self._clock.monotonic)
+        lines = bytearray()
         for number, result in enumerate(results, batch.first):
-            lines.append(_result_line(number, result))
-            await turn.end_if_long()
-        return b"".join(lines)
+            lines += _result_line(number, result)
+            if len(lines) >= RESULT_BYTES:
+                yield bytes(lines)
+                lines.clear()
+                await asyncio.sleep(0)
+        if lines:
+            yield bytes(lines)
 
     async def retract(self, event_id: str) -> None:
         """Take an event out of everything. Raises NotFound."""
@@ -335,10 +344,10 @@ class _Batch:
 
     def __init__(self, first: int) -> None:
         self.first = first
-        self.prepared: list[Publish | TidingsError] = []
+        self.prepared: list[Publish | bytes] = []
         self._size = 0
 
-    def add(self, prepared: Publish | TidingsError, size: int) -> None:
+    def add(self, prepared: Publish | bytes, size: int) -> None:
         """Take in a line of ``size`` bytes."""
         self.prepared.append(prepared)
         self._size += size
@@ -358,12 +367,17 @@ def _result_line(number: int, result: object) -> bytes:
     if isinstance(result, Published):
         replayed = b',"replayed":true' if result.repeats else b""
         return b'{"line":%d,' % number + _receipt(result.receipts[0])[1:-1] + replayed + b"}\n"
-    error = cast(TidingsError, result)
-    problem = {
+    problem = result if isinstance(result, bytes) else _problem(cast(TidingsError, result))
+    return b'{"line":%d,"error":%b}\n' % (number, problem)
+
+
+def _problem(error: TidingsError) -> bytes:
+    """A failure as JSON, in the form of a problem document."""
+    document = {
         "type": f"urn:tidings:problem:{error.code}",
         "title": error.title,
         "status": error.status,
         "detail": error.detail,
         "errors": [field._asdict() for field in error.errors],
     }
-    return _encode({"line": number, "error": problem}) + b"\n"
+    return _encode(document)
