@@ -144,8 +144,10 @@ class Coalescing:
         return self._transport
 
     def lost(self) -> None:
-        """The connection has ended."""
+        """The connection has ended: what still waits, or would be written, has nowhere to go."""
         self._stalls.forget(self)
+        self._lingers = True
+        self._waiting.clear()
 
     def flush(self) -> None:
         """Write what is waiting now."""
