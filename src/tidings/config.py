@@ -78,6 +78,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     feed_scan_budget: Positive = 20_000
     new_count_cap: Positive = 1_000
 
+    reader_threads: Annotated[int, Meta(ge=1, le=16)] = 2
+    max_reads_per_user: Positive = 16
+    max_reads: Positive = 2_000
+
     write_queue: Positive = 20_000
     group_commit_events: Positive = 1_000
     sqlite_cache_mib: Annotated[int, Meta(ge=1, le=1_048_576)] = 256
@@ -137,9 +141,9 @@ HELP: Mapping[str, str] = {
     "max_backfill": "Past events that a new follow can bring.",
     "max_future_s": "Seconds that created_at may lie ahead.",
     "idempotency_hours": "Hours for which an idempotency key is remembered, at least 24.",
-    "max_streams_per_user": "Open streams of one user.",
-    "max_streams_per_address": "Open streams of one network address; what trusted_proxies bring counts for whom they name.",
-    "max_streams": "Open streams of one process; leaves room under a limit of 20,000 open files.",
+    "max_streams_per_user": "Open streams and waiting polls of one user.",
+    "max_streams_per_address": "Open streams and waiting polls of one address, or whom trusted_proxies name.",
+    "max_streams": "Open streams and waiting polls of one process; leaves room under a limit of 20,000 open files.",
     "max_stream_s": "Seconds after which a stream is ended, so that its client returns; a fifth more or less for each.",
     "stream_opens_per_s": "Streams opened a second, and twice as many at once; others are sent away for 2 to 15 s.",
     "allowed_origins": "Origins whose pages may open a WebSocket besides our own host's, comma-separated.",
@@ -152,6 +156,9 @@ HELP: Mapping[str, str] = {
     "dormant_days": "Days without a visit after which a user's feed is merged at read instead of written.",
     "feed_scan_budget": "Entries examined to fill one filtered page before it says partial.",
     "new_count_cap": "Where counting new items stops.",
+    "reader_threads": "Threads for reads that may be long; one user has all but one of them at most.",
+    "max_reads_per_user": "Long reads of one user that wait or run; the same question asked again is not another one.",
+    "max_reads": "Long reads of all users together that wait or run before more are answered 503.",
     "write_queue": "Commands waiting to be written before new ones are answered 503.",
     "group_commit_events": "Events in one transaction.",
     "sqlite_cache_mib": "MiB of page cache, once for writing and once for reading pages.",

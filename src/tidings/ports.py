@@ -86,7 +86,12 @@ class EventLog(Protocol):
 
 
 class FeedViews(Protocol):
-    """Feeds and activity pages."""
+    """Feeds and activity pages.
+
+    Reads of these views and of inboxes that take long may be refused: with TooManyRequests when their user has too many
+    under way, with Unavailable when all users have. One that is cancelled ends. What is read was never read before a
+    write that had been acknowledged when it was asked for.
+    """
 
     async def feed(self, user: str, want: FeedFilter, limit: int, before: int | None) -> Page:
         """A page of the user's feed, by key downwards from ``before`` (exclusive), as the law above says.

@@ -37,6 +37,18 @@ DEAD_LETTERS = Gauge(
     "Fan-out jobs and deliveries set aside after they failed for too often, looked up every 5 seconds.",
     registry=REGISTRY,
 )
+LONG_READS = Gauge("tidings_long_reads", "Long reads of users that wait or run now.", registry=REGISTRY)
+LONG_READS_ASKED = Counter(
+    "tidings_long_reads_asked_total",
+    "Long reads asked for: read, shared with the same question of the user, refused, or abandoned by all who asked.",
+    ("outcome",),
+    registry=REGISTRY,
+)
+POLLS_WAITING = Gauge(
+    "tidings_polls_waiting",
+    "Requests that wait for an inbox to change, in the place of a stream.",
+    registry=REGISTRY,
+)
 STREAMS_OPEN = Gauge("tidings_streams_open", "Streams open now.", registry=REGISTRY)
 STREAM_ENDS = Counter(
     "tidings_stream_ends_total",

@@ -67,7 +67,7 @@ def test_a_page_of_deliveries_costs_a_few_statements(opened: Inside) -> None:
     """However many groups it is about."""
     opened.write(AddEndpoint(MAIL))
     opened.publish(*(event("ann", targets=("bob",)) for _ in range(50)))
-    with traced(opened.store._far.db) as seen:
+    with traced(opened.store._own_readers.readings[0].db) as seen:
         found = opened.run(opened.store.deliveries(opened.clock.ms, 100))
     assert [delivery.row is not None for delivery in found] == [True] * 50
     older = len(opened.writer.events.spans) + len(opened.writer.inboxes.spans)

@@ -33,7 +33,7 @@ def interrupted(store: SqliteStore, at: int, commands: Sequence[Command]) -> Ite
             written.append(True)
         return True
 
-    readers = (store._near.db, store._far.db)
+    readers = [reading.db for reading in (store._near, *store._readers.readings)]
     for db in readers:
         db.exec_trace = write
     try:

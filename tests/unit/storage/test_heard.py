@@ -168,7 +168,8 @@ def test_one_call_looks_at_a_bounded_number_of_follows(opened: Opened) -> None:
 PLANS = {
     "followers_of": ("follow_topic (topic=?)", {"topics", "after"}),
     "followers_among": ("follow_topic (topic=? AND follower=?)", {"topics", "users", "after"}),
-    "masks_of": ("SEARCH m USING COVERING INDEX mask_topic (topic=?)", {"topics"}),
+    "masks_of": ("SEARCH m USING COVERING INDEX mask_topic (topic=?)", {"topics", "limit"}),
+    "masks_among": ("SEARCH m USING PRIMARY KEY (viewer=? AND topic=?)", {"topics", "users"}),
     "inbox_heads": ("SEARCH inbox_mark USING PRIMARY KEY (user=?)", {"users"}),
 }
 
@@ -176,7 +177,7 @@ PLANS = {
 @pytest.mark.parametrize("name", PLANS)
 def test_the_indexes_that_were_meant_are_used(opened: Opened, name: str) -> None:
     step, names = PLANS[name]
-    values = {each: 1 if each == "after" else Writer.carray([1]) for each in names}
+    values = {each: 1 if each in ("after", "limit") else Writer.carray([1]) for each in names}
     plan = [row[3] for row in opened.store._near.db.all(f"EXPLAIN QUERY PLAN {sql(name)}", values)]
     assert any(step in each for each in plan), plan
     assert not any(each.startswith(("SCAN f", "SCAN m", "SCAN h", "SCAN inbox")) for each in plan), plan

@@ -15,7 +15,7 @@ from tidings.storage.sqlite.writer import Writer, sql
 
 def deliveries(r: Reading, due_by: int, limit: int) -> list[Delivery]:
     """What is due and not given up, longest due first, in one snapshot."""
-    with r.db.snapshot():
+    with r.snapshot():
         return _deliveries(r, due_by, limit)
 
 

@@ -1,7 +1,5 @@
 """A connection that says plainly what it gives back."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import apsw
@@ -17,9 +15,3 @@ class Db(apsw.Connection):
     def all(self, query: str, values: Any = ()) -> list[Any]:
         """Every row."""
         return self.execute(query, values).fetchall()
-
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        """Statements within see the file as it is at the first of them."""
-        with self:
-            yield

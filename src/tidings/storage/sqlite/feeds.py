@@ -4,14 +4,15 @@ A row in a home is there because the law put it there; only when the viewer is *
 somebody once) does each row have to be explained again. Rows of merged topics are always held against the follow.
 """
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
 from tidings.ids import MAX_KEY, key_at
 from tidings.model import FeedFilter, FeedItem, FeedSummary, NewCount, Page
 from tidings.storage.sqlite.graph import MUTE
-from tidings.storage.sqlite.names import unpack
+from tidings.storage.sqlite.names import holds
 from tidings.storage.sqlite.reading import Entry, EventRow, Reading, bounded
 from tidings.storage.sqlite.writer import high_key
 from tidings.times import DAY_MS
@@ -21,9 +22,13 @@ FIRST_CHUNK, LARGEST_CHUNK = 64, 1_024
 RECENT = 5
 
 
+Interval = tuple[int, int, int | None]
+"""A follow: (since, since_key, until)."""
+
+
 class Viewer(NamedTuple):
     """Whose feed is read. ``timelines``: home first, then what is merged into it. ``follows`` are the intervals
-    (since, since_key, until) by merged topic, ``masks`` (topic, kind)."""
+    (since, since_key, until) by merged topic."""
 
     user: int
     version: int
@@ -31,13 +36,16 @@ class Viewer(NamedTuple):
     reads: bool
     stale: bool
     timelines: tuple[int, ...]
-    follows: dict[int, list[tuple[int, int, int | None]]]
-    masks: list[tuple[int, int]]
+    follows: dict[int, list[Interval]]
 
     @property
     def simple(self) -> bool:
         """Whether the home alone, as it stands, is the feed."""
         return not self.careful and len(self.timelines) == 1
+
+
+Reason = tuple[str, int]
+"""Why an item is in a feed: the word, and the topic that is followed, or 0."""
 
 
 class Seen(NamedTuple):
@@ -49,6 +57,10 @@ class Seen(NamedTuple):
 
 
 _SIMPLE_FILTER = FeedFilter()
+_FOLLOWS_OF = (
+    "SELECT f.topic, f.since, f.since_key, f.until FROM carray(?) c"
+    " CROSS JOIN follow f ON f.follower=? AND f.topic=c.value"
+)
 _NOTHING: dict[int, int] = {}
 
 
@@ -56,13 +68,17 @@ def viewer(r: Reading, user: int) -> Viewer:
     """Everything about a viewer that decides what they see: one row, and more only where that row says so."""
     row = r.db.one("SELECT careful, seen_day, dormant_from, reads, version FROM viewer WHERE user=?", (user,))
     careful, seen_day, dormant_from, reads, version = row or (0, 0, None, 0, 0)
-    follows: dict[int, list[tuple[int, int, int | None]]] = {}
-    for topic, *interval in _merged(r, user, dormant_from is not None):
-        follows.setdefault(topic, []).append(tuple(interval))  # type: ignore[arg-type]
-    masks = r.db.all("SELECT topic, kind FROM mask WHERE viewer=?", (user,)) if careful else []
+    follows = _by_topic(_merged(r, user, dormant_from is not None))
     stale = seen_day != r.writer.clock.now() // DAY_MS
     timelines = (user * 2 + 1, *(topic * 2 for topic in follows))
-    return Viewer(user, version, bool(careful), bool(reads), stale, timelines, follows, masks)
+    return Viewer(user, version, bool(careful), bool(reads), stale, timelines, follows)
+
+
+def _by_topic(rows: Iterable[tuple[int, int, int, int | None]]) -> dict[int, list[Interval]]:
+    follows: dict[int, list[Interval]] = {}
+    for topic, since, since_key, until in rows:
+        follows.setdefault(topic, []).append((since, since_key, until))
+    return follows
 
 
 def is_careful(r: Reading, user: int) -> bool:
@@ -79,11 +95,7 @@ def _merged(r: Reading, user: int, dormant: bool) -> Sequence[tuple[int, int, in
     merged = r.writer.merged
     if not merged:
         return ()
-    query = (
-        "SELECT f.topic, f.since, f.since_key, f.until FROM carray(?) c"
-        " CROSS JOIN follow f ON f.follower=? AND f.topic=c.value"
-    )
-    return r.db.all(query, (r.writer.carray(merged), user))
+    return r.db.all(_FOLLOWS_OF, (r.writer.carray(merged), user))
 
 
 def version(r: Reading, v: Viewer) -> object:
@@ -101,45 +113,66 @@ def version(r: Reading, v: Viewer) -> object:
 def visible(r: Reading, v: Viewer, entries: Sequence[Entry], what: str, own: bool) -> Iterator[Seen]:
     """Those of the entries that the law shows to the viewer, in order."""
     found = {entry.key: entry for entry in entries}
-    for event in r.events([entry.key for entry in entries], what):
+    events = r.events([entry.key for entry in entries], what)
+    reasons = {event.key: None if v.careful else _reason(v, found[event.key], event) for event in events}
+    # Two merged topics may hold an event, and only the other one cover it.
+    unclear = [event for event in events if event.actor != v.user and reasons[event.key] is None]
+    reasons |= explain(r, v, unclear)
+    for event in events:
+        reason = reasons[event.key]
         if event.actor == v.user:
             if own:
                 yield Seen(event, "own", 0)
-            continue
-        reason = _reason(r, v, found[event.key], event)
-        if reason is not None:
+        elif reason is not None:
             yield Seen(event, *reason)
 
 
-def _reason(r: Reading, v: Viewer, entry: Entry, event: EventRow) -> tuple[str, int] | None:
-    if v.careful:
-        return explain(r, v, event)
+def _reason(v: Viewer, entry: Entry, event: EventRow) -> Reason | None:
+    """By the entry alone, where it can be trusted."""
     if entry.timeline == v.timelines[0]:
         return ("follow", entry.why) if entry.why else ("target", 0)
     topic = entry.timeline >> 1
     if any(covers(interval, event) for interval in v.follows.get(topic, ())):
         return "follow", topic
-    return explain(r, v, event)  # two merged topics may hold it, and only the other one cover it
+    return None
 
 
-def explain(r: Reading, v: Viewer, event: EventRow) -> tuple[str, int] | None:
-    """By the law itself: why this event, not the viewer's own, is in their feed; None when it is not."""
-    topics = event.all_topics()
-    if any(topic in topics if kind == MUTE else topic == event.actor for topic, kind in v.masks):
-        return None
-    if v.user in unpack(event.targets):
+def explain(r: Reading, v: Viewer, events: Sequence[EventRow]) -> dict[int, Reason | None]:
+    """By the law itself: why each of these events, not the viewer's own, is in their feed, by key; None where it is not.
+
+    The masks and follows of all their topics are read at once, so it costs what the events cost, however many the
+    viewer has.
+    """
+    if not events:
+        return {}
+    topics = {event.key: event.all_topics() for event in events}
+    asked = r.writer.carray({topic for some in topics.values() for topic in some})
+    query = "SELECT m.topic, m.kind FROM carray(?) c CROSS JOIN mask m ON m.viewer=? AND m.topic=c.value"
+    muted, blocked = set[int](), set[int]()
+    for topic, kind in r.db.execute(query, (asked, v.user)):
+        (muted if kind == MUTE else blocked).add(topic)
+    follows = _by_topic(r.db.execute(_FOLLOWS_OF, (asked, v.user)))
+    return {
+        event.key: None
+        if event.actor in blocked or not muted.isdisjoint(topics[event.key])
+        else _by_law(v.user, event, topics[event.key], follows)
+        for event in events
+    }
+
+
+def _by_law(
+    user: int, event: EventRow, topics: Iterable[int], follows: Mapping[int, Sequence[Interval]]
+) -> Reason | None:
+    if event.targets is not None and holds(event.targets, user):
         return "target", 0
-    query = (
-        "SELECT f.topic, f.since, f.since_key, f.until FROM carray(?) c"
-        " CROSS JOIN follow f ON f.follower=? AND f.topic=c.value"
-    )
-    for topic, *interval in r.db.execute(query, (r.writer.carray(topics), v.user)):
-        if covers(tuple(interval), event):
+    for topic in topics:
+        intervals = follows.get(topic)
+        if intervals and any(covers(interval, event) for interval in intervals):
             return "follow", topic
     return None
 
 
-def covers(interval: tuple[int, int, int | None], event: EventRow) -> bool:
+def covers(interval: Interval, event: EventRow) -> bool:
     """Whether a follow (since, since_key, until) shows this event of its topic."""
     since, since_key, until = interval
     return (event.key >= since_key or event.position > since) and (until is None or event.position <= until)
@@ -247,10 +280,12 @@ def read_times(r: Reading, v: Viewer, items: Sequence[tuple[int, int]]) -> dict[
     read: dict[int, int] = dict(r.db.execute(query, (v.user, min(keys), max(keys))))
     query = "SELECT position, at FROM feed_floor WHERE user=? AND position>=? ORDER BY position"
     floors = r.db.all(query, (v.user, min(positions)))
-    for key, position in items:
-        at = next((at for floor, at in floors if floor >= position), None)
-        if at is not None:
-            read[key] = min(at, read.get(key, at))
+    if floors:
+        upto = [floor for floor, _ in floors]
+        for key, position in items:
+            if position <= upto[-1]:
+                at = floors[bisect_left(upto, position)][1]
+                read[key] = min(at, read.get(key, at))
     return read
 
 

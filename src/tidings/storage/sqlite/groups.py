@@ -3,6 +3,7 @@
 A group of one has a row and nothing else; the tables of groups and members know those that ever had two items.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -57,7 +58,13 @@ class Marks:
     """Read-alls of one inbox that stand."""
 
     def __init__(self, rows: Sequence[tuple[int, int, int, int]]) -> None:
+        """``rows``: (seq, up_to, type, at) by seq."""
         self.rows = rows
+        self._reaches: dict[int, tuple[list[int], list[tuple[int, int]]]] = {}
+        for seq, up_to, type, at in rows:
+            reach, marks = self._reaches.setdefault(type, ([], []))
+            reach.append(max(up_to, reach[-1]) if reach else up_to)
+            marks.append((seq, at))
 
     @classmethod
     def of(cls, r: Reading, user: int, rows: Sequence[Row]) -> "Marks":
@@ -74,9 +81,19 @@ class Marks:
         """When a row was first seen and read, None where it was not. Reading is seeing."""
         if row.read_at is not None or not self.rows:
             return row.seen_at, row.read_at
-        unread, types = row.became_unread, (ALL_TYPES, row.type)
-        at = next((at for _, up_to, type, at in self.rows if up_to >= unread and type in types), None)
+        at = self._first(row.became_unread, row.type)
         return at if row.seen_at is None else row.seen_at, at
+
+    def _first(self, unread: int, type: int) -> int | None:
+        """When the first read-all covered what of a type became unread at a seq; found by halving, for a person may have
+        as many read-alls as rows."""
+        found = []
+        for each in {ALL_TYPES, type} & self._reaches.keys():
+            reach, marks = self._reaches[each]
+            place = bisect_left(reach, unread)
+            if place < len(reach):
+                found.append(marks[place])
+        return min(found)[1] if found else None
 
     def unread(self, row: Row) -> bool:
         """Whether it is counted."""
@@ -112,7 +129,7 @@ def at(r: Reading, user: int, seqs: Iterable[int]) -> dict[int, tuple[int, Row]]
     found: dict[int, tuple[int, Row]] = {}
     if not wanted:
         return found
-    for n in chunks(r.writer.inboxes):
+    for n in chunks(r.inbox_spans):
         if len(found) == len(wanted):
             break
         rows = r.db.execute(sql("inbox_rows", n), (user, r.writer.carray(wanted)))

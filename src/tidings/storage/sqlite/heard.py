@@ -18,6 +18,8 @@ MOST_ROWS = 50_000
 """Follows that one call looks at, if it need not look at more for a single event: some 30 ms of the event loop. What
 comes after is left to the next call."""
 
+MOST_MASKS = 5_000
+"""Mutes and blocks of some topics that are read whoever made them, some 5 ms; of more, those of listeners are looked up."""
 KEPT_NAMES = 100_000
 """Followers of wide topics that are kept for the next event, some 10 MB."""
 
@@ -43,12 +45,14 @@ class _Part(NamedTuple):
 
 class _Crowd(NamedTuple):
     """Everyone who has to do with the events: those to whom they are addressed; by topic those whose follow covers all
-    of them, and those whose follow is held against each; the masks (viewer, topic, kind) of these topics."""
+    of them, and those whose follow is held against each; and by topic those who muted it, and who are kept apart from it
+    by a block."""
 
     addressed: _Ears
     whole: dict[int, _Ears]
     parts: dict[int, list[_Part]]
-    masks: list[tuple[int, int, int]]
+    muted: dict[int, set[int]]
+    blocked: dict[int, set[int]]
 
 
 class Crowds:
@@ -132,7 +136,7 @@ def _crowd(
             crowds.keep(topic, after, whole[topic])
     whole = {topic: _present(ears, names) for topic, ears in (known | whole).items()}
     parts = {topic: [part for part in some if part.name in names] for topic, some in parts.items()}
-    return _Crowd(_present({n: people[n] for n in targets}, names), whole, parts, _masks(r, topics))
+    return _Crowd(_present({n: people[n] for n in targets}, names), whole, parts, *_masks(r, topics, names))
 
 
 def _present(ears: _Ears, names: Collection[str]) -> _Ears:
@@ -165,21 +169,30 @@ def _numbers(r: Reading, names: Collection[str]) -> list[int]:
     return sorted(filter(None, map(r.names.users.get, names)))
 
 
-def _masks(r: Reading, topics: Collection[int]) -> list[tuple[int, int, int]]:
-    if not topics or not r.writer.masked:
-        return []
-    return r.db.all(sql("masks_of"), {"topics": r.writer.carray(topics)})
+def _masks(
+    r: Reading, topics: Collection[int], names: Collection[str]
+) -> tuple[dict[int, set[int]], dict[int, set[int]]]:
+    """(who muted, who is blocked), by topic. Where more people than listen masked these topics, only listeners are
+    looked at."""
+    muted: dict[int, set[int]] = {}
+    blocked: dict[int, set[int]] = {}
+    if topics and r.writer.masked:
+        values: dict[str, object] = {"topics": r.writer.carray(topics), "limit": MOST_MASKS + 1}
+        rows = r.db.all(sql("masks_of"), values)
+        if len(rows) > MOST_MASKS:
+            numbers = _numbers(r, names)
+            rows = (
+                r.db.all(sql("masks_among"), values | {"users": r.writer.carray(numbers)}) if numbers else []
+            )
+        for viewer, topic, kind in rows:
+            (muted if kind == MUTE else blocked).setdefault(topic, set()).add(viewer)
+    return muted, blocked
 
 
 def _listeners(r: Reading, event: EventRow, crowd: _Crowd) -> list[tuple[str, str, list[str]]]:
     """(reason, topic, names): each listener once, the event's own actor and who has masked it left out."""
     topics = event.all_topics()
-    out = {event.actor}
-    out.update(
-        viewer
-        for viewer, topic, kind in crowd.masks
-        if (topic in topics if kind == MUTE else topic == event.actor)
-    )
+    out = {event.actor}.union(crowd.blocked.get(event.actor, ()), *(crowd.muted.get(t, ()) for t in topics))
     targets = {n: crowd.addressed[n] for n in unpack(event.targets) if n in crowd.addressed}
     found = []
     for reason, topic, ears in (("target", "", targets), *_following(r, event, topics, crowd)):

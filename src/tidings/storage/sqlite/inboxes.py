@@ -63,7 +63,7 @@ _PAGES: dict[str, str] = {"inbox": "inbox_page", "archived": "inbox_page_archive
 def below(r: Reading, user: int, before: int, limit: int, state: InboxState, above: int = 0) -> list[Row]:
     """The newest rows of a user in a state with a seq in (above, before), tombstones left out, newest first."""
     found: dict[int, Row] = {}
-    for span in reversed(r.writer.inboxes.spans):
+    for span in reversed(r.inbox_spans):
         for n in span.parts:
             values = (user, before, above, limit - len(found) if len(span.parts) == 1 else limit)
             found |= {row[0]: Row(*row) for row in r.db.execute(sql(_PAGES[state], n), values)}
@@ -112,7 +112,7 @@ def changes(r: Reading, user: int, seq: int, limit: int) -> list[Row]:
 
 def _arrived(r: Reading, user: int, seq: int, limit: int) -> list[Row]:
     found: dict[int, Row] = {}
-    for span in r.writer.inboxes.spans:
+    for span in r.inbox_spans:
         for n in span.parts:
             rows = r.db.execute(sql("inbox_arrived", n), (user, seq, limit))
             found |= {row[0]: Row(*row) for row in rows}
@@ -131,7 +131,7 @@ def holding(r: Reading, users: Iterable[int], key: int, position: int) -> list[t
         return []
     found = {
         (user, number)
-        for span in r.writer.inboxes.spans
+        for span in r.inbox_spans
         if span.high > position  # a row only ever moves to newer partitions
         for n in span.parts
         for user, number in r.db.execute(sql("inbox_holding", n), (r.writer.carray(packed), key))

@@ -45,8 +45,10 @@ class Names:
     ``users`` and ``topics`` are two caches over one table, so that the hot path need not build ``user:…`` strings.
     """
 
-    def __init__(self, connection: Db, erased: Erased) -> None:
+    def __init__(self, connection: Db, erased: Erased, most: int = CACHED_NAMES) -> None:
+        """``most``: names that each cache keeps."""
         self._db = connection
+        self._most = most
         self.erased = erased
         self.users: dict[str, int] = {}
         self.topics: dict[str, int] = {}
@@ -60,6 +62,7 @@ class Names:
         """The number of a person, None when unknown."""
         found = self.users.get(user)
         if found is None and (found := self._find(user_topic(user))) is not None:
+            self._bound(self.users)
             self.users[user] = found
         return found
 
@@ -67,6 +70,7 @@ class Names:
         """The number of a topic, None when unknown."""
         found = self.topics.get(topic)
         if found is None and (found := self._find(topic)) is not None:
+            self._bound(self.topics)
             self.topics[topic] = found
         return found
 
@@ -210,15 +214,23 @@ class Names:
         for cache in (*by_name, *by_number):
             cache.clear()
 
-    @staticmethod
-    def _bound(cache: dict[Any, Any]) -> None:
-        if len(cache) >= CACHED_NAMES:
+    def _bound(self, cache: dict[Any, Any]) -> None:
+        if len(cache) >= self._most:
             cache.clear()
 
 
 def pack(values: Iterable[int]) -> bytes | None:
     """Numbers as the bytes of a column, None for none of them."""
     return array("I", values).tobytes() or None
+
+
+def holds(raw: bytes, value: int) -> bool:
+    """Whether a number is among those of such a column, of which it need not be taken apart for this."""
+    wanted, width = array("I", (value,)).tobytes(), array("I").itemsize
+    at = raw.find(wanted)
+    while at % width and at >= 0:
+        at = raw.find(wanted, at + 1)
+    return at >= 0
 
 
 def unpack(raw: bytes | None) -> array[int]:

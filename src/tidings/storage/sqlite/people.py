@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgspec
 
@@ -11,13 +12,15 @@ from tidings.storage import erasure, records
 from tidings.storage.sqlite import groups, heads, inboxes, personal, reminders, reworded
 from tidings.storage.sqlite.events import entry
 from tidings.storage.sqlite.graph import BLOCK, BLOCKED_BY, be_careful
-from tidings.storage.sqlite.groups import Marks, Row
+from tidings.storage.sqlite.groups import STANDING, Row
 from tidings.storage.sqlite.names import pack, unpack
 from tidings.storage.sqlite.reading import EventRow, Reading, chunks
 from tidings.storage.sqlite.shown import dress
 from tidings.storage.sqlite.writer import Writer
 from tidings.times import DAY_MS, rfc3339
 
+EXPORT_ROWS = 500
+"""Rows of one part of an export: some milliseconds, and some hundred KB of memory."""
 _PERSONAL = (
     ("follow", "follower"),
     ("mask", "viewer"),
@@ -70,9 +73,9 @@ def _delete(w: Writer, user: int) -> None:
         w.db.execute(f"DELETE FROM {table} WHERE {column}=?", (user,))
     w.db.execute("DELETE FROM late WHERE timeline=?", (user * 2 + 1,))
     w.db.execute("DELETE FROM debt WHERE kind IN ('wake', 'block') AND subject=?", (user,))
-    for n in chunks(w.timelines):
+    for n in chunks(w.timelines.spans):
         w.db.execute(f"DELETE FROM timeline_{n} WHERE timeline=?", (user * 2 + 1,))
-    for n in chunks(w.inboxes):
+    for n in chunks(w.inboxes.spans):
         w.db.execute(f"DELETE FROM inbox_{n} WHERE user=?", (user,))
 
 
@@ -91,7 +94,7 @@ def _rename(w: Writer, r: Reading, user: int, name: str, alias: str) -> list[Eve
     shown = []
     keys = {
         key
-        for n in chunks(w.timelines)
+        for n in chunks(w.timelines.spans)
         for (key,) in w.db.execute(
             f"SELECT key FROM timeline_{n} WHERE timeline=? OR (timeline=? AND why=0)",
             (user * 2, user * 2 + 1),
@@ -107,17 +110,38 @@ def _rename(w: Writer, r: Reading, user: int, name: str, alias: str) -> list[Eve
     return shown
 
 
-def export(r: Reading, name: str) -> Iterator[bytes]:
-    """All that is kept about a person, one JSON object each."""
-    user = r.names.user(name)
+class Place(NamedTuple):
+    """How far an export is: in which section, and after what there."""
+
+    section: int
+    after: tuple[int, ...]
+
+
+BEGINNING = Place(0, ())
+_Part = tuple[list[bytes], tuple[int, ...] | None]
+"""Some lines of a section, and after what it goes on; None at its end."""
+
+
+def export(r: Reading, name: str, at: Place) -> tuple[list[bytes], Place | None]:
+    """Some of what is kept about a person from a place on, one JSON object each, and where to go on. In one snapshot;
+    what is written between two parts may be in the later ones."""
+    with r.snapshot():
+        user = r.names.user(name)
+        if at == BEGINNING:
+            return list(_profile(r, user, name)), None if user is None else Place(1, ())
+        if user is None:
+            return [], None  # erased since the part before
+        lines, after = _SECTIONS[at.section - 1](r, user, at.after)
+    if after is not None:
+        return lines, Place(at.section, after)
+    return lines, Place(at.section + 1, ()) if at.section < len(_SECTIONS) else None
+
+
+def _profile(r: Reading, user: int | None, name: str) -> Iterator[bytes]:
     profile = {"user_id": name, "unread_count": heads.one(r, user).unread_count}
     yield _line(kind="profile", **profile, last_visit=_last_visit(r, user))
     for record in personal.export(r, name):
         yield _line(**record)
-    if user is not None:
-        yield from _acts(r, user)
-        yield from _choices(r, user)
-        yield from _notifications(r, user)
 
 
 def _last_visit(r: Reading, user: int | None) -> str | None:
@@ -126,40 +150,69 @@ def _last_visit(r: Reading, user: int | None) -> str | None:
     return rfc3339(row[0] * DAY_MS)[:10] if row and row[0] else None
 
 
-def _acts(r: Reading, user: int) -> Iterator[bytes]:
-    at = -1
-    while entries := r.entries_up((user * 2,), at, 500):
-        for event in r.events([found.key for found in entries]):
-            if event.actor == user:
-                yield _line(kind="event", event=msgspec.Raw(event.body))
-        at = entries[-1].key
+def _acts(r: Reading, user: int, after: tuple[int, ...]) -> _Part:
+    (at,) = after or (-1,)
+    entries = r.entries_up((user * 2,), at, EXPORT_ROWS)
+    events = r.events([found.key for found in entries])
+    lines = [_line(kind="event", event=msgspec.Raw(e.body)) for e in events if e.actor == user]
+    return lines, (entries[-1].key,) if entries else None
 
 
-def _choices(r: Reading, user: int) -> Iterator[bytes]:
-    rows = r.db.all
-    query = "SELECT topic, created_at, until FROM follow WHERE follower=?"
-    for topic, at, until in rows(query, (user,)):
-        yield _line(**records.follow(r.names.text(topic), at, until))
-    query = "SELECT topic, kind FROM mask WHERE viewer=? AND kind<>?"
-    for topic, kind in rows(query, (user, BLOCKED_BY)):
-        yield _line(kind="mask", topic=r.names.text(topic), block=kind == BLOCK)
-    for key, at in rows("SELECT key, at FROM feed_read WHERE user=?", (user,)):
-        yield _line(kind="feed_read", event_id=r.writer.ids.text(key), read_at=rfc3339(at))
-    for position, at in rows("SELECT position, at FROM feed_floor WHERE user=?", (user,)):
-        yield _line(kind="feed_read", up_to=position, read_at=rfc3339(at))
+def _follows(r: Reading, user: int, after: tuple[int, ...]) -> _Part:
+    query = (
+        "SELECT topic, since, created_at, until FROM follow WHERE follower=? AND (topic, since)>(?, ?)"
+        " ORDER BY topic, since LIMIT ?"
+    )
+    rows = r.db.all(query, (user, *(after or (-1, -1)), EXPORT_ROWS))
+    lines = [_line(**records.follow(r.names.text(t), at, until)) for t, _, at, until in rows]
+    return lines, tuple(rows[-1][:2]) if rows else None
 
 
-def _notifications(r: Reading, user: int) -> Iterator[bytes]:
-    at = 0
-    while rows := inboxes.changes(r, user, at, 500):
-        by_id = {notification_id(user, row.number): row for row in rows}
-        for shown in dress(
-            r, user, rows
-        ):  # without those whose event was retracted, while it is still to leave
-            yield _line(**records.notification(shown, _event_ids(r, user, by_id[shown.id])))
-        at = rows[-1].last_change
-    for seq, up_to, type, when in Marks.after(r, user, 0).rows:
-        yield _line(**records.read_all(ReadMark(seq, up_to, r.names.verb_text(type) if type else "", when)))
+def _masks(r: Reading, user: int, after: tuple[int, ...]) -> _Part:
+    query = (
+        "SELECT topic, kind FROM mask WHERE viewer=? AND (topic, kind)>(?, ?) AND kind<>?"
+        " ORDER BY topic, kind LIMIT ?"
+    )
+    rows = r.db.all(query, (user, *(after or (-1, -1)), BLOCKED_BY, EXPORT_ROWS))
+    lines = [_line(kind="mask", topic=r.names.text(t), block=kind == BLOCK) for t, kind in rows]
+    return lines, tuple(rows[-1]) if rows else None
+
+
+def _reads(r: Reading, user: int, after: tuple[int, ...]) -> _Part:
+    query = "SELECT key, at FROM feed_read WHERE user=? AND key>? ORDER BY key LIMIT ?"
+    rows = r.db.all(query, (user, *(after or (-1,)), EXPORT_ROWS))
+    text = r.writer.ids.text
+    lines = [_line(kind="feed_read", event_id=text(key), read_at=rfc3339(at)) for key, at in rows]
+    return lines, (rows[-1][0],) if rows else None
+
+
+def _floors(r: Reading, user: int, after: tuple[int, ...]) -> _Part:
+    query = "SELECT position, at FROM feed_floor WHERE user=? AND position>? ORDER BY position LIMIT ?"
+    rows = r.db.all(query, (user, *(after or (-1,)), EXPORT_ROWS))
+    lines = [_line(kind="feed_read", up_to=position, read_at=rfc3339(at)) for position, at in rows]
+    return lines, (rows[-1][0],) if rows else None
+
+
+def _notifications(r: Reading, user: int, after: tuple[int, ...]) -> _Part:
+    (at,) = after or (0,)
+    rows = inboxes.changes(r, user, at, EXPORT_ROWS)
+    by_id = {notification_id(user, row.number): row for row in rows}
+    # Without those whose event was retracted, while it is still to leave.
+    shown = dress(r, user, rows)
+    lines = [_line(**records.notification(one, _event_ids(r, user, by_id[one.id]))) for one in shown]
+    return lines, (rows[-1].last_change,) if rows else None
+
+
+def _read_alls(r: Reading, user: int, after: tuple[int, ...]) -> _Part:
+    query = (
+        "SELECT seq, up_to, type, at FROM inbox_mark WHERE user=? AND seq>? AND kind=? ORDER BY seq LIMIT ?"
+    )
+    rows = r.db.all(query, (user, *(after or (0,)), STANDING, EXPORT_ROWS))
+    named = [(seq, upto, r.names.verb_text(type) if type else "", at) for seq, upto, type, at in rows]
+    return [_line(**records.read_all(ReadMark(*row))) for row in named], (rows[-1][0],) if rows else None
+
+
+_SECTIONS = (_acts, _follows, _masks, _reads, _floors, _notifications, _read_alls)
 
 
 def _event_ids(r: Reading, user: int, row: Row) -> list[str]:

@@ -50,7 +50,7 @@ def muted(r: Reading, user: str) -> list[str]:
 def told(r: Reading, user: str, event_id: str) -> Told | None:
     """The facts about one event and one user; see Personal.told. A follower is who follows its object since before it,
     or is among the audience of a broadcast. In one snapshot; looking for the notification goes through the inbox."""
-    with r.db.snapshot():
+    with r.snapshot():
         return _told(r, user, event_id)
 
 

@@ -1,8 +1,10 @@
 """What every read works with: a connection, names, the partitions, and entries of timelines joined to their events."""
 
 import asyncio
+import sys
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -11,13 +13,19 @@ import apsw
 from tidings.ids import MAX_KEY
 from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.names import Names, unpack
-from tidings.storage.sqlite.partitions import Family, Span
+from tidings.storage.sqlite.partitions import Span
 from tidings.storage.sqlite.writer import Writer, sql
 
 RETRIES = 5
 """Times a read begins anew because a partition was merged away under it; one is already rare."""
+SHORT_CHECK_STEPS = 2_000
+"""Steps of SQLite's machine, about 0.1 ms, between two looks whether a read on the event loop is still short."""
+SHORT_STEPS = 100_000
+"""Steps that a read on the event loop may take: some 5 ms, and as much again for what Python makes of the rows. Whatever
+takes more is read by a thread instead, so that no input stops the loop."""
 
 T = TypeVar("T")
+_Spans = tuple[Span, ...]
 
 
 class Entry(NamedTuple):
@@ -45,13 +53,87 @@ class EventRow(NamedTuple):
         return list(dict.fromkeys((self.actor, self.object, *unpack(self.topics))))
 
 
+class TooLong(Exception):
+    """A read took more steps than the event loop may give it."""
+
+
+class Cancelled(Exception):
+    """Nobody waits for what is read."""
+
+
 class Reading:
-    """One connection's view. The writer's in-memory state is taken as it is: it is replaced, never changed in place."""
+    """One connection's view. The writer's in-memory state is taken as it is: it is replaced, never changed in place.
+    ``cancelled`` is set by others, when nobody waits for what is being read."""
 
     def __init__(self, db: Db, names: Names, writer: Writer) -> None:
         self.db = db
         self.names = names
         self.writer = writer
+        self.cancelled = False
+        self._pinned: tuple[int, _Spans, _Spans, _Spans] | None = None
+
+    @property
+    def timeline_spans(self) -> "_Spans":
+        """The partitions of timelines."""
+        return self.writer.timelines.spans if self._pinned is None else self._pinned[1]
+
+    @property
+    def inbox_spans(self) -> "_Spans":
+        """The partitions of inboxes."""
+        return self.writer.inboxes.spans if self._pinned is None else self._pinned[2]
+
+    @property
+    def event_spans(self) -> "_Spans":
+        """The partitions of events."""
+        return self.writer.events.spans if self._pinned is None else self._pinned[3]
+
+    def is_cancelled(self) -> bool:
+        """Whether what is being read may end; SQLite asks, now and then."""
+        return self.cancelled
+
+    def cancel(self) -> None:
+        """Have the read end that is under way, from another thread."""
+        self.cancelled = True
+        self.db.interrupt()
+
+    def check(self) -> None:
+        """Raises Cancelled when nobody waits any more. For between statements: each alone may be short."""
+        if self.cancelled:
+            raise Cancelled
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Statements within see the file, its partitions and the head as they were at one moment. For what must fit
+        together; a long one keeps the log from being checkpointed."""
+        self._pin()
+        try:
+            yield
+        finally:
+            self._pinned = None
+            if self.db.in_transaction:
+                self.db.execute("COMMIT")
+
+    def at_once(self, read: Callable[["Reading"], T]) -> T:
+        """What the event loop would have read, as it would have been read there: all of one moment."""
+        with self.snapshot():
+            return read(self)
+
+    def _pin(self) -> None:
+        """Begin a transaction of which it is known what partitions it sees. A list that is newer than the file as seen
+        would name the target of a merge before all rows are in it; an older one would lack a partition with rows."""
+        w = self.writer
+        while True:
+            before = (w.committed, w.timelines.spans, w.inboxes.spans, w.events.spans)
+            self.db.execute("BEGIN")
+            self.db.one("SELECT 1 FROM meta LIMIT 1")  # a transaction sees the file as of its first statement
+            if all(x is y for x, y in zip(before[1:], self._live(), strict=True)):
+                self._pinned = before
+                return
+            self.db.execute("COMMIT")
+
+    def _live(self) -> "tuple[_Spans, _Spans, _Spans]":
+        w = self.writer
+        return w.timelines.spans, w.inboxes.spans, w.events.spans
 
     def retrying(self, read: Callable[[], T]) -> T:
         """The result of ``read``, begun anew when it met a partition that is not there (yet, or any more)."""
@@ -70,7 +152,7 @@ class Reading:
     def head(self) -> int:
         """A position up to which every statement from now on sees the log. Ask for it before what is told with it: who
         is told a position that is ahead of the items beside it would never be told the items between."""
-        return self.writer.committed
+        return self.writer.committed if self._pinned is None else self._pinned[0]
 
     def entries(
         self, timelines: Sequence[int], before: int, above: int, limit: int, verb: int | None = None
@@ -79,6 +161,7 @@ class Reading:
 
         Fewer than ``limit`` are all there are.
         """
+        self.check()
         query = self._page_query(before, verb is not None)
         values = {"before": before, "above": above, "limit": limit, "verb": verb}
         found = [
@@ -97,7 +180,7 @@ class Reading:
         statement, unless the entries reach back into older partitions of events. Of retracted events the body is None.
         """
         values, query = _values(timeline, before, limit), self._page_query(before, False)
-        events = self.writer.events.spans
+        events = self.event_spans
         found = self.db.all(_joined(query, events[-1].parts[-1]), values)
         if len(found) == limit or len(events) == 1:
             return found
@@ -111,15 +194,16 @@ class Reading:
         return row[0] if row else 0
 
     def _page_query(self, before: int, by_verb: bool) -> str:
-        spans = self.writer.timelines.spans
+        spans = self.timeline_spans
         if before < spans[-1].low:
             spans = spans[: bisect_right(spans, before, key=_low)]
         return _page_query(spans, by_verb)
 
     def entries_up(self, timelines: Sequence[int], above: int, limit: int) -> list[Entry]:
         """The oldest ``limit`` entries of these timelines together with a key over ``above``, upwards, each key once."""
+        self.check()
         found: dict[int, Entry] = {}
-        for span in self.writer.timelines.spans:
+        for span in self.timeline_spans:
             if span.high <= above:
                 continue
             some = [
@@ -141,12 +225,13 @@ class Reading:
         """Rows of a named statement over the partitions that hold these keys."""
         if not keys:
             return []
-        spans = self.writer.events.spans
+        spans = self.event_spans
         if len(spans) == 1 or min(keys) >= spans[-1].low:
             return self.db.all(sql(what, spans[-1].parts[-1]), (self.writer.carray(keys),))
         by_part: dict[int, list[int]] = {}
         for key in keys:
-            by_part.setdefault(self.writer.events.span(key).parts[-1], []).append(key)
+            at = bisect_right(spans, key, key=_low) - 1
+            by_part.setdefault(spans[at].parts[-1], []).append(key)
         found = [
             row
             for n, some in by_part.items()
@@ -187,6 +272,24 @@ class TurnReading(Reading):
 
     _as_of: int | None = None
     _head = 0
+    _steps_left = sys.maxsize
+    short_steps = SHORT_STEPS
+
+    def short(self, read: Callable[[Reading], T], steps: int | None = None) -> T:
+        """The result of a read that takes few steps. Raises TooLong for any other, which a thread has to do."""
+        near = self.fresh()
+        self._steps_left = (steps or self.short_steps) // SHORT_CHECK_STEPS
+        try:
+            return near.retrying(lambda: read(near))
+        except apsw.InterruptError:
+            raise TooLong from None
+        finally:
+            self._steps_left = sys.maxsize
+
+    def is_cancelled(self) -> bool:
+        """Whether the read has taken all the steps it may."""
+        self._steps_left -= 1
+        return self._steps_left < 0
 
     def fresh(self) -> "TurnReading":
         """This reading, with a snapshot that has every commit that was acknowledged."""
@@ -213,9 +316,9 @@ class TurnReading(Reading):
             self.db.execute("COMMIT")
 
 
-def chunks(family: Family) -> Iterable[int]:
+def chunks(spans: "_Spans") -> Iterable[int]:
     """The tables of a family, newest span first."""
-    for span in reversed(family.spans):
+    for span in reversed(spans):
         yield from span.parts
 
 

@@ -1,14 +1,15 @@
 """The SQLite back-end: one file, one thread that writes, read-only connections beside it.
 
 Short reads run on the event loop itself: a page takes some tens of microseconds, less than handing it to another
-thread and back. Reads that may be long (filters, totals, exports) have a thread and a connection of their own.
+thread and back. Reads that may be long (filters, totals, exports), and those that turn out to be, go to threads with
+connections of their own, for which users queue in turn. What operators and the server itself read has another thread.
 """
 
 import asyncio
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import groupby
@@ -85,6 +86,7 @@ from tidings.storage.sqlite import (
     marks,
     people,
     personal,
+    readers,
     reminders,
     retract,
     takeup,
@@ -101,11 +103,20 @@ from tidings.storage.sqlite.connection import (
 from tidings.storage.sqlite.generations import Generations
 from tidings.storage.sqlite.guard import Guard
 from tidings.storage.sqlite.names import Names
-from tidings.storage.sqlite.reading import Reading, TurnReading
+from tidings.storage.sqlite.readers import APPLICATION, DELIVERIES, HUB, OPERATORS, OWN, Asker, Readers
+from tidings.storage.sqlite.reading import SHORT_CHECK_STEPS, Reading, TooLong, TurnReading
 from tidings.storage.sqlite.writer import Writer
+from tidings.telemetry import LONG_READS
 
 FAR_CACHE_MIB = 64
-"""MiB of page cache for the reads that may be long: they would push everybody's pages out of a shared one."""
+"""MiB of page cache for the reads that may be long, all threads together: they would push everybody's pages out of a
+shared one."""
+OWN_CACHE_MIB = 16
+"""MiB of page cache for what operators and the server itself read."""
+FAR_NAMES = 50_000
+"""Names that each thread's caches keep: a twentieth of a second's worth of looking up."""
+HEARD_STEPS = 1_500_000
+"""Steps that finding who hears of events may take on the event loop, which is bounded by rows (see heard.py): some 30 ms."""
 BESIDE_THE_LOOP = 5
 """Niceness of the threads beside the loop: on one busy core they get a quarter of it."""
 MOST_VERSIONS = 10_000
@@ -143,21 +154,23 @@ class SqliteStore:
             undo.callback(self._guard.close)
             path = self._guard.path
             self._write_thread = ThreadPoolExecutor(1, "tidings-writer", _step_back)
-            self._read_thread = ThreadPoolExecutor(1, "tidings-reader", _step_back)
             db = open_writer(path, settings.sqlite_cache_mib, vfs, salt)
             undo.callback(db.close)
             self._writer = Writer(db, clock, settings, channels)
             self._own = Reading(db, self._writer.names, self._writer)
             near = open_reader(path, settings.sqlite_cache_mib, vfs)
             undo.callback(near.close)
-            far = open_reader(path, FAR_CACHE_MIB, vfs)
-            undo.callback(far.close)
-            erased = self._writer.names.erased
-            self._near = TurnReading(near, Names(near, erased), self._writer)
-            self._far = Reading(far, Names(far, erased), self._writer)
+            self._near = TurnReading(near, Names(near, self._writer.names.erased), self._writer)
+            near.set_progress_handler(self._near.is_cancelled, SHORT_CHECK_STEPS)
+            threads, most = settings.reader_threads, settings.max_reads
+            far = [self._reading(undo, path, FAR_CACHE_MIB // threads, vfs) for _ in range(threads)]
+            own = [self._reading(undo, path, OWN_CACHE_MIB, vfs)]
+            self._readers = Readers("tidings-reader", far, settings.max_reads_per_user, most, _step_back)
+            self._own_readers = Readers("tidings-own-reader", own, most, most, _step_back)
             self._guard.watch()
             self._generations = Generations(self._writer, self._guard, os.getpid())
             undo.pop_all()
+        LONG_READS.set_function(lambda: self._readers.depth)
         self._visits: set[int] = set()
         self._versions: dict[str, tuple[int, object]] = {}
         self._crowds = heard.Crowds()
@@ -185,12 +198,17 @@ class SqliteStore:
         await asyncio.get_running_loop().run_in_executor(self._write_thread, self._generations.close)
         self._near.end()
         self._write_thread.shutdown()
-        self._read_thread.shutdown()
-        for reading in (self._near, self._far):
-            reading.db.close()
+        self._readers.close()
+        self._own_readers.close()
+        self._near.db.close()
         empty_wal(self._own.db)
         self._own.db.close()
         self._guard.close()
+
+    def _reading(self, undo: ExitStack, path: Path, cache_mib: int, vfs: str | None) -> Reading:
+        db = open_reader(path, max(1, cache_mib), vfs)
+        undo.callback(db.close)
+        return Reading(db, Names(db, self._writer.names.erased, FAR_NAMES), self._writer)
 
     async def _on_writer(self, work: Callable[[], T]) -> T:
         try:
@@ -198,24 +216,30 @@ class SqliteStore:
         except DISK_ERRORS as error:
             raise unavailable(error, "written") from error
 
-    async def _on_reader(self, read: Callable[[Reading], T]) -> T:
-        far = self._far
+    async def _now(self, asker: Asker, question: Hashable, read: Callable[[Reading], T]) -> T:
+        """The answer to a question that nearly always takes few steps: at once, or else by a thread."""
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._read_thread, lambda: far.retrying(lambda: read(far))
-            )
+            return self._short(read)
+        except TooLong:
+            return await self._later(asker, question, lambda r: r.at_once(read))
+
+    async def _later(self, asker: Asker, question: Hashable, read: Callable[[Reading], T]) -> T:
+        """The answer to a question that may take many steps."""
+        queue = self._own_readers if asker.kind in OWN else self._readers
+        try:
+            return await queue.read(asker, question, read)
+        except DISK_ERRORS as error:
+            raise unavailable(error, "read") from error
+
+    def _short(self, read: Callable[[Reading], T], steps: int | None = None) -> T:
+        """The answer at once. Raises TooLong when it takes too many steps."""
+        try:
+            return self._near.short(read, steps)
         except DISK_ERRORS as error:
             raise unavailable(error, "read") from error
 
     def _number(self, user: str) -> int | None:
         return self._near.fresh().names.user(user)
-
-    def _now(self, read: Callable[[Reading], T]) -> T:
-        try:
-            near = self._near.fresh()
-            return near.retrying(lambda: read(near))
-        except DISK_ERRORS as error:
-            raise unavailable(error, "read") from error
 
     # --- the log --------------------------------------------------------------------------------------------------
 
@@ -240,7 +264,8 @@ class SqliteStore:
         if any(isinstance(command, Erase) for command in commands):
             self._generations.scrub = True
             self._near.names.forget()
-            await self._on_reader(lambda far: far.names.forget())
+            self._readers.forget_names()
+            self._own_readers.forget_names()
         return outcomes
 
     def _apply(self, commands: Sequence[Command]) -> list[Outcome | KeyReused]:
@@ -325,11 +350,11 @@ class SqliteStore:
 
     async def tail(self, after: int, limit: int) -> list[LogEntry]:
         """Entries after a position, in order."""
-        return await self._on_reader(lambda r: events.tail(r, after, limit))
+        return await self._later(HUB, ("tail", after, limit), lambda r: events.tail(r, after, limit))
 
     async def event(self, event_id: str) -> LogEntry | None:
         """One event by its public id."""
-        return self._now(lambda r: events.one(r, event_id))
+        return await self._now(APPLICATION, ("event", event_id), lambda r: events.one(r, event_id))
 
     # --- feeds ----------------------------------------------------------------------------------------------------
 
@@ -340,7 +365,12 @@ class SqliteStore:
         if known is not None and known[0] == commits:
             return known[1]
         number = self._number(user)
-        version = None if number is None else self._now(lambda r: feeds.version(r, feeds.viewer(r, number)))
+        version: object = None
+        if number is not None:
+            try:
+                version = self._short(lambda r: feeds.version(r, feeds.viewer(r, number)))
+            except TooLong:
+                version = commits  # that of any feed that is more than a home
         if len(self._versions) >= MOST_VERSIONS:
             self._versions.clear()
         self._versions[user] = (commits, version)
@@ -351,49 +381,81 @@ class SqliteStore:
         number = self._number(user)
         if number is None:
             return Page([], None, self._near.head())
-        viewer, page = self._now(lambda r: feeds.glance(r, number, want, limit, before))
-        if viewer.stale and len(self._visits) < MOST_VISITS:
+        stale, page = self._glance(number, want, limit, before)
+        if stale and len(self._visits) < MOST_VISITS:
             self._visits.add(number)
         if page is not None:
             return page
-        return await self._on_reader(lambda r: feeds.page(r, number, want, limit, before))
+        question = ("feed", want, limit, before)
+        return await self._later(
+            readers.user(user), question, lambda r: feeds.page(r, number, want, limit, before)
+        )
+
+    def _glance(
+        self, user: int, want: FeedFilter, limit: int, before: int | None
+    ) -> tuple[bool, Page | None]:
+        """(whether today's visit is still to be noted, the page if it is short)."""
+        try:
+            viewer, page = self._short(lambda r: feeds.glance(r, user, want, limit, before))
+        except TooLong:
+            return True, None
+        return viewer.stale, page
 
     async def activity(
         self, topic: str | None, want: FeedFilter, limit: int, before: int | None, viewer: str | None = None
     ) -> Page:
         """A page of everything that happened, or happened in one topic, without what a block hides from the viewer."""
         number = self._number(viewer) if viewer is not None and self._writer.masked else None
-        masking = number is not None and self._now(lambda r: feeds.is_careful(r, number))
+        masking = number is not None and self._short(lambda r: feeds.is_careful(r, number))
         hiding = number if masking else None
-        if want == _PLAIN and hiding is None:
-            return self._now(lambda r: activity.page(r, topic, want, limit, before))
-        return await self._on_reader(lambda r: activity.page(r, topic, want, limit, before, hiding))
+        asker = APPLICATION if viewer is None else readers.user(viewer)
+        ask = self._now if want == _PLAIN and hiding is None else self._later
+        question = ("activity", topic, want, limit, before, hiding)
+        return await ask(asker, question, lambda r: activity.page(r, topic, want, limit, before, hiding))
 
     async def feed_since(self, user: str, after: int, limit: int) -> Page:
         """Feed items after a position, oldest first."""
         number = self._number(user)
         if number is None:
             return Page([], None, self._near.head())
-        return await self._on_reader(lambda r: feeds.since(r, number, after, limit))
+        question = ("since", after, limit)
+        return await self._later(
+            readers.stream(user), question, lambda r: feeds.since(r, number, after, limit)
+        )
 
     async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[Heard], int]:
         """Which of these users hear which events after a position."""
         crowds = self._crowds.at(self._writer.crowds)
-        return self._now(lambda r: heard.heard(r, crowds, after, users, limit))
+
+        def read(r: Reading) -> tuple[list[Heard], int]:
+            return heard.heard(r, crowds, after, users, limit)
+
+        try:
+            return self._short(read, HEARD_STEPS)
+        except TooLong:
+            # Nobody else asks, so nobody else touches the crowds meanwhile.
+            users = frozenset(users)
+            return await self._later(HUB, ("heard", after, limit, users), lambda r: r.at_once(read))
 
     async def new_count(self, user: str, since: int, cap: int) -> NewCount:
         """How many feed items came after a position, up to the cap."""
         number = self._number(user)
         if number is None:
             return NewCount(0, False, self._near.head())
-        return self._now(lambda r: feeds.new_count(r, feeds.viewer(r, number), since, cap))
+        return await self._now(
+            readers.user(user),
+            ("new", since, cap),
+            lambda r: feeds.new_count(r, feeds.viewer(r, number), since, cap),
+        )
 
     async def summary(self, user: str) -> FeedSummary:
         """Totals over a whole feed."""
         number = self._number(user)
         if number is None:
             return FeedSummary(0, 0, {}, [])
-        return await self._on_reader(lambda r: feeds.summary(r, feeds.viewer(r, number)))
+        return await self._later(
+            readers.user(user), "summary", lambda r: feeds.summary(r, feeds.viewer(r, number))
+        )
 
     # --- inboxes --------------------------------------------------------------------------------------------------
 
@@ -411,74 +473,92 @@ class SqliteStore:
         number = self._near.fresh().names.inbox(user)
         kind = None if type is None else self._near.fresh().names.verb(type)
         if number is None or (type is not None and kind is None):
-            return InboxPage([], None, self._now(lambda r: heads.one(r, number)))
+            return InboxPage([], None, await self._head_of(user, number))
+        asker = readers.user(user)
         if id is not None:
-            return self._now(lambda r: inboxes.item(r, number, id))
+            return await self._now(asker, ("item", id), lambda r: inboxes.item(r, number, id))
         wanted = inboxes.Wanted(unread_only, kind, state)
-        return self._now(lambda r: inboxes.page(r, number, limit, before, wanted))
+        question = ("inbox", limit, before, wanted)
+        return await self._now(asker, question, lambda r: inboxes.page(r, number, limit, before, wanted))
+
+    async def _head_of(self, user: str, number: int | None) -> Counts:
+        return await self._now(readers.user(user), ("head", number), lambda r: heads.one(r, number))
 
     async def inbox_since(self, user: str, since: int, limit: int) -> InboxChanges:
         """What changed in an inbox after a seq, each notification once."""
         number = self._near.fresh().names.inbox(user)
         if number is None:
-            return InboxChanges([], self._now(lambda r: heads.one(r, None)), reset=since > 0)
-        return self._now(lambda r: inboxes.since(r, number, since, limit))
+            return InboxChanges([], await self._head_of(user, None), reset=since > 0)
+        return await self._now(
+            readers.user(user), ("changes", since, limit), lambda r: inboxes.since(r, number, since, limit)
+        )
 
     async def counts(self, users: Sequence[str]) -> list[Counts]:
         """The heads of these inboxes."""
-        return self._now(lambda r: heads.counts(r, users))
+        return await self._now(HUB, ("counts", tuple(users)), lambda r: heads.counts(r, users))
 
     # --- the graph ------------------------------------------------------------------------------------------------
 
     async def follows(self, user: str, limit: int, after: str | None) -> list[FollowRow]:
         """The topics followed now, by name."""
-        return await self._on_reader(lambda r: upkeep.follows(r, user, limit, after))
+        question = ("follows", limit, after)
+        return await self._later(
+            readers.user(user), question, lambda r: upkeep.follows(r, user, limit, after)
+        )
 
     async def topic(self, topic: str, viewer: str | None = None) -> TopicInfo:
         """How many follow a topic, how it travels, and why."""
-        return self._now(lambda r: upkeep.topic(r, topic, viewer))
+        return await self._now(
+            APPLICATION, ("topic", topic, viewer), lambda r: upkeep.topic(r, topic, viewer)
+        )
 
     # --- what users want, and what is due ---------------------------------------------------------------------------
 
     async def preferences(self, user: str) -> Preferences:
         """A user's preferences."""
-        return self._now(lambda r: personal.preferences(r, user))
+        return await self._now(readers.user(user), "preferences", lambda r: personal.preferences(r, user))
 
     async def muted(self, user: str) -> list[str]:
         """The topics that a user muted, by name."""
-        return self._now(lambda r: personal.muted(r, user))
+        return await self._now(readers.user(user), "muted", lambda r: personal.muted(r, user))
 
     async def told(self, user: str, event_id: str) -> Told | None:
         """The facts about one event and one user."""
-        return await self._on_reader(lambda r: personal.told(r, user, event_id))
+        return await self._later(
+            readers.user(user), ("told", event_id), lambda r: personal.told(r, user, event_id)
+        )
 
     async def endpoints(self, user: str) -> list[Endpoint]:
         """Where a user is reached outside, oldest first."""
-        return self._now(lambda r: endpoints.of(r, user))
+        return await self._now(readers.user(user), "endpoints", lambda r: endpoints.of(r, user))
 
     async def reminders(self, due_by: int | None, limit: int) -> list[Reminder]:
         """The next reminders, soonest first."""
-        return self._now(lambda r: reminders.due(r, due_by, limit))
+        return await self._now(
+            DELIVERIES, ("reminders", due_by, limit), lambda r: reminders.due(r, due_by, limit)
+        )
 
     async def reminder(self, key: str) -> Reminder | None:
         """One reminder."""
-        return self._now(lambda r: reminders.one(r.db, key))
+        return await self._now(APPLICATION, ("reminder", key), lambda r: reminders.one(r.db, key))
 
     async def deliveries(self, due_by: int, limit: int) -> list[Delivery]:
         """Deliveries due by a time, longest due first; all in one snapshot."""
-        return await self._on_reader(lambda r: agenda.deliveries(r, due_by, limit))
+        return await self._later(
+            DELIVERIES, ("deliveries", due_by, limit), lambda r: agenda.deliveries(r, due_by, limit)
+        )
 
     async def next_due(self) -> int | None:
         """When the next reminder or delivery is due."""
-        return self._now(agenda.next_due)
+        return await self._now(DELIVERIES, "next_due", agenda.next_due)
 
     async def backlog(self) -> Backlog:
         """How much work is pending, and how much was set aside."""
-        return await self._on_reader(upkeep.backlog)
+        return await self._later(OPERATORS, "backlog", upkeep.backlog)
 
     async def live_broadcasts(self) -> int:
         """How many broadcasts could still come to somebody."""
-        return self._now(broadcasts.live)
+        return await self._now(APPLICATION, "live_broadcasts", broadcasts.live)
 
     # --- upkeep ---------------------------------------------------------------------------------------------------
 
@@ -489,12 +569,19 @@ class SqliteStore:
 
     async def dead_letters(self, limit: int) -> list[DeadLetter]:
         """What was set aside, oldest first."""
-        return await self._on_reader(lambda r: upkeep.dead_letters(r, limit))
+        return await self._later(OPERATORS, ("dead_letters", limit), lambda r: upkeep.dead_letters(r, limit))
 
     async def export(self, user: str) -> AsyncIterator[bytes]:
-        """All that is kept about a person, in the one snapshot of a reader."""
-        for line in await self._on_reader(lambda r: list(people.export(r, user))):
-            yield line
+        """All that is kept about a person, a part at a time: others get their turns in between, and nothing but a part
+        is held in memory however slowly it is fetched."""
+        at: people.Place | None = people.BEGINNING
+        while at is not None:
+            lines, at = await self._part(user, at)
+            for line in lines:
+                yield line
+
+    async def _part(self, user: str, at: people.Place) -> tuple[list[bytes], people.Place | None]:
+        return await self._later(readers.user(user), ("export", at), lambda r: people.export(r, user, at))
 
     async def check(self) -> None:
         """End a generation; see generations.py."""
@@ -502,4 +589,4 @@ class SqliteStore:
 
     async def status(self) -> Status:
         """Sizes, pending fan-out jobs and dead letters."""
-        return await self._on_reader(upkeep.status)
+        return await self._later(OPERATORS, "status", upkeep.status)

@@ -21,7 +21,13 @@ CROSS JOIN follow f INDEXED BY follow_topic ON f.topic = t.value AND f.follower 
 WHERE f.until IS NULL OR f.until > :after;
 
 -- name: masks_of
-SELECT m.viewer, m.topic, m.kind FROM carray(:topics) t CROSS JOIN mask m INDEXED BY mask_topic ON m.topic = t.value;
+SELECT m.viewer, m.topic, m.kind FROM carray(:topics) t CROSS JOIN mask m INDEXED BY mask_topic ON m.topic = t.value
+LIMIT :limit;
+
+-- name: masks_among
+-- The same, asked of the users in question: for topics that many masked.
+SELECT m.viewer, m.topic, m.kind FROM carray(:topics) t CROSS JOIN carray(:users) u
+CROSS JOIN mask m ON m.viewer = u.value AND m.topic = t.value;
 
 -- name: inbox_heads
 -- The heads of many inboxes, each with its last read-all of all types.
