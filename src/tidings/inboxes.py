@@ -31,8 +31,8 @@ class News(Protocol):
         ...
 
 
-Newsroom = Callable[[str], AbstractContextManager[News]]
-"""The news of a user's inbox."""
+Newsroom = Callable[[str, str], AbstractContextManager[News]]
+"""The news of a user's inbox, for somebody who waits at a network address."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -97,17 +97,25 @@ class Inboxes:
         (item,) = await self._wording.items(user, page.rows)
         return Reply(item, None, await self._etag(user, page.counts))
 
-    async def since(self, user: str, since: int, limit: int, wait_s: float = 0) -> Reply:
-        """What changed in an inbox after a seq, oldest first; an empty answer waits for up to ``wait_s`` seconds."""
-        with self._news(user) as news:
-            changes = await self._changes(user, since, limit)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):
-                    while wait_s and changes.counts.seq == since and await news.wait():
-                        changes = await self._changes(user, since, limit)
+    async def since(self, user: str, since: int, limit: int, wait_s: float = 0, address: str = "") -> Reply:
+        """What changed in an inbox after a seq, oldest first; an empty answer waits for up to ``wait_s`` seconds, at a
+        network address. Raises TooManyRequests, Deferred when there is no place to wait in."""
+        changes = await self._changes(user, since, limit)
+        if wait_s and changes.counts.seq == since:
+            with self._news(user, address) as news:
+                changes = await self._awaited(news, user, since, limit, wait_s)
         body = join(await self._wording.items(user, changes.rows), ()) + _progress(changes)
         etag = await self._etag(user, changes.counts)
         return Reply(body + self._heads(changes.counts) + b"}", None, etag)
+
+    async def _awaited(self, news: News, user: str, since: int, limit: int, wait_s: float) -> InboxChanges:
+        """The first changes that come. Read once more at the beginning: something may have come before ``news``."""
+        changes = await self._changes(user, since, limit)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                while changes.counts.seq == since and await news.wait():
+                    changes = await self._changes(user, since, limit)
+        return changes
 
     async def _changes(self, user: str, since: int, limit: int) -> InboxChanges:
         return await self._taken_up(user, lambda: self._store.inbox_since(user, since, limit))

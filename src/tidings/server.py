@@ -56,7 +56,14 @@ from tidings.rounds import Rest, Rounds
 from tidings.rules import Rule
 from tidings.storage.memory import MemoryStore
 from tidings.storage.sqlite import SqliteStore
-from tidings.telemetry import COMMIT_COMMANDS, DEAD_LETTERS, FANOUT_JOBS, STREAMS_OPEN, WRITE_QUEUE
+from tidings.telemetry import (
+    COMMIT_COMMANDS,
+    DEAD_LETTERS,
+    FANOUT_JOBS,
+    POLLS_WAITING,
+    STREAMS_OPEN,
+    WRITE_QUEUE,
+)
 from tidings.times import HOUR_MS
 from tidings.wishes import Wishes
 
@@ -131,6 +138,7 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
         confirmations = Confirmations(log, clock, cursor_key, settings.server_url, ways.ask)
         WRITE_QUEUE.set_function(lambda: log.depth)
         STREAMS_OPEN.set_function(lambda: live.open_streams)
+        POLLS_WAITING.set_function(lambda: live.waiting_polls)
 
         windows.counted = position
         await _rebuild(store, windows, clock)

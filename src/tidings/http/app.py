@@ -1,5 +1,6 @@
 """The ASGI application: one way from a request to an answer, the same for every route of the table."""
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Mapping
@@ -25,6 +26,7 @@ from tidings.telemetry import HTTP_REQUESTS, HTTP_SECONDS
 __all__ = ["App", "Services", "build"]
 
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH"})
+_READING = frozenset({"GET", "HEAD"})
 _UNMATCHED = "unmatched"
 _PRIVATE: Header = (b"cache-control", b"private, no-cache")
 """A reply belongs to who asked: a cache between us may not keep it, and a browser must ask again."""
@@ -58,7 +60,9 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the server's own beginning and end."""
         if scope["type"] == "http":
-            await self._serve(Request(scope, receive), send)
+            request = Request(scope, receive)
+            serve = self._serve if request.method not in _READING else self._serve_while_there
+            await serve(request, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
 
@@ -69,6 +73,27 @@ class App:
         await receive()
         await self._authenticator.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+    async def _serve_while_there(self, request: Request, send: Send) -> None:
+        """Serve a request that changes nothing, until its client leaves: whoever asks for what takes long and goes must
+        not keep the server busy, nor wait in it."""
+        task = asyncio.current_task()
+        assert task is not None
+        left = False
+
+        def leave() -> None:
+            nonlocal left
+            left = True
+            task.cancel()
+
+        request.on_disconnect(leave)
+        try:
+            await self._serve(request, send)
+        except asyncio.CancelledError:
+            if not left:
+                raise
+        finally:
+            request.on_disconnect(None)
 
     async def _serve(self, request: Request, send: Send) -> None:
         begun = self._services.clock.monotonic()

@@ -6,6 +6,7 @@ middleware can see it, because there is no request yet. What follows is in the o
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import httptools
@@ -17,7 +18,7 @@ from tidings.config import KIB, Settings, networks
 from tidings.http.body import ClientGone
 from tidings.http.deadlines import HEALTH_S, Deadlines, Phase
 from tidings.http.gate import Entry, Gate, fitting
-from tidings.http.request import TAKEOVER, UNREAD, Receive, Scope, Send
+from tidings.http.request import DISCONNECT, TAKEOVER, UNREAD, Receive, Scope, Send
 from tidings.http.transport import Coalescing, Stalls
 from tidings.http.websocket import SocketProtocol
 from tidings.http.wires import Connection
@@ -93,6 +94,7 @@ class TimedProtocol(HttpToolsProtocol):
         self._stream: Connection | None = None
         self._after = 0
         """Bytes that a stream's client sent."""
+        self._leaves: Callable[[], object] | None = None
 
     # --- a connection comes and goes ------------------------------------------------------------------------------
 
@@ -130,6 +132,8 @@ class TimedProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if self._stream is not None:
             self._stream.became(False)
+        if self._leaves is not None:
+            self._leaves()
 
     def _left(self) -> None:
         if self._entry is not Entry.CLOSED:
@@ -248,7 +252,8 @@ class TimedProtocol(HttpToolsProtocol):
         self._began = True
         self._unsettled = self._trailers = 0
         super().on_message_begin()
-        self.scope["extensions"] = {TAKEOVER: self.take_over, UNREAD: self.unread}  # type: ignore[dict-item]
+        ours: Any = {TAKEOVER: self.take_over, UNREAD: self.unread, DISCONNECT: self._on_disconnect}
+        self.scope["extensions"] = ours
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by the parser, for trailers too. Those are counted and let go: nothing that is decided by a header may be
@@ -303,6 +308,9 @@ class TimedProtocol(HttpToolsProtocol):
         return self._phase is Phase.BODY and not self.pipeline
 
     # --- the connection becomes something else --------------------------------------------------------------------
+
+    def _on_disconnect(self, call: Callable[[], object] | None) -> None:
+        self._leaves = call
 
     def take_over(self, head: bytes, encoder: Encoder) -> Connection:
         """Answer the request that is being served with this head, and have the connection from then on. Raises

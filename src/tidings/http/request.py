@@ -17,6 +17,9 @@ TAKEOVER = "tidings.takeover"
 """The ASGI extension by which a stream takes its connection over."""
 UNREAD = "tidings.unread"
 """The ASGI extension that says whether the request's body is still arriving."""
+DISCONNECT = "tidings.disconnect"
+"""The ASGI extension that takes what is to be called when the connection is lost; None when nothing is any more. Waiting for
+``http.disconnect`` would cost every request a task."""
 
 STREAM_COOKIE = "__Host-tidings"
 """The cookie that holds a user's token for their streams; the prefix has browsers refuse it from anywhere but this host."""
@@ -52,6 +55,13 @@ class Request:
         left of the body would otherwise have to be read to find the next request behind it."""
         asked = self.extensions.get(UNREAD)
         return asked is not None and asked()
+
+    def on_disconnect(self, call: Callable[[], object] | None) -> None:
+        """Have this called when the client leaves before it is answered; None: nothing any more. A server that cannot tell
+        never calls."""
+        register = self.extensions.get(DISCONNECT)
+        if register is not None:
+            register(call)
 
     def header(self, name: bytes) -> bytes | None:
         """The value of a header, by its name in lower case; None without one.

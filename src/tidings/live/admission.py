@@ -6,7 +6,6 @@ which says when to come back: drawn at random, so that those who were sent away 
 
 import random
 from collections import Counter
-from collections.abc import Sized
 
 from tidings.config import Settings
 from tidings.errors import Deferred, TooManyRequests
@@ -30,8 +29,8 @@ class Admission:
         self._addresses: Counter[str] = Counter()
         self.closing = False
 
-    def enter(self, open: int, mine: Sized, address: str, *, stays: bool = True) -> None:
-        """Let one more in beside the ``open`` streams of this process, ``mine`` those of the same user. The caps of users
+    def enter(self, open: int, mine: int, address: str, *, stays: bool = True) -> None:
+        """Let one more in beside the ``open`` streams of this process, ``mine`` of them of the same user. The caps of users
         and addresses are for those who stay. Raises TooManyRequests over one of them, Deferred in a storm, when the
         server is full, or while it leaves: who comes back then finds the next one."""
         if self.closing:
@@ -41,9 +40,9 @@ class Admission:
         if open >= self._settings.max_streams or not self._take():
             raise Deferred("too many streams are being opened", retry_after=self._later())
 
-    def _check_caps(self, mine: Sized, address: str) -> None:
-        if len(mine) >= self._settings.max_streams_per_user:
-            raise TooManyRequests(f"{len(mine)} streams of this user are open", retry_after=5)
+    def _check_caps(self, mine: int, address: str) -> None:
+        if mine >= self._settings.max_streams_per_user:
+            raise TooManyRequests(f"{mine} streams of this user are open", retry_after=5)
         if address and self._addresses[address] >= self._settings.max_streams_per_address:
             raise TooManyRequests(
                 f"{self._addresses[address]} streams of this address are open", retry_after=5

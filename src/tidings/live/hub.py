@@ -109,9 +109,9 @@ class Live:
         self._admission = Admission(settings, clock, self._rng)
         self._streams: dict[str, list[Stream]] = {}
         self._listening: dict[str, list[Stream]] = {}
-        self._polls: dict[str, list[News]] = {}
+        self._polls: dict[str, dict[News, None]] = {}
         self._polled: dict[str, int] = {}
-        self._open = 0
+        self._open = self._waiting = 0
         self._opening: list[Stream] = []
         self._hinted: dict[str, None] = {}
         self._published = False
@@ -135,7 +135,8 @@ class Live:
     def admit(self, user: str, address: str, *, stays: bool = True) -> None:
         """Let a stream of this user in, which must then be opened; it ``stays``, or ends as soon as it has said what there
         is. Raises TooManyRequests, Deferred."""
-        self._admission.enter(self._open, self._streams.get(user, ()), address, stays=stays)
+        mine = len(self._streams.get(user, ())) + len(self._polls.get(user, ()))
+        self._admission.enter(self._open + self._waiting, mine, address, stays=stays)
 
     def open(
         self,
@@ -197,14 +198,24 @@ class Live:
                     self._admission.leave(stream.address)
 
     @contextlib.contextmanager
-    def news(self, user: str) -> Iterator[News]:
-        """News of a user's inbox, for as long as the block lasts."""
+    def news(self, user: str, address: str = "") -> Iterator[News]:
+        """News of a user's inbox, for as long as the block lasts: who waits for them takes the place of a stream. There are
+        none of a server that leaves. Raises TooManyRequests, Deferred."""
         news = News()
-        self._polls.setdefault(user, []).append(news)
+        if self.closing:
+            news.tell(over=True)
+            yield news
+            return
+        self.admit(user, address)
+        self._polls.setdefault(user, {})[news] = None
+        self._admission.entered(address)
+        self._waiting += 1
         try:
             yield news
         finally:
-            self._polls[user].remove(news)
+            self._waiting -= 1
+            self._admission.leave(address)
+            del self._polls[user][news]
             if not self._polls[user]:
                 del self._polls[user]
                 self._polled.pop(user, None)
@@ -233,6 +244,11 @@ class Live:
     def open_streams(self) -> int:
         """Streams open now."""
         return self._open
+
+    @property
+    def waiting_polls(self) -> int:
+        """Requests that wait for news of an inbox now."""
+        return self._waiting
 
     @property
     def busy(self) -> bool:

@@ -8,11 +8,13 @@ from typing import Annotated, get_args
 import msgspec
 from msgspec import Meta
 
-from tidings.errors import FieldError
+from tidings.errors import FieldError, TooManyRequests
 from tidings.events import Verb
 from tidings.http import shapes
 from tidings.http.answers import unless_same
 from tidings.http.params import MAX_INTEGER, Fields, ForUser, Paged, Place, all_bad, bad, field_names
+from tidings.http.problems import problem, stream_limit
+from tidings.http.proxies import client_address
 from tidings.http.table import MAX_IDS, Access, Answer, Call, Route
 from tidings.inboxes import NOTIFICATION_FIELDS
 from tidings.model import InboxState, Marked, MarkState
@@ -96,9 +98,19 @@ async def _changes(call: Call[InboxQuery, None], since: int) -> Answer:
         raise all_bad([FieldError(name, "expected without since") for name in wrong])
     inboxes = call.services.inboxes
     if query.wait:
-        wait_s = min(query.wait, call.services.settings.max_wait_s)
-        return Answer((await inboxes.since(call.user, since, query.limit, wait_s)).body)
+        return await _awaited(call, since, query.wait)
     return await unless_same(call, lambda: inboxes.since(call.user, since, query.limit))
+
+
+async def _awaited(call: Call[InboxQuery, None], since: int, wait: int) -> Answer:
+    """The changes as soon as there are some. Who waits takes a place among the user's streams, and is refused like one."""
+    settings = call.services.settings
+    wait_s, address = min(wait, settings.max_wait_s), client_address(call.request, settings)
+    try:
+        reply = await call.services.inboxes.since(call.user, since, call.query.limit, wait_s, address)
+    except TooManyRequests as error:
+        return problem(error, stream_limit(settings, error))
+    return Answer(reply.body)
 
 
 async def unread_count(call: Call[ForUser, None]) -> Answer:
