@@ -108,6 +108,9 @@ class _Nobody:
     def remove(self, *occurrence: object) -> None:
         """Nobody did."""
 
+    def forget(self, user: str) -> None:
+        """Nobody is known."""
+
 
 class Server:
     """Everything that a crash takes with it. Make it inside its ``life``."""
