@@ -165,6 +165,7 @@ CASES = (
     parameter("since with unread_only", "since=0&unread_only=true", INBOX, pointer="unread_only"),
     parameter("since with fields", "since=0&fields=id", INBOX, pointer="fields"),
     parameter("fields of another resource", "fields=actor_id", INBOX, pointer="fields"),
+    parameter("unknown state", "state=snoozed", INBOX, pointer="state"),
     parameter("unknown window", "window=2m", "/v1/top", pointer="window"),
     parameter("unknown by", "by=user", "/v1/top", pointer="by"),
     parameter("unknown kind in a stream", "include=everything", STREAM, pointer="include"),
