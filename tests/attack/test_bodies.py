@@ -1,12 +1,11 @@
 """Bodies within the caps that are as laborious as they can be: none keeps the others waiting, none costs much memory."""
 
 import json
-from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from tests.attack.probe import LONG, AttackedServer, attacked_server
+from tests.attack.probe import LONG, AttackedServer
 from tests.wire.people import event
 
 MIB = 1024 * 1024
@@ -93,20 +92,6 @@ LINES: dict[str, tuple[bytes, int]] = {
     "long line in small chunks": (b'{"a":"' + b"x" * BODY, 512),
     "long event in small chunks": (targets(10_000), 100),
 }
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AttackedServer]:
-    """A server for the tests here."""
-    with attacked_server(tmp_path_factory.mktemp("bodies")) as server:
-        yield server
-
-
-@pytest.fixture
-def probed(running: AttackedServer) -> AttackedServer:
-    """The same with nothing measured yet."""
-    running.reset()
-    return running
 
 
 @pytest.mark.parametrize("name", BODIES)

@@ -1,6 +1,5 @@
 """The probe finds what it is there for: each fault is planted, and must be caught."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -11,20 +10,6 @@ from tests.attack.probe import AttackedServer, attacked_server
 LONG_MS, SHORT_MS = 100, 5
 HARDLY_MS = 1
 LARGE_MIB, SMALL_MIB = 64, 32
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AttackedServer]:
-    """A server for the tests here."""
-    with attacked_server(tmp_path_factory.mktemp("probe")) as server:
-        yield server
-
-
-@pytest.fixture
-def probed(running: AttackedServer) -> AttackedServer:
-    """The same with nothing measured yet."""
-    running.reset()
-    return running
 
 
 def test_ordinary_use_keeps_the_bounds(probed: AttackedServer) -> None:

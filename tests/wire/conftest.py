@@ -1,4 +1,7 @@
-"""One server with credentials and one for development, shared by all tests here; each test has its own users."""
+"""One server with credentials and one for development, shared by all tests here; each test has its own users.
+
+A module that needs a server of its own replaces ``url``, and the clients ask that one.
+"""
 
 import re
 from collections.abc import Iterator
@@ -25,14 +28,14 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def anybody(url: str) -> Iterator[httpx.Client]:
     """A client without a credential."""
     with httpx.Client(base_url=url, timeout=TIMEOUT_S) as client:
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def app(url: str) -> Iterator[httpx.Client]:
     """A client with an API key: the host application."""
     with httpx.Client(base_url=url, timeout=TIMEOUT_S, headers=bearer(KEY)) as client:

@@ -12,7 +12,6 @@ from tests.wire.people import KEY, SETTINGS, bearer, event, token
 from tidings.http.routes import ROUTES
 from tidings.http.table import Access, Route
 
-TIMEOUT_S = 30
 GROWTH_MIB = 32
 OWNER, OTHER = "olga", "otto"
 CREDENTIALS = {
@@ -79,20 +78,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with attacked_server(tmp_path_factory.mktemp("access"), **SETTINGS) as server:
         yield server.url
         server.assert_bounds(memory_mib=GROWTH_MIB)
-
-
-@pytest.fixture(scope="module")
-def anybody(url: str) -> Iterator[httpx.Client]:
-    """A client without a credential."""
-    with httpx.Client(base_url=url, timeout=TIMEOUT_S) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def app(url: str) -> Iterator[httpx.Client]:
-    """A client with an API key: the host application."""
-    with httpx.Client(base_url=url, timeout=TIMEOUT_S, headers=bearer(KEY)) as client:
-        yield client
 
 
 def ask(client: httpx.Client, route: Route, credential: str | None) -> int:

@@ -9,9 +9,8 @@ import httpx
 import pytest
 
 from tests.attack.probe import attacked_server
-from tests.wire.people import KEY, SETTINGS, bearer, event
+from tests.wire.people import SETTINGS, event
 
-TIMEOUT_S = 30
 KIB = 1024
 GROWTH_MIB = 64
 """Bodies of up to 4 MiB, read whole and decoded."""
@@ -465,13 +464,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with attacked_server(tmp_path_factory.mktemp("bad-input"), **SETTINGS) as server:
         yield server.url
         server.assert_bounds(memory_mib=GROWTH_MIB)
-
-
-@pytest.fixture(scope="module")
-def app(url: str) -> Iterator[httpx.Client]:
-    """A client with an API key: the host application."""
-    with httpx.Client(base_url=url, timeout=TIMEOUT_S, headers=bearer(KEY)) as client:
-        yield client
 
 
 @pytest.fixture
