@@ -7,7 +7,7 @@ from typing import NamedTuple, cast
 import msgspec
 
 from tidings.batches import Lines, split
-from tidings.config import Settings
+from tidings.config import KIB, MIB, Settings
 from tidings.cursors import Cursors
 from tidings.errors import (
     BadParameter,
@@ -62,9 +62,9 @@ from tidings.turns import Turn
 
 IMPORT_LINES = 500
 """Lines of an import that share one transaction: large enough to amortise the fsync, small enough to report progress."""
-IMPORT_BYTES = 4 * 1024 * 1024
+IMPORT_BYTES = 4 * MIB
 """Bytes of such lines: as many as the largest array has by default."""
-RESULT_BYTES = 64 * 1024
+RESULT_BYTES = 64 * KIB
 """Bytes of result lines that are sent at once: what a connection takes without waiting."""
 FOLLOWS = 500
 """Follows of a bulk request that share one transaction, about 20 ms: others get their turn between two."""

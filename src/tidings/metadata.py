@@ -14,9 +14,11 @@ MAX_INTEGER_DIGITS = 308
 """Digits of a whole number. Each number of so many is finite as a double, which is all that many readers have; Python's
 own reader stops at 4,300."""
 
+STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.S)
+"""A string of a JSON text, with its quotes."""
+
 _LONG = b"0" * (MAX_INTEGER_DIGITS + 1)
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
-_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.S)
 _SQUARE = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 _FRACTION = re.compile(rb"\d[.eE]|\d{19}")
@@ -47,7 +49,7 @@ def deeper_than(raw: bytes, levels: int) -> bool:
     """Whether the brackets of a JSON text nest deeper; those inside strings do not count."""
     if raw.count(b"{") + raw.count(b"[") <= levels:
         return False
-    brackets = _STRINGS.sub(b"", raw).translate(_SQUARE, _NO_BRACKET)
+    brackets = STRING.sub(b"", raw).translate(_SQUARE, _NO_BRACKET)
     for _ in range(levels):
         brackets = brackets.replace(b"[]", b"")  # takes the innermost level of each branch away
     return brackets != b""

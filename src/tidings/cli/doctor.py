@@ -18,10 +18,11 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from tidings import marker
 from tidings.cli.options import SettingsCommand, settings_from, settings_options
-from tidings.cli.serve import has_keys, is_loopback
+from tidings.cli.serve import has_keys
 from tidings.config import ConfigError, Settings
 from tidings.http.jwks import FETCH_DEADLINE_S, Load, loader, parse_set
 from tidings.http.keys import check_secrets, weakness
+from tidings.http.proxies import is_loopback
 from tidings.marker import Marker
 from tidings.outbound.ways import unsendable
 

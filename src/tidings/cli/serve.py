@@ -3,7 +3,6 @@
 import threading
 from importlib.metadata import version
 from importlib.resources import as_file, files
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from tidings.config import ConfigError, Settings
 from tidings.errors import TidingsError
 from tidings.gharchive import publication
 from tidings.http.keys import check_secrets
+from tidings.http.proxies import is_loopback
 
 SAMPLE = "gharchive-2015-01-01.json.gz"
 TRY = """Try, in another terminal:
@@ -85,15 +85,6 @@ def check(settings: Settings) -> None:
 def has_keys(settings: Settings) -> bool:
     """Whether anything is configured by which a credential could be checked."""
     return bool(settings.api_keys or settings.jwt_secret or settings.jwt_public_key or settings.jwks)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address. A name other than localhost could resolve to
-    anything."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _ready(url: str, settings: Settings, sample: bool) -> None:

@@ -13,12 +13,12 @@ from typing import Any
 import click
 import msgspec
 
+from tidings.decode import BOM
 from tidings.gharchive import Publication, publication
 from tidings.times import rfc3339, to_ms
 
 STDIN = Path("-")
 GZIP_MAGIC = b"\x1f\x8b"
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 SNIFFED = 4096
 """Bytes at the beginning of a file that are looked at: none of them is 0 in text."""
 
@@ -98,8 +98,8 @@ def _unpacked(raw: BufferedReader) -> Iterator[bytes]:
     head = text.peek(SNIFFED)[:SNIFFED]
     if b"\0" in head:
         raise NotText("neither text in UTF-8 nor text that gzip packed")
-    if head.startswith(BYTE_ORDER_MARK):
-        text.read(len(BYTE_ORDER_MARK))
+    if head.startswith(BOM):
+        text.read(len(BOM))
     return iter(text)
 
 

@@ -4,7 +4,6 @@ The issuer may be down, slow or hostile in what it serves; none of that may stop
 """
 
 import asyncio
-import ipaddress
 import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from tidings.config import KIB, ConfigError
 from tidings.errors import Unauthenticated, Unavailable
 from tidings.http.clock import Clock
+from tidings.http.proxies import is_loopback
 from tidings.http.tokens import Material, VerifyingKey
 
 REFRESH_S = 300
@@ -205,14 +205,6 @@ def loader(source: str) -> Load:
     from tidings.http.jwks_download import download  # httpx takes a while to load, and few servers need it
 
     return lambda: download(source, MAX_SET_BYTES, use_proxy=not is_local)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can be meant."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _read(path: Path) -> bytes:

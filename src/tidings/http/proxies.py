@@ -45,3 +45,12 @@ def parse_address(hop: str) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can be reached at an address, or by a name. One other than localhost could resolve to
+    anything."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

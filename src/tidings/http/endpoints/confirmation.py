@@ -9,7 +9,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from tidings.confirmations import CONFIRM_WITHIN_S, PATH
+from tidings.confirmations import CONFIRM_WITHIN_S, DAY_S, PATH
 from tidings.errors import Gone, NotFound
 from tidings.http.params import Params
 from tidings.http.table import Access, Answer, Call, Route
@@ -70,7 +70,7 @@ async def confirm(call: Call[Link, None]) -> Answer:
 
 
 def _failed(problem: NotFound | Gone) -> Answer:
-    days = CONFIRM_WITHIN_S // 86_400
+    days = CONFIRM_WITHIN_S // DAY_S
     content = f"<p>A link works for {days} days, and for an address that is still registered.</p>"
     return _page("This link does not work", content, problem.status)
 
