@@ -41,6 +41,13 @@ def of_kind(records: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
 # --- export -------------------------------------------------------------------------------------------------
 
 
+def test_an_export_names_a_mute_and_a_block_of_one_topic(store: Harness) -> None:
+    """Taking back one leaves the other, so both are records."""
+    store.write(Mask("bob", "user:cy"), Mask("bob", "user:cy", block=True))
+    masks = of_kind(store.export("bob"), "mask")
+    assert [(mask["topic"], mask["block"]) for mask in masks] == [("user:cy", False), ("user:cy", True)]
+
+
 def test_an_export_has_all_that_is_kept_about_a_person(store: Harness) -> None:
     """Acts, follows, masks, notifications and what was read, each with its kind."""
     store.write(Follow("bob", "user:alice"), Mask("bob", "a:1"), Mask("bob", "user:cy", block=True))

@@ -28,8 +28,8 @@ class Exports(Inboxes):
         for topic, spans in person.follows.items():
             for span in spans:
                 yield records.follow(topic, span.created_at, span.ended_at)
-        for topic in sorted(person.muted | person.blocked):
-            yield {"kind": "mask", "topic": topic, "block": topic in person.blocked}
+        for block, topics in ((False, person.muted), (True, person.blocked)):
+            yield from ({"kind": "mask", "topic": topic, "block": block} for topic in sorted(topics))
 
     def _told_records(self, person: Person) -> Iterator[Record]:
         for group in person.inbox.groups.values():
