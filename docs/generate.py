@@ -17,8 +17,8 @@ from msgspec.structs import fields
 from tidings import errors
 from tidings.accepted import LARGEST
 from tidings.config import FILE_ONLY, HELP, SECRET, Settings
+from tidings.errors import PROBLEM_TYPE
 from tidings.http import protocol
-from tidings.http.problems import TYPE
 from tidings.http.routes import ROUTES
 from tidings.http.table import Access, Route
 from tidings.rules import Rule
@@ -150,7 +150,7 @@ A failure is a JSON document of the type `application/problem+json` ([RFC 9457](
 
 ```json
 {{
-  "type": "{TYPE}invalid-fields",
+  "type": "{PROBLEM_TYPE}invalid-fields",
   "title": "{errors.InvalidFields.title}",
   "status": 422,
   "detail": "{errors.InvalidFields.title}",
@@ -167,7 +167,7 @@ def _section(problem: Problem) -> str:
     return f"""
 ## {problem.code}
 
-`{TYPE}{problem.code}` · {problem.status} · {problem.title}
+`{PROBLEM_TYPE}{problem.code}` · {problem.status} · {problem.title}
 
 {problem.meaning} {ADVICE[problem.code]}
 """

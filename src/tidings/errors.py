@@ -2,6 +2,9 @@
 
 from typing import ClassVar, NamedTuple
 
+PROBLEM_TYPE = "urn:tidings:problem:"
+"""Every problem type begins with it; the code follows. A name, not an address: it stays when sites move."""
+
 
 class FieldError(NamedTuple):
     """What is wrong with one field: ``pointer`` is a JSON Pointer (RFC 6901) or, for a parameter, its name."""
@@ -21,6 +24,15 @@ class TidingsError(Exception):
         super().__init__(detail or self.title)
         self.detail = detail or self.title
         self.errors = errors
+
+    def document(self) -> dict[str, object]:
+        """The members of its problem document (RFC 9457), without ``errors``."""
+        return {
+            "type": PROBLEM_TYPE + self.code,
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+        }
 
 
 class BadParameter(TidingsError):

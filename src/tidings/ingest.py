@@ -372,12 +372,5 @@ def _result_line(number: int, result: object) -> bytes:
 
 
 def _problem(error: TidingsError) -> bytes:
-    """A failure as JSON, in the form of a problem document."""
-    document = {
-        "type": f"urn:tidings:problem:{error.code}",
-        "title": error.title,
-        "status": error.status,
-        "detail": error.detail,
-        "errors": [field._asdict() for field in error.errors],
-    }
-    return _encode(document)
+    """A failure as the JSON of a problem document. Unlike a reply's it always has ``errors``."""
+    return _encode(error.document() | {"errors": [field._asdict() for field in error.errors]})

@@ -19,9 +19,8 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.attack.probe import attacked_server
 from tests.wire.people import KEY, SETTINGS, bearer
-from tidings.errors import TidingsError
+from tidings.errors import PROBLEM_TYPE, TidingsError
 from tidings.http.openapi import document, operation_id
-from tidings.http.problems import TYPE
 from tidings.http.routes import ROUTES
 from tidings.http.shapes import Problem
 
@@ -93,4 +92,4 @@ def test_patterns_are_portable() -> None:
 def test_problems_fit_their_shape(anybody: httpx.Client, path: str) -> None:
     """A problem document has the members that the schema says, and a type that is a class of failure."""
     problem = msgspec.json.decode(anybody.get(path).content, type=Problem)
-    assert problem.type.removeprefix(TYPE) in {error.code for error in TidingsError.__subclasses__()}
+    assert problem.type.removeprefix(PROBLEM_TYPE) in {error.code for error in TidingsError.__subclasses__()}

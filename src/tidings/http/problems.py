@@ -7,20 +7,13 @@ from tidings.errors import TidingsError, TooManyRequests, Unauthenticated, Unava
 from tidings.http.table import Answer, Header
 
 MEDIA = b"application/problem+json"
-TYPE = "urn:tidings:problem:"
-"""Every problem type begins with it; the code follows. A name, not an address: it stays when sites move."""
 
 _encode = msgspec.json.Encoder().encode
 
 
 def problem(error: TidingsError, headers: tuple[Header, ...] = ()) -> Answer:
     """The answer that tells a failure."""
-    document: dict[str, object] = {
-        "type": TYPE + error.code,
-        "title": error.title,
-        "status": error.status,
-        "detail": error.detail,
-    }
+    document = error.document()
     if error.errors:
         document["errors"] = [field._asdict() for field in error.errors]
     return Answer(_encode(document), error.status, (*headers, *_advice(error)), MEDIA)

@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from tidings.config import KIB, Settings, networks
+from tidings.errors import PROBLEM_TYPE
 from tidings.http.body import ClientGone
 from tidings.http.deadlines import HEALTH_S, Deadlines, Phase
 from tidings.http.gate import Entry, Gate, fitting
@@ -442,7 +443,7 @@ def _problem(refusal: Refusal) -> bytes:
 
 def _parts(refusal: Refusal) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
     status, code, title = refusal
-    body = f'{{"type":"urn:tidings:problem:{code}","title":"{title}","status":{status},"detail":"{title}"}}'
+    body = f'{{"type":"{PROBLEM_TYPE}{code}","title":"{title}","status":{status},"detail":"{title}"}}'
     headers = [
         (b"content-type", b"application/problem+json"),
         (b"content-length", b"%d" % len(body)),
