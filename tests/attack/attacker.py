@@ -11,7 +11,7 @@ KIB = 1024
 MIB = 1024 * KIB
 FLOOD_MIB = 64 if LONG else 12
 """MiB that a flood sends, where it is let."""
-CROWD = 400 if LONG else 60
+SOCKETS = 400 if LONG else 60
 """Sockets of an attack that is made of many."""
 BLOCKED_S = 1.0
 """Seconds without any progress after which a flood gives up: the server does not read, which is one way to be safe."""

@@ -56,7 +56,7 @@ class Bystander:
     """Somebody who asks for ``/livez`` while others attack, by a connection of its own each time."""
 
     def __init__(self, host: str, port: int, path: str) -> None:
-        self._place, self._path = (host, port), path
+        self._server, self._path = (host, port), path
         self._over = threading.Event()
         self._counted = threading.Condition()
         self._thread = threading.Thread(target=self._ask, name="bystander")
@@ -93,7 +93,7 @@ class Bystander:
 
     def _failure(self) -> str:
         with contextlib.closing(
-            http.client.HTTPConnection(*self._place, timeout=PATIENCE_S, source_address=(BYSTANDER, 0))
+            http.client.HTTPConnection(*self._server, timeout=PATIENCE_S, source_address=(BYSTANDER, 0))
         ) as connection:
             connection.request("GET", self._path)
             reply = connection.getresponse()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.attack.attacker import CROWD, KIB, MIB, Attacker, attacking, head
+from tests.attack.attacker import KIB, MIB, SOCKETS, Attacker, attacking, head
 from tests.attack.probe import AttackedServer, attacked_server
 from tests.wire.people import KEY, SETTINGS, event
 from tidings.http.gate import RESERVED
@@ -67,8 +67,8 @@ def test_trailers_are_bounded(server: AttackedServer, trailers: bytes, who: str)
 
 def test_trailers_of_many_are_bounded(server: AttackedServer) -> None:
     """Each of many sockets may send a little more than its head's limit, and no more than that is kept."""
-    with attacking(server, CROWD) as crowd:
-        for attacker in crowd:
+    with attacking(server, SOCKETS) as attackers:
+        for attacker in attackers:
             attacker.send(head("/v1/events", CHUNKED, JSON, AUTHORIZED) + b"2\r\n{}\r\n0\r\n")
             attacker.flood(b"a: b\r\n", mib=1)
         server.assert_bounds(memory_mib=GROWTH_MIB)
@@ -119,13 +119,13 @@ def test_heads_are_bounded(server: AttackedServer, piece: bytes) -> None:
 
 
 def test_slow_heads_and_bodies_are_ended(impatient: AttackedServer) -> None:
-    """A crowd that sends half a head, half a body or nothing, and waits, is sent away."""
+    """Attackers that send half a head, half a body or nothing, and wait, are sent away."""
     impatient.reset()
     kinds = (b"", b"GET / HT", head("/v1/events", "Content-Length: 9", JSON, AUTHORIZED) + b"{")
-    with attacking(impatient, CROWD) as crowd:
-        for number, attacker in enumerate(crowd):
+    with attacking(impatient, SOCKETS) as attackers:
+        for number, attacker in enumerate(attackers):
             attacker.send(kinds[number % len(kinds)])
-        for attacker in crowd:
+        for attacker in attackers:
             assert attacker.received().startswith(b"HTTP/1.1 408 ")
         impatient.assert_bounds(memory_mib=GROWTH_MIB)
 
@@ -156,8 +156,8 @@ def test_answer_reaches_who_still_sends(server: AttackedServer) -> None:
 def test_pipelined_requests_are_bounded(server: AttackedServer, path: str) -> None:
     """The smallest requests, as many as go into the socket, and no answer is read: few are begun at once, and the rest
     waits in the socket."""
-    with attacking(server, 3) as crowd:
-        for attacker in crowd:
+    with attacking(server, 3) as attackers:
+        for attacker in attackers:
             attacker.flood(head(path, method="GET"))
         server.assert_bounds(memory_mib=GROWTH_MIB)
 
@@ -178,11 +178,11 @@ def test_pipelined_requests_are_answered(server: AttackedServer) -> None:
 def test_who_does_not_read_is_ended(impatient: AttackedServer) -> None:
     """Sockets that ask for large pages and read nothing stayed for ever."""
     impatient.reset()
-    with attacking(impatient, CROWD) as crowd:
-        for attacker in crowd:
+    with attacking(impatient, SOCKETS) as attackers:
+        for attacker in attackers:
             attacker.flood(head(LARGE_PAGE, method="GET"), mib=1)
-        assert all(attacker.ended() for attacker in crowd)
-        impatient.assert_bounds(memory_mib=GROWTH_MIB + CROWD // 4)
+        assert all(attacker.ended() for attacker in attackers)
+        impatient.assert_bounds(memory_mib=GROWTH_MIB + SOCKETS // 4)
 
 
 def test_who_reads_slowly_is_served(impatient: AttackedServer) -> None:
@@ -278,14 +278,14 @@ def test_what_is_said_to_a_stream_is_bounded(server: AttackedServer) -> None:
 
 def test_slow_handshakes_are_ended(impatient: AttackedServer) -> None:
     impatient.reset()
-    with attacking(impatient, CROWD) as crowd:
-        for attacker in crowd:
+    with attacking(impatient, SOCKETS) as attackers:
+        for attacker in attackers:
             attacker.send(b"GET /v1/notifications/ws HTTP/1.1\r\nUpgrade: websocket\r\nConnection: upgr")
-        assert all(attacker.received().startswith(b"HTTP/1.1 408 ") for attacker in crowd)
+        assert all(attacker.received().startswith(b"HTTP/1.1 408 ") for attacker in attackers)
         impatient.assert_bounds(memory_mib=GROWTH_MIB)
 
 
-# --- crowds ---------------------------------------------------------------------------------------------------
+# --- many connections ------------------------------------------------------------------------------------------
 
 
 def test_one_address_cannot_have_all_connections(tmp_path: Path) -> None:
@@ -295,8 +295,8 @@ def test_one_address_cannot_have_all_connections(tmp_path: Path) -> None:
         attacked_server(tmp_path, **SETTINGS, **OWN_ADDRESS, **few) as server,
         attacking(server, 20) as inside,
     ):
-        with attacking(server, CROWD) as crowd:
-            for attacker in crowd:
+        with attacking(server, SOCKETS) as attackers:
+            for attacker in attackers:
                 reply = attacker.received()
                 assert reply.startswith(b"HTTP/1.1 503 ")
                 assert b"retry-after: " in reply
@@ -316,6 +316,6 @@ def test_full_server_answers_health_checks(tmp_path: Path) -> None:
             with attacking(server) as (attacker,):
                 attacker.send(head(path, AUTHORIZED, method="GET"))
                 assert attacker.received().split()[1] == status
-        with attacking(server, RESERVED // 2) as crowd:  # who says nothing there has a shorter time
-            assert all(attacker.received().startswith(b"HTTP/1.1 408 ") for attacker in crowd)
+        with attacking(server, RESERVED // 2) as attackers:  # who says nothing there has a shorter time
+            assert all(attacker.received().startswith(b"HTTP/1.1 408 ") for attacker in attackers)
         server.assert_bounds(memory_mib=GROWTH_MIB)

@@ -48,7 +48,7 @@ GARBAGE = (
     b'"',
     b"1.1.1.1.1",
 )
-PLACES = (
+REQUESTS = (
     ("GET", "/v1/feed"),
     ("GET", "/v1/notifications"),
     ("GET", "/v1/notifications/poll"),
@@ -84,7 +84,7 @@ def test_garbage_in_a_header_is_no_fault_of_ours(
         b"content-type": b"application/json",
         b"authorization": bearer(token("gary"))["authorization"].encode(),
     }
-    for (method, path), value in itertools.product(PLACES, GARBAGE):
+    for (method, path), value in itertools.product(REQUESTS, GARBAGE):
         headers = list((good | {name.encode(): value}).items())
         status = exchange(base, method, path + "?user_id=gary" * path.startswith("/v1/"), headers, b"{}")
         assert status < 500, (method, path, value)

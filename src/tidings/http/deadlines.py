@@ -26,8 +26,8 @@ class Phase(Enum):
     LINGER = auto()
 
 
-class Owing(Protocol):
-    """A connection, as far as it is waited for."""
+class Watched(Protocol):
+    """A connection that has a deadline."""
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -35,7 +35,7 @@ class Owing(Protocol):
         ...
 
     @property
-    def held_up(self) -> bool:
+    def reading_paused(self) -> bool:
         """Whether we are the slow side: the client cannot send while we do not read."""
         ...
 
@@ -59,10 +59,10 @@ class Deadlines:
             Phase.LINGER: LINGER_S,
         }
         self._every = min(_SWEEP_S, head_s / 4, body_s / 4)
-        self._due: dict[Owing, float] = {}
+        self._due: dict[Watched, float] = {}
         self._sweeping = False
 
-    def watch(self, connection: Owing, phase: Phase, within_s: float | None = None) -> None:
+    def watch(self, connection: Watched, phase: Phase, within_s: float | None = None) -> None:
         """Give the connection the time of this phase, or another, from now on; none when it is idle."""
         if phase is Phase.IDLE:
             self._due.pop(connection, None)
@@ -78,7 +78,7 @@ class Deadlines:
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
         for connection, due in list(self._due.items()):
-            if connection.held_up:
+            if connection.reading_paused:
                 self._due[connection] = due + self._every
             elif due <= now:
                 del self._due[connection]

@@ -37,8 +37,8 @@ class Gate:
         self._of: dict[str, int] = {}
         self.open = 0
 
-    def enter(self, host: str) -> Entry:
-        """Count a connection from this address, unless it is closed out."""
+    def acquire(self, host: str) -> Entry:
+        """Count a connection from this address, and return how it is let in; one that is CLOSED is not counted."""
         one = self._counted_as(host)
         theirs = self._of.get(one, 0) if one else 0
         if theirs >= self._most_of_one or self.open >= self._most + RESERVED:
@@ -48,8 +48,8 @@ class Gate:
             self._of[one] = theirs + 1
         return Entry.OPEN if self.open <= self._most else Entry.HEALTH
 
-    def leave(self, host: str) -> None:
-        """A connection that was let in has ended."""
+    def release(self, host: str) -> None:
+        """Count a connection from this address no more: one that was let in has ended."""
         self.open -= 1
         one = self._counted_as(host)
         if one:

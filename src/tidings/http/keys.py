@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from tidings.config import ConfigError, Settings
 
 MIN_CHARACTERS = 32
-"""Of a key or secret: 32 random hexadecimal digits are 128 bits, which nobody guesses; and RFC 7518, 3.2 asks as much of
-a secret of HS256."""
+"""Of a key or secret, counted as bytes of UTF-8: 32 random hexadecimal digits are 128 bits, which nobody guesses; and
+RFC 7518, 3.2 asks as much of a secret of HS256."""
 MIN_DISTINCT = 8
 """Different characters in one. Of 32 random hexadecimal digits practically none have fewer; repeated ones do."""
 HOW_TO_MAKE_ONE = "make one with: openssl rand -hex 32"
@@ -52,11 +52,12 @@ def weakness(secret: str) -> str:
 
 
 def check_secrets(settings: Settings) -> None:
-    """Raises ConfigError for an API key or a token secret that could be guessed. Which key it is is told by its place."""
+    """Raises ConfigError for an API key or a token secret that could be guessed. The error has the number of the key, not
+    its text."""
     keys = split_keys(settings.api_keys)
-    for place, key in enumerate(keys, 1):
+    for number, key in enumerate(keys, 1):
         if weak := weakness(key):
-            raise ConfigError(f"api_keys: key {place} of {len(keys)} {weak}; {HOW_TO_MAKE_ONE}")
+            raise ConfigError(f"api_keys: key {number} of {len(keys)} {weak}; {HOW_TO_MAKE_ONE}")
     if settings.jwt_secret and (weak := weakness(settings.jwt_secret)):
         raise ConfigError(f"jwt_secret {weak}; {HOW_TO_MAKE_ONE}")
 

@@ -56,7 +56,7 @@ TOO_LARGE = Refusal(431, "head-too-large", "The request's head is too large")
 TOO_SLOW = Refusal(408, "request-timeout", "The request did not arrive in time")
 REFUSALS = (NO_HTTP, TOO_LARGE, TOO_SLOW)
 """What a connection is refused for before there is a request."""
-_CROWDED = Refusal(503, "unavailable", "There are too many connections: try again shortly")
+_TOO_MANY_CONNECTIONS = Refusal(503, "unavailable", "There are too many connections: try again shortly")
 _RETRY_AFTER_S = 5
 """Seconds after which a client that found no room may come back."""
 
@@ -78,7 +78,7 @@ class TimedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._phase = self._watched = Phase.IDLE
         self._entry = Entry.CLOSED
-        self._deaf = False
+        self._discarding = False
         """Whether what arrives is thrown away: the last answer was given, or a stream has the connection."""
         self._held = b""
         """What was read and not parsed yet."""
@@ -110,24 +110,24 @@ class TimedProtocol(HttpToolsProtocol):
             linger=self._linger,
         )
         super().connection_made(out)  # type: ignore[arg-type]
-        self._entry = self.gate.enter(self._host())
+        self._entry = self.gate.acquire(self._host())
         if self._entry is Entry.CLOSED:
-            self._deaf = True
-            out.write(_problem(_CROWDED))
+            self._discarding = True
+            out.write(_problem(_TOO_MANY_CONNECTIONS))
             out.close()
             return
         self._phase = Phase.HEAD
         if self._entry is Entry.HEALTH:
-            self.app = _Crowded(self.app)
+            self.app = _HealthOnly(self.app)
         self._watch(HEALTH_S if self._entry is Entry.HEALTH else None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._phase = Phase.IDLE
-        self._deaf, self._held = True, b""
+        self._discarding, self._held = True, b""
         self._watch()
         self.transport.lost()  # type: ignore[attr-defined]
-        self._left()
+        self._release()
         super().connection_lost(exc)
         # uvicorn lets the timer of a connection that was reset, and with it the connection, live on.
         self._unset_keepalive_if_required()
@@ -136,10 +136,10 @@ class TimedProtocol(HttpToolsProtocol):
         if self._leaves is not None:
             self._leaves()
 
-    def _left(self) -> None:
+    def _release(self) -> None:
         if self._entry is not Entry.CLOSED:
             self._entry = Entry.CLOSED
-            self.gate.leave(self._host())
+            self.gate.release(self._host())
 
     def _host(self) -> str:
         return self.client[0] if self.client else ""
@@ -148,7 +148,7 @@ class TimedProtocol(HttpToolsProtocol):
         """The client ended its side; returns whether ours stays open. It does while a complete request is unanswered. Who
         listens to a stream is taken for gone, as nobody's way of listening begins with that."""
         unanswered = self.cycle is not None and not self.cycle.response_complete
-        if self._deaf or not unanswered or self.unread():
+        if self._discarding or not unanswered or self.unread():
             self.transport.flush()  # type: ignore[attr-defined]
             return False
         self._phase = Phase.HALF_CLOSED
@@ -165,7 +165,7 @@ class TimedProtocol(HttpToolsProtocol):
             self.transport.abort()
 
     @property
-    def held_up(self) -> bool:
+    def reading_paused(self) -> bool:
         """Whether we are the slow side."""
         return (self._stopped or self.flow.read_paused) and self._phase in (Phase.HEAD, Phase.BODY)
 
@@ -173,7 +173,7 @@ class TimedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Whatever arrives on an idle connection begins a head, be it only an empty line."""
-        if self._deaf:
+        if self._discarding:
             self._after += len(data)
             if self._stream is not None and self._after > MAX_AFTER_BYTES:
                 self._stream.abort()
@@ -190,7 +190,7 @@ class TimedProtocol(HttpToolsProtocol):
     def _feed_portion(self) -> None:
         """Parse a portion of what is held; the next one has another turn, once nothing waits to be answered."""
         self._feeding = False
-        if self._deaf or self.flow.read_paused or self.pipeline:
+        if self._discarding or self.flow.read_paused or self.pipeline:
             return  # who resumes reading brings us back
         end = self._portion()
         portion, self._held = self._held[:end], self._held[end:]
@@ -215,7 +215,7 @@ class TimedProtocol(HttpToolsProtocol):
 
     def _read_on(self) -> None:
         """Take in more, unless there is a reason not to: called whenever such a reason may have ended."""
-        if self._deaf or self.flow.read_paused or self.pipeline:
+        if self._discarding or self.flow.read_paused or self.pipeline:
             return
         if self._held:
             if not self._feeding:
@@ -323,7 +323,7 @@ class TimedProtocol(HttpToolsProtocol):
         # What a request needs is let go: a stream may last for long, and there may be thousands.
         self.cycle = self.scope = self.headers = self.parser = None  # type: ignore[assignment]
         self.flow.resume_reading()  # or the client's end would go unnoticed
-        self._deaf = True
+        self._discarding = True
         self._stream = Connection(self.transport.bare(), encoder)  # type: ignore[attr-defined]
         self._stream.paused = self.flow.write_paused  # by a reply before, which is still being read
         self._stream.write(head)
@@ -360,15 +360,15 @@ class TimedProtocol(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """From here on this is another protocol's, which has deadlines of its own."""
         if self._entry is Entry.HEALTH or (self.cycle is not None and not self.cycle.response_complete):
-            self._refuse(_CROWDED if self._entry is Entry.HEALTH else NO_HTTP)
+            self._refuse(_TOO_MANY_CONNECTIONS if self._entry is Entry.HEALTH else NO_HTTP)
             return
         self._phase = Phase.IDLE
         self._watch()
-        self._deaf, self._held = True, b""
+        self._discarding, self._held = True, b""
         super().handle_websocket_upgrade()
         socket = self.transport.get_protocol()
         if isinstance(socket, SocketProtocol):
-            socket.on_lost = self._left
+            socket.on_lost = self._release
 
     # --- a connection is refused ----------------------------------------------------------------------------------
 
@@ -378,13 +378,13 @@ class TimedProtocol(HttpToolsProtocol):
 
     def _linger(self) -> None:
         """The last was said; what still comes is read, so that the client can read that, and thrown away."""
-        self._deaf, self._held = True, b""
+        self._discarding, self._held = True, b""
         self._phase = Phase.LINGER
         self._watch()
         self.transport.read_on()  # type: ignore[attr-defined]
 
     def _refuse(self, refusal: Refusal) -> None:
-        self._deaf, self._held = True, b""
+        self._discarding, self._held = True, b""
         if self._answerable():
             self.transport.write(_problem(refusal))
         if self.cycle is not None and not self.cycle.response_complete:
@@ -403,7 +403,7 @@ class TimedProtocol(HttpToolsProtocol):
         return self.cycle.response_complete
 
 
-class _Crowded:
+class _HealthOnly:
     """The application on a connection above the cap: whether the server lives is answered, and nothing else."""
 
     def __init__(self, app: Any) -> None:
@@ -413,7 +413,7 @@ class _Crowded:
         if scope["raw_path"].rpartition(b"/")[2] in HEALTH_PATHS:
             await self._app(scope, receive, send)
             return
-        status, headers, body = _parts(_CROWDED)
+        status, headers, body = _parts(_TOO_MANY_CONNECTIONS)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
@@ -448,6 +448,6 @@ def _parts(refusal: Refusal) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         (b"content-type", b"application/problem+json"),
         (b"content-length", b"%d" % len(body)),
     ]
-    if refusal is _CROWDED:
+    if refusal is _TOO_MANY_CONNECTIONS:
         headers.append((b"retry-after", b"%d" % _RETRY_AFTER_S))
     return status, headers, body.encode()
