@@ -23,6 +23,7 @@ def test_ordinary_use_keeps_the_bounds(probed: AttackedServer) -> None:
 
 
 def test_a_long_turn_is_caught(probed: AttackedServer) -> None:
+    """One callback over the bound fails the assertion, which names the callback."""
     probed.order(f"burn {LONG_MS}")
     with pytest.raises(AssertionError, match=r"turn .*_burn"):
         probed.assert_bounds(memory_mib=SMALL_MIB)
@@ -38,6 +39,7 @@ def test_many_short_turns_are_no_long_one(probed: AttackedServer) -> None:
 
 
 def test_growth_is_caught(probed: AttackedServer) -> None:
+    """Memory over the bound fails the assertion."""
     probed.order(f"hold {LARGE_MIB}")
     with pytest.raises(AssertionError, match="memory"):
         probed.assert_bounds(memory_mib=SMALL_MIB)
@@ -53,6 +55,7 @@ def test_each_measurement_begins_anew(probed: AttackedServer) -> None:
 
 
 def test_a_server_that_is_gone_is_caught(tmp_path: Path) -> None:
+    """A killed server fails the wait for /livez."""
     with attacked_server(tmp_path) as server:
         server.process.kill()
         with pytest.raises(AssertionError, match="/livez"):

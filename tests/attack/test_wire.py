@@ -277,6 +277,7 @@ def test_what_is_said_to_a_stream_is_bounded(server: AttackedServer) -> None:
 
 
 def test_slow_handshakes_are_ended(impatient: AttackedServer) -> None:
+    """Half a WebSocket handshake has the deadline of any other request head."""
     impatient.reset()
     with attacking(impatient, SOCKETS) as attackers:
         for attacker in attackers:

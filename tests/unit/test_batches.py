@@ -42,6 +42,7 @@ def test_lines_are_the_same_however_they_are_cut(lines: list[bytes], sizes: list
 
 @pytest.mark.parametrize("items", [0, 1, 2, 3])
 def test_an_array_is_split_up_to_its_bound(items: int) -> None:
+    """Each item keeps its bytes, whatever blanks are between them, after a byte order mark too."""
     raw = BOM + b" [" + b" , ".join([b'{"a": [1, 2]}'] * items) + b" ]"
     assert [bytes(one) for one in split(raw, 3)] == [b'{"a": [1, 2]}'] * items
 
@@ -60,5 +61,6 @@ def test_what_is_no_json_is_no_array(raw: bytes) -> None:
 
 
 def test_an_object_is_no_array() -> None:
+    """JSON of another type is invalid, not malformed."""
     with pytest.raises(InvalidFields):
         split(b'{"a": 1}', 3)

@@ -103,6 +103,7 @@ def test_every_fault_is_said_in_words(text: str, said: dict[str, str]) -> None:
 
 
 def test_no_more_are_said_than_anybody_reads() -> None:
+    """Errors end at MAX_FAULTS, however many fields are wrong."""
     raw = msgspec.json.encode({f"x{i}": i for i in range(100)})
     assert len(found(raw).errors) == MAX_FAULTS
 
@@ -189,6 +190,7 @@ def test_a_huge_part_is_not_taken_apart() -> None:
     ],
 )
 def test_values_are_shown_short_and_harmless(raw: bytes, words: str) -> None:
+    """An error repeats a short value without control characters, and gives the size of a long one."""
     assert shown(raw) == words
 
 

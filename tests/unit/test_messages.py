@@ -70,6 +70,7 @@ def test_a_template_names_metadata(key: str, text: str) -> None:
     "name", ["metadata", "metadata.", "metadata.a[0]", "metadata.a!r", "metadata.a:9", "meta.a"]
 )
 def test_a_template_that_names_no_metadata_is_refused(name: str) -> None:
+    """A placeholder needs at least one key, and has neither indexes nor formats."""
     with pytest.raises(msgspec.ValidationError):
         say(en={"other": f"{{{name}}}"})
 

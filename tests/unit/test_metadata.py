@@ -49,6 +49,7 @@ def test_a_number_is_taken_when_every_reader_can_take_it(number: str, around: st
 
 
 def test_all_numbers_are_pointed_to() -> None:
+    """Each number that not every reader can take has its own pointer; a text that looks like one has none."""
     raw = b'{"a": [1, 1e999, {"b": -1e999}], "c": 1' + b"0" * 308 + b', "d": 1e308, "e": "1e999"}'
     assert faults(raw) == ["/a/1", "/a/2/b", "/c"]
 
@@ -58,6 +59,7 @@ def test_all_numbers_are_pointed_to() -> None:
     [(b"{}", 1), (b'{"a":[]}', 2), (b'{"a":[[],{},[{}]],"b":[]}', 4), (b'{"a":"[[[[{{{\\"[["}', 1)],
 )
 def test_depth_is_that_of_brackets_outside_strings(raw: bytes, levels: int) -> None:
+    """The deepest branch counts, and brackets within strings do not."""
     assert not deeper_than(raw, levels)
     assert deeper_than(raw, levels - 1)
 
@@ -155,6 +157,7 @@ def test_events_of_two_meanings_have_two(one: dict[str, Any], other: dict[str, A
 
 
 def test_an_event_keeps_its_metadata_as_they_were_sent() -> None:
+    """The canonical spelling serves the fingerprint alone: readers get the bytes that were sent."""
     raw = b'{"actor_id":"a","verb":"v","object_type":"o","object_id":"1","metadata":{"b":1.0, "a":1}}'
     event: EventInput = read_event(raw, START_MS, Settings())
     assert bytes(event.metadata) == b'{"b":1.0, "a":1}'

@@ -57,11 +57,13 @@ def test_nothing_beside_the_file_is_the_lock(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """The error has the path of the folder that is missing."""
     with pytest.raises(Unavailable, match=f"the folder {tmp_path / 'nodir'} does not exist"):
         Guard(tmp_path / "nodir" / "x.db")
 
 
 def test_a_file_that_was_never_filled_is_not_left_behind(tmp_path: Path) -> None:
+    """An empty file would be taken for a new store at the next start."""
     Guard(tmp_path / "new.db").close()
     assert list(tmp_path.iterdir()) == []
 

@@ -205,6 +205,7 @@ async def test_only_that_one_read_is_stopped(tmp_path: Path) -> None:
 
 @awaited
 async def test_a_failure_is_told_to_everybody_who_waits(tmp_path: Path) -> None:
+    """A shared read that fails raises for each of its callers, and leaves the queue."""
     async with asked(tmp_path) as (asks, _):
         both = [asks.ask(ANN, "broken", lambda r: r.db.one("SELECT nothing")) for _ in range(2)]
         found = await asyncio.gather(*both, return_exceptions=True)
