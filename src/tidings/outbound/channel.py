@@ -37,14 +37,14 @@ class Note(NamedTuple):
 
 class Answer(NamedTuple):
     """What became of an attempt: ``sent``; ``failed``, to be tried again no sooner than ``after_s`` seconds from now;
-    ``dead``, refused for good; ``gone``, there is no such endpoint any more. ``down``: nobody answered at all. ``ours``:
-    the endpoint has no part in it."""
+    ``dead``, refused for good; ``gone``, there is no such endpoint any more. ``down``: nobody answered at all.
+    ``server_fault``: the failure is the server's, and does not count against the endpoint."""
 
     state: Literal["sent", "failed", "dead", "gone"]
     error: str = ""
     after_s: int = 0
     down: bool = False
-    ours: bool = False
+    server_fault: bool = False
 
 
 SENT = Answer("sent")

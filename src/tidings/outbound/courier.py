@@ -194,7 +194,7 @@ class Courier(Rounds):
         outcomes = [(delivery, self._outcome(delivery, answer, now)) for delivery in parcel]
         if answer.state == "sent":
             failures = 0
-        elif not answer.ours and any(handled.state == "dead" for _, handled in outcomes):
+        elif not answer.server_fault and any(handled.state == "dead" for _, handled in outcomes):
             failures += 1
             outcomes = [(delivery, _counted(handled, failures)) for delivery, handled in outcomes]
         await self._settle(outcomes)
@@ -213,7 +213,7 @@ class Courier(Rounds):
         try:
             channel = await self._ways.way(endpoint.channel)
         except NotConfigured as missing:
-            return Answer("dead", str(missing), ours=True)
+            return Answer("dead", str(missing), server_fault=True)
         host = channel.host(endpoint)
         if self._breaker.is_open(host, self._since()):
             return Answer("failed", "not tried: the host does not answer")
@@ -232,7 +232,7 @@ class Courier(Rounds):
             return await channel.send(endpoint, [self._note(delivery) for delivery in newest])
         except Exception as fault:
             _log.exception("the channel %s failed", endpoint.channel)
-            return Answer("failed", f"a fault of the server: {type(fault).__name__}", ours=True)
+            return Answer("failed", f"a fault of the server: {type(fault).__name__}", server_fault=True)
 
     def _note(self, delivery: Delivery) -> Note:
         row = delivery.row

@@ -2,11 +2,12 @@
 the certificates to trust, take tens of milliseconds to load, off the event loop."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from typing import Literal
 
 from tidings.config import Settings, networks
+from tidings.confirmations import Send
 from tidings.outbound.addresses import Guard, NotAllowed, Resolve
 from tidings.outbound.channel import Channel
 from tidings.ports import Clock
@@ -93,7 +94,7 @@ class Ways:
         return ""
 
     @property
-    def ask(self) -> Callable[[str, str], Awaitable[Literal["sent", "failed", "dead", "gone"]]] | None:
+    def ask(self) -> Send | None:
         """How an address is asked to confirm itself; None where no mail is sent."""
         return self._ask if self._settings.smtp_url else None
 
