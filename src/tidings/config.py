@@ -18,6 +18,7 @@ from msgspec import Meta
 
 from tidings.accepted import LARGEST, accepted, check_text, shown
 from tidings.faults import MAX_FAULTS, find
+from tidings.feed_changes import FEED_HISTORY, RETRACTION_HISTORY
 from tidings.rules import MAX_TYPES, Locale, Name, Rule, Rules
 
 KIB = 1024
@@ -77,6 +78,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     dormant_days: Positive = 30
     feed_scan_budget: Positive = 20_000
     new_count_cap: Positive = 1_000
+    feed_history: Positive = FEED_HISTORY
+    retraction_history: Positive = RETRACTION_HISTORY
 
     reader_threads: Annotated[int, Meta(ge=1, le=16)] = 2
     max_reads_per_user: Positive = 16
@@ -159,6 +162,8 @@ HELP: Mapping[str, str] = {
     "reader_threads": "Threads for reads that may be long; one user has all but one of them at most.",
     "max_reads_per_user": "Long reads of one user that wait or run; the same question asked again is not another one.",
     "max_reads": "Long reads of all users together that wait or run before more are answered 503.",
+    "feed_history": "Changes of a feed's read state kept for streams that resume; older than the kept ones is a reset.",
+    "retraction_history": "Retractions kept for the same.",
     "write_queue": "Commands waiting to be written before new ones are answered 503.",
     "group_commit_events": "Events in one transaction.",
     "sqlite_cache_mib": "MiB of page cache, once for writing and once for reading pages.",

@@ -52,7 +52,9 @@ from tidings.model import (
     Replay,
     Retract,
     UndoRead,
+    UndoReadFeed,
     Unfollow,
+    UnreadFeed,
     user_topic,
 )
 from tidings.ports import Agenda, Clock
@@ -276,10 +278,24 @@ class Ingest:
         """Hide two people's acts from each other; True when that changed something."""
         return bool((await self._change(Mask(user, user_topic(other), block=True, on=on))).updated)
 
-    async def read_feed(self, user: str, event_ids: Sequence[str] | None, up_to: int | None) -> Changed:
-        """Mark feed items read: these, or all up to a position. Ids that are not in the feed are passed over."""
-        ids = None if event_ids is None else tuple(event_ids)
-        return await self._change(ReadFeed(user, ids, up_to))
+    async def read_feed(self, user: str, event_ids: Sequence[str]) -> Changed:
+        """Mark feed items read. Ids that are not in the feed are passed over."""
+        return await self._change(ReadFeed(user, tuple(event_ids)))
+
+    async def read_all_of_feed(self, user: str, up_to: int | None) -> tuple[Changed, str | None]:
+        """Mark a feed read up to a position. Returns also what undoes it, None when there is nothing to undo."""
+        changed = await self._change(ReadFeed(user, None, up_to))
+        if not changed.marked:
+            return changed, None
+        return changed, self._token(changed.marked, _undoing_feed(user))
+
+    async def unread_feed(self, user: str, event_ids: Sequence[str]) -> Changed:
+        """Mark feed items unread, by whatever they were read. Ids that are not in the feed are passed over."""
+        return await self._change(UnreadFeed(user, tuple(event_ids)))
+
+    async def undo_feed(self, user: str, token: str) -> Changed:
+        """Take back the read-all of a feed of this token, as :meth:`undo` does that of an inbox, with the same errors."""
+        return await self._change(UndoReadFeed(user, self._undone(token, _undoing_feed(user))))
 
     async def mark(self, user: str, ids: Sequence[str], state: MarkState) -> Marked:
         """Set the state of these notifications; ids that are not the user's are passed over."""
@@ -298,22 +314,29 @@ class Ingest:
         marked = cast(Marked, await self._log.submit(ReadInbox(user, up_to, type)))
         if not marked.updated:
             return marked, None
-        return marked, self._cursors.make_named(f"{marked.seq}.{self._clock.now()}", _undoing(user))
+        return marked, self._token(marked.seq, _undoing(user))
 
     async def undo(self, user: str, token: str) -> Marked:
         """Take back the read-all of this token; what was read by it alone is unread again. A second time changes nothing.
 
         Raises BadParameter for a token that is damaged or another user's, Gone UNDO_MS after the read-all.
         """
+        return cast(Marked, await self._log.submit(UndoRead(user, self._undone(token, _undoing(user)))))
+
+    def _token(self, made: int, bound_to: str) -> str:
+        return self._cursors.make_named(f"{made}.{self._clock.now()}", bound_to)
+
+    def _undone(self, token: str, bound_to: str) -> int:
+        """The seq or position of the read-all that a token takes back."""
         try:
-            said = self._cursors.read_named(token, _undoing(user)) or ""
+            said = self._cursors.read_named(token, bound_to) or ""
         except BadParameter:
             wrong = FieldError("/undo", "damaged, or it belongs to another user")
             raise BadParameter(f"undo: {wrong.detail}", (wrong,)) from None
-        seq, _, at = said.partition(".")
+        made, _, at = said.partition(".")
         if self._clock.now() > int(at) + UNDO_MS:
             raise Gone(f"a read-all can be undone for {UNDO_MS // 60_000} minutes")
-        return cast(Marked, await self._log.submit(UndoRead(user, int(seq))))
+        return int(made)
 
     async def reconcile(self) -> Changed:
         """Owe every feed what the log says it should hold; the runner pays it in the background."""
@@ -337,6 +360,11 @@ class Ingest:
 def _undoing(user: str) -> str:
     """What the token of a read-all is bound to."""
     return f"undo|{user}"
+
+
+def _undoing_feed(user: str) -> str:
+    """The same of a feed."""
+    return f"undo-feed|{user}"
 
 
 class _Batch:

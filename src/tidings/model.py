@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from tidings.feed_changes import FeedChange
 from tidings.personal import Endpoint, Handled, Preferences, Reminder
 from tidings.rules import Rule
 
@@ -124,11 +125,26 @@ class Mask(msgspec.Struct, frozen=True):
 
 
 class ReadFeed(msgspec.Struct, frozen=True):
-    """Mark feed items read: these ids, or (``event_ids=None``) everything up to position ``up_to``, or up to the head."""
+    """Mark feed items read, own acts included: these ids, or (``event_ids=None``) everything up to position ``up_to``, or
+    up to the head."""
 
     user: str
     event_ids: tuple[str, ...] | None = None
     up_to: int | None = None
+
+
+class UnreadFeed(msgspec.Struct, frozen=True):
+    """Mark these feed items unread, by whatever they were read."""
+
+    user: str
+    event_ids: tuple[str, ...]
+
+
+class UndoReadFeed(msgspec.Struct, frozen=True):
+    """Take back the read-all of the feed that took ``position``: what is read by it alone is unread again."""
+
+    user: str
+    position: int
 
 
 class MarkState(IntEnum):
@@ -276,6 +292,8 @@ Command = (
     | Unfollow
     | Mask
     | ReadFeed
+    | UnreadFeed
+    | UndoReadFeed
     | MarkInbox
     | ReadInbox
     | UndoRead
@@ -308,11 +326,12 @@ class Published(NamedTuple):
 
 class Changed(NamedTuple):
     """The outcome of a command that changes at most one thing, or ``updated`` of many. ``gone``: the event that a
-    Retract took out."""
+    Retract took out. ``marked``: the position that a change of the read state of a feed took, 0 when there was none."""
 
     updated: int
     position: int = 0
     gone: LogEntry | None = None
+    marked: int = 0
 
 
 class Marked(NamedTuple):
@@ -362,12 +381,16 @@ class FeedItem(msgspec.Struct, frozen=True, gc=False):
 
 class Page(NamedTuple):
     """A page of a feed, newest first. ``next_key`` continues it (exclusive), None at the end. ``partial``: the scan
-    budget ran out before the page was full; the next page goes on. ``position`` is the head of the log."""
+    budget ran out before the page was full; the next page goes on. ``position`` is the head of the log. Of what came
+    after a position (``feed_since``) ``changes`` are those of older items, and ``reset`` says that they are not known
+    that far back."""
 
     items: list[FeedItem]
     next_key: int | None
     position: int
     partial: bool = False
+    changes: tuple[FeedChange, ...] = ()
+    reset: bool = False
 
 
 class NewCount(NamedTuple):
@@ -468,12 +491,14 @@ class InboxChanges(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """One event as the open streams hear it: those of the users asked for who have it in their feed, by reason."""
+    """One event as the open streams hear it: those of the users asked for who have it in their feed, by reason. With a
+    ``change``, that instead of an event, and whose feed it is."""
 
     position: int
     body: bytes
     listeners: list[tuple[str, str, list[str]]]
     """(reason, topic, users)"""
+    change: FeedChange | None = None
 
 
 class Delivery(NamedTuple):

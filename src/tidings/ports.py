@@ -67,8 +67,9 @@ class EventLog(Protocol):
     async def write(self, commands: Sequence[Command]) -> list[Outcome | KeyReused]:
         """Apply the commands in order, in one transaction; when it returns, they are durable and every reader sees them.
 
-        One outcome per command. Positions are dense from 1 in the order of the commands. If it raises, nothing was
-        applied. An event's key is minted from its ``created_at``; keys of one millisecond keep the order of the log.
+        One outcome per command. Positions are dense from 1 in the order of the commands: each event takes one, and so do
+        a retraction and a change of what a user has read of their feed. If it raises, nothing was applied.
+        An event's key is minted from its ``created_at``; keys of one millisecond keep the order of the log.
         """
         ...
 
@@ -91,6 +92,11 @@ class FeedViews(Protocol):
     Reads of these views and of inboxes that take long may be refused: with TooManyRequests when their user has too many
     under way, with Unavailable when all users have. One that is cancelled ends. What is read was never read before a
     write that had been acknowledged when it was asked for.
+
+    An item, an own act too, is read when it was marked read by its id, or by a read-all up to its position or a later one,
+    and not marked unread since. Marks by id are of what is in the feed; a read-all covers positions, to the last event at
+    most, and so what a later follow brings from there. A mark that changes nothing takes no position; ``updated`` counts
+    the items of the feed that it really changed. UndoReadFeed restores what is read by that read-all alone.
     """
 
     async def feed(self, user: str, want: FeedFilter, limit: int, before: int | None) -> Page:
@@ -113,21 +119,25 @@ class FeedViews(Protocol):
         ...
 
     async def feed_since(self, user: str, after: int, limit: int) -> Page:
-        """Items of the user's feed with a position over ``after``, in the order of positions, at most ``limit``;
-        ``next_key`` is then the position to go on from, None when there is no more."""
+        """Items of the user's feed with a position over ``after``, in the order of positions, and among them the
+        ``changes`` of older ones: this user's marks, and the retractions of what would be in the feed, own acts included,
+        if it still stood. At most ``limit`` of both; ``next_key`` is then the position to go on from, None when there is
+        no more. ``reset``: since ``after`` a read-all was taken back, or more has changed than is kept."""
         ...
 
     async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[Heard], int]:
         """Which events with a position over ``after``, oldest first, came to the feeds of which of these users, by the
-        law above and whatever is pushed or merged; own acts and events that nobody of them hears are left out.
+        law above and whatever is pushed or merged; own acts and events that nobody of them hears are left out. Among them
+        each change of older items, as ``feed_since`` has it, and whose feed it is; and first, at the last position, a
+        FeedReset for those of whose changes some are not kept any more.
         Looks at ``limit`` positions at most; returns also the last position that was looked at."""
         ...
 
-    async def new_count(self, user: str, since: int, cap: int) -> NewCount:
+    async def new_count(self, user: str, since: int, cap: int, include_own: bool = False) -> NewCount:
         """How many items of the user's feed have a position over ``since``; stops counting at ``cap``."""
         ...
 
-    async def summary(self, user: str) -> FeedSummary:
+    async def summary(self, user: str, include_own: bool = False) -> FeedSummary:
         """Exact totals over the user's feed, and its five newest items."""
         ...
 

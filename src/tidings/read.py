@@ -111,14 +111,14 @@ class Reader:
         partial = b',"partial":true' if page.partial else b""
         return Reply(body + b',"position":%d%b}' % (page.position, partial), following)
 
-    async def new_count(self, user: str, since: int) -> Reply:
+    async def new_count(self, user: str, since: int, include_own: bool) -> Reply:
         """How many feed items came after a position."""
-        found = await self._store.new_count(user, since, self._settings.new_count_cap)
+        found = await self._store.new_count(user, since, self._settings.new_count_cap, include_own)
         return Reply(_encode({"count": found.new, "capped": found.capped, "position": found.position}))
 
-    async def summary(self, user: str) -> Reply:
+    async def summary(self, user: str, include_own: bool) -> Reply:
         """Totals of a feed and its five newest items."""
-        found = await self._store.summary(user)
+        found = await self._store.summary(user, include_own)
         head = {
             "total": found.total,
             "unread_count": found.unread,

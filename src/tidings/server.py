@@ -38,9 +38,12 @@ from tidings.model import (
     Outcome,
     Publish,
     Published,
+    ReadFeed,
     ReadInbox,
     TakeUp,
     UndoRead,
+    UndoReadFeed,
+    UnreadFeed,
     split_topic,
 )
 from tidings.outbound.courier import Courier
@@ -85,9 +88,16 @@ async def open_store(settings: Settings, clock: Clock) -> tuple[Store, bytes]:
     channels = configured(settings)
     if settings.store == "memory://":
         epoch, salt = os.urandom(6).hex(), int.from_bytes(os.urandom(7))
-        return MemoryStore(
-            clock, epoch=epoch, salt=salt, types=settings.types, channels=channels
-        ), os.urandom(32)
+        memory = MemoryStore(
+            clock,
+            epoch=epoch,
+            salt=salt,
+            types=settings.types,
+            channels=channels,
+            feed_history=settings.feed_history,
+            retraction_history=settings.retraction_history,
+        )
+        return memory, os.urandom(32)
     if settings.store.startswith(SQLITE) and len(settings.store) > len(SQLITE):
         path = Path(settings.store.removeprefix(SQLITE))
         try:
@@ -218,7 +228,7 @@ class Committed:
         COMMIT_COMMANDS.observe(len(commands))
         users: set[str] = set()
         added: list[NewEvent] = []
-        pending = False
+        pending = fed = False
         for command, outcome in zip(commands, outcomes, strict=True):
             if isinstance(outcome, Published):
                 pending = pending or outcome.pending
@@ -230,25 +240,28 @@ class Committed:
                     self._live.look()  # others had notifications that named them
             elif isinstance(command, TakeUp):
                 users.update(command.users)
+            elif isinstance(command, ReadFeed | UnreadFeed | UndoReadFeed):
+                fed = fed or (isinstance(outcome, Changed) and outcome.marked > 0)
             else:
                 pending = True
                 if isinstance(command, Mask) and command.block:
                     users.update((command.user, split_topic(command.topic)[1]))
                 elif isinstance(outcome, Changed) and outcome.gone is not None:
+                    fed = True
                     users.update(outcome.gone.targets)
                     self._windows.remove(*_occurrence(ms_of(outcome.gone.key), outcome.gone))
         self._windows.add_many(_occurrence(event.created_at, event) for event in added)
         if added:
             self._windows.counted = _last_position(outcomes)
         if self._live.busy:
-            self._hint(users, added)
+            self._hint(users, added, fed)
         if pending:
             self._runner.nudge()
         self._courier.nudge()
 
-    def _hint(self, users: set[str], added: Sequence[NewEvent]) -> None:
-        """Tell the streams of these users, and of all whom the events reach."""
-        self._live.hint(users.union(*(event.targets for event in added)), bool(added))
+    def _hint(self, users: set[str], added: Sequence[NewEvent], fed: bool) -> None:
+        """Tell the streams of these users, and of all whom the events reach; ``fed``: feeds changed otherwise, too."""
+        self._live.hint(users.union(*(event.targets for event in added)), bool(added) or fed)
         if any(map(self._reaches_others, added)):
             self._live.look()
 

@@ -175,6 +175,11 @@ def test_only_news_become_lines() -> None:
     ]
     assert [told(frame) for frame in quiet] == [None, None, None]
     assert told(Frame("1", "reset", {"reason": "too old"})) == "-- too old: something may be missing here"
+    marked: dict[str, Any] = {"event_ids": ["a", "b"], "read_at": None, "position": 3}
+    assert told(Frame("1", "feed_read", marked)) == "-- 2 items of the feed marked unread"
+    marked = {"up_to": 2, "read_at": "2026-01-31T09:30:00.123Z", "position": 3}
+    assert told(Frame("1", "feed_read", marked)) == "-- everything of the feed marked read"
+    assert told(Frame("1", "retracted", {"event_id": "a", "position": 3})) == "-- a was retracted"
     item = {"message": "Ann nodded", "created_at": "2026-01-31T09:30:00.123Z", "updated_at": None}
     assert told(Frame("1", "notification", item)) == "09:30:00  * Ann nodded"
 

@@ -30,6 +30,8 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "block": ("carl",),
     "unblock": ("carl",),
     "feed_new": (0,),
+    "mark_feed_unread": (["1"],),
+    "undo_feed_read": ("token",),
     "activity": ("market:1",),
     "changes": (0,),
     "mark": ("n1-1", "read"),

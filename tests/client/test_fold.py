@@ -10,9 +10,25 @@ import pytest
 from tests.client.proxy import PASS, REFUSE, Fate, between
 from tests.client.stage import AT, note
 from tests.wire.people import token
-from tidings.client import Changed, Client, InboxFold, Item, NewEvent, Notification, Pace, Read, Subscription
+from tidings.client import (
+    Activity,
+    Changed,
+    Client,
+    FeedFold,
+    FeedItem,
+    FeedRead,
+    InboxFold,
+    Item,
+    NewEvent,
+    Notification,
+    Pace,
+    Read,
+    Reset,
+    Retracted,
+    Subscription,
+)
 from tidings.client.api import State
-from tidings.client.shapes import InboxPage
+from tidings.client.shapes import FeedPage, InboxPage
 
 TIMEOUT_S = 30
 """Until an item that does not come fails the test."""
@@ -271,3 +287,45 @@ def page(*seqs: int, more: bool = False) -> InboxPage:
 def shown(fold: InboxFold) -> list[int]:
     """The orders of what a fold shows."""
     return [item.order for item in fold.items]
+
+
+# --- feeds ------------------------------------------------------------------------------------------------------
+
+
+def fed(position: int, **fields: Any) -> FeedItem:
+    """An item of a feed; its id has the order of its position, unless another is given."""
+    known = {"event_id": f"e{position}", "position": position, "actor_id": "ann", "verb": "post"}
+    more = {"object_type": "m", "object_id": "1", "created_at": AT}
+    return msgspec.convert(known | more | fields, FeedItem)
+
+
+def unread(fold: FeedFold) -> list[int]:
+    """The positions of what a fold has as unread."""
+    return [item.position for item in fold.items if item.read_at is None]
+
+
+def test_a_feed_fold_takes_in_marks_and_retractions() -> None:
+    """By id and up to a position, both ways round; a late item is in its place; what is not held changes nothing."""
+    fold = FeedFold()
+    fold.replace(FeedPage(items=(fed(2), fed(1))))
+    fold.apply(Activity(item=fed(3, event_id="e0"), position=3, cursor=""))
+    assert [item.event_id for item in fold.items] == ["e2", "e1", "e0"]
+    fold.apply(FeedRead(read_at=AT, position=4, cursor="", event_ids=("e1", "e9")))
+    assert unread(fold) == [2, 3]
+    fold.apply(FeedRead(read_at=AT, position=5, cursor="", up_to=2))
+    assert unread(fold) == [3]
+    fold.apply(FeedRead(read_at=None, position=6, cursor="", event_ids=("e2",)))
+    assert unread(fold) == [2, 3]
+    for _ in range(2):
+        fold.apply(Retracted(event_id="e2", position=7, cursor=""))
+        assert unread(fold) == [3]
+    fold.apply(Reset(reason="", cursor="", feed=(fed(8),)))
+    assert unread(fold) == [8]
+
+
+def test_a_feed_fold_holds_the_newest() -> None:
+    """So many, whatever comes."""
+    fold = FeedFold(keep=2)
+    for position in (3, 1, 2, 4):
+        fold.apply(Activity(item=fed(position), position=position, cursor=""))
+    assert [item.position for item in fold.items] == [4, 3]

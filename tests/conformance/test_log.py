@@ -60,12 +60,20 @@ def test_an_empty_write_changes_nothing(store: Harness) -> None:
 
 
 def test_positions_are_dense_in_the_order_of_the_commands(store: Harness) -> None:
-    """Positions begin at 1 and rise by one over events, commands and writes."""
+    """Positions begin at 1 and rise by one over events, changes of what is read of feeds and retractions, over commands
+    and writes."""
     first = store.published(event("a"), event("b")).receipts
-    outcomes = store.write(Publish((event("c"),)), Follow("x", "user:a"), Publish((event("d"), event("e"))))
+    outcomes = store.write(
+        Publish((event("c"),)),
+        Follow("x", "user:a"),
+        ReadFeed("x"),
+        Publish((event("d"), event("e"))),
+        Retract(first[0].event_id),
+        Publish((event("f"),)),
+    )
     later = [receipt for one in outcomes if isinstance(one, Published) for receipt in one.receipts]
-    assert [receipt.position for receipt in (*first, *later)] == [1, 2, 3, 4, 5]
-    assert [entry.actor_id for entry in entries(store)] == ["a", "b", "c", "d", "e"]
+    assert [receipt.position for receipt in (*first, *later)] == [1, 2, 3, 5, 6, 8]
+    assert [entry.actor_id for entry in entries(store)] == ["b", "c", "d", "e", "f"]
 
 
 def test_every_receipt_is_kept(store: Harness) -> None:
@@ -171,13 +179,13 @@ def test_ids_sort_as_keys(store: Harness) -> None:
 
 
 def test_head_is_the_last_position(store: Harness) -> None:
-    """0 when empty; a retraction does not take it back, and no position is given twice."""
+    """0 when empty; a retraction takes one of its own, and no position is given twice."""
     head = store.run(store.store.head())
     assert head.position == 0
     _, second = store.publish(event("a"), event("a"))
     store.write(Retract(second))
-    assert store.run(store.store.head()) == (2, head.epoch)
-    assert store.published(event("a")).receipts[0].position == 3
+    assert store.run(store.store.head()) == (3, head.epoch)
+    assert store.published(event("a")).receipts[0].position == 4
 
 
 def test_an_epoch_has_a_name(store: Harness) -> None:

@@ -13,7 +13,18 @@ from tests.live.tape import Tape
 from tidings.config import Settings
 from tidings.errors import Unavailable
 from tidings.live import Live, Stream
-from tidings.model import Command, Counts, Heard, InboxChanges, Publish, TakeUp
+from tidings.model import (
+    Command,
+    Counts,
+    Heard,
+    InboxChanges,
+    Publish,
+    ReadFeed,
+    Retract,
+    TakeUp,
+    UndoReadFeed,
+    UnreadFeed,
+)
 from tidings.projections.inbox import Wording
 from tidings.testing import FakeClock, MemoryStore, event
 
@@ -21,6 +32,8 @@ NOTIFICATIONS = frozenset({"notifications"})
 SETTINGS = Settings()
 PATIENCE_S = 20
 """A test that waits for what never comes ends."""
+IN_THE_LOG = (Publish, Retract, ReadFeed, UnreadFeed, UndoReadFeed)
+"""What takes a position, and so may be news of a feed."""
 P = ParamSpec("P")
 
 
@@ -80,7 +93,7 @@ class Place:
         """Commit, then say so, as the server does."""
         await self.store.write(commands)
         if hint:
-            self.live.hint(users, any(isinstance(command, Publish) for command in commands))
+            self.live.hint(users, any(isinstance(command, IN_THE_LOG) for command in commands))
 
     async def publish(self, *targets: str, obj: str = "item:1", hint: bool = True) -> None:
         """Notify these users of something."""

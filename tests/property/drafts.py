@@ -33,7 +33,9 @@ from tidings.model import (
     Settle,
     TakeUp,
     UndoRead,
+    UndoReadFeed,
     Unfollow,
+    UnreadFeed,
 )
 from tidings.personal import Endpoint, Handled, Preferences, Reminder
 from tidings.rules import Rule
@@ -87,6 +89,8 @@ class Past(Protocol):
     def followed(self, user: str, n: int) -> str: ...
     def unmask(self, n: int) -> Mask: ...
     def undo(self, n: int) -> UndoRead: ...
+
+    def undo_feed(self, n: int) -> UndoReadFeed: ...
     def due_at(self, key: str) -> int: ...
 
 
@@ -210,6 +214,10 @@ read_inboxes = st.tuples(users, back, st.none() | verbs).map(
 undos = st.integers(0, 3).map(lambda n: lambda h: h.undo(n))
 retracts = st.integers(0, 30).map(lambda n: lambda h: Retract(h.event_id(n)))
 read_ids = st.tuples(users, refs).map(lambda t: lambda h: ReadFeed(t[0], tuple(h.event_id(n) for n in t[1])))
+unread_ids = st.tuples(users, refs).map(
+    lambda t: lambda h: UnreadFeed(t[0], tuple(h.event_id(n) for n in t[1]))
+)
+feed_undos = st.integers(0, 3).map(lambda n: lambda h: h.undo_feed(n))
 marks = st.tuples(users, refs, st.sampled_from(MarkState)).map(
     lambda t: lambda h: MarkInbox(t[0], tuple(str(h.number(t[0], n)) for n in t[1]), t[2])
 )
@@ -235,6 +243,8 @@ COMMANDS: list[tuple[int, st.SearchStrategy[Draft]]] = [
     (2, unmasks),
     (2, read_feeds),
     (2, read_ids),
+    (2, unread_ids),
+    (1, feed_undos),
     (5, marks),
     (3, read_inboxes),
     (2, undos),
@@ -257,5 +267,7 @@ COMMANDS: list[tuple[int, st.SearchStrategy[Draft]]] = [
 drafts = st.sampled_from([kind for weight, kind in COMMANDS for _ in range(weight)]).flatmap(
     lambda kind: kind
 )
-kinds = st.sampled_from((Mask, Unfollow, Retract, Erase, ReadFeed, UndoRead, Prefer, Declare, AddEndpoint))
+kinds = st.sampled_from(
+    (Mask, Unfollow, Retract, Erase, ReadFeed, UndoReadFeed, UndoRead, Prefer, Declare, AddEndpoint)
+)
 """Kinds of commands that a history may do without: one without masks takes paths that no other takes."""

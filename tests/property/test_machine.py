@@ -38,7 +38,9 @@ from tests.property.drafts import (
 )
 from tests.property.worlds import Scope, World, alike, comparable, pages, same, same_state, shown
 from tidings.errors import KeyReused
+from tidings.feed_changes import Retraction
 from tidings.model import (
+    Changed,
     Command,
     FeedFilter,
     Fire,
@@ -52,13 +54,17 @@ from tidings.model import (
     Page,
     Publish,
     Published,
+    ReadFeed,
     ReadInbox,
     Receipt,
     Retract,
     UndoRead,
+    UndoReadFeed,
+    UnreadFeed,
 )
 from tidings.ports import Store
 from tidings.rules import Rule
+from tidings.storage.memory_feed_marks import ReadAll
 from tidings.storage.memory_inbox import Inbox
 from tidings.storage.memory_person import Person
 from tidings.testing import FakeClock, MemoryStore
@@ -110,6 +116,7 @@ class Histories(RuleBasedStateMachine):
         self.event_ids = ["none"]
         self.masks: list[Mask] = []
         self.read_alls: list[UndoRead] = []
+        self.feed_read_alls: list[UndoReadFeed] = []
         self.widely: set[str] = set()
         self.unused = unused
         for some in past:
@@ -167,6 +174,11 @@ class Histories(RuleBasedStateMachine):
         """Take back a read-all that somebody made, perhaps once more."""
         return self.read_alls[-1 - n % len(self.read_alls)] if self.read_alls else UndoRead("ann", 1)
 
+    def undo_feed(self, n: int) -> UndoReadFeed:
+        """Take back a read-all of a feed that somebody made, perhaps once more."""
+        made = self.feed_read_alls
+        return made[-1 - n % len(made)] if made else UndoReadFeed("ann", 1)
+
     def due_at(self, key: str) -> int:
         """When the reminder with this key is due; never at all if there is none."""
         reminder = self.law.read(self.law.store.reminder(key))
@@ -219,6 +231,8 @@ class Histories(RuleBasedStateMachine):
             sent = zip(ids, _events(command), strict=False)
             self.widely |= {id for id, event in sent if event.audience or event.verb in FOLLOWED}
             self.event_ids += ids
+        if isinstance(command, ReadFeed) and isinstance(outcome, Changed) and outcome.marked:
+            self.feed_read_alls.append(UndoReadFeed(command.user, outcome.marked))
         if isinstance(command, ReadInbox) and isinstance(outcome, Marked) and outcome.updated:
             self.read_alls.append(UndoRead(command.user, outcome.seq))
 
@@ -425,6 +439,30 @@ class Untimely(MemoryStore):
         return super()._fire(fire if reminder is None else replace(fire, due_at=reminder.due_at))
 
 
+class Sticky(MemoryStore):
+    """Keeps read what a read-all covers, though it is marked unread."""
+
+    def _mark_feed(self, command: ReadFeed | UnreadFeed | UndoReadFeed) -> Changed:
+        if isinstance(command, UnreadFeed):
+            self._person(command.user).feed.read_alls.append(ReadAll(self._position + 2, self._position, 0))
+        return super()._mark_feed(command)
+
+
+class Unretracting(MemoryStore):
+    """Does not tell of retractions."""
+
+    def _unshown(self, user: str, after: int) -> Iterator[Retraction]:
+        return iter(())
+
+
+class Indiscreet(MemoryStore):
+    """Tells everybody of every retraction."""
+
+    def _unshown(self, user: str, after: int) -> Iterator[Retraction]:
+        gone = ((at, entry) for at, entry in self._retracted if at > after)
+        return (Retraction(at, self._ids.text(entry.key)) for at, entry in gone)
+
+
 class Deaf(MemoryStore):
     """Hears of what is addressed only."""
 
@@ -470,6 +508,9 @@ FAULTS = (
     Insistent,
     Undelivered,
     Untimely,
+    Sticky,
+    Unretracting,
+    Indiscreet,
     Deaf,
     Clinging,
     Overt,

@@ -37,6 +37,7 @@ from tidings.model import (
     ReadFeed,
     Settle,
     Told,
+    UndoReadFeed,
 )
 from tidings.personal import Endpoint, Preferences, Reminder
 from tidings.ports import Store
@@ -152,24 +153,47 @@ class World:
         self.read(walk(fetch))
         return [(item.key, _plain(item.body)) for item in items]
 
-    def feed_since(self, user: str) -> list[int]:
-        """All positions of a feed, page by page."""
+    def feed_known_from(self, user: str) -> int:
+        """The first position from which on a stream of a feed can be continued: after a read-all was taken back, that."""
+        starts = range(self.position() + 1)
+        return next(at for at in starts if not self.read(self.store.feed_since(user, at, PAGE)).reset)
+
+    def feed_since(self, user: str, start: int) -> list[int]:
+        """All positions of a feed after a position, page by page."""
         positions: list[int] = []
-        after: int | None = 0
+        after: int | None = start
         while after is not None:
             page = self.read(self.store.feed_since(user, after, PAGE))
             positions += [item.position for item in page.items]
             after = page.next_key
         return positions
 
+    def feed_changes(self, user: str, since: Sequence[int]) -> list[tuple[object, ...]]:
+        """What changed older items of a feed after each of these positions, page by page; or that it is not known."""
+        return [self._changes_of_feed(user, after) for after in since]
+
+    def _changes_of_feed(self, user: str, since: int) -> tuple[object, ...]:
+        changes: list[object] = []
+        after: int | None = since
+        while after is not None:
+            page = self.read(self.store.feed_since(user, after, PAGE))
+            changes += [page.reset, *page.changes]
+            after = page.next_key
+        return tuple(changes)
+
     def new_counts(self, user: str, since: Sequence[int]) -> list[NewCount]:
         async def counts() -> list[NewCount]:
-            return [await self.store.new_count(user, at, cap) for at in since for cap in CAPS]
+            return [
+                await self.store.new_count(user, at, cap, own)
+                for at in since
+                for cap in CAPS
+                for own in (False, True)
+            ]
 
         return self.read(counts())
 
-    def summary(self, user: str) -> Summary:
-        summary = self.read(self.store.summary(user))
+    def summary(self, user: str, include_own: bool) -> Summary:
+        summary = self.read(self.store.summary(user, include_own))
         recent = [(item.key, item.read_at) for item in summary.recent]
         return summary.total, summary.unread, dict(summary.verbs), recent
 
@@ -285,10 +309,11 @@ class World:
 
     def check_stream(self, user: str) -> None:
         """I5: what a stream would send of the feed, resumed after every page, is the feed."""
-        items = self.feed(user, FeedFilter())
+        start = self.feed_known_from(user)
+        items = [item for item in self.feed(user, FeedFilter()) if item.position > start]
         positions = {item.position: str(item.key) for item in items}
-        frames = [streams.Frame(at, positions.get(at, "")) for at in self.feed_since(user)]
-        streams.continuous(frames, {str(item.key): item.position for item in items})
+        frames = [streams.Frame(at, positions.get(at, "")) for at in self.feed_since(user, start)]
+        streams.continuous(frames, {str(item.key): item.position for item in items}, start)
         assert len(frames) == len(items), f"{len(frames)} sent, {len(items)} in the feed of {user}"
 
 
@@ -352,10 +377,12 @@ def _same_feeds(law: World, found: World, user: str, want: FeedFilter) -> None:
     for each in (FeedFilter(), FeedFilter(include_own=True), want):
         expected, shown = law.feed(user, each), found.feed(user, each)
         same_feed(law.store, user, expected, shown, f"feed of {user} {each}")
-    alike(law, found, World.feed_since, user)
+    alike(law, found, World.feed_since, user, law.feed_known_from(user))
     head = law.position()
     alike(law, found, World.new_counts, user, range(0, head + 1, head // SINCE + 1))
-    alike(law, found, World.summary, user)
+    for own in (False, True):
+        alike(law, found, World.summary, user, own)
+    alike(law, found, World.feed_changes, user, (0, head // 2, max(0, head - 3), head))
     found.first_page_holds(user)
     found.check_stream(user)
 
@@ -404,7 +431,7 @@ def comparable(command: Command, outcome: Outcome | KeyReused, owed: bool) -> Ou
     whether the name of an erased person was ever heard of."""
     if isinstance(outcome, KeyReused):
         return "reused"
-    if isinstance(command, Erase) or (owed and isinstance(command, ReadFeed)):
+    if isinstance(command, Erase) or (owed and isinstance(command, ReadFeed | UndoReadFeed)):
         return "done"
     if isinstance(outcome, Changed):
         return outcome._replace(gone=None if outcome.gone is None else _nameless(outcome.gone))

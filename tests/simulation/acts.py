@@ -127,9 +127,36 @@ async def mask(world: World) -> None:
 
 
 async def read_feed(world: World) -> None:
-    """Somebody has read their feed."""
-    user = world.anybody()
-    await world.call(lambda server: server.ingest.read_feed(user, None, None), ASK_S)
+    """Somebody has read their feed, or all of it that a device of theirs shows."""
+    device = world.some_feed()
+    up_to = device.heard.position if world.rng.random() < 0.7 else None
+    world.note(device.name, "reads the feed", up_to)
+    done = await world.call(lambda server: server.ingest.read_all_of_feed(device.user, up_to), ASK_S)
+    if not isinstance(done, Lost) and done[1] is not None:
+        world.feed_undoable.append((device.user, done[1]))
+
+
+async def mark_feed(world: World) -> None:
+    """Somebody marks some items that a device of theirs shows read, or unread."""
+    device, rng = world.some_feed(), world.rng
+    shown = [item.event_id for item in device.feed.items[:8]]
+    ids = rng.sample(shown, min(len(shown), rng.randint(1, 3)))
+    if not ids:
+        return
+    if rng.random() < 0.5:
+        world.note(device.name, "has read", *ids)
+        await world.call(lambda server: server.ingest.read_feed(device.user, ids), ASK_S)
+    else:
+        world.note(device.name, "has not read", *ids)
+        await world.call(lambda server: server.ingest.unread_feed(device.user, ids), ASK_S)
+
+
+async def undo_feed(world: World) -> None:
+    """Somebody did not mean to read their feed."""
+    if world.feed_undoable:
+        user, token = world.feed_undoable.pop(world.rng.randrange(len(world.feed_undoable)))
+        world.note(user, "takes a read-all of the feed back")
+        await world.call(lambda server: server.ingest.undo_feed(user, token), ASK_S)
 
 
 async def erase(world: World) -> None:
@@ -187,6 +214,8 @@ ALL: dict[str, Act] = {
         follow,
         mask,
         read_feed,
+        mark_feed,
+        undo_feed,
         erase,
     )
 }

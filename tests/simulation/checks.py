@@ -1,5 +1,7 @@
 """What must hold once it is quiet: in the store, and on every device that is in use."""
 
+from datetime import datetime
+
 import msgspec
 
 from tests.checkers import audience, inboxes, ledger, streams
@@ -7,10 +9,13 @@ from tests.checkers.adapters import ALL, places, whole_inbox
 from tests.simulation.device import ACTIVITY, NOTIFICATIONS, Device
 from tests.simulation.store import at_once
 from tests.simulation.world import World
-from tidings.client.shapes import Notification
+from tidings.client.shapes import FeedItem, Notification
+from tidings.model import FeedFilter
 from tidings.projections.inbox import Wording
+from tidings.read import feed_item
 
 _notification = msgspec.json.Decoder(Notification).decode
+_feed_item = msgspec.json.Decoder(FeedItem).decode
 
 
 class Truth:
@@ -20,6 +25,7 @@ class Truth:
         self._world = world
         self._version = world.shaken.version
         self._fed: dict[tuple[str, int], list[int]] = {}
+        self._read: dict[str, dict[str, datetime | None]] = {}
         self._wording = Wording(world.store, world.plan.settings.locale)
         self._lists: dict[str, list[Notification]] = {}
         self.log = at_once(world.store.tail(0, ALL))
@@ -50,9 +56,17 @@ class Truth:
     def fed(self, user: str, since: int) -> list[int]:
         """The positions of what a feed has after a position."""
         if (user, since) not in self._fed:
-            page = at_once(self._world.store.feed_since(user, since, ALL))
-            self._fed[user, since] = [item.position for item in page.items]
+            items = at_once(self._world.store.feed(user, FeedFilter(), ALL, None)).items
+            self._fed[user, since] = sorted(item.position for item in items if item.position > since)
         return self._fed[user, since]
+
+    def read(self, user: str) -> dict[str, datetime | None]:
+        """When each item of a feed was read, own acts included."""
+        if user not in self._read:
+            page = at_once(self._world.store.feed(user, FeedFilter(include_own=True), ALL, None))
+            items = map(_feed_item, map(feed_item, page.items))
+            self._read[user] = {item.event_id: item.read_at for item in items}
+        return self._read[user]
 
     def addressed(self, user: str, since: int) -> list[int]:
         """The positions of what is addressed to a user after a position."""
@@ -79,6 +93,23 @@ def lacks(device: Device, truth: Truth, world: World) -> str:
         missed = sorted(set(_due(device, truth, world)) - set(device.heard.activities))
         if missed:
             return f"{device.name} has not heard of {missed}"
+        return _feed_differs(device, truth, world) or _feed_lacks(device, world)
+    return ""
+
+
+def _feed_differs(device: Device, truth: Truth, world: World) -> str:
+    """How what a device holds of a feed differs from the feed; "" when it does not. What a follow or a mask takes away is
+    not streamed, nor that the marks of an erased person are gone."""
+    acts = set(world.plan.acts)
+    if "erase" in acts:
+        return ""
+    read = truth.read(device.user)
+    for item in device.feed.items:
+        if item.event_id not in read:
+            if not {"follow", "mask"} & acts:
+                return f"{device.name} shows {item.event_id}, which is not in the feed"
+        elif read[item.event_id] != item.read_at:
+            return f"{device.name} has {item.event_id} read {item.read_at}, the feed {read[item.event_id]}"
     return ""
 
 
@@ -117,6 +148,26 @@ def told_everything(device: Device, world: World) -> None:
     streams.continuous(device.heard.frames, last_change, since)
 
 
+def _feed_lacks(device: Device, world: World) -> str:
+    missed = _changed(device, world).keys() - {frame.key for frame in device.heard.feed_frames}
+    return f"{device.name} has not heard of changes at {sorted(missed)}" if missed else ""
+
+
+def _changed(device: Device, world: World) -> dict[str, int]:
+    """All that came to a device's feed since it was fetched, as far as it is sure and still known."""
+    since = device.heard.feed_since
+    if since is None or {"follow", "mask", "erase"} & set(world.plan.acts):
+        return {}
+    page = at_once(world.store.feed_since(device.user, since, ALL))
+    return {str(one.position): one.position for one in (*page.items, *page.changes)}
+
+
+def told_the_feed(device: Device, world: World) -> None:
+    """I5 of the feed: new items, marks and retractions, in the one order of positions."""
+    if device.heard.feed_since is not None:
+        streams.continuous(device.heard.feed_frames, _changed(device, world), device.heard.feed_since)
+
+
 def feed_is_true(device: Device, truth: Truth, world: World) -> None:
     """Nothing was heard that is not in the feed, unless the feed was changed since."""
     if device.heard.feed_since is None or {"follow", "mask", "retract", "erase"} & set(world.plan.acts):
@@ -131,7 +182,7 @@ def feeds_are_whole(world: World, truth: Truth) -> None:
     after, head = 0, at_once(world.store.head()).position
     while after < head:
         found, after = at_once(world.store.heard(after, heard.keys(), ALL))
-        for one in found:
+        for one in (one for one in found if one.change is None):
             for user in (user for *_, users in one.listeners for user in users):
                 heard[user].add(one.position)
     for user, positions in heard.items():

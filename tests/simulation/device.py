@@ -31,8 +31,8 @@ from tidings.client.actions import (
     Sleep,
 )
 from tidings.client.errors import ProblemError
-from tidings.client.fold import InboxFold
-from tidings.client.items import Activity, Changed, Counts, Item, Read, Reset
+from tidings.client.fold import FeedFold, InboxFold
+from tidings.client.items import Activity, Changed, Counts, FeedRead, Item, Read, Reset, Retracted
 from tidings.client.pace import Pace
 from tidings.client.place import parse, place
 from tidings.client.session import Session
@@ -84,6 +84,7 @@ class Heard:
         self.position = position or 0
         self.frames: list[Frame] = []
         self.activities: list[int] = []
+        self.feed_frames: list[Frame] = []
 
     def take(self, item: Item) -> None:
         """The next item. Raises AssertionError when it breaks the law."""
@@ -94,14 +95,20 @@ class Heard:
             case Read():
                 self._take_change(item.seq, item.items[0].id if item.items else f"mark {item.seq}")
             case Activity():
-                assert item.position > self.position, f"{self._name}: {item} after {self.position}"
-                self.position = item.position
+                self._take_position(item.position)
                 self.activities.append(item.position)
+            case FeedRead() | Retracted():
+                self._take_position(item.position)
             case Reset():
                 there = parse(item.cursor)
                 assert (there.seq or 0) >= self.seq, f"{self._name}: {item} after seq {self.seq}"
                 assert (there.position or 0) >= self.position, f"{self._name}: {item} after {self.position}"
                 self.begin(there.seq, there.position)
+
+    def _take_position(self, position: int) -> None:
+        assert position > self.position, f"{self._name}: position {position} after {self.position}"
+        self.position = position
+        self.feed_frames.append(Frame(position, str(position)))
 
     def _take_change(self, seq: int, key: str) -> None:
         assert seq > self.seq, f"{self._name}: seq {seq} after {self.seq}"
@@ -119,6 +126,7 @@ class Device:
         self.include = include
         self.wire = wire
         self.fold = InboxFold()
+        self.feed = FeedFold()
         self.heard = Heard(name)
         self.connection: Connection | None = None
         self.dawdle_s = 0.0
@@ -154,6 +162,7 @@ class Device:
     def forget(self) -> None:
         """Lose what was kept."""
         self.fold = InboxFold()
+        self.feed = FeedFold()
         self.heard = Heard(self.name)
         self._cursor = ""
 
@@ -205,6 +214,7 @@ class Device:
             self.fold.replace(inbox)
         if ACTIVITY in self.include:
             feed = await self._page("/v1/feed", FeedPage)
+            self.feed.replace(feed)
         self._cursor = place(inbox[0] if inbox else None, feed if ACTIVITY in self.include else None)
         there = parse(self._cursor)
         self.heard.begin(there.seq, there.position)
@@ -281,6 +291,7 @@ class Device:
         self._around.tally.add("item", type(item).__name__)
         self.heard.take(item)
         self.fold.apply(item)
+        self.feed.apply(item)
         self._cursor = item.cursor
         if self.dawdle_s:
             await pause(self.dawdle_s)
@@ -314,6 +325,11 @@ def _short(item: Item) -> str:
             return f"{what} read at {item.seq}, {item.unread_count} unread"
         case Activity():
             return f"activity {item.position}"
+        case FeedRead():
+            what = f"all up to {item.up_to}" if item.up_to is not None else " ".join(item.event_ids)
+            return f"{what} {'read' if item.read_at else 'unread'} at position {item.position}"
+        case Retracted():
+            return f"{item.event_id} retracted at position {item.position}"
         case Counts():
             return f"{item.unread_count} unread"
         case Reset():

@@ -21,6 +21,8 @@ ACTS = (
     "follow",
     "mask",
     "read_feed",
+    "mark_feed",
+    "undo_feed",
     "erase",
 )
 BLOWS = (
@@ -148,6 +150,8 @@ def _settings(rng: random.Random, crowd: bool, unaided: bool, devices: int) -> S
         stream_opens_per_s=400 if crowd else rng.choice((2, 10, 1_000, 1_000)),
         max_streams_per_user=rng.choice((devices, 8)),
         new_count_cap=rng.choice((3, 1_000)),
+        feed_history=rng.choice((2, 1_000)),
+        retraction_history=rng.choice((1, 10_000)),
         write_queue=rng.choice((4, 1_000)),
         group_commit_events=rng.choice((1, 5, 1_000)),
         shutdown_s=rng.choice((1, 5)),

@@ -129,6 +129,7 @@ def _check(world: World, truth: checks.Truth) -> None:
     checks.feeds_are_whole(world, truth)
     for device in world.devices:
         checks.told_everything(device, world)
+        checks.told_the_feed(device, world)
         checks.device_agrees(device, truth)
         checks.feed_is_true(device, truth, world)
 

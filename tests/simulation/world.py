@@ -55,6 +55,7 @@ class World:
         self.replies: list[Reply] = []
         self.retracting: dict[str, None] = {}
         self.undoable: list[tuple[str, str]] = []
+        self.feed_undoable: list[tuple[str, str]] = []
         self.archived: dict[str, list[str]] = {}
         self.lines: deque[str] = deque(maxlen=TRACE_LINES)
         self._hash = blake2b(digest_size=16)
@@ -99,6 +100,10 @@ class World:
         """A device, rather one that shows something."""
         return self.rng.choice([device for device in self.devices if device.fold.items] or self.devices)
 
+    def some_feed(self) -> Device:
+        """A device, rather one that shows something of a feed."""
+        return self.rng.choice([device for device in self.devices if device.feed.items] or self.devices)
+
     # --- the server -----------------------------------------------------------------------------------------
 
     async def call(self, work: Callable[[Server], Awaitable[T]], timeout_s: float) -> T | Lost:
@@ -137,7 +142,13 @@ class World:
         settings = self.plan.settings
         if self.plan.sqlite:
             return open_sqlite(self._folder, self.clock, settings, self._epoch)
-        return MemoryStore(self.clock, epoch=self._epoch, types=settings.types)
+        return MemoryStore(
+            self.clock,
+            epoch=self._epoch,
+            types=settings.types,
+            feed_history=settings.feed_history,
+            retraction_history=settings.retraction_history,
+        )
 
     def begin(self) -> None:
         """A server comes up. What it knows of the store is what is in the file, where there is one."""

@@ -51,11 +51,14 @@ REMINDER = {
     "user_ids": [OWNER],
     "deliver_at": "2126-01-01T00:00:00Z",
 }
+FEED_UNDO = "/v1/feed/undo"
 WORDS = ("read", "unread", "seen", "unseen", "archive", "unarchive")
 BODIES: dict[str, Any] = {
     "/v1/events": event(),
     "/v1/follows": [{"user_id": OWNER, "topic": "market:42"}],
     "/v1/feed/read": {"all": True},
+    "/v1/feed/unread": {"event_ids": ["none"]},
+    FEED_UNDO: {"undo": "made up"},
     **{f"/v1/notifications/{word}": {"ids": ["n0-0"]} for word in WORDS},
     "/v1/notifications/read-all": {},
     UNDO: {"undo": "made up"},
@@ -100,7 +103,7 @@ def expected(route: Route, who: str) -> set[int]:
             return {426}  # these are plain requests
         if route.path == SESSION and route.method == "PUT" and who == "key":
             return {403}  # a key may not go into a cookie
-        return {400} if route.path == UNDO else {200, 201, 202, 204, 404}
+        return {400} if route.path in (UNDO, FEED_UNDO) else {200, 201, 202, 204, 404}
     return {401} if who in STRANGERS else {403}
 
 

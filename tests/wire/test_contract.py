@@ -202,7 +202,7 @@ def test_read_state_of_a_feed(app: httpx.Client, user: str) -> None:
     who = {"user_id": user}
 
     def mark(body: dict[str, Any]) -> int:
-        return of(app.post("/v1/feed/read", params=who, json=body), shapes.Changed).updated
+        return of(app.post("/v1/feed/read", params=who, json=body), shapes.FeedRead).updated
 
     assert mark({"event_ids": [receipts[2].event_id, "unknown"]}) == 1
     assert mark({"all": True, "up_to": receipts[0].position}) == 1
@@ -215,6 +215,46 @@ def test_read_state_of_a_feed(app: httpx.Client, user: str) -> None:
     assert all(TIME.match(item.read_at or "") for item in feed(app, user).items)
     count = of(app.get("/v1/feed/new", params=who | {"since": receipts[0].position}), shapes.NewCount)
     assert (count.count, count.capped) == (2, False)
+
+
+def test_feed_items_can_be_unread_again(app: httpx.Client, user: str) -> None:
+    """Own acts too, under the watermark too; a read-all has a token that takes it back, once."""
+    own = publish(app, actor_id=user)
+    other = publish(app, target_user_ids=[user])
+    who = {"user_id": user}
+    read = of(app.post("/v1/feed/read", params=who, json={"all": True}), shapes.FeedRead)
+    assert read.updated == 2
+    again = of(app.post("/v1/feed/read", params=who, json={"all": True}), shapes.FeedRead)
+    assert (again.updated, again.undo) == (0, None)
+    for updated in (1, 0):
+        body = {"event_ids": [own.event_id]}
+        assert of(app.post("/v1/feed/unread", params=who, json=body), shapes.Changed).updated == updated
+    for include_own, expected in (("true", (2, 1, 1)), ("false", (1, 0, 1))):
+        asked = app.get("/v1/feed/summary", params=who | {"include_own": include_own})
+        summary = of(asked, shapes.Summary)
+        assert (summary.total, summary.unread_count, summary.read_count) == expected
+    unread = feed(app, user, include_own="true", read="false").items
+    assert [item.event_id for item in unread] == [own.event_id]
+    for updated in (1, 0):
+        undone = of(app.post("/v1/feed/undo", params=who, json={"undo": read.undo}), shapes.Changed)
+        assert undone.updated == updated
+    unread = feed(app, user, include_own="true", read="false").items
+    assert [item.event_id for item in unread] == [other.event_id, own.event_id]
+    new = app.get("/v1/feed/new", params=who | {"since": own.position - 1, "include_own": "true"})
+    assert of(new, shapes.NewCount).count == 2
+
+
+def test_the_token_of_a_feed_is_its_own(app: httpx.Client, user: str) -> None:
+    """Neither another user's nor one of an inbox is taken."""
+    publish(app, target_user_ids=[user])
+    feed_token = app.post("/v1/feed/read", params={"user_id": user}, json={"all": True}).json()["undo"]
+    inbox_token = app.post("/v1/notifications/read-all", params={"user_id": user}, json={}).json()["undo"]
+    for path, token, name in (
+        ("/v1/feed/undo", inbox_token, user),
+        ("/v1/feed/undo", feed_token, f"{user}-2"),
+        ("/v1/notifications/undo", feed_token, user),
+    ):
+        assert app.post(path, params={"user_id": name}, json={"undo": token}).status_code == 400
 
 
 def test_own_acts_are_in_the_feed_when_asked(app: httpx.Client, user: str) -> None:

@@ -142,9 +142,18 @@ def told(frame: Frame) -> str | None:
             return f"-- {data['reason']}: something may be missing here"
         case "unreadable":
             return f"-- one {data['event']} could not be read: {data['why']}"
+        case "feed_read":
+            what = _count(len(data.get("event_ids", ())), "item") if "up_to" not in data else "everything"
+            return f"-- {what} of the feed marked {'read' if data['read_at'] else 'unread'}"
+        case "retracted":
+            return f"-- {data['event_id']} was retracted"
         case "activity" | "notification" if "deleted" not in data:
             return line(data)
     return None
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def line(item: dict[str, Any]) -> str:

@@ -5,8 +5,8 @@
 
 from tidings.client.asynchronous import AsyncClient, AsyncSubscription
 from tidings.client.errors import ProblemError, TidingsClientError, Unreachable
-from tidings.client.fold import InboxFold
-from tidings.client.items import Activity, Changed, Connection, Counts, Item, Read, Reset
+from tidings.client.fold import FeedFold, InboxFold
+from tidings.client.items import Activity, Changed, Connection, Counts, FeedRead, Item, Read, Reset, Retracted
 from tidings.client.pace import Pace
 from tidings.client.place import place
 from tidings.client.replies import NewEvent, NewReminder, Preferences, QuietHours
@@ -23,7 +23,9 @@ __all__ = [
     "Connection",
     "Counts",
     "Event",
+    "FeedFold",
     "FeedItem",
+    "FeedRead",
     "InboxFold",
     "Item",
     "NewEvent",
@@ -35,6 +37,7 @@ __all__ = [
     "QuietHours",
     "Read",
     "Reset",
+    "Retracted",
     "Session",
     "Subscription",
     "TidingsClientError",

@@ -175,14 +175,16 @@ class Api:
         return _pages("/v1/feed", FeedPage, self._about(user) | _filters(filters))
 
     @operation
-    def feed_new(self, since: int, *, user: str | None = None) -> Call[NewCount]:
+    def feed_new(self, since: int, *, user: str | None = None, include_own: bool = False) -> Call[NewCount]:
         """How many items came to a feed after a position."""
-        return call("GET", "/v1/feed/new", NewCount, query=self._about(user) | {"since": since})
+        query = self._about(user) | {"since": since, "include_own": include_own or None}
+        return call("GET", "/v1/feed/new", NewCount, query=query)
 
     @operation
-    def feed_summary(self, *, user: str | None = None) -> Call[replies.Summary]:
+    def feed_summary(self, *, user: str | None = None, include_own: bool = False) -> Call[replies.Summary]:
         """A feed in numbers."""
-        return call("GET", "/v1/feed/summary", replies.Summary, query=self._about(user))
+        query = self._about(user) | {"include_own": include_own or None}
+        return call("GET", "/v1/feed/summary", replies.Summary, query=query)
 
     @operation
     def mark_feed_read(
@@ -191,13 +193,26 @@ class Api:
         *,
         user: str | None = None,
         up_to: int | None = None,
-    ) -> Call[replies.Changed]:
-        """Mark these items of a feed read; or, without any, everything up to a position (default: its end)."""
+    ) -> Call[replies.FeedMarked]:
+        """Mark these items of a feed read; or, without any, everything up to a position (default: its end). Of the latter
+        ``undo`` of the reply takes it back for ten minutes."""
         body: dict[str, object] = {"all": True} if event_ids is None else {"event_ids": list(event_ids)}
         body |= {} if up_to is None else {"up_to": up_to}
         safe = event_ids is not None or up_to is not None
         query = self._about(user)
-        return call("POST", "/v1/feed/read", replies.Changed, query=query, body=body, repeatable=safe)
+        return call("POST", "/v1/feed/read", replies.FeedMarked, query=query, body=body, repeatable=safe)
+
+    @operation
+    def mark_feed_unread(self, event_ids: Sequence[str], *, user: str | None = None) -> Call[replies.Changed]:
+        """Mark these items of a feed unread, by whatever they were read."""
+        query, body = self._about(user), {"event_ids": list(event_ids)}
+        return call("POST", "/v1/feed/unread", replies.Changed, query=query, body=body)
+
+    @operation
+    def undo_feed_read(self, token: str, *, user: str | None = None) -> Call[replies.Changed]:
+        """Take a read-all of a feed back."""
+        query, body = self._about(user), {"undo": token}
+        return call("POST", "/v1/feed/undo", replies.Changed, query=query, body=body)
 
     @operation
     def activity_page(

@@ -1,14 +1,14 @@
-"""An inbox as a client holds it, kept up to date by what a subscription hands over."""
+"""An inbox and a feed as a client holds them, kept up to date by what a subscription hands over."""
 
 from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from tidings.client.items import Activity, Changed, Counts, Read, Reset
-from tidings.client.shapes import InboxPage, Notification
+from tidings.client.items import Activity, Changed, Counts, FeedRead, Item, Read, Reset, Retracted
+from tidings.client.shapes import FeedItem, FeedPage, InboxPage, Notification
 
 KEPT = 1_000
-"""Notifications that are held at most; the oldest are let go."""
+"""Notifications, or feed items, that are held at most; the oldest are let go."""
 
 
 class InboxFold:
@@ -44,7 +44,7 @@ class InboxFold:
         self._begin(items, complete=not pages[-1].has_more, seq=head.seq)
         self.unread_count, self.unread_items = head.unread_count, head.unread_items
 
-    def apply(self, item: Changed | Read | Activity | Counts | Reset) -> None:
+    def apply(self, item: Item) -> None:
         """Take in the next item of a subscription. One that was taken in before changes nothing."""
         match item:
             case Changed():
@@ -53,7 +53,7 @@ class InboxFold:
                 self._read(item)
             case Reset():
                 self._begin(item.notifications, complete=item.complete, seq=item.seq)
-            case Activity():
+            case Activity() | FeedRead() | Retracted():
                 return
         if not isinstance(item, Counts):
             if item.seq < self.seq:
@@ -98,3 +98,56 @@ class InboxFold:
             ):
                 seen_at = item.seen_at or read.read_at
                 self._held[item.id] = replace(item, read_at=read.read_at, seen_at=seen_at)
+
+
+class FeedFold:
+    """The newest items of a feed and what of them is read: what a fresh page would show of the same events.
+
+    ``items`` are newest first. What a follow, a mute or a block brings or hides is not streamed: fetch the page afresh after
+    these (:meth:`replace`).
+    """
+
+    def __init__(self, keep: int = KEPT) -> None:
+        """``keep``: how many items to hold at most."""
+        self._keep = keep
+        self._held: dict[str, FeedItem] = {}
+
+    @property
+    def items(self) -> list[FeedItem]:
+        """What is held, newest first."""
+        return sorted(self._held.values(), key=lambda item: item.event_id, reverse=True)
+
+    def replace(self, page: FeedPage) -> None:
+        """Begin afresh with the first page of a feed."""
+        self._begin(page.items)
+
+    def apply(self, item: Item) -> None:
+        """Take in the next item of a subscription. One that was taken in before changes nothing."""
+        match item:
+            case Activity():
+                self._held[item.item.event_id] = item.item
+                self._trim()
+            case FeedRead():
+                self._read(item)
+            case Retracted():
+                self._held.pop(item.event_id, None)
+            case Reset():
+                self._begin(item.feed)
+
+    def _begin(self, items: Iterable[FeedItem]) -> None:
+        self._held = {item.event_id: item for item in items}
+        self._trim()
+
+    def _read(self, read: FeedRead) -> None:
+        for event_id in read.event_ids:
+            if (item := self._held.get(event_id)) is not None:
+                self._held[event_id] = replace(item, read_at=read.read_at)
+        if read.up_to is None:
+            return
+        for event_id, item in self._held.items():
+            if item.read_at is None and item.position <= read.up_to:
+                self._held[event_id] = replace(item, read_at=read.read_at)
+
+    def _trim(self) -> None:
+        if len(self._held) > self._keep:
+            self._held = {item.event_id: item for item in self.items[: self._keep]}

@@ -40,6 +40,25 @@ class Activity(Struct, frozen=True, kw_only=True):
     cursor: str
 
 
+class FeedRead(Struct, frozen=True, kw_only=True):
+    """Items of the feed were marked read at ``read_at``, or unread (None), on whichever device: these ``event_ids``; or,
+    when ``up_to`` is not None, everything unread with a position up to it."""
+
+    read_at: datetime | None
+    position: int
+    cursor: str
+    event_ids: tuple[str, ...] = ()
+    up_to: int | None = None
+
+
+class Retracted(Struct, frozen=True, kw_only=True):
+    """An event that is, or could be, in the feed was retracted."""
+
+    event_id: str
+    position: int
+    cursor: str
+
+
 class Counts(Struct, frozen=True, kw_only=True):
     """The unread counts, when a connection begins and nothing else has told them."""
 
@@ -62,7 +81,7 @@ class Reset(Struct, frozen=True, kw_only=True):
     feed: tuple[FeedItem, ...] = ()
 
 
-Item = Changed | Read | Activity | Counts | Reset
+Item = Changed | Read | Activity | FeedRead | Retracted | Counts | Reset
 
 
 class Connection(Struct, frozen=True):

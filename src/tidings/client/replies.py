@@ -113,6 +113,13 @@ class Changed(Struct, frozen=True):
     position: int = 0
 
 
+class FeedMarked(Changed, frozen=True):
+    """The same of feed items that were marked read. ``undo``: the token that takes a read-all back, None when nothing was
+    changed by one."""
+
+    undo: str | None = None
+
+
 class Unread(Struct, frozen=True):
     """The exact numbers of unread notifications, and of the items in them."""
 

@@ -33,7 +33,7 @@ from tidings.client.pace import POLL_AFTER, Pace
 from tidings.client.place import Place
 from tidings.client.polling import Poller
 from tidings.client.shapes import FeedItem, Notification
-from tidings.client.teller import ReadFrame, Teller, Told
+from tidings.client.teller import FeedReadFrame, ReadFrame, RetractedFrame, Teller, Told
 
 NOTIFICATIONS, ACTIVITY = "notifications", "activity"
 REAUTH_S = 30.0
@@ -229,7 +229,7 @@ class Session:
         """What a frame means, on a stream or in the answer to a poll. Frames of a newer server that mean nothing here are
         passed over."""
         match event.name:
-            case "notification" | "read" | "activity":
+            case "notification" | "read" | "activity" | "feed_read" | "retracted":
                 try:
                     item = self._item(event)
                 except Unreadable as unreadable:
@@ -252,11 +252,18 @@ class Session:
                 yield from self._reauth()
 
     def _item(self, event: sse.Event) -> Item | None:
-        if event.name == "read":
-            return self._teller.read(decode(event.data, ReadFrame), event.id)
-        if event.name == "activity":
-            return self._teller.activity(decode(event.data, FeedItem), event.id)
-        return self._teller.changed(decode(event.data, Notification), decode(event.data, Told), event.id)
+        teller, data = self._teller, event.data
+        match event.name:
+            case "read":
+                return teller.read(decode(data, ReadFrame), event.id)
+            case "activity":
+                return teller.activity(decode(data, FeedItem), event.id)
+            case "feed_read":
+                return teller.feed_read(decode(data, FeedReadFrame), event.id)
+            case "retracted":
+                return teller.retracted(decode(data, RetractedFrame), event.id)
+            case _:
+                return teller.changed(decode(data, Notification), decode(data, Told), event.id)
 
     def _hello(self, hello: _Hello, id: str) -> Steps[None]:
         teller = self._teller

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from tidings.client.items import Activity, Changed, Counts, Read, Reset
+from tidings.client.items import Activity, Changed, Counts, FeedRead, Read, Reset, Retracted
 from tidings.client.place import Place, parse
 from tidings.client.shapes import FeedItem, FeedPage, InboxPage, Notification
 
@@ -24,6 +24,22 @@ class ReadFrame(Told, kw_only=True):
     items: tuple[Notification, ...] = ()
     up_to: int | None = None
     type: str | None = None
+
+
+class FeedReadFrame(msgspec.Struct, kw_only=True):
+    """The data of a frame ``feed_read``."""
+
+    position: int
+    read_at: datetime | None = None
+    event_ids: tuple[str, ...] = ()
+    up_to: int | None = None
+
+
+class RetractedFrame(msgspec.Struct):
+    """The data of a frame ``retracted``."""
+
+    event_id: str
+    position: int
 
 
 class Teller:
@@ -75,6 +91,24 @@ class Teller:
         if not self._move(id, Place("", None, item.position)):
             return None
         return Activity(item=item, position=item.position, cursor=self.cursor)
+
+    def feed_read(self, frame: FeedReadFrame, id: str) -> FeedRead | None:
+        """What was read of the feed, or no longer, unless it was told."""
+        if not self._move(id, Place("", None, frame.position)):
+            return None
+        return FeedRead(
+            read_at=frame.read_at,
+            position=frame.position,
+            cursor=self.cursor,
+            event_ids=frame.event_ids,
+            up_to=frame.up_to,
+        )
+
+    def retracted(self, frame: RetractedFrame, id: str) -> Retracted | None:
+        """An event that was retracted, unless that was told."""
+        if not self._move(id, Place("", None, frame.position)):
+            return None
+        return Retracted(event_id=frame.event_id, position=frame.position, cursor=self.cursor)
 
     def counts(self, unread_count: int, unread_items: int) -> Counts | None:
         """The counts, unless they were told."""

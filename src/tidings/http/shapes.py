@@ -132,6 +132,13 @@ class Changed(Shape):
     position: Count
 
 
+class FeedRead(Changed, kw_only=True):
+    """The same of items that were read. ``undo``: the token by which a read-all can be undone for ten minutes, null when it
+    changed nothing."""
+
+    undo: str | UnsetType | None = UNSET
+
+
 class Person(Shape):
     """An actor and, where it was told, their name."""
 

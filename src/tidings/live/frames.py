@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from tidings.feed_changes import FeedMark, FeedReset, Retraction
 from tidings.live.wire import Encoder
-from tidings.model import Counts, FeedItem, InboxChanges, InboxRow, ReadMark
+from tidings.model import Counts, FeedItem, InboxChanges, InboxRow, Page, ReadMark
 from tidings.projections.inbox import counted, read_all
 from tidings.read import feed_item
 from tidings.times import rfc3339
@@ -148,6 +149,30 @@ def _seq(frame: Frame) -> int:
 def activity_frame(item: FeedItem) -> Frame:
     """A feed item that came."""
     return Frame("activity", feed_item(item), position=item.position)
+
+
+def feed_frames(page: Page) -> list[Frame]:
+    """What came after a position of a feed, in its order. A read-all that was taken back has no frame: only who knows all
+    that came after it can go on."""
+    frames = [activity_frame(item) for item in page.items]
+    frames += [change_frame(change) for change in page.changes if not isinstance(change, FeedReset)]
+    return sorted(frames, key=_position)
+
+
+def _position(frame: Frame) -> int:
+    return frame.position or 0
+
+
+def change_frame(change: FeedMark | Retraction) -> Frame:
+    """A change of older items of a feed."""
+    at = change.position
+    if isinstance(change, Retraction):
+        return Frame(
+            "retracted", b'{"event_id":%b,"position":%d}' % (_encode(change.event_id), at), position=at
+        )
+    which = {"event_ids": change.event_ids} if change.up_to is None else {"up_to": change.up_to}
+    read_at = None if change.at is None else rfc3339(change.at)
+    return Frame("feed_read", _encode({**which, "read_at": read_at, "position": at}), position=at)
 
 
 def reset(reason: str) -> Frame:

@@ -16,8 +16,17 @@ from typing import Any
 
 from tidings.config import Settings
 from tidings.errors import Unavailable
+from tidings.feed_changes import FeedChange, FeedReset
 from tidings.live.admission import Admission
-from tidings.live.frames import ACTIVITY, Cursor, Frame, activity_frame, inbox_frames
+from tidings.live.frames import (
+    ACTIVITY,
+    Cursor,
+    Frame,
+    activity_frame,
+    change_frame,
+    feed_frames,
+    inbox_frames,
+)
 from tidings.live.stream import State, Stream
 from tidings.live.wheel import Wheel
 from tidings.live.wire import Wire
@@ -57,6 +66,8 @@ DRAIN_PER_S = 250
 """Streams told to leave each second when the server stops: what the next server can take in."""
 DRAIN_SHARE = 0.8
 """Part of the time to stop that draining may take; the rest is for requests under way and the store."""
+FEED_RESET = "what has been read of the feed, or retracted, is not known from there on"
+"""Why a stream of a feed cannot go on: its cursor is older than the changes that are kept, or a read-all was taken back."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 5.0
 """How long following rests after the store failed, at first and at most."""
 
@@ -223,7 +234,7 @@ class Live:
     # --- what the log says ----------------------------------------------------------------------------------
 
     def hint(self, users: Iterable[str], published: bool) -> None:
-        """The inboxes of these users changed; ``published``: events came, so any feed may have."""
+        """The inboxes of these users changed; ``published``: the log has something new, so any feed may have."""
         for user in users:
             if user in self._streams:
                 self._hinted[user] = None
@@ -417,8 +428,11 @@ class Live:
         self._published = False
         heard, reached = await self._store.heard(self._position, self._listening.keys(), HEARD_POSITIONS)
         now = self._clock.monotonic()
-        for event in heard:
-            self._tell_event(event, now)
+        for one in heard:
+            if one.change is None:
+                self._tell_event(one, now)
+            else:
+                self._tell_change(one, one.change, now)
         if reached > self._position:
             self._position = reached
             self._published = True  # until nothing more is found
@@ -432,6 +446,19 @@ class Live:
                 for stream in listening.get(user, ()):
                     if stream.state is State.FOLLOWING:
                         stream.hear(frame, event.position, now)
+
+    def _tell_change(self, one: Heard, change: FeedChange, now: float) -> None:
+        """Tell the streams in whose feeds older items changed."""
+        frame = None if isinstance(change, FeedReset) else change_frame(change)
+        for *_, users in one.listeners:
+            for user in users:
+                for stream in self._listening.get(user, ()):
+                    if stream.state is not State.FOLLOWING:
+                        continue
+                    if frame is not None:
+                        stream.hear(frame, change.position, now)
+                    elif (stream.position or 0) < change.position:
+                        stream.reset(FEED_RESET, Cursor(stream.seq, change.position), now)
 
     # --- catching up ----------------------------------------------------------------------------------------
 
@@ -479,7 +506,11 @@ class Live:
         if stream.position is None or stream.state is not State.CATCHING_UP:
             return True
         page = await self._store.feed_since(stream.user, stream.position, CHUNK)
-        stream.tell(map(activity_frame, page.items), self._clock.monotonic())
+        now = self._clock.monotonic()
+        if page.reset:
+            stream.reset(FEED_RESET, Cursor(stream.seq, page.position), now)
+            return True
+        stream.tell(feed_frames(page), now)
         if page.next_key is None and stream.state is State.CATCHING_UP:
             stream.pass_over(page.position)
         return page.next_key is None

@@ -6,8 +6,8 @@ it. Where the port leaves a choice, the choice is this:
 - An event's counter within its millisecond is the number of events that this millisecond has had before.
 - Unfollow without ``keep`` ends everything the topic brought, earlier follows that were kept included.
 - ``Mask.topic`` of a block is the person's topic, ``user:bob``.
-- Feed items are marked read by id only when they are in the feed; the floor of a read-all covers positions,
-  so what a later follow brings from below it counts as read.
+- Feed items are marked read by id only when they are in the feed, the user's own acts included; a read-all covers
+  positions, so what a later follow brings from below it counts as read.
 - An erased person's random name takes their place in the masks of others: a block goes on hiding their acts. Who
   returns under the old name is somebody else: groups by that actor or object, and duplicates about that object, are not
   gone on with.
@@ -19,6 +19,7 @@ from itertools import islice
 import msgspec
 
 from tidings.errors import KeyReused
+from tidings.feed_changes import FeedReset
 from tidings.ids import MAX_KEY, EventIds, key_at
 from tidings.model import (
     AddEndpoint,
@@ -61,13 +62,15 @@ from tidings.model import (
     TakeUp,
     TopicInfo,
     UndoRead,
+    UndoReadFeed,
     Unfollow,
+    UnreadFeed,
     split_topic,
     user_topic,
 )
 from tidings.rules import Rule, Rules
 from tidings.storage import erasure
-from tidings.storage.memory_export import Exports
+from tidings.storage.memory_feeds import Feeds
 from tidings.storage.memory_person import Span
 from tidings.storage.memory_state import Remembered
 
@@ -75,11 +78,12 @@ RECENT = 5
 """Items that a summary shows."""
 
 
-class MemoryStore(Exports):
+class MemoryStore(Feeds):
     """A complete :class:`tidings.ports.Store` that forgets everything when it goes.
 
     ``clock`` gives the times; ``salt`` (64 bits) and ``epoch`` name this life of the store; ``idempotency_ms`` is how
-    long an idempotency key is remembered, in milliseconds; ``types`` are those that the settings declare.
+    long an idempotency key is remembered, in milliseconds; ``types`` are those that the settings declare. So many changes
+    of a feed's read state (``feed_history``) and retractions (``retraction_history``) are kept for who resumes.
     """
 
     # --- the log --------------------------------------------------------------------------------------------
@@ -145,17 +149,43 @@ class MemoryStore(Exports):
         return self._page((FeedItem(e.key, e.position, e.body) for e in entries), limit, before)
 
     async def feed_since(self, user: str, after: int, limit: int) -> Page:
-        """Feed items after a position, oldest first."""
-        items = sorted((i for i in self._items(user) if i.position > after), key=lambda i: i.position)
-        more = items[limit - 1].position if len(items) > limit else None
-        return Page(items[:limit], more, self._position)
+        """Feed items after a position and what changed older ones, oldest first."""
+        marks = self._peek(user).feed
+        if after < max(marks.forgotten, marks.undone, self._retractions_forgotten):
+            return Page([], None, self._position, reset=True)
+        items = [item for item in self._items(user) if item.position > after]
+        some = sorted(
+            [*items, *marks.since(after), *self._unshown(user, after)], key=lambda one: one.position
+        )
+        more = some[limit - 1].position if len(some) > limit else None
+        return Page(
+            [one for one in some[:limit] if isinstance(one, FeedItem)],
+            more,
+            self._position,
+            changes=tuple(one for one in some[:limit] if not isinstance(one, FeedItem)),
+        )
 
     async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[Heard], int]:
-        """Which events after a position came to whom of these users, oldest first."""
+        """Which events after a position came to whom of these users, and what changed older ones, oldest first."""
         last = max(after, min(after + limit, self._position))
         entries = [entry for entry in self._log.values() if after < entry.position <= last]
         heard = [Heard(entry.position, entry.body, self._listeners(entry, users)) for entry in entries]
-        return [one for one in heard if one.listeners], last
+        lost = [user for user in users if self._lost(user, after)]
+        heard += [Heard(last, b"", [("", "", lost)], FeedReset(last))] if lost else []
+        changed: dict[int, Heard] = {}
+        for user in users:
+            for change in (*self._peek(user).feed.since(after), *self._unshown(user, after)):
+                at = change.position
+                if at <= last:
+                    one = changed.setdefault(at, Heard(at, b"", [("", "", [])], change))
+                    one.listeners[0][2].append(user)
+        heard += changed.values()
+        some = (one for one in heard if one.listeners)
+        return sorted(some, key=lambda one: (one.change != FeedReset(last), one.position)), last
+
+    def _lost(self, user: str, after: int) -> bool:
+        """Whether changes of a feed after a position are no longer kept."""
+        return max(self._retractions_forgotten, self._peek(user).feed.forgotten) > after
 
     def _listeners(self, entry: LogEntry, users: Collection[str]) -> list[tuple[str, str, list[str]]]:
         found: dict[tuple[str, str], list[str]] = {}
@@ -165,14 +195,14 @@ class MemoryStore(Exports):
                 found.setdefault(why, []).append(user)
         return [(reason, topic, listeners) for (reason, topic), listeners in found.items()]
 
-    async def new_count(self, user: str, since: int, cap: int) -> NewCount:
+    async def new_count(self, user: str, since: int, cap: int, include_own: bool = False) -> NewCount:
         """How many feed items came after a position, up to the cap."""
-        new = sum(item.position > since for item in self._items(user))
+        new = sum(item.position > since for item in self._items(user, include_own))
         return NewCount(min(new, cap), new > cap, self._position)
 
-    async def summary(self, user: str) -> FeedSummary:
+    async def summary(self, user: str, include_own: bool = False) -> FeedSummary:
         """Totals over a whole feed."""
-        feed = [(entry, item) for entry, item in self._feed(user) if item.reason != "own"]
+        feed = [(entry, item) for entry, item in self._feed(user) if include_own or item.reason != "own"]
         verbs: dict[str, int] = {}
         for entry, _ in feed:
             verbs[entry.verb] = verbs.get(entry.verb, 0) + 1
@@ -242,12 +272,14 @@ class MemoryStore(Exports):
                 return self._read_inbox(command)
             case UndoRead():
                 return self._undo_read(command)
-            case Follow() | Unfollow() | Mask() | ReadFeed() | Erase():
+            case ReadFeed() | UnreadFeed() | UndoReadFeed():
+                return self._mark_feed(command)
+            case Follow() | Unfollow() | Mask() | Erase():
                 return self._changed(self._update(command))
             case _:
                 return self._changed(self._update_personal(command))
 
-    def _update(self, command: Follow | Unfollow | Mask | ReadFeed | Erase) -> int:
+    def _update(self, command: Follow | Unfollow | Mask | Erase) -> int:
         match command:
             case Follow():
                 return self._follow(command)
@@ -255,8 +287,6 @@ class MemoryStore(Exports):
                 return self._unfollow(command)
             case Mask():
                 return self._mask(command)
-            case ReadFeed():
-                return self._read_feed(command)
             case Erase():
                 return self._erase(command.user)
 
@@ -330,6 +360,7 @@ class MemoryStore(Exports):
 
     def _append(self, event: NewEvent) -> Receipt:
         self._position += 1
+        self._logged = self._position
         key = self._mint(event.created_at)
         event_id = self._ids.text(key)
         body = b'{"event_id":"%s","position":%d,' % (event_id.encode(), self._position) + event.body
@@ -385,7 +416,11 @@ class MemoryStore(Exports):
         del self._log[entry.key]
         for person in self._people.values():
             person.inbox.retract(entry.key)
-            person.read.pop(entry.key, None)
+        self._position += 1
+        self._retracted.append((self._position, entry))
+        for position, _ in self._retracted[: -self._retraction_history]:
+            self._retractions_forgotten = position
+        self._retracted = self._retracted[-self._retraction_history :]
         return entry
 
     def _follow(self, follow: Follow) -> int:
@@ -425,24 +460,15 @@ class MemoryStore(Exports):
         acts = {entry.key for entry in self._log.values() if entry.actor_id == actor}
         self._peek(user).inbox.sever(acts)
 
-    def _read_feed(self, read: ReadFeed) -> int:
-        person, now = self._person(read.user), self._clock.now()
-        unread = [item for item in self._items(read.user) if item.read_at is None]
-        if read.event_ids is None:
-            up_to = min(self._position if read.up_to is None else read.up_to, self._position)
-            if up_to > max((position for position, _ in person.floors), default=0):
-                person.floors.append((up_to, now))
-            return sum(item.position <= up_to for item in unread)
-        wanted = {self._ids.key(event_id) for event_id in read.event_ids}
-        marked = {item.key: now for item in unread if item.key in wanted}
-        person.read |= marked
-        return len(marked)
-
     def _erase(self, user: str) -> int:
         alias = f"erased-{self._aliases.getrandbits(32):08x}"
         named = [entry for entry in self._log.values() if erasure.names(entry, user)]
         for entry in named:
             self._log[entry.key] = erasure.without(entry, user, alias)
+        self._retracted = [
+            (at, erasure.without(entry, user, alias) if erasure.names(entry, user) else entry)
+            for at, entry in self._retracted
+        ]
         known = self._forget_agenda(user, alias) or bool(named)
         inbox = self._peek(user).inbox
         if inbox.seq > inbox.born:
@@ -465,29 +491,6 @@ class MemoryStore(Exports):
             del self._remembered[next(iter(self._remembered))]
 
     # --- looking up -----------------------------------------------------------------------------------------
-
-    def _reasons(self, viewer: str, entry: LogEntry) -> Iterator[tuple[str, str]]:
-        """Why the event is in the viewer's feed, and by which topic; nothing when it is not in it."""
-        if entry.actor_id == viewer:
-            yield "own", ""
-        elif not self._masked(viewer, entry):
-            if viewer in entry.targets:
-                yield "target", ""
-            follows = self._peek(viewer).follows
-            for topic in entry.topics:
-                if any(span.covers(entry) for span in follows.get(topic, ())):
-                    yield "follow", topic
-
-    def _feed(self, user: str) -> Iterator[tuple[LogEntry, FeedItem]]:
-        """The whole feed, own acts included, newest first."""
-        person = self._peek(user)
-        for entry in self._newest():
-            why = next(self._reasons(user, entry), None)
-            if why is not None:
-                yield entry, FeedItem(entry.key, entry.position, entry.body, person.read_at(entry), *why)
-
-    def _items(self, user: str) -> list[FeedItem]:
-        return [item for _, item in self._feed(user) if item.reason != "own"]
 
     def _page(self, items: Iterator[FeedItem], limit: int, before: int | None) -> Page:
         found = list(islice((item for item in items if before is None or item.key < before), limit + 1))

@@ -36,10 +36,11 @@ class Exports(Inboxes):
             event_ids = [self._ids.text(key) for key in group.items.values()]
             yield records.notification(self._row(person, group), event_ids)
         yield from map(records.read_all, person.inbox.marks)
-        for key, at in person.read.items():
-            yield {"kind": "feed_read", "event_id": self._ids.text(key), "read_at": rfc3339(at)}
-        for position, at in person.floors:
-            yield {"kind": "feed_read", "up_to": position, "read_at": rfc3339(at)}
+        for key, marked in person.feed.marked.items():
+            at = None if marked.at is None else rfc3339(marked.at)
+            yield {"kind": "feed_read", "event_id": self._ids.text(key), "read_at": at}
+        for one in person.feed.read_alls:
+            yield {"kind": "feed_read", "up_to": one.up_to, "read_at": rfc3339(one.at)}
 
     def _wish_records(self, user: str, person: Person) -> Iterator[Record]:
         if person.preferences != Preferences():

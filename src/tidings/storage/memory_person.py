@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from tidings.model import LogEntry
 from tidings.personal import Endpoint, Preferences
+from tidings.storage.memory_feed_marks import FeedMarks
 from tidings.storage.memory_inbox import Inbox
 
 
@@ -26,16 +27,14 @@ class Span:
 
 @dataclass(slots=True)
 class Person:
-    """What is kept about a person. ``floors`` are read-alls of the feed: (position, when), both ascending. ``taken`` is
-    the number of the last broadcast that was taken up."""
+    """What is kept about a person. ``taken`` is the number of the last broadcast that was taken up."""
 
     number: int
     follows: dict[str, list[Span]] = field(default_factory=dict)
     muted: set[str] = field(default_factory=set)
     blocked: set[str] = field(default_factory=set)
     inbox: Inbox = field(default_factory=Inbox)
-    read: dict[int, int] = field(default_factory=dict)
-    floors: list[tuple[int, int]] = field(default_factory=list)
+    feed: FeedMarks = field(default_factory=FeedMarks)
     preferences: Preferences = field(default_factory=Preferences)
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     taken: int = 0
@@ -48,9 +47,3 @@ class Person:
         """Whether a follow that lasts was made before the event at this position."""
         span = self.follow_of(topic)
         return span is not None and span.since_position < position
-
-    def read_at(self, entry: LogEntry) -> int | None:
-        """When the feed item was first read, in milliseconds."""
-        floor = next((at for position, at in self.floors if entry.position <= position), None)
-        marked = self.read.get(entry.key)
-        return marked if floor is None or (marked is not None and marked < floor) else floor

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import NamedTuple
 
+from tidings.feed_changes import FEED_HISTORY, RETRACTION_HISTORY
 from tidings.ids import EventIds, ms_of, notification_id
 from tidings.model import SAMPLE_ACTORS, SAMPLE_ITEMS, InboxRow, LogEntry, Receipt, user_topic
 from tidings.personal import Reminder
@@ -73,6 +74,8 @@ class State:
         idempotency_ms: int = IDEMPOTENCY_MS,
         types: Mapping[str, Rule] | None = None,
         channels: Collection[str] = CHANNELS,
+        feed_history: int = FEED_HISTORY,
+        retraction_history: int = RETRACTION_HISTORY,
     ) -> None:
         self._channels = channels
         self._clock = clock
@@ -82,6 +85,11 @@ class State:
         self._aliases = random.Random(salt)
         self._numbers = count(1)
         self._position = 0
+        self._logged = 0  # the position of the last event
+        self._feed_history = feed_history
+        self._retraction_history = retraction_history
+        self._retracted: list[tuple[int, LogEntry]] = []
+        self._retractions_forgotten = 0
         self._places: dict[int, int] = {}  # of who was erased, by hash of the name: where their inbox stands
         self._writes = 0
         self._log: dict[int, LogEntry] = {}

@@ -31,6 +31,7 @@ IN_THE_EXPORT = {
 LEFT_OUT = {
     "timeline_": "an index of events that others published",
     "late": "an index of the same",
+    "feed_change": "the latest of the same marks of a feed, for streams that resume",
     "inbox_change": "an index of notifications",
     "inbox_open": "an index of notifications that can still be joined",
     "inbox_group": "totals of notifications",

@@ -10,7 +10,7 @@ import pytest
 
 from tests.backends import SMALL
 from tests.unit.storage.inside import Inside, traced
-from tidings.model import Command, Follow, Mask, Publish, Retract, Unfollow
+from tidings.model import Command, Follow, Mask, Publish, ReadFeed, Retract, Unfollow, UnreadFeed
 from tidings.storage.sqlite.heard import MOST_ROWS
 from tidings.storage.sqlite.writer import WIDE, Writer, sql
 from tidings.testing import START_MS, event
@@ -60,7 +60,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opened]:
 def change(dice: random.Random, ids: list[str]) -> Command:
     """A random change of who hears what, or something to hear."""
     user, topic = dice.choice(USERS), dice.choice(TOPICS)
-    match dice.randrange(8):
+    match dice.randrange(10):
         case 0 | 1:
             return Follow(user, topic, dice.choice((0, 1, 100)))
         case 2:
@@ -71,6 +71,10 @@ def change(dice: random.Random, ids: list[str]) -> Command:
             )
         case 4 if ids:
             return Retract(ids.pop(dice.randrange(len(ids))))
+        case 5 if ids:
+            return dice.choice((ReadFeed, UnreadFeed))(user, (dice.choice(ids),))
+        case 6:
+            return ReadFeed(user)
         case _:
             at = START_MS + dice.randrange(1_000)  # often late: below the greatest key so far
             targets, extra = dice.sample(USERS, dice.randrange(3)), dice.sample(TOPICS, dice.randrange(2))
@@ -88,8 +92,10 @@ def test_who_hears_an_event_is_who_has_it_in_the_feed(opened: Opened, seed: int)
             ids += [receipt.event_id for receipt in getattr(outcome, "receipts", ())]
         after = dice.randrange(len(ids) + 1)
         users = tuple(dice.sample(USERS, dice.randrange(1, len(USERS) + 1)))
-        feeds = {user: opened.run(opened.store.feed_since(user, after, 1_000)).items for user in users}
-        expected = {(item.position, user) for user, items in feeds.items() for item in items}
+        feeds = {user: opened.run(opened.store.feed_since(user, after, 1_000)) for user in users}
+        expected = {
+            (one.position, user) for user, page in feeds.items() for one in (*page.items, *page.changes)
+        }
         assert opened.heard(after, users, limit=dice.choice((1, 3, 100))) == expected
 
 

@@ -10,6 +10,7 @@ from tidings.http import shapes
 from tidings.http.answers import page
 from tidings.http.params import MAX_INTEGER, Filtered, ForUser, Place, feed_filter, field_names
 from tidings.http.table import MAX_IDS, Access, Answer, Call, Route
+from tidings.model import Changed
 from tidings.read import ITEM_FIELDS
 
 _ONLY_IN_FEEDS = frozenset({"read_at", "reason"})
@@ -23,7 +24,13 @@ class FeedQuery(Filtered):
     include_own: bool = False
 
 
-class NewQuery(ForUser, kw_only=True):
+class SummaryQuery(ForUser):
+    """``include_own``: count the user's own acts too."""
+
+    include_own: bool = False
+
+
+class NewQuery(SummaryQuery, kw_only=True):
     """``since``: the position that the user has seen."""
 
     since: Place
@@ -35,6 +42,18 @@ class ReadFeedBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     event_ids: Annotated[list[EventId], Meta(min_length=1, max_length=MAX_IDS)] | None = None
     all: bool = False
     up_to: Annotated[int, Meta(ge=0, le=MAX_INTEGER)] | None = None
+
+
+class UnreadFeedBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The items that are to be unread again."""
+
+    event_ids: Annotated[list[EventId], Meta(min_length=1, max_length=MAX_IDS)]
+
+
+class UndoFeedBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """``undo``: the token that a read-all was answered with."""
+
+    undo: Annotated[str, Meta(min_length=1, max_length=128)]
 
 
 async def feed(call: Call[FeedQuery, None]) -> Answer:
@@ -56,18 +75,38 @@ async def activity(call: Call[Filtered, None]) -> Answer:
 
 async def new_count(call: Call[NewQuery, None]) -> Answer:
     """How many items came after a position."""
-    return Answer((await call.services.reader.new_count(call.user, call.query.since)).body)
+    return Answer(
+        (await call.services.reader.new_count(call.user, call.query.since, call.query.include_own)).body
+    )
 
 
-async def summary(call: Call[ForUser, None]) -> Answer:
+async def summary(call: Call[SummaryQuery, None]) -> Answer:
     """The feed in numbers, and its newest items."""
-    return Answer((await call.services.reader.summary(call.user)).body)
+    return Answer((await call.services.reader.summary(call.user, call.query.include_own)).body)
 
 
 async def read(call: Call[ForUser, ReadFeedBody]) -> Answer:
     """Mark items read."""
     _check(call.body)
-    changed = await call.services.ingest.read_feed(call.user, call.body.event_ids, call.body.up_to)
+    ingest, ids = call.services.ingest, call.body.event_ids
+    if ids is not None:
+        return _changed(await ingest.read_feed(call.user, ids))
+    changed, undo = await ingest.read_all_of_feed(call.user, call.body.up_to)
+    now = shapes.FeedRead(updated=changed.updated, position=changed.position, undo=undo)
+    return Answer(msgspec.json.encode(now))
+
+
+async def unread(call: Call[ForUser, UnreadFeedBody]) -> Answer:
+    """Mark items unread."""
+    return _changed(await call.services.ingest.unread_feed(call.user, call.body.event_ids))
+
+
+async def undo(call: Call[ForUser, UndoFeedBody]) -> Answer:
+    """Take a read-all back."""
+    return _changed(await call.services.ingest.undo_feed(call.user, call.body.undo))
+
+
+def _changed(changed: Changed) -> Answer:
     now = shapes.Changed(updated=changed.updated, position=changed.position)
     return Answer(msgspec.json.encode(now))
 
@@ -109,7 +148,7 @@ ROUTES = (
         access=Access.SELF,
         summary="A feed in numbers",
         tag=_TAG,
-        query=ForUser,
+        query=SummaryQuery,
         reply=shapes.Summary,
     ),
     Route(
@@ -121,6 +160,28 @@ ROUTES = (
         tag=_TAG,
         query=ForUser,
         body=ReadFeedBody,
+        reply=shapes.FeedRead,
+    ),
+    Route(
+        method="POST",
+        path="/v1/feed/unread",
+        handler=unread,
+        access=Access.SELF,
+        summary="Mark feed items unread again",
+        tag=_TAG,
+        query=ForUser,
+        body=UnreadFeedBody,
+        reply=shapes.Changed,
+    ),
+    Route(
+        method="POST",
+        path="/v1/feed/undo",
+        handler=undo,
+        access=Access.SELF,
+        summary="Take back a read-all of a feed",
+        tag=_TAG,
+        query=ForUser,
+        body=UndoFeedBody,
         reply=shapes.Changed,
     ),
     Route(

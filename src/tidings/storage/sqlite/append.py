@@ -169,6 +169,7 @@ def _log(w: Writer, events: Sequence[NewEvent]) -> tuple[Rows, list[Receipt]]:
     w.insert("log", 4, log)
     w.events.grew(len(events))
     w.position += len(events)
+    w.logged = w.position
     w.quiet = False
     return rows._replace(late=late), receipts
 

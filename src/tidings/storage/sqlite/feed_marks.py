@@ -1,50 +1,106 @@
-"""What a user read of their feed."""
+"""What a user has read of their feed: a watermark of read-alls, and exceptions in both directions.
 
-from collections.abc import Sequence
+A row for an item says by itself whether it is read; without one, the read-alls say it. Each change takes a position of the
+log, and is kept for a while for streams that resume (feed_history.py).
+"""
 
-from tidings.model import Changed, ReadFeed
-from tidings.storage.sqlite import feeds
+from collections.abc import Iterable, Sequence
+
+from tidings.model import Changed, ReadFeed, UndoReadFeed, UnreadFeed
+from tidings.storage.sqlite import feed_history, feeds
 from tidings.storage.sqlite.graph import today
-from tidings.storage.sqlite.reading import Entry, Reading
+from tidings.storage.sqlite.reading import Entry, EventRow, Reading
 from tidings.storage.sqlite.writer import Writer
 
 
-def read_feed(w: Writer, r: Reading, command: ReadFeed) -> Changed:
-    """Mark feed items read, by id or up to a position; counts those that were unread."""
-    user = w.names.make_user(command.user)
-    viewer = feeds.viewer(r, user)
-    if command.event_ids is None:
-        updated = _floor(
-            w, r, viewer, w.position if command.up_to is None else min(command.up_to, w.position)
-        )
-    else:
-        updated = _read_items(w, r, viewer, command.event_ids)
+def mark(w: Writer, r: Reading, command: ReadFeed | UnreadFeed | UndoReadFeed) -> Changed:
+    """Mark feed items read or unread, or take a read-all back; counts what really changed."""
+    viewer = feeds.viewer(r, w.names.make_user(command.user)).with_own()
+    before = w.position
+    match command:
+        case ReadFeed(event_ids=None):
+            updated = _read_all(w, r, viewer, command.up_to)
+        case UndoReadFeed():
+            updated = _undo(w, r, viewer, command.position)
+        case _:
+            updated = _mark_items(w, r, viewer, command)
+    if w.position == before:
+        return Changed(0, w.position)
     w.db.execute(
         "INSERT INTO viewer (user, reads, seen_day) VALUES (?, 1, ?) ON CONFLICT (user)"
         " DO UPDATE SET reads=1, version=version+1",
-        (user, today(w)),
+        (viewer.user, today(w)),
     )
-    return Changed(updated, w.position)
+    feed_history.forget(w, viewer.user)
+    return Changed(updated, w.position, marked=w.position)
 
 
-def _floor(w: Writer, r: Reading, viewer: feeds.Viewer, up_to: int) -> int:
-    (floor,) = r.db.one("SELECT coalesce(max(position), 0) FROM feed_floor WHERE user=?", (viewer.user,))
-    if up_to <= floor:
+def _mark_items(w: Writer, r: Reading, v: feeds.Viewer, command: ReadFeed | UnreadFeed) -> int:
+    reading = isinstance(command, ReadFeed)
+    keys = {key for event_id in command.event_ids or () if (key := w.ids.key(event_id)) is not None}
+    seen = _visible(r, v, keys)
+    read = feeds.read_times(r, v, [(event.key, event.position) for event in seen])
+    changed = [event for event in seen if (event.key in read) != reading]
+    if not changed:
         return 0
-    seen = [s.event for s in feeds.after(r, viewer, floor) if s.event.position <= up_to]
-    read = feeds.read_times(r, viewer, [(event.key, event.position) for event in seen])
-    w.db.execute("INSERT INTO feed_floor VALUES (?, ?, ?)", (viewer.user, up_to, w.clock.now()))
-    return len({event.key for event in seen} - read.keys())
+    made, at = w.take_position(), w.now if reading else None
+    rows = [(v.user, event.key, event.position, made, at) for event in changed]
+    w.insert("feed_read", 5, rows, "INSERT OR REPLACE")
+    feed_history.note(w, v.user, at, keys=[event.key for event in changed])
+    return len(changed)
 
 
-def _read_items(w: Writer, r: Reading, viewer: feeds.Viewer, event_ids: Sequence[str]) -> int:
-    keys = sorted({key for event_id in event_ids if (key := w.ids.key(event_id)) is not None})
-    explaining = viewer._replace(careful=True)  # an id says nothing of how it came, so the law is asked
-    entries = [Entry(key, viewer.timelines[0], 0) for key in keys]
-    seen = [s.event for s in feeds.visible(r, explaining, entries, "heads", own=False)]
-    read = feeds.read_times(r, viewer, [(event.key, event.position) for event in seen])
-    unread = [event.key for event in seen if event.key not in read]
-    now = w.clock.now()
-    for key in unread:
-        w.db.execute("INSERT OR IGNORE INTO feed_read VALUES (?, ?, ?)", (viewer.user, key, now))
+def _read_all(w: Writer, r: Reading, v: feeds.Viewer, up_to: int | None) -> int:
+    # Not beyond the last event: it would cover its own position, and be news whenever it is repeated.
+    up_to = w.logged if up_to is None else min(up_to, w.logged)
+    floor = _floor(r, v.user)
+    query = "SELECT key FROM feed_read WHERE user=? AND at IS NULL AND position<=?"
+    again = [key for (key,) in r.db.execute(query, (v.user, up_to))]
+    if up_to <= floor and not again:
+        return 0
+    fresh = [s.event for s in feeds.after(r, v, floor) if s.event.position <= up_to]
+    read = feeds.read_times(r, v, [(event.key, event.position) for event in fresh])
+    unread = {event.key for event in (*fresh, *_visible(r, v, again))} - read.keys()
+    made = w.take_position()
+    w.db.execute("INSERT INTO feed_floor VALUES (?, ?, ?, ?)", (v.user, up_to, made, w.now))
+    query = "UPDATE feed_read SET made=?, at=? WHERE user=? AND at IS NULL AND position<=?"
+    w.db.execute(query, (made, w.now, v.user, up_to))
+    feed_history.note(w, v.user, w.now, up_to=up_to)
     return len(unread)
+
+
+def _undo(w: Writer, r: Reading, v: feeds.Viewer, made: int) -> int:
+    found = w.db.all("DELETE FROM feed_floor WHERE user=? AND made=? RETURNING up_to", (v.user, made))
+    if not found:
+        return 0
+    ((up_to,),) = found
+    # What was marked unread before it is read by the next read-all that covers it, if there is one.
+    w.db.execute(
+        "UPDATE feed_read SET (made, at) = ("
+        " SELECT coalesce(min(f.made), feed_read.made), f.at FROM feed_floor f"
+        " WHERE f.user=feed_read.user AND f.made>feed_read.made AND f.up_to>=feed_read.position"
+        ") WHERE user=? AND made=?",
+        (v.user, made),
+    )
+    again = "SELECT key FROM feed_read WHERE user=? AND made=? AND at IS NULL"
+    unread = {event.key for event in _visible(r, v, [key for (key,) in r.db.execute(again, (v.user, made))])}
+    below = [s.event.key for s in feeds.after(r, v, _floor(r, v.user)) if s.event.position <= up_to]
+    known = "SELECT key FROM feed_read WHERE user=? AND key BETWEEN ? AND ?"
+    marked = r.db.execute(known, (v.user, min(below, default=0), max(below, default=0)))
+    unread |= set(below).difference(key for (key,) in marked)
+    w.take_position()
+    feed_history.note(w, v.user, None)
+    w.db.execute("UPDATE viewer SET undone=? WHERE user=?", (w.position, v.user))
+    return len(unread)
+
+
+def _floor(r: Reading, user: int) -> int:
+    (floor,) = r.db.one("SELECT coalesce(max(up_to), 0) FROM feed_floor WHERE user=?", (user,))
+    return int(floor)
+
+
+def _visible(r: Reading, v: feeds.Viewer, keys: Iterable[int]) -> Sequence[EventRow]:
+    """Those of these events that are in the feed, the user's own acts included, by key."""
+    explaining = v._replace(careful=True)  # an id says nothing of how it came, so the law is asked
+    entries = [Entry(key, v.timelines[0], 0) for key in sorted(keys)]
+    return [s.event for s in feeds.visible(r, explaining, entries, "heads", own=True)]

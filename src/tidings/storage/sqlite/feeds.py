@@ -28,7 +28,7 @@ Interval = tuple[int, int, int | None]
 
 class Viewer(NamedTuple):
     """Whose feed is read. ``timelines``: home first, then what is merged into it. ``follows`` are the intervals
-    (since, since_key, until) by merged topic."""
+    (since, since_key, until) by merged topic. ``own``: their own acts are looked at too."""
 
     user: int
     version: int
@@ -37,6 +37,12 @@ class Viewer(NamedTuple):
     stale: bool
     timelines: tuple[int, ...]
     follows: dict[int, list[Interval]]
+    own: bool = False
+
+    def with_own(self) -> "Viewer":
+        """The same, looking at their own acts as well, which lie in the timeline of their topic."""
+        mine = () if self.own or self.user * 2 in self.timelines else (self.user * 2,)
+        return self._replace(timelines=(*self.timelines, *mine), own=True)
 
     @property
     def simple(self) -> bool:
@@ -64,14 +70,16 @@ _FOLLOWS_OF = (
 _NOTHING: dict[int, int] = {}
 
 
-def viewer(r: Reading, user: int) -> Viewer:
-    """Everything about a viewer that decides what they see: one row, and more only where that row says so."""
+def viewer(r: Reading, user: int, own: bool = False) -> Viewer:
+    """Everything about a viewer that decides what they see: one row, and more only where that row says so. ``own``: with
+    their own acts."""
     row = r.db.one("SELECT careful, seen_day, dormant_from, reads, version FROM viewer WHERE user=?", (user,))
     careful, seen_day, dormant_from, reads, version = row or (0, 0, None, 0, 0)
     follows = _by_topic(_merged(r, user, dormant_from is not None))
     stale = seen_day != r.writer.clock.now() // DAY_MS
     timelines = (user * 2 + 1, *(topic * 2 for topic in follows))
-    return Viewer(user, version, bool(careful), bool(reads), stale, timelines, follows)
+    found = Viewer(user, version, bool(careful), bool(reads), stale, timelines, follows)
+    return found.with_own() if own else found
 
 
 def _by_topic(rows: Iterable[tuple[int, int, int, int | None]]) -> dict[int, list[Interval]]:
@@ -272,21 +280,36 @@ def dress(r: Reading, v: Viewer, seen: Sequence[Seen]) -> list[FeedItem]:
 
 
 def read_times(r: Reading, v: Viewer, items: Sequence[tuple[int, int]]) -> dict[int, int]:
-    """When each of these (key, position) was first read: by itself, or under the first read-all that covered it."""
+    """When each of these (key, position) was read, of those that are: what its own row says, or else the first read-all
+    that covered it."""
     if not v.reads or not items:
         return {}
     keys, positions = [key for key, _ in items], [position for _, position in items]
     query = "SELECT key, at FROM feed_read WHERE user=? AND key BETWEEN ? AND ?"
-    read: dict[int, int] = dict(r.db.execute(query, (v.user, min(keys), max(keys))))
-    query = "SELECT position, at FROM feed_floor WHERE user=? AND position>=? ORDER BY position"
-    floors = r.db.all(query, (v.user, min(positions)))
-    if floors:
-        upto = [floor for floor, _ in floors]
-        for key, position in items:
-            if position <= upto[-1]:
-                at = floors[bisect_left(upto, position)][1]
-                read[key] = min(at, read.get(key, at))
+    marked: dict[int, int | None] = dict(r.db.execute(query, (v.user, min(keys), max(keys))))
+    read = {key: at for key, at in marked.items() if at is not None}
+    floors, times = _floors(r, v.user, min(positions))
+    for key, position in items:
+        if key not in marked and (n := bisect_left(floors, position)) < len(floors):
+            read[key] = times[n]
     return read
+
+
+def _floors(r: Reading, user: int, position: int) -> tuple[list[int], list[int]]:
+    """How far the read-alls from a position upwards went, ascending; and for each when the first was made that went at
+    least so far."""
+    query = "SELECT up_to, made, at FROM feed_floor WHERE user=? AND up_to>=? ORDER BY up_to DESC, made DESC"
+    floors: list[int] = []
+    times: list[int] = []
+    first: int | None = None
+    for up_to, made, at in r.db.execute(query, (user, position)):
+        if first is None or made < first:
+            first = made
+            times.append(at)
+        else:
+            times.append(times[-1])
+        floors.append(up_to)
+    return floors[::-1], times[::-1]
 
 
 def span_of(want: FeedFilter, before: int | None) -> tuple[int, int]:
@@ -334,11 +357,11 @@ class _Matcher(NamedTuple):
 
 
 def walk(r: Reading, v: Viewer, above: int = -1) -> Iterator[Seen]:
-    """The whole feed above a key, newest first, own acts left out, without bodies."""
+    """The whole feed above a key, newest first, without bodies."""
     at = MAX_KEY
     while True:
         entries = r.entries(v.timelines, at, above, LARGEST_CHUNK)
-        yield from visible(r, v, entries, "heads", own=False)
+        yield from visible(r, v, entries, "heads", v.own)
         if len(entries) < LARGEST_CHUNK:
             return
         at = entries[-1].key
@@ -349,16 +372,16 @@ def after(r: Reading, v: Viewer, position: int) -> Iterator[Seen]:
     then, what came late is listed."""
     high = high_key(r.db, position)
     yield from (seen for seen in walk(r, v, high) if seen.event.position > position)
-    yield from (seen for seen in _late(r, v, position, MAX_KEY) if seen.event.key <= high)
+    yield from (seen for seen in late(r, v, position, MAX_KEY) if seen.event.key <= high)
 
 
-def _late(r: Reading, v: Viewer, position: int, limit: int) -> list[Seen]:
+def late(r: Reading, v: Viewer, position: int, limit: int) -> list[Seen]:
     """The first ``limit`` items that came late (with a key below an earlier one's), after a position, in their order."""
     explaining = v._replace(careful=True)  # the list does not say why a home has a row
     found: list[Seen] = []
     while len(found) < limit:
         entries = _late_entries(r, v, position)
-        found += visible(r, explaining, [entry for _, entry in entries], "heads", own=False)
+        found += visible(r, explaining, [entry for _, entry in entries], "heads", v.own)
         if len(entries) < LARGEST_CHUNK:
             break
         position = entries[-1][0]
@@ -375,15 +398,15 @@ def _late_entries(r: Reading, v: Viewer, position: int) -> list[tuple[int, Entry
     return sorted(found.values())[:LARGEST_CHUNK]
 
 
-def _in_order(r: Reading, v: Viewer, position: int, limit: int) -> list[Seen]:
+def in_order(r: Reading, v: Viewer, position: int, limit: int) -> list[Seen]:
     """The first ``limit`` items after a position that came in order: their keys rise with their positions."""
     at = high_key(r.db, position)
     found: list[Seen] = []
     while len(found) < limit:
         entries = r.entries_up(v.timelines, at, LARGEST_CHUNK)
         seen = [s for s in visible(r, v, entries, "heads", own=False) if s.event.position > position]
-        late = _which_late(r, v, [s.event.position for s in seen])
-        found += [s for s in seen if s.event.position not in late]
+        listed = _which_late(r, v, [s.event.position for s in seen])
+        found += [s for s in seen if s.event.position not in listed]
         if len(entries) < LARGEST_CHUNK:
             break
         at = entries[-1].key
@@ -395,22 +418,6 @@ def _which_late(r: Reading, v: Viewer, positions: list[int]) -> set[int]:
     if not positions:
         return set()
     return {row[0] for t in v.timelines for row in r.db.execute(query, (r.writer.carray(positions), t))}
-
-
-def since(r: Reading, user: int, position: int, limit: int) -> Page:
-    """Feed items after a position in the order of positions; see FeedViews.feed_since."""
-    head = r.head()
-    v = viewer(r, user)
-    both = _in_order(r, v, position, limit + 1) + _late(r, v, position, limit + 1)
-    found = sorted(both, key=lambda seen: seen.event.position)
-    bodies = {key: body for key, _, body in r.rows([seen.event.key for seen in found[:limit]], "bodies")}
-    shown = [
-        seen._replace(event=seen.event._replace(body=bodies[seen.event.key]))
-        for seen in found[:limit]
-        if seen.event.key in bodies
-    ]
-    more = found[limit - 1].event.position if len(found) > limit else None
-    return Page(dress(r, v, shown), more, head)
 
 
 def new_count(r: Reading, v: Viewer, position: int, cap: int) -> NewCount:
@@ -433,7 +440,7 @@ def summary(r: Reading, v: Viewer) -> FeedSummary:
         unread += len(some) - len(read.keys() & {s.event.key for s in some})
         for s in some:
             verbs[s.event.verb] = verbs.get(s.event.verb, 0) + 1
-    recent = page(r, v.user, FeedFilter(), RECENT, None).items
+    recent = page(r, v.user, FeedFilter(include_own=v.own), RECENT, None).items
     return FeedSummary(total, unread, {r.names.verb_text(n): c for n, c in verbs.items()}, recent)
 
 

@@ -6,9 +6,12 @@ listeners is asked about the listeners instead, so nothing costs more than the s
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
+from tidings.feed_changes import FeedReset
 from tidings.model import Heard
+from tidings.storage.sqlite import feed_history
 from tidings.storage.sqlite.graph import MUTE
 from tidings.storage.sqlite.names import unpack
 from tidings.storage.sqlite.reading import EventRow, Reading
@@ -85,32 +88,88 @@ class Crowds:
 def heard(
     r: Reading, crowds: Crowds, after: int, users: Collection[str], limit: int
 ) -> tuple[list[Heard], int]:
-    """Events after a position and who hears them; see FeedViews.heard. ``users`` are looked up in, one by one, and so
-    are best given as a set or by a dictionary's keys."""
-    query = "SELECT position, key FROM log WHERE position>? ORDER BY position LIMIT ?"
-    log = r.db.all(query, (after, limit))
-    if not log or not users:
-        return [], log[-1][0] if log else after
-    events = r.events([key for _, key in log])
-    some = _affordable(r, events, len(users))
-    last = some[-1].position if len(some) < len(events) else log[-1][0]
+    """Events after a position and who hears them, and what changed older ones; see FeedViews.heard. ``users`` are looked
+    up in, one by one, and so are best given as a set or by a dictionary's keys."""
+    last = max(after, min(after + limit, r.head()))
+    if last == after or not users:
+        return [], last
+    keys = r.db.all("SELECT key FROM log WHERE position>? AND position<=? ORDER BY position", (after, last))
+    events = r.events([key for (key,) in keys])
+    # Where each position is an event's there are no changes, which is how it is in a burst.
+    mixed = len(keys) < last - after
+    gone = dict(feed_history.retractions(r, after, last, limit)) if mixed else {}
+    some, taken, last = _affordable(r, events, gone, len(users), last)
     names = users if isinstance(users, Set | Mapping) else frozenset(users)
     crowd = _crowd(r, crowds, after, some, names)
-    found = (Heard(event.position, event.body, _listeners(r, event, crowd)) for event in some)
-    return [one for one in found if one.listeners], last
+    found = [Heard(event.position, event.body, _listeners(r, event, crowd)) for event in some]
+    found += _unshown(r, taken, names)
+    if mixed:
+        found += _marks(r, after, last, names)
+    heard = sorted((one for one in found if one.listeners), key=attrgetter("position"))
+    return (_lost(r, after, last, names) if mixed else []) + heard, last
 
 
-def _affordable(r: Reading, events: Sequence[EventRow], listeners: int) -> Sequence[EventRow]:
-    """The first events, as many as can be looked at in MOST_ROWS, one at least. A topic costs once."""
+def _lost(r: Reading, after: int, last: int, names: Collection[str]) -> list[Heard]:
+    """Whose streams cannot go on, since the changes of their feeds were let go before they were heard of."""
+    numbers = feed_history.lost(r, after)
+    if numbers is None:
+        users = list(names)
+    else:
+        people = r.names.people(set(numbers))
+        users = [people[number] for number in numbers if people[number] in names]
+    return [Heard(last, b"", [("", "", users)], FeedReset(last))] if users else []
+
+
+def _unshown(r: Reading, gone: Mapping[int, EventRow], names: Collection[str]) -> list[Heard]:
+    """Retractions, by position, and who would have the events in their feeds, own acts included, if they still stood."""
+    if not gone:
+        return []
+    # Asked from before the first of them, so that follows made since then are held against each; nothing is remembered.
+    crowd = _crowd(
+        r, Crowds(), min(event.position for event in gone.values()) - 1, list(gone.values()), names
+    )
+    actors = r.names.people({event.actor for event in gone.values()})
+    found = []
+    for position, event in gone.items():
+        users = [user for *_, users in _listeners(r, event, crowd) for user in users]
+        if actors[event.actor] in names:
+            users.append(actors[event.actor])
+        listeners = [("", "", users)] if users else []
+        found.append(Heard(position, b"", listeners, feed_history.retraction(r, position, event)))
+    return found
+
+
+def _marks(r: Reading, after: int, last: int, names: Collection[str]) -> list[Heard]:
+    """What these users have read, or no longer."""
+    marks = feed_history.marks(r, after, last)
+    if not marks:
+        return []
+    people = r.names.people({mark.user for mark in marks})
+    return [
+        Heard(mark.position, b"", [("", "", [people[mark.user]])], feed_history.change(r, mark))
+        for mark in marks
+        if people[mark.user] in names
+    ]
+
+
+def _affordable(
+    r: Reading, events: Sequence[EventRow], gone: Mapping[int, EventRow], listeners: int, last: int
+) -> tuple[list[EventRow], dict[int, EventRow], int]:
+    """The first events and retractions, as many as can be looked at in MOST_ROWS, one at least; and the last position that
+    is looked at then. A topic costs once."""
     seen: set[int] = set()
-    rows = 0
-    for at, event in enumerate(events):
+    rows, before = 0, 0
+    both = sorted([(event.position, event) for event in events] + list(gone.items()), key=itemgetter(0))
+    for position, event in both:
         fresh = set(event.all_topics()) - seen
         rows += sum(min(max(r.writer.wide.get(topic, 0), WIDE), listeners) for topic in fresh)
-        if rows > MOST_ROWS and at:
-            return events[:at]
+        if rows > MOST_ROWS and before:
+            last = before
+            break
         seen |= fresh
-    return events
+        before = position
+    some = [event for event in events if event.position <= last]
+    return some, {position: event for position, event in gone.items() if position <= last}, last
 
 
 def _crowd(

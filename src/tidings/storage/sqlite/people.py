@@ -27,6 +27,7 @@ _PERSONAL = (
     ("viewer", "user"),
     ("feed_read", "user"),
     ("feed_floor", "user"),
+    ("feed_change", "user"),
     ("inbox_head", "user"),
     ("inbox_mark", "user"),
     ("inbox_change", "user"),
@@ -182,15 +183,15 @@ def _reads(r: Reading, user: int, after: tuple[int, ...]) -> _Part:
     query = "SELECT key, at FROM feed_read WHERE user=? AND key>? ORDER BY key LIMIT ?"
     rows = r.db.all(query, (user, *(after or (-1,)), EXPORT_ROWS))
     text = r.writer.ids.text
-    lines = [_line(kind="feed_read", event_id=text(key), read_at=rfc3339(at)) for key, at in rows]
+    lines = [_line(kind="feed_read", event_id=text(key), read_at=at and rfc3339(at)) for key, at in rows]
     return lines, (rows[-1][0],) if rows else None
 
 
 def _floors(r: Reading, user: int, after: tuple[int, ...]) -> _Part:
-    query = "SELECT position, at FROM feed_floor WHERE user=? AND position>? ORDER BY position LIMIT ?"
+    query = "SELECT up_to, made, at FROM feed_floor WHERE user=? AND made>? ORDER BY made LIMIT ?"
     rows = r.db.all(query, (user, *(after or (-1,)), EXPORT_ROWS))
-    lines = [_line(kind="feed_read", up_to=position, read_at=rfc3339(at)) for position, at in rows]
-    return lines, (rows[-1][0],) if rows else None
+    lines = [_line(kind="feed_read", up_to=up_to, read_at=rfc3339(at)) for up_to, _, at in rows]
+    return lines, (rows[-1][1],) if rows else None
 
 
 def _notifications(r: Reading, user: int, after: tuple[int, ...]) -> _Part:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from tidings.model import Changed, Retract
-from tidings.storage.sqlite import broadcasts, groups, inboxes
+from tidings.storage.sqlite import broadcasts, feed_history, groups, inboxes
 from tidings.storage.sqlite.events import entry
 from tidings.storage.sqlite.groups import Marks, Row
 from tidings.storage.sqlite.marks import Unread, save
@@ -30,6 +30,7 @@ def retract(w: Writer, r: Reading, command: Retract) -> Changed:
         w.owe("unpush", topic, event.key, event.key)
     n = w.events.span(event.key).parts[-1]
     w.db.execute(f"UPDATE event_{n} SET body=NULL, topics=NULL, targets=NULL WHERE key=?", (event.key,))
+    feed_history.retracted(w, event)
     broadcasts.withdraw(w, event.position)
     leave(w, r, unpack(event.targets), event.key, event.position)
     _leave_told(w, r, event)

@@ -63,7 +63,9 @@ from tidings.model import (
     Told,
     TopicInfo,
     UndoRead,
+    UndoReadFeed,
     Unfollow,
+    UnreadFeed,
 )
 from tidings.personal import Endpoint, Preferences, Reminder
 from tidings.ports import Clock
@@ -78,6 +80,7 @@ from tidings.storage.sqlite import (
     endpoints,
     events,
     feed_marks,
+    feed_since,
     feeds,
     graph,
     heads,
@@ -297,8 +300,8 @@ class SqliteStore:
                 return graph.unfollow(w, command)
             case Mask():
                 return graph.mask(w, r, command)
-            case ReadFeed():
-                return feed_marks.read_feed(w, r, command)
+            case ReadFeed() | UnreadFeed() | UndoReadFeed():
+                return feed_marks.mark(w, r, command)
             case MarkInbox():
                 return marks.mark_inbox(w, r, command)
             case ReadInbox():
@@ -416,11 +419,9 @@ class SqliteStore:
     async def feed_since(self, user: str, after: int, limit: int) -> Page:
         """Feed items after a position, oldest first."""
         number = self._number(user)
-        if number is None:
-            return Page([], None, self._near.head())
         question = ("since", after, limit)
         return await self._later(
-            readers.stream(user), question, lambda r: feeds.since(r, number, after, limit)
+            readers.stream(user), question, lambda r: feed_since.since(r, number, after, limit)
         )
 
     async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[Heard], int]:
@@ -437,24 +438,26 @@ class SqliteStore:
             users = frozenset(users)
             return await self._later(HUB, ("heard", after, limit, users), lambda r: r.at_once(read))
 
-    async def new_count(self, user: str, since: int, cap: int) -> NewCount:
+    async def new_count(self, user: str, since: int, cap: int, include_own: bool = False) -> NewCount:
         """How many feed items came after a position, up to the cap."""
         number = self._number(user)
         if number is None:
             return NewCount(0, False, self._near.head())
         return await self._now(
             readers.user(user),
-            ("new", since, cap),
-            lambda r: feeds.new_count(r, feeds.viewer(r, number), since, cap),
+            ("new", since, cap, include_own),
+            lambda r: feeds.new_count(r, feeds.viewer(r, number, include_own), since, cap),
         )
 
-    async def summary(self, user: str) -> FeedSummary:
+    async def summary(self, user: str, include_own: bool = False) -> FeedSummary:
         """Totals over a whole feed."""
         number = self._number(user)
         if number is None:
             return FeedSummary(0, 0, {}, [])
         return await self._later(
-            readers.user(user), "summary", lambda r: feeds.summary(r, feeds.viewer(r, number))
+            readers.user(user),
+            ("summary", include_own),
+            lambda r: feeds.summary(r, feeds.viewer(r, number, include_own)),
         )
 
     # --- inboxes --------------------------------------------------------------------------------------------------

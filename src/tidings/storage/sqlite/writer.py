@@ -83,6 +83,7 @@ class Writer:
         row = self.db.one("SELECT position, coalesce(high, key) FROM log ORDER BY position DESC LIMIT 1")
         self.position: int = row[0] if row else 0
         self.high: int = row[1] if row else 0
+        self.logged = self.position
         self.position = max(self.position, self.meta("position"))
         self.committed = self.position
         self._disorders = self._crowds = 0
@@ -111,6 +112,12 @@ class Writer:
     def declared(self) -> None:
         """Take the types as they are declared now. Readers have them as soon as the command is written."""
         self.rules = self._declared()
+
+    def take_position(self) -> int:
+        """The next place in the order of commit, for a change that is no event."""
+        self.position += 1
+        self.db.execute("UPDATE meta SET value=? WHERE name='position'", (self.position,))
+        return self.position
 
     def insert(
         self, table: str, width: int, rows: Sequence[tuple[apsw.SQLiteValue, ...]], verb: str = "INSERT"

@@ -41,15 +41,35 @@ CREATE TABLE mask (viewer INTEGER, topic INTEGER, kind INTEGER, PRIMARY KEY (vie
 CREATE INDEX mask_topic ON mask (topic, kind, viewer);
 
 -- reads: there are rows in feed_read or feed_floor.
+-- forgotten: the position up to which changes of the read state are not in feed_change any more; undone: that at which a
+-- read-all was last taken back.
 -- version: counts what changed this feed other than events that arrived in order.
 -- careful: rows in this user's home may be invisible (unfollowed, muted, blocked), so each is explained when read.
 CREATE TABLE viewer (
-  user INTEGER PRIMARY KEY, version INTEGER NOT NULL DEFAULT 0, careful INTEGER NOT NULL DEFAULT 0, reads INTEGER NOT NULL DEFAULT 0, seen_day INTEGER NOT NULL DEFAULT 0, dormant_from INTEGER
+  user INTEGER PRIMARY KEY, version INTEGER NOT NULL DEFAULT 0, careful INTEGER NOT NULL DEFAULT 0, reads INTEGER NOT NULL DEFAULT 0, seen_day INTEGER NOT NULL DEFAULT 0, dormant_from INTEGER,
+  forgotten INTEGER NOT NULL DEFAULT 0, undone INTEGER NOT NULL DEFAULT 0
 );
+CREATE INDEX viewer_forgotten ON viewer (forgotten) WHERE forgotten > 0;
 CREATE INDEX viewer_seen ON viewer (seen_day) WHERE dormant_from IS NULL;
 
-CREATE TABLE feed_read (user INTEGER, key INTEGER, at INTEGER NOT NULL, PRIMARY KEY (user, key)) WITHOUT ROWID;
-CREATE TABLE feed_floor (user INTEGER, position INTEGER, at INTEGER NOT NULL, PRIMARY KEY (user, position)) WITHOUT ROWID;
+-- Read-alls up to a position, and items for which something else holds: read at a time, or (NULL) unread. `made` is the
+-- position that the mark took, of an item that a read-all read after it was marked unread, that of the read-all.
+CREATE TABLE feed_read (
+  user INTEGER, key INTEGER, position INTEGER NOT NULL, made INTEGER NOT NULL, at INTEGER, PRIMARY KEY (user, key)
+) WITHOUT ROWID;
+CREATE INDEX feed_unread ON feed_read (user, position) WHERE at IS NULL;
+CREATE TABLE feed_floor (
+  user INTEGER, up_to INTEGER, made INTEGER, at INTEGER NOT NULL, PRIMARY KEY (user, up_to, made)
+) WITHOUT ROWID;
+
+-- The latest changes of what users have read, for streams that resume: of these items (packed keys), of all up to a
+-- position, or (neither) a read-all that was taken back. Each takes a position of the log; `number` is dense for a user.
+CREATE TABLE feed_change (
+  user INTEGER, position INTEGER, number INTEGER NOT NULL, at INTEGER, up_to INTEGER, keys BLOB, PRIMARY KEY (user, position)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX feed_change_position ON feed_change (position);
+-- The latest retractions, for the same, with what says in whose feed the event was. `number` is dense.
+CREATE TABLE retraction (position INTEGER PRIMARY KEY, number INTEGER NOT NULL, key INTEGER NOT NULL, topics BLOB, targets BLOB);
 
 -- Types that were declared over those of the settings; `rule` is JSON.
 CREATE TABLE type (name TEXT PRIMARY KEY, rule BLOB NOT NULL) WITHOUT ROWID;

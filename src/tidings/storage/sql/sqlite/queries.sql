@@ -137,6 +137,10 @@ SELECT e.key, e.actor FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value
 -- Those of these actors with whom a viewer has a block, in either direction.
 SELECT m.topic FROM carray(?2) c CROSS JOIN mask m ON m.viewer = ?1 AND m.topic = c.value AND m.kind IN (1, 2);
 
+-- name: retracted_events
+-- The rows that retracted events leave.
+SELECT e.key, e.position, e.actor, e.object, e.verb, NULL, NULL, x'' FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value;
+
 -- name: newest_events
 SELECT key, position, actor, object, verb, topics, targets, body FROM event_{n}
 WHERE key < ? AND key > ? AND body IS NOT NULL ORDER BY key DESC LIMIT ?;

@@ -1,0 +1,35 @@
+"""What changes older items of a feed: marks, and retractions. Each takes a position of its own, in the one order of the log,
+so that a cursor says of these too what its client knows."""
+
+from typing import NamedTuple
+
+
+class FeedMark(NamedTuple):
+    """A change of what a user has read of their feed, at a position of its own. These events, or (without any) everything
+    up to position ``up_to``, were marked read at ``at`` (milliseconds), or unread (None)."""
+
+    position: int
+    at: int | None
+    event_ids: tuple[str, ...] = ()
+    up_to: int | None = None
+
+
+class Retraction(NamedTuple):
+    """An event that was retracted, at a position of its own."""
+
+    position: int
+    event_id: str
+
+
+class FeedReset(NamedTuple):
+    """A read-all of a feed was taken back, at a position of its own: what became unread by that is not listed."""
+
+    position: int
+
+
+FeedChange = FeedMark | Retraction | FeedReset
+
+FEED_HISTORY = 1_000
+"""Changes of the read state of one feed that are kept for clients that return, unless it is said otherwise."""
+RETRACTION_HISTORY = 10_000
+"""Retractions that are kept for the same, unless it is said otherwise."""

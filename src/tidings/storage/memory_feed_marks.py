@@ -1,0 +1,82 @@
+"""What one person has read of their feed, in memory: a watermark of read-alls, marked in both directions, and the latest
+changes of it for clients that return."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tidings.feed_changes import FeedMark, FeedReset
+from tidings.model import LogEntry
+
+
+class ReadAll(NamedTuple):
+    """Everything up to position ``up_to`` was marked read at ``at`` (milliseconds); it took position ``made``."""
+
+    made: int
+    up_to: int
+    at: int
+
+
+class Marked(NamedTuple):
+    """An item marked by itself, read at ``at`` or unread (None); that took position ``made``. An unread one is read again
+    by read-alls that were made later."""
+
+    made: int
+    at: int | None
+    position: int
+
+
+@dataclass(slots=True)
+class FeedMarks:
+    """``forgotten`` is the position up to which changes are no longer known, ``undone`` that at which a read-all was last
+    taken back."""
+
+    read_alls: list[ReadAll] = field(default_factory=list)
+    marked: dict[int, Marked] = field(default_factory=dict)
+    changes: list[FeedMark | FeedReset] = field(default_factory=list)
+    forgotten: int = 0
+    undone: int = 0
+
+    def read_at(self, entry: LogEntry) -> int | None:
+        """When the feed item was read, in milliseconds; None while it is unread."""
+        made, at, _ = self.marked.get(entry.key, (0, None, 0))
+        if at is not None:
+            return at
+        return next(
+            (one.at for one in self.read_alls if one.made > made and one.up_to >= entry.position), None
+        )
+
+    def would_read(self, up_to: int) -> bool:
+        """Whether a read-all up to here says anything new: it goes further, or over something marked unread."""
+        if up_to > max((one.up_to for one in self.read_alls), default=0):
+            return True
+        return any(
+            at is None
+            and position <= up_to
+            and not any(one.made > made and one.up_to >= position for one in self.read_alls)
+            for made, at, position in self.marked.values()
+        )
+
+    def mark(self, change: FeedMark, items: Mapping[int, int]) -> None:
+        """Take in a mark of these items (key to position), or of all up to its ``up_to``."""
+        if change.up_to is not None and change.at is not None:
+            self.read_alls.append(ReadAll(change.position, change.up_to, change.at))
+        for key, position in items.items():
+            self.marked[key] = Marked(change.position, change.at, position)
+        self.changes.append(change)
+
+    def undo(self, made: int, position: int) -> None:
+        """Take a read-all back. What that makes unread is not listed, so nothing from before it can be continued."""
+        self.read_alls = [one for one in self.read_alls if one.made != made]
+        self.changes.append(FeedReset(position))
+        self.undone = position
+
+    def forget(self, kept: int) -> None:
+        """Keep this many of the latest changes."""
+        for gone in self.changes[:-kept]:
+            self.forgotten = max(self.forgotten, gone.position)
+        self.changes = self.changes[-kept:]
+
+    def since(self, after: int) -> Iterable[FeedMark | FeedReset]:
+        """The changes after a position, in their order."""
+        return (change for change in self.changes if change.position > after)

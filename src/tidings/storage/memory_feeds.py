@@ -1,0 +1,88 @@
+"""Feeds of the reference back-end, each computed anew from the law in ``tidings.ports``; and what is read of them."""
+
+from collections.abc import Iterator
+
+from tidings.feed_changes import FeedMark, Retraction
+from tidings.model import Changed, FeedItem, LogEntry, ReadFeed, UndoReadFeed, UnreadFeed
+from tidings.storage.memory_export import Exports
+from tidings.storage.memory_feed_marks import FeedMarks
+
+
+class Feeds(Exports):
+    """What is in a feed and why, and its marks."""
+
+    def _reasons(self, viewer: str, entry: LogEntry) -> Iterator[tuple[str, str]]:
+        """Why the event is in the viewer's feed, and by which topic; nothing when it is not in it."""
+        if entry.actor_id == viewer:
+            yield "own", ""
+        elif not self._masked(viewer, entry):
+            if viewer in entry.targets:
+                yield "target", ""
+            follows = self._peek(viewer).follows
+            for topic in entry.topics:
+                if any(span.covers(entry) for span in follows.get(topic, ())):
+                    yield "follow", topic
+
+    def _feed(self, user: str) -> Iterator[tuple[LogEntry, FeedItem]]:
+        """The whole feed, own acts included, newest first."""
+        person = self._peek(user)
+        for entry in self._newest():
+            why = next(self._reasons(user, entry), None)
+            if why is not None:
+                read_at = person.feed.read_at(entry)
+                yield entry, FeedItem(entry.key, entry.position, entry.body, read_at, *why)
+
+    def _items(self, user: str, own: bool = False) -> list[FeedItem]:
+        return [item for _, item in self._feed(user) if own or item.reason != "own"]
+
+    def _unshown(self, user: str, after: int) -> Iterator[Retraction]:
+        """The retractions after a position of what would be in the feed, own acts included, if it still stood."""
+        for position, entry in self._retracted:
+            if position > after and next(self._reasons(user, entry), None) is not None:
+                yield Retraction(position, self._ids.text(entry.key))
+
+    def _mark_feed(self, command: ReadFeed | UnreadFeed | UndoReadFeed) -> Changed:
+        person, before = self._person(command.user), self._unread(command.user)
+        match command:
+            case UndoReadFeed():
+                marked = self._undo_read_feed(person.feed, command.position)
+            case ReadFeed(event_ids=None):
+                marked = self._read_all_of_feed(person.feed, command.up_to)
+            case _:
+                marked = self._mark_items(person.feed, command)
+        person.feed.forget(self._feed_history)
+        return Changed(len(before ^ self._unread(command.user)), self._position, marked=marked)
+
+    def _unread(self, user: str) -> set[int]:
+        return {item.key for item in self._items(user, own=True) if item.read_at is None}
+
+    def _mark_items(self, marks: FeedMarks, command: ReadFeed | UnreadFeed) -> int:
+        reading = isinstance(command, ReadFeed)
+        wanted = {self._ids.key(event_id) for event_id in command.event_ids or ()}
+        found = {
+            item.key: item.position
+            for item in reversed(self._items(command.user, own=True))
+            if item.key in wanted and (item.read_at is None) == reading
+        }
+        if not found:
+            return 0
+        self._position += 1
+        ids = tuple(map(self._ids.text, found))
+        marks.mark(FeedMark(self._position, self._clock.now() if reading else None, ids), found)
+        return self._position
+
+    def _read_all_of_feed(self, marks: FeedMarks, up_to: int | None) -> int:
+        # Not beyond the last event: it would cover its own position, and be news whenever it is repeated.
+        up_to = self._logged if up_to is None else min(up_to, self._logged)
+        if not marks.would_read(up_to):
+            return 0
+        self._position += 1
+        marks.mark(FeedMark(self._position, self._clock.now(), up_to=up_to), {})
+        return self._position
+
+    def _undo_read_feed(self, marks: FeedMarks, made: int) -> int:
+        if not any(one.made == made for one in marks.read_alls):
+            return 0
+        self._position += 1
+        marks.undo(made, self._position)
+        return self._position
