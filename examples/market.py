@@ -53,7 +53,8 @@ def show(user: str) -> None:
     inbox = call("GET", "/v1/notifications", user_id=user)
     print(f"{user} has {inbox['unread_count']} unread")
     for item in inbox["items"]:
-        print(f"  * {item['message']} -> {item['metadata']['answer']}")
+        answer = item["metadata"].get("answer")  # other applications may have told them something else
+        print(f"  * {item['message']}" + (f" -> {answer}" if answer else ""))
     for item in call("GET", "/v1/feed", user_id=user)["items"]:
         print(f"  - {item['actor_name']} {item['verb']} ({item['reason']['topic'] or 'for you'})")
     call("POST", "/v1/notifications/read-all", {"up_to": inbox["seq"]}, user_id=user)

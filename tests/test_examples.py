@@ -34,6 +34,18 @@ def test_market(tmp_path: Path) -> None:
     assert done.stdout == MARKET
 
 
+def test_market_beside_other_notifications(tmp_path: Path) -> None:
+    """The fault: it ended with a KeyError when one of its traders had been told anything else."""
+    with serving(tmp_path) as url, httpx.Client(base_url=url) as app:
+        other = {"actor_id": "zoe", "verb": "like", "object_type": "post", "object_id": "1"}
+        app.post("/v1/events", json=other | {"target_user_ids": ["alice"]}).raise_for_status()
+        command = [sys.executable, str(EXAMPLES / "market.py")]
+        env = environ() | {"TIDINGS_URL": url}
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=START_S, check=True)
+    assert "alice has 2 unread\n" in done.stdout
+    assert "  * zoe: like · post 1\n" in done.stdout
+
+
 def test_parliament_misses_nothing(tmp_path: Path) -> None:
     """A citizen's client prints what members do, and after it was killed what they did meanwhile; of what it had
     printed at most the last thing comes twice."""
