@@ -20,7 +20,7 @@ WORKERS ?= auto
 help: ## Print this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-run: .make/run ## Serve in dev mode on tidings.db, with a little real data to look at
+run: .make/run ## Serve in dev mode on tidings.db, with a little real data to look at; TIDINGS_PORT=… on another port
 	$(BIN)/tidings serve --dev --sample
 
 test: lint .make/node .make/chromium ## All that a change must pass: style, types, import contracts, tests; WORKERS=… at once

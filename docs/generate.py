@@ -177,9 +177,7 @@ def all_problems() -> Iterator[Problem]:
     """Every problem type: the tree of errors, and what a connection refuses before there is a request."""
     kinds: list[type[errors.TidingsError]] = [errors.TidingsError, *errors.TidingsError.__subclasses__()]
     for kind in kinds:
-        yield Problem(
-            kind.status, kind.code, kind.title, inspect.cleandoc(kind.__doc__ or "").replace("``", "`")
-        )
+        yield Problem(kind.status, kind.code, kind.title, told_of(kind).partition("\n\n")[0])
     for status, code, title in protocol.REFUSALS:
         yield Problem(status, code, title, "The connection was refused before there was a request.")
 

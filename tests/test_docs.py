@@ -172,13 +172,23 @@ def documents(text: str) -> list[Any]:
 
 
 def same_stream(shown: list[dict[str, str]], real: list[dict[str, str]]) -> None:
-    """Raises AssertionError where a stream has other frames, in name, fields or shape of the data, than the page shows."""
+    """Raises AssertionError where a stream has other frames, in name, order of fields, form of the id or shape of the
+    data, than the page shows."""
     assert [frame.get("event") for frame in shown] == [frame.get("event") for frame in real]
     for one, other in zip(shown, real, strict=True):
-        assert one.keys() == other.keys(), f"the page shows {one}, the server says {other}"
+        assert list(one) == list(other), f"the page shows {one}, the server says {other}"
+        shown_id, real_id = (_form(frame.get("id", "")) for frame in (one, other))
+        assert shown_id == real_id, (
+            f"the page shows an id such as {one['id']}, the server one such as {other['id']}"
+        )
         same_shape(
             json.loads(one.get("data", "{}")), json.loads(other.get("data", "{}")), f"$({one.get('event')})"
         )
+
+
+def _form(id: str) -> list[bool]:
+    """Which parts the id of a frame has."""
+    return [bool(part) for part in id.split(".")]
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,16 @@ def test_everything_is_explained() -> None:
     assert [metric.name for metric in REGISTRY.collect() if not metric.documentation] == []
 
 
+def test_the_reference_of_problems_is_for_users() -> None:
+    """The fault: it printed what docstrings say to those who work on the code, such as the attributes of a class."""
+    members = {"`fitting`", "`code`", "`retry_after`", "`document`"}
+    named = {
+        problem.code: {name for name in members if name in problem.meaning} for problem in all_problems()
+    }
+    assert {code: found for code, found in named.items() if found} == {}
+    assert "caller" not in "".join(problem.meaning for problem in all_problems())
+
+
 def test_every_metric_that_a_page_names_is_there() -> None:
     """The fault: the guide said to alert on what no metric told."""
     served = {sample.name for metric in REGISTRY.collect() for sample in metric.samples}

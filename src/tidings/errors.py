@@ -14,7 +14,10 @@ class FieldError(NamedTuple):
 
 
 class TidingsError(Exception):
-    """Anything that a caller can be told about. ``detail`` is for people; programs read ``code`` and ``status``."""
+    """The server could not do what was asked, and the request has no part in it."""
+
+    # The root of all that a caller can be told about: ``detail`` is for people, programs read ``code`` and ``status``.
+    # The first paragraph of each docstring is printed in the reference of problems, for users.
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
@@ -96,8 +99,10 @@ class UnsupportedMedia(TidingsError):
 
 
 class InvalidFields(TidingsError):
-    """The body is JSON but does not fit the schema; ``errors`` names each field. ``fitting`` is the JSON of an object with
-    those members of the body that do fit."""
+    """The body is JSON but does not fit the schema; ``errors`` names each field.
+
+    ``fitting`` is the JSON of an object with those members of the body that do fit.
+    """
 
     status, code, title = 422, "invalid-fields", "The body does not fit the schema"
 
@@ -113,7 +118,7 @@ class KeyReused(TidingsError):
 
 
 class TooManyRequests(TidingsError):
-    """A bound on rate or on open streams was reached; ``retry_after`` is in seconds."""
+    """A bound on rate or on open streams was reached."""
 
     status, code, title = 429, "too-many-requests", "Slow down"
 
