@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple, cast
 
 import msgspec
+from msgspec import UNSET
 
 from tidings.batches import Lines, split
 from tidings.config import KIB, MIB, Settings
@@ -122,7 +123,7 @@ class Ingest:
             wrong = f"expected a list of 1 to {self._settings.max_batch_events:,} events, got an empty one"
             raise InvalidFields(errors=(FieldError("", wrong),))
         given, accepted = await self._accepted_all(items, scope)
-        published = await self._published(await self._keyed(accepted, given, scope, key), wait)
+        published = await self._published(await self._keyed(accepted, given, scope, key, array=True), wait)
         receipts = b",".join(_receipt(receipt) for receipt in published.receipts)
         return Posted(b'{"events":[' + receipts + b"]}", len(published.repeats) == len(items))
 
@@ -172,12 +173,25 @@ class Ingest:
         return given, accepted
 
     async def _keyed(
-        self, events: Sequence[NewEvent], given: Sequence[EventInput], scope: str, key: str | None
+        self,
+        events: Sequence[NewEvent],
+        given: Sequence[EventInput],
+        scope: str,
+        key: str | None,
+        *,
+        array: bool = False,
     ) -> Sequence[NewEvent]:
         """The events of one request under its idempotency key: each gets a key of its own made from it and its index,
-        and the fingerprint of the whole request, so that any other body is refused at its first event."""
+        and the fingerprint of the whole request, so that any other body is refused at its first event. Raises
+        InvalidFields for events that have another key themselves: a repeat with a third one would store them twice."""
         if key is None:
             return events
+        if wrong := [
+            f"/{i}" * array for i, one in enumerate(given) if one.idempotency_key not in (UNSET, key)
+        ]:
+            detail = "expected none beside the header Idempotency-Key, or the same key, got another one"
+            errors = tuple(FieldError(f"{at}/idempotency_key", detail) for at in wrong[:MAX_FAULTS])
+            raise InvalidFields(errors=errors)
         turn, meanings = Turn(self._clock.monotonic), []
         for one in given:
             meanings.append(meaning(one))

@@ -2,12 +2,13 @@
 
 import random
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
 
-from tidings.client import Client, ProblemError, Unreachable
+from tidings.client import Client, NewEvent, ProblemError, Unreachable
 from tidings.client.actions import Action, Answer, Ask, Lost, Renew, Sleep
 from tidings.client.api import Api
 from tidings.client.calls import IN_FLIGHT, LONGEST_WAIT_S, Call, carried_out
@@ -76,6 +77,76 @@ def test_two_publications_have_different_keys() -> None:
     keys = {dict(Api.publish._describe(BOB, {}).request.headers)["Idempotency-Key"] for _ in range(100)}
     assert len(keys) == 100
     assert dict(Api.publish._describe(BOB, {}, key="k").request.headers)["Idempotency-Key"] == "k"
+
+
+def test_an_event_keeps_its_own_key() -> None:
+    """A random header beside it was dropped by the server, and is refused now."""
+    own = Api.publish._describe(BOB, {"idempotency_key": "own"}).request
+    assert ("Idempotency-Key" in dict(own.headers), own.body) == (False, b'{"idempotency_key":"own"}')
+    many = Api.publish_many._describe(BOB, [{"idempotency_key": "own"}, {}]).request
+    keys = [one["idempotency_key"] for one in msgspec.json.decode(many.body or b"")]
+    assert ("Idempotency-Key" in dict(many.headers), keys[0], len(keys[1])) == (False, "own", 32)
+
+
+@pytest.mark.parametrize("key", ["a\n", "a b", "\u00e9"])
+def test_a_key_that_no_header_holds_is_refused_at_once(key: str) -> None:
+    """It took all retries to be told."""
+    with pytest.raises(ValueError, match="idempotency key"):
+        Api.publish._describe(BOB, {}, key=key)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "at"),
+    [
+        ({"a": float("nan")}, "/metadata/a"),
+        ({"a": [0, {"b": float("-inf")}]}, "/metadata/a/1/b"),
+        ({"a": {1, 2}}, "/metadata/a"),
+        ({"a": frozenset()}, "/metadata/a"),
+        ({"a": b"xx"}, "/metadata/a"),
+        ({"a": {1: 2}}, "/metadata/a"),
+    ],
+)
+def test_what_json_does_not_have_is_refused(metadata: dict[str, Any], at: str) -> None:
+    """It was stored as null, a list or Base64, without a word."""
+    new = NewEvent(actor_id="a", verb="v", object_type="o", object_id="1", metadata=metadata)
+    for given in (new, msgspec.structs.asdict(new)):
+        with pytest.raises((ValueError, TypeError), match=f"^{at}: "):
+            Api.publish._describe(BOB, given)
+        with pytest.raises((ValueError, TypeError), match=f"^{at}: "):
+            next(Api.import_lines._describe(BOB, [given]))
+
+
+def test_a_moment_is_sent_as_one() -> None:
+    """Whether it is in a mapping or not."""
+    at = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
+    assert Api.publish._describe(BOB, {"created_at": at}, key="k").request.body == (
+        b'{"created_at":"2026-01-31T09:30:00Z"}'
+    )
+
+
+@pytest.mark.parametrize("doubt", [Lost("cut"), Answer(502)], ids=str)
+@pytest.mark.parametrize(
+    "deletion",
+    [
+        Api.retract._describe(BOB, "1"),
+        Api.cancel_reminder._describe(BOB, "key"),
+        Api.remove_endpoint._describe(BOB, "1"),
+    ],
+    ids=["event", "reminder", "endpoint"],
+)
+def test_a_repeated_deletion_finds_nothing_and_is_done(deletion: Call[None], doubt: Answer | Lost) -> None:
+    """It failed with 404 although the first attempt, whose reply was lost, had done it."""
+    played = Played(deletion, doubt, Answer(404))
+    assert (played.failure, len(played.asked)) == (None, 2)
+    assert isinstance(Played(deletion, Answer(404)).failure, ProblemError)
+    assert isinstance(Played(deletion, Answer(429), Answer(404)).failure, ProblemError)
+
+
+def test_a_failure_says_nothing_twice() -> None:
+    """The detail of a bad parameter has all that its errors say."""
+    document = {"detail": "limit: wrong", "errors": [{"pointer": "limit", "detail": "wrong"}]}
+    told = Played(PUBLISH, Answer(400, msgspec.json.encode(document))).failure
+    assert str(told) == "400: limit: wrong"
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422])

@@ -363,3 +363,27 @@ def test_an_address_is_one(wrong: str) -> None:
     """Said at once."""
     with pytest.raises(ValueError, match="address"):
         Client(wrong)
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize("name", ["api_key", "token"])
+def test_a_credential_with_a_line_feed_is_refused_and_not_shown(kind: Any, name: str) -> None:
+    """It was in the message of Unreachable, after all retries."""
+    with pytest.raises(ValueError, match="line feed") as raised:
+        kind("http://127.0.0.1:1", **{name: "secret\n"})
+    assert "secret" not in str(raised.value)
+
+
+def test_nor_is_one_that_is_fetched() -> None:
+    """It is looked at when it comes."""
+    asked = Client("http://127.0.0.1:1", token=lambda: "secret\n")
+    with asked as client, pytest.raises(ValueError, match="line feed") as raised:
+        client.top()
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("cursor", ["garbage", "a.1", "a.1.x", "a\n.1.2", "a.1.2.3", "a.-1.2"])
+def test_a_cursor_is_one_of_a_subscription(cursor: str) -> None:
+    """It was told as a matter of unpacking."""
+    with Client("http://127.0.0.1:1") as client, pytest.raises(ValueError, match="not one of a subscription"):
+        client.subscribe(cursor=cursor)

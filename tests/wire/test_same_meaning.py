@@ -60,8 +60,27 @@ def test_so_may_a_line_and_an_event_of_an_array(app: httpx.Client, user: str) ->
     assert [result.get("replayed", False) for result in results] == [False, True, False]
     assert results[2]["error"]["type"].endswith("idempotency-key-reused")
     assert results[1]["event_id"] == results[0]["event_id"]
-    array = post(app, "/v1/events", user + "-", b"[" + other + b"]")
+    array = app.post("/v1/events", content=b"[" + other + b"]", headers={"content-type": "application/json"})
     assert array.json()["events"][0]["event_id"] == results[0]["event_id"]
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "pointer", "fields"),
+    [
+        ("/v1/events", b"%b", "/idempotency_key", {}),
+        ("/v1/events", b"[%b]", "/0/idempotency_key", {}),
+        ("/v1/broadcasts", b"%b", "/idempotency_key", {"audience": "club:chess"}),
+    ],
+)
+def test_two_keys_that_differ_are_refused(
+    app: httpx.Client, user: str, path: str, form: bytes, pointer: str, fields: dict[str, Any]
+) -> None:
+    """The header was dropped for a key in the event: a repeat with the same header and another key was stored twice."""
+    refused = post(app, path, user, form % spelled(fields | {"idempotency_key": user + "-1"}))
+    assert (refused.status_code, [one["pointer"] for one in refused.json()["errors"]]) == (422, [pointer])
+    same = form % spelled(fields | {"idempotency_key": user})
+    first, again = post(app, path, user, same), post(app, path, user, same)
+    assert (first.status_code, again.json()) == (201, first.json())
 
 
 def test_a_reminder_that_fired_does_not_fire_again(app: httpx.Client, user: str) -> None:

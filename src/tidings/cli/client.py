@@ -56,10 +56,9 @@ class Refused(click.ClickException):
     def __init__(
         self, status: int, problem: dict[str, Any], advice: str = "", retry_after_s: float = RETRY_S
     ) -> None:
-        errors = "".join(
-            f"\n  {e.get('pointer', '')}: {e.get('detail', '')}" for e in problem.get("errors", ())
-        )
         said = problem.get("detail") or problem.get("title") or "no explanation"
+        lines = (f"{e.get('pointer', '')}: {e.get('detail', '')}" for e in problem.get("errors", ()))
+        errors = "".join(f"\n  {line}" for line in lines if line not in said)
         super().__init__(f"the server answered {status}: {said}{errors}{advice}")
         self.status = status
         self.problem = problem

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from tidings.client import replies
 from tidings.client.actions import Request
-from tidings.client.calls import NDJSON, Call, Series, call, part
+from tidings.client.calls import NDJSON, Call, Series, builtins, call, part
 from tidings.client.errors import ProblemError
 from tidings.client.operations import listing, operation
 from tidings.client.replies import LineResult, NewEvent, NewReminder, Preferences
@@ -74,13 +74,16 @@ class Api:
     @operation
     def publish(self, event: Given, *, key: str | None = None) -> Call[replies.Receipt]:
         """Publish an event, once however often it must be sent. ``key``: its idempotency key, by which publishing it
-        again later brings the same receipt; drawn at random if not given."""
-        return call("POST", "/v1/events", replies.Receipt, body=event, key=key or new_key())
+        again later brings the same receipt; without it the ``idempotency_key`` of the event, or a random one."""
+        (body,), key = _keyed([event], key)
+        return call("POST", "/v1/events", replies.Receipt, body=body, key=key)
 
     @operation
     def publish_many(self, events: Sequence[Given], *, key: str | None = None) -> Call[replies.Receipts]:
-        """Publish up to a thousand events, all or none."""
-        return call("POST", "/v1/events", replies.Receipts, body=list(events), key=key or new_key())
+        """Publish up to a thousand events, all or none. ``key`` is that of the whole; without it events that have an
+        ``idempotency_key`` keep it."""
+        body, key = _keyed(events, key)
+        return call("POST", "/v1/events", replies.Receipts, body=body, key=key)
 
     @listing
     def import_lines(self, events: Iterable[Given]) -> Series[Lines]:
@@ -111,8 +114,9 @@ class Api:
         key: str | None = None,
     ) -> Call[replies.Receipt]:
         """Publish an event to everybody ("*"), or to all who follow the topic ``audience``."""
-        body = msgspec.to_builtins(event) | {"audience": audience, "expires_at": expires_at}
-        return call("POST", "/v1/broadcasts", replies.Receipt, body=body, key=key or new_key())
+        (body,), key = _keyed([event], key)
+        body |= {"audience": audience, "expires_at": expires_at}
+        return call("POST", "/v1/broadcasts", replies.Receipt, body=body, key=key)
 
     # --- topics -----------------------------------------------------------------------------------------------
 
@@ -485,7 +489,17 @@ def _batches(events: Iterable[Given]) -> Iterator[list[bytes]]:
         yield batch
 
 
+def _keyed(events: Sequence[Given], key: str | None) -> tuple[list[dict[str, Any]], str | None]:
+    """The events and the key of their request: None where they have their own, beside which a server takes no other."""
+    bodies = [builtins(event) for event in events]
+    if key or not any("idempotency_key" in body for body in bodies):
+        return bodies, key or new_key()
+    for body in bodies:
+        body.setdefault("idempotency_key", new_key())
+    return bodies, None
+
+
 def _line(event: Given) -> bytes:
-    body = msgspec.to_builtins(event)
+    body = builtins(event)
     body.setdefault("idempotency_key", new_key())
     return msgspec.json.encode(body)

@@ -1,7 +1,9 @@
 """What a call is, apart from how it gets to the server: a request, what its answer means, when to try again."""
 
 import random
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
+from datetime import datetime
+from math import isfinite
 from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -54,9 +56,41 @@ def call(
     if body is not None:
         headers += (("Content-Type", JSON),)
     if key is not None:
-        headers += (("Idempotency-Key", key),)
-    request = Request(method, path, asked, headers, None if body is None else msgspec.json.encode(body))
+        headers += (("Idempotency-Key", _visible(key)),)
+    request = Request(
+        method, path, asked, headers, None if body is None else msgspec.json.encode(builtins(body))
+    )
     return Call(request, _nothing if shape is None else Reader(shape).read, repeatable)
+
+
+def builtins(value: Any) -> Any:
+    """The value as JSON will have it. Raises ValueError or TypeError for what would become something else."""
+    _check_exact(value, "")
+    return msgspec.to_builtins(value, builtin_types=(datetime,))
+
+
+def _check_exact(value: Any, at: str) -> None:
+    match value:
+        case float() if not isfinite(value):
+            raise ValueError(f"{at}: JSON has no number {value}")
+        case set() | frozenset() | bytes() | bytearray() | memoryview():
+            raise TypeError(f"{at}: JSON has no {type(value).__name__}")
+        case msgspec.Struct():
+            _check_exact(msgspec.structs.asdict(value), at)
+        case Mapping():
+            for name, member in value.items():
+                if not isinstance(name, str):
+                    raise TypeError(f"{at}: the names of JSON are texts, not {name!r}")
+                _check_exact(member, f"{at}/{name}")
+        case list() | tuple():
+            for index, item in enumerate(value):
+                _check_exact(item, f"{at}/{index}")
+
+
+def _visible(key: str) -> str:
+    if not (key.isascii() and key.isprintable() and " " not in key):
+        raise ValueError(f"the idempotency key {key!r} is not visible ASCII alone")
+    return key
 
 
 def _nothing(body: bytes) -> None:
@@ -81,11 +115,13 @@ def carried_out(call: Call[T], retries: int, timeout_s: float, rng: random.Rando
     """The steps of a call: it is tried up to ``retries`` times again where that can help and does no harm. Raises
     ProblemError, Unreachable."""
     backoff = Backoff(Pace(), rng)
-    renewed = False
+    renewed = in_doubt = False
     while True:
         outcome = yield Ask(call.request, timeout_s + call.held_s)
         if isinstance(outcome, Answer) and 200 <= outcome.status < 300:
             return _understood(call, outcome)
+        if in_doubt and _is_gone(call, outcome):
+            return call.decode(b"")
         if isinstance(outcome, Answer) and outcome.status == 401 and not renewed:
             renewed = yield Renew()
             if renewed:
@@ -95,7 +131,13 @@ def carried_out(call: Call[T], retries: int, timeout_s: float, rng: random.Rando
         if retries <= 0 or wait_s > LONGEST_WAIT_S or not _again(call, failure):
             raise failure
         retries -= 1
+        in_doubt = in_doubt or isinstance(failure, Unreachable) or failure.status >= 500
         yield Sleep(wait_s)
+
+
+def _is_gone(call: Call[Any], outcome: Answer | Lost) -> bool:
+    """Whether a deletion that may have been done before finds nothing more to delete."""
+    return call.request.method == "DELETE" and isinstance(outcome, Answer) and outcome.status == 404
 
 
 def _understood(call: Call[T], answer: Answer) -> T:

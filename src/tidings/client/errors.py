@@ -40,7 +40,8 @@ class ProblemError(TidingsClientError):
         errors: tuple[FieldProblem, ...] = (),
         retry_after: float | None = None,
     ) -> None:
-        wrong = "".join(f"\n  {error.pointer}: {error.detail}" for error in errors)
+        lines = (f"{error.pointer}: {error.detail}" for error in errors)
+        wrong = "".join(f"\n  {line}" for line in lines if line not in detail)
         super().__init__(f"{status}: {detail or title or type}{wrong}")
         self.status = status
         self.type = type

@@ -1,8 +1,12 @@
 """A place in what a user is told: how far an inbox and a feed are known, in which life of the store."""
 
+import re
 from typing import NamedTuple
 
 from tidings.client.shapes import FeedPage, InboxPage
+
+_CURSOR = re.compile(r"([!-\-/-~]*)\.([0-9]{0,19})\.([0-9]{0,19})\Z")
+"""An epoch of visible ASCII without dots, which a header can hold; a seq; a position."""
 
 
 class Place(NamedTuple):
@@ -43,7 +47,10 @@ class Place(NamedTuple):
 
 def parse(cursor: str) -> Place:
     """The place that a cursor of three parts names. Raises ValueError when it is no such cursor."""
-    epoch, seq, position = cursor.split(".")
+    found = _CURSOR.match(cursor)
+    if found is None:
+        raise ValueError(f"the cursor {cursor[:40]!r} is not one of a subscription")
+    epoch, seq, position = found.groups()
     return Place(epoch, _number(seq), _number(position))
 
 
@@ -58,8 +65,4 @@ def place(inbox: InboxPage | None = None, feed: FeedPage | None = None) -> str:
 
 
 def _number(text: str) -> int | None:
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit()):
-        raise ValueError(f"{text!r} is not a number")
-    return int(text)
+    return int(text) if text else None

@@ -49,16 +49,29 @@ def checked(base_url: str) -> str:
 
 
 def check_credentials(api_key: str | None, token: object) -> None:
-    """Raises ValueError for two at once."""
+    """Raises ValueError for two at once, and for one that no header can hold."""
     if api_key and token:
         raise ValueError("give either an api_key or a token")
+    for credential in (api_key, token):
+        if isinstance(credential, str):
+            _bearer(credential)
+
+
+def _bearer(credential: str) -> str:
+    """The Authorization header. Raises ValueError, without the credential in it, which is a secret."""
+    if not (credential.isascii() and credential.isprintable() and credential == credential.strip()):
+        raise ValueError(
+            "the api_key or token has characters that no header can hold, or blanks around it; was it read "
+            "from a file with the line feed at its end?"
+        )
+    return f"Bearer {credential}"
 
 
 def prepared(base_url: str, credential: str | None, request: Request, timeout_s: float) -> httpx.Request:
     """The request for httpx."""
     headers = {"User-Agent": "tidings-client", **dict(request.headers)}
     if credential:
-        headers["Authorization"] = f"Bearer {credential}"
+        headers["Authorization"] = _bearer(credential)
     timeout = httpx.Timeout(timeout_s).as_dict()
     url = base_url + address(request)
     return httpx.Request(
