@@ -84,9 +84,10 @@ class Inboxes:
         page = await self._taken_up(
             user, lambda: self._store.inbox(user, limit, before, unread_only, type, state)
         )
-        following = None if page.next_order is None else self._cursors.make(page.next_order, question)
-        items = await self._wording.items(user, page.rows)
-        body = join(items, fields) + continuation(following)
+        head, kept = join(await self._wording.items(user, page.rows), fields)
+        at = page.next_order if kept == len(page.rows) else page.rows[kept - 1].order
+        following = None if at is None else self._cursors.make(at, question)
+        body = head + continuation(following)
         return Reply(body + self._heads(page.counts) + b"}", following, await self._etag(user, page.counts))
 
     async def one(self, user: str, id: str) -> Reply:
@@ -104,7 +105,8 @@ class Inboxes:
         if wait_s and changes.counts.seq == since:
             with self._news(user, address) as news:
                 changes = await self._awaited(news, user, since, limit, wait_s)
-        body = join(await self._wording.items(user, changes.rows), ()) + _progress(changes)
+        head, kept = join(await self._wording.items(user, changes.rows), ())
+        body = head + _progress(_first(changes, kept))
         etag = await self._etag(user, changes.counts)
         return Reply(body + self._heads(changes.counts) + b"}", None, etag)
 
@@ -161,6 +163,15 @@ class Inboxes:
 
     async def _etag(self, user: str, counts: Counts) -> str:
         return f'W/"{self._epoch}.{counts.seq}{await self._wording.tag(user)}"'
+
+
+def _first(changes: InboxChanges, count: int) -> InboxChanges:
+    """So many of the changes, and the read-alls among them."""
+    if count == len(changes.rows):
+        return changes
+    rows = changes.rows[:count]
+    marks = tuple(mark for mark in changes.marks if mark.seq <= rows[-1].seq)
+    return changes._replace(rows=rows, more=True, marks=marks)
 
 
 def _progress(changes: InboxChanges) -> bytes:

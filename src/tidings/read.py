@@ -1,12 +1,14 @@
 """Door 2: everything that is pulled, but for inboxes. Pages are joined from bytes that the store keeps already encoded."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Sequence
 from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple
 
 import msgspec
 
-from tidings.config import Settings
+from tidings.config import KIB, Settings
 from tidings.cursors import Cursors
 from tidings.errors import NotFound
 from tidings.events import EventBody
@@ -16,6 +18,9 @@ from tidings.projections.windows import Windows
 from tidings.times import rfc3339
 
 ITEM_FIELDS = frozenset(EventBody.__struct_fields__) | {"event_id", "position", "read_at", "reason"}
+PAGE_BYTES = 512 * KIB
+"""Bytes of the items of one page, the first one whatever its size: a page ends before the item that would exceed them, and
+the next one goes on there. A hundred items of 5 KiB fit; a hundred of the largest would be 6.4 MB for each who asks."""
 FIRST_PAGES = 2_000
 """First pages kept, about 15 MB: those of the users who come again and again."""
 _EVERYTHING = FeedFilter()
@@ -62,9 +67,7 @@ class Reader:
             return await self._first_page(user, limit)
         question = _question("feed", user, want)
         page = await self._store.feed(user, want, limit, self._cursors.read(cursor, question))
-        return self._reply(
-            page, *self._made(page, question, [feed_item(item) for item in page.items], fields)
-        )
+        return _reply(*self._made(page, question, [feed_item(item) for item in page.items], fields))
 
     async def _first_page(self, user: str, limit: int) -> Reply:
         """The page that is asked for most. Who comes back finds it made, as long as the version of their feed, taken
@@ -77,12 +80,12 @@ class Reader:
             return Reply(known.body + b',"position":%d}' % position, known.next_cursor)
         page = await self._store.feed(user, _EVERYTHING, limit, None)
         question = _question("feed", user, _EVERYTHING)
-        body, following = self._made(page, question, [feed_item(item) for item in page.items], ())
+        page, body, following = self._made(page, question, [feed_item(item) for item in page.items], ())
         if len(self._first_pages) >= FIRST_PAGES:
             self._first_pages.clear()
         keep = version is not None and not page.partial
         self._first_pages[user, limit] = _Made(version, body, following) if keep else _ASKED_ONCE
-        return self._reply(page, body, following)
+        return _reply(page, body, following)
 
     async def activity(
         self,
@@ -98,18 +101,17 @@ class Reader:
         question = _question(f"activity|{viewer}", topic, want)
         before = self._cursors.read(cursor, question)
         page = await self._store.activity(topic, want, limit, before, viewer or None)
-        return self._reply(page, *self._made(page, question, [item.body for item in page.items], fields))
+        return _reply(*self._made(page, question, [item.body for item in page.items], fields))
 
     def _made(
         self, page: Page, question: str, items: list[bytes], fields: tuple[str, ...]
-    ) -> tuple[bytes, str | None]:
-        """(a page's JSON up to its position, the cursor of the next one)."""
+    ) -> tuple[Page, bytes, str | None]:
+        """(the page, ended at PAGE_BYTES; its JSON up to its position; the cursor of the next one)."""
+        head, kept = join(items, fields)
+        if kept < len(items):
+            page = Page(page.items[:kept], page.items[kept - 1].key, page.position)
         following = None if page.next_key is None else self._cursors.make(page.next_key, question)
-        return join(items, fields) + continuation(following), following
-
-    def _reply(self, page: Page, body: bytes, following: str | None) -> Reply:
-        partial = b',"partial":true' if page.partial else b""
-        return Reply(body + b',"position":%d%b}' % (page.position, partial), following)
+        return page, head + continuation(following), following
 
     async def new_count(self, user: str, since: int, include_own: bool) -> Reply:
         """How many feed items came after a position."""
@@ -142,7 +144,8 @@ class Reader:
         more = len(rows) > limit
         following = self._cursors.make_named(rows[limit - 1].topic, question) if more else None
         items = [_encode({"topic": row.topic, "created_at": rfc3339(row.created_at)}) for row in rows[:limit]]
-        return Reply(join(items, ()) + continuation(following) + b"}", following)
+        head, _ = join(items, ())  # a hundred names are never too large
+        return Reply(head + continuation(following) + b"}", following)
 
     async def topic(self, topic: str, viewer: str | None) -> Reply:
         """A topic, how its events travel, and why."""
@@ -222,10 +225,23 @@ def _reason(kind: str, topic: str) -> bytes:
     return b',"reason":' + _encode({"kind": kind, "topic": topic or None}) + b"}"
 
 
-def join(items: Sequence[bytes], fields: tuple[str, ...]) -> bytes:
-    """The beginning of a page: its items, or only these fields of them."""
-    kept: Iterable[bytes] = items if not fields else (_trim(item, fields) for item in items)
-    return b'{"items":[' + b",".join(kept) + b"]"
+def _reply(page: Page, body: bytes, following: str | None) -> Reply:
+    partial = b',"partial":true' if page.partial else b""
+    return Reply(body + b',"position":%d%b}' % (page.position, partial), following)
+
+
+def join(items: Sequence[bytes], fields: tuple[str, ...]) -> tuple[bytes, int]:
+    """The beginning of a page, and how many it has of these items, or of only these fields of them: as many as fit into
+    PAGE_BYTES, and one at least."""
+    kept = items if not fields else [_trim(item, fields) for item in items]
+    if sum(map(len, kept)) > PAGE_BYTES:
+        kept = kept[: _fitting(kept)]
+    return b'{"items":[' + b",".join(kept) + b"]", len(kept)
+
+
+def _fitting(items: Sequence[bytes]) -> int:
+    """How many of the first items fit into PAGE_BYTES, at least one."""
+    return max(1, bisect_right(list(accumulate(map(len, items))), PAGE_BYTES))
 
 
 def _trim(item: bytes, fields: tuple[str, ...]) -> bytes:
