@@ -21,13 +21,15 @@ BYTES = 512
 
 
 class Marker(msgspec.Struct, frozen=True):
-    """How a store was last seen. ``inode`` is that of its file, ``process`` the one that has it open, 0 after a close."""
+    """How a store was last seen. ``inode`` is that of its file, ``process`` the one that has it open, 0 after a close.
+    ``base`` is the generation that the file has at least without its write-ahead log."""
 
     epoch: str
     generation: int
     position: int
     inode: int
     process: int = 0
+    base: int = 0
 
 
 _decode = msgspec.json.Decoder(Marker).decode

@@ -59,6 +59,7 @@ from tidings.rounds import Rest, Rounds
 from tidings.rules import Rule
 from tidings.storage.memory import MemoryStore
 from tidings.storage.sqlite import SqliteStore
+from tidings.storage.sqlite.before import problem
 from tidings.telemetry import (
     COMMIT_COMMANDS,
     DEAD_LETTERS,
@@ -109,6 +110,11 @@ async def open_store(settings: Settings, clock: Clock) -> tuple[Store, bytes]:
             raise ConfigError(f"types: {error}, one in the file and one over the API") from error
         return store, store.cursor_key
     raise ConfigError(f"store: {shown(settings.store)} is neither sqlite:///FILE nor memory://")
+
+
+def file_problem(path: Path) -> str:
+    """Why the file of a store would not be opened; empty when it would, as far as can be told without opening it."""
+    return problem(path)
 
 
 # --- the wiring -----------------------------------------------------------------------------------------------

@@ -167,6 +167,18 @@ def test_a_log_that_was_cut_is_not_sound(tmp_path: Path, whole_frames: bool) -> 
     assert store(path).level != "ok"
 
 
+def test_a_log_of_another_file_fails(tmp_path: Path) -> None:
+    """A copy in the place of the file, beside a log that is not its own: reading both together would be nonsense."""
+    path, copy = tmp_path / "tidings.db", tmp_path / "copy.db"
+    lived(path, 3)
+    shutil.copy(path, copy)
+    copy.replace(path)
+    assert store(path).level == "warn"
+    Path(f"{path}-wal").write_bytes(bytes(100))
+    found = store(path)
+    assert (found.level, "remove tidings.db-wal" in found.detail) == ("fail", True)
+
+
 def test_a_log_that_ends_within_a_frame_is_warned_of(tmp_path: Path) -> None:
     """Even when nothing that the marker knows of is lost."""
     path = tmp_path / "tidings.db"

@@ -25,6 +25,7 @@ from tidings.http.keys import check_secrets, weakness
 from tidings.http.proxies import is_loopback
 from tidings.marker import Marker
 from tidings.outbound.ways import unsendable
+from tidings.server import file_problem
 
 MIN_PYTHON = (3, 11)
 MIN_SQLITE = (3, 51, 3)
@@ -169,6 +170,8 @@ def store(path: Path) -> Check:
         return Check("ok", "store", f"{path} does not exist yet")
     if not path.exists() or path.stat().st_size == 0:
         return _lacking(path, known)
+    if why := file_problem(path):
+        return Check("fail", "store", why)
     try:
         with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as connection:
             damage = [str(row[0]) for row in connection.execute("PRAGMA quick_check")]

@@ -10,6 +10,7 @@ import pytest
 from tests.checkers import epochs
 from tests.harness import Harness
 from tidings.config import Settings
+from tidings.errors import Unavailable
 from tidings.marker import path_of
 from tidings.model import Head, ReadInbox
 from tidings.storage.sqlite import SqliteStore
@@ -131,3 +132,73 @@ def test_a_marker_that_cannot_be_read_counts_as_none(place: Place) -> None:
     before = place.lived(3)
     path_of(place.file).write_text("{")
     epochs.resets(before, place.lived(0))
+
+
+def killed(tmp_path: Path, place: Place, runner: asyncio.Runner, *, anew: bool = False) -> tuple[Path, Head]:
+    """A place whose server was killed with a write-ahead log, and a copy of its file of before. ``anew``: the log began
+    anew in the meantime, under one and the same server."""
+    place.lived(3)
+    copy = Path(shutil.copy(place.file, place.file.with_name("copy.db")))
+    if not anew:
+        place.lived(5)
+    harness, kept = place.opened(), tmp_path / "kept"
+    if anew:
+        harness.publish(event("alice", targets=("bob",)))
+        harness.run(harness.store.check())
+        harness.store._writer.db.wal_checkpoint(None)  # type: ignore[attr-defined]
+    harness.publish(event("alice", targets=("bob",)))
+    harness.run(harness.store.check())
+    head = harness.run(harness.store.head())
+    kept.mkdir()
+    files = [place.file, Path(f"{place.file}-wal"), path_of(place.file)]
+    for file in files:
+        shutil.copy(file, kept)
+    runner.run(harness.store.close())
+    for file in files:
+        file.write_bytes((kept / file.name).read_bytes())
+    return copy, head
+
+
+@pytest.mark.parametrize("anew", [True, False])
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_copy_is_not_merged_with_the_log_of_another_file(
+    tmp_path: Path, place: Place, runner: asyncio.Runner, in_place: bool, anew: bool
+) -> None:
+    """A backup in the place of a store that was killed, whose log still lies there: merged, both would be corrupt. It is
+    refused as it is, and starts once the log is removed."""
+    copy, before = killed(tmp_path, place, runner, anew=anew)
+    backup = copy.read_bytes()
+    if in_place:
+        place.file.write_bytes(backup)
+    else:
+        copy.replace(place.file)
+    with pytest.raises(Unavailable, match=r"if the file is a backup, remove store.db-wal and store.db-shm"):
+        place.opened()
+    assert place.file.read_bytes() == backup
+    Path(f"{place.file}-wal").unlink()
+    epochs.resets(before, place.lived(0))
+
+
+def test_a_kill_is_not_taken_for_a_backup(tmp_path: Path, place: Place, runner: asyncio.Runner) -> None:
+    """The log of a killed server is merged into its own file, also after it began anew."""
+    for anew in (True, False):
+        folder = tmp_path / str(anew)
+        folder.mkdir()
+        own = Place(folder, runner)
+        _, before = killed(folder, own, runner, anew=anew)
+        epochs.goes_on(before, own.lived(0))
+
+
+def test_a_file_that_is_moved_with_its_log_starts_without_the_marker(
+    tmp_path: Path, place: Place, runner: asyncio.Runner
+) -> None:
+    """A killed store is copied to another disk, log and marker with it: the way on that the refusal names loses nothing."""
+    _, before = killed(tmp_path, place, runner)
+    elsewhere = Place(tmp_path / "elsewhere", runner)
+    elsewhere.file.parent.mkdir()
+    for file in (place.file, Path(f"{place.file}-wal"), path_of(place.file)):
+        shutil.copy(file, elsewhere.file.parent)
+    with pytest.raises(Unavailable, match=r"were moved here together, remove store.db.marker"):
+        elsewhere.opened()
+    path_of(elsewhere.file).unlink()
+    assert elsewhere.lived(0).position == before.position

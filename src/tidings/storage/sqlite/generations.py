@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+from pathlib import Path
 
 import apsw
 
@@ -12,6 +13,10 @@ from tidings.storage.sqlite.guard import Guard
 from tidings.storage.sqlite.writer import Writer
 
 _log = logging.getLogger(__name__)
+
+_LOG_SALTS = slice(16, 24)
+"""Where the header of a write-ahead log has its salts, which change each time it begins anew
+(https://sqlite.org/fileformat2.html#the_write_ahead_log)."""
 
 
 class Generations:
@@ -33,6 +38,10 @@ class Generations:
         self._commits = -1
         self.scrub = False
         known = read(guard.path)
+        self._base = known.base if known else 0
+        if empty_wal(writer.db, patient=False):
+            self._base = self._generation
+        self._salts = self._log_salts()
         self._file = MarkerFile(guard.path)
         try:
             if why := restored(known, self._found()):
@@ -44,9 +53,8 @@ class Generations:
 
     def _found(self, process: int | None = None) -> Marker:
         w, inode = self._writer, self._guard.identity[1]
-        return Marker(
-            w.epoch, self._generation, w.committed, inode, self._process if process is None else process
-        )
+        process = self._process if process is None else process
+        return Marker(w.epoch, self._generation, w.committed, inode, process, self._base)
 
     def _renew(self, why: str, known: int) -> None:
         w, epoch, generation = self._writer, secrets.token_hex(6), max(self._generation, known) + 1
@@ -70,11 +78,24 @@ class Generations:
             self.scrub = False
 
     def _end(self) -> None:
+        if self._log_salts() != self._salts:
+            # The log began anew, so all that was in it is in the file: the last generation, which was written before.
+            self._base = self._generation
         generation = self._generation + 1
         query = "UPDATE meta SET value=? WHERE name='generation'"
         self._writer.transaction(lambda: self._writer.db.execute(query, (generation,)))
         self._generation, self._commits = generation, self._writer.commits
+        self._salts = self._log_salts()  # after the commit, which may itself have begun the log anew
         self._mark(self._found())
+
+    def _log_salts(self) -> bytes:
+        """What tells one write-ahead log from the next under its name. SQLite locks no byte of that file, so it may be
+        opened and closed."""
+        try:
+            with Path(f"{self._guard.path}-wal").open("rb") as log:
+                return log.read(_LOG_SALTS.stop)[_LOG_SALTS]
+        except OSError:
+            return b""
 
     def close(self) -> None:
         """End the last generation. The marker stays behind when that cannot be written: a later start is none the wiser,

@@ -74,6 +74,7 @@ from tidings.storage.sqlite import (
     activity,
     agenda,
     append,
+    before,
     broadcasts,
     debts,
     declared,
@@ -156,6 +157,8 @@ class SqliteStore:
             self._guard = Guard(path)
             undo.callback(self._guard.close)
             path = self._guard.path
+            if problem := before.problem(path):
+                raise Unavailable(problem)
             self._write_thread = ThreadPoolExecutor(1, "tidings-writer", _step_back)
             db = open_writer(path, settings.sqlite_cache_mib, vfs, salt)
             undo.callback(db.close)

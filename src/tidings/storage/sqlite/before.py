@@ -1,0 +1,79 @@
+"""What is looked at before SQLite opens a file: opening one merges the write-ahead log beside it, and cannot be undone.
+
+**The hazard**: SQLite takes the log by its name alone. A copy that is put in the place of a store whose server was killed
+gets the pages of that server's log, and is corrupt. Neither file tells; the marker does (docs/adr/0016).
+"""
+
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+import apsw
+
+from tidings import marker
+from tidings.marker import Marker
+
+_OURS = "SELECT count(*) FROM meta WHERE name IN ('salt', 'epoch', 'generation')"
+_GENERATION = "SELECT value FROM meta WHERE name='generation'"
+
+
+def problem(path: Path) -> str:
+    """Why this file must not be opened; empty when it may be. Nothing is written, and no log is merged."""
+    known, log = marker.read(path), Path(f"{path}-wal")
+    if not _size(path):
+        return ""
+    if known is not None and _size(log) and (why := _replaced(path, known)):
+        return (
+            f"{path} {why}, and {log.name} beside it would corrupt it: if the file is a backup, remove {log.name} and "
+            f"{path.name}-shm; if the file and its log were moved here together, remove {marker.path_of(path).name}"
+        )
+    if _is_foreign(path, merged=bool(_size(log))):
+        return f"{path}: a sound database, but not one of Tidings"
+    return ""
+
+
+def _replaced(path: Path, known: Marker) -> str:
+    """Why the write-ahead log beside the file is not its own."""
+    if path.stat().st_ino != known.inode:
+        return "is another file than the one that was open here"
+    own = _own_generation(path)
+    if own is not None and own < known.base:
+        return "is older than the one that was open here"
+    return ""
+
+
+def _own_generation(path: Path) -> int | None:
+    """The generation in the file itself, without its log; None when it cannot be read, as in the middle of a checkpoint."""
+    try:
+        with closing(_opened(path, merged=False)) as connection:
+            rows = connection.execute(_GENERATION).fetchall()
+    except apsw.Error:
+        return None
+    return int(rows[0][0]) if rows and isinstance(rows[0][0], int) else None
+
+
+def _is_foreign(path: Path, *, merged: bool) -> bool:
+    """Whether the file is a database of another program. What cannot be read is for the opening to tell."""
+    try:
+        with closing(_opened(path, merged=merged)) as connection:
+            if not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall():
+                return False  # as a crash at the creation leaves it
+            try:
+                return connection.execute(_OURS).fetchall() != [(3,)]
+            except apsw.SQLError:
+                return True
+    except apsw.Error:
+        return False
+
+
+def _opened(path: Path, *, merged: bool) -> apsw.Connection:
+    """A connection that only reads; without the log it takes no lock either."""
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    return apsw.Connection(f"file:{quote(str(path))}?{'mode=ro' if merged else 'immutable=1'}", flags=flags)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
