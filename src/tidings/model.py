@@ -248,17 +248,18 @@ class Remind(msgspec.Struct, frozen=True):
 
 
 class Cancel(msgspec.Struct, frozen=True):
-    """Take a reminder back."""
+    """Take a reminder back. With ``only`` nothing happens when another was set in its place."""
 
     key: str
+    only: Reminder | None = None
 
 
 class Fire(msgspec.Struct, frozen=True):
-    """A reminder is due: publish its event and set it to ``next_at`` (None: it is done), all or nothing. When it is
-    no longer set to ``due_at`` nothing happens, so it fires once, whoever asks and how often."""
+    """A reminder is due: publish its event and set it to ``next_at`` (None: it is done), all or nothing. When the store no
+    longer has it exactly as it was read nothing happens: it fires once, and never with what it said before it was set
+    anew or a person in it was erased."""
 
-    key: str
-    due_at: int
+    reminder: Reminder
     next_at: int | None
     event: NewEvent
 

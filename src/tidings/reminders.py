@@ -95,8 +95,7 @@ class Reminders(Rounds):
             due = fire(reminder, self._clock.now(), self._settings)
         except TidingsError as error:
             _log.error("the reminder %r is cancelled, its event does not fit: %s", reminder.key, _why(error))
-            if await self._store.reminder(reminder.key) == reminder:
-                await self._log.submit(Cancel(reminder.key))
+            await self._log.submit(Cancel(reminder.key, only=reminder))
             return
         await self._log.submit(due)
 

@@ -186,7 +186,7 @@ def fire(reminder: Reminder, now: int, settings: Settings) -> Fire:
     if reminder.audience:
         fired = addressed(fired, reminder.audience, now + AUDIENCE_MS)
     next_at = _next(reminder.every, reminder.time_zone, reminder.first_at, now)
-    return Fire(reminder.key, reminder.due_at, next_at, fired)
+    return Fire(reminder, next_at, fired)
 
 
 def _next(every: str | None, time_zone: str, first_at: int, now: int) -> int | None:

@@ -17,6 +17,7 @@ from tidings.model import (
     Declare,
     Delivery,
     EnableEndpoint,
+    Erase,
     Fire,
     MarkInbox,
     MarkState,
@@ -109,7 +110,9 @@ def test_a_reminder_is_taken_back(store: Harness) -> None:
 def fire(store: Harness, due_at: int, next_at: int | None = None, sent: NewEvent | None = None) -> int:
     """Fire the reminder "k"; returns how many events that published."""
     told: Outcome | KeyReused
-    (told,) = store.write(Fire("k", due_at, next_at, sent or event("clock", "ring", targets=("bob",))))
+    (told,) = store.write(
+        Fire(reminder("k", due_at), next_at, sent or event("clock", "ring", targets=("bob",)))
+    )
     assert isinstance(told, Published)
     return len(told.receipts)
 
@@ -141,13 +144,38 @@ def test_a_reminder_that_was_set_anew_or_taken_back_does_not_fire(store: Harness
     assert store.run(store.store.head()).position == 0
 
 
+def test_a_reminder_that_says_something_else_by_now_does_not_fire(store: Harness) -> None:
+    """Read as due, then set anew for the same time or changed by an erasure: its old event, with the erased name in it,
+    is not published, and what was set in between is kept."""
+    read = Reminder("k", START_MS, b'{"actor_id":"clock","target_user_ids":["bob","cy"]}', ("bob", "cy"))
+    anew = reminder("k", START_MS)
+    ring = event("clock", "ring", targets=("bob", "cy"))
+    store.write(Remind(read), Remind(anew))
+    assert store.write(Fire(read, None, ring)) == [Published(())]
+    assert store.run(store.store.reminder("k")) == anew
+    store.write(Remind(read), Erase("cy"))
+    left = store.run(store.store.reminder("k"))
+    assert store.write(Fire(read, START_MS + 5, ring)) == [Published(())]
+    assert left is not None
+    assert store.run(store.store.reminder("k")) == left
+    assert store.run(store.store.head()).position == 0
+
+
+def test_a_reminder_is_taken_back_only_as_it_was_read(store: Harness) -> None:
+    """Whoever cancels what cannot fire does not cancel what was set in its place."""
+    store.write(Remind(reminder("k", START_MS)))
+    assert store.changed(Cancel("k", only=reminder("k", START_MS + 5))) == 0
+    assert store.changed(Cancel("k", only=reminder("k", START_MS))) == 1
+    assert store.changed(Cancel("k", only=reminder("k", START_MS))) == 0
+
+
 def test_a_firing_whose_event_is_refused_leaves_the_reminder(store: Harness) -> None:
     """All or nothing."""
     keyed = event("clock", "ring", key=b"k" * 16, fingerprint=b"one")
     store.publish(keyed)
     store.write(Remind(reminder("k", START_MS)))
     refused = msgspec.structs.replace(keyed, fingerprint=b"two")
-    (outcome,) = store.write(Fire("k", START_MS, None, refused))
+    (outcome,) = store.write(Fire(reminder("k", START_MS), None, refused))
     assert isinstance(outcome, KeyReused)
     assert reminders(store) == ["k"]
     assert fire(store, START_MS, None, keyed) == 1
@@ -158,7 +186,9 @@ def test_firing_orders_with_what_is_written_beside_it(store: Harness) -> None:
     """Positions are in the order of the commands."""
     store.write(Remind(reminder("k", START_MS)))
     before, after = event("a", "before"), event("a", "after")
-    store.write(Publish((before,)), Fire("k", START_MS, None, event("clock", "ring")), Publish((after,)))
+    store.write(
+        Publish((before,)), Fire(reminder("k", START_MS), None, event("clock", "ring")), Publish((after,))
+    )
     assert [entry.verb for entry in store.run(store.store.tail(0, 9))] == ["before", "ring", "after"]
 
 

@@ -91,7 +91,7 @@ class Past(Protocol):
     def undo(self, n: int) -> UndoRead: ...
 
     def undo_feed(self, n: int) -> UndoReadFeed: ...
-    def due_at(self, key: str) -> int: ...
+    def reminder(self, key: str) -> Reminder: ...
 
 
 Draft = Callable[[Past], Command]
@@ -153,16 +153,28 @@ def reminds(draw: st.DrawFn) -> Draft:
     return lambda h: Remind(Reminder(key, h.clock.ms + wait, sent, named, audience))
 
 
+def _as_it_is(reminder: Reminder) -> Reminder:
+    return reminder
+
+
+def _at_another_time(reminder: Reminder) -> Reminder:
+    return replace(reminder, due_at=reminder.due_at + 1)
+
+
+def _with_other_words(reminder: Reminder) -> Reminder:
+    return replace(reminder, event=b'{"n":2}')
+
+
 @st.composite
 def fires(draw: st.DrawFn) -> Draft:
-    """Fire a reminder, now and then one that is set to another time."""
+    """Fire a reminder, now and then as it is not: set to another time, or with other words."""
     key, off, wait, one = (
         draw(reminder_keys),
-        draw(st.sampled_from((0, 0, 1))),
+        draw(st.sampled_from((_as_it_is, _as_it_is, _at_another_time, _with_other_words))),
         draw(waits),
         draw(events()),
     )
-    return lambda h: Fire(key, h.due_at(key) + off, h.clock.ms + wait if wait else None, one(h.clock.ms))
+    return lambda h: Fire(off(h.reminder(key)), h.clock.ms + wait if wait else None, one(h.clock.ms))
 
 
 @st.composite

@@ -62,6 +62,7 @@ from tidings.model import (
     UndoReadFeed,
     UnreadFeed,
 )
+from tidings.personal import Reminder
 from tidings.ports import Store
 from tidings.rules import Rule
 from tidings.storage.memory_feed_marks import ReadAll
@@ -179,10 +180,9 @@ class Histories(RuleBasedStateMachine):
         made = self.feed_read_alls
         return made[-1 - n % len(made)] if made else UndoReadFeed("ann", 1)
 
-    def due_at(self, key: str) -> int:
-        """When the reminder with this key is due; never at all if there is none."""
-        reminder = self.law.read(self.law.store.reminder(key))
-        return reminder.due_at if reminder else 0
+    def reminder(self, key: str) -> Reminder:
+        """The reminder with this key, or one that was never set."""
+        return self.law.read(self.law.store.reminder(key)) or Reminder(key, 0, b"{}")
 
     # --- what happens ---------------------------------------------------------------------------------------
 
@@ -435,8 +435,8 @@ class Untimely(MemoryStore):
     """Fires a reminder whatever it is set to."""
 
     def _fire(self, fire: Fire) -> Published | KeyReused:
-        reminder = self._reminders.get(fire.key)
-        return super()._fire(fire if reminder is None else replace(fire, due_at=reminder.due_at))
+        reminder = self._reminders.get(fire.reminder.key)
+        return super()._fire(fire if reminder is None else replace(fire, reminder=reminder))
 
 
 class Sticky(MemoryStore):

@@ -246,7 +246,7 @@ def test_more_than_are_fired_at_once_all_fire(world: Callable[[Play], None]) -> 
         for i in range(many):
             await world.reminders.set(f"r{i}", given(object_id=str(i)))
         await world.turn(HOUR_MS)
-        fired = {(await world.next_fired()).key for _ in range(many)}
+        fired = {(await world.next_fired()).reminder.key for _ in range(many)}
         assert len(fired) == many == (await world.counts("bob")).unread_count
 
     world(scene)

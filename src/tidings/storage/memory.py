@@ -324,7 +324,7 @@ class MemoryStore(Feeds):
             case Remind():
                 return self._remind(command.reminder)
             case Cancel():
-                return self._cancel(command.key)
+                return self._cancel(command)
             case Settle():
                 return sum(self._settle(handled) for handled in command.handled)
             case Reconcile():
@@ -391,16 +391,16 @@ class MemoryStore(Feeds):
         return key
 
     def _fire(self, fire: Fire) -> Published | KeyReused:
-        reminder = self._reminders.get(fire.key)
-        if reminder is None or reminder.due_at != fire.due_at:
+        reminder = fire.reminder
+        if self._reminders.get(reminder.key) != reminder:
             return Published(())
         outcome = self._publish(Publish((fire.event,)))
         if isinstance(outcome, KeyReused):
             return outcome
         if fire.next_at is not None:
-            self._reminders[fire.key] = msgspec.structs.replace(reminder, due_at=fire.next_at)
+            self._reminders[reminder.key] = msgspec.structs.replace(reminder, due_at=fire.next_at)
         else:
-            del self._reminders[fire.key]
+            del self._reminders[reminder.key]
         return outcome
 
     def _declare(self, declare: Declare) -> int:

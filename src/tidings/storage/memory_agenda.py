@@ -8,6 +8,7 @@ import msgspec
 from tidings.model import (
     AddEndpoint,
     Backlog,
+    Cancel,
     ConfirmEndpoint,
     DeadLetter,
     Delivery,
@@ -202,8 +203,10 @@ class Agenda(State):
         self._reminders[reminder.key] = reminder
         return 1
 
-    def _cancel(self, key: str) -> int:
-        return int(self._reminders.pop(key, None) is not None)
+    def _cancel(self, cancel: Cancel) -> int:
+        if cancel.only is not None and self._reminders.get(cancel.key) != cancel.only:
+            return 0
+        return int(self._reminders.pop(cancel.key, None) is not None)
 
     def _forget_agenda(self, user: str, alias: str) -> bool:
         """Forget what is due to a person who is erased; whether anything named them."""

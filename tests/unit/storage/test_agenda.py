@@ -125,7 +125,7 @@ def test_a_reminder_whose_event_is_refused_stays_due(opened: Inside) -> None:
     opened.publish(event("ann", key=b"k" * 16, fingerprint=b"1" * 8))
     opened.write(Remind(reminder("r")))
     other = event("ann", key=b"k" * 16, fingerprint=b"2" * 8)
-    (outcome,) = opened.write(Fire("r", START_MS, None, other))
+    (outcome,) = opened.write(Fire(reminder("r"), None, other))
     assert isinstance(outcome, KeyReused)
     assert opened.run(opened.store.reminders(START_MS, 9)) == [reminder("r")]
 

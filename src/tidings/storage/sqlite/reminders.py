@@ -35,7 +35,8 @@ def remind(w: Writer, command: Remind) -> Changed:
 
 def cancel(w: Writer, command: Cancel) -> Changed:
     """Take a reminder back."""
-    return Changed(_unset(w, command.key), w.position)
+    is_other = command.only is not None and one(w.db, command.key) != command.only
+    return Changed(0 if is_other else _unset(w, command.key), w.position)
 
 
 def _unset(w: Writer, key: str) -> int:
@@ -52,15 +53,15 @@ def _unset(w: Writer, key: str) -> int:
 def fire(w: Writer, command: Fire) -> Published | KeyReused:
     """Publish the event of a reminder and set it to its next time. Who comes too late, or twice, changes nothing; nor
     does an event that is refused."""
-    found = one(w.db, command.key)
-    if found is None or found.due_at != command.due_at:
+    key = command.reminder.key
+    if one(w.db, key) != command.reminder:
         return Published(())
     (outcome,) = append.publish(w, [Publish((command.event,))])
     if isinstance(outcome, Published):
         if command.next_at is None:
-            _unset(w, command.key)
+            _unset(w, key)
         else:
-            w.db.execute("UPDATE reminder SET due_at=? WHERE key=?", (command.next_at, command.key))
+            w.db.execute("UPDATE reminder SET due_at=? WHERE key=?", (command.next_at, key))
     return outcome
 
 
