@@ -296,8 +296,9 @@ class Agenda(Protocol):
         """One reminder."""
         ...
 
-    async def deliveries(self, due_by: int, limit: int) -> list[Delivery]:
-        """Deliveries due by a time that are not given up, longest due first."""
+    async def deliveries(self, due_by: int, limit: int, ids: tuple[int, ...] | None = None) -> list[Delivery]:
+        """Deliveries due by a time that are not given up, longest due first; only those of these ``ids``, if any are
+        named."""
         ...
 
     async def next_due(self) -> int | None:

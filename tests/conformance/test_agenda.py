@@ -212,6 +212,22 @@ def test_an_item_owes_a_delivery_to_each_endpoint_of_its_type(store: Harness) ->
         assert delivery[1:] == (expected, "ping", row, wishes, now, now, 0, False)
 
 
+def test_deliveries_are_read_again_by_their_ids(store: Harness) -> None:
+    """As they are now; those that are gone, given up or not due are left out."""
+    reached(store, MAIL, HOOK)
+    ping(store)
+    first, second = deliveries(store)
+    ids = (first.id, second.id, 999)
+    assert store.run(store.store.deliveries(NEVER, 9, ids)) == [first, second]
+    assert store.run(store.store.deliveries(NEVER, 9, (second.id,))) == [second]
+    assert store.run(store.store.deliveries(NEVER, 9, ())) == []
+    store.write(Settle((Handled(first.id, "later", START_MS + 5),)), Prefer("bob", Preferences(locale="de")))
+    (again,) = store.run(store.store.deliveries(START_MS, 9, ids))
+    assert (again.id, again.preferences.locale) == (second.id, "de")
+    store.write(Settle((Handled(first.id, "dead"),)), RemoveEndpoint("bob", second.endpoint.id))
+    assert store.run(store.store.deliveries(NEVER, 9, ids)) == []
+
+
 def test_what_owes_no_delivery(store: Harness) -> None:
     """A type without channels, a user without endpoints, what is not told; an endpoint that came later."""
     reached(store)

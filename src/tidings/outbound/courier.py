@@ -18,7 +18,7 @@ import msgspec
 from tidings.model import Command, Delivery, Outcome, Settle
 from tidings.outbound.backoff import Breaker, wait_ms
 from tidings.outbound.channel import MAX_ERROR, Answer, Channel, Note
-from tidings.outbound.decisions import plan
+from tidings.outbound.decisions import held_back, plan
 from tidings.outbound.ways import NotConfigured, Ways
 from tidings.personal import Endpoint, Handled
 from tidings.ports import Clock
@@ -61,8 +61,8 @@ class Deliveries(Protocol):
         """The types of notifications as declared now."""
         ...
 
-    async def deliveries(self, due_by: int, limit: int) -> list[Delivery]:
-        """Deliveries due by a time, longest due first."""
+    async def deliveries(self, due_by: int, limit: int, ids: tuple[int, ...] | None = None) -> list[Delivery]:
+        """Deliveries due by a time, longest due first; only those of these ``ids``, if any are named."""
         ...
 
     async def next_due(self) -> int | None:
@@ -169,12 +169,14 @@ class Courier(Rounds):
     # --- one endpoint -------------------------------------------------------------------------------------
 
     async def _lane(self, endpoint: Endpoint, parcels: list[list[Delivery]]) -> None:
-        failures = endpoint.failures
         try:
-            for place, parcel in enumerate(parcels, 1):
+            for place, read in enumerate(parcels, 1):
+                parcel = [] if self._closing else await self._read_again(read)
                 if self._closing:
                     break
-                answer, failures = await self._deliver(endpoint, parcel, failures)
+                if not parcel:
+                    continue
+                answer, failures = await self._deliver(parcel)
                 if answer.after_s:
                     await self._postpone(parcels[place:], answer.after_s)
                 if answer.after_s or answer.state == "gone" or failures >= MAX_FAILURES:
@@ -187,8 +189,21 @@ class Courier(Rounds):
             del self._lanes[endpoint.id]
             self.nudge()
 
-    async def _deliver(self, endpoint: Endpoint, parcel: list[Delivery], failures: int) -> tuple[Answer, int]:
-        """Try to deliver a parcel, and settle it. ``failures`` the endpoint had in a row before, and has after it."""
+    async def _read_again(self, parcel: list[Delivery]) -> list[Delivery]:
+        """The parcel as the store has it now, without what does not go out any more: while the attempts before this one
+        lasted, its user may have been erased, the endpoint removed or given another secret, or the notification read,
+        retracted or muted."""
+        ids, now = tuple(delivery.id for delivery in parcel), self._clock.now()
+        public = {delivery_id(delivery) for delivery in parcel}  # the store may have used its numbers again
+        found = await self._store.deliveries(now, len(ids), ids)
+        found = [delivery for delivery in found if delivery_id(delivery) in public]
+        decided = [(delivery, held_back(delivery, self._store.rules, now)) for delivery in found]
+        await self._settle([(delivery, handled) for delivery, handled in decided if handled is not None])
+        return [delivery for delivery, handled in decided if handled is None]
+
+    async def _deliver(self, parcel: list[Delivery]) -> tuple[Answer, int]:
+        """Try to deliver a parcel, and settle it; tells too how many failures its endpoint then has in a row."""
+        endpoint, failures = parcel[0].endpoint, parcel[0].endpoint.failures
         answer = await self._attempt(endpoint, parcel)
         now = self._clock.now()
         outcomes = [(delivery, self._outcome(delivery, answer, now)) for delivery in parcel]

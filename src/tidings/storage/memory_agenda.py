@@ -40,10 +40,11 @@ class Agenda(State):
         """One reminder."""
         return self._reminders.get(key)
 
-    async def deliveries(self, due_by: int, limit: int) -> list[Delivery]:
+    async def deliveries(self, due_by: int, limit: int, ids: tuple[int, ...] | None = None) -> list[Delivery]:
         """What is due and not given up, longest due first."""
         waiting = sorted(self._waiting(), key=lambda owed: (owed.due_at, owed.id))
-        return [self._delivery(owed) for owed in waiting if owed.due_at <= due_by][:limit]
+        due = [owed for owed in waiting if owed.due_at <= due_by and (ids is None or owed.id in ids)]
+        return [self._delivery(owed) for owed in due][:limit]
 
     async def next_due(self) -> int | None:
         """When the next reminder or delivery is due."""

@@ -13,14 +13,16 @@ from tidings.storage.sqlite.wishes import wishes
 from tidings.storage.sqlite.writer import Writer, sql
 
 
-def deliveries(r: Reading, due_by: int, limit: int) -> list[Delivery]:
-    """What is due and not given up, longest due first, in one snapshot."""
+def deliveries(r: Reading, due_by: int, limit: int, ids: tuple[int, ...] | None = None) -> list[Delivery]:
+    """What is due and not given up, longest due first, in one snapshot; only those of these ``ids``, if any are named."""
     with r.snapshot():
-        return _deliveries(r, due_by, limit)
+        if ids is None:
+            return _deliveries(r, r.db.all(sql("deliveries_due"), (due_by, limit)))
+        named = {"ids": r.writer.carray(ids), "due_by": due_by, "limit": limit}
+        return _deliveries(r, r.db.all(sql("deliveries_of_ids"), named))
 
 
-def _deliveries(r: Reading, due_by: int, limit: int) -> list[Delivery]:
-    due = r.db.all(sql("deliveries_due"), (due_by, limit))
+def _deliveries(r: Reading, due: list[tuple[Any, ...]]) -> list[Delivery]:
     people = r.names.people(row[1] for row in due)
     shown = _shown(r, due)
     muted = _muted(r, {row[1] for row in due}, shown)

@@ -548,11 +548,10 @@ class SqliteStore:
         """One reminder."""
         return await self._now(APPLICATION, ("reminder", key), lambda r: reminders.one(r.db, key))
 
-    async def deliveries(self, due_by: int, limit: int) -> list[Delivery]:
+    async def deliveries(self, due_by: int, limit: int, ids: tuple[int, ...] | None = None) -> list[Delivery]:
         """Deliveries due by a time, longest due first; all in one snapshot."""
-        return await self._later(
-            DELIVERIES, ("deliveries", due_by, limit), lambda r: agenda.deliveries(r, due_by, limit)
-        )
+        key = ("deliveries", due_by, limit, ids)
+        return await self._later(DELIVERIES, key, lambda r: agenda.deliveries(r, due_by, limit, ids))
 
     async def next_due(self) -> int | None:
         """When the next reminder or delivery is due."""

@@ -72,6 +72,17 @@ WHERE d.dead = 0 AND d.due_at <= ? AND NOT EXISTS (
   SELECT 1 FROM debt b INDEXED BY debt_block WHERE b.kind = 'block' AND b.subject = d.user AND b.dead = 0)
 ORDER BY d.due_at, d.id LIMIT ?;
 
+-- name: deliveries_of_ids
+-- The same of these ids alone: a few, each found by its key.
+SELECT d.id, d.user, d.number, d.type, d.due_at, d.created_at, d.attempts,
+  e.id, e.channel, e.address, e.secret, e.created_at, e.sent_at, e.confirmed, e.failures, e.disabled_at,
+  e.disabled_reason, p.wishes
+FROM carray(:ids) c CROSS JOIN delivery d ON d.id = c.value CROSS JOIN endpoint e ON e.number = d.endpoint
+LEFT JOIN preference p ON p.user = d.user
+WHERE d.dead = 0 AND d.due_at <= :due_by AND NOT EXISTS (
+  SELECT 1 FROM debt b INDEXED BY debt_block WHERE b.kind = 'block' AND b.subject = d.user AND b.dead = 0)
+ORDER BY d.due_at, d.id LIMIT :limit;
+
 -- name: users_muting
 SELECT c.value FROM carray(:users) c WHERE EXISTS (SELECT 1 FROM mask WHERE viewer = c.value AND kind = 0);
 

@@ -1,0 +1,73 @@
+"""What changes while an endpoint is sent to: what follows goes by it."""
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+
+from tests.outbound.world import USER, World
+from tidings.model import AddEndpoint, Command, Erase, Mask, Prefer, ReadInbox, RemoveEndpoint
+from tidings.outbound.channel import Answer, Note
+from tidings.outbound.courier import LANE
+from tidings.outbound.signatures import new_secret
+from tidings.outbound.webhook import Webhook
+from tidings.personal import Endpoint, Preferences
+
+Loop = asyncio.Runner
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        Erase(USER),
+        RemoveEndpoint(USER, "e0"),
+        Mask(USER, "user:bob"),
+        Mask(USER, "user:bob", block=True),
+        ReadInbox(USER),
+        Prefer(USER, Preferences(types={"like": {"webhook": False}})),
+    ],
+    ids=lambda command: type(command).__name__,
+)
+def test_nothing_more_goes_out_once_it_is_not_wanted(loop: Loop, world: World, change: Command) -> None:
+    """The fault: what was read together went out together, seconds after an erasure, a removal, a mute, a block, a
+    read-all or an opt-out was acknowledged."""
+
+    async def scene() -> None:
+        await world.hook()
+        world.web.open.clear()
+        await world.tell(*["like"] * LANE)
+        await world.web.received(1)
+        await world.write(change)
+        world.web.open.set()
+        await world.deliver()
+        assert len(world.web.requests) == 1
+        assert await world.waiting() == []
+
+    loop.run(scene())
+
+
+def test_what_is_sent_next_is_signed_with_the_secret_of_now(
+    loop: Loop, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An endpoint that is registered again while something is under way has another secret."""
+    used: list[str] = []
+    sending = Webhook.send
+
+    async def noting(self: Webhook, endpoint: Endpoint, notes: Sequence[Note]) -> Answer:
+        used.append(endpoint.secret)
+        return await sending(self, endpoint, notes)
+
+    async def scene() -> None:
+        before = await world.hook()
+        after = msgspec.structs.replace(before, secret=new_secret())
+        world.web.open.clear()
+        await world.tell("like", "like")
+        await world.web.received(1)
+        await world.write(AddEndpoint(after))
+        world.web.open.set()
+        await world.deliver()
+        assert used == [before.secret, after.secret]
+
+    monkeypatch.setattr(Webhook, "send", noting)
+    loop.run(scene())
