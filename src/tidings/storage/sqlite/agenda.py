@@ -18,8 +18,8 @@ def deliveries(r: Reading, due_by: int, limit: int, ids: tuple[int, ...] | None 
     with r.snapshot():
         if ids is None:
             return _deliveries(r, r.db.all(sql("deliveries_due"), (due_by, limit)))
-        named = {"ids": r.writer.carray(ids), "due_by": due_by, "limit": limit}
-        return _deliveries(r, r.db.all(sql("deliveries_of_ids"), named))
+        named = {"ids": r.writer.carray(ids), "due_by": due_by, "limit": limit} if ids else None
+        return _deliveries(r, r.db.all(sql("deliveries_of_ids"), named) if named else [])
 
 
 def _deliveries(r: Reading, due: list[tuple[Any, ...]]) -> list[Delivery]:
