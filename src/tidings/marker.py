@@ -10,7 +10,9 @@ The file is always written first, so a crash or a power cut leaves the marker be
 
 import contextlib
 import os
+import stat
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -20,16 +22,23 @@ BYTES = 512
 """Size of the marker: one sector, which a disk writes as a whole."""
 
 
+MOST = 1 << 62
+"""No count comes so far, and SQLite can hold the next one: its largest number is 2^63 - 1."""
+_Count = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
+_SAFELY = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""How it is opened: no other file by a link, and no waiting for the other end of a pipe."""
+
+
 class Marker(msgspec.Struct, frozen=True):
     """How a store was last seen. ``inode`` is that of its file, ``process`` the one that has it open, 0 after a close.
     ``base`` is the generation that the file has at least without its write-ahead log."""
 
     epoch: str
-    generation: int
-    position: int
+    generation: _Count
+    position: _Count
     inode: int
     process: int = 0
-    base: int = 0
+    base: _Count = 0
 
 
 _decode = msgspec.json.Decoder(Marker).decode
@@ -43,9 +52,24 @@ def path_of(store: Path) -> Path:
 def read(store: Path) -> Marker | None:
     """The marker beside a store's file; None without one, or when it cannot be read."""
     try:
-        return _decode(path_of(store).read_bytes())
+        file = _opened(store, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        return _decode(os.pread(file, BYTES, 0))
     except (OSError, msgspec.DecodeError):
         return None
+    finally:
+        os.close(file)
+
+
+def _opened(store: Path, flags: int) -> int:
+    """The marker beside a store. Raises OSError when it cannot be opened, or is no file."""
+    file = os.open(path_of(store), flags | _SAFELY, 0o600)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise OSError(f"{path_of(store)} is no regular file")
+    return file
 
 
 def restored(marker: Marker | None, found: Marker) -> str:
@@ -70,7 +94,9 @@ class MarkerFile:
 
     def __init__(self, store: Path) -> None:
         """Raises OSError when it cannot be made."""
-        self._file = os.open(path_of(store), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        self._file = _opened(store, os.O_RDWR | os.O_CREAT)
+        if os.fstat(self._file).st_size > BYTES:
+            os.ftruncate(self._file, BYTES)
 
     def write(self, marker: Marker, *, durable: bool = False) -> None:
         """Replace it. ``durable``: it survives a power cut from now on; without, one may bring back the last. Raises

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.attack.issuer import document, issuing, jwk
 from tests.cli.conftest import Run
+from tidings import marker
 from tidings.cli.doctor import (
     WAL_FRAME_HEADER,
     WAL_HEADER,
@@ -20,6 +21,7 @@ from tidings.cli.doctor import (
     open_files,
     outside,
     python,
+    readable,
     sqlite,
     store,
     tokens,
@@ -165,6 +167,21 @@ def test_a_log_that_was_cut_is_not_sound(tmp_path: Path, whole_frames: bool) -> 
     os.truncate(wal, WAL_HEADER + frames // 2 * (WAL_FRAME_HEADER + 4096) + (0 if whole_frames else 100))
     Path(f"{path}-shm").unlink()
     assert store(path).level != "ok"
+
+
+def test_files_that_others_may_read_are_warned_of(tmp_path: Path) -> None:
+    """The store of an earlier start under a wide umask, or a copy: it says how to close it."""
+    path = tmp_path / "tidings.db"
+    lived(path, 3)
+    assert list(readable(path)) == []
+    path.chmod(0o640)
+    marker.path_of(path).chmod(0o644)
+    (told,) = readable(path)
+    assert (told.level, "tidings.db, tidings.db.marker" in told.detail, "chmod 600" in told.detail) == (
+        "warn",
+        True,
+        True,
+    )
 
 
 def test_a_log_of_another_file_fails(tmp_path: Path) -> None:

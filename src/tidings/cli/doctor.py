@@ -93,6 +93,7 @@ def checks(settings: Settings) -> Iterator[Check]:
     if path is not None:
         yield disk(path.parent)
         yield store(path)
+        yield from readable(path)
     yield access(settings)
     yield from tokens(settings)
     yield from outside(settings)
@@ -183,6 +184,15 @@ def store(path: Path) -> Check:
     if found is None:
         return Check("fail", "store", f"{path}: a sound database, but not one of Tidings")
     return _as_known(path, known, found)
+
+
+def readable(path: Path) -> Iterator[Check]:
+    """Whether other users of the machine may read the store."""
+    files = [path, Path(f"{path}-wal"), Path(f"{path}-shm"), marker.path_of(path)]
+    open_to = [file.name for file in files if file.exists() and file.stat().st_mode & 0o077]
+    if open_to:
+        told = f"other users may open {', '.join(open_to)}: close them with chmod 600"
+        yield Check("warn", "store", told)
 
 
 def _lacking(path: Path, known: Marker | None) -> Check:

@@ -1,17 +1,19 @@
 """A restored store is found out by itself (I11), and a crash is not taken for one."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.checkers import epochs
 from tests.harness import Harness
 from tidings.config import Settings
 from tidings.errors import Unavailable
-from tidings.marker import path_of
+from tidings.marker import BYTES, path_of, read
 from tidings.model import Head, ReadInbox
 from tidings.storage.sqlite import SqliteStore
 from tidings.testing import FakeClock, event
@@ -132,6 +134,40 @@ def test_a_marker_that_cannot_be_read_counts_as_none(place: Place) -> None:
     before = place.lived(3)
     path_of(place.file).write_text("{")
     epochs.resets(before, place.lived(0))
+
+
+def test_a_marker_that_is_too_long_is_made_good(place: Place) -> None:
+    """What stands behind its 512 bytes is not read, and goes: or each start would begin a new epoch."""
+    before = place.lived(3)
+    with path_of(place.file).open("a") as file:
+        file.write("#" * 2_000)
+    epochs.goes_on(before, place.lived(0))
+    assert path_of(place.file).stat().st_size == BYTES
+    path_of(place.file).write_text("x" * 2_000)
+    after = place.lived(0)
+    epochs.resets(before, after)
+    epochs.goes_on(after, place.lived(0))
+
+
+def test_a_marker_with_a_number_that_no_file_can_hold_counts_as_none(place: Place) -> None:
+    """A generation beyond what SQLite stores ended the start in a traceback."""
+    before = place.lived(3)
+    known = read(place.file)
+    assert known is not None
+    path_of(place.file).write_bytes(msgspec.json.encode(msgspec.structs.replace(known, generation=2**63 - 1)))
+    after = place.lived(0)
+    epochs.resets(before, after)
+    epochs.goes_on(after, place.lived(0))
+
+
+def test_a_marker_that_is_no_file_is_refused(place: Place) -> None:
+    """A pipe under its name is not waited for."""
+    place.lived(1)
+    path_of(place.file).unlink()
+    os.mkfifo(path_of(place.file))
+    assert read(place.file) is None
+    with pytest.raises(OSError, match="is no regular file"):
+        place.opened()
 
 
 def killed(tmp_path: Path, place: Place, runner: asyncio.Runner, *, anew: bool = False) -> tuple[Path, Head]:

@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+from contextlib import closing
 from pathlib import Path
 
+import apsw
 import pytest
 
 from tests.unit.storage.inside import Inside
@@ -11,7 +13,7 @@ from tidings.config import Settings
 from tidings.errors import Unavailable
 from tidings.marker import path_of
 from tidings.model import Publish
-from tidings.storage.sqlite import SqliteStore
+from tidings.storage.sqlite import SqliteStore, guard
 from tidings.storage.sqlite.guard import Guard
 from tidings.testing import FakeClock, event
 
@@ -54,6 +56,50 @@ def test_nothing_beside_the_file_is_the_lock(tmp_path: Path) -> None:
         path_of(tmp_path / "store.db").unlink()
         with pytest.raises(Unavailable, match="in use by another process"):
             Guard(tmp_path / "store.db")
+
+
+def test_a_file_that_is_mounted_alone_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container that mounts the file, not its folder: the write-ahead log lies in the container and goes with it."""
+    mounts, file = tmp_path / "mountinfo", tmp_path / "a b.db"
+    monkeypatch.setattr(guard, "MOUNTS", mounts)
+    place = str(file).replace(" ", "\\040")
+    mounts.write_text(
+        f"22 1 0:21 / /proc rw - proc proc rw\n40 1 8:1 /host/t.db {place} rw - ext4 /dev/sda1 rw\n"
+    )
+    with pytest.raises(Unavailable, match=r"is mounted by itself.*mount its folder"):
+        Guard(file)
+    assert not file.exists()
+    mounts.write_text(f"40 1 8:1 /host {tmp_path} rw - ext4 /dev/sda1 rw\n")
+    Guard(file).close()
+    mounts.unlink()
+    Guard(file).close()
+
+
+def test_only_its_user_reads_the_store(tmp_path: Path) -> None:
+    """The files hold what is private to everybody: whatever the umask, no other user of the machine may read them."""
+    before = os.umask(0)
+    try:
+        with Inside.opened(tmp_path) as inside:
+            inside.publish(event("alice"))
+            modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys(("store.db", "store.db-wal", "store.db-shm", "store.db.marker"), 0o600)
+
+
+@pytest.mark.parametrize("log", [True, False])
+def test_the_database_of_another_program_is_left_alone(tmp_path: Path, log: bool) -> None:
+    """It is refused before a byte is written, whether or not it has a write-ahead log."""
+    path = tmp_path / "theirs.db"
+    with closing(apsw.Connection(str(path))) as theirs:
+        if log:
+            theirs.execute("PRAGMA journal_mode=WAL")
+        theirs.execute("CREATE TABLE meta (name, value)")
+        before = path.read_bytes()
+        with pytest.raises(Unavailable, match="a sound database, but not one of Tidings"):
+            open_again(path)
+        assert path.read_bytes() == before
+    assert not path_of(path).exists()
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:

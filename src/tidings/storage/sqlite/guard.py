@@ -14,6 +14,7 @@ So the descriptor here is closed after SQLite's connections, the file is never o
 import errno
 import fcntl
 import os
+import re
 import struct
 import sys
 from pathlib import Path
@@ -23,6 +24,11 @@ from tidings.errors import Unavailable
 
 LOCKED_BYTE = 1 << 62
 """Offset of the byte that is locked. SQLite locks 512 bytes from 2^30 on, and no file is as long as this."""
+OWNER_ONLY = 0o600
+"""Mode of a new file: it holds what is private to everybody. SQLite gives the files that it makes beside it the same."""
+MOUNTS = Path("/proc/self/mountinfo")
+"""Where Linux lists what is mounted for this process; elsewhere there is no such file, nor a mount of a single file."""
+_ESCAPED = re.compile(r"\\([0-7]{3})")
 _HELD: set[tuple[int, int]] = set()
 """(device, inode) of the files that this process has open."""
 
@@ -38,6 +44,10 @@ class Guard:
         self._watched: dict[Path, _Identity] = {}
         if not self.path.parent.is_dir():
             raise Unavailable(f"{path} cannot be opened: the folder {self.path.parent} does not exist")
+        if str(self.path) in _mount_points():
+            raise Unavailable(
+                f"{path} is mounted by itself, so its write-ahead log would lie elsewhere and be lost: mount its folder"
+            )
         self._made = not self.path.exists()
         if not self._made and _identity(self.path) in _HELD:
             raise Unavailable(_in_use(self.path))
@@ -47,7 +57,7 @@ class Guard:
 
     def _open(self) -> int:
         try:
-            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
         except OSError as error:
             raise Unavailable(f"{self.path} cannot be opened: {os.strerror(error.errno or 0)}") from None
         try:
@@ -100,6 +110,16 @@ def _lock(file: int, path: Path) -> None:
             raise Unavailable(_in_use(path)) from None
         reason = os.strerror(error.errno or 0)
         raise Unavailable(f"{path} cannot be locked, which needs a local disk: {reason}") from None
+
+
+def _mount_points() -> set[str]:
+    """Where anything is mounted: the fifth field of each line, blanks in it as octal numbers (proc_pid_mountinfo(5))."""
+    try:
+        lines = os.fsdecode(MOUNTS.read_bytes()).splitlines()
+    except OSError:
+        return set()
+    points = (fields[4] for line in lines if len(fields := line.split(" ")) > 4)
+    return {_ESCAPED.sub(lambda found: chr(int(found[1], 8)), point) for point in points}
 
 
 def _in_use(path: Path) -> str:
