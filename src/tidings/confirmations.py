@@ -83,9 +83,9 @@ class Confirmations:
                 MAIL_WINDOW_S,
             )
 
-    def begin(self, id: str, address: str) -> None:
-        """Send the link that confirms an endpoint, in the background."""
-        task = asyncio.create_task(self._ask(address, self.link(id)), name="confirmation-mail")
+    def begin(self, id: str, address: str, waits: Callable[[], Awaitable[bool]]) -> None:
+        """Send the link that confirms an endpoint, in the background, for as long as it ``waits`` for that."""
+        task = asyncio.create_task(self._ask(address, self.link(id), waits), name="confirmation-mail")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -125,21 +125,26 @@ class Confirmations:
         """Returns when no mail waits."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _ask(self, address: str, link: str) -> None:
-        state = await self._attempt(address, link)
+    async def _ask(self, address: str, link: str, waits: Callable[[], Awaitable[bool]]) -> None:
+        state = await self._attempt(address, link, waits)
         for wait_s in RETRIES_S:
             if state != "failed":
                 break
             await asyncio.sleep(wait_s)
-            state = await self._attempt(address, link)
+            state = await self._attempt(address, link, waits)
+        if state == "gone":
+            return
         CONFIRMATION_MAILS.labels("sent" if state == "sent" else "failed").inc()
         if state != "sent":
             _log.warning("a confirmation mail could not be sent")
 
-    async def _attempt(self, address: str, link: str) -> str:
+    async def _attempt(self, address: str, link: str, waits: Callable[[], Awaitable[bool]]) -> str:
+        """Send the mail, unless the endpoint was removed or confirmed, or its user erased, since it was asked for."""
         if self._send is None:
             return "dead"
         try:
+            if not await waits():
+                return "gone"
             return await self._send(address, link)
         except Exception:
             _log.exception("a confirmation mail failed")

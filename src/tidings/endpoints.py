@@ -4,6 +4,7 @@ import asyncio
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -102,7 +103,7 @@ class Endpoints:
                 await self._reserve(endpoint)
             await self._log.submit(AddEndpoint(endpoint))
         if not endpoint.confirmed:
-            self.confirmations.begin(endpoint.id, endpoint.address)
+            self.confirmations.begin(endpoint.id, endpoint.address, partial(self._waits, endpoint))
         return endpoint
 
     async def enable(self, user: str, id: str) -> Endpoint:
@@ -125,6 +126,11 @@ class Endpoints:
         if key is None:
             raise NotFound("web push is not configured on this server")
         return key
+
+    async def _waits(self, endpoint: Endpoint) -> bool:
+        """Whether an endpoint is still there and not yet confirmed."""
+        present = await self._store.endpoints(endpoint.user)
+        return any(one.id == endpoint.id and not one.confirmed for one in present)
 
     async def _reserve(self, endpoint: Endpoint) -> None:
         if self.confirmations.missing:

@@ -17,7 +17,7 @@ from tidings.confirmations import (
 )
 from tidings.errors import Gone, NotFound, TooManyRequests
 from tidings.log import Log
-from tidings.model import AddEndpoint, Erase
+from tidings.model import AddEndpoint, Command, ConfirmEndpoint, Erase, RemoveEndpoint
 from tidings.personal import Endpoint
 from tidings.ports import Store
 from tidings.testing import FakeClock
@@ -44,7 +44,7 @@ class Scene:
 
     async def token(self, id: str = "e1", address: str = "bob@example.org") -> str:
         """The token of the link that such an endpoint is sent."""
-        self.confirmations.begin(id, address)
+        self.confirmations.begin(id, address, _waiting)
         await self.confirmations.sent()
         page, _, token = self.mails[-1][1].partition("?token=")
         assert page == "https://market.example/api/v1/confirm"
@@ -65,6 +65,10 @@ class Scene:
         except TooManyRequests as refusal:
             return refusal.retry_after != MAIL_WINDOW_S
         return True
+
+
+async def _waiting() -> bool:
+    return True
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -214,6 +218,31 @@ def test_a_refused_mail_is_not_tried_again(tmp_path: Path) -> None:
         made = await scene("memory", tmp_path)
         made.states = ["dead", "sent"]
         await made.token()
+        assert len(made.mails) == 1
+        await end(made)
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("change", [Erase("bob"), RemoveEndpoint("bob", "e1"), ConfirmEndpoint("e1")])
+def test_no_mail_is_sent_for_what_waits_no_more(
+    change: Command, backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fault: a relay said "later", the person was erased, and seconds later got the mail."""
+    monkeypatch.setattr("tidings.confirmations.RETRIES_S", (0, 0, 0))
+
+    async def play() -> None:
+        made = await scene(backend, tmp_path)
+        made.states = ["failed", "failed", "sent"]
+        await made.add()
+
+        async def waits() -> bool:
+            if len(made.mails) == 1:
+                await made.log.submit(change)
+            return False in await made.confirmed()
+
+        made.confirmations.begin("e1", "bob@example.org", waits)
+        await made.confirmations.sent()
         assert len(made.mails) == 1
         await end(made)
 
