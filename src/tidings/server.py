@@ -234,6 +234,8 @@ class Committed:
         COMMIT_COMMANDS.observe(len(commands))
         users: set[str] = set()
         added: list[NewEvent] = []
+        erased: list[str] = []
+        gone: list[LogEntry] = []
         pending = fed = False
         for command, outcome in zip(commands, outcomes, strict=True):
             if isinstance(outcome, Published):
@@ -242,7 +244,7 @@ class Committed:
             elif isinstance(command, MarkInbox | ReadInbox | UndoRead | Erase):
                 users.add(command.user)
                 if isinstance(command, Erase):
-                    self._windows.forget(command.user)
+                    erased.append(command.user)
                     self._live.look()  # others had notifications that named them
             elif isinstance(command, TakeUp):
                 users.update(command.users)
@@ -255,8 +257,12 @@ class Committed:
                 elif isinstance(outcome, Changed) and outcome.gone is not None:
                     fed = True
                     users.update(outcome.gone.targets)
-                    self._windows.remove(*_occurrence(ms_of(outcome.gone.key), outcome.gone))
+                    gone.append(outcome.gone)
         self._windows.add_many(_occurrence(event.created_at, event) for event in added)
+        for entry in gone:  # it may have come in the same commit
+            self._windows.remove(*_occurrence(ms_of(entry.key), entry))
+        for user in erased:  # after what came in the same commit, which has the name too
+            self._windows.forget(user)
         if added:
             self._windows.counted = _last_position(outcomes)
         if self._live.busy:

@@ -38,6 +38,21 @@ async def test_an_erasure_is_told_to_all_whose_notifications_named_the_person(
 
 
 @awaited
+async def test_who_is_erased_in_the_commit_of_their_event_is_in_no_trend() -> None:
+    """The fault: the erasure was applied to trends before the events that were committed beside it."""
+    async with place() as here:
+        courier = Courier(
+            here.store, submit, Ways(SETTINGS, here.clock), Wording(here.store, "en"), here.clock
+        )
+        windows = Windows(here.clock, 10)
+        committed = Committed(here.store, windows, here.live, Runner(here.store), courier)
+        commands: list[Command] = [Publish((event("zoe", at=here.clock.now()),)), Erase("zoe")]
+        committed(commands, await here.store.write(commands))
+        assert windows.outdated
+        assert "zoe" not in str(windows.top("1h", "actor", 10))
+
+
+@awaited
 async def test_a_block_is_told_to_both_of_whom_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each loses from the inbox what the other did."""
     monkeypatch.setattr("tidings.live.hub.TICK_S", 3_600)
