@@ -14,6 +14,7 @@ from tests.crash.effort import repeatable, seeds
 from tests.crash.judge import judge, opened
 from tests.crash.vfs import NAME, Cut, Op, PowerVFS, survivors
 from tests.crash.workload import History
+from tidings.errors import Unavailable
 from tidings.testing import START_MS
 
 CHECKPOINT_PAGES = 20
@@ -92,7 +93,7 @@ def test_a_store_that_does_not_sync_is_found_out(tmp_path: Path, runner: asyncio
     def survived(seed: int) -> bool:
         try:
             cut(tmp_path / str(seed), careless, runner, seed)
-        except (AssertionError, apsw.Error):
+        except (AssertionError, apsw.Error, Unavailable):
             return False
         return True
 
