@@ -7,9 +7,11 @@ import asyncio
 import contextlib
 import errno
 import gc
+import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from types import FrameType
@@ -46,6 +48,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
     Raises ConfigError or Unavailable when it cannot listen, or the store cannot be opened.
     """
     gc.set_threshold(*GC_THRESHOLDS)
+    _log_with_time()
     with ExitStack() as closing:
         listening = listen(settings.host, settings.port)
         for one in listening:
@@ -53,6 +56,24 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
         stop = closing.enter_context(_Stop())
         with asyncio.Runner(loop_factory=_loop_factory()) as loop:
             loop.run(_serve(settings, listening, stop, on_ready))
+
+
+class _Timed(logging.Formatter):
+    """Begins lines with the time as RFC 3339 writes it."""
+
+    converter = time.gmtime
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
+
+TIMED = _Timed("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+def _log_with_time() -> None:
+    """Log to stderr, each line with its time in UTC, unless whoever embeds the server has set up a log."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(TIMED)
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -85,6 +106,7 @@ def _config(settings: Settings, services: Services) -> uvicorn.Config:
         http=protocol_of(settings),
         ws=sockets(app),
         access_log=False,
+        log_config=None,  # our handler, with the time, instead of its own
         log_level="warning",
         backlog=BACKLOG,
         server_header=False,

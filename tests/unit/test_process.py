@@ -1,11 +1,12 @@
 """Where a server may listen."""
 
+import logging
 import socket
 
 import pytest
 
 from tidings.config import ConfigError
-from tidings.process import listen
+from tidings.process import TIMED, listen
 
 
 def test_a_host_that_is_not_ours_is_named() -> None:
@@ -23,3 +24,10 @@ def test_every_address_of_a_name_gets_the_same_port() -> None:
     for one in listening:
         assert one.type == socket.SOCK_STREAM
         one.close()
+
+
+def test_lines_of_the_log_have_the_time() -> None:
+    """The fault: a line of the server's log did not say when."""
+    record = logging.LogRecord("tidings.log", logging.WARNING, "", 0, "%s is full", ("the disk",), None)
+    record.created, record.msecs = 1_700_000_000.25, 250
+    assert TIMED.format(record) == "2023-11-14T22:13:20.250Z WARNING tidings.log: the disk is full"

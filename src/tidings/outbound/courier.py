@@ -19,6 +19,7 @@ from tidings.model import Command, Delivery, Outcome, Settle
 from tidings.outbound.backoff import Breaker, wait_ms
 from tidings.outbound.channel import MAX_ERROR, Answer, Channel, Note
 from tidings.outbound.decisions import held_back, plan
+from tidings.outbound.troubles import Troubles
 from tidings.outbound.ways import NotConfigured, Ways
 from tidings.personal import Endpoint, Handled
 from tidings.ports import Clock
@@ -91,6 +92,7 @@ class Courier(Rounds):
         self._clock = clock
         self._chance = chance or Random()
         self._breaker = Breaker()
+        self._troubles = Troubles()
         self._lanes: dict[str, asyncio.Task[None]] = {}
         self._taken: set[int] = set()
         self._ended: set[str] = set()
@@ -234,6 +236,7 @@ class Courier(Rounds):
             return Answer("failed", "not tried: the host does not answer")
         answer = await self._send(channel, endpoint, parcel)
         self._breaker.note(host, answer.down, self._since())
+        self._troubles.note(endpoint, host, answer, self._since())
         return answer
 
     def _since(self) -> int:

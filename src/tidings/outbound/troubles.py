@@ -1,0 +1,59 @@
+"""What the log says of deliveries that fail: one line when they begin to, and one when they succeed again."""
+
+import logging
+from collections import OrderedDict
+
+from tidings.outbound.channel import Answer
+from tidings.personal import Endpoint
+
+WINDOW_MS = 60_000
+MAX_LINES = 10
+"""Lines about what begins to fail in one window: a cut network makes thousands of endpoints fail at once."""
+MAX_KNOWN = 10_000
+"""Endpoints and hosts that are known to fail; beyond, the longest untouched is forgotten."""
+
+_log = logging.getLogger(__name__)
+
+
+class Troubles:
+    """Knows what fails. A line names the channel, the host or the endpoint's id, and the error; an endpoint's address may
+    be a secret, and is in none."""
+
+    def __init__(self) -> None:
+        self._failing: OrderedDict[tuple[str, str], bool] = OrderedDict()  # and whether the log says so
+        self._since = 0
+        self._lines = 0
+
+    def note(self, endpoint: Endpoint, host: str, answer: Answer, now: int) -> None:
+        """What became of an attempt at an endpoint of this host. ``now`` in milliseconds of a clock that only goes on."""
+        its_host = (endpoint.channel, host)
+        itself = (endpoint.channel, f"the endpoint {endpoint.id}")
+        if answer.state == "sent":
+            self._succeed(its_host)
+            self._succeed(itself)
+        elif answer.down:
+            self._fail(its_host, answer.error, now)
+        elif its_host not in self._failing and answer.state != "gone" and not answer.server_fault:
+            self._fail(itself, answer.error, now)
+
+    def _succeed(self, key: tuple[str, str]) -> None:
+        if self._failing.pop(key, False):
+            _log.warning("deliveries by %s to %s succeed again", *key)
+
+    def _fail(self, key: tuple[str, str], error: str, now: int) -> None:
+        told = self._failing.get(key, False) or self._tell(key, error, now)
+        self._failing[key] = told
+        self._failing.move_to_end(key)
+        if len(self._failing) > MAX_KNOWN:
+            self._failing.popitem(last=False)
+
+    def _tell(self, key: tuple[str, str], error: str, now: int) -> bool:
+        """Log that something fails, when there is room; returns whether."""
+        if now - self._since >= WINDOW_MS:
+            self._since, self._lines = now, 0
+        self._lines += 1
+        if self._lines <= MAX_LINES:
+            _log.warning("deliveries by %s to %s fail: %s", *key, error)
+        elif self._lines == MAX_LINES + 1:
+            _log.warning("deliveries to others fail too; the metric tidings_deliveries counts them")
+        return self._lines <= MAX_LINES
