@@ -2,6 +2,9 @@
 
 import re
 from collections.abc import Callable, Mapping
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.utils import parseaddr
 from ipaddress import ip_address
 from typing import Annotated, Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
@@ -25,6 +28,9 @@ FORMS: Mapping[str, str] = {
     "host": "an IP address or a host name",
     "prefix": "nothing, or a path such as /api",
     "public_url": "nothing, or an http:// or https:// address",
+    "server_url": "nothing, or an http:// or https:// address",
+    "mail_from": "nothing, an address, or Name <address>",
+    "vapid_subject": "nothing, or a mailto: or https:// address",
     "allowed_origins": "origins such as https://app.example.com, comma-separated",
     "jwt_public_key": "a public key in PEM form, or a file with one",
     "vapid_private_key": "a private key in PEM form, or a file with one",
@@ -87,6 +93,33 @@ def _url(text: str) -> bool:
         return False
 
 
+def _mailbox(text: str) -> bool:
+    try:
+        mailbox(text)
+    except ValueError:
+        return False
+    return True
+
+
+def mailbox(text: str) -> Address:
+    """The address of ``Name <address>``. Raises ValueError when it is none, or lacks its domain."""
+    name, address = parseaddr(text)
+    try:
+        found = Address(name, addr_spec=address)
+    except (MessageError, IndexError):
+        raise ValueError("it is no mail address") from None
+    if not (text.isprintable() and found.username and found.domain):
+        raise ValueError("it is no mail address with a domain")
+    return found
+
+
+def _contact(text: str) -> bool:
+    """Whether a push service could write to it, or call it up (RFC 8292)."""
+    if text.startswith("mailto:"):
+        return _mailbox(text.removeprefix("mailto:").partition("?")[0])
+    return text.startswith("https://") and _url(text)
+
+
 def _origins(text: str) -> bool:
     given = [part.strip() for part in text.split(",") if part.strip()]
     return all(_url(part) and part.count("/") == 2 and not set(part) & set("?#@ ") for part in given)
@@ -96,6 +129,9 @@ _FITS: Mapping[str, Callable[[str], bool]] = {
     "host": _host,
     "prefix": lambda text: bool(PREFIX.fullmatch(text)),
     "public_url": lambda text: not text or _url(text),
+    "server_url": lambda text: not text or _url(text),
+    "mail_from": lambda text: not text or _mailbox(text),
+    "vapid_subject": lambda text: not text or _contact(text),
     "allowed_origins": _origins,
     "jwks": lambda text: "://" not in text or _url(text),
 }

@@ -91,7 +91,7 @@ def test_a_wrong_setting_is_one_line(run: Run, flags: list[str], settings: dict[
 def test_a_setting_that_is_found_wrong_when_it_is_used_has_its_source(run: Run) -> None:
     """The server that cannot start says in which source the value stands."""
     result = run("serve", "--dev", TIDINGS_SMTP_URL="x")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.output.startswith("Error: the environment: smtp_url is written smtp://")
 
 

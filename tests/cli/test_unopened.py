@@ -16,33 +16,35 @@ from tidings.storage.sqlite import SqliteStore
 from tidings.testing import FakeClock
 
 
-def refused(folder: Path, said: str, *flags: str) -> None:
-    """The server ends with 1 and one line that says this."""
+def refused(folder: Path, said: str, *flags: str, code: int = 1) -> None:
+    """The server ends with this code, which is 2 for a setting that does not fit, and one line that says this."""
     command = [sys.executable, "-m", "tidings", "serve", "--dev", "--port", "0", *flags]
     ended = subprocess.run(
         command, cwd=folder, env=environ(), capture_output=True, text=True, timeout=START_S
     )
-    assert ended.returncode == 1
+    assert ended.returncode == code
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
-    ("store", "said"),
+    ("store", "said", "code"),
     [
-        ("sqlite:///text.db", "text.db cannot be opened"),
-        ("sqlite:///missing/t.db", "missing does not exist"),
-        ("mysql://somewhere", "neither sqlite:///FILE nor memory://"),
+        ("sqlite:///text.db", "text.db cannot be opened", 1),
+        ("sqlite:///missing/t.db", "missing does not exist", 1),
+        ("mysql://somewhere", "neither sqlite:///FILE nor memory://", 2),
+        ("foo", "neither sqlite:///FILE nor memory://", 2),
     ],
 )
-def test_a_store_that_cannot_be_opened_is_named(tmp_path: Path, store: str, said: str) -> None:
+def test_a_store_that_cannot_be_opened_is_named(tmp_path: Path, store: str, said: str, code: int) -> None:
+    """The fault: an address that is none ended with 1, every other wrong setting with 2."""
     (tmp_path / "text.db").write_text("This is no database, but a text of some length. " * 20)
-    refused(tmp_path, said, "--store", store)
+    refused(tmp_path, said, "--store", store, code=code)
 
 
 def test_an_unknown_language_is_named(tmp_path: Path) -> None:
-    refused(tmp_path, "locale: nothing is known of 'tlh'", "--locale", "tlh")
+    refused(tmp_path, "locale: nothing is known of 'tlh'", "--locale", "tlh", code=2)
 
 
 def test_a_verb_that_the_file_claims_after_the_api_did_is_named(tmp_path: Path) -> None:
@@ -55,7 +57,7 @@ def test_a_verb_that_the_file_claims_after_the_api_did_is_named(tmp_path: Path) 
 
     asyncio.run(declare())
     (tmp_path / "tidings.toml").write_text('[types.settled]\nverbs = ["settle"]\n')
-    refused(tmp_path, "types: the verb 'settle' is claimed by the types 'settled' and 'other'")
+    refused(tmp_path, "types: the verb 'settle' is claimed by the types 'settled' and 'other'", code=2)
 
 
 def test_a_port_in_use_is_named_before_a_store_is_made(tmp_path: Path) -> None:

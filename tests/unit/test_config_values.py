@@ -109,3 +109,30 @@ def test_no_number_is_unbounded(field: msgspec.structs.FieldInfo) -> None:
     if field.type is not bool:
         with pytest.raises(ConfigError, match="takes a whole number"):
             load({field.name: str(LARGEST + 1)}, {}, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "fit", "unfit"),
+    [
+        (
+            "server_url",
+            ["", "https://a.example/api", "http://localhost:8787"],
+            ["ftp://x", "a.example", "https://"],
+        ),
+        (
+            "vapid_subject",
+            ["", "mailto:a@b.example", "https://a.example/contact", "mailto:a@b.example?subject=push"],
+            ["x", "mailto:", "mailto:nobody", "http://a.example", "https://"],
+        ),
+        (
+            "mail_from",
+            ["", "a@b.example", "Märkt <a@b.example>", '"A, B" <a@b.example>'],
+            ["nobody", "Name <nobody>", "@b.example", "<>", "a@b@c"],
+        ),
+    ],
+)
+def test_a_form_is_checked_whether_it_is_used_or_not(name: str, fit: list[str], unfit: list[str]) -> None:
+    """The fault: an address that no browser opens, a contact that is none and a sender without a domain were accepted
+    until the day when they were used."""
+    assert [value for value in fit if refused({}, {f"TIDINGS_{name.upper()}": value}, None)] == []
+    assert [value for value in unfit if not refused({}, {f"TIDINGS_{name.upper()}": value}, None)] == []

@@ -1,6 +1,8 @@
 """Who is asking: a credential becomes a Principal, and a Principal may act for somebody, or may not."""
 
 import hashlib
+import os
+import stat
 from collections import OrderedDict
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -153,7 +155,23 @@ def _key_source(settings: Settings, clock: Clock) -> KeySource | None:
         return SingleKey(secret_key(settings.jwt_secret))
     if settings.jwt_public_key:
         return SingleKey(public_key(_pem(settings.jwt_public_key)))
-    return KeySet(loader(settings.jwks), clock) if settings.jwks else None
+    if not settings.jwks:
+        return None
+    if "://" not in settings.jwks:
+        _check_file(settings.jwks)
+    return KeySet(loader(settings.jwks), clock)
+
+
+def _check_file(jwks: str) -> None:
+    """Refuse a file that is not there: an issuer may come back, a misspelt path does not. It is not read here, since a
+    pipe could be read only once."""
+    try:
+        found = Path(jwks).stat()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(f"jwks is neither a URL nor a file that is there: {shown(jwks)}: {why}") from None
+    if stat.S_ISDIR(found.st_mode) or not os.access(jwks, os.R_OK):
+        raise ConfigError(f"jwks: {shown(jwks)} is no file that can be read")
 
 
 def _pem(setting: str) -> bytes:

@@ -9,7 +9,7 @@ from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as WIRE
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 from html import escape
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -24,6 +24,7 @@ from aiosmtplib import (
     SMTPResponseException,
 )
 
+from tidings.accepted import mailbox
 from tidings.config import ConfigError, Settings
 from tidings.outbound.channel import SENT, Answer, Note
 from tidings.outbound.content import one_line
@@ -85,12 +86,9 @@ def relay(url: str) -> Relay:
 
 def sender(mail_from: str) -> Address:
     """The sender of ``Name <address>``. Raises ConfigError when it is none."""
-    name, address = parseaddr(mail_from)
     try:
-        if not mail_from.isprintable():
-            raise ValueError
-        return Address(name, addr_spec=address)
-    except (ValueError, MessageError, IndexError):
+        return mailbox(mail_from)
+    except ValueError:
         raise ConfigError("mail_from is an address, or written Name <address>") from None
 
 

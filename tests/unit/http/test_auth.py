@@ -124,3 +124,11 @@ def test_what_could_be_guessed_stops_the_server(setting: str, value: str, said: 
 def test_development_needs_no_strong_keys() -> None:
     """It asks for none."""
     assert ask(None, Settings(dev=True, api_keys="12345", jwt_secret="x")) == DEVELOPER
+
+
+def test_a_key_set_that_is_not_there_is_refused_at_start(tmp_path: Path) -> None:
+    """The fault: a misspelt path of ``jwks`` started a server that answered 503 to every token. A URL may come back."""
+    for name in ("missing.json", "", "x" * 300):
+        with pytest.raises(ConfigError, match=r"^jwks"):
+            Authenticator(Settings(jwks=str(tmp_path / name)), FakeClock())
+    Authenticator(Settings(jwks="https://127.0.0.1:9/jwks.json"), FakeClock())
