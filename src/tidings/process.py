@@ -61,7 +61,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
 class _Timed(logging.Formatter):
     """Begins lines with the time as RFC 3339 writes it."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%S"
     default_msec_format = "%s.%03dZ"
 
