@@ -8,7 +8,18 @@ import msgspec
 from tests.backends import SMALL
 from tests.checkers import traces
 from tests.unit.storage.inside import Inside
-from tidings.model import AddEndpoint, Cancel, Erase, Follow, Mask, Prefer, Remind, RemoveEndpoint, Retract
+from tidings.model import (
+    AddEndpoint,
+    Cancel,
+    Erase,
+    FeedFilter,
+    Follow,
+    Mask,
+    Prefer,
+    Remind,
+    RemoveEndpoint,
+    Retract,
+)
 from tidings.personal import Endpoint, Preferences, Reminder
 from tidings.testing import START_MS, event
 
@@ -77,3 +88,15 @@ def test_an_erasure_that_a_crash_follows_leaves_nothing_after_the_next_start(tmp
     assert traces.found(crashed, WORDS) != []
     with Inside.opened(crashed, SMALL):
         assert traces.found(crashed, WORDS) == []
+
+
+def test_a_visit_before_an_erasure_is_not_written_after_it(tmp_path: Path) -> None:
+    """The fault: visits wait for the next piece of work, by number, which an erasure in between leaves to the alias."""
+    with Inside.opened(tmp_path, SMALL) as inside:
+        inside.write(Follow(PERSON, "user:other-1"))
+        inside.publish(event("other-1", "like"))
+        inside.clock.advance(2 * 86_400_000)
+        inside.run(inside.store.feed(PERSON, FeedFilter(), 10, None))
+        inside.write(Erase(PERSON))
+        inside.run(inside.store.work(1_000))
+        assert inside.writer.db.all("SELECT user FROM viewer") == []

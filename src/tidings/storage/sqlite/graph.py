@@ -116,10 +116,11 @@ def today(w: Writer) -> int:
     return w.clock.now() // DAY_MS
 
 
-def visit(w: Writer, users: list[int]) -> None:
+def visit(w: Writer, names: list[str]) -> None:
     """These users were here today. Who was dormant is pushed to again, and what they missed is owed to them; until
-    that is paid their feed stays merged at read, so it is complete from the first request on."""
-    for user in users:
+    that is paid their feed stays merged at read, so it is complete from the first request on. Who was erased since has
+    no number under the name any more."""
+    for user in filter(None, map(w.names.user, names)):
         row = w.db.one(
             "INSERT INTO viewer (user, seen_day) VALUES (?1, ?2) ON CONFLICT (user) DO UPDATE SET seen_day=?2"
             " RETURNING dormant_from",

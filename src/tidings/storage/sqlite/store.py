@@ -177,7 +177,7 @@ class SqliteStore:
             self._generations = Generations(self._writer, self._guard, os.getpid())
             undo.pop_all()
         LONG_READS.set_function(lambda: self._readers.depth)
-        self._visits: set[int] = set()
+        self._visits: set[str] = set()
         self._versions: dict[str, tuple[int, object]] = {}
         self._crowds = heard.Crowds()
 
@@ -389,7 +389,7 @@ class SqliteStore:
             return Page([], None, self._near.head())
         stale, page = self._glance(number, want, limit, before)
         if stale and len(self._visits) < MOST_VISITS:
-            self._visits.add(number)
+            self._visits.add(user)
         if page is not None:
             return page
         question = ("feed", want, limit, before)

@@ -38,7 +38,7 @@ def _in_family(w: Writer, family: Family, change: Callable[[], object]) -> None:
     family.publish()
 
 
-def work(w: Writer, visits: list[int], budget: int) -> int:
+def work(w: Writer, visits: list[str], budget: int) -> int:
     """One bounded step; returns the rows done, 0 when there is nothing to do."""
     if visits:
         w.transaction(lambda: graph.visit(w, visits))
