@@ -35,6 +35,8 @@ def check_json(raw: bytes) -> None:
 
     A decoder checks the type while reading: what follows a misfit it has not looked at, and may not be JSON.
     """
+    if not raw.strip():
+        raise Malformed("The body is empty.")
     try:
         raw.decode()
         _skim(raw)

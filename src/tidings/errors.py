@@ -116,6 +116,15 @@ class KeyReused(TidingsError):
 
     status, code, title = 422, "idempotency-key-reused", "This key belongs to a request with another body"
 
+    def __init__(self, index: int = 0, errors: tuple[FieldError, ...] = ()) -> None:
+        """``index``: which event of its command has the key."""
+        super().__init__(errors=errors)
+        self.index = index
+
+    def at(self, pointer: str) -> "KeyReused":
+        """The same, said of the key that stands there."""
+        return KeyReused(self.index, (FieldError(pointer, "expected a new key, got that of another body"),))
+
 
 class TooManyRequests(TidingsError):
     """A bound on rate or on open streams was reached."""

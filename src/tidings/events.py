@@ -332,7 +332,10 @@ def check_event(given: EventInput, size: int, cap: int) -> None:
 
 def _check_rest(size: int, cap: int) -> None:
     if size > cap:
-        raise TooLarge(f"the event has {size} bytes besides its targets, over {cap}")
+        wrong = (
+            f"expected up to {cap:,} bytes besides its targets (the setting max_event_bytes), got {size:,}"
+        )
+        raise TooLarge(f"the event is too large: {wrong}", (FieldError("", wrong),))
 
 
 def check_size(raw: bytes, cap: int, what: str) -> None:

@@ -16,7 +16,7 @@ from msgspec import Meta, Raw, UnsetType
 from msgspec.structs import FieldInfo, fields
 
 from tidings.errors import FieldError
-from tidings.plain_text import neutral
+from tidings.plain_text import escaped
 
 MAX_FAULTS = 20
 """Faults that one answer names: as many as anybody mends before trying again."""
@@ -59,7 +59,10 @@ def find_parameters(type: Any, given: Mapping[str, str]) -> tuple[FieldError, ..
     """What is wrong with parameters that are all texts; the pointer is the name of each."""
     known = _known(type)
     unknown = [name for name in given if name not in known]
-    found = [FieldError(name, _unknown(name, known, guess=name == unknown[0])) for name in unknown]
+    found = [
+        FieldError(name, _unknown(name, known, guess=name == unknown[0], what="parameter"))
+        for name in unknown
+    ]
     for name, field in known.items():
         if name not in given:
             found += [FieldError(name, _missing(field.type, null=False))] if field.required else []
@@ -302,12 +305,14 @@ def _span(form: _Form, least_name: str, most_name: str, before: str, after: str)
     return f"{before}up to {most:,}{after}" if least is None else f"{before}{least:,} to {most:,}{after}"
 
 
-def _unknown(name: str, known: Mapping[str, FieldInfo], *, guess: bool) -> str:
+def _unknown(name: str, known: Mapping[str, FieldInfo], *, guess: bool, what: str = "field") -> str:
     """``guess``: whether to say what may be meant, which takes 0.1 ms."""
     if not known:
-        return "no such field; there is none"
+        return f"no such {what}; there is none"
     meant = get_close_matches(name[:SHOWN], known, n=1) if guess else ()
-    return f"no such field{f', did you mean {meant[0]}' if meant else ''}; the fields are {', '.join(known)}"
+    return (
+        f"no such {what}{f', did you mean {meant[0]}' if meant else ''}; the {what}s are {', '.join(known)}"
+    )
 
 
 def _missing(type: Any, *, null: bool = True) -> str:
@@ -321,7 +326,7 @@ def _shown_text(raw: bytes) -> str:
         return "a text that is not Unicode"
     if not text:
         return "an empty text"
-    return f'"{neutral(text)}"' if len(text) <= SHOWN else f"a text of {len(text):,} characters"
+    return f'"{escaped(text)}"' if len(text) <= SHOWN else f"a text of {len(text):,} characters"
 
 
 def _counted_items(raw: bytes) -> str:

@@ -16,6 +16,7 @@ from tidings.errors import (
     Gone,
     InvalidFields,
     KeyInFlight,
+    KeyReused,
     NotFound,
     TidingsError,
     TooLarge,
@@ -80,6 +81,9 @@ LIVE_RETRY_S = 3_600
 UNDO_MS = 600_000
 """How long a read-all can be undone: ten minutes, as long as whoever did it may still be looking at it."""
 
+OWN_KEY = "/idempotency_key"
+"""Where an event has its own key."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -110,7 +114,7 @@ class Ingest:
         Raises Malformed, InvalidFields, TooLarge, KeyReused, KeyInFlight, Unavailable.
         """
         given, event = self._accepted(raw, self._clock.now(), scope)
-        published = await self._published(await self._keyed((event,), (given,), scope, key), wait)
+        published = await self._publish((event,), (given,), scope, key, wait)
         return Posted(_receipt(published.receipts[0]), bool(published.repeats))
 
     async def publish_array(
@@ -123,7 +127,7 @@ class Ingest:
             wrong = f"expected a list of 1 to {self._settings.max_batch_events:,} events, got an empty one"
             raise InvalidFields(errors=(FieldError("", wrong),))
         given, accepted = await self._accepted_all(items, scope)
-        published = await self._published(await self._keyed(accepted, given, scope, key, array=True), wait)
+        published = await self._publish(accepted, given, scope, key, wait, array=True)
         receipts = b",".join(_receipt(receipt) for receipt in published.receipts)
         return Posted(b'{"events":[' + receipts + b"]}", len(published.repeats) == len(items))
 
@@ -139,7 +143,7 @@ class Ingest:
         if await self._agenda.live_broadcasts() >= MAX_LIVE_BROADCASTS:
             detail = f"{MAX_LIVE_BROADCASTS} broadcasts live: let some expire, or retract them"
             raise TooManyRequests(detail, LIVE_RETRY_S)
-        published = await self._published(await self._keyed((accepted,), (given,), scope, key), wait)
+        published = await self._publish((accepted,), (given,), scope, key, wait)
         return Posted(_receipt(published.receipts[0]), bool(published.repeats))
 
     def _accepted(self, raw: bytes, now: int, scope: str) -> tuple[EventInput, NewEvent]:
@@ -159,11 +163,11 @@ class Ingest:
             try:
                 one, event = self._accepted(bytes(item), now, scope)
             except InvalidFields as error:
-                errors += [FieldError(f"/{i}{field.pointer}", field.detail) for field in error.errors]
+                errors += _below(f"/{i}", error.errors)
                 if len(errors) >= MAX_FAULTS:
                     break
             except TooLarge as error:
-                raise TooLarge(f"item {i}: {error.detail}") from None
+                raise TooLarge(f"item {i}: {error.detail}", _below(f"/{i}", error.errors)) from None
             else:
                 given.append(one)
                 accepted.append(event)
@@ -171,6 +175,24 @@ class Ingest:
         if errors:
             raise InvalidFields(errors=tuple(errors[:MAX_FAULTS]))
         return given, accepted
+
+    async def _publish(
+        self,
+        events: Sequence[NewEvent],
+        given: Sequence[EventInput],
+        scope: str,
+        key: str | None,
+        wait: bool,
+        *,
+        array: bool = False,
+    ) -> Published:
+        """Store the events of one request. Raises InvalidFields and KeyReused with the places of the keys."""
+        try:
+            return await self._published(await self._keyed(events, given, scope, key, array=array), wait)
+        except KeyReused as error:
+            if given[error.index].idempotency_key is UNSET:
+                raise error.at("Idempotency-Key") from None
+            raise error.at(f"/{error.index}" * array + OWN_KEY) from None
 
     async def _keyed(
         self,
@@ -190,7 +212,7 @@ class Ingest:
             f"/{i}" * array for i, one in enumerate(given) if one.idempotency_key not in (UNSET, key)
         ]:
             detail = "expected none beside the header Idempotency-Key, or the same key, got another one"
-            errors = tuple(FieldError(f"{at}/idempotency_key", detail) for at in wrong[:MAX_FAULTS])
+            errors = tuple(FieldError(at + OWN_KEY, detail) for at in wrong[:MAX_FAULTS])
             raise InvalidFields(errors=errors)
         turn, meanings = Turn(self._clock.monotonic), []
         for one in given:
@@ -289,7 +311,10 @@ class Ingest:
         return bool((await self._change(Mask(user, topic, on=on))).updated)
 
     async def block(self, user: str, other: str, on: bool) -> bool:
-        """Hide two people's acts from each other; True when that changed something."""
+        """Hide two people's acts from each other; True when that changed something. Raises InvalidFields for oneself."""
+        if on and user == other:
+            wrong = FieldError("other_id", "expected another user than the one who blocks, got the same")
+            raise InvalidFields("a user cannot block themselves", (wrong,))
         return bool((await self._change(Mask(user, user_topic(other), block=True, on=on))).updated)
 
     async def read_feed(self, user: str, event_ids: Sequence[str]) -> Changed:
@@ -400,6 +425,10 @@ class _Batch:
         return len(self.prepared) >= IMPORT_LINES or self._size >= IMPORT_BYTES
 
 
+def _below(at: str, errors: tuple[FieldError, ...]) -> tuple[FieldError, ...]:
+    return tuple(FieldError(at + field.pointer, field.detail) for field in errors)
+
+
 def _receipt(receipt: Receipt) -> bytes:
     event_id, position, created_at = receipt
     return f'{{"event_id":"{event_id}","position":{position},"created_at":"{rfc3339(created_at)}"}}'.encode()
@@ -409,7 +438,7 @@ def _result_line(number: int, result: object) -> bytes:
     if isinstance(result, Published):
         replayed = b',"replayed":true' if result.repeats else b""
         return b'{"line":%d,' % number + _receipt(result.receipts[0])[1:-1] + replayed + b"}\n"
-    problem = result if isinstance(result, bytes) else _problem(cast(TidingsError, result))
+    problem = result if isinstance(result, bytes) else _problem(cast(KeyReused, result).at(OWN_KEY))
     return b'{"line":%d,"error":%b}\n' % (number, problem)
 
 

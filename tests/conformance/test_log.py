@@ -262,12 +262,13 @@ def test_a_key_repeated_inside_one_write_counts_once(store: Harness) -> None:
 
 
 def test_a_key_with_another_body_refuses_its_whole_command(store: Harness) -> None:
-    """KeyReused is returned, nothing of that command is stored, its neighbours in the write are."""
+    """KeyReused is returned with the index of its event; nothing of that command is stored, its neighbours are."""
     store.publish(event("alice", key=b"k" * 16, fingerprint=b"one"))
     other = Publish((event("lost"), event("lost", key=b"k" * 16, fingerprint=b"two")))
     before, refused, after = store.write(Publish((event("b"),)), other, Publish((event("c"),)))
     assert isinstance(before, Published)
     assert isinstance(refused, KeyReused)
+    assert refused.index == 1
     assert isinstance(after, Published)
     assert [entry.actor_id for entry in entries(store)] == ["alice", "b", "c"]
 
@@ -277,6 +278,7 @@ def test_a_key_with_two_bodies_in_one_command_refuses_it(store: Harness) -> None
     one, two = (event("a", key=b"k" * 16, fingerprint=print_) for print_ in (b"one", b"two"))
     (refused,) = store.write(Publish((one, two)))
     assert isinstance(refused, KeyReused)
+    assert refused.index == 1
     assert entries(store) == []
     assert store.published(two).repeats == ()
 

@@ -186,11 +186,11 @@ def test_a_huge_part_is_not_taken_apart() -> None:
         (b"null", "null"),
         (b"[]", "an empty list"),
         (b"1" * 50, "a number of 50 characters"),
-        ('"\u202e\x85x"'.encode(), '" x"'),
+        ('"\u202e\x85x"'.encode(), r'"\u202e\u0085x"'),
     ],
 )
 def test_values_are_shown_short_and_harmless(raw: bytes, words: str) -> None:
-    """An error repeats a short value without control characters, and gives the size of a long one."""
+    """An error repeats a short value with its control characters escaped, and gives the size of a long one."""
     assert shown(raw) == words
 
 

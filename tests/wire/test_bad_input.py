@@ -32,7 +32,7 @@ class Case(NamedTuple):
 
 
 Pointers = str | tuple[str, ...]
-PLAIN = re.compile("expected |missing; expected |no such (field|name)|nested too deeply")
+PLAIN = re.compile("expected |missing; expected |no such (field|name|parameter)|nested too deeply")
 """How what is said of a field begins: it tells what is accepted."""
 TECHNICAL = re.compile(r"`|regex|\\x|\\A|Object |Expected |Python|[Ii]nvalid")
 
@@ -60,9 +60,11 @@ def header(name: str, status: int, code: str, pointer: str | None = None, **head
     return Case(name, status, code, pointer, "POST", "/v1/events", json.dumps(event()).encode(), named)
 
 
-def raw(name: str, body: bytes, status: int = 400, code: str = "malformed-body") -> Case:
+def raw(
+    name: str, body: bytes, status: int = 400, code: str = "malformed-body", pointer: str | None = None
+) -> Case:
     """Bytes that are no JSON."""
-    return Case(name, status, code, None, "POST", "/v1/events", body, JSON)
+    return Case(name, status, code, pointer, "POST", "/v1/events", body, JSON)
 
 
 def fields(name: str, pointer: Pointers, text: str, path: str = "/v1/events", method: str = "POST") -> Case:
@@ -175,6 +177,7 @@ CASES = (
     parameter("poll that waits too long", "wait=61", POLL, pointer="wait"),
     parameter("poll that waits for nothing", "wait=-1", POLL, pointer="wait"),
     parameter("history in follows", "history=keep", "/v1/users/u/follows", pointer="history"),
+    Case("block of oneself", 422, "invalid-fields", "other_id", "PUT", "/v1/users/u/blocks/u"),
     Case("unknown history", 400, "bad-parameter", "history", "DELETE", FOLLOW + "?history=burn"),
     Case("parameter of a route without any", 400, "bad-parameter", "x", "GET", "/livez?x=1"),
     # --- paths and methods
@@ -312,7 +315,8 @@ CASES = (
     fields("byte order mark before an array", "/0/verb", "\ufeff" + json.dumps([event(verb="")])),
     posted("empty array", "", []),
     posted("array in an array", "/0", [[event()]]),
-    raw("event over its cap", json.dumps(LARGE, ensure_ascii=False).encode(), 413, "too-large"),
+    raw("event over its cap", json.dumps(LARGE, ensure_ascii=False).encode(), 413, "too-large", ""),
+    raw("large event in an array", json.dumps([event(), LARGE]).encode(), 413, "too-large", "/1"),
     raw("array over its cap", json.dumps([event()] * 1_001).encode(), 413, "too-large"),
     raw("body over its cap", b"[" + b" " * 4096 * KIB + b"]", 413, "too-large"),
     # --- other bodies
@@ -493,6 +497,33 @@ def test_bad_input(app: httpx.Client, case: Case) -> None:
     for error in problem["errors"]:
         assert PLAIN.match(error["detail"]), f"not in plain words: {error}"
         assert not TECHNICAL.search(error["detail"]), f"not in plain words: {error}"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "said"),
+    [
+        ("POST", "/v1/events", b"", "The body is empty."),
+        ("POST", "/v1/events", b" \n", "The body is empty."),
+        ("POST", READ + "?user_id=u", b"", "The body is empty."),
+        ("GET", "/livez?foo=1", None, "foo: no such parameter; there is none"),
+        ("GET", "/v1/feed?user_id=u&read=a%0A", None, r'read: expected true or false, got "a\n"'),
+        ("GET", "/v1/feed?user_id=u&read=a%00", None, r'read: expected true or false, got "a\u0000"'),
+        ("GET", "/v1/feed?user_id=u&read=%E2%80%AE", None, r'read: expected true or false, got "\u202e"'),
+    ],
+)
+def test_what_is_wrong_is_said_as_it_is(
+    app: httpx.Client, method: str, path: str, body: bytes | None, said: str
+) -> None:
+    """An empty body in one way, a parameter by that word, and control characters so that they can be seen: they were shown
+    as blanks."""
+    reply = app.request(method, path, content=body, headers=JSON)
+    assert (reply.status_code, reply.json()["detail"]) == (400, said)
+
+
+def test_a_large_event_names_the_setting(app: httpx.Client) -> None:
+    """Who runs the server can change it."""
+    reply = app.post("/v1/events", content=json.dumps(LARGE, ensure_ascii=False).encode(), headers=JSON)
+    assert "max_event_bytes" in reply.json()["errors"][0]["detail"]
 
 
 @pytest.mark.usefixtures("unchanged")

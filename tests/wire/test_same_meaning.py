@@ -83,6 +83,29 @@ def test_two_keys_that_differ_are_refused(
     assert (first.status_code, again.json()) == (201, first.json())
 
 
+def test_a_conflict_says_which_key(app: httpx.Client, user: str) -> None:
+    """That of the header, of the event, of an event of an array, or of a line: it said of none."""
+    own = json.dumps(SENT | {"idempotency_key": user}).encode()
+    other = json.dumps(SENT | {"idempotency_key": user, "verb": "other"}).encode()
+    plain = {"content-type": "application/json"}
+    assert app.post("/v1/events", content=own, headers=plain).status_code == 201
+    assert post(app, "/v1/events", user, json.dumps(SENT).encode()).status_code == 201
+    replies = (
+        post(app, "/v1/events", user, json.dumps(SENT | {"verb": "other"}).encode()),
+        app.post("/v1/events", content=other, headers=plain),
+        app.post("/v1/events", content=b"[%b,%b]" % (json.dumps(SENT).encode(), other), headers=plain),
+    )
+    told = [reply.json() for reply in replies]
+    told.append(json.loads(app.post("/v1/events", content=other, headers=NDJSON).text)["error"])
+    assert {one["type"] for one in told} == {"urn:tidings:problem:idempotency-key-reused"}
+    assert [one["errors"][0]["pointer"] for one in told] == [
+        "Idempotency-Key",
+        "/idempotency_key",
+        "/1/idempotency_key",
+        "/idempotency_key",
+    ]
+
+
 def test_a_reminder_that_fired_does_not_fire_again(app: httpx.Client, user: str) -> None:
     """When its reply was lost and it is set again, with its metadata in another order."""
     told = {

@@ -10,7 +10,7 @@ import msgspec
 from prometheus_client import Counter, Histogram
 
 from tidings.decode import decode
-from tidings.errors import Forbidden, Malformed, MethodNotAllowed, NotFound, TidingsError
+from tidings.errors import Forbidden, MethodNotAllowed, NotFound, TidingsError
 from tidings.http.auth import NOBODY, Authenticator, Principal, acting_for
 from tidings.http.body import ClientGone, check_media, read_body
 from tidings.http.compress import MIN_BYTES, choose, compress
@@ -159,8 +159,6 @@ class App:
             check_media(request, route.consumes)
         elif route.body_optional:
             raw = b"{}"
-        else:
-            raise Malformed("The body is empty.")
         if route.body_check is not None and len(raw) > SMALL_BODY:
             route.body_check(raw, self._services.settings)
         return decode(decoder, raw)

@@ -336,8 +336,9 @@ class MemoryStore(Feeds):
         return Changed(updated, self._position)
 
     def _publish(self, publish: Publish) -> Published | KeyReused:
-        if self._reuses_a_key(publish.events):
-            return KeyReused()
+        reused = self._reuses_a_key(publish.events)
+        if reused is not None:
+            return KeyReused(reused)
         repeats: list[int] = []
         receipts: list[Receipt] = []
         for index, event in enumerate(publish.events):
@@ -347,16 +348,16 @@ class MemoryStore(Feeds):
             receipts.append(self._append(event) if first is None else first.receipt)
         return Published(tuple(receipts), tuple(repeats))
 
-    def _reuses_a_key(self, events: Sequence[NewEvent]) -> bool:
-        """Whether a key stands with two fingerprints: an earlier one and this, or two in the same command."""
+    def _reuses_a_key(self, events: Sequence[NewEvent]) -> int | None:
+        """The first event whose key stands with another fingerprint too, an earlier one or one of the same command."""
         seen: dict[bytes, bytes] = {}
-        for event in events:
+        for index, event in enumerate(events):
             if event.key is not None:
                 first = self._remembered.get(event.key)
                 known = event.fingerprint if first is None else first.fingerprint
                 if seen.setdefault(event.key, known) != event.fingerprint:
-                    return True
-        return False
+                    return index
+        return None
 
     def _append(self, event: NewEvent) -> Receipt:
         self._position += 1

@@ -211,6 +211,7 @@ ROUTES = (
         summary="Block a person, in both directions",
         tag=_TAG,
         status=204,
+        fails=(422,),
     ),
     Route(
         method="DELETE",

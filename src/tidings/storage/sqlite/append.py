@@ -78,14 +78,14 @@ def _plan_one(
     plan: _Plan = []
     adds: list[NewEvent] = []
     own: dict[bytes, tuple[bytes, int]] = {}
-    for event in command.events:
+    for index, event in enumerate(command.events):
         slot: int | _Known | None = None
         if event.key is not None:
             earlier = own.get(event.key) or seen.get(event.key)
             known = None if earlier else _known(w, event.key)
             print_ = earlier[0] if earlier else known.fingerprint if known else event.fingerprint
             if print_ != event.fingerprint:
-                return KeyReused()
+                return KeyReused(index)
             slot = ~earlier[1] if earlier else known
         if slot is None:
             slot = len(fresh) + len(adds)
