@@ -196,10 +196,11 @@ class Declare(msgspec.Struct, frozen=True):
 
 
 class Prefer(msgspec.Struct, frozen=True):
-    """Replace a user's preferences."""
+    """Replace a user's preferences and, unless they are None, the topics that they mute."""
 
     user: str
     preferences: Preferences
+    muted: tuple[str, ...] | None = None
 
 
 class AddEndpoint(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from tidings.config import Settings
 from tidings.errors import FieldError, InvalidFields, NotFound
 from tidings.faults import MAX_FAULTS, escape
 from tidings.log import Log
-from tidings.model import Changed, Declare, Mask, Prefer
+from tidings.model import Changed, Declare, Prefer
 from tidings.personal import Preferences
 from tidings.ports import Store
 from tidings.projections.messages import known_locale
@@ -51,10 +51,7 @@ class Wishes:
         problems = tuple(_problems(wanted, self._store.rules))
         if problems:
             raise InvalidFields(errors=problems)
-        before = set(await self._store.muted(user)) if muted is not None else set()
-        after = set(muted or ())
-        masks = [Mask(user, topic, on=topic in after) for topic in sorted(before ^ after)]
-        await self._log.submit_all([Prefer(user, wanted), *masks])
+        await self._log.submit(Prefer(user, wanted, None if muted is None else tuple(muted)))
 
     def types(self) -> bytes:
         """All declared types by name, each with its rule and where that is from, as JSON."""

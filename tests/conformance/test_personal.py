@@ -60,6 +60,19 @@ def test_muted_topics_are_told_by_name(store: Harness) -> None:
     assert store.run(store.store.muted("nobody")) == []
 
 
+def test_preferences_replace_the_mutes_of_then(store: Harness) -> None:
+    """The fault: whoever replaced both told what differed from mutes read before, and two at once left a mixture."""
+    store.write(Mask("bob", "market:1"), Mask("bob", "user:dora", block=True))
+    one = Prefer("bob", Preferences(locale="de"), ("market:2", "user:cy"))
+    other = Prefer("bob", Preferences(locale="fr"), ("market:3", "market:2"))
+    store.write(one, other)
+    assert store.run(store.store.muted("bob")) == ["market:2", "market:3"]
+    store.write(Prefer("bob", Preferences()))
+    assert store.run(store.store.muted("bob")) == ["market:2", "market:3"]
+    store.write(Prefer("bob", Preferences(), ()))
+    assert store.run(store.store.muted("bob")) == []
+
+
 # --- endpoints ----------------------------------------------------------------------------------------------
 
 

@@ -194,7 +194,11 @@ class Inboxes(Agenda):
         return _marked(person, person.inbox.undo(undo.seq))
 
     def _prefer(self, prefer: Prefer) -> int:
-        self._person(prefer.user).preferences = prefer.preferences
+        person = self._person(prefer.user)
+        person.preferences = prefer.preferences
+        if prefer.muted is not None:
+            person.muted.clear()
+            person.muted.update(prefer.muted)
         return 1
 
 

@@ -328,7 +328,7 @@ class SqliteStore:
         w, r = self._writer, self._own
         match command:
             case Prefer():
-                return personal.prefer(w, command)
+                return personal.prefer(w, r, command)
             case (
                 AddEndpoint()
                 | ConfirmEndpoint()
