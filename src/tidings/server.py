@@ -60,6 +60,7 @@ from tidings.rules import Rule
 from tidings.storage.memory import MemoryStore
 from tidings.storage.sqlite import SqliteStore
 from tidings.storage.sqlite.before import problem
+from tidings.storage.sqlite.guard import Guard
 from tidings.telemetry import (
     COMMIT_COMMANDS,
     DEAD_LETTERS,
@@ -99,21 +100,30 @@ async def open_store(settings: Settings, clock: Clock) -> tuple[Store, bytes]:
             retraction_history=settings.retraction_history,
         )
         return memory, os.urandom(32)
-    if settings.store.startswith(SQLITE) and len(settings.store) > len(SQLITE):
-        path = Path(settings.store.removeprefix(SQLITE))
-        try:
-            store = await SqliteStore.open(path, clock, settings, channels=channels)
-        except (apsw.Error, OSError) as error:
-            raise Unavailable(f"{path} cannot be opened: {error}") from error
-        except ValueError as error:
-            # The file's types fit each other; those of the store were set over the API.
-            raise ConfigError(f"types: {error}, one in the file and one over the API") from error
-        return store, store.cursor_key
-    raise ConfigError(f"store: {shown(settings.store)} is neither sqlite:///FILE nor memory://")
+    path = store_file(settings.store)
+    try:
+        store = await SqliteStore.open(path, clock, settings, channels=channels)
+    except (apsw.Error, OSError) as error:
+        raise Unavailable(f"{path} cannot be opened: {error}") from error
+    except ValueError as error:
+        # The file's types fit each other; those of the store were set over the API.
+        raise ConfigError(f"types: {error}, one in the file and one over the API") from error
+    return store, store.cursor_key
+
+
+def store_file(address: str) -> Path:
+    """The file that an address other than memory:// names. Raises ConfigError for one of another kind."""
+    if address.startswith(SQLITE) and len(address) > len(SQLITE):
+        return Path(address.removeprefix(SQLITE))
+    raise ConfigError(f"store: {shown(address)} is neither sqlite:///FILE nor memory://")
 
 
 def file_problem(path: Path) -> str:
     """Why the file of a store would not be opened; empty when it would, as far as can be told without opening it."""
+    try:
+        Guard(path).close()
+    except Unavailable as error:
+        return error.detail
     return problem(path)
 
 

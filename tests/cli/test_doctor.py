@@ -3,8 +3,10 @@
 import asyncio
 import os
 import shutil
+import socket
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -17,9 +19,11 @@ from tidings.cli.doctor import (
     WAL_HEADER,
     Check,
     access,
+    checks,
     fsync_ms,
     open_files,
     outside,
+    port,
     python,
     readable,
     sqlite,
@@ -29,7 +33,7 @@ from tidings.cli.doctor import (
 from tidings.config import Settings
 from tidings.model import Publish
 from tidings.rules import Rule
-from tidings.storage.sqlite import SqliteStore
+from tidings.storage.sqlite import SqliteStore, guard
 from tidings.testing import FakeClock, event
 
 KEY = "0123456789abcdef" * 2
@@ -43,9 +47,16 @@ def test_what_cannot_leave_is_warned_of() -> None:
         (True, False),
         (False, True),
     ]
-    (told_url,) = outside(Settings(smtp_url="smtp://localhost"))
+    (told_url,) = outside(Settings(smtp_url="smtp://localhost", mail_from="a@b.example"))
     assert (told_url.level, "server_url" in told_url.detail) == ("warn", True)
-    assert list(outside(Settings(smtp_url="smtp://localhost", server_url="https://a.example"))) == []
+    assert (
+        list(
+            outside(
+                Settings(smtp_url="smtp://localhost", mail_from="a@b.example", server_url="https://a.example")
+            )
+        )
+        == []
+    )
 
 
 def levels(settings: Settings) -> list[str]:
@@ -55,7 +66,7 @@ def levels(settings: Settings) -> list[str]:
 
 def test_a_fit_machine_is_told_so(run: Run) -> None:
     """With dev mode and an empty folder nothing fails, and every check has its line."""
-    result = run("doctor", "--dev")
+    result = run("doctor", "--dev", "--port", "0")
     assert result.exit_code == 0, result.output
     assert [
         name for name in ("python", "sqlite", "files", "disk", "store", "access") if name not in result.output
@@ -167,6 +178,46 @@ def test_a_log_that_was_cut_is_not_sound(tmp_path: Path, whole_frames: bool) -> 
     os.truncate(wal, WAL_HEADER + frames // 2 * (WAL_FRAME_HEADER + 4096) + (0 if whole_frames else 100))
     Path(f"{path}-shm").unlink()
     assert store(path).level != "ok"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(smtp_url="localhost:25", mail_from="a@b.example"),
+        Settings(smtp_url="smtp://localhost", mail_from="nobody"),
+        Settings(smtp_url="smtp://u:p@localhost", mail_from="a@b.example"),
+        Settings(vapid_private_key="/nowhere.pem", vapid_subject="mailto:a@b.example"),
+        Settings(store="foo"),
+        Settings(store="sqlite://x.db"),
+        Settings(store="postgres://x"),
+    ],
+)
+def test_what_serve_refuses_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    """Settings are judged by what the server makes of them."""
+    monkeypatch.chdir(tmp_path)
+    fit = msgspec.structs.replace(settings, dev=True, port=0)
+    assert [check.name for check in checks(fit) if check.level == "fail"] in (["store"], ["outside"])
+
+
+def test_a_store_and_a_port_in_use_fail(tmp_path: Path) -> None:
+    """A second server would be refused, so it is told."""
+    path = tmp_path / "tidings.db"
+    lived(path, 3)
+    held = guard.Guard(path)
+    assert (store(path).level, "is in use by" in store(path).detail) == ("fail", True)
+    held.close()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        found = port(Settings(port=taken.getsockname()[1]))
+    assert (found.level, "is in use by another program" in found.detail) == ("fail", True)
+    assert port(Settings(port=0)).level == "ok"
+
+
+def test_the_claim_that_is_missing_is_named() -> None:
+    """With one of the two set, only the other is missed."""
+    (told,) = [c for c in tokens(Settings(jwt_secret=KEY, jwt_audience="a")) if c.level == "warn"]
+    assert told.detail.startswith("jwt_issuer is empty")
 
 
 def test_files_that_others_may_read_are_warned_of(tmp_path: Path) -> None:

@@ -20,12 +20,15 @@ from tidings import marker
 from tidings.cli.options import SettingsCommand, settings_from, settings_options
 from tidings.cli.serve import has_keys
 from tidings.config import ConfigError, Settings
+from tidings.errors import Unavailable
 from tidings.http.jwks import FETCH_DEADLINE_S, Load, loader, parse_set
 from tidings.http.keys import check_secrets, weakness
 from tidings.http.proxies import is_loopback
 from tidings.marker import Marker
-from tidings.outbound.ways import unsendable
-from tidings.server import file_problem
+from tidings.outbound.ways import Ways, unsendable
+from tidings.process import listen
+from tidings.server import file_problem, store_file
+from tidings.times import SystemClock
 
 MIN_PYTHON = (3, 11)
 MIN_SQLITE = (3, 51, 3)
@@ -41,8 +44,6 @@ IDLE_FSYNC_MS = 0.01
 
 SPARE_FILES = 500
 """Open files besides streams: requests, the store and its readers, logs."""
-
-SQLITE_URL = "sqlite:///"
 
 WAL_HEADER = 32
 WAL_FRAME_HEADER = 24
@@ -89,18 +90,42 @@ def checks(settings: Settings) -> Iterator[Check]:
     yield python(sys.version_info[:3])
     yield sqlite(apsw.sqlite_lib_version())
     yield open_files(resource.getrlimit(resource.RLIMIT_NOFILE)[0], settings)
-    path = store_path(settings)
-    if path is not None:
-        yield disk(path.parent)
-        yield store(path)
-        yield from readable(path)
+    yield port(settings)
+    try:
+        path = store_path(settings)
+    except ConfigError as error:
+        yield Check("fail", "store", str(error))
+    else:
+        yield from stored(path)
     yield access(settings)
     yield from tokens(settings)
     yield from outside(settings)
 
 
+def stored(path: Path | None) -> Iterator[Check]:
+    """The disk and the file of a store; nothing for a store that is no file."""
+    if path is not None:
+        yield disk(path.parent)
+        yield store(path)
+        yield from readable(path)
+
+
+def port(settings: Settings) -> Check:
+    """Whether the server could listen where it is meant to."""
+    try:
+        for one in listen(settings.host, settings.port):
+            one.close()
+    except (ConfigError, Unavailable) as error:
+        return Check("fail", "port", str(error))
+    return Check("ok", "port", f"{settings.port} of {settings.host} is free")
+
+
 def outside(settings: Settings) -> Iterator[Check]:
     """Whether what is meant to leave the application can."""
+    try:
+        asyncio.run(Ways(settings, SystemClock()).close())
+    except ConfigError as error:
+        yield Check("fail", "outside", str(error))
     for unsent in unsendable(settings.types, settings):
         yield Check("warn", "outside", unsent)
     if settings.smtp_url and not settings.server_url:
@@ -133,10 +158,8 @@ def open_files(limit: int, settings: Settings) -> Check:
 
 
 def store_path(settings: Settings) -> Path | None:
-    """The file of a SQLite store; None for a store that is no file."""
-    if not settings.store.startswith(SQLITE_URL):
-        return None
-    return Path(settings.store.removeprefix(SQLITE_URL)).absolute()
+    """The file of a SQLite store; None for a store that is no file. Raises ConfigError for another address."""
+    return None if settings.store == "memory://" else store_file(settings.store).absolute()
 
 
 def disk(folder: Path) -> Check:
@@ -164,8 +187,8 @@ def fsync_ms(folder: Path) -> float:
 
 
 def store(path: Path) -> Check:
-    """Whether the file opens, SQLite finds it sound, and it is the store that was last open here. A server may be using
-    it meanwhile."""
+    """Whether the file opens, SQLite finds it sound, and it is the store that was last open here, and no server has it
+    open."""
     known = marker.read(path)  # first: a server at work moves it on after the file
     if not path.exists() and known is None:
         return Check("ok", "store", f"{path} does not exist yet")
@@ -268,8 +291,9 @@ def tokens(settings: Settings) -> Iterator[Check]:
     if settings.jwks:
         yield _key_set(settings.jwks)
     used = settings.jwt_secret or settings.jwt_public_key or settings.jwks
-    if used and not (settings.jwt_issuer and settings.jwt_audience):
-        told = "jwt_issuer or jwt_audience is empty: tokens made for another application are accepted too"
+    lacking = [name for name in ("jwt_issuer", "jwt_audience") if not getattr(settings, name)]
+    if used and lacking:
+        told = f"{' and '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} empty, so any is accepted in tokens"
         yield Check("warn", "tokens", told)
 
 
