@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from prometheus_client import Counter, Histogram
 
+from tidings.config import KIB
 from tidings.decode import decode
 from tidings.errors import Forbidden, MethodNotAllowed, NotFound, TidingsError
 from tidings.http.auth import NOBODY, Authenticator, Principal, acting_for
@@ -31,6 +32,8 @@ _UNMATCHED = "unmatched"
 _PRIVATE: Header = (b"cache-control", b"private, no-cache")
 """A reply belongs to who asked: a cache between us may not keep it, and a browser must ask again."""
 _ALWAYS: tuple[Header, ...] = ((b"x-content-type-options", b"nosniff"), (b"vary", b"accept-encoding"))
+_A_CHUNK = 64 * KIB
+"""Bytes that an answer of unknown length is taken for before it begins."""
 _BODILESS = frozenset({204, 304})
 SWITCHING = 101
 """The status of a handshake that succeeded."""
@@ -105,6 +108,7 @@ class App:
             with contextlib.suppress(ClientGone):
                 answer.attach.open(request.take_over(_stream_head(answer), answer.attach.encoder))
             return
+        answer = await _given(answer, request)
         await _send(answer, request, send)
         if answer.chunks is not None:
             await _send_rest(answer.chunks, request, send)
@@ -214,6 +218,17 @@ async def _begun(answer: Answer, request: Request) -> Answer:
     if answer.chunks is None or request.method == "HEAD":
         return answer
     return answer._replace(body=await anext(answer.chunks, b""))
+
+
+async def _given(answer: Answer, request: Request) -> Answer:
+    """The answer to a question, or why it is not given while others wait to be read."""
+    size = len(answer.body) if answer.chunks is None else max(len(answer.body), _A_CHUNK)
+    refusal = request.refusal(size) if request.method == "GET" else None
+    if refusal is None:
+        return answer
+    if answer.chunks is not None:
+        await answer.chunks.aclose()
+    return problem(refusal)
 
 
 async def _send(answer: Answer, request: Request, send: Send) -> None:

@@ -37,6 +37,10 @@ class Gate:
         self._of: dict[str, int] = {}
         self.open = 0
 
+    def counted_as(self, host: str) -> str:
+        """Under which name what comes from an address is counted; "" when it is counted in all only."""
+        return self._counted_as(host)
+
     def acquire(self, host: str) -> Entry:
         """Count a connection from this address, and return how it is let in; one that is CLOSED is not counted."""
         one = self._counted_as(host)

@@ -15,12 +15,13 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from tidings.config import KIB, Settings, networks
-from tidings.errors import PROBLEM_TYPE
+from tidings.errors import PROBLEM_TYPE, TidingsError
 from tidings.http.body import ClientGone
 from tidings.http.deadlines import HEALTH_S, Deadlines, Phase
 from tidings.http.gate import Entry, Gate, fitting
-from tidings.http.request import DISCONNECT, TAKEOVER, UNREAD, Receive, Scope, Send
+from tidings.http.request import DISCONNECT, TAKEOVER, UNREAD, UNSENT, Receive, Scope, Send
 from tidings.http.transport import Coalescing, Stalls
+from tidings.http.unsent import Unsent, unsent_of
 from tidings.http.websocket import SocketProtocol
 from tidings.http.wires import Connection
 from tidings.live import Encoder
@@ -67,6 +68,7 @@ class TimedProtocol(HttpToolsProtocol):
     deadlines: Deadlines
     stalls: Stalls
     gate: Gate
+    unsent: Unsent
 
     def __init__(
         self,
@@ -108,6 +110,7 @@ class TimedProtocol(HttpToolsProtocol):
             unread=self.unread,
             resume=self._read_on,
             linger=self._linger,
+            counted=self._count,
         )
         super().connection_made(out)  # type: ignore[arg-type]
         self._entry = self.gate.acquire(self._host())
@@ -140,6 +143,12 @@ class TimedProtocol(HttpToolsProtocol):
         if self._entry is not Entry.CLOSED:
             self._entry = Entry.CLOSED
             self.gate.release(self._host())
+
+    def _count(self, by: int) -> None:
+        self.unsent.change(self.gate.counted_as(self._host()), by)
+
+    def _refusal(self, size: int) -> TidingsError | None:
+        return self.unsent.refusal(self.gate.counted_as(self._host()), size)
 
     def _host(self) -> str:
         return self.client[0] if self.client else ""
@@ -253,8 +262,8 @@ class TimedProtocol(HttpToolsProtocol):
         self._began = True
         self._unsettled = self._trailers = 0
         super().on_message_begin()
-        ours: Any = {TAKEOVER: self.take_over, UNREAD: self.unread, DISCONNECT: self._on_disconnect}
-        self.scope["extensions"] = ours
+        ours: Any = {TAKEOVER: self.take_over, UNREAD: self.unread, UNSENT: self._refusal}
+        self.scope["extensions"] = ours | {DISCONNECT: self._on_disconnect}
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by the parser, for trailers too. Those are counted and let go: nothing that is decided by a header may be
@@ -338,6 +347,7 @@ class TimedProtocol(HttpToolsProtocol):
     def resume_writing(self) -> None:
         """The socket takes bytes again."""
         super().resume_writing()
+        self.transport.recounted()  # type: ignore[attr-defined]
         if self._stream is not None:
             self._stream.resume()
 
@@ -418,10 +428,15 @@ class _HealthOnly:
         await send({"type": "http.response.body", "body": body})
 
 
-def timed(head_s: float, body_s: float, stalled_s: float, gate: Gate) -> type[TimedProtocol]:
+def timed(head_s: float, body_s: float, stalled_s: float, gate: Gate, unsent: Unsent) -> type[TimedProtocol]:
     """The protocol class of one server, for uvicorn's ``Config(http=…)``: seconds to receive a request's head and body,
-    seconds for which a client may take nothing of its answer, and who is let in."""
-    members = {"deadlines": Deadlines(head_s, body_s), "stalls": Stalls(stalled_s), "gate": gate}
+    seconds for which a client may take nothing of its answer, who is let in, and what waits for whom."""
+    members = {
+        "deadlines": Deadlines(head_s, body_s),
+        "stalls": Stalls(stalled_s),
+        "gate": gate,
+        "unsent": unsent,
+    }
     return type("TimedProtocol", (TimedProtocol,), members)
 
 
@@ -432,7 +447,13 @@ def protocol_of(settings: Settings) -> type[TimedProtocol]:
         settings.max_connections_per_address,
         networks("trusted_proxies", settings.trusted_proxies),
     )
-    return timed(settings.head_timeout_s, settings.body_timeout_s, settings.reply_timeout_s, gate)
+    return timed(
+        settings.head_timeout_s,
+        settings.body_timeout_s,
+        settings.reply_timeout_s,
+        gate,
+        unsent_of(settings),
+    )
 
 
 def _problem(refusal: Refusal) -> bytes:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
 
-from tidings.errors import BadParameter, FieldError, UnsupportedMedia
+from tidings.errors import BadParameter, FieldError, TidingsError, UnsupportedMedia
 from tidings.http.wires import Connection
 from tidings.live import Encoder
 
@@ -17,6 +17,8 @@ TAKEOVER = "tidings.takeover"
 """The ASGI extension by which a stream takes its connection over."""
 UNREAD = "tidings.unread"
 """The ASGI extension that says whether the request's body is still arriving."""
+UNSENT = "tidings.unsent"
+"""The ASGI extension that says why an answer of a size is not given, or None."""
 DISCONNECT = "tidings.disconnect"
 """The ASGI extension that takes what is to be called when the connection is lost; None when nothing is any more. Waiting for
 ``http.disconnect`` would cost every request a task."""
@@ -55,6 +57,12 @@ class Request:
         left of the body would otherwise have to be read to find the next request behind it."""
         asked = self.extensions.get(UNREAD)
         return asked is not None and asked()
+
+    def refusal(self, size: int) -> TidingsError | None:
+        """Why an answer of this size is not given: too much waits already for clients that do not read."""
+        asked = self.extensions.get(UNSENT)
+        found: TidingsError | None = None if asked is None else asked(size)
+        return found
 
     def on_disconnect(self, call: Callable[[], object] | None) -> None:
         """Have this called when the client leaves before it is answered; None: nothing any more. A server that cannot tell

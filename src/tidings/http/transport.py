@@ -13,6 +13,8 @@ from tidings.config import KIB
 MIN_PROGRESS_BYTES = 4 * KIB
 """Bytes that a client must take of what waits for it within the time that is allowed: a client that takes a byte now and
 then holds a connection as one does that takes none."""
+AT_ONCE_BYTES = 16 * KIB
+"""Bytes from which a write is made at once: what it leaves waiting must be known before the next answer is given."""
 _SWEEP_S = 1.0
 """Seconds between looks at the connections that have something to write."""
 _OUTQ = 0x5411
@@ -49,7 +51,8 @@ class Stalls:
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
         for out, (before, since) in list(self._seen.items()):
-            if not out.waiting:
+            waiting = out.recounted()
+            if not waiting:
                 del self._seen[out]
             elif (arrived := out.arrived()) >= before + MIN_PROGRESS_BYTES:
                 self._seen[out] = (arrived, now)
@@ -66,7 +69,8 @@ class Coalescing:
     each frame; a system call less is a tenth of a page.
 
     ``unread`` says whether the client is still sending a request whose answer is complete, ``resume`` is called when
-    uvicorn would read on, ``linger`` when the connection was closed for writing only.
+    uvicorn would read on, ``linger`` when the connection was closed for writing only, ``counted`` with how many bytes more
+    or less wait in this process.
     """
 
     def __init__(
@@ -78,12 +82,15 @@ class Coalescing:
         unread: Callable[[], bool],
         resume: Callable[[], None],
         linger: Callable[[], None],
+        counted: Callable[[int], None],
     ) -> None:
         self._transport = transport
         self._loop = loop
         self._stalls = stalls
         self._unread, self._resume, self._linger = unread, resume, linger
         self._lingers = False
+        self._counted = counted
+        self._count = 0
         self._waiting: list[bytes] = []
         self._written = 0
         self.pause_reading = transport.pause_reading
@@ -94,6 +101,15 @@ class Coalescing:
     def waiting(self) -> int:
         """Bytes that wait in this process."""
         return self._transport.get_write_buffer_size()
+
+    def recounted(self, waiting: int | None = None) -> int:
+        """Bytes that wait in this process, of which the account is told; or another figure instead."""
+        if waiting is None:
+            waiting = self.waiting
+        if waiting != self._count:
+            self._counted(waiting - self._count)
+            self._count = waiting
+        return waiting
 
     def arrived(self) -> int:
         """How many of the bytes written so far the client has acknowledged; where that is not known, the kernel has."""
@@ -106,6 +122,8 @@ class Coalescing:
         if not self._waiting:
             self._loop.call_soon(self.flush)
         self._waiting.append(data)
+        if len(data) >= AT_ONCE_BYTES:
+            self.flush()
 
     def resume_reading(self) -> None:
         """Read on, where the protocol finds that it can."""
@@ -141,11 +159,13 @@ class Coalescing:
         """The transport itself, for who writes whole messages anyway and looks after slow readers."""
         self.flush()
         self._stalls.forget(self)
+        self.recounted(0)
         return self._transport
 
     def lost(self) -> None:
         """The connection has ended: what still waits, or would be written, has nowhere to go."""
         self._stalls.forget(self)
+        self.recounted(0)
         self._lingers = True
         self._waiting.clear()
 
@@ -156,6 +176,7 @@ class Coalescing:
             data = b"".join(waiting)
             self._written += len(data)
             self._transport.write(data)
+            self.recounted()
             self._stalls.watch(self, self._loop)
 
     def __getattr__(self, name: str) -> Any:

@@ -10,9 +10,10 @@ import uvicorn
 
 from tidings.http.gate import Gate
 from tidings.http.protocol import MAX_HEAD_BYTES, timed
+from tidings.http.unsent import Unsent
 
 HEAD_S, BODY_S, STALLED_S = 0.2, 0.3, 0.4
-MANY = 100
+MANY, MIB = 100, 1 << 20
 GIVE_UP_S = 10
 """Long enough that only a missing deadline can reach it."""
 
@@ -37,7 +38,7 @@ def talk(client: Client) -> None:
     """Run a client against a fresh server with short deadlines."""
 
     async def scenario() -> None:
-        protocol = timed(HEAD_S, BODY_S, STALLED_S, Gate(MANY, MANY, ()))
+        protocol = timed(HEAD_S, BODY_S, STALLED_S, Gate(MANY, MANY, ()), Unsent(MANY * MIB, MANY * MIB))
         config = uvicorn.Config(
             echo,
             http=protocol,
