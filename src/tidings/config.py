@@ -86,6 +86,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_reads: Positive = 2_000
 
     write_queue: Positive = 20_000
+    max_writes_per_user: Positive = 64
     group_commit_events: Positive = 1_000
     sqlite_cache_mib: Annotated[int, Meta(ge=1, le=1_048_576)] = 256
     partition_rows: Positive = 16_000
@@ -167,6 +168,7 @@ HELP: Mapping[str, str] = {
     "feed_history": "Changes of a feed's read state kept for streams that resume; older than the kept ones is a reset.",
     "retraction_history": "Retractions kept for the same.",
     "write_queue": "Commands waiting to be written before new ones are answered 503.",
+    "max_writes_per_user": "Requests of one user, or for one, that wait to be written; more are answered 429.",
     "group_commit_events": "Events in one transaction.",
     "sqlite_cache_mib": "MiB of page cache, once for writing and once for reading pages.",
     "partition_rows": "Rows of timelines and inboxes after which a new partition begins; old ones are merged.",

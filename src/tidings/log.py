@@ -2,18 +2,19 @@
 
 Commands of concurrent requests share one transaction, because what a commit costs is the fsync, not the rows. While
 one transaction is on its way to the disk the next one gathers, so the batch grows with the load by itself and an
-idle server answers at once.
+idle server answers at once. Who comes next is decided by turns (``writes``), and how much else than what is published fits
+into a transaction by the store, which knows how long it takes.
 """
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from itertools import accumulate
 
 from tidings.errors import KeyReused, Unavailable
-from tidings.model import Command, Outcome, Publish
+from tidings.model import Command, Outcome
 from tidings.ports import Store
+from tidings.writes import Waiting, Writes, submission
 
 _log = logging.getLogger(__name__)
 
@@ -21,12 +22,6 @@ Committed = Callable[[Sequence[Command], Sequence[Outcome | KeyReused]], None]
 """Told of every transaction right after it is durable, before its callers are."""
 Failed = Callable[[Unavailable], None]
 """Told when the store takes no transaction at all."""
-
-
-class _Waiting(NamedTuple):
-    commands: Sequence[Command]
-    done: asyncio.Future[list[Outcome | KeyReused]]
-    weight: int
 
 
 class Log:
@@ -38,17 +33,18 @@ class Log:
         *,
         batch_events: int,
         queue: int,
+        per_user: int | None = None,
         on_commit: Committed,
         on_failure: Failed = lambda _: None,
     ) -> None:
-        """``batch_events``: events in one transaction. ``queue``: commands that may wait before Unavailable."""
+        """``batch_events``: events in one transaction, and commands besides. ``queue``: commands that may wait before
+        Unavailable. ``per_user``: submissions of one user that may be under way before TooManyRequests."""
         self._store = store
         self._batch_events = batch_events
         self._queue = queue
         self._on_commit = on_commit
         self._on_failure = on_failure
-        self._waiting: deque[_Waiting] = deque()
-        self._depth = 0
+        self._waiting = Writes(per_user)
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closing = False
@@ -56,7 +52,7 @@ class Log:
     @property
     def depth(self) -> int:
         """Commands waiting now."""
-        return self._depth
+        return self._waiting.depth
 
     def start(self) -> None:
         """Begin writing; needs a running event loop."""
@@ -70,7 +66,8 @@ class Log:
             await self._task
 
     async def submit(self, command: Command) -> Outcome:
-        """Have one command applied. Raises KeyReused when it says so, Unavailable when too much is waiting."""
+        """Have one command applied. Raises KeyReused when it says so, TooManyRequests when its user has too many
+        under way, Unavailable when all have."""
         (outcome,) = await self.submit_all((command,))
         if isinstance(outcome, KeyReused):
             raise outcome
@@ -78,12 +75,10 @@ class Log:
 
     async def submit_all(self, commands: Sequence[Command]) -> list[Outcome | KeyReused]:
         """Have these commands applied in order, all in the same transaction."""
-        if self._closing or self._depth + len(commands) > self._queue:
+        if self._closing or self.depth + len(commands) > self._queue:
             raise Unavailable("the write queue is full" if not self._closing else "the server is stopping")
-        weight = sum(len(c.events) if isinstance(c, Publish) else 1 for c in commands)
-        waiting = _Waiting(commands, asyncio.get_running_loop().create_future(), weight)
-        self._waiting.append(waiting)
-        self._depth += len(commands)
+        waiting = submission(commands, asyncio.get_running_loop().create_future())
+        self._waiting.add(waiting)
         self._wake.set()
         return await waiting.done
 
@@ -93,21 +88,13 @@ class Log:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            await self._write(self._gather())
+            await self._write(self._waiting.take(self._batch_events))
 
-    def _gather(self) -> list[_Waiting]:
-        batch = [self._waiting.popleft()]
-        weight = batch[0].weight
-        while self._waiting and weight + self._waiting[0].weight <= self._batch_events:
-            batch.append(self._waiting.popleft())
-            weight += batch[-1].weight
-        self._depth -= sum(len(w.commands) for w in batch)
-        return batch
-
-    async def _write(self, batch: list[_Waiting]) -> None:
+    async def _write(self, batch: list[Waiting]) -> None:
         commands = [command for waiting in batch for command in waiting.commands]
+        ends = tuple(accumulate(len(waiting.commands) for waiting in batch))
         try:
-            outcomes = await self._store.write(commands)
+            outcomes = await self._store.write(commands, ends)
         except Unavailable as error:
             # Whatever they ask: each of them alone would only wait for the same disk.
             self._on_failure(error)
@@ -116,13 +103,13 @@ class Log:
         except Exception as error:
             await self._isolate(batch, error)
             return
-        self._tell(commands, outcomes)
-        at = 0
-        for waiting in batch:
-            end = at + len(waiting.commands)
+        written = ends.index(len(outcomes)) + 1
+        self._waiting.put_back(batch[written:])
+        self._tell(commands[: len(outcomes)], outcomes)
+        for waiting, end in zip(batch, ends[:written], strict=False):
+            self._waiting.ended(waiting)
             if not waiting.done.done():
-                waiting.done.set_result(outcomes[at:end])
-            at = end
+                waiting.done.set_result(outcomes[end - len(waiting.commands) : end])
 
     def _tell(self, commands: Sequence[Command], outcomes: Sequence[Outcome | KeyReused]) -> None:
         try:
@@ -131,7 +118,7 @@ class Log:
             # It is durable, whatever its listeners make of it; and this task must live, or nobody writes any more.
             _log.exception("a listener failed after a commit")
 
-    async def _isolate(self, batch: list[_Waiting], error: Exception) -> None:
+    async def _isolate(self, batch: list[Waiting], error: Exception) -> None:
         """A transaction failed as a whole: write each caller's part alone, so that one cannot fail the others."""
         if len(batch) > 1:
             for waiting in batch:
@@ -139,7 +126,8 @@ class Log:
         else:
             self._fail(batch, error)
 
-    def _fail(self, batch: list[_Waiting], error: Exception) -> None:
+    def _fail(self, batch: list[Waiting], error: Exception) -> None:
         for waiting in batch:
+            self._waiting.ended(waiting)
             if not waiting.done.done():
                 waiting.done.set_exception(error)

@@ -64,12 +64,17 @@ class EventLog(Protocol):
         """How this store names events."""
         ...
 
-    async def write(self, commands: Sequence[Command]) -> list[Outcome | KeyReused]:
+    async def write(
+        self, commands: Sequence[Command], ends: Collection[int] = ()
+    ) -> list[Outcome | KeyReused]:
         """Apply the commands in order, in one transaction; when it returns, they are durable and every reader sees them.
 
-        One outcome per command. Positions are dense from 1 in the order of the commands: each event takes one, and so do
-        a retraction and a change of what a user has read of their feed. If it raises, nothing was applied.
-        An event's key is minted from its ``created_at``; keys of one millisecond keep the order of the log.
+        One outcome per command. ``ends``: numbers of commands, counted from the first, after which the transaction may end
+        early because others would wait too long for it; there are fewer outcomes then, and the rest was not applied.
+
+        Positions are dense from 1 in the order of the commands: each event takes one, and so do a retraction and a change of
+        what a user has read of their feed. If it raises, nothing was applied. An event's key is minted from its
+        ``created_at``; keys of one millisecond keep the order of the log.
         """
         ...
 

@@ -157,6 +157,7 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
             store,
             batch_events=settings.group_commit_events,
             queue=settings.write_queue,
+            per_user=settings.max_writes_per_user,
             on_commit=Committed(store, windows, live, runner, courier),
             on_failure=watch.failed,
         )

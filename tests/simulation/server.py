@@ -143,6 +143,7 @@ class Server:
             store,
             batch_events=settings.group_commit_events,
             queue=settings.write_queue,
+            per_user=settings.max_writes_per_user,
             on_commit=Committed(store, windows, bus, self.runner, cast(Courier, _Nobody())),
         )
         cursors = Cursors(b"secret")

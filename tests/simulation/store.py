@@ -1,7 +1,7 @@
 """The durable part: the reference store or SQLite, which here take their time and fail."""
 
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -68,17 +68,19 @@ class ShakenStore:
             await pause((1 - fate) * trouble.store_slow_s)
         return result
 
-    async def write(self, commands: Sequence[Command]) -> list[Outcome | KeyReused]:
+    async def write(
+        self, commands: Sequence[Command], ends: Collection[int] = ()
+    ) -> list[Outcome | KeyReused]:
         """Apply the commands."""
-        return await self._late(self._write, commands)
+        return await self._late(self._write, commands, ends)
 
-    async def _write(self, commands: Sequence[Command]) -> list[Outcome | KeyReused]:
+    async def _write(self, commands: Sequence[Command], ends: Collection[int]) -> list[Outcome | KeyReused]:
         self.version += 1
         match commands:
             case [ReadInbox(user, int(up_to))]:
                 return await self._sparing(commands, user, up_to)
             case _:
-                return await self.real.write(commands)
+                return await self.real.write(commands, ends)
 
     async def _sparing(self, commands: Sequence[Command], user: str, up_to: int) -> list[Outcome | KeyReused]:
         """Write a read-all, and look whether it left unread what it had to (I6)."""

@@ -98,7 +98,9 @@ class MemoryStore(Feeds):
         """The types as declared now."""
         return self._rules
 
-    async def write(self, commands: Sequence[Command]) -> list[Outcome | KeyReused]:
+    async def write(
+        self, commands: Sequence[Command], ends: Collection[int] = ()
+    ) -> list[Outcome | KeyReused]:
         """Apply the commands in order, all or none. Raises ValueError for a time that no key can carry, and for types
         that claim the same verb."""
         self._check(commands)  # nothing after this line can fail, and so nothing is ever half applied

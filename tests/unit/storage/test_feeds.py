@@ -29,7 +29,7 @@ def interrupted(store: SqliteStore, at: int, commands: Sequence[Command]) -> Ite
 
     def write(_cursor: object, _text: str, _values: object) -> bool:
         if next(statements) == at:
-            store._write_thread.submit(store._apply, commands).result()
+            store._write_thread.submit(store._apply, commands, ()).result()
             written.append(True)
         return True
 

@@ -12,7 +12,6 @@ import threading
 from collections.abc import AsyncIterator, Callable, Collection, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
@@ -73,7 +72,6 @@ from tidings.rules import CHANNELS, Rules
 from tidings.storage.sqlite import (
     activity,
     agenda,
-    append,
     before,
     broadcasts,
     debts,
@@ -94,6 +92,7 @@ from tidings.storage.sqlite import (
     reminders,
     retract,
     takeup,
+    transactions,
     upkeep,
 )
 from tidings.storage.sqlite.connection import (
@@ -264,17 +263,19 @@ class SqliteStore:
         """The key that page cursors of this store are signed with."""
         return upkeep.cursor_key(self._writer)
 
-    async def write(self, commands: Sequence[Command]) -> list[Outcome | KeyReused]:
-        """Apply the commands in one durable transaction."""
-        outcomes = await self._on_writer(lambda: self._apply(commands))
-        if any(isinstance(command, Erase) for command in commands):
+    async def write(
+        self, commands: Sequence[Command], ends: Collection[int] = ()
+    ) -> list[Outcome | KeyReused]:
+        """Apply the commands in one durable transaction, or as many of them as ``ends`` allows and time does."""
+        outcomes = await self._on_writer(lambda: self._apply(commands, ends))
+        if any(isinstance(command, Erase) for command in commands[: len(outcomes)]):
             self._generations.scrub = True
             self._near.names.forget()
             self._readers.forget_names()
             self._own_readers.forget_names()
         return outcomes
 
-    def _apply(self, commands: Sequence[Command]) -> list[Outcome | KeyReused]:
+    def _apply(self, commands: Sequence[Command], ends: Collection[int]) -> list[Outcome | KeyReused]:
         w = self._writer
         if problem := self._guard.problem():
             raise Unavailable(problem, retry_after=RETRY_S)
@@ -282,11 +283,7 @@ class SqliteStore:
         outcomes: list[Outcome | KeyReused] = []
 
         def work() -> None:
-            for kind, group in groupby(commands, type):
-                if kind is Publish:
-                    outcomes.extend(append.publish(w, [c for c in group if isinstance(c, Publish)]))
-                else:
-                    outcomes.extend(self._change(command) for command in group)
+            outcomes.extend(transactions.apply(w, self._change, commands, ends))
 
         w.transaction(work)
         # After the commit: what is acknowledged was in the file that the name leads to.

@@ -1,0 +1,36 @@
+"""The work of one transaction, which ends early when others would wait too long for it."""
+
+from collections.abc import Callable, Collection, Sequence
+from itertools import groupby
+
+from tidings.errors import KeyReused
+from tidings.model import Command, Outcome, Publish
+from tidings.storage.sqlite import append
+from tidings.storage.sqlite.writer import Writer
+
+LONGEST_S = 0.05
+"""Seconds of a transaction after which it takes in nothing more: what is published meanwhile waits as long. Publishing
+itself does not count, for its transactions are bounded by their events, and more commits would only slow it down."""
+
+
+def apply(
+    w: Writer,
+    change: Callable[[Command], Outcome | KeyReused],
+    commands: Sequence[Command],
+    ends: Collection[int],
+) -> list[Outcome | KeyReused]:
+    """Apply the commands in order, or as many of them as fit: ``ends`` are the numbers of commands after which it may stop.
+    ``change`` applies one that is not a Publish."""
+    outcomes: list[Outcome | KeyReused] = []
+    spent = 0.0
+    for kind, group in groupby(commands, type):
+        if kind is Publish:
+            outcomes.extend(append.publish(w, [c for c in group if isinstance(c, Publish)]))
+            continue
+        began = w.clock.monotonic()
+        for command in group:
+            outcomes.append(change(command))
+            if len(outcomes) in ends and spent + w.clock.monotonic() - began >= LONGEST_S:
+                return outcomes
+        spent += w.clock.monotonic() - began
+    return outcomes
