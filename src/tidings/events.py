@@ -68,6 +68,8 @@ Audience = Annotated[
         extra={WORDS: '"*" or type:id, such as market:42'},
     ),
 ]
+EventKey = Annotated[str, Meta(min_length=1, max_length=255, pattern=_TEXT, extra=_VISIBLE)]
+"""An idempotency key. A control character could make it equal to the digest input of another kind of key."""
 Label = Annotated[str, Meta(max_length=500)]
 Text = Annotated[str, Meta(max_length=5_000)]
 Moment = Annotated[datetime, Meta(tz=True)]
@@ -100,7 +102,7 @@ class EventInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=Fal
     description: Text | UnsetType = UNSET
     # A factory, because the JSON Schema of the type could not show a raw default.
     metadata: Metadata = msgspec.field(default_factory=lambda: EMPTY_OBJECT)
-    idempotency_key: Annotated[str, Meta(min_length=1, max_length=255)] | UnsetType = UNSET
+    idempotency_key: EventKey | UnsetType = UNSET
 
 
 class BroadcastInput(EventInput, forbid_unknown_fields=True, frozen=True, gc=False, kw_only=True):

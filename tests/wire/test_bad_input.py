@@ -218,6 +218,7 @@ CASES = (
     header("compressed", 415, "unsupported-media-type", content_encoding="gzip"),
     header("empty key", 400, "bad-parameter", "Idempotency-Key", idempotency_key='""'),
     header("long key", 400, "bad-parameter", "Idempotency-Key", idempotency_key="k" * 256),
+    field("key with a control character", "/idempotency_key", idempotency_key="0\0k"),
     header("key with a blank", 400, "bad-parameter", "Idempotency-Key", idempotency_key="a b"),
     Case(
         "key over an import",

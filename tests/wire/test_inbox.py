@@ -464,7 +464,9 @@ def test_a_notification_of_another_is_not_there(app: httpx.Client, user: str) ->
     (event_id,) = tell(app, user, "alice")
     (item,) = inbox(app, user).items
     for id, who in ((item.id, "mallory"), ("n1-999999", user), ("none", user)):
-        assert app.get(f"/v1/notifications/{id}", params={"user_id": who}).status_code == 404
+        for headers in ({}, {"if-none-match": "*"}):
+            reply = app.get(f"/v1/notifications/{id}", params={"user_id": who}, headers=headers)
+            assert reply.status_code == 404
     assert app.delete(f"/v1/events/{event_id}").status_code == 204
     assert app.get(f"/v1/notifications/{item.id}", params={"user_id": user}).status_code == 404
 

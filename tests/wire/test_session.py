@@ -54,6 +54,12 @@ def test_header_wins_over_the_cookie(anybody: httpx.Client) -> None:
     assert anybody.get(STREAM, headers=headers).status_code == 401
 
 
+def test_an_api_key_in_the_cookie_is_no_credential(anybody: httpx.Client) -> None:
+    """A key may act for every user, and a cookie is what a browser sends by itself."""
+    headers = {"cookie": f"__Host-tidings={KEY}"}
+    assert anybody.get(STREAM, params={"user_id": "zoe"}, headers=headers).status_code == 401
+
+
 def test_damaged_cookie_is_no_credential(anybody: httpx.Client) -> None:
     for value in (
         "__Host-tidings=",

@@ -20,7 +20,10 @@ def page(call: Call[Any, None], reply: Reply, *headers: Header) -> Answer:
 
 async def unless_same(call: Call[Any, None], make: Callable[[], Awaitable[Reply]]) -> Answer:
     """The reply with its entity tag, or 304 when the client has it already: then it is not even made."""
-    if call.request.listed(b"if-none-match"):
+    asked = call.request.listed(b"if-none-match")
+    if asked.strip() == b"*":
+        await make()  # "*" is any state of what exists (RFC 9110, 13.1.2): what does not is a 404
+    if asked:
         now = _tag(call, await call.services.inboxes.etag(call.user))
         if has_tag(call.request, now):
             return Answer(status=304, headers=((b"etag", now),))

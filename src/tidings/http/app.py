@@ -11,7 +11,7 @@ from prometheus_client import Counter, Histogram
 
 from tidings.config import KIB
 from tidings.decode import decode
-from tidings.errors import Forbidden, MethodNotAllowed, NotFound, TidingsError
+from tidings.errors import Forbidden, MethodNotAllowed, NotFound, TidingsError, Unauthenticated
 from tidings.http.auth import NOBODY, Authenticator, Principal, acting_for
 from tidings.http.body import ClientGone, check_media, read_body
 from tidings.http.compress import MIN_BYTES, choose, compress
@@ -146,13 +146,26 @@ class App:
         """The request, authenticated before anything else, so that strangers learn nothing, then typed."""
         principal = NOBODY
         if route.access is not Access.PUBLIC:
-            principal = await self._authenticator.principal(_credential(route, request))
+            principal = await self._principal(route, request)
         if route.access is Access.SERVER and not principal.may_administer:
             raise Forbidden("This needs an API key, or a token with the scope admin.")
         query = parse(request.query, route.query)
         user = _acting(route.access, principal, path, query)
         body = await self._body(route, request)
         return Call(self._services, request, principal, user, path, query, body)
+
+    async def _principal(self, route: Route, request: Request) -> Principal:
+        """Who asks. Raises Unauthenticated, also for a cookie that holds anything but a user's token."""
+        credential = request.header(b"authorization")
+        if credential is not None or not route.live:
+            return await self._authenticator.principal(credential)
+        # A browser cannot send headers with a stream, so it has a cookie. What takes the cookie can change nothing, so
+        # a page of another site has nothing to forge.
+        cookie = cookie_credential(request)
+        principal = await self._authenticator.principal(cookie)
+        if cookie is not None and principal.kind == "key":
+            raise Unauthenticated("The cookie holds no user's token.")
+        return principal
 
     async def _body(self, route: Route, request: Request) -> Any:
         decoder = self._decoders.get(route)
@@ -185,13 +198,6 @@ def _route(found: Found, request: Request) -> Route:
     if request.upgrade and not route.socket:
         raise NotFound("no WebSocket is spoken here")
     return route
-
-
-def _credential(route: Route, request: Request) -> bytes | None:
-    """The Authorization header; or, where a browser cannot send one, our cookie. What only streams take can change
-    nothing, so a page of another site has nothing to forge."""
-    credential = request.header(b"authorization")
-    return cookie_credential(request) if credential is None and route.live else credential
 
 
 def _acting(access: Access, principal: Principal, path: Mapping[str, str], query: Params) -> str:

@@ -201,7 +201,7 @@ def _time(value: object) -> float:
 
 def _scopes(value: object) -> frozenset[str]:
     if isinstance(value, str):
-        return frozenset(value.split())
+        return frozenset(value.split(" "))  # RFC 6749, section 3.3: U+0020 alone; others are part of a name
     if isinstance(value, list):
         return frozenset(scope for scope in value if isinstance(scope, str))
     raise Unauthenticated("The token's scope is not text.")

@@ -183,6 +183,12 @@ def test_unusual_tokens_hold(token: str) -> None:
     assert ask(token).kind == "user"
 
 
+@pytest.mark.parametrize("blank", ["\u00a0", "\u2003", "\t", "\n"])
+def test_scopes_are_separated_by_spaces_alone(blank: str) -> None:
+    """RFC 6749, section 3.3: an issuer that splits at U+0020 has checked ``user<blank>admin`` as one name."""
+    assert "admin" not in ask(signed(scope=f"user{blank}admin")).scopes
+
+
 @pytest.mark.parametrize(
     ("key", "algorithm"), [(RSA_KEY, "RS256"), (EC_KEY, "ES256"), (ED_KEY, "EdDSA")], ids=["rsa", "ec", "ed"]
 )
