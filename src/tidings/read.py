@@ -12,6 +12,7 @@ from tidings.config import KIB, Settings
 from tidings.cursors import Cursors
 from tidings.errors import NotFound
 from tidings.events import EventBody
+from tidings.first_pages import SEEN_ONCE, CachedPage, FirstPages
 from tidings.model import FeedFilter, FeedItem, LogEntry, Page
 from tidings.ports import Store
 from tidings.projections.windows import Windows
@@ -21,8 +22,6 @@ ITEM_FIELDS = frozenset(EventBody.__struct_fields__) | {"event_id", "position", 
 PAGE_BYTES = 512 * KIB
 """Bytes of the items of one page, the first one whatever its size: a page ends before the item that would exceed them, and
 the next one goes on there. A hundred items of 5 KiB fit; a hundred of the largest would be 6.4 MB for each who asks."""
-FIRST_PAGES = 2_000
-"""First pages kept, about 15 MB: those of the users who come again and again."""
 _EVERYTHING = FeedFilter()
 
 _encode = msgspec.json.Encoder().encode
@@ -37,18 +36,6 @@ class Reply(NamedTuple):
     etag: str = ""
 
 
-class _Made(NamedTuple):
-    """A first page as it was made: without its position, which moves on with everybody's events."""
-
-    version: object
-    body: bytes
-    next_cursor: str | None
-
-
-_ASKED_ONCE = _Made(None, b"", None)
-"""Who asks once is only noted: a page that nobody asks for again is not worth its version."""
-
-
 class Reader:
     """The reading door."""
 
@@ -57,7 +44,7 @@ class Reader:
         self._windows = windows
         self._cursors = cursors
         self._settings = settings
-        self._first_pages: dict[tuple[str, int], _Made] = {}
+        self._first_pages = FirstPages()
 
     async def feed(
         self, user: str, want: FeedFilter, limit: int, cursor: str | None, fields: tuple[str, ...] = ()
@@ -72,7 +59,7 @@ class Reader:
     async def _first_page(self, user: str, limit: int) -> Reply:
         """The page that is asked for most. Who comes back finds it made, as long as the version of their feed, taken
         before it was made, is still the same: so a write is seen by the next read."""
-        known = self._first_pages.get((user, limit))
+        known = self._first_pages.get(user, limit)
         # Before the version: what comes between the two is then told again, not left out.
         position = (await self._store.head()).position
         version = None if known is None else await self._store.feed_version(user)
@@ -81,10 +68,8 @@ class Reader:
         page = await self._store.feed(user, _EVERYTHING, limit, None)
         question = _question("feed", user, _EVERYTHING)
         page, body, following = self._made(page, question, [feed_item(item) for item in page.items], ())
-        if len(self._first_pages) >= FIRST_PAGES:
-            self._first_pages.clear()
         keep = version is not None and not page.partial
-        self._first_pages[user, limit] = _Made(version, body, following) if keep else _ASKED_ONCE
+        self._first_pages.put(user, limit, CachedPage(version, body, following) if keep else SEEN_ONCE)
         return _reply(page, body, following)
 
     async def activity(
