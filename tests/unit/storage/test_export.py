@@ -4,6 +4,10 @@ import re
 from pathlib import Path
 
 import tidings.storage
+from tests.unit.storage.inside import Inside
+from tidings.config import KIB
+from tidings.storage.sqlite import people
+from tidings.testing import event
 
 SCHEMA = Path(tidings.storage.__file__).parent / "sql" / "sqlite"
 TABLE = re.compile(r"^CREATE TABLE (\w+)(?:\{n\})? \((.*?)\n?\)[^)\n]*;$", re.S | re.M)
@@ -50,3 +54,18 @@ def test_every_table_that_belongs_to_somebody_is_exported() -> None:
     owned = {name for name, columns in TABLE.findall(text) if OWNED.search(columns)}
     assert owned - IN_THE_EXPORT.keys() - LEFT_OUT.keys() == set()
     assert not IN_THE_EXPORT.keys() & LEFT_OUT.keys()
+
+
+def test_a_part_of_an_export_is_bounded_in_bytes(tmp_path: Path) -> None:
+    """The fault: a part had up to 500 events however large, and a client that did not read held all of them."""
+    name, count = "x" * (57 * KIB), 120
+    with Inside.opened(tmp_path) as store:
+        store.publish(*(event("ann", obj=f"item:{n}", name=name) for n in range(count)))
+        place: people.Place | None = people.BEGINNING
+        sizes, events = [], 0
+        while place is not None:
+            lines, place = store.run(store.store._part("ann", place))
+            sizes.append(sum(map(len, lines)))
+            events += sum(b'"kind":"event"' in line for line in lines)
+    assert events == count
+    assert max(sizes) <= people.EXPORT_BYTES + 64 * KIB

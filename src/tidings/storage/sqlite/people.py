@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from tidings.config import KIB
 from tidings.ids import notification_id
 from tidings.model import Changed, Erase, ReadMark, user_topic
 from tidings.storage import erasure, records
@@ -21,6 +22,10 @@ from tidings.times import DAY_MS, rfc3339
 
 EXPORT_ROWS = 500
 """Rows of one part of an export: some milliseconds, and some hundred KB of memory."""
+EXPORT_LARGE_ROWS = 50
+"""The same for rows with texts of up to 64 KiB each."""
+EXPORT_BYTES = 256 * KIB
+"""Bytes of the events of one part, the last one besides: a client that does not read holds a part in memory."""
 _PERSONAL = (
     ("follow", "follower"),
     ("mask", "viewer"),
@@ -153,9 +158,15 @@ def _last_visit(r: Reading, user: int | None) -> str | None:
 
 def _acts(r: Reading, user: int, after: tuple[int, ...]) -> _Part:
     (at,) = after or (-1,)
-    entries = r.entries_up((user * 2,), at, EXPORT_ROWS)
-    events = r.events([found.key for found in entries])
-    lines = [_line(kind="event", event=msgspec.Raw(e.body)) for e in events if e.actor == user]
+    entries = r.entries_up((user * 2,), at, EXPORT_LARGE_ROWS)
+    lines: list[bytes] = []
+    size = 0
+    for event in r.events([found.key for found in entries]):
+        if event.actor == user:
+            lines.append(_line(kind="event", event=msgspec.Raw(event.body)))
+            size += len(event.body)
+        if size >= EXPORT_BYTES:
+            return lines, (event.key,)
     return lines, (entries[-1].key,) if entries else None
 
 
@@ -196,7 +207,7 @@ def _floors(r: Reading, user: int, after: tuple[int, ...]) -> _Part:
 
 def _notifications(r: Reading, user: int, after: tuple[int, ...]) -> _Part:
     (at,) = after or (0,)
-    rows = inboxes.changes(r, user, at, EXPORT_ROWS)
+    rows = inboxes.changes(r, user, at, EXPORT_LARGE_ROWS)
     by_id = {notification_id(user, row.number): row for row in rows}
     # Without those whose event was retracted, while it is still to leave.
     shown = dress(r, user, rows)
