@@ -1,0 +1,10 @@
+"""What holds for all tests."""
+
+import signal
+
+
+def pytest_configure() -> None:
+    """Have the programs that tests start be interrupted. A shell that starts the tests in the background ignores interrupts
+    on their behalf, every process below inherits that, and what a test interrupts would run on for ever."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
