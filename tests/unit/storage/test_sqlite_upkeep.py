@@ -131,7 +131,8 @@ def test_a_second_process_is_kept_out(opened: Inside, tmp_path: Path) -> None:
 def test_a_file_of_an_older_schema_is_refused(tmp_path: Path) -> None:
     """In one line, and untouched."""
     db = apsw.Connection(str(tmp_path / "old.db"))
-    db.execute("CREATE TABLE meta (name, value); PRAGMA user_version=1")
+    db.execute("CREATE TABLE meta (name, value); INSERT INTO meta VALUES ('salt', 1), ('epoch', 'e')")
+    db.execute("PRAGMA user_version=1")
     db.close()
     with asyncio.Runner() as runner, pytest.raises(Unavailable, match="schema 1, of a version before"):
         runner.run(SqliteStore.open(tmp_path / "old.db", FakeClock(), SMALL))

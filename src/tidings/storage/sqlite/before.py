@@ -13,7 +13,7 @@ import apsw
 from tidings import marker
 from tidings.marker import Marker
 
-_OURS = "SELECT count(*) FROM meta WHERE name IN ('salt', 'epoch', 'generation')"
+_OURS = "SELECT count(*) FROM meta WHERE name IN ('salt', 'epoch')"  # as every schema has had them
 _GENERATION = "SELECT value FROM meta WHERE name='generation'"
 
 
@@ -59,7 +59,7 @@ def _is_foreign(path: Path, *, merged: bool) -> bool:
             if not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall():
                 return False  # as a crash at the creation leaves it
             try:
-                return connection.execute(_OURS).fetchall() != [(3,)]
+                return connection.execute(_OURS).fetchall() != [(2,)]
             except apsw.SQLError:
                 return True
     except apsw.Error:
