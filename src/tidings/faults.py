@@ -33,6 +33,7 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _OWN = re.compile(r"([a-z_]+(?:\.[\w-]+)*): (.*)\Z", re.S)
 """A line of what a type's own check says: dotted names of the field within it, then what is wrong."""
 _AT = re.compile(r" - at (?:`key` in )?`\$.*`\Z", re.S)
+_LISTS = (list, tuple)
 _object = msgspec.json.Decoder(dict[str, Raw]).decode
 _list = msgspec.json.Decoder(list[Raw]).decode
 _text = msgspec.json.Decoder(str).decode
@@ -151,13 +152,22 @@ class _Finder:
             self._members(form.base, raw, at)
         elif first == b"{" and form.base is dict:
             self._entries(form, _object(raw), at)
-        elif (
-            first == b"[" and form.base in (list, tuple) and not _wrong_length(form, len(items := _list(raw)))
-        ):
-            for index, item in enumerate(items):
-                if self._full:
-                    return
-                self.look(form.args[0], bytes(item), f"{at}/{index}")
+        elif first == b"[" and form.base in _LISTS and not _wrong_length(form, len(items := _list(raw))):
+            self._items(form.args[0], items, at)
+
+    def _items(self, type: Any, items: list[Raw], at: str) -> None:
+        # Most of ten thousand items fit: what is the same for all is looked up once, and of one that fits nothing is made.
+        decode, may_be_long = _decoder(type, self._strict).decode, _form(type).base in _LISTS
+        for index, item in enumerate(items):
+            if self._full:
+                return
+            if may_be_long:
+                self.look(type, bytes(item), f"{at}/{index}")
+                continue
+            try:
+                decode(item)
+            except UNREADABLE as error:
+                self.say(type, bytes(item), f"{at}/{index}", error)
 
     @property
     def _full(self) -> bool:
@@ -212,7 +222,7 @@ class _Loose(NamedTuple):
 
     type: Any
 
-    def decode(self, raw: bytes) -> Any:
+    def decode(self, raw: bytes | Raw) -> Any:
         return msgspec.json.decode(raw, type=self.type, strict=False)
 
 
@@ -259,7 +269,7 @@ def _constraint(form: _Form, name: str) -> Any:
 
 
 def _is_long(form: _Form, raw: bytes) -> bool:
-    most = _constraint(form, "max_length") if form.base in (list, tuple) and raw[:1] == b"[" else None
+    most = _constraint(form, "max_length") if form.base in _LISTS and raw[:1] == b"[" else None
     return most is not None and most < raw.count(b",") <= MAX_PARTS and len(_list(raw)) > most
 
 
@@ -278,7 +288,7 @@ def _accepted(form: _Form) -> str:
         return "true or false"
     if base is int:
         return "a whole number" + _span(form, "ge", "le", " ", "")
-    if base in (list, tuple):
+    if base in _LISTS:
         return "a list" + _span(form, "min_length", "max_length", " of ", " items")
     if base is dict:
         return "an object" + _span(form, "min_length", "max_length", " of ", " members")
