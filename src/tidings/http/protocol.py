@@ -103,15 +103,7 @@ class TimedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A fresh connection owes a head from the start."""
-        out = Coalescing(
-            transport,
-            self.loop,
-            self.stalls,
-            unread=self.unread,
-            resume=self._read_on,
-            linger=self._linger,
-            counted=self._count,
-        )
+        out = Coalescing(transport, self.loop, self.stalls, self)
         super().connection_made(out)  # type: ignore[arg-type]
         self._entry = self.gate.acquire(self._host())
         if self._entry is Entry.CLOSED:
@@ -144,7 +136,8 @@ class TimedProtocol(HttpToolsProtocol):
             self._entry = Entry.CLOSED
             self.gate.release(self._host())
 
-    def _count(self, by: int) -> None:
+    def count_unsent(self, by: int) -> None:
+        """So many bytes more wait for this client in this process."""
         self.unsent.change(self.gate.counted_as(self._host()), by)
 
     def _refusal(self, size: int) -> TidingsError | None:
@@ -205,7 +198,7 @@ class TimedProtocol(HttpToolsProtocol):
         portion, self._held = self._held[:end], self._held[end:]
         if portion:
             self._feed(portion)
-        self._read_on()
+        self.read_on()
 
     def _portion(self) -> int:
         most = BODY_PORTION_BYTES if self._phase is Phase.BODY else PORTION_BYTES
@@ -222,7 +215,7 @@ class TimedProtocol(HttpToolsProtocol):
             self._stopped = True
             self.transport.pause_reading()
 
-    def _read_on(self) -> None:
+    def read_on(self) -> None:
         """Take in more, unless there is a reason not to: called whenever such a reason may have ended."""
         if self._discarding or self.flow.read_paused or self.pipeline:
             return
@@ -304,7 +297,7 @@ class TimedProtocol(HttpToolsProtocol):
         if self._phase is Phase.HALF_CLOSED or self.unread():
             self._end_or_go_on()
         elif self._stopped:
-            self._read_on()
+            self.read_on()
 
     def _end_or_go_on(self) -> None:
         """To who ended their side, or does not end their request, no more is said; the former may have asked before."""
@@ -386,7 +379,7 @@ class TimedProtocol(HttpToolsProtocol):
         self._watched = self._phase
         self.deadlines.watch(self, self._phase, within_s)
 
-    def _linger(self) -> None:
+    def lingers(self) -> None:
         """The last was said; what still comes is read, so that the client can read that, and thrown away."""
         self._discarding, self._held = True, b""
         self._phase = Phase.LINGER
