@@ -41,9 +41,7 @@ CHUNK = 40
 HEARD_POSITIONS = 200
 """Positions of the log looked at in one step of following."""
 HEADS = 1_000
-"""Inboxes whose heads are read by one statement."""
-COMPARED = 250
-"""Inboxes compared at once: half a millisecond, then others get their turn."""
+"""Inboxes whose heads are read by one statement: two milliseconds, then others get their turn."""
 GATHER_S = 0.075
 """Seconds for which streams that open are gathered when others have just been greeted: a restart brings thousands, and they
 cost statements by the batch. A hello is promised within 0.1 s."""
@@ -358,8 +356,8 @@ class Live:
             self._look.clear()
             users = [*self._streams, *(user for user in self._polls if user not in self._streams)]
             try:
-                for at in range(0, len(users), COMPARED):
-                    self._compared(await self._heads(users[at : at + COMPARED]))
+                for at in range(0, len(users), HEADS):
+                    self._compared(await self._heads(users[at : at + HEADS]))
                     await asyncio.sleep(0)
             except Exception:
                 _log.exception("inboxes could not be compared; the next look is in a second")
