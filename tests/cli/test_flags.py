@@ -1,5 +1,7 @@
 """Flags, refusals and help texts: what the command line says before it does anything."""
 
+from pathlib import Path
+
 import pytest
 from click.testing import Result
 
@@ -149,3 +151,26 @@ def test_an_address_that_is_none_is_refused(run: Run) -> None:
 def test_the_version_is_the_package_s(run: Run) -> None:
     """--version prints one line with a number."""
     assert run("--version").output.strip().split()[-1].count(".") == 2
+
+
+@pytest.mark.parametrize(
+    ("args", "flags"),
+    [
+        (("replay", "FILE", "--format", "ndjson", "--store", "sqlite:///t.db", "--url", "http://h"), "--url"),
+        (
+            ("replay", "FILE", "--format", "ndjson", "--store", "sqlite:///t.db", "--key-env", "K"),
+            "--key-env",
+        ),
+        (("serve", "--dev", "--jwks", "https://issuer.example/keys"), "--jwks"),
+        (("serve", "--dev", "--jwt-audience", "feeds"), "--jwt-audience"),
+        (("tail", "--user", "a", "--topic", "b:c"), "--topic"),
+    ],
+)
+def test_flags_that_exclude_each_other_are_refused(
+    run: Run, tmp_path: Path, args: tuple[str, ...], flags: str
+) -> None:
+    """One of them was obeyed and the other passed over without a word."""
+    file = tmp_path / "events.ndjson"
+    file.touch()
+    named = [str(file) if arg == "FILE" else arg for arg in args]
+    refused(run(*named), flags, "exclude each other")

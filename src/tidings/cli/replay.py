@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from tidings.cli.client import DEFAULT_URL, KEY_ENV, Client, connect
 from tidings.cli.private import private_server
@@ -58,6 +59,13 @@ def _parsed(lines: Lines, parse: Parse, by_ms: int, tally: Tally) -> Iterator[Pu
         yield shifted(one, by_ms) if by_ms else one
 
 
+def _given(*names: str) -> str:
+    """The first of these flags that is on the command line; "" when none is."""
+    context = click.get_current_context()
+    on_it = [name for name in names if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    return "--" + on_it[0].replace("_", "-") if on_it else ""
+
+
 @click.command("replay", short_help="Load files of events into a server or a store.")
 @click.argument(
     "files",
@@ -70,7 +78,9 @@ def _parsed(lines: Lines, parse: Parse, by_ms: int, tally: Tally) -> Iterator[Pu
 @click.option(
     "--key-env", default=KEY_ENV, show_default=True, help="Environment variable that holds the API key."
 )
-@click.option("--store", help="Write into this store (sqlite:///FILE) instead; no server may have it open.")
+@click.option(
+    "--store", help="Write into this store (sqlite:///FILE) instead of --url; no server may have it open."
+)
 @click.option(
     "--speed",
     type=click.FloatRange(min=0, min_open=True),
@@ -108,6 +118,10 @@ def command(
       tidings replay events.ndjson --format ndjson --store sqlite:///tidings.db
       TIDINGS_API_KEY=… tidings replay - --format ndjson --url https://example.com/feeds < events.ndjson
     """
+    if store and (given := _given("url", "key_env")):
+        raise click.UsageError(
+            f"--store and {given} exclude each other: a store is written without a running server"
+        )
     if shift_to_now and STDIN in files:
         raise click.UsageError("--shift-to-now reads the files twice, which standard input cannot do")
     target: AbstractContextManager[Client] = private_server(store) if store else connect(url, key_env)

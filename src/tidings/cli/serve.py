@@ -26,6 +26,9 @@ TRY = """Try, in another terminal:
   curl '{url}/v1/top?window=1h&by=object&limit=5'"""
 """Commands to begin with; the person is one of the sample's whose repositories others star and comment on."""
 
+CREDENTIAL_FLAGS = ("jwt_public_key", "jwks", "jwt_issuer", "jwt_audience", "jwt_leeway_s")
+"""Flags that say whom to let in."""
+
 DEV_RISK = (
     "Whoever reaches this port may act for any user. Requests that a proxy or a tunnel marks with a header are refused; "
     "one that adds none is not noticed, and lets in whomever it serves: put none in front."
@@ -50,6 +53,11 @@ def command(config: Path | None, sample: bool, **flags: Any) -> None:
     """
     settings = settings_from(flags, config)
     check(settings)
+    if settings.dev and (given := [name for name in CREDENTIAL_FLAGS if flags.get(name) is not None]):
+        flag = "--" + given[0].replace("_", "-")
+        raise click.UsageError(
+            f"--dev and {flag} exclude each other: in dev mode no credentials are asked for"
+        )
     if sample and not settings.dev:
         raise click.UsageError("--sample is for --dev: it would mix old public data with yours")
     from tidings.process import (
