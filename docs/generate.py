@@ -30,7 +30,8 @@ SOURCES = ROOT / "src" / "tidings"
 MADE = "<!-- Made by python -m docs.generate; a change by hand would be overwritten. -->"
 ADVICE: Mapping[str, str] = {
     "internal": "A bug or a broken disk: the log of the server has the cause. Repeating is safe with an idempotency key.",
-    "bad-parameter": "`errors` names the parameter. A cursor belongs to one question: same route, user and filters.",
+    "bad-parameter": "`errors` names all bad parameters of the path, the query and the headers at once, up to 20; the body "
+    "is looked at after them. A cursor belongs to one question: same route, user and filters, which are looked at first.",
     "malformed-body": "The body is not JSON in UTF-8, is empty, or was cut off. Send it again as it should be.",
     "unauthenticated": "Send `Authorization: Bearer …` with a known API key, or a token that is still valid.",
     "forbidden": "Ask for your own `user_id`, or use an API key.",
@@ -40,8 +41,8 @@ ADVICE: Mapping[str, str] = {
     "gone": "Leave it as it is, or do by other means what was meant.",
     "too-large": "Send less at once. The caps are settings, named in the [settings](settings.md).",
     "unsupported-media-type": "Send `application/json`; events also as `application/x-ndjson`.",
-    "invalid-fields": "`errors` has a JSON Pointer to each field that does not fit, up to 20, and says what is accepted. "
-    "Nothing was stored.",
+    "invalid-fields": "`errors` has a JSON Pointer to each field that does not fit, up to 20, and says what is accepted. A "
+    "route that takes no body refuses every one but an empty body and `{}`. Nothing was stored.",
     "idempotency-key-reused": "The key stands for another request. A new request needs a new key.",
     "upgrade-required": "Open it with a WebSocket client, which sends `Upgrade: websocket`.",
     "too-many-requests": "Wait for the seconds in `Retry-After`. On streams: close one that nobody looks at.",

@@ -311,7 +311,7 @@ def _faults_of(rule: object, where: str) -> list[str]:
     try:
         msgspec.convert(rule, Rule, strict=False)
     except msgspec.ValidationError as error:
-        found = find(Rule, _as_json(rule), error, strict=False).errors
+        found = find(Rule, _as_json(rule), strict=False).errors
         return [f"{where}{pointer.replace('/', '.')}: {detail}" for pointer, detail in found] or [
             f"{where}: {error}"
         ]

@@ -45,7 +45,7 @@ class Cursors:
 
     def _open(self, cursor: str, question: str) -> bytes:
         try:
-            sealed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+            sealed = _sealed(cursor)
         except ValueError:
             raise _damaged() from None
         raw, mac = sealed[:-_MAC_BYTES], sealed[-_MAC_BYTES:]
@@ -59,6 +59,18 @@ class Cursors:
         return hashlib.blake2b(signed, key=self._secret, digest_size=_MAC_BYTES).digest()
 
 
+def is_cursor(text: str) -> bool:
+    """Whether a text has the form of a cursor. Whose it is only the one who made it can tell."""
+    try:
+        return len(_sealed(text)) > _MAC_BYTES
+    except ValueError:
+        return False
+
+
+def _sealed(cursor: str) -> bytes:
+    return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+
+
 def _damaged() -> BadParameter:
-    detail = "damaged, or it belongs to another question"
+    detail = "expected the next_cursor of this question, got a damaged one or that of another question"
     return BadParameter(f"cursor: {detail}", (FieldError("cursor", detail),))

@@ -1,5 +1,6 @@
 """JSON in: typed decoding whose failures name every faulty field by JSON Pointer (RFC 6901)."""
 
+import contextlib
 from typing import TypeVar
 
 import msgspec
@@ -18,15 +19,13 @@ def decode(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:
     """The decoded value. Raises Malformed when ``raw`` is not JSON, InvalidFields when it does not fit the type."""
     try:
         return decoder.decode(raw)
-    except UNREADABLE as error:
-        refusal, text = error, raw.removeprefix(BOM)
+    except UNREADABLE:
+        text = raw.removeprefix(BOM)
     if len(text) < len(raw):
-        try:
+        with contextlib.suppress(*UNREADABLE):
             return decoder.decode(text)
-        except UNREADABLE as error:
-            refusal = error
     check_json(text)
-    errors, fitting = find(decoder.type, text, refusal)
+    errors, fitting = find(decoder.type, text)
     raise InvalidFields(errors=errors, fitting=fitting)
 
 

@@ -5,7 +5,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
-from typing import Annotated
+from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from tidings.confirmations import Confirmations
 from tidings.errors import FieldError, InvalidFields, NotFound
+from tidings.faults import Check, check_own, shown
 from tidings.log import Log
 from tidings.model import AddEndpoint, Changed, EnableEndpoint, RemoveEndpoint
 from tidings.personal import Endpoint, PushKeys
@@ -23,6 +24,8 @@ MAX_ENDPOINTS = 20
 """Endpoints of one user: each is a delivery more for every notification."""
 MAX_ADDRESS = 2_048
 """Characters of an address: the longest URL that everything between us and its host lets through."""
+URL_CHANNELS = ("webhook", "web_push")
+"""Channels whose addresses are URLs that are posted to."""
 MAX_MAIL_ADDRESS = 254
 """Characters of a mail address: RFC 5321 leaves it 256 with its angle brackets."""
 
@@ -34,12 +37,64 @@ _VISIBLE = re.compile(r"[\x21-\x5b\x5d-\x7e]+\Z")
 """What a URL is written in. Backslashes are left out: some readers take them for slashes, and so see another host."""
 
 
+def _key_errors(channel: str, keys: PushKeys | None) -> Iterator[FieldError]:
+    if keys is None and channel == "web_push":
+        yield FieldError("/keys", "missing; expected the keys of the subscription for web_push")
+    elif keys is not None and channel != "web_push":
+        yield FieldError("/keys", f"expected none for {channel}, got keys, which only web_push has")
+
+
+def _curve_errors(keys: PushKeys | None) -> Iterator[FieldError]:
+    try:
+        if keys is not None:
+            keys.raw()
+    except ValueError:
+        yield FieldError("/keys/p256dh", "expected a public key of the curve P-256, got other bytes")
+
+
+def _address_errors(channel: str, address: str) -> Iterator[FieldError]:
+    match channel:
+        case "email":
+            fits = len(address) <= MAX_MAIL_ADDRESS and _MAIL.match(address)
+            wrong = "" if fits else "expected a mail address such as bob@example.com"
+        case "apprise":
+            wrong = "" if _SERVICE.match(address) else "expected an address of the form service://…"
+        case _:
+            wrong = _wrong_url(address)
+    if wrong:
+        yield FieldError("/address", f"{wrong}, got {shown(msgspec.json.encode(address))}")
+
+
+def _wrong_url(address: str) -> str:
+    """Why an address is no URL that can be posted to, or "". Where it leads is looked at when something is sent."""
+    try:
+        url = urlsplit(address)
+        well_formed = _VISIBLE.match(address) and url.hostname and url.port != 0
+    except ValueError:
+        well_formed = False
+    if not well_formed:
+        return "expected a URL such as https://example.com/hook"
+    if "@" in url.netloc or url.fragment:
+        return "expected a URL without a user name, a password or a fragment"
+    return ""
+
+
 class EndpointInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The body of ``POST /v1/endpoints``. ``keys`` goes with the channel ``web_push`` only."""
+
+    CHECKS: ClassVar[tuple[Check, ...]] = (
+        Check(("channel", "keys"), _key_errors),
+        Check(("keys",), _curve_errors),
+        Check(("channel", "address"), _address_errors),
+    )
 
     channel: Channel
     address: Annotated[str, Meta(min_length=1, max_length=MAX_ADDRESS)]
     keys: PushKeys | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what CHECKS refuse."""
+        check_own(self)
 
 
 class Endpoints:
@@ -82,9 +137,9 @@ class Endpoints:
         enough: the address is asked by a mail, and gets nothing else before it is confirmed.
         Raises InvalidFields, also when the user has MAX_ENDPOINTS already; TooManyRequests; Unavailable.
         """
-        if wrong := tuple(self._problems(given)):
+        if wrong := tuple(self.scheme_errors(given.channel, given.address)):
             raise InvalidFields(errors=wrong)
-        if given.channel in ("webhook", "web_push") and (refused := await self._refusal(given.address)):
+        if given.channel in URL_CHANNELS and (refused := await self._refusal(given.address)):
             raise InvalidFields(errors=(FieldError("/address", refused),))
         async with self._adding:  # or two at once would both be the last one that fits
             present = await self._store.endpoints(user)
@@ -105,6 +160,13 @@ class Endpoints:
         if not endpoint.confirmed:
             self.confirmations.begin(endpoint.id, endpoint.address, partial(self._waits, endpoint))
         return endpoint
+
+    def scheme_errors(self, channel: str, address: str) -> Iterator[FieldError]:
+        """What is wrong with an address of the right form: a URL that this server does not send to."""
+        if channel in URL_CHANNELS and urlsplit(address).scheme not in self._schemes:
+            allowed = " or ".join(sorted(self._schemes))
+            got = shown(msgspec.json.encode(address))
+            yield FieldError("/address", f"expected a URL with {allowed}, got {got}")
 
     async def enable(self, user: str, id: str) -> Endpoint:
         """Send to a disabled endpoint again. Raises NotFound when it is not this user's."""
@@ -162,45 +224,3 @@ class Endpoints:
         if given.channel == "webhook":
             return self._new_secret()
         return "" if given.keys is None else msgspec.json.encode(given.keys).decode()
-
-    def _problems(self, given: EndpointInput) -> Iterator[FieldError]:
-        if (given.keys is None) is (given.channel == "web_push"):
-            yield FieldError("/keys", "expected for web_push, and for no other channel")
-        elif given.keys is not None and not _is_usable(given.keys):
-            yield FieldError("/keys/p256dh", "expected a public key of the curve P-256")
-        if wrong := self._wrong_address(given):
-            yield FieldError("/address", wrong)
-
-    def _wrong_address(self, given: EndpointInput) -> str:
-        match given.channel:
-            case "email":
-                fits = len(given.address) <= MAX_MAIL_ADDRESS and _MAIL.match(given.address)
-                return "" if fits else "expected a mail address such as bob@example.com"
-            case "apprise":
-                return "" if _SERVICE.match(given.address) else "expected an address of the form service://…"
-            case _:
-                return _wrong_url(given.address, self._schemes)
-
-
-def _wrong_url(address: str, schemes: set[str]) -> str:
-    """Why an address is no URL that can be posted to, or "". Where it leads is looked at when something is sent."""
-    try:
-        url = urlsplit(address)
-        well_formed = _VISIBLE.match(address) and url.hostname and url.port != 0
-    except ValueError:
-        well_formed = False
-    if not well_formed:
-        return "expected a URL such as https://example.com/hook"
-    if url.scheme not in schemes:
-        return f"expected a URL with {' or '.join(sorted(schemes))}"
-    if "@" in url.netloc or url.fragment:
-        return "expected a URL without a user name, a password or a fragment"
-    return ""
-
-
-def _is_usable(keys: PushKeys) -> bool:
-    try:
-        keys.raw()
-    except ValueError:
-        return False
-    return True

@@ -12,63 +12,37 @@ from msgspec import UNSET, Meta, UnsetType
 from tidings.config import Settings
 from tidings.decode import decode
 from tidings.errors import FieldError, InvalidFields, TooLarge
-from tidings.faults import MAX_FAULTS, UNREADABLE, WORDS
+from tidings.faults import MAX_FAULTS, UNREADABLE, in_words, visible
 from tidings.metadata import STRING, canonical, metadata_faults
 from tidings.model import NewEvent
 from tidings.times import DAY_MS, rfc3339, to_ms
 
-# Control characters could forge frames, log lines and headers further on, so no id may hold one.
-_TEXT = r"\A[^\x00-\x1f\x7f]+\Z"
-_VISIBLE = {WORDS: "no control characters"}
-Id = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=128,
-        pattern=_TEXT,
-        description="Opaque, 1 to 128 characters.",
-        extra=_VISIBLE,
-    ),
-]
-Verb = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=64,
-        pattern=_TEXT,
-        description="What was done: comment, push, …",
-        extra=_VISIBLE,
-    ),
-]
+Id = Annotated[str, visible(128, description="Opaque, 1 to 128 characters.")]
+Verb = Annotated[str, visible(64, description="What was done: comment, push, …")]
 # A colon would make market:1 of "2" and market of "1:2" the same topic.
 ObjectType = Annotated[
     str,
-    Meta(
-        min_length=1,
-        max_length=64,
-        pattern=r"\A[^\x00-\x1f\x7f:]+\Z",
-        extra={WORDS: "no colon, no control characters"},
-    ),
+    in_words(r"\A[^\x00-\x1f\x7f:]+\Z", "no colon, no control characters", min_length=1, max_length=64),
 ]
 Topic = Annotated[
     str,
-    Meta(
+    in_words(
+        r"\A[^\x00-\x1f\x7f:]{1,64}:[^\x00-\x1f\x7f]{1,128}\Z",
+        "type:id, such as market:42",
         min_length=3,
         max_length=193,
-        pattern=r"\A[^\x00-\x1f\x7f:]{1,64}:[^\x00-\x1f\x7f]{1,128}\Z",
-        extra={WORDS: "type:id, such as market:42"},
     ),
 ]
 Audience = Annotated[
     str,
-    Meta(
+    in_words(
+        r"\A(?:\*|[^\x00-\x1f\x7f:]{1,64}:[^\x00-\x1f\x7f]{1,128})\Z",
+        '"*" or type:id, such as market:42',
         max_length=193,
-        pattern=r"\A(?:\*|[^\x00-\x1f\x7f:]{1,64}:[^\x00-\x1f\x7f]{1,128})\Z",
         description="Everybody (*), or those who follow a topic.",
-        extra={WORDS: '"*" or type:id, such as market:42'},
     ),
 ]
-EventKey = Annotated[str, Meta(min_length=1, max_length=255, pattern=_TEXT, extra=_VISIBLE)]
+EventKey = Annotated[str, visible(255)]
 """An idempotency key. A control character could make it equal to the digest input of another kind of key."""
 Label = Annotated[str, Meta(max_length=500)]
 Text = Annotated[str, Meta(max_length=5_000)]
@@ -132,18 +106,19 @@ class EventBody(msgspec.Struct, frozen=True, gc=False):
     metadata: msgspec.Raw
 
 
-class _Checked(msgspec.Struct):
-    """The fields whose values have bounds beside their types."""
+class CheckedFields(msgspec.Struct):
+    """The fields of an event, or of a broadcast, whose values have bounds beside their types."""
 
     target_user_ids: tuple[str, ...] = ()
     topics: tuple[str, ...] = ()
     created_at: Moment | None = None
     metadata: msgspec.Raw = EMPTY_OBJECT
     expires_at: Moment | None = None
+    idempotency_key: str | UnsetType = UNSET
 
 
 class _Recipients(msgspec.Struct):
-    """The lists that may be long, of an event and of a reminder, as they are written."""
+    """The recipients of an event, and of a reminder, as they are written: the lists that may be long."""
 
     target_user_ids: msgspec.Raw = EMPTY_LIST
     user_ids: msgspec.Raw = EMPTY_LIST
@@ -153,18 +128,19 @@ Read = TypeVar("Read", bound=EventInput)
 _encode = msgspec.json.Encoder().encode
 _event = msgspec.json.Decoder(EventInput)
 _broadcast = msgspec.json.Decoder(BroadcastInput)
-_checked = msgspec.json.Decoder(_Checked)
+_checked = msgspec.json.Decoder(CheckedFields)
 _recipients = msgspec.json.Decoder(_Recipients)
 
 
-def read_event(raw: bytes, now: int, settings: Settings) -> EventInput:
-    """The event that a JSON text holds, all of it checked. Raises Malformed, TooLarge, InvalidFields."""
-    return _read(_event, raw, settings, lambda given: fields_problems(given, now, settings))
+def read_event(raw: bytes, now: int, settings: Settings, key: str | None = None) -> EventInput:
+    """The event that a JSON text holds, all of it checked; ``key`` is the idempotency key of its request. Raises Malformed,
+    TooLarge, InvalidFields."""
+    return _read(_event, raw, settings, lambda given: fields_problems(given, now, settings, key))
 
 
-def read_broadcast(raw: bytes, now: int, settings: Settings) -> BroadcastInput:
-    """The broadcast that a JSON text holds, all of it checked. Raises as read_event."""
-    return _read(_broadcast, raw, settings, lambda given: _broadcast_problems(given, now, settings))
+def read_broadcast(raw: bytes, now: int, settings: Settings, key: str | None = None) -> BroadcastInput:
+    """The broadcast that a JSON text holds, all of it checked, as read_event does it."""
+    return _read(_broadcast, raw, settings, lambda given: _broadcast_problems(given, now, settings, key))
 
 
 def _read(
@@ -173,14 +149,12 @@ def _read(
     settings: Settings,
     check: Callable[[Any], Iterable[FieldError]],
 ) -> Read:
-    if len(raw) > settings.max_event_bytes:
-        check_large(raw, settings)
+    check_event_size(raw, settings)
     try:
         given = decode(decoder, raw)
     except InvalidFields as error:
         problems = (*error.errors, *check(_checked.decode(error.fitting)))
     else:
-        check_event(given, len(raw), settings.max_event_bytes)
         problems = tuple(check(given))
     if problems:
         raise InvalidFields(errors=problems[:MAX_FAULTS])
@@ -231,7 +205,7 @@ def accept_broadcast(given: BroadcastInput, now: int, scope: str = "") -> NewEve
     return addressed(accept(given, now, scope), given.audience, _expires_at(given, now))
 
 
-def _expires_at(given: "BroadcastInput | _Checked", now: int) -> int:
+def _expires_at(given: "BroadcastInput | CheckedFields", now: int) -> int:
     return now + BROADCAST_DAYS * DAY_MS if given.expires_at is None else to_ms(given.expires_at)
 
 
@@ -268,8 +242,11 @@ def meaning(given: EventInput) -> bytes:
     return _encode(values)
 
 
-def fields_problems(given: "EventInput | _Checked", now: int, settings: Settings) -> Iterator[FieldError]:
-    """What is over a bound of an event whose types fit."""
+def fields_problems(
+    given: "EventInput | CheckedFields", now: int, settings: Settings, key: str | None = None
+) -> Iterator[FieldError]:
+    """What is over a bound of an event whose types fit, and a key of its own that is another than that of the request: a
+    repeat with a third one would store the event twice."""
     if len(given.target_user_ids) > settings.max_targets:
         yield FieldError(
             "/target_user_ids", _too_many(settings.max_targets, f"{len(given.target_user_ids):,}")
@@ -292,47 +269,48 @@ def fields_problems(given: "EventInput | _Checked", now: int, settings: Settings
             max_bytes=settings.max_metadata_bytes,
             max_depth=settings.max_metadata_depth,
         )
+    if key is not None and given.idempotency_key not in (UNSET, key):
+        yield FieldError(
+            "/idempotency_key",
+            "expected none beside the header Idempotency-Key, or the same key, got another one",
+        )
 
 
 def _broadcast_problems(
-    given: "BroadcastInput | _Checked", now: int, settings: Settings
+    given: "BroadcastInput | CheckedFields", now: int, settings: Settings, key: str | None
 ) -> Iterator[FieldError]:
     if given.target_user_ids:
-        yield FieldError("/target_user_ids", "expected none: a broadcast has an audience instead")
+        yield FieldError(
+            "/target_user_ids",
+            f"expected none, got {len(given.target_user_ids):,}: a broadcast has an audience instead",
+        )
     if not now < _expires_at(given, now) <= now + MAX_BROADCAST_DAYS * DAY_MS:
-        yield FieldError("/expires_at", f"expected a time within the next {MAX_BROADCAST_DAYS} days")
-    yield from fields_problems(given, now, settings)
+        yield FieldError(
+            "/expires_at", f"expected a time within the next {MAX_BROADCAST_DAYS} days, got another"
+        )
+    yield from fields_problems(given, now, settings, key)
 
 
 def _too_many(most: int, got: str) -> str:
     return f"expected a list of up to {most:,} items, got {got}"
 
 
-def check_large(raw: bytes, settings: Settings) -> None:
-    """Raises TooLarge or InvalidFields for a text over ``max_event_bytes`` which is so much too large that it shows before
-    anything is built of it. What it lets through takes milliseconds to read."""
+def check_event_size(raw: bytes, settings: Settings) -> None:
+    """Raises TooLarge for the JSON of an event with more than ``max_event_bytes`` besides its recipients, whose number has a
+    cap of its own, and InvalidFields for more of those. Nothing is built of it: what this lets through takes milliseconds
+    to read."""
+    size, cap = len(raw), settings.max_event_bytes
+    if size <= cap:
+        return
     try:
         lists = _recipients.decode(raw)
     except UNREADABLE:
         return  # whoever decodes it finds out at once
-    size = len(raw)
     for name in ("target_user_ids", "user_ids"):
         listed = bytes(getattr(lists, name))
         size -= len(listed)
         if sum(1 for _ in islice(STRING.finditer(listed), settings.max_targets + 1)) > settings.max_targets:
             raise InvalidFields(errors=(FieldError(f"/{name}", _too_many(settings.max_targets, "more")),))
-    _check_rest(size, settings.max_event_bytes)
-
-
-def check_event(given: EventInput, size: int, cap: int) -> None:
-    """Raises TooLarge when an event of ``size`` bytes has more than ``cap`` besides its targets, whose number has a
-    cap of its own."""
-    if size > cap:
-        size -= sum(len(target.encode()) + len('"",') for target in given.target_user_ids)
-        _check_rest(size, cap)
-
-
-def _check_rest(size: int, cap: int) -> None:
     if size > cap:
         wrong = (
             f"expected up to {cap:,} bytes besides its targets (the setting max_event_bytes), got {size:,}"

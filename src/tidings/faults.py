@@ -4,15 +4,14 @@ It runs only after a decoder has refused: the decoder itself judges each part ag
 part that does not fit, so that nothing can be called wrong here which would be accepted there.
 """
 
-import re
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import msgspec
-from msgspec import Meta, Raw, UnsetType
+from msgspec import NODEFAULT, Meta, Raw, UnsetType
 from msgspec.structs import FieldInfo, fields
 
 from tidings.errors import FieldError
@@ -30,9 +29,6 @@ WORDS = "words"
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What a decoder raises for a text that it does not take; ``msgspec.ValidationError`` is a DecodeError."""
 
-_OWN = re.compile(r"([a-z_]+(?:\.[\w-]+)*): (.*)\Z", re.S)
-"""A line of what a type's own check says: dotted names of the field within it, then what is wrong."""
-_AT = re.compile(r" - at (?:`key` in )?`\$.*`\Z", re.S)
 _LISTS = (list, tuple)
 _object = msgspec.json.Decoder(dict[str, Raw]).decode
 _list = msgspec.json.Decoder(list[Raw]).decode
@@ -40,39 +36,92 @@ _text = msgspec.json.Decoder(str).decode
 _encode = msgspec.json.Encoder().encode
 
 
+def in_words(pattern: str, words: str, **more: Any) -> Meta:
+    """The constraint of a pattern, with what it asks for in words: an error shows these and no pattern."""
+    return Meta(pattern=pattern, extra={WORDS: words}, **more)
+
+
+def visible(most: int, **more: Any) -> Meta:
+    """The constraint of a name of 1 to ``most`` characters. Control characters could forge frames, log lines and headers
+    further on, so no name may hold one."""
+    return in_words(r"\A[^\x00-\x1f\x7f]+\Z", "no control characters", min_length=1, max_length=most, **more)
+
+
+class Check(NamedTuple):
+    """What fields must be beside their types. A type lists its checks in ``CHECKS``.
+
+    ``fields`` names those that the check looks at, as attributes; ``errors`` takes their values, and tells what is wrong
+    with them. Its pointers lead from the object; of parameters they are names. While one of the fields has an error
+    already, the check is left out: it could only repeat that one.
+    """
+
+    fields: tuple[str, ...]
+    errors: Callable[..., Iterable[FieldError]]
+
+
 class Found(NamedTuple):
     """``errors``: up to MAX_FAULTS of them, in the order of the text; ``fitting``: the JSON of the outermost object with
-    only those of its members that fit, "{}" when it is none."""
+    only those of its members that have none, "{}" when it is none."""
 
     errors: tuple[FieldError, ...]
     fitting: bytes
 
 
-def find(type: Any, raw: bytes, error: Exception, *, strict: bool = True) -> Found:
-    """What is wrong with a JSON text that does not fit its type, for which a decoder has raised this error.
-    ``strict=False`` takes texts for numbers and truths."""
+def find(type: Any, raw: bytes, *, strict: bool = True) -> Found:
+    """What is wrong with a JSON text that a decoder of its type has refused. ``strict=False`` takes texts for numbers and
+    truths."""
     finder = _Finder(strict)
-    finder.say(type, raw.strip(), "", error)
+    finder.say(type, raw.strip(), "")
     return Found(tuple(finder.errors[:MAX_FAULTS]), _encode(finder.fitting))
 
 
-def find_parameters(type: Any, given: Mapping[str, str]) -> tuple[FieldError, ...]:
-    """What is wrong with parameters that are all texts; the pointer is the name of each."""
-    known = _known(type)
-    unknown = [name for name in given if name not in known]
+def find_parameters(
+    type: Any, given: Mapping[str, str], unreadable: Iterable[FieldError] = ()
+) -> tuple[FieldError, ...]:
+    """What is wrong with parameters that are all texts; the pointer is the name of each. ``unreadable``: the errors
+    of those that have no one text."""
+    known, failed = _known(type), {error.pointer: error for error in unreadable}
+    names = (*given, *(name for name in failed if name not in given))
+    unknown = [name for name in names if name not in known]
     found = [
         FieldError(name, _unknown(name, known, guess=name == unknown[0], what="parameter"))
         for name in unknown
     ]
+    values: dict[str, Any] = {}
     for name, field in known.items():
-        if name not in given:
-            found += [FieldError(name, _missing(field.type, null=False))] if field.required else []
-            continue
-        try:
-            msgspec.convert(given[name], field.type, strict=False)
-        except msgspec.ValidationError:
-            found.append(FieldError(name, misfit(field.type, _encode(given[name]), null=False)))
+        if name in failed:
+            found.append(failed[name])
+        elif name in given:
+            try:
+                values[name] = msgspec.convert(given[name], field.type, strict=False)
+            except msgspec.ValidationError:
+                found.append(FieldError(name, misfit(field.type, _encode(given[name]), null=False)))
+        elif field.required:
+            found.append(FieldError(name, _missing(field.type, null=False)))
+    found += _own_errors(type, names, values)
     return tuple(found[:MAX_FAULTS])
+
+
+def own_errors(whole: msgspec.Struct) -> list[FieldError]:
+    """What the checks of its type say of an object whose fields fit their types."""
+    return [
+        error
+        for check in _checks(type(whole))
+        for error in check.errors(*[getattr(whole, name) for name in check.fields])
+    ]
+
+
+def check_own(whole: msgspec.Struct) -> None:
+    """Raises ValueError where the checks of its type find something; for ``__post_init__``."""
+    if errors := own_errors(whole):
+        raise ValueError("\n".join(f"{pointer}: {detail}" for pointer, detail in errors))
+
+
+@lru_cache(maxsize=256)
+def checked_fields(type: Any) -> frozenset[str]:
+    """The names of the fields that the checks of a type look at."""
+    names = {field.name: name for name, field in _known(type).items()}
+    return frozenset(names[name] for check in _checks(type) for name in check.fields)
 
 
 def escape(step: str) -> str:
@@ -131,20 +180,20 @@ class _Finder:
             return False
         try:
             _decoder(type, self._strict).decode(raw)
-        except UNREADABLE as error:
-            self.say(type, raw, at, error)
+        except UNREADABLE:
+            self.say(type, raw, at)
             return False
         return True
 
-    def say(self, type: Any, raw: bytes, at: str, error: Exception) -> None:
-        """Say why a text does not fit, for which a decoder has raised this error."""
+    def say(self, type: Any, raw: bytes, at: str) -> None:
+        """Say why a text does not fit, which a decoder has refused."""
         before, form = len(self.errors), _form(type)
         if raw.count(b",") > MAX_PARTS:
             self.errors.append(FieldError(at, "does not fit, and is too large to say where"))
         else:
             self._descend(form, raw, at)
         if len(self.errors) == before:
-            self.errors += _own(error, form, at) or [FieldError(at, misfit(type, raw))]
+            self.errors.append(FieldError(at, misfit(type, raw)))
 
     def _descend(self, form: _Form, raw: bytes, at: str) -> None:
         first = raw[:1]
@@ -166,8 +215,8 @@ class _Finder:
                 continue
             try:
                 decode(item)
-            except UNREADABLE as error:
-                self.say(type, bytes(item), f"{at}/{index}", error)
+            except UNREADABLE:
+                self.say(type, bytes(item), f"{at}/{index}")
 
     @property
     def _full(self) -> bool:
@@ -188,21 +237,20 @@ class _Finder:
         missing = [field for name, field in known.items() if field.required and name not in given]
         for field in missing:
             self.errors.append(FieldError(f"{at}/{field.encode_name}", _missing(field.type)))
+        own = list(_own_errors(type, given, self._values(type, fitting)))
+        self.errors += [FieldError(at + pointer, detail) for pointer, detail in own]
         if not at:
-            self.fitting = fitting
-        if fitting.keys() != given.keys() and all(
-            name in fitting for name, field in known.items() if field.required
-        ):
-            self._check_whole(type, fitting, at)
+            failed = {pointer.split("/")[1] for pointer, _ in own if pointer}
+            self.fitting = {name: raw for name, raw in fitting.items() if escape(name) not in failed}
 
-    def _check_whole(self, type: Any, fitting: dict[str, Raw], at: str) -> None:
-        """What a type's own check says of the members that fit, beside what is wrong with the others."""
-        try:
-            _decoder(type, self._strict).decode(_encode(fitting))
-        except UNREADABLE as error:
-            # What it says of another member may be due to that one's not being there now.
-            told = _own(error, _form(type), at)
-            self.errors += [one for one in told if one.pointer[len(at) + 1 :].split("/")[0] in fitting]
+    def _values(self, type: Any, fitting: Mapping[str, Raw]) -> dict[str, Any]:
+        """Of the members that fit, those that the checks of the type look at, decoded."""
+        known, looked_at = _known(type), checked_fields(type)
+        return {
+            name: _decoder(known[name].type, self._strict).decode(raw)
+            for name, raw in fitting.items()
+            if name in looked_at
+        }
 
     def _entries(self, form: _Form, given: dict[str, Raw], at: str) -> None:
         if _wrong_length(form, len(given)):
@@ -235,6 +283,28 @@ def _decoder(type: Any, strict: bool) -> msgspec.json.Decoder[Any] | _Loose:
 def _known(type: Any) -> Mapping[str, FieldInfo]:
     """The fields of a struct by name."""
     return {field.encode_name: field for field in fields(type)}
+
+
+def _checks(type: Any) -> tuple[Check, ...]:
+    checks: tuple[Check, ...] = getattr(type, "CHECKS", ())
+    return checks
+
+
+def _own_errors(type: Any, given: Iterable[str], values: Mapping[str, Any]) -> Iterator[FieldError]:
+    """What the checks of a type say of the fields that have a value, and of those that are not given, by their defaults."""
+    looked_at = checked_fields(type)
+    usable = {
+        field.name: values[name] if name in values else _default(field)
+        for name, field in _known(type).items()
+        if name in looked_at and (name in values or (name not in given and not field.required))
+    }
+    for check in _checks(type):
+        if usable.keys() >= set(check.fields):
+            yield from check.errors(*[usable[name] for name in check.fields])
+
+
+def _default(field: FieldInfo) -> Any:
+    return field.default if field.default is not NODEFAULT else field.default_factory()
 
 
 def _fits(type: Any, value: str) -> bool:
@@ -344,14 +414,3 @@ def _counted_items(raw: bytes) -> str:
         return "a long list"
     count = len(_list(raw))
     return "an empty list" if not count else f"a list of {count:,} item{'s' if count > 1 else ''}"
-
-
-def _own(error: Exception, form: _Form, at: str) -> list[FieldError]:
-    """What the own check of a type says, a line for each fault."""
-    return list(_own_lines(str(error), at)) if _is_struct(form.base) else []
-
-
-def _own_lines(message: str, at: str) -> Iterator[FieldError]:
-    for line in _AT.sub("", message).split("\n"):
-        if own := _OWN.match(line):
-            yield FieldError("/".join([at, *map(escape, own[1].split("."))]), own[2])

@@ -113,7 +113,7 @@ class Ingest:
 
         Raises Malformed, InvalidFields, TooLarge, KeyReused, KeyInFlight, Unavailable.
         """
-        given, event = self._accepted(raw, self._clock.now(), scope)
+        given, event = self._accepted(raw, self._clock.now(), scope, key)
         published = await self._publish((event,), (given,), scope, key, wait)
         return Posted(_receipt(published.receipts[0]), bool(published.repeats))
 
@@ -126,7 +126,7 @@ class Ingest:
         if not items:
             wrong = f"expected a list of 1 to {self._settings.max_batch_events:,} events, got an empty one"
             raise InvalidFields(errors=(FieldError("", wrong),))
-        given, accepted = await self._accepted_all(items, scope)
+        given, accepted = await self._accepted_all(items, scope, key)
         published = await self._publish(accepted, given, scope, key, wait, array=True)
         receipts = b",".join(_receipt(receipt) for receipt in published.receipts)
         return Posted(b'{"events":[' + receipts + b"]}", len(published.repeats) == len(items))
@@ -138,7 +138,7 @@ class Ingest:
         """
         check_size(raw, self._settings.max_batch_bytes, "the event")
         now = self._clock.now()
-        given = read_broadcast(raw, now, self._settings)
+        given = read_broadcast(raw, now, self._settings, key)
         accepted = accept_broadcast(given, now, scope)
         if await self._agenda.live_broadcasts() >= MAX_LIVE_BROADCASTS:
             detail = f"{MAX_LIVE_BROADCASTS} broadcasts live: let some expire, or retract them"
@@ -146,13 +146,15 @@ class Ingest:
         published = await self._publish((accepted,), (given,), scope, key, wait)
         return Posted(_receipt(published.receipts[0]), bool(published.repeats))
 
-    def _accepted(self, raw: bytes, now: int, scope: str) -> tuple[EventInput, NewEvent]:
+    def _accepted(
+        self, raw: bytes, now: int, scope: str, key: str | None = None
+    ) -> tuple[EventInput, NewEvent]:
         check_size(raw, self._settings.max_batch_bytes, "the event")
-        given = read_event(raw, now, self._settings)
+        given = read_event(raw, now, self._settings, key)
         return given, accept(given, now, scope)
 
     async def _accepted_all(
-        self, items: Sequence[msgspec.Raw], scope: str
+        self, items: Sequence[msgspec.Raw], scope: str, key: str | None
     ) -> tuple[list[EventInput], list[NewEvent]]:
         """The events of an array. Raises InvalidFields with the faults of all, TooLarge."""
         now, turn = self._clock.now(), Turn(self._clock.monotonic)
@@ -161,7 +163,7 @@ class Ingest:
         errors: list[FieldError] = []
         for i, item in enumerate(items):
             try:
-                one, event = self._accepted(bytes(item), now, scope)
+                one, event = self._accepted(bytes(item), now, scope, key)
             except InvalidFields as error:
                 errors += _below(f"/{i}", error.errors)
                 if len(errors) >= MAX_FAULTS:
@@ -186,34 +188,21 @@ class Ingest:
         *,
         array: bool = False,
     ) -> Published:
-        """Store the events of one request. Raises InvalidFields and KeyReused with the places of the keys."""
+        """Store the events of one request. Raises KeyReused with the place of the key."""
         try:
-            return await self._published(await self._keyed(events, given, scope, key, array=array), wait)
+            return await self._published(await self._keyed(events, given, scope, key), wait)
         except KeyReused as error:
             if given[error.index].idempotency_key is UNSET:
                 raise error.at("Idempotency-Key") from None
             raise error.at(f"/{error.index}" * array + OWN_KEY) from None
 
     async def _keyed(
-        self,
-        events: Sequence[NewEvent],
-        given: Sequence[EventInput],
-        scope: str,
-        key: str | None,
-        *,
-        array: bool = False,
+        self, events: Sequence[NewEvent], given: Sequence[EventInput], scope: str, key: str | None
     ) -> Sequence[NewEvent]:
         """The events of one request under its idempotency key: each gets a key of its own made from it and its index,
-        and the fingerprint of the whole request, so that any other body is refused at its first event. Raises
-        InvalidFields for events that have another key themselves: a repeat with a third one would store them twice."""
+        and the fingerprint of the whole request, so that any other body is refused at its first event."""
         if key is None:
             return events
-        if wrong := [
-            f"/{i}" * array for i, one in enumerate(given) if one.idempotency_key not in (UNSET, key)
-        ]:
-            detail = "expected none beside the header Idempotency-Key, or the same key, got another one"
-            errors = tuple(FieldError(at + OWN_KEY, detail) for at in wrong[:MAX_FAULTS])
-            raise InvalidFields(errors=errors)
         turn, meanings = Turn(self._clock.monotonic), []
         for one in given:
             meanings.append(meaning(one))
@@ -370,7 +359,10 @@ class Ingest:
         try:
             said = self._cursors.read_named(token, bound_to) or ""
         except BadParameter:
-            wrong = FieldError("/undo", "damaged, or it belongs to another user")
+            wrong = FieldError(
+                "/undo",
+                "expected the undo of a reply to this user, got a damaged one or that of another user",
+            )
             raise BadParameter(f"undo: {wrong.detail}", (wrong,)) from None
         made, _, at = said.partition(".")
         if self._clock.now() > int(at) + UNDO_MS:

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
-from msgspec import Meta
+
+from tidings.faults import in_words
 
 
 class QuietHours(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,10 +62,8 @@ class Endpoint(msgspec.Struct, frozen=True):
 class PushKeys(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The keys of a browser's push subscription, in base64url: its public key (65 bytes) and its secret (16 bytes)."""
 
-    p256dh: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{87}=?\Z", extra={"words": "65 bytes in base64url"})]
-    auth: Annotated[
-        str, Meta(pattern=r"\A[A-Za-z0-9_-]{22}(==)?\Z", extra={"words": "16 bytes in base64url"})
-    ]
+    p256dh: Annotated[str, in_words(r"\A[A-Za-z0-9_-]{87}=?\Z", "65 bytes in base64url")]
+    auth: Annotated[str, in_words(r"\A[A-Za-z0-9_-]{22}(==)?\Z", "16 bytes in base64url")]
 
     def raw(self) -> tuple[bytes, bytes]:
         """Both as bytes. Raises ValueError when the first is no public key of the curve P-256."""

@@ -6,16 +6,17 @@ once, however often the process is killed in between.
 
 import asyncio
 import logging
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from tidings.config import Settings
-from tidings.errors import NotFound, TidingsError
+from tidings.errors import FieldError, NotFound, TidingsError
 from tidings.log import Log
 from tidings.model import Cancel, Changed, Remind
 from tidings.personal import Reminder
 from tidings.ports import Clock, Store
 from tidings.rounds import Rest, Rounds
-from tidings.schedule import ReminderInput, accept_reminder, fire, kept
+from tidings.schedule import ReminderInput, accept_reminder, fire, fitting_errors, kept
 
 FIRED_AT_ONCE = 100
 """Reminders that are fired together: they share a transaction, and others are written between two of these."""
@@ -60,6 +61,10 @@ class Reminders(Rounds):
         await self._log.submit_all((Remind(reminder), due))
         self.nudge()
         return Standing(reminder, due.next_at, fired=True)
+
+    def fitting_errors(self, fitting: bytes) -> Iterator[FieldError]:
+        """What is wrong with those members of a reminder that fit their types, where others do not."""
+        return fitting_errors(fitting, self._clock.now(), self._settings)
 
     async def cancel(self, key: str) -> None:
         """Take a reminder back. Raises NotFound when there is none, or it came for the last time."""

@@ -7,12 +7,15 @@ back-end shares, so that none can group otherwise.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from string import Formatter
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
+
+from tidings.errors import FieldError
+from tidings.faults import Check, check_own, escape, in_words, visible
 
 CHANNELS = ("email", "web_push", "webhook", "apprise")
 """Ways out of the application. What happens inside it (lists, counts, streams) is the channel ``in_app``."""
@@ -36,27 +39,25 @@ MAX_VERBS = 100
 """Verbs of one type: more than an application has for one thing, and few enough to be named in an error."""
 MAX_LOCALES = 100
 """Languages of one type's templates: more than any product is translated into."""
-Name = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=64,
-        pattern=r"\A[^\x00-\x1f\x7f]+\Z",
-        extra={"words": "no control characters"},
-    ),
-]
+Name = Annotated[str, visible(64)]
 Seconds = Annotated[int, Meta(ge=1, le=MAX_WINDOW_S)]
 Template = Annotated[str, Meta(min_length=1, max_length=500)]
 Locale = Annotated[
     str,
-    Meta(
-        min_length=2,
-        max_length=35,
-        pattern=r"\A[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*\Z",
-        extra={"words": "such as en or pt-BR"},
-    ),
+    in_words(r"\A[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*\Z", "such as en or pt-BR", min_length=2, max_length=35),
 ]
 Channel = Literal["email", "web_push", "webhook", "apprise"]
+
+
+def _message_errors(messages: Mapping[str, Mapping[str, str]]) -> Iterator[FieldError]:
+    """The templates that name what there is not, and the locales that have no form ``other``."""
+    for locale, forms in messages.items():
+        at = f"/messages/{escape(locale)}"
+        if "other" not in forms:
+            yield FieldError(at, "missing; expected the form other")
+        for form, template in forms.items():
+            if wrong := _wrong_template(template):
+                yield FieldError(f"{at}/{form}", wrong)
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,6 +71,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     (0: always told). ``critical`` types pass preferences and quiet hours. ``messages``: locale → plural category →
     template.
     """
+
+    CHECKS: ClassVar[tuple[Check, ...]] = (Check(("messages",), _message_errors),)
 
     verbs: Annotated[tuple[Name, ...], Meta(max_length=MAX_VERBS)] = ()
     notify: Literal["targets", "followers", "both"] = "targets"
@@ -87,17 +90,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ] = {}
 
     def __post_init__(self) -> None:
-        """Raises ValueError, with a line for each fault, for templates that name what there is not, and for a locale that
-        has no form ``other``."""
-        faults = []
-        for locale, forms in self.messages.items():
-            if "other" not in forms:
-                faults.append(f"messages.{locale}: expected the form other, which is missing")
-            for form, template in forms.items():
-                if wrong := _wrong_template(template):
-                    faults.append(f"messages.{locale}.{form}: {wrong}")
-        if faults:
-            raise ValueError("\n".join(faults))
+        """Raises ValueError for what CHECKS refuse."""
+        check_own(self)
 
     @property
     def to_targets(self) -> bool:
@@ -181,7 +175,7 @@ def _wrong_template(template: str) -> str:
     try:
         fields = [(name, spec, how) for _, name, spec, how in Formatter().parse(template) if name is not None]
     except ValueError as error:
-        return f"expected a text whose braces come in pairs: {error}"
+        return f"expected a text whose braces come in pairs, got another: {error}"
     for name, spec, how in fields:
         if spec or how or not (name in PLACEHOLDERS or METADATA.match(name)):
             there_are = ", ".join((*sorted(PLACEHOLDERS), "metadata.key"))

@@ -1,7 +1,8 @@
 """A reminder as it is sent: checked, placed in time, and at last the event that it stands for."""
 
-from collections.abc import Iterable, Iterator
-from typing import Annotated
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, ClassVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -12,6 +13,7 @@ from tidings.decode import decode
 from tidings.errors import FieldError, InvalidFields
 from tidings.events import (
     EMPTY_OBJECT,
+    CheckedFields,
     EventInput,
     Id,
     Label,
@@ -23,19 +25,19 @@ from tidings.events import (
     Verb,
     accept,
     addressed,
-    check_event,
+    check_event_size,
     check_fields,
     fields_problems,
     fingerprint,
     key_digest,
     meaning,
 )
-from tidings.faults import MAX_FAULTS
+from tidings.faults import MAX_FAULTS, Check, check_own, shown
 from tidings.ids import LAST_MS
 from tidings.model import Fire
 from tidings.personal import Reminder
 from tidings.projections.recurrence import next_after, parse_every
-from tidings.times import DAY_MS, time_zone_fault, to_ms
+from tidings.times import DAY_MS, time_zones, to_ms
 
 ACTOR = "tidings"
 """Who acts in a reminder that does not say: nobody by this name should have an inbox, for they would not be told."""
@@ -50,10 +52,55 @@ _encode = msgspec.json.Encoder().encode
 _event = msgspec.json.Decoder(EventInput)
 
 
+def _recipient_errors(user_ids: tuple[str, ...], topic: str | None) -> Iterator[FieldError]:
+    if bool(user_ids) == (topic is not None):
+        got = "both" if user_ids else "neither"
+        yield FieldError("/user_ids", f"expected user_ids or topic, and not both, got {got}")
+
+
+def _time_errors(deliver_at: datetime | None, after_s: int | None) -> Iterator[FieldError]:
+    if deliver_at is not None and after_s is not None:
+        yield FieldError("/after_s", "expected after_s or deliver_at, and not both, got both")
+
+
+def _start_errors(
+    deliver_at: datetime | None, after_s: int | None, every: str | None
+) -> Iterator[FieldError]:
+    if deliver_at is None and after_s is None and not every:
+        yield FieldError("/deliver_at", "expected deliver_at, after_s or every, got none of them")
+
+
+def _time_zone_errors(time_zone: str) -> Iterator[FieldError]:
+    if time_zone not in time_zones():
+        got = shown(_encode(time_zone))
+        yield FieldError(
+            "/time_zone", f"expected a name of the IANA database, such as Europe/Berlin or UTC, got {got}"
+        )
+
+
+TIME_ZONE = Check(("time_zone",), _time_zone_errors)
+
+
+def _every_errors(every: str | None) -> Iterator[FieldError]:
+    try:
+        if every is not None:
+            parse_every(every)
+    except ValueError as error:
+        yield FieldError("/every", f"expected {error}, got {shown(_encode(every))}")
+
+
 class ReminderInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, gc=False):
     """The body of ``PUT /v1/reminders/{key}``: an event to come, for ``user_ids`` or for those who follow ``topic``, at
     ``deliver_at`` or ``after_s`` seconds from now. ``every`` (ISO 8601) it comes again, by the clock of ``time_zone``;
     without a time, for the first time after one ``every`` from now."""
+
+    CHECKS: ClassVar[tuple[Check, ...]] = (
+        Check(("user_ids", "topic"), _recipient_errors),
+        Check(("deliver_at", "after_s"), _time_errors),
+        Check(("deliver_at", "after_s", "every"), _start_errors),
+        TIME_ZONE,
+        Check(("every",), _every_errors),
+    )
 
     type: Verb
     object_type: ObjectType
@@ -72,20 +119,31 @@ class ReminderInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
     metadata: Metadata = msgspec.field(default_factory=lambda: EMPTY_OBJECT)
 
     def __post_init__(self) -> None:
-        """Raises ValueError, with a line for each fault, for fields that do not go together, and for no time zone."""
-        if faults := [f"{name}: {wrong}" for name, wrong in _faults(self)]:
-            raise ValueError("\n".join(faults))
+        """Raises ValueError for what CHECKS refuse."""
+        check_own(self)
+
+
+class _Fitting(msgspec.Struct):
+    """The members of a reminder that are judged by more than their types, where others do not fit theirs."""
+
+    user_ids: tuple[str, ...] = ()
+    deliver_at: Moment | None = None
+    after_s: int | None = None
+    metadata: msgspec.Raw = EMPTY_OBJECT
+
+
+_fitting = msgspec.json.Decoder(_Fitting)
 
 
 def accept_reminder(key: str, given: ReminderInput, now: int, settings: Settings) -> Reminder:
     """The reminder, checked, its event with it. Raises InvalidFields, TooLarge."""
-    first_at = _first_at(given, now)
-    event = _event_of(given)
-    if problems := (*_out_of_range(given, first_at), *_renamed(fields_problems(event, now, settings))):
-        raise InvalidFields(errors=problems[:MAX_FAULTS])
+    first_at, event = _first_at(given, now), _event_of(given)
+    errors = [*_range_errors(given, now), *_event_errors(event, now, settings)]
     due_at = first_at if _has_start(given) else _next(given.every, given.time_zone, first_at, now)
     if due_at is None:
-        raise InvalidFields(errors=(FieldError("/every", "expected a first time before the year 2248"),))
+        errors.append(FieldError("/every", f"expected a first time before the year 2248, got {given.every}"))
+    if errors or due_at is None:
+        raise InvalidFields(errors=tuple(errors[:MAX_FAULTS]))
     return Reminder(
         key,
         due_at,
@@ -98,7 +156,14 @@ def accept_reminder(key: str, given: ReminderInput, now: int, settings: Settings
     )
 
 
-def _first_at(given: ReminderInput, now: int) -> int:
+def fitting_errors(fitting: bytes, now: int, settings: Settings) -> Iterator[FieldError]:
+    """What is wrong with those members of a reminder that fit their types, where others do not."""
+    given = _fitting.decode(fitting)
+    yield from _range_errors(given, now)
+    yield from _event_errors(CheckedFields(given.user_ids, metadata=given.metadata), now, settings)
+
+
+def _first_at(given: ReminderInput | _Fitting, now: int) -> int:
     if given.deliver_at is not None:
         return to_ms(given.deliver_at)
     return now + (given.after_s or 0) * 1000
@@ -108,27 +173,10 @@ def _has_start(given: ReminderInput) -> bool:
     return given.deliver_at is not None or given.after_s is not None
 
 
-def _faults(given: ReminderInput) -> Iterator[tuple[str, str]]:
-    """(field, what is wrong with it) whatever the time."""
-    if bool(given.user_ids) == (given.topic is not None):
-        yield "user_ids", "expected user_ids or topic, and not both"
-    if given.deliver_at is not None and given.after_s is not None:
-        yield "after_s", "expected without deliver_at"
-    if not (_has_start(given) or given.every):
-        yield "deliver_at", "expected deliver_at, after_s or every"
-    if wrong := time_zone_fault(given.time_zone):
-        yield "time_zone", wrong
-    if given.every is not None:
-        try:
-            parse_every(given.every)
-        except ValueError as error:
-            yield "every", f"expected {error}"
-
-
-def _out_of_range(given: ReminderInput, first_at: int) -> Iterator[FieldError]:
-    if not 0 <= first_at <= LAST_MS:
+def _range_errors(given: ReminderInput | _Fitting, now: int) -> Iterator[FieldError]:
+    if not 0 <= _first_at(given, now) <= LAST_MS:
         where = "/after_s" if given.deliver_at is None else "/deliver_at"
-        yield FieldError(where, "expected a time between the years 1970 and 2248")
+        yield FieldError(where, "expected a time between the years 1970 and 2248, got another one")
 
 
 def _event_of(given: ReminderInput) -> EventInput:
@@ -150,14 +198,14 @@ def _event_of(given: ReminderInput) -> EventInput:
 def _encoded(event: EventInput, settings: Settings) -> bytes:
     """An event as JSON. Raises TooLarge."""
     encoded = _encode(event)
-    check_event(event, len(encoded), settings.max_event_bytes)
+    check_event_size(encoded, settings)
     return encoded
 
 
-def _renamed(problems: Iterable[FieldError]) -> Iterator[FieldError]:
-    """The problems by the names that their fields have in a reminder."""
-    for problem in problems:
-        yield problem._replace(pointer=problem.pointer.replace("/target_user_ids", "/user_ids"))
+def _event_errors(event: EventInput | CheckedFields, now: int, settings: Settings) -> Iterator[FieldError]:
+    """What is over a bound of the event, by the names that its fields have in a reminder."""
+    for error in fields_problems(event, now, settings):
+        yield error._replace(pointer=error.pointer.replace("/target_user_ids", "/user_ids"))
 
 
 def kept(reminder: Reminder, given: ReminderInput, known: Reminder | None) -> Reminder:

@@ -34,13 +34,6 @@ def time_zones() -> frozenset[str]:
     return frozenset(available_timezones()) - _NO_ZONES
 
 
-def time_zone_fault(name: str) -> str:
-    """Why this is no time zone, or ""."""
-    return (
-        "" if name in time_zones() else "expected a name of the IANA database, such as Europe/Berlin or UTC"
-    )
-
-
 def from_wall(wall: datetime, zone: ZoneInfo, *, second: bool = False) -> int:
     """Milliseconds since 1970 at which the clocks of a zone show ``wall`` (without a zone, whole seconds). A time that
     they leave out is the first moment after the gap; of one that they show twice it is the first, or the ``second``."""

@@ -45,13 +45,25 @@ class Wishes:
     async def prefer(self, user: str, wanted: Preferences, muted: Sequence[str] | None) -> None:
         """Replace a user's preferences and, unless they are None, the topics that they mute, in one transaction.
 
-        Raises InvalidFields for a locale of which nothing is known, and for a critical type that would be
-        switched off.
+        Raises InvalidFields for what :meth:`errors` finds.
         """
-        problems = tuple(_problems(wanted, self._store.rules))
-        if problems:
-            raise InvalidFields(errors=problems)
+        if errors := tuple(self.errors(wanted)):
+            raise InvalidFields(errors=errors[:MAX_FAULTS])
         await self._log.submit(Prefer(user, wanted, None if muted is None else tuple(muted)))
+
+    def errors(self, wanted: Preferences) -> Iterator[FieldError]:
+        """What cannot be wanted: a locale of which nothing is known, and a critical type that would be switched off."""
+        if wanted.locale and not known_locale(wanted.locale):
+            yield FieldError(
+                "/locale",
+                f"expected a language such as de or pt-BR, got {wanted.locale!r}, which is not known here",
+            )
+        for type, wishes in wanted.types.items():
+            for channel in wishes.keys() - _possible(wishes, self._store.rules.rule(type)).keys():
+                yield FieldError(
+                    f"/types/{escape(type)}/{channel}",
+                    "expected true, got false: this type is critical, and cannot be switched off",
+                )
 
     def types(self) -> bytes:
         """All declared types by name, each with its rule and where that is from, as JSON."""
@@ -67,6 +79,10 @@ class Wishes:
             _check_claims(type, rule, self._store.rules.declared)
             await self._log.submit(Declare(type, rule))
         return self._shown(type, rule)
+
+    def claim_errors(self, type: str, rule: Rule) -> list[FieldError]:
+        """The verbs of a rule that another type has claimed."""
+        return _claim_errors(type, rule, self._store.rules.declared)
 
     async def withdraw(self, type: str) -> None:
         """Take a declaration back; the one of the settings holds again if there is one.
@@ -89,31 +105,23 @@ class Wishes:
 def _check_claims(type: str, rule: Rule, declared: Mapping[str, Rule], *, in_body: bool = True) -> None:
     """Raises InvalidFields where this type would claim what another one has. ``in_body``: the rule is that of the request,
     so its verbs can be pointed to."""
-    others = Rules({name: one for name, one in declared.items() if name != type})
-    if len(others.declared) >= MAX_TYPES:
+    if len(declared.keys() - {type}) >= MAX_TYPES:
         raise InvalidFields(errors=(FieldError("", f"expected up to {MAX_TYPES:,} types, got one more"),))
+    if errors := _claim_errors(type, rule, declared, in_body=in_body):
+        raise InvalidFields(errors=tuple(errors[:MAX_FAULTS]))
+
+
+def _claim_errors(
+    type: str, rule: Rule, declared: Mapping[str, Rule], *, in_body: bool = True
+) -> list[FieldError]:
+    others = Rules({name: one for name, one in declared.items() if name != type})
     errors = []
     for i, verb in enumerate(rule.verbs or (type,)):
         if (owner := others.claimant(verb)) is not None:
-            wrong = f"expected a verb that no other type has; {owner!r} has {verb!r}"
+            wrong = f"expected a verb that no other type has, got {verb!r}, which {owner!r} has"
             errors.append(FieldError(f"/verbs/{i}" if in_body and rule.verbs else "", wrong))
-    if errors:
-        raise InvalidFields(errors=tuple(errors[:MAX_FAULTS]))
+    return errors
 
 
 def _possible(wishes: Mapping[str, bool], rule: Rule) -> dict[str, bool]:
     return {channel: wanted for channel, wanted in wishes.items() if wanted or not rule.critical}
-
-
-def _problems(wanted: Preferences, rules: Rules) -> Iterator[FieldError]:
-    if wanted.locale and not known_locale(wanted.locale):
-        yield FieldError(
-            "/locale",
-            f"expected a language such as de or pt-BR, got {wanted.locale!r}, which is not known here",
-        )
-    for type, wishes in wanted.types.items():
-        for channel in wishes.keys() - _possible(wishes, rules.rule(type)).keys():
-            yield FieldError(
-                f"/types/{escape(type)}/{channel}",
-                "expected true: this type is critical, and cannot be switched off",
-            )

@@ -158,7 +158,10 @@ def test_types_are_tables_of_the_file(tmp_path: Path) -> None:
             '[types.like.messages.en]\nother = "{x}"',
             r"types\.like\.messages\.en\.other: expected placeholders among .*, got \{x\}",
         ),
-        ('[types.like.messages.en]\none = "x"', r"types\.like\.messages\.en: expected the form other"),
+        (
+            '[types.like.messages.en]\none = "x"',
+            r"types\.like\.messages\.en: missing; expected the form other",
+        ),
         (
             "[types.a]\ngap_s = 0\nsound = 1\n[types.b]\nnotify = 'all'",
             r"types\.a\.gap_s: .*\n.*types\.a\.sound: .*\n.*types\.b\.notify: ",

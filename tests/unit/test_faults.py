@@ -1,7 +1,7 @@
 """What is said of what does not fit: all of it, in words, and only after the decoder has refused."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import msgspec
 import pytest
@@ -11,10 +11,17 @@ from msgspec import Meta
 
 from tidings.config import Settings
 from tidings.decode import BOM, decode
-from tidings.errors import InvalidFields, Malformed
-from tidings.faults import MAX_FAULTS, WORDS, Found, find, find_parameters, shown
+from tidings.errors import FieldError, InvalidFields, Malformed
+from tidings.faults import MAX_FAULTS, WORDS, Check, Found, check_own, find, find_parameters, shown
 from tidings.http.params import PATH_TYPES
 from tidings.http.routes import ROUTES
+
+
+def seven_errors(n: int, kind: str) -> Iterator[FieldError]:
+    """A check that looks at two fields."""
+    if n == 7:
+        yield FieldError("/n", "expected another number than 7")
+        yield FieldError("/kind", f"expected no kind beside 7, got {kind}")
 
 
 class Inner(msgspec.Struct, forbid_unknown_fields=True):
@@ -23,9 +30,10 @@ class Inner(msgspec.Struct, forbid_unknown_fields=True):
     n: Annotated[int, Meta(ge=1, le=9)]
     kind: Literal["a", "b"] = "a"
 
+    CHECKS: ClassVar[tuple[Check, ...]] = (Check(("n", "kind"), seven_errors),)
+
     def __post_init__(self) -> None:
-        if self.n == 7:
-            raise ValueError("n: expected another number than 7\nkind: expected no kind beside 7")
+        check_own(self)
 
 
 class Outer(msgspec.Struct, forbid_unknown_fields=True):
@@ -39,9 +47,9 @@ class Outer(msgspec.Struct, forbid_unknown_fields=True):
 
 def found(raw: bytes) -> Found:
     """What is wrong with a whole."""
-    with pytest.raises(msgspec.DecodeError) as refused:
+    with pytest.raises(msgspec.DecodeError):
         msgspec.json.decode(raw, type=Outer)
-    return find(Outer, raw, refused.value)
+    return find(Outer, raw)
 
 
 CASES: tuple[tuple[str, dict[str, str]], ...] = (
@@ -79,7 +87,7 @@ CASES: tuple[tuple[str, dict[str, str]], ...] = (
         '{"parts": [{"n": 7}], "name": true}',
         {
             "/parts/0/n": "expected another number than 7",
-            "/parts/0/kind": "expected no kind beside 7",
+            "/parts/0/kind": "expected no kind beside 7, got a",
             "/name": "expected a text of 1 to 3 characters, got true",
         },
     ),

@@ -90,7 +90,7 @@ def ask(client: httpx.Client, route: Route, credential: str | None) -> int:
         parameters["user_id"] = OWNER
     headers = {} if credential is None else bearer(credential)
     path = route.path.format(**PLACES)
-    body = BODIES.get(route.path)
+    body = None if route.body is None else BODIES.get(route.path)
     with client.stream(route.method, path, params=parameters, json=body, headers=headers) as reply:
         return reply.status_code
 

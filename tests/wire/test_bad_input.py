@@ -162,7 +162,7 @@ CASES = (
     parameter("since is huge", "since=" + "9" * 30, "/v1/feed/new", pointer="since"),
     parameter("wait without since", "wait=1", INBOX, pointer="wait"),
     parameter("wait too long", "since=0&wait=61", INBOX, pointer="wait"),
-    parameter("since with a cursor", "since=0&cursor=x", INBOX, pointer="cursor"),
+    parameter("since with a cursor", "since=0&cursor=c29tZXdoZXJl", INBOX, pointer="cursor"),
     parameter("since with unread_only", "since=0&unread_only=true", INBOX, pointer="unread_only"),
     parameter("since with fields", "since=0&fields=id", INBOX, pointer="fields"),
     parameter("fields of another resource", "fields=actor_id", INBOX, pointer="fields"),
@@ -346,7 +346,13 @@ CASES = (
     fields("backfill is a huge number", "/backfill", '{"backfill": 1%s}' % ("0" * 5_000), FOLLOW, "PUT"),
     fields("seq beyond a double", "/up_to", '{"up_to": 1e999}', ALL),
     # --- reminders and broadcasts
-    posted("reminder of nothing", ("/type", "/object_type", "/object_id"), {}, REMINDER, "PUT"),
+    posted(
+        "reminder of nothing",
+        ("/type", "/object_type", "/object_id", "/user_ids", "/deliver_at"),
+        {},
+        REMINDER,
+        "PUT",
+    ),
     posted(
         "faults of a reminder",
         ("/user_ids/1", "/every", "/x"),

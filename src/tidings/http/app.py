@@ -3,22 +3,32 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Mapping
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import Any, ParamSpec
 
 import msgspec
 from prometheus_client import Counter, Histogram
 
 from tidings.config import KIB
 from tidings.decode import decode
-from tidings.errors import Forbidden, MethodNotAllowed, NotFound, TidingsError, Unauthenticated
-from tidings.http.auth import NOBODY, Authenticator, Principal, acting_for
-from tidings.http.body import ClientGone, check_media, read_body
+from tidings.errors import (
+    BadParameter,
+    FieldError,
+    Forbidden,
+    InvalidFields,
+    MethodNotAllowed,
+    NotFound,
+    TidingsError,
+    Unauthenticated,
+)
+from tidings.faults import MAX_FAULTS
+from tidings.http.auth import NOBODY, USER_NEEDED, Authenticator, Principal, acting_for
+from tidings.http.body import ClientGone, check_media, check_no_body, read_body
 from tidings.http.compress import MIN_BYTES, choose, compress
 from tidings.http.guards import check_development
-from tidings.http.params import Params, parse
+from tidings.http.params import Params, all_bad, given, parse, segments
 from tidings.http.problems import problem
-from tidings.http.request import Receive, Request, Scope, Send, cookie_credential
+from tidings.http.request import Receive, Request, Scope, Send, cookie_credential, idempotency_key
 from tidings.http.router import Found, Router
 from tidings.http.routes import ROUTES
 from tidings.http.table import SMALL_BODY, Access, Answer, Call, Header, Route, Services
@@ -28,6 +38,7 @@ __all__ = ["App", "Services", "build"]
 
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH"})
 _READING = frozenset({"GET", "HEAD"})
+_FOR_A_USER = frozenset({Access.SELF, Access.SELF_OR_ADMIN})
 _UNMATCHED = "unmatched"
 _PRIVATE: Header = (b"cache-control", b"private, no-cache")
 """A reply belongs to who asked: a cache between us may not keep it, and a browser must ask again."""
@@ -38,6 +49,7 @@ _BODILESS = frozenset({204, 304})
 SWITCHING = 101
 """The status of a handshake that succeeded."""
 _log = logging.getLogger("tidings.http")
+P = ParamSpec("P")
 
 
 def build(services: Services) -> "App":
@@ -127,12 +139,12 @@ class App:
         try:
             if self._services.settings.dev:
                 check_development(request)
-            found, path = self._router.find(request.path)
+            found, in_path = self._router.find(request.path)
             if request.method == "OPTIONS":
                 answer = Answer(status=204, headers=((b"allow", found.allow),))
             else:
                 route = _route(found, request)
-                answer = await route.handler(await self._call(route, request, path))
+                answer = await route.handler(await self._call(route, request, in_path))
             answer = await _begun(answer, request)
         except ClientGone:
             raise
@@ -142,17 +154,22 @@ class App:
         self._count(request.method, found.template if found else _UNMATCHED, status)
         return answer, route
 
-    async def _call(self, route: Route, request: Request, path: Mapping[str, str]) -> Call[Any, Any]:
+    async def _call(self, route: Route, request: Request, in_path: Mapping[str, bytes]) -> Call[Any, Any]:
         """The request, authenticated before anything else, so that strangers learn nothing, then typed."""
         principal = NOBODY
         if route.access is not Access.PUBLIC:
             principal = await self._principal(route, request)
         if route.access is Access.SERVER and not principal.may_administer:
             raise Forbidden("This needs an API key, or a token with the scope admin.")
-        query = parse(request.query, route.query)
-        user = _acting(route.access, principal, path, query)
-        body = await self._body(route, request)
-        return Call(self._services, request, principal, user, path, query, body)
+        try:
+            path = segments(in_path)
+            query = parse(request.query, route.query)
+            user = _acting(route.access, principal, path, query)
+        except BadParameter as error:
+            raise _all_of_head(error, route, principal, request, in_path) from None
+        call = Call(self._services, request, principal, user, path, query, None)
+        call.body = await self._body(route, call)
+        return call
 
     async def _principal(self, route: Route, request: Request) -> Principal:
         """Who asks. Raises Unauthenticated, also for a cookie that holds anything but a user's token."""
@@ -167,9 +184,12 @@ class App:
             raise Unauthenticated("The cookie holds no user's token.")
         return principal
 
-    async def _body(self, route: Route, request: Request) -> Any:
-        decoder = self._decoders.get(route)
+    async def _body(self, route: Route, call: Call[Any, None]) -> Any:
+        """The body, typed. Raises InvalidFields with the errors of all that does not fit."""
+        request, decoder = call.request, self._decoders.get(route)
         if decoder is None:
+            if not route.raw_body:
+                await check_no_body(request)
             return None
         raw = await read_body(request, route.body_cap(self._services.settings))
         if raw:
@@ -178,7 +198,13 @@ class App:
             raw = b"{}"
         if route.body_check is not None and len(raw) > SMALL_BODY:
             route.body_check(raw, self._services.settings)
-        return decode(decoder, raw)
+        try:
+            return decode(decoder, raw)
+        except InvalidFields as error:
+            if route.fitting_errors is None:
+                raise
+            errors = (*error.errors, *route.fitting_errors(call, error.fitting))
+            raise InvalidFields(errors=errors[:MAX_FAULTS]) from None
 
     def _count(self, method: str, template: str, status: int) -> None:
         key = (method if method in _METHODS else "other", template, status)
@@ -203,11 +229,34 @@ def _route(found: Found, request: Request) -> Route:
 def _acting(access: Access, principal: Principal, path: Mapping[str, str], query: Params) -> str:
     """On whose behalf; "" where that need not be said, and was not."""
     asked = path.get("user_id") or getattr(query, "user_id", None)
-    if access is Access.SELF or access is Access.SELF_OR_ADMIN:
+    if access in _FOR_A_USER:
         return acting_for(principal, asked, admin_for_all=access is Access.SELF_OR_ADMIN)
     if access is Access.ANYONE and (asked or not principal.is_server):
         return acting_for(principal, asked)
     return ""
+
+
+def _all_of_head(
+    first: BadParameter, route: Route, principal: Principal, request: Request, in_path: Mapping[str, bytes]
+) -> BadParameter:
+    """The failure of all parameters, in the path, in the query and in the head, of a request of which one was refused."""
+    if not first.errors:
+        return first  # what cannot be read has no names
+    errors = [*_errors(segments, in_path), *_errors(parse, request.query, route.query)]
+    named = in_path.keys() | given(request.query).keys()
+    if route.access in _FOR_A_USER and principal.is_server and "user_id" not in named:
+        errors.append(FieldError("user_id", USER_NEEDED))
+    if route.raw_body:
+        errors += _errors(idempotency_key, request)
+    return all_bad(errors)
+
+
+def _errors(check: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> tuple[FieldError, ...]:
+    try:
+        check(*args, **kwargs)
+    except BadParameter as error:
+        return error.errors
+    return ()
 
 
 def _failed(error: Exception, found: Found | None) -> Answer:

@@ -48,6 +48,7 @@ class Principal(NamedTuple):
 DEVELOPER = Principal("dev")
 NOBODY = Principal("nobody")
 """Who asks where no credential is needed."""
+USER_NEEDED = "missing; expected a user, since this credential is not that of one"
 
 
 def acting_for(principal: Principal, asked: str | None, admin_for_all: bool = False) -> str:
@@ -58,7 +59,7 @@ def acting_for(principal: Principal, asked: str | None, admin_for_all: bool = Fa
     """
     if principal.is_server:
         if not asked:
-            raise BadParameter("user_id is needed.", (FieldError("user_id", "needed with this credential"),))
+            raise BadParameter(f"user_id: {USER_NEEDED}", (FieldError("user_id", USER_NEEDED),))
         return asked
     if asked in (None, principal.user_id) or (admin_for_all and ADMIN in principal.scopes):
         return asked or principal.user_id

@@ -27,7 +27,7 @@ _MEANINGS = {
     410: "The time in which it could be done is over",
     413: "Larger than this server takes",
     415: "This content type is not understood here",
-    422: "The body does not fit the schema",
+    422: "The body does not fit the schema, or there is one where none is taken",
     429: "Too many at once: streams that are open, broadcasts that live",
     503: "Try again shortly",
 }
@@ -134,6 +134,8 @@ def _failures(route: Route) -> Iterable[int]:
         yield 404
     if route.body is not None:
         yield from (409, 413, 415, 422) if route.raw_body else (413, 415, 422)
+    elif route.method != "GET":
+        yield 422  # for a body
     if route.live:
         yield 429
     yield from route.fails

@@ -1,17 +1,18 @@
 """Query strings and path segments: decoded strictly, then typed; what does not fit is a 400 that names it."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 from urllib.parse import unquote_to_bytes, urlencode
 
 import msgspec
 from msgspec import Meta
 
+from tidings.cursors import is_cursor
 from tidings.errors import BadParameter, FieldError
 from tidings.events import Id, ObjectType, Topic, Verb
-from tidings.faults import MAX_FAULTS, find_parameters, misfit, shown
+from tidings.faults import MAX_FAULTS, Check, checked_fields, find_parameters, misfit, own_errors, shown
 from tidings.ids import LAST_MS
 from tidings.model import FeedFilter
 from tidings.times import to_ms
@@ -53,7 +54,9 @@ PATH_TYPES: dict[str, Any] = {
 
 
 class Params(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
-    """Query parameters; this one knows none."""
+    """Query parameters; this one knows none. ``CHECKS`` find nothing wrong with those that are not given."""
+
+    CHECKS: ClassVar[tuple[Check, ...]] = ()
 
 
 class ForUser(Params):
@@ -62,8 +65,19 @@ class ForUser(Params):
     user_id: Id | None = None
 
 
+def _cursor_errors(cursor: str | None) -> Iterator[FieldError]:
+    """What is wrong with the form of a cursor. Whose question it continues is seen when the page is read."""
+    if cursor is not None and not is_cursor(cursor):
+        yield FieldError("cursor", "expected the next_cursor of a page, got another text or a damaged one")
+
+
+CURSOR = Check(("cursor",), _cursor_errors)
+
+
 class Paged(ForUser):
     """A page of something."""
+
+    CHECKS: ClassVar[tuple[Check, ...]] = (CURSOR,)
 
     cursor: Cursor | None = None
     limit: Limit = DEFAULT_PAGE
@@ -71,6 +85,12 @@ class Paged(ForUser):
 
 class Filtered(Paged):
     """A page of events, filtered. ``from`` is inclusive, ``to`` exclusive."""
+
+    CHECKS: ClassVar[tuple[Check, ...]] = (
+        *Paged.CHECKS,
+        Check(("from_",), lambda text: _time_errors("from", text)),
+        Check(("to",), lambda text: _time_errors("to", text)),
+    )
 
     verb: Verb | None = None
     object_type: ObjectType | None = None
@@ -83,117 +103,117 @@ class Filtered(Paged):
 
 
 P = TypeVar("P", bound=Params)
-V = TypeVar("V")
 _encode = msgspec.json.Encoder().encode
 
 
-def pairs(query: bytes) -> dict[str, str]:
-    """The parameters of a query string by name.
+def given(query: bytes) -> dict[str, str]:
+    """The parameters of a query string by name, whatever is wrong with them."""
+    return _read(query)[0]
 
-    Raises BadParameter for those that are given twice, and for bytes that are not UTF-8.
-    """
+
+def _read(query: bytes) -> tuple[dict[str, str], list[FieldError]]:
+    """The parameters of a query string by name, and the errors of those that have no one text."""
     found: dict[str, str] = {}
-    twice: list[FieldError] = []
+    unreadable: list[FieldError] = []
     plain = _PLAIN_QUERY.match(query) is not None
     for pair in query.split(b"&") if query else ():
-        name, value = pair.decode().split("=") if plain else _pair(pair)
+        name, value = pair.decode().split("=") if plain else _pair(pair, unreadable)
         if name in found:
-            twice.append(FieldError(name, "expected once, given twice"))
+            unreadable.append(FieldError(name, "expected once, got twice"))
         if pair:
             found[name] = value
-    if twice:
-        raise all_bad(twice)
-    return found
+    return found, unreadable
 
 
-def _pair(pair: bytes) -> tuple[str, str]:
-    name, _, value = pair.partition(b"=")
-    return _text(name), _text(value)
+def _pair(pair: bytes, unreadable: list[FieldError]) -> tuple[str, str]:
+    raw, _, value = pair.partition(b"=")
+    name = _text(raw)
+    try:
+        return name, _text(value)
+    except BadParameter:
+        unreadable.append(FieldError(name, "expected percent-encoded UTF-8, got other bytes"))
+        return name, ""
 
 
 def parse(query: bytes, type: type[P]) -> P:
     """Typed query parameters. Raises BadParameter that names each unknown, missing or malformed one."""
-    given = pairs(query)
+    texts, unreadable = _read(query)
     try:
-        return msgspec.convert(given, type, strict=False)
+        found = msgspec.convert(texts, type, strict=False)
     except msgspec.ValidationError:
-        raise all_bad(find_parameters(type, given)) from None
+        raise all_bad(find_parameters(type, texts, unreadable)) from None
+    if unreadable or (not checked_fields(type).isdisjoint(texts) and own_errors(found)):
+        raise all_bad(find_parameters(type, texts, unreadable))
+    return found
 
 
-def segment(name: str, raw: bytes) -> str:
-    """A typed path segment. Raises BadParameter."""
-    text = _text(raw, plus=False)
-    try:
-        return str(msgspec.convert(text, PATH_TYPES[name]))
-    except msgspec.ValidationError:
-        raise bad(name, misfit(PATH_TYPES[name], msgspec.json.encode(text))) from None
-
-
-def bad(name: str, detail: str) -> BadParameter:
-    """The failure of one parameter."""
-    return all_bad([FieldError(name, detail)])
+def segments(raw: Mapping[str, bytes]) -> dict[str, str]:
+    """The parameters in a path, typed, by the names that they have in its template. Raises BadParameter for all that do
+    not fit."""
+    found = {name: _text(value, plus=False) for name, value in raw.items()}
+    wrong: list[FieldError] = []
+    for name, text in found.items():
+        try:
+            msgspec.convert(text, PATH_TYPES[name])
+        except msgspec.ValidationError:
+            wrong.append(FieldError(name, misfit(PATH_TYPES[name], _encode(text))))
+    if wrong:
+        raise all_bad(wrong)
+    return found
 
 
 def all_bad(errors: Sequence[FieldError]) -> BadParameter:
-    """The failure of several parameters."""
+    """The failure of some parameters."""
     shown = tuple(errors[:MAX_FAULTS])
     return BadParameter("; ".join(f"{name}: {detail}" for name, detail in shown), shown)
 
 
-def moment_ms(name: str, text: str | None) -> int | None:
-    """Milliseconds since 1970 of an RFC 3339 time, within what an event can have: a later one means the same.
-
-    Raises BadParameter.
-    """
-    if text is None:
-        return None
-    try:
-        if not _MOMENT.match(text):
-            raise ValueError
-        ms = to_ms(datetime.fromisoformat(text.upper()))
-    except (ValueError, OverflowError):
-        wrong = f"expected a time with a time zone, such as 2026-01-31T09:30:00Z, got {shown(_encode(text))}"
-        raise bad(name, wrong) from None
-    return min(max(ms, 0), LAST_MS)
-
-
 def feed_filter(query: Filtered, read: bool | None = None, include_own: bool = False) -> FeedFilter:
-    """What the filters of a page ask for. Raises BadParameter."""
-    since, until = _collected(lambda: moment_ms("from", query.from_), lambda: moment_ms("to", query.to))
+    """What the filters of a page ask for."""
     return FeedFilter(
         query.verb,
         query.object_type,
         query.object_id,
         query.actor_id,
         query.topic,
-        since,
-        until,
+        None if query.from_ is None else _ms(query.from_),
+        None if query.to is None else _ms(query.to),
         read,
         include_own,
     )
 
 
-def _collected(*reads: Callable[[], V]) -> list[V]:
-    """What each of these brings. Raises BadParameter for all that fail."""
-    found: list[V] = []
-    errors: list[FieldError] = []
-    for read in reads:
-        try:
-            found.append(read())
-        except BadParameter as error:
-            errors += error.errors
-    if errors:
-        raise all_bad(errors)
-    return found
+def _ms(text: str) -> int:
+    """Milliseconds since 1970 of an RFC 3339 time, within what an event can have: a later one means the same. Raises
+    ValueError, OverflowError."""
+    if not _MOMENT.match(text):
+        raise ValueError
+    return min(max(to_ms(datetime.fromisoformat(text.upper())), 0), LAST_MS)
 
 
-def field_names(text: str | None, known: frozenset[str]) -> tuple[str, ...]:
-    """The names in ``fields``, none when it is not given. Raises BadParameter for one that is unknown."""
-    names = tuple(text.split(",")) if text else ()
-    if unknown := [name for name in names if name not in known]:
-        wrong = ", ".join(map(shown, map(_encode, unknown[:MAX_FAULTS])))
-        raise bad("fields", f"expected some of {', '.join(sorted(known))}, by comma, got {wrong}")
-    return names
+def _time_errors(name: str, text: str | None) -> Iterator[FieldError]:
+    try:
+        if text is not None:
+            _ms(text)
+    except (ValueError, OverflowError):
+        wrong = f"expected a time with a time zone, such as 2026-01-31T09:30:00Z, got {shown(_encode(text))}"
+        yield FieldError(name, wrong)
+
+
+def names(text: str | None) -> tuple[str, ...]:
+    """The names in a list by comma, such as ``fields``; none when it is not given."""
+    return tuple(text.split(",")) if text else ()
+
+
+def some_of(name: str, known: Collection[str]) -> Check:
+    """The check that a parameter is a list, by comma, of some of the known names."""
+
+    def errors(text: str | None) -> Iterator[FieldError]:
+        if unknown := [one for one in names(text) if one not in known]:
+            got = ", ".join(shown(_encode(one)) for one in unknown[:MAX_FAULTS])
+            yield FieldError(name, f"expected some of {', '.join(sorted(known))}, by comma, got {got}")
+
+    return Check((name,), errors)
 
 
 def next_link(path: bytes, query: bytes, cursor: str) -> bytes:
@@ -202,7 +222,7 @@ def next_link(path: bytes, query: bytes, cursor: str) -> bytes:
         kept = b"".join(pair + b"&" for pair in query.split(b"&") if not pair.startswith(b"cursor="))
         following = kept + b"cursor=" + cursor.encode()
     else:
-        following = urlencode(pairs(query) | {"cursor": cursor}).encode()
+        following = urlencode(given(query) | {"cursor": cursor}).encode()
     return b"<" + path + b"?" + following + b'>; rel="next"'
 
 

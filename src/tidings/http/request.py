@@ -4,7 +4,10 @@ import re
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
 
+import msgspec
+
 from tidings.errors import BadParameter, FieldError, TidingsError, UnsupportedMedia
+from tidings.faults import shown
 from tidings.http.wires import Connection
 from tidings.live import Encoder
 
@@ -78,7 +81,8 @@ class Request:
         """
         found = self.headers(name)
         if len(found) > 1:
-            raise BadParameter(f"The header {name.decode()} is there twice.")
+            wrong = FieldError(name.decode(), "expected once, got twice")
+            raise BadParameter(f"The header {name.decode()} is there twice.", (wrong,))
         return found[0] if found else None
 
     def listed(self, name: bytes) -> bytes:
@@ -115,7 +119,8 @@ def idempotency_key(request: Request) -> str | None:
         return None
     bare = re.sub(rb"\\([\\\"])", rb"\1", value[1:-1]) if value[:1] == value[-1:] == b'"' != value else value
     if not _VISIBLE.match(bare):
-        detail = "expected 1 to 255 visible ASCII characters, quoted or not"
+        got = shown(msgspec.json.encode(value.decode("latin-1")))
+        detail = f"expected 1 to 255 visible ASCII characters, quoted or not, got {got}"
         raise BadParameter("The Idempotency-Key is not one.", (FieldError("Idempotency-Key", detail),))
     return bare.decode()
 

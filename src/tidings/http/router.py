@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import unquote_to_bytes
 
 from tidings.errors import MethodNotAllowed, NotFound
-from tidings.http.params import check_escapes, segment
+from tidings.http.params import check_escapes
 from tidings.http.table import Route
 
 Methods = dict[str, Route]
@@ -59,8 +59,9 @@ class Router:
             found = self._place(prefix.rstrip("/"), route.path)
             found.methods[route.method] = route
 
-    def find(self, path: bytes) -> tuple[Found, Mapping[str, str]]:
-        """The routes of a raw path, and its parameters. Raises NotFound, and BadParameter for a bad one."""
+    def find(self, path: bytes) -> tuple[Found, Mapping[str, bytes]]:
+        """The routes of a raw path, and its parameters as they are sent. Raises NotFound, and BadParameter for a path that
+        is not percent-encoded UTF-8."""
         found = self._exact.get(path)
         if found is not None:
             return found, {}
@@ -71,8 +72,7 @@ class Router:
             node = _step(node, part, values)
         if node is None or node.found is None:
             raise NotFound("There is nothing at this address.")
-        names = node.found.names
-        return node.found, {name: segment(name, raw) for name, raw in zip(names, values, strict=True)}
+        return node.found, dict(zip(node.found.names, values, strict=True))
 
     def _place(self, prefix: str, template: str) -> Found:
         path = prefix + template

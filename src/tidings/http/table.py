@@ -1,12 +1,13 @@
 """What a route is. Parsing, authorisation, the OpenAPI document and tests are driven by these rows."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from tidings.config import KIB, Settings
 from tidings.endpoints import Endpoints
+from tidings.errors import FieldError
 from tidings.http.auth import Principal
 from tidings.http.clock import Clock
 from tidings.http.params import Params
@@ -110,9 +111,10 @@ class Route:
 
     ``query`` is the type of its query parameters, ``body`` that of its JSON body (None: it has none),
     ``reply`` that of its JSON reply (None: no JSON); a tuple means one of these. ``body_check`` refuses what is much too
-    large before anything is built of it. ``raw_body``: the handler reads the body itself, whose media types are
-    ``consumes``. ``fails``: the statuses of failures that other routes do not have. ``live``: the reply goes on, or
-    waits, for long, so there is no HEAD; ``socket``: it is a WebSocket.
+    large before anything is built of it. ``fitting_errors``: what the handler would refuse of those members of a body
+    that fit their types, where others do not; they are the JSON of an object. ``raw_body``: the handler reads the body
+    itself, whose media types are ``consumes``. ``fails``: the statuses of failures that other routes do not have.
+    ``live``: the reply goes on, or waits, for long, so there is no HEAD; ``socket``: it is a WebSocket.
     """
 
     method: str
@@ -126,6 +128,7 @@ class Route:
     body_optional: bool = False
     body_cap: Callable[[Settings], int] = small_body
     body_check: Callable[[bytes, Settings], None] | None = None
+    fitting_errors: Callable[[Call[Any, None], bytes], Iterable[FieldError]] | None = None
     raw_body: bool = False
     consumes: tuple[str, ...] = (JSON,)
     reply: Any = None

@@ -1,14 +1,30 @@
 """Where users are reached outside the application."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import msgspec
 
 from tidings.endpoints import EndpointInput
-from tidings.errors import Forbidden
+from tidings.errors import FieldError, Forbidden
 from tidings.http import shapes_agenda as shapes
 from tidings.http.params import ForUser
 from tidings.http.table import Access, Answer, Call, Route
 from tidings.personal import Endpoint
 from tidings.times import rfc3339
+
+
+class _Addressed(msgspec.Struct):
+    """The members that are judged by more than their types."""
+
+    channel: str = ""
+    address: str = ""
+
+
+def address_errors(call: Call[Any, None], fitting: bytes) -> Iterable[FieldError]:
+    """What is wrong with an address that fits its type, where the rest does not."""
+    given = msgspec.json.decode(fitting, type=_Addressed)
+    return call.services.endpoints.scheme_errors(given.channel, given.address) if given.address else ()
 
 
 async def add(call: Call[ForUser, EndpointInput]) -> Answer:
@@ -91,6 +107,7 @@ ROUTES = (
         tag=_TAG,
         query=ForUser,
         body=EndpointInput,
+        fitting_errors=address_errors,
         reply=shapes.Endpoint,
         status=201,
         fails=(429,),

@@ -43,7 +43,7 @@ async def retract(call: Call[Params, None]) -> Answer:
 
 def _import(call: Call[Params, Any], how: Manner) -> Answer:
     if how.key is not None:
-        detail = "expected none: an import has a key per line, idempotency_key"
+        detail = "expected none, since an import has a key per line (idempotency_key), got one"
         raise BadParameter(detail, (FieldError("Idempotency-Key", detail),))
     cap = call.services.settings.max_import_bytes
     check_length(call.request, cap)

@@ -1,14 +1,16 @@
 """Feeds of users, and activity pages of topics and of everyone."""
 
-from typing import Annotated
+from collections.abc import Iterator
+from typing import Annotated, ClassVar
 
 import msgspec
 from msgspec import Meta
 
-from tidings.errors import FieldError, InvalidFields
+from tidings.errors import FieldError
+from tidings.faults import Check, check_own
 from tidings.http import shapes
 from tidings.http.answers import page
-from tidings.http.params import MAX_INTEGER, Filtered, ForUser, Place, feed_filter, field_names
+from tidings.http.params import MAX_INTEGER, Filtered, ForUser, Place, feed_filter, names, some_of
 from tidings.http.table import MAX_IDS, Access, Answer, Call, Route
 from tidings.model import Changed
 from tidings.read import ITEM_FIELDS
@@ -20,8 +22,19 @@ EventId = Annotated[str, Meta(min_length=1, max_length=64)]
 class FeedQuery(Filtered):
     """A page of a user's feed. ``read``: only items that are read, or only unread ones."""
 
+    CHECKS: ClassVar[tuple[Check, ...]] = (*Filtered.CHECKS, some_of("fields", ITEM_FIELDS))
+
     read: bool | None = None
     include_own: bool = False
+
+
+class ActivityQuery(Filtered):
+    """A page of what happened, whoever asks."""
+
+    CHECKS: ClassVar[tuple[Check, ...]] = (
+        *Filtered.CHECKS,
+        some_of("fields", ITEM_FIELDS - _ONLY_IN_FEEDS),
+    )
 
 
 class SummaryQuery(ForUser):
@@ -36,12 +49,31 @@ class NewQuery(SummaryQuery, kw_only=True):
     since: Place
 
 
+def _either_errors(event_ids: list[str] | None, all: bool) -> Iterator[FieldError]:
+    if all == (event_ids is not None):
+        yield FieldError("", f"expected either event_ids or all: true, got {'both' if all else 'neither'}")
+
+
+def _up_to_errors(up_to: int | None, all: bool) -> Iterator[FieldError]:
+    if up_to is not None and not all:
+        yield FieldError("/up_to", f"expected together with all: true, got {up_to} without it")
+
+
 class ReadFeedBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Either these ids, or all of the feed up to a position (default: its end)."""
+
+    CHECKS: ClassVar[tuple[Check, ...]] = (
+        Check(("event_ids", "all"), _either_errors),
+        Check(("up_to", "all"), _up_to_errors),
+    )
 
     event_ids: Annotated[list[EventId], Meta(min_length=1, max_length=MAX_IDS)] | None = None
     all: bool = False
     up_to: Annotated[int, Meta(ge=0, le=MAX_INTEGER)] | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for fields that do not go together."""
+        check_own(self)
 
 
 class UnreadFeedBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -60,17 +92,16 @@ async def feed(call: Call[FeedQuery, None]) -> Answer:
     """A page of the user's feed."""
     query = call.query
     want = feed_filter(query, query.read, query.include_own)
-    names = field_names(query.fields, ITEM_FIELDS)
-    reply = await call.services.reader.feed(call.user, want, query.limit, query.cursor, names)
+    reply = await call.services.reader.feed(call.user, want, query.limit, query.cursor, names(query.fields))
     return page(call, reply)
 
 
-async def activity(call: Call[Filtered, None]) -> Answer:
+async def activity(call: Call[ActivityQuery, None]) -> Answer:
     """A page of what everyone did, or of what happened on the topic in the path; a user does not see a block's acts."""
     query = call.query
-    names = field_names(query.fields, ITEM_FIELDS - _ONLY_IN_FEEDS)
-    topic, want, reader = call.path.get("topic"), feed_filter(query), call.services.reader
-    return page(call, await reader.activity(topic, want, query.limit, query.cursor, names, call.user))
+    topic, want, fields = call.path.get("topic"), feed_filter(query), names(query.fields)
+    reply = call.services.reader.activity(topic, want, query.limit, query.cursor, fields, call.user)
+    return page(call, await reply)
 
 
 async def new_count(call: Call[NewQuery, None]) -> Answer:
@@ -87,7 +118,6 @@ async def summary(call: Call[SummaryQuery, None]) -> Answer:
 
 async def read(call: Call[ForUser, ReadFeedBody]) -> Answer:
     """Mark items read."""
-    _check(call.body)
     ingest, ids = call.services.ingest, call.body.event_ids
     if ids is not None:
         return _changed(await ingest.read_feed(call.user, ids))
@@ -109,13 +139,6 @@ async def undo(call: Call[ForUser, UndoFeedBody]) -> Answer:
 def _changed(changed: Changed) -> Answer:
     now = shapes.Changed(updated=changed.updated, position=changed.position)
     return Answer(msgspec.json.encode(now))
-
-
-def _check(body: ReadFeedBody) -> None:
-    if body.all == (body.event_ids is not None):
-        raise InvalidFields(errors=(FieldError("", "expected either event_ids or all: true"),))
-    if body.up_to is not None and not body.all:
-        raise InvalidFields(errors=(FieldError("/up_to", "expected together with all: true"),))
 
 
 _TAG = "Feeds"
@@ -191,7 +214,7 @@ ROUTES = (
         access=Access.ANYONE,
         summary="What everyone did, newest first",
         tag=_TAG,
-        query=Filtered,
+        query=ActivityQuery,
         reply=shapes.ActivityPage,
     ),
     Route(
@@ -201,7 +224,7 @@ ROUTES = (
         access=Access.ANYONE,
         summary="What happened on a topic: an actor, an object, a category",
         tag=_TAG,
-        query=Filtered,
+        query=ActivityQuery,
         reply=shapes.ActivityPage,
     ),
 )

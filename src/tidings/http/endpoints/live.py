@@ -2,14 +2,15 @@
 
 import random
 from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import Annotated, ClassVar, TypeVar
 
 from msgspec import Meta
 
 from tidings.errors import Deferred, Forbidden, TooManyRequests, UpgradeRequired
+from tidings.faults import Check
 from tidings.http import shapes
 from tidings.http.guards import authority
-from tidings.http.params import ForUser, bad
+from tidings.http.params import ForUser, names, some_of
 from tidings.http.polls import polled
 from tidings.http.problems import problem, stream_limit
 from tidings.http.proxies import client_address
@@ -36,6 +37,8 @@ EventId = Annotated[str, Meta(max_length=256)]
 class StreamQuery(ForUser):
     """``include``: notifications, activity or both, by comma. ``last_event_id`` (or ``lastEventId``, as some
     clients call it): where to go on, when the header Last-Event-ID does not say it."""
+
+    CHECKS: ClassVar[tuple[Check, ...]] = (some_of("include", INCLUDE),)
 
     include: Annotated[str, Meta(min_length=1, max_length=64)] = "notifications"
     last_event_id: EventId | None = None
@@ -122,9 +125,7 @@ def _attached(call: Call[StreamQuery, None], encoder: Encoder) -> Answer:
 
 def _admitted(call: Call[Asked, None], *, stays: bool = True) -> Callable[[Wire], Stream]:
     """How the stream that is asked for, and let in, is opened on a wire; that must be done, and once."""
-    include = frozenset(call.query.include.split(","))
-    if not include <= INCLUDE:
-        raise bad("include", f"expected some of {', '.join(sorted(INCLUDE))}, by comma")
+    include = frozenset(names(call.query.include))
     live, user = call.services.live, call.user
     address = client_address(call.request, call.services.settings)
     live.admit(user, address, stays=stays)

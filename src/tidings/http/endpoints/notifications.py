@@ -3,16 +3,17 @@
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from itertools import chain
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import Meta
 
 from tidings.errors import FieldError, TooManyRequests
 from tidings.events import Verb
+from tidings.faults import Check, shown
 from tidings.http import shapes
 from tidings.http.answers import unless_same
-from tidings.http.params import MAX_INTEGER, Fields, ForUser, Paged, Place, all_bad, bad, field_names
+from tidings.http.params import MAX_INTEGER, Fields, ForUser, Paged, Place, names, some_of
 from tidings.http.problems import problem, stream_limit
 from tidings.http.proxies import client_address
 from tidings.http.table import MAX_IDS, Access, Answer, Call, Route
@@ -20,12 +21,33 @@ from tidings.inboxes import NOTIFICATION_FIELDS
 from tidings.model import InboxState, Marked, MarkState
 
 NotificationId = Annotated[str, Meta(min_length=1, max_length=64)]
-_NOT_WITH_SINCE = ("cursor", "unread_only", "type", "state", "fields")
+
+
+def _wait_errors(wait: int | None, since: int | None) -> Iterator[FieldError]:
+    if wait is not None and since is None:
+        yield FieldError("wait", f"expected together with since, got {wait} without it")
+
+
+def _not_with_since(name: str) -> Check:
+    """The check that a parameter of pages is not given where changes are asked for."""
+
+    def errors(value: Any, since: int | None) -> Iterator[FieldError]:
+        if value and since is not None:
+            yield FieldError(name, f"expected without since, got {shown(msgspec.json.encode(value))} with it")
+
+    return Check((name, "since"), errors)
 
 
 class InboxQuery(Paged):
     """A page of an inbox, of those that are not archived (``state`` inbox, the default), that are, or of all; or, with
     ``since``, the inbox's changes after a seq, waiting ``wait`` seconds for one."""
+
+    CHECKS: ClassVar[tuple[Check, ...]] = (
+        *Paged.CHECKS,
+        some_of("fields", NOTIFICATION_FIELDS),
+        Check(("wait", "since"), _wait_errors),
+        *map(_not_with_since, ("cursor", "unread_only", "type", "state", "fields")),
+    )
 
     unread_only: bool = False
     type: Verb | None = None
@@ -59,9 +81,6 @@ async def inbox(call: Call[InboxQuery, None]) -> Answer:
     query = call.query
     if query.since is not None:
         return await _changes(call, query.since)
-    if query.wait is not None:
-        raise bad("wait", "expected together with since")
-    names = field_names(query.fields, NOTIFICATION_FIELDS)
     inboxes = call.services.inboxes
     return await unless_same(
         call,
@@ -72,7 +91,7 @@ async def inbox(call: Call[InboxQuery, None]) -> Answer:
             query.unread_only,
             query.type,
             query.state or "inbox",
-            names,
+            names(query.fields),
         ),
     )
 
@@ -84,8 +103,6 @@ async def notification(call: Call[ForUser, None]) -> Answer:
 
 async def _changes(call: Call[InboxQuery, None], since: int) -> Answer:
     query = call.query
-    if wrong := [name for name in _NOT_WITH_SINCE if getattr(query, name)]:
-        raise all_bad([FieldError(name, "expected without since") for name in wrong])
     inboxes = call.services.inboxes
     if query.wait:
         return await _awaited(call, since, query.wait)

@@ -1,6 +1,7 @@
 """What users follow, mute and block, and all that is kept about one of them."""
 
-from typing import Annotated, Literal
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
@@ -9,9 +10,10 @@ from tidings.batches import split
 from tidings.config import Settings
 from tidings.errors import FieldError, InvalidFields, TooLarge
 from tidings.events import Id, Topic
+from tidings.faults import Check
 from tidings.http import shapes
 from tidings.http.answers import page
-from tidings.http.params import DEFAULT_PAGE, Cursor, ForUser, Limit, Params
+from tidings.http.params import CURSOR, DEFAULT_PAGE, Cursor, ForUser, Limit, Params
 from tidings.http.table import NDJSON, Access, Answer, Call, Route, batch_body
 
 NO_CONTENT = Answer(status=204)
@@ -39,23 +41,31 @@ class UnfollowQuery(Params):
 class FollowsQuery(Params):
     """A page of follows."""
 
+    CHECKS: ClassVar[tuple[Check, ...]] = (CURSOR,)
+
     cursor: Cursor | None = None
     limit: Limit = DEFAULT_PAGE
 
 
 async def follow(call: Call[Params, FollowBody]) -> Answer:
     """Follow a topic: 201 when that is new, 200 when it was so already."""
-    cap = call.services.settings.max_backfill
-    if call.body.backfill > cap:
-        raise InvalidFields(
-            errors=(
-                FieldError("/backfill", f"expected a whole number 0 to {cap:,}, got {call.body.backfill:,}"),
-            )
-        )
+    if errors := tuple(_backfill_errors(call.body, call.services.settings)):
+        raise InvalidFields(errors=errors)
     topic = call.path["topic"]
     new = await call.services.ingest.follow(call.user, topic, call.body.backfill)
     now = shapes.Following(user_id=call.user, topic=topic, following=True)
     return Answer(msgspec.json.encode(now), 201 if new else 200)
+
+
+def follow_errors(call: Call[Any, None], fitting: bytes) -> Iterable[FieldError]:
+    """What is wrong with a backfill, where the rest does not fit."""
+    return _backfill_errors(msgspec.json.decode(fitting, type=FollowBody), call.services.settings)
+
+
+def _backfill_errors(body: FollowBody, settings: Settings) -> Iterator[FieldError]:
+    if body.backfill > settings.max_backfill:
+        wrong = f"expected a whole number 0 to {settings.max_backfill:,}, got {body.backfill:,}"
+        yield FieldError("/backfill", wrong)
 
 
 def check_follows(raw: bytes, settings: Settings) -> None:
@@ -139,6 +149,7 @@ ROUTES = (
         summary="Follow a topic",
         tag=_TAG,
         body=FollowBody,
+        fitting_errors=follow_errors,
         body_optional=True,
         reply=shapes.Following,
         status=201,
@@ -211,7 +222,6 @@ ROUTES = (
         summary="Block a person, in both directions",
         tag=_TAG,
         status=204,
-        fails=(422,),
     ),
     Route(
         method="DELETE",

@@ -1,18 +1,20 @@
 """What a user wants: which types on which channels, when it is quiet, in what language."""
 
-from typing import Annotated, Literal
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
 
+from tidings.errors import FieldError
 from tidings.events import Topic
-from tidings.faults import WORDS
+from tidings.faults import Check, check_own, in_words
 from tidings.http import shapes
 from tidings.http.params import ForUser
 from tidings.http.table import Access, Answer, Call, Route
 from tidings.personal import Preferences
 from tidings.rules import Name
-from tidings.times import time_zone_fault
+from tidings.schedule import TIME_ZONE
 
 MAX_TYPES = 200
 """Types with wishes of their own: more than a page of settings shows, and each is looked at when they are told."""
@@ -23,19 +25,19 @@ MAX_DIGEST_S = 7 * 86_400
 
 Wall = Annotated[
     str,
-    Meta(
-        pattern=r"\A([01][0-9]|2[0-3]):[0-5][0-9]\Z",
+    in_words(
+        r"\A([01][0-9]|2[0-3]):[0-5][0-9]\Z",
+        "a time of day such as 22:00",
         description="A time of day: 22:00.",
-        extra={WORDS: "a time of day such as 22:00"},
     ),
 ]
 Locale = Annotated[
     str,
-    Meta(
+    in_words(
+        r"\A([A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*)?\Z",
+        "such as de or pt-BR",
         max_length=35,
-        pattern=r"\A([A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*)?\Z",
         description="Such as de or pt-BR; empty: the server's.",
-        extra={WORDS: "such as de or pt-BR"},
     ),
 ]
 Weekday = Annotated[int, Meta(ge=1, le=7, description="1 is Monday.")]
@@ -44,6 +46,8 @@ Weekday = Annotated[int, Meta(ge=1, le=7, description="1 is Monday.")]
 class QuietHoursBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """From ``start`` to ``end``, past midnight when the end is not later, in windows that begin on these days."""
 
+    CHECKS: ClassVar[tuple[Check, ...]] = (TIME_ZONE,)
+
     time_zone: Annotated[str, Meta(min_length=1, max_length=64, description="IANA: Europe/Berlin.")]
     start: Wall
     end: Wall
@@ -51,8 +55,7 @@ class QuietHoursBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     def __post_init__(self) -> None:
         """Raises ValueError for what is no time zone."""
-        if wrong := time_zone_fault(self.time_zone):
-            raise ValueError(f"time_zone: {wrong}")
+        check_own(self)
 
 
 class PreferencesBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -67,6 +70,19 @@ class PreferencesBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     locale: Locale = ""
     digest_s: Annotated[int, Meta(ge=0, le=MAX_DIGEST_S)] = 0
     muted_topics: Annotated[list[Topic], Meta(max_length=MAX_MUTED)] | None = None
+
+
+class _Wanted(msgspec.Struct):
+    """The members that are judged by more than their types."""
+
+    types: dict[str, dict[str, bool]] = {}
+    locale: str = ""
+
+
+def wanted_errors(call: Call[Any, None], fitting: bytes) -> Iterable[FieldError]:
+    """What is wrong with those preferences that fit their types."""
+    wanted = msgspec.json.decode(fitting, type=_Wanted)
+    return call.services.wishes.errors(Preferences(types=wanted.types, locale=wanted.locale))
 
 
 async def preferences(call: Call[ForUser, None]) -> Answer:
@@ -105,6 +121,7 @@ ROUTES = (
         tag=_TAG,
         query=ForUser,
         body=PreferencesBody,
+        fitting_errors=wanted_errors,
         reply=shapes.Preferences,
     ),
 )

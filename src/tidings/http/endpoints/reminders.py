@@ -2,7 +2,7 @@
 
 import msgspec
 
-from tidings.events import EventInput, check_large
+from tidings.events import EventInput, check_event_size
 from tidings.http import shapes_agenda as shapes
 from tidings.http.params import DEFAULT_PAGE, Limit, Params
 from tidings.http.table import Access, Answer, Call, Route, batch_body
@@ -76,7 +76,8 @@ ROUTES = (
         tag=_TAG,
         body=ReminderInput,
         body_cap=batch_body,
-        body_check=check_large,
+        body_check=check_event_size,
+        fitting_errors=lambda call, fitting: call.services.reminders.fitting_errors(fitting),
         reply=shapes.SetReminder,
     ),
     Route(

@@ -1,9 +1,29 @@
 """Types of notifications and their rules, for administrators."""
 
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from tidings.errors import FieldError
 from tidings.http import shapes
 from tidings.http.params import Params
 from tidings.http.table import Access, Answer, Call, Route
 from tidings.rules import Rule
+
+
+class _Claims(msgspec.Struct):
+    """The members that are judged by more than their types."""
+
+    verbs: tuple[str, ...] | None = None
+
+
+def claim_errors(call: Call[Any, None], fitting: bytes) -> Iterable[FieldError]:
+    """What is wrong with those members of a rule that fit their types."""
+    claims = msgspec.json.decode(fitting, type=_Claims)
+    if claims.verbs is None:
+        return ()  # there may be some that do not fit
+    return call.services.wishes.claim_errors(call.path["type"], Rule(verbs=claims.verbs))
 
 
 async def types(call: Call[Params, None]) -> Answer:
@@ -43,6 +63,7 @@ ROUTES = (
         summary="Declare a type of notifications, over the one of the settings if there is one",
         tag=_TAG,
         body=Rule,
+        fitting_errors=claim_errors,
         reply=shapes.Type,
     ),
     Route(
@@ -53,6 +74,5 @@ ROUTES = (
         summary="Take a declaration back; the one of the settings holds again",
         tag=_TAG,
         status=204,
-        fails=(422,),
     ),
 )
