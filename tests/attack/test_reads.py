@@ -167,17 +167,21 @@ def _served(asking: Asking, who: str) -> list[tuple[str, int]]:
 
 
 def test_what_nobody_waits_for_is_not_read(server: AttackedServer) -> None:
-    """Whoever asks for what takes long and hangs up, over and over, leaves nothing behind."""
+    """Whoever asks for what takes long and hangs up, over and over, leaves nothing behind: what they no longer wait for is
+    given up, and nothing of it is in the way of the next one."""
 
     async def abandoned() -> None:
         asking = Asking(server.port)
         path = "/v1/feed?user_id=ann&limit=100&object_id="
-        for _ in range(3):
+        given_up = 'tidings_long_reads_asked_total{outcome="abandoned"}'
+        before, rounds = await asking.metric(given_up), 0
+        while await asking.metric(given_up) - before < OF_ONE_USER:
             async with contextlib.AsyncExitStack() as opened:
-                for n in range(OF_ONE_USER):
-                    await opened.enter_async_context(asking.sent(f"{path}gone{n}"))
-                await asking.metric("tidings_long_reads")
-        await asking.until("tidings_long_reads", 0)
+                for n in range(AT_ONCE):
+                    await opened.enter_async_context(asking.sent(f"{path}gone{rounds}-{n}"))
+                await asking.metric("tidings_long_reads")  # the requests before it have arrived
+            await asking.until("tidings_long_reads", 0)
+            rounds += 1
         assert (await asking.get("ann", f"{path}gone0")).status == 200
 
     server.reset()
