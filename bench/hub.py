@@ -13,6 +13,7 @@ import uvloop
 from bench.push import push
 from tidings.config import Settings
 from tidings.http.app import Services, build
+from tidings.http.auth import Authenticator
 from tidings.http.protocol import protocol_of
 from tidings.live import Live
 from tidings.model import Counts, InboxChanges, InboxRow
@@ -107,7 +108,7 @@ async def serve_streams(services: Services, pipe: Connection, asked: Callable[[]
     """Serve these services as the product does. ``pipe`` is told the port; ``asked`` is called when it has a question."""
     settings = services.settings
     config = uvicorn.Config(
-        build(services),
+        build(services, Authenticator(settings, services.clock)),
         host=settings.host,
         port=0,
         http=protocol_of(settings),

@@ -233,7 +233,15 @@ with any value, and the second form with an address, where a setting has a port.
 
 
 class ConfigError(Exception):
-    """A setting is unknown or does not fit; the message names it and where it was found."""
+    """A setting is unknown or does not fit; the message names it.
+
+    ``setting``: one that was found wrong only when it was used, so that the message lacks where its value is from; "" when
+    the message says that already, or it is about no single setting.
+    """
+
+    def __init__(self, message: str, setting: str = "") -> None:
+        super().__init__(message)
+        self.setting = setting
 
 
 class _Given(NamedTuple):
@@ -257,10 +265,12 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None
     return settings
 
 
-def located(message: str, flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None) -> str:
-    """The message of an error that begins with the name of a setting, with the source of that setting before it."""
-    given = _given(flags, environ, file).get(message.partition(" ")[0].rstrip(":"))
-    return f"{given.source}: {message}" if given else message
+def located(
+    error: ConfigError, flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None
+) -> str:
+    """The message of an error, with the source of its setting before it."""
+    given = _given(flags, environ, file).get(error.setting)
+    return f"{given.source}: {error}" if given else str(error)
 
 
 def service_links(environ: Mapping[str, str]) -> list[str]:
@@ -374,7 +384,7 @@ def networks(name: str, text: str) -> tuple[Network, ...]:
     try:
         return tuple(map(_network, filter(None, map(str.strip, text.split(",")))))
     except ValueError as error:
-        raise ConfigError(f"{name}: {error}") from None
+        raise ConfigError(f"{name}: {error}", name) from None
 
 
 def _network(text: str) -> Network:

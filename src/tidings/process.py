@@ -20,7 +20,8 @@ import uvicorn
 
 from tidings.config import ConfigError, Settings
 from tidings.errors import Unavailable
-from tidings.http.app import Services, build
+from tidings.http.app import App, build
+from tidings.http.auth import Authenticator
 from tidings.http.protocol import protocol_of
 from tidings.http.websocket import sockets
 from tidings.live import Live
@@ -87,9 +88,15 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 async def _serve(
     settings: Settings, listening: list[socket.socket], stop: "_Stop", on_ready: Callable[[str], None]
 ) -> None:
-    async with running(settings, SystemClock()) as services:
+    clock = SystemClock()
+    authenticator = Authenticator(
+        settings, clock
+    )  # before the store: keys that do not fit leave no file behind
+    async with running(settings, clock) as services:
         server = _Server(
-            _config(settings, services), services.live, lambda url: on_ready(url + settings.prefix)
+            _config(settings, build(services, authenticator)),
+            services.live,
+            lambda url: on_ready(url + settings.prefix),
         )
         gc.freeze()
         with stop.stopping(server):
@@ -97,8 +104,7 @@ async def _serve(
                 await server.serve(listening)
 
 
-def _config(settings: Settings, services: Services) -> uvicorn.Config:
-    app = build(services)
+def _config(settings: Settings, app: App) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         host=settings.host,
@@ -125,7 +131,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (socket.gaierror, UnicodeError) as error:
-        raise ConfigError(f"host: {host!r} cannot be resolved: {error}") from None
+        raise ConfigError(f"host: {host!r} cannot be resolved: {error}", "host") from None
     bound: list[socket.socket] = []
     with ExitStack() as undo:
         for family, kind, protocol, _, address in dict.fromkeys(found):
@@ -135,7 +141,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
             if one is not None:
                 bound.append(undo.enter_context(one))
         if not bound:
-            raise ConfigError(f"host: {host!r} is no address of this machine")
+            raise ConfigError(f"host: {host!r} is no address of this machine", "host")
         undo.pop_all()
     return bound
 

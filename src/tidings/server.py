@@ -107,7 +107,7 @@ async def open_store(settings: Settings, clock: Clock) -> tuple[Store, bytes]:
         raise Unavailable(f"{path} cannot be opened: {error}") from error
     except ValueError as error:
         # The file's types fit each other; those of the store were set over the API.
-        raise ConfigError(f"types: {error}, one in the file and one over the API") from error
+        raise ConfigError(f"types: {error}, one in the file and one over the API", "types") from error
     return store, store.cursor_key
 
 
@@ -115,7 +115,7 @@ def store_file(address: str) -> Path:
     """The file that an address other than memory:// names. Raises ConfigError for one of another kind."""
     if address.startswith(SQLITE) and len(address) > len(SQLITE):
         return Path(address.removeprefix(SQLITE))
-    raise ConfigError(f"store: {shown(address)} is neither sqlite:///FILE nor memory://")
+    raise ConfigError(f"store: {shown(address)} is neither sqlite:///FILE nor memory://", "store")
 
 
 def file_problem(path: Path) -> str:

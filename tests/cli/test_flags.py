@@ -1,5 +1,6 @@
 """Flags, refusals and help texts: what the command line says before it does anything."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -90,11 +91,26 @@ def test_a_wrong_setting_is_one_line(run: Run, flags: list[str], settings: dict[
     assert len(result.output.splitlines()) == 1
 
 
-def test_a_setting_that_is_found_wrong_when_it_is_used_has_its_source(run: Run) -> None:
-    """The server that cannot start says in which source the value stands."""
-    result = run("serve", "--dev", TIDINGS_SMTP_URL="x")
+@pytest.mark.parametrize(
+    ("flags", "settings", "said"),
+    [
+        (["--dev"], {"TIDINGS_SMTP_URL": "x"}, "the environment: smtp_url is written smtp://"),
+        ([], {"TIDINGS_API_KEYS": "short"}, "the environment: api_keys: key 1 of 1 has 5 characters"),
+        ([], {"TIDINGS_JWT_SECRET": "short"}, "the environment: jwt_secret has 5 characters"),
+        (["--jwks", "none.json"], {}, "the command line: jwks is neither a URL nor a file that is there"),
+        (["--jwt-public-key", "none"], {}, "the command line: jwt_public_key: neither PEM nor a file"),
+        (["--dev", "--store", "x"], {}, "the command line: store: 'x' is neither sqlite:///FILE"),
+    ],
+)
+def test_a_setting_that_is_found_wrong_when_it_is_used_has_its_source(
+    run: Run, flags: list[str], settings: dict[str, str], said: str
+) -> None:
+    """The server that cannot start says in which source the value stands, and has not begun a store: keys that did not fit
+    left an empty one behind."""
+    result = run("serve", "--port", "0", *flags, **settings)
     assert result.exit_code == 2
-    assert result.output.startswith("Error: the environment: smtp_url is written smtp://")
+    assert result.output.startswith(f"Error: {said}")
+    assert os.listdir() == []
 
 
 def test_a_kubernetes_service_of_this_name_does_not_stop_the_start(run: Run) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tidings.accepted import LARGEST
 from tidings.config import FILE_ONLY, HELP, SECRET, ConfigError, Settings, load
 from tidings.http.app import build
+from tidings.http.auth import Authenticator
 from tidings.server import running
 from tidings.times import SystemClock
 
@@ -58,8 +59,9 @@ def judged(text: str, name: str, value: str, written: str) -> None:
 
 async def started(settings: Settings) -> None:
     """Start and stop all but the socket."""
+    authenticator = Authenticator(settings, SystemClock())
     async with running(settings, SystemClock()) as services:
-        build(services)
+        build(services, authenticator)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -22,7 +22,7 @@ from tidings.cli.serve import has_keys
 from tidings.config import ConfigError, Settings
 from tidings.errors import Unavailable
 from tidings.http.jwks import FETCH_DEADLINE_S, Load, loader, parse_set
-from tidings.http.keys import check_secrets, weakness
+from tidings.http.keys import check_secrets
 from tidings.http.proxies import is_loopback
 from tidings.marker import Marker
 from tidings.outbound.ways import Ways, unsendable
@@ -283,9 +283,6 @@ def access(settings: Settings) -> Check:
 
 def tokens(settings: Settings) -> Iterator[Check]:
     """Whether what tokens are checked against can be used; nothing when tokens are not used."""
-    if settings.jwt_secret:
-        weak = weakness(settings.jwt_secret)
-        yield Check("fail" if weak else "ok", "tokens", f"jwt_secret {weak or 'is strong enough'}")
     if settings.jwt_public_key:
         yield _public_key(settings.jwt_public_key)
     if settings.jwks:

@@ -85,7 +85,7 @@ def settings_from(flags: dict[str, Any], config: Path | None) -> Settings:
 
 def refusal(error: ConfigError, flags: dict[str, Any], config: Path | None) -> click.ClickException:
     """The error of a setting that was found wrong only when it was used, with the source of its value."""
-    return SettingError(located(str(error), flags, _environ(), _file(config)))
+    return SettingError(located(error, flags, _environ(), _file(config)))
 
 
 def _environ() -> dict[str, str]:

@@ -16,7 +16,6 @@ from tidings.cli.sending import Tally
 from tidings.config import ConfigError, Settings
 from tidings.errors import TidingsError
 from tidings.gharchive import publication
-from tidings.http.keys import check_secrets
 from tidings.http.proxies import is_loopback
 
 SAMPLE = "gharchive-2015-01-01.json.gz"
@@ -83,11 +82,6 @@ def check(settings: Settings) -> None:
             "no keys are configured, so nobody could be let in: set TIDINGS_API_KEYS, or TIDINGS_JWT_SECRET, "
             "TIDINGS_JWT_PUBLIC_KEY or TIDINGS_JWKS; or use --dev to try things out on this machine"
         )
-    if not settings.dev:
-        try:
-            check_secrets(settings)
-        except ConfigError as error:
-            raise click.UsageError(str(error)) from None
 
 
 def has_keys(settings: Settings) -> bool:

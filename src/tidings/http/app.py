@@ -52,17 +52,17 @@ _log = logging.getLogger("tidings.http")
 P = ParamSpec("P")
 
 
-def build(services: Services) -> "App":
-    """The application of one server. Raises ConfigError when nobody could be authenticated."""
-    return App(services)
+def build(services: Services, authenticator: Authenticator) -> "App":
+    """The application of one server."""
+    return App(services, authenticator)
 
 
 class App:
     """The ASGI callable."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, authenticator: Authenticator) -> None:
         self._services = services
-        self._authenticator = Authenticator(services.settings, services.clock)
+        self._authenticator = authenticator
         self._router = Router(ROUTES, services.settings.prefix)
         self._decoders = {
             route: msgspec.json.Decoder(route.body)

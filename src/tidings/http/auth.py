@@ -151,7 +151,7 @@ def _bearer(authorization: bytes | None) -> str:
 def _key_source(settings: Settings, clock: Clock) -> KeySource | None:
     given = [name for name in ("jwt_secret", "jwt_public_key", "jwks") if getattr(settings, name)]
     if len(given) > 1:
-        raise ConfigError(f"{' and '.join(given)} exclude each other: tokens have one kind of key")
+        raise ConfigError(f"{' and '.join(given)} exclude each other: tokens have one kind of key", given[0])
     if settings.jwt_secret:
         return SingleKey(secret_key(settings.jwt_secret))
     if settings.jwt_public_key:
@@ -170,9 +170,11 @@ def _check_file(jwks: str) -> None:
         found = Path(jwks).stat()
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(f"jwks is neither a URL nor a file that is there: {shown(jwks)}: {why}") from None
+        raise ConfigError(
+            f"jwks is neither a URL nor a file that is there: {shown(jwks)}: {why}", "jwks"
+        ) from None
     if stat.S_ISDIR(found.st_mode) or not os.access(jwks, os.R_OK):
-        raise ConfigError(f"jwks: {shown(jwks)} is no file that can be read")
+        raise ConfigError(f"jwks: {shown(jwks)} is no file that can be read", "jwks")
 
 
 def _pem(setting: str) -> bytes:
@@ -182,4 +184,6 @@ def _pem(setting: str) -> bytes:
         return Path(setting).read_bytes()
     except OSError as error:
         why = f"{shown(setting)}: {error.strerror}"
-        raise ConfigError(f"jwt_public_key: neither PEM nor a file that can be read, {why}") from None
+        raise ConfigError(
+            f"jwt_public_key: neither PEM nor a file that can be read, {why}", "jwt_public_key"
+        ) from None

@@ -201,7 +201,7 @@ def loader(source: str) -> Load:
     url = urlsplit(source)
     is_local = url.scheme == "http" and is_loopback(url.hostname or "")
     if not (url.scheme == "https" or is_local):
-        raise ConfigError("jwks must be a file, an https URL, or an http URL of this machine")
+        raise ConfigError("jwks must be a file, an https URL, or an http URL of this machine", "jwks")
     from tidings.http.jwks_download import download  # httpx takes a while to load, and few servers need it
 
     return lambda: download(source, MAX_SET_BYTES, use_proxy=not is_local)

@@ -57,9 +57,9 @@ def check_secrets(settings: Settings) -> None:
     keys = split_keys(settings.api_keys)
     for number, key in enumerate(keys, 1):
         if weak := weakness(key):
-            raise ConfigError(f"api_keys: key {number} of {len(keys)} {weak}; {HOW_TO_MAKE_ONE}")
+            raise ConfigError(f"api_keys: key {number} of {len(keys)} {weak}; {HOW_TO_MAKE_ONE}", "api_keys")
     if settings.jwt_secret and (weak := weakness(settings.jwt_secret)):
-        raise ConfigError(f"jwt_secret {weak}; {HOW_TO_MAKE_ONE}")
+        raise ConfigError(f"jwt_secret {weak}; {HOW_TO_MAKE_ONE}", "jwt_secret")
 
 
 def split_keys(text: str) -> list[str]:

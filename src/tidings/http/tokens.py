@@ -102,14 +102,16 @@ def public_key(pem: bytes) -> VerifyingKey:
     try:
         key = load_pem_public_key(pem)
     except ValueError:
-        raise ConfigError("jwt_public_key is not a public key in PEM form") from None
+        raise ConfigError("jwt_public_key is not a public key in PEM form", "jwt_public_key") from None
     if isinstance(key, RSAPublicKey):
         return VerifyingKey("RS256", key)
     if isinstance(key, Ed25519PublicKey):
         return VerifyingKey("EdDSA", key)
     if isinstance(key, EllipticCurvePublicKey) and key.curve.name in _CURVES:
         return VerifyingKey(_CURVES[key.curve.name], key)
-    raise ConfigError("jwt_public_key must be an RSA, ECDSA (P-256, P-384, P-521) or Ed25519 key")
+    raise ConfigError(
+        "jwt_public_key must be an RSA, ECDSA (P-256, P-384, P-521) or Ed25519 key", "jwt_public_key"
+    )
 
 
 class Rules(NamedTuple):

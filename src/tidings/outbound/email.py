@@ -75,10 +75,14 @@ def relay(url: str) -> Relay:
     except ValueError:
         host, port, parts = None, None, urlsplit("")
     if not host or parts.scheme not in _PORTS or parts.path.strip("/") or parts.query not in ("", "starttls"):
-        raise ConfigError("smtp_url is written smtp://user:password@host:587?starttls, or smtps://…")
+        raise ConfigError(
+            "smtp_url is written smtp://user:password@host:587?starttls, or smtps://…", "smtp_url"
+        )
     tls, starttls = parts.scheme == "smtps", parts.query == "starttls"
     if parts.password and not (tls or starttls):
-        raise ConfigError("smtp_url has a password, which only smtps://… or ?starttls keeps from being read")
+        raise ConfigError(
+            "smtp_url has a password, which only smtps://… or ?starttls keeps from being read", "smtp_url"
+        )
     username = unquote(parts.username) if parts.username else None
     password = unquote(parts.password) if parts.password else None
     return Relay(host, port or _PORTS[parts.scheme], tls, starttls, username, password)
@@ -89,7 +93,7 @@ def sender(mail_from: str) -> Address:
     try:
         return mailbox(mail_from)
     except ValueError:
-        raise ConfigError("mail_from is an address, or written Name <address>") from None
+        raise ConfigError("mail_from is an address, or written Name <address>", "mail_from") from None
 
 
 class Email:

@@ -63,16 +63,18 @@ def vapid(settings: Settings) -> Vapid:
     """The identity that the settings give. Raises ConfigError when it does not fit."""
     given = settings.vapid_private_key
     if not settings.vapid_subject.startswith(("mailto:", "https://")):
-        raise ConfigError("vapid_subject must be a mailto: or https: address at which you can be reached")
+        raise ConfigError(
+            "vapid_subject must be a mailto: or https: address at which you can be reached", "vapid_subject"
+        )
     try:
         pem = given.encode() if given.lstrip().startswith("-----BEGIN") else Path(given).read_bytes()
         key = load_pem_private_key(pem, None)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm):
         raise ConfigError(
-            "vapid_private_key is neither a private key in PEM form nor a file with one"
+            "vapid_private_key is neither a private key in PEM form nor a file with one", "vapid_private_key"
         ) from None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise ConfigError("vapid_private_key is not a key of the curve P-256")
+        raise ConfigError("vapid_private_key is not a key of the curve P-256", "vapid_private_key")
     return Vapid(key, settings.vapid_subject)
 
 

@@ -114,7 +114,7 @@ class Wording:
 
     def __init__(self, store: Known, locale: str) -> None:
         if not known_locale(locale):
-            raise ConfigError(f"locale: nothing is known of {locale!r}")
+            raise ConfigError(f"locale: nothing is known of {locale!r}", "locale")
         language(locale)  # read now, some 30 ms, and not when the first one asks
         self._store = store
         self._locale = locale
