@@ -51,8 +51,9 @@ class Check(NamedTuple):
     """What fields must be beside their types. A type lists its checks in ``CHECKS``.
 
     ``fields`` names those that the check looks at, as attributes; ``errors`` takes their values, and tells what is wrong
-    with them. Its pointers lead from the object; of parameters they are names. While one of the fields has an error
-    already, the check is left out: it could only repeat that one.
+    with the first of them, beside the others. Its pointers lead from the object; of parameters they are names, and there
+    is nothing wrong with one that is not given. While one of the fields has an error already, the check is left out: it
+    could only repeat that one.
     """
 
     fields: tuple[str, ...]
@@ -102,23 +103,37 @@ def find_parameters(
     return tuple(found[:MAX_FAULTS])
 
 
-def own_errors(whole: msgspec.Struct) -> list[FieldError]:
-    """What the checks of its type say of an object whose fields fit their types."""
-    return [
-        error
-        for check in _checks(type(whole))
-        for error in check.errors(*[getattr(whole, name) for name in check.fields])
-    ]
-
-
 def check_own(whole: msgspec.Struct) -> None:
     """Raises ValueError where the checks of its type find something; for ``__post_init__``."""
-    if errors := own_errors(whole):
+    errors = [error for check in _checks(type(whole)) for error in _found_by(check, whole)]
+    if errors:
         raise ValueError("\n".join(f"{pointer}: {detail}" for pointer, detail in errors))
 
 
+def parameters_fit(found: msgspec.Struct, given: Mapping[str, str]) -> bool:
+    """Whether the checks of their type find nothing wrong with parameters that fit their types."""
+    checks = _parameter_checks(type(found))
+    return checks.keys().isdisjoint(given) or not any(
+        True for name in given for check in checks.get(name, ()) for _ in _found_by(check, found)
+    )
+
+
+def _found_by(check: Check, whole: msgspec.Struct) -> Iterable[FieldError]:
+    return check.errors(*[getattr(whole, name) for name in check.fields])
+
+
 @lru_cache(maxsize=256)
-def checked_fields(type: Any) -> frozenset[str]:
+def _parameter_checks(type: Any) -> Mapping[str, list[Check]]:
+    """The checks of a type by the name of the parameter that each may find wrong."""
+    names = {field.name: name for name, field in _known(type).items()}
+    found: dict[str, list[Check]] = {}
+    for check in _checks(type):
+        found.setdefault(names[check.fields[0]], []).append(check)
+    return found
+
+
+@lru_cache(maxsize=256)
+def _checked_fields(type: Any) -> frozenset[str]:
     """The names of the fields that the checks of a type look at."""
     names = {field.name: name for name, field in _known(type).items()}
     return frozenset(names[name] for check in _checks(type) for name in check.fields)
@@ -245,7 +260,7 @@ class _Finder:
 
     def _values(self, type: Any, fitting: Mapping[str, Raw]) -> dict[str, Any]:
         """Of the members that fit, those that the checks of the type look at, decoded."""
-        known, looked_at = _known(type), checked_fields(type)
+        known, looked_at = _known(type), _checked_fields(type)
         return {
             name: _decoder(known[name].type, self._strict).decode(raw)
             for name, raw in fitting.items()
@@ -292,7 +307,7 @@ def _checks(type: Any) -> tuple[Check, ...]:
 
 def _own_errors(type: Any, given: Iterable[str], values: Mapping[str, Any]) -> Iterator[FieldError]:
     """What the checks of a type say of the fields that have a value, and of those that are not given, by their defaults."""
-    looked_at = checked_fields(type)
+    looked_at = _checked_fields(type)
     usable = {
         field.name: values[name] if name in values else _default(field)
         for name, field in _known(type).items()

@@ -12,7 +12,7 @@ from msgspec import Meta
 from tidings.cursors import is_cursor
 from tidings.errors import BadParameter, FieldError
 from tidings.events import Id, ObjectType, Topic, Verb
-from tidings.faults import MAX_FAULTS, Check, checked_fields, find_parameters, misfit, own_errors, shown
+from tidings.faults import MAX_FAULTS, Check, find_parameters, misfit, parameters_fit, shown
 from tidings.ids import LAST_MS
 from tidings.model import FeedFilter
 from tidings.times import to_ms
@@ -142,7 +142,7 @@ def parse(query: bytes, type: type[P]) -> P:
         found = msgspec.convert(texts, type, strict=False)
     except msgspec.ValidationError:
         raise all_bad(find_parameters(type, texts, unreadable)) from None
-    if unreadable or (not checked_fields(type).isdisjoint(texts) and own_errors(found)):
+    if unreadable or not parameters_fit(found, texts):
         raise all_bad(find_parameters(type, texts, unreadable))
     return found
 
