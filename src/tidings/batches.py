@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from tidings.decode import BOM, check_json
 from tidings.errors import FieldError, InvalidFields, TooLarge
-from tidings.faults import UNREADABLE, misfit
+from tidings.field_errors import UNREADABLE, mismatch
 
 
 def split(raw: bytes, most: int) -> tuple[Raw, ...]:
@@ -22,7 +22,7 @@ def split(raw: bytes, most: int) -> tuple[Raw, ...]:
         check_json(text)
         if text.lstrip()[:1] == b"[":
             raise TooLarge(f"the list has more than {most:,} items") from None
-        raise InvalidFields(errors=(FieldError("", misfit(list[Any], text)),)) from None
+        raise InvalidFields(errors=(FieldError("", mismatch(list[Any], text)),)) from None
     return items[: items.index(_NONE)] if items[-1] is _NONE else items
 
 

@@ -17,8 +17,8 @@ import msgspec
 from msgspec import Meta
 
 from tidings.accepted import LARGEST, accepted, check_text, shown
-from tidings.faults import MAX_FAULTS, find
 from tidings.feed_changes import FEED_HISTORY, RETRACTION_HISTORY
+from tidings.field_errors import MAX_FIELD_ERRORS, find
 from tidings.rules import MAX_TYPES, Locale, Name, Rule, Rules
 
 KIB = 1024
@@ -306,18 +306,18 @@ def _from_file(file: Path) -> dict[str, Any]:
     for name in sorted(values.keys() - set(Settings.__struct_fields__)):
         raise ConfigError(f"{file}: {shown(name)} is no setting{_meant(name, Settings.__struct_fields__)}")
     types = values.get("types")
-    wrong = [
+    errors = [
         line
         for name, rule in (types.items() if isinstance(types, dict) else ())
-        for line in _faults_of(rule, f"{file}: types.{name}")
+        for line in _rule_errors(rule, f"{file}: types.{name}")
     ]
-    if wrong:
-        raise ConfigError("\n".join(wrong[:MAX_FAULTS]))
+    if errors:
+        raise ConfigError("\n".join(errors[:MAX_FIELD_ERRORS]))
     return values
 
 
-def _faults_of(rule: object, where: str) -> list[str]:
-    """All that is wrong with one type, a line each."""
+def _rule_errors(rule: object, where: str) -> list[str]:
+    """The errors of one type, a line each."""
     try:
         msgspec.convert(rule, Rule, strict=False)
     except msgspec.ValidationError as error:

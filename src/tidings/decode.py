@@ -1,4 +1,4 @@
-"""JSON in: typed decoding whose failures name every faulty field by JSON Pointer (RFC 6901)."""
+"""JSON in: typed decoding whose failures have a field error, with its JSON Pointer, for all that does not fit (RFC 6901)."""
 
 import contextlib
 from typing import TypeVar
@@ -6,7 +6,7 @@ from typing import TypeVar
 import msgspec
 
 from tidings.errors import FieldError, InvalidFields, Malformed
-from tidings.faults import UNREADABLE, find
+from tidings.field_errors import UNREADABLE, find
 
 T = TypeVar("T")
 BOM = b"\xef\xbb\xbf"
@@ -32,7 +32,8 @@ def decode(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:
 def check_json(raw: bytes) -> None:
     """Raises Malformed for what is not JSON in UTF-8, InvalidFields for what nests deeper than anything is read.
 
-    A decoder checks the type while reading: what follows a misfit it has not looked at, and may not be JSON.
+    A decoder checks the type while reading: what follows a value that does not fit it has not read, and that may not be
+    JSON.
     """
     if not raw.strip():
         raise Malformed("The body is empty.")

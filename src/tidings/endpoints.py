@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from tidings.confirmations import Confirmations
 from tidings.errors import FieldError, InvalidFields, NotFound
-from tidings.faults import Check, check_own, shown
+from tidings.field_errors import Check, check_own, shown
 from tidings.log import Log
 from tidings.model import AddEndpoint, Changed, EnableEndpoint, RemoveEndpoint
 from tidings.personal import Endpoint, PushKeys
@@ -56,16 +56,16 @@ def _address_errors(channel: str, address: str) -> Iterator[FieldError]:
     match channel:
         case "email":
             fits = len(address) <= MAX_MAIL_ADDRESS and _MAIL.match(address)
-            wrong = "" if fits else "expected a mail address such as bob@example.com"
+            detail = "" if fits else "expected a mail address such as bob@example.com"
         case "apprise":
-            wrong = "" if _SERVICE.match(address) else "expected an address of the form service://…"
+            detail = "" if _SERVICE.match(address) else "expected an address of the form service://…"
         case _:
-            wrong = _wrong_url(address)
-    if wrong:
-        yield FieldError("/address", f"{wrong}, got {shown(msgspec.json.encode(address))}")
+            detail = _url_error(address)
+    if detail:
+        yield FieldError("/address", f"{detail}, got {shown(msgspec.json.encode(address))}")
 
 
-def _wrong_url(address: str) -> str:
+def _url_error(address: str) -> str:
     """Why an address is no URL that can be posted to, or "". Where it leads is looked at when something is sent."""
     try:
         url = urlsplit(address)
@@ -137,8 +137,8 @@ class Endpoints:
         enough: the address is asked by a mail, and gets nothing else before it is confirmed.
         Raises InvalidFields, also when the user has MAX_ENDPOINTS already; TooManyRequests; Unavailable.
         """
-        if wrong := tuple(self.scheme_errors(given.channel, given.address)):
-            raise InvalidFields(errors=wrong)
+        if errors := tuple(self.scheme_errors(given.channel, given.address)):
+            raise InvalidFields(errors=errors)
         if given.channel in URL_CHANNELS and (refused := await self._refusal(given.address)):
             raise InvalidFields(errors=(FieldError("/address", refused),))
         async with self._adding:  # or two at once would both be the last one that fits
@@ -162,7 +162,7 @@ class Endpoints:
         return endpoint
 
     def scheme_errors(self, channel: str, address: str) -> Iterator[FieldError]:
-        """What is wrong with an address of the right form: a URL that this server does not send to."""
+        """The error of an address of the right form: a URL that this server does not send to."""
         if channel in URL_CHANNELS and urlsplit(address).scheme not in self._schemes:
             allowed = " or ".join(sorted(self._schemes))
             got = shown(msgspec.json.encode(address))

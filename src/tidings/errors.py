@@ -7,7 +7,8 @@ PROBLEM_TYPE = "urn:tidings:problem:"
 
 
 class FieldError(NamedTuple):
-    """What is wrong with one field: ``pointer`` is a JSON Pointer (RFC 6901) or, for a parameter, its name."""
+    """One item of a problem's ``errors``: what is wrong with one field. ``pointer`` is a JSON Pointer (RFC 6901) or, for a
+    parameter, its name."""
 
     pointer: str
     detail: str

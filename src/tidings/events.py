@@ -12,8 +12,8 @@ from msgspec import UNSET, Meta, UnsetType
 from tidings.config import Settings
 from tidings.decode import decode
 from tidings.errors import FieldError, InvalidFields, TooLarge
-from tidings.faults import MAX_FAULTS, UNREADABLE, in_words, visible
-from tidings.metadata import STRING, canonical, metadata_faults
+from tidings.field_errors import MAX_FIELD_ERRORS, UNREADABLE, in_words, visible
+from tidings.metadata import STRING, canonical, metadata_errors
 from tidings.model import NewEvent
 from tidings.times import DAY_MS, rfc3339, to_ms
 
@@ -135,12 +135,12 @@ _recipients = msgspec.json.Decoder(_Recipients)
 def read_event(raw: bytes, now: int, settings: Settings, key: str | None = None) -> EventInput:
     """The event that a JSON text holds, all of it checked; ``key`` is the idempotency key of its request. Raises Malformed,
     TooLarge, InvalidFields."""
-    return _read(_event, raw, settings, lambda given: fields_problems(given, now, settings, key))
+    return _read(_event, raw, settings, lambda given: bound_errors(given, now, settings, key))
 
 
 def read_broadcast(raw: bytes, now: int, settings: Settings, key: str | None = None) -> BroadcastInput:
     """The broadcast that a JSON text holds, all of it checked, as read_event does it."""
-    return _read(_broadcast, raw, settings, lambda given: _broadcast_problems(given, now, settings, key))
+    return _read(_broadcast, raw, settings, lambda given: _broadcast_errors(given, now, settings, key))
 
 
 def _read(
@@ -153,18 +153,18 @@ def _read(
     try:
         given = decode(decoder, raw)
     except InvalidFields as error:
-        problems = (*error.errors, *check(_checked.decode(error.fitting)))
+        errors = (*error.errors, *check(_checked.decode(error.fitting)))
     else:
-        problems = tuple(check(given))
-    if problems:
-        raise InvalidFields(errors=problems[:MAX_FAULTS])
+        errors = tuple(check(given))
+    if errors:
+        raise InvalidFields(errors=errors[:MAX_FIELD_ERRORS])
     return given
 
 
 def check_fields(given: EventInput, now: int, settings: Settings) -> None:
     """Raises InvalidFields for an event that is over a bound; ``now`` in milliseconds."""
-    if problems := tuple(fields_problems(given, now, settings)):
-        raise InvalidFields(errors=problems[:MAX_FAULTS])
+    if errors := tuple(bound_errors(given, now, settings)):
+        raise InvalidFields(errors=errors[:MAX_FIELD_ERRORS])
 
 
 def accept(given: EventInput, now: int, scope: str = "") -> NewEvent:
@@ -242,7 +242,7 @@ def meaning(given: EventInput) -> bytes:
     return _encode(values)
 
 
-def fields_problems(
+def bound_errors(
     given: "EventInput | CheckedFields", now: int, settings: Settings, key: str | None = None
 ) -> Iterator[FieldError]:
     """What is over a bound of an event whose types fit, and a key of its own that is another than that of the request: a
@@ -263,7 +263,7 @@ def fields_problems(
         if created_at < MIN_CREATED_AT_MS:
             yield FieldError("/created_at", "expected a time since 1970, got an earlier one")
     if given.metadata is not EMPTY_OBJECT:
-        yield from metadata_faults(
+        yield from metadata_errors(
             bytes(given.metadata),
             "/metadata",
             max_bytes=settings.max_metadata_bytes,
@@ -276,7 +276,7 @@ def fields_problems(
         )
 
 
-def _broadcast_problems(
+def _broadcast_errors(
     given: "BroadcastInput | CheckedFields", now: int, settings: Settings, key: str | None
 ) -> Iterator[FieldError]:
     if given.target_user_ids:
@@ -288,7 +288,7 @@ def _broadcast_problems(
         yield FieldError(
             "/expires_at", f"expected a time within the next {MAX_BROADCAST_DAYS} days, got another"
         )
-    yield from fields_problems(given, now, settings, key)
+    yield from bound_errors(given, now, settings, key)
 
 
 def _too_many(most: int, got: str) -> str:
@@ -312,10 +312,10 @@ def check_event_size(raw: bytes, settings: Settings) -> None:
         if sum(1 for _ in islice(STRING.finditer(listed), settings.max_targets + 1)) > settings.max_targets:
             raise InvalidFields(errors=(FieldError(f"/{name}", _too_many(settings.max_targets, "more")),))
     if size > cap:
-        wrong = (
+        detail = (
             f"expected up to {cap:,} bytes besides its targets (the setting max_event_bytes), got {size:,}"
         )
-        raise TooLarge(f"the event is too large: {wrong}", (FieldError("", wrong),))
+        raise TooLarge(f"the event is too large: {detail}", (FieldError("", detail),))
 
 
 def check_size(raw: bytes, cap: int, what: str) -> None:

@@ -33,7 +33,7 @@ from tidings.events import (
     read_broadcast,
     read_event,
 )
-from tidings.faults import MAX_FAULTS
+from tidings.field_errors import MAX_FIELD_ERRORS
 from tidings.log import Log
 from tidings.model import (
     Changed,
@@ -124,8 +124,8 @@ class Ingest:
         check_size(raw, self._settings.max_batch_bytes, "the batch")
         items = split(raw, self._settings.max_batch_events)
         if not items:
-            wrong = f"expected a list of 1 to {self._settings.max_batch_events:,} events, got an empty one"
-            raise InvalidFields(errors=(FieldError("", wrong),))
+            detail = f"expected a list of 1 to {self._settings.max_batch_events:,} events, got an empty one"
+            raise InvalidFields(errors=(FieldError("", detail),))
         given, accepted = await self._accepted_all(items, scope, key)
         published = await self._publish(accepted, given, scope, key, wait, array=True)
         receipts = b",".join(_receipt(receipt) for receipt in published.receipts)
@@ -156,7 +156,7 @@ class Ingest:
     async def _accepted_all(
         self, items: Sequence[msgspec.Raw], scope: str, key: str | None
     ) -> tuple[list[EventInput], list[NewEvent]]:
-        """The events of an array. Raises InvalidFields with the faults of all, TooLarge."""
+        """The events of an array. Raises InvalidFields with the field errors of all, TooLarge."""
         now, turn = self._clock.now(), Turn(self._clock.monotonic)
         given: list[EventInput] = []
         accepted: list[NewEvent] = []
@@ -166,7 +166,7 @@ class Ingest:
                 one, event = self._accepted(bytes(item), now, scope, key)
             except InvalidFields as error:
                 errors += _below(f"/{i}", error.errors)
-                if len(errors) >= MAX_FAULTS:
+                if len(errors) >= MAX_FIELD_ERRORS:
                     break
             except TooLarge as error:
                 raise TooLarge(f"item {i}: {error.detail}", _below(f"/{i}", error.errors)) from None
@@ -175,7 +175,7 @@ class Ingest:
                 accepted.append(event)
             await turn.end_if_long()
         if errors:
-            raise InvalidFields(errors=tuple(errors[:MAX_FAULTS]))
+            raise InvalidFields(errors=tuple(errors[:MAX_FIELD_ERRORS]))
         return given, accepted
 
     async def _publish(
@@ -302,8 +302,8 @@ class Ingest:
     async def block(self, user: str, other: str, on: bool) -> bool:
         """Hide two people's acts from each other; True when that changed something. Raises InvalidFields for oneself."""
         if on and user == other:
-            wrong = FieldError("other_id", "expected another user than the one who blocks, got the same")
-            raise InvalidFields("a user cannot block themselves", (wrong,))
+            error = FieldError("other_id", "expected another user than the one who blocks, got the same")
+            raise InvalidFields("a user cannot block themselves", (error,))
         return bool((await self._change(Mask(user, user_topic(other), block=True, on=on))).updated)
 
     async def read_feed(self, user: str, event_ids: Sequence[str]) -> Changed:
@@ -359,11 +359,11 @@ class Ingest:
         try:
             said = self._cursors.read_named(token, bound_to) or ""
         except BadParameter:
-            wrong = FieldError(
+            error = FieldError(
                 "/undo",
                 "expected the undo of a reply to this user, got a damaged one or that of another user",
             )
-            raise BadParameter(f"undo: {wrong.detail}", (wrong,)) from None
+            raise BadParameter(f"undo: {error.detail}", (error,)) from None
         made, _, at = said.partition(".")
         if self._clock.now() > int(at) + UNDO_MS:
             raise Gone(f"a read-all can be undone for {UNDO_MS // 60_000} minutes")

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tidings.errors import FieldError
-from tidings.faults import MAX_FAULTS, escape, shown
+from tidings.field_errors import MAX_FIELD_ERRORS, escape, shown
 
 MAX_INTEGER_DIGITS = 308
 """Digits of a whole number. Each number of so many is finite as a double, which is all that many readers have; Python's
@@ -28,7 +28,7 @@ _sorted = msgspec.json.Encoder(order="sorted").encode
 _INT64 = 1 << 63
 
 
-def metadata_faults(raw: bytes, at: str, *, max_bytes: int, max_depth: int) -> list[FieldError]:
+def metadata_errors(raw: bytes, at: str, *, max_bytes: int, max_depth: int) -> list[FieldError]:
     """What keeps a JSON text from being metadata, with pointers below ``at``."""
     if len(raw) > max_bytes:
         return [FieldError(at, f"expected up to {max_bytes:,} bytes, got {len(raw):,}")]
@@ -57,7 +57,7 @@ def deeper_than(raw: bytes, levels: int) -> bool:
 
 def canonical(raw: bytes) -> bytes:
     """The one spelling of all texts with this meaning, in the spirit of RFC 8785: members in order, no blanks, numbers by
-    their value, of two members of one name the last. ``raw`` is metadata without faults."""
+    their value, of two members of one name the last. ``raw`` is metadata without errors."""
     value = _value(raw)
     return _sorted(_plain(value) if _FRACTION.search(raw) else value)
 
@@ -91,9 +91,9 @@ def _numbers(raw: bytes, at: str) -> list[FieldError]:
     """The numbers that not every reader can take."""
     found = []
     for pointer, number in _walk(_spelled(raw.decode()), at):
-        if wrong := _wrong_number(number):
-            found.append(FieldError(pointer, wrong))
-            if len(found) == MAX_FAULTS:
+        if detail := _number_error(number):
+            found.append(FieldError(pointer, detail))
+            if len(found) == MAX_FIELD_ERRORS:
                 break
     return found
 
@@ -109,7 +109,7 @@ def _walk(value: Any, at: str) -> Iterator[tuple[str, _Number]]:
             yield from _walk(item, f"{at}/{index}")
 
 
-def _wrong_number(number: str) -> str:
+def _number_error(number: str) -> str:
     got = shown(number.encode())
     if number.lstrip("-").isdigit():
         long = len(number.lstrip("-")) > MAX_INTEGER_DIGITS

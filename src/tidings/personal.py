@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 
-from tidings.faults import in_words
+from tidings.field_errors import in_words
 
 
 class QuietHours(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -63,7 +63,7 @@ class Reminders(Rounds):
         return Standing(reminder, due.next_at, fired=True)
 
     def fitting_errors(self, fitting: bytes) -> Iterator[FieldError]:
-        """What is wrong with those members of a reminder that fit their types, where others do not."""
+        """The field errors of those members of a reminder that fit their types, where others do not."""
         return fitting_errors(fitting, self._clock.now(), self._settings)
 
     async def cancel(self, key: str) -> None:

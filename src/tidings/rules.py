@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from tidings.errors import FieldError
-from tidings.faults import Check, check_own, escape, in_words, visible
+from tidings.field_errors import Check, check_own, escape, in_words, visible
 
 CHANNELS = ("email", "web_push", "webhook", "apprise")
 """Ways out of the application. What happens inside it (lists, counts, streams) is the channel ``in_app``."""
@@ -50,14 +50,14 @@ Channel = Literal["email", "web_push", "webhook", "apprise"]
 
 
 def _message_errors(messages: Mapping[str, Mapping[str, str]]) -> Iterator[FieldError]:
-    """The templates that name what there is not, and the locales that have no form ``other``."""
+    """The errors of templates that name what there is not, and of locales that have no form ``other``."""
     for locale, forms in messages.items():
         at = f"/messages/{escape(locale)}"
         if "other" not in forms:
             yield FieldError(at, "missing; expected the form other")
         for form, template in forms.items():
-            if wrong := _wrong_template(template):
-                yield FieldError(f"{at}/{form}", wrong)
+            if detail := _template_error(template):
+                yield FieldError(f"{at}/{form}", detail)
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -170,7 +170,7 @@ def _hash(text: str) -> int:
     return (int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 1) or 1
 
 
-def _wrong_template(template: str) -> str:
+def _template_error(template: str) -> str:
     """Why this is no template, or ""."""
     try:
         fields = [(name, spec, how) for _, name, spec, how in Formatter().parse(template) if name is not None]

@@ -25,14 +25,14 @@ from tidings.events import (
     Verb,
     accept,
     addressed,
+    bound_errors,
     check_event_size,
     check_fields,
-    fields_problems,
     fingerprint,
     key_digest,
     meaning,
 )
-from tidings.faults import MAX_FAULTS, Check, check_own, shown
+from tidings.field_errors import MAX_FIELD_ERRORS, Check, check_own, shown
 from tidings.ids import LAST_MS
 from tidings.model import Fire
 from tidings.personal import Reminder
@@ -143,7 +143,7 @@ def accept_reminder(key: str, given: ReminderInput, now: int, settings: Settings
     if due_at is None:
         errors.append(FieldError("/every", f"expected a first time before the year 2248, got {given.every}"))
     if errors or due_at is None:
-        raise InvalidFields(errors=tuple(errors[:MAX_FAULTS]))
+        raise InvalidFields(errors=tuple(errors[:MAX_FIELD_ERRORS]))
     return Reminder(
         key,
         due_at,
@@ -157,7 +157,7 @@ def accept_reminder(key: str, given: ReminderInput, now: int, settings: Settings
 
 
 def fitting_errors(fitting: bytes, now: int, settings: Settings) -> Iterator[FieldError]:
-    """What is wrong with those members of a reminder that fit their types, where others do not."""
+    """The field errors of those members of a reminder that fit their types, where others do not."""
     given = _fitting.decode(fitting)
     yield from _range_errors(given, now)
     yield from _event_errors(CheckedFields(given.user_ids, metadata=given.metadata), now, settings)
@@ -204,7 +204,7 @@ def _encoded(event: EventInput, settings: Settings) -> bytes:
 
 def _event_errors(event: EventInput | CheckedFields, now: int, settings: Settings) -> Iterator[FieldError]:
     """What is over a bound of the event, by the names that its fields have in a reminder."""
-    for error in fields_problems(event, now, settings):
+    for error in bound_errors(event, now, settings):
         yield error._replace(pointer=error.pointer.replace("/target_user_ids", "/user_ids"))
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from tidings.config import Settings
 from tidings.errors import FieldError, InvalidFields, NotFound
-from tidings.faults import MAX_FAULTS, escape
+from tidings.field_errors import MAX_FIELD_ERRORS, escape
 from tidings.log import Log
 from tidings.model import Changed, Declare, Prefer
 from tidings.personal import Preferences
@@ -48,7 +48,7 @@ class Wishes:
         Raises InvalidFields for what :meth:`errors` finds.
         """
         if errors := tuple(self.errors(wanted)):
-            raise InvalidFields(errors=errors[:MAX_FAULTS])
+            raise InvalidFields(errors=errors[:MAX_FIELD_ERRORS])
         await self._log.submit(Prefer(user, wanted, None if muted is None else tuple(muted)))
 
     def errors(self, wanted: Preferences) -> Iterator[FieldError]:
@@ -108,7 +108,7 @@ def _check_claims(type: str, rule: Rule, declared: Mapping[str, Rule], *, in_bod
     if len(declared.keys() - {type}) >= MAX_TYPES:
         raise InvalidFields(errors=(FieldError("", f"expected up to {MAX_TYPES:,} types, got one more"),))
     if errors := _claim_errors(type, rule, declared, in_body=in_body):
-        raise InvalidFields(errors=tuple(errors[:MAX_FAULTS]))
+        raise InvalidFields(errors=tuple(errors[:MAX_FIELD_ERRORS]))
 
 
 def _claim_errors(
@@ -118,8 +118,8 @@ def _claim_errors(
     errors = []
     for i, verb in enumerate(rule.verbs or (type,)):
         if (owner := others.claimant(verb)) is not None:
-            wrong = f"expected a verb that no other type has, got {verb!r}, which {owner!r} has"
-            errors.append(FieldError(f"/verbs/{i}" if in_body and rule.verbs else "", wrong))
+            detail = f"expected a verb that no other type has, got {verb!r}, which {owner!r} has"
+            errors.append(FieldError(f"/verbs/{i}" if in_body and rule.verbs else "", detail))
     return errors
 
 

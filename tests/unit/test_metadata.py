@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 
 from tidings.config import Settings
 from tidings.events import EventInput, fingerprint, meaning, read_event
-from tidings.metadata import MAX_INTEGER_DIGITS, canonical, deeper_than, metadata_faults
+from tidings.metadata import MAX_INTEGER_DIGITS, canonical, deeper_than, metadata_errors
 from tidings.testing import START_MS
 
 BOUNDS = {"max_bytes": 16_384, "max_depth": 16}
 
 
-def faults(raw: bytes) -> list[str]:
+def errors(raw: bytes) -> list[str]:
     """The pointers to what is wrong with these metadata."""
-    return [fault.pointer for fault in metadata_faults(raw, "", **BOUNDS)]
+    return [error.pointer for error in metadata_errors(raw, "", **BOUNDS)]
 
 
 numbers = st.one_of(
@@ -42,7 +42,7 @@ def test_a_number_is_taken_when_every_reader_can_take_it(number: str, around: st
     raw = (around % number).encode()
     whole = number.lstrip("-").isdigit()
     good = len(number.lstrip("-")) <= MAX_INTEGER_DIGITS if whole else math.isfinite(float(number))
-    assert faults(raw) == ([] if good else ["/a~1b"])
+    assert errors(raw) == ([] if good else ["/a~1b"])
     if good:
         assert math.isfinite(float(msgspec.json.decode(raw)["a/b"]))
         assert math.isfinite(float(json.loads(raw)["a/b"]))
@@ -51,7 +51,7 @@ def test_a_number_is_taken_when_every_reader_can_take_it(number: str, around: st
 def test_all_numbers_are_pointed_to() -> None:
     """Each number that not every reader can take has its own pointer; a text that looks like one has none."""
     raw = b'{"a": [1, 1e999, {"b": -1e999}], "c": 1' + b"0" * 308 + b', "d": 1e308, "e": "1e999"}'
-    assert faults(raw) == ["/a/1", "/a/2/b", "/c"]
+    assert errors(raw) == ["/a/1", "/a/2/b", "/c"]
 
 
 @pytest.mark.parametrize(

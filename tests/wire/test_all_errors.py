@@ -11,7 +11,7 @@ import pytest
 
 from tests.attack.probe import attacked_server
 from tests.wire.people import KEY, SETTINGS, bearer, event
-from tidings.faults import MAX_FAULTS
+from tidings.field_errors import MAX_FIELD_ERRORS
 from tidings.http import shapes
 from tidings.http.params import PATH_TYPES
 from tidings.http.routes import ROUTES
@@ -21,7 +21,7 @@ GROWTH_MIB = 32
 UNKNOWN = "nonsense"
 LONG = "\0" * 600
 """Too long for every parameter, and no number, name, time or truth."""
-MISFIT = 1.5
+OF_ANOTHER_TYPE = 1.5
 """A value that no field takes: it is no text, no whole number, no list and no object."""
 JSON = {"content-type": "application/json"}
 
@@ -53,7 +53,7 @@ GOOD_PATH = {
     "key": "k",
     "type": "t",
 }
-OWN_FAULTS = {"cursor": "zz", "from": "x", "to": "x", "fields": "zz", "include": "zz", "limit": "0"}
+REFUSED_BY_CHECKS = {"cursor": "zz", "from": "x", "to": "x", "fields": "zz", "include": "zz", "limit": "0"}
 """Values that fit the type of their parameter, and are refused by more than that."""
 
 
@@ -79,11 +79,11 @@ def test_every_bad_parameter_is_named(app: httpx.Client, route: Route, own: bool
     """Those of the path and of the query together, whether a type refuses them or a check beside it. A check that raised on
     its own hid the others."""
     in_path = re.findall(r"\{(\w+)\}", route.path)
-    query = {name: OWN_FAULTS.get(name, LONG) if own else LONG for name in parameters(route)}
+    query = {name: REFUSED_BY_CHECKS.get(name, LONG) if own else LONG for name in parameters(route)}
     path = filled(route, dict.fromkeys(in_path, LONG))
     reply = app.request(route.method, path, params=query | {UNKNOWN: "1"})
     expected = [*in_path, *query, UNKNOWN]
-    assert len(expected) <= MAX_FAULTS
+    assert len(expected) <= MAX_FIELD_ERRORS
     assert sorted(refused(reply, 400, "bad-parameter")) == sorted(expected)
 
 
@@ -153,17 +153,17 @@ WITH_BODY = [route for route in ROUTES if route.body is not None]
 
 
 @pytest.mark.parametrize("route", cases(WITH_BODY))
-def test_every_misfit_field_is_named(app: httpx.Client, route: Route) -> None:
+def test_every_field_of_another_type_is_named(app: httpx.Client, route: Route) -> None:
     """All fields of the body at once, and one that there is not."""
     names = [field.encode_name for field in msgspec.structs.fields(body_type(route))]
     expected = [("/0/" if is_list(route) else "/") + name for name in (*names, UNKNOWN)]
-    assert sorted(asked(app, route, dict.fromkeys((*names, UNKNOWN), MISFIT))) == sorted(expected)
+    assert sorted(asked(app, route, dict.fromkeys((*names, UNKNOWN), OF_ANOTHER_TYPE))) == sorted(expected)
 
 
 FUTURE = "2200-01-01T00:00:00Z"
 MANY = [f"t:{i}" for i in range(33)]
 PUSH_KEYS = {"p256dh": "A" * 87, "auth": "A" * 22}
-FAULTS: dict[str, tuple[dict[str, Any], set[str]]] = {
+BAD_BODIES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "/v1/events": (
         event(topics=MANY, created_at=FUTURE, metadata=[], idempotency_key="other"),
         {"/topics", "/created_at", "/metadata", "/idempotency_key"},
@@ -227,18 +227,18 @@ def judged_further(route: Route) -> bool:
     return route.raw_body or route.fitting_errors is not None or hasattr(body_type(route), "CHECKS")
 
 
-@pytest.mark.parametrize("misfit", [False, True], ids=["alone", "beside a misfit"])
+@pytest.mark.parametrize("another", [False, True], ids=["alone", "beside another error"])
 @pytest.mark.parametrize("route", cases([route for route in WITH_BODY if judged_further(route)]))
-def test_fields_that_fail_other_checks_are_named(app: httpx.Client, route: Route, misfit: bool) -> None:
+def test_fields_that_fail_other_checks_are_named(app: httpx.Client, route: Route, another: bool) -> None:
     """All of them at once, beside those that do not fit their types: it took two answers to see both."""
     app.put("/v1/admin/types/owner", json={"verbs": ["taken"]}).raise_for_status()
-    body, expected = FAULTS[route.path]
+    body, expected = BAD_BODIES[route.path]
     headers = {"idempotency-key": "k"} if route.path == "/v1/events" else {}
-    pointers = asked(app, route, body | ({UNKNOWN: 1} if misfit else {}), **headers)
-    assert sorted(pointers) == sorted(expected | ({f"/{UNKNOWN}"} if misfit else set()))
+    pointers = asked(app, route, body | ({UNKNOWN: 1} if another else {}), **headers)
+    assert sorted(pointers) == sorted(expected | ({f"/{UNKNOWN}"} if another else set()))
 
 
-def test_a_critical_type_is_named_beside_a_misfit(app: httpx.Client) -> None:
+def test_a_critical_type_is_named_beside_another_error(app: httpx.Client) -> None:
     """What only the server's own rules refuse is named with the rest."""
     app.put("/v1/admin/types/alarm", json={"critical": True}).raise_for_status()
     wanted = {"types": {"alarm": {"email": False}}, "digest_s": -1, "locale": "xx"}

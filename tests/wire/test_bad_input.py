@@ -305,13 +305,11 @@ CASES = (
         [event(), event(), {"verb": "v", "object_id": "1"}],
     ),
     posted(
-        "faults in several events",
+        "field errors in several events",
         ("/0/verb", "/2/metadata/a"),
         [event(verb=""), event(), event(metadata={"a": 10**400})],
     ),
-    posted(
-        "more faulty events than are named", tuple(f"/{i}/verb" for i in range(20)), [event(verb="")] * 30
-    ),
+    posted("more bad events than are named", tuple(f"/{i}/verb" for i in range(20)), [event(verb="")] * 30),
     posted("numbers among events", ("/0", "/1"), [1, 2]),
     fields("byte order mark before an array", "/0/verb", "\ufeff" + json.dumps([event(verb="")])),
     posted("empty array", "", []),
@@ -336,7 +334,7 @@ CASES = (
     posted("follow without topic", "/0/topic", [{"user_id": "u"}], "/v1/follows"),
     posted("follow of no topic", "/0/topic", [{"user_id": "u", "topic": "x"}], "/v1/follows"),
     posted(
-        "faults in several follows",
+        "field errors in several follows",
         ("/0/topic", "/1/user_id", "/1/x"),
         [{"user_id": "u", "topic": "x"}, {"user_id": 7, "x": 1, "topic": "a:b"}],
         "/v1/follows",
@@ -354,7 +352,7 @@ CASES = (
         "PUT",
     ),
     posted(
-        "faults of a reminder",
+        "field errors of a reminder",
         ("/user_ids/1", "/every", "/x"),
         REMIND | {"user_ids": ["u", ""], "every": 7, "x": 1},
         REMINDER,
@@ -390,7 +388,7 @@ CASES = (
         BROADCAST,
     ),
     posted(
-        "faults of a broadcast",
+        "field errors of a broadcast",
         ("/verb", "/audience", "/target_user_ids"),
         event(audience="x", verb="", target_user_ids=["u"]),
         BROADCAST,
@@ -398,7 +396,7 @@ CASES = (
     posted("broadcast without an audience", "/audience", event(), BROADCAST),
     # --- preferences, types, endpoints
     posted(
-        "faults of preferences",
+        "field errors of preferences",
         ("/types/t~1u/sms", "/types/t~1u/email", "/digest_s"),
         {"types": {"t/u": {"sms": True, "email": 1}}, "digest_s": -1},
         WISHES,
@@ -419,21 +417,21 @@ CASES = (
         "PUT",
     ),
     posted(
-        "faults of quiet hours",
+        "field errors of quiet hours",
         ("/quiet_hours/start", "/quiet_hours/days/0", "/quiet_hours/end"),
         {"quiet_hours": {"time_zone": "UTC", "start": "25:00", "days": [0]}},
         WISHES,
         "PUT",
     ),
     posted(
-        "faults of a type",
+        "field errors of a type",
         ("/notify", "/max_age_s", "/sound"),
         {"notify": "all", "max_age_s": 0, "sound": 1},
         TYPE,
         "PUT",
     ),
     posted(
-        "faults of templates",
+        "field errors of templates",
         ("/messages/en", "/messages/de/other"),
         {"messages": {"en": {"one": "x"}, "de": {"other": "{nobody}"}}},
         TYPE,
@@ -455,13 +453,13 @@ CASES = (
     ),
     fields("age beyond a double", "/max_age_s", '{"max_age_s": 1e999}', TYPE, "PUT"),
     posted(
-        "faults of an endpoint",
+        "field errors of an endpoint",
         ("/channel", "/address", "/x"),
         {"channel": "fax", "address": "", "x": 1},
         ENDPOINTS,
     ),
     posted(
-        "faults of push keys",
+        "field errors of push keys",
         ("/keys/p256dh", "/keys/auth"),
         {"channel": "web_push", "address": "https://a.example/", "keys": {"p256dh": "x"}},
         ENDPOINTS,

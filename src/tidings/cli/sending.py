@@ -137,5 +137,5 @@ class Sender:
         elif self._moved and error["type"].endswith(KEY_REUSED):
             self.tally.already += 1
         else:
-            wrong = "; ".join(f"{e['pointer']}: {e['detail']}" for e in error.get("errors", ()))
-            self.tally.refuse(wrong or error["detail"], place)
+            errors = "; ".join(f"{e['pointer']}: {e['detail']}" for e in error.get("errors", ()))
+            self.tally.refuse(errors or error["detail"], place)

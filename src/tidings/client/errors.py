@@ -5,7 +5,7 @@ import msgspec
 from tidings.client.actions import Answer
 
 
-class FieldProblem(msgspec.Struct, frozen=True):
+class FieldError(msgspec.Struct, frozen=True):
     """What is wrong with one field: a JSON Pointer into the body, or a parameter's name."""
 
     pointer: str
@@ -16,7 +16,7 @@ class _Document(msgspec.Struct):
     type: str = "about:blank"
     title: str = ""
     detail: str = ""
-    errors: tuple[FieldProblem, ...] = ()
+    errors: tuple[FieldError, ...] = ()
 
 
 class TidingsClientError(Exception):
@@ -37,7 +37,7 @@ class ProblemError(TidingsClientError):
         type: str,
         title: str,
         detail: str,
-        errors: tuple[FieldProblem, ...] = (),
+        errors: tuple[FieldError, ...] = (),
         retry_after: float | None = None,
     ) -> None:
         lines = (f"{error.pointer}: {error.detail}" for error in errors)

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
-from tidings.client.errors import FieldProblem
+from tidings.client.errors import FieldError
 from tidings.client.shapes import Event, FeedItem
 
 
@@ -48,7 +48,7 @@ class LineError(Struct, frozen=True):
     title: str = ""
     status: int = 0
     detail: str = ""
-    errors: tuple[FieldProblem, ...] = ()
+    errors: tuple[FieldError, ...] = ()
 
 
 class LineResult(Struct, frozen=True):

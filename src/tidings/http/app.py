@@ -21,7 +21,7 @@ from tidings.errors import (
     TidingsError,
     Unauthenticated,
 )
-from tidings.faults import MAX_FAULTS
+from tidings.field_errors import MAX_FIELD_ERRORS
 from tidings.http.auth import NOBODY, USER_NEEDED, Authenticator, Principal, acting_for
 from tidings.http.body import ClientGone, check_media, check_no_body, read_body
 from tidings.http.compress import MIN_BYTES, choose, compress
@@ -204,7 +204,7 @@ class App:
             if route.fitting_errors is None:
                 raise
             errors = (*error.errors, *route.fitting_errors(call, error.fitting))
-            raise InvalidFields(errors=errors[:MAX_FAULTS]) from None
+            raise InvalidFields(errors=errors[:MAX_FIELD_ERRORS]) from None
 
     def _count(self, method: str, template: str, status: int) -> None:
         key = (method if method in _METHODS else "other", template, status)

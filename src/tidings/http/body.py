@@ -45,8 +45,8 @@ async def check_no_body(request: Request) -> None:
     except TooLarge:
         nothing = False
     if not nothing:
-        wrong = FieldError("", "expected no body, which this route does not take, got one")
-        raise InvalidFields("This route takes no body.", (wrong,))
+        error = FieldError("", "expected no body, which this route does not take, got one")
+        raise InvalidFields("This route takes no body.", (error,))
 
 
 def check_length(request: Request, cap: int) -> None:

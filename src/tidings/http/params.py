@@ -12,7 +12,7 @@ from msgspec import Meta
 from tidings.cursors import is_cursor
 from tidings.errors import BadParameter, FieldError
 from tidings.events import Id, ObjectType, Topic, Verb
-from tidings.faults import MAX_FAULTS, Check, find_parameters, misfit, parameters_fit, shown
+from tidings.field_errors import MAX_FIELD_ERRORS, Check, find_parameters, mismatch, parameters_fit, shown
 from tidings.ids import LAST_MS
 from tidings.model import FeedFilter
 from tidings.times import to_ms
@@ -66,7 +66,7 @@ class ForUser(Params):
 
 
 def _cursor_errors(cursor: str | None) -> Iterator[FieldError]:
-    """What is wrong with the form of a cursor. Whose question it continues is seen when the page is read."""
+    """The error of a text without the form of a cursor. Whose question it continues is seen when the page is read."""
     if cursor is not None and not is_cursor(cursor):
         yield FieldError("cursor", "expected the next_cursor of a page, got another text or a damaged one")
 
@@ -151,20 +151,20 @@ def segments(raw: Mapping[str, bytes]) -> dict[str, str]:
     """The parameters in a path, typed, by the names that they have in its template. Raises BadParameter for all that do
     not fit."""
     found = {name: _text(value, plus=False) for name, value in raw.items()}
-    wrong: list[FieldError] = []
+    errors: list[FieldError] = []
     for name, text in found.items():
         try:
             msgspec.convert(text, PATH_TYPES[name])
         except msgspec.ValidationError:
-            wrong.append(FieldError(name, misfit(PATH_TYPES[name], _encode(text))))
-    if wrong:
-        raise all_bad(wrong)
+            errors.append(FieldError(name, mismatch(PATH_TYPES[name], _encode(text))))
+    if errors:
+        raise all_bad(errors)
     return found
 
 
 def all_bad(errors: Sequence[FieldError]) -> BadParameter:
     """The failure of some parameters."""
-    shown = tuple(errors[:MAX_FAULTS])
+    shown = tuple(errors[:MAX_FIELD_ERRORS])
     return BadParameter("; ".join(f"{name}: {detail}" for name, detail in shown), shown)
 
 
@@ -196,8 +196,8 @@ def _time_errors(name: str, text: str | None) -> Iterator[FieldError]:
         if text is not None:
             _ms(text)
     except (ValueError, OverflowError):
-        wrong = f"expected a time with a time zone, such as 2026-01-31T09:30:00Z, got {shown(_encode(text))}"
-        yield FieldError(name, wrong)
+        detail = f"expected a time with a time zone, such as 2026-01-31T09:30:00Z, got {shown(_encode(text))}"
+        yield FieldError(name, detail)
 
 
 def names(text: str | None) -> tuple[str, ...]:
@@ -210,7 +210,7 @@ def some_of(name: str, known: Collection[str]) -> Check:
 
     def errors(text: str | None) -> Iterator[FieldError]:
         if unknown := [one for one in names(text) if one not in known]:
-            got = ", ".join(shown(_encode(one)) for one in unknown[:MAX_FAULTS])
+            got = ", ".join(shown(_encode(one)) for one in unknown[:MAX_FIELD_ERRORS])
             yield FieldError(name, f"expected some of {', '.join(sorted(known))}, by comma, got {got}")
 
     return Check((name,), errors)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from tidings.errors import BadParameter, FieldError, TidingsError, UnsupportedMedia
-from tidings.faults import shown
+from tidings.field_errors import shown
 from tidings.http.wires import Connection
 from tidings.live import Encoder
 
@@ -81,8 +81,8 @@ class Request:
         """
         found = self.headers(name)
         if len(found) > 1:
-            wrong = FieldError(name.decode(), "expected once, got twice")
-            raise BadParameter(f"The header {name.decode()} is there twice.", (wrong,))
+            error = FieldError(name.decode(), "expected once, got twice")
+            raise BadParameter(f"The header {name.decode()} is there twice.", (error,))
         return found[0] if found else None
 
     def listed(self, name: bytes) -> bytes:

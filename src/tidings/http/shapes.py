@@ -18,8 +18,8 @@ class Shape(Struct, forbid_unknown_fields=True, kw_only=True):
     """A JSON object with these members and no others."""
 
 
-class FieldProblem(Shape):
-    """What is wrong with one field: a JSON Pointer into the body, or a parameter's name."""
+class FieldError(Shape):
+    """What is wrong with one field, which a JSON Pointer into the body or the name of a parameter names."""
 
     pointer: str
     detail: str
@@ -32,7 +32,7 @@ class Problem(Shape):
     title: str
     status: int
     detail: str
-    errors: list[FieldProblem] | UnsetType = UNSET
+    errors: list[FieldError] | UnsetType = UNSET
 
 
 class Receipt(Shape):

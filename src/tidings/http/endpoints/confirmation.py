@@ -55,8 +55,8 @@ async def ask(call: Call[Link, None]) -> Answer:
     """The page with the button. Changes nothing."""
     try:
         call.services.endpoints.confirmations.check(call.query.token)
-    except (NotFound, Gone) as problem:
-        return _failed(problem)
+    except (NotFound, Gone) as error:
+        return _failed(error)
     return _page("Confirm your e-mail address", _ASK)
 
 
@@ -64,15 +64,15 @@ async def confirm(call: Call[Link, None]) -> Answer:
     """Confirm the address; again does no harm."""
     try:
         await call.services.endpoints.confirmations.confirm(call.query.token)
-    except (NotFound, Gone) as problem:
-        return _failed(problem)
+    except (NotFound, Gone) as error:
+        return _failed(error)
     return _page("Your e-mail address is confirmed", "<p>You can close this page.</p>")
 
 
-def _failed(problem: NotFound | Gone) -> Answer:
+def _failed(error: NotFound | Gone) -> Answer:
     days = CONFIRM_WITHIN_S // DAY_S
     content = f"<p>A link works for {days} days, and for an address that is still registered.</p>"
-    return _page("This link does not work", content, problem.status)
+    return _page("This link does not work", content, error.status)
 
 
 def _page(title: str, content: str, status: int = HTTPStatus.OK) -> Answer:

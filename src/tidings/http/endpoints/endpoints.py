@@ -22,7 +22,7 @@ class _Addressed(msgspec.Struct):
 
 
 def address_errors(call: Call[Any, None], fitting: bytes) -> Iterable[FieldError]:
-    """What is wrong with an address that fits its type, where the rest does not."""
+    """The error of an address that fits its type, where the rest does not."""
     given = msgspec.json.decode(fitting, type=_Addressed)
     return call.services.endpoints.scheme_errors(given.channel, given.address) if given.address else ()
 

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from tidings.errors import FieldError
-from tidings.faults import Check, check_own
+from tidings.field_errors import Check, check_own
 from tidings.http import shapes
 from tidings.http.answers import page
 from tidings.http.params import MAX_INTEGER, Filtered, ForUser, Place, feed_filter, names, some_of

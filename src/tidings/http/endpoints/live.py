@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, TypeVar
 from msgspec import Meta
 
 from tidings.errors import Deferred, Forbidden, TooManyRequests, UpgradeRequired
-from tidings.faults import Check
+from tidings.field_errors import Check
 from tidings.http import shapes
 from tidings.http.guards import authority
 from tidings.http.params import ForUser, names, some_of

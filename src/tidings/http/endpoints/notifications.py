@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from tidings.errors import FieldError, TooManyRequests
 from tidings.events import Verb
-from tidings.faults import Check, shown
+from tidings.field_errors import Check, shown
 from tidings.http import shapes
 from tidings.http.answers import unless_same
 from tidings.http.params import MAX_INTEGER, Fields, ForUser, Paged, Place, names, some_of

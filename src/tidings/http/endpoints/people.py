@@ -10,7 +10,7 @@ from tidings.batches import split
 from tidings.config import Settings
 from tidings.errors import FieldError, InvalidFields, TooLarge
 from tidings.events import Id, Topic
-from tidings.faults import Check
+from tidings.field_errors import Check
 from tidings.http import shapes
 from tidings.http.answers import page
 from tidings.http.params import CURSOR, DEFAULT_PAGE, Cursor, ForUser, Limit, Params
@@ -58,14 +58,14 @@ async def follow(call: Call[Params, FollowBody]) -> Answer:
 
 
 def follow_errors(call: Call[Any, None], fitting: bytes) -> Iterable[FieldError]:
-    """What is wrong with a backfill, where the rest does not fit."""
+    """The error of a backfill, where the rest does not fit."""
     return _backfill_errors(msgspec.json.decode(fitting, type=FollowBody), call.services.settings)
 
 
 def _backfill_errors(body: FollowBody, settings: Settings) -> Iterator[FieldError]:
     if body.backfill > settings.max_backfill:
-        wrong = f"expected a whole number 0 to {settings.max_backfill:,}, got {body.backfill:,}"
-        yield FieldError("/backfill", wrong)
+        detail = f"expected a whole number 0 to {settings.max_backfill:,}, got {body.backfill:,}"
+        yield FieldError("/backfill", detail)
 
 
 def check_follows(raw: bytes, settings: Settings) -> None:

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from tidings.errors import FieldError
 from tidings.events import Topic
-from tidings.faults import Check, check_own, in_words
+from tidings.field_errors import Check, check_own, in_words
 from tidings.http import shapes
 from tidings.http.params import ForUser
 from tidings.http.table import Access, Answer, Call, Route
@@ -80,7 +80,7 @@ class _Wanted(msgspec.Struct):
 
 
 def wanted_errors(call: Call[Any, None], fitting: bytes) -> Iterable[FieldError]:
-    """What is wrong with those preferences that fit their types."""
+    """The field errors of those preferences that fit their types."""
     wanted = msgspec.json.decode(fitting, type=_Wanted)
     return call.services.wishes.errors(Preferences(types=wanted.types, locale=wanted.locale))
 

@@ -19,7 +19,7 @@ class _Claims(msgspec.Struct):
 
 
 def claim_errors(call: Call[Any, None], fitting: bytes) -> Iterable[FieldError]:
-    """What is wrong with those members of a rule that fit their types."""
+    """The field errors of those members of a rule that fit their types."""
     claims = msgspec.json.decode(fitting, type=_Claims)
     if claims.verbs is None:
         return ()  # there may be some that do not fit

@@ -1,4 +1,4 @@
-"""All that is wrong with a JSON text or a set of parameters of a known type, in plain words and with true pointers.
+"""The field errors of a JSON text, or of a set of parameters, of a known type: in plain words and with true pointers.
 
 It runs only after a decoder has refused: the decoder itself judges each part again, from the whole down to the smallest
 part that does not fit, so that nothing can be called wrong here which would be accepted there.
@@ -17,8 +17,8 @@ from msgspec.structs import FieldInfo, fields
 from tidings.errors import FieldError
 from tidings.plain_text import escaped
 
-MAX_FAULTS = 20
-"""Faults that one answer names: as many as anybody mends before trying again."""
+MAX_FIELD_ERRORS = 20
+"""Field errors of one problem: as many as anybody mends before trying again."""
 MAX_PARTS = 50_000
 """Commas in what is taken apart: 10 ms of work. In a larger part it is only said that it does not fit."""
 SHOWN = 40
@@ -61,25 +61,25 @@ class Check(NamedTuple):
 
 
 class Found(NamedTuple):
-    """``errors``: up to MAX_FAULTS of them, in the order of the text; ``fitting``: the JSON of the outermost object with
-    only those of its members that have none, "{}" when it is none."""
+    """``errors``: up to MAX_FIELD_ERRORS of them, in the order of the text; ``fitting``: the JSON of the outermost object
+    with only those of its members that have none, "{}" when it is none."""
 
     errors: tuple[FieldError, ...]
     fitting: bytes
 
 
 def find(type: Any, raw: bytes, *, strict: bool = True) -> Found:
-    """What is wrong with a JSON text that a decoder of its type has refused. ``strict=False`` takes texts for numbers and
+    """The field errors of a JSON text that a decoder of its type has refused. ``strict=False`` takes texts for numbers and
     truths."""
     finder = _Finder(strict)
-    finder.say(type, raw.strip(), "")
-    return Found(tuple(finder.errors[:MAX_FAULTS]), _encode(finder.fitting))
+    finder.add_errors(type, raw.strip(), "")
+    return Found(tuple(finder.errors[:MAX_FIELD_ERRORS]), _encode(finder.fitting))
 
 
 def find_parameters(
     type: Any, given: Mapping[str, str], unreadable: Iterable[FieldError] = ()
 ) -> tuple[FieldError, ...]:
-    """What is wrong with parameters that are all texts; the pointer is the name of each. ``unreadable``: the errors
+    """The field errors of parameters that are all texts; the pointer is the name of each. ``unreadable``: the errors
     of those that have no one text."""
     known, failed = _known(type), {error.pointer: error for error in unreadable}
     names = (*given, *(name for name in failed if name not in given))
@@ -96,11 +96,11 @@ def find_parameters(
             try:
                 values[name] = msgspec.convert(given[name], field.type, strict=False)
             except msgspec.ValidationError:
-                found.append(FieldError(name, misfit(field.type, _encode(given[name]), null=False)))
+                found.append(FieldError(name, mismatch(field.type, _encode(given[name]), null=False)))
         elif field.required:
             found.append(FieldError(name, _missing(field.type, null=False)))
     found += _own_errors(type, names, values)
-    return tuple(found[:MAX_FAULTS])
+    return tuple(found[:MAX_FIELD_ERRORS])
 
 
 def check_own(whole: msgspec.Struct) -> None:
@@ -144,8 +144,9 @@ def escape(step: str) -> str:
     return step.replace("~", "~0").replace("/", "~1")
 
 
-def misfit(type: Any, raw: bytes, *, null: bool = True) -> str:
-    """Why a value does not fit its type: what is expected, and what is there. ``null``: whether null can be named."""
+def mismatch(type: Any, raw: bytes, *, null: bool = True) -> str:
+    """The detail of the error of a value that does not fit its type: what is expected, and what is there. ``null``: whether
+    null can be named."""
     return f"expected {expected(type, null=null)}, got {shown(raw)}"
 
 
@@ -188,27 +189,27 @@ class _Finder:
         self.fitting: dict[str, Raw] = {}
         self._strict = strict
 
-    def look(self, type: Any, raw: bytes, at: str) -> bool:
-        """Whether the text fits; if not, it is said why."""
+    def fits(self, type: Any, raw: bytes, at: str) -> bool:
+        """Whether the text fits; if not, its errors are added."""
         if _is_long(_form(type), raw):  # before all of its items are judged, of which each may have a pattern
-            self.errors.append(FieldError(at, misfit(type, raw)))
+            self.errors.append(FieldError(at, mismatch(type, raw)))
             return False
         try:
             _decoder(type, self._strict).decode(raw)
         except UNREADABLE:
-            self.say(type, raw, at)
+            self.add_errors(type, raw, at)
             return False
         return True
 
-    def say(self, type: Any, raw: bytes, at: str) -> None:
-        """Say why a text does not fit, which a decoder has refused."""
+    def add_errors(self, type: Any, raw: bytes, at: str) -> None:
+        """Add the errors of a text that a decoder has refused."""
         before, form = len(self.errors), _form(type)
         if raw.count(b",") > MAX_PARTS:
             self.errors.append(FieldError(at, "does not fit, and is too large to say where"))
         else:
             self._descend(form, raw, at)
         if len(self.errors) == before:
-            self.errors.append(FieldError(at, misfit(type, raw)))
+            self.errors.append(FieldError(at, mismatch(type, raw)))
 
     def _descend(self, form: _Form, raw: bytes, at: str) -> None:
         first = raw[:1]
@@ -226,16 +227,16 @@ class _Finder:
             if self._full:
                 return
             if may_be_long:
-                self.look(type, bytes(item), f"{at}/{index}")
+                self.fits(type, bytes(item), f"{at}/{index}")
                 continue
             try:
                 decode(item)
             except UNREADABLE:
-                self.say(type, bytes(item), f"{at}/{index}")
+                self.add_errors(type, bytes(item), f"{at}/{index}")
 
     @property
     def _full(self) -> bool:
-        return len(self.errors) >= MAX_FAULTS
+        return len(self.errors) >= MAX_FIELD_ERRORS
 
     def _members(self, type: Any, raw: bytes, at: str) -> None:
         known = _known(type)
@@ -245,9 +246,9 @@ class _Finder:
             if self._full:
                 break
             if name not in known:
-                wrong = _unknown(name, known, guess=not self.errors)
-                self.errors.append(FieldError(f"{at}/{escape(name)}", wrong))
-            elif self.look(known[name].type, bytes(value), f"{at}/{escape(name)}"):
+                detail = _unknown(name, known, guess=not self.errors)
+                self.errors.append(FieldError(f"{at}/{escape(name)}", detail))
+            elif self.fits(known[name].type, bytes(value), f"{at}/{escape(name)}"):
                 fitting[name] = value
         missing = [field for name, field in known.items() if field.required and name not in given]
         for field in missing:
@@ -276,8 +277,8 @@ class _Finder:
                 return
             here = f"{at}/{escape(name)}"
             if not _fits(key_type, name):
-                self.errors.append(FieldError(here, f"no such name: {misfit(key_type, _encode(name))}"))
-            self.look(value_type, bytes(value), here)
+                self.errors.append(FieldError(here, f"no such name: {mismatch(key_type, _encode(name))}"))
+            self.fits(value_type, bytes(value), here)
 
 
 class _Loose(NamedTuple):

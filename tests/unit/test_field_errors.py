@@ -12,7 +12,16 @@ from msgspec import Meta
 from tidings.config import Settings
 from tidings.decode import BOM, decode
 from tidings.errors import FieldError, InvalidFields, Malformed
-from tidings.faults import MAX_FAULTS, WORDS, Check, Found, check_own, find, find_parameters, shown
+from tidings.field_errors import (
+    MAX_FIELD_ERRORS,
+    WORDS,
+    Check,
+    Found,
+    check_own,
+    find,
+    find_parameters,
+    shown,
+)
 from tidings.http.params import PATH_TYPES
 from tidings.http.routes import ROUTES
 
@@ -102,7 +111,7 @@ CASES: tuple[tuple[str, dict[str, str]], ...] = (
 
 
 @pytest.mark.parametrize(("text", "said"), CASES, ids=[text[:40] for text, _ in CASES])
-def test_every_fault_is_said_in_words(text: str, said: dict[str, str]) -> None:
+def test_every_field_error_is_in_words(text: str, said: dict[str, str]) -> None:
     """With its pointer, what is expected, and what is there."""
     errors = found(text.encode()).errors
     assert list(dict.fromkeys(error.pointer for error in errors)) == list(said)
@@ -111,9 +120,9 @@ def test_every_fault_is_said_in_words(text: str, said: dict[str, str]) -> None:
 
 
 def test_no_more_are_said_than_anybody_reads() -> None:
-    """Errors end at MAX_FAULTS, however many fields are wrong."""
+    """Errors end at MAX_FIELD_ERRORS, however many fields are wrong."""
     raw = msgspec.json.encode({f"x{i}": i for i in range(100)})
-    assert len(found(raw).errors) == MAX_FAULTS
+    assert len(found(raw).errors) == MAX_FIELD_ERRORS
 
 
 def test_what_fits_is_handed_on() -> None:
@@ -142,7 +151,7 @@ anything = st.recursive(
 
 
 @given(anything)
-def test_what_is_refused_has_a_fault_and_what_is_taken_has_none(value: Any) -> None:
+def test_what_is_refused_has_an_error_and_what_is_taken_has_none(value: Any) -> None:
     """Whatever is sent: the decoder and what is said of its refusal agree, and each pointer leads to a member that is there
     or is missing from an object that is there."""
     raw = msgspec.json.encode(value)
@@ -167,7 +176,7 @@ def _leads_somewhere(value: Any, pointer: str) -> bool:
     "raw", [b"{", b"", b'{"name": 1,', b'{"name": "\xff"}', b'{"name": 1} {}', b"\xef\xbb"]
 )
 def test_what_is_no_json_is_malformed(raw: bytes) -> None:
-    """Also where a misfit comes before the place at which it ceases to be JSON."""
+    """Also where a value that does not fit comes before the place at which it ceases to be JSON."""
     with pytest.raises(Malformed):
         decode(ROUTE, raw)
 
