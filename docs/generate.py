@@ -238,9 +238,9 @@ def metrics() -> str:
 
 {MADE}
 
-`GET /metrics` answers in the Prometheus text format. Labels are route templates, methods, statuses and channels, never
-users, topics or ids, so their number is bounded. On the page a counter's name ends in `_total`; a histogram has `_bucket`,
-`_sum` and `_count`.
+`GET /metrics` answers in the Prometheus text format, with values that are at most a second old. Labels are route templates,
+methods, statuses and channels, never users, topics or ids, so their number is bounded. On the page a counter's name ends in
+`_total`; a histogram has `_bucket`, `_sum` and `_count`.
 
 {table(["metric", "kind", "what it counts"], rows)}
 """

@@ -20,6 +20,7 @@ from tidings.cursors import Cursors
 from tidings.endpoints import Endpoints
 from tidings.errors import KeyReused, Unavailable
 from tidings.http.app import Services
+from tidings.http.metrics import Metrics
 from tidings.ids import ms_of
 from tidings.inboxes import Inboxes
 from tidings.ingest import Ingest
@@ -194,6 +195,7 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
             reminders=reminders,
             endpoints=_endpoints(store, log, clock, settings, ways, confirmations),
             wishes=Wishes(store, log, settings),
+            metrics=Metrics(clock),
             ready=lambda: _unready(log, live, watch, settings),
         )
 

@@ -1,14 +1,16 @@
 """The server of an attack: the command line of Tidings on asyncio's own event loop, each of whose callbacks is timed.
 
-Run as a program with the arguments of ``tidings``. It answers the lines ``reset``, ``report``, ``burn MS`` and ``hold MIB``
-on its standard input with a line of JSON each, after :data:`MARK`, on its standard output. The last two plant faults that
-the probe must find: a callback of so much processor time, and memory that is kept.
+Run as a program with the arguments of ``tidings``. It answers the lines ``reset``, ``report``, ``sample NAME``, ``burn MS``
+and ``hold MIB`` on its standard input with a line of JSON each, after :data:`MARK`, on its standard output. ``sample`` tells
+the value of a metric now, not a second ago as ``/metrics`` may. The last two plant faults that the probe must find: a
+callback of so much processor time, and memory that is kept.
 """
 
 import asyncio
 import gc
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -19,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from tidings import cli, process
+from tidings import cli, process, telemetry
 
 MARK = "probe: "
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -147,7 +149,14 @@ def _obey(loop: asyncio.AbstractEventLoop, kept: list[bytearray]) -> None:
             loop.call_soon_threadsafe(_burn, float(argument))
         elif command == "hold":
             kept.append(bytearray(b"x") * (int(argument) * _KIB_PER_MIB**2))
-        print(MARK + json.dumps(METER.report()), flush=True)
+        answer = _sample(argument) if command == "sample" else METER.report()
+        print(MARK + json.dumps(answer), flush=True)
+
+
+def _sample(name: str) -> float:
+    """The value of a metric, labels included in its name; 0 when it is not there yet."""
+    found = re.search(rf"^{re.escape(name)} (\S+)$", telemetry.exposition().decode(), re.M)
+    return float(found[1]) if found else 0.0
 
 
 def _lines() -> Iterator[str]:

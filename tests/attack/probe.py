@@ -18,7 +18,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from tests.attack.launcher import MARK
@@ -120,15 +120,22 @@ class AttackedServer:
         """What was measured since the last reset."""
         return self.order("report")
 
+    def sample(self, name: str) -> float:
+        """The value of a metric now, labels included in its name; 0 when it is not there yet."""
+        return float(self._ask(f"sample {name}"))
+
     def order(self, command: str) -> Report:
         """Send a command to the launcher, and return the report that answers it."""
+        return Report(**self._ask(command))
+
+    def _ask(self, command: str) -> Any:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(command + "\n")
         self.process.stdin.flush()
         for line in self.process.stdout:
             if line.startswith(MARK):
-                return Report(**json.loads(line.removeprefix(MARK)))
+                return json.loads(line.removeprefix(MARK))
         raise AssertionError(f"the server ended with {self.process.wait()}: {self._log.read_text()}")
 
     def log(self) -> str:

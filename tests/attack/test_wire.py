@@ -20,6 +20,8 @@ IMPATIENT = {
 }
 GROWTH_MIB = 24
 """What one socket, or the sockets of one attack, may make a server of 60 MiB grow by, caches and fragments included."""
+PASS_MS = 50.0
+"""Milliseconds of processor time of one pass of the loop, in which requests arrive that are cheap to read."""
 AUTHORIZED = f"Authorization: Bearer {KEY}"
 CHUNKED = "Transfer-Encoding: chunked"
 JSON = "Content-Type: application/json"
@@ -320,3 +322,17 @@ def test_full_server_answers_health_checks(tmp_path: Path) -> None:
         with attacking(server, RESERVED // 2) as attackers:  # who says nothing there has a shorter time
             assert all(attacker.received().startswith(b"HTTP/1.1 408 ") for attacker in attackers)
         server.assert_bounds(memory_mib=GROWTH_MIB)
+
+
+# --- what many may ask for at once ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/openapi.json"])
+def test_large_public_answers_are_made_once(server: AttackedServer, path: str) -> None:
+    """Who needs no credential has a large answer made and compressed by each of many requests."""
+    with attacking(server, SOCKETS) as attackers:
+        for attacker in attackers:
+            attacker.send(head(path, "Accept-Encoding: gzip", "Connection: close", method="GET"))
+        replies = [attacker.received() for attacker in attackers]
+    assert all(b"content-encoding: gzip" in reply for reply in replies)
+    server.assert_bounds(memory_mib=GROWTH_MIB, pass_ms=PASS_MS)

@@ -1,5 +1,7 @@
 """What is asked again and again in these tests; replies are decoded strictly into the types of the OpenAPI document."""
 
+import re
+import threading
 from typing import Any, TypeVar
 
 import httpx
@@ -9,6 +11,9 @@ from tests.wire.people import event
 from tidings.http import shapes
 
 T = TypeVar("T")
+PAUSE = threading.Event()
+"""Never set: what is waited for between two requests for the same thing."""
+PAUSE_S = 0.05
 
 
 def of(reply: httpx.Response, type: type[T], status: int = 200) -> T:
@@ -30,6 +35,20 @@ def refused(reply: httpx.Response, status: int, *pointers: str) -> shapes.Proble
     problem = msgspec.json.decode(reply.content, type=shapes.Problem)
     assert [error.pointer for error in problem.errors or ()] == list(pointers), problem
     return problem
+
+
+def metrics(app: httpx.Client) -> str:
+    """The metrics as they are now, or later: an exposition is sent for a while, and the next one counts this request."""
+    before = app.get("/metrics").text
+    while (now := app.get("/metrics").text) == before:
+        PAUSE.wait(PAUSE_S)
+    return now
+
+
+def metric(app: httpx.Client, line: str) -> float:
+    """The value of one line of the metrics, 0 when it is not there yet."""
+    found = re.search(rf"^{re.escape(line)} (\S+)$", metrics(app), re.M)
+    return float(found[1]) if found else 0.0
 
 
 def publish(app: httpx.Client, **changed: Any) -> shapes.Receipt:

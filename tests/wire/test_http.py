@@ -4,6 +4,7 @@ import gzip
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import zstandard
 
 from tests.serving import serving
 from tests.wire.people import bearer, event, token
+from tests.wire.replies import metric, metrics
 from tidings.http.endpoints.site import CONTENT_SECURITY_POLICY
 from tidings.http.routes import ROUTES
 
@@ -260,12 +262,6 @@ def test_development_refuses_pages_of_other_sites(dev: httpx.Client) -> None:
 # --- metrics -----------------------------------------------------------------------------------------------------
 
 
-def sample(client: httpx.Client, line: str) -> float:
-    """The value of one line of the metrics, 0 when it is not there yet."""
-    found = re.search(rf"^{re.escape(line)} (\S+)$", client.get("/metrics").text, re.M)
-    return float(found[1]) if found else 0.0
-
-
 def test_requests_are_counted_by_template(app: httpx.Client) -> None:
     """A route is one series however many ids it is asked with; so are all unknown paths, and all odd methods."""
     labels = [
@@ -275,10 +271,18 @@ def test_requests_are_counted_by_template(app: httpx.Client) -> None:
     ]
     for label, method, path in labels:
         line = f"tidings_http_requests_total{{{label}}}"
-        before = sample(app, line)
+        before = metric(app, line)
         for number in range(3):
             app.request(method, path.format(number))
-        assert sample(app, line) == before + 3
+        assert metric(app, line) == before + 3
+
+
+def test_metrics_are_made_once_a_second(raw: httpx.Client) -> None:
+    """Each request made them anew and compressed them, which kept the event loop for 15 ms, for anybody who asked."""
+    asked = ("gzip", "identity") * 25
+    found = [raw.get("/metrics", headers={"accept-encoding": coding}) for coding in asked]
+    assert {reply.headers.get("content-encoding") for reply in found} == {"gzip", None}
+    assert any(packed.text == plain.text for packed, plain in pairwise(found))
 
 
 def test_metrics_name_nobody(app: httpx.Client) -> None:
@@ -289,4 +293,4 @@ def test_metrics_name_nobody(app: httpx.Client) -> None:
         app.get("/v1/feed", params=query)
     app.get(f"/v1/users/{secret}/follows")
     app.get(f"/{secret}")
-    assert secret not in app.get("/metrics").text
+    assert secret not in metrics(app)

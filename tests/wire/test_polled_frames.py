@@ -16,7 +16,7 @@ import pytest
 from tests.clients.story import serving as mortal
 from tests.serving import serving
 from tests.wire.people import bearer, event, token
-from tests.wire.replies import of, refused
+from tests.wire.replies import metric, of, refused
 from tests.wire.streams import streaming
 from tidings.http.shapes import Frame, Polled
 
@@ -200,7 +200,7 @@ def test_a_stopping_server_drains_who_waits(tmp_path: Path, pool: ThreadPoolExec
 def until_open(client: httpx.Client, number: int) -> None:
     """Look again and again, until so many streams are open."""
     limit = time.monotonic() + LIMIT_S
-    while f"tidings_streams_open {number}.0" not in client.get("/metrics").text:
+    while metric(client, "tidings_streams_open") != number:
         assert time.monotonic() < limit
 
 

@@ -1,12 +1,12 @@
 """The live stream over the wire, with a client that knows only what the standard says."""
 
 import contextlib
-import re
 
 import httpx
 import pytest
 
 from tests.wire.people import bearer, event, token
+from tests.wire.replies import metric
 from tests.wire.streams import Stream, streaming
 
 PER_USER = 8
@@ -104,16 +104,11 @@ def test_streams_of_a_user_are_bounded(app: httpx.Client) -> None:
 def test_client_that_leaves_is_noticed(app: httpx.Client) -> None:
     """Streams that clients left are given up without waiting for something to send."""
 
-    def count() -> float:
-        found = re.search(r"^tidings_streams_open (\S+)$", app.get("/metrics").text, re.M)
-        assert found is not None
-        return float(found[1])
-
-    before = count()
+    before = metric(app, "tidings_streams_open")
     for _ in range(3 * PER_USER):
         with streaming(app, "lea") as stream:
             stream.next("hello")
-    assert count() <= before + 1
+    assert metric(app, "tidings_streams_open") <= before + 1
 
 
 def test_stream_ends_with_its_token(anybody: httpx.Client) -> None:

@@ -24,7 +24,7 @@ from tidings.errors import (
 from tidings.field_errors import MAX_FIELD_ERRORS
 from tidings.http.auth import NOBODY, USER_NEEDED, Authenticator, Principal, acting_for
 from tidings.http.body import ClientGone, check_media, check_no_body, read_body
-from tidings.http.compress import MIN_BYTES, choose, compress
+from tidings.http.compress import MIN_BYTES, Compressor, choose
 from tidings.http.guards import check_development
 from tidings.http.params import Params, all_bad, given, parse, segments
 from tidings.http.problems import problem
@@ -63,6 +63,7 @@ class App:
     def __init__(self, services: Services, authenticator: Authenticator) -> None:
         self._services = services
         self._authenticator = authenticator
+        self._compressor = Compressor()
         self._router = Router(ROUTES, services.settings.prefix)
         self._decoders = {
             route: msgspec.json.Decoder(route.body)
@@ -87,6 +88,7 @@ class App:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._authenticator.close()
+        self._compressor.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _serve_while_there(self, request: Request, send: Send) -> None:
@@ -121,7 +123,7 @@ class App:
                 answer.attach.open(request.take_over(_stream_head(answer), answer.attach.encoder))
             return
         answer = await _given(answer, request)
-        await _send(answer, request, send)
+        await self._send(answer, request, send)
         if answer.chunks is not None:
             await _send_rest(answer.chunks, request, send)
         elif route is not None:
@@ -206,6 +208,23 @@ class App:
             errors = (*error.errors, *route.fitting_errors(call, error.fitting))
             raise InvalidFields(errors=errors[:MAX_FIELD_ERRORS]) from None
 
+    async def _send(self, answer: Answer, request: Request, send: Send) -> None:
+        body, coding = await self._compressed(answer, request)
+        more = answer.chunks is not None
+        headers = _headers(answer, len(body), coding, closes=request.unread())
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": more})
+
+    async def _compressed(self, answer: Answer, request: Request) -> tuple[bytes, str | None]:
+        """The body as it is sent, and its coding."""
+        if len(answer.body) >= MIN_BYTES and answer.chunks is None:
+            coding = choose(request.listed(b"accept-encoding"))
+            if coding is not None:
+                encoded = await self._compressor.encoded(answer.cached or answer.body, coding)
+                if encoded is not None:
+                    return encoded, coding
+        return answer.body, None
+
     def _count(self, method: str, template: str, status: int) -> None:
         key = (method if method in _METHODS else "other", template, status)
         counter = self._counted.get(key)
@@ -286,29 +305,19 @@ async def _given(answer: Answer, request: Request) -> Answer:
     return problem(refusal)
 
 
-async def _send(answer: Answer, request: Request, send: Send) -> None:
+def _headers(answer: Answer, length: int, coding: str | None, *, closes: bool) -> list[Header]:
     headers = [*answer.headers, *_ALWAYS]
     if not any(name == b"cache-control" for name, _ in answer.headers):
         headers.append(_PRIVATE)
     if answer.status not in _BODILESS:
         headers.append((b"content-type", answer.media))
-    body, coding = _compressed(answer, request)
+        if answer.chunks is None:
+            headers.append((b"content-length", b"%d" % length))
     if coding is not None:
         headers.append((b"content-encoding", coding.encode()))
-    if answer.status not in _BODILESS and answer.chunks is None:
-        headers.append((b"content-length", b"%d" % len(body)))
-    if request.unread():
+    if closes:
         headers.append((b"connection", b"close"))
-    more = answer.chunks is not None
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": more})
-
-
-def _compressed(answer: Answer, request: Request) -> tuple[bytes, str | None]:
-    if len(answer.body) < MIN_BYTES or answer.chunks is not None:
-        return answer.body, None
-    coding = choose(request.listed(b"accept-encoding"))
-    return (answer.body, None) if coding is None else (compress(answer.body, coding), coding)
+    return headers
 
 
 async def _send_rest(chunks: AsyncGenerator[bytes], request: Request, send: Send) -> None:

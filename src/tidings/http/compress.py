@@ -1,15 +1,24 @@
 """Compression of replies, by what the client accepts (RFC 9110, 12.5.3) and what is installed."""
 
+import asyncio
 import gzip
 import importlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 
 from tidings.config import KIB
+from tidings.turns import lower_priority
 
 MIN_BYTES = KIB
 """Shorter bodies fit into a packet or two anyway."""
+LARGE_BYTES = 64 * KIB
+"""Bytes from which a body is compressed in a thread: half a megabyte would keep the event loop for 20 ms or more."""
+THREADS = 2
+"""Threads that compress; their libraries release the interpreter's lock."""
+MAX_LARGE = 16
+"""Large bodies that wait or are compressed at one time; further ones are sent as they are, so that the queue is bounded."""
 _LONGEST_HEADER = 256
 """Bytes of Accept-Encoding that are read; browsers send some 30. Bounds what the cache of answers keeps."""
 _GZIP_LEVEL, _ZSTD_LEVEL, _BROTLI_LEVEL = 5, 3, 4
@@ -23,9 +32,53 @@ def choose(accepted: bytes) -> str | None:
     return _choose(accepted) if accepted and len(accepted) <= _LONGEST_HEADER else None
 
 
-def compress(body: bytes, coding: str) -> bytes:
-    """The body in one of :data:`CODINGS`."""
-    return CODINGS[coding](body)
+class Compressor:
+    """Compresses bodies: small ones at once, large ones in threads of its own."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(THREADS, "tidings-compress", lower_priority)
+        self._large = 0
+
+    def close(self) -> None:
+        """Compress nothing more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def encoded(self, body: "bytes | CachedBody", coding: str) -> bytes | None:
+        """The body in one of :data:`CODINGS`; None when too many large ones wait already."""
+        if isinstance(body, CachedBody):
+            return await body.encoded(coding, self._compress)
+        if len(body) < LARGE_BYTES:
+            return CODINGS[coding](body)
+        return await self._compress(body, coding) if self._large < MAX_LARGE else None
+
+    async def _compress(self, body: bytes, coding: str) -> bytes:
+        self._large += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, CODINGS[coding], body)
+        finally:
+            self._large -= 1
+
+
+class CachedBody:
+    """A body that is sent to many; it is compressed once for each coding."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self._encoded: dict[str, bytes] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def encoded(self, coding: str, compress: Callable[[bytes, str], Awaitable[bytes]]) -> bytes:
+        """The body in this coding. All who ask for it while it is being made wait for the same."""
+        if coding not in self._encoded:
+            task = self._tasks.get(coding)
+            if task is None:
+                task = self._tasks[coding] = asyncio.create_task(self._encode(coding, compress))
+                task.add_done_callback(lambda _: self._tasks.pop(coding, None))
+            await asyncio.shield(task)  # a client that leaves must not end it for the others
+        return self._encoded[coding]
+
+    async def _encode(self, coding: str, compress: Callable[[bytes, str], Awaitable[bytes]]) -> None:
+        self._encoded[coding] = await compress(self.body, coding)
 
 
 @lru_cache(maxsize=256)

@@ -3,6 +3,7 @@
 from functools import cache
 
 from tidings.http import openapi
+from tidings.http.compress import CachedBody
 from tidings.http.endpoints import (
     broadcasts,
     confirmation,
@@ -21,17 +22,17 @@ from tidings.http.endpoints import (
     types,
 )
 from tidings.http.params import Params
-from tidings.http.table import Access, Answer, Call, Route
+from tidings.http.table import Access, Answer, Call, Route, cached_answer
 
 
 async def describe(call: Call[Params, None]) -> Answer:
     """This table as an OpenAPI document."""
-    return Answer(_document(call.services.settings.prefix))
+    return cached_answer(_document(call.services.settings.prefix))
 
 
 @cache
-def _document(prefix: str) -> bytes:
-    return openapi.document(ROUTES, prefix)
+def _document(prefix: str) -> CachedBody:
+    return CachedBody(openapi.document(ROUTES, prefix))
 
 
 ROUTES: tuple[Route, ...] = (

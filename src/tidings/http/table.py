@@ -10,6 +10,8 @@ from tidings.endpoints import Endpoints
 from tidings.errors import FieldError
 from tidings.http.auth import Principal
 from tidings.http.clock import Clock
+from tidings.http.compress import CachedBody
+from tidings.http.metrics import Metrics
 from tidings.http.params import Params
 from tidings.http.request import Request
 from tidings.http.wires import Connection
@@ -44,6 +46,7 @@ class Services(NamedTuple):
     reminders: Reminders
     endpoints: Endpoints
     wishes: Wishes
+    metrics: Metrics
     ready: Callable[[], str | None]
 
 
@@ -81,15 +84,21 @@ class Attach(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What is sent back. ``chunks`` replaces ``body`` where the length is not known before; ``attach`` takes the
-    connection itself, for a stream, once the head has been sent."""
+    """What is sent back. ``chunks`` replaces ``body`` where the length is not known before; ``cached`` holds the same body
+    for many requests; ``attach`` takes the connection itself, for a stream, once the head has been sent."""
 
     body: bytes = b""
     status: int = 200
     headers: tuple[Header, ...] = ()
     media: bytes = JSON.encode()
     chunks: AsyncGenerator[bytes] | None = None
+    cached: CachedBody | None = None
     attach: Attach | None = None
+
+
+def cached_answer(cached: CachedBody, media: bytes = JSON.encode()) -> Answer:
+    """The answer with a body that is sent to many."""
+    return Answer(cached.body, media=media, cached=cached)
 
 
 Handler = Callable[[Call[Any, Any]], Awaitable[Answer]]

@@ -7,9 +7,9 @@ import msgspec
 from tidings.errors import Unavailable
 from tidings.http import shapes
 from tidings.http.params import DEFAULT_PAGE, MAX_PAGE, ForUser, Limit, Params
-from tidings.http.table import Access, Answer, Call, Route
+from tidings.http.table import Access, Answer, Call, Route, cached_answer
 from tidings.model import Changed
-from tidings.telemetry import CONTENT_TYPE, exposition
+from tidings.telemetry import CONTENT_TYPE
 
 
 class TopQuery(ForUser):
@@ -65,8 +65,8 @@ async def readyz(call: Call[Params, None]) -> Answer:
 
 
 async def metrics(call: Call[Params, None]) -> Answer:
-    """All metrics, in the Prometheus text format."""
-    return Answer(exposition(), media=CONTENT_TYPE)
+    """All metrics, in the Prometheus text format, at most a second old."""
+    return cached_answer(call.services.metrics.body(), CONTENT_TYPE)
 
 
 _TAG = "Operation"
@@ -143,7 +143,7 @@ ROUTES = (
         path="/metrics",
         handler=metrics,
         access=Access.PUBLIC,
-        summary="Metrics, in the Prometheus text format",
+        summary="Metrics, at most a second old, in the Prometheus text format",
         tag=_TAG,
         produces=CONTENT_TYPE.decode(),
     ),

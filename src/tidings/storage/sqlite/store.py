@@ -7,8 +7,6 @@ connections of their own, for which users queue in turn. What operators and the 
 
 import asyncio
 import os
-import sys
-import threading
 from collections.abc import AsyncIterator, Callable, Collection, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -110,6 +108,7 @@ from tidings.storage.sqlite.readers import APPLICATION, DELIVERIES, HUB, OPERATO
 from tidings.storage.sqlite.reading import SHORT_CHECK_STEPS, Reading, TooLong, TurnReading
 from tidings.storage.sqlite.writer import Writer
 from tidings.telemetry import LONG_READS
+from tidings.turns import lower_priority
 
 FAR_CACHE_MIB = 64
 """MiB of page cache for the reads that may be long, all threads together: they would push everybody's pages out of a
@@ -120,8 +119,6 @@ FAR_NAMES = 50_000
 """Names that each thread's caches keep: a twentieth of a second's worth of looking up."""
 HEARD_STEPS = 1_500_000
 """Steps that finding who hears of events may take on the event loop, which is bounded by rows (see heard.py): some 30 ms."""
-BESIDE_THE_LOOP = 5
-"""Niceness of the threads beside the loop: on one busy core they get a quarter of it."""
 MOST_VERSIONS = 10_000
 """Users whose feed's version is remembered until the next commit."""
 MOST_VISITS = 10_000
@@ -131,12 +128,6 @@ _Endpoints = AddEndpoint | ConfirmEndpoint | EnableEndpoint | ReserveConfirmatio
 _Rest = Prefer | _Endpoints | Remind | Cancel | Fire | Settle | TakeUp | Publish
 T = TypeVar("T")
 _PLAIN = FeedFilter()
-
-
-def _step_back() -> None:
-    """Let the event loop go first where cores are scarce: a commit may be a millisecond later, all answers may not."""
-    if sys.platform == "linux":  # elsewhere niceness is the process's, not the thread's
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BESIDE_THE_LOOP)
 
 
 class SqliteStore:
@@ -158,7 +149,7 @@ class SqliteStore:
             path = self._guard.path
             if problem := before.problem(path):
                 raise Unavailable(problem)
-            self._write_thread = ThreadPoolExecutor(1, "tidings-writer", _step_back)
+            self._write_thread = ThreadPoolExecutor(1, "tidings-writer", lower_priority)
             db = open_writer(path, settings.sqlite_cache_mib, vfs, salt)
             undo.callback(db.close)
             self._writer = Writer(db, clock, settings, channels)
@@ -170,8 +161,8 @@ class SqliteStore:
             threads, most = settings.reader_threads, settings.max_reads
             far = [self._reading(undo, path, FAR_CACHE_MIB // threads, vfs) for _ in range(threads)]
             own = [self._reading(undo, path, OWN_CACHE_MIB, vfs)]
-            self._readers = Readers("tidings-reader", far, settings.max_reads_per_user, most, _step_back)
-            self._own_readers = Readers("tidings-own-reader", own, most, most, _step_back)
+            self._readers = Readers("tidings-reader", far, settings.max_reads_per_user, most, lower_priority)
+            self._own_readers = Readers("tidings-own-reader", own, most, most, lower_priority)
             self._guard.watch()
             self._generations = Generations(self._writer, self._guard, os.getpid())
             undo.pop_all()
