@@ -28,9 +28,11 @@ from tidings.http.compress import MIN_BYTES, Compressor, choose
 from tidings.http.guards import check_development
 from tidings.http.params import Params, all_bad, given, parse, segments
 from tidings.http.problems import problem
+from tidings.http.proxies import client_address
 from tidings.http.request import Receive, Request, Scope, Send, cookie_credential, idempotency_key
 from tidings.http.router import Found, Router
 from tidings.http.routes import ROUTES
+from tidings.http.scheduler import RequestScheduler
 from tidings.http.table import SMALL_BODY, Access, Answer, Call, Header, Route, Services
 from tidings.telemetry import HTTP_REQUESTS, HTTP_SECONDS
 
@@ -63,6 +65,7 @@ class App:
     def __init__(self, services: Services, authenticator: Authenticator) -> None:
         self._services = services
         self._authenticator = authenticator
+        self._scheduler = RequestScheduler(services.clock.monotonic)
         self._compressor = Compressor()
         self._router = Router(ROUTES, services.settings.prefix)
         self._decoders = {
@@ -114,6 +117,8 @@ class App:
 
     async def _serve(self, request: Request, send: Send) -> None:
         begun = self._services.clock.monotonic()
+        if not self._scheduler.may_begin():
+            await self._scheduler.wait(client_address(request, self._services.settings))
         try:
             answer, route = await self._answer(request)
         except ClientGone:

@@ -1,0 +1,80 @@
+"""How many requests begin in one pass of the event loop: nothing is read from any socket until the pass has ended."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+SHARE_S = 0.01
+"""Seconds of one pass for requests that begin as they arrive, and again for those that have waited: with the longest single
+one, and what else there is to do, a pass stays within 50 ms."""
+MAX_BATCH = 64
+"""Requests that have waited and begin in one pass at most, however short the last ones were."""
+
+
+class RequestScheduler:
+    """Has requests wait for a later pass when this one has lasted for long enough; those that wait begin in turn by client.
+    ``monotonic`` tells seconds that never go back."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._ends: float | None = None
+        """When no more requests begin in this pass; None before the first one, and while none waits."""
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        """By client, in the order of their turns."""
+        self._batch = 1
+        """Requests that begin in the next pass, of those that wait."""
+        self._batch_began: float | None = None
+
+    def may_begin(self) -> bool:
+        """Whether a request that has arrived begins in this pass; if not, it has to :meth:`wait`."""
+        now = self._monotonic()
+        if self._ends is None:
+            self._open(now)
+            return True
+        return now < self._ends
+
+    async def wait(self, client: str) -> None:
+        """Wait until a request of this client has its turn."""
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(client, deque()).append(turn)
+        if self._ends is None:
+            self._open(self._monotonic())
+        await turn
+        if self._batch_began is None:
+            self._batch_began = self._monotonic()
+
+    def _open(self, now: float) -> None:
+        self._ends = now + SHARE_S
+        asyncio.get_running_loop().call_soon(self._next_pass)
+
+    def _next_pass(self) -> None:
+        """Called in each pass, behind the batch that it began in the one before, and before what arrives in this one."""
+        now = self._monotonic()
+        self._adapt(now)
+        if not self._waiting:
+            self._ends = None
+            return
+        for _ in range(self._batch):
+            self._begin_one()
+        self._open(now)
+
+    def _adapt(self, now: float) -> None:
+        if self._batch_began is None:
+            return
+        took, self._batch_began = now - self._batch_began, None
+        if took > SHARE_S:
+            self._batch = max(1, self._batch // 2)
+        elif took < SHARE_S / 2:
+            self._batch = min(MAX_BATCH, self._batch * 2)
+
+    def _begin_one(self) -> None:
+        """Begin the first request of the client whose turn it is, unless its client has left."""
+        while self._waiting:
+            client, turns = next(iter(self._waiting.items()))
+            turn = turns.popleft()
+            del self._waiting[client]
+            if turns:
+                self._waiting[client] = turns
+            if not turn.done():
+                turn.set_result(None)
+                return
