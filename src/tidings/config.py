@@ -184,7 +184,7 @@ HELP: Mapping[str, str] = {
     "webhook_allow_networks": "Networks (CIDR, comma-separated) that webhooks may reach although they are not public.",
     "head_timeout_s": "Seconds to receive a request's head.",
     "body_timeout_s": "Seconds to receive a request's body.",
-    "reply_timeout_s": "Seconds after which a client that takes nothing of its answer is cut off.",
+    "reply_timeout_s": "Seconds in which a client must take 4 KiB, or a tenth, of what waits for it, or it is cut off.",
     "max_connections": "Open connections, streams included; above it only health checks are answered. "
     "Never more than the limit of open files leaves room for.",
     "max_connections_per_address": "Open connections from one address, or one /64 of IPv6; "

@@ -4,6 +4,8 @@ import asyncio
 from enum import Enum, auto
 from typing import Protocol
 
+from tidings.http.sweep import Sweep
+
 HALF_CLOSED_S = 2.0
 """Seconds for which a client that ended its own side is still answered. It may have left altogether, which looks the same
 from here, and a poll would then hold a place for nobody."""
@@ -45,11 +47,8 @@ class Watched(Protocol):
 
 
 class Deadlines:
-    """The deadlines of one server: ``head_s`` and ``body_s`` seconds to receive a request's head and body.
-
-    One timer serves all connections, and runs only while a request is incomplete. A request that arrives in
-    one piece is never registered here.
-    """
+    """The deadlines of one server: ``head_s`` and ``body_s`` seconds to receive a request's head and body. A request that
+    arrives in one piece is never registered here."""
 
     def __init__(self, head_s: float, body_s: float) -> None:
         self._allowed = {
@@ -58,31 +57,24 @@ class Deadlines:
             Phase.HALF_CLOSED: HALF_CLOSED_S,
             Phase.LINGER: LINGER_S,
         }
-        self._every = min(_SWEEP_S, head_s / 4, body_s / 4)
-        self._due: dict[Watched, float] = {}
-        self._sweeping = False
+        self._due: Sweep[Watched, float] = Sweep(min(_SWEEP_S, head_s / 4, body_s / 4), self._look)
+
+    def __len__(self) -> int:
+        return len(self._due)
 
     def watch(self, connection: Watched, phase: Phase, within_s: float | None = None) -> None:
         """Give the connection the time of this phase, or another, from now on; none when it is idle."""
         if phase is Phase.IDLE:
-            self._due.pop(connection, None)
+            self._due.forget(connection)
             return
         allowed = self._allowed[phase]
-        self._due[connection] = connection.loop.time() + (
-            allowed if within_s is None else min(allowed, within_s)
-        )
-        if not self._sweeping:
-            self._sweeping = True
-            connection.loop.call_later(self._every, self._sweep, connection.loop)
+        due = connection.loop.time() + (allowed if within_s is None else min(allowed, within_s))
+        self._due.watch(connection, due, connection.loop)
 
-    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        now = loop.time()
-        for connection, due in list(self._due.items()):
-            if connection.reading_paused:
-                self._due[connection] = due + self._every
-            elif due <= now:
-                del self._due[connection]
-                connection.expire()
-        self._sweeping = bool(self._due)
-        if self._sweeping:
-            loop.call_later(self._every, self._sweep, loop)
+    def _look(self, connection: Watched, due: float, now: float) -> float | None:
+        if connection.reading_paused:
+            return due + self._due.every_s
+        if due > now:
+            return due
+        connection.expire()
+        return None

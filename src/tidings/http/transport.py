@@ -5,13 +5,17 @@ import asyncio
 import fcntl
 import socket
 import struct
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from tidings.config import KIB
+from tidings.http.sweep import Sweep
 
 MIN_PROGRESS_BYTES = 4 * KIB
 """Bytes that a client must take of what waits for it within the time that is allowed: a client that takes a byte now and
 then holds a connection as one does that takes none."""
+MAX_PERIODS = 10
+"""Such times within which a client must have taken what waits: at the shipped 30 s it has five minutes for any answer, and
+must read half a megabyte at 1.7 KB/s, a third of what the slowest mobile network brings."""
 AT_ONCE_BYTES = 16 * KIB
 """Bytes from which a write is made at once: what it leaves waiting must be known before the next answer is given."""
 _SWEEP_S = 1.0
@@ -21,46 +25,60 @@ _OUTQ = 0x5411
 to move while the kernel's own buffer, up to some megabytes, empties over a slow line."""
 
 
-class Stalls:
-    """Ends connections whose client takes less than :data:`MIN_PROGRESS_BYTES` of what waits for it in ``stalled_s``
-    seconds.
+class Writer(Protocol):
+    """A connection with something to write."""
 
-    One timer serves all connections, and runs only while something is being written.
-    """
+    def recounted(self) -> int:
+        """Bytes that wait in this process."""
+        ...
+
+    def arrived(self) -> int:
+        """How many of the bytes written so far the client has acknowledged."""
+        ...
+
+    def abort(self) -> None:
+        """End at once."""
+        ...
+
+
+class _Progress(NamedTuple):
+    """What a client had acknowledged at a time, None before the first look, and the most bytes that have waited for it."""
+
+    arrived: int | None = None
+    at: float = 0.0
+    most: int = 0
+
+
+class Stalls:
+    """Ends connections whose client takes too little of what waits for it in ``stalled_s`` seconds: less than
+    :data:`MIN_PROGRESS_BYTES`, or than its share of the most that has waited for it, one in :data:`MAX_PERIODS`. Streams
+    are not watched here: they have bounds of their own (wires.py)."""
 
     def __init__(self, stalled_s: float) -> None:
         self._stalled_s = stalled_s
-        self._every = min(_SWEEP_S, stalled_s / 4)
-        self._seen: dict[Coalescing, tuple[int, float]] = {}
-        self._sweeping = False
+        self._writing: Sweep[Writer, _Progress] = Sweep(min(_SWEEP_S, stalled_s / 4), self._look)
 
-    def watch(self, out: "Coalescing", loop: asyncio.AbstractEventLoop) -> None:
+    def watch(self, out: Writer, loop: asyncio.AbstractEventLoop) -> None:
         """See to it that what was written now arrives in time."""
-        if out in self._seen:
-            return
-        self._seen[out] = (-MIN_PROGRESS_BYTES, 0.0)
-        if not self._sweeping:
-            self._sweeping = True
-            loop.call_later(self._every, self._sweep, loop)
+        if out not in self._writing:
+            self._writing.watch(out, _Progress(), loop)
 
-    def forget(self, out: "Coalescing") -> None:
+    def forget(self, out: Writer) -> None:
         """The connection has ended, or is watched otherwise."""
-        self._seen.pop(out, None)
+        self._writing.forget(out)
 
-    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        now = loop.time()
-        for out, (before, since) in list(self._seen.items()):
-            waiting = out.recounted()
-            if not waiting:
-                del self._seen[out]
-            elif (arrived := out.arrived()) >= before + MIN_PROGRESS_BYTES:
-                self._seen[out] = (arrived, now)
-            elif now - since >= self._stalled_s:
-                del self._seen[out]
-                out.abort()
-        self._sweeping = bool(self._seen)
-        if self._sweeping:
-            loop.call_later(self._every, self._sweep, loop)
+    def _look(self, out: Writer, before: _Progress, now: float) -> _Progress | None:
+        waiting = out.recounted()
+        if not waiting:
+            return None
+        most = max(before.most, waiting)
+        arrived = out.arrived()
+        if before.arrived is None or arrived >= before.arrived + max(MIN_PROGRESS_BYTES, most // MAX_PERIODS):
+            return _Progress(arrived, now, most)
+        if now - before.at < self._stalled_s:
+            return before._replace(most=most)
+        out.abort()
+        return None
 
 
 class Owner(Protocol):

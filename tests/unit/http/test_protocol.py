@@ -62,7 +62,7 @@ def talk(client: Client) -> None:
             with contextlib.suppress(ConnectionError):  # the server may have reset what we still sent
                 await writer.wait_closed()
             await server.shutdown()
-        assert not protocol.deadlines._due
+        assert not len(protocol.deadlines)
 
     asyncio.run(scenario())
 
