@@ -324,6 +324,22 @@ def test_full_server_answers_health_checks(tmp_path: Path) -> None:
         server.assert_bounds(memory_mib=GROWTH_MIB)
 
 
+def test_reserved_connections_cannot_be_held_in_silence(tmp_path: Path) -> None:
+    """Clients that connect, send a byte and wait, all of them again as soon as they are sent away, kept every health check
+    out. The oldest of them gives way."""
+    few = {"TIDINGS_MAX_CONNECTIONS": "20"}
+    with attacked_server(tmp_path, **SETTINGS, **few) as server, attacking(server, 20):
+        for _ in range(3):
+            with attacking(server, RESERVED + 1) as silent:
+                for attacker in silent:
+                    attacker.send(b"G")
+                with attacking(server) as (checker,):
+                    checker.send(head("/livez", method="GET"))
+                    assert checker.received().startswith(b"HTTP/1.1 200 ")
+                assert silent[0].received().startswith(b"HTTP/1.1 503 ")
+        server.assert_bounds(memory_mib=GROWTH_MIB)
+
+
 # --- what many may ask for at once ---------------------------------------------------------------------------------
 
 

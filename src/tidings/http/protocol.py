@@ -105,7 +105,7 @@ class TimedProtocol(HttpToolsProtocol):
         """A fresh connection owes a head from the start."""
         out = Coalescing(transport, self.loop, self.stalls, self)
         super().connection_made(out)  # type: ignore[arg-type]
-        self._entry = self.gate.acquire(self._host())
+        self._entry = self.gate.acquire(self)
         if self._entry is Entry.CLOSED:
             self._discarding = True
             out.write(_problem(_TOO_MANY_CONNECTIONS))
@@ -134,17 +134,32 @@ class TimedProtocol(HttpToolsProtocol):
     def _release(self) -> None:
         if self._entry is not Entry.CLOSED:
             self._entry = Entry.CLOSED
-            self.gate.release(self._host())
+            self.gate.release(self)
 
     def count_unsent(self, by: int) -> None:
         """So many bytes more wait for this client in this process."""
-        self.unsent.change(self.gate.counted_as(self._host()), by)
+        self.unsent.change(self.gate.counted_as(self.host), by)
 
     def _refusal(self, size: int) -> TidingsError | None:
-        return self.unsent.refusal(self.gate.counted_as(self._host()), size)
+        return self.unsent.refusal(self.gate.counted_as(self.host), size)
 
-    def _host(self) -> str:
+    @property
+    def host(self) -> str:
+        """The address that the connection comes from, "" where that is not known."""
         return self.client[0] if self.client else ""
+
+    def evict(self) -> bool:
+        """Give way to another connection, unless this one waits for an answer of ours."""
+        answered = self.cycle is None or self.cycle.response_complete
+        if self._phase in (Phase.IDLE, Phase.HALF_CLOSED) and not answered:
+            return False
+        self._release()
+        if self._phase is Phase.HEAD and self._answerable():
+            self.transport.write(_problem(_TOO_MANY_CONNECTIONS))
+            self.transport.close()
+        else:
+            self.transport.abort()
+        return True
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """The client ended its side; returns whether ours stays open. It does while a complete request is unanswered. Who

@@ -11,13 +11,40 @@ PROXY = "192.0.2.7"
 TRUSTED = (ip_network("192.0.2.0/24"),)
 
 
+class Peer:
+    """A connection from an address; ``busy``: it is being answered."""
+
+    def __init__(self, gate: Gate, host: str) -> None:
+        self.host = host
+        self.busy = self.evicted = False
+        self._gate = gate
+        self.entry = gate.acquire(self)
+
+    def evict(self) -> bool:
+        """Leave, unless busy."""
+        if not self.busy:
+            self.evicted = True
+            self.leave()
+        return not self.busy
+
+    def leave(self) -> None:
+        """End."""
+        self._gate.release(self)
+
+
+def entries(gate: Gate, *hosts: str) -> list[Entry]:
+    """How connections from these addresses are let in, one after the other."""
+    return [Peer(gate, host).entry for host in hosts]
+
+
 def test_one_address_has_its_share() -> None:
     """Above it that address alone is closed out, until one of its connections ends."""
     here = Gate(10, 2, TRUSTED)
-    assert [here.acquire("198.51.100.1") for _ in range(3)] == [Entry.OPEN, Entry.OPEN, Entry.CLOSED]
-    assert here.acquire("198.51.100.2") is Entry.OPEN
-    here.release("198.51.100.1")
-    assert here.acquire("198.51.100.1") is Entry.OPEN
+    one, *others = [Peer(here, "198.51.100.1") for _ in range(3)]
+    assert [one.entry, *(other.entry for other in others)] == [Entry.OPEN, Entry.OPEN, Entry.CLOSED]
+    assert entries(here, "198.51.100.2") == [Entry.OPEN]
+    one.leave()
+    assert entries(here, "198.51.100.1") == [Entry.OPEN]
 
 
 @pytest.mark.parametrize(
@@ -25,27 +52,53 @@ def test_one_address_has_its_share() -> None:
 )
 def test_one_customer_is_one_address(twins: tuple[str, str]) -> None:
     """A network of IPv6 belongs to one customer, and IPv4 may come in the clothes of IPv6."""
-    here = Gate(10, 1, ())
-    assert [here.acquire(one) for one in twins] == [Entry.OPEN, Entry.CLOSED]
+    assert entries(Gate(10, 1, ()), *twins) == [Entry.OPEN, Entry.CLOSED]
 
 
 @pytest.mark.parametrize("uncounted", [PROXY, "", "unix"])
 def test_proxies_are_counted_in_all_only(uncounted: str) -> None:
     """So is who has no address, as behind a socket of this machine."""
     here = Gate(3, 1, TRUSTED)
-    assert [here.acquire(uncounted) for _ in range(3)] == [Entry.OPEN] * 3
-    assert here.acquire("198.51.100.1") is Entry.HEALTH
+    assert entries(here, *[uncounted] * 3) == [Entry.OPEN] * 3
+    assert entries(here, "198.51.100.1") == [Entry.HEALTH]
+
+
+def full(most: int) -> tuple[Gate, list[Peer]]:
+    """A gate whose connections are all taken, and those that were let in for health checks."""
+    here = Gate(most, 1_000, ())
+    assert entries(here, *["198.51.100.1"] * most) == [Entry.OPEN] * most
+    reserved = [Peer(here, "198.51.100.1") for _ in range(RESERVED)]
+    assert {peer.entry for peer in reserved} == {Entry.HEALTH}
+    return here, reserved
 
 
 def test_above_the_cap_there_is_room_for_health_checks() -> None:
-    """And above that there is none."""
-    here = Gate(2, 1_000, ())
-    assert [here.acquire("198.51.100.1") for _ in range(2)] == [Entry.OPEN] * 2
-    assert [here.acquire("198.51.100.1") for _ in range(RESERVED)] == [Entry.HEALTH] * RESERVED
-    assert here.acquire("198.51.100.1") is Entry.CLOSED
-    for _ in range(RESERVED + 2):
-        here.release("198.51.100.1")
-    assert here.open == 0
+    """And above that there is none while all of them are being answered."""
+    here, reserved = full(2)
+    for peer in reserved:
+        peer.busy = True
+    assert entries(here, "198.51.100.1") == [Entry.CLOSED]
+    for peer in reserved:
+        peer.leave()
+    assert here.open == 2
+    assert entries(here, "198.51.100.1") == [Entry.HEALTH]
+
+
+def test_reserved_connections_cannot_be_held_in_silence() -> None:
+    """The oldest that is not being answered gives way to the next; whoever held all of them kept health checks out."""
+    here, reserved = full(2)
+    reserved[0].busy = True
+    assert entries(here, *["198.51.100.2"] * 3) == [Entry.HEALTH] * 3
+    assert [peer.evicted for peer in reserved[:5]] == [False, True, True, True, False]
+    assert here.open == 2 + RESERVED
+
+
+def test_who_has_too_many_connections_evicts_nobody() -> None:
+    """An address over its share is closed out before room is made."""
+    here = Gate(1, RESERVED + 1, ())
+    held = [Peer(here, "198.51.100.1") for _ in range(RESERVED + 1)]
+    assert entries(here, "198.51.100.1") == [Entry.CLOSED]
+    assert not any(peer.evicted for peer in held)
 
 
 @pytest.mark.parametrize(
