@@ -18,7 +18,7 @@ from tidings import errors
 from tidings.accepted import LARGEST
 from tidings.config import FILE_ONLY, HELP, SECRET, Settings
 from tidings.errors import PROBLEM_TYPE
-from tidings.http import protocol
+from tidings.http import refusals
 from tidings.http.routes import ROUTES
 from tidings.http.table import Access, Route
 from tidings.rules import Rule
@@ -179,7 +179,7 @@ def all_problems() -> Iterator[Problem]:
     kinds: list[type[errors.TidingsError]] = [errors.TidingsError, *errors.TidingsError.__subclasses__()]
     for kind in kinds:
         yield Problem(kind.status, kind.code, kind.title, told_of(kind).partition("\n\n")[0])
-    for status, code, title in protocol.REFUSALS:
+    for status, code, title, _ in refusals.REFUSALS:
         yield Problem(status, code, title, "The connection was refused before there was a request.")
 
 

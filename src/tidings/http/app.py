@@ -34,6 +34,7 @@ from tidings.http.router import Found, Router
 from tidings.http.routes import ROUTES
 from tidings.http.scheduler import RequestScheduler
 from tidings.http.table import SMALL_BODY, Access, Answer, Call, Header, Route, Services
+from tidings.http.websocket import SWITCHING
 from tidings.telemetry import HTTP_REQUESTS, HTTP_SECONDS
 
 __all__ = ["App", "Services", "build"]
@@ -48,8 +49,6 @@ _ALWAYS: tuple[Header, ...] = ((b"x-content-type-options", b"nosniff"), (b"vary"
 _A_CHUNK = 64 * KIB
 """Bytes that an answer of unknown length is taken for before it begins."""
 _BODILESS = frozenset({204, 304})
-SWITCHING = 101
-"""The status of a handshake that succeeded."""
 _log = logging.getLogger("tidings.http")
 P = ParamSpec("P")
 

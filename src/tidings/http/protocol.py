@@ -7,22 +7,32 @@ middleware can see it, because there is no request yet. What follows is in the o
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from tidings.config import KIB, Settings, networks
-from tidings.errors import PROBLEM_TYPE, TidingsError
+from tidings.errors import TidingsError
 from tidings.http.body import ClientGone
 from tidings.http.deadlines import HEALTH_S, Deadlines, Phase
 from tidings.http.gate import Entry, Gate, fitting
+from tidings.http.refusals import (
+    HANDSHAKE_WITH_BODY,
+    NO_HTTP,
+    TOO_LARGE,
+    TOO_MANY_CONNECTIONS,
+    TOO_SLOW,
+    Refusal,
+    message,
+    parts,
+)
 from tidings.http.request import DISCONNECT, TAKEOVER, UNREAD, UNSENT, Receive, Scope, Send
 from tidings.http.transport import Coalescing, Stalls
 from tidings.http.unsent import Unsent, unsent_of
-from tidings.http.websocket import SocketProtocol
+from tidings.http.websocket import MAX_HANDSHAKE_LINE, SocketProtocol
 from tidings.http.wires import Connection
 from tidings.live import Encoder
 
@@ -42,24 +52,6 @@ MAX_AFTER_BYTES = 64 * KIB
 HEALTH_PATHS = frozenset({b"livez", b"readyz", b"metrics"})
 """The last segments of what is answered on a connection above the cap."""
 _HEAD_END = b"\r\n\r\n"
-
-
-class Refusal(NamedTuple):
-    """An answer without a request: its status, and the code and title of its problem."""
-
-    status: int
-    code: str
-    title: str
-
-
-NO_HTTP = Refusal(400, "malformed-request", "This is not HTTP as this server reads it")
-TOO_LARGE = Refusal(431, "head-too-large", "The request's head is too large")
-TOO_SLOW = Refusal(408, "request-timeout", "The request did not arrive in time")
-REFUSALS = (NO_HTTP, TOO_LARGE, TOO_SLOW)
-"""What a connection is refused for before there is a request."""
-_TOO_MANY_CONNECTIONS = Refusal(503, "unavailable", "There are too many connections: try again shortly")
-_RETRY_AFTER_S = 5
-"""Seconds after which a client that found no room may come back."""
 
 
 class TimedProtocol(HttpToolsProtocol):
@@ -93,7 +85,10 @@ class TimedProtocol(HttpToolsProtocol):
         self._unsettled = 0
         """Bytes of the head, or since something of the body came."""
         self._trailers = 0
-        self._too_large = False
+        self._fault = NO_HTTP
+        """What is wrong with a request when its parsing ends by an exception."""
+        self._declining = False
+        """Whether the request asks for another protocol, and is to be served in this one."""
         self._stream: Connection | None = None
         self._after = 0
         """Bytes that a stream's client sent."""
@@ -108,7 +103,7 @@ class TimedProtocol(HttpToolsProtocol):
         self._entry = self.gate.acquire(self)
         if self._entry is Entry.CLOSED:
             self._discarding = True
-            out.write(_problem(_TOO_MANY_CONNECTIONS))
+            out.write(message(TOO_MANY_CONNECTIONS))
             out.close()
             return
         self._phase = Phase.HEAD
@@ -155,7 +150,7 @@ class TimedProtocol(HttpToolsProtocol):
             return False
         self._release()
         if self._phase is Phase.HEAD and self._answerable():
-            self.transport.write(_problem(_TOO_MANY_CONNECTIONS))
+            self.transport.write(message(TOO_MANY_CONNECTIONS))
             self.transport.close()
         else:
             self.transport.abort()
@@ -252,8 +247,7 @@ class TimedProtocol(HttpToolsProtocol):
             self._upgraded(data[upgrade.args[0] :])
             return
         except httptools.HttpParserError:
-            refusal = TOO_LARGE if self._too_large else NO_HTTP
-            self._refuse(refusal)
+            self._refuse(self._fault)
             return
         if self._phase is not self._watched:
             self._watch()
@@ -278,21 +272,29 @@ class TimedProtocol(HttpToolsProtocol):
         said after the body. Raises ValueError, which ends the parsing, for one too many."""
         if self._phase is Phase.BODY:
             self._trailers += 1
-            self._too_large = self._trailers > MAX_HEADERS
+            count = self._trailers
         else:
             name = name.lower()
             if name == b"expect" and value.lower() == b"100-continue":
                 self.expect_100_continue = True
             self.headers.append((name, value))
-            self._too_large = len(self.headers) > MAX_HEADERS
-        if self._too_large:
+            count = len(self.headers)
+        if count > MAX_HEADERS:
+            self._fault = TOO_LARGE
             raise ValueError("too many headers")
 
     def on_headers_complete(self) -> None:
-        """Called by the parser."""
+        """Called by the parser. Raises ValueError, which ends the parsing, for the handshake of a WebSocket with a body."""
+        if self.parser.should_upgrade():
+            self._declining = not self._is_handshake()
+            if self._declining:
+                return
+            if self._has_body():
+                self._fault = HANDSHAKE_WITH_BODY
+                raise ValueError("a handshake with a body")
+        super().on_headers_complete()
         self._phase = Phase.BODY
         self._unsettled = 0
-        super().on_headers_complete()
         if self._entry is Entry.HEALTH and self.cycle is not None:
             self.cycle.keep_alive = False
 
@@ -303,8 +305,9 @@ class TimedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Called by the parser."""
-        self._phase = Phase.IDLE
-        super().on_message_complete()
+        if not self._declining:
+            self._phase = Phase.IDLE
+            super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Called by uvicorn when a request has its answer."""
@@ -366,19 +369,41 @@ class TimedProtocol(HttpToolsProtocol):
         else:
             super().shutdown()
 
+    def _is_handshake(self) -> bool:
+        """Whether the head is that of a WebSocket's handshake (RFC 6455, 4.1)."""
+        asked = self.parser.get_method() == b"GET" and self.parser.get_http_version() == "1.1"
+        return asked and self._should_upgrade()
+
+    def _has_body(self) -> bool:
+        return any(
+            name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+            for name, value in self.headers
+        )
+
     def _upgraded(self, rest: bytes) -> None:
-        """Another protocol is asked for. One that is not spoken here is passed over (RFC 9110, 7.8)."""
-        if self._should_upgrade():
+        """Another protocol is asked for. One that is not spoken here is declined by serving the request in this one (RFC
+        9110, 7.8). The parser takes what follows such a head for the other protocol's, body included, so another one gets
+        the head without the offer."""
+        if self._declining:
+            head = self._head_without_upgrade()
+            self._declining = False
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn sets it
+            self._feed(head + rest)
+        else:
             self.handle_websocket_upgrade()
-        elif rest:
-            self._feed(rest)
-        elif self._phase is not self._watched:
-            self._watch()
+
+    def _head_without_upgrade(self) -> bytes:
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join((*lines, b"", b""))
 
     def handle_websocket_upgrade(self) -> None:
         """From here on this is another protocol's, which has deadlines of its own."""
-        if self._entry is Entry.HEALTH or (self.cycle is not None and not self.cycle.response_complete):
-            self._refuse(_TOO_MANY_CONNECTIONS if self._entry is Entry.HEALTH else NO_HTTP)
+        refusal = self._handshake_refusal()
+        if refusal is not None:
+            self._refuse(refusal)
             return
         self._phase = Phase.IDLE
         self._watch()
@@ -387,6 +412,17 @@ class TimedProtocol(HttpToolsProtocol):
         socket = self.transport.get_protocol()
         if isinstance(socket, SocketProtocol):
             socket.on_lost = self._release
+
+    def _handshake_refusal(self) -> Refusal | None:
+        if self._entry is Entry.HEALTH:
+            return TOO_MANY_CONNECTIONS
+        if self.cycle is not None and not self.cycle.response_complete:
+            return NO_HTTP
+        if len(self.url) > MAX_HANDSHAKE_LINE or any(
+            len(name) + len(value) > MAX_HANDSHAKE_LINE for name, value in self.headers
+        ):
+            return TOO_LARGE
+        return None
 
     # --- a connection is refused ----------------------------------------------------------------------------------
 
@@ -404,7 +440,7 @@ class TimedProtocol(HttpToolsProtocol):
     def _refuse(self, refusal: Refusal) -> None:
         self._discarding, self._held = True, b""
         if self._answerable():
-            self.transport.write(_problem(refusal))
+            self.transport.write(message(refusal))
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -431,7 +467,7 @@ class _HealthOnly:
         if scope["raw_path"].rpartition(b"/")[2] in HEALTH_PATHS:
             await self._app(scope, receive, send)
             return
-        status, headers, body = _parts(_TOO_MANY_CONNECTIONS)
+        status, headers, body = parts(TOO_MANY_CONNECTIONS)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
@@ -462,21 +498,3 @@ def protocol_of(settings: Settings) -> type[TimedProtocol]:
         gate,
         unsent_of(settings),
     )
-
-
-def _problem(refusal: Refusal) -> bytes:
-    status, headers, body = _parts(refusal)
-    lines = b"".join(b"%b: %b\r\n" % header for header in headers)
-    return STATUS_LINE[status] + lines + b"connection: close\r\n\r\n" + body
-
-
-def _parts(refusal: Refusal) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    status, code, title = refusal
-    body = f'{{"type":"{PROBLEM_TYPE}{code}","title":"{title}","status":{status},"detail":"{title}"}}'
-    headers = [
-        (b"content-type", b"application/problem+json"),
-        (b"content-length", b"%d" % len(body)),
-    ]
-    if refusal is _TOO_MANY_CONNECTIONS:
-        headers.append((b"retry-after", b"%d" % _RETRY_AFTER_S))
-    return status, headers, body.encode()

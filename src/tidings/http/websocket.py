@@ -2,7 +2,7 @@
 the server says is framed once for all clients, since only clients mask what they send."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Protocol
 
 from uvicorn.config import Config
@@ -15,17 +15,22 @@ from websockets.server import ServerProtocol
 
 from tidings.config import KIB
 from tidings.http.polls import ID, NO_ID, Objects
+from tidings.http.refusals import NO_HANDSHAKE, parts
 from tidings.http.request import Request
-from tidings.http.table import Answer, Attach
+from tidings.http.table import Answer, Attach, Header
 from tidings.http.wires import Connection, close_soon
 
 MAX_MESSAGE_BYTES = 4 * KIB
 """Bytes of a message from a client: it has nothing to say, and what is longer ends the connection (1009)."""
+MAX_HANDSHAKE_LINE = 8 * KIB - 32
+"""Bytes of a handshake's address, and of each header; ``websockets`` reads lines of up to 8 KiB."""
 PORTION_BYTES = KIB
 """Bytes that are parsed in one turn of the loop: at most 170 frames."""
 BURST_BYTES, BYTES_PER_S = 16 * KIB, 256
 """What a client may say: so much at once, and so much a second for ever, which are two of the largest pings. More ends the
 connection (1008): each ping costs an answer."""
+SWITCHING = 101
+"""The status of a handshake that succeeded."""
 HANDSHAKE_S = 10.0
 """Seconds within which a handshake is answered; its credential may have to wait for a key set."""
 
@@ -174,7 +179,7 @@ class SocketProtocol(asyncio.Protocol):
         response = self._response(handshake, answer)
         self._speaking.send_response(response)
         self._flush()
-        if answer.attach is None or response.status_code != 101:
+        if answer.attach is None or response.status_code != SWITCHING:
             close_soon(self._transport)
         else:
             self._attach(answer.attach)
@@ -187,13 +192,13 @@ class SocketProtocol(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _response(self, handshake: Handshake, answer: Answer) -> Response:
-        if answer.attach is not None:
-            return self._speaking.accept(handshake)
-        headers = Headers([(name.decode(), value.decode()) for name, value in answer.headers])
-        headers["content-type"] = answer.media.decode()
-        headers["content-length"] = str(len(answer.body))
-        headers["connection"] = "close"
-        return Response(answer.status, "", headers, answer.body)
+        if answer.attach is None:
+            length = (b"content-length", b"%d" % len(answer.body))
+            return _refused(
+                answer.status, [*answer.headers, (b"content-type", answer.media), length], answer.body
+            )
+        accepted = self._speaking.accept(handshake)
+        return accepted if accepted.status_code == SWITCHING else _refused(*parts(NO_HANDSHAKE))
 
     def _request(self, handshake: Handshake) -> Request:
         path, _, query = handshake.path.encode("latin-1").partition(b"?")
@@ -211,6 +216,12 @@ class SocketProtocol(asyncio.Protocol):
                 self._transport.write(data)
             else:  # the library's word for: close after this
                 close_soon(self._transport)
+
+
+def _refused(status: int, headers: Sequence[Header], body: bytes) -> Response:
+    lines = Headers([(name.decode(), value.decode()) for name, value in headers])
+    lines["connection"] = "close"
+    return Response(status, "", lines, body)
 
 
 def _nobody() -> None:

@@ -1,0 +1,53 @@
+"""Answers of a connection without a request: why it is refused, as a problem document, before the application is asked."""
+
+from typing import NamedTuple
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from tidings.errors import PROBLEM_TYPE
+from tidings.http.problems import MEDIA
+from tidings.http.table import Header
+
+
+class Refusal(NamedTuple):
+    """The status of an answer, the code and title of its problem, and its detail where that is not the title."""
+
+    status: int
+    code: str
+    title: str
+    detail: str = ""
+
+
+NO_HTTP = Refusal(400, "malformed-request", "This is not HTTP as this server reads it")
+HANDSHAKE_WITH_BODY = NO_HTTP._replace(detail="The handshake of a WebSocket has no body")
+NO_HANDSHAKE = NO_HTTP._replace(
+    detail="The handshake of a WebSocket has one Sec-WebSocket-Key, 16 bytes in base64, and Sec-WebSocket-Version: 13"
+)
+TOO_LARGE = Refusal(431, "head-too-large", "The request's head is too large")
+TOO_SLOW = Refusal(408, "request-timeout", "The request did not arrive in time")
+REFUSALS = (NO_HTTP, TOO_LARGE, TOO_SLOW)
+"""What a connection is refused for before there is a request."""
+TOO_MANY_CONNECTIONS = Refusal(503, "unavailable", "There are too many connections: try again shortly")
+_RETRY_AFTER_S = 5
+"""Seconds after which a client that found no room may come back."""
+
+
+def message(refusal: Refusal) -> bytes:
+    """The whole answer, after which the connection ends."""
+    status, headers, body = parts(refusal)
+    lines = b"".join(b"%b: %b\r\n" % header for header in headers)
+    return STATUS_LINE[status] + lines + b"connection: close\r\n\r\n" + body
+
+
+def parts(refusal: Refusal) -> tuple[int, list[Header], bytes]:
+    """Its status, headers and body."""
+    status, code, title, detail = refusal
+    body = (
+        f'{{"type":"{PROBLEM_TYPE}{code}","title":"{title}","status":{status},"detail":"{detail or title}"}}'
+    )
+    headers = [(b"content-type", MEDIA), (b"content-length", b"%d" % len(body))]
+    if refusal is TOO_MANY_CONNECTIONS:
+        headers.append((b"retry-after", b"%d" % _RETRY_AFTER_S))
+    if refusal is NO_HANDSHAKE:
+        headers.append((b"sec-websocket-version", b"13"))  # RFC 6455, 4.4
+    return status, headers, body.encode()
