@@ -15,13 +15,13 @@ from msgspec import NODEFAULT, Meta
 from msgspec.structs import fields
 
 from tidings import errors
-from tidings.accepted import LARGEST
 from tidings.config import FILE_ONLY, HELP, SECRET, Settings
 from tidings.errors import PROBLEM_TYPE
 from tidings.http import refusals
 from tidings.http.routes import ROUTES
 from tidings.http.table import Access, Route
 from tidings.rules import Rule
+from tidings.setting_checks import LARGEST
 from tidings.telemetry import REGISTRY
 
 ROOT = Path(__file__).parent.parent

@@ -16,10 +16,10 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from tidings.accepted import LARGEST, accepted, check_text, shown
 from tidings.feed_changes import FEED_HISTORY, RETRACTION_HISTORY
 from tidings.field_errors import MAX_FIELD_ERRORS, find
 from tidings.rules import MAX_TYPES, Locale, Name, Rule, Rules
+from tidings.setting_checks import LARGEST, accepted, check_text, shown
 
 KIB = 1024
 MIB = 1024 * KIB

@@ -13,7 +13,6 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from tidings.accepted import shown
 from tidings.config import ConfigError, Settings
 from tidings.confirmations import Confirmations
 from tidings.cursors import Cursors
@@ -58,6 +57,7 @@ from tidings.read import Reader
 from tidings.reminders import Reminders
 from tidings.rounds import Rest, Rounds
 from tidings.rules import Rule
+from tidings.setting_checks import shown
 from tidings.storage.memory import MemoryStore
 from tidings.storage.sqlite import SqliteStore
 from tidings.storage.sqlite.before import problem

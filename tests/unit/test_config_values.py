@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from tidings.accepted import LARGEST
 from tidings.config import FILE_ONLY, HELP, SECRET, ConfigError, Settings, load
 from tidings.http.app import build
 from tidings.http.auth import Authenticator
 from tidings.server import running
+from tidings.setting_checks import LARGEST
 from tidings.times import SystemClock
 
 NAMES = sorted(set(HELP) - FILE_ONLY)

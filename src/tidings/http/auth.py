@@ -7,13 +7,13 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from tidings.accepted import shown
 from tidings.config import ConfigError, Settings
 from tidings.errors import BadParameter, FieldError, Forbidden, Unauthenticated
 from tidings.http.clock import Clock
 from tidings.http.jwks import KeySet, loader
 from tidings.http.keys import ApiKeys, check_secrets, split_keys
 from tidings.http.tokens import Claims, KeySource, Rules, SingleKey, public_key, secret_key, verify
+from tidings.setting_checks import shown
 
 ADMIN = "admin"
 """The scope that lets a user's token do what otherwise needs an API key."""

@@ -24,12 +24,12 @@ from aiosmtplib import (
     SMTPResponseException,
 )
 
-from tidings.accepted import mailbox
 from tidings.config import ConfigError, Settings
 from tidings.outbound.channel import SENT, Answer, Note
 from tidings.outbound.content import one_line
 from tidings.personal import Endpoint
 from tidings.ports import Clock
+from tidings.setting_checks import mailbox
 
 TIMEOUT_S = 30
 """Seconds for a whole mail, connection included: relays that look a recipient up take their time."""
