@@ -61,7 +61,7 @@ from tidings.setting_checks import shown
 from tidings.storage.memory import MemoryStore
 from tidings.storage.sqlite import SqliteStore
 from tidings.storage.sqlite.before import problem
-from tidings.storage.sqlite.guard import Guard
+from tidings.storage.sqlite.file_lock import FileLock
 from tidings.telemetry import (
     COMMIT_COMMANDS,
     DEAD_LETTERS,
@@ -122,7 +122,7 @@ def store_file(address: str) -> Path:
 def file_problem(path: Path) -> str:
     """Why the file of a store would not be opened; empty when it would, as far as can be told without opening it."""
     try:
-        Guard(path).close()
+        FileLock(path).close()
     except Unavailable as error:
         return error.detail
     return problem(path)

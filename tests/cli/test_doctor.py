@@ -33,7 +33,7 @@ from tidings.cli.doctor import (
 from tidings.config import Settings
 from tidings.model import Publish
 from tidings.rules import Rule
-from tidings.storage.sqlite import SqliteStore, guard
+from tidings.storage.sqlite import SqliteStore, file_lock
 from tidings.testing import FakeClock, event
 
 KEY = "0123456789abcdef" * 2
@@ -205,7 +205,7 @@ def test_a_store_and_a_port_in_use_fail(tmp_path: Path) -> None:
     """A second server would be refused, so it is told."""
     path = tmp_path / "tidings.db"
     lived(path, 3)
-    held = guard.Guard(path)
+    held = file_lock.FileLock(path)
     assert (store(path).level, "is in use by" in store(path).detail) == ("fail", True)
     held.close()
     with socket.create_server(("127.0.0.1", 0)) as taken:

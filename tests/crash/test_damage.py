@@ -7,7 +7,7 @@ import apsw
 import pytest
 
 from tests.crash.judge import opened
-from tidings.storage.sqlite.guard import Guard
+from tidings.storage.sqlite.file_lock import FileLock
 from tidings.testing import START_MS
 
 
@@ -17,5 +17,5 @@ def test_a_file_that_cannot_be_opened_is_left_alone(tmp_path: Path) -> None:
     path.write_bytes(damaged := b"no database" * 1_000)
     with asyncio.Runner() as runner, pytest.raises(apsw.NotADBError), opened(path, START_MS, runner):
         pass
-    Guard(path).close()
+    FileLock(path).close()
     assert path.read_bytes() == damaged

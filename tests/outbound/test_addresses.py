@@ -10,7 +10,7 @@ import pytest
 from tests.outbound.certificates import certified
 from tests.outbound.receivers import HOST, Web
 from tidings.config import Network, networks
-from tidings.outbound.addresses import Guard, NotAllowed, is_public
+from tidings.outbound.addresses import NotAllowed, SsrfGuard, is_public
 from tidings.outbound.channel import SENT, Answer
 from tidings.outbound.posting import Poster
 from tidings.testing import FakeClock
@@ -104,11 +104,11 @@ def test_addresses_of_the_internet_are_public(address: str) -> None:
 )
 def test_a_url_that_is_not_called_is_refused_with_the_reason(url: str, why: str) -> None:
     with pytest.raises(NotAllowed, match=why):
-        Guard().place(url)
+        SsrfGuard().place(url)
 
 
 def test_http_needs_to_be_allowed() -> None:
-    assert Guard(allow_http=True).place("http://example.org/x").port == 80
+    assert SsrfGuard(allow_http=True).place("http://example.org/x").port == 80
 
 
 def allowed(text: str) -> tuple[Network, ...]:
@@ -132,7 +132,7 @@ class Names:
 @pytest.mark.parametrize("address", INSIDE)
 def test_a_name_of_the_inside_is_not_called(loop: asyncio.Runner, address: str) -> None:
     with pytest.raises(NotAllowed, match="not on the public Internet"):
-        loop.run(Guard(resolve=Names((address,))).addresses("inside.example", 443))
+        loop.run(SsrfGuard(resolve=Names((address,))).addresses("inside.example", 443))
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
@@ -140,7 +140,7 @@ def test_one_address_of_the_inside_among_others_is_enough(loop: asyncio.Runner, 
     found = ["1.1.1.1", "2606:4700::1111"]
     found.insert(place, "10.0.0.1")
     with pytest.raises(NotAllowed):
-        loop.run(Guard(resolve=Names(tuple(found))).addresses("mixed.example", 443))
+        loop.run(SsrfGuard(resolve=Names(tuple(found))).addresses("mixed.example", 443))
 
 
 @pytest.mark.parametrize(
@@ -149,32 +149,34 @@ def test_one_address_of_the_inside_among_others_is_enough(loop: asyncio.Runner, 
 def test_this_machine_is_not_called_under_any_of_its_names(loop: asyncio.Runner, host: str) -> None:
     """The system's own resolver reads more forms than one would think of."""
     with pytest.raises(NotAllowed):
-        loop.run(Guard().addresses(host, 443))
+        loop.run(SsrfGuard().addresses(host, 443))
 
 
 @pytest.mark.parametrize("host", ["a" * 64 + ".example", "a..b", "no-such-host.invalid"])
 def test_a_name_that_is_none_is_an_os_error(loop: asyncio.Runner, host: str) -> None:
     with pytest.raises(OSError, match=r".+"):
-        loop.run(Guard().addresses(host, 443))
+        loop.run(SsrfGuard().addresses(host, 443))
 
 
 def test_only_the_ports_of_the_web_are_called(loop: asyncio.Runner) -> None:
     with pytest.raises(NotAllowed, match="port 6379"):
-        loop.run(Guard(resolve=Names(("1.1.1.1",))).addresses("redis.example", 6379))
+        loop.run(SsrfGuard(resolve=Names(("1.1.1.1",))).addresses("redis.example", 6379))
 
 
 def test_networks_that_are_allowed_may_be_called_on_any_port(loop: asyncio.Runner) -> None:
-    guard = Guard(allowed("10.1.0.0/16, fd00::/8"), resolve=Names(("10.1.2.3", "fd00::5", "::ffff:a01:203")))
+    guard = SsrfGuard(
+        allowed("10.1.0.0/16, fd00::/8"), resolve=Names(("10.1.2.3", "fd00::5", "::ffff:a01:203"))
+    )
     assert loop.run(guard.addresses("intranet", 8080)) == ["10.1.2.3", "fd00::5", "::ffff:a01:203"]
 
 
 def test_what_lies_beside_an_allowed_network_may_not(loop: asyncio.Runner) -> None:
-    guard = Guard(allowed("10.1.0.0/16"), resolve=Names(("10.2.0.1",)))
+    guard = SsrfGuard(allowed("10.1.0.0/16"), resolve=Names(("10.2.0.1",)))
     with pytest.raises(NotAllowed):
         loop.run(guard.addresses("intranet", 443))
 
 
-async def posted(guard: Guard, *urls: str) -> list[Answer]:
+async def posted(guard: SsrfGuard, *urls: str) -> list[Answer]:
     """Post to these addresses in turn through one poster."""
     poster = Poster(guard, FakeClock())
     try:
@@ -192,7 +194,7 @@ def test_a_name_that_turns_inwards_is_caught_at_the_next_attempt(loop: asyncio.R
         web.keep = True
         port = await web.start()
         names = Names((HOST,), ("10.0.0.1",))
-        guard = Guard(allowed(f"{HOST}/32"), allow_http=True, resolve=names)
+        guard = SsrfGuard(allowed(f"{HOST}/32"), allow_http=True, resolve=names)
         url = f"http://rebind.example:{port}/"
         first, second = await posted(guard, url, url)
         assert first == SENT
@@ -210,7 +212,7 @@ def test_the_connection_goes_to_the_address_that_was_checked(loop: asyncio.Runne
     async def connecting() -> None:
         web = Web()
         port = await web.start()
-        guard = Guard(allowed(f"{HOST}/32"), allow_http=True, resolve=Names((HOST,)))
+        guard = SsrfGuard(allowed(f"{HOST}/32"), allow_http=True, resolve=Names((HOST,)))
         assert await posted(guard, f"http://hooks.invalid:{port}/a?b=c") == [SENT]
         assert web.requests[0].headers["host"] == f"hooks.invalid:{port}"
         assert web.paths == ["/a?b=c"]
@@ -223,7 +225,7 @@ def test_an_address_that_takes_no_connection_is_passed_over(loop: asyncio.Runner
     async def passing() -> None:
         web = Web()
         port = await web.start()
-        guard = Guard(allowed("127.0.0.0/8"), allow_http=True, resolve=Names(("127.0.0.9", HOST)))
+        guard = SsrfGuard(allowed("127.0.0.0/8"), allow_http=True, resolve=Names(("127.0.0.9", HOST)))
         assert await posted(guard, f"http://two.example:{port}/") == [SENT]
         await web.stop()
 
@@ -240,7 +242,7 @@ def test_tls_verifies_the_name_and_not_the_address(
         context.sni_callback = lambda _socket, name, _context: asked.append(name)
         web = Web()
         port = await web.start(context)
-        guard = Guard(allowed(f"{HOST}/32"), resolve=Names((HOST,)))
+        guard = SsrfGuard(allowed(f"{HOST}/32"), resolve=Names((HOST,)))
         trust = ssl.create_default_context(cafile=str(file))
         poster = Poster(guard, FakeClock(), trust=trust)
         answer = await poster.post(f"https://hooks.example:{port}/", {}, b"{}")
@@ -262,7 +264,7 @@ def test_proxies_of_the_environment_are_not_used(
         port, proxy_port = await web.start(), await proxy.start()
         for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, f"http://{HOST}:{proxy_port}")
-        guard = Guard(allowed(f"{HOST}/32"), allow_http=True)
+        guard = SsrfGuard(allowed(f"{HOST}/32"), allow_http=True)
         assert await posted(guard, f"http://{HOST}:{port}/") == [SENT]
         assert (len(web.requests), len(proxy.requests)) == (1, 0)
         await web.stop()

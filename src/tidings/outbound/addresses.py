@@ -78,7 +78,7 @@ def is_public(address: Address) -> bool:
     )
 
 
-class Guard:
+class SsrfGuard:
     """Says where a call may go. ``allow``: networks that may be called although they are not public, on any port;
     ``allow_http``: without TLS. ``resolve`` is the system's resolver unless given."""
 

@@ -10,7 +10,7 @@ import httpcore
 from httpcore import SOCKET_OPTION, AsyncNetworkStream
 
 from tidings.config import KIB
-from tidings.outbound.addresses import PORTS, Guard, NotAllowed, Place
+from tidings.outbound.addresses import PORTS, NotAllowed, Place, SsrfGuard
 from tidings.outbound.channel import SENT, Answer
 from tidings.ports import Clock
 from tidings.times import to_ms
@@ -32,7 +32,7 @@ _PASSING = frozenset({408, 425, 429})
 class _Checked(httpcore.AsyncNetworkBackend):
     """Connects to checked addresses only. TLS still verifies the name, which is above this layer."""
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: SsrfGuard) -> None:
         self._guard = guard
         self._inner = httpcore.AnyIOBackend()
 
@@ -62,7 +62,7 @@ class Poster:
     """
 
     def __init__(
-        self, guard: Guard, clock: Clock, *, keep_alive: int = 0, trust: ssl.SSLContext | None = None
+        self, guard: SsrfGuard, clock: Clock, *, keep_alive: int = 0, trust: ssl.SSLContext | None = None
     ) -> None:
         self._guard = guard
         self._clock = clock

@@ -8,7 +8,7 @@ from typing import Literal
 
 from tidings.config import Settings, networks
 from tidings.confirmations import Send
-from tidings.outbound.addresses import Guard, NotAllowed, Resolve
+from tidings.outbound.addresses import NotAllowed, Resolve, SsrfGuard
 from tidings.outbound.channel import Channel
 from tidings.ports import Clock
 from tidings.rules import CHANNELS, Rule
@@ -56,8 +56,8 @@ class Ways:
         self._settings = settings
         self._clock = clock
         allowed = networks("webhook_allow_networks", settings.webhook_allow_networks)
-        self._guard = Guard(allowed, settings.webhook_allow_http, resolve)
-        self._registering = Guard(allowed, settings.webhook_allow_http, resolve)
+        self._guard = SsrfGuard(allowed, settings.webhook_allow_http, resolve)
+        self._registering = SsrfGuard(allowed, settings.webhook_allow_http, resolve)
         self._makers: Mapping[str, Callable[[], Channel]] = {
             "email": self._email,
             "web_push": self._web_push,

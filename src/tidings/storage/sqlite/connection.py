@@ -1,4 +1,4 @@
-"""Opening the file: pragmas and migrations; guard.py has kept a second process out before.
+"""Opening the file: pragmas and migrations; file_lock.py has kept a second process out before.
 
 Exactly one connection writes and checkpoints; the others are read-only and short. Two connections that write and
 checkpoint at once could corrupt a WAL before SQLite 3.51.3, which is why an older library is refused.

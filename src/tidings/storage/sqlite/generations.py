@@ -9,7 +9,7 @@ import apsw
 from tidings.errors import Unavailable
 from tidings.marker import Marker, MarkerFile, read, restored
 from tidings.storage.sqlite.connection import empty_wal
-from tidings.storage.sqlite.guard import Guard
+from tidings.storage.sqlite.file_lock import FileLock
 from tidings.storage.sqlite.writer import Writer
 
 _log = logging.getLogger(__name__)
@@ -26,23 +26,23 @@ class Generations:
     a second: what was committed and copied within one generation is not told apart (docs/adr/0016).
     """
 
-    def __init__(self, writer: Writer, guard: Guard, process: int) -> None:
+    def __init__(self, writer: Writer, file_lock: FileLock, process: int) -> None:
         """``scrub``, when set, has the write-ahead log emptied as well, for somebody was erased since.
 
         Raises OSError when the marker cannot be made, apsw.Error when a new epoch cannot be written.
         """
         self._writer = writer
-        self._guard = guard
+        self._file_lock = file_lock
         self._process = process
         self._generation = int(writer.meta("generation"))
         self._commits = -1
         self.scrub = False
-        known = read(guard.path)
+        known = read(file_lock.path)
         self._base = known.base if known else 0
         if empty_wal(writer.db, patient=False):
             self._base = self._generation
         self._salts = self._log_salts()
-        self._file = MarkerFile(guard.path)
+        self._file = MarkerFile(file_lock.path)
         try:
             if why := restored(known, self._found()):
                 self._renew(why, known.generation if known else 0)
@@ -52,7 +52,7 @@ class Generations:
             raise
 
     def _found(self, process: int | None = None) -> Marker:
-        w, inode = self._writer, self._guard.identity[1]
+        w, inode = self._writer, self._file_lock.identity[1]
         process = self._process if process is None else process
         return Marker(w.epoch, self._generation, w.committed, inode, process, self._base)
 
@@ -65,12 +65,12 @@ class Generations:
 
         w.transaction(begin)
         w.epoch, self._generation = epoch, generation
-        _log.warning("%s: a new epoch begins, clients fetch afresh: %s", self._guard.path, why)
+        _log.warning("%s: a new epoch begins, clients fetch afresh: %s", self._file_lock.path, why)
 
     def keep(self) -> None:
         """End the generation if anything was committed in it, or could not be. Raises Unavailable when what is written
         could not be found again, apsw.Error when nothing can be written."""
-        if problem := self._guard.problem():
+        if problem := self._file_lock.problem():
             raise Unavailable(problem)
         if self._commits != self._writer.commits or self._writer.failed:
             self._end()
@@ -92,7 +92,7 @@ class Generations:
         """What tells one write-ahead log from the next under its name. SQLite locks no byte of that file, so it may be
         opened and closed."""
         try:
-            with Path(f"{self._guard.path}-wal").open("rb") as log:
+            with Path(f"{self._file_lock.path}-wal").open("rb") as log:
                 return log.read(_LOG_SALTS.stop)[_LOG_SALTS]
         except OSError:
             return b""
@@ -111,4 +111,4 @@ class Generations:
         try:
             self._file.write(marker, durable=durable)
         except OSError as error:
-            _log.warning("the marker beside %s could not be written: %s", self._guard.path, error)
+            _log.warning("the marker beside %s could not be written: %s", self._file_lock.path, error)

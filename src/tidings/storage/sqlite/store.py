@@ -101,8 +101,8 @@ from tidings.storage.sqlite.connection import (
     open_writer,
     unavailable,
 )
+from tidings.storage.sqlite.file_lock import FileLock
 from tidings.storage.sqlite.generations import Generations
-from tidings.storage.sqlite.guard import Guard
 from tidings.storage.sqlite.names import Names
 from tidings.storage.sqlite.readers import APPLICATION, DELIVERIES, HUB, OPERATORS, OWN, Asker, Readers
 from tidings.storage.sqlite.reading import SHORT_CHECK_STEPS, Reading, TooLong, TurnReading
@@ -144,9 +144,9 @@ class SqliteStore:
     ) -> None:
         self._clock = clock
         with ExitStack() as undo:  # a file that cannot be opened must not stay locked
-            self._guard = Guard(path)
-            undo.callback(self._guard.close)
-            path = self._guard.path
+            self._file_lock = FileLock(path)
+            undo.callback(self._file_lock.close)
+            path = self._file_lock.path
             if problem := before.problem(path):
                 raise Unavailable(problem)
             self._write_thread = ThreadPoolExecutor(1, "tidings-writer", lower_priority)
@@ -163,8 +163,8 @@ class SqliteStore:
             own = [self._reading(undo, path, OWN_CACHE_MIB, vfs)]
             self._readers = Readers("tidings-reader", far, settings.max_reads_per_user, most, lower_priority)
             self._own_readers = Readers("tidings-own-reader", own, most, most, lower_priority)
-            self._guard.watch()
-            self._generations = Generations(self._writer, self._guard, os.getpid())
+            self._file_lock.watch()
+            self._generations = Generations(self._writer, self._file_lock, os.getpid())
             undo.pop_all()
         LONG_READS.set_function(lambda: self._readers.depth)
         self._visits: set[str] = set()
@@ -199,7 +199,7 @@ class SqliteStore:
         self._near.db.close()
         empty_wal(self._own.db)
         self._own.db.close()
-        self._guard.close()
+        self._file_lock.close()
 
     def _reading(self, undo: ExitStack, path: Path, cache_mib: int, vfs: str | None) -> Reading:
         db = open_reader(path, max(1, cache_mib), vfs)
@@ -268,7 +268,7 @@ class SqliteStore:
 
     def _apply(self, commands: Sequence[Command], ends: Collection[int]) -> list[Outcome | KeyReused]:
         w = self._writer
-        if problem := self._guard.problem():
+        if problem := self._file_lock.problem():
             raise Unavailable(problem, retry_after=RETRY_S)
         upkeep.roll(w)
         outcomes: list[Outcome | KeyReused] = []
@@ -278,7 +278,7 @@ class SqliteStore:
 
         w.transaction(work)
         # After the commit: what is acknowledged was in the file that the name leads to.
-        if problem := self._guard.problem():
+        if problem := self._file_lock.problem():
             raise Unavailable(problem, retry_after=RETRY_S)
         return outcomes
 

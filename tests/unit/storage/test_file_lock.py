@@ -13,8 +13,8 @@ from tidings.config import Settings
 from tidings.errors import Unavailable
 from tidings.marker import path_of
 from tidings.model import Publish
-from tidings.storage.sqlite import SqliteStore, guard
-from tidings.storage.sqlite.guard import Guard
+from tidings.storage.sqlite import SqliteStore, file_lock
+from tidings.storage.sqlite.file_lock import FileLock
 from tidings.testing import FakeClock, event
 
 
@@ -33,7 +33,7 @@ def test_a_symbolic_link_leads_to_the_same_lock(tmp_path: Path) -> None:
     with Inside.opened(tmp_path):
         link.symlink_to("store.db")
         with pytest.raises(Unavailable, match=rf"store.db is in use by process {os.getpid()}"):
-            Guard(link)
+            FileLock(link)
     open_again(link)
     assert sorted(found.name for found in tmp_path.iterdir()) == ["link.db", "store.db", "store.db.marker"]
 
@@ -43,9 +43,9 @@ def test_a_hard_link_is_refused(tmp_path: Path) -> None:
     with Inside.opened(tmp_path):
         os.link(tmp_path / "store.db", tmp_path / "hard.db")
         with pytest.raises(Unavailable, match=r"is in use by"):
-            Guard(tmp_path / "hard.db")
+            FileLock(tmp_path / "hard.db")
     with pytest.raises(Unavailable, match=r"has 2 names \(hard links\)"):
-        Guard(tmp_path / "hard.db")
+        FileLock(tmp_path / "hard.db")
     (tmp_path / "hard.db").unlink()
     open_again(tmp_path / "store.db")
 
@@ -55,24 +55,24 @@ def test_nothing_beside_the_file_is_the_lock(tmp_path: Path) -> None:
     with Inside.opened(tmp_path):
         path_of(tmp_path / "store.db").unlink()
         with pytest.raises(Unavailable, match="in use by another process"):
-            Guard(tmp_path / "store.db")
+            FileLock(tmp_path / "store.db")
 
 
 def test_a_file_that_is_mounted_alone_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A container that mounts the file, not its folder: the write-ahead log lies in the container and goes with it."""
     mounts, file = tmp_path / "mountinfo", tmp_path / "a b.db"
-    monkeypatch.setattr(guard, "MOUNTS", mounts)
+    monkeypatch.setattr(file_lock, "MOUNTS", mounts)
     place = str(file).replace(" ", "\\040")
     mounts.write_text(
         f"22 1 0:21 / /proc rw - proc proc rw\n40 1 8:1 /host/t.db {place} rw - ext4 /dev/sda1 rw\n"
     )
     with pytest.raises(Unavailable, match=r"is mounted by itself.*mount its folder"):
-        Guard(file)
+        FileLock(file)
     assert not file.exists()
     mounts.write_text(f"40 1 8:1 /host {tmp_path} rw - ext4 /dev/sda1 rw\n")
-    Guard(file).close()
+    FileLock(file).close()
     mounts.unlink()
-    Guard(file).close()
+    FileLock(file).close()
 
 
 def test_only_its_user_reads_the_store(tmp_path: Path) -> None:
@@ -105,12 +105,12 @@ def test_the_database_of_another_program_is_left_alone(tmp_path: Path, log: bool
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     """The error has the path of the folder that is missing."""
     with pytest.raises(Unavailable, match=f"the folder {tmp_path / 'nodir'} does not exist"):
-        Guard(tmp_path / "nodir" / "x.db")
+        FileLock(tmp_path / "nodir" / "x.db")
 
 
 def test_a_file_that_was_never_filled_is_not_left_behind(tmp_path: Path) -> None:
     """An empty file would be taken for a new store at the next start."""
-    Guard(tmp_path / "new.db").close()
+    FileLock(tmp_path / "new.db").close()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -35,7 +35,7 @@ _HELD: set[tuple[int, int]] = set()
 _Identity = tuple[int, int]
 
 
-class Guard:
+class FileLock:
     """Holds a database file for this process until :meth:`close`. ``path`` is its real name, links resolved."""
 
     def __init__(self, path: Path) -> None:
