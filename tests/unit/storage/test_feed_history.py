@@ -1,16 +1,20 @@
 """How much of what changed feeds is kept, alike in both back-ends; and that it outlives the server."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from tests.backends import SMALL
 from tests.harness import Harness
 from tests.unit.storage.inside import Inside
-from tidings.feed_changes import FeedMark, FeedReset, Retraction
+from tidings.feed_changes import FeedChange, FeedMark, FeedReset, Retraction
 from tidings.model import Command, ReadFeed, Retract, UnreadFeed
-from tidings.storage.sqlite import SqliteStore
+from tidings.storage.sqlite import SqliteStore, feed_history, feed_since, heard
+from tidings.storage.sqlite.reading import EventRow, Reading
 from tidings.testing import FakeClock, MemoryStore, event
 
 KEPT = replace(SMALL, feed_history=2, retraction_history=2)
@@ -79,3 +83,52 @@ def test_who_listens_is_reset_when_the_hub_fell_behind_the_history(tmp_path: Pat
         inside.write(*(ReadFeed("bob", (id,)) for id in ids))
         heard, last = inside.run(inside.store.heard(3, {"bob", "cy"}, 100))
         assert (heard[0].change, heard[0].listeners) == (FeedReset(last), [("", "", ["bob"])])
+
+
+@pytest.mark.parametrize("lets_go", ["marks", "retractions"])
+def test_changes_that_are_let_go_while_they_are_read_are_a_reset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lets_go: str
+) -> None:
+    """The hazard: each statement of a read by a thread sees the file as it is then. Changes that are kept when the read
+    begins, and gone when it looks for them, would be passed over without a word."""
+    with Inside.opened(tmp_path, KEPT) as inside:
+        ids = inside.publish(*(event("alice", targets=("bob",)) for _ in range(8)))
+        command = ReadFeed if lets_go == "marks" else None
+
+        def change(id: str) -> Command:
+            return Retract(id) if command is None else command("bob", (id,))
+
+        inside.write(change(ids[0]))
+        after = inside.run(inside.store.head()).position - 1
+        assert not inside.run(inside.store.feed_since("bob", after, 100)).reset
+        looked = feed_since.changes
+
+        def late(r: Reading, *given: Any) -> list[FeedChange]:
+            inside.store._apply([change(id) for id in ids[1:6]], ())
+            return looked(r, *given)
+
+        with monkeypatch.context() as slow:
+            slow.setattr(feed_since, "changes", late)
+            page = inside.run(inside.store.feed_since("bob", after, 100))
+        assert (page.reset, page.items, page.changes) == (True, [], ())
+
+
+def test_changes_that_are_let_go_while_listeners_are_looked_up_are_a_reset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same of the streams that are open."""
+    with Inside.opened(tmp_path, KEPT) as inside:
+        ids = inside.publish(*(event("alice", targets=("bob",)) for _ in range(8)))
+        inside.write(Retract(ids[0]))
+        after = inside.run(inside.store.head()).position - 1
+        looked = feed_history.retractions
+
+        def late(*given: Any) -> Iterator[tuple[int, EventRow]]:
+            inside.store._apply([Retract(id) for id in ids[1:6]], ())
+            return looked(*given)
+
+        reading = inside.store._own_readers.readings[0]
+        with monkeypatch.context() as slow:
+            slow.setattr(feed_history, "retractions", late)
+            heard_, last = heard.heard(reading, heard.Crowds(), after, {"bob"}, 100)
+        assert (heard_[0].change, heard_[0].listeners) == (FeedReset(last), [("", "", ["bob"])])

@@ -22,6 +22,9 @@ MOST_STATEMENTS = 4
 HEARING_STATEMENTS = 7
 """Of one question about any number of listeners: the log, events, followers of small and of wide topics, names, masks,
 and the name of the topic that is the reason. Each older partition of events adds one."""
+RETRACTION_STATEMENTS = 14
+"""The same where retractions may be among what came: they, their rows and what is asked of events are asked for besides,
+and marks, and whose history does not reach so far."""
 PROBING = msgspec.structs.replace(SMALL, fan_out_inline_rows=1, hot_followers=3)
 """Topics count as wide from their first follower, so that listeners are looked up instead of followers."""
 
@@ -187,3 +190,38 @@ def test_the_indexes_that_were_meant_are_used(opened: Opened, name: str) -> None
     plan = [row[3] for row in opened.store._near.db.all(f"EXPLAIN QUERY PLAN {sql(name)}", values)]
     assert any(step in each for each in plan), plan
     assert not any(each.startswith(("SCAN f", "SCAN m", "SCAN h", "SCAN inbox")) for each in plan), plan
+
+
+def test_retractions_among_thousands_of_listeners_cost_a_few_statements(opened: Opened) -> None:
+    """A hundred at once as one: they are looked up together, for all listeners, and in no more rows than events are."""
+    crowd = [f"c{n}" for n in range(2_000)]
+    opened.run(opened.store.write([Follow(user, "market:1", 0) for user in crowd]))
+    ids = opened.publish(*(event("ann", obj="market:1") for _ in range(101)))
+    head = opened.run(opened.store.head()).position
+    asked = []
+    for some in (ids[:1], ids[1:]):
+        opened.run(opened.store.write([Retract(id) for id in some]))
+        opened.store._near.names.forget()
+        asked.append(len(opened.statements(opened.store.heard(head, frozenset(crowd), 200))))
+        heard, last = opened.run(opened.store.heard(head, frozenset(crowd), 200))
+        assert last == head + len(some)
+        assert [len(one.listeners[0][2]) for one in heard] == [2_000] * len(some)
+        head = last
+    assert max(asked) <= RETRACTION_STATEMENTS + 2 * (len(opened.writer.events.spans) - 1)
+
+
+def test_retractions_of_large_topics_are_looked_up_in_parts(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call looks at so many follows and no more; the rest is left to the next, and nothing is passed over."""
+    crowd = [f"c{n}" for n in range(WIDE)]
+    opened.run(opened.store.write([Follow(user, f"market:{n}", 0) for user in crowd for n in range(4)]))
+    ids = opened.publish(*(event("ann", obj=f"market:{n}") for n in range(4)))
+    opened.run(opened.store.write([Retract(id) for id in ids]))
+    monkeypatch.setattr("tidings.storage.sqlite.heard.MOST_ROWS", 2 * WIDE)
+    after, parts = 4, []
+    while after < 8:
+        heard, after = opened.run(opened.store.heard(after, frozenset(crowd), 100))
+        parts.append([one.position for one in heard])
+    assert [position for part in parts for position in part] == [5, 6, 7, 8]
+    assert len(parts) > 1
