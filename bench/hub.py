@@ -121,7 +121,7 @@ async def serve_streams(services: Services, pipe: Connection, asked: Callable[[]
     await _Server(config, pipe).serve()
 
 
-async def _nothing(users: Sequence[str]) -> None:
+async def _nothing(users: Sequence[str], erasures: int) -> None:
     """There are no broadcasts to be taken up."""
 
 

@@ -27,7 +27,7 @@ class News(Protocol):
     """What a long poll waits for."""
 
     async def wait(self) -> bool:
-        """Returns True when the inbox may have changed, False when the server leaves."""
+        """Returns True when the inbox may have changed, False when no more will come."""
         ...
 
 
@@ -101,26 +101,19 @@ class Inboxes:
     async def since(self, user: str, since: int, limit: int, wait_s: float = 0, address: str = "") -> Reply:
         """What changed in an inbox after a seq, oldest first; an empty answer waits for up to ``wait_s`` seconds, at a
         network address. Raises TooManyRequests, Deferred when there is no place to wait in."""
-        changes = await self._changes(user, since, limit)
+        erasures = self._store.erasures.begun
+
+        async def read() -> InboxChanges:
+            return await self._taken_up(user, lambda: self._store.inbox_since(user, since, limit), erasures)
+
+        changes = await read()
         if wait_s and changes.counts.seq == since:
             with self._news(user, address) as news:
-                changes = await self._awaited(news, user, since, limit, wait_s)
+                changes = await _awaited(news, since, read, wait_s)
         head, kept = join(await self._wording.items(user, changes.rows), ())
         body = head + _progress(_first(changes, kept))
         etag = await self._etag(user, changes.counts)
         return Reply(body + self._heads(changes.counts) + b"}", None, etag)
-
-    async def _awaited(self, news: News, user: str, since: int, limit: int, wait_s: float) -> InboxChanges:
-        """The first changes that come. Read once more at the beginning: something may have come before ``news``."""
-        changes = await self._changes(user, since, limit)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(wait_s):
-                while changes.counts.seq == since and await news.wait():
-                    changes = await self._changes(user, since, limit)
-        return changes
-
-    async def _changes(self, user: str, since: int, limit: int) -> InboxChanges:
-        return await self._taken_up(user, lambda: self._store.inbox_since(user, since, limit))
 
     async def etag(self, user: str) -> str:
         """The entity tag of an inbox as it is now."""
@@ -154,8 +147,15 @@ class Inboxes:
     async def _counts(self, user: str) -> Counts:
         return (await heads(self._store, [user], self._take_up))[user]
 
-    async def _taken_up(self, user: str, read: Callable[[], Awaitable[_C]]) -> _C:
-        return await taken_up(read, lambda found: [user] if found.counts.lacking else [], self._take_up)
+    async def _taken_up(
+        self, user: str, read: Callable[[], Awaitable[_C]], erasures: int | None = None
+    ) -> _C:
+        """What is read of an inbox, for a request that began after so many erasures (None: now)."""
+        if erasures is None:
+            erasures = self._store.erasures.begun
+        return await taken_up(
+            read, lambda found: [user] if found.counts.lacking else [], self._take_up, erasures
+        )
 
     def _heads(self, counts: Counts) -> bytes:
         epoch = _encode(self._epoch)
@@ -163,6 +163,21 @@ class Inboxes:
 
     async def _etag(self, user: str, counts: Counts) -> str:
         return f'W/"{self._epoch}.{counts.seq}{await self._wording.tag(user)}"'
+
+
+async def _awaited(
+    news: News, since: int, read: Callable[[], Awaitable[InboxChanges]], wait_s: float
+) -> InboxChanges:
+    """The first changes that come. Read once more at the beginning: something may have come before ``news``; and at the
+    end: the user may have been erased."""
+    changes = await read()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(wait_s):
+            goes_on = True
+            while goes_on and changes.counts.seq == since:
+                goes_on = await news.wait()
+                changes = await read()
+    return changes
 
 
 def _first(changes: InboxChanges, count: int) -> InboxChanges:

@@ -378,8 +378,10 @@ class Ingest:
         return await self._change(Replay())
 
     async def erase(self, user: str) -> None:
-        """Forget a person."""
+        """Forget a person; nothing of them is left in the store when this returns. Raises Unavailable when that takes an
+        operator."""
         await self._change(Erase(user))
+        await self._runner.erased(user)
 
     async def _change(self, command: Command, missing: str = "") -> Changed:
         outcome = cast(Changed, await self._log.submit(command))

@@ -183,9 +183,12 @@ class UndoRead(msgspec.Struct, frozen=True):
 
 
 class TakeUp(msgspec.Struct, frozen=True):
-    """Give these users the broadcasts that their inboxes lack (``Counts.lacking``)."""
+    """Give these users the broadcasts that their inboxes lack (``Counts.lacking``). ``erasures``: how many there had been
+    (``Erasures.begun``) before it was read that they lack something; who was erased after that, and has not come back
+    since, is given nothing, for it would write their name again. None: as of now."""
 
     users: tuple[str, ...]
+    erasures: int | None = None
 
 
 class Declare(msgspec.Struct, frozen=True):
@@ -555,6 +558,16 @@ class Head(NamedTuple):
 
     position: int
     epoch: str
+
+
+class Erasures(NamedTuple):
+    """``under_way``: the names of the users whose erasure takes more than one transaction and has not ended, and whether it
+    was set aside as a dead letter; ``ended``: how many of these have ended since the store was opened; ``begun``: how
+    many users were erased since then, by however many transactions."""
+
+    under_way: Mapping[str, bool]
+    ended: int = 0
+    begun: int = 0
 
 
 class DeadLetter(NamedTuple):

@@ -24,6 +24,7 @@ from tidings.model import (
     Counts,
     DeadLetter,
     Delivery,
+    Erasures,
     FeedFilter,
     FeedSummary,
     FollowRow,
@@ -319,5 +320,22 @@ class Agenda(Protocol):
         ...
 
 
-class Store(EventLog, FeedViews, InboxViews, Graph, Upkeep, Health, Personal, Agenda, Protocol):
+class Erasing(Protocol):
+    """Erasures that take longer than one transaction. A capability beside the store's own.
+
+    From the transaction of an Erase on nobody finds the user by their name, and no answer has it, but in texts and metadata
+    of publishers. What they left is taken out of the store then, or by later ``work``: their inbox and feed, follows of
+    them and by them, the name in the text of their acts, and the seqs that the notifications of others take. A crash
+    between two steps loses and doubles nothing. Who uses the name meanwhile is somebody else, and keeps what is theirs.
+    """
+
+    @property
+    def erasures(self) -> Erasures:
+        """What goes on, what has ended by later ``work``, which may have changed notifications of others, and how many have
+        begun: who reads that number before an inbox, and gives it to TakeUp, writes no name that was erased after it. A
+        repeated Erase of a name that was set aside puts it back in line."""
+        ...
+
+
+class Store(EventLog, FeedViews, InboxViews, Graph, Upkeep, Health, Personal, Agenda, Erasing, Protocol):
     """A complete back-end: 24 methods, and what the capabilities add."""

@@ -33,6 +33,7 @@ class Rounds(ABC):
         self._gap_s = gap_s
         self._nudged = asyncio.Event()
         self._waiters: list[asyncio.Future[None]] = []
+        self._watchers: list[asyncio.Future[None]] = []
         self._task: asyncio.Task[None] | None = None
 
     @abstractmethod
@@ -60,6 +61,13 @@ class Rounds(ABC):
         self.nudge()
         await waiter
 
+    async def round_ended(self) -> None:
+        """Returns when the next round has ended, or the one under way, whatever became of it."""
+        watcher = asyncio.get_running_loop().create_future()
+        self._watchers.append(watcher)
+        self.nudge()
+        await watcher
+
     async def _run(self) -> None:
         failures = 0
         while True:
@@ -71,10 +79,12 @@ class Rounds(ABC):
                 failures += 1
                 self._waiters = waiters + self._waiters
                 self._report(error, failures)
+                self._end_round()
                 # Nudges do not cut it short: one comes with every commit, and the pauses would never grow.
                 await asyncio.sleep(pause_s(failures))
             else:
                 failures = 0
+                self._end_round()
                 self._tell(waiters, rest.settled)
                 await self._rest(rest.seconds)
 
@@ -85,13 +95,15 @@ class Rounds(ABC):
         elif failures == 1:
             _log.warning("%s waits: %s", self._name, error.detail)
 
+    def _end_round(self) -> None:
+        watchers, self._watchers = self._watchers, []
+        _release(watchers)
+
     def _tell(self, waiters: list[asyncio.Future[None]], settled: bool) -> None:
         if not settled:
             self._waiters = waiters + self._waiters
             return
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        _release(waiters)
 
     async def _rest(self, seconds: float) -> None:
         await asyncio.sleep(self._gap_s)
@@ -99,6 +111,12 @@ class Rounds(ABC):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._nudged.wait()
+
+
+def _release(waiters: list[asyncio.Future[None]]) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(None)
 
 
 def pause_s(failures: int) -> float:

@@ -146,12 +146,12 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
         async def submit(command: Command) -> Outcome:
             return await log.submit(command)
 
-        async def take_up(users: Sequence[str]) -> None:
-            await submit(TakeUp(tuple(users)))
+        async def take_up(users: Sequence[str], erasures: int) -> None:
+            await submit(TakeUp(tuple(users), erasures))
 
         windows = Windows(clock, settings.exact_window_keys)
         live = Live(store, wording, take_up, settings, clock, epoch, position)
-        runner = Runner(store)
+        runner = Runner(store, on_erased=live.look)
         courier = Courier(store, submit, ways, wording, clock)
         watch = _StoreWatch(store)
         log = Log(
@@ -257,6 +257,7 @@ class Committed:
             elif isinstance(command, MarkInbox | ReadInbox | UndoRead | Erase):
                 users.add(command.user)
                 if isinstance(command, Erase):
+                    pending = True
                     erased.append(command.user)
                     self._live.look()  # others had notifications that named them
             elif isinstance(command, TakeUp):
@@ -276,6 +277,7 @@ class Committed:
             self._windows.remove(*_occurrence(ms_of(entry.key), entry))
         for user in erased:  # after what came in the same commit, which has the name too
             self._windows.forget(user)
+        self._live.erased(erased)
         if added:
             self._windows.counted = _last_position(outcomes)
         if self._live.busy:

@@ -52,7 +52,8 @@ POLLS_WAITING = Gauge(
 STREAMS_OPEN = Gauge("tidings_streams_open", "Streams open now.", registry=REGISTRY)
 STREAM_ENDS = Counter(
     "tidings_stream_ends_total",
-    "Streams ended: by the client, a poll's answer, age, credential, as too slow, or because the server leaves.",
+    "Streams ended: by the client, a poll's answer, age, credential, as too slow, the erasure of the user, or because the "
+    "server leaves.",
     ("reason",),
     registry=REGISTRY,
 )

@@ -199,3 +199,34 @@ def test_feeds_have_it_as_any_event(store: Harness) -> None:
     (event_id,) = store.publish(broadcast(audience="city:1"))
     assert store.feed("bob") == [event_id]
     assert lacking(store, "bob") == []
+
+
+def test_what_was_read_before_an_erasure_writes_no_name_after_it(store: Harness) -> None:
+    """The fault: what an open stream had read of an erased user wrote their name again, with the next broadcast. Whoever was
+    never known is given it all the same."""
+    store.tell("bob", "a")
+    before = store.store.erasures.begun
+    store.publish(broadcast())
+    store.write(Erase("bob"))
+    assert store.changed(TakeUp(("bob", "cy"), before)) == 1
+    assert lacking(store, "bob", "cy") == ["bob"]
+    assert store.export("bob")[0]["unread_count"] == 0
+    assert store.changed(TakeUp(("bob",), store.store.erasures.begun)) == 1
+
+
+def test_what_was_read_before_an_erasure_reaches_who_came_back(store: Harness) -> None:
+    """The name is written by then, by somebody else."""
+    before = store.store.erasures.begun
+    store.write(Erase("bob"))
+    store.tell("bob", "a")
+    store.publish(broadcast())
+    assert store.changed(TakeUp(("bob",), before)) == 1
+
+
+def test_an_erasure_and_what_was_read_before_it_in_one_transaction(store: Harness) -> None:
+    """The order of the commands decides; another user's erasure is no reason to wait."""
+    store.tell("bob", "a")
+    store.publish(broadcast())
+    before = store.store.erasures.begun
+    store.write(TakeUp(("bob",), before), Erase("bob"), TakeUp(("bob", "dora"), before))
+    assert lacking(store, "bob", "dora") == ["bob"]

@@ -61,6 +61,8 @@ TOPICS = (*(f"user:{user}" for user in USERS), "item:1", "item:2", "category:x",
 VERBS = ("like", "post")
 SLEEP_MS = 31 * 24 * HOUR_MS
 """Longer than ``dormant_days``."""
+ERASING_BUDGET = 100
+"""Rows of a step of an erasure: a few events, so that it takes several."""
 NAP_AT = 80
 STEPS = 220
 """Steps of a history; before the NAP_ATth, everybody sleeps."""
@@ -107,6 +109,7 @@ class Run:
         match step:
             case Write(commands):
                 told = self.world.apply(commands)
+                self._end_erasures()
                 return [_comparable(*pair) for pair in zip(commands, told, strict=True)]
             case Pass(ms):
                 self._clock.advance(ms)
@@ -115,6 +118,11 @@ class Run:
             case Visit(user):
                 self.world.read(self.world.store.feed(user, FeedFilter(), 1, None))
         return []
+
+    def _end_erasures(self) -> None:
+        """Who erases is answered when nothing is left, and so a step that erases ends then; it may die before."""
+        while self.world.store.erasures.under_way:
+            self.world.read(self.world.store.work(ERASING_BUDGET))
 
 
 class History:

@@ -77,6 +77,9 @@ class Place:
 
     def __init__(self, settings: Settings = SETTINGS) -> None:
         self.stuck = False
+        self.paused, self.brought = asyncio.Event(), asyncio.Event()
+        self._going = asyncio.Event()
+        self._going.set()
         self.clock = FakeClock()
         self.store = Counting(self.clock, epoch="e")
         wording = Wording(self.store, "en")
@@ -84,10 +87,27 @@ class Place:
             self.store, wording, self._take_up, settings, self.clock, "e", 0, rng=random.Random(7)
         )
 
-    async def _take_up(self, users: Sequence[str]) -> None:
+    async def _take_up(self, users: Sequence[str], erasures: int) -> None:
         if self.stuck:
             raise Unavailable
-        await self.write(TakeUp(tuple(users)), users=users)
+        self.paused.set()
+        await self._going.wait()
+        await self.write(TakeUp(tuple(users), erasures), users=users)
+        self.brought.set()
+
+    def pause(self) -> None:
+        """Let what is brought from now on wait; ``paused`` is set once something does."""
+        self._going.clear()
+        self.paused.clear()
+
+    def resume(self) -> None:
+        """Bring what waits; ``brought`` is set once that is written."""
+        self.brought.clear()
+        self._going.set()
+
+    async def known(self) -> set[str]:
+        """The users whom the store knows by name, other than those who act."""
+        return set(self.store._people) - {"ann"}
 
     async def write(self, *commands: Command, users: Sequence[str] = (), hint: bool = True) -> None:
         """Commit, then say so, as the server does."""

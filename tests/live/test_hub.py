@@ -223,13 +223,83 @@ async def test_inbox_that_is_erased_between_hello_and_what_was_missed_is_reset()
         assert (said.event, said.id) == ("reset", "e.2.")
 
 
+NEWS = msgspec.structs.replace(event("ann"), audience=EVERYONE, expires_at=START_MS * 2)
+
+
+@awaited
+async def test_streams_of_an_erased_user_end() -> None:
+    """The fault: they stayed open, and the next broadcast wrote the name again. The clients are told to fetch afresh and to
+    come back; nobody else is."""
+    async with place() as here:
+        await here.publish("bob")
+        opened = [here.open(), here.open(include=INCLUDE)]
+        _, other = here.open("cy")
+        for tape in (opened[0][1], opened[1][1], other):
+            await tape.until(1)
+        await here.write(Erase("bob"), hint=False)
+        here.live.erased(["bob"])
+        for _, tape in opened:
+            assert (tape.names(), tape.ended) == (["hello", "reset", "drain"], "closed")
+        await here.write(Publish((NEWS,)))
+        here.live.look()
+        assert (await other.until(2))[1].event == "notification"
+        assert await here.known() == {"cy"}
+        assert here.live.open_streams == 1
+
+
+@awaited
+async def test_a_stream_that_was_not_greeted_ends_with_the_erasure_of_its_user() -> None:
+    """It has been told nothing, and there is nothing to tell it."""
+    async with place() as here:
+        _, tape = here.open()
+        await here.write(Erase("bob"), hint=False)
+        here.live.erased(["bob"])
+        assert (tape.names(), tape.ended) == ([], "closed")
+        await here.write(Publish((NEWS,)))
+        _, other = here.open("cy")
+        await other.until(1)
+        assert await here.known() == {"cy"}
+
+
+@awaited
+@pytest.mark.parametrize("way", ["greeting", "comparing", "telling"])
+async def test_a_broadcast_on_its_way_to_a_user_who_is_erased_is_not_brought(way: str) -> None:
+    """The fault: what the hub had read before the erasure wrote the name after it."""
+    async with place() as here:
+        if way != "greeting":
+            _, tape = here.open()
+            await tape.until(1)
+        here.pause()
+        await here.write(Publish((NEWS,)), users=["bob"] if way == "telling" else [])
+        if way == "greeting":
+            here.open()
+        elif way == "comparing":
+            here.live.look()
+        await here.paused.wait()
+        await here.write(Erase("bob"), hint=False)
+        here.live.erased(["bob"])
+        here.resume()
+        await here.brought.wait()
+        assert await here.known() == set()
+
+
+@awaited
+async def test_who_waits_for_news_of_an_inbox_is_told_of_its_end() -> None:
+    """As when the server leaves: nothing will come any more."""
+    async with place() as here:
+        with here.live.news("bob") as news, here.live.news("cy") as other:
+            here.live.erased(["bob"])
+            assert not await news.wait()
+            other.tell()
+            assert await other.wait()
+
+
 @awaited
 async def test_broadcast_reaches_who_is_here() -> None:
     async with place() as here:
         _, tape = here.open()
         await tape.until(1)
-        news = msgspec.structs.replace(event("ann"), audience=EVERYONE, expires_at=START_MS * 2)
-        await here.write(Publish((news,)))
+        await here.write(Publish((NEWS,)))
         here.live.look()
         assert (await tape.until(2))[1].event == "notification"
 

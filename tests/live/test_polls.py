@@ -228,6 +228,15 @@ async def test_erasing_ends_the_waiting() -> None:
 
 
 @awaited
+async def test_poll_of_an_erased_user_is_answered_at_once() -> None:
+    """Although nothing ever came: what it waits for will never come."""
+    async with place() as here, waiting(here) as poll:
+        await here.write(Erase("bob"), hint=False)
+        here.live.erased(["bob"])
+        assert (await poll).names == ["hello", "reset", "drain"]
+
+
+@awaited
 async def test_server_that_leaves_says_so() -> None:
     async with place() as here, waiting(here) as poll:
         await here.live.close()

@@ -61,6 +61,10 @@ class Bus:
         for _ in range(self._copies()):
             self._loop.call_later(self._delay_s(), self._live.look)
 
+    def erased(self, users: Iterable[str]) -> None:
+        """These users were erased. Said within the process, and so neither lost nor late."""
+        self._live.erased(users)
+
     def _copies(self) -> int:
         if self._rng.random() < self._trouble.hint_lost:
             return 0
@@ -137,8 +141,8 @@ class Server:
         windows = cast(Windows, _Nobody())
         hub = Unaided if unaided else Told
         self.live = hub(store, wording, self._take_up, settings, clock, epoch, position, rng=rng)
-        self.runner = Runner(store)
         bus = cast(Live, Bus(self.live, trouble, rng))
+        self.runner = Runner(store, on_erased=bus.look)
         self.log = Log(
             store,
             batch_events=settings.group_commit_events,
@@ -174,8 +178,8 @@ class Server:
             else:
                 connection.vanish(server_lives=False)
 
-    async def _take_up(self, users: Sequence[str]) -> None:
-        await self.log.submit(TakeUp(tuple(users)))
+    async def _take_up(self, users: Sequence[str], erasures: int) -> None:
+        await self.log.submit(TakeUp(tuple(users), erasures))
 
     # --- HTTP -----------------------------------------------------------------------------------------------
 

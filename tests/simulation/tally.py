@@ -4,9 +4,9 @@ from collections import Counter
 
 from tests.simulation.plan import ACTS, BLOWS
 
-ENDS = ("cut", "half-open", "crash", "drain", "age", "credential", "slow", "failed", "hung up")
+ENDS = ("cut", "half-open", "crash", "drain", "age", "credential", "slow", "erased", "failed", "hung up")
 """What ends an open stream: its network with or without a sign of it, a server that dies or leaves, the stream's own age,
-its credential, a reader that is slow, a store that failed while it caught up, the client."""
+its credential, a reader that is slow, an erasure of its user, a store that failed while it caught up, the client."""
 FRAMES = ("hello", "notification", "read", "activity", "reset", "heartbeat", "reauth", "drain")
 ITEMS = ("Changed", "Read", "Activity", "Counts", "Reset")
 WIRES = ("events", "socket")

@@ -27,6 +27,7 @@ from tidings.live.frames import (
     feed_frames,
     inbox_frames,
 )
+from tidings.live.news import News
 from tidings.live.stream import State, Stream
 from tidings.live.wheel import Wheel
 from tidings.live.wire import Wire
@@ -66,30 +67,12 @@ DRAIN_SHARE = 0.8
 """Part of the time to stop that draining may take; the rest is for requests under way and the store."""
 FEED_RESET = "what has been read of the feed, or retracted, is not known from there on"
 """Why a stream of a feed cannot go on: its cursor is older than the changes that are kept, or a read-all was taken back."""
+ERASED = "the user was erased"
+"""Why a stream ends whose user is not there any more."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 5.0
 """How long following rests after the store failed, at first and at most."""
 
 _log = logging.getLogger(__name__)
-
-
-class News:
-    """What a long poll waits for: that its user's inbox changed."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-        self._over = False
-
-    def tell(self, over: bool = False) -> None:
-        """There may be something; or (``over``) the server leaves, and nothing will come any more."""
-        self._over = self._over or over
-        self._event.set()
-
-    async def wait(self) -> bool:
-        """Returns True when there may be something, False when there will not."""
-        await self._event.wait()
-        if not self._over:
-            self._event.clear()
-        return not self._over
 
 
 class Live:
@@ -249,6 +232,16 @@ class Live:
         self._published = bool(self._listening)
         self._news.set()
 
+    def erased(self, users: Iterable[str]) -> None:
+        """These users were erased: end what is open for them, or it would write their names again, with the next broadcast.
+        Their clients are told to fetch afresh and to come back; who does is somebody new."""
+        for user in users:
+            for stream in tuple(self._streams.get(user, ())):
+                stream.dismiss(ERASED, self._rng.randint(*RETRY_MS), self._clock.monotonic())
+                self._end(stream, "erased")
+            for news in self._polls.get(user, ()):
+                news.tell(over=True)
+
     @property
     def open_streams(self) -> int:
         """Streams open now."""
@@ -357,7 +350,9 @@ class Live:
             users = [*self._streams, *(user for user in self._polls if user not in self._streams)]
             try:
                 for at in range(0, len(users), HEADS):
-                    self._compared(await self._heads(users[at : at + HEADS]))
+                    some = users[at : at + HEADS]  # of whom some may have been erased since
+                    here = [user for user in some if user in self._streams or user in self._polls]
+                    self._compared(await self._heads(here))
                     await asyncio.sleep(0)
             except Exception:
                 _log.exception("inboxes could not be compared; the next look is in a second")
@@ -382,11 +377,14 @@ class Live:
             await self._tell_alike(user, since, following)
 
     async def _tell_alike(self, user: str, since: int, streams: Sequence[Stream]) -> None:
+        if not any(stream.state is State.FOLLOWING for stream in streams):
+            return
+        erasures = self._store.erasures.begun
         changes = await self._store.inbox_since(user, since, CHUNK)
         if changes.counts.lacking:
             # What is there is told, whether more can be written or not.
             with contextlib.suppress(Unavailable):
-                await self._take_up([user])
+                await self._take_up([user], erasures)
         some = await self._inbox_frames(user, since, changes)
         now = self._clock.monotonic()
         for stream in streams:

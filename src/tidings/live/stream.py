@@ -186,6 +186,12 @@ class Stream:
             self._write(frames.drain(retry_ms), now, None)
         self.end()
 
+    def dismiss(self, reason: str, retry_ms: int, now: float) -> None:
+        """End the stream, whose client has what is no more."""
+        if self.state in (State.CATCHING_UP, State.FOLLOWING):
+            self.reset(reason, self.cursor, now)
+        self.leave(retry_ms, now)
+
     def end(self) -> None:
         """Close the wire; one that is full is cut, since what waits there would hold it open."""
         if self.state is State.ENDED:

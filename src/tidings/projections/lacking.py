@@ -7,21 +7,23 @@ from tidings.errors import Unavailable
 from tidings.model import Counts
 from tidings.ports import Store
 
-TakeUp = Callable[[Sequence[str]], Awaitable[None]]
-"""Brings the broadcasts that these users' inboxes lack. Raises Unavailable."""
+TakeUp = Callable[[Sequence[str], int], Awaitable[None]]
+"""Brings the broadcasts that these users' inboxes lack, but to nobody who was erased after so many erasures
+(``Erasures.begun``). Raises Unavailable."""
 T = TypeVar("T")
 
 
 async def taken_up(
-    read: Callable[[], Awaitable[T]], lacking: Callable[[T], Sequence[str]], take_up: TakeUp
+    read: Callable[[], Awaitable[T]], lacking: Callable[[T], Sequence[str]], take_up: TakeUp, erasures: int
 ) -> T:
-    """What is read of inboxes, again if ``lacking`` names users for whom there was something to bring."""
+    """What is read of inboxes, again if ``lacking`` names users for whom there was something to bring. ``erasures``: how
+    many there had been when the request began, or what else this is read for."""
     found = await read()
     users = lacking(found)
     if not users:
         return found
     try:
-        await take_up(users)
+        await take_up(users, erasures)
     except Unavailable:  # nothing can be written now; what is there can still be read
         return found
     return await read()
@@ -34,5 +36,8 @@ async def heads(store: Store, users: Sequence[str], take_up: TakeUp) -> dict[str
         return dict(zip(users, await store.counts(users), strict=True))
 
     return await taken_up(
-        read, lambda found: [user for user, counts in found.items() if counts.lacking], take_up
+        read,
+        lambda found: [user for user, counts in found.items() if counts.lacking],
+        take_up,
+        store.erasures.begun,
     )

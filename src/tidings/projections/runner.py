@@ -1,10 +1,14 @@
-"""The loop that pays what fan-out still owes: chunks of large fan-outs, rebuilt feeds, merged partitions.
+"""The loop that pays what fan-out still owes: chunks of large fan-outs, rebuilt feeds, merged partitions, what erased users
+left.
 
 Each step is one bounded transaction of the store, so other writers get their turn between two of them, and a crash
 repeats at most one step. What fails is tried again with growing pauses; the store sets aside as a dead letter what
 keeps failing.
 """
 
+from collections.abc import Callable
+
+from tidings.errors import Unavailable
 from tidings.ports import Store
 from tidings.rounds import Rest, Rounds
 
@@ -17,11 +21,23 @@ IDLE_S = 0.5
 class Runner(Rounds):
     """Works the store's debts off in the background of a worker process, a step in each round."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, on_erased: Callable[[], None] = lambda: None) -> None:
+        """``on_erased`` is told when an erasure has ended, which changed the notifications of others."""
         super().__init__("projection-runner")
         self._store = store
+        self._on_erased = on_erased
+
+    async def erased(self, user: str) -> None:
+        """Returns when nothing is left in the store of a user who was erased. Raises Unavailable when that was set aside
+        because it failed for too often."""
+        while (set_aside := self._store.erasures.under_way.get(user)) is not None:
+            if set_aside:
+                raise Unavailable("the user is hidden, but what is left of them could not be deleted yet")
+            await self.round_ended()
 
     async def _round(self) -> Rest:
-        if await self._store.work(STEP_ROWS):
-            return Rest(0, settled=False)
-        return Rest(IDLE_S)
+        ended = self._store.erasures.ended
+        done = await self._store.work(STEP_ROWS)
+        if self._store.erasures.ended != ended:
+            self._on_erased()
+        return Rest(0, settled=False) if done else Rest(IDLE_S)

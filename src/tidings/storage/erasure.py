@@ -1,5 +1,8 @@
 """How an event, past or to come, reads after somebody in it was erased: one rule, for every back-end."""
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
 import msgspec
 
 from tidings.model import LogEntry, user_topic
@@ -24,10 +27,33 @@ def without(entry: LogEntry, user: str, alias: str) -> LogEntry:
     return entry._replace(
         actor_id=alias if entry.actor_id == user else entry.actor_id,
         object_id=alias if _is_object(entry, user) else entry.object_id,
-        body=_body(entry, user, alias),
+        body=text_without(entry.body, user, alias),
         targets=tuple(target for target in entry.targets if target != user),
         topics=tuple(new if topic == old else topic for topic in entry.topics),
     )
+
+
+class Renaming(NamedTuple):
+    """Events up to a position have ``name`` in their text, where readers put ``alias``. ``probe``: the bytes without which
+    a text does not name them."""
+
+    name: str
+    alias: str
+    position: int
+    probe: bytes
+
+
+def renaming(name: str, alias: str, position: int) -> Renaming:
+    """What readers replace."""
+    return Renaming(name, alias, position, msgspec.json.encode(name)[1:-1])
+
+
+def renamed(body: bytes, position: int, renamings: Iterable[Renaming]) -> bytes:
+    """The JSON of an event without the names that are to be replaced."""
+    for one in renamings:
+        if position <= one.position and one.probe in body:
+            body = text_without(body, one.name, one.alias)
+    return body
 
 
 class _Event(msgspec.Struct):
@@ -39,6 +65,18 @@ class _Event(msgspec.Struct):
 
 
 _event = msgspec.json.Decoder(_Event).decode
+
+
+def text_without(body: bytes, user: str, alias: str) -> bytes:
+    """The JSON of an event with ``user`` replaced as actor, object and topic; as it is when it does not name them."""
+    event = _event(body)
+    is_actor = event.actor_id == user
+    is_object = (event.object_type, event.object_id) == ("user", user)
+    if not (is_actor or is_object or user_topic(user) in event.topics):
+        return body
+    fields: dict[str, object] = dict(_FIELDS.decode(body))
+    _rename(fields, user, alias, is_actor, is_object)
+    return msgspec.json.encode(fields)
 
 
 def people(reminder: Reminder) -> frozenset[str]:
@@ -71,12 +109,6 @@ def reminder_without(reminder: Reminder, user: str, alias: str) -> Reminder | No
 
 def _is_object(entry: LogEntry, user: str) -> bool:
     return (entry.object_type, entry.object_id) == ("user", user)
-
-
-def _body(entry: LogEntry, user: str, alias: str) -> bytes:
-    fields: dict[str, object] = dict(_FIELDS.decode(entry.body))
-    _rename(fields, user, alias, entry.actor_id == user, _is_object(entry, user))
-    return msgspec.json.encode(fields)
 
 
 def _rename(fields: dict[str, object], user: str, alias: str, is_actor: bool, is_object: bool) -> None:

@@ -30,6 +30,7 @@ from tidings.model import (
     Declare,
     EnableEndpoint,
     Erase,
+    Erasures,
     FeedFilter,
     FeedItem,
     FeedSummary,
@@ -238,6 +239,11 @@ class MemoryStore(Feeds):
         """All that is kept about a person: one JSON object after the other."""
         for record in self._records(user):
             yield msgspec.json.encode(record)
+
+    @property
+    def erasures(self) -> Erasures:
+        """Each is one step here."""
+        return Erasures({}, begun=self._erasures)
 
     async def check(self) -> None:
         """Memory can always be written."""
@@ -465,6 +471,8 @@ class MemoryStore(Feeds):
 
     def _erase(self, user: str) -> int:
         alias = f"erased-{self._aliases.getrandbits(32):08x}"
+        self._erasures += 1
+        self._erased[hash(user)] = self._erasures
         named = [entry for entry in self._log.values() if erasure.names(entry, user)]
         for entry in named:
             self._log[entry.key] = erasure.without(entry, user, alias)

@@ -165,7 +165,12 @@ class Inboxes(Agenda):
         return self._clock.now() < broadcast.expires_at and _among(person, broadcast.audience, entry)
 
     def _take_up(self, take: TakeUp) -> int:
-        return sum(self._catch_up(user) for user in take.users)
+        return sum(self._catch_up(user) for user in take.users if not self._is_outdated(user, take))
+
+    def _is_outdated(self, user: str, take: TakeUp) -> bool:
+        """Whether nobody has this name any more since it was read what they lack."""
+        erased = self._erased.get(hash(user), 0)
+        return take.erasures is not None and erased > take.erasures and user not in self._people
 
     def _catch_up(self, user: str) -> int:
         lacking = list(self._lacking(user))

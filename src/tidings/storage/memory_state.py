@@ -91,6 +91,8 @@ class State:
         self._retracted: list[tuple[int, LogEntry]] = []
         self._retractions_forgotten = 0
         self._places: dict[int, int] = {}  # of who was erased, by hash of the name: where their inbox stands
+        self._erasures = 0
+        self._erased: dict[int, int] = {}  # by hash of the name: the number of the last erasure
         self._writes = 0
         self._log: dict[int, LogEntry] = {}
         self._next_key: dict[int, int] = {}

@@ -21,6 +21,8 @@ from tidings.model import (
     Remind,
 )
 from tidings.personal import Endpoint, Preferences, Reminder
+from tidings.storage.sqlite import names
+from tidings.storage.sqlite.names import Erased
 from tidings.testing import event
 from tidings.times import DAY_MS
 
@@ -140,3 +142,29 @@ def copied(opened: Inside, path: Path) -> bytes:
     """The file without what SQLite has deleted but not yet written over."""
     opened.writer.db.execute("VACUUM INTO ?", (str(path),))
     return path.read_bytes()
+
+
+def test_an_erasure_that_was_rolled_back_is_not_remembered() -> None:
+    """Or nothing would be brought to a new user of that name until somebody else is erased."""
+    erased = Erased(b"secret")
+    erased.note("bob")
+    erased.roll_back()
+    assert not erased.since(0, "bob")
+    erased.note("cy")
+    erased.commit()
+    assert (erased.count, erased.since(0, "cy"), erased.since(1, "cy"), erased.since(0, "bob")) == (
+        1,
+        True,
+        False,
+        False,
+    )
+
+
+def test_recent_erasures_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is older counts as an erasure of anybody."""
+    monkeypatch.setattr(names, "MOST_RECENT", 2)
+    erased = Erased(b"secret")
+    for user in "abc":
+        erased.note(user)
+    erased.commit()
+    assert [erased.since(count, "d") for count in range(4)] == [True, False, False, False]

@@ -9,6 +9,7 @@ from tests.backends import SMALL
 from tests.checkers import traces
 from tests.unit.storage.inside import Inside
 from tidings.model import (
+    EVERYONE,
     AddEndpoint,
     Cancel,
     Erase,
@@ -19,6 +20,7 @@ from tidings.model import (
     Remind,
     RemoveEndpoint,
     Retract,
+    TakeUp,
 )
 from tidings.personal import Endpoint, Preferences, Reminder
 from tidings.testing import START_MS, event
@@ -101,3 +103,17 @@ def test_a_visit_before_an_erasure_is_not_written_after_it(tmp_path: Path) -> No
         inside.write(Erase(PERSON))
         inside.run(inside.store.work(1_000))
         assert inside.writer.db.all("SELECT user FROM viewer") == []
+
+
+def test_a_broadcast_does_not_write_an_erased_name_again(tmp_path: Path) -> None:
+    """The fault: a stream that was open when its user was erased took the next broadcast up, under the old name."""
+    news = msgspec.structs.replace(event("other-1"), audience=EVERYONE, expires_at=START_MS * 2)
+    with Inside.opened(tmp_path, SMALL) as inside:
+        live(inside)
+        before = inside.store.erasures.begun
+        inside.write(Erase(PERSON))
+        inside.publish(news)
+        inside.write(TakeUp((PERSON, "other-7"), before))
+        inside.run(inside.store.check())
+        assert inside.counts("other-7").unread_count > 0
+        assert traces.found(tmp_path, WORDS) == []

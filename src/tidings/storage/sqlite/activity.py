@@ -64,8 +64,7 @@ def _everyones(r: Reading, before: int, above: int, limit: int) -> list[EventRow
     found: list[EventRow] = []
     for span in reversed(r.event_spans):
         if span.low < before and span.high > above:
-            rows = r.db.execute(sql("newest_events", span.parts[-1]), (before, above, limit - len(found)))
-            found += [EventRow(*row) for row in rows]
+            found += r.newest_events(span.parts[-1], before, above, limit - len(found))
             if len(found) >= limit:
                 break
     return found

@@ -12,6 +12,8 @@ followers do not hold up somebody else's thousand.
 - ``notify``: the event at position ``low``, with key ``high``, to the inboxes of the followers of ``subject``.
 - ``block``: take what actor ``low`` did out of the inbox of user ``subject``; ``high``, ``at_key`` and ``at_user`` are the
   floor, the bound and the head of blocks.Cleaning.
+- ``erase``: take what user ``subject``, who was erased, left out of the file; ``low``, ``high``, ``at_key`` and ``at_user``
+  are the phase and the progress of erasures.Job.
 - ``untell``: the event with key ``low``, once at position ``high``, was retracted; take it from those who were told.
 """
 
@@ -19,7 +21,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tidings.model import Changed
-from tidings.storage.sqlite import agenda, blocks
+from tidings.storage.sqlite import agenda, blocks, erasures
 from tidings.storage.sqlite.blocks import Cleaning
 from tidings.storage.sqlite.names import unpack
 from tidings.storage.sqlite.reading import Reading
@@ -77,11 +79,14 @@ def fail(w: Writer, debt: Debt, error: Exception) -> None:
         "UPDATE debt SET attempts=attempts+1, error=?, dead=(attempts+1>=?), turn=? WHERE id=?",
         (f"{type(error).__name__}: {error}"[:500], MAX_ATTEMPTS, w.turn, debt.id),
     )
+    if debt.kind == "erase":
+        w.erasures_changed()
 
 
 def replay(w: Writer) -> Changed:
     """Put dead letters back in line."""
     w.db.execute("UPDATE debt SET dead=0, attempts=0 WHERE dead")
+    w.erasures_changed()
     return Changed(w.db.changes() + agenda.replay(w), w.position)
 
 
@@ -260,6 +265,15 @@ def _block(w: Writer, debt: Debt, budget: int) -> _Step:
     return debt._replace(at_key=left.before, at_user=left.head), rows
 
 
+def _erase(w: Writer, debt: Debt, budget: int) -> _Step:
+    job = erasures.Job(debt.subject, debt.low, debt.high, debt.at_key, debt.at_user)
+    left, rows = erasures.step(w, Reading(w.db, w.names, w), job, budget)
+    if left is None:
+        return None, rows
+    w.db.execute("UPDATE debt SET low=?, high=? WHERE id=?", (left.phase, left.oldest, debt.id))
+    return debt._replace(at_key=left.at_key, at_user=left.at_user), rows
+
+
 _KINDS: dict[str, Callable[[Writer, Debt, int], _Step]] = {
     "push": _push,
     "drain": _drain,
@@ -269,4 +283,5 @@ _KINDS: dict[str, Callable[[Writer, Debt, int], _Step]] = {
     "notify": _notify,
     "untell": _untell,
     "block": _block,
+    "erase": _erase,
 }

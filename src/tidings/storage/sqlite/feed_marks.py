@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from tidings.model import Changed, ReadFeed, UndoReadFeed, UnreadFeed
 from tidings.storage.sqlite import feed_history, feeds
-from tidings.storage.sqlite.graph import today
 from tidings.storage.sqlite.reading import Entry, EventRow, Reading
+from tidings.storage.sqlite.visibility import today
 from tidings.storage.sqlite.writer import Writer
 
 

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from tidings.ids import MAX_KEY, key_at
 from tidings.model import FeedFilter, FeedItem, FeedSummary, NewCount, Page
-from tidings.storage.sqlite.graph import MUTE
 from tidings.storage.sqlite.names import holds
 from tidings.storage.sqlite.reading import Entry, EventRow, Reading, bounded
+from tidings.storage.sqlite.visibility import MUTE
 from tidings.storage.sqlite.writer import high_key
 from tidings.times import DAY_MS
 

@@ -27,16 +27,12 @@ class Generations:
     """
 
     def __init__(self, writer: Writer, file_lock: FileLock, process: int) -> None:
-        """``scrub``, when set, has the write-ahead log emptied as well, for somebody was erased since.
-
-        Raises OSError when the marker cannot be made, apsw.Error when a new epoch cannot be written.
-        """
+        """Raises OSError when the marker cannot be made, apsw.Error when a new epoch cannot be written."""
         self._writer = writer
         self._file_lock = file_lock
         self._process = process
         self._generation = int(writer.meta("generation"))
         self._commits = -1
-        self.scrub = False
         known = read(file_lock.path)
         self._base = known.base if known else 0
         if empty_wal(writer.db, patient=False):
@@ -74,8 +70,8 @@ class Generations:
             raise Unavailable(problem)
         if self._commits != self._writer.commits or self._writer.failed:
             self._end()
-        if self.scrub and empty_wal(self._writer.db, patient=False):  # a reader delays it to the next second
-            self.scrub = False
+        if self._writer.scrub and empty_wal(self._writer.db, patient=False):
+            self._writer.scrub = False  # a reader delays it to the next second
 
     def _end(self) -> None:
         if self._log_salts() != self._salts:

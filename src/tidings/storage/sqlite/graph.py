@@ -5,10 +5,9 @@ from tidings.model import Changed, Follow, Mask, Unfollow, split_topic
 from tidings.storage.sqlite.blocks import sever
 from tidings.storage.sqlite.debts import bring_home
 from tidings.storage.sqlite.reading import Reading
+from tidings.storage.sqlite.visibility import BLOCK, BLOCKED_BY, MUTE, require_visibility_check, today
 from tidings.storage.sqlite.writer import Writer, sql
-from tidings.times import DAY_MS
 
-MUTE, BLOCK, BLOCKED_BY = 0, 1, 2
 SWEEP_USERS = 500
 """Users put to sleep by one step."""
 
@@ -70,7 +69,7 @@ def unfollow(w: Writer, command: Unfollow) -> Changed:
     else:
         w.db.execute("DELETE FROM follow WHERE follower=? AND topic=?", (user, topic))
         changed = w.db.changes()
-        be_careful(w, user)
+        require_visibility_check(w, user)
     if stood:
         w.followers_changed(topic, -1)
     return Changed(int(changed > 0), w.position)
@@ -91,7 +90,7 @@ def mask(w: Writer, r: Reading, command: Mask) -> Changed:
         else:
             w.db.execute("DELETE FROM mask WHERE viewer=? AND topic=? AND kind=?", row)
         changed += w.db.changes()
-        be_careful(w, row[0])
+        require_visibility_check(w, row[0])
     w.masked = w.masked or command.on
     if changed and command.block and command.on:
         sever(w, r, user, topic)
@@ -99,21 +98,7 @@ def mask(w: Writer, r: Reading, command: Mask) -> Changed:
     return Changed(int(changed > 0), w.position)
 
 
-def be_careful(w: Writer, user: int) -> None:
-    """From now on each row of this user's home is explained before it is shown."""
-    w.db.execute(
-        "INSERT INTO viewer (user, careful, seen_day) VALUES (?, 1, ?) ON CONFLICT (user)"
-        " DO UPDATE SET careful=1, version=version+1",
-        (user, today(w)),
-    )
-
-
 # --- who is here, who is away -------------------------------------------------------------------------------------
-
-
-def today(w: Writer) -> int:
-    """Days since 1970."""
-    return w.clock.now() // DAY_MS
 
 
 def visit(w: Writer, names: list[str]) -> None:

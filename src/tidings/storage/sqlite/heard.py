@@ -12,9 +12,9 @@ from typing import NamedTuple
 from tidings.feed_changes import FeedReset
 from tidings.model import Heard
 from tidings.storage.sqlite import feed_history
-from tidings.storage.sqlite.graph import MUTE
 from tidings.storage.sqlite.names import unpack
 from tidings.storage.sqlite.reading import EventRow, Reading
+from tidings.storage.sqlite.visibility import MUTE
 from tidings.storage.sqlite.writer import WIDE, sql
 
 MOST_ROWS = 50_000

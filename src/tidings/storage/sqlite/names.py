@@ -24,19 +24,49 @@ _PLACE, _AFTER_PLACES = ":", ";"
 """What the text of a place begins with, for no topic does, and the least text after all of them."""
 _DIGEST_BYTES = 16
 """Of a place: so many that no two names share one."""
+MOST_RECENT = 10_000
+"""Erasures whose names are remembered, as digests: far more than happen while one read is under way. A read that began
+before them all is held to be outdated."""
 
 
 class Erased:
     """How the names of erased people are kept: as digests, keyed so that they say nothing outside this store. ``any``:
-    there are places. Readers see it before the commit: looking in vain costs time, not looking would lose a seq."""
+    there are places. Readers see it before the commit: looking in vain costs time, not looking would lose a seq.
+    ``count``: how many erasures were committed since the store was opened."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        self._recent: dict[str, int] = {}
+        self._unknown = 0
+        self._number = 0
         self.any = False
+        self.count = 0
 
     def text(self, name: str) -> str:
         """The text of the place of a topic that is a person."""
         return _PLACE + blake2b(name.encode(), key=self._key, digest_size=_DIGEST_BYTES).hexdigest()
+
+    def note(self, user: str) -> None:
+        """A person is erased; inside a transaction."""
+        self._number += 1
+        digest = self.text(user_topic(user))
+        self._recent.pop(digest, None)
+        self._recent[digest] = self._number
+        if len(self._recent) > MOST_RECENT:
+            self._unknown = self._recent.pop(next(iter(self._recent)))
+
+    def since(self, count: int, user: str) -> bool:
+        """Whether a person was erased after so many erasures; True if that is not known any more."""
+        return count < max(self._unknown, self._recent.get(self.text(user_topic(user)), 0))
+
+    def commit(self) -> None:
+        """What was noted is durable."""
+        self.count = self._number
+
+    def roll_back(self) -> None:
+        """What was noted since the last commit did not happen."""
+        self._number = self.count
+        self._recent = {digest: n for digest, n in self._recent.items() if n <= self.count}
 
 
 class Names:
@@ -203,6 +233,7 @@ class Names:
         """Take everything from the file again: after a roll-back there may be numbers that were never committed."""
         query = "SELECT EXISTS (SELECT 1 FROM name WHERE name>=? AND name<?)"
         (self.erased.any,) = self._db.one(query, (_PLACE, _AFTER_PLACES))
+        self.erased.roll_back()
         self.forget()
 
     def forget(self) -> None:

@@ -9,14 +9,12 @@ import msgspec
 from tidings.config import KIB
 from tidings.ids import notification_id
 from tidings.model import Changed, Erase, ReadMark, user_topic
-from tidings.storage import erasure, records
-from tidings.storage.sqlite import groups, heads, inboxes, personal, reminders, reworded
-from tidings.storage.sqlite.events import entry
-from tidings.storage.sqlite.graph import BLOCK, BLOCKED_BY, be_careful
+from tidings.storage import records
+from tidings.storage.sqlite import erasures, groups, heads, inboxes, personal, reminders
 from tidings.storage.sqlite.groups import STANDING, Row
-from tidings.storage.sqlite.names import pack, unpack
-from tidings.storage.sqlite.reading import EventRow, Reading, chunks
+from tidings.storage.sqlite.reading import Reading
 from tidings.storage.sqlite.shown import dress
+from tidings.storage.sqlite.visibility import BLOCK, BLOCKED_BY
 from tidings.storage.sqlite.writer import Writer
 from tidings.times import DAY_MS, rfc3339
 
@@ -26,63 +24,26 @@ EXPORT_LARGE_ROWS = 50
 """The same for rows with texts of up to 64 KiB each."""
 EXPORT_BYTES = 256 * KIB
 """Bytes of the events of one part, the last one besides: a client that does not read holds a part in memory."""
-_PERSONAL = (
-    ("follow", "follower"),
-    ("mask", "viewer"),
-    ("viewer", "user"),
-    ("feed_read", "user"),
-    ("feed_floor", "user"),
-    ("feed_change", "user"),
-    ("inbox_head", "user"),
-    ("inbox_mark", "user"),
-    ("inbox_change", "user"),
-    ("inbox_group", "user"),
-)
-"""Tables whose rows belong to one person, and the column that says to whom. Open groups and
-duplicate keys lie by topic: upkeep drops those whose user has no inbox any more (expiry.py)."""
 
 
 def erase(w: Writer, r: Reading, command: Erase) -> Changed:
-    """Forget a person: what is theirs is deleted, what they did stands under a random name."""
+    """Forget a person: nobody finds them by their name any more, nor reads it. What they left in the file goes now, if it
+    is little, or else step by step (erasures.py)."""
     alias = f"erased-{secrets.token_hex(4)}"
+    w.names.erased.note(command.user)
+    w.scrub = True
+    erasures.retry(w, command.user)
     user, named = w.names.user(command.user), reminders.forget(w, command.user, alias)
     if user is None:  # a reminder may name somebody of whom nothing else is known
         return Changed(int(named > 0), w.position)
     w.disorder()
-    renamed = _rename(w, r, user, command.user, alias)
     _leave_place(w, user, command.user)
-    _part(w, user)
-    _delete(w, user)
     w.db.execute("UPDATE name SET name=? WHERE id=?", (user_topic(alias), user))
     personal.forget(w, user)
-    reworded.change(w, renamed)
-    w.names.forget()
-    return Changed(1, w.position)
-
-
-def _part(w: Writer, user: int) -> None:
-    """End what they follow, and what is followed or hidden because of them."""
-    for (topic,) in w.db.all("SELECT topic FROM follow WHERE follower=? AND until IS NULL", (user,)):
-        w.followers_changed(topic, -1)
-    for (follower,) in w.db.all("SELECT DISTINCT follower FROM follow WHERE topic=?", (user,)):
-        be_careful(w, follower)
-    w.db.execute("DELETE FROM follow WHERE topic=?", (user,))
-    w.deserted(user)
-    w.db.execute("DELETE FROM mask WHERE topic=? AND kind=?", (user, BLOCKED_BY))
-
-
-def _delete(w: Writer, user: int) -> None:
-    w.db.execute(
-        "DELETE FROM inbox_member WHERE group_id IN (SELECT id FROM inbox_group WHERE user=?)", (user,)
-    )
-    for table, column in _PERSONAL:
-        w.db.execute(f"DELETE FROM {table} WHERE {column}=?", (user,))
-    w.db.execute("DELETE FROM late WHERE timeline=?", (user * 2 + 1,))
     w.db.execute("DELETE FROM debt WHERE kind IN ('wake', 'block') AND subject=?", (user,))
-    for n in chunks(w.timelines.spans):
-        w.db.execute(f"DELETE FROM timeline_{n} WHERE timeline=?", (user * 2 + 1,))
-    for n in chunks(w.inboxes.spans):
-        w.db.execute(f"DELETE FROM inbox_{n} WHERE user=?", (user,))
+    w.names.forget()
+    erasures.begin(w, r, user, command.user, alias)
+    return Changed(1, w.position)
 
 
 def _leave_place(w: Writer, user: int, name: str) -> None:
@@ -92,28 +53,6 @@ def _leave_place(w: Writer, user: int, name: str) -> None:
     if head is not None:
         query = "INSERT INTO inbox_head (user, seq, unread, items, born) VALUES (?1, ?2, 0, 0, ?2)"
         w.db.execute(query, (w.names.make_place(name), *head))
-
-
-def _rename(w: Writer, r: Reading, user: int, name: str, alias: str) -> list[EventRow]:
-    """Rewrite the events that name the person: those of their topic, which are returned, and those that told them
-    directly, in which nobody else sees it."""
-    shown = []
-    keys = {
-        key
-        for n in chunks(w.timelines.spans)
-        for (key,) in w.db.execute(
-            f"SELECT key FROM timeline_{n} WHERE timeline=? OR (timeline=? AND why=0)",
-            (user * 2, user * 2 + 1),
-        )
-    }
-    for event in r.events(sorted(keys)):
-        body = erasure.without(entry(r, event._replace(targets=None)), name, alias).body
-        targets = pack(number for number in unpack(event.targets) if number != user)
-        n = w.events.span(event.key).parts[-1]
-        w.db.execute(f"UPDATE event_{n} SET body=?, targets=? WHERE key=?", (body, targets, event.key))
-        if user in event.all_topics():
-            shown.append(event)
-    return shown
 
 
 class Place(NamedTuple):

@@ -11,9 +11,10 @@ from tidings.rules import IN_APP
 from tidings.storage import records
 from tidings.storage.sqlite import broadcasts, endpoints, inboxes, reminders
 from tidings.storage.sqlite.events import entry
-from tidings.storage.sqlite.graph import BLOCK, MUTE, mask
+from tidings.storage.sqlite.graph import mask
 from tidings.storage.sqlite.names import unpack
 from tidings.storage.sqlite.reading import EventRow, Reading
+from tidings.storage.sqlite.visibility import BLOCK, MUTE
 from tidings.storage.sqlite.wishes import NOTHING_SAID, wishes
 from tidings.storage.sqlite.writer import Writer
 

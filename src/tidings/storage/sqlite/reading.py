@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import apsw
 
 from tidings.ids import MAX_KEY
+from tidings.storage.erasure import renamed
 from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.names import Names, unpack
 from tidings.storage.sqlite.partitions import Span
@@ -23,6 +24,9 @@ SHORT_CHECK_STEPS = 2_000
 SHORT_STEPS = 100_000
 """Steps that a read on the event loop may take: some 5 ms, and as much again for what Python makes of the rows. Whatever
 takes more is read by a thread instead, so that no input stops the loop."""
+
+_WITH_BODIES = ("bodies", "events")
+"""Statements whose rows have the position second and the body last."""
 
 T = TypeVar("T")
 _Spans = tuple[Span, ...]
@@ -183,7 +187,7 @@ class Reading:
         events = self.event_spans
         found = self.db.all(_joined(query, events[-1].parts[-1]), values)
         if len(found) == limit or len(events) == 1:
-            return found
+            return self._renamed(found, 2)
         entries = self.db.all(query, values)
         bodies = {key: (at, body) for key, at, body in self.rows([key for key, _ in entries], "bodies")}
         return [(key, why, *bodies.get(key, (0, None))) for key, why in entries]
@@ -221,8 +225,27 @@ class Reading:
         """The events with these keys that still stand, in the order given; ``what``: "events" or "heads"."""
         return [EventRow(*row) for row in self.rows(keys, what)]
 
+    def newest_events(self, n: int, before: int, above: int, limit: int) -> list[EventRow]:
+        """The newest events of a partition with a key in (above, before) that still stand, newest first."""
+        rows = self.db.all(sql("newest_events", n), (before, above, limit))
+        return [EventRow(*row) for row in self._renamed(rows, 1)]
+
     def rows(self, keys: Sequence[int], what: str) -> list[Any]:
         """Rows of a named statement over the partitions that hold these keys."""
+        found = self._rows(keys, what)
+        return self._renamed(found, 1) if what in _WITH_BODIES else found
+
+    def _renamed(self, rows: list[Any], position: int) -> list[Any]:
+        """The same rows, with the body in their last column as it will be once the erasures that go on have ended."""
+        renamings = self.writer.renamings
+        if not renamings:
+            return rows
+        return [
+            row if row[-1] is None else (*row[:-1], renamed(row[-1], row[position], renamings))
+            for row in rows
+        ]
+
+    def _rows(self, keys: Sequence[int], what: str) -> list[Any]:
         if not keys:
             return []
         spans = self.event_spans

@@ -1,42 +1,35 @@
 """Notifications that read otherwise since an event in them was rewritten. Whatever a client can see takes a seq, or the
 client would never be told."""
 
-from collections.abc import Sequence
 from functools import lru_cache
 
-from tidings.storage.sqlite.names import unpack
 from tidings.storage.sqlite.partitions import Span
-from tidings.storage.sqlite.reading import EventRow
 from tidings.storage.sqlite.writer import Writer, sql
 
 
-def change(w: Writer, events: Sequence[EventRow]) -> None:
-    """Give every group that holds some of these events the next seq of its user. Set by set, for an active person is in
-    the notifications of thousands; what it costs is a look at each row of those who were told."""
-    keys = [event.key for event in events]
-    if not keys or not (users := _told(w, events)):
-        return
-    oldest = min(event.position for event in events)
+def change(w: Writer, user: int, erased: int, oldest: int, after: int, limit: int) -> tuple[int, int]:
+    """Give the groups of a user that hold an event of ``erasure_event`` the next seqs, in the order of their numbers, from
+    above ``after`` on, at most ``limit``; the events have positions from ``oldest`` on. Returns how many, and the last
+    number. What it costs is a look at each row of the user, besides."""
     spans = tuple(span for span in w.inboxes.spans if span.high > oldest)  # rows only move to newer ones
-    parts = [n for span in spans for n in span.parts]
+    values = {"user": user, "erased": erased, "after": after, "limit": limit}
+    numbers = [number for (number,) in w.db.execute(_groups(spans), values)]
+    if not numbers:
+        return 0, after
     w.db.execute("DELETE FROM temp.changing")
-    w.db.execute(_change_rows(spans), {"users": w.carray(users), "keys": w.carray(keys)})
+    w.db.execute(sql("change_rows"), {"user": user, "numbers": w.carray(numbers)})
     w.db.execute(sql("bump_changed"))
+    parts = [n for span in spans for n in span.parts]
     for name in ("forget_changed", "date_changed"):
         for n in parts:
             w.db.execute(sql(name, n))
     w.db.execute(sql("note_changed"))
-
-
-def _told(w: Writer, events: Sequence[EventRow]) -> set[int]:
-    """Everybody who may have been told of these events."""
-    query = "SELECT t.users FROM carray(?) c CROSS JOIN told t ON t.key=c.value"
-    packed = [users for (users,) in w.db.execute(query, (w.carray(event.key for event in events),))]
-    return set().union(*map(unpack, packed), *(unpack(event.targets) for event in events))
+    return len(numbers), numbers[-1]
 
 
 @lru_cache(maxsize=256)
-def _change_rows(spans: tuple[Span, ...]) -> str:
+def _groups(spans: tuple[Span, ...]) -> str:
     """One statement over these partitions; what is in two of them, being moved, counts once."""
     arms = [sql("rows_holding", n) for span in spans for n in span.parts]
-    return sql("change_rows").replace("$groups", " UNION ".join((*arms, sql("groups_holding"))))
+    found = " UNION ".join((*arms, sql("groups_holding")))
+    return f"SELECT number FROM ({found}) WHERE number > :after ORDER BY number LIMIT :limit"

@@ -28,6 +28,7 @@ from tidings.model import (
     Delivery,
     EnableEndpoint,
     Erase,
+    Erasures,
     FeedFilter,
     FeedSummary,
     Fire,
@@ -260,7 +261,6 @@ class SqliteStore:
         """Apply the commands in one durable transaction, or as many of them as ``ends`` allows and time does."""
         outcomes = await self._on_writer(lambda: self._apply(commands, ends))
         if any(isinstance(command, Erase) for command in commands[: len(outcomes)]):
-            self._generations.scrub = True
             self._near.names.forget()
             self._readers.forget_names()
             self._own_readers.forget_names()
@@ -552,6 +552,11 @@ class SqliteStore:
     async def live_broadcasts(self) -> int:
         """How many broadcasts could still come to somebody."""
         return await self._now(APPLICATION, "live_broadcasts", broadcasts.live)
+
+    @property
+    def erasures(self) -> Erasures:
+        """Those that take more than one transaction."""
+        return self._writer.erasures
 
     # --- upkeep ---------------------------------------------------------------------------------------------------
 

@@ -14,8 +14,9 @@ AT_ONCE = 4_096
 
 def take_up(w: Writer, r: Reading, command: TakeUp) -> Changed:
     """Give users the broadcasts that they lack, oldest first; they are never asked about any of these again."""
-    w.names.make_users(command.users)
-    users = {w.names.users[user] for user in command.users}
+    present = [user for user in command.users if not _is_outdated(w, user, command)]
+    w.names.make_users(present)
+    users = {w.names.users[user] for user in present}
     if not users:
         return Changed(0, w.position)
     lacked = broadcasts.lacked(r, users)
@@ -24,6 +25,12 @@ def take_up(w: Writer, r: Reading, command: TakeUp) -> Changed:
         _give(w, r, positions[at : at + AT_ONCE], lacked)
     w.db.execute(sql("taken_up"), {"users": w.carray(users), "position": w.position})
     return Changed(len(lacked), w.position)
+
+
+def _is_outdated(w: Writer, user: str, command: TakeUp) -> bool:
+    """Whether nobody has this name any more since it was read what they lack."""
+    read_at = command.erasures
+    return read_at is not None and w.names.erased.since(read_at, user) and w.names.user(user) is None
 
 
 def _give(w: Writer, r: Reading, positions: Sequence[int], lacked: Iterable[tuple[int, int]]) -> None:

@@ -13,8 +13,10 @@ import msgspec
 
 from tidings.config import Settings
 from tidings.ids import MAX_KEY, EventIds
+from tidings.model import Erasures
 from tidings.ports import Clock
 from tidings.rules import CHANNELS, Rule, Rules
+from tidings.storage.erasure import Renaming, renaming
 from tidings.storage.queries import load
 from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.names import Erased, Names
@@ -43,7 +45,8 @@ def sql(name: str, n: int = 0, ev: int = 0) -> str:
 class Writer:
     """The one writer. Everything here is touched by its thread only, except the spans, rules and epoch that readers take.
     ``now`` is the time of the transaction: all that it tells is told at once. ``failed``: the last transaction
-    did. Nothing is owed by any but these ``channels``."""
+    did. Nothing is owed by any but these ``channels``. ``scrub``: somebody was erased, so that the write-ahead log is to be
+    emptied; ``erasures``: those that go on; ``renamings``: what readers replace."""
 
     def __init__(
         self, db: Db, clock: Clock, settings: Settings, channels: Collection[str] = CHANNELS
@@ -67,7 +70,9 @@ class Writer:
         self.housekept_at = -math.inf
         self.swept: dict[str, tuple[int, ...]] = {}
         self.commits = self.disordered = self._disorders = self.crowds = self._crowds = 0
-        self._unmerge = False
+        self._unmerge = self._erasures_changed = self._prune = False
+        self.scrub = False
+        self.erasures = Erasures({})
         self.quiet = False
         self.failed = False
         self._stale = True
@@ -100,6 +105,9 @@ class Writer:
         (self.broadcasting,) = self.db.one("SELECT coalesce(max(expires_at), 0) FROM broadcast WHERE live")
         (self.turn,) = self.db.one("SELECT coalesce(max(turn), 0) FROM debt")
         self.names.reload()
+        self.renamings = self._renamings()
+        self.erasures = self.erasures._replace(under_way=self._erasing())
+        self._erasures_changed = self._prune = False
         for family in self.families:
             family.reload()
         self._stale = False  # not before: a disk that failed at the roll-back may fail here too
@@ -146,6 +154,10 @@ class Writer:
         self.now = self.clock.now()
         if self._stale:
             self.reload()
+        if (
+            self._prune
+        ):  # not with the commit before: the event loop may still have read in a snapshot from before it
+            self.renamings, self._prune = self._renamings(), False
         try:
             self.db.execute("BEGIN IMMEDIATE")
             work()
@@ -153,16 +165,48 @@ class Writer:
             self.failed = False
             self.commits += 1
             self.committed = self.position
+            self.names.erased.commit()
             self.disordered, self._disorders = self.disordered + self._disorders, 0
             self.crowds, self._crowds = self.crowds + self._crowds, 0
             if self._unmerge:
                 self.merged, self._unmerge = self._merged(), False
+            if self._erasures_changed:
+                self._note_erasures()
         except BaseException:
             self.failed = self._stale = True
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
             self.reload()
             raise
+
+    # --- erasures -------------------------------------------------------------------------------------------------
+
+    def hide(self, name: str, alias: str) -> None:
+        """Have readers put an alias in the place of a name, in all events so far: they begin before the commit."""
+        self.renamings = (*self.renamings, renaming(name, alias, self.position))
+        self._erasures_changed = True
+
+    def erasures_changed(self) -> None:
+        """An erasure ended, was set aside or goes on: see after the commit what is still to be replaced."""
+        self._erasures_changed = True
+
+    def _note_erasures(self) -> None:
+        """After the commit, and after ``commits``: whoever reads how many have begun has a snapshot with them."""
+        now, before = self._erasing(), self.erasures
+        ended = before.ended + len(before.under_way.keys() - now.keys())
+        self.erasures = Erasures(now, ended, self.names.erased.count)
+        self._erasures_changed, self._prune = False, True
+
+    def _renamings(self) -> tuple[Renaming, ...]:
+        rows = self.db.execute("SELECT name, alias, position FROM erasure ORDER BY position")
+        return tuple(renaming(*row) for row in rows)
+
+    def _erasing(self) -> dict[str, bool]:
+        query = (
+            "SELECT e.name, max(d.dead) FROM erasure e CROSS JOIN debt d ON d.kind='erase' AND d.subject=e.user"
+            " GROUP BY e.name"
+        )
+        return {name: bool(dead) for name, dead in self.db.execute(query)}
 
     # --- push or merge --------------------------------------------------------------------------------------------
 

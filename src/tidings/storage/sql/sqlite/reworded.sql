@@ -1,21 +1,21 @@
 -- Notifications that read otherwise than they did, in the order of reworded.py: named statements as in queries.sql.
 
 -- name: rows_holding
--- Groups of these users whose newest item is one of these events.
-SELECT i.user, coalesce(i.number, i.seq) AS number FROM carray(:users) u CROSS JOIN inbox_{n} i ON i.user = u.value
-WHERE i.deleted IS NULL AND i.key IN (SELECT value FROM carray(:keys));
+-- Groups of a user whose newest item is an event that shows an erased user.
+SELECT coalesce(i.number, i.seq) AS number FROM inbox_{n} i
+WHERE i.user = :user AND i.deleted IS NULL
+  AND EXISTS (SELECT 1 FROM erasure_event e WHERE e.user = :erased AND e.key = i.key);
 
 -- name: groups_holding
-SELECT g.user, g.number FROM carray(:users) u CROSS JOIN inbox_group g ON g.user = u.value
-CROSS JOIN inbox_member m ON m.group_id = g.id WHERE m.key IN (SELECT value FROM carray(:keys));
+SELECT g.number FROM inbox_group g CROSS JOIN inbox_member m ON m.group_id = g.id
+WHERE g.user = :user AND EXISTS (SELECT 1 FROM erasure_event e WHERE e.user = :erased AND e.key = m.key);
 
 -- name: change_rows
--- Of both of these over all partitions, which reworded.py puts in: the row that each group has now, and a seq of its own,
--- the oldest's being the least.
+-- The row that each of these groups has now, and a seq of its own, the oldest's being the least.
 INSERT INTO temp.changing (user, row, seq)
-SELECT t.user, coalesce(g.row, t.number), h.seq + row_number() OVER (PARTITION BY t.user ORDER BY t.number)
-FROM ($groups) t CROSS JOIN inbox_head h ON h.user = t.user
-LEFT JOIN inbox_group g ON g.user = t.user AND g.number = t.number;
+SELECT :user, coalesce(g.row, c.value), h.seq + row_number() OVER (ORDER BY c.value)
+FROM carray(:numbers) c CROSS JOIN inbox_head h ON h.user = :user
+LEFT JOIN inbox_group g ON g.user = :user AND g.number = c.value;
 
 -- name: bump_changed
 UPDATE inbox_head SET seq = (SELECT max(seq) FROM temp.changing c WHERE c.user = inbox_head.user)

@@ -1,0 +1,262 @@
+"""What an erased user left, taken out of the file in bounded steps.
+
+The transaction of the erasure takes the name from the user's number, so that nobody finds them by it; in the text of old
+events readers put the alias in its place (``Reading.rows``) until it is rewritten here. What is more than one transaction
+may take is a fan-out job: each step notes in its own transaction how far it came, so a crash repeats and skips nothing.
+Whoever uses the name meanwhile has another number.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from tidings.storage.sqlite import reworded
+from tidings.storage.sqlite.names import pack, unpack
+from tidings.storage.sqlite.reading import EventRow, Reading, chunks
+from tidings.storage.sqlite.visibility import BLOCKED_BY, require_visibility_check
+from tidings.storage.sqlite.writer import Writer
+
+FOLLOW_ROWS = 5
+"""Rows that the end of a follow is taken to cost."""
+EVENT_ROWS = 20
+"""The same of an event that is rewritten: some 0.1 ms."""
+RECIPIENT_ROWS = 20
+"""The same of a user whose notifications are looked through."""
+NOTED_PER_ROW = 4
+"""Recipients that are noted at the cost of one row."""
+SCANNED = 4
+"""Entries of timelines that are read for each event that may be rewritten: most may be none of the user's."""
+AUDIENCE_CHUNKS = 5
+"""Rows of ``told`` that are read at once, each with up to some thousand recipients."""
+
+_OWN = (
+    ("mask", "viewer", "viewer, topic, kind"),
+    ("viewer", "user", "user"),
+    ("feed_read", "user", "user, key"),
+    ("feed_floor", "user", "user, up_to, made"),
+    ("feed_change", "user", "user, position"),
+    ("inbox_head", "user", "user"),
+    ("inbox_mark", "user", "user, seq"),
+    ("inbox_change", "user", "user, seq"),
+    ("inbox_group", "user", "id"),
+)
+"""Tables whose rows belong to one user, the column that says to whom, and the primary key. Open groups and duplicate keys
+lie by topic: upkeep drops those whose user has no inbox any more (expiry.py)."""
+
+
+class Job(NamedTuple):
+    """How far an erasure is: the phase, and in it the last key or number and the last user that are done. ``oldest``: no
+    event that shows the user has a lower position."""
+
+    user: int
+    phase: int
+    oldest: int
+    at_key: int = -1
+    at_user: int = 0
+
+
+_Step = tuple[Job | None, int]
+
+
+def begin(w: Writer, r: Reading, user: int, name: str, alias: str) -> None:
+    """Begin to take out what a user left, and end it if it is little; the number has the alias already."""
+    w.db.execute("INSERT INTO erasure VALUES (?, ?, ?, ?)", (user, name, alias, w.position))
+    w.hide(name, alias)
+    left, _ = step(w, r, Job(user, 0, w.position), w.settings.fan_out_inline_rows)
+    if left is not None:
+        w.owe("erase", user, left.phase, left.oldest, left.at_key, left.at_user)
+
+
+def retry(w: Writer, name: str) -> None:
+    """Put an erasure of this name back in line that was set aside."""
+    w.db.execute(
+        "UPDATE debt SET dead=0, attempts=0 WHERE kind='erase' AND dead"
+        " AND subject IN (SELECT user FROM erasure WHERE name=?)",
+        (name,),
+    )
+    w.erasures_changed()
+
+
+def step(w: Writer, r: Reading, job: Job, budget: int) -> _Step:
+    """Do about ``budget`` rows of an erasure; returns what is left, None when it has ended, and the rows done."""
+    left: Job | None = job
+    rows = 0
+    while left is not None and rows < budget:
+        left, done = _PHASES[left.phase](w, r, left, budget - rows)
+        rows += done
+    return left, rows
+
+
+def _next(job: Job) -> Job:
+    return Job(job.user, job.phase + 1, job.oldest)
+
+
+def _share(budget: int, rows: int) -> int:
+    """How many things of so many rows each fit."""
+    return max(1, budget // rows)
+
+
+# --- the phases, in their order -------------------------------------------------------------------------------------
+
+
+def _unfollow(w: Writer, _: Reading, job: Job, budget: int) -> _Step:
+    """End what the user follows: nothing comes to their number any more."""
+    query = "SELECT topic, since, until IS NULL FROM follow WHERE follower=? LIMIT ?"
+    some = w.db.all(query, (job.user, _share(budget, FOLLOW_ROWS)))
+    for topic, since, stands in some:
+        if stands:
+            w.followers_changed(topic, -1)
+        w.db.execute("DELETE FROM follow WHERE follower=? AND topic=? AND since=?", (job.user, topic, since))
+    return (job if some else _next(job)), len(some) * FOLLOW_ROWS
+
+
+def _part(w: Writer, _: Reading, job: Job, budget: int) -> _Step:
+    """End the follows of the user. They do nothing any more, so who is remembered to follow them may be outdated."""
+    query = "SELECT DISTINCT follower FROM follow INDEXED BY follow_topic WHERE topic=? LIMIT ?"
+    followers = [follower for (follower,) in w.db.execute(query, (job.user, _share(budget, FOLLOW_ROWS)))]
+    for follower in followers:
+        require_visibility_check(w, follower)
+        w.db.execute("DELETE FROM follow WHERE follower=? AND topic=?", (follower, job.user))
+    if followers:
+        return job, len(followers) * FOLLOW_ROWS
+    w.deserted(job.user)
+    return _next(job), 0
+
+
+def _unblock(w: Writer, _: Reading, job: Job, budget: int) -> _Step:
+    """End what is hidden from others because the user blocked them."""
+    w.db.execute(
+        "DELETE FROM mask WHERE topic=?1 AND kind=?2 AND viewer IN"
+        " (SELECT viewer FROM mask WHERE topic=?1 AND kind=?2 LIMIT ?3)",
+        (job.user, BLOCKED_BY, budget),
+    )
+    done = w.db.changes()
+    return (job if done else _next(job)), done
+
+
+def _rewrite(w: Writer, r: Reading, job: Job, budget: int) -> _Step:
+    """Rewrite the events that name the user: those of their topic, and those that told them directly, in which nobody
+    else sees it."""
+    timelines = (job.user * 2, job.user * 2 + 1)
+    share = _share(budget, EVENT_ROWS)
+    entries = r.entries_up(timelines, job.at_key, SCANNED * share)
+    if not entries:
+        return _next(job), 0
+    theirs = [one.key for one in entries if one.timeline == timelines[0] or one.why == 0][:share]
+    last = theirs[-1] if len(theirs) == share else entries[-1].key
+    rows, shown = len(entries) // SCANNED, list[EventRow]()
+    for event in r.events(theirs):
+        _rewrite_one(w, job.user, event)
+        if job.user in event.all_topics():
+            shown.append(event)
+        rows += EVENT_ROWS + len(unpack(event.targets)) // NOTED_PER_ROW
+        if rows >= budget:
+            last = event.key
+            break
+    return _noted(w, job, shown)._replace(at_key=last), rows
+
+
+def _rewrite_one(w: Writer, user: int, event: EventRow) -> None:
+    """Store the text of an event as it was read, without the name, and take the user from those whom it told."""
+    targets = pack(number for number in unpack(event.targets) if number != user)
+    n = w.events.span(event.key).parts[-1]
+    w.db.execute(f"UPDATE event_{n} SET body=?, targets=? WHERE key=?", (event.body, targets, event.key))
+
+
+def _noted(w: Writer, job: Job, shown: Sequence[EventRow]) -> Job:
+    """Note the events that show the user, and whom they told directly."""
+    if not shown:
+        return job
+    keys = w.carray(event.key for event in shown)
+    w.db.execute("INSERT OR IGNORE INTO erasure_event SELECT ?, value FROM carray(?)", (job.user, keys))
+    _note_recipients(w, job.user, {number for event in shown for number in unpack(event.targets)})
+    return job._replace(oldest=min(job.oldest, *(event.position for event in shown)))
+
+
+def _note_recipients(w: Writer, user: int, recipients: set[int]) -> None:
+    if others := recipients - {user}:
+        query = "INSERT OR IGNORE INTO erasure_recipient SELECT ?, value FROM carray(?)"
+        w.db.execute(query, (user, w.carray(others)))
+
+
+def _note_audience(w: Writer, _: Reading, job: Job, __: int) -> _Step:
+    """Note who else was told of these events: ``at_key`` is the event, ``at_user`` the last of its chunks."""
+    found = w.db.all(
+        "SELECT t.key, t.first, t.users FROM erasure_event e CROSS JOIN told t ON t.key=e.key"
+        " WHERE e.user=?1 AND e.key>=?2 AND (t.key, t.first) > (?2, ?3) ORDER BY e.key, t.first LIMIT ?4",
+        (job.user, job.at_key, job.at_user, AUDIENCE_CHUNKS),
+    )
+    if not found:
+        return _next(job), 0
+    recipients = set[int]().union(*(unpack(users) for *_, users in found))
+    _note_recipients(w, job.user, recipients)
+    left = job._replace(at_key=found[-1][0], at_user=found[-1][1])
+    return left, AUDIENCE_CHUNKS + len(recipients) // NOTED_PER_ROW
+
+
+def _clear(w: Writer, _: Reading, job: Job, budget: int) -> _Step:
+    """Delete what lies under the user's number."""
+    home = job.user * 2 + 1
+    tables = [(table, column, key, job.user) for table, column, key in _OWN]
+    tables.append(("late", "timeline", "timeline, position", home))
+    tables += [(f"timeline_{n}", "timeline", "timeline, key", home) for n in chunks(w.timelines.spans)]
+    tables += [(f"inbox_{n}", "user", "user, seq", job.user) for n in chunks(w.inboxes.spans)]
+    rows = _clear_members(w, job.user, budget)
+    for table, column, key, owner in tables:
+        if rows < budget:
+            query = (
+                f"DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {column}=? LIMIT ?)"
+            )
+            w.db.execute(query, (owner, budget - rows))
+            rows += w.db.changes()
+    return (job if rows else _next(job)), rows
+
+
+def _clear_members(w: Writer, user: int, budget: int) -> int:
+    w.db.execute(
+        "DELETE FROM inbox_member WHERE (group_id, seq) IN (SELECT m.group_id, m.seq FROM inbox_group g"
+        " CROSS JOIN inbox_member m ON m.group_id=g.id WHERE g.user=? LIMIT ?)",
+        (user, budget),
+    )
+    return w.db.changes()
+
+
+def _reword(w: Writer, _: Reading, job: Job, budget: int) -> _Step:
+    """Give the notifications of others that changed a seq: ``at_user`` is whose are looked through, ``at_key`` the last
+    number there."""
+    query = "SELECT min(recipient) FROM erasure_recipient WHERE user=? AND recipient>=?"
+    (recipient,) = w.db.one(query, (job.user, job.at_user))
+    if recipient is None:
+        return _next(job), 0
+    after = job.at_key if recipient == job.at_user else -1
+    done, last = reworded.change(w, recipient, job.user, job.oldest, after, budget)
+    if done < budget:
+        return job._replace(at_user=recipient + 1, at_key=-1), RECIPIENT_ROWS + done
+    return job._replace(at_user=recipient, at_key=last), RECIPIENT_ROWS + done
+
+
+def _end(w: Writer, _: Reading, job: Job, budget: int) -> _Step:
+    """Forget what was noted, and the name last."""
+    for table, column in (("erasure_event", "key"), ("erasure_recipient", "recipient")):
+        w.db.execute(
+            f"DELETE FROM {table} WHERE user=?1 AND {column} IN"
+            f" (SELECT {column} FROM {table} WHERE user=?1 LIMIT ?2)",
+            (job.user, budget),
+        )
+        if done := w.db.changes():
+            return job, done
+    w.db.execute("DELETE FROM erasure WHERE user=?", (job.user,))
+    w.erasures_changed()
+    w.scrub = True
+    return None, 1
+
+
+_PHASES: Sequence[Callable[[Writer, Reading, Job, int], _Step]] = (
+    _unfollow,
+    _part,
+    _unblock,
+    _rewrite,
+    _note_audience,
+    _clear,
+    _reword,
+    _end,
+)

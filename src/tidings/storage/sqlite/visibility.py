@@ -1,0 +1,21 @@
+"""Who has hidden whom, and whose feed rows are held against that when they are read."""
+
+from tidings.storage.sqlite.writer import Writer
+from tidings.times import DAY_MS
+
+MUTE, BLOCK, BLOCKED_BY = 0, 1, 2
+"""The kinds of rows in ``mask``."""
+
+
+def require_visibility_check(w: Writer, user: int) -> None:
+    """From now on each row of this user's home is explained before it is shown."""
+    w.db.execute(
+        "INSERT INTO viewer (user, careful, seen_day) VALUES (?, 1, ?) ON CONFLICT (user)"
+        " DO UPDATE SET careful=1, version=version+1",
+        (user, today(w)),
+    )
+
+
+def today(w: Writer) -> int:
+    """Days since 1970."""
+    return w.clock.now() // DAY_MS
