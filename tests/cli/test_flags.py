@@ -179,6 +179,7 @@ def test_the_version_is_the_package_s(run: Run) -> None:
         ),
         (("serve", "--dev", "--jwks", "https://issuer.example/keys"), "--jwks"),
         (("serve", "--dev", "--jwt-audience", "feeds"), "--jwt-audience"),
+        (("doctor", "--dev", "--jwks", "https://issuer.example/keys"), "--jwks"),
         (("tail", "--user", "a", "--topic", "b:c"), "--topic"),
     ],
 )

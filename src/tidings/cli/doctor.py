@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from tidings import marker
 from tidings.cli.options import SettingsCommand, settings_from, settings_options
-from tidings.cli.serve import has_keys
+from tidings.cli.serve import check_flags, has_keys
 from tidings.config import ConfigError, Settings
 from tidings.errors import Unavailable
 from tidings.http.jwks import FETCH_DEADLINE_S, Load, loader, parse_set
@@ -73,7 +73,9 @@ def command(config: Path | None, **flags: Any) -> None:
       tidings doctor --config /etc/tidings.toml
       TIDINGS_API_KEYS=… tidings doctor --store sqlite:////var/lib/tidings/tidings.db
     """
-    found = list(checks(settings_from(flags, config)))
+    settings = settings_from(flags, config)
+    check_flags(settings, flags)
+    found = list(checks(settings))
     for check in found:
         click.echo(
             f"{click.style(f'{check.level:4}', fg=_COLOURS[check.level])}  {check.name:10}  {check.detail}"

@@ -1,6 +1,7 @@
 """``tidings serve``: the server."""
 
 import threading
+from collections.abc import Mapping
 from importlib.metadata import version
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -52,11 +53,7 @@ def command(config: Path | None, sample: bool, **flags: Any) -> None:
     """
     settings = settings_from(flags, config)
     check(settings)
-    if settings.dev and (given := [name for name in CREDENTIAL_FLAGS if flags.get(name) is not None]):
-        flag = "--" + given[0].replace("_", "-")
-        raise click.UsageError(
-            f"--dev and {flag} exclude each other: in dev mode no credentials are asked for"
-        )
+    check_flags(settings, flags)
     if sample and not settings.dev:
         raise click.UsageError("--sample is for --dev: it would mix old public data with yours")
     from tidings.process import (
@@ -81,6 +78,16 @@ def check(settings: Settings) -> None:
         raise click.UsageError(
             "no keys are configured, so nobody could be let in: set TIDINGS_API_KEYS, or TIDINGS_JWT_SECRET, "
             "TIDINGS_JWT_PUBLIC_KEY or TIDINGS_JWKS; or use --dev to try things out on this machine"
+        )
+
+
+def check_flags(settings: Settings, flags: Mapping[str, Any]) -> None:
+    """Refuse flags of which dev mode would pass over some. Raises click.UsageError."""
+    given = [name for name in CREDENTIAL_FLAGS if flags.get(name) is not None]
+    if settings.dev and given:
+        flag = "--" + given[0].replace("_", "-")
+        raise click.UsageError(
+            f"--dev and {flag} exclude each other: in dev mode no credentials are asked for"
         )
 
 
