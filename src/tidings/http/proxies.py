@@ -1,7 +1,8 @@
 """Whom a request comes from, where reverse proxies bring it: each adds to X-Forwarded-For from whom it has it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from tidings.config import Settings, networks
@@ -18,9 +19,21 @@ def client_address(request: Request, settings: Settings) -> str:
 
     What stands left of it anybody may have written. A proxy that writes no address is counted itself.
     """
-    trusted = networks("trusted_proxies", settings.trusted_proxies)
+    forwarded = request.listed(FORWARDED_FOR)
+    if not forwarded:
+        return _unforwarded(request.client, settings.trusted_proxies)
+    return _last_untrusted(_hops(request.client, forwarded), settings.trusted_proxies)
+
+
+@lru_cache(maxsize=4_096)
+def _unforwarded(peer: str, proxies: str) -> str:
+    return _last_untrusted((peer,), proxies)
+
+
+def _last_untrusted(hops: Iterable[str], proxies: str) -> str:
+    trusted = networks("trusted_proxies", proxies)
     known = ""
-    for hop in _hops(request):
+    for hop in hops:
         address = parse_address(hop)
         if address is None:
             return known
@@ -30,11 +43,10 @@ def client_address(request: Request, settings: Settings) -> str:
     return ""
 
 
-def _hops(request: Request) -> Iterator[str]:
+def _hops(peer: str, forwarded: bytes) -> Iterator[str]:
     """The way back from here: who is connected, then whom each proxy names. Empty names mean nothing (RFC 9110, 5.6.1)."""
-    yield request.client
-    named = request.listed(FORWARDED_FOR).decode("latin-1").split(",")
-    yield from filter(None, map(str.strip, reversed(named)))
+    yield peer
+    yield from filter(None, map(str.strip, reversed(forwarded.decode("latin-1").split(","))))
 
 
 def parse_address(hop: str) -> IPv4Address | IPv6Address | None:

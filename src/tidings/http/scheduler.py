@@ -7,8 +7,9 @@ from collections.abc import Callable
 SHARE_S = 0.01
 """Seconds of one pass for requests that begin as they arrive, and again for those that have waited: with the longest single
 one, and what else there is to do, a pass stays within 50 ms."""
-MAX_BATCH = 64
-"""Requests that have waited and begin in one pass at most, however short the last ones were."""
+MIN_BATCH, MAX_BATCH = 4, 64
+"""Bounds of the requests that have waited and begin in one pass. With fewer the passes would cost more than the requests:
+each looks at all sockets, and its reads have a snapshot of their own (docs/adr/0009). The longest take some 5 ms each."""
 
 
 class RequestScheduler:
@@ -21,7 +22,7 @@ class RequestScheduler:
         """When no more requests begin in this pass; None before the first one, and while none waits."""
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         """By client, in the order of their turns."""
-        self._batch = 1
+        self._batch = MIN_BATCH
         """Requests that begin in the next pass, of those that wait."""
         self._batch_began: float | None = None
 
@@ -63,7 +64,7 @@ class RequestScheduler:
             return
         took, self._batch_began = now - self._batch_began, None
         if took > SHARE_S:
-            self._batch = max(1, self._batch // 2)
+            self._batch = max(MIN_BATCH, self._batch // 2)
         elif took < SHARE_S / 2:
             self._batch = min(MAX_BATCH, self._batch * 2)
 
