@@ -44,6 +44,9 @@ UNAIDED = ("broadcast", "news", "hints", "mask", "undo")
 """What needs the look at all heads each second, and so is left out where that is switched off. A stream that ends by itself
 would heal what is to be seen, and so would every later change: little happens between two looks. What is left is so plain
 that the audience of each event can be recounted."""
+MARKING = ("post", "mark", "mark", "mark", "read_all")
+"""What happens in every second seed without that look. A mark takes no position of the log, so a stream that overlooked one
+learns of it from nothing else: whoever catches up with a later position looks at the inbox again."""
 KEPT = 0.65
 """How likely a seed has each of them."""
 ERASING = 0.25
@@ -120,7 +123,7 @@ def plan(seed: int, rng: random.Random) -> Plan:
     left_out = UNAIDED if unaided else ()
     acts = tuple(act for act in ACTS if rng.random() < _likely(act) and act not in left_out)
     blows = tuple(blow for blow in BLOWS if rng.random() < KEPT and blow not in left_out)
-    return Plan(
+    drawn = Plan(
         users=users,
         devices=devices,
         follows=rng.choice((0, 1, 3)),
@@ -137,6 +140,13 @@ def plan(seed: int, rng: random.Random) -> Plan:
         pace=_pace(rng),
         limits=_limits(rng, crowd),
     )
+    return _marking(drawn) if unaided and seed % 2 else drawn
+
+
+def _marking(plan: Plan) -> Plan:
+    """The same with few users, who have one device each and mark much: little heals what one of them overlooks."""
+    limits = plan.limits._replace(chunk=10)
+    return plan._replace(users=2, devices=1, sqlite=False, acts=MARKING, limits=limits)
 
 
 def _likely(act: str) -> float:

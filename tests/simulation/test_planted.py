@@ -11,7 +11,7 @@ from tests.simulation import simulation
 from tests.simulation.planted import PLANTED
 
 ROOT = Path(__file__).parent.parent.parent
-ENOUGH = 400
+ENOUGH = 250
 """Seeds within which each violation must be found: fewer than a normal run has."""
 TWICE = (3, 17, 40)
 """Seeds that are run again."""
