@@ -140,11 +140,15 @@ class TooManyRequests(TidingsError):
 class Unavailable(TidingsError):
     """The store is lost, the server is leaving, or the write queue is full: the same request may succeed later."""
 
+    # Every caller reads the detail, those without a credential too. ``for_log`` says the same to operators, who need to know
+    # which file it is.
+
     status, code, title = 503, "unavailable", "Try again shortly"
 
-    def __init__(self, detail: str = "", retry_after: int = 1) -> None:
+    def __init__(self, detail: str = "", retry_after: int = 1, *, for_log: str = "") -> None:
         super().__init__(detail)
         self.retry_after = retry_after
+        self.for_log = for_log or self.detail
 
 
 class Deferred(Unavailable):

@@ -93,7 +93,7 @@ class Rounds(ABC):
         if not isinstance(error, Unavailable):
             _log.error("%s failed, attempt %d", self._name, failures, exc_info=error)
         elif failures == 1:
-            _log.warning("%s waits: %s", self._name, error.detail)
+            _log.warning("%s waits: %s", self._name, error.for_log)
 
     def _end_round(self) -> None:
         watchers, self._watchers = self._watchers, []

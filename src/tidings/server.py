@@ -355,6 +355,7 @@ class _StoreWatch(Rounds):
     def __init__(self, store: Store) -> None:
         super().__init__("store-watch")
         self._store = store
+        self._logged = ""
         self.problem = ""
 
     async def _round(self) -> Rest:
@@ -370,13 +371,13 @@ class _StoreWatch(Rounds):
         else:
             if self.problem:
                 _log.warning("the store can be written again")
-            self.problem = ""
+            self._logged = self.problem = ""
 
     def failed(self, error: Unavailable) -> None:
         """A write failed."""
-        if error.detail != self.problem:
-            _log.error("writes are answered 503, reading goes on: %s", error.detail)
-        self.problem = error.detail
+        if error.for_log != self._logged:
+            _log.error("writes are answered 503, reading goes on: %s", error.for_log)
+        self._logged, self.problem = error.for_log, error.detail
 
 
 class Measuring(Rounds):

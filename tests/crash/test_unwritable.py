@@ -51,11 +51,12 @@ def wait_for(http: httpx.Client, path: str, status: int) -> None:
 
 
 def refused(answer: httpx.Response) -> None:
-    """503, as a problem that says when to come back."""
+    """503, as a problem that says when to come back, and not where the store lies."""
     assert answer.status_code == 503, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert int(answer.headers["retry-after"]) > 0
     assert answer.json()["type"] == "urn:tidings:problem:unavailable"
+    assert "tidings.db" not in answer.text, "every caller is told the path of the store"
 
 
 def reads_go_on(http: httpx.Client) -> None:
@@ -99,7 +100,8 @@ def test_a_file_that_is_taken_away_is_not_written_any_more(tmp_path: Path, repla
         wait_for(http, "/readyz", 503)
         refused(http.get("/readyz"))
         reads_go_on(http)
-    assert ("replaced by another file" if replaced else "deleted or moved") in errors.read_text()
+    what = "replaced by another file" if replaced else "deleted or moved"
+    assert f"{path} was {what}" in errors.read_text()
     assert "Traceback" not in errors.read_text()
 
 

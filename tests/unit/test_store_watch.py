@@ -6,11 +6,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
+import pytest
 
 from tidings.config import Settings
+from tidings.errors import Unavailable
 from tidings.model import FeedFilter
 from tidings.server import _StoreWatch, open_store, running
+from tidings.storage.sqlite.connection import unavailable
 from tidings.testing import FakeClock
+
+MOVED = "a file of the store was deleted or moved while it was open"
 
 
 @contextmanager
@@ -56,3 +61,26 @@ def test_a_start_on_a_full_disk_is_not_ready(tmp_path: Path) -> None:
             await store.close()
 
     asyncio.run(work())
+
+
+def test_only_the_log_names_the_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The fault: /readyz and every 503 told callers without a credential the path of the database on the disk."""
+    path, clock = tmp_path / "tidings.db", FakeClock()
+
+    async def work() -> None:
+        async with running(Settings(store=f"sqlite:///{path}"), clock) as services:
+            path.rename(tmp_path / "moved.db")
+            with pytest.raises(Unavailable) as refused:
+                await services.endpoints.remove("bob", "e1")
+            assert refused.value.detail == services.ready() == MOVED
+
+    asyncio.run(work())
+    assert f"{path} was deleted or moved" in caplog.text
+
+
+def test_what_sqlite_says_of_a_failure_is_for_the_log() -> None:
+    """Callers are told the kind of failure; a message of SQLite's may name tables and files."""
+    told = unavailable(apsw.CorruptError("malformed database schema (log) in /srv/tidings.db"), "written")
+    assert told.detail == "the store cannot be written now: its file is damaged"
+    assert "malformed database schema (log) in /srv/tidings.db" in told.for_log
+    assert unavailable(apsw.IOError("disk I/O error"), "read").detail.endswith("its file cannot be used")

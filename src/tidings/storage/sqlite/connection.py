@@ -13,6 +13,7 @@ import apsw
 from tidings.errors import Unavailable
 from tidings.storage.queries import migrations
 from tidings.storage.sqlite.db import Db
+from tidings.storage.sqlite.file_lock import RETRY_S
 
 _log = logging.getLogger(__name__)
 
@@ -22,8 +23,6 @@ CHECKPOINT_PAGES = 2_000
 a twentieth faster, and every fiftieth page beside it took 10 ms longer."""
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 BUSY_MS = 5_000
-RETRY_S = 5
-"""Seconds after which a client may ask again when the disk fails: room is made by people, not within a second."""
 DISK_ERRORS = (
     apsw.FullError,
     apsw.IOError,
@@ -37,6 +36,16 @@ DISK_ERRORS = (
     apsw.NotADBError,
 )
 """Failures of the file and of what it lies on; all others are faults of this program."""
+_REASONS: dict[type[apsw.Error], str] = {
+    apsw.FullError: "the disk is full",
+    apsw.ReadOnlyError: "its file is read-only",
+    apsw.PermissionsError: "its file is not accessible",
+    apsw.BusyError: "another program holds its file",
+    apsw.LockedError: "another program holds its file",
+    apsw.CorruptError: "its file is damaged",
+    apsw.NotADBError: "its file is damaged",
+}
+"""What callers are told of these failures."""
 STATEMENTS = 500
 """Prepared statements kept per connection: queries times partitions, with room."""
 
@@ -50,8 +59,12 @@ def version_problem() -> str:
 
 
 def unavailable(error: apsw.Error, doing: str) -> Unavailable:
-    """A failure of the disk, or of another program that holds the file, as callers are told it."""
-    return Unavailable(f"the store cannot be {doing} now: {error}", retry_after=RETRY_S)
+    """A failure of the disk, or of another program that holds the file, as callers are told it. What SQLite says of it is
+    for the log: it may name tables and files."""
+    reasons = (reason for kind, reason in _REASONS.items() if isinstance(error, kind))
+    reason = next(reasons, "its file cannot be used")
+    what = f"the store cannot be {doing} now"
+    return Unavailable(f"{what}: {reason}", RETRY_S, for_log=f"{what}: {type(error).__name__}: {error}")
 
 
 def open_writer(path: Path, cache_mib: int, vfs: str | None = None, salt: int | None = None) -> Db:

@@ -24,6 +24,8 @@ from tidings.errors import Unavailable
 
 LOCKED_BYTE = 1 << 62
 """Offset of the byte that is locked. SQLite locks 512 bytes from 2^30 on, and no file is as long as this."""
+RETRY_S = 5
+"""Seconds after which a client may ask again when the file or its disk fails: people have to mend it."""
 OWNER_ONLY = 0o600
 """Mode of a new file: it holds what is private to everybody. SQLite gives the files that it makes beside it the same."""
 MOUNTS = Path("/proc/self/mountinfo")
@@ -78,14 +80,17 @@ class FileLock:
             if (found := _identity(name)) is not None
         }
 
-    def problem(self) -> str:
-        """Why what is written now could not be found again; empty when it can. Some microseconds."""
+    def check(self) -> None:
+        """Raises Unavailable when what is written now could not be found again. Some microseconds."""
         for name, known in self._watched.items():
             found = _identity(name)
             if found != known:
                 what = "deleted or moved" if found is None else "replaced by another file"
-                return f"{name} was {what} while it was open: put it back, or restart the server"
-        return ""
+                raise Unavailable(
+                    f"a file of the store was {what} while it was open",
+                    RETRY_S,
+                    for_log=f"{name} was {what} while it was open: put it back, or restart the server",
+                )
 
     def close(self) -> None:
         """Let go of the file, after SQLite has. A file that was made here and never filled goes."""

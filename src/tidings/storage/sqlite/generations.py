@@ -66,8 +66,7 @@ class Generations:
     def keep(self) -> None:
         """End the generation if anything was committed in it, or could not be. Raises Unavailable when what is written
         could not be found again, apsw.Error when nothing can be written."""
-        if problem := self._file_lock.problem():
-            raise Unavailable(problem)
+        self._file_lock.check()
         if self._commits != self._writer.commits or self._writer.failed:
             self._end()
         if self._writer.scrub and empty_wal(self._writer.db, patient=False):

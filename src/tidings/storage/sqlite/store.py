@@ -96,7 +96,6 @@ from tidings.storage.sqlite import (
 )
 from tidings.storage.sqlite.connection import (
     DISK_ERRORS,
-    RETRY_S,
     empty_wal,
     open_reader,
     open_writer,
@@ -268,8 +267,7 @@ class SqliteStore:
 
     def _apply(self, commands: Sequence[Command], ends: Collection[int]) -> list[Outcome | KeyReused]:
         w = self._writer
-        if problem := self._file_lock.problem():
-            raise Unavailable(problem, retry_after=RETRY_S)
+        self._file_lock.check()
         upkeep.roll(w)
         outcomes: list[Outcome | KeyReused] = []
 
@@ -278,8 +276,7 @@ class SqliteStore:
 
         w.transaction(work)
         # After the commit: what is acknowledged was in the file that the name leads to.
-        if problem := self._file_lock.problem():
-            raise Unavailable(problem, retry_after=RETRY_S)
+        self._file_lock.check()
         return outcomes
 
     def _change(self, command: Command) -> Outcome | KeyReused:
