@@ -25,17 +25,24 @@ class Request(NamedTuple):
     headers: dict[str, str]
     body: bytes
 
+    @property
+    def path(self) -> str:
+        """The path asked for."""
+        return self.line.split()[1]
+
 
 class Web:
     """An HTTP server. Answers 204 unless ``answers`` holds something else to say first; while ``open`` is not set it
-    says nothing at all. With ``keep`` a connection stays for the next request. With ``broken`` it resets every connection,
-    and counts them in ``resets``."""
+    says nothing at all, and to requests for ``silent`` paths it never does. With ``keep`` a connection stays for the next
+    request. With ``broken`` it resets every connection, and counts them in ``resets``."""
 
     def __init__(self) -> None:
+        self.port = 0
         self.requests: list[Request] = []
         self.answers: deque[bytes] = deque()
         self.open = asyncio.Event()
         self.open.set()
+        self.silent: set[str] = set()
         self.most_at_once = 0
         self.keep = False
         self.broken = False
@@ -70,7 +77,7 @@ class Web:
     @property
     def paths(self) -> list[str]:
         """The paths asked for, in order."""
-        return [request.line.split()[1] for request in self.requests]
+        return [request.path for request in self.requests]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.broken:
@@ -94,7 +101,11 @@ class Web:
             writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._note(await _read(reader))
+        request = await _read(reader)
+        await self._note(request)
+        if request.path in self.silent:
+            await reader.read()  # until the client goes
+            raise ConnectionAbortedError
         await self.open.wait()
         usual = _KEPT if self.keep else _NO_CONTENT
         writer.write(self.answers.popleft() if self.answers else usual)

@@ -22,8 +22,9 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 PORTS = {"https": 443, "http": 80}
 """The ports that may be called, and which scheme means which: others belong to services that are no web servers."""
-RESOLVERS = 16
-"""Threads that ask DNS: a name whose servers are slow holds one until the system gives up."""
+RESOLVERS = 64
+"""Threads that ask DNS, as many as endpoints are sent to at a time: a name whose servers are slow holds one until the system
+gives up, and must not delay the others."""
 MAX_HOST = 253
 """Characters of a host name (RFC 1035)."""
 

@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import apprise
 
-from tidings.outbound.channel import SENT, Answer, Note
+from tidings.outbound.channel import AT_ONCE, SENT, Answer, Note
 from tidings.outbound.content import one_line
 from tidings.personal import Endpoint
 
-THREADS = 4
-"""Attempts at a time: Apprise waits, and so needs threads."""
+THREADS = AT_ONCE["apprise"]
+"""Apprise waits for each answer, and so takes a thread for each attempt."""
 TIMEOUT_S = 30
 """Seconds after which an attempt counts as failed. Its thread ends when Apprise's own limits have passed."""
 MAX_TEXT = 1_000
@@ -44,7 +44,7 @@ class Apprise:
             try:
                 return await asyncio.wait_for(work, TIMEOUT_S)
             except TimeoutError:
-                return Answer("failed", f"no answer within {TIMEOUT_S} s", down=True)
+                return Answer("failed", f"no answer within {TIMEOUT_S} s", down=True, timed_out=True)
 
     async def close(self) -> None:
         """Let go of the threads."""

@@ -7,6 +7,9 @@ from tidings.personal import Endpoint
 
 MAX_ERROR = 200
 """Characters kept of an error: enough to act on. What a stranger's server says is never kept."""
+AT_ONCE = {"email": 8, "apprise": 4}
+"""Attempts that a channel makes at a time, where it sets a limit: many mail relays refuse more connections of one client,
+and Apprise takes a thread for each."""
 
 
 class Note(NamedTuple):
@@ -37,13 +40,15 @@ class Note(NamedTuple):
 
 class Answer(NamedTuple):
     """What became of an attempt: ``sent``; ``failed``, to be tried again no sooner than ``after_s`` seconds from now;
-    ``dead``, refused for good; ``gone``, there is no such endpoint any more. ``down``: nobody answered at all.
-    ``server_fault``: the failure is the server's, and does not count against the endpoint."""
+    ``dead``, refused for good; ``gone``, there is no such endpoint any more. ``down``: the host did not answer at all.
+    ``timed_out``: the attempt took all of its time, whether it is the host or the endpoint that is slow. ``server_fault``:
+    the failure is the server's, and does not count against the endpoint."""
 
     state: Literal["sent", "failed", "dead", "gone"]
     error: str = ""
     after_s: int = 0
     down: bool = False
+    timed_out: bool = False
     server_fault: bool = False
 
 

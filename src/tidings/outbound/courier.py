@@ -16,9 +16,10 @@ from typing import Protocol
 import msgspec
 
 from tidings.model import Command, Delivery, Outcome, Settle
-from tidings.outbound.backoff import Breaker, wait_ms
+from tidings.outbound.backoff import FIRST_ENDPOINT_REST_MS, Breaker, wait_ms
 from tidings.outbound.channel import MAX_ERROR, Answer, Channel, Note
 from tidings.outbound.decisions import held_back, plan
+from tidings.outbound.slots import Slots, Speed
 from tidings.outbound.troubles import Troubles
 from tidings.outbound.ways import NotConfigured, Ways
 from tidings.personal import Endpoint, Handled
@@ -28,15 +29,13 @@ from tidings.rounds import Rest, Rounds, pause_s
 from tidings.rules import Rules
 from tidings.telemetry import DELIVERIES, DELIVERY_LAG, ENDPOINTS_DISABLED
 
-SLOTS = 64
-"""Endpoints served at a time: with receivers that take 100 ms it is the machine that sets the pace,
-at about 2 ms of CPU each."""
 PAGE = 100
 """Deliveries read at a time, besides those under way."""
 LANE = 8
-"""Attempts at one endpoint before what waits for it is looked at anew: at worst two minutes of a slow one."""
+"""Attempts at one endpoint before what waits for it is looked at anew. A slow endpoint gets one."""
 STEP_BACK_MS = 10_000
-"""Milliseconds that what waits for a busy endpoint steps back when it stands in the way of others."""
+"""Milliseconds by which deliveries that wait for a busy endpoint, or for a slot, are put off when they fill a page that
+others are to be read from."""
 GAP_S = 0.02
 """Seconds between two looks at the store while there is much news: each look reads a page."""
 LONGEST_REST_S = 5.0
@@ -48,6 +47,10 @@ SHORTEST_REST_S = 0.5
 """Seconds until another look when something is due that is not ours, as a reminder is, or has no slot yet."""
 CLOSE_S = 10.0
 """Seconds that attempts under way get to end when the server stops."""
+
+HOST_IS_DOWN = Answer("failed", "not tried: the host does not answer")
+ENDPOINT_IS_SILENT = Answer("failed", "not tried: the endpoint did not answer the attempt before")
+NOT_TRIED = (HOST_IS_DOWN, ENDPOINT_IS_SILENT)
 
 Submit = Callable[[Command], Awaitable[Outcome]]
 
@@ -83,15 +86,17 @@ class Courier(Rounds):
         clock: Clock,
         chance: Random | None = None,
     ) -> None:
-        """``submit`` has a command applied; ``chance`` spreads retries."""
+        """``submit`` has a command applied; ``chance`` spreads the retries of different endpoints."""
         super().__init__("courier", GAP_S)
         self._store = store
         self._submit = submit
         self._ways = ways
         self._wording = wording
         self._clock = clock
-        self._chance = chance or Random()
-        self._breaker = Breaker()
+        self._seed = (chance or Random()).random()
+        self._hosts = Breaker()
+        self._silent = Breaker(1, FIRST_ENDPOINT_REST_MS)  # endpoints that did not answer within their time
+        self._slots = Slots()
         self._troubles = Troubles()
         self._lanes: dict[str, asyncio.Task[None]] = {}
         self._taken: set[int] = set()
@@ -129,18 +134,17 @@ class Courier(Rounds):
         page = await self._store.deliveries(now, limit)
         under_way = len(self._lanes)
         handled = self._sort(page, now)
-        busy = len(self._lanes)
-        if len(page) < limit or busy >= SLOTS:
+        if len(page) < limit or self._slots.are_full:
             rest_s = SHORTEST_REST_S
         else:
-            rest_s = 0
-            if not handled and busy == under_way:
+            if not handled and len(self._lanes) == under_way:
                 handled = self._step_back(page, now)
+            rest_s = 0 if handled or len(self._lanes) > under_way else SHORTEST_REST_S
         await self._settle(handled)
         return rest_s
 
     def _sort(self, page: Sequence[Delivery], now: int) -> list[tuple[Delivery, Handled]]:
-        """Begin a lane for each endpoint that has none, as far as there are slots; returns what is handled without.
+        """Begin a lane for each endpoint that has none and gets a slot; returns what is handled without.
 
         An endpoint whose lane ended while the page was read has to wait for the next one: in this it is as it was before.
         """
@@ -154,13 +158,15 @@ class Courier(Rounds):
             by_id = {delivery.id: delivery for delivery in due}
             decided = plan(due, self._store.rules, now)
             handled += [(by_id[one.id], one) for one in decided.handled]
-            if decided.parcels and len(self._lanes) < SLOTS:
+            if decided.parcels and self._slots.take(due[0].endpoint, self._since()):
                 self._begin(decided.parcels[:LANE])
         return handled
 
     def _step_back(self, page: Sequence[Delivery], now: int) -> list[tuple[Delivery, Handled]]:
-        """A whole page waits for endpoints that are busy, and there are slots for others: let these be seen."""
-        waiting = [each for each in page if each.id not in self._taken and each.endpoint.id in self._lanes]
+        """A whole page waits for endpoints that are busy or get no slot, while others could have one: let these be read."""
+        waiting = [
+            each for each in page if each.id not in self._taken and each.endpoint.id not in self._ended
+        ]
         return [(each, Handled(each.id, "later", now + STEP_BACK_MS)) for each in waiting]
 
     def _begin(self, parcels: list[list[Delivery]]) -> None:
@@ -183,11 +189,14 @@ class Courier(Rounds):
                     await self._postpone(parcels[place:], answer.after_s)
                 if answer.after_s or answer.state == "gone" or failures >= MAX_FAILURES:
                     break
+                if answer not in NOT_TRIED and self._slots.speed(endpoint, self._since()) is Speed.SLOW:
+                    break
         except Exception:
             _log.exception("a lane of %s deliveries ended early", endpoint.channel)
         finally:
             self._taken.difference_update(delivery.id for parcel in parcels for delivery in parcel)
             self._ended.add(endpoint.id)
+            self._slots.release(endpoint)
             del self._lanes[endpoint.id]
             self.nudge()
 
@@ -231,12 +240,18 @@ class Courier(Rounds):
             channel = await self._ways.way(endpoint.channel)
         except NotConfigured as missing:
             return Answer("dead", str(missing), server_fault=True)
-        host = channel.host(endpoint)
-        if self._breaker.is_open(host, self._since()):
-            return Answer("failed", "not tried: the host does not answer")
+        host, began = channel.host(endpoint), self._since()
+        if self._silent.is_open(endpoint.id, began):
+            return ENDPOINT_IS_SILENT
+        if self._hosts.is_open(host, began):
+            return HOST_IS_DOWN
         answer = await self._send(channel, endpoint, parcel)
-        self._breaker.note(host, answer.down, self._since())
-        self._troubles.note(endpoint, host, answer, self._since())
+        now = self._since()
+        if answer.down or not answer.timed_out:
+            self._hosts.note(host, answer.down, now)
+        self._silent.note(endpoint.id, answer.timed_out, now)
+        self._slots.note(endpoint, now - began, answer.timed_out, now)
+        self._troubles.note(endpoint, host, answer, now)
         return answer
 
     def _since(self) -> int:
@@ -278,10 +293,15 @@ class Courier(Rounds):
         error = answer.error[:MAX_ERROR]
         if answer.state != "failed":
             return Handled(delivery.id, answer.state, error=error)
-        wait = wait_ms(delivery.attempts + 1, answer.after_s, self._chance)
+        wait = wait_ms(delivery.attempts + 1, answer.after_s, self._spread(delivery))
         if wait is None:
             return Handled(delivery.id, "dead", error=error)
         return Handled(delivery.id, "failed", now + wait, error)
+
+    def _spread(self, delivery: Delivery) -> Random:
+        """The chance by which a wait is longer or shorter: another for each endpoint, the same for all deliveries of one
+        that have failed as often, so that these come back in their order."""
+        return Random(f"{self._seed} {delivery.endpoint.id} {delivery.attempts}")
 
     def _sent_at(self, delivery: Delivery, now: int) -> int:
         """When something last went to an endpoint. What is critical goes beside its digest, whose time stays as it was,

@@ -25,7 +25,7 @@ from aiosmtplib import (
 )
 
 from tidings.config import ConfigError, Settings
-from tidings.outbound.channel import SENT, Answer, Note
+from tidings.outbound.channel import AT_ONCE, SENT, Answer, Note
 from tidings.outbound.content import one_line
 from tidings.personal import Endpoint
 from tidings.ports import Clock
@@ -33,8 +33,6 @@ from tidings.setting_checks import mailbox
 
 TIMEOUT_S = 30
 """Seconds for a whole mail, connection included: relays that look a recipient up take their time."""
-MAX_CONNECTIONS = 8
-"""Mails handed to the relay at a time: many relays refuse more from one client."""
 MAX_SUBJECT = 120
 """Characters of a subject; mail programs show half of them."""
 MAX_LINE = 500
@@ -105,7 +103,7 @@ class Email:
         self._sender = sender(settings.mail_from)
         self._public_url = settings.public_url
         self._clock = clock
-        self._free = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._free = asyncio.Semaphore(AT_ONCE["email"])
 
     def host(self, endpoint: Endpoint) -> str:
         """All mail goes through the one relay."""

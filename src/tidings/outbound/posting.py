@@ -84,7 +84,7 @@ class Poster:
         except NotAllowed as refusal:
             return Answer("dead", str(refusal))
         except (TimeoutError, httpcore.TimeoutException):
-            return Answer("failed", f"no answer within {TIMEOUT_S} s", down=True)
+            return Answer("failed", f"no answer within {TIMEOUT_S} s", down=True, timed_out=True)
         except (httpcore.NetworkError, OSError):
             return Answer("failed", "no connection", down=True)
         except (httpcore.RemoteProtocolError, httpcore.LocalProtocolError, ValueError):
