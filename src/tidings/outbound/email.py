@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -111,26 +111,25 @@ class Email:
 
     async def send(self, endpoint: Endpoint, notes: Sequence[Note]) -> Answer:
         """Hand over one mail with all the notes."""
-        try:
-            letter = compose(
-                self._sender, endpoint.address, notes, self._public_url, self._clock.now() // 1000
-            )
-        except (ValueError, MessageError, IndexError):
-            return Answer("dead", "the address is not one of e-mail")
-        async with self._free:
-            return await self._hand_over(letter)
+        sender, now_s = self._sender, self._clock.now() // 1000
+        return await self._write(lambda: compose(sender, endpoint.address, notes, self._public_url, now_s))
 
     async def ask(self, address: str, link: str) -> Answer:
         """Hand over the mail that asks whether an address may be sent notifications. Nothing in it is a user's choice."""
+        sender, now_s = self._sender, self._clock.now() // 1000
+        return await self._write(lambda: question(sender, address, link, self._public_url, now_s))
+
+    async def close(self) -> None:
+        """There is nothing to release: every mail has a connection of its own."""
+
+    async def _write(self, make: Callable[[], EmailMessage]) -> Answer:
+        """Make a mail and hand it over, unless its recipient is no address."""
         try:
-            letter = question(self._sender, address, link, self._public_url, self._clock.now() // 1000)
+            letter = make()
         except (ValueError, MessageError, IndexError):
             return Answer("dead", "the address is not one of e-mail")
         async with self._free:
             return await self._hand_over(letter)
-
-    async def close(self) -> None:
-        """There is nothing to release: every mail has a connection of its own."""
 
     async def _hand_over(self, letter: EmailMessage) -> Answer:
         try:
@@ -175,13 +174,7 @@ def compose(
 
     ``now_s``: its date, in seconds since 1970. Its id is that of the oldest note, so that repeats are known.
     """
-    letter = EmailMessage(policy=WIRE)
-    letter["From"] = sender
-    letter["To"] = Address(addr_spec=recipient)
-    letter["Subject"] = subject(notes)
-    letter["Date"] = format_datetime(datetime.fromtimestamp(now_s, UTC))
-    letter["Message-ID"] = f"<{notes[-1].id}@{sender.domain}>"
-    letter["Auto-Submitted"] = "auto-generated"  # RFC 3834: keeps absence notices from answering
+    letter = _addressed(sender, recipient, subject(notes), notes[-1].id, now_s)
     if public_url:
         letter["List-Unsubscribe"] = f"<{public_url}>"
     letter.set_content(plain(notes, public_url))
@@ -195,14 +188,22 @@ def question(sender: Address, recipient: str, link: str, public_url: str, now_s:
     No word of it is a user's choice, or strangers could have their words sent to others.
     """
     site = urlsplit(public_url).hostname or sender.display_name or sender.domain
+    asks = one_line(f"{site}: confirm your e-mail address", MAX_SUBJECT)
+    id = hashlib.blake2b(link.encode(), digest_size=16).hexdigest()
+    letter = _addressed(sender, recipient, asks, id, now_s)
+    letter.set_content(QUESTION.format(site=site, link=link))
+    return letter
+
+
+def _addressed(sender: Address, recipient: str, subject: str, id: str, now_s: int) -> EmailMessage:
+    """A mail with its headers and without content. ``id`` is that of its Message-ID, before the sender's domain."""
     letter = EmailMessage(policy=WIRE)
     letter["From"] = sender
     letter["To"] = Address(addr_spec=recipient)
-    letter["Subject"] = one_line(f"{site}: confirm your e-mail address", MAX_SUBJECT)
+    letter["Subject"] = subject
     letter["Date"] = format_datetime(datetime.fromtimestamp(now_s, UTC))
-    letter["Message-ID"] = f"<{hashlib.blake2b(link.encode(), digest_size=16).hexdigest()}@{sender.domain}>"
-    letter["Auto-Submitted"] = "auto-generated"
-    letter.set_content(QUESTION.format(site=site, link=link))
+    letter["Message-ID"] = f"<{id}@{sender.domain}>"
+    letter["Auto-Submitted"] = "auto-generated"  # RFC 3834: keeps absence notices from answering
     return letter
 
 

@@ -4,6 +4,7 @@ Mail scanners and previews open every link with GET or HEAD, so that only shows 
 the button sends. No credential is asked for: the token in the link is one, for this alone.
 """
 
+from collections.abc import Awaitable
 from http import HTTPStatus
 from typing import Annotated
 
@@ -53,20 +54,28 @@ class Link(Params):
 
 async def ask(call: Call[Link, None]) -> Answer:
     """The page with the button. Changes nothing."""
-    try:
-        call.services.endpoints.confirmations.check(call.query.token)
-    except (NotFound, Gone) as error:
-        return _failed(error)
-    return _page("Confirm your e-mail address", _ASK)
+    return await _page_after(_check(call), "Confirm your e-mail address", _ASK)
 
 
 async def confirm(call: Call[Link, None]) -> Answer:
     """Confirm the address; again does no harm."""
+    confirming = call.services.endpoints.confirmations.confirm(call.query.token)
+    return await _page_after(
+        confirming, "Your e-mail address is confirmed", "<p>You can close this page.</p>"
+    )
+
+
+async def _check(call: Call[Link, None]) -> None:
+    call.services.endpoints.confirmations.check(call.query.token)
+
+
+async def _page_after(step: Awaitable[None], title: str, content: str) -> Answer:
+    """The page to show once a step has succeeded, or the one that says that the link does not work."""
     try:
-        await call.services.endpoints.confirmations.confirm(call.query.token)
+        await step
     except (NotFound, Gone) as error:
         return _failed(error)
-    return _page("Your e-mail address is confirmed", "<p>You can close this page.</p>")
+    return _page(title, content)
 
 
 def _failed(error: NotFound | Gone) -> Answer:
