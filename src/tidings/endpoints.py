@@ -200,14 +200,8 @@ class Endpoints:
         await self.confirmations.reserve(endpoint.user, endpoint.address)
 
     def _renewed(self, endpoint: Endpoint, given: EndpointInput, vouched: bool) -> Endpoint:
-        return msgspec.structs.replace(
-            endpoint,
-            secret=self._secret(given),
-            confirmed=endpoint.confirmed or vouched,
-            failures=0,
-            disabled_at=0,
-            disabled_reason="",
-        )
+        confirmed = endpoint.confirmed or vouched
+        return msgspec.structs.replace(endpoint.enabled(), secret=self._secret(given), confirmed=confirmed)
 
     def _new(self, user: str, given: EndpointInput) -> Endpoint:
         created_at = self._clock.now()

@@ -178,8 +178,7 @@ class Agenda(State):
         endpoints = self._peek(enable.user).endpoints
         if enable.id not in endpoints:
             return 0
-        enabled = msgspec.structs.replace(endpoints[enable.id], failures=0, disabled_at=0, disabled_reason="")
-        endpoints[enable.id] = enabled
+        endpoints[enable.id] = endpoints[enable.id].enabled()
         return 1
 
     def _reserve_confirmation(self, reserve: ReserveConfirmation) -> int:

@@ -41,8 +41,9 @@ def apply(
 def add(w: Writer, command: AddEndpoint) -> Changed:
     """Register an endpoint; the same address again keeps its id."""
     new = command.endpoint
-    values = (new.address, new.secret, new.created_at, new.sent_at, new.confirmed)
-    w.db.execute(sql("add_endpoint"), (new.id, w.names.make_user(new.user), CHANNELS[new.channel], *values))
+    place = (new.id, w.names.make_user(new.user), CHANNELS[new.channel], new.address, new.secret)
+    state = (new.failures, new.disabled_at, new.disabled_reason)
+    w.db.execute(sql("add_endpoint"), (*place, new.created_at, new.sent_at, new.confirmed, *state))
     w.reached = True
     return Changed(1, w.position)
 
@@ -55,9 +56,11 @@ def confirm(w: Writer, command: ConfirmEndpoint) -> Changed:
 
 def enable(w: Writer, command: EnableEndpoint) -> Changed:
     """Let deliveries go to a disabled endpoint again."""
-    query = "UPDATE endpoint SET failures=0, disabled_at=0, disabled_reason='' WHERE user=? AND id=?"
-    w.db.execute(query, (w.names.user(command.user), command.id))
-    return Changed(w.db.changes(), w.position)
+    rows = w.db.all(sql("endpoints_of"), (w.names.user(command.user),))
+    found = [one for one in (made(command.user, row) for row in rows) if one.id == command.id]
+    for endpoint in found:
+        add(w, AddEndpoint(endpoint.enabled()))
+    return Changed(len(found), w.position)
 
 
 def reserve(w: Writer, command: ReserveConfirmation) -> Changed:

@@ -48,10 +48,13 @@ WHERE b.type << 3 | e.channel IN (SELECT value FROM carray(:packed))
   AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.endpoint = e.number AND d.number = b.number AND d.dead = 0);
 
 -- name: add_endpoint
-INSERT INTO endpoint (id, user, channel, address, secret, created_at, sent_at, confirmed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO endpoint
+  (id, user, channel, address, secret, created_at, sent_at, confirmed, failures, disabled_at, disabled_reason)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (user, channel, address) DO UPDATE SET
   secret = excluded.secret, created_at = excluded.created_at, sent_at = excluded.sent_at,
-  confirmed = max(confirmed, excluded.confirmed), failures = 0, disabled_at = 0, disabled_reason = '';
+  confirmed = max(confirmed, excluded.confirmed), failures = excluded.failures,
+  disabled_at = excluded.disabled_at, disabled_reason = excluded.disabled_reason;
 
 -- name: endpoints_of
 SELECT id, channel, address, secret, created_at, sent_at, confirmed, failures, disabled_at, disabled_reason
