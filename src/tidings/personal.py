@@ -35,6 +35,10 @@ class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 return wish
         return default
 
+    def holds_alike(self, other: "Preferences") -> bool:
+        """Whether the other preferences hold deliveries back for exactly as long: the same quiet hours, the same digest."""
+        return (self.quiet_hours, self.digest_s) == (other.quiet_hours, other.digest_s)
+
 
 class Endpoint(msgspec.Struct, frozen=True):
     """Where a user is reached outside: a mail address, a push subscription, a URL. ``secret`` signs or encrypts for it.
@@ -94,9 +98,10 @@ class Reminder(msgspec.Struct, frozen=True):
 
 class Handled(msgspec.Struct, frozen=True):
     """What became of a delivery: ``sent``, ``dropped`` (no longer wanted), ``later`` (not tried: due again at ``at``),
-    ``failed`` (tried: due again at ``at``), ``dead`` (given up), ``gone`` (the endpoint is no more: it is removed).
-    ``failures``: of a ``dead`` one that the endpoint refused, how many it has now refused in a row; ``disables``: that is
-    one too many, and the endpoint is disabled for the reason ``error``."""
+    ``held`` (the same for its user's quiet hours or digest, until these change), ``failed`` (tried: due again at ``at``),
+    ``dead`` (given up), ``gone`` (the endpoint is no more: it is removed). ``failures``: of a ``dead`` one that the endpoint
+    refused, how many it has now refused in a row; ``disables``: that is one too many, and the endpoint is disabled for the
+    reason ``error``."""
 
     id: int
     state: str

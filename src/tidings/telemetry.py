@@ -65,7 +65,7 @@ RESUMES = Counter(
 )
 DELIVERIES = Counter(
     "tidings_deliveries_total",
-    "What became of deliveries that were due, each time: sent, dropped, later, failed, dead or gone.",
+    "What became of deliveries that were due, each time: sent, dropped, later, held, failed, dead or gone.",
     ("channel", "outcome"),
     registry=REGISTRY,
 )

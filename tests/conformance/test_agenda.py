@@ -33,7 +33,7 @@ from tidings.model import (
     Settle,
     TakeUp,
 )
-from tidings.personal import Endpoint, Handled, Preferences, Reminder
+from tidings.personal import Endpoint, Handled, Preferences, QuietHours, Reminder
 from tidings.rules import Rule
 from tidings.storage.sqlite import SqliteStore
 from tidings.testing import START_MS, FakeClock, MemoryStore, event
@@ -43,6 +43,8 @@ MAIL = Endpoint("e1", "bob", "email", "bob@mail.test", created_at=START_MS)
 HOOK = Endpoint("e2", "bob", "webhook", "https://hook.test/", "secret", START_MS + 1)
 PUSH = Endpoint("e3", "bob", "web_push", "https://push.test/1", "keys", START_MS + 2)
 OUT = Rule(channels=("email", "webhook"))
+NIGHT = QuietHours("UTC", "22:00", "07:00")
+DAY = QuietHours("UTC", "07:00", "22:00")
 
 
 def reminder(key: str, due_at: int, users: tuple[str, ...] = ("bob",)) -> Reminder:
@@ -226,6 +228,60 @@ def test_deliveries_are_read_again_by_their_ids(store: Harness) -> None:
     assert (again.id, again.preferences.locale) == (second.id, "de")
     store.write(Settle((Handled(first.id, "dead"),)), RemoveEndpoint("bob", second.endpoint.id))
     assert store.run(store.store.deliveries(NEVER, 9, ids)) == []
+
+
+def held_and_waiting(store: Harness) -> tuple[Delivery, Delivery, Delivery, Delivery]:
+    """Deliveries to bob: one that is held for his preferences, one that waits for its endpoint, one that failed, and one
+    that was held and has failed since. And one that is held for another user."""
+    reached(store, HOOK, msgspec.structs.replace(MAIL, id="e9", user="cy"))
+    for thing in ("item:1", "item:2", "item:3", "item:4"):
+        ping(store, thing)
+    ping(store, "item:5", "cy")
+    held, waiting, failed, again, of_cy = sorted(deliveries(store), key=lambda each: each.id)
+    store.write(
+        Settle(
+            (
+                Handled(held.id, "held", START_MS + 500),
+                Handled(waiting.id, "later", START_MS + 501),
+                Handled(failed.id, "failed", START_MS + 502, "HTTP 500"),
+                Handled(again.id, "held", START_MS + 503),
+                Handled(of_cy.id, "held", START_MS + 504),
+            )
+        ),
+        Settle((Handled(again.id, "failed", START_MS + 503, "HTTP 500"),)),
+    )
+    return held, waiting, failed, again
+
+
+def due_in(store: Harness) -> list[int]:
+    """When deliveries are due, in milliseconds after the beginning, in the order of their ids."""
+    return [each.due_at - START_MS for each in sorted(deliveries(store), key=lambda each: each.id)]
+
+
+@pytest.mark.parametrize(
+    "changed", [Preferences(), Preferences(quiet_hours=DAY), Preferences(quiet_hours=NIGHT, digest_s=60)]
+)
+def test_what_preferences_held_is_due_when_they_change(store: Harness, changed: Preferences) -> None:
+    """Lifted or other quiet hours, another digest: what the old ones held is decided anew, and nothing else. It stayed held
+    until the old ones ended."""
+    store.write(Prefer("bob", Preferences(quiet_hours=NIGHT)))
+    held_and_waiting(store)
+    store.clock.advance(7)
+    store.write(Prefer("bob", changed))
+    assert due_in(store) == [7, 501, 502, 503, 504]
+    assert next_due(store) == START_MS + 7
+    store.clock.advance(1)
+    store.write(Prefer("bob", Preferences(quiet_hours=NIGHT)))
+    assert due_in(store) == [7, 501, 502, 503, 504]
+
+
+def test_what_preferences_held_stays_held_by_the_same_ones(store: Harness) -> None:
+    """Setting a language, or a wish for a type, decides nothing anew."""
+    store.write(Prefer("bob", Preferences(quiet_hours=NIGHT, digest_s=60)))
+    held_and_waiting(store)
+    wish = {"ping": {"email": False}}
+    store.write(Prefer("bob", Preferences(wish, quiet_hours=NIGHT, digest_s=60, locale="de")))
+    assert due_in(store) == [500, 501, 502, 503, 504]
 
 
 def test_what_owes_no_delivery(store: Harness) -> None:

@@ -165,6 +165,32 @@ def test_quiet_hours_hold_back_until_they_end(loop: Loop, world: World) -> None:
     loop.run(scene())
 
 
+def test_lifting_quiet_hours_lets_out_what_they_held(loop: Loop, world: World) -> None:
+    """The fault: it waited for the morning all the same, though there was no night any more."""
+
+    async def scene() -> None:
+        await held_back(world)
+        await world.prefer(Preferences())
+        await world.deliver(1)
+        assert world.web.paths == ["/hook"]
+
+    loop.run(scene())
+
+
+def test_quiet_hours_that_change_hold_until_their_own_end(loop: Loop, world: World) -> None:
+    """A night that ends an hour sooner."""
+
+    async def scene() -> None:
+        await held_back(world)
+        await world.prefer(Preferences(quiet_hours=QuietHours("UTC", "22:00", "06:00")))
+        await world.deliver(1)
+        assert await world.due_in_s() == NIGHT_LEFT_S - 3_601
+        await world.deliver(NIGHT_LEFT_S - 3_601)
+        assert world.web.paths == ["/hook"]
+
+    loop.run(scene())
+
+
 def test_what_is_critical_passes_preferences_and_quiet_hours(loop: Loop, world: World) -> None:
     async def scene() -> None:
         await world.hook()

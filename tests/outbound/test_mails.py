@@ -150,6 +150,25 @@ def test_what_is_critical_neither_waits_for_a_digest_nor_puts_it_off(loop: Loop,
     loop.run(scene())
 
 
+@pytest.mark.parametrize("changed", [NOTHING_SPECIAL, Preferences(digest_s=60)])
+def test_a_digest_that_is_lifted_or_made_shorter_lets_out_what_it_held(
+    loop: Loop, world: World, changed: Preferences
+) -> None:
+    """As one mail. The fault: it was held until the old digest was due."""
+
+    async def scene() -> None:
+        await mailed(world, DIGEST, times=3)
+        assert len(world.relay.mails) == 1
+        world.clock.advance(61_000)
+        await world.prefer(changed)
+        await world.deliver()
+        assert len(world.relay.mails) == 2
+        assert subjects(world)[1].endswith("(+1)")
+        assert await world.waiting() == []
+
+    loop.run(scene())
+
+
 def test_a_digest_waits_for_the_end_of_quiet_hours(loop: Loop, world: World) -> None:
     async def scene() -> None:
         await mailed(world, Preferences(digest_s=HOUR_S, quiet_hours=NIGHT), times=2)

@@ -71,6 +71,7 @@ DECLARED = (
 """Over those; a window is never changed, for what was told before it was declared is nobody's affair."""
 WISHES = (
     Preferences(),
+    Preferences(digest_s=60),
     Preferences({"*": {"in_app": False}}),
     Preferences({"note": {"in_app": False}, "flag": {"in_app": False}}),
     Preferences({"*": {"in_app": False}, "post": {"in_app": True}}, locale="de"),
@@ -180,7 +181,7 @@ def fires(draw: st.DrawFn) -> Draft:
 @st.composite
 def settles(draw: st.DrawFn) -> Draft:
     """Settle some of what waits, by its place."""
-    states = st.sampled_from(("sent", "dropped", "later", "failed", "dead", "gone"))
+    states = st.sampled_from(("sent", "dropped", "later", "held", "failed", "dead", "gone"))
     some = draw(st.lists(st.tuples(st.integers(0, 5), states, waits), min_size=1, max_size=3))
     failures = draw(st.integers(0, 2))
 

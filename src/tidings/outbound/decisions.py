@@ -48,7 +48,7 @@ def held_back(delivery: Delivery, rules: Rules, now: int) -> Handled | None:
         return Handled(delivery.id, "dropped")
     hours = preferences.quiet_hours
     quiet = quiet_until(hours, now) if hours is not None else None
-    return None if quiet is None else Handled(delivery.id, "later", quiet)
+    return None if quiet is None else Handled(delivery.id, "held", quiet)
 
 
 def mails(going: Sequence[Delivery], rules: Rules, now: int) -> Plan:
@@ -63,7 +63,7 @@ def mails(going: Sequence[Delivery], rules: Rules, now: int) -> Plan:
     if digest_ms:
         next_at = going[0].endpoint.sent_at + digest_ms
         if now < next_at:
-            return Plan([Handled(delivery.id, "later", next_at) for delivery in rest], alone)
+            return Plan([Handled(delivery.id, "held", next_at) for delivery in rest], alone)
         together = rest
     else:
         together = [delivery for delivery in rest if delivery.due_at > delivery.created_at]

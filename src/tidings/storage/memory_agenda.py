@@ -103,12 +103,13 @@ class Agenda(State):
         owed = self._owed.get(handled.id)
         if owed is None:
             return 0
+        owed.held = handled.state == "held"
         match handled.state:
             case "sent":
                 self._sent(owed, handled.at or self._clock.now())
             case "dropped":
                 del self._owed[owed.id]
-            case "later":
+            case "later" | "held":
                 owed.due_at = handled.at
             case "gone":
                 self._remove_endpoint(RemoveEndpoint(owed.user, owed.endpoint))
@@ -133,6 +134,12 @@ class Agenda(State):
             now = self._clock.now()
             refusing = msgspec.structs.replace(refusing, disabled_at=now, disabled_reason=handled.error)
         endpoints[owed.endpoint] = refusing
+
+    def _release_held(self, user: str) -> None:
+        """The quiet hours or the digest that held deliveries of a user have changed: what they held is decided anew."""
+        for owed in self._owed.values():
+            if owed.user == user and owed.held:
+                owed.held, owed.due_at = False, min(owed.due_at, self._clock.now())
 
     def _replay(self) -> int:
         dead = [

@@ -200,6 +200,8 @@ class Inboxes(Agenda):
 
     def _prefer(self, prefer: Prefer) -> int:
         person = self._person(prefer.user)
+        if not person.preferences.holds_alike(prefer.preferences):
+            self._release_held(prefer.user)
         person.preferences = prefer.preferences
         if prefer.muted is not None:
             person.muted.clear()

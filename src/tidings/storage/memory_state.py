@@ -39,7 +39,8 @@ class Broadcast(NamedTuple):
 
 @dataclass(slots=True)
 class Owed:
-    """A delivery about the group ``number`` of ``user`` to one of their endpoints. ``dead``: it was given up."""
+    """A delivery about the group ``number`` of ``user`` to one of their endpoints. ``dead``: it was given up.
+    ``held``: it waits for quiet hours or a digest of its user."""
 
     id: int
     user: str
@@ -51,6 +52,7 @@ class Owed:
     attempts: int = 0
     error: str = ""
     dead: bool = False
+    held: bool = False
 
 
 class Confirmation(NamedTuple):

@@ -92,18 +92,24 @@ def _settle(w: Writer, handled: Handled) -> int:
             w.db.execute("DELETE FROM delivery WHERE id=?", (handled.id,))
         case "dropped":
             w.db.execute("DELETE FROM delivery WHERE id=?", (handled.id,))
-        case "later":
-            w.db.execute("UPDATE delivery SET due_at=? WHERE id=?", (handled.at, handled.id))
+        case "later" | "held":
+            held = handled.state == "held"
+            w.db.execute("UPDATE delivery SET due_at=?, held=? WHERE id=?", (handled.at, held, handled.id))
         case "gone":
             endpoints.forget(w, row[0])
         case _:
             w.db.execute(
-                "UPDATE delivery SET due_at=?, attempts=attempts+1, error=?, dead=? WHERE id=?",
+                "UPDATE delivery SET due_at=?, attempts=attempts+1, error=?, dead=?, held=0 WHERE id=?",
                 (handled.at, handled.error, handled.state == "dead", handled.id),
             )
             if handled.failures:
                 endpoints.refuse(w, row[0], handled)
     return 1
+
+
+def release_held(w: Writer, user: str) -> None:
+    """The quiet hours or the digest that held deliveries of a user have changed: what they held is decided anew."""
+    w.db.execute(sql("release_held"), {"user": w.names.user(user), "now": w.clock.now()})
 
 
 def dead_letters(r: Reading, limit: int) -> list[DeadLetter]:

@@ -9,7 +9,7 @@ from tidings.model import Changed, Mask, Prefer, Told
 from tidings.personal import Preferences
 from tidings.rules import IN_APP
 from tidings.storage import records
-from tidings.storage.sqlite import broadcasts, endpoints, inboxes, reminders
+from tidings.storage.sqlite import agenda, broadcasts, endpoints, inboxes, reminders
 from tidings.storage.sqlite.events import entry
 from tidings.storage.sqlite.graph import mask
 from tidings.storage.sqlite.names import unpack
@@ -28,6 +28,8 @@ def prefer(w: Writer, r: Reading, command: Prefer) -> Changed:
     if command.muted is not None:
         for topic in sorted(set(muted(r, command.user)) ^ set(command.muted)):
             mask(w, r, Mask(command.user, topic, on=topic in command.muted))
+    if not preferences(r, command.user).holds_alike(command.preferences):
+        agenda.release_held(w, command.user)
     user, types = w.names.make_user(command.user), command.preferences.types
     said = msgspec.json.encode(command.preferences)
     w.db.execute("INSERT OR REPLACE INTO preference VALUES (?, ?)", (user, said))

@@ -143,14 +143,16 @@ CREATE INDEX confirmation_address ON confirmation (address);
 CREATE INDEX confirmation_user ON confirmation (user);
 
 -- What is to leave: news of the group `number` of `user`. An id is never given twice, for receivers go by it.
+-- held: it waits for quiet hours or a digest of the user.
 CREATE TABLE delivery (
   id INTEGER PRIMARY KEY AUTOINCREMENT, endpoint INTEGER NOT NULL, user INTEGER NOT NULL, number INTEGER NOT NULL,
   type INTEGER NOT NULL, due_at INTEGER NOT NULL, created_at INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
-  error TEXT, dead INTEGER NOT NULL DEFAULT 0
+  error TEXT, dead INTEGER NOT NULL DEFAULT 0, held INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX delivery_endpoint ON delivery (endpoint, number, dead);
 CREATE INDEX delivery_due ON delivery (due_at) WHERE dead = 0;
 CREATE INDEX delivery_dead ON delivery (id) WHERE dead <> 0;
+CREATE INDEX delivery_held ON delivery (user) WHERE held <> 0;
 
 -- `users` is a JSON array of names; reminder_user finds the reminders that name a person, who need not be known yet.
 CREATE TABLE reminder (

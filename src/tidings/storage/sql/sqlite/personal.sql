@@ -97,6 +97,9 @@ SELECT m.topic FROM carray(:topics) c CROSS JOIN mask m ON m.viewer = :user AND 
 UPDATE delivery SET dead = 0, attempts = 0, due_at = ? WHERE dead <> 0
   AND NOT EXISTS (SELECT 1 FROM endpoint e WHERE e.number = delivery.endpoint AND e.disabled_at <> 0);
 
+-- name: release_held
+UPDATE delivery INDEXED BY delivery_held SET due_at = min(due_at, :now), held = 0 WHERE user = :user AND held <> 0;
+
 -- name: next_due
 SELECT min(due_at) FROM (
   SELECT min(due_at) AS due_at FROM reminder
