@@ -40,6 +40,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.M | re.S)
 DOCUMENTED_HOST = "http://127.0.0.1:8787"
 SAMPLE_LOADED = "Try, in another terminal"
+MAIL = 'smtp_url = "smtp://127.0.0.1:9"\nmail_from = "Market <market@example.org>"\n'
+"""Settings of servers that answer the commands of a page: a relay at which nobody listens."""
 TIMEOUT_S = 30
 MORE = "…"
 FRAME_FIELD = re.compile(r"^(\w+): (.*)$", re.M)
@@ -196,6 +198,7 @@ def _form(id: str) -> list[bool]:
 )
 def test_commands_answer_as_the_page_shows(page: Path, tmp_path: Path) -> None:
     """Every command of a page succeeds in order and answers in the shape that stands below it."""
+    (tmp_path / "tidings.toml").write_text(MAIL)
     with serving(tmp_path, "--sample", until=SAMPLE_LOADED) as url:
         for block in blocks(page, "console"):
             for command, shown in commands(block.text):

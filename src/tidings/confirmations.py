@@ -34,6 +34,10 @@ MAX_UNDER_WAY = 1_000
 RETRIES_S = (5, 60, 600)
 """Seconds before each further attempt: relays that greylist take a mail after some minutes. Who got none asks again."""
 PATH = "/v1/confirm"
+NO_SERVER_URL = (
+    "this server cannot ask whether the address is yours, since server_url is not set; "
+    "the application can register it with its API key"
+)
 _EXPIRY = struct.Struct(">q")
 _MAC_BYTES = 16
 _DIGEST_BYTES = 16
@@ -57,15 +61,8 @@ class Confirmations:
         self._page = server_url.rstrip("/") + PATH
         self._send = send
         self._tasks: set[asyncio.Task[None]] = set()
-        self.missing = ""
+        self.missing = "" if server_url else NO_SERVER_URL
         """What the settings lack for a confirmation, for people; "" nothing."""
-        if send is None:
-            self.missing = "this server sends no e-mail: smtp_url is not set"
-        elif not server_url:
-            self.missing = (
-                "this server cannot ask whether the address is yours, since server_url is not set; "
-                "the application can register it with its API key"
-            )
 
     async def reserve(self, user: str, address: str) -> None:
         """Count a mail that this user causes to this address. Raises TooManyRequests beyond the limits, Unavailable while

@@ -111,10 +111,12 @@ class Endpoints:
         push_key: Callable[[], str | None],
         confirmations: Confirmations,
         refusal: Callable[[str], Awaitable[str]],
+        missing: Callable[[str], str],
     ) -> None:
         """``new_secret`` makes what signs for a webhook; ``push_key`` tells the key that push services know us by, or
         None. ``allow_http``: URLs need not be encrypted. ``confirmations`` asks mail addresses whose they are;
-        ``refusal`` tells why a URL would never be called, or ""."""
+        ``refusal`` tells why a URL would never be called, or ""; ``missing`` what this server lacks to send by a channel,
+        or ""."""
         self._store = store
         self._log = log
         self._clock = clock
@@ -123,6 +125,7 @@ class Endpoints:
         self._push_key = push_key
         self.confirmations = confirmations
         self._refusal = refusal
+        self._missing = missing
         self._adding = asyncio.Lock()
 
     async def of(self, user: str) -> list[Endpoint]:
@@ -135,9 +138,10 @@ class Endpoints:
 
         ``vouched``: the application says so, and answers for it that a mail address is the user's. A user's word is not
         enough: the address is asked by a mail, and gets nothing else before it is confirmed.
-        Raises InvalidFields, also when the user has MAX_ENDPOINTS already; TooManyRequests; Unavailable.
+        Raises InvalidFields, also when the channel is not set up or the user has MAX_ENDPOINTS already; TooManyRequests;
+        Unavailable.
         """
-        if errors := tuple(self.scheme_errors(given.channel, given.address)):
+        if errors := tuple(self.setup_errors(given.channel, given.address)):
             raise InvalidFields(errors=errors)
         if given.channel in URL_CHANNELS and (refused := await self._refusal(given.address)):
             raise InvalidFields(errors=(FieldError("/address", refused),))
@@ -161,9 +165,14 @@ class Endpoints:
             self.confirmations.begin(endpoint.id, endpoint.address, partial(self._waits, endpoint))
         return endpoint
 
-    def scheme_errors(self, channel: str, address: str) -> Iterator[FieldError]:
-        """The error of an address of the right form: a URL that this server does not send to."""
-        if channel in URL_CHANNELS and urlsplit(address).scheme not in self._schemes:
+    def setup_errors(self, channel: str, address: str) -> Iterator[FieldError]:
+        """The errors of members of the right form ("": there is none) that only the set-up of this server makes wrong: a
+        channel by which it sends nothing, a URL that it does not send to."""
+        if lacking := self._missing(channel):
+            yield FieldError(
+                "/channel", f"expected a channel that is set up on this server, got {channel}: {lacking}"
+            )
+        if address and channel in URL_CHANNELS and urlsplit(address).scheme not in self._schemes:
             allowed = " or ".join(sorted(self._schemes))
             got = shown(msgspec.json.encode(address))
             yield FieldError("/address", f"expected a URL with {allowed}, got {got}")

@@ -6,8 +6,9 @@ to come back, what is waiting written, the store closed.
 
 import logging
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import apsw
@@ -48,7 +49,7 @@ from tidings.model import (
 )
 from tidings.outbound.courier import Courier
 from tidings.outbound.signatures import new_secret
-from tidings.outbound.ways import Ways, configured, unsendable
+from tidings.outbound.ways import Ways, configured, missing, unsendable
 from tidings.ports import Agenda, Clock, Store
 from tidings.projections.inbox import Wording
 from tidings.projections.runner import Runner
@@ -56,7 +57,6 @@ from tidings.projections.windows import Occurrence, Windows
 from tidings.read import Reader
 from tidings.reminders import Reminders
 from tidings.rounds import Rest, Rounds
-from tidings.rules import Rule
 from tidings.setting_checks import shown
 from tidings.storage.memory import MemoryStore
 from tidings.storage.sqlite import SqliteStore
@@ -138,7 +138,8 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
         ways = Ways(settings, clock)  # before the store: a setting that does not fit leaves no file behind
         store, cursor_key = await open_store(settings, clock)
         closing.push_async_callback(store.close)
-        _name_unsendable(store.rules.declared, settings)
+        for unsent in unsendable(store.rules.declared, settings):
+            _log.warning("%s", unsent)
         cursors, wording = Cursors(cursor_key), Wording(store, settings.locale)
         position, epoch = await store.head()
 
@@ -194,7 +195,7 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
             live=live,
             reminders=reminders,
             endpoints=_endpoints(store, log, clock, settings, ways, confirmations),
-            wishes=Wishes(store, log, settings),
+            wishes=Wishes(store, log, settings, partial(unsendable, settings=settings)),
             metrics=Metrics(clock),
             ready=lambda: _unready(log, live, watch, settings),
         )
@@ -212,12 +213,8 @@ def _endpoints(
         push_key=lambda: ways.push_key,
         confirmations=confirmations,
         refusal=ways.refusal,
+        missing=partial(missing, settings),
     )
-
-
-def _name_unsendable(types: Mapping[str, Rule], settings: Settings) -> None:
-    for unsent in unsendable(types, settings):
-        _log.warning("%s", unsent)
 
 
 def _unready(log: Log, live: Live, watch: "_StoreWatch", settings: Settings) -> str | None:

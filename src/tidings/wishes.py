@@ -1,7 +1,8 @@
 """What is wanted: each user's preferences, and the types of notifications with their rules. Checked and kept here."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
 import msgspec
@@ -17,12 +18,21 @@ from tidings.projections.messages import known_locale
 from tidings.rules import MAX_TYPES, Rule, Rules
 
 _encode = msgspec.json.Encoder().encode
+_log = logging.getLogger(__name__)
 
 
 class Wishes:
     """The door of preferences and types."""
 
-    def __init__(self, store: Store, log: Log, settings: Settings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        log: Log,
+        settings: Settings,
+        unsendable: Callable[[Mapping[str, Rule]], Iterable[str]],
+    ) -> None:
+        """``unsendable`` says of types what they are to send and the settings do not let them."""
+        self._unsendable = unsendable
         self._store = store
         self._log = log
         self._settings = settings
@@ -71,13 +81,16 @@ class Wishes:
         return b'{"items":[' + b",".join(self._shown(type, rule) for type, rule in declared) + b"]}"
 
     async def declare(self, type: str, rule: Rule) -> bytes:
-        """Declare a type, over the one of the settings if there is one; returns it as :meth:`types` tells it.
+        """Declare a type, over the one of the settings if there is one; returns it as :meth:`types` tells it. A channel that
+        is not set up is no fault: an application may declare its types first. The answer and the log warn of it.
 
         Raises InvalidFields when another type has claimed one of its verbs, or there are too many.
         """
         async with self._declaring:  # or two could claim one verb after both were checked
             _check_claims(type, rule, self._store.rules.declared)
             await self._log.submit(Declare(type, rule))
+        for unsent in self._unsendable({type: rule}):
+            _log.warning("%s", unsent)
         return self._shown(type, rule)
 
     def claim_errors(self, type: str, rule: Rule) -> list[FieldError]:
@@ -99,7 +112,8 @@ class Wishes:
 
     def _shown(self, type: str, rule: Rule) -> bytes:
         source = "settings" if self._settings.types.get(type) == rule else "api"
-        return _encode({"type": type, "source": source, "rule": rule})
+        warnings = list(self._unsendable({type: rule}))
+        return _encode({"type": type, "source": source, "rule": rule, "warnings": warnings})
 
 
 def _check_claims(type: str, rule: Rule, declared: Mapping[str, Rule], *, in_body: bool = True) -> None:

@@ -156,20 +156,14 @@ def test_a_scanner_that_opens_every_link_confirms_nothing(tmp_path: Path, mails:
         server.assert_bounds(memory_mib=16)
 
 
-@pytest.mark.parametrize(
-    ("changed", "pointer"),
-    [({"TIDINGS_SERVER_URL": ""}, "server_url"), ({"TIDINGS_SMTP_URL": ""}, "smtp_url")],
-)
-def test_without_a_way_to_ask_only_the_application_registers_addresses(
-    tmp_path: Path, mails: Mails, changed: dict[str, str], pointer: str
-) -> None:
+def test_without_a_way_to_ask_only_the_application_registers_addresses(tmp_path: Path, mails: Mails) -> None:
     """A user is told what is missing, and no link is made from a Host header that anybody can send."""
     with (
-        mailing(tmp_path, mails, **changed) as server,
+        mailing(tmp_path, mails, TIDINGS_SERVER_URL="") as server,
         httpx.Client(base_url=server.url, timeout=TIMEOUT_S) as client,
     ):
         refused = register(client, token("bob"), "bob")
         assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/channel")
-        assert pointer in refused.json()["errors"][0]["detail"]
+        assert "server_url" in refused.json()["errors"][0]["detail"]
         assert register(client, KEY, "bob").status_code == 201
         server.assert_bounds(memory_mib=16)

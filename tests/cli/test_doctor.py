@@ -42,17 +42,20 @@ KEY = "0123456789abcdef" * 2
 def test_what_cannot_leave_is_warned_of() -> None:
     """A type with a channel that is not set up, and mail addresses that users cannot confirm."""
     types = {"reply": Rule(channels=("email", "web_push", "webhook"))}
-    told = [check.detail for check in outside(Settings(types=types))]
+    told = [check.detail for check in outside(Settings(), types)]
     assert [("smtp_url" in line, "vapid_private_key" in line) for line in told] == [
         (True, False),
         (False, True),
     ]
-    (told_url,) = outside(Settings(smtp_url="smtp://localhost", mail_from="a@b.example"))
+    (told_url,) = outside(Settings(smtp_url="smtp://localhost", mail_from="a@b.example"), {})
     assert (told_url.level, "server_url" in told_url.detail) == ("warn", True)
     assert (
         list(
             outside(
-                Settings(smtp_url="smtp://localhost", mail_from="a@b.example", server_url="https://a.example")
+                Settings(
+                    smtp_url="smtp://localhost", mail_from="a@b.example", server_url="https://a.example"
+                ),
+                {},
             )
         )
         == []

@@ -1,8 +1,17 @@
-"""What a server says at start of what it cannot send."""
+"""What a server and doctor say of what cannot be sent."""
 
+import asyncio
 from pathlib import Path
 
+import httpx
+
 from tests.attack.probe import attacked_server
+from tests.cli.conftest import Run
+from tidings.config import Settings
+from tidings.model import Declare
+from tidings.rules import Rule
+from tidings.storage.sqlite import SqliteStore
+from tidings.testing import FakeClock
 
 TYPES = '[types.reply]\nchannels = ["email", "webhook"]\n'
 
@@ -16,3 +25,32 @@ def test_a_type_that_cannot_be_sent_is_named_at_start(tmp_path: Path) -> None:
             == 1
         )
         assert "webhook" not in server.log()
+
+
+def test_a_type_that_cannot_be_sent_is_named_when_it_is_declared(tmp_path: Path) -> None:
+    """It was accepted without a word, and nothing was ever mailed. The application may declare its types before mail is set
+    up, so the answer and the log warn of it."""
+    said = "the type 'reply' has the channel email, by which nothing is sent: smtp_url is not set"
+    rule = {"channels": ["email", "webhook"]}
+    with attacked_server(tmp_path) as server, httpx.Client(base_url=server.url) as client:
+        answer = client.put("/v1/admin/types/reply", json=rule)
+        assert (answer.status_code, answer.json()["warnings"]) == (200, [said])
+        assert [one["warnings"] for one in client.get("/v1/admin/types").json()["items"]] == [[said]]
+        assert server.log().count(said) == 1
+        assert client.put("/v1/admin/types/like", json={}).json()["warnings"] == []
+
+
+def test_doctor_names_a_stored_type_that_cannot_be_sent(run: Run, tmp_path: Path) -> None:
+    """It read the types of the settings alone, not those that were declared over the API."""
+    path = tmp_path / "declared.db"
+
+    async def declare() -> None:
+        store = await SqliteStore.open(path, FakeClock(), Settings())
+        await store.write([Declare("reply", Rule(channels=("email", "webhook")))])
+        await store.close()
+
+    asyncio.run(declare())
+    result = run("doctor", "--dev", "--port", "0", "--store", f"sqlite:///{path}")
+    assert result.exit_code == 0, result.output
+    assert "the type 'reply' has the channel email" in result.output
+    assert "the channel webhook" not in result.output

@@ -459,8 +459,8 @@ CASES = (
         ENDPOINTS,
     ),
     posted(
-        "field errors of push keys",
-        ("/keys/p256dh", "/keys/auth"),
+        "field errors of push keys, where no pushes are sent",
+        ("/keys/p256dh", "/keys/auth", "/channel"),
         {"channel": "web_push", "address": "https://a.example/", "keys": {"p256dh": "x"}},
         ENDPOINTS,
     ),

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,16 @@ import httpx
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 
 from tests.serving import serving
-from tests.wire.people import bearer, token
+from tests.wire.people import SETTINGS, bearer, token
 from tidings.endpoints import MAX_ENDPOINTS
 from tidings.http import shapes_agenda as shapes
 
@@ -34,6 +41,28 @@ GOOD: dict[str, dict[str, Any]] = {
     "webhook": {"channel": "webhook", "address": URL},
     "apprise": {"channel": "apprise", "address": "slack://token-a/token-b/token-c"},
 }
+
+
+@pytest.fixture(scope="module")
+def vapid(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the key by which push services know a server."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    pem = tmp_path_factory.mktemp("vapid") / "vapid.pem"
+    pem.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return pem
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory, vapid: Path) -> Iterator[str]:
+    """A server on which every channel is set up."""
+    channels = {
+        "TIDINGS_SMTP_URL": "smtp://127.0.0.1:9",
+        "TIDINGS_MAIL_FROM": "us@example.org",
+        "TIDINGS_VAPID_PRIVATE_KEY": str(vapid),
+        "TIDINGS_VAPID_SUBJECT": "mailto:us@example.org",
+    }
+    with serving(tmp_path_factory.mktemp("endpoints"), **SETTINGS | channels) as address:
+        yield address
 
 
 @pytest.fixture
@@ -227,19 +256,27 @@ def test_an_address_inside_is_refused_when_it_is_registered(
     assert reply.json()["errors"][0]["detail"] == "the host is not on the public Internet"
 
 
-def test_without_a_key_there_is_no_web_push(app: httpx.Client) -> None:
-    reply = app.get("/v1/web-push/key")
+@pytest.mark.parametrize(("channel", "lacking"), [("email", "smtp_url"), ("web_push", "vapid_private_key")])
+def test_a_channel_that_is_not_set_up_is_refused(
+    dev: httpx.Client, user: str, channel: str, lacking: str
+) -> None:
+    """The fault: it was accepted with 201, and nothing was ever sent there. The answer names the channel and the setting."""
+    reply = post(dev, user, GOOD[channel])
+    assert (reply.status_code, reply.json()["type"]) == (422, "urn:tidings:problem:invalid-fields")
+    told = f"expected a channel that is set up on this server, got {channel}: {lacking} is not set"
+    assert reply.json()["errors"] == [{"pointer": "/channel", "detail": told}]
+    assert listed(dev, user) == []
+
+
+def test_without_a_key_there_is_no_web_push(dev: httpx.Client) -> None:
+    reply = dev.get("/v1/web-push/key")
     assert (reply.status_code, reply.json()["detail"]) == (404, "web push is not configured on this server")
 
 
-def test_browsers_subscribe_with_the_server_s_key(tmp_path: Path) -> None:
+def test_browsers_subscribe_with_the_server_s_key(app: httpx.Client, vapid: Path) -> None:
     """What they are given is the public half of what the settings name."""
-    private = ec.generate_private_key(ec.SECP256R1())
-    pem = tmp_path / "vapid.pem"
-    pem.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    private = load_pem_private_key(vapid.read_bytes(), None)
     raw = private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-    settings = {"TIDINGS_VAPID_PRIVATE_KEY": str(pem), "TIDINGS_VAPID_SUBJECT": "mailto:us@example.org"}
-    with serving(tmp_path, TIDINGS_DEV="true", **settings) as url:
-        reply = httpx.get(f"{url}/v1/web-push/key", params={})
+    reply = app.get("/v1/web-push/key")
     shown = msgspec.json.decode(reply.content, type=shapes.PushKey)
     assert shown.public_key == base64.urlsafe_b64encode(raw).decode().rstrip("=")

@@ -256,25 +256,25 @@ def test_a_broadcast_to_followers(app: httpx.Client, user: str) -> None:
 
 def test_each_channel_says_why(app: httpx.Client, user: str) -> None:
     """What keeps it in, one reason after the other, until it goes out."""
-    app.put(f"/v1/admin/types/{user}", json={"channels": ["email"], "group": "none"})
+    app.put(f"/v1/admin/types/{user}", json={"channels": ["webhook"], "group": "none"})
     told = publish(app, target_user_ids=[user], verb=user)
 
-    def why(channel: str = "email") -> tuple[bool, str]:
+    def why(channel: str = "webhook") -> tuple[bool, str]:
         decision = explain(app, user, told.event_id).channels[channel]
         return decision.wanted, decision.why
 
-    assert why("webhook") == (False, "this type does not leave the application here")
+    assert why("email") == (False, "this type does not leave the application here")
     assert why() == (False, "they have no endpoint here that is confirmed and enabled")
-    address = {"channel": "email", "address": "zoe@example.org"}
+    address = {"channel": "webhook", "address": "https://hooks.example.org/zoe"}
     assert app.post("/v1/endpoints", params={"user_id": user}, json=address).status_code == 201
     assert why() == (True, "wanted")
-    put(app, user, {"types": {user: {"email": False}}})
+    put(app, user, {"types": {user: {"webhook": False}}})
     assert why() == (False, "not wanted here")
     put(app, user, {"quiet_hours": ALWAYS})
     wanted, waits = why()
     assert wanted
     assert waits.startswith("wanted, but it waits for quiet hours to end at 20")
-    app.put(f"/v1/admin/types/{user}", json={"channels": ["email"], "critical": True})
+    app.put(f"/v1/admin/types/{user}", json={"channels": ["webhook"], "critical": True})
     assert why() == (True, "critical: neither preferences nor quiet hours hold it back")
 
 

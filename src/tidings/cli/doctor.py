@@ -7,13 +7,14 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import apsw
 import click
+import msgspec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from tidings import marker
@@ -27,6 +28,7 @@ from tidings.http.proxies import is_loopback
 from tidings.marker import Marker
 from tidings.outbound.ways import Ways, unsendable
 from tidings.process import listen
+from tidings.rules import Rule
 from tidings.server import file_problem, store_file
 from tidings.times import SystemClock
 
@@ -93,15 +95,17 @@ def checks(settings: Settings) -> Iterator[Check]:
     yield sqlite(apsw.sqlite_lib_version())
     yield open_files(resource.getrlimit(resource.RLIMIT_NOFILE)[0], settings)
     yield port(settings)
+    types = dict(settings.types)
     try:
         path = store_path(settings)
     except ConfigError as error:
         yield Check("fail", "store", str(error))
     else:
         yield from stored(path)
+        types |= stored_types(path)
     yield access(settings)
     yield from tokens(settings)
-    yield from outside(settings)
+    yield from outside(settings, types)
 
 
 def stored(path: Path | None) -> Iterator[Check]:
@@ -110,6 +114,18 @@ def stored(path: Path | None) -> Iterator[Check]:
         yield disk(path.parent)
         yield store(path)
         yield from readable(path)
+
+
+def stored_types(path: Path | None) -> dict[str, Rule]:
+    """The types that were declared over the API; none where the store cannot be opened, which :func:`store` tells."""
+    if path is None or not path.exists() or path.stat().st_size == 0 or file_problem(path):
+        return {}
+    try:
+        with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as connection:
+            rows: list[Any] = connection.execute("SELECT name, rule FROM type").fetchall()
+        return {name: msgspec.json.decode(rule, type=Rule) for name, rule in rows}
+    except (apsw.Error, msgspec.MsgspecError):
+        return {}
 
 
 def port(settings: Settings) -> Check:
@@ -122,13 +138,13 @@ def port(settings: Settings) -> Check:
     return Check("ok", "port", f"{settings.port} of {settings.host} is free")
 
 
-def outside(settings: Settings) -> Iterator[Check]:
-    """Whether what is meant to leave the application can."""
+def outside(settings: Settings, types: Mapping[str, Rule]) -> Iterator[Check]:
+    """Whether what is meant to leave the application can; ``types`` are those of the settings and of the store."""
     try:
         asyncio.run(Ways(settings, SystemClock()).close())
     except ConfigError as error:
         yield Check("fail", "outside", str(error))
-    for unsent in unsendable(settings.types, settings):
+    for unsent in unsendable(types, settings):
         yield Check("warn", "outside", unsent)
     if settings.smtp_url and not settings.server_url:
         told = "server_url is empty: users cannot register mail addresses, only the application can"

@@ -239,11 +239,13 @@ class Endpoints(Struct, frozen=True):
 
 
 class DeclaredType(Struct, frozen=True):
-    """A type of notifications, where its rule is from ("settings" or "api"), and the rule."""
+    """A type of notifications, where its rule is from ("settings" or "api"), the rule, and the channels of it by which
+    nothing is sent, each with what it lacks."""
 
     type: str
     source: str
     rule: dict[str, Any]
+    warnings: tuple[str, ...] = ()
 
 
 class DeclaredTypes(Struct, frozen=True):

@@ -313,11 +313,13 @@ class Explanation(Shape):
 
 
 class Type(Shape):
-    """A declared type of notifications: with the rule of the settings, or with one that was set here."""
+    """A declared type of notifications: with the rule of the settings, or with one that was set here. ``warnings``: its
+    channels by which nothing is sent, and the setting that each lacks."""
 
     type: str
     source: Literal["settings", "api"]
     rule: Rule
+    warnings: list[str]
 
 
 class Types(Shape):

@@ -3,6 +3,7 @@ the certificates to trust, take tens of milliseconds to load, off the event loop
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from importlib.util import find_spec
 from typing import Literal
 
@@ -17,6 +18,7 @@ LOOK_UP_S = 2
 """Seconds for the name of a URL that is registered. Its own threads ask, so that slow names hold up no delivery."""
 KEPT_TO_PUSH_SERVICES = 8
 """Idle connections to push services: most browsers have one of three."""
+NO_APPRISE = "the extra tidings[apprise] is not installed"
 
 
 class NotConfigured(Exception):
@@ -31,9 +33,15 @@ def missing(settings: Settings, channel: str) -> str:
         case "web_push":
             return "" if settings.vapid_private_key else "vapid_private_key is not set"
         case "apprise":
-            return "" if find_spec("apprise") else "the extra tidings[apprise] is not installed"
+            return "" if _has_apprise() else NO_APPRISE
         case _:
             return ""
+
+
+@cache
+def _has_apprise() -> bool:
+    """Asked once, since looking for it reads folders, and nothing is installed while a server runs."""
+    return find_spec("apprise") is not None
 
 
 def configured(settings: Settings) -> frozenset[str]:
@@ -150,5 +158,5 @@ class Ways:
         try:
             from tidings.outbound.apprise import Apprise
         except ImportError:
-            raise NotConfigured("the extra tidings[apprise] is not installed") from None
+            raise NotConfigured(NO_APPRISE) from None
         return Apprise()

@@ -21,10 +21,10 @@ class _Addressed(msgspec.Struct):
     address: str = ""
 
 
-def address_errors(call: Call[Any, None], fitting: bytes) -> Iterable[FieldError]:
-    """The error of an address that fits its type, where the rest does not."""
+def setup_errors(call: Call[Any, None], fitting: bytes) -> Iterable[FieldError]:
+    """The errors of a channel and an address that fit their types, where the rest does not."""
     given = msgspec.json.decode(fitting, type=_Addressed)
-    return call.services.endpoints.scheme_errors(given.channel, given.address) if given.address else ()
+    return call.services.endpoints.setup_errors(given.channel, given.address)
 
 
 async def add(call: Call[ForUser, EndpointInput]) -> Answer:
@@ -107,7 +107,7 @@ ROUTES = (
         tag=_TAG,
         query=ForUser,
         body=EndpointInput,
-        fitting_errors=address_errors,
+        fitting_errors=setup_errors,
         reply=shapes.Endpoint,
         status=201,
         fails=(429,),
