@@ -25,10 +25,12 @@ DEFERRING = ("sqlite-chunks",)
 """Those that tell followers by later work, and so perhaps in another order than the reference."""
 
 
-async def opened(name: str, folder: Path, clock: Clock, types: Mapping[str, Rule] | None = None) -> Store:
-    """An empty store of this back-end, with these types in its settings. All have the same salt, so the same events get
-    the same ids."""
+async def opened(
+    name: str, folder: Path, clock: Clock, types: Mapping[str, Rule] | None = None, **limits: int
+) -> Store:
+    """An empty store of this back-end, with these types and limits in its settings. All have the same salt, so the same
+    events get the same ids."""
     if name == "memory":
-        return MemoryStore(clock, types=types)
-    settings = msgspec.structs.replace(SETTINGS[name], types=dict(types or {}))
+        return MemoryStore(clock, types=types, **limits)  # type: ignore[arg-type]
+    settings = msgspec.structs.replace(SETTINGS[name], types=dict(types or {}), **limits)
     return await SqliteStore.open(folder / f"{name}.db", clock, settings, salt=0)

@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from tidings.feed_changes import FEED_HISTORY, RETRACTION_HISTORY
 from tidings.field_errors import MAX_FIELD_ERRORS, find
-from tidings.rules import MAX_TYPES, Locale, Name, Rule, Rules
+from tidings.rules import MAX_BLOCKS, MAX_MUTES, MAX_TYPES, Locale, Name, Rule, Rules
 from tidings.setting_checks import LARGEST, accepted, check_text, shown
 
 KIB = 1024
@@ -78,6 +78,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     dormant_days: Positive = 30
     feed_scan_budget: Positive = 20_000
     new_count_cap: Positive = 1_000
+    max_mutes_per_user: Positive = MAX_MUTES
+    max_blocks_per_user: Positive = MAX_BLOCKS
     feed_history: Positive = FEED_HISTORY
     retraction_history: Positive = RETRACTION_HISTORY
 
@@ -165,6 +167,8 @@ HELP: Mapping[str, str] = {
     "reader_threads": "Threads for reads that may be long; one user has all but one of them at most.",
     "max_reads_per_user": "Long reads of one user that wait or run; the same question asked again is not another one.",
     "max_reads": "Long reads of all users together that wait or run before more are answered 503.",
+    "max_mutes_per_user": "Topics that one user may mute; each hidden item is held against them.",
+    "max_blocks_per_user": "Other users that one user may block.",
     "feed_history": "Changes of a feed's read state kept for streams that resume; older than the kept ones is a reset.",
     "retraction_history": "Retractions kept for the same.",
     "write_queue": "Commands waiting to be written before new ones are answered 503.",

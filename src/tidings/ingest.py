@@ -296,15 +296,21 @@ class Ingest:
         return bool((await self._change(Unfollow(user, topic, keep))).updated)
 
     async def mute(self, user: str, topic: str, on: bool) -> bool:
-        """Hide a topic's events from a user, those that came before as well; True when that changed something."""
-        return bool((await self._change(Mask(user, topic, on=on))).updated)
+        """Hide a topic's events from a user, those that came before as well; True when that changed something. Raises
+        InvalidFields for one mute more than a user may have."""
+        changed = await self._change(Mask(user, topic, on=on))
+        _check_limit(changed, "topic", "muted topics", "max_mutes_per_user")
+        return bool(changed.updated)
 
     async def block(self, user: str, other: str, on: bool) -> bool:
-        """Hide two people's acts from each other; True when that changed something. Raises InvalidFields for oneself."""
+        """Hide two people's acts from each other; True when that changed something. Raises InvalidFields for oneself, and
+        for one block more than a user may have."""
         if on and user == other:
             error = FieldError("other_id", "expected another user than the one who blocks, got the same")
             raise InvalidFields("a user cannot block themselves", (error,))
-        return bool((await self._change(Mask(user, user_topic(other), block=True, on=on))).updated)
+        changed = await self._change(Mask(user, user_topic(other), block=True, on=on))
+        _check_limit(changed, "other_id", "blocked users", "max_blocks_per_user")
+        return bool(changed.updated)
 
     async def read_feed(self, user: str, event_ids: Sequence[str]) -> Changed:
         """Mark feed items read. Ids that are not in the feed are passed over."""
@@ -388,6 +394,13 @@ class Ingest:
         if missing and not outcome.updated:
             raise NotFound(missing)
         return outcome
+
+
+def _check_limit(changed: Changed, field: str, what: str, setting: str) -> None:
+    """Raises InvalidFields when a command was refused for the number of what its user has."""
+    if changed.limit:
+        wrong = f"expected up to {changed.limit:,} {what} of one user ({setting}), got one more"
+        raise InvalidFields(errors=(FieldError(field, wrong),))
 
 
 def _undoing(user: str) -> str:

@@ -116,7 +116,8 @@ class Unfollow(msgspec.Struct, frozen=True):
 
 class Mask(msgspec.Struct, frozen=True):
     """Mute a topic or (``block``) a person, or take that back (``on=False``). A block works in both directions:
-    neither sees the other's acts, and the inbox of each loses those that it has."""
+    neither sees the other's acts, and the inbox of each loses those that it has. Refused when it would be one more than the
+    user may have."""
 
     user: str
     topic: str
@@ -199,7 +200,8 @@ class Declare(msgspec.Struct, frozen=True):
 
 
 class Prefer(msgspec.Struct, frozen=True):
-    """Replace a user's preferences and, unless they are None, the topics that they mute."""
+    """Replace a user's preferences and, unless they are None, the topics that they mute. Refused whole when these are more
+    than the user may have."""
 
     user: str
     preferences: Preferences
@@ -331,12 +333,14 @@ class Published(NamedTuple):
 
 class Changed(NamedTuple):
     """The outcome of a command that changes at most one thing, or ``updated`` of many. ``gone``: the event that a
-    Retract took out. ``marked``: the position that a change of the read state of a feed took, 0 when there was none."""
+    Retract took out. ``marked``: the position that a change of the read state of a feed took, 0 when there was none.
+    ``limit``: how many mutes or blocks a user may have, when the command was refused because of that; otherwise 0."""
 
     updated: int
     position: int = 0
     gone: LogEntry | None = None
     marked: int = 0
+    limit: int = 0
 
 
 class Marked(NamedTuple):
@@ -485,8 +489,7 @@ class InboxPage(NamedTuple):
 
 class InboxChanges(NamedTuple):
     """What changed after a seq, oldest first: rows as they are now, and the read-alls among them. ``reset``: the seq is
-    beyond the head, or since then the inbox was erased or a read-all undone; fetch afresh. ``more``: the limit cut it, and
-    ``marks`` with it."""
+    beyond the head, or since then the inbox was erased or a read-all undone; fetch afresh. ``more``: the limit cut it."""
 
     rows: list[InboxRow]
     counts: Counts

@@ -30,6 +30,10 @@ METADATA = re.compile(r"metadata((?:\.[^.{}\[\]!:]{1,64}){1,8})\Z")
 """A value of the newest event's metadata, by its keys with dots between them: ``metadata.order.total``."""
 MAX_TYPES = 1_000
 """Types that can be declared: they are all held in memory."""
+MAX_MUTES = 1_000
+"""Topics that one user may mute: more than a page of settings shows, and preferences list them all."""
+MAX_BLOCKS = 10_000
+"""Users that one user may block: as many as lists of blocks that are passed on have."""
 MAX_WINDOW_S = 30 * 86_400
 """The longest age, gap, bucket and duplicate window: beyond a month a group is an archive."""
 NO_GROUP = 0

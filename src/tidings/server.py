@@ -98,6 +98,8 @@ async def open_store(settings: Settings, clock: Clock) -> tuple[Store, bytes]:
             types=settings.types,
             channels=channels,
             feed_history=settings.feed_history,
+            max_mutes_per_user=settings.max_mutes_per_user,
+            max_blocks_per_user=settings.max_blocks_per_user,
             retraction_history=settings.retraction_history,
         )
         return memory, os.urandom(32)

@@ -57,12 +57,19 @@ class Wishes:
 
         Raises InvalidFields for what :meth:`errors` finds.
         """
-        if errors := tuple(self.errors(wanted)):
+        if errors := tuple(self.errors(wanted, len(muted or ()))):
             raise InvalidFields(errors=errors[:MAX_FIELD_ERRORS])
         await self._log.submit(Prefer(user, wanted, None if muted is None else tuple(muted)))
 
-    def errors(self, wanted: Preferences) -> Iterator[FieldError]:
-        """What cannot be wanted: a locale of which nothing is known, and a critical type that would be switched off."""
+    def errors(self, wanted: Preferences, muted: int) -> Iterator[FieldError]:
+        """What cannot be wanted: a locale of which nothing is known, a critical type that would be switched off, and more
+        ``muted`` topics than a user may have."""
+        limit = self._settings.max_mutes_per_user
+        if muted > limit:
+            yield FieldError(
+                "/muted_topics",
+                f"expected a list of up to {limit:,} topics (max_mutes_per_user), got one of {muted:,}",
+            )
         if wanted.locale and not known_locale(wanted.locale):
             yield FieldError(
                 "/locale",

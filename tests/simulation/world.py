@@ -147,6 +147,8 @@ class World:
             epoch=self._epoch,
             types=settings.types,
             feed_history=settings.feed_history,
+            max_mutes_per_user=settings.max_mutes_per_user,
+            max_blocks_per_user=settings.max_blocks_per_user,
             retraction_history=settings.retraction_history,
         )
 

@@ -1,10 +1,12 @@
 """Preferences on the wire: what is set is what is shown and what is obeyed; and why somebody was told, or was not."""
 
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.serving import serving
 from tests.wire.people import event
 from tests.wire.replies import done, inbox, of, publish, refused
 from tidings.http import shapes
@@ -74,6 +76,25 @@ def test_muted_topics_are_the_mutes(app: httpx.Client, user: str) -> None:
     publish(app, target_user_ids=[user])
     publish(app, target_user_ids=[user], object_id="43")
     assert [(item.object_id, item.count) for item in inbox(app, user).items] == [("42", 1), ("43", 1)]
+
+
+def test_mutes_and_blocks_have_limits(tmp_path: Path) -> None:
+    """The fault: nothing bounded them. What is one too many is named with its setting, and nothing of it is kept; all that
+    is wrong with preferences is named at once."""
+    flags = ("--max-mutes-per-user", "2", "--max-blocks-per-user", "1")
+    with serving(tmp_path, *flags) as url, httpx.Client(base_url=url, trust_env=False) as app:
+        put(app, "ann", {"muted_topics": ["m:1", "m:2"]})
+        problem = refused(app.put("/v1/users/ann/mutes/m%3A3"), 422, "topic")
+        assert "up to 2 muted topics of one user (max_mutes_per_user)" in str(problem.errors)
+        done(app.put("/v1/users/ann/mutes/m%3A2"))
+        wrong = {"muted_topics": ["m:1", "m:3", "m:4"], "locale": "xx-none"}
+        reply = app.put("/v1/preferences", params={"user_id": "ann"}, json=wrong)
+        problem = refused(reply, 422, "/muted_topics", "/locale")
+        assert "up to 2 topics (max_mutes_per_user), got one of 3" in str(problem.errors)
+        assert get(app, "ann") == NOTHING | {"muted_topics": ["m:1", "m:2"]}
+        done(app.put("/v1/users/ann/blocks/bob"))
+        problem = refused(app.put("/v1/users/ann/blocks/cy"), 422, "other_id")
+        assert "up to 1 blocked users of one user (max_blocks_per_user)" in str(problem.errors)
 
 
 @pytest.mark.parametrize(

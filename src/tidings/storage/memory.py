@@ -84,7 +84,8 @@ class MemoryStore(Feeds):
 
     ``clock`` gives the times; ``salt`` (64 bits) and ``epoch`` name this life of the store; ``idempotency_ms`` is how
     long an idempotency key is remembered, in milliseconds; ``types`` are those that the settings declare. So many changes
-    of a feed's read state (``feed_history``) and retractions (``retraction_history``) are kept for who resumes.
+    of a feed's read state (``feed_history``) and retractions (``retraction_history``) are kept for who resumes. A user mutes
+    at most ``max_mutes_per_user`` topics and blocks at most ``max_blocks_per_user`` others.
     """
 
     # --- the log --------------------------------------------------------------------------------------------
@@ -285,6 +286,8 @@ class MemoryStore(Feeds):
             case Follow() | Unfollow() | Mask() | Erase():
                 return self._changed(self._update(command))
             case _:
+            case Mask() | Prefer() if limit := self._limit(command):
+                return Changed(0, self._position, limit=limit)
                 return self._changed(self._update_personal(command))
 
     def _update(self, command: Follow | Unfollow | Mask | Erase) -> int:
@@ -455,6 +458,16 @@ class MemoryStore(Feeds):
     def _mask(self, mask: Mask) -> int:
         person = self._person(mask.user)
         masked = person.blocked if mask.block else person.muted
+    def _limit(self, command: Mask | Prefer) -> int:
+        """How many mutes or blocks a user may have, when a command would leave them with more; otherwise 0."""
+        person = self._peek(command.user)
+        if isinstance(command, Prefer):
+            return self._max_mutes if len(set(command.muted or ())) > self._max_mutes else 0
+        masked, limit = (
+            (person.blocked, self._max_blocks) if command.block else (person.muted, self._max_mutes)
+        )
+        return limit if command.on and command.topic not in masked and len(masked) >= limit else 0
+
         if (mask.topic in masked) == mask.on:
             return 0
         masked.symmetric_difference_update({mask.topic})

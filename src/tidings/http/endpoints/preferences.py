@@ -18,8 +18,6 @@ from tidings.schedule import TIME_ZONE
 
 MAX_TYPES = 200
 """Types with wishes of their own: more than a page of settings shows, and each is looked at when they are told."""
-MAX_MUTED = 1_000
-"""Topics muted in one request; as many as one transaction holds."""
 MAX_DIGEST_S = 7 * 86_400
 """Seconds between two e-mails: what is over a week old is no news."""
 
@@ -69,7 +67,7 @@ class PreferencesBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     quiet_hours: QuietHoursBody | None = None
     locale: Locale = ""
     digest_s: Annotated[int, Meta(ge=0, le=MAX_DIGEST_S)] = 0
-    muted_topics: Annotated[list[Topic], Meta(max_length=MAX_MUTED)] | None = None
+    muted_topics: list[Topic] | None = None
 
 
 class _Wanted(msgspec.Struct):
@@ -77,12 +75,14 @@ class _Wanted(msgspec.Struct):
 
     types: dict[str, dict[str, bool]] = {}
     locale: str = ""
+    muted_topics: list[str] | None = None
 
 
 def wanted_errors(call: Call[Any, None], fitting: bytes) -> Iterable[FieldError]:
     """The field errors of those preferences that fit their types."""
     wanted = msgspec.json.decode(fitting, type=_Wanted)
-    return call.services.wishes.errors(Preferences(types=wanted.types, locale=wanted.locale))
+    preferences = Preferences(types=wanted.types, locale=wanted.locale)
+    return call.services.wishes.errors(preferences, len(wanted.muted_topics or ()))
 
 
 async def preferences(call: Call[ForUser, None]) -> Answer:

@@ -1,5 +1,7 @@
 """Follow, unfollow, mute, block, come back: what changes who sees what."""
 
+from collections.abc import Collection
+
 from tidings.ids import MAX_KEY
 from tidings.model import Changed, Follow, Mask, Unfollow, split_topic
 from tidings.storage.sqlite.blocks import sever
@@ -78,8 +80,11 @@ def unfollow(w: Writer, command: Unfollow) -> Changed:
 def mask(w: Writer, r: Reading, command: Mask) -> Changed:
     """Mute or block, or take it back. A block is two rows: each side is masked from the other, and in the inbox of each
     the other's acts are no more."""
+    kind = BLOCK if command.block else MUTE
+    if command.on and (limit := _limit(w, command, kind)):
+        return Changed(0, w.position, limit=limit)
     user, topic = w.names.make_user(command.user), w.names.make_topic(command.topic)
-    rows = [(user, topic, BLOCK if command.block else MUTE)]
+    rows = [(user, topic, kind)]
     if command.block:
         other = w.names.make_user(split_topic(command.topic)[1])
         rows.append((other, w.names.make_user(command.user), BLOCKED_BY))
@@ -96,6 +101,33 @@ def mask(w: Writer, r: Reading, command: Mask) -> Changed:
         sever(w, r, user, topic)
         sever(w, r, topic, user)
     return Changed(int(changed > 0), w.position)
+
+
+def _limit(w: Writer, command: Mask, kind: int) -> int:
+    """How many mutes or blocks a user may have, when this is one more; otherwise 0."""
+    user, topic = w.names.user(command.user), w.names.topic(command.topic)
+    limit = w.settings.max_blocks_per_user if command.block else w.settings.max_mutes_per_user
+    query = (
+        "SELECT coalesce(sum(kind=?1), 0), coalesce(max(kind=?1 AND topic=?2), 0) FROM mask WHERE viewer=?3"
+    )
+    count, known = w.db.one(query, (kind, topic, user))
+    return limit if count >= limit and not known else 0
+
+
+def mute_only(w: Writer, user: int, topics: Collection[str]) -> None:
+    """Replace what a user mutes."""
+    w.names.make_topics(topics)
+    wanted = {w.names.topics[topic] for topic in topics}
+    had = {
+        topic for (topic,) in w.db.execute("SELECT topic FROM mask WHERE viewer=? AND kind=?", (user, MUTE))
+    }
+    if gone := had - wanted:
+        query = "DELETE FROM mask WHERE viewer=? AND kind=? AND topic IN (SELECT value FROM carray(?))"
+        w.db.execute(query, (user, MUTE, w.carray(gone)))
+    w.insert("mask", 3, [(user, topic, MUTE) for topic in sorted(wanted - had)])
+    if had != wanted:
+        be_careful(w, user)
+    w.masked = w.masked or bool(wanted)
 
 
 # --- who is here, who is away -------------------------------------------------------------------------------------

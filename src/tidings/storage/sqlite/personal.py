@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import msgspec
 
 from tidings.ids import notification_id
-from tidings.model import Changed, Mask, Prefer, Told
+from tidings.model import Changed, Prefer, Told
 from tidings.personal import Preferences
 from tidings.rules import IN_APP
 from tidings.storage import records
 from tidings.storage.sqlite import agenda, broadcasts, endpoints, inboxes, reminders
 from tidings.storage.sqlite.events import entry
-from tidings.storage.sqlite.graph import mask
+from tidings.storage.sqlite.graph import mute_only
 from tidings.storage.sqlite.names import unpack
 from tidings.storage.sqlite.reading import EventRow, Reading
 from tidings.storage.sqlite.visibility import BLOCK, MUTE
@@ -25,12 +25,14 @@ ALL_TYPES = 0
 def prefer(w: Writer, r: Reading, command: Prefer) -> Changed:
     """Replace a user's preferences, and with them what arrivals are held against; their mutes too, if any are said. These
     are compared here, or two who replace them at once would leave a mixture."""
-    if command.muted is not None:
-        for topic in sorted(set(muted(r, command.user)) ^ set(command.muted)):
-            mask(w, r, Mask(command.user, topic, on=topic in command.muted))
+    topics, limit = set(command.muted or ()), w.settings.max_mutes_per_user
+    if len(topics) > limit:
+        return Changed(0, w.position, limit=limit)
     if not preferences(r, command.user).holds_alike(command.preferences):
         agenda.release_held(w, command.user)
     user, types = w.names.make_user(command.user), command.preferences.types
+    if command.muted is not None:
+        mute_only(w, user, topics)
     said = msgspec.json.encode(command.preferences)
     w.db.execute("INSERT OR REPLACE INTO preference VALUES (?, ?)", (user, said))
     w.db.execute("DELETE FROM silence WHERE user=?", (user,))
