@@ -192,8 +192,7 @@ def _first(changes: InboxChanges, count: int) -> InboxChanges:
 def _progress(changes: InboxChanges) -> bytes:
     """The read-alls among the changes, and where to go on."""
     marks = b",".join(map(_mark, changes.marks))
-    following = changes.rows[-1].seq if changes.more else changes.counts.seq
-    flags = (_bool(changes.more), following, _bool(changes.reset))
+    flags = (_bool(changes.more), changes.next_since, _bool(changes.reset))
     return b',"marks":[' + marks + b'],"has_more":%b,"next_since":%d,"reset":%b' % flags
 
 

@@ -497,6 +497,13 @@ class InboxChanges(NamedTuple):
     reset: bool = False
     marks: tuple[ReadMark, ...] = ()
 
+    @property
+    def next_since(self) -> int:
+        """The seq to go on from."""
+        if not self.more:
+            return self.counts.seq
+        return max([row.seq for row in self.rows[-1:]] + [mark.seq for mark in self.marks[-1:]])
+
 
 class Heard(NamedTuple):
     """One event as the open streams hear it: those of the users asked for who have it in their feed, by reason. With a

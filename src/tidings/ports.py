@@ -205,7 +205,7 @@ class InboxViews(Protocol):
 
     async def inbox_since(self, user: str, since: int, limit: int) -> InboxChanges:
         """Each notification changed after ``since`` once, by its last change, tombstones and archived ones included, and
-        the read-alls after it; at most ``limit`` notifications, and read-alls up to the last of these."""
+        the read-alls after it that stand; the first ``limit`` of both together."""
         ...
 
     async def counts(self, users: Sequence[str]) -> list[Counts]:

@@ -49,7 +49,7 @@ class Client:
                 return
             self.rows = folded(self.rows, changes)
             more = changes.more
-            self.seq = changes.rows[-1].seq if more else changes.counts.seq
+            self.seq = changes.next_since
 
 
 def _read_under(mark: ReadMark, row: InboxRow) -> InboxRow:

@@ -216,18 +216,26 @@ def test_changes_that_are_cut_tell_of_read_alls_up_to_the_last(store: Harness) -
     for verb in "abc":
         store.tell("bob", verb)
         store.write(ReadInbox("bob"))
-    first = store.changes("bob", 0, 2)
-    assert ([row.seq for row in first.rows], [mark.seq for mark in first.marks], first.more) == (
-        [1, 3],
-        [2],
-        True,
-    )
-    rest = store.changes("bob", 3, 2)
-    assert ([row.seq for row in rest.rows], [mark.seq for mark in rest.marks], rest.more) == (
-        [5],
-        [4, 6],
-        False,
-    )
+    assert [told(store, since, 3) for since in (0, 3)] == [([1, 3], [2], 3), ([5], [4, 6], 6)]
+    assert told(store, 1, 1) == ([], [2], 2)
+
+
+def test_read_alls_are_cut_like_notifications(store: Harness) -> None:
+    """The fault: a page had all read-alls there are, whatever its limit; eleven thousand were 858 KB."""
+    store.tell("bob", *"abcdefg")
+    store.write(*(ReadInbox("bob", type=verb) for verb in "abcdefg"))
+    assert [told(store, since, 3) for since in (7, 10, 13)] == [
+        ([], [8, 9, 10], 10),
+        ([], [11, 12, 13], 13),
+        ([], [14], 14),
+    ]
+    assert [store.changes("bob", since, 3).more for since in (7, 10, 11, 13)] == [True, True, False, False]
+
+
+def told(store: Harness, since: int, limit: int) -> tuple[list[int], list[int], int]:
+    """The seqs of the notifications and of the read-alls of a page of changes, and where it goes on."""
+    page = store.changes("bob", since, limit)
+    return [row.seq for row in page.rows], [mark.seq for mark in page.marks], page.next_since
 
 
 def test_an_undo_is_a_reset_for_those_before_it(store: Harness) -> None:

@@ -63,11 +63,12 @@ class Inboxes(Agenda):
         inbox = person.inbox
         if since > inbox.seq or since < inbox.undone or since < inbox.born:
             return InboxChanges([], counts, reset=True)
-        changed = inbox.changed_after(since)
-        more = len(changed) > limit
-        upto = changed[limit - 1].seq if more else inbox.seq
-        marks = tuple(mark for mark in inbox.marks if since < mark.seq <= upto)
-        return InboxChanges([self._row(person, g) for g in changed[:limit]], counts, more, marks=marks)
+        changed, marks = inbox.changed_after(since), [mark for mark in inbox.marks if mark.seq > since]
+        seqs = sorted([*(group.seq for group in changed), *(mark.seq for mark in marks)])
+        more = len(seqs) > limit
+        upto = seqs[limit - 1] if more else inbox.seq
+        rows = [self._row(person, group) for group in changed if group.seq <= upto]
+        return InboxChanges(rows, counts, more, marks=tuple(mark for mark in marks if mark.seq <= upto))
 
     async def counts(self, users: Sequence[str]) -> list[Counts]:
         """The heads of these inboxes."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from tidings.ids import MAX_KEY, notification_id, notification_ref
 from tidings.model import InboxChanges, InboxPage, InboxState, ReadMark
 from tidings.storage.sqlite import groups, heads
-from tidings.storage.sqlite.groups import UNDONE, Marks, Row
+from tidings.storage.sqlite.groups import STANDING, UNDONE, Marks, Row
 from tidings.storage.sqlite.reading import Reading
 from tidings.storage.sqlite.shown import dress
 from tidings.storage.sqlite.writer import sql
@@ -77,16 +77,23 @@ def since(r: Reading, user: int, seq: int, limit: int) -> InboxChanges:
     head = heads.one(r, user)
     if seq > head.seq or _broken(r, user, seq):
         return InboxChanges([], head, reset=True)
-    found = changes(r, user, seq, limit + 1)
-    rows, more = found[:limit], len(found) > limit
-    upto = rows[-1].last_change if more else head.seq
-    marks = Marks.after(r, user, seq)
-    said = tuple(
-        ReadMark(at, up_to, r.names.verb_text(type) if type else "", when)
-        for at, up_to, type, when in marks.rows
-        if at <= upto
+    rows, marks = changes(r, user, seq, limit + 1), _read_alls(r, user, seq, limit + 1)
+    seqs = sorted([*(row.last_change for row in rows), *(mark.seq for mark in marks)])
+    more = len(seqs) > limit
+    upto = seqs[limit - 1] if more else head.seq
+    shown = dress(r, user, [row for row in rows if row.last_change <= upto])
+    return InboxChanges(shown, head, more, marks=tuple(mark for mark in marks if mark.seq <= upto))
+
+
+def _read_alls(r: Reading, user: int, seq: int, limit: int) -> list[ReadMark]:
+    """The first read-alls after a seq that stand."""
+    query = (
+        "SELECT seq, up_to, type, at FROM inbox_mark WHERE user=? AND seq>? AND kind=? ORDER BY seq LIMIT ?"
     )
-    return InboxChanges(dress(r, user, rows), head, more, marks=said)
+    return [
+        ReadMark(at, up_to, r.names.verb_text(type) if type else "", when)
+        for at, up_to, type, when in r.db.all(query, (user, seq, STANDING, limit))
+    ]
 
 
 def _broken(r: Reading, user: int, seq: int) -> bool:
