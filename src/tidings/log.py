@@ -47,6 +47,7 @@ class Log:
         self._waiting = Writes(per_user)
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._preparing: set[asyncio.Task[None]] = set()
         self._closing = False
 
     @property
@@ -84,11 +85,28 @@ class Log:
 
     async def _run(self) -> None:
         while self._waiting or not self._closing:
-            if not self._waiting:
+            batch = self._waiting.take(self._batch_events)
+            for waiting in self._waiting.unprepared():
+                task = asyncio.create_task(self._prepare(waiting), name="log-preparation")
+                self._preparing.add(task)
+                task.add_done_callback(self._preparing.discard)
+            if batch:
+                await self._write(batch)
+            else:
                 self._wake.clear()
                 await self._wake.wait()
-                continue
-            await self._write(self._waiting.take(self._batch_events))
+
+    async def _prepare(self, waiting: Waiting) -> None:
+        """Have the store do outside of a transaction what can be done there, while others are written."""
+        try:
+            for command in waiting.commands:
+                await self._store.prepare(command)
+        except Exception as error:
+            self._waiting.dropped(waiting)
+            self._fail([waiting], error)
+        else:
+            self._waiting.prepared(waiting)
+        self._wake.set()
 
     async def _write(self, batch: list[Waiting]) -> None:
         commands = [command for waiting in batch for command in waiting.commands]

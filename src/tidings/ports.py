@@ -259,6 +259,15 @@ class Health(Protocol):
         ...
 
 
+class Preparation(Protocol):
+    """What need not wait until a transaction. A capability beside the store's own."""
+
+    async def prepare(self, command: Command) -> None:
+        """Do beforehand what would make the transaction of a command long. Changes nothing that can be read, nor what the
+        command does and returns, whatever is written between the two. May be refused and cancelled as reads of feeds are."""
+        ...
+
+
 class Personal(Protocol):
     """What may be told, what a user wants, and why they were told or not. A capability beside the store's own."""
 
@@ -337,5 +346,5 @@ class Erasing(Protocol):
         ...
 
 
-class Store(EventLog, FeedViews, InboxViews, Graph, Upkeep, Health, Personal, Agenda, Erasing, Protocol):
+class Store(EventLog, FeedViews, InboxViews, Graph, Upkeep, Health, Preparation, Personal, Agenda, Erasing, Protocol):
     """A complete back-end: 24 methods, and what the capabilities add."""

@@ -3,12 +3,15 @@
 What is published comes first, as much of it as one transaction takes; users, and all other work of the application and of
 the server, take turns with the rest. Whatever one user asks for, others wait for one submission of it at most, and each
 has a bound on what may be under way. Submissions of one asker stay in their order, and each stays whole.
+
+A submission that has to be prepared is held back, and with it what its user asked for after it: nothing that they do comes
+between its preparation and its transaction. Others are written meanwhile.
 """
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from tidings.errors import KeyReused, TooManyRequests
 from tidings.model import (
@@ -27,7 +30,9 @@ from tidings.model import (
     Settle,
     TakeUp,
     UndoRead,
+    UndoReadFeed,
     Unfollow,
+    UnreadFeed,
 )
 
 RETRY_S = 1
@@ -36,26 +41,36 @@ APPLICATION = ""
 """Whoever writes for nobody in particular. No user has an empty name."""
 
 
-class Waiting(NamedTuple):
-    """One submission: commands that share a transaction, and who waits for their outcomes."""
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """One submission: commands that share a transaction, and who waits for their outcomes. ``ready``: it is prepared, or
+    need not be."""
 
     asker: str
     commands: Sequence[Command]
     done: asyncio.Future[list[Outcome | KeyReused]]
     weight: int
     publishes: bool
+    ready: bool
 
 
 def submission(commands: Sequence[Command], done: asyncio.Future[list[Outcome | KeyReused]]) -> Waiting:
     """These commands as they are queued."""
     users = {_user(command) for command in commands}
+    asker = users.pop() if len(users) == 1 else APPLICATION
     return Waiting(
-        users.pop() if len(users) == 1 else APPLICATION,
+        asker,
         commands,
         done,
         sum(map(_weight, commands)),
         all(isinstance(command, Publish) for command in commands),
+        asker == APPLICATION or not any(map(_counts, commands)),
     )
+
+
+def _counts(command: Command) -> bool:
+    """Whether a command says how many items it changes that it does not name: a store may count them beforehand."""
+    return isinstance(command, UndoReadFeed) or (isinstance(command, ReadFeed) and command.event_ids is None)
 
 
 def _user(command: Command) -> str:
@@ -65,6 +80,8 @@ def _user(command: Command) -> str:
             | Unfollow()
             | Mask()
             | ReadFeed()
+            | UnreadFeed()
+            | UndoReadFeed()
             | MarkInbox()
             | ReadInbox()
             | UndoRead()
@@ -87,6 +104,10 @@ def _weight(command: Command) -> int:
             return max(1, len(command.ids))
         case ReadFeed() if command.event_ids is not None:
             return max(1, len(command.event_ids))
+        case UnreadFeed():
+            return max(1, len(command.event_ids))
+        case Prefer() if command.muted is not None:
+            return 1 + len(command.muted)
         case Settle():
             return max(1, len(command.handled))
         case TakeUp():
@@ -100,13 +121,15 @@ class Writes:
     def __init__(self, per_user: int | None) -> None:
         self._per_user = per_user
         self._publishing: deque[Waiting] = deque()
-        self._queues: dict[str, deque[Waiting]] = {}
+        self._queues: OrderedDict[str, deque[Waiting]] = OrderedDict()
+        self._held: dict[str, deque[Waiting]] = {}
+        self._unprepared: list[Waiting] = []
         self._under_way: Counter[str] = Counter()
         self.depth = 0
 
     def __bool__(self) -> bool:
         """Whether anything waits."""
-        return bool(self._publishing or self._queues)
+        return bool(self._publishing or self._queues or self._held)
 
     def add(self, waiting: Waiting) -> None:
         """Queue a submission. Raises TooManyRequests when its user has as many under way as they may."""
@@ -117,32 +140,68 @@ class Writes:
         self.depth += len(waiting.commands)
         if waiting.publishes:
             self._publishing.append(waiting)
+        elif waiting.asker in self._held:
+            self._held[waiting.asker].append(waiting)
         else:
             self._queues.setdefault(waiting.asker, deque()).append(waiting)
 
     def take(self, most: int) -> list[Waiting]:
         """The next transaction: what is published, up to a weight of ``most``, then as much of all else in turns. The first
-        of each is taken whatever it weighs."""
+        of each is taken whatever it weighs. Empty when all that waits is to be prepared first."""
         taken = [*_taken(self._publishing, most), *self._turns(most)]
         self.depth -= sum(len(each.commands) for each in taken)
         return taken
 
-    def _turns(self, most: int) -> Iterator[Waiting]:
-        weight = 0
+    def _turns(self, most: int) -> list[Waiting]:
+        weight, taken, askers = 0, list[Waiting](), set[str]()
+        later: list[tuple[str, deque[Waiting]]] = []
         while self._queues:
             asker, queue = next(iter(self._queues.items()))
-            weight += queue[0].weight
-            if weight > most and weight > queue[0].weight:
-                return
+            first = queue[0]
+            if first.ready and taken and weight + first.weight > most:
+                break
             del self._queues[asker]
-            first = queue.popleft()
+            if not first.ready:
+                # Not before what its user asked for earlier is written: it may count on that.
+                if asker in askers:
+                    later.append((asker, queue))
+                else:
+                    self._held[asker] = queue
+                    self._unprepared.append(first)
+                continue
+            taken.append(queue.popleft())
+            askers.add(asker)
+            weight += first.weight
             if queue:
                 self._queues[asker] = queue  # behind everybody else
-            yield first
+        self._queues.update(later)
+        return taken
+
+    def unprepared(self) -> list[Waiting]:
+        """The submissions that were held back since this was asked, each to be ``prepared``, or ``dropped``."""
+        found, self._unprepared = self._unprepared, []
+        return found
+
+    def prepared(self, waiting: Waiting) -> None:
+        """A submission is written next, and what its user asked for after it in its turn."""
+        waiting.ready = True
+        self._release(waiting.asker)
+
+    def dropped(self, waiting: Waiting) -> None:
+        """A submission that was held back is not written at all."""
+        self._held[waiting.asker].popleft()
+        self.depth -= len(waiting.commands)
+        self._release(waiting.asker)
+
+    def _release(self, asker: str) -> None:
+        queue = self._held.pop(asker)
+        if queue:
+            self._queues[asker] = queue
+            self._queues.move_to_end(asker, last=False)  # it had its turn, but for the preparation
 
     def put_back(self, unwritten: Sequence[Waiting]) -> None:
         """What did not fit into its transaction is the first of the next, in the same order."""
-        behind, self._queues = self._queues, {}
+        behind, self._queues = self._queues, OrderedDict()
         self._publishing.extendleft(each for each in reversed(unwritten) if each.publishes)
         for each in unwritten:
             self.depth += len(each.commands)

@@ -6,14 +6,25 @@ from typing import cast
 
 import pytest
 
-from tidings.errors import KeyReused, TooManyRequests
+from tidings.errors import KeyReused, TooManyRequests, Unavailable
 from tidings.log import Log
-from tidings.model import Command, Follow, Mask, Outcome, Publish, Published, Retract
+from tidings.model import (
+    Command,
+    Follow,
+    Mask,
+    Outcome,
+    Publish,
+    Published,
+    ReadFeed,
+    Retract,
+    UndoReadFeed,
+)
 from tidings.testing import FakeClock, MemoryStore, event
 
 BATCH = 100
 PER_USER = 60
 PATIENCE_S = 60
+FAILING = ReadFeed("ann", None, 13)
 
 
 class Slow(MemoryStore):
@@ -25,6 +36,15 @@ class Slow(MemoryStore):
         self.let = asyncio.Semaphore(0)
         self.fitting = 1_000
         self.written: list[Sequence[Command]] = []
+        self.prepared = asyncio.Semaphore(0)
+        self.preparing: list[tuple[Command, int]] = []
+
+    async def prepare(self, command: Command) -> None:
+        """Takes until it is let; fails for nobody in particular."""
+        self.preparing.append((command, len(self.written)))
+        await self.prepared.acquire()
+        if command == FAILING:
+            raise Unavailable("no thread is free")
 
     async def write(
         self, commands: Sequence[Command], ends: Collection[int] = ()
@@ -67,6 +87,7 @@ class Place:
         """Let everything be written."""
         for _ in range(1_000):
             self.store.let.release()
+            self.store.prepared.release()
         await asyncio.gather(*self.tasks)
 
 
@@ -180,5 +201,89 @@ def test_what_is_published_shares_a_transaction_whatever_stands_between() -> Non
         outcomes = await asyncio.gather(*place.tasks[2::2])
         assert [cast(Published, one).receipts[0].position for (one,) in outcomes] == [*range(1, BATCH + 1)]
         assert len(place.store.written) == 2
+
+    played(script)
+
+
+# --- what is prepared ---------------------------------------------------------------------------------------------
+
+
+async def begun(place: Place, number: int) -> None:
+    """Wait until so many commands are being prepared, or were."""
+    while len(place.store.preparing) < number:
+        await asyncio.wait(place.tasks, timeout=0)
+
+
+def test_what_is_prepared_holds_up_its_user_alone() -> None:
+    """A read-all of a large feed was counted in its transaction, and everybody waited; and what its user writes meanwhile
+    could make the count another."""
+
+    async def script(place: Place) -> None:
+        place.store.let = asyncio.Semaphore(1_000)
+        held = await place.submit(ReadFeed("ann"))
+        after = await place.submit(Follow("ann", "room:1"))
+        await begun(place, 1)
+        for command in (Follow("bob", "room:1"), publish(), Retract("none")):
+            await (await place.submit(command))
+        assert not held.done()
+        assert not after.done()
+        place.store.prepared.release()
+        await asyncio.gather(held, after)
+        assert place.store.written[-1] == [ReadFeed("ann"), Follow("ann", "room:1")]
+        assert place.store.preparing == [(ReadFeed("ann"), 0)]
+
+    played(script)
+
+
+def test_nothing_is_prepared_before_what_its_user_wrote_earlier() -> None:
+    """It may count on that; and two of one user are prepared one after the other."""
+
+    async def script(place: Place) -> None:
+        await place.submit(Follow("first", "room:1"))
+        commands: list[Command] = [
+            Follow("ann", "room:1"),
+            ReadFeed("ann"),
+            UndoReadFeed("ann", 1),
+            ReadFeed("ann", ("id",)),
+        ]
+        for each in commands:
+            await place.submit(each)
+        await place.all()
+        assert [command for some in place.store.written[1:] for command in some] == commands
+        assert place.store.preparing == [(commands[1], 2), (commands[2], 3)]
+
+    played(script)
+
+
+def test_what_cannot_be_prepared_fails_alone() -> None:
+    """Its user is told, and what they asked for after it is written."""
+
+    async def script(place: Place) -> None:
+        place.store.let = asyncio.Semaphore(1_000)
+        failing, after = await place.submit(FAILING), await place.submit(Follow("ann", "room:1"))
+        await begun(place, 1)
+        place.store.prepared.release()
+        with pytest.raises(Unavailable):
+            await failing
+        await after
+        place.tasks.remove(failing)
+        for n in range(PER_USER):
+            await place.submit(Follow("ann", f"room:{n}"))
+
+    played(script)
+
+
+def test_a_log_that_closes_writes_what_is_prepared() -> None:
+    """What was accepted is written."""
+
+    async def script(place: Place) -> None:
+        held = await place.submit(ReadFeed("ann"))
+        await begun(place, 1)
+        closing = asyncio.create_task(place.log.close())
+        await asyncio.wait([closing], timeout=0)
+        place.store.let.release()
+        place.store.prepared.release()
+        await held
+        await closing
 
     played(script)

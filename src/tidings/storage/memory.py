@@ -110,6 +110,9 @@ class MemoryStore(Feeds):
         self._writes += 1
         return [self._apply(command) for command in commands]
 
+    async def prepare(self, command: Command) -> None:
+        """Nothing is known beforehand."""
+
     async def head(self) -> Head:
         """The last position and the epoch."""
         return Head(self._position, self._epoch)
@@ -283,11 +286,11 @@ class MemoryStore(Feeds):
                 return self._undo_read(command)
             case ReadFeed() | UnreadFeed() | UndoReadFeed():
                 return self._mark_feed(command)
+            case Mask() | Prefer() if limit := self._limit(command):
+                return Changed(0, self._position, limit=limit)
             case Follow() | Unfollow() | Mask() | Erase():
                 return self._changed(self._update(command))
             case _:
-            case Mask() | Prefer() if limit := self._limit(command):
-                return Changed(0, self._position, limit=limit)
                 return self._changed(self._update_personal(command))
 
     def _update(self, command: Follow | Unfollow | Mask | Erase) -> int:
@@ -455,9 +458,6 @@ class MemoryStore(Feeds):
         span.ended_at = self._position
         return 1
 
-    def _mask(self, mask: Mask) -> int:
-        person = self._person(mask.user)
-        masked = person.blocked if mask.block else person.muted
     def _limit(self, command: Mask | Prefer) -> int:
         """How many mutes or blocks a user may have, when a command would leave them with more; otherwise 0."""
         person = self._peek(command.user)
@@ -468,6 +468,9 @@ class MemoryStore(Feeds):
         )
         return limit if command.on and command.topic not in masked and len(masked) >= limit else 0
 
+    def _mask(self, mask: Mask) -> int:
+        person = self._person(mask.user)
+        masked = person.blocked if mask.block else person.muted
         if (mask.topic in masked) == mask.on:
             return 0
         masked.symmetric_difference_update({mask.topic})

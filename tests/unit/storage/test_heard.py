@@ -179,7 +179,7 @@ PLANS = {
     "followers_among": ("follow_topic (topic=? AND follower=?)", {"topics", "users", "after"}),
     "masks_of": ("SEARCH m USING COVERING INDEX mask_topic (topic=?)", {"topics", "limit"}),
     "masks_among": ("SEARCH m USING PRIMARY KEY (viewer=? AND topic=?)", {"topics", "users"}),
-    "inbox_heads": ("SEARCH inbox_mark USING PRIMARY KEY (user=?)", {"users"}),
+    "inbox_heads": ("SEARCH inbox_mark USING COVERING INDEX inbox_mark_reach", {"users"}),
 }
 
 

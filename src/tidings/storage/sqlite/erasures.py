@@ -124,13 +124,13 @@ def _part(w: Writer, _: Reading, job: Job, budget: int) -> _Step:
 
 def _unblock(w: Writer, _: Reading, job: Job, budget: int) -> _Step:
     """End what is hidden from others because the user blocked them."""
-    w.db.execute(
-        "DELETE FROM mask WHERE topic=?1 AND kind=?2 AND viewer IN"
-        " (SELECT viewer FROM mask WHERE topic=?1 AND kind=?2 LIMIT ?3)",
-        (job.user, BLOCKED_BY, budget),
-    )
-    done = w.db.changes()
-    return (job if done else _next(job)), done
+    query = "SELECT viewer FROM mask WHERE topic=? AND kind=? LIMIT ?"
+    rows = w.db.all(query, (job.user, BLOCKED_BY, _share(budget, FOLLOW_ROWS)))
+    for (viewer,) in rows:
+        require_visibility_check(w, viewer)
+        query = "DELETE FROM mask WHERE viewer=? AND topic=? AND kind=?"
+        w.db.execute(query, (viewer, job.user, BLOCKED_BY))
+    return (job if rows else _next(job)), len(rows) * FOLLOW_ROWS
 
 
 def _rewrite(w: Writer, r: Reading, job: Job, budget: int) -> _Step:

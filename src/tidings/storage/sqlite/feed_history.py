@@ -71,6 +71,12 @@ def reaches(r: Reading, user: int | None, after: int) -> bool:
     return after >= int(forgotten)
 
 
+def reaches_retractions(r: Reading, after: int) -> bool:
+    """Whether every retraction after a position is still known."""
+    (forgotten,) = r.db.one("SELECT value FROM meta WHERE name='retractions_forgotten'")
+    return after >= int(forgotten)
+
+
 def retractions(r: Reading, after: int, last: int, limit: int) -> Iterator[tuple[int, EventRow]]:
     """The first retractions after a position, up to ``last``, each with the event as it was, but for its body."""
     query = (

@@ -4,10 +4,11 @@ A row for an item says by itself whether it is read; without one, the read-alls 
 log, and is kept for a while for streams that resume (feed_history.py).
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
 from tidings.model import Changed, ReadFeed, UndoReadFeed, UnreadFeed
-from tidings.storage.sqlite import feed_history, feeds
+from tidings.storage.sqlite import feed_counts, feed_history, feeds
 from tidings.storage.sqlite.reading import Entry, EventRow, Reading
 from tidings.storage.sqlite.visibility import today
 from tidings.storage.sqlite.writer import Writer
@@ -53,20 +54,18 @@ def _mark_items(w: Writer, r: Reading, v: feeds.Viewer, command: ReadFeed | Unre
 def _read_all(w: Writer, r: Reading, v: feeds.Viewer, up_to: int | None) -> int:
     # Not beyond the last event: it would cover its own position, and be news whenever it is repeated.
     up_to = w.logged if up_to is None else min(up_to, w.logged)
-    floor = _floor(r, v.user)
+    low = feed_counts.floor(r, v.user)
     query = "SELECT key FROM feed_read WHERE user=? AND at IS NULL AND position<=?"
     again = [key for (key,) in r.db.execute(query, (v.user, up_to))]
-    if up_to <= floor and not again:
+    if up_to <= low and not again:
         return 0
-    fresh = [s.event for s in feeds.after(r, v, floor) if s.event.position <= up_to]
-    read = feeds.read_times(r, v, [(event.key, event.position) for event in fresh])
-    unread = {event.key for event in (*fresh, *_visible(r, v, again))} - read.keys()
+    unread = len(_visible(r, v, again)) + feed_counts.unmarked(w, r, v, low, up_to)
     made = w.take_position()
     w.db.execute("INSERT INTO feed_floor VALUES (?, ?, ?, ?)", (v.user, up_to, made, w.now))
     query = "UPDATE feed_read SET made=?, at=? WHERE user=? AND at IS NULL AND position<=?"
     w.db.execute(query, (made, w.now, v.user, up_to))
     feed_history.note(w, v.user, w.now, up_to=up_to)
-    return len(unread)
+    return unread
 
 
 def _undo(w: Writer, r: Reading, v: feeds.Viewer, made: int) -> int:
@@ -74,29 +73,29 @@ def _undo(w: Writer, r: Reading, v: feeds.Viewer, made: int) -> int:
     if not found:
         return 0
     ((up_to,),) = found
-    # What was marked unread before it is read by the next read-all that covers it, if there is one.
-    w.db.execute(
-        "UPDATE feed_read SET (made, at) = ("
-        " SELECT coalesce(min(f.made), feed_read.made), f.at FROM feed_floor f"
-        " WHERE f.user=feed_read.user AND f.made>feed_read.made AND f.up_to>=feed_read.position"
-        ") WHERE user=? AND made=?",
-        (v.user, made),
-    )
-    again = "SELECT key FROM feed_read WHERE user=? AND made=? AND at IS NULL"
-    unread = {event.key for event in _visible(r, v, [key for (key,) in r.db.execute(again, (v.user, made))])}
-    below = [s.event.key for s in feeds.after(r, v, _floor(r, v.user)) if s.event.position <= up_to]
-    known = "SELECT key FROM feed_read WHERE user=? AND key BETWEEN ? AND ?"
-    marked = r.db.execute(known, (v.user, min(below, default=0), max(below, default=0)))
-    unread |= set(below).difference(key for (key,) in marked)
+    again = _restore(w, r, v.user, made)
+    low = feed_counts.floor(r, v.user)
+    unread = len(_visible(r, v, again)) + feed_counts.unmarked(w, r, v, low, up_to)
     w.take_position()
     feed_history.note(w, v.user, None)
     w.db.execute("UPDATE viewer SET undone=? WHERE user=?", (w.position, v.user))
-    return len(unread)
+    return unread
 
 
-def _floor(r: Reading, user: int) -> int:
-    (floor,) = r.db.one("SELECT coalesce(max(up_to), 0) FROM feed_floor WHERE user=?", (user,))
-    return int(floor)
+def _restore(w: Writer, r: Reading, user: int, made: int) -> list[int]:
+    """What was marked unread before a read-all that is taken back: it is read by the next one that covers it, if there is
+    one. Returns the keys of the items that none covers."""
+    query = "SELECT key, position FROM feed_read WHERE user=? AND made=? ORDER BY position"
+    items = r.db.all(query, (user, made))
+    if not items:
+        return []
+    floors, firsts = feeds.first_read_alls(r, user, items[0][1], made)
+    rows: list[tuple[int, int, int, int, int | None]] = []
+    for key, position in items:
+        n = bisect_left(floors, position)
+        rows.append((user, key, position, *(firsts[n] if n < len(floors) else (made, None))))
+    w.insert("feed_read", 5, rows, "INSERT OR REPLACE")
+    return [key for _, key, _, _, at in rows if at is None]
 
 
 def _visible(r: Reading, v: feeds.Viewer, keys: Iterable[int]) -> Sequence[EventRow]:

@@ -20,6 +20,8 @@ from tidings.times import DAY_MS
 FIRST_CHUNK, LARGEST_CHUNK = 64, 1_024
 """Entries looked at per round of a filtered scan: small for a filter that keeps much, growing for one that keeps little."""
 RECENT = 5
+NO_ROW = -1
+"""The version of a viewer of whom nothing is stored."""
 
 
 Interval = tuple[int, int, int | None]
@@ -74,7 +76,7 @@ def viewer(r: Reading, user: int, own: bool = False) -> Viewer:
     """Everything about a viewer that decides what they see: one row, and more only where that row says so. ``own``: with
     their own acts."""
     row = r.db.one("SELECT careful, seen_day, dormant_from, reads, version FROM viewer WHERE user=?", (user,))
-    careful, seen_day, dormant_from, reads, version = row or (0, 0, None, 0, 0)
+    careful, seen_day, dormant_from, reads, version = row or (0, 0, None, 0, NO_ROW)
     follows = _by_topic(_merged(r, user, dormant_from is not None))
     stale = seen_day != r.writer.clock.now() // DAY_MS
     timelines = (user * 2 + 1, *(topic * 2 for topic in follows))
@@ -288,28 +290,25 @@ def read_times(r: Reading, v: Viewer, items: Sequence[tuple[int, int]]) -> dict[
     query = "SELECT key, at FROM feed_read WHERE user=? AND key BETWEEN ? AND ?"
     marked: dict[int, int | None] = dict(r.db.execute(query, (v.user, min(keys), max(keys))))
     read = {key: at for key, at in marked.items() if at is not None}
-    floors, times = _floors(r, v.user, min(positions))
+    floors, firsts = first_read_alls(r, v.user, min(positions))
     for key, position in items:
         if key not in marked and (n := bisect_left(floors, position)) < len(floors):
-            read[key] = times[n]
+            read[key] = firsts[n][1]
     return read
 
 
-def _floors(r: Reading, user: int, position: int) -> tuple[list[int], list[int]]:
-    """How far the read-alls from a position upwards went, ascending; and for each when the first was made that went at
-    least so far."""
-    query = "SELECT up_to, made, at FROM feed_floor WHERE user=? AND up_to>=? ORDER BY up_to DESC, made DESC"
+def first_read_alls(
+    r: Reading, user: int, position: int, after: int = 0
+) -> tuple[list[int], list[tuple[int, int]]]:
+    """How far the read-alls from a position upwards went, ascending, of those made after another position; and for each the
+    first of them that went at least so far: (made, at)."""
+    query = "SELECT up_to, made, at FROM feed_floor WHERE user=? AND up_to>=? AND made>? ORDER BY up_to DESC, made DESC"
     floors: list[int] = []
-    times: list[int] = []
-    first: int | None = None
-    for up_to, made, at in r.db.execute(query, (user, position)):
-        if first is None or made < first:
-            first = made
-            times.append(at)
-        else:
-            times.append(times[-1])
+    firsts: list[tuple[int, int]] = []
+    for up_to, made, at in r.db.execute(query, (user, position, after)):
+        firsts.append(min((made, at), firsts[-1]) if firsts else (made, at))
         floors.append(up_to)
-    return floors[::-1], times[::-1]
+    return floors[::-1], firsts[::-1]
 
 
 def span_of(want: FeedFilter, before: int | None) -> tuple[int, int]:
@@ -356,9 +355,9 @@ class _Matcher(NamedTuple):
 # --- totals -------------------------------------------------------------------------------------------------------
 
 
-def walk(r: Reading, v: Viewer, above: int = -1) -> Iterator[Seen]:
-    """The whole feed above a key, newest first, without bodies."""
-    at = MAX_KEY
+def walk(r: Reading, v: Viewer, above: int = -1, before: int = MAX_KEY) -> Iterator[Seen]:
+    """The feed between two keys, all of it by default, newest first, without bodies."""
+    at = before
     while True:
         entries = r.entries(v.timelines, at, above, LARGEST_CHUNK)
         yield from visible(r, v, entries, "heads", v.own)
@@ -368,19 +367,28 @@ def walk(r: Reading, v: Viewer, above: int = -1) -> Iterator[Seen]:
 
 
 def after(r: Reading, v: Viewer, position: int) -> Iterator[Seen]:
-    """Feed items with a position over ``position``, in no order: what came in order lies above the greatest key of
-    then, what came late is listed."""
-    high = high_key(r.db, position)
-    yield from (seen for seen in walk(r, v, high) if seen.event.position > position)
-    yield from (seen for seen in late(r, v, position, MAX_KEY) if seen.event.key <= high)
+    """Feed items with a position over ``position``, in no order."""
+    return between(r, v, position, MAX_KEY)
 
 
-def late(r: Reading, v: Viewer, position: int, limit: int) -> list[Seen]:
-    """The first ``limit`` items that came late (with a key below an earlier one's), after a position, in their order."""
+def between(r: Reading, v: Viewer, low: int, high: int) -> Iterator[Seen]:
+    """Feed items with a position in (low, high], in no order: what came in order lies between the greatest keys of the two
+    positions, what came late is listed. Looks at nothing else, but for what came later with a key between these."""
+    if low >= high:
+        return
+    above = high_key(r.db, low)
+    before = MAX_KEY if high == MAX_KEY else high_key(r.db, high) + 1
+    yield from (seen for seen in walk(r, v, above, before) if low < seen.event.position <= high)
+    yield from (seen for seen in late(r, v, low, MAX_KEY, high) if seen.event.key <= above)
+
+
+def late(r: Reading, v: Viewer, position: int, limit: int, up_to: int = MAX_KEY) -> list[Seen]:
+    """The first ``limit`` items that came late (with a key below an earlier one's), after a position and up to another, in
+    their order."""
     explaining = v._replace(careful=True)  # the list does not say why a home has a row
     found: list[Seen] = []
     while len(found) < limit:
-        entries = _late_entries(r, v, position)
+        entries = _late_entries(r, v, position, up_to)
         found += visible(r, explaining, [entry for _, entry in entries], "heads", v.own)
         if len(entries) < LARGEST_CHUNK:
             break
@@ -388,12 +396,12 @@ def late(r: Reading, v: Viewer, position: int, limit: int) -> list[Seen]:
     return found[:limit]
 
 
-def _late_entries(r: Reading, v: Viewer, position: int) -> list[tuple[int, Entry]]:
-    query = "SELECT key, position FROM late WHERE timeline=? AND position>? ORDER BY position LIMIT ?"
+def _late_entries(r: Reading, v: Viewer, position: int, up_to: int) -> list[tuple[int, Entry]]:
+    query = "SELECT key, position FROM late WHERE timeline=? AND position>? AND position<=? ORDER BY position LIMIT ?"
     found = {
         key: (at, Entry(key, timeline, 0))
         for timeline in v.timelines
-        for key, at in r.db.all(query, (timeline, position, LARGEST_CHUNK))
+        for key, at in r.db.all(query, (timeline, position, up_to, LARGEST_CHUNK))
     }
     return sorted(found.values())[:LARGEST_CHUNK]
 

@@ -126,7 +126,7 @@ def mute_only(w: Writer, user: int, topics: Collection[str]) -> None:
         w.db.execute(query, (user, MUTE, w.carray(gone)))
     w.insert("mask", 3, [(user, topic, MUTE) for topic in sorted(wanted - had)])
     if had != wanted:
-        be_careful(w, user)
+        require_visibility_check(w, user)
     w.masked = w.masked or bool(wanted)
 
 

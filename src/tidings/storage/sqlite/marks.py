@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from tidings.ids import notification_ref
-from tidings.model import Marked, MarkInbox, MarkState, ReadInbox, UndoRead
+from tidings.model import Counts, Marked, MarkInbox, MarkState, ReadInbox, UndoRead
 from tidings.storage.sqlite import groups, heads
 from tidings.storage.sqlite.groups import ALL_TYPES, STANDING, UNDONE, Marks, Row
 from tidings.storage.sqlite.partitions import Span
@@ -92,6 +92,8 @@ def save(w: Writer, user: int, n: int, row: Row, more: Unread, again: bool = Fal
     """Write a changed row: it takes the next seq, and the counts move with it. ``again``: it became unread now, and so
     lies above every watermark. Returns the row as written."""
     seq = _bump(w, user, more)
+    if more.groups > 0 and not again:
+        w.settled.forget(user)
     if row.changed is not None:
         w.db.execute("DELETE FROM inbox_change WHERE user=? AND seq=?", (user, row.changed))
     w.db.execute("INSERT INTO inbox_change VALUES (?, ?, ?)", (user, seq, row.seq))
@@ -118,21 +120,42 @@ def read_inbox(w: Writer, r: Reading, command: ReadInbox) -> Marked:
     head = heads.one(r, user)
     if user is None or type is None or not head.unread_count:
         return _outcome(r, user, 0)
+    low = max(head.read_up_to, _reach(r, user, type))
     up_to = head.seq if command.up_to is None else min(command.up_to, head.seq)
-    if up_to <= head.read_up_to:
+    if up_to <= low:
         return _outcome(r, user, 0)
-    if type == ALL_TYPES:
-        # Counted from the head downwards: the usual call, with a seq of just now, looks at next to nothing.
-        after = _unread(r, user, up_to, head.seq, type)
-        read = Unread(head.unread_count - after.groups, head.unread_items - after.items)
-    else:
-        read = _unread(r, user, head.read_up_to, up_to, type)
+    read = _all_read(r, user, head, up_to) if type == ALL_TYPES else _typed_read(w, r, user, type, low, up_to)
     if read.groups:
         seq = _bump(w, user, Unread(-read.groups, -read.items))
         w.db.execute(
             "INSERT INTO inbox_mark VALUES (?, ?, ?, ?, ?, ?)", (user, seq, STANDING, type, up_to, w.now)
         )
     return _outcome(r, user, read.groups)
+
+
+def _reach(r: Reading, user: int, type: int) -> int:
+    """How far the standing read-alls of a type go. Each goes further than those before it, or it would change nothing; so
+    what a seq is covered by is known from the furthest, and the first is found in the order of how far they go."""
+    query = "SELECT max(up_to) FROM inbox_mark WHERE user=? AND kind=0 AND type=?"
+    return r.db.one(query, (user, type))[0] or 0
+
+
+def _all_read(r: Reading, user: int, head: Counts, up_to: int) -> Unread:
+    """What a read-all of all types reads: counted from the watermark upwards or from the head downwards, whichever is less.
+    The usual call, with a seq of just now, looks at next to nothing."""
+    if up_to - head.read_up_to < head.seq - up_to:
+        return _unread(r, user, head.read_up_to, up_to, ALL_TYPES)
+    after = _unread(r, user, up_to, head.seq, ALL_TYPES)
+    return Unread(head.unread_count - after.groups, head.unread_items - after.items)
+
+
+def _typed_read(w: Writer, r: Reading, user: int, type: int, low: int, up_to: int) -> Unread:
+    """What a read-all of one type reads. When that is nothing, it is remembered: a repeat looks at what came since."""
+    low = max(low, w.settled.up_to(user, type))
+    read = _unread(r, user, low, up_to, type)
+    if not read.groups and up_to > low:
+        w.settled.note(user, type, up_to)
+    return read
 
 
 def undo_read(w: Writer, r: Reading, command: UndoRead) -> Marked:
@@ -143,6 +166,7 @@ def undo_read(w: Writer, r: Reading, command: UndoRead) -> Marked:
     updated = 0
     if user is not None and mark is not None:
         type, up_to, at = mark
+        w.settled.forget(user)
         again = _unread(r, user, heads.one(r, user).read_up_to, up_to, type)
         seq = _bump(w, user, again)
         w.db.execute("INSERT INTO inbox_mark VALUES (?, ?, ?, ?, ?, ?)", (user, seq, UNDONE, type, up_to, at))

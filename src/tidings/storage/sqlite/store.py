@@ -77,6 +77,7 @@ from tidings.storage.sqlite import (
     declared,
     endpoints,
     events,
+    feed_counts,
     feed_marks,
     feed_since,
     feeds,
@@ -127,7 +128,6 @@ MOST_VISITS = 10_000
 _Endpoints = AddEndpoint | ConfirmEndpoint | EnableEndpoint | ReserveConfirmation | RemoveEndpoint
 _Rest = Prefer | _Endpoints | Remind | Cancel | Fire | Settle | TakeUp | Publish
 T = TypeVar("T")
-_PLAIN = FeedFilter()
 
 
 class SqliteStore:
@@ -335,6 +335,12 @@ class SqliteStore:
             case Publish():
                 raise TypeError("published in runs, by append")
 
+    async def prepare(self, command: Command) -> None:
+        """Count what a read-all of a feed will say that it read."""
+        if asked := self._short(lambda r: feed_counts.asked(r, command)):
+            user, count = asked
+            feed_counts.keep(self._writer, await self._later(readers.user(user), ("count", command), count))
+
     async def head(self) -> Head:
         """The last position and the epoch."""
         return Head(self._writer.committed, self._writer.epoch)
@@ -400,7 +406,7 @@ class SqliteStore:
         masking = number is not None and self._short(lambda r: feeds.is_careful(r, number))
         hiding = number if masking else None
         asker = APPLICATION if viewer is None else readers.user(viewer)
-        ask = self._now if want == _PLAIN and hiding is None else self._later
+        ask = self._now if want == FeedFilter() and hiding is None else self._later
         question = ("activity", topic, want, limit, before, hiding)
         return await ask(asker, question, lambda r: activity.page(r, topic, want, limit, before, hiding))
 

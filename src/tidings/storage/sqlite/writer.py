@@ -6,7 +6,7 @@ import math
 from array import array
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import apsw
 import msgspec
@@ -27,6 +27,9 @@ WIDE = 100
 RATE_MEMORY_S = 60.0
 """Time constant of a topic's fan-out rate: long enough to see a burst as one, short enough to let it pass."""
 
+MOST_SETTLED = 1_000
+"""Inboxes, and types of one inbox, of which it is remembered up to where nothing is unread; then all is found anew."""
+
 INSERT_ROWS = 50
 """Rows of one multi-row INSERT. One row at a time would take the interpreter lock per row, beside a busy event loop
 twenty times slower; much longer statements no longer gain."""
@@ -42,11 +45,50 @@ def sql(name: str, n: int = 0, ev: int = 0) -> str:
     return _SQL[name].format(n=n, ev=ev)
 
 
+class Counted(NamedTuple):
+    """A count of a feed (feed_counts.py): so many ``items`` have a position in (low, high] and no mark of their own, in the
+    log up to ``head``; the viewer had this ``version`` then."""
+
+    version: int
+    low: int
+    high: int
+    head: int
+    items: int
+
+
+class Settled:
+    """The seqs up to which no notification of a type is unread in an inbox, as transactions found them."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, dict[int, int]] = {}
+
+    def up_to(self, user: int, type: int) -> int:
+        """The seq that is known of a type, 0 where none is."""
+        return self._known.get(user, {}).get(type, 0)
+
+    def note(self, user: int, type: int, up_to: int) -> None:
+        """Nothing of this type that became unread up to a seq is unread now."""
+        if len(self._known) >= MOST_SETTLED:
+            self._known.clear()
+        known = self._known.setdefault(user, {})
+        if len(known) >= MOST_SETTLED:
+            known.clear()
+        known[type] = up_to
+
+    def forget(self, user: int) -> None:
+        """Something is unread again since an earlier seq."""
+        self._known.pop(user, None)
+
+    def clear(self) -> None:
+        """Forget everything: after a roll-back it may be of what never was."""
+        self._known.clear()
+
+
 class Writer:
-    """The one writer. Everything here is touched by its thread only, except the spans, rules and epoch that readers take.
-    ``now`` is the time of the transaction: all that it tells is told at once. ``failed``: the last transaction
-    did. Nothing is owed by any but these ``channels``. ``scrub``: somebody was erased, so that the write-ahead log is to be
-    emptied; ``erasures``: those that go on; ``renamings``: what readers replace."""
+    """The one writer. Everything here is touched by its thread only, except the spans, rules and epoch that readers take,
+    and the counts of feeds, by user, that they give. ``now`` is the time of the transaction: all that it tells is told at
+    once. ``failed``: the last transaction did. Nothing is owed by any but these ``channels``. ``scrub``: somebody was erased,
+    so that the write-ahead log is to be emptied; ``erasures``: those that go on; ``renamings``: what readers replace."""
 
     def __init__(
         self, db: Db, clock: Clock, settings: Settings, channels: Collection[str] = CHANNELS
@@ -69,6 +111,8 @@ class Writer:
         self.rates: dict[int, tuple[float, float]] = {}
         self.housekept_at = -math.inf
         self.swept: dict[str, tuple[int, ...]] = {}
+        self.counted: dict[int, Counted] = {}
+        self.settled = Settled()
         self.commits = self.disordered = self._disorders = self.crowds = self._crowds = 0
         self._unmerge = self._erasures_changed = self._prune = False
         self.scrub = False
@@ -104,6 +148,7 @@ class Writer:
         (self.reached,) = self.db.one("SELECT EXISTS (SELECT 1 FROM endpoint)")
         (self.broadcasting,) = self.db.one("SELECT coalesce(max(expires_at), 0) FROM broadcast WHERE live")
         (self.turn,) = self.db.one("SELECT coalesce(max(turn), 0) FROM debt")
+        self.settled.clear()
         self.names.reload()
         self.renamings = self._renamings()
         self.erasures = self.erasures._replace(under_way=self._erasing())

@@ -86,6 +86,8 @@ CREATE TABLE inbox_mark (
   user INTEGER, seq INTEGER, kind INTEGER NOT NULL, type INTEGER NOT NULL, up_to INTEGER NOT NULL, at INTEGER NOT NULL,
   PRIMARY KEY (user, seq)
 ) WITHOUT ROWID;
+-- Of one type, each that stands goes further than those before it.
+CREATE INDEX inbox_mark_reach ON inbox_mark (user, type, up_to) WHERE kind = 0;
 -- Rows changed after they arrived, by their last change.
 CREATE TABLE inbox_change (user INTEGER, seq INTEGER, row INTEGER NOT NULL, PRIMARY KEY (user, seq)) WITHOUT ROWID;
 

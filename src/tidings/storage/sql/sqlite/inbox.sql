@@ -9,6 +9,8 @@ CREATE TABLE inbox_{n} (
   changed INTEGER, unread_since INTEGER, seen_at INTEGER, read_at INTEGER, archived_at INTEGER, deleted INTEGER,
   PRIMARY KEY (user, seq)
 ) WITHOUT ROWID;
+CREATE INDEX inbox_{n}_again ON inbox_{n} (user, unread_since)
+WHERE unread_since IS NOT NULL AND read_at IS NULL AND archived_at IS NULL AND deleted IS NULL;
 CREATE INDEX inbox_{n}_archived ON inbox_{n} (user, seq) WHERE archived_at IS NOT NULL AND deleted IS NULL;
 
 -- name: create_temporary
@@ -225,22 +227,20 @@ UPDATE inbox_{n} SET key = ?, changed = ?, unread_since = ?, seen_at = ?, read_a
 WHERE user = ? AND seq = ?;
 
 -- name: inbox_unread
--- What never closed and is under no standing read-all; of one type, or (0) of all.
+-- What became unread in (:low, :high] and never closed; of one type, or (0) of all. Whatever a read-all of all types covers
+-- is not above :low.
 SELECT i.seq, i.number FROM inbox_{n} i
-WHERE i.user = :user AND i.seq > :low AND i.seq <= :high AND i.unread_since IS NULL
-  AND :type IN (0, i.type) AND NOT EXISTS (
-    SELECT 1 FROM inbox_mark k
-    WHERE k.user = :user AND k.seq > i.seq AND k.up_to >= i.seq AND k.kind = 0 AND k.type IN (0, i.type))
+WHERE i.user = :user AND i.seq > :low AND i.seq <= :high AND i.unread_since IS NULL AND :type IN (0, i.type)
+  AND i.seq > coalesce(
+    (SELECT max(k.up_to) FROM inbox_mark k WHERE k.user = :user AND k.kind = 0 AND k.type = i.type), 0)
 
 -- name: inbox_unread_again
--- The same of what closed and is unread again; whatever became unread after :low was changed after it.
-SELECT i.seq, i.number FROM inbox_change h CROSS JOIN inbox_{n} i ON i.user = h.user AND i.seq = h.row
-WHERE h.user = :user AND h.seq > :low AND i.unread_since > :low AND i.unread_since <= :high
-  AND i.read_at IS NULL AND i.archived_at IS NULL AND i.deleted IS NULL
-  AND :type IN (0, i.type) AND NOT EXISTS (
-    SELECT 1 FROM inbox_mark k
-    WHERE k.user = :user AND k.seq > i.unread_since AND k.up_to >= i.unread_since AND k.kind = 0
-      AND k.type IN (0, i.type))
+-- The same of what closed and is unread again.
+SELECT i.seq, i.number FROM inbox_{n} i INDEXED BY inbox_{n}_again
+WHERE i.user = :user AND i.unread_since > :low AND i.unread_since <= :high
+  AND i.read_at IS NULL AND i.archived_at IS NULL AND i.deleted IS NULL AND :type IN (0, i.type)
+  AND i.unread_since > coalesce(
+    (SELECT max(k.up_to) FROM inbox_mark k WHERE k.user = :user AND k.kind = 0 AND k.type = i.type), 0)
 
 -- name: inbox_unread_total
 -- Of both of these over all partitions, which marks.py puts in.

@@ -34,7 +34,7 @@ CROSS JOIN mask m ON m.viewer = u.value AND m.topic = t.value;
 SELECT h.user, h.unread, h.seq, coalesce(m.up_to, 0), coalesce(m.seq, 0), h.items
 FROM carray(:users) u CROSS JOIN inbox_head h ON h.user = u.value
 LEFT JOIN inbox_mark m ON m.user = h.user AND m.seq = (
-  SELECT seq FROM inbox_mark WHERE user = h.user AND kind = 0 AND type = 0 ORDER BY seq DESC LIMIT 1
+  SELECT seq FROM inbox_mark WHERE user = h.user AND kind = 0 AND type = 0 ORDER BY up_to DESC LIMIT 1
 );
 
 -- name: owe_deliveries

@@ -1,0 +1,153 @@
+"""What is done before a transaction: ``tidings.ports.Preparation``. Whatever happens between the two, a read-all of a feed
+and its undoing do and say what they would without it."""
+
+import msgspec
+import pytest
+
+from tests.checkers.adapters import ALL
+from tests.harness import Harness
+from tidings.ids import key_at
+from tidings.model import (
+    Command,
+    Erase,
+    FeedFilter,
+    Follow,
+    Mask,
+    Publish,
+    ReadFeed,
+    Retract,
+    UndoReadFeed,
+    Unfollow,
+    UnreadFeed,
+)
+from tidings.storage.sqlite import feed_counts
+from tidings.testing import START_MS, MemoryStore, event
+
+OWN = FeedFilter(include_own=True)
+PUBLISHED = 12
+
+
+def life(store: MemoryStore) -> list[Command]:
+    """A feed with items of each kind: targeted, followed, the user's own, late, hidden, read and unread by themselves."""
+    ids = [store.ids.text(key_at(START_MS + n)) for n in range(PUBLISHED)]
+    actors = ("alice", "alice", "bob", "eve", "alice", "cy", "alice", "bob", "eve", "alice", "alice", "alice")
+    return [
+        Follow("bob", "user:alice", 0),
+        Follow("bob", "user:cy", 0),
+        Mask("bob", "item:5"),
+        Mask("eve", "user:bob", block=True),
+        *(
+            Publish((event(actor, obj=f"item:{n}", targets=("bob",) if n % 3 else (), at=START_MS + n),))
+            for n, actor in enumerate(actors)
+        ),
+        Publish((event("alice", at=START_MS - 9), event("bob", at=START_MS - 5))),
+        ReadFeed("bob", (ids[1], ids[4])),
+        UnreadFeed("bob", (ids[4],)),
+        ReadFeed("bob", None, 3),
+        UnreadFeed("bob", (ids[0],)),
+    ]
+
+
+BETWEEN: dict[str, list[Command]] = {
+    "nothing": [],
+    "publishing": [Publish((event("alice"), event("bob"))), Publish((event("alice", at=START_MS + 4),))],
+    "late events": [Publish((event("alice", at=START_MS - 99),))],
+    "a mute": [Mask("bob", "item:6")],
+    "an unmute": [Mask("bob", "item:5", on=False)],
+    "a block by another": [Mask("cy", "user:bob", block=True), Mask("alice", "user:bob", block=True)],
+    "a block taken back": [Mask("eve", "user:bob", block=True, on=False)],
+    "an erased blocker": [Erase("eve")],
+    "an erased actor": [Erase("alice")],
+    "an erased user": [Erase("bob"), Publish((event("alice", targets=("bob",)),))],
+    "a follow": [Follow("bob", "user:eve", 9)],
+    "an unfollow": [Unfollow("bob", "user:alice")],
+    "a keeping unfollow": [Unfollow("bob", "user:alice", keep=True), Publish((event("alice"),))],
+    "another read-all": [ReadFeed("bob", None, 9)],
+    "a longer read-all": [ReadFeed("bob")],
+}
+
+
+def commands(store: Harness) -> dict[str, Command]:
+    """What is prepared. The read-all that is taken back is the last of a life."""
+    return {
+        "all": ReadFeed("bob"),
+        "some": ReadFeed("bob", None, 8),
+        "more than there are": ReadFeed("bob", None, 1_000),
+        "undo": UndoReadFeed("bob", _made(store)),
+    }
+
+
+def _made(store: Harness) -> int:
+    """The position that the read-all of a life took."""
+    page = store.run(store.store.feed_since("bob", 0, ALL))
+    return max(change.position for change in page.changes if getattr(change, "up_to", None) is not None)
+
+
+def begun(store: Harness) -> Harness:
+    """A store and the reference beside it, after a life."""
+    reference = Harness(MemoryStore(store.clock), store.clock, store._runner)
+    for command in life(reference.store):  # type: ignore[arg-type]
+        store.write(command)
+        reference.write(command)
+    return reference
+
+
+def agree(store: Harness, reference: Harness) -> None:
+    """Both show the same of the user's feed, read and unread."""
+    for read in (True, False):
+        want = msgspec.structs.replace(OWN, read=read)
+        assert store.feed("bob", want) == reference.feed("bob", want)
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few items there are, they are counted before the transaction."""
+    monkeypatch.setattr(feed_counts, "SHORT", 0)
+
+
+@pytest.mark.parametrize("what", ["all", "some", "more than there are", "undo"])
+@pytest.mark.parametrize("between", BETWEEN)
+def test_what_happens_after_the_preparation_counts(store: Harness, what: str, between: str) -> None:
+    """The outcome is that of a store that prepares nothing, in the same order of commands."""
+    reference = begun(store)
+    command = commands(store)[what]
+    store.run(store.store.prepare(command))
+    for other in BETWEEN[between]:
+        store.write(other)
+        reference.write(other)
+    assert store.write(command) == reference.write(command)
+    agree(store, reference)
+
+
+@pytest.mark.parametrize("what", ["all", "some", "undo"])
+@pytest.mark.parametrize("n", range(PUBLISHED + 2))
+def test_what_is_retracted_after_the_preparation_is_not_counted(store: Harness, what: str, n: int) -> None:
+    """Whether it is unread, read by itself, the user's own, hidden or in no feed of theirs."""
+    reference = begun(store)
+    command = commands(store)[what]
+    gone = store.activity(None)[n]
+    store.run(store.store.prepare(command))
+    assert store.write(Retract(gone), command)[1] == reference.write(Retract(gone), command)[1]
+    agree(store, reference)
+
+
+def test_a_preparation_changes_nothing(store: Harness) -> None:
+    """Of what can be read; and of a user who is not known nothing is known afterwards."""
+    reference = begun(store)
+    head = store.run(store.store.head())
+    for command in (*commands(store).values(), ReadFeed("nobody"), UndoReadFeed("nobody", 1)):
+        store.run(store.store.prepare(command))
+    assert store.run(store.store.head()) == head
+    agree(store, reference)
+    assert store.feed("nobody") == []
+
+
+def test_a_preparation_may_be_for_nothing(store: Harness) -> None:
+    """What was prepared twice, or for a command that never comes, is in nobody's way."""
+    reference = begun(store)
+    prepared = list(commands(store).values())
+    for command in (*prepared, *prepared):
+        store.run(store.store.prepare(command))
+    for command in prepared[::-1]:
+        assert store.write(command) == reference.write(command)
+        agree(store, reference)

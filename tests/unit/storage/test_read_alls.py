@@ -1,0 +1,228 @@
+"""What read-alls look at: what they cover, however much else there is, and that once."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.checkers.adapters import ALL
+from tests.unit.storage.inside import Inside
+from tidings.model import (
+    Changed,
+    Follow,
+    MarkInbox,
+    MarkState,
+    Publish,
+    ReadFeed,
+    ReadInbox,
+    Retract,
+    UndoRead,
+    UndoReadFeed,
+)
+from tidings.storage.sqlite import feed_counts, groups
+from tidings.storage.sqlite.reading import Entry, Reading
+from tidings.testing import START_MS, event
+
+ITEMS = 400
+FEW = 10
+STEPS_AT_ONCE = 10
+"""Steps of SQLite's machine between two counts."""
+
+
+@pytest.fixture
+def inside(tmp_path: Path) -> Iterator[Inside]:
+    """A store in which bob's feed and inbox have many items of one type, and his inbox one of another, which is read."""
+    with Inside.opened(tmp_path) as opened:
+        opened.write(Follow("bob", "user:alice", 0))
+        opened.tell("bob", "rare")
+        opened.write(ReadInbox("bob", type="rare"), ReadFeed("bob"))
+        opened.publish(
+            *(event("alice", "often", f"item:{n}", targets=("bob",), at=START_MS + n) for n in range(ITEMS))
+        )
+        yield opened
+
+
+@contextmanager
+def entries(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Entry]]:
+    """The entries of timelines that are looked at inside."""
+    seen: list[Entry] = []
+    real = Reading.entries
+
+    def noted(
+        self: Reading, timelines: Sequence[int], before: int, above: int, limit: int, verb: int | None = None
+    ) -> list[Entry]:
+        found = real(self, timelines, before, above, limit, verb)
+        seen.extend(found)
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Reading, "entries", noted)
+        yield seen
+
+
+def steps(inside: Inside, command: ReadInbox | UndoRead) -> int:
+    """How many steps a command takes, in tens."""
+    taken = count()
+    db = inside.writer.db
+
+    def step() -> bool:
+        next(taken)
+        return False
+
+    db.set_progress_handler(step, STEPS_AT_ONCE)
+    try:
+        inside.marked(command)
+    finally:
+        db.set_progress_handler(None)
+    return next(taken)
+
+
+def marked(inside: Inside, command: ReadFeed | UndoReadFeed) -> Changed:
+    (outcome,) = inside.write(command)
+    assert isinstance(outcome, Changed)
+    return outcome
+
+
+# --- feeds --------------------------------------------------------------------------------------------------------
+
+
+def test_a_read_all_of_a_feed_looks_at_what_it_covers(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fault: it went through everything above the read-all before it, 0.2 s for 30,000 items, to read one more."""
+    first = marked(inside, ReadFeed("bob", None, 2)).marked
+    for up_to in range(3, 3 + FEW):
+        with entries(monkeypatch) as seen:
+            last = marked(inside, ReadFeed("bob", None, up_to))
+        assert (last.updated, len(seen)) == (1, 1)
+    with entries(monkeypatch) as seen:
+        assert marked(inside, UndoReadFeed("bob", last.marked)).updated == 1
+        assert marked(inside, UndoReadFeed("bob", first)).updated == 0
+    assert len(seen) == 1
+
+
+def test_what_came_late_is_looked_at_by_its_position(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many late events do not make every later read-all long."""
+    inside.write(ReadFeed("bob"))
+    inside.publish(*(event("alice", targets=("bob",), at=START_MS - n) for n in range(1, FEW)))
+    inside.publish(event("alice", targets=("bob",), at=START_MS + ITEMS))
+    at = inside.run(inside.store.head()).position
+    with entries(monkeypatch) as seen:
+        assert marked(inside, ReadFeed("bob", None, at - 1)).updated == FEW - 1
+        assert marked(inside, ReadFeed("bob")).updated == 1
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("undo", [False, True])
+def test_what_was_counted_before_is_not_counted_in_the_transaction(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch, undo: bool
+) -> None:
+    """The fault: a transaction counted 30,000 items, and nobody wrote anything meanwhile."""
+    monkeypatch.setattr(feed_counts, "SHORT", FEW)
+    made = marked(inside, ReadFeed("bob")).marked if undo else 0
+    command = UndoReadFeed("bob", made) if undo else ReadFeed("bob")
+    inside.run(inside.store.prepare(command))
+    inside.publish(event("alice", targets=("bob",), at=START_MS + ITEMS))
+    with entries(monkeypatch) as seen:
+        assert marked(inside, command).updated == ITEMS + (not undo)
+    assert len(seen) == (not undo)
+    assert not inside.writer.counted
+
+
+def test_a_count_that_no_longer_holds_is_made_again(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When more was retracted since than is compared, or is known."""
+    for most, history in ((1, 99), (99, 1)):
+        monkeypatch.setattr(feed_counts, "MOST_RETRACTIONS", most)
+        monkeypatch.setattr(feed_counts, "SHORT", FEW)
+        command = UndoReadFeed("bob", marked(inside, ReadFeed("bob")).marked)
+        inside.run(inside.store.prepare(command))
+        counted = inside.writer.counted[inside.writer.names.make_user("bob")]
+        gone = inside.feed("bob")[:3]
+        inside.write(*map(Retract, gone))
+        if history == 1:
+            inside.writer.db.execute(
+                "UPDATE meta SET value=? WHERE name='retractions_forgotten'", (counted.head + 1,)
+            )
+        left = len(inside.feed("bob")) - 1  # what was read before is no part of it
+        assert marked(inside, command).updated == left
+
+
+def test_counts_that_nobody_fetches_are_bounded(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are dropped all together, and counted in the transaction instead."""
+    monkeypatch.setattr(feed_counts, "MOST_COUNTS", FEW)
+    monkeypatch.setattr(feed_counts, "SHORT", 0)
+    users = [f"u{n}" for n in range(FEW + 1)]
+    inside.write(*(Follow(user, "user:alice", 1) for user in users))
+    for user in users:
+        inside.run(inside.store.prepare(ReadFeed(user)))
+    assert len(inside.writer.counted) == 1
+    assert [marked(inside, ReadFeed(user)).updated for user in users] == [1] * len(users)
+
+
+# --- inboxes ------------------------------------------------------------------------------------------------------
+
+
+def test_a_read_all_of_a_type_without_anything_unread_looks_once(inside: Inside) -> None:
+    """The fault: it went through everything unread of all other types, as often as it was repeated."""
+    first, again = (steps(inside, ReadInbox("bob", type="rare")) for _ in range(2))
+    assert first > ITEMS / STEPS_AT_ONCE > again
+    inside.tell("bob", "rare", "rare")
+    assert inside.marked(ReadInbox("bob", type="rare")).updated == 2
+
+
+def test_a_read_all_of_a_type_does_not_look_at_read_alls_of_others(inside: Inside) -> None:
+    """The fault: each notification was held against every read-all that there ever was."""
+    verbs = [f"v{n}" for n in range(ITEMS // 4)]
+    inside.tell("bob", *verbs)
+    before = steps(inside, ReadInbox("bob", type="often"))
+    inside.write(UndoRead("bob", inside.counts("bob").seq))
+    inside.write(*(ReadInbox("bob", type=verb) for verb in verbs))
+    assert steps(inside, ReadInbox("bob", type="often")) < before * 1.5
+
+
+def test_a_read_all_counts_from_the_nearer_end(inside: Inside) -> None:
+    """The fault: one that read the oldest notification went through all newer ones."""
+    inside.write(ReadInbox("bob", 3))
+    assert steps(inside, ReadInbox("bob", 4)) < ITEMS / STEPS_AT_ONCE
+    head = inside.counts("bob")
+    assert inside.marked(ReadInbox("bob", 6)).updated == 2
+    assert steps(inside, ReadInbox("bob", head.seq - 1)) < ITEMS / STEPS_AT_ONCE
+    inside.check_inbox("bob")
+
+
+def test_what_is_unread_again_is_read_though_nothing_was(inside: Inside) -> None:
+    """Of what a read-all of a type found nothing, something is there again: by an undo, or out of the archive."""
+    (rare, *_) = (row.id for row in inside.rows("bob")[::-1])
+    read = inside.changes("bob", 0).marks[0].seq
+    assert inside.marked(ReadInbox("bob", type="rare")).updated == 0
+    inside.write(UndoRead("bob", read))
+    assert inside.marked(ReadInbox("bob", type="rare")).updated == 1
+    inside.write(MarkInbox("bob", (rare,), MarkState.UNREAD), MarkInbox("bob", (rare,), MarkState.ARCHIVED))
+    assert inside.marked(ReadInbox("bob", type="rare")).updated == 0
+    inside.write(MarkInbox("bob", (rare,), MarkState.UNARCHIVED))
+    assert inside.marked(ReadInbox("bob", type="rare")).updated == 1
+    inside.check_inbox("bob")
+
+
+def test_what_a_roll_back_undid_is_not_remembered(inside: Inside) -> None:
+    """A read-all that found nothing, because of a mark of the same transaction, which failed."""
+    (rare, *_) = (row.id for row in inside.rows("bob")[::-1])
+    inside.write(MarkInbox("bob", (rare,), MarkState.UNREAD))
+    failing = Publish((msgspec.structs.replace(event("alice"), created_at=1 << 60),))
+    with pytest.raises(OverflowError):
+        inside.write(MarkInbox("bob", (rare,), MarkState.READ), ReadInbox("bob", type="rare"), failing)
+    assert inside.marked(ReadInbox("bob", type="rare")).updated == 1
+
+
+def test_many_read_alls_are_looked_up_one_by_one(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fault: whatever was said of an old notification, every read-all since was read. Both ways say the same."""
+    for up_to in range(5, ITEMS // 2, 7):
+        inside.clock.advance(1)
+        inside.write(ReadInbox("bob", up_to, type="often" if up_to % 2 else None))
+    together = inside.run(inside.store.inbox("bob", ALL, None)).rows
+    monkeypatch.setattr(groups, "MOST_MARKS", 1)
+    assert inside.run(inside.store.inbox("bob", ALL, None)).rows == together
+    assert len({row.read_at for row in together}) > FEW
