@@ -34,8 +34,7 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False):
     milliseconds since 1970. ``topics`` holds the extra topics only; the actor's and the object's are implied.
     With an idempotency ``key`` (16 bytes) a repeat stores nothing and is answered with the first receipt; the same
     key with another ``fingerprint`` (8 bytes) is refused. With an ``audience`` it is a broadcast: to EVERYONE, or to
-    those who follow a topic, who take it up until ``expires_at`` (milliseconds).
-    """
+    those who follow a topic, who take it up until ``expires_at`` (milliseconds)."""
 
     actor_id: str
     verb: str
@@ -116,8 +115,7 @@ class Unfollow(msgspec.Struct, frozen=True):
 
 class Mask(msgspec.Struct, frozen=True):
     """Mute a topic or (``block``) a person, or take that back (``on=False``). A block works in both directions:
-    neither sees the other's acts, and the inbox of each loses those that it has. Refused when it would be one more than the
-    user may have."""
+    neither sees the other's acts, and the inbox of each loses those that it has. One too many is refused."""
 
     user: str
     topic: str
@@ -126,8 +124,7 @@ class Mask(msgspec.Struct, frozen=True):
 
 
 class ReadFeed(msgspec.Struct, frozen=True):
-    """Mark feed items read, own acts included: these ids, or (``event_ids=None``) everything up to position ``up_to``, or
-    up to the head."""
+    """Mark feed items read, own acts included: these ids, or (``event_ids=None``) all up to position ``up_to``, or all."""
 
     user: str
     event_ids: tuple[str, ...] | None = None
@@ -200,8 +197,7 @@ class Declare(msgspec.Struct, frozen=True):
 
 
 class Prefer(msgspec.Struct, frozen=True):
-    """Replace a user's preferences and, unless they are None, the topics that they mute. Refused whole when these are more
-    than the user may have."""
+    """Replace a user's preferences and, unless they are None, the topics that they mute; too many are refused whole."""
 
     user: str
     preferences: Preferences
@@ -216,8 +212,7 @@ class AddEndpoint(msgspec.Struct, frozen=True):
 
 
 class ConfirmEndpoint(msgspec.Struct, frozen=True):
-    """The owner of an endpoint's address wants what is sent there. Changes 1 as often as it is said, 0 without such an
-    endpoint."""
+    """The owner of an endpoint's address wants what is sent there. Changes 1 as often as it is said, 0 without it."""
 
     id: str
 
@@ -426,8 +421,7 @@ class InboxRow(NamedTuple):
     that at which it last became unread. ``body`` is the JSON of its newest event, empty in a tombstone; ``others`` the
     bodies of up to SAMPLE_ACTORS - 1 older ones by other actors, newest first; ``event_ids`` the newest SAMPLE_ITEMS,
     newest first. ``size`` items by ``actor_count`` actors. Times in milliseconds, None where it has not happened;
-    ``opened_at`` is the ``created_at`` of its first event.
-    """
+    ``opened_at`` is the ``created_at`` of its first event."""
 
     id: str
     order: int
@@ -500,9 +494,8 @@ class InboxChanges(NamedTuple):
     @property
     def next_since(self) -> int:
         """The seq to go on from."""
-        if not self.more:
-            return self.counts.seq
-        return max([row.seq for row in self.rows[-1:]] + [mark.seq for mark in self.marks[-1:]])
+        last = [row.seq for row in self.rows[-1:]] + [mark.seq for mark in self.marks[-1:]]
+        return max(last) if self.more else self.counts.seq
 
 
 class Heard(NamedTuple):

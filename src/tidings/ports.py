@@ -346,5 +346,7 @@ class Erasing(Protocol):
         ...
 
 
-class Store(EventLog, FeedViews, InboxViews, Graph, Upkeep, Health, Preparation, Personal, Agenda, Erasing, Protocol):
+class Store(
+    EventLog, FeedViews, InboxViews, Graph, Upkeep, Health, Preparation, Personal, Agenda, Erasing, Protocol
+):
     """A complete back-end: 24 methods, and what the capabilities add."""

@@ -87,8 +87,9 @@ class Settled:
 class Writer:
     """The one writer. Everything here is touched by its thread only, except the spans, rules and epoch that readers take,
     and the counts of feeds, by user, that they give. ``now`` is the time of the transaction: all that it tells is told at
-    once. ``failed``: the last transaction did. Nothing is owed by any but these ``channels``. ``scrub``: somebody was erased,
-    so that the write-ahead log is to be emptied; ``erasures``: those that go on; ``renamings``: what readers replace."""
+    once. ``failed``: the last transaction did. Nothing is owed by any but these ``channels``. ``scrub``: somebody was
+    erased, so that the write-ahead log is to be emptied; ``erasures``: those that go on; ``renamings``: what readers
+    replace."""
 
     def __init__(
         self, db: Db, clock: Clock, settings: Settings, channels: Collection[str] = CHANNELS
