@@ -43,6 +43,9 @@ LEFT_OUT = {
     "told": "an index of notifications by event",
     "silence": "preferences once more, for joins",
     "broadcast": "the actor, whose event is in the export",
+    "erasure": "a name that is being erased, until the last step",
+    "erasure_event": "what that erasure has still to do",
+    "erasure_recipient": "the same",
     "confirmation": "digests of addresses, for as long as they limit how often mail is sent",
 }
 """Tables that say nothing which is not in the export, and why."""

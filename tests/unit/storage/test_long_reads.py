@@ -41,7 +41,7 @@ def counted(*dbs: Db) -> Iterator[list[int]]:
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[Inside]:
     """A store in which ann follows a room with many events."""
-    with Inside.opened(tmp_path, Settings()) as inside:
+    with Inside.opened(tmp_path, Settings(max_mutes_per_user=2 * MUTES)) as inside:
         inside.write(Follow("ann", "room:1", 0))
         inside.publish(
             *(event(f"u{n % 50}", "comment", f"thing:{n}", topics=("room:1",)) for n in range(ITEMS))
