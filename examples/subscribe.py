@@ -7,7 +7,7 @@ TIDINGS_URL names another server; TIDINGS_TOKEN is the user's token where one is
 import os
 import sys
 
-from tidings.client import Client, Connection, InboxFold, ProblemError
+from tidings.client import Client, Connection, InboxState, ProblemError
 
 URL = os.environ.get("TIDINGS_URL", "http://127.0.0.1:8787")
 TOKEN = os.environ.get("TIDINGS_TOKEN")
@@ -15,7 +15,7 @@ SHOWN = 3
 """Notifications of which the messages are shown."""
 
 
-def show(inbox: InboxFold) -> None:
+def show(inbox: InboxState) -> None:
     """The inbox in a line."""
     messages = " | ".join(item.message for item in inbox.items[:SHOWN] if item.unread)
     print(f"{inbox.unread_count} unread: {messages}" if messages else "nothing unread", flush=True)
@@ -30,7 +30,7 @@ def tell(connection: Connection) -> None:
 def main() -> None:
     """Show the inbox of the user that the command line names, until interrupted."""
     user = sys.argv[1] if len(sys.argv) > 1 else "bob"
-    inbox = InboxFold()
+    inbox = InboxState()
     with Client(URL, token=TOKEN) as client:
         try:
             for item in client.subscribe(user=user, fresh=True, on_connection=tell):

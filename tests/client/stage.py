@@ -9,33 +9,33 @@ from typing import Any
 
 import msgspec
 
-from tidings.client.actions import (
+from tidings.client.effects import (
     Action,
     Answer,
-    Ask,
     Close,
-    Deliver,
-    Lost,
+    Emit,
     Open,
     Outcome,
     Receive,
-    Renew,
-    Report,
+    RefreshToken,
     Request,
+    SendRequest,
     Sleep,
+    StateChanged,
+    TransportError,
 )
 from tidings.client.items import Connection, Item
-from tidings.client.pace import Pace
-from tidings.client.session import Session
 from tidings.client.sse import Parser
+from tidings.client.subscription import SubscriptionMachine
+from tidings.client.timeouts import SubscriptionTimeouts
 
-SILENT = Lost("silence")
+SILENT = TransportError("silence")
 """Nothing comes until the session has had enough."""
 STREAM = Answer(200, media="text/event-stream")
 EPOCH = "e"
 
-Chunk = bytes | Lost
-Opening = Lost | Answer | Sequence[Chunk]
+Chunk = bytes | TransportError
+Opening = TransportError | Answer | Sequence[Chunk]
 """What comes of opening a stream: none, a refusal, or these chunks and then the end."""
 
 
@@ -49,7 +49,7 @@ class Stage:
     def __init__(
         self,
         *openings: Opening,
-        answer: Callable[[Request], Answer | Lost] = lambda request: Lost("no answer"),
+        answer: Callable[[Request], Answer | TransportError] = lambda request: TransportError("no answer"),
         include: Collection[str] = ("notifications",),
         cursor: str | None = None,
         fresh: bool = False,
@@ -68,8 +68,14 @@ class Stage:
         self._outcome: Outcome = None
         self._answer = answer
         self._tokens = tokens
-        self.session = Session(
-            "bob", include, cursor, fresh=fresh, pace=Pace(), clock=lambda: self.now, rng=random.Random(7)
+        self.session = SubscriptionMachine(
+            "bob",
+            include,
+            cursor,
+            fresh=fresh,
+            pace=SubscriptionTimeouts(),
+            clock=lambda: self.now,
+            rng=random.Random(7),
         )
 
     def play(self, items: int | None = None) -> list[Item]:
@@ -98,36 +104,36 @@ class Stage:
                 return self._open(request)
             case Receive(timeout_s):
                 return self._receive(timeout_s)
-            case Ask(request, timeout_s):
+            case SendRequest(request, timeout_s):
                 self.asked.append(request)
                 outcome = self._answer(request)
-                self.now += timeout_s if isinstance(outcome, Lost) else 0.01
+                self.now += timeout_s if isinstance(outcome, TransportError) else 0.01
                 return outcome
-            case Renew():
+            case RefreshToken():
                 self.renewals += 1
                 return self.renewals <= self._tokens
             case Sleep(seconds):
                 self.slept.append(seconds)
                 self.now += seconds
-            case Report(connection):
+            case StateChanged(connection):
                 self.connections.append(connection)
-            case Deliver(item):
+            case Emit(item):
                 self.items.append(item)
             case Close():
                 self._chunks.clear()
         return None
 
-    def _open(self, request: Request) -> Answer | Lost:
+    def _open(self, request: Request) -> Answer | TransportError:
         if not self._openings:
             raise Over
         self.cursors.append(dict(request.headers).get("Last-Event-ID", ""))
         opening = self._openings.popleft()
-        if isinstance(opening, Lost | Answer):
+        if isinstance(opening, TransportError | Answer):
             return opening
         self._chunks = deque(opening)
         return STREAM
 
-    def _receive(self, timeout_s: float) -> bytes | Lost:
+    def _receive(self, timeout_s: float) -> bytes | TransportError:
         self.now += 0.01
         if not self._chunks:
             return b""

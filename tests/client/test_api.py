@@ -10,8 +10,8 @@ import pytest
 from tests.wire.people import event
 from tidings.client import AsyncClient, Client, NewReminder, Preferences
 from tidings.client.api import Api, Lines
-from tidings.client.calls import Call
-from tidings.client.operations import listing, operation
+from tidings.client.descriptors import listing, operation
+from tidings.client.request import Call
 from tidings.http.routes import ROUTES
 from tidings.http.table import Route
 

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from tidings.client import Client, NewEvent, ProblemError, Unreachable
-from tidings.client.actions import Action, Answer, Ask, Lost, Renew, Sleep
 from tidings.client.api import Api
-from tidings.client.calls import IN_FLIGHT, LONGEST_WAIT_S, Call, carried_out
+from tidings.client.effects import Action, Answer, RefreshToken, SendRequest, Sleep, TransportError
+from tidings.client.request import IN_FLIGHT, LONGEST_WAIT_S, Call, carried_out
 
 BOB = Client("http://127.0.0.1:1", user_id="bob")
 RECEIPT = Answer(201, b'{"event_id":"1","position":2,"created_at":"2026-01-01T00:00:00Z"}')
@@ -24,8 +24,10 @@ READ_UP_TO = Api.read_all._describe(BOB, up_to=5)
 class Played:
     """A call against a script of answers."""
 
-    def __init__(self, call: Call[Any], *answers: Answer | Lost, retries: int = 3, tokens: int = 0) -> None:
-        self.asked: list[Ask] = []
+    def __init__(
+        self, call: Call[Any], *answers: Answer | TransportError, retries: int = 3, tokens: int = 0
+    ) -> None:
+        self.asked: list[SendRequest] = []
         self.slept: list[float] = []
         self.result: Any = None
         self.failure: Exception | None = None
@@ -42,19 +44,19 @@ class Played:
 
     def _perform(self, action: Action) -> Any:
         match action:
-            case Ask():
+            case SendRequest():
                 self.asked.append(action)
                 return self._answers.pop(0)
             case Sleep(seconds):
                 self.slept.append(seconds)
-            case Renew():
+            case RefreshToken():
                 self._tokens -= 1
                 return self._tokens >= 0
         return None
 
 
-BUSY: Sequence[Answer | Lost] = [
-    Lost("cut"),
+BUSY: Sequence[Answer | TransportError] = [
+    TransportError("cut"),
     Answer(500),
     Answer(502, b"<html>"),
     Answer(503, retry_after="1"),
@@ -64,7 +66,7 @@ BUSY: Sequence[Answer | Lost] = [
 
 
 @pytest.mark.parametrize("busy", BUSY, ids=str)
-def test_a_publication_is_tried_again(busy: Answer | Lost) -> None:
+def test_a_publication_is_tried_again(busy: Answer | TransportError) -> None:
     """With the same key, so that it is stored once."""
     played = Played(PUBLISH, busy, busy, RECEIPT)
     assert played.result.position == 2
@@ -124,7 +126,7 @@ def test_a_moment_is_sent_as_one() -> None:
     )
 
 
-@pytest.mark.parametrize("doubt", [Lost("cut"), Answer(502)], ids=str)
+@pytest.mark.parametrize("doubt", [TransportError("cut"), Answer(502)], ids=str)
 @pytest.mark.parametrize(
     "deletion",
     [
@@ -134,7 +136,9 @@ def test_a_moment_is_sent_as_one() -> None:
     ],
     ids=["event", "reminder", "endpoint"],
 )
-def test_a_repeated_deletion_finds_nothing_and_is_done(deletion: Call[None], doubt: Answer | Lost) -> None:
+def test_a_repeated_deletion_finds_nothing_and_is_done(
+    deletion: Call[None], doubt: Answer | TransportError
+) -> None:
     """It failed with 404 although the first attempt, whose reply was lost, had done it."""
     played = Played(deletion, doubt, Answer(404))
     assert (played.failure, len(played.asked)) == (None, 2)
@@ -167,7 +171,7 @@ def test_a_success_of_somebody_else_is_a_failure(page: bytes) -> None:
 
 def test_retries_have_an_end() -> None:
     """What was said last is raised."""
-    played = Played(PUBLISH, Answer(503), Lost("a"), Lost("b"), retries=2)
+    played = Played(PUBLISH, Answer(503), TransportError("a"), TransportError("b"), retries=2)
     assert isinstance(played.failure, Unreachable)
     assert str(played.failure) == "b"
     assert len(played.slept) == 2
@@ -175,7 +179,7 @@ def test_retries_have_an_end() -> None:
 
 def test_waits_grow_and_follow_the_server() -> None:
     """Full jitter on top of what it asks for."""
-    played = Played(PUBLISH, Answer(503, retry_after="7"), Lost("x"), Lost("x"), RECEIPT)
+    played = Played(PUBLISH, Answer(503, retry_after="7"), TransportError("x"), TransportError("x"), RECEIPT)
     assert 7 <= played.slept[0] <= 8
     assert 0 <= played.slept[1] <= 2
     assert 0 <= played.slept[2] <= 4
@@ -191,10 +195,10 @@ def test_a_long_wait_is_the_callers() -> None:
 
 def test_a_read_all_without_a_place_is_not_repeated() -> None:
     """The second time it could swallow what came between; with a place it cannot, and a refusal did nothing."""
-    assert isinstance(Played(READ_ALL, Lost("cut")).failure, Unreachable)
+    assert isinstance(Played(READ_ALL, TransportError("cut")).failure, Unreachable)
     assert isinstance(Played(READ_ALL, Answer(500)).failure, ProblemError)
     assert Played(READ_ALL, Answer(429), MARKED).result.seq == 5
-    assert Played(READ_UP_TO, Lost("cut"), MARKED).result.seq == 5
+    assert Played(READ_UP_TO, TransportError("cut"), MARKED).result.seq == 5
 
 
 def test_a_token_is_renewed_once() -> None:

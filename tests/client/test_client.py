@@ -24,7 +24,7 @@ from tidings.client import (
     ProblemError,
     QuietHours,
     Reset,
-    place,
+    cursor_of,
 )
 
 BOTH = ("notifications", "activity")
@@ -279,7 +279,7 @@ def test_pages_and_a_subscription_join(app: Client, url: str) -> None:
     app.publish(like("paige", "1"))
     inbox, feed = app.notifications_page(user="paige"), app.feed_page(user="paige")
     app.publish(like("paige", "2"))
-    with app.subscribe(user="paige", include=BOTH, cursor=place(inbox, feed)) as told:
+    with app.subscribe(user="paige", include=BOTH, cursor=cursor_of(inbox, feed)) as told:
         items = [next(told) for _ in range(3)]
     assert [type(item) for item in items] == [Counts, Changed, Activity]
     assert [item.item.object_id for item in items if isinstance(item, Changed | Activity)] == ["2", "2"]

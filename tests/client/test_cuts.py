@@ -17,15 +17,15 @@ from tidings.client import (
     AsyncClient,
     Changed,
     Client,
-    InboxFold,
+    InboxState,
     Item,
     NewEvent,
-    Pace,
     Read,
     Reset,
+    SubscriptionTimeouts,
 )
 
-PACE = Pace(
+PACE = SubscriptionTimeouts(
     first_s=0.02,
     longest_s=0.05,
     open_s=2.5,
@@ -182,7 +182,7 @@ def test_nothing_is_lost_and_nothing_comes_twice(
 
 def check_inbox(app: Client, user: str, items: list[Item]) -> None:
     """The stream is continuous, and what it was folded to is the list."""
-    fold, frames = InboxFold(keep=len(items)), []
+    fold, frames = InboxState(keep=len(items)), []
     for item in items:
         fold.apply(item)
         frames += list(frames_of(item))

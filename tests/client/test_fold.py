@@ -14,18 +14,18 @@ from tidings.client import (
     Activity,
     Changed,
     Client,
-    FeedFold,
     FeedItem,
     FeedRead,
-    InboxFold,
+    FeedState,
+    InboxState,
     Item,
     NewEvent,
     Notification,
-    Pace,
     Read,
     Reset,
     Retracted,
     Subscription,
+    SubscriptionTimeouts,
 )
 from tidings.client.api import State
 from tidings.client.shapes import FeedPage, InboxPage
@@ -40,7 +40,7 @@ class Inbox:
     def __init__(self, app: Client, user: str, told: Subscription) -> None:
         self.app = app
         self.user = user
-        self.fold = InboxFold()
+        self.fold = InboxState()
         self._told = told
 
     def populate(self) -> None:
@@ -196,7 +196,7 @@ def no_streams(asked: bytes) -> Fate:
     return REFUSE if b"/stream" in asked.partition(b"\r\n")[0] else PASS
 
 
-QUICK = Pace(first_s=0.01, longest_s=0.05)
+QUICK = SubscriptionTimeouts(first_s=0.01, longest_s=0.05)
 
 
 @pytest.mark.parametrize("way", ["stream", "polling"])
@@ -238,7 +238,7 @@ def test_every_change_is_folded_after_an_absence(
 
 def test_a_fold_of_a_part() -> None:
     """Of a long inbox the newest are held; what changes below is not shown, and does not break the order."""
-    fold = InboxFold(keep=3)
+    fold = InboxState(keep=3)
     fold.replace([page(9, 8, more=True), page(7, 5, more=True)])
     assert (shown(fold), fold.complete) == ([9, 8, 7], False)
     fold.apply(changed(note(10, order=5)))
@@ -252,7 +252,7 @@ def test_a_fold_of_a_part() -> None:
 
 def test_what_was_folded_changes_nothing() -> None:
     """Items may be applied again, in their order, without harm."""
-    fold = InboxFold()
+    fold = InboxState()
     fold.replace([page(2, 1)])
     items: list[Item] = [
         changed(note(3)),
@@ -284,7 +284,7 @@ def page(*seqs: int, more: bool = False) -> InboxPage:
     return InboxPage(items=tuple(notification(note(seq)) for seq in seqs), has_more=more, seq=9)
 
 
-def shown(fold: InboxFold) -> list[int]:
+def shown(fold: InboxState) -> list[int]:
     """The orders of what a fold shows."""
     return [item.order for item in fold.items]
 
@@ -299,14 +299,14 @@ def fed(position: int, **fields: Any) -> FeedItem:
     return msgspec.convert(known | more | fields, FeedItem)
 
 
-def unread(fold: FeedFold) -> list[int]:
+def unread(fold: FeedState) -> list[int]:
     """The positions of what a fold has as unread."""
     return [item.position for item in fold.items if item.read_at is None]
 
 
 def test_a_feed_fold_takes_in_marks_and_retractions() -> None:
     """By id and up to a position, both ways round; a late item is in its place; what is not held changes nothing."""
-    fold = FeedFold()
+    fold = FeedState()
     fold.replace(FeedPage(items=(fed(2), fed(1))))
     fold.apply(Activity(item=fed(3, event_id="e0"), position=3, cursor=""))
     assert [item.event_id for item in fold.items] == ["e2", "e1", "e0"]
@@ -325,7 +325,7 @@ def test_a_feed_fold_takes_in_marks_and_retractions() -> None:
 
 def test_a_feed_fold_holds_the_newest() -> None:
     """So many, whatever comes."""
-    fold = FeedFold(keep=2)
+    fold = FeedState(keep=2)
     for position in (3, 1, 2, 4):
         fold.apply(Activity(item=fed(position), position=position, cursor=""))
     assert [item.position for item in fold.items] == [4, 3]

@@ -8,8 +8,8 @@ import pytest
 
 from tests.client.stage import Stage, activity, happening, hello, inbox, note, notification
 from tidings.client import Activity, Changed, Read, Reset
-from tidings.client.asking import Ended, decode
-from tidings.client.calls import call
+from tidings.client.request import call
+from tidings.client.requests import Disconnected, decode
 from tidings.client.shapes import Event, FeedPage, InboxPage
 
 NUMBERS = ("1e999", "-1e400", "9" * 5_000, "1" * 400 + ".5")
@@ -94,7 +94,7 @@ def test_a_frame_without_a_place_is_passed_over_by_a_fresh_state(bad: bytes) -> 
 def test_what_a_client_relies_on_is_never_left_out() -> None:
     """Only items may be read in part: a page without its counts would be a wrong one."""
     for text in ('{"items": [], "seq": 1e999}', '{"items": [{"id": "n1"}]}', '{"items": 7}', "[]", "{"):
-        with pytest.raises(Ended):
+        with pytest.raises(Disconnected):
             decode(text, InboxPage)
         with pytest.raises(msgspec.DecodeError):
             call("GET", "/", InboxPage).decode(text.encode())

@@ -16,17 +16,17 @@ from tidings.client import (
     Activity,
     Client,
     Connection,
-    InboxFold,
+    InboxState,
     Item,
     NewEvent,
-    Pace,
     ProblemError,
     Reset,
     Subscription,
+    SubscriptionTimeouts,
     Unreachable,
 )
 
-QUICK = Pace(first_s=0.02, longest_s=0.2)
+QUICK = SubscriptionTimeouts(first_s=0.02, longest_s=0.2)
 BOTH = ("notifications", "activity")
 TIMEOUT_S = 60
 """Until what does not come fails the test."""
@@ -111,7 +111,7 @@ def test_a_killed_server_loses_nothing(tmp_path: Path) -> None:
     assert len(heard) == len(set(heard)), "something came twice"
     assert [one for one in heard if one in set(acknowledged)] == acknowledged
     assert sum(isinstance(item, Reset) for item in items) == 1
-    fold = InboxFold()
+    fold = InboxState()
     for item in items:
         fold.apply(item)
     assert fold.items == fresh

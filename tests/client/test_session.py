@@ -21,14 +21,14 @@ from tests.client.stage import (
     polled,
     said,
 )
-from tidings.client.actions import Answer, Lost, Request
+from tidings.client.effects import Answer, Request, TransportError
 from tidings.client.errors import ProblemError
 from tidings.client.items import Activity, Changed, Counts, Item, Read, Reset
-from tidings.client.pace import POLL_AFTER, Pace
-from tidings.client.session import REAUTH_S, Session
 from tidings.client.sse import MAX_EVENT_BYTES
+from tidings.client.subscription import REAUTH_S, SubscriptionMachine
+from tidings.client.timeouts import POLL_AFTER, SubscriptionTimeouts
 
-PACE = Pace()
+PACE = SubscriptionTimeouts()
 BOTH = ("notifications", "activity")
 
 
@@ -154,13 +154,13 @@ def test_a_heartbeat_reveals_a_gap() -> None:
 def test_a_cursor_of_elsewhere_is_refused(cursor: str) -> None:
     """At once, not when it has to be used."""
     with pytest.raises(ValueError, match=r"."):
-        Session("bob", cursor=cursor)
+        SubscriptionMachine("bob", cursor=cursor)
 
 
 def test_include_is_checked() -> None:
     """There are two things to be told of."""
     with pytest.raises(ValueError, match="include"):
-        Session("bob", ("news",))
+        SubscriptionMachine("bob", ("news",))
 
 
 # --- resets ----------------------------------------------------------------------------------------------------
@@ -210,7 +210,9 @@ def test_a_reset_that_fails_is_asked_for_again() -> None:
 
 def test_a_fresh_start() -> None:
     """A reset first, however often it takes; then the stream behind it."""
-    answers: Iterator[Answer | Lost] = iter([Lost("no"), Answer(503, retry_after="7"), inbox(2, 1)])
+    answers: Iterator[Answer | TransportError] = iter(
+        [TransportError("no"), Answer(503, retry_after="7"), inbox(2, 1)]
+    )
     stage = Stage([hello(2)], answer=lambda _: next(answers), fresh=True)
     (reset,) = stage.play()
     assert isinstance(reset, Reset)
@@ -222,7 +224,8 @@ def test_a_fresh_start() -> None:
 
 
 @pytest.mark.parametrize(
-    "end", [b"", Lost("cut"), SILENT, b"data: " + b"x" * MAX_EVENT_BYTES, b"event: hello\ndata: {\n\n"]
+    "end",
+    [b"", TransportError("cut"), SILENT, b"data: " + b"x" * MAX_EVENT_BYTES, b"event: hello\ndata: {\n\n"],
 )
 def test_a_stream_that_ends_is_opened_again(end: Any) -> None:
     """Closed, cut, silent, without bounds or without sense."""
@@ -362,13 +365,13 @@ def test_a_token_that_cannot_be_renewed_is_used_up() -> None:
 # --- polling ---------------------------------------------------------------------------------------------------
 
 
-NO_STREAM = (Lost("a proxy"), Answer(502), Answer(200, media="text/html"))
+NO_STREAM = (TransportError("a proxy"), Answer(502), Answer(200, media="text/html"))
 
 
-def answering(*answers: Answer) -> Callable[[Request], Answer | Lost]:
+def answering(*answers: Answer) -> Callable[[Request], Answer | TransportError]:
     """Gives these answers, one after the other; then the server is gone."""
     left = iter(answers)
-    return lambda _: next(left, Lost("down"))
+    return lambda _: next(left, TransportError("down"))
 
 
 def test_polling_takes_over() -> None:
@@ -397,7 +400,7 @@ def test_polling_takes_over() -> None:
 def test_polling_goes_on_where_it_was() -> None:
     """Behind what was told, and behind what was for somebody else: a server need not look through that again."""
     told = answering(polled(hello(9), notification(8), last="e.8."), polled(hello(9), last="e.9."))
-    stage = Stage(*NO_STREAM, Lost("still"), answer=told, cursor="e.7.")
+    stage = Stage(*NO_STREAM, TransportError("still"), answer=told, cursor="e.7.")
     stage.play()
     assert [dict(request.query)["last_event_id"] for request in stage.asked][:3] == ["e.7.", "e.8.", "e.9."]
 
@@ -413,14 +416,16 @@ def test_a_place_in_another_life_is_no_place() -> None:
 def test_nothing_is_told_twice_by_polls() -> None:
     """Whatever a server repeats."""
     told = answering(polled(hello(8), notification(8)), polled(hello(9), notification(8), notification(9)))
-    stage = Stage(*NO_STREAM, Lost("still"), answer=told, cursor="e.7.")
+    stage = Stage(*NO_STREAM, TransportError("still"), answer=told, cursor="e.7.")
     stage.play()
     assert seqs(stage.items) == [8, 9]
 
 
 def test_a_stream_is_tried_as_soon_as_there_is_a_server_again() -> None:
     """When everything failed, the first poll that succeeds says that streams may be possible too."""
-    answers: Iterator[Answer | Lost] = iter([Lost("down"), Lost("down"), polled(hello(7))])
+    answers: Iterator[Answer | TransportError] = iter(
+        [TransportError("down"), TransportError("down"), polled(hello(7))]
+    )
     stage = Stage(*NO_STREAM, [hello(7), notification(8)], answer=lambda _: next(answers), cursor="e.7.")
     assert seqs(stage.play()) == [8]
     assert stage.states[-3:] == ["live", "waiting", "connecting"]
@@ -429,7 +434,12 @@ def test_a_stream_is_tried_as_soon_as_there_is_a_server_again() -> None:
 def test_a_stream_is_tried_every_minute_while_polling() -> None:
     """And what fails then delays no poll."""
     stage = Stage(
-        *NO_STREAM, Lost("still"), Lost("still"), [hello(7)], answer=lambda _: polled(hello(7)), cursor="e.7."
+        *NO_STREAM,
+        TransportError("still"),
+        TransportError("still"),
+        [hello(7)],
+        answer=lambda _: polled(hello(7)),
+        cursor="e.7.",
     )
     stage.play()
     assert 2 * PACE.climb_s < stage.now - 1_000 < 2.2 * PACE.climb_s + 30
@@ -443,7 +453,9 @@ def test_a_stream_is_tried_every_minute_while_polling() -> None:
 
 def test_a_stream_is_tried_also_where_polls_fail() -> None:
     """A reply of many changes may be too much for a network that lets small frames through."""
-    stage = Stage(*NO_STREAM, [hello(7), notification(8)], answer=lambda _: Lost("cut"), cursor="e.7.")
+    stage = Stage(
+        *NO_STREAM, [hello(7), notification(8)], answer=lambda _: TransportError("cut"), cursor="e.7."
+    )
     assert seqs(stage.play()) == [8]
     assert PACE.climb_s < stage.now - 1_000 < 2 * PACE.climb_s + PACE.ask_s + PACE.longest_s
 
@@ -451,7 +463,7 @@ def test_a_stream_is_tried_also_where_polls_fail() -> None:
 def test_polling_begins_from_now_on() -> None:
     """When no stream ever said where that is: the hello of the first poll does."""
     told = answering(polled(hello(3, 6, unread=2)), polled(hello(4, 6, unread=4), notification(4)))
-    stage = Stage(*NO_STREAM, Lost("still"), answer=told, include=BOTH)
+    stage = Stage(*NO_STREAM, TransportError("still"), answer=told, include=BOTH)
     counts, _, changed = stage.play(3)
     assert isinstance(counts, Counts)
     assert counts.unread_count == 2
@@ -499,7 +511,7 @@ def test_a_refusal_ends_polling() -> None:
 
 def test_an_answer_at_once_is_not_asked_for_at_once_again() -> None:
     """A server that does not hold polls is asked about once a second."""
-    stage = Stage(*NO_STREAM, Lost("still"), answer=lambda _: polled(hello(7)), cursor="e.7.")
+    stage = Stage(*NO_STREAM, TransportError("still"), answer=lambda _: polled(hello(7)), cursor="e.7.")
     stage.play()
     rests = stage.slept[POLL_AFTER:]
     assert all(PACE.idle_s / 2 <= rest <= PACE.idle_s for rest in rests)
@@ -514,20 +526,20 @@ def test_whatever_happens_to_connections_every_item_comes_once(seed: int) -> Non
     """I5 for a client: 30 changes over connections that break anywhere, repeat themselves, or do not come about."""
     chance = random.Random(seed)
 
-    def connection(since: int) -> list[bytes | Lost]:
+    def connection(since: int) -> list[bytes | TransportError]:
         begin = chance.randint(max(0, since - 3), since)
         told = b"".join([hello(30), *(notification(n) for n in range(begin + 1, 31))])
         told = told[: chance.randint(0, len(told) * 2)]
         cuts = sorted(chance.randint(0, len(told)) for _ in range(3))
         chunks = [told[a:b] for a, b in zip([0, *cuts], [*cuts, len(told)], strict=True) if b > a]
-        return [*chunks, chance.choice([SILENT, Lost("cut")])]
+        return [*chunks, chance.choice([SILENT, TransportError("cut")])]
 
-    def poll(request: Request) -> Answer | Lost:
+    def poll(request: Request) -> Answer | TransportError:
         since = int(dict(request.query)["last_event_id"].split(".")[1])
         begin, until = chance.randint(max(0, since - 3), since), min(30, since + chance.randint(0, 2))
         fresh = [notification(n) for n in range(begin + 1, until + 1)]
         answer = polled(hello(30), *fresh, last=f"e.{until}.")
-        return answer if chance.random() < 0.7 else Lost("cut")
+        return answer if chance.random() < 0.7 else TransportError("cut")
 
     stage = Stage(cursor="e.0.", answer=poll)
     while len(seqs(stage.play())) < 30:

@@ -8,7 +8,7 @@ from tests.checkers.ledger import Place, Reply
 from tests.simulation.loop import pause
 from tests.simulation.server import Server
 from tests.simulation.world import World
-from tidings.client.actions import Lost
+from tidings.client.effects import TransportError
 from tidings.ingest import Posted
 from tidings.model import MarkState
 
@@ -81,7 +81,7 @@ async def read_all(world: World) -> None:
     type = rng.choice((None, None, "like", "post"))
     world.note(device.name, "reads all", up_to, type)
     done = await world.call(lambda server: server.ingest.read_all(device.user, up_to, type), ASK_S)
-    if not isinstance(done, Lost) and done[1] is not None:
+    if not isinstance(done, TransportError) and done[1] is not None:
         world.undoable.append((device.user, done[1]))
 
 
@@ -132,7 +132,7 @@ async def read_feed(world: World) -> None:
     up_to = device.heard.position if world.rng.random() < 0.7 else None
     world.note(device.name, "reads the feed", up_to)
     done = await world.call(lambda server: server.ingest.read_all_of_feed(device.user, up_to), ASK_S)
-    if not isinstance(done, Lost) and done[1] is not None:
+    if not isinstance(done, TransportError) and done[1] is not None:
         world.feed_undoable.append((device.user, done[1]))
 
 
@@ -186,7 +186,7 @@ async def _send(world: World, given: Any, how: Callable[[Server, bytes, str], Aw
             _acknowledged(world, key, posted)
             if world.rng.random() < 0.9:
                 return
-        elif not isinstance(posted, Lost):
+        elif not isinstance(posted, TransportError):
             return
         await pause(world.rng.random())
 

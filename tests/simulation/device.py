@@ -15,28 +15,28 @@ from tests.simulation.sockets import Socket
 from tests.simulation.tally import Tally
 from tests.simulation.trouble import Trouble
 from tidings.client import polling
-from tidings.client.actions import (
+from tidings.client.cursor import cursor_of, parse
+from tidings.client.effects import (
     Action,
     Answer,
-    Ask,
     Close,
-    Deliver,
-    Lost,
+    Emit,
     Open,
     Outcome,
     Receive,
-    Renew,
-    Report,
+    RefreshToken,
     Request,
+    SendRequest,
     Sleep,
+    StateChanged,
+    TransportError,
 )
 from tidings.client.errors import ProblemError
-from tidings.client.fold import FeedFold, InboxFold
+from tidings.client.inbox_state import FeedState, InboxState
 from tidings.client.items import Activity, Changed, Counts, FeedRead, Item, Read, Reset, Retracted
-from tidings.client.pace import Pace
-from tidings.client.place import parse, place
-from tidings.client.session import Session
 from tidings.client.shapes import FeedPage, InboxPage
+from tidings.client.subscription import SubscriptionMachine
+from tidings.client.timeouts import SubscriptionTimeouts
 
 T = TypeVar("T")
 NOTIFICATIONS, ACTIVITY = "notifications", "activity"
@@ -49,7 +49,7 @@ class Around(Protocol):
 
     rng: random.Random
     trouble: Trouble
-    pace: Pace
+    pace: SubscriptionTimeouts
     token_s: float | None
     people: Life
     failures: list[BaseException]
@@ -63,7 +63,7 @@ class Around(Protocol):
         """Add a line to the trace."""
         ...
 
-    async def call(self, work: Callable[[Server], Awaitable[T]], timeout_s: float) -> T | Lost:
+    async def call(self, work: Callable[[Server], Awaitable[T]], timeout_s: float) -> T | TransportError:
         """What the server that is there answers, if it does."""
         ...
 
@@ -125,8 +125,8 @@ class Device:
         self.name = name
         self.include = include
         self.wire = wire
-        self.fold = InboxFold()
-        self.feed = FeedFold()
+        self.fold = InboxState()
+        self.feed = FeedState()
         self.heard = Heard(name)
         self.connection: Connection | None = None
         self.dawdle_s = 0.0
@@ -134,7 +134,7 @@ class Device:
         self._around = around
         self._cursor = ""
         self._expires_at: float | None = None
-        self._session: Session | None = None
+        self._session: SubscriptionMachine | None = None
         self._socket: Socket | None = None
         self._listened = False
         self._running: asyncio.Task[None] | None = None
@@ -161,8 +161,8 @@ class Device:
 
     def forget(self) -> None:
         """Lose what was kept."""
-        self.fold = InboxFold()
-        self.feed = FeedFold()
+        self.fold = InboxState()
+        self.feed = FeedState()
         self.heard = Heard(self.name)
         self._cursor = ""
 
@@ -178,7 +178,7 @@ class Device:
             fresh = not self._cursor and rng.random() < 0.5
             if not self._cursor and not fresh:
                 await self._list()
-            self._session = Session(
+            self._session = SubscriptionMachine(
                 self.user,
                 self.include,
                 self._cursor or None,
@@ -189,7 +189,7 @@ class Device:
             )
             await self._subscribe(self._session)
 
-    async def _subscribe(self, session: Session) -> None:
+    async def _subscribe(self, session: SubscriptionMachine) -> None:
         """Listen until the server refuses for good, as it does when no new token was to be had in time."""
         outcome: Outcome = None
         try:
@@ -215,7 +215,7 @@ class Device:
         if ACTIVITY in self.include:
             feed = await self._page("/v1/feed", FeedPage)
             self.feed.replace(feed)
-        self._cursor = place(inbox[0] if inbox else None, feed if ACTIVITY in self.include else None)
+        self._cursor = cursor_of(inbox[0] if inbox else None, feed if ACTIVITY in self.include else None)
         there = parse(self._cursor)
         self.heard.begin(there.seq, there.position)
 
@@ -237,22 +237,22 @@ class Device:
                 return await self._open(action)
             case Receive():
                 return await self._receive(action.timeout_s)
-            case Ask():
+            case SendRequest():
                 return await self._ask(action.request, action.timeout_s)
             case Sleep():
                 await pause(action.seconds)
-            case Renew():
+            case RefreshToken():
                 return await self._fetch_token()
-            case Deliver():
+            case Emit():
                 await self._take(action.item)
-            case Report():
+            case StateChanged():
                 self.state = action.connection.state
                 self._around.note(self.name, self.state, action.connection.why)
             case Close():
                 self._close()
         return None
 
-    async def _open(self, action: Open) -> Answer | Lost:
+    async def _open(self, action: Open) -> Answer | TransportError:
         self._close()
         around, expires_at = self._around, self._expires_at
         connection = self.connection = Connection(self.wire, around.trouble, around.rng, around.tally)
@@ -260,25 +260,25 @@ class Device:
         answer = await around.call(
             lambda server: server.open(action.request, expires_at, connection), action.timeout_s
         )
-        if isinstance(answer, Lost) or answer.status != 200:
+        if isinstance(answer, TransportError) or answer.status != 200:
             self._close()
         if connection.streamed and self._listened:
             around.tally.add("reconnect")
         self._listened = self._listened or connection.streamed
         return answer
 
-    async def _receive(self, timeout_s: float) -> bytes | Lost:
+    async def _receive(self, timeout_s: float) -> bytes | TransportError:
         """What arrives next; of a socket, the next whole messages."""
         assert self.connection is not None, f"{self.name} listens to nothing"
         until = self._around.now() + timeout_s
         while True:
             received = await self.connection.receive(until - self._around.now())
-            if self._socket is None or isinstance(received, Lost) or not received:
+            if self._socket is None or isinstance(received, TransportError) or not received:
                 return received
             if events := self._socket.feed(received):
                 return events
 
-    async def _ask(self, request: Request, timeout_s: float) -> Answer | Lost:
+    async def _ask(self, request: Request, timeout_s: float) -> Answer | TransportError:
         around, expires_at, gone = self._around, self._expires_at, asyncio.Event()
         try:
             return await around.call(lambda server: server.answer(request, expires_at, gone), timeout_s)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from tests.simulation.loop import settle
 from tests.simulation.tally import Tally
 from tests.simulation.trouble import Trouble
-from tidings.client.actions import Lost
+from tidings.client.effects import TransportError
 from tidings.http.streams import SERVER_SENT_EVENTS
 from tidings.http.websocket import TEXTS
 from tidings.live import Encoder
@@ -68,7 +68,7 @@ class Connection:
         self._travelling = self._ended = False
         self._full = self._closed = self._vanishing = self._told = False
         self._stalled_until = 0.0
-        self._end: bytes | Lost | None = None
+        self._end: bytes | TransportError | None = None
         self._reader: asyncio.Future[None] | None = None
 
     @property
@@ -121,7 +121,7 @@ class Connection:
         if not self._closed:
             self._closed = True
             self._way.clear()
-            self._finish(Lost("reset by the server"))
+            self._finish(TransportError("reset by the server"))
             self._tell_gone(self._trouble.latency(self._rng))
 
     def _send(self, data: bytes) -> None:
@@ -170,7 +170,7 @@ class Connection:
 
     # --- what the client sees -------------------------------------------------------------------------------
 
-    async def receive(self, timeout_s: float) -> bytes | Lost:
+    async def receive(self, timeout_s: float) -> bytes | TransportError:
         """The next bytes, b"" at the end, Lost when it broke or nothing came in time."""
         if not self._arrived and self._end is None:
             self._reader = self._loop.create_future()
@@ -182,7 +182,7 @@ class Connection:
                 self._reader = None
         if self._arrived:
             return self._take()
-        return Lost("silence") if self._end is None else self._end
+        return TransportError("silence") if self._end is None else self._end
 
     def _take(self) -> bytes:
         size = len(self._arrived)
@@ -203,12 +203,12 @@ class Connection:
 
     def hang_up(self) -> None:
         """The client closes; the server hears of it, sooner or later."""
-        self._end = self._end or Lost("closed")
+        self._end = self._end or TransportError("closed")
         self.ended("failed" if self._closed else "hung up")
         lost = self._rng.random() < self._trouble.packet_lost
         self._tell_gone(self._rng.uniform(1, LATEST_S) if lost else self._trouble.latency(self._rng))
 
-    def _finish(self, end: bytes | Lost) -> None:
+    def _finish(self, end: bytes | TransportError) -> None:
         if self._end is None:
             self._end = end
             self._wake()
@@ -227,7 +227,7 @@ class Connection:
         self._arrived += rest[: self._rng.randint(0, len(rest))]
         self._closed = self._closed or not server_lives
         self._vanishing = True
-        self._finish(Lost("reset"))
+        self._finish(TransportError("reset"))
         if server_lives:
             self._tell_gone(self._trouble.latency(self._rng))
         else:

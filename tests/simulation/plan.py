@@ -4,7 +4,7 @@ what only happens apart."""
 import random
 from typing import NamedTuple
 
-from tidings.client.pace import Pace
+from tidings.client.timeouts import SubscriptionTimeouts
 from tidings.config import Settings
 from tidings.rules import Rule
 
@@ -98,7 +98,7 @@ class Plan(NamedTuple):
     bus_dead: bool
     unaided: bool
     settings: Settings
-    pace: Pace
+    pace: SubscriptionTimeouts
     limits: Limits
 
     def __str__(self) -> str:
@@ -174,10 +174,10 @@ def _settings(rng: random.Random, crowd: bool, unaided: bool, devices: int) -> S
     )
 
 
-def _pace(rng: random.Random) -> Pace:
+def _pace(rng: random.Random) -> SubscriptionTimeouts:
     """Impatient clients, so that minutes are enough for what takes hours."""
     silence_s = rng.choice((10.0, 20.0))
-    return Pace(
+    return SubscriptionTimeouts(
         first_s=0.5,
         longest_s=5.0,
         healthy_s=8.0,

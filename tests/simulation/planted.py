@@ -7,13 +7,13 @@ from websockets.frames import Frame as Message
 from websockets.frames import Opcode
 
 from tidings.client import sse
-from tidings.client.asking import Steps
-from tidings.client.fold import InboxFold
+from tidings.client.cursor import SubscriptionCursor
+from tidings.client.inbox_state import InboxState
 from tidings.client.items import Read, Reset
-from tidings.client.place import Place
-from tidings.client.session import Session
+from tidings.client.requests import Steps
 from tidings.client.shapes import InboxPage
-from tidings.client.teller import Teller
+from tidings.client.subscription import SubscriptionMachine
+from tidings.client.subscription_state import SubscriptionState
 from tidings.http.polls import OBJECTS, Poll
 from tidings.http.websocket import Texts
 from tidings.live import hub
@@ -76,29 +76,29 @@ def _say(self: Live, stream: Stream, changes: InboxChanges, some: list[Frame], n
     stream.tell(some, now)
 
 
-def _move(self: Teller, id: str, there: Place) -> bool:
+def _move(self: SubscriptionState, id: str, there: SubscriptionCursor) -> bool:
     self.advance(there)
     return True
 
 
-_event = Session._event
+_event = SubscriptionMachine._event
 
 
-def _deaf_to_resets(self: Session, event: sse.Event) -> Steps[None]:
+def _deaf_to_resets(self: SubscriptionMachine, event: sse.Event) -> Steps[None]:
     if event.name != "reset":
         yield from _event(self, event)
 
 
-_reset = Teller.reset
+_reset = SubscriptionState.reset
 
 
-def _last_page(self: Teller, reason: str, inbox: list[InboxPage], *rest: Any) -> Reset:
+def _last_page(self: SubscriptionState, reason: str, inbox: list[InboxPage], *rest: Any) -> Reset:
     reset = _reset(self, reason, inbox, *rest)
     self.place = self.place._replace(seq=inbox[-1].seq)
     return reset
 
 
-def _read(self: InboxFold, read: Read) -> None:
+def _read(self: InboxState, read: Read) -> None:
     for item in read.items:
         self._put(item)
 
@@ -170,10 +170,10 @@ PLANTED = {
     "a stream that tells what the client has": Planted(Stream, "hear", _hear),
     "a socket whose frames have no place": Planted(Texts, "seal", _seal),
     "a poll that leaves out its only news": Planted(Poll, "answer", _short_answer),
-    "a client that takes doubles": Planted(Teller, "_move", _move),
-    "a client that is deaf to resets": Planted(Session, "_event", _deaf_to_resets),
-    "a client that goes on from the last page of a reset": Planted(Teller, "reset", _last_page),
-    "a client that ignores read-alls": Planted(InboxFold, "_read", _read),
+    "a client that takes doubles": Planted(SubscriptionState, "_move", _move),
+    "a client that is deaf to resets": Planted(SubscriptionMachine, "_event", _deaf_to_resets),
+    "a client that goes on from the last page of a reset": Planted(SubscriptionState, "reset", _last_page),
+    "a client that ignores read-alls": Planted(InboxState, "_read", _read),
     "a read-all that swallows what came later": Planted(MemoryStore, "_read_inbox", _swallow),
     "an undo without a reset": Planted(Inbox, "undo", _quiet_undo),
     "a store that forgets now and then to tell": Planted(MemoryStore, "_bring", _not_always),

@@ -10,7 +10,7 @@ from tests.simulation.network import EVENTS, Connection
 from tests.simulation.store import ShakenStore, at_once
 from tests.simulation.tally import Tally
 from tests.simulation.trouble import Trouble
-from tidings.client.actions import Answer, Request
+from tidings.client.effects import Answer, Request
 from tidings.config import Settings
 from tidings.cursors import Cursors
 from tidings.errors import Deferred, TidingsError, Unauthenticated

@@ -17,7 +17,7 @@ from tests.simulation.server import Server
 from tests.simulation.store import ShakenStore, at_once, open_sqlite
 from tests.simulation.tally import Tally
 from tests.simulation.trouble import Trouble
-from tidings.client.actions import Lost
+from tidings.client.effects import TransportError
 from tidings.errors import Gone, KeyInFlight, NotFound, TooManyRequests, Unavailable
 from tidings.model import Follow
 from tidings.ports import Store
@@ -106,31 +106,31 @@ class World:
 
     # --- the server -----------------------------------------------------------------------------------------
 
-    async def call(self, work: Callable[[Server], Awaitable[T]], timeout_s: float) -> T | Lost:
+    async def call(self, work: Callable[[Server], Awaitable[T]], timeout_s: float) -> T | TransportError:
         """What the server answers that is there when the request arrives, if both get through in time; a refusal of an
         act counts as lost too, for it is the same to whoever tries again."""
-        reply: Future[T | Lost] = self.loop.create_future()
+        reply: Future[T | TransportError] = self.loop.create_future()
 
         def travel(step: Callable[[], object]) -> None:
             if not self.trouble.packet_lost or self.rng.random() >= self.trouble.packet_lost:
                 self.loop.call_later(self.trouble.latency(self.rng), step)
 
         async def serve(server: Server) -> None:
-            answer: T | Lost = Lost("reset")
+            answer: T | TransportError = TransportError("reset")
             try:
                 answer = await work(server)
             except EXPECTED as error:
-                answer = Lost(f"{type(error).__name__}: {error}")
+                answer = TransportError(f"{type(error).__name__}: {error}")
             finally:
                 travel(lambda: settle(reply, answer))
 
         def arrive() -> None:
             if self.server is None:
-                settle(reply, Lost("refused"))
+                settle(reply, TransportError("refused"))
             else:
                 self.server.life.spawn(serve(self.server))
 
-        timer = self.loop.call_later(timeout_s, settle, reply, Lost("no answer"))
+        timer = self.loop.call_later(timeout_s, settle, reply, TransportError("no answer"))
         try:
             travel(arrive)
             return await reply

@@ -10,7 +10,7 @@ import httpx
 import msgspec
 
 from tests.wire.people import event
-from tidings.client import Changed, InboxFold, Read
+from tidings.client import Changed, InboxState, Read
 from tidings.client.shapes import InboxChanges, InboxPage, Notification, ReadAll
 
 PAGE = 100
@@ -84,15 +84,15 @@ class Person:
         user = self.somebody()
         self._note("the counts", user, self._ask("GET", "/v1/notifications/unread-count", {"user_id": user}))
 
-    def fresh(self, user: str) -> InboxFold:
+    def fresh(self, user: str) -> InboxState:
         """An inbox as a client first has it: page by page, while it changes."""
-        fold, pages = InboxFold(), [self.page(user)]
+        fold, pages = InboxState(), [self.page(user)]
         while cursor := pages[-1].next_cursor:
             pages.append(self.page(user, cursor=cursor))
         fold.replace(pages)
         return fold
 
-    def catch_up(self, user: str, fold: InboxFold) -> InboxFold:
+    def catch_up(self, user: str, fold: InboxState) -> InboxState:
         """What the client holds once it has been told all there is: its unread rows are as many as it is told."""
         while True:
             given = {"user_id": user, "since": fold.seq, "limit": PAGE}
@@ -192,7 +192,7 @@ _WRITES: dict[Callable[[Person], None], int] = {
 """What is done, and how often."""
 
 
-def held(fold: InboxFold) -> Counts:
+def held(fold: InboxState) -> Counts:
     """What a client counts in what it holds."""
     unread = [item for item in fold.items if item.unread]
     return Counts(len(unread), sum(item.count for item in unread))

@@ -18,7 +18,7 @@ import pytest
 from tests.serving import serving
 from tests.wire.crowd import Facts, Person, held
 from tests.wire.people import event
-from tidings.client import Changed, Client, InboxFold, Subscription
+from tidings.client import Changed, Client, InboxState, Subscription
 
 DURATION_S = 60 if os.environ.get("SOAK") else 5
 PATIENCE_S = 30
@@ -51,9 +51,9 @@ def listening(client: Client, user: str) -> Iterator[Subscription]:
             limit.cancel()
 
 
-def listen(url: str, user: str, begun: threading.Barrier) -> InboxFold:
+def listen(url: str, user: str, begun: threading.Barrier) -> InboxState:
     """What a client holds that hears of everything up to the end."""
-    fold = InboxFold()
+    fold = InboxState()
     with Client(url) as client, listening(client, user) as stream:
         begun.wait(PATIENCE_S)
         for item in stream:

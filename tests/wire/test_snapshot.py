@@ -16,12 +16,20 @@ from msgspec.structs import replace
 from tests.serving import serving
 from tests.wire.crowd import told_by
 from tests.wire.people import event
-from tidings.client import Client, InboxFold, Item, Pace, Session, Subscription, place
-from tidings.client.actions import Deliver, Lost, Open, Outcome, Sleep
+from tidings.client import (
+    Client,
+    InboxState,
+    Item,
+    Subscription,
+    SubscriptionMachine,
+    SubscriptionTimeouts,
+    cursor_of,
+)
+from tidings.client.effects import Emit, Open, Outcome, Sleep, TransportError
 from tidings.client.shapes import InboxChanges, InboxPage
 
 TIMEOUT_S = 30
-POLLED_AT_ONCE = Pace(wait_s=0)
+POLLED_AT_ONCE = SubscriptionTimeouts(wait_s=0)
 MAX_STEPS = 1_000
 """Steps of a subscription that polls after which what it should be told must have come."""
 STORES = {"sqlite": (), "memory": ("--store=memory://",)}
@@ -110,9 +118,9 @@ class Inbox:
         items = tuple(item for page in pages for item in page.items)
         return replace(pages[0], items=items, next_cursor=None, has_more=False)
 
-    def since(self, page: InboxPage) -> InboxFold:
+    def since(self, page: InboxPage) -> InboxState:
         """What a client holds that had ``page`` and asked for changes."""
-        fold = InboxFold()
+        fold = InboxState()
         fold.replace([page])
         more, since = True, page.seq
         while more:
@@ -242,9 +250,9 @@ NO_CHANGES: dict[str, Change] = {
 }
 
 
-def applied(page: InboxPage, items: Iterator[Item], until: InboxPage) -> InboxFold:
+def applied(page: InboxPage, items: Iterator[Item], until: InboxPage) -> InboxState:
     """What a client holds that had ``page`` and was told ``items`` up to the seq of another page."""
-    fold = InboxFold()
+    fold = InboxState()
     fold.replace([page])
     while fold.seq != until.seq or fold.unread_count != until.unread_count:
         fold.apply(next(items))
@@ -253,15 +261,15 @@ def applied(page: InboxPage, items: Iterator[Item], until: InboxPage) -> InboxFo
 
 def polled(client: Client, user: str, page: InboxPage) -> Iterator[Item]:
     """What polls tell beyond a page: a subscription to which no stream gets through."""
-    session = Session(user, cursor=place(page), pace=POLLED_AT_ONCE)
+    session = SubscriptionMachine(user, cursor=cursor_of(page), pace=POLLED_AT_ONCE)
     outcome: Outcome = None
     for _ in range(MAX_STEPS):
         match action := session.step(outcome):
-            case Deliver():
+            case Emit():
                 outcome = None
                 yield action.item
             case Open():
-                outcome = Lost("no stream gets through")
+                outcome = TransportError("no stream gets through")
             case Sleep():
                 outcome = None
             case _:
@@ -271,7 +279,7 @@ def polled(client: Client, user: str, page: InboxPage) -> Iterator[Item]:
 @contextlib.contextmanager
 def listening(client: Client, user: str, page: InboxPage) -> Iterator[Subscription]:
     """What a stream tells beyond a page; it ends when that takes too long."""
-    with client.subscribe(user=user, cursor=place(page)) as stream:
+    with client.subscribe(user=user, cursor=cursor_of(page)) as stream:
         limit = threading.Timer(TIMEOUT_S, stream.close)
         limit.start()
         try:
@@ -280,7 +288,7 @@ def listening(client: Client, user: str, page: InboxPage) -> Iterator[Subscripti
             limit.cancel()
 
 
-def same(fold: InboxFold, page: InboxPage) -> None:
+def same(fold: InboxState, page: InboxPage) -> None:
     """What a client holds is what the list shows, field by field."""
     assert fold.items == list(page.items)
     assert (fold.unread_count, fold.unread_items, fold.seq) == (

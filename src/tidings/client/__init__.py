@@ -4,15 +4,15 @@
 """
 
 from tidings.client.asynchronous import AsyncClient, AsyncSubscription
+from tidings.client.cursor import cursor_of
 from tidings.client.errors import ProblemError, TidingsClientError, Unreachable
-from tidings.client.fold import FeedFold, InboxFold
+from tidings.client.inbox_state import FeedState, InboxState
 from tidings.client.items import Activity, Changed, Connection, Counts, FeedRead, Item, Read, Reset, Retracted
-from tidings.client.pace import Pace
-from tidings.client.place import place
 from tidings.client.replies import NewEvent, NewReminder, Preferences, QuietHours
-from tidings.client.session import Session
 from tidings.client.shapes import Event, FeedItem, Notification
+from tidings.client.subscription import SubscriptionMachine
 from tidings.client.sync import Client, Subscription
+from tidings.client.timeouts import SubscriptionTimeouts
 
 __all__ = [
     "Activity",
@@ -23,24 +23,24 @@ __all__ = [
     "Connection",
     "Counts",
     "Event",
-    "FeedFold",
     "FeedItem",
     "FeedRead",
-    "InboxFold",
+    "FeedState",
+    "InboxState",
     "Item",
     "NewEvent",
     "NewReminder",
     "Notification",
-    "Pace",
     "Preferences",
     "ProblemError",
     "QuietHours",
     "Read",
     "Reset",
     "Retracted",
-    "Session",
     "Subscription",
+    "SubscriptionMachine",
+    "SubscriptionTimeouts",
     "TidingsClientError",
     "Unreachable",
-    "place",
+    "cursor_of",
 ]

@@ -13,11 +13,11 @@ import msgspec
 from msgspec.structs import replace
 
 from tidings.client import replies
-from tidings.client.actions import Request
-from tidings.client.calls import NDJSON, Call, Series, builtins, call, part
+from tidings.client.descriptors import listing, operation
+from tidings.client.effects import Request
 from tidings.client.errors import ProblemError
-from tidings.client.operations import listing, operation
 from tidings.client.replies import LineResult, NewEvent, NewReminder, Preferences
+from tidings.client.request import NDJSON, Call, Series, builtins, call, part
 from tidings.client.shapes import Event, FeedPage, InboxChanges, InboxPage, NewCount, Notification
 
 PAGE = 100

@@ -9,27 +9,27 @@ from typing import Self, TypeVar
 
 import httpx
 
-from tidings.client.actions import (
+from tidings.client.api import Api
+from tidings.client.descriptors import HasItems
+from tidings.client.effects import (
     Action,
     Answer,
-    Ask,
     Close,
-    Deliver,
-    Lost,
+    Emit,
     Open,
     Outcome,
     Receive,
-    Renew,
-    Report,
+    RefreshToken,
     Request,
+    SendRequest,
     Sleep,
+    StateChanged,
+    TransportError,
 )
-from tidings.client.api import Api
-from tidings.client.calls import Call, Series, carried_out
 from tidings.client.items import Connection, Item
-from tidings.client.operations import HasItems
-from tidings.client.pace import Pace
-from tidings.client.session import NOTIFICATIONS, PACE, Session
+from tidings.client.request import Call, Series, carried_out
+from tidings.client.subscription import NOTIFICATIONS, PACE, SubscriptionMachine
+from tidings.client.timeouts import SubscriptionTimeouts
 from tidings.client.transport import LIMITS, Body, answer, check_credentials, checked, prepared, why
 
 T = TypeVar("T")
@@ -67,10 +67,10 @@ class AsyncClient(Api):
         cursor: str | None = None,
         fresh: bool = False,
         on_connection: Callable[[Connection], None] | None = None,
-        pace: Pace = PACE,
+        pace: SubscriptionTimeouts = PACE,
     ) -> "AsyncSubscription":
         """What a user is told, as it happens; see :meth:`Client.subscribe`."""
-        session = Session(user or self.user_id, include, cursor, fresh=fresh, pace=pace)
+        session = SubscriptionMachine(user or self.user_id, include, cursor, fresh=fresh, pace=pace)
         return AsyncSubscription(self, session, on_connection)
 
     async def aclose(self) -> None:
@@ -112,9 +112,9 @@ class AsyncClient(Api):
     async def perform(self, action: Action) -> Outcome:
         """Do what needs no stream."""
         match action:
-            case Ask():
+            case SendRequest():
                 return await self._ask(action)
-            case Renew():
+            case RefreshToken():
                 return await self._renew()
             case Sleep():
                 await asyncio.sleep(action.seconds)
@@ -127,14 +127,14 @@ class AsyncClient(Api):
         sent = prepared(self._base_url, self._credential, request, timeout_s)
         return await self._http.send(sent, stream=True)
 
-    async def _ask(self, ask: Ask) -> Answer | Lost:
+    async def _ask(self, ask: SendRequest) -> Answer | TransportError:
         try:
             async with asyncio.timeout(ask.timeout_s):
                 reply = await self.send(ask.request, ask.timeout_s)
                 async with contextlib.aclosing(reply):
                     return await _whole(reply)
         except (httpx.HTTPError, TimeoutError) as error:
-            return Lost(why(error))
+            return TransportError(why(error))
 
     async def _renew(self) -> bool:
         if self._fetch is None:
@@ -148,7 +148,10 @@ class AsyncSubscription(AsyncIterator[Item]):
     """What a user is told. To wait for the next item may be cancelled, and done again: nothing is lost by it."""
 
     def __init__(
-        self, client: AsyncClient, session: Session, on_connection: Callable[[Connection], None] | None
+        self,
+        client: AsyncClient,
+        session: SubscriptionMachine,
+        on_connection: Callable[[Connection], None] | None,
     ) -> None:
         self._client = client
         self._session = session
@@ -168,7 +171,7 @@ class AsyncSubscription(AsyncIterator[Item]):
         of the caller's raises; these close it."""
         while not self._closed:
             action = await self._next_action()
-            if isinstance(action, Deliver):
+            if isinstance(action, Emit):
                 return action.item
             if not self._closed:  # which it may have been while the last action ended
                 self._doing = asyncio.create_task(self._perform(action), name="tidings-subscription")
@@ -221,14 +224,14 @@ class AsyncSubscription(AsyncIterator[Item]):
                 return await self._receive(action.timeout_s)
             case Close():
                 await self._close_stream()
-            case Report():
+            case StateChanged():
                 if self._on_connection is not None:
                     self._on_connection(action.connection)
             case _:
                 return await self._client.perform(action)
         return None
 
-    async def _open(self, action: Open) -> Answer | Lost:
+    async def _open(self, action: Open) -> Answer | TransportError:
         await self._close_stream()
         try:
             async with asyncio.timeout(action.timeout_s):
@@ -237,19 +240,19 @@ class AsyncSubscription(AsyncIterator[Item]):
                     async with contextlib.aclosing(reply):
                         return await _whole(reply)
         except (httpx.HTTPError, TimeoutError) as error:
-            return Lost(why(error))
+            return TransportError(why(error))
         # Each wait has its own limit; that of httpx would be one for all.
         reply.request.extensions["timeout"]["read"] = None
         self._reply, self._chunks = reply, reply.aiter_raw()
         return answer(reply.status_code, reply.headers)
 
-    async def _receive(self, timeout_s: float) -> bytes | Lost:
+    async def _receive(self, timeout_s: float) -> bytes | TransportError:
         assert self._chunks is not None
         try:
             async with asyncio.timeout(timeout_s):
                 return await anext(self._chunks, b"")
         except (httpx.HTTPError, TimeoutError) as error:
-            return Lost(why(error))
+            return TransportError(why(error))
 
     async def _close_stream(self) -> None:
         reply, self._reply, self._chunks = self._reply, None, None

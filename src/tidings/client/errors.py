@@ -2,7 +2,7 @@
 
 import msgspec
 
-from tidings.client.actions import Answer
+from tidings.client.effects import Answer
 
 
 class FieldError(msgspec.Struct, frozen=True):

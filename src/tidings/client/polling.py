@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 import msgspec
 
-from tidings.client.actions import Deliver, Sleep
-from tidings.client.asking import Asker, Steps
-from tidings.client.pace import Pace
+from tidings.client.effects import Emit, Sleep
+from tidings.client.requests import RequestSteps, Steps
 from tidings.client.shapes import FeedPage, InboxPage
 from tidings.client.sse import Event
-from tidings.client.teller import Teller
+from tidings.client.subscription_state import SubscriptionState
+from tidings.client.timeouts import SubscriptionTimeouts
 
 PAGE = 100
 """Items of one request, as many as a server gives."""
@@ -36,7 +36,12 @@ class Poller:
     """Asks on behalf of a session. Every method raises Ended and ProblemError."""
 
     def __init__(
-        self, asker: Asker, teller: Teller, pace: Pace, clock: Callable[[], float], rng: random.Random
+        self,
+        asker: RequestSteps,
+        teller: SubscriptionState,
+        pace: SubscriptionTimeouts,
+        clock: Callable[[], float],
+        rng: random.Random,
     ) -> None:
         self._asker = asker
         self._teller = teller
@@ -51,7 +56,7 @@ class Poller:
             inbox = yield from self._inbox()
         if self._teller.feed:
             feed = yield from self._asker.fetch(_FEED, FeedPage, limit=PAGE)
-        yield Deliver(self._teller.reset(reason, inbox, feed, epoch))
+        yield Emit(self._teller.reset(reason, inbox, feed, epoch))
 
     def _inbox(self) -> Steps[list[InboxPage]]:
         pages = [(yield from self._asker.fetch(_INBOX, InboxPage, limit=PAGE))]

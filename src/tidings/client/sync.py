@@ -9,27 +9,27 @@ from typing import Self, TypeVar
 
 import httpx
 
-from tidings.client.actions import (
+from tidings.client.api import Api
+from tidings.client.descriptors import HasItems
+from tidings.client.effects import (
     Action,
     Answer,
-    Ask,
     Close,
-    Deliver,
-    Lost,
+    Emit,
     Open,
     Outcome,
     Receive,
-    Renew,
-    Report,
+    RefreshToken,
     Request,
+    SendRequest,
     Sleep,
+    StateChanged,
+    TransportError,
 )
-from tidings.client.api import Api
-from tidings.client.calls import Call, Series, carried_out
 from tidings.client.items import Connection, Item
-from tidings.client.operations import HasItems
-from tidings.client.pace import Pace
-from tidings.client.session import NOTIFICATIONS, PACE, Session
+from tidings.client.request import Call, Series, carried_out
+from tidings.client.subscription import NOTIFICATIONS, PACE, SubscriptionMachine
+from tidings.client.timeouts import SubscriptionTimeouts
 from tidings.client.transport import LIMITS, Body, answer, check_credentials, checked, prepared, why
 
 T = TypeVar("T")
@@ -74,7 +74,7 @@ class Client(Api):
         cursor: str | None = None,
         fresh: bool = False,
         on_connection: Callable[[Connection], None] | None = None,
-        pace: Pace = PACE,
+        pace: SubscriptionTimeouts = PACE,
     ) -> "Subscription":
         """What a user is told, as it happens: an iterator that goes on over every interruption, without gaps or doubles.
 
@@ -82,7 +82,7 @@ class Client(Api):
         earlier subscription, or of :func:`place`), else now; ``fresh``: with a Reset that holds what there is.
         ``on_connection`` is told how it is connected. Iterating raises ProblemError when the server refuses for good.
         """
-        session = Session(user or self.user_id, include, cursor, fresh=fresh, pace=pace)
+        session = SubscriptionMachine(user or self.user_id, include, cursor, fresh=fresh, pace=pace)
         return Subscription(self, session, on_connection)
 
     def close(self) -> None:
@@ -124,9 +124,9 @@ class Client(Api):
     def perform(self, action: Action, stop: threading.Event) -> Outcome:
         """Do what needs no stream. A wait ends when ``stop`` is set."""
         match action:
-            case Ask():
+            case SendRequest():
                 return self._ask(action)
-            case Renew():
+            case RefreshToken():
                 return self._renew()
             case Sleep():
                 stop.wait(action.seconds)
@@ -138,12 +138,12 @@ class Client(Api):
             self._credential = self._fetch()
         return self._http.send(prepared(self._base_url, self._credential, request, timeout_s), stream=True)
 
-    def _ask(self, ask: Ask) -> Answer | Lost:
+    def _ask(self, ask: SendRequest) -> Answer | TransportError:
         try:
             with contextlib.closing(self.send(ask.request, ask.timeout_s)) as reply:
                 return _whole(reply)
         except httpx.HTTPError as error:
-            return Lost(why(error))
+            return TransportError(why(error))
 
     def _renew(self) -> bool:
         if self._fetch is None:
@@ -156,7 +156,7 @@ class Subscription(Iterator[Item]):
     """What a user is told. Iterate over it in one thread; :meth:`close` may be called in any."""
 
     def __init__(
-        self, client: Client, session: Session, on_connection: Callable[[Connection], None] | None
+        self, client: Client, session: SubscriptionMachine, on_connection: Callable[[Connection], None] | None
     ) -> None:
         self._client = client
         self._session = session
@@ -176,7 +176,7 @@ class Subscription(Iterator[Item]):
         the caller's raises; these close it."""
         while not self._closed.is_set():
             action = self._step()
-            if isinstance(action, Deliver):
+            if isinstance(action, Emit):
                 return action.item
         self._close_stream()
         raise StopIteration
@@ -211,14 +211,14 @@ class Subscription(Iterator[Item]):
                 return self._receive(action.timeout_s)
             case Close():
                 self._close_stream()
-            case Report():
+            case StateChanged():
                 if self._on_connection is not None:
                     self._on_connection(action.connection)
             case _:
                 return self._client.perform(action, self._closed)
         return None
 
-    def _open(self, action: Open) -> Answer | Lost:
+    def _open(self, action: Open) -> Answer | TransportError:
         self._close_stream()
         try:
             reply = self._client.send(action.request, action.timeout_s)
@@ -226,19 +226,19 @@ class Subscription(Iterator[Item]):
                 with contextlib.closing(reply):
                     return _whole(reply)
         except httpx.HTTPError as error:
-            return Lost(why(error))
+            return TransportError(why(error))
         # Each wait has its own limit; that of httpx would be one for all.
         reply.request.extensions["timeout"]["read"] = None
         self._reply, self._chunks = reply, reply.iter_raw()
         return answer(reply.status_code, reply.headers)
 
-    def _receive(self, timeout_s: float) -> bytes | Lost:
+    def _receive(self, timeout_s: float) -> bytes | TransportError:
         late = threading.Timer(timeout_s, self._cut)
         late.start()
         try:
             return next(self._chunks, b"")
         except httpx.HTTPError as error:
-            return Lost(why(error))
+            return TransportError(why(error))
         finally:
             late.cancel()
 

@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tidings.client.actions import Answer, Request
-from tidings.client.calls import address
+from tidings.client.effects import Answer, Request
+from tidings.client.request import address
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 """Bytes of a reply: a page of a hundred of the largest events that a server takes by default, ten times over."""

@@ -11,7 +11,7 @@ KEPT = 1_000
 """Notifications, or feed items, that are held at most; the oldest are let go."""
 
 
-class InboxFold:
+class InboxState:
     """The newest notifications and the unread counts: always what a fresh list would show.
 
     ``items`` are newest first. The counts are those of the whole inbox, whatever is held of it.
@@ -100,7 +100,7 @@ class InboxFold:
                 self._held[item.id] = replace(item, read_at=read.read_at, seen_at=seen_at)
 
 
-class FeedFold:
+class FeedState:
     """The newest items of a feed and what of them is read: what a fresh page would show of the same events.
 
     ``items`` are newest first. What a follow, a mute or a block brings or hides is not streamed: fetch the page afresh after

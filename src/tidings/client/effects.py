@@ -25,7 +25,7 @@ class Answer(NamedTuple):
     media: str = ""
 
 
-class Lost(NamedTuple):
+class TransportError(NamedTuple):
     """No reply, or no bytes, in time; or the connection broke."""
 
     why: str
@@ -48,7 +48,7 @@ class Close(NamedTuple):
     """Close the stream. Outcome: None."""
 
 
-class Ask(NamedTuple):
+class SendRequest(NamedTuple):
     """Make a request, within ``timeout_s``. Outcome: an Answer, or Lost."""
 
     request: Request
@@ -61,21 +61,21 @@ class Sleep(NamedTuple):
     seconds: float
 
 
-class Renew(NamedTuple):
+class RefreshToken(NamedTuple):
     """Get a new token. Outcome: whether there is one."""
 
 
-class Deliver(NamedTuple):
+class Emit(NamedTuple):
     """Hand an item to the subscriber. Outcome: None, once they ask for the next."""
 
     item: Item
 
 
-class Report(NamedTuple):
+class StateChanged(NamedTuple):
     """Tell how the subscription is connected. Outcome: None."""
 
     connection: Connection
 
 
-Action = Open | Receive | Close | Ask | Sleep | Renew | Deliver | Report
-Outcome = Answer | Lost | bytes | bool | None
+Action = Open | Receive | Close | SendRequest | Sleep | RefreshToken | Emit | StateChanged
+Outcome = Answer | TransportError | bytes | bool | None

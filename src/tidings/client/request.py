@@ -9,11 +9,11 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from tidings.client.actions import Answer, Ask, Lost, Renew, Request, Sleep
-from tidings.client.asking import RETRYABLE, Backoff, Ended, Steps
+from tidings.client.effects import Answer, RefreshToken, Request, SendRequest, Sleep, TransportError
 from tidings.client.errors import ProblemError, Unreachable, problem
 from tidings.client.lenient import Reader
-from tidings.client.pace import Pace
+from tidings.client.requests import RETRYABLE, Backoff, Disconnected, Steps
+from tidings.client.timeouts import SubscriptionTimeouts
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -114,20 +114,20 @@ def address(request: Request) -> str:
 def carried_out(call: Call[T], retries: int, timeout_s: float, rng: random.Random) -> Steps[T]:
     """The steps of a call: it is tried up to ``retries`` times again where that can help and does no harm. Raises
     ProblemError, Unreachable."""
-    backoff = Backoff(Pace(), rng)
+    backoff = Backoff(SubscriptionTimeouts(), rng)
     renewed = in_doubt = False
     while True:
-        outcome = yield Ask(call.request, timeout_s + call.held_s)
+        outcome = yield SendRequest(call.request, timeout_s + call.held_s)
         if isinstance(outcome, Answer) and 200 <= outcome.status < 300:
             return _understood(call, outcome)
         if in_doubt and _is_gone(call, outcome):
             return call.decode(b"")
         if isinstance(outcome, Answer) and outcome.status == 401 and not renewed:
-            renewed = yield Renew()
+            renewed = yield RefreshToken()
             if renewed:
                 continue
         failure = _failure(outcome)
-        wait_s = backoff.wait_s(Ended("", getattr(failure, "retry_after", None)))
+        wait_s = backoff.wait_s(Disconnected("", getattr(failure, "retry_after", None)))
         if retries <= 0 or wait_s > LONGEST_WAIT_S or not _again(call, failure):
             raise failure
         retries -= 1
@@ -135,7 +135,7 @@ def carried_out(call: Call[T], retries: int, timeout_s: float, rng: random.Rando
         yield Sleep(wait_s)
 
 
-def _is_gone(call: Call[Any], outcome: Answer | Lost) -> bool:
+def _is_gone(call: Call[Any], outcome: Answer | TransportError) -> bool:
     """Whether a deletion that may have been done before finds nothing more to delete."""
     return call.request.method == "DELETE" and isinstance(outcome, Answer) and outcome.status == 404
 
@@ -148,8 +148,8 @@ def _understood(call: Call[T], answer: Answer) -> T:
         raise ProblemError(answer.status, "about:blank", "Not understood", detail) from None
 
 
-def _failure(outcome: Answer | Lost) -> ProblemError | Unreachable:
-    return Unreachable(outcome.why) if isinstance(outcome, Lost) else problem(outcome)
+def _failure(outcome: Answer | TransportError) -> ProblemError | Unreachable:
+    return Unreachable(outcome.why) if isinstance(outcome, TransportError) else problem(outcome)
 
 
 def _again(call: Call[Any], failure: ProblemError | Unreachable) -> bool:

@@ -7,10 +7,10 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from tidings.client.actions import Action, Answer, Ask, Lost, Renew, Request
+from tidings.client.effects import Action, Answer, RefreshToken, Request, SendRequest, TransportError
 from tidings.client.errors import problem, seconds
 from tidings.client.lenient import Reader
-from tidings.client.pace import PATIENCE_S, SHORTEST_S, Pace
+from tidings.client.timeouts import PATIENCE_S, SHORTEST_S, SubscriptionTimeouts
 
 RETRYABLE = frozenset({408, 425, 429})
 """Refusals, besides a server's own failures, after which the same request may succeed."""
@@ -21,7 +21,7 @@ T = TypeVar("T")
 Steps = Generator[Action, Any, T]
 
 
-class Ended(Exception):
+class Disconnected(Exception):
     """A connection, or a request, came to nothing. ``wait_s``: the seconds that the server wants to have peace, None
     when it does not say. ``planned``: that is how it should be, and no failure."""
 
@@ -35,13 +35,13 @@ class Ended(Exception):
 class Backoff:
     """How long to wait after a failure: full jitter, under a bound that doubles with each."""
 
-    def __init__(self, pace: Pace, rng: random.Random) -> None:
+    def __init__(self, pace: SubscriptionTimeouts, rng: random.Random) -> None:
         self._pace = pace
         self._rng = rng
         self._first_s = pace.first_s
         self._failures = 0
 
-    def wait_s(self, ended: Ended) -> float:
+    def wait_s(self, ended: Disconnected) -> float:
         """The seconds to wait after this end."""
         asked_s = min(ended.wait_s or 0.0, PATIENCE_S)
         if ended.planned:
@@ -60,10 +60,10 @@ class Backoff:
             self._failures = 0
 
 
-class Asker:
+class RequestSteps:
     """Asks on behalf of one user. ``clock`` tells monotonic seconds."""
 
-    def __init__(self, user: str | None, pace: Pace, clock: Callable[[], float]) -> None:
+    def __init__(self, user: str | None, pace: SubscriptionTimeouts, clock: Callable[[], float]) -> None:
         self._user = user
         self._pace = pace
         self._clock = clock
@@ -71,8 +71,8 @@ class Asker:
         self._renewed_at = -PATIENCE_S
 
     def fetch(self, path: str, shape: type[T], held_s: float = 0, **query: object) -> Steps[T]:
-        """What the server says to a GET, which it may hold for ``held_s`` seconds. Raises Ended, ProblemError."""
-        answer = yield Ask(self.get(path, **query), self._pace.ask_s + held_s)
+        """What the server says to a GET, which it may hold for ``held_s`` seconds. Raises Disconnected, ProblemError."""
+        answer = yield SendRequest(self.get(path, **query), self._pace.ask_s + held_s)
         answered = yield from self.granted(answer)
         return decode(answered.body, shape)
 
@@ -81,24 +81,24 @@ class Asker:
         asked = {"user_id": self._user} | query
         return Request("GET", path, tuple((name, str(v)) for name, v in asked.items() if v is not None))
 
-    def granted(self, outcome: Answer | Lost) -> Steps[Answer]:
-        """The answer if it is a success. Raises Ended when asking again may help, ProblemError when it is in vain."""
-        if isinstance(outcome, Lost):
-            raise Ended(outcome.why)
+    def granted(self, outcome: Answer | TransportError) -> Steps[Answer]:
+        """The answer if it is a success. Raises Disconnected when asking again may help, ProblemError when it is in vain."""
+        if isinstance(outcome, TransportError):
+            raise Disconnected(outcome.why)
         if outcome.status == 200:
             self._renewed = False
             return outcome
         if outcome.status == 401 and not self._renewed and (yield from self.renew()):
             self._renewed = True
-            raise Ended("the credential was renewed", 0.0, planned=True)
+            raise Disconnected("the credential was renewed", 0.0, planned=True)
         if outcome.status >= 500 or outcome.status in RETRYABLE:
-            raise Ended(f"the server answered {outcome.status}", seconds(outcome))
+            raise Disconnected(f"the server answered {outcome.status}", seconds(outcome))
         raise problem(outcome)
 
     def renew(self) -> Steps[bool]:
         """Get a new credential; False when there is none to be had."""
         self._renewed_at = self._clock()
-        renewed: bool = yield Renew()
+        renewed: bool = yield RefreshToken()
         return renewed
 
     @property
@@ -107,7 +107,7 @@ class Asker:
         return self._clock() - self._renewed_at
 
 
-class Unreadable(Ended):
+class Unreadable(Disconnected):
     """What the server says is not understood, as far as it must be."""
 
 

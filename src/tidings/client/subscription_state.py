@@ -4,12 +4,12 @@ from datetime import datetime
 
 import msgspec
 
+from tidings.client.cursor import SubscriptionCursor, parse
 from tidings.client.items import Activity, Changed, Counts, FeedRead, Read, Reset, Retracted
-from tidings.client.place import Place, parse
 from tidings.client.shapes import FeedItem, FeedPage, InboxPage, Notification
 
 
-class Told(msgspec.Struct):
+class CountsUpdate(msgspec.Struct):
     """The counts that come with every change of an inbox."""
 
     unread_count: int
@@ -17,7 +17,7 @@ class Told(msgspec.Struct):
     unread_items: int = 0
 
 
-class ReadFrame(Told, kw_only=True):
+class ReadFrame(CountsUpdate, kw_only=True):
     """The data of a frame ``read``."""
 
     read_at: datetime
@@ -42,14 +42,14 @@ class RetractedFrame(msgspec.Struct):
     position: int
 
 
-class Teller:
+class SubscriptionState:
     """How far a subscriber of the ``inbox``, the ``feed`` or both has been told."""
 
     def __init__(self, inbox: bool, feed: bool, cursor: str | None) -> None:
         """Raises ValueError for a cursor that is none."""
         self.inbox = inbox
         self.feed = feed
-        self.place = self._only(parse(cursor)) if cursor else Place()
+        self.place = self._only(parse(cursor)) if cursor else SubscriptionCursor()
         self._counts: tuple[int, int] | None = None
 
     @property
@@ -57,9 +57,9 @@ class Teller:
         """Where a later subscription goes on."""
         return self.place.text()
 
-    def changed(self, item: Notification, told: Told, id: str) -> Changed | None:
+    def changed(self, item: Notification, told: CountsUpdate, id: str) -> Changed | None:
         """A notification as it is now, unless it was told; ``id`` is that of the frame."""
-        if not self._move(id, Place("", item.seq)):
+        if not self._move(id, SubscriptionCursor("", item.seq)):
             return None
         self._counts = told.unread_count, told.unread_items
         return Changed(
@@ -72,7 +72,7 @@ class Teller:
 
     def read(self, frame: ReadFrame, id: str) -> Read | None:
         """Notifications that were read, unless that was told."""
-        if not self._move(id, Place("", frame.seq)):
+        if not self._move(id, SubscriptionCursor("", frame.seq)):
             return None
         self._counts = frame.unread_count, frame.unread_items
         return Read(
@@ -88,13 +88,13 @@ class Teller:
 
     def activity(self, item: FeedItem, id: str) -> Activity | None:
         """An item of the feed, unless it was told."""
-        if not self._move(id, Place("", None, item.position)):
+        if not self._move(id, SubscriptionCursor("", None, item.position)):
             return None
         return Activity(item=item, position=item.position, cursor=self.cursor)
 
     def feed_read(self, frame: FeedReadFrame, id: str) -> FeedRead | None:
         """What was read of the feed, or no longer, unless it was told."""
-        if not self._move(id, Place("", None, frame.position)):
+        if not self._move(id, SubscriptionCursor("", None, frame.position)):
             return None
         return FeedRead(
             read_at=frame.read_at,
@@ -106,7 +106,7 @@ class Teller:
 
     def retracted(self, frame: RetractedFrame, id: str) -> Retracted | None:
         """An event that was retracted, unless that was told."""
-        if not self._move(id, Place("", None, frame.position)):
+        if not self._move(id, SubscriptionCursor("", None, frame.position)):
             return None
         return Retracted(event_id=frame.event_id, position=frame.position, cursor=self.cursor)
 
@@ -121,7 +121,7 @@ class Teller:
         """All of it anew. What changed while the pages were fetched comes again: the place is that of the first."""
         head = inbox[0]
         epoch = head.epoch or epoch or self.place.epoch
-        self.place = self._only(Place(epoch, head.seq, feed.position))
+        self.place = self._only(SubscriptionCursor(epoch, head.seq, feed.position))
         self._counts = head.unread_count, head.unread_items
         return Reset(
             reason=reason,
@@ -134,11 +134,11 @@ class Teller:
             feed=feed.items,
         )
 
-    def begin(self, place: Place) -> None:
+    def begin(self, place: SubscriptionCursor) -> None:
         """From here on, in whatever respect nothing is known yet."""
         self.place = self.place.filled(self._only(place))
 
-    def advance(self, place: Place) -> None:
+    def advance(self, place: SubscriptionCursor) -> None:
         """There is nothing to tell up to here."""
         self.place = self.place.advanced(place)
 
@@ -148,14 +148,14 @@ class Teller:
         if self.place.epoch in ("", there.epoch):
             self.advance(there)
 
-    def named(self, id: str) -> Place:
+    def named(self, id: str) -> SubscriptionCursor:
         """The place that the id of a frame names; nowhere when it has a form of which nothing is known here."""
         try:
             return parse(id)
         except ValueError:
-            return Place()
+            return SubscriptionCursor()
 
-    def _move(self, id: str, there: Place) -> bool:
+    def _move(self, id: str, there: SubscriptionCursor) -> bool:
         """Take a step; False when it is none, since what lies there was told before, or not asked for."""
         here = self.place
         if (here.seq is None or (there.seq or 0) <= here.seq) and (
@@ -166,6 +166,8 @@ class Teller:
         self.advance(self.named(id))
         return True
 
-    def _only(self, place: Place) -> Place:
+    def _only(self, place: SubscriptionCursor) -> SubscriptionCursor:
         """A place in what was asked for."""
-        return Place(place.epoch, place.seq if self.inbox else None, place.position if self.feed else None)
+        return SubscriptionCursor(
+            place.epoch, place.seq if self.inbox else None, place.position if self.feed else None
+        )

@@ -9,7 +9,7 @@ _CURSOR = re.compile(r"([!-\-/-~]*)\.([0-9]{0,19})\.([0-9]{0,19})\Z")
 """An epoch of visible ASCII without dots, which a header can hold; a seq; a position."""
 
 
-class Place(NamedTuple):
+class SubscriptionCursor(NamedTuple):
     """``seq`` of the inbox and ``position`` of the log, None while unknown or not asked for; ``epoch`` "" if unknown."""
 
     epoch: str = ""
@@ -28,36 +28,36 @@ class Place(NamedTuple):
         seq = "" if self.seq is None else str(self.seq)
         return f"{self.epoch}.{seq}.{'' if self.position is None else self.position}"
 
-    def advanced(self, other: "Place") -> "Place":
+    def advanced(self, other: "SubscriptionCursor") -> "SubscriptionCursor":
         """The further of both in each respect that is known here."""
-        return Place(
+        return SubscriptionCursor(
             self.epoch or other.epoch,
             None if self.seq is None else max(self.seq, other.seq or 0),
             None if self.position is None else max(self.position, other.position or 0),
         )
 
-    def filled(self, other: "Place") -> "Place":
+    def filled(self, other: "SubscriptionCursor") -> "SubscriptionCursor":
         """With what is unknown here taken from the other."""
-        return Place(
+        return SubscriptionCursor(
             self.epoch or other.epoch,
             other.seq if self.seq is None else self.seq,
             other.position if self.position is None else self.position,
         )
 
 
-def parse(cursor: str) -> Place:
+def parse(cursor: str) -> SubscriptionCursor:
     """The place that a cursor of three parts names. Raises ValueError when it is no such cursor."""
     found = _CURSOR.match(cursor)
     if found is None:
         raise ValueError(f"the cursor {cursor[:40]!r} is not one of a subscription")
     epoch, seq, position = found.groups()
-    return Place(epoch, _number(seq), _number(position))
+    return SubscriptionCursor(epoch, _number(seq), _number(position))
 
 
-def place(inbox: InboxPage | None = None, feed: FeedPage | None = None) -> str:
+def cursor_of(inbox: InboxPage | None = None, feed: FeedPage | None = None) -> str:
     """The cursor with which a subscription continues pages that were just fetched. Fetch the first page of each; what
     changed between the two comes again."""
-    return Place(
+    return SubscriptionCursor(
         "" if inbox is None else inbox.epoch,
         None if inbox is None else inbox.seq,
         None if feed is None else feed.position,

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-class Pace(NamedTuple):
+class SubscriptionTimeouts(NamedTuple):
     """When to wait, and for how long. The defaults suit a server with its own defaults; tests and simulations turn
     them. A wait is drawn between nothing and a bound that doubles with every failure (full jitter)."""
 

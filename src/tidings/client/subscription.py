@@ -15,25 +15,31 @@ from collections.abc import Callable, Collection
 import msgspec
 
 from tidings.client import sse
-from tidings.client.actions import (
+from tidings.client.cursor import SubscriptionCursor
+from tidings.client.effects import (
     Action,
     Close,
-    Deliver,
-    Lost,
+    Emit,
     Open,
     Outcome,
     Receive,
-    Report,
     Request,
     Sleep,
+    StateChanged,
+    TransportError,
 )
-from tidings.client.asking import Asker, Backoff, Ended, Steps, Unreadable, decode
 from tidings.client.items import Connection, Item
-from tidings.client.pace import POLL_AFTER, Pace
-from tidings.client.place import Place
 from tidings.client.polling import Poller
+from tidings.client.requests import Backoff, Disconnected, RequestSteps, Steps, Unreadable, decode
 from tidings.client.shapes import FeedItem, Notification
-from tidings.client.teller import FeedReadFrame, ReadFrame, RetractedFrame, Teller, Told
+from tidings.client.subscription_state import (
+    CountsUpdate,
+    FeedReadFrame,
+    ReadFrame,
+    RetractedFrame,
+    SubscriptionState,
+)
+from tidings.client.timeouts import POLL_AFTER, SubscriptionTimeouts
 
 NOTIFICATIONS, ACTIVITY = "notifications", "activity"
 REAUTH_S = 30.0
@@ -44,7 +50,7 @@ _HEADERS = (
     ("Accept-Encoding", "identity"),  # unpacking would sit between a frame and its reader
     ("Cache-Control", "no-store"),
 )
-PACE = Pace()
+PACE = SubscriptionTimeouts()
 
 
 class _Hello(msgspec.Struct):
@@ -68,7 +74,7 @@ class _Drain(msgspec.Struct):
     retry_ms: int = 0
 
 
-class Session:
+class SubscriptionMachine:
     """One subscription of ``user`` (None: of whom the token names).
 
     ``include``: "notifications", "activity" or both. ``cursor``: where to go on (that of an item, or :func:`place`);
@@ -83,7 +89,7 @@ class Session:
         cursor: str | None = None,
         *,
         fresh: bool = False,
-        pace: Pace = PACE,
+        pace: SubscriptionTimeouts = PACE,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
     ) -> None:
@@ -95,8 +101,8 @@ class Session:
         self._pace = pace
         self._clock = clock
         self._backoff = Backoff(pace, rng)
-        self._asker = Asker(user, pace, clock)
-        self._teller = Teller(NOTIFICATIONS in include, ACTIVITY in include, cursor)
+        self._asker = RequestSteps(user, pace, clock)
+        self._teller = SubscriptionState(NOTIFICATIONS in include, ACTIVITY in include, cursor)
         self._poller = Poller(self._asker, self._teller, pace, clock, rng)
         self._unopened = 0
         self._greeted_at: float | None = None
@@ -128,10 +134,10 @@ class Session:
         while True:
             try:
                 return (yield from self._poller.reset("a fresh start"))
-            except Ended as ended:
+            except Disconnected as ended:
                 yield Sleep((yield from self._waiting(ended)))
 
-    def _waiting(self, ended: Ended) -> Steps[float]:
+    def _waiting(self, ended: Disconnected) -> Steps[float]:
         """How long to wait after this end."""
         wait_s = self._backoff.wait_s(ended)
         yield from self._report(Connection("waiting", ended.why, wait_s))
@@ -140,7 +146,7 @@ class Session:
     def _report(self, connection: Connection) -> Steps[None]:
         if connection != self._reported:
             self._reported = connection
-            yield Report(connection)
+            yield StateChanged(connection)
 
     def _polling(self) -> Steps[None]:
         """Ask for what is new until a stream should be tried again: after a while, whatever polls bring, since where no
@@ -152,7 +158,7 @@ class Session:
             yield from self._report(Connection("polling"))
             try:
                 yield from self._poller.poll(self._include, self._event)
-            except Ended as ended:
+            except Disconnected as ended:
                 yield Sleep((yield from self._waiting(ended)))
                 good_since = self._clock()
                 continue
@@ -162,7 +168,7 @@ class Session:
 
     # --- a stream -------------------------------------------------------------------------------------------
 
-    def _connection(self) -> Steps[Ended]:
+    def _connection(self) -> Steps[Disconnected]:
         """Listen until it ends; returns why."""
         if self._unopened < POLL_AFTER:
             yield from self._report(Connection("connecting"))
@@ -172,12 +178,12 @@ class Session:
             parser, greet_by = sse.Parser(), self._clock() + self._pace.open_s
             while True:
                 yield from self._received(parser, (yield from self._bytes(greet_by)))
-        except Ended as ended:
+        except Disconnected as ended:
             yield Close()
             self._judge(ended)
             return ended
 
-    def _judge(self, ended: Ended) -> None:
+    def _judge(self, ended: Disconnected) -> None:
         """Whether the connection that ended was a good one."""
         if self._greeted_at is None:
             self._unopened += not ended.planned
@@ -188,7 +194,7 @@ class Session:
         answer = yield Open(self._request(), self._pace.open_s)
         media = (yield from self._asker.granted(answer)).media
         if media != EVENT_STREAM:
-            raise Ended(f"{media or 'nothing'} came instead of a stream")
+            raise Disconnected(f"{media or 'nothing'} came instead of a stream")
 
     def _request(self) -> Request:
         request = self._asker.get("/v1/notifications/stream", include=self._include)
@@ -199,19 +205,19 @@ class Session:
     def _bytes(self, greet_by: float) -> Steps[bytes]:
         left_s = self._pace.silence_s if self._greeted_at is not None else greet_by - self._clock()
         if left_s <= 0:
-            raise Ended("the server does not greet")
+            raise Disconnected("the server does not greet")
         received = yield Receive(left_s)
-        if isinstance(received, Lost):
-            raise Ended(received.why)
+        if isinstance(received, TransportError):
+            raise Disconnected(received.why)
         if not received:
-            raise Ended("the stream ended")
+            raise Disconnected("the stream ended")
         return bytes(received)
 
     def _received(self, parser: sse.Parser, chunk: bytes) -> Steps[None]:
         try:
             events = parser.feed(chunk)
         except sse.TooLong as error:
-            raise Ended(str(error)) from None
+            raise Disconnected(str(error)) from None
         if parser.retry_ms is not None:
             self._backoff.begin_at(parser.retry_ms)
         for event in events:
@@ -237,7 +243,7 @@ class Session:
                     yield from self._poller.reset(unreadable.why, self._teller.named(event.id).epoch)
                     return
                 if item is not None:
-                    yield Deliver(item)
+                    yield Emit(item)
             case "hello":
                 yield from self._hello(decode(event.data, _Hello), event.id)
             case "heartbeat":
@@ -247,7 +253,7 @@ class Session:
                 yield from self._poller.reset(decode(event.data, _Reset).reason, epoch)
             case "drain":
                 wait_s = decode(event.data, _Drain).retry_ms / 1_000
-                raise Ended("the server asks to come back", wait_s, planned=True)
+                raise Disconnected("the server asks to come back", wait_s, planned=True)
             case "reauth":
                 yield from self._reauth()
 
@@ -263,23 +269,23 @@ class Session:
             case "retracted":
                 return teller.retracted(decode(data, RetractedFrame), event.id)
             case _:
-                return teller.changed(decode(data, Notification), decode(data, Told), event.id)
+                return teller.changed(decode(data, Notification), decode(data, CountsUpdate), event.id)
 
     def _hello(self, hello: _Hello, id: str) -> Steps[None]:
         teller = self._teller
         if teller.place.known and not hello.resumed:
             return  # a reset follows; the place stays where it was until it has come
-        teller.begin(Place(teller.named(id).epoch, hello.seq, hello.position))
+        teller.begin(SubscriptionCursor(teller.named(id).epoch, hello.seq, hello.position))
         counts = teller.counts(hello.unread_count, hello.unread_items)
         if counts is not None:
-            yield Deliver(counts)
+            yield Emit(counts)
 
     def _heartbeat(self, beat: _Heartbeat) -> None:
         if self._teller.inbox and beat.seq > (self._teller.place.seq or 0):
-            raise Ended("the server has told more than arrived")
+            raise Disconnected("the server has told more than arrived")
         # Nothing of the feed up to there is still to come.
-        self._teller.advance(Place(position=beat.position))
+        self._teller.advance(SubscriptionCursor(position=beat.position))
 
     def _reauth(self) -> Steps[None]:
         if self._asker.since_renewal_s >= REAUTH_S and (yield from self._asker.renew()):
-            raise Ended("the credential was renewed", 0.0, planned=True)
+            raise Disconnected("the credential was renewed", 0.0, planned=True)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import update_wrapper
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
-from tidings.client.calls import Call, Series
+from tidings.client.request import Call, Series
 
 P = ParamSpec("P")
 T = TypeVar("T")
