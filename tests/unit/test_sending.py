@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidings.cli.sending import Step, Tally, steps
+from tidings.cli.importer import Step, Tally, steps
 from tidings.gharchive import Publication
 
 USERS = ("ann", "bob", "cy")

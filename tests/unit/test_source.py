@@ -7,7 +7,7 @@ from typing import Any
 import click
 import pytest
 
-from tidings.cli.source import Lines, ndjson, newest_ms, paced, shifted
+from tidings.cli.input_files import Lines, ndjson, newest_ms, paced, shifted
 from tidings.gharchive import Publication
 
 

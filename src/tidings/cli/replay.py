@@ -8,10 +8,10 @@ import click
 from click.core import ParameterSource
 
 from tidings.cli.client import DEFAULT_URL, KEY_ENV, Client, connect
-from tidings.cli.private import private_server
+from tidings.cli.importer import Sender, Tally, steps
+from tidings.cli.input_files import FORMATS, STDIN, Lines, Parse, newest_ms, paced, shifted
 from tidings.cli.progress import Progress
-from tidings.cli.sending import Sender, Tally, steps
-from tidings.cli.source import FORMATS, STDIN, Lines, Parse, newest_ms, paced, shifted
+from tidings.cli.temporary_server import private_server
 from tidings.gharchive import Publication
 from tidings.times import SystemClock
 

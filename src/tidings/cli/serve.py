@@ -10,10 +10,10 @@ from typing import Any
 import click
 
 from tidings.cli.client import Client
+from tidings.cli.importer import Tally
 from tidings.cli.options import SettingsCommand, refusal, settings_from, settings_options
 from tidings.cli.progress import Progress
 from tidings.cli.replay import replay
-from tidings.cli.sending import Tally
 from tidings.config import ConfigError, Settings
 from tidings.errors import TidingsError
 from tidings.gharchive import publication
