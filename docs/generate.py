@@ -19,7 +19,7 @@ from tidings.config import FILE_ONLY, HELP, SECRET, Settings
 from tidings.errors import PROBLEM_TYPE
 from tidings.http import refusals
 from tidings.http.routes import ROUTES
-from tidings.http.table import Access, Route
+from tidings.http.routing import Access, Route
 from tidings.rules import Rule
 from tidings.setting_checks import LARGEST
 from tidings.telemetry import REGISTRY

@@ -13,7 +13,7 @@ from tidings.client.api import Api, Lines
 from tidings.client.descriptors import listing, operation
 from tidings.client.request import Call
 from tidings.http.routes import ROUTES
-from tidings.http.table import Route
+from tidings.http.routing import Route
 
 BOB = Client("http://127.0.0.1:1", user_id="bob")
 ARGUMENTS: dict[str, tuple[Any, ...]] = {

@@ -4,7 +4,7 @@ import asyncio
 import json
 from typing import Any, NamedTuple
 
-from tidings.http.streams import SERVER_SENT_EVENTS
+from tidings.http.sse import SERVER_SENT_EVENTS
 from tidings.live import Encoder
 
 

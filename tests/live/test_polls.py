@@ -11,9 +11,9 @@ import pytest
 from tests.live.place import NOTIFICATIONS, Place, awaited, place
 from tests.live.tape import Said
 from tidings.errors import TooManyRequests, Unavailable
-from tidings.http import polls
+from tidings.http import long_poll
 from tidings.http.body import ClientGone
-from tidings.http.polls import ANSWER_BYTES, polled
+from tidings.http.long_poll import ANSWER_BYTES, polled
 from tidings.http.request import Message, Request
 from tidings.live import INCLUDE, Stream, Wire
 from tidings.live.hub import WARN_S
@@ -259,7 +259,7 @@ async def test_server_that_left_before_it_greeted_can_say_nothing() -> None:
 
 def test_store_that_says_nothing_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """The client must come back, however short it would wait."""
-    monkeypatch.setattr(polls, "SETTLING_S", 0.01)
+    monkeypatch.setattr(long_poll, "SETTLING_S", 0.01)
 
     @awaited
     async def run() -> None:

@@ -12,7 +12,7 @@ from tests.simulation.loop import settle
 from tests.simulation.tally import Tally
 from tests.simulation.trouble import Trouble
 from tidings.client.effects import TransportError
-from tidings.http.streams import SERVER_SENT_EVENTS
+from tidings.http.sse import SERVER_SENT_EVENTS
 from tidings.http.websocket import TEXTS
 from tidings.live import Encoder
 

@@ -14,8 +14,8 @@ from tidings.client.requests import Steps
 from tidings.client.shapes import InboxPage
 from tidings.client.subscription import SubscriptionMachine
 from tidings.client.subscription_state import SubscriptionState
-from tidings.http.polls import OBJECTS, Poll
-from tidings.http.websocket import Texts
+from tidings.http.long_poll import OBJECTS, LongPollTransport
+from tidings.http.websocket import WebSocketFrameEncoder
 from tidings.live import hub
 from tidings.live.frames import Cursor, Frame, heartbeat, inbox_frames
 from tidings.live.hub import Live
@@ -146,14 +146,14 @@ def _unmerged(self: Writer) -> frozenset[int]:
     return _merged(self).difference(topic for topic, state in self.hot.items() if state == MERGED)
 
 
-def _seal(self: Texts, frame: bytes, id: str | None) -> bytes:
+def _seal(self: WebSocketFrameEncoder, frame: bytes, id: str | None) -> bytes:
     return Message(Opcode.TEXT, OBJECTS.seal(frame, None)).serialize(mask=False)
 
 
-_answer = Poll.answer
+_answer = LongPollTransport.answer
 
 
-def _short_answer(self: Poll, last_event_id: str) -> bytes:
+def _short_answer(self: LongPollTransport, last_event_id: str) -> bytes:
     self._frames = self._frames[:1] if len(self._frames) == 2 else self._frames
     return _answer(self, last_event_id)
 
@@ -168,8 +168,8 @@ PLANTED = {
     "a stream whose heartbeats run ahead of it": Planted(Stream, "beat", _beat),
     "a stream that does not move its cursor": Planted(Stream, "tell", _tell),
     "a stream that tells what the client has": Planted(Stream, "hear", _hear),
-    "a socket whose frames have no place": Planted(Texts, "seal", _seal),
-    "a poll that leaves out its only news": Planted(Poll, "answer", _short_answer),
+    "a socket whose frames have no place": Planted(WebSocketFrameEncoder, "seal", _seal),
+    "a poll that leaves out its only news": Planted(LongPollTransport, "answer", _short_answer),
     "a client that takes doubles": Planted(SubscriptionState, "_move", _move),
     "a client that is deaf to resets": Planted(SubscriptionMachine, "_event", _deaf_to_resets),
     "a client that goes on from the last page of a reset": Planted(SubscriptionState, "reset", _last_page),

@@ -15,9 +15,9 @@ from tidings.config import Settings
 from tidings.cursors import Cursors
 from tidings.errors import Deferred, TidingsError, Unauthenticated
 from tidings.http.body import ClientGone
-from tidings.http.polls import polled
+from tidings.http.long_poll import polled
 from tidings.http.request import Request as HttpRequest
-from tidings.http.streams import EVENT_STREAM, farewell
+from tidings.http.sse import EVENT_STREAM, farewell
 from tidings.http.websocket import try_again_later
 from tidings.inboxes import Inboxes
 from tidings.ingest import Ingest

@@ -8,7 +8,7 @@ import httpx
 import msgspec
 
 from tests.wire.people import event
-from tidings.http import shapes
+from tidings.http import schemas
 
 T = TypeVar("T")
 PAUSE = threading.Event()
@@ -29,10 +29,10 @@ def done(reply: httpx.Response) -> None:
     assert "content-length" not in reply.headers
 
 
-def refused(reply: httpx.Response, status: int, *pointers: str) -> shapes.Problem:
+def refused(reply: httpx.Response, status: int, *pointers: str) -> schemas.Problem:
     """The problem that the reply is, which names exactly these fields."""
     assert reply.status_code == status, reply.text
-    problem = msgspec.json.decode(reply.content, type=shapes.Problem)
+    problem = msgspec.json.decode(reply.content, type=schemas.Problem)
     assert [error.pointer for error in problem.errors or ()] == list(pointers), problem
     return problem
 
@@ -51,11 +51,11 @@ def metric(app: httpx.Client, line: str) -> float:
     return float(found[1]) if found else 0.0
 
 
-def publish(app: httpx.Client, **changed: Any) -> shapes.Receipt:
+def publish(app: httpx.Client, **changed: Any) -> schemas.Receipt:
     """An event, published."""
-    return of(app.post("/v1/events", json=event(**changed)), shapes.Receipt, 201)
+    return of(app.post("/v1/events", json=event(**changed)), schemas.Receipt, 201)
 
 
-def inbox(app: httpx.Client, user: str, **parameters: Any) -> shapes.InboxPage:
+def inbox(app: httpx.Client, user: str, **parameters: Any) -> schemas.InboxPage:
     """A page of the user's inbox."""
-    return of(app.get("/v1/notifications", params={"user_id": user} | parameters), shapes.InboxPage)
+    return of(app.get("/v1/notifications", params={"user_id": user} | parameters), schemas.InboxPage)

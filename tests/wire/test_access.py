@@ -10,7 +10,7 @@ import pytest
 from tests.attack.probe import attacked_server
 from tests.wire.people import KEY, SETTINGS, bearer, event, token
 from tidings.http.routes import ROUTES
-from tidings.http.table import Access, Route
+from tidings.http.routing import Access, Route
 
 GROWTH_MIB = 32
 OWNER, OTHER = "olga", "otto"

@@ -12,10 +12,10 @@ import pytest
 from tests.attack.probe import attacked_server
 from tests.wire.people import KEY, SETTINGS, bearer, event
 from tidings.field_errors import MAX_FIELD_ERRORS
-from tidings.http import shapes
+from tidings.http import schemas
 from tidings.http.params import PATH_TYPES
 from tidings.http.routes import ROUTES
-from tidings.http.table import Access, Route
+from tidings.http.routing import Access, Route
 
 GROWTH_MIB = 32
 UNKNOWN = "nonsense"
@@ -65,7 +65,7 @@ def parameters(route: Route) -> list[str]:
 def refused(reply: httpx.Response, status: int, code: str) -> list[str]:
     """The pointers of an answer with this problem, each with what is accepted and what was got."""
     assert reply.status_code == status, reply.text
-    problem = msgspec.json.decode(reply.content, type=shapes.Problem)
+    problem = msgspec.json.decode(reply.content, type=schemas.Problem)
     assert problem.type == f"urn:tidings:problem:{code}"
     assert isinstance(problem.errors, list)
     for error in problem.errors:

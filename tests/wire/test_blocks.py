@@ -7,12 +7,12 @@ import httpx
 from tests.wire.people import bearer, event, token
 from tests.wire.replies import done, inbox, of
 from tests.wire.streams import Message, Stream, streaming
-from tidings.http import shapes
+from tidings.http import schemas
 
 
 def publish(app: httpx.Client, *events: dict[str, Any]) -> list[str]:
     """The ids of events."""
-    receipts = of(app.post("/v1/events", json=events), shapes.Receipts, 201).events
+    receipts = of(app.post("/v1/events", json=events), schemas.Receipts, 201).events
     return [receipt.event_id for receipt in receipts]
 
 
@@ -22,7 +22,7 @@ def block(app: httpx.Client, user: str, other: str, on: bool = True) -> None:
 
 def activity(app: httpx.Client, path: str, headers: dict[str, str] | None = None, **query: str) -> list[str]:
     """The ids of a page of activity."""
-    page = of(app.get(path, params=query, headers=headers), shapes.ActivityPage)
+    page = of(app.get(path, params=query, headers=headers), schemas.ActivityPage)
     return [item.event_id for item in page.items]
 
 
@@ -90,9 +90,9 @@ def test_the_feed_the_new_count_and_the_summary_hide_the_blocked(app: httpx.Clie
 
     def seen() -> list[int]:
         query = {"user_id": user}
-        page = of(app.get("/v1/feed", params=query), shapes.FeedPage)
-        new = of(app.get("/v1/feed/new", params=query | {"since": "0"}), shapes.NewCount)
-        summary = of(app.get("/v1/feed/summary", params=query), shapes.Summary)
+        page = of(app.get("/v1/feed", params=query), schemas.FeedPage)
+        new = of(app.get("/v1/feed/new", params=query | {"since": "0"}), schemas.NewCount)
+        summary = of(app.get("/v1/feed/summary", params=query), schemas.Summary)
         return [len(page.items), new.count, summary.total]
 
     assert seen() == [1, 1, 1]
@@ -107,7 +107,7 @@ def test_a_cursor_of_one_viewer_is_none_of_anothers(app: httpx.Client, user: str
     publish(app, event("ann", object_id=user), event("ann", object_id=user))
     path = f"/v1/topics/market:{user}/activity"
     query: dict[str, Any] = {"user_id": user, "limit": 1}
-    first = of(app.get(path, params=query), shapes.ActivityPage)
+    first = of(app.get(path, params=query), schemas.ActivityPage)
     second = query | {"cursor": first.next_cursor}
-    assert not of(app.get(path, params=second), shapes.ActivityPage).has_more
+    assert not of(app.get(path, params=second), schemas.ActivityPage).has_more
     assert app.get(path, params=second | {"user_id": "ann"}).status_code == 400

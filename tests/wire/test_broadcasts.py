@@ -10,19 +10,19 @@ import pytest
 
 from tests.serving import serving
 from tests.wire.people import event, moment
-from tidings.http import shapes
+from tidings.http import schemas
 from tidings.ingest import MAX_LIVE_BROADCASTS
 
 LIMIT_S = 30
 """How long a test waits for what must come before it fails."""
 
 
-def broadcast(app: httpx.Client, key: str = "", **changed: Any) -> shapes.Receipt:
+def broadcast(app: httpx.Client, key: str = "", **changed: Any) -> schemas.Receipt:
     """A broadcast that must be accepted."""
     headers = {"idempotency-key": key} if key else {}
     reply = app.post("/v1/broadcasts", json=event(**changed), headers=headers)
     assert reply.status_code == 201, reply.text
-    return msgspec.json.decode(reply.content, type=shapes.Receipt)
+    return msgspec.json.decode(reply.content, type=schemas.Receipt)
 
 
 def inbox(app: httpx.Client, user: str) -> dict[str, Any]:

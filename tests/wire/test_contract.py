@@ -12,16 +12,16 @@ import pytest
 
 from tests.wire.people import event
 from tests.wire.replies import done, inbox, of, publish
-from tidings.http import shapes
+from tidings.http import schemas
 from tidings.http.routes import ROUTES
 
 NDJSON = {"content-type": "application/x-ndjson"}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")
 
 
-def feed(app: httpx.Client, user: str, **parameters: Any) -> shapes.FeedPage:
+def feed(app: httpx.Client, user: str, **parameters: Any) -> schemas.FeedPage:
     """A page of the user's feed."""
-    return of(app.get("/v1/feed", params={"user_id": user} | parameters), shapes.FeedPage)
+    return of(app.get("/v1/feed", params={"user_id": user} | parameters), schemas.FeedPage)
 
 
 def test_event_is_published_and_shown(app: httpx.Client, user: str) -> None:
@@ -29,9 +29,9 @@ def test_event_is_published_and_shown(app: httpx.Client, user: str) -> None:
     sent = event(
         user, created_at="2026-01-31T09:30:00.123456Z", topics=["category:politics"], metadata={"a": [1]}
     )
-    receipt = of(app.post("/v1/events", json=sent), shapes.Receipt, 201)
+    receipt = of(app.post("/v1/events", json=sent), schemas.Receipt, 201)
     assert receipt.created_at == "2026-01-31T09:30:00.123Z"
-    shown = of(app.get(f"/v1/events/{receipt.event_id}"), shapes.FullEvent)
+    shown = of(app.get(f"/v1/events/{receipt.event_id}"), schemas.FullEvent)
     assert (shown.event_id, shown.position) == (receipt.event_id, receipt.position)
     assert (shown.actor_id, shown.topics, shown.metadata) == (user, ["category:politics"], {"a": [1]})
 
@@ -39,7 +39,7 @@ def test_event_is_published_and_shown(app: httpx.Client, user: str) -> None:
 def test_array_is_atomic_and_ordered(app: httpx.Client, user: str) -> None:
     """An array gets a receipt per event, in its order, with neighbouring positions."""
     reply = app.post("/v1/events", json=[event(user, object_id=str(i)) for i in range(3)])
-    receipts = of(reply, shapes.Receipts, 201).events
+    receipts = of(reply, schemas.Receipts, 201).events
     positions = [receipt.position for receipt in receipts]
     assert positions == list(range(positions[0], positions[0] + 3))
 
@@ -105,8 +105,8 @@ def test_retracted_event_is_gone(app: httpx.Client, user: str) -> None:
     assert app.get(f"/v1/events/{receipt.event_id}").status_code == 404
     assert feed(app, user).items == []
     assert inbox(app, user).unread_count == 0
-    changes = of(app.get("/v1/notifications", params={"user_id": user, "since": 1}), shapes.InboxChanges)
-    (left,) = (msgspec.convert(change, shapes.Tombstone) for change in changes.items)
+    changes = of(app.get("/v1/notifications", params={"user_id": user, "since": 1}), schemas.InboxChanges)
+    (left,) = (msgspec.convert(change, schemas.Tombstone) for change in changes.items)
     assert (left.id, left.seq) == (item.id, 2)
 
 
@@ -115,14 +115,14 @@ def test_follow_brings_history_and_unfollow_hides_it(app: httpx.Client, user: st
     topic = f"repository:{user}/name"
     path = f"/v1/users/{user}/follows/{topic.replace(':', '%3A').replace('/', '%2F')}"
     publish(app, topics=[topic])
-    now = of(app.put(path), shapes.Following, 201)
+    now = of(app.put(path), schemas.Following, 201)
     assert (now.user_id, now.topic, now.following) == (user, topic, True)
-    of(app.put(path, json={"backfill": 5}), shapes.Following, 200)
+    of(app.put(path, json={"backfill": 5}), schemas.Following, 200)
     (item,) = feed(app, user).items
     assert (item.reason.kind, item.reason.topic) == ("follow", topic)
     done(app.delete(path, params={"history": "keep"}))
     assert len(feed(app, user).items) == 1
-    of(app.put(path), shapes.Following, 201)
+    of(app.put(path), schemas.Following, 201)
     done(app.delete(path))
     assert feed(app, user).items == []
 
@@ -131,13 +131,13 @@ def test_follows_are_listed_by_page(app: httpx.Client, user: str) -> None:
     """A bulk follow counts what is new; the list has all of it, page by page."""
     topics = sorted(f"tag:{user}-{i}" for i in range(5))
     pairs = [{"user_id": user, "topic": topic} for topic in topics]
-    assert of(app.post("/v1/follows", json=pairs), shapes.Updated).updated == 5
-    assert of(app.post("/v1/follows", json=pairs), shapes.Updated).updated == 0
+    assert of(app.post("/v1/follows", json=pairs), schemas.Updated).updated == 5
+    assert of(app.post("/v1/follows", json=pairs), schemas.Updated).updated == 0
     seen: list[str] = []
     at = f"/v1/users/{user}/follows?limit=2"
     while at:
         reply = app.get(at)
-        page = of(reply, shapes.FollowsPage)
+        page = of(reply, schemas.FollowsPage)
         seen += [follow.topic for follow in page.items]
         assert (page.next_cursor is None) == (not page.has_more) == ("next" not in reply.links)
         at = reply.links["next"]["url"] if page.has_more else ""
@@ -147,11 +147,11 @@ def test_follows_are_listed_by_page(app: httpx.Client, user: str) -> None:
 def test_topic_tells_followers_and_viewer(app: httpx.Client, user: str) -> None:
     """A topic says how many follow it, how its events travel and how they reach the viewer."""
     path = f"/v1/topics/tag%3A{user}"
-    assert of(app.get(path), shapes.Topic).followers == 0
+    assert of(app.get(path), schemas.Topic).followers == 0
     app.put(f"/v1/users/{user}/follows/tag%3A{user}")
-    told = of(app.get(path, params={"user_id": user}), shapes.Topic)
+    told = of(app.get(path, params={"user_id": user}), schemas.Topic)
     assert told.followers == 1
-    assert told.viewer == shapes.Viewer(user_id=user, follows=True, fan_out="push")
+    assert told.viewer == schemas.Viewer(user_id=user, follows=True, fan_out="push")
 
 
 @pytest.mark.parametrize("mask", ["mutes/market%3A42", "blocks/alice"])
@@ -198,22 +198,22 @@ def test_filters_by_time_are_half_open(app: httpx.Client, user: str) -> None:
 def test_read_state_of_a_feed(app: httpx.Client, user: str) -> None:
     """Items are marked read by id and up to a position; the feed can be filtered by it and summed up."""
     events = [event(object_id=str(i), verb=f"v{i}", target_user_ids=[user]) for i in range(3)]
-    receipts = of(app.post("/v1/events", json=events), shapes.Receipts, 201).events
+    receipts = of(app.post("/v1/events", json=events), schemas.Receipts, 201).events
     who = {"user_id": user}
 
     def mark(body: dict[str, Any]) -> int:
-        return of(app.post("/v1/feed/read", params=who, json=body), shapes.FeedRead).updated
+        return of(app.post("/v1/feed/read", params=who, json=body), schemas.FeedRead).updated
 
     assert mark({"event_ids": [receipts[2].event_id, "unknown"]}) == 1
     assert mark({"all": True, "up_to": receipts[0].position}) == 1
-    summary = of(app.get("/v1/feed/summary", params=who), shapes.Summary)
+    summary = of(app.get("/v1/feed/summary", params=who), schemas.Summary)
     assert (summary.total, summary.unread_count, summary.read_count) == (3, 1, 2)
     assert summary.verbs == {"v0": 1, "v1": 1, "v2": 1}
     assert [item.object_id for item in summary.recent] == ["2", "1", "0"]
     assert [item.object_id for item in feed(app, user, read="false").items] == ["1"]
     assert mark({"all": True}) == 1
     assert all(TIME.match(item.read_at or "") for item in feed(app, user).items)
-    count = of(app.get("/v1/feed/new", params=who | {"since": receipts[0].position}), shapes.NewCount)
+    count = of(app.get("/v1/feed/new", params=who | {"since": receipts[0].position}), schemas.NewCount)
     assert (count.count, count.capped) == (2, False)
 
 
@@ -222,26 +222,26 @@ def test_feed_items_can_be_unread_again(app: httpx.Client, user: str) -> None:
     own = publish(app, actor_id=user)
     other = publish(app, target_user_ids=[user])
     who = {"user_id": user}
-    read = of(app.post("/v1/feed/read", params=who, json={"all": True}), shapes.FeedRead)
+    read = of(app.post("/v1/feed/read", params=who, json={"all": True}), schemas.FeedRead)
     assert read.updated == 2
-    again = of(app.post("/v1/feed/read", params=who, json={"all": True}), shapes.FeedRead)
+    again = of(app.post("/v1/feed/read", params=who, json={"all": True}), schemas.FeedRead)
     assert (again.updated, again.undo) == (0, None)
     for updated in (1, 0):
         body = {"event_ids": [own.event_id]}
-        assert of(app.post("/v1/feed/unread", params=who, json=body), shapes.Changed).updated == updated
+        assert of(app.post("/v1/feed/unread", params=who, json=body), schemas.Changed).updated == updated
     for include_own, expected in (("true", (2, 1, 1)), ("false", (1, 0, 1))):
         asked = app.get("/v1/feed/summary", params=who | {"include_own": include_own})
-        summary = of(asked, shapes.Summary)
+        summary = of(asked, schemas.Summary)
         assert (summary.total, summary.unread_count, summary.read_count) == expected
     unread = feed(app, user, include_own="true", read="false").items
     assert [item.event_id for item in unread] == [own.event_id]
     for updated in (1, 0):
-        undone = of(app.post("/v1/feed/undo", params=who, json={"undo": read.undo}), shapes.Changed)
+        undone = of(app.post("/v1/feed/undo", params=who, json={"undo": read.undo}), schemas.Changed)
         assert undone.updated == updated
     unread = feed(app, user, include_own="true", read="false").items
     assert [item.event_id for item in unread] == [other.event_id, own.event_id]
     new = app.get("/v1/feed/new", params=who | {"since": own.position - 1, "include_own": "true"})
-    assert of(new, shapes.NewCount).count == 2
+    assert of(new, schemas.NewCount).count == 2
 
 
 def test_the_token_of_a_feed_is_its_own(app: httpx.Client, user: str) -> None:
@@ -270,7 +270,7 @@ def test_activity_of_a_topic_and_of_everyone(app: httpx.Client, user: str) -> No
     receipt = publish(app, actor=user, object_id=f"{user}/1", topics=[f"tag:{user}"])
     paths = [f"/v1/topics/{t}/activity" for t in (f"user%3A{user}", f"market%3A{user}%2F1", f"tag%3A{user}")]
     for path in [*paths, "/v1/activity"]:
-        page = of(app.get(path, params={"limit": 1}), shapes.ActivityPage)
+        page = of(app.get(path, params={"limit": 1}), schemas.ActivityPage)
         assert [item.event_id for item in page.items] == [receipt.event_id]
 
 
@@ -283,7 +283,7 @@ def test_marks_count_exactly(app: httpx.Client, user: str) -> None:
     who = {"user_id": user}
 
     def mark(path: str, body: dict[str, Any] | None = None) -> tuple[int, int, int]:
-        shape = shapes.ReadAll if path == "read-all" else shapes.Marked
+        shape = schemas.ReadAll if path == "read-all" else schemas.Marked
         told = of(app.post(f"/v1/notifications/{path}", params=who, json=body), shape)
         return told.updated, told.unread_count, told.seq
 
@@ -294,7 +294,7 @@ def test_marks_count_exactly(app: httpx.Client, user: str) -> None:
     assert mark(f"{ids[2]}/archive") == (1, 3, 8)
     assert mark("read", {"ids": [ids[0], ids[1], "n999-1"]}) == (2, 1, 10)
     assert mark("read-all") == (1, 0, 11)
-    assert of(app.get("/v1/notifications/unread-count", params=who), shapes.Unread).unread_count == 0
+    assert of(app.get("/v1/notifications/unread-count", params=who), schemas.Unread).unread_count == 0
     assert [item.id for item in inbox(app, user).items] == [ids[0], ids[1], ids[3]]
 
 
@@ -314,9 +314,9 @@ def test_changes_after_a_seq(app: httpx.Client, user: str) -> None:
     """Changes come oldest first; a seq that never was is answered with ``reset``."""
     app.post("/v1/events", json=[event(target_user_ids=[user], object_id=str(i)) for i in range(3)])
 
-    def since(seq: int, **more: Any) -> shapes.InboxChanges:
+    def since(seq: int, **more: Any) -> schemas.InboxChanges:
         parameters: dict[str, Any] = {"user_id": user, "since": seq} | more
-        return of(app.get("/v1/notifications", params=parameters), shapes.InboxChanges)
+        return of(app.get("/v1/notifications", params=parameters), schemas.InboxChanges)
 
     first = since(0, limit=2)
     assert ([item["seq"] for item in first.items], first.has_more) == ([1, 2], True)
@@ -330,7 +330,7 @@ def test_top_counts_the_window(app: httpx.Client, user: str) -> None:
     """What just happened, more often than anything else here, is counted exactly in each way to count."""
     app.post("/v1/events", json=[event(user, object_type="fruit", object_id=user, verb="eat")] * 500)
     for by, key in (("object", f"fruit:{user}"), ("verb", "eat"), ("object_type", "fruit"), ("actor", user)):
-        top = of(app.get("/v1/top", params={"window": "5m", "by": by, "limit": 100}), shapes.Top)
+        top = of(app.get("/v1/top", params={"window": "5m", "by": by, "limit": 100}), schemas.Top)
         assert {item.key: item.count for item in top.items}[key] == 500
         assert top.exact
 
@@ -352,11 +352,11 @@ def test_person_is_exported_and_erased(app: httpx.Client, user: str) -> None:
 
 def test_health_and_status(anybody: httpx.Client, app: httpx.Client) -> None:
     """A running server is alive, ready, and tells its sizes."""
-    assert of(anybody.get("/livez"), shapes.Health).status == "alive"
-    assert of(anybody.get("/readyz"), shapes.Health).status == "ready"
-    before = of(app.get("/v1/admin/status"), shapes.Status)
+    assert of(anybody.get("/livez"), schemas.Health).status == "alive"
+    assert of(anybody.get("/readyz"), schemas.Health).status == "ready"
+    before = of(app.get("/v1/admin/status"), schemas.Status)
     publish(app)
-    assert of(app.get("/v1/admin/status"), shapes.Status).position == before.position + 1
+    assert of(app.get("/v1/admin/status"), schemas.Status).position == before.position + 1
 
 
 def test_fan_out_can_be_repaired(app: httpx.Client, user: str) -> None:
@@ -364,9 +364,9 @@ def test_fan_out_can_be_repaired(app: httpx.Client, user: str) -> None:
     publish(app, target_user_ids=[user])
     before = feed(app, user).items
     repaired = app.post("/v1/admin/reconcile")
-    assert (repaired.status_code, of(repaired, shapes.Changed, 202).updated) == (202, 1)
-    assert of(app.get("/v1/admin/dead-letters"), shapes.DeadLetters).items == []
-    assert of(app.post("/v1/admin/dead-letters/replay"), shapes.Changed, 202).updated == 0
+    assert (repaired.status_code, of(repaired, schemas.Changed, 202).updated) == (202, 1)
+    assert of(app.get("/v1/admin/dead-letters"), schemas.DeadLetters).items == []
+    assert of(app.post("/v1/admin/dead-letters/replay"), schemas.Changed, 202).updated == 0
     assert feed(app, user).items == before
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.serving import serving
 from tests.wire.people import KEY, SETTINGS, bearer, event, token
 from tests.wire.replies import done, inbox, of, refused
-from tidings.http import shapes
+from tidings.http import schemas
 
 NAMES = {"alice": "Alice", "bob": "Bob", "carol": "Carol", "dave": "Dave", "erin": "Erin"}
 STATES = ("read", "unread", "seen", "unseen", "archive", "unarchive")
@@ -20,31 +20,31 @@ def tell(app: httpx.Client, user: str, *actors: str, **changed: Any) -> list[str
     """The ids of events by these actors, one after the other, told to the user."""
     sent = {"target_user_ids": [user], "object_title": "Will it rain?", "verb": "like"} | changed
     events = [event(actor, actor_name=NAMES[actor], **sent) for actor in actors]
-    receipts = of(app.post("/v1/events", json=events), shapes.Receipts, 201).events
+    receipts = of(app.post("/v1/events", json=events), schemas.Receipts, 201).events
     return [receipt.event_id for receipt in receipts]
 
 
-def since(app: httpx.Client, user: str, seq: int, **more: Any) -> shapes.InboxChanges:
+def since(app: httpx.Client, user: str, seq: int, **more: Any) -> schemas.InboxChanges:
     """What changed in an inbox."""
     parameters: dict[str, Any] = {"user_id": user, "since": seq} | more
-    return of(app.get("/v1/notifications", params=parameters), shapes.InboxChanges)
+    return of(app.get("/v1/notifications", params=parameters), schemas.InboxChanges)
 
 
-def mark(app: httpx.Client, user: str, path: str, body: Any = None) -> shapes.Marked:
+def mark(app: httpx.Client, user: str, path: str, body: Any = None) -> schemas.Marked:
     """The reply to a mark."""
     reply = app.post(f"/v1/notifications/{path}", params={"user_id": user}, json=body)
-    return of(reply, shapes.ReadAll if path == "read-all" else shapes.Marked)
+    return of(reply, schemas.ReadAll if path == "read-all" else schemas.Marked)
 
 
-def read_all(app: httpx.Client, user: str, **body: Any) -> shapes.ReadAll:
+def read_all(app: httpx.Client, user: str, **body: Any) -> schemas.ReadAll:
     """The reply to a read-all."""
     reply = app.post("/v1/notifications/read-all", params={"user_id": user}, json=body)
-    return of(reply, shapes.ReadAll)
+    return of(reply, schemas.ReadAll)
 
 
-def declare(app: httpx.Client, type: str, **rule: Any) -> shapes.Type:
+def declare(app: httpx.Client, type: str, **rule: Any) -> schemas.Type:
     """A type, declared over the API."""
-    return of(app.put(f"/v1/admin/types/{type}", json=rule), shapes.Type)
+    return of(app.put(f"/v1/admin/types/{type}", json=rule), schemas.Type)
 
 
 # --- groups -------------------------------------------------------------------------------------------------------
@@ -120,7 +120,7 @@ def test_every_state_can_be_said_and_taken_back(app: httpx.Client, user: str, bu
         return said.updated, said.unread_count, said.unread_items, said.seq
 
     def state() -> tuple[bool, bool, bool]:
-        (item,) = (msgspec.convert(one, shapes.Notification) for one in since(app, user, 0).items)
+        (item,) = (msgspec.convert(one, schemas.Notification) for one in since(app, user, 0).items)
         return item.seen_at is not None, item.read_at is not None, item.archived_at is not None
 
     found = [(word, say(word), state()) for word in ("seen", "read", "unread", "read", "unseen")]
@@ -211,7 +211,7 @@ class Client:
         self.seq = 0
         self.items: dict[str, dict[str, Any]] = {}
 
-    def apply(self, changes: shapes.InboxChanges) -> None:
+    def apply(self, changes: schemas.InboxChanges) -> None:
         """Take the changes over, as the guide says: items, then the read-alls among them."""
         for item in changes.items:
             if item.get("deleted"):
@@ -286,16 +286,16 @@ def test_a_broadcast_is_there_whatever_is_asked_first(app: httpx.Client, user: s
     before = app.get(path, params={"user_id": user})
     sent = event(user + "-editor", audience=f"user:{user}-editor", verb="announce")
     app.put(f"/v1/users/{user}/follows/user%3A{user}-editor")
-    told = of(app.post("/v1/broadcasts", json=sent), shapes.Receipt, 201)
+    told = of(app.post("/v1/broadcasts", json=sent), schemas.Receipt, 201)
     if look == "list":
         assert [item.event_ids for item in inbox(app, user).items] == [[told.event_id]]
     elif look == "since":
         assert [item["event_ids"] for item in since(app, user, 0).items] == [[told.event_id]]
     elif look == "unread-count":
-        assert of(app.get(path, params={"user_id": user}), shapes.Unread).unread_count == 1
+        assert of(app.get(path, params={"user_id": user}), schemas.Unread).unread_count == 1
     elif look == "explain":
         asked = {"user_id": user, "event_id": told.event_id}
-        found = of(app.get("/v1/notifications/explain", params=asked), shapes.Explanation)
+        found = of(app.get("/v1/notifications/explain", params=asked), schemas.Explanation)
         assert (found.told, found.checks[1].detail) == (True, "among its audience")
     else:
         headers = {"if-none-match": before.headers["etag"]}
@@ -350,13 +350,13 @@ def test_a_type_is_declared_and_withdrawn(app: httpx.Client, user: str) -> None:
     """A declared type gathers its verbs under its rule; without it they are types of their own again."""
     declared = declare(app, user, verbs=[f"{user}-1", f"{user}-2"], group="none")
     assert (declared.type, declared.source, declared.rule.group) == (user, "api", "none")
-    assert declared in of(app.get("/v1/admin/types"), shapes.Types).items
+    assert declared in of(app.get("/v1/admin/types"), schemas.Types).items
     for verb in (f"{user}-1", f"{user}-2", f"{user}-1"):
         tell(app, user, "alice", verb=verb)
     assert [(item.type, item.count) for item in inbox(app, user).items] == [(user, 1)] * 3
     done(app.delete(f"/v1/admin/types/{user}"))
     assert app.delete(f"/v1/admin/types/{user}").status_code == 404
-    assert declared not in of(app.get("/v1/admin/types"), shapes.Types).items
+    assert declared not in of(app.get("/v1/admin/types"), schemas.Types).items
     tell(app, user, "alice", verb=f"{user}-2")
     assert inbox(app, user).items[0].type == f"{user}-2"
 
@@ -403,7 +403,7 @@ def test_a_declared_type_goes_before_the_one_of_the_settings(tmp_path: Path) -> 
     ):
 
         def found() -> list[tuple[str, str]]:
-            return [(one.type, one.source) for one in of(app.get("/v1/admin/types"), shapes.Types).items]
+            return [(one.type, one.source) for one in of(app.get("/v1/admin/types"), schemas.Types).items]
 
         tell(app, "zoe", "alice", verb="settle")
         assert [item.message for item in inbox(app, "zoe").items] == ["1 settled"]
@@ -439,7 +439,7 @@ def test_what_is_archived_is_listed_and_fetched(app: httpx.Client, user: str) ->
     assert [item.id for item in inbox(app, user, state="all").items] == ids
     who = {"user_id": user}
     reply = app.get(f"/v1/notifications/{ids[1]}", params=who)
-    assert of(reply, shapes.Notification) == archived
+    assert of(reply, schemas.Notification) == archived
     same = app.get(
         f"/v1/notifications/{ids[1]}", params=who, headers={"if-none-match": reply.headers["etag"]}
     )

@@ -22,7 +22,7 @@ from tests.wire.people import KEY, SETTINGS, bearer
 from tidings.errors import PROBLEM_TYPE, TidingsError
 from tidings.http.openapi import document, operation_id
 from tidings.http.routes import ROUTES
-from tidings.http.shapes import Problem
+from tidings.http.schemas import Problem
 
 DOCUMENT: dict[str, Any] = json.loads(document(ROUTES, ""))
 GROWTH_MIB = 64

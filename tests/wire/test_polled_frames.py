@@ -18,7 +18,7 @@ from tests.serving import serving
 from tests.wire.people import bearer, event, token
 from tests.wire.replies import metric, of, refused
 from tests.wire.streams import streaming
-from tidings.http.shapes import Frame, Polled
+from tidings.http.schemas import Frame, Polled
 
 LIMIT_S = 30
 WAIT_S = 20

@@ -14,7 +14,7 @@ import pytest
 from tests.clients.story import serving as mortal
 from tests.serving import serving
 from tests.wire.replies import inbox, of, publish
-from tidings.http.shapes import InboxChanges
+from tidings.http.schemas import InboxChanges
 
 LIMIT_S = 30
 WAIT_S = 20

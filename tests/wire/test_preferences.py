@@ -9,7 +9,7 @@ import pytest
 from tests.serving import serving
 from tests.wire.people import event
 from tests.wire.replies import done, inbox, of, publish, refused
-from tidings.http import shapes
+from tidings.http import schemas
 
 NOTHING: dict[str, Any] = {
     "types": {},
@@ -32,7 +32,7 @@ WIDE = {
 def put(app: httpx.Client, user: str, wanted: dict[str, Any]) -> dict[str, Any]:
     """The preferences after they were set."""
     reply = app.put("/v1/preferences", params={"user_id": user}, json=wanted)
-    of(reply, shapes.Preferences)
+    of(reply, schemas.Preferences)
     shown: dict[str, Any] = reply.json()
     return shown
 
@@ -40,7 +40,7 @@ def put(app: httpx.Client, user: str, wanted: dict[str, Any]) -> dict[str, Any]:
 def get(app: httpx.Client, user: str) -> dict[str, Any]:
     """The preferences as they are shown."""
     reply = app.get("/v1/preferences", params={"user_id": user})
-    of(reply, shapes.Preferences)
+    of(reply, schemas.Preferences)
     shown: dict[str, Any] = reply.json()
     return shown
 
@@ -168,13 +168,13 @@ def test_a_wish_that_cannot_be_kept_is_refused(
 # --- explain ------------------------------------------------------------------------------------------------------
 
 
-def explain(app: httpx.Client, user: str, event_id: str) -> shapes.Explanation:
+def explain(app: httpx.Client, user: str, event_id: str) -> schemas.Explanation:
     """Why the user was told, or was not."""
     asked = {"user_id": user, "event_id": event_id}
-    return of(app.get("/v1/notifications/explain", params=asked), shapes.Explanation)
+    return of(app.get("/v1/notifications/explain", params=asked), schemas.Explanation)
 
 
-def failed(found: shapes.Explanation) -> list[str]:
+def failed(found: schemas.Explanation) -> list[str]:
     """The checks that do not hold."""
     return [check.check for check in found.checks if not check.passed]
 
@@ -193,7 +193,7 @@ def test_a_target_that_was_told(app: httpx.Client, user: str) -> None:
         "result",
     ]
     assert failed(found) == []
-    assert found.channels["in_app"] == shapes.Decision(wanted=True, why="told")
+    assert found.channels["in_app"] == schemas.Decision(wanted=True, why="told")
 
 
 def test_somebody_else(app: httpx.Client, user: str) -> None:
@@ -268,7 +268,7 @@ def test_a_duplicate(app: httpx.Client, user: str) -> None:
 def test_a_broadcast_to_followers(app: httpx.Client, user: str) -> None:
     app.put(f"/v1/users/{user}/follows/user%3A{user}-editor")
     sent = event(f"{user}-editor", audience=f"user:{user}-editor", verb="announce")
-    told = of(app.post("/v1/broadcasts", json=sent), shapes.Receipt, 201)
+    told = of(app.post("/v1/broadcasts", json=sent), schemas.Receipt, 201)
     found = explain(app, user, told.event_id)
     assert (found.told, failed(found)) == (True, [])
     assert failed(explain(app, f"{user}-other", told.event_id)) == ["addressed", "result"]

@@ -11,7 +11,7 @@ import pytest
 
 from tests.crash.victim import serving
 from tests.wire.people import moment
-from tidings.http import shapes_agenda as shapes
+from tidings.http import schemas_delivery as shapes
 
 PROBLEM = "urn:tidings:problem:"
 MANY = 120

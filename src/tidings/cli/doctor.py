@@ -22,8 +22,8 @@ from tidings.cli.options import SettingsCommand, settings_from, settings_options
 from tidings.cli.serve import check_flags, has_keys
 from tidings.config import ConfigError, Settings
 from tidings.errors import Unavailable
+from tidings.http.api_keys import check_secrets
 from tidings.http.jwks import FETCH_DEADLINE_S, Load, loader, parse_set
-from tidings.http.keys import check_secrets
 from tidings.http.proxies import is_loopback
 from tidings.marker import Marker
 from tidings.outbound.ways import Ways, unsendable

@@ -25,15 +25,15 @@ from tidings.field_errors import MAX_FIELD_ERRORS
 from tidings.http.auth import NOBODY, USER_NEEDED, Authenticator, Principal, acting_for
 from tidings.http.body import ClientGone, check_media, check_no_body, read_body
 from tidings.http.compress import MIN_BYTES, Compressor, choose
-from tidings.http.guards import check_development
+from tidings.http.dev_mode import check_development
 from tidings.http.params import Params, all_bad, given, parse, segments
 from tidings.http.problems import problem
 from tidings.http.proxies import client_address
 from tidings.http.request import Receive, Request, Scope, Send, cookie_credential, idempotency_key
 from tidings.http.router import Found, Router
 from tidings.http.routes import ROUTES
+from tidings.http.routing import SMALL_BODY, Access, Header, RequestContext, Response, Route, Services
 from tidings.http.scheduler import RequestScheduler
-from tidings.http.table import SMALL_BODY, Access, Answer, Call, Header, Route, Services
 from tidings.http.websocket import SWITCHING
 from tidings.telemetry import HTTP_REQUESTS, HTTP_SECONDS
 
@@ -133,12 +133,12 @@ class App:
         elif route is not None:
             self._timed[route].observe(self._services.clock.monotonic() - begun)
 
-    async def upgrade(self, request: Request) -> Answer:
+    async def upgrade(self, request: Request) -> Response:
         """The answer to a WebSocket's handshake: what to attach, or why not."""
         answer, _ = await self._answer(request)
         return answer
 
-    async def _answer(self, request: Request) -> tuple[Answer, Route | None]:
+    async def _answer(self, request: Request) -> tuple[Response, Route | None]:
         """What a request is answered, a failure too, and by which route; it is counted. Raises ClientGone."""
         found: Found | None = None
         route: Route | None = None
@@ -147,7 +147,7 @@ class App:
                 check_development(request)
             found, in_path = self._router.find(request.path)
             if request.method == "OPTIONS":
-                answer = Answer(status=204, headers=((b"allow", found.allow),))
+                answer = Response(status=204, headers=((b"allow", found.allow),))
             else:
                 route = _route(found, request)
                 answer = await route.handler(await self._call(route, request, in_path))
@@ -160,7 +160,9 @@ class App:
         self._count(request.method, found.template if found else _UNMATCHED, status)
         return answer, route
 
-    async def _call(self, route: Route, request: Request, in_path: Mapping[str, bytes]) -> Call[Any, Any]:
+    async def _call(
+        self, route: Route, request: Request, in_path: Mapping[str, bytes]
+    ) -> RequestContext[Any, Any]:
         """The request, authenticated before anything else, so that strangers learn nothing, then typed."""
         principal = NOBODY
         if route.access is not Access.PUBLIC:
@@ -173,7 +175,7 @@ class App:
             user = _acting(route.access, principal, path, query)
         except BadParameter as error:
             raise _all_of_head(error, route, principal, request, in_path) from None
-        call = Call(self._services, request, principal, user, path, query, None)
+        call = RequestContext(self._services, request, principal, user, path, query, None)
         call.body = await self._body(route, call)
         return call
 
@@ -190,7 +192,7 @@ class App:
             raise Unauthenticated("The cookie holds no user's token.")
         return principal
 
-    async def _body(self, route: Route, call: Call[Any, None]) -> Any:
+    async def _body(self, route: Route, call: RequestContext[Any, None]) -> Any:
         """The body, typed. Raises InvalidFields with the errors of all that does not fit."""
         request, decoder = call.request, self._decoders.get(route)
         if decoder is None:
@@ -212,14 +214,14 @@ class App:
             errors = (*error.errors, *route.fitting_errors(call, error.fitting))
             raise InvalidFields(errors=errors[:MAX_FIELD_ERRORS]) from None
 
-    async def _send(self, answer: Answer, request: Request, send: Send) -> None:
+    async def _send(self, answer: Response, request: Request, send: Send) -> None:
         body, coding = await self._compressed(answer, request)
         more = answer.chunks is not None
         headers = _headers(answer, len(body), coding, closes=request.unread())
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": more})
 
-    async def _compressed(self, answer: Answer, request: Request) -> tuple[bytes, str | None]:
+    async def _compressed(self, answer: Response, request: Request) -> tuple[bytes, str | None]:
         """The body as it is sent, and its coding."""
         if len(answer.body) >= MIN_BYTES and answer.chunks is None:
             coding = choose(request.listed(b"accept-encoding"))
@@ -282,7 +284,7 @@ def _errors(check: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> tu
     return ()
 
 
-def _failed(error: Exception, found: Found | None) -> Answer:
+def _failed(error: Exception, found: Found | None) -> Response:
     if isinstance(error, MethodNotAllowed) and found is not None:
         return problem(error, ((b"allow", found.allow),))
     if isinstance(error, TidingsError):
@@ -291,14 +293,14 @@ def _failed(error: Exception, found: Found | None) -> Answer:
     return problem(TidingsError())
 
 
-async def _begun(answer: Answer, request: Request) -> Answer:
+async def _begun(answer: Response, request: Request) -> Response:
     """The answer with the first bytes of its body: whatever fails before them can still be told by a status."""
     if answer.chunks is None or request.method == "HEAD":
         return answer
     return answer._replace(body=await anext(answer.chunks, b""))
 
 
-async def _given(answer: Answer, request: Request) -> Answer:
+async def _given(answer: Response, request: Request) -> Response:
     """The answer to a question, or why it is not given while others wait to be read."""
     size = len(answer.body) if answer.chunks is None else max(len(answer.body), _A_CHUNK)
     refusal = request.refusal(size) if request.method == "GET" else None
@@ -309,7 +311,7 @@ async def _given(answer: Answer, request: Request) -> Answer:
     return problem(refusal)
 
 
-def _headers(answer: Answer, length: int, coding: str | None, *, closes: bool) -> list[Header]:
+def _headers(answer: Response, length: int, coding: str | None, *, closes: bool) -> list[Header]:
     headers = [*answer.headers, *_ALWAYS]
     if not any(name == b"cache-control" for name, _ in answer.headers):
         headers.append(_PRIVATE)
@@ -340,7 +342,7 @@ async def _send_chunks(chunks: AsyncGenerator[bytes], send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-def _stream_head(answer: Answer) -> bytes:
+def _stream_head(answer: Response) -> bytes:
     """The head of a reply that ends with its connection."""
     headers = (*answer.headers, *_ALWAYS, (b"content-type", answer.media), (b"connection", b"close"))
     return b"HTTP/1.1 200 OK\r\n" + b"".join(b"%b: %b\r\n" % header for header in headers) + b"\r\n"

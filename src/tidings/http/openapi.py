@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from tidings.http.params import PATH_TYPES
-from tidings.http.shapes import Problem
-from tidings.http.table import JSON, NDJSON, Access, Route
+from tidings.http.routing import JSON, NDJSON, Access, Route
+from tidings.http.schemas import Problem
 
 Json = dict[str, Any]
 

@@ -4,19 +4,19 @@ import msgspec
 
 from tidings.config import Settings
 from tidings.errors import TidingsError, TooManyRequests, Unauthenticated, Unavailable
-from tidings.http.table import Answer, Header
+from tidings.http.routing import Header, Response
 
 MEDIA = b"application/problem+json"
 
 _encode = msgspec.json.Encoder().encode
 
 
-def problem(error: TidingsError, headers: tuple[Header, ...] = ()) -> Answer:
+def problem(error: TidingsError, headers: tuple[Header, ...] = ()) -> Response:
     """The answer that tells a failure."""
     document = error.document()
     if error.errors:
         document["errors"] = [field._asdict() for field in error.errors]
-    return Answer(_encode(document), error.status, (*headers, *_advice(error)), MEDIA)
+    return Response(_encode(document), error.status, (*headers, *_advice(error)), MEDIA)
 
 
 def stream_limit(settings: Settings, error: TooManyRequests) -> tuple[Header, ...]:

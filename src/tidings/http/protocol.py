@@ -30,10 +30,10 @@ from tidings.http.refusals import (
     parts,
 )
 from tidings.http.request import DISCONNECT, TAKEOVER, UNREAD, UNSENT, Receive, Scope, Send
+from tidings.http.stream_connection import Connection
 from tidings.http.transport import Coalescing, Stalls
 from tidings.http.unsent import Unsent, unsent_of
 from tidings.http.websocket import MAX_HANDSHAKE_LINE, SocketProtocol
-from tidings.http.wires import Connection
 from tidings.live import Encoder
 
 MAX_HEAD_BYTES = 64 * KIB

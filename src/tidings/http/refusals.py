@@ -6,7 +6,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from tidings.errors import PROBLEM_TYPE
 from tidings.http.problems import MEDIA
-from tidings.http.table import Header
+from tidings.http.routing import Header
 
 
 class Refusal(NamedTuple):

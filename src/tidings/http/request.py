@@ -8,7 +8,7 @@ import msgspec
 
 from tidings.errors import BadParameter, FieldError, TidingsError, UnsupportedMedia
 from tidings.field_errors import shown
-from tidings.http.wires import Connection
+from tidings.http.stream_connection import Connection
 from tidings.live import Encoder
 
 Scope = MutableMapping[str, Any]

@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 from tidings.errors import MethodNotAllowed, NotFound
 from tidings.http.params import check_escapes
-from tidings.http.table import Route
+from tidings.http.routing import Route
 
 Methods = dict[str, Route]
 

@@ -22,10 +22,10 @@ from tidings.http.endpoints import (
     types,
 )
 from tidings.http.params import Params
-from tidings.http.table import Access, Answer, Call, Route, cached_answer
+from tidings.http.routing import Access, RequestContext, Response, Route, cached_answer
 
 
-async def describe(call: Call[Params, None]) -> Answer:
+async def describe(call: RequestContext[Params, None]) -> Response:
     """This table as an OpenAPI document."""
     return cached_answer(_document(call.services.settings.prefix))
 

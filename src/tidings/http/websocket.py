@@ -10,15 +10,15 @@ from uvicorn.server import ServerState
 from websockets.datastructures import Headers
 from websockets.frames import Close, CloseCode, Frame, Opcode
 from websockets.http11 import Request as Handshake
-from websockets.http11 import Response
+from websockets.http11 import Response as HandshakeResponse
 from websockets.server import ServerProtocol
 
 from tidings.config import KIB
-from tidings.http.polls import ID, NO_ID, Objects
+from tidings.http.long_poll import ID, NO_ID, JsonFrameEncoder
 from tidings.http.refusals import NO_HANDSHAKE, parts
 from tidings.http.request import Request
-from tidings.http.table import Answer, Attach, Header
-from tidings.http.wires import Connection, close_soon
+from tidings.http.routing import Header, Response, StreamResponse
+from tidings.http.stream_connection import Connection, close_soon
 
 MAX_MESSAGE_BYTES = 4 * KIB
 """Bytes of a message from a client: it has nothing to say, and what is longer ends the connection (1009)."""
@@ -35,7 +35,7 @@ HANDSHAKE_S = 10.0
 """Seconds within which a handshake is answered; its credential may have to wait for a key set."""
 
 
-class Texts(Objects):
+class WebSocketFrameEncoder(JsonFrameEncoder):
     """The encoder: one text message each."""
 
     def seal(self, frame: bytes, id: str | None) -> bytes:
@@ -45,7 +45,7 @@ class Texts(Objects):
         return Frame(Opcode.TEXT, frame + end).serialize(mask=False)
 
 
-TEXTS = Texts()
+TEXTS = WebSocketFrameEncoder()
 _GOODBYE = Frame(Opcode.CLOSE, Close(CloseCode.GOING_AWAY, "").serialize()).serialize(mask=False)
 
 
@@ -58,7 +58,7 @@ def try_again_later(reason: str) -> bytes:
 class Upgrading(Protocol):
     """Who answers handshakes."""
 
-    async def upgrade(self, request: Request) -> Answer:
+    async def upgrade(self, request: Request) -> Response:
         """What to attach, or why not."""
         ...
 
@@ -184,14 +184,14 @@ class SocketProtocol(asyncio.Protocol):
         else:
             self._attach(answer.attach)
 
-    def _attach(self, attach: Attach) -> None:
+    def _attach(self, attach: StreamResponse) -> None:
         self._stream = Connection(self._transport, attach.encoder, _GOODBYE)
         attach.open(self._stream)
         self._heard_at = self._loop.time()
         if not self._full and not self._transport.is_closing():
             self._transport.resume_reading()
 
-    def _response(self, handshake: Handshake, answer: Answer) -> Response:
+    def _response(self, handshake: Handshake, answer: Response) -> HandshakeResponse:
         if answer.attach is None:
             length = (b"content-length", b"%d" % len(answer.body))
             return _refused(
@@ -218,10 +218,10 @@ class SocketProtocol(asyncio.Protocol):
                 close_soon(self._transport)
 
 
-def _refused(status: int, headers: Sequence[Header], body: bytes) -> Response:
+def _refused(status: int, headers: Sequence[Header], body: bytes) -> HandshakeResponse:
     lines = Headers([(name.decode(), value.decode()) for name, value in headers])
     lines["connection"] = "close"
-    return Response(status, "", lines, body)
+    return HandshakeResponse(status, "", lines, body)
 
 
 def _nobody() -> None:

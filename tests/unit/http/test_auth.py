@@ -8,8 +8,8 @@ import pytest
 
 from tidings.config import ConfigError, Settings
 from tidings.errors import BadParameter, Forbidden, Unauthenticated
+from tidings.http.api_keys import ApiKeys, split_keys, visible_name
 from tidings.http.auth import DEVELOPER, Authenticator, Principal, acting_for
-from tidings.http.keys import ApiKeys, split_keys, visible_name
 from tidings.testing import FakeClock
 
 KEY = "tk_live_0123456789abcdefghijklmn"

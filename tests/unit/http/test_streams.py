@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidings.http.streams import SERVER_SENT_EVENTS, farewell
+from tidings.http.sse import SERVER_SENT_EVENTS, farewell
 
 
 class Event(NamedTuple):

@@ -5,15 +5,15 @@ from typing import Any
 from tidings.events import BroadcastInput
 from tidings.http.body import check_media, read_body
 from tidings.http.params import Params
-from tidings.http.publishing import manner
-from tidings.http.shapes import Receipt
-from tidings.http.table import JSON, Access, Answer, Call, Route, batch_body
+from tidings.http.publish_options import publish_options
+from tidings.http.routing import JSON, Access, RequestContext, Response, Route, batch_body
+from tidings.http.schemas import Receipt
 
 
-async def publish(call: Call[Params, Any]) -> Answer:
+async def publish(call: RequestContext[Params, Any]) -> Response:
     """Publish an event to an audience; each of it gets it when they next come."""
     check_media(call.request, (JSON,))
-    how = manner(call)
+    how = publish_options(call)
     raw = await read_body(call.request, call.services.settings.max_batch_bytes)
     ingest = call.services.ingest
     return how.answer(await ingest.broadcast(raw, scope=how.scope, key=how.key, wait=how.wait))

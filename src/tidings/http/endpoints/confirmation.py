@@ -13,7 +13,7 @@ from msgspec import Meta
 from tidings.confirmations import CONFIRM_WITHIN_S, DAY_S, PATH
 from tidings.errors import Gone, NotFound
 from tidings.http.params import Params
-from tidings.http.table import Access, Answer, Call, Route
+from tidings.http.routing import Access, RequestContext, Response, Route
 
 _MEDIA = "text/html; charset=utf-8"
 _HEADERS = (
@@ -52,12 +52,12 @@ class Link(Params):
     token: Annotated[str, Meta(min_length=1, max_length=256, description="From the link in the mail.")]
 
 
-async def ask(call: Call[Link, None]) -> Answer:
+async def ask(call: RequestContext[Link, None]) -> Response:
     """The page with the button. Changes nothing."""
     return await _page_after(_check(call), "Confirm your e-mail address", _ASK)
 
 
-async def confirm(call: Call[Link, None]) -> Answer:
+async def confirm(call: RequestContext[Link, None]) -> Response:
     """Confirm the address; again does no harm."""
     confirming = call.services.endpoints.confirmations.confirm(call.query.token)
     return await _page_after(
@@ -65,11 +65,11 @@ async def confirm(call: Call[Link, None]) -> Answer:
     )
 
 
-async def _check(call: Call[Link, None]) -> None:
+async def _check(call: RequestContext[Link, None]) -> None:
     call.services.endpoints.confirmations.check(call.query.token)
 
 
-async def _page_after(step: Awaitable[None], title: str, content: str) -> Answer:
+async def _page_after(step: Awaitable[None], title: str, content: str) -> Response:
     """The page to show once a step has succeeded, or the one that says that the link does not work."""
     try:
         await step
@@ -78,15 +78,15 @@ async def _page_after(step: Awaitable[None], title: str, content: str) -> Answer
     return _page(title, content)
 
 
-def _failed(error: NotFound | Gone) -> Answer:
+def _failed(error: NotFound | Gone) -> Response:
     days = CONFIRM_WITHIN_S // DAY_S
     content = f"<p>A link works for {days} days, and for an address that is still registered.</p>"
     return _page("This link does not work", content, error.status)
 
 
-def _page(title: str, content: str, status: int = HTTPStatus.OK) -> Answer:
+def _page(title: str, content: str, status: int = HTTPStatus.OK) -> Response:
     body = _PAGE.format(title=title, content=content).encode()
-    return Answer(body, status, _HEADERS, _MEDIA.encode())
+    return Response(body, status, _HEADERS, _MEDIA.encode())
 
 
 _TAG = "Outside the application"

@@ -7,9 +7,9 @@ import msgspec
 
 from tidings.endpoints import EndpointInput
 from tidings.errors import FieldError, Forbidden
-from tidings.http import shapes_agenda as shapes
+from tidings.http import schemas_delivery as shapes
 from tidings.http.params import ForUser
-from tidings.http.table import Access, Answer, Call, Route
+from tidings.http.routing import Access, RequestContext, Response, Route
 from tidings.personal import Endpoint
 from tidings.times import rfc3339
 
@@ -21,13 +21,13 @@ class _Addressed(msgspec.Struct):
     address: str = ""
 
 
-def setup_errors(call: Call[Any, None], fitting: bytes) -> Iterable[FieldError]:
+def setup_errors(call: RequestContext[Any, None], fitting: bytes) -> Iterable[FieldError]:
     """The errors of a channel and an address that fit their types, where the rest does not."""
     given = msgspec.json.decode(fitting, type=_Addressed)
     return call.services.endpoints.setup_errors(given.channel, given.address)
 
 
-async def add(call: Call[ForUser, EndpointInput]) -> Answer:
+async def add(call: RequestContext[ForUser, EndpointInput]) -> Response:
     """Register an endpoint, or give the one of this channel and address new keys. A mail address that a user registers
     gets a confirmation mail first; one that the application registers is confirmed."""
     given = call.body
@@ -41,31 +41,31 @@ async def add(call: Call[ForUser, EndpointInput]) -> Answer:
     shown = _shown(endpoint, call.principal.may_administer)
     if endpoint.channel == "webhook":
         shown.secret = endpoint.secret
-    return Answer(msgspec.json.encode(shown), 201)
+    return Response(msgspec.json.encode(shown), 201)
 
 
-async def listed(call: Call[ForUser, None]) -> Answer:
+async def listed(call: RequestContext[ForUser, None]) -> Response:
     """The user's endpoints."""
     found = await call.services.endpoints.of(call.user)
     items = [_shown(one, call.principal.may_administer) for one in found]
-    return Answer(msgspec.json.encode(shapes.Endpoints(items=items)))
+    return Response(msgspec.json.encode(shapes.Endpoints(items=items)))
 
 
-async def enable(call: Call[ForUser, None]) -> Answer:
+async def enable(call: RequestContext[ForUser, None]) -> Response:
     """Send to a disabled endpoint again."""
     endpoint = await call.services.endpoints.enable(call.user, call.path["id"])
-    return Answer(msgspec.json.encode(_shown(endpoint, call.principal.may_administer)))
+    return Response(msgspec.json.encode(_shown(endpoint, call.principal.may_administer)))
 
 
-async def remove(call: Call[ForUser, None]) -> Answer:
+async def remove(call: RequestContext[ForUser, None]) -> Response:
     """Forget an endpoint and what waits for it."""
     await call.services.endpoints.remove(call.user, call.path["id"])
-    return Answer(status=204)
+    return Response(status=204)
 
 
-async def push_key(call: Call[ForUser, None]) -> Answer:
+async def push_key(call: RequestContext[ForUser, None]) -> Response:
     """The key that a browser subscribes with."""
-    return Answer(msgspec.json.encode(shapes.PushKey(public_key=call.services.endpoints.push_key())))
+    return Response(msgspec.json.encode(shapes.PushKey(public_key=call.services.endpoints.push_key())))
 
 
 def _shown(endpoint: Endpoint, full: bool) -> shapes.Endpoint:

@@ -9,15 +9,15 @@ from tidings.events import EventInput
 from tidings.http.body import check_length, check_media, chunks, read_body
 from tidings.http.params import ForUser, Params
 from tidings.http.problems import problem
-from tidings.http.publishing import Manner, manner
-from tidings.http.shapes import FullEvent, Receipt, Receipts
-from tidings.http.table import JSON, NDJSON, Access, Answer, Call, Route, batch_body
+from tidings.http.publish_options import PublishOptions, publish_options
+from tidings.http.routing import JSON, NDJSON, Access, RequestContext, Response, Route, batch_body
+from tidings.http.schemas import FullEvent, Receipt, Receipts
 
 
-async def publish(call: Call[Params, Any]) -> Answer:
+async def publish(call: RequestContext[Params, Any]) -> Response:
     """One event, an array of them, or a stream of lines, by the content type and the first byte."""
     media = check_media(call.request, (JSON, NDJSON))
-    how = manner(call)
+    how = publish_options(call)
     if media == NDJSON:
         return _import(call, how)
     raw = await read_body(call.request, call.services.settings.max_batch_bytes)
@@ -29,19 +29,19 @@ async def publish(call: Call[Params, Any]) -> Answer:
     return how.answer(posted)
 
 
-async def show(call: Call[ForUser, None]) -> Answer:
+async def show(call: RequestContext[ForUser, None]) -> Response:
     """One event; its targets are for servers only."""
     full = call.principal.may_administer
-    return Answer((await call.services.reader.event(call.path["event_id"], full)).body)
+    return Response((await call.services.reader.event(call.path["event_id"], full)).body)
 
 
-async def retract(call: Call[Params, None]) -> Answer:
+async def retract(call: RequestContext[Params, None]) -> Response:
     """Take an event out of the log, every feed and every inbox."""
     await call.services.ingest.retract(call.path["event_id"])
-    return Answer(status=204)
+    return Response(status=204)
 
 
-def _import(call: Call[Params, Any], how: Manner) -> Answer:
+def _import(call: RequestContext[Params, Any], how: PublishOptions) -> Response:
     if how.key is not None:
         detail = "expected none, since an import has a key per line (idempotency_key), got one"
         raise BadParameter(detail, (FieldError("Idempotency-Key", detail),))
@@ -49,7 +49,7 @@ def _import(call: Call[Params, Any], how: Manner) -> Answer:
     check_length(call.request, cap)
     sent = chunks(call.request, cap)
     results = call.services.ingest.import_lines(sent, scope=how.scope, wait=how.wait)
-    return Answer(headers=how.applied, media=NDJSON.encode(), chunks=_told(results))
+    return Response(headers=how.applied, media=NDJSON.encode(), chunks=_told(results))
 
 
 async def _told(results: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from tidings.http import shapes
+from tidings.http import schemas
 from tidings.http.params import ForUser
-from tidings.http.table import Access, Answer, Call, Route
+from tidings.http.routing import Access, RequestContext, Response, Route
 
 
 class ExplainQuery(ForUser, kw_only=True):
@@ -15,9 +15,9 @@ class ExplainQuery(ForUser, kw_only=True):
     event_id: Annotated[str, Meta(min_length=1, max_length=64)]
 
 
-async def explain(call: Call[ExplainQuery, None]) -> Answer:
+async def explain(call: RequestContext[ExplainQuery, None]) -> Response:
     """Every condition of being told, and what becomes of it on each channel."""
-    return Answer((await call.services.inboxes.explain(call.user, call.query.event_id)).body)
+    return Response((await call.services.inboxes.explain(call.user, call.query.event_id)).body)
 
 
 ROUTES = (
@@ -29,7 +29,7 @@ ROUTES = (
         summary="Why a user was told of an event, or was not",
         tag="Notifications",
         query=ExplainQuery,
-        reply=shapes.Explanation,
+        reply=schemas.Explanation,
         fails=(404,),
     ),
 )

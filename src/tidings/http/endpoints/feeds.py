@@ -8,10 +8,10 @@ from msgspec import Meta
 
 from tidings.errors import FieldError
 from tidings.field_errors import Check, check_own
-from tidings.http import shapes
-from tidings.http.answers import page
+from tidings.http import schemas
+from tidings.http.conditional import page
 from tidings.http.params import MAX_INTEGER, Filtered, ForUser, Place, feed_filter, names, some_of
-from tidings.http.table import MAX_IDS, Access, Answer, Call, Route
+from tidings.http.routing import MAX_IDS, Access, RequestContext, Response, Route
 from tidings.model import Changed
 from tidings.read import ITEM_FIELDS
 
@@ -88,7 +88,7 @@ class UndoFeedBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     undo: Annotated[str, Meta(min_length=1, max_length=128)]
 
 
-async def feed(call: Call[FeedQuery, None]) -> Answer:
+async def feed(call: RequestContext[FeedQuery, None]) -> Response:
     """A page of the user's feed."""
     query = call.query
     want = feed_filter(query, query.read, query.include_own)
@@ -96,7 +96,7 @@ async def feed(call: Call[FeedQuery, None]) -> Answer:
     return page(call, reply)
 
 
-async def activity(call: Call[ActivityQuery, None]) -> Answer:
+async def activity(call: RequestContext[ActivityQuery, None]) -> Response:
     """A page of what everyone did, or of what happened on the topic in the path; a user does not see a block's acts."""
     query = call.query
     topic, want, fields = call.path.get("topic"), feed_filter(query), names(query.fields)
@@ -104,41 +104,41 @@ async def activity(call: Call[ActivityQuery, None]) -> Answer:
     return page(call, await reply)
 
 
-async def new_count(call: Call[NewQuery, None]) -> Answer:
+async def new_count(call: RequestContext[NewQuery, None]) -> Response:
     """How many items came after a position."""
-    return Answer(
+    return Response(
         (await call.services.reader.new_count(call.user, call.query.since, call.query.include_own)).body
     )
 
 
-async def summary(call: Call[SummaryQuery, None]) -> Answer:
+async def summary(call: RequestContext[SummaryQuery, None]) -> Response:
     """The feed in numbers, and its newest items."""
-    return Answer((await call.services.reader.summary(call.user, call.query.include_own)).body)
+    return Response((await call.services.reader.summary(call.user, call.query.include_own)).body)
 
 
-async def read(call: Call[ForUser, ReadFeedBody]) -> Answer:
+async def read(call: RequestContext[ForUser, ReadFeedBody]) -> Response:
     """Mark items read."""
     ingest, ids = call.services.ingest, call.body.event_ids
     if ids is not None:
         return _changed(await ingest.read_feed(call.user, ids))
     changed, undo = await ingest.read_all_of_feed(call.user, call.body.up_to)
-    now = shapes.FeedRead(updated=changed.updated, position=changed.position, undo=undo)
-    return Answer(msgspec.json.encode(now))
+    now = schemas.FeedRead(updated=changed.updated, position=changed.position, undo=undo)
+    return Response(msgspec.json.encode(now))
 
 
-async def unread(call: Call[ForUser, UnreadFeedBody]) -> Answer:
+async def unread(call: RequestContext[ForUser, UnreadFeedBody]) -> Response:
     """Mark items unread."""
     return _changed(await call.services.ingest.unread_feed(call.user, call.body.event_ids))
 
 
-async def undo(call: Call[ForUser, UndoFeedBody]) -> Answer:
+async def undo(call: RequestContext[ForUser, UndoFeedBody]) -> Response:
     """Take a read-all back."""
     return _changed(await call.services.ingest.undo_feed(call.user, call.body.undo))
 
 
-def _changed(changed: Changed) -> Answer:
-    now = shapes.Changed(updated=changed.updated, position=changed.position)
-    return Answer(msgspec.json.encode(now))
+def _changed(changed: Changed) -> Response:
+    now = schemas.Changed(updated=changed.updated, position=changed.position)
+    return Response(msgspec.json.encode(now))
 
 
 _TAG = "Feeds"
@@ -152,7 +152,7 @@ ROUTES = (
         summary="A user's feed, newest first",
         tag=_TAG,
         query=FeedQuery,
-        reply=shapes.FeedPage,
+        reply=schemas.FeedPage,
     ),
     Route(
         method="GET",
@@ -162,7 +162,7 @@ ROUTES = (
         summary="How many items are new since a position",
         tag=_TAG,
         query=NewQuery,
-        reply=shapes.NewCount,
+        reply=schemas.NewCount,
     ),
     Route(
         method="GET",
@@ -172,7 +172,7 @@ ROUTES = (
         summary="A feed in numbers",
         tag=_TAG,
         query=SummaryQuery,
-        reply=shapes.Summary,
+        reply=schemas.Summary,
     ),
     Route(
         method="POST",
@@ -183,7 +183,7 @@ ROUTES = (
         tag=_TAG,
         query=ForUser,
         body=ReadFeedBody,
-        reply=shapes.FeedRead,
+        reply=schemas.FeedRead,
     ),
     Route(
         method="POST",
@@ -194,7 +194,7 @@ ROUTES = (
         tag=_TAG,
         query=ForUser,
         body=UnreadFeedBody,
-        reply=shapes.Changed,
+        reply=schemas.Changed,
     ),
     Route(
         method="POST",
@@ -205,7 +205,7 @@ ROUTES = (
         tag=_TAG,
         query=ForUser,
         body=UndoFeedBody,
-        reply=shapes.Changed,
+        reply=schemas.Changed,
     ),
     Route(
         method="GET",
@@ -215,7 +215,7 @@ ROUTES = (
         summary="What everyone did, newest first",
         tag=_TAG,
         query=ActivityQuery,
-        reply=shapes.ActivityPage,
+        reply=schemas.ActivityPage,
     ),
     Route(
         method="GET",
@@ -225,6 +225,6 @@ ROUTES = (
         summary="What happened on a topic: an actor, an object, a category",
         tag=_TAG,
         query=ActivityQuery,
-        reply=shapes.ActivityPage,
+        reply=schemas.ActivityPage,
     ),
 )

@@ -8,17 +8,17 @@ from msgspec import Meta
 
 from tidings.errors import Deferred, Forbidden, TooManyRequests, UpgradeRequired
 from tidings.field_errors import Check
-from tidings.http import shapes
-from tidings.http.guards import authority
+from tidings.http import schemas
+from tidings.http.dev_mode import authority
+from tidings.http.long_poll import polled
 from tidings.http.params import ForUser, names, some_of
-from tidings.http.polls import polled
 from tidings.http.problems import problem, stream_limit
 from tidings.http.proxies import client_address
 from tidings.http.request import Request
-from tidings.http.streams import EVENT_STREAM, SERVER_SENT_EVENTS, farewell
-from tidings.http.table import Access, Answer, Attach, Call, Route
+from tidings.http.routing import Access, RequestContext, Response, Route, StreamResponse
+from tidings.http.sse import EVENT_STREAM, SERVER_SENT_EVENTS, farewell
+from tidings.http.stream_connection import Connection
 from tidings.http.websocket import TEXTS, try_again_later
-from tidings.http.wires import Connection
 from tidings.live import INCLUDE, Encoder, Stream, Wire
 
 _HEADERS = (
@@ -54,7 +54,7 @@ class PollQuery(StreamQuery):
 Asked = TypeVar("Asked", bound=StreamQuery)
 
 
-async def stream(call: Call[StreamQuery, None]) -> Answer:
+async def stream(call: RequestContext[StreamQuery, None]) -> Response:
     """Open a stream of server-sent events; it ends when the server leaves, when it is old, or with the credential.
 
     An EventSource takes any other status than 200 as the end, so it is told to come back in the stream itself.
@@ -71,7 +71,7 @@ async def stream(call: Call[StreamQuery, None]) -> Answer:
         return _later(random.randint(*FULL_RETRY_S))
 
 
-async def socket(call: Call[StreamQuery, None]) -> Answer:
+async def socket(call: RequestContext[StreamQuery, None]) -> Response:
     """Open a WebSocket with the same frames. Raises UpgradeRequired for a plain request, Forbidden for a page of
     another site: a browser sends cookies along with its handshake, and no preflight goes before it."""
     if not call.request.upgrade:
@@ -81,12 +81,12 @@ async def socket(call: Call[StreamQuery, None]) -> Answer:
         return _attached(call, TEXTS)
     except Deferred as error:
         goodbye = try_again_later(f"come back in {error.retry_after} s")
-        return Answer(attach=Attach(TEXTS, lambda connection: connection.close(goodbye)))
+        return Response(attach=StreamResponse(TEXTS, lambda connection: connection.close(goodbye)))
     except TooManyRequests as error:
         return problem(error, stream_limit(call.services.settings, error))
 
 
-async def poll(call: Call[PollQuery, None]) -> Answer:
+async def poll(call: RequestContext[PollQuery, None]) -> Response:
     """Answer with what a stream would say now, or, to who has a cursor and waits, as soon as it would say something.
 
     Who has no cursor gets one at once, that of the hello. Over the caps there is no place to wait in: the answer comes at
@@ -97,11 +97,11 @@ async def poll(call: Call[PollQuery, None]) -> Answer:
         open = _admitted(call, stays=wait_s > 0)
     except TooManyRequests:
         open, wait_s = _admitted(call, stays=False), 0
-    return Answer(await polled(call.services.live, open, wait_s, call.request))
+    return Response(await polled(call.services.live, open, wait_s, call.request))
 
 
-def _later(seconds: int) -> Answer:
-    return Answer(farewell(seconds * 1_000), headers=_HEADERS, media=_MEDIA)
+def _later(seconds: int) -> Response:
+    return Response(farewell(seconds * 1_000), headers=_HEADERS, media=_MEDIA)
 
 
 def _reads_events(request: Request) -> bool:
@@ -113,17 +113,17 @@ def _is_event_source(request: Request) -> bool:
     return _reads_events(request) and request.header(b"cache-control") == b"no-cache"
 
 
-def _attached(call: Call[StreamQuery, None], encoder: Encoder) -> Answer:
+def _attached(call: RequestContext[StreamQuery, None], encoder: Encoder) -> Response:
     live, open = call.services.live, _admitted(call)
 
     def attach(connection: Connection) -> None:
         opened = open(connection)
         connection.became = lambda writable: live.writable(opened) if writable else live.lost(opened)
 
-    return Answer(headers=_HEADERS, media=_MEDIA, attach=Attach(encoder, attach))
+    return Response(headers=_HEADERS, media=_MEDIA, attach=StreamResponse(encoder, attach))
 
 
-def _admitted(call: Call[Asked, None], *, stays: bool = True) -> Callable[[Wire], Stream]:
+def _admitted(call: RequestContext[Asked, None], *, stays: bool = True) -> Callable[[Wire], Stream]:
     """How the stream that is asked for, and let in, is opened on a wire; that must be done, and once."""
     include = frozenset(names(call.query.include))
     live, user = call.services.live, call.user
@@ -134,7 +134,7 @@ def _admitted(call: Call[Asked, None], *, stays: bool = True) -> Callable[[Wire]
     return lambda wire: live.open(user, include, last, wire, address=address, expires_in_s=expires_in_s)
 
 
-def _check_origin(call: Call[StreamQuery, None]) -> None:
+def _check_origin(call: RequestContext[StreamQuery, None]) -> None:
     origin = call.request.header(b"origin")
     if origin is None:
         return  # not a browser
@@ -144,7 +144,7 @@ def _check_origin(call: Call[StreamQuery, None]) -> None:
         raise Forbidden("A page of this origin may not listen here.")
 
 
-def _last_event_id(call: Call[Asked, None]) -> str | None:
+def _last_event_id(call: RequestContext[Asked, None]) -> str | None:
     """The header wins: a client that reconnects sends the address it began with, and a newer header."""
     header = call.request.header(b"last-event-id")
     if header:
@@ -152,7 +152,7 @@ def _last_event_id(call: Call[Asked, None]) -> str | None:
     return call.query.last_event_id or call.query.lastEventId
 
 
-def _credential_s(call: Call[Asked, None]) -> float | None:
+def _credential_s(call: RequestContext[Asked, None]) -> float | None:
     """Seconds that the credential is good for; None without an end."""
     expires_at = call.principal.expires_at
     if expires_at is None:
@@ -192,7 +192,7 @@ ROUTES = (
         summary="The same as one answer, which waits until there is something to say",
         tag="Live",
         query=PollQuery,
-        reply=shapes.Polled,
+        reply=schemas.Polled,
         live=True,
     ),
 )

@@ -11,12 +11,12 @@ from msgspec import Meta
 from tidings.errors import FieldError, TooManyRequests
 from tidings.events import Verb
 from tidings.field_errors import Check, shown
-from tidings.http import shapes
-from tidings.http.answers import unless_same
+from tidings.http import schemas
+from tidings.http.conditional import not_modified_or
 from tidings.http.params import MAX_INTEGER, Fields, ForUser, Paged, Place, names, some_of
 from tidings.http.problems import problem, stream_limit
 from tidings.http.proxies import client_address
-from tidings.http.table import MAX_IDS, Access, Answer, Call, Route
+from tidings.http.routing import MAX_IDS, Access, RequestContext, Response, Route
 from tidings.inboxes import NOTIFICATION_FIELDS
 from tidings.model import InboxState, Marked, MarkState
 
@@ -76,13 +76,13 @@ class UndoBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     undo: Annotated[str, Meta(min_length=1, max_length=128)]
 
 
-async def inbox(call: Call[InboxQuery, None]) -> Answer:
+async def inbox(call: RequestContext[InboxQuery, None]) -> Response:
     """A page of the inbox, or its changes."""
     query = call.query
     if query.since is not None:
         return await _changes(call, query.since)
     inboxes = call.services.inboxes
-    return await unless_same(
+    return await not_modified_or(
         call,
         lambda: inboxes.page(
             call.user,
@@ -96,20 +96,20 @@ async def inbox(call: Call[InboxQuery, None]) -> Answer:
     )
 
 
-async def notification(call: Call[ForUser, None]) -> Answer:
+async def notification(call: RequestContext[ForUser, None]) -> Response:
     """One notification, archived or not."""
-    return await unless_same(call, lambda: call.services.inboxes.one(call.user, call.path["id"]))
+    return await not_modified_or(call, lambda: call.services.inboxes.one(call.user, call.path["id"]))
 
 
-async def _changes(call: Call[InboxQuery, None], since: int) -> Answer:
+async def _changes(call: RequestContext[InboxQuery, None], since: int) -> Response:
     query = call.query
     inboxes = call.services.inboxes
     if query.wait:
         return await _awaited(call, since, query.wait)
-    return await unless_same(call, lambda: inboxes.since(call.user, since, query.limit))
+    return await not_modified_or(call, lambda: inboxes.since(call.user, since, query.limit))
 
 
-async def _awaited(call: Call[InboxQuery, None], since: int, wait: int) -> Answer:
+async def _awaited(call: RequestContext[InboxQuery, None], since: int, wait: int) -> Response:
     """The changes as soon as there are some. Who waits takes a place among the user's streams, and is refused like one."""
     settings = call.services.settings
     wait_s, address = min(wait, settings.max_wait_s), client_address(call.request, settings)
@@ -117,51 +117,51 @@ async def _awaited(call: Call[InboxQuery, None], since: int, wait: int) -> Answe
         reply = await call.services.inboxes.since(call.user, since, call.query.limit, wait_s, address)
     except TooManyRequests as error:
         return problem(error, stream_limit(settings, error))
-    return Answer(reply.body)
+    return Response(reply.body)
 
 
-async def unread_count(call: Call[ForUser, None]) -> Answer:
+async def unread_count(call: RequestContext[ForUser, None]) -> Response:
     """The exact unread counts alone."""
-    return await unless_same(call, lambda: call.services.inboxes.unread_count(call.user))
+    return await not_modified_or(call, lambda: call.services.inboxes.unread_count(call.user))
 
 
-def marking(state: MarkState) -> Callable[[Call[ForUser, None]], Awaitable[Answer]]:
+def marking(state: MarkState) -> Callable[[RequestContext[ForUser, None]], Awaitable[Response]]:
     """The handler that sets this state of the notification in the path."""
 
-    async def mark(call: Call[ForUser, None]) -> Answer:
+    async def mark(call: RequestContext[ForUser, None]) -> Response:
         return _marked(await call.services.ingest.mark_one(call.user, call.path["id"], state))
 
     return mark
 
 
-def marking_some(state: MarkState) -> Callable[[Call[ForUser, IdsBody]], Awaitable[Answer]]:
+def marking_some(state: MarkState) -> Callable[[RequestContext[ForUser, IdsBody]], Awaitable[Response]]:
     """The handler that sets this state of the notifications in the body."""
 
-    async def mark(call: Call[ForUser, IdsBody]) -> Answer:
+    async def mark(call: RequestContext[ForUser, IdsBody]) -> Response:
         return _marked(await call.services.ingest.mark(call.user, call.body.ids, state))
 
     return mark
 
 
-async def read_all(call: Call[ForUser, ReadAllBody]) -> Answer:
+async def read_all(call: RequestContext[ForUser, ReadAllBody]) -> Response:
     """Mark everything read, up to a watermark: what arrived after it stays unread."""
     marked, undo = await call.services.ingest.read_all(call.user, call.body.up_to, call.body.type)
     return _marked(marked, undo=undo)
 
 
-async def undo(call: Call[ForUser, UndoBody]) -> Answer:
+async def undo(call: RequestContext[ForUser, UndoBody]) -> Response:
     """Take a read-all back."""
     return _marked(await call.services.ingest.undo(call.user, call.body.undo))
 
 
-def _marked(marked: Marked, **more: str | None) -> Answer:
+def _marked(marked: Marked, **more: str | None) -> Response:
     now = {
         "updated": marked.updated,
         "unread_count": marked.unread_count,
         "unread_items": marked.unread_items,
         "seq": marked.seq,
     }
-    return Answer(msgspec.json.encode(now | more))
+    return Response(msgspec.json.encode(now | more))
 
 
 _TAG = "Notifications"
@@ -188,7 +188,7 @@ def _mark_routes(word: str) -> Iterator[Route]:
         summary=summary.format("a notification"),
         tag=_TAG,
         query=ForUser,
-        reply=shapes.Marked,
+        reply=schemas.Marked,
     )
     yield one
     yield replace(
@@ -209,7 +209,7 @@ ROUTES = (
         summary="A user's inbox, or what changed in it since a seq",
         tag=_TAG,
         query=InboxQuery,
-        reply=(shapes.InboxPage, shapes.InboxChanges),
+        reply=(schemas.InboxPage, schemas.InboxChanges),
     ),
     Route(
         method="GET",
@@ -219,7 +219,7 @@ ROUTES = (
         summary="The exact numbers of unread notifications and of the events in them",
         tag=_TAG,
         query=ForUser,
-        reply=shapes.Unread,
+        reply=schemas.Unread,
     ),
     Route(
         method="GET",
@@ -229,7 +229,7 @@ ROUTES = (
         summary="A notification, archived or not",
         tag=_TAG,
         query=ForUser,
-        reply=shapes.Notification,
+        reply=schemas.Notification,
     ),
     *chain.from_iterable(map(_mark_routes, _STATES)),
     Route(
@@ -242,7 +242,7 @@ ROUTES = (
         query=ForUser,
         body=ReadAllBody,
         body_optional=True,
-        reply=shapes.ReadAll,
+        reply=schemas.ReadAll,
     ),
     Route(
         method="POST",
@@ -253,7 +253,7 @@ ROUTES = (
         tag=_TAG,
         query=ForUser,
         body=UndoBody,
-        reply=shapes.Marked,
+        reply=schemas.Marked,
         fails=(410,),
     ),
 )

@@ -5,9 +5,9 @@ from typing import Literal
 import msgspec
 
 from tidings.errors import Unavailable
-from tidings.http import shapes
+from tidings.http import schemas
 from tidings.http.params import DEFAULT_PAGE, MAX_PAGE, ForUser, Limit, Params
-from tidings.http.table import Access, Answer, Call, Route, cached_answer
+from tidings.http.routing import Access, RequestContext, Response, Route, cached_answer
 from tidings.model import Changed
 from tidings.telemetry import CONTENT_TYPE
 
@@ -20,51 +20,51 @@ class TopQuery(ForUser):
     limit: Limit = DEFAULT_PAGE
 
 
-async def top(call: Call[TopQuery, None]) -> Answer:
+async def top(call: RequestContext[TopQuery, None]) -> Response:
     """The most frequent of a window."""
     query = call.query
-    return Answer((await call.services.reader.top(query.window, query.by, query.limit)).body)
+    return Response((await call.services.reader.top(query.window, query.by, query.limit)).body)
 
 
-async def status(call: Call[Params, None]) -> Answer:
+async def status(call: RequestContext[Params, None]) -> Response:
     """Sizes, pending fan-out jobs, dead letters."""
-    return Answer((await call.services.reader.status()).body)
+    return Response((await call.services.reader.status()).body)
 
 
-async def dead_letters(call: Call[Params, None]) -> Answer:
+async def dead_letters(call: RequestContext[Params, None]) -> Response:
     """Fan-out that was set aside because it kept failing."""
-    return Answer((await call.services.reader.dead_letters(MAX_PAGE)).body)
+    return Response((await call.services.reader.dead_letters(MAX_PAGE)).body)
 
 
-async def replay(call: Call[Params, None]) -> Answer:
+async def replay(call: RequestContext[Params, None]) -> Response:
     """Try all of it again."""
     return _changed(await call.services.ingest.replay_dead_letters())
 
 
-async def reconcile(call: Call[Params, None]) -> Answer:
+async def reconcile(call: RequestContext[Params, None]) -> Response:
     """Have every feed completed from the log, in the background."""
     return _changed(await call.services.ingest.reconcile())
 
 
-def _changed(changed: Changed) -> Answer:
-    shown = shapes.Changed(updated=changed.updated, position=changed.position)
-    return Answer(msgspec.json.encode(shown), 202)
+def _changed(changed: Changed) -> Response:
+    shown = schemas.Changed(updated=changed.updated, position=changed.position)
+    return Response(msgspec.json.encode(shown), 202)
 
 
-async def livez(call: Call[Params, None]) -> Answer:
+async def livez(call: RequestContext[Params, None]) -> Response:
     """The process answers; whatever else fails, restarting it would not help."""
-    return Answer(msgspec.json.encode(shapes.Health(status="alive")))
+    return Response(msgspec.json.encode(schemas.Health(status="alive")))
 
 
-async def readyz(call: Call[Params, None]) -> Answer:
+async def readyz(call: RequestContext[Params, None]) -> Response:
     """Whether requests should be sent here. Raises Unavailable with the reason why not."""
     why_not = call.services.ready()
     if why_not is not None:
         raise Unavailable(why_not)
-    return Answer(msgspec.json.encode(shapes.Health(status="ready")))
+    return Response(msgspec.json.encode(schemas.Health(status="ready")))
 
 
-async def metrics(call: Call[Params, None]) -> Answer:
+async def metrics(call: RequestContext[Params, None]) -> Response:
     """All metrics, in the Prometheus text format, at most a second old."""
     return cached_answer(call.services.metrics.body(), CONTENT_TYPE)
 
@@ -80,7 +80,7 @@ ROUTES = (
         summary="The most frequent objects, verbs, object types or actors of a sliding window",
         tag="Trends",
         query=TopQuery,
-        reply=shapes.Top,
+        reply=schemas.Top,
     ),
     Route(
         method="GET",
@@ -89,7 +89,7 @@ ROUTES = (
         access=Access.SERVER,
         summary="Sizes, pending fan-out jobs and dead letters",
         tag=_TAG,
-        reply=shapes.Status,
+        reply=schemas.Status,
     ),
     Route(
         method="GET",
@@ -98,7 +98,7 @@ ROUTES = (
         access=Access.SERVER,
         summary="Fan-out that was set aside because it kept failing",
         tag=_TAG,
-        reply=shapes.DeadLetters,
+        reply=schemas.DeadLetters,
     ),
     Route(
         method="POST",
@@ -107,7 +107,7 @@ ROUTES = (
         access=Access.SERVER,
         summary="Try set-aside fan-out again",
         tag=_TAG,
-        reply=shapes.Changed,
+        reply=schemas.Changed,
         status=202,
     ),
     Route(
@@ -117,7 +117,7 @@ ROUTES = (
         access=Access.SERVER,
         summary="Complete every feed from the log, in the background",
         tag=_TAG,
-        reply=shapes.Changed,
+        reply=schemas.Changed,
         status=202,
     ),
     Route(
@@ -127,7 +127,7 @@ ROUTES = (
         access=Access.PUBLIC,
         summary="Whether the process is alive",
         tag=_TAG,
-        reply=shapes.Health,
+        reply=schemas.Health,
     ),
     Route(
         method="GET",
@@ -136,7 +136,7 @@ ROUTES = (
         access=Access.PUBLIC,
         summary="Whether requests should be sent here",
         tag=_TAG,
-        reply=shapes.Health,
+        reply=schemas.Health,
     ),
     Route(
         method="GET",

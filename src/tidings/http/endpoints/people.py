@@ -11,12 +11,12 @@ from tidings.config import Settings
 from tidings.errors import FieldError, InvalidFields, TooLarge
 from tidings.events import Id, Topic
 from tidings.field_errors import Check
-from tidings.http import shapes
-from tidings.http.answers import page
+from tidings.http import schemas
+from tidings.http.conditional import page
 from tidings.http.params import CURSOR, DEFAULT_PAGE, Cursor, ForUser, Limit, Params
-from tidings.http.table import NDJSON, Access, Answer, Call, Route, batch_body
+from tidings.http.routing import NDJSON, Access, RequestContext, Response, Route, batch_body
 
-NO_CONTENT = Answer(status=204)
+NO_CONTENT = Response(status=204)
 
 
 class FollowBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -47,17 +47,17 @@ class FollowsQuery(Params):
     limit: Limit = DEFAULT_PAGE
 
 
-async def follow(call: Call[Params, FollowBody]) -> Answer:
+async def follow(call: RequestContext[Params, FollowBody]) -> Response:
     """Follow a topic: 201 when that is new, 200 when it was so already."""
     if errors := tuple(_backfill_errors(call.body, call.services.settings)):
         raise InvalidFields(errors=errors)
     topic = call.path["topic"]
     new = await call.services.ingest.follow(call.user, topic, call.body.backfill)
-    now = shapes.Following(user_id=call.user, topic=topic, following=True)
-    return Answer(msgspec.json.encode(now), 201 if new else 200)
+    now = schemas.Following(user_id=call.user, topic=topic, following=True)
+    return Response(msgspec.json.encode(now), 201 if new else 200)
 
 
-def follow_errors(call: Call[Any, None], fitting: bytes) -> Iterable[FieldError]:
+def follow_errors(call: RequestContext[Any, None], fitting: bytes) -> Iterable[FieldError]:
     """The error of a backfill, where the rest does not fit."""
     return _backfill_errors(msgspec.json.decode(fitting, type=FollowBody), call.services.settings)
 
@@ -73,63 +73,63 @@ def check_follows(raw: bytes, settings: Settings) -> None:
     split(raw, settings.max_follows_batch)
 
 
-async def follow_many(call: Call[Params, list[Pair]]) -> Answer:
+async def follow_many(call: RequestContext[Params, list[Pair]]) -> Response:
     """Follow many topics for many users; what is there already is passed over."""
     cap = call.services.settings.max_follows_batch
     if len(call.body) > cap:
         raise TooLarge(f"The list has {len(call.body)} follows, over {cap}.")
     new = await call.services.ingest.follow_many([(pair.user_id, pair.topic) for pair in call.body])
-    return Answer(msgspec.json.encode(shapes.Updated(updated=new)))
+    return Response(msgspec.json.encode(schemas.Updated(updated=new)))
 
 
-async def unfollow(call: Call[UnfollowQuery, None]) -> Answer:
+async def unfollow(call: RequestContext[UnfollowQuery, None]) -> Response:
     """End a follow, if there is one."""
     await call.services.ingest.unfollow(call.user, call.path["topic"], call.query.history == "keep")
     return NO_CONTENT
 
 
-async def follows(call: Call[FollowsQuery, None]) -> Answer:
+async def follows(call: RequestContext[FollowsQuery, None]) -> Response:
     """A page of what the user follows."""
     reply = await call.services.reader.follows(call.user, call.query.limit, call.query.cursor)
     return page(call, reply)
 
 
-async def mute(call: Call[Params, None]) -> Answer:
+async def mute(call: RequestContext[Params, None]) -> Response:
     """Hide a topic's events from the user, those that came before too."""
     await call.services.ingest.mute(call.user, call.path["topic"], True)
     return NO_CONTENT
 
 
-async def unmute(call: Call[Params, None]) -> Answer:
+async def unmute(call: RequestContext[Params, None]) -> Response:
     """Show a topic's events again."""
     await call.services.ingest.mute(call.user, call.path["topic"], False)
     return NO_CONTENT
 
 
-async def block(call: Call[Params, None]) -> Answer:
+async def block(call: RequestContext[Params, None]) -> Response:
     """Hide two people's acts from each other, in inboxes for good."""
     await call.services.ingest.block(call.user, call.path["other_id"], True)
     return NO_CONTENT
 
 
-async def unblock(call: Call[Params, None]) -> Answer:
+async def unblock(call: RequestContext[Params, None]) -> Response:
     """Take a block back."""
     await call.services.ingest.block(call.user, call.path["other_id"], False)
     return NO_CONTENT
 
 
-async def topic(call: Call[ForUser, None]) -> Answer:
+async def topic(call: RequestContext[ForUser, None]) -> Response:
     """A topic; with a user at hand, how it reaches them."""
-    return Answer((await call.services.reader.topic(call.path["topic"], call.user or None)).body)
+    return Response((await call.services.reader.topic(call.path["topic"], call.user or None)).body)
 
 
-async def export(call: Call[Params, None]) -> Answer:
+async def export(call: RequestContext[Params, None]) -> Response:
     """All that is kept about a person."""
     lines = (line async for line in call.services.reader.export(call.user))
-    return Answer(media=NDJSON.encode(), chunks=lines)
+    return Response(media=NDJSON.encode(), chunks=lines)
 
 
-async def erase(call: Call[Params, None]) -> Answer:
+async def erase(call: RequestContext[Params, None]) -> Response:
     """Forget a person."""
     await call.services.ingest.erase(call.user)
     return NO_CONTENT
@@ -151,7 +151,7 @@ ROUTES = (
         body=FollowBody,
         fitting_errors=follow_errors,
         body_optional=True,
-        reply=shapes.Following,
+        reply=schemas.Following,
         status=201,
     ),
     Route(
@@ -172,7 +172,7 @@ ROUTES = (
         summary="What a user follows",
         tag=_TAG,
         query=FollowsQuery,
-        reply=shapes.FollowsPage,
+        reply=schemas.FollowsPage,
     ),
     Route(
         method="POST",
@@ -184,7 +184,7 @@ ROUTES = (
         body=list[Pair],
         body_cap=batch_body,
         body_check=check_follows,
-        reply=shapes.Updated,
+        reply=schemas.Updated,
     ),
     Route(
         method="GET",
@@ -194,7 +194,7 @@ ROUTES = (
         summary="How many follow a topic, and how its events travel",
         tag=_TAG,
         query=ForUser,
-        reply=shapes.Topic,
+        reply=schemas.Topic,
     ),
     Route(
         method="PUT",

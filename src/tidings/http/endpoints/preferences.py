@@ -9,9 +9,9 @@ from msgspec import Meta
 from tidings.errors import FieldError
 from tidings.events import Topic
 from tidings.field_errors import Check, check_own, in_words
-from tidings.http import shapes
+from tidings.http import schemas
 from tidings.http.params import ForUser
-from tidings.http.table import Access, Answer, Call, Route
+from tidings.http.routing import Access, RequestContext, Response, Route
 from tidings.personal import Preferences
 from tidings.rules import Name
 from tidings.schedule import TIME_ZONE
@@ -78,24 +78,24 @@ class _Wanted(msgspec.Struct):
     muted_topics: list[str] | None = None
 
 
-def wanted_errors(call: Call[Any, None], fitting: bytes) -> Iterable[FieldError]:
+def wanted_errors(call: RequestContext[Any, None], fitting: bytes) -> Iterable[FieldError]:
     """The field errors of those preferences that fit their types."""
     wanted = msgspec.json.decode(fitting, type=_Wanted)
     preferences = Preferences(types=wanted.types, locale=wanted.locale)
     return call.services.wishes.errors(preferences, len(wanted.muted_topics or ()))
 
 
-async def preferences(call: Call[ForUser, None]) -> Answer:
+async def preferences(call: RequestContext[ForUser, None]) -> Response:
     """A user's preferences."""
-    return Answer(await call.services.wishes.preferences(call.user))
+    return Response(await call.services.wishes.preferences(call.user))
 
 
-async def prefer(call: Call[ForUser, PreferencesBody]) -> Answer:
+async def prefer(call: RequestContext[ForUser, PreferencesBody]) -> Response:
     """Replace a user's preferences."""
     wishes = call.services.wishes
     wanted = msgspec.convert(call.body, Preferences, from_attributes=True)
     await wishes.prefer(call.user, wanted, call.body.muted_topics)
-    return Answer(await wishes.preferences(call.user))
+    return Response(await wishes.preferences(call.user))
 
 
 _PATH = "/v1/preferences"
@@ -110,7 +110,7 @@ ROUTES = (
         summary="What a user wants to be told, where and when",
         tag=_TAG,
         query=ForUser,
-        reply=shapes.Preferences,
+        reply=schemas.Preferences,
     ),
     Route(
         method="PUT",
@@ -122,6 +122,6 @@ ROUTES = (
         query=ForUser,
         body=PreferencesBody,
         fitting_errors=wanted_errors,
-        reply=shapes.Preferences,
+        reply=schemas.Preferences,
     ),
 )

@@ -3,9 +3,9 @@
 import msgspec
 
 from tidings.events import EventInput, check_event_size
-from tidings.http import shapes_agenda as shapes
+from tidings.http import schemas_delivery as shapes
 from tidings.http.params import DEFAULT_PAGE, Limit, Params
-from tidings.http.table import Access, Answer, Call, Route, batch_body
+from tidings.http.routing import Access, RequestContext, Response, Route, batch_body
 from tidings.reminders import Standing
 from tidings.schedule import ReminderInput
 from tidings.times import rfc3339
@@ -23,29 +23,29 @@ class RemindersQuery(Params):
     limit: Limit = DEFAULT_PAGE
 
 
-async def put(call: Call[Params, ReminderInput]) -> Answer:
+async def put(call: RequestContext[Params, ReminderInput]) -> Response:
     """Set a reminder, or replace the one of this key."""
     standing = await call.services.reminders.set(call.path["key"], call.body)
-    return Answer(_encode(_shown(standing) | {"fired": standing.fired}))
+    return Response(_encode(_shown(standing) | {"fired": standing.fired}))
 
 
-async def show(call: Call[Params, None]) -> Answer:
+async def show(call: RequestContext[Params, None]) -> Response:
     """One reminder."""
-    return Answer(_encode(_shown(await call.services.reminders.show(call.path["key"]))))
+    return Response(_encode(_shown(await call.services.reminders.show(call.path["key"]))))
 
 
-async def cancel(call: Call[Params, None]) -> Answer:
+async def cancel(call: RequestContext[Params, None]) -> Response:
     """Take a reminder back."""
     await call.services.reminders.cancel(call.path["key"])
-    return Answer(status=204)
+    return Response(status=204)
 
 
-async def coming(call: Call[RemindersQuery, None]) -> Answer:
+async def coming(call: RequestContext[RemindersQuery, None]) -> Response:
     """The reminders that come next."""
     limit = call.query.limit
     found = await call.services.reminders.coming(limit + 1)
     items = [_shown(one) for one in found[:limit]]
-    return Answer(_encode({"items": items, "has_more": len(found) > limit}))
+    return Response(_encode({"items": items, "has_more": len(found) > limit}))
 
 
 def _shown(standing: Standing) -> dict[str, object]:

@@ -3,13 +3,13 @@
 from tidings.errors import Forbidden
 from tidings.http.params import ForUser, Params
 from tidings.http.request import STREAM_COOKIE, bearer_token
-from tidings.http.table import Access, Answer, Call, Route
+from tidings.http.routing import Access, RequestContext, Response, Route
 
 # Sent by our own site's pages only, never shown to their scripts, never over plain HTTP, and for this host alone.
 _GUARDS = "Path=/; Secure; HttpOnly; SameSite=Strict"
 
 
-async def begin(call: Call[ForUser, None]) -> Answer:
+async def begin(call: RequestContext[ForUser, None]) -> Response:
     """Keep the token of this request in a cookie until it ends. Raises Forbidden for any other credential: a key may act
     for anybody, and has no business in a browser."""
     principal = call.principal
@@ -20,13 +20,13 @@ async def begin(call: Call[ForUser, None]) -> Answer:
     return _cookie(f"{token}; Max-Age={left_s}; {_GUARDS}")
 
 
-async def end(call: Call[Params, None]) -> Answer:
+async def end(call: RequestContext[Params, None]) -> Response:
     """Forget the cookie."""
     return _cookie(f"; Max-Age=0; {_GUARDS}")
 
 
-def _cookie(value: str) -> Answer:
-    return Answer(status=204, headers=((b"set-cookie", f"{STREAM_COOKIE}={value}".encode()),))
+def _cookie(value: str) -> Response:
+    return Response(status=204, headers=((b"set-cookie", f"{STREAM_COOKIE}={value}".encode()),))
 
 
 ROUTES = (

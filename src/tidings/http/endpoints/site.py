@@ -4,7 +4,7 @@ from importlib.resources import files
 
 from tidings.events import Id
 from tidings.http.params import Params
-from tidings.http.table import Access, Answer, Call, Handler, Route
+from tidings.http.routing import Access, Handler, RequestContext, Response, Route
 
 CONTENT_SECURITY_POLICY = b"default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _MEDIA = {
@@ -36,9 +36,9 @@ def serving(name: str) -> tuple[Handler, str]:
     """The handler that sends one of our files, and its media type."""
     body = files("tidings.http").joinpath("static", name).read_bytes()
     media = _MEDIA[name.rpartition(".")[2]]
-    answer = Answer(body, headers=_HEADERS, media=media.encode())
+    answer = Response(body, headers=_HEADERS, media=media.encode())
 
-    async def serve(call: Call[Params, None]) -> Answer:
+    async def serve(call: RequestContext[Params, None]) -> Response:
         return answer
 
     return serve, media

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 
 from tidings.errors import FieldError
-from tidings.http import shapes
+from tidings.http import schemas
 from tidings.http.params import Params
-from tidings.http.table import Access, Answer, Call, Route
+from tidings.http.routing import Access, RequestContext, Response, Route
 from tidings.rules import Rule
 
 
@@ -18,7 +18,7 @@ class _Claims(msgspec.Struct):
     verbs: tuple[str, ...] | None = None
 
 
-def claim_errors(call: Call[Any, None], fitting: bytes) -> Iterable[FieldError]:
+def claim_errors(call: RequestContext[Any, None], fitting: bytes) -> Iterable[FieldError]:
     """The field errors of those members of a rule that fit their types."""
     claims = msgspec.json.decode(fitting, type=_Claims)
     if claims.verbs is None:
@@ -26,20 +26,20 @@ def claim_errors(call: Call[Any, None], fitting: bytes) -> Iterable[FieldError]:
     return call.services.wishes.claim_errors(call.path["type"], Rule(verbs=claims.verbs))
 
 
-async def types(call: Call[Params, None]) -> Answer:
+async def types(call: RequestContext[Params, None]) -> Response:
     """All declared types."""
-    return Answer(call.services.wishes.types())
+    return Response(call.services.wishes.types())
 
 
-async def declare(call: Call[Params, Rule]) -> Answer:
+async def declare(call: RequestContext[Params, Rule]) -> Response:
     """Declare a type, or replace its rule."""
-    return Answer(await call.services.wishes.declare(call.path["type"], call.body))
+    return Response(await call.services.wishes.declare(call.path["type"], call.body))
 
 
-async def withdraw(call: Call[Params, None]) -> Answer:
+async def withdraw(call: RequestContext[Params, None]) -> Response:
     """Take a declaration back."""
     await call.services.wishes.withdraw(call.path["type"])
-    return Answer(status=204)
+    return Response(status=204)
 
 
 _PATH = "/v1/admin/types/{type}"
@@ -53,7 +53,7 @@ ROUTES = (
         access=Access.SERVER,
         summary="All declared types of notifications",
         tag=_TAG,
-        reply=shapes.Types,
+        reply=schemas.Types,
     ),
     Route(
         method="PUT",
@@ -64,7 +64,7 @@ ROUTES = (
         tag=_TAG,
         body=Rule,
         fitting_errors=claim_errors,
-        reply=shapes.Type,
+        reply=schemas.Type,
     ),
     Route(
         method="DELETE",

@@ -18,7 +18,7 @@ ID, NO_ID = b',"id":"%b"}', b',"id":null}'
 """How an object ends that moves the client's cursor, or does not."""
 
 
-class Objects:
+class JsonFrameEncoder:
     """The encoder: ``{"event": …, "data": …, "id": …}``."""
 
     def frame(self, event: str, data: bytes) -> bytes:
@@ -34,10 +34,10 @@ class Objects:
         return b""
 
 
-OBJECTS = Objects()
+OBJECTS = JsonFrameEncoder()
 
 
-class Poll:
+class LongPollTransport:
     """A :class:`tidings.live.Wire` that is one answer. It is due when the client has all there is and that is something;
     when it is full; and when the stream ends.
 
@@ -104,7 +104,7 @@ class Poll:
 async def polled(live: Live, open: Callable[[Wire], Stream], wait_s: float, request: Request) -> bytes:
     """What a stream says that is opened for one answer, which waits up to ``wait_s`` seconds for something; the place of
     the stream is free again as soon as the client has gone. Raises Unavailable, ClientGone."""
-    poll = Poll(patient=wait_s > 0)
+    poll = LongPollTransport(patient=wait_s > 0)
     stream = open(poll)
     stream.joined = poll.joined
     waited = asyncio.get_running_loop().call_later(wait_s, poll.hurry)

@@ -14,7 +14,7 @@ from tidings.http.compress import CachedBody
 from tidings.http.metrics import Metrics
 from tidings.http.params import Params
 from tidings.http.request import Request
-from tidings.http.wires import Connection
+from tidings.http.stream_connection import Connection
 from tidings.inboxes import Inboxes
 from tidings.ingest import Ingest
 from tidings.live import Encoder, Live
@@ -61,7 +61,7 @@ class Access(Enum):
 
 
 @dataclass(slots=True)
-class Call(Generic[Query, Body]):
+class RequestContext(Generic[Query, Body]):
     """One request whose parameters fit, from somebody who may ask.
 
     ``user`` is on whose behalf it is, "" where that need not be said; ``path`` holds its parts, decoded.
@@ -76,14 +76,14 @@ class Call(Generic[Query, Body]):
     body: Body
 
 
-class Attach(NamedTuple):
+class StreamResponse(NamedTuple):
     """How a reply goes on as a stream: in what form, and what is done with the wire."""
 
     encoder: Encoder
     open: Callable[[Connection], None]
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """What is sent back. ``chunks`` replaces ``body`` where the length is not known before; ``cached`` holds the same body
     for many requests; ``attach`` takes the connection itself, for a stream, once the head has been sent."""
 
@@ -93,15 +93,15 @@ class Answer(NamedTuple):
     media: bytes = JSON.encode()
     chunks: AsyncGenerator[bytes] | None = None
     cached: CachedBody | None = None
-    attach: Attach | None = None
+    attach: StreamResponse | None = None
 
 
-def cached_answer(cached: CachedBody, media: bytes = JSON.encode()) -> Answer:
+def cached_answer(cached: CachedBody, media: bytes = JSON.encode()) -> Response:
     """The answer with a body that is sent to many."""
-    return Answer(cached.body, media=media, cached=cached)
+    return Response(cached.body, media=media, cached=cached)
 
 
-Handler = Callable[[Call[Any, Any]], Awaitable[Answer]]
+Handler = Callable[[RequestContext[Any, Any]], Awaitable[Response]]
 
 
 def small_body(settings: Settings) -> int:
@@ -137,7 +137,7 @@ class Route:
     body_optional: bool = False
     body_cap: Callable[[Settings], int] = small_body
     body_check: Callable[[bytes, Settings], None] | None = None
-    fitting_errors: Callable[[Call[Any, None], bytes], Iterable[FieldError]] | None = None
+    fitting_errors: Callable[[RequestContext[Any, None], bytes], Iterable[FieldError]] | None = None
     raw_body: bool = False
     consumes: tuple[str, ...] = (JSON,)
     reply: Any = None

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from tidings.config import Settings
 from tidings.http.auth import Principal
 from tidings.http.request import idempotency_key, preference
-from tidings.http.table import Answer, Call, Header
+from tidings.http.routing import Header, RequestContext, Response
 from tidings.ingest import Posted
 
 NO_WAIT = b"respond-async"
@@ -13,7 +13,7 @@ APPLICATION = "app"
 """The scope of idempotency keys for all API keys: a request may be repeated with the next one."""
 
 
-class Manner(NamedTuple):
+class PublishOptions(NamedTuple):
     """What the head of a request says about publishing: its idempotency ``key`` and whose it is (``scope``), whether to
     ``wait`` for feeds and inboxes, and the ``wish`` that said so, empty when there is none."""
 
@@ -22,10 +22,10 @@ class Manner(NamedTuple):
     wait: bool
     wish: bytes
 
-    def answer(self, posted: Posted) -> Answer:
+    def answer(self, posted: Posted) -> Response:
         """What a publisher is told."""
         replayed = ((b"idempotency-replayed", b"true"),) if posted.replayed else ()
-        return Answer(posted.body, 201, (*replayed, *self.applied))
+        return Response(posted.body, 201, (*replayed, *self.applied))
 
     @property
     def applied(self) -> tuple[Header, ...]:
@@ -33,11 +33,11 @@ class Manner(NamedTuple):
         return ((b"preference-applied", self.wish),) if self.wish else ()
 
 
-def manner(call: Call[Any, Any]) -> Manner:
+def publish_options(call: RequestContext[Any, Any]) -> PublishOptions:
     """How this request is to be answered. Raises BadParameter."""
     wish = preference(call.request)
     wait = _waits(call.services.settings, wish)
-    return Manner(idempotency_key(call.request), _scope(call.principal), wait, wish)
+    return PublishOptions(idempotency_key(call.request), _scope(call.principal), wait, wish)
 
 
 def _waits(settings: Settings, wish: bytes) -> bool:

@@ -4,10 +4,10 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from tidings.http.shapes import Shape, Time
+from tidings.http.schemas import Schema, Time
 
 
-class Reminder(Shape, kw_only=True):
+class Reminder(Schema, kw_only=True):
     """An event to come. ``due_at``: when it comes next, null when it has come for the last time."""
 
     key: str
@@ -33,14 +33,14 @@ class SetReminder(Reminder, kw_only=True):
     fired: bool
 
 
-class Reminders(Shape):
+class Reminders(Schema):
     """The reminders that come next, soonest first; ``has_more`` than were asked for."""
 
     items: list[Reminder]
     has_more: bool
 
 
-class Endpoint(Shape):
+class Endpoint(Schema):
     """Where a user is reached outside. ``confirmed``: its owner confirmed it, or the application vouches for it; nothing is
     sent there before. ``disabled_at``: since when nothing is sent because it refused everything, and ``disabled_reason``
     what it said, both null while it is enabled. ``secret``: what signs for a webhook, shown when it is made and never
@@ -57,13 +57,13 @@ class Endpoint(Shape):
     secret: str | UnsetType = UNSET
 
 
-class Endpoints(Shape):
+class Endpoints(Schema):
     """A user's endpoints, oldest first."""
 
     items: list[Endpoint]
 
 
-class PushKey(Shape):
+class PushKey(Schema):
     """The key with which browsers subscribe to this server's pushes: ``applicationServerKey``, in base64url."""
 
     public_key: str

@@ -6,19 +6,19 @@ from typing import Any
 
 from tidings.http.params import next_link
 from tidings.http.request import has_tag
-from tidings.http.table import Answer, Call, Header
+from tidings.http.routing import Header, RequestContext, Response
 from tidings.read import Reply
 
 
-def page(call: Call[Any, None], reply: Reply, *headers: Header) -> Answer:
+def page(call: RequestContext[Any, None], reply: Reply, *headers: Header) -> Response:
     """A page, with a Link to the next one when there is one."""
     if reply.next_cursor is not None:
         link = next_link(call.request.path, call.request.query, reply.next_cursor)
         headers = (*headers, (b"link", link))
-    return Answer(reply.body, headers=headers)
+    return Response(reply.body, headers=headers)
 
 
-async def unless_same(call: Call[Any, None], make: Callable[[], Awaitable[Reply]]) -> Answer:
+async def not_modified_or(call: RequestContext[Any, None], make: Callable[[], Awaitable[Reply]]) -> Response:
     """The reply with its entity tag, or 304 when the client has it already: then it is not even made."""
     asked = call.request.listed(b"if-none-match")
     if asked.strip() == b"*":
@@ -26,12 +26,12 @@ async def unless_same(call: Call[Any, None], make: Callable[[], Awaitable[Reply]
     if asked:
         now = _tag(call, await call.services.inboxes.etag(call.user))
         if has_tag(call.request, now):
-            return Answer(status=304, headers=((b"etag", now),))
+            return Response(status=304, headers=((b"etag", now),))
     reply = await make()
     return page(call, reply, (b"etag", _tag(call, reply.etag)))
 
 
-def _tag(call: Call[Any, None], state: str) -> bytes:
+def _tag(call: RequestContext[Any, None], state: str) -> bytes:
     """The tag of this question about an inbox in this state.
 
     It names the user: the same address asked with another's token must never look unchanged.

@@ -14,18 +14,18 @@ Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 Count = Annotated[int, Meta(ge=0)]
 
 
-class Shape(Struct, forbid_unknown_fields=True, kw_only=True):
+class Schema(Struct, forbid_unknown_fields=True, kw_only=True):
     """A JSON object with these members and no others."""
 
 
-class FieldError(Shape):
+class FieldError(Schema):
     """What is wrong with one field, which a JSON Pointer into the body or the name of a parameter names."""
 
     pointer: str
     detail: str
 
 
-class Problem(Shape):
+class Problem(Schema):
     """A failure (RFC 9457)."""
 
     type: str
@@ -35,7 +35,7 @@ class Problem(Shape):
     errors: list[FieldError] | UnsetType = UNSET
 
 
-class Receipt(Shape):
+class Receipt(Schema):
     """An event that is durable: its id, its place in the log, when it happened."""
 
     event_id: str
@@ -43,13 +43,13 @@ class Receipt(Shape):
     created_at: Time
 
 
-class Receipts(Shape):
+class Receipts(Schema):
     """What a publisher of an array is told, in its order."""
 
     events: list[Receipt]
 
 
-class Event(Shape, kw_only=True):
+class Event(Schema, kw_only=True):
     """An event as readers see it."""
 
     event_id: str
@@ -73,7 +73,7 @@ class FullEvent(Event, kw_only=True):
     target_user_ids: list[str] | UnsetType = UNSET
 
 
-class Reason(Shape):
+class Reason(Schema):
     """Why an item is in a feed."""
 
     kind: Literal["target", "follow", "own"]
@@ -87,7 +87,7 @@ class FeedItem(Event, kw_only=True):
     reason: Reason
 
 
-class FeedPage(Shape):
+class FeedPage(Schema):
     """A page of a feed, newest first. ``partial``: filtered so sparsely that the page is short; go on."""
 
     items: list[FeedItem]
@@ -97,7 +97,7 @@ class FeedPage(Shape):
     partial: bool | UnsetType = UNSET
 
 
-class ActivityPage(Shape):
+class ActivityPage(Schema):
     """A page of events, newest first."""
 
     items: list[Event]
@@ -107,7 +107,7 @@ class ActivityPage(Shape):
     partial: bool | UnsetType = UNSET
 
 
-class NewCount(Shape):
+class NewCount(Schema):
     """How many items are new; ``capped`` when there are more than were counted."""
 
     count: Count
@@ -115,7 +115,7 @@ class NewCount(Shape):
     position: Count
 
 
-class Summary(Shape):
+class Summary(Schema):
     """A feed in numbers."""
 
     total: Count
@@ -125,7 +125,7 @@ class Summary(Shape):
     recent: list[FeedItem]
 
 
-class Changed(Shape):
+class Changed(Schema):
     """How much was changed, and where the log ends."""
 
     updated: Count
@@ -139,14 +139,14 @@ class FeedRead(Changed, kw_only=True):
     undo: str | UnsetType | None = UNSET
 
 
-class Person(Shape):
+class Person(Schema):
     """An actor and, where it was told, their name."""
 
     id: str
     name: str | None
 
 
-class Thing(Shape):
+class Thing(Schema):
     """An object and, where it was told, its title."""
 
     type: str
@@ -154,7 +154,7 @@ class Thing(Shape):
     title: str | None
 
 
-class Parts(Shape):
+class Parts(Schema):
     """What a message is made of, for clients that write their own: the actors that it names, newest first, how many more
     there are, the object of the newest event, and how many events there are."""
 
@@ -164,7 +164,7 @@ class Parts(Shape):
     count: Count
 
 
-class Notification(Shape):
+class Notification(Schema):
     """An item of an inbox: one event, or a group of them. ``order``: its place in lists, the seq of its newest event.
     ``unread_seq``: the seq at which it last became unread; a mark with an ``up_to`` from there on has read it.
     ``actors`` (at most 3) and ``event_ids`` (at most 20) are the newest, newest first; title, description, object and
@@ -193,7 +193,7 @@ class Notification(Shape):
     archived_at: Time | None
 
 
-class Tombstone(Shape):
+class Tombstone(Schema):
     """What is left of a notification whose events were retracted."""
 
     id: str
@@ -207,7 +207,7 @@ Change = Annotated[
 ]
 
 
-class InboxPage(Shape):
+class InboxPage(Schema):
     """A page of an inbox, newest content first, with the exact counts of the same moment: of unread notifications, and
     of the events in them."""
 
@@ -221,7 +221,7 @@ class InboxPage(Shape):
     epoch: str
 
 
-class ReadMark(Shape):
+class ReadMark(Schema):
     """A read-all, of one type or (null) of all: what became unread up to ``up_to`` was read at ``read_at``, unless it was
     read before."""
 
@@ -231,7 +231,7 @@ class ReadMark(Shape):
     read_at: Time
 
 
-class InboxChanges(Shape):
+class InboxChanges(Schema):
     """What changed in an inbox after a seq, oldest first, and the read-alls among the changes. ``next_since``: the seq to
     go on from. ``reset``: fetch the inbox afresh."""
 
@@ -247,7 +247,7 @@ class InboxChanges(Shape):
     epoch: str
 
 
-class Frame(Shape):
+class Frame(Schema):
     """A frame as a stream has it: its name, its data, and (null: unchanged) the place that the client is at with it."""
 
     event: str
@@ -255,14 +255,14 @@ class Frame(Shape):
     id: str | None
 
 
-class Polled(Shape):
+class Polled(Schema):
     """What a stream had to say, the hello first. ``last_event_id``: with which to come back."""
 
     frames: list[Frame]
     last_event_id: str
 
 
-class Unread(Shape):
+class Unread(Schema):
     """The exact number of unread notifications, and of the events in them."""
 
     unread_count: Count
@@ -270,7 +270,7 @@ class Unread(Shape):
     seq: Count
 
 
-class Marked(Shape):
+class Marked(Schema):
     """How many notifications really changed, and the state of the inbox after it."""
 
     updated: Count
@@ -285,7 +285,7 @@ class ReadAll(Marked, kw_only=True):
     undo: str | None
 
 
-class Check(Shape):
+class Check(Schema):
     """One condition of being told."""
 
     check: Literal["rule", "addressed", "own_act", "masked", "preference", "in_time", "duplicate", "result"]
@@ -293,14 +293,14 @@ class Check(Shape):
     detail: str
 
 
-class Decision(Shape):
+class Decision(Schema):
     """Whether something goes out on a channel."""
 
     wanted: bool
     why: str
 
 
-class Explanation(Shape):
+class Explanation(Schema):
     """Why a user was told of an event, or was not, by the facts as they are now."""
 
     event_id: str
@@ -312,7 +312,7 @@ class Explanation(Shape):
     channels: dict[str, Decision]
 
 
-class Type(Shape):
+class Type(Schema):
     """A declared type of notifications: with the rule of the settings, or with one that was set here. ``warnings``: its
     channels by which nothing is sent, and the setting that each lacks."""
 
@@ -322,13 +322,13 @@ class Type(Shape):
     warnings: list[str]
 
 
-class Types(Shape):
+class Types(Schema):
     """All declared types, by name."""
 
     items: list[Type]
 
 
-class Preferences(Shape):
+class Preferences(Schema):
     """What a user wants."""
 
     types: dict[str, dict[str, bool]]
@@ -338,14 +338,14 @@ class Preferences(Shape):
     muted_topics: list[str]
 
 
-class Follow(Shape):
+class Follow(Schema):
     """A topic that is followed, since when."""
 
     topic: str
     created_at: Time
 
 
-class FollowsPage(Shape):
+class FollowsPage(Schema):
     """A page of followed topics, by name."""
 
     items: list[Follow]
@@ -353,7 +353,7 @@ class FollowsPage(Shape):
     has_more: bool
 
 
-class Following(Shape):
+class Following(Schema):
     """Who follows what now."""
 
     user_id: str
@@ -361,13 +361,13 @@ class Following(Shape):
     following: bool
 
 
-class Updated(Shape):
+class Updated(Schema):
     """How many things are new."""
 
     updated: Count
 
 
-class Viewer(Shape):
+class Viewer(Schema):
     """How a topic reaches one user."""
 
     user_id: str
@@ -375,7 +375,7 @@ class Viewer(Shape):
     fan_out: Literal["push", "pull"] | None
 
 
-class Topic(Shape):
+class Topic(Schema):
     """A topic, how its events travel, and why."""
 
     topic: str
@@ -385,7 +385,7 @@ class Topic(Shape):
     viewer: Viewer | UnsetType = UNSET
 
 
-class TopItem(Shape):
+class TopItem(Schema):
     """One of the most frequent."""
 
     key: str
@@ -394,7 +394,7 @@ class TopItem(Shape):
     object_id: str | UnsetType = UNSET
 
 
-class Top(Shape):
+class Top(Schema):
     """The most frequent of a window, most first."""
 
     window: str
@@ -406,7 +406,7 @@ class Top(Shape):
     items: list[TopItem]
 
 
-class Status(Shape):
+class Status(Schema):
     """What an operator looks at first."""
 
     position: Count
@@ -416,7 +416,7 @@ class Status(Shape):
     sizes: dict[str, int]
 
 
-class DeadLetter(Shape):
+class DeadLetter(Schema):
     """Fan-out that was set aside because it kept failing."""
 
     id: int
@@ -426,13 +426,13 @@ class DeadLetter(Shape):
     error: str
 
 
-class DeadLetters(Shape):
+class DeadLetters(Schema):
     """Everything that was set aside, oldest first, at most a hundred."""
 
     items: list[DeadLetter]
 
 
-class Health(Shape):
+class Health(Schema):
     """That all is well."""
 
     status: Literal["alive", "ready"]
