@@ -15,7 +15,7 @@ from tidings.config import Settings
 from tidings.http.app import Services, build
 from tidings.http.auth import Authenticator
 from tidings.http.protocol import protocol_of
-from tidings.live import Live
+from tidings.live import Hub
 from tidings.model import Counts, InboxChanges, InboxRow
 from tidings.process import BACKLOG, GC_THRESHOLDS
 from tidings.projections.inbox import Wording
@@ -81,7 +81,7 @@ async def _serve(pipe: Connection) -> None:
     settings = Settings(dev=True, store="memory://", stream_opens_per_s=OPENS_PER_S)
     async with running(settings, clock) as services:
         store = Prepared(clock)
-        live = Live(store, Wording(store, settings.locale), _nothing, settings, clock, "bench", 0)
+        live = Hub(store, Wording(store, settings.locale), _nothing, settings, clock, "bench", 0)
         live.start()
         tasks = set[asyncio.Task[None]]()
         loop = asyncio.get_running_loop()
@@ -125,7 +125,7 @@ async def _nothing(users: Sequence[str], erasures: int) -> None:
     """There are no broadcasts to be taken up."""
 
 
-async def _answer(pipe: Connection, live: Live, store: Prepared) -> None:
+async def _answer(pipe: Connection, live: Hub, store: Prepared) -> None:
     def tell(users: set[str]) -> None:
         store.touch(users)
         live.hint(users, False)

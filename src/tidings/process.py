@@ -24,7 +24,7 @@ from tidings.http.app import App, build
 from tidings.http.auth import Authenticator
 from tidings.http.protocol import protocol_of
 from tidings.http.websocket import sockets
-from tidings.live import Live
+from tidings.live import Hub
 from tidings.server import running
 from tidings.times import SystemClock
 
@@ -179,7 +179,7 @@ def _refusal(address: tuple[object, ...], error: OSError) -> str:
 class _Server(uvicorn.Server):
     """uvicorn, with our shutdown: streams are told to come back before their connections are waited for."""
 
-    def __init__(self, config: uvicorn.Config, live: Live, on_ready: Callable[[str], None]) -> None:
+    def __init__(self, config: uvicorn.Config, live: Hub, on_ready: Callable[[str], None]) -> None:
         super().__init__(config)
         self._live = live
         self._on_ready = on_ready

@@ -24,7 +24,7 @@ from tidings.http.metrics import Metrics
 from tidings.ids import ms_of
 from tidings.inboxes import Inboxes
 from tidings.ingest import Ingest
-from tidings.live import Live
+from tidings.live import Hub
 from tidings.log import Log
 from tidings.model import (
     Changed,
@@ -153,7 +153,7 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
             await submit(TakeUp(tuple(users), erasures))
 
         windows = Windows(clock, settings.exact_window_keys)
-        live = Live(store, wording, take_up, settings, clock, epoch, position)
+        live = Hub(store, wording, take_up, settings, clock, epoch, position)
         runner = Runner(store, on_erased=live.look)
         courier = Courier(store, submit, ways, wording, clock)
         watch = _StoreWatch(store)
@@ -174,7 +174,7 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
         windows.counted = position
         await _rebuild(store, windows, clock)
         await watch.look()  # before the first request: a start on a full disk is not ready
-        parts: tuple[Rounds | Log | Live, ...] = (
+        parts: tuple[Rounds | Log | Hub, ...] = (
             runner,
             log,
             courier,
@@ -219,7 +219,7 @@ def _endpoints(
     )
 
 
-def _unready(log: Log, live: Live, watch: "_StoreWatch", settings: Settings) -> str | None:
+def _unready(log: Log, live: Hub, watch: "_StoreWatch", settings: Settings) -> str | None:
     if live.closing:
         return "the server is stopping"
     if watch.problem:
@@ -235,7 +235,7 @@ def _unready(log: Log, live: Live, watch: "_StoreWatch", settings: Settings) -> 
 class Committed:
     """What every committed transaction sets in motion in this process: windows, hints, the runner and the courier."""
 
-    def __init__(self, store: Store, windows: Windows, live: Live, runner: Runner, courier: Courier) -> None:
+    def __init__(self, store: Store, windows: Windows, live: Hub, runner: Runner, courier: Courier) -> None:
         self._store = store
         self._windows = windows
         self._live = live

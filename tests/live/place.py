@@ -12,7 +12,7 @@ import msgspec
 from tests.live.tape import Tape
 from tidings.config import Settings
 from tidings.errors import Unavailable
-from tidings.live import Live, Stream
+from tidings.live import Hub, Stream
 from tidings.model import (
     Command,
     Counts,
@@ -83,7 +83,7 @@ class Place:
         self.clock = FakeClock()
         self.store = Counting(self.clock, epoch="e")
         wording = Wording(self.store, "en")
-        self.live = Live(
+        self.live = Hub(
             self.store, wording, self._take_up, settings, self.clock, "e", 0, rng=random.Random(7)
         )
 

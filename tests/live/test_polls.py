@@ -15,7 +15,7 @@ from tidings.http import long_poll
 from tidings.http.body import ClientGone
 from tidings.http.long_poll import ANSWER_BYTES, polled
 from tidings.http.request import Message, Request
-from tidings.live import INCLUDE, Stream, Wire
+from tidings.live import INCLUDE, Stream, Transport
 from tidings.live.hub import WARN_S
 from tidings.model import Erase, Follow, MarkInbox, MarkState, Publish
 from tidings.testing import event
@@ -62,7 +62,7 @@ class Client:
         live = self._here.live
         live.admit("bob", "")
 
-        def open(wire: Wire) -> Stream:
+        def open(wire: Transport) -> Stream:
             self.asked.set()
             return live.open("bob", include, last, wire, expires_in_s=expires_in_s)
 

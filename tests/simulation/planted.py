@@ -18,7 +18,7 @@ from tidings.http.long_poll import OBJECTS, LongPollTransport
 from tidings.http.websocket import WebSocketFrameEncoder
 from tidings.live import hub
 from tidings.live.frames import Cursor, Frame, heartbeat, inbox_frames
-from tidings.live.hub import Live
+from tidings.live.hub import Hub
 from tidings.live.stream import State, Stream
 from tidings.model import Counts, InboxChanges, LogEntry, Marked, NewEvent, ReadInbox, Receipt
 from tidings.storage import memory_inboxes
@@ -36,15 +36,15 @@ class Planted(NamedTuple):
     instead: Callable[..., Any]
 
 
-def _ready(self: Live, streams: Sequence[Stream]) -> list[Stream]:
+def _ready(self: Hub, streams: Sequence[Stream]) -> list[Stream]:
     return [stream for stream in streams if stream.seq is not None and stream.state is State.FOLLOWING]
 
 
-def _join(self: Live, stream: Stream, counts: Counts, position: int) -> None:
+def _join(self: Hub, stream: Stream, counts: Counts, position: int) -> None:
     stream.join()
 
 
-async def _compare(self: Live) -> None:
+async def _compare(self: Hub) -> None:
     """Looks at nothing."""
 
 
@@ -71,7 +71,7 @@ def _beat(self: Stream, position: int, now: float) -> None:
     self._write(Frame("heartbeat", heartbeat(Cursor(self.seq, None), position)), now, None)
 
 
-def _say(self: Live, stream: Stream, changes: InboxChanges, some: list[Frame], now: float) -> None:
+def _say(self: Hub, stream: Stream, changes: InboxChanges, some: list[Frame], now: float) -> None:
     stream.pass_over(self._position + 1)
     stream.tell(some, now)
 
@@ -159,11 +159,11 @@ def _short_answer(self: LongPollTransport, last_event_id: str) -> bytes:
 
 
 PLANTED = {
-    "a hub that forgets what overtook a stream": Planted(Live, "_ready", _ready),
-    "a hub that joins before it has caught up": Planted(Live, "_join", _join),
-    "a hub that relies on hints": Planted(Live, "_compare", _compare),
+    "a hub that forgets what overtook a stream": Planted(Hub, "_ready", _ready),
+    "a hub that joins before it has caught up": Planted(Hub, "_join", _join),
+    "a hub that relies on hints": Planted(Hub, "_compare", _compare),
     "a hub that says nothing of read-alls": Planted(hub, "inbox_frames", _inbox_frames),
-    "a hub that passes over one event too many": Planted(Live, "_say", _say),
+    "a hub that passes over one event too many": Planted(Hub, "_say", _say),
     "a stream that begins at the head whatever the client knows": Planted(Stream, "_resume", _resume),
     "a stream whose heartbeats run ahead of it": Planted(Stream, "beat", _beat),
     "a stream that does not move its cursor": Planted(Stream, "tell", _tell),

@@ -21,7 +21,7 @@ from tidings.http.sse import EVENT_STREAM, farewell
 from tidings.http.websocket import try_again_later
 from tidings.inboxes import Inboxes
 from tidings.ingest import Ingest
-from tidings.live import Live, Stream, Wire
+from tidings.live import Hub, Stream, Transport
 from tidings.log import Log
 from tidings.model import FeedFilter, TakeUp
 from tidings.outbound.courier import Courier
@@ -39,7 +39,7 @@ STREAM = "/v1/notifications/stream"
 class Bus:
     """Carries hints from the log to the hub, as badly as it may: it loses, delays, doubles and so reorders them."""
 
-    def __init__(self, live: Live, trouble: Trouble, rng: random.Random) -> None:
+    def __init__(self, live: Hub, trouble: Trouble, rng: random.Random) -> None:
         self._live = live
         self._trouble = trouble
         self._rng = rng
@@ -74,7 +74,7 @@ class Bus:
         return self._rng.random() * self._trouble.hint_late_s
 
 
-class Told(Live):
+class Told(Hub):
     """A hub whose connections are told why they end."""
 
     def _end(self, stream: Stream, why: str) -> None:
@@ -141,7 +141,7 @@ class Server:
         windows = cast(Windows, _Nobody())
         hub = Unaided if unaided else Told
         self.live = hub(store, wording, self._take_up, settings, clock, epoch, position, rng=rng)
-        bus = cast(Live, Bus(self.live, trouble, rng))
+        bus = cast(Hub, Bus(self.live, trouble, rng))
         self.runner = Runner(store, on_erased=bus.look)
         self.log = Log(
             store,
@@ -208,7 +208,7 @@ class Server:
         self.live.admit(query["user_id"], "")
         self._tally.add("stream", "poll")
 
-        def open(wire: Wire) -> Stream:
+        def open(wire: Transport) -> Stream:
             return self._open(query, query.get("last_event_id"), wire, expires_at)
 
         async def receive() -> dict[str, Any]:
@@ -218,7 +218,9 @@ class Server:
         scope = {"method": "GET", "raw_path": b"", "query_string": b"", "headers": []}
         return await polled(self.live, open, int(query["wait"]), HttpRequest(scope, receive))
 
-    def _open(self, query: dict[str, str], last: str | None, wire: Wire, expires_at: float | None) -> Stream:
+    def _open(
+        self, query: dict[str, str], last: str | None, wire: Transport, expires_at: float | None
+    ) -> Stream:
         left_s = None if expires_at is None else expires_at - self._clock.monotonic()
         include = frozenset(query["include"].split(","))
         return self.live.open(query["user_id"], include, last, wire, expires_in_s=left_s)

@@ -8,7 +8,7 @@ from tidings.config import KIB
 from tidings.errors import Unavailable
 from tidings.http.body import ClientGone
 from tidings.http.request import Request
-from tidings.live import Live, Stream, Wire
+from tidings.live import Hub, Stream, Transport
 
 ANSWER_BYTES = 64 * KIB
 """Bytes of frames in one answer, one frame more or less: some hundred notifications. The client comes back for the rest."""
@@ -101,7 +101,7 @@ class LongPollTransport:
             self._due.set()
 
 
-async def polled(live: Live, open: Callable[[Wire], Stream], wait_s: float, request: Request) -> bytes:
+async def polled(live: Hub, open: Callable[[Transport], Stream], wait_s: float, request: Request) -> bytes:
     """What a stream says that is opened for one answer, which waits up to ``wait_s`` seconds for something; the place of
     the stream is free again as soon as the client has gone. Raises Unavailable, ClientGone."""
     poll = LongPollTransport(patient=wait_s > 0)

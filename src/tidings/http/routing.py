@@ -17,7 +17,7 @@ from tidings.http.request import Request
 from tidings.http.stream_connection import Connection
 from tidings.inboxes import Inboxes
 from tidings.ingest import Ingest
-from tidings.live import Encoder, Live
+from tidings.live import Encoder, Hub
 from tidings.read import Reader
 from tidings.reminders import Reminders
 from tidings.wishes import Wishes
@@ -42,7 +42,7 @@ class Services(NamedTuple):
     ingest: Ingest
     reader: Reader
     inboxes: Inboxes
-    live: Live
+    live: Hub
     reminders: Reminders
     endpoints: Endpoints
     wishes: Wishes

@@ -6,8 +6,8 @@ second, a slow reader costs its place, and neither costs an item.
 """
 
 from tidings.live.frames import INCLUDE, Cursor, Frame
-from tidings.live.hub import Live
+from tidings.live.hub import Hub
 from tidings.live.stream import Stream
-from tidings.live.wire import Encoder, Wire
+from tidings.live.transport import Encoder, Transport
 
-__all__ = ["INCLUDE", "Cursor", "Encoder", "Frame", "Live", "Stream", "Wire"]
+__all__ = ["INCLUDE", "Cursor", "Encoder", "Frame", "Hub", "Stream", "Transport"]

@@ -17,7 +17,7 @@ BURST_S = 2
 """Seconds' worth of opens that may come at once, after a quiet time: a restart of a small server brings all it has."""
 
 
-class Admission:
+class AdmissionController:
     """The doorkeeper of one process. Random numbers and time are given, so that a simulation can own them."""
 
     def __init__(self, settings: Settings, clock: Clock, rng: random.Random) -> None:

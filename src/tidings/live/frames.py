@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from tidings.feed_changes import FeedMark, FeedReset, Retraction
-from tidings.live.wire import Encoder
+from tidings.live.transport import Encoder
 from tidings.model import Counts, FeedItem, InboxChanges, InboxRow, Page, ReadMark
 from tidings.projections.inbox import counted, read_all
 from tidings.read import feed_item

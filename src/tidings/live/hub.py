@@ -17,7 +17,7 @@ from typing import Any
 from tidings.config import Settings
 from tidings.errors import Unavailable
 from tidings.feed_changes import FeedChange, FeedReset
-from tidings.live.admission import Admission
+from tidings.live.admission import AdmissionController
 from tidings.live.frames import (
     ACTIVITY,
     Cursor,
@@ -27,10 +27,10 @@ from tidings.live.frames import (
     feed_frames,
     inbox_frames,
 )
-from tidings.live.news import News
 from tidings.live.stream import State, Stream
-from tidings.live.wheel import Wheel
-from tidings.live.wire import Wire
+from tidings.live.timer_wheel import TimerWheel
+from tidings.live.transport import Transport
+from tidings.live.waiters import InboxWaiter
 from tidings.model import Counts, FeedItem, Heard, InboxChanges
 from tidings.ports import Clock, Store
 from tidings.projections.inbox import Wording
@@ -75,7 +75,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 5.0
 _log = logging.getLogger(__name__)
 
 
-class Live:
+class Hub:
     """The pushing door."""
 
     def __init__(
@@ -98,10 +98,10 @@ class Live:
         self._epoch = epoch
         self._position = position
         self._rng = rng or random.Random()
-        self._admission = Admission(settings, clock, self._rng)
+        self._admission = AdmissionController(settings, clock, self._rng)
         self._streams: dict[str, list[Stream]] = {}
         self._listening: dict[str, list[Stream]] = {}
-        self._polls: dict[str, dict[News, None]] = {}
+        self._polls: dict[str, dict[InboxWaiter, None]] = {}
         self._polled: dict[str, int] = {}
         self._open = self._waiting = 0
         self._opening: list[Stream] = []
@@ -110,7 +110,7 @@ class Live:
         self._greeted_at = -math.inf
         self._gathering = False
         self._behind: deque[Stream] = deque()
-        self._wheel: Wheel[Stream] = Wheel(clock.monotonic())
+        self._wheel: TimerWheel[Stream] = TimerWheel(clock.monotonic())
         self._news = asyncio.Event()
         self._look = asyncio.Event()
         self._refill = asyncio.Semaphore(0)
@@ -135,7 +135,7 @@ class Live:
         user: str,
         include: frozenset[str],
         last_event_id: str | None,
-        wire: Wire,
+        wire: Transport,
         *,
         address: str = "",
         expires_in_s: float | None = None,
@@ -190,10 +190,10 @@ class Live:
                     self._admission.leave(stream.address)
 
     @contextlib.contextmanager
-    def news(self, user: str, address: str = "") -> Iterator[News]:
+    def news(self, user: str, address: str = "") -> Iterator[InboxWaiter]:
         """News of a user's inbox, for as long as the block lasts: who waits for them takes the place of a stream. There are
         none of a server that leaves. Raises TooManyRequests, Deferred."""
-        news = News()
+        news = InboxWaiter()
         if self.closing:
             news.tell(over=True)
             yield news

@@ -16,7 +16,7 @@ from enum import Enum, auto
 
 from tidings.live import frames
 from tidings.live.frames import ACTIVITY, NOTIFICATIONS, Cursor, Frame
-from tidings.live.wire import Wire
+from tidings.live.transport import Transport
 from tidings.model import Counts
 
 
@@ -57,7 +57,7 @@ class Stream:
         user: str,
         include: frozenset[str],
         last_event_id: str | None,
-        wire: Wire,
+        wire: Transport,
         epoch: str,
         address: str = "",
     ) -> None:

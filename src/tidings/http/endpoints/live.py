@@ -19,7 +19,7 @@ from tidings.http.routing import Access, RequestContext, Response, Route, Stream
 from tidings.http.sse import EVENT_STREAM, SERVER_SENT_EVENTS, farewell
 from tidings.http.stream_connection import Connection
 from tidings.http.websocket import TEXTS, try_again_later
-from tidings.live import INCLUDE, Encoder, Stream, Wire
+from tidings.live import INCLUDE, Encoder, Stream, Transport
 
 _HEADERS = (
     # Proxies must neither keep, change nor gather what is sent.
@@ -123,7 +123,7 @@ def _attached(call: RequestContext[StreamQuery, None], encoder: Encoder) -> Resp
     return Response(headers=_HEADERS, media=_MEDIA, attach=StreamResponse(encoder, attach))
 
 
-def _admitted(call: RequestContext[Asked, None], *, stays: bool = True) -> Callable[[Wire], Stream]:
+def _admitted(call: RequestContext[Asked, None], *, stays: bool = True) -> Callable[[Transport], Stream]:
     """How the stream that is asked for, and let in, is opened on a wire; that must be done, and once."""
     include = frozenset(names(call.query.include))
     live, user = call.services.live, call.user

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Wheel(Generic[T]):
+class TimerWheel(Generic[T]):
     """Things by the second in which they are due. A thing that is gone by then is simply passed over by its owner."""
 
     def __init__(self, now: float) -> None:

@@ -19,7 +19,7 @@ class Encoder(Protocol):
         ...
 
 
-class Wire(Protocol):
+class Transport(Protocol):
     """One client's connection. It is told of by the hub's caller: ``Live.lost`` when the client went away,
     ``Live.writable`` when a wire that was full takes bytes again."""
 

@@ -3,7 +3,7 @@
 import asyncio
 
 
-class News:
+class InboxWaiter:
     """What a long poll waits for: that its user's inbox changed."""
 
     def __init__(self) -> None:
