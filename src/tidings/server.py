@@ -47,9 +47,9 @@ from tidings.model import (
     UnreadFeed,
     split_topic,
 )
-from tidings.outbound.courier import Courier
-from tidings.outbound.signatures import new_secret
-from tidings.outbound.ways import Ways, configured, missing, unsendable
+from tidings.outbound.channel_registry import ChannelRegistry, configured, missing, unsendable
+from tidings.outbound.dispatcher import DeliveryDispatcher
+from tidings.outbound.webhook_signing import new_secret
 from tidings.ports import Agenda, Clock, Store
 from tidings.projections.inbox import Wording
 from tidings.projections.runner import Runner
@@ -137,7 +137,9 @@ def file_problem(path: Path) -> str:
 async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
     """The doors of a server over an open store, for as long as the block lasts; HTTP is not part of it."""
     async with AsyncExitStack() as closing:
-        ways = Ways(settings, clock)  # before the store: a setting that does not fit leaves no file behind
+        ways = ChannelRegistry(
+            settings, clock
+        )  # before the store: a setting that does not fit leaves no file behind
         store, cursor_key = await open_store(settings, clock)
         closing.push_async_callback(store.close)
         for unsent in unsendable(store.rules.declared, settings):
@@ -155,7 +157,7 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
         windows = Windows(clock, settings.exact_window_keys)
         live = Hub(store, wording, take_up, settings, clock, epoch, position)
         runner = Runner(store, on_erased=live.look)
-        courier = Courier(store, submit, ways, wording, clock)
+        courier = DeliveryDispatcher(store, submit, ways, wording, clock)
         watch = _StoreWatch(store)
         log = Log(
             store,
@@ -204,7 +206,12 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
 
 
 def _endpoints(
-    store: Store, log: Log, clock: Clock, settings: Settings, ways: Ways, confirmations: Confirmations
+    store: Store,
+    log: Log,
+    clock: Clock,
+    settings: Settings,
+    ways: ChannelRegistry,
+    confirmations: Confirmations,
 ) -> Endpoints:
     return Endpoints(
         store,
@@ -235,7 +242,9 @@ def _unready(log: Log, live: Hub, watch: "_StoreWatch", settings: Settings) -> s
 class Committed:
     """What every committed transaction sets in motion in this process: windows, hints, the runner and the courier."""
 
-    def __init__(self, store: Store, windows: Windows, live: Hub, runner: Runner, courier: Courier) -> None:
+    def __init__(
+        self, store: Store, windows: Windows, live: Hub, runner: Runner, courier: DeliveryDispatcher
+    ) -> None:
         self._store = store
         self._windows = windows
         self._live = live

@@ -10,9 +10,9 @@ import pytest
 from tests.outbound.certificates import certified
 from tests.outbound.receivers import HOST, Web
 from tidings.config import Network, networks
-from tidings.outbound.addresses import NotAllowed, SsrfGuard, is_public
-from tidings.outbound.channel import SENT, Answer
-from tidings.outbound.posting import Poster
+from tidings.outbound.channel import SENT, SendResult
+from tidings.outbound.http_client import GuardedHttpClient
+from tidings.outbound.ssrf_guard import NotAllowed, SsrfGuard, is_public
 from tidings.testing import FakeClock
 
 INSIDE = (
@@ -176,9 +176,9 @@ def test_what_lies_beside_an_allowed_network_may_not(loop: asyncio.Runner) -> No
         loop.run(guard.addresses("intranet", 443))
 
 
-async def posted(guard: SsrfGuard, *urls: str) -> list[Answer]:
+async def posted(guard: SsrfGuard, *urls: str) -> list[SendResult]:
     """Post to these addresses in turn through one poster."""
-    poster = Poster(guard, FakeClock())
+    poster = GuardedHttpClient(guard, FakeClock())
     try:
         return [await poster.post(url, {}, b"{}") for url in urls]
     finally:
@@ -198,7 +198,7 @@ def test_a_name_that_turns_inwards_is_caught_at_the_next_attempt(loop: asyncio.R
         url = f"http://rebind.example:{port}/"
         first, second = await posted(guard, url, url)
         assert first == SENT
-        assert second == Answer("dead", "the host is not on the public Internet")
+        assert second == SendResult("dead", "the host is not on the public Internet")
         assert names.asked == 2
         assert len(web.requests) == 1
         await web.stop()
@@ -244,7 +244,7 @@ def test_tls_verifies_the_name_and_not_the_address(
         port = await web.start(context)
         guard = SsrfGuard(allowed(f"{HOST}/32"), resolve=Names((HOST,)))
         trust = ssl.create_default_context(cafile=str(file))
-        poster = Poster(guard, FakeClock(), trust=trust)
+        poster = GuardedHttpClient(guard, FakeClock(), trust=trust)
         answer = await poster.post(f"https://hooks.example:{port}/", {}, b"{}")
         assert (answer == SENT) is sent
         assert asked == ["hooks.example"]

@@ -8,7 +8,7 @@ import pytest
 from tests.outbound.receivers import HOST
 from tests.outbound.world import World
 from tidings.outbound.apprise import notify
-from tidings.outbound.channel import Note
+from tidings.outbound.channel import OutboundMessage
 
 Loop = asyncio.Runner
 
@@ -41,7 +41,9 @@ def test_apprise_carries_title_and_description() -> None:
             said.append(sent)
             return True
 
-    note = Note("msg_1", "n1-1", "like", "Out now", b"{}", 0, title="Version 2", description="Faster\nfeeds.")
+    note = OutboundMessage(
+        "msg_1", "n1-1", "like", "Out now", b"{}", 0, title="Version 2", description="Faster\nfeeds."
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tidings.outbound.apprise.apprise.Apprise", Service)
         notify("json://x", note)

@@ -4,7 +4,15 @@ from random import Random
 
 import pytest
 
-from tidings.outbound.backoff import FAILURES, MAX_HOSTS, REST_MS, SPREAD, WAITS_S, Breaker, wait_ms
+from tidings.outbound.retry import (
+    FAILURES,
+    MAX_HOSTS,
+    REST_MS,
+    SPREAD,
+    WAITS_S,
+    CircuitBreaker,
+    retry_delay_ms,
+)
 
 
 def test_ten_attempts_are_spread_over_about_75_hours() -> None:
@@ -17,27 +25,27 @@ def test_ten_attempts_are_spread_over_about_75_hours() -> None:
 def test_waits_spread_by_chance_around_their_step(attempts: int) -> None:
     """All within the spread, and over it: they are not all the same."""
     chance, step = Random(attempts), WAITS_S[attempts - 1] * 1_000
-    waits = [wait_ms(attempts, 0, chance) or 0 for _ in range(500)]
+    waits = [retry_delay_ms(attempts, 0, chance) or 0 for _ in range(500)]
     assert step * (1 - SPREAD) * 0.99 <= min(waits) < step * (1 - SPREAD / 2)
     assert step * (1 + SPREAD / 2) < max(waits) <= step * (1 + SPREAD)
 
 
 def test_a_wait_that_was_asked_for_is_kept() -> None:
-    assert wait_ms(1, 4_000, Random(1)) == 4_000_000
+    assert retry_delay_ms(1, 4_000, Random(1)) == 4_000_000
 
 
 def test_after_the_last_wait_it_is_given_up() -> None:
-    assert wait_ms(len(WAITS_S) + 1, 5, Random(1)) is None
+    assert retry_delay_ms(len(WAITS_S) + 1, 5, Random(1)) is None
 
 
-def failing(breaker: Breaker, host: str, times: int, now: int = 0) -> None:
+def failing(breaker: CircuitBreaker, host: str, times: int, now: int = 0) -> None:
     """Let attempts at a host go unanswered."""
     for _ in range(times):
         breaker.note(host, True, now)
 
 
 def test_a_host_rests_after_failures_in_a_row() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     failing(breaker, "a", FAILURES - 1)
     assert not breaker.is_open("a", 0)
     failing(breaker, "a", 1)
@@ -46,7 +54,7 @@ def test_a_host_rests_after_failures_in_a_row() -> None:
 
 
 def test_an_answer_in_between_begins_the_count_anew() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     failing(breaker, "a", FAILURES - 1)
     breaker.note("a", False, 0)
     failing(breaker, "a", FAILURES - 1)
@@ -54,7 +62,7 @@ def test_an_answer_in_between_begins_the_count_anew() -> None:
 
 
 def test_after_the_rest_one_attempt_finds_out_how_it_is() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     failing(breaker, "a", FAILURES)
     assert [breaker.is_open("a", REST_MS) for _ in range(3)] == [False, True, True]
     breaker.note("a", False, REST_MS)
@@ -62,7 +70,7 @@ def test_after_the_rest_one_attempt_finds_out_how_it_is() -> None:
 
 
 def test_a_host_that_still_fails_rests_again() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     failing(breaker, "a", FAILURES)
     assert not breaker.is_open("a", REST_MS)
     breaker.note("a", True, REST_MS + 5)
@@ -70,7 +78,7 @@ def test_a_host_that_still_fails_rests_again() -> None:
 
 
 def test_only_so_many_hosts_are_remembered() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     failing(breaker, "first", FAILURES)
     for host in range(MAX_HOSTS):
         breaker.note(str(host), True, 0)

@@ -21,8 +21,8 @@ from tidings.model import (
     Retract,
     Settle,
 )
-from tidings.outbound.backoff import FAILURES, REST_MS, SPREAD, WAITS_S
-from tidings.outbound.courier import LANE, PAGE
+from tidings.outbound.dispatcher import LANE, PAGE
+from tidings.outbound.retry import FAILURES, REST_MS, SPREAD, WAITS_S
 from tidings.personal import Preferences, QuietHours
 from tidings.telemetry import REGISTRY
 from tidings.testing import event
@@ -420,7 +420,7 @@ def test_what_was_not_settled_is_sent_again_under_the_same_id(
     loop: Loop, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that stops while the receiver holds its answer back, and one that begins after it."""
-    monkeypatch.setattr("tidings.outbound.courier.CLOSE_S", 0.05)
+    monkeypatch.setattr("tidings.outbound.dispatcher.CLOSE_S", 0.05)
 
     async def scene() -> None:
         await world.hook()

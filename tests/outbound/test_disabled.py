@@ -7,7 +7,7 @@ import pytest
 
 from tests.outbound.world import ATTEMPTS, USER, World
 from tidings.model import EnableEndpoint, Replay
-from tidings.outbound.courier import MAX_FAILURES
+from tidings.outbound.dispatcher import MAX_FAILURES
 from tidings.personal import Endpoint
 from tidings.telemetry import REGISTRY
 

@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from tests.outbound.certificates import certified
 from tests.outbound.receivers import HOST, Relay
 from tidings.config import ConfigError, Settings
-from tidings.outbound.channel import SENT, Answer, Note
-from tidings.outbound.content import one_line
+from tidings.outbound.channel import SENT, OutboundMessage, SendResult
 from tidings.outbound.email import LISTED, MAX_SUBJECT, Email, compose, relay, sender
+from tidings.outbound.payload import one_line
 from tidings.personal import Endpoint
 from tidings.testing import START_MS, FakeClock
 
 SENDER = Address("Market", addr_spec="market@example.org")
-NOTE = Note("msg_1", "n1-1", "like", "bob: like · item 1", b"{}", START_MS)
+NOTE = OutboundMessage("msg_1", "n1-1", "like", "bob: like · item 1", b"{}", START_MS)
 PAGE = "https://market.example/inbox?a=1&b=2"
 MARKUP = '<img src=x onerror=alert(1)>&"'
 INJECTIONS = (
@@ -143,7 +143,7 @@ def test_an_address_that_is_none_is_a_dead_letter(loop: asyncio.Runner, address:
     answer = loop.run(
         Email(Settings(smtp_url="smtp://x", mail_from="a@b.org"), FakeClock()).send(to(address), [NOTE])
     )
-    assert answer == Answer("dead", "the address is not one of e-mail")
+    assert answer == SendResult("dead", "the address is not one of e-mail")
 
 
 def to(address: str = "alice@example.org") -> Endpoint:
@@ -247,7 +247,7 @@ def test_a_sender_that_is_none_stops_the_server(text: str) -> None:
 # --- handing over -----------------------------------------------------------------------------------------
 
 
-async def handed_over(server: Relay, port: int, url: str = "smtp://{}:{}", host: str = HOST) -> Answer:
+async def handed_over(server: Relay, port: int, url: str = "smtp://{}:{}", host: str = HOST) -> SendResult:
     """Send a mail through this relay, then stop it."""
     settings = Settings(smtp_url=url.format(host, port), mail_from="Märkt <market@example.org>")
     try:
@@ -280,7 +280,7 @@ def test_tls_is_verified(
         untrusted = Relay()
         port = await untrusted.start(context, starttls=starttls)
         answer = await handed_over(untrusted, port, url, "localhost")
-        assert answer == Answer("failed", "no connection to the mail server", down=True)
+        assert answer == SendResult("failed", "no connection to the mail server", down=True)
         assert untrusted.mails == []
         monkeypatch.setenv("SSL_CERT_FILE", str(file))
         trusted = Relay()

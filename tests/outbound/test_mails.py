@@ -8,7 +8,7 @@ from tests.outbound.receivers import WAIT_S, text
 from tests.outbound.test_courier import NIGHT, NIGHT_LEFT_S
 from tests.outbound.world import USER, World
 from tidings.model import Command, MarkInbox, MarkState, Mask, Outcome, ReadInbox
-from tidings.outbound.backoff import WAITS_S
+from tidings.outbound.retry import WAITS_S
 from tidings.personal import Preferences
 
 Loop = asyncio.Runner

@@ -8,10 +8,10 @@ import pytest
 
 from tests.outbound.world import USER, World
 from tidings.model import AddEndpoint, Command, Erase, Mask, Prefer, ReadInbox, RemoveEndpoint
-from tidings.outbound.channel import Answer, Note
-from tidings.outbound.courier import LANE
-from tidings.outbound.signatures import new_secret
+from tidings.outbound.channel import OutboundMessage, SendResult
+from tidings.outbound.dispatcher import LANE
 from tidings.outbound.webhook import Webhook
+from tidings.outbound.webhook_signing import new_secret
 from tidings.personal import Endpoint, Preferences
 
 Loop = asyncio.Runner
@@ -54,7 +54,7 @@ def test_what_is_sent_next_is_signed_with_the_secret_of_now(
     used: list[str] = []
     sending = Webhook.send
 
-    async def noting(self: Webhook, endpoint: Endpoint, notes: Sequence[Note]) -> Answer:
+    async def noting(self: Webhook, endpoint: Endpoint, notes: Sequence[OutboundMessage]) -> SendResult:
         used.append(endpoint.secret)
         return await sending(self, endpoint, notes)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from tidings.config import Settings
-from tidings.outbound.ways import Ways, configured, unsendable
+from tidings.outbound.channel_registry import ChannelRegistry, configured, unsendable
 from tidings.rules import Rule
 from tidings.testing import FakeClock
 
@@ -24,7 +24,7 @@ def refusal(url: str, settings: Settings) -> str:
     """Why a URL is refused."""
 
     async def ask() -> str:
-        ways = Ways(settings, FakeClock(), resolve)
+        ways = ChannelRegistry(settings, FakeClock(), resolve)
         try:
             return await ways.refusal(url)
         finally:

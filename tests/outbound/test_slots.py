@@ -8,10 +8,9 @@ import pytest
 
 from tests.outbound.receivers import HOST, WAIT_S, Web
 from tests.outbound.world import World
-from tidings.outbound.backoff import FAILURES, FIRST_ENDPOINT_REST_MS, SPREAD, WAITS_S
 from tidings.outbound.channel import AT_ONCE
-from tidings.outbound.courier import LANE, PAGE
-from tidings.outbound.signatures import new_secret
+from tidings.outbound.dispatcher import LANE, PAGE
+from tidings.outbound.retry import FAILURES, FIRST_ENDPOINT_REST_MS, SPREAD, WAITS_S
 from tidings.outbound.slots import (
     MAX_SLOW,
     PROMPT_MS,
@@ -25,6 +24,7 @@ from tidings.outbound.slots import (
     Slots,
     Speed,
 )
+from tidings.outbound.webhook_signing import new_secret
 from tidings.personal import Endpoint
 
 NEVER_S = 3_600
@@ -137,7 +137,7 @@ def quick(loop: asyncio.Runner) -> Iterator[Web]:
 
 def limit(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """Let an attempt take so long."""
-    monkeypatch.setattr("tidings.outbound.posting.TIMEOUT_S", seconds)
+    monkeypatch.setattr("tidings.outbound.http_client.TIMEOUT_S", seconds)
 
 
 async def victim(world: World, quick: Web) -> None:
@@ -240,7 +240,7 @@ def test_an_endpoint_that_is_slow_gives_its_slot_back_after_each_attempt(
             released.append(len(world.web.requests))
             super().release(endpoint)
 
-    monkeypatch.setattr("tidings.outbound.courier.Slots", Watched)
+    monkeypatch.setattr("tidings.outbound.dispatcher.Slots", Watched)
 
     async def scene() -> None:
         await world.courier.close()

@@ -5,13 +5,13 @@ import asyncio
 import pytest
 
 from tests.outbound.world import World
-from tidings.outbound.backoff import REST_MS
-from tidings.outbound.channel import SENT, Answer
+from tidings.outbound.channel import SENT, SendResult
+from tidings.outbound.retry import REST_MS
 from tidings.outbound.troubles import MAX_LINES, WINDOW_MS, Troubles
 from tidings.personal import Endpoint
 
-WRONG = Answer("failed", "HTTP 500")
-DOWN = Answer("failed", "no connection", down=True)
+WRONG = SendResult("failed", "HTTP 500")
+DOWN = SendResult("failed", "no connection", down=True)
 
 
 def endpoint(id: str) -> Endpoint:
@@ -92,6 +92,6 @@ def test_a_host_that_is_down_tells_nothing_of_its_endpoints(caplog: pytest.LogCa
     troubles = Troubles()
     troubles.note(endpoint("e1"), "https://a.example", DOWN, WINDOW_MS)
     troubles.note(endpoint("e2"), "https://a.example", WRONG, WINDOW_MS)
-    troubles.note(endpoint("e3"), "https://b.example", Answer("gone"), WINDOW_MS)
-    troubles.note(endpoint("e4"), "https://b.example", Answer("dead", "x", server_fault=True), WINDOW_MS)
+    troubles.note(endpoint("e3"), "https://b.example", SendResult("gone"), WINDOW_MS)
+    troubles.note(endpoint("e4"), "https://b.example", SendResult("dead", "x", server_fault=True), WINDOW_MS)
     assert told(caplog) == ["deliveries by webhook to https://a.example fail: no connection"]

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from tests.outbound.receivers import HOST, Request
 from tests.outbound.world import World
 from tidings.config import ConfigError, Settings
-from tidings.outbound.channel import Note
+from tidings.outbound.channel import OutboundMessage
 from tidings.outbound.web_push import MAX_PAYLOAD_BYTES, keys_of, payload, topic, vapid
 from tidings.personal import Endpoint
 from tidings.testing import START_MS
@@ -196,7 +196,7 @@ def test_a_payload_keeps_below_its_limit(text: str, metadata: int) -> None:
         "updated_at": "2023-11-14T22:13:20.000Z",
         "metadata": "x" * metadata,
     }
-    note = Note("msg_" + "f" * 32, str(item["id"]), "t", text, msgspec.json.encode(item), START_MS)
+    note = OutboundMessage("msg_" + "f" * 32, str(item["id"]), "t", text, msgspec.json.encode(item), START_MS)
     content = payload(note)
     assert len(content) <= MAX_PAYLOAD_BYTES
     said = json.loads(content)

@@ -11,10 +11,10 @@ import pytest
 
 from tests.outbound.receivers import HOST, Request, Web
 from tests.outbound.world import USER, World
-from tidings.outbound.channel import Note
-from tidings.outbound.posting import MAX_REPLY_BYTES, MAX_RETRY_AFTER_S, seconds_of
-from tidings.outbound.signatures import new_secret, signed
+from tidings.outbound.channel import OutboundMessage
+from tidings.outbound.http_client import MAX_REPLY_BYTES, MAX_RETRY_AFTER_S, seconds_of
 from tidings.outbound.webhook import MAX_BODY_BYTES, body
+from tidings.outbound.webhook_signing import new_secret, signed
 from tidings.testing import START_MS
 
 Loop = asyncio.Runner
@@ -103,7 +103,7 @@ def item(**fields: object) -> bytes:
 )
 def test_a_body_keeps_below_its_limit(fields: dict[str, object], kept: set[str]) -> None:
     """Metadata go first, then all but the core; the message is cut last. The longest ids there are included."""
-    note = Note("msg_1", "n1-1", "like", "m", item(actors=["b"], **fields), START_MS)
+    note = OutboundMessage("msg_1", "n1-1", "like", "m", item(actors=["b"], **fields), START_MS)
     content = body("\U0001f642" * 128, note)
     assert len(content) <= MAX_BODY_BYTES
     notification = json.loads(content)["data"]["notification"]
@@ -145,7 +145,7 @@ class Endless(Web):
 def test_a_receiver_that_says_nothing_fails_in_time(
     loop: Loop, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tidings.outbound.posting.TIMEOUT_S", 0.1)
+    monkeypatch.setattr("tidings.outbound.http_client.TIMEOUT_S", 0.1)
 
     async def scene() -> None:
         await world.hook()

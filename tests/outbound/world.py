@@ -23,9 +23,9 @@ from tidings.model import (
     Publish,
     Published,
 )
-from tidings.outbound.courier import Courier, Submit
-from tidings.outbound.signatures import new_secret
-from tidings.outbound.ways import Ways
+from tidings.outbound.channel_registry import ChannelRegistry
+from tidings.outbound.dispatcher import DeliveryDispatcher, Submit
+from tidings.outbound.webhook_signing import new_secret
 from tidings.personal import Endpoint, Preferences
 from tidings.ports import Store
 from tidings.projections.inbox import Wording
@@ -75,14 +75,16 @@ class World:
             webhook_allow_http=True,
             webhook_allow_networks=f"{HOST}/32",
         )
-        ways = Ways(msgspec.structs.replace(usual, **changed), self.clock)
+        ways = ChannelRegistry(msgspec.structs.replace(usual, **changed), self.clock)
         wording = Wording(self.store, "en")
-        self.courier = Courier(self.store, submit or self.log.submit, ways, wording, self.clock, Random(1))
+        self.courier = DeliveryDispatcher(
+            self.store, submit or self.log.submit, ways, wording, self.clock, Random(1)
+        )
         self.courier.start()
 
     web_port: int
     relay_port: int
-    courier: Courier
+    courier: DeliveryDispatcher
 
     async def close(self) -> None:
         """End everything."""

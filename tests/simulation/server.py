@@ -24,7 +24,7 @@ from tidings.ingest import Ingest
 from tidings.live import Hub, Stream, Transport
 from tidings.log import Log
 from tidings.model import FeedFilter, TakeUp
-from tidings.outbound.courier import Courier
+from tidings.outbound.dispatcher import DeliveryDispatcher
 from tidings.ports import Store
 from tidings.projections.inbox import Wording
 from tidings.projections.runner import Runner
@@ -148,7 +148,7 @@ class Server:
             batch_events=settings.group_commit_events,
             queue=settings.write_queue,
             per_user=settings.max_writes_per_user,
-            on_commit=Committed(store, windows, bus, self.runner, cast(Courier, _Nobody())),
+            on_commit=Committed(store, windows, bus, self.runner, cast(DeliveryDispatcher, _Nobody())),
         )
         cursors = Cursors(b"secret")
         self.ingest = Ingest(self.log, self.runner, settings, clock, cursors, store)

@@ -26,7 +26,7 @@ from tidings.http.api_keys import check_secrets
 from tidings.http.jwks import FETCH_DEADLINE_S, Load, loader, parse_set
 from tidings.http.proxies import is_loopback
 from tidings.marker import Marker
-from tidings.outbound.ways import Ways, unsendable
+from tidings.outbound.channel_registry import ChannelRegistry, unsendable
 from tidings.process import listen
 from tidings.rules import Rule
 from tidings.server import file_problem, store_file
@@ -141,7 +141,7 @@ def port(settings: Settings) -> Check:
 def outside(settings: Settings, types: Mapping[str, Rule]) -> Iterator[Check]:
     """Whether what is meant to leave the application can; ``types`` are those of the settings and of the store."""
     try:
-        asyncio.run(Ways(settings, SystemClock()).close())
+        asyncio.run(ChannelRegistry(settings, SystemClock()).close())
     except ConfigError as error:
         yield Check("fail", "outside", str(error))
     for unsent in unsendable(types, settings):

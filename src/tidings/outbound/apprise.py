@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import apprise
 
-from tidings.outbound.channel import AT_ONCE, SENT, Answer, Note
-from tidings.outbound.content import one_line
+from tidings.outbound.channel import AT_ONCE, SENT, OutboundMessage, SendResult
+from tidings.outbound.payload import one_line
 from tidings.personal import Endpoint
 
 THREADS = AT_ONCE["apprise"]
@@ -35,7 +35,7 @@ class Apprise:
         """Only Apprise knows where an address leads."""
         return endpoint.id
 
-    async def send(self, endpoint: Endpoint, notes: Sequence[Note]) -> Answer:
+    async def send(self, endpoint: Endpoint, notes: Sequence[OutboundMessage]) -> SendResult:
         """Send the message. Apprise says whether it arrived, not why."""
         (note,) = notes
         loop = asyncio.get_running_loop()
@@ -44,19 +44,19 @@ class Apprise:
             try:
                 return await asyncio.wait_for(work, TIMEOUT_S)
             except TimeoutError:
-                return Answer("failed", f"no answer within {TIMEOUT_S} s", down=True, timed_out=True)
+                return SendResult("failed", f"no answer within {TIMEOUT_S} s", down=True, timed_out=True)
 
     async def close(self) -> None:
         """Let go of the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def notify(address: str, note: Note) -> Answer:
+def notify(address: str, note: OutboundMessage) -> SendResult:
     """Send a note to an address, waiting until it has arrived or failed: its title as such where the message does not say
     it, and its description below the message."""
     service = apprise.Apprise()
     if not service.add(address):
-        return Answer("dead", "Apprise knows no such address")
+        return SendResult("dead", "Apprise knows no such address")
     lines = (one_line(text, MAX_TEXT // 2) for text in (note.text, note.description) if text)
     sent = service.notify(body="\n".join(lines), title=one_line(note.heading, MAX_TITLE))
-    return SENT if sent else Answer("failed", "Apprise failed")
+    return SENT if sent else SendResult("failed", "Apprise failed")

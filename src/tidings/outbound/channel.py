@@ -12,7 +12,7 @@ AT_ONCE = {"email": 8, "apprise": 4}
 and Apprise takes a thread for each."""
 
 
-class Note(NamedTuple):
+class OutboundMessage(NamedTuple):
     """One notification on its way out.
 
     ``id`` is the same at each attempt, and no other delivery's. ``about`` is the notification's id, ``item`` its JSON,
@@ -38,7 +38,7 @@ class Note(NamedTuple):
         return "" if self.title in self.text else self.title
 
 
-class Answer(NamedTuple):
+class SendResult(NamedTuple):
     """What became of an attempt: ``sent``; ``failed``, to be tried again no sooner than ``after_s`` seconds from now;
     ``dead``, refused for good; ``gone``, there is no such endpoint any more. ``down``: the host did not answer at all.
     ``timed_out``: the attempt took all of its time, whether it is the host or the endpoint that is slow. ``server_fault``:
@@ -52,7 +52,7 @@ class Answer(NamedTuple):
     server_fault: bool = False
 
 
-SENT = Answer("sent")
+SENT = SendResult("sent")
 
 
 class Channel(Protocol):
@@ -62,7 +62,7 @@ class Channel(Protocol):
         """What an attempt depends on: endpoints with the same host fail together when it is down."""
         ...
 
-    async def send(self, endpoint: Endpoint, notes: Sequence[Note]) -> Answer:
+    async def send(self, endpoint: Endpoint, notes: Sequence[OutboundMessage]) -> SendResult:
         """Try once; several notes together only where the channel can carry them. Failures are answers, not raised."""
         ...
 

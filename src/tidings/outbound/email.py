@@ -25,8 +25,8 @@ from aiosmtplib import (
 )
 
 from tidings.config import ConfigError, Settings
-from tidings.outbound.channel import AT_ONCE, SENT, Answer, Note
-from tidings.outbound.content import one_line
+from tidings.outbound.channel import AT_ONCE, SENT, OutboundMessage, SendResult
+from tidings.outbound.payload import one_line
 from tidings.personal import Endpoint
 from tidings.ports import Clock
 from tidings.setting_checks import mailbox
@@ -109,12 +109,12 @@ class Email:
         """All mail goes through the one relay."""
         return self._relay.host
 
-    async def send(self, endpoint: Endpoint, notes: Sequence[Note]) -> Answer:
+    async def send(self, endpoint: Endpoint, notes: Sequence[OutboundMessage]) -> SendResult:
         """Hand over one mail with all the notes."""
         sender, now_s = self._sender, self._clock.now() // 1000
         return await self._write(lambda: compose(sender, endpoint.address, notes, self._public_url, now_s))
 
-    async def ask(self, address: str, link: str) -> Answer:
+    async def ask(self, address: str, link: str) -> SendResult:
         """Hand over the mail that asks whether an address may be sent notifications. Nothing in it is a user's choice."""
         sender, now_s = self._sender, self._clock.now() // 1000
         return await self._write(lambda: question(sender, address, link, self._public_url, now_s))
@@ -122,29 +122,29 @@ class Email:
     async def close(self) -> None:
         """There is nothing to release: every mail has a connection of its own."""
 
-    async def _write(self, make: Callable[[], EmailMessage]) -> Answer:
+    async def _write(self, make: Callable[[], EmailMessage]) -> SendResult:
         """Make a mail and hand it over, unless its recipient is no address."""
         try:
             letter = make()
         except (ValueError, MessageError, IndexError):
-            return Answer("dead", "the address is not one of e-mail")
+            return SendResult("dead", "the address is not one of e-mail")
         async with self._free:
             return await self._hand_over(letter)
 
-    async def _hand_over(self, letter: EmailMessage) -> Answer:
+    async def _hand_over(self, letter: EmailMessage) -> SendResult:
         try:
             async with asyncio.timeout(TIMEOUT_S), self._connection() as smtp:
                 await smtp.send_message(letter)
         except (SMTPRecipientsRefused, SMTPRecipientRefused, SMTPDataError) as refusal:
             return refused(refusal)
         except SMTPNotSupported:
-            return Answer("dead", "the mail server does not take this address")
+            return SendResult("dead", "the mail server does not take this address")
         except (
             SMTPResponseException
         ) as refusal:  # of ourselves, as with a wrong password: no mail's own fault
-            return Answer("failed", f"the mail server says {refusal.code}", down=True)
+            return SendResult("failed", f"the mail server says {refusal.code}", down=True)
         except (SMTPException, OSError, TimeoutError):
-            return Answer("failed", "no connection to the mail server", down=True)
+            return SendResult("failed", "no connection to the mail server", down=True)
         return SENT
 
     def _connection(self) -> aiosmtplib.SMTP:
@@ -160,15 +160,15 @@ class Email:
         )
 
 
-def refused(refusal: SMTPRecipientsRefused | SMTPResponseException) -> Answer:
+def refused(refusal: SMTPRecipientsRefused | SMTPResponseException) -> SendResult:
     """What it means that a mail or its recipient was refused. What the server says beside its code is not kept: it tends
     to repeat the address."""
     code = refusal.recipients[0].code if isinstance(refusal, SMTPRecipientsRefused) else refusal.code
-    return Answer("dead" if code >= PERMANENT else "failed", f"the mail server says {code}")
+    return SendResult("dead" if code >= PERMANENT else "failed", f"the mail server says {code}")
 
 
 def compose(
-    sender: Address, recipient: str, notes: Sequence[Note], public_url: str, now_s: int
+    sender: Address, recipient: str, notes: Sequence[OutboundMessage], public_url: str, now_s: int
 ) -> EmailMessage:
     """The mail with these notes, newest first. Raises ValueError for a recipient that is no address.
 
@@ -207,13 +207,13 @@ def _addressed(sender: Address, recipient: str, subject: str, id: str, now_s: in
     return letter
 
 
-def subject(notes: Sequence[Note]) -> str:
+def subject(notes: Sequence[OutboundMessage]) -> str:
     """The newest message, and how many more there are. Numbers need no translation."""
     more = f" (+{len(notes) - 1})" if len(notes) > 1 else ""
     return one_line(notes[0].text, MAX_SUBJECT - len(more)) + more
 
 
-def plain(notes: Sequence[Note], public_url: str) -> str:
+def plain(notes: Sequence[OutboundMessage], public_url: str) -> str:
     """The text of a mail."""
     if len(notes) == 1:
         lines = paragraphs(notes[0])
@@ -222,7 +222,7 @@ def plain(notes: Sequence[Note], public_url: str) -> str:
     return "\n".join([*lines, "", public_url] if public_url else lines) + "\n"
 
 
-def html(notes: Sequence[Note], public_url: str) -> str:
+def html(notes: Sequence[OutboundMessage], public_url: str) -> str:
     """The same as HTML, in which nothing that a user wrote is more than text."""
     if len(notes) == 1:
         content = "\n".join(f'<p dir="auto">{escape(line)}</p>' for line in paragraphs(notes[0]))
@@ -236,19 +236,19 @@ def html(notes: Sequence[Note], public_url: str) -> str:
     return f"<!doctype html>\n<html{language}>\n<head>\n{head}\n</head>\n<body>\n{content}{foot}\n</body>\n</html>\n"
 
 
-def paragraphs(note: Note) -> list[str]:
+def paragraphs(note: OutboundMessage) -> list[str]:
     """What one note says: its message, its title where the message does not say it, its description."""
     texts = ((note.text, MAX_LINE), (note.heading, MAX_LINE), (note.description, MAX_DESCRIPTION))
     return [one_line(text, most) for text, most in texts if text]
 
 
-def said(notes: Sequence[Note]) -> list[list[str]]:
+def said(notes: Sequence[OutboundMessage]) -> list[list[str]]:
     """The paragraphs of each note, as far as LISTED goes."""
     lines = [paragraphs(note) for note in notes[:LISTED]]
     return lines + ([[f"… (+{len(notes) - LISTED})"]] if len(notes) > LISTED else [])
 
 
-def counts(notes: Sequence[Note]) -> str:
+def counts(notes: Sequence[OutboundMessage]) -> str:
     """How many items of each type there are: ``like 3 · comment 1``."""
     found: Counter[str] = Counter()
     for note in notes:

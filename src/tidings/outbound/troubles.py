@@ -3,7 +3,7 @@
 import logging
 from collections import OrderedDict
 
-from tidings.outbound.channel import Answer
+from tidings.outbound.channel import SendResult
 from tidings.personal import Endpoint
 
 WINDOW_MS = 60_000
@@ -24,7 +24,7 @@ class Troubles:
         self._since = 0
         self._lines = 0
 
-    def note(self, endpoint: Endpoint, host: str, answer: Answer, now: int) -> None:
+    def note(self, endpoint: Endpoint, host: str, answer: SendResult, now: int) -> None:
         """What became of an attempt at an endpoint of this host. ``now`` in milliseconds of a clock that only goes on."""
         its_host = (endpoint.channel, host)
         itself = (endpoint.channel, f"the endpoint {endpoint.id}")

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from tidings.config import ConfigError, Settings
-from tidings.outbound.channel import Answer, Note
-from tidings.outbound.content import cut, fitted
-from tidings.outbound.posting import Poster
+from tidings.outbound.channel import OutboundMessage, SendResult
+from tidings.outbound.http_client import GuardedHttpClient
+from tidings.outbound.payload import cut, fitted
 from tidings.personal import Endpoint, PushKeys
 from tidings.ports import Clock
 
@@ -81,7 +81,7 @@ def vapid(settings: Settings) -> Vapid:
 class WebPush:
     """Posts one notification at a time to the push service that a browser has chosen."""
 
-    def __init__(self, poster: Poster, identity: Vapid, clock: Clock) -> None:
+    def __init__(self, poster: GuardedHttpClient, identity: Vapid, clock: Clock) -> None:
         self._poster = poster
         self._identity = identity
         self._clock = clock
@@ -90,13 +90,13 @@ class WebPush:
         """The push service."""
         return self._poster.origin(endpoint.address)
 
-    async def send(self, endpoint: Endpoint, notes: Sequence[Note]) -> Answer:
+    async def send(self, endpoint: Endpoint, notes: Sequence[OutboundMessage]) -> SendResult:
         """Encrypt and post. A newer message about the same notification takes the place of one not yet fetched."""
         (note,) = notes
         try:
             content = encrypted(payload(note), *keys_of(endpoint.secret))
         except ValueError as error:
-            return Answer("dead", str(error))
+            return SendResult("dead", str(error))
         now_s = self._clock.now() // 1000
         headers = {
             "authorization": self._identity.authorization(self.host(endpoint), now_s),
@@ -113,7 +113,7 @@ class WebPush:
         await self._poster.close()
 
 
-def payload(note: Note) -> bytes:
+def payload(note: OutboundMessage) -> bytes:
     """What a service worker gets: ``id``, ``message`` and the ``notification``, at most MAX_PAYLOAD_BYTES."""
     message = cut(note.text, MAX_TEXT_BYTES)
     frame = {"id": note.id, "message": message, "notification": msgspec.Raw(b"")}

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import msgspec
 
 from tidings.config import KIB
-from tidings.outbound.channel import Answer, Note
-from tidings.outbound.content import fitted
-from tidings.outbound.posting import Poster
-from tidings.outbound.signatures import signed
+from tidings.outbound.channel import OutboundMessage, SendResult
+from tidings.outbound.http_client import GuardedHttpClient
+from tidings.outbound.payload import fitted
+from tidings.outbound.webhook_signing import signed
 from tidings.personal import Endpoint
 from tidings.ports import Clock
 from tidings.times import rfc3339
@@ -42,7 +42,7 @@ class Data(msgspec.Struct, frozen=True):
 class Webhook:
     """Posts one notification at a time."""
 
-    def __init__(self, poster: Poster, clock: Clock) -> None:
+    def __init__(self, poster: GuardedHttpClient, clock: Clock) -> None:
         self._poster = poster
         self._clock = clock
 
@@ -50,14 +50,14 @@ class Webhook:
         """The server that the URL names."""
         return self._poster.origin(endpoint.address)
 
-    async def send(self, endpoint: Endpoint, notes: Sequence[Note]) -> Answer:
+    async def send(self, endpoint: Endpoint, notes: Sequence[OutboundMessage]) -> SendResult:
         """Post, signed anew: the signature holds the time of the attempt, the id is that of the delivery."""
         (note,) = notes
         content = body(endpoint.user, note)
         try:
             signature = signed(endpoint.secret, note.id, content, self._clock.now() // 1000)
         except ValueError:
-            return Answer("dead", "the secret of the endpoint is none")
+            return SendResult("dead", "the secret of the endpoint is none")
         answer = await self._poster.post(endpoint.address, HEADERS | signature, content, GONE)
         # A path that hangs says nothing of its host, where others may have endpoints that work.
         return answer._replace(down=False) if answer.timed_out else answer
@@ -67,7 +67,7 @@ class Webhook:
         await self._poster.close()
 
 
-def body(user: str, note: Note) -> bytes:
+def body(user: str, note: OutboundMessage) -> bytes:
     """The message about a note, at most MAX_BODY_BYTES."""
     item = msgspec.Raw(fitted(note.item, MAX_BODY_BYTES - _ENVELOPE_BYTES))
     return msgspec.json.encode(Message(TYPE, rfc3339(note.at), Data(user, item)))

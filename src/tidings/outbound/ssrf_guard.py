@@ -55,7 +55,7 @@ class NotAllowed(Exception):
     """An address that must not be called; the message says why and names no address of the inside."""
 
 
-class Place(NamedTuple):
+class HostPort(NamedTuple):
     """Where a URL leads."""
 
     scheme: str
@@ -91,7 +91,7 @@ class SsrfGuard:
         self._resolve = resolve or self._ask_system
         self._threads = ThreadPoolExecutor(RESOLVERS, "resolver")
 
-    def place(self, url: str) -> Place:
+    def place(self, url: str) -> HostPort:
         """Where a URL leads. Raises NotAllowed for another scheme, for credentials in it, or when it is no URL."""
         try:
             parts = urlsplit(url)
@@ -106,7 +106,7 @@ class SsrfGuard:
             raise NotAllowed("the URL has no usable host")
         if parts.username is not None or parts.password is not None:
             raise NotAllowed("the URL has credentials in it")
-        return Place(parts.scheme, host, PORTS[parts.scheme] if port is None else port)
+        return HostPort(parts.scheme, host, PORTS[parts.scheme] if port is None else port)
 
     async def addresses(self, host: str, port: int) -> list[str]:
         """The addresses of a host, all of them checked. Raises NotAllowed if one must not be called, OSError when the

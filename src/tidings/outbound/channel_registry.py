@@ -9,8 +9,8 @@ from typing import Literal
 
 from tidings.config import Settings, networks
 from tidings.confirmations import Send
-from tidings.outbound.addresses import NotAllowed, Resolve, SsrfGuard
 from tidings.outbound.channel import Channel
+from tidings.outbound.ssrf_guard import NotAllowed, Resolve, SsrfGuard
 from tidings.ports import Clock
 from tidings.rules import CHANNELS, Rule
 
@@ -57,7 +57,7 @@ def unsendable(types: Mapping[str, Rule], settings: Settings) -> Iterator[str]:
                 yield f"the type {type!r} has the channel {channel}, by which nothing is sent: {lacking}"
 
 
-class Ways:
+class ChannelRegistry:
     """The channels by name. Raises ConfigError when a setting of any of them does not fit."""
 
     def __init__(self, settings: Settings, clock: Clock, resolve: Resolve | None = None) -> None:
@@ -142,17 +142,17 @@ class Ways:
     def _web_push(self) -> Channel:
         if lacking := missing(self._settings, "web_push"):
             raise NotConfigured(lacking)
-        from tidings.outbound.posting import Poster
+        from tidings.outbound.http_client import GuardedHttpClient
         from tidings.outbound.web_push import WebPush, vapid
 
-        poster = Poster(self._guard, self._clock, keep_alive=KEPT_TO_PUSH_SERVICES)
+        poster = GuardedHttpClient(self._guard, self._clock, keep_alive=KEPT_TO_PUSH_SERVICES)
         return WebPush(poster, vapid(self._settings), self._clock)
 
     def _webhook(self) -> Channel:
-        from tidings.outbound.posting import Poster
+        from tidings.outbound.http_client import GuardedHttpClient
         from tidings.outbound.webhook import Webhook
 
-        return Webhook(Poster(self._guard, self._clock), self._clock)
+        return Webhook(GuardedHttpClient(self._guard, self._clock), self._clock)
 
     def _apprise(self) -> Channel:
         try:

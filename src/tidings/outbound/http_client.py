@@ -10,8 +10,8 @@ import httpcore
 from httpcore import SOCKET_OPTION, AsyncNetworkStream
 
 from tidings.config import KIB
-from tidings.outbound.addresses import PORTS, NotAllowed, Place, SsrfGuard
-from tidings.outbound.channel import SENT, Answer
+from tidings.outbound.channel import SENT, SendResult
+from tidings.outbound.ssrf_guard import PORTS, HostPort, NotAllowed, SsrfGuard
 from tidings.ports import Clock
 from tidings.times import to_ms
 
@@ -54,7 +54,7 @@ class _Checked(httpcore.AsyncNetworkBackend):
         raise failure
 
 
-class Poster:
+class GuardedHttpClient:
     """Posts to addresses that a guard lets pass.
 
     ``keep_alive``: idle connections kept for the next post to the same host; 0 where every attempt has to be checked
@@ -75,20 +75,20 @@ class Poster:
 
     async def post(
         self, url: str, headers: Mapping[str, str], body: bytes, gone: frozenset[int] = frozenset()
-    ) -> Answer:
+    ) -> SendResult:
         """Post once. Statuses in ``gone`` mean that there is no such endpoint any more."""
         try:
             self._guard.place(url)
             async with asyncio.timeout(TIMEOUT_S):
                 return await self._post(url, headers, body, gone)
         except NotAllowed as refusal:
-            return Answer("dead", str(refusal))
+            return SendResult("dead", str(refusal))
         except (TimeoutError, httpcore.TimeoutException):
-            return Answer("failed", f"no answer within {TIMEOUT_S} s", down=True, timed_out=True)
+            return SendResult("failed", f"no answer within {TIMEOUT_S} s", down=True, timed_out=True)
         except (httpcore.NetworkError, OSError):
-            return Answer("failed", "no connection", down=True)
+            return SendResult("failed", "no connection", down=True)
         except (httpcore.RemoteProtocolError, httpcore.LocalProtocolError, ValueError):
-            return Answer("failed", "the answer was not HTTP")
+            return SendResult("failed", "the answer was not HTTP")
 
     def origin(self, url: str) -> str:
         """``scheme://host:port`` of a URL; "" of one that is not allowed."""
@@ -101,7 +101,9 @@ class Poster:
         """Close what is open."""
         await self._pool.aclose()
 
-    async def _post(self, url: str, headers: Mapping[str, str], body: bytes, gone: frozenset[int]) -> Answer:
+    async def _post(
+        self, url: str, headers: Mapping[str, str], body: bytes, gone: frozenset[int]
+    ) -> SendResult:
         sent = [(name.encode(), value.encode()) for name, value in headers.items()]
         limits = dict.fromkeys(("connect", "read", "write", "pool"), TIMEOUT_S)
         async with self._pool.stream(
@@ -125,22 +127,22 @@ def _header(reply: httpcore.Response, name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in reply.headers if key.lower() == name), "")
 
 
-def origin(place: Place) -> str:
+def origin(place: HostPort) -> str:
     """``scheme://host:port`` as RFC 6454 writes it: without the port that the scheme implies."""
     host = f"[{place.host}]" if ":" in place.host else place.host
     return f"{place.scheme}://{host}" + ("" if place.port == PORTS[place.scheme] else f":{place.port}")
 
 
-def answer_of(status: int, after_s: int, gone: frozenset[int]) -> Answer:
+def answer_of(status: int, after_s: int, gone: frozenset[int]) -> SendResult:
     """What an HTTP status says about an attempt. A redirect is a failure: where it points to was checked by nobody."""
     if 200 <= status < 300:
         return SENT
     error = f"HTTP {status}"
     if status in gone:
-        return Answer("gone", error)
+        return SendResult("gone", error)
     if 400 <= status < 500 and status not in _PASSING:
-        return Answer("dead", error)
-    return Answer("failed", error, after_s=after_s)
+        return SendResult("dead", error)
+    return SendResult("failed", error, after_s=after_s)
 
 
 def seconds_of(retry_after: str, now: int) -> int:

@@ -17,23 +17,23 @@ class Plan(NamedTuple):
     parcels: list[list[Delivery]]
 
 
-def plan(due: Sequence[Delivery], rules: Rules, now: int) -> Plan:
+def decide(due: Sequence[Delivery], rules: Rules, now: int) -> Plan:
     """Decide about all that is due to one endpoint. ``now`` in milliseconds since 1970."""
     handled: list[Handled] = []
     going: list[Delivery] = []
     for delivery in due:
-        decided = held_back(delivery, rules, now)
+        decided = defer_or_drop(delivery, rules, now)
         if decided is None:
             going.append(delivery)
         else:
             handled.append(decided)
     if not going or going[0].endpoint.channel != "email":
         return Plan(handled, [[delivery] for delivery in going])
-    held, parcels = mails(going, rules, now)
+    held, parcels = batch_digest(going, rules, now)
     return Plan(handled + held, parcels)
 
 
-def held_back(delivery: Delivery, rules: Rules, now: int) -> Handled | None:
+def defer_or_drop(delivery: Delivery, rules: Rules, now: int) -> Handled | None:
     """Why a delivery does not go out now, or None: its endpoint is disabled, it is about nothing any more, was muted
     meanwhile, is not wanted, or comes at a quiet hour. Critical types pass the last two."""
     row = delivery.row
@@ -51,7 +51,7 @@ def held_back(delivery: Delivery, rules: Rules, now: int) -> Handled | None:
     return None if quiet is None else Handled(delivery.id, "held", quiet)
 
 
-def mails(going: Sequence[Delivery], rules: Rules, now: int) -> Plan:
+def batch_digest(going: Sequence[Delivery], rules: Rules, now: int) -> Plan:
     """How mails to one address go out: with a digest, the first at once and the rest together when its time has come.
 
     Without one each alone, but what had to wait, for the end of quiet hours or of a failure, goes together as well.

@@ -16,12 +16,12 @@ from typing import Protocol
 import msgspec
 
 from tidings.model import Command, Delivery, Outcome, Settle
-from tidings.outbound.backoff import FIRST_ENDPOINT_REST_MS, Breaker, wait_ms
-from tidings.outbound.channel import MAX_ERROR, Answer, Channel, Note
-from tidings.outbound.decisions import held_back, plan
+from tidings.outbound.channel import MAX_ERROR, Channel, OutboundMessage, SendResult
+from tidings.outbound.channel_registry import ChannelRegistry, NotConfigured
+from tidings.outbound.delivery_policy import decide, defer_or_drop
+from tidings.outbound.retry import FIRST_ENDPOINT_REST_MS, CircuitBreaker, retry_delay_ms
 from tidings.outbound.slots import Slots, Speed
 from tidings.outbound.troubles import Troubles
-from tidings.outbound.ways import NotConfigured, Ways
 from tidings.personal import Endpoint, Handled
 from tidings.ports import Clock
 from tidings.projections.inbox import Wording
@@ -48,8 +48,8 @@ SHORTEST_REST_S = 0.5
 CLOSE_S = 10.0
 """Seconds that attempts under way get to end when the server stops."""
 
-HOST_IS_DOWN = Answer("failed", "not tried: the host does not answer")
-ENDPOINT_IS_SILENT = Answer("failed", "not tried: the endpoint did not answer the attempt before")
+HOST_IS_DOWN = SendResult("failed", "not tried: the host does not answer")
+ENDPOINT_IS_SILENT = SendResult("failed", "not tried: the endpoint did not answer the attempt before")
 NOT_TRIED = (HOST_IS_DOWN, ENDPOINT_IS_SILENT)
 
 Submit = Callable[[Command], Awaitable[Outcome]]
@@ -74,14 +74,14 @@ class Deliveries(Protocol):
         ...
 
 
-class Courier(Rounds):
+class DeliveryDispatcher(Rounds):
     """Delivers in the background of a worker process."""
 
     def __init__(
         self,
         store: Deliveries,
         submit: Submit,
-        ways: Ways,
+        ways: ChannelRegistry,
         wording: Wording,
         clock: Clock,
         chance: Random | None = None,
@@ -94,8 +94,10 @@ class Courier(Rounds):
         self._wording = wording
         self._clock = clock
         self._seed = (chance or Random()).random()
-        self._hosts = Breaker()
-        self._silent = Breaker(1, FIRST_ENDPOINT_REST_MS)  # endpoints that did not answer within their time
+        self._hosts = CircuitBreaker()
+        self._silent = CircuitBreaker(
+            1, FIRST_ENDPOINT_REST_MS
+        )  # endpoints that did not answer within their time
         self._slots = Slots()
         self._troubles = Troubles()
         self._lanes: dict[str, asyncio.Task[None]] = {}
@@ -156,7 +158,7 @@ class Courier(Rounds):
         handled: list[tuple[Delivery, Handled]] = []
         for due in by_endpoint.values():
             by_id = {delivery.id: delivery for delivery in due}
-            decided = plan(due, self._store.rules, now)
+            decided = decide(due, self._store.rules, now)
             handled += [(by_id[one.id], one) for one in decided.handled]
             if decided.parcels and self._slots.take(due[0].endpoint, self._since()):
                 self._begin(decided.parcels[:LANE])
@@ -208,11 +210,11 @@ class Courier(Rounds):
         public = {delivery_id(delivery) for delivery in parcel}  # the store may have used its numbers again
         found = await self._store.deliveries(now, len(ids), ids)
         found = [delivery for delivery in found if delivery_id(delivery) in public]
-        decided = [(delivery, held_back(delivery, self._store.rules, now)) for delivery in found]
+        decided = [(delivery, defer_or_drop(delivery, self._store.rules, now)) for delivery in found]
         await self._settle([(delivery, handled) for delivery, handled in decided if handled is not None])
         return [delivery for delivery, handled in decided if handled is None]
 
-    async def _deliver(self, parcel: list[Delivery]) -> tuple[Answer, int]:
+    async def _deliver(self, parcel: list[Delivery]) -> tuple[SendResult, int]:
         """Try to deliver a parcel, and settle it; tells too how many failures its endpoint then has in a row."""
         endpoint, failures = parcel[0].endpoint, parcel[0].endpoint.failures
         answer = await self._attempt(endpoint, parcel)
@@ -235,11 +237,11 @@ class Courier(Rounds):
         rest = [delivery for parcel in parcels for delivery in parcel]
         await self._settle([(delivery, Handled(delivery.id, "later", at)) for delivery in rest])
 
-    async def _attempt(self, endpoint: Endpoint, parcel: list[Delivery]) -> Answer:
+    async def _attempt(self, endpoint: Endpoint, parcel: list[Delivery]) -> SendResult:
         try:
             channel = await self._ways.way(endpoint.channel)
         except NotConfigured as missing:
-            return Answer("dead", str(missing), server_fault=True)
+            return SendResult("dead", str(missing), server_fault=True)
         host, began = channel.host(endpoint), self._since()
         if self._silent.is_open(endpoint.id, began):
             return ENDPOINT_IS_SILENT
@@ -258,22 +260,22 @@ class Courier(Rounds):
         """Milliseconds that a breaker counts by: were they those of the day, a clock that is set back would keep it open."""
         return int(self._clock.monotonic() * 1_000)
 
-    async def _send(self, channel: Channel, endpoint: Endpoint, parcel: list[Delivery]) -> Answer:
+    async def _send(self, channel: Channel, endpoint: Endpoint, parcel: list[Delivery]) -> SendResult:
         """Word the parcel, newest first, and send it. A fault in the words or the channel fails this parcel alone."""
         newest = sorted(parcel, key=lambda delivery: (delivery.created_at, delivery.id), reverse=True)
         try:
             return await channel.send(endpoint, [self._note(delivery) for delivery in newest])
         except Exception as fault:
             _log.exception("the channel %s failed", endpoint.channel)
-            return Answer("failed", f"a fault of the server: {type(fault).__name__}", server_fault=True)
+            return SendResult("failed", f"a fault of the server: {type(fault).__name__}", server_fault=True)
 
-    def _note(self, delivery: Delivery) -> Note:
+    def _note(self, delivery: Delivery) -> OutboundMessage:
         row = delivery.row
         if row is None:
             raise ValueError("there is nothing to say any more")
         locale = self._wording.preferred(delivery.preferences)
         said = self._wording.text(row, locale)
-        return Note(
+        return OutboundMessage(
             delivery_id(delivery),
             row.id,
             delivery.type,
@@ -287,13 +289,13 @@ class Courier(Rounds):
             said.description,
         )
 
-    def _outcome(self, delivery: Delivery, answer: Answer, now: int) -> Handled:
+    def _outcome(self, delivery: Delivery, answer: SendResult, now: int) -> Handled:
         if answer.state == "sent":
             return Handled(delivery.id, "sent", self._sent_at(delivery, now))
         error = answer.error[:MAX_ERROR]
         if answer.state != "failed":
             return Handled(delivery.id, answer.state, error=error)
-        wait = wait_ms(delivery.attempts + 1, answer.after_s, self._spread(delivery))
+        wait = retry_delay_ms(delivery.attempts + 1, answer.after_s, self._spread(delivery))
         if wait is None:
             return Handled(delivery.id, "dead", error=error)
         return Handled(delivery.id, "failed", now + wait, error)

@@ -18,7 +18,7 @@ MAX_HOSTS = 10_000
 """Hosts whose failures are remembered; beyond, the longest untouched is forgotten."""
 
 
-def wait_ms(attempts: int, after_s: int, chance: Random) -> int | None:
+def retry_delay_ms(attempts: int, after_s: int, chance: Random) -> int | None:
     """Milliseconds to wait after so many attempts have failed, ``after_s`` seconds at least; None to give up."""
     if attempts > len(WAITS_S):
         return None
@@ -26,7 +26,7 @@ def wait_ms(attempts: int, after_s: int, chance: Random) -> int | None:
     return int(max(wait_s, after_s) * 1_000)
 
 
-class Breaker:
+class CircuitBreaker:
     """Knows which hosts, or endpoints, are down, so that what waits for them takes no time from the rest."""
 
     def __init__(self, failures: int = FAILURES, first_rest_ms: int = REST_MS) -> None:
