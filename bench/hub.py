@@ -18,7 +18,7 @@ from tidings.http.protocol import protocol_of
 from tidings.live import Hub
 from tidings.model import Counts, InboxChanges, InboxRow
 from tidings.process import BACKLOG, GC_THRESHOLDS
-from tidings.projections.inbox import Wording
+from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.server import running
 from tidings.testing import MemoryStore
 from tidings.times import SystemClock
@@ -81,7 +81,7 @@ async def _serve(pipe: Connection) -> None:
     settings = Settings(dev=True, store="memory://", stream_opens_per_s=OPENS_PER_S)
     async with running(settings, clock) as services:
         store = Prepared(clock)
-        live = Hub(store, Wording(store, settings.locale), _nothing, settings, clock, "bench", 0)
+        live = Hub(store, NotificationRenderer(store, settings.locale), _nothing, settings, clock, "bench", 0)
         live.start()
         tasks = set[asyncio.Task[None]]()
         loop = asyncio.get_running_loop()

@@ -25,7 +25,7 @@ PLANTS = {
     "a store that leans on another": ("sibling-stores", "storage/memory.py", "import tidings.storage.sqlite"),
     "a projection that leans on another": (
         "sibling-projections",
-        "projections/inbox.py",
+        "projections/notification_rendering.py",
         "import tidings.projections.windows",
     ),
     "a core with a driver": ("pure-core", "log.py", "import apsw"),

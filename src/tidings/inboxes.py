@@ -15,9 +15,14 @@ from tidings.cursors import Cursors
 from tidings.errors import NotFound
 from tidings.model import Counts, InboxChanges, InboxState, ReadMark
 from tidings.ports import Clock, Store
-from tidings.projections.explain import Case, channels, checks
-from tidings.projections.inbox import NOTIFICATION_FIELDS, Wording, counted, read_all
-from tidings.projections.lacking import TakeUp, heads, taken_up
+from tidings.projections.explain import ExplainInput, channels, checks
+from tidings.projections.notification_rendering import (
+    NOTIFICATION_FIELDS,
+    NotificationRenderer,
+    counted,
+    read_all,
+)
+from tidings.projections.pending_broadcasts import Materialize, inbox_heads, read_with_materialization
 from tidings.read import Reply, continuation, join
 
 __all__ = ["NOTIFICATION_FIELDS", "Inboxes"]
@@ -56,9 +61,9 @@ class Inboxes:
         cursors: Cursors,
         clock: Clock,
         epoch: str,
-        wording: Wording,
+        wording: NotificationRenderer,
         news: Newsroom,
-        take_up: TakeUp,
+        take_up: Materialize,
     ) -> None:
         self._store = store
         self._cursors = cursors
@@ -132,7 +137,7 @@ class Inboxes:
             raise NotFound("no such event")
         reached = {endpoint.channel for endpoint in await self._store.endpoints(user) if endpoint.is_usable}
         preferences = await self._store.preferences(user)
-        case = Case(user, told, self._store.rules, preferences, reached, self._clock.now())
+        case = ExplainInput(user, told, self._store.rules, preferences, reached, self._clock.now())
         shown = {
             "event_id": event_id,
             "user_id": user,
@@ -145,7 +150,7 @@ class Inboxes:
         return Reply(_encode(shown))
 
     async def _counts(self, user: str) -> Counts:
-        return (await heads(self._store, [user], self._take_up))[user]
+        return (await inbox_heads(self._store, [user], self._take_up))[user]
 
     async def _taken_up(
         self, user: str, read: Callable[[], Awaitable[_C]], erasures: int | None = None
@@ -153,7 +158,7 @@ class Inboxes:
         """What is read of an inbox, for a request that began after so many erasures (None: now)."""
         if erasures is None:
             erasures = self._store.erasures.begun
-        return await taken_up(
+        return await read_with_materialization(
             read, lambda found: [user] if found.counts.lacking else [], self._take_up, erasures
         )
 

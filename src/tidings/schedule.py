@@ -36,7 +36,7 @@ from tidings.field_errors import MAX_FIELD_ERRORS, Check, check_own, shown
 from tidings.ids import LAST_MS
 from tidings.model import Fire
 from tidings.personal import Reminder
-from tidings.projections.recurrence import next_after, parse_every
+from tidings.projections.recurrence import next_after, parse_recurrence
 from tidings.times import DAY_MS, time_zones, to_ms
 
 ACTOR = "tidings"
@@ -84,7 +84,7 @@ TIME_ZONE = Check(("time_zone",), _time_zone_errors)
 def _every_errors(every: str | None) -> Iterator[FieldError]:
     try:
         if every is not None:
-            parse_every(every)
+            parse_recurrence(every)
     except ValueError as error:
         yield FieldError("/every", f"expected {error}, got {shown(_encode(every))}")
 
@@ -238,4 +238,4 @@ def fire(reminder: Reminder, now: int, settings: Settings) -> Fire:
 
 
 def _next(every: str | None, time_zone: str, first_at: int, now: int) -> int | None:
-    return next_after(first_at, parse_every(every), ZoneInfo(time_zone), now) if every else None
+    return next_after(first_at, parse_recurrence(every), ZoneInfo(time_zone), now) if every else None

@@ -51,7 +51,7 @@ from tidings.outbound.channel_registry import ChannelRegistry, configured, missi
 from tidings.outbound.dispatcher import DeliveryDispatcher
 from tidings.outbound.webhook_signing import new_secret
 from tidings.ports import Agenda, Clock, Store
-from tidings.projections.inbox import Wording
+from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.projections.runner import Runner
 from tidings.projections.windows import Occurrence, Windows
 from tidings.read import Reader
@@ -144,7 +144,7 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
         closing.push_async_callback(store.close)
         for unsent in unsendable(store.rules.declared, settings):
             _log.warning("%s", unsent)
-        cursors, wording = Cursors(cursor_key), Wording(store, settings.locale)
+        cursors, wording = Cursors(cursor_key), NotificationRenderer(store, settings.locale)
         position, epoch = await store.head()
 
         # The log tells them what was written, and they have it write in turn: these two look it up when they are called.

@@ -14,7 +14,7 @@ from tidings.log import Log
 from tidings.model import Changed, Declare, Prefer
 from tidings.personal import Preferences
 from tidings.ports import Store
-from tidings.projections.messages import known_locale
+from tidings.projections.templates import known_locale
 from tidings.rules import MAX_TYPES, Rule, Rules
 
 _encode = msgspec.json.Encoder().encode

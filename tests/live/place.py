@@ -25,7 +25,7 @@ from tidings.model import (
     UndoReadFeed,
     UnreadFeed,
 )
-from tidings.projections.inbox import Wording
+from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.testing import FakeClock, MemoryStore, event
 
 NOTIFICATIONS = frozenset({"notifications"})
@@ -82,7 +82,7 @@ class Place:
         self._going.set()
         self.clock = FakeClock()
         self.store = Counting(self.clock, epoch="e")
-        wording = Wording(self.store, "en")
+        wording = NotificationRenderer(self.store, "en")
         self.live = Hub(
             self.store, wording, self._take_up, settings, self.clock, "e", 0, rng=random.Random(7)
         )

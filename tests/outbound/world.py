@@ -28,7 +28,7 @@ from tidings.outbound.dispatcher import DeliveryDispatcher, Submit
 from tidings.outbound.webhook_signing import new_secret
 from tidings.personal import Endpoint, Preferences
 from tidings.ports import Store
-from tidings.projections.inbox import Wording
+from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.rules import Rule
 from tidings.testing import FakeClock, event
 
@@ -76,7 +76,7 @@ class World:
             webhook_allow_networks=f"{HOST}/32",
         )
         ways = ChannelRegistry(msgspec.structs.replace(usual, **changed), self.clock)
-        wording = Wording(self.store, "en")
+        wording = NotificationRenderer(self.store, "en")
         self.courier = DeliveryDispatcher(
             self.store, submit or self.log.submit, ways, wording, self.clock, Random(1)
         )

@@ -11,7 +11,7 @@ from tests.simulation.store import at_once
 from tests.simulation.world import World
 from tidings.client.shapes import FeedItem, Notification
 from tidings.model import FeedFilter
-from tidings.projections.inbox import Wording
+from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.read import feed_item
 
 _notification = msgspec.json.Decoder(Notification).decode
@@ -26,7 +26,7 @@ class Truth:
         self._version = world.shaken.version
         self._fed: dict[tuple[str, int], list[int]] = {}
         self._read: dict[str, dict[str, datetime | None]] = {}
-        self._wording = Wording(world.store, world.plan.settings.locale)
+        self._wording = NotificationRenderer(world.store, world.plan.settings.locale)
         self._lists: dict[str, list[Notification]] = {}
         self.log = at_once(world.store.tail(0, ALL))
 

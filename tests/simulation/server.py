@@ -26,7 +26,7 @@ from tidings.log import Log
 from tidings.model import FeedFilter, TakeUp
 from tidings.outbound.dispatcher import DeliveryDispatcher
 from tidings.ports import Store
-from tidings.projections.inbox import Wording
+from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.projections.runner import Runner
 from tidings.projections.windows import Windows
 from tidings.read import Reader, Reply
@@ -137,7 +137,7 @@ class Server:
         self._tally = tally
         position, epoch = at_once(shaken.real.head())
         store = cast(Store, shaken)
-        wording = Wording(store, settings.locale)
+        wording = NotificationRenderer(store, settings.locale)
         windows = cast(Windows, _Nobody())
         hub = Unaided if unaided else Told
         self.live = hub(store, wording, self._take_up, settings, clock, epoch, position, rng=rng)

@@ -6,7 +6,7 @@ from tests.live.place import SETTINGS, awaited, place
 from tidings.model import Command, Erase, Mask, Outcome, Publish
 from tidings.outbound.channel_registry import ChannelRegistry
 from tidings.outbound.dispatcher import DeliveryDispatcher
-from tidings.projections.inbox import Wording
+from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.projections.runner import Runner
 from tidings.projections.windows import Windows
 from tidings.server import Committed
@@ -25,7 +25,11 @@ async def test_an_erasure_is_told_to_all_whose_notifications_named_the_person(
     monkeypatch.setattr("tidings.live.hub.TICK_S", 3_600)
     async with place() as here:
         courier = DeliveryDispatcher(
-            here.store, submit, ChannelRegistry(SETTINGS, here.clock), Wording(here.store, "en"), here.clock
+            here.store,
+            submit,
+            ChannelRegistry(SETTINGS, here.clock),
+            NotificationRenderer(here.store, "en"),
+            here.clock,
         )
         committed = Committed(here.store, Windows(here.clock, 10), here.live, Runner(here.store), courier)
         _, tape = here.open()
@@ -42,7 +46,11 @@ async def test_who_is_erased_in_the_commit_of_their_event_is_in_no_trend() -> No
     """The fault: the erasure was applied to trends before the events that were committed beside it."""
     async with place() as here:
         courier = DeliveryDispatcher(
-            here.store, submit, ChannelRegistry(SETTINGS, here.clock), Wording(here.store, "en"), here.clock
+            here.store,
+            submit,
+            ChannelRegistry(SETTINGS, here.clock),
+            NotificationRenderer(here.store, "en"),
+            here.clock,
         )
         windows = Windows(here.clock, 10)
         committed = Committed(here.store, windows, here.live, Runner(here.store), courier)
@@ -58,7 +66,11 @@ async def test_a_block_is_told_to_both_of_whom_it_is(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("tidings.live.hub.TICK_S", 3_600)
     async with place() as here:
         courier = DeliveryDispatcher(
-            here.store, submit, ChannelRegistry(SETTINGS, here.clock), Wording(here.store, "en"), here.clock
+            here.store,
+            submit,
+            ChannelRegistry(SETTINGS, here.clock),
+            NotificationRenderer(here.store, "en"),
+            here.clock,
         )
         committed = Committed(here.store, Windows(here.clock, 10), here.live, Runner(here.store), courier)
         await here.store.write([Publish((event("zoe", targets=("bob",)),))])

@@ -4,8 +4,8 @@ from collections import deque
 from operator import attrgetter
 from random import Random
 
-from tidings.projections.crowd import CHUNK, Cell, Crowd
-from tidings.projections.ranking import KEPT, MOST, Leaders
+from tidings.projections.tie_bucket import CHUNK, Cell, TieBucket
+from tidings.projections.top_k import KEPT, MOST, TopK
 
 LIMIT = 100
 _count = attrgetter("minute")
@@ -15,7 +15,7 @@ class Window:
     """Leaders beside all cells that they were told of."""
 
     def __init__(self) -> None:
-        self.leaders = Leaders(_count)
+        self.leaders = TopK(_count)
         self.cells: dict[str, Cell] = {}
 
     def change(self, key: str, by: int) -> None:
@@ -79,7 +79,7 @@ def test_a_crowd_is_taken_in_the_order_of_its_keys() -> None:
     """Chunk after chunk, each with keys below all that remain, nobody twice, nobody who has left."""
     random = Random(1)
     cells = [Cell(f"{random.getrandbits(40):013}", minute=1 + number % 2) for number in range(10 * CHUNK)]
-    crowd = Crowd(_count, 1, [cell for cell in cells if cell.minute == 1])
+    crowd = TieBucket(_count, 1, [cell for cell in cells if cell.minute == 1])
     leaving = cells[0]
     leaving.minute = 0
     taken: list[Cell] = []

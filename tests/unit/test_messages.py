@@ -8,20 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidings.plain_text import neutral
-from tidings.projections.messages import _OTHERS, Facts, Language, Messages, known_locale
+from tidings.projections.templates import _OTHERS, Language, TemplateContext, Templates, known_locale
 from tidings.rules import PLACEHOLDERS, Rule, Rules
 
-FACTS = Facts("like", "love", ("Ann", "Bo"), 3, 5, 7, "Rain?", "market", "42", "A title")
+FACTS = TemplateContext("like", "love", ("Ann", "Bo"), 3, 5, 7, "Rain?", "market", "42", "A title")
 LOCALES = ("en-US", "en", "en-GB", "de", "fr", "pt-BR", "ja", "zh-Hant-TW", "th", "ar", "he", "pl")
 
 
-def say(facts: Facts = FACTS, locale: str = "en", default: str = "en", **messages: dict[str, str]) -> str:
+def say(
+    facts: TemplateContext = FACTS, locale: str = "en", default: str = "en", **messages: dict[str, str]
+) -> str:
     """The message of a type with these templates."""
     rule = msgspec.convert({"messages": messages}, Rule)
-    return Messages(Rules({"like": rule}), default).say(facts, locale)
+    return Templates(Rules({"like": rule}), default).say(facts, locale)
 
 
-def of(count: int) -> Facts:
+def of(count: int) -> TemplateContext:
     """So many events."""
     return msgspec.structs.replace(FACTS, count=count)
 
@@ -203,18 +205,18 @@ def test_a_server_may_speak_any_language() -> None:
 def test_a_group_about_several_things_names_none() -> None:
     rules = Rules({"like": Rule(group_by="actor")})
     facts = msgspec.structs.replace(FACTS, actors=("Ann",), others=0, actor_count=1)
-    assert Messages(rules, "en").say(facts, "en") == "Ann: like (7)"
+    assert Templates(rules, "en").say(facts, "en") == "Ann: like (7)"
     one = msgspec.structs.replace(facts, count=1)
-    assert Messages(rules, "en").say(one, "en") == "Ann: love · Rain?"
+    assert Templates(rules, "en").say(one, "en") == "Ann: love · Rain?"
 
 
 def test_the_mark_changes_with_the_rules_alone() -> None:
     """And not with the order in which they were declared."""
     a, b = Rule(), Rule(messages={"en": {"other": "b"}})
-    mark = Messages(Rules({"a": a, "b": b}), "en").mark
-    assert Messages(Rules({"b": b, "a": a}), "en").mark == mark
-    assert Messages(Rules({"a": b, "b": b}), "en").mark != mark
-    assert Messages(Rules(), "en").mark == ""
+    mark = Templates(Rules({"a": a, "b": b}), "en").mark
+    assert Templates(Rules({"b": b, "a": a}), "en").mark == mark
+    assert Templates(Rules({"a": b, "b": b}), "en").mark != mark
+    assert Templates(Rules(), "en").mark == ""
 
 
 EVIL = "\u202ecte\x1b[2J\r\n\u2028Alice\u2069\x9b"

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tidings.personal import QuietHours
-from tidings.projections.quiet import quiet_until
+from tidings.projections.quiet_hours import quiet_until
 
 MINUTE_MS = 60_000
 CHANGES = {

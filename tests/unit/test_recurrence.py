@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidings.ids import LAST_MS
-from tidings.projections.recurrence import Every, next_after, occurrence, parse_every
+from tidings.projections.recurrence import Recurrence, next_after, occurrence, parse_recurrence
 from tidings.times import to_ms
 
 BERLIN = "Europe/Berlin"
@@ -30,7 +30,7 @@ def series(first: str, every: str, zone: str, count: int) -> list[str]:
     """The first recurrences, each asked for as the one after the one before."""
     found, at = [], ms(first)
     for _ in range(count):
-        following = next_after(ms(first), parse_every(every), ZoneInfo(zone), at)
+        following = next_after(ms(first), parse_recurrence(every), ZoneInfo(zone), at)
         assert following is not None
         found.append(shown(following, zone))
         at = following
@@ -40,18 +40,18 @@ def series(first: str, every: str, zone: str, count: int) -> list[str]:
 @pytest.mark.parametrize(
     ("text", "every"),
     [
-        ("PT1M", Every(0, 0, 60)),
-        ("PT60S", Every(0, 0, 60)),
-        ("PT15M", Every(0, 0, 900)),
-        ("P1D", Every(0, 1, 0)),
-        ("P1W", Every(0, 7, 0)),
-        ("P1M", Every(1, 0, 0)),
-        ("P1Y2M3W4DT5H6M7S", Every(14, 25, 18_367)),
-        ("P0DT1H", Every(0, 0, 3_600)),
+        ("PT1M", Recurrence(0, 0, 60)),
+        ("PT60S", Recurrence(0, 0, 60)),
+        ("PT15M", Recurrence(0, 0, 900)),
+        ("P1D", Recurrence(0, 1, 0)),
+        ("P1W", Recurrence(0, 7, 0)),
+        ("P1M", Recurrence(1, 0, 0)),
+        ("P1Y2M3W4DT5H6M7S", Recurrence(14, 25, 18_367)),
+        ("P0DT1H", Recurrence(0, 0, 3_600)),
     ],
 )
-def test_durations_are_read(text: str, every: Every) -> None:
-    assert parse_every(text) == every
+def test_durations_are_read(text: str, every: Recurrence) -> None:
+    assert parse_recurrence(text) == every
 
 
 @pytest.mark.parametrize(
@@ -76,13 +76,13 @@ def test_durations_are_read(text: str, every: Every) -> None:
 )
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="ISO 8601"):
-        parse_every(text)
+        parse_recurrence(text)
 
 
 @pytest.mark.parametrize("text", ["PT59S", "PT0M", "P0D", "P0Y0M0W0DT0H0M0S"])
 def test_less_than_a_minute_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="a minute"):
-        parse_every(text)
+        parse_recurrence(text)
 
 
 def test_a_day_keeps_its_hour_when_clocks_go_forward() -> None:
@@ -115,7 +115,7 @@ def test_a_time_that_the_clock_shows_twice_is_the_first() -> None:
 
 def test_a_first_time_in_the_second_of_two_hours_stays_where_it_is() -> None:
     first = ms("2026-10-25T02:30+01:00")
-    assert occurrence(first, parse_every("P1D"), ZoneInfo(BERLIN), 0) == first
+    assert occurrence(first, parse_recurrence("P1D"), ZoneInfo(BERLIN), 0) == first
     assert series("2026-10-25T02:30+01:00", "P1D", BERLIN, 1) == ["2026-10-26T02:30+01:00"]
 
 
@@ -152,30 +152,30 @@ def test_a_date_that_never_was_counts_once() -> None:
 def test_what_was_missed_is_left_out() -> None:
     """After any time away there is one next time, on the same raster."""
     first, now = ms("2020-01-01T09:00+01:00"), ms("2026-11-20T09:00+01:00")
-    following = next_after(first, parse_every("P1W"), ZoneInfo(BERLIN), now)
+    following = next_after(first, parse_recurrence("P1W"), ZoneInfo(BERLIN), now)
     assert shown(following, BERLIN) == "2026-11-25T09:00+01:00"
 
 
 def test_milliseconds_are_kept() -> None:
     first = ms("2026-01-01T00:00:00.250+00:00")
-    assert occurrence(first, parse_every("P1D"), ZoneInfo("UTC"), 1) == first + 86_400_000
+    assert occurrence(first, parse_recurrence("P1D"), ZoneInfo("UTC"), 1) == first + 86_400_000
 
 
 @pytest.mark.parametrize("every", ["P9999Y", "P99999M", "P999999W", "P999999DT999999H", "PT99999999S"])
 def test_nothing_recurs_after_the_last_key(every: str) -> None:
-    assert next_after(LAST_MS - 1, parse_every(every), ZoneInfo("UTC"), LAST_MS - 1) is None
+    assert next_after(LAST_MS - 1, parse_recurrence(every), ZoneInfo("UTC"), LAST_MS - 1) is None
 
 
 @given(
     zone=st.sampled_from(ZONES),
     first=st.datetimes(datetime(2009, 1, 1), datetime(2026, 1, 1)),
     every=st.builds(
-        Every, st.integers(0, 14), st.integers(0, 40), st.sampled_from((0, 60, 900, 3_600, 100_000))
+        Recurrence, st.integers(0, 14), st.integers(0, 40), st.sampled_from((0, 60, 900, 3_600, 100_000))
     ).filter(any),
     away=st.timedeltas(timedelta(0), timedelta(days=400)),
 )
 def test_the_next_is_the_first_of_all_that_come_after(
-    zone: str, first: datetime, every: Every, away: timedelta
+    zone: str, first: datetime, every: Recurrence, away: timedelta
 ) -> None:
     """Halving finds what counting finds; times never go back."""
     start = int(first.replace(tzinfo=ZoneInfo("UTC")).timestamp()) * 1000
@@ -189,7 +189,7 @@ def test_the_next_is_the_first_of_all_that_come_after(
     assert n == 1 or (occurrence(start, every, place, n - 1) or 0) <= now
 
 
-def _index(start: int, every: Every, zone: ZoneInfo, found: int) -> int:
+def _index(start: int, every: Recurrence, zone: ZoneInfo, found: int) -> int:
     """Which recurrence it is, counted from the first in steps of a thousand and then of one."""
     n = 0
     for step in (10_000, 100, 1):

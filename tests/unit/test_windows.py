@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidings.errors import BadParameter
-from tidings.projections.ranking import KEPT, MOST
-from tidings.projections.sketches import FoldedWindow
-from tidings.projections.tallies import ENTRIES_PER_KEY
+from tidings.projections.heavy_hitters import SketchedWindow
+from tidings.projections.sliding_counts import ENTRIES_PER_KEY
+from tidings.projections.top_k import KEPT, MOST
 from tidings.projections.windows import BATCH, DIMENSIONS, Occurrence, Top, Windows
 from tidings.testing import START_MS, FakeClock
 
@@ -283,7 +283,7 @@ def test_memory_is_given_back() -> None:
 
 def test_a_sketch_states_the_error_of_what_it_dropped() -> None:
     """More keys than a sketch tracks: each estimate, 0 for a dropped key, is within the stated error."""
-    random, folded = Random(3), FoldedWindow(3600)
+    random, folded = Random(3), SketchedWindow(3600)
     truth = Counter(int(random.paretovariate(0.4)) % 100_000 for _ in range(60_000))
     folded.add(0, {str(number): count for number, count in truth.items()})
     estimates = folded.estimates()

@@ -10,7 +10,7 @@ import pytest
 from tidings.config import ConfigError
 from tidings.model import Declare, Prefer, Publish
 from tidings.personal import Preferences
-from tidings.projections.inbox import Wording
+from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.rules import Rule
 from tidings.testing import FakeClock, MemoryStore, event
 
@@ -29,17 +29,17 @@ class Counted(MemoryStore):
         return await super().preferences(user)
 
 
-async def messages(store: MemoryStore, wording: Wording) -> list[str]:
+async def messages(store: MemoryStore, wording: NotificationRenderer) -> list[str]:
     """What zoe reads."""
     page = await store.inbox("zoe", 10, None)
     return [json.loads(item)["message"] for item in await wording.items("zoe", page.rows)]
 
 
-async def scene(store: MemoryStore) -> Wording:
+async def scene(store: MemoryStore) -> NotificationRenderer:
     """Zoe prefers German and was told of something."""
     german = Prefer("zoe", Preferences(locale="de"))
     await store.write([german, Publish((event("ann", "like", targets=("zoe",)),))])
-    return Wording(store, "en")
+    return NotificationRenderer(store, "en")
 
 
 def test_a_declared_type_is_worded_at_once() -> None:
@@ -99,11 +99,13 @@ def test_actors_that_the_sample_does_not_hold_are_counted() -> None:
         store = MemoryStore(FakeClock())
         acts = [event(actor, "like", targets=("zoe",)) for actor in ("bo", "cy", *["ann"] * 30)]
         await store.write([Publish(tuple(acts))])
-        assert await messages(store, Wording(store, "en")) == ["ann and 2 others: like · item 1 (32)"]
+        assert await messages(store, NotificationRenderer(store, "en")) == [
+            "ann and 2 others: like · item 1 (32)"
+        ]
 
     asyncio.run(play())
 
 
 def test_a_server_must_know_its_own_language() -> None:
     with pytest.raises(ConfigError, match="locale: nothing is known of 'tlh'"):
-        Wording(MemoryStore(FakeClock()), "tlh")
+        NotificationRenderer(MemoryStore(FakeClock()), "tlh")

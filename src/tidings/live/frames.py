@@ -8,7 +8,7 @@ import msgspec
 from tidings.feed_changes import FeedMark, FeedReset, Retraction
 from tidings.live.transport import Encoder
 from tidings.model import Counts, FeedItem, InboxChanges, InboxRow, Page, ReadMark
-from tidings.projections.inbox import counted, read_all
+from tidings.projections.notification_rendering import counted, read_all
 from tidings.read import feed_item
 from tidings.times import rfc3339
 

@@ -33,8 +33,8 @@ from tidings.live.transport import Transport
 from tidings.live.waiters import InboxWaiter
 from tidings.model import Counts, FeedItem, Heard, InboxChanges
 from tidings.ports import Clock, Store
-from tidings.projections.inbox import Wording
-from tidings.projections.lacking import TakeUp, heads
+from tidings.projections.notification_rendering import NotificationRenderer
+from tidings.projections.pending_broadcasts import Materialize, inbox_heads
 from tidings.telemetry import RESUMES, STREAM_ENDS
 
 CHUNK = 40
@@ -81,8 +81,8 @@ class Hub:
     def __init__(
         self,
         store: Store,
-        wording: Wording,
-        take_up: TakeUp,
+        wording: NotificationRenderer,
+        take_up: Materialize,
         settings: Settings,
         clock: Clock,
         epoch: str,
@@ -314,7 +314,7 @@ class Hub:
             self._news.set()
         opening = [stream for stream in opening if stream.state is State.OPENING]
         try:
-            heads = await self._heads(list(dict.fromkeys(stream.user for stream in opening)))
+            inbox_heads = await self._heads(list(dict.fromkeys(stream.user for stream in opening)))
             position = (await self._store.head()).position
         except BaseException:
             self._opening += opening
@@ -322,10 +322,10 @@ class Hub:
         now = self._clock.monotonic()
         for stream in opening:
             if stream.state is State.OPENING:
-                stream.begin(heads[stream.user], position, now)
+                stream.begin(inbox_heads[stream.user], position, now)
                 # A token may end before the next tick.
                 self._remind(stream, now)
-                self._join(stream, heads[stream.user], position)
+                self._join(stream, inbox_heads[stream.user], position)
 
     def _join(self, stream: Stream, counts: Counts, position: int) -> None:
         """Follow at once when the client lacks nothing, which is how most return."""
@@ -340,7 +340,7 @@ class Hub:
             self._fill(stream)
 
     async def _heads(self, users: Sequence[str]) -> dict[str, Counts]:
-        return await heads(self._store, users, self._take_up)
+        return await inbox_heads(self._store, users, self._take_up)
 
     async def _compare(self) -> None:
         """Find the inboxes that moved although no hint said so, beside the following."""
@@ -357,8 +357,8 @@ class Hub:
             except Exception:
                 _log.exception("inboxes could not be compared; the next look is in a second")
 
-    def _compared(self, heads: Mapping[str, Counts]) -> None:
-        for user, counts in heads.items():
+    def _compared(self, inbox_heads: Mapping[str, Counts]) -> None:
+        for user, counts in inbox_heads.items():
             if any(s.seq is not None and s.seq != counts.seq for s in self._streams.get(user, ())):
                 self._hinted[user] = None
                 self._news.set()

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from tidings.model import Delivery
 from tidings.personal import Handled
-from tidings.projections.quiet import quiet_until
+from tidings.projections.quiet_hours import quiet_until
 from tidings.rules import Rules
 
 

@@ -24,7 +24,7 @@ from tidings.outbound.slots import Slots, Speed
 from tidings.outbound.troubles import Troubles
 from tidings.personal import Endpoint, Handled
 from tidings.ports import Clock
-from tidings.projections.inbox import Wording
+from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.rounds import Rest, Rounds, pause_s
 from tidings.rules import Rules
 from tidings.telemetry import DELIVERIES, DELIVERY_LAG, ENDPOINTS_DISABLED
@@ -82,7 +82,7 @@ class DeliveryDispatcher(Rounds):
         store: Deliveries,
         submit: Submit,
         ways: ChannelRegistry,
-        wording: Wording,
+        wording: NotificationRenderer,
         clock: Clock,
         chance: Random | None = None,
     ) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tidings.model import Told
 from tidings.personal import Preferences
-from tidings.projections.quiet import quiet_until
+from tidings.projections.quiet_hours import quiet_until
 from tidings.rules import CHANNELS, IN_APP, Rule, Rules
 from tidings.times import rfc3339
 
@@ -29,7 +29,7 @@ class Decision(NamedTuple):
     why: str
 
 
-class Case(NamedTuple):
+class ExplainInput(NamedTuple):
     """All that bears on one event and one user. ``reached``: the channels on which they have a usable endpoint;
     ``now`` in ms."""
 
@@ -51,19 +51,19 @@ class Case(NamedTuple):
         return self.rules.rule(self.type)
 
 
-def checks(case: Case) -> list[Check]:
+def checks(case: ExplainInput) -> list[Check]:
     """Every condition in the order in which it is decided, and at last the result."""
     found = [Check(name, *check(case)) for name, check in _CHECKS.items()]
     found += _unexplained(case, found)
     return [*found, Check("result", bool(case.told.notification), _result(case, found))]
 
 
-def channels(case: Case) -> dict[str, Decision]:
+def channels(case: ExplainInput) -> dict[str, Decision]:
     """What becomes of the event on each channel."""
     return {IN_APP: _in_app(case)} | {channel: _outside(case, channel) for channel in CHANNELS}
 
 
-def _rule(case: Case) -> tuple[bool, str]:
+def _rule(case: ExplainInput) -> tuple[bool, str]:
     declared = "as declared" if case.type in case.rules.declared else "by default"
     whom = {
         "targets": "its targets",
@@ -77,7 +77,7 @@ def _rule(case: Case) -> tuple[bool, str]:
     )
 
 
-def _addressed(case: Case) -> tuple[bool, str]:
+def _addressed(case: ExplainInput) -> tuple[bool, str]:
     told, rule = case.told, case.rule
     if told.broadcast:
         return told.follower, "among its audience" if told.follower else "not among its audience"
@@ -90,17 +90,17 @@ def _addressed(case: Case) -> tuple[bool, str]:
     return False, "neither among its targets nor a follower of its object since before it"
 
 
-def _own_act(case: Case) -> tuple[bool, str]:
+def _own_act(case: ExplainInput) -> tuple[bool, str]:
     own = case.told.entry.actor_id == case.user
     return not own, "their own act" if own else f"the act of {case.told.entry.actor_id!r}"
 
 
-def _masked(case: Case) -> tuple[bool, str]:
+def _masked(case: ExplainInput) -> tuple[bool, str]:
     by = case.told.masked_by
     return not by, f"hidden by {by!r}, muted or blocked" if by else "nothing that was muted or blocked"
 
 
-def _preference(case: Case) -> tuple[bool, str]:
+def _preference(case: ExplainInput) -> tuple[bool, str]:
     if case.preferences.wants(case.type, IN_APP, True):
         return True, "wanted in the application"
     if case.rule.critical:
@@ -108,7 +108,7 @@ def _preference(case: Case) -> tuple[bool, str]:
     return False, "not wanted in the application"
 
 
-_CHECKS: Mapping[str, Callable[[Case], tuple[bool, str]]] = {
+_CHECKS: Mapping[str, Callable[[ExplainInput], tuple[bool, str]]] = {
     "rule": _rule,
     "addressed": _addressed,
     "own_act": _own_act,
@@ -117,7 +117,7 @@ _CHECKS: Mapping[str, Callable[[Case], tuple[bool, str]]] = {
 }
 
 
-def _unexplained(case: Case, found: list[Check]) -> Iterator[Check]:
+def _unexplained(case: ExplainInput, found: list[Check]) -> Iterator[Check]:
     """What no check tells: what was not told although it should have been."""
     if case.told.notification or not all(check.passed for check in found):
         return
@@ -128,19 +128,19 @@ def _unexplained(case: Case, found: list[Check]) -> Iterator[Check]:
         yield Check("duplicate", False, f"within {window} s of the same by the same actor on the same object")
 
 
-def _result(case: Case, found: list[Check]) -> str:
+def _result(case: ExplainInput, found: list[Check]) -> str:
     passed = all(check.passed for check in found)
     if case.told.notification:
         return "told" if passed else "told, before what speaks against it now"
     return "not yet told, or not by what held when it was published" if passed else "not told"
 
 
-def _in_app(case: Case) -> Decision:
+def _in_app(case: ExplainInput) -> Decision:
     told = bool(case.told.notification)
     return Decision(told, "told" if told else "not told")
 
 
-def _outside(case: Case, channel: str) -> Decision:
+def _outside(case: ExplainInput, channel: str) -> Decision:
     """As the courier decides when it is due."""
     if not case.told.notification:
         return Decision(False, "not told in the application, and so nowhere else")

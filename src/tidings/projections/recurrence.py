@@ -30,7 +30,7 @@ _DURATION = re.compile(
 )
 
 
-class Every(NamedTuple):
+class Recurrence(NamedTuple):
     """A duration in its three measures, none of which can be turned into another."""
 
     months: int
@@ -38,7 +38,7 @@ class Every(NamedTuple):
     seconds: int
 
 
-def parse_every(text: str) -> Every:
+def parse_recurrence(text: str) -> Recurrence:
     """A duration as ISO 8601 writes it: ``PT15M``, ``P1D``, ``P1W``, ``P1M``, ``P1Y2M3DT4H``.
 
     Raises ValueError for another text, and for less than a minute.
@@ -47,13 +47,13 @@ def parse_every(text: str) -> Every:
     if found is None:
         raise ValueError("an ISO 8601 duration such as PT15M, P1D, P1W or P1M")
     years, months, weeks, days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    every = Every(years * 12 + months, weeks * 7 + days, (hours * 60 + minutes) * 60 + seconds)
+    every = Recurrence(years * 12 + months, weeks * 7 + days, (hours * 60 + minutes) * 60 + seconds)
     if not (every.months or every.days or every.seconds >= MIN_EVERY_S):
         raise ValueError("a minute at least")
     return every
 
 
-def occurrence(first_at: int, every: Every, zone: ZoneInfo, n: int) -> int | None:
+def occurrence(first_at: int, every: Recurrence, zone: ZoneInfo, n: int) -> int | None:
     """The ``n``-th recurrence after ``first_at`` (itself the 0th), in milliseconds since 1970; None beyond LAST_YEAR."""
     passed = every.seconds * n * 1000
     if n == 0 or not (every.months or every.days):
@@ -62,7 +62,7 @@ def occurrence(first_at: int, every: Every, zone: ZoneInfo, n: int) -> int | Non
     return None if wall is None else from_wall(wall, zone) + first_at % 1000 + passed
 
 
-def next_after(first_at: int, every: Every, zone: ZoneInfo, now: int) -> int | None:
+def next_after(first_at: int, every: Recurrence, zone: ZoneInfo, now: int) -> int | None:
     """The first recurrence after ``now``, both in milliseconds since 1970; None when no key could hold it any more."""
     steps = range(1, max(LAST_MS - first_at, 0) // (MIN_EVERY_S * 1000) + 2)
     n = bisect_right(steps, now, key=lambda step: _or_never(occurrence(first_at, every, zone, step))) + 1
@@ -70,7 +70,7 @@ def next_after(first_at: int, every: Every, zone: ZoneInfo, now: int) -> int | N
     return at if at <= LAST_MS else None
 
 
-def _moved(wall: datetime, every: Every, n: int) -> datetime | None:
+def _moved(wall: datetime, every: Recurrence, n: int) -> datetime | None:
     years, month = divmod(wall.month - 1 + every.months * n, 12)
     year = wall.year + years
     if year + every.days * n // 365 > LAST_YEAR:

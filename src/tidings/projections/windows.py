@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from tidings.errors import BadParameter
 from tidings.ports import Clock
-from tidings.projections.tallies import HOUR_S, LENGTHS_S, Tally, windows_holding
+from tidings.projections.sliding_counts import HOUR_S, LENGTHS_S, SlidingCounter, windows_holding
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class Windows:
         self.counted = 0
         self.outdated = False
         self._now = clock.now() // 1000
-        self._tallies = tuple(Tally(self._now, max_keys) for _ in DIMENSIONS)
+        self._tallies = tuple(SlidingCounter(self._now, max_keys) for _ in DIMENSIONS)
         self._events: dict[int, int] = {}
         self._totals = [0] * len(LENGTHS_S)
 

@@ -7,14 +7,17 @@ from tidings.errors import Unavailable
 from tidings.model import Counts
 from tidings.ports import Store
 
-TakeUp = Callable[[Sequence[str], int], Awaitable[None]]
+Materialize = Callable[[Sequence[str], int], Awaitable[None]]
 """Brings the broadcasts that these users' inboxes lack, but to nobody who was erased after so many erasures
 (``Erasures.begun``). Raises Unavailable."""
 T = TypeVar("T")
 
 
-async def taken_up(
-    read: Callable[[], Awaitable[T]], lacking: Callable[[T], Sequence[str]], take_up: TakeUp, erasures: int
+async def read_with_materialization(
+    read: Callable[[], Awaitable[T]],
+    lacking: Callable[[T], Sequence[str]],
+    take_up: Materialize,
+    erasures: int,
 ) -> T:
     """What is read of inboxes, again if ``lacking`` names users for whom there was something to bring. ``erasures``: how
     many there had been when the request began, or what else this is read for."""
@@ -29,13 +32,13 @@ async def taken_up(
     return await read()
 
 
-async def heads(store: Store, users: Sequence[str], take_up: TakeUp) -> dict[str, Counts]:
+async def inbox_heads(store: Store, users: Sequence[str], take_up: Materialize) -> dict[str, Counts]:
     """The heads of these users' inboxes."""
 
     async def read() -> dict[str, Counts]:
         return dict(zip(users, await store.counts(users), strict=True))
 
-    return await taken_up(
+    return await read_with_materialization(
         read,
         lambda found: [user for user, counts in found.items() if counts.lacking],
         take_up,

@@ -52,7 +52,7 @@ _OTHERS: Mapping[str, Mapping[str, str]] = {
 _UNNAMED = {"other": "+{}"}
 
 
-class Facts(msgspec.Struct, frozen=True, gc=False):
+class TemplateContext(msgspec.Struct, frozen=True, gc=False):
     """What can be said of a notification. ``actors`` are the names to be listed, ``others`` how many actors are not
     among them; ``object`` is the newest event's object in words, ``title`` that event's own, or else again the object.
     ``headline`` is its own title alone, "" without one, ``metadata`` its JSON object."""
@@ -112,7 +112,7 @@ class Language:
         return self._last.format(text, parts[-1])
 
 
-_SAID: Mapping[str, Callable[[Facts, Language], str]] = {
+_SAID: Mapping[str, Callable[[TemplateContext, Language], str]] = {
     "actors": lambda facts, language: language.people(facts.actors, facts.others),
     "count": lambda facts, language: language.number(facts.count),
     "actor_count": lambda facts, language: language.number(facts.actor_count),
@@ -128,7 +128,7 @@ _SAID: Mapping[str, Callable[[Facts, Language], str]] = {
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _NULL = msgspec.Raw(b"null")
 
-_Template = Sequence[tuple[str, Callable[[Facts, Language], str] | None]]
+_Template = Sequence[tuple[str, Callable[[TemplateContext, Language], str] | None]]
 """Literal text, each followed by what fills the placeholder after it."""
 
 
@@ -139,7 +139,7 @@ class _Forms(NamedTuple):
     templates: Mapping[str, _Template]
 
 
-class Messages:
+class Templates:
     """The templates of all types, compiled as they are needed.
 
     ``default`` is the locale of whoever prefers none. ``multilingual``: it matters which a user prefers. ``mark`` changes
@@ -155,7 +155,7 @@ class Messages:
         declared = msgspec.json.encode(rules.declared, order="deterministic")
         self.mark = hashlib.blake2b(declared, digest_size=4).hexdigest() if rules.declared else ""
 
-    def say(self, facts: Facts, locale: str) -> str:
+    def say(self, facts: TemplateContext, locale: str) -> str:
         """The message, by the type's template in this locale, in its language without the region, in the server's
         locale, in English or in whatever there is; a plain sentence when the type has no template, in this language if
         its words are known here, else in the server's. What others wrote is in it without control characters and without
@@ -233,7 +233,7 @@ def _parts(template: str) -> _Template:
     return [(text, None if name is None else _filling(name)) for text, name, _, _ in parsed]
 
 
-def _filling(name: str) -> Callable[[Facts, Language], str]:
+def _filling(name: str) -> Callable[[TemplateContext, Language], str]:
     """What fills a placeholder."""
     found = METADATA.match(name)
     if found is None:
@@ -257,7 +257,7 @@ def metadata_text(metadata: bytes | msgspec.Raw, path: Sequence[str]) -> str:
     return "" if raw[:1] in b"n{[" else raw.decode()[:MOST_OF_A_VALUE]
 
 
-def _plain(facts: Facts, spoken: Language, one_object: bool) -> str:
+def _plain(facts: TemplateContext, spoken: Language, one_object: bool) -> str:
     """The newest event's own title, and how many there are. Without one: who, what, on what if that is one thing, and how
     often where that is not plain from who."""
     if facts.headline:

@@ -31,7 +31,7 @@ class Cell(msgspec.Struct, eq=False, gc=False):
     minute: int = 0
 
 
-class Crowd:
+class TieBucket:
     """The cells whose ``count`` is ``level``, each at least once. ``low``: none of their keys is under it.
 
     Begins with ``cells``. Measured, 0.6 µs for each cell added when keys ascend, 1.2 µs when

@@ -9,7 +9,7 @@ from tidings.config import ConfigError
 from tidings.model import SAMPLE_ACTORS, Counts, InboxRow, ReadMark
 from tidings.personal import Preferences
 from tidings.plain_text import neutral
-from tidings.projections.messages import Facts, Messages, known_locale, language
+from tidings.projections.templates import TemplateContext, Templates, known_locale, language
 from tidings.rules import Rules
 from tidings.times import rfc3339
 
@@ -93,7 +93,7 @@ class Text(NamedTuple):
     description: str
 
 
-class Known(Protocol):
+class RenderingFacts(Protocol):
     """What is asked of a store here."""
 
     @property
@@ -106,20 +106,20 @@ class Known(Protocol):
         ...
 
 
-class Wording:
+class NotificationRenderer:
     """Turns rows of inboxes into items and sentences, each in a language of its reader.
 
     ``locale`` is for whoever prefers none. Raises ConfigError when nothing is known of it.
     """
 
-    def __init__(self, store: Known, locale: str) -> None:
+    def __init__(self, store: RenderingFacts, locale: str) -> None:
         if not known_locale(locale):
             raise ConfigError(f"locale: nothing is known of {locale!r}", "locale")
         language(locale)  # read now, some 30 ms, and not when the first one asks
         self._store = store
         self._locale = locale
         self._rules = store.rules
-        self._messages = Messages(self._rules, locale)
+        self._messages = Templates(self._rules, locale)
 
     async def items(self, user: str, rows: Sequence[InboxRow]) -> list[bytes]:
         """The JSON items of these rows of a user."""
@@ -184,7 +184,7 @@ class Wording:
 
     def _say(self, row: InboxRow, event: _Event, named: list[_Person], others: int, locale: str) -> str:
         thing = event.object_title or f"{event.object_type} {event.object_id}"
-        facts = Facts(
+        facts = TemplateContext(
             row.type,
             event.verb,
             tuple([person.name or person.id for person in named]),
@@ -200,10 +200,10 @@ class Wording:
         )
         return self._current().say(facts, locale)
 
-    def _current(self) -> Messages:
+    def _current(self) -> Templates:
         rules = self._store.rules
         if rules is not self._rules:
-            self._rules, self._messages = rules, Messages(rules, self._locale)
+            self._rules, self._messages = rules, Templates(rules, self._locale)
         return self._messages
 
 

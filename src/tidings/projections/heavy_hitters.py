@@ -57,7 +57,7 @@ class _Group:
         return min(self.gone, self.sketch.get_upper_bound(key)) if self.gone else 0
 
 
-class FoldedWindow:
+class SketchedWindow:
     """The folded seconds of one window of ``length_s`` seconds. Falsy when there are none."""
 
     def __init__(self, length_s: int) -> None:

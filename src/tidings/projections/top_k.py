@@ -12,7 +12,7 @@ meet in one crowd, which has to be made: measured, 0.2 s for 600,000 keys in ord
 from collections import Counter
 from collections.abc import Callable, Collection
 
-from tidings.projections.crowd import Cell, Crowd
+from tidings.projections.tie_bucket import Cell, TieBucket
 
 KEPT = 500
 """Keys kept when the mark is set: five longest replies, so that many may fall behind it."""
@@ -20,7 +20,7 @@ MOST = 2_000
 """Candidates at which the mark is moved up; ranking so many takes about 0.4 ms."""
 
 
-class Leaders:
+class TopK:
     """The candidates of one window; ``count`` reads a cell's count in it.
 
     ``floor`` is the count of the mark. Whoever raises a cell's count from at most ``floor`` to at least
@@ -31,7 +31,7 @@ class Leaders:
         self._count = count
         self._cells: set[Cell] = set()
         self.floor = 1
-        self._crowd = Crowd(count, self.floor)
+        self._crowd = TieBucket(count, self.floor)
 
     def __len__(self) -> int:
         return len(self._cells)
@@ -100,7 +100,7 @@ class Leaders:
         level = [cell for cell in pool if self._count(cell) == floor]
         if floor != self.floor:
             self.floor = floor
-            self._crowd = Crowd(self._count, floor, level)
+            self._crowd = TieBucket(self._count, floor, level)
         else:
             for cell in level:
                 self._crowd.add(cell)

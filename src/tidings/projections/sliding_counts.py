@@ -15,9 +15,9 @@ from heapq import nsmallest
 from operator import attrgetter
 from typing import NamedTuple
 
-from tidings.projections.crowd import Cell
-from tidings.projections.ranking import Leaders
-from tidings.projections.sketches import FoldedWindow
+from tidings.projections.heavy_hitters import SketchedWindow
+from tidings.projections.tie_bucket import Cell
+from tidings.projections.top_k import TopK
 
 HOUR_S, FIVE_S, MINUTE_S = 3_600, 300, 60
 LENGTHS_S = (HOUR_S, FIVE_S, MINUTE_S)
@@ -53,7 +53,7 @@ def windows_holding(second: int, now: int) -> int:
     return sum(now - length < second <= now for length in LENGTHS_S)
 
 
-class Tally:
+class SlidingCounter:
     """One dimension. ``max_keys`` caps its distinct keys, and ENTRIES_PER_KEY times that its bucket entries.
 
     Both caps are checked after each batch, so they are exceeded by at most one batch. Seconds are whole
@@ -76,8 +76,8 @@ class Tally:
         self._future = {second: counts for second, counts in self._future.items() if second > now}
         self._uncounted = {second: events for second, events in self._uncounted.items() if second > now}
         self._entries = sum(map(len, self._future.values()))
-        self._leaders = tuple(Leaders(count) for count in _COUNTS)
-        self._folds = tuple(FoldedWindow(length) for length in LENGTHS_S)
+        self._leaders = tuple(TopK(count) for count in _COUNTS)
+        self._folds = tuple(SketchedWindow(length) for length in LENGTHS_S)
 
     @property
     def size(self) -> tuple[int, int, int]:
