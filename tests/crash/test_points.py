@@ -19,7 +19,7 @@ from tests.crash.judge import judge, opened, reads_as
 from tests.crash.workload import History, Write
 from tests.property.worlds import same
 from tidings.errors import Unavailable
-from tidings.storage.sqlite.writer import Writer
+from tidings.storage.sqlite.write_session import WriteSession
 from tidings.testing import START_MS
 
 FILES = ("tidings.db", "tidings.db-wal", "tidings.db-journal")
@@ -145,7 +145,7 @@ def test_a_store_without_transactions_is_found_out(
     tmp_path: Path, history: History, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The check is able to fail: a store that commits every statement by itself leaves something in part."""
-    monkeypatch.setattr(Writer, "transaction", lambda writer, work: work())
+    monkeypatch.setattr(WriteSession, "transaction", lambda writer, work: work())
     careless = watched(tmp_path, history, SOME_STEPS, runner)
     monkeypatch.undo()
 

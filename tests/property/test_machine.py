@@ -67,7 +67,7 @@ from tidings.ports import Store
 from tidings.rules import Rule
 from tidings.storage.memory_feed_marks import ReadAll
 from tidings.storage.memory_inbox import Inbox
-from tidings.storage.memory_person import Person
+from tidings.storage.memory_person import UserState
 from tidings.testing import FakeClock, MemoryStore
 from tidings.times import DAY_MS, HOUR_MS
 
@@ -388,16 +388,16 @@ class Unresetting(MemoryStore):
 class Reborn(MemoryStore):
     """Begins every inbox at 1, one of a person who was erased too."""
 
-    def _unknown(self, user: str, number: int) -> Person:
-        return Person(number)
+    def _unknown(self, user: str, number: int) -> UserState:
+        return UserState(number)
 
 
 class Unbroken(MemoryStore):
     """Goes on from the last seq of an inbox that was erased, as if it had only been emptied."""
 
-    def _unknown(self, user: str, number: int) -> Person:
+    def _unknown(self, user: str, number: int) -> UserState:
         seq = max(0, self._places.get(hash(user), 0) - 1)
-        return Person(number, inbox=Inbox(seq))
+        return UserState(number, inbox=Inbox(seq))
 
 
 class Rewording(MemoryStore):

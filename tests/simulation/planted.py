@@ -24,8 +24,8 @@ from tidings.model import Counts, InboxChanges, LogEntry, Marked, NewEvent, Read
 from tidings.storage import memory_inboxes
 from tidings.storage.memory import MemoryStore
 from tidings.storage.memory_inbox import Inbox
-from tidings.storage.memory_person import Person
-from tidings.storage.sqlite.writer import MERGED, Writer
+from tidings.storage.memory_person import UserState
+from tidings.storage.sqlite.write_session import MERGED, WriteSession
 
 
 class Planted(NamedTuple):
@@ -135,14 +135,14 @@ def _quiet_undo(self: Inbox, seq: int) -> int:
     return again
 
 
-def _unknown(self: MemoryStore, user: str, number: int) -> Person:
-    return Person(number)
+def _unknown(self: MemoryStore, user: str, number: int) -> UserState:
+    return UserState(number)
 
 
-_merged = Writer._merged
+_merged = WriteSession._merged
 
 
-def _unmerged(self: Writer) -> frozenset[int]:
+def _unmerged(self: WriteSession) -> frozenset[int]:
     return _merged(self).difference(topic for topic, state in self.hot.items() if state == MERGED)
 
 
@@ -178,6 +178,6 @@ PLANTED = {
     "an undo without a reset": Planted(Inbox, "undo", _quiet_undo),
     "a store that forgets now and then to tell": Planted(MemoryStore, "_bring", _not_always),
     "a store in which an erased inbox begins at 1 again": Planted(MemoryStore, "_unknown", _unknown),
-    "a store that neither pushes nor merges what is hot": Planted(Writer, "_merged", _unmerged),
+    "a store that neither pushes nor merges what is hot": Planted(WriteSession, "_merged", _unmerged),
     "a store that forgets idempotency keys": Planted(MemoryStore, "_append", _forgetful),
 }

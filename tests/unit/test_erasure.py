@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from tidings.model import LogEntry
-from tidings.storage import erasure
+from tidings.storage import anonymize
 from tidings.testing import event
 
 
@@ -29,16 +29,16 @@ def entry(
 )
 def test_an_event_names_a_person_in_four_places(named: LogEntry) -> None:
     """In each of them it is found, and afterwards no more."""
-    assert erasure.names(named, "bob")
-    assert not erasure.names(named, "ob")
-    rewritten = erasure.without(named, "bob", "erased-1")
-    assert not erasure.names(rewritten, "bob")
+    assert anonymize.mentions(named, "bob")
+    assert not anonymize.mentions(named, "ob")
+    rewritten = anonymize.anonymize_event(named, "bob", "erased-1")
+    assert not anonymize.mentions(rewritten, "bob")
     assert b"bob" not in rewritten.body
 
 
 def test_the_name_of_an_erased_actor_goes() -> None:
     """The alias stands in its place, in the entry and in the body."""
-    rewritten = erasure.without(entry("bob"), "bob", "erased-1")
+    rewritten = anonymize.anonymize_event(entry("bob"), "bob", "erased-1")
     shown = msgspec.json.decode(rewritten.body)
     assert (rewritten.actor_id, shown["actor_id"], shown["actor_name"]) == ("erased-1", "erased-1", None)
     assert "user:erased-1" in rewritten.topics
@@ -46,7 +46,7 @@ def test_the_name_of_an_erased_actor_goes() -> None:
 
 def test_the_name_of_another_actor_stays() -> None:
     """Only what is the person's is emptied."""
-    rewritten = erasure.without(entry("alice", obj="user:bob"), "bob", "erased-1")
+    rewritten = anonymize.anonymize_event(entry("alice", obj="user:bob"), "bob", "erased-1")
     shown = msgspec.json.decode(rewritten.body)
     assert (shown["actor_name"], shown["object_id"], shown["object_title"]) == ("A Name", "erased-1", None)
 
@@ -56,4 +56,4 @@ def test_what_is_not_about_the_person_keeps_its_bytes() -> None:
     odd = b'{"a":1e400,"b":0.10000000000000000000001,"c":[]}'
     before = entry("bob")
     before = before._replace(body=before.body.replace(b'"metadata":{}', b'"metadata":' + odd))
-    assert odd in erasure.without(before, "bob", "erased-1").body
+    assert odd in anonymize.anonymize_event(before, "bob", "erased-1").body

@@ -70,10 +70,10 @@ from tidings.model import (
     user_topic,
 )
 from tidings.rules import Rule, Rules
-from tidings.storage import erasure
+from tidings.storage import anonymize
 from tidings.storage.memory_feeds import Feeds
-from tidings.storage.memory_person import Span
-from tidings.storage.memory_state import Remembered
+from tidings.storage.memory_person import FollowInterval
+from tidings.storage.memory_state import IdempotencyRecord
 
 RECENT = 5
 """Items that a summary shows."""
@@ -394,7 +394,7 @@ class MemoryStore(Feeds):
         self._announce(entry, event)
         receipt = Receipt(event_id, self._position, event.created_at)
         if event.key is not None:
-            self._remembered[event.key] = Remembered(self._clock.now(), event.fingerprint, receipt)
+            self._remembered[event.key] = IdempotencyRecord(self._clock.now(), event.fingerprint, receipt)
         return receipt
 
     def _mint(self, ms: int) -> int:
@@ -444,7 +444,7 @@ class MemoryStore(Feeds):
             return 0
         shown = list(islice((e.key for e in self._newest() if follow.topic in e.topics), follow.backfill))
         since_key = shown[-1] if shown else None
-        span = Span(since_key, self._position, self._clock.now())
+        span = FollowInterval(since_key, self._position, self._clock.now())
         person.follows.setdefault(follow.topic, []).append(span)
         return 1
 
@@ -489,11 +489,11 @@ class MemoryStore(Feeds):
         alias = f"erased-{self._aliases.getrandbits(32):08x}"
         self._erasures += 1
         self._erased[hash(user)] = self._erasures
-        named = [entry for entry in self._log.values() if erasure.names(entry, user)]
+        named = [entry for entry in self._log.values() if anonymize.mentions(entry, user)]
         for entry in named:
-            self._log[entry.key] = erasure.without(entry, user, alias)
+            self._log[entry.key] = anonymize.anonymize_event(entry, user, alias)
         self._retracted = [
-            (at, erasure.without(entry, user, alias) if erasure.names(entry, user) else entry)
+            (at, anonymize.anonymize_event(entry, user, alias) if anonymize.mentions(entry, user) else entry)
             for at, entry in self._retracted
         ]
         known = self._forget_agenda(user, alias) or bool(named)

@@ -18,8 +18,8 @@ from tidings.model import (
 )
 from tidings.personal import Endpoint, Handled, Reminder
 from tidings.rules import Rule
-from tidings.storage import erasure
-from tidings.storage.memory_state import Confirmation, Owed, State
+from tidings.storage import anonymize
+from tidings.storage.memory_state import Confirmation, PendingDelivery, State
 
 
 class Agenda(State):
@@ -64,10 +64,10 @@ class Agenda(State):
         """The deliveries that were given up, oldest first: fan-out is never owed here, and so never set aside."""
         return [self._letter(owed) for owed in self._owed.values() if owed.dead][:limit]
 
-    def _waiting(self) -> Iterator[Owed]:
+    def _waiting(self) -> Iterator[PendingDelivery]:
         return (owed for owed in self._owed.values() if not owed.dead)
 
-    def _delivery(self, owed: Owed) -> Delivery:
+    def _delivery(self, owed: PendingDelivery) -> Delivery:
         person = self._people[owed.user]
         group = person.inbox.groups[owed.number]
         return Delivery(
@@ -82,7 +82,7 @@ class Agenda(State):
             not group.deleted and bool(self._mutes(owed.user, self._log[group.items[max(group.items)]])),
         )
 
-    def _letter(self, owed: Owed) -> DeadLetter:
+    def _letter(self, owed: PendingDelivery) -> DeadLetter:
         channel = self._people[owed.user].endpoints[owed.endpoint].channel
         return DeadLetter(owed.id, "delivery", f"{owed.user} {channel}", owed.attempts, owed.error)
 
@@ -96,7 +96,9 @@ class Agenda(State):
         for endpoint in self._person(user).endpoints.values():
             if endpoint.is_usable and endpoint.channel in channels and endpoint.id not in waits:
                 id = next(self._delivery_ids)
-                self._owed[id] = Owed(id, user, endpoint.id, number, type, due_at=now, created_at=now)
+                self._owed[id] = PendingDelivery(
+                    id, user, endpoint.id, number, type, due_at=now, created_at=now
+                )
 
     def _settle(self, handled: Handled) -> int:
         """Note what became of a delivery; one that is not there any more is no matter."""
@@ -122,12 +124,12 @@ class Agenda(State):
                     self._refuse(owed, handled)
         return 1
 
-    def _sent(self, owed: Owed, at: int) -> None:
+    def _sent(self, owed: PendingDelivery, at: int) -> None:
         endpoints = self._people[owed.user].endpoints
         endpoints[owed.endpoint] = msgspec.structs.replace(endpoints[owed.endpoint], sent_at=at, failures=0)
         del self._owed[owed.id]
 
-    def _refuse(self, owed: Owed, handled: Handled) -> None:
+    def _refuse(self, owed: PendingDelivery, handled: Handled) -> None:
         endpoints = self._people[owed.user].endpoints
         refusing = msgspec.structs.replace(endpoints[owed.endpoint], failures=handled.failures)
         if handled.disables:
@@ -217,9 +219,9 @@ class Agenda(State):
 
     def _forget_agenda(self, user: str, alias: str) -> bool:
         """Forget what is due to a person who is erased; whether anything named them."""
-        naming = [reminder for reminder in self._reminders.values() if user in erasure.people(reminder)]
+        naming = [reminder for reminder in self._reminders.values() if user in anonymize.people(reminder)]
         for reminder in naming:
-            left = erasure.reminder_without(reminder, user, alias)
+            left = anonymize.anonymize_reminder(reminder, user, alias)
             if left is None:
                 del self._reminders[reminder.key]
             else:

@@ -6,9 +6,9 @@ import msgspec
 
 from tidings.ids import notification_id
 from tidings.personal import Preferences
-from tidings.storage import erasure, records
+from tidings.storage import anonymize, records
 from tidings.storage.memory_inboxes import Inboxes
-from tidings.storage.memory_person import Person
+from tidings.storage.memory_person import UserState
 from tidings.storage.records import Record
 from tidings.times import rfc3339
 
@@ -31,7 +31,7 @@ class Exports(Inboxes):
         for block, topics in ((False, person.muted), (True, person.blocked)):
             yield from ({"kind": "mask", "topic": topic, "block": block} for topic in sorted(topics))
 
-    def _told_records(self, person: Person) -> Iterator[Record]:
+    def _told_records(self, person: UserState) -> Iterator[Record]:
         for group in person.inbox.groups.values():
             event_ids = [self._ids.text(key) for key in group.items.values()]
             yield records.notification(self._row(person, group), event_ids)
@@ -42,7 +42,7 @@ class Exports(Inboxes):
         for one in person.feed.read_alls:
             yield {"kind": "feed_read", "up_to": one.up_to, "read_at": rfc3339(one.at)}
 
-    def _wish_records(self, user: str, person: Person) -> Iterator[Record]:
+    def _wish_records(self, user: str, person: UserState) -> Iterator[Record]:
         if person.preferences != Preferences():
             yield {"kind": "preferences", "preferences": person.preferences}
         yield from map(records.endpoint, person.endpoints.values())
@@ -51,5 +51,5 @@ class Exports(Inboxes):
                 about, times = notification_id(person.number, owed.number), (owed.due_at, owed.created_at)
                 yield records.delivery(about, owed.endpoint, times, owed.attempts, owed.dead, owed.error)
         for reminder in self._reminders.values():
-            if user in erasure.people(reminder):
+            if user in anonymize.people(reminder):
                 yield records.reminder(reminder)

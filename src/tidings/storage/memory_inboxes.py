@@ -24,7 +24,7 @@ from tidings.personal import Preferences
 from tidings.rules import ALONE, IN_APP, Rule, duplicate_key, grouping
 from tidings.storage.memory_agenda import Agenda
 from tidings.storage.memory_inbox import Arrival
-from tidings.storage.memory_person import Person
+from tidings.storage.memory_person import UserState
 from tidings.storage.memory_state import Broadcast, created_at, thing
 
 
@@ -162,7 +162,7 @@ class Inboxes(Agenda):
             if entry is not None and self._meant(person, broadcast, entry) and self._wanted(user, entry):
                 yield entry
 
-    def _meant(self, person: Person, broadcast: Broadcast, entry: LogEntry) -> bool:
+    def _meant(self, person: UserState, broadcast: Broadcast, entry: LogEntry) -> bool:
         return self._clock.now() < broadcast.expires_at and _among(person, broadcast.audience, entry)
 
     def _take_up(self, take: TakeUp) -> int:
@@ -210,12 +210,12 @@ class Inboxes(Agenda):
         return 1
 
 
-def _among(person: Person, audience: str, entry: LogEntry) -> bool:
+def _among(person: UserState, audience: str, entry: LogEntry) -> bool:
     """Whether a person belongs to everyone, or to the followers of a topic since before an event."""
     return audience == EVERYONE or person.followed_before(audience, entry.position)
 
 
-def _numbers(person: Person, ids: Iterable[str]) -> Iterator[int]:
+def _numbers(person: UserState, ids: Iterable[str]) -> Iterator[int]:
     """The numbers behind those of these ids that name a notification of this person."""
     for id in ids:
         ref = notification_ref(id)
@@ -223,6 +223,6 @@ def _numbers(person: Person, ids: Iterable[str]) -> Iterator[int]:
             yield ref[1]
 
 
-def _marked(person: Person, updated: int, found: int = 0) -> Marked:
+def _marked(person: UserState, updated: int, found: int = 0) -> Marked:
     counts = person.inbox.counts()
     return Marked(updated, counts.unread_count, counts.seq, found, counts.unread_items)

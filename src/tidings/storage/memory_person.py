@@ -9,7 +9,7 @@ from tidings.storage.memory_inbox import Inbox
 
 
 @dataclass(slots=True)
-class Span:
+class FollowInterval:
     """A follow of a topic. ``since_key`` is None when the backfill showed nothing, ``ended_at`` (a position)
     as long as it lasts."""
 
@@ -26,11 +26,11 @@ class Span:
 
 
 @dataclass(slots=True)
-class Person:
+class UserState:
     """What is kept about a person. ``taken`` is the number of the last broadcast that was taken up."""
 
     number: int
-    follows: dict[str, list[Span]] = field(default_factory=dict)
+    follows: dict[str, list[FollowInterval]] = field(default_factory=dict)
     muted: set[str] = field(default_factory=set)
     blocked: set[str] = field(default_factory=set)
     inbox: Inbox = field(default_factory=Inbox)
@@ -39,7 +39,7 @@ class Person:
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     taken: int = 0
 
-    def follow_of(self, topic: str) -> Span | None:
+    def follow_of(self, topic: str) -> FollowInterval | None:
         """The follow that lasts, if there is one."""
         return next((span for span in self.follows.get(topic, ()) if span.ended_at is None), None)
 

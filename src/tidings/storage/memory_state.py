@@ -13,14 +13,14 @@ from tidings.personal import Reminder
 from tidings.ports import Clock
 from tidings.rules import CHANNELS, MAX_BLOCKS, MAX_MUTES, Rule, Rules
 from tidings.storage.memory_inbox import Group, Inbox
-from tidings.storage.memory_person import Person
+from tidings.storage.memory_person import UserState
 from tidings.times import HOUR_MS
 
 IDEMPOTENCY_MS = 168 * HOUR_MS
 """How long an idempotency key is remembered, unless it is said otherwise."""
 
 
-class Remembered(NamedTuple):
+class IdempotencyRecord(NamedTuple):
     """What an idempotency key stands for: when it came (milliseconds), with which body, and the reply."""
 
     at: int
@@ -38,7 +38,7 @@ class Broadcast(NamedTuple):
 
 
 @dataclass(slots=True)
-class Owed:
+class PendingDelivery:
     """A delivery about the group ``number`` of ``user`` to one of their endpoints. ``dead``: it was given up.
     ``held``: it waits for quiet hours or a digest of its user."""
 
@@ -103,31 +103,31 @@ class State:
         self._log: dict[int, LogEntry] = {}
         self._next_key: dict[int, int] = {}
         self._minted: set[int] = set()
-        self._people: dict[str, Person] = {}
+        self._people: dict[str, UserState] = {}
         self._confirmations: list[Confirmation] = []
-        self._remembered: dict[bytes, Remembered] = {}
+        self._remembered: dict[bytes, IdempotencyRecord] = {}
         self._settings_types = dict(types or {})
         self._declared: dict[str, Rule] = {}
         self._rules = Rules(self._settings_types)
         self._broadcasts: list[Broadcast] = []
         self._reminders: dict[str, Reminder] = {}
-        self._owed: dict[int, Owed] = {}
+        self._owed: dict[int, PendingDelivery] = {}
         self._delivery_ids = count(1)
 
-    def _person(self, user: str) -> Person:
+    def _person(self, user: str) -> UserState:
         """The person, who is known from now on."""
         if user not in self._people:
             self._people[user] = self._unknown(user, next(self._numbers))
         return self._people[user]
 
-    def _peek(self, user: str) -> Person:
+    def _peek(self, user: str) -> UserState:
         """The person, or an empty one who is not kept and whose number nobody has."""
         return self._people.get(user) or self._unknown(user, 0)
 
-    def _unknown(self, user: str, number: int) -> Person:
+    def _unknown(self, user: str, number: int) -> UserState:
         """Nobody, but for how far their inbox was if they were erased."""
         seq = self._places.get(hash(user), 0)
-        return Person(number, inbox=Inbox(seq, seq))
+        return UserState(number, inbox=Inbox(seq, seq))
 
     def _entry(self, event_id: str) -> LogEntry | None:
         key = self._ids.key(event_id)
@@ -155,7 +155,7 @@ class State:
         muted = self._peek(viewer).muted
         return [topic for topic in entry.topics if topic in muted]
 
-    def _row(self, person: Person, group: Group) -> InboxRow:
+    def _row(self, person: UserState, group: Group) -> InboxRow:
         """A group as the port shows it; a tombstone has no content."""
         events = [self._log[group.items[seq]] for seq in sorted(group.items, reverse=True)]
         sample = events[:SAMPLE_ITEMS]

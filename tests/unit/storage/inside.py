@@ -11,7 +11,7 @@ from tests.harness import Harness
 from tidings.config import Settings
 from tidings.storage.sqlite import SqliteStore
 from tidings.storage.sqlite.db import Db
-from tidings.storage.sqlite.writer import Writer
+from tidings.storage.sqlite.write_session import WriteSession
 from tidings.testing import FakeClock
 
 
@@ -31,7 +31,7 @@ class Inside(Harness):
             runner.run(store.close())
 
     @property
-    def writer(self) -> Writer:
+    def writer(self) -> WriteSession:
         """What writes the store's file."""
         return self.store._writer
 

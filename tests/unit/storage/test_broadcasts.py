@@ -11,9 +11,9 @@ from tidings.model import EVERYONE, Declare, Follow, Mask, NewEvent, Prefer, Pub
 from tidings.personal import Preferences
 from tidings.rules import Rule
 from tidings.storage.sqlite import broadcasts
-from tidings.storage.sqlite.takeup import AT_ONCE
-from tidings.storage.sqlite.upkeep import HOUSEKEEPING_MS
-from tidings.storage.sqlite.writer import Writer
+from tidings.storage.sqlite.broadcast_delivery import AT_ONCE
+from tidings.storage.sqlite.maintenance import HOUSEKEEPING_MS
+from tidings.storage.sqlite.write_session import WriteSession
 from tidings.testing import START_MS, event
 
 HOUR_MS = 3_600_000
@@ -52,7 +52,7 @@ def test_who_lacks_a_broadcast_is_asked_of_many_in_one_statement(opened: Opened)
 
 @pytest.mark.parametrize("query", [broadcasts._WHO_LACKS, broadcasts._LACKED])
 def test_only_what_came_after_the_last_taken_is_looked_at(opened: Opened, query: str) -> None:
-    packed = Writer.carray([0])
+    packed = WriteSession.carray([0])
     plan = opened.store._near.db.all(
         f"EXPLAIN QUERY PLAN {query}", {"users": packed, "packed": packed, "now": 0}
     )

@@ -16,7 +16,7 @@ from tidings.errors import Unavailable
 from tidings.model import EVERYONE, Erase, FeedFilter, Follow, Mask, Publish, ReadFeed, Replay, TakeUp
 from tidings.projections.runner import Runner
 from tidings.storage.sqlite import erasures
-from tidings.storage.sqlite.debts import MAX_ATTEMPTS
+from tidings.storage.sqlite.fanout_queue import MAX_ATTEMPTS
 from tidings.testing import START_MS, event
 
 PERSON, NAME = "user-4711-quillfeather", "Xanthe Quillfeather-Okoro"

@@ -13,8 +13,8 @@ from tests.harness import Harness
 from tests.unit.storage.inside import Inside
 from tidings.feed_changes import FeedChange, FeedMark, FeedReset, Retraction
 from tidings.model import Command, ReadFeed, Retract, UnreadFeed
-from tidings.storage.sqlite import SqliteStore, feed_history, feed_since, heard
-from tidings.storage.sqlite.reading import EventRow, Reading
+from tidings.storage.sqlite import SqliteStore, feed_history, feed_since, live_audience
+from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
 from tidings.testing import FakeClock, MemoryStore, event
 
 KEPT = replace(SMALL, feed_history=2, retraction_history=2)
@@ -103,7 +103,7 @@ def test_changes_that_are_let_go_while_they_are_read_are_a_reset(
         assert not inside.run(inside.store.feed_since("bob", after, 100)).reset
         looked = feed_since.changes
 
-        def late(r: Reading, *given: Any) -> list[FeedChange]:
+        def late(r: ReadSnapshot, *given: Any) -> list[FeedChange]:
             inside.store._apply([change(id) for id in ids[1:6]], ())
             return looked(r, *given)
 
@@ -130,5 +130,5 @@ def test_changes_that_are_let_go_while_listeners_are_looked_up_are_a_reset(
         reading = inside.store._own_readers.readings[0]
         with monkeypatch.context() as slow:
             slow.setattr(feed_history, "retractions", late)
-            heard_, last = heard.heard(reading, heard.Crowds(), after, {"bob"}, 100)
+            heard_, last = live_audience.audience(reading, live_audience.FollowerCache(), after, {"bob"}, 100)
         assert (heard_[0].change, heard_[0].listeners) == (FeedReset(last), [("", "", ["bob"])])

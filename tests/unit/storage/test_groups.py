@@ -25,9 +25,9 @@ from tidings.model import (
 )
 from tidings.rules import Rule
 from tidings.storage.sqlite import SqliteStore
-from tidings.storage.sqlite.declared import declare
-from tidings.storage.sqlite.expiry import SWEEP_MS, SWEEP_ROWS
-from tidings.storage.sqlite.upkeep import HOUSEKEEPING_MS
+from tidings.storage.sqlite.maintenance import HOUSEKEEPING_MS
+from tidings.storage.sqlite.notification_types import declare
+from tidings.storage.sqlite.retention import SWEEP_MS, SWEEP_ROWS
 from tidings.testing import FakeClock, MemoryStore, event
 from tidings.times import DAY_MS
 

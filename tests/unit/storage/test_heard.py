@@ -11,8 +11,8 @@ import pytest
 from tests.backends import SMALL
 from tests.unit.storage.inside import Inside, traced
 from tidings.model import Command, Follow, Mask, Publish, ReadFeed, Retract, Unfollow, UnreadFeed
-from tidings.storage.sqlite.heard import MOST_ROWS
-from tidings.storage.sqlite.writer import WIDE, Writer, sql
+from tidings.storage.sqlite.live_audience import MOST_ROWS
+from tidings.storage.sqlite.write_session import WIDE, WriteSession, sql
 from tidings.testing import START_MS, event
 
 USERS = tuple(f"u{n}" for n in range(4))
@@ -186,7 +186,7 @@ PLANS = {
 @pytest.mark.parametrize("name", PLANS)
 def test_the_indexes_that_were_meant_are_used(opened: Opened, name: str) -> None:
     step, names = PLANS[name]
-    values = {each: 1 if each in ("after", "limit") else Writer.carray([1]) for each in names}
+    values = {each: 1 if each in ("after", "limit") else WriteSession.carray([1]) for each in names}
     plan = [row[3] for row in opened.store._near.db.all(f"EXPLAIN QUERY PLAN {sql(name)}", values)]
     assert any(step in each for each in plan), plan
     assert not any(each.startswith(("SCAN f", "SCAN m", "SCAN h", "SCAN inbox")) for each in plan), plan
@@ -218,7 +218,7 @@ def test_retractions_of_large_topics_are_looked_up_in_parts(
     opened.run(opened.store.write([Follow(user, f"market:{n}", 0) for user in crowd for n in range(4)]))
     ids = opened.publish(*(event("ann", obj=f"market:{n}") for n in range(4)))
     opened.run(opened.store.write([Retract(id) for id in ids]))
-    monkeypatch.setattr("tidings.storage.sqlite.heard.MOST_ROWS", 2 * WIDE)
+    monkeypatch.setattr("tidings.storage.sqlite.live_audience.MOST_ROWS", 2 * WIDE)
     after, parts = 4, []
     while after < 8:
         heard, after = opened.run(opened.store.heard(after, frozenset(crowd), 100))

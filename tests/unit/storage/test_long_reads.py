@@ -11,7 +11,7 @@ from tidings.config import Settings
 from tidings.model import Command, Declare, Follow, MarkInbox, MarkState, Mask, Publish, ReadFeed, ReadInbox
 from tidings.rules import Rule
 from tidings.storage.sqlite.db import Db
-from tidings.storage.sqlite.reading import SHORT_CHECK_STEPS
+from tidings.storage.sqlite.read_snapshot import SHORT_CHECK_STEPS
 from tidings.testing import event
 
 ITEMS, MUTES = 2_000, 1_000

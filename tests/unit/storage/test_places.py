@@ -21,8 +21,8 @@ from tidings.model import (
     Remind,
 )
 from tidings.personal import Endpoint, Preferences, Reminder
-from tidings.storage.sqlite import names
-from tidings.storage.sqlite.names import Erased
+from tidings.storage.sqlite import symbols
+from tidings.storage.sqlite.symbols import ErasedName
 from tidings.testing import event
 from tidings.times import DAY_MS
 
@@ -146,7 +146,7 @@ def copied(opened: Inside, path: Path) -> bytes:
 
 def test_an_erasure_that_was_rolled_back_is_not_remembered() -> None:
     """Or nothing would be brought to a new user of that name until somebody else is erased."""
-    erased = Erased(b"secret")
+    erased = ErasedName(b"secret")
     erased.note("bob")
     erased.roll_back()
     assert not erased.since(0, "bob")
@@ -162,8 +162,8 @@ def test_an_erasure_that_was_rolled_back_is_not_remembered() -> None:
 
 def test_recent_erasures_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is older counts as an erasure of anybody."""
-    monkeypatch.setattr(names, "MOST_RECENT", 2)
-    erased = Erased(b"secret")
+    monkeypatch.setattr(symbols, "MOST_RECENT", 2)
+    erased = ErasedName(b"secret")
     for user in "abc":
         erased.note(user)
     erased.commit()

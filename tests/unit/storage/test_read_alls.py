@@ -22,8 +22,8 @@ from tidings.model import (
     UndoRead,
     UndoReadFeed,
 )
-from tidings.storage.sqlite import feed_counts, groups
-from tidings.storage.sqlite.reading import Entry, Reading
+from tidings.storage.sqlite import feed_counts, notification_groups
+from tidings.storage.sqlite.read_snapshot import Entry, ReadSnapshot
 from tidings.testing import START_MS, event
 
 ITEMS = 400
@@ -49,17 +49,22 @@ def inside(tmp_path: Path) -> Iterator[Inside]:
 def entries(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Entry]]:
     """The entries of timelines that are looked at inside."""
     seen: list[Entry] = []
-    real = Reading.entries
+    real = ReadSnapshot.entries
 
     def noted(
-        self: Reading, timelines: Sequence[int], before: int, above: int, limit: int, verb: int | None = None
+        self: ReadSnapshot,
+        timelines: Sequence[int],
+        before: int,
+        above: int,
+        limit: int,
+        verb: int | None = None,
     ) -> list[Entry]:
         found = real(self, timelines, before, above, limit, verb)
         seen.extend(found)
         return found
 
     with monkeypatch.context() as patched:
-        patched.setattr(Reading, "entries", noted)
+        patched.setattr(ReadSnapshot, "entries", noted)
         yield seen
 
 
@@ -223,6 +228,6 @@ def test_many_read_alls_are_looked_up_one_by_one(inside: Inside, monkeypatch: py
         inside.clock.advance(1)
         inside.write(ReadInbox("bob", up_to, type="often" if up_to % 2 else None))
     together = inside.run(inside.store.inbox("bob", ALL, None)).rows
-    monkeypatch.setattr(groups, "MOST_MARKS", 1)
+    monkeypatch.setattr(notification_groups, "MOST_MARKS", 1)
     assert inside.run(inside.store.inbox("bob", ALL, None)).rows == together
     assert len({row.read_at for row in together}) > FEW

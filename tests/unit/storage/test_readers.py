@@ -14,8 +14,8 @@ from tests.live.place import awaited
 from tidings.errors import TooManyRequests, Unavailable
 from tidings.model import Follow
 from tidings.storage.sqlite import SqliteStore
+from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.readers import APPLICATION, Asker, Readers, user
-from tidings.storage.sqlite.reading import Reading
 from tidings.testing import FakeClock
 
 BOUNDED = msgspec.structs.replace(SMALL, reader_threads=2, max_reads_per_user=3, max_reads=6)
@@ -29,7 +29,7 @@ class Gate:
     def __init__(self) -> None:
         self.begun, self._open = threading.Event(), threading.Event()
 
-    def __call__(self, r: Reading) -> str:
+    def __call__(self, r: ReadSnapshot) -> str:
         self.begun.set()
         assert self._open.wait(20)
         return "held"
@@ -50,11 +50,11 @@ class Asked:
         self.order: list[Hashable] = []
 
     def ask(
-        self, asker: Asker, question: Hashable, read: Callable[[Reading], object] | None = None
+        self, asker: Asker, question: Hashable, read: Callable[[ReadSnapshot], object] | None = None
     ) -> "asyncio.Task[object]":
         """Ask, and go on."""
 
-        def noted(r: Reading) -> object:
+        def noted(r: ReadSnapshot) -> object:
             self.order.append(question)
             return None if read is None else read(r)
 
@@ -168,7 +168,7 @@ async def test_a_read_ends_when_nobody_waits_for_it(tmp_path: Path) -> None:
     async with asked(tmp_path) as (asks, _):
         begun = threading.Event()
 
-        def forever(r: Reading) -> object:
+        def forever(r: ReadSnapshot) -> object:
             begun.set()
             return r.db.one(FOREVER)
 

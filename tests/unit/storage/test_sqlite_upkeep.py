@@ -12,7 +12,7 @@ from tests.unit.storage.inside import Inside
 from tidings.errors import Unavailable
 from tidings.model import Follow, Publish, Reconcile, Replay, Retract
 from tidings.storage.sqlite import SqliteStore
-from tidings.storage.sqlite.debts import MAX_ATTEMPTS
+from tidings.storage.sqlite.fanout_queue import MAX_ATTEMPTS
 from tidings.testing import START_MS, FakeClock, event
 
 

@@ -4,12 +4,17 @@ from collections.abc import Iterator, Sequence
 
 from tidings.model import FeedFilter, FeedItem, Page
 from tidings.storage.sqlite.feeds import FIRST_CHUNK, LARGEST_CHUNK, matcher, span_of
-from tidings.storage.sqlite.reading import EventRow, Reading
-from tidings.storage.sqlite.writer import sql
+from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
+from tidings.storage.sqlite.write_session import sql
 
 
 def page(
-    r: Reading, topic: str | None, want: FeedFilter, limit: int, before: int | None, viewer: int | None = None
+    r: ReadSnapshot,
+    topic: str | None,
+    want: FeedFilter,
+    limit: int,
+    before: int | None,
+    viewer: int | None = None,
 ) -> Page:
     """A page of what happened on a topic, or (None) everywhere; see FeedViews.activity. ``viewer``: one who may have
     blocks."""
@@ -33,7 +38,7 @@ def page(
     return Page(items, at, position, partial=True)
 
 
-def _blocked(r: Reading, viewer: int | None, events: Sequence[EventRow]) -> set[int]:
+def _blocked(r: ReadSnapshot, viewer: int | None, events: Sequence[EventRow]) -> set[int]:
     """The actors of these events with whom a viewer has a block."""
     if viewer is None or not events:
         return set()
@@ -41,7 +46,7 @@ def _blocked(r: Reading, viewer: int | None, events: Sequence[EventRow]) -> set[
     return {actor for (actor,) in r.db.execute(sql("blocked_actors"), (viewer, actors))}
 
 
-def _chunk_sizes(r: Reading, limit: int, plain: bool) -> Iterator[int]:
+def _chunk_sizes(r: ReadSnapshot, limit: int, plain: bool) -> Iterator[int]:
     chunk, looked_at = limit + 1 if plain else max(limit + 1, FIRST_CHUNK), 0
     while looked_at < r.writer.settings.feed_scan_budget:
         yield chunk
@@ -50,7 +55,7 @@ def _chunk_sizes(r: Reading, limit: int, plain: bool) -> Iterator[int]:
 
 
 def _events(
-    r: Reading, topic: int | None, before: int, above: int, limit: int
+    r: ReadSnapshot, topic: int | None, before: int, above: int, limit: int
 ) -> tuple[Sequence[int], list[EventRow]]:
     """(the keys looked at, the events of them that still stand), newest first."""
     if topic is None:
@@ -60,7 +65,7 @@ def _events(
     return keys, r.events(keys)
 
 
-def _everyones(r: Reading, before: int, above: int, limit: int) -> list[EventRow]:
+def _everyones(r: ReadSnapshot, before: int, above: int, limit: int) -> list[EventRow]:
     found: list[EventRow] = []
     for span in reversed(r.event_spans):
         if span.low < before and span.high > above:

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tidings.ids import MAX_KEY
-from tidings.storage.sqlite import groups, inboxes
-from tidings.storage.sqlite.groups import Row
-from tidings.storage.sqlite.reading import Reading
+from tidings.storage.sqlite import inboxes, notification_groups
+from tidings.storage.sqlite.notification_groups import Row
+from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.retract import shrink
-from tidings.storage.sqlite.writer import Writer, sql
+from tidings.storage.sqlite.write_session import WriteSession, sql
 
 LOOKED_AT = 200
 """Rows looked at together: two joins that take less than a millisecond."""
@@ -32,7 +32,7 @@ class Cleaning(NamedTuple):
     head: int
 
 
-def sever(w: Writer, r: Reading, user: int, actor: int) -> None:
+def sever(w: WriteSession, r: ReadSnapshot, user: int, actor: int) -> None:
     """Take what an actor did out of an inbox: from its newest rows now, from the others by later work."""
     head = _head(r, user)
     left, _ = step(w, r, Cleaning(user, actor, 0, head + 1, head), w.settings.fan_out_inline_rows)
@@ -40,7 +40,7 @@ def sever(w: Writer, r: Reading, user: int, actor: int) -> None:
         w.owe("block", user, actor, left.floor, left.before, left.head)
 
 
-def step(w: Writer, r: Reading, cleaning: Cleaning, budget: int) -> tuple[Cleaning | None, int]:
+def step(w: WriteSession, r: ReadSnapshot, cleaning: Cleaning, budget: int) -> tuple[Cleaning | None, int]:
     """Go on for about ``budget`` rows; returns what is left, None at the end, and the rows that it cost. When the block was
     taken back meanwhile, nothing is left: what came since is to stay."""
     if not _stands(r, cleaning):
@@ -62,17 +62,17 @@ def step(w: Writer, r: Reading, cleaning: Cleaning, budget: int) -> tuple[Cleani
     return left, cost
 
 
-def _head(r: Reading, user: int) -> int:
+def _head(r: ReadSnapshot, user: int) -> int:
     row = r.db.one("SELECT seq FROM inbox_head WHERE user=?", (user,))
     return row[0] if row else 0
 
 
-def _stands(r: Reading, cleaning: Cleaning) -> bool:
+def _stands(r: ReadSnapshot, cleaning: Cleaning) -> bool:
     query = "SELECT EXISTS (SELECT 1 FROM mask WHERE viewer=? AND topic=? AND kind<>0)"
     return bool(r.db.one(query, (cleaning.user, cleaning.actor))[0])
 
 
-def _leaving(r: Reading, cleaning: Cleaning, rows: Sequence[Row]) -> list[Row]:
+def _leaving(r: ReadSnapshot, cleaning: Cleaning, rows: Sequence[Row]) -> list[Row]:
     """Those of these rows that hold something by the actor."""
     user, actor = cleaning.user, cleaning.actor
     by = dict(r.rows([row.key for row in rows if row.opened is None], "actors"))
@@ -84,13 +84,13 @@ def _leaving(r: Reading, cleaning: Cleaning, rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def _leave(w: Writer, r: Reading, cleaning: Cleaning, row: Row) -> None:
-    ((n, _),) = groups.at(r, cleaning.user, (row.seq,)).values()
+def _leave(w: WriteSession, r: ReadSnapshot, cleaning: Cleaning, row: Row) -> None:
+    ((n, _),) = notification_groups.at(r, cleaning.user, (row.seq,)).values()
     if row.opened is None:
         shrink(w, r, cleaning.user, n, row, None, 1)
         return
-    group = groups.of(r, cleaning.user, (row.number,))[row.number].id
+    group = notification_groups.of(r, cleaning.user, (row.number,))[row.number].id
     w.db.execute("DELETE FROM inbox_member WHERE group_id=? AND actor=?", (group, cleaning.actor))
     items = w.db.changes()
     w.db.execute("UPDATE inbox_group SET size=size-?, actors=actors-1 WHERE id=?", (items, group))
-    shrink(w, r, cleaning.user, n, row, groups.newest(r, group), items)
+    shrink(w, r, cleaning.user, n, row, notification_groups.newest(r, group), items)

@@ -9,8 +9,8 @@ from collections.abc import Collection, Sequence
 
 from tidings import model
 from tidings.model import NewEvent
-from tidings.storage.sqlite.reading import Reading
-from tidings.storage.sqlite.writer import Writer, sql
+from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.write_session import WriteSession, sql
 
 EXPIRED_ROWS = 500
 """Expired broadcasts set aside by one step."""
@@ -30,7 +30,11 @@ _LACKED = (
 
 
 def announce(
-    w: Writer, events: Sequence[NewEvent], base: int, actors: Sequence[int], topics: Sequence[Sequence[int]]
+    w: WriteSession,
+    events: Sequence[NewEvent],
+    base: int,
+    actors: Sequence[int],
+    topics: Sequence[Sequence[int]],
 ) -> None:
     """Write down the broadcasts among events with positions from ``base`` on, whose actors and topics these are."""
     for i, event in enumerate(events):
@@ -38,7 +42,7 @@ def announce(
             _announce(w, event, base + i, actors[i], topics[i])
 
 
-def _announce(w: Writer, event: NewEvent, position: int, actor: int, topics: Sequence[int]) -> None:
+def _announce(w: WriteSession, event: NewEvent, position: int, actor: int, topics: Sequence[int]) -> None:
     audience = EVERYONE if event.audience == model.EVERYONE else w.names.make_topic(event.audience)
     w.db.execute(
         "INSERT INTO broadcast (position, actor, verb, audience, expires_at) VALUES (?, ?, ?, ?, ?)",
@@ -48,19 +52,19 @@ def _announce(w: Writer, event: NewEvent, position: int, actor: int, topics: Seq
     w.broadcasting = max(w.broadcasting, event.expires_at)
 
 
-def audience(r: Reading, position: int) -> int | None:
+def audience(r: ReadSnapshot, position: int) -> int | None:
     """The topic that the event at a position was broadcast to, or EVERYONE; None when it is no broadcast."""
     row = r.db.one("SELECT audience FROM broadcast WHERE position=?", (position,))
     return row[0] if row else None
 
 
-def withdraw(w: Writer, position: int) -> None:
+def withdraw(w: WriteSession, position: int) -> None:
     """Give a retracted broadcast to nobody any more."""
     w.db.execute("DELETE FROM broadcast WHERE position=?", (position,))
     w.db.execute("DELETE FROM broadcast_topic WHERE position=?", (position,))
 
 
-def expire(w: Writer, now: int) -> int:
+def expire(w: WriteSession, now: int) -> int:
     """Set aside a bounded number of expired broadcasts, so that newcomers are not held against all there ever were."""
     w.db.execute(
         "UPDATE broadcast SET live=0 WHERE position IN (SELECT position FROM broadcast INDEXED BY broadcast_expires"
@@ -70,26 +74,26 @@ def expire(w: Writer, now: int) -> int:
     return w.db.changes()
 
 
-def live(r: Reading) -> int:
+def live(r: ReadSnapshot) -> int:
     """How many broadcasts could still come to somebody: as many entries of one index."""
     query = "SELECT count(*) FROM broadcast INDEXED BY broadcast_expires WHERE live AND expires_at > ?"
     (count,) = r.db.one(query, (r.writer.clock.now(),))
     return count  # type: ignore[no-any-return]
 
 
-def lacking(r: Reading, users: Collection[int]) -> set[int]:
+def lacking(r: ReadSnapshot, users: Collection[int]) -> set[int]:
     """Which of these users (UNKNOWN for any that is not known) lack a broadcast."""
     values = _values(r, users)
     return {user for (user,) in r.db.execute(_WHO_LACKS, values)} if values else set()
 
 
-def lacked(r: Reading, users: Collection[int]) -> list[tuple[int, int]]:
+def lacked(r: ReadSnapshot, users: Collection[int]) -> list[tuple[int, int]]:
     """(user, position) of every broadcast that one of these users lacks, in this order."""
     values = _values(r, users)
     return r.db.all(_LACKED, values) if values else []
 
 
-def _values(r: Reading, users: Collection[int]) -> dict[str, object] | None:
+def _values(r: ReadSnapshot, users: Collection[int]) -> dict[str, object] | None:
     """What ``is_lacking`` is asked with; None when nothing lives that anybody could lack."""
     w, now = r.writer, r.writer.clock.now()
     if now >= w.broadcasting or not users:
@@ -97,7 +101,7 @@ def _values(r: Reading, users: Collection[int]) -> dict[str, object] | None:
     return {"users": w.carray(users), "packed": w.carray(_types(r) if w.silenced else [0]), "now": now}
 
 
-def _types(r: Reading) -> list[int]:
+def _types(r: ReadSnapshot) -> list[int]:
     """verb << 33 | type << 1 | critical, of verbs that a declared type claims. Of a type without a number nobody has ever
     said anything: what holds for it is the wish for all, which is type 0."""
     packed = [0]

@@ -12,8 +12,8 @@ from tidings.model import (
     ReserveConfirmation,
 )
 from tidings.personal import Endpoint, Handled
-from tidings.storage.sqlite.reading import Reading
-from tidings.storage.sqlite.writer import Writer, sql
+from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.write_session import WriteSession, sql
 
 CHANNELS = {"email": 1, "web_push": 2, "webhook": 3, "apprise": 4}
 """The numbers of channels in the file, never to be changed: three bits, see ``owe_deliveries``."""
@@ -21,7 +21,7 @@ _NAMES = {number: name for name, number in CHANNELS.items()}
 
 
 def apply(
-    w: Writer,
+    w: WriteSession,
     command: AddEndpoint | ConfirmEndpoint | EnableEndpoint | ReserveConfirmation | RemoveEndpoint,
 ) -> Changed:
     """Apply one command about endpoints."""
@@ -38,7 +38,7 @@ def apply(
             return remove(w, command)
 
 
-def add(w: Writer, command: AddEndpoint) -> Changed:
+def add(w: WriteSession, command: AddEndpoint) -> Changed:
     """Register an endpoint; the same address again keeps its id."""
     new = command.endpoint
     place = (new.id, w.names.make_user(new.user), CHANNELS[new.channel], new.address, new.secret)
@@ -48,13 +48,13 @@ def add(w: Writer, command: AddEndpoint) -> Changed:
     return Changed(1, w.position)
 
 
-def confirm(w: Writer, command: ConfirmEndpoint) -> Changed:
+def confirm(w: WriteSession, command: ConfirmEndpoint) -> Changed:
     """Let deliveries go to an endpoint whose address was confirmed."""
     w.db.execute("UPDATE endpoint SET confirmed=1 WHERE id=?", (command.id,))
     return Changed(w.db.changes(), w.position)
 
 
-def enable(w: Writer, command: EnableEndpoint) -> Changed:
+def enable(w: WriteSession, command: EnableEndpoint) -> Changed:
     """Let deliveries go to a disabled endpoint again."""
     rows = w.db.all(sql("endpoints_of"), (w.names.user(command.user),))
     found = [one for one in (made(command.user, row) for row in rows) if one.id == command.id]
@@ -63,7 +63,7 @@ def enable(w: Writer, command: EnableEndpoint) -> Changed:
     return Changed(len(found), w.position)
 
 
-def reserve(w: Writer, command: ReserveConfirmation) -> Changed:
+def reserve(w: WriteSession, command: ReserveConfirmation) -> Changed:
     """Count a confirmation mail if there is room for it, and forget those that count no more."""
     w.db.execute("DELETE FROM confirmation WHERE at<=?", (command.after,))
     asked = {"user": w.names.make_user(command.user), "address": command.address, "now": w.clock.now()}
@@ -72,7 +72,7 @@ def reserve(w: Writer, command: ReserveConfirmation) -> Changed:
     return Changed(w.db.changes(), w.position)
 
 
-def refuse(w: Writer, number: int, handled: Handled) -> None:
+def refuse(w: WriteSession, number: int, handled: Handled) -> None:
     """Note that an endpoint refused a delivery for good; disable it when that was one too many."""
     w.db.execute("UPDATE endpoint SET failures=? WHERE number=?", (handled.failures, number))
     if handled.disables:
@@ -80,7 +80,7 @@ def refuse(w: Writer, number: int, handled: Handled) -> None:
         w.db.execute(query, (w.clock.now(), handled.error, number))
 
 
-def remove(w: Writer, command: RemoveEndpoint) -> Changed:
+def remove(w: WriteSession, command: RemoveEndpoint) -> Changed:
     """Forget an endpoint of a user and what waits for it."""
     query = "SELECT number FROM endpoint WHERE user=? AND id=?"
     row = w.db.one(query, (w.names.user(command.user), command.id))
@@ -89,13 +89,13 @@ def remove(w: Writer, command: RemoveEndpoint) -> Changed:
     return Changed(int(row is not None), w.position)
 
 
-def forget(w: Writer, number: int) -> None:
+def forget(w: WriteSession, number: int) -> None:
     """Delete an endpoint with its deliveries, those set aside included."""
     w.db.execute("DELETE FROM delivery WHERE endpoint=?", (number,))
     w.db.execute("DELETE FROM endpoint WHERE number=?", (number,))
 
 
-def of(r: Reading, user: str) -> list[Endpoint]:
+def of(r: ReadSnapshot, user: str) -> list[Endpoint]:
     """The endpoints of a user, oldest first."""
     rows = r.db.all(sql("endpoints_of"), (r.names.user(user),))
     return [made(user, row) for row in rows]
@@ -112,7 +112,7 @@ def channel_name(number: int) -> str:
     return _NAMES[number]
 
 
-def owe_deliveries(w: Writer) -> None:
+def owe_deliveries(w: WriteSession) -> None:
     """Owe what was just brought (``temp.brought``) to the endpoints on the channels of its type. Whether it is wanted
     there, and when, is asked when it is due."""
     types = w.db.all("SELECT DISTINCT type FROM temp.brought")

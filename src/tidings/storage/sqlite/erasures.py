@@ -9,11 +9,11 @@ Whoever uses the name meanwhile has another number.
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from tidings.storage.sqlite import reworded
-from tidings.storage.sqlite.names import pack, unpack
-from tidings.storage.sqlite.reading import EventRow, Reading, chunks
+from tidings.storage.sqlite import touch_notifications
+from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot, chunks
+from tidings.storage.sqlite.symbols import pack, unpack
 from tidings.storage.sqlite.visibility import BLOCKED_BY, require_visibility_check
-from tidings.storage.sqlite.writer import Writer
+from tidings.storage.sqlite.write_session import WriteSession
 
 FOLLOW_ROWS = 5
 """Rows that the end of a follow is taken to cost."""
@@ -57,7 +57,7 @@ class Job(NamedTuple):
 _Step = tuple[Job | None, int]
 
 
-def begin(w: Writer, r: Reading, user: int, name: str, alias: str) -> None:
+def begin(w: WriteSession, r: ReadSnapshot, user: int, name: str, alias: str) -> None:
     """Begin to take out what a user left, and end it if it is little; the number has the alias already."""
     w.db.execute("INSERT INTO erasure VALUES (?, ?, ?, ?)", (user, name, alias, w.position))
     w.hide(name, alias)
@@ -66,7 +66,7 @@ def begin(w: Writer, r: Reading, user: int, name: str, alias: str) -> None:
         w.owe("erase", user, left.phase, left.oldest, left.at_key, left.at_user)
 
 
-def retry(w: Writer, name: str) -> None:
+def retry(w: WriteSession, name: str) -> None:
     """Put an erasure of this name back in line that was set aside."""
     w.db.execute(
         "UPDATE debt SET dead=0, attempts=0 WHERE kind='erase' AND dead"
@@ -76,7 +76,7 @@ def retry(w: Writer, name: str) -> None:
     w.erasures_changed()
 
 
-def step(w: Writer, r: Reading, job: Job, budget: int) -> _Step:
+def step(w: WriteSession, r: ReadSnapshot, job: Job, budget: int) -> _Step:
     """Do about ``budget`` rows of an erasure; returns what is left, None when it has ended, and the rows done."""
     left: Job | None = job
     rows = 0
@@ -98,7 +98,7 @@ def _share(budget: int, rows: int) -> int:
 # --- the phases, in their order -------------------------------------------------------------------------------------
 
 
-def _unfollow(w: Writer, _: Reading, job: Job, budget: int) -> _Step:
+def _unfollow(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
     """End what the user follows: nothing comes to their number any more."""
     query = "SELECT topic, since, until IS NULL FROM follow WHERE follower=? LIMIT ?"
     some = w.db.all(query, (job.user, _share(budget, FOLLOW_ROWS)))
@@ -109,7 +109,7 @@ def _unfollow(w: Writer, _: Reading, job: Job, budget: int) -> _Step:
     return (job if some else _next(job)), len(some) * FOLLOW_ROWS
 
 
-def _part(w: Writer, _: Reading, job: Job, budget: int) -> _Step:
+def _part(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
     """End the follows of the user. They do nothing any more, so who is remembered to follow them may be outdated."""
     query = "SELECT DISTINCT follower FROM follow INDEXED BY follow_topic WHERE topic=? LIMIT ?"
     followers = [follower for (follower,) in w.db.execute(query, (job.user, _share(budget, FOLLOW_ROWS)))]
@@ -122,7 +122,7 @@ def _part(w: Writer, _: Reading, job: Job, budget: int) -> _Step:
     return _next(job), 0
 
 
-def _unblock(w: Writer, _: Reading, job: Job, budget: int) -> _Step:
+def _unblock(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
     """End what is hidden from others because the user blocked them."""
     query = "SELECT viewer FROM mask WHERE topic=? AND kind=? LIMIT ?"
     rows = w.db.all(query, (job.user, BLOCKED_BY, _share(budget, FOLLOW_ROWS)))
@@ -133,7 +133,7 @@ def _unblock(w: Writer, _: Reading, job: Job, budget: int) -> _Step:
     return (job if rows else _next(job)), len(rows) * FOLLOW_ROWS
 
 
-def _rewrite(w: Writer, r: Reading, job: Job, budget: int) -> _Step:
+def _rewrite(w: WriteSession, r: ReadSnapshot, job: Job, budget: int) -> _Step:
     """Rewrite the events that name the user: those of their topic, and those that told them directly, in which nobody
     else sees it."""
     timelines = (job.user * 2, job.user * 2 + 1)
@@ -155,14 +155,14 @@ def _rewrite(w: Writer, r: Reading, job: Job, budget: int) -> _Step:
     return _noted(w, job, shown)._replace(at_key=last), rows
 
 
-def _rewrite_one(w: Writer, user: int, event: EventRow) -> None:
+def _rewrite_one(w: WriteSession, user: int, event: EventRow) -> None:
     """Store the text of an event as it was read, without the name, and take the user from those whom it told."""
     targets = pack(number for number in unpack(event.targets) if number != user)
     n = w.events.span(event.key).parts[-1]
     w.db.execute(f"UPDATE event_{n} SET body=?, targets=? WHERE key=?", (event.body, targets, event.key))
 
 
-def _noted(w: Writer, job: Job, shown: Sequence[EventRow]) -> Job:
+def _noted(w: WriteSession, job: Job, shown: Sequence[EventRow]) -> Job:
     """Note the events that show the user, and whom they told directly."""
     if not shown:
         return job
@@ -172,13 +172,13 @@ def _noted(w: Writer, job: Job, shown: Sequence[EventRow]) -> Job:
     return job._replace(oldest=min(job.oldest, *(event.position for event in shown)))
 
 
-def _note_recipients(w: Writer, user: int, recipients: set[int]) -> None:
+def _note_recipients(w: WriteSession, user: int, recipients: set[int]) -> None:
     if others := recipients - {user}:
         query = "INSERT OR IGNORE INTO erasure_recipient SELECT ?, value FROM carray(?)"
         w.db.execute(query, (user, w.carray(others)))
 
 
-def _note_audience(w: Writer, _: Reading, job: Job, __: int) -> _Step:
+def _note_audience(w: WriteSession, _: ReadSnapshot, job: Job, __: int) -> _Step:
     """Note who else was told of these events: ``at_key`` is the event, ``at_user`` the last of its chunks."""
     found = w.db.all(
         "SELECT t.key, t.first, t.users FROM erasure_event e CROSS JOIN told t ON t.key=e.key"
@@ -193,7 +193,7 @@ def _note_audience(w: Writer, _: Reading, job: Job, __: int) -> _Step:
     return left, AUDIENCE_CHUNKS + len(recipients) // NOTED_PER_ROW
 
 
-def _clear(w: Writer, _: Reading, job: Job, budget: int) -> _Step:
+def _clear(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
     """Delete what lies under the user's number."""
     home = job.user * 2 + 1
     tables = [(table, column, key, job.user) for table, column, key in _OWN]
@@ -211,7 +211,7 @@ def _clear(w: Writer, _: Reading, job: Job, budget: int) -> _Step:
     return (job if rows else _next(job)), rows
 
 
-def _clear_members(w: Writer, user: int, budget: int) -> int:
+def _clear_members(w: WriteSession, user: int, budget: int) -> int:
     w.db.execute(
         "DELETE FROM inbox_member WHERE (group_id, seq) IN (SELECT m.group_id, m.seq FROM inbox_group g"
         " CROSS JOIN inbox_member m ON m.group_id=g.id WHERE g.user=? LIMIT ?)",
@@ -220,7 +220,7 @@ def _clear_members(w: Writer, user: int, budget: int) -> int:
     return w.db.changes()
 
 
-def _reword(w: Writer, _: Reading, job: Job, budget: int) -> _Step:
+def _reword(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
     """Give the notifications of others that changed a seq: ``at_user`` is whose are looked through, ``at_key`` the last
     number there."""
     query = "SELECT min(recipient) FROM erasure_recipient WHERE user=? AND recipient>=?"
@@ -228,13 +228,13 @@ def _reword(w: Writer, _: Reading, job: Job, budget: int) -> _Step:
     if recipient is None:
         return _next(job), 0
     after = job.at_key if recipient == job.at_user else -1
-    done, last = reworded.change(w, recipient, job.user, job.oldest, after, budget)
+    done, last = touch_notifications.touch(w, recipient, job.user, job.oldest, after, budget)
     if done < budget:
         return job._replace(at_user=recipient + 1, at_key=-1), RECIPIENT_ROWS + done
     return job._replace(at_user=recipient, at_key=last), RECIPIENT_ROWS + done
 
 
-def _end(w: Writer, _: Reading, job: Job, budget: int) -> _Step:
+def _end(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
     """Forget what was noted, and the name last."""
     for table, column in (("erasure_event", "key"), ("erasure_recipient", "recipient")):
         w.db.execute(
@@ -250,7 +250,7 @@ def _end(w: Writer, _: Reading, job: Job, budget: int) -> _Step:
     return None, 1
 
 
-_PHASES: Sequence[Callable[[Writer, Reading, Job, int], _Step]] = (
+_PHASES: Sequence[Callable[[WriteSession, ReadSnapshot, Job, int], _Step]] = (
     _unfollow,
     _part,
     _unblock,

@@ -1,11 +1,11 @@
 """The log as it is read: single events, and the tail in the order of positions."""
 
 from tidings.model import LogEntry
-from tidings.storage.sqlite.names import unpack
-from tidings.storage.sqlite.reading import EventRow, Reading
+from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
+from tidings.storage.sqlite.symbols import unpack
 
 
-def entry(r: Reading, event: EventRow) -> LogEntry:
+def entry(r: ReadSnapshot, event: EventRow) -> LogEntry:
     """A stored event with names for its numbers."""
     thing = r.names.text(event.object)
     object_type, _, object_id = thing.partition(":")
@@ -22,18 +22,18 @@ def entry(r: Reading, event: EventRow) -> LogEntry:
     )
 
 
-def _user(r: Reading, number: int) -> str:
+def _user(r: ReadSnapshot, number: int) -> str:
     return r.names.text(number).removeprefix("user:")
 
 
-def one(r: Reading, event_id: str) -> LogEntry | None:
+def one(r: ReadSnapshot, event_id: str) -> LogEntry | None:
     """One event by its public id."""
     key = r.writer.ids.key(event_id)
     found = r.events([key]) if key is not None else []
     return entry(r, found[0]) if found else None
 
 
-def tail(r: Reading, after: int, limit: int) -> list[LogEntry]:
+def tail(r: ReadSnapshot, after: int, limit: int) -> list[LogEntry]:
     """At most ``limit`` events that still stand, after a position, in order."""
     found: list[LogEntry] = []
     while len(found) < limit:

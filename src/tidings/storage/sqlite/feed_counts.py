@@ -11,8 +11,8 @@ from itertools import islice
 from tidings.ids import MAX_KEY
 from tidings.model import Command, ReadFeed, UndoReadFeed
 from tidings.storage.sqlite import feed_history, feeds
-from tidings.storage.sqlite.reading import EventRow, Reading
-from tidings.storage.sqlite.writer import Counted, Writer
+from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
+from tidings.storage.sqlite.write_session import Counted, WriteSession
 
 SHORT = 1_000
 """Positions whose items a transaction counts itself: some 5 ms."""
@@ -24,17 +24,17 @@ MOST_COUNTS = 1_000
 """Counts that wait for their transaction: each takes some hundred bytes, and has a user's only place in line."""
 
 
-Count = Callable[[Reading], tuple[int, Counted] | None]
+Count = Callable[[ReadSnapshot], tuple[int, Counted] | None]
 
 
-def asked(r: Reading, command: Command) -> tuple[str, Count] | None:
+def asked(r: ReadSnapshot, command: Command) -> tuple[str, Count] | None:
     """Whose feed is to be counted before a command is written, and how; None when its transaction need not look at much."""
     if not isinstance(command, ReadFeed | UndoReadFeed) or _span(r, command) <= SHORT:
         return None
     return command.user, lambda reading: _count(reading, command)
 
 
-def keep(w: Writer, found: tuple[int, Counted] | None) -> None:
+def keep(w: WriteSession, found: tuple[int, Counted] | None) -> None:
     """Have the next transaction that counts for this user begin with this count."""
     if found is not None:
         if len(w.counted) >= MOST_COUNTS:
@@ -43,14 +43,14 @@ def keep(w: Writer, found: tuple[int, Counted] | None) -> None:
         w.counted[user] = counted
 
 
-def _span(r: Reading, command: ReadFeed | UndoReadFeed) -> int:
+def _span(r: ReadSnapshot, command: ReadFeed | UndoReadFeed) -> int:
     """How many positions a command covers, at most."""
     user = r.names.user(command.user)
     low, high = (0, 0) if user is None else _covered(r, user, command)
     return high - low
 
 
-def _count(r: Reading, command: ReadFeed | UndoReadFeed) -> tuple[int, Counted] | None:
+def _count(r: ReadSnapshot, command: ReadFeed | UndoReadFeed) -> tuple[int, Counted] | None:
     with r.snapshot():
         user = r.names.user(command.user)
         if user is None:
@@ -60,7 +60,7 @@ def _count(r: Reading, command: ReadFeed | UndoReadFeed) -> tuple[int, Counted] 
         return user, Counted(v.version, low, high, r.head(), _unmarked(r, v, low, high))
 
 
-def _covered(r: Reading, user: int, command: ReadFeed | UndoReadFeed) -> tuple[int, int]:
+def _covered(r: ReadSnapshot, user: int, command: ReadFeed | UndoReadFeed) -> tuple[int, int]:
     """The positions that a command covers and no other read-all does, as (low, high]."""
     if isinstance(command, UndoReadFeed):
         return floor(r, user, command.position), _up_to(r, user, command.position)
@@ -70,19 +70,19 @@ def _covered(r: Reading, user: int, command: ReadFeed | UndoReadFeed) -> tuple[i
     return floor(r, user), int(logged) if command.up_to is None else min(logged, command.up_to)
 
 
-def floor(r: Reading, user: int, but: int = 0) -> int:
+def floor(r: ReadSnapshot, user: int, but: int = 0) -> int:
     """How far the read-alls of a user went, but for the one that took a position."""
     query = "SELECT up_to FROM feed_floor WHERE user=? AND made<>? ORDER BY up_to DESC LIMIT 1"
     (found,) = r.db.one(query, (user, but)) or (0,)
     return int(found)
 
 
-def _up_to(r: Reading, user: int, made: int) -> int:
+def _up_to(r: ReadSnapshot, user: int, made: int) -> int:
     (up_to,) = r.db.one("SELECT up_to FROM feed_floor WHERE user=? AND made=?", (user, made)) or (0,)
     return int(up_to)
 
 
-def unmarked(w: Writer, r: Reading, v: feeds.Viewer, low: int, high: int) -> int:
+def unmarked(w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, low: int, high: int) -> int:
     """How many items have a position in (low, high] and no mark of their own."""
     counted = w.counted.pop(v.user, None)
     if counted is None or (counted.version, counted.low) != (v.version, low) or counted.high > high:
@@ -93,7 +93,7 @@ def unmarked(w: Writer, r: Reading, v: feeds.Viewer, low: int, high: int) -> int
     return counted.items - gone + _unmarked(r, v, counted.high, high)
 
 
-def _retracted(r: Reading, v: feeds.Viewer, counted: Counted) -> int | None:
+def _retracted(r: ReadSnapshot, v: feeds.Viewer, counted: Counted) -> int | None:
     """How many of the counted items were retracted since; None when that is not known."""
     if not feed_history.reaches_retractions(r, counted.head):
         return None
@@ -106,7 +106,7 @@ def _retracted(r: Reading, v: feeds.Viewer, counted: Counted) -> int | None:
     return len(shown) - len(marked(r, v, shown))
 
 
-def _unmarked(r: Reading, v: feeds.Viewer, low: int, high: int) -> int:
+def _unmarked(r: ReadSnapshot, v: feeds.Viewer, low: int, high: int) -> int:
     items = (seen.event for seen in feeds.between(r, v, low, high))
     return sum(len(some) - len(marked(r, v, some)) for some in _parts(items))
 
@@ -116,7 +116,7 @@ def _parts(events: Iterator[EventRow]) -> Iterator[list[EventRow]]:
         yield some
 
 
-def marked(r: Reading, v: feeds.Viewer, events: list[EventRow]) -> set[int]:
+def marked(r: ReadSnapshot, v: feeds.Viewer, events: list[EventRow]) -> set[int]:
     """The keys of those of these events that have a mark of their own."""
     if not v.reads or not events:
         return set()

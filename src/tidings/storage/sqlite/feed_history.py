@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from tidings.feed_changes import FeedChange, FeedMark, FeedReset, Retraction
-from tidings.storage.sqlite.reading import EventRow, Reading
-from tidings.storage.sqlite.writer import Writer
+from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
+from tidings.storage.sqlite.write_session import WriteSession
 
 
 class Mark(NamedTuple):
@@ -25,7 +25,9 @@ class Mark(NamedTuple):
 # --- writing ------------------------------------------------------------------------------------------------------
 
 
-def note(w: Writer, user: int, at: int | None, *, up_to: int | None = None, keys: Sequence[int] = ()) -> None:
+def note(
+    w: WriteSession, user: int, at: int | None, *, up_to: int | None = None, keys: Sequence[int] = ()
+) -> None:
     """Keep the change that took the last position; with neither ``up_to`` nor ``keys`` it is a read-all taken back."""
     query = "SELECT number FROM feed_change WHERE user=? ORDER BY position DESC LIMIT 1"
     (number,) = w.db.one(query, (user,)) or (0,)
@@ -34,7 +36,7 @@ def note(w: Writer, user: int, at: int | None, *, up_to: int | None = None, keys
     w.db.execute("INSERT INTO feed_change VALUES (?, ?, ?, ?, ?, ?)", row)
 
 
-def forget(w: Writer, user: int) -> None:
+def forget(w: WriteSession, user: int) -> None:
     """Keep the latest changes of a user."""
     newest = "SELECT number FROM feed_change WHERE user=? ORDER BY position DESC LIMIT 1"
     (number,) = w.db.one(newest, (user,))
@@ -47,7 +49,7 @@ def forget(w: Writer, user: int) -> None:
         w.db.execute("UPDATE viewer SET forgotten=? WHERE user=?", (forgotten, user))
 
 
-def retracted(w: Writer, event: EventRow) -> None:
+def retracted(w: WriteSession, event: EventRow) -> None:
     """Keep what says in whose feed a retracted event was."""
     (number,) = w.db.one("SELECT number FROM retraction ORDER BY position DESC LIMIT 1") or (0,)
     row = (w.take_position(), number + 1, event.key, event.topics, event.targets)
@@ -61,7 +63,7 @@ def retracted(w: Writer, event: EventRow) -> None:
 # --- reading ------------------------------------------------------------------------------------------------------
 
 
-def reaches(r: Reading, user: int | None, after: int) -> bool:
+def reaches(r: ReadSnapshot, user: int | None, after: int) -> bool:
     """Whether every change of this user's feed after a position is still known."""
     query = (
         "SELECT max((SELECT value FROM meta WHERE name='retractions_forgotten'),"
@@ -71,13 +73,13 @@ def reaches(r: Reading, user: int | None, after: int) -> bool:
     return after >= int(forgotten)
 
 
-def reaches_retractions(r: Reading, after: int) -> bool:
+def reaches_retractions(r: ReadSnapshot, after: int) -> bool:
     """Whether every retraction after a position is still known."""
     (forgotten,) = r.db.one("SELECT value FROM meta WHERE name='retractions_forgotten'")
     return after >= int(forgotten)
 
 
-def retractions(r: Reading, after: int, last: int, limit: int) -> Iterator[tuple[int, EventRow]]:
+def retractions(r: ReadSnapshot, after: int, last: int, limit: int) -> Iterator[tuple[int, EventRow]]:
     """The first retractions after a position, up to ``last``, each with the event as it was, but for its body."""
     query = (
         "SELECT position, key, topics, targets FROM retraction"
@@ -89,13 +91,13 @@ def retractions(r: Reading, after: int, last: int, limit: int) -> Iterator[tuple
         yield position, events[key]._replace(topics=topics, targets=targets)
 
 
-def marks(r: Reading, after: int, last: int) -> list[Mark]:
+def marks(r: ReadSnapshot, after: int, last: int) -> list[Mark]:
     """Everybody's marks after a position, up to ``last``."""
     query = "SELECT user, position, at, up_to, keys FROM feed_change WHERE position>? AND position<=?"
     return [Mark(*row) for row in r.db.all(query, (after, last))]
 
 
-def lost(r: Reading, after: int) -> list[int] | None:
+def lost(r: ReadSnapshot, after: int) -> list[int] | None:
     """The users of whose feeds changes after a position are no longer kept; None: of everybody's."""
     query = "SELECT value > ? FROM meta WHERE name='retractions_forgotten'"
     (everybody,) = r.db.one(query, (after,))
@@ -105,7 +107,7 @@ def lost(r: Reading, after: int) -> list[int] | None:
     return [user for (user,) in users]
 
 
-def change(r: Reading, mark: Mark) -> FeedChange:
+def change(r: ReadSnapshot, mark: Mark) -> FeedChange:
     """A mark as it is told."""
     if mark.at is None and mark.up_to is None and mark.keys is None:
         return FeedReset(mark.position)
@@ -113,6 +115,6 @@ def change(r: Reading, mark: Mark) -> FeedChange:
     return FeedMark(mark.position, mark.at, tuple(map(r.writer.ids.text, keys)), mark.up_to)
 
 
-def retraction(r: Reading, position: int, event: EventRow) -> FeedChange:
+def retraction(r: ReadSnapshot, position: int, event: EventRow) -> FeedChange:
     """A retraction as it is told."""
     return Retraction(position, r.writer.ids.text(event.key))

@@ -6,13 +6,13 @@ from operator import attrgetter, itemgetter
 from tidings.feed_changes import FeedChange
 from tidings.model import Page
 from tidings.storage.sqlite import feed_history, feeds
-from tidings.storage.sqlite.reading import Reading
+from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 
 RETRACTIONS_AT_ONCE = 1_000
 """Retractions that are held against one feed in a round."""
 
 
-def since(r: Reading, user: int | None, after: int, limit: int) -> Page:
+def since(r: ReadSnapshot, user: int | None, after: int, limit: int) -> Page:
     """Feed items after a position and what changed older ones, in the order of positions; see FeedViews.feed_since."""
     head = r.head()  # what comes while this is read is left to the next page, or it could be told in part
     page = _page(r, user, after, limit, head)
@@ -20,22 +20,22 @@ def since(r: Reading, user: int | None, after: int, limit: int) -> Page:
     return page if feed_history.reaches(r, user, after) else Page([], None, head, reset=True)
 
 
-def _page(r: Reading, user: int | None, after: int, limit: int, head: int) -> Page:
+def _page(r: ReadSnapshot, user: int | None, after: int, limit: int, head: int) -> Page:
     if user is None:
         return Page([], None, head)
     v = feeds.viewer(r, user)
     both = feeds.in_order(r, v, after, limit + 1) + feeds.late(r, v, after, limit + 1)
-    found: list[tuple[int, feeds.Seen | FeedChange]] = [(seen.event.position, seen) for seen in both]
+    found: list[tuple[int, feeds.VisibleItem | FeedChange]] = [(seen.event.position, seen) for seen in both]
     found += [(change.position, change) for change in changes(r, v, after, head, limit + 1)]
     found = sorted((one for one in found if one[0] <= head), key=itemgetter(0))
     more = found[limit - 1][0] if len(found) > limit else None
     some = [one for _, one in found[:limit]]
-    shown = _with_bodies(r, [one for one in some if isinstance(one, feeds.Seen)])
-    changed = tuple(one for one in some if not isinstance(one, feeds.Seen))
-    return Page(feeds.dress(r, v, shown), more, head, changes=changed)
+    shown = _with_bodies(r, [one for one in some if isinstance(one, feeds.VisibleItem)])
+    changed = tuple(one for one in some if not isinstance(one, feeds.VisibleItem))
+    return Page(feeds.hydrate(r, v, shown), more, head, changes=changed)
 
 
-def _with_bodies(r: Reading, some: Sequence[feeds.Seen]) -> list[feeds.Seen]:
+def _with_bodies(r: ReadSnapshot, some: Sequence[feeds.VisibleItem]) -> list[feeds.VisibleItem]:
     bodies = {key: body for key, _, body in r.rows([seen.event.key for seen in some], "bodies")}
     return [
         seen._replace(event=seen.event._replace(body=bodies[seen.event.key]))
@@ -44,7 +44,7 @@ def _with_bodies(r: Reading, some: Sequence[feeds.Seen]) -> list[feeds.Seen]:
     ]
 
 
-def changes(r: Reading, v: feeds.Viewer, after: int, last: int, limit: int) -> list[FeedChange]:
+def changes(r: ReadSnapshot, v: feeds.Viewer, after: int, last: int, limit: int) -> list[FeedChange]:
     """The first changes of a feed after a position, up to ``last``, in their order."""
     query = (
         "SELECT user, position, at, up_to, keys FROM feed_change"
@@ -58,7 +58,7 @@ def changes(r: Reading, v: feeds.Viewer, after: int, last: int, limit: int) -> l
     return sorted(found, key=attrgetter("position"))[:limit]
 
 
-def _unshown(r: Reading, v: feeds.Viewer, after: int, last: int, limit: int) -> list[FeedChange]:
+def _unshown(r: ReadSnapshot, v: feeds.Viewer, after: int, last: int, limit: int) -> list[FeedChange]:
     """The first retractions of what would be in the feed, own acts included, if it still stood."""
     found: list[FeedChange] = []
     while len(found) < limit:

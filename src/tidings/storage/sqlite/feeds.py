@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from tidings.ids import MAX_KEY, key_at
 from tidings.model import FeedFilter, FeedItem, FeedSummary, NewCount, Page
-from tidings.storage.sqlite.names import holds
-from tidings.storage.sqlite.reading import Entry, EventRow, Reading, bounded
+from tidings.storage.sqlite.read_snapshot import Entry, EventRow, ReadSnapshot, bounded
+from tidings.storage.sqlite.symbols import holds
 from tidings.storage.sqlite.visibility import MUTE
-from tidings.storage.sqlite.writer import high_key
+from tidings.storage.sqlite.write_session import high_key
 from tidings.times import DAY_MS
 
 FIRST_CHUNK, LARGEST_CHUNK = 64, 1_024
@@ -56,7 +56,7 @@ Reason = tuple[str, int]
 """Why an item is in a feed: the word, and the topic that is followed, or 0."""
 
 
-class Seen(NamedTuple):
+class VisibleItem(NamedTuple):
     """A visible item before it is shown: the event, and why it is in the feed."""
 
     event: EventRow
@@ -72,7 +72,7 @@ _FOLLOWS_OF = (
 _NOTHING: dict[int, int] = {}
 
 
-def viewer(r: Reading, user: int, own: bool = False) -> Viewer:
+def viewer(r: ReadSnapshot, user: int, own: bool = False) -> Viewer:
     """Everything about a viewer that decides what they see: one row, and more only where that row says so. ``own``: with
     their own acts."""
     row = r.db.one("SELECT careful, seen_day, dormant_from, reads, version FROM viewer WHERE user=?", (user,))
@@ -91,13 +91,13 @@ def _by_topic(rows: Iterable[tuple[int, int, int, int | None]]) -> dict[int, lis
     return follows
 
 
-def is_careful(r: Reading, user: int) -> bool:
+def is_careful(r: ReadSnapshot, user: int) -> bool:
     """Whether a user ever unfollowed, muted or blocked, or was blocked."""
     row = r.db.one("SELECT careful FROM viewer WHERE user=?", (user,))
     return bool(row and row[0])
 
 
-def _merged(r: Reading, user: int, dormant: bool) -> Sequence[tuple[int, int, int, int | None]]:
+def _merged(r: ReadSnapshot, user: int, dormant: bool) -> Sequence[tuple[int, int, int, int | None]]:
     """The follows whose topics are merged at read for this user, or all of them when the user was away."""
     if dormant:
         query = "SELECT topic, since, since_key, until FROM follow WHERE follower=?"
@@ -108,7 +108,7 @@ def _merged(r: Reading, user: int, dormant: bool) -> Sequence[tuple[int, int, in
     return r.db.all(_FOLLOWS_OF, (r.writer.carray(merged), user))
 
 
-def version(r: Reading, v: Viewer) -> object:
+def version(r: ReadSnapshot, v: Viewer) -> object:
     """What the first page goes by; see FeedViews.feed_version. Of a feed that is a home as it stands: its newest entry,
     the viewer's own changes, and the count of everything that happened out of order. Of any other: every commit."""
     if not v.simple:
@@ -120,7 +120,9 @@ def version(r: Reading, v: Viewer) -> object:
 # --- visibility ---------------------------------------------------------------------------------------------------
 
 
-def visible(r: Reading, v: Viewer, entries: Sequence[Entry], what: str, own: bool) -> Iterator[Seen]:
+def visible(
+    r: ReadSnapshot, v: Viewer, entries: Sequence[Entry], what: str, own: bool
+) -> Iterator[VisibleItem]:
     """Those of the entries that the law shows to the viewer, in order."""
     found = {entry.key: entry for entry in entries}
     events = r.events([entry.key for entry in entries], what)
@@ -132,9 +134,9 @@ def visible(r: Reading, v: Viewer, entries: Sequence[Entry], what: str, own: boo
         reason = reasons[event.key]
         if event.actor == v.user:
             if own:
-                yield Seen(event, "own", 0)
+                yield VisibleItem(event, "own", 0)
         elif reason is not None:
-            yield Seen(event, *reason)
+            yield VisibleItem(event, *reason)
 
 
 def _reason(v: Viewer, entry: Entry, event: EventRow) -> Reason | None:
@@ -147,7 +149,7 @@ def _reason(v: Viewer, entry: Entry, event: EventRow) -> Reason | None:
     return None
 
 
-def explain(r: Reading, v: Viewer, events: Sequence[EventRow]) -> dict[int, Reason | None]:
+def explain(r: ReadSnapshot, v: Viewer, events: Sequence[EventRow]) -> dict[int, Reason | None]:
     """By the law itself: why each of these events, not the viewer's own, is in their feed, by key; None where it is not.
 
     The masks and follows of all their topics are read at once, so it costs what the events cost, however many the
@@ -191,8 +193,8 @@ def covers(interval: Interval, event: EventRow) -> bool:
 # --- pages --------------------------------------------------------------------------------------------------------
 
 
-def glance(
-    r: Reading, user: int, want: FeedFilter, limit: int, before: int | None
+def fast_page(
+    r: ReadSnapshot, user: int, want: FeedFilter, limit: int, before: int | None
 ) -> tuple[Viewer, Page | None]:
     """Who looks; and the page, unless it takes more than the entries of a home."""
     position = r.head()  # first: a follow that came between the two would be told by neither page nor stream
@@ -202,10 +204,10 @@ def glance(
     return v, _simple_page(r, v, limit, bounded(before), position)
 
 
-def page(r: Reading, user: int, want: FeedFilter, limit: int, before: int | None) -> Page:
+def page(r: ReadSnapshot, user: int, want: FeedFilter, limit: int, before: int | None) -> Page:
     """A page of a feed; see FeedViews.feed."""
     position = r.head()
-    v, simple = glance(r, user, want, limit, before)
+    v, simple = fast_page(r, user, want, limit, before)
     if simple is not None:
         return simple
     fits = matcher(r, want)
@@ -219,7 +221,7 @@ def page(r: Reading, user: int, want: FeedFilter, limit: int, before: int | None
     for scanned in _budget(r):
         entries = r.entries(timelines, at, above, chunk, verb)
         seen = [s for s in visible(r, v, entries, "events", want.include_own) if fits(s.event)]
-        items += [item for item in dress(r, v, seen) if want.read in (None, item.read_at is not None)]
+        items += [item for item in hydrate(r, v, seen) if want.read in (None, item.read_at is not None)]
         if len(items) > limit:
             return Page(items[:limit], items[limit - 1].key, position)
         if len(entries) < chunk:
@@ -230,7 +232,7 @@ def page(r: Reading, user: int, want: FeedFilter, limit: int, before: int | None
     return Page(items, at, position, partial=True)
 
 
-def _budget(r: Reading) -> Iterator["_Count"]:
+def _budget(r: ReadSnapshot) -> Iterator["_Count"]:
     """One turn after the other until the scan budget is spent; each turn says what it looked at."""
     count = _Count()
     while count.total < r.writer.settings.feed_scan_budget:
@@ -245,7 +247,7 @@ class _Count:
         self.total += looked_at
 
 
-def _simple_page(r: Reading, v: Viewer, limit: int, before: int, position: int) -> Page:
+def _simple_page(r: ReadSnapshot, v: Viewer, limit: int, before: int, position: int) -> Page:
     """The common case, the hot path: the newest entries of one home and their bodies."""
     items: list[FeedItem] = []
     while True:
@@ -265,7 +267,7 @@ def _simple_page(r: Reading, v: Viewer, limit: int, before: int, position: int) 
         before = found[-1][0]  # retracted events left the page short: go on below them
 
 
-def dress(r: Reading, v: Viewer, seen: Sequence[Seen]) -> list[FeedItem]:
+def hydrate(r: ReadSnapshot, v: Viewer, seen: Sequence[VisibleItem]) -> list[FeedItem]:
     """Visible events as items, with the time they were read."""
     read = read_times(r, v, [(s.event.key, s.event.position) for s in seen])
     return [
@@ -281,7 +283,7 @@ def dress(r: Reading, v: Viewer, seen: Sequence[Seen]) -> list[FeedItem]:
     ]
 
 
-def read_times(r: Reading, v: Viewer, items: Sequence[tuple[int, int]]) -> dict[int, int]:
+def read_times(r: ReadSnapshot, v: Viewer, items: Sequence[tuple[int, int]]) -> dict[int, int]:
     """When each of these (key, position) was read, of those that are: what its own row says, or else the first read-all
     that covered it."""
     if not v.reads or not items:
@@ -298,7 +300,7 @@ def read_times(r: Reading, v: Viewer, items: Sequence[tuple[int, int]]) -> dict[
 
 
 def first_read_alls(
-    r: Reading, user: int, position: int, after: int = 0
+    r: ReadSnapshot, user: int, position: int, after: int = 0
 ) -> tuple[list[int], list[tuple[int, int]]]:
     """How far the read-alls from a position upwards went, ascending, of those made after another position; and for each the
     first of them that went at least so far: (made, at)."""
@@ -318,7 +320,7 @@ def span_of(want: FeedFilter, before: int | None) -> tuple[int, int]:
     return min(bounded(before), until), above
 
 
-def matcher(r: Reading, want: FeedFilter) -> "_Matcher | None":
+def matcher(r: ReadSnapshot, want: FeedFilter) -> "_Matcher | None":
     """Tests events against what a filter asks of them; None when a name in it is unknown, so that nothing matches."""
     actor = None if want.actor_id is None else r.names.user(want.actor_id)
     topic = None if want.topic is None else r.names.topic(want.topic)
@@ -330,7 +332,7 @@ def matcher(r: Reading, want: FeedFilter) -> "_Matcher | None":
 
 
 class _Matcher(NamedTuple):
-    r: Reading
+    r: ReadSnapshot
     object_type: str | None
     object_id: str | None
     actor: int | None
@@ -355,7 +357,7 @@ class _Matcher(NamedTuple):
 # --- totals -------------------------------------------------------------------------------------------------------
 
 
-def walk(r: Reading, v: Viewer, above: int = -1, before: int = MAX_KEY) -> Iterator[Seen]:
+def scan(r: ReadSnapshot, v: Viewer, above: int = -1, before: int = MAX_KEY) -> Iterator[VisibleItem]:
     """The feed between two keys, all of it by default, newest first, without bodies."""
     at = before
     while True:
@@ -366,27 +368,27 @@ def walk(r: Reading, v: Viewer, above: int = -1, before: int = MAX_KEY) -> Itera
         at = entries[-1].key
 
 
-def after(r: Reading, v: Viewer, position: int) -> Iterator[Seen]:
+def after(r: ReadSnapshot, v: Viewer, position: int) -> Iterator[VisibleItem]:
     """Feed items with a position over ``position``, in no order."""
     return between(r, v, position, MAX_KEY)
 
 
-def between(r: Reading, v: Viewer, low: int, high: int) -> Iterator[Seen]:
+def between(r: ReadSnapshot, v: Viewer, low: int, high: int) -> Iterator[VisibleItem]:
     """Feed items with a position in (low, high], in no order: what came in order lies between the greatest keys of the two
     positions, what came late is listed. Looks at nothing else, but for what came later with a key between these."""
     if low >= high:
         return
     above = high_key(r.db, low)
     before = MAX_KEY if high == MAX_KEY else high_key(r.db, high) + 1
-    yield from (seen for seen in walk(r, v, above, before) if low < seen.event.position <= high)
+    yield from (seen for seen in scan(r, v, above, before) if low < seen.event.position <= high)
     yield from (seen for seen in late(r, v, low, MAX_KEY, high) if seen.event.key <= above)
 
 
-def late(r: Reading, v: Viewer, position: int, limit: int, up_to: int = MAX_KEY) -> list[Seen]:
+def late(r: ReadSnapshot, v: Viewer, position: int, limit: int, up_to: int = MAX_KEY) -> list[VisibleItem]:
     """The first ``limit`` items that came late (with a key below an earlier one's), after a position and up to another, in
     their order."""
     explaining = v._replace(careful=True)  # the list does not say why a home has a row
-    found: list[Seen] = []
+    found: list[VisibleItem] = []
     while len(found) < limit:
         entries = _late_entries(r, v, position, up_to)
         found += visible(r, explaining, [entry for _, entry in entries], "heads", v.own)
@@ -396,7 +398,7 @@ def late(r: Reading, v: Viewer, position: int, limit: int, up_to: int = MAX_KEY)
     return found[:limit]
 
 
-def _late_entries(r: Reading, v: Viewer, position: int, up_to: int) -> list[tuple[int, Entry]]:
+def _late_entries(r: ReadSnapshot, v: Viewer, position: int, up_to: int) -> list[tuple[int, Entry]]:
     query = "SELECT key, position FROM late WHERE timeline=? AND position>? AND position<=? ORDER BY position LIMIT ?"
     found = {
         key: (at, Entry(key, timeline, 0))
@@ -406,10 +408,10 @@ def _late_entries(r: Reading, v: Viewer, position: int, up_to: int) -> list[tupl
     return sorted(found.values())[:LARGEST_CHUNK]
 
 
-def in_order(r: Reading, v: Viewer, position: int, limit: int) -> list[Seen]:
+def in_order(r: ReadSnapshot, v: Viewer, position: int, limit: int) -> list[VisibleItem]:
     """The first ``limit`` items after a position that came in order: their keys rise with their positions."""
     at = high_key(r.db, position)
-    found: list[Seen] = []
+    found: list[VisibleItem] = []
     while len(found) < limit:
         entries = r.entries_up(v.timelines, at, LARGEST_CHUNK)
         seen = [s for s in visible(r, v, entries, "heads", own=False) if s.event.position > position]
@@ -421,14 +423,14 @@ def in_order(r: Reading, v: Viewer, position: int, limit: int) -> list[Seen]:
     return found[:limit]
 
 
-def _which_late(r: Reading, v: Viewer, positions: list[int]) -> set[int]:
+def _which_late(r: ReadSnapshot, v: Viewer, positions: list[int]) -> set[int]:
     query = "SELECT l.position FROM carray(?) c CROSS JOIN late l ON l.timeline=? AND l.position=c.value"
     if not positions:
         return set()
     return {row[0] for t in v.timelines for row in r.db.execute(query, (r.writer.carray(positions), t))}
 
 
-def new_count(r: Reading, v: Viewer, position: int, cap: int) -> NewCount:
+def new_count(r: ReadSnapshot, v: Viewer, position: int, cap: int) -> NewCount:
     """How many items came after a position; see FeedViews.new_count."""
     head, count = r.head(), 0
     for _ in after(r, v, position):
@@ -438,11 +440,11 @@ def new_count(r: Reading, v: Viewer, position: int, cap: int) -> NewCount:
     return NewCount(count, False, head)
 
 
-def summary(r: Reading, v: Viewer) -> FeedSummary:
+def summary(r: ReadSnapshot, v: Viewer) -> FeedSummary:
     """Exact totals; see FeedViews.summary."""
     total = unread = 0
     verbs: dict[int, int] = {}
-    for some in _batches(walk(r, v)):
+    for some in _batches(scan(r, v)):
         read = read_times(r, v, [(s.event.key, s.event.position) for s in some])
         total += len(some)
         unread += len(some) - len(read.keys() & {s.event.key for s in some})
@@ -452,6 +454,6 @@ def summary(r: Reading, v: Viewer) -> FeedSummary:
     return FeedSummary(total, unread, {r.names.verb_text(n): c for n, c in verbs.items()}, recent)
 
 
-def _batches(seen: Iterator[Seen]) -> Iterator[list[Seen]]:
+def _batches(seen: Iterator[VisibleItem]) -> Iterator[list[VisibleItem]]:
     while some := list(islice(seen, LARGEST_CHUNK)):
         yield some

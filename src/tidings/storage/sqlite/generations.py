@@ -10,7 +10,7 @@ from tidings.errors import Unavailable
 from tidings.marker import Marker, MarkerFile, read, restored
 from tidings.storage.sqlite.connection import empty_wal
 from tidings.storage.sqlite.file_lock import FileLock
-from tidings.storage.sqlite.writer import Writer
+from tidings.storage.sqlite.write_session import WriteSession
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class Generations:
     a second: what was committed and copied within one generation is not told apart (docs/adr/0016).
     """
 
-    def __init__(self, writer: Writer, file_lock: FileLock, process: int) -> None:
+    def __init__(self, writer: WriteSession, file_lock: FileLock, process: int) -> None:
         """Raises OSError when the marker cannot be made, apsw.Error when a new epoch cannot be written."""
         self._writer = writer
         self._file_lock = file_lock

@@ -5,16 +5,16 @@ from collections.abc import Collection
 from tidings.ids import MAX_KEY
 from tidings.model import Changed, Follow, Mask, Unfollow, split_topic
 from tidings.storage.sqlite.blocks import sever
-from tidings.storage.sqlite.debts import bring_home
-from tidings.storage.sqlite.reading import Reading
+from tidings.storage.sqlite.fanout_queue import backfill_feed
+from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.visibility import BLOCK, BLOCKED_BY, MUTE, require_visibility_check, today
-from tidings.storage.sqlite.writer import Writer, sql
+from tidings.storage.sqlite.write_session import WriteSession, sql
 
 SWEEP_USERS = 500
 """Users put to sleep by one step."""
 
 
-def follow(w: Writer, command: Follow) -> Changed:
+def follow(w: WriteSession, command: Follow) -> Changed:
     """Begin a follow and bring its backfill home."""
     user, topic = w.names.make_user(command.user), w.names.make_topic(command.topic)
     if _standing(w, user, topic):
@@ -31,17 +31,17 @@ def follow(w: Writer, command: Follow) -> Changed:
         "INSERT INTO viewer (user, seen_day) VALUES (?, ?) ON CONFLICT (user) DO UPDATE SET version=version+1",
         (user, today(w)),
     )
-    bring_home(w, user, topic, keys)
+    backfill_feed(w, user, topic, keys)
     w.followers_changed(topic, 1)
     return Changed(1, w.position)
 
 
-def _standing(w: Writer, user: int, topic: int) -> bool:
+def _standing(w: WriteSession, user: int, topic: int) -> bool:
     query = "SELECT 1 FROM follow WHERE follower=? AND topic=? AND until IS NULL"
     return w.db.one(query, (user, topic)) is not None
 
 
-def _newest(w: Writer, topic: int, count: int) -> list[int]:
+def _newest(w: WriteSession, topic: int, count: int) -> list[int]:
     """The keys of a topic's newest events that still stand, newest first."""
     found: list[int] = []
     for span in reversed(w.timelines.spans):
@@ -56,7 +56,7 @@ def _newest(w: Writer, topic: int, count: int) -> list[int]:
     return found[:count]
 
 
-def unfollow(w: Writer, command: Unfollow) -> Changed:
+def unfollow(w: WriteSession, command: Unfollow) -> Changed:
     """End a follow, keeping or hiding what it brought; hidden rows are masked when read."""
     user, topic = w.names.user(command.user), w.names.topic(command.topic)
     if user is None or topic is None:
@@ -77,7 +77,7 @@ def unfollow(w: Writer, command: Unfollow) -> Changed:
     return Changed(int(changed > 0), w.position)
 
 
-def mask(w: Writer, r: Reading, command: Mask) -> Changed:
+def mask(w: WriteSession, r: ReadSnapshot, command: Mask) -> Changed:
     """Mute or block, or take it back. A block is two rows: each side is masked from the other, and in the inbox of each
     the other's acts are no more."""
     kind = BLOCK if command.block else MUTE
@@ -103,7 +103,7 @@ def mask(w: Writer, r: Reading, command: Mask) -> Changed:
     return Changed(int(changed > 0), w.position)
 
 
-def _limit(w: Writer, command: Mask, kind: int) -> int:
+def _limit(w: WriteSession, command: Mask, kind: int) -> int:
     """How many mutes or blocks a user may have, when this is one more; otherwise 0."""
     user, topic = w.names.user(command.user), w.names.topic(command.topic)
     limit = w.settings.max_blocks_per_user if command.block else w.settings.max_mutes_per_user
@@ -114,7 +114,7 @@ def _limit(w: Writer, command: Mask, kind: int) -> int:
     return limit if count >= limit and not known else 0
 
 
-def mute_only(w: Writer, user: int, topics: Collection[str]) -> None:
+def mute_only(w: WriteSession, user: int, topics: Collection[str]) -> None:
     """Replace what a user mutes."""
     w.names.make_topics(topics)
     wanted = {w.names.topics[topic] for topic in topics}
@@ -133,7 +133,7 @@ def mute_only(w: Writer, user: int, topics: Collection[str]) -> None:
 # --- who is here, who is away -------------------------------------------------------------------------------------
 
 
-def visit(w: Writer, names: list[str]) -> None:
+def record_visit(w: WriteSession, names: list[str]) -> None:
     """These users were here today. Who was dormant is pushed to again, and what they missed is owed to them; until
     that is paid their feed stays merged at read, so it is complete from the first request on. Who was erased since has
     no number under the name any more."""
@@ -143,17 +143,17 @@ def visit(w: Writer, names: list[str]) -> None:
             " RETURNING dormant_from",
             (user, today(w)),
         )
-        if row[0] is not None and _wakes(w, user):
+        if row[0] is not None and wakes_pending(w, user):
             w.db.execute("UPDATE follow SET pushed=1 WHERE follower=?", (user,))
             w.owe("wake", user, row[0] + 1, w.position, -1)
 
 
-def _wakes(w: Writer, user: int) -> bool:
+def wakes_pending(w: WriteSession, user: int) -> bool:
     query = "SELECT 1 FROM debt WHERE kind='wake' AND subject=?"
     return w.db.one(query, (user,)) is None
 
 
-def sweep(w: Writer) -> int:
+def deactivate_dormant(w: WriteSession) -> int:
     """Put users to sleep who have not come for long; returns how many."""
     last = today(w) - w.settings.dormant_days
     users = w.db.all(

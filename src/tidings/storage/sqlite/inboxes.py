@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from tidings.ids import MAX_KEY, notification_id, notification_ref
 from tidings.model import InboxChanges, InboxPage, InboxState, ReadMark
-from tidings.storage.sqlite import groups, heads
-from tidings.storage.sqlite.groups import STANDING, UNDONE, Marks, Row
-from tidings.storage.sqlite.reading import Reading
-from tidings.storage.sqlite.shown import dress
-from tidings.storage.sqlite.writer import sql
+from tidings.storage.sqlite import inbox_counters, notification_groups
+from tidings.storage.sqlite.notification_groups import STANDING, UNDONE, ReadWatermarks, Row
+from tidings.storage.sqlite.notification_view import hydrate
+from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.write_session import sql
 
 FIRST_CHUNK, LARGEST_CHUNK = 64, 4_096
 
@@ -27,16 +27,16 @@ class Wanted(NamedTuple):
     state: InboxState
 
 
-def item(r: Reading, user: int, id: str) -> InboxPage:
+def item(r: ReadSnapshot, user: int, id: str) -> InboxPage:
     """The page with the one notification of an id, if it is this user's and no tombstone."""
-    head, ref = heads.one(r, user), notification_ref(id)
-    places = groups.by_number(r, user, (ref[1],)) if ref is not None and ref[0] == user else {}
-    return InboxPage(dress(r, user, [row for _, row in places.values() if not row.deleted]), None, head)
+    head, ref = inbox_counters.one(r, user), notification_ref(id)
+    places = notification_groups.by_number(r, user, (ref[1],)) if ref is not None and ref[0] == user else {}
+    return InboxPage(hydrate(r, user, [row for _, row in places.values() if not row.deleted]), None, head)
 
 
-def page(r: Reading, user: int, limit: int, before: int | None, wanted: Wanted) -> InboxPage:
+def page(r: ReadSnapshot, user: int, limit: int, before: int | None, wanted: Wanted) -> InboxPage:
     """A page of an inbox; see InboxViews.inbox."""
-    head = heads.one(r, user)
+    head = inbox_counters.one(r, user)
     found: list[Row] = []
     at = MAX_KEY if before is None else before
     unread_only, type, state = wanted
@@ -45,7 +45,7 @@ def page(r: Reading, user: int, limit: int, before: int | None, wanted: Wanted) 
     marks = None
     while len(found) <= limit and not (unread_only and state == "inbox" and not unread_left):
         rows = below(r, user, at, chunk, state)
-        marks = Marks.of(r, user, rows)  # of the oldest rows, and so all that say something of any
+        marks = ReadWatermarks.of(r, user, rows)  # of the oldest rows, and so all that say something of any
         some = [row for row in rows if marks.times(row)[1] is None] if unread_only else rows
         unread_left -= len(some)
         found += [row for row in some if type in (None, row.type)]
@@ -53,14 +53,16 @@ def page(r: Reading, user: int, limit: int, before: int | None, wanted: Wanted) 
             break
         at, chunk = rows[-1].seq, min(chunk * 2, LARGEST_CHUNK)
     following = found[limit - 1].seq if len(found) > limit else None
-    return InboxPage(dress(r, user, found[:limit], marks), following, head)
+    return InboxPage(hydrate(r, user, found[:limit], marks), following, head)
 
 
 _PAGES: dict[str, str] = {"inbox": "inbox_page", "archived": "inbox_page_archived", "all": "inbox_page_all"}
 """The statement that reads rows in each state."""
 
 
-def below(r: Reading, user: int, before: int, limit: int, state: InboxState, above: int = 0) -> list[Row]:
+def below(
+    r: ReadSnapshot, user: int, before: int, limit: int, state: InboxState, above: int = 0
+) -> list[Row]:
     """The newest rows of a user in a state with a seq in (above, before), tombstones left out, newest first."""
     found: dict[int, Row] = {}
     for span in reversed(r.inbox_spans):
@@ -72,20 +74,20 @@ def below(r: Reading, user: int, before: int, limit: int, state: InboxState, abo
     return [found[seq] for seq in sorted(found, reverse=True)[:limit]]
 
 
-def since(r: Reading, user: int, seq: int, limit: int) -> InboxChanges:
+def since(r: ReadSnapshot, user: int, seq: int, limit: int) -> InboxChanges:
     """What changed after a seq; see InboxViews.inbox_since."""
-    head = heads.one(r, user)
+    head = inbox_counters.one(r, user)
     if seq > head.seq or _broken(r, user, seq):
         return InboxChanges([], head, reset=True)
     rows, marks = changes(r, user, seq, limit + 1), _read_alls(r, user, seq, limit + 1)
     seqs = sorted([*(row.last_change for row in rows), *(mark.seq for mark in marks)])
     more = len(seqs) > limit
     upto = seqs[limit - 1] if more else head.seq
-    shown = dress(r, user, [row for row in rows if row.last_change <= upto])
+    shown = hydrate(r, user, [row for row in rows if row.last_change <= upto])
     return InboxChanges(shown, head, more, marks=tuple(mark for mark in marks if mark.seq <= upto))
 
 
-def _read_alls(r: Reading, user: int, seq: int, limit: int) -> list[ReadMark]:
+def _read_alls(r: ReadSnapshot, user: int, seq: int, limit: int) -> list[ReadMark]:
     """The first read-alls after a seq that stand."""
     query = (
         "SELECT seq, up_to, type, at FROM inbox_mark WHERE user=? AND seq>? AND kind=? ORDER BY seq LIMIT ?"
@@ -96,7 +98,7 @@ def _read_alls(r: Reading, user: int, seq: int, limit: int) -> list[ReadMark]:
     ]
 
 
-def _broken(r: Reading, user: int, seq: int) -> bool:
+def _broken(r: ReadSnapshot, user: int, seq: int) -> bool:
     """Whether a seq cannot be gone on from: a read-all was undone since, or it is of an inbox that was erased."""
     query = (
         "SELECT EXISTS (SELECT 1 FROM inbox_mark WHERE user=?1 AND seq>?2 AND kind=?3)"
@@ -105,7 +107,7 @@ def _broken(r: Reading, user: int, seq: int) -> bool:
     return bool(r.db.one(query, (user, seq, UNDONE))[0])
 
 
-def changes(r: Reading, user: int, seq: int, limit: int) -> list[Row]:
+def changes(r: ReadSnapshot, user: int, seq: int, limit: int) -> list[Row]:
     """The first rows that changed after a seq, by their last change.
 
     What arrived and was left alone comes from the rows themselves, what changed later from the list of changes; both
@@ -113,11 +115,11 @@ def changes(r: Reading, user: int, seq: int, limit: int) -> list[Row]:
     """
     query = "SELECT row FROM inbox_change WHERE user=? AND seq>? ORDER BY seq LIMIT ?"
     seqs = [row for (row,) in r.db.execute(query, (user, seq, limit))]
-    again = [row for _, row in groups.at(r, user, seqs).values()]
+    again = [row for _, row in notification_groups.at(r, user, seqs).values()]
     return sorted(_arrived(r, user, seq, limit) + again, key=_last_change)[:limit]
 
 
-def _arrived(r: Reading, user: int, seq: int, limit: int) -> list[Row]:
+def _arrived(r: ReadSnapshot, user: int, seq: int, limit: int) -> list[Row]:
     found: dict[int, Row] = {}
     for span in r.inbox_spans:
         for n in span.parts:
@@ -132,7 +134,7 @@ def _last_change(row: Row) -> int:
     return row.last_change
 
 
-def holding(r: Reading, users: Iterable[int], key: int, position: int) -> list[tuple[int, int]]:
+def holding(r: ReadSnapshot, users: Iterable[int], key: int, position: int) -> list[tuple[int, int]]:
     """(user, number) of the groups of these users that hold an event, of which they were told at a position or later."""
     if not (packed := list(users)):
         return []
@@ -147,7 +149,7 @@ def holding(r: Reading, users: Iterable[int], key: int, position: int) -> list[t
     return sorted(found.union(members))
 
 
-def holder(r: Reading, user: int, key: int, position: int) -> str:
+def holder(r: ReadSnapshot, user: int, key: int, position: int) -> str:
     """The id of the group that holds the event with a key, at a position; empty without one."""
     found = holding(r, (user,), key, position)
     return notification_id(*found[0]) if found else ""

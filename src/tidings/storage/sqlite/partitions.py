@@ -36,7 +36,7 @@ _DOUBLES = {
 has as addressed to that person (``why`` 0); the address must not be lost, for erasing a person goes by it."""
 
 
-class Part(NamedTuple):
+class Partition(NamedTuple):
     """One table of a family: ``low`` is its least bound, ``rows`` about how many it holds once it is no longer the
     newest, ``into`` the partition that they are moving to."""
 
@@ -46,7 +46,7 @@ class Part(NamedTuple):
     into: int | None
 
 
-class Span(NamedTuple):
+class PartitionRange(NamedTuple):
     """Bounds [low, high) and the tables that hold them; the last one takes new rows."""
 
     low: int
@@ -54,7 +54,7 @@ class Span(NamedTuple):
     parts: tuple[int, ...]
 
 
-class Family:
+class PartitionedTable:
     """The partitions of one family. Only the writer changes them; readers use ``spans``, replaced as a whole."""
 
     def __init__(self, connection: Db, name: str, create: str, rows: int) -> None:
@@ -66,7 +66,7 @@ class Family:
         self._rows = 0
         self._copied = -1
         self._first = "timeline" if name == "timeline" else "user"
-        self.spans: tuple[Span, ...] = ()
+        self.spans: tuple[PartitionRange, ...] = ()
         self._load()
         with connection:
             self._drop_orphans()
@@ -87,7 +87,7 @@ class Family:
             "SELECT id, low, rows, into_part FROM part WHERE family=? ORDER BY low, into_part IS NULL, id",
             (self.name,),
         )
-        self._parts = [Part(*row) for row in rows]
+        self._parts = [Partition(*row) for row in rows]
         self._copied = -1
         if self._parts:
             newest = self._parts[-1].id
@@ -103,11 +103,11 @@ class Family:
         targets = [part for part in self._parts if part.into is None]
         highs = [part.low for part in targets[1:]] + [MAX_KEY]
         self.spans = tuple(
-            Span(target.low, high, (*(p.id for p in self._parts if p.into == target.id), target.id))
+            PartitionRange(target.low, high, (*(p.id for p in self._parts if p.into == target.id), target.id))
             for target, high in zip(targets, highs, strict=True)
         )
 
-    def span(self, bound: int) -> Span:
+    def span(self, bound: int) -> PartitionRange:
         """The span that holds a bound."""
         return self.spans[bisect_right(self.spans, bound, key=_low) - 1]
 
@@ -139,13 +139,13 @@ class Family:
         (number,) = self._db.one("SELECT coalesce(max(id), 0) + 1 FROM part WHERE family=?", (self.name,))
         self._db.execute(self._create.format(n=number))
         self._db.execute("INSERT INTO part VALUES (?, ?, ?, ?, NULL)", (self.name, number, low, rows))
-        self._parts.append(Part(number, low, rows, None))
+        self._parts.append(Partition(number, low, rows, None))
         self._parts.sort(key=lambda part: (part.low, part.into is None, part.id))
         return int(number)
 
     # --- merging --------------------------------------------------------------------------------------------
 
-    def merging(self) -> Span | None:
+    def merging(self) -> PartitionRange | None:
         """The span of a merge under way; its last table is the target."""
         return next((span for span in self.spans if len(span.parts) > 1), None)
 
@@ -164,7 +164,7 @@ class Family:
         self._parts = [p._replace(into=target) if p in run else p for p in self._parts]
         self._copied = -1
 
-    def _run(self, quiet: bool) -> list[Part]:
+    def _run(self, quiet: bool) -> list[Partition]:
         sealed = [p for p in self._parts if p.into is None][:-1]
         for at in range(len(sealed) - 1):
             run = sealed[at:] if quiet else sealed[at : at + MERGE_AT]
@@ -174,7 +174,7 @@ class Family:
                 return run
         return []
 
-    def copy(self, span: Span, budget: int) -> int:
+    def copy(self, span: PartitionRange, budget: int) -> int:
         """Copy the next timelines of the sources, about ``budget`` rows, in their order, so that the target only grows
         at its end; returns the rows copied, 0 when all are. After a restart it begins anew: what is there is left."""
         *sources, target = span.parts
@@ -200,13 +200,13 @@ class Family:
         )
         return row[0] if row else MAX_KEY
 
-    def end_merge(self, span: Span) -> None:
+    def end_merge(self, span: PartitionRange) -> None:
         """Take the copied sources off the list; in a transaction, then publish(), then drop()."""
         for source in span.parts[:-1]:
             self._db.execute("DELETE FROM part WHERE family=? AND id=?", (self.name, source))
         self._parts = [p for p in self._parts if p.id not in span.parts[:-1]]
 
-    def drop(self, span: Span) -> None:
+    def drop(self, span: PartitionRange) -> None:
         """Drop the tables of a span that was merged. Their pages are not overwritten, which would write each of a large
         table in one transaction: what is merged are numbers, and those name nobody once a name is gone."""
         self._db.execute("PRAGMA secure_delete=FAST")
@@ -222,5 +222,5 @@ def _alike(rows: list[int]) -> bool:
     return max(rows) < MERGE_AT * max(1, min(rows))
 
 
-def _low(span: Span) -> int:
+def _low(span: PartitionRange) -> int:
     return span.low

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
 from tidings.errors import TooManyRequests, Unavailable
-from tidings.storage.sqlite.reading import Reading
+from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.telemetry import LONG_READS_ASKED
 
 CHECK_STEPS = 20_000
@@ -54,14 +54,14 @@ class _Job:
 
     __slots__ = ("asker", "commits", "done", "question", "read", "reading", "waiting")
 
-    def __init__(self, asker: Asker, question: Hashable, read: Callable[[Reading], Any]) -> None:
+    def __init__(self, asker: Asker, question: Hashable, read: Callable[[ReadSnapshot], Any]) -> None:
         self.asker = asker
         self.question = question
         self.read = read
         self.done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.waiting = 0
         self.commits: int | None = None
-        self.reading: Reading | None = None
+        self.reading: ReadSnapshot | None = None
 
 
 class Readers:
@@ -70,7 +70,7 @@ class Readers:
     def __init__(
         self,
         name: str,
-        readings: Sequence[Reading],
+        readings: Sequence[ReadSnapshot],
         per_user: int,
         most: int,
         begin: Callable[[], None] | None = None,
@@ -87,7 +87,7 @@ class Readers:
         self._running: Counter[Asker] = Counter()
         self._jobs: dict[tuple[Asker, Hashable], _Job] = {}
         self._depth = 0
-        self._outdated: set[Reading] = set()
+        self._outdated: set[ReadSnapshot] = set()
         for reading in readings:
             reading.db.set_progress_handler(reading.is_cancelled, CHECK_STEPS)
 
@@ -96,7 +96,7 @@ class Readers:
         """Reads that wait or run now."""
         return self._depth
 
-    async def read(self, asker: Asker, question: Hashable, read: Callable[[Reading], T]) -> T:
+    async def read(self, asker: Asker, question: Hashable, read: Callable[[ReadSnapshot], T]) -> T:
         """What ``read`` returns. Its answer must depend on nothing but the question, the asker and the store. Raises
         TooManyRequests when the user has as much under way as they may, Unavailable when all have."""
         job = self._joinable(asker, question)
@@ -120,7 +120,7 @@ class Readers:
             return job
         return None
 
-    def _added(self, asker: Asker, question: Hashable, read: Callable[[Reading], Any]) -> _Job:
+    def _added(self, asker: Asker, question: Hashable, read: Callable[[ReadSnapshot], Any]) -> _Job:
         self._check(asker)
         LONG_READS_ASKED.labels("read").inc()
         job = self._jobs[asker, question] = _Job(asker, question, read)
@@ -153,7 +153,7 @@ class Readers:
                 return job
         return None
 
-    def _begin(self, job: _Job, reading: Reading) -> None:
+    def _begin(self, job: _Job, reading: ReadSnapshot) -> None:
         job.reading, job.commits = reading, reading.writer.commits
         reading.cancelled = False
         self._running[job.asker] += 1
@@ -229,7 +229,7 @@ class Readers:
             reading.db.close()
 
 
-def _run(reading: Reading, read: Callable[[Reading], T]) -> T:
+def _run(reading: ReadSnapshot, read: Callable[[ReadSnapshot], T]) -> T:
     try:
         return reading.retrying(lambda: read(reading))
     finally:

@@ -7,17 +7,17 @@ from tidings.errors import KeyReused
 from tidings.ids import MAX_KEY
 from tidings.model import Cancel, Changed, Fire, Publish, Published, Remind
 from tidings.personal import Reminder
-from tidings.storage import erasure
-from tidings.storage.sqlite import append
+from tidings.storage import anonymize
+from tidings.storage.sqlite import publish
 from tidings.storage.sqlite.db import Db
-from tidings.storage.sqlite.reading import Reading
-from tidings.storage.sqlite.writer import Writer
+from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.write_session import WriteSession
 
 _REMINDER = "SELECT key, due_at, event, users, audience, every, time_zone, first_at FROM reminder"
 _names = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
-def remind(w: Writer, command: Remind) -> Changed:
+def remind(w: WriteSession, command: Remind) -> Changed:
     """Set a reminder, in the place of one with the same key."""
     new = command.reminder
     _unset(w, new.key)
@@ -26,37 +26,37 @@ def remind(w: Writer, command: Remind) -> Changed:
         "INSERT INTO reminder VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (new.key, new.due_at, new.event, users, new.audience, new.every, new.time_zone, new.first_at),
     )
-    if named := tuple(sorted(erasure.people(new))):
+    if named := tuple(sorted(anonymize.people(new))):
         w.db.execute(
             "INSERT INTO reminder_user SELECT value, ? FROM carray(?)", (new.key, apsw.carray(named))
         )
     return Changed(1, w.position)
 
 
-def cancel(w: Writer, command: Cancel) -> Changed:
+def cancel(w: WriteSession, command: Cancel) -> Changed:
     """Take a reminder back."""
     is_other = command.only is not None and one(w.db, command.key) != command.only
     return Changed(0 if is_other else _unset(w, command.key), w.position)
 
 
-def _unset(w: Writer, key: str) -> int:
+def _unset(w: WriteSession, key: str) -> int:
     found = one(w.db, key)
     if found is None:
         return 0
-    if named := tuple(sorted(erasure.people(found))):
+    if named := tuple(sorted(anonymize.people(found))):
         query = "DELETE FROM reminder_user WHERE reminder=? AND user IN (SELECT value FROM carray(?))"
         w.db.execute(query, (key, apsw.carray(named)))
     w.db.execute("DELETE FROM reminder WHERE key=?", (key,))
     return 1
 
 
-def fire(w: Writer, command: Fire) -> Published | KeyReused:
+def fire(w: WriteSession, command: Fire) -> Published | KeyReused:
     """Publish the event of a reminder and set it to its next time. Who comes too late, or twice, changes nothing; nor
     does an event that is refused."""
     key = command.reminder.key
     if one(w.db, key) != command.reminder:
         return Published(())
-    (outcome,) = append.publish(w, [Publish((command.event,))])
+    (outcome,) = publish.publish(w, [Publish((command.event,))])
     if isinstance(outcome, Published):
         if command.next_at is None:
             _unset(w, key)
@@ -65,7 +65,7 @@ def fire(w: Writer, command: Fire) -> Published | KeyReused:
     return outcome
 
 
-def due(r: Reading, due_by: int | None, limit: int) -> list[Reminder]:
+def due(r: ReadSnapshot, due_by: int | None, limit: int) -> list[Reminder]:
     """The next reminders, soonest first."""
     query = f"{_REMINDER} WHERE due_at <= ? ORDER BY due_at, key LIMIT ?"
     return [_reminder(*row) for row in r.db.execute(query, (MAX_KEY if due_by is None else due_by, limit))]
@@ -89,11 +89,11 @@ def _reminder(
     return Reminder(key, due_at, event, _names(users), audience, every, zone, first_at)
 
 
-def forget(w: Writer, user: str, alias: str) -> int:
+def forget(w: WriteSession, user: str, alias: str) -> int:
     """Take an erased person out of the reminders that name them; returns how many did."""
     found = naming(w.db, user)
     for reminder in found:
-        left = erasure.reminder_without(reminder, user, alias)
+        left = anonymize.anonymize_reminder(reminder, user, alias)
         if left is None:
             _unset(w, reminder.key)
         else:

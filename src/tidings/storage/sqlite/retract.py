@@ -3,16 +3,16 @@
 from collections.abc import Iterable
 
 from tidings.model import Changed, Retract
-from tidings.storage.sqlite import broadcasts, feed_history, groups, inboxes
+from tidings.storage.sqlite import broadcasts, feed_history, inboxes, notification_groups
 from tidings.storage.sqlite.events import entry
-from tidings.storage.sqlite.groups import Marks, Row
-from tidings.storage.sqlite.marks import Unread, save
-from tidings.storage.sqlite.names import unpack
-from tidings.storage.sqlite.reading import EventRow, Reading
-from tidings.storage.sqlite.writer import Writer
+from tidings.storage.sqlite.notification_groups import ReadWatermarks, Row
+from tidings.storage.sqlite.notification_state import Unread, save
+from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
+from tidings.storage.sqlite.symbols import unpack
+from tidings.storage.sqlite.write_session import WriteSession
 
 
-def retract(w: Writer, r: Reading, command: Retract) -> Changed:
+def retract(w: WriteSession, r: ReadSnapshot, command: Retract) -> Changed:
     """Take an event out. Its row stays, empty, so that its key is never given to another event; homes of followers
     are masked by that at once and cleaned up later."""
     key = w.ids.key(command.event_id)
@@ -37,7 +37,7 @@ def retract(w: Writer, r: Reading, command: Retract) -> Changed:
     return Changed(1, w.position, gone)
 
 
-def _leave_told(w: Writer, r: Reading, event: EventRow) -> None:
+def _leave_told(w: WriteSession, r: ReadSnapshot, event: EventRow) -> None:
     """Take it from those who were told without being addressed; when they are many, later."""
     told = [users for (users,) in w.db.execute("SELECT users FROM told WHERE key=?", (event.key,))]
     if sum(map(len, map(unpack, told))) > w.settings.fan_out_inline_rows:
@@ -48,35 +48,37 @@ def _leave_told(w: Writer, r: Reading, event: EventRow) -> None:
     w.db.execute("DELETE FROM told WHERE key=?", (event.key,))
 
 
-def leave(w: Writer, r: Reading, users: Iterable[int], key: int, position: int) -> None:
+def leave(w: WriteSession, r: ReadSnapshot, users: Iterable[int], key: int, position: int) -> None:
     """Take an event, once at a position, from the inboxes of these users, as far as they were told."""
     for user, number in inboxes.holding(r, dict.fromkeys(users), key, position):
-        ((n, row),) = groups.by_number(r, user, (number,)).values()
+        ((n, row),) = notification_groups.by_number(r, user, (number,)).values()
         if not row.deleted:
             _leave(w, r, user, n, row, key)
 
 
-def _leave(w: Writer, r: Reading, user: int, n: int, row: Row, key: int) -> None:
+def _leave(w: WriteSession, r: ReadSnapshot, user: int, n: int, row: Row, key: int) -> None:
     left = None
     if row.opened is not None:
-        left = _without(w, r, groups.of(r, user, (row.number,))[row.number].id, key)
+        left = _without(w, r, notification_groups.of(r, user, (row.number,))[row.number].id, key)
     shrink(w, r, user, n, row, left, 1)
 
 
-def shrink(w: Writer, r: Reading, user: int, n: int, row: Row, left: int | None, items: int) -> None:
+def shrink(
+    w: WriteSession, r: ReadSnapshot, user: int, n: int, row: Row, left: int | None, items: int
+) -> None:
     """Write a row that so many ``items`` were taken from: the key of its newest event is ``left``; without one it is a
     tombstone."""
-    unread = Marks.of(r, user, (row,)).unread(row)
+    unread = ReadWatermarks.of(r, user, (row,)).unread(row)
     empty = {"deleted": 1, "unread_since": row.became_unread}
     changed = row._replace(**({"key": left} if left else empty))
     save(w, user, n, changed, Unread(-int(unread and not left), -items * unread))
 
 
-def _without(w: Writer, r: Reading, group: int, key: int) -> int | None:
+def _without(w: WriteSession, r: ReadSnapshot, group: int, key: int) -> int | None:
     """Take a member out of a group; returns the key of the newest that is left."""
     query = "DELETE FROM inbox_member WHERE group_id=? AND key=? RETURNING actor"
     ((actor,),) = w.db.all(query, (group, key))
     query = "SELECT EXISTS (SELECT 1 FROM inbox_member WHERE group_id=? AND actor=?)"
     (others,) = w.db.one(query, (group, actor))
     w.db.execute("UPDATE inbox_group SET size=size-1, actors=actors-? WHERE id=?", (not others, group))
-    return groups.newest(r, group)
+    return notification_groups.newest(r, group)

@@ -70,30 +70,30 @@ from tidings.ports import Clock
 from tidings.rules import CHANNELS, Rules
 from tidings.storage.sqlite import (
     activity,
-    agenda,
     before,
+    broadcast_delivery,
     broadcasts,
-    debts,
-    declared,
+    deliveries,
     endpoints,
+    erasure,
     events,
+    fanout_queue,
     feed_counts,
-    feed_marks,
+    feed_read_state,
     feed_since,
     feeds,
     graph,
-    heads,
-    heard,
+    inbox_counters,
     inboxes,
-    marks,
-    people,
-    personal,
+    live_audience,
+    maintenance,
+    notification_state,
+    notification_types,
+    preferences,
     readers,
     reminders,
     retract,
-    takeup,
     transactions,
-    upkeep,
 )
 from tidings.storage.sqlite.connection import (
     DISK_ERRORS,
@@ -104,10 +104,10 @@ from tidings.storage.sqlite.connection import (
 )
 from tidings.storage.sqlite.file_lock import FileLock
 from tidings.storage.sqlite.generations import Generations
-from tidings.storage.sqlite.names import Names
+from tidings.storage.sqlite.read_snapshot import SHORT_CHECK_STEPS, LoopSnapshot, ReadSnapshot, TooLong
 from tidings.storage.sqlite.readers import APPLICATION, DELIVERIES, HUB, OPERATORS, OWN, Asker, Readers
-from tidings.storage.sqlite.reading import SHORT_CHECK_STEPS, Reading, TooLong, TurnReading
-from tidings.storage.sqlite.writer import Writer
+from tidings.storage.sqlite.symbols import SymbolTable
+from tidings.storage.sqlite.write_session import WriteSession
 from tidings.telemetry import LONG_READS
 from tidings.turns import lower_priority
 
@@ -152,11 +152,11 @@ class SqliteStore:
             self._write_thread = ThreadPoolExecutor(1, "tidings-writer", lower_priority)
             db = open_writer(path, settings.sqlite_cache_mib, vfs, salt)
             undo.callback(db.close)
-            self._writer = Writer(db, clock, settings, channels)
-            self._own = Reading(db, self._writer.names, self._writer)
+            self._writer = WriteSession(db, clock, settings, channels)
+            self._own = ReadSnapshot(db, self._writer.names, self._writer)
             near = open_reader(path, settings.sqlite_cache_mib, vfs)
             undo.callback(near.close)
-            self._near = TurnReading(near, Names(near, self._writer.names.erased), self._writer)
+            self._near = LoopSnapshot(near, SymbolTable(near, self._writer.names.erased), self._writer)
             near.set_progress_handler(self._near.is_cancelled, SHORT_CHECK_STEPS)
             threads, most = settings.reader_threads, settings.max_reads
             far = [self._reading(undo, path, FAR_CACHE_MIB // threads, vfs) for _ in range(threads)]
@@ -169,7 +169,7 @@ class SqliteStore:
         LONG_READS.set_function(lambda: self._readers.depth)
         self._visits: set[str] = set()
         self._versions: dict[str, tuple[int, object]] = {}
-        self._crowds = heard.Crowds()
+        self._crowds = live_audience.FollowerCache()
 
     @classmethod
     async def open(
@@ -201,10 +201,10 @@ class SqliteStore:
         self._own.db.close()
         self._file_lock.close()
 
-    def _reading(self, undo: ExitStack, path: Path, cache_mib: int, vfs: str | None) -> Reading:
+    def _reading(self, undo: ExitStack, path: Path, cache_mib: int, vfs: str | None) -> ReadSnapshot:
         db = open_reader(path, max(1, cache_mib), vfs)
         undo.callback(db.close)
-        return Reading(db, Names(db, self._writer.names.erased, FAR_NAMES), self._writer)
+        return ReadSnapshot(db, SymbolTable(db, self._writer.names.erased, FAR_NAMES), self._writer)
 
     async def _on_writer(self, work: Callable[[], T]) -> T:
         try:
@@ -212,14 +212,14 @@ class SqliteStore:
         except DISK_ERRORS as error:
             raise unavailable(error, "written") from error
 
-    async def _now(self, asker: Asker, question: Hashable, read: Callable[[Reading], T]) -> T:
+    async def _now(self, asker: Asker, question: Hashable, read: Callable[[ReadSnapshot], T]) -> T:
         """The answer to a question that nearly always takes few steps: at once, or else by a thread."""
         try:
             return self._short(read)
         except TooLong:
             return await self._later(asker, question, lambda r: r.at_once(read))
 
-    async def _later(self, asker: Asker, question: Hashable, read: Callable[[Reading], T]) -> T:
+    async def _later(self, asker: Asker, question: Hashable, read: Callable[[ReadSnapshot], T]) -> T:
         """The answer to a question that may take many steps."""
         queue = self._own_readers if asker.kind in OWN else self._readers
         try:
@@ -227,7 +227,7 @@ class SqliteStore:
         except DISK_ERRORS as error:
             raise unavailable(error, "read") from error
 
-    def _short(self, read: Callable[[Reading], T], steps: int | None = None) -> T:
+    def _short(self, read: Callable[[ReadSnapshot], T], steps: int | None = None) -> T:
         """The answer at once. Raises TooLong when it takes too many steps."""
         try:
             return self._near.short(read, steps)
@@ -252,7 +252,7 @@ class SqliteStore:
     @property
     def cursor_key(self) -> bytes:
         """The key that page cursors of this store are signed with."""
-        return upkeep.cursor_key(self._writer)
+        return maintenance.cursor_key(self._writer)
 
     async def write(
         self, commands: Sequence[Command], ends: Collection[int] = ()
@@ -268,7 +268,7 @@ class SqliteStore:
     def _apply(self, commands: Sequence[Command], ends: Collection[int]) -> list[Outcome | KeyReused]:
         w = self._writer
         self._file_lock.check()
-        upkeep.roll(w)
+        maintenance.roll(w)
         outcomes: list[Outcome | KeyReused] = []
 
         def work() -> None:
@@ -289,23 +289,23 @@ class SqliteStore:
             case Mask():
                 return graph.mask(w, r, command)
             case ReadFeed() | UnreadFeed() | UndoReadFeed():
-                return feed_marks.mark(w, r, command)
+                return feed_read_state.mark(w, r, command)
             case MarkInbox():
-                return marks.mark_inbox(w, r, command)
+                return notification_state.mark_inbox(w, r, command)
             case ReadInbox():
-                return marks.read_inbox(w, r, command)
+                return notification_state.read_inbox(w, r, command)
             case UndoRead():
-                return marks.undo_read(w, r, command)
+                return notification_state.undo_read(w, r, command)
             case Declare():
-                return declared.declare(w, command)
+                return notification_types.declare(w, command)
             case Retract():
                 return retract.retract(w, r, command)
             case Erase():
-                return people.erase(w, r, command)
+                return erasure.erase(w, r, command)
             case Reconcile():
-                return debts.reconcile(w)
+                return fanout_queue.rebuild_feeds(w)
             case Replay():
-                return debts.replay(w)
+                return fanout_queue.replay(w)
             case _:
                 return self._change_agenda(command)
 
@@ -313,7 +313,7 @@ class SqliteStore:
         w, r = self._writer, self._own
         match command:
             case Prefer():
-                return personal.prefer(w, r, command)
+                return preferences.prefer(w, r, command)
             case (
                 AddEndpoint()
                 | ConfirmEndpoint()
@@ -329,9 +329,9 @@ class SqliteStore:
             case Fire():
                 return reminders.fire(w, command)
             case Settle():
-                return agenda.settle(w, command)
+                return deliveries.settle(w, command)
             case TakeUp():
-                return takeup.take_up(w, r, command)
+                return broadcast_delivery.materialize_broadcasts(w, r, command)
             case Publish():
                 raise TypeError("published in runs, by append")
 
@@ -393,7 +393,7 @@ class SqliteStore:
     ) -> tuple[bool, Page | None]:
         """(whether today's visit is still to be noted, the page if it is short)."""
         try:
-            viewer, page = self._short(lambda r: feeds.glance(r, user, want, limit, before))
+            viewer, page = self._short(lambda r: feeds.fast_page(r, user, want, limit, before))
         except TooLong:
             return True, None
         return viewer.stale, page
@@ -422,8 +422,8 @@ class SqliteStore:
         """Which of these users hear which events after a position."""
         crowds = self._crowds.at(self._writer.crowds)
 
-        def read(r: Reading) -> tuple[list[Heard], int]:
-            return heard.heard(r, crowds, after, users, limit)
+        def read(r: ReadSnapshot) -> tuple[list[Heard], int]:
+            return live_audience.audience(r, crowds, after, users, limit)
 
         try:
             return self._short(read, HEARD_STEPS)
@@ -479,7 +479,7 @@ class SqliteStore:
         return await self._now(asker, question, lambda r: inboxes.page(r, number, limit, before, wanted))
 
     async def _head_of(self, user: str, number: int | None) -> Counts:
-        return await self._now(readers.user(user), ("head", number), lambda r: heads.one(r, number))
+        return await self._now(readers.user(user), ("head", number), lambda r: inbox_counters.one(r, number))
 
     async def inbox_since(self, user: str, since: int, limit: int) -> InboxChanges:
         """What changed in an inbox after a seq, each notification once."""
@@ -492,7 +492,7 @@ class SqliteStore:
 
     async def counts(self, users: Sequence[str]) -> list[Counts]:
         """The heads of these inboxes."""
-        return await self._now(HUB, ("counts", tuple(users)), lambda r: heads.counts(r, users))
+        return await self._now(HUB, ("counts", tuple(users)), lambda r: inbox_counters.counts(r, users))
 
     # --- the graph ------------------------------------------------------------------------------------------------
 
@@ -500,29 +500,29 @@ class SqliteStore:
         """The topics followed now, by name."""
         question = ("follows", limit, after)
         return await self._later(
-            readers.user(user), question, lambda r: upkeep.follows(r, user, limit, after)
+            readers.user(user), question, lambda r: maintenance.follows(r, user, limit, after)
         )
 
     async def topic(self, topic: str, viewer: str | None = None) -> TopicInfo:
         """How many follow a topic, how it travels, and why."""
         return await self._now(
-            APPLICATION, ("topic", topic, viewer), lambda r: upkeep.topic(r, topic, viewer)
+            APPLICATION, ("topic", topic, viewer), lambda r: maintenance.topic(r, topic, viewer)
         )
 
     # --- what users want, and what is due ---------------------------------------------------------------------------
 
     async def preferences(self, user: str) -> Preferences:
         """A user's preferences."""
-        return await self._now(readers.user(user), "preferences", lambda r: personal.preferences(r, user))
+        return await self._now(readers.user(user), "preferences", lambda r: preferences.preferences(r, user))
 
     async def muted(self, user: str) -> list[str]:
         """The topics that a user muted, by name."""
-        return await self._now(readers.user(user), "muted", lambda r: personal.muted(r, user))
+        return await self._now(readers.user(user), "muted", lambda r: preferences.muted(r, user))
 
     async def told(self, user: str, event_id: str) -> Told | None:
         """The facts about one event and one user."""
         return await self._later(
-            readers.user(user), ("told", event_id), lambda r: personal.told(r, user, event_id)
+            readers.user(user), ("told", event_id), lambda r: preferences.told(r, user, event_id)
         )
 
     async def endpoints(self, user: str) -> list[Endpoint]:
@@ -542,15 +542,15 @@ class SqliteStore:
     async def deliveries(self, due_by: int, limit: int, ids: tuple[int, ...] | None = None) -> list[Delivery]:
         """Deliveries due by a time, longest due first; all in one snapshot."""
         key = ("deliveries", due_by, limit, ids)
-        return await self._later(DELIVERIES, key, lambda r: agenda.deliveries(r, due_by, limit, ids))
+        return await self._later(DELIVERIES, key, lambda r: deliveries.deliveries(r, due_by, limit, ids))
 
     async def next_due(self) -> int | None:
         """When the next reminder or delivery is due."""
-        return await self._now(DELIVERIES, "next_due", agenda.next_due)
+        return await self._now(DELIVERIES, "next_due", deliveries.next_due)
 
     async def backlog(self) -> Backlog:
         """How much work is pending, and how much was set aside."""
-        return await self._later(OPERATORS, "backlog", upkeep.backlog)
+        return await self._later(OPERATORS, "backlog", maintenance.backlog)
 
     async def live_broadcasts(self) -> int:
         """How many broadcasts could still come to somebody."""
@@ -566,23 +566,25 @@ class SqliteStore:
     async def work(self, budget: int) -> int:
         """One step of what is owed, or of what keeps the file in shape."""
         visits, self._visits = list(self._visits), set()
-        return await self._on_writer(lambda: upkeep.work(self._writer, visits, budget))
+        return await self._on_writer(lambda: maintenance.work(self._writer, visits, budget))
 
     async def dead_letters(self, limit: int) -> list[DeadLetter]:
         """What was set aside, oldest first."""
-        return await self._later(OPERATORS, ("dead_letters", limit), lambda r: upkeep.dead_letters(r, limit))
+        return await self._later(
+            OPERATORS, ("dead_letters", limit), lambda r: maintenance.dead_letters(r, limit)
+        )
 
     async def export(self, user: str) -> AsyncIterator[bytes]:
         """All that is kept about a person, a part at a time: others get their turns in between, and nothing but a part
         is held in memory however slowly it is fetched."""
-        at: people.Place | None = people.BEGINNING
+        at: erasure.Place | None = erasure.BEGINNING
         while at is not None:
             lines, at = await self._part(user, at)
             for line in lines:
                 yield line
 
-    async def _part(self, user: str, at: people.Place) -> tuple[list[bytes], people.Place | None]:
-        return await self._later(readers.user(user), ("export", at), lambda r: people.export(r, user, at))
+    async def _part(self, user: str, at: erasure.Place) -> tuple[list[bytes], erasure.Place | None]:
+        return await self._later(readers.user(user), ("export", at), lambda r: erasure.export(r, user, at))
 
     async def check(self) -> None:
         """End a generation; see generations.py."""
@@ -590,4 +592,4 @@ class SqliteStore:
 
     async def status(self) -> Status:
         """Sizes, pending fan-out jobs and dead letters."""
-        return await self._later(OPERATORS, "status", upkeep.status)
+        return await self._later(OPERATORS, "status", maintenance.status)

@@ -5,8 +5,8 @@ from itertools import groupby
 
 from tidings.errors import KeyReused
 from tidings.model import Command, Outcome, Publish
-from tidings.storage.sqlite import append
-from tidings.storage.sqlite.writer import Writer
+from tidings.storage.sqlite import publish
+from tidings.storage.sqlite.write_session import WriteSession
 
 LONGEST_S = 0.05
 """Seconds of a transaction after which it takes in nothing more: what is published meanwhile waits as long. Publishing
@@ -14,7 +14,7 @@ itself does not count, for its transactions are bounded by their events, and mor
 
 
 def apply(
-    w: Writer,
+    w: WriteSession,
     change: Callable[[Command], Outcome | KeyReused],
     commands: Sequence[Command],
     ends: Collection[int],
@@ -25,7 +25,7 @@ def apply(
     spent = 0.0
     for kind, group in groupby(commands, type):
         if kind is Publish:
-            outcomes.extend(append.publish(w, [c for c in group if isinstance(c, Publish)]))
+            outcomes.extend(publish.publish(w, [c for c in group if isinstance(c, Publish)]))
             continue
         began = w.clock.monotonic()
         for command in group:

@@ -1,13 +1,13 @@
 """Who has hidden whom, and whose feed rows are held against that when they are read."""
 
-from tidings.storage.sqlite.writer import Writer
+from tidings.storage.sqlite.write_session import WriteSession
 from tidings.times import DAY_MS
 
 MUTE, BLOCK, BLOCKED_BY = 0, 1, 2
 """The kinds of rows in ``mask``."""
 
 
-def require_visibility_check(w: Writer, user: int) -> None:
+def require_visibility_check(w: WriteSession, user: int) -> None:
     """From now on each row of this user's home is explained before it is shown."""
     w.db.execute(
         "INSERT INTO viewer (user, careful, seen_day) VALUES (?, 1, ?) ON CONFLICT (user)"
@@ -16,6 +16,6 @@ def require_visibility_check(w: Writer, user: int) -> None:
     )
 
 
-def today(w: Writer) -> int:
+def today(w: WriteSession) -> int:
     """Days since 1970."""
     return w.clock.now() // DAY_MS

@@ -29,7 +29,7 @@ MOST_RECENT = 10_000
 before them all is held to be outdated."""
 
 
-class Erased:
+class ErasedName:
     """How the names of erased people are kept: as digests, keyed so that they say nothing outside this store. ``any``:
     there are places. Readers see it before the commit: looking in vain costs time, not looking would lose a seq.
     ``count``: how many erasures were committed since the store was opened."""
@@ -69,13 +69,13 @@ class Erased:
         self._recent = {digest: n for digest, n in self._recent.items() if n <= self.count}
 
 
-class Names:
+class SymbolTable:
     """Numbers for names, cached. The writer allots; a reader, which has a connection of its own, only looks up.
 
     ``users`` and ``topics`` are two caches over one table, so that the hot path need not build ``user:…`` strings.
     """
 
-    def __init__(self, connection: Db, erased: Erased, most: int = CACHED_NAMES) -> None:
+    def __init__(self, connection: Db, erased: ErasedName, most: int = CACHED_NAMES) -> None:
         """``most``: names that each cache keeps."""
         self._db = connection
         self._most = most

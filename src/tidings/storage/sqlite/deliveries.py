@@ -6,14 +6,16 @@ from typing import Any
 from tidings.ids import notification_id, notification_ref
 from tidings.model import Changed, DeadLetter, Delivery, InboxRow, Settle
 from tidings.personal import Handled
-from tidings.storage.sqlite import endpoints, groups
-from tidings.storage.sqlite.reading import Reading
-from tidings.storage.sqlite.shown import dress
+from tidings.storage.sqlite import endpoints, notification_groups
+from tidings.storage.sqlite.notification_view import hydrate
+from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.wishes import wishes
-from tidings.storage.sqlite.writer import Writer, sql
+from tidings.storage.sqlite.write_session import WriteSession, sql
 
 
-def deliveries(r: Reading, due_by: int, limit: int, ids: tuple[int, ...] | None = None) -> list[Delivery]:
+def deliveries(
+    r: ReadSnapshot, due_by: int, limit: int, ids: tuple[int, ...] | None = None
+) -> list[Delivery]:
     """What is due and not given up, longest due first, in one snapshot; only those of these ``ids``, if any are named."""
     with r.snapshot():
         if ids is None:
@@ -22,7 +24,7 @@ def deliveries(r: Reading, due_by: int, limit: int, ids: tuple[int, ...] | None 
         return _deliveries(r, r.db.all(sql("deliveries_of_ids"), named) if named else [])
 
 
-def _deliveries(r: Reading, due: list[tuple[Any, ...]]) -> list[Delivery]:
+def _deliveries(r: ReadSnapshot, due: list[tuple[Any, ...]]) -> list[Delivery]:
     people = r.names.people(row[1] for row in due)
     shown = _shown(r, due)
     muted = _muted(r, {row[1] for row in due}, shown)
@@ -43,19 +45,19 @@ def _deliveries(r: Reading, due: list[tuple[Any, ...]]) -> list[Delivery]:
     ]
 
 
-def _shown(r: Reading, due: Iterable[tuple[Any, ...]]) -> dict[str, InboxRow]:
+def _shown(r: ReadSnapshot, due: Iterable[tuple[Any, ...]]) -> dict[str, InboxRow]:
     """The groups that these deliveries are about by id, tombstones left out."""
     wanted: dict[int, set[int]] = {}
     for _, user, number, *_ in due:
         wanted.setdefault(user, set()).add(number)
     found: list[InboxRow] = []
     for user, numbers in wanted.items():
-        rows = [row for _, row in groups.by_number(r, user, numbers).values() if not row.deleted]
-        found += dress(r, user, rows)
+        rows = [row for _, row in notification_groups.by_number(r, user, numbers).values() if not row.deleted]
+        found += hydrate(r, user, rows)
     return {row.id: row for row in found}
 
 
-def _muted(r: Reading, users: set[int], shown: Mapping[str, InboxRow]) -> set[str]:
+def _muted(r: ReadSnapshot, users: set[int], shown: Mapping[str, InboxRow]) -> set[str]:
     """Those of these groups whose newest event belongs to a topic that their user has muted."""
     if not users or not r.writer.masked:
         return set()
@@ -66,22 +68,22 @@ def _muted(r: Reading, users: set[int], shown: Mapping[str, InboxRow]) -> set[st
     return {id for id, key in keys.items() if key in topics and _mutes(r, mine[id], topics[key])}
 
 
-def _mutes(r: Reading, user: int, topics: Iterable[int]) -> bool:
+def _mutes(r: ReadSnapshot, user: int, topics: Iterable[int]) -> bool:
     return bool(r.db.all(sql("muted_topics"), {"user": user, "topics": r.writer.carray(topics)}))
 
 
-def next_due(r: Reading) -> int | None:
+def next_due(r: ReadSnapshot) -> int | None:
     """When the next reminder or delivery is due: the first entry of two indexes."""
     (at,) = r.db.one(sql("next_due"))
     return at  # type: ignore[no-any-return]
 
 
-def settle(w: Writer, command: Settle) -> Changed:
+def settle(w: WriteSession, command: Settle) -> Changed:
     """Note what became of deliveries; one that is not there any more is no matter."""
     return Changed(sum(_settle(w, handled) for handled in command.handled), w.position)
 
 
-def _settle(w: Writer, handled: Handled) -> int:
+def _settle(w: WriteSession, handled: Handled) -> int:
     row = w.db.one("SELECT endpoint FROM delivery WHERE id=?", (handled.id,))
     if row is None:
         return 0
@@ -107,12 +109,12 @@ def _settle(w: Writer, handled: Handled) -> int:
     return 1
 
 
-def release_held(w: Writer, user: str) -> None:
+def release_held(w: WriteSession, user: str) -> None:
     """The quiet hours or the digest that held deliveries of a user have changed: what they held is decided anew."""
     w.db.execute(sql("release_held"), {"user": w.names.user(user), "now": w.clock.now()})
 
 
-def dead_letters(r: Reading, limit: int) -> list[DeadLetter]:
+def dead_letters(r: ReadSnapshot, limit: int) -> list[DeadLetter]:
     """Deliveries that were given up, oldest first."""
     rows = r.db.all(sql("deliveries_dead"), (limit,))
     people = r.names.people(row[1] for row in rows)
@@ -122,7 +124,7 @@ def dead_letters(r: Reading, limit: int) -> list[DeadLetter]:
     ]
 
 
-def replay(w: Writer) -> int:
+def replay(w: WriteSession) -> int:
     """Make what was given up due now, as if it had never been tried, unless its endpoint is disabled; returns how many."""
     w.db.execute(sql("replay_deliveries"), (w.clock.now(),))
     return w.db.changes()

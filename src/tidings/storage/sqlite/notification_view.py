@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from tidings.ids import ms_of, notification_id
 from tidings.model import SAMPLE_ACTORS, SAMPLE_ITEMS, InboxRow
-from tidings.storage.sqlite import groups
-from tidings.storage.sqlite.groups import Marks, Row
-from tidings.storage.sqlite.reading import Reading
-from tidings.storage.sqlite.writer import sql
+from tidings.storage.sqlite import notification_groups
+from tidings.storage.sqlite.notification_groups import ReadWatermarks, Row
+from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.write_session import sql
 
 
 class _Content(NamedTuple):
@@ -21,20 +21,22 @@ class _Content(NamedTuple):
     voices: Sequence[int]
 
 
-def dress(r: Reading, user: int, rows: Sequence[Row], marks: Marks | None = None) -> list[InboxRow]:
+def hydrate(
+    r: ReadSnapshot, user: int, rows: Sequence[Row], marks: ReadWatermarks | None = None
+) -> list[InboxRow]:
     """Rows of one user as the port shows them; ``marks``, if they are known, are all that may say something of them. A
     row whose events were all retracted, while its leaving is still owed, is left out."""
     joined = [row.number for row in rows if row.opened is not None]
     contents = _contents(r, user, joined) if joined else {}
     bodies = _bodies(r, rows, contents)
-    return list(_dressed(r, user, rows, marks or Marks.of(r, user, rows), contents, bodies))
+    return list(_dressed(r, user, rows, marks or ReadWatermarks.of(r, user, rows), contents, bodies))
 
 
 def _dressed(
-    r: Reading,
+    r: ReadSnapshot,
     user: int,
     rows: Iterable[Row],
-    marks: Marks,
+    marks: ReadWatermarks,
     contents: Mapping[int, _Content],
     bodies: Mapping[int, bytes],
 ) -> Iterator[InboxRow]:
@@ -71,9 +73,9 @@ def _content(row: Row, group: _Content | None) -> _Content:
     return group or _Content(row.key, 1, 1, (row.key,), (row.key,))
 
 
-def _contents(r: Reading, user: int, numbers: Sequence[int]) -> dict[int, _Content]:
+def _contents(r: ReadSnapshot, user: int, numbers: Sequence[int]) -> dict[int, _Content]:
     """The contents of groups that ever had two items, by number."""
-    found = groups.of(r, user, numbers)
+    found = notification_groups.of(r, user, numbers)
     values = {"groups": r.writer.carray(group.id for group in found.values()), "older": SAMPLE_ITEMS - 1}
     items: dict[int, list[tuple[int, int]]] = {}
     for id, key, actor in r.db.execute(sql("inbox_samples"), values):
@@ -90,7 +92,7 @@ def _keys(items: Sequence[tuple[int, int]]) -> tuple[list[int], list[int]]:
     return [key for _, key in items], voices[:SAMPLE_ACTORS]
 
 
-def _bodies(r: Reading, rows: Iterable[Row], contents: Mapping[int, _Content]) -> dict[int, bytes]:
+def _bodies(r: ReadSnapshot, rows: Iterable[Row], contents: Mapping[int, _Content]) -> dict[int, bytes]:
     keys = [row.key for row in rows if row.opened is None and not row.deleted]
     keys += [key for content in contents.values() for key in content.voices]
     return {key: body for key, _, body in r.rows(keys, "bodies")}

@@ -10,12 +10,19 @@ from tidings.config import KIB
 from tidings.ids import notification_id
 from tidings.model import Changed, Erase, ReadMark, user_topic
 from tidings.storage import records
-from tidings.storage.sqlite import erasures, groups, heads, inboxes, personal, reminders
-from tidings.storage.sqlite.groups import STANDING, Row
-from tidings.storage.sqlite.reading import Reading
-from tidings.storage.sqlite.shown import dress
+from tidings.storage.sqlite import (
+    erasures,
+    inbox_counters,
+    inboxes,
+    notification_groups,
+    preferences,
+    reminders,
+)
+from tidings.storage.sqlite.notification_groups import STANDING, Row
+from tidings.storage.sqlite.notification_view import hydrate
+from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.visibility import BLOCK, BLOCKED_BY
-from tidings.storage.sqlite.writer import Writer
+from tidings.storage.sqlite.write_session import WriteSession
 from tidings.times import DAY_MS, rfc3339
 
 EXPORT_ROWS = 500
@@ -26,7 +33,7 @@ EXPORT_BYTES = 256 * KIB
 """Bytes of the events of one part, the last one besides: a client that does not read holds a part in memory."""
 
 
-def erase(w: Writer, r: Reading, command: Erase) -> Changed:
+def erase(w: WriteSession, r: ReadSnapshot, command: Erase) -> Changed:
     """Forget a person: nobody finds them by their name any more, nor reads it. What they left in the file goes now, if it
     is little, or else step by step (erasures.py)."""
     alias = f"erased-{secrets.token_hex(4)}"
@@ -39,14 +46,14 @@ def erase(w: Writer, r: Reading, command: Erase) -> Changed:
     w.disorder()
     _leave_place(w, user, command.user)
     w.db.execute("UPDATE name SET name=? WHERE id=?", (user_topic(alias), user))
-    personal.forget(w, user)
+    preferences.forget(w, user)
     w.db.execute("DELETE FROM debt WHERE kind IN ('wake', 'block') AND subject=?", (user,))
     w.names.forget()
     erasures.begin(w, r, user, command.user, alias)
     return Changed(1, w.position)
 
 
-def _leave_place(w: Writer, user: int, name: str) -> None:
+def _leave_place(w: WriteSession, user: int, name: str) -> None:
     """Keep how far the inbox was, for whoever returns under the name: their devices must learn that it is another. It
     goes one further, unless nothing came since it was erased before."""
     head = w.db.one("SELECT seq + (seq > born) FROM inbox_head WHERE user=? AND seq>0", (user,))
@@ -67,7 +74,7 @@ _Part = tuple[list[bytes], tuple[int, ...] | None]
 """Some lines of a section, and after what it goes on; None at its end."""
 
 
-def export(r: Reading, name: str, at: Place) -> tuple[list[bytes], Place | None]:
+def export(r: ReadSnapshot, name: str, at: Place) -> tuple[list[bytes], Place | None]:
     """Some of what is kept about a person from a place on, one JSON object each, and where to go on. In one snapshot;
     what is written between two parts may be in the later ones."""
     with r.snapshot():
@@ -82,20 +89,20 @@ def export(r: Reading, name: str, at: Place) -> tuple[list[bytes], Place | None]
     return lines, Place(at.section + 1, ()) if at.section < len(_SECTIONS) else None
 
 
-def _profile(r: Reading, user: int | None, name: str) -> Iterator[bytes]:
-    profile = {"user_id": name, "unread_count": heads.one(r, user).unread_count}
+def _profile(r: ReadSnapshot, user: int | None, name: str) -> Iterator[bytes]:
+    profile = {"user_id": name, "unread_count": inbox_counters.one(r, user).unread_count}
     yield _line(kind="profile", **profile, last_visit=_last_visit(r, user))
-    for record in personal.export(r, name):
+    for record in preferences.export(r, name):
         yield _line(**record)
 
 
-def _last_visit(r: Reading, user: int | None) -> str | None:
+def _last_visit(r: ReadSnapshot, user: int | None) -> str | None:
     """The day on which they last came, in UTC."""
     row = r.db.one("SELECT seen_day FROM viewer WHERE user=?", (user,))
     return rfc3339(row[0] * DAY_MS)[:10] if row and row[0] else None
 
 
-def _acts(r: Reading, user: int, after: tuple[int, ...]) -> _Part:
+def _acts(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
     (at,) = after or (-1,)
     entries = r.entries_up((user * 2,), at, EXPORT_LARGE_ROWS)
     lines: list[bytes] = []
@@ -109,7 +116,7 @@ def _acts(r: Reading, user: int, after: tuple[int, ...]) -> _Part:
     return lines, (entries[-1].key,) if entries else None
 
 
-def _follows(r: Reading, user: int, after: tuple[int, ...]) -> _Part:
+def _follows(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
     query = (
         "SELECT topic, since, created_at, until FROM follow WHERE follower=? AND (topic, since)>(?, ?)"
         " ORDER BY topic, since LIMIT ?"
@@ -119,7 +126,7 @@ def _follows(r: Reading, user: int, after: tuple[int, ...]) -> _Part:
     return lines, tuple(rows[-1][:2]) if rows else None
 
 
-def _masks(r: Reading, user: int, after: tuple[int, ...]) -> _Part:
+def _masks(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
     query = (
         "SELECT topic, kind FROM mask WHERE viewer=? AND (topic, kind)>(?, ?) AND kind<>?"
         " ORDER BY topic, kind LIMIT ?"
@@ -129,7 +136,7 @@ def _masks(r: Reading, user: int, after: tuple[int, ...]) -> _Part:
     return lines, tuple(rows[-1]) if rows else None
 
 
-def _reads(r: Reading, user: int, after: tuple[int, ...]) -> _Part:
+def _reads(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
     query = "SELECT key, at FROM feed_read WHERE user=? AND key>? ORDER BY key LIMIT ?"
     rows = r.db.all(query, (user, *(after or (-1,)), EXPORT_ROWS))
     text = r.writer.ids.text
@@ -137,24 +144,24 @@ def _reads(r: Reading, user: int, after: tuple[int, ...]) -> _Part:
     return lines, (rows[-1][0],) if rows else None
 
 
-def _floors(r: Reading, user: int, after: tuple[int, ...]) -> _Part:
+def _floors(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
     query = "SELECT up_to, made, at FROM feed_floor WHERE user=? AND made>? ORDER BY made LIMIT ?"
     rows = r.db.all(query, (user, *(after or (-1,)), EXPORT_ROWS))
     lines = [_line(kind="feed_read", up_to=up_to, read_at=rfc3339(at)) for up_to, _, at in rows]
     return lines, (rows[-1][1],) if rows else None
 
 
-def _notifications(r: Reading, user: int, after: tuple[int, ...]) -> _Part:
+def _notifications(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
     (at,) = after or (0,)
     rows = inboxes.changes(r, user, at, EXPORT_LARGE_ROWS)
     by_id = {notification_id(user, row.number): row for row in rows}
     # Without those whose event was retracted, while it is still to leave.
-    shown = dress(r, user, rows)
+    shown = hydrate(r, user, rows)
     lines = [_line(**records.notification(one, _event_ids(r, user, by_id[one.id]))) for one in shown]
     return lines, (rows[-1].last_change,) if rows else None
 
 
-def _read_alls(r: Reading, user: int, after: tuple[int, ...]) -> _Part:
+def _read_alls(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
     query = (
         "SELECT seq, up_to, type, at FROM inbox_mark WHERE user=? AND seq>? AND kind=? ORDER BY seq LIMIT ?"
     )
@@ -166,11 +173,16 @@ def _read_alls(r: Reading, user: int, after: tuple[int, ...]) -> _Part:
 _SECTIONS = (_acts, _follows, _masks, _reads, _floors, _notifications, _read_alls)
 
 
-def _event_ids(r: Reading, user: int, row: Row) -> list[str]:
+def _event_ids(r: ReadSnapshot, user: int, row: Row) -> list[str]:
     keys = [row.key]
     if row.opened is not None:
         query = "SELECT key FROM inbox_member WHERE group_id=? ORDER BY seq"
-        keys = [key for (key,) in r.db.execute(query, (groups.of(r, user, (row.number,))[row.number].id,))]
+        keys = [
+            key
+            for (key,) in r.db.execute(
+                query, (notification_groups.of(r, user, (row.number,))[row.number].id,)
+            )
+        ]
     return [] if row.deleted else [r.writer.ids.text(key) for key in keys]
 
 

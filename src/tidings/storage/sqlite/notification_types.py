@@ -3,10 +3,10 @@
 import msgspec
 
 from tidings.model import Changed, Declare
-from tidings.storage.sqlite.writer import Writer
+from tidings.storage.sqlite.write_session import WriteSession
 
 
-def declare(w: Writer, command: Declare) -> Changed:
+def declare(w: WriteSession, command: Declare) -> Changed:
     """Declare a type, or take that back; whoever asks checks that no other type claims its verbs."""
     before = w.rules.declared
     if command.rule is None:

@@ -12,12 +12,12 @@ _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 """Fields stay raw, so that what is not about the person keeps its exact bytes: numbers above all."""
 
 
-def names(entry: LogEntry, user: str) -> bool:
+def mentions(entry: LogEntry, user: str) -> bool:
     """Whether the event names the person: as actor, as object, among the targets or as a topic."""
     return user in entry.targets or user_topic(user) in entry.topics
 
 
-def without(entry: LogEntry, user: str, alias: str) -> LogEntry:
+def anonymize_event(entry: LogEntry, user: str, alias: str) -> LogEntry:
     """The entry with ``user`` replaced by ``alias`` as actor, object and topic, and gone from the targets.
 
     ``actor_name`` empties with the actor and ``object_title`` with the object, for there they are the
@@ -89,7 +89,7 @@ def people(reminder: Reminder) -> frozenset[str]:
     )
 
 
-def reminder_without(reminder: Reminder, user: str, alias: str) -> Reminder | None:
+def anonymize_reminder(reminder: Reminder, user: str, alias: str) -> Reminder | None:
     """The reminder with ``user`` gone from those whom it tells, and replaced by ``alias`` in the event; None when it
     tells nobody any more."""
     users = tuple(name for name in reminder.users if name != user)

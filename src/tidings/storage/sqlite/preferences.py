@@ -9,27 +9,27 @@ from tidings.model import Changed, Prefer, Told
 from tidings.personal import Preferences
 from tidings.rules import IN_APP
 from tidings.storage import records
-from tidings.storage.sqlite import agenda, broadcasts, endpoints, inboxes, reminders
+from tidings.storage.sqlite import broadcasts, deliveries, endpoints, inboxes, reminders
 from tidings.storage.sqlite.events import entry
 from tidings.storage.sqlite.graph import mute_only
-from tidings.storage.sqlite.names import unpack
-from tidings.storage.sqlite.reading import EventRow, Reading
+from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
+from tidings.storage.sqlite.symbols import unpack
 from tidings.storage.sqlite.visibility import BLOCK, MUTE
 from tidings.storage.sqlite.wishes import NOTHING_SAID, wishes
-from tidings.storage.sqlite.writer import Writer
+from tidings.storage.sqlite.write_session import WriteSession
 
 ALL_TYPES = 0
 """The number that stands for "*" in ``silence``: no name has it."""
 
 
-def prefer(w: Writer, r: Reading, command: Prefer) -> Changed:
+def prefer(w: WriteSession, r: ReadSnapshot, command: Prefer) -> Changed:
     """Replace a user's preferences, and with them what arrivals are held against; their mutes too, if any are said. These
     are compared here, or two who replace them at once would leave a mixture."""
     topics, limit = set(command.muted or ()), w.settings.max_mutes_per_user
     if len(topics) > limit:
         return Changed(0, w.position, limit=limit)
     if not preferences(r, command.user).holds_alike(command.preferences):
-        agenda.release_held(w, command.user)
+        deliveries.release_held(w, command.user)
     user, types = w.names.make_user(command.user), command.preferences.types
     if command.muted is not None:
         mute_only(w, user, topics)
@@ -44,26 +44,26 @@ def prefer(w: Writer, r: Reading, command: Prefer) -> Changed:
     return Changed(1, w.position)
 
 
-def preferences(r: Reading, user: str) -> Preferences:
+def preferences(r: ReadSnapshot, user: str) -> Preferences:
     """What a user wants."""
     row = r.db.one("SELECT wishes FROM preference WHERE user=?", (r.names.user(user),))
     return wishes(row[0] if row else None)
 
 
-def muted(r: Reading, user: str) -> list[str]:
+def muted(r: ReadSnapshot, user: str) -> list[str]:
     """The topics that a user muted, by name."""
     query = "SELECT n.name FROM mask m CROSS JOIN name n ON n.id=m.topic WHERE m.viewer=? AND m.kind=? ORDER BY n.name"
     return [name for (name,) in r.db.execute(query, (r.names.user(user), MUTE))]
 
 
-def told(r: Reading, user: str, event_id: str) -> Told | None:
+def told(r: ReadSnapshot, user: str, event_id: str) -> Told | None:
     """The facts about one event and one user; see Personal.told. A follower is who follows its object since before it,
     or is among the audience of a broadcast. In one snapshot; looking for the notification goes through the inbox."""
     with r.snapshot():
         return _told(r, user, event_id)
 
 
-def _told(r: Reading, user: str, event_id: str) -> Told | None:
+def _told(r: ReadSnapshot, user: str, event_id: str) -> Told | None:
     key = r.writer.ids.key(event_id)
     found = r.events([key]) if key is not None else []
     if not found:
@@ -83,12 +83,12 @@ def _told(r: Reading, user: str, event_id: str) -> Told | None:
     )
 
 
-def _follows(r: Reading, user: int, topic: int, position: int) -> bool:
+def _follows(r: ReadSnapshot, user: int, topic: int, position: int) -> bool:
     query = "SELECT 1 FROM follow WHERE follower=? AND topic=? AND until IS NULL AND since<?"
     return r.db.one(query, (user, topic, position)) is not None
 
 
-def _masked_by(r: Reading, user: int, event: EventRow) -> str:
+def _masked_by(r: ReadSnapshot, user: int, event: EventRow) -> str:
     """What hides the event from the user: a block, by them before of them, else the first muted topic."""
     query = "SELECT m.topic, m.kind FROM carray(?) c CROSS JOIN mask m ON m.viewer=? AND m.topic=c.value"
     rows = r.db.all(query, (r.writer.carray(event.all_topics()), user))
@@ -97,7 +97,7 @@ def _masked_by(r: Reading, user: int, event: EventRow) -> str:
     return next((r.names.text(topic) for topic, kind in rows if kind == MUTE), "")
 
 
-def forget(w: Writer, user: int) -> None:
+def forget(w: WriteSession, user: int) -> None:
     """Delete what an erased person wanted, where they were reached and what was to leave for there."""
     for (number,) in w.db.all("SELECT number FROM endpoint WHERE user=?", (user,)):
         endpoints.forget(w, number)
@@ -108,7 +108,7 @@ def forget(w: Writer, user: int) -> None:
     w.db.execute("DELETE FROM silence WHERE user=?", (user,))
 
 
-def export(r: Reading, user: str) -> Iterator[dict[str, object]]:
+def export(r: ReadSnapshot, user: str) -> Iterator[dict[str, object]]:
     """What a person wants, where they are reached, what waits for there, and what they are reminded of."""
     if (said := preferences(r, user)) != NOTHING_SAID:
         yield {"kind": "preferences", "preferences": said}

@@ -3,16 +3,16 @@
 from collections.abc import Iterable, Sequence
 
 from tidings.model import Changed, TakeUp
-from tidings.storage.sqlite import arrivals, broadcasts
-from tidings.storage.sqlite.arrivals import Arrival, Arrivals, kind, pair
-from tidings.storage.sqlite.reading import Reading
-from tidings.storage.sqlite.writer import Writer, sql
+from tidings.storage.sqlite import broadcasts, inbox_insert
+from tidings.storage.sqlite.inbox_insert import Arrivals, NotificationDraft, kind, pair
+from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.write_session import WriteSession, sql
 
 AT_ONCE = 4_096
 """Broadcasts given in one round: the index of each must fit the 16 bits that packing leaves for it."""
 
 
-def take_up(w: Writer, r: Reading, command: TakeUp) -> Changed:
+def materialize_broadcasts(w: WriteSession, r: ReadSnapshot, command: TakeUp) -> Changed:
     """Give users the broadcasts that they lack, oldest first; they are never asked about any of these again."""
     present = [user for user in command.users if not _is_outdated(w, user, command)]
     w.names.make_users(present)
@@ -27,24 +27,26 @@ def take_up(w: Writer, r: Reading, command: TakeUp) -> Changed:
     return Changed(len(lacked), w.position)
 
 
-def _is_outdated(w: Writer, user: str, command: TakeUp) -> bool:
+def _is_outdated(w: WriteSession, user: str, command: TakeUp) -> bool:
     """Whether nobody has this name any more since it was read what they lack."""
     read_at = command.erasures
     return read_at is not None and w.names.erased.since(read_at, user) and w.names.user(user) is None
 
 
-def _give(w: Writer, r: Reading, positions: Sequence[int], lacked: Iterable[tuple[int, int]]) -> None:
+def _give(
+    w: WriteSession, r: ReadSnapshot, positions: Sequence[int], lacked: Iterable[tuple[int, int]]
+) -> None:
     index = {position: i for i, position in enumerate(positions)}
     pairs = {pair(user, index[position]) for user, position in lacked if position in index}
-    arrivals.bring(w, set(), pairs, _arrivals(w, r, positions))
+    inbox_insert.insert_notifications(w, set(), pairs, _arrivals(w, r, positions))
 
 
-def _arrivals(w: Writer, r: Reading, positions: Sequence[int]) -> Arrivals:
+def _arrivals(w: WriteSession, r: ReadSnapshot, positions: Sequence[int]) -> Arrivals:
     """Broadcasts as they come to an inbox: whatever their type says, they group with nothing and repeat nothing."""
     query = "SELECT l.key FROM carray(?) c CROSS JOIN log l ON l.position=c.value"
     keys = [key for (key,) in r.db.execute(query, (w.carray(positions),))]
     found = []
     for event in r.events(keys, "heads"):
         brings = kind(w, w.names.verb_text(event.verb))
-        found.append(Arrival(event.key, brings, event.actor, event.object, event.all_topics()))
+        found.append(NotificationDraft(event.key, brings, event.actor, event.object, event.all_topics()))
     return dict(enumerate(found))

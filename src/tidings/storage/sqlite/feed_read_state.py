@@ -9,12 +9,12 @@ from collections.abc import Iterable, Sequence
 
 from tidings.model import Changed, ReadFeed, UndoReadFeed, UnreadFeed
 from tidings.storage.sqlite import feed_counts, feed_history, feeds
-from tidings.storage.sqlite.reading import Entry, EventRow, Reading
+from tidings.storage.sqlite.read_snapshot import Entry, EventRow, ReadSnapshot
 from tidings.storage.sqlite.visibility import today
-from tidings.storage.sqlite.writer import Writer
+from tidings.storage.sqlite.write_session import WriteSession
 
 
-def mark(w: Writer, r: Reading, command: ReadFeed | UnreadFeed | UndoReadFeed) -> Changed:
+def mark(w: WriteSession, r: ReadSnapshot, command: ReadFeed | UnreadFeed | UndoReadFeed) -> Changed:
     """Mark feed items read or unread, or take a read-all back; counts what really changed."""
     viewer = feeds.viewer(r, w.names.make_user(command.user)).with_own()
     before = w.position
@@ -36,7 +36,7 @@ def mark(w: Writer, r: Reading, command: ReadFeed | UnreadFeed | UndoReadFeed) -
     return Changed(updated, w.position, marked=w.position)
 
 
-def _mark_items(w: Writer, r: Reading, v: feeds.Viewer, command: ReadFeed | UnreadFeed) -> int:
+def _mark_items(w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, command: ReadFeed | UnreadFeed) -> int:
     reading = isinstance(command, ReadFeed)
     keys = {key for event_id in command.event_ids or () if (key := w.ids.key(event_id)) is not None}
     seen = _visible(r, v, keys)
@@ -51,7 +51,7 @@ def _mark_items(w: Writer, r: Reading, v: feeds.Viewer, command: ReadFeed | Unre
     return len(changed)
 
 
-def _read_all(w: Writer, r: Reading, v: feeds.Viewer, up_to: int | None) -> int:
+def _read_all(w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, up_to: int | None) -> int:
     # Not beyond the last event: it would cover its own position, and be news whenever it is repeated.
     up_to = w.logged if up_to is None else min(up_to, w.logged)
     low = feed_counts.floor(r, v.user)
@@ -68,7 +68,7 @@ def _read_all(w: Writer, r: Reading, v: feeds.Viewer, up_to: int | None) -> int:
     return unread
 
 
-def _undo(w: Writer, r: Reading, v: feeds.Viewer, made: int) -> int:
+def _undo(w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, made: int) -> int:
     found = w.db.all("DELETE FROM feed_floor WHERE user=? AND made=? RETURNING up_to", (v.user, made))
     if not found:
         return 0
@@ -82,7 +82,7 @@ def _undo(w: Writer, r: Reading, v: feeds.Viewer, made: int) -> int:
     return unread
 
 
-def _restore(w: Writer, r: Reading, user: int, made: int) -> list[int]:
+def _restore(w: WriteSession, r: ReadSnapshot, user: int, made: int) -> list[int]:
     """What was marked unread before a read-all that is taken back: it is read by the next one that covers it, if there is
     one. Returns the keys of the items that none covers."""
     query = "SELECT key, position FROM feed_read WHERE user=? AND made=? ORDER BY position"
@@ -98,7 +98,7 @@ def _restore(w: Writer, r: Reading, user: int, made: int) -> list[int]:
     return [key for _, key, _, _, at in rows if at is None]
 
 
-def _visible(r: Reading, v: feeds.Viewer, keys: Iterable[int]) -> Sequence[EventRow]:
+def _visible(r: ReadSnapshot, v: feeds.Viewer, keys: Iterable[int]) -> Sequence[EventRow]:
     """Those of these events that are in the feed, the user's own acts included, by key."""
     explaining = v._replace(careful=True)  # an id says nothing of how it came, so the law is asked
     entries = [Entry(key, v.timelines[0], 0) for key in sorted(keys)]

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from tidings.rules import ALONE, Grouping, Rule, duplicate_key, grouping
 from tidings.storage.sqlite import endpoints
-from tidings.storage.sqlite.names import pack
-from tidings.storage.sqlite.writer import Writer, sql
+from tidings.storage.sqlite.symbols import pack
+from tidings.storage.sqlite.write_session import WriteSession, sql
 
 NO_REPEAT = 0
 """The duplicate key of what is always told."""
@@ -32,13 +32,13 @@ class Kind(NamedTuple):
     rule: Rule
 
 
-def kind(w: Writer, verb: str) -> Kind:
+def kind(w: WriteSession, verb: str) -> Kind:
     """What a verb brings as the rules are now."""
     name = w.rules.type_of(verb)
     return Kind(w.names.make_verb(name), name, w.rules.rule(name))
 
 
-class Arrival(NamedTuple):
+class NotificationDraft(NamedTuple):
     """An event on its way to inboxes, with numbers for names. ``thing`` is its object, ``repeat`` its duplicate key;
     ``about`` the topic that its grouping is about: whatever has the same grouping key has the same."""
 
@@ -52,15 +52,15 @@ class Arrival(NamedTuple):
     repeat: int = NO_REPEAT
 
 
-def arrival(w: Writer, alone: Arrival, actor: str, thing: str) -> Arrival:
+def arrival(w: WriteSession, alone: NotificationDraft, actor: str, thing: str) -> NotificationDraft:
     """An event that groups with nothing, with how it does group now; ``actor`` and ``thing`` (``type:id``) by name."""
     type, rule = alone.kind.name, alone.kind.rule
     about = {"object": alone.thing, "actor": alone.actor, "type": 0}[rule.group_by]
     repeat = duplicate_key(type, actor, thing) if rule.duplicate_window_s else NO_REPEAT
-    return Arrival(*alone[:5], about, grouping(type, rule, actor, thing, w.now), repeat)
+    return NotificationDraft(*alone[:5], about, grouping(type, rule, actor, thing, w.now), repeat)
 
 
-Arrivals = Mapping[int, Arrival]
+Arrivals = Mapping[int, NotificationDraft]
 """Arrivals by index. Who gets which is said by packed pairs of a user and an index, see :func:`pair`."""
 
 
@@ -77,7 +77,7 @@ def index_of(pair: int) -> int:
 # --- who is told --------------------------------------------------------------------------------------------------
 
 
-def admitted(w: Writer, pairs: Collection[int], arrivals: Arrivals) -> Collection[int]:
+def filter_recipients(w: WriteSession, pairs: Collection[int], arrivals: Arrivals) -> Collection[int]:
     """Those of these pairs for whom the event is not masked and not switched off."""
     if pairs and w.masked:
         pairs = set(pairs) - _masked(w, pairs, arrivals)
@@ -89,7 +89,7 @@ def admitted(w: Writer, pairs: Collection[int], arrivals: Arrivals) -> Collectio
     return pairs
 
 
-def _masked(w: Writer, pairs: Iterable[int], arrivals: Arrivals) -> set[int]:
+def _masked(w: WriteSession, pairs: Iterable[int], arrivals: Arrivals) -> set[int]:
     hidden = set()
     for p, topic, kind in w.db.execute(sql("masks_of_targets"), {"packed": w.carray(pairs)}):
         event = arrivals[index_of(p)]
@@ -98,7 +98,7 @@ def _masked(w: Writer, pairs: Iterable[int], arrivals: Arrivals) -> set[int]:
     return hidden
 
 
-def _unrepeated(w: Writer, pairs: Collection[int], arrivals: Arrivals) -> Collection[int]:
+def _unrepeated(w: WriteSession, pairs: Collection[int], arrivals: Arrivals) -> Collection[int]:
     """Without duplicates: of what was told before, and of one another."""
     keys = {i: a.repeat for i, a in arrivals.items() if a.repeat}
     windows = {p: keys[i] for p in pairs if (i := index_of(p)) in keys} if keys else {}
@@ -117,7 +117,7 @@ def _unrepeated(w: Writer, pairs: Collection[int], arrivals: Arrivals) -> Collec
     return [p for p in pairs if p not in told]
 
 
-def numbered(pairs: Iterable[int]) -> array[int]:
+def assign_sequence(pairs: Iterable[int]) -> array[int]:
     """These pairs, sorted, each with the number of pairs that the same user has behind it."""
     packed = array("q", sorted(pairs))
     user = later = -1
@@ -133,14 +133,16 @@ def numbered(pairs: Iterable[int]) -> array[int]:
 # --- how it lies --------------------------------------------------------------------------------------------------
 
 
-def bring(w: Writer, addressed: Collection[int], others: Collection[int], arrivals: Arrivals) -> int:
+def insert_notifications(
+    w: WriteSession, addressed: Collection[int], others: Collection[int], arrivals: Arrivals
+) -> int:
     """Give the users of these pairs an item of their arrival; ``others`` are told without being its targets, which is
     written down for the case that it is retracted. Returns how many items that were."""
     if not addressed and not others:
         return 0
     _lay_out(w, arrivals)
     some = _unrepeated(w, {*addressed, *others} if others else addressed, arrivals)
-    items = numbered(some)
+    items = assign_sequence(some)
     if others:
         _note_told(w, set(others).intersection(some), arrivals)
     w.run("bump_inboxes", items, 0)
@@ -158,7 +160,7 @@ def bring(w: Writer, addressed: Collection[int], others: Collection[int], arriva
     return len(items)
 
 
-def _lay_out(w: Writer, arrivals: Arrivals) -> None:
+def _lay_out(w: WriteSession, arrivals: Arrivals) -> None:
     w.db.execute("DELETE FROM temp.arriving")
     rows = [
         (i, a.key, a.kind.type, a.actor, a.thing, a.about, *a.grouping, a.repeat, *_limits(w, a.kind.rule))
@@ -167,19 +169,19 @@ def _lay_out(w: Writer, arrivals: Arrivals) -> None:
     w.insert("temp.arriving", 12, rows)
 
 
-def _limits(w: Writer, rule: Rule) -> tuple[int, bool]:
+def _limits(w: WriteSession, rule: Rule) -> tuple[int, bool]:
     """After when an item must have been told for another to be its duplicate, and whether it passes preferences."""
     return w.now - rule.duplicate_window_s * 1_000, rule.critical
 
 
-def _note_told(w: Writer, pairs: Iterable[int], arrivals: Arrivals) -> None:
+def _note_told(w: WriteSession, pairs: Iterable[int], arrivals: Arrivals) -> None:
     by_event = sorted(pairs, key=lambda p: (index_of(p), p))
     for i, some in groupby(by_event, index_of):
         users = [p >> 31 for p in some]
         w.db.execute("INSERT OR REPLACE INTO told VALUES (?, ?, ?)", (arrivals[i].key, users[0], pack(users)))
 
 
-def _join(w: Writer, items: array[int]) -> None:
+def _join(w: WriteSession, items: array[int]) -> None:
     """Let items join the groups that their groupings have, or take the place of those that are closed."""
     for table in ("candidate", "joinable", "reopening"):
         w.db.execute(f"DELETE FROM temp.{table}")
@@ -199,7 +201,7 @@ def _join(w: Writer, items: array[int]) -> None:
         w.db.execute(sql(name, newest))
 
 
-def _find(w: Writer, candidates: int) -> None:
+def _find(w: WriteSession, candidates: int) -> None:
     """Find the rows of groups that could be joined, newest partitions first, and lift those that are open."""
     for span in reversed(w.inboxes.spans):
         if not candidates:

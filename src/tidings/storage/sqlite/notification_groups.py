@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from tidings.ids import MAX_KEY
-from tidings.storage.sqlite.reading import Reading, chunks
-from tidings.storage.sqlite.writer import sql
+from tidings.storage.sqlite.read_snapshot import ReadSnapshot, chunks
+from tidings.storage.sqlite.write_session import sql
 
 ALL_TYPES = 0
 """The type of a read-all of all types: no name has this number."""
@@ -56,7 +56,7 @@ class Row(NamedTuple):
         return self.archived_at is None and not self.deleted
 
 
-class Marks:
+class ReadWatermarks:
     """What the standing read-alls of one inbox say of its rows."""
 
     def __init__(self, rows: Sequence[tuple[int, int, int, int]], find: "_Find | None" = None) -> None:
@@ -65,7 +65,7 @@ class Marks:
         self._none = find is None and not rows
 
     @classmethod
-    def of(cls, r: Reading, user: int, rows: Sequence[Row]) -> "Marks":
+    def of(cls, r: ReadSnapshot, user: int, rows: Sequence[Row]) -> "ReadWatermarks":
         """Those of a user, as far as they may say something of these rows. What became unread at a seq is covered by later
         ones only. When they are many, each row costs two look-ups instead, however many there are."""
         seq = min((row.seq for row in rows), default=MAX_KEY)
@@ -113,7 +113,7 @@ class _Halving:
 class _Seeking:
     """In the file."""
 
-    def __init__(self, r: Reading, user: int) -> None:
+    def __init__(self, r: ReadSnapshot, user: int) -> None:
         self._db = r.db
         self._user = user
 
@@ -133,19 +133,19 @@ class Group(NamedTuple):
     actors: int
 
 
-def of(r: Reading, user: int, numbers: Iterable[int]) -> dict[int, Group]:
+def of(r: ReadSnapshot, user: int, numbers: Iterable[int]) -> dict[int, Group]:
     """Those of a user's groups with these numbers that ever had two items."""
     rows = r.db.execute(sql("inbox_groups"), (user, r.writer.carray(numbers)))
     return {number: Group(*rest) for number, *rest in rows}
 
 
-def newest(r: Reading, group: int) -> int | None:
+def newest(r: ReadSnapshot, group: int) -> int | None:
     """The key of the newest event in the group with this id, None when there is none left."""
     row = r.db.one("SELECT key FROM inbox_member WHERE group_id=? ORDER BY seq DESC LIMIT 1", (group,))
     return row[0] if row else None
 
 
-def at(r: Reading, user: int, seqs: Iterable[int]) -> dict[int, tuple[int, Row]]:
+def at(r: ReadSnapshot, user: int, seqs: Iterable[int]) -> dict[int, tuple[int, Row]]:
     """Rows by seq, each with a partition that it is in."""
     wanted = set(seqs)
     found: dict[int, tuple[int, Row]] = {}
@@ -159,7 +159,7 @@ def at(r: Reading, user: int, seqs: Iterable[int]) -> dict[int, tuple[int, Row]]
     return found
 
 
-def by_number(r: Reading, user: int, numbers: Iterable[int]) -> dict[int, tuple[int, Row]]:
+def by_number(r: ReadSnapshot, user: int, numbers: Iterable[int]) -> dict[int, tuple[int, Row]]:
     """Groups by number, each with a partition that its row is in."""
     numbers = set(numbers)
     if not numbers:

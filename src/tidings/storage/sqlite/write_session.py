@@ -16,11 +16,11 @@ from tidings.ids import MAX_KEY, EventIds
 from tidings.model import Erasures
 from tidings.ports import Clock
 from tidings.rules import CHANNELS, Rule, Rules
-from tidings.storage.erasure import Renaming, renaming
+from tidings.storage.anonymize import Renaming, renaming
 from tidings.storage.queries import load
 from tidings.storage.sqlite.db import Db
-from tidings.storage.sqlite.names import Erased, Names
-from tidings.storage.sqlite.partitions import Family
+from tidings.storage.sqlite.partitions import PartitionedTable
+from tidings.storage.sqlite.symbols import ErasedName, SymbolTable
 
 WIDE = 100
 """Followers from which a topic's size is kept in memory: smaller ones are always pushed in their event's transaction."""
@@ -84,7 +84,7 @@ class Settled:
         self._known.clear()
 
 
-class Writer:
+class WriteSession:
     """The one writer. Everything here is touched by its thread only, except the spans, rules and epoch that readers take,
     and the counts of feeds, by user, that they give. ``now`` is the time of the transaction: all that it tells is told at
     once. ``failed``: the last transaction did. Nothing is owed by any but these ``channels``. ``scrub``: somebody was
@@ -100,11 +100,11 @@ class Writer:
         self.settings = settings
         self.now = clock.now()
         self._wide = min(WIDE, settings.fan_out_inline_rows)
-        self.names = Names(db, Erased(self.meta("cursor_key")))
+        self.names = SymbolTable(db, ErasedName(self.meta("cursor_key")))
         full, events = settings.partition_rows, settings.event_partition_rows
-        self.timelines = Family(db, "timeline", _SQL["create_timeline"], full)
-        self.inboxes = Family(db, "inbox", _SQL["create_inbox"], full)
-        self.events = Family(db, "event", _SQL["create_event"], events)
+        self.timelines = PartitionedTable(db, "timeline", _SQL["create_timeline"], full)
+        self.inboxes = PartitionedTable(db, "inbox", _SQL["create_inbox"], full)
+        self.events = PartitionedTable(db, "event", _SQL["create_event"], events)
         self.families = (self.timelines, self.inboxes, self.events)
         db.execute(_SQL["create_temporary"])
         self.ids = EventIds(self.meta("salt"))

@@ -3,11 +3,11 @@ client would never be told."""
 
 from functools import lru_cache
 
-from tidings.storage.sqlite.partitions import Span
-from tidings.storage.sqlite.writer import Writer, sql
+from tidings.storage.sqlite.partitions import PartitionRange
+from tidings.storage.sqlite.write_session import WriteSession, sql
 
 
-def change(w: Writer, user: int, erased: int, oldest: int, after: int, limit: int) -> tuple[int, int]:
+def touch(w: WriteSession, user: int, erased: int, oldest: int, after: int, limit: int) -> tuple[int, int]:
     """Give the groups of a user that hold an event of ``erasure_event`` the next seqs, in the order of their numbers, from
     above ``after`` on, at most ``limit``; the events have positions from ``oldest`` on. Returns how many, and the last
     number. What it costs is a look at each row of the user, besides."""
@@ -28,7 +28,7 @@ def change(w: Writer, user: int, erased: int, oldest: int, after: int, limit: in
 
 
 @lru_cache(maxsize=256)
-def _groups(spans: tuple[Span, ...]) -> str:
+def _groups(spans: tuple[PartitionRange, ...]) -> str:
     """One statement over these partitions; what is in two of them, being moved, counts once."""
     arms = [sql("rows_holding", n) for span in spans for n in span.parts]
     found = " UNION ".join((*arms, sql("groups_holding")))

@@ -12,10 +12,10 @@ from typing import NamedTuple
 from tidings.feed_changes import FeedReset
 from tidings.model import Heard
 from tidings.storage.sqlite import feed_history
-from tidings.storage.sqlite.names import unpack
-from tidings.storage.sqlite.reading import EventRow, Reading
+from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
+from tidings.storage.sqlite.symbols import unpack
 from tidings.storage.sqlite.visibility import MUTE
-from tidings.storage.sqlite.writer import WIDE, sql
+from tidings.storage.sqlite.write_session import WIDE, sql
 
 MOST_ROWS = 50_000
 """Follows that one call looks at, if it need not look at more for a single event: some 30 ms of the event loop. What
@@ -46,7 +46,7 @@ class _Part(NamedTuple):
         return (began or backfilled) and (self.until is None or event.position <= self.until)
 
 
-class _Crowd(NamedTuple):
+class _CachedFollowers(NamedTuple):
     """Everyone who has to do with the events: those to whom they are addressed; by topic those whose follow covers all
     of them, and those whose follow is held against each; and by topic those who muted it, and who are kept apart from it
     by a block."""
@@ -58,7 +58,7 @@ class _Crowd(NamedTuple):
     blocked: dict[int, set[int]]
 
 
-class Crowds:
+class FollowerCache:
     """Everyone who follows a wide topic, kept until somebody follows or unfollows such a topic: events of one topic come
     in bursts, and the names of ten thousand followers cost a tenth of what it costs to send to them."""
 
@@ -66,7 +66,7 @@ class Crowds:
         self._version = -1
         self._kept: dict[int, tuple[int, _Ears]] = {}
 
-    def at(self, version: int) -> "Crowds":
+    def at(self, version: int) -> "FollowerCache":
         """What is still true at this version of the follows (see Writer), which must be taken before the snapshot that
         is read from."""
         if version != self._version:
@@ -85,8 +85,8 @@ class Crowds:
         self._kept[topic] = after, ears
 
 
-def heard(
-    r: Reading, crowds: Crowds, after: int, users: Collection[str], limit: int
+def audience(
+    r: ReadSnapshot, crowds: FollowerCache, after: int, users: Collection[str], limit: int
 ) -> tuple[list[Heard], int]:
     """Events after a position and who hears them, and what changed older ones; see FeedViews.heard. ``users`` are looked
     up in, one by one, and so are best given as a set or by a dictionary's keys."""
@@ -105,11 +105,11 @@ def heard(
     found += _unshown(r, taken, names)
     if mixed:
         found += _marks(r, after, last, names)
-    heard = sorted((one for one in found if one.listeners), key=attrgetter("position"))
-    return (_lost(r, after, last, names) if mixed else []) + heard, last
+    audience = sorted((one for one in found if one.listeners), key=attrgetter("position"))
+    return (_lost(r, after, last, names) if mixed else []) + audience, last
 
 
-def _lost(r: Reading, after: int, last: int, names: Collection[str]) -> list[Heard]:
+def _lost(r: ReadSnapshot, after: int, last: int, names: Collection[str]) -> list[Heard]:
     """Whose streams cannot go on, since the changes of their feeds were let go before they were heard of."""
     numbers = feed_history.lost(r, after)
     if numbers is None:
@@ -120,13 +120,13 @@ def _lost(r: Reading, after: int, last: int, names: Collection[str]) -> list[Hea
     return [Heard(last, b"", [("", "", users)], FeedReset(last))] if users else []
 
 
-def _unshown(r: Reading, gone: Mapping[int, EventRow], names: Collection[str]) -> list[Heard]:
+def _unshown(r: ReadSnapshot, gone: Mapping[int, EventRow], names: Collection[str]) -> list[Heard]:
     """Retractions, by position, and who would have the events in their feeds, own acts included, if they still stood."""
     if not gone:
         return []
     # Asked from before the first of them, so that follows made since then are held against each; nothing is remembered.
     crowd = _crowd(
-        r, Crowds(), min(event.position for event in gone.values()) - 1, list(gone.values()), names
+        r, FollowerCache(), min(event.position for event in gone.values()) - 1, list(gone.values()), names
     )
     actors = r.names.people({event.actor for event in gone.values()})
     found = []
@@ -139,7 +139,7 @@ def _unshown(r: Reading, gone: Mapping[int, EventRow], names: Collection[str]) -
     return found
 
 
-def _marks(r: Reading, after: int, last: int, names: Collection[str]) -> list[Heard]:
+def _marks(r: ReadSnapshot, after: int, last: int, names: Collection[str]) -> list[Heard]:
     """What these users have read, or no longer."""
     marks = feed_history.marks(r, after, last)
     if not marks:
@@ -153,7 +153,7 @@ def _marks(r: Reading, after: int, last: int, names: Collection[str]) -> list[He
 
 
 def _affordable(
-    r: Reading, events: Sequence[EventRow], gone: Mapping[int, EventRow], listeners: int, last: int
+    r: ReadSnapshot, events: Sequence[EventRow], gone: Mapping[int, EventRow], listeners: int, last: int
 ) -> tuple[list[EventRow], dict[int, EventRow], int]:
     """The first events and retractions, as many as can be looked at in MOST_ROWS, one at least; and the last position that
     is looked at then. A topic costs once."""
@@ -173,8 +173,8 @@ def _affordable(
 
 
 def _crowd(
-    r: Reading, crowds: Crowds, after: int, events: Sequence[EventRow], names: Collection[str]
-) -> _Crowd:
+    r: ReadSnapshot, crowds: FollowerCache, after: int, events: Sequence[EventRow], names: Collection[str]
+) -> _CachedFollowers:
     topics = dict.fromkeys(topic for event in events for topic in event.all_topics())
     known = {topic: ears for topic in topics if (ears := crowds.get(topic, after)) is not None}
     asked = topics.keys() - known.keys()
@@ -195,7 +195,9 @@ def _crowd(
             crowds.keep(topic, after, whole[topic])
     whole = {topic: _present(ears, names) for topic, ears in (known | whole).items()}
     parts = {topic: [part for part in some if part.name in names] for topic, some in parts.items()}
-    return _Crowd(_present({n: people[n] for n in targets}, names), whole, parts, *_masks(r, topics, names))
+    return _CachedFollowers(
+        _present({n: people[n] for n in targets}, names), whole, parts, *_masks(r, topics, names)
+    )
 
 
 def _present(ears: _Ears, names: Collection[str]) -> _Ears:
@@ -210,7 +212,7 @@ _FollowRow = tuple[int, int, int | None, int | None, int | None]
 
 
 def _followers(
-    r: Reading, after: int, few: Collection[int], many: Collection[int], names: Collection[str]
+    r: ReadSnapshot, after: int, few: Collection[int], many: Collection[int], names: Collection[str]
 ) -> list[_FollowRow]:
     """Everyone who follows a topic of ``few``, and those of these names who follow one of ``many``."""
     rows: list[_FollowRow] = []
@@ -222,14 +224,14 @@ def _followers(
     return rows
 
 
-def _numbers(r: Reading, names: Collection[str]) -> list[int]:
+def _numbers(r: ReadSnapshot, names: Collection[str]) -> list[int]:
     """Those who are known, in the order of the index that they are looked up in."""
     r.names.find_users(names)
     return sorted(filter(None, map(r.names.users.get, names)))
 
 
 def _masks(
-    r: Reading, topics: Collection[int], names: Collection[str]
+    r: ReadSnapshot, topics: Collection[int], names: Collection[str]
 ) -> tuple[dict[int, set[int]], dict[int, set[int]]]:
     """(who muted, who is blocked), by topic. Where more people than listen masked these topics, only listeners are
     looked at."""
@@ -248,7 +250,7 @@ def _masks(
     return muted, blocked
 
 
-def _listeners(r: Reading, event: EventRow, crowd: _Crowd) -> list[tuple[str, str, list[str]]]:
+def _listeners(r: ReadSnapshot, event: EventRow, crowd: _CachedFollowers) -> list[tuple[str, str, list[str]]]:
     """(reason, topic, names): each listener once, the event's own actor and who has masked it left out."""
     topics = event.all_topics()
     out = {event.actor}.union(crowd.blocked.get(event.actor, ()), *(crowd.muted.get(t, ()) for t in topics))
@@ -263,7 +265,7 @@ def _listeners(r: Reading, event: EventRow, crowd: _Crowd) -> list[tuple[str, st
 
 
 def _following(
-    r: Reading, event: EventRow, topics: Iterable[int], crowd: _Crowd
+    r: ReadSnapshot, event: EventRow, topics: Iterable[int], crowd: _CachedFollowers
 ) -> Iterable[tuple[str, str, _Ears]]:
     for topic in topics:
         ears = crowd.whole.get(topic, {})

@@ -5,11 +5,11 @@ from typing import cast
 
 from tidings.ids import key_at, ms_of
 from tidings.model import Backlog, DeadLetter, FollowRow, Head, Status, TopicInfo
-from tidings.storage.sqlite import agenda, broadcasts, debts, expiry, graph
+from tidings.storage.sqlite import broadcasts, deliveries, fanout_queue, graph, retention
 from tidings.storage.sqlite.connection import DISK_ERRORS
-from tidings.storage.sqlite.partitions import Family, Span
-from tidings.storage.sqlite.reading import Reading
-from tidings.storage.sqlite.writer import DRAINING, MERGED, PUSHED, Writer
+from tidings.storage.sqlite.partitions import PartitionedTable, PartitionRange
+from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.write_session import DRAINING, MERGED, PUSHED, WriteSession
 
 HOUSEKEEPING_MS = 60_000
 """How often sleepers and what has expired are looked for."""
@@ -17,32 +17,32 @@ MERGE_FACTOR = 2
 """Rows copied by one step, as a multiple of rows pushed: copying is sequential, and it can wait."""
 
 
-def roll(w: Writer) -> None:
+def roll(w: WriteSession) -> None:
     """Begin new partitions where the newest are full; before a batch, each in a transaction of its own."""
     for family, low in ((w.timelines, _next_ms), (w.events, _next_ms), (w.inboxes, _next_position)):
         if family.is_full():
             _in_family(w, family, lambda family=family, low=low: family.roll(low(w)))  # type: ignore[misc]
 
 
-def _next_ms(w: Writer) -> int:
+def _next_ms(w: WriteSession) -> int:
     # On a whole millisecond, so that the events of one millisecond are never parted.
     return key_at(ms_of(w.high) + 1)
 
 
-def _next_position(w: Writer) -> int:
+def _next_position(w: WriteSession) -> int:
     return w.position + 1
 
 
-def _in_family(w: Writer, family: Family, change: Callable[[], object]) -> None:
+def _in_family(w: WriteSession, family: PartitionedTable, change: Callable[[], object]) -> None:
     w.transaction(change)
     family.publish()
 
 
-def work(w: Writer, visits: list[str], budget: int) -> int:
+def work(w: WriteSession, visits: list[str], budget: int) -> int:
     """One bounded step; returns the rows done, 0 when there is nothing to do."""
     if visits:
-        w.transaction(lambda: graph.visit(w, visits))
-    debt = debts.next_debt(w)
+        w.transaction(lambda: graph.record_visit(w, visits))
+    debt = fanout_queue.next_job(w)
     if debt is not None:
         return _pay(w, debt, budget)
     done = _merge(w, budget) or _housekeeping(w)
@@ -50,12 +50,12 @@ def work(w: Writer, visits: list[str], budget: int) -> int:
     return done
 
 
-def _pay(w: Writer, debt: debts.Debt, budget: int) -> int:
+def _pay(w: WriteSession, debt: fanout_queue.FanoutJob, budget: int) -> int:
     done = 0
 
     def step() -> None:
         nonlocal done
-        done = debts.pay(w, debt, budget)
+        done = fanout_queue.run_step(w, debt, budget)
 
     try:
         w.transaction(step)
@@ -63,12 +63,12 @@ def _pay(w: Writer, debt: debts.Debt, budget: int) -> int:
         raise  # no fault of the debt: it would become a dead letter while a disk is full
     except Exception as error:
         failure = error
-        w.transaction(lambda: debts.fail(w, debt, failure))
+        w.transaction(lambda: fanout_queue.mark_failed(w, debt, failure))
         raise
     return done
 
 
-def _merge(w: Writer, budget: int) -> int:
+def _merge(w: WriteSession, budget: int) -> int:
     """Start, continue or end the merging of old partitions."""
     for family in (w.timelines, w.inboxes):
         span = family.merging()
@@ -80,7 +80,7 @@ def _merge(w: Writer, budget: int) -> int:
     return 0
 
 
-def _continue(w: Writer, family: Family, span: Span, budget: int) -> int:
+def _continue(w: WriteSession, family: PartitionedTable, span: PartitionRange, budget: int) -> int:
     copied = 0
 
     def step() -> None:
@@ -94,7 +94,7 @@ def _continue(w: Writer, family: Family, span: Span, budget: int) -> int:
     return max(copied, 1)
 
 
-def _housekeeping(w: Writer) -> int:
+def _housekeeping(w: WriteSession) -> int:
     now = w.clock.now()
     since = w.clock.monotonic() * 1_000  # the time of day may be set back
     if since - w.housekept_at < HOUSEKEEPING_MS:
@@ -103,7 +103,9 @@ def _housekeeping(w: Writer) -> int:
 
     def step() -> None:
         nonlocal done
-        done = graph.sweep(w) + expiry.purge(w) + broadcasts.expire(w, now) + expiry.sweep(w)
+        done = (
+            graph.deactivate_dormant(w) + retention.purge(w) + broadcasts.expire(w, now) + retention.sweep(w)
+        )
 
     w.transaction(step)
     if not done:
@@ -114,7 +116,7 @@ def _housekeeping(w: Writer) -> int:
 # --- what is asked ------------------------------------------------------------------------------------------------
 
 
-def follows(r: Reading, user: str, limit: int, after: str | None) -> list[FollowRow]:
+def follows(r: ReadSnapshot, user: str, limit: int, after: str | None) -> list[FollowRow]:
     """The topics a user follows now, by name."""
     query = (
         "SELECT name.name, f.created_at FROM follow f JOIN name ON name.id=f.topic"
@@ -124,7 +126,7 @@ def follows(r: Reading, user: str, limit: int, after: str | None) -> list[Follow
     return [FollowRow(*row) for row in r.db.execute(query, (number, after or "", limit))]
 
 
-def topic(r: Reading, topic: str, viewer: str | None) -> TopicInfo:
+def topic(r: ReadSnapshot, topic: str, viewer: str | None) -> TopicInfo:
     """A topic and how its events travel, in general and to one viewer."""
     number = r.names.topic(topic)
     followers, state = 0, PUSHED
@@ -141,7 +143,7 @@ def topic(r: Reading, topic: str, viewer: str | None) -> TopicInfo:
     return TopicInfo(topic, followers, fan_out, mine, why)
 
 
-def _why(r: Reading, state: int, followers: int) -> str:
+def _why(r: ReadSnapshot, state: int, followers: int) -> str:
     settings = r.writer.settings
     if state == MERGED:
         return (
@@ -153,7 +155,7 @@ def _why(r: Reading, state: int, followers: int) -> str:
     return f"pushed: {followers} followers, under {settings.hot_followers}"
 
 
-def status(r: Reading) -> Status:
+def status(r: ReadSnapshot) -> Status:
     """Sizes, pending fan-out jobs and dead letters."""
     pending = backlog(r)
     (pages,) = r.db.one("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", ())
@@ -173,7 +175,7 @@ def status(r: Reading) -> Status:
     return Status(Head(r.head(), r.writer.epoch), *pending, sizes)
 
 
-def backlog(r: Reading) -> Backlog:
+def backlog(r: ReadSnapshot) -> Backlog:
     """How much work is pending, and how much was set aside; counted on indexes."""
     (pending,) = r.db.one("SELECT count(*) FROM debt INDEXED BY debt_turn WHERE dead=0")
     (dead,) = r.db.one("SELECT count(*) FROM debt INDEXED BY debt_turn WHERE dead=1")
@@ -181,7 +183,7 @@ def backlog(r: Reading) -> Backlog:
     return Backlog(pending, dead + given_up)
 
 
-def dead_letters(r: Reading, limit: int) -> list[DeadLetter]:
+def dead_letters(r: ReadSnapshot, limit: int) -> list[DeadLetter]:
     """Debts set aside, oldest first, and after them deliveries that were given up."""
     rows = r.db.all(
         "SELECT id, kind, subject, attempts, error FROM debt WHERE dead ORDER BY id LIMIT ?", (limit,)
@@ -190,13 +192,13 @@ def dead_letters(r: Reading, limit: int) -> list[DeadLetter]:
         DeadLetter(n, kind, _subject(r, kind, subject), tries, error)
         for n, kind, subject, tries, error in rows
     ]
-    return letters + agenda.dead_letters(r, limit - len(letters))
+    return letters + deliveries.dead_letters(r, limit - len(letters))
 
 
-def _subject(r: Reading, kind: str, subject: int) -> str:
+def _subject(r: ReadSnapshot, kind: str, subject: int) -> str:
     return "the log" if kind == "rebuild" else r.names.text(subject)
 
 
-def cursor_key(w: Writer) -> bytes:
+def cursor_key(w: WriteSession) -> bytes:
     """The key that page cursors are signed with."""
     return cast(bytes, w.meta("cursor_key"))

@@ -21,13 +21,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tidings.model import Changed
-from tidings.storage.sqlite import agenda, blocks, erasures
+from tidings.storage.sqlite import blocks, deliveries, erasures
 from tidings.storage.sqlite.blocks import Cleaning
-from tidings.storage.sqlite.names import unpack
-from tidings.storage.sqlite.reading import Reading
+from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.recipients import notify_followers_chunk
 from tidings.storage.sqlite.retract import leave
-from tidings.storage.sqlite.telling import told_later
-from tidings.storage.sqlite.writer import DRAINING, MERGED, Writer, sql
+from tidings.storage.sqlite.symbols import unpack
+from tidings.storage.sqlite.write_session import DRAINING, MERGED, WriteSession, sql
 
 MAX_ATTEMPTS = 8
 """Failures after which a debt is set aside as a dead letter: with doubling pauses, about half a minute of trying."""
@@ -36,7 +36,7 @@ REBUILD_ROWS = 20
 """Rows that one event of a rebuild is taken to cost."""
 
 
-class Debt(NamedTuple):
+class FanoutJob(NamedTuple):
     """One row of ``debt``. ``at_key``/``at_user``: done up to here, exclusive of what follows."""
 
     id: int
@@ -48,15 +48,15 @@ class Debt(NamedTuple):
     at_user: int
 
 
-def next_debt(w: Writer) -> Debt | None:
+def next_job(w: WriteSession) -> FanoutJob | None:
     """The debt whose turn it is."""
     row = w.db.one(
         "SELECT id, kind, subject, low, high, at_key, at_user FROM debt WHERE dead=0 ORDER BY turn LIMIT 1"
     )
-    return Debt(*row) if row else None
+    return FanoutJob(*row) if row else None
 
 
-def pay(w: Writer, debt: Debt, budget: int) -> int:
+def run_step(w: WriteSession, debt: FanoutJob, budget: int) -> int:
     """Pay about ``budget`` rows of a debt; returns the rows looked at, at least 1."""
     left, rows = _KINDS[debt.kind](w, debt, budget)
     w.disorder()
@@ -72,7 +72,7 @@ def pay(w: Writer, debt: Debt, budget: int) -> int:
     return max(rows, 1)
 
 
-def fail(w: Writer, debt: Debt, error: Exception) -> None:
+def mark_failed(w: WriteSession, debt: FanoutJob, error: Exception) -> None:
     """Note a failed step; after MAX_ATTEMPTS the debt waits to be replayed by a person."""
     w.turn += 1
     w.db.execute(
@@ -83,23 +83,23 @@ def fail(w: Writer, debt: Debt, error: Exception) -> None:
         w.erasures_changed()
 
 
-def replay(w: Writer) -> Changed:
+def replay(w: WriteSession) -> Changed:
     """Put dead letters back in line."""
     w.db.execute("UPDATE debt SET dead=0, attempts=0 WHERE dead")
     w.erasures_changed()
-    return Changed(w.db.changes() + agenda.replay(w), w.position)
+    return Changed(w.db.changes() + deliveries.replay(w), w.position)
 
 
-def reconcile(w: Writer) -> Changed:
+def rebuild_feeds(w: WriteSession) -> Changed:
     """Owe every feed what the log says it should hold."""
     w.owe("rebuild", 0, 1, w.position)
     return Changed(1, w.position)
 
 
-_Step = tuple[Debt | None, int]
+_Step = tuple[FanoutJob | None, int]
 
 
-def _push(w: Writer, debt: Debt, budget: int) -> _Step:
+def _push(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
     entry = _next_entry(w, debt)
     if entry is None:
         return None, 0
@@ -117,7 +117,7 @@ def _push(w: Writer, debt: Debt, budget: int) -> _Step:
     return debt._replace(at_user=upper), budget
 
 
-def _next_entry(w: Writer, debt: Debt) -> tuple[int, int] | None:
+def _next_entry(w: WriteSession, debt: FanoutJob) -> tuple[int, int] | None:
     """(key, position) of the next entry that the debt covers."""
     for span in w.timelines.spans:
         if span.high <= debt.at_key:
@@ -132,7 +132,7 @@ def _next_entry(w: Writer, debt: Debt) -> tuple[int, int] | None:
     return None
 
 
-def _chunk_end(w: Writer, topic: int, after: int, budget: int) -> int:
+def _chunk_end(w: WriteSession, topic: int, after: int, budget: int) -> int:
     row = w.db.one(
         "SELECT follower FROM follow INDEXED BY follow_topic WHERE topic=? AND follower>?"
         " ORDER BY follower LIMIT 1 OFFSET ?",
@@ -141,7 +141,7 @@ def _chunk_end(w: Writer, topic: int, after: int, budget: int) -> int:
     return row[0] if row else END
 
 
-def _drain(w: Writer, debt: Debt, budget: int) -> _Step:
+def _drain(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
     left, rows = _push(w, debt, budget)
     if left is None and not _others(w, debt):
         w.db.execute(
@@ -152,12 +152,12 @@ def _drain(w: Writer, debt: Debt, budget: int) -> _Step:
     return left, rows
 
 
-def _others(w: Writer, debt: Debt) -> bool:
+def _others(w: WriteSession, debt: FanoutJob) -> bool:
     query = "SELECT EXISTS (SELECT 1 FROM debt WHERE kind=? AND subject=? AND id<>?)"
     return bool(w.db.one(query, (debt.kind, debt.subject, debt.id))[0])
 
 
-def _wake(w: Writer, debt: Debt, budget: int) -> _Step:
+def _wake(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
     """``at_user`` is the topic under way, ``at_key`` the last of its entries looked at (-1 before the first)."""
     row = w.db.one(
         "SELECT min(topic) FROM follow WHERE follower=? AND topic>=?", (debt.subject, debt.at_user)
@@ -170,13 +170,13 @@ def _wake(w: Writer, debt: Debt, budget: int) -> _Step:
     if after is None:
         after = w.start_key(topic * 2, debt.low, debt.high)
     entries = _entries(w, topic, after, debt, budget)
-    bring_home(w, debt.subject, topic, [key for key, _ in entries])
+    backfill_feed(w, debt.subject, topic, [key for key, _ in entries])
     if len(entries) < budget:
         return debt._replace(at_user=topic + 1, at_key=-1), len(entries)
     return debt._replace(at_user=topic, at_key=entries[-1][0]), len(entries)
 
 
-def _entries(w: Writer, topic: int, after: int, debt: Debt, budget: int) -> list[tuple[int, int]]:
+def _entries(w: WriteSession, topic: int, after: int, debt: FanoutJob, budget: int) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     for span in w.timelines.spans:
         if span.high > after:
@@ -187,7 +187,7 @@ def _entries(w: Writer, topic: int, after: int, debt: Debt, budget: int) -> list
     return sorted(set(found))[:budget]
 
 
-def bring_home(w: Writer, user: int, topic: int, keys: list[int]) -> None:
+def backfill_feed(w: WriteSession, user: int, topic: int, keys: list[int]) -> None:
     """Write entries of a topic into one user's home, as far as a follow covers them, their own acts left out."""
     by_part: dict[tuple[int, int], list[int]] = {}
     for key in keys:
@@ -200,14 +200,14 @@ def bring_home(w: Writer, user: int, topic: int, keys: list[int]) -> None:
         w.db.execute(sql("bring_home_late", n, ev), values)
 
 
-def _unpush(w: Writer, debt: Debt, budget: int) -> _Step:
+def _unpush(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
     upper = _chunk_end(w, debt.subject, debt.at_user, budget)
     for n in w.timelines.span(debt.low).parts:
         w.db.execute(sql("unpush", n), (debt.subject, debt.at_user, upper, debt.low))
     return (None if upper == END else debt._replace(at_user=upper)), budget
 
 
-def _rebuild(w: Writer, debt: Debt, budget: int) -> _Step:
+def _rebuild(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
     """``at_key`` is the last position done. Topics with many followers become debts of their own."""
     rows = w.db.all(
         "SELECT position, key FROM log WHERE position > ? AND position <= ? ORDER BY position LIMIT ?",
@@ -220,7 +220,7 @@ def _rebuild(w: Writer, debt: Debt, budget: int) -> _Step:
     return debt._replace(at_key=rows[-1][0]), len(rows) * REBUILD_ROWS
 
 
-def _restore(w: Writer, key: int) -> None:
+def _restore(w: WriteSession, key: int) -> None:
     n, ev = w.timelines.span(key).parts[-1], w.events.span(key).parts[-1]
     row = w.db.one(
         f"SELECT position, actor, object, topics, targets, body IS NULL FROM event_{ev} WHERE key=?", (key,)
@@ -239,42 +239,42 @@ def _restore(w: Writer, key: int) -> None:
             w.db.execute(sql("restore_followers", n, ev), {"topic": topic, "key": key})
 
 
-def _notify(w: Writer, debt: Debt, budget: int) -> _Step:
+def _notify(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
     upper = _chunk_end(w, debt.subject, debt.at_user, budget)
-    told_later(w, debt.subject, debt.high, debt.at_user, upper)
+    notify_followers_chunk(w, debt.subject, debt.high, debt.at_user, upper)
     return (None if upper == END else debt._replace(at_user=upper)), budget
 
 
-def _untell(w: Writer, debt: Debt, budget: int) -> _Step:
+def _untell(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
     """Those who were told at once are taken at once: they were as many as one step tells."""
     query = "DELETE FROM told WHERE (key, first) IN (SELECT key, first FROM told WHERE key=? LIMIT 1) RETURNING users"
     found = w.db.all(query, (debt.low,))
     if not found:
         return None, 0
     users = unpack(found[0][0])
-    leave(w, Reading(w.db, w.names, w), users, debt.low, debt.high)
+    leave(w, ReadSnapshot(w.db, w.names, w), users, debt.low, debt.high)
     return debt, len(users)
 
 
-def _block(w: Writer, debt: Debt, budget: int) -> _Step:
+def _block(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
     cleaning = Cleaning(debt.subject, debt.low, debt.high, debt.at_key, debt.at_user)
-    left, rows = blocks.step(w, Reading(w.db, w.names, w), cleaning, budget)
+    left, rows = blocks.step(w, ReadSnapshot(w.db, w.names, w), cleaning, budget)
     if left is None:
         return None, rows
     w.db.execute("UPDATE debt SET high=? WHERE id=?", (left.floor, debt.id))
     return debt._replace(at_key=left.before, at_user=left.head), rows
 
 
-def _erase(w: Writer, debt: Debt, budget: int) -> _Step:
+def _erase(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
     job = erasures.Job(debt.subject, debt.low, debt.high, debt.at_key, debt.at_user)
-    left, rows = erasures.step(w, Reading(w.db, w.names, w), job, budget)
+    left, rows = erasures.step(w, ReadSnapshot(w.db, w.names, w), job, budget)
     if left is None:
         return None, rows
     w.db.execute("UPDATE debt SET low=?, high=? WHERE id=?", (left.phase, left.oldest, debt.id))
     return debt._replace(at_key=left.at_key, at_user=left.at_user), rows
 
 
-_KINDS: dict[str, Callable[[Writer, Debt, int], _Step]] = {
+_KINDS: dict[str, Callable[[WriteSession, FanoutJob, int], _Step]] = {
     "push": _push,
     "drain": _drain,
     "wake": _wake,

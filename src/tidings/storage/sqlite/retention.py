@@ -1,7 +1,7 @@
 """What is forgotten with time: keys of old requests, groups that nothing can join any more, duplicates long past."""
 
 from tidings.rules import DEFAULT, Rule
-from tidings.storage.sqlite.writer import Writer
+from tidings.storage.sqlite.write_session import WriteSession
 from tidings.times import HOUR_MS
 
 PURGE_KEYS = 2_000
@@ -19,7 +19,7 @@ _AGED = {
 """Tables by (about, key, user) whose rows age, and the column that says since when."""
 
 
-def purge(w: Writer) -> int:
+def purge(w: WriteSession) -> int:
     """Delete a bounded number of expired idempotency keys; returns how many."""
     w.db.execute(
         "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency WHERE at<? LIMIT ?)",
@@ -28,13 +28,13 @@ def purge(w: Writer) -> int:
     return w.db.changes()
 
 
-def sweep(w: Writer) -> int:
+def sweep(w: WriteSession) -> int:
     """Go through a bounded number of rows that age and delete those that are too old for every rule, or whose user was
     erased; returns how many are taken to have been looked at, 0 when it is not time yet or the end was reached."""
     return sum(_sweep(w, table) for table in _AGED if w.now - w.swept.get(table, (0,))[0] >= SWEEP_MS)
 
 
-def _sweep(w: Writer, table: str) -> int:
+def _sweep(w: WriteSession, table: str) -> int:
     column, after = _AGED[table], w.swept.get(table, (0, 0, 0, 0))[1:]
     query = (
         f"SELECT about, key, user FROM {table} WHERE (about, key, user) > (?, ?, ?)"

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from tidings.model import Counts
 from tidings.storage.sqlite.broadcasts import UNKNOWN, lacking
-from tidings.storage.sqlite.reading import Reading
-from tidings.storage.sqlite.writer import sql
+from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.write_session import sql
 
 NOBODY = Counts(0, 0)
 
 
-def counts(r: Reading, users: Sequence[str]) -> list[Counts]:
+def counts(r: ReadSnapshot, users: Sequence[str]) -> list[Counts]:
     """The heads of these inboxes, in the order asked; see InboxViews.counts."""
     r.names.find_users(users)
     known, places = r.names.users, r.names.places(users)
@@ -19,13 +19,13 @@ def counts(r: Reading, users: Sequence[str]) -> list[Counts]:
     return [heads[number] for number in numbers]
 
 
-def one(r: Reading, user: int | None) -> Counts:
+def one(r: ReadSnapshot, user: int | None) -> Counts:
     """The head of one inbox, of somebody unknown too (None)."""
     number = user or UNKNOWN
     return _heads(r, {number})[number]
 
 
-def _heads(r: Reading, numbers: set[int]) -> dict[int, Counts]:
+def _heads(r: ReadSnapshot, numbers: set[int]) -> dict[int, Counts]:
     if not numbers:
         return {}
     rows = r.db.execute(sql("inbox_heads"), {"users": r.writer.carray(numbers)})

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple, TypeVar
 import apsw
 
 from tidings.ids import MAX_KEY
-from tidings.storage.erasure import renamed
+from tidings.storage.anonymize import renamed
 from tidings.storage.sqlite.db import Db
-from tidings.storage.sqlite.names import Names, unpack
-from tidings.storage.sqlite.partitions import Span
-from tidings.storage.sqlite.writer import Writer, sql
+from tidings.storage.sqlite.partitions import PartitionRange
+from tidings.storage.sqlite.symbols import SymbolTable, unpack
+from tidings.storage.sqlite.write_session import WriteSession, sql
 
 RETRIES = 5
 """Times a read begins anew because a partition was merged away under it; one is already rare."""
@@ -29,7 +29,7 @@ _WITH_BODIES = ("bodies", "events")
 """Statements whose rows have the position second and the body last."""
 
 T = TypeVar("T")
-_Spans = tuple[Span, ...]
+_Spans = tuple[PartitionRange, ...]
 
 
 class Entry(NamedTuple):
@@ -65,11 +65,11 @@ class Cancelled(Exception):
     """Nobody waits for what is read."""
 
 
-class Reading:
+class ReadSnapshot:
     """One connection's view. The writer's in-memory state is taken as it is: it is replaced, never changed in place.
     ``cancelled`` is set by others, when nobody waits for what is being read."""
 
-    def __init__(self, db: Db, names: Names, writer: Writer) -> None:
+    def __init__(self, db: Db, names: SymbolTable, writer: WriteSession) -> None:
         self.db = db
         self.names = names
         self.writer = writer
@@ -117,7 +117,7 @@ class Reading:
             if self.db.in_transaction:
                 self.db.execute("COMMIT")
 
-    def at_once(self, read: Callable[["Reading"], T]) -> T:
+    def at_once(self, read: Callable[["ReadSnapshot"], T]) -> T:
         """What the event loop would have read, as it would have been read there: all of one moment."""
         with self.snapshot():
             return read(self)
@@ -269,7 +269,7 @@ def _values(timeline: int, before: int, limit: int) -> dict[str, int]:
 
 
 @lru_cache(maxsize=256)
-def _page_query(spans: tuple[Span, ...], by_verb: bool) -> str:
+def _page_query(spans: tuple[PartitionRange, ...], by_verb: bool) -> str:
     """One statement over all partitions, newest span first. SQLite takes the parts of a UNION ALL in their order and
     stops at the limit, so older partitions cost nothing once a page is full, and a probe of some µs before."""
     name = "page_keys_verb" if by_verb else "page_keys"
@@ -288,7 +288,7 @@ def _joined(page: str, n: int) -> str:
     return f"SELECT k.key, k.why, e.position, e.body FROM ({page}) k CROSS JOIN event_{n} e ON e.key = k.key"
 
 
-class TurnReading(Reading):
+class LoopSnapshot(ReadSnapshot):
     """A reading whose statements share one snapshot for a turn of the event loop: opening one costs five system calls,
     as much as a small read. It is renewed at the first read after a commit, so what was acknowledged is always seen,
     and ended with the turn, so it never keeps the log from being checkpointed."""
@@ -298,7 +298,7 @@ class TurnReading(Reading):
     _steps_left = sys.maxsize
     short_steps = SHORT_STEPS
 
-    def short(self, read: Callable[[Reading], T], steps: int | None = None) -> T:
+    def short(self, read: Callable[[ReadSnapshot], T], steps: int | None = None) -> T:
         """The result of a read that takes few steps. Raises TooLong for any other, which a thread has to do."""
         near = self.fresh()
         self._steps_left = (steps or self.short_steps) // SHORT_CHECK_STEPS
@@ -314,7 +314,7 @@ class TurnReading(Reading):
         self._steps_left -= 1
         return self._steps_left < 0
 
-    def fresh(self) -> "TurnReading":
+    def fresh(self) -> "LoopSnapshot":
         """This reading, with a snapshot that has every commit that was acknowledged."""
         if self._as_of != self.writer.commits:
             self.renew()
@@ -354,5 +354,5 @@ def _key(entry: Entry) -> int:
     return entry.key
 
 
-def _low(span: Span) -> int:
+def _low(span: PartitionRange) -> int:
     return span.low

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from tidings.ids import notification_ref
 from tidings.model import Counts, Marked, MarkInbox, MarkState, ReadInbox, UndoRead
-from tidings.storage.sqlite import groups, heads
-from tidings.storage.sqlite.groups import ALL_TYPES, STANDING, UNDONE, Marks, Row
-from tidings.storage.sqlite.partitions import Span
-from tidings.storage.sqlite.reading import Reading
-from tidings.storage.sqlite.writer import Writer, sql
+from tidings.storage.sqlite import inbox_counters, notification_groups
+from tidings.storage.sqlite.notification_groups import ALL_TYPES, STANDING, UNDONE, ReadWatermarks, Row
+from tidings.storage.sqlite.partitions import PartitionRange
+from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.write_session import WriteSession, sql
 
 
 class Unread(NamedTuple):
@@ -26,15 +26,15 @@ class Unread(NamedTuple):
 NOTHING = Unread(0, 0)
 
 
-def mark_inbox(w: Writer, r: Reading, command: MarkInbox) -> Marked:
+def mark_inbox(w: WriteSession, r: ReadSnapshot, command: MarkInbox) -> Marked:
     """Set the state of notifications; each that really changes takes a seq."""
     user = w.names.inbox(command.user)
     refs = [notification_ref(id) for id in command.ids]
     numbers = [ref[1] for ref in refs if ref is not None and ref[0] == user]
     updated = found = 0
     if user is not None and numbers:
-        places = groups.by_number(r, user, numbers)
-        marks = Marks.of(r, user, [row for _, row in places.values()])
+        places = notification_groups.by_number(r, user, numbers)
+        marks = ReadWatermarks.of(r, user, [row for _, row in places.values()])
         known = [number for number in numbers if number in places]
         found = len(known)
         for number in known:
@@ -45,12 +45,14 @@ def mark_inbox(w: Writer, r: Reading, command: MarkInbox) -> Marked:
     return _outcome(r, user, updated, found)
 
 
-def _outcome(r: Reading, user: int | None, updated: int, found: int = 0) -> Marked:
-    head = heads.one(r, user)
+def _outcome(r: ReadSnapshot, user: int | None, updated: int, found: int = 0) -> Marked:
+    head = inbox_counters.one(r, user)
     return Marked(updated, head.unread_count, head.seq, found, head.unread_items)
 
 
-def _mark(w: Writer, r: Reading, user: int, n: int, row: Row, marks: Marks, state: MarkState) -> Row | None:
+def _mark(
+    w: WriteSession, r: ReadSnapshot, user: int, n: int, row: Row, marks: ReadWatermarks, state: MarkState
+) -> Row | None:
     """The row as it was changed; None when that would say nothing new of it. Tombstones never change."""
     if row.deleted:
         return None
@@ -83,12 +85,12 @@ def _marked(row: Row, state: MarkState, now: int) -> Row:
             return row._replace(archived_at=None)
 
 
-def _size(r: Reading, user: int, row: Row) -> int:
-    group = groups.of(r, user, (row.number,)).get(row.number) if row.opened is not None else None
+def _size(r: ReadSnapshot, user: int, row: Row) -> int:
+    group = notification_groups.of(r, user, (row.number,)).get(row.number) if row.opened is not None else None
     return group.size if group else 1
 
 
-def save(w: Writer, user: int, n: int, row: Row, more: Unread, again: bool = False) -> Row:
+def save(w: WriteSession, user: int, n: int, row: Row, more: Unread, again: bool = False) -> Row:
     """Write a changed row: it takes the next seq, and the counts move with it. ``again``: it became unread now, and so
     lies above every watermark. Returns the row as written."""
     seq = _bump(w, user, more)
@@ -104,7 +106,7 @@ def save(w: Writer, user: int, n: int, row: Row, more: Unread, again: bool = Fal
     return row
 
 
-def _bump(w: Writer, user: int, more: Unread) -> int:
+def _bump(w: WriteSession, user: int, more: Unread) -> int:
     query = "UPDATE inbox_head SET seq=seq+1, unread=unread+?, items=items+? WHERE user=? RETURNING seq"
     (seq,) = w.db.one(query, (*more, user))
     return seq  # type: ignore[no-any-return]
@@ -113,11 +115,11 @@ def _bump(w: Writer, user: int, more: Unread) -> int:
 # --- all at once --------------------------------------------------------------------------------------------------
 
 
-def read_inbox(w: Writer, r: Reading, command: ReadInbox) -> Marked:
+def read_inbox(w: WriteSession, r: ReadSnapshot, command: ReadInbox) -> Marked:
     """Read-all: one number, however many rows lie under it."""
     user = w.names.inbox(command.user)
     type = ALL_TYPES if command.type is None else r.names.verb(command.type)
-    head = heads.one(r, user)
+    head = inbox_counters.one(r, user)
     if user is None or type is None or not head.unread_count:
         return _outcome(r, user, 0)
     low = max(head.read_up_to, _reach(r, user, type))
@@ -133,14 +135,14 @@ def read_inbox(w: Writer, r: Reading, command: ReadInbox) -> Marked:
     return _outcome(r, user, read.groups)
 
 
-def _reach(r: Reading, user: int, type: int) -> int:
+def _reach(r: ReadSnapshot, user: int, type: int) -> int:
     """How far the standing read-alls of a type go. Each goes further than those before it, or it would change nothing; so
     what a seq is covered by is known from the furthest, and the first is found in the order of how far they go."""
     query = "SELECT max(up_to) FROM inbox_mark WHERE user=? AND kind=0 AND type=?"
     return r.db.one(query, (user, type))[0] or 0
 
 
-def _all_read(r: Reading, user: int, head: Counts, up_to: int) -> Unread:
+def _all_read(r: ReadSnapshot, user: int, head: Counts, up_to: int) -> Unread:
     """What a read-all of all types reads: counted from the watermark upwards or from the head downwards, whichever is less.
     The usual call, with a seq of just now, looks at next to nothing."""
     if up_to - head.read_up_to < head.seq - up_to:
@@ -149,7 +151,7 @@ def _all_read(r: Reading, user: int, head: Counts, up_to: int) -> Unread:
     return Unread(head.unread_count - after.groups, head.unread_items - after.items)
 
 
-def _typed_read(w: Writer, r: Reading, user: int, type: int, low: int, up_to: int) -> Unread:
+def _typed_read(w: WriteSession, r: ReadSnapshot, user: int, type: int, low: int, up_to: int) -> Unread:
     """What a read-all of one type reads. When that is nothing, it is remembered: a repeat looks at what came since."""
     low = max(low, w.settled.up_to(user, type))
     read = _unread(r, user, low, up_to, type)
@@ -158,7 +160,7 @@ def _typed_read(w: Writer, r: Reading, user: int, type: int, low: int, up_to: in
     return read
 
 
-def undo_read(w: Writer, r: Reading, command: UndoRead) -> Marked:
+def undo_read(w: WriteSession, r: ReadSnapshot, command: UndoRead) -> Marked:
     """Take a read-all back. It stays as one that was undone, for what it closed is not opened again."""
     user = w.names.inbox(command.user)
     query = "DELETE FROM inbox_mark WHERE user=? AND seq=? AND kind=? RETURNING type, up_to, at"
@@ -167,14 +169,14 @@ def undo_read(w: Writer, r: Reading, command: UndoRead) -> Marked:
     if user is not None and mark is not None:
         type, up_to, at = mark
         w.settled.forget(user)
-        again = _unread(r, user, heads.one(r, user).read_up_to, up_to, type)
+        again = _unread(r, user, inbox_counters.one(r, user).read_up_to, up_to, type)
         seq = _bump(w, user, again)
         w.db.execute("INSERT INTO inbox_mark VALUES (?, ?, ?, ?, ?, ?)", (user, seq, UNDONE, type, up_to, at))
         updated = again.groups
     return _outcome(r, user, updated)
 
 
-def _unread(r: Reading, user: int, low: int, high: int, type: int) -> Unread:
+def _unread(r: ReadSnapshot, user: int, low: int, high: int, type: int) -> Unread:
     """Exactly what is unread and became so in (low, high], of one type or of all."""
     if low >= high:
         return NOTHING
@@ -183,7 +185,7 @@ def _unread(r: Reading, user: int, low: int, high: int, type: int) -> Unread:
 
 
 @lru_cache(maxsize=256)
-def _unread_query(spans: tuple[Span, ...]) -> str:
+def _unread_query(spans: tuple[PartitionRange, ...]) -> str:
     """One statement over all partitions; what is in two of them, being moved, counts once."""
     arms = []
     for span in spans:

@@ -15,10 +15,10 @@ from tidings.errors import KeyReused
 from tidings.ids import COUNTER_BITS, key_at
 from tidings.model import NewEvent, Publish, Published, Receipt
 from tidings.storage.sqlite import broadcasts
-from tidings.storage.sqlite.names import pack
-from tidings.storage.sqlite.partitions import Span
-from tidings.storage.sqlite.telling import BATCH_INLINE_ROWS, Rows, tell
-from tidings.storage.sqlite.writer import MERGED, Writer
+from tidings.storage.sqlite.partitions import PartitionRange
+from tidings.storage.sqlite.recipients import BATCH_INLINE_ROWS, EventBatch, resolve_recipients
+from tidings.storage.sqlite.symbols import pack
+from tidings.storage.sqlite.write_session import MERGED, WriteSession
 
 CHUNK_EVENTS = 4_096
 """Events handled by one round of statements: their index must fit the 15 bits that packing leaves for it."""
@@ -31,7 +31,7 @@ class _Known(NamedTuple):
     receipt: Receipt
 
 
-def publish(w: Writer, commands: Sequence[Publish]) -> list[Published | KeyReused]:
+def publish(w: WriteSession, commands: Sequence[Publish]) -> list[Published | KeyReused]:
     """Append the events of these commands; one outcome per command, in order."""
     fresh: list[NewEvent] = []
     plans = _plan(w, commands, fresh)
@@ -57,7 +57,7 @@ def _outcome(plan: _Plan | KeyReused, receipts: Sequence[Receipt], owed: set[int
     return Published(made, repeats, any(max(slot, ~slot) in owed for slot in plan if isinstance(slot, int)))
 
 
-def _plan(w: Writer, commands: Sequence[Publish], fresh: list[NewEvent]) -> list[_Plan | KeyReused]:
+def _plan(w: WriteSession, commands: Sequence[Publish], fresh: list[NewEvent]) -> list[_Plan | KeyReused]:
     """For each event of each command its index in ``fresh``, or what is known of it already.
 
     An event whose key came earlier in this very batch is known by its index.
@@ -73,7 +73,7 @@ def _plan(w: Writer, commands: Sequence[Publish], fresh: list[NewEvent]) -> list
 
 
 def _plan_one(
-    w: Writer, command: Publish, fresh: list[NewEvent], seen: dict[bytes, tuple[bytes, int]]
+    w: WriteSession, command: Publish, fresh: list[NewEvent], seen: dict[bytes, tuple[bytes, int]]
 ) -> _Plan | KeyReused:
     plan: _Plan = []
     adds: list[NewEvent] = []
@@ -98,7 +98,7 @@ def _plan_one(
     return plan
 
 
-def _known(w: Writer, key: bytes) -> _Known | None:
+def _known(w: WriteSession, key: bytes) -> _Known | None:
     row = w.db.one(
         "SELECT fingerprint, event, position FROM idempotency WHERE key=? AND at>?",
         (key, w.clock.now() - w.settings.idempotency_hours * 3_600_000),
@@ -108,7 +108,7 @@ def _known(w: Writer, key: bytes) -> _Known | None:
     return _Known(row[0], Receipt(w.ids.text(row[1]), row[2], row[1] >> COUNTER_BITS))
 
 
-def _append(w: Writer, events: Sequence[NewEvent]) -> tuple[list[Receipt], set[int]]:
+def _append(w: WriteSession, events: Sequence[NewEvent]) -> tuple[list[Receipt], set[int]]:
     """Write a chunk; returns the receipts, and the indexes of events whose fan-out is owed in part."""
     rows, receipts = _log(w, events)
     spans = _touched(w, rows.keys)
@@ -129,13 +129,13 @@ def _append(w: Writer, events: Sequence[NewEvent]) -> tuple[list[Receipt], set[i
         w.disorder()
         w.run("late_topics", packed, 0, base=rows.base)
         w.run("late_targets", targets, 0, base=rows.base)
-    owed |= tell(w, events, rows, targets)
+    owed |= resolve_recipients(w, events, rows, targets)
     broadcasts.announce(w, events, rows.base, rows.actors, rows.topics)
     _remember(w, events, receipts, rows.keys)
     return receipts, owed
 
 
-def _log(w: Writer, events: Sequence[NewEvent]) -> tuple[Rows, list[Receipt]]:
+def _log(w: WriteSession, events: Sequence[NewEvent]) -> tuple[EventBatch, list[Receipt]]:
     """Mint keys and positions, write the events and the log."""
     names = w.names
     if len(w.next_keys) > CACHED_MILLISECONDS:
@@ -145,7 +145,7 @@ def _log(w: Writer, events: Sequence[NewEvent]) -> tuple[Rows, list[Receipt]]:
         [f"{e.object_type}:{e.object_id}" for e in events] + [t for e in events for t in e.topics]
     )
     base = w.position + 1
-    rows = Rows(base, [], [], [], [], False)
+    rows = EventBatch(base, [], [], [], [], False)
     receipts, log, bodies = [], [], []
     late = False
     for position, event in enumerate(events, base):
@@ -174,7 +174,7 @@ def _log(w: Writer, events: Sequence[NewEvent]) -> tuple[Rows, list[Receipt]]:
     return rows._replace(late=late), receipts
 
 
-def _mint(w: Writer, created_at: int) -> tuple[int, int | None]:
+def _mint(w: WriteSession, created_at: int) -> tuple[int, int | None]:
     """The next free key of a millisecond, and the greatest key so far if that is another.
 
     A millisecond that is full (2**20 events) runs over into the next one: the order stays, the time is 1 ms off.
@@ -191,7 +191,7 @@ def _mint(w: Writer, created_at: int) -> tuple[int, int | None]:
     return key, high
 
 
-def _next_key(w: Writer, created_at: int) -> int:
+def _next_key(w: WriteSession, created_at: int) -> int:
     low = key_at(created_at)
     n = w.events.span(low).parts[-1]
     (last,) = w.db.one(
@@ -200,17 +200,17 @@ def _next_key(w: Writer, created_at: int) -> int:
     return low if last is None else int(last) + 1
 
 
-def _touched(w: Writer, keys: Sequence[int]) -> list[tuple[Span, int]]:
+def _touched(w: WriteSession, keys: Sequence[int]) -> list[tuple[PartitionRange, int]]:
     """The timeline spans that these keys fall into, cut where the events' partitions change, each with the latter."""
     found = {}
     for key in (min(keys), max(keys)) if len(w.timelines.spans) == len(w.events.spans) == 1 else keys:
         span, events = w.timelines.span(key), w.events.span(key)
-        cut = Span(max(span.low, events.low), min(span.high, events.high), span.parts)
+        cut = PartitionRange(max(span.low, events.low), min(span.high, events.high), span.parts)
         found[cut] = events.parts[-1]
     return list(found.items())
 
 
-def _addressed(w: Writer, events: Sequence[NewEvent]) -> array[int]:
+def _addressed(w: WriteSession, events: Sequence[NewEvent]) -> array[int]:
     """Everyone to whom an event is addressed, as sorted pairs (see arrivals.py): for their homes, where masks act when
     reading, and for their inboxes, where what is masked never arrives."""
     users = w.names.users
@@ -223,7 +223,7 @@ def _addressed(w: Writer, events: Sequence[NewEvent]) -> array[int]:
     return array("q", sorted(pairs))
 
 
-def _split(w: Writer, packed: array[int], rows: Rows) -> tuple[array[int], set[int]]:
+def _split(w: WriteSession, packed: array[int], rows: EventBatch) -> tuple[array[int], set[int]]:
     """The (topic, index) pairs to push now, and the indexes of events for which some push is owed.
 
     Topics merged at read are not pushed at all.
@@ -248,7 +248,7 @@ def _split(w: Writer, packed: array[int], rows: Rows) -> tuple[array[int], set[i
 
 
 def _remember(
-    w: Writer, events: Sequence[NewEvent], receipts: Sequence[Receipt], keys: Sequence[int]
+    w: WriteSession, events: Sequence[NewEvent], receipts: Sequence[Receipt], keys: Sequence[int]
 ) -> None:
     now = w.clock.now()
     rows = [
