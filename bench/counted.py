@@ -10,7 +10,7 @@ import uvloop
 from bench.hub import OPENS_PER_S, serve_streams
 from tidings.config import Settings
 from tidings.server import running
-from tidings.times import SystemClock
+from tidings.timeutil import SystemClock
 
 
 class _Counter:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tidings.times import rfc3339
+from tidings.timeutil import rfc3339
 
 ACTIVITY, GRAPH = "higgs-activity_time.txt.gz", "higgs-retweet_network.edgelist.gz"
 VERBS = {"RT": "retweet", "MT": "mention", "RE": "reply"}

@@ -16,12 +16,12 @@ from tidings.http.app import Services, build
 from tidings.http.auth import Authenticator
 from tidings.http.protocol import protocol_of
 from tidings.live import Hub
-from tidings.model import Counts, InboxChanges, InboxRow
+from tidings.model import InboxChanges, InboxCounters, InboxRow
 from tidings.process import BACKLOG, GC_THRESHOLDS
 from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.server import running
 from tidings.testing import MemoryStore
-from tidings.times import SystemClock
+from tidings.timeutil import SystemClock
 
 BODY = (
     b'{"event_id":"0000000000000","position":1,"actor_id":"ann","verb":"comment","object_type":"market",'
@@ -60,13 +60,13 @@ class Prepared(MemoryStore):
         rows = [] if row is None or row.seq <= since else [row]
         return InboxChanges(rows, self._counts(user))
 
-    async def counts(self, users: Sequence[str]) -> list[Counts]:
+    async def counts(self, users: Sequence[str]) -> list[InboxCounters]:
         """As many unread as there ever were."""
         return [self._counts(user) for user in users]
 
-    def _counts(self, user: str) -> Counts:
+    def _counts(self, user: str) -> InboxCounters:
         row = self._rows.get(user)
-        return Counts(0, 0) if row is None else Counts(row.seq, row.seq)
+        return InboxCounters(0, 0) if row is None else InboxCounters(row.seq, row.seq)
 
 
 def hub(pipe: Connection) -> None:

@@ -13,13 +13,13 @@ from tests.checkers.inboxes import Item
 from tests.checkers.paging import Fetch, walk
 from tidings.errors import KeyReused
 from tidings.model import (
-    Changed,
     Command,
-    Counts,
+    CommandResult,
     FeedFilter,
     InboxChanges,
+    InboxCounters,
     InboxRow,
-    Marked,
+    InboxUpdateResult,
     NewEvent,
     Outcome,
     Page,
@@ -36,9 +36,9 @@ WORK = 7
 """Rows of owed work done at a time: small, so that every large fan-out is done in several transactions."""
 
 
-def singles(unread: int, seq: int, read_up_to: int = 0, read_seq: int = 0) -> Counts:
+def singles(unread: int, seq: int, read_up_to: int = 0, read_seq: int = 0) -> InboxCounters:
     """The head of an inbox whose groups have one item each."""
-    return Counts(unread, seq, read_up_to, read_seq, unread_items=unread)
+    return InboxCounters(unread, seq, read_up_to, read_seq, unread_items=unread)
 
 
 class Harness:
@@ -78,13 +78,13 @@ class Harness:
     def changed(self, command: Command) -> int:
         """Apply a command whose outcome is Changed; returns how much it changed."""
         (outcome,) = self.write(command)
-        assert isinstance(outcome, Changed), f"no Changed: {outcome!r}"
+        assert isinstance(outcome, CommandResult), f"no Changed: {outcome!r}"
         return outcome.updated
 
-    def marked(self, command: Command) -> Marked:
+    def marked(self, command: Command) -> InboxUpdateResult:
         """Apply a command whose outcome is Marked."""
         (outcome,) = self.write(command)
-        assert isinstance(outcome, Marked), f"no Marked: {outcome!r}"
+        assert isinstance(outcome, InboxUpdateResult), f"no Marked: {outcome!r}"
         return outcome
 
     def page(
@@ -133,7 +133,7 @@ class Harness:
         """Every notification of a user, tombstones and archived ones included, by last change."""
         return self.run(whole_inbox(self.store, user))[0]
 
-    def counts(self, user: str) -> Counts:
+    def counts(self, user: str) -> InboxCounters:
         """The head of one inbox."""
         return self.run(self.store.counts([user]))[0]
 

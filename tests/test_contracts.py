@@ -13,14 +13,14 @@ ROOT = Path(__file__).parent.parent
 LINTER = Path(sys.executable).with_name("lint-imports")
 
 PLANTS = {
-    "a module that looks up": ("flow", "model.py", "import tidings.read"),
-    "neighbours that meet": ("flow", "live.py", "import tidings.ingest"),
+    "a module that looks up": ("flow", "model.py", "import tidings.feeds"),
+    "neighbours that meet": ("flow", "live.py", "import tidings.commands"),
     "a module without a place": ("flow", "utils.py", ""),
     "a reader that knows its store": ("doors", "read.py", "import tidings.storage.memory"),
     "a client that knows its server": ("client-alone", "client/api.py", "import tidings.rules"),
-    "a handler that writes to the log": ("thin-http", "http/auth.py", "import tidings.log"),
+    "a handler that writes to the log": ("thin-http", "http/auth.py", "import tidings.commit_queue"),
     "a handler that knows a projection": ("thin-http", "http/auth.py", "import tidings.projections.windows"),
-    "a writer that reads": ("write-not-read", "ingest.py", "import tidings.read"),
+    "a writer that reads": ("write-not-read", "ingest.py", "import tidings.feeds"),
     "a projection that sends": ("write-not-read", "projections/runner.py", "import tidings.live"),
     "a store that leans on another": ("sibling-stores", "storage/memory.py", "import tidings.storage.sqlite"),
     "a projection that leans on another": (

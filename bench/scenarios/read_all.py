@@ -20,7 +20,7 @@ from tidings.config import Settings
 from tidings.model import Publish
 from tidings.storage.sqlite import SqliteStore
 from tidings.testing import event
-from tidings.times import HOUR_MS, SystemClock
+from tidings.timeutil import HOUR_MS, SystemClock
 
 USER = "ada"
 BATCH = 1_000

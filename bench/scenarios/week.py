@@ -18,7 +18,7 @@ from bench.scenarios.disk import home_entries
 from bench.world import progress
 from tidings.config import Settings
 from tidings.server import running
-from tidings.times import SystemClock
+from tidings.timeutil import SystemClock
 
 ARRAY = 1_000
 FOLLOWS = 10_000

@@ -13,12 +13,12 @@ import struct
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
+from tidings.commit_queue import GroupCommitQueue
 from tidings.errors import Gone, NotFound, TooManyRequests, Unavailable
-from tidings.log import Log
-from tidings.model import Changed, ConfirmEndpoint, ReserveConfirmation
+from tidings.model import CommandResult, ConfirmEndpoint, ReserveConfirmation
 from tidings.ports import Clock
 from tidings.telemetry import CONFIRMATION_MAILS
-from tidings.times import DAY_MS
+from tidings.timeutil import DAY_MS
 
 DAY_S = DAY_MS // 1_000
 CONFIRM_WITHIN_S = 3 * DAY_S
@@ -54,7 +54,9 @@ class Confirmations:
     is None where no mail is sent.
     """
 
-    def __init__(self, log: Log, clock: Clock, key: bytes, server_url: str, send: Send | None) -> None:
+    def __init__(
+        self, log: GroupCommitQueue, clock: Clock, key: bytes, server_url: str, send: Send | None
+    ) -> None:
         self._log = log
         self._clock = clock
         self._key = key
@@ -72,7 +74,7 @@ class Confirmations:
         after = self._clock.now() - MAIL_WINDOW_S * 1_000
         command = ReserveConfirmation(user, self._digest(address), MAILS_PER_USER, MAILS_PER_ADDRESS, after)
         outcome = await self._log.submit(command)
-        if not (isinstance(outcome, Changed) and outcome.updated):
+        if not (isinstance(outcome, CommandResult) and outcome.updated):
             CONFIRMATION_MAILS.labels("refused").inc()
             raise TooManyRequests(
                 f"A day has at most {MAILS_PER_USER} confirmation mails by one user, "
@@ -109,7 +111,7 @@ class Confirmations:
         """Let deliveries go to the endpoint that a token is for; again does no harm. Raises NotFound, also when the
         endpoint was removed, and Gone."""
         outcome = await self._log.submit(ConfirmEndpoint(self.check(token)))
-        if not (isinstance(outcome, Changed) and outcome.updated):
+        if not (isinstance(outcome, CommandResult) and outcome.updated):
             raise NotFound("the address is not registered any more")
 
     async def close(self) -> None:

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from tidings.feed_changes import FeedChange
-from tidings.personal import Endpoint, Handled, Preferences, Reminder
+from tidings.personal import DeliveryResult, Endpoint, Preferences, Reminder
 from tidings.rules import Rule
 
 HOME_KINDS = ("target", "follow", "own")
@@ -123,7 +123,7 @@ class Mask(msgspec.Struct, frozen=True):
     on: bool = True
 
 
-class ReadFeed(msgspec.Struct, frozen=True):
+class MarkFeedRead(msgspec.Struct, frozen=True):
     """Mark feed items read, own acts included: these ids, or (``event_ids=None``) all up to position ``up_to``, or all."""
 
     user: str
@@ -131,21 +131,21 @@ class ReadFeed(msgspec.Struct, frozen=True):
     up_to: int | None = None
 
 
-class UnreadFeed(msgspec.Struct, frozen=True):
+class MarkFeedUnread(msgspec.Struct, frozen=True):
     """Mark these feed items unread, by whatever they were read."""
 
     user: str
     event_ids: tuple[str, ...]
 
 
-class UndoReadFeed(msgspec.Struct, frozen=True):
+class UndoMarkFeedRead(msgspec.Struct, frozen=True):
     """Take back the read-all of the feed that took ``position``: what is read by it alone is unread again."""
 
     user: str
     position: int
 
 
-class MarkState(IntEnum):
+class NotificationState(IntEnum):
     """What can be said of a notification. READ implies SEEN, so UNSEEN implies UNREAD; ARCHIVED implies neither, but
     is no longer listed or counted; UNARCHIVED brings it back as it was."""
 
@@ -157,15 +157,15 @@ class MarkState(IntEnum):
     UNARCHIVED = 6
 
 
-class MarkInbox(msgspec.Struct, frozen=True):
+class SetNotificationState(msgspec.Struct, frozen=True):
     """Set the state of these notifications of this user; ids that are not the user's are left alone."""
 
     user: str
     ids: tuple[str, ...]
-    state: MarkState
+    state: NotificationState
 
 
-class ReadInbox(msgspec.Struct, frozen=True):
+class MarkAllNotificationsRead(msgspec.Struct, frozen=True):
     """Mark read all that became unread up to seq ``up_to`` (None: now), optionally of one type only."""
 
     user: str
@@ -173,14 +173,14 @@ class ReadInbox(msgspec.Struct, frozen=True):
     type: str | None = None
 
 
-class UndoRead(msgspec.Struct, frozen=True):
+class UndoMarkAllRead(msgspec.Struct, frozen=True):
     """Take back the read-all that took seq ``seq``: what is read by it alone is unread again."""
 
     user: str
     seq: int
 
 
-class TakeUp(msgspec.Struct, frozen=True):
+class MaterializeBroadcasts(msgspec.Struct, frozen=True):
     """Give these users the broadcasts that their inboxes lack (``Counts.lacking``). ``erasures``: how many there had been
     (``Erasures.begun``) before it was read that they lack something; who was erased after that, and has not come back
     since, is given nothing, for it would write their name again. None: as of now."""
@@ -189,14 +189,14 @@ class TakeUp(msgspec.Struct, frozen=True):
     erasures: int | None = None
 
 
-class Declare(msgspec.Struct, frozen=True):
+class SetNotificationType(msgspec.Struct, frozen=True):
     """Declare a type of notifications, over the one of the settings if there is one; None takes that back."""
 
     type: str
     rule: Rule | None
 
 
-class Prefer(msgspec.Struct, frozen=True):
+class SetPreferences(msgspec.Struct, frozen=True):
     """Replace a user's preferences and, unless they are None, the topics that they mute; too many are refused whole."""
 
     user: str
@@ -242,20 +242,20 @@ class RemoveEndpoint(msgspec.Struct, frozen=True):
     id: str
 
 
-class Remind(msgspec.Struct, frozen=True):
+class SetReminder(msgspec.Struct, frozen=True):
     """Set a reminder; one of the same key is replaced."""
 
     reminder: Reminder
 
 
-class Cancel(msgspec.Struct, frozen=True):
+class CancelReminder(msgspec.Struct, frozen=True):
     """Take a reminder back. With ``only`` nothing happens when another was set in its place."""
 
     key: str
     only: Reminder | None = None
 
 
-class Fire(msgspec.Struct, frozen=True):
+class FireReminder(msgspec.Struct, frozen=True):
     """A reminder is due: publish its event and set it to ``next_at`` (None: it is done), all or nothing. When the store no
     longer has it exactly as it was read nothing happens: it fires once, and never with what it said before it was set
     anew or a person in it was erased."""
@@ -265,24 +265,24 @@ class Fire(msgspec.Struct, frozen=True):
     event: NewEvent
 
 
-class Settle(msgspec.Struct, frozen=True):
+class RecordDeliveryResults(msgspec.Struct, frozen=True):
     """What became of deliveries that were due."""
 
-    handled: tuple[Handled, ...]
+    handled: tuple[DeliveryResult, ...]
 
 
-class Erase(msgspec.Struct, frozen=True):
+class EraseUser(msgspec.Struct, frozen=True):
     """Forget a person: their inbox, feed, follows and masks are deleted, their acts remain under a random name. Changes
     the notifications of others that named them. What is kept is how far the inbox was, under a digest of the name."""
 
     user: str
 
 
-class Reconcile(msgspec.Struct, frozen=True):
+class RebuildFeeds(msgspec.Struct, frozen=True):
     """Owe every feed what the log says it should hold: rows that are missing are written again in the background."""
 
 
-class Replay(msgspec.Struct, frozen=True):
+class RetryDeadLetters(msgspec.Struct, frozen=True):
     """Give all dead letters, fan-out that failed for too often, another round of attempts; but not what a disabled endpoint
     would refuse again."""
 
@@ -293,27 +293,27 @@ Command = (
     | Follow
     | Unfollow
     | Mask
-    | ReadFeed
-    | UnreadFeed
-    | UndoReadFeed
-    | MarkInbox
-    | ReadInbox
-    | UndoRead
-    | TakeUp
-    | Declare
-    | Prefer
+    | MarkFeedRead
+    | MarkFeedUnread
+    | UndoMarkFeedRead
+    | SetNotificationState
+    | MarkAllNotificationsRead
+    | UndoMarkAllRead
+    | MaterializeBroadcasts
+    | SetNotificationType
+    | SetPreferences
     | AddEndpoint
     | ConfirmEndpoint
     | EnableEndpoint
     | ReserveConfirmation
     | RemoveEndpoint
-    | Remind
-    | Cancel
-    | Fire
-    | Settle
-    | Erase
-    | Reconcile
-    | Replay
+    | SetReminder
+    | CancelReminder
+    | FireReminder
+    | RecordDeliveryResults
+    | EraseUser
+    | RebuildFeeds
+    | RetryDeadLetters
 )
 
 
@@ -326,7 +326,7 @@ class Published(NamedTuple):
     pending: bool = False
 
 
-class Changed(NamedTuple):
+class CommandResult(NamedTuple):
     """The outcome of a command that changes at most one thing, or ``updated`` of many. ``gone``: the event that a
     Retract took out. ``marked``: the position that a change of the read state of a feed took, 0 when there was none.
     ``limit``: how many mutes or blocks a user may have, when the command was refused because of that; otherwise 0."""
@@ -338,7 +338,7 @@ class Changed(NamedTuple):
     limit: int = 0
 
 
-class Marked(NamedTuple):
+class InboxUpdateResult(NamedTuple):
     """The outcome of a change to an inbox: groups really changed, the exact count of unread ones after it, the last seq,
     how many of the ids asked for are this user's at all, and the exact count of the items in unread groups."""
 
@@ -349,7 +349,7 @@ class Marked(NamedTuple):
     unread_items: int = 0
 
 
-Outcome = Published | Changed | Marked
+Outcome = Published | CommandResult | InboxUpdateResult
 """Publish → Published or KeyReused (returned, not raised) · Fire → Published, without receipts when it came too late ·
 MarkInbox, ReadInbox, UndoRead → Marked · all others → Changed."""
 
@@ -397,7 +397,7 @@ class Page(NamedTuple):
     reset: bool = False
 
 
-class NewCount(NamedTuple):
+class UnseenCount(NamedTuple):
     """How many items came after a position; counting stops at the cap."""
 
     new: int
@@ -446,7 +446,7 @@ SAMPLE_ACTORS = 3
 """Actors that are named; the rest is a number."""
 
 
-class Counts(NamedTuple):
+class InboxCounters(NamedTuple):
     """The head of one inbox, from one row: unread groups, the items in them, the last seq. ``read_up_to`` is the
     watermark of the last read-all of all types, ``read_seq`` the seq that moved it there. ``lacking``: there are
     broadcasts for this user that TakeUp has not brought yet."""
@@ -459,7 +459,7 @@ class Counts(NamedTuple):
     lacking: bool = False
 
 
-class ReadMark(NamedTuple):
+class ReadWatermark(NamedTuple):
     """A read-all: it took ``seq`` and read what had become unread up to ``up_to``, of one type ("" for all), at ``at``
     (milliseconds)."""
 
@@ -478,7 +478,7 @@ class InboxPage(NamedTuple):
 
     rows: list[InboxRow]
     next_order: int | None
-    counts: Counts
+    counts: InboxCounters
 
 
 class InboxChanges(NamedTuple):
@@ -486,10 +486,10 @@ class InboxChanges(NamedTuple):
     beyond the head, or since then the inbox was erased or a read-all undone; fetch afresh. ``more``: the limit cut it."""
 
     rows: list[InboxRow]
-    counts: Counts
+    counts: InboxCounters
     more: bool = False
     reset: bool = False
-    marks: tuple[ReadMark, ...] = ()
+    marks: tuple[ReadWatermark, ...] = ()
 
     @property
     def next_since(self) -> int:
@@ -498,7 +498,7 @@ class InboxChanges(NamedTuple):
         return max(last) if self.more else self.counts.seq
 
 
-class Heard(NamedTuple):
+class EventAudience(NamedTuple):
     """One event as the open streams hear it: those of the users asked for who have it in their feed, by reason. With a
     ``change``, that instead of an event, and whose feed it is."""
 
@@ -525,7 +525,7 @@ class Delivery(NamedTuple):
     muted: bool = False
 
 
-class Told(NamedTuple):
+class RecipientFacts(NamedTuple):
     """What a store knows of one event and one user. ``notification``: the id of the item or group that holds it.
     ``follower``: they follow its object since before it; of a ``broadcast``, they are among its audience.
     ``masked_by``: the muted topic or blocked person that hides it ("" none)."""
@@ -556,7 +556,7 @@ class FollowRow(NamedTuple):
     created_at: int
 
 
-class Head(NamedTuple):
+class LogPosition(NamedTuple):
     """Where the log ends. ``epoch`` names this life of the store: a restored one gets another."""
 
     position: int
@@ -594,7 +594,7 @@ class Backlog(NamedTuple):
 class Status(NamedTuple):
     """What an operator looks at first. ``pending_fanout_jobs``: see Backlog; ``sizes`` maps names to rows or bytes."""
 
-    head: Head
+    head: LogPosition
     pending_fanout_jobs: int
     dead_letters: int
     sizes: Mapping[str, int]

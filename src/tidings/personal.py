@@ -96,7 +96,7 @@ class Reminder(msgspec.Struct, frozen=True):
     first_at: int = 0
 
 
-class Handled(msgspec.Struct, frozen=True):
+class DeliveryResult(msgspec.Struct, frozen=True):
     """What became of a delivery: ``sent``, ``dropped`` (no longer wanted), ``later`` (not tried: due again at ``at``),
     ``held`` (the same for its user's quiet hours or digest, until these change), ``failed`` (tried: due again at ``at``),
     ``dead`` (given up), ``gone`` (the endpoint is no more: it is removed). ``failures``: of a ``dead`` one that the endpoint

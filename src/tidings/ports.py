@@ -21,25 +21,25 @@ from tidings.ids import EventIds
 from tidings.model import (
     Backlog,
     Command,
-    Counts,
     DeadLetter,
     Delivery,
     Erasures,
+    EventAudience,
     FeedFilter,
     FeedSummary,
     FollowRow,
-    Head,
-    Heard,
     InboxChanges,
+    InboxCounters,
     InboxPage,
     InboxState,
     LogEntry,
-    NewCount,
+    LogPosition,
     Outcome,
     Page,
+    RecipientFacts,
     Status,
-    Told,
     TopicInfo,
+    UnseenCount,
 )
 from tidings.personal import Endpoint, Preferences, Reminder
 from tidings.rules import Rules
@@ -79,7 +79,7 @@ class EventLog(Protocol):
         """
         ...
 
-    async def head(self) -> Head:
+    async def head(self) -> LogPosition:
         """The last position (0 when empty) and the epoch."""
         ...
 
@@ -131,7 +131,7 @@ class FeedViews(Protocol):
         no more. ``reset``: since ``after`` a read-all was taken back, or more has changed than is kept."""
         ...
 
-    async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[Heard], int]:
+    async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[EventAudience], int]:
         """Which events with a position over ``after``, oldest first, came to the feeds of which of these users, by the
         law above and whatever is pushed or merged; own acts and events that nobody of them hears are left out. Among them
         each change of older items, as ``feed_since`` has it, and whose feed it is; and first, at the last position, a
@@ -139,7 +139,7 @@ class FeedViews(Protocol):
         Looks at ``limit`` positions at most; returns also the last position that was looked at."""
         ...
 
-    async def new_count(self, user: str, since: int, cap: int, include_own: bool = False) -> NewCount:
+    async def new_count(self, user: str, since: int, cap: int, include_own: bool = False) -> UnseenCount:
         """How many items of the user's feed have a position over ``since``; stops counting at ``cap``."""
         ...
 
@@ -208,7 +208,7 @@ class InboxViews(Protocol):
         the read-alls after it that stand; the first ``limit`` of both together."""
         ...
 
-    async def counts(self, users: Sequence[str]) -> list[Counts]:
+    async def counts(self, users: Sequence[str]) -> list[InboxCounters]:
         """The head of each of these inboxes, in the order asked; zeros for an unknown user."""
         ...
 
@@ -225,7 +225,7 @@ class Graph(Protocol):
         ...
 
 
-class Upkeep(Protocol):
+class Maintenance(Protocol):
     """What goes on behind the requests."""
 
     async def work(self, budget: int) -> int:
@@ -268,7 +268,7 @@ class Preparation(Protocol):
         ...
 
 
-class Personal(Protocol):
+class PreferencesViews(Protocol):
     """What may be told, what a user wants, and why they were told or not. A capability beside the store's own."""
 
     @property
@@ -284,7 +284,7 @@ class Personal(Protocol):
         """The topics that a user muted, by name."""
         ...
 
-    async def told(self, user: str, event_id: str) -> Told | None:
+    async def told(self, user: str, event_id: str) -> RecipientFacts | None:
         """The facts about one event and one user, as they are now; None without such an event."""
         ...
 
@@ -293,7 +293,7 @@ class Personal(Protocol):
         ...
 
 
-class Agenda(Protocol):
+class DeliveryQueue(Protocol):
     """What is due: reminders, and deliveries that leave the application. A capability beside the store's own.
 
     Each item that comes to an inbox owes a delivery to every endpoint of its user on a channel of its type's rule that is
@@ -347,6 +347,16 @@ class Erasing(Protocol):
 
 
 class Store(
-    EventLog, FeedViews, InboxViews, Graph, Upkeep, Health, Preparation, Personal, Agenda, Erasing, Protocol
+    EventLog,
+    FeedViews,
+    InboxViews,
+    Graph,
+    Maintenance,
+    Health,
+    Preparation,
+    PreferencesViews,
+    DeliveryQueue,
+    Erasing,
+    Protocol,
 ):
     """A complete back-end: 24 methods, and what the capabilities add."""

@@ -26,7 +26,7 @@ from tidings.http.protocol import protocol_of
 from tidings.http.websocket import sockets
 from tidings.live import Hub
 from tidings.server import running
-from tidings.times import SystemClock
+from tidings.timeutil import SystemClock
 
 GC_THRESHOLDS = (10_000, 500, 1_000)
 """Allocations between collections, then collections of a generation between those of the next. With thousands of open

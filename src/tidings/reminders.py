@@ -9,14 +9,14 @@ import logging
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from tidings.background import NextRun, Worker
+from tidings.commit_queue import GroupCommitQueue
 from tidings.config import Settings
 from tidings.errors import FieldError, NotFound, TidingsError
-from tidings.log import Log
-from tidings.model import Cancel, Changed, Remind
+from tidings.model import CancelReminder, CommandResult, SetReminder
 from tidings.personal import Reminder
 from tidings.ports import Clock, Store
-from tidings.rounds import Rest, Rounds
-from tidings.schedule import ReminderInput, accept_reminder, fire, fitting_errors, kept
+from tidings.reminder_input import ReminderInput, accept_reminder, fire, fitting_errors, kept
 
 FIRED_AT_ONCE = 100
 """Reminders that are fired together: they share a transaction, and others are written between two of these."""
@@ -26,7 +26,7 @@ LONGEST_REST_S = 30.0
 _log = logging.getLogger(__name__)
 
 
-class Standing(NamedTuple):
+class ReminderStatus(NamedTuple):
     """A reminder as it is now; ``due_at`` None when it will not come (again). ``fired``: it was due when it was set."""
 
     reminder: Reminder
@@ -34,17 +34,17 @@ class Standing(NamedTuple):
     fired: bool = False
 
 
-class Reminders(Rounds):
+class ReminderService(Worker):
     """The door of reminders, and the loop that fires them."""
 
-    def __init__(self, store: Store, log: Log, settings: Settings, clock: Clock) -> None:
+    def __init__(self, store: Store, log: GroupCommitQueue, settings: Settings, clock: Clock) -> None:
         super().__init__("reminders")
         self._store = store
         self._log = log
         self._settings = settings
         self._clock = clock
 
-    async def set(self, key: str, given: ReminderInput) -> Standing:
+    async def set(self, key: str, given: ReminderInput) -> ReminderStatus:
         """Set a reminder, or replace the one of this key; what is due already is published before this returns.
 
         A recurrence that is set again as it is keeps its next time, so an application may set it at each of its starts.
@@ -54,13 +54,13 @@ class Reminders(Rounds):
         reminder = accept_reminder(key, given, now, self._settings)
         reminder = kept(reminder, given, await self._store.reminder(key))
         if reminder.due_at > now:
-            await self._log.submit(Remind(reminder))
+            await self._log.submit(SetReminder(reminder))
             self.nudge()
-            return Standing(reminder, reminder.due_at)
+            return ReminderStatus(reminder, reminder.due_at)
         due = fire(reminder, now, self._settings)
-        await self._log.submit_all((Remind(reminder), due))
+        await self._log.submit_all((SetReminder(reminder), due))
         self.nudge()
-        return Standing(reminder, due.next_at, fired=True)
+        return ReminderStatus(reminder, due.next_at, fired=True)
 
     def fitting_errors(self, fitting: bytes) -> Iterator[FieldError]:
         """The field errors of those members of a reminder that fit their types, where others do not."""
@@ -68,22 +68,22 @@ class Reminders(Rounds):
 
     async def cancel(self, key: str) -> None:
         """Take a reminder back. Raises NotFound when there is none, or it came for the last time."""
-        outcome = await self._log.submit(Cancel(key))
-        if not (isinstance(outcome, Changed) and outcome.updated):
+        outcome = await self._log.submit(CancelReminder(key))
+        if not (isinstance(outcome, CommandResult) and outcome.updated):
             raise NotFound("no such reminder")
 
-    async def show(self, key: str) -> Standing:
+    async def show(self, key: str) -> ReminderStatus:
         """One reminder. Raises NotFound."""
         reminder = await self._store.reminder(key)
         if reminder is None:
             raise NotFound("no such reminder")
-        return Standing(reminder, reminder.due_at)
+        return ReminderStatus(reminder, reminder.due_at)
 
-    async def coming(self, limit: int) -> list[Standing]:
+    async def coming(self, limit: int) -> list[ReminderStatus]:
         """The next reminders, soonest first."""
-        return [Standing(one, one.due_at) for one in await self._store.reminders(None, limit)]
+        return [ReminderStatus(one, one.due_at) for one in await self._store.reminders(None, limit)]
 
-    async def _round(self) -> Rest:
+    async def _round(self) -> NextRun:
         """Fire what is due, then rest until there may be more."""
         while due := await self._store.reminders(self._clock.now(), FIRED_AT_ONCE):
             fired = await asyncio.gather(*map(self._fire_or_cancel, due), return_exceptions=True)
@@ -91,8 +91,8 @@ class Reminders(Rounds):
                 raise failure
         (soonest,) = await self._store.reminders(None, 1) or (None,)
         if soonest is None:
-            return Rest(LONGEST_REST_S)
-        return Rest(min(max(soonest.due_at - self._clock.now(), 0) / 1000, LONGEST_REST_S))
+            return NextRun(LONGEST_REST_S)
+        return NextRun(min(max(soonest.due_at - self._clock.now(), 0) / 1000, LONGEST_REST_S))
 
     async def _fire_or_cancel(self, reminder: Reminder) -> None:
         """Fire a reminder, or cancel one whose event the server takes no longer: it would be due forever."""
@@ -100,7 +100,7 @@ class Reminders(Rounds):
             due = fire(reminder, self._clock.now(), self._settings)
         except TidingsError as error:
             _log.error("the reminder %r is cancelled, its event does not fit: %s", reminder.key, _why(error))
-            await self._log.submit(Cancel(reminder.key, only=reminder))
+            await self._log.submit(CancelReminder(reminder.key, only=reminder))
             return
         await self._log.submit(due)
 

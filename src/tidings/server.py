@@ -14,49 +14,50 @@ from pathlib import Path
 import apsw
 import msgspec
 
+from tidings.background import NextRun, Worker
+from tidings.commands import Commands
+from tidings.commit_queue import GroupCommitQueue
 from tidings.config import ConfigError, Settings
 from tidings.confirmations import Confirmations
 from tidings.cursors import Cursors
-from tidings.endpoints import Endpoints
+from tidings.delivery_endpoints import EndpointService
 from tidings.errors import KeyReused, Unavailable
+from tidings.feeds import FeedReader
 from tidings.http.app import Services
 from tidings.http.metrics import Metrics
 from tidings.ids import ms_of
-from tidings.inboxes import Inboxes
-from tidings.ingest import Ingest
 from tidings.live import Hub
-from tidings.log import Log
 from tidings.model import (
-    Changed,
     Command,
-    Erase,
+    CommandResult,
+    EraseUser,
     FeedFilter,
-    Fire,
+    FireReminder,
     LogEntry,
-    MarkInbox,
+    MarkAllNotificationsRead,
+    MarkFeedRead,
+    MarkFeedUnread,
     Mask,
+    MaterializeBroadcasts,
     NewEvent,
     Outcome,
     Publish,
     Published,
-    ReadFeed,
-    ReadInbox,
-    TakeUp,
-    UndoRead,
-    UndoReadFeed,
-    UnreadFeed,
+    SetNotificationState,
+    UndoMarkAllRead,
+    UndoMarkFeedRead,
     split_topic,
 )
+from tidings.notifications import NotificationReader
 from tidings.outbound.channel_registry import ChannelRegistry, configured, missing, unsendable
 from tidings.outbound.dispatcher import DeliveryDispatcher
 from tidings.outbound.webhook_signing import new_secret
-from tidings.ports import Agenda, Clock, Store
+from tidings.ports import Clock, DeliveryQueue, Store
+from tidings.preferences import PreferencesService
 from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.projections.runner import Runner
 from tidings.projections.windows import Occurrence, Windows
-from tidings.read import Reader
-from tidings.reminders import Reminders
-from tidings.rounds import Rest, Rounds
+from tidings.reminders import ReminderService
 from tidings.setting_checks import shown
 from tidings.storage.memory import MemoryStore
 from tidings.storage.sqlite import SqliteStore
@@ -70,8 +71,7 @@ from tidings.telemetry import (
     STREAMS_OPEN,
     WRITE_QUEUE,
 )
-from tidings.times import HOUR_MS
-from tidings.wishes import Wishes
+from tidings.timeutil import HOUR_MS
 
 SQLITE = "sqlite:///"
 REBUILD_PAGE = 1_000
@@ -152,22 +152,22 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
             return await log.submit(command)
 
         async def take_up(users: Sequence[str], erasures: int) -> None:
-            await submit(TakeUp(tuple(users), erasures))
+            await submit(MaterializeBroadcasts(tuple(users), erasures))
 
         windows = Windows(clock, settings.exact_window_keys)
         live = Hub(store, wording, take_up, settings, clock, epoch, position)
         runner = Runner(store, on_erased=live.look)
         courier = DeliveryDispatcher(store, submit, ways, wording, clock)
         watch = _StoreWatch(store)
-        log = Log(
+        log = GroupCommitQueue(
             store,
             batch_events=settings.group_commit_events,
             queue=settings.write_queue,
             per_user=settings.max_writes_per_user,
-            on_commit=Committed(store, windows, live, runner, courier),
+            on_commit=PostCommitHooks(store, windows, live, runner, courier),
             on_failure=watch.failed,
         )
-        reminders = Reminders(store, log, settings, clock)
+        reminders = ReminderService(store, log, settings, clock)
         confirmations = Confirmations(log, clock, cursor_key, settings.server_url, ways.ask)
         WRITE_QUEUE.set_function(lambda: log.depth)
         STREAMS_OPEN.set_function(lambda: live.open_streams)
@@ -176,7 +176,7 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
         windows.counted = position
         await _rebuild(store, windows, clock)
         await watch.look()  # before the first request: a start on a full disk is not ready
-        parts: tuple[Rounds | Log | Hub, ...] = (
+        parts: tuple[Worker | GroupCommitQueue | Hub, ...] = (
             runner,
             log,
             courier,
@@ -193,13 +193,13 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
         yield Services(
             settings=settings,
             clock=clock,
-            ingest=Ingest(log, runner, settings, clock, cursors, store),
-            reader=Reader(store, windows, cursors, settings),
-            inboxes=Inboxes(store, cursors, clock, epoch, wording, live.news, take_up),
+            ingest=Commands(log, runner, settings, clock, cursors, store),
+            reader=FeedReader(store, windows, cursors, settings),
+            inboxes=NotificationReader(store, cursors, clock, epoch, wording, live.news, take_up),
             live=live,
             reminders=reminders,
             endpoints=_endpoints(store, log, clock, settings, ways, confirmations),
-            wishes=Wishes(store, log, settings, partial(unsendable, settings=settings)),
+            wishes=PreferencesService(store, log, settings, partial(unsendable, settings=settings)),
             metrics=Metrics(clock),
             ready=lambda: _unready(log, live, watch, settings),
         )
@@ -207,13 +207,13 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
 
 def _endpoints(
     store: Store,
-    log: Log,
+    log: GroupCommitQueue,
     clock: Clock,
     settings: Settings,
     ways: ChannelRegistry,
     confirmations: Confirmations,
-) -> Endpoints:
-    return Endpoints(
+) -> EndpointService:
+    return EndpointService(
         store,
         log,
         clock,
@@ -226,7 +226,7 @@ def _endpoints(
     )
 
 
-def _unready(log: Log, live: Hub, watch: "_StoreWatch", settings: Settings) -> str | None:
+def _unready(log: GroupCommitQueue, live: Hub, watch: "_StoreWatch", settings: Settings) -> str | None:
     if live.closing:
         return "the server is stopping"
     if watch.problem:
@@ -239,7 +239,7 @@ def _unready(log: Log, live: Hub, watch: "_StoreWatch", settings: Settings) -> s
 # --- what follows a commit ------------------------------------------------------------------------------------
 
 
-class Committed:
+class PostCommitHooks:
     """What every committed transaction sets in motion in this process: windows, hints, the runner and the courier."""
 
     def __init__(
@@ -262,21 +262,23 @@ class Committed:
             if isinstance(outcome, Published):
                 pending = pending or outcome.pending
                 added += _added(command, outcome)
-            elif isinstance(command, MarkInbox | ReadInbox | UndoRead | Erase):
+            elif isinstance(
+                command, SetNotificationState | MarkAllNotificationsRead | UndoMarkAllRead | EraseUser
+            ):
                 users.add(command.user)
-                if isinstance(command, Erase):
+                if isinstance(command, EraseUser):
                     pending = True
                     erased.append(command.user)
                     self._live.look()  # others had notifications that named them
-            elif isinstance(command, TakeUp):
+            elif isinstance(command, MaterializeBroadcasts):
                 users.update(command.users)
-            elif isinstance(command, ReadFeed | UnreadFeed | UndoReadFeed):
-                fed = fed or (isinstance(outcome, Changed) and outcome.marked > 0)
+            elif isinstance(command, MarkFeedRead | MarkFeedUnread | UndoMarkFeedRead):
+                fed = fed or (isinstance(outcome, CommandResult) and outcome.marked > 0)
             else:
                 pending = True
                 if isinstance(command, Mask) and command.block:
                     users.update((command.user, split_topic(command.topic)[1]))
-                elif isinstance(outcome, Changed) and outcome.gone is not None:
+                elif isinstance(outcome, CommandResult) and outcome.gone is not None:
                     fed = True
                     users.update(outcome.gone.targets)
                     gone.append(outcome.gone)
@@ -314,7 +316,7 @@ def _last_position(outcomes: Sequence[Outcome | KeyReused]) -> int:
 def _added(command: Command, outcome: Published) -> list[NewEvent]:
     """The events that a command really added to the log."""
     events = command.events if isinstance(command, Publish) else ()
-    if isinstance(command, Fire) and outcome.receipts:
+    if isinstance(command, FireReminder) and outcome.receipts:
         events = (command.event,)
     return [event for i, event in enumerate(events) if i not in outcome.repeats]
 
@@ -356,7 +358,7 @@ async def _rebuild(store: Store, windows: Windows, clock: Clock) -> None:
         before = page.next_key
 
 
-class _StoreWatch(Rounds):
+class _StoreWatch(Worker):
     """Has the store checked every second. ``problem`` says why it cannot be written, from the first write that fails until
     one succeeds, of which there is one a second then."""
 
@@ -366,9 +368,9 @@ class _StoreWatch(Rounds):
         self._logged = ""
         self.problem = ""
 
-    async def _round(self) -> Rest:
+    async def _round(self) -> NextRun:
         await self.look()
-        return Rest(TICK_S)
+        return NextRun(TICK_S)
 
     async def look(self) -> None:
         """Check it now."""
@@ -388,21 +390,21 @@ class _StoreWatch(Rounds):
         self._logged, self.problem = error.for_log, error.detail
 
 
-class Measuring(Rounds):
+class Measuring(Worker):
     """Keeps the gauges of what is pending and what was set aside, so that whoever reads the metrics asks no store."""
 
-    def __init__(self, store: Agenda) -> None:
+    def __init__(self, store: DeliveryQueue) -> None:
         super().__init__("gauges")
         self._store = store
 
-    async def _round(self) -> Rest:
+    async def _round(self) -> NextRun:
         found = await self._store.backlog()
         FANOUT_JOBS.set(found.pending_fanout_jobs)
         DEAD_LETTERS.set(found.dead_letters)
-        return Rest(MEASURE_S)
+        return NextRun(MEASURE_S)
 
 
-class _Ticking(Rounds):
+class _Ticking(Worker):
     """Moves the windows on every second, asked or not, so that no query has much to catch up with; and has them counted
     again when they are outdated."""
 
@@ -412,8 +414,8 @@ class _Ticking(Rounds):
         self._windows = windows
         self._clock = clock
 
-    async def _round(self) -> Rest:
+    async def _round(self) -> NextRun:
         self._windows.advance()
         if self._windows.outdated:
             await _rebuild(self._store, self._windows, self._clock)
-        return Rest(TICK_S)
+        return NextRun(TICK_S)

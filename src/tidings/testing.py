@@ -6,7 +6,7 @@ from msgspec import UNSET
 from tidings.events import EventBody
 from tidings.model import NewEvent, split_topic
 from tidings.storage.memory import MemoryStore
-from tidings.times import rfc3339
+from tidings.timeutil import rfc3339
 
 __all__ = ["START_MS", "FakeClock", "MemoryStore", "event"]
 

@@ -8,7 +8,7 @@ import msgspec
 from tests.checkers.inboxes import Item
 from tests.checkers.ledger import Place
 from tests.checkers.paging import Fetch
-from tidings.model import Counts, FeedFilter, InboxRow, LogEntry, Receipt
+from tidings.model import FeedFilter, InboxCounters, InboxRow, LogEntry, Receipt
 from tidings.ports import Store
 
 ALL = 1_000_000
@@ -55,7 +55,7 @@ def json_item(shown: Mapping[str, Any]) -> Item:
     return Item(id, shown["order"], seq, shown["unread_seq"], event_ids, shown["count"], read, archived)
 
 
-async def whole_inbox(store: Store, user: str) -> tuple[list[Item], Counts]:
+async def whole_inbox(store: Store, user: str) -> tuple[list[Item], InboxCounters]:
     """Every row there is, tombstones and archived ones included, and the counts of the same moment; where a read-all
     was undone, only what is listed or was changed since."""
     since = await _beginning(store, user)

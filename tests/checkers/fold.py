@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from tests.checkers.adapters import ALL
-from tidings.model import InboxChanges, InboxRow, ReadMark
+from tidings.model import InboxChanges, InboxRow, ReadWatermark
 from tidings.ports import Store
 
 
@@ -52,7 +52,7 @@ class Client:
             self.seq = changes.next_since
 
 
-def _read_under(mark: ReadMark, row: InboxRow) -> InboxRow:
+def _read_under(mark: ReadWatermark, row: InboxRow) -> InboxRow:
     if row.unread_seq > mark.up_to or mark.type not in ("", row.type) or row.read_at is not None:
         return row
     return row._replace(read_at=mark.at, seen_at=mark.at if row.seen_at is None else row.seen_at)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.serving import START_S, environ, serving
 from tidings.config import Settings
-from tidings.model import Declare
+from tidings.model import SetNotificationType
 from tidings.rules import Rule
 from tidings.storage.sqlite import SqliteStore
 from tidings.testing import FakeClock
@@ -52,7 +52,7 @@ def test_a_verb_that_the_file_claims_after_the_api_did_is_named(tmp_path: Path) 
 
     async def declare() -> None:
         store = await SqliteStore.open(tmp_path / "tidings.db", FakeClock(), Settings())
-        await store.write([Declare("other", Rule(verbs=("settle",)))])
+        await store.write([SetNotificationType("other", Rule(verbs=("settle",)))])
         await store.close()
 
     asyncio.run(declare())

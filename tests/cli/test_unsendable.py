@@ -8,7 +8,7 @@ import httpx
 from tests.attack.probe import attacked_server
 from tests.cli.conftest import Run
 from tidings.config import Settings
-from tidings.model import Declare
+from tidings.model import SetNotificationType
 from tidings.rules import Rule
 from tidings.storage.sqlite import SqliteStore
 from tidings.testing import FakeClock
@@ -46,7 +46,7 @@ def test_doctor_names_a_stored_type_that_cannot_be_sent(run: Run, tmp_path: Path
 
     async def declare() -> None:
         store = await SqliteStore.open(path, FakeClock(), Settings())
-        await store.write([Declare("reply", Rule(channels=("email", "webhook")))])
+        await store.write([SetNotificationType("reply", Rule(channels=("email", "webhook")))])
         await store.close()
 
     asyncio.run(declare())

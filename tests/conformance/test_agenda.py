@@ -11,29 +11,29 @@ from tidings.config import Settings
 from tidings.errors import KeyReused
 from tidings.model import (
     AddEndpoint,
-    Cancel,
+    CancelReminder,
     ConfirmEndpoint,
     DeadLetter,
-    Declare,
     Delivery,
     EnableEndpoint,
-    Erase,
-    Fire,
-    MarkInbox,
-    MarkState,
+    EraseUser,
+    FireReminder,
+    MaterializeBroadcasts,
     NewEvent,
+    NotificationState,
     Outcome,
-    Prefer,
     Publish,
     Published,
-    Remind,
+    RecordDeliveryResults,
     RemoveEndpoint,
-    Replay,
     Retract,
-    Settle,
-    TakeUp,
+    RetryDeadLetters,
+    SetNotificationState,
+    SetNotificationType,
+    SetPreferences,
+    SetReminder,
 )
-from tidings.personal import Endpoint, Handled, Preferences, QuietHours, Reminder
+from tidings.personal import DeliveryResult, Endpoint, Preferences, QuietHours, Reminder
 from tidings.rules import Rule
 from tidings.storage.sqlite import SqliteStore
 from tidings.testing import START_MS, FakeClock, MemoryStore, event
@@ -66,7 +66,7 @@ def next_due(store: Harness) -> int | None:
 
 def reached(store: Harness, *endpoints: Endpoint) -> None:
     """Let the type "ping" go out by e-mail and webhook, and bob be reached there."""
-    store.write(Declare("ping", OUT), *(AddEndpoint(endpoint) for endpoint in endpoints))
+    store.write(SetNotificationType("ping", OUT), *(AddEndpoint(endpoint) for endpoint in endpoints))
 
 
 def ping(store: Harness, obj: str = "item:1", user: str = "bob") -> str:
@@ -76,7 +76,7 @@ def ping(store: Harness, obj: str = "item:1", user: str = "bob") -> str:
 
 def handled(store: Harness, state: str, at: int = 0, error: str = "") -> int:
     """Settle the delivery that is due first."""
-    return store.changed(Settle((Handled(deliveries(store)[0].id, state, at, error),)))
+    return store.changed(RecordDeliveryResults((DeliveryResult(deliveries(store)[0].id, state, at, error),)))
 
 
 # --- reminders ----------------------------------------------------------------------------------------------
@@ -84,7 +84,9 @@ def handled(store: Harness, state: str, at: int = 0, error: str = "") -> int:
 
 def test_reminders_come_soonest_first(store: Harness) -> None:
     """Those due by a time, that time included, or whichever come; at most the limit."""
-    store.write(*(Remind(reminder(key, START_MS + due)) for key, due in (("c", 30), ("a", 10), ("b", 20))))
+    store.write(
+        *(SetReminder(reminder(key, START_MS + due)) for key, due in (("c", 30), ("a", 10), ("b", 20)))
+    )
     assert reminders(store) == ["a", "b", "c"]
     assert reminders(store, START_MS + 20) == ["a", "b"]
     assert reminders(store, START_MS + 9) == []
@@ -94,18 +96,18 @@ def test_reminders_come_soonest_first(store: Harness) -> None:
 def test_a_reminder_is_kept_as_it_was_set(store: Harness) -> None:
     """One of the same key replaces it."""
     every = Reminder("k", START_MS, b'{"verb":"ring"}', ("bob", "cy"), "city:1", "P1D", "Europe/Berlin")
-    store.write(Remind(every))
+    store.write(SetReminder(every))
     assert store.run(store.store.reminder("k")) == every
     later = reminder("k", START_MS + 5)
-    store.write(Remind(later))
+    store.write(SetReminder(later))
     assert store.run(store.store.reminder("k")) == later
     assert reminders(store) == ["k"]
 
 
 def test_a_reminder_is_taken_back(store: Harness) -> None:
     """Once."""
-    store.write(Remind(reminder("k", START_MS)))
-    assert [store.changed(Cancel("k")) for _ in range(2)] == [1, 0]
+    store.write(SetReminder(reminder("k", START_MS)))
+    assert [store.changed(CancelReminder("k")) for _ in range(2)] == [1, 0]
     assert (reminders(store), store.run(store.store.reminder("k")), next_due(store)) == ([], None, None)
 
 
@@ -113,7 +115,7 @@ def fire(store: Harness, due_at: int, next_at: int | None = None, sent: NewEvent
     """Fire the reminder "k"; returns how many events that published."""
     told: Outcome | KeyReused
     (told,) = store.write(
-        Fire(reminder("k", due_at), next_at, sent or event("clock", "ring", targets=("bob",)))
+        FireReminder(reminder("k", due_at), next_at, sent or event("clock", "ring", targets=("bob",)))
     )
     assert isinstance(told, Published)
     return len(told.receipts)
@@ -121,7 +123,7 @@ def fire(store: Harness, due_at: int, next_at: int | None = None, sent: NewEvent
 
 def test_a_reminder_fires_once(store: Harness) -> None:
     """Its event is published and told; then it is done, whoever asks."""
-    store.write(Remind(reminder("k", START_MS)))
+    store.write(SetReminder(reminder("k", START_MS)))
     assert [fire(store, START_MS) for _ in range(2)] == [1, 0]
     assert [row.type for row in store.rows("bob")] == ["ring"]
     assert (reminders(store), store.run(store.store.head()).position) == ([], 1)
@@ -129,7 +131,7 @@ def test_a_reminder_fires_once(store: Harness) -> None:
 
 def test_a_reminder_comes_again(store: Harness) -> None:
     """At ``next_at``, and not at the time it was due before."""
-    store.write(Remind(reminder("k", START_MS)))
+    store.write(SetReminder(reminder("k", START_MS)))
     assert fire(store, START_MS, START_MS + 5) == 1
     assert store.run(store.store.reminder("k")) == reminder("k", START_MS + 5)
     assert fire(store, START_MS, START_MS + 9) == 0
@@ -139,9 +141,9 @@ def test_a_reminder_comes_again(store: Harness) -> None:
 
 def test_a_reminder_that_was_set_anew_or_taken_back_does_not_fire(store: Harness) -> None:
     """At a time it is not set to."""
-    store.write(Remind(reminder("k", START_MS)), Remind(reminder("k", START_MS + 5)))
+    store.write(SetReminder(reminder("k", START_MS)), SetReminder(reminder("k", START_MS + 5)))
     assert fire(store, START_MS) == 0
-    store.write(Cancel("k"))
+    store.write(CancelReminder("k"))
     assert fire(store, START_MS + 5) == 0
     assert store.run(store.store.head()).position == 0
 
@@ -152,12 +154,12 @@ def test_a_reminder_that_says_something_else_by_now_does_not_fire(store: Harness
     read = Reminder("k", START_MS, b'{"actor_id":"clock","target_user_ids":["bob","cy"]}', ("bob", "cy"))
     anew = reminder("k", START_MS)
     ring = event("clock", "ring", targets=("bob", "cy"))
-    store.write(Remind(read), Remind(anew))
-    assert store.write(Fire(read, None, ring)) == [Published(())]
+    store.write(SetReminder(read), SetReminder(anew))
+    assert store.write(FireReminder(read, None, ring)) == [Published(())]
     assert store.run(store.store.reminder("k")) == anew
-    store.write(Remind(read), Erase("cy"))
+    store.write(SetReminder(read), EraseUser("cy"))
     left = store.run(store.store.reminder("k"))
-    assert store.write(Fire(read, START_MS + 5, ring)) == [Published(())]
+    assert store.write(FireReminder(read, START_MS + 5, ring)) == [Published(())]
     assert left is not None
     assert store.run(store.store.reminder("k")) == left
     assert store.run(store.store.head()).position == 0
@@ -165,19 +167,19 @@ def test_a_reminder_that_says_something_else_by_now_does_not_fire(store: Harness
 
 def test_a_reminder_is_taken_back_only_as_it_was_read(store: Harness) -> None:
     """Whoever cancels what cannot fire does not cancel what was set in its place."""
-    store.write(Remind(reminder("k", START_MS)))
-    assert store.changed(Cancel("k", only=reminder("k", START_MS + 5))) == 0
-    assert store.changed(Cancel("k", only=reminder("k", START_MS))) == 1
-    assert store.changed(Cancel("k", only=reminder("k", START_MS))) == 0
+    store.write(SetReminder(reminder("k", START_MS)))
+    assert store.changed(CancelReminder("k", only=reminder("k", START_MS + 5))) == 0
+    assert store.changed(CancelReminder("k", only=reminder("k", START_MS))) == 1
+    assert store.changed(CancelReminder("k", only=reminder("k", START_MS))) == 0
 
 
 def test_a_firing_whose_event_is_refused_leaves_the_reminder(store: Harness) -> None:
     """All or nothing."""
     keyed = event("clock", "ring", key=b"k" * 16, fingerprint=b"one")
     store.publish(keyed)
-    store.write(Remind(reminder("k", START_MS)))
+    store.write(SetReminder(reminder("k", START_MS)))
     refused = msgspec.structs.replace(keyed, fingerprint=b"two")
-    (outcome,) = store.write(Fire(reminder("k", START_MS), None, refused))
+    (outcome,) = store.write(FireReminder(reminder("k", START_MS), None, refused))
     assert isinstance(outcome, KeyReused)
     assert reminders(store) == ["k"]
     assert fire(store, START_MS, None, keyed) == 1
@@ -186,10 +188,12 @@ def test_a_firing_whose_event_is_refused_leaves_the_reminder(store: Harness) -> 
 
 def test_firing_orders_with_what_is_written_beside_it(store: Harness) -> None:
     """Positions are in the order of the commands."""
-    store.write(Remind(reminder("k", START_MS)))
+    store.write(SetReminder(reminder("k", START_MS)))
     before, after = event("a", "before"), event("a", "after")
     store.write(
-        Publish((before,)), Fire(reminder("k", START_MS), None, event("clock", "ring")), Publish((after,))
+        Publish((before,)),
+        FireReminder(reminder("k", START_MS), None, event("clock", "ring")),
+        Publish((after,)),
     )
     assert [entry.verb for entry in store.run(store.store.tail(0, 9))] == ["before", "ring", "after"]
 
@@ -201,7 +205,7 @@ def test_an_item_owes_a_delivery_to_each_endpoint_of_its_type(store: Harness) ->
     """On a channel of the rule, due at once, with all that whoever delivers it must know."""
     wishes = Preferences(locale="de")
     reached(store, MAIL, HOOK, PUSH)
-    store.write(Prefer("bob", wishes))
+    store.write(SetPreferences("bob", wishes))
     store.clock.advance(5)
     ping(store)
     (row,) = store.rows("bob")
@@ -223,10 +227,15 @@ def test_deliveries_are_read_again_by_their_ids(store: Harness) -> None:
     assert store.run(store.store.deliveries(NEVER, 9, ids)) == [first, second]
     assert store.run(store.store.deliveries(NEVER, 9, (second.id,))) == [second]
     assert store.run(store.store.deliveries(NEVER, 9, ())) == []
-    store.write(Settle((Handled(first.id, "later", START_MS + 5),)), Prefer("bob", Preferences(locale="de")))
+    store.write(
+        RecordDeliveryResults((DeliveryResult(first.id, "later", START_MS + 5),)),
+        SetPreferences("bob", Preferences(locale="de")),
+    )
     (again,) = store.run(store.store.deliveries(START_MS, 9, ids))
     assert (again.id, again.preferences.locale) == (second.id, "de")
-    store.write(Settle((Handled(first.id, "dead"),)), RemoveEndpoint("bob", second.endpoint.id))
+    store.write(
+        RecordDeliveryResults((DeliveryResult(first.id, "dead"),)), RemoveEndpoint("bob", second.endpoint.id)
+    )
     assert store.run(store.store.deliveries(NEVER, 9, ids)) == []
 
 
@@ -239,16 +248,16 @@ def held_and_waiting(store: Harness) -> tuple[Delivery, Delivery, Delivery, Deli
     ping(store, "item:5", "cy")
     held, waiting, failed, again, of_cy = sorted(deliveries(store), key=lambda each: each.id)
     store.write(
-        Settle(
+        RecordDeliveryResults(
             (
-                Handled(held.id, "held", START_MS + 500),
-                Handled(waiting.id, "later", START_MS + 501),
-                Handled(failed.id, "failed", START_MS + 502, "HTTP 500"),
-                Handled(again.id, "held", START_MS + 503),
-                Handled(of_cy.id, "held", START_MS + 504),
+                DeliveryResult(held.id, "held", START_MS + 500),
+                DeliveryResult(waiting.id, "later", START_MS + 501),
+                DeliveryResult(failed.id, "failed", START_MS + 502, "HTTP 500"),
+                DeliveryResult(again.id, "held", START_MS + 503),
+                DeliveryResult(of_cy.id, "held", START_MS + 504),
             )
         ),
-        Settle((Handled(again.id, "failed", START_MS + 503, "HTTP 500"),)),
+        RecordDeliveryResults((DeliveryResult(again.id, "failed", START_MS + 503, "HTTP 500"),)),
     )
     return held, waiting, failed, again
 
@@ -264,23 +273,23 @@ def due_in(store: Harness) -> list[int]:
 def test_what_preferences_held_is_due_when_they_change(store: Harness, changed: Preferences) -> None:
     """Lifted or other quiet hours, another digest: what the old ones held is decided anew, and nothing else. It stayed held
     until the old ones ended."""
-    store.write(Prefer("bob", Preferences(quiet_hours=NIGHT)))
+    store.write(SetPreferences("bob", Preferences(quiet_hours=NIGHT)))
     held_and_waiting(store)
     store.clock.advance(7)
-    store.write(Prefer("bob", changed))
+    store.write(SetPreferences("bob", changed))
     assert due_in(store) == [7, 501, 502, 503, 504]
     assert next_due(store) == START_MS + 7
     store.clock.advance(1)
-    store.write(Prefer("bob", Preferences(quiet_hours=NIGHT)))
+    store.write(SetPreferences("bob", Preferences(quiet_hours=NIGHT)))
     assert due_in(store) == [7, 501, 502, 503, 504]
 
 
 def test_what_preferences_held_stays_held_by_the_same_ones(store: Harness) -> None:
     """Setting a language, or a wish for a type, decides nothing anew."""
-    store.write(Prefer("bob", Preferences(quiet_hours=NIGHT, digest_s=60)))
+    store.write(SetPreferences("bob", Preferences(quiet_hours=NIGHT, digest_s=60)))
     held_and_waiting(store)
     wish = {"ping": {"email": False}}
-    store.write(Prefer("bob", Preferences(wish, quiet_hours=NIGHT, digest_s=60, locale="de")))
+    store.write(SetPreferences("bob", Preferences(wish, quiet_hours=NIGHT, digest_s=60, locale="de")))
     assert due_in(store) == [500, 501, 502, 503, 504]
 
 
@@ -291,7 +300,7 @@ def test_what_owes_no_delivery(store: Harness) -> None:
     store.write(AddEndpoint(MAIL))
     store.tell("bob", "comment")
     ping(store, user="cy")
-    store.write(Prefer("bob", Preferences(types={"ping": {"in_app": False}})))
+    store.write(SetPreferences("bob", Preferences(types={"ping": {"in_app": False}})))
     ping(store)
     assert (deliveries(store), next_due(store)) == ([], None)
 
@@ -318,7 +327,7 @@ def test_a_broadcast_that_is_taken_up_owes_deliveries(store: Harness) -> None:
     sent = event("alice", "ping", "town:1")
     store.publish(msgspec.structs.replace(sent, audience="*", expires_at=NEVER))
     assert deliveries(store) == []
-    store.write(TakeUp(("bob",)))
+    store.write(MaterializeBroadcasts(("bob",)))
     assert [delivery.endpoint for delivery in deliveries(store)] == [MAIL]
 
 
@@ -327,7 +336,10 @@ def test_a_delivery_shows_what_became_of_its_notification(store: Harness) -> Non
     reached(store, MAIL)
     event_id = ping(store)
     (row,) = store.rows("bob")
-    store.write(MarkInbox("bob", (row.id,), MarkState.READ), MarkInbox("bob", (row.id,), MarkState.ARCHIVED))
+    store.write(
+        SetNotificationState("bob", (row.id,), NotificationState.READ),
+        SetNotificationState("bob", (row.id,), NotificationState.ARCHIVED),
+    )
     (delivery,) = deliveries(store)
     assert delivery.row == store.row("bob", row.id)
     store.write(Retract(event_id))
@@ -393,7 +405,7 @@ def test_what_was_given_up_is_set_aside(store: Harness) -> None:
     assert letter == DeadLetter(letter.id, "delivery", "bob email", 2, "no such mailbox")
     assert store.run(store.store.status()).dead_letters == 1
     store.clock.advance(5)
-    assert store.changed(Replay()) == 1
+    assert store.changed(RetryDeadLetters()) == 1
     assert deliveries(store) == [delivery._replace(due_at=store.clock.ms)]
     assert store.run(store.store.dead_letters(9)) == []
 
@@ -425,8 +437,12 @@ def test_an_endpoint_goes_with_all_that_waits_for_it(store: Harness, end: str) -
     ping(store)
     ping(store, "item:2")
     to_mail = [delivery.id for delivery in deliveries(store) if delivery.endpoint.id == "e1"]
-    store.write(Settle((Handled(to_mail[0], "dead", 0, "refused"),)))
-    store.write(Settle((Handled(to_mail[1], "gone"),)) if end == "gone" else RemoveEndpoint("bob", "e1"))
+    store.write(RecordDeliveryResults((DeliveryResult(to_mail[0], "dead", 0, "refused"),)))
+    store.write(
+        RecordDeliveryResults((DeliveryResult(to_mail[1], "gone"),))
+        if end == "gone"
+        else RemoveEndpoint("bob", "e1")
+    )
     assert [found.id for found in store.run(store.store.endpoints("bob"))] == ["e2"]
     assert [delivery.endpoint.id for delivery in deliveries(store)] == ["e2", "e2"]
     assert store.run(store.store.dead_letters(9)) == []
@@ -437,8 +453,15 @@ def test_settling_what_is_not_there_changes_nothing(store: Harness) -> None:
     reached(store, MAIL)
     ping(store)
     (delivery,) = deliveries(store)
-    assert store.changed(Settle((Handled(delivery.id, "sent"), Handled(delivery.id, "failed", NEVER)))) == 1
-    assert store.changed(Settle((Handled(delivery.id + 1, "sent"),))) == 0
+    assert (
+        store.changed(
+            RecordDeliveryResults(
+                (DeliveryResult(delivery.id, "sent"), DeliveryResult(delivery.id, "failed", NEVER))
+            )
+        )
+        == 1
+    )
+    assert store.changed(RecordDeliveryResults((DeliveryResult(delivery.id + 1, "sent"),))) == 0
     assert deliveries(store) == []
 
 
@@ -458,13 +481,13 @@ def test_nothing_is_owed_where_nothing_may_be_sent(store: Harness) -> None:
     (waiting,) = deliveries(store)
     assert waiting.endpoint.id == "e2"
     ping(store, "item:2")
-    refused = Handled(waiting.id, "dead", error="HTTP 403", failures=7, disables=True)
-    assert store.changed(Settle((refused,))) == 1
+    refused = DeliveryResult(waiting.id, "dead", error="HTTP 403", failures=7, disables=True)
+    assert store.changed(RecordDeliveryResults((refused,))) == 1
     ping(store, "item:3")
     (left,) = deliveries(store)
     assert (left.endpoint.failures, left.endpoint.disabled_at) == (7, store.clock.now())
     assert left.endpoint.disabled_reason == "HTTP 403"
-    assert store.changed(Replay()) == 0
+    assert store.changed(RetryDeadLetters()) == 0
     store.write(ConfirmEndpoint("e1"))
     ping(store, "item:4")
     assert sorted(each.endpoint.id for each in deliveries(store)) == ["e1", "e2"]
@@ -492,13 +515,21 @@ def test_a_disabled_endpoint_is_enabled_by_its_owner(store: Harness) -> None:
     reached(store, HOOK)
     ping(store)
     (waiting,) = deliveries(store)
-    store.write(Settle((Handled(waiting.id, "dead", error="HTTP 403", failures=5, disables=True),)))
+    store.write(
+        RecordDeliveryResults(
+            (DeliveryResult(waiting.id, "dead", error="HTTP 403", failures=5, disables=True),)
+        )
+    )
     assert store.changed(EnableEndpoint("cy", HOOK.id)) == 0
     assert store.changed(EnableEndpoint("bob", HOOK.id)) == 1
-    assert store.changed(Replay()) == 1
+    assert store.changed(RetryDeadLetters()) == 1
     (again,) = deliveries(store)
     assert again.endpoint == HOOK
-    store.write(Settle((Handled(again.id, "dead", error="HTTP 403", failures=5, disables=True),)))
+    store.write(
+        RecordDeliveryResults(
+            (DeliveryResult(again.id, "dead", error="HTTP 403", failures=5, disables=True),)
+        )
+    )
     store.write(AddEndpoint(HOOK))
     assert store.run(store.store.endpoints("bob")) == [HOOK]
 
@@ -509,16 +540,16 @@ def test_what_was_sent_ends_a_row_of_failures(store: Harness) -> None:
     ping(store)
     ping(store, "item:2")
     first, second = deliveries(store)
-    store.write(Settle((Handled(first.id, "dead", failures=3),)))
+    store.write(RecordDeliveryResults((DeliveryResult(first.id, "dead", failures=3),)))
     assert [found.failures for found in store.run(store.store.endpoints("bob"))] == [3]
-    store.write(Settle((Handled(second.id, "sent"),)))
+    store.write(RecordDeliveryResults((DeliveryResult(second.id, "sent"),)))
     assert [found.failures for found in store.run(store.store.endpoints("bob"))] == [0]
 
 
 def test_next_due_is_whichever_comes_first(store: Harness) -> None:
     """A reminder or a delivery."""
     assert next_due(store) is None
-    store.write(Remind(reminder("k", START_MS + 50)))
+    store.write(SetReminder(reminder("k", START_MS + 50)))
     assert next_due(store) == START_MS + 50
     reached(store, MAIL)
     ping(store)

@@ -5,17 +5,17 @@ import msgspec
 from tests.harness import Harness, singles
 from tidings.model import (
     AddEndpoint,
-    Counts,
-    Declare,
     Delivery,
     FeedFilter,
-    MarkInbox,
-    MarkState,
+    InboxCounters,
+    MarkAllNotificationsRead,
     Mask,
+    MaterializeBroadcasts,
     NewEvent,
-    ReadInbox,
+    NotificationState,
     Retract,
-    TakeUp,
+    SetNotificationState,
+    SetNotificationType,
 )
 from tidings.personal import Endpoint
 from tidings.rules import Rule
@@ -66,7 +66,7 @@ def test_a_group_shrinks_to_what_others_did(store: Harness) -> None:
     assert (row.size, row.actor_count, row.seq, row.order) == (2, 2, 5, 4)
     assert row.event_ids == (ids[2], ids[0])
     assert b'"eve"' not in row.body + b"".join(row.others)
-    assert store.counts("bob") == Counts(1, 5, unread_items=2)
+    assert store.counts("bob") == InboxCounters(1, 5, unread_items=2)
     store.check_inbox("bob")
 
 
@@ -75,13 +75,13 @@ def test_a_block_takes_out_what_is_read_and_archived_too(store: Harness) -> None
     store.publish(*(like("eve", verb="alone", obj=f"item:{n}") for n in range(4)))
     archived, _, read, new = (row.id for row in reversed(store.rows("bob")))
     store.write(
-        ReadInbox("bob", up_to=2),
-        MarkInbox("bob", (archived,), MarkState.ARCHIVED),
-        MarkInbox("bob", (read,), MarkState.READ),
+        MarkAllNotificationsRead("bob", up_to=2),
+        SetNotificationState("bob", (archived,), NotificationState.ARCHIVED),
+        SetNotificationState("bob", (read,), NotificationState.READ),
     )
     head = store.counts("bob").seq
     store.write(block())
-    assert store.counts("bob") == Counts(0, head + 4, 2, 5)
+    assert store.counts("bob") == InboxCounters(0, head + 4, 2, 5)
     changed = [row.id for row in store.changes("bob", head).rows]
     assert (changed[0], changed[-1]) == (new, archived)
     assert all(row.deleted for row in store.changes("bob", head).rows)
@@ -158,7 +158,7 @@ def test_a_broadcast_by_the_blocked_leaves_too(store: Harness) -> None:
     store.publish(
         msgspec.structs.replace(event("eve", "news", "town:1"), audience="*", expires_at=START_MS + 9_000)
     )
-    store.write(TakeUp(("bob",)))
+    store.write(MaterializeBroadcasts(("bob",)))
     assert len(store.rows("bob")) == 1
     store.write(block())
     assert (store.rows("bob"), store.counts("bob").unread_count) == ([], 0)
@@ -224,7 +224,7 @@ def test_activity_is_not_muted(store: Harness) -> None:
 
 def reached(store: Harness, **rule: object) -> None:
     """Let likes go out by e-mail to bob."""
-    store.write(Declare("like", Rule(channels=("email",), **rule)), AddEndpoint(MAIL))  # type: ignore[arg-type]
+    store.write(SetNotificationType("like", Rule(channels=("email",), **rule)), AddEndpoint(MAIL))  # type: ignore[arg-type]
 
 
 def test_a_delivery_about_a_blocked_actor_is_about_nothing(store: Harness) -> None:

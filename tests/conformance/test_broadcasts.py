@@ -7,17 +7,17 @@ from tests.checkers.inboxes import addressed
 from tests.harness import Harness, singles
 from tidings.model import (
     EVERYONE,
-    Counts,
-    Declare,
-    Erase,
+    EraseUser,
     Follow,
-    MarkInbox,
-    MarkState,
+    InboxCounters,
     Mask,
+    MaterializeBroadcasts,
     NewEvent,
-    Prefer,
+    NotificationState,
     Retract,
-    TakeUp,
+    SetNotificationState,
+    SetNotificationType,
+    SetPreferences,
     Unfollow,
 )
 from tidings.personal import Preferences
@@ -51,7 +51,7 @@ def lacking(store: Harness, *users: str) -> list[str]:
 
 def taken(store: Harness, *users: str) -> int:
     """How many items these users got by taking up what they lack; nobody lacks anything afterwards."""
-    given = store.changed(TakeUp(users))
+    given = store.changed(MaterializeBroadcasts(users))
     assert lacking(store, *users) == []
     return given
 
@@ -62,8 +62,8 @@ def test_a_broadcast_waits_until_it_is_taken_up(store: Harness) -> None:
     store.tell("bob", "a")
     (event_id,) = store.publish(broadcast())
     assert store.activity("town:1") == [event_id]
-    assert store.counts("bob") == Counts(1, 1, unread_items=1, lacking=True)
-    assert store.counts("nobody") == Counts(0, 0, lacking=True)
+    assert store.counts("bob") == InboxCounters(1, 1, unread_items=1, lacking=True)
+    assert store.counts("nobody") == InboxCounters(0, 0, lacking=True)
     assert store.run(store.store.inbox("nobody", 9, None)).counts.lacking
     assert store.changes("nobody", 0).counts.lacking
     assert taken(store, "bob", "nobody") == 2
@@ -76,7 +76,7 @@ def test_it_is_taken_up_once(store: Harness) -> None:
     store.publish(broadcast())
     assert [taken(store, "bob") for _ in range(2)] == [1, 0]
     assert taken(store, "bob", "cy", "cy") == 1
-    assert store.changed(TakeUp(())) == 0
+    assert store.changed(MaterializeBroadcasts(())) == 0
 
 
 def test_several_come_in_order_and_group_with_nothing(store: Harness) -> None:
@@ -96,7 +96,7 @@ def test_an_item_of_a_broadcast_is_like_any_other(store: Harness) -> None:
     taken(store, "bob")
     (row,) = store.rows("bob")
     assert row.type == "applause"
-    assert store.marked(MarkInbox("bob", (row.id,), MarkState.READ)).updated == 1
+    assert store.marked(SetNotificationState("bob", (row.id,), NotificationState.READ)).updated == 1
     store.check_inbox("bob")
 
 
@@ -126,7 +126,7 @@ def test_who_masked_it_does_not_lack_it(store: Harness, mask: Mask) -> None:
 
 def test_who_does_not_want_the_type_does_not_lack_it(store: Harness) -> None:
     """Unless it is critical."""
-    store.write(Prefer("bob", SILENT), Declare("alarm", Rule(critical=True)))
+    store.write(SetPreferences("bob", SILENT), SetNotificationType("alarm", Rule(critical=True)))
     store.publish(broadcast())
     assert lacking(store, "bob", "cy") == ["cy"]
     (alarm,) = store.publish(broadcast(verb="alarm"))
@@ -188,7 +188,7 @@ def test_who_returns_after_an_erasure_lacks_what_still_lives(store: Harness) -> 
     """A new person under the name has taken up nothing."""
     store.publish(broadcast())
     taken(store, "bob")
-    store.write(Erase("bob"))
+    store.write(EraseUser("bob"))
     assert lacking(store, "bob") == ["bob"]
     assert taken(store, "bob") == 1
 
@@ -207,20 +207,20 @@ def test_what_was_read_before_an_erasure_writes_no_name_after_it(store: Harness)
     store.tell("bob", "a")
     before = store.store.erasures.begun
     store.publish(broadcast())
-    store.write(Erase("bob"))
-    assert store.changed(TakeUp(("bob", "cy"), before)) == 1
+    store.write(EraseUser("bob"))
+    assert store.changed(MaterializeBroadcasts(("bob", "cy"), before)) == 1
     assert lacking(store, "bob", "cy") == ["bob"]
     assert store.export("bob")[0]["unread_count"] == 0
-    assert store.changed(TakeUp(("bob",), store.store.erasures.begun)) == 1
+    assert store.changed(MaterializeBroadcasts(("bob",), store.store.erasures.begun)) == 1
 
 
 def test_what_was_read_before_an_erasure_reaches_who_came_back(store: Harness) -> None:
     """The name is written by then, by somebody else."""
     before = store.store.erasures.begun
-    store.write(Erase("bob"))
+    store.write(EraseUser("bob"))
     store.tell("bob", "a")
     store.publish(broadcast())
-    assert store.changed(TakeUp(("bob",), before)) == 1
+    assert store.changed(MaterializeBroadcasts(("bob",), before)) == 1
 
 
 def test_an_erasure_and_what_was_read_before_it_in_one_transaction(store: Harness) -> None:
@@ -228,5 +228,9 @@ def test_an_erasure_and_what_was_read_before_it_in_one_transaction(store: Harnes
     store.tell("bob", "a")
     store.publish(broadcast())
     before = store.store.erasures.begun
-    store.write(TakeUp(("bob",), before), Erase("bob"), TakeUp(("bob", "dora"), before))
+    store.write(
+        MaterializeBroadcasts(("bob",), before),
+        EraseUser("bob"),
+        MaterializeBroadcasts(("bob", "dora"), before),
+    )
     assert lacking(store, "bob", "dora") == ["bob"]

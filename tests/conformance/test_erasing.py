@@ -12,20 +12,20 @@ from tidings.model import (
     EVERYONE,
     AddEndpoint,
     Command,
-    Erase,
+    EraseUser,
     Follow,
-    Marked,
-    MarkInbox,
-    MarkState,
+    InboxUpdateResult,
+    MarkAllNotificationsRead,
+    MarkFeedRead,
     Mask,
+    MaterializeBroadcasts,
     NewEvent,
-    Prefer,
+    NotificationState,
     Publish,
-    ReadFeed,
-    ReadInbox,
     Retract,
-    TakeUp,
-    UndoRead,
+    SetNotificationState,
+    SetPreferences,
+    UndoMarkAllRead,
 )
 from tidings.personal import Endpoint, Preferences
 from tidings.testing import START_MS, event
@@ -43,7 +43,7 @@ def test_every_seq_of_an_erased_inbox_is_a_reset(store: Harness) -> None:
     """0 too: its client may have been told of more. Before anything comes to who returns under the name, and however
     much has come."""
     store.tell("bob", *"abc")
-    store.write(Erase("bob"))
+    store.write(EraseUser("bob"))
     for come in range(6):
         store.tell("bob", *"d"[:come])
         head = 4 + come
@@ -56,14 +56,18 @@ def test_every_seq_of_an_erased_inbox_is_a_reset(store: Harness) -> None:
 def test_an_erased_inbox_is_empty_and_stands_one_higher(store: Harness) -> None:
     """Whoever asks, and whatever they ask."""
     (id, _) = store.tell("bob", *"ab")
-    store.write(Erase("bob"))
+    store.write(EraseUser("bob"))
     for unread_only, type in ((False, None), (True, None), (False, "a"), (False, "z")):
         page = store.run(store.store.inbox("bob", 9, None, unread_only, type))
         assert page == ([], None, singles(0, 3))
     changes = store.changes("bob", 3)
     assert changes == ([], singles(0, 3), False, False, ())
-    for command in (ReadInbox("bob"), MarkInbox("bob", (id,), MarkState.READ), UndoRead("bob", 1)):
-        assert store.marked(command) == Marked(0, 0, 3)
+    for command in (
+        MarkAllNotificationsRead("bob"),
+        SetNotificationState("bob", (id,), NotificationState.READ),
+        UndoMarkAllRead("bob", 1),
+    ):
+        assert store.marked(command) == InboxUpdateResult(0, 0, 3)
     everybody = ["cy", "bob", "dora", "bob"]
     assert [counts.seq for counts in store.run(store.store.counts(everybody))] == [0, 3, 0, 3]
 
@@ -72,7 +76,7 @@ def test_an_erasure_moves_nobody_else(store: Harness) -> None:
     """What stands goes on, what begins later begins at 1; be it that of one who is known, but was told of nothing."""
     store.tell("bob", *"abcde")
     store.tell("cy", "a")
-    store.write(TakeUp(("dora",)), Erase("bob"))
+    store.write(MaterializeBroadcasts(("dora",)), EraseUser("bob"))
     for user, head in (("cy", 1), ("dora", 0), ("eve", 0)):
         assert resets(store, user) == set(range(head + 1, head + 9))
         store.tell(user, "b")
@@ -82,7 +86,7 @@ def test_an_erasure_moves_nobody_else(store: Harness) -> None:
 
 def test_who_was_told_of_nothing_leaves_no_place(store: Harness) -> None:
     """There is no seq that a device could have."""
-    store.write(TakeUp(("bob",)), Follow("bob", "item:1"), Erase("bob"))
+    store.write(MaterializeBroadcasts(("bob",)), Follow("bob", "item:1"), EraseUser("bob"))
     assert resets(store, "bob") == set(range(1, 9))
     store.tell("bob", "a")
     assert store.counts("bob") == singles(1, 1)
@@ -92,8 +96,8 @@ def test_an_erasure_and_a_return_at_once(store: Harness) -> None:
     """In one transaction it is as in two."""
     store.tell("bob", *"ab")
     again = Publish((event("alice", targets=("bob",)),))
-    store.write(Erase("bob"), again, Erase("bob"))
-    store.write(Erase("bob"), again)
+    store.write(EraseUser("bob"), again, EraseUser("bob"))
+    store.write(EraseUser("bob"), again)
     assert store.counts("bob") == singles(1, 6)
     assert resets(store, "bob") == {*range(5), *range(7, 15)}
 
@@ -101,10 +105,10 @@ def test_an_erasure_and_a_return_at_once(store: Harness) -> None:
 def test_an_inbox_to_which_nothing_came_is_not_erased_again(store: Harness) -> None:
     """Whoever knows that it is empty knows all there is to know."""
     store.tell("bob", "a")
-    store.write(Erase("bob"))
-    assert store.changed(Erase("bob")) == 0
-    store.write(Follow("bob", "item:1"), Follow("cy", "user:bob"), Erase("bob"))
-    assert store.changed(Erase("bob")) == 0
+    store.write(EraseUser("bob"))
+    assert store.changed(EraseUser("bob")) == 0
+    store.write(Follow("bob", "item:1"), Follow("cy", "user:bob"), EraseUser("bob"))
+    assert store.changed(EraseUser("bob")) == 0
     assert store.counts("bob") == singles(0, 2)
     assert resets(store, "bob") == {0, 1, *range(3, 11)}
 
@@ -121,9 +125,9 @@ RETURNS: dict[str, Command] = {
     "masking": Mask("bob", "item:1"),
     "muted": Mask("cy", "user:bob"),
     "blocked": Mask("cy", "user:bob", block=True),
-    "looking": TakeUp(("cy", "bob")),
-    "reading": ReadFeed("bob"),
-    "preferring": Prefer("bob", Preferences()),
+    "looking": MaterializeBroadcasts(("cy", "bob")),
+    "reading": MarkFeedRead("bob"),
+    "preferring": SetPreferences("bob", Preferences()),
     "reached": AddEndpoint(Endpoint("e", "bob", "email", "bob@mail.test")),
 }
 """Ways in which a name that was erased is heard again."""
@@ -133,7 +137,7 @@ RETURNS: dict[str, Command] = {
 def test_an_inbox_goes_on_however_the_name_returns(store: Harness, way: str) -> None:
     """Above the seqs of the erased one; who is told is called by the name, which can be erased as before."""
     store.tell("bob", "a")
-    store.write(Erase("bob"), RETURNS[way])
+    store.write(EraseUser("bob"), RETURNS[way])
     told = int(way == "target")
     assert store.counts("bob") == singles(told, 2 + told)
     store.tell("bob", "b")
@@ -142,7 +146,7 @@ def test_an_inbox_goes_on_however_the_name_returns(store: Harness, way: str) -> 
     head = store.run(store.store.head()).position
     (heard,), _ = store.run(store.store.heard(head - 1, {"bob", "cy"}, 9))
     assert heard.listeners == [("target", "", ["bob"])]
-    store.write(Erase("bob"))
+    store.write(EraseUser("bob"))
     assert store.counts("bob") == singles(0, 4 + told)
 
 
@@ -156,7 +160,7 @@ def broadcast(store: Harness) -> list[str]:
         "zoe", one.verb, "item", "1", START_MS, one.body, audience=EVERYONE, expires_at=START_MS * 2
     )
     ids = store.publish(sent)
-    store.write(TakeUp(("bob",)))
+    store.write(MaterializeBroadcasts(("bob",)))
     return ids
 
 
@@ -169,14 +173,14 @@ def bridged(store: Harness) -> list[str]:
 def archived(store: Harness) -> list[str]:
     """It is not listed any more."""
     ids = store.publish(event("zoe", "alone", targets=("bob",)))
-    store.write(MarkInbox("bob", (store.rows("bob")[0].id,), MarkState.ARCHIVED))
+    store.write(SetNotificationState("bob", (store.rows("bob")[0].id,), NotificationState.ARCHIVED))
     return ids
 
 
 def read(store: Harness) -> list[str]:
     """It was read, and then seen again by itself."""
     ids = store.publish(event("zoe", "alone", targets=("bob",), name="Zoe"))
-    store.write(ReadInbox("bob"))
+    store.write(MarkAllNotificationsRead("bob"))
     return ids
 
 
@@ -206,7 +210,7 @@ def test_whatever_named_the_person_takes_a_seq(store: Harness, way: str) -> None
     event_ids = NAMED[way](store)
     store.tell("bob", "another")
     before, head = store.changes("bob", 0).rows, store.counts("bob")
-    store.write(Erase("zoe"))
+    store.write(EraseUser("zoe"))
     assert store.counts("bob") == head._replace(seq=head.seq + 1)
     changes = store.changes("bob", head.seq)
     ((row,), was) = changes.rows, {row.id: row for row in before}
@@ -224,7 +228,7 @@ def test_a_client_has_what_a_list_shows_after_an_erasure(store: Harness) -> None
         store.tell("bob", "other")
     store.run(client.catch_up(store.store, "bob", 3))
     since, was = client.seq, {row.id: row for row in client.rows.values()}
-    store.write(Erase("zoe"))
+    store.write(EraseUser("zoe"))
     changed = store.changes("bob", since).rows
     numbers = [int(row.id.rpartition("-")[2], 16) for row in changed]
     assert numbers == sorted(numbers)
@@ -243,18 +247,18 @@ def test_an_erased_target_is_shown_to_nobody(store: Harness) -> None:
     )
     store.write(Retract(gone))
     assert store.counts("bob").seq == 3
-    store.write(Erase("zoe"))
+    store.write(EraseUser("zoe"))
     assert store.counts("bob").seq == 3
 
 
 def test_what_an_erasure_changed_can_be_joined_and_marked(store: Harness) -> None:
     """It is a change like any other: the group goes on, and its marks are told once."""
     store.publish(*(event(who, targets=("bob",)) for who in ("zoe", "amy")))
-    store.write(Erase("zoe"))
+    store.write(EraseUser("zoe"))
     store.publish(event("cy", targets=("bob",)))
     (row,) = store.changes("bob", 0).rows
     assert (row.seq, row.order, row.size, row.actor_count) == (4, 4, 3, 3)
-    store.write(MarkInbox("bob", (row.id,), MarkState.READ))
+    store.write(SetNotificationState("bob", (row.id,), NotificationState.READ))
     assert [(row.seq, row.order) for row in store.changes("bob", 0).rows] == [(5, 4)]
     store.check_inbox("bob")
 
@@ -272,5 +276,5 @@ def test_who_followed_an_erased_person_hears_no_more_of_them(store: Harness) -> 
     store.write(Follow("bob", "user:zoe"), Follow("cy", "user:zoe"), Follow("cy", "user:amy"))
     store.publish(event("zoe"), event("amy"))
     assert heard() == [1, 2]
-    store.write(Erase("zoe"))
+    store.write(EraseUser("zoe"))
     assert heard() == [2]

@@ -5,17 +5,17 @@ import pytest
 from tests.harness import Harness
 from tidings.feed_changes import FeedChange, FeedMark, FeedReset, Retraction
 from tidings.model import (
-    Changed,
-    Erase,
+    CommandResult,
+    EraseUser,
     FeedFilter,
     Follow,
+    MarkFeedRead,
+    MarkFeedUnread,
     Mask,
     Page,
-    ReadFeed,
     Retract,
-    UndoReadFeed,
+    UndoMarkFeedRead,
     Unfollow,
-    UnreadFeed,
 )
 from tidings.testing import START_MS, event
 
@@ -33,9 +33,9 @@ def unread(store: Harness, user: str = "bob") -> list[str]:
     return found
 
 
-def marked(store: Harness, command: ReadFeed | UnreadFeed | UndoReadFeed) -> Changed:
+def marked(store: Harness, command: MarkFeedRead | MarkFeedUnread | UndoMarkFeedRead) -> CommandResult:
     (outcome,) = store.write(command)
-    assert isinstance(outcome, Changed)
+    assert isinstance(outcome, CommandResult)
     return outcome
 
 
@@ -66,18 +66,18 @@ def test_own_items_can_be_marked_read_by_id(store: Harness) -> None:
     """An own act is read and unread like any other item, whichever way it is asked for."""
     store.write(Follow("bob", "market:42", 0))
     own, other = store.publish(event("bob", obj="market:42"), event("alice", obj="market:42"))
-    assert store.changed(ReadFeed("bob", (own,))) == 1
+    assert store.changed(MarkFeedRead("bob", (own,))) == 1
     assert unread(store) == [other]
-    assert store.changed(ReadFeed("bob", (own,))) == 0
-    assert store.changed(UnreadFeed("bob", (own,))) == 1
+    assert store.changed(MarkFeedRead("bob", (own,))) == 0
+    assert store.changed(MarkFeedUnread("bob", (own,))) == 1
     assert unread(store) == [other, own]
 
 
 def test_own_items_are_read_by_a_read_all(store: Harness) -> None:
     """They lie under the watermark like the others, and are counted."""
     store.publish(event("bob"), event("alice", targets=("bob",)), event("bob", at=START_MS - 5))
-    assert store.changed(ReadFeed("bob", up_to=2)) == 2
-    assert store.changed(ReadFeed("bob")) == 1
+    assert store.changed(MarkFeedRead("bob", up_to=2)) == 2
+    assert store.changed(MarkFeedRead("bob")) == 1
     assert unread(store) == []
 
 
@@ -104,24 +104,24 @@ def test_new_count_counts_own_acts_when_asked(store: Harness) -> None:
 def test_a_mark_by_id_can_be_taken_back(store: Harness) -> None:
     """Once; ids that are unread, unknown or not in the feed change nothing."""
     mine, other, foreign = store.publish(*(event("alice", targets=(user,)) for user in ("bob", "bob", "cy")))
-    store.write(ReadFeed("bob", (mine,)), ReadFeed("cy"))
+    store.write(MarkFeedRead("bob", (mine,)), MarkFeedRead("cy"))
     position = store.run(store.store.head()).position
-    assert store.changed(UnreadFeed("bob", (other, foreign, "no-id"))) == 0
+    assert store.changed(MarkFeedUnread("bob", (other, foreign, "no-id"))) == 0
     assert store.run(store.store.head()).position == position
-    assert store.changed(UnreadFeed("bob", (mine, other, mine))) == 1
+    assert store.changed(MarkFeedUnread("bob", (mine, other, mine))) == 1
     assert unread(store) == [other, mine]
-    assert store.changed(UnreadFeed("bob", (mine,))) == 0
+    assert store.changed(MarkFeedUnread("bob", (mine,))) == 0
 
 
 def test_an_item_under_the_watermark_can_be_unread(store: Harness) -> None:
     """Pushed and merged items alike; the others stay read."""
     store.write(*(Follow(user, "user:alice", 0) for user in MANY))
     ids = store.publish(*(event("alice", at=START_MS - n) for n in range(4)))
-    store.write(ReadFeed("v1"))
-    assert store.changed(UnreadFeed("v1", (ids[1], ids[3]))) == 2
+    store.write(MarkFeedRead("v1"))
+    assert store.changed(MarkFeedUnread("v1", (ids[1], ids[3]))) == 2
     assert unread(store, "v1") == [ids[1], ids[3]]
     store.clock.advance(5)
-    assert store.changed(ReadFeed("v1", (ids[1],))) == 1
+    assert store.changed(MarkFeedRead("v1", (ids[1],))) == 1
     assert unread(store, "v1") == [ids[3]]
     times = {store.store.ids.text(item.key): item.read_at for item in store.page("v1").items}
     assert times[ids[1]] == store.clock.ms, "it was read again, later"
@@ -130,17 +130,17 @@ def test_an_item_under_the_watermark_can_be_unread(store: Harness) -> None:
 def test_the_next_read_all_reads_what_was_marked_unread(store: Harness) -> None:
     """As far as it goes, though another read-all went further before; one that changes nothing takes no position."""
     ids = store.publish(*(event("alice", targets=("bob",)) for _ in range(4)))
-    store.write(ReadFeed("bob"), UnreadFeed("bob", (ids[0], ids[3])))
+    store.write(MarkFeedRead("bob"), MarkFeedUnread("bob", (ids[0], ids[3])))
     store.clock.advance(5)
-    assert store.changed(ReadFeed("bob", up_to=2)) == 1
+    assert store.changed(MarkFeedRead("bob", up_to=2)) == 1
     assert unread(store) == [ids[3]]
     position = store.run(store.store.head()).position
-    assert store.changed(ReadFeed("bob", up_to=2)) == 0
+    assert store.changed(MarkFeedRead("bob", up_to=2)) == 0
     assert store.run(store.store.head()).position == position
-    assert store.changed(ReadFeed("bob")) == 1
+    assert store.changed(MarkFeedRead("bob")) == 1
     assert unread(store) == []
-    assert store.changed(ReadFeed("bob")) == 0
-    assert store.changed(UnreadFeed("bob", (ids[0],))) == 1
+    assert store.changed(MarkFeedRead("bob")) == 0
+    assert store.changed(MarkFeedUnread("bob", (ids[0],))) == 1
     assert unread(store) == [ids[0]]
 
 
@@ -150,31 +150,31 @@ def test_the_next_read_all_reads_what_was_marked_unread(store: Harness) -> None:
 def test_a_read_all_of_the_feed_can_be_taken_back(store: Harness) -> None:
     """What is read by it alone is unread again, what was marked unread before it too; a second time changes nothing."""
     ids = store.publish(*(event("alice", targets=("bob",)) for _ in range(5)))
-    first = marked(store, ReadFeed("bob", up_to=2)).marked
-    store.write(UnreadFeed("bob", (ids[0],)), ReadFeed("bob", (ids[3],)))
-    second = marked(store, ReadFeed("bob")).marked
+    first = marked(store, MarkFeedRead("bob", up_to=2)).marked
+    store.write(MarkFeedUnread("bob", (ids[0],)), MarkFeedRead("bob", (ids[3],)))
+    second = marked(store, MarkFeedRead("bob")).marked
     assert unread(store) == []
-    assert store.changed(UndoReadFeed("bob", second)) == 3
+    assert store.changed(UndoMarkFeedRead("bob", second)) == 3
     assert unread(store) == [ids[4], ids[2], ids[0]]
-    assert store.changed(UndoReadFeed("bob", second)) == 0
-    assert store.changed(UndoReadFeed("bob", first)) == 1
+    assert store.changed(UndoMarkFeedRead("bob", second)) == 0
+    assert store.changed(UndoMarkFeedRead("bob", first)) == 1
     assert unread(store) == [ids[4], ids[2], ids[1], ids[0]]
 
 
 def test_taking_a_read_all_back_leaves_what_another_reads(store: Harness) -> None:
     """Also of what was marked unread between them, or after them; other positions take nothing back."""
     ids = store.publish(*(event("alice", targets=("bob",)) for _ in range(3)))
-    first = marked(store, ReadFeed("bob", up_to=2)).marked
-    store.write(UnreadFeed("bob", (ids[1],)))
-    second = marked(store, ReadFeed("bob", up_to=2)).marked
-    third = marked(store, ReadFeed("bob")).marked
-    store.write(UnreadFeed("bob", (ids[2],)))
-    assert store.changed(UndoReadFeed("bob", second)) == 0
+    first = marked(store, MarkFeedRead("bob", up_to=2)).marked
+    store.write(MarkFeedUnread("bob", (ids[1],)))
+    second = marked(store, MarkFeedRead("bob", up_to=2)).marked
+    third = marked(store, MarkFeedRead("bob")).marked
+    store.write(MarkFeedUnread("bob", (ids[2],)))
+    assert store.changed(UndoMarkFeedRead("bob", second)) == 0
     assert unread(store) == [ids[2]]
-    assert store.changed(UndoReadFeed("bob", first)) == 0
-    assert store.changed(UndoReadFeed("bob", third + 1)) == 0
-    assert store.changed(UndoReadFeed("cy", third)) == 0
-    assert store.changed(UndoReadFeed("bob", third)) == 2
+    assert store.changed(UndoMarkFeedRead("bob", first)) == 0
+    assert store.changed(UndoMarkFeedRead("bob", third + 1)) == 0
+    assert store.changed(UndoMarkFeedRead("cy", third)) == 0
+    assert store.changed(UndoMarkFeedRead("bob", third)) == 2
     assert unread(store) == ids[::-1]
 
 
@@ -185,7 +185,7 @@ def test_every_change_of_the_read_state_is_told_in_order(store: Harness) -> None
     """I5: each takes a position, and is told to this user alone, from whatever position they go on."""
     first, second = store.publish(event("alice", targets=("bob", "cy")), event("bob"))
     at = store.clock.ms
-    store.write(ReadFeed("bob", (first, second)), UnreadFeed("bob", (second,)), ReadFeed("bob"))
+    store.write(MarkFeedRead("bob", (first, second)), MarkFeedUnread("bob", (second,)), MarkFeedRead("bob"))
     expected = [
         FeedMark(3, at, (first, second)),
         FeedMark(4, None, (second,)),
@@ -200,8 +200,10 @@ def test_every_change_of_the_read_state_is_told_in_order(store: Harness) -> None
 def test_a_mark_that_changes_nothing_is_not_told(store: Harness) -> None:
     """A repeat, an id of another feed, a read-all of nothing new."""
     mine, foreign = store.publish(event("alice", targets=("bob",)), event("alice", targets=("cy",)))
-    store.write(ReadFeed("bob", (mine,)), ReadFeed("bob", (mine, foreign)), UnreadFeed("bob", (foreign,)))
-    store.write(ReadFeed("bob"), ReadFeed("bob"))
+    store.write(
+        MarkFeedRead("bob", (mine,)), MarkFeedRead("bob", (mine, foreign)), MarkFeedUnread("bob", (foreign,))
+    )
+    store.write(MarkFeedRead("bob"), MarkFeedRead("bob"))
     assert [type(one) for one in changes(store, 2)] == [FeedMark, FeedMark]
     assert store.run(store.store.head()).position == 4
 
@@ -234,7 +236,7 @@ def test_a_retraction_is_told_to_who_got_the_event_by_a_backfill(store: Harness)
 def test_changes_come_among_the_items_in_the_order_of_positions(store: Harness) -> None:
     """A page is cut between them, and goes on there."""
     first, _ = store.publish(event("alice", targets=("bob",)), event("alice", targets=("bob",)))
-    store.write(ReadFeed("bob"), Retract(first))
+    store.write(MarkFeedRead("bob"), Retract(first))
     store.publish(event("alice", targets=("bob",)))
     told = []
     at: int | None = 0
@@ -248,12 +250,12 @@ def test_changes_come_among_the_items_in_the_order_of_positions(store: Harness) 
 def test_a_read_all_taken_back_resets_who_comes_from_before_it(store: Harness) -> None:
     """And who is there hears of it; who comes from behind it is told what follows."""
     ids = store.publish(*(event("alice", targets=("bob", "cy")) for _ in range(2)))
-    undone = marked(store, UndoReadFeed("bob", marked(store, ReadFeed("bob")).marked))
-    assert undone == Changed(2, 4, marked=4)
+    undone = marked(store, UndoMarkFeedRead("bob", marked(store, MarkFeedRead("bob")).marked))
+    assert undone == CommandResult(2, 4, marked=4)
     assert [since(store, after).reset for after in range(5)] == [True] * 4 + [False]
     heard, _ = store.run(store.store.heard(3, {"bob", "cy"}, 9))
     assert [(one.change, one.listeners) for one in heard] == [(FeedReset(4), [("", "", ["bob"])])]
-    store.write(ReadFeed("bob", (ids[0],)))
+    store.write(MarkFeedRead("bob", (ids[0],)))
     assert [type(one) for one in changes(store, 4)] == [FeedMark]
     assert not since(store, 0, "cy").reset
 
@@ -261,7 +263,7 @@ def test_a_read_all_taken_back_resets_who_comes_from_before_it(store: Harness) -
 def test_an_erased_person_leaves_no_marks(store: Harness) -> None:
     """Who returns under the name is somebody else, and has read nothing."""
     (mine,) = store.publish(event("alice", targets=("bob",)))
-    store.write(ReadFeed("bob"), UnreadFeed("bob", (mine,)), Erase("bob"))
+    store.write(MarkFeedRead("bob"), MarkFeedUnread("bob", (mine,)), EraseUser("bob"))
     assert changes(store, 0) == []
     heard, _ = store.run(store.store.heard(0, {"bob"}, 9))
     assert heard == []

@@ -5,9 +5,9 @@ import pytest
 from tests.checkers.adapters import feed_pages
 from tests.checkers.paging import complete, walk
 from tests.harness import Harness
-from tidings.model import FeedFilter, FeedItem, Follow, Mask, Page, Publish, ReadFeed, Retract, Unfollow
+from tidings.model import FeedFilter, FeedItem, Follow, MarkFeedRead, Mask, Page, Publish, Retract, Unfollow
 from tidings.testing import START_MS, event
-from tidings.times import DAY_MS
+from tidings.timeutil import DAY_MS
 
 MANY = ("v1", "v2", "v3", "v4", "v5", "v6", "v7")
 """Viewers enough for a chunked fan-out and a hot topic under tiny settings."""
@@ -392,7 +392,7 @@ def test_until_is_exclusive(store: Harness) -> None:
 def test_a_filter_asks_for_read_or_unread(store: Harness) -> None:
     """Both, either, whether marked by id or by a read-all."""
     event_ids = store.publish(*(event("alice", targets=("bob",)) for _ in range(4)))
-    store.write(ReadFeed("bob", up_to=1), ReadFeed("bob", (event_ids[2],)))
+    store.write(MarkFeedRead("bob", up_to=1), MarkFeedRead("bob", (event_ids[2],)))
     assert store.feed("bob", FeedFilter(read=True)) == [event_ids[2], event_ids[0]]
     assert store.feed("bob", FeedFilter(read=False)) == [event_ids[3], event_ids[1]]
 
@@ -418,7 +418,7 @@ def test_activity_of_a_topic_is_all_that_has_it(store: Harness, topic: str) -> N
 def test_read_state_and_masks_play_no_part_in_activity(store: Harness) -> None:
     """Items of activity have no reader and no reason."""
     (event_id,) = store.publish(event("alice", targets=("bob",)))
-    store.write(ReadFeed("bob"), Mask("bob", "user:alice"))
+    store.write(MarkFeedRead("bob"), Mask("bob", "user:alice"))
     page = store.run(store.store.activity("user:alice", FeedFilter(read=False), 5, None))
     assert store.ids_of(page) == [event_id]
     assert (page.items[0].read_at, page.items[0].reason, page.items[0].topic) == (None, "", "")
@@ -460,7 +460,7 @@ def test_the_version_of_a_feed_moves_with_it(store: Harness) -> None:
         Follow("bob", "item:7", 1),
         Publish((event("dan", obj="item:7", at=START_MS + 2),)),
         Publish((event("dan", targets=("bob",), at=START_MS - 5_000),)),
-        ReadFeed("bob", (new,)),
+        MarkFeedRead("bob", (new,)),
         Retract(new),
         Mask("bob", "user:dan"),
         Unfollow("bob", "item:7"),
@@ -523,7 +523,7 @@ def test_a_summary_counts_the_whole_feed(store: Harness) -> None:
     store.write(Follow("bob", "user:alice", 0), Mask("bob", "item:9"))
     store.publish(*(event("alice", "like" if n < 3 else "post", at=START_MS - n) for n in range(8)))
     store.publish(event("bob"), event("alice", obj="item:9"))
-    store.write(ReadFeed("bob", up_to=2))
+    store.write(MarkFeedRead("bob", up_to=2))
     summary = store.run(store.store.summary("bob"))
     assert (summary.total, summary.unread, dict(summary.verbs)) == (8, 6, {"like": 3, "post": 5})
     assert summary.recent == store.page("bob", 5).items
@@ -542,11 +542,11 @@ def test_items_are_marked_by_id(store: Harness) -> None:
     """With the time; those read already, and ids not in the feed, are passed over."""
     mine, foreign = store.publish(event("alice", targets=("bob",)), event("alice", targets=("cy",)))
     store.clock.advance(7)
-    assert store.changed(ReadFeed("bob", (mine, foreign, "no-id", mine))) == 1
+    assert store.changed(MarkFeedRead("bob", (mine, foreign, "no-id", mine))) == 1
     assert item(store, "bob").read_at == store.clock.ms
     assert item(store, "cy").read_at is None
     store.clock.advance(7)
-    assert store.changed(ReadFeed("bob", (mine,))) == 0
+    assert store.changed(MarkFeedRead("bob", (mine,))) == 0
     assert item(store, "bob").read_at == store.clock.ms - 7
 
 
@@ -555,7 +555,7 @@ def test_all_is_marked_up_to_the_head(store: Harness) -> None:
     store.write(*(Follow(user, "user:alice", 0) for user in MANY))
     store.publish(event("alice"), event("dora", targets=("v1",)), event("alice"))
     store.clock.advance(7)
-    assert store.changed(ReadFeed("v1")) == 3
+    assert store.changed(MarkFeedRead("v1")) == 3
     assert [found.read_at for found in store.page("v1").items] == [store.clock.ms] * 3
     (late,) = store.publish(event("alice", at=START_MS - 1000))
     assert store.feed("v1", FeedFilter(read=False)) == [late]
@@ -565,16 +565,16 @@ def test_all_is_marked_up_to_the_head(store: Harness) -> None:
 def test_all_is_marked_up_to_a_position(store: Harness) -> None:
     """By position, not by time; a later mark up to an earlier position takes nothing back."""
     event_ids = store.publish(*(event("alice", targets=("bob",), at=START_MS - n) for n in range(5)))
-    assert store.changed(ReadFeed("bob", up_to=3)) == 3
+    assert store.changed(MarkFeedRead("bob", up_to=3)) == 3
     assert store.feed("bob", FeedFilter(read=False)) == event_ids[3:]
-    assert store.changed(ReadFeed("bob", up_to=1)) == 0
+    assert store.changed(MarkFeedRead("bob", up_to=1)) == 0
     assert store.feed("bob", FeedFilter(read=False)) == event_ids[3:]
 
 
 def test_no_mark_reaches_beyond_the_head(store: Harness) -> None:
     """A position that is not there yet marks nothing that comes later."""
     store.publish(event("alice", targets=("bob",)))
-    assert store.changed(ReadFeed("bob", up_to=1_000_000)) == 1
+    assert store.changed(MarkFeedRead("bob", up_to=1_000_000)) == 1
     (late,) = store.publish(event("alice", targets=("bob",)))
     assert store.feed("bob", FeedFilter(read=False)) == [late]
 
@@ -588,6 +588,6 @@ def test_a_read_all_counts_what_was_unread(store: Harness) -> None:
         event("cy", targets=("bob",)),
         event("bob"),
     )
-    store.write(ReadFeed("bob", (first,)))
-    assert store.changed(ReadFeed("bob")) == 2
-    assert store.changed(ReadFeed("bob")) == 0
+    store.write(MarkFeedRead("bob", (first,)))
+    assert store.changed(MarkFeedRead("bob")) == 2
+    assert store.changed(MarkFeedRead("bob")) == 0

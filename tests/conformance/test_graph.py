@@ -1,7 +1,7 @@
 """``tidings.ports.Graph``, sentence by sentence."""
 
 from tests.harness import Harness
-from tidings.model import Erase, Follow, Unfollow
+from tidings.model import EraseUser, Follow, Unfollow
 from tidings.testing import START_MS, event
 
 
@@ -42,7 +42,7 @@ def test_a_topic_knows_how_many_follow_it(store: Harness) -> None:
     users = [f"u{n}" for n in range(6)]
     store.write(*(Follow(user, "user:alice") for user in users), Follow("u0", "user:alice"))
     assert store.run(store.store.topic("user:alice")).followers == 6
-    store.write(Unfollow("u0", "user:alice"), Unfollow("u1", "user:alice", keep=True), Erase("u2"))
+    store.write(Unfollow("u0", "user:alice"), Unfollow("u1", "user:alice", keep=True), EraseUser("u2"))
     assert store.run(store.store.topic("user:alice")).followers == 3
 
 

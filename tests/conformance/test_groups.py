@@ -7,20 +7,24 @@ from tests.harness import Harness, singles
 from tidings.model import (
     SAMPLE_ITEMS,
     Command,
-    Counts,
-    Declare,
-    MarkInbox,
-    MarkState,
-    ReadInbox,
+    InboxCounters,
+    MarkAllNotificationsRead,
+    NotificationState,
     Retract,
-    UndoRead,
+    SetNotificationState,
+    SetNotificationType,
+    UndoMarkAllRead,
 )
 from tidings.rules import Rule
 from tidings.testing import START_MS, event
-from tidings.times import DAY_MS, HOUR_MS
+from tidings.timeutil import DAY_MS, HOUR_MS
 
-READ, UNREAD, SEEN = MarkState.READ, MarkState.UNREAD, MarkState.SEEN
-ARCHIVED, UNARCHIVED, UNSEEN = MarkState.ARCHIVED, MarkState.UNARCHIVED, MarkState.UNSEEN
+READ, UNREAD, SEEN = NotificationState.READ, NotificationState.UNREAD, NotificationState.SEEN
+ARCHIVED, UNARCHIVED, UNSEEN = (
+    NotificationState.ARCHIVED,
+    NotificationState.UNARCHIVED,
+    NotificationState.UNSEEN,
+)
 MARKET = "market:42"
 
 
@@ -51,7 +55,7 @@ def test_items_on_one_object_are_one_notification(store: Harness) -> None:
     assert (row.type, row.size, row.actor_count, row.opened_at) == ("comment", 3, 3, START_MS - 9)
     assert (row.body, row.others) == (bodies[2], (bodies[1], bodies[0]))
     assert row.event_ids == tuple(event_id(body) for body in reversed(bodies))
-    assert store.counts("bob") == Counts(1, 3, unread_items=3)
+    assert store.counts("bob") == InboxCounters(1, 3, unread_items=3)
 
 
 def test_an_actor_counts_once(store: Harness) -> None:
@@ -90,7 +94,7 @@ def test_joining_empties_seen_at(store: Harness) -> None:
     """A group that was seen has news again; being seen does not close it."""
     comment(store, "ann")
     (id,) = [row.id for row in store.rows("bob")]
-    store.write(MarkInbox("bob", (id,), SEEN))
+    store.write(SetNotificationState("bob", (id,), SEEN))
     comment(store, "ben")
     (row,) = store.rows("bob")
     assert (row.id, row.seen_at, row.size, row.seq) == (id, None, 2, 3)
@@ -100,10 +104,10 @@ def test_a_mark_is_of_the_whole_group(store: Harness) -> None:
     """One seq, one update, whatever its size."""
     comment(store, "ann", "ben", "cid")
     (row,) = store.rows("bob")
-    assert store.marked(MarkInbox("bob", (row.id,), READ)) == (1, 0, 4, 1, 0)
-    assert store.counts("bob") == Counts(0, 4)
-    assert store.marked(MarkInbox("bob", (row.id,), UNREAD)) == (1, 1, 5, 1, 3)
-    assert store.counts("bob") == Counts(1, 5, unread_items=3)
+    assert store.marked(SetNotificationState("bob", (row.id,), READ)) == (1, 0, 4, 1, 0)
+    assert store.counts("bob") == InboxCounters(0, 4)
+    assert store.marked(SetNotificationState("bob", (row.id,), UNREAD)) == (1, 1, 5, 1, 3)
+    assert store.counts("bob") == InboxCounters(1, 5, unread_items=3)
 
 
 # --- what groups with what ----------------------------------------------------------------------------------
@@ -114,7 +118,7 @@ def test_a_mark_is_of_the_whole_group(store: Harness) -> None:
 )
 def test_what_items_group_by(store: Harness, group_by: str, expected: list[int]) -> None:
     """Their object, their type alone, or their actor; never with those of another type."""
-    store.write(Declare("like", Rule(group_by=group_by)))  # type: ignore[arg-type]
+    store.write(SetNotificationType("like", Rule(group_by=group_by)))  # type: ignore[arg-type]
     for actor, obj in (("ann", "a:1"), ("ann", "a:2"), ("ben", "a:1"), ("ann", "b:1"), ("ben", "a:2")):
         comment(store, actor, verb="like", obj=obj)
     comment(store, "ann", verb="clap", obj="a:1")
@@ -156,7 +160,7 @@ def test_a_group_takes_items_until_it_is_old(store: Harness) -> None:
     store.clock.advance(1)
     comment(store, "cid")
     assert sizes(store) == [1, 2]
-    store.write(Declare("comment", Rule(max_age_s=60)))
+    store.write(SetNotificationType("comment", Rule(max_age_s=60)))
     store.clock.advance(60_000)
     comment(store, "dot", "eve")
     assert sizes(store) == [2, 1, 2]
@@ -164,7 +168,7 @@ def test_a_group_takes_items_until_it_is_old(store: Harness) -> None:
 
 def test_a_group_ends_with_its_bucket(store: Harness) -> None:
     """``bucket``: one slice of UTC, however long ago in it."""
-    store.write(Declare("comment", Rule(group="bucket", bucket_s=3_600)))
+    store.write(SetNotificationType("comment", Rule(group="bucket", bucket_s=3_600)))
     store.clock.ms = START_MS // HOUR_MS * HOUR_MS
     comment(store, "ann")
     store.clock.advance(HOUR_MS - 1)
@@ -177,7 +181,7 @@ def test_a_group_ends_with_its_bucket(store: Harness) -> None:
 
 def test_a_sliding_group_ends_with_a_gap_or_at_its_cap(store: Harness) -> None:
     """``sliding``: while the last item is younger than the gap, up to the age."""
-    store.write(Declare("comment", Rule(group="sliding", gap_s=60, max_age_s=150)))
+    store.write(SetNotificationType("comment", Rule(group="sliding", gap_s=60, max_age_s=150)))
     comment(store, "ann")
     for _ in range(2):
         store.clock.advance(59_999)
@@ -193,12 +197,12 @@ def test_a_sliding_group_ends_with_a_gap_or_at_its_cap(store: Harness) -> None:
 
 def test_only_the_newest_group_of_a_key_grows(store: Harness) -> None:
     """An older one is past, even if it would be young enough by a new rule."""
-    store.write(Declare("comment", Rule(max_age_s=60)))
+    store.write(SetNotificationType("comment", Rule(max_age_s=60)))
     comment(store, "ann")
     store.clock.advance(60_000)
     comment(store, "ben")
     (newest, _) = store.rows("bob")
-    store.write(Declare("comment", Rule()), MarkInbox("bob", (newest.id,), READ))
+    store.write(SetNotificationType("comment", Rule()), SetNotificationState("bob", (newest.id,), READ))
     comment(store, "cid")
     assert sizes(store) == [1, 1, 1]
 
@@ -210,11 +214,13 @@ def test_only_the_newest_group_of_a_key_grows(store: Harness) -> None:
     "said",
     [(READ,), (ARCHIVED,), (READ, UNREAD), (READ, UNSEEN), (ARCHIVED, UNARCHIVED), (READ, UNREAD, SEEN)],
 )
-def test_a_group_that_was_read_or_archived_stays_closed(store: Harness, said: tuple[MarkState, ...]) -> None:
+def test_a_group_that_was_read_or_archived_stays_closed(
+    store: Harness, said: tuple[NotificationState, ...]
+) -> None:
     """Whatever is said of it later, what comes next opens a new one."""
     comment(store, "ann", "ben")
     (old,) = store.rows("bob")
-    store.write(*(MarkInbox("bob", (old.id,), state) for state in said))
+    store.write(*(SetNotificationState("bob", (old.id,), state) for state in said))
     comment(store, "cid")
     newest = store.rows("bob")[0]
     assert (newest.size, newest.id != old.id) == (1, True)
@@ -227,16 +233,18 @@ def test_a_group_that_was_read_or_archived_stays_closed(store: Harness, said: tu
 def test_a_read_all_closes(store: Harness, type: str | None) -> None:
     """Whether of all or of the type; undone, it leaves closed what it closed."""
     comment(store, "ann", "ben")
-    seq = store.marked(ReadInbox("bob", type=type)).seq
+    seq = store.marked(MarkAllNotificationsRead("bob", type=type)).seq
     comment(store, "cid")
     assert sizes(store) == [1, 2]
-    seq = store.marked(ReadInbox("bob", type=type)).seq
-    assert store.marked(UndoRead("bob", seq)).updated == 1
+    seq = store.marked(MarkAllNotificationsRead("bob", type=type)).seq
+    assert store.marked(UndoMarkAllRead("bob", seq)).updated == 1
     comment(store, "dot")
     assert sizes(store) == [1, 1, 2]
 
 
-@pytest.mark.parametrize("command", [ReadInbox("bob", up_to=1), ReadInbox("bob", type="other")])
+@pytest.mark.parametrize(
+    "command", [MarkAllNotificationsRead("bob", up_to=1), MarkAllNotificationsRead("bob", type="other")]
+)
 def test_a_read_all_that_spares_a_group_leaves_it_open(store: Harness, command: Command) -> None:
     """It reads neither what became unread after its seq nor what is of another type."""
     comment(store, "ann", "ben")
@@ -248,11 +256,11 @@ def test_a_read_all_that_spares_a_group_leaves_it_open(store: Harness, command: 
 
 
 @pytest.mark.parametrize("state", [SEEN, UNREAD, UNSEEN, UNARCHIVED])
-def test_what_says_nothing_of_reading_leaves_a_group_open(store: Harness, state: MarkState) -> None:
+def test_what_says_nothing_of_reading_leaves_a_group_open(store: Harness, state: NotificationState) -> None:
     """It was neither read nor archived."""
     comment(store, "ann")
     (row,) = store.rows("bob")
-    store.write(MarkInbox("bob", (row.id,), state))
+    store.write(SetNotificationState("bob", (row.id,), state))
     comment(store, "ben")
     assert sizes(store) == [2]
 
@@ -261,10 +269,10 @@ def test_a_read_all_up_to_an_earlier_seq_spares_a_group_that_grew(store: Harness
     """I6: what joined later makes the whole of it unread since then."""
     comment(store, "ann")
     (row,) = store.rows("bob")
-    store.write(MarkInbox("bob", (row.id,), SEEN))
+    store.write(SetNotificationState("bob", (row.id,), SEEN))
     comment(store, "ben")
-    assert store.marked(ReadInbox("bob", up_to=2))[:3] == (0, 1, 3)
-    assert store.marked(ReadInbox("bob", up_to=3))[:3] == (1, 0, 4)
+    assert store.marked(MarkAllNotificationsRead("bob", up_to=2))[:3] == (0, 1, 3)
+    assert store.marked(MarkAllNotificationsRead("bob", up_to=3))[:3] == (1, 0, 4)
 
 
 # --- retracted events ---------------------------------------------------------------------------------------
@@ -282,14 +290,14 @@ def test_a_retracted_event_leaves_its_group(store: Harness, place: int) -> None:
     assert (row.event_ids, event_id(row.body)) == (tuple(reversed(left)), left[-1])
     assert (row.size, row.actor_count, row.deleted) == (2, 1 if place == 1 else 2, False)
     assert row.opened_at == before.opened_at
-    assert store.counts("bob") == Counts(1, 4, unread_items=2)
+    assert store.counts("bob") == InboxCounters(1, 4, unread_items=2)
 
 
 def test_the_last_event_leaves_a_tombstone(store: Harness) -> None:
     """Which nothing joins."""
     ids = comment(store, "ann", "ben")
     store.write(*(Retract(id) for id in ids))
-    assert store.counts("bob") == Counts(0, 4)
+    assert store.counts("bob") == InboxCounters(0, 4)
     (row,) = store.changes("bob", 0).rows
     assert (row.seq, row.order, row.deleted, row.body, row.others) == (4, 2, True, b"", ())
     assert (row.size, row.actor_count, row.event_ids) == (0, 0, ())
@@ -299,10 +307,12 @@ def test_the_last_event_leaves_a_tombstone(store: Harness) -> None:
 
 
 @pytest.mark.parametrize("state", [READ, ARCHIVED])
-def test_retracting_from_what_is_not_counted_leaves_the_counts(store: Harness, state: MarkState) -> None:
+def test_retracting_from_what_is_not_counted_leaves_the_counts(
+    store: Harness, state: NotificationState
+) -> None:
     """A read or archived group shrinks unseen by them."""
     ids = comment(store, "ann", "ben")
-    store.write(MarkInbox("bob", (store.rows("bob")[0].id,), state))
+    store.write(SetNotificationState("bob", (store.rows("bob")[0].id,), state))
     comment(store, "cid")
     for number, id in enumerate(ids):
         store.write(Retract(id))

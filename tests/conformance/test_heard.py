@@ -2,7 +2,7 @@
 
 from tests.checkers.adapters import ALL
 from tests.harness import Harness
-from tidings.model import FeedFilter, Follow, Heard, Mask, Retract, Unfollow
+from tidings.model import EventAudience, FeedFilter, Follow, Mask, Retract, Unfollow
 from tidings.testing import START_MS, event
 
 USERS = ("alice", "bob", "cy", "dora", "eve")
@@ -10,11 +10,11 @@ USERS = ("alice", "bob", "cy", "dora", "eve")
 
 def heard(
     store: Harness, after: int = 0, users: tuple[str, ...] = USERS, limit: int = ALL
-) -> tuple[list[Heard], int]:
+) -> tuple[list[EventAudience], int]:
     return store.run(store.store.heard(after, users, limit))
 
 
-def by_user(found: list[Heard], user: str) -> list[int]:
+def by_user(found: list[EventAudience], user: str) -> list[int]:
     """The positions that this user heard of."""
     return [one.position for one in found if any(user in users for _, _, users in one.listeners)]
 

@@ -11,17 +11,17 @@ from tidings.model import (
     InboxChanges,
     InboxPage,
     InboxState,
-    MarkInbox,
-    MarkState,
+    MarkAllNotificationsRead,
+    NotificationState,
     Publish,
-    ReadInbox,
-    ReadMark,
+    ReadWatermark,
     Retract,
-    UndoRead,
+    SetNotificationState,
+    UndoMarkAllRead,
 )
 from tidings.testing import START_MS, event
 
-READ, SEEN, ARCHIVED = MarkState.READ, MarkState.SEEN, MarkState.ARCHIVED
+READ, SEEN, ARCHIVED = NotificationState.READ, NotificationState.SEEN, NotificationState.ARCHIVED
 
 
 def page(
@@ -52,9 +52,9 @@ def test_a_retracted_event_leaves_a_tombstone(store: Harness) -> None:
     stone = store.row("bob", id)
     assert (stone.order, stone.seq, stone.body, stone.deleted) == (2, 3, b"", True)
     assert [found.event_ids for found in store.rows("bob")] == [(kept,)]
-    assert [store.marked(MarkInbox("bob", (id,), state)).updated for state in MarkState] == [0] * len(
-        MarkState
-    )
+    assert [
+        store.marked(SetNotificationState("bob", (id,), state)).updated for state in NotificationState
+    ] == [0] * len(NotificationState)
     store.check_inbox("bob")
 
 
@@ -63,7 +63,9 @@ def test_retracting_what_was_read_leaves_the_count(store: Harness) -> None:
     event_ids = store.publish(*(event("alice", "alone", targets=("bob",)) for _ in range(4)))
     ids = [row.id for row in reversed(store.rows("bob"))]
     store.write(
-        ReadInbox("bob", up_to=1), MarkInbox("bob", (ids[1],), READ), MarkInbox("bob", (ids[2],), ARCHIVED)
+        MarkAllNotificationsRead("bob", up_to=1),
+        SetNotificationState("bob", (ids[1],), READ),
+        SetNotificationState("bob", (ids[2],), ARCHIVED),
     )
     store.write(*(Retract(event_id) for event_id in event_ids[:3]))
     assert store.counts("bob").unread_count == 1
@@ -81,7 +83,9 @@ def test_lists_are_of_what_is_archived_of_what_is_not_or_of_all(store: Harness) 
     (gone,) = store.publish(event("alice", "alone", targets=("bob",)))
     ids = store.tell("bob", "like", "note", "like", "note", "like")[:-1]
     store.write(
-        MarkInbox("bob", (ids[0], ids[3], ids[4]), ARCHIVED), MarkInbox("bob", (ids[3],), READ), Retract(gone)
+        SetNotificationState("bob", (ids[0], ids[3], ids[4]), ARCHIVED),
+        SetNotificationState("bob", (ids[3],), READ),
+        Retract(gone),
     )
 
     def listed(state: InboxState, unread_only: bool = False, type: str | None = None) -> list[str]:
@@ -101,7 +105,7 @@ def test_lists_are_of_what_is_archived_of_what_is_not_or_of_all(store: Harness) 
     assert listed("all", unread_only=True) == [ids[0], ids[1], ids[2], ids[4]]
     assert listed("archived", type="like") == [ids[0], ids[4]]
     assert listed("archived", unread_only=True, type="note") == []
-    store.write(MarkInbox("bob", (ids[0],), MarkState.UNARCHIVED))
+    store.write(SetNotificationState("bob", (ids[0],), NotificationState.UNARCHIVED))
     assert (listed("archived"), listed("inbox")) == ([ids[3], ids[4]], ids[:3])
 
 
@@ -113,7 +117,7 @@ def test_one_notification_is_found_by_its_id(store: Harness) -> None:
     )
     group = store.rows("bob")[0]
     (others,) = store.tell("dot", "like")
-    store.write(MarkInbox("bob", (ids[0],), ARCHIVED))
+    store.write(SetNotificationState("bob", (ids[0],), ARCHIVED))
     for id in (*ids, group.id):
         (row,) = page(store, "bob", 1, state="all", id=id).rows
         assert row == store.row("bob", id)
@@ -133,7 +137,7 @@ def test_an_unknown_inbox_is_empty(store: Harness) -> None:
 def test_an_inbox_is_listed_by_content(store: Harness) -> None:
     """Newest first whatever was marked since, continued below the last; with the counts of the moment."""
     ids = store.tell("bob", *"abcde")
-    store.write(MarkInbox("bob", (ids[4],), READ))
+    store.write(SetNotificationState("bob", (ids[4],), READ))
     first = page(store, "bob", 3)
     assert ([found.id for found in first.rows], first.next_order) == (ids[:3], 3)
     rest = page(store, "bob", 3, first.next_order)
@@ -150,7 +154,7 @@ def test_a_filtered_inbox_page_is_full_or_the_last(store: Harness) -> None:
     assert [found.id for found in first.rows] == likes[:3]
     rest = page(store, "bob", 3, first.next_order, type="like")
     assert ([found.id for found in rest.rows], rest.next_order) == (likes[3:], None)
-    store.write(ReadInbox("bob", up_to=15), MarkInbox("bob", (likes[0],), READ))
+    store.write(MarkAllNotificationsRead("bob", up_to=15), SetNotificationState("bob", (likes[0],), READ))
     assert [found.id for found in page(store, "bob", unread_only=True, type="like").rows] == [likes[1]]
     assert len(page(store, "bob", unread_only=True).rows) == 20
     assert page(store, "bob", type="never").rows == []
@@ -172,8 +176,8 @@ def test_changes_show_each_notification_once(store: Harness) -> None:
     """By its last change, oldest first, tombstones and archived ones included."""
     event_ids = store.publish(*(event("alice", "alone", targets=("bob",)) for _ in range(4)))
     ids = [row.id for row in reversed(store.rows("bob"))]
-    store.write(MarkInbox("bob", (ids[0],), SEEN), MarkInbox("bob", (ids[0],), READ))
-    store.write(MarkInbox("bob", (ids[1],), ARCHIVED), Retract(event_ids[2]))
+    store.write(SetNotificationState("bob", (ids[0],), SEEN), SetNotificationState("bob", (ids[0],), READ))
+    store.write(SetNotificationState("bob", (ids[1],), ARCHIVED), Retract(event_ids[2]))
     found = store.changes("bob", 0)
     assert [(one.id, one.seq) for one in found.rows] == [(ids[3], 4), (ids[0], 6), (ids[1], 7), (ids[2], 8)]
     assert (found.counts, found.more, found.reset) == (singles(1, 8), False, False)
@@ -202,10 +206,10 @@ def test_a_seq_beyond_the_head_is_a_reset(store: Harness) -> None:
 def test_changes_tell_of_read_alls(store: Harness) -> None:
     """Those after the seq, of all types ("") or of one, in order, with what they reached and when."""
     store.tell("bob", "like", "post")
-    store.write(ReadInbox("bob", type="like"))
+    store.write(MarkAllNotificationsRead("bob", type="like"))
     store.clock.advance(5)
-    store.write(ReadInbox("bob"))
-    marks = (ReadMark(3, 2, "like", START_MS), ReadMark(4, 3, "", START_MS + 5))
+    store.write(MarkAllNotificationsRead("bob"))
+    marks = (ReadWatermark(3, 2, "like", START_MS), ReadWatermark(4, 3, "", START_MS + 5))
     assert store.changes("bob", 0).marks == marks
     assert store.changes("bob", 3) == InboxChanges([], singles(0, 4, 3, 4), marks=marks[1:])
     assert store.changes("bob", 4).marks == ()
@@ -215,7 +219,7 @@ def test_changes_that_are_cut_tell_of_read_alls_up_to_the_last(store: Harness) -
     """Later ones come with what follows."""
     for verb in "abc":
         store.tell("bob", verb)
-        store.write(ReadInbox("bob"))
+        store.write(MarkAllNotificationsRead("bob"))
     assert [told(store, since, 3) for since in (0, 3)] == [([1, 3], [2], 3), ([5], [4, 6], 6)]
     assert told(store, 1, 1) == ([], [2], 2)
 
@@ -223,7 +227,7 @@ def test_changes_that_are_cut_tell_of_read_alls_up_to_the_last(store: Harness) -
 def test_read_alls_are_cut_like_notifications(store: Harness) -> None:
     """The fault: a page had all read-alls there are, whatever its limit; eleven thousand were 858 KB."""
     store.tell("bob", *"abcdefg")
-    store.write(*(ReadInbox("bob", type=verb) for verb in "abcdefg"))
+    store.write(*(MarkAllNotificationsRead("bob", type=verb) for verb in "abcdefg"))
     assert [told(store, since, 3) for since in (7, 10, 13)] == [
         ([], [8, 9, 10], 10),
         ([], [11, 12, 13], 13),
@@ -241,7 +245,7 @@ def told(store: Harness, since: int, limit: int) -> tuple[list[int], list[int], 
 def test_an_undo_is_a_reset_for_those_before_it(store: Harness) -> None:
     """Whoever heard of it asks on."""
     store.tell("bob", "a", "b")
-    store.write(ReadInbox("bob"), UndoRead("bob", 3))
+    store.write(MarkAllNotificationsRead("bob"), UndoMarkAllRead("bob", 3))
     reset = InboxChanges([], singles(2, 4), reset=True)
     assert [store.changes("bob", since) for since in range(4)] == [reset] * 4
     assert store.changes("bob", 4) == InboxChanges([], singles(2, 4))
@@ -272,8 +276,8 @@ def life_of_an_inbox(store: Harness) -> Iterator[Command]:
     def told(*actors: str, verb: str = "comment", targets: tuple[str, ...] = ("bob",)) -> Publish:
         return Publish(tuple(event(actor, verb, "market:42", targets=targets) for actor in actors))
 
-    def mark(state: MarkState) -> Command:
-        return MarkInbox("bob", tuple(row.id for row in store.changes("bob", undone).rows), state)
+    def mark(state: NotificationState) -> Command:
+        return SetNotificationState("bob", tuple(row.id for row in store.changes("bob", undone).rows), state)
 
     undone = 0
     for type in ("comment", None):
@@ -281,19 +285,19 @@ def life_of_an_inbox(store: Harness) -> Iterator[Command]:
         yield told("ann", "ann", verb="alone")
         yield mark(SEEN)
         yield told("dot")
-        yield ReadInbox("bob", type=type)
+        yield MarkAllNotificationsRead("bob", type=type)
         yield told("ann", "eve")
-        for state in MarkState:
+        for state in NotificationState:
             yield mark(state)
             yield told("fay", verb="alone")
         yield Retract(store.rows("bob")[0].event_ids[0])
         yield Retract(store.rows("bob")[-1].event_ids[-1])
-        yield ReadInbox("bob", up_to=store.counts("bob").seq - 1, type=type)
+        yield MarkAllNotificationsRead("bob", up_to=store.counts("bob").seq - 1, type=type)
         yield told("gil", "gil")
-        yield ReadInbox("bob", type=type)
+        yield MarkAllNotificationsRead("bob", type=type)
         undone = store.counts("bob").seq + 1
-        yield UndoRead("bob", undone - 1)
-        yield ReadInbox("bob")
+        yield UndoMarkAllRead("bob", undone - 1)
+        yield MarkAllNotificationsRead("bob")
 
 
 def test_counts_come_in_the_order_asked(store: Harness) -> None:

@@ -9,23 +9,23 @@ from tests.harness import Harness
 from tidings.errors import KeyReused
 from tidings.ids import EventIds, ms_of
 from tidings.model import (
-    Changed,
-    Erase,
+    CommandResult,
+    EraseUser,
     Follow,
+    InboxUpdateResult,
     LogEntry,
-    Marked,
-    MarkInbox,
-    MarkState,
+    MarkAllNotificationsRead,
+    MarkFeedRead,
     Mask,
+    NotificationState,
     Publish,
     Published,
-    ReadFeed,
-    ReadInbox,
     Retract,
+    SetNotificationState,
     Unfollow,
 )
 from tidings.testing import START_MS, event
-from tidings.times import HOUR_MS
+from tidings.timeutil import HOUR_MS
 
 TOO_LATE_MS = 1 << 60
 """No key can carry this time."""
@@ -44,13 +44,23 @@ def test_write_answers_each_command_in_order(store: Harness) -> None:
         Follow("bob", "user:alice"),
         Unfollow("bob", "user:alice"),
         Mask("bob", "user:alice"),
-        ReadFeed("bob"),
-        MarkInbox("bob", (), MarkState.READ),
-        ReadInbox("bob"),
-        Erase("bob"),
+        MarkFeedRead("bob"),
+        SetNotificationState("bob", (), NotificationState.READ),
+        MarkAllNotificationsRead("bob"),
+        EraseUser("bob"),
     )
     kinds = [type(outcome) for outcome in store.write(*commands)]
-    assert kinds == [Published, Changed, Changed, Changed, Changed, Changed, Marked, Marked, Changed]
+    assert kinds == [
+        Published,
+        CommandResult,
+        CommandResult,
+        CommandResult,
+        CommandResult,
+        CommandResult,
+        InboxUpdateResult,
+        InboxUpdateResult,
+        CommandResult,
+    ]
 
 
 def test_an_empty_write_changes_nothing(store: Harness) -> None:
@@ -66,7 +76,7 @@ def test_positions_are_dense_in_the_order_of_the_commands(store: Harness) -> Non
     outcomes = store.write(
         Publish((event("c"),)),
         Follow("x", "user:a"),
-        ReadFeed("x"),
+        MarkFeedRead("x"),
         Publish((event("d"), event("e"))),
         Retract(first[0].event_id),
         Publish((event("f"),)),

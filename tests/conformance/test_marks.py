@@ -4,11 +4,23 @@ import pytest
 
 from tests.checkers.inboxes import dense, spared
 from tests.harness import Harness, singles
-from tidings.model import Command, MarkInbox, MarkState, Publish, ReadInbox, Retract, UndoRead
+from tidings.model import (
+    Command,
+    MarkAllNotificationsRead,
+    NotificationState,
+    Publish,
+    Retract,
+    SetNotificationState,
+    UndoMarkAllRead,
+)
 from tidings.testing import START_MS, event
 
-READ, UNREAD, SEEN = MarkState.READ, MarkState.UNREAD, MarkState.SEEN
-ARCHIVED, UNARCHIVED, UNSEEN = MarkState.ARCHIVED, MarkState.UNARCHIVED, MarkState.UNSEEN
+READ, UNREAD, SEEN = NotificationState.READ, NotificationState.UNREAD, NotificationState.SEEN
+ARCHIVED, UNARCHIVED, UNSEEN = (
+    NotificationState.ARCHIVED,
+    NotificationState.UNARCHIVED,
+    NotificationState.UNSEEN,
+)
 
 
 def test_seqs_are_dense_from_one(store: Harness) -> None:
@@ -28,11 +40,11 @@ def test_seqs_are_dense_from_one(store: Harness) -> None:
     ]
     assert [after(Publish((one,))) for one in events] == [1, 2, 3]
     group, alone = store.rows("bob")[::-1]
-    for state in MarkState:
-        after(MarkInbox("bob", (group.id,), state))
-    after(MarkInbox("bob", (group.id,), UNREAD))
-    after(ReadInbox("bob", type="x"))
-    after(ReadInbox("bob"))
+    for state in NotificationState:
+        after(SetNotificationState("bob", (group.id,), state))
+    after(SetNotificationState("bob", (group.id,), UNREAD))
+    after(MarkAllNotificationsRead("bob", type="x"))
+    after(MarkAllNotificationsRead("bob"))
     for event_id in (*group.event_ids, *alone.event_ids):
         after(Retract(event_id))
     dense(issued, store.counts("bob").seq)
@@ -42,10 +54,10 @@ def test_seqs_are_dense_from_one(store: Harness) -> None:
 def test_a_mark_takes_one_seq_for_each_row_it_changes(store: Harness) -> None:
     """In the order asked; what was so already takes none."""
     ids = store.tell("bob", "a", "b", "c")
-    assert store.marked(MarkInbox("bob", (ids[2], ids[0]), READ))[:4] == (2, 1, 5, 2)
+    assert store.marked(SetNotificationState("bob", (ids[2], ids[0]), READ))[:4] == (2, 1, 5, 2)
     assert (store.row("bob", ids[2]).seq, store.row("bob", ids[0]).seq) == (4, 5)
-    assert store.marked(MarkInbox("bob", tuple(ids), READ))[:4] == (1, 0, 6, 3)
-    assert store.marked(MarkInbox("bob", tuple(ids), READ))[:4] == (0, 0, 6, 3)
+    assert store.marked(SetNotificationState("bob", tuple(ids), READ))[:4] == (1, 0, 6, 3)
+    assert store.marked(SetNotificationState("bob", tuple(ids), READ))[:4] == (0, 0, 6, 3)
     store.check_inbox("bob")
 
 
@@ -53,8 +65,8 @@ def test_ids_of_others_are_left_alone(store: Harness) -> None:
     """Neither another's notification, nor one that is not there, nor text that is no id is found."""
     (mine,), (foreign,) = store.tell("bob", "a"), store.tell("cy", "a")
     ids = (foreign, mine + "f", "", "n", "nx-1", mine.upper() + "!")
-    assert store.marked(MarkInbox("bob", ids, READ))[:4] == (0, 1, 1, 0)
-    assert store.marked(MarkInbox("nobody", (mine,), READ))[:4] == (0, 0, 0, 0)
+    assert store.marked(SetNotificationState("bob", ids, READ))[:4] == (0, 1, 1, 0)
+    assert store.marked(SetNotificationState("nobody", (mine,), READ))[:4] == (0, 0, 0, 0)
     assert store.counts("cy") == singles(1, 1)
 
 
@@ -62,9 +74,9 @@ def test_reading_sets_both_times(store: Harness) -> None:
     """READ sets ``read_at``, and ``seen_at`` where it was empty."""
     seen, fresh = store.tell("bob", "a", "b")
     store.clock.advance(5)
-    store.write(MarkInbox("bob", (seen,), SEEN))
+    store.write(SetNotificationState("bob", (seen,), SEEN))
     store.clock.advance(5)
-    store.write(MarkInbox("bob", (seen, fresh), READ))
+    store.write(SetNotificationState("bob", (seen, fresh), READ))
     now = store.clock.ms
     assert (store.row("bob", seen).seen_at, store.row("bob", seen).read_at) == (now - 5, now)
     assert (store.row("bob", fresh).seen_at, store.row("bob", fresh).read_at) == (now, now)
@@ -73,50 +85,50 @@ def test_reading_sets_both_times(store: Harness) -> None:
 def test_unread_again(store: Harness) -> None:
     """UNREAD empties ``read_at``, leaves ``seen_at``, counts again; on an unread one it changes nothing."""
     (id,) = store.tell("bob", "a")
-    assert store.marked(MarkInbox("bob", (id,), UNREAD))[:4] == (0, 1, 1, 1)
-    store.write(MarkInbox("bob", (id,), READ))
-    assert store.marked(MarkInbox("bob", (id,), UNREAD))[:4] == (1, 1, 3, 1)
+    assert store.marked(SetNotificationState("bob", (id,), UNREAD))[:4] == (0, 1, 1, 1)
+    store.write(SetNotificationState("bob", (id,), READ))
+    assert store.marked(SetNotificationState("bob", (id,), UNREAD))[:4] == (1, 1, 3, 1)
     assert (store.row("bob", id).seen_at, store.row("bob", id).read_at) == (START_MS, None)
 
 
 def test_seen_is_not_read(store: Harness) -> None:
     """SEEN takes a seq and leaves the count alone."""
     (id,) = store.tell("bob", "a")
-    assert store.marked(MarkInbox("bob", (id,), SEEN))[:4] == (1, 1, 2, 1)
+    assert store.marked(SetNotificationState("bob", (id,), SEEN))[:4] == (1, 1, 2, 1)
     assert (store.row("bob", id).seen_at, store.row("bob", id).read_at) == (START_MS, None)
-    assert store.marked(MarkInbox("bob", (id,), SEEN))[:4] == (0, 1, 2, 1)
+    assert store.marked(SetNotificationState("bob", (id,), SEEN))[:4] == (0, 1, 2, 1)
 
 
 def test_archived_is_no_longer_counted(store: Harness) -> None:
     """Nor listed; neither seen nor read by it, but still among the changes, and still to be marked."""
     kept, gone = store.tell("bob", "a", "b")
     store.clock.advance(5)
-    assert store.marked(MarkInbox("bob", (gone,), ARCHIVED))[:4] == (1, 1, 3, 1)
+    assert store.marked(SetNotificationState("bob", (gone,), ARCHIVED))[:4] == (1, 1, 3, 1)
     found = store.row("bob", gone)
     assert (found.archived_at, found.seen_at, found.read_at) == (store.clock.ms, None, None)
     assert [listed.id for listed in store.rows("bob")] == [kept]
-    assert store.marked(MarkInbox("bob", (gone,), ARCHIVED))[:4] == (0, 1, 3, 1)
-    assert store.marked(MarkInbox("bob", (gone,), READ))[:4] == (1, 1, 4, 1)
-    assert store.marked(MarkInbox("bob", (gone,), UNREAD))[:4] == (1, 1, 5, 1)
+    assert store.marked(SetNotificationState("bob", (gone,), ARCHIVED))[:4] == (0, 1, 3, 1)
+    assert store.marked(SetNotificationState("bob", (gone,), READ))[:4] == (1, 1, 4, 1)
+    assert store.marked(SetNotificationState("bob", (gone,), UNREAD))[:4] == (1, 1, 5, 1)
     store.check_inbox("bob")
 
 
 def test_unseen_is_unread(store: Harness) -> None:
     """UNSEEN empties both times; it became unread just now only if it had been read."""
     read, seen, fresh = reversed(store.tell("bob", "a", "b", "c"))
-    store.write(MarkInbox("bob", (read,), READ), MarkInbox("bob", (seen,), SEEN))
-    assert store.marked(MarkInbox("bob", (read, seen, fresh), UNSEEN))[:4] == (2, 3, 7, 3)
+    store.write(SetNotificationState("bob", (read,), READ), SetNotificationState("bob", (seen,), SEEN))
+    assert store.marked(SetNotificationState("bob", (read, seen, fresh), UNSEEN))[:4] == (2, 3, 7, 3)
     rows = [store.row("bob", id) for id in (read, seen, fresh)]
     assert [(row.seen_at, row.read_at) for row in rows] == [(None, None)] * 3
     assert [(row.seq, row.unread_seq) for row in rows] == [(6, 6), (7, 2), (3, 3)]
-    assert store.marked(ReadInbox("bob", up_to=5))[:3] == (2, 1, 8)
+    assert store.marked(MarkAllNotificationsRead("bob", up_to=5))[:3] == (2, 1, 8)
 
 
 def test_what_a_read_all_read_can_be_unseen(store: Harness) -> None:
     """It is unread from then on, and seen no more."""
     (id,) = store.tell("bob", "a")
-    store.write(ReadInbox("bob"))
-    assert store.marked(MarkInbox("bob", (id,), UNSEEN))[:4] == (1, 1, 3, 1)
+    store.write(MarkAllNotificationsRead("bob"))
+    assert store.marked(SetNotificationState("bob", (id,), UNSEEN))[:4] == (1, 1, 3, 1)
     found = store.row("bob", id)
     assert (found.seen_at, found.read_at, found.unread_seq) == (None, None, 3)
 
@@ -124,10 +136,12 @@ def test_what_a_read_all_read_can_be_unseen(store: Harness) -> None:
 def test_unarchived_is_as_it_was(store: Harness) -> None:
     """Listed where it was, counted if it is unread; on what is not archived it changes nothing."""
     ids = store.tell("bob", "a", "b", "c")
-    assert store.marked(MarkInbox("bob", (ids[1],), UNARCHIVED))[:4] == (0, 3, 3, 1)
-    store.write(MarkInbox("bob", (ids[0],), READ), MarkInbox("bob", tuple(ids[:2]), ARCHIVED))
+    assert store.marked(SetNotificationState("bob", (ids[1],), UNARCHIVED))[:4] == (0, 3, 3, 1)
+    store.write(
+        SetNotificationState("bob", (ids[0],), READ), SetNotificationState("bob", tuple(ids[:2]), ARCHIVED)
+    )
     assert store.counts("bob") == singles(1, 6)
-    assert store.marked(MarkInbox("bob", tuple(ids[:2]), UNARCHIVED))[:4] == (2, 2, 8, 2)
+    assert store.marked(SetNotificationState("bob", tuple(ids[:2]), UNARCHIVED))[:4] == (2, 2, 8, 2)
     assert [row.id for row in store.rows("bob")] == ids
     assert store.row("bob", ids[0]).read_at == START_MS
     assert store.row("bob", ids[1]).unread_seq == 2
@@ -137,8 +151,8 @@ def test_unarchived_is_as_it_was(store: Harness) -> None:
 def test_what_was_read_all_while_archived_is_read(store: Harness) -> None:
     """It became unread before; brought back, it is not counted."""
     old, _ = reversed(store.tell("bob", "a", "b"))
-    store.write(MarkInbox("bob", (old,), ARCHIVED), ReadInbox("bob"))
-    assert store.marked(MarkInbox("bob", (old,), UNARCHIVED))[:4] == (1, 0, 5, 1)
+    store.write(SetNotificationState("bob", (old,), ARCHIVED), MarkAllNotificationsRead("bob"))
+    assert store.marked(SetNotificationState("bob", (old,), UNARCHIVED))[:4] == (1, 0, 5, 1)
     assert store.row("bob", old).read_at is not None
 
 
@@ -149,7 +163,7 @@ def test_a_read_all_takes_one_seq_and_touches_no_row(store: Harness) -> None:
     """It moves the watermark, under which everything is read and seen."""
     store.tell("bob", "a", "b", "c")
     store.clock.advance(5)
-    assert store.marked(ReadInbox("bob"))[:3] == (3, 0, 4)
+    assert store.marked(MarkAllNotificationsRead("bob"))[:3] == (3, 0, 4)
     assert store.counts("bob") == singles(0, 4, 3, 4)
     assert store.changes("bob", 3).rows == []
     rows = store.rows("bob")
@@ -161,9 +175,9 @@ def test_a_read_all_takes_one_seq_and_touches_no_row(store: Harness) -> None:
 def test_a_read_all_that_changes_nothing_takes_no_seq(store: Harness) -> None:
     """Nor does the watermark move."""
     store.tell("bob", "a")
-    store.write(ReadInbox("bob"))
-    assert store.marked(ReadInbox("bob"))[:3] == (0, 0, 2)
-    assert store.marked(ReadInbox("nobody"))[:3] == (0, 0, 0)
+    store.write(MarkAllNotificationsRead("bob"))
+    assert store.marked(MarkAllNotificationsRead("bob"))[:3] == (0, 0, 2)
+    assert store.marked(MarkAllNotificationsRead("nobody"))[:3] == (0, 0, 0)
     assert store.counts("bob") == singles(0, 2, 1, 2)
 
 
@@ -172,7 +186,7 @@ def test_a_read_all_spares_what_came_later(store: Harness) -> None:
     store.tell("bob", "a", "b")
     before = store.inbox("bob")
     store.tell("bob", "c")
-    assert store.marked(ReadInbox("bob", up_to=2))[:3] == (2, 1, 4)
+    assert store.marked(MarkAllNotificationsRead("bob", up_to=2))[:3] == (2, 1, 4)
     assert store.counts("bob") == singles(1, 4, 2, 4)
     spared(before, store.inbox("bob"), 2)
     assert [found.order for found in store.rows("bob") if found.read_at is None] == [3]
@@ -181,7 +195,7 @@ def test_a_read_all_spares_what_came_later(store: Harness) -> None:
 def test_no_read_all_reaches_beyond_the_head(store: Harness) -> None:
     """A seq that is not there yet swallows nothing that comes later."""
     store.tell("bob", "a")
-    assert store.marked(ReadInbox("bob", up_to=1_000_000))[:3] == (1, 0, 2)
+    assert store.marked(MarkAllNotificationsRead("bob", up_to=1_000_000))[:3] == (1, 0, 2)
     store.tell("bob", "b")
     assert store.counts("bob").unread_count == 1
     store.check_inbox("bob")
@@ -190,47 +204,47 @@ def test_no_read_all_reaches_beyond_the_head(store: Harness) -> None:
 def test_a_watermark_does_not_move_back(store: Harness) -> None:
     """A read-all up to an earlier seq changes nothing."""
     store.tell("bob", "a", "b", "c")
-    store.write(ReadInbox("bob", up_to=2))
-    assert store.marked(ReadInbox("bob", up_to=1))[:3] == (0, 1, 4)
+    store.write(MarkAllNotificationsRead("bob", up_to=2))
+    assert store.marked(MarkAllNotificationsRead("bob", up_to=1))[:3] == (0, 1, 4)
     assert store.counts("bob").read_up_to == 2
 
 
 def test_what_was_marked_unread_later_is_spared(store: Harness) -> None:
     """What counts is when a row became unread: an old one, unread again after the watermark, stays unread."""
     old, _ = reversed(store.tell("bob", "a", "b"))
-    store.write(ReadInbox("bob"), MarkInbox("bob", (old,), UNREAD))
+    store.write(MarkAllNotificationsRead("bob"), SetNotificationState("bob", (old,), UNREAD))
     assert store.counts("bob").unread_count == 1
     assert store.row("bob", old).seen_at is not None
-    assert store.marked(ReadInbox("bob", up_to=3))[:3] == (0, 1, 4)
-    assert store.marked(ReadInbox("bob", up_to=4))[:3] == (1, 0, 5)
+    assert store.marked(MarkAllNotificationsRead("bob", up_to=3))[:3] == (0, 1, 4)
+    assert store.marked(MarkAllNotificationsRead("bob", up_to=4))[:3] == (1, 0, 5)
 
 
 def test_a_change_that_leaves_a_row_unread_does_not_save_it(store: Harness) -> None:
     """Seen after the watermark's seq, but unread since before: it is read."""
     (id,) = store.tell("bob", "a")
-    store.write(MarkInbox("bob", (id,), SEEN))
-    assert store.marked(ReadInbox("bob", up_to=1))[:3] == (1, 0, 3)
+    store.write(SetNotificationState("bob", (id,), SEEN))
+    assert store.marked(MarkAllNotificationsRead("bob", up_to=1))[:3] == (1, 0, 3)
     store.check_inbox("bob")
 
 
 def test_marks_on_what_a_read_all_read(store: Harness) -> None:
     """READ and SEEN change nothing there; UNREAD does."""
     (id,) = store.tell("bob", "a")
-    store.write(ReadInbox("bob"))
-    assert store.marked(MarkInbox("bob", (id,), READ))[:4] == (0, 0, 2, 1)
-    assert store.marked(MarkInbox("bob", (id,), SEEN))[:4] == (0, 0, 2, 1)
-    assert store.marked(MarkInbox("bob", (id,), UNREAD))[:4] == (1, 1, 3, 1)
-    assert store.marked(MarkInbox("bob", (id,), READ))[:4] == (1, 0, 4, 1)
+    store.write(MarkAllNotificationsRead("bob"))
+    assert store.marked(SetNotificationState("bob", (id,), READ))[:4] == (0, 0, 2, 1)
+    assert store.marked(SetNotificationState("bob", (id,), SEEN))[:4] == (0, 0, 2, 1)
+    assert store.marked(SetNotificationState("bob", (id,), UNREAD))[:4] == (1, 1, 3, 1)
+    assert store.marked(SetNotificationState("bob", (id,), READ))[:4] == (1, 0, 4, 1)
 
 
 def test_read_times_stay(store: Harness) -> None:
     """A row keeps the time of the read-all that first read it, whatever comes after."""
     (first,) = store.tell("bob", "a")
     store.clock.advance(5)
-    store.write(ReadInbox("bob"))
+    store.write(MarkAllNotificationsRead("bob"))
     store.tell("bob", "b")
     store.clock.advance(5)
-    store.write(ReadInbox("bob"))
+    store.write(MarkAllNotificationsRead("bob"))
     assert store.row("bob", first).read_at == START_MS + 5
 
 
@@ -238,14 +252,14 @@ def test_a_read_all_of_one_type_is_a_read_all(store: Harness) -> None:
     """One seq, no row touched, other types left alone; the counts tell of the watermark of all types only."""
     store.tell("bob", "like", "post", "like", "like")
     store.clock.advance(5)
-    assert store.marked(ReadInbox("bob", up_to=3, type="like"))[:3] == (2, 2, 5)
+    assert store.marked(MarkAllNotificationsRead("bob", up_to=3, type="like"))[:3] == (2, 2, 5)
     assert store.counts("bob") == singles(2, 5)
     assert store.changes("bob", 4).rows == []
     now = store.clock.ms
     assert [row.read_at for row in store.rows("bob")] == [None, now, None, now]
-    assert store.marked(ReadInbox("bob", type="never"))[:3] == (0, 2, 5)
-    assert store.marked(ReadInbox("bob", type="like"))[:3] == (1, 1, 6)
-    assert store.marked(ReadInbox("bob"))[:3] == (1, 0, 7)
+    assert store.marked(MarkAllNotificationsRead("bob", type="never"))[:3] == (0, 2, 5)
+    assert store.marked(MarkAllNotificationsRead("bob", type="like"))[:3] == (1, 1, 6)
+    assert store.marked(MarkAllNotificationsRead("bob"))[:3] == (1, 0, 7)
     assert store.counts("bob") == singles(0, 7, 6, 7)
     store.check_inbox("bob")
 
@@ -253,8 +267,10 @@ def test_a_read_all_of_one_type_is_a_read_all(store: Harness) -> None:
 def test_a_read_all_of_one_type_finds_what_lies_under_many_newer(store: Harness) -> None:
     """Rows that came after the watermark do not stand in the way, nor does one that is unread again."""
     ids = store.tell("bob", *["like"] * 12)
-    store.write(MarkInbox("bob", (ids[-1],), READ), MarkInbox("bob", (ids[-1],), UNREAD))
-    assert store.marked(ReadInbox("bob", up_to=3, type="like"))[:2] == (2, 10)
+    store.write(
+        SetNotificationState("bob", (ids[-1],), READ), SetNotificationState("bob", (ids[-1],), UNREAD)
+    )
+    assert store.marked(MarkAllNotificationsRead("bob", up_to=3, type="like"))[:2] == (2, 10)
     assert [found.order for found in store.rows("bob") if found.read_at is not None] == [3, 2]
 
 
@@ -263,23 +279,23 @@ def test_the_first_read_all_that_covers_a_row_reads_it(store: Harness) -> None:
     like, post = reversed(store.tell("bob", "like", "post"))
     for type in ("like", None):
         store.clock.advance(5)
-        store.write(ReadInbox("bob", type=type))
+        store.write(MarkAllNotificationsRead("bob", type=type))
     assert [store.row("bob", id).read_at for id in (like, post)] == [START_MS + 5, START_MS + 10]
 
 
 def test_an_archived_row_can_be_unread_again(store: Harness) -> None:
     """Above every watermark, as any other; it is not counted."""
     (id,) = store.tell("bob", "a")
-    store.write(ReadInbox("bob"), MarkInbox("bob", (id,), ARCHIVED))
-    assert store.marked(MarkInbox("bob", (id,), UNREAD))[:4] == (1, 0, 4, 1)
+    store.write(MarkAllNotificationsRead("bob"), SetNotificationState("bob", (id,), ARCHIVED))
+    assert store.marked(SetNotificationState("bob", (id,), UNREAD))[:4] == (1, 0, 4, 1)
     assert store.row("bob", id).read_at is None
 
 
 def test_archived_rows_do_not_make_a_read_all_a_change(store: Harness) -> None:
     """Only what is counted as unread does."""
     (id,) = store.tell("bob", "a")
-    store.write(MarkInbox("bob", (id,), ARCHIVED))
-    assert store.marked(ReadInbox("bob"))[:3] == (0, 0, 2)
+    store.write(SetNotificationState("bob", (id,), ARCHIVED))
+    assert store.marked(MarkAllNotificationsRead("bob"))[:3] == (0, 0, 2)
 
 
 # --- taking a read-all back ---------------------------------------------------------------------------------
@@ -287,7 +303,7 @@ def test_archived_rows_do_not_make_a_read_all_a_change(store: Harness) -> None:
 
 def undo(store: Harness, seq: int) -> tuple[int, ...]:
     """(updated, unread_count, seq) of bob's UndoRead."""
-    return store.marked(UndoRead("bob", seq))[:3]
+    return store.marked(UndoMarkAllRead("bob", seq))[:3]
 
 
 @pytest.mark.parametrize("type", [None, "like"])
@@ -295,20 +311,20 @@ def test_a_read_all_can_be_undone(store: Harness, type: str | None) -> None:
     """It takes one seq; what was read by it alone is unread again, since when it was."""
     store.tell("bob", "like", "like")
     before = store.rows("bob")
-    store.write(ReadInbox("bob", type=type))
+    store.write(MarkAllNotificationsRead("bob", type=type))
     assert undo(store, 3) == (2, 2, 4)
     assert store.rows("bob") == before
     assert store.counts("bob") == singles(2, 4)
-    assert store.marked(ReadInbox("bob", up_to=2))[:3] == (2, 0, 5)
+    assert store.marked(MarkAllNotificationsRead("bob", up_to=2))[:3] == (2, 0, 5)
 
 
 def test_only_a_read_all_that_stands_can_be_undone(store: Harness) -> None:
     """Another seq, another user's, one that was undone: nothing happens, and no seq is taken."""
     store.tell("bob", "a")
     store.tell("cy", "a")
-    store.write(ReadInbox("bob"))
-    assert store.marked(UndoRead("cy", 2))[:3] == (0, 1, 1)
-    assert store.marked(UndoRead("nobody", 2))[:3] == (0, 0, 0)
+    store.write(MarkAllNotificationsRead("bob"))
+    assert store.marked(UndoMarkAllRead("cy", 2))[:3] == (0, 1, 1)
+    assert store.marked(UndoMarkAllRead("nobody", 2))[:3] == (0, 0, 0)
     assert (undo(store, 1), undo(store, 3)) == ((0, 0, 2), (0, 0, 2))
     assert (undo(store, 2), undo(store, 2)) == ((1, 1, 3), (0, 1, 3))
 
@@ -316,10 +332,10 @@ def test_only_a_read_all_that_stands_can_be_undone(store: Harness) -> None:
 def test_what_another_read_all_covers_stays_read(store: Harness) -> None:
     """At the time of that one; the watermark is that of the last which stands."""
     store.tell("bob", "like")
-    store.write(ReadInbox("bob"))
+    store.write(MarkAllNotificationsRead("bob"))
     store.tell("bob", "like")
     store.clock.advance(5)
-    store.write(ReadInbox("bob"))
+    store.write(MarkAllNotificationsRead("bob"))
     assert undo(store, 2) == (0, 0, 5)
     assert store.counts("bob") == singles(0, 5, 3, 4)
     assert [row.read_at for row in store.rows("bob")] == [START_MS + 5] * 2
@@ -330,7 +346,7 @@ def test_what_another_read_all_covers_stays_read(store: Harness) -> None:
 def test_an_undo_gives_back_the_watermark_before(store: Harness) -> None:
     """What the earlier read-all read stays so."""
     store.tell("bob", "a", "b")
-    store.write(ReadInbox("bob", up_to=1), ReadInbox("bob"))
+    store.write(MarkAllNotificationsRead("bob", up_to=1), MarkAllNotificationsRead("bob"))
     assert undo(store, 4) == (1, 1, 5)
     assert store.counts("bob") == singles(1, 5, 1, 3)
     assert [row.read_at is None for row in store.rows("bob")] == [True, False]
@@ -341,13 +357,13 @@ def test_an_undo_spares_what_was_said_since(store: Harness) -> None:
     counted."""
     kept, again, fresh = reversed(store.tell("bob", "a", "b", "c"))
     store.write(
-        ReadInbox("bob"),
-        MarkInbox("bob", (kept,), ARCHIVED),
-        MarkInbox("bob", (again,), UNREAD),
-        MarkInbox("bob", (again,), READ),
+        MarkAllNotificationsRead("bob"),
+        SetNotificationState("bob", (kept,), ARCHIVED),
+        SetNotificationState("bob", (again,), UNREAD),
+        SetNotificationState("bob", (again,), READ),
     )
     assert undo(store, 4) == (1, 1, 8)
-    store.write(MarkInbox("bob", (kept,), UNARCHIVED))
+    store.write(SetNotificationState("bob", (kept,), UNARCHIVED))
     assert {row.id: row.read_at is None for row in store.rows("bob")} == {
         kept: False,
         again: False,
@@ -359,7 +375,7 @@ def test_an_undo_spares_what_was_said_since(store: Harness) -> None:
 def test_an_undo_may_find_nothing_to_restore(store: Harness) -> None:
     """It takes its seq all the same, since the read-all is gone."""
     (id,) = store.tell("bob", "a")
-    store.write(ReadInbox("bob"), MarkInbox("bob", (id,), ARCHIVED))
+    store.write(MarkAllNotificationsRead("bob"), SetNotificationState("bob", (id,), ARCHIVED))
     assert undo(store, 2) == (0, 0, 4)
     assert store.counts("bob") == singles(0, 4)
 
@@ -367,6 +383,6 @@ def test_an_undo_may_find_nothing_to_restore(store: Harness) -> None:
 def test_what_was_retracted_does_not_come_back(store: Harness) -> None:
     """A tombstone is no more unread after an undo than before."""
     gone, _ = store.publish(*(event("alice", "alone", targets=("bob",)) for _ in range(2)))
-    store.write(ReadInbox("bob"), Retract(gone))
+    store.write(MarkAllNotificationsRead("bob"), Retract(gone))
     assert undo(store, 3) == (1, 1, 5)
     store.check_inbox("bob")

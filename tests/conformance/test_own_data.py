@@ -9,25 +9,25 @@ from tests.checkers.adapters import ALL
 from tests.harness import Harness, singles
 from tidings.model import (
     AddEndpoint,
-    Declare,
-    Erase,
+    EraseUser,
     FeedFilter,
     Follow,
-    MarkInbox,
-    MarkState,
+    MarkAllNotificationsRead,
+    MarkFeedRead,
     Mask,
-    Prefer,
-    ReadFeed,
-    ReadInbox,
-    Remind,
+    NotificationState,
+    RecordDeliveryResults,
     Retract,
-    Settle,
+    SetNotificationState,
+    SetNotificationType,
+    SetPreferences,
+    SetReminder,
     Unfollow,
 )
-from tidings.personal import Endpoint, Handled, Preferences, Reminder
+from tidings.personal import DeliveryResult, Endpoint, Preferences, Reminder
 from tidings.rules import Rule
 from tidings.testing import event
-from tidings.times import rfc3339
+from tidings.timeutil import rfc3339
 
 FOLLOWERS = tuple(f"f{n}" for n in range(130))
 """More than any store reaches in passing: their fan-out is owed where the settings say so."""
@@ -52,7 +52,7 @@ def test_an_export_has_all_that_is_kept_about_a_person(store: Harness) -> None:
     """Acts, follows, masks, notifications and what was read, each with its kind."""
     store.write(Follow("bob", "user:alice"), Mask("bob", "a:1"), Mask("bob", "user:cy", block=True))
     first, own = store.publish(event("alice", targets=("bob",)), event("bob", name="Bob B."))
-    store.write(ReadFeed("bob", (first,)))
+    store.write(MarkFeedRead("bob", (first,)))
     records = store.export("bob")
     assert {record["kind"] for record in records} == {
         "profile",
@@ -84,9 +84,9 @@ def test_an_export_says_what_was_read_seen_and_archived(store: Harness) -> None:
     ids = store.tell("bob", "a", "b", "c", "d")[:-1]
     store.clock.advance(1_000)
     store.write(
-        ReadInbox("bob", up_to=2),
-        MarkInbox("bob", (ids[0],), MarkState.READ),
-        MarkInbox("bob", (ids[1],), MarkState.ARCHIVED),
+        MarkAllNotificationsRead("bob", up_to=2),
+        SetNotificationState("bob", (ids[0],), NotificationState.READ),
+        SetNotificationState("bob", (ids[1],), NotificationState.ARCHIVED),
         Retract(gone),
     )
     at = rfc3339(store.clock.ms)
@@ -106,7 +106,9 @@ def test_an_export_says_what_was_read_seen_and_archived(store: Harness) -> None:
 
 def test_an_export_goes_on_while_a_retraction_is_carried_out(store: Harness) -> None:
     """The fault: a notification whose event was on its way out made the whole export fail."""
-    store.write(*(Follow(f"u{n}", "item:1") for n in range(9)), Declare("post", Rule(notify="followers")))
+    store.write(
+        *(Follow(f"u{n}", "item:1") for n in range(9)), SetNotificationType("post", Rule(notify="followers"))
+    )
     (event_id,) = store.publish(event("alice", "post", "item:1"))
     store.run(store.store.write([Retract(event_id)]))
     assert of_kind(store.export("u8"), "profile")
@@ -149,8 +151,8 @@ def test_erasing_deletes_what_was_the_persons_own(store: Harness) -> None:
     """Inbox, feed, follows and masks are gone; who returns under the name begins anew."""
     store.write(Follow("bob", "user:alice"), Mask("bob", "user:cy"))
     store.publish(event("alice", targets=("bob",)), event("cy", targets=("bob",)))
-    store.write(ReadFeed("bob"))
-    assert store.changed(Erase("bob")) == 1
+    store.write(MarkFeedRead("bob"))
+    assert store.changed(EraseUser("bob")) == 1
     assert store.counts("bob") == singles(0, 2)
     assert store.run(store.store.inbox("bob", 10, None)).rows == []
     assert store.feed("bob") == []
@@ -164,7 +166,7 @@ def test_a_notification_of_an_erased_person_is_nobodys(store: Harness) -> None:
     """Its id is never given again, not to one who returns under the name either."""
     store.publish(event("alice", targets=("bob",)))
     before = store.run(store.store.inbox("bob", 10, None)).rows[0].id
-    store.write(Erase("bob"))
+    store.write(EraseUser("bob"))
     store.publish(event("alice", targets=("bob",)))
     assert store.run(store.store.inbox("bob", 10, None)).rows[0].id != before
 
@@ -177,7 +179,7 @@ def test_the_acts_of_an_erased_person_stand_under_a_random_name(store: Harness) 
     (about,) = store.publish(
         event("cy", obj="user:bobby", topics=("user:bobby",), targets=("alice", "bobby"))
     )
-    store.write(Erase("bobby"))
+    store.write(EraseUser("bobby"))
     entry = store.run(store.store.event(acted))
     assert entry is not None
     assert ALIAS.fullmatch(entry.actor_id)
@@ -198,7 +200,7 @@ def test_an_erased_person_is_no_target_of_any_event(store: Harness) -> None:
     """Of those that notified them, of those they had masked, of their own."""
     store.write(Mask("bob", "user:cy"), Follow("bob", "item:1"))
     store.publish(*(event(actor, targets=("bob", "dora")) for actor in ("alice", "bob", "cy")))
-    store.write(Erase("bob"))
+    store.write(EraseUser("bob"))
     assert [entry.targets for entry in store.run(store.store.tail(0, ALL))] == [("dora",)] * 3
 
 
@@ -206,7 +208,7 @@ def test_an_erased_person_is_found_nowhere(store: Harness) -> None:
     """Neither as actor, nor as topic, nor by their followers or those who had muted them."""
     store.write(Follow("alice", "user:bob"), Mask("cy", "user:bob"), Follow("bob", "user:alice"))
     store.publish(event("bob", targets=("alice",)), event("alice", targets=("bob",)))
-    store.write(Erase("bob"))
+    store.write(EraseUser("bob"))
     assert store.activity("user:bob") == []
     assert store.activity(None, FeedFilter(actor_id="bob")) == []
     assert store.run(store.store.follows("alice", 10, None)) == []
@@ -221,7 +223,7 @@ def test_feeds_keep_what_an_erased_person_did(store: Harness) -> None:
     """For those told directly it stays; their followers have lost the follow."""
     store.write(*(Follow(user, "user:bob") for user in FOLLOWERS))
     (event_id,) = store.publish(event("bob", targets=("alice",)))
-    store.write(Erase("bob"))
+    store.write(EraseUser("bob"))
     assert store.feed("alice") == [event_id]
     assert [store.feed(user) for user in FOLLOWERS] == [[]] * len(FOLLOWERS)
     store.publish(event("bob"))
@@ -232,14 +234,14 @@ def test_a_block_outlives_the_erasure_of_the_blocked(store: Harness) -> None:
     """What an erased person did stays hidden from those who had blocked them."""
     store.write(Mask("alice", "user:bob", block=True), Follow("alice", "item:1"))
     store.publish(event("bob"))
-    store.write(Erase("bob"))
+    store.write(EraseUser("bob"))
     assert store.feed("alice") == []
 
 
 def test_erasing_nobody_changes_nothing(store: Harness) -> None:
     """A name that never came up is not erased."""
     store.publish(event("alice"))
-    assert store.changed(Erase("nobody")) == 0
+    assert store.changed(EraseUser("nobody")) == 0
 
 
 # --- what is personal ---------------------------------------------------------------------------------------
@@ -249,20 +251,20 @@ def reached(store: Harness) -> None:
     """bob has wishes, an endpoint with a delivery waiting and one given up, a broadcast, a read-all, a reminder of his
     own and a share in another."""
     mail = Endpoint("e1", "bob", "email", "bob@mail.test", "secret-marker", store.clock.ms)
-    store.write(Declare("ping", Rule(channels=("email",), group="none")), AddEndpoint(mail))
-    store.write(Prefer("bob", Preferences(types={"comment": {"email": True}}, locale="de")))
+    store.write(SetNotificationType("ping", Rule(channels=("email",), group="none")), AddEndpoint(mail))
+    store.write(SetPreferences("bob", Preferences(types={"comment": {"email": True}}, locale="de")))
     store.publish(*(event("alice", "ping", targets=("bob",)) for _ in range(2)))
     first, _ = store.run(store.store.deliveries(store.clock.ms, 9))
-    store.write(Settle((Handled(first.id, "dead"),)))
+    store.write(RecordDeliveryResults((DeliveryResult(first.id, "dead"),)))
     own = b'{"actor_id":"clock","target_user_ids":["bob"],"metadata":{"n":1.50}}'
     shared = b'{"actor_id":"clock","target_user_ids":["cy","bob"],"metadata":{"n":1.50}}'
     store.write(
-        Remind(Reminder("own", store.clock.ms + 1, own, ("bob",))),
-        Remind(Reminder("shared", store.clock.ms + 2, shared, ("cy", "bob"))),
-        Remind(
+        SetReminder(Reminder("own", store.clock.ms + 1, own, ("bob",))),
+        SetReminder(Reminder("shared", store.clock.ms + 2, shared, ("cy", "bob"))),
+        SetReminder(
             Reminder("others", store.clock.ms + 3, b'{"actor_id":"clock","target_user_ids":["cy"]}', ("cy",))
         ),
-        ReadInbox("bob"),
+        MarkAllNotificationsRead("bob"),
     )
 
 
@@ -290,7 +292,7 @@ def test_an_export_has_every_notification_of_a_group(store: Harness) -> None:
 def test_erasing_deletes_what_is_personal(store: Harness) -> None:
     """Wishes, endpoints with what waits for them, marks; who returns under the name is reached no more."""
     reached(store)
-    store.write(Erase("bob"))
+    store.write(EraseUser("bob"))
     assert store.run(store.store.preferences("bob")) == Preferences()
     assert store.run(store.store.endpoints("bob")) == []
     assert store.run(store.store.deliveries(store.clock.ms, 9)) == []
@@ -305,8 +307,8 @@ def test_erasing_deletes_what_is_personal(store: Harness) -> None:
 def test_erasing_takes_a_person_out_of_reminders(store: Harness) -> None:
     """One that tells nobody any more is gone; of another the rest stays, byte by byte."""
     reached(store)
-    store.write(Remind(Reminder("city", store.clock.ms, b'{"actor_id":"clock"}', ("bob",), "city:1")))
-    store.write(Erase("bob"))
+    store.write(SetReminder(Reminder("city", store.clock.ms, b'{"actor_id":"clock"}', ("bob",), "city:1")))
+    store.write(EraseUser("bob"))
     left = {found.key: found for found in store.run(store.store.reminders(None, 9))}
     assert set(left) == {"shared", "others", "city"}
     assert (left["shared"].users, left["city"].users) == (("cy",), ())
@@ -324,11 +326,11 @@ def test_erasing_takes_a_name_out_of_what_reminders_will_say(store: Harness) -> 
     )
     told += b'"topics":["user:bob","city:1"],"target_user_ids":["cy"],"metadata":{"n":1.50}}'
     store.write(
-        Remind(Reminder("told", store.clock.ms, told, ("cy",))),
-        Remind(Reminder("fans", store.clock.ms, b'{"actor_id":"clock"}', (), "user:bob")),
+        SetReminder(Reminder("told", store.clock.ms, told, ("cy",))),
+        SetReminder(Reminder("fans", store.clock.ms, b'{"actor_id":"clock"}', (), "user:bob")),
     )
     assert len(of_kind(store.export("bob"), "reminder")) == 2
-    store.write(Erase("bob"))
+    store.write(EraseUser("bob"))
     (left,) = store.run(store.store.reminders(None, 9))
     (entry,) = store.run(store.store.tail(0, 9))
     assert b"bob" not in left.event.lower()
@@ -344,24 +346,24 @@ def test_erasing_takes_a_name_out_of_what_reminders_will_say(store: Harness) -> 
 
 def test_erasing_somebody_known_from_a_reminder_alone(store: Harness) -> None:
     """It is a trace like any other."""
-    store.write(Remind(Reminder("k", store.clock.ms, b'{"target_user_ids":["bob"]}', ("bob",))))
-    assert [store.changed(Erase("bob")) for _ in range(2)] == [1, 0]
+    store.write(SetReminder(Reminder("k", store.clock.ms, b'{"target_user_ids":["bob"]}', ("bob",))))
+    assert [store.changed(EraseUser("bob")) for _ in range(2)] == [1, 0]
     assert store.run(store.store.next_due()) is None
 
 
 def test_a_window_of_duplicates_does_not_outlive_the_person(store: Harness) -> None:
     """Who returns is told anew."""
-    store.write(Declare("like", Rule(duplicate_window_s=60)))
+    store.write(SetNotificationType("like", Rule(duplicate_window_s=60)))
     for seq in (1, 3):
         store.publish(event("alice", "like", targets=("bob",)))
         assert store.counts("bob") == singles(1, seq)
-        store.write(Erase("bob"))
+        store.write(EraseUser("bob"))
 
 
 def test_groups_keep_the_acts_of_an_erased_person(store: Harness) -> None:
     """Under their random name they count as one actor still; who returns under the old one is another."""
     store.publish(*(event(actor, targets=("bob",), name=actor) for actor in ("zoe", "amy", "zoe")))
-    store.write(Erase("zoe"))
+    store.write(EraseUser("zoe"))
     (row,) = store.rows("bob")
     assert (row.size, row.actor_count, row.seq) == (3, 2, 4)
     assert b"zoe" not in b"".join((row.body, *row.others))
@@ -373,7 +375,7 @@ def test_groups_keep_the_acts_of_an_erased_person(store: Harness) -> None:
 def test_who_returns_under_an_erased_name_is_somebody_else(store: Harness) -> None:
     """No group by that actor, or about that person, is gone on with."""
     window = Rule(group="none", duplicate_window_s=60)
-    store.write(Declare("wave", Rule(group_by="actor")), Declare("visit", window))
+    store.write(SetNotificationType("wave", Rule(group_by="actor")), SetNotificationType("visit", window))
 
     def all_three() -> list[str]:
         return store.publish(
@@ -383,7 +385,7 @@ def test_who_returns_under_an_erased_name_is_somebody_else(store: Harness) -> No
         )
 
     all_three()
-    store.write(Erase("zoe"))
+    store.write(EraseUser("zoe"))
     again = all_three()
     assert [row.event_ids for row in store.rows("bob")][:3] == [(event_id,) for event_id in reversed(again)]
     assert store.counts("bob") == singles(6, 9)

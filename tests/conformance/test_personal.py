@@ -8,15 +8,15 @@ from tidings.model import (
     EVERYONE,
     AddEndpoint,
     ConfirmEndpoint,
-    Erase,
+    EraseUser,
     Follow,
     Mask,
-    Prefer,
+    MaterializeBroadcasts,
+    RecipientFacts,
     RemoveEndpoint,
     ReserveConfirmation,
     Retract,
-    TakeUp,
-    Told,
+    SetPreferences,
 )
 from tidings.personal import Endpoint, Preferences, QuietHours
 from tidings.testing import START_MS, event
@@ -29,7 +29,7 @@ WISHES = Preferences(
 )
 
 
-def told(store: Harness, user: str, event_id: str) -> Told:
+def told(store: Harness, user: str, event_id: str) -> RecipientFacts:
     found = store.run(store.store.told(user, event_id))
     assert found is not None
     return found
@@ -45,10 +45,10 @@ def endpoints(store: Harness, user: str) -> list[Endpoint]:
 def test_preferences_are_kept_whole(store: Harness) -> None:
     """The last ones replace all; who never said any has the defaults."""
     assert store.run(store.store.preferences("bob")) == Preferences()
-    store.write(Prefer("bob", WISHES))
+    store.write(SetPreferences("bob", WISHES))
     assert store.run(store.store.preferences("bob")) == WISHES
     assert store.run(store.store.preferences("cy")) == Preferences()
-    store.write(Prefer("bob", Preferences(locale="fr")))
+    store.write(SetPreferences("bob", Preferences(locale="fr")))
     assert store.run(store.store.preferences("bob")) == Preferences(locale="fr")
 
 
@@ -63,13 +63,13 @@ def test_muted_topics_are_told_by_name(store: Harness) -> None:
 def test_preferences_replace_the_mutes_of_then(store: Harness) -> None:
     """The fault: whoever replaced both told what differed from mutes read before, and two at once left a mixture."""
     store.write(Mask("bob", "market:1"), Mask("bob", "user:dora", block=True))
-    one = Prefer("bob", Preferences(locale="de"), ("market:2", "user:cy"))
-    other = Prefer("bob", Preferences(locale="fr"), ("market:3", "market:2"))
+    one = SetPreferences("bob", Preferences(locale="de"), ("market:2", "user:cy"))
+    other = SetPreferences("bob", Preferences(locale="fr"), ("market:3", "market:2"))
     store.write(one, other)
     assert store.run(store.store.muted("bob")) == ["market:2", "market:3"]
-    store.write(Prefer("bob", Preferences()))
+    store.write(SetPreferences("bob", Preferences()))
     assert store.run(store.store.muted("bob")) == ["market:2", "market:3"]
-    store.write(Prefer("bob", Preferences(), ()))
+    store.write(SetPreferences("bob", Preferences(), ()))
     assert store.run(store.store.muted("bob")) == []
 
 
@@ -127,7 +127,7 @@ def test_confirmation_mails_are_counted_by_user_and_by_address(store: Harness) -
     assert [reserve("bob", b"a") for _ in range(3)] == [1, 1, 0]
     assert [reserve("cy", b"a") for _ in range(2)] == [1, 0]
     assert [reserve("cy", b"b") for _ in range(2)] == [1, 0]
-    store.write(Erase("bob"))
+    store.write(EraseUser("bob"))
     assert [reserve("bob", b"a"), reserve("bob", b"b")] == [0, 1]
     store.clock.advance(10)
     assert reserve("bob", b"a", START_MS) == 1
@@ -193,7 +193,7 @@ def test_what_is_known_of_a_broadcast(store: Harness) -> None:
     assert told(store, "bob", everyone)[1:] == (False, True, "", "", True)
     assert told(store, "bob", city)[1:] == (False, True, "", "", True)
     assert [told(store, "cy", event_id).follower for event_id in (everyone, city)] == [True, False]
-    store.write(TakeUp(("bob",)))
+    store.write(MaterializeBroadcasts(("bob",)))
     found = {told(store, "bob", event_id).notification for event_id in (everyone, city)}
     assert found == {row.id for row in store.rows("bob")}
 

@@ -9,16 +9,16 @@ from tests.harness import Harness
 from tidings.ids import key_at
 from tidings.model import (
     Command,
-    Erase,
+    EraseUser,
     FeedFilter,
     Follow,
+    MarkFeedRead,
+    MarkFeedUnread,
     Mask,
     Publish,
-    ReadFeed,
     Retract,
-    UndoReadFeed,
+    UndoMarkFeedRead,
     Unfollow,
-    UnreadFeed,
 )
 from tidings.storage.sqlite import feed_counts
 from tidings.testing import START_MS, MemoryStore, event
@@ -41,10 +41,10 @@ def life(store: MemoryStore) -> list[Command]:
             for n, actor in enumerate(actors)
         ),
         Publish((event("alice", at=START_MS - 9), event("bob", at=START_MS - 5))),
-        ReadFeed("bob", (ids[1], ids[4])),
-        UnreadFeed("bob", (ids[4],)),
-        ReadFeed("bob", None, 3),
-        UnreadFeed("bob", (ids[0],)),
+        MarkFeedRead("bob", (ids[1], ids[4])),
+        MarkFeedUnread("bob", (ids[4],)),
+        MarkFeedRead("bob", None, 3),
+        MarkFeedUnread("bob", (ids[0],)),
     ]
 
 
@@ -56,24 +56,24 @@ BETWEEN: dict[str, list[Command]] = {
     "an unmute": [Mask("bob", "item:5", on=False)],
     "a block by another": [Mask("cy", "user:bob", block=True), Mask("alice", "user:bob", block=True)],
     "a block taken back": [Mask("eve", "user:bob", block=True, on=False)],
-    "an erased blocker": [Erase("eve")],
-    "an erased actor": [Erase("alice")],
-    "an erased user": [Erase("bob"), Publish((event("alice", targets=("bob",)),))],
+    "an erased blocker": [EraseUser("eve")],
+    "an erased actor": [EraseUser("alice")],
+    "an erased user": [EraseUser("bob"), Publish((event("alice", targets=("bob",)),))],
     "a follow": [Follow("bob", "user:eve", 9)],
     "an unfollow": [Unfollow("bob", "user:alice")],
     "a keeping unfollow": [Unfollow("bob", "user:alice", keep=True), Publish((event("alice"),))],
-    "another read-all": [ReadFeed("bob", None, 9)],
-    "a longer read-all": [ReadFeed("bob")],
+    "another read-all": [MarkFeedRead("bob", None, 9)],
+    "a longer read-all": [MarkFeedRead("bob")],
 }
 
 
 def commands(store: Harness) -> dict[str, Command]:
     """What is prepared. The read-all that is taken back is the last of a life."""
     return {
-        "all": ReadFeed("bob"),
-        "some": ReadFeed("bob", None, 8),
-        "more than there are": ReadFeed("bob", None, 1_000),
-        "undo": UndoReadFeed("bob", _made(store)),
+        "all": MarkFeedRead("bob"),
+        "some": MarkFeedRead("bob", None, 8),
+        "more than there are": MarkFeedRead("bob", None, 1_000),
+        "undo": UndoMarkFeedRead("bob", _made(store)),
     }
 
 
@@ -135,7 +135,7 @@ def test_a_preparation_changes_nothing(store: Harness) -> None:
     """Of what can be read; and of a user who is not known nothing is known afterwards."""
     reference = begun(store)
     head = store.run(store.store.head())
-    for command in (*commands(store).values(), ReadFeed("nobody"), UndoReadFeed("nobody", 1)):
+    for command in (*commands(store).values(), MarkFeedRead("nobody"), UndoMarkFeedRead("nobody", 1)):
         store.run(store.store.prepare(command))
     assert store.run(store.store.head()) == head
     agree(store, reference)

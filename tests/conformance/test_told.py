@@ -6,7 +6,7 @@ from tests.checkers.adapters import ALL
 from tests.checkers.audience import Followed, notified
 from tests.checkers.inboxes import addressed
 from tests.harness import Harness, singles
-from tidings.model import Declare, Follow, Mask, Prefer, Unfollow
+from tidings.model import Follow, Mask, SetNotificationType, SetPreferences, Unfollow
 from tidings.personal import Preferences
 from tidings.rules import DEFAULT, Rule
 from tidings.testing import START_MS, event
@@ -98,14 +98,14 @@ def test_a_verb_is_told_as_its_type(store: Harness) -> None:
 
 def test_a_type_can_be_declared_and_taken_back(store: Harness) -> None:
     """Over that of the settings, which holds again afterwards; what was told keeps its type."""
-    assert store.changed(Declare("applause", Rule(verbs=("clap",), group="none"))) == 1
-    assert store.changed(Declare("mention", Rule(verbs=("at",)))) == 1
+    assert store.changed(SetNotificationType("applause", Rule(verbs=("clap",), group="none"))) == 1
+    assert store.changed(SetNotificationType("mention", Rule(verbs=("at",)))) == 1
     store.publish(*(event("alice", verb, targets=("bob",)) for verb in ("clap", "clap", "cheer", "at")))
     assert [row.type for row in store.rows("bob")] == ["mention", "cheer", "applause", "applause"]
     assert store.store.rules.rule("applause").group == "none"
-    assert store.changed(Declare("applause", None)) == 1
-    assert store.changed(Declare("mention", None)) == 1
-    assert store.changed(Declare("mention", None)) == 0
+    assert store.changed(SetNotificationType("applause", None)) == 1
+    assert store.changed(SetNotificationType("mention", None)) == 1
+    assert store.changed(SetNotificationType("mention", None)) == 0
     store.publish(*(event("alice", verb, targets=("bob",)) for verb in ("cheer", "at")))
     assert [row.type for row in store.rows("bob")][:3] == ["at", "applause", "mention"]
 
@@ -113,7 +113,7 @@ def test_a_type_can_be_declared_and_taken_back(store: Harness) -> None:
 def test_types_that_claim_one_verb_are_refused_whole(store: Harness) -> None:
     """If a write raises, nothing of it was applied."""
     with pytest.raises(ValueError, match="clap"):
-        store.write(Follow("bob", "user:alice"), Declare("other", Rule(verbs=("clap",))))
+        store.write(Follow("bob", "user:alice"), SetNotificationType("other", Rule(verbs=("clap",))))
     assert store.run(store.store.follows("bob", ALL, None)) == []
     assert "other" not in store.store.rules.declared
 
@@ -124,7 +124,7 @@ def test_types_that_claim_one_verb_are_refused_whole(store: Harness) -> None:
 def test_followers_of_the_object_are_told_if_the_type_says_so(store: Harness) -> None:
     """Instead of the targets or, told once, besides them; never for a type that does not."""
     store.write(*(Follow(user, "bridge:1") for user in ("bob", "cy")))
-    store.write(Declare("both", Rule(notify="both")))
+    store.write(SetNotificationType("both", Rule(notify="both")))
     for verb in ("bridge", "both", "plain"):
         store.publish(event("alice", verb, "bridge:1", targets=("cy", "dora")))
     told = {user: [row.type for row in store.rows(user)] for user in ("bob", "cy", "dora")}
@@ -146,7 +146,7 @@ def test_followers_are_told_as_targets_are(store: Harness) -> None:
     """Not the actor, not who has masked it, not who does not want the type."""
     store.write(*(Follow(user, "bridge:1") for user in ("alice", "bob", "cy", "dora", "eve")))
     store.write(Mask("bob", "category:x"), Mask("alice", "user:cy", block=True))
-    store.write(Prefer("dora", Preferences(types={"bridge": OFF})))
+    store.write(SetPreferences("dora", Preferences(types={"bridge": OFF})))
     store.publish(event("alice", "bridge", "bridge:1", topics=("category:x",)))
     told = [user for user in ("alice", "bob", "cy", "dora", "eve") if store.counts(user).seq]
     assert told == ["eve"]
@@ -181,11 +181,11 @@ def test_the_inbox_is_the_audience_recomputed(store: Harness) -> None:
 
 def test_what_is_not_wanted_is_not_told(store: Harness) -> None:
     """By type, by "*" for all others; a type's own wish goes before. What came meanwhile does not come later."""
-    store.write(Prefer("bob", Preferences(types={"comment": OFF})))
+    store.write(SetPreferences("bob", Preferences(types={"comment": OFF})))
     assert [notifies(store, "bob", verb) for verb in ("comment", "post")] == [False, True]
-    store.write(Prefer("bob", Preferences(types={"*": OFF, "applause": ON})))
+    store.write(SetPreferences("bob", Preferences(types={"*": OFF, "applause": ON})))
     assert [notifies(store, "bob", verb) for verb in ("comment", "post", "cheer")] == [False, False, True]
-    store.write(Prefer("bob", Preferences()))
+    store.write(SetPreferences("bob", Preferences()))
     assert store.counts("bob").seq == 2
     assert notifies(store, "bob", "comment")
     assert notifies(store, "cy", "comment")
@@ -193,14 +193,15 @@ def test_what_is_not_wanted_is_not_told(store: Harness) -> None:
 
 def test_other_channels_do_not_silence_the_inbox(store: Harness) -> None:
     """What leaves the application is another matter."""
-    store.write(Prefer("bob", Preferences(types={"*": {"email": False}})))
+    store.write(SetPreferences("bob", Preferences(types={"*": {"email": False}})))
     assert notifies(store, "bob", "comment")
 
 
 def test_critical_types_are_told_whatever_is_wanted(store: Harness) -> None:
     """But not to the actor, nor past a mask."""
     store.write(
-        Declare("alarm", Rule(critical=True)), Prefer("bob", Preferences(types={"*": OFF, "alarm": OFF}))
+        SetNotificationType("alarm", Rule(critical=True)),
+        SetPreferences("bob", Preferences(types={"*": OFF, "alarm": OFF})),
     )
     assert notifies(store, "bob", "alarm")
     store.write(Mask("bob", "user:alice"))
@@ -212,7 +213,7 @@ def test_critical_types_are_told_whatever_is_wanted(store: Harness) -> None:
 
 def test_a_duplicate_within_the_window_is_not_told(store: Harness) -> None:
     """Of the same type and actor on the same object; what was suppressed does not prolong the window."""
-    store.write(Declare("like", Rule(duplicate_window_s=60, group="none")))
+    store.write(SetNotificationType("like", Rule(duplicate_window_s=60, group="none")))
     for wait_ms, told in ((0, 1), (40_000, 1), (19_999, 1), (1, 2), (59_999, 2), (1, 3)):
         store.clock.advance(wait_ms)
         store.publish(event("alice", "like", targets=("bob",)))
@@ -221,7 +222,7 @@ def test_a_duplicate_within_the_window_is_not_told(store: Harness) -> None:
 
 def test_one_command_can_hold_duplicates(store: Harness) -> None:
     """The second of two is not told."""
-    store.write(Declare("like", Rule(duplicate_window_s=60, group="none")))
+    store.write(SetNotificationType("like", Rule(duplicate_window_s=60, group="none")))
     first, _ = store.publish(*(event("alice", "like", targets=("bob",)) for _ in range(2)))
     addressed(store.inbox("bob"), [first])
 
@@ -229,7 +230,7 @@ def test_one_command_can_hold_duplicates(store: Harness) -> None:
 def test_what_differs_is_no_duplicate(store: Harness) -> None:
     """Another actor, object, type, user; nor is anything where the type has no window."""
     window = Rule(duplicate_window_s=60, group="none")
-    store.write(Declare("like", window), Declare("love", window))
+    store.write(SetNotificationType("like", window), SetNotificationType("love", window))
     store.publish(event("alice", "like", targets=("bob",)))
     store.publish(
         event("cy", "like", targets=("bob",)),
@@ -244,17 +245,19 @@ def test_what_differs_is_no_duplicate(store: Harness) -> None:
 
 def test_what_was_not_told_opens_no_window(store: Harness) -> None:
     """Masked or unwanted, the first one did not come; the next one does."""
-    store.write(Declare("like", Rule(duplicate_window_s=60)), Mask("bob", "user:alice"))
+    store.write(SetNotificationType("like", Rule(duplicate_window_s=60)), Mask("bob", "user:alice"))
     assert not notifies(store, "bob", "like")
-    store.write(Mask("bob", "user:alice", on=False), Prefer("bob", Preferences(types={"like": OFF})))
+    store.write(Mask("bob", "user:alice", on=False), SetPreferences("bob", Preferences(types={"like": OFF})))
     assert not notifies(store, "bob", "like")
-    store.write(Prefer("bob", Preferences()))
+    store.write(SetPreferences("bob", Preferences()))
     assert notifies(store, "bob", "like")
 
 
 def test_a_window_is_one_users_own(store: Harness) -> None:
     """Followers too hear of the first only."""
-    store.write(Declare("like", Rule(notify="followers", duplicate_window_s=60)), Follow("bob", "item:1"))
+    store.write(
+        SetNotificationType("like", Rule(notify="followers", duplicate_window_s=60)), Follow("bob", "item:1")
+    )
     store.publish(event("alice", "like"))
     store.write(Follow("cy", "item:1"))
     store.publish(event("alice", "like"))

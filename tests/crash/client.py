@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from tests.checkers.ledger import Place, Reply
-from tidings.times import rfc3339
+from tidings.timeutil import rfc3339
 
 TIMEOUT_S = 30
 LANES = 4

@@ -21,25 +21,25 @@ from tidings.config import Settings
 from tidings.errors import KeyReused
 from tidings.model import (
     Command,
-    Erase,
+    EraseUser,
     FeedFilter,
     Follow,
-    MarkInbox,
-    MarkState,
+    MarkAllNotificationsRead,
+    MarkFeedRead,
     Mask,
     NewEvent,
+    NotificationState,
     Outcome,
     Publish,
     Published,
-    ReadFeed,
-    ReadInbox,
+    RebuildFeeds,
     Receipt,
-    Reconcile,
     Retract,
+    SetNotificationState,
     Unfollow,
 )
 from tidings.testing import START_MS, FakeClock, MemoryStore, event
-from tidings.times import HOUR_MS
+from tidings.timeutil import HOUR_MS
 
 SETTINGS = Settings(
     fan_out="worker",
@@ -257,17 +257,17 @@ class _Drawing:
         user, back = self._one(WATCHED), self._chance.randrange(12)
         orders = tuple(str(self._chance.randint(1, 20)) for _ in range(3))
         changes: tuple[Command, ...] = (
-            ReadFeed(user),
-            ReadFeed(user, None, len(self._ids) // 2),
-            ReadFeed(user, (self._id(),)),
-            MarkInbox(user, orders, self._one(tuple(MarkState))),
-            ReadInbox(user, back),
-            ReadInbox(user, None, self._one(VERBS)),
+            MarkFeedRead(user),
+            MarkFeedRead(user, None, len(self._ids) // 2),
+            MarkFeedRead(user, (self._id(),)),
+            SetNotificationState(user, orders, self._one(tuple(NotificationState))),
+            MarkAllNotificationsRead(user, back),
+            MarkAllNotificationsRead(user, None, self._one(VERBS)),
         )
         return self._one(changes)
 
     def _end(self) -> Command:
-        commands = (Erase(USERS[-1]), Reconcile(), Retract(self._id()))
+        commands = (EraseUser(USERS[-1]), RebuildFeeds(), Retract(self._id()))
         return self._chance.choices(commands, (1, 2, 7))[0]
 
     def _id(self) -> str:
@@ -279,7 +279,7 @@ class _Drawing:
 
 def _comparable(command: Command, outcome: Outcome | KeyReused) -> Outcome | str:
     """What stores must agree on; how much they have to reconcile is their own affair."""
-    return "done" if isinstance(command, Reconcile) else comparable(command, outcome, owed=True)
+    return "done" if isinstance(command, RebuildFeeds) else comparable(command, outcome, owed=True)
 
 
 def _receipts(outcomes: Sequence[Outcome | str]) -> list[Receipt]:

@@ -15,15 +15,15 @@ from tidings.errors import Unavailable
 from tidings.live import Hub, Stream
 from tidings.model import (
     Command,
-    Counts,
-    Heard,
+    EventAudience,
     InboxChanges,
+    InboxCounters,
+    MarkFeedRead,
+    MarkFeedUnread,
+    MaterializeBroadcasts,
     Publish,
-    ReadFeed,
     Retract,
-    TakeUp,
-    UndoReadFeed,
-    UnreadFeed,
+    UndoMarkFeedRead,
 )
 from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.testing import FakeClock, MemoryStore, event
@@ -32,7 +32,7 @@ NOTIFICATIONS = frozenset({"notifications"})
 SETTINGS = Settings()
 PATIENCE_S = 20
 """A test that waits for what never comes ends."""
-IN_THE_LOG = (Publish, Retract, ReadFeed, UnreadFeed, UndoReadFeed)
+IN_THE_LOG = (Publish, Retract, MarkFeedRead, MarkFeedUnread, UndoMarkFeedRead)
 """What takes a position, and so may be news of a feed."""
 P = ParamSpec("P")
 
@@ -57,7 +57,7 @@ class Counting(MemoryStore):
     asked = 0
     failures = 0
 
-    async def counts(self, users: Sequence[str]) -> list[Counts]:
+    async def counts(self, users: Sequence[str]) -> list[InboxCounters]:
         self.asked += 1
         return await super().counts(users)
 
@@ -65,7 +65,7 @@ class Counting(MemoryStore):
         self.asked += 1
         return await super().inbox_since(user, since, limit)
 
-    async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[Heard], int]:
+    async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[EventAudience], int]:
         if self.failures:
             self.failures -= 1
             raise OSError("the disk is on fire")
@@ -92,7 +92,7 @@ class Place:
             raise Unavailable
         self.paused.set()
         await self._going.wait()
-        await self.write(TakeUp(tuple(users), erasures), users=users)
+        await self.write(MaterializeBroadcasts(tuple(users), erasures), users=users)
         self.brought.set()
 
     def pause(self) -> None:

@@ -9,9 +9,9 @@ from tests.live.tape import Said, Tape
 from tidings.feed_changes import FeedMark, Retraction
 from tidings.live import INCLUDE
 from tidings.live.frames import change_frame
-from tidings.model import Follow, Publish, ReadFeed, Retract, UndoReadFeed, UnreadFeed
+from tidings.model import Follow, MarkFeedRead, MarkFeedUnread, Publish, Retract, UndoMarkFeedRead
 from tidings.testing import START_MS, event
-from tidings.times import rfc3339
+from tidings.timeutil import rfc3339
 
 FEED = frozenset({"activity"})
 
@@ -43,9 +43,9 @@ async def test_a_mark_of_the_feed_reaches_every_tab_of_the_user() -> None:
         for tape in (*tapes, other, inbox):
             await tape.until(1)
         id = await posted(here, "bob")
-        await here.write(ReadFeed("bob", (id,)))
-        await here.write(UnreadFeed("bob", (id,)))
-        await here.write(ReadFeed("bob"))
+        await here.write(MarkFeedRead("bob", (id,)))
+        await here.write(MarkFeedUnread("bob", (id,)))
+        await here.write(MarkFeedRead("bob"))
         at = rfc3339(START_MS)
         for said in await beside(here, tapes, 4):
             assert plain(said[1:]) == [
@@ -87,11 +87,11 @@ async def test_what_was_missed_is_told_on_return_in_order() -> None:
     """I5: from every position on, the items and the changes after it, once each, in chunks where there are many."""
     async with place() as here:
         ids = [await posted(here, "bob") for _ in range(3)]
-        await here.write(ReadFeed("bob", (ids[0],)))
+        await here.write(MarkFeedRead("bob", (ids[0],)))
         await here.write(Retract(ids[1]))
-        await here.write(ReadFeed("bob"))
+        await here.write(MarkFeedRead("bob"))
         for n in range(50):
-            await here.write(*((UnreadFeed if n % 2 == 0 else ReadFeed)("bob", (ids[2],)),))
+            await here.write(*((MarkFeedUnread if n % 2 == 0 else MarkFeedRead)("bob", (ids[2],)),))
         here.live.hint([], True)
         whole = [(1, "activity"), (3, "activity"), (4, "feed_read"), (5, "retracted"), (6, "feed_read")]
         whole += [(7 + n, "feed_read") for n in range(50)]
@@ -112,9 +112,9 @@ async def test_a_read_all_taken_back_resets_the_feed() -> None:
         _, other = here.open("cy", include=FEED)
         for one in (tape, other):
             await one.until(1)
-        await here.write(ReadFeed("bob"))
-        await here.write(UndoReadFeed("bob", 2))
-        await here.write(ReadFeed("bob"))
+        await here.write(MarkFeedRead("bob"))
+        await here.write(UndoMarkFeedRead("bob", 2))
+        await here.write(MarkFeedRead("bob"))
         read, reset, again = (await tape.until(4))[1:]
         assert (read.event, read.id) == ("feed_read", "e.1.2")
         assert (reset.event, reset.id) == ("reset", "e.1.3")
@@ -130,7 +130,7 @@ async def test_older_than_what_is_kept_is_a_reset() -> None:
     async with place() as here:
         here.store._feed_history = 2
         ids = [await posted(here, "bob", "cy") for _ in range(4)]
-        await here.write(*(ReadFeed("bob", (id,)) for id in ids))
+        await here.write(*(MarkFeedRead("bob", (id,)) for id in ids))
         for last, user, expected in (("e..4", "bob", "reset"), ("e..6", "bob", "feed_read")):
             _, tape = here.open(user, last=last, include=FEED)
             assert (await tape.until(2))[1].event == expected
@@ -152,7 +152,7 @@ async def test_a_hub_that_fell_behind_the_history_resets_its_streams() -> None:
         _, other = here.open("cy", include=FEED)
         for one in (tape, other):
             await one.until(1)
-        await here.write(*(ReadFeed("bob", (id,)) for id in ids))
+        await here.write(*(MarkFeedRead("bob", (id,)) for id in ids))
         assert (await tape.until(2))[1].event == "reset"
         here.store._retraction_history = 1
         await here.write(*(Retract(id) for id in ids))
@@ -169,7 +169,7 @@ async def test_a_mark_wakes_only_the_streams_of_its_user() -> None:
         for tape in tapes:
             await tape.until(1)
         id = await posted(here, "user-7")
-        await here.write(ReadFeed("user-7", (id,)))
+        await here.write(MarkFeedRead("user-7", (id,)))
         assert [said.event for said in await tapes[7].until(3)] == ["hello", "activity", "feed_read"]
         assert all(len(tape.said) == 1 for n, tape in enumerate(tapes) if n != 7)
         for stream, _ in opened:

@@ -8,7 +8,7 @@ from tests.live.tape import Tape
 from tidings.errors import Deferred, TooManyRequests
 from tidings.live import INCLUDE, Stream
 from tidings.live.hub import MAX_BEHIND_S, WARN_S
-from tidings.model import EVERYONE, Erase, Follow, MarkInbox, MarkState, Publish
+from tidings.model import EVERYONE, EraseUser, Follow, NotificationState, Publish, SetNotificationState
 from tidings.testing import START_MS, event
 
 
@@ -38,7 +38,7 @@ async def test_all_devices_of_a_user_are_told() -> None:
         for tape in tapes:
             await tape.until(2)
         id = tapes[0].said[1].data["id"]
-        await here.write(MarkInbox("bob", (id,), MarkState.READ), users=["bob"])
+        await here.write(SetNotificationState("bob", (id,), NotificationState.READ), users=["bob"])
         for tape in tapes:
             said = (await tape.until(3))[2]
             assert (said.event, said.data["ids"], said.data["unread_count"]) == ("read", [id], 0)
@@ -189,7 +189,7 @@ async def test_device_that_missed_an_erasure_is_reset_beside_one_that_is_new() -
         await here.publish("bob")
         _, old = here.open()
         await old.until(1)
-        await here.write(Erase("bob"), hint=False)
+        await here.write(EraseUser("bob"), hint=False)
         _, new = here.open()
         assert (await new.until(1))[0].data["seq"] == 2
         await here.publish("bob", obj="item:2")
@@ -203,7 +203,7 @@ async def test_erased_inbox_is_reset() -> None:
         await here.publish("bob")
         _, tape = here.open()
         await tape.until(1)
-        await here.write(Erase("bob"), users=["bob"])
+        await here.write(EraseUser("bob"), users=["bob"])
         said = (await tape.until(2))[1]
         assert (said.event, said.id) == ("reset", "e.2.")
 
@@ -216,7 +216,7 @@ async def test_inbox_that_is_erased_between_hello_and_what_was_missed_is_reset()
         stream, tape = here.open(last="e.0.", tape=Tape(room=2))
         (hello,) = await tape.until(1)
         assert (hello.data["unread_count"], stream.cursor.seq) == (1, 0)
-        await here.write(Erase("bob"))
+        await here.write(EraseUser("bob"))
         tape.room = None
         here.live.writable(stream)
         said = (await tape.until(2))[1]
@@ -236,7 +236,7 @@ async def test_streams_of_an_erased_user_end() -> None:
         _, other = here.open("cy")
         for tape in (opened[0][1], opened[1][1], other):
             await tape.until(1)
-        await here.write(Erase("bob"), hint=False)
+        await here.write(EraseUser("bob"), hint=False)
         here.live.erased(["bob"])
         for _, tape in opened:
             assert (tape.names(), tape.ended) == (["hello", "reset", "drain"], "closed")
@@ -252,7 +252,7 @@ async def test_a_stream_that_was_not_greeted_ends_with_the_erasure_of_its_user()
     """It has been told nothing, and there is nothing to tell it."""
     async with place() as here:
         _, tape = here.open()
-        await here.write(Erase("bob"), hint=False)
+        await here.write(EraseUser("bob"), hint=False)
         here.live.erased(["bob"])
         assert (tape.names(), tape.ended) == ([], "closed")
         await here.write(Publish((NEWS,)))
@@ -276,7 +276,7 @@ async def test_a_broadcast_on_its_way_to_a_user_who_is_erased_is_not_brought(way
         elif way == "comparing":
             here.live.look()
         await here.paused.wait()
-        await here.write(Erase("bob"), hint=False)
+        await here.write(EraseUser("bob"), hint=False)
         here.live.erased(["bob"])
         here.resume()
         await here.brought.wait()

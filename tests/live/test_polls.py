@@ -17,7 +17,7 @@ from tidings.http.long_poll import ANSWER_BYTES, polled
 from tidings.http.request import Message, Request
 from tidings.live import INCLUDE, Stream, Transport
 from tidings.live.hub import WARN_S
-from tidings.model import Erase, Follow, MarkInbox, MarkState, Publish
+from tidings.model import EraseUser, Follow, NotificationState, Publish, SetNotificationState
 from tidings.testing import event
 
 LONG_S = 600
@@ -139,7 +139,7 @@ async def test_marks_of_another_device_end_the_waiting() -> None:
         await here.publish("bob")
         (row,) = (await here.store.inbox("bob", 1, None)).rows
         async with waiting(here, "e.1.") as poll:
-            await here.write(MarkInbox("bob", (row.id,), MarkState.READ), users=["bob"])
+            await here.write(SetNotificationState("bob", (row.id,), NotificationState.READ), users=["bob"])
             assert (await poll).names == ["hello", "read"]
 
 
@@ -223,7 +223,7 @@ async def test_erasing_ends_the_waiting() -> None:
     async with place() as here:
         await here.publish("bob")
         async with waiting(here, "e.1.") as poll:
-            await here.write(Erase("bob"), users=["bob"])
+            await here.write(EraseUser("bob"), users=["bob"])
             assert (await poll).names == ["hello", "reset"]
 
 
@@ -231,7 +231,7 @@ async def test_erasing_ends_the_waiting() -> None:
 async def test_poll_of_an_erased_user_is_answered_at_once() -> None:
     """Although nothing ever came: what it waits for will never come."""
     async with place() as here, waiting(here) as poll:
-        await here.write(Erase("bob"), hint=False)
+        await here.write(EraseUser("bob"), hint=False)
         here.live.erased(["bob"])
         assert (await poll).names == ["hello", "reset", "drain"]
 

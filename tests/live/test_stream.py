@@ -5,10 +5,10 @@ import pytest
 from tests.live.tape import Tape
 from tidings.live.frames import INCLUDE, Cursor, Frame
 from tidings.live.stream import State, Stream
-from tidings.model import Counts
+from tidings.model import InboxCounters
 
 NOW = 100.0
-HEAD = Counts(unread_count=2, seq=5, unread_items=3)
+HEAD = InboxCounters(unread_count=2, seq=5, unread_items=3)
 NOTIFICATIONS = frozenset({"notifications"})
 ACTIVITY = frozenset({"activity"})
 

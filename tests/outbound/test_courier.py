@@ -12,14 +12,14 @@ from tidings.errors import Unavailable
 from tidings.model import (
     Command,
     Delivery,
-    MarkInbox,
-    MarkState,
     Mask,
+    NotificationState,
     Outcome,
     Publish,
-    Replay,
+    RecordDeliveryResults,
     Retract,
-    Settle,
+    RetryDeadLetters,
+    SetNotificationState,
 )
 from tidings.outbound.dispatcher import LANE, PAGE
 from tidings.outbound.retry import FAILURES, REST_MS, SPREAD, WAITS_S
@@ -73,11 +73,13 @@ def test_what_comes_while_the_courier_rests_goes_out_unasked(loop: Loop, world: 
     loop.run(scene())
 
 
-@pytest.mark.parametrize("state", [MarkState.READ, MarkState.ARCHIVED])
-def test_what_was_read_or_archived_meanwhile_is_dropped(loop: Loop, world: World, state: MarkState) -> None:
+@pytest.mark.parametrize("state", [NotificationState.READ, NotificationState.ARCHIVED])
+def test_what_was_read_or_archived_meanwhile_is_dropped(
+    loop: Loop, world: World, state: NotificationState
+) -> None:
     async def scene() -> None:
         await held_back(world)
-        await world.write(MarkInbox(USER, ((await world.newest()).id,), state))
+        await world.write(SetNotificationState(USER, ((await world.newest()).id,), state))
         await world.deliver(NIGHT_LEFT_S)
         assert (world.web.paths, await world.waiting()) == ([], [])
 
@@ -87,7 +89,7 @@ def test_what_was_read_or_archived_meanwhile_is_dropped(loop: Loop, world: World
 def test_what_was_seen_still_goes_out(loop: Loop, world: World) -> None:
     async def scene() -> None:
         await held_back(world)
-        await world.write(MarkInbox(USER, ((await world.newest()).id,), MarkState.SEEN))
+        await world.write(SetNotificationState(USER, ((await world.newest()).id,), NotificationState.SEEN))
         await world.deliver(NIGHT_LEFT_S)
         assert world.web.paths == ["/hook"]
 
@@ -222,7 +224,7 @@ def test_what_fails_is_tried_again_under_the_same_id_and_then_given_up(loop: Loo
         assert await world.waiting() == []
         (letter,) = await world.dead()
         assert letter[1:] == ("delivery", f"{USER} webhook", ATTEMPTS, "HTTP 500")
-        await world.write(Replay())
+        await world.write(RetryDeadLetters())
         await world.deliver()
         assert len(world.web.requests) == ATTEMPTS + 1
         assert len(set(ids(world))) == 1
@@ -355,7 +357,7 @@ def test_a_channel_that_is_not_set_up_leaves_a_dead_letter(loop: Loop, world: Wo
         assert [letter.error for letter in await world.dead()] == ["smtp_url is not set"]
         await world.courier.close()
         world.begin()
-        await world.write(Replay())
+        await world.write(RetryDeadLetters())
         await world.deliver()
         assert len(world.relay.mails) == 1
 
@@ -455,7 +457,7 @@ def test_a_store_that_cannot_be_told_is_told_again(loop: Loop, world: World) -> 
 
     async def refusing(command: Command) -> Outcome:
         nonlocal refusals
-        if isinstance(command, Settle) and refusals:
+        if isinstance(command, RecordDeliveryResults) and refusals:
             refusals -= 1
             raise Unavailable("the write queue is full")
         return await world.log.submit(command)
@@ -481,7 +483,7 @@ def test_a_page_that_was_read_before_a_settlement_repeats_nothing(
 
     async def telling(command: Command) -> Outcome:
         outcome = await world.log.submit(command)
-        if isinstance(command, Settle):
+        if isinstance(command, RecordDeliveryResults):
             settled.set()
         return outcome
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.outbound.world import ATTEMPTS, USER, World
-from tidings.model import EnableEndpoint, Replay
+from tidings.model import EnableEndpoint, RetryDeadLetters
 from tidings.outbound.dispatcher import MAX_FAILURES
 from tidings.personal import Endpoint
 from tidings.telemetry import REGISTRY
@@ -132,7 +132,7 @@ def test_an_endpoint_is_enabled_again(loop: Loop, world: World) -> None:
         hook = await world.hook()
         refuse_posts(world, MAX_FAILURES)
         await told(world, MAX_FAILURES)
-        await world.write(Replay())
+        await world.write(RetryDeadLetters())
         await world.deliver()
         assert (len(world.web.requests), len(await world.dead())) == (MAX_FAILURES, MAX_FAILURES)
         await world.write(EnableEndpoint(USER, hook.id))
@@ -140,7 +140,7 @@ def test_an_endpoint_is_enabled_again(loop: Loop, world: World) -> None:
         assert (found.failures, found.disabled_at, found.disabled_reason) == (0, 0, "")
         await told(world, 1)
         assert len(world.web.requests) == MAX_FAILURES + 1
-        await world.write(Replay())
+        await world.write(RetryDeadLetters())
         await world.deliver()
         assert (len(world.web.requests), await world.dead()) == (2 * MAX_FAILURES + 1, [])
 

@@ -7,7 +7,14 @@ import pytest
 from tests.outbound.receivers import WAIT_S, text
 from tests.outbound.test_courier import NIGHT, NIGHT_LEFT_S
 from tests.outbound.world import USER, World
-from tidings.model import Command, MarkInbox, MarkState, Mask, Outcome, ReadInbox
+from tidings.model import (
+    Command,
+    MarkAllNotificationsRead,
+    Mask,
+    NotificationState,
+    Outcome,
+    SetNotificationState,
+)
 from tidings.outbound.retry import WAITS_S
 from tidings.personal import Preferences
 
@@ -108,7 +115,7 @@ def test_after_a_digest_the_next_window_is_counted_from_it(loop: Loop, world: Wo
 def test_a_digest_leaves_out_what_was_read_meanwhile(loop: Loop, world: World) -> None:
     async def scene() -> None:
         await mailed(world, DIGEST, times=3)
-        await world.write(MarkInbox(USER, ((await world.newest()).id,), MarkState.READ))
+        await world.write(SetNotificationState(USER, ((await world.newest()).id,), NotificationState.READ))
         await world.deliver(HOUR_S)
         assert subjects(world)[1:] == ["bob: like · item 1"]
 
@@ -118,7 +125,7 @@ def test_a_digest_leaves_out_what_was_read_meanwhile(loop: Loop, world: World) -
 def test_a_digest_of_nothing_is_not_sent(loop: Loop, world: World) -> None:
     async def scene() -> None:
         await mailed(world, DIGEST, times=3)
-        await world.write(ReadInbox(USER))
+        await world.write(MarkAllNotificationsRead(USER))
         await world.deliver(HOUR_S)
         assert len(world.relay.mails) == 1
         assert await world.waiting() == []

@@ -7,7 +7,15 @@ import msgspec
 import pytest
 
 from tests.outbound.world import USER, World
-from tidings.model import AddEndpoint, Command, Erase, Mask, Prefer, ReadInbox, RemoveEndpoint
+from tidings.model import (
+    AddEndpoint,
+    Command,
+    EraseUser,
+    MarkAllNotificationsRead,
+    Mask,
+    RemoveEndpoint,
+    SetPreferences,
+)
 from tidings.outbound.channel import OutboundMessage, SendResult
 from tidings.outbound.dispatcher import LANE
 from tidings.outbound.webhook import Webhook
@@ -20,12 +28,12 @@ Loop = asyncio.Runner
 @pytest.mark.parametrize(
     "change",
     [
-        Erase(USER),
+        EraseUser(USER),
         RemoveEndpoint(USER, "e0"),
         Mask(USER, "user:bob"),
         Mask(USER, "user:bob", block=True),
-        ReadInbox(USER),
-        Prefer(USER, Preferences(types={"like": {"webhook": False}})),
+        MarkAllNotificationsRead(USER),
+        SetPreferences(USER, Preferences(types={"like": {"webhook": False}})),
     ],
     ids=lambda command: type(command).__name__,
 )

@@ -10,18 +10,18 @@ import msgspec
 
 from tests.backends import opened
 from tests.outbound.receivers import HOST, WAIT_S, Relay, Web
+from tidings.commit_queue import GroupCommitQueue
 from tidings.config import Settings
 from tidings.errors import KeyReused
-from tidings.log import Log
 from tidings.model import (
     AddEndpoint,
     Command,
     DeadLetter,
     InboxRow,
     Outcome,
-    Prefer,
     Publish,
     Published,
+    SetPreferences,
 )
 from tidings.outbound.channel_registry import ChannelRegistry
 from tidings.outbound.dispatcher import DeliveryDispatcher, Submit
@@ -51,7 +51,7 @@ class World:
         self.clock = clock
         self.web = Web()
         self.relay = Relay()
-        self.log = Log(store, batch_events=100, queue=1_000, on_commit=self._committed)
+        self.log = GroupCommitQueue(store, batch_events=100, queue=1_000, on_commit=self._committed)
         self._things = count()
         self._endpoints = count()
 
@@ -119,7 +119,7 @@ class World:
 
     async def prefer(self, preferences: Preferences) -> None:
         """Let USER want this."""
-        await self.write(Prefer(USER, preferences))
+        await self.write(SetPreferences(USER, preferences))
 
     async def tell(self, *verbs: str, actor: str = "bob", user: str = USER) -> str:
         """Let such things happen at once, a "like" if nothing is said, of which the user is told; the id of the first."""

@@ -9,38 +9,38 @@ from msgspec.structs import replace
 from tidings.model import (
     EVERYONE,
     AddEndpoint,
-    Cancel,
+    CancelReminder,
     Command,
     ConfirmEndpoint,
-    Declare,
     EnableEndpoint,
-    Erase,
-    Fire,
+    EraseUser,
+    FireReminder,
     Follow,
-    MarkInbox,
-    MarkState,
+    MarkAllNotificationsRead,
+    MarkFeedRead,
+    MarkFeedUnread,
     Mask,
+    MaterializeBroadcasts,
     NewEvent,
-    Prefer,
+    NotificationState,
     Publish,
-    ReadFeed,
-    ReadInbox,
-    Remind,
+    RecordDeliveryResults,
     RemoveEndpoint,
-    Replay,
     ReserveConfirmation,
     Retract,
-    Settle,
-    TakeUp,
-    UndoRead,
-    UndoReadFeed,
+    RetryDeadLetters,
+    SetNotificationState,
+    SetNotificationType,
+    SetPreferences,
+    SetReminder,
+    UndoMarkAllRead,
+    UndoMarkFeedRead,
     Unfollow,
-    UnreadFeed,
 )
-from tidings.personal import Endpoint, Handled, Preferences, Reminder
+from tidings.personal import DeliveryResult, Endpoint, Preferences, Reminder
 from tidings.rules import Rule
 from tidings.testing import FakeClock, event
-from tidings.times import HOUR_MS
+from tidings.timeutil import HOUR_MS
 
 USERS = ("ann", "ben", "cid", "dot")
 VERBS = ("like", "note", "flag", "wave", "post")
@@ -89,9 +89,9 @@ class Past(Protocol):
     def number(self, user: str, back: int) -> int: ...
     def followed(self, user: str, n: int) -> str: ...
     def unmask(self, n: int) -> Mask: ...
-    def undo(self, n: int) -> UndoRead: ...
+    def undo(self, n: int) -> UndoMarkAllRead: ...
 
-    def undo_feed(self, n: int) -> UndoReadFeed: ...
+    def undo_feed(self, n: int) -> UndoMarkFeedRead: ...
     def reminder(self, key: str) -> Reminder: ...
 
 
@@ -151,7 +151,7 @@ def reminds(draw: st.DrawFn) -> Draft:
     key, wait, audience = draw(reminder_keys), draw(waits), draw(st.sampled_from(("", "", "item:1")))
     named = tuple(draw(st.lists(users, min_size=1, max_size=2, unique=True)))
     sent = b'{"target_user_ids":["%s"],"n":1.50}' % b'","'.join(name.encode() for name in named)
-    return lambda h: Remind(Reminder(key, h.clock.ms + wait, sent, named, audience))
+    return lambda h: SetReminder(Reminder(key, h.clock.ms + wait, sent, named, audience))
 
 
 def _as_it_is(reminder: Reminder) -> Reminder:
@@ -175,7 +175,7 @@ def fires(draw: st.DrawFn) -> Draft:
         draw(waits),
         draw(events()),
     )
-    return lambda h: Fire(off(h.reminder(key)), h.clock.ms + wait if wait else None, one(h.clock.ms))
+    return lambda h: FireReminder(off(h.reminder(key)), h.clock.ms + wait if wait else None, one(h.clock.ms))
 
 
 @st.composite
@@ -185,10 +185,10 @@ def settles(draw: st.DrawFn) -> Draft:
     some = draw(st.lists(st.tuples(st.integers(0, 5), states, waits), min_size=1, max_size=3))
     failures = draw(st.integers(0, 2))
 
-    def settle(h: Past) -> Settle:
-        return Settle(
+    def settle(h: Past) -> RecordDeliveryResults:
+        return RecordDeliveryResults(
             tuple(
-                Handled(
+                DeliveryResult(
                     n,
                     state,
                     h.clock.ms + wait if wait else 0,
@@ -220,19 +220,23 @@ follows = st.builds(Follow, users, topics, backfill=st.sampled_from((0, 1, 3, 10
 unfollows = st.tuples(users, st.integers(0, 9), st.booleans()).map(
     lambda t: lambda h: Unfollow(t[0], h.followed(t[0], t[1]), t[2])
 )
-read_feeds = st.tuples(users, back).map(lambda t: lambda h: ReadFeed(t[0], None, behind(h.position(), t[1])))
+read_feeds = st.tuples(users, back).map(
+    lambda t: lambda h: MarkFeedRead(t[0], None, behind(h.position(), t[1]))
+)
 read_inboxes = st.tuples(users, back, st.none() | verbs).map(
-    lambda t: lambda h: ReadInbox(t[0], behind(h.seq(t[0]), t[1]), t[2])
+    lambda t: lambda h: MarkAllNotificationsRead(t[0], behind(h.seq(t[0]), t[1]), t[2])
 )
 undos = st.integers(0, 3).map(lambda n: lambda h: h.undo(n))
 retracts = st.integers(0, 30).map(lambda n: lambda h: Retract(h.event_id(n)))
-read_ids = st.tuples(users, refs).map(lambda t: lambda h: ReadFeed(t[0], tuple(h.event_id(n) for n in t[1])))
+read_ids = st.tuples(users, refs).map(
+    lambda t: lambda h: MarkFeedRead(t[0], tuple(h.event_id(n) for n in t[1]))
+)
 unread_ids = st.tuples(users, refs).map(
-    lambda t: lambda h: UnreadFeed(t[0], tuple(h.event_id(n) for n in t[1]))
+    lambda t: lambda h: MarkFeedUnread(t[0], tuple(h.event_id(n) for n in t[1]))
 )
 feed_undos = st.integers(0, 3).map(lambda n: lambda h: h.undo_feed(n))
-marks = st.tuples(users, refs, st.sampled_from(MarkState)).map(
-    lambda t: lambda h: MarkInbox(t[0], tuple(str(h.number(t[0], n)) for n in t[1]), t[2])
+marks = st.tuples(users, refs, st.sampled_from(NotificationState)).map(
+    lambda t: lambda h: SetNotificationState(t[0], tuple(str(h.number(t[0], n)) for n in t[1]), t[2])
 )
 places = st.tuples(users, st.sampled_from(CHANNELS), st.sampled_from(("x", "y")))
 new_endpoints = st.tuples(places, st.booleans()).map(
@@ -245,7 +249,7 @@ reserved = st.tuples(users, st.sampled_from((b"x", b"y")), back).map(
     lambda t: lambda h: ReserveConfirmation(t[0], t[1], 2, 3, h.clock.ms - (t[2] or 0))
 )
 old_endpoints = places.map(lambda place: RemoveEndpoint(place[0], endpoint(*place, 0).id))
-take_ups = st.lists(users, min_size=1, max_size=3).map(lambda some: TakeUp(tuple(some)))
+take_ups = st.lists(users, min_size=1, max_size=3).map(lambda some: MaterializeBroadcasts(tuple(some)))
 
 COMMANDS: list[tuple[int, st.SearchStrategy[Draft]]] = [
     (8, publishes()),
@@ -263,24 +267,35 @@ COMMANDS: list[tuple[int, st.SearchStrategy[Draft]]] = [
     (2, undos),
     (3, retracts),
     (3, fixed(take_ups)),
-    (1, fixed(st.sampled_from(DECLARED).map(lambda declared: Declare(*declared)))),
-    (3, fixed(st.builds(Prefer, users, st.sampled_from(WISHES)))),
+    (1, fixed(st.sampled_from(DECLARED).map(lambda declared: SetNotificationType(*declared)))),
+    (3, fixed(st.builds(SetPreferences, users, st.sampled_from(WISHES)))),
     (3, new_endpoints),
     (1, fixed(old_endpoints)),
     (1, fixed(changed_endpoints)),
     (1, reserved),
     (3, settles()),
-    (1, fixed(st.just(Replay()))),
+    (1, fixed(st.just(RetryDeadLetters()))),
     (2, reminds()),
     (3, fires()),
-    (1, fixed(st.builds(Cancel, reminder_keys))),
-    (2, fixed(st.builds(Erase, users))),
+    (1, fixed(st.builds(CancelReminder, reminder_keys))),
+    (2, fixed(st.builds(EraseUser, users))),
 ]
 """How often each kind of command comes: enough of a past must stand for the others to act on."""
 drafts = st.sampled_from([kind for weight, kind in COMMANDS for _ in range(weight)]).flatmap(
     lambda kind: kind
 )
 kinds = st.sampled_from(
-    (Mask, Unfollow, Retract, Erase, ReadFeed, UndoReadFeed, UndoRead, Prefer, Declare, AddEndpoint)
+    (
+        Mask,
+        Unfollow,
+        Retract,
+        EraseUser,
+        MarkFeedRead,
+        UndoMarkFeedRead,
+        UndoMarkAllRead,
+        SetPreferences,
+        SetNotificationType,
+        AddEndpoint,
+    )
 )
 """Kinds of commands that a history may do without: one without masks takes paths that no other takes."""

@@ -40,27 +40,27 @@ from tests.property.worlds import Scope, World, alike, comparable, pages, same, 
 from tidings.errors import KeyReused
 from tidings.feed_changes import Retraction
 from tidings.model import (
-    Changed,
     Command,
+    CommandResult,
+    EventAudience,
     FeedFilter,
-    Fire,
-    Heard,
+    FireReminder,
     InboxChanges,
+    InboxUpdateResult,
     LogEntry,
-    Marked,
+    MarkAllNotificationsRead,
+    MarkFeedRead,
+    MarkFeedUnread,
     Mask,
     NewEvent,
     Outcome,
     Page,
     Publish,
     Published,
-    ReadFeed,
-    ReadInbox,
     Receipt,
     Retract,
-    UndoRead,
-    UndoReadFeed,
-    UnreadFeed,
+    UndoMarkAllRead,
+    UndoMarkFeedRead,
 )
 from tidings.personal import Reminder
 from tidings.ports import Store
@@ -69,7 +69,7 @@ from tidings.storage.memory_feed_marks import ReadAll
 from tidings.storage.memory_inbox import Inbox
 from tidings.storage.memory_person import UserState
 from tidings.testing import FakeClock, MemoryStore
-from tidings.times import DAY_MS, HOUR_MS
+from tidings.timeutil import DAY_MS, HOUR_MS
 
 COMMON = settings(deadline=None, report_multiple_bugs=False)
 settings.register_profile(
@@ -116,8 +116,8 @@ class Histories(RuleBasedStateMachine):
         self.other = World(self._harness(self._open()))
         self.event_ids = ["none"]
         self.masks: list[Mask] = []
-        self.read_alls: list[UndoRead] = []
-        self.feed_read_alls: list[UndoReadFeed] = []
+        self.read_alls: list[UndoMarkAllRead] = []
+        self.feed_read_alls: list[UndoMarkFeedRead] = []
         self.widely: set[str] = set()
         self.unused = unused
         for some in past:
@@ -171,14 +171,14 @@ class Histories(RuleBasedStateMachine):
         rows = self.law.changes(user, 0, ALL).rows or self.law.inbox(user, False, None)
         return int(rows[-1 - back % len(rows)].id) if rows else 1
 
-    def undo(self, n: int) -> UndoRead:
+    def undo(self, n: int) -> UndoMarkAllRead:
         """Take back a read-all that somebody made, perhaps once more."""
-        return self.read_alls[-1 - n % len(self.read_alls)] if self.read_alls else UndoRead("ann", 1)
+        return self.read_alls[-1 - n % len(self.read_alls)] if self.read_alls else UndoMarkAllRead("ann", 1)
 
-    def undo_feed(self, n: int) -> UndoReadFeed:
+    def undo_feed(self, n: int) -> UndoMarkFeedRead:
         """Take back a read-all of a feed that somebody made, perhaps once more."""
         made = self.feed_read_alls
-        return made[-1 - n % len(made)] if made else UndoReadFeed("ann", 1)
+        return made[-1 - n % len(made)] if made else UndoMarkFeedRead("ann", 1)
 
     def reminder(self, key: str) -> Reminder:
         """The reminder with this key, or one that was never set."""
@@ -231,10 +231,14 @@ class Histories(RuleBasedStateMachine):
             sent = zip(ids, _events(command), strict=False)
             self.widely |= {id for id, event in sent if event.audience or event.verb in FOLLOWED}
             self.event_ids += ids
-        if isinstance(command, ReadFeed) and isinstance(outcome, Changed) and outcome.marked:
-            self.feed_read_alls.append(UndoReadFeed(command.user, outcome.marked))
-        if isinstance(command, ReadInbox) and isinstance(outcome, Marked) and outcome.updated:
-            self.read_alls.append(UndoRead(command.user, outcome.seq))
+        if isinstance(command, MarkFeedRead) and isinstance(outcome, CommandResult) and outcome.marked:
+            self.feed_read_alls.append(UndoMarkFeedRead(command.user, outcome.marked))
+        if (
+            isinstance(command, MarkAllNotificationsRead)
+            and isinstance(outcome, InboxUpdateResult)
+            and outcome.updated
+        ):
+            self.read_alls.append(UndoMarkAllRead(command.user, outcome.seq))
 
     @rule(user=users, drafts=st.lists(publishes(), min_size=1, max_size=3))
     def walk_a_feed_while_others_write(self, user: str, drafts: list[Draft]) -> None:
@@ -293,7 +297,7 @@ def untold(command: Command) -> Command:
 
 
 def _events(command: Command) -> tuple[NewEvent, ...]:
-    if isinstance(command, Fire):
+    if isinstance(command, FireReminder):
         return (command.event,)
     return command.events if isinstance(command, Publish) else ()
 
@@ -319,8 +323,8 @@ class Unmasked(MemoryStore):
 class Swallowing(MemoryStore):
     """Reads all, whatever the watermark."""
 
-    def _read_inbox(self, read: ReadInbox) -> Marked:
-        return super()._read_inbox(ReadInbox(read.user, None, read.type))
+    def _read_inbox(self, read: MarkAllNotificationsRead) -> InboxUpdateResult:
+        return super()._read_inbox(MarkAllNotificationsRead(read.user, None, read.type))
 
 
 class Repeating(MemoryStore):
@@ -434,7 +438,7 @@ class Undelivered(MemoryStore):
 class Untimely(MemoryStore):
     """Fires a reminder whatever it is set to."""
 
-    def _fire(self, fire: Fire) -> Published | KeyReused:
+    def _fire(self, fire: FireReminder) -> Published | KeyReused:
         reminder = self._reminders.get(fire.reminder.key)
         return super()._fire(fire if reminder is None else replace(fire, reminder=reminder))
 
@@ -442,8 +446,8 @@ class Untimely(MemoryStore):
 class Sticky(MemoryStore):
     """Keeps read what a read-all covers, though it is marked unread."""
 
-    def _mark_feed(self, command: ReadFeed | UnreadFeed | UndoReadFeed) -> Changed:
-        if isinstance(command, UnreadFeed):
+    def _mark_feed(self, command: MarkFeedRead | MarkFeedUnread | UndoMarkFeedRead) -> CommandResult:
+        if isinstance(command, MarkFeedUnread):
             self._person(command.user).feed.read_alls.append(ReadAll(self._position + 2, self._position, 0))
         return super()._mark_feed(command)
 
@@ -466,7 +470,7 @@ class Indiscreet(MemoryStore):
 class Deaf(MemoryStore):
     """Hears of what is addressed only."""
 
-    async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[Heard], int]:
+    async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[EventAudience], int]:
         found, last = await super().heard(after, users, limit)
         direct = [
             one._replace(listeners=[each for each in one.listeners if each[0] == "target"]) for one in found

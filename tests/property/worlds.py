@@ -15,29 +15,29 @@ from tests.harness import PAGE, Harness
 from tidings.errors import KeyReused
 from tidings.ids import MAX_KEY, notification_id, notification_ref
 from tidings.model import (
-    Changed,
     Command,
-    Counts,
+    CommandResult,
     Delivery,
-    Erase,
+    EraseUser,
     FeedFilter,
     FeedItem,
     FollowRow,
     InboxChanges,
+    InboxCounters,
     InboxRow,
     InboxState,
     LogEntry,
-    MarkInbox,
-    NewCount,
+    MarkFeedRead,
     NewEvent,
     Outcome,
     Page,
     Publish,
     Published,
-    ReadFeed,
-    Settle,
-    Told,
-    UndoReadFeed,
+    RecipientFacts,
+    RecordDeliveryResults,
+    SetNotificationState,
+    UndoMarkFeedRead,
+    UnseenCount,
 )
 from tidings.personal import Endpoint, Preferences, Reminder
 from tidings.ports import Store
@@ -72,19 +72,21 @@ class World:
         """Write, without letting the fan-out end."""
         outcomes = self.read(self.store.write([self._named(command) for command in commands]))
         for command in commands:
-            if isinstance(command, Erase):
+            if isinstance(command, EraseUser):
                 self._numbers.pop(command.user, None)
         return outcomes
 
     def _named(self, command: Command) -> Command:
         """Ids hold numbers of the store's own: commands come with those of notifications alone, as text, and with the
         places of deliveries."""
-        if isinstance(command, MarkInbox):
+        if isinstance(command, SetNotificationState):
             ids = tuple(self._id(command.user, number) for number in command.ids)
-            return MarkInbox(command.user, ids, command.state)
-        if isinstance(command, Settle):
+            return SetNotificationState(command.user, ids, command.state)
+        if isinstance(command, RecordDeliveryResults):
             waiting = dict(enumerate(delivery.id for delivery in self._waiting()))
-            return Settle(tuple(replace(one, id=waiting.get(one.id, -1)) for one in command.handled))
+            return RecordDeliveryResults(
+                tuple(replace(one, id=waiting.get(one.id, -1)) for one in command.handled)
+            )
         return command
 
     def _id(self, user: str, number: str) -> str:
@@ -114,7 +116,7 @@ class World:
         """The head of the log."""
         return self.read(self.store.head()).position
 
-    def counts(self, users: Sequence[str]) -> list[Counts]:
+    def counts(self, users: Sequence[str]) -> list[InboxCounters]:
         """The heads of inboxes."""
         return self.read(self.store.counts(users))
 
@@ -181,8 +183,8 @@ class World:
             after = page.next_key
         return tuple(changes)
 
-    def new_counts(self, user: str, since: Sequence[int]) -> list[NewCount]:
-        async def counts() -> list[NewCount]:
+    def new_counts(self, user: str, since: Sequence[int]) -> list[UnseenCount]:
+        async def counts() -> list[UnseenCount]:
             return [
                 await self.store.new_count(user, at, cap, own)
                 for at in since
@@ -228,7 +230,7 @@ class World:
             heard |= {one.position: {user for *_, some in one.listeners for user in some} for one in found}
         return heard
 
-    def told(self, user: str, event_id: str) -> Told | None:
+    def told(self, user: str, event_id: str) -> RecipientFacts | None:
         """What is known of an event and a user; of several masks any one is named."""
         told = self.read(self.store.told(user, event_id))
         if told is None:
@@ -431,9 +433,9 @@ def comparable(command: Command, outcome: Outcome | KeyReused, owed: bool) -> Ou
     whether the name of an erased person was ever heard of."""
     if isinstance(outcome, KeyReused):
         return "reused"
-    if isinstance(command, Erase) or (owed and isinstance(command, ReadFeed | UndoReadFeed)):
+    if isinstance(command, EraseUser) or (owed and isinstance(command, MarkFeedRead | UndoMarkFeedRead)):
         return "done"
-    if isinstance(outcome, Changed):
+    if isinstance(outcome, CommandResult):
         return outcome._replace(gone=None if outcome.gone is None else _nameless(outcome.gone))
     return outcome._replace(pending=False) if isinstance(outcome, Published) else outcome
 

@@ -21,7 +21,7 @@ from tidings.ports import Store
 from tidings.server import running
 from tidings.storage.sqlite import SqliteStore
 from tidings.testing import FakeClock
-from tidings.times import SystemClock, rfc3339
+from tidings.timeutil import SystemClock, rfc3339
 
 LENGTHS_S = {"1m": 60, "5m": 300, "1h": 3_600}
 TOP = 100

@@ -9,8 +9,8 @@ from tests.simulation.loop import pause
 from tests.simulation.server import Server
 from tests.simulation.world import World
 from tidings.client.effects import TransportError
-from tidings.ingest import Posted
-from tidings.model import MarkState
+from tidings.commands import PublishResponse
+from tidings.model import NotificationState
 
 ATTEMPTS = 4
 """How often a publisher sends an event before it gives up."""
@@ -66,8 +66,8 @@ async def mark(world: World) -> None:
     shown = [item.id for item in device.fold.items[:5]]
     archived = world.archived.setdefault(device.user, [])
     ids = world.rng.sample(shown + archived, min(len(shown + archived), world.rng.randint(1, 2)))
-    state = world.rng.choice(list(MarkState))
-    if state is MarkState.ARCHIVED:
+    state = world.rng.choice(list(NotificationState))
+    if state is NotificationState.ARCHIVED:
         archived += ids
     if ids:
         world.note(device.name, "marks", *ids, state.name)
@@ -175,14 +175,16 @@ async def _publish(world: World, verb: str, thing: str, **more: Any) -> None:
     await _send(world, given, lambda server, raw, key: server.ingest.publish(raw, scope="", key=key))
 
 
-async def _send(world: World, given: Any, how: Callable[[Server, bytes, str], Awaitable[Posted]]) -> None:
+async def _send(
+    world: World, given: Any, how: Callable[[Server, bytes, str], Awaitable[PublishResponse]]
+) -> None:
     """Publish until there is an answer, or patience ends; always with the same key, so once."""
     key = f"key {len(world.keys)}"
     world.keys.append(key)
     raw = json.dumps(given).encode()
     for _ in range(ATTEMPTS):
         posted = await world.call(lambda server: how(server, raw, key), ASK_S)
-        if isinstance(posted, Posted):
+        if isinstance(posted, PublishResponse):
             _acknowledged(world, key, posted)
             if world.rng.random() < 0.9:
                 return
@@ -191,7 +193,7 @@ async def _send(world: World, given: Any, how: Callable[[Server, bytes, str], Aw
         await pause(world.rng.random())
 
 
-def _acknowledged(world: World, key: str, posted: Posted) -> None:
+def _acknowledged(world: World, key: str, posted: PublishResponse) -> None:
     receipts = json.loads(posted.body)
     world.replies.append(Reply(key, "", posted.body))
     for receipt in receipts.get("events", [receipts]):

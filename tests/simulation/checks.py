@@ -10,9 +10,9 @@ from tests.simulation.device import ACTIVITY, NOTIFICATIONS, Device
 from tests.simulation.store import at_once
 from tests.simulation.world import World
 from tidings.client.shapes import FeedItem, Notification
+from tidings.feeds import feed_item
 from tidings.model import FeedFilter
 from tidings.projections.notification_rendering import NotificationRenderer
-from tidings.read import feed_item
 
 _notification = msgspec.json.Decoder(Notification).decode
 _feed_item = msgspec.json.Decoder(FeedItem).decode

@@ -20,7 +20,15 @@ from tidings.live import hub
 from tidings.live.frames import Cursor, Frame, heartbeat, inbox_frames
 from tidings.live.hub import Hub
 from tidings.live.stream import State, Stream
-from tidings.model import Counts, InboxChanges, LogEntry, Marked, NewEvent, ReadInbox, Receipt
+from tidings.model import (
+    InboxChanges,
+    InboxCounters,
+    InboxUpdateResult,
+    LogEntry,
+    MarkAllNotificationsRead,
+    NewEvent,
+    Receipt,
+)
 from tidings.storage import memory_inboxes
 from tidings.storage.memory import MemoryStore
 from tidings.storage.memory_inbox import Inbox
@@ -40,7 +48,7 @@ def _ready(self: Hub, streams: Sequence[Stream]) -> list[Stream]:
     return [stream for stream in streams if stream.seq is not None and stream.state is State.FOLLOWING]
 
 
-def _join(self: Hub, stream: Stream, counts: Counts, position: int) -> None:
+def _join(self: Hub, stream: Stream, counts: InboxCounters, position: int) -> None:
     stream.join()
 
 
@@ -103,7 +111,7 @@ def _read(self: InboxState, read: Read) -> None:
         self._put(item)
 
 
-def _swallow(self: MemoryStore, read: ReadInbox) -> Marked:
+def _swallow(self: MemoryStore, read: MarkAllNotificationsRead) -> InboxUpdateResult:
     person = self._peek(read.user)
     done = person.inbox.read_all(read.type or "", person.inbox.seq, self._clock.now())
     return memory_inboxes._marked(person, done)

@@ -11,26 +11,26 @@ from tests.simulation.store import ShakenStore, at_once
 from tests.simulation.tally import Tally
 from tests.simulation.trouble import Trouble
 from tidings.client.effects import Answer, Request
+from tidings.commands import Commands
+from tidings.commit_queue import GroupCommitQueue
 from tidings.config import Settings
 from tidings.cursors import Cursors
 from tidings.errors import Deferred, TidingsError, Unauthenticated
+from tidings.feeds import FeedReader, Reply
 from tidings.http.body import ClientGone
 from tidings.http.long_poll import polled
 from tidings.http.request import Request as HttpRequest
 from tidings.http.sse import EVENT_STREAM, farewell
 from tidings.http.websocket import try_again_later
-from tidings.inboxes import Inboxes
-from tidings.ingest import Ingest
 from tidings.live import Hub, Stream, Transport
-from tidings.log import Log
-from tidings.model import FeedFilter, TakeUp
+from tidings.model import FeedFilter, MaterializeBroadcasts
+from tidings.notifications import NotificationReader
 from tidings.outbound.dispatcher import DeliveryDispatcher
 from tidings.ports import Store
 from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.projections.runner import Runner
 from tidings.projections.windows import Windows
-from tidings.read import Reader, Reply
-from tidings.server import Committed
+from tidings.server import PostCommitHooks
 
 EVERYTHING = FeedFilter()
 STREAM = "/v1/notifications/stream"
@@ -143,17 +143,19 @@ class Server:
         self.live = hub(store, wording, self._take_up, settings, clock, epoch, position, rng=rng)
         bus = cast(Hub, Bus(self.live, trouble, rng))
         self.runner = Runner(store, on_erased=bus.look)
-        self.log = Log(
+        self.log = GroupCommitQueue(
             store,
             batch_events=settings.group_commit_events,
             queue=settings.write_queue,
             per_user=settings.max_writes_per_user,
-            on_commit=Committed(store, windows, bus, self.runner, cast(DeliveryDispatcher, _Nobody())),
+            on_commit=PostCommitHooks(store, windows, bus, self.runner, cast(DeliveryDispatcher, _Nobody())),
         )
         cursors = Cursors(b"secret")
-        self.ingest = Ingest(self.log, self.runner, settings, clock, cursors, store)
-        self.reader = Reader(store, windows, cursors, settings)
-        self.inboxes = Inboxes(store, cursors, clock, epoch, wording, self.live.news, self._take_up)
+        self.ingest = Commands(self.log, self.runner, settings, clock, cursors, store)
+        self.reader = FeedReader(store, windows, cursors, settings)
+        self.inboxes = NotificationReader(
+            store, cursors, clock, epoch, wording, self.live.news, self._take_up
+        )
 
     async def begin(self) -> None:
         """Start the loops."""
@@ -179,7 +181,7 @@ class Server:
                 connection.vanish(server_lives=False)
 
     async def _take_up(self, users: Sequence[str], erasures: int) -> None:
-        await self.log.submit(TakeUp(tuple(users), erasures))
+        await self.log.submit(MaterializeBroadcasts(tuple(users), erasures))
 
     # --- HTTP -----------------------------------------------------------------------------------------------
 

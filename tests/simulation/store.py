@@ -12,7 +12,7 @@ from tests.simulation.loop import pause
 from tests.simulation.trouble import Trouble
 from tidings.config import Settings
 from tidings.errors import KeyReused
-from tidings.model import Command, Outcome, ReadInbox
+from tidings.model import Command, MarkAllNotificationsRead, Outcome
 from tidings.ports import Clock, Store
 from tidings.storage.sqlite import SqliteStore
 from tidings.testing import MemoryStore
@@ -77,7 +77,7 @@ class ShakenStore:
     async def _write(self, commands: Sequence[Command], ends: Collection[int]) -> list[Outcome | KeyReused]:
         self.version += 1
         match commands:
-            case [ReadInbox(user, int(up_to))]:
+            case [MarkAllNotificationsRead(user, int(up_to))]:
                 return await self._sparing(commands, user, up_to)
             case _:
                 return await self.real.write(commands, ends)

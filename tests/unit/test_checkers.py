@@ -11,7 +11,7 @@ from tests.checkers.adapters import json_item
 from tests.checkers.inboxes import Item
 from tests.checkers.ledger import Place, Reply
 from tests.checkers.streams import Frame
-from tidings.model import Counts, InboxChanges, InboxRow, LogEntry, ReadMark
+from tidings.model import InboxChanges, InboxCounters, InboxRow, LogEntry, ReadWatermark
 from tidings.rules import Rule, Rules
 
 A, B, C = Place(1, "a"), Place(2, "b"), Place(3, "c")
@@ -139,8 +139,8 @@ def test_a_client_applies_rows_and_read_alls() -> None:
         row.id: row for row in (_row(1), _row(2, seen_at=5), _row(3, "post"), _row(4, read_at=6, seen_at=6))
     }
     moved = _row(2)._replace(order=5, seq=5, unread_seq=5)
-    marks = (ReadMark(6, 4, "like", 7), ReadMark(7, 5, "", 8))
-    counts = Counts(0, 7, 5, 7)
+    marks = (ReadWatermark(6, 4, "like", 7), ReadWatermark(7, 5, "", 8))
+    counts = InboxCounters(0, 7, 5, 7)
     one = fold.folded(held, InboxChanges([moved], counts, marks=marks[:1]))
     assert [(row.order, row.read_at) for row in fold.listed(one)] == [(5, None), (4, 6), (3, None), (1, 7)]
     both = fold.folded(one, InboxChanges([], counts, marks=marks[1:]))

@@ -3,13 +3,13 @@
 import pytest
 
 from tests.live.place import SETTINGS, awaited, place
-from tidings.model import Command, Erase, Mask, Outcome, Publish
+from tidings.model import Command, EraseUser, Mask, Outcome, Publish
 from tidings.outbound.channel_registry import ChannelRegistry
 from tidings.outbound.dispatcher import DeliveryDispatcher
 from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.projections.runner import Runner
 from tidings.projections.windows import Windows
-from tidings.server import Committed
+from tidings.server import PostCommitHooks
 from tidings.testing import event
 
 
@@ -31,10 +31,12 @@ async def test_an_erasure_is_told_to_all_whose_notifications_named_the_person(
             NotificationRenderer(here.store, "en"),
             here.clock,
         )
-        committed = Committed(here.store, Windows(here.clock, 10), here.live, Runner(here.store), courier)
+        committed = PostCommitHooks(
+            here.store, Windows(here.clock, 10), here.live, Runner(here.store), courier
+        )
         _, tape = here.open()
         await tape.until(1)
-        for command in (Publish((event("zoe", targets=("bob",)),)), Erase("zoe")):
+        for command in (Publish((event("zoe", targets=("bob",)),)), EraseUser("zoe")):
             committed([command], await here.store.write([command]))
             said = (await tape.until(len(tape.said) + 1))[-1]
         assert (said.event, said.data["seq"]) == ("notification", 2)
@@ -53,8 +55,8 @@ async def test_who_is_erased_in_the_commit_of_their_event_is_in_no_trend() -> No
             here.clock,
         )
         windows = Windows(here.clock, 10)
-        committed = Committed(here.store, windows, here.live, Runner(here.store), courier)
-        commands: list[Command] = [Publish((event("zoe", at=here.clock.now()),)), Erase("zoe")]
+        committed = PostCommitHooks(here.store, windows, here.live, Runner(here.store), courier)
+        commands: list[Command] = [Publish((event("zoe", at=here.clock.now()),)), EraseUser("zoe")]
         committed(commands, await here.store.write(commands))
         assert windows.outdated
         assert "zoe" not in str(windows.top("1h", "actor", 10))
@@ -72,7 +74,9 @@ async def test_a_block_is_told_to_both_of_whom_it_is(monkeypatch: pytest.MonkeyP
             NotificationRenderer(here.store, "en"),
             here.clock,
         )
-        committed = Committed(here.store, Windows(here.clock, 10), here.live, Runner(here.store), courier)
+        committed = PostCommitHooks(
+            here.store, Windows(here.clock, 10), here.live, Runner(here.store), courier
+        )
         await here.store.write([Publish((event("zoe", targets=("bob",)),))])
         _, tape = here.open()
         await tape.until(1)

@@ -13,7 +13,7 @@ from tidings.http.app import build
 from tidings.http.auth import Authenticator
 from tidings.server import running
 from tidings.setting_checks import LARGEST
-from tidings.times import SystemClock
+from tidings.timeutil import SystemClock
 
 NAMES = sorted(set(HELP) - FILE_ONLY)
 GARBAGE = [

@@ -8,6 +8,7 @@ from typing import Literal
 import pytest
 
 from tests.backends import opened
+from tidings.commit_queue import GroupCommitQueue
 from tidings.confirmations import (
     CONFIRM_WITHIN_S,
     MAIL_WINDOW_S,
@@ -16,8 +17,7 @@ from tidings.confirmations import (
     Confirmations,
 )
 from tidings.errors import Gone, NotFound, TooManyRequests
-from tidings.log import Log
-from tidings.model import AddEndpoint, Command, ConfirmEndpoint, Erase, RemoveEndpoint
+from tidings.model import AddEndpoint, Command, ConfirmEndpoint, EraseUser, RemoveEndpoint
 from tidings.personal import Endpoint
 from tidings.ports import Store
 from tidings.testing import FakeClock
@@ -35,7 +35,9 @@ class Scene:
         self.clock = clock
         self.mails: list[tuple[str, str]] = []
         self.states: list[State] = []
-        self.log = Log(store, batch_events=10, queue=100, on_commit=lambda commands, outcomes: None)
+        self.log = GroupCommitQueue(
+            store, batch_events=10, queue=100, on_commit=lambda commands, outcomes: None
+        )
         self.confirmations = Confirmations(self.log, clock, KEY, URL + "/", self._send)
 
     async def _send(self, address: str, link: str) -> State:
@@ -124,7 +126,7 @@ def test_a_link_ends_with_its_time_and_with_its_endpoint(backend: str, tmp_path:
         with pytest.raises(Gone):
             await made.confirmations.confirm(token)
         token = await made.token()
-        await made.log.submit(Erase("bob"))
+        await made.log.submit(EraseUser("bob"))
         with pytest.raises(NotFound):
             await made.confirmations.confirm(token)
         await made.add(id="e9")
@@ -140,7 +142,7 @@ def test_a_made_up_link_confirms_nothing(token: str) -> None:
     """Nor is it a fault."""
 
     async def play() -> None:
-        log = Log(_unused(), batch_events=1, queue=1, on_commit=lambda commands, outcomes: None)
+        log = GroupCommitQueue(_unused(), batch_events=1, queue=1, on_commit=lambda commands, outcomes: None)
         with pytest.raises(NotFound):
             Confirmations(log, FakeClock(), KEY, URL, None).check(token)
 
@@ -204,7 +206,7 @@ def test_erasing_oneself_does_not_lift_the_limit_of_an_address(backend: str, tmp
         made = await scene(backend, tmp_path)
         for i in range(MAILS_PER_ADDRESS):
             assert await made.reserved(f"user-{i}", "bob@example.org")
-            await made.log.submit(Erase(f"user-{i}"))
+            await made.log.submit(EraseUser(f"user-{i}"))
         assert not await made.reserved("user-0", "bob@example.org")
         await end(made)
 
@@ -224,7 +226,7 @@ def test_a_refused_mail_is_not_tried_again(tmp_path: Path) -> None:
     asyncio.run(play())
 
 
-@pytest.mark.parametrize("change", [Erase("bob"), RemoveEndpoint("bob", "e1"), ConfirmEndpoint("e1")])
+@pytest.mark.parametrize("change", [EraseUser("bob"), RemoveEndpoint("bob", "e1"), ConfirmEndpoint("e1")])
 def test_no_mail_is_sent_for_what_waits_no_more(
     change: Command, backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from tidings.model import AddEndpoint, Publish, Settle
-from tidings.personal import Endpoint, Handled
+from tidings.model import AddEndpoint, Publish, RecordDeliveryResults
+from tidings.personal import DeliveryResult, Endpoint
 from tidings.rules import Rule
 from tidings.server import Measuring
 from tidings.telemetry import REGISTRY
@@ -25,7 +25,7 @@ def test_what_was_given_up_is_in_a_gauge() -> None:
         await measuring._round()
         assert gauges() == (0, 0)
         (delivery,) = await store.deliveries(START_MS, 9)
-        await store.write([Settle((Handled(delivery.id, "dead"),))])
+        await store.write([RecordDeliveryResults((DeliveryResult(delivery.id, "dead"),))])
         await measuring._round()
         assert gauges() == (0, 1)
 

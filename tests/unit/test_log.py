@@ -6,25 +6,25 @@ from typing import cast
 
 import pytest
 
+from tidings.commit_queue import GroupCommitQueue
 from tidings.errors import KeyReused, TooManyRequests, Unavailable
-from tidings.log import Log
 from tidings.model import (
     Command,
     Follow,
+    MarkFeedRead,
     Mask,
     Outcome,
     Publish,
     Published,
-    ReadFeed,
     Retract,
-    UndoReadFeed,
+    UndoMarkFeedRead,
 )
 from tidings.testing import FakeClock, MemoryStore, event
 
 BATCH = 100
 PER_USER = 60
 PATIENCE_S = 60
-FAILING = ReadFeed("ann", None, 13)
+FAILING = MarkFeedRead("ann", None, 13)
 
 
 class Slow(MemoryStore):
@@ -67,7 +67,7 @@ class Place:
 
     def __init__(self, store: Slow) -> None:
         self.store = store
-        self.log = Log(
+        self.log = GroupCommitQueue(
             store,
             batch_events=BATCH,
             queue=1_000,
@@ -220,7 +220,7 @@ def test_what_is_prepared_holds_up_its_user_alone() -> None:
 
     async def script(place: Place) -> None:
         place.store.let = asyncio.Semaphore(1_000)
-        held = await place.submit(ReadFeed("ann"))
+        held = await place.submit(MarkFeedRead("ann"))
         after = await place.submit(Follow("ann", "room:1"))
         await begun(place, 1)
         for command in (Follow("bob", "room:1"), publish(), Retract("none")):
@@ -229,8 +229,8 @@ def test_what_is_prepared_holds_up_its_user_alone() -> None:
         assert not after.done()
         place.store.prepared.release()
         await asyncio.gather(held, after)
-        assert place.store.written[-1] == [ReadFeed("ann"), Follow("ann", "room:1")]
-        assert place.store.preparing == [(ReadFeed("ann"), 0)]
+        assert place.store.written[-1] == [MarkFeedRead("ann"), Follow("ann", "room:1")]
+        assert place.store.preparing == [(MarkFeedRead("ann"), 0)]
 
     played(script)
 
@@ -242,9 +242,9 @@ def test_nothing_is_prepared_before_what_its_user_wrote_earlier() -> None:
         await place.submit(Follow("first", "room:1"))
         commands: list[Command] = [
             Follow("ann", "room:1"),
-            ReadFeed("ann"),
-            UndoReadFeed("ann", 1),
-            ReadFeed("ann", ("id",)),
+            MarkFeedRead("ann"),
+            UndoMarkFeedRead("ann", 1),
+            MarkFeedRead("ann", ("id",)),
         ]
         for each in commands:
             await place.submit(each)
@@ -277,7 +277,7 @@ def test_a_log_that_closes_writes_what_is_prepared() -> None:
     """What was accepted is written."""
 
     async def script(place: Place) -> None:
-        held = await place.submit(ReadFeed("ann"))
+        held = await place.submit(MarkFeedRead("ann"))
         await begun(place, 1)
         closing = asyncio.create_task(place.log.close())
         await asyncio.wait([closing], timeout=0)

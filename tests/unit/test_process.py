@@ -28,6 +28,8 @@ def test_every_address_of_a_name_gets_the_same_port() -> None:
 
 def test_lines_of_the_log_have_the_time() -> None:
     """The fault: a line of the server's log did not say when."""
-    record = logging.LogRecord("tidings.log", logging.WARNING, "", 0, "%s is full", ("the disk",), None)
+    record = logging.LogRecord(
+        "tidings.commit_queue", logging.WARNING, "", 0, "%s is full", ("the disk",), None
+    )
     record.created, record.msecs = 1_700_000_000.25, 250
-    assert TIMED.format(record) == "2023-11-14T22:13:20.250Z WARNING tidings.log: the disk is full"
+    assert TIMED.format(record) == "2023-11-14T22:13:20.250Z WARNING tidings.commit_queue: the disk is full"

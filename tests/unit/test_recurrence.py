@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tidings.ids import LAST_MS
 from tidings.projections.recurrence import Recurrence, next_after, occurrence, parse_recurrence
-from tidings.times import to_ms
+from tidings.timeutil import to_ms
 
 BERLIN = "Europe/Berlin"
 ZONES = ("UTC", BERLIN, "America/New_York", "Australia/Lord_Howe", "Pacific/Apia", "Asia/Kolkata")

@@ -11,17 +11,17 @@ import msgspec
 import pytest
 
 from tests.backends import opened
+from tidings.commit_queue import GroupCommitQueue
 from tidings.config import Settings
 from tidings.decode import decode
 from tidings.errors import InvalidFields, KeyReused, NotFound, TooLarge
-from tidings.log import Log
-from tidings.model import Command, Counts, Fire, Outcome, Published
+from tidings.model import Command, FireReminder, InboxCounters, Outcome, Published
 from tidings.personal import Reminder
 from tidings.ports import Store
-from tidings.reminders import FIRED_AT_ONCE, Reminders
-from tidings.schedule import ReminderInput
+from tidings.reminder_input import ReminderInput
+from tidings.reminders import FIRED_AT_ONCE, ReminderService
 from tidings.testing import START_MS, FakeClock, MemoryStore
-from tidings.times import DAY_MS, HOUR_MS
+from tidings.timeutil import DAY_MS, HOUR_MS
 
 _input = msgspec.json.Decoder(ReminderInput)
 LIMIT_S = 20
@@ -35,13 +35,13 @@ class World:
         self.store = store
         self.clock = clock
         self.settings = settings or Settings()
-        self.fired: asyncio.Queue[Fire] = asyncio.Queue()
-        self.log = Log(store, batch_events=100, queue=1_000, on_commit=self._committed)
-        self.reminders = Reminders(store, self.log, self.settings, clock)
+        self.fired: asyncio.Queue[FireReminder] = asyncio.Queue()
+        self.log = GroupCommitQueue(store, batch_events=100, queue=1_000, on_commit=self._committed)
+        self.reminders = ReminderService(store, self.log, self.settings, clock)
 
     def _committed(self, commands: Sequence[Command], outcomes: Sequence[Outcome | KeyReused]) -> None:
         for command, outcome in zip(commands, outcomes, strict=True):
-            if isinstance(command, Fire) and isinstance(outcome, Published) and outcome.receipts:
+            if isinstance(command, FireReminder) and isinstance(outcome, Published) and outcome.receipts:
                 self.fired.put_nowait(command)
 
     async def turn(self, ms: int) -> None:
@@ -49,7 +49,7 @@ class World:
         self.clock.advance(ms)
         self.reminders.nudge()
 
-    async def next_fired(self) -> Fire:
+    async def next_fired(self) -> FireReminder:
         """The next reminder that fires."""
         return await asyncio.wait_for(self.fired.get(), LIMIT_S)
 
@@ -57,7 +57,7 @@ class World:
         """All that was published, in order."""
         return [msgspec.json.decode(entry.body) for entry in await self.store.tail(0, 1_000)]
 
-    async def counts(self, user: str) -> Counts:
+    async def counts(self, user: str) -> InboxCounters:
         """The head of one inbox."""
         return (await self.store.counts([user]))[0]
 
@@ -271,7 +271,7 @@ def test_what_the_server_takes_no_longer_is_cancelled(caplog: pytest.LogCaptureF
         poison = given(user_ids=["a", "b", "c"], every="P1D", deliver_at=at(HOUR_MS))
         await world.reminders.set("poison", poison)
         await world.reminders.set("good", given())
-        world.reminders = Reminders(store, world.log, Settings(max_targets=2), clock)
+        world.reminders = ReminderService(store, world.log, Settings(max_targets=2), clock)
         world.reminders.start()
         await world.turn(HOUR_MS)
         await world.next_fired()

@@ -9,7 +9,7 @@ from typing import Any, ParamSpec
 import pytest
 
 from tests.simulation.loop import VirtualLoop, pause
-from tidings.rounds import LONGEST_PAUSE_S, Rest, Rounds
+from tidings.background import LONGEST_PAUSE_S, NextRun, Worker
 
 LONG_S = 1_000.0
 """A rest that only a nudge ends within a test."""
@@ -29,17 +29,17 @@ def in_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P,
     return run
 
 
-class Diary(Rounds):
+class Diary(Worker):
     """Notes when its rounds begin; each takes ``takes_s``, and fails while there are ``failures``."""
 
-    def __init__(self, gap_s: float = 0, rest: Rest | None = None) -> None:
+    def __init__(self, gap_s: float = 0, rest: NextRun | None = None) -> None:
         super().__init__("diary", gap_s)
         self.began: list[float] = []
         self.takes_s = 0.0
         self.failures = 0
-        self.rest = rest or Rest(LONG_S)
+        self.rest = rest or NextRun(LONG_S)
 
-    async def _round(self) -> Rest:
+    async def _round(self) -> NextRun:
         self.began.append(asyncio.get_running_loop().time())
         await pause(self.takes_s)
         if self.failures:
@@ -60,7 +60,7 @@ async def going(diary: Diary) -> AsyncIterator[Diary]:
 
 @in_virtual_time
 async def test_a_rest_ends_with_its_time() -> None:
-    async with going(Diary(rest=Rest(5))) as diary:
+    async with going(Diary(rest=NextRun(5))) as diary:
         await pause(12)
         assert diary.began == [0, 5, 10]
 
@@ -144,12 +144,12 @@ async def test_settled_awaits_a_round_that_began_after_it() -> None:
 
 @in_virtual_time
 async def test_settled_awaits_what_fails_and_what_leaves_something_undone() -> None:
-    diary = Diary(rest=Rest(5, settled=False))
+    diary = Diary(rest=NextRun(5, settled=False))
     diary.failures = 1
     async with going(diary):
         waiting = asyncio.ensure_future(diary.settled())
         await pause(3)
-        diary.rest = Rest(LONG_S)
+        diary.rest = NextRun(LONG_S)
         assert not waiting.done()
         await waiting
         assert diary.began == pytest.approx([0, 0.1, 5.1])

@@ -7,7 +7,7 @@ import pytest
 
 from tests.backends import opened
 from tests.live.place import awaited
-from tidings.model import Command, Erase, Publish, Retract
+from tidings.model import Command, EraseUser, Publish, Retract
 from tidings.ports import Store
 from tidings.projections.windows import SET_BACK_S, Windows
 from tidings.server import _occurrence, _rebuild, _Ticking
@@ -99,7 +99,7 @@ async def test_an_erased_person_is_in_no_trend(tmp_path: Path, backend: str, max
     await trends.publish("bob", "bob", "alice", "carol")
     clock.advance(1_000)
     await trends.publish("bob", "carol")
-    await trends.store.write([Erase("bob")])
+    await trends.store.write([EraseUser("bob")])
     trends.windows.forget("bob")
     assert "bob" not in trends.shown()
     assert "user:bob" not in trends.shown("object")

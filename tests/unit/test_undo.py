@@ -7,25 +7,25 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from tidings.commands import UNDO_MS, Commands
+from tidings.commit_queue import GroupCommitQueue
 from tidings.config import Settings
 from tidings.cursors import Cursors
 from tidings.errors import BadParameter, Gone
-from tidings.ingest import UNDO_MS, Ingest
-from tidings.log import Log
 from tidings.model import Publish
 from tidings.projections.runner import Runner
 from tidings.testing import FakeClock, MemoryStore, event
 
 
 @asynccontextmanager
-async def door(clock: FakeClock) -> AsyncIterator[Ingest]:
+async def door(clock: FakeClock) -> AsyncIterator[Commands]:
     """The writing door, over a store in which zoe has one unread notification."""
     store = MemoryStore(clock)
     await store.write([Publish((event("ann", targets=("zoe",)),))])
-    log = Log(store, batch_events=10, queue=10, on_commit=lambda commands, outcomes: None)
+    log = GroupCommitQueue(store, batch_events=10, queue=10, on_commit=lambda commands, outcomes: None)
     log.start()
     try:
-        yield Ingest(log, Runner(store), Settings(), clock, Cursors(b"secret"), store)
+        yield Commands(log, Runner(store), Settings(), clock, Cursors(b"secret"), store)
     finally:
         await log.close()
 

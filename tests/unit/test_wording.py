@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tidings.config import ConfigError
-from tidings.model import Declare, Prefer, Publish
+from tidings.model import Publish, SetNotificationType, SetPreferences
 from tidings.personal import Preferences
 from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.rules import Rule
@@ -37,7 +37,7 @@ async def messages(store: MemoryStore, wording: NotificationRenderer) -> list[st
 
 async def scene(store: MemoryStore) -> NotificationRenderer:
     """Zoe prefers German and was told of something."""
-    german = Prefer("zoe", Preferences(locale="de"))
+    german = SetPreferences("zoe", Preferences(locale="de"))
     await store.write([german, Publish((event("ann", "like", targets=("zoe",)),))])
     return NotificationRenderer(store, "en")
 
@@ -48,10 +48,10 @@ def test_a_declared_type_is_worded_at_once() -> None:
         wording = await scene(store)
         assert await messages(store, wording) == ["ann: like · item 1"]
         plain = await wording.tag("zoe")
-        await store.write([Declare("like", msgspec.convert({"messages": BOTH}, Rule))])
+        await store.write([SetNotificationType("like", msgspec.convert({"messages": BOTH}, Rule))])
         assert await messages(store, wording) == ["Deutsch"]
         declared = await wording.tag("zoe")
-        await store.write([Prefer("zoe", Preferences())])
+        await store.write([SetPreferences("zoe", Preferences())])
         assert await messages(store, wording) == ["English"]
         assert plain == ""
         assert len({plain, declared, await wording.tag("zoe")}) == 3
@@ -64,10 +64,10 @@ def test_who_prefers_which_language_is_asked_only_where_there_is_a_choice() -> N
         store = Counted(FakeClock())
         wording = await scene(store)
         await messages(store, wording)
-        await store.write([Declare("like", msgspec.convert({"messages": ENGLISH}, Rule))])
+        await store.write([SetNotificationType("like", msgspec.convert({"messages": ENGLISH}, Rule))])
         await messages(store, wording)
         assert store.asked == 0
-        await store.write([Declare("like", msgspec.convert({"messages": BOTH}, Rule))])
+        await store.write([SetNotificationType("like", msgspec.convert({"messages": BOTH}, Rule))])
         await messages(store, wording)
         assert store.asked == 1
         await wording.items("zoe", [])
@@ -82,7 +82,7 @@ def test_the_text_of_a_row_is_its_items_message() -> None:
     async def play() -> None:
         store = MemoryStore(FakeClock())
         wording = await scene(store)
-        await store.write([Declare("like", msgspec.convert({"messages": BOTH}, Rule))])
+        await store.write([SetNotificationType("like", msgspec.convert({"messages": BOTH}, Rule))])
         (row,) = (await store.inbox("zoe", 10, None)).rows
         locale = wording.preferred(Preferences(locale="de-CH"))
         said = wording.text(row, locale)

@@ -10,8 +10,8 @@ import pytest
 
 from tests.serving import serving
 from tests.wire.people import event, moment
+from tidings.commands import MAX_LIVE_BROADCASTS
 from tidings.http import schemas
-from tidings.ingest import MAX_LIVE_BROADCASTS
 
 LIMIT_S = 30
 """How long a test waits for what must come before it fails."""

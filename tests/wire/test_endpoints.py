@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from tests.serving import serving
 from tests.wire.people import SETTINGS, bearer, token
-from tidings.endpoints import MAX_ENDPOINTS
+from tidings.delivery_endpoints import MAX_ENDPOINTS
 from tidings.http import schemas_delivery as shapes
 
 URL = "https://hooks.example.org/inbox?for=bob"

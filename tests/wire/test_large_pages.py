@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.wire.people import event
-from tidings.read import PAGE_BYTES
+from tidings.feeds import PAGE_BYTES
 
 COUNT = 60
 LARGE: dict[str, Any] = {"description": "\u2603" * 5_000, "metadata": {"text": "x" * 15_000}}

@@ -15,7 +15,7 @@ from tidings.config import Settings
 from tidings.model import Publish
 from tidings.storage.sqlite import SqliteStore
 from tidings.testing import event
-from tidings.times import SystemClock
+from tidings.timeutil import SystemClock
 
 USER = "ada"
 UNREAD = 20_000

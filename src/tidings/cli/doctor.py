@@ -30,7 +30,7 @@ from tidings.outbound.channel_registry import ChannelRegistry, unsendable
 from tidings.process import listen
 from tidings.rules import Rule
 from tidings.server import file_problem, store_file
-from tidings.times import SystemClock
+from tidings.timeutil import SystemClock
 
 MIN_PYTHON = (3, 11)
 MIN_SQLITE = (3, 51, 3)

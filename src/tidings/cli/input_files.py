@@ -15,7 +15,7 @@ import msgspec
 
 from tidings.decode import BOM
 from tidings.gharchive import Publication, publication
-from tidings.times import rfc3339, to_ms
+from tidings.timeutil import rfc3339, to_ms
 
 STDIN = Path("-")
 GZIP_MAGIC = b"\x1f\x8b"

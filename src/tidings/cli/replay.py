@@ -13,7 +13,7 @@ from tidings.cli.input_files import FORMATS, STDIN, Lines, Parse, newest_ms, pac
 from tidings.cli.progress import Progress
 from tidings.cli.temporary_server import private_server
 from tidings.gharchive import Publication
-from tidings.times import SystemClock
+from tidings.timeutil import SystemClock
 
 MAX_BATCH = 1_000
 """Events in one request: with the largest events allowed (64 KiB) that is the largest import allowed (64

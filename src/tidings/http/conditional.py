@@ -4,10 +4,10 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from tidings.feeds import Reply
 from tidings.http.params import next_link
 from tidings.http.request import has_tag
 from tidings.http.routing import Header, RequestContext, Response
-from tidings.read import Reply
 
 
 def page(call: RequestContext[Any, None], reply: Reply, *headers: Header) -> Response:

@@ -15,7 +15,7 @@ from tidings.events import Id, ObjectType, Topic, Verb
 from tidings.field_errors import MAX_FIELD_ERRORS, Check, find_parameters, mismatch, parameters_fit, shown
 from tidings.ids import LAST_MS
 from tidings.model import FeedFilter
-from tidings.times import to_ms
+from tidings.timeutil import to_ms
 
 MAX_PAGE = 100
 DEFAULT_PAGE = 20

@@ -2,11 +2,11 @@
 
 from typing import Any, NamedTuple
 
+from tidings.commands import PublishResponse
 from tidings.config import Settings
 from tidings.http.auth import Principal
 from tidings.http.request import idempotency_key, preference
 from tidings.http.routing import Header, RequestContext, Response
-from tidings.ingest import Posted
 
 NO_WAIT = b"respond-async"
 APPLICATION = "app"
@@ -22,7 +22,7 @@ class PublishOptions(NamedTuple):
     wait: bool
     wish: bytes
 
-    def answer(self, posted: Posted) -> Response:
+    def answer(self, posted: PublishResponse) -> Response:
         """What a publisher is told."""
         replayed = ((b"idempotency-replayed", b"true"),) if posted.replayed else ()
         return Response(posted.body, 201, (*replayed, *self.applied))

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from tidings.commands import Commands
 from tidings.config import KIB, Settings
-from tidings.endpoints import Endpoints
+from tidings.delivery_endpoints import EndpointService
 from tidings.errors import FieldError
+from tidings.feeds import FeedReader
 from tidings.http.auth import Principal
 from tidings.http.clock import Clock
 from tidings.http.compress import CachedBody
@@ -15,12 +17,10 @@ from tidings.http.metrics import Metrics
 from tidings.http.params import Params
 from tidings.http.request import Request
 from tidings.http.stream_connection import Connection
-from tidings.inboxes import Inboxes
-from tidings.ingest import Ingest
 from tidings.live import Encoder, Hub
-from tidings.read import Reader
-from tidings.reminders import Reminders
-from tidings.wishes import Wishes
+from tidings.notifications import NotificationReader
+from tidings.preferences import PreferencesService
+from tidings.reminders import ReminderService
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -39,13 +39,13 @@ class Services(NamedTuple):
 
     settings: Settings
     clock: Clock
-    ingest: Ingest
-    reader: Reader
-    inboxes: Inboxes
+    ingest: Commands
+    reader: FeedReader
+    inboxes: NotificationReader
     live: Hub
-    reminders: Reminders
-    endpoints: Endpoints
-    wishes: Wishes
+    reminders: ReminderService
+    endpoints: EndpointService
+    wishes: PreferencesService
     metrics: Metrics
     ready: Callable[[], str | None]
 

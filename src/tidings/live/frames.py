@@ -6,11 +6,11 @@ from typing import NamedTuple
 import msgspec
 
 from tidings.feed_changes import FeedMark, FeedReset, Retraction
+from tidings.feeds import feed_item
 from tidings.live.transport import Encoder
-from tidings.model import Counts, FeedItem, InboxChanges, InboxRow, Page, ReadMark
+from tidings.model import FeedItem, InboxChanges, InboxCounters, InboxRow, Page, ReadWatermark
 from tidings.projections.notification_rendering import counted, read_all
-from tidings.read import feed_item
-from tidings.times import rfc3339
+from tidings.timeutil import rfc3339
 
 NOTIFICATIONS, ACTIVITY = "notifications", "activity"
 INCLUDE = frozenset({NOTIFICATIONS, ACTIVITY})
@@ -101,7 +101,7 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def hello(user: str, counts: Counts, position: int, resumed: bool) -> bytes:
+def hello(user: str, counts: InboxCounters, position: int, resumed: bool) -> bytes:
     """The data of the first frame: where the server is."""
     known = (_encode(user), counted(counts, counts.seq), position, _encode(resumed))
     return b'{"user_id":%b,%b,"position":%d,"resumed":%b}' % known
@@ -126,7 +126,7 @@ def inbox_frames(after: int, changes: InboxChanges, items: Sequence[bytes]) -> l
     return sorted(frames, key=_seq)
 
 
-def _row_frame(after: int, row: InboxRow, item: bytes, counts: Counts) -> Frame:
+def _row_frame(after: int, row: InboxRow, item: bytes, counts: InboxCounters) -> Frame:
     known = row.order <= after
     if known and row.read_at is not None and row.archived_at is None and not row.deleted:
         told = (_encode(row.id), item, _encode(rfc3339(row.read_at)), counted(counts, row.seq))
@@ -136,7 +136,7 @@ def _row_frame(after: int, row: InboxRow, item: bytes, counts: Counts) -> Frame:
     return Frame("notification", data, seq=row.seq)
 
 
-def _mark_frame(mark: ReadMark, counts: Counts) -> Frame:
+def _mark_frame(mark: ReadWatermark, counts: InboxCounters) -> Frame:
     scope = b'"type":%b,' % _encode(mark.type) if mark.type else b""
     told = (scope, read_all(mark), counted(counts, mark.seq))
     return Frame("read", b"{%b%b,%b}" % told, seq=mark.seq)

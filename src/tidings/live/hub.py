@@ -31,7 +31,7 @@ from tidings.live.stream import State, Stream
 from tidings.live.timer_wheel import TimerWheel
 from tidings.live.transport import Transport
 from tidings.live.waiters import InboxWaiter
-from tidings.model import Counts, FeedItem, Heard, InboxChanges
+from tidings.model import EventAudience, FeedItem, InboxChanges, InboxCounters
 from tidings.ports import Clock, Store
 from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.projections.pending_broadcasts import Materialize, inbox_heads
@@ -327,7 +327,7 @@ class Hub:
                 self._remind(stream, now)
                 self._join(stream, inbox_heads[stream.user], position)
 
-    def _join(self, stream: Stream, counts: Counts, position: int) -> None:
+    def _join(self, stream: Stream, counts: InboxCounters, position: int) -> None:
         """Follow at once when the client lacks nothing, which is how most return."""
         head = Cursor(
             None if stream.seq is None else counts.seq, None if stream.position is None else position
@@ -339,7 +339,7 @@ class Hub:
         else:
             self._fill(stream)
 
-    async def _heads(self, users: Sequence[str]) -> dict[str, Counts]:
+    async def _heads(self, users: Sequence[str]) -> dict[str, InboxCounters]:
         return await inbox_heads(self._store, users, self._take_up)
 
     async def _compare(self) -> None:
@@ -357,7 +357,7 @@ class Hub:
             except Exception:
                 _log.exception("inboxes could not be compared; the next look is in a second")
 
-    def _compared(self, inbox_heads: Mapping[str, Counts]) -> None:
+    def _compared(self, inbox_heads: Mapping[str, InboxCounters]) -> None:
         for user, counts in inbox_heads.items():
             if any(s.seq is not None and s.seq != counts.seq for s in self._streams.get(user, ())):
                 self._hinted[user] = None
@@ -413,7 +413,7 @@ class Hub:
             stream.fall_back()
             self._fill(stream)
 
-    def _reset(self, stream: Stream, counts: Counts, now: float) -> None:
+    def _reset(self, stream: Stream, counts: InboxCounters, now: float) -> None:
         stream.reset("the inbox is another than it was", Cursor(counts.seq, stream.position), now)
 
     async def _inbox_frames(self, user: str, since: int, changes: InboxChanges) -> list[Frame]:
@@ -434,7 +434,7 @@ class Hub:
             self._published = True  # until nothing more is found
             self._news.set()
 
-    def _tell_event(self, event: Heard, now: float) -> None:
+    def _tell_event(self, event: EventAudience, now: float) -> None:
         listening = self._listening
         for reason, topic, users in event.listeners:
             frame = activity_frame(FeedItem(0, event.position, event.body, None, reason, topic))
@@ -443,7 +443,7 @@ class Hub:
                     if stream.state is State.FOLLOWING:
                         stream.hear(frame, event.position, now)
 
-    def _tell_change(self, one: Heard, change: FeedChange, now: float) -> None:
+    def _tell_change(self, one: EventAudience, change: FeedChange, now: float) -> None:
         """Tell the streams in whose feeds older items changed."""
         frame = None if isinstance(change, FeedReset) else change_frame(change)
         for *_, users in one.listeners:

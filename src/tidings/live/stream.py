@@ -17,7 +17,7 @@ from enum import Enum, auto
 from tidings.live import frames
 from tidings.live.frames import ACTIVITY, NOTIFICATIONS, Cursor, Frame
 from tidings.live.transport import Transport
-from tidings.model import Counts
+from tidings.model import InboxCounters
 
 
 class State(Enum):
@@ -87,7 +87,7 @@ class Stream:
         """How far the client is."""
         return Cursor(self.seq, self.position)
 
-    def begin(self, counts: Counts, position: int, now: float) -> None:
+    def begin(self, counts: InboxCounters, position: int, now: float) -> None:
         """The head of the inbox and of the log are known: say hello, and where the client stands. Afterwards the stream
         catches up, if only to find that there is nothing."""
         head = Cursor(None if self.seq is None else counts.seq, None if self.position is None else position)

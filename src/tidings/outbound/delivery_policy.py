@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tidings.model import Delivery
-from tidings.personal import Handled
+from tidings.personal import DeliveryResult
 from tidings.projections.quiet_hours import quiet_until
 from tidings.rules import Rules
 
@@ -13,13 +13,13 @@ class Plan(NamedTuple):
     """What to do about the deliveries to one endpoint: ``handled`` without an attempt, and ``parcels``, each of which
     goes out as one."""
 
-    handled: list[Handled]
+    handled: list[DeliveryResult]
     parcels: list[list[Delivery]]
 
 
 def decide(due: Sequence[Delivery], rules: Rules, now: int) -> Plan:
     """Decide about all that is due to one endpoint. ``now`` in milliseconds since 1970."""
-    handled: list[Handled] = []
+    handled: list[DeliveryResult] = []
     going: list[Delivery] = []
     for delivery in due:
         decided = defer_or_drop(delivery, rules, now)
@@ -33,22 +33,22 @@ def decide(due: Sequence[Delivery], rules: Rules, now: int) -> Plan:
     return Plan(handled + held, parcels)
 
 
-def defer_or_drop(delivery: Delivery, rules: Rules, now: int) -> Handled | None:
+def defer_or_drop(delivery: Delivery, rules: Rules, now: int) -> DeliveryResult | None:
     """Why a delivery does not go out now, or None: its endpoint is disabled, it is about nothing any more, was muted
     meanwhile, is not wanted, or comes at a quiet hour. Critical types pass the last two."""
     row = delivery.row
     if not delivery.endpoint.is_usable:
-        return Handled(delivery.id, "dropped")
+        return DeliveryResult(delivery.id, "dropped")
     if row is None or delivery.muted or row.deleted or row.read_at is not None or row.archived_at is not None:
-        return Handled(delivery.id, "dropped")
+        return DeliveryResult(delivery.id, "dropped")
     if rules.rule(delivery.type).critical:
         return None
     preferences = delivery.preferences
     if not preferences.wants(delivery.type, delivery.endpoint.channel, True):
-        return Handled(delivery.id, "dropped")
+        return DeliveryResult(delivery.id, "dropped")
     hours = preferences.quiet_hours
     quiet = quiet_until(hours, now) if hours is not None else None
-    return None if quiet is None else Handled(delivery.id, "held", quiet)
+    return None if quiet is None else DeliveryResult(delivery.id, "held", quiet)
 
 
 def batch_digest(going: Sequence[Delivery], rules: Rules, now: int) -> Plan:
@@ -63,7 +63,7 @@ def batch_digest(going: Sequence[Delivery], rules: Rules, now: int) -> Plan:
     if digest_ms:
         next_at = going[0].endpoint.sent_at + digest_ms
         if now < next_at:
-            return Plan([Handled(delivery.id, "held", next_at) for delivery in rest], alone)
+            return Plan([DeliveryResult(delivery.id, "held", next_at) for delivery in rest], alone)
         together = rest
     else:
         together = [delivery for delivery in rest if delivery.due_at > delivery.created_at]

@@ -15,17 +15,17 @@ from typing import Protocol
 
 import msgspec
 
-from tidings.model import Command, Delivery, Outcome, Settle
+from tidings.background import NextRun, Worker, backoff_s
+from tidings.model import Command, Delivery, Outcome, RecordDeliveryResults
 from tidings.outbound.channel import MAX_ERROR, Channel, OutboundMessage, SendResult
 from tidings.outbound.channel_registry import ChannelRegistry, NotConfigured
 from tidings.outbound.delivery_policy import decide, defer_or_drop
 from tidings.outbound.retry import FIRST_ENDPOINT_REST_MS, CircuitBreaker, retry_delay_ms
 from tidings.outbound.slots import Slots, Speed
 from tidings.outbound.troubles import Troubles
-from tidings.personal import Endpoint, Handled
+from tidings.personal import DeliveryResult, Endpoint
 from tidings.ports import Clock
 from tidings.projections.notification_rendering import NotificationRenderer
-from tidings.rounds import Rest, Rounds, pause_s
 from tidings.rules import Rules
 from tidings.telemetry import DELIVERIES, DELIVERY_LAG, ENDPOINTS_DISABLED
 
@@ -74,7 +74,7 @@ class Deliveries(Protocol):
         ...
 
 
-class DeliveryDispatcher(Rounds):
+class DeliveryDispatcher(Worker):
     """Delivers in the background of a worker process."""
 
     def __init__(
@@ -119,10 +119,10 @@ class DeliveryDispatcher(Rounds):
 
     # --- a round ------------------------------------------------------------------------------------------
 
-    async def _round(self) -> Rest:
+    async def _round(self) -> NextRun:
         rest_s = await self._look()
         # A lane that ended meanwhile has nudged: what its endpoint still waits for was left out of this look.
-        return Rest(rest_s, settled=rest_s > 0 and not self._lanes and not self._nudged.is_set())
+        return NextRun(rest_s, settled=rest_s > 0 and not self._lanes and not self._nudged.is_set())
 
     async def _look(self) -> float:
         """Begin or settle what is due; returns the seconds until the next look, 0 when there is more at once."""
@@ -145,7 +145,7 @@ class DeliveryDispatcher(Rounds):
         await self._settle(handled)
         return rest_s
 
-    def _sort(self, page: Sequence[Delivery], now: int) -> list[tuple[Delivery, Handled]]:
+    def _sort(self, page: Sequence[Delivery], now: int) -> list[tuple[Delivery, DeliveryResult]]:
         """Begin a lane for each endpoint that has none and gets a slot; returns what is handled without.
 
         An endpoint whose lane ended while the page was read has to wait for the next one: in this it is as it was before.
@@ -155,7 +155,7 @@ class DeliveryDispatcher(Rounds):
             id = delivery.endpoint.id
             if id not in self._lanes and id not in self._ended:
                 by_endpoint[id].append(delivery)
-        handled: list[tuple[Delivery, Handled]] = []
+        handled: list[tuple[Delivery, DeliveryResult]] = []
         for due in by_endpoint.values():
             by_id = {delivery.id: delivery for delivery in due}
             decided = decide(due, self._store.rules, now)
@@ -164,12 +164,12 @@ class DeliveryDispatcher(Rounds):
                 self._begin(decided.parcels[:LANE])
         return handled
 
-    def _step_back(self, page: Sequence[Delivery], now: int) -> list[tuple[Delivery, Handled]]:
+    def _step_back(self, page: Sequence[Delivery], now: int) -> list[tuple[Delivery, DeliveryResult]]:
         """A whole page waits for endpoints that are busy or get no slot, while others could have one: let these be read."""
         waiting = [
             each for each in page if each.id not in self._taken and each.endpoint.id not in self._ended
         ]
-        return [(each, Handled(each.id, "later", now + STEP_BACK_MS)) for each in waiting]
+        return [(each, DeliveryResult(each.id, "later", now + STEP_BACK_MS)) for each in waiting]
 
     def _begin(self, parcels: list[list[Delivery]]) -> None:
         endpoint = parcels[0][0].endpoint
@@ -235,7 +235,7 @@ class DeliveryDispatcher(Rounds):
         """The endpoint asked for time: what was to follow would only be refused as well."""
         at = self._clock.now() + seconds * 1_000
         rest = [delivery for parcel in parcels for delivery in parcel]
-        await self._settle([(delivery, Handled(delivery.id, "later", at)) for delivery in rest])
+        await self._settle([(delivery, DeliveryResult(delivery.id, "later", at)) for delivery in rest])
 
     async def _attempt(self, endpoint: Endpoint, parcel: list[Delivery]) -> SendResult:
         try:
@@ -289,16 +289,16 @@ class DeliveryDispatcher(Rounds):
             said.description,
         )
 
-    def _outcome(self, delivery: Delivery, answer: SendResult, now: int) -> Handled:
+    def _outcome(self, delivery: Delivery, answer: SendResult, now: int) -> DeliveryResult:
         if answer.state == "sent":
-            return Handled(delivery.id, "sent", self._sent_at(delivery, now))
+            return DeliveryResult(delivery.id, "sent", self._sent_at(delivery, now))
         error = answer.error[:MAX_ERROR]
         if answer.state != "failed":
-            return Handled(delivery.id, answer.state, error=error)
+            return DeliveryResult(delivery.id, answer.state, error=error)
         wait = retry_delay_ms(delivery.attempts + 1, answer.after_s, self._spread(delivery))
         if wait is None:
-            return Handled(delivery.id, "dead", error=error)
-        return Handled(delivery.id, "failed", now + wait, error)
+            return DeliveryResult(delivery.id, "dead", error=error)
+        return DeliveryResult(delivery.id, "failed", now + wait, error)
 
     def _spread(self, delivery: Delivery) -> Random:
         """The chance by which a wait is longer or shorter: another for each endpoint, the same for all deliveries of one
@@ -313,12 +313,12 @@ class DeliveryDispatcher(Rounds):
 
     # --- telling the store --------------------------------------------------------------------------------
 
-    async def _settle(self, outcomes: list[tuple[Delivery, Handled]]) -> None:
+    async def _settle(self, outcomes: list[tuple[Delivery, DeliveryResult]]) -> None:
         """Tell the store, however often it takes: whoever goes on before it knows would send everything again and again
         while a disk is full. Raises only when the server stops."""
         if not outcomes:
             return
-        command = Settle(tuple(handled for _, handled in outcomes))
+        command = RecordDeliveryResults(tuple(handled for _, handled in outcomes))
         failures = 0
         while True:
             try:
@@ -330,11 +330,11 @@ class DeliveryDispatcher(Rounds):
                 failures += 1
                 if failures == 1:  # for as long as a disk is full it would be the same
                     _log.exception("deliveries could not be settled, which holds up their endpoint")
-                await asyncio.sleep(pause_s(failures))
+                await asyncio.sleep(backoff_s(failures))
         for delivery, handled in outcomes:
             self._count(delivery, handled)
 
-    def _count(self, delivery: Delivery, handled: Handled) -> None:
+    def _count(self, delivery: Delivery, handled: DeliveryResult) -> None:
         channel = delivery.endpoint.channel
         DELIVERIES.labels(channel, handled.state).inc()
         if handled.state == "sent":
@@ -343,7 +343,7 @@ class DeliveryDispatcher(Rounds):
             _log.warning("a delivery by %s was given up: %s", channel, handled.error)
 
 
-def _counted(handled: Handled, failures: int) -> Handled:
+def _counted(handled: DeliveryResult, failures: int) -> DeliveryResult:
     """What became of a delivery that its endpoint refused, with how many that makes in a row."""
     if handled.state != "dead":
         return handled

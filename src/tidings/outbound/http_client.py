@@ -13,7 +13,7 @@ from tidings.config import KIB
 from tidings.outbound.channel import SENT, SendResult
 from tidings.outbound.ssrf_guard import PORTS, HostPort, NotAllowed, SsrfGuard
 from tidings.ports import Clock
-from tidings.times import to_ms
+from tidings.timeutil import to_ms
 
 TIMEOUT_S = 15
 """Seconds for a whole attempt, name to last byte: what Standard Webhooks recommends at least."""

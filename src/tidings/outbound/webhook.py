@@ -11,7 +11,7 @@ from tidings.outbound.payload import fitted
 from tidings.outbound.webhook_signing import signed
 from tidings.personal import Endpoint
 from tidings.ports import Clock
-from tidings.times import rfc3339
+from tidings.timeutil import rfc3339
 
 MAX_BODY_BYTES = 20 * KIB
 """What the standard asks senders to stay below."""

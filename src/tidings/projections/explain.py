@@ -7,11 +7,11 @@ It is told from the facts as they are now. Who muted the topic since then was to
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
-from tidings.model import Told
+from tidings.model import RecipientFacts
 from tidings.personal import Preferences
 from tidings.projections.quiet_hours import quiet_until
 from tidings.rules import CHANNELS, IN_APP, Rule, Rules
-from tidings.times import rfc3339
+from tidings.timeutil import rfc3339
 
 
 class Check(NamedTuple):
@@ -34,7 +34,7 @@ class ExplainInput(NamedTuple):
     ``now`` in ms."""
 
     user: str
-    told: Told
+    told: RecipientFacts
     rules: Rules
     preferences: Preferences
     reached: Collection[str]

@@ -6,12 +6,12 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from tidings.config import ConfigError
-from tidings.model import SAMPLE_ACTORS, Counts, InboxRow, ReadMark
+from tidings.model import SAMPLE_ACTORS, InboxCounters, InboxRow, ReadWatermark
 from tidings.personal import Preferences
 from tidings.plain_text import neutral
 from tidings.projections.templates import TemplateContext, Templates, known_locale, language
 from tidings.rules import Rules
-from tidings.times import rfc3339
+from tidings.timeutil import rfc3339
 
 NAMED_BEFORE_OTHERS = 2
 """Actors named when not all of them are: "Alice, Bob and 3 others"."""
@@ -207,12 +207,12 @@ class NotificationRenderer:
         return self._messages
 
 
-def counted(counts: Counts, seq: int) -> bytes:
+def counted(counts: InboxCounters, seq: int) -> bytes:
     """The members of an object that tell what an inbox counts at a seq."""
     return b'"unread_count":%d,"unread_items":%d,"seq":%d' % (counts.unread_count, counts.unread_items, seq)
 
 
-def read_all(mark: ReadMark) -> bytes:
+def read_all(mark: ReadWatermark) -> bytes:
     """The members of an object that tell a read-all, but for its type."""
     return b'"up_to":%d,"read_at":"%b"' % (mark.up_to, rfc3339(mark.at).encode())
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from tidings.errors import Unavailable
-from tidings.model import Counts
+from tidings.model import InboxCounters
 from tidings.ports import Store
 
 Materialize = Callable[[Sequence[str], int], Awaitable[None]]
@@ -32,10 +32,10 @@ async def read_with_materialization(
     return await read()
 
 
-async def inbox_heads(store: Store, users: Sequence[str], take_up: Materialize) -> dict[str, Counts]:
+async def inbox_heads(store: Store, users: Sequence[str], take_up: Materialize) -> dict[str, InboxCounters]:
     """The heads of these users' inboxes."""
 
-    async def read() -> dict[str, Counts]:
+    async def read() -> dict[str, InboxCounters]:
         return dict(zip(users, await store.counts(users), strict=True))
 
     return await read_with_materialization(

@@ -9,7 +9,7 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from tidings.personal import QuietHours
-from tidings.times import from_wall
+from tidings.timeutil import from_wall
 
 _DAY = timedelta(days=1)
 _AROUND = (-_DAY, timedelta(0), _DAY)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from tidings.ids import LAST_MS
-from tidings.times import from_wall
+from tidings.timeutil import from_wall
 
 MIN_EVERY_S = 60
 """Seconds between two recurrences, at least: what comes more often is no reminder, and would fill the log."""

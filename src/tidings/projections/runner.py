@@ -8,9 +8,9 @@ keeps failing.
 
 from collections.abc import Callable
 
+from tidings.background import NextRun, Worker
 from tidings.errors import Unavailable
 from tidings.ports import Store
-from tidings.rounds import Rest, Rounds
 
 STEP_ROWS = 2_000
 """Rows of one step: about 10 ms of writing, the longest that a POST waits behind somebody's large fan-out."""
@@ -18,7 +18,7 @@ IDLE_S = 0.5
 """Without a nudge the runner looks by itself this often: partitions to merge come without one."""
 
 
-class Runner(Rounds):
+class Runner(Worker):
     """Works the store's debts off in the background of a worker process, a step in each round."""
 
     def __init__(self, store: Store, on_erased: Callable[[], None] = lambda: None) -> None:
@@ -35,9 +35,9 @@ class Runner(Rounds):
                 raise Unavailable("the user is hidden, but what is left of them could not be deleted yet")
             await self.round_ended()
 
-    async def _round(self) -> Rest:
+    async def _round(self) -> NextRun:
         ended = self._store.erasures.ended
         done = await self._store.work(STEP_ROWS)
         if self._store.erasures.ended != ended:
             self._on_erased()
-        return Rest(0, settled=False) if done else Rest(IDLE_S)
+        return NextRun(0, settled=False) if done else NextRun(IDLE_S)

@@ -23,49 +23,49 @@ from tidings.feed_changes import FeedReset
 from tidings.ids import MAX_KEY, EventIds, key_at
 from tidings.model import (
     AddEndpoint,
-    Cancel,
-    Changed,
+    CancelReminder,
     Command,
+    CommandResult,
     ConfirmEndpoint,
-    Declare,
     EnableEndpoint,
-    Erase,
+    EraseUser,
     Erasures,
+    EventAudience,
     FeedFilter,
     FeedItem,
     FeedSummary,
-    Fire,
+    FireReminder,
     Follow,
     FollowRow,
-    Head,
-    Heard,
     LogEntry,
-    MarkInbox,
+    LogPosition,
+    MarkAllNotificationsRead,
+    MarkFeedRead,
+    MarkFeedUnread,
     Mask,
-    NewCount,
+    MaterializeBroadcasts,
     NewEvent,
     Outcome,
     Page,
-    Prefer,
     Publish,
     Published,
-    ReadFeed,
-    ReadInbox,
+    RebuildFeeds,
     Receipt,
-    Reconcile,
-    Remind,
+    RecordDeliveryResults,
     RemoveEndpoint,
-    Replay,
     ReserveConfirmation,
     Retract,
-    Settle,
+    RetryDeadLetters,
+    SetNotificationState,
+    SetNotificationType,
+    SetPreferences,
+    SetReminder,
     Status,
-    TakeUp,
     TopicInfo,
-    UndoRead,
-    UndoReadFeed,
+    UndoMarkAllRead,
+    UndoMarkFeedRead,
     Unfollow,
-    UnreadFeed,
+    UnseenCount,
     split_topic,
     user_topic,
 )
@@ -113,9 +113,9 @@ class MemoryStore(Feeds):
     async def prepare(self, command: Command) -> None:
         """Nothing is known beforehand."""
 
-    async def head(self) -> Head:
+    async def head(self) -> LogPosition:
         """The last position and the epoch."""
-        return Head(self._position, self._epoch)
+        return LogPosition(self._position, self._epoch)
 
     async def tail(self, after: int, limit: int) -> list[LogEntry]:
         """Entries after a position, in order."""
@@ -172,19 +172,21 @@ class MemoryStore(Feeds):
             changes=tuple(one for one in some[:limit] if not isinstance(one, FeedItem)),
         )
 
-    async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[Heard], int]:
+    async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[EventAudience], int]:
         """Which events after a position came to whom of these users, and what changed older ones, oldest first."""
         last = max(after, min(after + limit, self._position))
         entries = [entry for entry in self._log.values() if after < entry.position <= last]
-        heard = [Heard(entry.position, entry.body, self._listeners(entry, users)) for entry in entries]
+        heard = [
+            EventAudience(entry.position, entry.body, self._listeners(entry, users)) for entry in entries
+        ]
         lost = [user for user in users if self._lost(user, after)]
-        heard += [Heard(last, b"", [("", "", lost)], FeedReset(last))] if lost else []
-        changed: dict[int, Heard] = {}
+        heard += [EventAudience(last, b"", [("", "", lost)], FeedReset(last))] if lost else []
+        changed: dict[int, EventAudience] = {}
         for user in users:
             for change in (*self._peek(user).feed.since(after), *self._unshown(user, after)):
                 at = change.position
                 if at <= last:
-                    one = changed.setdefault(at, Heard(at, b"", [("", "", [])], change))
+                    one = changed.setdefault(at, EventAudience(at, b"", [("", "", [])], change))
                     one.listeners[0][2].append(user)
         heard += changed.values()
         some = (one for one in heard if one.listeners)
@@ -202,10 +204,10 @@ class MemoryStore(Feeds):
                 found.setdefault(why, []).append(user)
         return [(reason, topic, listeners) for (reason, topic), listeners in found.items()]
 
-    async def new_count(self, user: str, since: int, cap: int, include_own: bool = False) -> NewCount:
+    async def new_count(self, user: str, since: int, cap: int, include_own: bool = False) -> UnseenCount:
         """How many feed items came after a position, up to the cap."""
         new = sum(item.position > since for item in self._items(user, include_own))
-        return NewCount(min(new, cap), new > cap, self._position)
+        return UnseenCount(min(new, cap), new > cap, self._position)
 
     async def summary(self, user: str, include_own: bool = False) -> FeedSummary:
         """Totals over a whole feed."""
@@ -273,27 +275,27 @@ class MemoryStore(Feeds):
         match command:
             case Publish():
                 return self._publish(command)
-            case Fire():
+            case FireReminder():
                 return self._fire(command)
             case Retract():
                 gone = self._retract(command.event_id)
-                return Changed(int(gone is not None), self._position, gone)
-            case MarkInbox():
+                return CommandResult(int(gone is not None), self._position, gone)
+            case SetNotificationState():
                 return self._mark(command)
-            case ReadInbox():
+            case MarkAllNotificationsRead():
                 return self._read_inbox(command)
-            case UndoRead():
+            case UndoMarkAllRead():
                 return self._undo_read(command)
-            case ReadFeed() | UnreadFeed() | UndoReadFeed():
+            case MarkFeedRead() | MarkFeedUnread() | UndoMarkFeedRead():
                 return self._mark_feed(command)
-            case Mask() | Prefer() if limit := self._limit(command):
-                return Changed(0, self._position, limit=limit)
-            case Follow() | Unfollow() | Mask() | Erase():
+            case Mask() | SetPreferences() if limit := self._limit(command):
+                return CommandResult(0, self._position, limit=limit)
+            case Follow() | Unfollow() | Mask() | EraseUser():
                 return self._changed(self._update(command))
             case _:
                 return self._changed(self._update_personal(command))
 
-    def _update(self, command: Follow | Unfollow | Mask | Erase) -> int:
+    def _update(self, command: Follow | Unfollow | Mask | EraseUser) -> int:
         match command:
             case Follow():
                 return self._follow(command)
@@ -301,31 +303,31 @@ class MemoryStore(Feeds):
                 return self._unfollow(command)
             case Mask():
                 return self._mask(command)
-            case Erase():
+            case EraseUser():
                 return self._erase(command.user)
 
     def _update_personal(
         self,
-        command: TakeUp
-        | Declare
-        | Prefer
+        command: MaterializeBroadcasts
+        | SetNotificationType
+        | SetPreferences
         | AddEndpoint
         | ConfirmEndpoint
         | EnableEndpoint
         | ReserveConfirmation
         | RemoveEndpoint
-        | Remind
-        | Cancel
-        | Settle
-        | Reconcile
-        | Replay,
+        | SetReminder
+        | CancelReminder
+        | RecordDeliveryResults
+        | RebuildFeeds
+        | RetryDeadLetters,
     ) -> int:
         match command:
-            case TakeUp():
+            case MaterializeBroadcasts():
                 return self._take_up(command)
-            case Declare():
+            case SetNotificationType():
                 return self._declare(command)
-            case Prefer():
+            case SetPreferences():
                 return self._prefer(command)
             case (
                 AddEndpoint()
@@ -335,19 +337,19 @@ class MemoryStore(Feeds):
                 | RemoveEndpoint()
             ):
                 return self._change_endpoints(command)
-            case Remind():
+            case SetReminder():
                 return self._remind(command.reminder)
-            case Cancel():
+            case CancelReminder():
                 return self._cancel(command)
-            case Settle():
+            case RecordDeliveryResults():
                 return sum(self._settle(handled) for handled in command.handled)
-            case Reconcile():
+            case RebuildFeeds():
                 return 0
-            case Replay():
+            case RetryDeadLetters():
                 return self._replay()
 
-    def _changed(self, updated: int) -> Changed:
-        return Changed(updated, self._position)
+    def _changed(self, updated: int) -> CommandResult:
+        return CommandResult(updated, self._position)
 
     def _publish(self, publish: Publish) -> Published | KeyReused:
         reused = self._reuses_a_key(publish.events)
@@ -405,7 +407,7 @@ class MemoryStore(Feeds):
         self._next_key[ms] = key + 1
         return key
 
-    def _fire(self, fire: Fire) -> Published | KeyReused:
+    def _fire(self, fire: FireReminder) -> Published | KeyReused:
         reminder = fire.reminder
         if self._reminders.get(reminder.key) != reminder:
             return Published(())
@@ -418,7 +420,7 @@ class MemoryStore(Feeds):
             del self._reminders[reminder.key]
         return outcome
 
-    def _declare(self, declare: Declare) -> int:
+    def _declare(self, declare: SetNotificationType) -> int:
         before = self._rules.declared
         self._declared = _declaring(self._declared, declare)
         self._rules = Rules(self._settings_types | self._declared)
@@ -458,10 +460,10 @@ class MemoryStore(Feeds):
         span.ended_at = self._position
         return 1
 
-    def _limit(self, command: Mask | Prefer) -> int:
+    def _limit(self, command: Mask | SetPreferences) -> int:
         """How many mutes or blocks a user may have, when a command would leave them with more; otherwise 0."""
         person = self._peek(command.user)
-        if isinstance(command, Prefer):
+        if isinstance(command, SetPreferences):
             return self._max_mutes if len(set(command.muted or ())) > self._max_mutes else 0
         masked, limit = (
             (person.blocked, self._max_blocks) if command.block else (person.muted, self._max_mutes)
@@ -529,9 +531,9 @@ class MemoryStore(Feeds):
             match command:
                 case Publish():
                     _check_times(command.events)
-                case Fire():
+                case FireReminder():
                     _check_times((command.event,))
-                case Declare():
+                case SetNotificationType():
                     declared = _declaring(declared, command)
                     Rules(self._settings_types | declared)
 
@@ -542,7 +544,7 @@ def _check_times(events: Sequence[NewEvent]) -> None:
             raise ValueError(f"no key can carry the time {event.created_at}")
 
 
-def _declaring(declared: dict[str, Rule], declare: Declare) -> dict[str, Rule]:
+def _declaring(declared: dict[str, Rule], declare: SetNotificationType) -> dict[str, Rule]:
     """What is declared once this is declared too."""
     others = {type: rule for type, rule in declared.items() if type != declare.type}
     return others if declare.rule is None else others | {declare.type: declare.rule}

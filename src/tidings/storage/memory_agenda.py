@@ -8,7 +8,7 @@ import msgspec
 from tidings.model import (
     AddEndpoint,
     Backlog,
-    Cancel,
+    CancelReminder,
     ConfirmEndpoint,
     DeadLetter,
     Delivery,
@@ -16,7 +16,7 @@ from tidings.model import (
     RemoveEndpoint,
     ReserveConfirmation,
 )
-from tidings.personal import Endpoint, Handled, Reminder
+from tidings.personal import DeliveryResult, Endpoint, Reminder
 from tidings.rules import Rule
 from tidings.storage import anonymize
 from tidings.storage.memory_state import Confirmation, PendingDelivery, State
@@ -100,7 +100,7 @@ class Agenda(State):
                     id, user, endpoint.id, number, type, due_at=now, created_at=now
                 )
 
-    def _settle(self, handled: Handled) -> int:
+    def _settle(self, handled: DeliveryResult) -> int:
         """Note what became of a delivery; one that is not there any more is no matter."""
         owed = self._owed.get(handled.id)
         if owed is None:
@@ -129,7 +129,7 @@ class Agenda(State):
         endpoints[owed.endpoint] = msgspec.structs.replace(endpoints[owed.endpoint], sent_at=at, failures=0)
         del self._owed[owed.id]
 
-    def _refuse(self, owed: PendingDelivery, handled: Handled) -> None:
+    def _refuse(self, owed: PendingDelivery, handled: DeliveryResult) -> None:
         endpoints = self._people[owed.user].endpoints
         refusing = msgspec.structs.replace(endpoints[owed.endpoint], failures=handled.failures)
         if handled.disables:
@@ -212,7 +212,7 @@ class Agenda(State):
         self._reminders[reminder.key] = reminder
         return 1
 
-    def _cancel(self, cancel: Cancel) -> int:
+    def _cancel(self, cancel: CancelReminder) -> int:
         if cancel.only is not None and self._reminders.get(cancel.key) != cancel.only:
             return 0
         return int(self._reminders.pop(cancel.key, None) is not None)

@@ -10,7 +10,7 @@ from tidings.storage import anonymize, records
 from tidings.storage.memory_inboxes import Inboxes
 from tidings.storage.memory_person import UserState
 from tidings.storage.records import Record
-from tidings.times import rfc3339
+from tidings.timeutil import rfc3339
 
 
 class Exports(Inboxes):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tidings.feed_changes import FeedMark, Retraction
-from tidings.model import Changed, FeedItem, LogEntry, ReadFeed, UndoReadFeed, UnreadFeed
+from tidings.model import CommandResult, FeedItem, LogEntry, MarkFeedRead, MarkFeedUnread, UndoMarkFeedRead
 from tidings.storage.memory_export import Exports
 from tidings.storage.memory_feed_marks import FeedMarks
 
@@ -41,23 +41,23 @@ class Feeds(Exports):
             if position > after and next(self._reasons(user, entry), None) is not None:
                 yield Retraction(position, self._ids.text(entry.key))
 
-    def _mark_feed(self, command: ReadFeed | UnreadFeed | UndoReadFeed) -> Changed:
+    def _mark_feed(self, command: MarkFeedRead | MarkFeedUnread | UndoMarkFeedRead) -> CommandResult:
         person, before = self._person(command.user), self._unread(command.user)
         match command:
-            case UndoReadFeed():
+            case UndoMarkFeedRead():
                 marked = self._undo_read_feed(person.feed, command.position)
-            case ReadFeed(event_ids=None):
+            case MarkFeedRead(event_ids=None):
                 marked = self._read_all_of_feed(person.feed, command.up_to)
             case _:
                 marked = self._mark_items(person.feed, command)
         person.feed.forget(self._feed_history)
-        return Changed(len(before ^ self._unread(command.user)), self._position, marked=marked)
+        return CommandResult(len(before ^ self._unread(command.user)), self._position, marked=marked)
 
     def _unread(self, user: str) -> set[int]:
         return {item.key for item in self._items(user, own=True) if item.read_at is None}
 
-    def _mark_items(self, marks: FeedMarks, command: ReadFeed | UnreadFeed) -> int:
-        reading = isinstance(command, ReadFeed)
+    def _mark_items(self, marks: FeedMarks, command: MarkFeedRead | MarkFeedUnread) -> int:
+        reading = isinstance(command, MarkFeedRead)
         wanted = {self._ids.key(event_id) for event_id in command.event_ids or ()}
         found = {
             item.key: item.position

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tidings.model import Counts, InboxState, MarkState, ReadMark
+from tidings.model import InboxCounters, InboxState, NotificationState, ReadWatermark
 from tidings.rules import NO_GROUP, Grouping
 
 
@@ -82,7 +82,7 @@ class Inbox:
     born: int = 0
     undone: int = 0
     groups: dict[int, Group] = field(default_factory=dict)
-    marks: list[ReadMark] = field(default_factory=list)
+    marks: list[ReadWatermark] = field(default_factory=list)
     told: dict[tuple[str, int], int] = field(default_factory=dict)
 
     # --- reading --------------------------------------------------------------------------------------------
@@ -99,12 +99,12 @@ class Inbox:
         """Whether it is counted."""
         return group.listed and self.state(group).read_at is None
 
-    def counts(self) -> Counts:
+    def counts(self) -> InboxCounters:
         """The exact counts and the last seq."""
         unread = self._unread()
-        last = next((mark for mark in reversed(self.marks) if not mark.type), ReadMark(0, 0, "", 0))
+        last = next((mark for mark in reversed(self.marks) if not mark.type), ReadWatermark(0, 0, "", 0))
         items = sum(len(group.items) for group in unread)
-        return Counts(len(unread), self.seq, last.up_to, last.seq, items)
+        return InboxCounters(len(unread), self.seq, last.up_to, last.seq, items)
 
     def newest(self, state: InboxState) -> Iterator[Group]:
         """What an inbox shows of what is in a state, newest content first."""
@@ -138,7 +138,7 @@ class Inbox:
         )
         return seq
 
-    def mark(self, number: int, state: MarkState, now: int) -> int:
+    def mark(self, number: int, state: NotificationState, now: int) -> int:
         """Set the state of one; returns 1 when that changed anything, and then it took a seq."""
         group = self.groups.get(number)
         if group is None or group.deleted:
@@ -156,7 +156,7 @@ class Inbox:
 
     def read_all(self, type: str, up_to: int, now: int) -> int:
         """Read what became unread up to a seq, of one type or ("") of all; returns how many groups that were."""
-        mark = ReadMark(self.seq + 1, up_to, type, now)
+        mark = ReadWatermark(self.seq + 1, up_to, type, now)
         under = [group for group in self._unread() if _covers(mark, group)]
         if under:
             self.marks.append(mark)
@@ -213,23 +213,23 @@ class Inbox:
         return self.seq
 
 
-def _covers(mark: ReadMark, group: Group) -> bool:
+def _covers(mark: ReadWatermark, group: Group) -> bool:
     return group.unread_seq <= mark.up_to and mark.type in ("", group.type)
 
 
-def _said(of: State, state: MarkState, now: int) -> State:
+def _said(of: State, state: NotificationState, now: int) -> State:
     """What is said of a group once this is said as well."""
     seen_at = now if of.seen_at is None else of.seen_at
     match state:
-        case MarkState.READ:
+        case NotificationState.READ:
             return of._replace(seen_at=seen_at, read_at=now if of.read_at is None else of.read_at)
-        case MarkState.UNREAD:
+        case NotificationState.UNREAD:
             return of._replace(read_at=None)
-        case MarkState.SEEN:
+        case NotificationState.SEEN:
             return of._replace(seen_at=seen_at)
-        case MarkState.UNSEEN:
+        case NotificationState.UNSEEN:
             return of._replace(seen_at=None, read_at=None)
-        case MarkState.ARCHIVED:
+        case NotificationState.ARCHIVED:
             return of._replace(archived_at=now if of.archived_at is None else of.archived_at)
-        case MarkState.UNARCHIVED:
+        case NotificationState.UNARCHIVED:
             return of._replace(archived_at=None)

@@ -5,19 +5,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from tidings.ids import notification_id, notification_ref
 from tidings.model import (
     EVERYONE,
-    Counts,
     InboxChanges,
+    InboxCounters,
     InboxPage,
     InboxState,
+    InboxUpdateResult,
     LogEntry,
-    Marked,
-    MarkInbox,
+    MarkAllNotificationsRead,
+    MaterializeBroadcasts,
     NewEvent,
-    Prefer,
-    ReadInbox,
-    TakeUp,
-    Told,
-    UndoRead,
+    RecipientFacts,
+    SetNotificationState,
+    SetPreferences,
+    UndoMarkAllRead,
     user_topic,
 )
 from tidings.personal import Preferences
@@ -70,7 +70,7 @@ class Inboxes(Agenda):
         rows = [self._row(person, group) for group in changed if group.seq <= upto]
         return InboxChanges(rows, counts, more, marks=tuple(mark for mark in marks if mark.seq <= upto))
 
-    async def counts(self, users: Sequence[str]) -> list[Counts]:
+    async def counts(self, users: Sequence[str]) -> list[InboxCounters]:
         """The heads of these inboxes."""
         return [self._counts(user) for user in users]
 
@@ -82,7 +82,7 @@ class Inboxes(Agenda):
         """The muted topics, by name."""
         return sorted(self._peek(user).muted)
 
-    async def told(self, user: str, event_id: str) -> Told | None:
+    async def told(self, user: str, event_id: str) -> RecipientFacts | None:
         """The facts about one event and one user. A follower is who follows the object since before the event, or is
         among the audience of a broadcast."""
         entry = self._entry(event_id)
@@ -91,7 +91,7 @@ class Inboxes(Agenda):
         person = self._peek(user)
         group = person.inbox.holder(entry.key)
         broadcast = next((each for each in self._broadcasts if each.key == entry.key), None)
-        return Told(
+        return RecipientFacts(
             entry,
             user in entry.targets,
             _among(person, thing(entry) if broadcast is None else broadcast.audience, entry),
@@ -100,7 +100,7 @@ class Inboxes(Agenda):
             broadcast is not None,
         )
 
-    def _counts(self, user: str) -> Counts:
+    def _counts(self, user: str) -> InboxCounters:
         lacking = next(self._lacking(user), None) is not None
         return self._peek(user).inbox.counts()._replace(lacking=lacking)
 
@@ -165,10 +165,10 @@ class Inboxes(Agenda):
     def _meant(self, person: UserState, broadcast: Broadcast, entry: LogEntry) -> bool:
         return self._clock.now() < broadcast.expires_at and _among(person, broadcast.audience, entry)
 
-    def _take_up(self, take: TakeUp) -> int:
+    def _take_up(self, take: MaterializeBroadcasts) -> int:
         return sum(self._catch_up(user) for user in take.users if not self._is_outdated(user, take))
 
-    def _is_outdated(self, user: str, take: TakeUp) -> bool:
+    def _is_outdated(self, user: str, take: MaterializeBroadcasts) -> bool:
         """Whether nobody has this name any more since it was read what they lack."""
         erased = self._erased.get(hash(user), 0)
         return take.erasures is not None and erased > take.erasures and user not in self._people
@@ -182,24 +182,24 @@ class Inboxes(Agenda):
 
     # --- marks and wishes -----------------------------------------------------------------------------------
 
-    def _mark(self, mark: MarkInbox) -> Marked:
+    def _mark(self, mark: SetNotificationState) -> InboxUpdateResult:
         person = self._peek(mark.user)
         own = list(_numbers(person, mark.ids))
         updated = sum(person.inbox.mark(number, mark.state, self._clock.now()) for number in own)
         found = sum(number in person.inbox.groups for number in own)
         return _marked(person, updated, found)
 
-    def _read_inbox(self, read: ReadInbox) -> Marked:
+    def _read_inbox(self, read: MarkAllNotificationsRead) -> InboxUpdateResult:
         person = self._peek(read.user)
         head = person.inbox.seq
         up_to = head if read.up_to is None else min(read.up_to, head)
         return _marked(person, person.inbox.read_all(read.type or "", up_to, self._clock.now()))
 
-    def _undo_read(self, undo: UndoRead) -> Marked:
+    def _undo_read(self, undo: UndoMarkAllRead) -> InboxUpdateResult:
         person = self._peek(undo.user)
         return _marked(person, person.inbox.undo(undo.seq))
 
-    def _prefer(self, prefer: Prefer) -> int:
+    def _prefer(self, prefer: SetPreferences) -> int:
         person = self._person(prefer.user)
         if not person.preferences.holds_alike(prefer.preferences):
             self._release_held(prefer.user)
@@ -223,6 +223,6 @@ def _numbers(person: UserState, ids: Iterable[str]) -> Iterator[int]:
             yield ref[1]
 
 
-def _marked(person: UserState, updated: int, found: int = 0) -> Marked:
+def _marked(person: UserState, updated: int, found: int = 0) -> InboxUpdateResult:
     counts = person.inbox.counts()
-    return Marked(updated, counts.unread_count, counts.seq, found, counts.unread_items)
+    return InboxUpdateResult(updated, counts.unread_count, counts.seq, found, counts.unread_items)

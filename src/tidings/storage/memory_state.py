@@ -14,7 +14,7 @@ from tidings.ports import Clock
 from tidings.rules import CHANNELS, MAX_BLOCKS, MAX_MUTES, Rule, Rules
 from tidings.storage.memory_inbox import Group, Inbox
 from tidings.storage.memory_person import UserState
-from tidings.times import HOUR_MS
+from tidings.timeutil import HOUR_MS
 
 IDEMPOTENCY_MS = 168 * HOUR_MS
 """How long an idempotency key is remembered, unless it is said otherwise."""

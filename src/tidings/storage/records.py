@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tidings.model import InboxRow, ReadMark
+from tidings.model import InboxRow, ReadWatermark
 from tidings.personal import Endpoint, Reminder
-from tidings.times import rfc3339
+from tidings.timeutil import rfc3339
 
 Record = dict[str, object]
 """One line of an export."""
@@ -32,7 +32,7 @@ def notification(row: InboxRow, event_ids: Sequence[str]) -> Record:
     }
 
 
-def read_all(mark: ReadMark) -> Record:
+def read_all(mark: ReadWatermark) -> Record:
     """A read-all of an inbox that stands."""
     return {
         "kind": "read_all",

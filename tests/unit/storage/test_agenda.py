@@ -11,17 +11,17 @@ from tests.unit.storage.inside import Inside, traced
 from tidings.errors import KeyReused
 from tidings.model import (
     AddEndpoint,
-    Declare,
-    Erase,
-    Fire,
-    Prefer,
+    EraseUser,
+    FireReminder,
     Publish,
-    Remind,
+    RecordDeliveryResults,
     RemoveEndpoint,
-    Replay,
-    Settle,
+    RetryDeadLetters,
+    SetNotificationType,
+    SetPreferences,
+    SetReminder,
 )
-from tidings.personal import Endpoint, Handled, Preferences, Reminder
+from tidings.personal import DeliveryResult, Endpoint, Preferences, Reminder
 from tidings.rules import Rule
 from tidings.storage.sqlite.write_session import sql
 from tidings.testing import START_MS, event
@@ -76,7 +76,7 @@ def test_a_page_of_deliveries_costs_a_few_statements(opened: Inside) -> None:
 
 def test_items_of_one_transaction_owe_a_group_one_delivery(opened: Inside) -> None:
     """However many of them join it."""
-    opened.write(AddEndpoint(MAIL), Declare("like", Rule(channels=("email",))))
+    opened.write(AddEndpoint(MAIL), SetNotificationType("like", Rule(channels=("email",))))
     opened.publish(*(event(actor, "like", targets=("bob",)) for actor in ("ann", "cy", "dan")))
     assert [row.size for row in opened.rows("bob")] == [3]
     assert len(due(opened)) == 1
@@ -86,9 +86,11 @@ def test_nothing_is_left_of_an_erased_person(opened: Inside) -> None:
     """Not even under a number that nobody knows any more."""
     wishes = Preferences({"*": {"email": False, "in_app": True}})
     both = msgspec.structs.replace(reminder("r"), users=("bob", "cy"))
-    opened.write(AddEndpoint(MAIL), Prefer("bob", wishes), Remind(both), Remind(reminder("own")))
+    opened.write(
+        AddEndpoint(MAIL), SetPreferences("bob", wishes), SetReminder(both), SetReminder(reminder("own"))
+    )
     opened.publish(event("ann", targets=("bob",)))
-    opened.write(Erase("bob"))
+    opened.write(EraseUser("bob"))
     db = opened.store._near.db
     for table in ("preference", "silence", "endpoint", "delivery"):
         assert db.all(f"SELECT * FROM {table}") == [], table
@@ -101,38 +103,38 @@ def test_the_id_of_a_delivery_is_never_given_again(opened: Inside) -> None:
     opened.write(AddEndpoint(MAIL))
     opened.publish(event("ann", targets=("bob",)))
     (first,) = due(opened)
-    opened.write(Settle((Handled(first, "sent", START_MS),)))
+    opened.write(RecordDeliveryResults((DeliveryResult(first, "sent", START_MS),)))
     opened.publish(event("ann", targets=("bob",)))
     (second,) = due(opened)
     assert second > first
-    opened.write(Settle((Handled(first, "dead"),)))
+    opened.write(RecordDeliveryResults((DeliveryResult(first, "dead"),)))
     assert due(opened) == [second]
 
 
 def test_dead_deliveries_go_with_their_endpoint(opened: Inside) -> None:
     opened.write(AddEndpoint(MAIL))
     opened.publish(event("ann", targets=("bob",)))
-    opened.write(Settle((Handled(due(opened)[0], "dead", 0, "refused"),)))
+    opened.write(RecordDeliveryResults((DeliveryResult(due(opened)[0], "dead", 0, "refused"),)))
     assert opened.run(opened.store.status()).dead_letters == 1
     opened.write(RemoveEndpoint("bob", "e1"))
     assert opened.run(opened.store.status()).dead_letters == 0
-    opened.write(Replay())
+    opened.write(RetryDeadLetters())
     assert due(opened) == []
 
 
 def test_a_reminder_whose_event_is_refused_stays_due(opened: Inside) -> None:
     """All or nothing: nothing was published, so it has not fired."""
     opened.publish(event("ann", key=b"k" * 16, fingerprint=b"1" * 8))
-    opened.write(Remind(reminder("r")))
+    opened.write(SetReminder(reminder("r")))
     other = event("ann", key=b"k" * 16, fingerprint=b"2" * 8)
-    (outcome,) = opened.write(Fire(reminder("r"), None, other))
+    (outcome,) = opened.write(FireReminder(reminder("r"), None, other))
     assert isinstance(outcome, KeyReused)
     assert opened.run(opened.store.reminders(START_MS, 9)) == [reminder("r")]
 
 
 def test_what_is_kept_in_memory_rolls_back(opened: Inside) -> None:
     """Endpoints and wishes that were never committed are not consulted, and those that were are after a restart."""
-    silent = Prefer("bob", Preferences({"post": {"in_app": False}}))
+    silent = SetPreferences("bob", Preferences({"post": {"in_app": False}}))
     never = Publish((msgspec.structs.replace(event("ann"), created_at=1 << 60),))  # no key holds this time
     with pytest.raises(OverflowError):
         opened.run(opened.store.write([AddEndpoint(MAIL), silent, never]))
@@ -149,6 +151,8 @@ def test_what_is_kept_in_memory_rolls_back(opened: Inside) -> None:
 
 
 def test_setting_a_reminder_anew_forgets_whom_it_named(opened: Inside) -> None:
-    opened.write(Remind(reminder("r")), Remind(msgspec.structs.replace(reminder("r"), users=("cy", "dan"))))
+    opened.write(
+        SetReminder(reminder("r")), SetReminder(msgspec.structs.replace(reminder("r"), users=("cy", "dan")))
+    )
     rows = opened.store._near.db.all("SELECT user FROM reminder_user ORDER BY user")
     assert rows == [("cy",), ("dan",)]

@@ -7,7 +7,17 @@ import msgspec
 import pytest
 
 from tests.unit.storage.inside import Inside, traced
-from tidings.model import EVERYONE, Declare, Follow, Mask, NewEvent, Prefer, Publish, Retract, TakeUp
+from tidings.model import (
+    EVERYONE,
+    Follow,
+    Mask,
+    MaterializeBroadcasts,
+    NewEvent,
+    Publish,
+    Retract,
+    SetNotificationType,
+    SetPreferences,
+)
 from tidings.personal import Preferences
 from tidings.rules import Rule
 from tidings.storage.sqlite import broadcasts
@@ -41,7 +51,7 @@ def test_who_lacks_a_broadcast_is_asked_of_many_in_one_statement(opened: Opened)
     crowd = tuple(f"c{n}" for n in range(2_000))
     opened.write(*(Follow(user, "market:1") for user in crowd[:100]))
     opened.write(*(Mask(user, "user:ann") for user in crowd[:10]))
-    opened.write(*(Prefer(user, Preferences({"*": {"in_app": False}})) for user in crowd[10:20]))
+    opened.write(*(SetPreferences(user, Preferences({"*": {"in_app": False}})) for user in crowd[10:20]))
     opened.publish(broadcast("market:1"))
     opened.store._near.names.forget()
     with traced(opened.store._near.db) as seen:
@@ -69,7 +79,7 @@ def test_nobody_is_asked_about_while_nothing_lives(opened: Opened) -> None:
     opened.publish(broadcast(until=START_MS + 1), broadcast("market:1", until=START_MS + 2))
     opened.clock.advance(1)
     assert opened.lacking("bob") == [False]
-    opened.write(TakeUp(("bob",)))
+    opened.write(MaterializeBroadcasts(("bob",)))
     assert opened.rows("bob") == []
 
 
@@ -88,17 +98,19 @@ def test_a_wish_is_about_the_type_of_the_verb(
 ) -> None:
     """As it is declared when it is taken up, not when it was published."""
     opened.publish(broadcast(verb="clap"))
-    opened.write(Declare("applause", Rule(verbs=("clap",))), Prefer("bob", Preferences(types)))
+    opened.write(
+        SetNotificationType("applause", Rule(verbs=("clap",))), SetPreferences("bob", Preferences(types))
+    )
     assert opened.lacking("bob") == [lacks]
-    opened.write(TakeUp(("bob",)))
+    opened.write(MaterializeBroadcasts(("bob",)))
     assert [row.type for row in opened.rows("bob")] == ["applause"] * lacks
 
 
 def test_broadcasts_are_no_duplicates_of_one_another(opened: Opened) -> None:
     """Nor of what was told before, whatever the window of their type."""
-    opened.write(Declare("announce", Rule(duplicate_window_s=60)))
+    opened.write(SetNotificationType("announce", Rule(duplicate_window_s=60)))
     opened.publish(event("ann", "announce", targets=("bob",)), broadcast(), broadcast())
-    opened.write(TakeUp(("bob",)))
+    opened.write(MaterializeBroadcasts(("bob",)))
     assert len(opened.rows("bob")) == 3
 
 
@@ -107,12 +119,12 @@ def test_expired_broadcasts_are_set_aside(opened: Opened) -> None:
     back."""
     (first,) = opened.publish(broadcast())
     opened.publish(broadcast(until=START_MS + 2 * HOUR_MS))
-    opened.write(TakeUp(("bob",)))
+    opened.write(MaterializeBroadcasts(("bob",)))
     opened.clock.advance(HOUR_MS + HOUSEKEEPING_MS)
     opened.settle()
     assert opened.writer.db.all("SELECT position FROM broadcast WHERE live") == [(2,)]
     assert opened.lacking("bob", "cy") == [False, True]
-    opened.write(TakeUp(("cy",)))
+    opened.write(MaterializeBroadcasts(("cy",)))
     assert [len(opened.rows(user)) for user in ("bob", "cy")] == [2, 1]
     opened.write(Retract(first))
     assert opened.writer.db.all("SELECT DISTINCT position FROM broadcast_topic") == [(2,)]
@@ -122,7 +134,7 @@ def test_expired_broadcasts_are_set_aside(opened: Opened) -> None:
 def test_more_broadcasts_than_one_round_holds_are_taken_up_at_once(opened: Opened) -> None:
     many = AT_ONCE + 10
     opened.run(opened.store.write([Publish(tuple(broadcast() for _ in range(many)))]))
-    (outcome,) = opened.run(opened.store.write([TakeUp(("bob", "cy"))]))
+    (outcome,) = opened.run(opened.store.write([MaterializeBroadcasts(("bob", "cy"))]))
     assert outcome.updated == 2 * many  # type: ignore[union-attr]
     assert opened.counts("bob").unread_count == opened.counts("bob").seq == many
     ids = [row.event_ids for row in opened.run(opened.store.inbox_since("bob", 0, many)).rows]

@@ -13,7 +13,17 @@ from tests.backends import SMALL
 from tests.checkers import traces
 from tests.unit.storage.inside import Inside
 from tidings.errors import Unavailable
-from tidings.model import EVERYONE, Erase, FeedFilter, Follow, Mask, Publish, ReadFeed, Replay, TakeUp
+from tidings.model import (
+    EVERYONE,
+    EraseUser,
+    FeedFilter,
+    Follow,
+    MarkFeedRead,
+    Mask,
+    MaterializeBroadcasts,
+    Publish,
+    RetryDeadLetters,
+)
 from tidings.projections.runner import Runner
 from tidings.storage.sqlite import erasures
 from tidings.storage.sqlite.fanout_queue import MAX_ATTEMPTS
@@ -45,12 +55,12 @@ def live(inside: Inside, acts: int = 12) -> None:
             event(OTHERS[n % 3], "clap", f"user:{PERSON}", targets=(PERSON, OTHERS[4])),
             event(OTHERS[n % 5], "bridge", topics=(f"user:{PERSON}",), targets=(PERSON,)),
         )
-    inside.write(ReadFeed(PERSON))
+    inside.write(MarkFeedRead(PERSON))
 
 
 def begin(inside: Inside) -> None:
     """The transaction of the erasure, and nothing after it."""
-    inside.run(inside.store.write([Erase(PERSON)]))
+    inside.run(inside.store.write([EraseUser(PERSON)]))
 
 
 def steps(inside: Inside) -> Iterator[int]:
@@ -243,7 +253,7 @@ def test_an_erasure_that_keeps_failing_stays_hidden_and_can_be_repeated(
     Erasing again, or replaying dead letters, goes on with it."""
     live(opened, acts=2)
     begin(opened)
-    for again in (Erase(PERSON), Replay()):
+    for again in (EraseUser(PERSON), RetryDeadLetters()):
         with monkeypatch.context() as broken:
             broken.setattr(erasures, "step", fails)
             for _ in range(MAX_ATTEMPTS):
@@ -273,7 +283,7 @@ def test_who_erases_is_answered_when_nothing_is_left(opened: Inside) -> None:
     async def erase() -> None:
         runner = Runner(opened.store, on_erased=lambda: told.append(dict(opened.store.erasures.under_way)))
         runner.start()
-        await opened.store.write([Erase(PERSON)])
+        await opened.store.write([EraseUser(PERSON)])
         async with asyncio.timeout(60):
             await runner.erased(PERSON)
         assert opened.store.erasures.under_way == {}
@@ -313,6 +323,6 @@ def test_what_an_open_stream_takes_up_while_an_erasure_goes_on_is_nobodys(
     begin(opened)
     news = msgspec.structs.replace(event("other-1"), audience=EVERYONE, expires_at=START_MS * 2)
     opened.publish(news)
-    opened.write(TakeUp((PERSON,), before))
+    opened.write(MaterializeBroadcasts((PERSON,), before))
     opened.run(opened.store.check())
     assert traces.found(tmp_path, WORDS) == []

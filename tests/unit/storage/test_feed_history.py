@@ -12,7 +12,7 @@ from tests.backends import SMALL
 from tests.harness import Harness
 from tests.unit.storage.inside import Inside
 from tidings.feed_changes import FeedChange, FeedMark, FeedReset, Retraction
-from tidings.model import Command, ReadFeed, Retract, UnreadFeed
+from tidings.model import Command, MarkFeedRead, MarkFeedUnread, Retract
 from tidings.storage.sqlite import SqliteStore, feed_history, feed_since, live_audience
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
 from tidings.testing import FakeClock, MemoryStore, event
@@ -24,8 +24,8 @@ def history(store: Harness) -> list[object]:
     """What can be continued from where, for two users, while more and more is marked and retracted."""
     ids = store.publish(*(event("alice", targets=("bob", "cy")) for _ in range(4)))
     seen: list[object] = []
-    commands: list[Command] = [ReadFeed("bob", (id,)) for id in ids]
-    commands += [UnreadFeed("bob", (ids[0],)), ReadFeed("cy"), *map(Retract, ids)]
+    commands: list[Command] = [MarkFeedRead("bob", (id,)) for id in ids]
+    commands += [MarkFeedUnread("bob", (ids[0],)), MarkFeedRead("cy"), *map(Retract, ids)]
     for command in commands:
         store.write(command)
         head = store.run(store.store.head()).position
@@ -65,7 +65,7 @@ def test_changes_of_a_feed_outlive_the_server(tmp_path: Path) -> None:
     with asyncio.Runner() as runner:
         first = Harness(runner.run(open(clock)), clock, runner)
         gone, kept = first.publish(*(event("alice", targets=("bob",)) for _ in range(2)))
-        first.write(Retract(gone), ReadFeed("bob"))
+        first.write(Retract(gone), MarkFeedRead("bob"))
         runner.run(first.store.close())
         again = Harness(runner.run(open(clock)), clock, runner)
         assert again.run(again.store.head()).position == 4
@@ -80,7 +80,7 @@ def test_who_listens_is_reset_when_the_hub_fell_behind_the_history(tmp_path: Pat
     """Marks that were let go before they were heard of are not passed over; others go on."""
     with Inside.opened(tmp_path, KEPT) as inside:
         ids = inside.publish(*(event("alice", targets=("bob", "cy")) for _ in range(3)))
-        inside.write(*(ReadFeed("bob", (id,)) for id in ids))
+        inside.write(*(MarkFeedRead("bob", (id,)) for id in ids))
         heard, last = inside.run(inside.store.heard(3, {"bob", "cy"}, 100))
         assert (heard[0].change, heard[0].listeners) == (FeedReset(last), [("", "", ["bob"])])
 
@@ -93,7 +93,7 @@ def test_changes_that_are_let_go_while_they_are_read_are_a_reset(
     begins, and gone when it looks for them, would be passed over without a word."""
     with Inside.opened(tmp_path, KEPT) as inside:
         ids = inside.publish(*(event("alice", targets=("bob",)) for _ in range(8)))
-        command = ReadFeed if lets_go == "marks" else None
+        command = MarkFeedRead if lets_go == "marks" else None
 
         def change(id: str) -> Command:
             return Retract(id) if command is None else command("bob", (id,))

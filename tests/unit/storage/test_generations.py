@@ -14,7 +14,7 @@ from tests.harness import Harness
 from tidings.config import Settings
 from tidings.errors import Unavailable
 from tidings.marker import BYTES, path_of, read
-from tidings.model import Head, ReadInbox
+from tidings.model import LogPosition, MarkAllNotificationsRead
 from tidings.storage.sqlite import SqliteStore
 from tidings.testing import FakeClock, event
 
@@ -32,7 +32,7 @@ class Place:
         store = self._runner.run(SqliteStore.open(self.file, self._clock, Settings()))
         return Harness(store, self._clock, self._runner)
 
-    def lived(self, events: int, *, check: bool = True) -> Head:
+    def lived(self, events: int, *, check: bool = True) -> LogPosition:
         """Open, publish, close; how far the store is then. ``check``: a second passes after it."""
         harness = self.opened()
         for _ in range(events):
@@ -69,7 +69,7 @@ def test_a_crash_is_no_restore(tmp_path: Path, place: Place, runner: asyncio.Run
     place.lived(3)
     harness, kept = place.opened(), tmp_path / "kept"
     files = [place.file, Path(f"{place.file}-wal"), path_of(place.file)]
-    heads: list[Head] = []
+    heads: list[LogPosition] = []
     for moment in range(4):
         if moment % 2:
             runner.run(harness.store.check())
@@ -107,7 +107,7 @@ def test_a_copy_that_lacks_only_changes_of_inboxes_is_found_out(place: Place) ->
     place.lived(3)
     copy = Path(shutil.copy(place.file, place.file.with_name("copy.db")))
     harness = place.opened()
-    harness.marked(ReadInbox("bob"))
+    harness.marked(MarkAllNotificationsRead("bob"))
     before = harness.run(harness.store.head())
     harness.run(harness.store.close())
     place.file.write_bytes(copy.read_bytes())
@@ -170,7 +170,9 @@ def test_a_marker_that_is_no_file_is_refused(place: Place) -> None:
         place.opened()
 
 
-def killed(tmp_path: Path, place: Place, runner: asyncio.Runner, *, anew: bool = False) -> tuple[Path, Head]:
+def killed(
+    tmp_path: Path, place: Place, runner: asyncio.Runner, *, anew: bool = False
+) -> tuple[Path, LogPosition]:
     """A place whose server was killed with a write-ahead log, and a copy of its file of before. ``anew``: the log began
     anew in the meantime, under one and the same server."""
     place.lived(3)

@@ -12,16 +12,16 @@ from tests.backends import SMALL
 from tests.harness import Harness
 from tests.unit.storage.inside import Inside, traced
 from tidings.model import (
-    Declare,
-    Erase,
+    EraseUser,
     Follow,
     InboxRow,
-    MarkInbox,
-    MarkState,
+    MarkAllNotificationsRead,
     NewEvent,
+    NotificationState,
     Publish,
-    ReadInbox,
     Retract,
+    SetNotificationState,
+    SetNotificationType,
 )
 from tidings.rules import Rule
 from tidings.storage.sqlite import SqliteStore
@@ -29,7 +29,7 @@ from tidings.storage.sqlite.maintenance import HOUSEKEEPING_MS
 from tidings.storage.sqlite.notification_types import declare
 from tidings.storage.sqlite.retention import SWEEP_MS, SWEEP_ROWS
 from tidings.testing import FakeClock, MemoryStore, event
-from tidings.times import DAY_MS
+from tidings.timeutil import DAY_MS
 
 SETTINGS = msgspec.structs.replace(SMALL, fan_out_inline_rows=10)
 CHUNK = 10
@@ -85,7 +85,7 @@ def test_groups_move_while_partitions_are_merged(opened: Opened, oracle: Harness
             some = opened.rows("bob")[-1]
             for store in (opened, oracle):
                 mine = store.rows("bob")[-1].id
-                store.run(store.store.write([MarkInbox("bob", (mine,), MarkState.READ)]))
+                store.run(store.store.write([SetNotificationState("bob", (mine,), NotificationState.READ)]))
             assert some.order == unnamed(oracle.rows("bob"))[-1].order
         opened.run(opened.store.work(1))
         assert unnamed(opened.rows("bob")) == unnamed(oracle.rows("bob"))
@@ -107,7 +107,7 @@ def test_counting_what_is_unread_is_exact_while_partitions_are_merged(
         assert opened.run(opened.store.work(1))
     opened.run(opened.store.work(3))
     for up_to in (5, 11, 30):
-        read = ReadInbox("bob", up_to)
+        read = MarkAllNotificationsRead("bob", up_to)
         assert opened.run(opened.store.write([read])) == oracle.run(oracle.store.write([read]))
     assert opened.writer.inboxes.merging() is not None
 
@@ -127,7 +127,7 @@ def test_an_erasure_changes_rows_that_are_being_moved(opened: Opened, oracle: Ha
     for actor in ("zoe", "a1"):
         assert opened.writer.inboxes.merging() is not None
         for store in (opened, oracle):
-            store.run(store.store.write([Erase(actor)]))
+            store.run(store.store.write([EraseUser(actor)]))
         while opened.store.erasures.under_way:
             opened.run(opened.store.work(1))
         assert changed(opened) == changed(oracle)
@@ -157,7 +157,7 @@ def test_an_erasure_costs_a_recipient_no_more_when_there_are_many(opened: Opened
     costs = []
     for actor in ("ann", "ben"):
         with traced(opened.writer.db) as seen:
-            opened.run(opened.store.write([Erase(actor)]))
+            opened.run(opened.store.write([EraseUser(actor)]))
             opened.settle()
         costs.append(len(seen))
     assert costs[1] <= 10 * costs[0]
@@ -169,7 +169,10 @@ def test_items_of_one_batch_join_as_if_they_came_one_by_one(opened: Opened, orac
     for store in (opened, oracle):
         store.write(Publish((comment(0), comment(1))))
         (mark,) = [row.id for row in store.rows("bob") if row.order == 1]
-        store.write(MarkInbox("bob", (mark,), MarkState.READ), MarkInbox("bob", (mark,), MarkState.UNREAD))
+        store.write(
+            SetNotificationState("bob", (mark,), NotificationState.READ),
+            SetNotificationState("bob", (mark,), NotificationState.UNREAD),
+        )
         store.write(Publish(tuple(comment(n, "bob", "cy") for n in range(12))))
     for user in ("bob", "cy"):
         assert unnamed(opened.rows(user)) == unnamed(oracle.rows(user))
@@ -179,7 +182,9 @@ def test_items_of_one_batch_join_as_if_they_came_one_by_one(opened: Opened, orac
 def test_followers_of_a_wide_object_are_told_in_chunks(opened: Opened) -> None:
     """Each once, though a step fails in between; a retraction takes it from all of them, in steps too."""
     crowd = [f"f{n}" for n in range(4 * CHUNK)]
-    opened.write(Declare("post", Rule(notify="both")), *(Follow(user, "item:1") for user in crowd))
+    opened.write(
+        SetNotificationType("post", Rule(notify="both")), *(Follow(user, "item:1") for user in crowd)
+    )
     outcome = opened.run(opened.store.write([Publish((event("ann", "post", "item:1", targets=("f0",)),))]))[0]
     assert outcome.pending  # type: ignore[union-attr]
     assert sum(opened.counts(user).unread_count for user in crowd) == 1, "the target is told at once"
@@ -198,9 +203,9 @@ def test_followers_of_a_wide_object_are_told_in_chunks(opened: Opened) -> None:
 
 def test_a_retraction_finds_those_who_follow_no_more(opened: Opened) -> None:
     """Who was told is written down, not worked out anew."""
-    opened.write(Declare("post", Rule(notify="followers")), Follow("fay", "item:1"))
+    opened.write(SetNotificationType("post", Rule(notify="followers")), Follow("fay", "item:1"))
     (id,) = opened.publish(event("ann", "post", "item:1"))
-    opened.write(Erase("ann"), Declare("post", None))
+    opened.write(EraseUser("ann"), SetNotificationType("post", None))
     assert opened.counts("fay").unread_count == 1
     opened.write(Retract(id))
     assert opened.counts("fay")[:2] == (0, 3)
@@ -216,7 +221,7 @@ def test_groups_that_nothing_can_join_are_forgotten(opened: Opened) -> None:
     opened.clock.advance(SWEEP_MS)
     opened.settle()
     assert opened.count("inbox_open") == 1
-    opened.write(Erase("bob"))
+    opened.write(EraseUser("bob"))
     opened.clock.advance(SWEEP_MS)
     opened.settle()
     assert opened.count("inbox_open") == 0
@@ -224,14 +229,14 @@ def test_groups_that_nothing_can_join_are_forgotten(opened: Opened) -> None:
 
 def test_duplicates_are_forgotten_after_the_longest_window(opened: Opened) -> None:
     opened.write(
-        Declare("like", Rule(duplicate_window_s=60)),
-        Declare("tip", Rule(duplicate_window_s=7_200)),
+        SetNotificationType("like", Rule(duplicate_window_s=60)),
+        SetNotificationType("tip", Rule(duplicate_window_s=7_200)),
     )
     opened.publish(event("ann", "like", targets=("bob",)))
     opened.clock.advance(SWEEP_MS)
     opened.settle()
     assert opened.count("inbox_repeat") == 1
-    opened.write(Declare("tip", None))
+    opened.write(SetNotificationType("tip", None))
     opened.clock.advance(SWEEP_MS)
     opened.settle()
     assert opened.count("inbox_repeat") == 0
@@ -251,13 +256,13 @@ def test_a_rolled_back_declaration_is_forgotten(opened: Opened) -> None:
     """The rules in memory are those of the file."""
 
     def fail() -> None:
-        declare(opened.writer, Declare("like", Rule(group="none")))
+        declare(opened.writer, SetNotificationType("like", Rule(group="none")))
         raise KeyError
 
     with pytest.raises(KeyError):
         opened.writer.transaction(fail)
     assert opened.store.rules.declared == {}
-    assert opened.changed(Declare("like", Rule(group="none"))) == 1
+    assert opened.changed(SetNotificationType("like", Rule(group="none"))) == 1
     assert opened.store.rules.rule("like").group == "none"
 
 
@@ -267,7 +272,7 @@ def test_declared_types_outlive_a_restart(tmp_path: Path) -> None:
     said = Rule(verbs=("like", "love"), messages={"en": {"other": "{count} likes"}})
     clock = FakeClock()
     with asyncio.Runner() as runner:
-        for command in (Declare("like", said), Declare("like", None)):
+        for command in (SetNotificationType("like", said), SetNotificationType("like", None)):
             store = runner.run(SqliteStore.open(tmp_path / "store.db", clock, settings))
             runner.run(store.write([command]))
             runner.run(store.close())

@@ -10,7 +10,7 @@ import pytest
 
 from tests.backends import SMALL
 from tests.unit.storage.inside import Inside, traced
-from tidings.model import Command, Follow, Mask, Publish, ReadFeed, Retract, Unfollow, UnreadFeed
+from tidings.model import Command, Follow, MarkFeedRead, MarkFeedUnread, Mask, Publish, Retract, Unfollow
 from tidings.storage.sqlite.live_audience import MOST_ROWS
 from tidings.storage.sqlite.write_session import WIDE, WriteSession, sql
 from tidings.testing import START_MS, event
@@ -75,9 +75,9 @@ def change(dice: random.Random, ids: list[str]) -> Command:
         case 4 if ids:
             return Retract(ids.pop(dice.randrange(len(ids))))
         case 5 if ids:
-            return dice.choice((ReadFeed, UnreadFeed))(user, (dice.choice(ids),))
+            return dice.choice((MarkFeedRead, MarkFeedUnread))(user, (dice.choice(ids),))
         case 6:
-            return ReadFeed(user)
+            return MarkFeedRead(user)
         case _:
             at = START_MS + dice.randrange(1_000)  # often late: below the greatest key so far
             targets, extra = dice.sample(USERS, dice.randrange(3)), dice.sample(TOPICS, dice.randrange(2))

@@ -8,7 +8,17 @@ import pytest
 
 from tests.unit.storage.inside import Inside
 from tidings.config import Settings
-from tidings.model import Command, Declare, Follow, MarkInbox, MarkState, Mask, Publish, ReadFeed, ReadInbox
+from tidings.model import (
+    Command,
+    Follow,
+    MarkAllNotificationsRead,
+    MarkFeedRead,
+    Mask,
+    NotificationState,
+    Publish,
+    SetNotificationState,
+    SetNotificationType,
+)
 from tidings.rules import Rule
 from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.read_snapshot import SHORT_CHECK_STEPS
@@ -80,7 +90,7 @@ def test_an_item_was_read_by_the_first_mark_that_covers_it(opened: Inside) -> No
     times = {}
     for upto in (3, 4, 9):
         opened.clock.advance(1_000)
-        opened.write(ReadFeed("ann", up_to=upto))
+        opened.write(MarkFeedRead("ann", up_to=upto))
         times[upto] = opened.clock.ms
     found = {item.position: item.read_at for item in opened.page("ann", limit=ITEMS).items}
     assert [found[n] for n in range(1, 11)] == [times[3]] * 3 + [times[4]] + [times[9]] * 5 + [None]
@@ -90,11 +100,11 @@ def test_an_item_was_read_by_the_first_mark_that_covers_it(opened: Inside) -> No
 def test_a_short_read_that_gets_long_leaves_the_event_loop(opened: Inside) -> None:
     """Archived notifications lie above the first one that is shown: the page goes to a thread, and is right."""
     opened.store._near.short_steps = LITTLE
-    opened.write(Declare("alone", Rule(group="none")))
+    opened.write(SetNotificationType("alone", Rule(group="none")))
     opened.publish(event("bob", "alone", "thing:first", targets=("ann",)))
     opened.publish(*(event("bob", "alone", f"thing:{n}", targets=("ann",)) for n in range(ITEMS)))
     ids = tuple(row.id for row in opened.changes("ann", 1, ITEMS).rows)
-    opened.write(MarkInbox("ann", ids, MarkState.ARCHIVED))
+    opened.write(SetNotificationState("ann", ids, NotificationState.ARCHIVED))
     with counted(*far(opened)) as steps:
         page = opened.run(opened.store.inbox("ann", 20, None))
     assert [row.order for row in page.rows] == [1]
@@ -108,7 +118,7 @@ def test_a_notification_is_held_against_few_of_many_read_alls(opened: Inside) ->
     for n in range(50):
         commands += [
             Publish((event("bob", f"v{n % 2}", f"thing:{n}", targets=("ann",)),)),
-            ReadInbox("ann", type=f"v{n % 2}"),
+            MarkAllNotificationsRead("ann", type=f"v{n % 2}"),
         ]
     opened.write(*commands)
     rows = opened.rows("ann")

@@ -11,20 +11,20 @@ from tests.unit.storage.inside import Inside, traced
 from tidings.model import (
     AddEndpoint,
     Command,
-    Erase,
+    EraseUser,
     Follow,
+    MarkAllNotificationsRead,
+    MarkFeedRead,
     Mask,
-    Prefer,
     Publish,
-    ReadFeed,
-    ReadInbox,
-    Remind,
+    SetPreferences,
+    SetReminder,
 )
 from tidings.personal import Endpoint, Preferences, Reminder
 from tidings.storage.sqlite import symbols
 from tidings.storage.sqlite.symbols import ErasedName
 from tidings.testing import event
-from tidings.times import DAY_MS
+from tidings.timeutil import DAY_MS
 
 NAME = "Zoë Nemo"
 """Nothing else in a file reads like it."""
@@ -40,7 +40,7 @@ def opened(tmp_path: Path) -> Iterator[Inside]:
 def told_and_erased(opened: Inside, *users: str) -> None:
     """They have had an inbox."""
     opened.publish(event("ann", targets=users))
-    opened.write(*map(Erase, users))
+    opened.write(*map(EraseUser, users))
 
 
 def asking(opened: Inside) -> list[list[str]]:
@@ -113,10 +113,10 @@ def test_an_erasure_that_is_rolled_back_leaves_no_place(opened: Inside) -> None:
     opened.write(back)
     for head in (singles(1, 1), singles(0, 2)):
         with pytest.raises(OverflowError):
-            opened.write(Erase("bob"), back, never)
+            opened.write(EraseUser("bob"), back, never)
         assert opened.counts("bob") == head
         assert [len(texts) for texts in asking(opened)] == [1 + (not head.unread_count)] * 3
-        opened.write(Erase("bob"))
+        opened.write(EraseUser("bob"))
 
 
 def test_a_file_has_no_erased_name_anywhere(opened: Inside, tmp_path: Path) -> None:
@@ -127,13 +127,13 @@ def test_a_file_has_no_erased_name_anywhere(opened: Inside, tmp_path: Path) -> N
         Publish((event(NAME, name=NAME, targets=("bob",), key=b"k"), event("ann", targets=(NAME, "bob")))),
         Publish((event("ann", obj=topic, topics=(topic,), targets=(NAME,)),)),
         *(Follow(NAME, "item:1"), Follow("bob", topic), Mask("bob", topic, block=True), Mask(NAME, "item:2")),
-        *(ReadInbox(NAME), ReadFeed(NAME), Prefer(NAME, Preferences())),
+        *(MarkAllNotificationsRead(NAME), MarkFeedRead(NAME), SetPreferences(NAME, Preferences())),
         AddEndpoint(Endpoint("e", NAME, "email", f"{NAME}@mail.test")),
-        Remind(Reminder("r", opened.clock.ms, reminder, (NAME, "cy"), topic)),
+        SetReminder(Reminder("r", opened.clock.ms, reminder, (NAME, "cy"), topic)),
     ]
     opened.write(*known)
     assert NAME.encode() in copied(opened, tmp_path / "before.db")
-    opened.write(Erase(NAME))
+    opened.write(EraseUser(NAME))
     assert NAME.encode() not in copied(opened, tmp_path / "after.db")
     assert opened.counts(NAME).seq > 0
 

@@ -11,16 +11,16 @@ import pytest
 from tests.checkers.adapters import ALL
 from tests.unit.storage.inside import Inside
 from tidings.model import (
-    Changed,
+    CommandResult,
     Follow,
-    MarkInbox,
-    MarkState,
+    MarkAllNotificationsRead,
+    MarkFeedRead,
+    NotificationState,
     Publish,
-    ReadFeed,
-    ReadInbox,
     Retract,
-    UndoRead,
-    UndoReadFeed,
+    SetNotificationState,
+    UndoMarkAllRead,
+    UndoMarkFeedRead,
 )
 from tidings.storage.sqlite import feed_counts, notification_groups
 from tidings.storage.sqlite.read_snapshot import Entry, ReadSnapshot
@@ -38,7 +38,7 @@ def inside(tmp_path: Path) -> Iterator[Inside]:
     with Inside.opened(tmp_path) as opened:
         opened.write(Follow("bob", "user:alice", 0))
         opened.tell("bob", "rare")
-        opened.write(ReadInbox("bob", type="rare"), ReadFeed("bob"))
+        opened.write(MarkAllNotificationsRead("bob", type="rare"), MarkFeedRead("bob"))
         opened.publish(
             *(event("alice", "often", f"item:{n}", targets=("bob",), at=START_MS + n) for n in range(ITEMS))
         )
@@ -68,7 +68,7 @@ def entries(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Entry]]:
         yield seen
 
 
-def steps(inside: Inside, command: ReadInbox | UndoRead) -> int:
+def steps(inside: Inside, command: MarkAllNotificationsRead | UndoMarkAllRead) -> int:
     """How many steps a command takes, in tens."""
     taken = count()
     db = inside.writer.db
@@ -85,9 +85,9 @@ def steps(inside: Inside, command: ReadInbox | UndoRead) -> int:
     return next(taken)
 
 
-def marked(inside: Inside, command: ReadFeed | UndoReadFeed) -> Changed:
+def marked(inside: Inside, command: MarkFeedRead | UndoMarkFeedRead) -> CommandResult:
     (outcome,) = inside.write(command)
-    assert isinstance(outcome, Changed)
+    assert isinstance(outcome, CommandResult)
     return outcome
 
 
@@ -98,26 +98,26 @@ def test_a_read_all_of_a_feed_looks_at_what_it_covers(
     inside: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The fault: it went through everything above the read-all before it, 0.2 s for 30,000 items, to read one more."""
-    first = marked(inside, ReadFeed("bob", None, 2)).marked
+    first = marked(inside, MarkFeedRead("bob", None, 2)).marked
     for up_to in range(3, 3 + FEW):
         with entries(monkeypatch) as seen:
-            last = marked(inside, ReadFeed("bob", None, up_to))
+            last = marked(inside, MarkFeedRead("bob", None, up_to))
         assert (last.updated, len(seen)) == (1, 1)
     with entries(monkeypatch) as seen:
-        assert marked(inside, UndoReadFeed("bob", last.marked)).updated == 1
-        assert marked(inside, UndoReadFeed("bob", first)).updated == 0
+        assert marked(inside, UndoMarkFeedRead("bob", last.marked)).updated == 1
+        assert marked(inside, UndoMarkFeedRead("bob", first)).updated == 0
     assert len(seen) == 1
 
 
 def test_what_came_late_is_looked_at_by_its_position(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many late events do not make every later read-all long."""
-    inside.write(ReadFeed("bob"))
+    inside.write(MarkFeedRead("bob"))
     inside.publish(*(event("alice", targets=("bob",), at=START_MS - n) for n in range(1, FEW)))
     inside.publish(event("alice", targets=("bob",), at=START_MS + ITEMS))
     at = inside.run(inside.store.head()).position
     with entries(monkeypatch) as seen:
-        assert marked(inside, ReadFeed("bob", None, at - 1)).updated == FEW - 1
-        assert marked(inside, ReadFeed("bob")).updated == 1
+        assert marked(inside, MarkFeedRead("bob", None, at - 1)).updated == FEW - 1
+        assert marked(inside, MarkFeedRead("bob")).updated == 1
     assert len(seen) == 1
 
 
@@ -127,8 +127,8 @@ def test_what_was_counted_before_is_not_counted_in_the_transaction(
 ) -> None:
     """The fault: a transaction counted 30,000 items, and nobody wrote anything meanwhile."""
     monkeypatch.setattr(feed_counts, "SHORT", FEW)
-    made = marked(inside, ReadFeed("bob")).marked if undo else 0
-    command = UndoReadFeed("bob", made) if undo else ReadFeed("bob")
+    made = marked(inside, MarkFeedRead("bob")).marked if undo else 0
+    command = UndoMarkFeedRead("bob", made) if undo else MarkFeedRead("bob")
     inside.run(inside.store.prepare(command))
     inside.publish(event("alice", targets=("bob",), at=START_MS + ITEMS))
     with entries(monkeypatch) as seen:
@@ -142,7 +142,7 @@ def test_a_count_that_no_longer_holds_is_made_again(inside: Inside, monkeypatch:
     for most, history in ((1, 99), (99, 1)):
         monkeypatch.setattr(feed_counts, "MOST_RETRACTIONS", most)
         monkeypatch.setattr(feed_counts, "SHORT", FEW)
-        command = UndoReadFeed("bob", marked(inside, ReadFeed("bob")).marked)
+        command = UndoMarkFeedRead("bob", marked(inside, MarkFeedRead("bob")).marked)
         inside.run(inside.store.prepare(command))
         counted = inside.writer.counted[inside.writer.names.make_user("bob")]
         gone = inside.feed("bob")[:3]
@@ -162,9 +162,9 @@ def test_counts_that_nobody_fetches_are_bounded(inside: Inside, monkeypatch: pyt
     users = [f"u{n}" for n in range(FEW + 1)]
     inside.write(*(Follow(user, "user:alice", 1) for user in users))
     for user in users:
-        inside.run(inside.store.prepare(ReadFeed(user)))
+        inside.run(inside.store.prepare(MarkFeedRead(user)))
     assert len(inside.writer.counted) == 1
-    assert [marked(inside, ReadFeed(user)).updated for user in users] == [1] * len(users)
+    assert [marked(inside, MarkFeedRead(user)).updated for user in users] == [1] * len(users)
 
 
 # --- inboxes ------------------------------------------------------------------------------------------------------
@@ -172,29 +172,29 @@ def test_counts_that_nobody_fetches_are_bounded(inside: Inside, monkeypatch: pyt
 
 def test_a_read_all_of_a_type_without_anything_unread_looks_once(inside: Inside) -> None:
     """The fault: it went through everything unread of all other types, as often as it was repeated."""
-    first, again = (steps(inside, ReadInbox("bob", type="rare")) for _ in range(2))
+    first, again = (steps(inside, MarkAllNotificationsRead("bob", type="rare")) for _ in range(2))
     assert first > ITEMS / STEPS_AT_ONCE > again
     inside.tell("bob", "rare", "rare")
-    assert inside.marked(ReadInbox("bob", type="rare")).updated == 2
+    assert inside.marked(MarkAllNotificationsRead("bob", type="rare")).updated == 2
 
 
 def test_a_read_all_of_a_type_does_not_look_at_read_alls_of_others(inside: Inside) -> None:
     """The fault: each notification was held against every read-all that there ever was."""
     verbs = [f"v{n}" for n in range(ITEMS // 4)]
     inside.tell("bob", *verbs)
-    before = steps(inside, ReadInbox("bob", type="often"))
-    inside.write(UndoRead("bob", inside.counts("bob").seq))
-    inside.write(*(ReadInbox("bob", type=verb) for verb in verbs))
-    assert steps(inside, ReadInbox("bob", type="often")) < before * 1.5
+    before = steps(inside, MarkAllNotificationsRead("bob", type="often"))
+    inside.write(UndoMarkAllRead("bob", inside.counts("bob").seq))
+    inside.write(*(MarkAllNotificationsRead("bob", type=verb) for verb in verbs))
+    assert steps(inside, MarkAllNotificationsRead("bob", type="often")) < before * 1.5
 
 
 def test_a_read_all_counts_from_the_nearer_end(inside: Inside) -> None:
     """The fault: one that read the oldest notification went through all newer ones."""
-    inside.write(ReadInbox("bob", 3))
-    assert steps(inside, ReadInbox("bob", 4)) < ITEMS / STEPS_AT_ONCE
+    inside.write(MarkAllNotificationsRead("bob", 3))
+    assert steps(inside, MarkAllNotificationsRead("bob", 4)) < ITEMS / STEPS_AT_ONCE
     head = inside.counts("bob")
-    assert inside.marked(ReadInbox("bob", 6)).updated == 2
-    assert steps(inside, ReadInbox("bob", head.seq - 1)) < ITEMS / STEPS_AT_ONCE
+    assert inside.marked(MarkAllNotificationsRead("bob", 6)).updated == 2
+    assert steps(inside, MarkAllNotificationsRead("bob", head.seq - 1)) < ITEMS / STEPS_AT_ONCE
     inside.check_inbox("bob")
 
 
@@ -202,31 +202,38 @@ def test_what_is_unread_again_is_read_though_nothing_was(inside: Inside) -> None
     """Of what a read-all of a type found nothing, something is there again: by an undo, or out of the archive."""
     (rare, *_) = (row.id for row in inside.rows("bob")[::-1])
     read = inside.changes("bob", 0).marks[0].seq
-    assert inside.marked(ReadInbox("bob", type="rare")).updated == 0
-    inside.write(UndoRead("bob", read))
-    assert inside.marked(ReadInbox("bob", type="rare")).updated == 1
-    inside.write(MarkInbox("bob", (rare,), MarkState.UNREAD), MarkInbox("bob", (rare,), MarkState.ARCHIVED))
-    assert inside.marked(ReadInbox("bob", type="rare")).updated == 0
-    inside.write(MarkInbox("bob", (rare,), MarkState.UNARCHIVED))
-    assert inside.marked(ReadInbox("bob", type="rare")).updated == 1
+    assert inside.marked(MarkAllNotificationsRead("bob", type="rare")).updated == 0
+    inside.write(UndoMarkAllRead("bob", read))
+    assert inside.marked(MarkAllNotificationsRead("bob", type="rare")).updated == 1
+    inside.write(
+        SetNotificationState("bob", (rare,), NotificationState.UNREAD),
+        SetNotificationState("bob", (rare,), NotificationState.ARCHIVED),
+    )
+    assert inside.marked(MarkAllNotificationsRead("bob", type="rare")).updated == 0
+    inside.write(SetNotificationState("bob", (rare,), NotificationState.UNARCHIVED))
+    assert inside.marked(MarkAllNotificationsRead("bob", type="rare")).updated == 1
     inside.check_inbox("bob")
 
 
 def test_what_a_roll_back_undid_is_not_remembered(inside: Inside) -> None:
     """A read-all that found nothing, because of a mark of the same transaction, which failed."""
     (rare, *_) = (row.id for row in inside.rows("bob")[::-1])
-    inside.write(MarkInbox("bob", (rare,), MarkState.UNREAD))
+    inside.write(SetNotificationState("bob", (rare,), NotificationState.UNREAD))
     failing = Publish((msgspec.structs.replace(event("alice"), created_at=1 << 60),))
     with pytest.raises(OverflowError):
-        inside.write(MarkInbox("bob", (rare,), MarkState.READ), ReadInbox("bob", type="rare"), failing)
-    assert inside.marked(ReadInbox("bob", type="rare")).updated == 1
+        inside.write(
+            SetNotificationState("bob", (rare,), NotificationState.READ),
+            MarkAllNotificationsRead("bob", type="rare"),
+            failing,
+        )
+    assert inside.marked(MarkAllNotificationsRead("bob", type="rare")).updated == 1
 
 
 def test_many_read_alls_are_looked_up_one_by_one(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
     """The fault: whatever was said of an old notification, every read-all since was read. Both ways say the same."""
     for up_to in range(5, ITEMS // 2, 7):
         inside.clock.advance(1)
-        inside.write(ReadInbox("bob", up_to, type="often" if up_to % 2 else None))
+        inside.write(MarkAllNotificationsRead("bob", up_to, type="often" if up_to % 2 else None))
     together = inside.run(inside.store.inbox("bob", ALL, None)).rows
     monkeypatch.setattr(notification_groups, "MOST_MARKS", 1)
     assert inside.run(inside.store.inbox("bob", ALL, None)).rows == together

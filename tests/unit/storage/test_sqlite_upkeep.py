@@ -10,7 +10,7 @@ import pytest
 from tests.backends import SMALL
 from tests.unit.storage.inside import Inside
 from tidings.errors import Unavailable
-from tidings.model import Follow, Publish, Reconcile, Replay, Retract
+from tidings.model import Follow, Publish, RebuildFeeds, Retract, RetryDeadLetters
 from tidings.storage.sqlite import SqliteStore
 from tidings.storage.sqlite.fanout_queue import MAX_ATTEMPTS
 from tidings.testing import START_MS, FakeClock, event
@@ -103,7 +103,7 @@ def test_fan_out_that_keeps_failing_becomes_a_dead_letter(opened: Inside) -> Non
     assert (letter.kind, letter.attempts) == ("no such kind", MAX_ATTEMPTS)
     assert "no such kind" in letter.error
     assert opened.run(opened.store.status()).dead_letters == 1
-    opened.run(opened.store.write([Replay()]))
+    opened.run(opened.store.write([RetryDeadLetters()]))
     assert opened.run(opened.store.status()).dead_letters == 0
     with pytest.raises(KeyError):
         opened.run(opened.store.work(100))
@@ -118,7 +118,7 @@ def test_reconcile_writes_what_is_missing(opened: Inside) -> None:
         for n in span.parts:
             opened.writer.db.execute(f"DELETE FROM timeline_{n}")
     assert positions(opened, "fay") == []
-    opened.write(Reconcile())
+    opened.write(RebuildFeeds())
     assert {user: positions(opened, user) for user in before} == before
 
 

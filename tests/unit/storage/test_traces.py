@@ -11,16 +11,16 @@ from tests.unit.storage.inside import Inside
 from tidings.model import (
     EVERYONE,
     AddEndpoint,
-    Cancel,
-    Erase,
+    CancelReminder,
+    EraseUser,
     FeedFilter,
     Follow,
     Mask,
-    Prefer,
-    Remind,
+    MaterializeBroadcasts,
     RemoveEndpoint,
     Retract,
-    TakeUp,
+    SetPreferences,
+    SetReminder,
 )
 from tidings.personal import Endpoint, Preferences, Reminder
 from tidings.testing import START_MS, event
@@ -45,8 +45,8 @@ def live(inside: Inside) -> None:
     others = [f"other-{n}" for n in range(40)]
     inside.write(*(Follow(user, f"user:{PERSON}") for user in others[:10]), Follow(PERSON, "user:other-1"))
     inside.write(AddEndpoint(Endpoint("ep-1", PERSON, "email", ADDRESSES[0])))
-    inside.write(Prefer(PERSON, Preferences(locale="en")))
-    inside.write(Remind(reminder(KEYS[0])), Remind(reminder(KEYS[1])))
+    inside.write(SetPreferences(PERSON, Preferences(locale="en")))
+    inside.write(SetReminder(reminder(KEYS[0])), SetReminder(reminder(KEYS[1])))
     for n in range(150):
         actor, obj = chance.choice([PERSON, *others[:3]]), chance.choice([f"user:{PERSON}", f"thing:{n}"])
         targets = tuple({PERSON, *chance.sample(others, chance.randrange(12))})
@@ -62,7 +62,9 @@ def live(inside: Inside) -> None:
         if n % 10 == 0:
             inside.write(Retract(id))
     inside.write(AddEndpoint(Endpoint("ep-2", PERSON, "email", ADDRESSES[1])), RemoveEndpoint(PERSON, "ep-1"))
-    inside.write(Cancel(KEYS[1]), Mask(PERSON, "user:other-3", block=True), Mask("other-4", f"user:{PERSON}"))
+    inside.write(
+        CancelReminder(KEYS[1]), Mask(PERSON, "user:other-3", block=True), Mask("other-4", f"user:{PERSON}")
+    )
 
 
 def test_an_erased_person_is_not_in_any_file(tmp_path: Path) -> None:
@@ -71,7 +73,7 @@ def test_an_erased_person_is_not_in_any_file(tmp_path: Path) -> None:
     with Inside.opened(tmp_path, SMALL) as inside:
         live(inside)
         assert {word for _, word in traces.found(tmp_path, WORDS)} >= {PERSON, NAME, ADDRESSES[1], KEYS[0]}
-        inside.write(Erase(PERSON))
+        inside.write(EraseUser(PERSON))
         inside.run(inside.store.check())
         assert traces.found(tmp_path, WORDS) == []
     assert traces.found(tmp_path, WORDS) == []
@@ -83,7 +85,7 @@ def test_an_erasure_that_a_crash_follows_leaves_nothing_after_the_next_start(tmp
     crashed.mkdir()
     with Inside.opened(tmp_path, SMALL) as inside:
         live(inside)
-        inside.write(Erase(PERSON))
+        inside.write(EraseUser(PERSON))
         for file in tmp_path.glob("store.db*"):
             (crashed / file.name).write_bytes(file.read_bytes())
     (crashed / "store.db-shm").unlink()
@@ -100,7 +102,7 @@ def test_a_visit_before_an_erasure_is_not_written_after_it(tmp_path: Path) -> No
         inside.publish(event("other-1", "like"))
         inside.clock.advance(2 * 86_400_000)
         inside.run(inside.store.feed(PERSON, FeedFilter(), 10, None))
-        inside.write(Erase(PERSON))
+        inside.write(EraseUser(PERSON))
         inside.run(inside.store.work(1_000))
         assert inside.writer.db.all("SELECT user FROM viewer") == []
 
@@ -111,9 +113,9 @@ def test_a_broadcast_does_not_write_an_erased_name_again(tmp_path: Path) -> None
     with Inside.opened(tmp_path, SMALL) as inside:
         live(inside)
         before = inside.store.erasures.begun
-        inside.write(Erase(PERSON))
+        inside.write(EraseUser(PERSON))
         inside.publish(news)
-        inside.write(TakeUp((PERSON, "other-7"), before))
+        inside.write(MaterializeBroadcasts((PERSON, "other-7"), before))
         inside.run(inside.store.check())
         assert inside.counts("other-7").unread_count > 0
         assert traces.found(tmp_path, WORDS) == []

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.storage.inside import Inside
-from tidings.model import Changed, Command, Follow, Mask, Publish
+from tidings.model import Command, CommandResult, Follow, Mask, Publish
 from tidings.storage.sqlite import transactions
 from tidings.testing import event
 
@@ -37,7 +37,9 @@ def test_a_long_transaction_ends_between_two_submissions(
         inside.store._change = noted  # type: ignore[method-assign, assignment]
         follows = [Follow("ann", f"room:{n}") for n in range(10)]
         outcomes = inside.run(inside.store.write(follows, ends))
-        assert [outcome.updated for outcome in outcomes if isinstance(outcome, Changed)] == [1] * fitting
+        assert [outcome.updated for outcome in outcomes if isinstance(outcome, CommandResult)] == [
+            1
+        ] * fitting
         assert len(inside.run(inside.store.follows("ann", 100, None))) == fitting
 
 

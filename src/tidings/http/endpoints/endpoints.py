@@ -5,13 +5,13 @@ from typing import Any
 
 import msgspec
 
-from tidings.endpoints import EndpointInput
+from tidings.delivery_endpoints import EndpointInput
 from tidings.errors import FieldError, Forbidden
 from tidings.http import schemas_delivery as shapes
 from tidings.http.params import ForUser
 from tidings.http.routing import Access, RequestContext, Response, Route
 from tidings.personal import Endpoint
-from tidings.times import rfc3339
+from tidings.timeutil import rfc3339
 
 
 class _Addressed(msgspec.Struct):

@@ -7,13 +7,13 @@ import msgspec
 from msgspec import Meta
 
 from tidings.errors import FieldError
+from tidings.feeds import ITEM_FIELDS
 from tidings.field_errors import Check, check_own
 from tidings.http import schemas
 from tidings.http.conditional import page
 from tidings.http.params import MAX_INTEGER, Filtered, ForUser, Place, feed_filter, names, some_of
 from tidings.http.routing import MAX_IDS, Access, RequestContext, Response, Route
-from tidings.model import Changed
-from tidings.read import ITEM_FIELDS
+from tidings.model import CommandResult
 
 _ONLY_IN_FEEDS = frozenset({"read_at", "reason"})
 EventId = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -136,7 +136,7 @@ async def undo(call: RequestContext[ForUser, UndoFeedBody]) -> Response:
     return _changed(await call.services.ingest.undo_feed(call.user, call.body.undo))
 
 
-def _changed(changed: Changed) -> Response:
+def _changed(changed: CommandResult) -> Response:
     now = schemas.Changed(updated=changed.updated, position=changed.position)
     return Response(msgspec.json.encode(now))
 

@@ -17,8 +17,8 @@ from tidings.http.params import MAX_INTEGER, Fields, ForUser, Paged, Place, name
 from tidings.http.problems import problem, stream_limit
 from tidings.http.proxies import client_address
 from tidings.http.routing import MAX_IDS, Access, RequestContext, Response, Route
-from tidings.inboxes import NOTIFICATION_FIELDS
-from tidings.model import InboxState, Marked, MarkState
+from tidings.model import InboxState, InboxUpdateResult, NotificationState
+from tidings.notifications import NOTIFICATION_FIELDS
 
 NotificationId = Annotated[str, Meta(min_length=1, max_length=64)]
 
@@ -125,7 +125,7 @@ async def unread_count(call: RequestContext[ForUser, None]) -> Response:
     return await not_modified_or(call, lambda: call.services.inboxes.unread_count(call.user))
 
 
-def marking(state: MarkState) -> Callable[[RequestContext[ForUser, None]], Awaitable[Response]]:
+def marking(state: NotificationState) -> Callable[[RequestContext[ForUser, None]], Awaitable[Response]]:
     """The handler that sets this state of the notification in the path."""
 
     async def mark(call: RequestContext[ForUser, None]) -> Response:
@@ -134,7 +134,9 @@ def marking(state: MarkState) -> Callable[[RequestContext[ForUser, None]], Await
     return mark
 
 
-def marking_some(state: MarkState) -> Callable[[RequestContext[ForUser, IdsBody]], Awaitable[Response]]:
+def marking_some(
+    state: NotificationState,
+) -> Callable[[RequestContext[ForUser, IdsBody]], Awaitable[Response]]:
     """The handler that sets this state of the notifications in the body."""
 
     async def mark(call: RequestContext[ForUser, IdsBody]) -> Response:
@@ -154,7 +156,7 @@ async def undo(call: RequestContext[ForUser, UndoBody]) -> Response:
     return _marked(await call.services.ingest.undo(call.user, call.body.undo))
 
 
-def _marked(marked: Marked, **more: str | None) -> Response:
+def _marked(marked: InboxUpdateResult, **more: str | None) -> Response:
     now = {
         "updated": marked.updated,
         "unread_count": marked.unread_count,
@@ -168,12 +170,12 @@ _TAG = "Notifications"
 
 
 _STATES = {
-    "read": (MarkState.READ, "Mark {} read"),
-    "unread": (MarkState.UNREAD, "Mark {} unread again"),
-    "seen": (MarkState.SEEN, "Mark {} seen"),
-    "unseen": (MarkState.UNSEEN, "Mark {} unseen, and so unread, again"),
-    "archive": (MarkState.ARCHIVED, "Archive {}"),
-    "unarchive": (MarkState.UNARCHIVED, "Bring {} back from the archive"),
+    "read": (NotificationState.READ, "Mark {} read"),
+    "unread": (NotificationState.UNREAD, "Mark {} unread again"),
+    "seen": (NotificationState.SEEN, "Mark {} seen"),
+    "unseen": (NotificationState.UNSEEN, "Mark {} unseen, and so unread, again"),
+    "archive": (NotificationState.ARCHIVED, "Archive {}"),
+    "unarchive": (NotificationState.UNARCHIVED, "Bring {} back from the archive"),
 }
 """What can be said of notifications, by the last word of the path."""
 

@@ -8,7 +8,7 @@ from tidings.errors import Unavailable
 from tidings.http import schemas
 from tidings.http.params import DEFAULT_PAGE, MAX_PAGE, ForUser, Limit, Params
 from tidings.http.routing import Access, RequestContext, Response, Route, cached_answer
-from tidings.model import Changed
+from tidings.model import CommandResult
 from tidings.telemetry import CONTENT_TYPE
 
 
@@ -46,7 +46,7 @@ async def reconcile(call: RequestContext[Params, None]) -> Response:
     return _changed(await call.services.ingest.reconcile())
 
 
-def _changed(changed: Changed) -> Response:
+def _changed(changed: CommandResult) -> Response:
     shown = schemas.Changed(updated=changed.updated, position=changed.position)
     return Response(msgspec.json.encode(shown), 202)
 

@@ -13,8 +13,8 @@ from tidings.http import schemas
 from tidings.http.params import ForUser
 from tidings.http.routing import Access, RequestContext, Response, Route
 from tidings.personal import Preferences
+from tidings.reminder_input import TIME_ZONE
 from tidings.rules import Name
-from tidings.schedule import TIME_ZONE
 
 MAX_TYPES = 200
 """Types with wishes of their own: more than a page of settings shows, and each is looked at when they are told."""

@@ -6,9 +6,9 @@ from tidings.events import EventInput, check_event_size
 from tidings.http import schemas_delivery as shapes
 from tidings.http.params import DEFAULT_PAGE, Limit, Params
 from tidings.http.routing import Access, RequestContext, Response, Route, batch_body
-from tidings.reminders import Standing
-from tidings.schedule import ReminderInput
-from tidings.times import rfc3339
+from tidings.reminder_input import ReminderInput
+from tidings.reminders import ReminderStatus
+from tidings.timeutil import rfc3339
 
 _event = msgspec.json.Decoder(dict[str, msgspec.Raw])
 """Fields stay raw, so that metadata is shown as it was sent: numbers above all."""
@@ -48,7 +48,7 @@ async def coming(call: RequestContext[RemindersQuery, None]) -> Response:
     return Response(_encode({"items": items, "has_more": len(found) > limit}))
 
 
-def _shown(standing: Standing) -> dict[str, object]:
+def _shown(standing: ReminderStatus) -> dict[str, object]:
     reminder = standing.reminder
     event = _event.decode(reminder.event)
     return {

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from tidings.model import Changed, TakeUp
+from tidings.model import CommandResult, MaterializeBroadcasts
 from tidings.storage.sqlite import broadcasts, inbox_insert
 from tidings.storage.sqlite.inbox_insert import Arrivals, NotificationDraft, kind, pair
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
@@ -12,22 +12,22 @@ AT_ONCE = 4_096
 """Broadcasts given in one round: the index of each must fit the 16 bits that packing leaves for it."""
 
 
-def materialize_broadcasts(w: WriteSession, r: ReadSnapshot, command: TakeUp) -> Changed:
+def materialize_broadcasts(w: WriteSession, r: ReadSnapshot, command: MaterializeBroadcasts) -> CommandResult:
     """Give users the broadcasts that they lack, oldest first; they are never asked about any of these again."""
     present = [user for user in command.users if not _is_outdated(w, user, command)]
     w.names.make_users(present)
     users = {w.names.users[user] for user in present}
     if not users:
-        return Changed(0, w.position)
+        return CommandResult(0, w.position)
     lacked = broadcasts.lacked(r, users)
     positions = sorted({position for _, position in lacked})
     for at in range(0, len(positions), AT_ONCE):
         _give(w, r, positions[at : at + AT_ONCE], lacked)
     w.db.execute(sql("taken_up"), {"users": w.carray(users), "position": w.position})
-    return Changed(len(lacked), w.position)
+    return CommandResult(len(lacked), w.position)
 
 
-def _is_outdated(w: WriteSession, user: str, command: TakeUp) -> bool:
+def _is_outdated(w: WriteSession, user: str, command: MaterializeBroadcasts) -> bool:
     """Whether nobody has this name any more since it was read what they lack."""
     read_at = command.erasures
     return read_at is not None and w.names.erased.since(read_at, user) and w.names.user(user) is None

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tidings.ids import notification_id, notification_ref
-from tidings.model import Changed, DeadLetter, Delivery, InboxRow, Settle
-from tidings.personal import Handled
+from tidings.model import CommandResult, DeadLetter, Delivery, InboxRow, RecordDeliveryResults
+from tidings.personal import DeliveryResult
 from tidings.storage.sqlite import endpoints, notification_groups
 from tidings.storage.sqlite.notification_view import hydrate
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
@@ -78,12 +78,12 @@ def next_due(r: ReadSnapshot) -> int | None:
     return at  # type: ignore[no-any-return]
 
 
-def settle(w: WriteSession, command: Settle) -> Changed:
+def settle(w: WriteSession, command: RecordDeliveryResults) -> CommandResult:
     """Note what became of deliveries; one that is not there any more is no matter."""
-    return Changed(sum(_settle(w, handled) for handled in command.handled), w.position)
+    return CommandResult(sum(_settle(w, handled) for handled in command.handled), w.position)
 
 
-def _settle(w: WriteSession, handled: Handled) -> int:
+def _settle(w: WriteSession, handled: DeliveryResult) -> int:
     row = w.db.one("SELECT endpoint FROM delivery WHERE id=?", (handled.id,))
     if row is None:
         return 0

@@ -5,13 +5,13 @@ from typing import Any
 
 from tidings.model import (
     AddEndpoint,
-    Changed,
+    CommandResult,
     ConfirmEndpoint,
     EnableEndpoint,
     RemoveEndpoint,
     ReserveConfirmation,
 )
-from tidings.personal import Endpoint, Handled
+from tidings.personal import DeliveryResult, Endpoint
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.write_session import WriteSession, sql
 
@@ -23,7 +23,7 @@ _NAMES = {number: name for name, number in CHANNELS.items()}
 def apply(
     w: WriteSession,
     command: AddEndpoint | ConfirmEndpoint | EnableEndpoint | ReserveConfirmation | RemoveEndpoint,
-) -> Changed:
+) -> CommandResult:
     """Apply one command about endpoints."""
     match command:
         case AddEndpoint():
@@ -38,41 +38,41 @@ def apply(
             return remove(w, command)
 
 
-def add(w: WriteSession, command: AddEndpoint) -> Changed:
+def add(w: WriteSession, command: AddEndpoint) -> CommandResult:
     """Register an endpoint; the same address again keeps its id."""
     new = command.endpoint
     place = (new.id, w.names.make_user(new.user), CHANNELS[new.channel], new.address, new.secret)
     state = (new.failures, new.disabled_at, new.disabled_reason)
     w.db.execute(sql("add_endpoint"), (*place, new.created_at, new.sent_at, new.confirmed, *state))
     w.reached = True
-    return Changed(1, w.position)
+    return CommandResult(1, w.position)
 
 
-def confirm(w: WriteSession, command: ConfirmEndpoint) -> Changed:
+def confirm(w: WriteSession, command: ConfirmEndpoint) -> CommandResult:
     """Let deliveries go to an endpoint whose address was confirmed."""
     w.db.execute("UPDATE endpoint SET confirmed=1 WHERE id=?", (command.id,))
-    return Changed(w.db.changes(), w.position)
+    return CommandResult(w.db.changes(), w.position)
 
 
-def enable(w: WriteSession, command: EnableEndpoint) -> Changed:
+def enable(w: WriteSession, command: EnableEndpoint) -> CommandResult:
     """Let deliveries go to a disabled endpoint again."""
     rows = w.db.all(sql("endpoints_of"), (w.names.user(command.user),))
     found = [one for one in (made(command.user, row) for row in rows) if one.id == command.id]
     for endpoint in found:
         add(w, AddEndpoint(endpoint.enabled()))
-    return Changed(len(found), w.position)
+    return CommandResult(len(found), w.position)
 
 
-def reserve(w: WriteSession, command: ReserveConfirmation) -> Changed:
+def reserve(w: WriteSession, command: ReserveConfirmation) -> CommandResult:
     """Count a confirmation mail if there is room for it, and forget those that count no more."""
     w.db.execute("DELETE FROM confirmation WHERE at<=?", (command.after,))
     asked = {"user": w.names.make_user(command.user), "address": command.address, "now": w.clock.now()}
     bounds = {"per_user": command.per_user, "per_address": command.per_address, "after": command.after}
     w.db.execute(sql("reserve_confirmation"), asked | bounds)
-    return Changed(w.db.changes(), w.position)
+    return CommandResult(w.db.changes(), w.position)
 
 
-def refuse(w: WriteSession, number: int, handled: Handled) -> None:
+def refuse(w: WriteSession, number: int, handled: DeliveryResult) -> None:
     """Note that an endpoint refused a delivery for good; disable it when that was one too many."""
     w.db.execute("UPDATE endpoint SET failures=? WHERE number=?", (handled.failures, number))
     if handled.disables:
@@ -80,13 +80,13 @@ def refuse(w: WriteSession, number: int, handled: Handled) -> None:
         w.db.execute(query, (w.clock.now(), handled.error, number))
 
 
-def remove(w: WriteSession, command: RemoveEndpoint) -> Changed:
+def remove(w: WriteSession, command: RemoveEndpoint) -> CommandResult:
     """Forget an endpoint of a user and what waits for it."""
     query = "SELECT number FROM endpoint WHERE user=? AND id=?"
     row = w.db.one(query, (w.names.user(command.user), command.id))
     if row is not None:
         forget(w, row[0])
-    return Changed(int(row is not None), w.position)
+    return CommandResult(int(row is not None), w.position)
 
 
 def forget(w: WriteSession, number: int) -> None:

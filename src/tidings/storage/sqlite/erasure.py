@@ -8,7 +8,7 @@ import msgspec
 
 from tidings.config import KIB
 from tidings.ids import notification_id
-from tidings.model import Changed, Erase, ReadMark, user_topic
+from tidings.model import CommandResult, EraseUser, ReadWatermark, user_topic
 from tidings.storage import records
 from tidings.storage.sqlite import (
     erasures,
@@ -23,7 +23,7 @@ from tidings.storage.sqlite.notification_view import hydrate
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.visibility import BLOCK, BLOCKED_BY
 from tidings.storage.sqlite.write_session import WriteSession
-from tidings.times import DAY_MS, rfc3339
+from tidings.timeutil import DAY_MS, rfc3339
 
 EXPORT_ROWS = 500
 """Rows of one part of an export: some milliseconds, and some hundred KB of memory."""
@@ -33,7 +33,7 @@ EXPORT_BYTES = 256 * KIB
 """Bytes of the events of one part, the last one besides: a client that does not read holds a part in memory."""
 
 
-def erase(w: WriteSession, r: ReadSnapshot, command: Erase) -> Changed:
+def erase(w: WriteSession, r: ReadSnapshot, command: EraseUser) -> CommandResult:
     """Forget a person: nobody finds them by their name any more, nor reads it. What they left in the file goes now, if it
     is little, or else step by step (erasures.py)."""
     alias = f"erased-{secrets.token_hex(4)}"
@@ -42,7 +42,7 @@ def erase(w: WriteSession, r: ReadSnapshot, command: Erase) -> Changed:
     erasures.retry(w, command.user)
     user, named = w.names.user(command.user), reminders.forget(w, command.user, alias)
     if user is None:  # a reminder may name somebody of whom nothing else is known
-        return Changed(int(named > 0), w.position)
+        return CommandResult(int(named > 0), w.position)
     w.disorder()
     _leave_place(w, user, command.user)
     w.db.execute("UPDATE name SET name=? WHERE id=?", (user_topic(alias), user))
@@ -50,7 +50,7 @@ def erase(w: WriteSession, r: ReadSnapshot, command: Erase) -> Changed:
     w.db.execute("DELETE FROM debt WHERE kind IN ('wake', 'block') AND subject=?", (user,))
     w.names.forget()
     erasures.begin(w, r, user, command.user, alias)
-    return Changed(1, w.position)
+    return CommandResult(1, w.position)
 
 
 def _leave_place(w: WriteSession, user: int, name: str) -> None:
@@ -167,7 +167,7 @@ def _read_alls(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
     )
     rows = r.db.all(query, (user, *(after or (0,)), STANDING, EXPORT_ROWS))
     named = [(seq, upto, r.names.verb_text(type) if type else "", at) for seq, upto, type, at in rows]
-    return [_line(**records.read_all(ReadMark(*row))) for row in named], (rows[-1][0],) if rows else None
+    return [_line(**records.read_all(ReadWatermark(*row))) for row in named], (rows[-1][0],) if rows else None
 
 
 _SECTIONS = (_acts, _follows, _masks, _reads, _floors, _notifications, _read_alls)

@@ -20,7 +20,7 @@ followers do not hold up somebody else's thousand.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tidings.model import Changed
+from tidings.model import CommandResult
 from tidings.storage.sqlite import blocks, deliveries, erasures
 from tidings.storage.sqlite.blocks import Cleaning
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
@@ -83,17 +83,17 @@ def mark_failed(w: WriteSession, debt: FanoutJob, error: Exception) -> None:
         w.erasures_changed()
 
 
-def replay(w: WriteSession) -> Changed:
+def replay(w: WriteSession) -> CommandResult:
     """Put dead letters back in line."""
     w.db.execute("UPDATE debt SET dead=0, attempts=0 WHERE dead")
     w.erasures_changed()
-    return Changed(w.db.changes() + deliveries.replay(w), w.position)
+    return CommandResult(w.db.changes() + deliveries.replay(w), w.position)
 
 
-def rebuild_feeds(w: WriteSession) -> Changed:
+def rebuild_feeds(w: WriteSession) -> CommandResult:
     """Owe every feed what the log says it should hold."""
     w.owe("rebuild", 0, 1, w.position)
-    return Changed(1, w.position)
+    return CommandResult(1, w.position)
 
 
 _Step = tuple[FanoutJob | None, int]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from tidings.ids import MAX_KEY
-from tidings.model import Command, ReadFeed, UndoReadFeed
+from tidings.model import Command, MarkFeedRead, UndoMarkFeedRead
 from tidings.storage.sqlite import feed_history, feeds
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
 from tidings.storage.sqlite.write_session import Counted, WriteSession
@@ -29,7 +29,7 @@ Count = Callable[[ReadSnapshot], tuple[int, Counted] | None]
 
 def asked(r: ReadSnapshot, command: Command) -> tuple[str, Count] | None:
     """Whose feed is to be counted before a command is written, and how; None when its transaction need not look at much."""
-    if not isinstance(command, ReadFeed | UndoReadFeed) or _span(r, command) <= SHORT:
+    if not isinstance(command, MarkFeedRead | UndoMarkFeedRead) or _span(r, command) <= SHORT:
         return None
     return command.user, lambda reading: _count(reading, command)
 
@@ -43,14 +43,14 @@ def keep(w: WriteSession, found: tuple[int, Counted] | None) -> None:
         w.counted[user] = counted
 
 
-def _span(r: ReadSnapshot, command: ReadFeed | UndoReadFeed) -> int:
+def _span(r: ReadSnapshot, command: MarkFeedRead | UndoMarkFeedRead) -> int:
     """How many positions a command covers, at most."""
     user = r.names.user(command.user)
     low, high = (0, 0) if user is None else _covered(r, user, command)
     return high - low
 
 
-def _count(r: ReadSnapshot, command: ReadFeed | UndoReadFeed) -> tuple[int, Counted] | None:
+def _count(r: ReadSnapshot, command: MarkFeedRead | UndoMarkFeedRead) -> tuple[int, Counted] | None:
     with r.snapshot():
         user = r.names.user(command.user)
         if user is None:
@@ -60,9 +60,9 @@ def _count(r: ReadSnapshot, command: ReadFeed | UndoReadFeed) -> tuple[int, Coun
         return user, Counted(v.version, low, high, r.head(), _unmarked(r, v, low, high))
 
 
-def _covered(r: ReadSnapshot, user: int, command: ReadFeed | UndoReadFeed) -> tuple[int, int]:
+def _covered(r: ReadSnapshot, user: int, command: MarkFeedRead | UndoMarkFeedRead) -> tuple[int, int]:
     """The positions that a command covers and no other read-all does, as (low, high]."""
-    if isinstance(command, UndoReadFeed):
+    if isinstance(command, UndoMarkFeedRead):
         return floor(r, user, command.position), _up_to(r, user, command.position)
     if command.event_ids is not None:
         return 0, 0

@@ -7,37 +7,41 @@ log, and is kept for a while for streams that resume (feed_history.py).
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
-from tidings.model import Changed, ReadFeed, UndoReadFeed, UnreadFeed
+from tidings.model import CommandResult, MarkFeedRead, MarkFeedUnread, UndoMarkFeedRead
 from tidings.storage.sqlite import feed_counts, feed_history, feeds
 from tidings.storage.sqlite.read_snapshot import Entry, EventRow, ReadSnapshot
 from tidings.storage.sqlite.visibility import today
 from tidings.storage.sqlite.write_session import WriteSession
 
 
-def mark(w: WriteSession, r: ReadSnapshot, command: ReadFeed | UnreadFeed | UndoReadFeed) -> Changed:
+def mark(
+    w: WriteSession, r: ReadSnapshot, command: MarkFeedRead | MarkFeedUnread | UndoMarkFeedRead
+) -> CommandResult:
     """Mark feed items read or unread, or take a read-all back; counts what really changed."""
     viewer = feeds.viewer(r, w.names.make_user(command.user)).with_own()
     before = w.position
     match command:
-        case ReadFeed(event_ids=None):
+        case MarkFeedRead(event_ids=None):
             updated = _read_all(w, r, viewer, command.up_to)
-        case UndoReadFeed():
+        case UndoMarkFeedRead():
             updated = _undo(w, r, viewer, command.position)
         case _:
             updated = _mark_items(w, r, viewer, command)
     if w.position == before:
-        return Changed(0, w.position)
+        return CommandResult(0, w.position)
     w.db.execute(
         "INSERT INTO viewer (user, reads, seen_day) VALUES (?, 1, ?) ON CONFLICT (user)"
         " DO UPDATE SET reads=1, version=version+1",
         (viewer.user, today(w)),
     )
     feed_history.forget(w, viewer.user)
-    return Changed(updated, w.position, marked=w.position)
+    return CommandResult(updated, w.position, marked=w.position)
 
 
-def _mark_items(w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, command: ReadFeed | UnreadFeed) -> int:
-    reading = isinstance(command, ReadFeed)
+def _mark_items(
+    w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, command: MarkFeedRead | MarkFeedUnread
+) -> int:
+    reading = isinstance(command, MarkFeedRead)
     keys = {key for event_id in command.event_ids or () if (key := w.ids.key(event_id)) is not None}
     seen = _visible(r, v, keys)
     read = feeds.read_times(r, v, [(event.key, event.position) for event in seen])

@@ -10,12 +10,12 @@ from itertools import islice
 from typing import NamedTuple
 
 from tidings.ids import MAX_KEY, key_at
-from tidings.model import FeedFilter, FeedItem, FeedSummary, NewCount, Page
+from tidings.model import FeedFilter, FeedItem, FeedSummary, Page, UnseenCount
 from tidings.storage.sqlite.read_snapshot import Entry, EventRow, ReadSnapshot, bounded
 from tidings.storage.sqlite.symbols import holds
 from tidings.storage.sqlite.visibility import MUTE
 from tidings.storage.sqlite.write_session import high_key
-from tidings.times import DAY_MS
+from tidings.timeutil import DAY_MS
 
 FIRST_CHUNK, LARGEST_CHUNK = 64, 1_024
 """Entries looked at per round of a filtered scan: small for a filter that keeps much, growing for one that keeps little."""
@@ -430,14 +430,14 @@ def _which_late(r: ReadSnapshot, v: Viewer, positions: list[int]) -> set[int]:
     return {row[0] for t in v.timelines for row in r.db.execute(query, (r.writer.carray(positions), t))}
 
 
-def new_count(r: ReadSnapshot, v: Viewer, position: int, cap: int) -> NewCount:
+def new_count(r: ReadSnapshot, v: Viewer, position: int, cap: int) -> UnseenCount:
     """How many items came after a position; see FeedViews.new_count."""
     head, count = r.head(), 0
     for _ in after(r, v, position):
         count += 1
         if count > cap:
-            return NewCount(cap, True, head)
-    return NewCount(count, False, head)
+            return UnseenCount(cap, True, head)
+    return UnseenCount(count, False, head)
 
 
 def summary(r: ReadSnapshot, v: Viewer) -> FeedSummary:

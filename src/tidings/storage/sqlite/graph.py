@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from tidings.ids import MAX_KEY
-from tidings.model import Changed, Follow, Mask, Unfollow, split_topic
+from tidings.model import CommandResult, Follow, Mask, Unfollow, split_topic
 from tidings.storage.sqlite.blocks import sever
 from tidings.storage.sqlite.fanout_queue import backfill_feed
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
@@ -14,11 +14,11 @@ SWEEP_USERS = 500
 """Users put to sleep by one step."""
 
 
-def follow(w: WriteSession, command: Follow) -> Changed:
+def follow(w: WriteSession, command: Follow) -> CommandResult:
     """Begin a follow and bring its backfill home."""
     user, topic = w.names.make_user(command.user), w.names.make_topic(command.topic)
     if _standing(w, user, topic):
-        return Changed(0, w.position)
+        return CommandResult(0, w.position)
     keys = _newest(w, topic, command.backfill)
     since_key = keys[-1] if keys else MAX_KEY
     # A follow ended at this very position has the same primary key: it goes on, showing the longer backfill.
@@ -33,7 +33,7 @@ def follow(w: WriteSession, command: Follow) -> Changed:
     )
     backfill_feed(w, user, topic, keys)
     w.followers_changed(topic, 1)
-    return Changed(1, w.position)
+    return CommandResult(1, w.position)
 
 
 def _standing(w: WriteSession, user: int, topic: int) -> bool:
@@ -56,11 +56,11 @@ def _newest(w: WriteSession, topic: int, count: int) -> list[int]:
     return found[:count]
 
 
-def unfollow(w: WriteSession, command: Unfollow) -> Changed:
+def unfollow(w: WriteSession, command: Unfollow) -> CommandResult:
     """End a follow, keeping or hiding what it brought; hidden rows are masked when read."""
     user, topic = w.names.user(command.user), w.names.topic(command.topic)
     if user is None or topic is None:
-        return Changed(0, w.position)
+        return CommandResult(0, w.position)
     stood = _standing(w, user, topic)
     if command.keep:
         w.db.execute(
@@ -74,15 +74,15 @@ def unfollow(w: WriteSession, command: Unfollow) -> Changed:
         require_visibility_check(w, user)
     if stood:
         w.followers_changed(topic, -1)
-    return Changed(int(changed > 0), w.position)
+    return CommandResult(int(changed > 0), w.position)
 
 
-def mask(w: WriteSession, r: ReadSnapshot, command: Mask) -> Changed:
+def mask(w: WriteSession, r: ReadSnapshot, command: Mask) -> CommandResult:
     """Mute or block, or take it back. A block is two rows: each side is masked from the other, and in the inbox of each
     the other's acts are no more."""
     kind = BLOCK if command.block else MUTE
     if command.on and (limit := _limit(w, command, kind)):
-        return Changed(0, w.position, limit=limit)
+        return CommandResult(0, w.position, limit=limit)
     user, topic = w.names.make_user(command.user), w.names.make_topic(command.topic)
     rows = [(user, topic, kind)]
     if command.block:
@@ -100,7 +100,7 @@ def mask(w: WriteSession, r: ReadSnapshot, command: Mask) -> Changed:
     if changed and command.block and command.on:
         sever(w, r, user, topic)
         sever(w, r, topic, user)
-    return Changed(int(changed > 0), w.position)
+    return CommandResult(int(changed > 0), w.position)
 
 
 def _limit(w: WriteSession, command: Mask, kind: int) -> int:

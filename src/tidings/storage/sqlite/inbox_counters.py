@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from tidings.model import Counts
+from tidings.model import InboxCounters
 from tidings.storage.sqlite.broadcasts import UNKNOWN, lacking
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.write_session import sql
 
-NOBODY = Counts(0, 0)
+NOBODY = InboxCounters(0, 0)
 
 
-def counts(r: ReadSnapshot, users: Sequence[str]) -> list[Counts]:
+def counts(r: ReadSnapshot, users: Sequence[str]) -> list[InboxCounters]:
     """The heads of these inboxes, in the order asked; see InboxViews.counts."""
     r.names.find_users(users)
     known, places = r.names.users, r.names.places(users)
@@ -19,17 +19,17 @@ def counts(r: ReadSnapshot, users: Sequence[str]) -> list[Counts]:
     return [heads[number] for number in numbers]
 
 
-def one(r: ReadSnapshot, user: int | None) -> Counts:
+def one(r: ReadSnapshot, user: int | None) -> InboxCounters:
     """The head of one inbox, of somebody unknown too (None)."""
     number = user or UNKNOWN
     return _heads(r, {number})[number]
 
 
-def _heads(r: ReadSnapshot, numbers: set[int]) -> dict[int, Counts]:
+def _heads(r: ReadSnapshot, numbers: set[int]) -> dict[int, InboxCounters]:
     if not numbers:
         return {}
     rows = r.db.execute(sql("inbox_heads"), {"users": r.writer.carray(numbers)})
-    heads = dict.fromkeys(numbers, NOBODY) | {user: Counts(*head) for user, *head in rows}
+    heads = dict.fromkeys(numbers, NOBODY) | {user: InboxCounters(*head) for user, *head in rows}
     for user in lacking(r, numbers):
         heads[user] = heads[user]._replace(lacking=True)
     return heads

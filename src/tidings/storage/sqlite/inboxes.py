@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from tidings.ids import MAX_KEY, notification_id, notification_ref
-from tidings.model import InboxChanges, InboxPage, InboxState, ReadMark
+from tidings.model import InboxChanges, InboxPage, InboxState, ReadWatermark
 from tidings.storage.sqlite import inbox_counters, notification_groups
 from tidings.storage.sqlite.notification_groups import STANDING, UNDONE, ReadWatermarks, Row
 from tidings.storage.sqlite.notification_view import hydrate
@@ -87,13 +87,13 @@ def since(r: ReadSnapshot, user: int, seq: int, limit: int) -> InboxChanges:
     return InboxChanges(shown, head, more, marks=tuple(mark for mark in marks if mark.seq <= upto))
 
 
-def _read_alls(r: ReadSnapshot, user: int, seq: int, limit: int) -> list[ReadMark]:
+def _read_alls(r: ReadSnapshot, user: int, seq: int, limit: int) -> list[ReadWatermark]:
     """The first read-alls after a seq that stand."""
     query = (
         "SELECT seq, up_to, type, at FROM inbox_mark WHERE user=? AND seq>? AND kind=? ORDER BY seq LIMIT ?"
     )
     return [
-        ReadMark(at, up_to, r.names.verb_text(type) if type else "", when)
+        ReadWatermark(at, up_to, r.names.verb_text(type) if type else "", when)
         for at, up_to, type, when in r.db.all(query, (user, seq, STANDING, limit))
     ]
 

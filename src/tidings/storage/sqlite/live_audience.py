@@ -10,7 +10,7 @@ from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 from tidings.feed_changes import FeedReset
-from tidings.model import Heard
+from tidings.model import EventAudience
 from tidings.storage.sqlite import feed_history
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
 from tidings.storage.sqlite.symbols import unpack
@@ -87,7 +87,7 @@ class FollowerCache:
 
 def audience(
     r: ReadSnapshot, crowds: FollowerCache, after: int, users: Collection[str], limit: int
-) -> tuple[list[Heard], int]:
+) -> tuple[list[EventAudience], int]:
     """Events after a position and who hears them, and what changed older ones; see FeedViews.heard. ``users`` are looked
     up in, one by one, and so are best given as a set or by a dictionary's keys."""
     last = max(after, min(after + limit, r.head()))
@@ -101,7 +101,7 @@ def audience(
     some, taken, last = _affordable(r, events, gone, len(users), last)
     names = users if isinstance(users, Set | Mapping) else frozenset(users)
     crowd = _crowd(r, crowds, after, some, names)
-    found = [Heard(event.position, event.body, _listeners(r, event, crowd)) for event in some]
+    found = [EventAudience(event.position, event.body, _listeners(r, event, crowd)) for event in some]
     found += _unshown(r, taken, names)
     if mixed:
         found += _marks(r, after, last, names)
@@ -109,7 +109,7 @@ def audience(
     return (_lost(r, after, last, names) if mixed else []) + audience, last
 
 
-def _lost(r: ReadSnapshot, after: int, last: int, names: Collection[str]) -> list[Heard]:
+def _lost(r: ReadSnapshot, after: int, last: int, names: Collection[str]) -> list[EventAudience]:
     """Whose streams cannot go on, since the changes of their feeds were let go before they were heard of."""
     numbers = feed_history.lost(r, after)
     if numbers is None:
@@ -117,10 +117,10 @@ def _lost(r: ReadSnapshot, after: int, last: int, names: Collection[str]) -> lis
     else:
         people = r.names.people(set(numbers))
         users = [people[number] for number in numbers if people[number] in names]
-    return [Heard(last, b"", [("", "", users)], FeedReset(last))] if users else []
+    return [EventAudience(last, b"", [("", "", users)], FeedReset(last))] if users else []
 
 
-def _unshown(r: ReadSnapshot, gone: Mapping[int, EventRow], names: Collection[str]) -> list[Heard]:
+def _unshown(r: ReadSnapshot, gone: Mapping[int, EventRow], names: Collection[str]) -> list[EventAudience]:
     """Retractions, by position, and who would have the events in their feeds, own acts included, if they still stood."""
     if not gone:
         return []
@@ -135,18 +135,18 @@ def _unshown(r: ReadSnapshot, gone: Mapping[int, EventRow], names: Collection[st
         if actors[event.actor] in names:
             users.append(actors[event.actor])
         listeners = [("", "", users)] if users else []
-        found.append(Heard(position, b"", listeners, feed_history.retraction(r, position, event)))
+        found.append(EventAudience(position, b"", listeners, feed_history.retraction(r, position, event)))
     return found
 
 
-def _marks(r: ReadSnapshot, after: int, last: int, names: Collection[str]) -> list[Heard]:
+def _marks(r: ReadSnapshot, after: int, last: int, names: Collection[str]) -> list[EventAudience]:
     """What these users have read, or no longer."""
     marks = feed_history.marks(r, after, last)
     if not marks:
         return []
     people = r.names.people({mark.user for mark in marks})
     return [
-        Heard(mark.position, b"", [("", "", [people[mark.user]])], feed_history.change(r, mark))
+        EventAudience(mark.position, b"", [("", "", [people[mark.user]])], feed_history.change(r, mark))
         for mark in marks
         if people[mark.user] in names
     ]

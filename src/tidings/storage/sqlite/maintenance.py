@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import cast
 
 from tidings.ids import key_at, ms_of
-from tidings.model import Backlog, DeadLetter, FollowRow, Head, Status, TopicInfo
+from tidings.model import Backlog, DeadLetter, FollowRow, LogPosition, Status, TopicInfo
 from tidings.storage.sqlite import broadcasts, deliveries, fanout_queue, graph, retention
 from tidings.storage.sqlite.connection import DISK_ERRORS
 from tidings.storage.sqlite.partitions import PartitionedTable, PartitionRange
@@ -172,7 +172,7 @@ def status(r: ReadSnapshot) -> Status:
         "deliveries": deliveries,
         "reminders": reminders,
     }
-    return Status(Head(r.head(), r.writer.epoch), *pending, sizes)
+    return Status(LogPosition(r.head(), r.writer.epoch), *pending, sizes)
 
 
 def backlog(r: ReadSnapshot) -> Backlog:

@@ -8,7 +8,14 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from tidings.ids import notification_ref
-from tidings.model import Counts, Marked, MarkInbox, MarkState, ReadInbox, UndoRead
+from tidings.model import (
+    InboxCounters,
+    InboxUpdateResult,
+    MarkAllNotificationsRead,
+    NotificationState,
+    SetNotificationState,
+    UndoMarkAllRead,
+)
 from tidings.storage.sqlite import inbox_counters, notification_groups
 from tidings.storage.sqlite.notification_groups import ALL_TYPES, STANDING, UNDONE, ReadWatermarks, Row
 from tidings.storage.sqlite.partitions import PartitionRange
@@ -26,7 +33,7 @@ class Unread(NamedTuple):
 NOTHING = Unread(0, 0)
 
 
-def mark_inbox(w: WriteSession, r: ReadSnapshot, command: MarkInbox) -> Marked:
+def mark_inbox(w: WriteSession, r: ReadSnapshot, command: SetNotificationState) -> InboxUpdateResult:
     """Set the state of notifications; each that really changes takes a seq."""
     user = w.names.inbox(command.user)
     refs = [notification_ref(id) for id in command.ids]
@@ -45,13 +52,19 @@ def mark_inbox(w: WriteSession, r: ReadSnapshot, command: MarkInbox) -> Marked:
     return _outcome(r, user, updated, found)
 
 
-def _outcome(r: ReadSnapshot, user: int | None, updated: int, found: int = 0) -> Marked:
+def _outcome(r: ReadSnapshot, user: int | None, updated: int, found: int = 0) -> InboxUpdateResult:
     head = inbox_counters.one(r, user)
-    return Marked(updated, head.unread_count, head.seq, found, head.unread_items)
+    return InboxUpdateResult(updated, head.unread_count, head.seq, found, head.unread_items)
 
 
 def _mark(
-    w: WriteSession, r: ReadSnapshot, user: int, n: int, row: Row, marks: ReadWatermarks, state: MarkState
+    w: WriteSession,
+    r: ReadSnapshot,
+    user: int,
+    n: int,
+    row: Row,
+    marks: ReadWatermarks,
+    state: NotificationState,
 ) -> Row | None:
     """The row as it was changed; None when that would say nothing new of it. Tombstones never change."""
     if row.deleted:
@@ -69,19 +82,19 @@ def _mark(
     return save(w, user, n, changed, Unread(sign, sign * _size(r, user, row)) if sign else NOTHING, again)
 
 
-def _marked(row: Row, state: MarkState, now: int) -> Row:
+def _marked(row: Row, state: NotificationState, now: int) -> Row:
     match state:
-        case MarkState.READ:
+        case NotificationState.READ:
             return row._replace(seen_at=row.seen_at or now, read_at=row.read_at or now)
-        case MarkState.UNREAD:
+        case NotificationState.UNREAD:
             return row._replace(read_at=None)
-        case MarkState.SEEN:
+        case NotificationState.SEEN:
             return row._replace(seen_at=row.seen_at or now)
-        case MarkState.UNSEEN:
+        case NotificationState.UNSEEN:
             return row._replace(seen_at=None, read_at=None)
-        case MarkState.ARCHIVED:
+        case NotificationState.ARCHIVED:
             return row._replace(archived_at=row.archived_at or now)
-        case MarkState.UNARCHIVED:
+        case NotificationState.UNARCHIVED:
             return row._replace(archived_at=None)
 
 
@@ -115,7 +128,7 @@ def _bump(w: WriteSession, user: int, more: Unread) -> int:
 # --- all at once --------------------------------------------------------------------------------------------------
 
 
-def read_inbox(w: WriteSession, r: ReadSnapshot, command: ReadInbox) -> Marked:
+def read_inbox(w: WriteSession, r: ReadSnapshot, command: MarkAllNotificationsRead) -> InboxUpdateResult:
     """Read-all: one number, however many rows lie under it."""
     user = w.names.inbox(command.user)
     type = ALL_TYPES if command.type is None else r.names.verb(command.type)
@@ -142,7 +155,7 @@ def _reach(r: ReadSnapshot, user: int, type: int) -> int:
     return r.db.one(query, (user, type))[0] or 0
 
 
-def _all_read(r: ReadSnapshot, user: int, head: Counts, up_to: int) -> Unread:
+def _all_read(r: ReadSnapshot, user: int, head: InboxCounters, up_to: int) -> Unread:
     """What a read-all of all types reads: counted from the watermark upwards or from the head downwards, whichever is less.
     The usual call, with a seq of just now, looks at next to nothing."""
     if up_to - head.read_up_to < head.seq - up_to:
@@ -160,7 +173,7 @@ def _typed_read(w: WriteSession, r: ReadSnapshot, user: int, type: int, low: int
     return read
 
 
-def undo_read(w: WriteSession, r: ReadSnapshot, command: UndoRead) -> Marked:
+def undo_read(w: WriteSession, r: ReadSnapshot, command: UndoMarkAllRead) -> InboxUpdateResult:
     """Take a read-all back. It stays as one that was undone, for what it closed is not opened again."""
     user = w.names.inbox(command.user)
     query = "DELETE FROM inbox_mark WHERE user=? AND seq=? AND kind=? RETURNING type, up_to, at"

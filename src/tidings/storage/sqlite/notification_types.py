@@ -2,11 +2,11 @@
 
 import msgspec
 
-from tidings.model import Changed, Declare
+from tidings.model import CommandResult, SetNotificationType
 from tidings.storage.sqlite.write_session import WriteSession
 
 
-def declare(w: WriteSession, command: Declare) -> Changed:
+def declare(w: WriteSession, command: SetNotificationType) -> CommandResult:
     """Declare a type, or take that back; whoever asks checks that no other type claims its verbs."""
     before = w.rules.declared
     if command.rule is None:
@@ -16,4 +16,4 @@ def declare(w: WriteSession, command: Declare) -> Changed:
             "INSERT OR REPLACE INTO type VALUES (?, ?)", (command.type, msgspec.json.encode(command.rule))
         )
     w.declared()
-    return Changed(int(w.rules.declared != before), w.position)
+    return CommandResult(int(w.rules.declared != before), w.position)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from tidings.ids import notification_id
-from tidings.model import Changed, Prefer, Told
+from tidings.model import CommandResult, RecipientFacts, SetPreferences
 from tidings.personal import Preferences
 from tidings.rules import IN_APP
 from tidings.storage import records
@@ -22,12 +22,12 @@ ALL_TYPES = 0
 """The number that stands for "*" in ``silence``: no name has it."""
 
 
-def prefer(w: WriteSession, r: ReadSnapshot, command: Prefer) -> Changed:
+def prefer(w: WriteSession, r: ReadSnapshot, command: SetPreferences) -> CommandResult:
     """Replace a user's preferences, and with them what arrivals are held against; their mutes too, if any are said. These
     are compared here, or two who replace them at once would leave a mixture."""
     topics, limit = set(command.muted or ()), w.settings.max_mutes_per_user
     if len(topics) > limit:
-        return Changed(0, w.position, limit=limit)
+        return CommandResult(0, w.position, limit=limit)
     if not preferences(r, command.user).holds_alike(command.preferences):
         deliveries.release_held(w, command.user)
     user, types = w.names.make_user(command.user), command.preferences.types
@@ -41,7 +41,7 @@ def prefer(w: WriteSession, r: ReadSnapshot, command: Prefer) -> Changed:
             number = ALL_TYPES if type == "*" else w.names.make_verb(type)
             w.db.execute("INSERT INTO silence VALUES (?, ?, ?)", (user, number, wanted))
             w.silenced = True
-    return Changed(1, w.position)
+    return CommandResult(1, w.position)
 
 
 def preferences(r: ReadSnapshot, user: str) -> Preferences:
@@ -56,14 +56,14 @@ def muted(r: ReadSnapshot, user: str) -> list[str]:
     return [name for (name,) in r.db.execute(query, (r.names.user(user), MUTE))]
 
 
-def told(r: ReadSnapshot, user: str, event_id: str) -> Told | None:
+def told(r: ReadSnapshot, user: str, event_id: str) -> RecipientFacts | None:
     """The facts about one event and one user; see Personal.told. A follower is who follows its object since before it,
     or is among the audience of a broadcast. In one snapshot; looking for the notification goes through the inbox."""
     with r.snapshot():
         return _told(r, user, event_id)
 
 
-def _told(r: ReadSnapshot, user: str, event_id: str) -> Told | None:
+def _told(r: ReadSnapshot, user: str, event_id: str) -> RecipientFacts | None:
     key = r.writer.ids.key(event_id)
     found = r.events([key]) if key is not None else []
     if not found:
@@ -71,7 +71,7 @@ def _told(r: ReadSnapshot, user: str, event_id: str) -> Told | None:
     (event,) = found
     number, audience = r.names.user(user), broadcasts.audience(r, event.position)
     everyone = audience == broadcasts.EVERYONE
-    facts = Told(entry(r, event), False, everyone, "", broadcast=audience is not None)
+    facts = RecipientFacts(entry(r, event), False, everyone, "", broadcast=audience is not None)
     if number is None:
         return facts
     topic = event.object if audience is None else audience

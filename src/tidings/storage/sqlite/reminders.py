@@ -5,7 +5,7 @@ import msgspec
 
 from tidings.errors import KeyReused
 from tidings.ids import MAX_KEY
-from tidings.model import Cancel, Changed, Fire, Publish, Published, Remind
+from tidings.model import CancelReminder, CommandResult, FireReminder, Publish, Published, SetReminder
 from tidings.personal import Reminder
 from tidings.storage import anonymize
 from tidings.storage.sqlite import publish
@@ -17,7 +17,7 @@ _REMINDER = "SELECT key, due_at, event, users, audience, every, time_zone, first
 _names = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
-def remind(w: WriteSession, command: Remind) -> Changed:
+def remind(w: WriteSession, command: SetReminder) -> CommandResult:
     """Set a reminder, in the place of one with the same key."""
     new = command.reminder
     _unset(w, new.key)
@@ -30,13 +30,13 @@ def remind(w: WriteSession, command: Remind) -> Changed:
         w.db.execute(
             "INSERT INTO reminder_user SELECT value, ? FROM carray(?)", (new.key, apsw.carray(named))
         )
-    return Changed(1, w.position)
+    return CommandResult(1, w.position)
 
 
-def cancel(w: WriteSession, command: Cancel) -> Changed:
+def cancel(w: WriteSession, command: CancelReminder) -> CommandResult:
     """Take a reminder back."""
     is_other = command.only is not None and one(w.db, command.key) != command.only
-    return Changed(0 if is_other else _unset(w, command.key), w.position)
+    return CommandResult(0 if is_other else _unset(w, command.key), w.position)
 
 
 def _unset(w: WriteSession, key: str) -> int:
@@ -50,7 +50,7 @@ def _unset(w: WriteSession, key: str) -> int:
     return 1
 
 
-def fire(w: WriteSession, command: Fire) -> Published | KeyReused:
+def fire(w: WriteSession, command: FireReminder) -> Published | KeyReused:
     """Publish the event of a reminder and set it to its next time. Who comes too late, or twice, changes nothing; nor
     does an event that is refused."""
     key = command.reminder.key
@@ -97,5 +97,5 @@ def forget(w: WriteSession, user: str, alias: str) -> int:
         if left is None:
             _unset(w, reminder.key)
         else:
-            remind(w, Remind(left))
+            remind(w, SetReminder(left))
     return len(found)

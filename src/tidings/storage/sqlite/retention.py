@@ -2,7 +2,7 @@
 
 from tidings.rules import DEFAULT, Rule
 from tidings.storage.sqlite.write_session import WriteSession
-from tidings.times import HOUR_MS
+from tidings.timeutil import HOUR_MS
 
 PURGE_KEYS = 2_000
 """Expired idempotency keys deleted by one step."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from tidings.model import Changed, Retract
+from tidings.model import CommandResult, Retract
 from tidings.storage.sqlite import broadcasts, feed_history, inboxes, notification_groups
 from tidings.storage.sqlite.events import entry
 from tidings.storage.sqlite.notification_groups import ReadWatermarks, Row
@@ -12,13 +12,13 @@ from tidings.storage.sqlite.symbols import unpack
 from tidings.storage.sqlite.write_session import WriteSession
 
 
-def retract(w: WriteSession, r: ReadSnapshot, command: Retract) -> Changed:
+def retract(w: WriteSession, r: ReadSnapshot, command: Retract) -> CommandResult:
     """Take an event out. Its row stays, empty, so that its key is never given to another event; homes of followers
     are masked by that at once and cleaned up later."""
     key = w.ids.key(command.event_id)
     found = r.events([key]) if key is not None else []
     if not found:
-        return Changed(0, w.position)
+        return CommandResult(0, w.position)
     (event,) = found
     gone = entry(r, event)
     w.disorder()
@@ -34,7 +34,7 @@ def retract(w: WriteSession, r: ReadSnapshot, command: Retract) -> Changed:
     broadcasts.withdraw(w, event.position)
     leave(w, r, unpack(event.targets), event.key, event.position)
     _leave_told(w, r, event)
-    return Changed(1, w.position, gone)
+    return CommandResult(1, w.position, gone)
 
 
 def _leave_told(w: WriteSession, r: ReadSnapshot, event: EventRow) -> None:

@@ -19,51 +19,51 @@ from tidings.ids import EventIds
 from tidings.model import (
     AddEndpoint,
     Backlog,
-    Cancel,
+    CancelReminder,
     Command,
     ConfirmEndpoint,
-    Counts,
     DeadLetter,
-    Declare,
     Delivery,
     EnableEndpoint,
-    Erase,
+    EraseUser,
     Erasures,
+    EventAudience,
     FeedFilter,
     FeedSummary,
-    Fire,
+    FireReminder,
     Follow,
     FollowRow,
-    Head,
-    Heard,
     InboxChanges,
+    InboxCounters,
     InboxPage,
     InboxState,
     LogEntry,
-    MarkInbox,
+    LogPosition,
+    MarkAllNotificationsRead,
+    MarkFeedRead,
+    MarkFeedUnread,
     Mask,
-    NewCount,
+    MaterializeBroadcasts,
     Outcome,
     Page,
-    Prefer,
     Publish,
-    ReadFeed,
-    ReadInbox,
-    Reconcile,
-    Remind,
+    RebuildFeeds,
+    RecipientFacts,
+    RecordDeliveryResults,
     RemoveEndpoint,
-    Replay,
     ReserveConfirmation,
     Retract,
-    Settle,
+    RetryDeadLetters,
+    SetNotificationState,
+    SetNotificationType,
+    SetPreferences,
+    SetReminder,
     Status,
-    TakeUp,
-    Told,
     TopicInfo,
-    UndoRead,
-    UndoReadFeed,
+    UndoMarkAllRead,
+    UndoMarkFeedRead,
     Unfollow,
-    UnreadFeed,
+    UnseenCount,
 )
 from tidings.personal import Endpoint, Preferences, Reminder
 from tidings.ports import Clock
@@ -126,7 +126,16 @@ MOST_VISITS = 10_000
 """Visits noted between two writes; more are noted at their next request."""
 
 _Endpoints = AddEndpoint | ConfirmEndpoint | EnableEndpoint | ReserveConfirmation | RemoveEndpoint
-_Rest = Prefer | _Endpoints | Remind | Cancel | Fire | Settle | TakeUp | Publish
+_Rest = (
+    SetPreferences
+    | _Endpoints
+    | SetReminder
+    | CancelReminder
+    | FireReminder
+    | RecordDeliveryResults
+    | MaterializeBroadcasts
+    | Publish
+)
 T = TypeVar("T")
 
 
@@ -259,7 +268,7 @@ class SqliteStore:
     ) -> list[Outcome | KeyReused]:
         """Apply the commands in one durable transaction, or as many of them as ``ends`` allows and time does."""
         outcomes = await self._on_writer(lambda: self._apply(commands, ends))
-        if any(isinstance(command, Erase) for command in commands[: len(outcomes)]):
+        if any(isinstance(command, EraseUser) for command in commands[: len(outcomes)]):
             self._near.names.forget()
             self._readers.forget_names()
             self._own_readers.forget_names()
@@ -288,23 +297,23 @@ class SqliteStore:
                 return graph.unfollow(w, command)
             case Mask():
                 return graph.mask(w, r, command)
-            case ReadFeed() | UnreadFeed() | UndoReadFeed():
+            case MarkFeedRead() | MarkFeedUnread() | UndoMarkFeedRead():
                 return feed_read_state.mark(w, r, command)
-            case MarkInbox():
+            case SetNotificationState():
                 return notification_state.mark_inbox(w, r, command)
-            case ReadInbox():
+            case MarkAllNotificationsRead():
                 return notification_state.read_inbox(w, r, command)
-            case UndoRead():
+            case UndoMarkAllRead():
                 return notification_state.undo_read(w, r, command)
-            case Declare():
+            case SetNotificationType():
                 return notification_types.declare(w, command)
             case Retract():
                 return retract.retract(w, r, command)
-            case Erase():
+            case EraseUser():
                 return erasure.erase(w, r, command)
-            case Reconcile():
+            case RebuildFeeds():
                 return fanout_queue.rebuild_feeds(w)
-            case Replay():
+            case RetryDeadLetters():
                 return fanout_queue.replay(w)
             case _:
                 return self._change_agenda(command)
@@ -312,7 +321,7 @@ class SqliteStore:
     def _change_agenda(self, command: _Rest) -> Outcome | KeyReused:
         w, r = self._writer, self._own
         match command:
-            case Prefer():
+            case SetPreferences():
                 return preferences.prefer(w, r, command)
             case (
                 AddEndpoint()
@@ -322,15 +331,15 @@ class SqliteStore:
                 | RemoveEndpoint()
             ):
                 return endpoints.apply(w, command)
-            case Remind():
+            case SetReminder():
                 return reminders.remind(w, command)
-            case Cancel():
+            case CancelReminder():
                 return reminders.cancel(w, command)
-            case Fire():
+            case FireReminder():
                 return reminders.fire(w, command)
-            case Settle():
+            case RecordDeliveryResults():
                 return deliveries.settle(w, command)
-            case TakeUp():
+            case MaterializeBroadcasts():
                 return broadcast_delivery.materialize_broadcasts(w, r, command)
             case Publish():
                 raise TypeError("published in runs, by append")
@@ -341,9 +350,9 @@ class SqliteStore:
             user, count = asked
             feed_counts.keep(self._writer, await self._later(readers.user(user), ("count", command), count))
 
-    async def head(self) -> Head:
+    async def head(self) -> LogPosition:
         """The last position and the epoch."""
-        return Head(self._writer.committed, self._writer.epoch)
+        return LogPosition(self._writer.committed, self._writer.epoch)
 
     async def tail(self, after: int, limit: int) -> list[LogEntry]:
         """Entries after a position, in order."""
@@ -418,11 +427,11 @@ class SqliteStore:
             readers.stream(user), question, lambda r: feed_since.since(r, number, after, limit)
         )
 
-    async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[Heard], int]:
+    async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[EventAudience], int]:
         """Which of these users hear which events after a position."""
         crowds = self._crowds.at(self._writer.crowds)
 
-        def read(r: ReadSnapshot) -> tuple[list[Heard], int]:
+        def read(r: ReadSnapshot) -> tuple[list[EventAudience], int]:
             return live_audience.audience(r, crowds, after, users, limit)
 
         try:
@@ -432,11 +441,11 @@ class SqliteStore:
             users = frozenset(users)
             return await self._later(HUB, ("heard", after, limit, users), lambda r: r.at_once(read))
 
-    async def new_count(self, user: str, since: int, cap: int, include_own: bool = False) -> NewCount:
+    async def new_count(self, user: str, since: int, cap: int, include_own: bool = False) -> UnseenCount:
         """How many feed items came after a position, up to the cap."""
         number = self._number(user)
         if number is None:
-            return NewCount(0, False, self._near.head())
+            return UnseenCount(0, False, self._near.head())
         return await self._now(
             readers.user(user),
             ("new", since, cap, include_own),
@@ -478,7 +487,7 @@ class SqliteStore:
         question = ("inbox", limit, before, wanted)
         return await self._now(asker, question, lambda r: inboxes.page(r, number, limit, before, wanted))
 
-    async def _head_of(self, user: str, number: int | None) -> Counts:
+    async def _head_of(self, user: str, number: int | None) -> InboxCounters:
         return await self._now(readers.user(user), ("head", number), lambda r: inbox_counters.one(r, number))
 
     async def inbox_since(self, user: str, since: int, limit: int) -> InboxChanges:
@@ -490,7 +499,7 @@ class SqliteStore:
             readers.user(user), ("changes", since, limit), lambda r: inboxes.since(r, number, since, limit)
         )
 
-    async def counts(self, users: Sequence[str]) -> list[Counts]:
+    async def counts(self, users: Sequence[str]) -> list[InboxCounters]:
         """The heads of these inboxes."""
         return await self._now(HUB, ("counts", tuple(users)), lambda r: inbox_counters.counts(r, users))
 
@@ -519,7 +528,7 @@ class SqliteStore:
         """The topics that a user muted, by name."""
         return await self._now(readers.user(user), "muted", lambda r: preferences.muted(r, user))
 
-    async def told(self, user: str, event_id: str) -> Told | None:
+    async def told(self, user: str, event_id: str) -> RecipientFacts | None:
         """The facts about one event and one user."""
         return await self._later(
             readers.user(user), ("told", event_id), lambda r: preferences.told(r, user, event_id)

@@ -1,7 +1,7 @@
 """Who has hidden whom, and whose feed rows are held against that when they are read."""
 
 from tidings.storage.sqlite.write_session import WriteSession
-from tidings.times import DAY_MS
+from tidings.timeutil import DAY_MS
 
 MUTE, BLOCK, BLOCKED_BY = 0, 1, 2
 """The kinds of rows in ``mask``."""

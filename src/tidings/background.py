@@ -16,7 +16,7 @@ LONGEST_PAUSE_S = 30.0
 _log = logging.getLogger(__name__)
 
 
-class Rest(NamedTuple):
+class NextRun(NamedTuple):
     """How a round ended: ``seconds`` until the next one, unless a nudge comes before. ``settled``: it left nothing undone
     that was there when it began."""
 
@@ -24,7 +24,7 @@ class Rest(NamedTuple):
     settled: bool = True
 
 
-class Rounds(ABC):
+class Worker(ABC):
     """Background work of a process, one round at a time. What fails is tried again with growing pauses, for ever."""
 
     def __init__(self, name: str, gap_s: float = 0) -> None:
@@ -37,7 +37,7 @@ class Rounds(ABC):
         self._task: asyncio.Task[None] | None = None
 
     @abstractmethod
-    async def _round(self) -> Rest:
+    async def _round(self) -> NextRun:
         """Do what there is to do. May raise anything; may be cancelled wherever it waits."""
 
     def start(self) -> None:
@@ -81,7 +81,7 @@ class Rounds(ABC):
                 self._report(error, failures)
                 self._end_round()
                 # Nudges do not cut it short: one comes with every commit, and the pauses would never grow.
-                await asyncio.sleep(pause_s(failures))
+                await asyncio.sleep(backoff_s(failures))
             else:
                 failures = 0
                 self._end_round()
@@ -119,7 +119,7 @@ def _release(waiters: list[asyncio.Future[None]]) -> None:
             waiter.set_result(None)
 
 
-def pause_s(failures: int) -> float:
+def backoff_s(failures: int) -> float:
     """Seconds to wait after so many failures in a row."""
     # The exponent is bounded: 2 to the power of 1,024 fits no float, and the loop would end for good.
     return min(FIRST_PAUSE_S * 2.0 ** min(failures - 1, 16), LONGEST_PAUSE_S)

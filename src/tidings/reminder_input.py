@@ -34,10 +34,10 @@ from tidings.events import (
 )
 from tidings.field_errors import MAX_FIELD_ERRORS, Check, check_own, shown
 from tidings.ids import LAST_MS
-from tidings.model import Fire
+from tidings.model import FireReminder
 from tidings.personal import Reminder
 from tidings.projections.recurrence import next_after, parse_recurrence
-from tidings.times import DAY_MS, time_zones, to_ms
+from tidings.timeutil import DAY_MS, time_zones, to_ms
 
 ACTOR = "tidings"
 """Who acts in a reminder that does not say: nobody by this name should have an inbox, for they would not be told."""
@@ -219,7 +219,7 @@ def kept(reminder: Reminder, given: ReminderInput, known: Reminder | None) -> Re
     return msgspec.structs.replace(reminder, first_at=known.first_at, due_at=known.due_at)
 
 
-def fire(reminder: Reminder, now: int, settings: Settings) -> Fire:
+def fire(reminder: Reminder, now: int, settings: Settings) -> FireReminder:
     """The command that publishes the event of a reminder now and moves it on, past all that was missed.
 
     What the reminder says and when it was due make the event's idempotency key: when its reply was lost, and a request to
@@ -234,7 +234,7 @@ def fire(reminder: Reminder, now: int, settings: Settings) -> Fire:
     if reminder.audience:
         fired = addressed(fired, reminder.audience, now + AUDIENCE_MS)
     next_at = _next(reminder.every, reminder.time_zone, reminder.first_at, now)
-    return Fire(reminder, next_at, fired)
+    return FireReminder(reminder, next_at, fired)
 
 
 def _next(every: str | None, time_zone: str, first_at: int, now: int) -> int | None:

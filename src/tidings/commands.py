@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from tidings.batches import Lines, split
+from tidings.commit_queue import GroupCommitQueue
 from tidings.config import KIB, MIB, Settings
 from tidings.cursors import Cursors
 from tidings.errors import (
@@ -34,34 +35,33 @@ from tidings.events import (
     read_event,
 )
 from tidings.field_errors import MAX_FIELD_ERRORS
-from tidings.log import Log
 from tidings.model import (
-    Changed,
     Command,
-    Erase,
+    CommandResult,
+    EraseUser,
     Follow,
-    Marked,
-    MarkInbox,
-    MarkState,
+    InboxUpdateResult,
+    MarkAllNotificationsRead,
+    MarkFeedRead,
+    MarkFeedUnread,
     Mask,
     NewEvent,
+    NotificationState,
     Publish,
     Published,
-    ReadFeed,
-    ReadInbox,
+    RebuildFeeds,
     Receipt,
-    Reconcile,
-    Replay,
     Retract,
-    UndoRead,
-    UndoReadFeed,
+    RetryDeadLetters,
+    SetNotificationState,
+    UndoMarkAllRead,
+    UndoMarkFeedRead,
     Unfollow,
-    UnreadFeed,
     user_topic,
 )
-from tidings.ports import Agenda, Clock
+from tidings.ports import Clock, DeliveryQueue
 from tidings.projections.runner import Runner
-from tidings.times import rfc3339
+from tidings.timeutil import rfc3339
 from tidings.turns import Turn
 
 IMPORT_LINES = 500
@@ -87,18 +87,24 @@ OWN_KEY = "/idempotency_key"
 _encode = msgspec.json.Encoder().encode
 
 
-class Posted(NamedTuple):
+class PublishResponse(NamedTuple):
     """A reply to a publisher: complete JSON, and whether it repeats an earlier one."""
 
     body: bytes
     replayed: bool
 
 
-class Ingest:
+class Commands:
     """The writing door. Users and topics are given by the caller, who knows who is asking."""
 
     def __init__(
-        self, log: Log, runner: Runner, settings: Settings, clock: Clock, cursors: Cursors, agenda: Agenda
+        self,
+        log: GroupCommitQueue,
+        runner: Runner,
+        settings: Settings,
+        clock: Clock,
+        cursors: Cursors,
+        agenda: DeliveryQueue,
     ) -> None:
         self._log = log
         self._runner = runner
@@ -108,18 +114,20 @@ class Ingest:
         self._agenda = agenda
         self._in_flight: set[bytes] = set()
 
-    async def publish(self, raw: bytes, *, scope: str, key: str | None = None, wait: bool = True) -> Posted:
+    async def publish(
+        self, raw: bytes, *, scope: str, key: str | None = None, wait: bool = True
+    ) -> PublishResponse:
         """Publish one event; ``raw`` is its JSON object. ``wait``: until feeds and inboxes have it too.
 
         Raises Malformed, InvalidFields, TooLarge, KeyReused, KeyInFlight, Unavailable.
         """
         given, event = self._accepted(raw, self._clock.now(), scope, key)
         published = await self._publish((event,), (given,), scope, key, wait)
-        return Posted(_receipt(published.receipts[0]), bool(published.repeats))
+        return PublishResponse(_receipt(published.receipts[0]), bool(published.repeats))
 
     async def publish_array(
         self, raw: bytes, *, scope: str, key: str | None = None, wait: bool = True
-    ) -> Posted:
+    ) -> PublishResponse:
         """Publish a JSON array of events, all or none; pointers of errors begin with the index. Raises as publish."""
         check_size(raw, self._settings.max_batch_bytes, "the batch")
         items = split(raw, self._settings.max_batch_events)
@@ -129,9 +137,11 @@ class Ingest:
         given, accepted = await self._accepted_all(items, scope, key)
         published = await self._publish(accepted, given, scope, key, wait, array=True)
         receipts = b",".join(_receipt(receipt) for receipt in published.receipts)
-        return Posted(b'{"events":[' + receipts + b"]}", len(published.repeats) == len(items))
+        return PublishResponse(b'{"events":[' + receipts + b"]}", len(published.repeats) == len(items))
 
-    async def broadcast(self, raw: bytes, *, scope: str, key: str | None = None, wait: bool = True) -> Posted:
+    async def broadcast(
+        self, raw: bytes, *, scope: str, key: str | None = None, wait: bool = True
+    ) -> PublishResponse:
         """Publish one event to an audience: everybody, or those who follow a topic.
 
         Raises as publish, and TooManyRequests when MAX_LIVE_BROADCASTS could still come to somebody.
@@ -144,7 +154,7 @@ class Ingest:
             detail = f"{MAX_LIVE_BROADCASTS} broadcasts live: let some expire, or retract them"
             raise TooManyRequests(detail, LIVE_RETRY_S)
         published = await self._publish((accepted,), (given,), scope, key, wait)
-        return Posted(_receipt(published.receipts[0]), bool(published.repeats))
+        return PublishResponse(_receipt(published.receipts[0]), bool(published.repeats))
 
     def _accepted(
         self, raw: bytes, now: int, scope: str, key: str | None = None
@@ -288,7 +298,9 @@ class Ingest:
         new = 0
         for at in range(0, len(pairs), FOLLOWS):
             commands = [Follow(user, topic, backfill) for user, topic in pairs[at : at + FOLLOWS]]
-            new += sum(cast(Changed, outcome).updated for outcome in await self._log.submit_all(commands))
+            new += sum(
+                cast(CommandResult, outcome).updated for outcome in await self._log.submit_all(commands)
+            )
         return new
 
     async def unfollow(self, user: str, topic: str, keep: bool) -> bool:
@@ -312,50 +324,55 @@ class Ingest:
         _check_limit(changed, "other_id", "blocked users", "max_blocks_per_user")
         return bool(changed.updated)
 
-    async def read_feed(self, user: str, event_ids: Sequence[str]) -> Changed:
+    async def read_feed(self, user: str, event_ids: Sequence[str]) -> CommandResult:
         """Mark feed items read. Ids that are not in the feed are passed over."""
-        return await self._change(ReadFeed(user, tuple(event_ids)))
+        return await self._change(MarkFeedRead(user, tuple(event_ids)))
 
-    async def read_all_of_feed(self, user: str, up_to: int | None) -> tuple[Changed, str | None]:
+    async def read_all_of_feed(self, user: str, up_to: int | None) -> tuple[CommandResult, str | None]:
         """Mark a feed read up to a position. Returns also what undoes it, None when there is nothing to undo."""
-        changed = await self._change(ReadFeed(user, None, up_to))
+        changed = await self._change(MarkFeedRead(user, None, up_to))
         if not changed.marked:
             return changed, None
         return changed, self._token(changed.marked, _undoing_feed(user))
 
-    async def unread_feed(self, user: str, event_ids: Sequence[str]) -> Changed:
+    async def unread_feed(self, user: str, event_ids: Sequence[str]) -> CommandResult:
         """Mark feed items unread, by whatever they were read. Ids that are not in the feed are passed over."""
-        return await self._change(UnreadFeed(user, tuple(event_ids)))
+        return await self._change(MarkFeedUnread(user, tuple(event_ids)))
 
-    async def undo_feed(self, user: str, token: str) -> Changed:
+    async def undo_feed(self, user: str, token: str) -> CommandResult:
         """Take back the read-all of a feed of this token, as :meth:`undo` does that of an inbox, with the same errors."""
-        return await self._change(UndoReadFeed(user, self._undone(token, _undoing_feed(user))))
+        return await self._change(UndoMarkFeedRead(user, self._undone(token, _undoing_feed(user))))
 
-    async def mark(self, user: str, ids: Sequence[str], state: MarkState) -> Marked:
+    async def mark(self, user: str, ids: Sequence[str], state: NotificationState) -> InboxUpdateResult:
         """Set the state of these notifications; ids that are not the user's are passed over."""
-        return cast(Marked, await self._log.submit(MarkInbox(user, tuple(ids), state)))
+        return cast(InboxUpdateResult, await self._log.submit(SetNotificationState(user, tuple(ids), state)))
 
-    async def mark_one(self, user: str, id: str, state: MarkState) -> Marked:
+    async def mark_one(self, user: str, id: str, state: NotificationState) -> InboxUpdateResult:
         """Set the state of one notification. Raises NotFound when it is not this user's."""
         marked = await self.mark(user, (id,), state)
         if not marked.found:
             raise NotFound("no such notification")
         return marked
 
-    async def read_all(self, user: str, up_to: int | None, type: str | None) -> tuple[Marked, str | None]:
+    async def read_all(
+        self, user: str, up_to: int | None, type: str | None
+    ) -> tuple[InboxUpdateResult, str | None]:
         """Mark everything read that became unread up to seq ``up_to``; what came later stays unread. Returns also what
         undoes it, None when there is nothing to undo."""
-        marked = cast(Marked, await self._log.submit(ReadInbox(user, up_to, type)))
+        marked = cast(InboxUpdateResult, await self._log.submit(MarkAllNotificationsRead(user, up_to, type)))
         if not marked.updated:
             return marked, None
         return marked, self._token(marked.seq, _undoing(user))
 
-    async def undo(self, user: str, token: str) -> Marked:
+    async def undo(self, user: str, token: str) -> InboxUpdateResult:
         """Take back the read-all of this token; what was read by it alone is unread again. A second time changes nothing.
 
         Raises BadParameter for a token that is damaged or another user's, Gone UNDO_MS after the read-all.
         """
-        return cast(Marked, await self._log.submit(UndoRead(user, self._undone(token, _undoing(user)))))
+        return cast(
+            InboxUpdateResult,
+            await self._log.submit(UndoMarkAllRead(user, self._undone(token, _undoing(user)))),
+        )
 
     def _token(self, made: int, bound_to: str) -> str:
         return self._cursors.make_named(f"{made}.{self._clock.now()}", bound_to)
@@ -375,28 +392,28 @@ class Ingest:
             raise Gone(f"a read-all can be undone for {UNDO_MS // 60_000} minutes")
         return int(made)
 
-    async def reconcile(self) -> Changed:
+    async def reconcile(self) -> CommandResult:
         """Owe every feed what the log says it should hold; the runner pays it in the background."""
-        return await self._change(Reconcile())
+        return await self._change(RebuildFeeds())
 
-    async def replay_dead_letters(self) -> Changed:
+    async def replay_dead_letters(self) -> CommandResult:
         """Try again what was set aside; says how much that was."""
-        return await self._change(Replay())
+        return await self._change(RetryDeadLetters())
 
     async def erase(self, user: str) -> None:
         """Forget a person; nothing of them is left in the store when this returns. Raises Unavailable when that takes an
         operator."""
-        await self._change(Erase(user))
+        await self._change(EraseUser(user))
         await self._runner.erased(user)
 
-    async def _change(self, command: Command, missing: str = "") -> Changed:
-        outcome = cast(Changed, await self._log.submit(command))
+    async def _change(self, command: Command, missing: str = "") -> CommandResult:
+        outcome = cast(CommandResult, await self._log.submit(command))
         if missing and not outcome.updated:
             raise NotFound(missing)
         return outcome
 
 
-def _check_limit(changed: Changed, field: str, what: str, setting: str) -> None:
+def _check_limit(changed: CommandResult, field: str, what: str, setting: str) -> None:
     """Raises InvalidFields when a command was refused for the number of what its user has."""
     if changed.limit:
         wrong = f"expected up to {changed.limit:,} {what} of one user ({setting}), got one more"

@@ -13,7 +13,8 @@ import msgspec
 
 from tidings.cursors import Cursors
 from tidings.errors import NotFound
-from tidings.model import Counts, InboxChanges, InboxState, ReadMark
+from tidings.feeds import Reply, continuation, join
+from tidings.model import InboxChanges, InboxCounters, InboxState, ReadWatermark
 from tidings.ports import Clock, Store
 from tidings.projections.explain import ExplainInput, channels, checks
 from tidings.projections.notification_rendering import (
@@ -23,12 +24,11 @@ from tidings.projections.notification_rendering import (
     read_all,
 )
 from tidings.projections.pending_broadcasts import Materialize, inbox_heads, read_with_materialization
-from tidings.read import Reply, continuation, join
 
-__all__ = ["NOTIFICATION_FIELDS", "Inboxes"]
+__all__ = ["NOTIFICATION_FIELDS", "NotificationReader"]
 
 
-class News(Protocol):
+class NewInboxEntries(Protocol):
     """What a long poll waits for."""
 
     async def wait(self) -> bool:
@@ -36,7 +36,7 @@ class News(Protocol):
         ...
 
 
-Newsroom = Callable[[str, str], AbstractContextManager[News]]
+Newsroom = Callable[[str, str], AbstractContextManager[NewInboxEntries]]
 """The news of a user's inbox, for somebody who waits at a network address."""
 
 _encode = msgspec.json.Encoder().encode
@@ -46,13 +46,13 @@ class _Counted(Protocol):
     """Something of an inbox, with the counts of the same moment."""
 
     @property
-    def counts(self) -> Counts: ...
+    def counts(self) -> InboxCounters: ...
 
 
 _C = TypeVar("_C", bound=_Counted)
 
 
-class Inboxes:
+class NotificationReader:
     """The reading door of inboxes."""
 
     def __init__(
@@ -149,7 +149,7 @@ class Inboxes:
         }
         return Reply(_encode(shown))
 
-    async def _counts(self, user: str) -> Counts:
+    async def _counts(self, user: str) -> InboxCounters:
         return (await inbox_heads(self._store, [user], self._take_up))[user]
 
     async def _taken_up(
@@ -162,16 +162,16 @@ class Inboxes:
             read, lambda found: [user] if found.counts.lacking else [], self._take_up, erasures
         )
 
-    def _heads(self, counts: Counts) -> bytes:
+    def _heads(self, counts: InboxCounters) -> bytes:
         epoch = _encode(self._epoch)
         return b',%b,"read_up_to":%d,"epoch":%b' % (counted(counts, counts.seq), counts.read_up_to, epoch)
 
-    async def _etag(self, user: str, counts: Counts) -> str:
+    async def _etag(self, user: str, counts: InboxCounters) -> str:
         return f'W/"{self._epoch}.{counts.seq}{await self._wording.tag(user)}"'
 
 
 async def _awaited(
-    news: News, since: int, read: Callable[[], Awaitable[InboxChanges]], wait_s: float
+    news: NewInboxEntries, since: int, read: Callable[[], Awaitable[InboxChanges]], wait_s: float
 ) -> InboxChanges:
     """The first changes that come. Read once more at the beginning: something may have come before ``news``; and at the
     end: the user may have been erased."""
@@ -201,7 +201,7 @@ def _progress(changes: InboxChanges) -> bytes:
     return b',"marks":[' + marks + b'],"has_more":%b,"next_since":%d,"reset":%b' % flags
 
 
-def _mark(mark: ReadMark) -> bytes:
+def _mark(mark: ReadWatermark) -> bytes:
     return b'{"seq":%d,"type":%b,%b}' % (mark.seq, _encode(mark.type or None), read_all(mark))
 
 

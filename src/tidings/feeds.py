@@ -16,7 +16,7 @@ from tidings.first_pages import SEEN_ONCE, CachedPage, FirstPages
 from tidings.model import FeedFilter, FeedItem, LogEntry, Page
 from tidings.ports import Store
 from tidings.projections.windows import Windows
-from tidings.times import rfc3339
+from tidings.timeutil import rfc3339
 
 ITEM_FIELDS = frozenset(EventBody.__struct_fields__) | {"event_id", "position", "read_at", "reason"}
 PAGE_BYTES = 512 * KIB
@@ -36,7 +36,7 @@ class Reply(NamedTuple):
     etag: str = ""
 
 
-class Reader:
+class FeedReader:
     """The reading door."""
 
     def __init__(self, store: Store, windows: Windows, cursors: Cursors, settings: Settings) -> None:

@@ -7,11 +7,11 @@ from typing import cast
 
 import msgspec
 
+from tidings.commit_queue import GroupCommitQueue
 from tidings.config import Settings
 from tidings.errors import FieldError, InvalidFields, NotFound
 from tidings.field_errors import MAX_FIELD_ERRORS, escape
-from tidings.log import Log
-from tidings.model import Changed, Declare, Prefer
+from tidings.model import CommandResult, SetNotificationType, SetPreferences
 from tidings.personal import Preferences
 from tidings.ports import Store
 from tidings.projections.templates import known_locale
@@ -21,13 +21,13 @@ _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger(__name__)
 
 
-class Wishes:
+class PreferencesService:
     """The door of preferences and types."""
 
     def __init__(
         self,
         store: Store,
-        log: Log,
+        log: GroupCommitQueue,
         settings: Settings,
         unsendable: Callable[[Mapping[str, Rule]], Iterable[str]],
     ) -> None:
@@ -59,7 +59,7 @@ class Wishes:
         """
         if errors := tuple(self.errors(wanted, len(muted or ()))):
             raise InvalidFields(errors=errors[:MAX_FIELD_ERRORS])
-        await self._log.submit(Prefer(user, wanted, None if muted is None else tuple(muted)))
+        await self._log.submit(SetPreferences(user, wanted, None if muted is None else tuple(muted)))
 
     def errors(self, wanted: Preferences, muted: int) -> Iterator[FieldError]:
         """What cannot be wanted: a locale of which nothing is known, a critical type that would be switched off, and more
@@ -95,7 +95,7 @@ class Wishes:
         """
         async with self._declaring:  # or two could claim one verb after both were checked
             _check_claims(type, rule, self._store.rules.declared)
-            await self._log.submit(Declare(type, rule))
+            await self._log.submit(SetNotificationType(type, rule))
         for unsent in self._unsendable({type: rule}):
             _log.warning("%s", unsent)
         return self._shown(type, rule)
@@ -114,7 +114,7 @@ class Wishes:
             rest = {name: rule for name, rule in self._store.rules.declared.items() if name != type}
             if (again := self._settings.types.get(type)) is not None:
                 _check_claims(type, again, rest, in_body=False)
-            if not cast(Changed, await self._log.submit(Declare(type, None))).updated:
+            if not cast(CommandResult, await self._log.submit(SetNotificationType(type, None))).updated:
                 raise NotFound("no such type was declared over the API")
 
     def _shown(self, type: str, rule: Rule) -> bytes:

@@ -19,20 +19,20 @@ from tidings.model import (
     Command,
     EnableEndpoint,
     Follow,
-    MarkInbox,
+    MarkAllNotificationsRead,
+    MarkFeedRead,
+    MarkFeedUnread,
     Mask,
+    MaterializeBroadcasts,
     Outcome,
-    Prefer,
     Publish,
-    ReadFeed,
-    ReadInbox,
+    RecordDeliveryResults,
     RemoveEndpoint,
-    Settle,
-    TakeUp,
-    UndoRead,
-    UndoReadFeed,
+    SetNotificationState,
+    SetPreferences,
+    UndoMarkAllRead,
+    UndoMarkFeedRead,
     Unfollow,
-    UnreadFeed,
 )
 
 RETRY_S = 1
@@ -42,7 +42,7 @@ APPLICATION = ""
 
 
 @dataclass(slots=True, eq=False)
-class Waiting:
+class Submission:
     """One submission: commands that share a transaction, and who waits for their outcomes. ``ready``: it is prepared, or
     need not be."""
 
@@ -54,11 +54,11 @@ class Waiting:
     ready: bool
 
 
-def submission(commands: Sequence[Command], done: asyncio.Future[list[Outcome | KeyReused]]) -> Waiting:
+def submission_of(commands: Sequence[Command], done: asyncio.Future[list[Outcome | KeyReused]]) -> Submission:
     """These commands as they are queued."""
     users = {_user(command) for command in commands}
     asker = users.pop() if len(users) == 1 else APPLICATION
-    return Waiting(
+    return Submission(
         asker,
         commands,
         done,
@@ -70,7 +70,9 @@ def submission(commands: Sequence[Command], done: asyncio.Future[list[Outcome | 
 
 def _counts(command: Command) -> bool:
     """Whether a command says how many items it changes that it does not name: a store may count them beforehand."""
-    return isinstance(command, UndoReadFeed) or (isinstance(command, ReadFeed) and command.event_ids is None)
+    return isinstance(command, UndoMarkFeedRead) or (
+        isinstance(command, MarkFeedRead) and command.event_ids is None
+    )
 
 
 def _user(command: Command) -> str:
@@ -79,13 +81,13 @@ def _user(command: Command) -> str:
             Follow()
             | Unfollow()
             | Mask()
-            | ReadFeed()
-            | UnreadFeed()
-            | UndoReadFeed()
-            | MarkInbox()
-            | ReadInbox()
-            | UndoRead()
-            | Prefer()
+            | MarkFeedRead()
+            | MarkFeedUnread()
+            | UndoMarkFeedRead()
+            | SetNotificationState()
+            | MarkAllNotificationsRead()
+            | UndoMarkAllRead()
+            | SetPreferences()
             | EnableEndpoint()
             | RemoveEndpoint()
         ):
@@ -100,30 +102,30 @@ def _weight(command: Command) -> int:
     match command:
         case Publish():
             return len(command.events)
-        case MarkInbox():
+        case SetNotificationState():
             return max(1, len(command.ids))
-        case ReadFeed() if command.event_ids is not None:
+        case MarkFeedRead() if command.event_ids is not None:
             return max(1, len(command.event_ids))
-        case UnreadFeed():
+        case MarkFeedUnread():
             return max(1, len(command.event_ids))
-        case Prefer() if command.muted is not None:
+        case SetPreferences() if command.muted is not None:
             return 1 + len(command.muted)
-        case Settle():
+        case RecordDeliveryResults():
             return max(1, len(command.handled))
-        case TakeUp():
+        case MaterializeBroadcasts():
             return max(1, len(command.users))
     return 1
 
 
-class Writes:
+class FairQueue:
     """What waits. ``per_user``: submissions of one user that may be under way; None: any number."""
 
     def __init__(self, per_user: int | None) -> None:
         self._per_user = per_user
-        self._publishing: deque[Waiting] = deque()
-        self._queues: OrderedDict[str, deque[Waiting]] = OrderedDict()
-        self._held: dict[str, deque[Waiting]] = {}
-        self._unprepared: list[Waiting] = []
+        self._publishing: deque[Submission] = deque()
+        self._queues: OrderedDict[str, deque[Submission]] = OrderedDict()
+        self._held: dict[str, deque[Submission]] = {}
+        self._unprepared: list[Submission] = []
         self._under_way: Counter[str] = Counter()
         self.depth = 0
 
@@ -131,7 +133,7 @@ class Writes:
         """Whether anything waits."""
         return bool(self._publishing or self._queues or self._held)
 
-    def add(self, waiting: Waiting) -> None:
+    def add(self, waiting: Submission) -> None:
         """Queue a submission. Raises TooManyRequests when its user has as many under way as they may."""
         mine = self._under_way[waiting.asker]
         if waiting.asker != APPLICATION and self._per_user is not None and mine >= self._per_user:
@@ -145,16 +147,16 @@ class Writes:
         else:
             self._queues.setdefault(waiting.asker, deque()).append(waiting)
 
-    def take(self, most: int) -> list[Waiting]:
+    def take(self, most: int) -> list[Submission]:
         """The next transaction: what is published, up to a weight of ``most``, then as much of all else in turns. The first
         of each is taken whatever it weighs. Empty when all that waits is to be prepared first."""
         taken = [*_taken(self._publishing, most), *self._turns(most)]
         self.depth -= sum(len(each.commands) for each in taken)
         return taken
 
-    def _turns(self, most: int) -> list[Waiting]:
-        weight, taken, askers = 0, list[Waiting](), set[str]()
-        later: list[tuple[str, deque[Waiting]]] = []
+    def _turns(self, most: int) -> list[Submission]:
+        weight, taken, askers = 0, list[Submission](), set[str]()
+        later: list[tuple[str, deque[Submission]]] = []
         while self._queues:
             asker, queue = next(iter(self._queues.items()))
             first = queue[0]
@@ -177,17 +179,17 @@ class Writes:
         self._queues.update(later)
         return taken
 
-    def unprepared(self) -> list[Waiting]:
+    def unprepared(self) -> list[Submission]:
         """The submissions that were held back since this was asked, each to be ``prepared``, or ``dropped``."""
         found, self._unprepared = self._unprepared, []
         return found
 
-    def prepared(self, waiting: Waiting) -> None:
+    def prepared(self, waiting: Submission) -> None:
         """A submission is written next, and what its user asked for after it in its turn."""
         waiting.ready = True
         self._release(waiting.asker)
 
-    def dropped(self, waiting: Waiting) -> None:
+    def dropped(self, waiting: Submission) -> None:
         """A submission that was held back is not written at all."""
         self._held[waiting.asker].popleft()
         self.depth -= len(waiting.commands)
@@ -199,7 +201,7 @@ class Writes:
             self._queues[asker] = queue
             self._queues.move_to_end(asker, last=False)  # it had its turn, but for the preparation
 
-    def put_back(self, unwritten: Sequence[Waiting]) -> None:
+    def put_back(self, unwritten: Sequence[Submission]) -> None:
         """What did not fit into its transaction is the first of the next, in the same order."""
         behind, self._queues = self._queues, OrderedDict()
         self._publishing.extendleft(each for each in reversed(unwritten) if each.publishes)
@@ -210,14 +212,14 @@ class Writes:
         for asker, queue in behind.items():
             self._queues.setdefault(asker, deque()).extend(queue)
 
-    def ended(self, waiting: Waiting) -> None:
+    def ended(self, waiting: Submission) -> None:
         """A submission has its outcome."""
         self._under_way[waiting.asker] -= 1
         if not self._under_way[waiting.asker]:
             del self._under_way[waiting.asker]
 
 
-def _taken(queue: deque[Waiting], most: int) -> Iterator[Waiting]:
+def _taken(queue: deque[Submission], most: int) -> Iterator[Submission]:
     weight = 0
     while queue:
         weight += queue[0].weight

@@ -12,19 +12,19 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 
 from tidings.errors import KeyReused, Unavailable
+from tidings.fair_queue import FairQueue, Submission, submission_of
 from tidings.model import Command, Outcome
 from tidings.ports import Store
-from tidings.writes import Waiting, Writes, submission
 
 _log = logging.getLogger(__name__)
 
-Committed = Callable[[Sequence[Command], Sequence[Outcome | KeyReused]], None]
+OnCommit = Callable[[Sequence[Command], Sequence[Outcome | KeyReused]], None]
 """Told of every transaction right after it is durable, before its callers are."""
-Failed = Callable[[Unavailable], None]
+OnFailure = Callable[[Unavailable], None]
 """Told when the store takes no transaction at all."""
 
 
-class Log:
+class GroupCommitQueue:
     """Gathers commands into transactions. One task writes; callers wait for their own outcome."""
 
     def __init__(
@@ -34,8 +34,8 @@ class Log:
         batch_events: int,
         queue: int,
         per_user: int | None = None,
-        on_commit: Committed,
-        on_failure: Failed = lambda _: None,
+        on_commit: OnCommit,
+        on_failure: OnFailure = lambda _: None,
     ) -> None:
         """``batch_events``: events in one transaction, and commands besides. ``queue``: commands that may wait before
         Unavailable. ``per_user``: submissions of one user that may be under way before TooManyRequests."""
@@ -44,7 +44,7 @@ class Log:
         self._queue = queue
         self._on_commit = on_commit
         self._on_failure = on_failure
-        self._waiting = Writes(per_user)
+        self._waiting = FairQueue(per_user)
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._preparing: set[asyncio.Task[None]] = set()
@@ -78,7 +78,7 @@ class Log:
         """Have these commands applied in order, all in the same transaction."""
         if self._closing or self.depth + len(commands) > self._queue:
             raise Unavailable("the write queue is full" if not self._closing else "the server is stopping")
-        waiting = submission(commands, asyncio.get_running_loop().create_future())
+        waiting = submission_of(commands, asyncio.get_running_loop().create_future())
         self._waiting.add(waiting)
         self._wake.set()
         return await waiting.done
@@ -96,7 +96,7 @@ class Log:
                 self._wake.clear()
                 await self._wake.wait()
 
-    async def _prepare(self, waiting: Waiting) -> None:
+    async def _prepare(self, waiting: Submission) -> None:
         """Have the store do outside of a transaction what can be done there, while others are written."""
         try:
             for command in waiting.commands:
@@ -108,7 +108,7 @@ class Log:
             self._waiting.prepared(waiting)
         self._wake.set()
 
-    async def _write(self, batch: list[Waiting]) -> None:
+    async def _write(self, batch: list[Submission]) -> None:
         commands = [command for waiting in batch for command in waiting.commands]
         ends = tuple(accumulate(len(waiting.commands) for waiting in batch))
         try:
@@ -136,7 +136,7 @@ class Log:
             # It is durable, whatever its listeners make of it; and this task must live, or nobody writes any more.
             _log.exception("a listener failed after a commit")
 
-    async def _isolate(self, batch: list[Waiting], error: Exception) -> None:
+    async def _isolate(self, batch: list[Submission], error: Exception) -> None:
         """A transaction failed as a whole: write each caller's part alone, so that one cannot fail the others."""
         if len(batch) > 1:
             for waiting in batch:
@@ -144,7 +144,7 @@ class Log:
         else:
             self._fail(batch, error)
 
-    def _fail(self, batch: list[Waiting], error: Exception) -> None:
+    def _fail(self, batch: list[Submission], error: Exception) -> None:
         for waiting in batch:
             self._waiting.ended(waiting)
             if not waiting.done.done():

@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from tidings.commit_queue import GroupCommitQueue
 from tidings.confirmations import Confirmations
 from tidings.errors import FieldError, InvalidFields, NotFound
 from tidings.field_errors import Check, check_own, shown
-from tidings.log import Log
-from tidings.model import AddEndpoint, Changed, EnableEndpoint, RemoveEndpoint
+from tidings.model import AddEndpoint, CommandResult, EnableEndpoint, RemoveEndpoint
 from tidings.personal import Endpoint, PushKeys
 from tidings.ports import Clock, Store
 from tidings.rules import Channel
@@ -97,13 +97,13 @@ class EndpointInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         check_own(self)
 
 
-class Endpoints:
+class EndpointService:
     """The door of endpoints."""
 
     def __init__(
         self,
         store: Store,
-        log: Log,
+        log: GroupCommitQueue,
         clock: Clock,
         *,
         allow_http: bool,
@@ -188,7 +188,7 @@ class Endpoints:
     async def remove(self, user: str, id: str) -> None:
         """Forget an endpoint and what waits for it. Raises NotFound when it is not this user's."""
         outcome = await self._log.submit(RemoveEndpoint(user, id))
-        if not (isinstance(outcome, Changed) and outcome.updated):
+        if not (isinstance(outcome, CommandResult) and outcome.updated):
             raise NotFound("no such endpoint")
 
     def push_key(self) -> str:
