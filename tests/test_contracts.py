@@ -20,7 +20,7 @@ PLANTS = {
     "a client that knows its server": ("client-alone", "client/api.py", "import tidings.rules"),
     "a handler that writes to the log": ("thin-http", "http/auth.py", "import tidings.commit_queue"),
     "a handler that knows a projection": ("thin-http", "http/auth.py", "import tidings.projections.windows"),
-    "a writer that reads": ("write-not-read", "ingest.py", "import tidings.feeds"),
+    "a writer that reads": ("write-not-read", "commands.py", "import tidings.feeds"),
     "a projection that sends": ("write-not-read", "projections/runner.py", "import tidings.live"),
     "a store that leans on another": ("sibling-stores", "storage/memory.py", "import tidings.storage.sqlite"),
     "a projection that leans on another": (
@@ -28,8 +28,8 @@ PLANTS = {
         "projections/notification_rendering.py",
         "import tidings.projections.windows",
     ),
-    "a core with a driver": ("pure-core", "log.py", "import apsw"),
-    "a core with a framework": ("pure-core", "read.py", "import starlette"),
+    "a core with a driver": ("pure-core", "commit_queue.py", "import apsw"),
+    "a core with a framework": ("pure-core", "feeds.py", "import starlette"),
 }
 """What is wrong: the contract that has to say so, the file, the line that is added to it."""
 

@@ -95,13 +95,7 @@ from tidings.storage.sqlite import (
     retract,
     transactions,
 )
-from tidings.storage.sqlite.connection import (
-    DISK_ERRORS,
-    empty_wal,
-    open_reader,
-    open_writer,
-    unavailable,
-)
+from tidings.storage.sqlite.connection import DISK_ERRORS, empty_wal, open_reader, open_writer, unavailable
 from tidings.storage.sqlite.file_lock import FileLock
 from tidings.storage.sqlite.generations import Generations
 from tidings.storage.sqlite.read_snapshot import SHORT_CHECK_STEPS, LoopSnapshot, ReadSnapshot, TooLong
