@@ -25,7 +25,7 @@ App = Callable[[Any, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[Non
 ROWS_PER_STATEMENT = 500
 """Measured: more rows in one INSERT gain nothing."""
 FEED = "CREATE TABLE {} (user INTEGER, key INTEGER, flags INTEGER, PRIMARY KEY (user, key)) WITHOUT ROWID"
-FEED_ROWS = Settings().partition_rows
+FEED_ROWS = Settings().sqlite_partition_rows
 CACHE_KIB = Settings().sqlite_cache_mib * KIB
 """As much page cache, and (CHECKPOINT_PAGES) as long a WAL, as the product gives its writing connection."""
 

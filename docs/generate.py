@@ -50,7 +50,7 @@ ADVICE: Mapping[str, str] = {
     "malformed-request": "The bytes are not HTTP/1.1. The connection is closed.",
     "head-too-large": "The request line and headers, or the trailers, are over 64 KiB or more than 100. Send fewer. The "
     "connection is closed.",
-    "request-timeout": "It took longer than `head_timeout_s` or `body_timeout_s`. The connection is closed.",
+    "request-timeout": "It took longer than `request_header_timeout_s` or `body_timeout_s`. The connection is closed.",
 }
 """What to do about each problem, by its code."""
 

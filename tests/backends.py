@@ -11,12 +11,14 @@ from tidings.rules import Rule
 from tidings.storage.sqlite import SqliteStore
 from tidings.testing import MemoryStore
 
-SMALL = Settings(partition_rows=4, event_partition_rows=10, dormant_days=1, feed_scan_budget=100_000)
+SMALL = Settings(
+    sqlite_partition_rows=4, sqlite_event_partition_rows=10, dormant_days=1, feed_max_scanned_rows=100_000
+)
 """Partitions of a few rows, users who are away after a day."""
 SETTINGS = {
     "sqlite": Settings(),
-    "sqlite-hot": msgspec.structs.replace(SMALL, hot_followers=3),
-    "sqlite-chunks": msgspec.structs.replace(SMALL, fan_out="worker", fan_out_inline_rows=1),
+    "sqlite-hot": msgspec.structs.replace(SMALL, fanout_read_threshold_followers=3),
+    "sqlite-chunks": msgspec.structs.replace(SMALL, fan_out="worker", fanout_sync_max_followers=1),
 }
 """Settings under which a few rows take every path: as shipped; merged at read; pushed later, chunk by
 chunk."""

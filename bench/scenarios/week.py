@@ -68,7 +68,12 @@ def _replay(file: Path, data: Week) -> _Took:
 
 
 async def _publish(file: Path, data: Week) -> _Took:
-    settings = Settings(dev=True, store=f"sqlite:///{file}", hot_followers=NEVER, hot_rows_per_s=NEVER)
+    settings = Settings(
+        dev=True,
+        store=f"sqlite:///{file}",
+        fanout_read_threshold_followers=NEVER,
+        fanout_read_threshold_rows_per_s=NEVER,
+    )
     pairs = [(follower, f"user:{followed}") for follower, followed in data.follows]
     arrays = list(data.arrays(ARRAY))
     async with running(settings, SystemClock()) as services:

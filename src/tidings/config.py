@@ -72,12 +72,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_wait_s: Annotated[int, Meta(ge=1, le=60)] = 60
 
     fan_out: Literal["inline", "worker"] = "inline"
-    fan_out_inline_rows: Positive = 2_000
-    hot_followers: Positive = 10_000
-    hot_rows_per_s: Positive = 5_000
+    fanout_sync_max_followers: Positive = 2_000
+    fanout_read_threshold_followers: Positive = 10_000
+    fanout_read_threshold_rows_per_s: Positive = 5_000
     dormant_days: Positive = 30
-    feed_scan_budget: Positive = 20_000
-    new_count_cap: Positive = 1_000
+    feed_max_scanned_rows: Positive = 20_000
+    unseen_count_cap: Positive = 1_000
     max_mutes_per_user: Positive = MAX_MUTES
     max_blocks_per_user: Positive = MAX_BLOCKS
     feed_history: Positive = FEED_HISTORY
@@ -91,9 +91,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_writes_per_user: Positive = 64
     group_commit_events: Positive = 1_000
     sqlite_cache_mib: Annotated[int, Meta(ge=1, le=1_048_576)] = 256
-    partition_rows: Positive = 16_000
-    event_partition_rows: Positive = 1_000_000
-    exact_window_keys: Positive = 1_000_000
+    sqlite_partition_rows: Positive = 16_000
+    sqlite_event_partition_rows: Positive = 1_000_000
+    trends_max_exact_keys: Positive = 1_000_000
 
     public_url: str = ""
     server_url: str = ""
@@ -104,7 +104,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     webhook_allow_http: bool = False
     webhook_allow_networks: str = ""
 
-    head_timeout_s: Positive = 10
+    request_header_timeout_s: Positive = 10
     body_timeout_s: Positive = 30
     reply_timeout_s: Positive = 30
     max_connections: Positive = 17_000
@@ -158,12 +158,12 @@ HELP: Mapping[str, str] = {
     "heartbeat_s": "Seconds between heartbeats of a stream, at most 25: proxies cut silent connections.",
     "max_wait_s": "Seconds that a long poll may wait.",
     "fan_out": "When publishers are answered. inline: when feeds have the event; worker: when it is durable.",
-    "fan_out_inline_rows": "Followers reached within the event's own transaction; more are reached in chunks of this size.",
-    "hot_followers": "Followers at which a topic is merged at read instead of pushed (it returns at half).",
-    "hot_rows_per_s": "Feed rows a second that one topic may cost before it is merged at read (it returns at half).",
-    "dormant_days": "Days without a visit after which a user's feed is merged at read instead of written.",
-    "feed_scan_budget": "Entries examined to fill one filtered page before it says partial.",
-    "new_count_cap": "Where counting new items stops.",
+    "fanout_sync_max_followers": "Followers whose feeds one transaction writes; more are written in chunks of this size.",
+    "fanout_read_threshold_followers": "Followers of a topic at which it changes to fan-out on read; back at half.",
+    "fanout_read_threshold_rows_per_s": "Feed rows a second of a topic at which it changes to fan-out on read; back at half.",
+    "dormant_days": "Days without a visit after which a user's feed changes to fan-out on read.",
+    "feed_max_scanned_rows": "Entries examined to fill one filtered page before it says partial.",
+    "unseen_count_cap": "Where counting new items stops.",
     "reader_threads": "Threads for reads that may be long; one user has all but one of them at most.",
     "max_reads_per_user": "Long reads of one user that wait or run; the same question asked again is not another one.",
     "max_reads": "Long reads of all users together that wait or run before more are answered 503.",
@@ -175,9 +175,9 @@ HELP: Mapping[str, str] = {
     "max_writes_per_user": "Requests of one user, or for one, that wait to be written; more are answered 429.",
     "group_commit_events": "Events in one transaction.",
     "sqlite_cache_mib": "MiB of page cache, once for writing and once for reading pages.",
-    "partition_rows": "Rows of timelines and inboxes after which a new partition begins; old ones are merged.",
-    "event_partition_rows": "Events after which a new partition begins.",
-    "exact_window_keys": "Distinct keys counted exactly by trends; beyond, a sketch with a stated error.",
+    "sqlite_partition_rows": "Rows of timelines and inboxes after which a new partition begins; old ones are merged.",
+    "sqlite_event_partition_rows": "Events after which a new partition begins.",
+    "trends_max_exact_keys": "Distinct keys counted exactly by trends; beyond, a sketch with a stated error.",
     "public_url": "Address of your page where people see and choose their notifications; mails lead there.",
     "server_url": "Address at which browsers reach this server, prefix included; confirmation mails lead there.",
     "smtp_url": "Mail server, smtp://user:password@host:587?starttls or smtps://…; empty sends no mail.",
@@ -186,7 +186,7 @@ HELP: Mapping[str, str] = {
     "vapid_subject": "A mailto: or https: address at which push services can reach you.",
     "webhook_allow_http": "Whether webhooks may go to http:// addresses, unencrypted.",
     "webhook_allow_networks": "Networks (CIDR, comma-separated) that webhooks may reach although they are not public.",
-    "head_timeout_s": "Seconds to receive a request's head.",
+    "request_header_timeout_s": "Seconds to receive a request's head.",
     "body_timeout_s": "Seconds to receive a request's body.",
     "reply_timeout_s": "Seconds in which a client must take 4 KiB, or a tenth, of what waits for it, or it is cut off.",
     "max_connections": "Open connections, streams included; above it only health checks are answered. "
@@ -208,7 +208,7 @@ AREAS: Mapping[str, str] = {
     "fan_out": "Feeds",
     "write_queue": "Storage and trends",
     "public_url": "E-mail, Web Push and webhooks",
-    "head_timeout_s": "Connections",
+    "request_header_timeout_s": "Connections",
     "locale": "Notifications",
 }
 """The areas of the table. Each begins with the setting that is named here and ends before the next."""

@@ -100,7 +100,7 @@ class FeedReader:
 
     async def new_count(self, user: str, since: int, include_own: bool) -> Reply:
         """How many feed items came after a position."""
-        found = await self._store.new_count(user, since, self._settings.new_count_cap, include_own)
+        found = await self._store.new_count(user, since, self._settings.unseen_count_cap, include_own)
         return Reply(_encode({"count": found.new, "capped": found.capped, "position": found.position}))
 
     async def summary(self, user: str, include_own: bool) -> Reply:

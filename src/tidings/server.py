@@ -154,7 +154,7 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
         async def take_up(users: Sequence[str], erasures: int) -> None:
             await submit(MaterializeBroadcasts(tuple(users), erasures))
 
-        windows = Windows(clock, settings.exact_window_keys)
+        windows = Windows(clock, settings.trends_max_exact_keys)
         live = Hub(store, wording, take_up, settings, clock, epoch, position)
         runner = Runner(store, on_erased=live.look)
         courier = DeliveryDispatcher(store, submit, ways, wording, clock)

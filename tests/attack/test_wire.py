@@ -14,7 +14,7 @@ from tidings.http.gate import RESERVED
 OWN_ADDRESS = {"TIDINGS_TRUSTED_PROXIES": "192.0.2.1"}
 """No proxy is on this machine: who attacks is counted by their address."""
 IMPATIENT = {
-    "TIDINGS_HEAD_TIMEOUT_S": "1",
+    "TIDINGS_REQUEST_HEADER_TIMEOUT_S": "1",
     "TIDINGS_BODY_TIMEOUT_S": "1",
     "TIDINGS_REPLY_TIMEOUT_S": "1",
 }

@@ -43,12 +43,12 @@ from tidings.timeutil import HOUR_MS
 
 SETTINGS = Settings(
     fan_out="worker",
-    fan_out_inline_rows=20,
-    hot_followers=300,
-    hot_rows_per_s=6,
-    partition_rows=12,
-    event_partition_rows=30,
-    feed_scan_budget=100_000,
+    fanout_sync_max_followers=20,
+    fanout_read_threshold_followers=300,
+    fanout_read_threshold_rows_per_s=6,
+    sqlite_partition_rows=12,
+    sqlite_event_partition_rows=30,
+    feed_max_scanned_rows=100_000,
 )
 """Settings under which a few hundred rows take every large path. The crowd's topic is merged at read from its third
 event in a minute on."""

@@ -19,7 +19,7 @@ PERSON, NAME = "user-4711-quillfeather", "Xanthe Quillfeather-Okoro"
 def test_an_erased_user_who_does_nothing_is_in_no_byte_of_the_file(tmp_path: Path, inline_rows: str) -> None:
     """The fault: a stream that was open when its user was erased brought them the next broadcast, and wrote the name again.
     Alike when the erasure takes many steps: the answer comes with the last of them."""
-    settings = {"TIDINGS_FAN_OUT_INLINE_ROWS": inline_rows}
+    settings = {"TIDINGS_FANOUT_SYNC_MAX_FOLLOWERS": inline_rows}
     with (
         serving(tmp_path, "--dev", **settings) as url,
         ThreadPoolExecutor(2) as pool,

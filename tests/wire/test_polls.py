@@ -118,7 +118,7 @@ def test_a_change_without_a_hint_is_found(tmp_path: Path, polls: Polls) -> None:
     """Followers who are told by later work are named by no hint: their inboxes are looked at every second."""
     followers = [f"follower-{n}" for n in range(3)]
     with (
-        serving(tmp_path, "--fan-out=worker", "--fan-out-inline-rows=1") as url,
+        serving(tmp_path, "--fan-out=worker", "--fanout-sync-max-followers=1") as url,
         httpx.Client(base_url=url, timeout=LIMIT_S) as app,
     ):
         assert app.put("/v1/admin/types/comment", json={"notify": "followers"}).is_success

@@ -492,7 +492,7 @@ def protocol_of(settings: Settings) -> type[TimedProtocol]:
         networks("trusted_proxies", settings.trusted_proxies),
     )
     return timed(
-        settings.head_timeout_s,
+        settings.request_header_timeout_s,
         settings.body_timeout_s,
         settings.reply_timeout_s,
         gate,

@@ -31,7 +31,7 @@ from tidings.testing import START_MS, event
 
 PERSON, NAME = "user-4711-quillfeather", "Xanthe Quillfeather-Okoro"
 WORDS = (PERSON, NAME)
-STEPPED = msgspec.structs.replace(SMALL, fan_out_inline_rows=1, partition_rows=30)
+STEPPED = msgspec.structs.replace(SMALL, fanout_sync_max_followers=1, sqlite_partition_rows=30)
 """Nothing is done in the transaction of the erasure but its first step."""
 BUDGET = 3
 """Rows of a step: one event, one follow."""
@@ -230,7 +230,7 @@ def test_notifications_of_others_take_one_seq_each(tmp_path: Path) -> None:
     found = []
     for name, rows in (("stepped", 1), ("whole", 100_000)):
         (tmp_path / name).mkdir()
-        settings = msgspec.structs.replace(STEPPED, fan_out_inline_rows=rows)
+        settings = msgspec.structs.replace(STEPPED, fanout_sync_max_followers=rows)
         with Inside.opened(tmp_path / name, settings, salt=0) as inside:
             live(inside)
             heads = {user: inside.counts(user).seq for user in OTHERS}

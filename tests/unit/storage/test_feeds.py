@@ -15,7 +15,7 @@ from tidings.model import Command, FeedFilter, Follow, Mask, Publish
 from tidings.storage.sqlite import SqliteStore
 from tidings.testing import event
 
-HOT = msgspec.structs.replace(SMALL, hot_followers=1)
+HOT = msgspec.structs.replace(SMALL, fanout_read_threshold_followers=1)
 """Every topic that is followed is merged at read: only the follow says that its events are in a feed."""
 MOST_STATEMENTS = 40
 """More than the page of this feed is read by."""

@@ -31,7 +31,7 @@ from tidings.storage.sqlite.retention import SWEEP_MS, SWEEP_ROWS
 from tidings.testing import FakeClock, MemoryStore, event
 from tidings.timeutil import DAY_MS
 
-SETTINGS = msgspec.structs.replace(SMALL, fan_out_inline_rows=10)
+SETTINGS = msgspec.structs.replace(SMALL, fanout_sync_max_followers=10)
 CHUNK = 10
 
 

@@ -25,7 +25,7 @@ and the name of the topic that is the reason. Each older partition of events add
 RETRACTION_STATEMENTS = 14
 """The same where retractions may be among what came: they, their rows and what is asked of events are asked for besides,
 and marks, and whose history does not reach so far."""
-PROBING = msgspec.structs.replace(SMALL, fan_out_inline_rows=1, hot_followers=3)
+PROBING = msgspec.structs.replace(SMALL, fanout_sync_max_followers=1, fanout_read_threshold_followers=3)
 """Topics count as wide from their first follower, so that listeners are looked up instead of followers."""
 
 

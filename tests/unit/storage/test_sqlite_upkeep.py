@@ -49,7 +49,7 @@ def test_old_partitions_are_merged(opened: Inside) -> None:
         for span in opened.writer.timelines.spans
         for n in span.parts
     )
-    rolled = rows // SMALL.partition_rows
+    rolled = rows // SMALL.sqlite_partition_rows
     assert len(opened.writer.timelines.spans) < rolled / 3
     assert positions(opened, "bob") == list(range(60, 0, -1))
     assert len(opened.inbox("bob")) == opened.counts("bob").unread_count == 60

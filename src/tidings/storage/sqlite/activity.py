@@ -48,7 +48,7 @@ def _blocked(r: ReadSnapshot, viewer: int | None, events: Sequence[EventRow]) ->
 
 def _chunk_sizes(r: ReadSnapshot, limit: int, plain: bool) -> Iterator[int]:
     chunk, looked_at = limit + 1 if plain else max(limit + 1, FIRST_CHUNK), 0
-    while looked_at < r.writer.settings.feed_scan_budget:
+    while looked_at < r.writer.settings.feed_max_scanned_rows:
         yield chunk
         looked_at += chunk
         chunk = min(chunk * 2, LARGEST_CHUNK)

@@ -35,7 +35,7 @@ class Cleaning(NamedTuple):
 def sever(w: WriteSession, r: ReadSnapshot, user: int, actor: int) -> None:
     """Take what an actor did out of an inbox: from its newest rows now, from the others by later work."""
     head = _head(r, user)
-    left, _ = step(w, r, Cleaning(user, actor, 0, head + 1, head), w.settings.fan_out_inline_rows)
+    left, _ = step(w, r, Cleaning(user, actor, 0, head + 1, head), w.settings.fanout_sync_max_followers)
     if left is not None:
         w.owe("block", user, actor, left.floor, left.before, left.head)
 

@@ -61,7 +61,7 @@ def begin(w: WriteSession, r: ReadSnapshot, user: int, name: str, alias: str) ->
     """Begin to take out what a user left, and end it if it is little; the number has the alias already."""
     w.db.execute("INSERT INTO erasure VALUES (?, ?, ?, ?)", (user, name, alias, w.position))
     w.hide(name, alias)
-    left, _ = step(w, r, Job(user, 0, w.position), w.settings.fan_out_inline_rows)
+    left, _ = step(w, r, Job(user, 0, w.position), w.settings.fanout_sync_max_followers)
     if left is not None:
         w.owe("erase", user, left.phase, left.oldest, left.at_key, left.at_user)
 

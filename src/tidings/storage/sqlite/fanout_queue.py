@@ -233,7 +233,7 @@ def _restore(w: WriteSession, key: int) -> None:
     if told := set(unpack(targets)) - {actor}:
         w.db.execute(sql("restore_targets", n, ev), {"packed": w.carray(told), "key": key})
     for topic in topics:
-        if w.wide.get(topic, 0) > w.settings.fan_out_inline_rows:
+        if w.wide.get(topic, 0) > w.settings.fanout_sync_max_followers:
             w.owe("push", topic, position, position, key - 1)
         else:
             w.db.execute(sql("restore_followers", n, ev), {"topic": topic, "key": key})

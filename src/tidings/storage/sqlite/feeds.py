@@ -235,7 +235,7 @@ def page(r: ReadSnapshot, user: int, want: FeedFilter, limit: int, before: int |
 def _budget(r: ReadSnapshot) -> Iterator["_Count"]:
     """One turn after the other until the scan budget is spent; each turn says what it looked at."""
     count = _Count()
-    while count.total < r.writer.settings.feed_scan_budget:
+    while count.total < r.writer.settings.feed_max_scanned_rows:
         yield count
 
 

@@ -146,13 +146,14 @@ def topic(r: ReadSnapshot, topic: str, viewer: str | None) -> TopicInfo:
 def _why(r: ReadSnapshot, state: int, followers: int) -> str:
     settings = r.writer.settings
     if state == MERGED:
-        return (
-            f"merged at read: {followers} followers or its rate reached {settings.hot_followers} followers or "
-            f"{settings.hot_rows_per_s} rows/s; pushed again below half of both"
+        limits = (
+            f"{settings.fanout_read_threshold_followers} followers or "
+            f"{settings.fanout_read_threshold_rows_per_s} rows/s"
         )
+        return f"merged at read: {followers} followers or its rate reached {limits}; pushed again below half of both"
     if state == DRAINING:
         return "pushed again; merged as well until what it published meanwhile has been written home"
-    return f"pushed: {followers} followers, under {settings.hot_followers}"
+    return f"pushed: {followers} followers, under {settings.fanout_read_threshold_followers}"
 
 
 def status(r: ReadSnapshot) -> Status:

@@ -238,7 +238,7 @@ def _split(w: WriteSession, packed: array[int], rows: EventBatch) -> tuple[array
             w.published(topic, followers, rows.base + i)
         if w.hot.get(topic) == MERGED:
             continue
-        if followers <= min(w.settings.fan_out_inline_rows, budget):
+        if followers <= min(w.settings.fanout_sync_max_followers, budget):
             budget -= followers
             now.append(entry)
         else:

@@ -71,7 +71,7 @@ def _followers(w: WriteSession, rows: EventBatch, told: Arrivals) -> tuple[set[i
             continue
         topic = a.thing
         followers = w.wide.get(topic, 0)
-        if followers <= min(w.settings.fan_out_inline_rows, budget):
+        if followers <= min(w.settings.fanout_sync_max_followers, budget):
             budget -= followers
             now.append(topic << 16 | i)
         else:

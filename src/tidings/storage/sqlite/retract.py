@@ -40,7 +40,7 @@ def retract(w: WriteSession, r: ReadSnapshot, command: Retract) -> CommandResult
 def _leave_told(w: WriteSession, r: ReadSnapshot, event: EventRow) -> None:
     """Take it from those who were told without being addressed; when they are many, later."""
     told = [users for (users,) in w.db.execute("SELECT users FROM told WHERE key=?", (event.key,))]
-    if sum(map(len, map(unpack, told))) > w.settings.fan_out_inline_rows:
+    if sum(map(len, map(unpack, told))) > w.settings.fanout_sync_max_followers:
         w.owe("untell", event.object, event.key, event.position)
         return
     for users in told:

@@ -99,9 +99,9 @@ class WriteSession:
         self.clock = clock
         self.settings = settings
         self.now = clock.now()
-        self._wide = min(WIDE, settings.fan_out_inline_rows)
+        self._wide = min(WIDE, settings.fanout_sync_max_followers)
         self.names = SymbolTable(db, ErasedName(self.meta("cursor_key")))
-        full, events = settings.partition_rows, settings.event_partition_rows
+        full, events = settings.sqlite_partition_rows, settings.sqlite_event_partition_rows
         self.timelines = PartitionedTable(db, "timeline", _SQL["create_timeline"], full)
         self.inboxes = PartitionedTable(db, "inbox", _SQL["create_inbox"], full)
         self.events = PartitionedTable(db, "event", _SQL["create_event"], events)
@@ -326,7 +326,10 @@ class WriteSession:
         Either way round nothing is lost or doubled: merging drops doubles, and a topic that comes back stays merged
         until what it published meanwhile has been written home.
         """
-        size, cost = self.settings.hot_followers, self.settings.hot_rows_per_s
+        size, cost = (
+            self.settings.fanout_read_threshold_followers,
+            self.settings.fanout_read_threshold_rows_per_s,
+        )
         state = self.hot.get(topic, PUSHED)
         if state != MERGED and (followers >= size or rate >= cost):
             self._heat(topic, after)
