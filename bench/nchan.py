@@ -12,9 +12,9 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from bench.cores import SERVER, pin
-from bench.crowd import Dialect
 from bench.process import raise_file_limit
 from bench.server import STOP_S, Served, free_port
+from bench.stream_clients import Dialect
 
 NCHAN = Dialect("/sub/{}", b": hi\n", b"data: ")
 MODULE = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")

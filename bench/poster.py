@@ -1,7 +1,7 @@
 """Who publishes, in the same thread as those who listen."""
 
 from bench.client import reply_size
-from bench.crowd import Member
+from bench.stream_clients import Member
 
 
 class Poster(Member):

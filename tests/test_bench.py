@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from bench.__main__ import main
-from bench.afar import afar
 from bench.cores import CLIENT
-from bench.crowd import Crowd, Dialect, Witness
 from bench.nchan import nchan
 from bench.readme import BEGIN, END, FIGURES, rewrite
+from bench.remote_client import afar
 from bench.report import SHARE, Row, write
 from bench.run import Bench
 from bench.scenarios import SCENARIOS
+from bench.stream_clients import Crowd, Dialect, Witness
 from tests.serving import environ
 
 ROOT = Path(__file__).parent.parent

@@ -12,18 +12,18 @@ from typing import NamedTuple
 
 import msgspec
 
-from bench.afar import afar
-from bench.bare import BARE, bare
 from bench.client import post
 from bench.cores import CLIENT
-from bench.crowd import Crowd, Dialect, Listener
 from bench.nchan import NCHAN, nchan
 from bench.poster import Poster
 from bench.process import cpu_s
+from bench.raw_socket_baseline import BARE, bare
+from bench.remote_client import afar
 from bench.report import CPU_S, SHARE, TIMES_PEER, Row
 from bench.run import Bench
 from bench.scenarios.streams import ACTIVITY, ALL, CPU_PER, FLAGS, follow, quantiles, sample
 from bench.server import Served, spawned, started
+from bench.stream_clients import Crowd, Dialect, Listener
 
 TOPIC = "market:42"
 EVENT = msgspec.json.encode(

@@ -13,15 +13,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from bench.afar import afar
 from bench.client import post
 from bench.cores import CLIENT
-from bench.crowd import QUIET_S, Crowd, Witness, latencies_ms
 from bench.poster import Poster
+from bench.remote_client import afar
 from bench.report import Row
 from bench.run import Bench
 from bench.scenarios.streams import FLAGS, INBOX, quantiles
 from bench.server import started
+from bench.stream_clients import QUIET_S, Crowd, Witness, latencies_ms
 
 ARRAY = 100
 """Events in an array, each for one person."""

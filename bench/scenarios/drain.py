@@ -6,13 +6,13 @@ from collections.abc import Generator
 from itertools import pairwise
 from time import monotonic
 
-from bench.afar import afar
 from bench.cores import CLIENT
-from bench.crowd import LONGEST_S, Crowd, Listener
+from bench.remote_client import afar
 from bench.report import Row
 from bench.run import Bench
 from bench.scenarios.streams import ALL
 from bench.server import Served, started
+from bench.stream_clients import LONGEST_S, Crowd, Listener
 
 DRAIN = b"event: drain\n"
 

@@ -11,16 +11,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from bench.afar import afar
 from bench.client import post
 from bench.cores import CLIENT
-from bench.crowd import LONGEST_S, Crowd, Witness, latencies_ms
 from bench.poster import Poster
 from bench.process import KIB, memory
+from bench.remote_client import afar
 from bench.report import TIMES, Row
 from bench.run import Bench
 from bench.scenarios.streams import ALL, FLAGS, follow, quantiles
 from bench.server import Served, started
+from bench.stream_clients import LONGEST_S, Crowd, Witness, latencies_ms
 
 PER_S = 1_000
 """Deliveries a second."""

@@ -4,14 +4,14 @@ from collections.abc import Generator
 from time import monotonic
 from typing import NamedTuple
 
-from bench.afar import afar
 from bench.cores import CLIENT
-from bench.crowd import Crowd, Listener
 from bench.process import KIB, Memory, cpu_s, memory, slab_kib
+from bench.remote_client import afar
 from bench.report import Row
 from bench.run import Bench
 from bench.scenarios.streams import FLAGS, INBOX
 from bench.server import Served, started
+from bench.stream_clients import Crowd, Listener
 
 SETTLE_S = 2.0
 """After the last stream was opened."""

@@ -11,16 +11,16 @@ import signal
 from collections.abc import Generator
 from time import monotonic
 
-from bench.afar import afar
 from bench.client import post
 from bench.cores import CLIENT
-from bench.counted import counted
-from bench.crowd import LONGEST_S, QUIET_S, Crowd, Dialect, Witness
 from bench.poster import Poster
+from bench.remote_client import afar
 from bench.report import Row
 from bench.run import Bench
 from bench.scenarios.streams import ALL, follow
 from bench.server import Served, free_port, spawned, started
+from bench.statement_counts import counted
+from bench.stream_clients import LONGEST_S, QUIET_S, Crowd, Dialect, Witness
 
 TOPIC = "market:42"
 EVENT = post(

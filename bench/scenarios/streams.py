@@ -2,9 +2,9 @@
 
 import msgspec
 
-from bench.crowd import Crowd, Dialect, Listener
 from bench.poster import Poster
 from bench.server import ask
+from bench.stream_clients import Crowd, Dialect, Listener
 
 STREAM = "/v1/notifications/stream?user_id=user{}&include="
 HELLO = b"event: hello\n"

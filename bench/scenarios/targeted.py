@@ -10,20 +10,20 @@ from statistics import median
 from time import monotonic, monotonic_ns
 from typing import NamedTuple
 
-from bench.afar import Afar, afar
-from bench.bare import BARE, bare
 from bench.client import post
 from bench.cores import CLIENT
-from bench.crowd import QUIET_S, Crowd, Dialect, Witness, latencies_ms
 from bench.hub import hub
 from bench.nchan import NCHAN, nchan
 from bench.poster import Poster
 from bench.process import cpu_s
 from bench.push import Push, Pushed
+from bench.raw_socket_baseline import BARE, bare
+from bench.remote_client import Afar, afar
 from bench.report import CPU_S, Row
 from bench.run import Bench
 from bench.scenarios.streams import CPU_PER, INBOX, quantiles
 from bench.server import Served, spawned
+from bench.stream_clients import QUIET_S, Crowd, Dialect, Witness, latencies_ms
 
 WINDOW = 64
 """Hints under way at most: so many wait while one is served, which is most of the latency at full speed."""

@@ -160,7 +160,7 @@ HELP: Mapping[str, str] = {
     "fan_out": "When publishers are answered. inline: when feeds have the event; worker: when it is durable.",
     "fanout_sync_max_followers": "Followers whose feeds one transaction writes; more are written in chunks of this size.",
     "fanout_read_threshold_followers": "Followers of a topic at which it changes to fan-out on read; back at half.",
-    "fanout_read_threshold_rows_per_s": "Feed rows a second of a topic at which it changes to fan-out on read; back at half.",
+    "fanout_read_threshold_rows_per_s": "Feed rows a second at which a topic changes to fan-out on read; back at half.",
     "dormant_days": "Days without a visit after which a user's feed changes to fan-out on read.",
     "feed_max_scanned_rows": "Entries examined to fill one filtered page before it says partial.",
     "unseen_count_cap": "Where counting new items stops.",

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.client.fake_server import AT, note
 from tests.client.proxy import PASS, REFUSE, Fate, between
-from tests.client.stage import AT, note
 from tests.wire.people import token
 from tidings.client import (
     Activity,

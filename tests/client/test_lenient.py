@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.client.stage import Stage, activity, happening, hello, inbox, note, notification
+from tests.client.fake_server import Stage, activity, happening, hello, inbox, note, notification
 from tidings.client import Activity, Changed, Read, Reset
 from tidings.client.request import call
 from tidings.client.requests import Disconnected, decode

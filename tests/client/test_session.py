@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.client.stage import (
+from tests.client.fake_server import (
     AT,
     AT_TEXT,
     SILENT,

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.clients.story import PATIENCE_S
+from tests.clients.scenario import PATIENCE_S
 from tests.serving import STOP_S
 
 HERE = Path(__file__).parent

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.clients.listeners import CHROMIUM, NPM, Listener, command, listening, named
-from tests.clients.story import serving
+from tests.clients.scenario import serving
 from tests.wire.people import event
 
 USER = "lena"

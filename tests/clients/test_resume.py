@@ -12,7 +12,7 @@ import pytest
 
 from tests.checkers.streams import Frame, continuous
 from tests.clients.listeners import CLIENTS, Event, Listener, command, listening, named
-from tests.clients.story import PATIENCE_S, Publisher, Server, serving
+from tests.clients.scenario import PATIENCE_S, Publisher, Server, serving
 
 USER = "lena"
 ENDS = (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGKILL)

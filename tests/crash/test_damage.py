@@ -6,7 +6,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from tests.crash.judge import opened
+from tests.crash.checker import opened
 from tidings.storage.sqlite.file_lock import FileLock
 from tidings.testing import START_MS
 

@@ -16,7 +16,7 @@ from tests.checkers.adapters import json_item
 from tests.checkers.ledger import Place
 from tests.crash.client import CROWD, POOL, TIMEOUT_S, WIDE, Client, Sent, load
 from tests.crash.effort import repeatable, seeds
-from tests.crash.victim import kill_while_starting, serving
+from tests.crash.server_process import kill_while_starting, serving
 
 CLIENTS = 3
 KILLS = 20

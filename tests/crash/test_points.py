@@ -14,8 +14,8 @@ from typing import NamedTuple
 import apsw
 import pytest
 
+from tests.crash.checker import judge, opened, reads_as
 from tests.crash.effort import ALL, repeatable, seeds
-from tests.crash.judge import judge, opened, reads_as
 from tests.crash.workload import History, Write
 from tests.property.worlds import same
 from tidings.errors import Unavailable

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import apsw
 import pytest
 
+from tests.crash.checker import judge, opened
 from tests.crash.effort import repeatable, seeds
-from tests.crash.judge import judge, opened
 from tests.crash.vfs import NAME, Cut, Op, PowerVFS, survivors
 from tests.crash.workload import History
 from tidings.errors import Unavailable

@@ -12,8 +12,8 @@ import pytest
 
 from tests.crash.client import TIMEOUT_S, Client, load
 from tests.crash.effort import repeatable, seeds
+from tests.crash.server_process import serving
 from tests.crash.test_kill import check, gather
-from tests.crash.victim import serving
 from tests.serving import STOP_S
 
 CLIENTS = 3

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.crash.client import TIMEOUT_S
-from tests.crash.victim import serving
+from tests.crash.server_process import serving
 
 FULL_BYTES = 4_096
 """What a file may hold once the disk is full: less than the write-ahead log holds already."""

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from tests.live.place import SETTINGS, awaited, place
+from tests.live.hub_setup import SETTINGS, awaited, place
 from tests.live.tape import Tape
 from tidings.errors import Deferred, TooManyRequests
 from tidings.live import INCLUDE, Stream

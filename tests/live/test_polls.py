@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.live.place import NOTIFICATIONS, Place, awaited, place
+from tests.live.hub_setup import NOTIFICATIONS, Place, awaited, place
 from tests.live.tape import Said
 from tidings.errors import TooManyRequests, Unavailable
 from tidings.http import long_poll

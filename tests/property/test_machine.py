@@ -22,7 +22,7 @@ from tests.backends import BACKENDS, DEFERRING, opened
 from tests.checkers.adapters import ALL
 from tests.checkers.paging import complete, walk
 from tests.harness import Harness
-from tests.property.drafts import (
+from tests.property.strategies import (
     FOLLOWED,
     TOPICS,
     TYPES,

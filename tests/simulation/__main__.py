@@ -6,7 +6,7 @@ import time
 
 from tests.simulation.effort import seeds
 from tests.simulation.runs import many
-from tests.simulation.tally import Tally
+from tests.simulation.stats import Tally
 
 MANY = 10_000
 """Seeds of a thorough run: a quarter of an hour on two cores."""

@@ -8,12 +8,12 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from tests.checkers.streams import Frame
+from tests.simulation.faults import Trouble
 from tests.simulation.loop import Life, pause
 from tests.simulation.network import SOCKET, Connection, Kind
 from tests.simulation.server import Server
 from tests.simulation.sockets import Socket
-from tests.simulation.tally import Tally
-from tests.simulation.trouble import Trouble
+from tests.simulation.stats import Tally
 from tidings.client import polling
 from tidings.client.cursor import cursor_of, parse
 from tidings.client.effects import (

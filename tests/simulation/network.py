@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from tests.simulation.faults import Trouble
 from tests.simulation.loop import settle
-from tests.simulation.tally import Tally
-from tests.simulation.trouble import Trouble
+from tests.simulation.stats import Tally
 from tidings.client.effects import TransportError
 from tidings.http.sse import SERVER_SENT_EVENTS
 from tidings.http.websocket import TEXTS

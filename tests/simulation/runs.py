@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from tests.simulation import simulation
-from tests.simulation.tally import Tally
+from tests.simulation.stats import Tally
 from tidings.process import GC_THRESHOLDS
 
 AT_ONCE = 4

@@ -5,11 +5,11 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
+from tests.simulation.faults import Trouble
 from tests.simulation.loop import Clock, Life
 from tests.simulation.network import EVENTS, Connection
+from tests.simulation.stats import Tally
 from tests.simulation.store import ShakenStore, at_once
-from tests.simulation.tally import Tally
-from tests.simulation.trouble import Trouble
 from tidings.client.effects import Answer, Request
 from tidings.commands import Commands
 from tidings.commit_queue import GroupCommitQueue

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.simulation import acts, checks, effort, nemesis
+from tests.simulation import checks, effort, nemesis, workload
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.plan import Limits
-from tests.simulation.tally import Tally
+from tests.simulation.stats import Tally
 from tests.simulation.world import World
 from tidings.client import polling
 from tidings.live import hub
@@ -91,7 +91,7 @@ async def _act(world: World, gap_s: float) -> None:
     await world.pause(world.rng.expovariate(1 / gap_s))
     act = world.rng.choice(world.plan.acts)
     world.tally.add("act", act)
-    world.people.spawn(acts.ALL[act](world))
+    world.people.spawn(workload.ALL[act](world))
 
 
 async def _settle(world: World) -> None:

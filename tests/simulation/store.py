@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from tests.checkers import inboxes
 from tests.checkers.adapters import whole_inbox
+from tests.simulation.faults import Trouble
 from tests.simulation.loop import pause
-from tests.simulation.trouble import Trouble
 from tidings.config import Settings
 from tidings.errors import KeyReused
 from tidings.model import Command, MarkAllNotificationsRead, Outcome

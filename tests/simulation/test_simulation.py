@@ -5,7 +5,7 @@ import pytest
 from tests.simulation import simulation
 from tests.simulation.effort import SEEDS, seeds
 from tests.simulation.runs import many
-from tests.simulation.tally import Tally
+from tests.simulation.stats import Tally
 
 SHOWN = 3
 """Failures that are shown in full."""

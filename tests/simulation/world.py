@@ -10,13 +10,13 @@ from typing import TypeVar
 
 from tests.checkers.ledger import Place, Reply
 from tests.simulation.device import ACTIVITY, NOTIFICATIONS, Device
+from tests.simulation.faults import Trouble
 from tests.simulation.loop import Clock, Life, VirtualLoop, pause, settle
 from tests.simulation.network import EVENTS, SOCKET
 from tests.simulation.plan import Plan, plan
 from tests.simulation.server import Server
+from tests.simulation.stats import Tally
 from tests.simulation.store import ShakenStore, at_once, open_sqlite
-from tests.simulation.tally import Tally
-from tests.simulation.trouble import Trouble
 from tidings.client.effects import TransportError
 from tidings.errors import Gone, KeyInFlight, NotFound, TooManyRequests, Unavailable
 from tidings.model import Follow

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.live.place import SETTINGS, awaited, place
+from tests.live.hub_setup import SETTINGS, awaited, place
 from tidings.model import Command, EraseUser, Mask, Outcome, Publish
 from tidings.outbound.channel_registry import ChannelRegistry
 from tidings.outbound.dispatcher import DeliveryDispatcher

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.backends import opened
-from tests.live.place import awaited
+from tests.live.hub_setup import awaited
 from tidings.model import Command, EraseUser, Publish, Retract
 from tidings.ports import Store
 from tidings.projections.windows import SET_BACK_S, Windows

@@ -13,7 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tests.clients.story import serving as mortal
+from tests.clients.scenario import serving as mortal
 from tests.serving import serving
 from tests.wire.people import event
 from tests.wire.streams import Message, Stream, streaming

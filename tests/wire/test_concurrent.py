@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from tests.serving import serving
-from tests.wire.crowd import Facts, Person, held
+from tests.wire.clients import Facts, Person, held
 from tests.wire.people import event
 from tidings.client import Changed, Client, InboxState, Subscription
 

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.clients.story import serving as mortal
+from tests.clients.scenario import serving as mortal
 from tests.serving import serving
 from tests.wire.people import bearer, event, token
 from tests.wire.replies import metric, of, refused

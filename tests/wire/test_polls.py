@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.clients.story import serving as mortal
+from tests.clients.scenario import serving as mortal
 from tests.serving import serving
 from tests.wire.replies import inbox, of, publish
 from tidings.http.schemas import InboxChanges

@@ -9,7 +9,7 @@ import httpx
 import msgspec
 import pytest
 
-from tests.crash.victim import serving
+from tests.crash.server_process import serving
 from tests.wire.people import moment
 from tidings.http import schemas_delivery as shapes
 

@@ -14,7 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.serving import serving
-from tests.wire.crowd import told_by
+from tests.wire.clients import told_by
 from tests.wire.people import event
 from tidings.client import (
     Client,

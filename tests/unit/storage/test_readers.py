@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from tests.backends import SMALL
-from tests.live.place import awaited
+from tests.live.hub_setup import awaited
 from tidings.errors import TooManyRequests, Unavailable
 from tidings.model import Follow
 from tidings.storage.sqlite import SqliteStore

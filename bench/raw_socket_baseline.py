@@ -9,8 +9,8 @@ from typing import cast
 
 import uvloop
 
-from bench.crowd import Dialect
 from bench.push import push
+from bench.stream_clients import Dialect
 
 GREETING = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n: hi\n\n"
 BARE = Dialect("/", b": hi\n", b"event: ")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.judge import judge, opened
+from tests.crash.checker import judge, opened
 from tests.crash.workload import History
 from tidings.testing import START_MS
 
