@@ -25,7 +25,7 @@ from tidings.model import (
     RetryDeadLetters,
 )
 from tidings.projections.runner import Runner
-from tidings.storage.sqlite import erasures
+from tidings.storage.sqlite import erasure_job
 from tidings.storage.sqlite.fanout_queue import MAX_ATTEMPTS
 from tidings.testing import START_MS, event
 
@@ -255,7 +255,7 @@ def test_an_erasure_that_keeps_failing_stays_hidden_and_can_be_repeated(
     begin(opened)
     for again in (EraseUser(PERSON), RetryDeadLetters()):
         with monkeypatch.context() as broken:
-            broken.setattr(erasures, "step", fails)
+            broken.setattr(erasure_job, "step", fails)
             for _ in range(MAX_ATTEMPTS):
                 with pytest.raises(ZeroDivisionError):
                     opened.run(opened.store.work(BUDGET))
@@ -297,7 +297,7 @@ def test_a_rolled_back_erasure_hides_nothing(opened: Inside, monkeypatch: pytest
     """Readers put the alias in the place of the name before the commit; when that fails they show the name again."""
     live(opened, acts=1)
     with monkeypatch.context() as broken:
-        broken.setattr(erasures, "begin", begin_and_fail(erasures.begin))
+        broken.setattr(erasure_job, "begin", begin_and_fail(erasure_job.begin))
         with pytest.raises(ZeroDivisionError):
             begin(opened)
     assert (opened.store.erasures.under_way, opened.writer.renamings) == ({}, ())

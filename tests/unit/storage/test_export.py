@@ -6,7 +6,7 @@ from pathlib import Path
 import tidings.storage
 from tests.unit.storage.inside import Inside
 from tidings.config import KIB
-from tidings.storage.sqlite import erasure
+from tidings.storage.sqlite import user_export
 from tidings.testing import event
 
 SCHEMA = Path(tidings.storage.__file__).parent / "sql" / "sqlite"
@@ -64,11 +64,11 @@ def test_a_part_of_an_export_is_bounded_in_bytes(tmp_path: Path) -> None:
     name, count = "x" * (57 * KIB), 120
     with Inside.opened(tmp_path) as store:
         store.publish(*(event("ann", obj=f"item:{n}", name=name) for n in range(count)))
-        place: erasure.Place | None = erasure.BEGINNING
+        place: user_export.Place | None = user_export.BEGINNING
         sizes, events = [], 0
         while place is not None:
             lines, place = store.run(store.store._part("ann", place))
             sizes.append(sum(map(len, lines)))
             events += sum(b'"kind":"event"' in line for line in lines)
     assert events == count
-    assert max(sizes) <= erasure.EXPORT_BYTES + 64 * KIB
+    assert max(sizes) <= user_export.EXPORT_BYTES + 64 * KIB

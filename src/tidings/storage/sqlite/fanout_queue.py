@@ -13,7 +13,7 @@ followers do not hold up somebody else's thousand.
 - ``block``: take what actor ``low`` did out of the inbox of user ``subject``; ``high``, ``at_key`` and ``at_user`` are the
   floor, the bound and the head of blocks.Cleaning.
 - ``erase``: take what user ``subject``, who was erased, left out of the file; ``low``, ``high``, ``at_key`` and ``at_user``
-  are the phase and the progress of erasures.Job.
+  are the phase and the progress of erasure_job.Job.
 - ``untell``: the event with key ``low``, once at position ``high``, was retracted; take it from those who were told.
 """
 
@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tidings.model import CommandResult
-from tidings.storage.sqlite import blocks, deliveries, erasures
+from tidings.storage.sqlite import blocks, deliveries, erasure_job
 from tidings.storage.sqlite.blocks import Cleaning
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.recipients import notify_followers_chunk
@@ -266,8 +266,8 @@ def _block(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
 
 
 def _erase(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
-    job = erasures.Job(debt.subject, debt.low, debt.high, debt.at_key, debt.at_user)
-    left, rows = erasures.step(w, ReadSnapshot(w.db, w.names, w), job, budget)
+    job = erasure_job.Job(debt.subject, debt.low, debt.high, debt.at_key, debt.at_user)
+    left, rows = erasure_job.step(w, ReadSnapshot(w.db, w.names, w), job, budget)
     if left is None:
         return None, rows
     w.db.execute("UPDATE debt SET low=?, high=? WHERE id=?", (left.phase, left.oldest, debt.id))

@@ -94,6 +94,7 @@ from tidings.storage.sqlite import (
     reminders,
     retract,
     transactions,
+    user_export,
 )
 from tidings.storage.sqlite.connection import DISK_ERRORS, empty_wal, open_reader, open_writer, unavailable
 from tidings.storage.sqlite.file_lock import FileLock
@@ -578,16 +579,17 @@ class SqliteStore:
         )
 
     async def export(self, user: str) -> AsyncIterator[bytes]:
-        """All that is kept about a person, a part at a time: others get their turns in between, and nothing but a part
-        is held in memory however slowly it is fetched."""
-        at: erasure.Place | None = erasure.BEGINNING
+        """All that is kept about a user, one part in memory at a time; others get their turns in between."""
+        at: user_export.Place | None = user_export.BEGINNING
         while at is not None:
             lines, at = await self._part(user, at)
             for line in lines:
                 yield line
 
-    async def _part(self, user: str, at: erasure.Place) -> tuple[list[bytes], erasure.Place | None]:
-        return await self._later(readers.user(user), ("export", at), lambda r: erasure.export(r, user, at))
+    async def _part(self, user: str, at: user_export.Place) -> tuple[list[bytes], user_export.Place | None]:
+        return await self._later(
+            readers.user(user), ("export", at), lambda r: user_export.export(r, user, at)
+        )
 
     async def check(self) -> None:
         """End a generation; see generations.py."""

@@ -174,7 +174,7 @@ CREATE INDEX broadcast_live ON broadcast (position) WHERE live;
 CREATE INDEX broadcast_expires ON broadcast (expires_at) WHERE live;
 CREATE TABLE broadcast_topic (position INTEGER, topic INTEGER, PRIMARY KEY (position, topic)) WITHOUT ROWID;
 
--- Users who were erased, while a fan-out job still takes what they left out of the file (erasures.py): events up to this
+-- Users who were erased, while a fan-out job still takes what they left out of the file (erasure_job.py): events up to this
 -- position may have the name in their text, which readers replace by the alias.
 CREATE TABLE erasure (user INTEGER PRIMARY KEY, name TEXT NOT NULL, alias TEXT NOT NULL, position INTEGER NOT NULL);
 -- Events that show such a user, and the users who may have been notified of them.

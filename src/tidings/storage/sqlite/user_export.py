@@ -1,0 +1,152 @@
+"""All that is kept about a user, given out in parts of bounded size."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from tidings.config import KIB
+from tidings.ids import notification_id
+from tidings.model import ReadWatermark
+from tidings.storage import records
+from tidings.storage.sqlite import inbox_counters, inboxes, notification_groups, preferences
+from tidings.storage.sqlite.notification_groups import STANDING, Row
+from tidings.storage.sqlite.notification_view import hydrate
+from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.visibility import BLOCK, BLOCKED_BY
+from tidings.timeutil import DAY_MS, rfc3339
+
+EXPORT_ROWS = 500
+"""Rows of one part of an export: some milliseconds, and some hundred KB of memory."""
+EXPORT_LARGE_ROWS = 50
+"""The same for rows with texts of up to 64 KiB each."""
+EXPORT_BYTES = 256 * KIB
+"""Bytes of the events of one part, the last one besides: a client that does not read holds a part in memory."""
+
+
+class Place(NamedTuple):
+    """How far an export is: in which section, and after what there."""
+
+    section: int
+    after: tuple[int, ...]
+
+
+BEGINNING = Place(0, ())
+_Part = tuple[list[bytes], tuple[int, ...] | None]
+"""Some lines of a section, and after what it goes on; None at its end."""
+
+
+def export(r: ReadSnapshot, name: str, at: Place) -> tuple[list[bytes], Place | None]:
+    """Some of what is kept about a person from a place on, one JSON object each, and where to go on. In one snapshot;
+    what is written between two parts may be in the later ones."""
+    with r.snapshot():
+        user = r.names.user(name)
+        if at == BEGINNING:
+            return list(_profile(r, user, name)), None if user is None else Place(1, ())
+        if user is None:
+            return [], None  # erased since the part before
+        lines, after = _SECTIONS[at.section - 1](r, user, at.after)
+    if after is not None:
+        return lines, Place(at.section, after)
+    return lines, Place(at.section + 1, ()) if at.section < len(_SECTIONS) else None
+
+
+def _profile(r: ReadSnapshot, user: int | None, name: str) -> Iterator[bytes]:
+    profile = {"user_id": name, "unread_count": inbox_counters.one(r, user).unread_count}
+    yield _line(kind="profile", **profile, last_visit=_last_visit(r, user))
+    for record in preferences.export(r, name):
+        yield _line(**record)
+
+
+def _last_visit(r: ReadSnapshot, user: int | None) -> str | None:
+    """The day on which they last came, in UTC."""
+    row = r.db.one("SELECT seen_day FROM viewer WHERE user=?", (user,))
+    return rfc3339(row[0] * DAY_MS)[:10] if row and row[0] else None
+
+
+def _acts(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
+    (at,) = after or (-1,)
+    entries = r.entries_up((user * 2,), at, EXPORT_LARGE_ROWS)
+    lines: list[bytes] = []
+    size = 0
+    for event in r.events([found.key for found in entries]):
+        if event.actor == user:
+            lines.append(_line(kind="event", event=msgspec.Raw(event.body)))
+            size += len(event.body)
+        if size >= EXPORT_BYTES:
+            return lines, (event.key,)
+    return lines, (entries[-1].key,) if entries else None
+
+
+def _follows(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
+    query = (
+        "SELECT topic, since, created_at, until FROM follow WHERE follower=? AND (topic, since)>(?, ?)"
+        " ORDER BY topic, since LIMIT ?"
+    )
+    rows = r.db.all(query, (user, *(after or (-1, -1)), EXPORT_ROWS))
+    lines = [_line(**records.follow(r.names.text(t), at, until)) for t, _, at, until in rows]
+    return lines, tuple(rows[-1][:2]) if rows else None
+
+
+def _masks(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
+    query = (
+        "SELECT topic, kind FROM mask WHERE viewer=? AND (topic, kind)>(?, ?) AND kind<>?"
+        " ORDER BY topic, kind LIMIT ?"
+    )
+    rows = r.db.all(query, (user, *(after or (-1, -1)), BLOCKED_BY, EXPORT_ROWS))
+    lines = [_line(kind="mask", topic=r.names.text(t), block=kind == BLOCK) for t, kind in rows]
+    return lines, tuple(rows[-1]) if rows else None
+
+
+def _reads(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
+    query = "SELECT key, at FROM feed_read WHERE user=? AND key>? ORDER BY key LIMIT ?"
+    rows = r.db.all(query, (user, *(after or (-1,)), EXPORT_ROWS))
+    text = r.writer.ids.text
+    lines = [_line(kind="feed_read", event_id=text(key), read_at=at and rfc3339(at)) for key, at in rows]
+    return lines, (rows[-1][0],) if rows else None
+
+
+def _floors(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
+    query = "SELECT up_to, made, at FROM feed_floor WHERE user=? AND made>? ORDER BY made LIMIT ?"
+    rows = r.db.all(query, (user, *(after or (-1,)), EXPORT_ROWS))
+    lines = [_line(kind="feed_read", up_to=up_to, read_at=rfc3339(at)) for up_to, _, at in rows]
+    return lines, (rows[-1][1],) if rows else None
+
+
+def _notifications(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
+    (at,) = after or (0,)
+    rows = inboxes.changes(r, user, at, EXPORT_LARGE_ROWS)
+    by_id = {notification_id(user, row.number): row for row in rows}
+    # Without those whose event was retracted, while it is still to leave.
+    shown = hydrate(r, user, rows)
+    lines = [_line(**records.notification(one, _event_ids(r, user, by_id[one.id]))) for one in shown]
+    return lines, (rows[-1].last_change,) if rows else None
+
+
+def _read_alls(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
+    query = (
+        "SELECT seq, up_to, type, at FROM inbox_mark WHERE user=? AND seq>? AND kind=? ORDER BY seq LIMIT ?"
+    )
+    rows = r.db.all(query, (user, *(after or (0,)), STANDING, EXPORT_ROWS))
+    named = [(seq, upto, r.names.verb_text(type) if type else "", at) for seq, upto, type, at in rows]
+    return [_line(**records.read_all(ReadWatermark(*row))) for row in named], (rows[-1][0],) if rows else None
+
+
+_SECTIONS = (_acts, _follows, _masks, _reads, _floors, _notifications, _read_alls)
+
+
+def _event_ids(r: ReadSnapshot, user: int, row: Row) -> list[str]:
+    keys = [row.key]
+    if row.opened is not None:
+        query = "SELECT key FROM inbox_member WHERE group_id=? ORDER BY seq"
+        keys = [
+            key
+            for (key,) in r.db.execute(
+                query, (notification_groups.of(r, user, (row.number,))[row.number].id,)
+            )
+        ]
+    return [] if row.deleted else [r.writer.ids.text(key) for key in keys]
+
+
+def _line(**values: object) -> bytes:
+    return msgspec.json.encode(values)
