@@ -12,10 +12,10 @@ from tests.serving import START_S, STOP_S, address, environ, within
 
 FLAGS = {
     "fan-out": "worker",
-    "fan-out-inline-rows": 20,
-    "hot-rows-per-s": 60,
-    "partition-rows": 200,
-    "event-partition-rows": 300,
+    "fanout-sync-max-followers": 20,
+    "fanout-read-threshold-rows-per-s": 60,
+    "sqlite-partition-rows": 200,
+    "sqlite-event-partition-rows": 300,
     "max-batch-events": 50,
 }
 """Settings under which a few hundred events take every large path: owed fan-out, topics that become hot, partitions

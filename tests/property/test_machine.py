@@ -42,6 +42,7 @@ from tidings.feed_changes import Retraction
 from tidings.model import (
     Command,
     CommandResult,
+    EraseUser,
     EventAudience,
     FeedFilter,
     FireReminder,
@@ -271,7 +272,7 @@ class Histories(RuleBasedStateMachine):
 
 def batches(commands: list[Command], widely: set[str]) -> Iterator[tuple[list[Command], bool]]:
     """The commands as transactions which tell followers by their last event, or by their last command take back what was
-    ``widely`` told, or block, if at all: paid at once, what is owed of that comes in the order of the log."""
+    ``widely`` told, block, or erase, if at all: paid at once, what is owed of that comes in the order of the log."""
     batch: list[Command] = []
     for command in commands:
         place = next((n for n, event in enumerate(_events(command)) if event.verb in FOLLOWED), None)
@@ -288,7 +289,7 @@ def batches(commands: list[Command], widely: set[str]) -> Iterator[tuple[list[Co
 def _changes_inboxes_later(command: Command, widely: set[str]) -> bool:
     if isinstance(command, Mask):
         return command.block and command.on
-    return isinstance(command, Retract) and command.event_id in widely
+    return isinstance(command, EraseUser) or (isinstance(command, Retract) and command.event_id in widely)
 
 
 def untold(command: Command) -> Command:
