@@ -10,6 +10,7 @@ from tests.attack.attacker import KIB, MIB, SOCKETS, Attacker, attacking, head
 from tests.attack.probe import AttackedServer, attacked_server
 from tests.wire.people import KEY, SETTINGS, event
 from tidings.http.gate import RESERVED
+from tidings.http.protocol import PORTION_BYTES
 
 OWN_ADDRESS = {"TIDINGS_TRUSTED_PROXIES": "192.0.2.1"}
 """No proxy is on this machine: who attacks is counted by their address."""
@@ -172,6 +173,25 @@ def test_pipelined_requests_are_answered(server: AttackedServer) -> None:
         attacker.send(head("/livez", "Connection: close", method="GET"))
         assert attacker.received().count(b"HTTP/1.1 200 ") == count
     server.assert_bounds(memory_mib=GROWTH_MIB)
+
+
+def test_pipelined_requests_of_who_leaves_keep_no_place(tmp_path: Path) -> None:
+    """Connections whose last request is cut by a portion stayed for ever, and with them their places, also when their
+    clients had left."""
+    few = {"TIDINGS_MAX_CONNECTIONS_PER_ADDRESS": "20"}
+    last = head("/livez", "Content-Length: 60", method="GET")
+    padding = PORTION_BYTES - len(head("/livez", "X: ", method="GET") + last) - 20
+    asked = head("/livez", f"X: {'a' * padding}", method="GET") + last + b" " * 60
+    with attacked_server(tmp_path, **SETTINGS, **OWN_ADDRESS, **IMPATIENT, **few) as server:
+        with attacking(server, 20) as attackers:
+            for attacker in attackers:
+                attacker.send(asked)
+            server.bystander.wait(2)
+        server.bystander.wait(2)
+        with attacking(server, 20) as others:
+            for other in others:
+                other.send(head("/livez", "Connection: close", method="GET"))
+                assert other.received().startswith(b"HTTP/1.1 200 ")
 
 
 # --- slow readers ---------------------------------------------------------------------------------------------

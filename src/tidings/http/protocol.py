@@ -178,8 +178,9 @@ class TimedProtocol(HttpToolsProtocol):
 
     @property
     def reading_paused(self) -> bool:
-        """Whether we are the slow side."""
-        return (self._stopped or self.flow.read_paused) and self._phase in (Phase.HEAD, Phase.BODY)
+        """Whether we are the slow side, for a reason that ends by itself: with another the connection would never end."""
+        ours = self.flow.read_paused or bool(self.pipeline) or self._feeding
+        return ours and self._phase in (Phase.HEAD, Phase.BODY)
 
     # --- bytes arrive ---------------------------------------------------------------------------------------------
 
@@ -323,6 +324,8 @@ class TimedProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             self._watch()
+            if self._stopped:  # the request that is begun now was in the pipeline, which kept us from reading
+                self.read_on()
 
     def unread(self) -> bool:
         """Whether the request that is being answered, or was answered last, is still arriving."""

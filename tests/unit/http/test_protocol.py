@@ -9,7 +9,7 @@ import pytest
 import uvicorn
 
 from tidings.http.gate import Gate
-from tidings.http.protocol import MAX_HEAD_BYTES, timed
+from tidings.http.protocol import MAX_HEAD_BYTES, PORTION_BYTES, timed
 from tidings.http.unsent import Unsent
 
 HEAD_S, BODY_S, STALLED_S = 0.2, 0.3, 0.4
@@ -147,6 +147,25 @@ def test_pipelined_requests_are_all_answered() -> None:
             assert (await one_reply(reader)).endswith(b"\r\n\r\n3")
         writer.write(request[20:])
         assert (await one_reply(reader)).endswith(b"\r\n\r\n3")
+
+    talk(client)
+
+
+@pytest.mark.parametrize("inside", [1, 20, 59, 60, 70])
+@pytest.mark.parametrize("last", [1, 2, 8])
+def test_body_cut_by_a_portion_is_read_on(inside: int, last: int) -> None:
+    """The last of pipelined requests was never answered, nor its connection ended, when a portion of what is parsed at once
+    ended within its body."""
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 60\r\n%b\r\n"
+        body = b"a" * 60
+        before = (head % b"" + body) * (last - 1)
+        padding = PORTION_BYTES - inside - len(head % b"" + before + head % b"X: \r\n" + body)
+        first = head % b"X: %b\r\n" % (b"p" * padding) + body
+        writer.write(first + before + head % b"" + body)
+        for _ in range(last + 1):
+            assert (await one_reply(reader)).endswith(b"\r\n\r\n60")
 
     talk(client)
 
