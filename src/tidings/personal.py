@@ -62,6 +62,13 @@ class Endpoint(msgspec.Struct, frozen=True):
         """Whether deliveries go there."""
         return self.confirmed and not self.disabled_at
 
+    @property
+    def user_address(self) -> str:
+        """The address as its user may see it: the application sets that of ``apprise``, which may hold a password of the
+        application, so users see the service only."""
+        service, _, _ = self.address.partition("://")
+        return f"{service}://…" if self.channel == "apprise" else self.address
+
     def enabled(self) -> "Endpoint":
         """The same endpoint as if it had never refused anything."""
         return msgspec.structs.replace(self, failures=0, disabled_at=0, disabled_reason="")

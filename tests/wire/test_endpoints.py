@@ -170,6 +170,16 @@ def test_a_person_is_told_where_they_are_reached(app: httpx.Client, user: str) -
         (GOOD[name]["channel"], GOOD[name]["address"]) for name in ("webhook", "web_push")
     )
     assert str(secret) not in text
+
+
+def test_an_export_hides_what_the_application_set(
+    anybody: httpx.Client, app: httpx.Client, user: str
+) -> None:
+    """The fault: the list of a user's endpoints hid the password in an address of the application, their export told it."""
+    add(app, user, GOOD["apprise"])
+    for client, headers in ((anybody, bearer(token(user))), (app, {})):
+        text = client.get(f"/v1/users/{user}/export", headers=headers).text
+        assert ('"address":"slack://…"' in text, "token-a" in text) == (True, False)
     assert AUTH not in text
 
 

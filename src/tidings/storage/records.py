@@ -49,13 +49,18 @@ def follow(topic: str, created_at: int, until: int | None) -> Record:
 
 
 def endpoint(given: Endpoint) -> Record:
-    """An endpoint without its secret, which signs for this server."""
-    shown: Record = {"kind": "endpoint"}
+    """An endpoint as its user may see it, without its secret, which signs for this server."""
+    shown: Record = {
+        "kind": "endpoint",
+        "id": given.id,
+        "channel": given.channel,
+        "address": given.user_address,
+    }
     for name in given.__struct_fields__:
         value = getattr(given, name)
         if name.endswith("_at"):
             shown[name] = rfc3339(value) if value else None
-        elif name not in ("user", "secret"):
+        elif name not in (*shown, "user", "secret"):
             shown[name] = value
     return shown
 

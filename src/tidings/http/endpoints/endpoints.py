@@ -70,12 +70,10 @@ async def push_key(call: RequestContext[ForUser, None]) -> Response:
 
 def _shown(endpoint: Endpoint, full: bool) -> shapes.Endpoint:
     """The endpoint without its secret; of an address that the application set, users see the service only."""
-    service, _, _ = endpoint.address.partition("://")
-    hidden = endpoint.channel == "apprise" and not full
     return shapes.Endpoint(
         id=endpoint.id,
         channel=endpoint.channel,
-        address=f"{service}://…" if hidden else endpoint.address,
+        address=endpoint.address if full else endpoint.user_address,
         created_at=rfc3339(endpoint.created_at),
         sent_at=rfc3339(endpoint.sent_at) if endpoint.sent_at else None,
         confirmed=endpoint.confirmed,
