@@ -16,7 +16,7 @@ from tidings.errors import NotFound
 from tidings.feeds import Reply, continuation, join
 from tidings.model import InboxChanges, InboxCounters, InboxState, ReadWatermark
 from tidings.ports import Clock, Store
-from tidings.projections.explain import ExplainInput, channels, checks
+from tidings.projections.explain import ExplainInput, channels, checks, for_user
 from tidings.projections.notification_rendering import (
     NOTIFICATION_FIELDS,
     NotificationRenderer,
@@ -129,8 +129,8 @@ class NotificationReader:
         counts = await self._counts(user)
         return Reply(b"{" + counted(counts, counts.seq) + b"}", None, await self._etag(user, counts))
 
-    async def explain(self, user: str, event_id: str) -> Reply:
-        """Why a user was told of an event, or was not. Raises NotFound."""
+    async def explain(self, user: str, event_id: str, full: bool) -> Reply:
+        """Why a user was told of an event, or was not; who blocked them only in ``full``. Raises NotFound."""
         await self._counts(user)  # a broadcast that waits for them is told now
         told = await self._store.told(user, event_id)
         if told is None:
@@ -138,6 +138,7 @@ class NotificationReader:
         reached = {endpoint.channel for endpoint in await self._store.endpoints(user) if endpoint.is_usable}
         preferences = await self._store.preferences(user)
         case = ExplainInput(user, told, self._store.rules, preferences, reached, self._clock.now())
+        case = case if full else for_user(case)
         shown = {
             "event_id": event_id,
             "user_id": user,

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.serving import serving
-from tests.wire.people import event
+from tests.wire.people import KEY, SETTINGS, bearer, event, token
 from tests.wire.replies import done, inbox, of, publish, refused
 from tidings.http import schemas
 
@@ -217,6 +217,22 @@ def test_what_is_masked(app: httpx.Client, user: str, mask: str, named: str) -> 
     found = explain(app, user, told.event_id)
     assert failed(found) == ["masked", "result"]
     assert named in found.checks[3].detail
+
+
+def test_a_user_is_not_told_who_blocked_them(tmp_path: Path) -> None:
+    """The fault: it said "hidden by" with their own name, and so that the actor blocks them. Servers see the reason."""
+    with (
+        serving(tmp_path, **SETTINGS) as url,
+        httpx.Client(base_url=url, timeout=30, headers=bearer(KEY)) as app,
+    ):
+        done(app.put("/v1/users/alice/blocks/bob"))
+        blocked = publish(app, target_user_ids=["bob"])
+        found = explain(app, "bob", blocked.event_id)
+        assert (failed(found), "blocked" in found.checks[3].detail) == (["masked", "result"], True)
+        app.headers = httpx.Headers(bearer(token("bob")))
+        found = explain(app, "bob", blocked.event_id)
+        assert (found.told, failed(found)) == (False, ["result"])
+        assert "hidden by" not in str(found)
 
 
 def test_what_was_muted_after_it_was_told(app: httpx.Client, user: str) -> None:

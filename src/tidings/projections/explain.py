@@ -51,6 +51,13 @@ class ExplainInput(NamedTuple):
         return self.rules.rule(self.type)
 
 
+def for_user(case: ExplainInput) -> ExplainInput:
+    """The case as its user may read it: as if nobody had blocked them. A check that fails without a name would tell it as
+    well, by what the user knows of their own mutes and blocks."""
+    by_other = case.told.masked_by == f"user:{case.user}"
+    return case._replace(told=case.told._replace(masked_by="")) if by_other else case
+
+
 def checks(case: ExplainInput) -> list[Check]:
     """Every condition in the order in which it is decided, and at last the result."""
     found = [Check(name, *check(case)) for name, check in _CHECKS.items()]

@@ -16,8 +16,9 @@ class ExplainQuery(ForUser, kw_only=True):
 
 
 async def explain(call: RequestContext[ExplainQuery, None]) -> Response:
-    """Every condition of being told, and what becomes of it on each channel."""
-    return Response((await call.services.inboxes.explain(call.user, call.query.event_id)).body)
+    """Every condition of being told, and what becomes of it on each channel. Users do not learn who blocked them."""
+    full = call.principal.may_administer
+    return Response((await call.services.inboxes.explain(call.user, call.query.event_id, full)).body)
 
 
 ROUTES = (
