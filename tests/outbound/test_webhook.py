@@ -199,7 +199,13 @@ def test_a_webhook_to_the_inside_is_a_dead_letter(loop: Loop, world: World) -> N
         ("Tue, 14 Nov 2023 22:14:20 -0000", 60),
         ("Mon, 13 Nov 2023 22:14:20 GMT", 0),
         ("Fri, 31 Dec 9999 23:59:59 GMT", MAX_RETRY_AFTER_S),
+        ("Fri, 31 Dec 9999 23:59:59 -1200", MAX_RETRY_AFTER_S),
+        ("Mon, 01 Jan 0001 00:00:00 +1200", 0),
+        ("Fri, 31 Dec 9999 23:59:59 +99999999999999999999", 0),
+        ("Fri, 99999999999999999999 Dec 2023 23:59:59 GMT", 0),
+        ("Fri, 31 Dec 99999999999999999999 23:59:59 GMT", 0),
     ],
 )
 def test_how_long_to_wait_is_read_from_numbers_and_dates(text: str, seconds: int) -> None:
+    """Some were a fault of the server, with a traceback for each attempt: dates that no UTC time has."""
     assert seconds_of(text, START_MS) == seconds

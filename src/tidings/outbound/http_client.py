@@ -151,7 +151,7 @@ def seconds_of(retry_after: str, now: int) -> int:
         return min(int(retry_after[:9]), MAX_RETRY_AFTER_S)
     try:
         moment = parsedate_to_datetime(retry_after)
-    except (TypeError, ValueError):
+        at = to_ms(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (TypeError, ValueError, OverflowError):  # the last of numbers and time zones that no date has
         return 0
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0, min((to_ms(aware) - now) // 1000, MAX_RETRY_AFTER_S))
+    return max(0, min((at - now) // 1000, MAX_RETRY_AFTER_S))
