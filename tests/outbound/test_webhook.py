@@ -50,6 +50,22 @@ def test_the_receiver_gets_what_the_api_shows_and_can_verify_it(loop: Loop, worl
     loop.run(scene())
 
 
+@pytest.mark.parametrize(
+    "target", ["/hook;secret=abc", "/a;b/hook;secret=abc;x?y=1;z", "/%7Ea//b/../c?x=%2F&&="]
+)
+def test_a_url_is_called_as_it_was_given(loop: Loop, world: World, target: str) -> None:
+    """The fault: parameters of the last segment were dropped, by which receivers may know a sender."""
+
+    async def scene() -> None:
+        await world.hook(target)
+        await world.tell()
+        await world.deliver()
+        assert [request.line for request in world.web.requests] == [f"POST {target} HTTP/1.1"]
+        assert world.web.requests[0].headers["host"] == f"{HOST}:{world.web_port}"
+
+    loop.run(scene())
+
+
 def test_each_attempt_is_signed_anew_under_the_same_id(loop: Loop, world: World) -> None:
     """Or a receiver would refuse the repeat as too old."""
 

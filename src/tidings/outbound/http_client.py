@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Iterable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 
 import httpcore
 from httpcore import SOCKET_OPTION, AsyncNetworkStream
@@ -107,12 +108,19 @@ class GuardedHttpClient:
         sent = [(name.encode(), value.encode()) for name, value in headers.items()]
         limits = dict.fromkeys(("connect", "read", "write", "pool"), TIMEOUT_S)
         async with self._pool.stream(
-            "POST", url, headers=sent, content=body, extensions={"timeout": limits}
+            "POST", _parsed(url), headers=sent, content=body, extensions={"timeout": limits}
         ) as reply:
             wait_s = seconds_of(_header(reply, b"retry-after"), self._clock.now())
             answer = answer_of(reply.status, wait_s, gone)
             await _drain(reply)
         return answer
+
+
+def _parsed(url: str) -> httpcore.URL:
+    """The URL with its whole path: httpcore drops the parameters of the last segment (";…") from a text."""
+    parts = urlsplit(url.encode())
+    target = (parts.path or b"/") + (b"?" + parts.query if parts.query else b"")
+    return httpcore.URL(scheme=parts.scheme, host=parts.hostname or b"", port=parts.port, target=target)
 
 
 async def _drain(reply: httpcore.Response) -> None:
