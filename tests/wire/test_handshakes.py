@@ -135,6 +135,14 @@ def test_an_upgrade_is_declined_and_the_request_served(
     assert statuses == [b"201", b"201", b"200"]
 
 
+@pytest.mark.parametrize("padding", [0, 3_000, 30_000])
+def test_connect_is_refused(url: str, padding: int) -> None:
+    """Each parser took it for an upgrade, and another one was given the head, until the stack was full: no answer came."""
+    headers = {"host": "x:80"} | {f"x-{n}": "a" * 600 for n in range(padding // 600)}
+    reply = ask(url, headers, method="CONNECT", path="x:80")
+    assert (reply.status, reply.problem["type"]) == (501, "urn:tidings:problem:not-implemented")
+
+
 def test_an_upgrade_of_http_1_0_is_passed_over(url: str) -> None:
     """It must be (RFC 9110, 7.8): the route answers that a WebSocket is what it speaks."""
     assert ask(url, HANDSHAKE, version="1.0").problem["type"] == "urn:tidings:problem:upgrade-required"

@@ -6,6 +6,7 @@ middleware can see it, because there is no request yet. What follows is in the o
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,7 @@ from tidings.http.gate import Entry, Gate, fitting
 from tidings.http.refusals import (
     HANDSHAKE_WITH_BODY,
     NO_HTTP,
+    NOT_IMPLEMENTED,
     TOO_LARGE,
     TOO_MANY_CONNECTIONS,
     TOO_SLOW,
@@ -52,6 +54,7 @@ MAX_AFTER_BYTES = 64 * KIB
 HEALTH_PATHS = frozenset({b"livez", b"readyz", b"metrics"})
 """The last segments of what is answered on a connection above the cap."""
 _HEAD_END = b"\r\n\r\n"
+_log = logging.getLogger("tidings.http")
 
 
 class TimedProtocol(HttpToolsProtocol):
@@ -207,8 +210,13 @@ class TimedProtocol(HttpToolsProtocol):
             return  # who resumes reading brings us back
         end = self._portion()
         portion, self._held = self._held[:end], self._held[end:]
-        if portion:
-            self._feed(portion)
+        try:
+            if portion:
+                self._feed(portion)
+        except Exception:  # the loop would log it, and the connection stay as it is
+            _log.exception("a connection failed")
+            self.transport.abort()
+            return
         self.read_on()
 
     def _portion(self) -> int:
@@ -285,19 +293,27 @@ class TimedProtocol(HttpToolsProtocol):
             raise ValueError("too many headers")
 
     def on_headers_complete(self) -> None:
-        """Called by the parser. Raises ValueError, which ends the parsing, for the handshake of a WebSocket with a body."""
-        if self.parser.should_upgrade():
-            self._declining = not self._is_handshake()
-            if self._declining:
-                return
-            if self._has_body():
-                self._fault = HANDSHAKE_WITH_BODY
-                raise ValueError("a handshake with a body")
+        """Called by the parser. Raises ValueError, which ends the parsing, for a head that is refused."""
+        refusal = self._head_refusal()
+        if refusal is not None:
+            self._fault = refusal
+            raise ValueError(refusal.title)
+        self._declining = self.parser.should_upgrade() and not self._is_handshake()
+        if self._declining:
+            return
         super().on_headers_complete()
         self._phase = Phase.BODY
         self._unsettled = 0
         if self._entry is Entry.HEALTH and self.cycle is not None:
             self.cycle.keep_alive = False
+
+    def _head_refusal(self) -> Refusal | None:
+        # The parser takes every CONNECT for an upgrade, so one that is declined would be parsed again without end.
+        if self.parser.get_method() == b"CONNECT":
+            return NOT_IMPLEMENTED
+        if self.parser.should_upgrade() and self._is_handshake() and self._has_body():
+            return HANDSHAKE_WITH_BODY
+        return None
 
     def on_body(self, body: bytes) -> None:
         """Called by the parser."""

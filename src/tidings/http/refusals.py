@@ -25,7 +25,8 @@ NO_HANDSHAKE = NO_HTTP._replace(
 )
 TOO_LARGE = Refusal(431, "head-too-large", "The request's head is too large")
 TOO_SLOW = Refusal(408, "request-timeout", "The request did not arrive in time")
-REFUSALS = (NO_HTTP, TOO_LARGE, TOO_SLOW)
+NOT_IMPLEMENTED = Refusal(501, "not-implemented", "This server does not speak this part of HTTP")
+REFUSALS = (NO_HTTP, TOO_LARGE, TOO_SLOW, NOT_IMPLEMENTED)
 """What a connection is refused for before there is a request."""
 TOO_MANY_CONNECTIONS = Refusal(503, "unavailable", "There are too many connections: try again shortly")
 _RETRY_AFTER_S = 5

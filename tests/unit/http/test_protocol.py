@@ -9,7 +9,7 @@ import pytest
 import uvicorn
 
 from tidings.http.gate import Gate
-from tidings.http.protocol import MAX_HEAD_BYTES, PORTION_BYTES, timed
+from tidings.http.protocol import MAX_HEAD_BYTES, PORTION_BYTES, TimedProtocol, timed
 from tidings.http.unsent import Unsent
 
 HEAD_S, BODY_S, STALLED_S = 0.2, 0.3, 0.4
@@ -166,6 +166,23 @@ def test_body_cut_by_a_portion_is_read_on(inside: int, last: int) -> None:
         writer.write(first + before + head % b"" + body)
         for _ in range(last + 1):
             assert (await one_reply(reader)).endswith(b"\r\n\r\n60")
+
+    talk(client)
+
+
+def test_connection_whose_parsing_fails_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails in a later portion is no callback of the transport, which would end the connection: it stayed."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr(TimedProtocol, "_upgraded", fail)
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\nX: ")
+        writer.write(b"y" * PORTION_BYTES + b"\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
 
     talk(client)
 
