@@ -31,7 +31,8 @@ _SAFELY = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 class Marker(msgspec.Struct, frozen=True):
     """How a store was last seen. ``inode`` is that of its file, ``process`` the one that has it open, 0 after a close.
-    ``base`` is the generation that the file has at least without its write-ahead log."""
+    ``base`` is the generation that the file has at least without its write-ahead log. Without an ``epoch`` the file is
+    another one, whose new epoch has not begun yet."""
 
     epoch: str
     generation: _Count
@@ -76,14 +77,14 @@ def restored(marker: Marker | None, found: Marker) -> str:
     """Why the file as ``found`` cannot be the one that was last open here; empty when it is, or is new."""
     if marker is None:
         return "it has no marker beside it, as a copy has none" if found.generation else ""
-    if found.epoch != marker.epoch:
+    if marker.epoch and found.epoch != marker.epoch:
         return "its marker is that of another store"
     if found.generation < marker.generation:
         return (
             f"it is older than the one that was open here: it ends at position {found.position}, "
             f"that one was at {marker.position} at least"
         )
-    if found.inode != marker.inode:
+    if found.inode != marker.inode or not marker.epoch:
         return "it is another file than the one that was open here, as a copy is"
     return ""
 

@@ -13,7 +13,7 @@ from tests.checkers import epochs
 from tests.harness import Harness
 from tidings.config import Settings
 from tidings.errors import Unavailable
-from tidings.marker import BYTES, path_of, read
+from tidings.marker import BYTES, Marker, MarkerFile, path_of, read
 from tidings.model import LogPosition, MarkAllNotificationsRead
 from tidings.storage.sqlite import SqliteStore
 from tidings.testing import FakeClock, event
@@ -240,3 +240,53 @@ def test_a_file_that_is_moved_with_its_log_starts_without_the_marker(
         elsewhere.opened()
     path_of(elsewhere.file).unlink()
     assert elsewhere.lived(0).position == before.position
+
+
+@pytest.mark.parametrize("how", ["in place", "another file", "no marker", "no file"])
+def test_a_kill_after_a_restore_is_not_taken_for_a_backup(
+    tmp_path: Path, place: Place, runner: asyncio.Runner, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once it has begun a new epoch, a restored store has a log of its own: killed at any moment of its start and
+    afterwards it took that log for the one of another file, and never started again."""
+    place.lived(0 if how == "no file" else 3)
+    copy = Path(shutil.copy(place.file, place.file.with_name("copy.db")))
+    place.lived(0 if how == "no file" else 5)
+    match how:
+        case "in place":
+            place.file.write_bytes(copy.read_bytes())
+        case "another file":
+            copy.replace(place.file)
+        case "no marker":
+            path_of(place.file).unlink()
+        case _:
+            place.file.unlink()
+    files = [place.file, Path(f"{place.file}-wal"), path_of(place.file)]
+    moments: list[tuple[int, dict[Path, bytes]]] = []
+    write, acknowledged = MarkerFile.write, 0
+
+    def keep() -> None:
+        moments.append((acknowledged, {file: file.read_bytes() for file in files if file.exists()}))
+
+    def noted(self: MarkerFile, marker: Marker, *, durable: bool = False) -> None:
+        keep()
+        write(self, marker, durable=durable)
+        keep()
+
+    monkeypatch.setattr(MarkerFile, "write", noted)
+    harness = place.opened()
+    for _ in range(3):
+        harness.publish(event("alice"))
+        acknowledged = harness.run(harness.store.head()).position
+        keep()
+        harness.run(harness.store.check())
+    runner.run(harness.store.close())
+    monkeypatch.undo()
+    for position, moment in moments:
+        for file in files:
+            if file in moment:
+                file.write_bytes(moment[file])  # in place: the inodes stay
+            else:
+                file.unlink(missing_ok=True)
+        head = place.lived(0)
+        assert head.position >= position
+        epochs.goes_on(head, place.lived(0))

@@ -9,12 +9,30 @@ from pathlib import Path
 from urllib.parse import quote
 
 import apsw
+from msgspec import structs
 
 from tidings import marker
-from tidings.marker import Marker
+from tidings.errors import Unavailable
+from tidings.marker import Marker, MarkerFile
 
 _OURS = "SELECT count(*) FROM meta WHERE name IN ('salt', 'epoch')"  # as every schema has had them
 _GENERATION = "SELECT value FROM meta WHERE name='generation'"
+
+
+def prepare(path: Path) -> None:
+    """Make sure that a kill at any moment of the opening leaves what can be opened again: a log that begins beside another
+    file than the marker's belongs to that file, and must not be refused. Raises Unavailable when the file must not be
+    opened, OSError when the marker cannot be written."""
+    if why := problem(path):
+        raise Unavailable(why)
+    known = marker.read(path)
+    if known is None or _size(Path(f"{path}-wal")) or (_size(path) and not _replaced(path, known)):
+        return
+    file = MarkerFile(path)
+    try:
+        file.write(structs.replace(known, epoch="", inode=path.stat().st_ino, base=0), durable=True)
+    finally:
+        file.close()
 
 
 def problem(path: Path) -> str:

@@ -35,13 +35,15 @@ class Generations:
         self._commits = -1
         known = read(file_lock.path)
         self._base = known.base if known else 0
-        if empty_wal(writer.db, patient=False):
-            self._base = self._generation
-        self._salts = self._log_salts()
         self._file = MarkerFile(file_lock.path)
         try:
             if why := restored(known, self._found()):
                 self._renew(why, known.generation if known else 0)
+                self._base = 0  # that of the marker was of another file
+            if empty_wal(writer.db, patient=False):
+                self._base = self._generation
+            # Last: a log that a new epoch began is not one that began anew since its generation was copied.
+            self._salts = self._log_salts()
             self._file.write(self._found(), durable=True)
         except BaseException:
             self._file.close()

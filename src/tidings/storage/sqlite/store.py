@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tidings.config import Settings
-from tidings.errors import KeyReused, Unavailable
+from tidings.errors import KeyReused
 from tidings.ids import EventIds
 from tidings.model import (
     AddEndpoint,
@@ -151,8 +151,7 @@ class SqliteStore:
             self._file_lock = FileLock(path)
             undo.callback(self._file_lock.close)
             path = self._file_lock.path
-            if problem := before.problem(path):
-                raise Unavailable(problem)
+            before.prepare(path)
             self._write_thread = ThreadPoolExecutor(1, "tidings-writer", lower_priority)
             db = open_writer(path, settings.sqlite_cache_mib, vfs, salt)
             undo.callback(db.close)
