@@ -1,5 +1,6 @@
-"""Many clients ask for large answers at the same moment: each pass of the event loop makes a few of them."""
+"""Many clients ask for what takes long at the same moment: each pass of the event loop answers a few of them."""
 
+import json
 from collections.abc import Iterator
 
 import httpx
@@ -48,3 +49,53 @@ def test_answers_at_one_moment_are_made_in_turns(server: AttackedServer, path: s
         replies = [attacker.received() for attacker in attackers]
     assert {reply.split(b" ", 2)[1] for reply in replies} == {b"200"}
     server.assert_bounds(memory_mib=MEMORY_MIB, pass_ms=PASS_MS)
+
+
+def refused_preferences() -> bytes:
+    """A body of 60 KB of which the last mute is none."""
+    return json.dumps({"muted_topics": [f"t:{n}" for n in range(3_000)] + [1]}).encode()
+
+
+def refused_events() -> bytes:
+    """An array of which the last event is none."""
+    return json.dumps([event(object_id=str(n)) for n in range(ITEMS)] + [{}]).encode()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "/v1/preferences?user_id=mia", refused_preferences()),
+        ("POST", "/v1/events", refused_events()),
+    ],
+    ids=["preferences", "events"],
+)
+def test_bodies_that_end_at_one_moment_are_read_in_turns(
+    server: AttackedServer, method: str, path: str, body: bytes
+) -> None:
+    """Only the beginning of a request had a turn: bodies whose last byte came at the same moment were all decoded in one
+    pass."""
+    lines = ("Content-Type: application/json", f"Content-Length: {len(body)}", "Connection: close")
+    asked = head(path, AUTHORIZED, *lines, method=method) + body
+    assert answers_to_last_byte(server, asked) == {b"422"}
+
+
+def test_handshakes_that_end_at_one_moment_are_answered_in_turns(server: AttackedServer) -> None:
+    """Handshakes of WebSockets had no turn at all."""
+    lines = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13")
+    key = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="
+    asked = head("/v1/notifications/ws?user_id=mia&limit=no", AUTHORIZED, *lines, key, method="GET")
+    assert answers_to_last_byte(server, asked) == {b"400"}
+
+
+def answers_to_last_byte(server: AttackedServer, asked: bytes) -> set[bytes]:
+    """The statuses of as many of these requests, whose last byte is sent at the same moment; asserts the bounds."""
+    with attacking(server, ASKING) as attackers:
+        for attacker in attackers:
+            attacker.send(asked[:-1])
+        server.bystander.wait(2)
+        server.reset()
+        for attacker in attackers:
+            attacker.send(asked[-1:])
+        replies = [attacker.received() for attacker in attackers]
+    server.assert_bounds(memory_mib=MEMORY_MIB, pass_ms=PASS_MS)
+    return {reply.split(b" ", 2)[1] for reply in replies}

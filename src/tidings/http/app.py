@@ -78,7 +78,7 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the server's own beginning and end."""
         if scope["type"] == "http":
-            request = Request(scope, receive)
+            request = Request(scope, receive, wait_turn=self._turn)
             serve = self._serve if request.method not in _READING else self._serve_while_there
             await serve(request, send)
         elif scope["type"] == "lifespan":
@@ -116,8 +116,7 @@ class App:
 
     async def _serve(self, request: Request, send: Send) -> None:
         begun = self._services.clock.monotonic()
-        if not self._scheduler.may_begin():
-            await self._scheduler.wait(client_address(request, self._services.settings))
+        await self._turn(request)
         try:
             answer, route = await self._answer(request)
         except ClientGone:
@@ -133,8 +132,13 @@ class App:
         elif route is not None:
             self._timed[route].observe(self._services.clock.monotonic() - begun)
 
+    async def _turn(self, request: Request) -> None:
+        if not self._scheduler.may_begin():
+            await self._scheduler.wait(client_address(request, self._services.settings))
+
     async def upgrade(self, request: Request) -> Response:
         """The answer to a WebSocket's handshake: what to attach, or why not."""
+        await self._turn(request)
         answer, _ = await self._answer(request)
         return answer
 

@@ -14,8 +14,11 @@ class ClientGone(Exception):
 
 
 async def read_body(request: Request, cap: int) -> bytes:
-    """The whole body. Raises TooLarge over ``cap`` bytes, ClientGone."""
+    """The whole body, in its turn. Raises TooLarge over ``cap`` bytes, ClientGone."""
+    late = request.unread()
     received = [chunk async for chunk in chunks(request, cap)]
+    if late:
+        await request.turn()
     return received[0] if len(received) == 1 else b"".join(received)
 
 

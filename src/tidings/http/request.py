@@ -36,12 +36,30 @@ _WEAK = b"W/"
 class Request:
     """The head of a request. ``path`` and ``query`` are as they were sent, still percent-encoded; ``client`` is the
     network address of who is connected, be it a proxy, "" where that is not known; ``upgrade``: it is the handshake of a
-    WebSocket."""
+    WebSocket. ``wait_turn`` waits until a request has its turn among those of others."""
 
-    __slots__ = ("_headers", "client", "extensions", "method", "path", "query", "receive", "upgrade")
+    __slots__ = (
+        "_headers",
+        "_wait_turn",
+        "client",
+        "extensions",
+        "method",
+        "path",
+        "query",
+        "receive",
+        "upgrade",
+    )
 
-    def __init__(self, scope: Scope, receive: Receive, *, upgrade: bool = False) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        *,
+        upgrade: bool = False,
+        wait_turn: "Callable[[Request], Awaitable[None]] | None" = None,
+    ) -> None:
         self.upgrade = upgrade
+        self._wait_turn = wait_turn
         self.method: str = scope["method"]
         self.path: bytes = scope["raw_path"]
         self.query: bytes = scope["query_string"]
@@ -60,6 +78,12 @@ class Request:
         left of the body would otherwise have to be read to find the next request behind it."""
         asked = self.extensions.get(UNREAD)
         return asked is not None and asked()
+
+    async def turn(self) -> None:
+        """Wait for a turn: for what is done with bytes that came after the request had begun, and so with those of many
+        others in one pass of the loop."""
+        if self._wait_turn is not None:
+            await self._wait_turn(self)
 
     def refusal(self, size: int) -> TidingsError | None:
         """Why an answer of this size is not given: too much waits already for clients that do not read."""

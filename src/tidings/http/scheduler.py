@@ -25,6 +25,8 @@ class RequestScheduler:
         self._batch = MIN_BATCH
         """Requests that begin in the next pass, of those that wait."""
         self._batch_began: float | None = None
+        self._begun = 0
+        """Requests of this batch that have begun."""
 
     def may_begin(self) -> bool:
         """Whether a request that has arrived begins in this pass; if not, it has to :meth:`wait`."""
@@ -36,13 +38,24 @@ class RequestScheduler:
 
     async def wait(self, client: str) -> None:
         """Wait until a request of this client has its turn."""
+        await self._turn(client)
+        while not self._fits():
+            await self._turn(client)
+
+    async def _turn(self, client: str) -> None:
         turn = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(client, deque()).append(turn)
         if self._ends is None:
             self._open(self._monotonic())
         await turn
+
+    def _fits(self) -> bool:
+        """Whether one more of this batch begins: those before it may take longer than those that its size was found by."""
+        now = self._monotonic()
         if self._batch_began is None:
-            self._batch_began = self._monotonic()
+            self._batch_began, self._begun = now, 0
+        self._begun += 1
+        return self._begun <= MIN_BATCH or now - self._batch_began < SHARE_S
 
     def _open(self, now: float) -> None:
         self._ends = now + SHARE_S

@@ -58,6 +58,15 @@ def test_short_requests_begin_by_the_batch() -> None:
     assert len(found) < COUNT / 4
 
 
+def test_a_batch_ends_when_requests_become_long() -> None:
+    """The batch has grown by short ones: as many long ones took most of a second."""
+    took = [int(SHARE_S * 1_000), *[0] * COUNT, *[5] * COUNT]
+    found = passes({"ann": took})
+    each = iter(took)
+    assert max(sum(next(each) for _ in one) for one in found) <= MIN_BATCH * 5
+    assert next(each, None) is None
+
+
 def test_clients_take_turns() -> None:
     """One request of another client is not behind all those that came before it."""
     found = passes({"ann": [5] * COUNT, "bob": [5]})
