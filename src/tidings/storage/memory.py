@@ -206,7 +206,7 @@ class MemoryStore(Feeds):
 
     async def new_count(self, user: str, since: int, cap: int, include_own: bool = False) -> UnseenCount:
         """How many feed items came after a position, up to the cap."""
-        new = sum(item.position > since for item in self._items(user, include_own))
+        new = len(self._items(user, include_own, since))
         return UnseenCount(min(new, cap), new > cap, self._position)
 
     async def summary(self, user: str, include_own: bool = False) -> FeedSummary:

@@ -18,22 +18,25 @@ class Feeds(Exports):
         elif not self._masked(viewer, entry):
             if viewer in entry.targets:
                 yield "target", ""
-            follows = self._peek(viewer).follows
+            person = self._people.get(viewer)
+            follows = person.follows if person is not None else {}
             for topic in entry.topics:
                 if any(span.covers(entry) for span in follows.get(topic, ())):
                     yield "follow", topic
 
-    def _feed(self, user: str) -> Iterator[tuple[LogEntry, FeedItem]]:
-        """The whole feed, own acts included, newest first."""
+    def _feed(self, user: str, after: int = 0) -> Iterator[tuple[LogEntry, FeedItem]]:
+        """The feed after a position, own acts included, newest first."""
         person = self._peek(user)
         for entry in self._newest():
+            if entry.position <= after:
+                continue
             why = next(self._reasons(user, entry), None)
             if why is not None:
                 read_at = person.feed.read_at(entry)
                 yield entry, FeedItem(entry.key, entry.position, entry.body, read_at, *why)
 
-    def _items(self, user: str, own: bool = False) -> list[FeedItem]:
-        return [item for _, item in self._feed(user) if own or item.reason != "own"]
+    def _items(self, user: str, own: bool = False, after: int = 0) -> list[FeedItem]:
+        return [item for _, item in self._feed(user, after) if own or item.reason != "own"]
 
     def _unshown(self, user: str, after: int) -> Iterator[Retraction]:
         """The retractions after a position of what would be in the feed, own acts included, if it still stood."""

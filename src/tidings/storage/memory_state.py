@@ -146,14 +146,17 @@ class State:
 
     def _blocks(self, viewer: str, actor: str) -> list[str]:
         """Who of the two has blocked the other, by the topic of who was blocked."""
-        blocked = self._peek(viewer).blocked, self._peek(actor).blocked
-        topics = user_topic(actor), user_topic(viewer)
-        return [topic for topic, some in zip(topics, blocked, strict=True) if topic in some]
+        found = []
+        for who, whom in ((viewer, actor), (actor, viewer)):
+            person = self._people.get(who)
+            if person is not None and person.blocked and user_topic(whom) in person.blocked:
+                found.append(user_topic(whom))
+        return found
 
     def _mutes(self, viewer: str, entry: LogEntry) -> list[str]:
         """The topics of the event that the viewer has muted."""
-        muted = self._peek(viewer).muted
-        return [topic for topic in entry.topics if topic in muted]
+        person = self._people.get(viewer)
+        return [topic for topic in entry.topics if topic in person.muted] if person is not None else []
 
     def _row(self, person: UserState, group: Group) -> InboxRow:
         """A group as the port shows it; a tombstone has no content."""
