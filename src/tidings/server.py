@@ -61,7 +61,7 @@ from tidings.reminders import ReminderService
 from tidings.setting_checks import shown
 from tidings.storage.memory import MemoryStore
 from tidings.storage.sqlite import SqliteStore
-from tidings.storage.sqlite.before import problem
+from tidings.storage.sqlite.before import lost, problem
 from tidings.storage.sqlite.file_lock import FileLock
 from tidings.telemetry import (
     COMMIT_COMMANDS,
@@ -128,6 +128,11 @@ def file_problem(path: Path) -> str:
     except Unavailable as error:
         return error.detail
     return problem(path)
+
+
+def lost_file(path: Path) -> str:
+    """Why no new store would be made of this missing or empty file; empty when one would."""
+    return lost(path)
 
 
 # --- the wiring -----------------------------------------------------------------------------------------------

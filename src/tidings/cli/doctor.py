@@ -29,7 +29,7 @@ from tidings.marker import Marker
 from tidings.outbound.channel_registry import ChannelRegistry, unsendable
 from tidings.process import listen
 from tidings.rules import Rule
-from tidings.server import file_problem, store_file
+from tidings.server import file_problem, lost_file, store_file
 from tidings.timeutil import SystemClock
 
 MIN_PYTHON = (3, 11)
@@ -208,10 +208,8 @@ def store(path: Path) -> Check:
     """Whether the file opens, SQLite finds it sound, and it is the store that was last open here, and no server has it
     open."""
     known = marker.read(path)  # first: a server at work moves it on after the file
-    if not path.exists() and known is None:
-        return Check("ok", "store", f"{path} does not exist yet")
     if not path.exists() or path.stat().st_size == 0:
-        return _lacking(path, known)
+        return _lacking(path)
     if why := file_problem(path):
         return Check("fail", "store", why)
     try:
@@ -236,16 +234,13 @@ def readable(path: Path) -> Iterator[Check]:
         yield Check("warn", "store", told)
 
 
-def _lacking(path: Path, known: Marker | None) -> Check:
+def _lacking(path: Path) -> Check:
     """What is to be said of a store that is not there."""
-    what = "is empty" if path.exists() else "does not exist"
-    if known is None:
-        return Check("warn", "store", f"{path} {what}: a server would begin a new store in it")
-    return Check(
-        "fail",
-        "store",
-        f"{path} {what}, but a store was open here that had come to position {known.position}",
-    )
+    if why := lost_file(path):
+        return Check("fail", "store", why)
+    if not path.exists():
+        return Check("ok", "store", f"{path} does not exist yet")
+    return Check("warn", "store", f"{path} is empty: a server would begin a new store in it")
 
 
 def _as_found(connection: apsw.Connection, path: Path) -> Marker | None:

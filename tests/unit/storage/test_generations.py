@@ -290,3 +290,29 @@ def test_a_kill_after_a_restore_is_not_taken_for_a_backup(
         head = place.lived(0)
         assert head.position >= position
         epochs.goes_on(head, place.lived(0))
+
+
+@pytest.mark.parametrize("left", ["empty", "missing"])
+@pytest.mark.parametrize("beside", ["log", "marker"])
+def test_a_start_without_the_file_does_not_destroy_what_is_beside_it(
+    tmp_path: Path, place: Place, runner: asyncio.Runner, left: str, beside: str
+) -> None:
+    """A disk that was not mounted, or a file moved away: a new store in its place deleted the log, and with it events that
+    were acknowledged. It is refused until the file is back."""
+    _, head = killed(tmp_path, place, runner)
+    log, mark = Path(f"{place.file}-wal"), path_of(place.file)
+    (mark if beside == "log" else log).unlink()
+    aside = place.file.rename(place.file.with_name("aside.db"))
+    if left == "empty":
+        place.file.touch()
+    kept = log.read_bytes() if beside == "log" else mark.read_bytes()
+    with pytest.raises(Unavailable, match=r"put the file back, or remove store.db-wal and store.db.marker"):
+        place.opened()
+    assert kept == (log if beside == "log" else mark).read_bytes()
+    assert place.file.exists() == (left == "empty")
+    aside.replace(place.file)
+    found = place.lived(0)
+    assert found.position == head.position or beside == "marker"
+    for file in (place.file, mark):
+        file.unlink()
+    assert place.lived(0).position == 0

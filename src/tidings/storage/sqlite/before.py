@@ -37,9 +37,9 @@ def prepare(path: Path) -> None:
 
 def problem(path: Path) -> str:
     """Why this file must not be opened; empty when it may be. Nothing is written, and no log is merged."""
-    known, log = marker.read(path), Path(f"{path}-wal")
     if not _size(path):
-        return ""
+        return lost(path)
+    known, log = marker.read(path), Path(f"{path}-wal")
     if known is not None and _size(log) and (why := _replaced(path, known)):
         return (
             f"{path} {why}, and {log.name} beside it would corrupt it: if the file is a backup, remove {log.name} and "
@@ -48,6 +48,20 @@ def problem(path: Path) -> str:
     if _is_foreign(path, merged=bool(_size(log))):
         return f"{path}: a sound database, but not one of Tidings"
     return ""
+
+
+def lost(path: Path) -> str:
+    """Why no new store may begin here, where the file is missing or empty; empty when one may. SQLite would delete the log
+    beside it, and with it what was acknowledged."""
+    known, log = marker.read(path), Path(f"{path}-wal")
+    if _size(log):
+        left = f"{log.name} beside it is not"
+    elif known is not None and known.position:
+        left = f"a store was open here that had come to position {known.position}"
+    else:
+        return ""
+    both = f"{log.name} and {marker.path_of(path).name}"
+    return f"{path} is missing or empty, but {left}: put the file back, or remove {both} if a new store is to begin"
 
 
 def _replaced(path: Path, known: Marker) -> str:

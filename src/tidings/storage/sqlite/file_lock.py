@@ -86,10 +86,12 @@ class FileLock:
             found = _identity(name)
             if found != known:
                 what = "deleted or moved" if found is None else "replaced by another file"
+                # An end needs the database itself, to copy the log into it; the log is still open here.
+                advice = "put it back" if name == self.path else "put it back, or restart the server"
                 raise Unavailable(
                     f"a file of the store was {what} while it was open",
                     RETRY_S,
-                    for_log=f"{name} was {what} while it was open: put it back, or restart the server",
+                    for_log=f"{name} was {what} while it was open: {advice}",
                 )
 
     def close(self) -> None:
