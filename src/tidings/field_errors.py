@@ -19,6 +19,8 @@ from tidings.plain_text import escaped
 
 MAX_FIELD_ERRORS = 20
 """Field errors of one problem: as many as anybody mends before trying again."""
+MAX_POINTER = 800
+"""Characters of a pointer into a body, which has names as long as itself: several times the longest that can be right."""
 MAX_PARTS = 50_000
 """Commas in what is taken apart: 10 ms of work. In a larger part it is only said that it does not fit."""
 SHOWN = 40
@@ -73,7 +75,8 @@ def find(type: Any, raw: bytes, *, strict: bool = True) -> Found:
     truths."""
     finder = _Finder(strict)
     finder.add_errors(type, raw.strip(), "")
-    return Found(tuple(finder.errors[:MAX_FIELD_ERRORS]), _encode(finder.fitting))
+    errors = [FieldError(_short(pointer), detail) for pointer, detail in finder.errors[:MAX_FIELD_ERRORS]]
+    return Found(tuple(errors), _encode(finder.fitting))
 
 
 def find_parameters(
@@ -142,6 +145,11 @@ def _checked_fields(type: Any) -> frozenset[str]:
 def escape(step: str) -> str:
     """One reference token of a JSON Pointer (RFC 6901)."""
     return step.replace("~", "~0").replace("/", "~1")
+
+
+def _short(pointer: str) -> str:
+    """The pointer, or where it is too long that to what holds what it leads to."""
+    return pointer if len(pointer) <= MAX_POINTER else pointer[: MAX_POINTER + 1].rpartition("/")[0]
 
 
 def mismatch(type: Any, raw: bytes, *, null: bool = True) -> str:
@@ -278,6 +286,7 @@ class _Finder:
             here = f"{at}/{escape(name)}"
             if not _fits(key_type, name):
                 self.errors.append(FieldError(here, f"no such name: {mismatch(key_type, _encode(name))}"))
+                continue  # a name may be as long as the body, and would be in the pointer of each error below it
             self.fits(value_type, bytes(value), here)
 
 

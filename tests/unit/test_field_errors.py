@@ -14,6 +14,7 @@ from tidings.decode import BOM, decode
 from tidings.errors import FieldError, InvalidFields, Malformed
 from tidings.field_errors import (
     MAX_FIELD_ERRORS,
+    MAX_POINTER,
     WORDS,
     Check,
     Found,
@@ -117,6 +118,31 @@ def test_every_field_error_is_in_words(text: str, said: dict[str, str]) -> None:
     assert list(dict.fromkeys(error.pointer for error in errors)) == list(said)
     for error in errors:
         assert said[error.pointer] in ("", error.detail)
+
+
+@pytest.mark.parametrize("letter", ["n", "~", "/"])
+@pytest.mark.parametrize(
+    "at", ['{"name": "x", "table": {%s}}', '{"name": "x", %s}', '{"name": "x", "parts": [{%s}]}']
+)
+def test_errors_are_not_many_times_what_they_are_about(letter: str, at: str) -> None:
+    """Each of twenty errors had the whole of a name as long as the body in its pointer, twice as long where it is
+    escaped."""
+    names = ", ".join(f'"{letter * 3_000}{n}": {{"a": 1, "b": 2}}' for n in range(30))
+    errors = found((at % names).encode()).errors
+    assert errors
+    assert all(len(error.pointer) <= MAX_POINTER for error in errors)
+
+
+class Flags(msgspec.Struct):
+    """A whole of tables by name."""
+
+    types: dict[Annotated[str, Meta(max_length=2)], dict[str, bool]] = {}
+
+
+def test_nothing_is_said_below_a_refused_name() -> None:
+    """It would be told what to write in a member that may not be there."""
+    errors = find(Flags, b'{"types": {"abc": {"a": 1, "b": 2}}}').errors
+    assert [error.pointer for error in errors] == ["/types/abc"]
 
 
 def test_no_more_are_said_than_anybody_reads() -> None:

@@ -305,9 +305,10 @@ async def _begun(answer: Response, request: Request) -> Response:
 
 
 async def _given(answer: Response, request: Request) -> Response:
-    """The answer to a question, or why it is not given while others wait to be read."""
+    """The answer to a question, or a failure, or why it is not given while others wait to be read."""
     size = len(answer.body) if answer.chunks is None else max(len(answer.body), _A_CHUNK)
-    refusal = request.refusal(size) if request.method == "GET" else None
+    counted = request.method == "GET" or answer.status >= 400  # the others tell what was changed
+    refusal = request.refusal(size) if counted else None
     if refusal is None:
         return answer
     if answer.chunks is not None:
