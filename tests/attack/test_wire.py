@@ -335,9 +335,16 @@ def test_full_server_answers_health_checks(tmp_path: Path) -> None:
     """Above the cap of all connections whoever asks whether the server lives is answered, and nobody else."""
     few = {"TIDINGS_MAX_CONNECTIONS": "20"}
     with attacked_server(tmp_path, **SETTINGS, **few) as server, attacking(server, 20):
-        for path, status in (("/livez", b"200"), ("/readyz", b"200"), ("/v1/feed", b"503")):
+        asked = (
+            ("GET", "/livez", b"200"),
+            ("HEAD", "/readyz", b"200"),
+            ("GET", "/v1/feed", b"503"),
+            ("GET", "/v1/events/livez", b"503"),  # it was served, as it ends like a health check
+            ("DELETE", "/livez", b"503"),
+        )
+        for method, path, status in asked:
             with attacking(server) as (attacker,):
-                attacker.send(head(path, AUTHORIZED, method="GET"))
+                attacker.send(head(path, AUTHORIZED, method=method))
                 assert attacker.received().split()[1] == status
         with attacking(server, RESERVED // 2) as attackers:  # who says nothing there has a shorter time
             assert all(attacker.received().startswith(b"HTTP/1.1 408 ") for attacker in attackers)

@@ -51,8 +51,8 @@ PIPELINED = 8
 """Requests begun in one turn; those behind them wait in the socket until these are answered."""
 MAX_AFTER_BYTES = 64 * KIB
 """Bytes that the client of a stream may send after its request; there is nothing that it could have to say."""
-HEALTH_PATHS = frozenset({b"livez", b"readyz", b"metrics"})
-"""The last segments of what is answered on a connection above the cap."""
+HEALTH_PATHS = (b"/livez", b"/readyz", b"/metrics")
+"""What is answered on a connection above the cap, under the prefix of all paths."""
 _HEAD_END = b"\r\n\r\n"
 _log = logging.getLogger("tidings.http")
 
@@ -64,6 +64,7 @@ class TimedProtocol(HttpToolsProtocol):
     stalls: Stalls
     gate: Gate
     unsent: Unsent
+    health_paths: frozenset[bytes] = frozenset(HEALTH_PATHS)
 
     def __init__(
         self,
@@ -111,7 +112,7 @@ class TimedProtocol(HttpToolsProtocol):
             return
         self._phase = Phase.HEAD
         if self._entry is Entry.HEALTH:
-            self.app = _HealthOnly(self.app)
+            self.app = _HealthOnly(self.app, self.health_paths)
         self._watch(HEALTH_S if self._entry is Entry.HEALTH else None)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -479,11 +480,12 @@ class TimedProtocol(HttpToolsProtocol):
 class _HealthOnly:
     """The application on a connection above the cap: whether the server lives is answered, and nothing else."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, paths: frozenset[bytes]) -> None:
         self._app = app
+        self._paths = paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["raw_path"].rpartition(b"/")[2] in HEALTH_PATHS:
+        if scope["method"] in ("GET", "HEAD") and scope["raw_path"] in self._paths:
             await self._app(scope, receive, send)
             return
         status, headers, body = parts(TOO_MANY_CONNECTIONS)
@@ -510,10 +512,13 @@ def protocol_of(settings: Settings) -> type[TimedProtocol]:
         settings.max_connections_per_address,
         networks("trusted_proxies", settings.trusted_proxies),
     )
-    return timed(
+    made = timed(
         settings.request_header_timeout_s,
         settings.body_timeout_s,
         settings.reply_timeout_s,
         gate,
         unsent_of(settings),
     )
+    prefix = settings.prefix.rstrip("/").encode()
+    made.health_paths = frozenset(prefix + path for path in HEALTH_PATHS)
+    return made
