@@ -108,7 +108,8 @@ class DeliveryResult(msgspec.Struct, frozen=True):
     ``held`` (the same for its user's quiet hours or digest, until these change), ``failed`` (tried: due again at ``at``),
     ``dead`` (given up), ``gone`` (the endpoint is no more: it is removed). ``failures``: of a ``dead`` one that the endpoint
     refused, how many it has now refused in a row; ``disables``: that is one too many, and the endpoint is disabled for the
-    reason ``error``."""
+    reason ``error``. ``order``: of a ``sent`` or ``dead`` one, the seq of the newest item that the attempt carried: what
+    joined the group since then is owed anew (0: nothing is)."""
 
     id: int
     state: str
@@ -116,3 +117,4 @@ class DeliveryResult(msgspec.Struct, frozen=True):
     error: str = ""
     failures: int = 0
     disables: bool = False
+    order: int = 0

@@ -1,6 +1,7 @@
 """What changes while an endpoint is sent to: what follows goes by it."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 
 import msgspec
@@ -13,7 +14,9 @@ from tidings.model import (
     EraseUser,
     MarkAllNotificationsRead,
     Mask,
+    Publish,
     RemoveEndpoint,
+    SetNotificationType,
     SetPreferences,
 )
 from tidings.outbound.channel import OutboundMessage, SendResult
@@ -21,6 +24,8 @@ from tidings.outbound.dispatcher import LANE
 from tidings.outbound.webhook import Webhook
 from tidings.outbound.webhook_signing import new_secret
 from tidings.personal import Endpoint, Preferences
+from tidings.rules import Rule
+from tidings.testing import event
 
 Loop = asyncio.Runner
 
@@ -51,6 +56,31 @@ def test_nothing_more_goes_out_once_it_is_not_wanted(loop: Loop, world: World, c
         await world.deliver()
         assert len(world.web.requests) == 1
         assert await world.waiting() == []
+
+    loop.run(scene())
+
+
+@pytest.mark.parametrize("status", [204, 400])
+def test_what_joins_a_group_that_is_being_sent_follows(loop: Loop, world: World, status: int) -> None:
+    """The fault: the attempt that was under way settled it too, and its receiver never heard of it."""
+
+    async def scene() -> None:
+        await world.write(SetNotificationType("cook", Rule(channels=("webhook",))))
+        await world.hook()
+        world.web.open.clear()
+        world.web.answer(status)
+        for number, actor in enumerate(("bob", "cy", "dan")):
+            joins = event(actor, "cook", "recipe:1", targets=(USER,), at=world.clock.now())
+            await world.write(Publish((joins,)))
+            if not number:
+                await world.web.received(1)
+            world.clock.advance(1)
+        world.web.open.set()
+        await world.deliver()
+        sent = [json.loads(request.body)["data"]["notification"]["count"] for request in world.web.requests]
+        assert sent == [1, 3]
+        ids = {request.headers["webhook-id"] for request in world.web.requests}
+        assert (len(ids), await world.waiting()) == (2, [])
 
     loop.run(scene())
 

@@ -184,6 +184,7 @@ def settles(draw: st.DrawFn) -> Draft:
     states = st.sampled_from(("sent", "dropped", "later", "held", "failed", "dead", "gone"))
     some = draw(st.lists(st.tuples(st.integers(0, 5), states, waits), min_size=1, max_size=3))
     failures = draw(st.integers(0, 2))
+    order = draw(st.integers(0, 4))
 
     def settle(h: Past) -> RecordDeliveryResults:
         return RecordDeliveryResults(
@@ -195,6 +196,7 @@ def settles(draw: st.DrawFn) -> Draft:
                     state,
                     failures if state == "dead" else 0,
                     failures > 1,
+                    order,
                 )
                 for n, state, wait in some
             )

@@ -290,14 +290,15 @@ class DeliveryDispatcher(Worker):
         )
 
     def _outcome(self, delivery: Delivery, answer: SendResult, now: int) -> DeliveryResult:
+        order = delivery.row.order if delivery.row is not None else 0
         if answer.state == "sent":
-            return DeliveryResult(delivery.id, "sent", self._sent_at(delivery, now))
+            return DeliveryResult(delivery.id, "sent", self._sent_at(delivery, now), order=order)
         error = answer.error[:MAX_ERROR]
         if answer.state != "failed":
-            return DeliveryResult(delivery.id, answer.state, error=error)
+            return DeliveryResult(delivery.id, answer.state, error=error, order=order)
         wait = retry_delay_ms(delivery.attempts + 1, answer.after_s, self._spread(delivery))
         if wait is None:
-            return DeliveryResult(delivery.id, "dead", error=error)
+            return DeliveryResult(delivery.id, "dead", error=error, order=order)
         return DeliveryResult(delivery.id, "failed", now + wait, error)
 
     def _spread(self, delivery: Delivery) -> Random:

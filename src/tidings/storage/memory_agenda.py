@@ -1,6 +1,6 @@
 """The law of ``tidings.ports.Agenda`` in memory: reminders, and deliveries that leave the application."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import msgspec
@@ -90,14 +90,23 @@ class Agenda(State):
 
     def _owe(self, user: str, number: int, type: str, rule: Rule) -> None:
         """An item has come to this group: everything that reaches its user has to hear of it."""
-        now = self._clock.now()
-        waits = {owed.endpoint for owed in self._waiting() if (owed.user, owed.number) == (user, number)}
         channels = set(rule.channels).intersection(self._channels)
-        for endpoint in self._person(user).endpoints.values():
-            if endpoint.is_usable and endpoint.channel in channels and endpoint.id not in waits:
+        self._owe_to(
+            [each for each in self._person(user).endpoints.values() if each.channel in channels], number, type
+        )
+
+    def _owe_to(self, endpoints: Iterable[Endpoint], number: int, type: str) -> None:
+        """Owe a group to those of these endpoints of its user that are usable, and for which no delivery of it waits."""
+        now = self._clock.now()
+        for endpoint in endpoints:
+            waits = any(
+                (owed.user, owed.number, owed.endpoint) == (endpoint.user, number, endpoint.id)
+                for owed in self._waiting()
+            )
+            if endpoint.is_usable and not waits:
                 id = next(self._delivery_ids)
                 self._owed[id] = PendingDelivery(
-                    id, user, endpoint.id, number, type, due_at=now, created_at=now
+                    id, endpoint.user, endpoint.id, number, type, due_at=now, created_at=now
                 )
 
     def _settle(self, handled: DeliveryResult) -> int:
@@ -122,7 +131,15 @@ class Agenda(State):
                 owed.due_at = handled.at
                 if handled.failures:
                     self._refuse(owed, handled)
+        if handled.order and handled.state in ("sent", "dead"):
+            self._owe_again(owed, handled.order)
         return 1
+
+    def _owe_again(self, owed: PendingDelivery, carried: int) -> None:
+        """What joined a group during an attempt was owed nothing, since a delivery of the group waited."""
+        person = self._people[owed.user]
+        if any(seq > carried for seq in person.inbox.groups[owed.number].items):
+            self._owe_to([person.endpoints[owed.endpoint]], owed.number, owed.type)
 
     def _sent(self, owed: PendingDelivery, at: int) -> None:
         endpoints = self._people[owed.user].endpoints

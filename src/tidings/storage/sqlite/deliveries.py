@@ -84,7 +84,7 @@ def settle(w: WriteSession, command: RecordDeliveryResults) -> CommandResult:
 
 
 def _settle(w: WriteSession, handled: DeliveryResult) -> int:
-    row = w.db.one("SELECT endpoint FROM delivery WHERE id=?", (handled.id,))
+    row = w.db.one("SELECT endpoint, user, number, type FROM delivery WHERE id=?", (handled.id,))
     if row is None:
         return 0
     match handled.state:
@@ -106,7 +106,16 @@ def _settle(w: WriteSession, handled: DeliveryResult) -> int:
             )
             if handled.failures:
                 endpoints.refuse(w, row[0], handled)
+    if handled.order and handled.state in ("sent", "dead"):
+        _owe_again(w, row, handled.order)
     return 1
+
+
+def _owe_again(w: WriteSession, row: tuple[int, int, int, int], carried: int) -> None:
+    """What joined a group during an attempt was owed nothing, since a delivery of the group waited."""
+    endpoint, user, number, type = row
+    about = {"endpoint": endpoint, "user": user, "number": number, "type": type}
+    w.db.execute(sql("owe_again"), about | {"carried": carried, "now": w.clock.now()})
 
 
 def release_held(w: WriteSession, user: str) -> None:

@@ -47,6 +47,15 @@ WHERE b.type << 3 | e.channel IN (SELECT value FROM carray(:packed))
   AND e.confirmed AND e.disabled_at = 0
   AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.endpoint = e.number AND d.number = b.number AND d.dead = 0);
 
+-- name: owe_again
+-- A group is owed to an endpoint again if an item is in it that is newer than what the last attempt carried.
+INSERT INTO delivery (endpoint, user, number, type, due_at, created_at)
+SELECT e.number, :user, :number, :type, :now, :now FROM endpoint e
+WHERE e.number = :endpoint AND e.confirmed AND e.disabled_at = 0
+  AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.endpoint = e.number AND d.number = :number AND d.dead = 0)
+  AND EXISTS (SELECT 1 FROM inbox_group g CROSS JOIN inbox_member m ON m.group_id = g.id
+    WHERE g.user = :user AND g.number = :number AND m.seq > :carried);
+
 -- name: add_endpoint
 INSERT INTO endpoint
   (id, user, channel, address, secret, created_at, sent_at, confirmed, failures, disabled_at, disabled_reason)
