@@ -273,7 +273,9 @@ def test_a_body_where_none_is_taken_is_refused(app: httpx.Client, route: Route) 
 @pytest.mark.parametrize("body", [b"", b"{}", b" { }\n"])
 def test_a_body_that_says_nothing_is_passed_over(app: httpx.Client, route: Route, body: bytes) -> None:
     """Many clients send an empty object wherever they POST."""
-    assert sent(app, route, body).status_code not in (400, 413, 415, 422)
+    status = sent(app, route, body).status_code
+    assert status < 500
+    assert status not in (400, 413, 415, 422)
 
 
 def test_every_path_parameter_has_a_good_value() -> None:
