@@ -51,7 +51,8 @@ ADVICE: Mapping[str, str] = {
     "head-too-large": "The request line and headers, or the trailers, are over 64 KiB or more than 100. Send fewer. The "
     "connection is closed.",
     "request-timeout": "It took longer than `request_header_timeout_s` or `body_timeout_s`. The connection is closed.",
-    "not-implemented": "The method is CONNECT, which only proxies have a use for. The connection is closed.",
+    "not-implemented": "The method is CONNECT, which only proxies have a use for, or `Transfer-Encoding` is "
+    "another than `chunked`. The connection is closed.",
 }
 """What to do about each problem, by its code."""
 

@@ -143,6 +143,15 @@ def test_connect_is_refused(url: str, padding: int) -> None:
     assert (reply.status, reply.problem["type"]) == (501, "urn:tidings:problem:not-implemented")
 
 
+def test_a_transfer_coding_that_is_not_undone_is_refused(url: str) -> None:
+    """The coded bytes were taken for the body (RFC 9112, 6.1)."""
+    headers = {"host": "localhost", **JSON, **bearer(KEY), "transfer-encoding": "gzip, chunked"}
+    reply = ask(
+        url, headers | {"connection": "close"}, b"2\r\n{}\r\n0\r\n\r\n", method="POST", path="/v1/events"
+    )
+    assert (reply.status, reply.problem["type"]) == (501, "urn:tidings:problem:not-implemented")
+
+
 def test_an_upgrade_of_http_1_0_is_passed_over(url: str) -> None:
     """It must be (RFC 9110, 7.8): the route answers that a WebSocket is what it speaks."""
     assert ask(url, HANDSHAKE, version="1.0").problem["type"] == "urn:tidings:problem:upgrade-required"

@@ -312,6 +312,8 @@ class TimedProtocol(HttpToolsProtocol):
         # The parser takes every CONNECT for an upgrade, so one that is declined would be parsed again without end.
         if self.parser.get_method() == b"CONNECT":
             return NOT_IMPLEMENTED
+        if any(name == b"transfer-encoding" and value.lower() != b"chunked" for name, value in self.headers):
+            return NOT_IMPLEMENTED  # the parser undoes no other coding, and would give the coded bytes for the body
         if self.parser.should_upgrade() and self._is_handshake() and self._has_body():
             return HANDSHAKE_WITH_BODY
         return None
