@@ -61,7 +61,9 @@ def test_nothing_more_goes_out_once_it_is_not_wanted(loop: Loop, world: World, c
 
 
 @pytest.mark.parametrize("status", [204, 400])
-def test_what_joins_a_group_that_is_being_sent_follows(loop: Loop, world: World, status: int) -> None:
+def test_what_joins_a_group_that_is_being_sent_follows(
+    loop: Loop, world: World, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
     """The fault: the attempt that was under way settled it too, and its receiver never heard of it."""
 
     async def scene() -> None:
@@ -81,6 +83,8 @@ def test_what_joins_a_group_that_is_being_sent_follows(loop: Loop, world: World,
         assert sent == [1, 3]
         ids = {request.headers["webhook-id"] for request in world.web.requests}
         assert (len(ids), await world.waiting()) == (2, [])
+        given_up = "a delivery by webhook to the endpoint e0 was given up: HTTP 400"
+        assert (given_up in caplog.text) == (status == 400)
 
     loop.run(scene())
 

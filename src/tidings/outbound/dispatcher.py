@@ -228,7 +228,7 @@ class DeliveryDispatcher(Worker):
         await self._settle(outcomes)
         if failures >= MAX_FAILURES and any(handled.disables for _, handled in outcomes):
             ENDPOINTS_DISABLED.labels(endpoint.channel).inc()
-            _log.warning("an endpoint of the channel %s is disabled: %s", endpoint.channel, answer.error)
+            _log.warning("the endpoint %s (%s) is disabled: %s", endpoint.id, endpoint.channel, answer.error)
         return answer, failures
 
     async def _postpone(self, parcels: list[list[Delivery]], seconds: int) -> None:
@@ -341,7 +341,12 @@ class DeliveryDispatcher(Worker):
         if handled.state == "sent":
             DELIVERY_LAG.labels(channel).observe(max(0, self._clock.now() - delivery.due_at) / 1_000)
         elif handled.state == "dead":
-            _log.warning("a delivery by %s was given up: %s", channel, handled.error)
+            _log.warning(
+                "a delivery by %s to the endpoint %s was given up: %s",
+                channel,
+                delivery.endpoint.id,
+                handled.error,
+            )
 
 
 def _counted(handled: DeliveryResult, failures: int) -> DeliveryResult:
