@@ -37,14 +37,14 @@ BACKLOG = 2_048
 KEEP_ALIVE_S = 75
 """Seconds an idle connection is kept: longer than proxies keep theirs (60 s is usual), or a request now and then would
 meet a connection that is just being closed."""
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 KILLED = 128
 """Exit code of a process that a signal ended at once, without the signal's number: the convention of shells."""
 
 
 def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT, then close everything and return. ``on_ready`` gets the base URL once requests are
-    answered.
+    """Serve until SIGTERM, SIGINT or SIGHUP, then close everything and return. ``on_ready`` gets the base URL once
+    requests are answered.
 
     Raises ConfigError or Unavailable when it cannot listen, or the store cannot be opened.
     """
@@ -222,7 +222,7 @@ class _Server(uvicorn.Server):
 
 
 class _Stop:
-    """What SIGTERM and SIGINT mean, from before the store is opened until after it is closed.
+    """What SIGTERM, SIGINT and SIGHUP mean, from before the store is opened until after it is closed.
 
     The first asks for an orderly end. The second cuts what is open; the store is still closed. One more, or a second
     one when nothing is being served, ends the process at once, as a kill would: what was acknowledged is in the
@@ -235,7 +235,10 @@ class _Stop:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def __enter__(self) -> "_Stop":
-        self._before = {number: signal.signal(number, self._handle) for number in STOP_SIGNALS}
+        # A server under nohup is to outlive its terminal.
+        outlives = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        heard = [number for number in STOP_SIGNALS if number != signal.SIGHUP or not outlives]
+        self._before = {number: signal.signal(number, self._handle) for number in heard}
         return self
 
     def __exit__(self, *_: object) -> None:

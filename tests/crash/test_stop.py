@@ -15,12 +15,18 @@ from tests.crash.effort import repeatable, seeds
 from tests.crash.server_process import serving
 from tests.crash.test_kill import check, gather
 from tests.serving import STOP_S
+from tidings.process import _Stop
 
 CLIENTS = 3
 ACKNOWLEDGED = 60
 """Requests acknowledged before the server is told to stop."""
 TRIES = 100_000
 """Connections tried, some microseconds each, until a server that was told to stop must refuse one."""
+
+UNDER_NOHUP = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+HANGUP = pytest.param(
+    signal.SIGHUP, marks=pytest.mark.skipif(UNDER_NOHUP, reason="its servers ignore it too")
+)
 
 
 def stopped(process: subprocess.Popen[str]) -> int:
@@ -53,7 +59,7 @@ def test_a_copy_after_a_stop_has_all_that_was_acknowledged(tmp_path: Path, seed:
             check(http, clients)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, HANGUP])
 def test_a_second_signal_cuts_what_is_open_and_still_closes_the_store(tmp_path: Path, number: int) -> None:
     """A request whose body never comes holds up the first stop for as long as it may; the second one waits for nothing,
     and the file is whole all the same."""
@@ -74,6 +80,20 @@ def test_a_second_signal_cuts_what_is_open_and_still_closes_the_store(tmp_path: 
             assert stopped(process) == 0
     with serving(copied(path)) as (url, _):
         assert httpx.get(f"{url}/v1/admin/status").json()["position"] == 1
+
+
+def test_a_hangup_that_is_ignored_stays_ignored() -> None:
+    """A server under nohup outlives its terminal."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with _Stop():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        with _Stop():
+            assert signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def wait_until_refused(address: tuple[str, int]) -> None:
