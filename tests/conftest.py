@@ -2,6 +2,11 @@
 
 import signal
 
+from hypothesis import settings
+
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")  # none may depend on the speed of the machine
+
 
 def pytest_configure() -> None:
     """Have the programs that tests start be interrupted. A shell that starts the tests in the background ignores interrupts
