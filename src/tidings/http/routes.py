@@ -1,5 +1,7 @@
 """The route table: every address of the server, once."""
 
+import asyncio
+import threading
 from functools import cache
 
 from tidings.http import openapi
@@ -24,10 +26,18 @@ from tidings.http.endpoints import (
 from tidings.http.params import Params
 from tidings.http.routing import Access, RequestContext, Response, Route, cached_answer
 
+_DESCRIBING = threading.Lock()
+
 
 async def describe(call: RequestContext[Params, None]) -> Response:
     """This table as an OpenAPI document."""
-    return cached_answer(_document(call.services.settings.prefix))
+    return cached_answer(await asyncio.to_thread(_described, call.services.settings.prefix))
+
+
+def _described(prefix: str) -> CachedBody:
+    """The document, which takes tens of milliseconds the first time: beside the event loop, and once."""
+    with _DESCRIBING:
+        return _document(prefix)
 
 
 @cache
