@@ -2,8 +2,8 @@
 
 Commands of concurrent requests share one transaction, because what a commit costs is the fsync, not the rows. While
 one transaction is on its way to the disk the next one gathers, so the batch grows with the load by itself and an
-idle server answers at once. Who comes next is decided by turns (``writes``), and how much else than what is published fits
-into a transaction by the store, which knows how long it takes.
+idle server answers at once. Who comes next is decided by turns (``fair_queue``), and how much else than what is published
+fits into a transaction by the store, which knows how long it takes.
 """
 
 import asyncio

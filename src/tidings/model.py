@@ -181,8 +181,8 @@ class UndoMarkAllRead(msgspec.Struct, frozen=True):
 
 
 class MaterializeBroadcasts(msgspec.Struct, frozen=True):
-    """Give these users the broadcasts that their inboxes lack (``Counts.lacking``). ``erasures``: how many there had been
-    (``Erasures.begun``) before it was read that they lack something; who was erased after that, and has not come back
+    """Give these users the broadcasts that their inboxes lack (``InboxCounters.lacking``). ``erasures``: how many there had
+    been (``Erasures.begun``) before it was read that they lack something; who was erased after that, and has not come back
     since, is given nothing, for it would write their name again. None: as of now."""
 
     users: tuple[str, ...]

@@ -179,7 +179,7 @@ class InboxViews(Protocol):
     the name goes on from it. Every group of others that holds an event with them as actor, object or topic takes a seq,
     the oldest group first. Nobody else's inbox changes.
 
-    A broadcast is one row. ``Counts.lacking`` says that it has not come to a user it is meant for: everyone, or those
+    A broadcast is one row. ``InboxCounters.lacking`` says that it has not come to a user it is meant for: everyone, or those
     who follow its topic since before it; not its actor, nor who masked it or does not want the type. TakeUp gives it
     to them, as an item that groups with nothing. What has expired is not given any more.
     """

@@ -32,14 +32,14 @@ class TransportError(NamedTuple):
 
 
 class Open(NamedTuple):
-    """Open a stream, within ``timeout_s``. Outcome: an Answer, with its body unless its status is 200; or Lost."""
+    """Open a stream, within ``timeout_s``. Outcome: an Answer, with its body unless its status is 200; or TransportError."""
 
     request: Request
     timeout_s: float
 
 
 class Receive(NamedTuple):
-    """Wait for bytes of the stream, for up to ``timeout_s``. Outcome: the bytes, b"" at the end; or Lost."""
+    """Wait for bytes of the stream, for up to ``timeout_s``. Outcome: the bytes, b"" at the end; or TransportError."""
 
     timeout_s: float
 
@@ -49,7 +49,7 @@ class Close(NamedTuple):
 
 
 class SendRequest(NamedTuple):
-    """Make a request, within ``timeout_s``. Outcome: an Answer, or Lost."""
+    """Make a request, within ``timeout_s``. Outcome: an Answer, or TransportError."""
 
     request: Request
     timeout_s: float

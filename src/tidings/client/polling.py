@@ -33,7 +33,7 @@ class _Polled(msgspec.Struct):
 
 
 class Poller:
-    """Asks on behalf of a session. Every method raises Ended and ProblemError."""
+    """Asks on behalf of a session. Every method raises Disconnected and ProblemError."""
 
     def __init__(
         self,

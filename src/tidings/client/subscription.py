@@ -77,7 +77,7 @@ class _Drain(msgspec.Struct):
 class SubscriptionMachine:
     """One subscription of ``user`` (None: of whom the token names).
 
-    ``include``: "notifications", "activity" or both. ``cursor``: where to go on (that of an item, or :func:`place`);
+    ``include``: "notifications", "activity" or both. ``cursor``: where to go on (that of an item, or :func:`cursor_of`);
     without one from now on, or ``fresh`` with a Reset first. ``clock`` tells monotonic seconds. Raises ValueError for a
     cursor that is none.
     """

@@ -79,7 +79,7 @@ class Client(Api):
         """What a user is told, as it happens: an iterator that goes on over every interruption, without gaps or doubles.
 
         ``include``: "notifications", "activity" (the feed), or both. It begins behind ``cursor`` (that of an item of an
-        earlier subscription, or of :func:`place`), else now; ``fresh``: with a Reset that holds what there is.
+        earlier subscription, or of :func:`cursor_of`), else now; ``fresh``: with a Reset that holds what there is.
         ``on_connection`` is told how it is connected. Iterating raises ProblemError when the server refuses for good.
         """
         session = SubscriptionMachine(user or self.user_id, include, cursor, fresh=fresh, pace=pace)

@@ -38,8 +38,8 @@ OBJECTS = JsonFrameEncoder()
 
 
 class LongPollTransport:
-    """A :class:`tidings.live.Wire` that is one answer. It is due when the client has all there is and that is something;
-    when it is full; and when the stream ends.
+    """A :class:`tidings.live.Transport` that is one answer. It is due when the client has all there is and that is
+    something; when it is full; and when the stream ends.
 
     Something is what moves the client's cursor. Frames without an id, heartbeats and warnings of a credential, come
     along with an answer but are no reason for one: a client that waits for news gets nothing from being woken, and finds

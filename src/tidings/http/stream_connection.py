@@ -26,7 +26,7 @@ Became = Callable[[bool], None]
 
 
 class Connection:
-    """A :class:`tidings.live.Wire` over a transport. The protocol that owns the transport says what becomes of it, and
+    """A :class:`tidings.live.Transport` over a transport. The protocol that owns the transport says what becomes of it, and
     keeps ``paused``: whether the transport has taken enough for now. It is kept here because ten thousand streams are
     told one thing at once, and what is looked up elsewhere for each is a cache miss for each."""
 

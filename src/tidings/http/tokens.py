@@ -90,7 +90,7 @@ class SingleKey:
 
 
 def secret_key(secret: str) -> VerifyingKey:
-    """The HS256 key of a shared secret, which ``keys.check_secrets`` found strong enough."""
+    """The HS256 key of a shared secret, which ``api_keys.check_secrets`` found strong enough."""
     return VerifyingKey("HS256", secret.encode())
 
 

@@ -52,7 +52,7 @@ class _Progress(NamedTuple):
 class Stalls:
     """Ends connections whose client takes too little of what waits for it in ``stalled_s`` seconds: less than
     :data:`MIN_PROGRESS_BYTES`, or than its share of the most that has waited for it, one in :data:`MAX_PERIODS`. Streams
-    are not watched here: they have bounds of their own (wires.py)."""
+    are not watched here: they have bounds of their own (stream_connection.py)."""
 
     def __init__(self, stalled_s: float) -> None:
         self._stalled_s = stalled_s

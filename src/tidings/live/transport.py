@@ -20,8 +20,8 @@ class Encoder(Protocol):
 
 
 class Transport(Protocol):
-    """One client's connection. It is told of by the hub's caller: ``Live.lost`` when the client went away,
-    ``Live.writable`` when a wire that was full takes bytes again."""
+    """One client's connection. It is told of by the hub's caller: ``Hub.lost`` when the client went away,
+    ``Hub.writable`` when a wire that was full takes bytes again."""
 
     @property
     def encoder(self) -> Encoder:

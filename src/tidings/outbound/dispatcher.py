@@ -1,8 +1,8 @@
 """The courier: carries what is due out of the application, and tells the store what became of it.
 
-The store owes deliveries; the courier reads those that are due, decides about each (``decisions``), and sends what is to
-go: many endpoints at a time, one endpoint after another's order. A delivery is settled when its attempt has ended, so a
-crash in between repeats it: at least once, each time under the same id, by which receivers drop repeats.
+The store owes deliveries; the courier reads those that are due, decides about each (``delivery_policy``), and sends what
+is to go: many endpoints at a time, one endpoint after another's order. A delivery is settled when its attempt has ended, so
+a crash in between repeats it: at least once, each time under the same id, by which receivers drop repeats.
 """
 
 import asyncio

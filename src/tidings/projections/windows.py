@@ -6,7 +6,7 @@ come; a late event is counted in its own second, in those windows that still hol
 is counted when its second comes; a retracted one is subtracted wherever it still counts.
 
 Measured on one core, keys by Zipf's law, 10,000 events a second in batches of 500: about 1.3 µs an event for all
-windows and dimensions together (14 µs for one alone, 2 to 3 µs while folding, see tallies); 0.1 ms a query, about
+windows and dimensions together (14 µs for one alone, 2 to 3 µs while folding, see sliding_counts); 0.1 ms a query, about
 0.6 ms at the 99th percentile while exact. When nearly every object and actor is a new one, 6 to 9 µs an event.
 """
 

@@ -1,4 +1,4 @@
-"""The law of ``tidings.ports.Agenda`` in memory: reminders, and deliveries that leave the application."""
+"""The law of ``tidings.ports.DeliveryQueue`` in memory: reminders, and deliveries that leave the application."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice

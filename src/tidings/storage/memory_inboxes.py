@@ -1,4 +1,4 @@
-"""The law of ``tidings.ports.InboxViews`` and ``Personal`` in memory: who is told, and what of it can be read."""
+"""The law of ``tidings.ports.InboxViews`` and ``PreferencesViews`` in memory: who is told, and what of it can be read."""
 
 from collections.abc import Iterable, Iterator, Sequence
 

@@ -1,8 +1,9 @@
 """What an erased user left, taken out of the file in bounded steps.
 
 The transaction of the erasure takes the name from the user's number, so that nobody finds them by it; in the text of old
-events readers put the alias in its place (``Reading.rows``) until it is rewritten here. What is more than one transaction
-may take is a fan-out job: each step notes in its own transaction how far it came, so a crash repeats and skips nothing.
+events readers put the alias in its place (``ReadSnapshot.rows``) until it is rewritten here. What is more than one
+transaction may take is a fan-out job: each step notes in its own transaction how far it came, so a crash repeats and skips
+nothing.
 Whoever uses the name meanwhile has another number.
 """
 
@@ -40,7 +41,7 @@ _OWN = (
     ("inbox_group", "user", "id"),
 )
 """Tables whose rows belong to one user, the column that says to whom, and the primary key. Open groups and duplicate keys
-lie by topic: upkeep drops those whose user has no inbox any more (expiry.py)."""
+lie by topic: upkeep drops those whose user has no inbox any more (retention.py)."""
 
 
 class Job(NamedTuple):

@@ -1,8 +1,8 @@
 """Who is told of events, and how what they are told lies in their inboxes: items, and the groups that they join.
 
-Whatever brings items ends in :func:`bring`: publishing, fan-out to followers, broadcasts taken up. It makes no Python
-object per item. Everything that is said of an event is worked out once for each event; the items are packed integers
-that SQLite joins with it. Most items meet nothing, so first each is written as if it opened a group; only when some
+Whatever brings items ends in :func:`insert_notifications`: publishing, fan-out to followers, broadcasts taken up. It makes
+no Python object per item. Everything that is said of an event is worked out once for each event; the items are packed
+integers that SQLite joins with it. Most items meet nothing, so first each is written as if it opened a group; only when some
 groupings turn out to have a group already are those items looked at again.
 
 All items of one call are told at one time, so of several that have one grouping the first says where all of them go.

@@ -67,7 +67,7 @@ class FollowerCache:
         self._kept: dict[int, tuple[int, _Ears]] = {}
 
     def at(self, version: int) -> "FollowerCache":
-        """What is still true at this version of the follows (see Writer), which must be taken before the snapshot that
+        """What is still true at this version of the follows (see WriteSession), which must be taken before the snapshot that
         is read from."""
         if version != self._version:
             self._version, self._kept = version, {}

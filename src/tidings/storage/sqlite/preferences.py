@@ -57,8 +57,8 @@ def muted(r: ReadSnapshot, user: str) -> list[str]:
 
 
 def told(r: ReadSnapshot, user: str, event_id: str) -> RecipientFacts | None:
-    """The facts about one event and one user; see Personal.told. A follower is who follows its object since before it,
-    or is among the audience of a broadcast. In one snapshot; looking for the notification goes through the inbox."""
+    """The facts about one event and one user; see PreferencesViews.told. A follower is who follows its object since before
+    it, or is among the audience of a broadcast. In one snapshot; looking for the notification goes through the inbox."""
     with r.snapshot():
         return _told(r, user, event_id)
 

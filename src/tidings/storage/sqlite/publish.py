@@ -211,7 +211,7 @@ def _touched(w: WriteSession, keys: Sequence[int]) -> list[tuple[PartitionRange,
 
 
 def _addressed(w: WriteSession, events: Sequence[NewEvent]) -> array[int]:
-    """Everyone to whom an event is addressed, as sorted pairs (see arrivals.py): for their homes, where masks act when
+    """Everyone to whom an event is addressed, as sorted pairs (see inbox_insert.py): for their homes, where masks act when
     reading, and for their inboxes, where what is masked never arrives."""
     users = w.names.users
     pairs = {

@@ -114,7 +114,7 @@ OWN_CACHE_MIB = 16
 FAR_NAMES = 50_000
 """Names that each thread's caches keep: a twentieth of a second's worth of looking up."""
 HEARD_STEPS = 1_500_000
-"""Steps that finding who hears of events may take on the event loop, which is bounded by rows (see heard.py): some 30 ms."""
+"""Steps that finding who hears of events may take on the event loop, which is bounded by rows (live_audience.py): 30 ms."""
 MOST_VERSIONS = 10_000
 """Users whose feed's version is remembered until the next commit."""
 MOST_VISITS = 10_000
@@ -336,7 +336,7 @@ class SqliteStore:
             case MaterializeBroadcasts():
                 return broadcast_delivery.materialize_broadcasts(w, r, command)
             case Publish():
-                raise TypeError("published in runs, by append")
+                raise TypeError("published in runs, by publish")
 
     async def prepare(self, command: Command) -> None:
         """Count what a read-all of a feed will say that it read."""

@@ -278,7 +278,7 @@ class WriteSession:
         self._unmerge = True
 
     def owe(self, kind: str, subject: int, low: int, high: int, at_key: int = 0, at_user: int = 0) -> None:
-        """Write down fan-out to be done later; see debts.py for the kinds."""
+        """Write down fan-out to be done later; see fanout_queue.py for the kinds."""
         self.turn += 1
         if kind in ("push", "drain"):
             self.merged |= {subject}

@@ -4,7 +4,7 @@
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 
 -- Every topic, and so every person (user:…), has a number; timelines are numbered from it. A name that begins with a colon
--- is no topic, but a keyed digest of one: the place of a person who was erased (names.py).
+-- is no topic, but a keyed digest of one: the place of a person who was erased (symbols.py).
 CREATE TABLE name (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE verb (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 
@@ -116,7 +116,7 @@ CREATE TABLE inbox_repeat (
 -- Who was told of an event (by its key) without being addressed: packed numbers, the first of them also as a column.
 CREATE TABLE told (key INTEGER, first INTEGER, users BLOB NOT NULL, PRIMARY KEY (key, first)) WITHOUT ROWID;
 
--- Fan-out that is still owed; see debts.py. `turn` rotates so that one large debt does not hold up the others.
+-- Fan-out that is still owed; see fanout_queue.py. `turn` rotates so that one large debt does not hold up the others.
 CREATE TABLE debt (
   id INTEGER PRIMARY KEY, kind TEXT NOT NULL, subject INTEGER NOT NULL, low INTEGER NOT NULL, high INTEGER NOT NULL,
   at_key INTEGER NOT NULL, at_user INTEGER NOT NULL, turn INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,

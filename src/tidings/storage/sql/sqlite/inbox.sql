@@ -1,4 +1,4 @@
--- Inboxes: named statements as in queries.sql. First tables, then what arrivals.py does in its order, then reading.
+-- Inboxes: named statements as in queries.sql. First tables, then what inbox_insert.py does in its order, then reading.
 
 -- name: create_inbox
 -- One row for each group: `seq` is that of its newest item, `number` that of its first (NULL where it is the same, so in
@@ -14,9 +14,9 @@ WHERE unread_since IS NOT NULL AND read_at IS NULL AND archived_at IS NULL AND d
 CREATE INDEX inbox_{n}_archived ON inbox_{n} (user, seq) WHERE archived_at IS NOT NULL AND deleted IS NULL;
 
 -- name: create_temporary
--- What arrivals.py works with, emptied each time. arriving: the events; meeting: items whose grouping has a group;
+-- What inbox_insert.py works with, emptied each time. arriving: the events; meeting: items whose grouping has a group;
 -- candidate: groups that they may join; joinable: those that they do join, as they lay; reopening: first items of groups
--- that replace closed ones; brought: what deliveries may be owed for. changing: for reworded.py.
+-- that replace closed ones; brought: what deliveries may be owed for. changing: for touch_notifications.py.
 CREATE TEMP TABLE arriving (
   item INTEGER PRIMARY KEY, key INTEGER, type INTEGER, actor INTEGER, thing INTEGER, about INTEGER, grouping INTEGER,
   opened_after INTEGER, last_after INTEGER, repeat INTEGER, told_after INTEGER, critical INTEGER
@@ -243,7 +243,7 @@ WHERE i.user = :user AND i.unread_since > :low AND i.unread_since <= :high
     (SELECT max(k.up_to) FROM inbox_mark k WHERE k.user = :user AND k.kind = 0 AND k.type = i.type), 0)
 
 -- name: inbox_unread_total
--- Of both of these over all partitions, which marks.py puts in.
+-- Of both of these over all partitions, which notification_state.py puts in.
 SELECT count(*), coalesce(sum(coalesce(g.size, 1)), 0)
 FROM ($rows) i LEFT JOIN inbox_group g ON g.user = :user AND g.number = i.number;
 

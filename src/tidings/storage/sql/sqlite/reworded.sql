@@ -1,4 +1,4 @@
--- Notifications that read otherwise than they did, in the order of reworded.py: named statements as in queries.sql.
+-- Notifications that read otherwise than they did, in the order of touch_notifications.py: named statements as in queries.sql.
 
 -- name: rows_holding
 -- Groups of a user whose newest item is an event that shows an erased user.
