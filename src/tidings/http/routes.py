@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from functools import cache
 
 from tidings.http import openapi
 from tidings.http.compress import CachedBody
@@ -26,23 +25,22 @@ from tidings.http.endpoints import (
 from tidings.http.params import Params
 from tidings.http.routing import Access, RequestContext, Response, Route, cached_answer
 
+_documents: dict[str, CachedBody] = {}
 _DESCRIBING = threading.Lock()
 
 
 async def describe(call: RequestContext[Params, None]) -> Response:
-    """This table as an OpenAPI document."""
-    return cached_answer(await asyncio.to_thread(_described, call.services.settings.prefix))
+    """This table as an OpenAPI document. It takes tens of milliseconds, so a thread makes it, once."""
+    prefix = call.services.settings.prefix
+    if prefix not in _documents:
+        await asyncio.to_thread(_describe, prefix)
+    return cached_answer(_documents[prefix])
 
 
-def _described(prefix: str) -> CachedBody:
-    """The document, which takes tens of milliseconds the first time: beside the event loop, and once."""
+def _describe(prefix: str) -> None:
     with _DESCRIBING:
-        return _document(prefix)
-
-
-@cache
-def _document(prefix: str) -> CachedBody:
-    return CachedBody(openapi.document(ROUTES, prefix))
+        if prefix not in _documents:
+            _documents[prefix] = CachedBody(openapi.document(ROUTES, prefix))
 
 
 ROUTES: tuple[Route, ...] = (
