@@ -469,7 +469,7 @@ class ReadWatermark(NamedTuple):
     at: int
 
 
-InboxState = Literal["inbox", "archived", "all"]
+InboxFilter = Literal["inbox", "archived", "all"]
 """Which notifications a list shows: those that are not archived, those that are, or both."""
 
 

@@ -14,7 +14,7 @@ import msgspec
 from tidings.cursors import Cursors
 from tidings.errors import NotFound
 from tidings.feeds import Reply, continuation, join
-from tidings.model import InboxChanges, InboxCounters, InboxState, ReadWatermark
+from tidings.model import InboxChanges, InboxCounters, InboxFilter, ReadWatermark
 from tidings.ports import Clock, Store
 from tidings.projections.explain import ExplainInput, channels, checks, for_user
 from tidings.projections.notification_rendering import (
@@ -80,7 +80,7 @@ class NotificationReader:
         cursor: str | None,
         unread_only: bool = False,
         type: str | None = None,
-        state: InboxState = "inbox",
+        state: InboxFilter = "inbox",
         fields: tuple[str, ...] = (),
     ) -> Reply:
         """A page of notifications with the exact counts of the same moment. Raises BadParameter."""

@@ -30,8 +30,8 @@ from tidings.model import (
     FollowRow,
     InboxChanges,
     InboxCounters,
+    InboxFilter,
     InboxPage,
-    InboxState,
     LogEntry,
     LogPosition,
     Outcome,
@@ -191,7 +191,7 @@ class InboxViews(Protocol):
         before: int | None,
         unread_only: bool = False,
         type: str | None = None,
-        state: InboxState = "inbox",
+        state: InboxFilter = "inbox",
         id: str | None = None,
     ) -> InboxPage:
         """A page, newest content first, downwards from ``before`` (exclusive): of those that are not archived, of those

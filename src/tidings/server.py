@@ -142,9 +142,8 @@ def lost_file(path: Path) -> str:
 async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
     """The doors of a server over an open store, for as long as the block lasts; HTTP is not part of it."""
     async with AsyncExitStack() as closing:
-        ways = ChannelRegistry(
-            settings, clock
-        )  # before the store: a setting that does not fit leaves no file behind
+        # Before the store: a setting that does not fit leaves no file behind.
+        ways = ChannelRegistry(settings, clock)
         store, cursor_key = await open_store(settings, clock)
         closing.push_async_callback(store.close)
         for unsent in unsendable(store.rules.declared, settings):

@@ -9,8 +9,8 @@ from tests.harness import Harness, singles
 from tidings.model import (
     Command,
     InboxChanges,
+    InboxFilter,
     InboxPage,
-    InboxState,
     MarkAllNotificationsRead,
     NotificationState,
     Publish,
@@ -31,7 +31,7 @@ def page(
     before: int | None = None,
     unread_only: bool = False,
     type: str | None = None,
-    state: InboxState = "inbox",
+    state: InboxFilter = "inbox",
     id: str | None = None,
 ) -> InboxPage:
     return store.run(store.store.inbox(user, limit, before, unread_only, type, state, id))
@@ -88,7 +88,7 @@ def test_lists_are_of_what_is_archived_of_what_is_not_or_of_all(store: Harness) 
         Retract(gone),
     )
 
-    def listed(state: InboxState, unread_only: bool = False, type: str | None = None) -> list[str]:
+    def listed(state: InboxFilter, unread_only: bool = False, type: str | None = None) -> list[str]:
         found: list[str] = []
         before: int | None = None
         while True:

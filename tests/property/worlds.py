@@ -24,8 +24,8 @@ from tidings.model import (
     FollowRow,
     InboxChanges,
     InboxCounters,
+    InboxFilter,
     InboxRow,
-    InboxState,
     LogEntry,
     MarkFeedRead,
     NewEvent,
@@ -200,7 +200,7 @@ class World:
         return summary.total, summary.unread, dict(summary.verbs), recent
 
     def inbox(
-        self, user: str, unread_only: bool, type: str | None, state: InboxState = "inbox"
+        self, user: str, unread_only: bool, type: str | None, state: InboxFilter = "inbox"
     ) -> list[InboxRow]:
         """All pages of an inbox, each row as it is by itself too."""
         rows: list[InboxRow] = []
@@ -392,7 +392,7 @@ def _same_feeds(law: World, found: World, user: str, want: FeedFilter) -> None:
 def _same_inbox(law: World, found: World, user: str, verbs: Sequence[str]) -> None:
     for type in (None, *verbs):
         for unread_only in (False, True):
-            for state in get_args(InboxState):
+            for state in get_args(InboxFilter):
                 alike(law, found, World.inbox, user, unread_only, type, state)
     (counts,) = law.counts([user])
     for since in {0, counts.seq // 2, max(0, counts.seq - 3), counts.seq, counts.seq + 1}:

@@ -28,7 +28,7 @@ LINES_BYTES = 4 * 1024 * 1024
 """Bytes of them: a retry sends them again."""
 
 State = Literal["read", "unread", "seen", "unseen", "archive", "unarchive"]
-InboxState = Literal["inbox", "archived", "all"]
+InboxFilter = Literal["inbox", "archived", "all"]
 Given = NewEvent | Mapping[str, Any]
 _records = msgspec.json.Decoder(dict[str, Any]).decode_lines
 _lines = msgspec.json.Decoder(LineResult).decode_lines
@@ -250,7 +250,7 @@ class Api:
         limit: int = 20,
         unread_only: bool = False,
         type: str | None = None,
-        state: InboxState | None = None,
+        state: InboxFilter | None = None,
     ) -> Call[InboxPage]:
         """A page of a user's inbox, newest content first, with the exact counts of the moment. ``state``: of those that
         are not archived (the default), that are, or of all."""
@@ -264,7 +264,7 @@ class Api:
         user: str | None = None,
         unread_only: bool = False,
         type: str | None = None,
-        state: InboxState | None = None,
+        state: InboxFilter | None = None,
     ) -> Series[InboxPage]:
         """All notifications of a user, newest content first: those that are not archived unless ``state`` says more."""
         return _pages("/v1/notifications", InboxPage, self._inbox(user, unread_only, type, state))
@@ -428,7 +428,7 @@ class Api:
         return {"user_id": user or self.user_id}
 
     def _inbox(
-        self, user: str | None, unread_only: bool, type: str | None, state: InboxState | None
+        self, user: str | None, unread_only: bool, type: str | None, state: InboxFilter | None
     ) -> dict[str, Any]:
         return self._about(user) | {"unread_only": unread_only or None, "type": type, "state": state}
 

@@ -314,7 +314,7 @@ class Hub:
             self._news.set()
         opening = [stream for stream in opening if stream.state is State.OPENING]
         try:
-            inbox_heads = await self._heads(list(dict.fromkeys(stream.user for stream in opening)))
+            counters = await self._heads(list(dict.fromkeys(stream.user for stream in opening)))
             position = (await self._store.head()).position
         except BaseException:
             self._opening += opening
@@ -322,10 +322,10 @@ class Hub:
         now = self._clock.monotonic()
         for stream in opening:
             if stream.state is State.OPENING:
-                stream.begin(inbox_heads[stream.user], position, now)
+                stream.begin(counters[stream.user], position, now)
                 # A token may end before the next tick.
                 self._remind(stream, now)
-                self._join(stream, inbox_heads[stream.user], position)
+                self._join(stream, counters[stream.user], position)
 
     def _join(self, stream: Stream, counts: InboxCounters, position: int) -> None:
         """Follow at once when the client lacks nothing, which is how most return."""
@@ -357,8 +357,8 @@ class Hub:
             except Exception:
                 _log.exception("inboxes could not be compared; the next look is in a second")
 
-    def _compared(self, inbox_heads: Mapping[str, InboxCounters]) -> None:
-        for user, counts in inbox_heads.items():
+    def _compared(self, counters: Mapping[str, InboxCounters]) -> None:
+        for user, counts in counters.items():
             if any(s.seq is not None and s.seq != counts.seq for s in self._streams.get(user, ())):
                 self._hinted[user] = None
                 self._news.set()

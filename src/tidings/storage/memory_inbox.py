@@ -4,7 +4,7 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tidings.model import InboxCounters, InboxState, NotificationState, ReadWatermark
+from tidings.model import InboxCounters, InboxFilter, NotificationState, ReadWatermark
 from tidings.rules import NO_GROUP, Grouping
 
 
@@ -106,7 +106,7 @@ class Inbox:
         items = sum(len(group.items) for group in unread)
         return InboxCounters(len(unread), self.seq, last.up_to, last.seq, items)
 
-    def newest(self, state: InboxState) -> Iterator[Group]:
+    def newest(self, state: InboxFilter) -> Iterator[Group]:
         """What an inbox shows of what is in a state, newest content first."""
         groups = (group for group in self.groups.values() if not group.deleted)
         shown = (group for group in groups if state == "all" or group.listed == (state == "inbox"))

@@ -7,8 +7,8 @@ from tidings.model import (
     EVERYONE,
     InboxChanges,
     InboxCounters,
+    InboxFilter,
     InboxPage,
-    InboxState,
     InboxUpdateResult,
     LogEntry,
     MarkAllNotificationsRead,
@@ -40,7 +40,7 @@ class Inboxes(Agenda):
         before: int | None,
         unread_only: bool = False,
         type: str | None = None,
-        state: InboxState = "inbox",
+        state: InboxFilter = "inbox",
         id: str | None = None,
     ) -> InboxPage:
         """A page of an inbox, newest content first."""

@@ -17,7 +17,7 @@ from tidings.http.params import MAX_INTEGER, Fields, ForUser, Paged, Place, name
 from tidings.http.problems import problem, stream_limit
 from tidings.http.proxies import client_address
 from tidings.http.routing import MAX_IDS, Access, RequestContext, Response, Route
-from tidings.model import InboxState, InboxUpdateResult, NotificationState
+from tidings.model import InboxFilter, InboxUpdateResult, NotificationState
 from tidings.notifications import NOTIFICATION_FIELDS
 
 NotificationId = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -51,7 +51,7 @@ class InboxQuery(Paged):
 
     unread_only: bool = False
     type: Verb | None = None
-    state: InboxState | None = None
+    state: InboxFilter | None = None
     fields: Fields | None = None
     since: Place | None = None
     wait: Annotated[int, Meta(ge=0, le=60)] | None = None

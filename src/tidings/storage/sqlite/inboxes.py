@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from tidings.ids import MAX_KEY, notification_id, notification_ref
-from tidings.model import InboxChanges, InboxPage, InboxState, ReadWatermark
+from tidings.model import InboxChanges, InboxFilter, InboxPage, ReadWatermark
 from tidings.storage.sqlite import inbox_counters, notification_groups
 from tidings.storage.sqlite.notification_groups import STANDING, UNDONE, ReadWatermarks, Row
 from tidings.storage.sqlite.notification_view import hydrate
@@ -24,7 +24,7 @@ class Wanted(NamedTuple):
 
     unread_only: bool
     type: int | None
-    state: InboxState
+    state: InboxFilter
 
 
 def item(r: ReadSnapshot, user: int, id: str) -> InboxPage:
@@ -61,7 +61,7 @@ _PAGES: dict[str, str] = {"inbox": "inbox_page", "archived": "inbox_page_archive
 
 
 def below(
-    r: ReadSnapshot, user: int, before: int, limit: int, state: InboxState, above: int = 0
+    r: ReadSnapshot, user: int, before: int, limit: int, state: InboxFilter, above: int = 0
 ) -> list[Row]:
     """The newest rows of a user in a state with a seq in (above, before), tombstones left out, newest first."""
     found: dict[int, Row] = {}

@@ -46,7 +46,7 @@ class _Part(NamedTuple):
         return (began or backfilled) and (self.until is None or event.position <= self.until)
 
 
-class _CachedFollowers(NamedTuple):
+class _BatchAudience(NamedTuple):
     """Everyone who has to do with the events: those to whom they are addressed; by topic those whose follow covers all
     of them, and those whose follow is held against each; and by topic those who muted it, and who are kept apart from it
     by a block."""
@@ -174,7 +174,7 @@ def _affordable(
 
 def _crowd(
     r: ReadSnapshot, crowds: FollowerCache, after: int, events: Sequence[EventRow], names: Collection[str]
-) -> _CachedFollowers:
+) -> _BatchAudience:
     topics = dict.fromkeys(topic for event in events for topic in event.all_topics())
     known = {topic: ears for topic in topics if (ears := crowds.get(topic, after)) is not None}
     asked = topics.keys() - known.keys()
@@ -195,7 +195,7 @@ def _crowd(
             crowds.keep(topic, after, whole[topic])
     whole = {topic: _present(ears, names) for topic, ears in (known | whole).items()}
     parts = {topic: [part for part in some if part.name in names] for topic, some in parts.items()}
-    return _CachedFollowers(
+    return _BatchAudience(
         _present({n: people[n] for n in targets}, names), whole, parts, *_masks(r, topics, names)
     )
 
@@ -250,7 +250,7 @@ def _masks(
     return muted, blocked
 
 
-def _listeners(r: ReadSnapshot, event: EventRow, crowd: _CachedFollowers) -> list[tuple[str, str, list[str]]]:
+def _listeners(r: ReadSnapshot, event: EventRow, crowd: _BatchAudience) -> list[tuple[str, str, list[str]]]:
     """(reason, topic, names): each listener once, the event's own actor and who has masked it left out."""
     topics = event.all_topics()
     out = {event.actor}.union(crowd.blocked.get(event.actor, ()), *(crowd.muted.get(t, ()) for t in topics))
@@ -265,7 +265,7 @@ def _listeners(r: ReadSnapshot, event: EventRow, crowd: _CachedFollowers) -> lis
 
 
 def _following(
-    r: ReadSnapshot, event: EventRow, topics: Iterable[int], crowd: _CachedFollowers
+    r: ReadSnapshot, event: EventRow, topics: Iterable[int], crowd: _BatchAudience
 ) -> Iterable[tuple[str, str, _Ears]]:
     for topic in topics:
         ears = crowd.whole.get(topic, {})

@@ -35,8 +35,8 @@ from tidings.model import (
     FollowRow,
     InboxChanges,
     InboxCounters,
+    InboxFilter,
     InboxPage,
-    InboxState,
     LogEntry,
     LogPosition,
     MarkAllNotificationsRead,
@@ -466,7 +466,7 @@ class SqliteStore:
         before: int | None,
         unread_only: bool = False,
         type: str | None = None,
-        state: InboxState = "inbox",
+        state: InboxFilter = "inbox",
         id: str | None = None,
     ) -> InboxPage:
         """A page of an inbox, newest content first."""
