@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.live.hub_setup import SETTINGS, awaited, place
+from tests.live.hub_setup import SETTINGS, Place, awaited, place
 from tidings.model import Command, EraseUser, Mask, Outcome, Publish
 from tidings.outbound.channel_registry import ChannelRegistry
 from tidings.outbound.dispatcher import DeliveryDispatcher
@@ -18,22 +18,22 @@ async def submit(command: Command) -> Outcome:
     raise AssertionError(f"{command} was submitted")
 
 
+def hooks(here: Place, windows: Windows) -> PostCommitHooks:
+    """What a server does after each commit, around this hub."""
+    wording = NotificationRenderer(here.store, "en")
+    dispatcher = DeliveryDispatcher(
+        here.store, submit, ChannelRegistry(SETTINGS, here.clock), wording, here.clock
+    )
+    return PostCommitHooks(here.store, windows, here.live, Runner(here.store), dispatcher)
+
+
 @awaited
 async def test_an_erasure_is_told_to_all_whose_notifications_named_the_person(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("tidings.live.hub.TICK_S", 3_600)
     async with place() as here:
-        courier = DeliveryDispatcher(
-            here.store,
-            submit,
-            ChannelRegistry(SETTINGS, here.clock),
-            NotificationRenderer(here.store, "en"),
-            here.clock,
-        )
-        committed = PostCommitHooks(
-            here.store, Windows(here.clock, 10), here.live, Runner(here.store), courier
-        )
+        committed = hooks(here, Windows(here.clock, 10))
         _, tape = here.open()
         await tape.until(1)
         for command in (Publish((event("zoe", targets=("bob",)),)), EraseUser("zoe")):
@@ -47,15 +47,8 @@ async def test_an_erasure_is_told_to_all_whose_notifications_named_the_person(
 async def test_who_is_erased_in_the_commit_of_their_event_is_in_no_trend() -> None:
     """The fault: the erasure was applied to trends before the events that were committed beside it."""
     async with place() as here:
-        courier = DeliveryDispatcher(
-            here.store,
-            submit,
-            ChannelRegistry(SETTINGS, here.clock),
-            NotificationRenderer(here.store, "en"),
-            here.clock,
-        )
         windows = Windows(here.clock, 10)
-        committed = PostCommitHooks(here.store, windows, here.live, Runner(here.store), courier)
+        committed = hooks(here, windows)
         commands: list[Command] = [Publish((event("zoe", at=here.clock.now()),)), EraseUser("zoe")]
         committed(commands, await here.store.write(commands))
         assert windows.outdated
@@ -67,16 +60,7 @@ async def test_a_block_is_told_to_both_of_whom_it_is(monkeypatch: pytest.MonkeyP
     """Each loses from the inbox what the other did."""
     monkeypatch.setattr("tidings.live.hub.TICK_S", 3_600)
     async with place() as here:
-        courier = DeliveryDispatcher(
-            here.store,
-            submit,
-            ChannelRegistry(SETTINGS, here.clock),
-            NotificationRenderer(here.store, "en"),
-            here.clock,
-        )
-        committed = PostCommitHooks(
-            here.store, Windows(here.clock, 10), here.live, Runner(here.store), courier
-        )
+        committed = hooks(here, Windows(here.clock, 10))
         await here.store.write([Publish((event("zoe", targets=("bob",)),))])
         _, tape = here.open()
         await tape.until(1)
