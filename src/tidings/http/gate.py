@@ -1,22 +1,20 @@
 """How many connections are let in, in all and from one address, before anything is read of them."""
 
 import resource
+from collections import Counter
 from collections.abc import Iterable
 from enum import Enum, auto
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_network
 from typing import Protocol
 
 from tidings.config import Network
-from tidings.http.proxies import parse_address
+from tidings.http.proxies import address_key, parse_address
 
 RESERVED = 64
 """Connections above the cap, where only health checks are answered: an orchestrator that gets no answer would restart a
-server that is merely busy. When they are taken too, the oldest of them that is not being answered gives way."""
+server that is merely busy. When they are taken too, one of the client that holds the most of them gives way."""
 RESERVED_FILES = 256
 """Files that are left for the store and outgoing deliveries under the process's limit on open files."""
-_IPV6_PREFIX = 64
-"""Bits of an IPv6 address that tell customers apart; one of them has all the rest (RFC 6177)."""
 
 
 class Entry(Enum):
@@ -49,8 +47,9 @@ class Gate:
         self._most_of_one = most_of_one
         self._counted_as = lru_cache(maxsize=4_096)(lambda host: _counted_as(host, tuple(trusted)))
         self._of: dict[str, int] = {}
-        self._reserved: dict[Entrant, None] = {}
-        """The connections that were let in for health checks, the oldest first."""
+        self._reserved: dict[Entrant, str] = {}
+        """The connections that were let in for health checks, up to RESERVED, the oldest first, and whose they are. Here
+        proxies count as clients: one of them may connect in silence too."""
         self.open = 0
 
     def counted_as(self, host: str) -> str:
@@ -61,15 +60,19 @@ class Gate:
         """Count this connection, and return how it is let in; one that is CLOSED is not counted."""
         one = self._counted_as(entrant.host)
         theirs = self._of.get(one, 0) if one else 0
-        if theirs >= self._most_of_one or (self.open >= self._most + RESERVED and not self._evict_one()):
+        if theirs >= self._most_of_one:
             return Entry.CLOSED
+        entry = Entry.OPEN
+        if self.open - len(self._reserved) >= self._most:
+            client = address_key(entrant.host)
+            if len(self._reserved) >= RESERVED and not self._evict_for(client):
+                return Entry.CLOSED
+            self._reserved[entrant] = client
+            entry = Entry.HEALTH
         self.open += 1
         if one:
             self._of[one] = self._of.get(one, 0) + 1
-        if self.open <= self._most:
-            return Entry.OPEN
-        self._reserved[entrant] = None
-        return Entry.HEALTH
+        return entry
 
     def release(self, entrant: Entrant) -> None:
         """Count this connection no more: it was let in, and has ended."""
@@ -83,9 +86,14 @@ class Gate:
             else:
                 del self._of[one]
 
-    def _evict_one(self) -> bool:
-        """Make room among the reserved connections: who holds one in silence must not keep a health check out."""
-        return any(entrant.evict() for entrant in list(self._reserved))
+    def _evict_for(self, client: str) -> bool:
+        """Make room for a connection of this client among the reserved ones; returns whether there is room. The client
+        that holds the most, the new connection included, loses its oldest silent one, so that many connections of one
+        client end no health check of another. Never one of a client that holds less than this one would."""
+        held = Counter(self._reserved.values())
+        held[client] += 1
+        found = sorted(self._reserved.items(), key=lambda item: -held[item[1]])
+        return any(entrant.evict() for entrant, owner in found if held[owner] >= held[client])
 
 
 def fitting(most: int) -> int:
@@ -101,6 +109,4 @@ def _counted_as(host: str, trusted: tuple[Network, ...]) -> str:
     address = parse_address(host)
     if address is None or any(address in network for network in trusted):
         return ""
-    if isinstance(address, IPv6Address):
-        return str(ip_network((address, _IPV6_PREFIX), strict=False))
-    return str(address)
+    return address_key(host)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from tidings.config import Settings, networks
 from tidings.http.request import Request
@@ -11,6 +11,8 @@ from tidings.http.request import Request
 FORWARDED_FOR = b"x-forwarded-for"
 _PORT = re.compile(r"\[(.*)\](?::\d+)?|([^:]*):\d+")
 """An address as some proxies write it, in brackets or with a port behind it."""
+_IPV6_PREFIX = 64
+"""Bits of an IPv6 address that tell customers apart; one of them has all the rest (RFC 6177)."""
 
 
 def client_address(request: Request, settings: Settings) -> str:
@@ -57,6 +59,15 @@ def parse_address(hop: str) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+
+
+@lru_cache(maxsize=4_096)
+def address_key(host: str) -> str:
+    """The key under which a client at this address is counted: the address, or its /64 of IPv6; "" when it is no address."""
+    address = parse_address(host)
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, _IPV6_PREFIX), strict=False))
+    return "" if address is None else str(address)
 
 
 def is_loopback(host: str) -> bool:

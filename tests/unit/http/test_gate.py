@@ -84,13 +84,70 @@ def test_above_the_cap_there_is_room_for_health_checks() -> None:
     assert entries(here, "198.51.100.1") == [Entry.HEALTH]
 
 
+def test_a_connection_below_the_cap_may_ask_anything() -> None:
+    """Also while all reserved connections are held: the next client was let in for health checks alone, and their number
+    grew."""
+    here = Gate(1, 1_000, ())
+    inside = Peer(here, "198.51.100.1")
+    reserved = [Peer(here, "198.51.100.1") for _ in range(RESERVED)]
+    inside.leave()
+    assert entries(here, *["198.51.100.2"] * 2) == [Entry.OPEN, Entry.HEALTH]
+    assert [peer.evicted for peer in reserved[:2]] == [True, False]
+
+
 def test_reserved_connections_cannot_be_held_in_silence() -> None:
-    """The oldest that is not being answered gives way to the next; whoever held all of them kept health checks out."""
+    """The oldest silent one of the client that holds the most gives way to the next; whoever held all of them kept health
+    checks out."""
     here, reserved = full(2)
     reserved[0].busy = True
     assert entries(here, *["198.51.100.2"] * 3) == [Entry.HEALTH] * 3
     assert [peer.evicted for peer in reserved[:5]] == [False, True, True, True, False]
     assert here.open == 2 + RESERVED
+
+
+def test_a_flood_evicts_its_own_connections_only() -> None:
+    """A health check from another address, not sent yet, was the oldest silent connection and was ended."""
+    here = Gate(2, 1_000, ())
+    assert entries(here, *["198.51.100.1"] * 2) == [Entry.OPEN] * 2
+    checker = Peer(here, "198.51.100.2")
+    flood = [Peer(here, "198.51.100.1") for _ in range(3 * RESERVED)]
+    assert {peer.entry for peer in flood} == {Entry.HEALTH}
+    assert not checker.evicted
+    assert [peer.evicted for peer in flood] == [True] * (2 * RESERVED + 1) + [False] * (RESERVED - 1)
+
+
+def test_a_flood_whose_connections_are_busy_evicts_nobody() -> None:
+    """It is refused: who holds less than the flood keeps what they have."""
+    here, reserved = full(2)
+    reserved[0].leave()
+    checker = Peer(here, "198.51.100.2")
+    for peer in reserved:
+        peer.busy = True
+    assert entries(here, "198.51.100.1") == [Entry.CLOSED]
+    assert not checker.evicted
+
+
+def test_among_clients_that_hold_the_same_the_oldest_connection_gives_way() -> None:
+    """Many addresses in silence keep a health check out no more than one does."""
+    here = Gate(1, 1_000, ())
+    first = Peer(here, "198.51.100.1")
+    reserved = [Peer(here, f"203.0.113.{n}") for n in range(RESERVED)]
+    assert (first.entry, Peer(here, "198.51.100.2").entry) == (Entry.OPEN, Entry.HEALTH)
+    assert [peer.evicted for peer in reserved[:2]] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("flooding", "other"),
+    [("2001:db8::{}", "2001:db8:0:1::1"), (PROXY, "192.0.2.8")],
+    ids=["ipv6-network", "proxy"],
+)
+def test_a_flood_is_that_of_a_network_or_of_a_proxy(flooding: str, other: str) -> None:
+    """Addresses of one /64 are one client's. A proxy is counted in all only, but not for these connections."""
+    here = Gate(0, 1_000, TRUSTED)
+    checker = Peer(here, other)
+    hosts = [flooding.format(n + 1) for n in range(2 * RESERVED)]
+    assert entries(here, *hosts) == [Entry.HEALTH] * len(hosts)
+    assert not checker.evicted
 
 
 def test_who_has_too_many_connections_evicts_nobody() -> None:
