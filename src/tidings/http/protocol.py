@@ -23,7 +23,6 @@ from tidings.http.gate import Entry, Gate, fitting
 from tidings.http.refusals import (
     HANDSHAKE_WITH_BODY,
     NO_HTTP,
-    NOT_IMPLEMENTED,
     TOO_LARGE,
     TOO_MANY_CONNECTIONS,
     TOO_SLOW,
@@ -32,6 +31,7 @@ from tidings.http.refusals import (
     parts,
 )
 from tidings.http.request import DISCONNECT, TAKEOVER, UNREAD, UNSENT, Receive, Scope, Send
+from tidings.http.request_head import has_body, head_refusal
 from tidings.http.stream_connection import Connection
 from tidings.http.transport import Coalescing, Stalls
 from tidings.http.unsent import Unsent, unsent_of
@@ -309,12 +309,10 @@ class TimedProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def _head_refusal(self) -> Refusal | None:
-        # The parser takes every CONNECT for an upgrade, so one that is declined would be parsed again without end.
-        if self.parser.get_method() == b"CONNECT":
-            return NOT_IMPLEMENTED
-        if any(name == b"transfer-encoding" and value.lower() != b"chunked" for name, value in self.headers):
-            return NOT_IMPLEMENTED  # the parser undoes no other coding, and would give the coded bytes for the body
-        if self.parser.should_upgrade() and self._is_handshake() and self._has_body():
+        refusal = head_refusal(self.parser.get_method(), self.parser.get_http_version(), self.headers)
+        if refusal is not None:
+            return refusal
+        if self.parser.should_upgrade() and self._is_handshake() and has_body(self.headers):
             return HANDSHAKE_WITH_BODY
         return None
 
@@ -395,12 +393,6 @@ class TimedProtocol(HttpToolsProtocol):
         """Whether the head is that of a WebSocket's handshake (RFC 6455, 4.1)."""
         asked = self.parser.get_method() == b"GET" and self.parser.get_http_version() == "1.1"
         return asked and self._should_upgrade()
-
-    def _has_body(self) -> bool:
-        return any(
-            name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
-            for name, value in self.headers
-        )
 
     def _upgraded(self, rest: bytes) -> None:
         """Another protocol is asked for. One that is not spoken here is declined by serving the request in this one (RFC
