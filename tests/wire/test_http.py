@@ -241,8 +241,8 @@ def test_development_answers_to_this_machine(dev: httpx.Client, host: str) -> No
     "host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "", "[::1", "@"]
 )
 def test_development_answers_to_no_other_name(dev: httpx.Client, host: str) -> None:
-    """A name that a foreign page made resolve to this machine is refused, for reading and writing. What is no host is refused
-    before that, as anywhere."""
+    """A name that a foreign page made resolve to this machine is refused, for reading and writing. What is no host is
+    refused before that, as anywhere."""
     refused = 400 if host in ("[::1", "@") else 403
     assert dev.get("/v1/feed?user_id=u", headers={"host": host}).status_code == refused
     assert dev.post("/v1/events", json=event(), headers={"host": host}).status_code == refused
