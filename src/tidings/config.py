@@ -19,7 +19,7 @@ from msgspec import Meta
 from tidings.feed_changes import FEED_HISTORY, RETRACTION_HISTORY
 from tidings.field_errors import MAX_FIELD_ERRORS, find
 from tidings.rules import MAX_BLOCKS, MAX_MUTES, MAX_TYPES, Locale, Name, Rule, Rules
-from tidings.setting_checks import LARGEST, accepted, check_text, shown
+from tidings.setting_checks import LARGEST, accepted, check_text, masked, shown
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -409,7 +409,8 @@ def _checked(name: str, kind: Any, given: _Given) -> Any:
         value = msgspec.convert(given.value, kind, strict=False)
     except (ValueError, msgspec.ValidationError) as error:
         why = "" if isinstance(error, msgspec.ValidationError) else f", but {error}"
-        what = "" if name in SECRET else f", not {shown(given.value)}"
+        found = masked(given.value) if isinstance(given.value, str) else given.value
+        what = "" if name in SECRET else f", not {shown(found)}"
         raise ConfigError(f"{where} takes {accepted(name, kind)}{what or why}") from None
     if name in NETWORKS:
         networks(where, value)

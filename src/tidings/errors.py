@@ -155,6 +155,10 @@ class Deferred(Unavailable):
     """Too many streams are being opened at once: this one may come back after ``retry_after`` seconds."""
 
 
+class InUse(Unavailable):
+    """Another process has the store open."""
+
+
 class UpgradeRequired(TidingsError):
     """The route speaks WebSocket only."""
 

@@ -21,11 +21,11 @@ import uvicorn
 from tidings.config import ConfigError, Settings
 from tidings.errors import Unavailable
 from tidings.http.app import App, build
-from tidings.http.auth import Authenticator
 from tidings.http.protocol import protocol_of
 from tidings.http.websocket import sockets
 from tidings.live import Hub
 from tidings.server import running
+from tidings.start_checks import Parts, make_parts
 from tidings.timeutil import SystemClock
 
 GC_THRESHOLDS = (10_000, 500, 1_000)
@@ -46,17 +46,22 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP, then close everything and return. ``on_ready`` gets the base URL once
     requests are answered.
 
-    Raises ConfigError or Unavailable when it cannot listen, or the store cannot be opened.
+    Raises ConfigError for settings that do not fit, ConfigError or Unavailable when it cannot listen, or the store cannot
+    be opened.
     """
     gc.set_threshold(*GC_THRESHOLDS)
     _log_with_time()
+    clock = SystemClock()
+    parts, refusals = make_parts(settings, clock)  # first: settings that do not fit leave no file behind
+    if parts is None:
+        raise refusals[0].error
     with ExitStack() as closing:
         listening = listen(settings.host, settings.port)
         for one in listening:
             closing.enter_context(one)
         stop = closing.enter_context(_Stop())
         with asyncio.Runner(loop_factory=_loop_factory()) as loop:
-            loop.run(_serve(settings, listening, stop, on_ready))
+            loop.run(_serve(settings, clock, parts, listening, stop, on_ready))
 
 
 class _Timed(logging.Formatter):
@@ -86,15 +91,16 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 async def _serve(
-    settings: Settings, listening: list[socket.socket], stop: "_Stop", on_ready: Callable[[str], None]
+    settings: Settings,
+    clock: SystemClock,
+    parts: Parts,
+    listening: list[socket.socket],
+    stop: "_Stop",
+    on_ready: Callable[[str], None],
 ) -> None:
-    clock = SystemClock()
-    authenticator = Authenticator(
-        settings, clock
-    )  # before the store: keys that do not fit leave no file behind
-    async with running(settings, clock) as services:
+    async with running(settings, clock, parts.channels) as services:
         server = _Server(
-            _config(settings, build(services, authenticator)),
+            _config(settings, build(services, parts.authenticator)),
             services.live,
             lambda url: on_ready(url + settings.prefix),
         )

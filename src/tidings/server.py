@@ -6,8 +6,8 @@ to come back, what is waiting written, the store closed.
 
 import logging
 import os
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -58,10 +58,9 @@ from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.projections.runner import Runner
 from tidings.projections.windows import Occurrence, Windows
 from tidings.reminders import ReminderService
-from tidings.setting_checks import shown
+from tidings.setting_checks import masked, shown
 from tidings.storage.memory import MemoryStore
-from tidings.storage.sqlite import SqliteStore
-from tidings.storage.sqlite.before import lost, problem
+from tidings.storage.sqlite import SqliteStore, before
 from tidings.storage.sqlite.file_lock import FileLock
 from tidings.telemetry import (
     COMMIT_COMMANDS,
@@ -109,41 +108,54 @@ async def open_store(settings: Settings, clock: Clock) -> tuple[Store, bytes]:
     except (apsw.Error, OSError) as error:
         raise Unavailable(f"{path} cannot be opened: {error}") from error
     except ValueError as error:
-        # The file's types fit each other; those of the store were set over the API.
-        raise ConfigError(f"types: {error}, one in the file and one over the API", "types") from error
+        raise types_clash(error) from error
     return store, store.cursor_key
+
+
+def types_clash(error: ValueError) -> ConfigError:
+    """What is said of two types that claim one verb. The file's types fit each other; those of the store were set over the
+    API."""
+    return ConfigError(f"types: {error}, one in the file and one over the API", "types")
 
 
 def store_file(address: str) -> Path:
     """The file that an address other than memory:// names. Raises ConfigError for one of another kind."""
     if address.startswith(SQLITE) and len(address) > len(SQLITE):
         return Path(address.removeprefix(SQLITE))
-    raise ConfigError(f"store: {shown(address)} is neither sqlite:///FILE nor memory://", "store")
+    raise ConfigError(f"store: {shown(masked(address))} is neither sqlite:///FILE nor memory://", "store")
 
 
-def file_problem(path: Path) -> str:
-    """Why the file of a store would not be opened; empty when it would, as far as can be told without opening it."""
+@contextmanager
+def reading(path: Path) -> Iterator[apsw.Connection]:
+    """A connection that only reads the file of a store, which no server can open meanwhile; nothing new is left beside it.
+
+    Raises InUse while a process has it open, Unavailable where a server would not open it, apsw.Error.
+    """
+    lock = FileLock(path)
     try:
-        FileLock(path).close()
-    except Unavailable as error:
-        return error.detail
-    return problem(path)
+        with before.reading(lock.path) as connection:
+            yield connection
+    finally:
+        lock.close()
 
 
 def lost_file(path: Path) -> str:
     """Why no new store would be made of this missing or empty file; empty when one would."""
-    return lost(path)
+    return before.lost(path)
 
 
 # --- the wiring -----------------------------------------------------------------------------------------------
 
 
 @asynccontextmanager
-async def running(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
-    """The doors of a server over an open store, for as long as the block lasts; HTTP is not part of it."""
+async def running(
+    settings: Settings, clock: Clock, channels: ChannelRegistry | None = None
+) -> AsyncIterator[Services]:
+    """The services of a server over an open store, for as long as the block lasts; HTTP is not part of it. ``channels``:
+    those of the settings, when they are made already."""
     async with AsyncExitStack() as closing:
         # Before the store: a setting that does not fit leaves no file behind.
-        ways = ChannelRegistry(settings, clock)
+        ways = channels or ChannelRegistry(settings, clock)
         store, cursor_key = await open_store(settings, clock)
         closing.push_async_callback(store.close)
         for unsent in unsendable(store.rules.declared, settings):

@@ -15,6 +15,10 @@ LARGEST = 2**31 - 1
 """The most that any number may be. It fits a C int, so no timer, socket option or column of a table overflows."""
 SHOWN = 200
 """Characters of a refused value that its error repeats."""
+HIDDEN = "…"
+"""What stands for a part of an address that may be a secret."""
+QUERY = re.compile("[?#]")
+"""Where the query or the fragment of an address begins."""
 MULTILINE = frozenset({"jwt_public_key", "vapid_private_key"})
 """Settings that may hold a PEM, whose text has several lines."""
 
@@ -62,6 +66,18 @@ def check_text(name: str, text: str) -> None:
         raise ValueError("it has a control character in it")
     if name in _FITS and not _FITS[name](text):
         raise ValueError("it has another form")
+
+
+def masked(address: str) -> str:
+    """A URL as a line may show it: without its user, password, query and fragment, each of which may be a secret. Any other
+    text stays as it is."""
+    scheme, separator, rest = address.partition("://")
+    if not separator:
+        return address
+    # A password may have a slash or a question mark in it that nobody escaped: all before the last @ goes.
+    _, at, rest = rest.rpartition("@")
+    place = QUERY.split(rest, maxsplit=1)[0]
+    return f"{scheme}://{HIDDEN if at else ''}{at}{place}" + (f"?{HIDDEN}" if place != rest else "")
 
 
 def shown(value: object) -> str:

@@ -6,26 +6,26 @@ import shutil
 import socket
 from pathlib import Path
 
-import msgspec
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.attack.issuer import document, issuing, jwk
 from tests.cli.conftest import Run
+from tests.cli.test_client import scripted
+from tests.serving import serving
 from tidings import marker
 from tidings.cli.doctor import (
     WAL_FRAME_HEADER,
     WAL_HEADER,
     Check,
-    access,
-    checks,
     fsync_ms,
     open_files,
     outside,
     port,
     python,
     readable,
+    refused,
     sqlite,
     store,
     tokens,
@@ -33,6 +33,7 @@ from tidings.cli.doctor import (
 from tidings.config import Settings
 from tidings.model import Publish
 from tidings.rules import Rule
+from tidings.setting_checks import masked
 from tidings.storage.sqlite import SqliteStore, file_lock
 from tidings.testing import FakeClock, event
 
@@ -187,27 +188,6 @@ def test_a_log_that_was_cut_is_not_sound(tmp_path: Path, whole_frames: bool) -> 
     assert store(path).level != "ok"
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        Settings(smtp_url="localhost:25", mail_from="a@b.example"),
-        Settings(smtp_url="smtp://localhost", mail_from="nobody"),
-        Settings(smtp_url="smtp://u:p@localhost", mail_from="a@b.example"),
-        Settings(vapid_private_key="/nowhere.pem", vapid_subject="mailto:a@b.example"),
-        Settings(store="foo"),
-        Settings(store="sqlite://x.db"),
-        Settings(store="postgres://x"),
-    ],
-)
-def test_what_serve_refuses_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
-) -> None:
-    """Settings are judged by what the server makes of them."""
-    monkeypatch.chdir(tmp_path)
-    fit = msgspec.structs.replace(settings, dev=True, port=0)
-    assert [check.name for check in checks(fit) if check.level == "fail"] in (["store"], ["outside"])
-
-
 def test_a_store_and_a_port_in_use_fail(tmp_path: Path) -> None:
     """A second server would be refused, so it is told."""
     path = tmp_path / "tidings.db"
@@ -216,9 +196,9 @@ def test_a_store_and_a_port_in_use_fail(tmp_path: Path) -> None:
     assert (store(path).level, "is in use by" in store(path).detail) == ("fail", True)
     held.close()
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        found = port(Settings(port=taken.getsockname()[1]))
+        found = port(Settings(port=taken.getsockname()[1]), "")
     assert (found.level, "is in use by another program" in found.detail) == ("fail", True)
-    assert port(Settings(port=0)).level == "ok"
+    assert port(Settings(port=0), "").level == "ok"
 
 
 def test_the_claim_that_is_missing_is_named() -> None:
@@ -269,16 +249,27 @@ def test_a_file_that_is_no_store_fails(tmp_path: Path) -> None:
     assert store(path).level == "fail"
 
 
+def access(settings: Settings) -> list[str]:
+    """What is wrong with these settings."""
+    return [check.detail for check in refused(settings) if check.level == "fail"]
+
+
 def test_access_is_judged_as_serve_does() -> None:
     """Dev mode is fine on loopback only, and without keys or dev mode nobody gets in."""
     judged = [Settings(dev=True), Settings(dev=True, host="0.0.0.0"), Settings()]
     judged += [Settings(api_keys=KEY), Settings(api_keys=f"{KEY},short")]
-    assert [access(settings).level for settings in judged] == ["ok", "fail", "fail", "ok", "fail"]
+    assert [len(access(settings)) for settings in judged] == [0, 1, 1, 0, 1]
+
+
+def test_all_refusals_are_told_at_once() -> None:
+    """Not the first alone, which is what a start says."""
+    both = Settings(locale="tlh", smtp_url="localhost", jwt_secret="short")
+    assert [check.name for check in refused(both)] == ["access", "outside", "locale"]
 
 
 def test_secrets_have_the_length_of_their_hash() -> None:
     """31 bytes fail, 32 do."""
-    assert [access(Settings(jwt_secret=secret)).level for secret in (KEY[:31], KEY)] == ["fail", "ok"]
+    assert [len(access(Settings(jwt_secret=secret))) for secret in (KEY[:31], KEY)] == [1, 0]
 
 
 def test_tokens_for_any_audience_are_warned_of() -> None:
@@ -295,12 +286,11 @@ def test_public_keys_are_read_from_text_or_file(tmp_path: Path) -> None:
     pem = public.public_bytes(serialization.Encoding.PEM, form)
     (tmp_path / "key.pem").write_bytes(pem)
     given = [pem.decode(), str(tmp_path / "key.pem"), str(tmp_path / "absent.pem"), "-----BEGIN nothing"]
-    assert [levels(Settings(jwt_public_key=key))[0] for key in given] == ["ok", "ok", "fail", "fail"]
+    assert [len(access(Settings(jwt_public_key=key))) for key in given] == [0, 0, 1, 1]
 
 
 def test_key_sets_are_fetched_as_the_server_would(tmp_path: Path) -> None:
-    """A set needs a key that can be used. An address must be safe, or the server does not start; one that serves nothing
-    now is a warning with the cause, on one line."""
+    """A set needs a key that can be used. An address that serves nothing now is a warning with the cause, on one line."""
     (tmp_path / "good").write_bytes(document(jwk("a")))
     (tmp_path / "symmetric").write_bytes(document({"kty": "oct", "k": "AAAA"}))
     (tmp_path / "none").write_bytes(document())
@@ -311,7 +301,6 @@ def test_key_sets_are_fetched_as_the_server_would(tmp_path: Path) -> None:
         "fail",
         "fail",
     ]
-    assert levels(Settings(jwks="http://a.example/jwks"))[0] == "fail"
     with issuing("bad chunking") as issuer:
         check = next(iter(tokens(Settings(jwks=issuer.url))))
         assert (check.level, check.detail.isprintable()) == ("warn", True)
@@ -325,3 +314,91 @@ def test_a_check_says_which_file() -> None:
     assert store(Path("/nowhere/tidings.db")) == Check(
         "ok", "store", "/nowhere/tidings.db does not exist yet"
     )
+
+
+SECRETS = ("hunter2", "s3cret", "k3y", "fr4gment")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://svc:hunter2@127.0.0.1:9/j?key=s3cret&b=k3y#fr4gment", "https://svc:hu/nter2@[::1]:9/j"]
+)
+def test_an_address_of_keys_is_shown_without_secrets(url: str) -> None:
+    """The fault: user, password and query of a JWKS URL stood in the line that says that the issuer does not answer."""
+    told = next(iter(tokens(Settings(jwks=url)))).detail
+    assert [secret for secret in (*SECRETS, "nter2", "svc") if secret in told] == []
+    assert "/j" in told
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://u:p@h:1/a?b=c#d", "https://…@h:1/a?…"),
+        ("https://u:p@w@h/a", "https://…@h/a"),
+        ("postgres://u:p/?#w@h/d", "postgres://…@h/d"),
+        ("https://h/a", "https://h/a"),
+        ("keys.json", "keys.json"),
+        ("::1", "::1"),
+    ],
+)
+def test_a_url_is_masked(url: str, shown: str) -> None:
+    """Whatever was not escaped in it."""
+    assert masked(url) == shown
+
+
+def test_a_refused_address_is_shown_without_secrets(run: Run) -> None:
+    """The fault: a value that does not fit was repeated with the password in it."""
+    for variable in ("TIDINGS_JWKS", "TIDINGS_PUBLIC_URL", "TIDINGS_STORE", "TIDINGS_PORT"):
+        result = run("serve", "--dev", **{variable: "x://svc:hunter2@h/?key=s3cret"})
+        assert result.exit_code == 2
+        assert not any(secret in result.output for secret in SECRETS)
+        assert "x://…@h/?…" in result.output
+
+
+@pytest.mark.parametrize("left", [(), ("-wal",), ("-wal", "-shm")])
+def test_doctor_leaves_no_file(run: Run, tmp_path: Path, left: tuple[str, ...]) -> None:
+    """The fault: after an orderly stop, which leaves one whole file, doctor left a -wal and a -shm beside it; and a -shm
+    beside the -wal of a server that was killed."""
+    path, there = tmp_path / "tidings.db", tmp_path / "there"
+    there.mkdir()
+
+    async def killed() -> None:
+        store = await SqliteStore.open(path, FakeClock(), Settings())
+        await store.write([Publish((event("alice", "like", "thing:1"),))])
+        await store.check()
+        for end in ("", ".marker", *left):
+            shutil.copy(f"{path}{end}", there)
+        await store.close()
+
+    asyncio.run(killed())
+    if left:
+        for file in there.iterdir():
+            path.with_name(file.name).write_bytes(file.read_bytes())
+    before = {file.name: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
+    result = run("doctor", "--dev", "--port", "0")
+    assert "sound, at position 1" in result.output
+    after = {file.name: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
+    assert before.keys() == after.keys()
+    assert before["tidings.db"] == after["tidings.db"]
+
+
+def test_a_running_server_of_the_same_store_is_no_failure(run: Run, tmp_path: Path) -> None:
+    """The fault: on a running deployment, port and store were told as failures, "in use by another program"."""
+    with serving(tmp_path, "--prefix", "/api") as url:
+        port = url.removesuffix("/api").rpartition(":")[2]
+        result = run("doctor", "--dev", "--port", port, "--prefix", "/api/")
+        assert result.exit_code == 0, result.output
+        assert f"ok    port        the server of this store runs and answers at {url}" in result.output
+        assert "is in use by process" in result.output
+        assert sorted(file.name for file in tmp_path.iterdir())[0] == "tidings.db"
+        other = run("doctor", "--dev", "--port", port, "--prefix", "/api", "--store", "sqlite:///other.db")
+        assert "fail  port" in other.output
+        elsewhere = run("doctor", "--dev", "--port", "0")
+        assert "fail  store" in elsewhere.output
+
+
+def test_what_only_listens_is_not_taken_for_the_server(run: Run, tmp_path: Path) -> None:
+    """Another program at the port of a store that is open is in the way of a start."""
+    with serving(tmp_path), scripted() as (url, _):
+        result = run("doctor", "--dev", "--port", url.rpartition(":")[2])
+        assert "fail  port" in result.output
+        assert "fail  store" in result.output

@@ -1,6 +1,7 @@
 """``tidings doctor``: is this machine, and are these settings, fit to serve?"""
 
 import asyncio
+import http.client
 import os
 import resource
 import statistics
@@ -8,28 +9,26 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import apsw
 import click
 import msgspec
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from tidings import marker
 from tidings.cli.options import SettingsCommand, settings_from, settings_options
-from tidings.cli.serve import check_flags, has_keys
+from tidings.cli.serve import check_flags
 from tidings.config import ConfigError, Settings
-from tidings.errors import Unavailable
-from tidings.http.api_keys import check_secrets
+from tidings.errors import InUse, Unavailable
 from tidings.http.jwks import FETCH_DEADLINE_S, Load, loader, parse_set
-from tidings.http.proxies import is_loopback
 from tidings.marker import Marker
-from tidings.outbound.channel_registry import ChannelRegistry, unsendable
+from tidings.outbound.channel_registry import unsendable
 from tidings.process import listen
-from tidings.rules import Rule
-from tidings.server import file_problem, lost_file, store_file
+from tidings.rules import Rule, Rules
+from tidings.server import lost_file, reading, store_file, types_clash
+from tidings.setting_checks import masked
+from tidings.start_checks import make_parts
 from tidings.timeutil import SystemClock
 
 MIN_PYTHON = (3, 11)
@@ -50,6 +49,13 @@ SPARE_FILES = 500
 WAL_HEADER = 32
 WAL_FRAME_HEADER = 24
 """Bytes before the first frame of a write-ahead log, and before the page of each frame."""
+
+ALIVE = b'{"status":"alive"}'
+"""What a server answers at /livez."""
+ANSWER_S = 5.0
+"""Seconds that a server has for it, a busy one included."""
+_REACHED = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""At which address a server answers that listens on all of them."""
 
 Level = Literal["ok", "warn", "fail"]
 
@@ -94,42 +100,92 @@ def checks(settings: Settings) -> Iterator[Check]:
     yield python(sys.version_info[:3])
     yield sqlite(apsw.sqlite_lib_version())
     yield open_files(resource.getrlimit(resource.RLIMIT_NOFILE)[0], settings)
-    yield port(settings)
     types = dict(settings.types)
     try:
         path = store_path(settings)
     except ConfigError as error:
+        yield port(settings, "")
         yield Check("fail", "store", str(error))
     else:
-        yield from stored(path)
-        types |= stored_types(path)
-    yield access(settings)
-    yield from tokens(settings)
+        running = running_server(settings, path)
+        yield port(settings, running)
+        yield from stored(path, running)
+        declared = stored_types(path)
+        yield from clashes(types, declared)
+        types |= declared
+    judged = list(refused(settings))
+    yield from judged
+    if all(check.level == "ok" for check in judged):
+        yield from tokens(settings)
     yield from outside(settings, types)
 
 
-def stored(path: Path | None) -> Iterator[Check]:
+def running_server(settings: Settings, path: Path | None) -> str:
+    """The address at which the server of this deployment answers; "" when it does not run. It is the server that has this
+    store open and answers at this port: another one at the port, or on the store, is in the way of a start."""
+    if path is None or not _in_use(path):
+        return ""
+    host = _REACHED.get(settings.host, settings.host)
+    url = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}{settings.prefix.rstrip('/')}"
+    connection = http.client.HTTPConnection(host, settings.port, timeout=ANSWER_S)
+    try:
+        connection.request("GET", f"{settings.prefix.rstrip('/')}/livez")
+        reply = connection.getresponse()
+        return url if (reply.status, reply.read(len(ALIVE) + 1)) == (200, ALIVE) else ""
+    except (OSError, http.client.HTTPException):
+        return ""
+    finally:
+        connection.close()
+
+
+def _in_use(path: Path) -> bool:
+    if _is_empty(path):
+        return False
+    try:
+        with reading(path):
+            return False
+    except InUse:
+        return True
+    except (Unavailable, apsw.Error):
+        return False
+
+
+def _is_empty(path: Path) -> bool:
+    return not path.exists() or path.stat().st_size == 0
+
+
+def stored(path: Path | None, running: str) -> Iterator[Check]:
     """The disk and the file of a store; nothing for a store that is no file."""
     if path is not None:
         yield disk(path.parent)
-        yield store(path)
+        yield store(path, running)
         yield from readable(path)
 
 
 def stored_types(path: Path | None) -> dict[str, Rule]:
     """The types that were declared over the API; none where the store cannot be opened, which :func:`store` tells."""
-    if path is None or not path.exists() or path.stat().st_size == 0 or file_problem(path):
+    if path is None or _is_empty(path):
         return {}
     try:
-        with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as connection:
+        with reading(path) as connection:
             rows: list[Any] = connection.execute("SELECT name, rule FROM type").fetchall()
         return {name: msgspec.json.decode(rule, type=Rule) for name, rule in rows}
-    except (apsw.Error, msgspec.MsgspecError):
+    except (Unavailable, apsw.Error, msgspec.MsgspecError):
         return {}
 
 
-def port(settings: Settings) -> Check:
-    """Whether the server could listen where it is meant to."""
+def clashes(types: Mapping[str, Rule], declared: Mapping[str, Rule]) -> Iterator[Check]:
+    """Whether types of the settings and types of the store claim one verb."""
+    try:
+        Rules({**types, **declared})
+    except ValueError as error:
+        yield Check("fail", "types", str(types_clash(error)))
+
+
+def port(settings: Settings, running: str) -> Check:
+    """Whether the server could listen where it is meant to, or does so already at the address ``running``."""
+    if running:
+        return Check("ok", "port", f"the server of this store runs and answers at {running}")
     try:
         for one in listen(settings.host, settings.port):
             one.close()
@@ -138,12 +194,21 @@ def port(settings: Settings) -> Check:
     return Check("ok", "port", f"{settings.port} of {settings.host} is free")
 
 
+def refused(settings: Settings) -> Iterator[Check]:
+    """What the server says of these settings instead of starting; and whom it lets in, when nothing is wrong with that."""
+    parts, refusals = make_parts(settings, SystemClock())
+    if parts is not None:
+        asyncio.run(parts.channels.close())
+    if not any(refusal.area == "access" for refusal in refusals):
+        dev = f"dev mode on {settings.host}: no credentials, which is for loopback only"
+        yield Check("ok", "access", dev if settings.dev else "credentials are asked for")
+    for refusal in refusals:
+        yield Check("fail", refusal.area, str(refusal.error))
+
+
 def outside(settings: Settings, types: Mapping[str, Rule]) -> Iterator[Check]:
-    """Whether what is meant to leave the application can; ``types`` are those of the settings and of the store."""
-    try:
-        asyncio.run(ChannelRegistry(settings, SystemClock()).close())
-    except ConfigError as error:
-        yield Check("fail", "outside", str(error))
+    """What is not sent although it is meant to leave the application; ``types`` are those of the settings and of the
+    store."""
     for unsent in unsendable(types, settings):
         yield Check("warn", "outside", unsent)
     if settings.smtp_url and not settings.server_url:
@@ -204,20 +269,26 @@ def fsync_ms(folder: Path) -> float:
     return statistics.median(took)
 
 
-def store(path: Path) -> Check:
+def store(path: Path, running: str = "") -> Check:
     """Whether the file opens, SQLite finds it sound, and it is the store that was last open here, and no server has it
-    open."""
+    open, besides that of this deployment, which answers at ``running``."""
     known = marker.read(path)  # first: a server at work moves it on after the file
-    if not path.exists() or path.stat().st_size == 0:
+    if _is_empty(path):
         return _lacking(path)
-    if why := file_problem(path):
-        return Check("fail", "store", why)
     try:
-        with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as connection:
+        with reading(path) as connection:
             damage = [str(row[0]) for row in connection.execute("PRAGMA quick_check")]
             if damage != ["ok"]:
                 return Check("fail", "store", f"{path}: {damage[0]}")
             found = _as_found(connection, path)
+    except InUse as error:
+        if running:
+            return Check(
+                "ok", "store", f"{error}, the server that runs; its file is not looked into meanwhile"
+            )
+        return Check("fail", "store", str(error))
+    except Unavailable as error:
+        return Check("fail", "store", str(error))
     except apsw.Error as error:
         return Check("fail", "store", f"{path}: {error}")
     if found is None:
@@ -278,26 +349,8 @@ def _is_cut(wal: Path) -> bool:
     return (size - WAL_HEADER) % (WAL_FRAME_HEADER + page) != 0
 
 
-def access(settings: Settings) -> Check:
-    """Who would be let in."""
-    if settings.dev:
-        level: Level = "ok" if is_loopback(settings.host) else "fail"
-        return Check(
-            level, "access", f"dev mode on {settings.host}: no credentials, which is for loopback only"
-        )
-    if not has_keys(settings):
-        return Check("fail", "access", "neither keys nor dev mode: the server would refuse to start")
-    try:
-        check_secrets(settings)
-    except ConfigError as error:
-        return Check("fail", "access", str(error))
-    return Check("ok", "access", "credentials are asked for")
-
-
 def tokens(settings: Settings) -> Iterator[Check]:
-    """Whether what tokens are checked against can be used; nothing when tokens are not used."""
-    if settings.jwt_public_key:
-        yield _public_key(settings.jwt_public_key)
+    """Whether the issuer answers with keys, and which tokens are good; nothing when tokens are not used."""
     if settings.jwks:
         yield _key_set(settings.jwks)
     used = settings.jwt_secret or settings.jwt_public_key or settings.jwks
@@ -307,27 +360,15 @@ def tokens(settings: Settings) -> Iterator[Check]:
         yield Check("warn", "tokens", told)
 
 
-def _public_key(given: str) -> Check:
-    try:
-        pem = given.encode() if "-----BEGIN" in given else Path(given).read_bytes()
-        kind = type(load_pem_public_key(pem)).__name__.lstrip("_")
-    except (OSError, ValueError) as error:
-        return Check("fail", "tokens", f"jwt_public_key is of no use: {error}")
-    return Check("ok", "tokens", f"jwt_public_key: {kind}")
-
-
 def _key_set(given: str) -> Check:
     """Fetch the set as the server would. An issuer that does not answer now may do so later; a file will not change."""
+    shown = masked(given)
     try:
-        load = loader(given)
-    except ConfigError as error:
-        return Check("fail", "tokens", f"{error}; {given} could be changed on its way")
-    try:
-        keys = parse_set(asyncio.run(fetched(load)))
+        keys = parse_set(asyncio.run(fetched(loader(given))))
     except Exception as error:  # whatever an issuer sends is its fault, and no reason to stop checking
         level: Level = "warn" if "://" in given else "fail"
-        told = f"jwks: {given} is of no use now: {type(error).__name__} {str(error)!a}"
-        return Check(level, "tokens", told)
+        why = str(error).replace(given, shown)
+        return Check(level, "tokens", f"jwks: {shown} is of no use now: {type(error).__name__} {why!a}")
     return Check("ok" if keys else "fail", "tokens", f"jwks: {sum(map(len, keys.values()))} usable keys")
 
 

@@ -17,7 +17,6 @@ from tidings.cli.replay import replay
 from tidings.config import ConfigError, Settings
 from tidings.errors import TidingsError
 from tidings.gharchive import publication
-from tidings.http.proxies import is_loopback
 
 SAMPLE = "gharchive-2015-01-01.json.gz"
 TRY = """Try, in another terminal:
@@ -52,7 +51,6 @@ def command(config: Path | None, sample: bool, **flags: Any) -> None:
       TIDINGS_API_KEYS=… tidings serve --host 0.0.0.0 --store sqlite:////var/lib/tidings/tidings.db
     """
     settings = settings_from(flags, config)
-    check(settings)
     check_flags(settings, flags)
     if sample and not settings.dev:
         raise click.UsageError("--sample is for --dev: it would mix old public data with yours")
@@ -68,19 +66,6 @@ def command(config: Path | None, sample: bool, **flags: Any) -> None:
         raise click.ClickException(str(error)) from None
 
 
-def check(settings: Settings) -> None:
-    """Refuse a server that would be open to the world, or closed to everybody. Raises click.UsageError."""
-    if settings.dev and not is_loopback(settings.host):
-        raise click.UsageError(
-            f"--dev asks for no credentials, so it listens on loopback only, not on {settings.host}"
-        )
-    if not settings.dev and not has_keys(settings):
-        raise click.UsageError(
-            "no keys are configured, so nobody could be let in: set TIDINGS_API_KEYS, or TIDINGS_JWT_SECRET, "
-            "TIDINGS_JWT_PUBLIC_KEY or TIDINGS_JWKS; or use --dev to try things out on this machine"
-        )
-
-
 def check_flags(settings: Settings, flags: Mapping[str, Any]) -> None:
     """Refuse flags of which dev mode would pass over some. Raises click.UsageError."""
     given = [name for name in CREDENTIAL_FLAGS if flags.get(name) is not None]
@@ -89,11 +74,6 @@ def check_flags(settings: Settings, flags: Mapping[str, Any]) -> None:
         raise click.UsageError(
             f"--dev and {flag} exclude each other: in dev mode no credentials are asked for"
         )
-
-
-def has_keys(settings: Settings) -> bool:
-    """Whether anything is configured by which a credential could be checked."""
-    return bool(settings.api_keys or settings.jwt_secret or settings.jwt_public_key or settings.jwks)
 
 
 def _ready(url: str, settings: Settings, sample: bool) -> None:

@@ -84,7 +84,10 @@ class Authenticator:
         self._seen: OrderedDict[bytes, Claims] = OrderedDict()
         self._seen_with = 0
         if not (self._dev or self._api_keys or self._source):
-            raise ConfigError("set api_keys, jwt_secret, jwt_public_key or jwks, or serve with --dev")
+            raise ConfigError(
+                "no keys are configured, so nobody could be let in: set TIDINGS_API_KEYS, or TIDINGS_JWT_SECRET, "
+                "TIDINGS_JWT_PUBLIC_KEY or TIDINGS_JWKS; or use --dev to try things out on this machine"
+            )
 
     async def start(self) -> None:
         """Fetch the key set, if one is configured: behind the requests where API keys already let somebody in, else

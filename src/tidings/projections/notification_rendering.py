@@ -106,6 +106,12 @@ class RenderingFacts(Protocol):
         ...
 
 
+def check_locale(locale: str) -> None:
+    """Raises ConfigError when nothing is known of a locale."""
+    if not known_locale(locale):
+        raise ConfigError(f"locale: nothing is known of {locale!r}", "locale")
+
+
 class NotificationRenderer:
     """Turns rows of inboxes into items and sentences, each in a language of its reader.
 
@@ -113,8 +119,7 @@ class NotificationRenderer:
     """
 
     def __init__(self, store: RenderingFacts, locale: str) -> None:
-        if not known_locale(locale):
-            raise ConfigError(f"locale: nothing is known of {locale!r}", "locale")
+        check_locale(locale)
         language(locale)  # read now, some 30 ms, and not when the first one asks
         self._store = store
         self._locale = locale

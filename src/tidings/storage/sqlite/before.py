@@ -4,7 +4,8 @@
 gets the pages of that server's log, and is corrupt. Neither file tells; the marker does (docs/adr/0016).
 """
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from msgspec import structs
 from tidings import marker
 from tidings.errors import Unavailable
 from tidings.marker import Marker, MarkerFile
+from tidings.storage.sqlite.connection import schema_problem
 
 _OURS = "SELECT count(*) FROM meta WHERE name IN ('salt', 'epoch')"  # as every schema has had them
 _GENERATION = "SELECT value FROM meta WHERE name='generation'"
@@ -45,9 +47,7 @@ def problem(path: Path) -> str:
             f"{path} {why}, and {log.name} beside it would corrupt it: if the file is a backup, remove {log.name} and "
             f"{path.name}-shm; if the file and its log were moved here together, remove {marker.path_of(path).name}"
         )
-    if _is_foreign(path, merged=bool(_size(log))):
-        return f"{path}: a sound database, but not one of Tidings"
-    return ""
+    return _unfit(path, merged=bool(_size(log)))
 
 
 def lost(path: Path) -> str:
@@ -62,6 +62,23 @@ def lost(path: Path) -> str:
         return ""
     both = f"{log.name} and {marker.path_of(path).name}"
     return f"{path} is missing or empty, but {left}: put the file back, or remove {both} if a new store is to begin"
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[apsw.Connection]:
+    """A connection that only reads a store. Nothing is left beside the file that was not there: without a log it is read as
+    it is, and the index that SQLite makes for a log is deleted again. So the caller holds the lock of the file: the index of
+    a server that starts meanwhile would be deleted too. Raises Unavailable when the file must not be opened, apsw.Error."""
+    index = Path(f"{path}-shm")
+    merged, made = bool(_size(Path(f"{path}-wal"))), not index.exists()
+    try:
+        if why := problem(path):
+            raise Unavailable(why)
+        with closing(_opened(path, merged=merged)) as connection:
+            yield connection
+    finally:
+        if merged and made:
+            index.unlink(missing_ok=True)
 
 
 def _replaced(path: Path, known: Marker) -> str:
@@ -84,17 +101,26 @@ def _own_generation(path: Path) -> int | None:
     return int(rows[0][0]) if rows and isinstance(rows[0][0], int) else None
 
 
-def _is_foreign(path: Path, *, merged: bool) -> bool:
-    """Whether the file is a database of another program. What cannot be read is for the opening to tell."""
+def _unfit(path: Path, *, merged: bool) -> str:
+    """Why the file is no store that this program can read; empty when it is, and when it cannot be read at all, which is for
+    the opening to tell."""
     try:
         with closing(_opened(path, merged=merged)) as connection:
-            if not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall():
-                return False  # as a crash at the creation leaves it
-            try:
-                return connection.execute(_OURS).fetchall() != [(2,)]
-            except apsw.SQLError:
-                return True
+            if not _is_ours(connection):
+                return f"{path}: a sound database, but not one of Tidings"
+            ((schema,),) = connection.execute("PRAGMA user_version").fetchall()
     except apsw.Error:
+        return ""
+    why = schema_problem(int(str(schema)))
+    return f"{path}: {why}" if why else ""
+
+
+def _is_ours(connection: apsw.Connection) -> bool:
+    if not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall():
+        return True  # as a crash at the creation leaves it
+    try:
+        return connection.execute(_OURS).fetchall() == [(2,)]
+    except apsw.SQLError:
         return False
 
 

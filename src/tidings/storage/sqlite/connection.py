@@ -58,6 +58,18 @@ def version_problem() -> str:
     return f"SQLite {apsw.sqlite_lib_version()} has the WAL-reset bug; 3.51.3 or newer is needed"
 
 
+def schema_problem(found: int) -> str:
+    """Why this program cannot read a file with this number of a schema; empty when it can."""
+    scripts = migrations("sqlite")
+    if found > scripts[-1][0]:
+        return f"the file has schema {found}, newer than this program's {scripts[-1][0]}"
+    if 0 < found < scripts[0][0]:
+        return (
+            f"the file has schema {found}, of a version before 1.0 that this program cannot read; begin anew"
+        )
+    return ""
+
+
 def unavailable(error: apsw.Error, doing: str) -> Unavailable:
     """A failure of the disk, or of another program that holds the file, as callers are told it. What SQLite says of it is
     for the log: it may name tables and files."""
@@ -121,13 +133,9 @@ def _pragmas(connection: Db, cache_mib: int) -> None:
 
 def _migrate(connection: Db, salt: int | None) -> None:
     (found,) = connection.one("PRAGMA user_version")
+    if problem := schema_problem(found):
+        raise Unavailable(problem)
     scripts = migrations("sqlite")
-    if found > scripts[-1][0]:
-        raise Unavailable(f"the file has schema {found}, newer than this program's {scripts[-1][0]}")
-    if 0 < found < scripts[0][0]:
-        raise Unavailable(
-            f"the file has schema {found}, of a version before 1.0 that this program cannot read; begin anew"
-        )
     for number, script in scripts:
         if number > found:
             with connection:

@@ -20,7 +20,7 @@ import sys
 from pathlib import Path
 
 from tidings import marker
-from tidings.errors import Unavailable
+from tidings.errors import InUse, Unavailable
 
 LOCKED_BYTE = 1 << 62
 """Offset of the byte that is locked. SQLite locks 512 bytes from 2^30 on, and no file is as long as this."""
@@ -41,7 +41,7 @@ class FileLock:
     """Holds a database file for this process until :meth:`close`. ``path`` is its real name, links resolved."""
 
     def __init__(self, path: Path) -> None:
-        """Raises Unavailable when the file is in use, has several names, or cannot be made."""
+        """Raises InUse when the file is in use, Unavailable when it has several names, or cannot be made."""
         self.path = Path(os.path.realpath(path))
         self._watched: dict[Path, _Identity] = {}
         if not self.path.parent.is_dir():
@@ -52,7 +52,7 @@ class FileLock:
             )
         self._made = not self.path.exists()
         if not self._made and _identity(self.path) in _HELD:
-            raise Unavailable(_in_use(self.path))
+            raise InUse(_in_use(self.path))
         self._file = self._open()
         self.identity = _identity_of(os.fstat(self._file))
         _HELD.add(self.identity)
@@ -114,7 +114,7 @@ def _lock(file: int, path: Path) -> None:
         fcntl.fcntl(file, fcntl.F_OFD_SETLK, packed)
     except OSError as error:
         if error.errno in (errno.EAGAIN, errno.EACCES):
-            raise Unavailable(_in_use(path)) from None
+            raise InUse(_in_use(path)) from None
         reason = os.strerror(error.errno or 0)
         raise Unavailable(f"{path} cannot be locked, which needs a local disk: {reason}") from None
 

@@ -1,0 +1,55 @@
+"""Why settings alone stop a start: ``tidings serve`` obeys it before it opens a store, ``tidings doctor`` prints it."""
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+from tidings.config import ConfigError, Settings
+from tidings.http.auth import Authenticator
+from tidings.http.proxies import is_loopback
+from tidings.outbound.channel_registry import ChannelRegistry
+from tidings.ports import Clock
+from tidings.projections.notification_rendering import check_locale
+
+T = TypeVar("T")
+
+
+class Parts(NamedTuple):
+    """What a server needs besides its store."""
+
+    authenticator: Authenticator
+    channels: ChannelRegistry
+
+
+class Refusal(NamedTuple):
+    """Why a server does not start. ``area`` is the area of the settings, a word."""
+
+    area: str
+    error: ConfigError
+
+
+def make_parts(settings: Settings, clock: Clock) -> tuple[Parts | None, list[Refusal]]:
+    """The parts that these settings make, or None and every reason why a server would not start."""
+    refusals: list[Refusal] = []
+
+    def made(area: str, make: Callable[[], T]) -> T | None:
+        try:
+            return make()
+        except ConfigError as error:
+            refusals.append(Refusal(area, error))
+            return None
+
+    made("access", lambda: check_dev(settings))
+    authenticator = made("access", lambda: Authenticator(settings, clock))
+    channels = made("outside", lambda: ChannelRegistry(settings, clock))
+    made("locale", lambda: check_locale(settings.locale))
+    if refusals or authenticator is None or channels is None:
+        return None, refusals
+    return Parts(authenticator, channels), []
+
+
+def check_dev(settings: Settings) -> None:
+    """Raises ConfigError for a server that would let everybody in from other machines."""
+    if settings.dev and not is_loopback(settings.host):
+        raise ConfigError(
+            f"--dev asks for no credentials, so it listens on loopback only, not on {settings.host}", "host"
+        )
