@@ -15,7 +15,7 @@ from msgspec import NODEFAULT, Meta
 from msgspec.structs import fields
 
 from tidings import errors
-from tidings.config import FILE_ONLY, HELP, SECRET, Settings
+from tidings.config import CLIENT_VARIABLES, FILE_ONLY, HELP, SECRET, Settings
 from tidings.errors import PROBLEM_TYPE
 from tidings.http import refusals
 from tidings.http.routes import ROUTES
@@ -85,6 +85,10 @@ another source overrides is not read. Numbers end at {LARGEST:,}.
 For a Service named `tidings`, or `tidings-` and something, Kubernetes sets variables such as `TIDINGS_SERVICE_HOST` and
 `TIDINGS_PORT=tcp://10.0.0.1:8787` in every container. They are no settings: the server ignores them and says so in one line.
 `enableServiceLinks: false` in the pod keeps them away.
+
+Variables of clients are no settings either. The server passes over them, so a shell that has them can start one:
+
+{table(["variable", "what it is for"], [[f"`{name}`", told] for name, told in CLIENT_VARIABLES.items()])}
 
 {", ".join(f"`{name}`" for name in sorted(SECRET))} are not flags: every user of a machine can read a command line.
 {", ".join(f"`{name}`" for name in sorted(FILE_ONLY))} is a table, and so in the file only.

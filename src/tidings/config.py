@@ -226,6 +226,13 @@ ENV_PREFIX = "TIDINGS_"
 CONFIG_ENV = "TIDINGS_CONFIG"
 """The variable that names the file of settings."""
 
+CLIENT_VARIABLES: Mapping[str, str] = {
+    "TIDINGS_URL": "Address of the server, prefix included. The examples read it; commands have `--url`.",
+    "TIDINGS_API_KEY": "An API key. The commands and the examples read it; `--key-env` names another variable.",
+    "TIDINGS_TOKEN": "A user's token. The examples read it.",
+}
+"""Variables of clients, which may be set where a server starts. They are no settings, and the server passes over them."""
+
 SERVICE_LINK = re.compile(
     r"TIDINGS_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)",
     re.ASCII,
@@ -349,7 +356,7 @@ def _without_infinity(value: object) -> object:
 
 
 def _from_environ(environ: Mapping[str, str]) -> dict[str, _Given]:
-    ignored = {CONFIG_ENV, *service_links(environ)}
+    ignored = {CONFIG_ENV, *CLIENT_VARIABLES, *service_links(environ)}
     names = sorted(name for name in environ if name.startswith(ENV_PREFIX) and name not in ignored)
     given: dict[str, _Given] = {}
     for variable in names:
@@ -357,7 +364,8 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, _Given]:
         if name in FILE_ONLY:
             raise ConfigError(f"the environment: {variable} is a table: it goes into the file")
         if name not in Settings.__struct_fields__ or not variable.isupper():
-            meant = _meant(name, Settings.__struct_fields__, _variable)
+            clients = (one.removeprefix(ENV_PREFIX).lower() for one in CLIENT_VARIABLES)
+            meant = _meant(name, (*Settings.__struct_fields__, *clients), _variable)
             raise ConfigError(f"the environment: {shown(variable)} is no setting{meant}")
         given[name] = _Given(environ[variable], "the environment", variable)
     return given

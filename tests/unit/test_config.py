@@ -1,10 +1,21 @@
 """The settings table: sources, order, refusals."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from tidings.config import AREAS, FILE_ONLY, HELP, SECRET, ConfigError, Settings, load, service_links
+from tidings.config import (
+    AREAS,
+    CLIENT_VARIABLES,
+    FILE_ONLY,
+    HELP,
+    SECRET,
+    ConfigError,
+    Settings,
+    load,
+    service_links,
+)
 from tidings.rules import MAX_TYPES, Rule
 
 
@@ -139,6 +150,34 @@ def test_what_only_resembles_a_service_link_is_refused(variable: str, value: str
     assert service_links({variable: value}) == []
     with pytest.raises(ConfigError, match=f"the environment: '?{variable}"):
         load({}, {variable: value}, None)
+
+
+def test_variables_of_clients_are_no_settings() -> None:
+    """The fault: a server did not start where a reader had exported what the examples read, ``TIDINGS_URL`` and
+    ``TIDINGS_TOKEN``."""
+    clients = dict.fromkeys(CLIENT_VARIABLES, "http://127.0.0.1:8787")
+    assert load({}, clients | {"TIDINGS_PORT": "1"}, None) == Settings(port=1)
+
+
+def test_the_variables_of_clients_are_those_that_are_read() -> None:
+    """Whatever an example or a page has its reader export is a setting or a variable of clients; and no other is."""
+    root = Path(__file__).parents[2]
+    pages = [*root.glob("examples/*.py"), *root.glob("docs/**/*.md"), root / "README.md"]
+    named = {name for page in pages for name in re.findall(r"\bTIDINGS_[A-Z_]+\b", page.read_text())}
+    settings = {f"TIDINGS_{name.upper()}" for name in Settings.__struct_fields__}
+    assert named - settings - service_variables() - {"TIDINGS_CONFIG"} == set(CLIENT_VARIABLES)
+
+
+def service_variables() -> set[str]:
+    """Those that the page of settings names as Kubernetes'."""
+    return {"TIDINGS_SERVICE_HOST"}
+
+
+@pytest.mark.parametrize("variable", ["TIDINGS_TOKNE", "TIDINGS_URLS", "TIDINGS_API_KEYY", "TIDINGS_Url"])
+def test_a_misspelt_variable_of_clients_is_refused(variable: str) -> None:
+    """With the name that was meant, as for settings."""
+    with pytest.raises(ConfigError, match=f"'{variable}' is no setting; did you mean TIDINGS_"):
+        load({}, {variable: "1"}, None)
 
 
 def test_types_are_tables_of_the_file(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 import click
 import msgspec
 
-from tidings.cli.client import KEY_ENV
 from tidings.config import (
     AREAS,
     CONFIG_ENV,
@@ -71,12 +70,11 @@ def settings_options(command: F) -> F:
 
 def settings_from(flags: dict[str, Any], config: Path | None) -> Settings:
     """Settings from flags over the environment over the file. Raises SettingError naming what is wrong."""
-    environ = _environ()
     try:
-        settings = load(flags, environ, _file(config))
+        settings = load(flags, os.environ, _file(config))
     except ConfigError as error:
         raise SettingError(str(error)) from None
-    if links := service_links(environ):
+    if links := service_links(os.environ):
         click.echo(
             f"Ignored, since Kubernetes sets them for a Service of this name: {', '.join(links)}", err=True
         )
@@ -85,11 +83,7 @@ def settings_from(flags: dict[str, Any], config: Path | None) -> Settings:
 
 def refusal(error: ConfigError, flags: dict[str, Any], config: Path | None) -> click.ClickException:
     """The error of a setting that was found wrong only when it was used, with the source of its value."""
-    return SettingError(located(error, flags, _environ(), _file(config)))
-
-
-def _environ() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != KEY_ENV}
+    return SettingError(located(error, flags, os.environ, _file(config)))
 
 
 def _file(config: Path | None) -> Path | None:
