@@ -168,8 +168,24 @@ def test_standard_input_cannot_be_read_twice(run: Run) -> None:
     assert "--shift-to-now" in result.output
 
 
-def test_a_store_that_cannot_be_opened_is_told(run: Run) -> None:
-    """A store of an unknown kind ends the command in one line, not in a traceback of its own."""
-    Path("lines").write_text("{}")
-    result = run("replay", "lines", "--format", "ndjson", "--store", "floppy:///a")
-    assert (result.exit_code, result.output) == (1, "Error: the store could not be opened by a server\n")
+@pytest.mark.parametrize(
+    ("store", "code", "said"),
+    [
+        ("sqlite:///tidings.db", 1, "tidings.db is in use by process"),
+        ("floppy:///a", 2, "'floppy:///a' is neither sqlite:///FILE nor memory://"),
+        ("sqlite:///absent/t.db", 1, "absent does not exist"),
+    ],
+)
+def test_a_store_that_cannot_be_opened_is_one_line(tmp_path: Path, store: str, code: int, said: str) -> None:
+    """The fault: below the line that said what is wrong stood a second one, that the store could not be opened by a server,
+    as if the file were damaged."""
+    (tmp_path / "lines").write_text("{}")
+    command = [sys.executable, "-m", "tidings", "replay", "lines", "--format", "ndjson", "--store", store]
+    with serving(tmp_path):
+        ended = subprocess.run(
+            command, cwd=tmp_path, env=environ(), capture_output=True, text=True, check=False
+        )
+    assert (ended.returncode, ended.stdout) == (code, "")
+    assert ended.stderr.startswith("Error: ")
+    assert said in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1

@@ -22,8 +22,8 @@ READY = re.compile(r"listens on (\S+)")
 def private_server(store: str) -> Iterator[Client]:
     """A client of a new server on loopback over ``store``; the server ends with the block.
 
-    It has a random key, so that nobody else on the machine can write into the store meanwhile. Raises
-    ClickException when the server does not start; what it said is on standard error already.
+    It has a random key, so that nobody else on the machine can write into the store meanwhile. A server that does not start
+    has said why on standard error: that one line is the error of the command, whose exit code is that of the server.
     """
     key = secrets.token_urlsafe(32)
     flags = ["--host", "127.0.0.1", "--port", "0", "--store", store]
@@ -51,4 +51,7 @@ def _address(process: subprocess.Popen[str]) -> str:
     for line in process.stdout:
         if found := READY.search(line):
             return found[1]
-    raise click.ClickException("the store could not be opened by a server")
+    code = process.wait()
+    if code > 0:
+        raise click.exceptions.Exit(code)
+    raise click.ClickException("the server of the store was ended before it was ready")
