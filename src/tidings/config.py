@@ -150,7 +150,8 @@ HELP: Mapping[str, str] = {
     "max_future_s": "Seconds that created_at may lie ahead.",
     "idempotency_hours": "Hours for which an idempotency key is remembered, at least 24.",
     "max_streams_per_user": "Open streams and waiting polls of one user.",
-    "max_streams_per_address": "Open streams and waiting polls of one address, or whom trusted_proxies name.",
+    "max_streams_per_address": "Open streams and waiting polls of one address, or one /64 of IPv6; "
+    "behind trusted_proxies, that which they name.",
     "max_streams": "Open streams and waiting polls of one process; leaves room under a limit of 20,000 open files.",
     "max_stream_s": "Seconds after which a stream is ended, so that its client returns; a fifth more or less for each.",
     "stream_opens_per_s": "Streams opened a second, and twice as many at once; others are sent away for 2 to 15 s.",

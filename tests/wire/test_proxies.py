@@ -39,7 +39,9 @@ def status(client: httpx.Client, user: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("203.0.113.1", "203.0.113.2"), ("2001:db8::1", "2001:db8::2")], ids=["IPv4", "IPv6"]
+    ("one", "other"),
+    [("203.0.113.1", "203.0.113.2"), ("2001:db8::1", "2001:db8:0:1::2")],
+    ids=["IPv4", "IPv6"],
 )
 def test_each_address_has_streams_of_its_own(near: str, user: str, one: str, other: str) -> None:
     with (
@@ -60,14 +62,15 @@ def test_each_address_has_streams_of_its_own(near: str, user: str, one: str, oth
         ("203.0.113.12", ("203.0.113.12, 127.0.0.2",)),
         ("203.0.113.13", ("203.0.113.13:4711",)),
         ("203.0.113.14", ("::ffff:203.0.113.14",)),
-        ("2001:db8::10", ("127.0.0.1, 2001:DB8:0::10",)),
-        ("2001:db8::11", ("[2001:db8::11]:443",)),
+        ("2001:db8:0:10::1", ("127.0.0.1, 2001:DB8:0:10::1",)),
+        ("2001:db8:0:11::1", ("[2001:db8:0:11::1]:443",)),
+        ("2001:db8:0:12::1", ("2001:db8:0:12:ffff::2",)),
     ],
 )
 def test_nobody_is_another_by_writing_it_differently(
     near: str, user: str, address: str, lines: tuple[str, ...]
 ) -> None:
-    """What a client makes up stands left of what the proxy writes."""
+    """What a client makes up stands left of what the proxy writes, and a client has a /64 of IPv6."""
     with brought(near, address) as first, brought(near, *lines) as again, streaming(first, user) as stream:
         stream.next("hello")
         assert status(again, user) == 429

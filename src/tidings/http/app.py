@@ -28,7 +28,7 @@ from tidings.http.compress import MIN_BYTES, Compressor, choose
 from tidings.http.dev_mode import check_development
 from tidings.http.params import Params, all_bad, given, parse, segments
 from tidings.http.problems import problem
-from tidings.http.proxies import client_address
+from tidings.http.proxies import client_key
 from tidings.http.request import Receive, Request, Scope, Send, cookie_credential, idempotency_key
 from tidings.http.router import Found, Router
 from tidings.http.routes import ROUTES
@@ -134,7 +134,7 @@ class App:
 
     async def _turn(self, request: Request) -> None:
         if not self._scheduler.may_begin():
-            await self._scheduler.wait(client_address(request, self._services.settings))
+            await self._scheduler.wait(client_key(request, self._services.settings))
 
     async def upgrade(self, request: Request) -> Response:
         """The answer to a WebSocket's handshake: what to attach, or why not."""

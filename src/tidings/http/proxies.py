@@ -15,21 +15,21 @@ _IPV6_PREFIX = 64
 """Bits of an IPv6 address that tell customers apart; one of them has all the rest (RFC 6177)."""
 
 
-def client_address(request: Request, settings: Settings) -> str:
-    """The address that a client is counted by: the last on the way here that is no proxy of ours; "" when all are, or none
-    is known.
+def client_key(request: Request, settings: Settings) -> str:
+    """The key under which a client is counted, that of :func:`address_key` for the last address on the way here that is no
+    proxy of ours; "" when all are, or none is known.
 
     What stands left of it anybody may have written. A proxy that writes no address is counted itself.
     """
     forwarded = request.listed(FORWARDED_FOR)
     if not forwarded:
         return _unforwarded(request.client, settings.trusted_proxies)
-    return _last_untrusted(_hops(request.client, forwarded), settings.trusted_proxies)
+    return address_key(_last_untrusted(_hops(request.client, forwarded), settings.trusted_proxies))
 
 
 @lru_cache(maxsize=4_096)
 def _unforwarded(peer: str, proxies: str) -> str:
-    return _last_untrusted((peer,), proxies)
+    return address_key(_last_untrusted((peer,), proxies))
 
 
 def _last_untrusted(hops: Iterable[str], proxies: str) -> str:

@@ -1,9 +1,9 @@
-"""Whose address a request has, when proxies bring it."""
+"""Under which key a client is counted, also when proxies bring its requests."""
 
 import pytest
 
 from tidings.config import Settings
-from tidings.http.proxies import client_address
+from tidings.http.proxies import client_key
 from tidings.http.request import Message, Request
 
 NOT_COUNTED = ""
@@ -16,7 +16,7 @@ async def nothing() -> Message:
 
 
 def counted(peer: str | None, *lines: str, trusted: str = Settings().trusted_proxies) -> str:
-    """The address of a request from ``peer`` with these lines of X-Forwarded-For."""
+    """The key of a request from ``peer`` with these lines of X-Forwarded-For."""
     scope = {
         "method": "GET",
         "raw_path": b"/",
@@ -24,19 +24,38 @@ def counted(peer: str | None, *lines: str, trusted: str = Settings().trusted_pro
         "headers": [(b"x-forwarded-for", line.encode()) for line in lines],
         "client": None if peer is None else (peer, 4711),
     }
-    return client_address(Request(scope, nothing), Settings(trusted_proxies=trusted))
+    return client_key(Request(scope, nothing), Settings(trusted_proxies=trusted))
 
 
-@pytest.mark.parametrize("peer", [HOME, "2001:db8::7"])
-def test_who_is_not_trusted_speaks_for_nobody(peer: str) -> None:
-    assert counted(peer) == counted(peer, FAR) == counted(peer, "127.0.0.1") == peer
+@pytest.mark.parametrize(("peer", "key"), [(HOME, HOME), ("2001:db8::7", "2001:db8::/64")])
+def test_who_is_not_trusted_speaks_for_nobody(peer: str, key: str) -> None:
+    assert counted(peer) == counted(peer, FAR) == counted(peer, "127.0.0.1") == key
 
 
-@pytest.mark.parametrize("peer", ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"])
-def test_this_machine_is_trusted_unless_said_otherwise(peer: str) -> None:
+@pytest.mark.parametrize("trusted", ["", "10.0.0.0/8"])
+def test_one_network_of_ipv6_is_one_client(trusted: str) -> None:
+    """A customer has a /64 of IPv6. With another address for each request they had a turn for each, and streams over their
+    share; connected to us or to a proxy."""
+
+    def key(address: str) -> str:
+        return counted("10.0.0.1", address, trusted=trusted) if trusted else counted(address, trusted=trusted)
+
+    assert key("2001:db8::1") == key("2001:db8::ffff:2") != key("2001:db8:0:1::1")
+
+
+@pytest.mark.parametrize(
+    ("peer", "key"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("127.1.2.3", "127.1.2.3"),
+        ("::1", "::/64"),
+        ("::ffff:127.0.0.1", "127.0.0.1"),
+    ],
+)
+def test_this_machine_is_trusted_unless_said_otherwise(peer: str, key: str) -> None:
     assert counted(peer) == counted(peer, "") == counted(peer, " , ") == NOT_COUNTED
     assert counted(peer, HOME) == HOME
-    assert counted(peer, HOME, trusted="") == peer.removeprefix("::ffff:")
+    assert counted(peer, HOME, trusted="") == key
 
 
 def test_a_peer_that_has_no_address_is_not_counted() -> None:
@@ -52,7 +71,7 @@ def test_a_peer_that_has_no_address_is_not_counted() -> None:
         ((f"{HOME}, {FAR}, 10.0.0.2",), FAR),
         ((f"{HOME}, 10.0.0.2, 10.0.0.3",), HOME),
         ((f"{HOME},,10.0.0.2 ,\t",), HOME),
-        ((f"{FAR}, 2001:db8::7, fd00::2",), "2001:db8::7"),
+        ((f"{FAR}, 2001:db8::7, fd00::2",), "2001:db8::/64"),
         (("10.0.0.2, 10.0.0.3",), NOT_COUNTED),
     ],
 )
@@ -64,9 +83,9 @@ def test_it_is_the_last_that_is_no_proxy_of_ours(lines: tuple[str, ...], address
     ("written", "address"),
     [
         ("203.0.113.7:4711", "203.0.113.7"),
-        ("[2001:db8::7]", "2001:db8::7"),
-        ("[2001:db8::7]:4711", "2001:db8::7"),
-        ("2001:DB8:0:0::7", "2001:db8::7"),
+        ("[2001:db8::7]", "2001:db8::/64"),
+        ("[2001:db8::7]:4711", "2001:db8::/64"),
+        ("2001:DB8:0:0::7", "2001:db8::/64"),
         ("::ffff:203.0.113.7", "203.0.113.7"),
     ],
 )

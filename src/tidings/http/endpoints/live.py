@@ -13,7 +13,7 @@ from tidings.http.dev_mode import authority
 from tidings.http.long_poll import polled
 from tidings.http.params import ForUser, names, some_of
 from tidings.http.problems import problem, stream_limit
-from tidings.http.proxies import client_address
+from tidings.http.proxies import client_key
 from tidings.http.request import Request
 from tidings.http.routing import Access, RequestContext, Response, Route, StreamResponse
 from tidings.http.sse import EVENT_STREAM, SERVER_SENT_EVENTS, farewell
@@ -127,7 +127,7 @@ def _admitted(call: RequestContext[Asked, None], *, stays: bool = True) -> Calla
     """How the stream that is asked for, and let in, is opened on a wire; that must be done, and once."""
     include = frozenset(names(call.query.include))
     live, user = call.services.live, call.user
-    address = client_address(call.request, call.services.settings)
+    address = client_key(call.request, call.services.settings)
     live.admit(user, address, stays=stays)
     last, expires_in_s = _last_event_id(call), _credential_s(call)
 

@@ -15,7 +15,7 @@ from tidings.http import schemas
 from tidings.http.conditional import not_modified_or
 from tidings.http.params import MAX_INTEGER, Fields, ForUser, Paged, Place, names, some_of
 from tidings.http.problems import problem, stream_limit
-from tidings.http.proxies import client_address
+from tidings.http.proxies import client_key
 from tidings.http.routing import MAX_IDS, Access, RequestContext, Response, Route
 from tidings.model import InboxFilter, InboxUpdateResult, NotificationState
 from tidings.notifications import NOTIFICATION_FIELDS
@@ -112,7 +112,7 @@ async def _changes(call: RequestContext[InboxQuery, None], since: int) -> Respon
 async def _awaited(call: RequestContext[InboxQuery, None], since: int, wait: int) -> Response:
     """The changes as soon as there are some. Who waits takes a place among the user's streams, and is refused like one."""
     settings = call.services.settings
-    wait_s, address = min(wait, settings.max_wait_s), client_address(call.request, settings)
+    wait_s, address = min(wait, settings.max_wait_s), client_key(call.request, settings)
     try:
         reply = await call.services.inboxes.since(call.user, since, call.query.limit, wait_s, address)
     except TooManyRequests as error:
