@@ -4,8 +4,10 @@ import asyncio
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+import apsw
 import msgspec
 import pytest
 
@@ -15,7 +17,9 @@ from tidings.config import Settings
 from tidings.errors import Unavailable
 from tidings.marker import BYTES, Marker, MarkerFile, path_of, read
 from tidings.model import LogPosition, MarkAllNotificationsRead
-from tidings.storage.sqlite import SqliteStore
+from tidings.storage.sqlite import SqliteStore, generations
+from tidings.storage.sqlite.connection import empty_wal
+from tidings.storage.sqlite.db import Db
 from tidings.testing import FakeClock, event
 
 
@@ -171,10 +175,10 @@ def test_a_marker_that_is_no_file_is_refused(place: Place) -> None:
 
 
 def killed(
-    tmp_path: Path, place: Place, runner: asyncio.Runner, *, anew: bool = False
+    tmp_path: Path, place: Place, runner: asyncio.Runner, *, anew: str = ""
 ) -> tuple[Path, LogPosition]:
     """A place whose server was killed with a write-ahead log, and a copy of its file of before. ``anew``: the log began
-    anew in the meantime, under one and the same server."""
+    anew in the meantime, under one and the same server, at the commit of an event or of a generation."""
     place.lived(3)
     copy = Path(shutil.copy(place.file, place.file.with_name("copy.db")))
     if not anew:
@@ -183,8 +187,11 @@ def killed(
     if anew:
         harness.publish(event("alice", targets=("bob",)))
         harness.run(harness.store.check())
+    if anew == "event":
         harness.store._writer.db.wal_checkpoint(None)  # type: ignore[attr-defined]
     harness.publish(event("alice", targets=("bob",)))
+    if anew == "generation":
+        harness.store._writer.db.wal_checkpoint(None)  # type: ignore[attr-defined]
     harness.run(harness.store.check())
     head = harness.run(harness.store.head())
     kept.mkdir()
@@ -197,13 +204,14 @@ def killed(
     return copy, head
 
 
-@pytest.mark.parametrize("anew", [True, False])
+@pytest.mark.parametrize("anew", ["", "event", "generation"])
 @pytest.mark.parametrize("in_place", [True, False])
 def test_a_copy_is_not_merged_with_the_log_of_another_file(
-    tmp_path: Path, place: Place, runner: asyncio.Runner, in_place: bool, anew: bool
+    tmp_path: Path, place: Place, runner: asyncio.Runner, in_place: bool, anew: str
 ) -> None:
     """A backup in the place of a store that was killed, whose log still lies there: merged, both would be corrupt. It is
-    refused as it is, and starts once the log is removed."""
+    refused as it is, and starts once the log is removed. The fault: where the commit of a generation began the log anew,
+    the marker did not learn that the file had all of the generation before."""
     copy, before = killed(tmp_path, place, runner, anew=anew)
     backup = copy.read_bytes()
     if in_place:
@@ -217,10 +225,103 @@ def test_a_copy_is_not_merged_with_the_log_of_another_file(
     epochs.resets(before, place.lived(0))
 
 
+def killed_after_a_backup(
+    place: Place, runner: asyncio.Runner, backup: Path, *, marker: bool = True
+) -> Marker:
+    """A place whose server was killed some generations after a backup by VACUUM INTO was made; its marker."""
+    place.lived(3)
+    harness = place.opened()
+    kept: dict[Path, bytes] = {}
+    for number in range(3):
+        harness.publish(event("alice", targets=("bob",)))
+        harness.run(harness.store.check())
+        if number == 1:
+            with closing(apsw.Connection(str(place.file), flags=apsw.SQLITE_OPEN_READONLY)) as source:
+                source.execute("VACUUM INTO ?", (str(backup),))
+    for file in (place.file, Path(f"{place.file}-wal"), path_of(place.file)):
+        kept[file] = file.read_bytes()
+    runner.run(harness.store.close())
+    for file, content in kept.items():
+        file.write_bytes(content)  # in place: the inodes stay
+    known = read(place.file)
+    assert known is not None
+    if not marker:
+        path_of(place.file).unlink()
+    return known
+
+
+@pytest.mark.parametrize("marker", [True, False])
+def test_a_backup_of_since_the_log_began_is_not_merged_with_it(
+    tmp_path: Path, place: Place, runner: asyncio.Runner, marker: bool
+) -> None:
+    """The fault: a copy by VACUUM INTO that is newer than the beginning of the log, in the place of the file of a killed
+    server, got the pages of the log, which were of another layout, and was corrupt."""
+    backup = tmp_path / "backup.db"
+    known = killed_after_a_backup(place, runner, backup, marker=marker)
+    place.file.write_bytes(backup.read_bytes())
+    log = Path(f"{place.file}-wal").read_bytes()
+    with pytest.raises(Unavailable, match=r"by VACUUM INTO.*: remove store.db-wal and store.db-shm"):
+        place.opened()
+    assert place.file.read_bytes() == backup.read_bytes()
+    assert Path(f"{place.file}-wal").read_bytes() == log
+    Path(f"{place.file}-wal").unlink()
+    after = place.lived(0)
+    assert after.position == 5
+    assert after.epoch != known.epoch
+
+
+def test_a_backup_that_was_opened_elsewhere_is_not_merged_with_the_log(
+    tmp_path: Path, place: Place, runner: asyncio.Runner
+) -> None:
+    """Who tries a backup with a server before it is restored gives it a write-ahead log and newer generations, but also an
+    epoch of its own."""
+    elsewhere = Place(tmp_path / "elsewhere", runner)
+    elsewhere.file.parent.mkdir()
+    killed_after_a_backup(place, runner, elsewhere.file)
+    elsewhere.lived(2)
+    elsewhere.lived(2)
+    place.file.write_bytes(elsewhere.file.read_bytes())
+    with pytest.raises(Unavailable, match=r"if the file is a backup, remove store.db-wal and store.db-shm"):
+        place.opened()
+    assert place.file.read_bytes() == elsewhere.file.read_bytes()
+
+
+def test_a_kill_while_a_new_epoch_is_copied_is_not_taken_for_a_backup(
+    place: Place, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of an older generation begins a new epoch. A kill after that was copied into the file, before the log was cut
+    and the marker written, leaves a file whose epoch is none that the marker knows."""
+    place.lived(3)
+    harness = place.opened()
+    for _ in range(3):
+        harness.publish(event("alice", targets=("bob",)))
+        harness.run(harness.store.check())
+    files = [place.file, Path(f"{place.file}-wal"), path_of(place.file)]
+    kept = {file: file.read_bytes() for file in (place.file, path_of(place.file))}
+    runner.run(harness.store.close())
+    for file, content in kept.items():
+        file.write_bytes(content)  # the log of the killed server is gone: the file is older than its marker
+    moments: list[dict[Path, bytes]] = []
+
+    def copied(connection: Db, *, patient: bool = True) -> bool:
+        connection.wal_checkpoint(None)
+        moments.append({file: file.read_bytes() for file in files})
+        return empty_wal(connection, patient=patient)
+
+    monkeypatch.setattr(generations, "empty_wal", copied)
+    harness = place.opened()
+    runner.run(harness.store.close())
+    monkeypatch.undo()
+    assert moments[0][files[1]], "the log holds nothing"
+    for file, content in moments[0].items():
+        file.write_bytes(content)
+    place.lived(1)
+
+
 def test_a_kill_is_not_taken_for_a_backup(tmp_path: Path, place: Place, runner: asyncio.Runner) -> None:
     """The log of a killed server is merged into its own file, also after it began anew."""
-    for anew in (True, False):
-        folder = tmp_path / str(anew)
+    for anew in ("", "event", "generation"):
+        folder = tmp_path / f"killed {anew}"
         folder.mkdir()
         own = Place(folder, runner)
         _, before = killed(folder, own, runner, anew=anew)

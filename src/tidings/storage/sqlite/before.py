@@ -18,7 +18,11 @@ from tidings.marker import Marker, MarkerFile
 from tidings.storage.sqlite.connection import schema_problem
 
 _OURS = "SELECT count(*) FROM meta WHERE name IN ('salt', 'epoch')"  # as every schema has had them
-_GENERATION = "SELECT value FROM meta WHERE name='generation'"
+_GENERATION = "SELECT name, value FROM meta WHERE name IN ('generation', 'epoch')"
+_FORMAT_VERSIONS = slice(18, 20)
+"""Where the header of a database says how it is written and read (https://sqlite.org/fileformat2.html)."""
+_WITHOUT_WAL = b"\1\1"
+"""The versions in a file that never had a write-ahead log. SQLite makes them 2, and syncs that, before it makes the log."""
 
 
 def prepare(path: Path) -> None:
@@ -42,10 +46,13 @@ def problem(path: Path) -> str:
     if not _size(path):
         return lost(path)
     known, log = marker.read(path), Path(f"{path}-wal")
+    remove = f"remove {log.name} and {path.name}-shm"
+    if _size(log) and _never_had_a_log(path):
+        return f"{path} is a copy as made by VACUUM INTO, and {log.name} beside it would corrupt it: {remove}"
     if known is not None and _size(log) and (why := _replaced(path, known)):
         return (
-            f"{path} {why}, and {log.name} beside it would corrupt it: if the file is a backup, remove {log.name} and "
-            f"{path.name}-shm; if the file and its log were moved here together, remove {marker.path_of(path).name}"
+            f"{path} {why}, and {log.name} beside it would corrupt it: if the file is a backup, {remove}; "
+            f"if the file and its log were moved here together, remove {marker.path_of(path).name}"
         )
     return _unfit(path, merged=bool(_size(log)))
 
@@ -86,19 +93,36 @@ def _replaced(path: Path, known: Marker) -> str:
     if path.stat().st_ino != known.inode:
         return "is another file than the one that was open here"
     own = _own_generation(path)
-    if own is not None and own < known.base:
+    if own is not None and own[0] < known.base:
         return "is older than the one that was open here"
+    # With a base the file has the marker's epoch, whatever the log holds: see Generations.
+    if own is not None and known.base and own[1] != known.epoch:
+        return "is of another epoch than the one that was open here"
     return ""
 
 
-def _own_generation(path: Path) -> int | None:
-    """The generation in the file itself, without its log; None when it cannot be read, as in the middle of a checkpoint."""
+def _own_generation(path: Path) -> tuple[int, str] | None:
+    """The generation and the epoch in the file itself, without its log; None when they cannot be read, as in the middle of
+    a checkpoint."""
     try:
         with closing(_opened(path, merged=False)) as connection:
-            rows = connection.execute(_GENERATION).fetchall()
+            found = dict(connection.execute(_GENERATION).fetchall())
     except apsw.Error:
         return None
-    return int(rows[0][0]) if rows and isinstance(rows[0][0], int) else None
+    match found:
+        case {"generation": int(generation), "epoch": str(epoch)}:
+            return generation, epoch
+        case _:
+            return None
+
+
+def _never_had_a_log(path: Path) -> bool:
+    """Whether SQLite wrote this file without ever making a write-ahead log beside it, as it writes copies."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_FORMAT_VERSIONS.stop)[_FORMAT_VERSIONS] == _WITHOUT_WAL
+    except OSError:
+        return False
 
 
 def _unfit(path: Path, *, merged: bool) -> str:

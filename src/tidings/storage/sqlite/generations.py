@@ -5,6 +5,7 @@ import secrets
 from pathlib import Path
 
 import apsw
+from msgspec import structs
 
 from tidings.errors import Unavailable
 from tidings.marker import Marker, MarkerFile, read, restored
@@ -38,8 +39,11 @@ class Generations:
         self._file = MarkerFile(file_lock.path)
         try:
             if why := restored(known, self._found()):
-                self._renew(why, known.generation if known else 0)
                 self._base = 0  # that of the marker was of another file
+                if known is not None:
+                    # First: a kill may leave the new epoch in the file before the marker has it (before.py).
+                    self._file.write(structs.replace(known, epoch="", base=0), durable=True)
+                self._renew(why, known.generation if known else 0)
             if empty_wal(writer.db, patient=False):
                 self._base = self._generation
             # Last: a log that a new epoch began is not one that began anew since its generation was copied.
@@ -75,14 +79,14 @@ class Generations:
             self._writer.scrub = False  # a reader delays it to the next second
 
     def _end(self) -> None:
-        if self._log_salts() != self._salts:
-            # The log began anew, so all that was in it is in the file: the last generation, which was written before.
-            self._base = self._generation
         generation = self._generation + 1
         query = "UPDATE meta SET value=? WHERE name='generation'"
         self._writer.transaction(lambda: self._writer.db.execute(query, (generation,)))
+        salts = self._log_salts()
+        if salts != self._salts:
+            # The log began anew, at this commit or before it. All that it held then is in the file, the last generation too.
+            self._base, self._salts = self._generation, salts
         self._generation, self._commits = generation, self._writer.commits
-        self._salts = self._log_salts()  # after the commit, which may itself have begun the log anew
         self._mark(self._found())
 
     def _log_salts(self) -> bytes:
