@@ -106,7 +106,7 @@ def _own_generation(path: Path) -> tuple[int, str] | None:
     a checkpoint."""
     try:
         with closing(_opened(path, merged=False)) as connection:
-            found = dict(connection.execute(_GENERATION).fetchall())
+            found = {row[0]: row[1] for row in connection.execute(_GENERATION)}
     except apsw.Error:
         return None
     match found:
