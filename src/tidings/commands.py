@@ -1,6 +1,5 @@
 """Door 1: everything that changes something. Checks what was sent, hands commands to the log, waits until they hold."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple, cast
 
@@ -62,7 +61,7 @@ from tidings.model import (
 from tidings.ports import Clock, DeliveryQueue
 from tidings.projections.runner import Runner
 from tidings.timeutil import rfc3339
-from tidings.turns import Turn
+from tidings.turns import TakeTurn, Turn, next_pass
 
 IMPORT_LINES = 500
 """Lines of an import that share one transaction: large enough to amortise the fsync, small enough to report progress."""
@@ -126,16 +125,24 @@ class Commands:
         return PublishResponse(_receipt(published.receipts[0]), bool(published.repeats))
 
     async def publish_array(
-        self, raw: bytes, *, scope: str, key: str | None = None, wait: bool = True
+        self,
+        raw: bytes,
+        *,
+        scope: str,
+        key: str | None = None,
+        wait: bool = True,
+        take_turn: TakeTurn = next_pass,
     ) -> PublishResponse:
-        """Publish a JSON array of events, all or none; pointers of errors begin with the index. Raises as publish."""
+        """Publish a JSON array of events, all or none; pointers of errors begin with the index. What takes long is done in
+        turns, each after ``take_turn``. Raises as publish."""
         check_size(raw, self._settings.max_batch_bytes, "the batch")
         items = split(raw, self._settings.max_batch_events)
         if not items:
             detail = f"expected a list of 1 to {self._settings.max_batch_events:,} events, got an empty one"
             raise InvalidFields(errors=(FieldError("", detail),))
-        given, accepted = await self._accepted_all(items, scope, key)
-        published = await self._publish(accepted, given, scope, key, wait, array=True)
+        turn = Turn(self._clock.monotonic, take_turn)
+        given, accepted = await self._accepted_all(items, scope, key, turn)
+        published = await self._publish(accepted, given, scope, key, wait, turn=turn)
         receipts = b",".join(_receipt(receipt) for receipt in published.receipts)
         return PublishResponse(b'{"events":[' + receipts + b"]}", len(published.repeats) == len(items))
 
@@ -164,10 +171,10 @@ class Commands:
         return given, accept(given, now, scope)
 
     async def _accepted_all(
-        self, items: Sequence[msgspec.Raw], scope: str, key: str | None
+        self, items: Sequence[msgspec.Raw], scope: str, key: str | None, turn: Turn
     ) -> tuple[list[EventInput], list[NewEvent]]:
         """The events of an array. Raises InvalidFields with the field errors of all, TooLarge."""
-        now, turn = self._clock.now(), Turn(self._clock.monotonic)
+        now = self._clock.now()
         given: list[EventInput] = []
         accepted: list[NewEvent] = []
         errors: list[FieldError] = []
@@ -196,24 +203,32 @@ class Commands:
         key: str | None,
         wait: bool,
         *,
-        array: bool = False,
+        turn: Turn | None = None,
     ) -> Published:
-        """Store the events of one request. Raises KeyReused with the place of the key."""
+        """Store the events of one request; those of an array in its ``turn``. Raises KeyReused with the place of the
+        key."""
+        array = turn is not None
+        turn = turn or Turn(self._clock.monotonic)
         try:
-            return await self._published(await self._keyed(events, given, scope, key), wait)
+            return await self._published(await self._keyed(events, given, scope, key, turn), wait)
         except KeyReused as error:
             if given[error.index].idempotency_key is UNSET:
                 raise error.at("Idempotency-Key") from None
             raise error.at(f"/{error.index}" * array + OWN_KEY) from None
 
     async def _keyed(
-        self, events: Sequence[NewEvent], given: Sequence[EventInput], scope: str, key: str | None
+        self,
+        events: Sequence[NewEvent],
+        given: Sequence[EventInput],
+        scope: str,
+        key: str | None,
+        turn: Turn,
     ) -> Sequence[NewEvent]:
         """The events of one request under its idempotency key: each gets a key of its own made from it and its index,
         and the fingerprint of the whole request, so that any other body is refused at its first event."""
         if key is None:
             return events
-        turn, meanings = Turn(self._clock.monotonic), []
+        meanings = []
         for one in given:
             meanings.append(meaning(one))
             await turn.end_if_long()
@@ -239,27 +254,33 @@ class Commands:
         return published
 
     async def import_lines(
-        self, chunks: AsyncIterator[bytes], *, scope: str, wait: bool = True
+        self,
+        chunks: AsyncIterator[bytes],
+        *,
+        scope: str,
+        wait: bool = True,
+        take_turn: TakeTurn = next_pass,
     ) -> AsyncIterator[bytes]:
-        """Publish NDJSON, a line at a time; yields one JSON result line per line, in order.
+        """Publish NDJSON, a line at a time; yields one JSON result line per line, in order. Each chunk, what takes long of
+        one, and the results are done in turns, each after ``take_turn``.
 
         A bad line is answered in its place and stops nothing: ``{"line":3,"error":{…}}``.
         """
-        lines, turn = Lines(self._settings.max_batch_bytes), Turn(self._clock.monotonic)
+        lines, turn = Lines(self._settings.max_batch_bytes), Turn(self._clock.monotonic, take_turn)
         batch = _Batch(1)
         async for chunk in chunks:
+            await turn.end()
             for line in lines.feed(chunk):
                 batch.add(self._prepared(line, scope), len(line))
                 if batch.full:
-                    async for results in self._import(batch, wait):
+                    async for results in self._import(batch, wait, turn):
                         yield results
                     batch = _Batch(batch.first + len(batch.prepared))
                 await turn.end_if_long()
-            await asyncio.sleep(0)  # a long import must not keep other requests from the loop
         for line in lines.end():
             batch.add(self._prepared(line, scope), len(line))
         if batch.prepared:
-            async for results in self._import(batch, wait):
+            async for results in self._import(batch, wait, turn):
                 yield results
 
     def _prepared(self, line: bytes, scope: str) -> Publish | bytes:
@@ -269,19 +290,20 @@ class Commands:
         except TidingsError as error:
             return _problem(error)
 
-    async def _import(self, batch: "_Batch", wait: bool) -> AsyncIterator[bytes]:
+    async def _import(self, batch: "_Batch", wait: bool, turn: Turn) -> AsyncIterator[bytes]:
         commands = [one for one in batch.prepared if isinstance(one, Publish)]
         outcomes = iter(await self._log.submit_all(commands) if commands else ())
         results = [next(outcomes) if isinstance(one, Publish) else one for one in batch.prepared]
         if wait and any(isinstance(r, Published) and r.pending for r in results):
             await self._runner.settled()
+        await turn.end()
         lines = bytearray()
         for number, result in enumerate(results, batch.first):
             lines += _result_line(number, result)
             if len(lines) >= RESULT_BYTES:
                 yield bytes(lines)
                 lines.clear()
-                await asyncio.sleep(0)
+                await turn.end()
         if lines:
             yield bytes(lines)
 

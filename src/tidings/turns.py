@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 TURN_S = 0.005
 """Seconds after which the loop is given up: a tenth of the longest turn that any request may cost the others."""
@@ -12,18 +12,34 @@ BESIDE_THE_LOOP = 5
 """Niceness of the threads beside the loop: on one busy core they get a quarter of it."""
 
 
-class Turn:
-    """Measures a turn of the event loop. ``monotonic`` tells seconds that never go back."""
+TakeTurn = Callable[[], Awaitable[None]]
+"""Waits until what is done for somebody may go on."""
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+
+async def next_pass() -> None:
+    """Let what is due now have the loop."""
+    await asyncio.sleep(0)
+
+
+class Turn:
+    """Measures a turn of the event loop. ``monotonic`` tells seconds that never go back; ``take`` waits for the next one.
+    With many that go on in the next pass that pass is long, so what anybody may ask for many times at once gets its turns
+    from a scheduler."""
+
+    def __init__(self, monotonic: Callable[[], float], take: TakeTurn = next_pass) -> None:
         self._monotonic = monotonic
+        self._take = take
         self._began = monotonic()
 
+    async def end(self) -> None:
+        """Let others have the loop, until the next turn."""
+        await self._take()
+        self._began = self._monotonic()
+
     async def end_if_long(self) -> None:
-        """Let others have the loop if this turn has lasted for TURN_S."""
+        """The same, if this turn has lasted for TURN_S."""
         if self._monotonic() - self._began >= TURN_S:
-            await asyncio.sleep(0)
-            self._began = self._monotonic()
+            await self.end()
 
 
 def lower_priority() -> None:

@@ -87,6 +87,23 @@ def test_handshakes_that_end_at_one_moment_are_answered_in_turns(server: Attacke
     assert answers_to_last_byte(server, asked) == {b"400"}
 
 
+def test_lines_of_many_imports_are_read_in_turns(server: AttackedServer) -> None:
+    """Each import gave the loop up every 5 ms and went on in the next pass, and so did all the others in that pass: 300 of
+    them took most of a second."""
+    body = b"\n".join([json.dumps(event(verb="", object_id=str(n))).encode() for n in range(ITEMS)])
+    lines = ("Content-Type: application/x-ndjson", f"Content-Length: {len(body)}", "Connection: close")
+    with attacking(server, ASKING) as attackers:
+        for attacker in attackers:
+            attacker.send(head("/v1/events", AUTHORIZED, *lines))
+        server.bystander.wait(2)
+        server.reset()
+        for attacker in attackers:
+            attacker.send(body)
+        replies = [attacker.received() for attacker in attackers]
+    assert {reply.split(b" ", 2)[1] for reply in replies} == {b"200"}
+    server.assert_bounds(memory_mib=MEMORY_MIB, pass_ms=PASS_MS)
+
+
 def answers_to_last_byte(server: AttackedServer, asked: bytes) -> set[bytes]:
     """The statuses of as many of these requests, whose last byte is sent at the same moment; asserts the bounds."""
     with attacking(server, ASKING) as attackers:

@@ -132,8 +132,8 @@ class App:
         elif route is not None:
             self._timed[route].observe(self._services.clock.monotonic() - begun)
 
-    async def _turn(self, request: Request) -> None:
-        if not self._scheduler.may_begin():
+    async def _turn(self, request: Request, goes_on: bool = False) -> None:
+        if goes_on or not self._scheduler.may_begin():
             await self._scheduler.wait(client_key(request, self._services.settings))
 
     async def upgrade(self, request: Request) -> Response:

@@ -10,6 +10,7 @@ from tidings.errors import BadParameter, FieldError, TidingsError, UnsupportedMe
 from tidings.field_errors import shown
 from tidings.http.stream_connection import Connection
 from tidings.live import Encoder
+from tidings.turns import next_pass
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -36,7 +37,8 @@ _WEAK = b"W/"
 class Request:
     """The head of a request. ``path`` and ``query`` are as they were sent, still percent-encoded; ``client`` is the
     network address of who is connected, be it a proxy, "" where that is not known; ``upgrade``: it is the handshake of a
-    WebSocket. ``wait_turn`` waits until a request has its turn among those of others."""
+    WebSocket. ``wait_turn`` waits until a request has its turn among those of others, given the request and whether it
+    goes on."""
 
     __slots__ = (
         "_headers",
@@ -56,7 +58,7 @@ class Request:
         receive: Receive,
         *,
         upgrade: bool = False,
-        wait_turn: "Callable[[Request], Awaitable[None]] | None" = None,
+        wait_turn: "Callable[[Request, bool], Awaitable[None]] | None" = None,
     ) -> None:
         self.upgrade = upgrade
         self._wait_turn = wait_turn
@@ -83,7 +85,11 @@ class Request:
         """Wait for a turn: for what is done with bytes that came after the request had begun, and so with those of many
         others in one pass of the loop."""
         if self._wait_turn is not None:
-            await self._wait_turn(self)
+            await self._wait_turn(self, False)
+
+    async def next_turn(self) -> None:
+        """Wait for a turn to go on with what takes long. Others have the loop in between, whether they wait or not."""
+        await (next_pass() if self._wait_turn is None else self._wait_turn(self, True))
 
     def refusal(self, size: int) -> TidingsError | None:
         """Why an answer of this size is not given: too much waits already for clients that do not read."""

@@ -23,7 +23,9 @@ async def publish(call: RequestContext[Params, Any]) -> Response:
     raw = await read_body(call.request, call.services.settings.max_batch_bytes)
     ingest = call.services.ingest
     if raw.removeprefix(BOM).lstrip()[:1] == b"[":
-        posted = await ingest.publish_array(raw, scope=how.scope, key=how.key, wait=how.wait)
+        posted = await ingest.publish_array(
+            raw, scope=how.scope, key=how.key, wait=how.wait, take_turn=call.request.next_turn
+        )
     else:
         posted = await ingest.publish(raw, scope=how.scope, key=how.key, wait=how.wait)
     return how.answer(posted)
@@ -48,7 +50,9 @@ def _import(call: RequestContext[Params, Any], how: PublishOptions) -> Response:
     cap = call.services.settings.max_import_bytes
     check_length(call.request, cap)
     sent = chunks(call.request, cap)
-    results = call.services.ingest.import_lines(sent, scope=how.scope, wait=how.wait)
+    results = call.services.ingest.import_lines(
+        sent, scope=how.scope, wait=how.wait, take_turn=call.request.next_turn
+    )
     return Response(headers=how.applied, media=NDJSON.encode(), chunks=_told(results))
 
 

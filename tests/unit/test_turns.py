@@ -1,0 +1,78 @@
+"""What takes long gives the event loop up, and goes on when it has a turn."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from tests.wire.people import event
+from tidings.commands import Commands
+from tidings.config import Settings
+from tidings.errors import InvalidFields
+from tidings.testing import FakeClock
+from tidings.turns import TURN_S, Turn
+
+COUNT = 20
+
+
+class Slow(FakeClock):
+    """A clock by which a turn is over whenever it is looked at."""
+
+    def monotonic(self) -> float:
+        """The time, which has passed."""
+        self.advance(int(TURN_S * 1_000) + 1)
+        return super().monotonic()
+
+
+class Turns:
+    """Gives turns, and counts them."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    async def take(self) -> None:
+        """One more."""
+        self.taken += 1
+
+
+def commands() -> Commands:
+    """Commands that refuse what they get before they need a store."""
+    unused: Any = None
+    return Commands(unused, unused, Settings(), Slow(), unused, unused)
+
+
+def test_a_turn_ends_when_it_is_long() -> None:
+    clock, turns = FakeClock(), Turns()
+    turn = Turn(clock.monotonic, turns.take)
+    asyncio.run(turn.end_if_long())
+    assert turns.taken == 0
+    clock.advance(int(TURN_S * 1_000) + 1)
+    asyncio.run(turn.end_if_long())
+    asyncio.run(turn.end_if_long())
+    assert turns.taken == 1
+
+
+def test_an_array_is_read_in_turns() -> None:
+    """It went on in the next pass of the loop, as all other arrays did."""
+    turns = Turns()
+    body = json.dumps([event() for _ in range(COUNT)] + [{}]).encode()
+    with pytest.raises(InvalidFields):
+        asyncio.run(commands().publish_array(body, scope="", take_turn=turns.take))
+    assert turns.taken == COUNT + 1
+
+
+def test_an_import_is_read_in_turns() -> None:
+    """Each chunk when it has come, what is long of it, and the results."""
+    turns = Turns()
+
+    async def chunks() -> Any:
+        for _ in range(COUNT):
+            yield b"{}\n"
+
+    async def read() -> list[bytes]:
+        return [lines async for lines in commands().import_lines(chunks(), scope="", take_turn=turns.take)]
+
+    (results,) = asyncio.run(read())
+    assert results.count(b"\n") == COUNT
+    assert turns.taken == 2 * COUNT + 1
