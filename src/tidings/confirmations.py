@@ -1,7 +1,8 @@
 """Whose is a mail address? Asked of the address itself, before anything else is sent there.
 
 A user's token can name any address, so a mail with a signed link goes there first. Since anybody could have such mails
-sent to others, the mails are counted by address, across all users, and by user; the counts are in the store.
+sent to others, the mails are counted by mailbox, across all users, and by user. The counts are in the store, under keyed
+digests: erasing a user ends none, and leaves no name.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from typing import Literal
 
 from tidings.commit_queue import GroupCommitQueue
 from tidings.errors import Gone, NotFound, TooManyRequests, Unavailable
+from tidings.mail_addresses import counted_mailbox
 from tidings.model import CommandResult, ConfirmEndpoint, ReserveConfirmation
 from tidings.ports import Clock
 from tidings.telemetry import CONFIRMATION_MAILS
@@ -71,8 +73,9 @@ class Confirmations:
         too many mails wait."""
         if len(self._tasks) >= MAX_UNDER_WAY:
             raise Unavailable("Too many confirmation mails wait for the mail server.", RETRIES_S[1])
-        after = self._clock.now() - MAIL_WINDOW_S * 1_000
-        command = ReserveConfirmation(user, self._digest(address), MAILS_PER_USER, MAILS_PER_ADDRESS, after)
+        by, to = self._digest(b"user", user), self._digest(b"address", counted_mailbox(address))
+        limits = (MAILS_PER_USER, MAILS_PER_ADDRESS, MAIL_WINDOW_S * 1_000)
+        command = ReserveConfirmation(user, by, to, *limits)
         outcome = await self._log.submit(command)
         if not (isinstance(outcome, CommandResult) and outcome.updated):
             CONFIRMATION_MAILS.labels("refused").inc()
@@ -149,11 +152,9 @@ class Confirmations:
             _log.exception("a confirmation mail failed")
             return "dead"
 
-    def _digest(self, address: str) -> bytes:
-        """What an address is counted by: without its tag, by which one owner has any number of addresses."""
-        name, _, host = address.lower().rpartition("@")
-        whole = f"{name.partition('+')[0]}@{host}".encode()
-        return hashlib.blake2b(whole, key=self._key, person=b"address", digest_size=_DIGEST_BYTES).digest()
+    def _digest(self, kind: bytes, text: str) -> bytes:
+        """What a user or a mailbox is counted by. Without the key, which the store keeps, nobody can tell whose it is."""
+        return hashlib.blake2b(text.encode(), key=self._key, person=kind, digest_size=_DIGEST_BYTES).digest()
 
     def _mac(self, raw: bytes) -> bytes:
         return hashlib.blake2b(raw, key=self._key, person=b"confirm", digest_size=_MAC_BYTES).digest()

@@ -28,6 +28,7 @@ from tidings.model import (
     Publish,
     RecordDeliveryResults,
     RemoveEndpoint,
+    ReserveConfirmation,
     SetNotificationState,
     SetPreferences,
     UndoMarkAllRead,
@@ -89,6 +90,7 @@ def _user(command: Command) -> str:
             | UndoMarkAllRead()
             | SetPreferences()
             | EnableEndpoint()
+            | ReserveConfirmation()
             | RemoveEndpoint()
         ):
             return command.user

@@ -225,14 +225,16 @@ class EnableEndpoint(msgspec.Struct, frozen=True):
 
 
 class ReserveConfirmation(msgspec.Struct, frozen=True):
-    """Count a confirmation mail that a user causes to an address, known by a digest. Changes 0, and counts nothing, when
-    ``per_user`` such mails of this user or ``per_address`` to this address were counted after ``after`` (ms)."""
+    """Count a confirmation mail that a user causes to an address, for ``window_ms``, by digests of the two; an erasure of
+    the user does not end it. Changes 0, and counts nothing, when ``per_user`` mails under the one digest or
+    ``per_address`` under the other count already."""
 
     user: str
-    address: bytes
+    user_digest: bytes
+    address_digest: bytes
     per_user: int
     per_address: int
-    after: int
+    window_ms: int
 
 
 class RemoveEndpoint(msgspec.Struct, frozen=True):
@@ -571,30 +573,3 @@ class Erasures(NamedTuple):
     under_way: Mapping[str, bool]
     ended: int = 0
     begun: int = 0
-
-
-class DeadLetter(NamedTuple):
-    """Fan-out set aside after it failed for too often: what it was about, and the last error."""
-
-    id: int
-    kind: str
-    subject: str
-    attempts: int
-    error: str
-
-
-class Backlog(NamedTuple):
-    """Work behind the requests: fan-out jobs that have not ended, each of any number of rows, and what was set aside after
-    it failed for too often, fan-out jobs and deliveries."""
-
-    pending_fanout_jobs: int
-    dead_letters: int
-
-
-class Status(NamedTuple):
-    """What an operator looks at first. ``pending_fanout_jobs``: see Backlog; ``sizes`` maps names to rows or bytes."""
-
-    head: LogPosition
-    pending_fanout_jobs: int
-    dead_letters: int
-    sizes: Mapping[str, int]

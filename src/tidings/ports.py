@@ -19,9 +19,7 @@ from typing import Protocol
 from tidings.errors import KeyReused
 from tidings.ids import EventIds
 from tidings.model import (
-    Backlog,
     Command,
-    DeadLetter,
     Delivery,
     Erasures,
     EventAudience,
@@ -37,12 +35,12 @@ from tidings.model import (
     Outcome,
     Page,
     RecipientFacts,
-    Status,
     TopicInfo,
     UnseenCount,
 )
 from tidings.personal import Endpoint, Preferences, Reminder
 from tidings.rules import Rules
+from tidings.status import Backlog, DeadLetter, Status
 
 
 class Clock(Protocol):

@@ -126,6 +126,24 @@ def test_one_user_cannot_have_a_list_of_strangers_asked(tmp_path: Path, mails: M
         server.assert_bounds(memory_mib=16)
 
 
+def test_a_user_who_erases_themselves_again_and_again_gets_no_more_mails_sent(
+    tmp_path: Path, mails: Mails
+) -> None:
+    """The fault: an erasure ended what counted for the user, and one token reached any number of strangers."""
+    with (
+        mailing(tmp_path, mails) as server,
+        httpx.Client(base_url=server.url, timeout=TIMEOUT_S) as client,
+    ):
+        statuses = []
+        for i in range(MAILS_PER_USER + 5):
+            reply = register(client, token("mallory"), "mallory", f"stranger-{i}@example.org")
+            statuses.append(reply.status_code)
+            erased = client.delete("/v1/users/mallory", headers=bearer(token("mallory")))
+            assert erased.status_code == 204
+        assert statuses == [201] * MAILS_PER_USER + [429] * 5
+        server.assert_bounds(memory_mib=16)
+
+
 def test_a_scanner_that_opens_every_link_confirms_nothing(tmp_path: Path, mails: Mails) -> None:
     """GET and HEAD show a page with a button; its POST confirms, twice without harm. Then the mails come."""
     with (

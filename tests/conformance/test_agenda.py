@@ -13,7 +13,6 @@ from tidings.model import (
     AddEndpoint,
     CancelReminder,
     ConfirmEndpoint,
-    DeadLetter,
     Delivery,
     EnableEndpoint,
     EraseUser,
@@ -35,6 +34,7 @@ from tidings.model import (
 )
 from tidings.personal import DeliveryResult, Endpoint, Preferences, QuietHours, Reminder
 from tidings.rules import Rule
+from tidings.status import DeadLetter
 from tidings.storage.sqlite import SqliteStore
 from tidings.testing import START_MS, FakeClock, MemoryStore, event
 

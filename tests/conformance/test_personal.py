@@ -119,18 +119,20 @@ def test_the_application_vouches_for_an_address_that_waits(store: Harness) -> No
 
 
 def test_confirmation_mails_are_counted_by_user_and_by_address(store: Harness) -> None:
-    """Those after a time; one that is refused does not count."""
+    """For a window; one that is refused does not count, and an erasure ends no count."""
 
-    def reserve(user: str, address: bytes, after: int = START_MS - 1) -> int:
-        return store.changed(ReserveConfirmation(user, address, 2, 3, after))
+    def reserve(user: str, address: bytes) -> int:
+        return store.changed(ReserveConfirmation(user, user.encode(), address, 2, 3, window_ms=10))
 
     assert [reserve("bob", b"a") for _ in range(3)] == [1, 1, 0]
     assert [reserve("cy", b"a") for _ in range(2)] == [1, 0]
     assert [reserve("cy", b"b") for _ in range(2)] == [1, 0]
     store.write(EraseUser("bob"))
-    assert [reserve("bob", b"a"), reserve("bob", b"b")] == [0, 1]
-    store.clock.advance(10)
-    assert reserve("bob", b"a", START_MS) == 1
+    assert [reserve("bob", b"c"), reserve("dora", b"a"), reserve("dora", b"b")] == [0, 0, 1]
+    store.clock.advance(9)
+    assert reserve("bob", b"c") == 0
+    store.clock.advance(1)
+    assert [reserve("bob", b"a") for _ in range(3)] == [1, 1, 0]
 
 
 def test_an_endpoint_is_removed_by_its_owner(store: Harness) -> None:

@@ -16,7 +16,6 @@ from tidings.errors import KeyReused
 from tidings.model import (
     AddEndpoint,
     Command,
-    DeadLetter,
     InboxRow,
     Outcome,
     Publish,
@@ -30,6 +29,7 @@ from tidings.personal import Endpoint, Preferences
 from tidings.ports import Store
 from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.rules import Rule
+from tidings.status import DeadLetter
 from tidings.testing import FakeClock, event
 
 TYPES = {

@@ -247,8 +247,8 @@ new_endpoints = st.tuples(places, st.booleans()).map(
 changed_endpoints: st.SearchStrategy[Command] = places.map(lambda place: endpoint(*place, 0)).flatmap(
     lambda one: st.sampled_from((ConfirmEndpoint(one.id), EnableEndpoint(one.user, one.id)))
 )
-reserved = st.tuples(users, st.sampled_from((b"x", b"y")), back).map(
-    lambda t: lambda h: ReserveConfirmation(t[0], t[1], 2, 3, h.clock.ms - (t[2] or 0))
+reserved = st.tuples(users, st.sampled_from((b"x", b"y")), waits).map(
+    lambda t: lambda h: ReserveConfirmation(t[0], t[0].encode(), t[1], 2, 3, t[2])
 )
 old_endpoints = places.map(lambda place: RemoveEndpoint(place[0], endpoint(*place, 0).id))
 take_ups = st.lists(users, min_size=1, max_size=3).map(lambda some: MaterializeBroadcasts(tuple(some)))

@@ -213,6 +213,36 @@ def test_erasing_oneself_does_not_lift_the_limit_of_an_address(backend: str, tmp
     asyncio.run(play())
 
 
+def test_users_who_erase_themselves_still_have_their_limit(backend: str, tmp_path: Path) -> None:
+    """The fault: who erased themselves between two registrations could have any number of strangers asked."""
+
+    async def play() -> None:
+        made = await scene(backend, tmp_path)
+        for i in range(MAILS_PER_USER):
+            assert await made.reserved("mallory", f"stranger-{i}@example.org")
+            await made.log.submit(EraseUser("mallory"))
+        assert not await made.reserved("mallory", "stranger-9@example.org")
+        assert await made.reserved("bob", "stranger-9@example.org")
+        made.clock.advance(MAIL_WINDOW_S * 1_000)
+        assert await made.reserved("mallory", "stranger-9@example.org")
+        await end(made)
+
+    asyncio.run(play())
+
+
+def test_a_mailbox_at_gmail_gets_few_mails_however_its_dots_are_set(backend: str, tmp_path: Path) -> None:
+    """The fault: each way to set the dots of a name counted as an address of its own."""
+
+    async def play() -> None:
+        made = await scene(backend, tmp_path)
+        variants = ("jdoe@gmail.com", "j.doe@gmail.com", "j.d.o.e@Googlemail.com", "jdo.e+x@gmail.com")
+        asked = [await made.reserved(f"user-{i}", address) for i, address in enumerate(variants)]
+        assert asked == [i < MAILS_PER_ADDRESS for i in range(len(variants))]
+        await end(made)
+
+    asyncio.run(play())
+
+
 def test_a_refused_mail_is_not_tried_again(tmp_path: Path) -> None:
     """A relay that says no for good hears of it once."""
 

@@ -60,7 +60,6 @@ from tidings.model import (
     SetNotificationType,
     SetPreferences,
     SetReminder,
-    Status,
     TopicInfo,
     UndoMarkAllRead,
     UndoMarkFeedRead,
@@ -70,6 +69,7 @@ from tidings.model import (
     user_topic,
 )
 from tidings.rules import Rule, Rules
+from tidings.status import Status
 from tidings.storage import anonymize
 from tidings.storage.memory_feeds import Feeds
 from tidings.storage.memory_person import FollowInterval

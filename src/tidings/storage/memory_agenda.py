@@ -7,10 +7,8 @@ import msgspec
 
 from tidings.model import (
     AddEndpoint,
-    Backlog,
     CancelReminder,
     ConfirmEndpoint,
-    DeadLetter,
     Delivery,
     EnableEndpoint,
     RemoveEndpoint,
@@ -18,6 +16,7 @@ from tidings.model import (
 )
 from tidings.personal import DeliveryResult, Endpoint, Reminder
 from tidings.rules import Rule
+from tidings.status import Backlog, DeadLetter
 from tidings.storage import anonymize
 from tidings.storage.memory_state import Confirmation, PendingDelivery, State
 
@@ -208,12 +207,14 @@ class Agenda(State):
         return 1
 
     def _reserve_confirmation(self, reserve: ReserveConfirmation) -> int:
-        self._confirmations = [each for each in self._confirmations if each.at > reserve.after]
-        of_user = sum(each.user == reserve.user for each in self._confirmations)
-        to_address = sum(each.address == reserve.address for each in self._confirmations)
+        now = self._clock.now()
+        counted = [each for each in self._confirmations if each.until > now]
+        self._confirmations = counted
+        of_user = sum(each.user_digest == reserve.user_digest for each in counted)
+        to_address = sum(each.address_digest == reserve.address_digest for each in counted)
         if of_user >= reserve.per_user or to_address >= reserve.per_address:
             return 0
-        self._confirmations.append(Confirmation(self._clock.now(), reserve.user, reserve.address))
+        counted.append(Confirmation(now + reserve.window_ms, reserve.user_digest, reserve.address_digest))
         return 1
 
     def _remove_endpoint(self, remove: RemoveEndpoint) -> int:
@@ -244,8 +245,4 @@ class Agenda(State):
             else:
                 self._reminders[reminder.key] = left
         self._owed = {id: owed for id, owed in self._owed.items() if owed.user != user}
-        # They still count for the address, or erasing oneself would lift the limit.
-        self._confirmations = [
-            each._replace(user="") if each.user == user else each for each in self._confirmations
-        ]
         return bool(naming)

@@ -56,12 +56,12 @@ class PendingDelivery:
 
 
 class Confirmation(NamedTuple):
-    """A confirmation mail: when it was caused (milliseconds) by whom ("": a person who was erased), and to which address,
-    as a digest."""
+    """A confirmation mail that counts ``until`` a time (milliseconds), by digests of the user who caused it and of its
+    address."""
 
-    at: int
-    user: str
-    address: bytes
+    until: int
+    user_digest: bytes
+    address_digest: bytes
 
 
 class State:

@@ -46,7 +46,7 @@ LEFT_OUT = {
     "erasure": "a name that is being erased, until the last step",
     "erasure_event": "what that erasure has still to do",
     "erasure_recipient": "the same",
-    "confirmation": "digests of addresses, for as long as they limit how often mail is sent",
+    "confirmation": "digests of users and addresses, for as long as they limit how often mail is sent",
 }
 """Tables that say nothing which is not in the export, and why."""
 

@@ -10,7 +10,15 @@ import pytest
 from tests.backends import SMALL
 from tests.unit.storage.inside import Inside
 from tidings.errors import Unavailable
-from tidings.model import Follow, Publish, RebuildFeeds, Retract, RetryDeadLetters
+from tidings.model import (
+    EraseUser,
+    Follow,
+    Publish,
+    RebuildFeeds,
+    ReserveConfirmation,
+    Retract,
+    RetryDeadLetters,
+)
 from tidings.storage.sqlite import SqliteStore
 from tidings.storage.sqlite.fanout_queue import MAX_ATTEMPTS
 from tidings.testing import START_MS, FakeClock, event
@@ -150,6 +158,19 @@ def test_readers_cannot_write(opened: Inside) -> None:
     """Only one connection ever writes and checkpoints."""
     with pytest.raises(apsw.ReadOnlyError):
         opened.store._near.db.execute("DELETE FROM log")
+
+
+def test_a_confirmation_mail_is_forgotten_when_it_counts_no_more(tmp_path: Path) -> None:
+    """Whoever caused it may have been erased, and nobody may ever ask for another."""
+    with Inside.opened(tmp_path) as opened:
+        opened.write(
+            *(ReserveConfirmation("bob", b"bob", b"a", 9, 9, window_ms) for window_ms in (60_000, 120_000))
+        )
+        opened.write(EraseUser("bob"))
+        for left in (2, 1, 0):
+            opened.settle()
+            assert opened.writer.db.all("SELECT count(*) FROM confirmation") == [(left,)]
+            opened.clock.advance(60_000)
 
 
 def test_housekeeping_goes_on_when_the_clock_is_set_back(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tidings.ids import notification_id, notification_ref
-from tidings.model import CommandResult, DeadLetter, Delivery, InboxRow, RecordDeliveryResults
+from tidings.model import CommandResult, Delivery, InboxRow, RecordDeliveryResults
 from tidings.personal import DeliveryResult
+from tidings.status import DeadLetter
 from tidings.storage.sqlite import endpoints, notification_groups
 from tidings.storage.sqlite.notification_view import hydrate
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot

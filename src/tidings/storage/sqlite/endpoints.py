@@ -64,11 +64,14 @@ def enable(w: WriteSession, command: EnableEndpoint) -> CommandResult:
 
 
 def reserve(w: WriteSession, command: ReserveConfirmation) -> CommandResult:
-    """Count a confirmation mail if there is room for it, and forget those that count no more."""
-    w.db.execute("DELETE FROM confirmation WHERE at<=?", (command.after,))
-    asked = {"user": w.names.make_user(command.user), "address": command.address, "now": w.clock.now()}
-    bounds = {"per_user": command.per_user, "per_address": command.per_address, "after": command.after}
-    w.db.execute(sql("reserve_confirmation"), asked | bounds)
+    """Count a confirmation mail if the limits allow it."""
+    asked = {"user": command.user_digest, "address": command.address_digest, "now": w.clock.now()}
+    limits = {
+        "per_user": command.per_user,
+        "per_address": command.per_address,
+        "window_ms": command.window_ms,
+    }
+    w.db.execute(sql("reserve_confirmation"), asked | limits)
     return CommandResult(w.db.changes(), w.position)
 
 

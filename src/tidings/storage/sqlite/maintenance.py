@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import cast
 
 from tidings.ids import key_at, ms_of
-from tidings.model import Backlog, DeadLetter, FollowRow, LogPosition, Status, TopicInfo
+from tidings.model import FollowRow, LogPosition, TopicInfo
+from tidings.status import Backlog, DeadLetter, Status
 from tidings.storage.sqlite import broadcasts, deliveries, fanout_queue, graph, retention
 from tidings.storage.sqlite.connection import DISK_ERRORS
 from tidings.storage.sqlite.partitions import PartitionedTable, PartitionRange

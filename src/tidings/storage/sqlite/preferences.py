@@ -101,9 +101,6 @@ def forget(w: WriteSession, user: int) -> None:
     """Delete what an erased person wanted, where they were reached and what was to leave for there."""
     for (number,) in w.db.all("SELECT number FROM endpoint WHERE user=?", (user,)):
         endpoints.forget(w, number)
-    w.db.execute(
-        "UPDATE confirmation SET user=0 WHERE user=?", (user,)
-    )  # or erasing oneself would lift the limit
     w.db.execute("DELETE FROM preference WHERE user=?", (user,))
     w.db.execute("DELETE FROM silence WHERE user=?", (user,))
 

@@ -1,11 +1,12 @@
-"""What is forgotten with time: keys of old requests, groups that nothing can join any more, duplicates long past."""
+"""What is deleted with time: keys of old requests, confirmation mails that no limit counts any more, groups that nothing can
+join any more, duplicates long past."""
 
 from tidings.rules import DEFAULT, Rule
 from tidings.storage.sqlite.write_session import WriteSession
 from tidings.timeutil import HOUR_MS
 
-PURGE_KEYS = 2_000
-"""Expired idempotency keys deleted by one step."""
+PURGE_ROWS = 2_000
+"""Expired rows of a table deleted by one step."""
 SWEEP_MS = HOUR_MS
 """How often all open groups and duplicate keys are gone through. They are looked up by key, so nothing says which are
 old but a look at each; half a second of every hour for a million."""
@@ -20,12 +21,17 @@ _AGED = {
 
 
 def purge(w: WriteSession) -> int:
-    """Delete a bounded number of expired idempotency keys; returns how many."""
+    """Delete a bounded number of expired idempotency keys and counted confirmation mails; returns how many."""
     w.db.execute(
         "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency WHERE at<? LIMIT ?)",
-        (w.now - w.settings.idempotency_hours * HOUR_MS, PURGE_KEYS),
+        (w.now - w.settings.idempotency_hours * HOUR_MS, PURGE_ROWS),
     )
-    return w.db.changes()
+    keys = w.db.changes()
+    w.db.execute(
+        "DELETE FROM confirmation WHERE number IN (SELECT number FROM confirmation WHERE until<=? LIMIT ?)",
+        (w.now, PURGE_ROWS),
+    )
+    return keys + w.db.changes()
 
 
 def sweep(w: WriteSession) -> int:

@@ -18,11 +18,9 @@ from tidings.errors import KeyReused
 from tidings.ids import EventIds
 from tidings.model import (
     AddEndpoint,
-    Backlog,
     CancelReminder,
     Command,
     ConfirmEndpoint,
-    DeadLetter,
     Delivery,
     EnableEndpoint,
     EraseUser,
@@ -58,7 +56,6 @@ from tidings.model import (
     SetNotificationType,
     SetPreferences,
     SetReminder,
-    Status,
     TopicInfo,
     UndoMarkAllRead,
     UndoMarkFeedRead,
@@ -68,6 +65,7 @@ from tidings.model import (
 from tidings.personal import Endpoint, Preferences, Reminder
 from tidings.ports import Clock
 from tidings.rules import CHANNELS, Rules
+from tidings.status import Backlog, DeadLetter, Status
 from tidings.storage.sqlite import (
     activity,
     before,

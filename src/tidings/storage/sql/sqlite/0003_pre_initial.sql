@@ -138,11 +138,14 @@ CREATE TABLE endpoint (
   UNIQUE (user, channel, address)
 );
 CREATE INDEX endpoint_id ON endpoint (id);
--- Confirmation mails of late: who caused one (0: a person who was erased), and a keyed digest of the address.
-CREATE TABLE confirmation (number INTEGER PRIMARY KEY, user INTEGER NOT NULL, address BLOB NOT NULL, at INTEGER NOT NULL);
-CREATE INDEX confirmation_at ON confirmation (at);
-CREATE INDEX confirmation_address ON confirmation (address);
-CREATE INDEX confirmation_user ON confirmation (user);
+-- Confirmation mails that count towards a limit, each until a time: keyed digests of the user who caused it and of the
+-- address. An erasure leaves them, or users could lift their limit by erasing themselves.
+CREATE TABLE confirmation (
+  number INTEGER PRIMARY KEY, user_digest BLOB NOT NULL, address_digest BLOB NOT NULL, until INTEGER NOT NULL
+);
+CREATE INDEX confirmation_until ON confirmation (until);
+CREATE INDEX confirmation_address ON confirmation (address_digest);
+CREATE INDEX confirmation_user ON confirmation (user_digest);
 
 -- What is to leave: news of the group `number` of `user`. An id is never given twice, for receivers go by it.
 -- held: it waits for quiet hours or a digest of the user.

@@ -70,9 +70,9 @@ SELECT id, channel, address, secret, created_at, sent_at, confirmed, failures, d
 FROM endpoint WHERE user = ? ORDER BY created_at, number;
 
 -- name: reserve_confirmation
-INSERT INTO confirmation (user, address, at) SELECT :user, :address, :now
-WHERE (SELECT count(*) FROM confirmation WHERE user = :user AND at > :after) < :per_user
-  AND (SELECT count(*) FROM confirmation WHERE address = :address AND at > :after) < :per_address;
+INSERT INTO confirmation (user_digest, address_digest, until) SELECT :user, :address, :now + :window_ms
+WHERE (SELECT count(*) FROM confirmation WHERE user_digest = :user AND until > :now) < :per_user
+  AND (SELECT count(*) FROM confirmation WHERE address_digest = :address AND until > :now) < :per_address;
 
 -- name: deliveries_due
 SELECT d.id, d.user, d.number, d.type, d.due_at, d.created_at, d.attempts,

@@ -1,0 +1,33 @@
+"""What an operator looks at: how much work is pending, and what was set aside. Values without I/O."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from tidings.model import LogPosition
+
+
+class DeadLetter(NamedTuple):
+    """A fan-out job or a delivery that was set aside after it failed too often: what it is about, and the last error."""
+
+    id: int
+    kind: str
+    subject: str
+    attempts: int
+    error: str
+
+
+class Backlog(NamedTuple):
+    """Work behind the requests: fan-out jobs that have not ended, each of any number of rows, and what was set aside after
+    it failed too often, fan-out jobs and deliveries."""
+
+    pending_fanout_jobs: int
+    dead_letters: int
+
+
+class Status(NamedTuple):
+    """What an operator looks at first. ``pending_fanout_jobs``: see Backlog; ``sizes`` maps names to rows or bytes."""
+
+    head: LogPosition
+    pending_fanout_jobs: int
+    dead_letters: int
+    sizes: Mapping[str, int]
