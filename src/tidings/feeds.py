@@ -163,7 +163,7 @@ class FeedReader:
             yield one + b"\n"
 
     async def dead_letters(self, limit: int) -> Reply:
-        """Fan-out that was set aside, oldest first."""
+        """Fan-out jobs and deliveries that were set aside, oldest first."""
         letters = [letter._asdict() for letter in await self._store.dead_letters(limit)]
         return Reply(_encode({"items": letters}))
 

@@ -7,13 +7,16 @@ from tidings.model import LogPosition
 
 
 class DeadLetter(NamedTuple):
-    """A fan-out job or a delivery that was set aside after it failed too often: what it is about, and the last error."""
+    """A fan-out job or a delivery that was set aside after it failed too often: what it is about, and the last error. The
+    user and the endpoint are those of a delivery, None for a job."""
 
     id: int
     kind: str
     subject: str
     attempts: int
     error: str
+    user_id: str | None = None
+    endpoint_id: str | None = None
 
 
 class Backlog(NamedTuple):

@@ -432,7 +432,8 @@ def test_what_was_given_up_is_set_aside(store: Harness) -> None:
     handled(store, "dead", 0, "no such mailbox")
     assert (deliveries(store), next_due(store)) == ([], None)
     (letter,) = store.run(store.store.dead_letters(9))
-    assert letter == DeadLetter(letter.id, "delivery", "bob email", 2, "no such mailbox")
+    expected = DeadLetter(letter.id, "delivery", "bob email", 2, "no such mailbox", "bob", MAIL.id)
+    assert letter == expected, "the user and the endpoint are named"
     assert store.run(store.store.status()).dead_letters == 1
     store.clock.advance(5)
     assert store.changed(RetryDeadLetters()) == 1

@@ -208,7 +208,7 @@ def test_what_fails_is_tried_again_under_the_same_id_and_then_given_up(loop: Loo
     """Ten attempts, each after the wait of its step; then it is a dead letter, and a replay begins anew."""
 
     async def scene() -> None:
-        await world.hook()
+        endpoint = await world.hook()
         world.web.answer(500, body=b"secret trace", times=ATTEMPTS)
         await world.tell()
         await world.deliver()
@@ -223,7 +223,7 @@ def test_what_fails_is_tried_again_under_the_same_id_and_then_given_up(loop: Loo
         assert len(world.web.requests) == ATTEMPTS
         assert await world.waiting() == []
         (letter,) = await world.dead()
-        assert letter[1:] == ("delivery", f"{USER} webhook", ATTEMPTS, "HTTP 500")
+        assert letter[1:] == ("delivery", f"{USER} webhook", ATTEMPTS, "HTTP 500", USER, endpoint.id)
         await world.write(RetryDeadLetters())
         await world.deliver()
         assert len(world.web.requests) == ATTEMPTS + 1

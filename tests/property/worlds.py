@@ -42,6 +42,7 @@ from tidings.model import (
 from tidings.personal import Endpoint, Preferences, Reminder
 from tidings.ports import Store
 from tidings.rules import Rule
+from tidings.status import DeadLetter
 from tidings.testing import MemoryStore
 
 T = TypeVar("T")
@@ -248,10 +249,10 @@ class World:
             one._replace(id=0, row=None if one.row is None else _unnamed(one.row)) for one in self._waiting()
         ]
 
-    def dead(self) -> list[tuple[str, str, int, str]]:
+    def dead(self) -> list[DeadLetter]:
         """The deliveries that were given up."""
         letters = self.read(self.store.dead_letters(ALL))
-        return sorted(letter[1:] for letter in letters if letter.kind == "delivery")
+        return sorted(letter._replace(id=0) for letter in letters if letter.kind == "delivery")
 
     def reminders(self) -> tuple[list[Reminder], int | None]:
         """What is to come, and when the next of it is due, deliveries included."""

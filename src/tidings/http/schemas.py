@@ -417,13 +417,16 @@ class Status(Schema):
 
 
 class DeadLetter(Schema):
-    """Fan-out that was set aside because it kept failing."""
+    """A fan-out job or a delivery that was set aside because it kept failing. ``user_id`` and ``endpoint_id``: of a
+    delivery, whose it is and where it went; null for a job."""
 
     id: int
     kind: str
     subject: str
     attempts: Count
     error: str
+    user_id: str | None
+    endpoint_id: str | None
 
 
 class DeadLetters(Schema):

@@ -83,7 +83,8 @@ class Agenda(State):
 
     def _letter(self, owed: PendingDelivery) -> DeadLetter:
         channel = self._people[owed.user].endpoints[owed.endpoint].channel
-        return DeadLetter(owed.id, "delivery", f"{owed.user} {channel}", owed.attempts, owed.error)
+        subject = f"{owed.user} {channel}"
+        return DeadLetter(owed.id, "delivery", subject, owed.attempts, owed.error, owed.user, owed.endpoint)
 
     # --- deliveries -----------------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ async def status(call: RequestContext[Params, None]) -> Response:
 
 
 async def dead_letters(call: RequestContext[Params, None]) -> Response:
-    """Fan-out that was set aside because it kept failing."""
+    """Fan-out jobs and deliveries that were set aside because they kept failing."""
     return Response((await call.services.reader.dead_letters(MAX_PAGE)).body)
 
 
@@ -96,7 +96,7 @@ ROUTES = (
         path="/v1/admin/dead-letters",
         handler=dead_letters,
         access=Access.SERVER,
-        summary="Fan-out that was set aside because it kept failing",
+        summary="Fan-out jobs and deliveries that were set aside because they kept failing",
         tag=_TAG,
         reply=schemas.DeadLetters,
     ),
@@ -105,7 +105,7 @@ ROUTES = (
         path="/v1/admin/dead-letters/replay",
         handler=replay,
         access=Access.SERVER,
-        summary="Try set-aside fan-out again",
+        summary="Try again what was set aside",
         tag=_TAG,
         reply=schemas.Changed,
         status=202,

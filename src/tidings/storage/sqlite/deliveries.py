@@ -129,8 +129,16 @@ def dead_letters(r: ReadSnapshot, limit: int) -> list[DeadLetter]:
     rows = r.db.all(sql("deliveries_dead"), (limit,))
     people = r.names.people(row[1] for row in rows)
     return [
-        DeadLetter(id, "delivery", f"{people[user]} {endpoints.channel_name(channel)}", tries, error)
-        for id, user, channel, tries, error in rows
+        DeadLetter(
+            id,
+            "delivery",
+            f"{people[user]} {endpoints.channel_name(channel)}",
+            tries,
+            error,
+            people[user],
+            endpoint,
+        )
+        for id, user, endpoint, channel, tries, error in rows
     ]
 
 

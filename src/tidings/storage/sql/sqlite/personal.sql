@@ -116,7 +116,7 @@ SELECT min(due_at) FROM (
 );
 
 -- name: deliveries_dead
-SELECT d.id, d.user, e.channel, d.attempts, d.error
+SELECT d.id, d.user, e.id, e.channel, d.attempts, d.error
 FROM delivery d INDEXED BY delivery_dead CROSS JOIN endpoint e ON e.number = d.endpoint
 WHERE d.dead <> 0 ORDER BY d.id LIMIT ?;
 
