@@ -7,7 +7,7 @@ import pytest
 from click.testing import Result
 
 from tests.cli.conftest import Run
-from tidings.cli import main
+from tidings.cli import COMMANDS
 from tidings.config import AREAS, FILE_ONLY, HELP, SECRET
 
 
@@ -17,7 +17,7 @@ def refused(result: Result, *named: str) -> None:
     assert [word for word in named if word not in result.output] == []
 
 
-@pytest.mark.parametrize("command", sorted(main.commands))
+@pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_every_help_teaches_by_example(run: Run, command: str) -> None:
     """Each command's help shows how it is called."""
     text = run(command, "--help").output

@@ -8,13 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.cli.conftest import Run
 from tests.serving import environ, serving
-from tidings.cli.client import Client
+from tidings.client import Client
 from tidings.gharchive import TOLD_OWNER, verb
 
 SAMPLE = Path(str(files("tidings"))) / "sample" / "gharchive-2015-01-01.json.gz"
@@ -44,15 +43,8 @@ def feeds_of(lines: Iterable[bytes]) -> dict[str, list[Act]]:
 
 def feed(client: Client, user: str) -> list[Act]:
     """A user's whole feed in the order of the log, over the wire."""
-    items: list[dict[str, Any]] = []
-    cursor = None
-    while True:
-        page = client.get("/v1/feed", user_id=user, limit=100, cursor=cursor)
-        items += page["items"]
-        cursor = page["next_cursor"]
-        if cursor is None:
-            ordered = sorted(items, key=lambda item: int(item["position"]))
-            return [(item["actor_id"], item["verb"], item["object_id"]) for item in ordered]
+    ordered = sorted(client.feed(user=user), key=lambda item: item.position)
+    return [(item.actor_id, item.verb, item.object_id) for item in ordered]
 
 
 @pytest.fixture
@@ -71,7 +63,7 @@ def test_a_replay_ends_in_the_feeds_that_the_file_says(run: Run, some: Path, tmp
         assert f"{SOME} stored, 0 already there, 0 refused" in first.output
         again = run("replay", str(some), "--format", "gharchive", "--url", url)
         assert f"0 stored, {SOME} already there, 0 refused" in again.output
-        with Client(url, None) as client:
+        with Client(url) as client:
             assert expected == {user: feed(client, user) for user in expected}
 
 
@@ -92,7 +84,7 @@ def test_a_replay_into_a_store_is_found_by_the_next_server(run: Run, some: Path,
     assert f"{SOME} stored" in result.output, result.output
     expected = feeds_of(some.read_bytes().splitlines())
     user = max(expected, key=lambda name: len(expected[name]))
-    with serving(tmp_path) as url, Client(url, None) as client:
+    with serving(tmp_path) as url, Client(url) as client:
         assert feed(client, user) == expected[user]
 
 

@@ -10,11 +10,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
+import click
 import pytest
 
 from tests.cli.test_watching import STOP_S, publish
 from tests.serving import START_S, address, environ, within
-from tidings.cli import main
+from tidings.cli import COMMANDS, main
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -23,6 +24,9 @@ EXPORT = re.compile(r"^export (\w+)=", re.M)
 ENDLESS = {("serve",), ("tail",), ("top", "--watch")}
 """What goes on until it is stopped."""
 SECRET = "0123456789abcdef" * 4
+NAMED = {
+    name: command for name in COMMANDS if (command := main.get_command(click.Context(main), name)) is not None
+}
 
 
 class Shown(NamedTuple):
@@ -36,7 +40,7 @@ class Shown(NamedTuple):
 
 def of_help(name: str) -> list[Shown]:
     """The examples in a command's help."""
-    text = (main.commands[name].help or "").partition("Examples:")[2]
+    text = (NAMED[name].help or "").partition("Examples:")[2]
     return [shown(f"{name} --help", line, []) for line in text.splitlines() if "tidings" in line]
 
 
@@ -59,7 +63,7 @@ def shown(where: str, line: str, exported: list[str]) -> Shown:
     return Shown(where, words[start + 1 :], variables + exported, " < " in line)
 
 
-SHOWN = [one for name in sorted(main.commands) for one in of_help(name)] + [
+SHOWN = [one for name in sorted(NAMED) for one in of_help(name)] + [
     one for page in PAGES for one in of_page(page)
 ]
 
@@ -86,7 +90,7 @@ def runnable(one: Shown, folder: Path, server: str) -> list[str]:
     ]
     if words[0] == "serve":
         return [*words, "--port", "0"]
-    takes = {option for parameter in main.commands[words[0]].params for option in parameter.opts}
+    takes = {option for parameter in NAMED[words[0]].params for option in parameter.opts}
     if "--url" in takes and not {"--url", "--store"} & set(words):
         words += ["--url", server]
     return words
@@ -124,7 +128,7 @@ def test_a_command_that_is_shown_works(one: Shown, folder: Path, server: str) ->
 
 def test_every_command_is_shown() -> None:
     """A command without an example would pass everything above; so would a page whose blocks are not found."""
-    assert {one.words[0] for one in SHOWN} == set(main.commands)
+    assert {one.words[0] for one in SHOWN} == set(NAMED)
     assert {"running-it.md", "getting-started.md"} <= {one.where for one in SHOWN}
 
 
@@ -132,8 +136,8 @@ def test_commands_in_the_text_of_a_page_exist() -> None:
     """What a page names in a sentence, with its flags, is what the command line has."""
     for page in PAGES:
         for words in map(str.split, re.findall(r"`(?:\w+=\S+ )?tidings ([^`\n]+)`", page.read_text())):
-            assert words[0] in {*main.commands, "COMMAND"} | {"--version", "--help"}, f"{page.name}: {words}"
-            known = {flag for parameter in main.commands[words[0]].params for flag in parameter.opts}
+            assert words[0] in {*NAMED, "COMMAND"} | {"--version", "--help"}, f"{page.name}: {words}"
+            known = {flag for parameter in NAMED[words[0]].params for flag in parameter.opts}
             assert {word for word in words if word.startswith("--")} <= known | {"--help"}, (
                 f"{page.name}: {words}"
             )

@@ -1,20 +1,38 @@
 """``tail``, ``top``, ``bench`` and the sample, against a real server."""
 
-import json
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.cli.conftest import Run
 from tests.serving import environ, serving, within
-from tidings.cli.client import Client, Frame, Refused, Unreachable, frames
-from tidings.cli.tail import news, stream, told
+from tidings.cli.client import CommandClient, Unreachable
+from tidings.cli.tail import line as line_of
+from tidings.cli.tail import news, shown
+from tidings.client import (
+    Activity,
+    Changed,
+    Client,
+    Counts,
+    Event,
+    FeedItem,
+    FeedRead,
+    Item,
+    Notification,
+    Reset,
+    Retracted,
+)
+from tidings.client.replies import ActivityPage
 
+AT = datetime(2026, 1, 31, 9, 30, 0, 123_000, UTC)
 LINE_S = 60
 STOP_S = 60
 """After so many seconds a command hangs, however slow the machine."""
@@ -30,8 +48,8 @@ def publish(url: str, actor: str, *targets: str, **more: str) -> None:
         "target_user_ids": targets,
         **more,
     }
-    with Client(url, None) as client:
-        client.post("/v1/events", json.dumps(event).encode())
+    with Client(url) as client:
+        client.publish(event)
 
 
 @contextmanager
@@ -85,54 +103,72 @@ def test_tail_of_everyone_goes_on_when_the_server_is_back(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A server that restarts is told once on standard error, and what came meanwhile is printed."""
-    pages: list[Any] = [page(1), Unreachable("gone"), page(2)]
-    client = Pages(pages)
+    client = Pages([page(1), Unreachable("gone"), page(2)])
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    told = news(client, "/v1/activity", 1)
-    assert [next(told)["position"], next(told)["position"]] == [1, 2]
+    told = news(client, None, 1)
+    assert [next(told).position, next(told).position] == [1, 2]
     assert capsys.readouterr().err == "gone; trying again\n"
 
 
-def test_a_busy_server_is_waited_for_by_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that drains sends streams away for a while; the tail comes back when it is asked to."""
-    waits: list[float] = []
-    hello = Frame("e.1.1", "reset", {"reason": "too old"})
-    head = {"items": [], "unread_count": 0, "epoch": "e", "seq": 1}
-    client = Pages([head, {"items": [], "position": 1}], [Refused(503, {}, retry_after_s=7.0), [hello]])
-    monkeypatch.setattr("time.sleep", waits.append)
-    lines = stream(client, "ann", 10)
-    assert [next(lines), next(lines)] == [
-        "-- connected as ann, 0 unread",
-        "-- too old: something may be missing here",
-    ]
-    assert waits == [7.0]
-    assert client.asked == ["e.1.1", "e.1.1"]
+def test_tail_of_a_user_goes_on_when_the_server_is_back(tmp_path: Path) -> None:
+    """It says on standard error that the server is lost, and prints what came after it was back, once."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    with serving(tmp_path, "--port", port) as url:
+        publish(url, "ann", "dora")
+        tail = subprocess.Popen(
+            [sys.executable, "-m", "tidings", "tail", "--url", url, "--user", "dora"],
+            env=environ(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        out, err = tail.stdout, tail.stderr
+        assert out is not None
+        assert err is not None
+        assert within(LINE_S, tail, out.readline) == "-- connected as dora, 1 unread\n"
+        assert ["ann" in within(LINE_S, tail, out.readline) for _ in range(2)] == [True, True]
+    try:
+        said = within(LINE_S, tail, err.readline)
+        assert said.startswith(f"{url} cannot be reached: ")
+        assert said.endswith("; trying again\n")
+        with serving(tmp_path, "--port", port):
+            publish(url, "bob", "dora")
+            assert ["bob" in within(LINE_S, tail, out.readline) for _ in range(2)] == [True, True]
+    finally:
+        tail.terminate()
+        tail.communicate(timeout=STOP_S)
 
 
-def page(position: int) -> dict[str, Any]:
+def page(position: int) -> ActivityPage:
     """A page of everyone's activity with one event."""
-    return {"items": [{"position": position}], "position": position, "next_cursor": None}
+    return ActivityPage((nod(position),), position=position)
 
 
-class Pages(Client):
+def nod(position: int, **more: Any) -> Event:
+    """An event as it is read."""
+    return Event(
+        event_id=str(position),
+        position=position,
+        actor_id="ann",
+        verb="nod",
+        object_type="hat",
+        object_id="1",
+        created_at=AT,
+        **more,
+    )
+
+
+class Pages(CommandClient):
     """A client that was answered already."""
 
-    def __init__(self, pages: list[Any], streams: list[Any] | None = None) -> None:
+    def __init__(self, pages: list[Any]) -> None:
+        super().__init__("http://127.0.0.1:9", None)
         self.pages = pages
-        self.streams = streams or []
-        self.asked: list[object] = []
 
-    def get(self, path: str, **query: object) -> Any:
+    def carry_out(self, call: object) -> Any:
         """The next page, or the failure in its place."""
-        return self.answer(self.pages.pop(0))
-
-    def stream(self, path: str, **query: object) -> Iterator[Frame]:
-        """The frames of the next stream, or the failure in its place."""
-        self.asked.append(query["last_event_id"])
-        yield from self.answer(self.streams.pop(0))
-
-    def answer(self, one: Any) -> Any:
-        """It, unless it is a failure."""
+        one = self.pages.pop(0)
         if isinstance(one, Exception):
             raise one
         return one
@@ -161,43 +197,36 @@ def test_the_sample_is_loaded_once(tmp_path: Path) -> None:
     """A first start has the sample's 3,000 events; a second one, with the store full, adds none."""
     for _ in range(2):
         loaded = serving(tmp_path, "--sample", until="Try, in another terminal")
-        with loaded as url, Client(url, None) as client:
-            assert client.get("/v1/activity", limit=1)["position"] == 3000
-            assert client.get("/v1/feed", user_id="lunar-wren-942")["items"] != []
+        with loaded as url, Client(url) as client:
+            assert client.activity_page(limit=1).position == 3000
+            assert client.feed_page(user="lunar-wren-942").items
+
+
+def changed(**members: Any) -> Item:
+    """A change of an inbox."""
+    item = Notification(id="n1-1", seq=1, **members)
+    return Changed(item=item, unread_count=0, unread_items=0, seq=1, cursor="")
 
 
 def test_only_news_become_lines() -> None:
-    """Heartbeats, a resumed hello and what was withdrawn are not printed; a reset is."""
-    quiet = [
-        Frame("1", "heartbeat", {"seq": 1, "position": 1}),
-        Frame("1", "hello", {"user_id": "ann", "unread_count": 1, "resumed": True}),
-        Frame("1", "notification", {"id": "n1-1", "seq": 1, "deleted": True, "unread_count": 0}),
-    ]
-    assert [told(frame) for frame in quiet] == [None, None, None]
-    assert told(Frame("1", "reset", {"reason": "too old"})) == "-- too old: something may be missing here"
-    marked: dict[str, Any] = {"event_ids": ["a", "b"], "read_at": None, "position": 3}
-    assert told(Frame("1", "feed_read", marked)) == "-- 2 items of the feed marked unread"
-    marked = {"up_to": 2, "read_at": "2026-01-31T09:30:00.123Z", "position": 3}
-    assert told(Frame("1", "feed_read", marked)) == "-- everything of the feed marked read"
-    assert told(Frame("1", "retracted", {"event_id": "a", "position": 3})) == "-- a was retracted"
-    item = {"message": "Ann nodded", "created_at": "2026-01-31T09:30:00.123Z", "updated_at": None}
-    assert told(Frame("1", "notification", item)) == "09:30:00  * Ann nodded"
-
-
-def test_frames_are_parsed_as_browsers_do() -> None:
-    """Ids stick, comments are passed over, several data lines are one text, and an empty frame is none."""
-    lines = [
-        b": hi\n",
-        b"\n",
-        b"id: 1\n",
-        b"event: hello\n",
-        b'data: {"a":\n',
-        b"data: 1}\n",
-        b"\n",
-        b"data:{}\r\n",
-        b"\r\n",
-    ]
-    assert list(frames(lines)) == [Frame("1", "hello", {"a": 1}), Frame("1", "message", {})]
+    """Counts and what was withdrawn are not printed; a reset is, and what could not be read is named."""
+    quiet = [Counts(unread_count=1, unread_items=1, cursor=""), changed(deleted=True)]
+    assert [shown(item) for item in quiet] == [None, None]
+    assert shown(Reset(reason="too old", cursor="")) == "-- too old: something may be missing here"
+    unread = FeedRead(read_at=None, position=3, cursor="", event_ids=("a", "b"))
+    assert shown(unread) == "-- 2 items of the feed marked unread"
+    assert (
+        shown(FeedRead(read_at=AT, position=3, cursor="", up_to=2)) == "-- everything of the feed marked read"
+    )
+    assert shown(Retracted(event_id="a", position=3, cursor="")) == "-- a was retracted"
+    assert shown(changed(message="Ann nodded", created_at=AT)) == "09:30:00  * Ann nodded"
+    assert (
+        shown(changed(unreadable="metadata: too deep"))
+        == "-- one notification could not be read: metadata: too deep"
+    )
+    feed_item = FeedItem(**msgspec.structs.asdict(nod(1, object_title="Hats")))
+    assert shown(Activity(item=feed_item, position=1, cursor="")) == "09:30:00  ann  nod  hat:1  Hats"
+    assert line_of(nod(1)) == "09:30:00  ann  nod  hat:1"
 
 
 def test_tail_writes_nothing_that_a_terminal_obeys(server: str) -> None:
@@ -205,12 +234,3 @@ def test_tail_writes_nothing_that_a_terminal_obeys(server: str) -> None:
     publish(server, "mallory", object_title="\u202eA\x1b[2J\u009bB")
     with tailing("--url", server, "-n", "1") as line:
         assert line().endswith("hat:1  A [2J B\n")
-
-
-def test_what_cannot_be_read_does_not_end_a_stream() -> None:
-    """Numbers of any length are read; a frame that is no JSON is told in a line, and the next one follows."""
-    huge = '{"n": %s, "x": 1e999}' % ("9" * 5_000)
-    lines = [f"event: activity\nid: 1\ndata: {data}\n\n" for data in (huge, "{", "[" * 10_000, '{"n": 1}')]
-    found = list(frames(line for part in lines for line in part.encode().splitlines(keepends=True)))
-    assert [frame.event for frame in found] == ["activity", "unreadable", "unreadable", "activity"]
-    assert str(told(found[1])).startswith("-- one activity could not be read: ")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from tidings.client import Client, ProblemError, Unreachable
-from tidings.client.transport import MAX_REPLY_BYTES
+from tidings.client.transport import MAX_REPLY_BYTES, by_proxy, checked
 
 
 @contextmanager
@@ -68,3 +68,28 @@ def test_a_reply_is_bounded() -> None:
         pytest.raises(Unreachable, match="more than"),
     ):
         client.top()
+
+
+@pytest.mark.parametrize(
+    ("url", "proxied"),
+    [
+        ("http://127.0.0.1:8787", False),
+        ("http://127.9.9.9/api", False),
+        ("http://[::1]:8787", False),
+        ("http://localhost:8787", False),
+        ("https://feeds.example.com", True),
+        ("http://10.0.0.1", True),
+    ],
+)
+def test_this_machine_is_never_asked_by_way_of_a_proxy(url: str, proxied: bool) -> None:
+    """The fault: with ``HTTP_PROXY`` set, a server on this machine was looked for at the proxy, which cannot reach it."""
+    assert by_proxy(url) is proxied
+
+
+@pytest.mark.parametrize(
+    "url", ["http://a:0", "http://a:99999", "http://a:x", "http://[", "http://" + "a" * 70]
+)
+def test_an_address_that_cannot_be_used_is_refused_at_once(url: str) -> None:
+    """The fault: a port or a host name that cannot be was an error of another kind, at the first call."""
+    with pytest.raises(ValueError, match="is not an http:// or https:// address"):
+        checked(url)

@@ -2,11 +2,17 @@
 
 import click
 
-from tidings.cli import bench, doctor, replay, serve, tail, top
 from tidings.cli.program import Program
 
+COMMANDS = ("serve", "replay", "tail", "top", "doctor", "bench")
+"""The commands, each in the module of its name, in the order of the help."""
 
-@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+
+@click.group(
+    cls=Program,
+    names=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(package_name="tidings")
 def main() -> None:
     """One self-hosted server for activity feeds, notification inboxes, live delivery and trends.
@@ -21,7 +27,3 @@ def main() -> None:
     "tidings COMMAND --help" shows examples of each. A command ends with 0 when it succeeds, 1 when it fails, 2 when
     it is called wrongly, and 130 when it is interrupted.
     """
-
-
-for module in (serve, replay, tail, top, doctor, bench):
-    main.add_command(module.command)

@@ -7,9 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import click
-import msgspec
 
-from tidings.cli.client import DEFAULT_URL, KEY_ENV, Client, connect
+from tidings.cli.client import DEFAULT_URL, KEY_ENV, CommandClient, connect
 
 ARRAY = 100
 """Events in one array: where the cost of a request no longer shows."""
@@ -18,7 +17,7 @@ PAGE = 20
 READERS = 50
 """Different feeds that are written to and read."""
 
-Request = Callable[[Client, int], object]
+Request = Callable[[CommandClient, int], object]
 
 
 class Result(NamedTuple):
@@ -80,17 +79,15 @@ def requests(run: str) -> dict[str, Request]:
         } | target
 
     return {
-        "post one event": lambda client, i: client.post("/v1/events", msgspec.json.encode(event(i))),
-        f"post {ARRAY} events": lambda client, i: client.post(
-            "/v1/events", msgspec.json.encode([event(i + n) for n in range(ARRAY)])
-        ),
-        f"feed, {PAGE} items": lambda client, i: client.get("/v1/feed", user_id=reader(i), limit=PAGE),
-        "unread count": lambda client, i: client.get("/v1/notifications/unread-count", user_id=reader(i)),
+        "post one event": lambda client, i: client.publish(event(i)),
+        f"post {ARRAY} events": lambda client, i: client.publish_many([event(i + n) for n in range(ARRAY)]),
+        f"feed, {PAGE} items": lambda client, i: client.feed_page(user=reader(i), limit=PAGE),
+        "unread count": lambda client, i: client.unread_count(user=reader(i)),
     }
 
 
 def measure(
-    name: str, request: Request, connected: Callable[[], Client], seconds: float, connections: int
+    name: str, request: Request, connected: Callable[[], CommandClient], seconds: float, connections: int
 ) -> Result:
     """Repeat a request over several connections for some seconds. Raises ClickException when one fails."""
 

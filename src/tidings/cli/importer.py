@@ -6,20 +6,16 @@ changes nothing. A batch of events is therefore cut only where it meets a topic 
 follow.
 """
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 import click
-import msgspec
 
-from tidings.cli.client import Client
+from tidings.client import Client
+from tidings.client.replies import LineResult
 from tidings.gharchive import Publication
 
-NDJSON = "application/x-ndjson"
 KEY_REUSED = "idempotency-key-reused"
-NO_BACKFILL = b'{"backfill":0}'
 SHOWN_REASONS = 5
 """Different reasons of refusals that a summary keeps, whatever the size of the file."""
 SHOWN_PLACES = 5
@@ -116,26 +112,22 @@ class Sender:
 
     def send(self, step: Step) -> None:
         """Store the events, then make the follows. Raises ClickException when the server fails or is lost."""
-        body = b"\n".join(map(msgspec.json.encode, step.events))
-        answers = self._client.post("/v1/events", body, NDJSON).splitlines()
-        for answer, place in zip(answers, step.places, strict=False):
-            self._count(json.loads(answer), place)
-        if len(answers) != len(step.events):
-            raise click.ClickException(f"the server answered {len(answers)} of {len(step.events)} events")
+        results = list(self._client.import_lines(step.events))
+        for result, place in zip(results, step.places, strict=False):
+            self._count(result, place)
+        if len(results) != len(step.events):
+            raise click.ClickException(f"the server answered {len(results)} of {len(step.events)} events")
         for user, topic in step.follows:
-            path = f"/v1/users/{quote(user, safe='')}/follows/{quote(topic, safe='')}"
-            self._client.put(path, NO_BACKFILL)
+            self._client.follow(topic, user=user, backfill=0)
             self.tally.follows += 1
 
-    def _count(self, answer: dict[str, Any], place: str) -> None:
-        error = answer.get("error")
+    def _count(self, result: LineResult, place: str) -> None:
+        error = result.error
         if error is None:
-            self.tally.already += bool(answer.get("replayed"))
-            self.tally.stored += not answer.get("replayed")
-        elif answer["line"] is None:
-            raise click.ClickException(f"the server gave up: {error['detail']}")
-        elif self._moved and error["type"].endswith(KEY_REUSED):
+            self.tally.already += result.replayed
+            self.tally.stored += not result.replayed
+        elif self._moved and error.type.endswith(KEY_REUSED):
             self.tally.already += 1
         else:
-            errors = "; ".join(f"{e['pointer']}: {e['detail']}" for e in error.get("errors", ()))
-            self.tally.refuse(errors or error["detail"], place)
+            errors = "; ".join(f"{one.pointer}: {one.detail}" for one in error.errors)
+            self.tally.refuse(errors or error.detail, place)

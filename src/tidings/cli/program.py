@@ -3,6 +3,8 @@
 import io
 import os
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from signal import SIGINT
 from typing import Any
 
@@ -17,6 +19,22 @@ SIGPIPE = 13
 class Program(click.Group):
     """A group of commands that behave like others of the system: an interrupt, or a reader that has enough
     (``tidings tail | head``), ends them quietly with 130 or 141, as if by the signal."""
+
+    def __init__(self, *args: Any, names: Sequence[str] = (), **extra: Any) -> None:
+        """``names``: the commands, each of which is ``command`` in the module of its name."""
+        super().__init__(*args, **extra)
+        self._names = names
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """The names, in the order of the help."""
+        return list(self._names)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """The command of a name. Only its own module is loaded, since a server needs no client."""
+        if name not in self._names:
+            return None
+        command: click.Command = import_module(f"tidings.cli.{name}").command
+        return command
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run a command. What the terminal cannot show in its encoding is written as an escape, not an error."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from tidings.cli.client import DEFAULT_URL, KEY_ENV, Client, connect
+from tidings.cli.client import DEFAULT_URL, KEY_ENV, CommandClient, connect
 from tidings.cli.importer import Sender, Tally, steps
 from tidings.cli.input_files import FORMATS, STDIN, Lines, Parse, newest_ms, paced, shifted
 from tidings.cli.progress import Progress
@@ -21,7 +21,7 @@ MiB)."""
 
 
 def replay(
-    client: Client,
+    client: CommandClient,
     paths: tuple[Path, ...],
     parse: Parse,
     *,
@@ -124,7 +124,7 @@ def command(
         )
     if shift_to_now and STDIN in files:
         raise click.UsageError("--shift-to-now reads the files twice, which standard input cannot do")
-    target: AbstractContextManager[Client] = private_server(store) if store else connect(url, key_env)
+    target: AbstractContextManager[CommandClient] = private_server(store) if store else connect(url, key_env)
     progress, tally = Progress("events"), Tally()
     try:
         with target as client:

@@ -3,22 +3,15 @@
 import threading
 from collections.abc import Mapping
 from importlib.metadata import version
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
 import click
 
-from tidings.cli.client import Client
-from tidings.cli.importer import Tally
 from tidings.cli.options import SettingsCommand, refusal, settings_from, settings_options
-from tidings.cli.progress import Progress
-from tidings.cli.replay import replay
 from tidings.config import ConfigError, Settings
 from tidings.errors import TidingsError
-from tidings.gharchive import publication
 
-SAMPLE = "gharchive-2015-01-01.json.gz"
 TRY = """Try, in another terminal:
   curl '{url}/v1/feed?user_id=lunar-wren-942&limit=3'
   curl '{url}/v1/notifications?user_id=lunar-wren-942&limit=3'
@@ -86,19 +79,12 @@ def _ready(url: str, settings: Settings, sample: bool) -> None:
 
 
 def _load_sample(url: str) -> None:
+    from tidings.cli.sample import (
+        load_sample,  # the client takes memory that a server without a sample keeps free
+    )
+
     try:
-        with Client(url, None) as client:
-            if not client.get("/v1/activity", limit=1)["items"]:
-                _replay_sample(client)
+        load_sample(url)
         click.echo(TRY.format(url=url))
     except click.ClickException as error:
         click.echo(f"The sample was not loaded: {error.message}", err=True)
-
-
-def _replay_sample(client: Client) -> None:
-    progress, tally = Progress("events"), Tally()
-    click.echo("Loading 22 minutes of GitHub's public events of 2015, moved to now ...")
-    with as_file(files("tidings") / "sample" / SAMPLE) as path:
-        replay(client, (path,), publication, to_now=True, tally=tally, progress=progress)
-    progress.end()
-    click.echo("\n".join(tally.lines(progress.seconds)))

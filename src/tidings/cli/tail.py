@@ -2,21 +2,23 @@
 
 import time
 from collections.abc import Iterator
-from typing import Any
-from urllib.parse import quote
+from datetime import UTC, datetime
 
 import click
 
-from tidings.cli.client import (
-    BUSY,
-    DEFAULT_URL,
-    KEY_ENV,
-    RETRY_S,
-    Client,
-    Frame,
-    Refused,
-    Unreachable,
-    connect,
+from tidings.cli.client import DEFAULT_URL, KEY_ENV, RETRY_S, CommandClient, Unreachable, connect
+from tidings.client import (
+    Activity,
+    Changed,
+    Connection,
+    Event,
+    FeedRead,
+    Item,
+    Notification,
+    ProblemError,
+    Reset,
+    Retracted,
+    cursor_of,
 )
 from tidings.plain_text import neutral
 
@@ -24,6 +26,8 @@ POLL_S = 1.0
 PAGE = 100
 MAX_PAGES = 50
 """Pages walked back in one poll: 5,000 events a second, more than can be read as lines."""
+
+_NO_TIME = datetime.fromtimestamp(0, UTC)
 
 
 @click.command("tail", short_help="Print events as they happen.")
@@ -57,98 +61,95 @@ def command(url: str, key_env: str, user: str | None, topic: str | None, last: i
     """
     if user and topic:
         raise click.UsageError("--user and --topic exclude each other")
-    path = f"/v1/topics/{quote(topic, safe='')}/activity" if topic else "/v1/activity"
     with connect(url, key_env) as client:
-        for text in stream(client, user, last) if user else map(line, news(client, path, last)):
+        for text in stream(client, user, last) if user else map(line, news(client, topic, last)):
             click.echo(neutral(text))
 
 
-def news(client: Client, path: str, last: int) -> Iterator[dict[str, Any]]:
-    """The ``last`` newest items of an activity page, oldest first, then whatever is new, for ever."""
-    page = client.get(path, limit=max(last, 1))
-    position = page["position"]
-    yield from reversed(page["items"][:last])
+def news(client: CommandClient, topic: str | None, last: int) -> Iterator[Event]:
+    """The ``last`` newest items of a topic's activity, or of everyone's, oldest first, then whatever is new, for ever."""
+    page = client.activity_page(topic, limit=max(last, 1))
+    position = page.position
+    yield from reversed(page.items[:last])
     while True:
         time.sleep(POLL_S)
         try:
-            head, items = _after(client, path, position)
+            head, items = _after(client, topic, position)
         except Unreachable as lost:
-            _wait_for(lost)
+            _say_lost(lost.message)
+            time.sleep(RETRY_S)
             continue
         yield from items
         position = max(position, head)
 
 
-def _after(client: Client, path: str, position: int) -> tuple[int, list[dict[str, Any]]]:
+def _after(client: CommandClient, topic: str | None, position: int) -> tuple[int, list[Event]]:
     """The head of the log, and the items with a position over ``position`` in their order."""
-    found: list[dict[str, Any]] = []
+    found: list[Event] = []
     head, cursor = position, None
     for _ in range(MAX_PAGES):
-        page = client.get(path, limit=PAGE, cursor=cursor)
-        fresh = [item for item in page["items"] if item["position"] > position]
+        page = client.activity_page(topic, limit=PAGE, cursor=cursor)
+        fresh = [item for item in page.items if item.position > position]
         found += fresh
-        head = max(head, *(item["position"] for item in fresh)) if fresh else head
-        cursor = page["next_cursor"]
+        head = max(head, *(item.position for item in fresh)) if fresh else head
+        cursor = page.next_cursor
         if not fresh or cursor is None:
             break
-    return head, sorted(found, key=lambda item: int(item["position"]))
+    return head, sorted(found, key=lambda item: item.position)
 
 
-def stream(client: Client, user: str, last: int) -> Iterator[str]:
-    """The ``last`` newest things a user was told, then the user's stream, as lines, for ever: when it ends or is lost, it
-    is taken up again where it was."""
-    inbox = client.get("/v1/notifications", user_id=user, limit=max(last, 1))
-    feed = client.get("/v1/feed", user_id=user, limit=max(last, 1))
-    yield f"-- connected as {user}, {inbox['unread_count']:,} unread"
-    known = sorted(inbox["items"] + feed["items"], key=_when)
+def stream(client: CommandClient, user: str, last: int) -> Iterator[str]:
+    """The ``last`` newest items of a user's inbox and feed, then their stream, as lines, for ever."""
+    inbox = client.notifications_page(user=user, limit=max(last, 1))
+    feed = client.feed_page(user=user, limit=max(last, 1))
+    yield f"-- connected as {user}, {inbox.unread_count:,} unread"
+    known: list[Notification | Event] = [*inbox.items, *feed.items]
+    known.sort(key=_when)
     yield from map(line, known[max(len(known) - last, 0) :])
-    # Each page says how far it goes, so that the stream begins there: nothing is missed between them, or told twice.
-    cursor = f"{inbox['epoch']}.{inbox['seq']}.{feed['position']}"
-    query: dict[str, str] = {"user_id": user, "include": "notifications,activity", "last_event_id": cursor}
-    while True:
-        wait = RETRY_S
+
+    def connection(now: Connection) -> None:
+        if now.state == "waiting" and not now.planned:
+            _say_lost(f"{client.url} cannot be reached: {now.why}")
+
+    # The pages say how far they go, so that the subscription begins there: nothing is left out, or printed twice.
+    cursor, include = cursor_of(inbox, feed), ("notifications", "activity")
+    with client.subscribe(user=user, include=include, cursor=cursor, on_connection=connection) as items:
         try:
-            for frame in client.stream("/v1/notifications/stream", **query):
-                query["last_event_id"] = frame.id or query["last_event_id"]
-                wait = frame.data["retry_ms"] / 1000 if frame.event == "drain" else wait
-                if (text := told(frame)) is not None:
+            for item in items:
+                if (text := shown(item)) is not None:
                     yield text
-        except Unreachable as lost:
-            _wait_for(lost)
-            continue
-        except Refused as refused:
-            if refused.status not in BUSY:
-                raise
-            wait = refused.retry_after_s
-        time.sleep(wait)
+        except ProblemError as error:
+            raise client.told(error) from None
 
 
-def _wait_for(lost: Unreachable) -> None:
-    click.echo(f"{lost.message}; trying again", err=True)
-    time.sleep(RETRY_S)
+def _say_lost(why: str) -> None:
+    click.echo(f"{why}; trying again", err=True)
 
 
-def _when(item: dict[str, Any]) -> str:
-    return str(item.get("updated_at") or item["created_at"])
+def _when(item: Notification | Event) -> datetime:
+    """The time that a line begins with. The server gives every item one."""
+    if isinstance(item, Event):
+        return item.created_at
+    return item.updated_at or item.created_at or _NO_TIME
 
 
-def told(frame: Frame) -> str | None:
-    """A frame of a user's stream for people; None for those that carry no news."""
-    data = frame.data
-    match frame.event:
-        case "hello" if not data["resumed"]:
-            return f"-- connected as {data['user_id']}, {data['unread_count']:,} unread"
-        case "reset":
-            return f"-- {data['reason']}: something may be missing here"
-        case "unreadable":
-            return f"-- one {data['event']} could not be read: {data['why']}"
-        case "feed_read":
-            what = _count(len(data.get("event_ids", ())), "item") if "up_to" not in data else "everything"
-            return f"-- {what} of the feed marked {'read' if data['read_at'] else 'unread'}"
-        case "retracted":
-            return f"-- {data['event_id']} was retracted"
-        case "activity" | "notification" if "deleted" not in data:
-            return line(data)
+def shown(item: Item) -> str | None:
+    """An item of a subscription for people; None for one that carries no news."""
+    match item:
+        case Reset():
+            return f"-- {item.reason}: something may be missing here"
+        case FeedRead():
+            what = "everything" if item.up_to is not None else _count(len(item.event_ids), "item")
+            return f"-- {what} of the feed marked {'read' if item.read_at else 'unread'}"
+        case Retracted():
+            return f"-- {item.event_id} was retracted"
+        case Changed(item=Notification(deleted=True)):
+            return None
+        case Changed() | Activity() if item.item.unreadable:
+            kind = "activity" if isinstance(item, Activity) else "notification"
+            return f"-- one {kind} could not be read: {item.item.unreadable}"
+        case Changed() | Activity():
+            return line(item.item)
     return None
 
 
@@ -156,10 +157,10 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def line(item: dict[str, Any]) -> str:
+def line(item: Notification | Event) -> str:
     """One line for people: when, who, what, to what."""
-    when = _when(item)[11:19]
-    if "message" in item:
-        return f"{when}  * {item['message']}"
-    title = f"  {item['object_title']}" if item.get("object_title") else ""
-    return f"{when}  {item['actor_id']}  {item['verb']}  {item['object_type']}:{item['object_id']}{title}"
+    when = f"{_when(item):%H:%M:%S}"
+    if isinstance(item, Notification):
+        return f"{when}  * {item.message}"
+    title = f"  {item.object_title}" if item.object_title else ""
+    return f"{when}  {item.actor_id}  {item.verb}  {item.object_type}:{item.object_id}{title}"

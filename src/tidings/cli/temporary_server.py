@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import click
 
-from tidings.cli.client import Client
+from tidings.cli.client import CommandClient
 
 STOP_S = 60
 """Longer than the server's own ``shutdown_s``. Killed then, it loses nothing that it acknowledged."""
@@ -19,7 +19,7 @@ READY = re.compile(r"listens on (\S+)")
 
 
 @contextmanager
-def private_server(store: str) -> Iterator[Client]:
+def private_server(store: str) -> Iterator[CommandClient]:
     """A client of a new server on loopback over ``store``; the server ends with the block.
 
     It has a random key, so that nobody else on the machine can write into the store meanwhile. A server that does not start
@@ -31,7 +31,7 @@ def private_server(store: str) -> Iterator[Client]:
     environ = os.environ | {"TIDINGS_API_KEYS": key}
     process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True)
     try:
-        with Client(_address(process), key) as client:
+        with CommandClient(_address(process), key) as client:
             yield client
     finally:
         _stop(process)

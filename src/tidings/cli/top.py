@@ -1,11 +1,12 @@
 """``tidings top``: what happens most right now."""
 
 import time
-from typing import Any
 
 import click
 
-from tidings.cli.client import DEFAULT_URL, KEY_ENV, Client, Unreachable, connect
+from tidings.cli.client import DEFAULT_URL, KEY_ENV, CommandClient, Unreachable, connect
+from tidings.client.api import By, Window
+from tidings.client.replies import Top
 from tidings.plain_text import neutral
 
 WATCH_S = 1.0
@@ -32,7 +33,7 @@ WATCH_S = 1.0
 )
 @click.option("--limit", type=click.IntRange(1, 100), default=10, show_default=True, help="Lines at most.")
 @click.option("--watch", is_flag=True, help="Renew it every second, until interrupted.")
-def command(url: str, key_env: str, window: str, by: str, limit: int, watch: bool) -> None:
+def command(url: str, key_env: str, window: Window, by: By, limit: int, watch: bool) -> None:
     """Count the events of a sliding window and show the most frequent.
 
     \b
@@ -54,15 +55,15 @@ def command(url: str, key_env: str, window: str, by: str, limit: int, watch: boo
             click.echo(table)
 
 
-def _table(client: Client, window: str, by: str, limit: int) -> str:
-    return "\n".join(lines(client.get("/v1/top", window=window, by=by, limit=limit)))
+def _table(client: CommandClient, window: Window, by: By, limit: int) -> str:
+    return "\n".join(lines(client.top(window, by, limit)))
 
 
-def lines(top: dict[str, Any]) -> list[str]:
+def lines(top: Top) -> list[str]:
     """The reply of ``/v1/top`` as a table for people."""
-    kind = "exact" if top["exact"] else "approximate"
-    when = f"{top['window']} to {top['as_of'][11:19]} UTC"
+    kind = "exact" if top.exact else "approximate"
+    when = f"{top.window} to {top.as_of:%H:%M:%S} UTC"
     return [
-        f"{top['total']:,} events in the {when}, by {top['by']} ({kind})",
-        *(f"{item['count']:>9,}  {neutral(item['key'])}" for item in top["items"]),
+        f"{top.total:,} events in the {when}, by {top.by} ({kind})",
+        *(f"{item.count:>9,}  {neutral(item.key)}" for item in top.items),
     ]

@@ -28,6 +28,8 @@ LINES_BYTES = 4 * 1024 * 1024
 """Bytes of them: a retry sends them again."""
 
 State = Literal["read", "unread", "seen", "unseen", "archive", "unarchive"]
+Window = Literal["1m", "5m", "1h"]
+By = Literal["object", "verb", "object_type", "actor"]
 InboxFilter = Literal["inbox", "archived", "all"]
 Given = NewEvent | Mapping[str, Any]
 _records = msgspec.json.Decoder(dict[str, Any]).decode_lines
@@ -415,8 +417,8 @@ class Api:
     @operation
     def top(
         self,
-        window: Literal["1m", "5m", "1h"] = "1h",
-        by: Literal["object", "verb", "object_type", "actor"] = "object",
+        window: Window = "1h",
+        by: By = "object",
         limit: int = 20,
     ) -> Call[replies.Top]:
         """The most frequent of a window."""

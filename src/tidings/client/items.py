@@ -86,8 +86,10 @@ Item = Changed | Read | Activity | FeedRead | Retracted | Counts | Reset
 
 class Connection(Struct, frozen=True):
     """How a subscription is connected now. ``live``: changes are pushed; ``polling``: they are asked for, since no stream
-    could be opened; ``waiting``: ``why`` it is not, for ``wait_s`` seconds."""
+    could be opened; ``waiting``: ``why`` it is not, for ``wait_s`` seconds. ``planned``: that is no failure, as where the
+    server asks to come back."""
 
     state: Literal["connecting", "live", "polling", "waiting"]
     why: str = ""
     wait_s: float = 0.0
+    planned: bool = False

@@ -140,7 +140,7 @@ class SubscriptionMachine:
     def _waiting(self, ended: Disconnected) -> Steps[float]:
         """How long to wait after this end."""
         wait_s = self._backoff.wait_s(ended)
-        yield from self._report(Connection("waiting", ended.why, wait_s))
+        yield from self._report(Connection("waiting", ended.why, wait_s, ended.planned))
         return wait_s
 
     def _report(self, connection: Connection) -> Steps[None]:

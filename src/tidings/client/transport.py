@@ -1,6 +1,7 @@
 """What both drivers need of httpx: where the server is, who asks, how much is waited for and taken."""
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import httpx
@@ -42,10 +43,26 @@ class Body:
 
 def checked(base_url: str) -> str:
     """The address of a server, with its prefix if it has one. Raises ValueError."""
-    parts = urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{base_url!r} is not an http:// or https:// address")
+    what = f"{base_url!r} is not an http:// or https:// address"
+    try:
+        parts = urlsplit(base_url)
+        (parts.hostname or "").encode("idna")
+        usable = parts.port != 0 and parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from None
+    if not usable:
+        raise ValueError(what)
     return base_url.rstrip("/")
+
+
+def by_proxy(base_url: str) -> bool:
+    """Whether requests go through a proxy, where the environment names one: never to this machine, which it could not
+    reach."""
+    host = urlsplit(base_url).hostname or ""
+    try:
+        return not ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost"
 
 
 def check_credentials(api_key: str | None, token: object) -> None:
