@@ -116,8 +116,10 @@ def check_own(whole: msgspec.Struct) -> None:
 def parameters_fit(found: msgspec.Struct, given: Mapping[str, str]) -> bool:
     """Whether the checks of their type find nothing wrong with parameters that fit their types."""
     checks = _parameter_checks(type(found))
-    return checks.keys().isdisjoint(given) or not any(
-        True for name in given for check in checks.get(name, ()) for _ in _found_by(check, found)
+    return (
+        not checks
+        or checks.keys().isdisjoint(given)
+        or not any(True for name in given for check in checks.get(name, ()) for _ in _found_by(check, found))
     )
 
 

@@ -23,7 +23,7 @@ from tidings.errors import (
 )
 from tidings.field_errors import MAX_FIELD_ERRORS
 from tidings.http.auth import NOBODY, USER_NEEDED, Authenticator, Principal, acting_for
-from tidings.http.body import ClientGone, check_media, check_no_body, read_body
+from tidings.http.body import ClientGone, announces_body, check_media, check_no_body, read_body
 from tidings.http.compress import MIN_BYTES, Compressor, choose
 from tidings.http.dev_mode import check_development
 from tidings.http.params import Params, all_bad, given, parse, segments
@@ -116,7 +116,8 @@ class App:
 
     async def _serve(self, request: Request, send: Send) -> None:
         begun = self._services.clock.monotonic()
-        await self._turn(request)
+        if not self._scheduler.may_begin():
+            await self._wait_turn(request)
         try:
             answer, route = await self._answer(request)
         except ClientGone:
@@ -125,7 +126,11 @@ class App:
             with contextlib.suppress(ClientGone):
                 answer.attach.open(request.take_over(_stream_head(answer), answer.attach.encoder))
             return
-        answer = await _given(answer, request)
+        refusal = _refusal(answer, request)
+        if refusal is not None:
+            if answer.chunks is not None:
+                await answer.chunks.aclose()
+            answer = problem(refusal)
         await self._send(answer, request, send)
         if answer.chunks is not None:
             await _send_rest(answer.chunks, request, send)
@@ -134,7 +139,10 @@ class App:
 
     async def _turn(self, request: Request, goes_on: bool = False) -> None:
         if goes_on or not self._scheduler.may_begin():
-            await self._scheduler.wait(client_key(request, self._services.settings))
+            await self._wait_turn(request)
+
+    async def _wait_turn(self, request: Request) -> None:
+        await self._scheduler.wait(client_key(request, self._services.settings))
 
     async def upgrade(self, request: Request) -> Response:
         """The answer to a WebSocket's handshake: what to attach, or why not."""
@@ -155,7 +163,9 @@ class App:
             else:
                 route = _route(found, request)
                 answer = await route.handler(await self._call(route, request, in_path))
-            answer = await _begun(answer, request)
+            if answer.chunks is not None and request.method != "HEAD":
+                # Whatever fails before the first bytes can still be told by a status.
+                answer = answer._replace(body=await anext(answer.chunks, b""))
         except ClientGone:
             raise
         except Exception as error:
@@ -200,7 +210,7 @@ class App:
         """The body, typed. Raises InvalidFields with the errors of all that does not fit."""
         request, decoder = call.request, self._decoders.get(route)
         if decoder is None:
-            if not route.raw_body:
+            if not route.raw_body and announces_body(request):
                 await check_no_body(request)
             return None
         raw = await read_body(request, route.body_cap(self._services.settings))
@@ -219,7 +229,9 @@ class App:
             raise InvalidFields(errors=errors[:MAX_FIELD_ERRORS]) from None
 
     async def _send(self, answer: Response, request: Request, send: Send) -> None:
-        body, coding = await self._compressed(answer, request)
+        body, coding = answer.body, None
+        if answer.chunks is None and len(body) >= MIN_BYTES:
+            body, coding = await self._compressed(answer, request)
         more = answer.chunks is not None
         headers = _headers(answer, len(body), coding, closes=request.unread())
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
@@ -227,12 +239,11 @@ class App:
 
     async def _compressed(self, answer: Response, request: Request) -> tuple[bytes, str | None]:
         """The body as it is sent, and its coding."""
-        if len(answer.body) >= MIN_BYTES and answer.chunks is None:
-            coding = choose(request.listed(b"accept-encoding"))
-            if coding is not None:
-                encoded = await self._compressor.encoded(answer.cached or answer.body, coding)
-                if encoded is not None:
-                    return encoded, coding
+        coding = choose(request.listed(b"accept-encoding"))
+        if coding is not None:
+            encoded = await self._compressor.encoded(answer.cached or answer.body, coding)
+            if encoded is not None:
+                return encoded, coding
         return answer.body, None
 
     def _count(self, method: str, template: str, status: int) -> None:
@@ -297,23 +308,11 @@ def _failed(error: Exception, found: Found | None) -> Response:
     return problem(TidingsError())
 
 
-async def _begun(answer: Response, request: Request) -> Response:
-    """The answer with the first bytes of its body: whatever fails before them can still be told by a status."""
-    if answer.chunks is None or request.method == "HEAD":
-        return answer
-    return answer._replace(body=await anext(answer.chunks, b""))
-
-
-async def _given(answer: Response, request: Request) -> Response:
-    """The answer to a question, or a failure, or why it is not given while others wait to be read."""
+def _refusal(answer: Response, request: Request) -> TidingsError | None:
+    """Why the answer to a question, or a failure, is not given while others wait to be read; None when it is."""
     size = len(answer.body) if answer.chunks is None else max(len(answer.body), _A_CHUNK)
     counted = request.method == "GET" or answer.status >= 400  # the others tell what was changed
-    refusal = request.refusal(size) if counted else None
-    if refusal is None:
-        return answer
-    if answer.chunks is not None:
-        await answer.chunks.aclose()
-    return problem(refusal)
+    return request.refusal(size) if counted else None
 
 
 def _headers(answer: Response, length: int, coding: str | None, *, closes: bool) -> list[Header]:

@@ -150,6 +150,8 @@ def parse(query: bytes, type: type[P]) -> P:
 def segments(raw: Mapping[str, bytes]) -> dict[str, str]:
     """The parameters in a path, typed, by the names that they have in its template. Raises BadParameter for all that do
     not fit."""
+    if not raw:
+        return {}
     found = {name: _text(value, plus=False) for name, value in raw.items()}
     errors: list[FieldError] = []
     for name, text in found.items():

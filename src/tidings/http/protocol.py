@@ -30,7 +30,7 @@ from tidings.http.refusals import (
     message,
     parts,
 )
-from tidings.http.request import DISCONNECT, TAKEOVER, UNREAD, UNSENT, Receive, Scope, Send
+from tidings.http.request import CONNECTION, Receive, Scope, Send
 from tidings.http.request_head import has_body, head_refusal
 from tidings.http.stream_connection import Connection
 from tidings.http.transport import Coalescing, Stalls
@@ -139,7 +139,10 @@ class TimedProtocol(HttpToolsProtocol):
         """So many bytes more wait for this client in this process."""
         self.unsent.change(self.gate.counted_as(self.host), by)
 
-    def _refusal(self, size: int) -> TidingsError | None:
+    def refusal(self, size: int) -> TidingsError | None:
+        """Why an answer of this size is not given to this client; None when it is."""
+        if self.unsent.gives(size):
+            return None  # nearly always: the address is not even looked up
         return self.unsent.refusal(self.gate.counted_as(self.host), size)
 
     @property
@@ -274,8 +277,8 @@ class TimedProtocol(HttpToolsProtocol):
         self._began = True
         self._unsettled = self._trailers = 0
         super().on_message_begin()
-        ours: Any = {TAKEOVER: self.take_over, UNREAD: self.unread, UNSENT: self._refusal}
-        self.scope["extensions"] = ours | {DISCONNECT: self._on_disconnect}
+        ours: Any = {CONNECTION: self}
+        self.scope["extensions"] = ours
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by the parser, for trailers too. Those are counted and let go: nothing that is decided by a header may be
@@ -350,7 +353,8 @@ class TimedProtocol(HttpToolsProtocol):
 
     # --- the connection becomes something else --------------------------------------------------------------------
 
-    def _on_disconnect(self, call: Callable[[], object] | None) -> None:
+    def on_disconnect(self, call: Callable[[], object] | None) -> None:
+        """Call this when the connection is lost; None: nothing any more."""
         self._leaves = call
 
     def take_over(self, head: bytes, encoder: Encoder) -> Connection:

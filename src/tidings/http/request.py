@@ -1,8 +1,8 @@
 """A request as ASGI gives it, and the request headers that mean something to us."""
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Protocol
 
 import msgspec
 
@@ -17,21 +17,35 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-TAKEOVER = "tidings.takeover"
-"""The ASGI extension by which a stream takes its connection over."""
-UNREAD = "tidings.unread"
-"""The ASGI extension that says whether the request's body is still arriving."""
-UNSENT = "tidings.unsent"
-"""The ASGI extension that says why an answer of a size is not given, or None."""
-DISCONNECT = "tidings.disconnect"
-"""The ASGI extension that takes what is to be called when the connection is lost; None when nothing is any more. Waiting for
-``http.disconnect`` would cost every request a task."""
+CONNECTION = "tidings.connection"
+"""The ASGI extension that is the connection which a request came by, a :class:`ClientConnection`."""
 
 STREAM_COOKIE = "__Host-tidings"
 """The cookie that holds a user's token for their streams; the prefix has browsers refuse it from anywhere but this host."""
 
 _VISIBLE = re.compile(rb"[\x21-\x7e]{1,255}\Z")
 _WEAK = b"W/"
+
+
+class ClientConnection(Protocol):
+    """What a request asks of the connection that it came by."""
+
+    def take_over(self, head: bytes, encoder: Encoder) -> Connection:
+        """Give the connection away, after this head of an answer. Raises ClientGone when it is not to be had."""
+        ...
+
+    def unread(self) -> bool:
+        """Whether the body is still arriving."""
+        ...
+
+    def refusal(self, size: int) -> TidingsError | None:
+        """Why an answer of this size is not given; None when it is."""
+        ...
+
+    def on_disconnect(self, call: Callable[[], object] | None) -> None:
+        """Have this called when the client leaves; None: nothing any more. Waiting for ``http.disconnect`` would cost every
+        request a task."""
+        ...
 
 
 class Request:
@@ -41,10 +55,11 @@ class Request:
     goes on."""
 
     __slots__ = (
+        "_connection",
         "_headers",
+        "_single",
         "_wait_turn",
         "client",
-        "extensions",
         "method",
         "path",
         "query",
@@ -67,19 +82,21 @@ class Request:
         self.query: bytes = scope["query_string"]
         self.receive = receive
         self.client: str = (scope.get("client") or ("", 0))[0]
-        self.extensions: Scope = scope.get("extensions") or {}
+        self._connection: ClientConnection | None = (scope.get("extensions") or {}).get(CONNECTION)
         self._headers: list[tuple[bytes, bytes]] = scope["headers"]
+        single: dict[bytes, bytes] = dict(self._headers)
+        self._single = single if len(single) == len(self._headers) else None
+        """The headers by name, when none is there twice."""
 
     def take_over(self, head: bytes, encoder: Encoder) -> Connection:
         """The connection itself, after this head of a reply. Raises ClientGone when it is not to be had."""
-        connection: Connection = self.extensions[TAKEOVER](head, encoder)
-        return connection
+        assert self._connection is not None, "the server gives no connection away"
+        return self._connection.take_over(head, encoder)
 
     def unread(self) -> bool:
         """Whether the body is still arriving. A client that is answered already is told that the connection closes: what is
         left of the body would otherwise have to be read to find the next request behind it."""
-        asked = self.extensions.get(UNREAD)
-        return asked is not None and asked()
+        return self._connection is not None and self._connection.unread()
 
     async def turn(self) -> None:
         """Wait for a turn: for what is done with bytes that came after the request had begun, and so with those of many
@@ -93,22 +110,21 @@ class Request:
 
     def refusal(self, size: int) -> TidingsError | None:
         """Why an answer of this size is not given: too much waits already for clients that do not read."""
-        asked = self.extensions.get(UNSENT)
-        found: TidingsError | None = None if asked is None else asked(size)
-        return found
+        return None if self._connection is None else self._connection.refusal(size)
 
     def on_disconnect(self, call: Callable[[], object] | None) -> None:
         """Have this called when the client leaves before it is answered; None: nothing any more. A server that cannot tell
         never calls."""
-        register = self.extensions.get(DISCONNECT)
-        if register is not None:
-            register(call)
+        if self._connection is not None:
+            self._connection.on_disconnect(call)
 
     def header(self, name: bytes) -> bytes | None:
         """The value of a header, by its name in lower case; None without one.
 
         Raises BadParameter when it is there twice: a proxy may have looked at the other one.
         """
+        if self._single is not None:
+            return self._single.get(name)
         found = self.headers(name)
         if len(found) > 1:
             error = FieldError(name.decode(), "expected once, got twice")
@@ -117,11 +133,13 @@ class Request:
 
     def listed(self, name: bytes) -> bytes:
         """The elements of a header that is a list, in one line or several (RFC 9110, 5.3); empty without one."""
+        if self._single is not None:
+            return self._single.get(name, b"")
         return b", ".join(self.headers(name))
 
-    def header_names(self) -> Iterator[bytes]:
+    def header_names(self) -> list[bytes]:
         """The names of all headers, in lower case."""
-        return (name for name, _ in self._headers)
+        return [name for name, _ in self._headers]
 
     def headers(self, name: bytes) -> list[bytes]:
         """The values of a header that may be there more than once, by its name in lower case."""

@@ -205,8 +205,8 @@ class Coalescing:
             data = b"".join(waiting)
             self._written += len(data)
             self._transport.write(data)
-            self.recounted()
-            self._stalls.watch(self, self._loop)
+            if self.recounted():
+                self._stalls.watch(self, self._loop)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

@@ -29,9 +29,13 @@ class Unsent:
         else:
             self._of.pop(one, None)
 
+    def gives(self, size: int) -> bool:
+        """Whether an answer of this size is given to any address."""
+        return size <= SMALL_BYTES or not self.total
+
     def refusal(self, one: str, size: int) -> TidingsError | None:
         """Why an answer of this size is not given to this address; None when it is."""
-        if size <= SMALL_BYTES or not self.total:
+        if self.gives(size):
             return None
         if one and self._of.get(one, 0) + size > self._most_of_one:
             detail = "Your address has too many answers that it has not read: read them first."
