@@ -1,5 +1,6 @@
 """Attacks by bytes, before there is a request and behind one: memory and turns of the loop stay within their bounds."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -331,10 +332,23 @@ def test_one_address_cannot_have_all_connections(tmp_path: Path) -> None:
         server.assert_bounds(memory_mib=GROWTH_MIB)
 
 
+@contextlib.contextmanager
+def full(server: AttackedServer, connections: int) -> Iterator[None]:
+    """All connections of a server, held by streams: whoever comes next is above the cap. The bystander has one of them now
+    and then, so who is refused comes again."""
+    held = 0
+    with contextlib.ExitStack() as closing:
+        while held < connections:
+            attacker = closing.enter_context(contextlib.closing(Attacker(server)))
+            attacker.send(head(f"/v1/notifications/stream?user_id=s{held}", AUTHORIZED, method="GET"))
+            held += attacker.socket.recv(64 * KIB).startswith(b"HTTP/1.1 200 ")
+        yield
+
+
 def test_full_server_answers_health_checks(tmp_path: Path) -> None:
     """Above the cap of all connections whoever asks whether the server lives is answered, and nobody else."""
     few = {"TIDINGS_MAX_CONNECTIONS": "20"}
-    with attacked_server(tmp_path, **SETTINGS, **few) as server, attacking(server, 20):
+    with attacked_server(tmp_path, **SETTINGS, **few) as server, full(server, 20):
         asked = (
             ("GET", "/livez", b"200"),
             ("HEAD", "/readyz", b"200"),
@@ -355,7 +369,7 @@ def test_reserved_connections_cannot_be_held_in_silence(tmp_path: Path) -> None:
     """Clients that connect, send a byte and wait, all of them again as soon as they are sent away, kept every health check
     out. The oldest of them gives way."""
     few = {"TIDINGS_MAX_CONNECTIONS": "20"}
-    with attacked_server(tmp_path, **SETTINGS, **few) as server, attacking(server, 20):
+    with attacked_server(tmp_path, **SETTINGS, **few) as server, full(server, 20):
         for _ in range(3):
             with attacking(server, RESERVED + 1) as silent:
                 for attacker in silent:
