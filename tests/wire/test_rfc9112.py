@@ -10,12 +10,18 @@ from tests.wire.test_handshakes import SOCKET, connected
 
 HOST = b"Host: localhost\r\n"
 GET = b"GET /livez HTTP/1.1\r\n"
+ONE = GET + HOST + b"\r\n"
 NEXT = GET + HOST + b"Connection: close\r\n\r\n"
 """A request whose answer is the last one: it shows that the server reads on, or does not."""
 HANDSHAKE = (
     b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nAuthorization: Bearer " + KEY.encode() + b"\r\n"
 )
+POST = (
+    b"POST /v1/events HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\n"
+    b"Authorization: Bearer " + KEY.encode() + b"\r\n"
+)
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 UPGRADE = f"GET {SOCKET} HTTP/1.1\r\n".encode()
 
 
@@ -41,6 +47,24 @@ CASES = (
     Case("address for a host", GET + b"Host: [2001:db8::1]:8787\r\n\r\n" + NEXT, (200, 200)),
     Case("handshake without a host", UPGRADE + HANDSHAKE + b"\r\n" + NEXT, (400,)),
     Case("handshake with two hosts", UPGRADE + HOST + HOST + HANDSHAKE + b"\r\n" + NEXT, (400,)),
+    # --- behind a request that is not answered yet: its answer was lost
+    Case("handshake behind a request", ONE + UPGRADE + HOST + HANDSHAKE + b"\r\n", (200, 400)),
+    Case(
+        "handshake behind requests",
+        ONE * 3 + UPGRADE + HOST + HANDSHAKE + b"\r\n" + NEXT,
+        (200, 200, 200, 400),
+    ),
+    Case("handshake behind the last request", NEXT + UPGRADE + HOST + HANDSHAKE + b"\r\n", (200,)),
+    Case("garbage behind a request", ONE + b"\x01\r\n\r\n" + NEXT, (200, 400)),
+    Case("garbage behind requests", ONE * 3 + b"\x01\r\n\r\n", (200, 200, 200, 400)),
+    Case("no host behind a request", ONE + GET + b"\r\n" + NEXT, (200, 400)),
+    Case("bad chunk behind a request", ONE + POST + CHUNKED + b"x\r\n", (200, 400)),
+    Case("bad chunk behind requests", ONE * 3 + POST + CHUNKED + b"2\r\n{}x\r\n", (200, 200, 200, 400)),
+    Case(
+        "bad chunk behind a publication",
+        POST + b"Content-Length: 2\r\n\r\n{}" + POST + CHUNKED + b"x\r\n",
+        (422, 400),
+    ),
 )
 
 

@@ -21,6 +21,7 @@ from tidings.http.body import ClientGone
 from tidings.http.deadlines import HEALTH_S, Deadlines, Phase
 from tidings.http.gate import Entry, Gate, fitting
 from tidings.http.refusals import (
+    HANDSHAKE_BEHIND,
     HANDSHAKE_WITH_BODY,
     NO_HTTP,
     TOO_LARGE,
@@ -97,6 +98,8 @@ class TimedProtocol(HttpToolsProtocol):
         self._after = 0
         """Bytes that a stream's client sent."""
         self._leaves: Callable[[], object] | None = None
+        self._last: Refusal | None = None
+        """The refusal of a request, which is sent when those before it are answered."""
 
     # --- a connection comes and goes ------------------------------------------------------------------------------
 
@@ -156,7 +159,7 @@ class TimedProtocol(HttpToolsProtocol):
         if self._phase in (Phase.IDLE, Phase.HALF_CLOSED) and not answered:
             return False
         self._release()
-        if self._phase is Phase.HEAD and self._answerable():
+        if self._phase is Phase.HEAD and answered and not self.transport.is_closing():
             self.transport.write(message(TOO_MANY_CONNECTIONS))
             self.transport.close()
         else:
@@ -332,8 +335,12 @@ class TimedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Called by uvicorn when a request has its answer."""
+        was_last = not self.pipeline
         super().on_response_complete()
-        if self._phase is Phase.HALF_CLOSED or self.unread():
+        if self._last is not None:
+            if was_last:
+                self._refuse_now(self._last)
+        elif self._phase is Phase.HALF_CLOSED or self.unread():
             self._end_or_go_on()
         elif self._stopped:
             self.read_on()
@@ -360,7 +367,8 @@ class TimedProtocol(HttpToolsProtocol):
     def take_over(self, head: bytes, encoder: Encoder) -> Connection:
         """Answer the request that is being served with this head, and have the connection from then on. Raises
         ClientGone, and ends it, when there is nobody, or another request is waiting behind this one."""
-        if self.transport.is_closing() or self.pipeline or self._held or self._phase is not Phase.IDLE:
+        behind = self.pipeline or self._held or self._last is not None or self._phase is not Phase.IDLE
+        if self.transport.is_closing() or behind:
             self.transport.close()
             raise ClientGone
         self.cycle.response_started = self.cycle.response_complete = True
@@ -435,7 +443,7 @@ class TimedProtocol(HttpToolsProtocol):
         if self._entry is Entry.HEALTH:
             return TOO_MANY_CONNECTIONS
         if self.cycle is not None and not self.cycle.response_complete:
-            return NO_HTTP
+            return HANDSHAKE_BEHIND
         if len(self.url) > MAX_HANDSHAKE_LINE or any(
             len(name) + len(value) > MAX_HANDSHAKE_LINE for name, value in self.headers
         ):
@@ -456,23 +464,29 @@ class TimedProtocol(HttpToolsProtocol):
         self.transport.read_on()  # type: ignore[attr-defined]
 
     def _refuse(self, refusal: Refusal) -> None:
+        """Read nothing more, and answer the request that arrives with this refusal, in its place; then end our side."""
         self._discarding, self._held = True, b""
-        if self._answerable():
+        if self._phase is Phase.BODY:
+            if self.pipeline:
+                self.pipeline.popleft()  # this request, which is begun behind others
+            else:
+                self._refuse_now(None if self.cycle.response_started else refusal)
+                return
+        elif self.cycle is None or self.cycle.response_complete:
+            self._refuse_now(refusal)
+            return
+        self._last = refusal
+        self._phase = Phase.IDLE
+        self._watch()
+        self._stop_reading()
+
+    def _refuse_now(self, refusal: Refusal | None) -> None:
+        if refusal is not None and not self.transport.is_closing():
             self.transport.write(message(refusal))
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         self.transport.linger()  # type: ignore[attr-defined]
-
-    def _answerable(self) -> bool:
-        """Whether bytes written now would be the answer to the incomplete request, not part of another's."""
-        if self.transport.is_closing():
-            return False
-        if self.cycle is None:
-            return True
-        if self._phase is Phase.BODY:
-            return not self.pipeline and not self.cycle.response_started
-        return self.cycle.response_complete
 
 
 class _HealthOnly:

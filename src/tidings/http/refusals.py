@@ -21,6 +21,9 @@ class Refusal(NamedTuple):
 NO_HTTP = Refusal(400, "malformed-request", "This is not HTTP as this server reads it")
 HANDSHAKE_WITH_BODY = NO_HTTP._replace(detail="The handshake of a WebSocket has no body")
 BAD_HOST = NO_HTTP._replace(detail="A request has one Host header, with a host and a port or neither")
+HANDSHAKE_BEHIND = NO_HTTP._replace(
+    detail="The handshake of a WebSocket is sent when the requests before it are answered"
+)
 NO_HANDSHAKE = NO_HTTP._replace(
     detail="The handshake of a WebSocket has one Sec-WebSocket-Key, 16 bytes in base64, and Sec-WebSocket-Version: 13"
 )
