@@ -41,8 +41,9 @@ ADVICE: Mapping[str, str] = {
     "gone": "Leave it as it is, or do by other means what was meant.",
     "too-large": "Send less at once. The caps are settings, named in the [settings](settings.md).",
     "unsupported-media-type": "Send `application/json`; events also as `application/x-ndjson`.",
-    "invalid-fields": "`errors` has a JSON Pointer to each field that does not fit, up to 20, and says what is accepted. A "
-    "route that takes no body refuses every one but an empty body and `{}`. Nothing was stored.",
+    "invalid-fields": "`errors` has a JSON Pointer to each such field of the body, or the name of a part of the path, up to "
+    "20, and says what is accepted. A route that takes no body refuses every one but an empty body and `{}`. Nothing was "
+    "stored.",
     "idempotency-key-reused": "The key stands for another request. A new request needs a new key.",
     "upgrade-required": "Open it with a WebSocket client, which sends `Upgrade: websocket`.",
     "too-many-requests": "Wait for the seconds in `Retry-After`. On streams: close one that nobody looks at.",

@@ -40,9 +40,9 @@ class TidingsError(Exception):
 
 
 class BadParameter(TidingsError):
-    """An unknown or malformed query parameter, path segment, header or cursor."""
+    """A query parameter, path segment, header or cursor is missing, unknown, malformed, or does not go with others."""
 
-    status, code, title = 400, "bad-parameter", "A parameter is unknown or malformed"
+    status, code, title = 400, "bad-parameter", "A parameter is not accepted"
 
 
 class Malformed(TidingsError):
@@ -58,9 +58,9 @@ class Unauthenticated(TidingsError):
 
 
 class Forbidden(TidingsError):
-    """The credential is good, but not for this: another user's data, or a scope it lacks."""
+    """The credential is good, but not for this: another user's data, a scope it lacks, or a page of another origin."""
 
-    status, code, title = 403, "forbidden", "This credential may not do that"
+    status, code, title = 403, "forbidden", "This request is not allowed"
 
 
 class NotFound(TidingsError):
@@ -100,12 +100,12 @@ class UnsupportedMedia(TidingsError):
 
 
 class InvalidFields(TidingsError):
-    """The body is JSON but does not fit the schema; ``errors`` names each field.
+    """A field does not fit the schema, or fits and breaks another rule, such as a limit of this server.
 
     ``fitting`` is the JSON of an object with those members of the body that do fit.
     """
 
-    status, code, title = 422, "invalid-fields", "The body does not fit the schema"
+    status, code, title = 422, "invalid-fields", "A field of the request is not accepted"
 
     def __init__(self, detail: str = "", errors: tuple[FieldError, ...] = (), fitting: bytes = b"{}") -> None:
         super().__init__(detail, errors)

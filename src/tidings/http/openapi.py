@@ -19,15 +19,15 @@ _PARAMETER = re.compile(r"\{(\w+)\}")
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": _REF.format(name="Problem")}}}
 _LINES = {"type": "string", "description": "A JSON object per line."}
 _MEANINGS = {
-    400: "A parameter, a header or the body is malformed",
+    400: "A parameter or a header is not accepted, or the body could not be read",
     401: "No credential, or one that does not hold",
-    403: "Not with this credential",
+    403: "This request is not allowed",
     404: "There is no such thing, or it is somebody else's",
     409: "The first request with this idempotency key is still being answered",
     410: "The time in which it could be done is over",
     413: "Larger than this server takes",
     415: "This content type is not understood here",
-    422: "The body does not fit the schema, or there is one where none is taken",
+    422: "A field of the request is not accepted, or it has a body where none is taken",
     429: "Too many at once: streams that are open, broadcasts that live",
     503: "Try again shortly",
 }
