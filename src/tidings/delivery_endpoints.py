@@ -5,7 +5,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -15,7 +15,7 @@ from tidings.commit_queue import GroupCommitQueue
 from tidings.confirmations import Confirmations
 from tidings.errors import FieldError, InvalidFields, NotFound
 from tidings.field_errors import Check, check_own, shown
-from tidings.model import AddEndpoint, CommandResult, EnableEndpoint, RemoveEndpoint
+from tidings.model import AddEndpoint, CommandResult, EnableEndpoint, RemoveEndpoint, RotateSecret
 from tidings.personal import Endpoint, PushKeys
 from tidings.ports import Clock, Store
 from tidings.rules import Channel
@@ -97,6 +97,13 @@ class EndpointInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         check_own(self)
 
 
+class Registration(NamedTuple):
+    """An endpoint as it was registered. ``new``: it was not there before."""
+
+    endpoint: Endpoint
+    new: bool
+
+
 class EndpointService:
     """The door of endpoints."""
 
@@ -132,9 +139,9 @@ class EndpointService:
         """A user's endpoints, oldest first."""
         return await self._store.endpoints(user)
 
-    async def add(self, user: str, given: EndpointInput, *, vouched: bool) -> Endpoint:
-        """Register an endpoint. One of the same channel and address keeps its id and gets new keys, or a new secret; it
-        is enabled.
+    async def add(self, user: str, given: EndpointInput, *, vouched: bool) -> Registration:
+        """Register an endpoint. One of the same channel and address keeps its id, and a webhook its secret; a push
+        subscription gets the new keys. It is enabled.
 
         ``vouched``: the application says so, and answers for it that a mail address is the user's. A user's word is not
         enough: the address is asked by a mail, and gets nothing else before it is confirmed.
@@ -157,13 +164,14 @@ class EndpointService:
                         ),
                     )
                 )
-            endpoint = self._renewed(known[0] if known else self._new(user, given), given, vouched)
+            endpoint = self._renewed(known[0], given) if known else self._new(user, given)
+            endpoint = msgspec.structs.replace(endpoint, confirmed=endpoint.confirmed or vouched)
             if not endpoint.confirmed:
                 await self._reserve(endpoint)
             await self._log.submit(AddEndpoint(endpoint))
         if not endpoint.confirmed:
             self.confirmations.begin(endpoint.id, endpoint.address, partial(self._waits, endpoint))
-        return endpoint
+        return Registration(endpoint, not known)
 
     def setup_errors(self, channel: str, address: str) -> Iterator[FieldError]:
         """The errors of members of the right form ("": there is none) that only the set-up of this server makes wrong: a
@@ -180,10 +188,15 @@ class EndpointService:
     async def enable(self, user: str, id: str) -> Endpoint:
         """Send to a disabled endpoint again. Raises NotFound when it is not this user's."""
         await self._log.submit(EnableEndpoint(user, id))
-        for endpoint in await self._store.endpoints(user):
-            if endpoint.id == id:
-                return endpoint
-        raise NotFound("no such endpoint")
+        return await self._one(user, id)
+
+    async def rotate_secret(self, user: str, id: str) -> Endpoint:
+        """Give a webhook a new secret, which signs from the next attempt on. Raises NotFound when it is not a webhook of
+        this user."""
+        outcome = await self._log.submit(RotateSecret(user, id, self._new_secret()))
+        if not (isinstance(outcome, CommandResult) and outcome.updated):
+            raise NotFound("no such webhook")
+        return await self._one(user, id)
 
     async def remove(self, user: str, id: str) -> None:
         """Forget an endpoint and what waits for it. Raises NotFound when it is not this user's."""
@@ -198,6 +211,13 @@ class EndpointService:
             raise NotFound("web push is not configured on this server")
         return key
 
+    async def _one(self, user: str, id: str) -> Endpoint:
+        """An endpoint of a user. Raises NotFound."""
+        for endpoint in await self._store.endpoints(user):
+            if endpoint.id == id:
+                return endpoint
+        raise NotFound("no such endpoint")
+
     async def _waits(self, endpoint: Endpoint) -> bool:
         """Whether an endpoint is still there and not yet confirmed."""
         present = await self._store.endpoints(endpoint.user)
@@ -208,9 +228,11 @@ class EndpointService:
             raise InvalidFields(errors=(FieldError("/channel", self.confirmations.missing),))
         await self.confirmations.reserve(endpoint.user, endpoint.address)
 
-    def _renewed(self, endpoint: Endpoint, given: EndpointInput, vouched: bool) -> Endpoint:
-        confirmed = endpoint.confirmed or vouched
-        return msgspec.structs.replace(endpoint.enabled(), secret=self._secret(given), confirmed=confirmed)
+    def _renewed(self, endpoint: Endpoint, given: EndpointInput) -> Endpoint:
+        """The endpoint as it is when it is registered again. A webhook keeps its secret: whoever registers at each start has
+        stored it, and would refuse what another one signs."""
+        secret = endpoint.secret if given.channel == "webhook" else self._secret(given)
+        return msgspec.structs.replace(endpoint.enabled(), secret=secret)
 
     def _new(self, user: str, given: EndpointInput) -> Endpoint:
         created_at = self._clock.now()
@@ -219,6 +241,7 @@ class EndpointService:
             user,
             given.channel,
             given.address,
+            self._secret(given),
             created_at=created_at,
             confirmed=given.channel != "email",
         )

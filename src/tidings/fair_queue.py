@@ -29,6 +29,7 @@ from tidings.model import (
     RecordDeliveryResults,
     RemoveEndpoint,
     ReserveConfirmation,
+    RotateSecret,
     SetNotificationState,
     SetPreferences,
     UndoMarkAllRead,
@@ -90,6 +91,7 @@ def _user(command: Command) -> str:
             | UndoMarkAllRead()
             | SetPreferences()
             | EnableEndpoint()
+            | RotateSecret()
             | ReserveConfirmation()
             | RemoveEndpoint()
         ):

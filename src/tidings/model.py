@@ -224,6 +224,14 @@ class EnableEndpoint(msgspec.Struct, frozen=True):
     id: str
 
 
+class RotateSecret(msgspec.Struct, frozen=True):
+    """Sign for a webhook with another secret from the next attempt on. Changes 0 without such a webhook of this user."""
+
+    user: str
+    id: str
+    secret: str
+
+
 class ReserveConfirmation(msgspec.Struct, frozen=True):
     """Count a confirmation mail that a user causes to an address, for ``window_ms``, by digests of the two; an erasure of
     the user does not end it. Changes 0, and counts nothing, when ``per_user`` mails under the one digest or
@@ -307,6 +315,7 @@ Command = (
     | AddEndpoint
     | ConfirmEndpoint
     | EnableEndpoint
+    | RotateSecret
     | ReserveConfirmation
     | RemoveEndpoint
     | SetReminder

@@ -48,6 +48,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "cancel_reminder": ("key",),
     "add_endpoint": ("email", "bob@example.com"),
     "enable_endpoint": ("1",),
+    "rotate_secret": ("1",),
     "remove_endpoint": ("1",),
     "declare_type": ("like", {}),
     "withdraw_type": ("like",),

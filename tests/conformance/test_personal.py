@@ -16,6 +16,7 @@ from tidings.model import (
     RemoveEndpoint,
     ReserveConfirmation,
     Retract,
+    RotateSecret,
     SetPreferences,
 )
 from tidings.personal import Endpoint, Preferences, QuietHours
@@ -133,6 +134,18 @@ def test_confirmation_mails_are_counted_by_user_and_by_address(store: Harness) -
     assert reserve("bob", b"c") == 0
     store.clock.advance(1)
     assert [reserve("bob", b"a") for _ in range(3)] == [1, 1, 0]
+
+
+def test_a_webhook_gets_another_secret(store: Harness) -> None:
+    """By its user alone, and nothing else of it changes; no other channel has one to rotate."""
+    hook = Endpoint("e1", "bob", "webhook", "https://bob.test/hook", "old", failures=3)
+    keys = Endpoint("e2", "bob", "web_push", "https://push.test/1", "keys")
+    store.write(AddEndpoint(hook), AddEndpoint(keys))
+    rotated = [
+        RotateSecret(*who, "new") for who in (("cy", "e1"), ("bob", "e3"), ("bob", "e2"), ("bob", "e1"))
+    ]
+    assert [store.changed(command) for command in rotated] == [0, 0, 0, 1]
+    assert endpoints(store, "bob") == [msgspec.structs.replace(hook, secret="new"), keys]
 
 
 def test_an_endpoint_is_removed_by_its_owner(store: Harness) -> None:

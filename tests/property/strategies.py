@@ -29,6 +29,7 @@ from tidings.model import (
     ReserveConfirmation,
     Retract,
     RetryDeadLetters,
+    RotateSecret,
     SetNotificationState,
     SetNotificationType,
     SetPreferences,
@@ -245,7 +246,9 @@ new_endpoints = st.tuples(places, st.booleans()).map(
     lambda t: lambda h: AddEndpoint(endpoint(*t[0], h.clock.ms, t[1]))
 )
 changed_endpoints: st.SearchStrategy[Command] = places.map(lambda place: endpoint(*place, 0)).flatmap(
-    lambda one: st.sampled_from((ConfirmEndpoint(one.id), EnableEndpoint(one.user, one.id)))
+    lambda one: st.sampled_from(
+        (ConfirmEndpoint(one.id), EnableEndpoint(one.user, one.id), RotateSecret(one.user, one.id, "new"))
+    )
 )
 reserved = st.tuples(users, st.sampled_from((b"x", b"y")), waits).map(
     lambda t: lambda h: ReserveConfirmation(t[0], t[0].encode(), t[1], 2, 3, t[2])

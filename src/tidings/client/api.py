@@ -371,7 +371,8 @@ class Api:
         user: str | None = None,
         keys: Mapping[str, str] | None = None,
     ) -> Call[replies.Endpoint]:
-        """Register a mail address, a push subscription or a URL. The ``secret`` of a webhook is told here only."""
+        """Register a mail address, a push subscription or a URL. The ``secret`` of a webhook is shown when it is registered
+        for the first time; registered again it keeps the secret, and the reply has none."""
         body = {"channel": channel, "address": address} | ({} if keys is None else {"keys": dict(keys)})
         return call("POST", "/v1/endpoints", replies.Endpoint, query=self._about(user), body=body)
 
@@ -379,6 +380,12 @@ class Api:
     def enable_endpoint(self, id: str, *, user: str | None = None) -> Call[replies.Endpoint]:
         """Send to an endpoint again that was disabled because it refused everything."""
         return call("POST", f"/v1/endpoints/{part(id)}/enable", replies.Endpoint, query=self._about(user))
+
+    @operation
+    def rotate_secret(self, id: str, *, user: str | None = None) -> Call[replies.Endpoint]:
+        """Give a webhook a new ``secret``, which signs from the next attempt on."""
+        path = f"/v1/endpoints/{part(id)}/rotate-secret"
+        return call("POST", path, replies.Endpoint, query=self._about(user))
 
     @operation
     def remove_endpoint(self, id: str, *, user: str | None = None) -> Call[None]:

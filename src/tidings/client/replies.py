@@ -219,7 +219,8 @@ class Reminders(Struct, frozen=True):
 
 class Endpoint(Struct, frozen=True):
     """Where a user is reached outside. Nothing is sent there before it is ``confirmed``, nor while it is disabled: since
-    ``disabled_at``, for ``disabled_reason``. ``secret`` signs for a webhook; it is only shown when it is made."""
+    ``disabled_at``, for ``disabled_reason``. ``secret`` signs for a webhook; it is only shown when it is made:
+    when the webhook is registered for the first time, or its secret rotated."""
 
     id: str
     channel: str

@@ -43,8 +43,8 @@ class Reminders(Schema):
 class Endpoint(Schema):
     """Where a user is reached outside. ``confirmed``: its owner confirmed it, or the application vouches for it; nothing is
     sent there before. ``disabled_at``: since when nothing is sent because it refused everything, and ``disabled_reason``
-    what it said, both null while it is enabled. ``secret``: what signs for a webhook, shown when it is made and never
-    again."""
+    what it said, both null while it is enabled. ``secret``: what signs for a webhook, shown when it is made (registered
+    for the first time, or rotated) and never again."""
 
     id: str
     channel: str

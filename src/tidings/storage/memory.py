@@ -56,6 +56,7 @@ from tidings.model import (
     ReserveConfirmation,
     Retract,
     RetryDeadLetters,
+    RotateSecret,
     SetNotificationState,
     SetNotificationType,
     SetPreferences,
@@ -314,6 +315,7 @@ class MemoryStore(Feeds):
         | AddEndpoint
         | ConfirmEndpoint
         | EnableEndpoint
+        | RotateSecret
         | ReserveConfirmation
         | RemoveEndpoint
         | SetReminder
@@ -333,6 +335,7 @@ class MemoryStore(Feeds):
                 AddEndpoint()
                 | ConfirmEndpoint()
                 | EnableEndpoint()
+                | RotateSecret()
                 | ReserveConfirmation()
                 | RemoveEndpoint()
             ):

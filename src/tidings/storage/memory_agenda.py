@@ -13,6 +13,7 @@ from tidings.model import (
     EnableEndpoint,
     RemoveEndpoint,
     ReserveConfirmation,
+    RotateSecret,
 )
 from tidings.personal import DeliveryResult, Endpoint, Reminder
 from tidings.rules import Rule
@@ -171,7 +172,13 @@ class Agenda(State):
         return len(dead)
 
     def _change_endpoints(
-        self, command: AddEndpoint | ConfirmEndpoint | EnableEndpoint | ReserveConfirmation | RemoveEndpoint
+        self,
+        command: AddEndpoint
+        | ConfirmEndpoint
+        | EnableEndpoint
+        | RotateSecret
+        | ReserveConfirmation
+        | RemoveEndpoint,
     ) -> int:
         match command:
             case AddEndpoint():
@@ -180,6 +187,8 @@ class Agenda(State):
                 return self._confirm_endpoint(command)
             case EnableEndpoint():
                 return self._enable_endpoint(command)
+            case RotateSecret():
+                return self._rotate_secret(command)
             case ReserveConfirmation():
                 return self._reserve_confirmation(command)
             case RemoveEndpoint():
@@ -205,6 +214,13 @@ class Agenda(State):
         if enable.id not in endpoints:
             return 0
         endpoints[enable.id] = endpoints[enable.id].enabled()
+        return 1
+
+    def _rotate_secret(self, rotate: RotateSecret) -> int:
+        endpoints = self._peek(rotate.user).endpoints
+        if rotate.id not in endpoints or endpoints[rotate.id].channel != "webhook":
+            return 0
+        endpoints[rotate.id] = msgspec.structs.replace(endpoints[rotate.id], secret=rotate.secret)
         return 1
 
     def _reserve_confirmation(self, reserve: ReserveConfirmation) -> int:

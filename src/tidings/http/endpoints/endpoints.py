@@ -28,8 +28,9 @@ def setup_errors(call: RequestContext[Any, None], fitting: bytes) -> Iterable[Fi
 
 
 async def add(call: RequestContext[ForUser, EndpointInput]) -> Response:
-    """Register an endpoint, or give the one of this channel and address new keys. A mail address that a user registers
-    gets a confirmation mail first; one that the application registers is confirmed."""
+    """Register an endpoint, or enable the one of this channel and address again: a webhook keeps its secret, which is not
+    shown again, and a push subscription gets the new keys. A mail address that a user registers gets a confirmation mail
+    first; one that the application registers is confirmed."""
     given = call.body
     if given.channel == "apprise" and not call.principal.may_administer:
         # Its address may hold a password of the application's, or lead to whatever this machine can reach.
@@ -37,9 +38,9 @@ async def add(call: RequestContext[ForUser, EndpointInput]) -> Response:
             "An endpoint of the channel apprise needs an API key, or a token with the scope admin."
         )
     vouched = call.principal.may_administer
-    endpoint = await call.services.endpoints.add(call.user, given, vouched=vouched)
+    endpoint, new = await call.services.endpoints.add(call.user, given, vouched=vouched)
     shown = _shown(endpoint, call.principal.may_administer)
-    if endpoint.channel == "webhook":
+    if new and endpoint.channel == "webhook":
         shown.secret = endpoint.secret
     return Response(msgspec.json.encode(shown), 201)
 
@@ -55,6 +56,14 @@ async def enable(call: RequestContext[ForUser, None]) -> Response:
     """Send to a disabled endpoint again."""
     endpoint = await call.services.endpoints.enable(call.user, call.path["id"])
     return Response(msgspec.json.encode(_shown(endpoint, call.principal.may_administer)))
+
+
+async def rotate_secret(call: RequestContext[ForUser, None]) -> Response:
+    """Give a webhook a new secret, and show it."""
+    endpoint = await call.services.endpoints.rotate_secret(call.user, call.path["id"])
+    shown = _shown(endpoint, call.principal.may_administer)
+    shown.secret = endpoint.secret
+    return Response(msgspec.json.encode(shown))
 
 
 async def remove(call: RequestContext[ForUser, None]) -> Response:
@@ -101,7 +110,7 @@ ROUTES = (
         path=_PATH,
         handler=add,
         access=Access.SELF,
-        summary="Register a mail address, a push subscription or a URL",
+        summary="Register a mail address, a push subscription or a URL; again, it keeps its id and a webhook its secret",
         tag=_TAG,
         query=ForUser,
         body=EndpointInput,
@@ -116,6 +125,16 @@ ROUTES = (
         handler=enable,
         access=Access.SELF,
         summary="Send to an endpoint again that was disabled because it refused everything",
+        tag=_TAG,
+        query=ForUser,
+        reply=shapes.Endpoint,
+    ),
+    Route(
+        method="POST",
+        path="/v1/endpoints/{id}/rotate-secret",
+        handler=rotate_secret,
+        access=Access.SELF,
+        summary="Give a webhook a new secret, which signs from the next attempt on",
         tag=_TAG,
         query=ForUser,
         reply=shapes.Endpoint,

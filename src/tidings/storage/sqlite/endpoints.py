@@ -10,6 +10,7 @@ from tidings.model import (
     EnableEndpoint,
     RemoveEndpoint,
     ReserveConfirmation,
+    RotateSecret,
 )
 from tidings.personal import DeliveryResult, Endpoint
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
@@ -20,10 +21,12 @@ CHANNELS = {"email": 1, "web_push": 2, "webhook": 3, "apprise": 4}
 _NAMES = {number: name for name, number in CHANNELS.items()}
 
 
-def apply(
-    w: WriteSession,
-    command: AddEndpoint | ConfirmEndpoint | EnableEndpoint | ReserveConfirmation | RemoveEndpoint,
-) -> CommandResult:
+EndpointCommand = (
+    AddEndpoint | ConfirmEndpoint | EnableEndpoint | RotateSecret | ReserveConfirmation | RemoveEndpoint
+)
+
+
+def apply(w: WriteSession, command: EndpointCommand) -> CommandResult:
     """Apply one command about endpoints."""
     match command:
         case AddEndpoint():
@@ -32,6 +35,8 @@ def apply(
             return confirm(w, command)
         case EnableEndpoint():
             return enable(w, command)
+        case RotateSecret():
+            return rotate(w, command)
         case ReserveConfirmation():
             return reserve(w, command)
         case RemoveEndpoint():
@@ -61,6 +66,14 @@ def enable(w: WriteSession, command: EnableEndpoint) -> CommandResult:
     for endpoint in found:
         add(w, AddEndpoint(endpoint.enabled()))
     return CommandResult(len(found), w.position)
+
+
+def rotate(w: WriteSession, command: RotateSecret) -> CommandResult:
+    """Give a webhook of a user another secret."""
+    query = "UPDATE endpoint SET secret=? WHERE user=? AND id=? AND channel=?"
+    of = (w.names.user(command.user), command.id, CHANNELS["webhook"])
+    w.db.execute(query, (command.secret, *of))
+    return CommandResult(w.db.changes(), w.position)
 
 
 def reserve(w: WriteSession, command: ReserveConfirmation) -> CommandResult:

@@ -17,12 +17,9 @@ from tidings.config import Settings
 from tidings.errors import KeyReused
 from tidings.ids import EventIds
 from tidings.model import (
-    AddEndpoint,
     CancelReminder,
     Command,
-    ConfirmEndpoint,
     Delivery,
-    EnableEndpoint,
     EraseUser,
     Erasures,
     EventAudience,
@@ -48,8 +45,6 @@ from tidings.model import (
     RebuildFeeds,
     RecipientFacts,
     RecordDeliveryResults,
-    RemoveEndpoint,
-    ReserveConfirmation,
     Retract,
     RetryDeadLetters,
     SetNotificationState,
@@ -118,10 +113,9 @@ MOST_VERSIONS = 10_000
 MOST_VISITS = 10_000
 """Visits noted between two writes; more are noted at their next request."""
 
-_Endpoints = AddEndpoint | ConfirmEndpoint | EnableEndpoint | ReserveConfirmation | RemoveEndpoint
 _Rest = (
     SetPreferences
-    | _Endpoints
+    | endpoints.EndpointCommand
     | SetReminder
     | CancelReminder
     | FireReminder
@@ -315,14 +309,6 @@ class SqliteStore:
         match command:
             case SetPreferences():
                 return preferences.prefer(w, r, command)
-            case (
-                AddEndpoint()
-                | ConfirmEndpoint()
-                | EnableEndpoint()
-                | ReserveConfirmation()
-                | RemoveEndpoint()
-            ):
-                return endpoints.apply(w, command)
             case SetReminder():
                 return reminders.remind(w, command)
             case CancelReminder():
@@ -335,6 +321,8 @@ class SqliteStore:
                 return broadcast_delivery.materialize_broadcasts(w, r, command)
             case Publish():
                 raise TypeError("published in runs, by publish")
+            case _:
+                return endpoints.apply(w, command)
 
     async def prepare(self, command: Command) -> None:
         """Count what a read-all of a feed will say that it read."""
