@@ -21,7 +21,7 @@ class _Figure(NamedTuple):
 FIGURES = (
     _Figure(
         "single POSTs, 10 targets",
-        "events published singly, durable, 10 people told",
+        "events published singly, durable, 10 recipients each",
         "FastAPI, by hand: 1,080/s",
     ),
     _Figure("arrays of 100, 10 followers", "events published in arrays of 100, 10 feeds each", ""),
