@@ -15,6 +15,7 @@ from tidings.commit_queue import GroupCommitQueue
 from tidings.confirmations import Confirmations
 from tidings.errors import FieldError, InvalidFields, NotFound
 from tidings.field_errors import Check, check_own, shown
+from tidings.mail_addresses import recipient
 from tidings.model import AddEndpoint, CommandResult, EnableEndpoint, RemoveEndpoint, RotateSecret
 from tidings.personal import Endpoint, PushKeys
 from tidings.ports import Clock, Store
@@ -55,14 +56,24 @@ def _curve_errors(keys: PushKeys | None) -> Iterator[FieldError]:
 def _address_errors(channel: str, address: str) -> Iterator[FieldError]:
     match channel:
         case "email":
-            fits = len(address) <= MAX_MAIL_ADDRESS and _MAIL.match(address)
-            detail = "" if fits else "expected a mail address such as bob@example.com"
+            detail = "" if _is_mail_address(address) else "expected a mail address such as bob@example.com"
         case "apprise":
             detail = "" if _SERVICE.match(address) else "expected an address of the form service://…"
         case _:
             detail = _url_error(address)
     if detail:
         yield FieldError("/address", f"{detail}, got {shown(msgspec.json.encode(address))}")
+
+
+def _is_mail_address(address: str) -> bool:
+    """Whether a mail can be sent to an address, as far as its text tells."""
+    if len(address) > MAX_MAIL_ADDRESS or not _MAIL.match(address):
+        return False
+    try:
+        recipient(address)
+    except ValueError:
+        return False
+    return True
 
 
 def _url_error(address: str) -> str:

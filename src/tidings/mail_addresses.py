@@ -1,7 +1,24 @@
-"""Mail addresses: which of them are one mailbox."""
+"""Mail addresses: which can be written to, and which are one mailbox."""
 
+from email.errors import MessageError
+from email.headerregistry import Address
+
+_ENCODED_WORD = "=?"
+"""What a word in another character set begins with (RFC 2047). A program that decodes it writes to another address."""
 _GMAIL = frozenset({"gmail.com", "googlemail.com"})
 """Two names of one provider, by both of which each of its mailboxes is reached."""
+
+
+def recipient(address: str) -> Address:
+    """An address as the header of a mail takes it. Raises ValueError for what is none there, although a form in a browser
+    accepts it: a name with a dot at its beginning or end or two together, or with an encoded word."""
+    try:
+        found = Address(addr_spec=address)
+    except (MessageError, IndexError, ValueError):
+        raise ValueError("it is no mail address") from None
+    if not (found.username and found.domain) or _ENCODED_WORD in found.username:
+        raise ValueError("it is no mail address")
+    return found
 
 
 def counted_mailbox(address: str) -> str:

@@ -1,8 +1,8 @@
-"""Which mail addresses count as one mailbox."""
+"""Which mail addresses can be written to, and which count as one mailbox."""
 
 import pytest
 
-from tidings.mail_addresses import counted_mailbox
+from tidings.mail_addresses import counted_mailbox, recipient
 
 ONE_MAILBOX = [
     ("bob@example.org", "bob@EXAMPLE.org"),
@@ -32,3 +32,32 @@ def test_variants_that_reach_one_mailbox_count_as_one(one: str, other: str) -> N
 def test_addresses_of_two_users_count_apart(one: str, other: str) -> None:
     """Dots mean something elsewhere, and a hyphen is no tag."""
     assert counted_mailbox(one) != counted_mailbox(other)
+
+
+@pytest.mark.parametrize(
+    "address", ["bob.o'neill+news@mail.example.org", "a@b", "{x}|~^`@example.org", "?@example.org"]
+)
+def test_an_address_is_read_from_a_header_as_it_was_given(address: str) -> None:
+    """However unusual."""
+    assert recipient(address).addr_spec == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a..b@example.org",
+        ".a@example.org",
+        "a.@example.org",
+        "=?utf-8?q?a=2cb?=@example.org",
+        "a.=?utf-8?q?x?=@example.org",
+        "bob",
+        "@example.org",
+        "",
+        "Bob <bob@example.org>",
+    ],
+)
+def test_what_no_mail_can_be_written_to_is_refused(address: str) -> None:
+    """The fault: a registration accepted it, and each notification was a dead letter. An encoded word may be decoded by
+    another mail program, and then names another mailbox."""
+    with pytest.raises(ValueError, match="no mail address"):
+        recipient(address)

@@ -239,6 +239,12 @@ def test_an_export_hides_what_the_application_set(
                 "Bob <bob@example.org>",
                 f"{'b' * 65}@example.org",
                 f"bob@{'x' * 63}.{'x' * 63}.{'x' * 63}.{'x' * 63}",
+                # Accepted once, although no mail could be written to them:
+                "bob..jones@example.org",
+                ".bob@example.org",
+                "bob.@example.org",
+                "=?utf-8?q?victim=40bank.example?=@example.org",
+                "a.=?utf-8?q?x=2cy?=@example.org",
             )
         ),
         ("/address", {"channel": "apprise", "address": "slack"}),

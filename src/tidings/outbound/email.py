@@ -5,7 +5,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as WIRE
@@ -24,6 +23,7 @@ from aiosmtplib import (
     SMTPResponseException,
 )
 
+from tidings import mail_addresses
 from tidings.config import ConfigError, Settings
 from tidings.outbound.channel import AT_ONCE, SENT, OutboundMessage, SendResult
 from tidings.outbound.payload import one_line
@@ -126,7 +126,7 @@ class Email:
         """Make a mail and hand it over, unless its recipient is no address."""
         try:
             letter = make()
-        except (ValueError, MessageError, IndexError):
+        except ValueError:
             return SendResult("dead", "the address is not one of e-mail")
         async with self._free:
             return await self._hand_over(letter)
@@ -199,7 +199,7 @@ def _addressed(sender: Address, recipient: str, subject: str, id: str, now_s: in
     """A mail with its headers and without content. ``id`` is that of its Message-ID, before the sender's domain."""
     letter = EmailMessage(policy=WIRE)
     letter["From"] = sender
-    letter["To"] = Address(addr_spec=recipient)
+    letter["To"] = mail_addresses.recipient(recipient)
     letter["Subject"] = subject
     letter["Date"] = format_datetime(datetime.fromtimestamp(now_s, UTC))
     letter["Message-ID"] = f"<{id}@{sender.domain}>"
