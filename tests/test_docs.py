@@ -8,19 +8,16 @@ In ``README.md`` and every page below ``docs/`` each fenced block is treated by 
   the page shows, at every level; the values may differ. An object that shows the key "…" has more keys than the
   page has room for. With ``-i`` the status line counts too. With ``-N`` the reply is a stream, of which as many
   frames are read as the page shows. ``…`` accepts any success.
-- ``python``: runs from top to bottom, the blocks of one page in one namespace and an empty folder, with ``await``
-  allowed outside functions as in ``python -m asyncio``. An ``output`` block is, to the letter, what the blocks
+- ``python``: runs from top to bottom, the blocks of one page in one namespace and an empty folder, as in a file of a
+  reader's own: ``await`` stands in functions only. An ``output`` block is, to the letter, what the blocks
   since the one before it printed. Where a block names http://127.0.0.1:8787, a fresh dev server stands for it.
 - ``json``, ``toml``: are well-formed.
 - ``sh``, ``text`` and others are for readers only.
 """
 
 import argparse
-import ast
-import asyncio
 import contextlib
 import http.client
-import inspect
 import io
 import json
 import re
@@ -205,14 +202,12 @@ def test_commands_answer_as_the_page_shows(page: Path, tmp_path: Path) -> None:
                 check(command, shown, curl(command, url, len(frames_of(shown))))
 
 
-def run_python(text: str, page: Path, namespace: dict[str, Any], runner: asyncio.Runner) -> str:
-    """What a block prints when it is run."""
+def run_python(text: str, page: Path, namespace: dict[str, Any]) -> str:
+    """What a block prints when it is run. The fault: ``await`` outside functions passed here, and was a SyntaxError for
+    whoever pasted the block into a file."""
     printed = io.StringIO()
-    code = compile(text, str(page), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     with contextlib.redirect_stdout(printed):
-        awaited = eval(code, namespace)
-        if inspect.iscoroutine(awaited):
-            runner.run(awaited)
+        exec(compile(text, str(page), "exec"), namespace)
     return printed.getvalue()
 
 
@@ -229,11 +224,10 @@ def test_python_prints_what_the_page_shows(
     with contextlib.ExitStack() as around:
         asks = any(DOCUMENTED_HOST in block.text for block in parts)
         url = around.enter_context(serving(tmp_path)) if asks else ""
-        runner = around.enter_context(asyncio.Runner())
         for block in parts:
             if block.language == "python":
                 text = block.text.replace(DOCUMENTED_HOST, url)
-                printed += run_python(text, page, namespace, runner)
+                printed += run_python(text, page, namespace)
             else:
                 assert printed == block.text
                 printed = ""
