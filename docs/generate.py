@@ -52,6 +52,7 @@ ADVICE: Mapping[str, str] = {
     "head-too-large": "The request line and headers, or the trailers, are over 64 KiB or more than 100. Send fewer. The "
     "connection is closed.",
     "request-timeout": "It took longer than `request_header_timeout_s` or `body_timeout_s`. The connection is closed.",
+    "version-not-supported": "The request is of HTTP/2.0 or HTTP/0.9. Send HTTP/1.1.",
     "not-implemented": "The method is CONNECT, which only proxies have a use for, or `Transfer-Encoding` is "
     "another than `chunked`. The connection is closed.",
 }

@@ -32,7 +32,7 @@ from tidings.http.refusals import (
     parts,
 )
 from tidings.http.request import CONNECTION, Receive, Scope, Send
-from tidings.http.request_head import has_body, head_refusal
+from tidings.http.request_head import has_body, head_refusal, origin_form
 from tidings.http.stream_connection import Connection
 from tidings.http.transport import Coalescing, Stalls
 from tidings.http.unsent import Unsent, unsent_of
@@ -75,6 +75,7 @@ class TimedProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.url = b""
         self._phase = self._watched = Phase.IDLE
         self._entry = Entry.CLOSED
         self._discarding = False
@@ -290,7 +291,7 @@ class TimedProtocol(HttpToolsProtocol):
             self._trailers += 1
             count = self._trailers
         else:
-            name = name.lower()
+            name, value = name.lower(), value.rstrip(b" \t")  # which the parser leaves (RFC 9112, 5.1)
             if name == b"expect" and value.lower() == b"100-continue":
                 self.expect_100_continue = True
             self.headers.append((name, value))
@@ -305,6 +306,10 @@ class TimedProtocol(HttpToolsProtocol):
         if refusal is not None:
             self._fault = refusal
             raise ValueError(refusal.title)
+        if not self.url.startswith(b"/"):
+            self.url = origin_form(self.url, self.headers)
+        if self.parser.get_http_version() == "1.0":
+            self.expect_100_continue = False  # which must be ignored there (RFC 9110, 10.1.1)
         self._declining = self.parser.should_upgrade() and not self._is_handshake()
         if self._declining:
             return
@@ -315,7 +320,8 @@ class TimedProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def _head_refusal(self) -> Refusal | None:
-        refusal = head_refusal(self.parser.get_method(), self.parser.get_http_version(), self.headers)
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        refusal = head_refusal(method, self.url, version, self.headers)
         if refusal is not None:
             return refusal
         if self.parser.should_upgrade() and self._is_handshake() and has_body(self.headers):
@@ -329,9 +335,13 @@ class TimedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Called by the parser."""
-        if not self._declining:
-            self._phase = Phase.IDLE
-            super().on_message_complete()
+        if self._declining:
+            return
+        self._phase = Phase.IDLE
+        super().on_message_complete()
+        if not self.parser.should_upgrade():  # else it is yet to be served
+            self.url = b""
+            self.cycle.waiting_for_100_continue = False  # nobody waits any more
 
     def on_response_complete(self) -> None:
         """Called by uvicorn when a request has its answer."""
@@ -482,7 +492,8 @@ class TimedProtocol(HttpToolsProtocol):
 
     def _refuse_now(self, refusal: Refusal | None) -> None:
         if refusal is not None and not self.transport.is_closing():
-            self.transport.write(message(refusal))
+            asks_head = self.url and self.parser.get_method() == b"HEAD"
+            self.transport.write(message(refusal, with_body=not asks_head))
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()

@@ -20,6 +20,8 @@ class Refusal(NamedTuple):
 
 NO_HTTP = Refusal(400, "malformed-request", "This is not HTTP as this server reads it")
 HANDSHAKE_WITH_BODY = NO_HTTP._replace(detail="The handshake of a WebSocket has no body")
+BAD_TARGET = NO_HTTP._replace(detail="The target of a request is a path or an http URL, without a fragment")
+BAD_CODING = NO_HTTP._replace(detail="HTTP/1.0 has no Transfer-Encoding")
 BAD_HOST = NO_HTTP._replace(detail="A request has one Host header, with a host and a port or neither")
 HANDSHAKE_BEHIND = NO_HTTP._replace(
     detail="The handshake of a WebSocket is sent when the requests before it are answered"
@@ -30,18 +32,19 @@ NO_HANDSHAKE = NO_HTTP._replace(
 TOO_LARGE = Refusal(431, "head-too-large", "The request's head is too large")
 TOO_SLOW = Refusal(408, "request-timeout", "The request did not arrive in time")
 NOT_IMPLEMENTED = Refusal(501, "not-implemented", "This server does not speak this part of HTTP")
-REFUSALS = (NO_HTTP, TOO_LARGE, TOO_SLOW, NOT_IMPLEMENTED)
+BAD_VERSION = Refusal(505, "version-not-supported", "This server speaks HTTP/1.1 and HTTP/1.0")
+REFUSALS = (NO_HTTP, TOO_LARGE, TOO_SLOW, NOT_IMPLEMENTED, BAD_VERSION)
 """What a connection is refused for before there is a request."""
 TOO_MANY_CONNECTIONS = Refusal(503, "unavailable", "There are too many connections: try again shortly")
 _RETRY_AFTER_S = 5
 """Seconds after which a client that found no room may come back."""
 
 
-def message(refusal: Refusal) -> bytes:
-    """The whole answer, after which the connection ends."""
+def message(refusal: Refusal, *, with_body: bool = True) -> bytes:
+    """The whole response, after which the connection ends. One to HEAD is without its body."""
     status, headers, body = parts(refusal)
     lines = b"".join(b"%b: %b\r\n" % header for header in headers)
-    return STATUS_LINE[status] + lines + b"connection: close\r\n\r\n" + body
+    return STATUS_LINE[status] + lines + b"connection: close\r\n\r\n" + (body if with_body else b"")
 
 
 def parts(refusal: Refusal) -> tuple[int, list[Header], bytes]:
