@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, ge
 from msgspec import NODEFAULT, Meta
 from msgspec.structs import fields
 
+from docs.client_calls import calls, routes_without_call
 from tidings import errors
 from tidings.config import CLIENT_VARIABLES, FILE_ONLY, HELP, SECRET, Settings
 from tidings.errors import PROBLEM_TYPE
@@ -239,6 +240,39 @@ def reply(route: Route) -> str:
     )
 
 
+def client() -> str:
+    """The page of all calls of the Python client."""
+    return f"""# Calls of the Python client
+
+{MADE}
+
+`Client` and `AsyncClient` have the same calls. With `AsyncClient` a call is awaited, and an iterator or a subscription is used
+with `async for`. `user` is the user that a call is about; the default is the `user_id` of the client, or the user of its
+token. `**filters` are `verb`, `object_type`, `object_id`, `actor_id`, `from_` and `to`; those of a feed are `topic`, `read`
+and `include_own` too. The types of the replies are in `tidings.client.shapes` and `tidings.client.replies`. The
+[guide](../guides/python-client.md) has examples.
+{"".join(map(_calls_of, dict.fromkeys(one.area for one in calls())))}
+## Routes without a call
+
+The [routes](routes.md) describe them, and any HTTP client can request them.
+
+{table(["route"], [[f"`{route}`"] for route in routes_without_call()])}
+"""
+
+
+def _calls_of(area: str) -> str:
+    rows = [
+        [f"`{one.call}`", one.does, " or ".join(f"`{route}`" for route in one.routes), one.returns]
+        for one in calls()
+        if one.area == area
+    ]
+    return f"""
+## {area.capitalize()}
+
+{table(["call", "what it does", "route", "returns"], rows)}
+"""
+
+
 def metrics() -> str:
     """The page of all metrics."""
     rows = [[f"`{one.name}`", one.type, one.documentation] for one in REGISTRY.collect()]
@@ -266,6 +300,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "problems.md": problems,
     "routes.md": routes,
     "metrics.md": metrics,
+    "python-client.md": client,
 }
 
 

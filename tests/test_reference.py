@@ -3,7 +3,11 @@
 import re
 from pathlib import Path
 
+from docs.client_calls import calls, unknown_routes
 from docs.generate import ADVICE, all_problems, stale
+from tidings.client import AsyncClient, Client
+from tidings.client.api import Api
+from tidings.client.descriptors import listing, operation
 from tidings.config import HELP, Settings
 from tidings.http.routes import ROUTES
 from tidings.telemetry import REGISTRY
@@ -48,6 +52,17 @@ def test_every_metric_that_a_page_names_is_there() -> None:
     named = {name for page in PAGES for name in METRIC.findall(page.read_text())}
     assert named >= {"tidings_fanout_jobs", "tidings_dead_letters"}
     assert named - served == set()
+
+
+def test_every_call_of_the_client_is_listed() -> None:
+    """The fault: no page listed the calls of the Python client."""
+    page = (DOCS / "reference" / "python-client.md").read_text()
+    for client in (Client, AsyncClient):
+        methods = {name for name, found in vars(Api).items() if isinstance(found, operation | listing)}
+        assert {name for name in (*methods, "subscribe") if f"| `{name}(" not in page} == set()
+        assert methods <= set(dir(client))
+    assert unknown_routes() == []
+    assert [one for one in calls() if not one.does[:-1]] == []
 
 
 def test_links_lead_somewhere() -> None:

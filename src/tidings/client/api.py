@@ -98,12 +98,12 @@ class Api:
 
     @operation
     def event(self, event_id: str) -> Call[Event]:
-        """One event."""
+        """Fetch one event."""
         return call("GET", f"/v1/events/{part(event_id)}", Event)
 
     @operation
     def retract(self, event_id: str) -> Call[None]:
-        """Take an event out of the log, every feed and every inbox."""
+        """Retract an event from the log, every feed and every inbox."""
         return call("DELETE", f"/v1/events/{part(event_id)}", None)
 
     @operation
@@ -115,7 +115,7 @@ class Api:
         expires_at: datetime | None = None,
         key: str | None = None,
     ) -> Call[replies.Receipt]:
-        """Publish an event to everybody ("*"), or to all who follow the topic ``audience``."""
+        """Publish an event to all users ("*"), or to all who follow the topic ``audience``."""
         (body,), key = _keyed([event], key)
         body |= {"audience": audience, "expires_at": expires_at}
         return call("POST", "/v1/broadcasts", replies.Receipt, body=body, key=key)
@@ -146,17 +146,17 @@ class Api:
 
     @operation
     def unmute(self, topic: str, *, user: str | None = None) -> Call[None]:
-        """Show them again."""
+        """Show the events of a muted topic again."""
         return call("DELETE", self._path(user, "mutes", topic), None)
 
     @operation
     def block(self, other: str, *, user: str | None = None) -> Call[None]:
-        """Hide two people's acts from each other."""
+        """Hide the events of two users from each other."""
         return call("PUT", self._path(user, "blocks", other), None)
 
     @operation
     def unblock(self, other: str, *, user: str | None = None) -> Call[None]:
-        """Take a block back."""
+        """Remove a block."""
         return call("DELETE", self._path(user, "blocks", other), None)
 
     # --- feeds ------------------------------------------------------------------------------------------------
@@ -182,13 +182,13 @@ class Api:
 
     @operation
     def feed_new(self, since: int, *, user: str | None = None, include_own: bool = False) -> Call[NewCount]:
-        """How many items came to a feed after a position."""
+        """Count the items that came to a feed after a position."""
         query = self._about(user) | {"since": since, "include_own": include_own or None}
         return call("GET", "/v1/feed/new", NewCount, query=query)
 
     @operation
     def feed_summary(self, *, user: str | None = None, include_own: bool = False) -> Call[replies.Summary]:
-        """A feed in numbers."""
+        """Count the items of a feed, in all, unread, and by verb."""
         query = self._about(user) | {"include_own": include_own or None}
         return call("GET", "/v1/feed/summary", replies.Summary, query=query)
 
@@ -216,7 +216,7 @@ class Api:
 
     @operation
     def undo_feed_read(self, token: str, *, user: str | None = None) -> Call[replies.Changed]:
-        """Take a read-all of a feed back."""
+        """Undo a read-all of a feed."""
         query, body = self._about(user), {"undo": token}
         return call("POST", "/v1/feed/undo", replies.Changed, query=query, body=body)
 
@@ -241,7 +241,7 @@ class Api:
         """All that was done on a topic, or by everyone, newest first."""
         return _pages(_activity(topic), replies.ActivityPage, _filters(filters))
 
-    # --- inboxes ----------------------------------------------------------------------------------------------
+    # --- notifications ----------------------------------------------------------------------------------------
 
     @operation
     def notifications_page(
@@ -287,7 +287,7 @@ class Api:
 
     @operation
     def unread_count(self, *, user: str | None = None) -> Call[replies.Unread]:
-        """The exact unread counts."""
+        """Fetch the exact unread counts."""
         return call("GET", "/v1/notifications/unread-count", replies.Unread, query=self._about(user))
 
     @operation
@@ -315,19 +315,19 @@ class Api:
 
     @operation
     def undo(self, token: str, *, user: str | None = None) -> Call[replies.Marked]:
-        """Take a read-all back."""
+        """Undo a read-all of an inbox."""
         query, body = self._about(user), {"undo": token}
         return call("POST", "/v1/notifications/undo", replies.Marked, query=query, body=body)
 
     @operation
     def explain(self, event_id: str, *, user: str | None = None) -> Call[replies.Explanation]:
-        """Why a user was told of an event, or was not."""
+        """Explain why a user was notified of an event, or was not."""
         query = self._about(user) | {"event_id": event_id}
         return call("GET", "/v1/notifications/explain", replies.Explanation, query=query)
 
     @operation
     def preferences(self, *, user: str | None = None) -> Call[Preferences]:
-        """What a user wants to be told of, and how."""
+        """Fetch a user's preferences: of what they are notified, and how."""
         return call("GET", "/v1/preferences", Preferences, query=self._about(user))
 
     @operation
@@ -335,7 +335,7 @@ class Api:
         """Replace a user's preferences."""
         return call("PUT", "/v1/preferences", Preferences, query=self._about(user), body=wanted)
 
-    # --- what is to come, and where it goes -------------------------------------------------------------------
+    # --- reminders and endpoints ------------------------------------------------------------------------------
 
     @operation
     def set_reminder(self, key: str, reminder: NewReminder | Mapping[str, Any]) -> Call[replies.SetReminder]:
@@ -344,7 +344,7 @@ class Api:
 
     @operation
     def reminder(self, key: str) -> Call[replies.Reminder]:
-        """One reminder."""
+        """Fetch one reminder."""
         return call("GET", f"/v1/reminders/{part(key)}", replies.Reminder)
 
     @operation
@@ -354,12 +354,12 @@ class Api:
 
     @operation
     def cancel_reminder(self, key: str) -> Call[None]:
-        """Take a reminder back."""
+        """Cancel a reminder."""
         return call("DELETE", f"/v1/reminders/{part(key)}", None)
 
     @operation
     def endpoints(self, *, user: str | None = None) -> Call[replies.Endpoints]:
-        """Where a user is reached outside the application."""
+        """List the endpoints of a user: where they are notified outside the application."""
         return call("GET", "/v1/endpoints", replies.Endpoints, query=self._about(user))
 
     @operation
@@ -389,22 +389,22 @@ class Api:
 
     @operation
     def remove_endpoint(self, id: str, *, user: str | None = None) -> Call[None]:
-        """Forget an endpoint and what waits for it."""
+        """Remove an endpoint and the deliveries that wait for it."""
         return call("DELETE", f"/v1/endpoints/{part(id)}", None, query=self._about(user))
 
-    # --- people -----------------------------------------------------------------------------------------------
+    # --- users ------------------------------------------------------------------------------------------------
 
     @operation
     def export(self, *, user: str | None = None) -> Call[list[dict[str, Any]]]:
-        """All that is kept about a person, each record with its ``kind``."""
+        """Export everything that is stored about a user, each record with its ``kind``."""
         return Call(Request("GET", self._path(user, "export")), _records)
 
     @operation
     def erase(self, *, user: str | None = None) -> Call[None]:
-        """Forget a person; their acts stay, under a random name."""
+        """Erase a user; their events stay, under a random name."""
         return call("DELETE", self._path(user), None)
 
-    # --- types, trends ----------------------------------------------------------------------------------------
+    # --- types and trends -------------------------------------------------------------------------------------
 
     @operation
     def types(self) -> Call[replies.DeclaredTypes]:
@@ -418,7 +418,7 @@ class Api:
 
     @operation
     def withdraw_type(self, type: str) -> Call[None]:
-        """Take a declaration back."""
+        """Withdraw a declaration."""
         return call("DELETE", f"/v1/admin/types/{part(type)}", None)
 
     @operation
@@ -428,7 +428,7 @@ class Api:
         by: By = "object",
         limit: int = 20,
     ) -> Call[replies.Top]:
-        """The most frequent of a window."""
+        """Count the events of a window and list the most frequent keys."""
         return call("GET", "/v1/top", replies.Top, query={"window": window, "by": by, "limit": limit})
 
     # --- whom it is about -------------------------------------------------------------------------------------

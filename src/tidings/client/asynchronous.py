@@ -69,7 +69,7 @@ class AsyncClient(Api):
         on_connection: Callable[[Connection], None] | None = None,
         pace: SubscriptionTimeouts = PACE,
     ) -> "AsyncSubscription":
-        """What a user is told, as it happens; see :meth:`Client.subscribe`."""
+        """Subscribe to a user's changes; see :meth:`Client.subscribe`."""
         session = SubscriptionMachine(user or self.user_id, include, cursor, fresh=fresh, pace=pace)
         return AsyncSubscription(self, session, on_connection)
 

@@ -76,7 +76,7 @@ class Client(Api):
         on_connection: Callable[[Connection], None] | None = None,
         pace: SubscriptionTimeouts = PACE,
     ) -> "Subscription":
-        """What a user is told, as it happens: an iterator that goes on over every interruption, without gaps or doubles.
+        """Subscribe to a user's changes: an iterator that resumes after every interruption, without gaps or duplicates.
 
         ``include``: "notifications", "activity" (the feed), or both. It begins behind ``cursor`` (that of an item of an
         earlier subscription, or of :func:`cursor_of`), else now; ``fresh``: with a Reset that holds what there is.
