@@ -539,7 +539,8 @@ class Delivery(NamedTuple):
 class RecipientFacts(NamedTuple):
     """What a store knows of one event and one user. ``notification``: the id of the item or group that holds it.
     ``follower``: they follow its object since before it; of a ``broadcast``, they are among its audience.
-    ``masked_by``: the muted topic or blocked person that hides it ("" none)."""
+    ``masked_by``: the muted topic or blocked person that hides it ("" none). ``waiting``: the ids of the endpoints for which
+    a delivery of the notification waits."""
 
     entry: LogEntry
     target: bool
@@ -547,6 +548,7 @@ class RecipientFacts(NamedTuple):
     masked_by: str
     notification: str = ""
     broadcast: bool = False
+    waiting: tuple[str, ...] = ()
 
 
 class TopicInfo(NamedTuple):

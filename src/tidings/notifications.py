@@ -16,6 +16,7 @@ from tidings.errors import NotFound
 from tidings.feeds import Reply, continuation, join
 from tidings.model import InboxChanges, InboxCounters, InboxFilter, ReadWatermark
 from tidings.ports import Clock, Store
+from tidings.projections.delivery_policy import is_unsettled
 from tidings.projections.explain import ExplainInput, channels, checks, for_user
 from tidings.projections.notification_rendering import (
     NOTIFICATION_FIELDS,
@@ -135,9 +136,15 @@ class NotificationReader:
         told = await self._store.told(user, event_id)
         if told is None:
             raise NotFound("no such event")
-        reached = {endpoint.channel for endpoint in await self._store.endpoints(user) if endpoint.is_usable}
-        preferences = await self._store.preferences(user)
-        case = ExplainInput(user, told, self._store.rules, preferences, reached, self._clock.now())
+        case = ExplainInput(
+            user,
+            told,
+            self._store.rules,
+            await self._store.preferences(user),
+            await self._store.endpoints(user),
+            await self._is_unsettled(user, told.notification),
+            self._clock.now(),
+        )
         case = case if full else for_user(case)
         shown = {
             "event_id": event_id,
@@ -149,6 +156,11 @@ class NotificationReader:
             "channels": {channel: decision._asdict() for channel, decision in channels(case).items()},
         }
         return Reply(_encode(shown))
+
+    async def _is_unsettled(self, user: str, id: str) -> bool:
+        """Whether a user's notification ("": there is none) still has something to say."""
+        rows = (await self._store.inbox(user, 1, None, state="all", id=id)).rows if id else ()
+        return is_unsettled(rows[0] if rows else None)
 
     async def _counts(self, user: str) -> InboxCounters:
         return (await inbox_heads(self._store, [user], self._take_up))[user]

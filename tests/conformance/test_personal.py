@@ -13,13 +13,16 @@ from tidings.model import (
     Mask,
     MaterializeBroadcasts,
     RecipientFacts,
+    RecordDeliveryResults,
     RemoveEndpoint,
     ReserveConfirmation,
     Retract,
     RotateSecret,
+    SetNotificationType,
     SetPreferences,
 )
-from tidings.personal import Endpoint, Preferences, QuietHours
+from tidings.personal import DeliveryResult, Endpoint, Preferences, QuietHours
+from tidings.rules import Rule
 from tidings.testing import START_MS, event
 
 WISHES = Preferences(
@@ -167,8 +170,25 @@ def test_what_is_known_of_a_target(store: Harness) -> None:
     for event_id in (first, second):
         found = told(store, "bob", event_id)
         assert found.entry == store.run(store.store.event(event_id))
-        assert found[1:] == (True, False, "", row.id, False)
-    assert told(store, "cy", first)[1:] == (False, False, "", "", False)
+        assert found[1:] == (True, False, "", row.id, False, ())
+    assert told(store, "cy", first)[1:] == (False, False, "", "", False, ())
+
+
+def test_where_a_delivery_of_an_event_waits_is_known(store: Harness) -> None:
+    """Until it was sent or given up; of the notification that holds the event, and of no other."""
+    hook = Endpoint("e1", "bob", "webhook", "https://bob.test/hook", "secret")
+    mail = Endpoint("e2", "bob", "email", "bob@mail.test")
+    store.write(SetNotificationType("ping", Rule(channels=("webhook", "email"))))
+    store.write(AddEndpoint(hook), AddEndpoint(mail))
+    ids = store.publish(*(event("alice", "ping", obj, targets=("bob",)) for obj in ("item:1", "item:2")))
+    assert [told(store, "bob", id).waiting for id in ids] == [("e1", "e2")] * 2
+    assert told(store, "cy", ids[0]).waiting == ()
+    for state in ("sent", "dead"):
+        due = store.run(store.store.deliveries(store.clock.ms, 9))
+        of_first = [each for each in due if each.row is not None and each.row.event_ids == (ids[0],)]
+        store.write(RecordDeliveryResults((DeliveryResult(of_first[0].id, state),)))
+        assert told(store, "bob", ids[0]).waiting == tuple(each.endpoint.id for each in of_first[1:])
+    assert told(store, "bob", ids[1]).waiting == ("e1", "e2")
 
 
 def test_what_is_known_of_a_follower(store: Harness) -> None:
@@ -193,7 +213,7 @@ def test_what_masks_an_event_is_named(store: Harness, mask: Mask, by: str) -> No
     """The muted topic, or the topic of the person who is blocked."""
     store.write(mask)
     (event_id,) = store.publish(event("alice", topics=("category:x",), targets=("bob",)))
-    assert told(store, "bob", event_id)[1:] == (True, False, by, "", False)
+    assert told(store, "bob", event_id)[1:] == (True, False, by, "", False, ())
     store.write(msgspec.structs.replace(mask, on=False))
     assert told(store, "bob", event_id).masked_by == ""
 
@@ -205,8 +225,8 @@ def test_what_is_known_of_a_broadcast(store: Harness) -> None:
     for audience in (EVERYONE, "city:1"):
         store.publish(msgspec.structs.replace(sent, audience=audience, expires_at=START_MS + 1))
     everyone, city = (store.store.ids.text(entry.key) for entry in store.run(store.store.tail(0, 9)))
-    assert told(store, "bob", everyone)[1:] == (False, True, "", "", True)
-    assert told(store, "bob", city)[1:] == (False, True, "", "", True)
+    assert told(store, "bob", everyone)[1:] == (False, True, "", "", True, ())
+    assert told(store, "bob", city)[1:] == (False, True, "", "", True, ())
     assert [told(store, "cy", event_id).follower for event_id in (everyone, city)] == [True, False]
     store.write(MaterializeBroadcasts(("bob",)))
     found = {told(store, "bob", event_id).notification for event_id in (everyone, city)}

@@ -308,11 +308,13 @@ def test_each_channel_says_why(app: httpx.Client, user: str) -> None:
     put(app, user, {"types": {user: {"webhook": False}}})
     assert why() == (False, "not wanted here")
     put(app, user, {"quiet_hours": ALWAYS})
+    assert why() == (True, "wanted"), "nothing of it waits for quiet hours"
+    told = publish(app, target_user_ids=[user], verb=user)
     wanted, waits = why()
     assert wanted
-    assert waits.startswith("wanted, but it waits for quiet hours to end at 20")
+    assert waits.startswith("wanted, but quiet hours hold it until 20")
     app.put(f"/v1/admin/types/{user}", json={"channels": ["webhook"], "critical": True})
-    assert why() == (True, "critical: neither preferences nor quiet hours hold it back")
+    assert why() == (True, "critical: neither preferences nor quiet hours nor a digest hold it back")
 
 
 def test_nothing_can_be_explained_about_nothing(app: httpx.Client, user: str) -> None:

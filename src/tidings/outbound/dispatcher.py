@@ -19,12 +19,12 @@ from tidings.background import NextRun, Worker, backoff_s
 from tidings.model import Command, Delivery, Outcome, RecordDeliveryResults
 from tidings.outbound.channel import MAX_ERROR, Channel, OutboundMessage, SendResult
 from tidings.outbound.channel_registry import ChannelRegistry, NotConfigured
-from tidings.outbound.delivery_policy import decide, defer_or_drop
 from tidings.outbound.retry import FIRST_ENDPOINT_REST_MS, CircuitBreaker, retry_delay_ms
 from tidings.outbound.slots import Slots, Speed
 from tidings.outbound.troubles import Troubles
 from tidings.personal import DeliveryResult, Endpoint
 from tidings.ports import Clock
+from tidings.projections.delivery_policy import decide, defer_or_drop
 from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.rules import Rules
 from tidings.telemetry import DELIVERIES, DELIVERY_LAG, ENDPOINTS_DISABLED
@@ -210,7 +210,8 @@ class DeliveryDispatcher(Worker):
         public = {delivery_id(delivery) for delivery in parcel}  # the store may have used its numbers again
         found = await self._store.deliveries(now, len(ids), ids)
         found = [delivery for delivery in found if delivery_id(delivery) in public]
-        decided = [(delivery, defer_or_drop(delivery, self._store.rules, now)) for delivery in found]
+        rules = self._store.rules
+        decided = [(delivery, defer_or_drop(delivery, rules, now, in_digest=True)) for delivery in found]
         await self._settle([(delivery, handled) for delivery, handled in decided if handled is not None])
         return [delivery for delivery, handled in decided if handled is None]
 

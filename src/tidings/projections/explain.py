@@ -4,12 +4,12 @@ aloud for one event and one user.
 It is told from the facts as they are now. Who muted the topic since then was told all the same, and the answer says both.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from tidings.model import RecipientFacts
-from tidings.personal import Preferences
-from tidings.projections.quiet_hours import quiet_until
+from tidings.personal import Endpoint, Preferences
+from tidings.projections.delivery_policy import DeliveryFacts, Obstacle, obstacle
 from tidings.rules import CHANNELS, IN_APP, Rule, Rules
 from tidings.timeutil import rfc3339
 
@@ -30,14 +30,15 @@ class Decision(NamedTuple):
 
 
 class ExplainInput(NamedTuple):
-    """All that bears on one event and one user. ``reached``: the channels on which they have a usable endpoint;
-    ``now`` in ms."""
+    """All that bears on one event and one user. ``endpoints``: all of the user's; ``unsettled``: the notification is neither
+    read, archived nor retracted; ``now`` in ms."""
 
     user: str
     told: RecipientFacts
     rules: Rules
     preferences: Preferences
-    reached: Collection[str]
+    endpoints: Sequence[Endpoint]
+    unsettled: bool
     now: int
 
     @property
@@ -148,20 +149,46 @@ def _in_app(case: ExplainInput) -> Decision:
 
 
 def _outside(case: ExplainInput, channel: str) -> Decision:
-    """As the courier decides when it is due."""
+    """As the dispatcher decides when it is due. What holds a delivery is said only while there is one: after the first mail
+    of a digest, the digest holds the next ones, not the one that was sent."""
     if not case.told.notification:
         return Decision(False, "not told in the application, and so nowhere else")
     if channel not in case.rule.channels:
         return Decision(False, "this type does not leave the application here")
-    if channel not in case.reached:
+    usable = [one for one in case.endpoints if one.channel == channel and one.is_usable]
+    if not usable:
         return Decision(False, "they have no endpoint here that is confirmed and enabled")
-    if case.rule.critical:
-        return Decision(True, "critical: neither preferences nor quiet hours hold it back")
-    if not case.preferences.wants(case.type, channel, True):
-        return Decision(False, "not wanted here")
-    hours = case.preferences.quiet_hours
-    until = None if hours is None else quiet_until(hours, case.now)
-    return Decision(
-        True,
-        "wanted" if until is None else f"wanted, but it waits for quiet hours to end at {rfc3339(until)}",
-    )
+    waiting = [one for one in usable if one.id in case.told.waiting]
+    if not waiting:
+        wanted = case.rule.critical or case.preferences.wants(case.type, channel, True)
+        return _in_words(case, None if wanted else Obstacle("not_wanted"))
+    return _in_words(case, _nearest([_obstacle(case, one) for one in waiting]))
+
+
+def _obstacle(case: ExplainInput, endpoint: Endpoint) -> Obstacle | None:
+    muted = bool(case.told.masked_by)
+    facts = DeliveryFacts(endpoint, case.type, case.preferences, case.unsettled, muted)
+    return obstacle(facts, case.rules, case.now)
+
+
+def _nearest(found: Sequence[Obstacle | None]) -> Obstacle | None:
+    """Of what several endpoints wait for, that which ends first: an endpoint without an obstacle is sent to at once."""
+    return min((one for one in found if one is not None), key=lambda one: one.until or 0, default=None)
+
+
+def _in_words(case: ExplainInput, found: Obstacle | None) -> Decision:
+    if found is None and case.rule.critical:
+        return Decision(True, "critical: neither preferences nor quiet hours nor a digest hold it back")
+    if found is None:
+        return Decision(True, "wanted")
+    if found.until is None:
+        return Decision(False, _DROPPED[found.reason])
+    return Decision(True, f"wanted, but {_HELD[found.reason]} until {rfc3339(found.until)}")
+
+
+_DROPPED: Mapping[str, str] = {
+    "settled": "read or archived before it was sent",
+    "muted": "muted or blocked before it was sent",
+    "not_wanted": "not wanted here",
+}
+_HELD: Mapping[str, str] = {"quiet_hours": "quiet hours hold it", "digest": "a digest holds it"}

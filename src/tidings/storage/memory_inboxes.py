@@ -98,7 +98,16 @@ class Inboxes(Agenda):
             next(self._masks(user, entry), ""),
             "" if group is None else notification_id(person.number, group.number),
             broadcast is not None,
+            () if group is None else self._endpoints_waiting(user, group.number),
         )
+
+    def _endpoints_waiting(self, user: str, number: int) -> tuple[str, ...]:
+        """The endpoints for which a delivery of a group waits, oldest first."""
+        owed = (
+            one for one in self._owed.values() if not one.dead and (one.user, one.number) == (user, number)
+        )
+        waiting = {one.endpoint for one in owed}
+        return tuple(id for id in self._peek(user).endpoints if id in waiting)
 
     def _counts(self, user: str) -> InboxCounters:
         lacking = next(self._lacking(user), None) is not None

@@ -73,6 +73,13 @@ def _mutes(r: ReadSnapshot, user: int, topics: Iterable[int]) -> bool:
     return bool(r.db.all(sql("muted_topics"), {"user": user, "topics": r.writer.carray(topics)}))
 
 
+def waiting(r: ReadSnapshot, notification: str) -> tuple[str, ...]:
+    """The ids of the endpoints for which a delivery of a notification waits; none without a notification ("")."""
+    if (ref := notification_ref(notification)) is None:
+        return ()
+    return tuple(id for (id,) in r.db.execute(sql("endpoints_waiting"), ref))
+
+
 def next_due(r: ReadSnapshot) -> int | None:
     """When the next reminder or delivery is due: the first entry of two indexes."""
     (at,) = r.db.one(sql("next_due"))

@@ -75,11 +75,13 @@ def _told(r: ReadSnapshot, user: str, event_id: str) -> RecipientFacts | None:
     if number is None:
         return facts
     topic = event.object if audience is None else audience
+    notification = inboxes.holder(r, number, event.key, event.position)
     return facts._replace(
         target=number in unpack(event.targets),
         follower=everyone or _follows(r, number, topic, event.position),
         masked_by=_masked_by(r, number, event),
-        notification=inboxes.holder(r, number, event.key, event.position),
+        notification=notification,
+        waiting=deliveries.waiting(r, notification),
     )
 
 

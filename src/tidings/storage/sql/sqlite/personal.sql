@@ -95,6 +95,10 @@ WHERE d.dead = 0 AND d.due_at <= :due_by AND NOT EXISTS (
   SELECT 1 FROM debt b INDEXED BY debt_block WHERE b.kind = 'block' AND b.subject = d.user AND b.dead = 0)
 ORDER BY d.due_at, d.id LIMIT :limit;
 
+-- name: endpoints_waiting
+SELECT e.id FROM endpoint e CROSS JOIN delivery d ON d.endpoint = e.number AND d.number = ?2 AND d.dead = 0
+WHERE e.user = ?1 ORDER BY e.number;
+
 -- name: users_muting
 SELECT c.value FROM carray(:users) c WHERE EXISTS (SELECT 1 FROM mask WHERE viewer = c.value AND kind = 0);
 

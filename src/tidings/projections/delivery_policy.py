@@ -1,0 +1,114 @@
+"""What becomes of deliveries that are due, before anything is sent: the rules, each stated once, without any I/O."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from tidings.model import Delivery, InboxRow
+from tidings.personal import DeliveryResult, Endpoint, Preferences
+from tidings.projections.quiet_hours import quiet_until
+from tidings.rules import Rules
+
+Reason = Literal["disabled", "settled", "muted", "not_wanted", "quiet_hours", "digest"]
+
+
+class DeliveryFacts(NamedTuple):
+    """What decides about a notification of a type and one endpoint of its user. ``unsettled``: see :func:`is_unsettled`;
+    ``muted``: its newest event belongs to a topic that the user muted."""
+
+    endpoint: Endpoint
+    type: str
+    preferences: Preferences
+    unsettled: bool = True
+    muted: bool = False
+
+
+class Obstacle(NamedTuple):
+    """Why a delivery does not go out now. ``until``: when it is decided anew, in milliseconds since 1970; None: it is
+    dropped."""
+
+    reason: Reason
+    until: int | None = None
+
+
+class Plan(NamedTuple):
+    """What to do about the deliveries to one endpoint: ``handled`` without an attempt, and ``parcels``, each of which
+    goes out as one."""
+
+    handled: list[DeliveryResult]
+    parcels: list[list[Delivery]]
+
+
+def is_unsettled(row: InboxRow | None) -> bool:
+    """Whether a notification still has something to say: it is neither read, archived nor retracted."""
+    return row is not None and not row.deleted and row.read_at is None and row.archived_at is None
+
+
+def obstacle(facts: DeliveryFacts, rules: Rules, now: int) -> Obstacle | None:
+    """The first rule that keeps a notification from an endpoint, or None. Critical types pass preferences, quiet hours and
+    the digest. ``now`` in milliseconds since 1970."""
+    if not facts.endpoint.is_usable:
+        return Obstacle("disabled")
+    if not facts.unsettled:
+        return Obstacle("settled")
+    if facts.muted:
+        return Obstacle("muted")
+    if rules.rule(facts.type).critical:
+        return None
+    if not facts.preferences.wants(facts.type, facts.endpoint.channel, True):
+        return Obstacle("not_wanted")
+    hours = facts.preferences.quiet_hours
+    if hours is not None and (quiet := quiet_until(hours, now)) is not None:
+        return Obstacle("quiet_hours", quiet)
+    return _digest(facts.endpoint, facts.preferences, now)
+
+
+def _digest(endpoint: Endpoint, preferences: Preferences, now: int) -> Obstacle | None:
+    """The digest that collects mails to an endpoint since the last one went there."""
+    sends_at = endpoint.sent_at + preferences.digest_s * 1_000
+    collects = endpoint.channel == "email" and preferences.digest_s and now < sends_at
+    return Obstacle("digest", sends_at) if collects else None
+
+
+def decide(due: Sequence[Delivery], rules: Rules, now: int) -> Plan:
+    """Decide about all that is due to one endpoint. ``now`` in milliseconds since 1970."""
+    handled: list[DeliveryResult] = []
+    going: list[Delivery] = []
+    for delivery in due:
+        decided = defer_or_drop(delivery, rules, now)
+        if decided is None:
+            going.append(delivery)
+        else:
+            handled.append(decided)
+    return Plan(handled, _parcels(going, rules))
+
+
+def defer_or_drop(
+    delivery: Delivery, rules: Rules, now: int, *, in_digest: bool = False
+) -> DeliveryResult | None:
+    """What becomes of a delivery that does not go out now, or None. ``in_digest``: a digest may not hold it any more, since
+    it goes out with one, or a mail before it in the same turn began one."""
+    unsettled = is_unsettled(delivery.row)
+    facts = DeliveryFacts(delivery.endpoint, delivery.type, delivery.preferences, unsettled, delivery.muted)
+    found = obstacle(facts, rules, now)
+    if found is None or (in_digest and found.reason == "digest"):
+        return None
+    if found.until is None:
+        return DeliveryResult(delivery.id, "dropped")
+    return DeliveryResult(delivery.id, "held", found.until)
+
+
+def _parcels(going: Sequence[Delivery], rules: Rules) -> list[list[Delivery]]:
+    """What goes out as one. Mails go together with a digest; without one each goes alone, but what had to wait, for the
+    end of quiet hours or of a failure, goes together as well. What is critical goes alone."""
+    if not going or going[0].endpoint.channel != "email":
+        return [[delivery] for delivery in going]
+    digest = going[0].preferences.digest_s
+    alone: list[list[Delivery]] = []
+    together: list[Delivery] = []
+    for delivery in going:
+        waited = digest or delivery.due_at > delivery.created_at
+        if waited and not rules.rule(delivery.type).critical:
+            together.append(delivery)
+        else:
+            alone.append([delivery])
+    return alone + ([together] if together else [])

@@ -1,0 +1,96 @@
+"""What an explanation says of what leaves the application, against what the dispatcher does. Over real stores."""
+
+import asyncio
+from contextlib import AbstractContextManager
+
+import msgspec
+
+from tests.outbound.test_courier import NIGHT, NIGHT_LEFT_S
+from tests.outbound.world import USER, World
+from tidings.cursors import Cursors
+from tidings.http.schemas import Decision, Explanation
+from tidings.model import Mask, NotificationState, SetNotificationState
+from tidings.notifications import NewInboxEntries, NotificationReader
+from tidings.personal import Preferences
+from tidings.projections.notification_rendering import NotificationRenderer
+from tidings.timeutil import rfc3339
+
+Loop = asyncio.Runner
+HOUR_S = 3_600
+
+
+async def mail(world: World, event_id: str) -> Decision:
+    """What an explanation says of the mail about an event."""
+    wording = NotificationRenderer(world.store, "en")
+    reader = NotificationReader(
+        world.store, Cursors(b""), world.clock, "", wording, _no_news, lambda *_: _nothing()
+    )
+    reply = await reader.explain(USER, event_id, full=True)
+    return msgspec.json.decode(reply.body, type=Explanation).channels["email"]
+
+
+def _no_news(user: str, address: str) -> AbstractContextManager[NewInboxEntries]:
+    raise AssertionError("nothing waits for news")
+
+
+async def _nothing() -> None:
+    """Nothing has to be materialised."""
+
+
+def held(by: str, world: World, after_s: float) -> Decision:
+    """What is said of something that is held so long from now."""
+    return Decision(True, f"wanted, but {by} until {rfc3339(world.clock.now() + round(after_s * 1_000))}")
+
+
+def test_a_mail_that_a_digest_holds_is_explained(loop: Loop, world: World) -> None:
+    """The fault: it was "wanted", as if it had gone. The first mail did go, and is held by nothing."""
+
+    async def scene() -> None:
+        await world.mailbox()
+        await world.prefer(Preferences(digest_s=HOUR_S))
+        first = await world.tell()
+        await world.deliver()
+        second = await world.tell()
+        await world.deliver()
+        assert await mail(world, first) == Decision(True, "wanted")
+        assert await mail(world, second) == held("a digest holds it", world, HOUR_S)
+        await world.deliver(HOUR_S)
+        assert len(world.relay.mails) == 2
+        assert await mail(world, second) == Decision(True, "wanted")
+
+    loop.run(scene())
+
+
+def test_a_mail_that_quiet_hours_hold_is_explained(loop: Loop, world: World) -> None:
+    """For as long as they hold it."""
+
+    async def scene() -> None:
+        await world.mailbox()
+        await world.prefer(Preferences(quiet_hours=NIGHT))
+        told = await world.tell()
+        await world.deliver()
+        assert await mail(world, told) == held("quiet hours hold it", world, NIGHT_LEFT_S)
+        await world.deliver(NIGHT_LEFT_S)
+        assert len(world.relay.mails) == 1
+        assert await mail(world, told) == Decision(True, "wanted")
+
+    loop.run(scene())
+
+
+def test_what_will_be_dropped_is_explained(loop: Loop, world: World) -> None:
+    """The fault: what was read, or muted, while it was held was "wanted", and never went."""
+
+    async def scene() -> None:
+        await world.mailbox()
+        await world.prefer(Preferences(quiet_hours=NIGHT))
+        read, muted = await world.tell(), await world.tell(actor="eve")
+        await world.deliver()
+        await world.write(Mask(USER, "user:eve"))
+        notification = (await world.store.inbox(USER, 2, None)).rows[1]
+        await world.write(SetNotificationState(USER, (notification.id,), NotificationState.READ))
+        assert await mail(world, read) == Decision(False, "read or archived before it was sent")
+        assert await mail(world, muted) == Decision(False, "muted or blocked before it was sent")
+        await world.deliver(NIGHT_LEFT_S)
+        assert world.relay.mails == []
+
+    loop.run(scene())
