@@ -30,32 +30,31 @@ FOLDER = ROOT / "docs" / "reference"
 SOURCES = ROOT / "src" / "tidings"
 MADE = "<!-- Made by python -m docs.generate; a change by hand would be overwritten. -->"
 ADVICE: Mapping[str, str] = {
-    "internal": "A bug or a broken disk: the log of the server has the cause. Repeating is safe with an idempotency key.",
+    "internal": "A fault of the server or of its disk: the log has the cause. A repetition is safe with an idempotency key.",
     "bad-parameter": "`errors` names all bad parameters of the path, the query and the headers at once, up to 20; the body "
-    "is looked at after them. A cursor belongs to one question: same route, user and filters, which are looked at first.",
-    "malformed-body": "The body is not JSON in UTF-8, is empty, or was cut off. Send it again as it should be.",
+    "is checked after them. A cursor is valid for the same route, user and filters only; these are checked first.",
+    "malformed-body": "The body is not JSON in UTF-8, is empty, or is incomplete. Send a complete JSON body.",
     "unauthenticated": "Send `Authorization: Bearer …` with a known API key, or a token that is still valid.",
     "forbidden": "Ask for your own `user_id`, or use an API key.",
-    "not-found": "Check the id. What belongs to another user looks exactly like what never was.",
+    "not-found": "Check the id. The reply is the same for another user's object and for one that does not exist.",
     "method-not-allowed": "The header `Allow` lists the methods of this path.",
-    "idempotency-key-in-flight": "Wait for the first request; repeat this one a moment later to get its reply.",
-    "gone": "Leave it as it is, or do by other means what was meant.",
-    "too-large": "Send less at once. The caps are settings, named in the [settings](settings.md).",
+    "idempotency-key-in-flight": "Repeat the request after the first one has ended; it then gets the reply of the first.",
+    "gone": "Do not repeat the request. Set the state that you want with another request.",
+    "too-large": "Send less at once. The limits are [settings](settings.md).",
     "unsupported-media-type": "Send `application/json`; events also as `application/x-ndjson`.",
     "invalid-fields": "`errors` has a JSON Pointer to each such field of the body, or the name of a part of the path, up to "
-    "20, and says what is accepted. A route that takes no body refuses every one but an empty body and `{}`. Nothing was "
-    "stored.",
-    "idempotency-key-reused": "The key stands for another request. A new request needs a new key.",
-    "upgrade-required": "Open it with a WebSocket client, which sends `Upgrade: websocket`.",
-    "too-many-requests": "Wait for the seconds in `Retry-After`. On streams: close one that nobody looks at.",
+    "20, and states what is accepted. A route without a body accepts only an empty body and `{}`. Nothing was stored.",
+    "idempotency-key-reused": "The key belongs to another request. Use a new key for a new request.",
+    "upgrade-required": "Use a WebSocket client, which sends `Upgrade: websocket`.",
+    "too-many-requests": "Wait for the seconds in `Retry-After`. For a stream, close one that is not in use.",
     "unavailable": "Wait for the seconds in `Retry-After`, then send the same request again.",
     "malformed-request": "The bytes are not HTTP/1.1. The connection is closed.",
     "head-too-large": "The request line and headers, or the trailers, are over 64 KiB or more than 100. Send fewer. The "
     "connection is closed.",
     "request-timeout": "It took longer than `request_header_timeout_s` or `body_timeout_s`. The connection is closed.",
     "version-not-supported": "The request is of HTTP/2.0 or HTTP/0.9. Send HTTP/1.1.",
-    "not-implemented": "The method is CONNECT, which only proxies have a use for, or `Transfer-Encoding` is "
-    "another than `chunked`. The connection is closed.",
+    "not-implemented": "The method is CONNECT, which only proxies implement, or `Transfer-Encoding` is not `chunked`. "
+    "The connection is closed.",
 }
 """What to do about each problem, by its code."""
 
@@ -79,29 +78,29 @@ def settings() -> str:
 
 {MADE}
 
-Every setting is a flag (`--max-event-bytes`), a variable (`TIDINGS_MAX_EVENT_BYTES`) and a key of `tidings.toml`
-(`max_event_bytes`). A flag wins over a variable, a variable over the file, the file over the default. The file is
-`./tidings.toml` if there is one, or what `--config` or `TIDINGS_CONFIG` names. A name that is not in this table, or a value
-that does not fit, stops the server at its start with one line: the source, the name, and what is accepted. A value that
+Each setting is a flag (`--max-event-bytes`), a variable (`TIDINGS_MAX_EVENT_BYTES`) and a key of `tidings.toml`
+(`max_event_bytes`). A flag overrides a variable, a variable overrides the file, and the file overrides the default. The
+file is `./tidings.toml` if it exists, or the one that `--config` or `TIDINGS_CONFIG` names. The server refuses to start
+with an unknown name or an invalid value; one line states the source, the name and the accepted values. A value that
 another source overrides is not read. Numbers end at {LARGEST:,}.
 
 For a Service named `tidings`, or `tidings-` and something, Kubernetes sets variables such as `TIDINGS_SERVICE_HOST` and
-`TIDINGS_PORT=tcp://10.0.0.1:8787` in every container. They are no settings: the server ignores them and says so in one line.
-`enableServiceLinks: false` in the pod keeps them away.
+`TIDINGS_PORT=tcp://10.0.0.1:8787` in every container. They are not settings: the server ignores them and logs that in one
+line. `enableServiceLinks: false` in the pod prevents them.
 
-Variables of clients are no settings either. The server passes over them, so a shell that has them can start one:
+Variables of clients are not settings either. The server ignores them, so a shell that has them can start a server:
 
-{table(["variable", "what it is for"], [[f"`{name}`", told] for name, told in CLIENT_VARIABLES.items()])}
+{table(["variable", "purpose"], [[f"`{name}`", told] for name, told in CLIENT_VARIABLES.items()])}
 
-{", ".join(f"`{name}`" for name in sorted(SECRET))} are not flags: every user of a machine can read a command line.
-{", ".join(f"`{name}`" for name in sorted(FILE_ONLY))} is a table, and so in the file only.
+{", ".join(f"`{name}`" for name in sorted(SECRET))} are not flags, because each user of a machine can read a command line.
+{", ".join(f"`{name}`" for name in sorted(FILE_ONLY))} is a table, and therefore in the file only.
 
-{table(["setting", "default", "values", "what it is for"], rows)}
+{table(["setting", "default", "values", "purpose"], rows)}
 
 ## types
 
-Each table `[types.NAME]` declares a type of notifications; the [guide](../guides/notifications.md) shows them at work. The
-same can be set at `/v1/admin/types/NAME`, which goes before the file.
+Each table `[types.NAME]` declares a notification type; the [guide](../guides/notifications.md) has examples. A declaration
+at `/v1/admin/types/NAME` overrides the file.
 
 {table(["key", "default", "values"], [[f"`{f.name}`", shown(f.default), bounds(f.name, Rule)] for f in fields(Rule)])}
 
@@ -156,7 +155,7 @@ def problems() -> str:
 {MADE}
 
 A failure is a JSON document of the type `application/problem+json` ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)):
-`type` is for programs and stays, `title` and `detail` are for people, `errors` names fields or parameters.
+`type` is for programs and does not change, `title` and `detail` are for readers, `errors` names fields or parameters.
 
 ```json
 {{
@@ -168,8 +167,8 @@ A failure is a JSON document of the type `application/problem+json` ([RFC 9457](
 }}
 ```
 
-A 4xx means that the same request would fail again, except 408, 409 and 429. A 5xx is never the fault of the request: with an
-idempotency key it can be repeated until it succeeds, without doing anything twice.
+A 4xx means that the same request would fail again, except 408, 409 and 429. A 5xx is never caused by the request: with an
+idempotency key it can be repeated until it succeeds, and takes effect once.
 {"".join(map(_section, sorted(all_problems())))}"""
 
 
@@ -198,11 +197,11 @@ def routes() -> str:
 
 {MADE}
 
-The table that the server itself is driven by. A running server shows the same with every field, type and bound at `/docs`,
-and as OpenAPI 3.1 at `/openapi.json`. Under `--prefix /api` every path begins with `/api`. A path that has GET has HEAD as
-well, streams excepted, and every path has OPTIONS.
+The server is built from this table. A running server shows it with each field, type and bound at `/docs`, and as OpenAPI 3.1
+at `/openapi.json`. With `--prefix /api` each path begins with `/api`. A path with GET also has HEAD, except streams, and
+each path has OPTIONS.
 
-{table(["who", "may call it"], [[access.name, access.value] for access in Access])}
+{table(["access", "credential"], [[access.name, access.value] for access in Access])}
 {"".join(map(_tagged, dict.fromkeys(route.tag for route in ROUTES)))}"""
 
 
@@ -221,7 +220,7 @@ def _tagged(tag: str) -> str:
     return f"""
 ## {tag}
 
-{table(["route", "who", "what it does", "query", "reply"], rows)}
+{table(["route", "access", "summary", "query", "reply"], rows)}
 """
 
 
@@ -280,11 +279,11 @@ def metrics() -> str:
 
 {MADE}
 
-`GET /metrics` answers in the Prometheus text format, with values that are at most a second old. Labels are route templates,
-methods, statuses and channels, never users, topics or ids, so their number is bounded. On the page a counter's name ends in
-`_total`; a histogram has `_bucket`, `_sum` and `_count`.
+`GET /metrics` replies in the Prometheus text format, with values that are at most a second old. Labels are route templates,
+methods, statuses and channels, never users, topics or ids, so their number is bounded. In the output a counter's name ends
+in `_total`; a histogram has `_bucket`, `_sum` and `_count`.
 
-{table(["metric", "kind", "what it counts"], rows)}
+{table(["metric", "kind", "meaning"], rows)}
 """
 
 
