@@ -26,10 +26,12 @@ from tidings.events import (
     EventInput,
     accept,
     accept_broadcast,
+    bound_errors,
     check_size,
     fingerprint,
     key_digest,
     meaning,
+    read_at_once,
     read_broadcast,
     read_event,
 )
@@ -67,6 +69,8 @@ IMPORT_LINES = 500
 """Lines of an import that share one transaction: large enough to amortise the fsync, small enough to report progress."""
 IMPORT_BYTES = 4 * MIB
 """Bytes of such lines: as many as the largest array has by default."""
+EVENTS_BETWEEN_LOOKS = 32
+"""Events of an array between two looks at how long its turn has lasted, within a millisecond of one another."""
 RESULT_BYTES = 64 * KIB
 """Bytes of result lines that are sent at once: what a connection takes without waiting."""
 FOLLOWS = 500
@@ -141,10 +145,13 @@ class Commands:
             detail = f"expected a list of 1 to {self._settings.max_batch_events:,} events, got an empty one"
             raise InvalidFields(errors=(FieldError("", detail),))
         turn = Turn(self._clock.monotonic, take_turn)
-        given, accepted = await self._accepted_all(items, scope, key, turn)
+        given = read_at_once(raw, items, self._settings)
+        accepted = None if given is None else await self._accepted_at_once(given, scope, key, turn)
+        if given is None or accepted is None:
+            given, accepted = await self._accepted_one_by_one(items, scope, key, turn)
         published = await self._publish(accepted, given, scope, key, wait, turn=turn)
         receipts = b",".join(_receipt(receipt) for receipt in published.receipts)
-        return PublishResponse(b'{"events":[' + receipts + b"]}", len(published.repeats) == len(items))
+        return PublishResponse(b'{"events":[' + receipts + b"]}", len(published.repeats) == len(given))
 
     async def broadcast(
         self, raw: bytes, *, scope: str, key: str | None = None, wait: bool = True
@@ -170,7 +177,21 @@ class Commands:
         given = read_event(raw, now, self._settings, key)
         return given, accept(given, now, scope)
 
-    async def _accepted_all(
+    async def _accepted_at_once(
+        self, given: Sequence[EventInput], scope: str, key: str | None, turn: Turn
+    ) -> list[NewEvent] | None:
+        """The events of an array; None when one of them is over a bound."""
+        now = self._clock.now()
+        accepted: list[NewEvent] = []
+        for one in given:
+            if any(True for _ in bound_errors(one, now, self._settings, key)):
+                return None
+            accepted.append(accept(one, now, scope))
+            if not len(accepted) % EVENTS_BETWEEN_LOOKS:
+                await turn.end_if_long()
+        return accepted
+
+    async def _accepted_one_by_one(
         self, items: Sequence[msgspec.Raw], scope: str, key: str | None, turn: Turn
     ) -> tuple[list[EventInput], list[NewEvent]]:
         """The events of an array. Raises InvalidFields with the field errors of all, TooLarge."""
