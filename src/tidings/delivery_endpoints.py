@@ -3,7 +3,7 @@
 import asyncio
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Annotated, ClassVar, NamedTuple
 from urllib.parse import urlsplit
@@ -128,13 +128,13 @@ class EndpointService:
         new_secret: Callable[[], str],
         push_key: Callable[[], str | None],
         confirmations: Confirmations,
-        refusal: Callable[[str], Awaitable[str]],
+        refusal: Callable[[str], str],
         missing: Callable[[str], str],
     ) -> None:
         """``new_secret`` makes what signs for a webhook; ``push_key`` tells the key that push services know us by, or
         None. ``allow_http``: URLs need not be encrypted. ``confirmations`` asks mail addresses whose they are;
-        ``refusal`` tells why a URL would never be called, or ""; ``missing`` what this server lacks to send by a channel,
-        or ""."""
+        ``refusal`` tells why a URL is never called, or "", and looks no name up; ``missing`` what this server lacks to
+        send by a channel, or ""."""
         self._store = store
         self._log = log
         self._clock = clock
@@ -161,8 +161,6 @@ class EndpointService:
         """
         if errors := tuple(self.setup_errors(given.channel, given.address)):
             raise InvalidFields(errors=errors)
-        if given.channel in URL_CHANNELS and (refused := await self._refusal(given.address)):
-            raise InvalidFields(errors=(FieldError("/address", refused),))
         async with self._adding:  # or two at once would both be the last one that fits
             present = await self._store.endpoints(user)
             known = [one for one in present if (one.channel, one.address) == (given.channel, given.address)]
@@ -191,10 +189,14 @@ class EndpointService:
             yield FieldError(
                 "/channel", f"expected a channel that is set up on this server, got {channel}: {lacking}"
             )
-        if address and channel in URL_CHANNELS and urlsplit(address).scheme not in self._schemes:
+        if not address or channel not in URL_CHANNELS:
+            return
+        if urlsplit(address).scheme not in self._schemes:
             allowed = " or ".join(sorted(self._schemes))
             got = shown(msgspec.json.encode(address))
             yield FieldError("/address", f"expected a URL with {allowed}, got {got}")
+        elif refused := self._refusal(address):
+            yield FieldError("/address", refused)
 
     async def enable(self, user: str, id: str) -> Endpoint:
         """Send to a disabled endpoint again. Raises NotFound when it is not this user's."""

@@ -10,12 +10,10 @@ from typing import Literal
 from tidings.config import Settings, networks
 from tidings.confirmations import Send
 from tidings.outbound.channel import Channel
-from tidings.outbound.ssrf_guard import NotAllowed, Resolve, SsrfGuard
+from tidings.outbound.ssrf_guard import Resolve, SsrfGuard
 from tidings.ports import Clock
 from tidings.rules import CHANNELS, Rule
 
-LOOK_UP_S = 2
-"""Seconds for the name of a URL that is registered. Its own threads ask, so that slow names hold up no delivery."""
 KEPT_TO_PUSH_SERVICES = 8
 """Idle connections to push services: most browsers have one of three."""
 NO_APPRISE = "the extra tidings[apprise] is not installed"
@@ -65,7 +63,6 @@ class ChannelRegistry:
         self._clock = clock
         allowed = networks("webhook_allow_networks", settings.webhook_allow_networks)
         self._guard = SsrfGuard(allowed, settings.webhook_allow_http, resolve)
-        self._registering = SsrfGuard(allowed, settings.webhook_allow_http, resolve)
         self._makers: Mapping[str, Callable[[], Channel]] = {
             "email": self._email,
             "web_push": self._web_push,
@@ -88,18 +85,9 @@ class ChannelRegistry:
                 self._made[channel] = await asyncio.to_thread(self._makers[channel])
             return self._made[channel]
 
-    async def refusal(self, url: str) -> str:
-        """Why a URL would never be called, as far as can be told now, or "". A name that is not found, or not within
-        LOOK_UP_S, may be found later: each attempt to send looks again, and checks what it finds."""
-        try:
-            place = self._registering.place(url)
-            async with asyncio.timeout(LOOK_UP_S):
-                await self._registering.addresses(place.host, place.port)
-        except NotAllowed as refusal:
-            return str(refusal)
-        except (OSError, TimeoutError):
-            return ""
-        return ""
+    def refusal(self, url: str) -> str:
+        """Why a URL is never called, as far as it says itself, or ""."""
+        return self._guard.refusal(url)
 
     @property
     def ask(self) -> Send | None:
@@ -120,7 +108,6 @@ class ChannelRegistry:
         for channel in self._made.values():
             await channel.close()
         self._guard.close()
-        self._registering.close()
 
     def _check(self) -> str | None:
         """Make what is configured, so that a mistake stops the server at its start and not a mail next week."""

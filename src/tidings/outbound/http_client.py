@@ -12,7 +12,7 @@ from httpcore import SOCKET_OPTION, AsyncNetworkStream
 
 from tidings.config import KIB
 from tidings.outbound.channel import SENT, SendResult
-from tidings.outbound.ssrf_guard import PORTS, HostPort, NotAllowed, SsrfGuard
+from tidings.outbound.ssrf_guard import PORTS, HostPort, NoPublicAddress, NotAllowed, SsrfGuard
 from tidings.ports import Clock
 from tidings.timeutil import to_ms
 
@@ -26,6 +26,7 @@ MAX_TRIED = 4
 """Addresses of one host tried in turn."""
 MAX_RETRY_AFTER_S = 86_400
 """The longest wait that a receiver may ask for."""
+NO_PUBLIC_ADDRESS = SendResult("failed", "no public address was found for the host", down=True)
 _PASSING = frozenset({408, 425, 429})
 """Refusals that may end by themselves."""
 
@@ -78,14 +79,17 @@ class GuardedHttpClient:
         self, url: str, headers: Mapping[str, str], body: bytes, gone: frozenset[int] = frozenset()
     ) -> SendResult:
         """Post once. Statuses in ``gone`` mean that there is no such endpoint any more."""
+        if refused := self._guard.refusal(url):
+            return SendResult("dead", refused)
         try:
-            self._guard.place(url)
             async with asyncio.timeout(TIMEOUT_S):
                 return await self._post(url, headers, body, gone)
         except NotAllowed as refusal:
             return SendResult("dead", str(refusal))
         except (TimeoutError, httpcore.TimeoutException):
             return SendResult("failed", f"no answer within {TIMEOUT_S} s", down=True, timed_out=True)
+        except NoPublicAddress:
+            return NO_PUBLIC_ADDRESS
         except (httpcore.NetworkError, OSError):
             return SendResult("failed", "no connection", down=True)
         except (httpcore.RemoteProtocolError, httpcore.LocalProtocolError, ValueError):

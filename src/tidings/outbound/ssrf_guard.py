@@ -51,8 +51,16 @@ _SPECIAL: tuple[Network, ...] = tuple(
 """What ``is_global`` lets pass in some supported version of Python, and must not."""
 
 
+NOT_PUBLIC = "the host is not on the public Internet"
+
+
 class NotAllowed(Exception):
-    """An address that must not be called; the message says why and names no address of the inside."""
+    """A URL that must not be called; the message says why, from what the URL says itself."""
+
+
+class NoPublicAddress(OSError):
+    """A host without an address that may be called: its name does not resolve, or it leads inside. The two are one failure,
+    or users could learn from their endpoints which names exist in the server's network."""
 
 
 class HostPort(NamedTuple):
@@ -108,15 +116,30 @@ class SsrfGuard:
             raise NotAllowed("the URL has credentials in it")
         return HostPort(parts.scheme, host, PORTS[parts.scheme] if port is None else port)
 
+    def refusal(self, url: str) -> str:
+        """Why a URL is never called, as far as it says itself, or "". No name is looked up: the answer would say whether it
+        exists in the server's network. Each attempt looks names up, and checks what it finds."""
+        try:
+            place = self.place(url)
+        except NotAllowed as refused:
+            return str(refused)
+        address = _written_out(place.host)
+        if self._is_allowed(address) if address else self._allow:
+            return ""
+        if address and not is_public(address):
+            return NOT_PUBLIC
+        return "" if place.port in PORTS.values() else f"port {place.port} is not called"
+
     async def addresses(self, host: str, port: int) -> list[str]:
-        """The addresses of a host, all of them checked. Raises NotAllowed if one must not be called, OSError when the
-        name cannot be resolved."""
-        found = [ipaddress.ip_address(text) for text in await self._resolve(host, port)]
-        if not found:
-            raise OSError("the name has no address")
+        """The addresses of a host, all of them checked. Raises NoPublicAddress without one, or if one must not be called;
+        NotAllowed for a port that is not called."""
+        try:
+            found = [ipaddress.ip_address(text) for text in await self._resolve(host, port)]
+        except OSError:
+            found = []
         strange = [address for address in found if not self._is_allowed(address)]
-        if any(not is_public(address) for address in strange):
-            raise NotAllowed("the host is not on the public Internet")
+        if not found or any(not is_public(address) for address in strange):
+            raise NoPublicAddress("the host has no address that may be called")
         if strange and port not in PORTS.values():
             raise NotAllowed(f"port {port} is not called")
         return [str(address) for address in dict.fromkeys(found)]
@@ -133,6 +156,18 @@ class SsrfGuard:
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(self._threads, _look_up, host, port)
         return [str(address[0]) for *_, address in found]
+
+
+def _written_out(host: str) -> Address | None:
+    """The address that a host is in itself, in any form that the system reads (2130706433 is 127.0.0.1); None for a name.
+    "localhost" is one by its definition (RFC 6761)."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return ipaddress.IPv4Address("127.0.0.1")
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError):
+        return None
+    return ipaddress.ip_address(found[0][4][0])
 
 
 def _look_up(host: str, port: int) -> list[tuple[object, object, object, object, tuple[object, ...]]]:
