@@ -69,14 +69,14 @@ class CommandClient(Client):
                 return super().carry_out(call)
             except ProblemError as error:
                 if error.status not in BUSY or not tries:
-                    raise self.told(error) from None
+                    raise self.failure(error) from None
                 wait_s = wait_of(error)
             except Lost as error:
                 raise Unreachable(f"{self.url} cannot be reached: {error}") from None
             tries -= 1
             time.sleep(wait_s)
 
-    def told(self, error: ProblemError) -> click.ClickException:
+    def failure(self, error: ProblemError) -> click.ClickException:
         """A failure for people."""
         if error.type == NO_PROBLEM and error.status not in BUSY:
             what = f"{error.status} {_phrase(error.status)}".strip()

@@ -119,7 +119,7 @@ def stream(client: CommandClient, user: str, last: int) -> Iterator[str]:
                 if (text := shown(item)) is not None:
                     yield text
         except ProblemError as error:
-            raise client.told(error) from None
+            raise client.failure(error) from None
 
 
 def _say_lost(why: str) -> None:
