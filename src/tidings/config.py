@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from tidings.feed_changes import FEED_HISTORY, RETRACTION_HISTORY
 from tidings.field_errors import MAX_FIELD_ERRORS, find
-from tidings.rules import MAX_BLOCKS, MAX_MUTES, MAX_TYPES, Locale, Name, Rule, Rules
+from tidings.rules import MAX_BLOCKS, MAX_MUTES, MAX_TYPES, READ_ALL_HISTORY, Locale, Name, Rule, Rules
 from tidings.setting_checks import LARGEST, accepted, check_text, masked, shown
 
 KIB = 1024
@@ -82,6 +82,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_blocks_per_user: Positive = MAX_BLOCKS
     feed_history: Positive = FEED_HISTORY
     retraction_history: Positive = RETRACTION_HISTORY
+    read_all_history: Positive = READ_ALL_HISTORY
 
     reader_threads: Annotated[int, Meta(ge=1, le=16)] = 2
     max_reads_per_user: Positive = 16
@@ -172,6 +173,7 @@ HELP: Mapping[str, str] = {
     "max_blocks_per_user": "Other users that one user may block.",
     "feed_history": "Changes of a feed's read state kept for streams that resume; older than the kept ones is a reset.",
     "retraction_history": "Retractions kept for the same.",
+    "read_all_history": "Read-alls of one inbox, or feed, that are kept one by one; at so many, the older half is merged.",
     "write_queue": "Commands waiting to be written before new ones are answered 503.",
     "max_writes_per_user": "Requests of one user, or for one, that wait to be written; more are answered 429.",
     "group_commit_events": "Events in one transaction.",

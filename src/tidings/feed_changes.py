@@ -22,7 +22,8 @@ class Retraction(NamedTuple):
 
 
 class FeedReset(NamedTuple):
-    """A read-all of a feed was taken back, at a position of its own: what became unread by that is not listed."""
+    """A read-all of a feed was taken back, or some were merged, at a position of its own: the items whose read time changed
+    by that are not listed."""
 
     position: int
 

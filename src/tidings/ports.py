@@ -100,7 +100,9 @@ class FeedViews(Protocol):
     An item, an own act too, is read when it was marked read by its id, or by a read-all up to its position or a later one,
     and not marked unread since. Marks by id are of what is in the feed; a read-all covers positions, to the last event at
     most, and so what a later follow brings from there. A mark that changes nothing takes no position; ``updated`` counts
-    the items of the feed that it really changed. UndoReadFeed restores what is read by that read-all alone.
+    the items of the feed that it really changed. UndoReadFeed restores what is read by that read-all alone. Read-alls of a
+    feed are merged as those of an inbox are, at a position of its own; an item that was marked unread before keeps the time
+    of the read-all that read it again.
     """
 
     async def feed(self, user: str, want: FeedFilter, limit: int, before: int | None) -> Page:
@@ -126,7 +128,8 @@ class FeedViews(Protocol):
         """Items of the user's feed with a position over ``after``, in the order of positions, and among them the
         ``changes`` of older ones: this user's marks, and the retractions of what would be in the feed, own acts included,
         if it still stood. At most ``limit`` of both; ``next_key`` is then the position to go on from, None when there is
-        no more. ``reset``: since ``after`` a read-all was taken back, or more has changed than is kept."""
+        no more. ``reset``: since ``after`` a read-all was taken back, some were merged, or more has changed than is
+        kept."""
         ...
 
     async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[EventAudience], int]:
@@ -169,7 +172,11 @@ class InboxViews(Protocol):
     block back restores nothing.
 
     UndoRead takes one seq and restores what is unread but for that read-all and was not changed since; to
-    whoever asks for changes from before it, the answer is ``reset``. Only groups that are unread and neither archived
+    whoever asks for changes from before it, the answer is ``reset``. When ``read_all_history`` read-alls stand that never
+    were merged, the next one merges the older half first. That takes a seq before its own. Of all read-alls that were ever
+    merged, one that a later one of them covers (of the same type, or of all) goes, and what it read has the time of the
+    first that is left. UndoRead changes nothing of one that was merged, and from before that seq the answer is ``reset``.
+    Only groups that are unread and neither archived
     nor tombstones are counted as unread, and their items in ``unread_items``.
 
     When a person is erased, their inbox is emptied, and takes a seq if anything ever came to it or has since they were

@@ -34,6 +34,8 @@ MAX_MUTES = 1_000
 """Topics that one user may mute: more than a page of settings shows, and preferences list them all."""
 MAX_BLOCKS = 10_000
 """Users that one user may block: as many as lists of blocks that are passed on have."""
+READ_ALL_HISTORY = 1_000
+"""Read-alls of one inbox, or of one feed, that are kept one by one. They are read from the file in about a millisecond."""
 MAX_WINDOW_S = 30 * 86_400
 """The longest age, gap, bucket and duplicate window: beyond a month a group is an archive."""
 NO_GROUP = 0

@@ -100,6 +100,7 @@ async def open_store(settings: Settings, clock: Clock) -> tuple[Store, bytes]:
             max_mutes_per_user=settings.max_mutes_per_user,
             max_blocks_per_user=settings.max_blocks_per_user,
             retraction_history=settings.retraction_history,
+            read_all_history=settings.read_all_history,
         )
         return memory, os.urandom(32)
     path = store_file(settings.store)

@@ -56,18 +56,18 @@ def json_item(shown: Mapping[str, Any]) -> Item:
 
 
 async def whole_inbox(store: Store, user: str) -> tuple[list[Item], InboxCounters]:
-    """Every row there is, tombstones and archived ones included, and the counts of the same moment; where a read-all
-    was undone, only what is listed or was changed since."""
+    """Every row there is, tombstones and archived ones included, and the counts of the same moment; without tombstones from
+    before a read-all was undone, or some were merged."""
     since = await _beginning(store, user)
     changes = await store.inbox_since(user, since, ALL)
-    listed = (await store.inbox(user, ALL, None)).rows if since else []
+    listed = (await store.inbox(user, ALL, None, state="all")).rows if since else []
     rows = {row.id: row for row in (*listed, *changes.rows)}
     return [item(row) for row in rows.values()], changes.counts
 
 
 async def _beginning(store: Store, user: str) -> int:
     """The first seq from which one can go on. An inbox that was erased before has others before it, and so has one in
-    which a read-all was undone."""
+    which a read-all was undone, or some were merged."""
     first = await store.inbox_since(user, 0, 1)
     low, high = (1, first.counts.seq) if first.reset else (0, 0)
     while low < high:

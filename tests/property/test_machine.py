@@ -80,6 +80,8 @@ settings.register_profile("deep", COMMON, max_examples=1_500, stateful_step_coun
 PROFILE = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 SCOPE = Scope(USERS, TOPICS, VERBS)
+READ_ALLS = 3
+"""Read-alls that are kept one by one: so few that some are merged in most histories."""
 
 filters = st.builds(
     FeedFilter,
@@ -113,7 +115,7 @@ class Histories(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp())
         self.clock = FakeClock()
         self.runner = asyncio.Runner()
-        self.law = World(self._harness(MemoryStore(self.clock, types=TYPES)))
+        self.law = World(self._harness(MemoryStore(self.clock, types=TYPES, read_all_history=READ_ALLS)))
         self.other = World(self._harness(self._open()))
         self.event_ids = ["none"]
         self.masks: list[Mask] = []
@@ -126,8 +128,10 @@ class Histories(RuleBasedStateMachine):
 
     def _open(self) -> Store:
         if self.made is not None:
-            return self.made(self.clock, types=TYPES)
-        return self.runner.run(opened(self.backend, self.folder, self.clock, TYPES))
+            return self.made(self.clock, types=TYPES, read_all_history=READ_ALLS)
+        return self.runner.run(
+            opened(self.backend, self.folder, self.clock, TYPES, read_all_history=READ_ALLS)
+        )
 
     def _harness(self, store: Store) -> Harness:
         return Harness(store, self.clock, self.runner)

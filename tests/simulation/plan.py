@@ -162,6 +162,7 @@ def _settings(rng: random.Random, crowd: bool, unaided: bool, devices: int) -> S
         unseen_count_cap=rng.choice((3, 1_000)),
         feed_history=rng.choice((2, 1_000)),
         retraction_history=rng.choice((1, 10_000)),
+        read_all_history=rng.choice((1, 3, 1_000)),
         write_queue=rng.choice((4, 1_000)),
         group_commit_events=rng.choice((1, 5, 1_000)),
         shutdown_s=rng.choice((1, 5)),

@@ -113,7 +113,7 @@ def _read(self: InboxState, read: Read) -> None:
 
 def _swallow(self: MemoryStore, read: MarkAllNotificationsRead) -> InboxUpdateResult:
     person = self._peek(read.user)
-    done = person.inbox.read_all(read.type or "", person.inbox.seq, self._clock.now())
+    done = person.inbox.read_all(read.type or "", person.inbox.seq, self._clock.now(), self._read_all_history)
     return memory_inboxes._marked(person, done)
 
 

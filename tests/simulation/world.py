@@ -150,6 +150,7 @@ class World:
             max_mutes_per_user=settings.max_mutes_per_user,
             max_blocks_per_user=settings.max_blocks_per_user,
             retraction_history=settings.retraction_history,
+            read_all_history=settings.read_all_history,
         )
 
     def begin(self) -> None:

@@ -85,8 +85,9 @@ class MemoryStore(Feeds):
 
     ``clock`` gives the times; ``salt`` (64 bits) and ``epoch`` name this life of the store; ``idempotency_ms`` is how
     long an idempotency key is remembered, in milliseconds; ``types`` are those that the settings declare. So many changes
-    of a feed's read state (``feed_history``) and retractions (``retraction_history``) are kept for who resumes. A user mutes
-    at most ``max_mutes_per_user`` topics and blocks at most ``max_blocks_per_user`` others.
+    of a feed's read state (``feed_history``) and retractions (``retraction_history``) are kept for who resumes, and so many
+    read-alls of an inbox or a feed one by one (``read_all_history``). A user mutes at most ``max_mutes_per_user`` topics and
+    blocks at most ``max_blocks_per_user`` others.
     """
 
     # --- the log --------------------------------------------------------------------------------------------

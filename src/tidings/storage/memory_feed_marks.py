@@ -29,31 +29,29 @@ class Marked(NamedTuple):
 @dataclass(slots=True)
 class FeedMarks:
     """``forgotten`` is the position up to which changes are no longer known, ``undone`` that at which a read-all was last
-    taken back."""
+    taken back, or some were merged. ``merged_up_to`` is the position of the last read-all that was among these."""
 
     read_alls: list[ReadAll] = field(default_factory=list)
     marked: dict[int, Marked] = field(default_factory=dict)
     changes: list[FeedMark | FeedReset] = field(default_factory=list)
     forgotten: int = 0
     undone: int = 0
+    merged_up_to: int = 0
 
     def read_at(self, entry: LogEntry) -> int | None:
         """When the feed item was read, in milliseconds; None while it is unread."""
         made, at, _ = self.marked.get(entry.key, (0, None, 0))
         if at is not None:
             return at
-        return next(
-            (one.at for one in self.read_alls if one.made > made and one.up_to >= entry.position), None
-        )
+        first = self._first(made, entry.position)
+        return None if first is None else first.at
 
     def would_read(self, up_to: int) -> bool:
         """Whether a read-all up to here says anything new: it goes further, or over something marked unread."""
         if up_to > max((one.up_to for one in self.read_alls), default=0):
             return True
         return any(
-            at is None
-            and position <= up_to
-            and not any(one.made > made and one.up_to >= position for one in self.read_alls)
+            at is None and position <= up_to and self._first(made, position) is None
             for made, at, position in self.marked.values()
         )
 
@@ -65,9 +63,42 @@ class FeedMarks:
             self.marked[key] = Marked(change.position, change.at, position)
         self.changes.append(change)
 
+    def can_undo(self, made: int) -> bool:
+        """Whether the read-all that took this position stands and was not merged with others."""
+        return made > self.merged_up_to and any(one.made == made for one in self.read_alls)
+
     def undo(self, made: int, position: int) -> None:
         """Take a read-all back. What that makes unread is not listed, so nothing from before it can be continued."""
         self.read_alls = [one for one in self.read_alls if one.made != made]
+        self._reset(position)
+
+    def must_merge(self, kept: int) -> bool:
+        """Whether so many read-alls stand that never were merged."""
+        return len(self._single()) >= kept
+
+    def merge(self, kept: int, position: int) -> None:
+        """Merge the older half of so many read-alls: a later one of them takes the place of each that it covers. An item
+        that was marked unread before keeps the time at which it was read again."""
+        self.merged_up_to = self._single()[(kept - 1) // 2].made
+        old = [one for one in self.read_alls if one.made <= self.merged_up_to]
+        dropped = {
+            one for one in old if any(later.made > one.made and later.up_to >= one.up_to for later in old)
+        }
+        for key, item in self.marked.items():
+            first = self._first(item.made, item.position)
+            if item.at is None and first in dropped:
+                self.marked[key] = Marked(first.made, first.at, item.position)
+        self.read_alls = [one for one in self.read_alls if one not in dropped]
+        self._reset(position)
+
+    def _single(self) -> list[ReadAll]:
+        return [one for one in self.read_alls if one.made > self.merged_up_to]
+
+    def _first(self, made: int, position: int) -> ReadAll | None:
+        """The first read-all made after a position that covers another."""
+        return next((one for one in self.read_alls if one.made > made and one.up_to >= position), None)
+
+    def _reset(self, position: int) -> None:
         self.changes.append(FeedReset(position))
         self.undone = position
 

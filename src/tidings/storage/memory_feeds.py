@@ -79,12 +79,15 @@ class Feeds(Exports):
         up_to = self._logged if up_to is None else min(up_to, self._logged)
         if not marks.would_read(up_to):
             return 0
+        if marks.must_merge(self._read_all_history):
+            self._position += 1
+            marks.merge(self._read_all_history, self._position)
         self._position += 1
         marks.mark(FeedMark(self._position, self._clock.now(), up_to=up_to), {})
         return self._position
 
     def _undo_read_feed(self, marks: FeedMarks, made: int) -> int:
-        if not any(one.made == made for one in marks.read_alls):
+        if not marks.can_undo(made):
             return 0
         self._position += 1
         marks.undo(made, self._position)

@@ -72,7 +72,8 @@ class Arrival(NamedTuple):
 
 @dataclass(slots=True)
 class Inbox:
-    """The groups by number, the last seq, the read-alls that stand, and the seq of the last that was undone.
+    """The groups by number, the last seq, the read-alls that stand, and the seq at which one was last undone, or some were
+    merged. ``merged_up_to`` is the seq of the last read-all that was among these.
 
     ``born`` is the seq at which it began, over 0 where one of the same name was erased. ``told`` is when something was
     last told of each object under each duplicate key (milliseconds).
@@ -81,6 +82,7 @@ class Inbox:
     seq: int = 0
     born: int = 0
     undone: int = 0
+    merged_up_to: int = 0
     groups: dict[int, Group] = field(default_factory=dict)
     marks: list[ReadWatermark] = field(default_factory=list)
     told: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -154,21 +156,33 @@ class Inbox:
         group.closed = group.closed or after.read_at is not None or after.archived_at is not None
         return 1
 
-    def read_all(self, type: str, up_to: int, now: int) -> int:
-        """Read what became unread up to a seq, of one type or ("") of all; returns how many groups that were."""
+    def read_all(self, type: str, up_to: int, now: int, kept: int) -> int:
+        """Read what became unread up to a seq, of one type or ("") of all; returns how many groups that were. Merges the
+        older half of the read-alls before, when ``kept`` of them stand that never were merged."""
         mark = ReadWatermark(self.seq + 1, up_to, type, now)
         under = [group for group in self._unread() if _covers(mark, group)]
         if under:
-            self.marks.append(mark)
-            self._next_seq()
+            self._merge(kept)
+            self.marks.append(mark._replace(seq=self._next_seq()))
         for group in under:
             group.closed = True
         return len(under)
 
+    def _merge(self, kept: int) -> None:
+        single = [mark.seq for mark in self.marks if mark.seq > self.merged_up_to]
+        if len(single) < kept:
+            return
+        self.merged_up_to = single[(kept - 1) // 2]
+        old = [mark for mark in self.marks if mark.seq <= self.merged_up_to]
+        dropped = {mark.seq for mark in old if any(_replaces(later, mark) for later in old)}
+        self.marks = [mark for mark in self.marks if mark.seq not in dropped]
+        self.undone = self._next_seq()
+
     def undo(self, seq: int) -> int:
-        """Take back the read-all that took this seq; returns how many groups are unread again."""
+        """Take back the read-all that took this seq; returns how many groups are unread again. One that was merged with
+        others stays."""
         standing = [mark for mark in self.marks if mark.seq != seq]
-        if len(standing) == len(self.marks):
+        if seq <= self.merged_up_to or len(standing) == len(self.marks):
             return 0
         before = len(self._unread())
         self.marks = standing
@@ -215,6 +229,11 @@ class Inbox:
 
 def _covers(mark: ReadWatermark, group: Group) -> bool:
     return group.unread_seq <= mark.up_to and mark.type in ("", group.type)
+
+
+def _replaces(later: ReadWatermark, mark: ReadWatermark) -> bool:
+    """Whether a later read-all covers all that another does."""
+    return later.seq > mark.seq and later.up_to >= mark.up_to and later.type in ("", mark.type)
 
 
 def _said(of: State, state: NotificationState, now: int) -> State:

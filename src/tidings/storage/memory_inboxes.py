@@ -202,7 +202,8 @@ class Inboxes(Agenda):
         person = self._peek(read.user)
         head = person.inbox.seq
         up_to = head if read.up_to is None else min(read.up_to, head)
-        return _marked(person, person.inbox.read_all(read.type or "", up_to, self._clock.now()))
+        updated = person.inbox.read_all(read.type or "", up_to, self._clock.now(), self._read_all_history)
+        return _marked(person, updated)
 
     def _undo_read(self, undo: UndoMarkAllRead) -> InboxUpdateResult:
         person = self._peek(undo.user)

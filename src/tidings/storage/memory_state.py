@@ -11,7 +11,7 @@ from tidings.ids import EventIds, ms_of, notification_id
 from tidings.model import SAMPLE_ACTORS, SAMPLE_ITEMS, InboxRow, LogEntry, Receipt, user_topic
 from tidings.personal import Reminder
 from tidings.ports import Clock
-from tidings.rules import CHANNELS, MAX_BLOCKS, MAX_MUTES, Rule, Rules
+from tidings.rules import CHANNELS, MAX_BLOCKS, MAX_MUTES, READ_ALL_HISTORY, Rule, Rules
 from tidings.storage.memory_inbox import Group, Inbox
 from tidings.storage.memory_person import UserState
 from tidings.timeutil import HOUR_MS
@@ -78,6 +78,7 @@ class State:
         channels: Collection[str] = CHANNELS,
         feed_history: int = FEED_HISTORY,
         retraction_history: int = RETRACTION_HISTORY,
+        read_all_history: int = READ_ALL_HISTORY,
         max_mutes_per_user: int = MAX_MUTES,
         max_blocks_per_user: int = MAX_BLOCKS,
     ) -> None:
@@ -94,6 +95,7 @@ class State:
         self._max_mutes = max_mutes_per_user
         self._max_blocks = max_blocks_per_user
         self._retraction_history = retraction_history
+        self._read_all_history = read_all_history
         self._retracted: list[tuple[int, LogEntry]] = []
         self._retractions_forgotten = 0
         self._places: dict[int, int] = {}  # of who was erased, by hash of the name: where their inbox stands

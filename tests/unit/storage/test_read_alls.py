@@ -26,7 +26,7 @@ from tidings.storage.sqlite import feed_counts, notification_groups
 from tidings.storage.sqlite.read_snapshot import Entry, ReadSnapshot
 from tidings.testing import START_MS, event
 
-ITEMS = 400
+ITEMS = 500
 FEW = 10
 STEPS_AT_ONCE = 10
 """Steps of SQLite's machine between two counts."""

@@ -11,7 +11,7 @@ from tidings.model import CommandResult, MarkFeedRead, MarkFeedUnread, UndoMarkF
 from tidings.storage.sqlite import feed_counts, feed_history, feeds
 from tidings.storage.sqlite.read_snapshot import Entry, EventRow, ReadSnapshot
 from tidings.storage.sqlite.visibility import today
-from tidings.storage.sqlite.write_session import WriteSession
+from tidings.storage.sqlite.write_session import WriteSession, sql
 
 
 def mark(
@@ -64,6 +64,7 @@ def _read_all(w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, up_to: int | No
     if up_to <= low and not again:
         return 0
     unread = len(_visible(r, v, again)) + feed_counts.unmarked(w, r, v, low, up_to)
+    _merge_read_alls(w, v.user)
     made = w.take_position()
     w.db.execute("INSERT INTO feed_floor VALUES (?, ?, ?, ?)", (v.user, up_to, made, w.now))
     query = "UPDATE feed_read SET made=?, at=? WHERE user=? AND at IS NULL AND position<=?"
@@ -72,17 +73,41 @@ def _read_all(w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, up_to: int | No
     return unread
 
 
+def _merge_read_alls(w: WriteSession, user: int) -> None:
+    """Merge the older half of the read-alls that never were merged, if there are as many as are kept: those that a later one
+    of these covers go. That changes when items were read, and so it takes a position, at which streams begin anew."""
+    (merged,) = w.db.one("SELECT merged_up_to FROM viewer WHERE user=?", (user,)) or (0,)
+    kept = w.settings.read_all_history
+    (single,) = w.db.one("SELECT count(*) FROM feed_floor WHERE user=? AND made>?", (user, merged))
+    if single < kept:
+        return
+    query = "SELECT made FROM feed_floor WHERE user=? AND made>? ORDER BY made LIMIT 1 OFFSET ?"
+    (last,) = w.db.one(query, (user, merged, (kept - 1) // 2))
+    w.db.execute(sql("merge_feed_read_alls"), {"user": user, "last": last})
+    w.db.execute("UPDATE viewer SET merged_up_to=? WHERE user=?", (last, user))
+    _reset(w, user)
+
+
+def _reset(w: WriteSession, user: int) -> None:
+    """Read times of a feed changed in a way that is not listed: streams that resume from before begin anew."""
+    w.take_position()
+    feed_history.note(w, user, None)
+    w.db.execute("UPDATE viewer SET undone=? WHERE user=?", (w.position, user))
+
+
 def _undo(w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, made: int) -> int:
-    found = w.db.all("DELETE FROM feed_floor WHERE user=? AND made=? RETURNING up_to", (v.user, made))
+    query = (
+        "DELETE FROM feed_floor WHERE user=?1 AND made=?2"
+        " AND made>(SELECT merged_up_to FROM viewer WHERE user=?1) RETURNING up_to"
+    )
+    found = w.db.all(query, (v.user, made))
     if not found:
         return 0
     ((up_to,),) = found
     again = _restore(w, r, v.user, made)
     low = feed_counts.floor(r, v.user)
     unread = len(_visible(r, v, again)) + feed_counts.unmarked(w, r, v, low, up_to)
-    w.take_position()
-    feed_history.note(w, v.user, None)
-    w.db.execute("UPDATE viewer SET undone=? WHERE user=?", (w.position, v.user))
+    _reset(w, v.user)
     return unread
 
 

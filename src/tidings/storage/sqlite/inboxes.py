@@ -99,7 +99,8 @@ def _read_alls(r: ReadSnapshot, user: int, seq: int, limit: int) -> list[ReadWat
 
 
 def _broken(r: ReadSnapshot, user: int, seq: int) -> bool:
-    """Whether a seq cannot be gone on from: a read-all was undone since, or it is of an inbox that was erased."""
+    """Whether a seq cannot be gone on from: since then a read-all was undone, or some were merged, or it is of an inbox that
+    was erased."""
     query = (
         "SELECT EXISTS (SELECT 1 FROM inbox_mark WHERE user=?1 AND seq>?2 AND kind=?3)"
         " OR EXISTS (SELECT 1 FROM inbox_head WHERE user=?1 AND born>?2)"

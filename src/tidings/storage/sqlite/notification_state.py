@@ -141,6 +141,7 @@ def read_inbox(w: WriteSession, r: ReadSnapshot, command: MarkAllNotificationsRe
         return _outcome(r, user, 0)
     read = _all_read(r, user, head, up_to) if type == ALL_TYPES else _typed_read(w, r, user, type, low, up_to)
     if read.groups:
+        _merge_read_alls(w, user)
         seq = _bump(w, user, Unread(-read.groups, -read.items))
         w.db.execute(
             "INSERT INTO inbox_mark VALUES (?, ?, ?, ?, ?, ?)", (user, seq, STANDING, type, up_to, w.now)
@@ -173,18 +174,50 @@ def _typed_read(w: WriteSession, r: ReadSnapshot, user: int, type: int, low: int
     return read
 
 
+def _merge_read_alls(w: WriteSession, user: int) -> None:
+    """Merge the older half of the read-alls that never were merged, if there are as many as are kept: those that a later one
+    of these covers go. That changes when notifications were read, and so it takes a seq, and whoever knows the inbox
+    from before it begins anew."""
+    query = (
+        "SELECT seq FROM inbox_mark WHERE user=?1 AND seq>(SELECT merged_up_to FROM inbox_head WHERE user=?1)"
+        " AND kind=0 ORDER BY seq LIMIT ?2"
+    )
+    kept = w.settings.read_all_history
+    single = w.db.all(query, (user, kept))
+    if len(single) < kept:
+        return
+    (last,) = single[(kept - 1) // 2]
+    w.db.execute(sql("merge_inbox_read_alls"), {"user": user, "last": last})
+    w.db.execute("UPDATE inbox_head SET merged_up_to=? WHERE user=?", (last, user))
+    _note_undone(w, user, _bump(w, user, NOTHING), ALL_TYPES, 0)
+
+
+def _note_undone(w: WriteSession, user: int, seq: int, type: int, up_to: int) -> None:
+    """Keep that a read-all which went so far was undone at a seq. Undone ones say how far groups are closed, and at which
+    seq something was undone last; so the last one of a type says all that earlier ones did."""
+    values = {"user": user, "type": type, "up_to": up_to}
+    furthest = max((up_to, *(reach for (reach,) in w.db.all(sql("drop_undone_read_alls"), values))))
+    w.db.execute(
+        "INSERT INTO inbox_mark VALUES (?, ?, ?, ?, ?, ?)", (user, seq, UNDONE, type, furthest, w.now)
+    )
+
+
 def undo_read(w: WriteSession, r: ReadSnapshot, command: UndoMarkAllRead) -> InboxUpdateResult:
-    """Take a read-all back. It stays as one that was undone, for what it closed is not opened again."""
+    """Take a read-all back, unless it was merged with others. It stays as one that was undone, for what it closed is not
+    opened again."""
     user = w.names.inbox(command.user)
-    query = "DELETE FROM inbox_mark WHERE user=? AND seq=? AND kind=? RETURNING type, up_to, at"
+    query = (
+        "DELETE FROM inbox_mark WHERE user=?1 AND seq=?2 AND kind=?3"
+        " AND seq>(SELECT merged_up_to FROM inbox_head WHERE user=?1) RETURNING type, up_to"
+    )
     mark = w.db.one(query, (user, command.seq, STANDING))
     updated = 0
     if user is not None and mark is not None:
-        type, up_to, at = mark
+        type, up_to = mark
         w.settled.forget(user)
         again = _unread(r, user, inbox_counters.one(r, user).read_up_to, up_to, type)
         seq = _bump(w, user, again)
-        w.db.execute("INSERT INTO inbox_mark VALUES (?, ?, ?, ?, ?, ?)", (user, seq, UNDONE, type, up_to, at))
+        _note_undone(w, user, seq, type, up_to)
         updated = again.groups
     return _outcome(r, user, updated)
 

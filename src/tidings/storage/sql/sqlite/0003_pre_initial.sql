@@ -42,12 +42,12 @@ CREATE INDEX mask_topic ON mask (topic, kind, viewer);
 
 -- reads: there are rows in feed_read or feed_floor.
 -- forgotten: the position up to which changes of the read state are not in feed_change any more; undone: that at which a
--- read-all was last taken back.
+-- read-all was last taken back, or read-alls were merged; merged_up_to: that of the last read-all that was among these.
 -- version: counts what changed this feed other than events that arrived in order.
 -- careful: rows in this user's home may be invisible (unfollowed, muted, blocked), so each is explained when read.
 CREATE TABLE viewer (
   user INTEGER PRIMARY KEY, version INTEGER NOT NULL DEFAULT 0, careful INTEGER NOT NULL DEFAULT 0, reads INTEGER NOT NULL DEFAULT 0, seen_day INTEGER NOT NULL DEFAULT 0, dormant_from INTEGER,
-  forgotten INTEGER NOT NULL DEFAULT 0, undone INTEGER NOT NULL DEFAULT 0
+  forgotten INTEGER NOT NULL DEFAULT 0, undone INTEGER NOT NULL DEFAULT 0, merged_up_to INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX viewer_forgotten ON viewer (forgotten) WHERE forgotten > 0;
 CREATE INDEX viewer_seen ON viewer (seen_day) WHERE dormant_from IS NULL;
@@ -75,13 +75,15 @@ CREATE TABLE retraction (position INTEGER PRIMARY KEY, number INTEGER NOT NULL, 
 CREATE TABLE type (name TEXT PRIMARY KEY, rule BLOB NOT NULL) WITHOUT ROWID;
 
 -- unread: groups; items: those in them. taken: the last broadcast that was taken up. born: where an inbox of the same
--- name was erased, the seq at which this one began, above all of that one.
+-- name was erased, the seq at which this one began, above all of that one. merged_up_to: the seq of the last read-all that
+-- was merged with others.
 CREATE TABLE inbox_head (
   user INTEGER PRIMARY KEY, seq INTEGER NOT NULL, unread INTEGER NOT NULL, items INTEGER NOT NULL,
-  taken INTEGER NOT NULL DEFAULT 0, born INTEGER NOT NULL DEFAULT 0
+  taken INTEGER NOT NULL DEFAULT 0, born INTEGER NOT NULL DEFAULT 0, merged_up_to INTEGER NOT NULL DEFAULT 0
 );
 -- A read-all: what had become unread up to `up_to`, of one type (0: of all), is read; it took `seq`. kind: 0 it stands,
--- 1 it was undone at `seq`; what it closed stays closed.
+-- 1 it was undone at `seq`; what it closed stays closed. Of each type there is one undone row at most, which goes as far as
+-- the furthest; one with up_to 0 says that read-alls were merged at `seq`.
 CREATE TABLE inbox_mark (
   user INTEGER, seq INTEGER, kind INTEGER NOT NULL, type INTEGER NOT NULL, up_to INTEGER NOT NULL, at INTEGER NOT NULL,
   PRIMARY KEY (user, seq)

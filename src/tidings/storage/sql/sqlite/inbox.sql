@@ -247,6 +247,16 @@ WHERE i.user = :user AND i.unread_since > :low AND i.unread_since <= :high
 SELECT count(*), coalesce(sum(coalesce(g.size, 1)), 0)
 FROM ($rows) i LEFT JOIN inbox_group g ON g.user = :user AND g.number = i.number;
 
+-- name: merge_inbox_read_alls
+-- Of a user's read-alls up to the seq :last, those that a later one of these covers: it is of the same type, or of all.
+DELETE FROM inbox_mark WHERE user = :user AND kind = 0 AND seq <= :last AND EXISTS (
+  SELECT 1 FROM inbox_mark k WHERE k.user = :user AND k.kind = 0 AND k.seq > inbox_mark.seq AND k.seq <= :last
+    AND k.up_to >= inbox_mark.up_to AND k.type IN (0, inbox_mark.type));
+
+-- name: drop_undone_read_alls
+-- Those that one of a type, or (0) of all, undone later, takes the place of; returns how far the furthest goes.
+DELETE FROM inbox_mark WHERE user = :user AND kind = 1 AND (type = :type OR (:type = 0 AND up_to <= :up_to)) RETURNING up_to;
+
 -- name: inbox_holding
 -- The rows of these users whose newest item is an event.
 SELECT i.user, coalesce(i.number, i.seq) FROM carray(?1) c CROSS JOIN inbox_{n} i ON i.user = c.value AND i.key = ?2

@@ -159,3 +159,9 @@ SELECT f.follower * 2 + 1, e.key, e.verb, f.topic
 FROM event_{ev} e CROSS JOIN follow f INDEXED BY follow_topic ON f.topic = :topic
 WHERE e.key = :key AND (e.key >= f.since_key OR e.position > f.since) AND (f.until IS NULL OR e.position <= f.until)
   AND f.follower <> e.actor;
+
+-- name: merge_feed_read_alls
+-- Of a user's read-alls up to the position :last, those that a later one of these covers.
+DELETE FROM feed_floor WHERE user = :user AND made <= :last AND EXISTS (
+  SELECT 1 FROM feed_floor k
+  WHERE k.user = :user AND k.up_to >= feed_floor.up_to AND k.made > feed_floor.made AND k.made <= :last);
