@@ -82,6 +82,21 @@ def test_a_second_signal_cuts_what_is_open_and_still_closes_the_store(tmp_path: 
         assert httpx.get(f"{url}/v1/admin/status").json()["position"] == 1
 
 
+def test_a_store_that_is_not_left_whole_is_an_error_of_the_server(tmp_path: Path) -> None:
+    """The fault: what prevented an orderly end was logged, and the exit code was 0. Whoever stops the server to copy its
+    file would have believed that the file is whole."""
+    path, errors = tmp_path / "tidings.db", tmp_path / "errors"
+    with errors.open("w") as said, serving(path, errors=said) as (_, process):
+        path.rename(tmp_path / "aside.db")
+        process.send_signal(signal.SIGTERM)
+        assert stopped(process) == 1
+    last = errors.read_text().splitlines()[-1]
+    assert last.startswith(
+        f"Error: the store was not left whole: {path} was deleted or moved while it was open"
+    )
+    assert "Traceback" not in errors.read_text()
+
+
 def test_a_hangup_that_is_ignored_stays_ignored() -> None:
     """A server under nohup outlives its terminal."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)

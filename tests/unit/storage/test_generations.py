@@ -164,6 +164,23 @@ def test_a_marker_with_a_number_that_no_file_can_hold_counts_as_none(place: Plac
     epochs.goes_on(after, place.lived(0))
 
 
+def test_a_log_that_a_reader_keeps_from_being_emptied_is_told_at_the_close(
+    place: Place, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is not whole then: a copy of it alone lacks what is in the log. Nothing is lost, and all is released."""
+    monkeypatch.setattr(generations, "BUSY_MS", 0)
+    place.lived(1)
+    harness = place.opened()
+    with closing(apsw.Connection(str(place.file), flags=apsw.SQLITE_OPEN_READONLY)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM log").fetchall()
+        harness.publish(event("alice"))
+        before = harness.run(harness.store.head())
+        with pytest.raises(Unavailable, match=r"not left whole: .* a copy of the file needs it"):
+            runner.run(harness.store.close())
+    epochs.goes_on(before, place.lived(0))
+
+
 def test_a_marker_that_is_no_file_is_refused(place: Place) -> None:
     """A pipe under its name is not waited for."""
     place.lived(1)
@@ -303,10 +320,10 @@ def test_a_kill_while_a_new_epoch_is_copied_is_not_taken_for_a_backup(
         file.write_bytes(content)  # the log of the killed server is gone: the file is older than its marker
     moments: list[dict[Path, bytes]] = []
 
-    def copied(connection: Db, *, patient: bool = True) -> bool:
+    def copied(connection: Db, wait_ms: int = 0) -> str:
         connection.wal_checkpoint(None)
         moments.append({file: file.read_bytes() for file in files})
-        return empty_wal(connection, patient=patient)
+        return empty_wal(connection, wait_ms)
 
     monkeypatch.setattr(generations, "empty_wal", copied)
     harness = place.opened()

@@ -95,7 +95,9 @@ def open_writer(path: Path, cache_mib: int, vfs: str | None = None, salt: int | 
     connection.execute(f"PRAGMA journal_size_limit={WAL_LIMIT_BYTES}")
     connection.wal_autocheckpoint(CHECKPOINT_PAGES)
     _migrate(connection, salt)
-    empty_wal(connection)  # what a crash left in it may be of people who were erased since
+    # What a crash left in it may be of people who were erased since.
+    if why := empty_wal(connection, BUSY_MS):
+        _log.warning("%s", why)
     return connection
 
 
@@ -109,20 +111,17 @@ def open_reader(path: Path, cache_mib: int, vfs: str | None = None) -> Db:
     return connection
 
 
-def empty_wal(connection: Db, *, patient: bool = True) -> bool:
-    """Bring all that was committed into the file itself, and cut the write-ahead log to nothing. False when a reader, or a
-    disk that takes no more, prevents it: the log is then as precious as it was. ``patient``: wait for readers, and say
-    so when that was in vain."""
-    connection.set_busy_timeout(BUSY_MS if patient else 0)
+def empty_wal(connection: Db, wait_ms: int = 0) -> str:
+    """Bring all that was committed into the file itself, and cut the write-ahead log to nothing; readers are waited for.
+    Says what prevents it, a reader or a disk that takes no more: the log is then as precious as it was."""
+    connection.set_busy_timeout(wait_ms)
     try:
         connection.wal_checkpoint(None, apsw.SQLITE_CHECKPOINT_TRUNCATE)
     except apsw.Error as error:
-        if patient:
-            _log.warning("the write-ahead log could not be emptied, a copy of the file needs it: %s", error)
-        return False
+        return f"the write-ahead log could not be emptied, a copy of the file needs it: {error}"
     finally:
         connection.set_busy_timeout(BUSY_MS)
-    return True
+    return ""
 
 
 def _pragmas(connection: Db, cache_mib: int) -> None:

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from tidings.errors import Unavailable
 from tidings.marker import Marker, MarkerFile, read, restored
-from tidings.storage.sqlite.connection import empty_wal
+from tidings.storage.sqlite.connection import BUSY_MS, empty_wal, unavailable
 from tidings.storage.sqlite.file_lock import FileLock
 from tidings.storage.sqlite.write_session import WriteSession
 
@@ -34,6 +34,7 @@ class Generations:
         self._process = process
         self._generation = int(writer.meta("generation"))
         self._commits = -1
+        self._unfinished = ""
         known = read(file_lock.path)
         self._base = known.base if known else 0
         self._file = MarkerFile(file_lock.path)
@@ -44,7 +45,7 @@ class Generations:
                     # First: a kill may leave the new epoch in the file before the marker has it (before.py).
                     self._file.write(structs.replace(known, epoch="", base=0), durable=True)
                 self._renew(why, known.generation if known else 0)
-            if empty_wal(writer.db, patient=False):
+            if not empty_wal(writer.db):
                 self._base = self._generation
             # Last: a log that a new epoch began is not one that began anew since its generation was copied.
             self._salts = self._log_salts()
@@ -75,7 +76,7 @@ class Generations:
         self._file_lock.check()
         if self._commits != self._writer.commits or self._writer.failed:
             self._end()
-        if self._writer.scrub and empty_wal(self._writer.db, patient=False):
+        if self._writer.scrub and not empty_wal(self._writer.db):
             self._writer.scrub = False  # a reader delays it to the next second
 
     def _end(self) -> None:
@@ -104,9 +105,20 @@ class Generations:
         try:
             self.keep()
             self._mark(self._found(process=0), durable=True)
-        except (Unavailable, apsw.Error) as error:
-            _log.error("the store could not be closed in order: %s", error)
+        except Unavailable as error:
+            self._unfinished = error.for_log
+        except apsw.Error as error:
+            self._unfinished = unavailable(error, "written").for_log
         self._file.close()
+
+    def finish(self) -> None:
+        """Empty the log and close the file, after :meth:`close` and once no other connection of this process has it open.
+        Raises Unavailable, when all is closed, if the one file does not hold everything."""
+        why = empty_wal(self._writer.db, BUSY_MS) or self._unfinished
+        self._writer.db.close()
+        self._file_lock.close()
+        if why:
+            raise Unavailable(f"the store was not left whole: {why}")
 
     def _mark(self, marker: Marker, *, durable: bool = False) -> None:
         try:

@@ -89,7 +89,7 @@ from tidings.storage.sqlite import (
     transactions,
     user_export,
 )
-from tidings.storage.sqlite.connection import DISK_ERRORS, empty_wal, open_reader, open_writer, unavailable
+from tidings.storage.sqlite.connection import DISK_ERRORS, open_reader, open_writer, unavailable
 from tidings.storage.sqlite.file_lock import FileLock
 from tidings.storage.sqlite.generations import Generations
 from tidings.storage.sqlite.read_snapshot import SHORT_CHECK_STEPS, LoopSnapshot, ReadSnapshot, TooLong
@@ -185,16 +185,15 @@ class SqliteStore:
         return cls(path, clock, settings, vfs, salt, channels)
 
     async def close(self) -> None:
-        """Checkpoint, close, release the file: afterwards all is in the one file, and a copy of it is the store."""
+        """Checkpoint, close, release the file: afterwards all is in the one file, and a copy of it is the store. Raises
+        Unavailable, when all is closed, if it is not."""
         await asyncio.get_running_loop().run_in_executor(self._write_thread, self._generations.close)
         self._near.end()
         self._write_thread.shutdown()
         self._readers.close()
         self._own_readers.close()
         self._near.db.close()
-        empty_wal(self._own.db)
-        self._own.db.close()
-        self._file_lock.close()
+        self._generations.finish()
 
     def _reading(self, undo: ExitStack, path: Path, cache_mib: int, vfs: str | None) -> ReadSnapshot:
         db = open_reader(path, max(1, cache_mib), vfs)
