@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import patch
 
 import apsw
 import pytest
@@ -15,6 +16,7 @@ from tests.crash.effort import repeatable, seeds
 from tests.crash.vfs import NAME, Cut, Op, PowerVFS, survivors
 from tests.crash.workload import History
 from tidings.errors import Unavailable
+from tidings.storage.sqlite import checkpoints
 from tidings.testing import START_MS
 
 CHECKPOINT_PAGES = 20
@@ -31,8 +33,10 @@ def recorded(folder: Path, history: History, runner: asyncio.Runner, pragma: str
     apsw.connection_hooks.append(writers.append)
     vfs = PowerVFS()
     try:
-        with opened(folder / "tidings.db", START_MS, runner, vfs=NAME) as run:
-            writers[0].wal_autocheckpoint(CHECKPOINT_PAGES)
+        with (
+            patch.object(checkpoints, "CHECKPOINT_PAGES", CHECKPOINT_PAGES),
+            opened(folder / "tidings.db", START_MS, runner, vfs=NAME) as run,
+        ):
             writers[0].execute(pragma)
             for number, step in enumerate(history.steps, 1):
                 run.take(step)

@@ -17,7 +17,7 @@ from tidings.config import Settings
 from tidings.errors import Unavailable
 from tidings.marker import BYTES, Marker, MarkerFile, path_of, read
 from tidings.model import LogPosition, MarkAllNotificationsRead
-from tidings.storage.sqlite import SqliteStore, generations
+from tidings.storage.sqlite import SqliteStore, checkpoints, generations
 from tidings.storage.sqlite.connection import empty_wal
 from tidings.storage.sqlite.db import Db
 from tidings.testing import FakeClock, event
@@ -325,7 +325,7 @@ def test_a_kill_while_a_new_epoch_is_copied_is_not_taken_for_a_backup(
         moments.append({file: file.read_bytes() for file in files})
         return empty_wal(connection, wait_ms)
 
-    monkeypatch.setattr(generations, "empty_wal", copied)
+    monkeypatch.setattr(checkpoints, "empty_wal", copied)
     harness = place.opened()
     runner.run(harness.store.close())
     monkeypatch.undo()

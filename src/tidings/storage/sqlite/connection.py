@@ -93,7 +93,6 @@ def open_writer(path: Path, cache_mib: int, vfs: str | None = None, salt: int | 
     # What is deleted is overwritten, for people are erased: no measurable cost, as little is deleted (docs/adr/0018).
     connection.execute("PRAGMA secure_delete=ON")
     connection.execute(f"PRAGMA journal_size_limit={WAL_LIMIT_BYTES}")
-    connection.wal_autocheckpoint(CHECKPOINT_PAGES)
     _migrate(connection, salt)
     # What a crash left in it may be of people who were erased since.
     if why := empty_wal(connection, BUSY_MS):

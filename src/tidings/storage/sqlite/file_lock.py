@@ -74,18 +74,21 @@ class FileLock:
 
     def watch(self) -> None:
         """Remember the database and its write-ahead log as they are: both are there once SQLite has opened them."""
+        self._made = False  # it is filled: if it is empty later, it was cut
         self._watched = {
             name: found
             for name in (self.path, Path(f"{self.path}-wal"))
             if (found := _identity(name)) is not None
         }
 
-    def check(self) -> None:
-        """Raises Unavailable when what is written now could not be found again. Some microseconds."""
+    def check(self) -> list[os.stat_result]:
+        """How the database and its write-ahead log are now. Raises Unavailable when their names do not lead to them any
+        more."""
+        found = []
         for name, known in self._watched.items():
-            found = _identity(name)
-            if found != known:
-                what = "deleted or moved" if found is None else "replaced by another file"
+            status = _status(name)
+            if status is None or _identity_of(status) != known:
+                what = "deleted or moved" if status is None else "replaced by another file"
                 # An end needs the database itself, to copy the log into it; the log is still open here.
                 advice = "put it back" if name == self.path else "put it back, or restart the server"
                 raise Unavailable(
@@ -93,6 +96,16 @@ class FileLock:
                     RETRY_S,
                     for_log=f"{name} was {what} while it was open: {advice}",
                 )
+            found.append(status)
+        return found
+
+    def status(self) -> os.stat_result:
+        """How the database is now, whatever its name leads to."""
+        return os.fstat(self._file)
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Bytes of the database, without its log. Through this descriptor: to close another one would unlock the file."""
+        return os.pread(self._file, size, offset)
 
     def close(self) -> None:
         """Let go of the file, after SQLite has. A file that was made here and never filled goes."""
@@ -146,8 +159,13 @@ def _names(path: Path, names: int) -> str:
 
 
 def _identity(path: Path) -> _Identity | None:
+    found = _status(path)
+    return None if found is None else _identity_of(found)
+
+
+def _status(path: Path) -> os.stat_result | None:
     try:
-        return _identity_of(os.stat(path))
+        return os.stat(path)
     except OSError:
         return None
 

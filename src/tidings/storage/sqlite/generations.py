@@ -9,7 +9,8 @@ from msgspec import structs
 
 from tidings.errors import Unavailable
 from tidings.marker import Marker, MarkerFile, read, restored
-from tidings.storage.sqlite.connection import BUSY_MS, empty_wal, unavailable
+from tidings.storage.sqlite.checkpoints import Checkpoints
+from tidings.storage.sqlite.connection import BUSY_MS, unavailable
 from tidings.storage.sqlite.file_lock import FileLock
 from tidings.storage.sqlite.write_session import WriteSession
 
@@ -27,10 +28,13 @@ class Generations:
     a second: what was committed and copied within one generation is not told apart (docs/adr/0016).
     """
 
-    def __init__(self, writer: WriteSession, file_lock: FileLock, process: int) -> None:
+    def __init__(
+        self, writer: WriteSession, file_lock: FileLock, checkpoints: Checkpoints, process: int
+    ) -> None:
         """Raises OSError when the marker cannot be made, apsw.Error when a new epoch cannot be written."""
         self._writer = writer
         self._file_lock = file_lock
+        self._checkpoints = checkpoints
         self._process = process
         self._generation = int(writer.meta("generation"))
         self._commits = -1
@@ -45,7 +49,7 @@ class Generations:
                     # First: a kill may leave the new epoch in the file before the marker has it (before.py).
                     self._file.write(structs.replace(known, epoch="", base=0), durable=True)
                 self._renew(why, known.generation if known else 0)
-            if not empty_wal(writer.db):
+            if not checkpoints.empty():
                 self._base = self._generation
             # Last: a log that a new epoch began is not one that began anew since its generation was copied.
             self._salts = self._log_salts()
@@ -73,10 +77,10 @@ class Generations:
     def keep(self) -> None:
         """End the generation if anything was committed in it, or could not be. Raises Unavailable when what is written
         could not be found again, apsw.Error when nothing can be written."""
-        self._file_lock.check()
+        self._checkpoints.check()
         if self._commits != self._writer.commits or self._writer.failed:
             self._end()
-        if self._writer.scrub and not empty_wal(self._writer.db):
+        if self._writer.scrub and not self._checkpoints.empty():
             self._writer.scrub = False  # a reader delays it to the next second
 
     def _end(self) -> None:
@@ -114,7 +118,8 @@ class Generations:
     def finish(self) -> None:
         """Empty the log and close the file, after :meth:`close` and once no other connection of this process has it open.
         Raises Unavailable, when all is closed, if the one file does not hold everything."""
-        why = empty_wal(self._writer.db, BUSY_MS) or self._unfinished
+        why = self._checkpoints.finish(BUSY_MS) or self._unfinished
+        self._checkpoints.close()
         self._writer.db.close()
         self._file_lock.close()
         if why:

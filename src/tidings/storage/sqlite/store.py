@@ -89,6 +89,7 @@ from tidings.storage.sqlite import (
     transactions,
     user_export,
 )
+from tidings.storage.sqlite.checkpoints import Checkpoints
 from tidings.storage.sqlite.connection import DISK_ERRORS, open_reader, open_writer, unavailable
 from tidings.storage.sqlite.file_lock import FileLock
 from tidings.storage.sqlite.generations import Generations
@@ -158,8 +159,9 @@ class SqliteStore:
             own = [self._reading(undo, path, OWN_CACHE_MIB, vfs)]
             self._readers = Readers("tidings-reader", far, settings.max_reads_per_user, most, lower_priority)
             self._own_readers = Readers("tidings-own-reader", own, most, most, lower_priority)
-            self._file_lock.watch()
-            self._generations = Generations(self._writer, self._file_lock, os.getpid())
+            self._checkpoints = Checkpoints(db, self._file_lock)
+            undo.callback(self._checkpoints.close)
+            self._generations = Generations(self._writer, self._file_lock, self._checkpoints, os.getpid())
             undo.pop_all()
         LONG_READS.set_function(lambda: self._readers.depth)
         self._visits: set[str] = set()
@@ -261,7 +263,7 @@ class SqliteStore:
 
     def _apply(self, commands: Sequence[Command], ends: Collection[int]) -> list[Outcome | KeyReused]:
         w = self._writer
-        self._file_lock.check()
+        self._checkpoints.check()
         maintenance.roll(w)
         outcomes: list[Outcome | KeyReused] = []
 
@@ -270,7 +272,7 @@ class SqliteStore:
 
         w.transaction(work)
         # After the commit: what is acknowledged was in the file that the name leads to.
-        self._file_lock.check()
+        self._checkpoints.check()
         return outcomes
 
     def _change(self, command: Command) -> Outcome | KeyReused:
