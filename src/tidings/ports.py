@@ -308,8 +308,11 @@ class DeliveryQueue(Protocol):
     ``work`` still has to take a blocked actor out of an inbox, nothing is due to its user.
     """
 
-    async def reminders(self, due_by: int | None, limit: int) -> list[Reminder]:
-        """The next reminders, soonest first: those due by a time, or (None) whichever come."""
+    async def reminders(
+        self, due_by: int | None, limit: int, after: tuple[int, str] | None = None
+    ) -> list[Reminder]:
+        """The next reminders, soonest first, those of one time by key: those due by a time, or (None) whichever come;
+        beginning after a (time, key)."""
         ...
 
     async def reminder(self, key: str) -> Reminder | None:

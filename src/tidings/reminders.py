@@ -12,6 +12,7 @@ from typing import NamedTuple
 from tidings.background import NextRun, Worker
 from tidings.commit_queue import GroupCommitQueue
 from tidings.config import Settings
+from tidings.cursors import Cursors
 from tidings.errors import FieldError, NotFound, TidingsError
 from tidings.model import CancelReminder, CommandResult, SetReminder
 from tidings.personal import Reminder
@@ -22,6 +23,8 @@ FIRED_AT_ONCE = 100
 """Reminders that are fired together: they share a transaction, and others are written between two of these."""
 LONGEST_REST_S = 30.0
 """Seconds between two looks, at most: a machine that slept, or whose clock was set, is late by no more."""
+_QUESTION = "reminders"
+"""What the cursors of the list continue: it is the same for all who may read it."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,8 +40,11 @@ class ReminderStatus(NamedTuple):
 class ReminderService(Worker):
     """The door of reminders, and the loop that fires them."""
 
-    def __init__(self, store: Store, log: GroupCommitQueue, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, log: GroupCommitQueue, settings: Settings, clock: Clock, cursors: Cursors
+    ) -> None:
         super().__init__("reminders")
+        self._cursors = cursors
         self._store = store
         self._log = log
         self._settings = settings
@@ -79,9 +85,19 @@ class ReminderService(Worker):
             raise NotFound("no such reminder")
         return ReminderStatus(reminder, reminder.due_at)
 
-    async def coming(self, limit: int) -> list[ReminderStatus]:
-        """The next reminders, soonest first."""
-        return [ReminderStatus(one, one.due_at) for one in await self._store.reminders(None, limit)]
+    async def coming(self, limit: int, cursor: str | None) -> list[ReminderStatus]:
+        """The next reminders, soonest first, from a cursor on. Raises BadParameter."""
+        at = self._cursors.read_named(cursor, _QUESTION)
+        after = None
+        if at is not None:
+            due_at, _, key = at.partition(" ")
+            after = (int(due_at), key)
+        return [ReminderStatus(one, one.due_at) for one in await self._store.reminders(None, limit, after)]
+
+    def cursor_after(self, status: ReminderStatus) -> str:
+        """The cursor of the page that begins after a reminder."""
+        reminder = status.reminder
+        return self._cursors.make_named(f"{reminder.due_at} {reminder.key}", _QUESTION)
 
     async def _round(self) -> NextRun:
         """Fire what is due, then rest until there may be more."""

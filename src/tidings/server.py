@@ -184,7 +184,7 @@ async def running(
             on_commit=PostCommitHooks(store, windows, live, runner, courier),
             on_failure=watch.failed,
         )
-        reminders = ReminderService(store, log, settings, clock)
+        reminders = ReminderService(store, log, settings, clock, cursors)
         confirmations = Confirmations(log, clock, cursor_key, settings.server_url, ways.ask)
         WRITE_QUEUE.set_function(lambda: log.depth)
         STREAMS_OPEN.set_function(lambda: live.open_streams)

@@ -174,7 +174,8 @@ def test_wishes_and_what_is_to_come(asked: Asked, user: str) -> None:
     due = NewReminder(type="due", object_type="m", object_id="1", user_ids=(user,), after_s=3_600)
     assert not asked.set_reminder(user, due).fired
     assert asked.reminder(user).user_ids == (user,)
-    assert user in {reminder.key for reminder in asked.reminders(100).items}
+    assert user in {reminder.key for reminder in asked.reminders()}
+    assert asked.reminders_page(limit=1).items
     asked.cancel_reminder(user)
     asked.follow(f"club:{user}", user=user)
     asked.broadcast(event(verb="news"), audience=f"club:{user}")

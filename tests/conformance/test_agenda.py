@@ -91,6 +91,9 @@ def test_reminders_come_soonest_first(store: Harness) -> None:
     assert reminders(store, START_MS + 20) == ["a", "b"]
     assert reminders(store, START_MS + 9) == []
     assert reminders(store, None, 2) == ["a", "b"]
+    store.write(SetReminder(reminder("bb", START_MS + 20)))
+    rest = store.run(store.store.reminders(START_MS + 30, 9, (START_MS + 20, "b")))
+    assert [found.key for found in rest] == ["bb", "c"], "and what comes after one of them"
 
 
 def test_a_reminder_is_kept_as_it_was_set(store: Harness) -> None:

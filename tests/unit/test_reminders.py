@@ -13,6 +13,7 @@ import pytest
 from tests.backends import opened
 from tidings.commit_queue import GroupCommitQueue
 from tidings.config import Settings
+from tidings.cursors import Cursors
 from tidings.decode import decode
 from tidings.errors import InvalidFields, KeyReused, NotFound, TooLarge
 from tidings.model import Command, FireReminder, InboxCounters, Outcome, Published
@@ -37,7 +38,7 @@ class World:
         self.settings = settings or Settings()
         self.fired: asyncio.Queue[FireReminder] = asyncio.Queue()
         self.log = GroupCommitQueue(store, batch_events=100, queue=1_000, on_commit=self._committed)
-        self.reminders = ReminderService(store, self.log, self.settings, clock)
+        self.reminders = ReminderService(store, self.log, self.settings, clock, Cursors(b"key"))
 
     def _committed(self, commands: Sequence[Command], outcomes: Sequence[Outcome | KeyReused]) -> None:
         for command, outcome in zip(commands, outcomes, strict=True):
@@ -271,7 +272,7 @@ def test_what_the_server_takes_no_longer_is_cancelled(caplog: pytest.LogCaptureF
         poison = given(user_ids=["a", "b", "c"], every="P1D", deliver_at=at(HOUR_MS))
         await world.reminders.set("poison", poison)
         await world.reminders.set("good", given())
-        world.reminders = ReminderService(store, world.log, Settings(max_targets=2), clock)
+        world.reminders = ReminderService(store, world.log, Settings(max_targets=2), clock, Cursors(b"key"))
         world.reminders.start()
         await world.turn(HOUR_MS)
         await world.next_fired()
@@ -298,12 +299,14 @@ class Failing(MemoryStore):
 
     failures = 2
 
-    async def reminders(self, due_by: int | None, limit: int) -> list[Reminder]:
+    async def reminders(
+        self, due_by: int | None, limit: int, after: tuple[int, str] | None = None
+    ) -> list[Reminder]:
         """Fails, then answers."""
         if self.failures:
             self.failures -= 1
             raise OSError("the disk is away")
-        return await super().reminders(due_by, limit)
+        return await super().reminders(due_by, limit, after)
 
 
 def test_a_failing_store_is_tried_again() -> None:
@@ -344,7 +347,7 @@ def test_what_does_not_fit_is_named(pointer: str, changed: dict[str, Any]) -> No
         with pytest.raises(InvalidFields) as refused:
             await world.reminders.set("r", given(**changed))
         assert [error.pointer for error in refused.value.errors] == [pointer]
-        assert await world.reminders.coming(10) == []
+        assert await world.reminders.coming(10, None) == []
 
     clock = FakeClock()
     play(MemoryStore(clock), clock, scene)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.crash.server_process import serving
 from tests.wire.people import moment
+from tidings.feeds import PAGE_BYTES
 from tidings.http import schemas_delivery as shapes
 
 PROBLEM = "urn:tidings:problem:"
@@ -118,13 +119,64 @@ def test_the_next_ones_are_listed(app: httpx.Client, user: str) -> None:
             f"{user}-{days}",
             body(user, deliver_at=moment(hours=-days), every="P1D", object_id=str(days)),
         )
-    page = msgspec.json.decode(app.get("/v1/reminders?limit=100").content, type=shapes.Reminders)
+    page = msgspec.json.decode(app.get("/v1/reminders?limit=100").content, type=shapes.RemindersPage)
     due = [reminder.due_at or "" for reminder in page.items]
     assert due == sorted(due)
     mine = [reminder.key for reminder in page.items if reminder.key.startswith(user)]
     assert mine == [f"{user}-{days}" for days in (3, 2, 1)]
-    first = msgspec.json.decode(app.get("/v1/reminders?limit=1").content, type=shapes.Reminders)
+    first = msgspec.json.decode(app.get("/v1/reminders?limit=1").content, type=shapes.RemindersPage)
     assert (first.has_more, len(first.items)) == (True, 1)
+
+
+def listed(app: httpx.Client, prefix: str, limit: int) -> list[str]:
+    """The keys with this prefix on all pages of reminders, which name the next one in two ways."""
+    keys: list[str] = []
+    path = f"/v1/reminders?limit={limit}"
+    while path:
+        reply = app.get(path)
+        page = msgspec.json.decode(reply.content, type=shapes.RemindersPage)
+        assert len(page.items) <= limit
+        assert page.has_more == (page.next_cursor is not None) == ("next" in reply.links)
+        keys += [reminder.key for reminder in page.items if reminder.key.startswith(prefix)]
+        path = reply.links["next"]["url"] if page.has_more else ""
+    return keys
+
+
+def test_all_reminders_can_be_listed(app: httpx.Client, user: str) -> None:
+    """The fault: the list had no cursor, and nobody could see more than the next hundred. Some are due at one time, and a
+    key may be as long as a text of it can be."""
+    keys = sorted([f"{user}-{n}" for n in range(5)] + [f"{user}-{'😀' * (127 - len(user))}"])
+    for key in keys:
+        put(app, key, body(user, deliver_at="2126-05-01T00:00:00Z"))
+    assert listed(app, user, 2) == keys
+    assert listed(app, user, 100) == keys
+    other = app.get(f"/v1/users/{user}/follows", params={"cursor": "AAAAAAAAAAAAAAAA"})
+    mine = app.get("/v1/reminders", params={"cursor": "AAAAAAAAAAAAAAAA"})
+    assert [(reply.status_code, reply.json()["errors"][0]["pointer"]) for reply in (other, mine)] == [
+        (400, "cursor")
+    ] * 2
+
+
+def test_a_page_of_large_reminders_is_bounded(app: httpx.Client, user: str) -> None:
+    """In bytes, as every page is."""
+    keys = [f"{user}-{n:02}" for n in range(40)]
+    for key in keys:
+        put(app, key, body(user, deliver_at="2126-06-01T00:00:00Z", description="😀" * 5_000))
+    assert listed(app, user, 100) == keys
+    assert len(app.get("/v1/reminders?limit=100").content) <= PAGE_BYTES + 1_100
+
+
+def test_follows_of_the_longest_topics_can_be_listed(app: httpx.Client, user: str) -> None:
+    """The fault: the cursor after a topic of many long characters was longer than a cursor could be."""
+    topics = [f"{'😀' * 64}:{'😀' * 127}{n}" for n in range(3)]
+    followed = app.post("/v1/follows", json=[{"user_id": user, "topic": topic} for topic in topics])
+    assert followed.status_code == 200, followed.text
+    path, found = f"/v1/users/{user}/follows?limit=1", []
+    while path:
+        reply = app.get(path)
+        found += [item["topic"] for item in reply.json()["items"]]
+        path = reply.links["next"]["url"] if reply.json()["has_more"] else ""
+    assert found == topics
 
 
 def test_what_was_cancelled_is_gone(app: httpx.Client, user: str) -> None:

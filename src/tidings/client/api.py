@@ -348,9 +348,15 @@ class Api:
         return call("GET", f"/v1/reminders/{part(key)}", replies.Reminder)
 
     @operation
-    def reminders(self, limit: int = 20) -> Call[replies.Reminders]:
-        """The reminders that come next."""
-        return call("GET", "/v1/reminders", replies.Reminders, query={"limit": limit})
+    def reminders_page(self, *, cursor: str | None = None, limit: int = 20) -> Call[replies.RemindersPage]:
+        """A page of the reminders that come next."""
+        query = {"cursor": cursor, "limit": limit}
+        return call("GET", "/v1/reminders", replies.RemindersPage, query=query)
+
+    @listing
+    def reminders(self) -> Series[replies.RemindersPage]:
+        """All reminders, soonest first."""
+        return _pages("/v1/reminders", replies.RemindersPage, {})
 
     @operation
     def cancel_reminder(self, key: str) -> Call[None]:

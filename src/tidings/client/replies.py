@@ -210,10 +210,11 @@ class SetReminder(Reminder, frozen=True, kw_only=True):
     fired: bool = False
 
 
-class Reminders(Struct, frozen=True):
-    """The reminders that come next, soonest first."""
+class RemindersPage(Struct, frozen=True):
+    """A page of the reminders that come next, soonest first."""
 
     items: tuple[Reminder, ...]
+    next_cursor: str | None = None
     has_more: bool = False
 
 

@@ -27,7 +27,11 @@ _NO_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)\Z")
 
 Limit = Annotated[int, Meta(ge=1, le=MAX_PAGE, description="Items on a page.")]
-Cursor = Annotated[str, Meta(min_length=1, max_length=512, description="next_cursor of the page before.")]
+MAX_CURSOR = 1_100
+"""Characters of a cursor: one that continues a list by name holds a topic of 193 characters, of up to four bytes each."""
+Cursor = Annotated[
+    str, Meta(min_length=1, max_length=MAX_CURSOR, description="next_cursor of the page before.")
+]
 Place = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
 Fields = Annotated[
     str, Meta(min_length=1, max_length=512, description="Names of the item's members to keep, by comma.")

@@ -33,10 +33,11 @@ class SetReminder(Reminder, kw_only=True):
     fired: bool
 
 
-class Reminders(Schema):
-    """The reminders that come next, soonest first; ``has_more`` than were asked for."""
+class RemindersPage(Schema):
+    """A page of the reminders that come next, soonest first."""
 
     items: list[Reminder]
+    next_cursor: str | None
     has_more: bool
 
 

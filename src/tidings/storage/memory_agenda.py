@@ -31,10 +31,15 @@ class Agenda(State):
         """Where a user is reached, oldest first."""
         return sorted(self._peek(user).endpoints.values(), key=lambda endpoint: endpoint.created_at)
 
-    async def reminders(self, due_by: int | None, limit: int) -> list[Reminder]:
+    async def reminders(
+        self, due_by: int | None, limit: int, after: tuple[int, str] | None = None
+    ) -> list[Reminder]:
         """The next reminders, soonest first."""
-        soonest = sorted(self._reminders.values(), key=lambda reminder: (reminder.due_at, reminder.key))
-        return list(islice((r for r in soonest if due_by is None or r.due_at <= due_by), limit))
+        soonest = sorted((reminder.due_at, reminder.key) for reminder in self._reminders.values())
+        wanted = (
+            at for at in soonest if (due_by is None or at[0] <= due_by) and (after is None or at > after)
+        )
+        return [self._reminders[key] for _, key in islice(wanted, limit)]
 
     async def reminder(self, key: str) -> Reminder | None:
         """One reminder."""

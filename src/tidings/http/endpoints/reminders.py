@@ -1,10 +1,15 @@
 """Reminders: set, shown and cancelled by their key."""
 
+from typing import ClassVar
+
 import msgspec
 
 from tidings.events import EventInput, check_event_size
+from tidings.feeds import Reply, continuation, join
+from tidings.field_errors import Check
 from tidings.http import schemas_delivery as shapes
-from tidings.http.params import DEFAULT_PAGE, Limit, Params
+from tidings.http.conditional import page
+from tidings.http.params import CURSOR, DEFAULT_PAGE, Cursor, Limit, Params
 from tidings.http.routing import Access, RequestContext, Response, Route, batch_body
 from tidings.reminder_input import ReminderInput
 from tidings.reminders import ReminderStatus
@@ -18,8 +23,11 @@ _AS_SENT = frozenset(shapes.Reminder.__struct_fields__) & frozenset(EventInput._
 
 
 class RemindersQuery(Params):
-    """How many of the next reminders."""
+    """A page of the next reminders."""
 
+    CHECKS: ClassVar[tuple[Check, ...]] = (CURSOR,)
+
+    cursor: Cursor | None = None
     limit: Limit = DEFAULT_PAGE
 
 
@@ -41,11 +49,12 @@ async def cancel(call: RequestContext[Params, None]) -> Response:
 
 
 async def coming(call: RequestContext[RemindersQuery, None]) -> Response:
-    """The reminders that come next."""
-    limit = call.query.limit
-    found = await call.services.reminders.coming(limit + 1)
-    items = [_shown(one) for one in found[:limit]]
-    return Response(_encode({"items": items, "has_more": len(found) > limit}))
+    """A page of the reminders that come next."""
+    service, limit = call.services.reminders, call.query.limit
+    found = await service.coming(limit + 1, call.query.cursor)
+    head, kept = join([_encode(_shown(one)) for one in found[:limit]], ())
+    following = service.cursor_after(found[kept - 1]) if kept < len(found) else None
+    return page(call, Reply(head + continuation(following) + b"}", following))
 
 
 def _shown(standing: ReminderStatus) -> dict[str, object]:
@@ -106,6 +115,6 @@ ROUTES = (
         summary="The reminders that come next, soonest first",
         tag=_TAG,
         query=RemindersQuery,
-        reply=shapes.Reminders,
+        reply=shapes.RemindersPage,
     ),
 )

@@ -65,10 +65,11 @@ def fire(w: WriteSession, command: FireReminder) -> Published | KeyReused:
     return outcome
 
 
-def due(r: ReadSnapshot, due_by: int | None, limit: int) -> list[Reminder]:
-    """The next reminders, soonest first."""
-    query = f"{_REMINDER} WHERE due_at <= ? ORDER BY due_at, key LIMIT ?"
-    return [_reminder(*row) for row in r.db.execute(query, (MAX_KEY if due_by is None else due_by, limit))]
+def due(r: ReadSnapshot, due_by: int | None, limit: int, after: tuple[int, str] | None) -> list[Reminder]:
+    """The next reminders, soonest first, beginning after a (time, key)."""
+    query = f"{_REMINDER} WHERE due_at <= ? AND (due_at, key) > (?, ?) ORDER BY due_at, key LIMIT ?"
+    bounds = (MAX_KEY if due_by is None else due_by, *(after or (-1, "")), limit)
+    return [_reminder(*row) for row in r.db.execute(query, bounds)]
 
 
 def one(db: Db, key: str) -> Reminder | None:

@@ -519,11 +519,12 @@ class SqliteStore:
         """Where a user is reached outside, oldest first."""
         return await self._now(readers.user(user), "endpoints", lambda r: endpoints.of(r, user))
 
-    async def reminders(self, due_by: int | None, limit: int) -> list[Reminder]:
+    async def reminders(
+        self, due_by: int | None, limit: int, after: tuple[int, str] | None = None
+    ) -> list[Reminder]:
         """The next reminders, soonest first."""
-        return await self._now(
-            DELIVERIES, ("reminders", due_by, limit), lambda r: reminders.due(r, due_by, limit)
-        )
+        same = ("reminders", due_by, limit, after)
+        return await self._now(DELIVERIES, same, lambda r: reminders.due(r, due_by, limit, after))
 
     async def reminder(self, key: str) -> Reminder | None:
         """One reminder."""
