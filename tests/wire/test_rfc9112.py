@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.wire.people import KEY
+from tests.wire.replies import publish
 from tests.wire.test_handshakes import SOCKET, connected
 
 HOST = b"Host: localhost\r\n"
@@ -295,3 +296,28 @@ def test_a_handshake_may_name_a_url(url: str) -> None:
     with connected(url) as connection:
         connection.sendall(UPGRADE.replace(b"GET /", b"GET http://localhost/") + HOST + HANDSHAKE + b"\r\n")
         assert connection.recv(65_536).startswith(b"HTTP/1.1 101 ")
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [ONE, ONE * 20, GET, b"\x01\r\n\r\n", POST + b"Content-Length: 9\r\n\r\n{", ONE + b"\r\n" * 5_000],
+    ids=["request", "requests", "half", "garbage", "body", "much"],
+)
+def test_a_stream_is_the_last_answer(url: str, app: httpx.Client, user: str, behind: bytes) -> None:
+    """What follows its request is discarded. The connection was closed without an answer."""
+    stream = (
+        f"GET /v1/notifications/stream?user_id={user} HTTP/1.1\r\nAuthorization: Bearer {KEY}\r\n".encode()
+    )
+    with connected(url) as connection:
+        connection.sendall(ONE + stream + HOST + b"\r\n" + behind)
+        received = b""
+        while b"event: hello" not in received:
+            data = connection.recv(65_536)
+            assert data, received
+            received += data
+        publish(app, target_user_ids=[user])
+        while b"event: notification" not in received:
+            data = connection.recv(65_536)
+            assert data, received
+            received += data
+    assert received.count(b"HTTP/1.1 200 ") == received.count(b"HTTP/1.1 ") == 2

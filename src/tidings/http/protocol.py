@@ -12,7 +12,7 @@ from typing import Any
 
 import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from tidings.config import KIB, Settings, networks
@@ -99,6 +99,8 @@ class TimedProtocol(HttpToolsProtocol):
         self._after = 0
         """Bytes that a stream's client sent."""
         self._leaves: Callable[[], object] | None = None
+        self._served: RequestResponseCycle = None  # type: ignore[assignment]
+        """The request that is being served, of which :attr:`cycle` may be a later one."""
         self._last: Refusal | None = None
         """The refusal of a request, which is sent when those before it are answered."""
 
@@ -314,6 +316,8 @@ class TimedProtocol(HttpToolsProtocol):
         if self._declining:
             return
         super().on_headers_complete()
+        if not self.pipeline:
+            self._served = self.cycle
         self._phase = Phase.BODY
         self._unsettled = 0
         if self._entry is Entry.HEALTH and self.cycle is not None:
@@ -346,6 +350,8 @@ class TimedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Called by uvicorn when a request has its answer."""
         was_last = not self.pipeline
+        if self.pipeline:
+            self._served = self.pipeline[-1][0]
         super().on_response_complete()
         if self._last is not None:
             if was_last:
@@ -375,16 +381,21 @@ class TimedProtocol(HttpToolsProtocol):
         self._leaves = call
 
     def take_over(self, head: bytes, encoder: Encoder) -> Connection:
-        """Answer the request that is being served with this head, and have the connection from then on. Raises
-        ClientGone, and ends it, when there is nobody, or another request is waiting behind this one."""
-        behind = self.pipeline or self._held or self._last is not None or self._phase is not Phase.IDLE
-        if self.transport.is_closing() or behind:
+        """Answer the request that is being served with this head, and have the connection from then on. It is the last
+        answer, so what follows the request is discarded. Raises ClientGone, and ends the connection, when there is nobody,
+        or the request is still arriving."""
+        if self.transport.is_closing() or self._phase is Phase.HALF_CLOSED or self.unread():
+            self._served.disconnected = True
             self.transport.close()
             raise ClientGone
-        self.cycle.response_started = self.cycle.response_complete = True
+        self._served.response_started = self._served.response_complete = True
+        self.pipeline.clear()
+        self._held, self._last, self._phase = b"", None, Phase.IDLE
+        self._watch()
         # What a request needs is let go: a stream may last for long, and there may be thousands.
-        self.cycle = self.scope = self.headers = self.parser = None  # type: ignore[assignment]
+        self.cycle = self._served = self.scope = self.headers = self.parser = None  # type: ignore[assignment]
         self.flow.resume_reading()  # or the client's end would go unnoticed
+        self.read_on()
         self._discarding = True
         self._stream = Connection(self.transport.bare(), encoder)  # type: ignore[attr-defined]
         self._stream.paused = self.flow.write_paused  # by a reply before, which is still being read

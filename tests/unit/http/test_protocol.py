@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 import uvicorn
 
+from tidings.http.body import ClientGone
 from tidings.http.gate import Gate
 from tidings.http.protocol import MAX_HEAD_BYTES, PORTION_BYTES, TimedProtocol, timed
+from tidings.http.request import CONNECTION
+from tidings.http.sse import SERVER_SENT_EVENTS
 from tidings.http.unsent import Unsent
 
 HEAD_S, BODY_S, STALLED_S = 0.2, 0.3, 0.4
@@ -21,7 +24,13 @@ Client = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Answers with the size of the body; ``/early`` answers before it is read."""
+    """Answers with the size of the body; ``/early`` answers before it is read, ``/stream`` is a stream without a client."""
+    if scope["path"] == "/stream":
+        connection = scope["extensions"][CONNECTION]
+        connection.eof_received()  # the client ends its side before its stream begins
+        with pytest.raises(ClientGone):
+            connection.take_over(b"", SERVER_SENT_EVENTS)
+        return
     size, more = 0, scope["path"] != "/early"
     while more:
         message = await receive()
@@ -135,6 +144,17 @@ def test_answered_request_is_not_answered_twice() -> None:
         assert reply.count(b"HTTP/1.1") == 1
 
     talk(client)
+
+
+def test_a_stream_without_a_client_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever ended their side of the connection wrote an error into the log by each request for a stream."""
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert await reader.read() == b""
+
+    talk(client)
+    assert not caplog.records
 
 
 def test_pipelined_requests_are_all_answered() -> None:
