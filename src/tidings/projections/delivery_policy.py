@@ -43,6 +43,12 @@ def is_unsettled(row: InboxRow | None) -> bool:
     return row is not None and not row.deleted and row.read_at is None and row.archived_at is None
 
 
+def is_wanted(facts: DeliveryFacts, rules: Rules) -> bool:
+    """Whether the user wants the type on the endpoint's channel. Nobody can refuse a critical one."""
+    wanted = facts.preferences.wants(facts.type, facts.endpoint.channel, True)
+    return wanted or rules.rule(facts.type).critical
+
+
 def obstacle(facts: DeliveryFacts, rules: Rules, now: int) -> Obstacle | None:
     """The first rule that keeps a notification from an endpoint, or None. Critical types pass preferences, quiet hours and
     the digest. ``now`` in milliseconds since 1970."""
@@ -52,10 +58,10 @@ def obstacle(facts: DeliveryFacts, rules: Rules, now: int) -> Obstacle | None:
         return Obstacle("settled")
     if facts.muted:
         return Obstacle("muted")
+    if not is_wanted(facts, rules):
+        return Obstacle("not_wanted")
     if rules.rule(facts.type).critical:
         return None
-    if not facts.preferences.wants(facts.type, facts.endpoint.channel, True):
-        return Obstacle("not_wanted")
     hours = facts.preferences.quiet_hours
     if hours is not None and (quiet := quiet_until(hours, now)) is not None:
         return Obstacle("quiet_hours", quiet)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tidings.model import RecipientFacts
 from tidings.personal import Endpoint, Preferences
-from tidings.projections.delivery_policy import DeliveryFacts, Obstacle, obstacle
+from tidings.projections.delivery_policy import DeliveryFacts, Obstacle, is_wanted, obstacle
 from tidings.rules import CHANNELS, IN_APP, Rule, Rules
 from tidings.timeutil import rfc3339
 
@@ -160,20 +160,20 @@ def _outside(case: ExplainInput, channel: str) -> Decision:
         return Decision(False, "they have no endpoint here that is confirmed and enabled")
     waiting = [one for one in usable if one.id in case.told.waiting]
     if not waiting:
-        wanted = case.rule.critical or case.preferences.wants(case.type, channel, True)
+        wanted = is_wanted(_facts(case, usable[0]), case.rules)
         return _in_words(case, None if wanted else Obstacle("not_wanted"))
-    return _in_words(case, _nearest([_obstacle(case, one) for one in waiting]))
+    found = [obstacle(_facts(case, one), case.rules, case.now) for one in waiting]
+    return _in_words(case, _nearest([one for one in found if one is not None]))
 
 
-def _obstacle(case: ExplainInput, endpoint: Endpoint) -> Obstacle | None:
+def _facts(case: ExplainInput, endpoint: Endpoint) -> DeliveryFacts:
     muted = bool(case.told.masked_by)
-    facts = DeliveryFacts(endpoint, case.type, case.preferences, case.unsettled, muted)
-    return obstacle(facts, case.rules, case.now)
+    return DeliveryFacts(endpoint, case.type, case.preferences, case.unsettled, muted)
 
 
-def _nearest(found: Sequence[Obstacle | None]) -> Obstacle | None:
-    """Of what several endpoints wait for, that which ends first: an endpoint without an obstacle is sent to at once."""
-    return min((one for one in found if one is not None), key=lambda one: one.until or 0, default=None)
+def _nearest(found: Sequence[Obstacle]) -> Obstacle | None:
+    """Of the obstacles at several endpoints of a channel, the one that ends first."""
+    return min(found, key=lambda one: one.until or 0, default=None)
 
 
 def _in_words(case: ExplainInput, found: Obstacle | None) -> Decision:
