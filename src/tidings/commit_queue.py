@@ -99,8 +99,7 @@ class GroupCommitQueue:
     async def _prepare(self, waiting: Submission) -> None:
         """Have the store do outside of a transaction what can be done there, while others are written."""
         try:
-            for command in waiting.commands:
-                await self._store.prepare(command)
+            waiting.commands = [await self._store.prepare(command) for command in waiting.commands]
         except Exception as error:
             self._waiting.dropped(waiting)
             self._fail([waiting], error)

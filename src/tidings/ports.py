@@ -267,9 +267,11 @@ class Health(Protocol):
 class Preparation(Protocol):
     """What need not wait until a transaction. A capability beside the store's own."""
 
-    async def prepare(self, command: Command) -> None:
-        """Do beforehand what would make the transaction of a command long. Changes nothing that can be read, nor what the
-        command does and returns, whatever is written between the two. May be refused and cancelled as reads of feeds are."""
+    async def prepare(self, command: Command) -> Command:
+        """Do beforehand what would make the transaction of a command long; returns the command to write in its place.
+        Changes nothing that can be read. What is returned has the effect and the outcome that the command has now, or those
+        that it has when it is written, if nothing of its user is written in between. May be refused and cancelled as reads
+        of feeds are."""
         ...
 
 

@@ -39,12 +39,13 @@ class Slow(MemoryStore):
         self.prepared = asyncio.Semaphore(0)
         self.preparing: list[tuple[Command, int]] = []
 
-    async def prepare(self, command: Command) -> None:
+    async def prepare(self, command: Command) -> Command:
         """Takes until it is let; fails for nobody in particular."""
         self.preparing.append((command, len(self.written)))
         await self.prepared.acquire()
         if command == FAILING:
             raise Unavailable("no thread is free")
+        return command
 
     async def write(
         self, commands: Sequence[Command], ends: Collection[int] = ()

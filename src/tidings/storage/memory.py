@@ -112,8 +112,9 @@ class MemoryStore(Feeds):
         self._writes += 1
         return [self._apply(command) for command in commands]
 
-    async def prepare(self, command: Command) -> None:
+    async def prepare(self, command: Command) -> Command:
         """Nothing is known beforehand."""
+        return command
 
     async def head(self) -> LogPosition:
         """The last position and the epoch."""

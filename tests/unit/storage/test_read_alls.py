@@ -11,13 +11,15 @@ import pytest
 from tests.checkers.adapters import ALL
 from tests.unit.storage.inside import Inside
 from tidings.model import (
+    Command,
     CommandResult,
     Follow,
     MarkAllNotificationsRead,
     MarkFeedRead,
+    MarkFeedUnread,
+    Mask,
     NotificationState,
     Publish,
-    Retract,
     SetNotificationState,
     UndoMarkAllRead,
     UndoMarkFeedRead,
@@ -122,49 +124,48 @@ def test_what_came_late_is_looked_at_by_its_position(inside: Inside, monkeypatch
 
 
 @pytest.mark.parametrize("undo", [False, True])
+@pytest.mark.parametrize(
+    "others",
+    [
+        (),
+        (Publish((event("alice", targets=("bob",), at=START_MS + ITEMS),)),),
+        (Mask("eve", "user:bob", block=True), Mask("eve", "user:bob", block=True, on=False)),
+        (Mask("alice", "user:bob", block=True), Mask("alice", "user:bob", block=True, on=False)),
+    ],
+    ids=["nothing", "publishing", "a block", "a block by whose items they are"],
+)
 def test_what_was_counted_before_is_not_counted_in_the_transaction(
-    inside: Inside, monkeypatch: pytest.MonkeyPatch, undo: bool
+    inside: Inside, monkeypatch: pytest.MonkeyPatch, undo: bool, others: tuple[Command, ...]
 ) -> None:
-    """The fault: a transaction counted 30,000 items, and nobody wrote anything meanwhile."""
+    """The fault: a transaction counted 30,000 items, at first always, then whenever another user blocked the viewer, or a
+    follow came, between the count and the transaction."""
     monkeypatch.setattr(feed_counts, "SHORT", FEW)
     made = marked(inside, MarkFeedRead("bob")).marked if undo else 0
     command = UndoMarkFeedRead("bob", made) if undo else MarkFeedRead("bob")
-    inside.run(inside.store.prepare(command))
-    inside.publish(event("alice", targets=("bob",), at=START_MS + ITEMS))
+    prepared = inside.run(inside.store.prepare(command))
+    assert isinstance(prepared, MarkFeedRead | UndoMarkFeedRead)
+    inside.write(*others)
     with entries(monkeypatch) as seen:
-        assert marked(inside, command).updated == ITEMS + (not undo)
-    assert len(seen) == (not undo)
-    assert not inside.writer.counted
+        assert marked(inside, prepared).updated == ITEMS
+    assert seen == []
 
 
-def test_a_count_that_no_longer_holds_is_made_again(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When more was retracted since than is compared, or is known."""
-    for most, history in ((1, 99), (99, 1)):
-        monkeypatch.setattr(feed_counts, "MOST_RETRACTIONS", most)
-        monkeypatch.setattr(feed_counts, "SHORT", FEW)
-        command = UndoMarkFeedRead("bob", marked(inside, MarkFeedRead("bob")).marked)
-        inside.run(inside.store.prepare(command))
-        counted = inside.writer.counted[inside.writer.names.make_user("bob")]
-        gone = inside.feed("bob")[:3]
-        inside.write(*map(Retract, gone))
-        if history == 1:
-            inside.writer.db.execute(
-                "UPDATE meta SET value=? WHERE name='retractions_forgotten'", (counted.head + 1,)
-            )
-        left = len(inside.feed("bob")) - 1  # what was read before is no part of it
-        assert marked(inside, command).updated == left
-
-
-def test_counts_that_nobody_fetches_are_bounded(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are dropped all together, and counted in the transaction instead."""
-    monkeypatch.setattr(feed_counts, "MOST_COUNTS", FEW)
-    monkeypatch.setattr(feed_counts, "SHORT", 0)
-    users = [f"u{n}" for n in range(FEW + 1)]
-    inside.write(*(Follow(user, "user:alice", 1) for user in users))
-    for user in users:
-        inside.run(inside.store.prepare(MarkFeedRead(user)))
-    assert len(inside.writer.counted) == 1
-    assert [marked(inside, MarkFeedRead(user)).updated for user in users] == [1] * len(users)
+def test_what_was_marked_unread_is_counted_before(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fault: a transaction looked at each item that was marked unread, however many."""
+    monkeypatch.setattr(feed_counts, "SHORT", FEW)
+    inside.write(MarkFeedRead("bob"))
+    again = tuple(inside.feed("bob")[: 2 * FEW])
+    inside.write(MarkFeedUnread("bob", again))
+    made = 0
+    for undo in (False, True):
+        command = UndoMarkFeedRead("bob", made) if undo else MarkFeedRead("bob")
+        prepared = inside.run(inside.store.prepare(command))
+        assert isinstance(prepared, MarkFeedRead | UndoMarkFeedRead)
+        with monkeypatch.context() as patched:
+            patched.delattr(feed_counts, "visible")
+            done = marked(inside, prepared)
+        made = done.marked
+        assert done.updated == len(again)
 
 
 # --- inboxes ------------------------------------------------------------------------------------------------------

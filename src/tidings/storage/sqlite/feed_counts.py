@@ -1,71 +1,95 @@
 """How many feed items a read-all reads, or taking one back makes unread.
 
-Of 30,000 items that is a count of some tenths of a second. So a thread that reads counts them before the transaction, in a
-snapshot, and the transaction adds what has changed since: what was published, and what was retracted. When anything else
-changed the feed, which its viewer's version tells, the transaction counts again.
+Of 30,000 items that is a count of some tenths of a second. So a reader thread counts them before the transaction, in a
+snapshot, and the command takes effect as of that snapshot. What others write meanwhile (an event, a retraction, a block, a
+follow) commutes with it: a read-all covers positions up to the last one of the snapshot, whatever comes into the feed there
+later. So the order in which the command is first is as good, and the transaction counts nothing.
 """
 
-from collections.abc import Callable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from typing import NamedTuple
 
-from tidings.ids import MAX_KEY
 from tidings.model import Command, MarkFeedRead, UndoMarkFeedRead
-from tidings.storage.sqlite import feed_history, feeds
-from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
-from tidings.storage.sqlite.write_session import Counted, WriteSession
+from tidings.storage.sqlite import feeds
+from tidings.storage.sqlite.read_snapshot import Entry, EventRow, ReadSnapshot
 
 SHORT = 1_000
-"""Positions whose items a transaction counts itself: some 5 ms."""
+"""Positions and single marks whose items a transaction counts itself: some 5 ms."""
 AT_ONCE = 1_000
 """Items that are held against the marks at once."""
-MOST_RETRACTIONS = 1_000
-"""Retractions that a transaction holds against a count; after more it counts again."""
-MOST_COUNTS = 1_000
-"""Counts that wait for their transaction: each takes some hundred bytes, and has a user's only place in line."""
 
 
-Count = Callable[[ReadSnapshot], tuple[int, Counted] | None]
+class Counted(NamedTuple):
+    """What a command changes of the feed of a user: so many ``items``, which have a position in (low, high] and no mark of
+    their own, or had been marked unread before."""
+
+    user: int
+    low: int
+    high: int
+    items: int
 
 
-def asked(r: ReadSnapshot, command: Command) -> tuple[str, Count] | None:
+class CountedMarkFeedRead(MarkFeedRead, frozen=True, kw_only=True):
+    """A read-all of a feed, as of the moment at which it was counted."""
+
+    count: Counted
+
+
+class CountedUndoMarkFeedRead(UndoMarkFeedRead, frozen=True, kw_only=True):
+    """The same of taking one back."""
+
+    count: Counted
+
+
+ReadAll = MarkFeedRead | UndoMarkFeedRead
+
+
+def asked(r: ReadSnapshot, command: Command) -> tuple[str, Callable[[ReadSnapshot], Command]] | None:
     """Whose feed is to be counted before a command is written, and how; None when its transaction need not look at much."""
-    if not isinstance(command, MarkFeedRead | UndoMarkFeedRead) or _span(r, command) <= SHORT:
+    if not isinstance(command, ReadAll) or getattr(command, "event_ids", None) is not None:
+        return None
+    user = r.names.user(command.user)
+    if user is None or _work(r, user, command) <= SHORT:
         return None
     return command.user, lambda reading: _count(reading, command)
 
 
-def keep(w: WriteSession, found: tuple[int, Counted] | None) -> None:
-    """Have the next transaction that counts for this user begin with this count."""
-    if found is not None:
-        if len(w.counted) >= MOST_COUNTS:
-            w.counted.clear()
-        user, counted = found
-        w.counted[user] = counted
+def _work(r: ReadSnapshot, user: int, command: ReadAll) -> int:
+    """How many positions and single marks a command looks at, at most."""
+    low, high = _covered(r, user, command)
+    query = "SELECT count(*) FROM (SELECT 1 FROM feed_read WHERE user=? LIMIT ?)"
+    (marks,) = r.db.one(query, (user, SHORT + 1))
+    return max(0, high - low) + int(marks)
 
 
-def _span(r: ReadSnapshot, command: MarkFeedRead | UndoMarkFeedRead) -> int:
-    """How many positions a command covers, at most."""
-    user = r.names.user(command.user)
-    low, high = (0, 0) if user is None else _covered(r, user, command)
-    return high - low
-
-
-def _count(r: ReadSnapshot, command: MarkFeedRead | UndoMarkFeedRead) -> tuple[int, Counted] | None:
+def _count(r: ReadSnapshot, command: ReadAll) -> Command:
     with r.snapshot():
         user = r.names.user(command.user)
         if user is None:
-            return None
+            return command
         v = feeds.viewer(r, user, own=True)
         low, high = _covered(r, user, command)
-        return user, Counted(v.version, low, high, r.head(), _unmarked(r, v, low, high))
+        if isinstance(command, UndoMarkFeedRead):
+            again = unread_again(restored(r, user, command.position))
+            count = Counted(user, low, high, changed(r, v, low, high, again))
+            return CountedUndoMarkFeedRead(command.user, command.position, count=count)
+        count = Counted(user, low, high, changed(r, v, low, high, marked_unread(r, user, high)))
+        return CountedMarkFeedRead(command.user, None, command.up_to, count=count)
 
 
-def _covered(r: ReadSnapshot, user: int, command: MarkFeedRead | UndoMarkFeedRead) -> tuple[int, int]:
+def counted(command: ReadAll, user: int, low: int) -> Counted | None:
+    """The count that a command brings, if it is of this user, whose other read-alls still go so far."""
+    if not isinstance(command, CountedMarkFeedRead | CountedUndoMarkFeedRead):
+        return None
+    return command.count if (command.count.user, command.count.low) == (user, low) else None
+
+
+def _covered(r: ReadSnapshot, user: int, command: ReadAll) -> tuple[int, int]:
     """The positions that a command covers and no other read-all does, as (low, high]."""
     if isinstance(command, UndoMarkFeedRead):
         return floor(r, user, command.position), _up_to(r, user, command.position)
-    if command.event_ids is not None:
-        return 0, 0
     (logged,) = r.db.one("SELECT coalesce(max(position), 0) FROM log")
     return floor(r, user), int(logged) if command.up_to is None else min(logged, command.up_to)
 
@@ -82,28 +106,46 @@ def _up_to(r: ReadSnapshot, user: int, made: int) -> int:
     return int(up_to)
 
 
-def unmarked(w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, low: int, high: int) -> int:
-    """How many items have a position in (low, high] and no mark of their own."""
-    counted = w.counted.pop(v.user, None)
-    if counted is None or (counted.version, counted.low) != (v.version, low) or counted.high > high:
-        return _unmarked(r, v, low, high)
-    gone = _retracted(r, v, counted)
-    if gone is None:
-        return _unmarked(r, v, low, high)
-    return counted.items - gone + _unmarked(r, v, counted.high, high)
+def changed(r: ReadSnapshot, v: feeds.Viewer, low: int, high: int, again: Sequence[int]) -> int:
+    """How many items of the feed have a position in (low, high] and no mark of their own, or one of these keys."""
+    return len(visible(r, v, again)) + _unmarked(r, v, low, high)
 
 
-def _retracted(r: ReadSnapshot, v: feeds.Viewer, counted: Counted) -> int | None:
-    """How many of the counted items were retracted since; None when that is not known."""
-    if not feed_history.reaches_retractions(r, counted.head):
-        return None
-    some = list(feed_history.retractions(r, counted.head, MAX_KEY, MOST_RETRACTIONS))
-    if len(some) == MOST_RETRACTIONS:
-        return None
-    events = [event for _, event in some if counted.low < event.position <= counted.high]
-    reasons = feeds.explain(r, v, [event for event in events if event.actor != v.user])
-    shown = [event for event in events if event.actor == v.user or reasons[event.key] is not None]
-    return len(shown) - len(marked(r, v, shown))
+def marked_unread(r: ReadSnapshot, user: int, up_to: int) -> list[int]:
+    """The keys of what was marked unread and lies at a position up to this."""
+    query = "SELECT key FROM feed_read WHERE user=? AND at IS NULL AND position<=?"
+    return [key for (key,) in r.db.execute(query, (user, up_to))]
+
+
+FeedReadRow = tuple[int, int, int, int, int | None]
+"""A row of feed_read: (user, key, position, made, at)."""
+
+
+def restored(r: ReadSnapshot, user: int, made: int) -> list[FeedReadRow]:
+    """The rows of what was marked unread before a read-all that is taken back, as they are without it: read by the next one
+    that covers it, if there is one."""
+    query = "SELECT key, position FROM feed_read WHERE user=? AND made=? ORDER BY position"
+    items = r.db.all(query, (user, made))
+    if not items:
+        return []
+    floors, firsts = feeds.first_read_alls(r, user, items[0][1], made)
+    rows: list[FeedReadRow] = []
+    for key, position in items:
+        n = bisect_left(floors, position)
+        rows.append((user, key, position, *(firsts[n] if n < len(floors) else (made, None))))
+    return rows
+
+
+def unread_again(rows: Iterable[FeedReadRow]) -> list[int]:
+    """The keys of those that no other read-all covers."""
+    return [key for _, key, _, _, at in rows if at is None]
+
+
+def visible(r: ReadSnapshot, v: feeds.Viewer, keys: Iterable[int]) -> Sequence[EventRow]:
+    """Those of these events that are in the feed, the user's own acts included, by key."""
+    explaining = v._replace(careful=True)  # an id says nothing of how it came, so the law is asked
+    entries = [Entry(key, v.timelines[0], 0) for key in sorted(keys)]
+    return [s.event for s in feeds.visible(r, explaining, entries, "heads", own=True)]
 
 
 def _unmarked(r: ReadSnapshot, v: feeds.Viewer, low: int, high: int) -> int:

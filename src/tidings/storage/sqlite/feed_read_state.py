@@ -4,12 +4,9 @@ A row for an item says by itself whether it is read; without one, the read-alls 
 log, and is kept for a while for streams that resume (feed_history.py).
 """
 
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
-
 from tidings.model import CommandResult, MarkFeedRead, MarkFeedUnread, UndoMarkFeedRead
 from tidings.storage.sqlite import feed_counts, feed_history, feeds
-from tidings.storage.sqlite.read_snapshot import Entry, EventRow, ReadSnapshot
+from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.visibility import today
 from tidings.storage.sqlite.write_session import WriteSession, sql
 
@@ -22,9 +19,9 @@ def mark(
     before = w.position
     match command:
         case MarkFeedRead(event_ids=None):
-            updated = _read_all(w, r, viewer, command.up_to)
+            updated = _read_all(w, r, viewer, command)
         case UndoMarkFeedRead():
-            updated = _undo(w, r, viewer, command.position)
+            updated = _undo(w, r, viewer, command)
         case _:
             updated = _mark_items(w, r, viewer, command)
     if w.position == before:
@@ -43,7 +40,7 @@ def _mark_items(
 ) -> int:
     reading = isinstance(command, MarkFeedRead)
     keys = {key for event_id in command.event_ids or () if (key := w.ids.key(event_id)) is not None}
-    seen = _visible(r, v, keys)
+    seen = feed_counts.visible(r, v, keys)
     read = feeds.read_times(r, v, [(event.key, event.position) for event in seen])
     changed = [event for event in seen if (event.key in read) != reading]
     if not changed:
@@ -55,15 +52,17 @@ def _mark_items(
     return len(changed)
 
 
-def _read_all(w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, up_to: int | None) -> int:
-    # Not beyond the last event: it would cover its own position, and be news whenever it is repeated.
-    up_to = w.logged if up_to is None else min(up_to, w.logged)
+def _read_all(w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, command: MarkFeedRead) -> int:
     low = feed_counts.floor(r, v.user)
-    query = "SELECT key FROM feed_read WHERE user=? AND at IS NULL AND position<=?"
-    again = [key for (key,) in r.db.execute(query, (v.user, up_to))]
+    count = feed_counts.counted(command, v.user, low)
+    # Not beyond the last event: it would cover its own position, and be news whenever it is repeated.
+    up_to = w.logged if command.up_to is None else min(command.up_to, w.logged)
+    if count is not None:
+        up_to = count.high
+    again = feed_counts.marked_unread(r, v.user, up_to)
     if up_to <= low and not again:
         return 0
-    unread = len(_visible(r, v, again)) + feed_counts.unmarked(w, r, v, low, up_to)
+    unread = feed_counts.changed(r, v, low, up_to, again) if count is None else count.items
     _merge_read_alls(w, v.user)
     made = w.take_position()
     w.db.execute("INSERT INTO feed_floor VALUES (?, ?, ?, ?)", (v.user, up_to, made, w.now))
@@ -95,40 +94,20 @@ def _reset(w: WriteSession, user: int) -> None:
     w.db.execute("UPDATE viewer SET undone=? WHERE user=?", (w.position, user))
 
 
-def _undo(w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, made: int) -> int:
+def _undo(w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, command: UndoMarkFeedRead) -> int:
     query = (
         "DELETE FROM feed_floor WHERE user=?1 AND made=?2"
         " AND made>(SELECT merged_up_to FROM viewer WHERE user=?1) RETURNING up_to"
     )
-    found = w.db.all(query, (v.user, made))
+    found = w.db.all(query, (v.user, command.position))
     if not found:
         return 0
     ((up_to,),) = found
-    again = _restore(w, r, v.user, made)
+    rows = feed_counts.restored(r, v.user, command.position)
+    w.insert("feed_read", 5, rows, "INSERT OR REPLACE")
     low = feed_counts.floor(r, v.user)
-    unread = len(_visible(r, v, again)) + feed_counts.unmarked(w, r, v, low, up_to)
+    count = feed_counts.counted(command, v.user, low)
+    again = feed_counts.unread_again(rows)
+    unread = feed_counts.changed(r, v, low, up_to, again) if count is None else count.items
     _reset(w, v.user)
     return unread
-
-
-def _restore(w: WriteSession, r: ReadSnapshot, user: int, made: int) -> list[int]:
-    """What was marked unread before a read-all that is taken back: it is read by the next one that covers it, if there is
-    one. Returns the keys of the items that none covers."""
-    query = "SELECT key, position FROM feed_read WHERE user=? AND made=? ORDER BY position"
-    items = r.db.all(query, (user, made))
-    if not items:
-        return []
-    floors, firsts = feeds.first_read_alls(r, user, items[0][1], made)
-    rows: list[tuple[int, int, int, int, int | None]] = []
-    for key, position in items:
-        n = bisect_left(floors, position)
-        rows.append((user, key, position, *(firsts[n] if n < len(floors) else (made, None))))
-    w.insert("feed_read", 5, rows, "INSERT OR REPLACE")
-    return [key for _, key, _, _, at in rows if at is None]
-
-
-def _visible(r: ReadSnapshot, v: feeds.Viewer, keys: Iterable[int]) -> Sequence[EventRow]:
-    """Those of these events that are in the feed, the user's own acts included, by key."""
-    explaining = v._replace(careful=True)  # an id says nothing of how it came, so the law is asked
-    entries = [Entry(key, v.timelines[0], 0) for key in sorted(keys)]
-    return [s.event for s in feeds.visible(r, explaining, entries, "heads", own=True)]

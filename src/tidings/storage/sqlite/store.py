@@ -325,11 +325,13 @@ class SqliteStore:
             case _:
                 return endpoints.apply(w, command)
 
-    async def prepare(self, command: Command) -> None:
+    async def prepare(self, command: Command) -> Command:
         """Count what a read-all of a feed will say that it read."""
-        if asked := self._short(lambda r: feed_counts.asked(r, command)):
-            user, count = asked
-            feed_counts.keep(self._writer, await self._later(readers.user(user), ("count", command), count))
+        count = self._short(lambda r: feed_counts.asked(r, command))
+        if count is None:
+            return command
+        user, read = count
+        return await self._later(readers.user(user), ("count", command), read)
 
     async def head(self) -> LogPosition:
         """The last position and the epoch."""

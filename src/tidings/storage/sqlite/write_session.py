@@ -6,7 +6,7 @@ import math
 from array import array
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import apsw
 import msgspec
@@ -43,17 +43,6 @@ _SQL = load("sqlite")
 def sql(name: str, n: int = 0, ev: int = 0) -> str:
     """A named statement for a partition."""
     return _SQL[name].format(n=n, ev=ev)
-
-
-class Counted(NamedTuple):
-    """A count of a feed (feed_counts.py): so many ``items`` have a position in (low, high] and no mark of their own, in the
-    log up to ``head``; the viewer had this ``version`` then."""
-
-    version: int
-    low: int
-    high: int
-    head: int
-    items: int
 
 
 class Settled:
@@ -112,7 +101,6 @@ class WriteSession:
         self.rates: dict[int, tuple[float, float]] = {}
         self.housekept_at = -math.inf
         self.swept: dict[str, tuple[int, ...]] = {}
-        self.counted: dict[int, Counted] = {}
         self.settled = Settled()
         self.commits = self.disordered = self._disorders = self.crowds = self._crowds = 0
         self._unmerge = self._erasures_changed = self._prune = False
