@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.attack.probe import LONG
 from tests.backends import SMALL
 from tests.unit.storage.inside import Inside, traced
 from tidings.model import Command, Follow, MarkFeedRead, MarkFeedUnread, Mask, Publish, Retract, Unfollow
@@ -25,6 +26,8 @@ and the name of the topic that is the reason. Each older partition of events add
 RETRACTION_STATEMENTS = 14
 """The same where retractions may be among what came: they, their rows and what is asked of events are asked for besides,
 and marks, and whose history does not reach so far."""
+LISTENERS = 10_000 if LONG else 2_000
+"""Users with open streams who follow a topic."""
 PROBING = msgspec.structs.replace(SMALL, fanout_sync_max_followers=1, fanout_read_threshold_followers=3)
 """Topics count as wide from their first follower, so that listeners are looked up instead of followers."""
 
@@ -194,7 +197,7 @@ def test_the_indexes_that_were_meant_are_used(opened: Opened, name: str) -> None
 
 def test_retractions_among_thousands_of_listeners_cost_a_few_statements(opened: Opened) -> None:
     """A hundred at once as one: they are looked up together, for all listeners, and in no more rows than events are."""
-    crowd = [f"c{n}" for n in range(2_000)]
+    crowd = [f"c{n}" for n in range(LISTENERS)]
     opened.run(opened.store.write([Follow(user, "market:1", 0) for user in crowd]))
     ids = opened.publish(*(event("ann", obj="market:1") for _ in range(101)))
     head = opened.run(opened.store.head()).position
@@ -205,7 +208,7 @@ def test_retractions_among_thousands_of_listeners_cost_a_few_statements(opened: 
         asked.append(len(opened.statements(opened.store.heard(head, frozenset(crowd), 200))))
         heard, last = opened.run(opened.store.heard(head, frozenset(crowd), 200))
         assert last == head + len(some)
-        assert [len(one.listeners[0][2]) for one in heard] == [2_000] * len(some)
+        assert [len(one.listeners[0][2]) for one in heard] == [LISTENERS] * len(some)
         head = last
     assert max(asked) <= RETRACTION_STATEMENTS + 2 * (len(opened.writer.events.spans) - 1)
 
