@@ -28,6 +28,14 @@ CAPABILITIES = (ports.Health, ports.Preparation, ports.PreferencesViews, ports.D
 WAITS = re.compile(r"\bsleep" + r"\(")  # in two parts, so that this file is not its own first finding
 
 
+STATEMENT = re.compile(
+    r"\s*(SELECT\b.*\b(FROM|EXISTS)\b|INSERT\b.*\bINTO\b|DELETE FROM\b|UPDATE\b.*\bSET\b|(CREATE|DROP|ALTER) \w+"
+    r"|ON CONFLICT\b)",
+    re.S,
+)
+"""How a statement, or the end of one, begins. Pragmas and transactions are commands of the connection."""
+
+
 class Sized(NamedTuple):
     """Something with a length in lines."""
 
@@ -74,6 +82,40 @@ def test_tests_do_not_wait_for_time(path: Path) -> None:
     """A test waits for an event, or turns the clock itself; it never guesses how long something takes."""
     found = [number for number, line in enumerate(path.read_text().splitlines(), 1) if WAITS.search(line)]
     assert found == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_sql_stands_in_named_files(path: Path) -> None:
+    """Another engine is then another folder of statements, and the statements of one area are read in one place."""
+    assert statements_in(path.read_text()) == []
+
+
+def test_a_statement_in_python_is_found() -> None:
+    """In pieces, as an f-string and over several lines too; but not what a docstring says."""
+    planted = """
+def erase(db, table):
+    '''DELETE FROM nothing.'''
+    db.execute("SELECT 1 FROM meta")
+    db.execute(f"DELETE FROM {table} WHERE user=?")
+    query = (
+        "INSERT INTO meta "
+        "VALUES (?)"
+    )
+    return "DELETE", "SELECT", "UPDATE your settings", query
+"""
+    assert [line for line, _ in statements_in(planted)] == [4, 5, 7]
+
+
+def statements_in(source: str) -> list[tuple[int, str]]:
+    """The lines and texts of SQL statements among the strings of a module, docstrings aside."""
+    tree = ast.parse(source)
+    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    strings = [
+        (node.lineno, node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs
+    ]
+    return sorted((line, text) for line, text in strings if STATEMENT.match(text))
 
 
 def test_ports_are_narrow() -> None:

@@ -27,6 +27,7 @@ from tidings.http.app import Services
 from tidings.http.metrics import Metrics
 from tidings.ids import ms_of
 from tidings.live import Hub
+from tidings.marker import Marker
 from tidings.model import (
     Command,
     CommandResult,
@@ -58,6 +59,7 @@ from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.projections.runner import Runner
 from tidings.projections.windows import Occurrence, Windows
 from tidings.reminders import ReminderService
+from tidings.rules import Rule
 from tidings.setting_checks import masked, shown
 from tidings.storage.memory import MemoryStore
 from tidings.storage.sqlite import SqliteStore, before
@@ -138,6 +140,16 @@ def reading(path: Path) -> Iterator[apsw.Connection]:
             yield connection
     finally:
         lock.close()
+
+
+def stored_rules(connection: apsw.Connection) -> dict[str, Rule]:
+    """The types that were set over the API of this store. Raises apsw.Error, msgspec.MsgspecError."""
+    return before.stored_rules(connection)
+
+
+def marker_of(connection: apsw.Connection, path: Path) -> Marker:
+    """The marker that would fit the store in this file. Raises apsw.SQLError or KeyError when it is no store of ours."""
+    return before.marker_of(connection, path)
 
 
 def lost_file(path: Path) -> str:

@@ -26,7 +26,7 @@ from tidings.marker import Marker
 from tidings.outbound.channel_registry import unsendable
 from tidings.process import listen
 from tidings.rules import Rule, Rules
-from tidings.server import lost_file, reading, store_file, types_clash
+from tidings.server import lost_file, marker_of, reading, store_file, stored_rules, types_clash
 from tidings.setting_checks import masked
 from tidings.start_checks import make_parts
 from tidings.timeutil import SystemClock
@@ -168,8 +168,7 @@ def stored_types(path: Path | None) -> dict[str, Rule]:
         return {}
     try:
         with reading(path) as connection:
-            rows: list[Any] = connection.execute("SELECT name, rule FROM type").fetchall()
-        return {name: msgspec.json.decode(rule, type=Rule) for name, rule in rows}
+            return stored_rules(connection)
     except (Unavailable, apsw.Error, msgspec.MsgspecError):
         return {}
 
@@ -317,10 +316,7 @@ def _lacking(path: Path) -> Check:
 def _as_found(connection: apsw.Connection, path: Path) -> Marker | None:
     """How far the store in a file is; None when it is no store of ours."""
     try:
-        rows: list[Any] = connection.execute("SELECT name, value FROM meta").fetchall()
-        meta: dict[str, Any] = dict(rows)
-        ((last,),) = connection.execute("SELECT coalesce(max(position), 0) FROM log").fetchall()
-        return Marker(meta["epoch"], meta["generation"], max(last, meta["position"]), path.stat().st_ino)
+        return marker_of(connection, path)
     except (apsw.SQLError, KeyError):
         return None
 

@@ -23,7 +23,7 @@ from tidings.model import (
 )
 from tidings.personal import DeliveryResult, Endpoint, Preferences, Reminder
 from tidings.rules import Rule
-from tidings.storage.sqlite.write_session import sql
+from tidings.storage.sqlite.statements import sql
 from tidings.testing import START_MS, event
 
 MAILED = msgspec.structs.replace(SMALL, types={"post": Rule(group="none", channels=("email",))})

@@ -20,9 +20,9 @@ from tidings.model import (
 )
 from tidings.personal import Preferences
 from tidings.rules import Rule
-from tidings.storage.sqlite import broadcasts
 from tidings.storage.sqlite.broadcast_delivery import AT_ONCE
 from tidings.storage.sqlite.maintenance import HOUSEKEEPING_MS
+from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
 from tidings.testing import START_MS, event
 
@@ -60,8 +60,9 @@ def test_who_lacks_a_broadcast_is_asked_of_many_in_one_statement(opened: Opened)
     assert sum(text not in ("BEGIN", "COMMIT") for text in seen) <= 4
 
 
-@pytest.mark.parametrize("query", [broadcasts._WHO_LACKS, broadcasts._LACKED])
-def test_only_what_came_after_the_last_taken_is_looked_at(opened: Opened, query: str) -> None:
+@pytest.mark.parametrize("name", ["users_with_pending_broadcasts", "pending_broadcasts"])
+def test_only_what_came_after_the_last_taken_is_looked_at(opened: Opened, name: str) -> None:
+    query = sql(name, pending=sql("is_lacking"))
     packed = WriteSession.carray([0])
     plan = opened.store._near.db.all(
         f"EXPLAIN QUERY PLAN {query}", {"users": packed, "packed": packed, "now": 0}

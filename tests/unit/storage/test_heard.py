@@ -13,7 +13,8 @@ from tests.backends import SMALL
 from tests.unit.storage.inside import Inside, traced
 from tidings.model import Command, Follow, MarkFeedRead, MarkFeedUnread, Mask, Publish, Retract, Unfollow
 from tidings.storage.sqlite.live_audience import MOST_ROWS
-from tidings.storage.sqlite.write_session import WIDE, WriteSession, sql
+from tidings.storage.sqlite.statements import sql
+from tidings.storage.sqlite.write_session import WIDE, WriteSession
 from tidings.testing import START_MS, event
 
 USERS = tuple(f"u{n}" for n in range(4))

@@ -2,7 +2,6 @@
 
 from contextlib import closing
 
-from tidings.storage.queries import load
 from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.partitions import MERGE_AT, PartitionedTable
 
@@ -15,7 +14,7 @@ def merged(first: int, second: int) -> list[tuple[int, ...]]:
     """The rows after a merge, of an entry that a source has as ``first`` and its target as ``second``."""
     with closing(Db(":memory:")) as db:
         db.execute("CREATE TABLE part (family, id, low, rows, into_part)")
-        family = PartitionedTable(db, "timeline", load("sqlite")["create_timeline"], rows=1)
+        family = PartitionedTable(db, "timeline", rows=1)
         for low in range(MERGE_AT):
             family.roll(10 * (low + 1))
         family.begin_merge()

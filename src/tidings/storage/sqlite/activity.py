@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from tidings.model import FeedFilter, FeedItem, Page
 from tidings.storage.sqlite.feeds import FIRST_CHUNK, LARGEST_CHUNK, matcher, span_of
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
-from tidings.storage.sqlite.write_session import sql
+from tidings.storage.sqlite.statements import sql
 
 
 def page(

@@ -7,18 +7,22 @@ gets the pages of that server's log, and is corrupt. Neither file tells; the mar
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import apsw
+import msgspec
 from msgspec import structs
 
 from tidings import marker
 from tidings.errors import Unavailable
 from tidings.marker import Marker, MarkerFile
+from tidings.rules import Rule
 from tidings.storage.sqlite.connection import schema_problem
+from tidings.storage.sqlite.statements import sql
 
-_OURS = "SELECT count(*) FROM meta WHERE name IN ('salt', 'epoch')"  # as every schema has had them
-_GENERATION = "SELECT name, value FROM meta WHERE name IN ('generation', 'epoch')"
+_OURS = sql("is_ours")  # as every schema has had them
+_GENERATION = sql("generation_and_epoch")
 _FORMAT_VERSIONS = slice(18, 20)
 """Where the header of a database says how it is written and read (https://sqlite.org/fileformat2.html)."""
 _WITHOUT_WAL = b"\1\1"
@@ -39,6 +43,20 @@ def prepare(path: Path) -> None:
         file.write(structs.replace(known, epoch="", inode=path.stat().st_ino, base=0), durable=True)
     finally:
         file.close()
+
+
+def stored_rules(connection: apsw.Connection) -> dict[str, Rule]:
+    """The types that were set over the API. Raises apsw.Error, msgspec.MsgspecError."""
+    rows: list[Any] = connection.execute(sql("notification_types")).fetchall()
+    return {name: msgspec.json.decode(rule, type=Rule) for name, rule in rows}
+
+
+def marker_of(connection: apsw.Connection, path: Path) -> Marker:
+    """The marker that would fit the store in this file. Raises apsw.SQLError or KeyError when it is no store of ours."""
+    rows: list[Any] = connection.execute(sql("all_meta")).fetchall()
+    meta: dict[str, Any] = dict(rows)
+    ((last,),) = connection.execute(sql("log_position")).fetchall()
+    return Marker(meta["epoch"], meta["generation"], max(last, meta["position"]), path.stat().st_ino)
 
 
 def problem(path: Path) -> str:
@@ -140,7 +158,7 @@ def _unfit(path: Path, *, merged: bool) -> str:
 
 
 def _is_ours(connection: apsw.Connection) -> bool:
-    if not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall():
+    if not connection.execute(sql("has_a_table")).fetchall():
         return True  # as a crash at the creation leaves it
     try:
         return connection.execute(_OURS).fetchall() == [(2,)]

@@ -13,7 +13,8 @@ from tidings.storage.sqlite import inboxes, notification_groups
 from tidings.storage.sqlite.notification_groups import Row
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.retract import shrink
-from tidings.storage.sqlite.write_session import WriteSession, sql
+from tidings.storage.sqlite.statements import sql
+from tidings.storage.sqlite.write_session import WriteSession
 
 LOOKED_AT = 200
 """Rows looked at together: two joins that take less than a millisecond."""
@@ -63,12 +64,12 @@ def step(w: WriteSession, r: ReadSnapshot, cleaning: Cleaning, budget: int) -> t
 
 
 def _head(r: ReadSnapshot, user: int) -> int:
-    row = r.db.one("SELECT seq FROM inbox_head WHERE user=?", (user,))
+    row = r.db.one(sql("inbox_seq"), (user,))
     return row[0] if row else 0
 
 
 def _stands(r: ReadSnapshot, cleaning: Cleaning) -> bool:
-    query = "SELECT EXISTS (SELECT 1 FROM mask WHERE viewer=? AND topic=? AND kind<>0)"
+    query = sql("blocks_either_way")
     return bool(r.db.one(query, (cleaning.user, cleaning.actor))[0])
 
 
@@ -90,7 +91,7 @@ def _leave(w: WriteSession, r: ReadSnapshot, cleaning: Cleaning, row: Row) -> No
         shrink(w, r, cleaning.user, n, row, None, 1)
         return
     group = notification_groups.of(r, cleaning.user, (row.number,))[row.number].id
-    w.db.execute("DELETE FROM inbox_member WHERE group_id=? AND actor=?", (group, cleaning.actor))
+    w.db.execute(sql("delete_members_by_actor"), (group, cleaning.actor))
     items = w.db.changes()
-    w.db.execute("UPDATE inbox_group SET size=size-?, actors=actors-1 WHERE id=?", (items, group))
+    w.db.execute(sql("shrink_group_by_actor"), (items, group))
     shrink(w, r, cleaning.user, n, row, notification_groups.newest(r, group), items)

@@ -6,7 +6,8 @@ from tidings.model import CommandResult, MaterializeBroadcasts
 from tidings.storage.sqlite import broadcasts, inbox_insert
 from tidings.storage.sqlite.inbox_insert import Arrivals, NotificationDraft, kind, pair
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
-from tidings.storage.sqlite.write_session import WriteSession, sql
+from tidings.storage.sqlite.statements import sql
+from tidings.storage.sqlite.write_session import WriteSession
 
 AT_ONCE = 4_096
 """Broadcasts given in one round: the index of each must fit the 16 bits that packing leaves for it."""
@@ -43,7 +44,7 @@ def _give(
 
 def _arrivals(w: WriteSession, r: ReadSnapshot, positions: Sequence[int]) -> Arrivals:
     """Broadcasts as they come to an inbox: whatever their type says, they group with nothing and repeat nothing."""
-    query = "SELECT l.key FROM carray(?) c CROSS JOIN log l ON l.position=c.value"
+    query = sql("keys_at_positions")
     keys = [key for (key,) in r.db.execute(query, (w.carray(positions),))]
     found = []
     for event in r.events(keys, "heads"):

@@ -10,7 +10,8 @@ from collections.abc import Collection, Sequence
 from tidings import model
 from tidings.model import NewEvent
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
-from tidings.storage.sqlite.write_session import WriteSession, sql
+from tidings.storage.sqlite.statements import sql
+from tidings.storage.sqlite.write_session import WriteSession
 
 EXPIRED_ROWS = 500
 """Expired broadcasts set aside by one step."""
@@ -18,15 +19,6 @@ EVERYONE = 0
 """The number of the audience that excepts nobody: no topic has it."""
 UNKNOWN = 0
 """The number of all users whom the store does not know: no name has it."""
-_BROADCASTS = "broadcast b INDEXED BY broadcast_live"
-_WHO_LACKS = (
-    "SELECT u.value FROM carray(:users) u"
-    f" WHERE EXISTS (SELECT 1 FROM {_BROADCASTS} WHERE {sql('is_lacking')})"
-)
-_LACKED = (
-    f"SELECT u.value, b.position FROM carray(:users) u CROSS JOIN {_BROADCASTS} WHERE {sql('is_lacking')}"
-    " ORDER BY u.value, b.position"
-)
 
 
 def announce(
@@ -45,30 +37,29 @@ def announce(
 def _announce(w: WriteSession, event: NewEvent, position: int, actor: int, topics: Sequence[int]) -> None:
     audience = EVERYONE if event.audience == model.EVERYONE else w.names.make_topic(event.audience)
     w.db.execute(
-        "INSERT INTO broadcast (position, actor, verb, audience, expires_at) VALUES (?, ?, ?, ?, ?)",
+        sql("insert_broadcast"),
         (position, actor, w.names.make_verb(event.verb), audience, event.expires_at),
     )
-    w.db.execute("INSERT INTO broadcast_topic SELECT ?, value FROM carray(?)", (position, w.carray(topics)))
+    w.db.execute(sql("insert_broadcast_topics"), (position, w.carray(topics)))
     w.broadcasting = max(w.broadcasting, event.expires_at)
 
 
 def audience(r: ReadSnapshot, position: int) -> int | None:
     """The topic that the event at a position was broadcast to, or EVERYONE; None when it is no broadcast."""
-    row = r.db.one("SELECT audience FROM broadcast WHERE position=?", (position,))
+    row = r.db.one(sql("broadcast_audience"), (position,))
     return row[0] if row else None
 
 
 def withdraw(w: WriteSession, position: int) -> None:
     """Give a retracted broadcast to nobody any more."""
-    w.db.execute("DELETE FROM broadcast WHERE position=?", (position,))
-    w.db.execute("DELETE FROM broadcast_topic WHERE position=?", (position,))
+    w.db.execute(sql("delete_broadcast"), (position,))
+    w.db.execute(sql("delete_broadcast_topics"), (position,))
 
 
 def expire(w: WriteSession, now: int) -> int:
     """Set aside a bounded number of expired broadcasts, so that newcomers are not held against all there ever were."""
     w.db.execute(
-        "UPDATE broadcast SET live=0 WHERE position IN (SELECT position FROM broadcast INDEXED BY broadcast_expires"
-        " WHERE live AND expires_at<=? LIMIT ?)",
+        sql("expire_broadcasts"),
         (now, EXPIRED_ROWS),
     )
     return w.db.changes()
@@ -76,7 +67,7 @@ def expire(w: WriteSession, now: int) -> int:
 
 def live(r: ReadSnapshot) -> int:
     """How many broadcasts could still come to somebody: as many entries of one index."""
-    query = "SELECT count(*) FROM broadcast INDEXED BY broadcast_expires WHERE live AND expires_at > ?"
+    query = sql("count_active_broadcasts")
     (count,) = r.db.one(query, (r.writer.clock.now(),))
     return count  # type: ignore[no-any-return]
 
@@ -84,13 +75,16 @@ def live(r: ReadSnapshot) -> int:
 def lacking(r: ReadSnapshot, users: Collection[int]) -> set[int]:
     """Which of these users (UNKNOWN for any that is not known) lack a broadcast."""
     values = _values(r, users)
-    return {user for (user,) in r.db.execute(_WHO_LACKS, values)} if values else set()
+    if not values:
+        return set()
+    query = sql("users_with_pending_broadcasts", pending=sql("is_lacking"))
+    return {user for (user,) in r.db.execute(query, values)}
 
 
 def lacked(r: ReadSnapshot, users: Collection[int]) -> list[tuple[int, int]]:
     """(user, position) of every broadcast that one of these users lacks, in this order."""
     values = _values(r, users)
-    return r.db.all(_LACKED, values) if values else []
+    return r.db.all(sql("pending_broadcasts", pending=sql("is_lacking")), values) if values else []
 
 
 def _values(r: ReadSnapshot, users: Collection[int]) -> dict[str, object] | None:

@@ -18,6 +18,7 @@ from tidings.errors import Unavailable
 from tidings.storage.sqlite.connection import CHECKPOINT_PAGES, DISK_ERRORS, empty_wal
 from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.file_lock import RETRY_S, FileLock
+from tidings.storage.sqlite.statements import sql
 
 LOG_HEADER, FRAME_HEADER = 32, 24
 """Bytes before the first frame of a write-ahead log, and before the page of each frame
@@ -33,7 +34,7 @@ class Checkpoints:
         self._db = db
         self._file_lock = file_lock
         (self._page_bytes,) = db.one("PRAGMA page_size")
-        (root,) = db.one("SELECT rootpage FROM sqlite_schema WHERE name='meta'")
+        (root,) = db.one(sql("root_page_of_meta"))
         self._sampled = (1, int(root))
         self._frames = self._copied = 0
         # SQLite locks no byte of the log, so a second descriptor may be opened and closed.

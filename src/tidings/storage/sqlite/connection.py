@@ -11,9 +11,10 @@ from pathlib import Path
 import apsw
 
 from tidings.errors import Unavailable
-from tidings.storage.queries import migrations
 from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.file_lock import RETRY_S
+from tidings.storage.sqlite.statements import sql
+from tidings.storage.statements import migrations
 
 _log = logging.getLogger(__name__)
 
@@ -156,4 +157,4 @@ def _found(connection: Db, salt: int | None) -> None:
         "retractions_forgotten": 0,
     }
     for name, value in values.items():
-        connection.execute("INSERT INTO meta VALUES (?, ?)", (name, value))
+        connection.execute(sql("insert_meta"), (name, value))

@@ -10,8 +10,9 @@ from tidings.status import DeadLetter
 from tidings.storage.sqlite import endpoints, notification_groups
 from tidings.storage.sqlite.notification_view import hydrate
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.wishes import wishes
-from tidings.storage.sqlite.write_session import WriteSession, sql
+from tidings.storage.sqlite.write_session import WriteSession
 
 
 def deliveries(
@@ -92,24 +93,24 @@ def settle(w: WriteSession, command: RecordDeliveryResults) -> CommandResult:
 
 
 def _settle(w: WriteSession, handled: DeliveryResult) -> int:
-    row = w.db.one("SELECT endpoint, user, number, type FROM delivery WHERE id=?", (handled.id,))
+    row = w.db.one(sql("delivery_by_id"), (handled.id,))
     if row is None:
         return 0
     match handled.state:
         case "sent":
             sent_at = handled.at or w.clock.now()
-            w.db.execute("UPDATE endpoint SET sent_at=?, failures=0 WHERE number=?", (sent_at, row[0]))
-            w.db.execute("DELETE FROM delivery WHERE id=?", (handled.id,))
+            w.db.execute(sql("endpoint_succeeded"), (sent_at, row[0]))
+            w.db.execute(sql("delete_delivery"), (handled.id,))
         case "dropped":
-            w.db.execute("DELETE FROM delivery WHERE id=?", (handled.id,))
+            w.db.execute(sql("delete_delivery"), (handled.id,))
         case "later" | "held":
             held = handled.state == "held"
-            w.db.execute("UPDATE delivery SET due_at=?, held=? WHERE id=?", (handled.at, held, handled.id))
+            w.db.execute(sql("defer_delivery"), (handled.at, held, handled.id))
         case "gone":
             endpoints.forget(w, row[0])
         case _:
             w.db.execute(
-                "UPDATE delivery SET due_at=?, attempts=attempts+1, error=?, dead=?, held=0 WHERE id=?",
+                sql("delivery_failed"),
                 (handled.at, handled.error, handled.state == "dead", handled.id),
             )
             if handled.failures:

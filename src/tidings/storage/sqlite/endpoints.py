@@ -14,7 +14,8 @@ from tidings.model import (
 )
 from tidings.personal import DeliveryResult, Endpoint
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
-from tidings.storage.sqlite.write_session import WriteSession, sql
+from tidings.storage.sqlite.statements import sql
+from tidings.storage.sqlite.write_session import WriteSession
 
 CHANNELS = {"email": 1, "web_push": 2, "webhook": 3, "apprise": 4}
 """The numbers of channels in the file, never to be changed: three bits, see ``owe_deliveries``."""
@@ -55,7 +56,7 @@ def add(w: WriteSession, command: AddEndpoint) -> CommandResult:
 
 def confirm(w: WriteSession, command: ConfirmEndpoint) -> CommandResult:
     """Let deliveries go to an endpoint whose address was confirmed."""
-    w.db.execute("UPDATE endpoint SET confirmed=1 WHERE id=?", (command.id,))
+    w.db.execute(sql("confirm_endpoint"), (command.id,))
     return CommandResult(w.db.changes(), w.position)
 
 
@@ -70,7 +71,7 @@ def enable(w: WriteSession, command: EnableEndpoint) -> CommandResult:
 
 def rotate(w: WriteSession, command: RotateSecret) -> CommandResult:
     """Give a webhook of a user another secret."""
-    query = "UPDATE endpoint SET secret=? WHERE user=? AND id=? AND channel=?"
+    query = sql("set_endpoint_secret")
     of = (w.names.user(command.user), command.id, CHANNELS["webhook"])
     w.db.execute(query, (command.secret, *of))
     return CommandResult(w.db.changes(), w.position)
@@ -90,15 +91,15 @@ def reserve(w: WriteSession, command: ReserveConfirmation) -> CommandResult:
 
 def refuse(w: WriteSession, number: int, handled: DeliveryResult) -> None:
     """Note that an endpoint refused a delivery for good; disable it when that was one too many."""
-    w.db.execute("UPDATE endpoint SET failures=? WHERE number=?", (handled.failures, number))
+    w.db.execute(sql("endpoint_failed"), (handled.failures, number))
     if handled.disables:
-        query = "UPDATE endpoint SET disabled_at=?, disabled_reason=? WHERE number=?"
+        query = sql("disable_endpoint")
         w.db.execute(query, (w.clock.now(), handled.error, number))
 
 
 def remove(w: WriteSession, command: RemoveEndpoint) -> CommandResult:
     """Forget an endpoint of a user and what waits for it."""
-    query = "SELECT number FROM endpoint WHERE user=? AND id=?"
+    query = sql("endpoint_number")
     row = w.db.one(query, (w.names.user(command.user), command.id))
     if row is not None:
         forget(w, row[0])
@@ -107,8 +108,8 @@ def remove(w: WriteSession, command: RemoveEndpoint) -> CommandResult:
 
 def forget(w: WriteSession, number: int) -> None:
     """Delete an endpoint with its deliveries, those set aside included."""
-    w.db.execute("DELETE FROM delivery WHERE endpoint=?", (number,))
-    w.db.execute("DELETE FROM endpoint WHERE number=?", (number,))
+    w.db.execute(sql("delete_deliveries_of_endpoint"), (number,))
+    w.db.execute(sql("delete_endpoint"), (number,))
 
 
 def of(r: ReadSnapshot, user: str) -> list[Endpoint]:
@@ -131,7 +132,7 @@ def channel_name(number: int) -> str:
 def owe_deliveries(w: WriteSession) -> None:
     """Owe what was just brought (``temp.brought``) to the endpoints on the channels of its type. Whether it is wanted
     there, and when, is asked when it is due."""
-    types = w.db.all("SELECT DISTINCT type FROM temp.brought")
+    types = w.db.all(sql("types_of_notified_groups"))
     packed = [
         number << 3 | CHANNELS[channel]
         for (number,) in types

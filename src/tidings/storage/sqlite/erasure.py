@@ -5,6 +5,7 @@ import secrets
 from tidings.model import CommandResult, EraseUser, user_topic
 from tidings.storage.sqlite import erasure_job, preferences, reminders
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
 
 
@@ -20,9 +21,9 @@ def erase(w: WriteSession, r: ReadSnapshot, command: EraseUser) -> CommandResult
         return CommandResult(int(named > 0), w.position)
     w.disorder()
     _leave_place(w, user, command.user)
-    w.db.execute("UPDATE name SET name=? WHERE id=?", (user_topic(alias), user))
+    w.db.execute(sql("rename_user"), (user_topic(alias), user))
     preferences.forget(w, user)
-    w.db.execute("DELETE FROM debt WHERE kind IN ('wake', 'block') AND subject=?", (user,))
+    w.db.execute(sql("delete_jobs_of_user"), (user,))
     w.names.forget()
     erasure_job.begin(w, r, user, command.user, alias)
     return CommandResult(1, w.position)
@@ -31,7 +32,7 @@ def erase(w: WriteSession, r: ReadSnapshot, command: EraseUser) -> CommandResult
 def _leave_place(w: WriteSession, user: int, name: str) -> None:
     """Keep how far the inbox was, for whoever returns under the name: their devices must learn that it is another. It
     goes one further, unless nothing came since it was erased before."""
-    head = w.db.one("SELECT seq + (seq > born) FROM inbox_head WHERE user=? AND seq>0", (user,))
+    head = w.db.one(sql("seq_after_erasure"), (user,))
     if head is not None:
-        query = "INSERT INTO inbox_head (user, seq, unread, items, born) VALUES (?1, ?2, 0, 0, ?2)"
+        query = sql("insert_inbox_after_erasure")
         w.db.execute(query, (w.names.make_place(name), *head))

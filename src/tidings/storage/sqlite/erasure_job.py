@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from tidings.storage.sqlite import touch_notifications
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot, chunks
+from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import pack, unpack
 from tidings.storage.sqlite.visibility import BLOCKED_BY, require_visibility_check
 from tidings.storage.sqlite.write_session import WriteSession
@@ -60,7 +61,7 @@ _Step = tuple[Job | None, int]
 
 def begin(w: WriteSession, r: ReadSnapshot, user: int, name: str, alias: str) -> None:
     """Begin to take out what a user left, and end it if it is little; the number has the alias already."""
-    w.db.execute("INSERT INTO erasure VALUES (?, ?, ?, ?)", (user, name, alias, w.position))
+    w.db.execute(sql("insert_erasure"), (user, name, alias, w.position))
     w.hide(name, alias)
     left, _ = step(w, r, Job(user, 0, w.position), w.settings.fanout_sync_max_followers)
     if left is not None:
@@ -70,8 +71,7 @@ def begin(w: WriteSession, r: ReadSnapshot, user: int, name: str, alias: str) ->
 def retry(w: WriteSession, name: str) -> None:
     """Put an erasure of this name back in line that was set aside."""
     w.db.execute(
-        "UPDATE debt SET dead=0, attempts=0 WHERE kind='erase' AND dead"
-        " AND subject IN (SELECT user FROM erasure WHERE name=?)",
+        sql("retry_erasure"),
         (name,),
     )
     w.erasures_changed()
@@ -101,22 +101,22 @@ def _share(budget: int, rows: int) -> int:
 
 def _unfollow(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
     """End what the user follows: nothing comes to their number any more."""
-    query = "SELECT topic, since, until IS NULL FROM follow WHERE follower=? LIMIT ?"
+    query = sql("some_follows_of_user")
     some = w.db.all(query, (job.user, _share(budget, FOLLOW_ROWS)))
     for topic, since, stands in some:
         if stands:
             w.followers_changed(topic, -1)
-        w.db.execute("DELETE FROM follow WHERE follower=? AND topic=? AND since=?", (job.user, topic, since))
+        w.db.execute(sql("delete_follow_interval"), (job.user, topic, since))
     return (job if some else _next(job)), len(some) * FOLLOW_ROWS
 
 
 def _part(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
     """End the follows of the user. They do nothing any more, so who is remembered to follow them may be outdated."""
-    query = "SELECT DISTINCT follower FROM follow INDEXED BY follow_topic WHERE topic=? LIMIT ?"
+    query = sql("some_followers_of_topic")
     followers = [follower for (follower,) in w.db.execute(query, (job.user, _share(budget, FOLLOW_ROWS)))]
     for follower in followers:
         require_visibility_check(w, follower)
-        w.db.execute("DELETE FROM follow WHERE follower=? AND topic=?", (follower, job.user))
+        w.db.execute(sql("delete_follow"), (follower, job.user))
     if followers:
         return job, len(followers) * FOLLOW_ROWS
     w.deserted(job.user)
@@ -125,11 +125,11 @@ def _part(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
 
 def _unblock(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
     """End what is hidden from others because the user blocked them."""
-    query = "SELECT viewer FROM mask WHERE topic=? AND kind=? LIMIT ?"
+    query = sql("some_viewers_of_mask")
     rows = w.db.all(query, (job.user, BLOCKED_BY, _share(budget, FOLLOW_ROWS)))
     for (viewer,) in rows:
         require_visibility_check(w, viewer)
-        query = "DELETE FROM mask WHERE viewer=? AND topic=? AND kind=?"
+        query = sql("delete_mask")
         w.db.execute(query, (viewer, job.user, BLOCKED_BY))
     return (job if rows else _next(job)), len(rows) * FOLLOW_ROWS
 
@@ -160,7 +160,7 @@ def _rewrite_one(w: WriteSession, user: int, event: EventRow) -> None:
     """Store the text of an event as it was read, without the name, and take the user from those whom it told."""
     targets = pack(number for number in unpack(event.targets) if number != user)
     n = w.events.span(event.key).parts[-1]
-    w.db.execute(f"UPDATE event_{n} SET body=?, targets=? WHERE key=?", (event.body, targets, event.key))
+    w.db.execute(sql("rewrite_event", n), (event.body, targets, event.key))
 
 
 def _noted(w: WriteSession, job: Job, shown: Sequence[EventRow]) -> Job:
@@ -168,22 +168,21 @@ def _noted(w: WriteSession, job: Job, shown: Sequence[EventRow]) -> Job:
     if not shown:
         return job
     keys = w.carray(event.key for event in shown)
-    w.db.execute("INSERT OR IGNORE INTO erasure_event SELECT ?, value FROM carray(?)", (job.user, keys))
+    w.db.execute(sql("insert_erasure_events"), (job.user, keys))
     _note_recipients(w, job.user, {number for event in shown for number in unpack(event.targets)})
     return job._replace(oldest=min(job.oldest, *(event.position for event in shown)))
 
 
 def _note_recipients(w: WriteSession, user: int, recipients: set[int]) -> None:
     if others := recipients - {user}:
-        query = "INSERT OR IGNORE INTO erasure_recipient SELECT ?, value FROM carray(?)"
+        query = sql("insert_erasure_recipients")
         w.db.execute(query, (user, w.carray(others)))
 
 
 def _note_audience(w: WriteSession, _: ReadSnapshot, job: Job, __: int) -> _Step:
     """Note who else was told of these events: ``at_key`` is the event, ``at_user`` the last of its chunks."""
     found = w.db.all(
-        "SELECT t.key, t.first, t.users FROM erasure_event e CROSS JOIN told t ON t.key=e.key"
-        " WHERE e.user=?1 AND e.key>=?2 AND (t.key, t.first) > (?2, ?3) ORDER BY e.key, t.first LIMIT ?4",
+        sql("recipients_of_erased"),
         (job.user, job.at_key, job.at_user, AUDIENCE_CHUNKS),
     )
     if not found:
@@ -204,9 +203,7 @@ def _clear(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
     rows = _clear_members(w, job.user, budget)
     for table, column, key, owner in tables:
         if rows < budget:
-            query = (
-                f"DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {column}=? LIMIT ?)"
-            )
+            query = sql("delete_some_rows", table=table, column=column, key=key)
             w.db.execute(query, (owner, budget - rows))
             rows += w.db.changes()
     return (job if rows else _next(job)), rows
@@ -214,8 +211,7 @@ def _clear(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
 
 def _clear_members(w: WriteSession, user: int, budget: int) -> int:
     w.db.execute(
-        "DELETE FROM inbox_member WHERE (group_id, seq) IN (SELECT m.group_id, m.seq FROM inbox_group g"
-        " CROSS JOIN inbox_member m ON m.group_id=g.id WHERE g.user=? LIMIT ?)",
+        sql("delete_some_members"),
         (user, budget),
     )
     return w.db.changes()
@@ -224,7 +220,7 @@ def _clear_members(w: WriteSession, user: int, budget: int) -> int:
 def _reword(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
     """Give the notifications of others that changed a seq: ``at_user`` is whose are looked through, ``at_key`` the last
     number there."""
-    query = "SELECT min(recipient) FROM erasure_recipient WHERE user=? AND recipient>=?"
+    query = sql("next_erasure_recipient")
     (recipient,) = w.db.one(query, (job.user, job.at_user))
     if recipient is None:
         return _next(job), 0
@@ -239,13 +235,11 @@ def _end(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
     """Forget what was noted, and the name last."""
     for table, column in (("erasure_event", "key"), ("erasure_recipient", "recipient")):
         w.db.execute(
-            f"DELETE FROM {table} WHERE user=?1 AND {column} IN"
-            f" (SELECT {column} FROM {table} WHERE user=?1 LIMIT ?2)",
-            (job.user, budget),
+            sql("delete_some_rows", table=table, column="user", key=f"user, {column}"), (job.user, budget)
         )
         if done := w.db.changes():
             return job, done
-    w.db.execute("DELETE FROM erasure WHERE user=?", (job.user,))
+    w.db.execute(sql("delete_erasure"), (job.user,))
     w.erasures_changed()
     w.scrub = True
     return None, 1

@@ -2,6 +2,7 @@
 
 from tidings.model import LogEntry
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
+from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import unpack
 
 
@@ -37,7 +38,7 @@ def tail(r: ReadSnapshot, after: int, limit: int) -> list[LogEntry]:
     """At most ``limit`` events that still stand, after a position, in order."""
     found: list[LogEntry] = []
     while len(found) < limit:
-        query = "SELECT position, key FROM log WHERE position>? ORDER BY position LIMIT ?"
+        query = sql("log_after")
         rows = r.db.all(query, (after, limit - len(found)))
         found += [entry(r, event) for event in r.events([key for _, key in rows])]
         if not rows:

@@ -26,8 +26,9 @@ from tidings.storage.sqlite.blocks import Cleaning
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.recipients import notify_followers_chunk
 from tidings.storage.sqlite.retract import leave
+from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import unpack
-from tidings.storage.sqlite.write_session import DRAINING, MERGED, WriteSession, sql
+from tidings.storage.sqlite.write_session import DRAINING, MERGED, WriteSession
 
 MAX_ATTEMPTS = 8
 """Failures after which a debt is set aside as a dead letter: with doubling pauses, about half a minute of trying."""
@@ -50,9 +51,7 @@ class FanoutJob(NamedTuple):
 
 def next_job(w: WriteSession) -> FanoutJob | None:
     """The debt whose turn it is."""
-    row = w.db.one(
-        "SELECT id, kind, subject, low, high, at_key, at_user FROM debt WHERE dead=0 ORDER BY turn LIMIT 1"
-    )
+    row = w.db.one(sql("next_job"))
     return FanoutJob(*row) if row else None
 
 
@@ -61,12 +60,12 @@ def run_step(w: WriteSession, debt: FanoutJob, budget: int) -> int:
     left, rows = _KINDS[debt.kind](w, debt, budget)
     w.disorder()
     if left is None:
-        w.db.execute("DELETE FROM debt WHERE id=?", (debt.id,))
+        w.db.execute(sql("delete_job"), (debt.id,))
         w.paid()
     else:
         w.turn += 1
         w.db.execute(
-            "UPDATE debt SET at_key=?, at_user=?, turn=?, attempts=0 WHERE id=?",
+            sql("save_job_progress"),
             (left.at_key, left.at_user, w.turn, debt.id),
         )
     return max(rows, 1)
@@ -76,7 +75,7 @@ def mark_failed(w: WriteSession, debt: FanoutJob, error: Exception) -> None:
     """Note a failed step; after MAX_ATTEMPTS the debt waits to be replayed by a person."""
     w.turn += 1
     w.db.execute(
-        "UPDATE debt SET attempts=attempts+1, error=?, dead=(attempts+1>=?), turn=? WHERE id=?",
+        sql("job_failed"),
         (f"{type(error).__name__}: {error}"[:500], MAX_ATTEMPTS, w.turn, debt.id),
     )
     if debt.kind == "erase":
@@ -85,7 +84,7 @@ def mark_failed(w: WriteSession, debt: FanoutJob, error: Exception) -> None:
 
 def replay(w: WriteSession) -> CommandResult:
     """Put dead letters back in line."""
-    w.db.execute("UPDATE debt SET dead=0, attempts=0 WHERE dead")
+    w.db.execute(sql("retry_dead_jobs"))
     w.erasures_changed()
     return CommandResult(w.db.changes() + deliveries.replay(w), w.position)
 
@@ -134,8 +133,7 @@ def _next_entry(w: WriteSession, debt: FanoutJob) -> tuple[int, int] | None:
 
 def _chunk_end(w: WriteSession, topic: int, after: int, budget: int) -> int:
     row = w.db.one(
-        "SELECT follower FROM follow INDEXED BY follow_topic WHERE topic=? AND follower>?"
-        " ORDER BY follower LIMIT 1 OFFSET ?",
+        sql("end_of_follower_chunk"),
         (topic, after, budget - 1),
     )
     return row[0] if row else END
@@ -144,27 +142,23 @@ def _chunk_end(w: WriteSession, topic: int, after: int, budget: int) -> int:
 def _drain(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
     left, rows = _push(w, debt, budget)
     if left is None and not _others(w, debt):
-        w.db.execute(
-            "UPDATE topic SET state=0, hot_from=NULL WHERE id=? AND state=?", (debt.subject, DRAINING)
-        )
+        w.db.execute(sql("end_draining"), (debt.subject, DRAINING))
         if w.hot.get(debt.subject) != MERGED:
             w.hot.pop(debt.subject, None)
     return left, rows
 
 
 def _others(w: WriteSession, debt: FanoutJob) -> bool:
-    query = "SELECT EXISTS (SELECT 1 FROM debt WHERE kind=? AND subject=? AND id<>?)"
+    query = sql("has_other_jobs")
     return bool(w.db.one(query, (debt.kind, debt.subject, debt.id))[0])
 
 
 def _wake(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
     """``at_user`` is the topic under way, ``at_key`` the last of its entries looked at (-1 before the first)."""
-    row = w.db.one(
-        "SELECT min(topic) FROM follow WHERE follower=? AND topic>=?", (debt.subject, debt.at_user)
-    )
+    row = w.db.one(sql("next_followed_topic"), (debt.subject, debt.at_user))
     topic = row[0]
     if topic is None:
-        w.db.execute("UPDATE viewer SET dormant_from=NULL WHERE user=?", (debt.subject,))
+        w.db.execute(sql("end_dormancy"), (debt.subject,))
         return None, 0
     after = debt.at_key if topic == debt.at_user and debt.at_key >= 0 else None
     if after is None:
@@ -210,7 +204,7 @@ def _unpush(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
 def _rebuild(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
     """``at_key`` is the last position done. Topics with many followers become debts of their own."""
     rows = w.db.all(
-        "SELECT position, key FROM log WHERE position > ? AND position <= ? ORDER BY position LIMIT ?",
+        sql("log_between"),
         (max(debt.at_key, debt.low - 1), debt.high, max(1, budget // REBUILD_ROWS)),
     )
     if not rows:
@@ -222,9 +216,7 @@ def _rebuild(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
 
 def _restore(w: WriteSession, key: int) -> None:
     n, ev = w.timelines.span(key).parts[-1], w.events.span(key).parts[-1]
-    row = w.db.one(
-        f"SELECT position, actor, object, topics, targets, body IS NULL FROM event_{ev} WHERE key=?", (key,)
-    )
+    row = w.db.one(sql("event_to_restore", ev=ev), (key,))
     position, actor, thing, extra, targets, gone = row
     if gone:
         return
@@ -247,7 +239,7 @@ def _notify(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
 
 def _untell(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
     """Those who were told at once are taken at once: they were as many as one step tells."""
-    query = "DELETE FROM told WHERE (key, first) IN (SELECT key, first FROM told WHERE key=? LIMIT 1) RETURNING users"
+    query = sql("delete_recipient_chunk")
     found = w.db.all(query, (debt.low,))
     if not found:
         return None, 0
@@ -261,7 +253,7 @@ def _block(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
     left, rows = blocks.step(w, ReadSnapshot(w.db, w.names, w), cleaning, budget)
     if left is None:
         return None, rows
-    w.db.execute("UPDATE debt SET high=? WHERE id=?", (left.floor, debt.id))
+    w.db.execute(sql("set_job_high"), (left.floor, debt.id))
     return debt._replace(at_key=left.before, at_user=left.head), rows
 
 
@@ -270,7 +262,7 @@ def _erase(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
     left, rows = erasure_job.step(w, ReadSnapshot(w.db, w.names, w), job, budget)
     if left is None:
         return None, rows
-    w.db.execute("UPDATE debt SET low=?, high=? WHERE id=?", (left.phase, left.oldest, debt.id))
+    w.db.execute(sql("set_job_bounds"), (left.phase, left.oldest, debt.id))
     return debt._replace(at_key=left.at_key, at_user=left.at_user), rows
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from tidings.model import Command, MarkFeedRead, UndoMarkFeedRead
 from tidings.storage.sqlite import feeds
 from tidings.storage.sqlite.read_snapshot import Entry, EventRow, ReadSnapshot
+from tidings.storage.sqlite.statements import sql
 
 SHORT = 1_000
 """Positions and single marks whose items a transaction counts itself: some 5 ms."""
@@ -59,8 +60,7 @@ def asked(r: ReadSnapshot, command: Command) -> tuple[str, Callable[[ReadSnapsho
 def _work(r: ReadSnapshot, user: int, command: ReadAll) -> int:
     """How many positions and single marks a command looks at, at most."""
     low, high = _covered(r, user, command)
-    query = "SELECT count(*) FROM (SELECT 1 FROM feed_read WHERE user=? LIMIT ?)"
-    (marks,) = r.db.one(query, (user, SHORT + 1))
+    (marks,) = r.db.one(sql("count_some_feed_reads"), (user, SHORT + 1))
     return max(0, high - low) + int(marks)
 
 
@@ -90,19 +90,19 @@ def _covered(r: ReadSnapshot, user: int, command: ReadAll) -> tuple[int, int]:
     """The positions that a command covers and no other read-all does, as (low, high]."""
     if isinstance(command, UndoMarkFeedRead):
         return floor(r, user, command.position), _up_to(r, user, command.position)
-    (logged,) = r.db.one("SELECT coalesce(max(position), 0) FROM log")
+    (logged,) = r.db.one(sql("log_position"))
     return floor(r, user), int(logged) if command.up_to is None else min(logged, command.up_to)
 
 
 def floor(r: ReadSnapshot, user: int, but: int = 0) -> int:
     """How far the read-alls of a user went, but for the one that took a position."""
-    query = "SELECT up_to FROM feed_floor WHERE user=? AND made<>? ORDER BY up_to DESC LIMIT 1"
+    query = sql("last_feed_read_all")
     (found,) = r.db.one(query, (user, but)) or (0,)
     return int(found)
 
 
 def _up_to(r: ReadSnapshot, user: int, made: int) -> int:
-    (up_to,) = r.db.one("SELECT up_to FROM feed_floor WHERE user=? AND made=?", (user, made)) or (0,)
+    (up_to,) = r.db.one(sql("feed_read_all_reach"), (user, made)) or (0,)
     return int(up_to)
 
 
@@ -113,7 +113,7 @@ def changed(r: ReadSnapshot, v: feeds.Viewer, low: int, high: int, again: Sequen
 
 def marked_unread(r: ReadSnapshot, user: int, up_to: int) -> list[int]:
     """The keys of what was marked unread and lies at a position up to this."""
-    query = "SELECT key FROM feed_read WHERE user=? AND at IS NULL AND position<=?"
+    query = sql("unread_items_up_to")
     return [key for (key,) in r.db.execute(query, (user, up_to))]
 
 
@@ -124,7 +124,7 @@ FeedReadRow = tuple[int, int, int, int, int | None]
 def restored(r: ReadSnapshot, user: int, made: int) -> list[FeedReadRow]:
     """The rows of what was marked unread before a read-all that is taken back, as they are without it: read by the next one
     that covers it, if there is one."""
-    query = "SELECT key, position FROM feed_read WHERE user=? AND made=? ORDER BY position"
+    query = sql("items_read_by_read_all")
     items = r.db.all(query, (user, made))
     if not items:
         return []
@@ -163,5 +163,5 @@ def marked(r: ReadSnapshot, v: feeds.Viewer, events: list[EventRow]) -> set[int]
     if not v.reads or not events:
         return set()
     keys = r.writer.carray(event.key for event in events)
-    query = "SELECT f.key FROM carray(?) c CROSS JOIN feed_read f ON f.user=? AND f.key=c.value"
+    query = sql("marked_items")
     return {key for (key,) in r.db.execute(query, (keys, v.user))}

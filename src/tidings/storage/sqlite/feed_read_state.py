@@ -7,8 +7,9 @@ log, and is kept for a while for streams that resume (feed_history.py).
 from tidings.model import CommandResult, MarkFeedRead, MarkFeedUnread, UndoMarkFeedRead
 from tidings.storage.sqlite import feed_counts, feed_history, feeds
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.visibility import today
-from tidings.storage.sqlite.write_session import WriteSession, sql
+from tidings.storage.sqlite.write_session import WriteSession
 
 
 def mark(
@@ -27,8 +28,7 @@ def mark(
     if w.position == before:
         return CommandResult(0, w.position)
     w.db.execute(
-        "INSERT INTO viewer (user, reads, seen_day) VALUES (?, 1, ?) ON CONFLICT (user)"
-        " DO UPDATE SET reads=1, version=version+1",
+        sql("set_has_read_state"),
         (viewer.user, today(w)),
     )
     feed_history.forget(w, viewer.user)
@@ -47,7 +47,7 @@ def _mark_items(
         return 0
     made, at = w.take_position(), w.now if reading else None
     rows = [(v.user, event.key, event.position, made, at) for event in changed]
-    w.insert("feed_read", 5, rows, "INSERT OR REPLACE")
+    w.insert("insert_feed_reads", rows)
     feed_history.note(w, v.user, at, keys=[event.key for event in changed])
     return len(changed)
 
@@ -65,8 +65,8 @@ def _read_all(w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, command: MarkFe
     unread = feed_counts.changed(r, v, low, up_to, again) if count is None else count.items
     _merge_read_alls(w, v.user)
     made = w.take_position()
-    w.db.execute("INSERT INTO feed_floor VALUES (?, ?, ?, ?)", (v.user, up_to, made, w.now))
-    query = "UPDATE feed_read SET made=?, at=? WHERE user=? AND at IS NULL AND position<=?"
+    w.db.execute(sql("insert_feed_read_all"), (v.user, up_to, made, w.now))
+    query = sql("read_unread_items_up_to")
     w.db.execute(query, (made, w.now, v.user, up_to))
     feed_history.note(w, v.user, w.now, up_to=up_to)
     return unread
@@ -75,15 +75,15 @@ def _read_all(w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, command: MarkFe
 def _merge_read_alls(w: WriteSession, user: int) -> None:
     """Merge the older half of the read-alls that never were merged, if there are as many as are kept: those that a later one
     of these covers go. That changes when items were read, and so it takes a position, at which streams begin anew."""
-    (merged,) = w.db.one("SELECT merged_up_to FROM viewer WHERE user=?", (user,)) or (0,)
+    (merged,) = w.db.one(sql("feed_read_alls_merged"), (user,)) or (0,)
     kept = w.settings.read_all_history
-    (single,) = w.db.one("SELECT count(*) FROM feed_floor WHERE user=? AND made>?", (user, merged))
+    (single,) = w.db.one(sql("count_feed_read_alls"), (user, merged))
     if single < kept:
         return
-    query = "SELECT made FROM feed_floor WHERE user=? AND made>? ORDER BY made LIMIT 1 OFFSET ?"
+    query = sql("nth_feed_read_all")
     (last,) = w.db.one(query, (user, merged, (kept - 1) // 2))
     w.db.execute(sql("merge_feed_read_alls"), {"user": user, "last": last})
-    w.db.execute("UPDATE viewer SET merged_up_to=? WHERE user=?", (last, user))
+    w.db.execute(sql("set_feed_read_alls_merged"), (last, user))
     _reset(w, user)
 
 
@@ -91,20 +91,17 @@ def _reset(w: WriteSession, user: int) -> None:
     """Read times of a feed changed in a way that is not listed: streams that resume from before begin anew."""
     w.take_position()
     feed_history.note(w, user, None)
-    w.db.execute("UPDATE viewer SET undone=? WHERE user=?", (w.position, user))
+    w.db.execute(sql("set_feed_read_undone"), (w.position, user))
 
 
 def _undo(w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, command: UndoMarkFeedRead) -> int:
-    query = (
-        "DELETE FROM feed_floor WHERE user=?1 AND made=?2"
-        " AND made>(SELECT merged_up_to FROM viewer WHERE user=?1) RETURNING up_to"
-    )
+    query = sql("delete_feed_read_all")
     found = w.db.all(query, (v.user, command.position))
     if not found:
         return 0
     ((up_to,),) = found
     rows = feed_counts.restored(r, v.user, command.position)
-    w.insert("feed_read", 5, rows, "INSERT OR REPLACE")
+    w.insert("insert_feed_reads", rows)
     low = feed_counts.floor(r, v.user)
     count = feed_counts.counted(command, v.user, low)
     again = feed_counts.unread_again(rows)

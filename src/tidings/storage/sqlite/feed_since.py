@@ -7,6 +7,7 @@ from tidings.feed_changes import FeedChange
 from tidings.model import Page
 from tidings.storage.sqlite import feed_history, feeds
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.statements import sql
 
 RETRACTIONS_AT_ONCE = 1_000
 """Retractions that are held against one feed in a round."""
@@ -46,10 +47,7 @@ def _with_bodies(r: ReadSnapshot, some: Sequence[feeds.VisibleItem]) -> list[fee
 
 def changes(r: ReadSnapshot, v: feeds.Viewer, after: int, last: int, limit: int) -> list[FeedChange]:
     """The first changes of a feed after a position, up to ``last``, in their order."""
-    query = (
-        "SELECT user, position, at, up_to, keys FROM feed_change"
-        " WHERE user=? AND position>? AND position<=? ORDER BY position LIMIT ?"
-    )
+    query = sql("feed_changes_of_user")
     found = [
         feed_history.change(r, feed_history.Mark(*row))
         for row in r.db.all(query, (v.user, after, last, limit))

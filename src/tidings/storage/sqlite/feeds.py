@@ -12,6 +12,7 @@ from typing import NamedTuple
 from tidings.ids import MAX_KEY, key_at
 from tidings.model import FeedFilter, FeedItem, FeedSummary, Page, UnseenCount
 from tidings.storage.sqlite.read_snapshot import Entry, EventRow, ReadSnapshot, bounded
+from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import holds
 from tidings.storage.sqlite.visibility import MUTE
 from tidings.storage.sqlite.write_session import high_key
@@ -65,17 +66,14 @@ class VisibleItem(NamedTuple):
 
 
 _SIMPLE_FILTER = FeedFilter()
-_FOLLOWS_OF = (
-    "SELECT f.topic, f.since, f.since_key, f.until FROM carray(?) c"
-    " CROSS JOIN follow f ON f.follower=? AND f.topic=c.value"
-)
+_FOLLOWS_OF = sql("follows_of_topics")
 _NOTHING: dict[int, int] = {}
 
 
 def viewer(r: ReadSnapshot, user: int, own: bool = False) -> Viewer:
     """Everything about a viewer that decides what they see: one row, and more only where that row says so. ``own``: with
     their own acts."""
-    row = r.db.one("SELECT careful, seen_day, dormant_from, reads, version FROM viewer WHERE user=?", (user,))
+    row = r.db.one(sql("viewer"), (user,))
     careful, seen_day, dormant_from, reads, version = row or (0, 0, None, 0, NO_ROW)
     follows = _by_topic(_merged(r, user, dormant_from is not None))
     stale = seen_day != r.writer.clock.now() // DAY_MS
@@ -93,14 +91,14 @@ def _by_topic(rows: Iterable[tuple[int, int, int, int | None]]) -> dict[int, lis
 
 def is_careful(r: ReadSnapshot, user: int) -> bool:
     """Whether a user ever unfollowed, muted or blocked, or was blocked."""
-    row = r.db.one("SELECT careful FROM viewer WHERE user=?", (user,))
+    row = r.db.one(sql("needs_visibility_check"), (user,))
     return bool(row and row[0])
 
 
 def _merged(r: ReadSnapshot, user: int, dormant: bool) -> Sequence[tuple[int, int, int, int | None]]:
     """The follows whose topics are merged at read for this user, or all of them when the user was away."""
     if dormant:
-        query = "SELECT topic, since, since_key, until FROM follow WHERE follower=?"
+        query = sql("follows_of_user")
         return r.db.all(query, (user,))
     merged = r.writer.merged
     if not merged:
@@ -159,7 +157,7 @@ def explain(r: ReadSnapshot, v: Viewer, events: Sequence[EventRow]) -> dict[int,
         return {}
     topics = {event.key: event.all_topics() for event in events}
     asked = r.writer.carray({topic for some in topics.values() for topic in some})
-    query = "SELECT m.topic, m.kind FROM carray(?) c CROSS JOIN mask m ON m.viewer=? AND m.topic=c.value"
+    query = sql("masks_of_topics")
     muted, blocked = set[int](), set[int]()
     for topic, kind in r.db.execute(query, (asked, v.user)):
         (muted if kind == MUTE else blocked).add(topic)
@@ -289,7 +287,7 @@ def read_times(r: ReadSnapshot, v: Viewer, items: Sequence[tuple[int, int]]) -> 
     if not v.reads or not items:
         return {}
     keys, positions = [key for key, _ in items], [position for _, position in items]
-    query = "SELECT key, at FROM feed_read WHERE user=? AND key BETWEEN ? AND ?"
+    query = sql("item_read_times")
     marked: dict[int, int | None] = dict(r.db.execute(query, (v.user, min(keys), max(keys))))
     read = {key: at for key, at in marked.items() if at is not None}
     floors, firsts = first_read_alls(r, v.user, min(positions))
@@ -304,7 +302,7 @@ def first_read_alls(
 ) -> tuple[list[int], list[tuple[int, int]]]:
     """How far the read-alls from a position upwards went, ascending, of those made after another position; and for each the
     first of them that went at least so far: (made, at)."""
-    query = "SELECT up_to, made, at FROM feed_floor WHERE user=? AND up_to>=? AND made>? ORDER BY up_to DESC, made DESC"
+    query = sql("feed_read_alls")
     floors: list[int] = []
     firsts: list[tuple[int, int]] = []
     for up_to, made, at in r.db.execute(query, (user, position, after)):
@@ -399,7 +397,7 @@ def late(r: ReadSnapshot, v: Viewer, position: int, limit: int, up_to: int = MAX
 
 
 def _late_entries(r: ReadSnapshot, v: Viewer, position: int, up_to: int) -> list[tuple[int, Entry]]:
-    query = "SELECT key, position FROM late WHERE timeline=? AND position>? AND position<=? ORDER BY position LIMIT ?"
+    query = sql("late_entries")
     found = {
         key: (at, Entry(key, timeline, 0))
         for timeline in v.timelines
@@ -424,7 +422,7 @@ def in_order(r: ReadSnapshot, v: Viewer, position: int, limit: int) -> list[Visi
 
 
 def _which_late(r: ReadSnapshot, v: Viewer, positions: list[int]) -> set[int]:
-    query = "SELECT l.position FROM carray(?) c CROSS JOIN late l ON l.timeline=? AND l.position=c.value"
+    query = sql("late_positions")
     if not positions:
         return set()
     return {row[0] for t in v.timelines for row in r.db.execute(query, (r.writer.carray(positions), t))}

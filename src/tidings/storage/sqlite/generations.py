@@ -12,6 +12,7 @@ from tidings.marker import Marker, MarkerFile, read, restored
 from tidings.storage.sqlite.checkpoints import Checkpoints
 from tidings.storage.sqlite.connection import BUSY_MS, unavailable
 from tidings.storage.sqlite.file_lock import FileLock
+from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
 
 _log = logging.getLogger(__name__)
@@ -67,8 +68,8 @@ class Generations:
         w, epoch, generation = self._writer, secrets.token_hex(6), max(self._generation, known) + 1
 
         def begin() -> None:
-            w.db.execute("UPDATE meta SET value=? WHERE name='epoch'", (epoch,))
-            w.db.execute("UPDATE meta SET value=? WHERE name='generation'", (generation,))
+            w.db.execute(sql("set_epoch"), (epoch,))
+            w.db.execute(sql("set_generation"), (generation,))
 
         w.transaction(begin)
         w.epoch, self._generation = epoch, generation
@@ -85,7 +86,7 @@ class Generations:
 
     def _end(self) -> None:
         generation = self._generation + 1
-        query = "UPDATE meta SET value=? WHERE name='generation'"
+        query = sql("set_generation")
         self._writer.transaction(lambda: self._writer.db.execute(query, (generation,)))
         salts = self._log_salts()
         if salts != self._salts:

@@ -7,8 +7,9 @@ from tidings.model import CommandResult, Follow, Mask, Unfollow, split_topic
 from tidings.storage.sqlite.blocks import sever
 from tidings.storage.sqlite.fanout_queue import backfill_feed
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.visibility import BLOCK, BLOCKED_BY, MUTE, require_visibility_check, today
-from tidings.storage.sqlite.write_session import WriteSession, sql
+from tidings.storage.sqlite.write_session import WriteSession
 
 SWEEP_USERS = 500
 """Users put to sleep by one step."""
@@ -23,12 +24,11 @@ def follow(w: WriteSession, command: Follow) -> CommandResult:
     since_key = keys[-1] if keys else MAX_KEY
     # A follow ended at this very position has the same primary key: it goes on, showing the longer backfill.
     w.db.execute(
-        "INSERT INTO follow VALUES (?1, ?2, ?3, ?4, NULL, 1, ?5) ON CONFLICT (follower, topic, since)"
-        " DO UPDATE SET until=NULL, since_key=min(since_key, excluded.since_key), created_at=excluded.created_at",
+        sql("insert_follow"),
         (user, topic, w.position, since_key, w.clock.now()),
     )
     w.db.execute(
-        "INSERT INTO viewer (user, seen_day) VALUES (?, ?) ON CONFLICT (user) DO UPDATE SET version=version+1",
+        sql("touch_viewer"),
         (user, today(w)),
     )
     backfill_feed(w, user, topic, keys)
@@ -37,7 +37,7 @@ def follow(w: WriteSession, command: Follow) -> CommandResult:
 
 
 def _standing(w: WriteSession, user: int, topic: int) -> bool:
-    query = "SELECT 1 FROM follow WHERE follower=? AND topic=? AND until IS NULL"
+    query = sql("is_following")
     return w.db.one(query, (user, topic)) is not None
 
 
@@ -64,12 +64,12 @@ def unfollow(w: WriteSession, command: Unfollow) -> CommandResult:
     stood = _standing(w, user, topic)
     if command.keep:
         w.db.execute(
-            "UPDATE follow SET until=? WHERE follower=? AND topic=? AND until IS NULL",
+            sql("end_follow"),
             (w.position, user, topic),
         )
         changed = w.db.changes()
     else:
-        w.db.execute("DELETE FROM follow WHERE follower=? AND topic=?", (user, topic))
+        w.db.execute(sql("delete_follow"), (user, topic))
         changed = w.db.changes()
         require_visibility_check(w, user)
     if stood:
@@ -91,9 +91,9 @@ def mask(w: WriteSession, r: ReadSnapshot, command: Mask) -> CommandResult:
     changed = 0
     for row in rows:
         if command.on:
-            w.db.execute("INSERT OR IGNORE INTO mask VALUES (?, ?, ?)", row)
+            w.db.execute(sql("insert_mask"), row)
         else:
-            w.db.execute("DELETE FROM mask WHERE viewer=? AND topic=? AND kind=?", row)
+            w.db.execute(sql("delete_mask"), row)
         changed += w.db.changes()
         require_visibility_check(w, row[0])
     w.masked = w.masked or command.on
@@ -107,9 +107,7 @@ def _limit(w: WriteSession, command: Mask, kind: int) -> int:
     """How many mutes or blocks a user may have, when this is one more; otherwise 0."""
     user, topic = w.names.user(command.user), w.names.topic(command.topic)
     limit = w.settings.max_blocks_per_user if command.block else w.settings.max_mutes_per_user
-    query = (
-        "SELECT coalesce(sum(kind=?1), 0), coalesce(max(kind=?1 AND topic=?2), 0) FROM mask WHERE viewer=?3"
-    )
+    query = sql("count_masks")
     count, known = w.db.one(query, (kind, topic, user))
     return limit if count >= limit and not known else 0
 
@@ -118,13 +116,11 @@ def mute_only(w: WriteSession, user: int, topics: Collection[str]) -> None:
     """Replace what a user mutes."""
     w.names.make_topics(topics)
     wanted = {w.names.topics[topic] for topic in topics}
-    had = {
-        topic for (topic,) in w.db.execute("SELECT topic FROM mask WHERE viewer=? AND kind=?", (user, MUTE))
-    }
+    had = {topic for (topic,) in w.db.execute(sql("topics_of_mask"), (user, MUTE))}
     if gone := had - wanted:
-        query = "DELETE FROM mask WHERE viewer=? AND kind=? AND topic IN (SELECT value FROM carray(?))"
+        query = sql("delete_masks")
         w.db.execute(query, (user, MUTE, w.carray(gone)))
-    w.insert("mask", 3, [(user, topic, MUTE) for topic in sorted(wanted - had)])
+    w.insert("insert_masks", [(user, topic, MUTE) for topic in sorted(wanted - had)])
     if had != wanted:
         require_visibility_check(w, user)
     w.masked = w.masked or bool(wanted)
@@ -139,17 +135,16 @@ def record_visit(w: WriteSession, names: list[str]) -> None:
     no number under the name any more."""
     for user in filter(None, map(w.names.user, names)):
         row = w.db.one(
-            "INSERT INTO viewer (user, seen_day) VALUES (?1, ?2) ON CONFLICT (user) DO UPDATE SET seen_day=?2"
-            " RETURNING dormant_from",
+            sql("record_visit"),
             (user, today(w)),
         )
         if row[0] is not None and wakes_pending(w, user):
-            w.db.execute("UPDATE follow SET pushed=1 WHERE follower=?", (user,))
+            w.db.execute(sql("fan_out_to_user"), (user,))
             w.owe("wake", user, row[0] + 1, w.position, -1)
 
 
 def wakes_pending(w: WriteSession, user: int) -> bool:
-    query = "SELECT 1 FROM debt WHERE kind='wake' AND subject=?"
+    query = sql("has_wake_job")
     return w.db.one(query, (user,)) is None
 
 
@@ -157,10 +152,9 @@ def deactivate_dormant(w: WriteSession) -> int:
     """Put users to sleep who have not come for long; returns how many."""
     last = today(w) - w.settings.dormant_days
     users = w.db.all(
-        "UPDATE viewer SET dormant_from=? WHERE user IN (SELECT user FROM viewer"
-        " WHERE dormant_from IS NULL AND seen_day<? LIMIT ?) RETURNING user",
+        sql("deactivate_dormant"),
         (w.position, last, SWEEP_USERS),
     )
     for (user,) in users:
-        w.db.execute("UPDATE follow SET pushed=0 WHERE follower=?", (user,))
+        w.db.execute(sql("stop_fan_out_to_user"), (user,))
     return len(users)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tidings.model import InboxCounters
 from tidings.storage.sqlite.broadcasts import UNKNOWN, lacking
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
-from tidings.storage.sqlite.write_session import sql
+from tidings.storage.sqlite.statements import sql
 
 NOBODY = InboxCounters(0, 0)
 

@@ -17,8 +17,9 @@ from typing import NamedTuple
 
 from tidings.rules import ALONE, Grouping, Rule, duplicate_key, grouping
 from tidings.storage.sqlite import endpoints
+from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import pack
-from tidings.storage.sqlite.write_session import WriteSession, sql
+from tidings.storage.sqlite.write_session import WriteSession
 
 NO_REPEAT = 0
 """The duplicate key of what is always told."""
@@ -150,23 +151,23 @@ def insert_notifications(
     opened = w.run("open_groups", items, 0, now=w.now)
     alone = {i for i, a in arrivals.items() if not a.grouping.key}
     grouped = sum(index_of(p) not in alone for p in items) if alone else len(items)
-    w.db.execute("DELETE FROM temp.meeting")
+    w.db.execute(sql("clear_temporary", table="meeting"))
     if opened < grouped:
         _join(w, items)
     if w.reached and any(a.kind.rule.channels for a in arrivals.values()):
-        w.db.execute("DELETE FROM temp.brought")
+        w.db.execute(sql("clear_temporary", table="brought"))
         w.run("note_brought", items, 0)
         endpoints.owe_deliveries(w)
     return len(items)
 
 
 def _lay_out(w: WriteSession, arrivals: Arrivals) -> None:
-    w.db.execute("DELETE FROM temp.arriving")
+    w.db.execute(sql("clear_temporary", table="arriving"))
     rows = [
         (i, a.key, a.kind.type, a.actor, a.thing, a.about, *a.grouping, a.repeat, *_limits(w, a.kind.rule))
         for i, a in arrivals.items()
     ]
-    w.insert("temp.arriving", 12, rows)
+    w.insert("insert_new_items", rows)
 
 
 def _limits(w: WriteSession, rule: Rule) -> tuple[int, bool]:
@@ -178,13 +179,13 @@ def _note_told(w: WriteSession, pairs: Iterable[int], arrivals: Arrivals) -> Non
     by_event = sorted(pairs, key=lambda p: (index_of(p), p))
     for i, some in groupby(by_event, index_of):
         users = [p >> 31 for p in some]
-        w.db.execute("INSERT OR REPLACE INTO told VALUES (?, ?, ?)", (arrivals[i].key, users[0], pack(users)))
+        w.db.execute(sql("insert_recipient_chunk"), (arrivals[i].key, users[0], pack(users)))
 
 
 def _join(w: WriteSession, items: array[int]) -> None:
     """Let items join the groups that their groupings have, or take the place of those that are closed."""
     for table in ("candidate", "joinable", "reopening"):
-        w.db.execute(f"DELETE FROM temp.{table}")
+        w.db.execute(sql("clear_temporary", table=table))
     w.run("meet", items, 0)
     w.db.execute(sql("candidates"))
     _find(w, w.db.changes())
@@ -214,4 +215,4 @@ def _find(w: WriteSession, candidates: int) -> None:
             for n in span.parts:
                 w.db.execute(sql("lift", n))
         candidates -= found
-    w.db.execute("DELETE FROM temp.joinable WHERE closed")
+    w.db.execute(sql("drop_closed_candidates"))

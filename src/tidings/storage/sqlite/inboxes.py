@@ -14,7 +14,7 @@ from tidings.storage.sqlite import inbox_counters, notification_groups
 from tidings.storage.sqlite.notification_groups import STANDING, UNDONE, ReadWatermarks, Row
 from tidings.storage.sqlite.notification_view import hydrate
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
-from tidings.storage.sqlite.write_session import sql
+from tidings.storage.sqlite.statements import sql
 
 FIRST_CHUNK, LARGEST_CHUNK = 64, 4_096
 
@@ -89,9 +89,7 @@ def since(r: ReadSnapshot, user: int, seq: int, limit: int) -> InboxChanges:
 
 def _read_alls(r: ReadSnapshot, user: int, seq: int, limit: int) -> list[ReadWatermark]:
     """The first read-alls after a seq that stand."""
-    query = (
-        "SELECT seq, up_to, type, at FROM inbox_mark WHERE user=? AND seq>? AND kind=? ORDER BY seq LIMIT ?"
-    )
+    query = sql("read_alls_after")
     return [
         ReadWatermark(at, up_to, r.names.verb_text(type) if type else "", when)
         for at, up_to, type, when in r.db.all(query, (user, seq, STANDING, limit))
@@ -101,10 +99,7 @@ def _read_alls(r: ReadSnapshot, user: int, seq: int, limit: int) -> list[ReadWat
 def _broken(r: ReadSnapshot, user: int, seq: int) -> bool:
     """Whether a seq cannot be gone on from: since then a read-all was undone, or some were merged, or it is of an inbox that
     was erased."""
-    query = (
-        "SELECT EXISTS (SELECT 1 FROM inbox_mark WHERE user=?1 AND seq>?2 AND kind=?3)"
-        " OR EXISTS (SELECT 1 FROM inbox_head WHERE user=?1 AND born>?2)"
-    )
+    query = sql("history_is_broken")
     return bool(r.db.one(query, (user, seq, UNDONE))[0])
 
 
@@ -114,7 +109,7 @@ def changes(r: ReadSnapshot, user: int, seq: int, limit: int) -> list[Row]:
     What arrived and was left alone comes from the rows themselves, what changed later from the list of changes; both
     are in the order of seqs, so the first of both together are the first of all.
     """
-    query = "SELECT row FROM inbox_change WHERE user=? AND seq>? ORDER BY seq LIMIT ?"
+    query = sql("changed_rows_after")
     seqs = [row for (row,) in r.db.execute(query, (user, seq, limit))]
     again = [row for _, row in notification_groups.at(r, user, seqs).values()]
     return sorted(_arrived(r, user, seq, limit) + again, key=_last_change)[:limit]

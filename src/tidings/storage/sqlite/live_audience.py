@@ -13,9 +13,10 @@ from tidings.feed_changes import FeedReset
 from tidings.model import EventAudience
 from tidings.storage.sqlite import feed_history
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
+from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import unpack
 from tidings.storage.sqlite.visibility import MUTE
-from tidings.storage.sqlite.write_session import WIDE, sql
+from tidings.storage.sqlite.write_session import WIDE
 
 MOST_ROWS = 50_000
 """Follows that one call looks at, if it need not look at more for a single event: some 30 ms of the event loop. What
@@ -93,7 +94,7 @@ def audience(
     last = max(after, min(after + limit, r.head()))
     if last == after or not users:
         return [], last
-    keys = r.db.all("SELECT key FROM log WHERE position>? AND position<=? ORDER BY position", (after, last))
+    keys = r.db.all(sql("keys_between_positions"), (after, last))
     events = r.events([key for (key,) in keys])
     # Where each position is an event's there are no changes, which is how it is in a burst.
     mixed = len(keys) < last - after

@@ -10,6 +10,7 @@ from tidings.storage.sqlite import broadcasts, deliveries, fanout_queue, graph, 
 from tidings.storage.sqlite.connection import DISK_ERRORS
 from tidings.storage.sqlite.partitions import PartitionedTable, PartitionRange
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import DRAINING, MERGED, PUSHED, WriteSession
 
 HOUSEKEEPING_MS = 60_000
@@ -119,10 +120,7 @@ def _housekeeping(w: WriteSession) -> int:
 
 def follows(r: ReadSnapshot, user: str, limit: int, after: str | None) -> list[FollowRow]:
     """The topics a user follows now, by name."""
-    query = (
-        "SELECT name.name, f.created_at FROM follow f JOIN name ON name.id=f.topic"
-        " WHERE f.follower=? AND f.until IS NULL AND name.name>? ORDER BY name.name LIMIT ?"
-    )
+    query = sql("followed_topics_by_name")
     number = r.names.user(user)
     return [FollowRow(*row) for row in r.db.execute(query, (number, after or "", limit))]
 
@@ -132,11 +130,11 @@ def topic(r: ReadSnapshot, topic: str, viewer: str | None) -> TopicInfo:
     number = r.names.topic(topic)
     followers, state = 0, PUSHED
     if number is not None:
-        followers, state = r.db.one("SELECT followers, state FROM topic WHERE id=?", (number,)) or (0, PUSHED)
+        followers, state = r.db.one(sql("topic_fan_out"), (number,)) or (0, PUSHED)
     fan_out = "pull" if state == MERGED else "push"
     mine, why = "", _why(r, state, followers)
     if viewer is not None and number is not None and (user := r.names.user(viewer)) is not None:
-        query = "SELECT pushed FROM follow WHERE follower=? AND topic=? AND until IS NULL"
+        query = sql("is_fanned_out_to")
         row = r.db.one(query, (user, number))
         if row is not None:
             mine = fan_out if row[0] else "pull"
@@ -160,10 +158,10 @@ def _why(r: ReadSnapshot, state: int, followers: int) -> str:
 def status(r: ReadSnapshot) -> Status:
     """Sizes, pending fan-out jobs and dead letters."""
     pending = backlog(r)
-    (pages,) = r.db.one("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", ())
-    (follows,) = r.db.one("SELECT count(*) FROM follow WHERE until IS NULL", ())
-    (deliveries,) = r.db.one("SELECT count(*) FROM delivery")
-    (reminders,) = r.db.one("SELECT count(*) FROM reminder")
+    (pages,) = r.db.one(sql("file_bytes"), ())
+    (follows,) = r.db.one(sql("count_follows"), ())
+    (deliveries,) = r.db.one(sql("count_deliveries"))
+    (reminders,) = r.db.one(sql("count_reminders"))
     sizes = {
         "file_bytes": pages,
         "follows": follows,
@@ -179,17 +177,15 @@ def status(r: ReadSnapshot) -> Status:
 
 def backlog(r: ReadSnapshot) -> Backlog:
     """How much work is pending, and how much was set aside; counted on indexes."""
-    (pending,) = r.db.one("SELECT count(*) FROM debt INDEXED BY debt_turn WHERE dead=0")
-    (dead,) = r.db.one("SELECT count(*) FROM debt INDEXED BY debt_turn WHERE dead=1")
-    (given_up,) = r.db.one("SELECT count(*) FROM delivery INDEXED BY delivery_dead WHERE dead <> 0")
+    (pending,) = r.db.one(sql("count_pending_jobs"))
+    (dead,) = r.db.one(sql("count_dead_jobs"))
+    (given_up,) = r.db.one(sql("count_dead_deliveries"))
     return Backlog(pending, dead + given_up)
 
 
 def dead_letters(r: ReadSnapshot, limit: int) -> list[DeadLetter]:
     """Debts set aside, oldest first, and after them deliveries that were given up."""
-    rows = r.db.all(
-        "SELECT id, kind, subject, attempts, error FROM debt WHERE dead ORDER BY id LIMIT ?", (limit,)
-    )
+    rows = r.db.all(sql("dead_jobs"), (limit,))
     letters = [
         DeadLetter(n, kind, _subject(r, kind, subject), tries, error)
         for n, kind, subject, tries, error in rows

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tidings.ids import MAX_KEY
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot, chunks
-from tidings.storage.sqlite.write_session import sql
+from tidings.storage.sqlite.statements import sql
 
 ALL_TYPES = 0
 """The type of a read-all of all types: no name has this number."""
@@ -69,7 +69,7 @@ class ReadWatermarks:
         """Those of a user, as far as they may say something of these rows. What became unread at a seq is covered by later
         ones only. When they are many, each row costs two look-ups instead, however many there are."""
         seq = min((row.seq for row in rows), default=MAX_KEY)
-        query = "SELECT seq, up_to, type, at FROM inbox_mark WHERE user=? AND seq>? AND kind=? ORDER BY seq LIMIT ?"
+        query = sql("read_alls_after")
         found = r.db.all(query, (user, seq, STANDING, MOST_MARKS + 1))
         return cls(found) if len(found) <= MOST_MARKS else cls((), _Seeking(r, user))
 
@@ -118,7 +118,7 @@ class _Seeking:
         self._user = user
 
     def __call__(self, type: int, unread: int) -> tuple[int, int] | None:
-        query = "SELECT seq, at FROM inbox_mark WHERE user=? AND kind=0 AND type=? AND up_to>=? ORDER BY up_to LIMIT 1"
+        query = sql("first_read_all_covering")
         return self._db.one(query, (self._user, type, unread))  # type: ignore[no-any-return]
 
 
@@ -141,7 +141,7 @@ def of(r: ReadSnapshot, user: int, numbers: Iterable[int]) -> dict[int, Group]:
 
 def newest(r: ReadSnapshot, group: int) -> int | None:
     """The key of the newest event in the group with this id, None when there is none left."""
-    row = r.db.one("SELECT key FROM inbox_member WHERE group_id=? ORDER BY seq DESC LIMIT 1", (group,))
+    row = r.db.one(sql("newest_member"), (group,))
     return row[0] if row else None
 
 

@@ -20,7 +20,8 @@ from tidings.storage.sqlite import inbox_counters, notification_groups
 from tidings.storage.sqlite.notification_groups import ALL_TYPES, STANDING, UNDONE, ReadWatermarks, Row
 from tidings.storage.sqlite.partitions import PartitionRange
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
-from tidings.storage.sqlite.write_session import WriteSession, sql
+from tidings.storage.sqlite.statements import sql
+from tidings.storage.sqlite.write_session import WriteSession
 
 
 class Unread(NamedTuple):
@@ -110,8 +111,8 @@ def save(w: WriteSession, user: int, n: int, row: Row, more: Unread, again: bool
     if more.groups > 0 and not again:
         w.settled.forget(user)
     if row.changed is not None:
-        w.db.execute("DELETE FROM inbox_change WHERE user=? AND seq=?", (user, row.changed))
-    w.db.execute("INSERT INTO inbox_change VALUES (?, ?, ?)", (user, seq, row.seq))
+        w.db.execute(sql("delete_change"), (user, row.changed))
+    w.db.execute(sql("insert_change"), (user, seq, row.seq))
     row = row._replace(changed=seq, unread_since=seq if again else row.unread_since)
     said = (row.unread_since, row.seen_at, row.read_at, row.archived_at, row.deleted)
     for part in w.inboxes.beside(n):
@@ -120,7 +121,7 @@ def save(w: WriteSession, user: int, n: int, row: Row, more: Unread, again: bool
 
 
 def _bump(w: WriteSession, user: int, more: Unread) -> int:
-    query = "UPDATE inbox_head SET seq=seq+1, unread=unread+?, items=items+? WHERE user=? RETURNING seq"
+    query = sql("bump_inbox")
     (seq,) = w.db.one(query, (*more, user))
     return seq  # type: ignore[no-any-return]
 
@@ -143,16 +144,14 @@ def read_inbox(w: WriteSession, r: ReadSnapshot, command: MarkAllNotificationsRe
     if read.groups:
         _merge_read_alls(w, user)
         seq = _bump(w, user, Unread(-read.groups, -read.items))
-        w.db.execute(
-            "INSERT INTO inbox_mark VALUES (?, ?, ?, ?, ?, ?)", (user, seq, STANDING, type, up_to, w.now)
-        )
+        w.db.execute(sql("insert_read_all"), (user, seq, STANDING, type, up_to, w.now))
     return _outcome(r, user, read.groups)
 
 
 def _reach(r: ReadSnapshot, user: int, type: int) -> int:
     """How far the standing read-alls of a type go. Each goes further than those before it, or it would change nothing; so
     what a seq is covered by is known from the furthest, and the first is found in the order of how far they go."""
-    query = "SELECT max(up_to) FROM inbox_mark WHERE user=? AND kind=0 AND type=?"
+    query = sql("read_all_reach")
     return r.db.one(query, (user, type))[0] or 0
 
 
@@ -178,17 +177,14 @@ def _merge_read_alls(w: WriteSession, user: int) -> None:
     """Merge the older half of the read-alls that never were merged, if there are as many as are kept: those that a later one
     of these covers go. That changes when notifications were read, and so it takes a seq, and whoever knows the inbox
     from before it begins anew."""
-    query = (
-        "SELECT seq FROM inbox_mark WHERE user=?1 AND seq>(SELECT merged_up_to FROM inbox_head WHERE user=?1)"
-        " AND kind=0 ORDER BY seq LIMIT ?2"
-    )
+    query = sql("read_alls_to_merge")
     kept = w.settings.read_all_history
     single = w.db.all(query, (user, kept))
     if len(single) < kept:
         return
     (last,) = single[(kept - 1) // 2]
     w.db.execute(sql("merge_inbox_read_alls"), {"user": user, "last": last})
-    w.db.execute("UPDATE inbox_head SET merged_up_to=? WHERE user=?", (last, user))
+    w.db.execute(sql("set_read_alls_merged"), (last, user))
     _note_undone(w, user, _bump(w, user, NOTHING), ALL_TYPES, 0)
 
 
@@ -197,19 +193,14 @@ def _note_undone(w: WriteSession, user: int, seq: int, type: int, up_to: int) ->
     seq something was undone last; so the last one of a type says all that earlier ones did."""
     values = {"user": user, "type": type, "up_to": up_to}
     furthest = max((up_to, *(reach for (reach,) in w.db.all(sql("drop_undone_read_alls"), values))))
-    w.db.execute(
-        "INSERT INTO inbox_mark VALUES (?, ?, ?, ?, ?, ?)", (user, seq, UNDONE, type, furthest, w.now)
-    )
+    w.db.execute(sql("insert_read_all"), (user, seq, UNDONE, type, furthest, w.now))
 
 
 def undo_read(w: WriteSession, r: ReadSnapshot, command: UndoMarkAllRead) -> InboxUpdateResult:
     """Take a read-all back, unless it was merged with others. It stays as one that was undone, for what it closed is not
     opened again."""
     user = w.names.inbox(command.user)
-    query = (
-        "DELETE FROM inbox_mark WHERE user=?1 AND seq=?2 AND kind=?3"
-        " AND seq>(SELECT merged_up_to FROM inbox_head WHERE user=?1) RETURNING type, up_to"
-    )
+    query = sql("delete_read_all")
     mark = w.db.one(query, (user, command.seq, STANDING))
     updated = 0
     if user is not None and mark is not None:
@@ -237,5 +228,5 @@ def _unread_query(spans: tuple[PartitionRange, ...]) -> str:
     for span in spans:
         both = [sql(name, n) for n in span.parts for name in ("inbox_unread", "inbox_unread_again")]
         how = " UNION ALL " if len(span.parts) == 1 else " UNION "
-        arms.append(f"SELECT * FROM ({how.join(both)})")
-    return sql("inbox_unread_total").replace("$rows", " UNION ALL ".join(arms))
+        arms.append(sql("subquery", rows=how.join(both)))
+    return sql("inbox_unread_total", rows=" UNION ALL ".join(arms))

@@ -3,6 +3,7 @@
 import msgspec
 
 from tidings.model import CommandResult, SetNotificationType
+from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
 
 
@@ -10,10 +11,8 @@ def declare(w: WriteSession, command: SetNotificationType) -> CommandResult:
     """Declare a type, or take that back; whoever asks checks that no other type claims its verbs."""
     before = w.rules.declared
     if command.rule is None:
-        w.db.execute("DELETE FROM type WHERE name=?", (command.type,))
+        w.db.execute(sql("delete_notification_type"), (command.type,))
     else:
-        w.db.execute(
-            "INSERT OR REPLACE INTO type VALUES (?, ?)", (command.type, msgspec.json.encode(command.rule))
-        )
+        w.db.execute(sql("set_notification_type"), (command.type, msgspec.json.encode(command.rule)))
     w.declared()
     return CommandResult(int(w.rules.declared != before), w.position)

@@ -8,7 +8,7 @@ from tidings.model import SAMPLE_ACTORS, SAMPLE_ITEMS, InboxRow
 from tidings.storage.sqlite import notification_groups
 from tidings.storage.sqlite.notification_groups import ReadWatermarks, Row
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
-from tidings.storage.sqlite.write_session import sql
+from tidings.storage.sqlite.statements import sql
 
 
 class _Content(NamedTuple):

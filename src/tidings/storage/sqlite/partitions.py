@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from tidings.ids import MAX_KEY
 from tidings.storage.sqlite.db import Db
+from tidings.storage.sqlite.statements import sql
 
 MERGE_AT = 8
 """Neighbours of about one size that become one: each row is rewritten once for eightfold growth."""
@@ -27,13 +28,6 @@ QUIET_RATIO = 4
 that few are left for readers, and a large one is not rewritten for a handful of new rows."""
 LARGEST_ROWS = 64_000_000
 """Rows of the largest partition that merging makes: more would save one probe in some hundred."""
-
-_DOUBLES = {
-    "timeline": "ON CONFLICT DO UPDATE SET why=0 WHERE excluded.why=0",
-    "inbox": "ON CONFLICT DO NOTHING",
-}
-"""What becomes of a row that the target has already. A follow may have brought home, into the target, what a source
-has as addressed to that person (``why`` 0); the address must not be lost, for erasing a person goes by it."""
 
 
 class Partition(NamedTuple):
@@ -57,11 +51,10 @@ class PartitionRange(NamedTuple):
 class PartitionedTable:
     """The partitions of one family. Only the writer changes them; readers use ``spans``, replaced as a whole."""
 
-    def __init__(self, connection: Db, name: str, create: str, rows: int) -> None:
-        """``create`` makes a table, with {n} for its number; ``rows`` fill one partition."""
+    def __init__(self, connection: Db, name: str, rows: int) -> None:
+        """``rows`` fill one partition."""
         self._db = connection
         self.name = name
-        self._create = create
         self._full = rows
         self._rows = 0
         self._copied = -1
@@ -77,21 +70,18 @@ class PartitionedTable:
     def _drop_orphans(self) -> None:
         """Drop merged tables that a crash left behind between leaving the list and going."""
         listed = {f"{self.name}_{part.id}" for part in self._parts}
-        query = "SELECT name FROM sqlite_schema WHERE type='table' AND name GLOB ?"
+        query = sql("partition_tables")
         for (table,) in self._db.all(query, (f"{self.name}_[0-9]*",)):
             if table not in listed:
-                self._db.execute(f"DROP TABLE {table}")
+                self._db.execute(sql("drop_table", table=table))
 
     def _load(self) -> None:
-        rows = self._db.execute(
-            "SELECT id, low, rows, into_part FROM part WHERE family=? ORDER BY low, into_part IS NULL, id",
-            (self.name,),
-        )
+        rows = self._db.execute(sql("partitions"), (self.name,))
         self._parts = [Partition(*row) for row in rows]
         self._copied = -1
         if self._parts:
             newest = self._parts[-1].id
-            (self._rows,) = self._db.one(f"SELECT count(*) FROM {self.name}_{newest}")
+            (self._rows,) = self._db.one(sql("count_rows", table=f"{self.name}_{newest}"))
 
     def reload(self) -> None:
         """Take the partitions from the file, after a roll-back."""
@@ -130,15 +120,15 @@ class PartitionedTable:
     def roll(self, low: int) -> None:
         """Begin a new partition at a bound above all others; in a transaction of its own, then publish()."""
         newest = self._parts[-1]
-        self._db.execute("UPDATE part SET rows=? WHERE family=? AND id=?", (self._rows, self.name, newest.id))
+        self._db.execute(sql("set_partition_rows"), (self._rows, self.name, newest.id))
         self._parts[-1] = newest._replace(rows=self._rows)
         self._add(low)
         self._rows = 0
 
     def _add(self, low: int, rows: int = 0) -> int:
-        (number,) = self._db.one("SELECT coalesce(max(id), 0) + 1 FROM part WHERE family=?", (self.name,))
-        self._db.execute(self._create.format(n=number))
-        self._db.execute("INSERT INTO part VALUES (?, ?, ?, ?, NULL)", (self.name, number, low, rows))
+        (number,) = self._db.one(sql("next_partition_id"), (self.name,))
+        self._db.execute(sql(f"create_{self.name}", number))
+        self._db.execute(sql("insert_partition"), (self.name, number, low, rows))
         self._parts.append(Partition(number, low, rows, None))
         self._parts.sort(key=lambda part: (part.low, part.into is None, part.id))
         return int(number)
@@ -158,9 +148,7 @@ class PartitionedTable:
         run = self._run(quiet)
         target = self._add(run[0].low, sum(part.rows for part in run))
         for part in run:
-            self._db.execute(
-                "UPDATE part SET into_part=? WHERE family=? AND id=?", (target, self.name, part.id)
-            )
+            self._db.execute(sql("set_merging_into"), (target, self.name, part.id))
         self._parts = [p._replace(into=target) if p in run else p for p in self._parts]
         self._copied = -1
 
@@ -179,31 +167,25 @@ class PartitionedTable:
         at its end; returns the rows copied, 0 when all are. After a restart it begins anew: what is there is left."""
         *sources, target = span.parts
         bound = min(self._nth(source, budget // len(sources)) for source in sources)
-        first = self._first
         union = " UNION ALL ".join(
-            f"SELECT * FROM {self.name}_{source} WHERE {first} > ?1 AND {first} <= ?2" for source in sources
+            sql("rows_to_merge", table=f"{self.name}_{source}", first=self._first) for source in sources
         )
-        self._db.execute(
-            f"INSERT INTO {self.name}_{target} {union} ORDER BY 1, 2 {_DOUBLES[self.name]}",
-            (self._copied, bound),
-        )
+        merge = sql(f"merge_{self.name}", target, rows=union)
+        self._db.execute(merge, (self._copied, bound))
         done = self._copied == MAX_KEY
         self._copied = bound
         return 0 if done else max(self._db.changes(), 1)
 
     def _nth(self, source: int, rows: int) -> int:
         """The timeline that the n-th row not yet copied belongs to."""
-        row = self._db.one(
-            f"SELECT {self._first} FROM {self.name}_{source} WHERE {self._first} > ?"
-            f" ORDER BY {self._first} LIMIT 1 OFFSET ?",
-            (self._copied, rows),
-        )
+        query = sql("nth_bound", table=f"{self.name}_{source}", first=self._first)
+        row = self._db.one(query, (self._copied, rows))
         return row[0] if row else MAX_KEY
 
     def end_merge(self, span: PartitionRange) -> None:
         """Take the copied sources off the list; in a transaction, then publish(), then drop()."""
         for source in span.parts[:-1]:
-            self._db.execute("DELETE FROM part WHERE family=? AND id=?", (self.name, source))
+            self._db.execute(sql("delete_partition"), (self.name, source))
         self._parts = [p for p in self._parts if p.id not in span.parts[:-1]]
 
     def drop(self, span: PartitionRange) -> None:
@@ -212,7 +194,7 @@ class PartitionedTable:
         self._db.execute("PRAGMA secure_delete=FAST")
         try:
             for source in span.parts[:-1]:
-                self._db.execute(f"DROP TABLE IF EXISTS {self.name}_{source}")
+                self._db.execute(sql("drop_table", table=f"{self.name}_{source}"))
         finally:
             self._db.execute("PRAGMA secure_delete=ON")
 

@@ -13,6 +13,7 @@ from tidings.storage.sqlite import broadcasts, deliveries, endpoints, inboxes, r
 from tidings.storage.sqlite.events import entry
 from tidings.storage.sqlite.graph import mute_only
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
+from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import unpack
 from tidings.storage.sqlite.visibility import BLOCK, MUTE
 from tidings.storage.sqlite.wishes import NOTHING_SAID, wishes
@@ -34,25 +35,25 @@ def prefer(w: WriteSession, r: ReadSnapshot, command: SetPreferences) -> Command
     if command.muted is not None:
         mute_only(w, user, topics)
     said = msgspec.json.encode(command.preferences)
-    w.db.execute("INSERT OR REPLACE INTO preference VALUES (?, ?)", (user, said))
-    w.db.execute("DELETE FROM silence WHERE user=?", (user,))
+    w.db.execute(sql("set_preferences"), (user, said))
+    w.db.execute(sql("delete_in_app_preferences"), (user,))
     for type, channels in types.items():
         if (wanted := channels.get(IN_APP)) is not None:
             number = ALL_TYPES if type == "*" else w.names.make_verb(type)
-            w.db.execute("INSERT INTO silence VALUES (?, ?, ?)", (user, number, wanted))
+            w.db.execute(sql("insert_in_app_preference"), (user, number, wanted))
             w.silenced = True
     return CommandResult(1, w.position)
 
 
 def preferences(r: ReadSnapshot, user: str) -> Preferences:
     """What a user wants."""
-    row = r.db.one("SELECT wishes FROM preference WHERE user=?", (r.names.user(user),))
+    row = r.db.one(sql("preferences_of_user"), (r.names.user(user),))
     return wishes(row[0] if row else None)
 
 
 def muted(r: ReadSnapshot, user: str) -> list[str]:
     """The topics that a user muted, by name."""
-    query = "SELECT n.name FROM mask m CROSS JOIN name n ON n.id=m.topic WHERE m.viewer=? AND m.kind=? ORDER BY n.name"
+    query = sql("muted_topics_by_name")
     return [name for (name,) in r.db.execute(query, (r.names.user(user), MUTE))]
 
 
@@ -86,13 +87,13 @@ def _told(r: ReadSnapshot, user: str, event_id: str) -> RecipientFacts | None:
 
 
 def _follows(r: ReadSnapshot, user: int, topic: int, position: int) -> bool:
-    query = "SELECT 1 FROM follow WHERE follower=? AND topic=? AND until IS NULL AND since<?"
+    query = sql("followed_before")
     return r.db.one(query, (user, topic, position)) is not None
 
 
 def _masked_by(r: ReadSnapshot, user: int, event: EventRow) -> str:
     """What hides the event from the user: a block, by them before of them, else the first muted topic."""
-    query = "SELECT m.topic, m.kind FROM carray(?) c CROSS JOIN mask m ON m.viewer=? AND m.topic=c.value"
+    query = sql("masks_of_topics")
     rows = r.db.all(query, (r.writer.carray(event.all_topics()), user))
     if blocks := [kind for topic, kind in rows if kind != MUTE and topic == event.actor]:
         return r.names.text(event.actor if BLOCK in blocks else user)
@@ -101,10 +102,10 @@ def _masked_by(r: ReadSnapshot, user: int, event: EventRow) -> str:
 
 def forget(w: WriteSession, user: int) -> None:
     """Delete what an erased person wanted, where they were reached and what was to leave for there."""
-    for (number,) in w.db.all("SELECT number FROM endpoint WHERE user=?", (user,)):
+    for (number,) in w.db.all(sql("endpoints_of_user"), (user,)):
         endpoints.forget(w, number)
-    w.db.execute("DELETE FROM preference WHERE user=?", (user,))
-    w.db.execute("DELETE FROM silence WHERE user=?", (user,))
+    w.db.execute(sql("delete_preferences"), (user,))
+    w.db.execute(sql("delete_in_app_preferences"), (user,))
 
 
 def export(r: ReadSnapshot, user: str) -> Iterator[dict[str, object]]:
@@ -112,10 +113,7 @@ def export(r: ReadSnapshot, user: str) -> Iterator[dict[str, object]]:
     if (said := preferences(r, user)) != NOTHING_SAID:
         yield {"kind": "preferences", "preferences": said}
     yield from map(records.endpoint, endpoints.of(r, user))
-    query = (
-        "SELECT d.user, d.number, e.id, d.due_at, d.created_at, d.attempts, d.dead, d.error"
-        " FROM endpoint e CROSS JOIN delivery d ON d.endpoint = e.number WHERE e.user=? ORDER BY d.id"
-    )
+    query = sql("deliveries_of_user")
     for owner, number, endpoint, due_at, made_at, tries, dead, error in r.db.all(
         query, (r.names.user(user),)
     ):

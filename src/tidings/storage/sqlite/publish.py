@@ -17,6 +17,7 @@ from tidings.model import NewEvent, Publish, Published, Receipt
 from tidings.storage.sqlite import broadcasts
 from tidings.storage.sqlite.partitions import PartitionRange
 from tidings.storage.sqlite.recipients import BATCH_INLINE_ROWS, EventBatch, resolve_recipients
+from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import pack
 from tidings.storage.sqlite.write_session import MERGED, WriteSession
 
@@ -100,7 +101,7 @@ def _plan_one(
 
 def _known(w: WriteSession, key: bytes) -> _Known | None:
     row = w.db.one(
-        "SELECT fingerprint, event, position FROM idempotency WHERE key=? AND at>?",
+        sql("idempotency_record"),
         (key, w.clock.now() - w.settings.idempotency_hours * 3_600_000),
     )
     if row is None:
@@ -165,8 +166,8 @@ def _log(w: WriteSession, events: Sequence[NewEvent]) -> tuple[EventBatch, list[
         rows.things.append(thing)
         rows.topics.append(list({actor, thing, *extra}))
     for n, part in groupby(bodies, lambda row: w.events.span(row[0]).parts[-1]):
-        w.insert(f"event_{n}", 8, list(part))
-    w.insert("log", 4, log)
+        w.insert("insert_events", list(part), n)
+    w.insert("insert_log", log)
     w.events.grew(len(events))
     w.position += len(events)
     w.logged = w.position
@@ -194,9 +195,7 @@ def _mint(w: WriteSession, created_at: int) -> tuple[int, int | None]:
 def _next_key(w: WriteSession, created_at: int) -> int:
     low = key_at(created_at)
     n = w.events.span(low).parts[-1]
-    (last,) = w.db.one(
-        f"SELECT max(key) FROM event_{n} WHERE key >= ? AND key < ?", (low, key_at(created_at + 1))
-    )
+    (last,) = w.db.one(sql("greatest_event_key", n), (low, key_at(created_at + 1)))
     return low if last is None else int(last) + 1
 
 
@@ -256,4 +255,4 @@ def _remember(
         for event, receipt, key in zip(events, receipts, keys, strict=True)
         if event.key is not None
     ]
-    w.insert("idempotency", 5, rows, "INSERT OR REPLACE")  # the old row of a key may have expired
+    w.insert("insert_idempotency", rows)  # the old row of a key may have expired

@@ -14,8 +14,9 @@ from tidings.ids import MAX_KEY
 from tidings.storage.anonymize import renamed
 from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.partitions import PartitionRange
+from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import SymbolTable, unpack
-from tidings.storage.sqlite.write_session import WriteSession, sql
+from tidings.storage.sqlite.write_session import WriteSession
 
 RETRIES = 5
 """Times a read begins anew because a partition was merged away under it; one is already rare."""
@@ -129,7 +130,7 @@ class ReadSnapshot:
         while True:
             before = (w.committed, w.timelines.spans, w.inboxes.spans, w.events.spans)
             self.db.execute("BEGIN")
-            self.db.one("SELECT 1 FROM meta LIMIT 1")  # a transaction sees the file as of its first statement
+            self.db.one(sql("take_snapshot"))  # a transaction sees the file as of its first statement
             if all(x is y for x, y in zip(before[1:], self._live(), strict=True)):
                 self._pinned = before
                 return
@@ -275,17 +276,17 @@ def _page_query(spans: tuple[PartitionRange, ...], by_verb: bool) -> str:
     name = "page_keys_verb" if by_verb else "page_keys"
     arms = []
     for span in reversed(spans):
-        copies = " UNION ALL ".join(f"SELECT * FROM ({sql(name, n)})" for n in span.parts)
+        copies = " UNION ALL ".join(sql("subquery", rows=sql(name, n)) for n in span.parts)
         if len(span.parts) > 1:
-            once = f"SELECT key, min(why) AS why FROM ({copies}) GROUP BY key ORDER BY key DESC LIMIT :limit"
-            copies = f"SELECT * FROM ({once})"
+            once = sql("one_of_each_key", copies=copies)
+            copies = sql("subquery", rows=once)
         arms.append(copies)
     return " UNION ALL ".join(arms) + " LIMIT :limit"
 
 
 @lru_cache(maxsize=256)
 def _joined(page: str, n: int) -> str:
-    return f"SELECT k.key, k.why, e.position, e.body FROM ({page}) k CROSS JOIN event_{n} e ON e.key = k.key"
+    return sql("bodies_of_page", n, page=page)
 
 
 class LoopSnapshot(ReadSnapshot):

@@ -9,8 +9,9 @@ from typing import NamedTuple
 from tidings.model import NewEvent
 from tidings.storage.sqlite import inbox_insert
 from tidings.storage.sqlite.inbox_insert import Arrivals, NotificationDraft, arrival, kind, pair
+from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import unpack
-from tidings.storage.sqlite.write_session import WriteSession, sql
+from tidings.storage.sqlite.write_session import WriteSession
 
 BATCH_INLINE_ROWS = 20_000
 """Rows that wide topics may add to one transaction (about 60 ms); what is over is owed, so that others get their turn."""
@@ -84,7 +85,7 @@ def _followers(w: WriteSession, rows: EventBatch, told: Arrivals) -> tuple[set[i
 def notify_followers_chunk(w: WriteSession, topic: int, key: int, after: int, upto: int) -> int:
     """Tell the followers of a topic in (after, upto] of an event, unless it was retracted; returns how many were."""
     n = w.events.span(key).parts[-1]
-    query = f"SELECT position, actor, object, verb, topics, targets FROM event_{n} WHERE key=? AND body IS NOT NULL"
+    query = sql("event_to_notify", n)
     row = w.db.one(query, (key,))
     if row is None:
         return 0

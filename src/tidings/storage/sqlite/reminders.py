@@ -11,9 +11,9 @@ from tidings.storage import anonymize
 from tidings.storage.sqlite import publish
 from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
 
-_REMINDER = "SELECT key, due_at, event, users, audience, every, time_zone, first_at FROM reminder"
 _names = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
@@ -23,13 +23,11 @@ def remind(w: WriteSession, command: SetReminder) -> CommandResult:
     _unset(w, new.key)
     users = msgspec.json.encode(new.users).decode()
     w.db.execute(
-        "INSERT INTO reminder VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        sql("insert_reminder"),
         (new.key, new.due_at, new.event, users, new.audience, new.every, new.time_zone, new.first_at),
     )
     if named := tuple(sorted(anonymize.people(new))):
-        w.db.execute(
-            "INSERT INTO reminder_user SELECT value, ? FROM carray(?)", (new.key, apsw.carray(named))
-        )
+        w.db.execute(sql("insert_reminder_users"), (new.key, apsw.carray(named)))
     return CommandResult(1, w.position)
 
 
@@ -44,9 +42,9 @@ def _unset(w: WriteSession, key: str) -> int:
     if found is None:
         return 0
     if named := tuple(sorted(anonymize.people(found))):
-        query = "DELETE FROM reminder_user WHERE reminder=? AND user IN (SELECT value FROM carray(?))"
+        query = sql("delete_reminder_users")
         w.db.execute(query, (key, apsw.carray(named)))
-    w.db.execute("DELETE FROM reminder WHERE key=?", (key,))
+    w.db.execute(sql("delete_reminder"), (key,))
     return 1
 
 
@@ -61,26 +59,26 @@ def fire(w: WriteSession, command: FireReminder) -> Published | KeyReused:
         if command.next_at is None:
             _unset(w, key)
         else:
-            w.db.execute("UPDATE reminder SET due_at=? WHERE key=?", (command.next_at, key))
+            w.db.execute(sql("reschedule_reminder"), (command.next_at, key))
     return outcome
 
 
 def due(r: ReadSnapshot, due_by: int | None, limit: int, after: tuple[int, str] | None) -> list[Reminder]:
     """The next reminders, soonest first, beginning after a (time, key)."""
-    query = f"{_REMINDER} WHERE due_at <= ? AND (due_at, key) > (?, ?) ORDER BY due_at, key LIMIT ?"
+    query = sql("due_reminders")
     bounds = (MAX_KEY if due_by is None else due_by, *(after or (-1, "")), limit)
     return [_reminder(*row) for row in r.db.execute(query, bounds)]
 
 
 def one(db: Db, key: str) -> Reminder | None:
     """The reminder with this key."""
-    row = db.one(f"{_REMINDER} WHERE key=?", (key,))
+    row = db.one(sql("reminder_by_key"), (key,))
     return _reminder(*row) if row else None
 
 
 def naming(db: Db, user: str) -> list[Reminder]:
     """The reminders that name a person, soonest first."""
-    query = f"{_REMINDER} WHERE key IN (SELECT reminder FROM reminder_user WHERE user=?) ORDER BY due_at, key"
+    query = sql("reminders_of_user")
     return [_reminder(*row) for row in db.execute(query, (user,))]
 
 

@@ -1,7 +1,9 @@
 """What is deleted with time: keys of old requests, confirmation mails that no limit counts any more, groups that nothing can
 join any more, duplicates long past."""
 
+from tidings.ids import MAX_KEY
 from tidings.rules import DEFAULT, Rule
+from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
 from tidings.timeutil import HOUR_MS
 
@@ -23,12 +25,12 @@ _AGED = {
 def purge(w: WriteSession) -> int:
     """Delete a bounded number of expired idempotency keys and counted confirmation mails; returns how many."""
     w.db.execute(
-        "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency WHERE at<? LIMIT ?)",
+        sql("delete_old_idempotency"),
         (w.now - w.settings.idempotency_hours * HOUR_MS, PURGE_ROWS),
     )
     keys = w.db.changes()
     w.db.execute(
-        "DELETE FROM confirmation WHERE number IN (SELECT number FROM confirmation WHERE until<=? LIMIT ?)",
+        sql("delete_old_confirmations"),
         (w.now, PURGE_ROWS),
     )
     return keys + w.db.changes()
@@ -42,18 +44,11 @@ def sweep(w: WriteSession) -> int:
 
 def _sweep(w: WriteSession, table: str) -> int:
     column, after = _AGED[table], w.swept.get(table, (0, 0, 0, 0))[1:]
-    query = (
-        f"SELECT about, key, user FROM {table} WHERE (about, key, user) > (?, ?, ?)"
-        " ORDER BY about, key, user LIMIT 1 OFFSET ?"
-    )
-    upto = w.db.one(query, (*after, SWEEP_ROWS - 1))
+    end = sql("end_of_group_chunk", table=table)
+    upto = w.db.one(end, (*after, SWEEP_ROWS - 1))
     longest = max(map(_AGES[table], (DEFAULT, *w.rules.declared.values())))
-    bound = " AND (about, key, user) <= (?, ?, ?)" if upto else ""
-    w.db.execute(
-        f"DELETE FROM {table} WHERE (about, key, user) > (?, ?, ?){bound}"
-        f" AND ({column} <= ? OR NOT EXISTS (SELECT 1 FROM inbox_head h WHERE h.user = {table}.user))",
-        (*after, *(upto or ()), w.now - longest * 1_000),
-    )
+    bounds = (*after, *(upto or (MAX_KEY,) * 3), w.now - longest * 1_000)
+    w.db.execute(sql("delete_group_chunk", table=table, column=column), bounds)
     w.swept[table] = (0, *upto) if upto else (w.now, 0, 0, 0)
     return SWEEP_ROWS if upto else 0
 

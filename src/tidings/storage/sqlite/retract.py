@@ -8,6 +8,7 @@ from tidings.storage.sqlite.events import entry
 from tidings.storage.sqlite.notification_groups import ReadWatermarks, Row
 from tidings.storage.sqlite.notification_state import Unread, save
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
+from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import unpack
 from tidings.storage.sqlite.write_session import WriteSession
 
@@ -25,11 +26,11 @@ def retract(w: WriteSession, r: ReadSnapshot, command: Retract) -> CommandResult
     for n in w.timelines.span(event.key).parts:
         rows = [topic * 2 for topic in event.all_topics()] + [user * 2 + 1 for user in unpack(event.targets)]
         for timeline in rows:
-            w.db.execute(f"DELETE FROM timeline_{n} WHERE timeline=? AND key=?", (timeline, event.key))
+            w.db.execute(sql("delete_entry", n), (timeline, event.key))
     for topic in event.all_topics():
         w.owe("unpush", topic, event.key, event.key)
     n = w.events.span(event.key).parts[-1]
-    w.db.execute(f"UPDATE event_{n} SET body=NULL, topics=NULL, targets=NULL WHERE key=?", (event.key,))
+    w.db.execute(sql("delete_event_text", n), (event.key,))
     feed_history.retracted(w, event)
     broadcasts.withdraw(w, event.position)
     leave(w, r, unpack(event.targets), event.key, event.position)
@@ -39,13 +40,13 @@ def retract(w: WriteSession, r: ReadSnapshot, command: Retract) -> CommandResult
 
 def _leave_told(w: WriteSession, r: ReadSnapshot, event: EventRow) -> None:
     """Take it from those who were told without being addressed; when they are many, later."""
-    told = [users for (users,) in w.db.execute("SELECT users FROM told WHERE key=?", (event.key,))]
+    told = [users for (users,) in w.db.execute(sql("recipients_of_event"), (event.key,))]
     if sum(map(len, map(unpack, told))) > w.settings.fanout_sync_max_followers:
         w.owe("untell", event.object, event.key, event.position)
         return
     for users in told:
         leave(w, r, unpack(users), event.key, event.position)
-    w.db.execute("DELETE FROM told WHERE key=?", (event.key,))
+    w.db.execute(sql("delete_recipients_of_event"), (event.key,))
 
 
 def leave(w: WriteSession, r: ReadSnapshot, users: Iterable[int], key: int, position: int) -> None:
@@ -76,9 +77,9 @@ def shrink(
 
 def _without(w: WriteSession, r: ReadSnapshot, group: int, key: int) -> int | None:
     """Take a member out of a group; returns the key of the newest that is left."""
-    query = "DELETE FROM inbox_member WHERE group_id=? AND key=? RETURNING actor"
+    query = sql("delete_member")
     ((actor,),) = w.db.all(query, (group, key))
-    query = "SELECT EXISTS (SELECT 1 FROM inbox_member WHERE group_id=? AND actor=?)"
+    query = sql("actor_is_member")
     (others,) = w.db.one(query, (group, actor))
-    w.db.execute("UPDATE inbox_group SET size=size-1, actors=actors-? WHERE id=?", (not others, group))
+    w.db.execute(sql("shrink_group"), (not others, group))
     return notification_groups.newest(r, group)

@@ -15,6 +15,7 @@ import apsw
 
 from tidings.model import user_topic
 from tidings.storage.sqlite.db import Db
+from tidings.storage.sqlite.statements import sql
 
 CACHED_NAMES = 500_000
 """Names that one cache keeps, about 75 MB when full; then it starts afresh."""
@@ -131,13 +132,13 @@ class SymbolTable:
         """The names of people by number, of these and others; one statement for all not cached."""
         self._bound(self._people)
         if missing := set(numbers).difference(self._people):
-            query = "SELECT c.value, substr(name.name, ?) FROM carray(?) c CROSS JOIN name ON name.id=c.value"
+            query = sql("user_names")
             packed = apsw.carray(array("q", missing))
             self._people.update(self._db.execute(query, (len(_PERSON) + 1, packed)))
         return self._people
 
     def _find(self, name: str) -> int | None:
-        row = self._db.one("SELECT id FROM name WHERE name=?", (name,))
+        row = self._db.one(sql("symbol_id"), (name,))
         return row[0] if row else None
 
     def text(self, number: int) -> str:
@@ -145,7 +146,7 @@ class SymbolTable:
         found = self._texts.get(number)
         if found is None:
             self._bound(self._texts)
-            (found,) = self._db.one("SELECT name FROM name WHERE id=?", (number,))
+            (found,) = self._db.one(sql("symbol_text"), (number,))
             self._texts[number] = found
         return found
 
@@ -158,7 +159,7 @@ class SymbolTable:
     def verb(self, verb: str) -> int | None:
         """The number of a verb, None when unknown."""
         found = self._verbs.get(verb)
-        if found is None and (row := self._db.one("SELECT id FROM verb WHERE name=?", (verb,))):
+        if found is None and (row := self._db.one(sql("verb_id"), (verb,))):
             found = self._verbs[verb] = row[0]
         return found
 
@@ -166,7 +167,7 @@ class SymbolTable:
         """The verb with this number."""
         found = self._verb_texts.get(number)
         if found is None:
-            (found,) = self._db.one("SELECT name FROM verb WHERE id=?", (number,))
+            (found,) = self._db.one(sql("verb_text"), (number,))
             self._verb_texts[number] = found
         return found
 
@@ -176,7 +177,7 @@ class SymbolTable:
         """The number of a verb, allotted if need be; inside a transaction."""
         found = self.verb(verb)
         if found is None:
-            (found,) = self._db.one("INSERT INTO verb(name) VALUES (?) RETURNING id", (verb,))
+            (found,) = self._db.one(sql("insert_verb"), (verb,))
             self._verbs[verb] = found
         return found
 
@@ -203,24 +204,22 @@ class SymbolTable:
     def make_place(self, user: str) -> int:
         """The number of the place of a person who is being erased; inside a transaction."""
         self.erased.any = True
-        query = "INSERT INTO name(name) VALUES (?) RETURNING id"
+        query = sql("insert_symbol")
         (number,) = self._db.one(query, (self.erased.text(user_topic(user)),))
         return number  # type: ignore[no-any-return]
 
     def _make_many(self, cache: dict[str, int], wanted: dict[str, str]) -> None:
         for name, number in self._places((name, name) for name in wanted).items():
-            self._db.execute("UPDATE name SET name=? WHERE id=?", (name, number))
+            self._db.execute(sql("rename_user"), (name, number))
         names = apsw.carray(tuple(wanted))
-        self._db.execute("INSERT OR IGNORE INTO name(name) SELECT value FROM carray(?)", (names,))
+        self._db.execute(sql("insert_symbols"), (names,))
         self._find_many(cache, wanted)
 
     def _find_many(self, cache: dict[str, int], wanted: dict[str, str]) -> None:
         if not wanted:
             return
         names = apsw.carray(tuple(wanted))
-        rows = self._db.execute(
-            "SELECT name.id, name.name FROM carray(?) c CROSS JOIN name ON name.name=c.value", (names,)
-        )
+        rows = self._db.execute(sql("symbol_ids"), (names,))
         for number, name in rows:
             cache[wanted[name]] = number
 
@@ -231,7 +230,7 @@ class SymbolTable:
 
     def reload(self) -> None:
         """Take everything from the file again: after a roll-back there may be numbers that were never committed."""
-        query = "SELECT EXISTS (SELECT 1 FROM name WHERE name>=? AND name<?)"
+        query = sql("has_tombstones")
         (self.erased.any,) = self._db.one(query, (_PLACE, _AFTER_PLACES))
         self.erased.roll_back()
         self.forget()

@@ -4,7 +4,8 @@ client would never be told."""
 from functools import lru_cache
 
 from tidings.storage.sqlite.partitions import PartitionRange
-from tidings.storage.sqlite.write_session import WriteSession, sql
+from tidings.storage.sqlite.statements import sql
+from tidings.storage.sqlite.write_session import WriteSession
 
 
 def touch(w: WriteSession, user: int, erased: int, oldest: int, after: int, limit: int) -> tuple[int, int]:
@@ -16,7 +17,7 @@ def touch(w: WriteSession, user: int, erased: int, oldest: int, after: int, limi
     numbers = [number for (number,) in w.db.execute(_groups(spans), values)]
     if not numbers:
         return 0, after
-    w.db.execute("DELETE FROM temp.changing")
+    w.db.execute(sql("clear_temporary", table="changing"))
     w.db.execute(sql("change_rows"), {"user": user, "numbers": w.carray(numbers)})
     w.db.execute(sql("bump_changed"))
     parts = [n for span in spans for n in span.parts]
@@ -32,4 +33,4 @@ def _groups(spans: tuple[PartitionRange, ...]) -> str:
     """One statement over these partitions; what is in two of them, being moved, counts once."""
     arms = [sql("rows_holding", n) for span in spans for n in span.parts]
     found = " UNION ".join((*arms, sql("groups_holding")))
-    return f"SELECT number FROM ({found}) WHERE number > :after ORDER BY number LIMIT :limit"
+    return sql("page_of_groups", found=found)

@@ -13,6 +13,7 @@ from tidings.storage.sqlite import inbox_counters, inboxes, notification_groups,
 from tidings.storage.sqlite.notification_groups import STANDING, Row
 from tidings.storage.sqlite.notification_view import hydrate
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.visibility import BLOCK, BLOCKED_BY
 from tidings.timeutil import DAY_MS, rfc3339
 
@@ -60,7 +61,7 @@ def _profile(r: ReadSnapshot, user: int | None, name: str) -> Iterator[bytes]:
 
 def _last_visit(r: ReadSnapshot, user: int | None) -> str | None:
     """The day on which they last came, in UTC."""
-    row = r.db.one("SELECT seen_day FROM viewer WHERE user=?", (user,))
+    row = r.db.one(sql("last_visit"), (user,))
     return rfc3339(row[0] * DAY_MS)[:10] if row and row[0] else None
 
 
@@ -79,27 +80,21 @@ def _acts(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
 
 
 def _follows(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
-    query = (
-        "SELECT topic, since, created_at, until FROM follow WHERE follower=? AND (topic, since)>(?, ?)"
-        " ORDER BY topic, since LIMIT ?"
-    )
+    query = sql("export_follows")
     rows = r.db.all(query, (user, *(after or (-1, -1)), EXPORT_ROWS))
     lines = [_line(**records.follow(r.names.text(t), at, until)) for t, _, at, until in rows]
     return lines, tuple(rows[-1][:2]) if rows else None
 
 
 def _masks(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
-    query = (
-        "SELECT topic, kind FROM mask WHERE viewer=? AND (topic, kind)>(?, ?) AND kind<>?"
-        " ORDER BY topic, kind LIMIT ?"
-    )
+    query = sql("export_masks")
     rows = r.db.all(query, (user, *(after or (-1, -1)), BLOCKED_BY, EXPORT_ROWS))
     lines = [_line(kind="mask", topic=r.names.text(t), block=kind == BLOCK) for t, kind in rows]
     return lines, tuple(rows[-1]) if rows else None
 
 
 def _reads(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
-    query = "SELECT key, at FROM feed_read WHERE user=? AND key>? ORDER BY key LIMIT ?"
+    query = sql("export_feed_reads")
     rows = r.db.all(query, (user, *(after or (-1,)), EXPORT_ROWS))
     text = r.writer.ids.text
     lines = [_line(kind="feed_read", event_id=text(key), read_at=at and rfc3339(at)) for key, at in rows]
@@ -107,7 +102,7 @@ def _reads(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
 
 
 def _floors(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
-    query = "SELECT up_to, made, at FROM feed_floor WHERE user=? AND made>? ORDER BY made LIMIT ?"
+    query = sql("export_feed_read_alls")
     rows = r.db.all(query, (user, *(after or (-1,)), EXPORT_ROWS))
     lines = [_line(kind="feed_read", up_to=up_to, read_at=rfc3339(at)) for up_to, _, at in rows]
     return lines, (rows[-1][1],) if rows else None
@@ -124,9 +119,7 @@ def _notifications(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
 
 
 def _read_alls(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
-    query = (
-        "SELECT seq, up_to, type, at FROM inbox_mark WHERE user=? AND seq>? AND kind=? ORDER BY seq LIMIT ?"
-    )
+    query = sql("read_alls_after")
     rows = r.db.all(query, (user, *(after or (0,)), STANDING, EXPORT_ROWS))
     named = [(seq, upto, r.names.verb_text(type) if type else "", at) for seq, upto, type, at in rows]
     return [_line(**records.read_all(ReadWatermark(*row))) for row in named], (rows[-1][0],) if rows else None
@@ -138,7 +131,7 @@ _SECTIONS = (_acts, _follows, _masks, _reads, _floors, _notifications, _read_all
 def _event_ids(r: ReadSnapshot, user: int, row: Row) -> list[str]:
     keys = [row.key]
     if row.opened is not None:
-        query = "SELECT key FROM inbox_member WHERE group_id=? ORDER BY seq"
+        query = sql("member_keys")
         keys = [
             key
             for (key,) in r.db.execute(

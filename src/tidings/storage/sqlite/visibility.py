@@ -1,5 +1,6 @@
 """Who has hidden whom, and whose feed rows are held against that when they are read."""
 
+from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
 from tidings.timeutil import DAY_MS
 
@@ -10,8 +11,7 @@ MUTE, BLOCK, BLOCKED_BY = 0, 1, 2
 def require_visibility_check(w: WriteSession, user: int) -> None:
     """From now on each row of this user's home is explained before it is shown."""
     w.db.execute(
-        "INSERT INTO viewer (user, careful, seen_day) VALUES (?, 1, ?) ON CONFLICT (user)"
-        " DO UPDATE SET careful=1, version=version+1",
+        sql("require_visibility_check"),
         (user, today(w)),
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable, Collection, Iterable, Sequence
-from functools import lru_cache
 from typing import Any
 
 import apsw
@@ -17,9 +16,9 @@ from tidings.model import Erasures
 from tidings.ports import Clock
 from tidings.rules import CHANNELS, Rule, Rules
 from tidings.storage.anonymize import Renaming, renaming
-from tidings.storage.queries import load
 from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.partitions import PartitionedTable
+from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import ErasedName, SymbolTable
 
 WIDE = 100
@@ -35,14 +34,6 @@ INSERT_ROWS = 50
 twenty times slower; much longer statements no longer gain."""
 
 PUSHED, MERGED, DRAINING = 0, 1, 2
-
-_SQL = load("sqlite")
-
-
-@lru_cache(maxsize=1024)
-def sql(name: str, n: int = 0, ev: int = 0) -> str:
-    """A named statement for a partition."""
-    return _SQL[name].format(n=n, ev=ev)
 
 
 class Settled:
@@ -91,11 +82,11 @@ class WriteSession:
         self._wide = min(WIDE, settings.fanout_sync_max_followers)
         self.names = SymbolTable(db, ErasedName(self.meta("cursor_key")))
         full, events = settings.sqlite_partition_rows, settings.sqlite_event_partition_rows
-        self.timelines = PartitionedTable(db, "timeline", _SQL["create_timeline"], full)
-        self.inboxes = PartitionedTable(db, "inbox", _SQL["create_inbox"], full)
-        self.events = PartitionedTable(db, "event", _SQL["create_event"], events)
+        self.timelines = PartitionedTable(db, "timeline", full)
+        self.inboxes = PartitionedTable(db, "inbox", full)
+        self.events = PartitionedTable(db, "event", events)
         self.families = (self.timelines, self.inboxes, self.events)
-        db.execute(_SQL["create_temporary"])
+        db.execute(sql("create_temporary"))
         self.ids = EventIds(self.meta("salt"))
         self.epoch = str(self.meta("epoch"))
         self.rates: dict[int, tuple[float, float]] = {}
@@ -113,12 +104,12 @@ class WriteSession:
 
     def meta(self, name: str) -> Any:
         """One value of the store's own."""
-        (value,) = self.db.one("SELECT value FROM meta WHERE name=?", (name,))
+        (value,) = self.db.one(sql("meta_value"), (name,))
         return value
 
     def reload(self) -> None:
         """Take the state in memory from the file: at start, and after a roll-back left it ahead of the file."""
-        row = self.db.one("SELECT position, coalesce(high, key) FROM log ORDER BY position DESC LIMIT 1")
+        row = self.db.one(sql("log_head"))
         self.position: int = row[0] if row else 0
         self.high: int = row[1] if row else 0
         self.logged = self.position
@@ -126,17 +117,15 @@ class WriteSession:
         self.committed = self.position
         self._disorders = self._crowds = 0
         self.next_keys: dict[int, int] = {}
-        self.wide: dict[int, int] = dict(
-            self.db.execute("SELECT id, followers FROM topic WHERE followers>=?", (self._wide,))
-        )
-        self.hot: dict[int, int] = dict(self.db.execute("SELECT id, state FROM topic WHERE state<>0"))
+        self.wide: dict[int, int] = dict(self.db.execute(sql("wide_topics"), (self._wide,)))
+        self.hot: dict[int, int] = dict(self.db.execute(sql("fan_out_modes")))
         self.merged = self._merged()
-        (self.masked,) = self.db.one("SELECT EXISTS (SELECT 1 FROM mask)")
+        (self.masked,) = self.db.one(sql("has_masks"))
         self.rules = self._declared()
-        (self.silenced,) = self.db.one("SELECT EXISTS (SELECT 1 FROM silence)")
-        (self.reached,) = self.db.one("SELECT EXISTS (SELECT 1 FROM endpoint)")
-        (self.broadcasting,) = self.db.one("SELECT coalesce(max(expires_at), 0) FROM broadcast WHERE live")
-        (self.turn,) = self.db.one("SELECT coalesce(max(turn), 0) FROM debt")
+        (self.silenced,) = self.db.one(sql("has_in_app_preferences"))
+        (self.reached,) = self.db.one(sql("has_endpoints"))
+        (self.broadcasting,) = self.db.one(sql("last_broadcast_expiry"))
+        (self.turn,) = self.db.one(sql("last_job_order"))
         self.settled.clear()
         self.names.reload()
         self.renamings = self._renamings()
@@ -147,7 +136,7 @@ class WriteSession:
         self._stale = False  # not before: a disk that failed at the roll-back may fail here too
 
     def _declared(self) -> Rules:
-        rows = self.db.execute("SELECT name, rule FROM type")
+        rows = self.db.execute(sql("notification_types"))
         declared = {name: msgspec.json.decode(rule, type=Rule) for name, rule in rows}
         return Rules({**self.settings.types, **declared})
 
@@ -158,18 +147,16 @@ class WriteSession:
     def take_position(self) -> int:
         """The next place in the order of commit, for a change that is no event."""
         self.position += 1
-        self.db.execute("UPDATE meta SET value=? WHERE name='position'", (self.position,))
+        self.db.execute(sql("set_position"), (self.position,))
         return self.position
 
-    def insert(
-        self, table: str, width: int, rows: Sequence[tuple[apsw.SQLiteValue, ...]], verb: str = "INSERT"
-    ) -> None:
-        """Insert rows of ``width`` columns."""
-        one = "(" + ",".join("?" * width) + ")"
+    def insert(self, name: str, rows: Sequence[tuple[apsw.SQLiteValue, ...]], n: int = 0) -> None:
+        """Execute the named statement for these rows, whose columns are those of its table."""
         for at in range(0, len(rows), INSERT_ROWS):
             some = rows[at : at + INSERT_ROWS]
+            one = "(" + ",".join("?" * len(some[0])) + ")"
             values = ",".join([one] * len(some))
-            self.db.execute(f"{verb} INTO {table} VALUES {values}", [value for row in some for value in row])
+            self.db.execute(sql(name, n, rows=values), [value for row in some for value in row])
 
     def run(self, name: str, packed: array[int], n: int, ev: int = 0, **values: int) -> int:
         """Execute a set-based statement over packed integers; returns the rows it changed."""
@@ -232,14 +219,11 @@ class WriteSession:
         self._erasures_changed, self._prune = False, True
 
     def _renamings(self) -> tuple[Renaming, ...]:
-        rows = self.db.execute("SELECT name, alias, position FROM erasure ORDER BY position")
+        rows = self.db.execute(sql("erasures"))
         return tuple(renaming(*row) for row in rows)
 
     def _erasing(self) -> dict[str, bool]:
-        query = (
-            "SELECT e.name, max(d.dead) FROM erasure e CROSS JOIN debt d ON d.kind='erase' AND d.subject=e.user"
-            " GROUP BY e.name"
-        )
+        query = sql("erasures_under_way")
         return {name: bool(dead) for name, dead in self.db.execute(query)}
 
     # --- push or merge --------------------------------------------------------------------------------------------
@@ -250,7 +234,7 @@ class WriteSession:
         Readers take this set as it is. A topic enters it before the transaction commits that makes it necessary, and
         leaves it only after the one that made it needless: merging too much costs time, too little would lose items.
         """
-        query = "SELECT id FROM topic WHERE state<>0 UNION SELECT subject FROM debt WHERE kind IN ('push', 'drain')"
+        query = sql("topics_with_fan_out_jobs")
         return frozenset(topic for (topic,) in self.db.execute(query))
 
     def disorder(self) -> None:
@@ -271,7 +255,7 @@ class WriteSession:
         if kind in ("push", "drain"):
             self.merged |= {subject}
         self.db.execute(
-            "INSERT INTO debt (kind, subject, low, high, at_key, at_user, turn) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            sql("insert_job"),
             (kind, subject, low, high, at_key, at_user, self.turn),
         )
 
@@ -279,8 +263,7 @@ class WriteSession:
         """Count a follow or unfollow, and decide again how the topic travels. Readers who remember who follows a wide
         topic learn of it after the commit, as of disorder."""
         (followers,) = self.db.one(
-            "INSERT INTO topic (id, followers) VALUES (?1, ?2)"
-            " ON CONFLICT (id) DO UPDATE SET followers = followers + ?2 RETURNING followers",
+            sql("count_followers"),
             (topic, by),
         )
         if followers >= self._wide:
@@ -292,7 +275,7 @@ class WriteSession:
 
     def deserted(self, topic: int) -> None:
         """Nobody follows this topic any more: forget how it travels."""
-        self.db.execute("DELETE FROM topic WHERE id=?", (topic,))
+        self.db.execute(sql("delete_topic"), (topic,))
         self.hot.pop(topic, None)
         if self.wide.pop(topic, None):
             self._crowds = 1
@@ -326,15 +309,13 @@ class WriteSession:
 
     def _heat(self, topic: int, after: int) -> None:
         # A topic that was still draining keeps its older mark: what it owes stays owed, and merged.
-        self.db.execute(
-            "UPDATE topic SET state=?, hot_from=coalesce(hot_from, ?) WHERE id=?", (MERGED, after, topic)
-        )
+        self.db.execute(sql("start_fan_out_on_read"), (MERGED, after, topic))
         self.hot[topic] = MERGED
         self.merged |= {topic}
 
     def _cool(self, topic: int) -> None:
-        (hot_from,) = self.db.one("SELECT hot_from FROM topic WHERE id=?", (topic,))
-        self.db.execute("UPDATE topic SET state=? WHERE id=?", (DRAINING, topic))
+        (hot_from,) = self.db.one(sql("fan_out_on_read_since"), (topic,))
+        self.db.execute(sql("start_draining"), (DRAINING, topic))
         self.hot[topic] = DRAINING
         start = self.start_key(topic * 2, hot_from + 1, self.position)
         self.owe("drain", topic, hot_from + 1, self.position, start)
@@ -344,15 +325,11 @@ class WriteSession:
 
         What came in order lies over the greatest key before ``low``; what came late is listed by position.
         """
-        (late,) = self.db.one(
-            "SELECT min(key) FROM late WHERE timeline=? AND position BETWEEN ? AND ?", (timeline, low, high)
-        )
+        (late,) = self.db.one(sql("least_late_key"), (timeline, low, high))
         return min(high_key(self.db, low - 1), MAX_KEY if late is None else late - 1)
 
 
 def high_key(db: Db, position: int) -> int:
     """The greatest key among the events up to a position: whatever came after it in order has a greater one."""
-    row = db.one(
-        "SELECT coalesce(high, key) FROM log WHERE position<=? ORDER BY position DESC LIMIT 1", (position,)
-    )
+    row = db.one(sql("greatest_key_at"), (position,))
     return row[0] if row else 0

@@ -1,4 +1,4 @@
--- Inboxes: named statements as in queries.sql. First tables, then what inbox_insert.py does in its order, then reading.
+-- Inserting notifications: first the tables, then what inbox_insert.py does, in its order, then reading.
 
 -- name: create_inbox
 -- One row for each group: `seq` is that of its newest item, `number` that of its first (NULL where it is the same, so in
@@ -245,7 +245,7 @@ WHERE i.user = :user AND i.unread_since > :low AND i.unread_since <= :high
 -- name: inbox_unread_total
 -- Of both of these over all partitions, which notification_state.py puts in.
 SELECT count(*), coalesce(sum(coalesce(g.size, 1)), 0)
-FROM ($rows) i LEFT JOIN inbox_group g ON g.user = :user AND g.number = i.number;
+FROM ({rows}) i LEFT JOIN inbox_group g ON g.user = :user AND g.number = i.number;
 
 -- name: merge_inbox_read_alls
 -- Of a user's read-alls up to the seq :last, those that a later one of these covers: it is of the same type, or of all.
@@ -280,3 +280,33 @@ SELECT m.group_id, m.key, m.actor FROM carray(:groups) c
 CROSS JOIN inbox_member m ON m.group_id = c.value AND m.seq >= coalesce((
   SELECT seq FROM inbox_member WHERE group_id = c.value ORDER BY seq DESC LIMIT 1 OFFSET :older), 0)
 ORDER BY m.group_id, m.seq DESC;
+
+-- name: inbox_seq
+SELECT seq FROM inbox_head WHERE user=?;
+
+-- name: delete_members_by_actor
+DELETE FROM inbox_member WHERE group_id=? AND actor=?;
+
+-- name: shrink_group_by_actor
+UPDATE inbox_group SET size=size-?, actors=actors-1 WHERE id=?;
+
+-- name: types_of_notified_groups
+SELECT DISTINCT type FROM temp.brought;
+
+-- name: drop_closed_candidates
+DELETE FROM temp.joinable WHERE closed;
+
+-- name: insert_recipient_chunk
+INSERT OR REPLACE INTO told VALUES (?, ?, ?);
+
+-- name: newest_member
+SELECT key FROM inbox_member WHERE group_id=? ORDER BY seq DESC LIMIT 1;
+
+-- name: member_keys
+SELECT key FROM inbox_member WHERE group_id=? ORDER BY seq;
+
+-- name: clear_temporary
+DELETE FROM temp.{table};
+
+-- name: insert_new_items
+INSERT INTO temp.arriving VALUES {rows};

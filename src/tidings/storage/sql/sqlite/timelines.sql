@@ -1,11 +1,4 @@
--- Named statements of the SQLite store. {n} is the number of the partition written to or read from.
--- carray(?) is an array of 64-bit integers; where two numbers are packed into one, the comment says how.
-
--- name: create_event
-CREATE TABLE event_{n} (
-  key INTEGER PRIMARY KEY, position INTEGER NOT NULL, actor INTEGER NOT NULL, object INTEGER NOT NULL,
-  verb INTEGER NOT NULL, topics BLOB, targets BLOB, body BLOB
-);
+-- Entries of timelines: fan-out on write, backfill, retraction, pages.
 
 -- name: create_timeline
 -- A topic's timeline is 2 * topic and `why` the position; a home is 2 * user + 1 and `why` the topic, 0 for targets.
@@ -57,9 +50,6 @@ CROSS JOIN log l ON l.position = :base + (c.value & 65535)
 CROSS JOIN event_{ev} e ON e.key = l.key
 CROSS JOIN follow f INDEXED BY follow_topic ON f.topic = c.value >> 16
 WHERE l.high IS NOT NULL AND l.key >= :low AND l.key < :high AND f.until IS NULL AND f.pushed AND f.follower <> e.actor;
-
--- name: masks_of_targets
-SELECT c.value, m.topic, m.kind FROM carray(:packed) c CROSS JOIN mask m ON m.viewer = c.value >> 31;
 
 -- name: push_chunk
 -- One entry of a topic to the followers in (after, upto]. Whoever ended the follow later, keeping, still gets it.
@@ -118,33 +108,6 @@ WHERE timeline = :timeline AND key < :before AND key > :above AND verb = :verb O
 -- name: next_keys
 SELECT key, why FROM timeline_{n} WHERE timeline = ? AND key > ? ORDER BY key LIMIT ?;
 
--- name: bodies
-SELECT e.key, e.position, e.body FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value WHERE e.body IS NOT NULL;
-
--- name: events
-SELECT e.key, e.position, e.actor, e.object, e.verb, e.topics, e.targets, e.body
-FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value WHERE e.body IS NOT NULL;
-
--- name: heads
--- As `events`, without reading bodies off their pages.
-SELECT e.key, e.position, e.actor, e.object, e.verb, e.topics, e.targets, x''
-FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value WHERE e.body IS NOT NULL;
-
--- name: actors
-SELECT e.key, e.actor FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value WHERE e.body IS NOT NULL;
-
--- name: blocked_actors
--- Those of these actors with whom a viewer has a block, in either direction.
-SELECT m.topic FROM carray(?2) c CROSS JOIN mask m ON m.viewer = ?1 AND m.topic = c.value AND m.kind IN (1, 2);
-
--- name: retracted_events
--- The rows that retracted events leave.
-SELECT e.key, e.position, e.actor, e.object, e.verb, NULL, NULL, x'' FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value;
-
--- name: newest_events
-SELECT key, position, actor, object, verb, topics, targets, body FROM event_{n}
-WHERE key < ? AND key > ? AND body IS NOT NULL ORDER BY key DESC LIMIT ?;
-
 -- name: restore_topics
 INSERT OR IGNORE INTO timeline_{n} (timeline, key, verb, why)
 SELECT c.value * 2, e.key, e.verb, e.position FROM carray(:packed) c CROSS JOIN event_{ev} e ON e.key = :key;
@@ -159,9 +122,3 @@ SELECT f.follower * 2 + 1, e.key, e.verb, f.topic
 FROM event_{ev} e CROSS JOIN follow f INDEXED BY follow_topic ON f.topic = :topic
 WHERE e.key = :key AND (e.key >= f.since_key OR e.position > f.since) AND (f.until IS NULL OR e.position <= f.until)
   AND f.follower <> e.actor;
-
--- name: merge_feed_read_alls
--- Of a user's read-alls up to the position :last, those that a later one of these covers.
-DELETE FROM feed_floor WHERE user = :user AND made <= :last AND EXISTS (
-  SELECT 1 FROM feed_floor k
-  WHERE k.user = :user AND k.up_to >= feed_floor.up_to AND k.made > feed_floor.made AND k.made <= :last);

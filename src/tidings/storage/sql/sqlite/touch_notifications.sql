@@ -1,4 +1,7 @@
--- Notifications that read otherwise than they did, in the order of touch_notifications.py: named statements as in queries.sql.
+-- Notifications whose text has changed, in the order of touch_notifications.py.
+
+-- name: page_of_groups
+SELECT number FROM ({found}) WHERE number > :after ORDER BY number LIMIT :limit;
 
 -- name: rows_holding
 -- Groups of a user whose newest item is an event that shows an erased user.

@@ -1,0 +1,55 @@
+-- Broadcasts: one row for all of an audience, and who has not been given it yet.
+
+-- name: is_lacking
+-- Whether user u.value lacks broadcast b; broadcasts.py puts it into its questions. packed: verb << 33 | type << 1 |
+-- critical, of verbs whose type is declared; any other is a type of its own.
+b.live AND b.position > coalesce((SELECT taken FROM inbox_head WHERE user = u.value), 0)
+AND b.expires_at > :now AND b.actor <> u.value
+AND (b.audience = 0 OR EXISTS (
+  SELECT 1 FROM follow f
+  WHERE f.follower = u.value AND f.topic = b.audience AND f.until IS NULL AND f.since < b.position))
+AND NOT EXISTS (
+  SELECT 1 FROM broadcast_topic t CROSS JOIN mask m ON m.viewer = u.value AND m.topic = t.topic
+  WHERE t.position = b.position AND (m.kind = 0 OR m.topic = b.actor))
+AND (NOT EXISTS (SELECT 1 FROM silence WHERE user = u.value) OR coalesce(
+  (SELECT 1 FROM carray(:packed) c WHERE c.value >> 33 = b.verb AND c.value & 1),
+  (SELECT wanted FROM silence WHERE user = u.value AND type = coalesce(
+    (SELECT c.value >> 1 & 4294967295 FROM carray(:packed) c WHERE c.value >> 33 = b.verb), b.verb)),
+  (SELECT wanted FROM silence WHERE user = u.value AND type = 0), 1));
+
+-- name: taken_up
+INSERT INTO inbox_head (user, seq, unread, items, taken) SELECT value, 0, 0, 0, :position FROM carray(:users) WHERE true
+ON CONFLICT (user) DO UPDATE SET taken = :position;
+
+-- name: insert_broadcast
+INSERT INTO broadcast (position, actor, verb, audience, expires_at) VALUES (?, ?, ?, ?, ?);
+
+-- name: insert_broadcast_topics
+INSERT INTO broadcast_topic SELECT ?, value FROM carray(?);
+
+-- name: broadcast_audience
+SELECT audience FROM broadcast WHERE position=?;
+
+-- name: delete_broadcast
+DELETE FROM broadcast WHERE position=?;
+
+-- name: delete_broadcast_topics
+DELETE FROM broadcast_topic WHERE position=?;
+
+-- name: expire_broadcasts
+UPDATE broadcast SET live=0 WHERE position IN (SELECT position FROM broadcast INDEXED BY broadcast_expires
+WHERE live AND expires_at<=? LIMIT ?);
+
+-- name: count_active_broadcasts
+SELECT count(*) FROM broadcast INDEXED BY broadcast_expires WHERE live AND expires_at > ?;
+
+-- name: last_broadcast_expiry
+SELECT coalesce(max(expires_at), 0) FROM broadcast WHERE live;
+
+-- name: users_with_pending_broadcasts
+SELECT u.value FROM carray(:users) u WHERE EXISTS (
+  SELECT 1 FROM broadcast b INDEXED BY broadcast_live WHERE {pending});
+
+-- name: pending_broadcasts
+SELECT u.value, b.position FROM carray(:users) u CROSS JOIN broadcast b INDEXED BY broadcast_live
+WHERE {pending} ORDER BY u.value, b.position;

@@ -1,0 +1,46 @@
+-- The endpoints of users, and the confirmation mails to them.
+
+-- name: add_endpoint
+INSERT INTO endpoint
+  (id, user, channel, address, secret, created_at, sent_at, confirmed, failures, disabled_at, disabled_reason)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (user, channel, address) DO UPDATE SET
+  secret = excluded.secret, created_at = excluded.created_at, sent_at = excluded.sent_at,
+  confirmed = max(confirmed, excluded.confirmed), failures = excluded.failures,
+  disabled_at = excluded.disabled_at, disabled_reason = excluded.disabled_reason;
+
+-- name: endpoints_of
+SELECT id, channel, address, secret, created_at, sent_at, confirmed, failures, disabled_at, disabled_reason
+FROM endpoint WHERE user = ? ORDER BY created_at, number;
+
+-- name: reserve_confirmation
+INSERT INTO confirmation (user_digest, address_digest, until) SELECT :user, :address, :now + :window_ms
+WHERE (SELECT count(*) FROM confirmation WHERE user_digest = :user AND until > :now) < :per_user
+  AND (SELECT count(*) FROM confirmation WHERE address_digest = :address AND until > :now) < :per_address;
+
+-- name: endpoint_succeeded
+UPDATE endpoint SET sent_at=?, failures=0 WHERE number=?;
+
+-- name: confirm_endpoint
+UPDATE endpoint SET confirmed=1 WHERE id=?;
+
+-- name: endpoint_failed
+UPDATE endpoint SET failures=? WHERE number=?;
+
+-- name: disable_endpoint
+UPDATE endpoint SET disabled_at=?, disabled_reason=? WHERE number=?;
+
+-- name: endpoint_number
+SELECT number FROM endpoint WHERE user=? AND id=?;
+
+-- name: delete_endpoint
+DELETE FROM endpoint WHERE number=?;
+
+-- name: endpoints_of_user
+SELECT number FROM endpoint WHERE user=?;
+
+-- name: has_endpoints
+SELECT EXISTS (SELECT 1 FROM endpoint);
+
+-- name: set_endpoint_secret
+UPDATE endpoint SET secret=? WHERE user=? AND id=? AND channel=?;

@@ -1,0 +1,45 @@
+-- Partitioned tables.
+
+-- name: partition_tables
+SELECT name FROM sqlite_schema WHERE type='table' AND name GLOB ?;
+
+-- name: partitions
+SELECT id, low, rows, into_part FROM part WHERE family=? ORDER BY low, into_part IS NULL, id;
+
+-- name: set_partition_rows
+UPDATE part SET rows=? WHERE family=? AND id=?;
+
+-- name: next_partition_id
+SELECT coalesce(max(id), 0) + 1 FROM part WHERE family=?;
+
+-- name: insert_partition
+INSERT INTO part VALUES (?, ?, ?, ?, NULL);
+
+-- name: set_merging_into
+UPDATE part SET into_part=? WHERE family=? AND id=?;
+
+-- name: delete_partition
+DELETE FROM part WHERE family=? AND id=?;
+
+-- name: drop_table
+DROP TABLE IF EXISTS {table};
+
+-- name: count_rows
+SELECT count(*) FROM {table};
+
+-- name: rows_to_merge
+SELECT * FROM {table} WHERE {first} > ?1 AND {first} <= ?2;
+
+-- name: merge_timeline
+-- A follow may have brought home, into the target, what a source has as addressed to that person (`why` 0); the address must not
+-- be lost, for erasing a person goes by it.
+INSERT INTO timeline_{n} {rows} ORDER BY 1, 2 ON CONFLICT DO UPDATE SET why=0 WHERE excluded.why=0;
+
+-- name: merge_inbox
+INSERT INTO inbox_{n} {rows} ORDER BY 1, 2 ON CONFLICT DO NOTHING;
+
+-- name: nth_bound
+SELECT {first} FROM {table} WHERE {first} > ? ORDER BY {first} LIMIT 1 OFFSET ?;
+
+-- name: subquery
+SELECT * FROM ({rows});

@@ -1,0 +1,69 @@
+-- Events and the log.
+
+-- name: create_event
+CREATE TABLE event_{n} (
+  key INTEGER PRIMARY KEY, position INTEGER NOT NULL, actor INTEGER NOT NULL, object INTEGER NOT NULL,
+  verb INTEGER NOT NULL, topics BLOB, targets BLOB, body BLOB
+);
+
+-- name: bodies
+SELECT e.key, e.position, e.body FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value WHERE e.body IS NOT NULL;
+
+-- name: events
+SELECT e.key, e.position, e.actor, e.object, e.verb, e.topics, e.targets, e.body
+FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value WHERE e.body IS NOT NULL;
+
+-- name: heads
+-- As `events`, without reading bodies off their pages.
+SELECT e.key, e.position, e.actor, e.object, e.verb, e.topics, e.targets, x''
+FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value WHERE e.body IS NOT NULL;
+
+-- name: actors
+SELECT e.key, e.actor FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value WHERE e.body IS NOT NULL;
+
+-- name: retracted_events
+-- The rows that retracted events leave.
+SELECT e.key, e.position, e.actor, e.object, e.verb, NULL, NULL, x'' FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value;
+
+-- name: newest_events
+SELECT key, position, actor, object, verb, topics, targets, body FROM event_{n}
+WHERE key < ? AND key > ? AND body IS NOT NULL ORDER BY key DESC LIMIT ?;
+
+-- name: keys_at_positions
+SELECT l.key FROM carray(?) c CROSS JOIN log l ON l.position=c.value;
+
+-- name: log_after
+SELECT position, key FROM log WHERE position>? ORDER BY position LIMIT ?;
+
+-- name: log_between
+SELECT position, key FROM log WHERE position > ? AND position <= ? ORDER BY position LIMIT ?;
+
+-- name: keys_between_positions
+SELECT key FROM log WHERE position>? AND position<=? ORDER BY position;
+
+-- name: log_head
+SELECT position, coalesce(high, key) FROM log ORDER BY position DESC LIMIT 1;
+
+-- name: log_position
+SELECT coalesce(max(position), 0) FROM log;
+
+-- name: greatest_key_at
+SELECT coalesce(high, key) FROM log WHERE position<=? ORDER BY position DESC LIMIT 1;
+
+-- name: idempotency_record
+SELECT fingerprint, event, position FROM idempotency WHERE key=? AND at>?;
+
+-- name: greatest_event_key
+SELECT max(key) FROM event_{n} WHERE key >= ? AND key < ?;
+
+-- name: event_to_notify
+SELECT position, actor, object, verb, topics, targets FROM event_{n} WHERE key=? AND body IS NOT NULL;
+
+-- name: insert_events
+INSERT INTO event_{n} VALUES {rows};
+
+-- name: insert_log
+INSERT INTO log VALUES {rows};
+
+-- name: insert_idempotency
+INSERT OR REPLACE INTO idempotency VALUES {rows};
