@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 from typing import NamedTuple
 
 import httpx
@@ -29,6 +30,8 @@ BRACES = b"2\r\n{}\r\n0\r\n\r\n"
 """A chunked body that is JSON, and no event."""
 EXPECT = b"Expect: 100-continue\r\n"
 HEAD = b"HEAD /livez HTTP/1.1\r\n" + HOST
+MAX_HEARTBEATS = 5
+"""Heartbeats after which a stream whose client has ended its side counts as kept: some may be on their way."""
 UPGRADE = f"GET {SOCKET} HTTP/1.1\r\n".encode()
 
 
@@ -300,11 +303,21 @@ def test_a_handshake_may_name_a_url(url: str) -> None:
 
 @pytest.mark.parametrize(
     "behind",
-    [ONE, ONE * 20, GET, b"\x01\r\n\r\n", POST + b"Content-Length: 9\r\n\r\n{", ONE + b"\r\n" * 5_000],
-    ids=["request", "requests", "half", "garbage", "body", "much"],
+    [
+        ONE,
+        ONE * 20,
+        GET,
+        b"\x01\r\n\r\n",
+        POST + b"Content-Length: 9\r\n\r\n{",
+        ONE + b"\r\n" * 5_000,
+        GET + b"\r\n",
+        UPGRADE + HOST + HANDSHAKE + b"\r\n",
+    ],
+    ids=["request", "requests", "half", "garbage", "body", "much", "no-host", "handshake"],
 )
 def test_a_stream_is_the_last_answer(url: str, app: httpx.Client, user: str, behind: bytes) -> None:
-    """What follows its request is discarded. The connection was closed without an answer."""
+    """What follows its request is discarded, and the client's end is noticed. The connection was closed without an answer;
+    behind a refused request it was kept, with its place, until a write failed."""
     stream = (
         f"GET /v1/notifications/stream?user_id={user} HTTP/1.1\r\nAuthorization: Bearer {KEY}\r\n".encode()
     )
@@ -320,4 +333,9 @@ def test_a_stream_is_the_last_answer(url: str, app: httpx.Client, user: str, beh
             data = connection.recv(65_536)
             assert data, received
             received += data
+        connection.shutdown(socket.SHUT_WR)
+        rest = b""
+        while data := connection.recv(65_536):
+            rest += data
+            assert rest.count(b"event: heartbeat") < MAX_HEARTBEATS, "the client's end goes unnoticed"
     assert received.count(b"HTTP/1.1 200 ") == received.count(b"HTTP/1.1 ") == 2

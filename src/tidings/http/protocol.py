@@ -96,8 +96,8 @@ class TimedProtocol(HttpToolsProtocol):
         self._declining = False
         """Whether the request asks for another protocol, and is to be served in this one."""
         self._stream: Connection | None = None
-        self._after = 0
-        """Bytes that a stream's client sent."""
+        self._discarded = 0
+        """Bytes that were thrown away."""
         self._leaves: Callable[[], object] | None = None
         self._served: RequestResponseCycle = None  # type: ignore[assignment]
         """The request that is being served, of which :attr:`cycle` may be a later one."""
@@ -200,8 +200,8 @@ class TimedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Whatever arrives on an idle connection begins a head, be it only an empty line."""
         if self._discarding:
-            self._after += len(data)
-            if self._stream is not None and self._after > MAX_AFTER_BYTES:
+            self._discarded += len(data)
+            if self._stream is not None and self._discarded > MAX_AFTER_BYTES:
                 self._stream.abort()
             return
         if self._phase is Phase.IDLE:
@@ -394,9 +394,10 @@ class TimedProtocol(HttpToolsProtocol):
         self._watch()
         # What a request needs is let go: a stream may last for long, and there may be thousands.
         self.cycle = self._served = self.scope = self.headers = self.parser = None  # type: ignore[assignment]
-        self.flow.resume_reading()  # or the client's end would go unnoticed
-        self.read_on()
-        self._discarding = True
+        # Reading may be stopped for any reason, a refused request behind this one included: then the client's end would go
+        # unnoticed, and the connection keep its place.
+        self._discarding, self._stopped = True, False
+        self.transport.read_on()  # type: ignore[attr-defined]
         self._stream = Connection(self.transport.bare(), encoder)  # type: ignore[attr-defined]
         self._stream.paused = self.flow.write_paused  # by a reply before, which is still being read
         self._stream.write(head)
