@@ -48,7 +48,8 @@ ADVICE: Mapping[str, str] = {
     "upgrade-required": "Use a WebSocket client, which sends `Upgrade: websocket`.",
     "too-many-requests": "Wait for the seconds in `Retry-After`. For a stream, close one that is not in use.",
     "unavailable": "Wait for the seconds in `Retry-After`, then send the same request again.",
-    "malformed-request": "The bytes are not HTTP/1.1. The connection is closed.",
+    "malformed-request": "The bytes are not HTTP/1.1, or the head of the request is invalid: its target, its `Host`, a "
+    "`Transfer-Encoding` in HTTP/1.0, or the handshake of a WebSocket. `detail` states which. The connection is closed.",
     "head-too-large": "The request line and headers, or the trailers, are over 64 KiB or more than 100. Send fewer. The "
     "connection is closed.",
     "request-timeout": "It took longer than `request_header_timeout_s` or `body_timeout_s`. The connection is closed.",

@@ -125,7 +125,8 @@ class Commands:
         Raises Malformed, InvalidFields, TooLarge, KeyReused, KeyInFlight, Unavailable.
         """
         given, event = self._accepted(raw, self._clock.now(), scope, key)
-        published = await self._publish((event,), (given,), scope, key, wait)
+        turn = Turn(self._clock.monotonic)
+        published = await self._publish((event,), (given,), scope, key, wait, turn, array=False)
         return PublishResponse(_receipt(published.receipts[0]), bool(published.repeats))
 
     async def publish_array(
@@ -149,7 +150,7 @@ class Commands:
         accepted = None if given is None else await self._accepted_at_once(given, scope, key, turn)
         if given is None or accepted is None:
             given, accepted = await self._accepted_one_by_one(items, scope, key, turn)
-        published = await self._publish(accepted, given, scope, key, wait, turn=turn)
+        published = await self._publish(accepted, given, scope, key, wait, turn, array=True)
         receipts = b",".join(_receipt(receipt) for receipt in published.receipts)
         return PublishResponse(b'{"events":[' + receipts + b"]}", len(published.repeats) == len(given))
 
@@ -167,7 +168,8 @@ class Commands:
         if await self._agenda.live_broadcasts() >= MAX_LIVE_BROADCASTS:
             detail = f"{MAX_LIVE_BROADCASTS} broadcasts live: let some expire, or retract them"
             raise TooManyRequests(detail, LIVE_RETRY_S)
-        published = await self._publish((accepted,), (given,), scope, key, wait)
+        turn = Turn(self._clock.monotonic)
+        published = await self._publish((accepted,), (given,), scope, key, wait, turn, array=False)
         return PublishResponse(_receipt(published.receipts[0]), bool(published.repeats))
 
     def _accepted(
@@ -188,7 +190,7 @@ class Commands:
                 return None
             accepted.append(accept(one, now, scope))
             if not len(accepted) % EVENTS_BETWEEN_LOOKS:
-                await turn.end_if_long()
+                await turn.next_if_long()
         return accepted
 
     async def _accepted_one_by_one(
@@ -211,7 +213,7 @@ class Commands:
             else:
                 given.append(one)
                 accepted.append(event)
-            await turn.end_if_long()
+            await turn.next_if_long()
         if errors:
             raise InvalidFields(errors=tuple(errors[:MAX_FIELD_ERRORS]))
         return given, accepted
@@ -223,13 +225,11 @@ class Commands:
         scope: str,
         key: str | None,
         wait: bool,
+        turn: Turn,
         *,
-        turn: Turn | None = None,
+        array: bool,
     ) -> Published:
-        """Store the events of one request; those of an array in its ``turn``. Raises KeyReused with the place of the
-        key."""
-        array = turn is not None
-        turn = turn or Turn(self._clock.monotonic)
+        """Store the events of one request. Raises KeyReused with the place of the key, which has an index in an array."""
         try:
             return await self._published(await self._keyed(events, given, scope, key, turn), wait)
         except KeyReused as error:
@@ -252,7 +252,7 @@ class Commands:
         meanings = []
         for one in given:
             meanings.append(meaning(one))
-            await turn.end_if_long()
+            await turn.next_if_long()
         print_ = fingerprint(*meanings)
         return [
             event
@@ -290,14 +290,14 @@ class Commands:
         lines, turn = Lines(self._settings.max_batch_bytes), Turn(self._clock.monotonic, take_turn)
         batch = _Batch(1)
         async for chunk in chunks:
-            await turn.end()
+            await turn.next()
             for line in lines.feed(chunk):
                 batch.add(self._prepared(line, scope), len(line))
                 if batch.full:
                     async for results in self._import(batch, wait, turn):
                         yield results
                     batch = _Batch(batch.first + len(batch.prepared))
-                await turn.end_if_long()
+                await turn.next_if_long()
         for line in lines.end():
             batch.add(self._prepared(line, scope), len(line))
         if batch.prepared:
@@ -317,14 +317,14 @@ class Commands:
         results = [next(outcomes) if isinstance(one, Publish) else one for one in batch.prepared]
         if wait and any(isinstance(r, Published) and r.pending for r in results):
             await self._runner.settled()
-        await turn.end()
+        await turn.next()
         lines = bytearray()
         for number, result in enumerate(results, batch.first):
             lines += _result_line(number, result)
             if len(lines) >= RESULT_BYTES:
                 yield bytes(lines)
                 lines.clear()
-                await turn.end()
+                await turn.next()
         if lines:
             yield bytes(lines)
 

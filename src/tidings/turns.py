@@ -31,15 +31,15 @@ class Turn:
         self._take = take
         self._began = monotonic()
 
-    async def end(self) -> None:
-        """Let others have the loop, until the next turn."""
+    async def next(self) -> None:
+        """Let others have the loop, and wait for the next turn."""
         await self._take()
         self._began = self._monotonic()
 
-    async def end_if_long(self) -> None:
+    async def next_if_long(self) -> None:
         """The same, if this turn has lasted for TURN_S."""
         if self._monotonic() - self._began >= TURN_S:
-            await self.end()
+            await self.next()
 
 
 def lower_priority() -> None:

@@ -42,7 +42,7 @@ def test_a_secret_on_the_command_line_is_refused(run: Run, name: str) -> None:
 
 
 def test_serve_refuses_to_start_closed_to_everybody(run: Run) -> None:
-    """Without keys and without dev mode nobody could be let in."""
+    """Without keys and without dev mode every request would get 401."""
     refused(run("serve"), "TIDINGS_API_KEYS", "--dev")
 
 

@@ -45,11 +45,11 @@ def commands() -> Commands:
 def test_a_turn_ends_when_it_is_long() -> None:
     clock, turns = FakeClock(), Turns()
     turn = Turn(clock.monotonic, turns.take)
-    asyncio.run(turn.end_if_long())
+    asyncio.run(turn.next_if_long())
     assert turns.taken == 0
     clock.advance(int(TURN_S * 1_000) + 1)
-    asyncio.run(turn.end_if_long())
-    asyncio.run(turn.end_if_long())
+    asyncio.run(turn.next_if_long())
+    asyncio.run(turn.next_if_long())
     assert turns.taken == 1
 
 

@@ -23,7 +23,7 @@ from tidings.errors import (
 )
 from tidings.field_errors import MAX_FIELD_ERRORS
 from tidings.http.auth import NOBODY, USER_NEEDED, Authenticator, Principal, acting_for
-from tidings.http.body import ClientGone, announces_body, check_media, check_no_body, read_body
+from tidings.http.body import ClientGone, check_media, check_no_body, read_body
 from tidings.http.compress import MIN_BYTES, Compressor, choose
 from tidings.http.dev_mode import check_development
 from tidings.http.params import Params, all_bad, given, parse, segments
@@ -210,7 +210,7 @@ class App:
         """The body, typed. Raises InvalidFields with the errors of all that does not fit."""
         request, decoder = call.request, self._decoders.get(route)
         if decoder is None:
-            if not route.raw_body and announces_body(request):
+            if not route.raw_body and request.has_body():
                 await check_no_body(request)
             return None
         raw = await read_body(request, route.body_cap(self._services.settings))

@@ -85,7 +85,7 @@ class Authenticator:
         self._seen_with = 0
         if not (self._dev or self._api_keys or self._source):
             raise ConfigError(
-                "no keys are configured, so nobody could be let in: set TIDINGS_API_KEYS, or TIDINGS_JWT_SECRET, "
+                "no keys are configured, so every request would get 401: set TIDINGS_API_KEYS, or TIDINGS_JWT_SECRET, "
                 "TIDINGS_JWT_PUBLIC_KEY or TIDINGS_JWKS; or use --dev to try things out on this machine"
             )
 

@@ -38,12 +38,6 @@ async def chunks(request: Request, cap: int) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def announces_body(request: Request) -> bool:
-    """Whether the head says that a body follows."""
-    length = request.header(b"content-length")
-    return length not in (None, b"0") or request.header(b"transfer-encoding") is not None
-
-
 async def check_no_body(request: Request) -> None:
     """Raises InvalidFields for a body that says something, on a route that takes none; an empty object says nothing, and
     many clients send it wherever they POST. Raises Malformed, ClientGone."""

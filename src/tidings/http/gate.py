@@ -34,7 +34,7 @@ class Entrant(Protocol):
         ...
 
     def evict(self) -> bool:
-        """End it, and have the gate release it; returns False, and does nothing, when it is being answered."""
+        """End it, and have the gate release it; returns whether it was ended. It is not while it is being answered."""
         ...
 
 
@@ -65,7 +65,7 @@ class Gate:
         entry = Entry.OPEN
         if self.open - len(self._reserved) >= self._most:
             client = address_key(entrant.host)
-            if len(self._reserved) >= RESERVED and not self._evict_for(client):
+            if len(self._reserved) >= RESERVED and not self._evict_one_for(client):
                 return Entry.CLOSED
             self._reserved[entrant] = client
             entry = Entry.HEALTH
@@ -86,8 +86,8 @@ class Gate:
             else:
                 del self._of[one]
 
-    def _evict_for(self, client: str) -> bool:
-        """Make room for a connection of this client among the reserved ones; returns whether there is room. The client
+    def _evict_one_for(self, client: str) -> bool:
+        """Make room for a connection of this client among the reserved ones; returns whether one was ended. The client
         that holds the most, the new connection included, loses its oldest silent one, so that many connections of one
         client end no health check of another. Never one of a client that holds less than this one would."""
         held = Counter(self._reserved.values())

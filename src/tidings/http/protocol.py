@@ -31,8 +31,8 @@ from tidings.http.refusals import (
     message,
     parts,
 )
-from tidings.http.request import CONNECTION, Receive, Scope, Send
-from tidings.http.request_head import has_body, head_refusal, origin_form
+from tidings.http.request import CONNECTION, Receive, Scope, Send, has_body
+from tidings.http.request_head import head_refusal, origin_form
 from tidings.http.stream_connection import Connection
 from tidings.http.transport import Coalescing, Stalls
 from tidings.http.unsent import Unsent, unsent_of
@@ -157,7 +157,7 @@ class TimedProtocol(HttpToolsProtocol):
         return self.client[0] if self.client else ""
 
     def evict(self) -> bool:
-        """Give way to another connection, unless this one waits for an answer of ours."""
+        """Give way to another connection, unless this one waits for an answer of ours; returns whether it does."""
         answered = self.cycle is None or self.cycle.response_complete
         if self._phase in (Phase.IDLE, Phase.HALF_CLOSED) and not answered:
             return False

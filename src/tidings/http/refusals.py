@@ -22,7 +22,7 @@ NO_HTTP = Refusal(400, "malformed-request", "This is not HTTP as this server rea
 HANDSHAKE_WITH_BODY = NO_HTTP._replace(detail="The handshake of a WebSocket has no body")
 BAD_TARGET = NO_HTTP._replace(detail="The target of a request is a path or an http URL, without a fragment")
 BAD_CODING = NO_HTTP._replace(detail="HTTP/1.0 has no Transfer-Encoding")
-BAD_HOST = NO_HTTP._replace(detail="A request has one Host header, with a host and a port or neither")
+BAD_HOST = NO_HTTP._replace(detail="Expected one Host header: a host and an optional port, or empty")
 HANDSHAKE_BEHIND = NO_HTTP._replace(
     detail="The handshake of a WebSocket is sent when the requests before it are answered"
 )

@@ -1,7 +1,7 @@
 """A request as ASGI gives it, and the request headers that mean something to us."""
 
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Protocol
 
 import msgspec
@@ -137,6 +137,10 @@ class Request:
             return self._single.get(name, b"")
         return b", ".join(self.headers(name))
 
+    def has_body(self) -> bool:
+        """Whether a body follows."""
+        return has_body(self._headers)
+
     def header_names(self) -> list[bytes]:
         """The names of all headers, in lower case."""
         return [name for name, _ in self._headers]
@@ -144,6 +148,14 @@ class Request:
     def headers(self, name: bytes) -> list[bytes]:
         """The values of a header that may be there more than once, by its name in lower case."""
         return [value for key, value in self._headers if key == name]
+
+
+def has_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a body follows a head with these headers, whose names are in lower case."""
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+        for name, value in headers
+    )
 
 
 def bearer_token(request: Request) -> str:

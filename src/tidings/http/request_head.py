@@ -50,11 +50,3 @@ def origin_form(target: bytes, headers: list[Header]) -> bytes:
     host, path = url.groups()
     headers[:] = [(b"host", host), *(header for header in headers if header[0] != b"host")]
     return path if path.startswith(b"/") else b"/" + path
-
-
-def has_body(headers: Iterable[Header]) -> bool:
-    """Whether a body follows a head with these headers."""
-    return any(
-        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
-        for name, value in headers
-    )
