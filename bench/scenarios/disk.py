@@ -46,7 +46,7 @@ def _bytes_of_families(db: apsw.Connection) -> Counter[str]:
 
 def _sum(db: apsw.Connection, family: str, what: str) -> int:
     """An aggregate over all partitions of a family."""
-    parts = [number for (number,) in db.execute("SELECT id FROM part WHERE family = ?", (family,))]
+    parts = [number for (number,) in db.execute("SELECT id FROM partition WHERE family = ?", (family,))]
     values = [db.execute(f"SELECT {what} FROM {family}_{part}").get for part in parts]
     return sum(value or 0 for value in values)
 

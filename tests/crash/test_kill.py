@@ -31,8 +31,8 @@ DAMAGES = (
     "DELETE FROM timeline_1 WHERE timeline % 2 = 1",
     "DELETE FROM idempotency",
     "UPDATE idempotency SET position=position+1",
-    "UPDATE inbox_head SET seq=seq+1",
-    "UPDATE inbox_head SET unread=unread+1",
+    "UPDATE inbox SET seq=seq+1",
+    "UPDATE inbox SET unread=unread+1",
 )
 """Lost events, empty homes, forgotten and false receipts, a hole in the seqs, a false count."""
 PARTITIONS = (

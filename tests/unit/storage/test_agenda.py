@@ -53,7 +53,8 @@ def test_what_is_due_next_is_the_first_of_two_indexes(opened: Inside) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "index"), [("deliveries_due", "delivery_due (due_at<?)"), ("deliveries_dead", "delivery_dead")]
+    ("name", "index"),
+    [("deliveries_due", "delivery_due (due_at<?)"), ("dead_deliveries", "delivery_dead_lettered")],
 )
 def test_deliveries_are_found_in_their_order(opened: Inside, name: str, index: str) -> None:
     """By an index, whatever waits for later, and without sorting."""
@@ -92,7 +93,7 @@ def test_nothing_is_left_of_an_erased_person(opened: Inside) -> None:
     opened.publish(event("ann", targets=("bob",)))
     opened.write(EraseUser("bob"))
     db = opened.store._near.db
-    for table in ("preference", "silence", "endpoint", "delivery"):
+    for table in ("preference", "in_app_preference", "endpoint", "delivery"):
         assert db.all(f"SELECT * FROM {table}") == [], table
     assert db.all("SELECT * FROM reminder_user") == [("cy", "r")]
     assert [found.users for found in opened.run(opened.store.reminders(None, 9))] == [("cy",)]

@@ -62,13 +62,13 @@ def test_who_lacks_a_broadcast_is_asked_of_many_in_one_statement(opened: Opened)
 
 @pytest.mark.parametrize("name", ["users_with_pending_broadcasts", "pending_broadcasts"])
 def test_only_what_came_after_the_last_taken_is_looked_at(opened: Opened, name: str) -> None:
-    query = sql(name, pending=sql("is_lacking"))
+    query = sql(name, pending=sql("broadcast_is_pending"))
     packed = WriteSession.carray([0])
     plan = opened.store._near.db.all(
         f"EXPLAIN QUERY PLAN {query}", {"users": packed, "packed": packed, "now": 0}
     )
     steps = [row[3] for row in plan]
-    assert any("broadcast_live (position>?)" in step for step in steps), steps
+    assert any("broadcast_active (position>?)" in step for step in steps), steps
     assert not any(step.startswith("SCAN") and "VIRTUAL TABLE" not in step for step in steps), steps
 
 
@@ -123,7 +123,7 @@ def test_expired_broadcasts_are_set_aside(opened: Opened) -> None:
     opened.write(MaterializeBroadcasts(("bob",)))
     opened.clock.advance(HOUR_MS + HOUSEKEEPING_MS)
     opened.settle()
-    assert opened.writer.db.all("SELECT position FROM broadcast WHERE live") == [(2,)]
+    assert opened.writer.db.all("SELECT position FROM broadcast WHERE active") == [(2,)]
     assert opened.lacking("bob", "cy") == [False, True]
     opened.write(MaterializeBroadcasts(("cy",)))
     assert [len(opened.rows(user)) for user in ("bob", "cy")] == [2, 1]

@@ -193,12 +193,12 @@ def test_followers_of_a_wide_object_are_told_in_chunks(opened: Opened) -> None:
         opened.writer.transaction(lambda: opened.writer.db.execute("INSERT INTO nothing VALUES (1)"))
     opened.settle()
     assert [opened.counts(user).seq for user in crowd] == [1] * len(crowd)
-    assert opened.count("told") > 1
+    assert opened.count("event_recipient_chunk") > 1
     opened.run(opened.store.write([Retract(outcome.receipts[0].event_id)]))  # type: ignore[union-attr]
     assert [opened.rows(user) for user in crowd] == [[]] * len(crowd), "nobody sees what is gone"
     opened.settle()
     assert [opened.counts(user)[:2] for user in crowd] == [(0, 2)] * len(crowd)
-    assert opened.count("told") == 0
+    assert opened.count("event_recipient_chunk") == 0
 
 
 def test_a_retraction_finds_those_who_follow_no_more(opened: Opened) -> None:
@@ -217,14 +217,14 @@ def test_groups_that_nothing_can_join_are_forgotten(opened: Opened) -> None:
     opened.clock.advance(DAY_MS - 1)
     opened.publish(comment(1, "bob"))
     opened.settle()
-    assert opened.count("inbox_open") == 3
+    assert opened.count("open_group") == 3
     opened.clock.advance(SWEEP_MS)
     opened.settle()
-    assert opened.count("inbox_open") == 1
+    assert opened.count("open_group") == 1
     opened.write(EraseUser("bob"))
     opened.clock.advance(SWEEP_MS)
     opened.settle()
-    assert opened.count("inbox_open") == 0
+    assert opened.count("open_group") == 0
 
 
 def test_duplicates_are_forgotten_after_the_longest_window(opened: Opened) -> None:
@@ -235,21 +235,21 @@ def test_duplicates_are_forgotten_after_the_longest_window(opened: Opened) -> No
     opened.publish(event("ann", "like", targets=("bob",)))
     opened.clock.advance(SWEEP_MS)
     opened.settle()
-    assert opened.count("inbox_repeat") == 1
+    assert opened.count("dedup_window") == 1
     opened.write(SetNotificationType("tip", None))
     opened.clock.advance(SWEEP_MS)
     opened.settle()
-    assert opened.count("inbox_repeat") == 0
+    assert opened.count("dedup_window") == 0
 
 
 def test_sweeping_goes_on_where_it_stopped(opened: Opened) -> None:
     """Step by step through more rows than one step looks at."""
     crowd = tuple(f"c{n}" for n in range(SWEEP_ROWS // 4))
     opened.publish(*(event("ann", "post", f"item:{n}", targets=crowd) for n in range(5)))
-    assert opened.count("inbox_open") == 5 * len(crowd) > SWEEP_ROWS
+    assert opened.count("open_group") == 5 * len(crowd) > SWEEP_ROWS
     opened.clock.advance(2 * DAY_MS + HOUSEKEEPING_MS)
     opened.settle()
-    assert opened.count("inbox_open") == 0
+    assert opened.count("open_group") == 0
 
 
 def test_a_rolled_back_declaration_is_forgotten(opened: Opened) -> None:

@@ -124,7 +124,7 @@ def test_a_crowd_is_asked_about_in_a_few_statements(opened: Opened) -> None:
     opened.run(opened.store.write([Follow(user, "market:1", 0) for user in crowd]))
     opened.run(opened.store.write([Mask("c0", "market:1")]))
     opened.run(opened.store.write([Publish(tuple(event("ann", obj="market:1") for _ in range(10)))]))
-    for listeners, asked in ((crowd[:1_000], "followers_among"), (crowd, "followers_of")):
+    for listeners, asked in ((crowd[:1_000], "followers_of_topics_among"), (crowd, "followers_of_topics")):
         opened.store._near.names.forget()
         seen = opened.statements(opened.store.heard(0, frozenset(listeners), 10))
         assert len(seen) <= HEARING_STATEMENTS + len(opened.writer.events.spans) - 1
@@ -139,7 +139,7 @@ def test_a_crowd_is_asked_for_once_until_a_follow_changes_it(opened: Opened) -> 
     names = frozenset((*crowd, "new"))
 
     def asked(after: int) -> bool:
-        return sql("followers_of") in opened.statements(opened.store.heard(after, names, 1))
+        return sql("followers_of_topics") in opened.statements(opened.store.heard(after, names, 1))
 
     topics = ("market:1", "user:ann")
     opened.run(opened.store.write([Follow(user, topic, 0) for user in crowd for topic in topics]))
@@ -179,11 +179,14 @@ def test_one_call_looks_at_a_bounded_number_of_follows(opened: Opened) -> None:
 
 
 PLANS = {
-    "followers_of": ("follow_topic (topic=?)", {"topics", "after"}),
-    "followers_among": ("follow_topic (topic=? AND follower=?)", {"topics", "users", "after"}),
-    "masks_of": ("SEARCH m USING COVERING INDEX mask_topic (topic=?)", {"topics", "limit"}),
-    "masks_among": ("SEARCH m USING PRIMARY KEY (viewer=? AND topic=?)", {"topics", "users"}),
-    "inbox_heads": ("SEARCH inbox_mark USING COVERING INDEX inbox_mark_reach", {"users"}),
+    "followers_of_topics": ("follow_topic (topic=?)", {"topics", "after"}),
+    "followers_of_topics_among": ("follow_topic (topic=? AND follower=?)", {"topics", "users", "after"}),
+    "relations_of_topics": ("SEARCH m USING COVERING INDEX relation_topic (topic=?)", {"topics", "limit"}),
+    "relations_of_topics_and_users": (
+        "SEARCH m USING PRIMARY KEY (viewer=? AND topic=?)",
+        {"topics", "users"},
+    ),
+    "inbox_counters": ("SEARCH read_watermark USING COVERING INDEX read_watermark_reach", {"users"}),
 }
 
 

@@ -7,13 +7,13 @@ from tidings.storage.sqlite.partitions import MERGE_AT, PartitionedTable
 
 HOME, KEY, VERB, TOPIC = 15, 1, 1, 3
 TARGET = 0
-"""``why`` of what is addressed to a person."""
+"""``origin`` of what is addressed to a person."""
 
 
 def merged(first: int, second: int) -> list[tuple[int, ...]]:
     """The rows after a merge, of an entry that a source has as ``first`` and its target as ``second``."""
     with closing(Db(":memory:")) as db:
-        db.execute("CREATE TABLE part (family, id, low, rows, into_part)")
+        db.execute("CREATE TABLE partition (family, id, lower_bound, rows, merging_into)")
         family = PartitionedTable(db, "timeline", rows=1)
         for low in range(MERGE_AT):
             family.roll(10 * (low + 1))

@@ -53,7 +53,7 @@ def asking(opened: Inside) -> list[list[str]]:
     ):
         with traced(store._near.db) as seen:
             opened.run(question)
-        questions.append([text for text in seen if " name" in text])
+        questions.append([text for text in seen if "symbol" in text])
     return questions
 
 
@@ -61,7 +61,7 @@ def meeting(opened: Inside) -> list[str]:
     """What the writer looks up for an event with topics and people that it never heard of."""
     with traced(opened.writer.db) as seen:
         opened.write(Publish((event("new", obj="new:1", topics=("new:2", "user:new"), targets=STRANGERS),)))
-    return [text for text in seen if "name.name=c.value" in text]
+    return [text for text in seen if "symbol.name=c.value" in text]
 
 
 def test_strangers_cost_no_statement_while_nobody_was_erased(opened: Inside) -> None:
@@ -91,10 +91,12 @@ def test_an_erasure_leaves_a_number_and_a_digest(opened: Inside) -> None:
     assert (opened.page("bob").items, opened.rows("bob")) == ([], [])
     opened.settle()
     db = opened.writer.db
-    ((place, text),) = db.all("SELECT id, name FROM name WHERE name LIKE ':%'")
+    ((place, text),) = db.all("SELECT id, name FROM symbol WHERE name LIKE ':%'")
     assert text == opened.writer.names.erased.text("user:bob")
-    assert db.all("SELECT user, seq, unread, items, taken, born FROM inbox_head") == [(place, 6, 0, 0, 0, 6)]
-    assert db.all("SELECT * FROM viewer") == []
+    assert db.all("SELECT user, seq, unread, unread_items, broadcast_cursor, base_seq FROM inbox") == [
+        (place, 6, 0, 0, 0, 6)
+    ]
+    assert db.all("SELECT * FROM feed_state") == []
 
 
 def test_a_place_outlasts_the_process(tmp_path: Path) -> None:

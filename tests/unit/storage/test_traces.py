@@ -104,7 +104,7 @@ def test_a_visit_before_an_erasure_is_not_written_after_it(tmp_path: Path) -> No
         inside.run(inside.store.feed(PERSON, FeedFilter(), 10, None))
         inside.write(EraseUser(PERSON))
         inside.run(inside.store.work(1_000))
-        assert inside.writer.db.all("SELECT user FROM viewer") == []
+        assert inside.writer.db.all("SELECT user FROM feed_state") == []
 
 
 def test_a_broadcast_does_not_write_an_erased_name_again(tmp_path: Path) -> None:

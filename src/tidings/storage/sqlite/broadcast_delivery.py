@@ -24,7 +24,7 @@ def materialize_broadcasts(w: WriteSession, r: ReadSnapshot, command: Materializ
     positions = sorted({position for _, position in lacked})
     for at in range(0, len(positions), AT_ONCE):
         _give(w, r, positions[at : at + AT_ONCE], lacked)
-    w.db.execute(sql("taken_up"), {"users": w.carray(users), "position": w.position})
+    w.db.execute(sql("set_broadcast_cursor"), {"users": w.carray(users), "position": w.position})
     return CommandResult(len(lacked), w.position)
 
 
@@ -47,7 +47,7 @@ def _arrivals(w: WriteSession, r: ReadSnapshot, positions: Sequence[int]) -> Arr
     query = sql("keys_at_positions")
     keys = [key for (key,) in r.db.execute(query, (w.carray(positions),))]
     found = []
-    for event in r.events(keys, "heads"):
+    for event in r.events(keys, "events_without_body"):
         brings = kind(w, w.names.verb_text(event.verb))
         found.append(NotificationDraft(event.key, brings, event.actor, event.object, event.all_topics()))
     return dict(enumerate(found))

@@ -77,14 +77,14 @@ def lacking(r: ReadSnapshot, users: Collection[int]) -> set[int]:
     values = _values(r, users)
     if not values:
         return set()
-    query = sql("users_with_pending_broadcasts", pending=sql("is_lacking"))
+    query = sql("users_with_pending_broadcasts", pending=sql("broadcast_is_pending"))
     return {user for (user,) in r.db.execute(query, values)}
 
 
 def lacked(r: ReadSnapshot, users: Collection[int]) -> list[tuple[int, int]]:
     """(user, position) of every broadcast that one of these users lacks, in this order."""
     values = _values(r, users)
-    return r.db.all(sql("pending_broadcasts", pending=sql("is_lacking")), values) if values else []
+    return r.db.all(sql("pending_broadcasts", pending=sql("broadcast_is_pending")), values) if values else []
 
 
 def _values(r: ReadSnapshot, users: Collection[int]) -> dict[str, object] | None:

@@ -154,7 +154,7 @@ def _found(connection: Db, salt: int | None) -> None:
         "cursor_key": secrets.token_bytes(32),
         "position": 0,
         "generation": 0,
-        "retractions_forgotten": 0,
+        "retractions_deleted_to": 0,
     }
     for name, value in values.items():
         connection.execute(sql("insert_meta"), (name, value))

@@ -66,7 +66,9 @@ def _muted(r: ReadSnapshot, users: set[int], shown: Mapping[str, InboxRow]) -> s
     muting = {user for (user,) in r.db.execute(sql("users_muting"), {"users": r.writer.carray(users)})}
     mine = {id: ref[0] for id in shown if (ref := notification_ref(id)) is not None and ref[0] in muting}
     keys = {id: key for id in mine if (key := r.writer.ids.key(shown[id].event_ids[0])) is not None}
-    topics = {event.key: event.all_topics() for event in r.events(sorted(set(keys.values())), "heads")}
+    topics = {
+        event.key: event.all_topics() for event in r.events(sorted(set(keys.values())), "events_without_body")
+    }
     return {id for id, key in keys.items() if key in topics and _mutes(r, mine[id], topics[key])}
 
 
@@ -124,7 +126,7 @@ def _owe_again(w: WriteSession, row: tuple[int, int, int, int], carried: int) ->
     """What joined a group during an attempt was owed nothing, since a delivery of the group waited."""
     endpoint, user, number, type = row
     about = {"endpoint": endpoint, "user": user, "number": number, "type": type}
-    w.db.execute(sql("owe_again"), about | {"carried": carried, "now": w.clock.now()})
+    w.db.execute(sql("enqueue_delivery_again"), about | {"carried": carried, "now": w.clock.now()})
 
 
 def release_held(w: WriteSession, user: str) -> None:
@@ -134,7 +136,7 @@ def release_held(w: WriteSession, user: str) -> None:
 
 def dead_letters(r: ReadSnapshot, limit: int) -> list[DeadLetter]:
     """Deliveries that were given up, oldest first."""
-    rows = r.db.all(sql("deliveries_dead"), (limit,))
+    rows = r.db.all(sql("dead_deliveries"), (limit,))
     people = r.names.people(row[1] for row in rows)
     return [
         DeadLetter(
@@ -152,5 +154,5 @@ def dead_letters(r: ReadSnapshot, limit: int) -> list[DeadLetter]:
 
 def replay(w: WriteSession) -> int:
     """Make what was given up due now, as if it had never been tried, unless its endpoint is disabled; returns how many."""
-    w.db.execute(sql("replay_deliveries"), (w.clock.now(),))
+    w.db.execute(sql("retry_dead_deliveries"), (w.clock.now(),))
     return w.db.changes()

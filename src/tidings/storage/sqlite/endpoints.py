@@ -140,4 +140,4 @@ def owe_deliveries(w: WriteSession) -> None:
         if channel in w.channels
     ]
     if packed:
-        w.db.execute(sql("owe_deliveries"), {"packed": w.carray(packed), "now": w.clock.now()})
+        w.db.execute(sql("enqueue_deliveries"), {"packed": w.carray(packed), "now": w.clock.now()})

@@ -31,14 +31,14 @@ AUDIENCE_CHUNKS = 5
 """Rows of ``told`` that are read at once, each with up to some thousand recipients."""
 
 _OWN = (
-    ("mask", "viewer", "viewer, topic, kind"),
-    ("viewer", "user", "user"),
+    ("relation", "viewer", "viewer, topic, kind"),
+    ("feed_state", "user", "user"),
     ("feed_read", "user", "user, key"),
-    ("feed_floor", "user", "user, up_to, made"),
+    ("feed_read_watermark", "user", "user, up_to, made"),
     ("feed_change", "user", "user, position"),
-    ("inbox_head", "user", "user"),
-    ("inbox_mark", "user", "user, seq"),
-    ("inbox_change", "user", "user, seq"),
+    ("inbox", "user", "user"),
+    ("read_watermark", "user", "user, seq"),
+    ("inbox_changelog", "user", "user, seq"),
     ("inbox_group", "user", "id"),
 )
 """Tables whose rows belong to one user, the column that says to whom, and the primary key. Open groups and duplicate keys
@@ -125,11 +125,11 @@ def _part(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
 
 def _unblock(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
     """End what is hidden from others because the user blocked them."""
-    query = sql("some_viewers_of_mask")
+    query = sql("some_viewers_of_relation")
     rows = w.db.all(query, (job.user, BLOCKED_BY, _share(budget, FOLLOW_ROWS)))
     for (viewer,) in rows:
         require_visibility_check(w, viewer)
-        query = sql("delete_mask")
+        query = sql("delete_relation")
         w.db.execute(query, (viewer, job.user, BLOCKED_BY))
     return (job if rows else _next(job)), len(rows) * FOLLOW_ROWS
 
@@ -182,7 +182,7 @@ def _note_recipients(w: WriteSession, user: int, recipients: set[int]) -> None:
 def _note_audience(w: WriteSession, _: ReadSnapshot, job: Job, __: int) -> _Step:
     """Note who else was told of these events: ``at_key`` is the event, ``at_user`` the last of its chunks."""
     found = w.db.all(
-        sql("recipients_of_erased"),
+        sql("recipients_of_erased_events"),
         (job.user, job.at_key, job.at_user, AUDIENCE_CHUNKS),
     )
     if not found:
@@ -197,7 +197,7 @@ def _clear(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
     """Delete what lies under the user's number."""
     home = job.user * 2 + 1
     tables = [(table, column, key, job.user) for table, column, key in _OWN]
-    tables.append(("late", "timeline", "timeline, position", home))
+    tables.append(("out_of_order_entry", "timeline", "timeline, position", home))
     tables += [(f"timeline_{n}", "timeline", "timeline, key", home) for n in chunks(w.timelines.spans)]
     tables += [(f"inbox_{n}", "user", "user, seq", job.user) for n in chunks(w.inboxes.spans)]
     rows = _clear_members(w, job.user, budget)

@@ -106,11 +106,11 @@ def _push(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
     upper = _chunk_end(w, debt.subject, debt.at_user, budget)
     n, ev = w.timelines.span(key).parts[-1], w.events.span(key).parts[-1]
     values = {"topic": debt.subject, "key": key, "position": position, "after": debt.at_user, "upto": upper}
-    w.db.execute(sql("push_chunk", n, ev), values)
+    w.db.execute(sql("insert_follower_entries_chunk", n, ev), values)
     rows = w.db.changes()
     if n == w.timelines.newest():
         w.timelines.grew(rows)
-    w.db.execute(sql("late_chunk", n, ev), values)
+    w.db.execute(sql("insert_out_of_order_follower_entries_chunk", n, ev), values)
     if upper == END:
         return debt._replace(at_key=key, at_user=0), rows
     return debt._replace(at_user=upper), budget
@@ -188,16 +188,16 @@ def backfill_feed(w: WriteSession, user: int, topic: int, keys: list[int]) -> No
         by_part.setdefault((w.timelines.span(key).parts[-1], w.events.span(key).parts[-1]), []).append(key)
     for (n, ev), some in by_part.items():
         values = {"packed": w.carray(some), "user": user, "topic": topic}
-        w.db.execute(sql("bring_home", n, ev), values)
+        w.db.execute(sql("backfill_feed", n, ev), values)
         if n == w.timelines.newest():
             w.timelines.grew(w.db.changes())
-        w.db.execute(sql("bring_home_late", n, ev), values)
+        w.db.execute(sql("backfill_feed_out_of_order", n, ev), values)
 
 
 def _unpush(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
     upper = _chunk_end(w, debt.subject, debt.at_user, budget)
     for n in w.timelines.span(debt.low).parts:
-        w.db.execute(sql("unpush", n), (debt.subject, debt.at_user, upper, debt.low))
+        w.db.execute(sql("delete_fanout_chunk", n), (debt.subject, debt.at_user, upper, debt.low))
     return (None if upper == END else debt._replace(at_user=upper)), budget
 
 
@@ -221,14 +221,14 @@ def _restore(w: WriteSession, key: int) -> None:
     if gone:
         return
     topics = {actor, thing, *unpack(extra)}
-    w.db.execute(sql("restore_topics", n, ev), {"packed": w.carray(topics), "key": key})
+    w.db.execute(sql("restore_topic_entries", n, ev), {"packed": w.carray(topics), "key": key})
     if told := set(unpack(targets)) - {actor}:
-        w.db.execute(sql("restore_targets", n, ev), {"packed": w.carray(told), "key": key})
+        w.db.execute(sql("restore_target_entries", n, ev), {"packed": w.carray(told), "key": key})
     for topic in topics:
         if w.wide.get(topic, 0) > w.settings.fanout_sync_max_followers:
             w.owe("push", topic, position, position, key - 1)
         else:
-            w.db.execute(sql("restore_followers", n, ev), {"topic": topic, "key": key})
+            w.db.execute(sql("restore_follower_entries", n, ev), {"topic": topic, "key": key})
 
 
 def _notify(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:

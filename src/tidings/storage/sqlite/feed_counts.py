@@ -145,7 +145,7 @@ def visible(r: ReadSnapshot, v: feeds.Viewer, keys: Iterable[int]) -> Sequence[E
     """Those of these events that are in the feed, the user's own acts included, by key."""
     explaining = v._replace(careful=True)  # an id says nothing of how it came, so the law is asked
     entries = [Entry(key, v.timelines[0], 0) for key in sorted(keys)]
-    return [s.event for s in feeds.visible(r, explaining, entries, "heads", own=True)]
+    return [s.event for s in feeds.visible(r, explaining, entries, "events_without_body", own=True)]
 
 
 def _unmarked(r: ReadSnapshot, v: feeds.Viewer, low: int, high: int) -> int:

@@ -73,7 +73,7 @@ _NOTHING: dict[int, int] = {}
 def viewer(r: ReadSnapshot, user: int, own: bool = False) -> Viewer:
     """Everything about a viewer that decides what they see: one row, and more only where that row says so. ``own``: with
     their own acts."""
-    row = r.db.one(sql("viewer"), (user,))
+    row = r.db.one(sql("feed_state"), (user,))
     careful, seen_day, dormant_from, reads, version = row or (0, 0, None, 0, NO_ROW)
     follows = _by_topic(_merged(r, user, dormant_from is not None))
     stale = seen_day != r.writer.clock.now() // DAY_MS
@@ -157,7 +157,7 @@ def explain(r: ReadSnapshot, v: Viewer, events: Sequence[EventRow]) -> dict[int,
         return {}
     topics = {event.key: event.all_topics() for event in events}
     asked = r.writer.carray({topic for some in topics.values() for topic in some})
-    query = sql("masks_of_topics")
+    query = sql("relations_with_topics")
     muted, blocked = set[int](), set[int]()
     for topic, kind in r.db.execute(query, (asked, v.user)):
         (muted if kind == MUTE else blocked).add(topic)
@@ -360,7 +360,7 @@ def scan(r: ReadSnapshot, v: Viewer, above: int = -1, before: int = MAX_KEY) -> 
     at = before
     while True:
         entries = r.entries(v.timelines, at, above, LARGEST_CHUNK)
-        yield from visible(r, v, entries, "heads", v.own)
+        yield from visible(r, v, entries, "events_without_body", v.own)
         if len(entries) < LARGEST_CHUNK:
             return
         at = entries[-1].key
@@ -389,7 +389,7 @@ def late(r: ReadSnapshot, v: Viewer, position: int, limit: int, up_to: int = MAX
     found: list[VisibleItem] = []
     while len(found) < limit:
         entries = _late_entries(r, v, position, up_to)
-        found += visible(r, explaining, [entry for _, entry in entries], "heads", v.own)
+        found += visible(r, explaining, [entry for _, entry in entries], "events_without_body", v.own)
         if len(entries) < LARGEST_CHUNK:
             break
         position = entries[-1][0]
@@ -397,7 +397,7 @@ def late(r: ReadSnapshot, v: Viewer, position: int, limit: int, up_to: int = MAX
 
 
 def _late_entries(r: ReadSnapshot, v: Viewer, position: int, up_to: int) -> list[tuple[int, Entry]]:
-    query = sql("late_entries")
+    query = sql("out_of_order_entries")
     found = {
         key: (at, Entry(key, timeline, 0))
         for timeline in v.timelines
@@ -412,7 +412,9 @@ def in_order(r: ReadSnapshot, v: Viewer, position: int, limit: int) -> list[Visi
     found: list[VisibleItem] = []
     while len(found) < limit:
         entries = r.entries_up(v.timelines, at, LARGEST_CHUNK)
-        seen = [s for s in visible(r, v, entries, "heads", own=False) if s.event.position > position]
+        seen = [
+            s for s in visible(r, v, entries, "events_without_body", own=False) if s.event.position > position
+        ]
         listed = _which_late(r, v, [s.event.position for s in seen])
         found += [s for s in seen if s.event.position not in listed]
         if len(entries) < LARGEST_CHUNK:
@@ -422,7 +424,7 @@ def in_order(r: ReadSnapshot, v: Viewer, position: int, limit: int) -> list[Visi
 
 
 def _which_late(r: ReadSnapshot, v: Viewer, positions: list[int]) -> set[int]:
-    query = sql("late_positions")
+    query = sql("out_of_order_positions")
     if not positions:
         return set()
     return {row[0] for t in v.timelines for row in r.db.execute(query, (r.writer.carray(positions), t))}

@@ -28,7 +28,7 @@ def follow(w: WriteSession, command: Follow) -> CommandResult:
         (user, topic, w.position, since_key, w.clock.now()),
     )
     w.db.execute(
-        sql("touch_viewer"),
+        sql("bump_feed_version"),
         (user, today(w)),
     )
     backfill_feed(w, user, topic, keys)
@@ -91,9 +91,9 @@ def mask(w: WriteSession, r: ReadSnapshot, command: Mask) -> CommandResult:
     changed = 0
     for row in rows:
         if command.on:
-            w.db.execute(sql("insert_mask"), row)
+            w.db.execute(sql("insert_relation"), row)
         else:
-            w.db.execute(sql("delete_mask"), row)
+            w.db.execute(sql("delete_relation"), row)
         changed += w.db.changes()
         require_visibility_check(w, row[0])
     w.masked = w.masked or command.on
@@ -107,7 +107,7 @@ def _limit(w: WriteSession, command: Mask, kind: int) -> int:
     """How many mutes or blocks a user may have, when this is one more; otherwise 0."""
     user, topic = w.names.user(command.user), w.names.topic(command.topic)
     limit = w.settings.max_blocks_per_user if command.block else w.settings.max_mutes_per_user
-    query = sql("count_masks")
+    query = sql("count_relations")
     count, known = w.db.one(query, (kind, topic, user))
     return limit if count >= limit and not known else 0
 
@@ -116,11 +116,11 @@ def mute_only(w: WriteSession, user: int, topics: Collection[str]) -> None:
     """Replace what a user mutes."""
     w.names.make_topics(topics)
     wanted = {w.names.topics[topic] for topic in topics}
-    had = {topic for (topic,) in w.db.execute(sql("topics_of_mask"), (user, MUTE))}
+    had = {topic for (topic,) in w.db.execute(sql("topics_of_relation"), (user, MUTE))}
     if gone := had - wanted:
-        query = sql("delete_masks")
+        query = sql("delete_relations")
         w.db.execute(query, (user, MUTE, w.carray(gone)))
-    w.insert("insert_masks", [(user, topic, MUTE) for topic in sorted(wanted - had)])
+    w.insert("insert_relations", [(user, topic, MUTE) for topic in sorted(wanted - had)])
     if had != wanted:
         require_visibility_check(w, user)
     w.masked = w.masked or bool(wanted)

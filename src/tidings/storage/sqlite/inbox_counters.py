@@ -28,7 +28,7 @@ def one(r: ReadSnapshot, user: int | None) -> InboxCounters:
 def _heads(r: ReadSnapshot, numbers: set[int]) -> dict[int, InboxCounters]:
     if not numbers:
         return {}
-    rows = r.db.execute(sql("inbox_heads"), {"users": r.writer.carray(numbers)})
+    rows = r.db.execute(sql("inbox_counters"), {"users": r.writer.carray(numbers)})
     heads = dict.fromkeys(numbers, NOBODY) | {user: InboxCounters(*head) for user, *head in rows}
     for user in lacking(r, numbers):
         heads[user] = heads[user]._replace(lacking=True)

@@ -85,14 +85,14 @@ def filter_recipients(w: WriteSession, pairs: Collection[int], arrivals: Arrival
     if pairs and w.silenced:
         _lay_out(w, arrivals)
         pairs = set(pairs).difference(
-            p for (p,) in w.db.execute(sql("unwanted"), {"packed": w.carray(pairs)})
+            p for (p,) in w.db.execute(sql("opted_out"), {"packed": w.carray(pairs)})
         )
     return pairs
 
 
 def _masked(w: WriteSession, pairs: Iterable[int], arrivals: Arrivals) -> set[int]:
     hidden = set()
-    for p, topic, kind in w.db.execute(sql("masks_of_targets"), {"packed": w.carray(pairs)}):
+    for p, topic, kind in w.db.execute(sql("relations_of_targets"), {"packed": w.carray(pairs)}):
         event = arrivals[index_of(p)]
         if topic == event.actor if kind else topic in event.topics:
             hidden.add(p)
@@ -105,7 +105,7 @@ def _unrepeated(w: WriteSession, pairs: Collection[int], arrivals: Arrivals) -> 
     windows = {p: keys[i] for p in pairs if (i := index_of(p)) in keys} if keys else {}
     if not windows:
         return pairs
-    told = {p for (p,) in w.db.execute(sql("repeated"), {"packed": w.carray(windows)})}
+    told = {p for (p,) in w.db.execute(sql("duplicates"), {"packed": w.carray(windows)})}
     seen: set[tuple[int, int]] = set()
     for p in sorted(windows.keys() - told):
         mine = (p >> 31, windows[p])
@@ -114,7 +114,7 @@ def _unrepeated(w: WriteSession, pairs: Collection[int], arrivals: Arrivals) -> 
         seen.add(mine)
     fresh = windows.keys() - told
     if fresh:
-        w.db.execute(sql("remember_repeats"), {"packed": w.carray(fresh), "now": w.now})
+        w.db.execute(sql("record_dedup_windows"), {"packed": w.carray(fresh), "now": w.now})
     return [p for p in pairs if p not in told]
 
 
@@ -151,18 +151,18 @@ def insert_notifications(
     opened = w.run("open_groups", items, 0, now=w.now)
     alone = {i for i, a in arrivals.items() if not a.grouping.key}
     grouped = sum(index_of(p) not in alone for p in items) if alone else len(items)
-    w.db.execute(sql("clear_temporary", table="meeting"))
+    w.db.execute(sql("clear_temporary", table="grouped_item"))
     if opened < grouped:
         _join(w, items)
     if w.reached and any(a.kind.rule.channels for a in arrivals.values()):
-        w.db.execute(sql("clear_temporary", table="brought"))
-        w.run("note_brought", items, 0)
+        w.db.execute(sql("clear_temporary", table="notified_group"))
+        w.run("collect_notified_groups", items, 0)
         endpoints.owe_deliveries(w)
     return len(items)
 
 
 def _lay_out(w: WriteSession, arrivals: Arrivals) -> None:
-    w.db.execute(sql("clear_temporary", table="arriving"))
+    w.db.execute(sql("clear_temporary", table="new_item"))
     rows = [
         (i, a.key, a.kind.type, a.actor, a.thing, a.about, *a.grouping, a.repeat, *_limits(w, a.kind.rule))
         for i, a in arrivals.items()
@@ -184,21 +184,27 @@ def _note_told(w: WriteSession, pairs: Iterable[int], arrivals: Arrivals) -> Non
 
 def _join(w: WriteSession, items: array[int]) -> None:
     """Let items join the groups that their groupings have, or take the place of those that are closed."""
-    for table in ("candidate", "joinable", "reopening"):
+    for table in ("group_candidate", "joinable_group", "replaced_group"):
         w.db.execute(sql("clear_temporary", table=table))
-    w.run("meet", items, 0)
-    w.db.execute(sql("candidates"))
+    w.run("match_open_groups", items, 0)
+    w.db.execute(sql("find_group_candidates"))
     _find(w, w.db.changes())
-    w.db.execute(sql("reopenings"))
+    w.db.execute(sql("find_replaced_groups"))
     if w.db.changes():
-        w.db.execute(sql("reopen"), {"now": w.now})
-        for name in ("leave_meeting", "redirect_meeting", "join_reopened"):
+        w.db.execute(sql("replace_groups"), {"now": w.now})
+        for name in ("forget_replacing_items", "redirect_grouped_items", "join_replaced_groups"):
             w.db.execute(sql(name))
     newest = w.inboxes.newest()
-    for name in ("found_groups", "first_members", "know_groups", "grow_groups", "add_members"):
+    for name in ("create_groups", "first_members", "resolve_group_ids", "grow_groups", "add_members"):
         w.db.execute(sql(name))
-    w.db.execute(sql("keep_open"), {"now": w.now})
-    for name in ("forget_changes", "lift", "drop_joined", "number_joined", "count_joins"):
+    w.db.execute(sql("extend_open_groups"), {"now": w.now})
+    for name in (
+        "delete_changes_of_joined",
+        "detach_group_rows",
+        "drop_joined",
+        "set_number_of_joined",
+        "decrement_unread_for_joins",
+    ):
         w.db.execute(sql(name, newest))
 
 
@@ -209,10 +215,10 @@ def _find(w: WriteSession, candidates: int) -> None:
             break
         found = 0
         for n in span.parts:  # a row under way into a merged partition is in two of them
-            w.db.execute(sql("find_candidates", n))
+            w.db.execute(sql("find_joinable_groups", n))
             found += w.db.changes()
         if found:
             for n in span.parts:
-                w.db.execute(sql("lift", n))
+                w.db.execute(sql("detach_group_rows", n))
         candidates -= found
     w.db.execute(sql("drop_closed_candidates"))

@@ -139,9 +139,9 @@ def holding(r: ReadSnapshot, users: Iterable[int], key: int, position: int) -> l
         for span in r.inbox_spans
         if span.high > position  # a row only ever moves to newer partitions
         for n in span.parts
-        for user, number in r.db.execute(sql("inbox_holding", n), (r.writer.carray(packed), key))
+        for user, number in r.db.execute(sql("notifications_of_event", n), (r.writer.carray(packed), key))
     }
-    members = r.db.execute(sql("members_holding"), (r.writer.carray(packed), key))
+    members = r.db.execute(sql("groups_of_event"), (r.writer.carray(packed), key))
     return sorted(found.union(members))
 
 

@@ -218,10 +218,10 @@ def _followers(
     """Everyone who follows a topic of ``few``, and those of these names who follow one of ``many``."""
     rows: list[_FollowRow] = []
     if few:
-        rows += r.db.all(sql("followers_of"), {"topics": r.writer.carray(few), "after": after})
+        rows += r.db.all(sql("followers_of_topics"), {"topics": r.writer.carray(few), "after": after})
     if many and (numbers := _numbers(r, names)):
         values = {"topics": r.writer.carray(many), "users": r.writer.carray(numbers), "after": after}
-        rows += r.db.all(sql("followers_among"), values)
+        rows += r.db.all(sql("followers_of_topics_among"), values)
     return rows
 
 
@@ -240,11 +240,13 @@ def _masks(
     blocked: dict[int, set[int]] = {}
     if topics and r.writer.masked:
         values: dict[str, object] = {"topics": r.writer.carray(topics), "limit": MOST_MASKS + 1}
-        rows = r.db.all(sql("masks_of"), values)
+        rows = r.db.all(sql("relations_of_topics"), values)
         if len(rows) > MOST_MASKS:
             numbers = _numbers(r, names)
             rows = (
-                r.db.all(sql("masks_among"), values | {"users": r.writer.carray(numbers)}) if numbers else []
+                r.db.all(sql("relations_of_topics_and_users"), values | {"users": r.writer.carray(numbers)})
+                if numbers
+                else []
             )
         for viewer, topic, kind in rows:
             (muted if kind == MUTE else blocked).setdefault(topic, set()).add(viewer)

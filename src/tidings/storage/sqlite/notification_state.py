@@ -226,7 +226,11 @@ def _unread_query(spans: tuple[PartitionRange, ...]) -> str:
     """One statement over all partitions; what is in two of them, being moved, counts once."""
     arms = []
     for span in spans:
-        both = [sql(name, n) for n in span.parts for name in ("inbox_unread", "inbox_unread_again")]
+        both = [
+            sql(name, n)
+            for n in span.parts
+            for name in ("unread_notifications", "unread_again_notifications")
+        ]
         how = " UNION ALL " if len(span.parts) == 1 else " UNION "
         arms.append(sql("subquery", rows=how.join(both)))
-    return sql("inbox_unread_total", rows=" UNION ALL ".join(arms))
+    return sql("count_unread_notifications", rows=" UNION ALL ".join(arms))

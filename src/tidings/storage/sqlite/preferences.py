@@ -93,7 +93,7 @@ def _follows(r: ReadSnapshot, user: int, topic: int, position: int) -> bool:
 
 def _masked_by(r: ReadSnapshot, user: int, event: EventRow) -> str:
     """What hides the event from the user: a block, by them before of them, else the first muted topic."""
-    query = sql("masks_of_topics")
+    query = sql("relations_with_topics")
     rows = r.db.all(query, (r.writer.carray(event.all_topics()), user))
     if blocks := [kind for topic, kind in rows if kind != MUTE and topic == event.actor]:
         return r.names.text(event.actor if BLOCK in blocks else user)

@@ -119,17 +119,17 @@ def _append(w: WriteSession, events: Sequence[NewEvent]) -> tuple[list[Receipt],
     for span, ev in spans:
         bounds = {"base": rows.base, "low": span.low, "high": span.high}
         n = span.parts[-1]
-        grown = w.run("push_topics", packed, n, **bounds)
-        grown += w.run("push_targets", targets, n, **bounds)
-        grown += w.run("push_followers", followed, n, ev, **bounds)
+        grown = w.run("insert_topic_entries", packed, n, **bounds)
+        grown += w.run("insert_target_entries", targets, n, **bounds)
+        grown += w.run("insert_follower_entries", followed, n, ev, **bounds)
         if rows.late:
-            w.run("late_followers", followed, n, ev, **bounds)
+            w.run("insert_out_of_order_follower_entries", followed, n, ev, **bounds)
         if n == w.timelines.newest():
             w.timelines.grew(grown)
     if rows.late:
         w.disorder()
-        w.run("late_topics", packed, 0, base=rows.base)
-        w.run("late_targets", targets, 0, base=rows.base)
+        w.run("insert_out_of_order_topic_entries", packed, 0, base=rows.base)
+        w.run("insert_out_of_order_target_entries", targets, 0, base=rows.base)
     owed |= resolve_recipients(w, events, rows, targets)
     broadcasts.announce(w, events, rows.base, rows.actors, rows.topics)
     _remember(w, events, receipts, rows.keys)

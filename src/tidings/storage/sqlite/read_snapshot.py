@@ -223,7 +223,7 @@ class ReadSnapshot:
         return [found[key] for key in sorted(found)[:limit]]
 
     def events(self, keys: Sequence[int], what: str = "events") -> list[EventRow]:
-        """The events with these keys that still stand, in the order given; ``what``: "events" or "heads"."""
+        """The events with these keys that still stand, in the order given; ``what``: "events" or "events_without_body"."""
         return [EventRow(*row) for row in self.rows(keys, what)]
 
     def newest_events(self, n: int, before: int, above: int, limit: int) -> list[EventRow]:

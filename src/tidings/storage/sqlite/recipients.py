@@ -78,7 +78,7 @@ def _followers(w: WriteSession, rows: EventBatch, told: Arrivals) -> tuple[set[i
         else:
             w.owe("notify", topic, rows.base + i, rows.keys[i])
             owed.add(i)
-    found = w.db.execute(sql("followers_told"), {"packed": w.carray(now)}) if now else ()
+    found = w.db.execute(sql("followers_to_notify"), {"packed": w.carray(now)}) if now else ()
     return {p for (p,) in found} - {pair(a.actor, i) for i, a in told.items()}, owed
 
 
@@ -94,7 +94,7 @@ def notify_followers_chunk(w: WriteSession, topic: int, key: int, after: int, up
     alone = NotificationDraft(key, kind(w, w.names.verb_text(verb)), actor, thing, topics)
     told = {0: arrival(w, alone, actor_id, w.names.text(thing))}
     values = {"topic": topic, "after": after, "upto": upto, "position": position}
-    followers = {p for (p,) in w.db.execute(sql("followers_chunk_told"), values)} - {pair(actor, 0)}
+    followers = {p for (p,) in w.db.execute(sql("followers_to_notify_chunk"), values)} - {pair(actor, 0)}
     if alone.kind.rule.to_targets:
         followers -= {pair(user, 0) for user in unpack(targets)}
     return inbox_insert.insert_notifications(

@@ -16,10 +16,10 @@ SWEEP_ROWS = 5_000
 """Of these looked at by one step, in a few milliseconds."""
 
 _AGED = {
-    "inbox_open": "opened_at",
-    "inbox_repeat": "at",
+    "open_group": "opened_at",
+    "dedup_window": "at",
 }
-"""Tables by (about, key, user) whose rows age, and the column that says since when."""
+"""Tables by (group_topic, key, user) whose rows age, and the column that says since when."""
 
 
 def purge(w: WriteSession) -> int:
@@ -62,6 +62,6 @@ def _window_s(rule: Rule) -> int:
     return rule.duplicate_window_s
 
 
-_AGES = {"inbox_open": _joinable_s, "inbox_repeat": _window_s}
+_AGES = {"open_group": _joinable_s, "dedup_window": _window_s}
 """For how long (s) a rule asks for such a row. Of what a rule asks for once it is declared anew only that is left which
 some rule asked for before."""

@@ -17,20 +17,20 @@ def touch(w: WriteSession, user: int, erased: int, oldest: int, after: int, limi
     numbers = [number for (number,) in w.db.execute(_groups(spans), values)]
     if not numbers:
         return 0, after
-    w.db.execute(sql("clear_temporary", table="changing"))
-    w.db.execute(sql("change_rows"), {"user": user, "numbers": w.carray(numbers)})
-    w.db.execute(sql("bump_changed"))
+    w.db.execute(sql("clear_temporary", table="touched_row"))
+    w.db.execute(sql("touch_rows"), {"user": user, "numbers": w.carray(numbers)})
+    w.db.execute(sql("bump_inbox_of_touched"))
     parts = [n for span in spans for n in span.parts]
-    for name in ("forget_changed", "date_changed"):
+    for name in ("delete_changes_of_touched", "set_seq_of_touched"):
         for n in parts:
             w.db.execute(sql(name, n))
-    w.db.execute(sql("note_changed"))
+    w.db.execute(sql("insert_changes_of_touched"))
     return len(numbers), numbers[-1]
 
 
 @lru_cache(maxsize=256)
 def _groups(spans: tuple[PartitionRange, ...]) -> str:
     """One statement over these partitions; what is in two of them, being moved, counts once."""
-    arms = [sql("rows_holding", n) for span in spans for n in span.parts]
-    found = " UNION ".join((*arms, sql("groups_holding")))
+    arms = [sql("notifications_of_erased", n) for span in spans for n in span.parts]
+    found = " UNION ".join((*arms, sql("groups_of_erased")))
     return sql("page_of_groups", found=found)

@@ -87,7 +87,7 @@ def _follows(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
 
 
 def _masks(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
-    query = sql("export_masks")
+    query = sql("export_relations")
     rows = r.db.all(query, (user, *(after or (-1, -1)), BLOCKED_BY, EXPORT_ROWS))
     lines = [_line(kind="mask", topic=r.names.text(t), block=kind == BLOCK) for t, kind in rows]
     return lines, tuple(rows[-1]) if rows else None

@@ -120,7 +120,7 @@ class WriteSession:
         self.wide: dict[int, int] = dict(self.db.execute(sql("wide_topics"), (self._wide,)))
         self.hot: dict[int, int] = dict(self.db.execute(sql("fan_out_modes")))
         self.merged = self._merged()
-        (self.masked,) = self.db.one(sql("has_masks"))
+        (self.masked,) = self.db.one(sql("has_relations"))
         self.rules = self._declared()
         (self.silenced,) = self.db.one(sql("has_in_app_preferences"))
         (self.reached,) = self.db.one(sql("has_endpoints"))
@@ -325,7 +325,7 @@ class WriteSession:
 
         What came in order lies over the greatest key before ``low``; what came late is listed by position.
         """
-        (late,) = self.db.one(sql("least_late_key"), (timeline, low, high))
+        (late,) = self.db.one(sql("least_out_of_order_key"), (timeline, low, high))
         return min(high_key(self.db, low - 1), MAX_KEY if late is None else late - 1)
 
 

@@ -1,25 +1,25 @@
 -- Broadcasts: one row for all of an audience, and who has not been given it yet.
 
--- name: is_lacking
+-- name: broadcast_is_pending
 -- Whether user u.value lacks broadcast b; broadcasts.py puts it into its questions. packed: verb << 33 | type << 1 |
 -- critical, of verbs whose type is declared; any other is a type of its own.
-b.live AND b.position > coalesce((SELECT taken FROM inbox_head WHERE user = u.value), 0)
+b.active AND b.position > coalesce((SELECT broadcast_cursor FROM inbox WHERE user = u.value), 0)
 AND b.expires_at > :now AND b.actor <> u.value
 AND (b.audience = 0 OR EXISTS (
   SELECT 1 FROM follow f
-  WHERE f.follower = u.value AND f.topic = b.audience AND f.until IS NULL AND f.since < b.position))
+  WHERE f.follower = u.value AND f.topic = b.audience AND f.until_position IS NULL AND f.from_position < b.position))
 AND NOT EXISTS (
-  SELECT 1 FROM broadcast_topic t CROSS JOIN mask m ON m.viewer = u.value AND m.topic = t.topic
+  SELECT 1 FROM broadcast_topic t CROSS JOIN relation m ON m.viewer = u.value AND m.topic = t.topic
   WHERE t.position = b.position AND (m.kind = 0 OR m.topic = b.actor))
-AND (NOT EXISTS (SELECT 1 FROM silence WHERE user = u.value) OR coalesce(
+AND (NOT EXISTS (SELECT 1 FROM in_app_preference WHERE user = u.value) OR coalesce(
   (SELECT 1 FROM carray(:packed) c WHERE c.value >> 33 = b.verb AND c.value & 1),
-  (SELECT wanted FROM silence WHERE user = u.value AND type = coalesce(
+  (SELECT wanted FROM in_app_preference WHERE user = u.value AND type = coalesce(
     (SELECT c.value >> 1 & 4294967295 FROM carray(:packed) c WHERE c.value >> 33 = b.verb), b.verb)),
-  (SELECT wanted FROM silence WHERE user = u.value AND type = 0), 1));
+  (SELECT wanted FROM in_app_preference WHERE user = u.value AND type = 0), 1));
 
--- name: taken_up
-INSERT INTO inbox_head (user, seq, unread, items, taken) SELECT value, 0, 0, 0, :position FROM carray(:users) WHERE true
-ON CONFLICT (user) DO UPDATE SET taken = :position;
+-- name: set_broadcast_cursor
+INSERT INTO inbox (user, seq, unread, unread_items, broadcast_cursor) SELECT value, 0, 0, 0, :position FROM carray(:users) WHERE true
+ON CONFLICT (user) DO UPDATE SET broadcast_cursor = :position;
 
 -- name: insert_broadcast
 INSERT INTO broadcast (position, actor, verb, audience, expires_at) VALUES (?, ?, ?, ?, ?);
@@ -37,19 +37,19 @@ DELETE FROM broadcast WHERE position=?;
 DELETE FROM broadcast_topic WHERE position=?;
 
 -- name: expire_broadcasts
-UPDATE broadcast SET live=0 WHERE position IN (SELECT position FROM broadcast INDEXED BY broadcast_expires
-WHERE live AND expires_at<=? LIMIT ?);
+UPDATE broadcast SET active=0 WHERE position IN (SELECT position FROM broadcast INDEXED BY broadcast_expires
+WHERE active AND expires_at<=? LIMIT ?);
 
 -- name: count_active_broadcasts
-SELECT count(*) FROM broadcast INDEXED BY broadcast_expires WHERE live AND expires_at > ?;
+SELECT count(*) FROM broadcast INDEXED BY broadcast_expires WHERE active AND expires_at > ?;
 
 -- name: last_broadcast_expiry
-SELECT coalesce(max(expires_at), 0) FROM broadcast WHERE live;
+SELECT coalesce(max(expires_at), 0) FROM broadcast WHERE active;
 
 -- name: users_with_pending_broadcasts
 SELECT u.value FROM carray(:users) u WHERE EXISTS (
-  SELECT 1 FROM broadcast b INDEXED BY broadcast_live WHERE {pending});
+  SELECT 1 FROM broadcast b INDEXED BY broadcast_active WHERE {pending});
 
 -- name: pending_broadcasts
-SELECT u.value, b.position FROM carray(:users) u CROSS JOIN broadcast b INDEXED BY broadcast_live
+SELECT u.value, b.position FROM carray(:users) u CROSS JOIN broadcast b INDEXED BY broadcast_active
 WHERE {pending} ORDER BY u.value, b.position;

@@ -1,51 +1,51 @@
 -- Deliveries: what is to be sent to the endpoints of users.
 
--- name: owe_deliveries
+-- name: enqueue_deliveries
 -- What came to inboxes in this transaction is owed to every usable endpoint on a channel of its type, unless news of the
 -- same group waits for it. packed: type << 3 | channel.
-INSERT INTO delivery (endpoint, user, number, type, due_at, created_at)
-SELECT e.number, b.user, b.number, b.type, :now, :now
-FROM temp.brought b CROSS JOIN endpoint e ON e.user = b.user
+INSERT INTO delivery (endpoint, user, group_number, type, due_at, created_at)
+SELECT e.number, b.user, b.group_number, b.type, :now, :now
+FROM temp.notified_group b CROSS JOIN endpoint e ON e.user = b.user
 WHERE b.type << 3 | e.channel IN (SELECT value FROM carray(:packed))
   AND e.confirmed AND e.disabled_at = 0
-  AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.endpoint = e.number AND d.number = b.number AND d.dead = 0);
+  AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.endpoint = e.number AND d.group_number = b.group_number AND d.dead_lettered = 0);
 
--- name: owe_again
+-- name: enqueue_delivery_again
 -- A group is owed to an endpoint again if an item is in it that is newer than what the last attempt carried.
-INSERT INTO delivery (endpoint, user, number, type, due_at, created_at)
+INSERT INTO delivery (endpoint, user, group_number, type, due_at, created_at)
 SELECT e.number, :user, :number, :type, :now, :now FROM endpoint e
 WHERE e.number = :endpoint AND e.confirmed AND e.disabled_at = 0
-  AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.endpoint = e.number AND d.number = :number AND d.dead = 0)
+  AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.endpoint = e.number AND d.group_number = :number AND d.dead_lettered = 0)
   AND EXISTS (SELECT 1 FROM inbox_group g CROSS JOIN inbox_member m ON m.group_id = g.id
-    WHERE g.user = :user AND g.number = :number AND m.seq > :carried);
+    WHERE g.user = :user AND g.group_number = :number AND m.seq > :carried);
 
 -- name: deliveries_due
-SELECT d.id, d.user, d.number, d.type, d.due_at, d.created_at, d.attempts,
+SELECT d.id, d.user, d.group_number, d.type, d.due_at, d.created_at, d.attempts,
   e.id, e.channel, e.address, e.secret, e.created_at, e.sent_at, e.confirmed, e.failures, e.disabled_at,
-  e.disabled_reason, p.wishes
+  e.disabled_reason, p.document
 FROM delivery d INDEXED BY delivery_due CROSS JOIN endpoint e ON e.number = d.endpoint
 LEFT JOIN preference p ON p.user = d.user
-WHERE d.dead = 0 AND d.due_at <= ? AND NOT EXISTS (
-  SELECT 1 FROM debt b INDEXED BY debt_block WHERE b.kind = 'block' AND b.subject = d.user AND b.dead = 0)
+WHERE d.dead_lettered = 0 AND d.due_at <= ? AND NOT EXISTS (
+  SELECT 1 FROM fanout_job b INDEXED BY fanout_job_block WHERE b.kind = 'block' AND b.subject = d.user AND b.dead_lettered = 0)
 ORDER BY d.due_at, d.id LIMIT ?;
 
 -- name: deliveries_of_ids
 -- The same of these ids alone: a few, each found by its key.
-SELECT d.id, d.user, d.number, d.type, d.due_at, d.created_at, d.attempts,
+SELECT d.id, d.user, d.group_number, d.type, d.due_at, d.created_at, d.attempts,
   e.id, e.channel, e.address, e.secret, e.created_at, e.sent_at, e.confirmed, e.failures, e.disabled_at,
-  e.disabled_reason, p.wishes
+  e.disabled_reason, p.document
 FROM carray(:ids) c CROSS JOIN delivery d ON d.id = c.value CROSS JOIN endpoint e ON e.number = d.endpoint
 LEFT JOIN preference p ON p.user = d.user
-WHERE d.dead = 0 AND d.due_at <= :due_by AND NOT EXISTS (
-  SELECT 1 FROM debt b INDEXED BY debt_block WHERE b.kind = 'block' AND b.subject = d.user AND b.dead = 0)
+WHERE d.dead_lettered = 0 AND d.due_at <= :due_by AND NOT EXISTS (
+  SELECT 1 FROM fanout_job b INDEXED BY fanout_job_block WHERE b.kind = 'block' AND b.subject = d.user AND b.dead_lettered = 0)
 ORDER BY d.due_at, d.id LIMIT :limit;
 
 -- name: endpoints_waiting
-SELECT e.id FROM endpoint e CROSS JOIN delivery d ON d.endpoint = e.number AND d.number = ?2 AND d.dead = 0
+SELECT e.id FROM endpoint e CROSS JOIN delivery d ON d.endpoint = e.number AND d.group_number = ?2 AND d.dead_lettered = 0
 WHERE e.user = ?1 ORDER BY e.number;
 
--- name: replay_deliveries
-UPDATE delivery SET dead = 0, attempts = 0, due_at = ? WHERE dead <> 0
+-- name: retry_dead_deliveries
+UPDATE delivery SET dead_lettered = 0, attempts = 0, due_at = ? WHERE dead_lettered <> 0
   AND NOT EXISTS (SELECT 1 FROM endpoint e WHERE e.number = delivery.endpoint AND e.disabled_at <> 0);
 
 -- name: release_held
@@ -54,16 +54,16 @@ UPDATE delivery INDEXED BY delivery_held SET due_at = min(due_at, :now), held = 
 -- name: next_due
 SELECT min(due_at) FROM (
   SELECT min(due_at) AS due_at FROM reminder
-  UNION ALL SELECT min(due_at) FROM delivery INDEXED BY delivery_due WHERE dead = 0
+  UNION ALL SELECT min(due_at) FROM delivery INDEXED BY delivery_due WHERE dead_lettered = 0
 );
 
--- name: deliveries_dead
+-- name: dead_deliveries
 SELECT d.id, d.user, e.id, e.channel, d.attempts, d.error
-FROM delivery d INDEXED BY delivery_dead CROSS JOIN endpoint e ON e.number = d.endpoint
-WHERE d.dead <> 0 ORDER BY d.id LIMIT ?;
+FROM delivery d INDEXED BY delivery_dead_lettered CROSS JOIN endpoint e ON e.number = d.endpoint
+WHERE d.dead_lettered <> 0 ORDER BY d.id LIMIT ?;
 
 -- name: delivery_by_id
-SELECT endpoint, user, number, type FROM delivery WHERE id=?;
+SELECT endpoint, user, group_number, type FROM delivery WHERE id=?;
 
 -- name: delete_delivery
 DELETE FROM delivery WHERE id=?;
@@ -72,7 +72,7 @@ DELETE FROM delivery WHERE id=?;
 UPDATE delivery SET due_at=?, held=? WHERE id=?;
 
 -- name: delivery_failed
-UPDATE delivery SET due_at=?, attempts=attempts+1, error=?, dead=?, held=0 WHERE id=?;
+UPDATE delivery SET due_at=?, attempts=attempts+1, error=?, dead_lettered=?, held=0 WHERE id=?;
 
 -- name: delete_deliveries_of_endpoint
 DELETE FROM delivery WHERE endpoint=?;
@@ -81,8 +81,8 @@ DELETE FROM delivery WHERE endpoint=?;
 SELECT count(*) FROM delivery;
 
 -- name: count_dead_deliveries
-SELECT count(*) FROM delivery INDEXED BY delivery_dead WHERE dead <> 0;
+SELECT count(*) FROM delivery INDEXED BY delivery_dead_lettered WHERE dead_lettered <> 0;
 
 -- name: deliveries_of_user
-SELECT d.user, d.number, e.id, d.due_at, d.created_at, d.attempts, d.dead, d.error FROM endpoint e
+SELECT d.user, d.group_number, e.id, d.due_at, d.created_at, d.attempts, d.dead_lettered, d.error FROM endpoint e
 CROSS JOIN delivery d ON d.endpoint = e.number WHERE e.user=? ORDER BY d.id;

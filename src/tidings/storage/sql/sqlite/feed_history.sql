@@ -13,7 +13,7 @@ SELECT number, position FROM feed_change WHERE user=? ORDER BY position LIMIT 1;
 DELETE FROM feed_change WHERE user=? AND position=?;
 
 -- name: set_feed_changes_forgotten
-UPDATE viewer SET forgotten=? WHERE user=?;
+UPDATE feed_state SET changes_deleted_to=? WHERE user=?;
 
 -- name: last_retraction
 SELECT number FROM retraction ORDER BY position DESC LIMIT 1;
@@ -28,14 +28,14 @@ SELECT number, position FROM retraction ORDER BY position LIMIT 1;
 DELETE FROM retraction WHERE position=?;
 
 -- name: set_retractions_forgotten
-UPDATE meta SET value=? WHERE name='retractions_forgotten';
+UPDATE meta SET value=? WHERE name='retractions_deleted_to';
 
 -- name: feed_history_begins
-SELECT max((SELECT value FROM meta WHERE name='retractions_forgotten'), coalesce((SELECT max(forgotten, undone)
-FROM viewer WHERE user=?), 0));
+SELECT max((SELECT value FROM meta WHERE name='retractions_deleted_to'), coalesce((SELECT max(changes_deleted_to, read_undone_at)
+FROM feed_state WHERE user=?), 0));
 
 -- name: retractions_forgotten
-SELECT value FROM meta WHERE name='retractions_forgotten';
+SELECT value FROM meta WHERE name='retractions_deleted_to';
 
 -- name: retractions_between
 SELECT position, key, topics, targets FROM retraction WHERE position>? AND position<=? ORDER BY position LIMIT ?;
@@ -44,10 +44,10 @@ SELECT position, key, topics, targets FROM retraction WHERE position>? AND posit
 SELECT user, position, at, up_to, keys FROM feed_change WHERE position>? AND position<=?;
 
 -- name: retractions_were_forgotten
-SELECT value > ? FROM meta WHERE name='retractions_forgotten';
+SELECT value > ? FROM meta WHERE name='retractions_deleted_to';
 
 -- name: users_with_changes_forgotten
-SELECT user FROM viewer WHERE forgotten > ? AND forgotten > 0;
+SELECT user FROM feed_state WHERE changes_deleted_to > ? AND changes_deleted_to > 0;
 
 -- name: feed_changes_of_user
 SELECT user, position, at, up_to, keys FROM feed_change WHERE user=? AND position>? AND position<=?

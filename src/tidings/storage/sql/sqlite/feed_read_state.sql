@@ -2,34 +2,34 @@
 
 -- name: merge_feed_read_alls
 -- Of a user's read-alls up to the position :last, those that a later one of these covers.
-DELETE FROM feed_floor WHERE user = :user AND made <= :last AND EXISTS (
-  SELECT 1 FROM feed_floor k
-  WHERE k.user = :user AND k.up_to >= feed_floor.up_to AND k.made > feed_floor.made AND k.made <= :last);
+DELETE FROM feed_read_watermark WHERE user = :user AND made <= :last AND EXISTS (
+  SELECT 1 FROM feed_read_watermark k
+  WHERE k.user = :user AND k.up_to >= feed_read_watermark.up_to AND k.made > feed_read_watermark.made AND k.made <= :last);
 
 -- name: last_feed_read_all
-SELECT up_to FROM feed_floor WHERE user=? AND made<>? ORDER BY up_to DESC LIMIT 1;
+SELECT up_to FROM feed_read_watermark WHERE user=? AND made<>? ORDER BY up_to DESC LIMIT 1;
 
 -- name: feed_read_all_reach
-SELECT up_to FROM feed_floor WHERE user=? AND made=?;
+SELECT up_to FROM feed_read_watermark WHERE user=? AND made=?;
 
 -- name: marked_items
 SELECT f.key FROM carray(?) c CROSS JOIN feed_read f ON f.user=? AND f.key=c.value;
 
 -- name: set_has_read_state
-INSERT INTO viewer (user, reads, seen_day) VALUES (?, 1, ?)
-ON CONFLICT (user) DO UPDATE SET reads=1, version=version+1;
+INSERT INTO feed_state (user, has_read_state, last_visit_day) VALUES (?, 1, ?)
+ON CONFLICT (user) DO UPDATE SET has_read_state=1, version=version+1;
 
 -- name: unread_items_up_to
 SELECT key FROM feed_read WHERE user=? AND at IS NULL AND position<=?;
 
 -- name: insert_feed_read_all
-INSERT INTO feed_floor VALUES (?, ?, ?, ?);
+INSERT INTO feed_read_watermark VALUES (?, ?, ?, ?);
 
 -- name: read_unread_items_up_to
 UPDATE feed_read SET made=?, at=? WHERE user=? AND at IS NULL AND position<=?;
 
 -- name: set_feed_read_undone
-UPDATE viewer SET undone=? WHERE user=?;
+UPDATE feed_state SET read_undone_at=? WHERE user=?;
 
 -- name: items_read_by_read_all
 SELECT key, position FROM feed_read WHERE user=? AND made=? ORDER BY position;
@@ -38,23 +38,23 @@ SELECT key, position FROM feed_read WHERE user=? AND made=? ORDER BY position;
 SELECT key, at FROM feed_read WHERE user=? AND key BETWEEN ? AND ?;
 
 -- name: feed_read_alls
-SELECT up_to, made, at FROM feed_floor WHERE user=? AND up_to>=? AND made>? ORDER BY up_to DESC, made DESC;
+SELECT up_to, made, at FROM feed_read_watermark WHERE user=? AND up_to>=? AND made>? ORDER BY up_to DESC, made DESC;
 
 -- name: nth_feed_read_all
-SELECT made FROM feed_floor WHERE user=? AND made>? ORDER BY made LIMIT 1 OFFSET ?;
+SELECT made FROM feed_read_watermark WHERE user=? AND made>? ORDER BY made LIMIT 1 OFFSET ?;
 
 -- name: delete_feed_read_all
-DELETE FROM feed_floor WHERE user=?1 AND made=?2 AND made>(SELECT merged_up_to FROM viewer WHERE user=?1)
+DELETE FROM feed_read_watermark WHERE user=?1 AND made=?2 AND made>(SELECT merged_up_to FROM feed_state WHERE user=?1)
 RETURNING up_to;
 
 -- name: count_feed_read_alls
-SELECT count(*) FROM feed_floor WHERE user=? AND made>?;
+SELECT count(*) FROM feed_read_watermark WHERE user=? AND made>?;
 
 -- name: set_feed_read_alls_merged
-UPDATE viewer SET merged_up_to=? WHERE user=?;
+UPDATE feed_state SET merged_up_to=? WHERE user=?;
 
 -- name: feed_read_alls_merged
-SELECT merged_up_to FROM viewer WHERE user=?;
+SELECT merged_up_to FROM feed_state WHERE user=?;
 
 -- name: insert_feed_reads
 INSERT OR REPLACE INTO feed_read VALUES {rows};

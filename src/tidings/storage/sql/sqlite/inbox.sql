@@ -5,7 +5,7 @@
 -- every group of one), `key` its newest event. `changed`: the seq of a change since; `unread_since`: set once it closed,
 -- to the seq at which it last became unread.
 CREATE TABLE inbox_{n} (
-  user INTEGER, seq INTEGER, key INTEGER NOT NULL, type INTEGER NOT NULL, number INTEGER,
+  user INTEGER, seq INTEGER, key INTEGER NOT NULL, type INTEGER NOT NULL, group_number INTEGER,
   changed INTEGER, unread_since INTEGER, seen_at INTEGER, read_at INTEGER, archived_at INTEGER, deleted INTEGER,
   PRIMARY KEY (user, seq)
 ) WITHOUT ROWID;
@@ -17,262 +17,263 @@ CREATE INDEX inbox_{n}_archived ON inbox_{n} (user, seq) WHERE archived_at IS NO
 -- What inbox_insert.py works with, emptied each time. arriving: the events; meeting: items whose grouping has a group;
 -- candidate: groups that they may join; joinable: those that they do join, as they lay; reopening: first items of groups
 -- that replace closed ones; brought: what deliveries may be owed for. changing: for touch_notifications.py.
-CREATE TEMP TABLE arriving (
-  item INTEGER PRIMARY KEY, key INTEGER, type INTEGER, actor INTEGER, thing INTEGER, about INTEGER, grouping INTEGER,
-  opened_after INTEGER, last_after INTEGER, repeat INTEGER, told_after INTEGER, critical INTEGER
+CREATE TEMP TABLE new_item (
+  item INTEGER PRIMARY KEY, key INTEGER, type INTEGER, actor INTEGER, thing INTEGER, group_topic INTEGER, grouping INTEGER,
+  opened_after INTEGER, last_after INTEGER, repeat INTEGER, repeat_after INTEGER, critical INTEGER
 );
-CREATE TEMP TABLE meeting (
-  user INTEGER, seq INTEGER, about INTEGER, grouping INTEGER, item INTEGER, number INTEGER, group_id INTEGER,
+CREATE TEMP TABLE grouped_item (
+  user INTEGER, seq INTEGER, group_topic INTEGER, grouping INTEGER, item INTEGER, group_number INTEGER, group_id INTEGER,
   PRIMARY KEY (user, seq)
 ) WITHOUT ROWID;
-CREATE TEMP TABLE candidate (
-  user INTEGER, number INTEGER, row INTEGER, actor INTEGER, PRIMARY KEY (user, number)
+CREATE TEMP TABLE group_candidate (
+  user INTEGER, group_number INTEGER, row INTEGER, actor INTEGER, PRIMARY KEY (user, group_number)
 ) WITHOUT ROWID;
-CREATE TEMP TABLE joinable (
-  user INTEGER, number INTEGER, row INTEGER, actor INTEGER, key INTEGER, changed INTEGER, closed INTEGER,
-  PRIMARY KEY (user, number)
+CREATE TEMP TABLE joinable_group (
+  user INTEGER, group_number INTEGER, row INTEGER, actor INTEGER, key INTEGER, changed INTEGER, closed INTEGER,
+  PRIMARY KEY (user, group_number)
 ) WITHOUT ROWID;
-CREATE TEMP TABLE reopening (
-  user INTEGER, grouping INTEGER, about INTEGER, seq INTEGER, item INTEGER, PRIMARY KEY (user, grouping)
+CREATE TEMP TABLE replaced_group (
+  user INTEGER, grouping INTEGER, group_topic INTEGER, seq INTEGER, item INTEGER, PRIMARY KEY (user, grouping)
 ) WITHOUT ROWID;
-CREATE TEMP TABLE brought (user INTEGER, number INTEGER, type INTEGER, PRIMARY KEY (user, number)) WITHOUT ROWID;
-CREATE TEMP TABLE changing (user INTEGER, row INTEGER, seq INTEGER, PRIMARY KEY (user, row)) WITHOUT ROWID;
+CREATE TEMP TABLE notified_group (user INTEGER, group_number INTEGER, type INTEGER, PRIMARY KEY (user, group_number)) WITHOUT ROWID;
+CREATE TEMP TABLE touched_row (user INTEGER, row INTEGER, seq INTEGER, PRIMARY KEY (user, row)) WITHOUT ROWID;
 
--- name: followers_told
+-- name: followers_to_notify
 -- packed: topic << 16 | index.
 SELECT (f.follower << 31) | ((c.value & 65535) << 15)
 FROM carray(:packed) c CROSS JOIN follow f INDEXED BY follow_topic ON f.topic = c.value >> 16
-WHERE f.until IS NULL;
+WHERE f.until_position IS NULL;
 
--- name: followers_chunk_told
+-- name: followers_to_notify_chunk
 SELECT f.follower << 31 FROM follow f INDEXED BY follow_topic
 WHERE f.topic = :topic AND f.follower > :after AND f.follower <= :upto
-  AND f.since < :position AND (f.until IS NULL OR f.until >= :position);
+  AND f.from_position < :position AND (f.until_position IS NULL OR f.until_position >= :position);
 
--- name: unwanted
+-- name: opted_out
 -- packed as in push_targets, here and below. Those who do not want the type in the application.
 SELECT c.value FROM carray(:packed) c
-CROSS JOIN temp.arriving a ON a.item = c.value >> 15 & 65535
+CROSS JOIN temp.new_item a ON a.item = c.value >> 15 & 65535
 WHERE NOT a.critical AND NOT coalesce(
-  (SELECT wanted FROM silence WHERE user = c.value >> 31 AND type = a.type),
-  (SELECT wanted FROM silence WHERE user = c.value >> 31 AND type = 0), 1);
+  (SELECT wanted FROM in_app_preference WHERE user = c.value >> 31 AND type = a.type),
+  (SELECT wanted FROM in_app_preference WHERE user = c.value >> 31 AND type = 0), 1);
 
--- name: repeated
+-- name: duplicates
 SELECT c.value FROM carray(:packed) c
-CROSS JOIN temp.arriving a ON a.item = c.value >> 15 & 65535
-CROSS JOIN inbox_repeat t ON t.about = a.thing AND t.key = a.repeat AND t.user = c.value >> 31
-WHERE t.at > a.told_after;
+CROSS JOIN temp.new_item a ON a.item = c.value >> 15 & 65535
+CROSS JOIN dedup_window t ON t.group_topic = a.thing AND t.key = a.repeat AND t.user = c.value >> 31
+WHERE t.at > a.repeat_after;
 
--- name: remember_repeats
-INSERT OR REPLACE INTO inbox_repeat (about, key, user, at)
+-- name: record_dedup_windows
+INSERT OR REPLACE INTO dedup_window (group_topic, key, user, at)
 SELECT a.thing, a.repeat, c.value >> 31, :now FROM carray(:packed) c
-CROSS JOIN temp.arriving a ON a.item = c.value >> 15 & 65535 WHERE a.repeat <> 0;
+CROSS JOIN temp.new_item a ON a.item = c.value >> 15 & 65535 WHERE a.repeat <> 0;
 
 -- name: bump_inboxes
--- As if every item opened a group; what joins is taken back by `count_joins`.
-INSERT INTO inbox_head (user, seq, unread, items)
+-- As if every item opened a group; what joins is taken back by `decrement_unread_for_joins`.
+INSERT INTO inbox (user, seq, unread, unread_items)
 SELECT c.value >> 31, count(*), count(*), count(*) FROM carray(:packed) c WHERE true GROUP BY 1
 ON CONFLICT (user) DO UPDATE
-SET seq = seq + excluded.seq, unread = unread + excluded.unread, items = items + excluded.items;
+SET seq = seq + excluded.seq, unread = unread + excluded.unread,
+  unread_items = unread_items + excluded.unread_items;
 
 -- name: notify
 -- Counted back from the head that bump_inboxes made, every row gets its seq.
 INSERT INTO inbox_{n} (user, seq, key, type)
 SELECT h.user, h.seq - (c.value & 32767), a.key, a.type FROM carray(:packed) c
-CROSS JOIN temp.arriving a ON a.item = c.value >> 15 & 65535
-CROSS JOIN inbox_head h ON h.user = c.value >> 31;
+CROSS JOIN temp.new_item a ON a.item = c.value >> 15 & 65535
+CROSS JOIN inbox h ON h.user = c.value >> 31;
 
 -- name: open_groups
-INSERT INTO inbox_open (about, key, user, number, actor, opened_at)
-SELECT a.about, a.grouping, h.user, h.seq - (c.value & 32767), a.actor, :now FROM carray(:packed) c
-CROSS JOIN temp.arriving a ON a.item = c.value >> 15 & 65535
-CROSS JOIN inbox_head h ON h.user = c.value >> 31
+INSERT INTO open_group (group_topic, key, user, group_number, actor, opened_at)
+SELECT a.group_topic, a.grouping, h.user, h.seq - (c.value & 32767), a.actor, :now FROM carray(:packed) c
+CROSS JOIN temp.new_item a ON a.item = c.value >> 15 & 65535
+CROSS JOIN inbox h ON h.user = c.value >> 31
 WHERE a.grouping <> 0
 ON CONFLICT DO NOTHING;
 
--- name: meet
+-- name: match_open_groups
 -- Items of groupings that have a group: one from before, or one that an item before them opened.
-INSERT INTO temp.meeting (user, seq, about, grouping, item, number)
-SELECT h.user, h.seq - (c.value & 32767), a.about, a.grouping, a.item, o.number FROM carray(:packed) c
-CROSS JOIN temp.arriving a ON a.item = c.value >> 15 & 65535
-CROSS JOIN inbox_head h ON h.user = c.value >> 31
-CROSS JOIN inbox_open o ON o.about = a.about AND o.key = a.grouping AND o.user = h.user
-WHERE o.number <> h.seq - (c.value & 32767);
+INSERT INTO temp.grouped_item (user, seq, group_topic, grouping, item, group_number)
+SELECT h.user, h.seq - (c.value & 32767), a.group_topic, a.grouping, a.item, o.group_number FROM carray(:packed) c
+CROSS JOIN temp.new_item a ON a.item = c.value >> 15 & 65535
+CROSS JOIN inbox h ON h.user = c.value >> 31
+CROSS JOIN open_group o ON o.group_topic = a.group_topic AND o.key = a.grouping AND o.user = h.user
+WHERE o.group_number <> h.seq - (c.value & 32767);
 
--- name: candidates
+-- name: find_group_candidates
 -- Groups that are young enough and not under a read-all, be it undone.
-INSERT INTO temp.candidate (user, number, row, actor)
-SELECT DISTINCT m.user, m.number, coalesce(g.row, m.number), o.actor
-FROM temp.meeting m CROSS JOIN temp.arriving a ON a.item = m.item
-CROSS JOIN inbox_open o ON o.about = m.about AND o.key = m.grouping AND o.user = m.user
-LEFT JOIN inbox_group g ON g.user = m.user AND g.number = m.number
-WHERE o.opened_at > a.opened_after AND coalesce(o.last_at, o.opened_at) > a.last_after AND NOT EXISTS (
-  SELECT 1 FROM inbox_mark k
-  WHERE k.user = m.user AND k.seq > coalesce(g.row, m.number) AND k.up_to >= coalesce(g.row, m.number)
+INSERT INTO temp.group_candidate (user, group_number, row, actor)
+SELECT DISTINCT m.user, m.group_number, coalesce(g.current_seq, m.group_number), o.actor
+FROM temp.grouped_item m CROSS JOIN temp.new_item a ON a.item = m.item
+CROSS JOIN open_group o ON o.group_topic = m.group_topic AND o.key = m.grouping AND o.user = m.user
+LEFT JOIN inbox_group g ON g.user = m.user AND g.group_number = m.group_number
+WHERE o.opened_at > a.opened_after AND coalesce(o.last_item_at, o.opened_at) > a.last_after AND NOT EXISTS (
+  SELECT 1 FROM read_watermark k
+  WHERE k.user = m.user AND k.seq > coalesce(g.current_seq, m.group_number) AND k.up_to >= coalesce(g.current_seq, m.group_number)
     AND k.type IN (0, a.type));
 
--- name: find_candidates
-INSERT INTO temp.joinable (user, number, row, actor, key, changed, closed)
-SELECT c.user, c.number, c.row, c.actor, i.key, i.changed, i.unread_since IS NOT NULL
-FROM temp.candidate c CROSS JOIN inbox_{n} i ON i.user = c.user AND i.seq = c.row
+-- name: find_joinable_groups
+INSERT INTO temp.joinable_group (user, group_number, row, actor, key, changed, closed)
+SELECT c.user, c.group_number, c.row, c.actor, i.key, i.changed, i.unread_since IS NOT NULL
+FROM temp.group_candidate c CROSS JOIN inbox_{n} i ON i.user = c.user AND i.seq = c.row
 WHERE true ON CONFLICT DO NOTHING;
 
--- name: lift
+-- name: detach_group_rows
 -- Take the rows of groups that are joined out of a partition: they go to the top of the newest.
-DELETE FROM inbox_{n} WHERE (user, seq) IN (SELECT user, row FROM temp.joinable WHERE NOT closed);
+DELETE FROM inbox_{n} WHERE (user, seq) IN (SELECT user, row FROM temp.joinable_group WHERE NOT closed);
 
--- name: reopenings
+-- name: find_replaced_groups
 -- The first item of each grouping whose group is closed or too old. (SQLite takes the bare
 -- columns from the row of the minimum.)
-INSERT INTO temp.reopening (user, grouping, about, seq, item)
-SELECT m.user, m.grouping, m.about, min(m.seq), m.item FROM temp.meeting m
-WHERE NOT EXISTS (SELECT 1 FROM temp.joinable j WHERE j.user = m.user AND j.number = m.number)
+INSERT INTO temp.replaced_group (user, grouping, group_topic, seq, item)
+SELECT m.user, m.grouping, m.group_topic, min(m.seq), m.item FROM temp.grouped_item m
+WHERE NOT EXISTS (SELECT 1 FROM temp.joinable_group j WHERE j.user = m.user AND j.group_number = m.group_number)
 GROUP BY m.user, m.grouping;
 
--- name: reopen
-INSERT OR REPLACE INTO inbox_open (about, key, user, number, actor, opened_at)
-SELECT r.about, r.grouping, r.user, r.seq, a.actor, :now FROM temp.reopening r CROSS JOIN temp.arriving a ON a.item = r.item;
+-- name: replace_groups
+INSERT OR REPLACE INTO open_group (group_topic, key, user, group_number, actor, opened_at)
+SELECT r.group_topic, r.grouping, r.user, r.seq, a.actor, :now FROM temp.replaced_group r CROSS JOIN temp.new_item a ON a.item = r.item;
 
--- name: leave_meeting
-DELETE FROM temp.meeting WHERE (user, seq) IN (SELECT user, seq FROM temp.reopening);
+-- name: forget_replacing_items
+DELETE FROM temp.grouped_item WHERE (user, seq) IN (SELECT user, seq FROM temp.replaced_group);
 
--- name: redirect_meeting
-UPDATE temp.meeting SET number = coalesce(
-  (SELECT r.seq FROM temp.reopening r WHERE r.user = meeting.user AND r.grouping = meeting.grouping), number);
+-- name: redirect_grouped_items
+UPDATE temp.grouped_item SET group_number = coalesce(
+  (SELECT r.seq FROM temp.replaced_group r WHERE r.user = grouped_item.user AND r.grouping = grouped_item.grouping), group_number);
 
--- name: join_reopened
-INSERT INTO temp.joinable (user, number, row, actor, key, closed)
+-- name: join_replaced_groups
+INSERT INTO temp.joinable_group (user, group_number, row, actor, key, closed)
 SELECT DISTINCT r.user, r.seq, r.seq, a.actor, a.key, 0
-FROM temp.reopening r CROSS JOIN temp.arriving a ON a.item = r.item
-CROSS JOIN temp.meeting m ON m.user = r.user AND m.grouping = r.grouping;
+FROM temp.replaced_group r CROSS JOIN temp.new_item a ON a.item = r.item
+CROSS JOIN temp.grouped_item m ON m.user = r.user AND m.grouping = r.grouping;
 
--- name: found_groups
+-- name: create_groups
 -- A group of one has no rows of its own here until it is joined.
-INSERT INTO inbox_group (user, number, row, first, size, actors)
-SELECT user, number, row, key, 1, 1 FROM temp.joinable WHERE row = number ORDER BY key, user;
+INSERT INTO inbox_group (user, group_number, current_seq, first_event_key, size, actors)
+SELECT user, group_number, row, key, 1, 1 FROM temp.joinable_group WHERE row = group_number ORDER BY key, user;
 
--- name: know_groups
-UPDATE temp.meeting SET group_id = (
-  SELECT id FROM inbox_group g WHERE g.user = meeting.user AND g.number = meeting.number);
+-- name: resolve_group_ids
+UPDATE temp.grouped_item SET group_id = (
+  SELECT id FROM inbox_group g WHERE g.user = grouped_item.user AND g.group_number = grouped_item.group_number);
 
 -- name: first_members
 INSERT INTO inbox_member (group_id, seq, key, actor)
-SELECT g.id, j.number, j.key, j.actor FROM temp.joinable j
-CROSS JOIN inbox_group g ON g.user = j.user AND g.number = j.number WHERE j.row = j.number ORDER BY g.id;
+SELECT g.id, j.group_number, j.key, j.actor FROM temp.joinable_group j
+CROSS JOIN inbox_group g ON g.user = j.user AND g.group_number = j.group_number WHERE j.row = j.group_number ORDER BY g.id;
 
 -- name: grow_groups
-UPDATE inbox_group SET row = joined.newest, size = size + joined.items, actors = actors + joined.voices
+UPDATE inbox_group SET current_seq = joined.newest, size = size + joined.items, actors = actors + joined.new_actors
 FROM (
   SELECT m.group_id, max(m.seq) AS newest, count(*) AS items, count(DISTINCT CASE WHEN NOT EXISTS (
-    SELECT 1 FROM inbox_member x WHERE x.group_id = m.group_id AND x.actor = a.actor) THEN a.actor END) AS voices
-  FROM temp.meeting m CROSS JOIN temp.arriving a ON a.item = m.item GROUP BY m.group_id) joined
+    SELECT 1 FROM inbox_member x WHERE x.group_id = m.group_id AND x.actor = a.actor) THEN a.actor END) AS new_actors
+  FROM temp.grouped_item m CROSS JOIN temp.new_item a ON a.item = m.item GROUP BY m.group_id) joined
 WHERE id = joined.group_id;
 
 -- name: add_members
 INSERT INTO inbox_member (group_id, seq, key, actor)
-SELECT m.group_id, m.seq, a.key, a.actor FROM temp.meeting m CROSS JOIN temp.arriving a ON a.item = m.item
+SELECT m.group_id, m.seq, a.key, a.actor FROM temp.grouped_item m CROSS JOIN temp.new_item a ON a.item = m.item
 ORDER BY m.group_id;
 
--- name: keep_open
-UPDATE inbox_open SET last_at = :now WHERE (about, key, user) IN (SELECT about, grouping, user FROM temp.meeting);
+-- name: extend_open_groups
+UPDATE open_group SET last_item_at = :now WHERE (group_topic, key, user) IN (SELECT group_topic, grouping, user FROM temp.grouped_item);
 
--- name: forget_changes
-DELETE FROM inbox_change WHERE (user, seq) IN (SELECT user, changed FROM temp.joinable WHERE changed IS NOT NULL);
+-- name: delete_changes_of_joined
+DELETE FROM inbox_changelog WHERE (user, seq) IN (SELECT user, changed FROM temp.joinable_group WHERE changed IS NOT NULL);
 
 -- name: drop_joined
 -- Of several items that joined one group at once, the newest is its row.
 DELETE FROM inbox_{n} WHERE (user, seq) IN (
-  SELECT m.user, m.seq FROM temp.meeting m CROSS JOIN inbox_group g ON g.id = m.group_id WHERE m.seq <> g.row);
+  SELECT m.user, m.seq FROM temp.grouped_item m CROSS JOIN inbox_group g ON g.id = m.group_id WHERE m.seq <> g.current_seq);
 
--- name: number_joined
-UPDATE inbox_{n} SET number = (SELECT m.number FROM temp.meeting m WHERE m.user = inbox_{n}.user AND m.seq = inbox_{n}.seq)
-WHERE (user, seq) IN (SELECT user, seq FROM temp.meeting);
+-- name: set_number_of_joined
+UPDATE inbox_{n} SET group_number = (SELECT m.group_number FROM temp.grouped_item m WHERE m.user = inbox_{n}.user AND m.seq = inbox_{n}.seq)
+WHERE (user, seq) IN (SELECT user, seq FROM temp.grouped_item);
 
--- name: count_joins
-UPDATE inbox_head SET unread = unread - (SELECT count(*) FROM temp.meeting m WHERE m.user = inbox_head.user)
-WHERE user IN (SELECT user FROM temp.meeting);
+-- name: decrement_unread_for_joins
+UPDATE inbox SET unread = unread - (SELECT count(*) FROM temp.grouped_item m WHERE m.user = inbox.user)
+WHERE user IN (SELECT user FROM temp.grouped_item);
 
--- name: note_brought
-INSERT OR IGNORE INTO temp.brought (user, number, type)
-SELECT h.user, coalesce(m.number, h.seq - (c.value & 32767)), a.type FROM carray(:packed) c
-CROSS JOIN temp.arriving a ON a.item = c.value >> 15 & 65535
-CROSS JOIN inbox_head h ON h.user = c.value >> 31
-LEFT JOIN temp.meeting m ON m.user = h.user AND m.seq = h.seq - (c.value & 32767);
+-- name: collect_notified_groups
+INSERT OR IGNORE INTO temp.notified_group (user, group_number, type)
+SELECT h.user, coalesce(m.group_number, h.seq - (c.value & 32767)), a.type FROM carray(:packed) c
+CROSS JOIN temp.new_item a ON a.item = c.value >> 15 & 65535
+CROSS JOIN inbox h ON h.user = c.value >> 31
+LEFT JOIN temp.grouped_item m ON m.user = h.user AND m.seq = h.seq - (c.value & 32767);
 
 -- name: inbox_page
-SELECT i.seq, i.key, i.type, i.number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted
+SELECT i.seq, i.key, i.type, i.group_number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted
 FROM inbox_{n} i
 WHERE user = ? AND seq < ? AND seq > ? AND archived_at IS NULL AND deleted IS NULL ORDER BY seq DESC LIMIT ?;
 
 -- name: inbox_page_archived
-SELECT i.seq, i.key, i.type, i.number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted
+SELECT i.seq, i.key, i.type, i.group_number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted
 FROM inbox_{n} i INDEXED BY inbox_{n}_archived
 WHERE user = ? AND seq < ? AND seq > ? AND archived_at IS NOT NULL AND deleted IS NULL ORDER BY seq DESC LIMIT ?;
 
 -- name: inbox_page_all
-SELECT i.seq, i.key, i.type, i.number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted
+SELECT i.seq, i.key, i.type, i.group_number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted
 FROM inbox_{n} i
 WHERE user = ? AND seq < ? AND seq > ? AND deleted IS NULL ORDER BY seq DESC LIMIT ?;
 
 -- name: inbox_rows
-SELECT i.seq, i.key, i.type, i.number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted
+SELECT i.seq, i.key, i.type, i.group_number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted
 FROM carray(?2) c CROSS JOIN inbox_{n} i ON i.user = ?1 AND i.seq = c.value;
 
 -- name: inbox_arrived
-SELECT i.seq, i.key, i.type, i.number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted
+SELECT i.seq, i.key, i.type, i.group_number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted
 FROM inbox_{n} i WHERE user = ? AND seq > ? AND changed IS NULL ORDER BY seq LIMIT ?;
 
 -- name: inbox_update
 UPDATE inbox_{n} SET key = ?, changed = ?, unread_since = ?, seen_at = ?, read_at = ?, archived_at = ?, deleted = ?
 WHERE user = ? AND seq = ?;
 
--- name: inbox_unread
+-- name: unread_notifications
 -- What became unread in (:low, :high] and never closed; of one type, or (0) of all. Whatever a read-all of all types covers
 -- is not above :low.
-SELECT i.seq, i.number FROM inbox_{n} i
+SELECT i.seq, i.group_number FROM inbox_{n} i
 WHERE i.user = :user AND i.seq > :low AND i.seq <= :high AND i.unread_since IS NULL AND :type IN (0, i.type)
   AND i.seq > coalesce(
-    (SELECT max(k.up_to) FROM inbox_mark k WHERE k.user = :user AND k.kind = 0 AND k.type = i.type), 0)
+    (SELECT max(k.up_to) FROM read_watermark k WHERE k.user = :user AND k.undone = 0 AND k.type = i.type), 0)
 
--- name: inbox_unread_again
+-- name: unread_again_notifications
 -- The same of what closed and is unread again.
-SELECT i.seq, i.number FROM inbox_{n} i INDEXED BY inbox_{n}_again
+SELECT i.seq, i.group_number FROM inbox_{n} i INDEXED BY inbox_{n}_again
 WHERE i.user = :user AND i.unread_since > :low AND i.unread_since <= :high
   AND i.read_at IS NULL AND i.archived_at IS NULL AND i.deleted IS NULL AND :type IN (0, i.type)
   AND i.unread_since > coalesce(
-    (SELECT max(k.up_to) FROM inbox_mark k WHERE k.user = :user AND k.kind = 0 AND k.type = i.type), 0)
+    (SELECT max(k.up_to) FROM read_watermark k WHERE k.user = :user AND k.undone = 0 AND k.type = i.type), 0)
 
--- name: inbox_unread_total
+-- name: count_unread_notifications
 -- Of both of these over all partitions, which notification_state.py puts in.
 SELECT count(*), coalesce(sum(coalesce(g.size, 1)), 0)
-FROM ({rows}) i LEFT JOIN inbox_group g ON g.user = :user AND g.number = i.number;
+FROM ({rows}) i LEFT JOIN inbox_group g ON g.user = :user AND g.group_number = i.group_number;
 
 -- name: merge_inbox_read_alls
 -- Of a user's read-alls up to the seq :last, those that a later one of these covers: it is of the same type, or of all.
-DELETE FROM inbox_mark WHERE user = :user AND kind = 0 AND seq <= :last AND EXISTS (
-  SELECT 1 FROM inbox_mark k WHERE k.user = :user AND k.kind = 0 AND k.seq > inbox_mark.seq AND k.seq <= :last
-    AND k.up_to >= inbox_mark.up_to AND k.type IN (0, inbox_mark.type));
+DELETE FROM read_watermark WHERE user = :user AND undone = 0 AND seq <= :last AND EXISTS (
+  SELECT 1 FROM read_watermark k WHERE k.user = :user AND k.undone = 0 AND k.seq > read_watermark.seq AND k.seq <= :last
+    AND k.up_to >= read_watermark.up_to AND k.type IN (0, read_watermark.type));
 
 -- name: drop_undone_read_alls
 -- Those that one of a type, or (0) of all, undone later, takes the place of; returns how far the furthest goes.
-DELETE FROM inbox_mark WHERE user = :user AND kind = 1 AND (type = :type OR (:type = 0 AND up_to <= :up_to)) RETURNING up_to;
+DELETE FROM read_watermark WHERE user = :user AND undone = 1 AND (type = :type OR (:type = 0 AND up_to <= :up_to)) RETURNING up_to;
 
--- name: inbox_holding
+-- name: notifications_of_event
 -- The rows of these users whose newest item is an event.
-SELECT i.user, coalesce(i.number, i.seq) FROM carray(?1) c CROSS JOIN inbox_{n} i ON i.user = c.value AND i.key = ?2
+SELECT i.user, coalesce(i.group_number, i.seq) FROM carray(?1) c CROSS JOIN inbox_{n} i ON i.user = c.value AND i.key = ?2
 WHERE i.deleted IS NULL;
 
--- name: members_holding
-SELECT g.user, g.number FROM carray(?1) c CROSS JOIN inbox_group g ON g.user = c.value
+-- name: groups_of_event
+SELECT g.user, g.group_number FROM carray(?1) c CROSS JOIN inbox_group g ON g.user = c.value
 CROSS JOIN inbox_member m ON m.group_id = g.id AND m.key = ?2;
 
 -- name: groups_by_actor
 -- Those of these groups of a user that hold something by an actor.
-SELECT g.number FROM carray(?2) c CROSS JOIN inbox_group g ON g.user = ?1 AND g.number = c.value
+SELECT g.group_number FROM carray(?2) c CROSS JOIN inbox_group g ON g.user = ?1 AND g.group_number = c.value
 WHERE EXISTS (SELECT 1 FROM inbox_member m INDEXED BY inbox_member_actor WHERE m.group_id = g.id AND m.actor = ?3);
 
 -- name: inbox_groups
-SELECT number, id, row, first, size, actors FROM carray(?2) c CROSS JOIN inbox_group g ON g.user = ?1 AND g.number = c.value;
+SELECT group_number, id, current_seq, first_event_key, size, actors FROM carray(?2) c CROSS JOIN inbox_group g ON g.user = ?1 AND g.group_number = c.value;
 
 -- name: inbox_samples
 -- The newest items of each of these groups, newest first.
@@ -282,7 +283,7 @@ CROSS JOIN inbox_member m ON m.group_id = c.value AND m.seq >= coalesce((
 ORDER BY m.group_id, m.seq DESC;
 
 -- name: inbox_seq
-SELECT seq FROM inbox_head WHERE user=?;
+SELECT seq FROM inbox WHERE user=?;
 
 -- name: delete_members_by_actor
 DELETE FROM inbox_member WHERE group_id=? AND actor=?;
@@ -291,13 +292,13 @@ DELETE FROM inbox_member WHERE group_id=? AND actor=?;
 UPDATE inbox_group SET size=size-?, actors=actors-1 WHERE id=?;
 
 -- name: types_of_notified_groups
-SELECT DISTINCT type FROM temp.brought;
+SELECT DISTINCT type FROM temp.notified_group;
 
 -- name: drop_closed_candidates
-DELETE FROM temp.joinable WHERE closed;
+DELETE FROM temp.joinable_group WHERE closed;
 
 -- name: insert_recipient_chunk
-INSERT OR REPLACE INTO told VALUES (?, ?, ?);
+INSERT OR REPLACE INTO event_recipient_chunk VALUES (?, ?, ?);
 
 -- name: newest_member
 SELECT key FROM inbox_member WHERE group_id=? ORDER BY seq DESC LIMIT 1;
@@ -309,4 +310,4 @@ SELECT key FROM inbox_member WHERE group_id=? ORDER BY seq;
 DELETE FROM temp.{table};
 
 -- name: insert_new_items
-INSERT INTO temp.arriving VALUES {rows};
+INSERT INTO temp.new_item VALUES {rows};

@@ -1,48 +1,48 @@
 -- What changes notifications after they arrived: marks, read-alls, undo.
 
--- name: inbox_heads
+-- name: inbox_counters
 -- The heads of many inboxes, each with its last read-all of all types.
-SELECT h.user, h.unread, h.seq, coalesce(m.up_to, 0), coalesce(m.seq, 0), h.items
-FROM carray(:users) u CROSS JOIN inbox_head h ON h.user = u.value
-LEFT JOIN inbox_mark m ON m.user = h.user AND m.seq = (
-  SELECT seq FROM inbox_mark WHERE user = h.user AND kind = 0 AND type = 0 ORDER BY up_to DESC LIMIT 1
+SELECT h.user, h.unread, h.seq, coalesce(m.up_to, 0), coalesce(m.seq, 0), h.unread_items
+FROM carray(:users) u CROSS JOIN inbox h ON h.user = u.value
+LEFT JOIN read_watermark m ON m.user = h.user AND m.seq = (
+  SELECT seq FROM read_watermark WHERE user = h.user AND undone = 0 AND type = 0 ORDER BY up_to DESC LIMIT 1
 );
 
 -- name: read_alls_after
-SELECT seq, up_to, type, at FROM inbox_mark WHERE user=? AND seq>? AND kind=? ORDER BY seq LIMIT ?;
+SELECT seq, up_to, type, at FROM read_watermark WHERE user=? AND seq>? AND undone=? ORDER BY seq LIMIT ?;
 
 -- name: history_is_broken
-SELECT EXISTS (SELECT 1 FROM inbox_mark WHERE user=?1 AND seq>?2 AND kind=?3) OR EXISTS (SELECT 1 FROM inbox_head
-WHERE user=?1 AND born>?2);
+SELECT EXISTS (SELECT 1 FROM read_watermark WHERE user=?1 AND seq>?2 AND undone=?3) OR EXISTS (SELECT 1 FROM inbox
+WHERE user=?1 AND base_seq>?2);
 
 -- name: changed_rows_after
-SELECT row FROM inbox_change WHERE user=? AND seq>? ORDER BY seq LIMIT ?;
+SELECT row FROM inbox_changelog WHERE user=? AND seq>? ORDER BY seq LIMIT ?;
 
 -- name: first_read_all_covering
-SELECT seq, at FROM inbox_mark WHERE user=? AND kind=0 AND type=? AND up_to>=? ORDER BY up_to LIMIT 1;
+SELECT seq, at FROM read_watermark WHERE user=? AND undone=0 AND type=? AND up_to>=? ORDER BY up_to LIMIT 1;
 
 -- name: delete_change
-DELETE FROM inbox_change WHERE user=? AND seq=?;
+DELETE FROM inbox_changelog WHERE user=? AND seq=?;
 
 -- name: insert_change
-INSERT INTO inbox_change VALUES (?, ?, ?);
+INSERT INTO inbox_changelog VALUES (?, ?, ?);
 
 -- name: bump_inbox
-UPDATE inbox_head SET seq=seq+1, unread=unread+?, items=items+? WHERE user=? RETURNING seq;
+UPDATE inbox SET seq=seq+1, unread=unread+?, unread_items=unread_items+? WHERE user=? RETURNING seq;
 
 -- name: insert_read_all
-INSERT INTO inbox_mark VALUES (?, ?, ?, ?, ?, ?);
+INSERT INTO read_watermark VALUES (?, ?, ?, ?, ?, ?);
 
 -- name: read_all_reach
-SELECT max(up_to) FROM inbox_mark WHERE user=? AND kind=0 AND type=?;
+SELECT max(up_to) FROM read_watermark WHERE user=? AND undone=0 AND type=?;
 
 -- name: read_alls_to_merge
-SELECT seq FROM inbox_mark WHERE user=?1 AND seq>(SELECT merged_up_to FROM inbox_head WHERE user=?1) AND kind=0
+SELECT seq FROM read_watermark WHERE user=?1 AND seq>(SELECT merged_up_to FROM inbox WHERE user=?1) AND undone=0
 ORDER BY seq LIMIT ?2;
 
 -- name: delete_read_all
-DELETE FROM inbox_mark WHERE user=?1 AND seq=?2 AND kind=?3 AND seq>(SELECT merged_up_to FROM inbox_head
+DELETE FROM read_watermark WHERE user=?1 AND seq=?2 AND undone=?3 AND seq>(SELECT merged_up_to FROM inbox
 WHERE user=?1) RETURNING type, up_to;
 
 -- name: set_read_alls_merged
-UPDATE inbox_head SET merged_up_to=? WHERE user=?;
+UPDATE inbox SET merged_up_to=? WHERE user=?;

@@ -4,22 +4,22 @@
 SELECT name FROM sqlite_schema WHERE type='table' AND name GLOB ?;
 
 -- name: partitions
-SELECT id, low, rows, into_part FROM part WHERE family=? ORDER BY low, into_part IS NULL, id;
+SELECT id, lower_bound, rows, merging_into FROM partition WHERE family=? ORDER BY lower_bound, merging_into IS NULL, id;
 
 -- name: set_partition_rows
-UPDATE part SET rows=? WHERE family=? AND id=?;
+UPDATE partition SET rows=? WHERE family=? AND id=?;
 
 -- name: next_partition_id
-SELECT coalesce(max(id), 0) + 1 FROM part WHERE family=?;
+SELECT coalesce(max(id), 0) + 1 FROM partition WHERE family=?;
 
 -- name: insert_partition
-INSERT INTO part VALUES (?, ?, ?, ?, NULL);
+INSERT INTO partition VALUES (?, ?, ?, ?, NULL);
 
 -- name: set_merging_into
-UPDATE part SET into_part=? WHERE family=? AND id=?;
+UPDATE partition SET merging_into=? WHERE family=? AND id=?;
 
 -- name: delete_partition
-DELETE FROM part WHERE family=? AND id=?;
+DELETE FROM partition WHERE family=? AND id=?;
 
 -- name: drop_table
 DROP TABLE IF EXISTS {table};
@@ -31,9 +31,9 @@ SELECT count(*) FROM {table};
 SELECT * FROM {table} WHERE {first} > ?1 AND {first} <= ?2;
 
 -- name: merge_timeline
--- A follow may have brought home, into the target, what a source has as addressed to that person (`why` 0); the address must not
+-- A follow may have brought home, into the target, what a source has as addressed to that person (`origin` 0); the address must not
 -- be lost, for erasing a person goes by it.
-INSERT INTO timeline_{n} {rows} ORDER BY 1, 2 ON CONFLICT DO UPDATE SET why=0 WHERE excluded.why=0;
+INSERT INTO timeline_{n} {rows} ORDER BY 1, 2 ON CONFLICT DO UPDATE SET origin=0 WHERE excluded.origin=0;
 
 -- name: merge_inbox
 INSERT INTO inbox_{n} {rows} ORDER BY 1, 2 ON CONFLICT DO NOTHING;

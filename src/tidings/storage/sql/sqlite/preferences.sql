@@ -1,28 +1,28 @@
 -- Notification types and preferences.
 
 -- name: delete_notification_type
-DELETE FROM type WHERE name=?;
+DELETE FROM notification_type WHERE name=?;
 
 -- name: set_notification_type
-INSERT OR REPLACE INTO type VALUES (?, ?);
+INSERT OR REPLACE INTO notification_type VALUES (?, ?);
 
 -- name: notification_types
-SELECT name, rule FROM type;
+SELECT name, definition FROM notification_type;
 
 -- name: set_preferences
 INSERT OR REPLACE INTO preference VALUES (?, ?);
 
 -- name: delete_in_app_preferences
-DELETE FROM silence WHERE user=?;
+DELETE FROM in_app_preference WHERE user=?;
 
 -- name: insert_in_app_preference
-INSERT INTO silence VALUES (?, ?, ?);
+INSERT INTO in_app_preference VALUES (?, ?, ?);
 
 -- name: preferences_of_user
-SELECT wishes FROM preference WHERE user=?;
+SELECT document FROM preference WHERE user=?;
 
 -- name: delete_preferences
 DELETE FROM preference WHERE user=?;
 
 -- name: has_in_app_preferences
-SELECT EXISTS (SELECT 1 FROM silence);
+SELECT EXISTS (SELECT 1 FROM in_app_preference);

@@ -13,7 +13,7 @@ SELECT e.key, e.position, e.body FROM carray(?) c CROSS JOIN event_{n} e ON e.ke
 SELECT e.key, e.position, e.actor, e.object, e.verb, e.topics, e.targets, e.body
 FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value WHERE e.body IS NOT NULL;
 
--- name: heads
+-- name: events_without_body
 -- As `events`, without reading bodies off their pages.
 SELECT e.key, e.position, e.actor, e.object, e.verb, e.topics, e.targets, x''
 FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value WHERE e.body IS NOT NULL;
@@ -42,13 +42,13 @@ SELECT position, key FROM log WHERE position > ? AND position <= ? ORDER BY posi
 SELECT key FROM log WHERE position>? AND position<=? ORDER BY position;
 
 -- name: log_head
-SELECT position, coalesce(high, key) FROM log ORDER BY position DESC LIMIT 1;
+SELECT position, coalesce(max_key_so_far, key) FROM log ORDER BY position DESC LIMIT 1;
 
 -- name: log_position
 SELECT coalesce(max(position), 0) FROM log;
 
 -- name: greatest_key_at
-SELECT coalesce(high, key) FROM log WHERE position<=? ORDER BY position DESC LIMIT 1;
+SELECT coalesce(max_key_so_far, key) FROM log WHERE position<=? ORDER BY position DESC LIMIT 1;
 
 -- name: idempotency_record
 SELECT fingerprint, event, position FROM idempotency WHERE key=? AND at>?;

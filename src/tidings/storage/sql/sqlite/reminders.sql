@@ -19,12 +19,12 @@ DELETE FROM reminder WHERE key=?;
 UPDATE reminder SET due_at=? WHERE key=?;
 
 -- name: due_reminders
-SELECT key, due_at, event, users, audience, every, time_zone, first_at FROM reminder
+SELECT key, due_at, event, users, topic, recurrence, time_zone, first_at FROM reminder
 WHERE due_at <= ? AND (due_at, key) > (?, ?) ORDER BY due_at, key LIMIT ?;
 
 -- name: reminder_by_key
-SELECT key, due_at, event, users, audience, every, time_zone, first_at FROM reminder WHERE key=?;
+SELECT key, due_at, event, users, topic, recurrence, time_zone, first_at FROM reminder WHERE key=?;
 
 -- name: reminders_of_user
-SELECT key, due_at, event, users, audience, every, time_zone, first_at FROM reminder
+SELECT key, due_at, event, users, topic, recurrence, time_zone, first_at FROM reminder
 WHERE key IN (SELECT reminder FROM reminder_user WHERE user=?) ORDER BY due_at, key;

@@ -7,10 +7,10 @@ DELETE FROM timeline_{n} WHERE timeline=? AND key=?;
 UPDATE event_{n} SET body=NULL, topics=NULL, targets=NULL WHERE key=?;
 
 -- name: recipients_of_event
-SELECT users FROM told WHERE key=?;
+SELECT users FROM event_recipient_chunk WHERE key=?;
 
 -- name: delete_recipients_of_event
-DELETE FROM told WHERE key=?;
+DELETE FROM event_recipient_chunk WHERE key=?;
 
 -- name: delete_member
 DELETE FROM inbox_member WHERE group_id=? AND key=? RETURNING actor;

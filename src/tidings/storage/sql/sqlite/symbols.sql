@@ -1,13 +1,13 @@
 -- The symbol table: ids for names.
 
 -- name: user_names
-SELECT c.value, substr(name.name, ?) FROM carray(?) c CROSS JOIN name ON name.id=c.value;
+SELECT c.value, substr(symbol.name, ?) FROM carray(?) c CROSS JOIN symbol ON symbol.id=c.value;
 
 -- name: symbol_id
-SELECT id FROM name WHERE name=?;
+SELECT id FROM symbol WHERE name=?;
 
 -- name: symbol_text
-SELECT name FROM name WHERE id=?;
+SELECT name FROM symbol WHERE id=?;
 
 -- name: verb_id
 SELECT id FROM verb WHERE name=?;
@@ -19,13 +19,13 @@ SELECT name FROM verb WHERE id=?;
 INSERT INTO verb(name) VALUES (?) RETURNING id;
 
 -- name: insert_symbol
-INSERT INTO name(name) VALUES (?) RETURNING id;
+INSERT INTO symbol(name) VALUES (?) RETURNING id;
 
 -- name: insert_symbols
-INSERT OR IGNORE INTO name(name) SELECT value FROM carray(?);
+INSERT OR IGNORE INTO symbol(name) SELECT value FROM carray(?);
 
 -- name: symbol_ids
-SELECT name.id, name.name FROM carray(?) c CROSS JOIN name ON name.name=c.value;
+SELECT symbol.id, symbol.name FROM carray(?) c CROSS JOIN symbol ON symbol.name=c.value;
 
 -- name: has_tombstones
-SELECT EXISTS (SELECT 1 FROM name WHERE name>=? AND name<?);
+SELECT EXISTS (SELECT 1 FROM symbol WHERE name>=? AND name<?);
