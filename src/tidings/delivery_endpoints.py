@@ -151,8 +151,9 @@ class EndpointService:
         return await self._store.endpoints(user)
 
     async def add(self, user: str, given: EndpointInput, *, vouched: bool) -> Registration:
-        """Register an endpoint. One of the same channel and address keeps its id, and a webhook its secret; a push
-        subscription gets the new keys. It is enabled.
+        """Register an endpoint. One of the same channel and address keeps its id, and a webhook its secret, or an
+        application that registers at each start would refuse what a new one signs; a push subscription gets the new keys.
+        It is enabled.
 
         ``vouched``: the application says so, and answers for it that a mail address is the user's. A user's word is not
         enough: the address is asked by a mail, and gets nothing else before it is confirmed.
@@ -173,14 +174,15 @@ class EndpointService:
                         ),
                     )
                 )
-            endpoint = self._renewed(known[0], given) if known else self._new(user, given)
-            endpoint = msgspec.structs.replace(endpoint, confirmed=endpoint.confirmed or vouched)
-            if not endpoint.confirmed:
+            confirmed = vouched or given.channel != "email" or any(one.confirmed for one in known)
+            endpoint = self._new(user, given, confirmed=confirmed)
+            if not confirmed:
                 await self._reserve(endpoint)
             await self._log.submit(AddEndpoint(endpoint))
-        if not endpoint.confirmed:
-            self.confirmations.begin(endpoint.id, endpoint.address, partial(self._waits, endpoint))
-        return Registration(endpoint, not known)
+            stored = await self._stored(endpoint)
+        if not stored.confirmed:
+            self.confirmations.begin(stored.id, stored.address, partial(self._waits, stored))
+        return Registration(stored, stored.id == endpoint.id)
 
     def setup_errors(self, channel: str, address: str) -> Iterator[FieldError]:
         """The errors of members of the right form ("": there is none) that only the set-up of this server makes wrong: a
@@ -231,6 +233,13 @@ class EndpointService:
                 return endpoint
         raise NotFound("no such endpoint")
 
+    async def _stored(self, endpoint: Endpoint) -> Endpoint:
+        """A registered endpoint as the store has it, which may have been there before; as it was given if it was removed
+        meanwhile."""
+        present = await self._store.endpoints(endpoint.user)
+        place = (endpoint.channel, endpoint.address)
+        return next((one for one in present if (one.channel, one.address) == place), endpoint)
+
     async def _waits(self, endpoint: Endpoint) -> bool:
         """Whether an endpoint is still there and not yet confirmed."""
         present = await self._store.endpoints(endpoint.user)
@@ -241,13 +250,7 @@ class EndpointService:
             raise InvalidFields(errors=(FieldError("/channel", self.confirmations.missing),))
         await self.confirmations.reserve(endpoint.user, endpoint.address)
 
-    def _renewed(self, endpoint: Endpoint, given: EndpointInput) -> Endpoint:
-        """The endpoint as it is when it is registered again. A webhook keeps its secret: whoever registers at each start has
-        stored it, and would refuse what another one signs."""
-        secret = endpoint.secret if given.channel == "webhook" else self._secret(given)
-        return msgspec.structs.replace(endpoint.enabled(), secret=secret)
-
-    def _new(self, user: str, given: EndpointInput) -> Endpoint:
+    def _new(self, user: str, given: EndpointInput, *, confirmed: bool) -> Endpoint:
         created_at = self._clock.now()
         return Endpoint(
             secrets.token_hex(8),
@@ -256,7 +259,7 @@ class EndpointService:
             given.address,
             self._secret(given),
             created_at=created_at,
-            confirmed=given.channel != "email",
+            confirmed=confirmed,
         )
 
     def _secret(self, given: EndpointInput) -> str:

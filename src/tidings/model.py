@@ -205,8 +205,8 @@ class SetPreferences(msgspec.Struct, frozen=True):
 
 
 class AddEndpoint(msgspec.Struct, frozen=True):
-    """Register an endpoint; one with the same user, channel and address is replaced, keeping its id. It is enabled, and
-    stays confirmed if it was."""
+    """Register an endpoint. One with the same user, channel and address is enabled; it keeps its id and its times, stays
+    confirmed if it was, and gets the new secret unless it is a webhook, whose secret RotateSecret alone changes."""
 
     endpoint: Endpoint
 

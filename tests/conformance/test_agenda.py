@@ -501,11 +501,11 @@ def test_settling_what_is_not_there_changes_nothing(store: Harness) -> None:
 
 def test_what_waits_survives_a_replaced_endpoint(store: Harness) -> None:
     """It goes to the endpoint as it is now."""
-    reached(store, HOOK)
+    store.write(SetNotificationType("ping", Rule(channels=("web_push",))), AddEndpoint(PUSH))
     ping(store)
-    store.write(AddEndpoint(Endpoint("e9", "bob", "webhook", HOOK.address, "new", START_MS + 9)))
+    store.write(AddEndpoint(Endpoint("e9", "bob", "web_push", PUSH.address, "new", START_MS + 9)))
     (delivery,) = deliveries(store)
-    assert (delivery.endpoint.id, delivery.endpoint.secret) == ("e2", "new")
+    assert (delivery.endpoint.id, delivery.endpoint.secret) == (PUSH.id, "new")
 
 
 def test_nothing_is_owed_where_nothing_may_be_sent(store: Harness) -> None:

@@ -92,14 +92,16 @@ def test_endpoints_are_listed_oldest_first(store: Harness) -> None:
 
 
 def test_the_same_place_is_registered_once(store: Harness) -> None:
-    """The new endpoint replaces the old, whose id it keeps; another channel or address is another place."""
-    old = Endpoint("e1", "bob", "webhook", "https://hook.test/", "old", START_MS)
-    new = Endpoint("e2", "bob", "webhook", "https://hook.test/", "new", START_MS + 5)
+    """It gets the new keys, and keeps its id and its times; another channel or address is another endpoint."""
+    old = Endpoint("e1", "bob", "web_push", "https://push.test/", "old", START_MS, START_MS + 1)
+    new = Endpoint("e2", "bob", "web_push", "https://push.test/", "new", START_MS + 5)
     store.write(AddEndpoint(old))
     store.write(AddEndpoint(new))
-    assert endpoints(store, "bob") == [msgspec.structs.replace(new, id="e1")]
-    store.write(AddEndpoint(Endpoint("e3", "bob", "apprise", "https://hook.test/", created_at=START_MS + 6)))
-    store.write(AddEndpoint(Endpoint("e4", "bob", "webhook", "https://hook.test/2", created_at=START_MS + 7)))
+    assert endpoints(store, "bob") == [msgspec.structs.replace(old, secret="new")]
+    store.write(AddEndpoint(Endpoint("e3", "bob", "apprise", "https://push.test/", created_at=START_MS + 6)))
+    store.write(
+        AddEndpoint(Endpoint("e4", "bob", "web_push", "https://push.test/2", created_at=START_MS + 7))
+    )
     assert [found.id for found in endpoints(store, "bob")] == ["e1", "e3", "e4"]
 
 
@@ -149,6 +151,21 @@ def test_a_webhook_gets_another_secret(store: Harness) -> None:
     ]
     assert [store.changed(command) for command in rotated] == [0, 0, 0, 1]
     assert endpoints(store, "bob") == [msgspec.structs.replace(hook, secret="new"), keys]
+
+
+def test_a_registration_does_not_undo_what_came_before_it(store: Harness) -> None:
+    """The fault: a registration wrote the secret that it had read, and so overwrote one that was rotated meanwhile; the
+    time of the last delivery as well. A webhook that is registered again keeps what the store has."""
+    read = Endpoint("e1", "bob", "webhook", "https://bob.test/hook", "old", START_MS)
+    store.write(AddEndpoint(read), SetNotificationType("ping", Rule(channels=("webhook",))))
+    store.publish(event("alice", "ping", targets=("bob",)))
+    (due,) = store.run(store.store.deliveries(store.clock.ms, 9))
+    store.write(
+        RotateSecret("bob", "e1", "new"),
+        RecordDeliveryResults((DeliveryResult(due.id, "sent", START_MS + 7),)),
+        AddEndpoint(read),
+    )
+    assert endpoints(store, "bob") == [msgspec.structs.replace(read, secret="new", sent_at=START_MS + 7)]
 
 
 def test_an_endpoint_is_removed_by_its_owner(store: Harness) -> None:

@@ -203,9 +203,13 @@ class Agenda(State):
         new = add.endpoint
         endpoints = self._person(new.user).endpoints
         place = (new.channel, new.address)
-        old = next((each for each in endpoints.values() if (each.channel, each.address) == place), new)
-        confirmed = new.confirmed or (old.id in endpoints and old.confirmed)
-        endpoints[old.id] = msgspec.structs.replace(new, id=old.id, confirmed=confirmed)
+        old = next((each for each in endpoints.values() if (each.channel, each.address) == place), None)
+        if old is None:
+            endpoints[new.id] = new
+        else:
+            secret = old.secret if new.channel == "webhook" else new.secret
+            confirmed = old.confirmed or new.confirmed
+            endpoints[old.id] = msgspec.structs.replace(old.enabled(), secret=secret, confirmed=confirmed)
         return 1
 
     def _confirm_endpoint(self, confirm: ConfirmEndpoint) -> int:

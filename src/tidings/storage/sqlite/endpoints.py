@@ -45,11 +45,11 @@ def apply(w: WriteSession, command: EndpointCommand) -> CommandResult:
 
 
 def add(w: WriteSession, command: AddEndpoint) -> CommandResult:
-    """Register an endpoint; the same address again keeps its id."""
+    """Register an endpoint; the same address again keeps its id, its times and, of a webhook, its secret."""
     new = command.endpoint
     place = (new.id, w.names.make_user(new.user), CHANNELS[new.channel], new.address, new.secret)
-    state = (new.failures, new.disabled_at, new.disabled_reason)
-    w.db.execute(sql("add_endpoint"), (*place, new.created_at, new.sent_at, new.confirmed, *state))
+    state = (new.created_at, new.sent_at, new.confirmed, new.failures, new.disabled_at, new.disabled_reason)
+    w.db.execute(sql("add_endpoint"), (*place, *state, CHANNELS["webhook"]))
     w.reached = True
     return CommandResult(1, w.position)
 

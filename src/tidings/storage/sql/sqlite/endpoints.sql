@@ -1,11 +1,12 @@
 -- The endpoints of users, and the confirmation mails to them.
 
 -- name: add_endpoint
+-- One that is there keeps its times, and a webhook its secret: the command may have been made before they changed.
 INSERT INTO endpoint
   (id, user, channel, address, secret, created_at, sent_at, confirmed, failures, disabled_at, disabled_reason)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (user, channel, address) DO UPDATE SET
-  secret = excluded.secret, created_at = excluded.created_at, sent_at = excluded.sent_at,
+  secret = iif(channel = ?, secret, excluded.secret),
   confirmed = max(confirmed, excluded.confirmed), failures = excluded.failures,
   disabled_at = excluded.disabled_at, disabled_reason = excluded.disabled_reason;
 
