@@ -1,12 +1,15 @@
 """A store notices when another program changes its file or cuts its log, and takes nothing else for that."""
 
 import asyncio
+import errno
 import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import closing
+from operator import eq
 from pathlib import Path
 
 import apsw
@@ -17,6 +20,8 @@ from tidings.config import Settings
 from tidings.errors import Unavailable
 from tidings.model import Publish
 from tidings.storage.sqlite import SqliteStore, checkpoints
+from tidings.storage.sqlite.db import Db
+from tidings.storage.sqlite.file_lock import FileLock
 from tidings.testing import FakeClock, event
 
 FEW_PAGES = 20
@@ -134,6 +139,36 @@ def test_what_others_may_do_is_no_change(tmp_path: Path, monkeypatch: pytest.Mon
             assert path.read_bytes() != before, "no commit made a checkpoint"
 
 
+@pytest.mark.parametrize("kind", ["PASSIVE", "RESTART", "TRUNCATE"])
+def test_checkpoints_by_another_program_in_a_row_are_no_change(tmp_path: Path, kind: str) -> None:
+    """The fault: a log that began anew with as many frames as before, or more, was taken for the same log, of which all had
+    been copied. The next checkpoint by another program was then taken for a change of the file, which took every write."""
+    frames = []
+    with Inside.opened(tmp_path) as inside, closing(apsw.Connection(str(tmp_path / "store.db"))) as other:
+        for number in range(50):
+            inside.publish(event("alice", "like", f"{'x' * 200}:{number}", targets=("bob",)))
+            frames.append(inside.store._checkpoints._frames)
+            other.execute(f"PRAGMA wal_checkpoint({kind})").fetchall()
+        inside.run(inside.store.check())
+    assert any(map(eq, frames, frames[1:])), "no log began anew with as many frames as before"
+
+
+def test_a_middle_page_that_is_written_over_is_not_compared(tmp_path: Path) -> None:
+    """The bound of docs/adr/0016: of a file of the same size, two pages alone are compared."""
+    path = tmp_path / "store.db"
+    with Inside.opened(tmp_path) as inside:
+        publish(inside, 3)
+        store = inside.store
+        taken = {(page - 1) * 4_096 for page in store._checkpoints._sampled}
+        page = next(at for at in range(8 * 4_096, path.stat().st_size, 4_096) if at not in taken)
+        kept = path.read_bytes()[page : page + 4_096]
+        for content in (os.urandom(4_096), kept):
+            with path.open("r+b") as file:
+                file.seek(page)
+                file.write(content)
+            inside.run(store.check())
+
+
 def test_a_reader_that_holds_up_checkpoints_is_no_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,3 +204,90 @@ def test_a_checkpoint_that_fails_does_not_fail_the_commit(
         monkeypatch.undo()
         inside.publish(event("alice"))
         assert len(inside.activity(None)) == 2
+
+
+def fail_with(error: BaseException) -> Callable[..., object]:
+    """What raises this error, whatever it is called with."""
+
+    def fail(*_given: object, **_options: object) -> object:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize("call", ["pread", "fstat"])
+@pytest.mark.parametrize("looked_into", [True, False])
+def test_a_disk_that_cannot_be_read_is_released_at_the_close(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, looked_into: bool
+) -> None:
+    """The fault: an OSError of the looks at the files ended the close half-way, with the store locked and its threads
+    alive; a write got 500 for it. ``looked_into``: the time of change makes the store look at the pages of its file."""
+    path = tmp_path / "store.db"
+    threads = set(threading.enumerate())
+    with asyncio.Runner() as runner:
+        store = runner.run(SqliteStore.open(path, FakeClock(), Settings()))
+        publish(Inside(store, FakeClock(), runner), 3)
+        if looked_into:
+            os.utime(path, (1, 1))
+        with monkeypatch.context() as patched:
+            patched.setattr(os, call, fail_with(OSError(errno.EIO, os.strerror(errno.EIO))))
+            if looked_into:
+                with pytest.raises(
+                    Unavailable, match="the store cannot be checked now: its file cannot be used"
+                ):
+                    runner.run(store.write([Publish((event("alice"),))]))
+            with pytest.raises(Unavailable, match=r"the store was not left whole: .*Input/output error"):
+                runner.run(store.close())
+        assert [one.name for one in set(threading.enumerate()) - threads if "tidings" in one.name] == []
+        again = runner.run(SqliteStore.open(path, FakeClock(), Settings()))
+        assert runner.run(again.head()).position == 3
+        runner.run(again.close())
+
+
+@pytest.mark.parametrize("error", [apsw.IOError(), apsw.SQLError(), MemoryError()], ids=repr)
+def test_whatever_fails_at_the_end_the_store_is_released(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    """The fault: an error of the last checkpoint left the file locked, so no store could be opened in this process."""
+    path = tmp_path / "store.db"
+    with asyncio.Runner() as runner:
+        store = runner.run(SqliteStore.open(path, FakeClock(), Settings()))
+        publish(Inside(store, FakeClock(), runner), 3)
+        with monkeypatch.context() as patched:
+            patched.setattr(Db, "wal_checkpoint", fail_with(error))
+            with pytest.raises((Unavailable, type(error))):
+                runner.run(store.close())
+        again = runner.run(SqliteStore.open(path, FakeClock(), Settings()))
+        assert runner.run(again.head()).position == 3
+        runner.run(again.close())
+
+
+def test_a_start_that_cannot_read_the_file_leaves_no_descriptor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fault: the descriptor of the log stayed open."""
+    path = tmp_path / "store.db"
+    with asyncio.Runner() as runner:
+        runner.run(runner.run(SqliteStore.open(path, FakeClock(), Settings())).close())
+        left = len(os.listdir("/proc/self/fd"))
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "pread", fail_with(OSError(errno.EIO, os.strerror(errno.EIO))))
+            with pytest.raises(OSError, match="Input/output error"):
+                runner.run(SqliteStore.open(path, FakeClock(), Settings()))
+        assert len(os.listdir("/proc/self/fd")) == left
+        runner.run(runner.run(SqliteStore.open(path, FakeClock(), Settings())).close())
+
+
+def test_a_file_whose_state_could_not_be_read_is_not_taken_for_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint that wrote the file, after which the disk failed for a moment: in doubt the store goes on."""
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_PAGES", 1)
+    with Inside.opened(tmp_path) as inside:
+        publish(inside, 3)
+        with monkeypatch.context() as patched:
+            patched.setattr(FileLock, "read", fail_with(OSError(errno.EIO, os.strerror(errno.EIO))))
+            with pytest.raises(Unavailable, match="cannot be checked now"):
+                inside.publish(event("alice"))
+        publish(inside, 3)
+        assert len(inside.activity(None)) == 7

@@ -3,6 +3,7 @@
 Only checkpoints write the database file, and only this module makes them, on the thread that writes. So size, time of change
 and two pages of the file are as the last checkpoint left them, or another program wrote it. ``cp backup.db tidings.db``
 keeps the inode, so the names of the files do not tell. A checkpoint after that would mix the pages of two databases.
+Of a file of the same size the other pages are not compared: what writes only there goes unnoticed (docs/adr/0016).
 
 Others may read, set the time of change, and make a checkpoint: SQLite says how many frames were copied. While that of
 another program is under way, the file may be taken for changed until the next check. In doubt the store goes on, because a
@@ -10,19 +11,26 @@ false alarm takes every write.
 """
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
 import apsw
 
 from tidings.errors import Unavailable
-from tidings.storage.sqlite.connection import CHECKPOINT_PAGES, DISK_ERRORS, empty_wal
+from tidings.storage.sqlite import wal
+from tidings.storage.sqlite.connection import CHECKPOINT_PAGES, DISK_ERRORS, empty_wal, unavailable
 from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.file_lock import RETRY_S, FileLock
 from tidings.storage.sqlite.statements import sql
 
-LOG_HEADER, FRAME_HEADER = 32, 24
-"""Bytes before the first frame of a write-ahead log, and before the page of each frame
-(https://sqlite.org/fileformat2.html#the_write_ahead_log)."""
+
+class _Baseline(NamedTuple):
+    """The database file after a checkpoint. ``samples`` are the two pages by which it is told from a copy."""
+
+    size: int
+    changed_at_ns: int
+    samples: list[bytes]
 
 
 class Checkpoints:
@@ -37,36 +45,51 @@ class Checkpoints:
         (root,) = db.one(sql("root_page_of_meta"))
         self._sampled = (1, int(root))
         self._frames = self._copied = 0
+        self._salts = b""
+        self._baseline: _Baseline | None = None
         # SQLite locks no byte of the log, so a second descriptor may be opened and closed.
         self._log = os.open(f"{file_lock.path}-wal", os.O_RDONLY | os.O_CLOEXEC)
-        self._note()
+        try:
+            self._record_baseline()
+        except BaseException:
+            os.close(self._log)
+            raise
         db.set_wal_hook(self._committed)
 
     def check(self) -> None:
         """Raises Unavailable when what is written now could not be found again. Some microseconds."""
         file, log = self._file_lock.check()
         if not self._is_as_left(file) or log.st_size < self._log_bytes():
-            self._check_contents()
+            with _disk():
+                self._check_contents()
 
     def empty(self, wait_ms: int = 0) -> str:
         """Copy the whole log and cut it to nothing; readers are waited for. Says why that was not done. A file that another
         program changed is left as it is, and so is the log."""
         try:
-            self._check_contents()
+            with _disk():
+                self._check_contents()
+                try:
+                    return empty_wal(self._db, wait_ms)
+                finally:
+                    self._record_baseline()
         except Unavailable as error:
             return error.for_log
-        try:
-            return empty_wal(self._db, wait_ms)
-        finally:
-            self._note()
 
     def finish(self, wait_ms: int) -> str:
         """Empty the log for the last time. Says why that was not done; SQLite then leaves the files alone when it closes
         them."""
+        # First: whatever is raised, SQLite copies nothing into a file of which nothing is known.
+        self._db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         why = self.empty(wait_ms)
-        if why:
-            self._db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        if not why:
+            self._db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
         return why
+
+    def log_salts(self) -> bytes:
+        """What tells one write-ahead log from the next under its name. Raises Unavailable."""
+        with _disk():
+            return self._read_salts()
 
     def close(self) -> None:
         """Let go of the log."""
@@ -78,10 +101,11 @@ class Checkpoints:
         """Called by SQLite after each commit with the frames in the log. A failure here is none of the commit, which is in
         the log: the next one tries again."""
         with suppress(Unavailable, OSError, *DISK_ERRORS):
-            if frames < self._frames:  # the log began anew: all of it had been copied
+            salts = self._read_salts()
+            if salts != self._salts:  # the log began anew: all of it had been copied
                 if self._copied < self._frames:
-                    self._note()  # by another program
-                self._copied = 0
+                    self._record_baseline()  # by another program
+                self._salts, self._copied = salts, 0
             self._frames = frames
             if frames >= CHECKPOINT_PAGES:
                 self._copy()
@@ -92,15 +116,17 @@ class Checkpoints:
         try:
             self._db.wal_checkpoint(None)
         finally:
-            self._note()
+            self._record_baseline()
 
-    def _note(self) -> None:
-        """Remember the files as they are now."""
+    def _record_baseline(self) -> None:
+        """Remember the files as they are now. Where that fails, the next check does it: without a baseline no change is
+        found, but none is made up either."""
+        self._baseline = None
         with suppress(*DISK_ERRORS):  # while a statement runs: then nothing was copied either
             self._frames, self._copied = self._db.wal_checkpoint(None, apsw.SQLITE_CHECKPOINT_NOOP)
+        self._salts = self._read_salts()
         found = self._file_lock.status()
-        self._left = (found.st_size, found.st_mtime_ns)
-        self._samples = self._read_samples()
+        self._baseline = _Baseline(found.st_size, found.st_mtime_ns, self._read_samples())
 
     # --- what others did ----------------------------------------------------------------------------------------------
 
@@ -112,7 +138,7 @@ class Checkpoints:
                 "a file of the store was changed by another program while it was open",
                 RETRY_S,
                 for_log=f"{path} was changed by another program while it was open, and {log} does not fit it any more: "
-                f"stop the server, put a backup there if this is none, and remove {log} and {path.name}-shm",
+                f"stop the server, replace {path.name} with a backup if it is none, and remove {log} and {path.name}-shm",
             )
         if self._is_log_cut():
             raise Unavailable(
@@ -126,32 +152,47 @@ class Checkpoints:
         found = self._file_lock.status()
         if self._is_as_left(found):
             return False
-        if self._others_checkpointed() or (
-            found.st_size == self._left[0] and self._read_samples() == self._samples
+        known = self._baseline
+        if (
+            known is None
+            or self._others_checkpointed()
+            or (found.st_size == known.size and self._read_samples() == known.samples)
         ):
-            self._note()
+            self._record_baseline()
             return False
         return True
 
     def _is_log_cut(self) -> bool:
         if os.fstat(self._log).st_size < self._log_bytes() and self._others_checkpointed():
-            self._note()
+            self._record_baseline()
         return os.fstat(self._log).st_size < self._log_bytes()
 
     def _is_as_left(self, file: os.stat_result) -> bool:
-        return (file.st_size, file.st_mtime_ns) == self._left
+        return (file.st_size, file.st_mtime_ns) == (self._baseline or ())[:2]
 
     def _log_bytes(self) -> int:
         """How long the log is at least."""
-        return LOG_HEADER + self._frames * (FRAME_HEADER + self._page_bytes) if self._frames else 0
+        return wal.size(self._frames, self._page_bytes)
 
     def _others_checkpointed(self) -> bool:
         """Whether more was copied than here, or the log was cut through SQLite."""
         frames, copied = self._db.wal_checkpoint(None, apsw.SQLITE_CHECKPOINT_NOOP)
         return frames < self._frames or copied > self._copied
 
+    def _read_salts(self) -> bytes:
+        return os.pread(self._log, wal.SALTS.stop, 0)[wal.SALTS]
+
     def _read_samples(self) -> list[bytes]:
         """Two pages by which a file is told from a copy: the first, and that of the generation."""
         return [
             self._file_lock.read((page - 1) * self._page_bytes, self._page_bytes) for page in self._sampled
         ]
+
+
+@contextmanager
+def _disk() -> Iterator[None]:
+    """Raises Unavailable for a failure of the disk: whoever writes or closes expects no other."""
+    try:
+        yield
+    except (OSError, *DISK_ERRORS) as error:
+        raise unavailable(error, "checked") from error

@@ -71,7 +71,7 @@ def schema_problem(found: int) -> str:
     return ""
 
 
-def unavailable(error: apsw.Error, doing: str) -> Unavailable:
+def unavailable(error: apsw.Error | OSError, doing: str) -> Unavailable:
     """A failure of the disk, or of another program that holds the file, as callers are told it. What SQLite says of it is
     for the log: it may name tables and files."""
     reasons = (reason for kind, reason in _REASONS.items() if isinstance(error, kind))

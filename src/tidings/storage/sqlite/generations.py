@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from pathlib import Path
+from contextlib import ExitStack
 
 import apsw
 from msgspec import structs
@@ -16,10 +16,6 @@ from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
 
 _log = logging.getLogger(__name__)
-
-_LOG_SALTS = slice(16, 24)
-"""Where the header of a write-ahead log has its salts, which change each time it begins anew
-(https://sqlite.org/fileformat2.html#the_write_ahead_log)."""
 
 
 class Generations:
@@ -39,7 +35,7 @@ class Generations:
         self._process = process
         self._generation = int(writer.meta("generation"))
         self._commits = -1
-        self._unfinished = ""
+        self._close_problem = ""
         known = read(file_lock.path)
         self._base = known.base if known else 0
         self._file = MarkerFile(file_lock.path)
@@ -53,7 +49,7 @@ class Generations:
             if not checkpoints.empty():
                 self._base = self._generation
             # Last: a log that a new epoch began is not one that began anew since its generation was copied.
-            self._salts = self._log_salts()
+            self._salts = checkpoints.log_salts()
             self._file.write(self._found(), durable=True)
         except BaseException:
             self._file.close()
@@ -88,21 +84,12 @@ class Generations:
         generation = self._generation + 1
         query = sql("set_generation")
         self._writer.transaction(lambda: self._writer.db.execute(query, (generation,)))
-        salts = self._log_salts()
+        salts = self._checkpoints.log_salts()
         if salts != self._salts:
             # The log began anew, at this commit or before it. All that it held then is in the file, the last generation too.
             self._base, self._salts = self._generation, salts
         self._generation, self._commits = generation, self._writer.commits
         self._mark(self._found())
-
-    def _log_salts(self) -> bytes:
-        """What tells one write-ahead log from the next under its name. SQLite locks no byte of that file, so it may be
-        opened and closed."""
-        try:
-            with Path(f"{self._file_lock.path}-wal").open("rb") as log:
-                return log.read(_LOG_SALTS.stop)[_LOG_SALTS]
-        except OSError:
-            return b""
 
     def close(self) -> None:
         """End the last generation. The marker stays behind when that cannot be written: a later start is none the wiser,
@@ -111,18 +98,21 @@ class Generations:
             self.keep()
             self._mark(self._found(process=0), durable=True)
         except Unavailable as error:
-            self._unfinished = error.for_log
+            self._close_problem = error.for_log
         except apsw.Error as error:
-            self._unfinished = unavailable(error, "written").for_log
-        self._file.close()
+            self._close_problem = unavailable(error, "written").for_log
+        finally:
+            self._file.close()
 
     def finish(self) -> None:
         """Empty the log and close the file, after :meth:`close` and once no other connection of this process has it open.
-        Raises Unavailable, when all is closed, if the one file does not hold everything."""
-        why = self._checkpoints.finish(BUSY_MS) or self._unfinished
-        self._checkpoints.close()
-        self._writer.db.close()
-        self._file_lock.close()
+        Raises Unavailable if the one file does not hold everything. All is closed, whatever is raised."""
+        with ExitStack() as release:
+            # The last to go: to close its descriptor unlocks what SQLite has open.
+            release.callback(self._file_lock.close)
+            release.callback(self._writer.db.close)
+            release.callback(self._checkpoints.close)
+            why = self._checkpoints.finish(BUSY_MS) or self._close_problem
         if why:
             raise Unavailable(f"the store was not left whole: {why}")
 

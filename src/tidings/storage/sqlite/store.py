@@ -188,14 +188,14 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Checkpoint, close, release the file: afterwards all is in the one file, and a copy of it is the store. Raises
-        Unavailable, when all is closed, if it is not."""
-        await asyncio.get_running_loop().run_in_executor(self._write_thread, self._generations.close)
-        self._near.end()
-        self._write_thread.shutdown()
-        self._readers.close()
-        self._own_readers.close()
-        self._near.db.close()
-        self._generations.finish()
+        Unavailable if it is not. All is closed, whatever is raised."""
+        with ExitStack() as release:
+            release.callback(self._generations.finish)
+            for part in (self._near.db.close, self._own_readers.close, self._readers.close):
+                release.callback(part)
+            release.callback(self._write_thread.shutdown)
+            release.callback(self._near.end)
+            await asyncio.get_running_loop().run_in_executor(self._write_thread, self._generations.close)
 
     def _reading(self, undo: ExitStack, path: Path, cache_mib: int, vfs: str | None) -> ReadSnapshot:
         db = open_reader(path, max(1, cache_mib), vfs)
