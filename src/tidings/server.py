@@ -6,8 +6,8 @@ to come back, what is waiting written, the store closed.
 
 import logging
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -62,8 +62,7 @@ from tidings.reminders import ReminderService
 from tidings.rules import Rule
 from tidings.setting_checks import masked, shown
 from tidings.storage.memory import MemoryStore
-from tidings.storage.sqlite import SqliteStore, before
-from tidings.storage.sqlite.file_lock import FileLock
+from tidings.storage.sqlite import SqliteStore, before, file_lock, wal
 from tidings.telemetry import (
     COMMIT_COMMANDS,
     DEAD_LETTERS,
@@ -128,18 +127,23 @@ def store_file(address: str) -> Path:
     raise ConfigError(f"store: {shown(masked(address))} is neither sqlite:///FILE nor memory://", "store")
 
 
-@contextmanager
-def reading(path: Path) -> Iterator[apsw.Connection]:
-    """A connection that only reads the file of a store, which no server can open meanwhile; nothing new is left beside it.
+def check_free(path: Path) -> None:
+    """Raises InUse while a process has the file of a store open, Unavailable where a server would not open it."""
+    file_lock.check_free(path)
 
-    Raises InUse while a process has it open, Unavailable where a server would not open it, apsw.Error.
+
+def reading(path: Path) -> AbstractContextManager[apsw.Connection]:
+    """A connection that only reads the file of a store. A server may start meanwhile.
+
+    Raises InUse while a process has it open, Unavailable where a server would not open it or when it was changed
+    meanwhile, apsw.Error.
     """
-    lock = FileLock(path)
-    try:
-        with before.reading(lock.path) as connection:
-            yield connection
-    finally:
-        lock.close()
+    return before.reading(path)
+
+
+def is_log_cut(path: Path) -> bool:
+    """Whether the write-ahead log of a store ends within a frame."""
+    return wal.ends_within_a_frame(Path(f"{path}-wal"))
 
 
 def stored_rules(connection: apsw.Connection) -> dict[str, Rule]:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,6 @@ from tests.cli.test_client import scripted
 from tests.serving import serving
 from tidings import marker
 from tidings.cli.doctor import (
-    WAL_FRAME_HEADER,
-    WAL_HEADER,
     Check,
     fsync_ms,
     open_files,
@@ -31,10 +30,12 @@ from tidings.cli.doctor import (
     tokens,
 )
 from tidings.config import Settings
+from tidings.errors import InUse, Unavailable
 from tidings.model import Publish
 from tidings.rules import Rule
+from tidings.server import reading
 from tidings.setting_checks import masked
-from tidings.storage.sqlite import SqliteStore, file_lock
+from tidings.storage.sqlite import SqliteStore, file_lock, wal
 from tidings.testing import FakeClock, event
 
 KEY = "0123456789abcdef" * 2
@@ -181,9 +182,9 @@ def test_a_log_that_was_cut_is_not_sound(tmp_path: Path, whole_frames: bool) -> 
     for file in there.iterdir():
         path.with_name(file.name).write_bytes(file.read_bytes())
     assert store(path).level == "ok"
-    wal = Path(f"{path}-wal")
-    frames = (wal.stat().st_size - WAL_HEADER) // (WAL_FRAME_HEADER + 4096)
-    os.truncate(wal, WAL_HEADER + frames // 2 * (WAL_FRAME_HEADER + 4096) + (0 if whole_frames else 100))
+    log = Path(f"{path}-wal")
+    frames = (log.stat().st_size - wal.HEADER) // (wal.FRAME_HEADER + 4096)
+    os.truncate(log, wal.size(frames // 2, 4096) + (0 if whole_frames else 100))
     Path(f"{path}-shm").unlink()
     assert store(path).level != "ok"
 
@@ -402,3 +403,57 @@ def test_what_only_listens_is_not_taken_for_the_server(run: Run, tmp_path: Path)
         result = run("doctor", "--dev", "--port", url.rpartition(":")[2])
         assert "fail  port" in result.output
         assert "fail  store" in result.output
+
+
+@pytest.fixture(params=["closed", "killed"])
+def readable_store(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A store after an orderly stop, and one whose server was killed and left a write-ahead log."""
+    path, there = tmp_path / "tidings.db", tmp_path / "there"
+    there.mkdir()
+
+    async def work() -> None:
+        store = await SqliteStore.open(path, FakeClock(), Settings())
+        await store.write([Publish((event("alice"),))])
+        await store.check()
+        for end in ("", ".marker", "-wal"):
+            shutil.copy(f"{path}{end}", there)
+        await store.close()
+
+    asyncio.run(work())
+    if request.param == "killed":
+        for file in there.iterdir():
+            path.with_name(file.name).write_bytes(file.read_bytes())
+    return path
+
+
+def test_doctors_do_not_lock_out_each_other(readable_store: Path) -> None:
+    """The fault: the second one said that the store was in use by another process."""
+    with reading(readable_store), reading(readable_store):
+        assert store(readable_store) == Check("ok", "store", f"{readable_store}: sound, at position 1")
+
+
+def read_while(path: Path, happens: Callable[[], object], statement: str) -> None:
+    """Execute a statement in a store that is being read, after this happened."""
+    with reading(path) as connection:
+        happens()
+        connection.execute(statement).fetchall()
+
+
+def test_a_server_starts_while_doctor_reads(readable_store: Path) -> None:
+    """The fault: the file was locked as long as it was checked, so a start or a restart meanwhile ended with 1."""
+    with pytest.raises(Unavailable, match="was changed while it was read: repeat the check"):
+        read_while(readable_store, lambda: lived(readable_store, 3), "SELECT * FROM meta")
+    assert store(readable_store).detail.endswith("sound, at position 4")
+
+
+def test_a_server_that_started_while_doctor_reads_is_named(readable_store: Path) -> None:
+    """What was found in a file that is being written is not told as damage."""
+    held: list[file_lock.FileLock] = []
+
+    def start() -> None:
+        held.append(file_lock.FileLock(readable_store))
+        os.utime(readable_store)
+
+    with pytest.raises(InUse, match="is in use by"):
+        read_while(readable_store, start, "SELECT * FROM absent")
+    held[0].close()

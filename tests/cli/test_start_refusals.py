@@ -99,6 +99,7 @@ def test_doctor_fails_where_serve_refuses(run: Run, case: str) -> None:
     assert (served.exit_code, examined.exit_code in (1, 2)) == (2, True), (served.output, examined.output)
     said = served.output.removeprefix("Error: ").strip()
     why = said.removeprefix("the environment: ").removeprefix("types.toml: ")
+    assert why, "serve gave no reason"
     assert why in examined.output
     assert "hunter2" not in served.output + examined.output
 

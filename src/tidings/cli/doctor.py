@@ -21,12 +21,22 @@ from tidings.cli.options import SettingsCommand, settings_from, settings_options
 from tidings.cli.serve import check_flags
 from tidings.config import ConfigError, Settings
 from tidings.errors import InUse, Unavailable
+from tidings.http import schemas
 from tidings.http.jwks import FETCH_DEADLINE_S, Load, loader, parse_set
 from tidings.marker import Marker
 from tidings.outbound.channel_registry import unsendable
 from tidings.process import listen
 from tidings.rules import Rule, Rules
-from tidings.server import lost_file, marker_of, reading, store_file, stored_rules, types_clash
+from tidings.server import (
+    check_free,
+    is_log_cut,
+    lost_file,
+    marker_of,
+    reading,
+    store_file,
+    stored_rules,
+    types_clash,
+)
 from tidings.setting_checks import masked
 from tidings.start_checks import make_parts
 from tidings.timeutil import SystemClock
@@ -46,11 +56,7 @@ IDLE_FSYNC_MS = 0.01
 SPARE_FILES = 500
 """Open files besides streams: requests, the store and its readers, logs."""
 
-WAL_HEADER = 32
-WAL_FRAME_HEADER = 24
-"""Bytes before the first frame of a write-ahead log, and before the page of each frame."""
-
-ALIVE = b'{"status":"alive"}'
+ALIVE = msgspec.json.encode(schemas.Health(status="alive"))
 """What a server answers at /livez."""
 ANSWER_S = 5.0
 """Seconds that a server has for it, a busy one included."""
@@ -142,12 +148,12 @@ def _in_use(path: Path) -> bool:
     if _is_empty(path):
         return False
     try:
-        with reading(path):
-            return False
+        check_free(path)
     except InUse:
         return True
-    except (Unavailable, apsw.Error):
-        return False
+    except Unavailable:
+        pass  # told with the store
+    return False
 
 
 def _is_empty(path: Path) -> bool:
@@ -282,9 +288,7 @@ def store(path: Path, running: str = "") -> Check:
             found = _as_found(connection, path)
     except InUse as error:
         if running:
-            return Check(
-                "ok", "store", f"{error}, the server that runs; its file is not looked into meanwhile"
-            )
+            return Check("ok", "store", f"{error}, the server that runs; its file is not checked")
         return Check("fail", "store", str(error))
     except Unavailable as error:
         return Check("fail", "store", str(error))
@@ -325,24 +329,10 @@ def _as_known(path: Path, known: Marker | None, found: Marker) -> Check:
     if why := marker.restored(known, found):
         advice = "a server would begin a new epoch, and clients fetch afresh. If you restored nothing, look for what is lost"
         return Check("warn", "store", f"{path}: {why}; {advice}")
-    if _is_cut(Path(f"{path}-wal")):
+    if is_log_cut(path):
         advice = "a crash while it was written, or somebody cut it; a server goes on with what is whole"
         return Check("warn", "store", f"{path}: its write-ahead log ends within a frame: {advice}")
     return Check("ok", "store", f"{path}: sound, at position {found.position}")
-
-
-def _is_cut(wal: Path) -> bool:
-    """Whether a write-ahead log ends within a frame (https://sqlite.org/fileformat2.html#the_write_ahead_log)."""
-    try:
-        with wal.open("rb") as file:
-            header = file.read(WAL_HEADER)
-        size = wal.stat().st_size
-    except OSError:
-        return False
-    if size < WAL_HEADER:
-        return size > 0
-    page = int.from_bytes(header[8:12], "big")
-    return (size - WAL_HEADER) % (WAL_FRAME_HEADER + page) != 0
 
 
 def tokens(settings: Settings) -> Iterator[Check]:

@@ -19,6 +19,7 @@ from tidings.errors import Unavailable
 from tidings.marker import Marker, MarkerFile
 from tidings.rules import Rule
 from tidings.storage.sqlite.connection import schema_problem
+from tidings.storage.sqlite.file_lock import check_free, status_of
 from tidings.storage.sqlite.statements import sql
 
 _OURS = sql("is_ours")  # as every schema has had them
@@ -27,6 +28,10 @@ _FORMAT_VERSIONS = slice(18, 20)
 """Where the header of a database says how it is written and read (https://sqlite.org/fileformat2.html)."""
 _WITHOUT_WAL = b"\1\1"
 """The versions in a file that never had a write-ahead log. SQLite makes them 2, and syncs that, before it makes the log."""
+
+
+_WITHOUT_LOCKS = "unix-none"
+"""The VFS of SQLite that takes no locks (https://sqlite.org/vfs.html)."""
 
 
 def prepare(path: Path) -> None:
@@ -91,19 +96,29 @@ def lost(path: Path) -> str:
 
 @contextmanager
 def reading(path: Path) -> Iterator[apsw.Connection]:
-    """A connection that only reads a store. Nothing is left beside the file that was not there: without a log it is read as
-    it is, and the index that SQLite makes for a log is deleted again. So the caller holds the lock of the file: the index of
-    a server that starts meanwhile would be deleted too. Raises Unavailable when the file must not be opened, apsw.Error."""
-    index = Path(f"{path}-shm")
-    merged, made = bool(_size(Path(f"{path}-wal"))), not index.exists()
+    """A connection that only reads a store, which no server has open. It locks nothing and leaves no file, so a server may
+    start meanwhile, and write what is being read: then what was found means nothing.
+
+    Raises InUse while a process has the file open, Unavailable when it must not be opened, or was changed while it was read,
+    apsw.Error.
+    """
+    path = check_free(path)
+    before = _states(path)
     try:
         if why := problem(path):
             raise Unavailable(why)
-        with closing(_opened(path, merged=merged)) as connection:
+        with closing(_opened(path, merged=bool(_size(Path(f"{path}-wal"))))) as connection:
             yield connection
     finally:
-        if merged and made:
-            index.unlink(missing_ok=True)
+        if _states(path) != before:
+            check_free(path)
+            raise Unavailable(f"{path} was changed while it was read: repeat the check")
+
+
+def _states(path: Path) -> list[tuple[int, int, int] | None]:
+    """Which files a database and its log are, and when they were changed."""
+    found = (status_of(file) for file in (path, Path(f"{path}-wal")))
+    return [status and (status.st_ino, status.st_size, status.st_mtime_ns) for status in found]
 
 
 def _replaced(path: Path, known: Marker) -> str:
@@ -167,13 +182,18 @@ def _is_ours(connection: apsw.Connection) -> bool:
 
 
 def _opened(path: Path, *, merged: bool) -> apsw.Connection:
-    """A connection that only reads; without the log it takes no lock either."""
+    """A connection that only reads, takes no lock and makes no file: in exclusive mode SQLite has the index of a log in
+    memory."""
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-    return apsw.Connection(f"file:{quote(str(path))}?{'mode=ro' if merged else 'immutable=1'}", flags=flags)
+    name = f"file:{quote(str(path))}"
+    if not merged:
+        return apsw.Connection(f"{name}?immutable=1", flags=flags)
+    connection = apsw.Connection(f"{name}?mode=ro", flags=flags, vfs=_WITHOUT_LOCKS)
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # or its close would delete the log
+    connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+    return connection
 
 
 def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
+    found = status_of(path)
+    return 0 if found is None else found.st_size

@@ -42,35 +42,12 @@ class FileLock:
 
     def __init__(self, path: Path) -> None:
         """Raises InUse when the file is in use, Unavailable when it has several names, or cannot be made."""
-        self.path = Path(os.path.realpath(path))
+        self.path = _real(path)
         self._watched: dict[Path, _Identity] = {}
-        if not self.path.parent.is_dir():
-            raise Unavailable(f"{path} cannot be opened: the folder {self.path.parent} does not exist")
-        if str(self.path) in _mount_points():
-            raise Unavailable(
-                f"{path} is mounted by itself, so its write-ahead log would lie elsewhere and be lost: mount its folder"
-            )
         self._made = not self.path.exists()
-        if not self._made and _identity(self.path) in _HELD:
-            raise InUse(_in_use(self.path))
-        self._file = self._open()
+        self._file = _open(self.path, fcntl.F_OFD_SETLK, os.O_CREAT)
         self.identity = _identity_of(os.fstat(self._file))
         _HELD.add(self.identity)
-
-    def _open(self) -> int:
-        try:
-            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
-        except OSError as error:
-            raise Unavailable(f"{self.path} cannot be opened: {os.strerror(error.errno or 0)}") from None
-        try:
-            _lock(file, self.path)
-            names = os.fstat(file).st_nlink
-            if names != 1 or _identity(self.path) != _identity_of(os.fstat(file)):
-                raise Unavailable(_names(self.path, names))
-        except Unavailable:
-            os.close(file)
-            raise
-        return file
 
     def watch(self) -> None:
         """Remember the database and its write-ahead log as they are: both are there once SQLite has opened them."""
@@ -86,7 +63,7 @@ class FileLock:
         more."""
         found = []
         for name, known in self._watched.items():
-            status = _status(name)
+            status = status_of(name)
             if status is None or _identity_of(status) != known:
                 what = "deleted or moved" if status is None else "replaced by another file"
                 # An end needs the database itself, to copy the log into it; the log is still open here.
@@ -115,16 +92,55 @@ class FileLock:
         os.close(self._file)
 
 
-def _lock(file: int, path: Path) -> None:
+def check_free(path: Path) -> Path:
+    """The real name of an existing database file that could be locked now. Nothing is locked: a server may start meanwhile.
+    Raises what :class:`FileLock` raises."""
+    real = _real(path)
+    os.close(_open(real, fcntl.F_OFD_GETLK))
+    return real
+
+
+def _real(path: Path) -> Path:
+    real = Path(os.path.realpath(path))
+    if not real.parent.is_dir():
+        raise Unavailable(f"{path} cannot be opened: the folder {real.parent} does not exist")
+    if str(real) in _mount_points():
+        raise Unavailable(
+            f"{path} is mounted by itself, so its write-ahead log would lie elsewhere and be lost: mount its folder"
+        )
+    if _identity(real) in _HELD:  # before it is opened a second time
+        raise InUse(_in_use(real))
+    return real
+
+
+def _open(path: Path, command: int, create: int = 0) -> int:
+    """A descriptor of the file, once it is locked (``F_OFD_SETLK``) or found not to be (``F_OFD_GETLK``)."""
+    try:
+        file = os.open(path, os.O_RDWR | create | os.O_CLOEXEC, OWNER_ONLY)
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be opened: {os.strerror(error.errno or 0)}") from None
+    try:
+        _lock(file, path, command)
+        names = os.fstat(file).st_nlink
+        if names != 1 or _identity(path) != _identity_of(os.fstat(file)):
+            raise Unavailable(_names(path, names))
+    except Unavailable:
+        os.close(file)
+        raise
+    return file
+
+
+def _lock(file: int, path: Path, command: int) -> None:
     kind, where = fcntl.F_WRLCK, os.SEEK_SET
     # struct flock: its fields have another order on macOS.
-    packed = (
-        struct.pack("qqihh", LOCKED_BYTE, 1, 0, kind, where)
-        if sys.platform == "darwin"
-        else struct.pack("hhqqi", kind, where, LOCKED_BYTE, 1, 0)
-    )
+    if sys.platform == "darwin":
+        layout, kind_at, fields = "qqihh", 3, (LOCKED_BYTE, 1, 0, kind, where)
+    else:
+        layout, kind_at, fields = "hhqqi", 0, (kind, where, LOCKED_BYTE, 1, 0)
     try:
-        fcntl.fcntl(file, fcntl.F_OFD_SETLK, packed)
+        found = fcntl.fcntl(file, command, struct.pack(layout, *fields))
+        if command == fcntl.F_OFD_GETLK and struct.unpack(layout, found)[kind_at] != fcntl.F_UNLCK:
+            raise InUse(_in_use(path))
     except OSError as error:
         if error.errno in (errno.EAGAIN, errno.EACCES):
             raise InUse(_in_use(path)) from None
@@ -159,11 +175,12 @@ def _names(path: Path, names: int) -> str:
 
 
 def _identity(path: Path) -> _Identity | None:
-    found = _status(path)
+    found = status_of(path)
     return None if found is None else _identity_of(found)
 
 
-def _status(path: Path) -> os.stat_result | None:
+def status_of(path: Path) -> os.stat_result | None:
+    """How the file of this name is; None when there is none."""
     try:
         return os.stat(path)
     except OSError:
