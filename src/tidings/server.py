@@ -62,7 +62,7 @@ from tidings.reminders import ReminderService
 from tidings.rules import Rule
 from tidings.setting_checks import masked, shown
 from tidings.storage.memory import MemoryStore
-from tidings.storage.sqlite import SqliteStore, before, file_lock, wal
+from tidings.storage.sqlite import SqliteStore, file_lock, preflight, wal
 from tidings.telemetry import (
     COMMIT_COMMANDS,
     DEAD_LETTERS,
@@ -138,7 +138,7 @@ def reading(path: Path) -> AbstractContextManager[apsw.Connection]:
     Raises InUse while a process has it open, Unavailable where a server would not open it or when it was changed
     meanwhile, apsw.Error.
     """
-    return before.reading(path)
+    return preflight.reading(path)
 
 
 def is_log_cut(path: Path) -> bool:
@@ -148,17 +148,17 @@ def is_log_cut(path: Path) -> bool:
 
 def stored_rules(connection: apsw.Connection) -> dict[str, Rule]:
     """The types that were set over the API of this store. Raises apsw.Error, msgspec.MsgspecError."""
-    return before.stored_rules(connection)
+    return preflight.stored_rules(connection)
 
 
 def marker_of(connection: apsw.Connection, path: Path) -> Marker:
     """The marker that would fit the store in this file. Raises apsw.SQLError or KeyError when it is no store of ours."""
-    return before.marker_of(connection, path)
+    return preflight.marker_of(connection, path)
 
 
 def lost_file(path: Path) -> str:
     """Why no new store would be made of this missing or empty file; empty when one would."""
-    return before.lost(path)
+    return preflight.lost(path)
 
 
 # --- the wiring -----------------------------------------------------------------------------------------------

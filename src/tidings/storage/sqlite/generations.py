@@ -43,7 +43,7 @@ class Generations:
             if why := restored(known, self._found()):
                 self._base = 0  # that of the marker was of another file
                 if known is not None:
-                    # First: a kill may leave the new epoch in the file before the marker has it (before.py).
+                    # First: a kill may leave the new epoch in the file before the marker has it (preflight.py).
                     self._file.write(structs.replace(known, epoch="", base=0), durable=True)
                 self._renew(why, known.generation if known else 0)
             if not checkpoints.empty():

@@ -63,7 +63,6 @@ from tidings.rules import CHANNELS, Rules
 from tidings.status import Backlog, DeadLetter, Status
 from tidings.storage.sqlite import (
     activity,
-    before,
     broadcast_delivery,
     broadcasts,
     deliveries,
@@ -83,6 +82,7 @@ from tidings.storage.sqlite import (
     notification_state,
     notification_types,
     preferences,
+    preflight,
     readers,
     reminders,
     retract,
@@ -144,7 +144,7 @@ class SqliteStore:
             self._file_lock = FileLock(path)
             undo.callback(self._file_lock.close)
             path = self._file_lock.path
-            before.prepare(path)
+            preflight.prepare(path)
             self._write_thread = ThreadPoolExecutor(1, "tidings-writer", lower_priority)
             db = open_writer(path, settings.sqlite_cache_mib, vfs, salt)
             undo.callback(db.close)

@@ -1,4 +1,4 @@
-"""What is looked at before SQLite opens a file: opening one merges the write-ahead log beside it, and cannot be undone.
+"""The checks before SQLite opens a file: opening one merges the write-ahead log beside it, and cannot be undone.
 
 **The hazard**: SQLite takes the log by its name alone. A copy that is put in the place of a store whose server was killed
 gets the pages of that server's log, and is corrupt. Neither file tells; the marker does (docs/adr/0016).
@@ -23,7 +23,7 @@ from tidings.storage.sqlite.file_lock import check_free, status_of
 from tidings.storage.sqlite.statements import sql
 
 _OURS = sql("is_ours")  # as every schema has had them
-_GENERATION = sql("generation_and_epoch")
+_IDENTITY = sql("generation_and_epoch")
 _FORMAT_VERSIONS = slice(18, 20)
 """Where the header of a database says how it is written and read (https://sqlite.org/fileformat2.html)."""
 _WITHOUT_WAL = b"\1\1"
@@ -125,7 +125,7 @@ def _replaced(path: Path, known: Marker) -> str:
     """Why the write-ahead log beside the file is not its own."""
     if path.stat().st_ino != known.inode:
         return "is another file than the one that was open here"
-    own = _own_generation(path)
+    own = _own_identity(path)
     if own is not None and own[0] < known.base:
         return "is older than the one that was open here"
     # With a base the file has the marker's epoch, whatever the log holds: see Generations.
@@ -134,12 +134,12 @@ def _replaced(path: Path, known: Marker) -> str:
     return ""
 
 
-def _own_generation(path: Path) -> tuple[int, str] | None:
+def _own_identity(path: Path) -> tuple[int, str] | None:
     """The generation and the epoch in the file itself, without its log; None when they cannot be read, as in the middle of
     a checkpoint."""
     try:
         with closing(_opened(path, merged=False)) as connection:
-            found = {row[0]: row[1] for row in connection.execute(_GENERATION)}
+            found = {row[0]: row[1] for row in connection.execute(_IDENTITY)}
     except apsw.Error:
         return None
     match found:
