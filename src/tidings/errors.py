@@ -40,7 +40,8 @@ class TidingsError(Exception):
 
 
 class BadParameter(TidingsError):
-    """A query parameter, path segment, header or cursor is missing, unknown, malformed, or does not go with others."""
+    """A query parameter, path segment, header or cursor is missing, unknown, malformed, or does not go with others; or the
+    query string has over 16 KiB or 64 parameters."""
 
     status, code, title = 400, "bad-parameter", "A parameter is not accepted"
 

@@ -9,6 +9,7 @@ from urllib.parse import unquote_to_bytes, urlencode
 import msgspec
 from msgspec import Meta
 
+from tidings.config import KIB
 from tidings.cursors import is_cursor
 from tidings.errors import BadParameter, FieldError
 from tidings.events import Id, ObjectType, Topic, Verb
@@ -23,6 +24,10 @@ MAX_INTEGER = 2**53 - 1
 """The largest integer that JSON carries safely between languages; positions and seqs never come near it."""
 _PLAIN_QUERY = re.compile(rb"[\w.~:,-]+=[\w.~:,-]*(&[\w.~:,-]+=[\w.~:,-]*)*\Z", re.ASCII)
 """Queries in which nothing is encoded, as nearly all are: they are taken apart, and repeated, as they stand."""
+MAX_QUERY_BYTES = 16 * KIB
+"""Bytes of a query string: a page with all filters at their longest, each character percent-encoded, has 11 KiB."""
+MAX_QUERY_PARAMETERS = 64
+"""Parameters of a query string: several times as many as any route knows, and few enough to name each that is wrong."""
 _NO_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)\Z")
 
@@ -116,7 +121,16 @@ def given(query: bytes) -> dict[str, str]:
 
 
 def _read(query: bytes) -> tuple[dict[str, str], list[FieldError]]:
-    """The parameters of a query string by name, and the errors of those that have no one text."""
+    """The parameters of a query string by name, and the errors of those that have no one text. Raises BadParameter for too
+    long a one before it takes it apart: a head has room for 30,000 parameters, and 100 ms of work."""
+    if len(query) > MAX_QUERY_BYTES:
+        raise BadParameter(
+            f"The query string has {len(query):,} bytes; at most {MAX_QUERY_BYTES:,} are accepted."
+        )
+    if (count := query.count(b"&") + 1) > MAX_QUERY_PARAMETERS:
+        raise BadParameter(
+            f"The query string has {count:,} parameters; at most {MAX_QUERY_PARAMETERS} are accepted."
+        )
     found: dict[str, str] = {}
     unreadable: list[FieldError] = []
     plain = _PLAIN_QUERY.match(query) is not None
