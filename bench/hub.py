@@ -128,6 +128,6 @@ async def _nothing(users: Sequence[str], erasures: int) -> None:
 async def _answer(pipe: Connection, live: Hub, store: Prepared) -> None:
     def tell(users: set[str]) -> None:
         store.touch(users)
-        live.hint(users, False)
+        live.notify(users, False)
 
     pipe.send(await push(pipe.recv(), store.waiting, store.rest, tell))

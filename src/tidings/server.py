@@ -189,7 +189,7 @@ async def running(
 
         windows = Windows(clock, settings.trends_max_exact_keys)
         live = Hub(store, wording, take_up, settings, clock, epoch, position)
-        runner = Runner(store, on_erased=live.look)
+        runner = Runner(store, on_erased=live.reconcile_all)
         courier = DeliveryDispatcher(store, submit, ways, wording, clock)
         watch = _StoreWatch(store)
         log = GroupCommitQueue(
@@ -228,7 +228,7 @@ async def running(
             clock=clock,
             ingest=Commands(log, runner, settings, clock, cursors, store),
             reader=FeedReader(store, windows, cursors, settings),
-            inboxes=NotificationReader(store, cursors, clock, epoch, wording, live.news, take_up),
+            inboxes=NotificationReader(store, cursors, clock, epoch, wording, live.waiter, take_up),
             live=live,
             reminders=reminders,
             endpoints=_endpoints(store, log, clock, settings, ways, confirmations),
@@ -302,7 +302,7 @@ class PostCommitHooks:
                 if isinstance(command, EraseUser):
                     pending = True
                     erased.append(command.user)
-                    self._live.look()  # others had notifications that named them
+                    self._live.reconcile_all()  # others had notifications that named them
             elif isinstance(command, MaterializeBroadcasts):
                 users.update(command.users)
             elif isinstance(command, MarkFeedRead | MarkFeedUnread | UndoMarkFeedRead):
@@ -331,9 +331,9 @@ class PostCommitHooks:
 
     def _hint(self, users: set[str], added: Sequence[NewEvent], fed: bool) -> None:
         """Tell the streams of these users, and of all whom the events reach; ``fed``: feeds changed otherwise, too."""
-        self._live.hint(users.union(*(event.targets for event in added)), bool(added) or fed)
+        self._live.notify(users.union(*(event.targets for event in added)), bool(added) or fed)
         if any(map(self._reaches_others, added)):
-            self._live.look()
+            self._live.reconcile_all()
 
     def _reaches_others(self, event: NewEvent) -> bool:
         """Whether inboxes change that the event does not name: those of an audience, or of its object's followers."""

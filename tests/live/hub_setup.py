@@ -113,7 +113,7 @@ class Place:
         """Commit, then say so, as the server does."""
         await self.store.write(commands)
         if hint:
-            self.live.hint(users, any(isinstance(command, IN_THE_LOG) for command in commands))
+            self.live.notify(users, any(isinstance(command, IN_THE_LOG) for command in commands))
 
     async def publish(self, *targets: str, obj: str = "item:1", hint: bool = True) -> None:
         """Notify these users of something."""

@@ -92,7 +92,7 @@ async def test_what_was_missed_is_told_on_return_in_order() -> None:
         await here.write(MarkFeedRead("bob"))
         for n in range(50):
             await here.write(*((MarkFeedUnread if n % 2 == 0 else MarkFeedRead)("bob", (ids[2],)),))
-        here.live.hint([], True)
+        here.live.notify([], True)
         whole = [(1, "activity"), (3, "activity"), (4, "feed_read"), (5, "retracted"), (6, "feed_read")]
         whole += [(7 + n, "feed_read") for n in range(50)]
         for after in (0, 1, 2, 4, 5, 30, 55):

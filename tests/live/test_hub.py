@@ -70,7 +70,7 @@ async def test_hint_that_was_lost_costs_a_second() -> None:
 @awaited
 async def test_long_poll_learns_of_what_no_hint_said() -> None:
     async with place() as here:
-        with here.live.news("bob") as news:
+        with here.live.waiter("bob") as news:
             here.seconds(1)
             assert await news.wait()  # the first look cannot know what the poll knew
             await here.publish("bob", hint=False)
@@ -81,7 +81,7 @@ async def test_long_poll_learns_of_what_no_hint_said() -> None:
 @awaited
 async def test_long_poll_is_let_go_when_the_server_leaves() -> None:
     async with place() as here:
-        with here.live.news("bob") as news:
+        with here.live.waiter("bob") as news:
             await here.live.close()
             assert not await news.wait()
             assert not await news.wait()
@@ -241,7 +241,7 @@ async def test_streams_of_an_erased_user_end() -> None:
         for _, tape in opened:
             assert (tape.names(), tape.ended) == (["hello", "reset", "drain"], "closed")
         await here.write(Publish((NEWS,)))
-        here.live.look()
+        here.live.reconcile_all()
         assert (await other.until(2))[1].event == "notification"
         assert await here.known() == {"cy"}
         assert here.live.open_streams == 1
@@ -274,7 +274,7 @@ async def test_a_broadcast_on_its_way_to_a_user_who_is_erased_is_not_brought(way
         if way == "greeting":
             here.open()
         elif way == "comparing":
-            here.live.look()
+            here.live.reconcile_all()
         await here.paused.wait()
         await here.write(EraseUser("bob"), hint=False)
         here.live.erased(["bob"])
@@ -287,10 +287,10 @@ async def test_a_broadcast_on_its_way_to_a_user_who_is_erased_is_not_brought(way
 async def test_who_waits_for_news_of_an_inbox_is_told_of_its_end() -> None:
     """As when the server leaves: nothing will come any more."""
     async with place() as here:
-        with here.live.news("bob") as news, here.live.news("cy") as other:
+        with here.live.waiter("bob") as news, here.live.waiter("cy") as other:
             here.live.erased(["bob"])
             assert not await news.wait()
-            other.tell()
+            other.wake()
             assert await other.wait()
 
 
@@ -300,7 +300,7 @@ async def test_broadcast_reaches_who_is_here() -> None:
         _, tape = here.open()
         await tape.until(1)
         await here.write(Publish((NEWS,)))
-        here.live.look()
+        here.live.reconcile_all()
         assert (await tape.until(2))[1].event == "notification"
 
 

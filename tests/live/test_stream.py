@@ -19,7 +19,7 @@ def begun(
     """A stream of bob that was greeted at seq 5, position 9 of the epoch "e"."""
     tape = Tape(room)
     stream = Stream("bob", include, last, tape, "e")
-    stream.begin(HEAD, 9, NOW)
+    stream.start(HEAD, 9, NOW)
     return stream, tape
 
 
@@ -81,14 +81,14 @@ def test_cursor_that_cannot_be_continued_is_reset(last: str) -> None:
 def test_nothing_is_said_twice() -> None:
     """What lies at or before the cursor is passed over; the id goes up in one coordinate at a time."""
     stream, tape = begun("e.3.7")
-    stream.tell([*news(2, 3, 4, 5), *news(4)], NOW)
-    stream.tell([Frame("activity", b"{}", position=p) for p in (7, 8)], NOW)
+    stream.send([*news(2, 3, 4, 5), *news(4)], NOW)
+    stream.send([Frame("activity", b"{}", position=p) for p in (7, 8)], NOW)
     assert [said.id for said in tape.said[1:]] == ["e.4.7", "e.5.7", "e.5.8"]
 
 
 def test_stream_is_told_only_what_it_carries() -> None:
     stream, tape = begun(include=ACTIVITY)
-    stream.tell([*news(6), Frame("activity", b"{}", position=10)], NOW)
+    stream.send([*news(6), Frame("activity", b"{}", position=10)], NOW)
     assert tape.names() == ["hello", "activity"]
     assert tape.said[-1].id == "e..10"
 
@@ -96,21 +96,21 @@ def test_stream_is_told_only_what_it_carries() -> None:
 def test_full_wire_keeps_the_cursor_and_nothing_else() -> None:
     """What was written when the wire became full is the last: the rest is read again when it has room."""
     stream, tape = begun("e.0.0", room=3)
-    stream.tell(news(1, 2, 3, 4), NOW)
-    assert stream.state is State.BEHIND
+    stream.send(news(1, 2, 3, 4), NOW)
+    assert stream.state is State.BACKPRESSURED
     assert [said.id for said in tape.said[1:]] == ["e.1.0", "e.2.0"]
-    stream.tell(news(3), NOW)
-    stream.beat(9, NOW)
+    stream.send(news(3), NOW)
+    stream.heartbeat(9, NOW)
     assert len(tape.said) == 3
     tape.room = None
     assert stream.writable()
-    stream.tell(news(1, 2, 3, 4), NOW)
+    stream.send(news(1, 2, 3, 4), NOW)
     assert [said.id for said in tape.said[3:]] == ["e.3.0", "e.4.0"]
 
 
 def test_wire_that_was_not_full_has_nothing_to_catch_up() -> None:
     stream, _ = begun()
-    stream.join()
+    stream.go_live()
     assert not stream.writable()
     assert stream.state is State.FOLLOWING
 
@@ -118,38 +118,38 @@ def test_wire_that_was_not_full_has_nothing_to_catch_up() -> None:
 def test_heartbeat_has_no_id() -> None:
     """It tells where the client should be, but moves it nowhere."""
     stream, tape = begun()
-    stream.beat(9, NOW)
+    stream.heartbeat(9, NOW)
     assert tape.said[-1] == ("heartbeat", None, {"seq": 5, "position": 9})
 
 
 def test_heartbeat_does_not_run_ahead_of_who_catches_up() -> None:
     """From the very beginning of the log as from anywhere else: what was not told yet must not be taken for known."""
     stream, tape = begun(last="e.0.0")
-    stream.beat(9, NOW)
+    stream.heartbeat(9, NOW)
     assert tape.said[-1] == ("heartbeat", None, {"seq": 0, "position": 0})
 
 
 def test_leaving_asks_to_return() -> None:
     stream, tape = begun()
-    stream.leave(1_234, NOW)
+    stream.drain(1_234, NOW)
     assert b"retry: 1234\n\n" in b"".join(tape.written)
     assert tape.said[-1] == ("drain", None, {"retry_ms": 1_234})
     assert (tape.ended, stream.state) == ("closed", State.ENDED)
-    stream.tell(news(6), NOW)
+    stream.send(news(6), NOW)
     assert tape.names() == ["hello", "drain"]
 
 
 def test_full_wire_is_cut_when_the_stream_ends() -> None:
     """What waits in it would hold the connection open for as long as the client sleeps."""
     stream, tape = begun(room=1)
-    stream.leave(1_000, NOW)
+    stream.drain(1_000, NOW)
     assert (tape.names(), tape.ended) == (["hello"], "aborted")
 
 
 def test_credential_that_ends_is_announced() -> None:
     stream, tape = begun()
-    stream.warn(30, NOW)
-    stream.warn(29, NOW)
+    stream.warn_expiry(30, NOW)
+    stream.warn_expiry(29, NOW)
     assert [said for said in tape.said if said.event == "reauth"] == [("reauth", None, {"in_s": 30})]
 
 
@@ -157,5 +157,5 @@ def test_reset_may_go_back() -> None:
     """After an erasure the head is lower than what the client had."""
     stream, tape = begun()
     stream.reset("erased", Cursor(0, 9), NOW)
-    stream.tell(news(1), NOW)
+    stream.send(news(1), NOW)
     assert [said.id for said in tape.said[1:]] == ["e.0.9", "e.1.9"]

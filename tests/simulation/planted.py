@@ -49,7 +49,7 @@ def _ready(self: Hub, streams: Sequence[Stream]) -> list[Stream]:
 
 
 def _join(self: Hub, stream: Stream, counts: InboxCounters, position: int) -> None:
-    stream.join()
+    stream.go_live()
 
 
 async def _compare(self: Hub) -> None:
@@ -62,7 +62,7 @@ def _resume(self: Stream, given: str | None, head: Cursor, end: Cursor) -> tuple
 
 def _tell(self: Stream, some: Sequence[Frame], now: float) -> None:
     for frame in some:
-        if self.state not in (State.BEHIND, State.ENDED) and self.seq is not None:
+        if self.state not in (State.BACKPRESSURED, State.ENDED) and self.seq is not None:
             self._write(frame, now, self.cursor.text(self.epoch))
 
 
@@ -72,16 +72,16 @@ def _inbox_frames(after: int, changes: InboxChanges, items: Sequence[bytes]) -> 
 
 def _hear(self: Stream, frame: Frame, position: int, now: float) -> None:
     self.position = position
-    self.wire.write(frame.at(self.wire.encoder, self.epoch, self.seq))
+    self.transport.write(frame.at(self.transport.encoder, self.epoch, self.seq))
 
 
 def _beat(self: Stream, position: int, now: float) -> None:
     self._write(Frame("heartbeat", heartbeat(Cursor(self.seq, None), position)), now, None)
 
 
-def _say(self: Hub, stream: Stream, changes: InboxChanges, some: list[Frame], now: float) -> None:
-    stream.pass_over(self._position + 1)
-    stream.tell(some, now)
+def _deliver(self: Hub, stream: Stream, changes: InboxChanges, some: list[Frame], now: float) -> None:
+    stream.skip_to(self._position + 1)
+    stream.send(some, now)
 
 
 def _move(self: SubscriptionState, id: str, there: SubscriptionCursor) -> bool:
@@ -171,11 +171,11 @@ PLANTED = {
     "a hub that joins before it has caught up": Planted(Hub, "_join", _join),
     "a hub that relies on hints": Planted(Hub, "_compare", _compare),
     "a hub that says nothing of read-alls": Planted(hub, "inbox_frames", _inbox_frames),
-    "a hub that passes over one event too many": Planted(Hub, "_say", _say),
+    "a hub that passes over one event too many": Planted(Hub, "_deliver", _deliver),
     "a stream that begins at the head whatever the client knows": Planted(Stream, "_resume", _resume),
-    "a stream whose heartbeats run ahead of it": Planted(Stream, "beat", _beat),
-    "a stream that does not move its cursor": Planted(Stream, "tell", _tell),
-    "a stream that tells what the client has": Planted(Stream, "hear", _hear),
+    "a stream whose heartbeats run ahead of it": Planted(Stream, "heartbeat", _beat),
+    "a stream that does not move its cursor": Planted(Stream, "send", _tell),
+    "a stream that tells what the client has": Planted(Stream, "send_event", _hear),
     "a socket whose frames have no place": Planted(WebSocketFrameEncoder, "seal", _seal),
     "a poll that leaves out its only news": Planted(LongPollTransport, "answer", _short_answer),
     "a client that takes doubles": Planted(SubscriptionState, "_move", _move),

@@ -50,16 +50,16 @@ class Bus:
         """Whether anybody listens."""
         return self._live.busy
 
-    def hint(self, users: Iterable[str], published: bool) -> None:
+    def notify(self, users: Iterable[str], published: bool) -> None:
         """These inboxes changed."""
         ordered = sorted(users)  # those of a set come in another order in every process
         for _ in range(self._copies()):
-            self._loop.call_later(self._delay_s(), self._live.hint, ordered, published)
+            self._loop.call_later(self._delay_s(), self._live.notify, ordered, published)
 
-    def look(self) -> None:
+    def reconcile_all(self) -> None:
         """Any inbox may have changed."""
         for _ in range(self._copies()):
-            self._loop.call_later(self._delay_s(), self._live.look)
+            self._loop.call_later(self._delay_s(), self._live.reconcile_all)
 
     def erased(self, users: Iterable[str]) -> None:
         """These users were erased. Said within the process, and so neither lost nor late."""
@@ -78,8 +78,8 @@ class Told(Hub):
     """A hub whose connections are told why they end."""
 
     def _end(self, stream: Stream, why: str) -> None:
-        if isinstance(stream.wire, Connection):
-            stream.wire.ended(why)
+        if isinstance(stream.transport, Connection):
+            stream.transport.ended(why)
         super()._end(stream, why)
 
 
@@ -94,10 +94,10 @@ class Unaided(Told):
         super().tick()
         self._ticking = False
 
-    def look(self) -> None:
+    def reconcile_all(self) -> None:
         """Compare all heads, if something says that there is need."""
         if not self._ticking:
-            super().look()
+            super().reconcile_all()
 
 
 class _Nobody:
@@ -142,7 +142,7 @@ class Server:
         hub = Unaided if unaided else Told
         self.live = hub(store, wording, self._take_up, settings, clock, epoch, position, rng=rng)
         bus = cast(Hub, Bus(self.live, trouble, rng))
-        self.runner = Runner(store, on_erased=bus.look)
+        self.runner = Runner(store, on_erased=bus.reconcile_all)
         self.log = GroupCommitQueue(
             store,
             batch_events=settings.group_commit_events,
@@ -154,7 +154,7 @@ class Server:
         self.ingest = Commands(self.log, self.runner, settings, clock, cursors, store)
         self.reader = FeedReader(store, windows, cursors, settings)
         self.inboxes = NotificationReader(
-            store, cursors, clock, epoch, wording, self.live.news, self._take_up
+            store, cursors, clock, epoch, wording, self.live.waiter, self._take_up
         )
 
     async def begin(self) -> None:

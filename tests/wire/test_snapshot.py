@@ -73,22 +73,22 @@ class Inbox:
 
     def mark(self, thing: str, state: str) -> Self:
         """Say this of the notification of a thing."""
-        self._say(f"{self.id(thing)}/{state}")
+        self._deliver(f"{self.id(thing)}/{state}")
         return self
 
     def mark_some(self, state: str, *things: str) -> Self:
         """The same of some, in one request."""
-        self._say(state, {"ids": [self.id(thing) for thing in things]})
+        self._deliver(state, {"ids": [self.id(thing) for thing in things]})
         return self
 
     def read_all(self, **body: Any) -> Self:
         """Read everything; ``undo`` is then the token."""
-        self.undo = self._say("read-all", body)["undo"] or ""
+        self.undo = self._deliver("read-all", body)["undo"] or ""
         return self
 
     def take_back(self) -> Self:
         """Undo the last read-all."""
-        self._say("undo", {"undo": self.undo})
+        self._deliver("undo", {"undo": self.undo})
         return self
 
     def retract(self, act: str) -> Self:
@@ -137,7 +137,7 @@ class Inbox:
         parameters: dict[str, Any] = {"user_id": self.user, "limit": 100} | query
         return self._app.get("/v1/notifications", params=parameters)
 
-    def _say(self, path: str, body: Any = None) -> Any:
+    def _deliver(self, path: str, body: Any = None) -> Any:
         return self.ask("POST", f"/v1/notifications/{path}", body, user_id=self.user)
 
 

@@ -29,7 +29,7 @@ class AdmissionController:
         self._addresses: Counter[str] = Counter()
         self.closing = False
 
-    def enter(self, open: int, mine: int, address: str, *, stays: bool = True) -> None:
+    def check(self, open: int, mine: int, address: str, *, stays: bool = True) -> None:
         """Let one more in beside the ``open`` streams of this process, ``mine`` of them of the same user. The caps of users
         and addresses are for those who stay. Raises TooManyRequests over one of them, Deferred in a storm, when the
         server is full, or while it leaves: who comes back then finds the next one."""
@@ -48,12 +48,12 @@ class AdmissionController:
                 f"{self._addresses[address]} streams of this address are open", retry_after=5
             )
 
-    def entered(self, address: str) -> None:
+    def acquire(self, address: str) -> None:
         """A stream that was let in has been opened."""
         if address:
             self._addresses[address] += 1
 
-    def leave(self, address: str) -> None:
+    def release(self, address: str) -> None:
         """A stream has ended."""
         if address:
             self._addresses[address] -= 1

@@ -101,8 +101,8 @@ class Hub:
         self._admission = AdmissionController(settings, clock, self._rng)
         self._streams: dict[str, list[Stream]] = {}
         self._listening: dict[str, list[Stream]] = {}
-        self._polls: dict[str, dict[InboxWaiter, None]] = {}
-        self._polled: dict[str, int] = {}
+        self._waiters: dict[str, dict[InboxWaiter, None]] = {}
+        self._waiter_counters: dict[str, int] = {}
         self._open = self._waiting = 0
         self._opening: list[Stream] = []
         self._hinted: dict[str, None] = {}
@@ -111,8 +111,8 @@ class Hub:
         self._gathering = False
         self._behind: deque[Stream] = deque()
         self._wheel: TimerWheel[Stream] = TimerWheel(clock.monotonic())
-        self._news = asyncio.Event()
-        self._look = asyncio.Event()
+        self._work = asyncio.Event()
+        self._reconcile = asyncio.Event()
         self._refill = asyncio.Semaphore(0)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -127,8 +127,8 @@ class Hub:
     def admit(self, user: str, address: str, *, stays: bool = True) -> None:
         """Let a stream of this user in, which must then be opened; it ``stays``, or ends as soon as it has said what there
         is. Raises TooManyRequests, Deferred."""
-        mine = len(self._streams.get(user, ())) + len(self._polls.get(user, ()))
-        self._admission.enter(self._open + self._waiting, mine, address, stays=stays)
+        mine = len(self._streams.get(user, ())) + len(self._waiters.get(user, ()))
+        self._admission.check(self._open + self._waiting, mine, address, stays=stays)
 
     def open(
         self,
@@ -153,12 +153,12 @@ class Hub:
         self._streams.setdefault(user, []).append(stream)
         if ACTIVITY in include:
             self._listening.setdefault(user, []).append(stream)
-        self._admission.entered(address)
+        self._admission.acquire(address)
         self._open += 1
         self._opening.append(stream)
         self._schedule(stream, now)
         wire.write(wire.encoder.retry(self._rng.randint(*RETRY_MS)))
-        self._news.set()
+        self._work.set()
         return stream
 
     def lost(self, stream: Stream) -> None:
@@ -187,50 +187,50 @@ class Hub:
                     del registry[stream.user]
                 if registry is self._streams:
                     self._open -= 1
-                    self._admission.leave(stream.address)
+                    self._admission.release(stream.address)
 
     @contextlib.contextmanager
-    def news(self, user: str, address: str = "") -> Iterator[InboxWaiter]:
-        """News of a user's inbox, for as long as the block lasts: who waits for them takes the place of a stream. There are
-        none of a server that leaves. Raises TooManyRequests, Deferred."""
-        news = InboxWaiter()
+    def waiter(self, user: str, address: str = "") -> Iterator[InboxWaiter]:
+        """A waiter for changes of a user's inbox, for as long as the block lasts; it counts as a stream of the user. It is
+        over at once when the server drains. Raises TooManyRequests, Deferred."""
+        waiter = InboxWaiter()
         if self.closing:
-            news.tell(over=True)
-            yield news
+            waiter.wake(over=True)
+            yield waiter
             return
         self.admit(user, address)
-        self._polls.setdefault(user, {})[news] = None
-        self._admission.entered(address)
+        self._waiters.setdefault(user, {})[waiter] = None
+        self._admission.acquire(address)
         self._waiting += 1
         try:
-            yield news
+            yield waiter
         finally:
             self._waiting -= 1
-            self._admission.leave(address)
-            del self._polls[user][news]
-            if not self._polls[user]:
-                del self._polls[user]
-                self._polled.pop(user, None)
+            self._admission.release(address)
+            del self._waiters[user][waiter]
+            if not self._waiters[user]:
+                del self._waiters[user]
+                self._waiter_counters.pop(user, None)
 
     # --- what the log says ----------------------------------------------------------------------------------
 
-    def hint(self, users: Iterable[str], published: bool) -> None:
+    def notify(self, users: Iterable[str], published: bool) -> None:
         """The inboxes of these users changed; ``published``: the log has something new, so any feed may have."""
         for user in users:
             if user in self._streams:
                 self._hinted[user] = None
-            for news in self._polls.get(user, ()):
-                news.tell()
+            for waiter in self._waiters.get(user, ()):
+                waiter.wake()
         self._published = self._published or (published and bool(self._listening))
         if self._hinted or self._published:
-            self._news.set()
+            self._work.set()
 
-    def look(self) -> None:
+    def reconcile_all(self) -> None:
         """Anybody's inbox may have changed: compare all heads. Done every second as well, so that a hint that was lost
         costs no more than that."""
-        self._look.set()
+        self._reconcile.set()
         self._published = bool(self._listening)
-        self._news.set()
+        self._work.set()
 
     def erased(self, users: Iterable[str]) -> None:
         """These users were erased: end what is open for them, or it would write their names again, with the next broadcast.
@@ -239,8 +239,8 @@ class Hub:
             for stream in tuple(self._streams.get(user, ())):
                 stream.dismiss(ERASED, self._rng.randint(*RETRY_MS), self._clock.monotonic())
                 self._end(stream, "erased")
-            for news in self._polls.get(user, ()):
-                news.tell(over=True)
+            for waiter in self._waiters.get(user, ()):
+                waiter.wake(over=True)
 
     @property
     def open_streams(self) -> int:
@@ -255,7 +255,7 @@ class Hub:
     @property
     def busy(self) -> bool:
         """Whether anybody listens at all: publishing then has no hints to give."""
-        return bool(self._streams or self._polls)
+        return bool(self._streams or self._waiters)
 
     @property
     def closing(self) -> bool:
@@ -267,15 +267,15 @@ class Hub:
     async def _follow(self) -> None:
         failures = 0
         while True:
-            await self._news.wait()
-            self._news.clear()
+            await self._work.wait()
+            self._work.clear()
             try:
                 await self._step()
                 failures = 0
             except Exception:
                 failures += 1
                 _log.exception("following failed, attempt %d", failures)
-                self.look()
+                self.reconcile_all()
                 # The exponent is bounded, for no float holds 2 to the power of 1,024.
                 await asyncio.sleep(min(FIRST_PAUSE_S * 2 ** min(failures, 16), LONGEST_PAUSE_S))
             # Whatever else waits for the loop gets its turn between two steps.
@@ -283,15 +283,15 @@ class Hub:
 
     async def _step(self) -> None:
         """Everything that is new, once."""
-        if self._opening and self._gathered():
+        if self._opening and self._batch_ready():
             await self._begin()
         hinted, self._hinted = self._hinted, {}
         for user in hinted:
-            await self._tell_inbox(user)
+            await self._send_inbox(user)
         if self._published:
-            await self._tell_feeds()
+            await self._send_feeds()
 
-    def _gathered(self) -> bool:
+    def _batch_ready(self) -> bool:
         """Whether those who opened are greeted now; if others just were, they wait for more to come."""
         loop = asyncio.get_running_loop()
         since_s = loop.time() - self._greeted_at
@@ -305,14 +305,14 @@ class Hub:
 
     def _gather_no_more(self) -> None:
         self._gathering, self._greeted_at = False, -math.inf
-        self._news.set()
+        self._work.set()
 
     async def _begin(self) -> None:
         """Greet the streams that were opened: one reading of heads for all of them."""
         opening, self._opening = self._opening[:HEADS], self._opening[HEADS:]
         if self._opening:
-            self._news.set()
-        opening = [stream for stream in opening if stream.state is State.OPENING]
+            self._work.set()
+        opening = [stream for stream in opening if stream.state is State.CONNECTING]
         try:
             counters = await self._heads(list(dict.fromkeys(stream.user for stream in opening)))
             position = (await self._store.head()).position
@@ -321,10 +321,10 @@ class Hub:
             raise
         now = self._clock.monotonic()
         for stream in opening:
-            if stream.state is State.OPENING:
-                stream.begin(counters[stream.user], position, now)
+            if stream.state is State.CONNECTING:
+                stream.start(counters[stream.user], position, now)
                 # A token may end before the next tick.
-                self._remind(stream, now)
+                self._send_timers(stream, now)
                 self._join(stream, counters[stream.user], position)
 
     def _join(self, stream: Stream, counts: InboxCounters, position: int) -> None:
@@ -334,8 +334,8 @@ class Hub:
         )
         empty = stream.cursor == head
         RESUMES.labels("empty" if empty else "behind").inc()
-        if empty and not stream.overtaken and position >= self._position:
-            stream.join()
+        if empty and not stream.dirty and position >= self._position:
+            stream.go_live()
         else:
             self._fill(stream)
 
@@ -345,13 +345,13 @@ class Hub:
     async def _compare(self) -> None:
         """Find the inboxes that moved although no hint said so, beside the following."""
         while True:
-            await self._look.wait()
-            self._look.clear()
-            users = [*self._streams, *(user for user in self._polls if user not in self._streams)]
+            await self._reconcile.wait()
+            self._reconcile.clear()
+            users = [*self._streams, *(user for user in self._waiters if user not in self._streams)]
             try:
                 for at in range(0, len(users), HEADS):
                     some = users[at : at + HEADS]  # of whom some may have been erased since
-                    here = [user for user in some if user in self._streams or user in self._polls]
+                    here = [user for user in some if user in self._streams or user in self._waiters]
                     self._compared(await self._heads(here))
                     await asyncio.sleep(0)
             except Exception:
@@ -361,22 +361,22 @@ class Hub:
         for user, counts in counters.items():
             if any(s.seq is not None and s.seq != counts.seq for s in self._streams.get(user, ())):
                 self._hinted[user] = None
-                self._news.set()
-            if user in self._polls and self._polled.get(user) != counts.seq:
-                self._polled[user] = counts.seq
-                for news in self._polls[user]:
-                    news.tell()
+                self._work.set()
+            if user in self._waiters and self._waiter_counters.get(user) != counts.seq:
+                self._waiter_counters[user] = counts.seq
+                for waiter in self._waiters[user]:
+                    waiter.wake()
 
-    async def _tell_inbox(self, user: str) -> None:
+    async def _send_inbox(self, user: str) -> None:
         """Tell the streams of a user what changed in their inbox: each what came after its own cursor, for only that says
         whether what its client has is still of this inbox."""
         by_cursor: dict[int, list[Stream]] = {}
         for stream in self._ready(self._streams.get(user, ())):
             by_cursor.setdefault(stream.seq or 0, []).append(stream)
         for since, following in by_cursor.items():
-            await self._tell_alike(user, since, following)
+            await self._send_changes(user, since, following)
 
-    async def _tell_alike(self, user: str, since: int, streams: Sequence[Stream]) -> None:
+    async def _send_changes(self, user: str, since: int, streams: Sequence[Stream]) -> None:
         if not any(stream.state is State.FOLLOWING for stream in streams):
             return
         erasures = self._store.erasures.begun
@@ -389,7 +389,7 @@ class Hub:
         now = self._clock.monotonic()
         for stream in streams:
             if stream.state is State.FOLLOWING:
-                self._say(stream, changes, some, now)
+                self._deliver(stream, changes, some, now)
 
     def _ready(self, streams: Iterable[Stream]) -> list[Stream]:
         """Those that can be told at once; the others are noted to look again."""
@@ -400,17 +400,17 @@ class Hub:
             if stream.state is State.FOLLOWING:
                 ready.append(stream)
             else:
-                stream.overtaken = True
+                stream.dirty = True
         return ready
 
-    def _say(self, stream: Stream, changes: InboxChanges, some: list[Frame], now: float) -> None:
+    def _deliver(self, stream: Stream, changes: InboxChanges, some: list[Frame], now: float) -> None:
         if changes.reset:
             self._reset(stream, changes.counts, now)
             return
-        stream.pass_over(self._position)
-        stream.tell(some, now)
+        stream.skip_to(self._position)
+        stream.send(some, now)
         if changes.more:
-            stream.fall_back()
+            stream.lag()
             self._fill(stream)
 
     def _reset(self, stream: Stream, counts: InboxCounters, now: float) -> None:
@@ -419,31 +419,31 @@ class Hub:
     async def _inbox_frames(self, user: str, since: int, changes: InboxChanges) -> list[Frame]:
         return inbox_frames(since, changes, await self._wording.items(user, changes.rows))
 
-    async def _tell_feeds(self) -> None:
+    async def _send_feeds(self) -> None:
         """Tell the streams what came to their feeds."""
         self._published = False
         heard, reached = await self._store.heard(self._position, self._listening.keys(), HEARD_POSITIONS)
         now = self._clock.monotonic()
         for one in heard:
             if one.change is None:
-                self._tell_event(one, now)
+                self._send_event(one, now)
             else:
-                self._tell_change(one, one.change, now)
+                self._send_change(one, one.change, now)
         if reached > self._position:
             self._position = reached
             self._published = True  # until nothing more is found
-            self._news.set()
+            self._work.set()
 
-    def _tell_event(self, event: EventAudience, now: float) -> None:
+    def _send_event(self, event: EventAudience, now: float) -> None:
         listening = self._listening
         for reason, topic, users in event.listeners:
             frame = activity_frame(FeedItem(0, event.position, event.body, None, reason, topic))
             for user in users:
                 for stream in listening.get(user, ()):
                     if stream.state is State.FOLLOWING:
-                        stream.hear(frame, event.position, now)
+                        stream.send_event(frame, event.position, now)
 
-    def _tell_change(self, one: EventAudience, change: FeedChange, now: float) -> None:
+    def _send_change(self, one: EventAudience, change: FeedChange, now: float) -> None:
         """Tell the streams in whose feeds older items changed."""
         frame = None if isinstance(change, FeedReset) else change_frame(change)
         for *_, users in one.listeners:
@@ -452,7 +452,7 @@ class Hub:
                     if stream.state is not State.FOLLOWING:
                         continue
                     if frame is not None:
-                        stream.hear(frame, change.position, now)
+                        stream.send_event(frame, change.position, now)
                     elif (stream.position or 0) < change.position:
                         stream.reset(FEED_RESET, Cursor(stream.seq, change.position), now)
 
@@ -476,13 +476,13 @@ class Hub:
 
     async def _catch_up(self, stream: Stream) -> None:
         """Tell one chunk of what a stream missed; when that was all, it joins the others."""
-        stream.overtaken = False
+        stream.dirty = False
         whole = await self._catch_up_inbox(stream)
         whole = await self._catch_up_feed(stream) and whole
         if stream.state is not State.CATCHING_UP:
             return
-        if whole and not stream.overtaken and (stream.position is None or stream.position >= self._position):
-            stream.join()
+        if whole and not stream.dirty and (stream.position is None or stream.position >= self._position):
+            stream.go_live()
         else:
             self._fill(stream)
 
@@ -495,7 +495,7 @@ class Hub:
         if changes.reset:
             self._reset(stream, changes.counts, now)
             return True
-        stream.tell(await self._inbox_frames(stream.user, since, changes), now)
+        stream.send(await self._inbox_frames(stream.user, since, changes), now)
         return not changes.more
 
     async def _catch_up_feed(self, stream: Stream) -> bool:
@@ -506,9 +506,9 @@ class Hub:
         if page.reset:
             stream.reset(FEED_RESET, Cursor(stream.seq, page.position), now)
             return True
-        stream.tell(feed_frames(page), now)
+        stream.send(feed_frames(page), now)
         if page.next_key is None and stream.state is State.CATCHING_UP:
-            stream.pass_over(page.position)
+            stream.skip_to(page.position)
         return page.next_key is None
 
     # --- deadlines ------------------------------------------------------------------------------------------
@@ -521,39 +521,39 @@ class Hub:
     def tick(self) -> None:
         """A second has passed: heartbeats, rotation, credentials that end, wires that stay full, lost hints."""
         now = self._clock.monotonic()
-        for stream in self._wheel.turn(now):
+        for stream in self._wheel.expire(now):
             if stream.state is not State.ENDED:
                 self._due(stream, now)
         if self.busy:
-            self.look()
+            self.reconcile_all()
 
     def _schedule(self, stream: Stream, now: float) -> None:
         """Look at the stream again at its next deadline."""
-        if stream.state is State.BEHIND:
+        if stream.state is State.BACKPRESSURED:
             due = stream.behind_since + MAX_BEHIND_S
         else:
             due = min(stream.wrote_at + self._settings.heartbeat_s, stream.rotates_at)
         if stream.ends_at is not None:
             due = min(due, stream.ends_at - (0 if stream.warned else WARN_S))
-        self._wheel.at(max(due, now), stream)
+        self._wheel.schedule(max(due, now), stream)
 
     def _due(self, stream: Stream, now: float) -> None:
         if stream.ends_at is not None and now >= stream.ends_at:
             self._end(stream, "credential")
-        elif stream.state is State.BEHIND and now >= stream.behind_since + MAX_BEHIND_S:
+        elif stream.state is State.BACKPRESSURED and now >= stream.behind_since + MAX_BEHIND_S:
             self._end(stream, "slow")
         elif now >= stream.rotates_at:
-            stream.leave(self._rng.randint(*ROTATE_RETRY_MS), now)
+            stream.drain(self._rng.randint(*ROTATE_RETRY_MS), now)
             self._end(stream, "age")
         else:
-            self._remind(stream, now)
+            self._send_timers(stream, now)
             self._schedule(stream, now)
 
-    def _remind(self, stream: Stream, now: float) -> None:
+    def _send_timers(self, stream: Stream, now: float) -> None:
         if stream.ends_at is not None and now >= stream.ends_at - WARN_S:
-            stream.warn(max(0, round(stream.ends_at - now)), now)
+            stream.warn_expiry(max(0, round(stream.ends_at - now)), now)
         if now >= stream.wrote_at + self._settings.heartbeat_s:
-            stream.beat(self._position, now)
+            stream.heartbeat(self._position, now)
 
     def _end(self, stream: Stream, why: str) -> None:
         STREAM_ENDS.labels(why).inc()
@@ -566,9 +566,9 @@ class Hub:
         """Ask every client to come back later, evenly over the time there is, and end the streams."""
         if not self._admission.closing:
             self._admission.closing = True
-            for polls in self._polls.values():
-                for news in polls:
-                    news.tell(over=True)
+            for polls in self._waiters.values():
+                for waiter in polls:
+                    waiter.wake(over=True)
             await self._drain()
         for task in self._tasks:
             task.cancel()
@@ -579,7 +579,7 @@ class Hub:
         per_s = max(DRAIN_PER_S, len(streams) / (self._settings.shutdown_s * DRAIN_SHARE))
         begun = self._clock.monotonic()
         for gone, stream in enumerate(streams, 1):
-            stream.leave(self._rng.randint(*RETRY_MS), self._clock.monotonic())
+            stream.drain(self._rng.randint(*RETRY_MS), self._clock.monotonic())
             self._end(stream, "drain")
             ahead = gone / per_s - (self._clock.monotonic() - begun)
             if ahead > 1 / DRAIN_PER_S:

@@ -1,14 +1,14 @@
-"""One stream as a state machine without I/O: told what happened, it writes frames to its wire and moves its cursor.
+"""One stream as a state machine without I/O: it writes frames to its transport and moves its cursor.
 
-    OPENING ──begin──► CATCHING_UP ──join──► FOLLOWING
-                           ▲  ▲                  │
-                  writable │  └──── overtaken ───┤
-                           │                     │ the wire is full
-                         BEHIND ◄────────────────┘               any ──end──► ENDED
+    CONNECTING ──start──► CATCHING_UP ──go_live──► FOLLOWING
+                              ▲  ▲                     │
+                     writable │  └──────── lag ────────┤
+                              │                        │ the transport is full
+                        BACKPRESSURED ◄────────────────┘            any ──end──► ENDED
 
-Only a FOLLOWING stream is given what is live. A stream that was opened but not begun, or catches up, remembers that
-there was something (``overtaken``) and looks again before it joins, so nothing falls between. A stream whose wire is full
-keeps nothing but its cursor, and catches up from the store when the wire takes bytes again.
+Only a FOLLOWING stream gets live frames. A stream that is CONNECTING or CATCHING_UP notes that there was a change
+(``dirty``) and reads the store again before it goes live, so that no change is lost between the two. A stream whose
+transport is full keeps only its cursor, and catches up from the store when the transport takes bytes again.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,34 +21,34 @@ from tidings.model import InboxCounters
 
 
 class State(Enum):
-    """Where a stream is."""
+    """The state of a stream."""
 
-    OPENING = auto()
+    CONNECTING = auto()
     CATCHING_UP = auto()
     FOLLOWING = auto()
-    BEHIND = auto()
+    BACKPRESSURED = auto()
     ENDED = auto()
 
 
 class Stream:
-    """A user's stream. Times are seconds of the monotonic clock; ``ends_at`` is that of its credential, None without.
-    ``joined`` is called whenever the client has all there is for now."""
+    """A stream of one user. Times are seconds of the monotonic clock. ``ends_at`` is the end of its credential, None without
+    one. ``joined`` is called each time the client has everything."""
 
     __slots__ = (
         "_last_event_id",
         "address",
         "behind_since",
+        "dirty",
         "ends_at",
         "epoch",
         "joined",
-        "overtaken",
         "position",
         "rotates_at",
         "seq",
         "state",
+        "transport",
         "user",
         "warned",
-        "wire",
         "wrote_at",
     )
 
@@ -57,18 +57,18 @@ class Stream:
         user: str,
         include: frozenset[str],
         last_event_id: str | None,
-        wire: Transport,
+        transport: Transport,
         epoch: str,
         address: str = "",
     ) -> None:
         self.user = user
-        self.wire = wire
+        self.transport = transport
         self.epoch = epoch
         self.address = address
-        self.state = State.OPENING
+        self.state = State.CONNECTING
         self.seq: int | None = 0 if NOTIFICATIONS in include else None
         self.position: int | None = 0 if ACTIVITY in include else None
-        self.overtaken = False
+        self.dirty = False
         self.wrote_at = self.behind_since = 0.0
         self.rotates_at = 0.0
         self.ends_at: float | None = None
@@ -78,18 +78,18 @@ class Stream:
 
     @property
     def include(self) -> frozenset[str]:
-        """What the stream carries."""
+        """The kinds of frames that the stream carries."""
         named = {NOTIFICATIONS: self.seq, ACTIVITY: self.position}
         return frozenset(name for name, at in named.items() if at is not None)
 
     @property
     def cursor(self) -> Cursor:
-        """How far the client is."""
+        """The cursor that the client has."""
         return Cursor(self.seq, self.position)
 
-    def begin(self, counts: InboxCounters, position: int, now: float) -> None:
-        """The head of the inbox and of the log are known: say hello, and where the client stands. Afterwards the stream
-        catches up, if only to find that there is nothing."""
+    def start(self, counts: InboxCounters, position: int, now: float) -> None:
+        """Send hello, with the counters of the inbox and the position of the log. The stream then catches up, even when
+        there is nothing to catch up with."""
         head = Cursor(None if self.seq is None else counts.seq, None if self.position is None else position)
         given, self._last_event_id = self._last_event_id, None
         cursor, lost = self._resume(given, head, Cursor(counts.seq, position))
@@ -101,7 +101,7 @@ class Stream:
             self.reset(lost, head, now)
 
     def _resume(self, given: str | None, head: Cursor, end: Cursor) -> tuple[Cursor, str]:
-        """(where to begin, why what the client has is not continuous)."""
+        """(the cursor to begin at, why frames of the client may be missing)."""
         if given is None:
             return head, ""
         try:
@@ -114,10 +114,10 @@ class Stream:
             return head, "the cursor is ahead of the store"
         return cursor, ""
 
-    def tell(self, some: Iterable[Frame], now: float) -> None:
-        """Send frames, in their order, that the client does not have yet; stops where the wire is full."""
+    def send(self, some: Iterable[Frame], now: float) -> None:
+        """Send those of the frames that the client does not have yet, in order, until the transport is full."""
         for frame in some:
-            if self.state in (State.BEHIND, State.ENDED):
+            if self.state in (State.BACKPRESSURED, State.ENDED):
                 return
             if frame.seq is not None:
                 if self.seq is None or frame.seq <= self.seq:
@@ -129,88 +129,90 @@ class Stream:
                 self.position = frame.position
             self._write(frame, now, self.cursor.text(self.epoch))
 
-    def hear(self, frame: Frame, position: int, now: float) -> None:
-        """Send the one frame of an event, unless the client has it: :meth:`tell` where thousands are told the same."""
+    def send_event(self, frame: Frame, position: int, now: float) -> None:
+        """Send the frame of one event, unless the client has it: :meth:`send` for thousands of streams that get the same."""
         known = self.position
         if known is None or position <= known:
             return
         self.position = position
         self.wrote_at = now
-        if not self.wire.write(frame.at(self.wire.encoder, self.epoch, self.seq)):
-            self.state, self.behind_since = State.BEHIND, now
+        if not self.transport.write(frame.at(self.transport.encoder, self.epoch, self.seq)):
+            self.state, self.behind_since = State.BACKPRESSURED, now
 
     def reset(self, reason: str, head: Cursor, now: float) -> None:
-        """Tell the client to fetch afresh, and go on from the head."""
+        """Have the client fetch its state again, and go on from the head."""
         self.seq, self.position = head
         self._write(frames.reset(reason), now, self.cursor.text(self.epoch))
 
-    def pass_over(self, position: int) -> None:
-        """Nothing up to this position is for this stream."""
+    def skip_to(self, position: int) -> None:
+        """Move the cursor to this position: no event up to it is for this stream."""
         if self.position is not None and position > self.position:
             self.position = position
 
-    def join(self) -> None:
-        """The client has everything: from now on it is told at once."""
+    def go_live(self) -> None:
+        """The client has everything: send live frames from now on."""
         if self.state is State.CATCHING_UP:
             self.state = State.FOLLOWING
             self.joined()
 
-    def fall_back(self) -> None:
-        """There is more than can be told at once: catch up in chunks."""
+    def lag(self) -> None:
+        """There are too many frames to send at once: catch up in chunks."""
         if self.state is State.FOLLOWING:
             self.state = State.CATCHING_UP
 
     def writable(self) -> bool:
-        """The wire takes bytes again; whether there is now something to catch up with."""
-        if self.state is not State.BEHIND:
+        """The transport takes bytes again. Returns whether the stream now catches up."""
+        if self.state is not State.BACKPRESSURED:
             return False
         self.state = State.CATCHING_UP
         return True
 
-    def beat(self, position: int, now: float) -> None:
-        """Say that the stream lives, and how far the client should be. A full wire says nothing: the client would not
-        hear it."""
+    def heartbeat(self, position: int, now: float) -> None:
+        """Send a heartbeat with the cursor of the client; none over a full transport."""
         if self.state in (State.CATCHING_UP, State.FOLLOWING):
             self._write(Frame("heartbeat", frames.heartbeat(self.cursor, position)), now, None)
 
-    def warn(self, in_s: int, now: float) -> None:
-        """The credential ends soon. Said once, and only where it is heard: not before hello, nor to a full wire."""
+    def warn_expiry(self, in_s: int, now: float) -> None:
+        """Warn that the credential ends soon: once, not before hello, and not over a full transport."""
         if not self.warned and self.state in (State.CATCHING_UP, State.FOLLOWING):
             self.warned = True
             self._write(frames.reauth(in_s), now, None)
 
-    def leave(self, retry_ms: int, now: float) -> None:
-        """End the stream from this side, and ask the client to come back."""
+    def drain(self, retry_ms: int, now: float) -> None:
+        """End the stream, and have the client reconnect after ``retry_ms``."""
         if self.state in (State.CATCHING_UP, State.FOLLOWING):
-            self.wire.write(self.wire.encoder.retry(retry_ms))
+            self.transport.write(self.transport.encoder.retry(retry_ms))
             self._write(frames.drain(retry_ms), now, None)
         self.end()
 
     def dismiss(self, reason: str, retry_ms: int, now: float) -> None:
-        """End the stream, whose client has what is no more."""
+        """End the stream of a client whose state is not valid any more."""
         if self.state in (State.CATCHING_UP, State.FOLLOWING):
             self.reset(reason, self.cursor, now)
-        self.leave(retry_ms, now)
+        self.drain(retry_ms, now)
 
     def end(self) -> None:
-        """Close the wire; one that is full is cut, since what waits there would hold it open."""
+        """Close the transport. A full one is aborted, since the bytes that wait would hold it open."""
         if self.state is State.ENDED:
             return
-        full, self.state = self.state is State.BEHIND, State.ENDED
+        full, self.state = self.state is State.BACKPRESSURED, State.ENDED
         if full:
-            self.wire.abort()
+            self.transport.abort()
         else:
-            self.wire.close()
+            self.transport.close()
 
     def lost(self) -> None:
-        """The client has gone."""
+        """The client has disconnected."""
         self.state = State.ENDED
 
     def _write(self, frame: Frame, now: float, id: str | None) -> None:
-        encoder = self.wire.encoder
+        encoder = self.transport.encoder
         self.wrote_at = now
-        if not self.wire.write(encoder.seal(frame.encoded(encoder), id)) and self.state is not State.ENDED:
-            self.state, self.behind_since = State.BEHIND, now
+        if (
+            not self.transport.write(encoder.seal(frame.encoded(encoder), id))
+            and self.state is not State.ENDED
+        ):
+            self.state, self.behind_since = State.BACKPRESSURED, now
 
 
 def _nobody() -> None:

@@ -13,11 +13,11 @@ class TimerWheel(Generic[T]):
         self._slots: defaultdict[int, list[T]] = defaultdict(list)
         self._turned = int(now)
 
-    def at(self, when: float, thing: T) -> None:
+    def schedule(self, when: float, thing: T) -> None:
         """Hand the thing out in the second of ``when``, or the next turn if that has passed."""
         self._slots[max(int(when), self._turned + 1)].append(thing)
 
-    def turn(self, now: float) -> list[T]:
+    def expire(self, now: float) -> list[T]:
         """What has come due up to now, each second's in the order it was put there."""
         due: list[T] = []
         for second in range(self._turned + 1, int(now) + 1):

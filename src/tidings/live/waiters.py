@@ -10,7 +10,7 @@ class InboxWaiter:
         self._event = asyncio.Event()
         self._over = False
 
-    def tell(self, over: bool = False) -> None:
+    def wake(self, over: bool = False) -> None:
         """There may be something; or (``over``) the server leaves or the user was erased, and no more will come."""
         self._over = self._over or over
         self._event.set()
