@@ -132,9 +132,22 @@ class TimedProtocol(HttpToolsProtocol):
         # uvicorn lets the timer of a connection that was reset, and with it the connection, live on.
         self._unset_keepalive_if_required()
         if self._stream is not None:
-            self._stream.became(False)
-        if self._leaves is not None:
-            self._leaves()
+            self._stream.lost()
+        leaves, self._leaves = self._leaves, None
+        if leaves is not None:
+            leaves()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Drop what refers to this connection in turn. Collections of garbage are rare (``process.GC_THRESHOLDS``), so who
+        connects again and again would fill the memory with connections that have ended."""
+        for cycle in (self._served, self.cycle):
+            if cycle is not None:
+                cycle.disconnected = True
+                cycle.message_event.set()
+        self.pipeline.clear()
+        self._last = None
+        self.cycle = self._served = self.scope = self.parser = None  # type: ignore[assignment]
 
     def _release(self) -> None:
         if self._entry is not Entry.CLOSED:
@@ -385,7 +398,8 @@ class TimedProtocol(HttpToolsProtocol):
         answer, so what follows the request is discarded. Raises ClientGone, and ends the connection, when there is nobody,
         or the request is still arriving."""
         if self.transport.is_closing() or self._phase is Phase.HALF_CLOSED or self.unread():
-            self._served.disconnected = True
+            if self._served is not None:  # it is when the connection is not lost yet
+                self._served.disconnected = True
             self.transport.close()
             raise ClientGone
         self._served.response_started = self._served.response_complete = True
@@ -460,6 +474,8 @@ class TimedProtocol(HttpToolsProtocol):
         socket = self.transport.get_protocol()
         if isinstance(socket, SocketProtocol):
             socket.on_lost = self._release
+        self.transport.lost()  # type: ignore[attr-defined]
+        self._let_go()
 
     def _handshake_refusal(self) -> Refusal | None:
         if self._entry is Entry.HEALTH:

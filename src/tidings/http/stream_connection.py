@@ -52,6 +52,11 @@ class Connection:
         self.paused = False
         self.became(True)
 
+    def lost(self) -> None:
+        """The transport has ended. Who was told refers to this connection, so it is not referred to any longer."""
+        became, self.became = self.became, _nobody
+        became(False)
+
     def close(self, goodbye: bytes | None = None) -> None:
         """Send what was given, and goodbye, then end."""
         if not self._transport.is_closing():

@@ -177,7 +177,11 @@ class Coalescing:
         if self._transport.is_closing():
             return
         self._lingers = True
-        self._transport.write_eof()
+        try:
+            self._transport.write_eof()
+        except OSError:  # the client has reset the connection, which is yet to be told to us
+            self._transport.abort()
+            return
         self._owner.lingers()
 
     def abort(self) -> None:
@@ -192,11 +196,12 @@ class Coalescing:
         return self._transport
 
     def lost(self) -> None:
-        """The connection has ended: what still waits, or would be written, has nowhere to go."""
+        """The connection has ended: what still waits, or would be written, has nowhere to go, and nobody is told."""
         self._stalls.forget(self)
         self.recounted(0)
         self._lingers = True
         self._waiting.clear()
+        self._owner = _NOBODY
 
     def flush(self) -> None:
         """Write what is waiting now."""
@@ -210,6 +215,27 @@ class Coalescing:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
+
+
+class _Nobody:
+    """The owner of a transport whose connection has ended. The protocol refers to the transport: with a reference back both
+    would wait for a collection of garbage."""
+
+    def unread(self) -> bool:
+        """Nothing is being sent."""
+        return False
+
+    def read_on(self) -> None:
+        """Nothing is there to read."""
+
+    def lingers(self) -> None:
+        """It has ended already."""
+
+    def count_unsent(self, by: int) -> None:
+        """Nothing waits."""
+
+
+_NOBODY = _Nobody()
 
 
 def _held_by_kernel(connection: socket.socket | None) -> int:

@@ -96,7 +96,8 @@ class SocketProtocol(asyncio.Protocol):
         self._held = b""
         self.on_lost()
         if self._stream is not None:
-            self._stream.became(False)
+            self._stream.lost()
+        self._speaking.parser.close()  # a generator that refers to its owner: both would wait for a collection of garbage
 
     def data_received(self, data: bytes) -> None:
         """The handshake, then pings and a close; whatever else a client says is not listened to."""

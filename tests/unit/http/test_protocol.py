@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
-from typing import Any
+import errno
+import gc
+import weakref
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Literal
 
 import pytest
 import uvicorn
@@ -11,14 +14,22 @@ import uvicorn
 from tidings.http.body import ClientGone
 from tidings.http.gate import Gate
 from tidings.http.protocol import MAX_HEAD_BYTES, PORTION_BYTES, TimedProtocol, timed
-from tidings.http.request import CONNECTION
+from tidings.http.request import CONNECTION, Request
+from tidings.http.routing import Response, StreamResponse
 from tidings.http.sse import SERVER_SENT_EVENTS
 from tidings.http.unsent import Unsent
+from tidings.http.websocket import TEXTS, SocketProtocol, sockets
 
 HEAD_S, BODY_S, STALLED_S = 0.2, 0.3, 0.4
 MANY, MIB = 100, 1 << 20
 GIVE_UP_S = 10
 """Long enough that only a missing deadline can reach it."""
+HEAD = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc"
 
 Client = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -43,7 +54,31 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": text})
 
 
-def talk(client: Client) -> None:
+def when_freed(kind: type[asyncio.Protocol], monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Set when the first connection of this kind is in memory no longer."""
+    freed = asyncio.Event()
+    begin = kind.connection_made
+    seen: list[weakref.ref[asyncio.Protocol]] = []
+
+    def begun(protocol: asyncio.Protocol, transport: asyncio.Transport) -> None:
+        seen.append(weakref.ref(protocol, lambda _: freed.set()))
+        begin(protocol, transport)
+
+    monkeypatch.setattr(kind, "connection_made", begun)
+    return freed
+
+
+@contextlib.contextmanager
+def without_collections() -> Iterator[None]:
+    """Only what nothing refers to is freed meanwhile."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def talk(client: Client, ws: "type[SocketProtocol] | Literal['none']" = "none") -> None:
     """Run a client against a fresh server with short deadlines."""
 
     async def scenario() -> None:
@@ -53,7 +88,7 @@ def talk(client: Client) -> None:
             http=protocol,
             port=0,
             lifespan="off",
-            ws="none",
+            ws=ws,
             log_config=None,
             timeout_keep_alive=GIVE_UP_S,
         )
@@ -157,6 +192,24 @@ def test_a_stream_without_a_client_is_no_error(caplog: pytest.LogCaptureFixture)
     assert not caplog.records
 
 
+def test_a_reset_behind_a_refusal_is_no_error(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reset the connection while it was refused wrote an error into the log."""
+
+    def reset(_: object) -> None:
+        raise OSError(errno.ENOTCONN, "planted")
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        monkeypatch.setattr(type(writer.transport), "write_eof", reset)
+        writer.write(HEAD + b"\x01\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+
+    talk(client)
+    assert not caplog.records
+
+
 def test_pipelined_requests_are_all_answered() -> None:
     """Requests that arrive in one piece, or cut anywhere, are answered in order."""
 
@@ -188,6 +241,52 @@ def test_body_cut_by_a_portion_is_read_on(inside: int, last: int) -> None:
             assert (await one_reply(reader)).endswith(b"\r\n\r\n60")
 
     talk(client)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", HEAD, HEAD * 8, HEAD[:-2], POST, HEAD * 3 + POST, b"\x01\r\n\r\n", HEAD + b"\x01\r\n\r\n"],
+    ids=["nothing", "request", "pipelined", "half", "body", "pipelined-body", "garbage", "garbage-behind"],
+)
+def test_an_ended_connection_is_freed_at_once(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It referred to itself, so it was kept until the next full collection of garbage, which is rare: 1,600 connections with
+    pipelined requests left 24 MiB, again and again."""
+    freed = when_freed(TimedProtocol, monkeypatch)
+
+    async def client(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(sent)
+        await writer.drain()
+        writer.transport.abort()
+        await freed.wait()
+
+    with without_collections():
+        talk(client)
+
+
+@pytest.mark.parametrize("kind", [TimedProtocol, SocketProtocol])
+@pytest.mark.parametrize("let_in", [True, False])
+def test_an_ended_socket_is_freed_at_once(
+    kind: type[asyncio.Protocol], let_in: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same of a WebSocket, and of the connection that it was before: 400 sockets left 5 MiB."""
+    freed = when_freed(kind, monkeypatch)
+
+    class Doorkeeper:
+        async def upgrade(self, _: Request) -> Response:
+            return (
+                Response(b"", 101, attach=StreamResponse(TEXTS, lambda _: None))
+                if let_in
+                else Response(b"", 403)
+            )
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(HANDSHAKE)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 101 " if let_in else b"HTTP/1.1 403 ")
+        writer.transport.abort()
+        await freed.wait()
+
+    with without_collections():
+        talk(client, sockets(Doorkeeper()))
 
 
 def test_connection_whose_parsing_fails_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
