@@ -212,6 +212,7 @@ def test_who_does_not_read_is_ended(impatient: AttackedServer) -> None:
 
 def test_who_reads_slowly_is_served(impatient: AttackedServer) -> None:
     """As long as something is taken, however long the whole lasts."""
+    impatient.reset()
     count = 100
     with attacking(impatient) as (attacker,):
         attacker.send(head(LARGE_PAGE, method="GET") * count)
