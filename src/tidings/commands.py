@@ -69,8 +69,6 @@ IMPORT_LINES = 500
 """Lines of an import that share one transaction: large enough to amortise the fsync, small enough to report progress."""
 IMPORT_BYTES = 4 * MIB
 """Bytes of such lines: as many as the largest array has by default."""
-EVENTS_BETWEEN_LOOKS = 32
-"""Events of an array between two looks at how long its turn has lasted, within a millisecond of one another."""
 RESULT_BYTES = 64 * KIB
 """Bytes of result lines that are sent at once: what a connection takes without waiting."""
 FOLLOWS = 500
@@ -189,8 +187,8 @@ class Commands:
             if any(True for _ in bound_errors(one, now, self._settings, key)):
                 return None
             accepted.append(accept(one, now, scope))
-            if not len(accepted) % EVENTS_BETWEEN_LOOKS:
-                await turn.next_if_long()
+            if turn.is_long():
+                await turn.next()
         return accepted
 
     async def _accepted_one_by_one(
@@ -213,7 +211,8 @@ class Commands:
             else:
                 given.append(one)
                 accepted.append(event)
-            await turn.next_if_long()
+            if turn.is_long():
+                await turn.next()
         if errors:
             raise InvalidFields(errors=tuple(errors[:MAX_FIELD_ERRORS]))
         return given, accepted
@@ -252,7 +251,8 @@ class Commands:
         meanings = []
         for one in given:
             meanings.append(meaning(one))
-            await turn.next_if_long()
+            if turn.is_long():
+                await turn.next()
         print_ = fingerprint(*meanings)
         return [
             event
@@ -297,7 +297,8 @@ class Commands:
                     async for results in self._import(batch, wait, turn):
                         yield results
                     batch = _Batch(batch.first + len(batch.prepared))
-                await turn.next_if_long()
+                if turn.is_long():
+                    await turn.next()
         for line in lines.end():
             batch.add(self._prepared(line, scope), len(line))
         if batch.prepared:

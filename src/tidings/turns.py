@@ -36,10 +36,9 @@ class Turn:
         await self._take()
         self._began = self._monotonic()
 
-    async def next_if_long(self) -> None:
-        """The same, if this turn has lasted for TURN_S."""
-        if self._monotonic() - self._began >= TURN_S:
-            await self.next()
+    def is_long(self) -> bool:
+        """Whether this turn has lasted for TURN_S."""
+        return self._monotonic() - self._began >= TURN_S
 
 
 def lower_priority() -> None:

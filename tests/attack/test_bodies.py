@@ -38,6 +38,7 @@ def repeated(before: bytes, part: bytes, after: bytes) -> bytes:
 
 BRACKETS = "[" + "[]," * 5_000 + "[]]"
 OBJECTS = "[" + '{"":{}},' * 1_800 + "{}]"
+EXTREMES = "[" + "9e307," * 2_500 + "1]"
 STRINGS = "[" + '"",' * 5_000 + "1.5]"
 EVENT = json.dumps(event()).encode()
 FAULTY = json.dumps({f"x{i}": i for i in range(20)}).encode()
@@ -47,6 +48,9 @@ BODIES: dict[str, tuple[str, str, bytes, int]] = {
     "brackets in metadata": ("POST", "/v1/events", many(metadata(BRACKETS)), 201),
     "objects in metadata": ("POST", "/v1/events", many(metadata(OBJECTS)), 201),
     "strings and a fraction in metadata": ("POST", "/v1/events", many(metadata(STRINGS)), 201),
+    "extreme numbers in metadata": ("POST", "/v1/events", many(metadata(EXTREMES)), 201),
+    "extreme numbers in a short array": ("POST", "/v1/events", many(metadata(EXTREMES), 7), 201),
+    "recipients in a short array": ("POST", "/v1/events", many(FIELDS + b'"a",' * 4_000 + b'"a"]}', 7), 201),
     "brackets for events": ("POST", "/v1/events", repeated(b"[", b"[],", b"[]]"), 413),
     "brackets in an event": ("POST", "/v1/events", repeated(b"[[", b"[],", b"[]]]"), 422),
     "numbers for events": ("POST", "/v1/events", repeated(b"[", b"1,", b"1]"), 413),

@@ -54,6 +54,14 @@ def test_all_numbers_are_pointed_to() -> None:
     assert errors(raw) == ["/a/1", "/a/2/b", "/c"]
 
 
+@pytest.mark.parametrize("text", ["\\u0e300", "\\ud8e3\\udce1", "1e300", "\\\\u1e999", "\\u00e5123"])
+def test_what_only_looks_like_an_exponent_is_left_alone(text: str) -> None:
+    """Escapes within a text stay what they are."""
+    raw = f'{{"{text}": ["{text}", 1e300]}}'.encode()
+    assert errors(raw) == []
+    assert json.loads(canonical(raw)) == json.loads(raw)
+
+
 @pytest.mark.parametrize(
     ("raw", "levels"),
     [(b"{}", 1), (b'{"a":[]}', 2), (b'{"a":[[],{},[{}]],"b":[]}', 4), (b'{"a":"[[[[{{{\\"[["}', 1)],

@@ -45,12 +45,11 @@ def commands() -> Commands:
 def test_a_turn_ends_when_it_is_long() -> None:
     clock, turns = FakeClock(), Turns()
     turn = Turn(clock.monotonic, turns.take)
-    asyncio.run(turn.next_if_long())
-    assert turns.taken == 0
+    assert not turn.is_long()
     clock.advance(int(TURN_S * 1_000) + 1)
-    asyncio.run(turn.next_if_long())
-    asyncio.run(turn.next_if_long())
-    assert turns.taken == 1
+    assert turn.is_long()
+    asyncio.run(turn.next())
+    assert (turn.is_long(), turns.taken) == (False, 1)
 
 
 def test_an_array_is_read_in_turns() -> None:
