@@ -101,8 +101,8 @@ class FeedViews(Protocol):
     and not marked unread since. Marks by id are of what is in the feed; a read-all covers positions, to the last event at
     most, and so what a later follow brings from there. A mark that changes nothing takes no position; ``updated`` counts
     the items of the feed that it really changed. UndoReadFeed restores what is read by that read-all alone. Read-alls of a
-    feed are merged as those of an inbox are, at a position of its own; an item that was marked unread before keeps the time
-    of the read-all that read it again.
+    feed are merged when as many stand as in an inbox, at a position of its own: of all that were ever merged, the first of
+    those that go furthest stays. An item that was marked unread before keeps the time of the read-all that read it again.
     """
 
     async def feed(self, user: str, want: FeedFilter, limit: int, before: int | None) -> Page:

@@ -77,13 +77,11 @@ class FeedMarks:
         return len(self._single()) >= kept
 
     def merge(self, kept: int, position: int) -> None:
-        """Merge the older half of so many read-alls: a later one of them takes the place of each that it covers. An item
+        """Merge the older half of so many read-alls: of all that were ever merged, the first of the furthest stays. An item
         that was marked unread before keeps the time at which it was read again."""
         self.merged_up_to = self._single()[(kept - 1) // 2].made
         old = [one for one in self.read_alls if one.made <= self.merged_up_to]
-        dropped = {
-            one for one in old if any(later.made > one.made and later.up_to >= one.up_to for later in old)
-        }
+        dropped = set(old) - {max(old, key=lambda one: one.up_to)}
         for key, item in self.marked.items():
             first = self._first(item.made, item.position)
             if item.at is None and first in dropped:

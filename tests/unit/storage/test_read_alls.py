@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.backends import SMALL
 from tests.checkers.adapters import ALL
 from tests.unit.storage.inside import Inside
 from tidings.model import (
@@ -30,6 +31,9 @@ from tidings.testing import START_MS, event
 
 ITEMS = 500
 FEW = 10
+KEPT = 200
+MERGE_STEPS = 40
+"""Steps of SQLite's machine for each read-all that a merge looks at, with room: it removes half of them."""
 STEPS_AT_ONCE = 10
 """Steps of SQLite's machine between two counts."""
 
@@ -70,8 +74,8 @@ def entries(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Entry]]:
         yield seen
 
 
-def steps(inside: Inside, command: MarkAllNotificationsRead | UndoMarkAllRead) -> int:
-    """How many steps a command takes, in tens."""
+def steps(inside: Inside, *commands: Command) -> int:
+    """How many steps these commands take in one transaction, in tens."""
     taken = count()
     db = inside.writer.db
 
@@ -81,7 +85,7 @@ def steps(inside: Inside, command: MarkAllNotificationsRead | UndoMarkAllRead) -
 
     db.set_progress_handler(step, STEPS_AT_ONCE)
     try:
-        inside.marked(command)
+        inside.write(*commands)
     finally:
         db.set_progress_handler(None)
     return next(taken)
@@ -166,6 +170,26 @@ def test_what_was_marked_unread_is_counted_before(inside: Inside, monkeypatch: p
             done = marked(inside, prepared)
         made = done.marked
         assert done.updated == len(again)
+
+
+@pytest.fixture
+def merging(tmp_path: Path) -> Iterator[Inside]:
+    """A store that merges read-alls when there are some."""
+    with Inside.opened(tmp_path, msgspec.structs.replace(SMALL, read_all_history=KEPT)) as opened:
+        yield opened
+
+
+def test_a_merge_of_descending_read_alls_of_a_feed_looks_at_each_once(merging: Inside) -> None:
+    """The fault: it held each against all later ones, and removed none: with 8,000 of them, one user made every other user's
+    write wait for a second."""
+    (id,) = merging.publish(event("bob"))
+    merging.publish(*(event("alice") for _ in range(2 * KEPT)))
+    for n in range(2 * KEPT, KEPT, -1):
+        merging.write(MarkFeedRead("bob", None, n), MarkFeedUnread("bob", (id,)))
+    merge = steps(merging, MarkFeedRead("bob", None, KEPT))
+    assert merge < KEPT * MERGE_STEPS / STEPS_AT_ONCE
+    (left,) = merging.writer.db.one("SELECT count(*) FROM feed_read_watermark")
+    assert left == KEPT // 2 + 2
 
 
 # --- inboxes ------------------------------------------------------------------------------------------------------

@@ -73,8 +73,9 @@ def _read_all(w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, command: MarkFe
 
 
 def _merge_read_alls(w: WriteSession, user: int) -> None:
-    """Merge the older half of the read-alls that never were merged, if there are as many as are kept: those that a later one
-    of these covers go. That changes when items were read, and so it takes a position, at which streams begin anew."""
+    """Merge the older half of the read-alls that never were merged, if there are as many as are kept: of all that were ever
+    merged, the furthest remains. That changes when items were read, and so it takes a position, at which streams begin
+    anew."""
     (merged,) = w.db.one(sql("feed_read_alls_merged"), (user,)) or (0,)
     kept = w.settings.read_all_history
     (single,) = w.db.one(sql("count_feed_read_alls"), (user, merged))

@@ -1,10 +1,10 @@
 -- What users have read of their feeds.
 
 -- name: merge_feed_read_alls
--- Of a user's read-alls up to the position :last, those that a later one of these covers.
-DELETE FROM feed_read_watermark WHERE user = :user AND made <= :last AND EXISTS (
-  SELECT 1 FROM feed_read_watermark k
-  WHERE k.user = :user AND k.up_to >= feed_read_watermark.up_to AND k.made > feed_read_watermark.made AND k.made <= :last);
+-- Of a user's read-alls up to the position :last, all but the first of those that go furthest: it covers what they cover. What
+-- one of them read after it was marked unread has a row of its own.
+DELETE FROM feed_read_watermark WHERE user = :user AND made <= :last AND made <> (
+  SELECT made FROM feed_read_watermark WHERE user = :user AND made <= :last ORDER BY up_to DESC, made LIMIT 1);
 
 -- name: last_feed_read_all
 SELECT up_to FROM feed_read_watermark WHERE user=? AND made<>? ORDER BY up_to DESC LIMIT 1;
