@@ -13,6 +13,8 @@ import subprocess
 import sys
 import threading
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -45,10 +47,18 @@ def chromium() -> str:
     return found
 
 
-def launched(profile: str) -> str:
-    """Start the browser; returns the address that it is driven at."""
+@contextmanager
+def launched(profile: str) -> Iterator[str]:
+    """The address at which a new browser is driven; it ends with the block."""
     command = [chromium(), *FLAGS, f"--user-data-dir={profile}", "about:blank"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield _address(process)
+        finally:
+            process.kill()
+
+
+def _address(process: "subprocess.Popen[str]") -> str:
     assert process.stderr is not None
     said = []
     for line in process.stderr:
@@ -63,8 +73,10 @@ def launched(profile: str) -> str:
 class Page:
     """A tab."""
 
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, socket: ClientConnection, limit_s: float | None) -> None:
+        """``limit_s``: how long it may say nothing before TimeoutError is raised; None for ever."""
         self._socket = socket
+        self._limit_s = limit_s
         self._numbers = itertools.count()
         self._events: deque[dict[str, Any]] = deque()
         self._session: dict[str, str] = {}
@@ -91,19 +103,26 @@ class Page:
                 return params
 
     def _said(self) -> dict[str, Any]:
-        said: dict[str, Any] = json.loads(self._socket.recv())
+        said: dict[str, Any] = json.loads(self._socket.recv(self._limit_s))
         return said
+
+
+@contextmanager
+def opened(profile: str, url: str, limit_s: float | None = None) -> Iterator[Page]:
+    """A tab of a new browser, with this page loaded. ``limit_s``: see :class:`Page`."""
+    with launched(profile) as address, connect(address, proxy=None, max_size=None) as socket:
+        page = Page(socket, limit_s)
+        page.call("Page.enable")
+        page.call("Runtime.enable")
+        page.call("Page.navigate", url=url)
+        page.event("Page.loadEventFired")
+        yield page
 
 
 def main(url: str, profile: str, streams: int = 1) -> None:
     """Tell every event as a line of JSON, for ever."""
-    with connect(launched(profile), proxy=None, max_size=None) as socket:
-        page = Page(socket)
-        page.call("Page.enable")
-        page.call("Runtime.enable")
+    with opened(profile, urljoin(url, "/")) as page:
         page.call("Runtime.addBinding", name="tell")
-        page.call("Page.navigate", url=urljoin(url, "/"))
-        page.event("Page.loadEventFired")
         page.call("Runtime.evaluate", expression=f"{SCRIPT.read_text()};listen({json.dumps(url)}, {streams})")
         while True:
             print(page.event("Runtime.bindingCalled")["payload"], flush=True)
