@@ -540,7 +540,8 @@ class RecipientFacts(NamedTuple):
     """What a store knows of one event and one user. ``notification``: the id of the item or group that holds it.
     ``follower``: they follow its object since before it; of a ``broadcast``, they are among its audience.
     ``masked_by``: the muted topic or blocked person that hides it ("" none). ``waiting``: the ids of the endpoints for which
-    a delivery of the notification waits."""
+    a delivery of the notification waits. ``muted``: the newest event of the notification belongs to a topic that they
+    muted, as in Delivery."""
 
     entry: LogEntry
     target: bool
@@ -549,6 +550,7 @@ class RecipientFacts(NamedTuple):
     notification: str = ""
     broadcast: bool = False
     waiting: tuple[str, ...] = ()
+    muted: bool = False
 
 
 class TopicInfo(NamedTuple):

@@ -187,8 +187,8 @@ def test_what_is_known_of_a_target(store: Harness) -> None:
     for event_id in (first, second):
         found = told(store, "bob", event_id)
         assert found.entry == store.run(store.store.event(event_id))
-        assert found[1:] == (True, False, "", row.id, False, ())
-    assert told(store, "cy", first)[1:] == (False, False, "", "", False, ())
+        assert found[1:] == (True, False, "", row.id, False, (), False)
+    assert told(store, "cy", first)[1:] == (False, False, "", "", False, (), False)
 
 
 def test_where_a_delivery_of_an_event_waits_is_known(store: Harness) -> None:
@@ -206,6 +206,20 @@ def test_where_a_delivery_of_an_event_waits_is_known(store: Harness) -> None:
         store.write(RecordDeliveryResults((DeliveryResult(of_first[0].id, state),)))
         assert told(store, "bob", ids[0]).waiting == tuple(each.endpoint.id for each in of_first[1:])
     assert told(store, "bob", ids[1]).waiting == ("e1", "e2")
+
+
+def test_a_notification_is_muted_by_its_newest_event(store: Harness) -> None:
+    """As it is for its deliveries, whichever of its events is asked about; a block mutes nothing."""
+    ids = store.publish(*(event(actor, targets=("bob",)) for actor in ("alice", "cy")))
+    for mask, muted in (
+        (Mask("bob", "user:alice"), False),
+        (Mask("bob", "user:cy"), True),
+        (Mask("bob", "user:cy", on=False), False),
+        (Mask("bob", "item:1"), True),
+    ):
+        store.write(mask)
+        assert [told(store, "bob", id).muted for id in ids] == [muted] * 2
+    assert not told(store, "dora", ids[0]).muted, "without a notification"
 
 
 def test_what_is_known_of_a_follower(store: Harness) -> None:
@@ -230,7 +244,7 @@ def test_what_masks_an_event_is_named(store: Harness, mask: Mask, by: str) -> No
     """The muted topic, or the topic of the person who is blocked."""
     store.write(mask)
     (event_id,) = store.publish(event("alice", topics=("category:x",), targets=("bob",)))
-    assert told(store, "bob", event_id)[1:] == (True, False, by, "", False, ())
+    assert told(store, "bob", event_id)[1:] == (True, False, by, "", False, (), False)
     store.write(msgspec.structs.replace(mask, on=False))
     assert told(store, "bob", event_id).masked_by == ""
 
@@ -242,8 +256,8 @@ def test_what_is_known_of_a_broadcast(store: Harness) -> None:
     for audience in (EVERYONE, "city:1"):
         store.publish(msgspec.structs.replace(sent, audience=audience, expires_at=START_MS + 1))
     everyone, city = (store.store.ids.text(entry.key) for entry in store.run(store.store.tail(0, 9)))
-    assert told(store, "bob", everyone)[1:] == (False, True, "", "", True, ())
-    assert told(store, "bob", city)[1:] == (False, True, "", "", True, ())
+    assert told(store, "bob", everyone)[1:] == (False, True, "", "", True, (), False)
+    assert told(store, "bob", city)[1:] == (False, True, "", "", True, (), False)
     assert [told(store, "cy", event_id).follower for event_id in (everyone, city)] == [True, False]
     store.write(MaterializeBroadcasts(("bob",)))
     found = {told(store, "bob", event_id).notification for event_id in (everyone, city)}

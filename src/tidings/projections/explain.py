@@ -4,6 +4,7 @@ aloud for one event and one user.
 It is told from the facts as they are now. Who muted the topic since then was told all the same, and the answer says both.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -152,7 +153,7 @@ def _outside(case: ExplainInput, channel: str) -> Decision:
     """As the dispatcher decides when it is due. What holds a delivery is said only while there is one: after the first mail
     of a digest, the digest holds the next ones, not the one that was sent."""
     if not case.told.notification:
-        return Decision(False, "not told in the application, and so nowhere else")
+        return Decision(False, "did not notify in the application, so no channel delivers it")
     if channel not in case.rule.channels:
         return Decision(False, "this type does not leave the application here")
     usable = [one for one in case.endpoints if one.channel == channel and one.is_usable]
@@ -163,17 +164,20 @@ def _outside(case: ExplainInput, channel: str) -> Decision:
         wanted = is_wanted(_facts(case, usable[0]), case.rules)
         return _in_words(case, None if wanted else Obstacle("not_wanted"))
     found = [obstacle(_facts(case, one), case.rules, case.now) for one in waiting]
-    return _in_words(case, _nearest([one for one in found if one is not None]))
+    return _in_words(case, _nearest(found))
 
 
 def _facts(case: ExplainInput, endpoint: Endpoint) -> DeliveryFacts:
-    muted = bool(case.told.masked_by)
-    return DeliveryFacts(endpoint, case.type, case.preferences, case.unsettled, muted)
+    return DeliveryFacts(endpoint, case.type, case.preferences, case.unsettled, case.told.muted)
 
 
-def _nearest(found: Sequence[Obstacle]) -> Obstacle | None:
-    """Of the obstacles at several endpoints of a channel, the one that ends first."""
-    return min(found, key=lambda one: one.until or 0, default=None)
+def _nearest(found: Sequence[Obstacle | None]) -> Obstacle | None:
+    """Of the obstacles at several endpoints of a channel, the one at the endpoint that gets the message first: None if one
+    has no obstacle, else the one that ends first, before those that drop it."""
+    obstacles = [one for one in found if one is not None]
+    if len(obstacles) < len(found):
+        return None
+    return min(obstacles, key=lambda one: math.inf if one.until is None else one.until)
 
 
 def _in_words(case: ExplainInput, found: Obstacle | None) -> Decision:
@@ -187,8 +191,8 @@ def _in_words(case: ExplainInput, found: Obstacle | None) -> Decision:
 
 
 _DROPPED: Mapping[str, str] = {
-    "settled": "read or archived before it was sent",
-    "muted": "muted or blocked before it was sent",
+    "settled": "read, archived or retracted before it was sent",
+    "muted": "muted before it was sent",
     "not_wanted": "not wanted here",
 }
 _HELD: Mapping[str, str] = {"quiet_hours": "quiet hours hold it", "digest": "a digest holds it"}

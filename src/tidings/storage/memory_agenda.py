@@ -84,7 +84,7 @@ class Agenda(State):
             owed.due_at,
             owed.created_at,
             owed.attempts,
-            not group.deleted and bool(self._mutes(owed.user, self._log[group.items[max(group.items)]])),
+            self._is_muted(owed.user, group),
         )
 
     def _letter(self, owed: PendingDelivery) -> DeadLetter:

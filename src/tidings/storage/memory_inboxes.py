@@ -99,6 +99,7 @@ class Inboxes(Agenda):
             "" if group is None else notification_id(person.number, group.number),
             broadcast is not None,
             () if group is None else self._endpoints_waiting(user, group.number),
+            group is not None and self._is_muted(user, group),
         )
 
     def _endpoints_waiting(self, user: str, number: int) -> tuple[str, ...]:

@@ -160,6 +160,10 @@ class State:
         person = self._people.get(viewer)
         return [topic for topic in entry.topics if topic in person.muted] if person is not None else []
 
+    def _is_muted(self, user: str, group: Group) -> bool:
+        """Whether the newest event of a group belongs to a topic that its user has muted."""
+        return not group.deleted and bool(self._mutes(user, self._log[group.items[max(group.items)]]))
+
     def _row(self, person: UserState, group: Group) -> InboxRow:
         """A group as the port shows it; a tombstone has no content."""
         events = [self._log[group.items[seq]] for seq in sorted(group.items, reverse=True)]

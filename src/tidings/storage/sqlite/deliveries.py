@@ -83,6 +83,13 @@ def waiting(r: ReadSnapshot, notification: str) -> tuple[str, ...]:
     return tuple(id for (id,) in r.db.execute(sql("endpoints_waiting"), ref))
 
 
+def is_muted(r: ReadSnapshot, notification: str) -> bool:
+    """Whether the newest event of a notification ("": there is none) belongs to a topic that its user has muted."""
+    if (ref := notification_ref(notification)) is None:
+        return False
+    return bool(_muted(r, {ref[0]}, _shown(r, [(0, *ref)])))
+
+
 def next_due(r: ReadSnapshot) -> int | None:
     """When the next reminder or delivery is due: the first entry of two indexes."""
     (at,) = r.db.one(sql("next_due"))

@@ -83,6 +83,7 @@ def _told(r: ReadSnapshot, user: str, event_id: str) -> RecipientFacts | None:
         masked_by=_masked_by(r, number, event),
         notification=notification,
         waiting=deliveries.waiting(r, notification),
+        muted=deliveries.is_muted(r, notification),
     )
 
 
