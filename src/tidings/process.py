@@ -25,7 +25,7 @@ from tidings.http.protocol import protocol_of
 from tidings.http.websocket import sockets
 from tidings.live import Hub
 from tidings.server import running
-from tidings.start_checks import Parts, make_parts
+from tidings.server_parts import Parts, make_parts
 from tidings.timeutil import SystemClock
 
 GC_THRESHOLDS = (10_000, 500, 1_000)

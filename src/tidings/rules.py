@@ -142,6 +142,11 @@ class Rules:
         return self.declared.get(type, DEFAULT)
 
 
+def last_to_merge(kept: int) -> int:
+    """Which of the oldest ``kept`` read-alls, counted from 0, is the last one of the half that is merged."""
+    return (kept - 1) // 2
+
+
 class Grouping(NamedTuple):
     """How one item groups. ``key``: 63 bits that are equal for what may share a group, NO_GROUP when it stays alone.
     It joins the user's newest group of that key if that is unread, was opened after ``opened_after`` and got its last

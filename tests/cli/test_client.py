@@ -19,7 +19,7 @@ from tidings.cli.client import (
     CommandClient,
     Foreign,
     Refused,
-    Unreachable,
+    ServerUnreachable,
     connect,
     wait_of,
 )
@@ -117,7 +117,7 @@ def test_a_server_that_is_gone_is_told_as_such() -> None:
     """A refused connection is an error of its own, which names the address, and comes at once."""
     with scripted() as (url, _):
         client = CommandClient(url, None)
-    with client, pytest.raises(Unreachable, match=f"{url} cannot be reached: ."):
+    with client, pytest.raises(ServerUnreachable, match=f"{url} cannot be reached: ."):
         client.unread_count()
 
 

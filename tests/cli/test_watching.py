@@ -14,7 +14,7 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.serving import environ, serving, within
-from tidings.cli.client import CommandClient, Unreachable
+from tidings.cli.client import CommandClient, ServerUnreachable
 from tidings.cli.tail import line as line_of
 from tidings.cli.tail import news, shown
 from tidings.client import (
@@ -103,7 +103,7 @@ def test_tail_of_everyone_goes_on_when_the_server_is_back(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A server that restarts is told once on standard error, and what came meanwhile is printed."""
-    client = Pages([page(1), Unreachable("gone"), page(2)])
+    client = Pages([page(1), ServerUnreachable("gone"), page(2)])
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     told = news(client, None, 1)
     assert [next(told).position, next(told).position] == [1, 2]

@@ -7,8 +7,7 @@ from typing import TypeVar
 
 import click
 
-from tidings.client import Client, ProblemError
-from tidings.client import Unreachable as Lost
+from tidings.client import Client, ProblemError, Unreachable
 from tidings.client.request import Call
 
 DEFAULT_URL = "http://127.0.0.1:8787"
@@ -34,7 +33,7 @@ NO_PROBLEM = "about:blank"
 T = TypeVar("T")
 
 
-class Unreachable(click.ClickException):
+class ServerUnreachable(click.ClickException):
     """There is no server, or the connection to it was lost."""
 
 
@@ -47,7 +46,7 @@ class Refused(click.ClickException):
 
 
 class CommandClient(Client):
-    """A server that a command asks; closed at the end of a ``with``. Calls raise Refused, Foreign and Unreachable."""
+    """A server that a command asks; closed at the end of a ``with``. Calls raise Refused, Foreign and ServerUnreachable."""
 
     def __init__(self, url: str, key: str | None, key_env: str = KEY_ENV) -> None:
         """``url`` with its prefix, if any; ``key`` an API key or a token, and ``key_env`` where it comes from, for
@@ -71,8 +70,8 @@ class CommandClient(Client):
                 if error.status not in BUSY or not tries:
                     raise self.failure(error) from None
                 wait_s = wait_of(error)
-            except Lost as error:
-                raise Unreachable(f"{self.url} cannot be reached: {error}") from None
+            except Unreachable as error:
+                raise ServerUnreachable(f"{self.url} cannot be reached: {error}") from None
             tries -= 1
             time.sleep(wait_s)
 

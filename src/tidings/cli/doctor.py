@@ -37,8 +37,8 @@ from tidings.server import (
     stored_rules,
     types_clash,
 )
+from tidings.server_parts import make_parts
 from tidings.setting_checks import masked
-from tidings.start_checks import make_parts
 from tidings.timeutil import SystemClock
 
 MIN_PYTHON = (3, 11)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from tidings.client import Client
+from tidings.cli.client import CommandClient
 from tidings.client.replies import LineResult
 from tidings.gharchive import Publication
 
@@ -104,7 +104,7 @@ class Tally:
 class Sender:
     """Sends steps to a server and keeps the tally."""
 
-    def __init__(self, client: Client, tally: Tally, *, moved: bool) -> None:
+    def __init__(self, client: CommandClient, tally: Tally, *, moved: bool) -> None:
         """``moved``: times were shifted, so the same event with another time is still the same event."""
         self._client = client
         self._moved = moved

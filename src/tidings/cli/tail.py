@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
-from tidings.cli.client import DEFAULT_URL, KEY_ENV, RETRY_S, CommandClient, Unreachable, connect
+from tidings.cli.client import DEFAULT_URL, KEY_ENV, RETRY_S, CommandClient, ServerUnreachable, connect
 from tidings.client import (
     Activity,
     Changed,
@@ -75,7 +75,7 @@ def news(client: CommandClient, topic: str | None, last: int) -> Iterator[Event]
         time.sleep(POLL_S)
         try:
             head, items = _after(client, topic, position)
-        except Unreachable as lost:
+        except ServerUnreachable as lost:
             _say_lost(lost.message)
             time.sleep(RETRY_S)
             continue

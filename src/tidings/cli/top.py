@@ -4,7 +4,7 @@ import time
 
 import click
 
-from tidings.cli.client import DEFAULT_URL, KEY_ENV, CommandClient, Unreachable, connect
+from tidings.cli.client import DEFAULT_URL, KEY_ENV, CommandClient, ServerUnreachable, connect
 from tidings.client.api import By, Window
 from tidings.client.replies import Top
 from tidings.plain_text import neutral
@@ -48,7 +48,7 @@ def command(url: str, key_env: str, window: Window, by: By, limit: int, watch: b
             time.sleep(WATCH_S)
             try:
                 table = _table(client, window, by, limit)
-            except Unreachable as lost:
+            except ServerUnreachable as lost:
                 click.echo(f"{lost.message}; trying again", err=True)
                 continue
             click.clear()

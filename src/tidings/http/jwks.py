@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from tidings.config import KIB, ConfigError
 from tidings.errors import Unauthenticated, Unavailable
+from tidings.hosts import is_loopback
 from tidings.http.clock import Clock
-from tidings.http.proxies import is_loopback
 from tidings.http.tokens import Material, VerifyingKey
 
 REFRESH_S = 300

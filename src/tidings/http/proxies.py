@@ -68,12 +68,3 @@ def address_key(host: str) -> str:
     if isinstance(address, IPv6Address):
         return str(ip_network((address, _IPV6_PREFIX), strict=False))
     return "" if address is None else str(address)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can be reached at an address, or by a name. One other than localhost could resolve to
-    anything."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

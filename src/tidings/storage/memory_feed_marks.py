@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tidings.feed_changes import FeedMark, FeedReset
 from tidings.model import LogEntry
+from tidings.rules import last_to_merge
 
 
 class ReadAll(NamedTuple):
@@ -79,7 +80,7 @@ class FeedMarks:
     def merge(self, kept: int, position: int) -> None:
         """Merge the older half of so many read-alls: of all that were ever merged, the first of the furthest stays. An item
         that was marked unread before keeps the time at which it was read again."""
-        self.merged_up_to = self._single()[(kept - 1) // 2].made
+        self.merged_up_to = self._single()[last_to_merge(kept)].made
         old = [one for one in self.read_alls if one.made <= self.merged_up_to]
         dropped = set(old) - {max(old, key=lambda one: one.up_to)}
         for key, item in self.marked.items():

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tidings.model import InboxCounters, InboxFilter, NotificationState, ReadWatermark
-from tidings.rules import NO_GROUP, Grouping
+from tidings.rules import NO_GROUP, Grouping, last_to_merge
 
 
 class State(NamedTuple):
@@ -172,7 +172,7 @@ class Inbox:
         single = [mark.seq for mark in self.marks if mark.seq > self.merged_up_to]
         if len(single) < kept:
             return
-        self.merged_up_to = single[(kept - 1) // 2]
+        self.merged_up_to = single[last_to_merge(kept)]
         old = [mark for mark in self.marks if mark.seq <= self.merged_up_to]
         dropped = {mark.seq for mark in old if any(_replaces(later, mark) for later in old)}
         self.marks = [mark for mark in self.marks if mark.seq not in dropped]

@@ -5,6 +5,7 @@ log, and is kept for a while for streams that resume (feed_history.py).
 """
 
 from tidings.model import CommandResult, MarkFeedRead, MarkFeedUnread, UndoMarkFeedRead
+from tidings.rules import last_to_merge
 from tidings.storage.sqlite import feed_counts, feed_history, feeds
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.statements import sql
@@ -82,7 +83,7 @@ def _merge_read_alls(w: WriteSession, user: int) -> None:
     if single < kept:
         return
     query = sql("nth_feed_read_all")
-    (last,) = w.db.one(query, (user, merged, (kept - 1) // 2))
+    (last,) = w.db.one(query, (user, merged, last_to_merge(kept)))
     w.db.execute(sql("merge_feed_read_alls"), {"user": user, "last": last})
     w.db.execute(sql("set_feed_read_alls_merged"), (last, user))
     _reset(w, user)

@@ -16,6 +16,7 @@ from tidings.model import (
     SetNotificationState,
     UndoMarkAllRead,
 )
+from tidings.rules import last_to_merge
 from tidings.storage.sqlite import inbox_counters, notification_groups
 from tidings.storage.sqlite.notification_groups import ALL_TYPES, STANDING, UNDONE, ReadWatermarks, Row
 from tidings.storage.sqlite.partitions import PartitionRange
@@ -182,7 +183,7 @@ def _merge_read_alls(w: WriteSession, user: int) -> None:
     single = w.db.all(query, (user, kept))
     if len(single) < kept:
         return
-    (last,) = single[(kept - 1) // 2]
+    (last,) = single[last_to_merge(kept)]
     w.db.execute(sql("merge_inbox_read_alls"), {"user": user, "last": last})
     w.db.execute(sql("set_read_alls_merged"), (last, user))
     _note_undone(w, user, _bump(w, user, NOTHING), ALL_TYPES, 0)

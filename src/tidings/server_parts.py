@@ -1,11 +1,12 @@
-"""Why settings alone stop a start: ``tidings serve`` obeys it before it opens a store, ``tidings doctor`` prints it."""
+"""The parts of a server besides its store, made of its settings, or why these settings stop a start: ``tidings serve`` makes
+them before it opens a store, ``tidings doctor`` prints the refusals."""
 
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
 from tidings.config import ConfigError, Settings
+from tidings.hosts import is_loopback
 from tidings.http.auth import Authenticator
-from tidings.http.proxies import is_loopback
 from tidings.outbound.channel_registry import ChannelRegistry
 from tidings.ports import Clock
 from tidings.projections.notification_rendering import check_locale
