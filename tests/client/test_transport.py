@@ -1,25 +1,31 @@
 """What reaches the wire, by a server of a few lines that keeps what it is sent."""
 
+import asyncio
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from tidings.client import Client, ProblemError, Unreachable
-from tidings.client.transport import MAX_REPLY_BYTES, by_proxy, checked
+from tests.outbound.certificates import certified
+from tidings.client import AsyncClient, Client, ProblemError, Unreachable
+from tidings.client.transport import MAX_REPLY_BYTES, checked, is_direct
 
 
 @contextmanager
-def answering(*replies: bytes) -> Iterator[tuple[str, list[bytes]]]:
-    """A server that sends these replies, one a connection, and its requests so far."""
+def answering(*replies: bytes, tls: ssl.SSLContext | None = None) -> Iterator[tuple[str, list[bytes]]]:
+    """A server that sends these replies, one a connection, and its requests so far; encrypted if there is a context."""
     heard: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
             for reply in replies:
                 connection, _ = listener.accept()
+                if tls is not None:
+                    connection = tls.wrap_socket(connection, server_side=True)
                 with connection:
                     heard.append(connection.recv(65_536))
                     with connection.makefile("wb") as out:
@@ -71,19 +77,52 @@ def test_a_reply_is_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "proxied"),
+    ("url", "direct"),
     [
-        ("http://127.0.0.1:8787", False),
-        ("http://127.9.9.9/api", False),
-        ("http://[::1]:8787", False),
-        ("http://localhost:8787", False),
-        ("https://feeds.example.com", True),
-        ("http://10.0.0.1", True),
+        ("http://127.0.0.1:8787", True),
+        ("http://127.9.9.9/api", True),
+        ("http://[::1]:8787", True),
+        ("http://localhost:8787", True),
+        ("https://feeds.example.com", False),
+        ("http://10.0.0.1", False),
     ],
 )
-def test_this_machine_is_never_asked_by_way_of_a_proxy(url: str, proxied: bool) -> None:
+def test_this_machine_is_never_asked_by_way_of_a_proxy(url: str, direct: bool) -> None:
     """The fault: with ``HTTP_PROXY`` set, a server on this machine was looked for at the proxy, which cannot reach it."""
-    assert by_proxy(url) is proxied
+    assert is_direct(url) is direct
+
+
+@pytest.mark.parametrize("proxy", ["HTTPS_PROXY", "ALL_PROXY"])
+def test_this_machine_is_trusted_by_the_authorities_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    """The fault: without the proxy, ``SSL_CERT_FILE`` was ignored as well, and https://localhost with an authority of its
+    own failed."""
+    context, file = certified(tmp_path, "localhost")
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    monkeypatch.setenv(proxy, "http://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    replies = [reply(b'{"items":[]}')] * 2
+    with answering(*replies, tls=context) as (url, _):
+        https = url.replace("http://127.0.0.1", "https://localhost")
+        with Client(https, retries=0) as client:
+            assert list(client.activity("club:a")) == []
+
+        async def asked() -> None:
+            async with AsyncClient(https, retries=0) as client:
+                assert [one async for one in client.activity("club:a")] == []
+
+        asyncio.run(asked())
+
+
+@pytest.mark.parametrize(
+    ("url", "got"), [("http://a:0", "0"), ("http://a:65536", "65536"), ("http://a:x", "x")]
+)
+def test_a_refused_port_is_named_with_the_accepted_ones(url: str, got: str) -> None:
+    """The fault: an address with the port 0 was "not an http:// or https:// address", which it is."""
+    with pytest.raises(ValueError, match=f"expected a port from 1 to 65535, got {got}$"):
+        checked(url)
 
 
 @pytest.mark.parametrize(

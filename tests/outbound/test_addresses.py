@@ -159,8 +159,12 @@ def test_a_name_that_is_none_has_no_address(loop: asyncio.Runner, host: str) -> 
 
 
 def test_only_the_ports_of_the_web_are_called(loop: asyncio.Runner) -> None:
-    with pytest.raises(NotAllowed, match="port 6379"):
-        loop.run(SsrfGuard(resolve=Names(("1.1.1.1",))).addresses("redis.example", 6379))
+    """A registration and an attempt say the same, with the accepted ports and the setting that accepts others."""
+    guard = SsrfGuard(resolve=Names(("1.1.1.1",)))
+    with pytest.raises(NotAllowed) as raised:
+        loop.run(guard.addresses("redis.example", 6379))
+    expected = "expected port 80 or 443 (or a network in webhook_allow_networks), got 6379"
+    assert str(raised.value) == expected == guard.refusal("https://redis.example:6379/")
 
 
 def test_networks_that_are_allowed_may_be_called_on_any_port(loop: asyncio.Runner) -> None:

@@ -30,7 +30,16 @@ from tidings.client.items import Connection, Item
 from tidings.client.request import Call, Series, carried_out
 from tidings.client.subscription import NOTIFICATIONS, PACE, SubscriptionMachine
 from tidings.client.timeouts import SubscriptionTimeouts
-from tidings.client.transport import LIMITS, Body, answer, by_proxy, check_credentials, checked, prepared, why
+from tidings.client.transport import (
+    LIMITS,
+    Body,
+    answer,
+    check_credentials,
+    checked,
+    is_direct,
+    prepared,
+    why,
+)
 
 T = TypeVar("T")
 
@@ -63,7 +72,9 @@ class Client(Api):
         self._timeout_s = timeout
         self._retries = retries
         self._rng = random.Random()
-        self._http = httpx.Client(limits=LIMITS, trust_env=by_proxy(self._base_url))
+        # A given transport has no proxies, and trusts the authorities that the environment names.
+        direct = httpx.HTTPTransport(limits=LIMITS) if is_direct(self._base_url) else None
+        self._http = httpx.Client(limits=LIMITS, transport=direct)
         self._closed = threading.Event()
 
     def subscribe(

@@ -1,13 +1,13 @@
 """What both drivers need of httpx: where the server is, who asks, how much is waited for and taken."""
 
 from collections.abc import Mapping
-from ipaddress import ip_address
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
 from tidings.client.effects import Answer, Request
 from tidings.client.request import address
+from tidings.hosts import is_loopback
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 """Bytes of a reply: a page of a hundred of the largest events that a server takes by default, ten times over."""
@@ -47,22 +47,28 @@ def checked(base_url: str) -> str:
     try:
         parts = urlsplit(base_url)
         (parts.hostname or "").encode("idna")
-        usable = parts.port != 0 and parts.scheme in ("http", "https") and bool(parts.hostname)
+        port = _port(parts)
     except ValueError as error:
         raise ValueError(f"{what}: {error}") from None
-    if not usable:
+    if port == 0:
+        raise ValueError(f"{what}: expected a port from 1 to 65535, got 0")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(what)
     return base_url.rstrip("/")
 
 
-def by_proxy(base_url: str) -> bool:
-    """Whether requests go through a proxy, where the environment names one: never to this machine, which it could not
-    reach."""
-    host = urlsplit(base_url).hostname or ""
+def _port(parts: SplitResult) -> int | None:
+    """The port of an address, None without one. Raises ValueError, in words that name the range."""
     try:
-        return not ip_address(host).is_loopback
+        return parts.port
     except ValueError:
-        return host != "localhost"
+        got = parts.netloc.rpartition(":")[2]
+        raise ValueError(f"expected a port from 1 to 65535, got {got}") from None
+
+
+def is_direct(base_url: str) -> bool:
+    """Whether requests pass by the proxy that the environment names: those to this machine, which it could not reach."""
+    return is_loopback(urlsplit(base_url).hostname or "")
 
 
 def check_credentials(api_key: str | None, token: object) -> None:

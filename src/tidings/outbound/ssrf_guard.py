@@ -128,7 +128,7 @@ class SsrfGuard:
             return ""
         if address and not is_public(address):
             return NOT_PUBLIC
-        return "" if place.port in PORTS.values() else f"port {place.port} is not called"
+        return _port_refusal(place.port)
 
     async def addresses(self, host: str, port: int) -> list[str]:
         """The addresses of a host, all of them checked. Raises NoPublicAddress without one, or if one must not be called;
@@ -140,8 +140,8 @@ class SsrfGuard:
         strange = [address for address in found if not self._is_allowed(address)]
         if not found or any(not is_public(address) for address in strange):
             raise NoPublicAddress("the host has no address that may be called")
-        if strange and port not in PORTS.values():
-            raise NotAllowed(f"port {port} is not called")
+        if strange and (refused := _port_refusal(port)):
+            raise NotAllowed(refused)
         return [str(address) for address in dict.fromkeys(found)]
 
     def close(self) -> None:
@@ -158,9 +158,17 @@ class SsrfGuard:
         return [str(address[0]) for *_, address in found]
 
 
+def _port_refusal(port: int) -> str:
+    """Why a port is not called outside the networks that are allowed, or ""."""
+    if port in PORTS.values():
+        return ""
+    return f"expected port 80 or 443 (or a network in webhook_allow_networks), got {port}"
+
+
 def _written_out(host: str) -> Address | None:
     """The address that a host is in itself, in any form that the system reads (2130706433 is 127.0.0.1); None for a name.
-    "localhost" is one by its definition (RFC 6761)."""
+    "localhost" is one by its definition (RFC 6761), and so are the names below it. This is wider than
+    ``hosts.is_loopback``, which trusts what it accepts: here, what may be this machine is refused."""
     if host == "localhost" or host.endswith(".localhost"):
         return ipaddress.IPv4Address("127.0.0.1")
     try:
