@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Annotated, ClassVar, NamedTuple
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 import msgspec
 from msgspec import Meta
@@ -144,7 +145,8 @@ class EndpointService:
         self.confirmations = confirmations
         self._refusal = refusal
         self._missing = missing
-        self._adding = asyncio.Lock()
+        self._adding: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """By user, for as long as a registration of theirs is under way."""
 
     async def of(self, user: str) -> list[Endpoint]:
         """A user's endpoints, oldest first."""
@@ -162,7 +164,9 @@ class EndpointService:
         """
         if errors := tuple(self.setup_errors(given.channel, given.address)):
             raise InvalidFields(errors=errors)
-        async with self._adding:  # or two at once would both be the last one that fits
+        async with self._adding.setdefault(
+            user, asyncio.Lock()
+        ):  # or two at once would both be the last one that fits
             present = await self._store.endpoints(user)
             known = [one for one in present if (one.channel, one.address) == (given.channel, given.address)]
             if not known and len(present) >= MAX_ENDPOINTS:
@@ -174,9 +178,10 @@ class EndpointService:
                         ),
                     )
                 )
-            confirmed = vouched or given.channel != "email" or any(one.confirmed for one in known)
-            endpoint = self._new(user, given, confirmed=confirmed)
-            if not confirmed:
+            # The store keeps a confirmation that the address has; it is not repeated here, or what an erasure deletes
+            # meanwhile would come back confirmed.
+            endpoint = self._new(user, given, confirmed=vouched or given.channel != "email")
+            if not endpoint.confirmed and not any(one.confirmed for one in known):
                 await self._reserve(endpoint)
             await self._log.submit(AddEndpoint(endpoint))
             stored = await self._stored(endpoint)

@@ -1,0 +1,108 @@
+"""Registrations of endpoints that overlap with other writes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tidings.delivery_endpoints import EndpointInput, EndpointService
+from tidings.model import AddEndpoint, Command, CommandResult, ConfirmEndpoint, EraseUser
+from tidings.testing import FakeClock, MemoryStore
+
+ADDRESS = "ann@example.org"
+MAIL = EndpointInput("email", ADDRESS)
+Before = Callable[[Command], Awaitable[None]]
+
+
+class _Log:
+    """Writes each command at once, after what a test does before it."""
+
+    def __init__(self, store: MemoryStore, before: Before) -> None:
+        self._store = store
+        self._before = before
+
+    async def submit(self, command: Command) -> object:
+        """Write it."""
+        await self._before(command)
+        (outcome,) = await self._store.write([command])
+        return outcome
+
+
+class _Confirmations:
+    """Asks nobody for a confirmation, but counts."""
+
+    missing = ""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+
+    async def reserve(self, user: str, address: str) -> None:
+        """Always possible."""
+
+    def begin(self, id: str, address: str, waits: object) -> None:
+        """A confirmation mail would be sent."""
+        self.begun.append(address)
+
+
+def service(before: Before) -> tuple[EndpointService, MemoryStore, _Confirmations]:
+    """A service over an empty store."""
+    clock = FakeClock()
+    store, confirmations = MemoryStore(clock), _Confirmations()
+    log: Any = _Log(store, before)
+    asks: Any = confirmations
+    made = EndpointService(
+        store,
+        log,
+        clock,
+        allow_http=False,
+        new_secret=lambda: "secret",
+        push_key=lambda: None,
+        confirmations=asks,
+        refusal=lambda url: "",
+        missing=lambda channel: "",
+    )
+    return made, store, confirmations
+
+
+def test_a_registration_that_waits_holds_up_none_of_others() -> None:
+    """One lock for all was held while a command waited for its turn, so the queue of one user was that of all."""
+
+    async def play() -> None:
+        release = asyncio.Event()
+
+        async def before(command: Command) -> None:
+            if isinstance(command, AddEndpoint) and command.endpoint.user == "mallory":
+                await release.wait()
+
+        made, store, _ = service(before)
+        slow = asyncio.create_task(made.add("mallory", MAIL, vouched=True))
+        await made.add("bob", MAIL, vouched=True)
+        assert not slow.done()
+        assert await store.endpoints("mallory") == []
+        release.set()
+        await slow
+
+    asyncio.run(play())
+
+
+def test_what_an_erasure_deletes_does_not_come_back_confirmed() -> None:
+    """A registration that had seen the confirmed endpoint wrote it again, confirmed."""
+
+    async def play() -> None:
+        erase = False
+        store: MemoryStore
+
+        async def before(command: Command) -> None:
+            if erase and isinstance(command, AddEndpoint):
+                await store.write([EraseUser("ann")])
+
+        made, store, confirmations = service(before)
+        first = await made.add("ann", MAIL, vouched=False)
+        (outcome,) = await store.write([ConfirmEndpoint(first.endpoint.id)])
+        assert outcome == CommandResult(1, 0)
+        again = await made.add("ann", MAIL, vouched=False)
+        assert (again.endpoint.confirmed, len(confirmations.begun)) == (True, 1)
+        erase = True
+        back = await made.add("ann", MAIL, vouched=False)
+        assert (back.endpoint.confirmed, back.new, len(confirmations.begun)) == (False, True, 2)
+
+    asyncio.run(play())
