@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.cli.conftest import Run
@@ -181,3 +182,46 @@ def test_a_store_that_cannot_be_opened_is_one_line(tmp_path: Path, store: str, c
     assert ended.stderr.startswith("Error: ")
     assert said in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
+
+
+def test_replay_into_a_store_takes_a_settings_file(tmp_path: Path) -> None:
+    """The fault: --store read ./tidings.toml alone, so notifications had other types than those of the server."""
+    (tmp_path / "server.toml").write_text('[types.reply]\nverbs = ["comment"]\n')
+    line = '{"actor_id":"a","verb":"comment","object_type":"m","object_id":"1","target_user_ids":["bob"]}\n'
+    (tmp_path / "lines").write_text(line)
+    command = [
+        sys.executable,
+        "-m",
+        "tidings",
+        "replay",
+        "lines",
+        "--format",
+        "ndjson",
+        "--config",
+        "server.toml",
+    ]
+    alone = subprocess.run(command, cwd=tmp_path, env=environ(), capture_output=True, text=True, check=False)
+    assert (alone.returncode, "--config is for --store" in alone.stderr) == (2, True)
+    subprocess.run(
+        [*command, "--store", "sqlite:///tidings.db"],
+        cwd=tmp_path,
+        env=environ(),
+        check=True,
+        capture_output=True,
+    )
+    with serving(tmp_path) as url, httpx.Client(base_url=url, trust_env=False) as client:
+        (item,) = client.get("/v1/notifications", params={"user_id": "bob"}).json()["items"]
+        assert item["type"] == "reply"
+
+
+def test_a_missing_prefix_is_suspected(tmp_path: Path) -> None:
+    """The fault: the 404 of a server below a prefix named neither the address nor the probable cause."""
+    (tmp_path / "lines").write_text('{"actor_id":"a","verb":"b","object_type":"m","object_id":"1"}\n')
+    with serving(tmp_path, "--prefix", "/api") as url:
+        wrong = url.removesuffix("/api")
+        command = [sys.executable, "-m", "tidings", "replay", "lines", "--format", "ndjson", "--url", wrong]
+        ended = subprocess.run(
+            command, cwd=tmp_path, env=environ(), capture_output=True, text=True, check=False
+        )
+    assert ended.returncode == 1
+    assert f"{wrong} answered 404: There is nothing at this address. Is the prefix right?" in ended.stderr

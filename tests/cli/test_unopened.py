@@ -68,6 +68,13 @@ def test_a_port_in_use_is_named_before_a_store_is_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_second_start_of_a_running_server_is_named(tmp_path: Path) -> None:
+    """The fault: it said that another program had the port, although that is the server of this very store."""
+    with serving(tmp_path) as url:
+        port = url.rpartition(":")[2]
+        refused(tmp_path, f"the server of this store runs already, and answers at {url}", "--port", port)
+
+
 def test_a_second_server_is_refused_by_whatever_name(tmp_path: Path) -> None:
     """By its own name, a symbolic link and a hard link, with what lies beside the file deleted."""
     with serving(tmp_path):

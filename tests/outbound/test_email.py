@@ -16,7 +16,7 @@ from tests.outbound.certificates import certified
 from tests.outbound.receivers import HOST, Relay
 from tidings.config import ConfigError, Settings
 from tidings.outbound.channel import SENT, OutboundMessage, SendResult
-from tidings.outbound.email import LISTED, MAX_SUBJECT, Email, compose, relay, sender
+from tidings.outbound.email import LISTED, MAX_SUBJECT, Email, compose, question, relay, sender
 from tidings.outbound.payload import one_line
 from tidings.personal import Endpoint
 from tidings.testing import START_MS, FakeClock
@@ -316,3 +316,9 @@ def test_a_mail_has_title_and_description() -> None:
     body = said.get_body(("plain",))
     assert body is not None
     assert body.get_content().count("Out now") == 1
+
+
+def test_a_confirmation_mail_has_the_name_of_its_sender() -> None:
+    """The fault: its subject began with the host of public_url, such as 127.0.0.1, although mail_from has a name."""
+    letter = question(SENDER, "alice@example.org", "https://127.0.0.1/c", "https://127.0.0.1/", 0)
+    assert letter["Subject"] == "Market: confirm your e-mail address"

@@ -30,6 +30,9 @@ MAX_RETRY_S = 60.0
 NO_PROBLEM = "about:blank"
 """The type of a failure whose answer is no problem document of Tidings."""
 
+NO_ROUTE = "There is nothing at this address."
+"""The detail of a 404 of Tidings for a path that is no route: the prefix is missing or wrong."""
+
 T = TypeVar("T")
 
 
@@ -82,6 +85,8 @@ class CommandClient(Client):
             return Foreign(
                 f"{self.url} answers {what}, but not as Tidings does: is the address right, with its prefix?"
             )
+        if error.detail == NO_ROUTE:
+            return Refused(f"{self.url} answered {error} Is the prefix right?")
         return Refused(f"the server answered {error}{self._advice(error.status)}")
 
     def _advice(self, status: int) -> str:

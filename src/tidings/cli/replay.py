@@ -12,6 +12,7 @@ from tidings.cli.importer import Sender, Tally, steps
 from tidings.cli.input_files import FORMATS, STDIN, Lines, Parse, newest_ms, paced, shifted
 from tidings.cli.progress import Progress
 from tidings.cli.temporary_server import private_server
+from tidings.config import CONFIG_ENV
 from tidings.gharchive import Publication
 from tidings.timeutil import SystemClock
 
@@ -82,6 +83,12 @@ def _given(*names: str) -> str:
     "--store", help="Write into this store (sqlite:///FILE) instead of --url; no server may have it open."
 )
 @click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    envvar=CONFIG_ENV,
+    help="With --store: the settings file of the server, such as for its types; ./tidings.toml is read when it exists.",
+)
+@click.option(
     "--speed",
     type=click.FloatRange(min=0, min_open=True),
     help="Times the original pace. [default: as fast as it goes]",
@@ -100,6 +107,7 @@ def command(
     url: str,
     key_env: str,
     store: str | None,
+    config: Path | None,
     speed: float | None,
     shift_to_now: bool,
     batch: int,
@@ -122,9 +130,13 @@ def command(
         raise click.UsageError(
             f"--store and {given} exclude each other: a store is written without a running server"
         )
+    if not store and (given := _given("config")):
+        raise click.UsageError(f"{given} is for --store: a running server has its own settings")
     if shift_to_now and STDIN in files:
         raise click.UsageError("--shift-to-now reads the files twice, which standard input cannot do")
-    target: AbstractContextManager[CommandClient] = private_server(store) if store else connect(url, key_env)
+    target: AbstractContextManager[CommandClient] = (
+        private_server(store, config) if store else connect(url, key_env)
+    )
     progress, tally = Progress("events"), Tally()
     try:
         with target as client:

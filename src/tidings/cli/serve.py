@@ -56,7 +56,18 @@ def command(config: Path | None, sample: bool, **flags: Any) -> None:
     except ConfigError as error:
         raise refusal(error, flags, config) from None
     except TidingsError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(_running(settings) or str(error)) from None
+
+
+def _running(settings: Settings) -> str:
+    """That the server of this store runs already, at the port that this one cannot have; "" when it does not."""
+    from tidings.cli.doctor import running_server, store_path
+
+    try:
+        url = running_server(settings, store_path(settings))
+    except ConfigError:
+        return ""
+    return url and f"the server of this store runs already, and answers at {url}"
 
 
 def check_flags(settings: Settings, flags: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
@@ -19,14 +20,17 @@ READY = re.compile(r"listens on (\S+)")
 
 
 @contextmanager
-def private_server(store: str) -> Iterator[CommandClient]:
-    """A client of a new server on loopback over ``store``; the server ends with the block.
+def private_server(store: str, config: Path | None) -> Iterator[CommandClient]:
+    """A client of a new server on loopback over ``store``, with the settings of the file ``config``, or of ./tidings.toml;
+    the server ends with the block.
 
     It has a random key, so that nobody else on the machine can write into the store meanwhile. A server that does not start
     has said why on standard error: that one line is the error of the command, whose exit code is that of the server.
     """
     key = secrets.token_urlsafe(32)
     flags = ["--host", "127.0.0.1", "--port", "0", "--store", store]
+    if config is not None:
+        flags += ["--config", str(config)]
     command = [sys.executable, "-m", "tidings", "serve", *flags]
     environ = os.environ | {"TIDINGS_API_KEYS": key}
     process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True)

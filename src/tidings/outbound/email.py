@@ -187,7 +187,7 @@ def question(sender: Address, recipient: str, link: str, public_url: str, now_s:
 
     No word of it is a user's choice, or strangers could have their words sent to others.
     """
-    site = urlsplit(public_url).hostname or sender.display_name or sender.domain
+    site = sender.display_name or urlsplit(public_url).hostname or sender.domain
     asks = one_line(f"{site}: confirm your e-mail address", MAX_SUBJECT)
     id = hashlib.blake2b(link.encode(), digest_size=16).hexdigest()
     letter = _addressed(sender, recipient, asks, id, now_s)
