@@ -110,6 +110,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     reply_timeout_s: Positive = 30
     max_connections: Positive = 17_000
     max_connections_per_address: Positive = 2_000
+    max_body_mib: Positive = 128
+    max_body_mib_per_address: Positive = 32
     max_unsent_mib: Positive = 256
     max_unsent_mib_per_address: Positive = 32
     shutdown_s: Positive = 30
@@ -196,6 +198,10 @@ HELP: Mapping[str, str] = {
     "Never more than the limit of open files leaves room for.",
     "max_connections_per_address": "Open connections from one address, or one /64 of IPv6; "
     "those of trusted_proxies are counted in all only.",
+    "max_body_mib": "MiB of bodies of requests that are not answered yet before further large ones are 503; "
+    "what waits to be written takes up to four times as much memory.",
+    "max_body_mib_per_address": "The same of one address, or one /64 of IPv6; further ones are 429. "
+    "Behind trusted_proxies, of that which they name.",
     "max_unsent_mib": "MiB of answers that wait for clients that do not read before further ones are 503.",
     "max_unsent_mib_per_address": "The same of one address, counted as connections are; further ones are 429.",
     "shutdown_s": "Seconds to end streams and requests when asked to stop.",

@@ -26,6 +26,7 @@ from tidings.http.auth import NOBODY, USER_NEEDED, Authenticator, Principal, act
 from tidings.http.body import ClientGone, check_media, check_no_body, read_body
 from tidings.http.compress import MIN_BYTES, Compressor, choose
 from tidings.http.dev_mode import check_development
+from tidings.http.held_bodies import held_bodies_of
 from tidings.http.params import Params, all_bad, given, parse, segments
 from tidings.http.problems import problem
 from tidings.http.proxies import client_key
@@ -65,6 +66,7 @@ class App:
         self._services = services
         self._authenticator = authenticator
         self._scheduler = RequestScheduler(services.clock.monotonic)
+        self._bodies = held_bodies_of(services.settings)
         self._compressor = Compressor()
         self._router = Router(ROUTES, services.settings.prefix)
         self._decoders = {
@@ -78,9 +80,13 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the server's own beginning and end."""
         if scope["type"] == "http":
-            request = Request(scope, receive, wait_turn=self._turn)
+            request = Request(scope, receive, wait_turn=self._turn, hold=self._hold)
             serve = self._serve if request.method not in _READING else self._serve_while_there
-            await serve(request, send)
+            try:
+                await serve(request, send)
+            finally:
+                if request.held:
+                    self._bodies.change(self._client(request), -request.held)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
 
@@ -142,7 +148,13 @@ class App:
             await self._wait_turn(request)
 
     async def _wait_turn(self, request: Request) -> None:
-        await self._scheduler.wait(client_key(request, self._services.settings))
+        await self._scheduler.wait(self._client(request))
+
+    def _client(self, request: Request) -> str:
+        return client_key(request, self._services.settings)
+
+    def _hold(self, request: Request, size: int) -> None:
+        self._bodies.hold(self._client(request), request.held, size)
 
     async def upgrade(self, request: Request) -> Response:
         """The answer to a WebSocket's handshake: what to attach, or why not."""

@@ -2,9 +2,12 @@
 
 from collections.abc import AsyncIterator
 
+from tidings.config import KIB
 from tidings.errors import FieldError, InvalidFields, Malformed, TooLarge, UnsupportedMedia
 from tidings.http.request import Request, media_type
 
+SMALL_BYTES = 4 * KIB
+"""Bytes of a body that is always taken, and not counted: of as many connections as there may be they are 64 MiB."""
 NOTHING_BYTES = 64
 """Bytes of a body that says nothing: an empty object, with room for blanks."""
 
@@ -14,9 +17,16 @@ class ClientGone(Exception):
 
 
 async def read_body(request: Request, cap: int) -> bytes:
-    """The whole body, in its turn. Raises TooLarge over ``cap`` bytes, ClientGone."""
+    """The whole body, in its turn; it is held until the request is answered. Raises TooLarge over ``cap`` bytes, ClientGone,
+    TooManyRequests and Unavailable when too much is held."""
     late = request.unread()
-    received = [chunk async for chunk in chunks(request, cap)]
+    received: list[bytes] = []
+    size = 0
+    async for chunk in chunks(request, cap):
+        size += len(chunk)
+        if size > SMALL_BYTES:
+            request.hold(size)
+        received.append(chunk)
     if late:
         await request.turn()
     return received[0] if len(received) == 1 else b"".join(received)
@@ -50,15 +60,17 @@ async def check_no_body(request: Request) -> None:
         raise InvalidFields("This route takes no body.", (error,))
 
 
-def check_length(request: Request, cap: int) -> None:
-    """Raises TooLarge when the head announces more than ``cap`` bytes, Malformed when it is no number."""
+def check_length(request: Request, cap: int) -> int:
+    """How many bytes come at most. Raises TooLarge when the head announces more than ``cap`` bytes, Malformed when it is no
+    number."""
     announced = request.header(b"content-length")
     if announced is None:
-        return
+        return cap
     if not announced.isdigit():
         raise Malformed("Content-Length is not a number.")
     if len(announced) > 15 or int(announced) > cap:
         raise TooLarge(f"The body has more than {cap} bytes.")
+    return int(announced)
 
 
 def check_media(request: Request, consumes: tuple[str, ...]) -> str:

@@ -28,7 +28,7 @@ _MEANINGS = {
     413: "Larger than this server takes",
     415: "This content type is not understood here",
     422: "A field of the request is not accepted, or it has a body where none is taken",
-    429: "Too many at once: streams that are open, broadcasts that live",
+    429: "Too many at once: streams that are open, broadcasts that live, bodies that are received",
     503: "Try again shortly",
 }
 
@@ -136,9 +136,9 @@ def _failures(route: Route) -> Iterable[int]:
         yield from (409, 413, 415, 422) if route.raw_body else (413, 415, 422)
     elif route.method != "GET":
         yield 422  # for a body
-    if route.live:
-        yield 429
     yield from route.fails
+    if (route.live or route.body is not None) and 429 not in route.fails:
+        yield 429
     yield 503
 
 

@@ -497,6 +497,8 @@ class TimedProtocol(HttpToolsProtocol):
     def lingers(self) -> None:
         """The last was said; what still comes is read, so that the client can read that, and thrown away."""
         self._discarding, self._held = True, b""
+        if self.cycle is not None:
+            self.cycle.body = bytearray()  # nobody asks for what came of it any more
         self._phase = Phase.LINGER
         self._watch()
         self.transport.read_on()  # type: ignore[attr-defined]

@@ -52,14 +52,16 @@ class Request:
     """The head of a request. ``path`` and ``query`` are as they were sent, still percent-encoded; ``client`` is the
     network address of who is connected, be it a proxy, "" where that is not known; ``upgrade``: it is the handshake of a
     WebSocket. ``wait_turn`` waits until a request has its turn among those of others, given the request and whether it
-    goes on."""
+    goes on; ``hold`` counts how much of its body is held."""
 
     __slots__ = (
         "_connection",
         "_headers",
+        "_hold",
         "_single",
         "_wait_turn",
         "client",
+        "held",
         "method",
         "path",
         "query",
@@ -74,8 +76,12 @@ class Request:
         *,
         upgrade: bool = False,
         wait_turn: "Callable[[Request, bool], Awaitable[None]] | None" = None,
+        hold: "Callable[[Request, int], None] | None" = None,
     ) -> None:
         self.upgrade = upgrade
+        self.held = 0
+        """Bytes of the body that count as held."""
+        self._hold = hold
         self._wait_turn = wait_turn
         self.method: str = scope["method"]
         self.path: bytes = scope["raw_path"]
@@ -107,6 +113,17 @@ class Request:
     async def next_turn(self) -> None:
         """Wait for a turn to go on with what takes long. Others have the loop in between, whether they wait or not."""
         await (next_pass() if self._wait_turn is None else self._wait_turn(self, True))
+
+    def hold(self, size: int) -> None:
+        """Have so many bytes of the body, in all, count as held until the request is answered. Raises TooManyRequests and
+        Unavailable when too much is held, or waits for clients that do not read: an answer that tells what was changed may
+        be as large as the body, and is always given."""
+        refusal = self.refusal(size)
+        if refusal is not None:
+            raise refusal
+        if self._hold is not None:
+            self._hold(self, size)
+            self.held = size
 
     def refusal(self, size: int) -> TidingsError | None:
         """Why an answer of this size is not given: too much waits already for clients that do not read."""

@@ -1,33 +1,18 @@
 """How much of the answers waits in this process for clients that have not taken it yet."""
 
-from tidings.config import KIB, Settings
+from tidings.config import KIB, MIB, Settings
 from tidings.errors import TidingsError, TooManyRequests, Unavailable
+from tidings.http.byte_account import ByteAccount
 
 SMALL_BYTES = KIB
 """Bytes up to which an answer is always given: health checks, counts, refusals."""
 RETRY_AFTER_S = 5
 """Seconds after which a client may come back: what is not taken is let go of in time."""
-_MIB = KIB * KIB
 
 
-class Unsent:
+class Unsent(ByteAccount):
     """Bytes of answers that were given to connections and not taken by their clients: in all, and from one address. Those of
     trusted proxies, under "", are counted in all only."""
-
-    def __init__(self, most: int, most_of_one: int) -> None:
-        self._most = most
-        self._most_of_one = most_of_one
-        self._of: dict[str, int] = {}
-        self.total = 0
-
-    def change(self, one: str, by: int) -> None:
-        """So many bytes more, or less, wait for this address."""
-        self.total += by
-        left = self._of.get(one, 0) + by
-        if left:
-            self._of[one] = left
-        else:
-            self._of.pop(one, None)
 
     def gives(self, size: int) -> bool:
         """Whether an answer of this size is given to any address."""
@@ -37,14 +22,14 @@ class Unsent:
         """Why an answer of this size is not given to this address; None when it is."""
         if self.gives(size):
             return None
-        if one and self._of.get(one, 0) + size > self._most_of_one:
+        if self.full_for_one(one, size):
             detail = "Your address has too many answers that it has not read: read them first."
             return TooManyRequests(detail, RETRY_AFTER_S)
-        if self.total + size > self._most:
+        if self.full(size):
             return Unavailable("too many answers wait to be read by their clients", RETRY_AFTER_S)
         return None
 
 
 def unsent_of(settings: Settings) -> Unsent:
     """The account of a server with these settings."""
-    return Unsent(settings.max_unsent_mib * _MIB, settings.max_unsent_mib_per_address * _MIB)
+    return Unsent(settings.max_unsent_mib * MIB, settings.max_unsent_mib_per_address * MIB)

@@ -48,7 +48,9 @@ def _import(call: RequestContext[Params, Any], how: PublishOptions) -> Response:
         detail = "expected none, since an import has a key per line (idempotency_key), got one"
         raise BadParameter(detail, (FieldError("Idempotency-Key", detail),))
     cap = call.services.settings.max_import_bytes
-    check_length(call.request, cap)
+    size = check_length(call.request, cap)
+    # Of what is received, only a line that has not ended and lines that are being written are in memory.
+    call.request.hold(min(size, call.services.settings.max_batch_bytes))
     sent = chunks(call.request, cap)
     results = call.services.ingest.import_lines(
         sent, scope=how.scope, wait=how.wait, take_turn=call.request.next_turn
