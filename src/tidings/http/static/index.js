@@ -10,8 +10,10 @@ const credential = () => ($("token").value ? { Authorization: `Bearer ${$("token
 
 async function get(path, signal) {
   const reply = await fetch(path, { headers: credential(), signal });
-  if (!reply.ok) throw new Error(`${reply.status} ${(await reply.json()).detail}`);
-  return reply;
+  if (reply.ok) return reply;
+  const error = new Error(`${reply.status} ${(await reply.json()).detail}`);
+  error.final = reply.status < 500 && reply.status !== 429;
+  throw error;
 }
 
 const json = async (path, signal) => (await get(path, signal)).json();
@@ -134,9 +136,19 @@ function show() {
   leaving = new AbortController();
   trouble();
   everybody().catch(trouble);
-  person($("user").value, leaving.signal).catch((error) => {
-    if (error.name !== "AbortError") trouble(error);
+  const { signal } = leaving;
+  person($("user").value, signal).catch((error) => {
+    if (signal.aborted) return;
+    trouble(error);
+    if (!error.final) setTimeout(() => signal.aborted || show(), AGAIN_MS);
   });
+}
+
+// Without a credential nothing can be shown, except by a server with --dev.
+async function begin() {
+  const reply = await fetch("v1/top?window=1h&by=object&limit=1").catch(() => undefined);
+  if (reply?.status === 401) trouble("This server needs a key or a token: enter one above.");
+  else show();
 }
 
 const here = location.href.replace(/[#?].*$/, "").replace(/\/$/, "");
@@ -149,4 +161,4 @@ $("form").addEventListener("submit", (event) => {
   show();
 });
 $("user").value = new URLSearchParams(location.search).get("user") || $("user").value;
-show();
+begin();
