@@ -3,6 +3,7 @@
 import random
 from pathlib import Path
 
+import apsw
 import msgspec
 
 from tests.backends import SMALL
@@ -93,6 +94,29 @@ def test_an_erasure_that_a_crash_follows_leaves_nothing_after_the_next_start(tmp
     assert traces.found(crashed, WORDS) != []
     with Inside.opened(crashed, SMALL):
         assert traces.found(crashed, WORDS) == []
+
+
+def test_a_rewritten_file_has_no_erased_name_and_keeps_its_epoch(tmp_path: Path) -> None:
+    """The fault: rows that SQLite moved to another page leave copies that no deletion overwrites, here with these names in
+    this order. A VACUUM of the stopped store removes them, and the store continues where it was."""
+    chance = random.Random(11)
+    users = [f"{chance.randbytes(chance.choice((4, 8, 14))).hex()}-user" for _ in range(100)]
+    with Inside.opened(tmp_path) as inside:
+        for n, user in enumerate(users):
+            inside.write(SetReminder(msgspec.structs.replace(reminder(f"r-{n}"), users=(user, "other"))))
+        chance.shuffle(users)
+        for user in users[:15]:
+            inside.write(EraseUser(user))
+        inside.publish(event("other"))
+        before = inside.run(inside.store.head())
+    assert traces.found(tmp_path, users[:15]) != []
+    file = apsw.Connection(str(tmp_path / "store.db"), flags=apsw.SQLITE_OPEN_READWRITE)
+    file.execute("VACUUM")
+    file.close()
+    assert traces.found(tmp_path, users[:15]) == []
+    with Inside.opened(tmp_path) as inside:
+        assert inside.run(inside.store.head()) == before
+        inside.publish(event("another"))
 
 
 def test_a_visit_before_an_erasure_is_not_written_after_it(tmp_path: Path) -> None:
