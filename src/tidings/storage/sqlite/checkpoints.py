@@ -5,13 +5,14 @@ and two pages of the file are as the last checkpoint left them, or another progr
 keeps the inode, so the names of the files do not tell. A checkpoint after that would mix the pages of two databases.
 Of a file of the same size the other pages are not compared: what writes only there goes unnoticed (docs/adr/0016).
 
-Others may read, set the time of change, and make a checkpoint: SQLite says how many frames were copied. While that of
-another program is under way, the file may be taken for changed until the next check. In doubt the store goes on, because a
-false alarm takes every write.
+Others may read, set the time of change, and make a checkpoint: SQLite says how many frames were copied. That of another
+program may be under way, or have been killed, with pages copied that are not counted: a page as the log has it is no change.
+In doubt the store goes on, because a false alarm takes every write.
 """
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
@@ -23,6 +24,11 @@ from tidings.storage.sqlite.connection import CHECKPOINT_PAGES, DISK_ERRORS, emp
 from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.file_lock import RETRY_S, FileLock
 from tidings.storage.sqlite.statements import sql
+
+LOOKS = 5
+"""Looks at a file that seems changed: one may meet a page that is half written, or a checkpoint that ends."""
+PAUSE_S = 0.01
+"""Seconds between these looks, as long as a page takes by far."""
 
 
 class _Baseline(NamedTuple):
@@ -56,11 +62,12 @@ class Checkpoints:
             raise
         db.set_wal_hook(self._committed)
 
-    def check(self) -> None:
-        """Raises Unavailable when what is written now could not be found again. Some microseconds."""
-        file, log = self._file_lock.check()
+    def check(self, *, committed: bool = False) -> None:
+        """Raises Unavailable when what is written now could not be found again. Some microseconds. ``committed``: it is in
+        the log already, so a disk that cannot be read now is for the next check."""
+        file, log, *_ = self._file_lock.check()
         if not self._is_as_left(file) or log.st_size < self._log_bytes():
-            with _disk():
+            with suppress(OSError, *DISK_ERRORS) if committed else _disk():
                 self._check_contents()
 
     def empty(self, wait_ms: int = 0) -> str:
@@ -133,20 +140,28 @@ class Checkpoints:
     def _check_contents(self) -> None:
         path = self._file_lock.path
         log = f"{path.name}-wal"
-        if self._is_file_changed():
+        if self._surely(self._is_file_changed):
             raise Unavailable(
                 "a file of the store was changed by another program while it was open",
                 RETRY_S,
-                for_log=f"{path} was changed by another program while it was open, and {log} does not fit it any more: "
-                f"stop the server, replace {path.name} with a backup if it is none, and remove {log} and {path.name}-shm",
+                for_log=f"{path} was changed by another program while it was open, and {log} may not fit it any more: "
+                f"stop the server, keep a copy of both, and check which of them is whole (docs/guides/running-it.md)",
             )
-        if self._is_log_cut():
+        if self._surely(self._is_log_cut):
             raise Unavailable(
                 "a file of the store was cut by another program while it was open",
                 RETRY_S,
                 for_log=f"{path}-wal was cut by another program while it was open, and what it held is lost: "
                 "restart the server, which goes on with what is whole",
             )
+
+    @staticmethod
+    def _surely(seems: Callable[[], bool]) -> bool:
+        for _ in range(LOOKS - 1):
+            if not seems():
+                return False
+            time.sleep(PAUSE_S)
+        return seems()
 
     def _is_file_changed(self) -> bool:
         found = self._file_lock.status()
@@ -157,10 +172,23 @@ class Checkpoints:
             known is None
             or self._others_checkpointed()
             or (found.st_size == known.size and self._read_samples() == known.samples)
+            or self._is_partly_copied(found.st_size, known)
         ):
             self._record_baseline()
             return False
         return True
+
+    def _is_partly_copied(self, size: int, known: _Baseline) -> bool:
+        """Whether all that differs may come from a checkpoint that has not counted what it copied."""
+        frames, _ = self._db.wal_checkpoint(None, apsw.SQLITE_CHECKPOINT_NOOP)
+        sizes, versions = [known.size], [{page} for page in known.samples]
+        for page, pages, content_at in wal.frames(self._log, range(self._copied, frames), self._page_bytes):
+            sizes += [pages * self._page_bytes] if pages else []
+            if page in self._sampled:
+                content = os.pread(self._log, self._page_bytes, content_at)
+                versions[self._sampled.index(page)].add(content)
+        samples = zip(self._read_samples(), versions, strict=True)
+        return min(sizes) <= size <= max(sizes) and all(page in found for page, found in samples)
 
     def _is_log_cut(self) -> bool:
         if os.fstat(self._log).st_size < self._log_bytes() and self._others_checkpointed():

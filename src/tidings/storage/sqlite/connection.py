@@ -6,6 +6,7 @@ checkpoint at once could corrupt a WAL before SQLite 3.51.3, which is why an old
 
 import logging
 import secrets
+import time
 from pathlib import Path
 
 import apsw
@@ -24,6 +25,8 @@ CHECKPOINT_PAGES = 2_000
 a twentieth faster, and every fiftieth page beside it took 10 ms longer."""
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 BUSY_MS = 5_000
+BUSY_PAUSE_S = 0.01
+"""Seconds between two tries to empty the log while another program checkpoints."""
 DISK_ERRORS = (
     apsw.FullError,
     apsw.IOError,
@@ -114,14 +117,22 @@ def open_reader(path: Path, cache_mib: int, vfs: str | None = None) -> Db:
 def empty_wal(connection: Db, wait_ms: int = 0) -> str:
     """Bring all that was committed into the file itself, and cut the write-ahead log to nothing; readers are waited for.
     Says what prevents it, a reader or a disk that takes no more: the log is then as precious as it was."""
-    connection.set_busy_timeout(wait_ms)
+    until = time.monotonic() + wait_ms / 1_000
     try:
-        connection.wal_checkpoint(None, apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        while True:
+            left_ms = max(0, int((until - time.monotonic()) * 1_000))
+            connection.set_busy_timeout(left_ms)
+            try:
+                connection.wal_checkpoint(None, apsw.SQLITE_CHECKPOINT_TRUNCATE)
+                return ""
+            except apsw.BusyError:
+                if not left_ms:
+                    raise
+            time.sleep(BUSY_PAUSE_S)  # SQLite does not wait for a checkpoint of another program
     except apsw.Error as error:
         return f"the write-ahead log could not be emptied, a copy of the file needs it: {error}"
     finally:
         connection.set_busy_timeout(BUSY_MS)
-    return ""
 
 
 def _pragmas(connection: Db, cache_mib: int) -> None:

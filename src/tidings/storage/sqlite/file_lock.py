@@ -50,17 +50,18 @@ class FileLock:
         _HELD.add(self.identity)
 
     def watch(self) -> None:
-        """Remember the database and its write-ahead log as they are: both are there once SQLite has opened them."""
+        """Remember the database, its write-ahead log and the index of that: all are there once SQLite has opened them. The
+        index is never opened here, so SQLite keeps its locks on it."""
         self._made = False  # it is filled: if it is empty later, it was cut
         self._watched = {
             name: found
-            for name in (self.path, Path(f"{self.path}-wal"))
+            for name in (self.path, *(Path(f"{self.path}{suffix}") for suffix in ("-wal", "-shm")))
             if (found := _identity(name)) is not None
         }
 
     def check(self) -> list[os.stat_result]:
-        """How the database and its write-ahead log are now. Raises Unavailable when their names do not lead to them any
-        more."""
+        """How the database, its write-ahead log and its index are now. Raises Unavailable when their names do not lead to
+        them any more."""
         found = []
         for name, known in self._watched.items():
             status = status_of(name)

@@ -272,7 +272,7 @@ class SqliteStore:
 
         w.transaction(work)
         # After the commit: what is acknowledged was in the file that the name leads to.
-        self._checkpoints.check()
+        self._checkpoints.check(committed=True)
         return outcomes
 
     def _change(self, command: Command) -> Outcome | KeyReused:

@@ -3,6 +3,8 @@
 SQLite locks no byte of a log, so another descriptor of it may be opened and closed.
 """
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 HEADER, FRAME_HEADER = 32, 24
@@ -15,6 +17,15 @@ _PAGE_BYTES = slice(8, 12)
 def size(frames: int, page_bytes: int) -> int:
     """How many bytes these frames and the header take; 0 without a frame."""
     return HEADER + frames * (FRAME_HEADER + page_bytes) if frames else 0
+
+
+def frames(log: int, numbers: range, page_bytes: int) -> Iterator[tuple[int, int, int]]:
+    """Of these frames, from 0: which page it has, how many pages the database has since (0: not the last of a commit), and
+    where its page is in the log."""
+    for number in numbers:
+        at = HEADER + number * (FRAME_HEADER + page_bytes)
+        header = os.pread(log, FRAME_HEADER, at)
+        yield int.from_bytes(header[:4], "big"), int.from_bytes(header[4:8], "big"), at + FRAME_HEADER
 
 
 def ends_within_a_frame(log: Path) -> bool:
