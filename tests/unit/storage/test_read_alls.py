@@ -195,6 +195,33 @@ def test_a_merge_of_descending_read_alls_of_a_feed_looks_at_each_once(merging: I
 # --- inboxes ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("shared", [1, KEPT])
+def test_a_merge_of_read_alls_of_many_types_looks_at_each_once(merging: Inside, shared: int) -> None:
+    """The fault: it held each against all later ones; one of each of 6,000 types made every other user's write wait for a
+    second."""
+    verbs = [f"v{n % shared}" for n in range(KEPT + 1)]
+    for verb in verbs[:-1]:
+        merging.tell("bob", verb)
+        merging.write(MarkAllNotificationsRead("bob", type=verb))
+    merging.tell("bob", verbs[-1])
+    assert (
+        steps(merging, MarkAllNotificationsRead("bob", type=verbs[-1])) < KEPT * MERGE_STEPS / STEPS_AT_ONCE
+    )
+    (left,) = merging.writer.db.one("SELECT count(*) FROM read_watermark WHERE undone = 0")
+    assert left == (KEPT // 2 + 2 if shared == 1 else KEPT + 1)
+
+
+def test_a_joining_item_does_not_look_at_read_alls_of_other_types(inside: Inside) -> None:
+    """The fault: each item that joined a group was held against every read-all since, of any type."""
+    verbs = [f"v{n}" for n in range(ITEMS // 4)]
+    again = Publish(tuple(event("carl", "joined", f"thing:{n}", targets=("bob",)) for n in range(ITEMS // 4)))
+    inside.write(again)
+    inside.tell("bob", *verbs)
+    expected = steps(inside, again)
+    inside.write(*(MarkAllNotificationsRead("bob", type=verb) for verb in verbs))
+    assert steps(inside, again) < expected * 1.2
+
+
 def test_a_read_all_of_a_type_without_anything_unread_looks_once(inside: Inside) -> None:
     """The fault: it went through everything unread of all other types, as often as it was repeated."""
     first, again = (steps(inside, MarkAllNotificationsRead("bob", type="rare")) for _ in range(2))

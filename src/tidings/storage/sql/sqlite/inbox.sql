@@ -101,16 +101,15 @@ CROSS JOIN open_group o ON o.group_topic = a.group_topic AND o.key = a.grouping 
 WHERE o.group_number <> h.seq - (c.value & 32767);
 
 -- name: find_group_candidates
--- Groups that are young enough and not under a read-all, be it undone.
+-- Groups that are young enough and not under a read-all, be it undone. Each took a seq above all that it covers.
 INSERT INTO temp.group_candidate (user, group_number, row, actor)
 SELECT DISTINCT m.user, m.group_number, coalesce(g.current_seq, m.group_number), o.actor
 FROM temp.grouped_item m CROSS JOIN temp.new_item a ON a.item = m.item
 CROSS JOIN open_group o ON o.group_topic = m.group_topic AND o.key = m.grouping AND o.user = m.user
 LEFT JOIN inbox_group g ON g.user = m.user AND g.group_number = m.group_number
 WHERE o.opened_at > a.opened_after AND coalesce(o.last_item_at, o.opened_at) > a.last_after AND NOT EXISTS (
-  SELECT 1 FROM read_watermark k
-  WHERE k.user = m.user AND k.seq > coalesce(g.current_seq, m.group_number) AND k.up_to >= coalesce(g.current_seq, m.group_number)
-    AND k.type IN (0, a.type));
+  SELECT 1 FROM read_watermark k INDEXED BY read_watermark_reach
+  WHERE k.user = m.user AND k.undone IN (0, 1) AND k.type IN (0, a.type) AND k.up_to >= coalesce(g.current_seq, m.group_number));
 
 -- name: find_joinable_groups
 INSERT INTO temp.joinable_group (user, group_number, row, actor, key, changed, closed)
@@ -249,10 +248,16 @@ SELECT count(*), coalesce(sum(coalesce(g.size, 1)), 0)
 FROM ({rows}) i LEFT JOIN inbox_group g ON g.user = :user AND g.group_number = i.group_number;
 
 -- name: merge_inbox_read_alls
--- Of a user's read-alls up to the seq :last, those that a later one of these covers: it is of the same type, or of all.
-DELETE FROM read_watermark WHERE user = :user AND undone = 0 AND seq <= :last AND EXISTS (
-  SELECT 1 FROM read_watermark k WHERE k.user = :user AND k.undone = 0 AND k.seq > read_watermark.seq AND k.seq <= :last
-    AND k.up_to >= read_watermark.up_to AND k.type IN (0, read_watermark.type));
+-- Of a user's read-alls up to the seq :last, those that a later one of these covers: the next of the same type, or the last of
+-- all types. One of a type goes further than any of all types before it, so what the last of all types reaches is earlier.
+DELETE FROM read_watermark WHERE user = :user AND undone = 0 AND seq <= :last AND (
+  type <> 0 AND up_to <= (
+    SELECT up_to FROM read_watermark k INDEXED BY read_watermark_reach
+    WHERE k.user = :user AND k.undone = 0 AND k.type = 0 AND k.seq <= :last ORDER BY up_to DESC LIMIT 1)
+  OR :last >= (
+    SELECT seq FROM read_watermark k INDEXED BY read_watermark_reach
+    WHERE k.user = :user AND k.undone = 0 AND k.type = read_watermark.type AND k.up_to > read_watermark.up_to
+    ORDER BY up_to LIMIT 1));
 
 -- name: drop_undone_read_alls
 -- Those that one of a type, or (0) of all, undone later, takes the place of; returns how far the furthest goes.
