@@ -15,7 +15,7 @@ BROWSER = $(or $(CHROMIUM),$(shell for name in chromium chromium-browser google-
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench attack crash simulate soak lock clean
+.PHONY: help run test lint bench attack crash nginx simulate soak lock clean
 
 help: ## Print this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -40,6 +40,9 @@ attack: .make/dev ## Attack the server in every way we know, at length; look for
 
 crash: .make/dev ## Kill the server, cut its power, stop it at every statement; look for anything lost or doubled
 	CRASH=all $(BIN)/python -m pytest tests/crash
+
+nginx: .make/dev ## Restart the server behind nginx (which must be installed) as the guide configures it
+	NGINX=1 $(BIN)/python -m pytest tests/nginx
 
 soak: .make/dev ## Let sixty-four write and read at once for a minute, cut 2,000 connections; look for a wrong count, for gaps
 	SOAK=1 $(BIN)/python -m pytest tests/wire/test_concurrent.py tests/client/test_cuts.py

@@ -1,8 +1,12 @@
 """What holds for all tests."""
 
+import os
 import signal
 
 from hypothesis import settings
+
+collect_ignore = [] if "NGINX" in os.environ else ["nginx"]
+"""Tests of a program that no package brings have a command of their own, ``make nginx``."""
 
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")  # none may depend on the speed of the machine

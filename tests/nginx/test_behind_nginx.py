@@ -5,7 +5,6 @@ import os
 import pwd
 import re
 import select
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -13,7 +12,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
-import pytest
 
 from tests.serving import serving
 from tests.wire.people import KEY, SETTINGS, bearer
@@ -68,7 +66,6 @@ def stop(pid: int) -> None:
     assert ended, "nginx does not end"
 
 
-@pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
 def test_a_restart_behind_the_documented_nginx_ends_no_event_source(tmp_path: Path) -> None:
     """A stream that is opened while Tidings is away gets 200 and the time to come again. Other requests get the 502."""
     with ExitStack() as server:
