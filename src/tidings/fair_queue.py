@@ -18,6 +18,7 @@ from tidings.model import (
     AddEndpoint,
     Command,
     EnableEndpoint,
+    FireReminder,
     Follow,
     MarkAllNotificationsRead,
     MarkFeedRead,
@@ -32,6 +33,7 @@ from tidings.model import (
     RotateSecret,
     SetNotificationState,
     SetPreferences,
+    SetReminder,
     UndoMarkAllRead,
     UndoMarkFeedRead,
     Unfollow,
@@ -114,6 +116,10 @@ def _weight(command: Command) -> int:
             return max(1, len(command.event_ids))
         case SetPreferences() if command.muted is not None:
             return 1 + len(command.muted)
+        case SetReminder():
+            return 1 + len(command.reminder.users)
+        case FireReminder():
+            return 1 + len(command.event.targets)
         case RecordDeliveryResults():
             return max(1, len(command.handled))
         case MaterializeBroadcasts():

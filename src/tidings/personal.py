@@ -102,6 +102,11 @@ class Reminder(msgspec.Struct, frozen=True):
     time_zone: str = "UTC"
     first_at: int = 0
 
+    @property
+    def size(self) -> int:
+        """Bytes of the event and of the names of the users, as JSON."""
+        return len(self.event) + len(msgspec.json.encode(self.users))
+
 
 class DeliveryResult(msgspec.Struct, frozen=True):
     """What became of a delivery: ``sent``, ``dropped`` (no longer wanted), ``later`` (not tried: due again at ``at``),

@@ -13,6 +13,7 @@ and no mask of *V* hides it: a muted topic in *T*, or a block between *V* and *a
 viewer's own acts are in it as well (reason ``own``). Where several reasons hold, any one of them is given.
 """
 
+import sys
 from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Protocol
 
@@ -311,10 +312,15 @@ class DeliveryQueue(Protocol):
     """
 
     async def reminders(
-        self, due_by: int | None, limit: int, after: tuple[int, str] | None = None
+        self,
+        due_by: int | None,
+        limit: int,
+        after: tuple[int, str] | None = None,
+        max_bytes: int = sys.maxsize,
     ) -> list[Reminder]:
         """The next reminders, soonest first, those of one time by key: those due by a time, or (None) whichever come;
-        beginning after a (time, key)."""
+        beginning after a (time, key). So many that their sizes (``Reminder.size``) come to no more than ``max_bytes``,
+        and one in any case."""
         ...
 
     async def reminder(self, key: str) -> Reminder | None:

@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 from tidings.background import NextRun, Worker
 from tidings.commit_queue import GroupCommitQueue
-from tidings.config import Settings
+from tidings.config import KIB, Settings
 from tidings.cursors import Cursors
 from tidings.errors import FieldError, NotFound, TidingsError
+from tidings.feeds import PAGE_BYTES
+from tidings.ids import LAST_MS
 from tidings.model import CancelReminder, CommandResult, SetReminder
 from tidings.personal import Reminder
 from tidings.ports import Clock, Store
@@ -21,6 +23,9 @@ from tidings.reminder_input import ReminderInput, accept_reminder, fire, fitting
 
 FIRED_AT_ONCE = 100
 """Reminders that are fired together: they share a transaction, and others are written between two of these."""
+FIRED_BYTES = 256 * KIB
+"""Bytes of the reminders that are fired together, one in any case: each is decoded on the event loop, and held until it is
+written."""
 LONGEST_REST_S = 30.0
 """Seconds between two looks, at most: a machine that slept, or whose clock was set, is late by no more."""
 _QUESTION = "reminders"
@@ -58,7 +63,8 @@ class ReminderService(Worker):
         """
         now = self._clock.now()
         reminder = accept_reminder(key, given, now, self._settings)
-        reminder = kept(reminder, given, await self._store.reminder(key))
+        if reminder.every:
+            reminder = kept(reminder, given, await self._store.reminder(key))
         if reminder.due_at > now:
             await self._log.submit(SetReminder(reminder))
             self.nudge()
@@ -85,14 +91,20 @@ class ReminderService(Worker):
             raise NotFound("no such reminder")
         return ReminderStatus(reminder, reminder.due_at)
 
-    async def coming(self, limit: int, cursor: str | None) -> list[ReminderStatus]:
-        """The next reminders, soonest first, from a cursor on. Raises BadParameter."""
+    async def coming(self, limit: int, cursor: str | None) -> tuple[list[ReminderStatus], bool]:
+        """The next reminders, soonest first, from a cursor on: at most ``limit``, and what fits into PAGE_BYTES; and whether
+        there are more. Raises BadParameter."""
         at = self._cursors.read_named(cursor, _QUESTION)
         after = None
         if at is not None:
             due_at, _, key = at.partition(" ")
             after = (int(due_at), key)
-        return [ReminderStatus(one, one.due_at) for one in await self._store.reminders(None, limit, after)]
+        found = await self._store.reminders(None, limit, after, PAGE_BYTES)
+        page = [ReminderStatus(one, one.due_at) for one in found]
+        return page, bool(found) and await self._goes_on(found[-1])
+
+    async def _goes_on(self, last: Reminder) -> bool:
+        return bool(await self._store.reminders(None, 1, (last.due_at, last.key)))
 
     def cursor_after(self, status: ReminderStatus) -> str:
         """The cursor of the page that begins after a reminder."""
@@ -101,11 +113,11 @@ class ReminderService(Worker):
 
     async def _round(self) -> NextRun:
         """Fire what is due, then rest until there may be more."""
-        while due := await self._store.reminders(self._clock.now(), FIRED_AT_ONCE):
+        while due := await self._store.reminders(self._clock.now(), FIRED_AT_ONCE, max_bytes=FIRED_BYTES):
             fired = await asyncio.gather(*map(self._fire_or_cancel, due), return_exceptions=True)
             for failure in filter(None, fired):
                 raise failure
-        (soonest,) = await self._store.reminders(None, 1) or (None,)
+        (soonest,) = await self._store.reminders(LAST_MS, 1) or (None,)
         if soonest is None:
             return NextRun(LONGEST_REST_S)
         return NextRun(min(max(soonest.due_at - self._clock.now(), 0) / 1000, LONGEST_REST_S))

@@ -344,6 +344,28 @@ def test_erasing_takes_a_name_out_of_what_reminders_will_say(store: Harness) -> 
     assert b"1.50" in left.event
 
 
+def test_a_reminder_that_is_set_anew_names_whom_it_tells_now(store: Harness) -> None:
+    """And nobody whom only the one before it told."""
+
+    def named(*users: str) -> list[str]:
+        store.write(SetReminder(Reminder("k", store.clock.ms, b'{"actor_id":"clock"}', users)))
+        return [user for user in ("bob", "cy", "dan") if of_kind(store.export(user), "reminder")]
+
+    assert [named("bob", "cy"), named("cy", "dan"), named("cy", "dan")] == [
+        ["bob", "cy"],
+        *[["cy", "dan"]] * 2,
+    ]
+
+
+def test_an_export_has_every_reminder_that_names_the_person(store: Harness) -> None:
+    """In parts, and without whom else it tells."""
+    told = b'{"actor_id":"clock","target_user_ids":["bob","cy"],"metadata":{"n":1.50}}'
+    store.write(*(SetReminder(Reminder(f"k{n}", store.clock.ms, told, ("bob", "cy"))) for n in range(120)))
+    found = of_kind(store.export("bob"), "reminder")
+    assert sorted(str(one["key"]) for one in found) == sorted(f"k{n}" for n in range(120))
+    assert all("target_user_ids" not in one["event"] for one in found)
+
+
 def test_erasing_somebody_known_from_a_reminder_alone(store: Harness) -> None:
     """It is a trace like any other."""
     store.write(SetReminder(Reminder("k", store.clock.ms, b'{"target_user_ids":["bob"]}', ("bob",))))

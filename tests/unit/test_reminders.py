@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +21,7 @@ from tidings.model import Command, FireReminder, InboxCounters, Outcome, Publish
 from tidings.personal import Reminder
 from tidings.ports import Store
 from tidings.reminder_input import ReminderInput
-from tidings.reminders import FIRED_AT_ONCE, ReminderService
+from tidings.reminders import FIRED_AT_ONCE, FIRED_BYTES, ReminderService
 from tidings.testing import START_MS, FakeClock, MemoryStore
 from tidings.timeutil import DAY_MS, HOUR_MS
 
@@ -253,6 +254,42 @@ def test_more_than_are_fired_at_once_all_fire(world: Callable[[Play], None]) -> 
     world(scene)
 
 
+class Counting(MemoryStore):
+    """A store that notes how much was read at once, of what is due."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self.sizes: list[int] = []
+
+    async def reminders(
+        self,
+        due_by: int | None,
+        limit: int,
+        after: tuple[int, str] | None = None,
+        max_bytes: int = sys.maxsize,
+    ) -> list[Reminder]:
+        """Reads, and notes."""
+        found = await super().reminders(due_by, limit, after, max_bytes)
+        self.sizes.append(sum(one.size for one in found))
+        return found
+
+
+def test_large_reminders_fire_a_few_at_a_time() -> None:
+    """The fault: a hundred of megabytes each were read and decoded together."""
+    clock = FakeClock()
+    store = Counting(clock)
+
+    async def scene(world: World) -> None:
+        users = [f"{n:04d}" + "x" * 100 for n in range(1_000)]
+        for i in range(5):
+            await world.reminders.set(f"r{i}", given(object_id=str(i), user_ids=users))
+        await world.turn(HOUR_MS)
+        assert {(await world.next_fired()).reminder.key for _ in range(5)} == {f"r{i}" for i in range(5)}
+        assert FIRED_BYTES // 2 < max(store.sizes) <= FIRED_BYTES
+
+    play(store, clock, scene)
+
+
 def test_followers_of_a_topic_are_told_as_an_audience(world: Callable[[Play], None]) -> None:
     async def scene(world: World) -> None:
         await world.reminders.set("r", given(user_ids=[], topic="club:chess", after_s=0))
@@ -300,13 +337,17 @@ class Failing(MemoryStore):
     failures = 2
 
     async def reminders(
-        self, due_by: int | None, limit: int, after: tuple[int, str] | None = None
+        self,
+        due_by: int | None,
+        limit: int,
+        after: tuple[int, str] | None = None,
+        max_bytes: int = sys.maxsize,
     ) -> list[Reminder]:
         """Fails, then answers."""
         if self.failures:
             self.failures -= 1
             raise OSError("the disk is away")
-        return await super().reminders(due_by, limit, after)
+        return await super().reminders(due_by, limit, after, max_bytes)
 
 
 def test_a_failing_store_is_tried_again() -> None:
@@ -347,7 +388,7 @@ def test_what_does_not_fit_is_named(pointer: str, changed: dict[str, Any]) -> No
         with pytest.raises(InvalidFields) as refused:
             await world.reminders.set("r", given(**changed))
         assert [error.pointer for error in refused.value.errors] == [pointer]
-        assert await world.reminders.coming(10, None) == []
+        assert await world.reminders.coming(10, None) == ([], False)
 
     clock = FakeClock()
     play(MemoryStore(clock), clock, scene)

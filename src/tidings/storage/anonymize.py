@@ -34,18 +34,19 @@ def anonymize_event(entry: LogEntry, user: str, alias: str) -> LogEntry:
 
 
 class Renaming(NamedTuple):
-    """Events up to a position have ``name`` in their text, where readers put ``alias``. ``probe``: the bytes without which
-    a text does not name them."""
+    """Events up to a position, and reminders up to a number, have ``name`` in their text, where readers put ``alias``.
+    ``probe``: the bytes without which a text does not name them."""
 
     name: str
     alias: str
     position: int
+    last_reminder: int
     probe: bytes
 
 
-def renaming(name: str, alias: str, position: int) -> Renaming:
+def renaming(name: str, alias: str, position: int, last_reminder: int) -> Renaming:
     """What readers replace."""
-    return Renaming(name, alias, position, msgspec.json.encode(name)[1:-1])
+    return Renaming(name, alias, position, last_reminder, msgspec.json.encode(name)[1:-1])
 
 
 def renamed(body: bytes, position: int, renamings: Iterable[Renaming]) -> bytes:
@@ -54,6 +55,29 @@ def renamed(body: bytes, position: int, renamings: Iterable[Renaming]) -> bytes:
         if position <= one.position and one.probe in body:
             body = text_without(body, one.name, one.alias)
     return body
+
+
+def renamed_text(event: bytes, number: int, renamings: Iterable[Renaming]) -> bytes:
+    """The JSON of the event of a reminder, without the names that are to be replaced as actor, object and topic."""
+    for one in renamings:
+        if number <= one.last_reminder and one.probe in event:
+            event = text_without(event, one.name, one.alias)
+    return event
+
+
+def renamed_reminder(reminder: Reminder, number: int, renamings: Iterable[Renaming]) -> Reminder | None:
+    """A reminder without the names that are to be replaced; None when it tells nobody any more."""
+    left: Reminder | None = reminder
+    for one in renamings:
+        if left is not None and number <= one.last_reminder and _may_name(left, one):
+            left = anonymize_reminder(left, one.name, one.alias)
+    return left
+
+
+def _may_name(reminder: Reminder, one: Renaming) -> bool:
+    return (
+        one.probe in reminder.event or one.name in reminder.users or reminder.audience == user_topic(one.name)
+    )
 
 
 class _Event(msgspec.Struct):

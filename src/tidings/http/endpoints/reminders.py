@@ -50,10 +50,10 @@ async def cancel(call: RequestContext[Params, None]) -> Response:
 
 async def coming(call: RequestContext[RemindersQuery, None]) -> Response:
     """A page of the reminders that come next."""
-    service, limit = call.services.reminders, call.query.limit
-    found = await service.coming(limit + 1, call.query.cursor)
-    head, kept = join([_encode(_shown(one)) for one in found[:limit]], ())
-    following = service.cursor_after(found[kept - 1]) if kept < len(found) else None
+    service = call.services.reminders
+    found, goes_on = await service.coming(call.query.limit, call.query.cursor)
+    head, kept = join([_encode(_shown(one)) for one in found], ())
+    following = service.cursor_after(found[kept - 1]) if goes_on or kept < len(found) else None
     return page(call, Reply(head + continuation(following) + b"}", following))
 
 

@@ -16,17 +16,25 @@ def erase(w: WriteSession, r: ReadSnapshot, command: EraseUser) -> CommandResult
     w.names.erased.note(command.user)
     w.scrub = True
     erasure_job.retry(w, command.user)
-    user, named = w.names.user(command.user), reminders.forget(w, command.user, alias)
-    if user is None:  # a reminder may name somebody of whom nothing else is known
-        return CommandResult(int(named > 0), w.position)
-    w.disorder()
-    _leave_place(w, user, command.user)
-    w.db.execute(sql("rename_user"), (user_topic(alias), user))
-    preferences.forget(w, user)
-    w.db.execute(sql("delete_jobs_of_user"), (user,))
+    user = w.names.user(command.user)
+    if user is not None:
+        _rename(w, user, command.user, alias)
+    elif reminders.names(w, command.user):  # somebody of whom nothing else is known
+        user = w.names.make_user(alias)
+    else:
+        return CommandResult(0, w.position)
     w.names.forget()
     erasure_job.begin(w, r, user, command.user, alias)
     return CommandResult(1, w.position)
+
+
+def _rename(w: WriteSession, user: int, name: str, alias: str) -> None:
+    """Take the name from the number of a user, and what reaches them."""
+    w.disorder()
+    _leave_place(w, user, name)
+    w.db.execute(sql("rename_user"), (user_topic(alias), user))
+    preferences.forget(w, user)
+    w.db.execute(sql("delete_jobs_of_user"), (user,))
 
 
 def _leave_place(w: WriteSession, user: int, name: str) -> None:

@@ -10,7 +10,7 @@ Whoever uses the name meanwhile has another number.
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from tidings.storage.sqlite import touch_notifications
+from tidings.storage.sqlite import reminders, touch_notifications
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot, chunks
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import pack, unpack
@@ -61,8 +61,9 @@ _Step = tuple[Job | None, int]
 
 def begin(w: WriteSession, r: ReadSnapshot, user: int, name: str, alias: str) -> None:
     """Begin to take out what a user left, and end it if it is little; the number has the alias already."""
-    w.db.execute(sql("insert_erasure"), (user, name, alias, w.position))
-    w.hide(name, alias)
+    last_reminder = reminders.last_number(w.db)
+    w.db.execute(sql("insert_erasure"), (user, name, alias, w.position, last_reminder))
+    w.hide(name, alias, last_reminder)
     left, _ = step(w, r, Job(user, 0, w.position), w.settings.fanout_sync_max_followers)
     if left is not None:
         w.owe("erase", user, left.phase, left.oldest, left.at_key, left.at_user)
@@ -97,6 +98,18 @@ def _share(budget: int, rows: int) -> int:
 
 
 # --- the phases, in their order -------------------------------------------------------------------------------------
+
+
+def _forget_reminders(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
+    """Take the user out of the reminders that were set before the erasure."""
+    name, up_to = w.db.one(sql("name_of_erasure"), (job.user,))
+    rows = 0
+    while rows < budget:
+        size = reminders.forget_one(w, name, up_to)
+        if not size:
+            return _next(job), rows
+        rows += EVENT_ROWS + size // reminders.ROW_BYTES
+    return job, rows
 
 
 def _unfollow(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
@@ -246,6 +259,7 @@ def _end(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
 
 
 _PHASES: Sequence[Callable[[WriteSession, ReadSnapshot, Job, int], _Step]] = (
+    _forget_reminders,
     _unfollow,
     _part,
     _unblock,

@@ -9,7 +9,7 @@ from tidings.model import CommandResult, RecipientFacts, SetPreferences
 from tidings.personal import Preferences
 from tidings.rules import IN_APP
 from tidings.storage import records
-from tidings.storage.sqlite import broadcasts, deliveries, endpoints, inboxes, reminders
+from tidings.storage.sqlite import broadcasts, deliveries, endpoints, inboxes
 from tidings.storage.sqlite.events import entry
 from tidings.storage.sqlite.graph import mute_only
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
@@ -110,7 +110,7 @@ def forget(w: WriteSession, user: int) -> None:
 
 
 def export(r: ReadSnapshot, user: str) -> Iterator[dict[str, object]]:
-    """What a person wants, where they are reached, what waits for there, and what they are reminded of."""
+    """What a person wants, where they are reached, and what waits for there."""
     if (said := preferences(r, user)) != NOTHING_SAID:
         yield {"kind": "preferences", "preferences": said}
     yield from map(records.endpoint, endpoints.of(r, user))
@@ -120,4 +120,3 @@ def export(r: ReadSnapshot, user: str) -> Iterator[dict[str, object]]:
     ):
         about = notification_id(owner, number)
         yield records.delivery(about, endpoint, (due_at, made_at), tries, bool(dead), error)
-    yield from map(records.reminder, reminders.naming(r.db, user))

@@ -7,6 +7,7 @@ connections of their own, for which users queue in turn. What operators and the 
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Callable, Collection, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -522,15 +523,20 @@ class SqliteStore:
         return await self._now(readers.user(user), "endpoints", lambda r: endpoints.of(r, user))
 
     async def reminders(
-        self, due_by: int | None, limit: int, after: tuple[int, str] | None = None
+        self,
+        due_by: int | None,
+        limit: int,
+        after: tuple[int, str] | None = None,
+        max_bytes: int = sys.maxsize,
     ) -> list[Reminder]:
-        """The next reminders, soonest first."""
-        same = ("reminders", due_by, limit, after)
-        return await self._now(DELIVERIES, same, lambda r: reminders.due(r, due_by, limit, after))
+        """The next reminders, soonest first. By a thread: a single one may have megabytes."""
+        asker = APPLICATION if due_by is None else DELIVERIES
+        same = ("reminders", due_by, limit, after, max_bytes)
+        return await self._later(asker, same, lambda r: reminders.due(r, due_by, limit, after, max_bytes))
 
     async def reminder(self, key: str) -> Reminder | None:
         """One reminder."""
-        return await self._now(APPLICATION, ("reminder", key), lambda r: reminders.one(r.db, key))
+        return await self._now(APPLICATION, ("reminder", key), lambda r: reminders.shown(r, key))
 
     async def deliveries(self, due_by: int, limit: int, ids: tuple[int, ...] | None = None) -> list[Delivery]:
         """Deliveries due by a time, longest due first; all in one snapshot."""

@@ -9,7 +9,7 @@ from tidings.config import KIB
 from tidings.ids import notification_id
 from tidings.model import ReadWatermark
 from tidings.storage import records
-from tidings.storage.sqlite import inbox_counters, inboxes, notification_groups, preferences
+from tidings.storage.sqlite import inbox_counters, inboxes, notification_groups, preferences, reminders
 from tidings.storage.sqlite.notification_groups import STANDING, Row
 from tidings.storage.sqlite.notification_view import hydrate
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
@@ -33,6 +33,8 @@ class Place(NamedTuple):
 
 
 BEGINNING = Place(0, ())
+REMINDERS = 1
+"""The section of reminders, which are found by name: the others are found by number."""
 _Part = tuple[list[bytes], tuple[int, ...] | None]
 """Some lines of a section, and after what it goes on; None at its end."""
 
@@ -43,13 +45,16 @@ def export(r: ReadSnapshot, name: str, at: Place) -> tuple[list[bytes], Place | 
     with r.snapshot():
         user = r.names.user(name)
         if at == BEGINNING:
-            return list(_profile(r, user, name)), None if user is None else Place(1, ())
-        if user is None:
-            return [], None  # erased since the part before
-        lines, after = _SECTIONS[at.section - 1](r, user, at.after)
+            return list(_profile(r, user, name)), Place(REMINDERS, ())
+        if at.section == REMINDERS:
+            lines, after = _reminders(r, name, at.after)
+        elif user is None:
+            return [], None  # reminders may name somebody of whom nothing else is known; or erased by now
+        else:
+            lines, after = _SECTIONS[at.section - REMINDERS - 1](r, user, at.after)
     if after is not None:
         return lines, Place(at.section, after)
-    return lines, Place(at.section + 1, ()) if at.section < len(_SECTIONS) else None
+    return lines, Place(at.section + 1, ()) if at.section < REMINDERS + len(_SECTIONS) else None
 
 
 def _profile(r: ReadSnapshot, user: int | None, name: str) -> Iterator[bytes]:
@@ -57,6 +62,12 @@ def _profile(r: ReadSnapshot, user: int | None, name: str) -> Iterator[bytes]:
     yield _line(kind="profile", **profile, last_visit=_last_visit(r, user))
     for record in preferences.export(r, name):
         yield _line(**record)
+
+
+def _reminders(r: ReadSnapshot, name: str, after: tuple[int, ...]) -> _Part:
+    (at,) = after or (0,)
+    lines, last = reminders.export(r, name, at, EXPORT_LARGE_ROWS, EXPORT_BYTES)
+    return lines, None if last is None else (last,)
 
 
 def _last_visit(r: ReadSnapshot, user: int | None) -> str | None:

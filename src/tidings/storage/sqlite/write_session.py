@@ -202,9 +202,10 @@ class WriteSession:
 
     # --- erasures -------------------------------------------------------------------------------------------------
 
-    def hide(self, name: str, alias: str) -> None:
-        """Have readers put an alias in the place of a name, in all events so far: they begin before the commit."""
-        self.renamings = (*self.renamings, renaming(name, alias, self.position))
+    def hide(self, name: str, alias: str, last_reminder: int) -> None:
+        """Have readers put an alias in the place of a name, in all events and reminders so far: they begin before the
+        commit."""
+        self.renamings = (*self.renamings, renaming(name, alias, self.position, last_reminder))
         self._erasures_changed = True
 
     def erasures_changed(self) -> None:

@@ -174,13 +174,13 @@ CREATE INDEX delivery_dead_lettered ON delivery (id) WHERE dead_lettered <> 0;
 CREATE INDEX delivery_held ON delivery (user) WHERE held <> 0;
 
 -- `users` is a JSON array of names; reminder_user finds the reminders of a user, who need not have an id yet. `topic` is the topic
--- whose followers are reminded, or empty.
+-- whose followers are reminded, or empty. A number is never given twice: what was set after an erasure began has a greater one.
 CREATE TABLE reminder (
-  key TEXT PRIMARY KEY, due_at INTEGER NOT NULL, event BLOB NOT NULL, users TEXT NOT NULL, topic TEXT NOT NULL,
-  recurrence TEXT NOT NULL, time_zone TEXT NOT NULL, first_at INTEGER NOT NULL
+  number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, due_at INTEGER NOT NULL, event BLOB NOT NULL,
+  users TEXT NOT NULL, topic TEXT NOT NULL, recurrence TEXT NOT NULL, time_zone TEXT NOT NULL, first_at INTEGER NOT NULL
 );
 CREATE INDEX reminder_due ON reminder (due_at, key);
-CREATE TABLE reminder_user (user TEXT, reminder TEXT, PRIMARY KEY (user, reminder)) WITHOUT ROWID;
+CREATE TABLE reminder_user (user TEXT, reminder INTEGER, PRIMARY KEY (user, reminder)) WITHOUT ROWID;
 
 -- One row for all of an audience: a topic, or 0 for all users. `active` is 0 from some time after it expired: it is kept
 -- for as long as its event can be retracted. A mute is of one of its topics.
@@ -193,8 +193,10 @@ CREATE INDEX broadcast_expires ON broadcast (expires_at) WHERE active;
 CREATE TABLE broadcast_topic (position INTEGER, topic INTEGER, PRIMARY KEY (position, topic)) WITHOUT ROWID;
 
 -- Users who were erased, while a fan-out job removes what they left in the file (erasure_job.py): events up to this position may
--- have the name in their text, which readers replace by the alias.
-CREATE TABLE erasure (user INTEGER PRIMARY KEY, name TEXT NOT NULL, alias TEXT NOT NULL, position INTEGER NOT NULL);
+-- have the name in their text, which readers replace by the alias; so may reminders up to the number `last_reminder`.
+CREATE TABLE erasure (
+  user INTEGER PRIMARY KEY, name TEXT NOT NULL, alias TEXT NOT NULL, position INTEGER NOT NULL, last_reminder INTEGER NOT NULL
+);
 -- Events that show such a user, and the users who may have been notified of them.
 CREATE TABLE erasure_event (user INTEGER, key INTEGER, PRIMARY KEY (user, key)) WITHOUT ROWID;
 CREATE TABLE erasure_recipient (user INTEGER, recipient INTEGER, PRIMARY KEY (user, recipient)) WITHOUT ROWID;

@@ -13,7 +13,7 @@ SELECT seq + (seq > base_seq) FROM inbox WHERE user=? AND seq>0;
 INSERT INTO inbox (user, seq, unread, unread_items, base_seq) VALUES (?1, ?2, 0, 0, ?2);
 
 -- name: insert_erasure
-INSERT INTO erasure VALUES (?, ?, ?, ?);
+INSERT INTO erasure VALUES (?, ?, ?, ?, ?);
 
 -- name: retry_erasure
 UPDATE fanout_job SET dead_lettered=0, attempts=0 WHERE kind='erase' AND dead_lettered AND subject IN (SELECT user FROM erasure
@@ -54,8 +54,11 @@ SELECT min(recipient) FROM erasure_recipient WHERE user=? AND recipient>=?;
 -- name: delete_erasure
 DELETE FROM erasure WHERE user=?;
 
+-- name: name_of_erasure
+SELECT name, last_reminder FROM erasure WHERE user=?;
+
 -- name: erasures
-SELECT name, alias, position FROM erasure ORDER BY position;
+SELECT name, alias, position, last_reminder FROM erasure ORDER BY position, last_reminder;
 
 -- name: erasures_under_way
 SELECT e.name, max(d.dead_lettered) FROM erasure e CROSS JOIN fanout_job d ON d.kind='erase' AND d.subject=e.user GROUP BY e.name;
