@@ -145,11 +145,13 @@ listener = socket.create_server(("127.0.0.1", int(re.search(r"listen 127.0.0.1:(
 connection, _ = listener.accept()
 if not connection.recv(65536):
     sys.exit("nobody asked anything")
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # or it could come just before the wait, and be missed
 worker = os.fork()
 if not worker:
     connection.sendall(b"HTTP/1.1 404 Not Found\\r\\nContent-Length: 0\\r\\n\\r\\n")
     signal.pause()
-signal.signal(signal.SIGTERM, lambda *_: os.kill(worker, signal.SIGKILL))
+signal.sigwait({signal.SIGTERM})
+os.kill(worker, signal.SIGKILL)
 os.waitpid(worker, 0)
 """
 

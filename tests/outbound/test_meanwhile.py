@@ -4,18 +4,17 @@ import asyncio
 import json
 from collections.abc import Sequence
 
-import msgspec
 import pytest
 
 from tests.outbound.world import USER, World
 from tidings.model import (
-    AddEndpoint,
     Command,
     EraseUser,
     MarkAllNotificationsRead,
     Mask,
     Publish,
     RemoveEndpoint,
+    RotateSecret,
     SetNotificationType,
     SetPreferences,
 )
@@ -92,7 +91,7 @@ def test_what_joins_a_group_that_is_being_sent_follows(
 def test_what_is_sent_next_is_signed_with_the_secret_of_now(
     loop: Loop, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An endpoint that is registered again while something is under way has another secret."""
+    """A webhook whose secret is rotated while something is under way has another one."""
     used: list[str] = []
     sending = Webhook.send
 
@@ -102,14 +101,14 @@ def test_what_is_sent_next_is_signed_with_the_secret_of_now(
 
     async def scene() -> None:
         before = await world.hook()
-        after = msgspec.structs.replace(before, secret=new_secret())
+        secret = new_secret()
         world.web.open.clear()
         await world.tell("like", "like")
         await world.web.received(1)
-        await world.write(AddEndpoint(after))
+        await world.write(RotateSecret(before.user, before.id, secret))
         world.web.open.set()
         await world.deliver()
-        assert used == [before.secret, after.secret]
+        assert used == [before.secret, secret]
 
     monkeypatch.setattr(Webhook, "send", noting)
     loop.run(scene())

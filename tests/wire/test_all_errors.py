@@ -19,7 +19,7 @@ from tidings.http.routing import Access, Route
 
 GROWTH_MIB = 32
 UNKNOWN = "nonsense"
-LONG = "\0" * 600
+LONG = "\0" * 390
 """Too long for every parameter, and no number, name, time or truth."""
 OF_ANOTHER_TYPE = 1.5
 """A value that no field takes: it is no text, no whole number, no list and no object."""
