@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -108,20 +108,29 @@ def test_a_stranger_s_address_gets_a_few_mails_that_say_nothing_of_the_users(
         server.assert_bounds(memory_mib=16)
 
 
+def of_strangers(client: httpx.Client, afterwards: Callable[[httpx.Response], None]) -> list[int]:
+    """The statuses of one user's registrations of five addresses too many, each with what is done after it."""
+    statuses = []
+    for i in range(MAILS_PER_USER + 5):
+        reply = register(client, token("mallory"), "mallory", f"stranger-{i}@example.org")
+        statuses.append(reply.status_code)
+        afterwards(reply)
+    return statuses
+
+
 def test_one_user_cannot_have_a_list_of_strangers_asked(tmp_path: Path, mails: Mails) -> None:
     """Also by removing what was registered, and by erasing themselves the counts by address go on."""
     with (
         mailing(tmp_path, mails) as server,
         httpx.Client(base_url=server.url, timeout=TIMEOUT_S) as client,
     ):
-        statuses = []
-        for i in range(MAILS_PER_USER + 5):
-            reply = register(client, token("mallory"), "mallory", f"stranger-{i}@example.org")
-            statuses.append(reply.status_code)
+
+        def remove(reply: httpx.Response) -> None:
             if reply.status_code == 201:
                 path = f"/v1/endpoints/{reply.json()['id']}"
                 assert client.delete(path, headers=bearer(token("mallory"))).status_code == 204
-        assert statuses == [201] * MAILS_PER_USER + [429] * 5
+
+        assert of_strangers(client, remove) == [201] * MAILS_PER_USER + [429] * 5
         mails.received(MAILS_PER_USER)
         server.assert_bounds(memory_mib=16)
 
@@ -134,13 +143,12 @@ def test_a_user_who_erases_themselves_again_and_again_gets_no_more_mails_sent(
         mailing(tmp_path, mails) as server,
         httpx.Client(base_url=server.url, timeout=TIMEOUT_S) as client,
     ):
-        statuses = []
-        for i in range(MAILS_PER_USER + 5):
-            reply = register(client, token("mallory"), "mallory", f"stranger-{i}@example.org")
-            statuses.append(reply.status_code)
+
+        def erase(_: httpx.Response) -> None:
             erased = client.delete("/v1/users/mallory", headers=bearer(token("mallory")))
             assert erased.status_code == 204
-        assert statuses == [201] * MAILS_PER_USER + [429] * 5
+
+        assert of_strangers(client, erase) == [201] * MAILS_PER_USER + [429] * 5
         server.assert_bounds(memory_mib=16)
 
 
