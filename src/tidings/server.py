@@ -63,6 +63,7 @@ from tidings.rules import Rule
 from tidings.setting_checks import masked, shown
 from tidings.storage.memory import MemoryStore
 from tidings.storage.sqlite import SqliteStore, file_lock, preflight, wal
+from tidings.storage.sqlite import connection as sqlite_connection
 from tidings.telemetry import (
     COMMIT_COMMANDS,
     DEAD_LETTERS,
@@ -148,7 +149,7 @@ def is_log_cut(path: Path) -> bool:
 
 def stored_rules(connection: apsw.Connection) -> dict[str, Rule]:
     """The types that were set over the API of this store. Raises apsw.Error, msgspec.MsgspecError."""
-    return preflight.stored_rules(connection)
+    return sqlite_connection.stored_rules(connection)
 
 
 def marker_of(connection: apsw.Connection, path: Path) -> Marker:

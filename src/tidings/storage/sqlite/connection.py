@@ -8,10 +8,13 @@ import logging
 import secrets
 import time
 from pathlib import Path
+from typing import Any
 
 import apsw
+import msgspec
 
 from tidings.errors import Unavailable
+from tidings.rules import Rule
 from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.file_lock import RETRY_S
 from tidings.storage.sqlite.statements import sql
@@ -72,6 +75,12 @@ def schema_problem(found: int) -> str:
             f"the file has schema {found}, of a version before 1.0 that this program cannot read; begin anew"
         )
     return ""
+
+
+def stored_rules(connection: apsw.Connection) -> dict[str, Rule]:
+    """The types that were set over the API. Raises apsw.Error, msgspec.MsgspecError."""
+    rows: list[Any] = connection.execute(sql("notification_types")).fetchall()
+    return {name: msgspec.json.decode(rule, type=Rule) for name, rule in rows}
 
 
 def unavailable(error: apsw.Error | OSError, doing: str) -> Unavailable:

@@ -11,13 +11,11 @@ from typing import Any
 from urllib.parse import quote
 
 import apsw
-import msgspec
 from msgspec import structs
 
 from tidings import marker
 from tidings.errors import Unavailable
 from tidings.marker import Marker, MarkerFile
-from tidings.rules import Rule
 from tidings.storage.sqlite.connection import schema_problem
 from tidings.storage.sqlite.file_lock import check_free, status_of
 from tidings.storage.sqlite.statements import sql
@@ -48,12 +46,6 @@ def prepare(path: Path) -> None:
         file.write(structs.replace(known, epoch="", inode=path.stat().st_ino, base=0), durable=True)
     finally:
         file.close()
-
-
-def stored_rules(connection: apsw.Connection) -> dict[str, Rule]:
-    """The types that were set over the API. Raises apsw.Error, msgspec.MsgspecError."""
-    rows: list[Any] = connection.execute(sql("notification_types")).fetchall()
-    return {name: msgspec.json.decode(rule, type=Rule) for name, rule in rows}
 
 
 def marker_of(connection: apsw.Connection, path: Path) -> Marker:

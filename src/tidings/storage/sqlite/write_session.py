@@ -8,14 +8,14 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import apsw
-import msgspec
 
 from tidings.config import Settings
 from tidings.ids import MAX_KEY, EventIds
 from tidings.model import Erasures
 from tidings.ports import Clock
-from tidings.rules import CHANNELS, Rule, Rules
+from tidings.rules import CHANNELS, Rules
 from tidings.storage.anonymize import Renaming, renaming
+from tidings.storage.sqlite.connection import stored_rules
 from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.partitions import PartitionedTable
 from tidings.storage.sqlite.statements import sql
@@ -136,9 +136,7 @@ class WriteSession:
         self._stale = False  # not before: a disk that failed at the roll-back may fail here too
 
     def _declared(self) -> Rules:
-        rows = self.db.execute(sql("notification_types"))
-        declared = {name: msgspec.json.decode(rule, type=Rule) for name, rule in rows}
-        return Rules({**self.settings.types, **declared})
+        return Rules({**self.settings.types, **stored_rules(self.db)})
 
     def declared(self) -> None:
         """Take the types as they are declared now. Readers have them as soon as the command is written."""
