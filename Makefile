@@ -42,7 +42,7 @@ crash: .make/dev ## Kill the server, cut its power, stop it at every statement; 
 	CRASH=all $(BIN)/python -m pytest tests/crash
 
 nginx: .make/dev ## Restart the server behind nginx (which must be installed) as the guide configures it
-	NGINX=1 $(BIN)/python -m pytest tests/nginx
+	BEHIND_NGINX=1 $(BIN)/python -m pytest tests/nginx
 
 soak: .make/dev ## Let sixty-four write and read at once for a minute, cut 2,000 connections; look for a wrong count, for gaps
 	SOAK=1 $(BIN)/python -m pytest tests/wire/test_concurrent.py tests/client/test_cuts.py

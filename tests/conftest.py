@@ -5,7 +5,7 @@ import signal
 
 from hypothesis import settings
 
-collect_ignore = [] if "NGINX" in os.environ else ["nginx"]
+collect_ignore = [] if "BEHIND_NGINX" in os.environ else ["nginx"]
 """Tests of a program that no package brings have a command of their own, ``make nginx``."""
 
 settings.register_profile("tests", deadline=None)

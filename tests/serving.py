@@ -16,7 +16,7 @@ READY = re.compile(r"listens on (http://\S+)")
 START_S = 60
 """How long a server may take to be ready, its sample loaded, before it is ended and the test fails."""
 STOP_S = 30
-"""How long a stopping server may take before the test fails instead of hanging."""
+"""How long a stopping server may take before it is killed and the test fails."""
 
 
 def environ() -> dict[str, str]:
@@ -38,18 +38,36 @@ def serving(folder: Path, *flags: str, until: str = "", **settings: str) -> Iter
         try:
             yield within(START_S, process, lambda: address(process, until))
         finally:
-            process.terminate()
-            process.communicate(timeout=STOP_S)
+            stop(process)
+
+
+def stop(process: subprocess.Popen[str], seconds: float = STOP_S) -> None:
+    """Ask a process to end, and wait for that. Raises AssertionError with its command when it has to be killed: a
+    ``with subprocess.Popen(…)`` would wait for it without an end."""
+    process.terminate()
+    try:
+        process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise AssertionError(f"{process.args!r} did not end within {seconds} s of a SIGTERM") from None
 
 
 def within(seconds: float, process: subprocess.Popen[str], wait: Callable[[], T]) -> T:
-    """What ``wait`` returns; the process is killed when that takes too long, so that its output ends."""
-    limit = threading.Timer(seconds, process.kill)
+    """What ``wait`` returns. When that takes too long, the process is killed, so that its output ends, and AssertionError
+    raised with its command."""
+    late = threading.Event()
+
+    def kill() -> None:
+        late.set()
+        process.kill()
+
+    limit = threading.Timer(seconds, kill)
     limit.start()
     try:
         return wait()
     finally:
         limit.cancel()
+        assert not late.is_set(), f"{process.args!r} was killed: a wait for it took over {seconds} s"
 
 
 def address(process: subprocess.Popen[str], until: str = "") -> str:

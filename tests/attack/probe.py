@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from tests.attack.launcher import MARK
-from tests.serving import START_S, STOP_S, address, environ, within
+from tests.serving import START_S, address, environ, stop, within
 
 ROOT = Path(__file__).parents[2]
 LAUNCHER = Path(__file__).with_name("launcher.py")
@@ -183,8 +183,7 @@ def attacked_server(folder: Path, *flags: str, **settings: str) -> Iterator[Atta
                 server.reset()
                 yield server
         finally:
-            process.terminate()
-            process.communicate(timeout=STOP_S)
+            stop(process)
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import click
 import pytest
 
-from tests.cli.test_watching import STOP_S, publish
-from tests.serving import START_S, address, environ, within
+from tests.cli.test_watching import publish
+from tests.serving import START_S, address, environ, stop, within
 from tidings.cli import COMMANDS, main
 
 ROOT = Path(__file__).parent.parent.parent
@@ -122,8 +122,7 @@ def test_a_command_that_is_shown_works(one: Shown, folder: Path, server: str) ->
                 out = within(START_S, process, process.communicate)[0]
                 assert process.returncode == 0, out
         finally:
-            process.terminate()
-            process.communicate(timeout=STOP_S)
+            stop(process)
 
 
 def test_every_command_is_shown() -> None:

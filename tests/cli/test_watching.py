@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from tests.cli.conftest import Run
-from tests.serving import environ, serving, within
+from tests.serving import environ, serving, stop, within
 from tidings.cli.client import CommandClient, ServerUnreachable
 from tidings.cli.tail import line as line_of
 from tidings.cli.tail import news, shown
@@ -62,8 +62,7 @@ def tailing(*arguments: str) -> Iterator[Callable[[], str]]:
         try:
             yield lambda: within(LINE_S, process, output.readline)
         finally:
-            process.terminate()
-            process.wait(timeout=STOP_S)
+            stop(process, STOP_S)
 
 
 def test_tail_prints_what_is_there_and_what_comes(server: str) -> None:
@@ -136,8 +135,7 @@ def test_tail_of_a_user_goes_on_when_the_server_is_back(tmp_path: Path) -> None:
             publish(url, "bob", "dora")
             assert ["bob" in within(LINE_S, tail, out.readline) for _ in range(2)] == [True, True]
     finally:
-        tail.terminate()
-        tail.communicate(timeout=STOP_S)
+        stop(tail, STOP_S)
 
 
 def page(position: int) -> ActivityPage:

@@ -4,8 +4,6 @@ ends an EventSource for good."""
 import os
 import pwd
 import re
-import select
-import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,14 +11,16 @@ from pathlib import Path
 
 import httpx
 
-from tests.serving import serving
+from tests.serving import environ, serving, stop, within
 from tests.wire.people import KEY, SETTINGS, bearer
 
 LIMIT_S = 30
+"""Until what does not come fails the test."""
 GUIDE = Path(__file__).parents[2] / "docs/guides/running-it.md"
 DOCUMENTED = re.compile(r"^```nginx\n(?P<map>map .*?\n)\n(?P<locations>.*?)^```$", re.M | re.S)
 CONFIGURATION = """{user}
-pid nginx.pid; error_log nginx.log warn; worker_processes 1;
+daemon off; master_process off;  # one process, which nothing outlives
+pid nginx.pid; error_log stderr notice;
 events {{ worker_connections 64; }}
 http {{
     access_log off;
@@ -33,51 +33,60 @@ http {{
     }}
 }}
 """
+BOUND = "event method"
 STREAM = "/api/v1/notifications/stream?user_id=bob"
 
 
 @contextmanager
-def behind_nginx(folder: Path, url: str) -> Iterator[httpx.Client]:
-    """A client of nginx with the documented configuration, in front of the server at this address."""
+def behind_nginx(folder: Path, url: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+    """nginx with the documented configuration in front of the server at this address, and a client of it."""
     documented = DOCUMENTED.search(GUIDE.read_text())
     assert documented, "the guide has no configuration of nginx"
     user = f"user {pwd.getpwuid(0).pw_name};" if os.geteuid() == 0 else ""
     locations = documented["locations"].replace("http://127.0.0.1:8787", url.removesuffix("/api"))
     text = CONFIGURATION.format(user=user, folder=folder, map=documented["map"], locations=locations)
     (folder / "nginx.conf").write_text(text)
-    # It returns when the socket is bound.
-    subprocess.run(["nginx", "-p", folder, "-c", "nginx.conf", "-e", "nginx.log"], cwd=folder, check=True)
-    transport = httpx.HTTPTransport(uds=str(folder / "nginx.sock"))
-    try:
-        with httpx.Client(
-            base_url="http://site.example", headers=bearer(KEY), transport=transport, timeout=LIMIT_S
-        ) as client:
-            yield client
-    finally:
-        stop(int((folder / "nginx.pid").read_text()))
+    command = ["nginx", "-p", str(folder), "-c", "nginx.conf", "-e", "stderr"]
+    with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True) as nginx:
+        try:
+            within(LIMIT_S, nginx, lambda: wait_until_bound(nginx))
+            transport = httpx.HTTPTransport(uds=str(folder / "nginx.sock"))
+            with httpx.Client(
+                base_url="http://site.example", headers=bearer(KEY), transport=transport, timeout=LIMIT_S
+            ) as client:
+                yield nginx, client
+        finally:
+            stop(nginx)
 
 
-def stop(pid: int) -> None:
-    """End nginx, and wait for that."""
-    process = os.pidfd_open(pid)
-    os.kill(pid, signal.SIGTERM)
-    ended, _, _ = select.select([process], [], [], LIMIT_S)
-    os.close(process)
-    assert ended, "nginx does not end"
+def environment() -> dict[str, str]:
+    """The environment without ``NGINX``, which nginx takes for the sockets of a predecessor."""
+    return {name: value for name, value in environ().items() if name != "NGINX"}
+
+
+def wait_until_bound(nginx: subprocess.Popen[str]) -> None:
+    """Wait until nginx has bound its socket, which it does before it says which event method it uses."""
+    assert nginx.stderr is not None
+    said = ""
+    for line in nginx.stderr:
+        said += line
+        if BOUND in line:
+            return
+    raise AssertionError(f"nginx ended with {nginx.wait(LIMIT_S)}: {said}")
 
 
 def test_a_restart_behind_the_documented_nginx_ends_no_event_source(tmp_path: Path) -> None:
     """A stream that is opened while Tidings is away gets 200 and the time to come again. Other requests get the 502."""
     with ExitStack() as server:
         url = server.enter_context(serving(tmp_path, "--prefix", "/api", **SETTINGS))
-        with behind_nginx(tmp_path, url) as client:
+        with behind_nginx(tmp_path, url) as (nginx, client):
             with client.stream("GET", STREAM) as reply:
                 assert reply.status_code == 200
                 assert next(reply.iter_lines()).startswith("retry: ")
             assert client.get("/api/v1/feed?user_id=bob").status_code == 200
             assert client.get(STREAM, headers={"authorization": "Bearer wrong"}).status_code == 401
             server.close()
-            away = client.get(STREAM)
+            away = within(LIMIT_S, nginx, lambda: client.get(STREAM))  # a stream would have no end
             assert (away.status_code, away.headers["content-type"]) == (200, "text/event-stream")
             assert away.text == "retry: 5000\n\n"
             assert client.get("/api/v1/feed?user_id=bob").status_code == 502
