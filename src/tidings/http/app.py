@@ -348,6 +348,10 @@ async def _send_rest(chunks: AsyncGenerator[bytes], request: Request, send: Send
             await send({"type": "http.response.body", "body": b""})
         else:
             await _send_chunks(chunks, send)
+    except ClientGone:
+        return
+    except TidingsError:  # a refusal that came too late for a status: what was sent must not pass for all
+        request.cut()
     finally:
         await chunks.aclose()
 

@@ -417,6 +417,12 @@ class TimedProtocol(HttpToolsProtocol):
         self._stream.write(head)
         return self._stream
 
+    def cut(self) -> None:
+        """End the connection, in the middle of a response. uvicorn would log an error for one that is not completed."""
+        if self._served is not None:
+            self._served.disconnected = True
+        self.transport.abort()
+
     def pause_writing(self) -> None:
         """The socket has taken enough for now."""
         super().pause_writing()

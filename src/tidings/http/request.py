@@ -42,6 +42,10 @@ class ClientConnection(Protocol):
         """Why an answer of this size is not given; None when it is."""
         ...
 
+    def cut(self) -> None:
+        """End the connection, in the middle of a response."""
+        ...
+
     def on_disconnect(self, call: Callable[[], object] | None) -> None:
         """Have this called when the client leaves; None: nothing any more. Waiting for ``http.disconnect`` would cost every
         request a task."""
@@ -128,6 +132,11 @@ class Request:
     def refusal(self, size: int) -> TidingsError | None:
         """Why an answer of this size is not given: too much waits already for clients that do not read."""
         return None if self._connection is None else self._connection.refusal(size)
+
+    def cut(self) -> None:
+        """End the connection in the middle of the response, so that the client sees that it is incomplete."""
+        if self._connection is not None:
+            self._connection.cut()
 
     def on_disconnect(self, call: Callable[[], object] | None) -> None:
         """Have this called when the client leaves before it is answered; None: nothing any more. A server that cannot tell
