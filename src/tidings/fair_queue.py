@@ -1,8 +1,9 @@
 """Writes that wait for a transaction, in a fair order.
 
-What is published comes first, as much of it as one transaction takes; users, and all other work of the application and of
-the server, take turns with the rest. Whatever one user asks for, others wait for one submission of it at most, and each
-has a bound on what may be under way. Submissions of one asker stay in their order, and each stays whole.
+What is published comes first, as much of it as one transaction takes, and small publications before larger ones; users, and
+all other work of the application and of the server, take turns with the rest. Whatever one user asks for, others wait for one
+submission of it at most, and each has a bound on what may be under way. Submissions of one user stay in their order, and each
+stays whole.
 
 A submission that has to be prepared is held back, and with it what its user asked for after it: nothing that they do comes
 between its preparation and its transaction. Others are written meanwhile.
@@ -41,6 +42,9 @@ from tidings.model import (
 
 RETRY_S = 1
 """Seconds after which a refused user is asked to return: their writes take tenths of a second at most."""
+SMALL_EVENTS = 50
+"""Events of a publication that is written before larger ones: a few milliseconds. Publications have one queue whoever sends
+them, so a single event would wait for each large array that another request has sent."""
 APPLICATION = ""
 """Whoever writes for nobody in particular. No user has an empty name."""
 
@@ -132,7 +136,9 @@ class FairQueue:
 
     def __init__(self, per_user: int | None) -> None:
         self._per_user = per_user
-        self._publishing: deque[Submission] = deque()
+        self._small: deque[Submission] = deque()
+        self._large: deque[Submission] = deque()
+        """What is published, by its weight."""
         self._queues: OrderedDict[str, deque[Submission]] = OrderedDict()
         self._held: dict[str, deque[Submission]] = {}
         self._unprepared: list[Submission] = []
@@ -141,7 +147,7 @@ class FairQueue:
 
     def __bool__(self) -> bool:
         """Whether anything waits."""
-        return bool(self._publishing or self._queues or self._held)
+        return bool(self._small or self._large or self._queues or self._held)
 
     def add(self, waiting: Submission) -> None:
         """Queue a submission. Raises TooManyRequests when its user has as many under way as they may."""
@@ -151,18 +157,24 @@ class FairQueue:
         self._under_way[waiting.asker] += 1
         self.depth += len(waiting.commands)
         if waiting.publishes:
-            self._publishing.append(waiting)
+            self._publications(waiting).append(waiting)
         elif waiting.asker in self._held:
             self._held[waiting.asker].append(waiting)
         else:
             self._queues.setdefault(waiting.asker, deque()).append(waiting)
 
     def take(self, most: int) -> list[Submission]:
-        """The next transaction: what is published, up to a weight of ``most``, then as much of all else in turns. The first
-        of each is taken whatever it weighs. Empty when all that waits is to be prepared first."""
-        taken = [*_taken(self._publishing, most), *self._turns(most)]
+        """The next transaction: what is published, up to a weight of ``most``, then as much of all else in turns. Small
+        publications have up to half of it while larger ones wait. The first small one, the first larger one and the first
+        of all else are taken whatever they weigh. Empty when all that waits is to be prepared first."""
+        small = list(_taken(self._small, most // 2 if self._large else most))
+        left = most - sum(each.weight for each in small)
+        taken = [*small, *_taken(self._large, left), *self._turns(most)]
         self.depth -= sum(len(each.commands) for each in taken)
         return taken
+
+    def _publications(self, waiting: Submission) -> deque[Submission]:
+        return self._small if waiting.weight <= SMALL_EVENTS else self._large
 
     def _turns(self, most: int) -> list[Submission]:
         weight, taken, askers = 0, list[Submission](), set[str]()
@@ -214,7 +226,9 @@ class FairQueue:
     def put_back(self, unwritten: Sequence[Submission]) -> None:
         """What did not fit into its transaction is the first of the next, in the same order."""
         behind, self._queues = self._queues, OrderedDict()
-        self._publishing.extendleft(each for each in reversed(unwritten) if each.publishes)
+        for each in reversed(unwritten):
+            if each.publishes:
+                self._publications(each).appendleft(each)
         for each in unwritten:
             self.depth += len(each.commands)
             if not each.publishes:

@@ -206,6 +206,40 @@ def test_what_is_published_shares_a_transaction_whatever_stands_between() -> Non
     played(script)
 
 
+def position(published: asyncio.Task[list[Outcome | KeyReused]]) -> int:
+    """The first position of what was published."""
+    (outcome,) = published.result()
+    return cast(Published, outcome).receipts[0].position
+
+
+def test_a_small_publication_does_not_wait_for_the_arrays_of_other_requests() -> None:
+    """Publications were one queue, so a single event waited for all large arrays that the application had sent before."""
+
+    async def script(place: Place) -> None:
+        arrays = [await place.submit(publish(BATCH)) for _ in range(8)]
+        small = [await place.submit(publish()) for _ in range(3)]
+        await place.all()
+        assert [position(one) for one in small] == [BATCH + n for n in (1, 2, 3)]
+        assert [position(one) for one in arrays] == sorted(map(position, arrays))
+        assert len(place.store.written) == len(arrays)
+
+    played(script)
+
+
+def test_large_arrays_do_not_wait_for_all_small_publications() -> None:
+    """Each transaction has one of them at least, however much else is published."""
+
+    async def script(place: Place) -> None:
+        await place.submit(publish())
+        for _ in range(5 * BATCH):
+            await place.submit(publish())
+        arrays = [await place.submit(publish(BATCH)) for _ in range(3)]
+        await place.all()
+        assert [position(one) for one in arrays] == [2 + BATCH // 2 + n * (BATCH + BATCH // 2) for n in range(3)]
+
+    played(script)
+
+
 # --- what is prepared ---------------------------------------------------------------------------------------------
 
 
