@@ -1,9 +1,9 @@
 """Writes that wait for a transaction, in a fair order.
 
-What is published comes first, as much of it as one transaction takes, and small publications before larger ones; users, and
-all other work of the application and of the server, take turns with the rest. Whatever one user asks for, others wait for one
-submission of it at most, and each has a bound on what may be under way. Submissions of one user stay in their order, and each
-stays whole.
+What is published comes first, as much of it as one transaction takes, and small publications before larger ones. Users, and
+all other work of the application and of the server, take turns with the rest. Whatever one user asks for, others wait for
+one submission of it at most, and each has a bound on what may be under way. Submissions of one user stay in their order, and
+each stays whole.
 
 A submission that has to be prepared is held back, and with it what its user asked for after it: nothing that they do comes
 between its preparation and its transaction. Others are written meanwhile.

@@ -235,7 +235,9 @@ def test_large_arrays_do_not_wait_for_all_small_publications() -> None:
             await place.submit(publish())
         arrays = [await place.submit(publish(BATCH)) for _ in range(3)]
         await place.all()
-        assert [position(one) for one in arrays] == [2 + BATCH // 2 + n * (BATCH + BATCH // 2) for n in range(3)]
+        assert [position(one) for one in arrays] == [
+            2 + BATCH // 2 + n * (BATCH + BATCH // 2) for n in range(3)
+        ]
 
     played(script)
 
