@@ -123,8 +123,7 @@ class Commands:
         Raises Malformed, InvalidFields, TooLarge, KeyReused, KeyInFlight, Unavailable.
         """
         given, event = self._accepted(raw, self._clock.now(), scope, key)
-        turn = Turn(self._clock.monotonic)
-        published = await self._publish((event,), (given,), scope, key, wait, turn, array=False)
+        published = await self._publish((event,), (given,), scope, key, wait)
         return PublishResponse(_receipt(published.receipts[0]), bool(published.repeats))
 
     async def publish_array(
@@ -148,7 +147,7 @@ class Commands:
         accepted = None if given is None else await self._accepted_at_once(given, scope, key, turn)
         if given is None or accepted is None:
             given, accepted = await self._accepted_one_by_one(items, scope, key, turn)
-        published = await self._publish(accepted, given, scope, key, wait, turn, array=True)
+        published = await self._publish(accepted, given, scope, key, wait, turn)
         receipts = b",".join(_receipt(receipt) for receipt in published.receipts)
         return PublishResponse(b'{"events":[' + receipts + b"]}", len(published.repeats) == len(given))
 
@@ -166,8 +165,7 @@ class Commands:
         if await self._agenda.live_broadcasts() >= MAX_LIVE_BROADCASTS:
             detail = f"{MAX_LIVE_BROADCASTS} broadcasts live: let some expire, or retract them"
             raise TooManyRequests(detail, LIVE_RETRY_S)
-        turn = Turn(self._clock.monotonic)
-        published = await self._publish((accepted,), (given,), scope, key, wait, turn, array=False)
+        published = await self._publish((accepted,), (given,), scope, key, wait)
         return PublishResponse(_receipt(published.receipts[0]), bool(published.repeats))
 
     def _accepted(
@@ -224,17 +222,17 @@ class Commands:
         scope: str,
         key: str | None,
         wait: bool,
-        turn: Turn,
-        *,
-        array: bool,
+        turn: Turn | None = None,
     ) -> Published:
-        """Store the events of one request. Raises KeyReused with the place of the key, which has an index in an array."""
+        """Store the events of one request; ``turn``: those of an array. Raises KeyReused with the pointer of the key, which
+        has an index in an array."""
         try:
             return await self._published(await self._keyed(events, given, scope, key, turn), wait)
         except KeyReused as error:
             if given[error.index].idempotency_key is UNSET:
                 raise error.at("Idempotency-Key") from None
-            raise error.at(f"/{error.index}" * array + OWN_KEY) from None
+            at = "" if turn is None else f"/{error.index}"
+            raise error.at(at + OWN_KEY) from None
 
     async def _keyed(
         self,
@@ -242,7 +240,7 @@ class Commands:
         given: Sequence[EventInput],
         scope: str,
         key: str | None,
-        turn: Turn,
+        turn: Turn | None,
     ) -> Sequence[NewEvent]:
         """The events of one request under its idempotency key: each gets a key of its own made from it and its index,
         and the fingerprint of the whole request, so that any other body is refused at its first event."""
@@ -251,7 +249,7 @@ class Commands:
         meanings = []
         for one in given:
             meanings.append(meaning(one))
-            if turn.is_long():
+            if turn is not None and turn.is_long():
                 await turn.next()
         print_ = fingerprint(*meanings)
         return [
