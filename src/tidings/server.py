@@ -7,7 +7,7 @@ to come back, what is waiting written, the store closed.
 import logging
 import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +27,6 @@ from tidings.http.app import Services
 from tidings.http.metrics import Metrics
 from tidings.ids import ms_of
 from tidings.live import Hub
-from tidings.marker import Marker
 from tidings.model import (
     Command,
     CommandResult,
@@ -59,11 +58,9 @@ from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.projections.runner import Runner
 from tidings.projections.windows import Occurrence, Windows
 from tidings.reminders import ReminderService
-from tidings.rules import Rule
 from tidings.setting_checks import masked, shown
 from tidings.storage.memory import MemoryStore
-from tidings.storage.sqlite import SqliteStore, file_lock, preflight, wal
-from tidings.storage.sqlite import connection as sqlite_connection
+from tidings.storage.sqlite import SqliteStore
 from tidings.telemetry import (
     COMMIT_COMMANDS,
     DEAD_LETTERS,
@@ -126,40 +123,6 @@ def store_file(address: str) -> Path:
     if address.startswith(SQLITE) and len(address) > len(SQLITE):
         return Path(address.removeprefix(SQLITE))
     raise ConfigError(f"store: {shown(masked(address))} is neither sqlite:///FILE nor memory://", "store")
-
-
-def check_free(path: Path) -> None:
-    """Raises InUse while a process has the file of a store open, Unavailable where a server would not open it."""
-    file_lock.check_free(path)
-
-
-def reading(path: Path) -> AbstractContextManager[apsw.Connection]:
-    """A connection that only reads the file of a store. A server may start meanwhile.
-
-    Raises InUse while a process has it open, Unavailable where a server would not open it or when it was changed
-    meanwhile, apsw.Error.
-    """
-    return preflight.reading(path)
-
-
-def is_log_cut(path: Path) -> bool:
-    """Whether the write-ahead log of a store ends within a frame."""
-    return wal.ends_within_a_frame(Path(f"{path}-wal"))
-
-
-def stored_rules(connection: apsw.Connection) -> dict[str, Rule]:
-    """The types that were set over the API of this store. Raises apsw.Error, msgspec.MsgspecError."""
-    return sqlite_connection.stored_rules(connection)
-
-
-def marker_of(connection: apsw.Connection, path: Path) -> Marker:
-    """The marker that would fit the store in this file. Raises apsw.SQLError or KeyError when it is no store of ours."""
-    return preflight.marker_of(connection, path)
-
-
-def lost_file(path: Path) -> str:
-    """Why no new store would be made of this missing or empty file; empty when one would."""
-    return preflight.lost(path)
 
 
 # --- the wiring -----------------------------------------------------------------------------------------------

@@ -33,9 +33,9 @@ from tidings.config import Settings
 from tidings.errors import InUse, Unavailable
 from tidings.model import Publish
 from tidings.rules import Rule
-from tidings.server import reading
 from tidings.setting_checks import masked
 from tidings.storage.sqlite import SqliteStore, file_lock, wal
+from tidings.storage.sqlite.preflight import reading
 from tidings.testing import FakeClock, event
 
 KEY = "0123456789abcdef" * 2

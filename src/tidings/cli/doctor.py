@@ -27,18 +27,11 @@ from tidings.marker import Marker
 from tidings.outbound.channel_registry import unsendable
 from tidings.process import listen
 from tidings.rules import Rule, Rules
-from tidings.server import (
-    check_free,
-    is_log_cut,
-    lost_file,
-    marker_of,
-    reading,
-    store_file,
-    stored_rules,
-    types_clash,
-)
+from tidings.server import store_file, types_clash
 from tidings.server_parts import make_parts
 from tidings.setting_checks import masked
+from tidings.storage.sqlite import file_lock, preflight, wal
+from tidings.storage.sqlite.connection import stored_rules
 from tidings.timeutil import SystemClock
 
 MIN_PYTHON = (3, 11)
@@ -148,7 +141,7 @@ def _in_use(path: Path) -> bool:
     if _is_empty(path):
         return False
     try:
-        check_free(path)
+        file_lock.check_free(path)
     except InUse:
         return True
     except Unavailable:
@@ -173,7 +166,7 @@ def stored_types(path: Path | None) -> dict[str, Rule]:
     if path is None or _is_empty(path):
         return {}
     try:
-        with reading(path) as connection:
+        with preflight.reading(path) as connection:
             return stored_rules(connection)
     except (Unavailable, apsw.Error, msgspec.MsgspecError):
         return {}
@@ -281,7 +274,7 @@ def store(path: Path, running: str = "") -> Check:
     if _is_empty(path):
         return _lacking(path)
     try:
-        with reading(path) as connection:
+        with preflight.reading(path) as connection:
             damage = [str(row[0]) for row in connection.execute("PRAGMA quick_check")]
             if damage != ["ok"]:
                 return Check("fail", "store", f"{path}: {damage[0]}")
@@ -310,7 +303,7 @@ def readable(path: Path) -> Iterator[Check]:
 
 def _lacking(path: Path) -> Check:
     """What is to be said of a store that is not there."""
-    if why := lost_file(path):
+    if why := preflight.lost(path):
         return Check("fail", "store", why)
     if not path.exists():
         return Check("ok", "store", f"{path} does not exist yet")
@@ -320,7 +313,7 @@ def _lacking(path: Path) -> Check:
 def _as_found(connection: apsw.Connection, path: Path) -> Marker | None:
     """How far the store in a file is; None when it is no store of ours."""
     try:
-        return marker_of(connection, path)
+        return preflight.marker_of(connection, path)
     except (apsw.SQLError, KeyError):
         return None
 
@@ -329,7 +322,7 @@ def _as_known(path: Path, known: Marker | None, found: Marker) -> Check:
     if why := marker.restored(known, found):
         advice = "a server would begin a new epoch, and clients fetch afresh. If you restored nothing, look for what is lost"
         return Check("warn", "store", f"{path}: {why}; {advice}")
-    if is_log_cut(path):
+    if wal.ends_within_a_frame(Path(f"{path}-wal")):
         advice = "a crash while it was written, or somebody cut it; a server goes on with what is whole"
         return Check("warn", "store", f"{path}: its write-ahead log ends within a frame: {advice}")
     return Check("ok", "store", f"{path}: sound, at position {found.position}")
