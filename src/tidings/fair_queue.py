@@ -85,6 +85,8 @@ def _counts(command: Command) -> bool:
 
 def _user(command: Command) -> str:
     match command:
+        case Publish():  # by far the most frequent, so it is not compared with all others first
+            return APPLICATION
         case (
             Follow()
             | Unfollow()

@@ -33,7 +33,16 @@ from tidings.http.proxies import client_key
 from tidings.http.request import Receive, Request, Scope, Send, cookie_credential, idempotency_key
 from tidings.http.router import Found, Router
 from tidings.http.routes import ROUTES
-from tidings.http.routing import SMALL_BODY, Access, Header, RequestContext, Response, Route, Services
+from tidings.http.routing import (
+    SMALL_BODY,
+    Access,
+    Header,
+    RequestContext,
+    Response,
+    Route,
+    Services,
+    header_lines,
+)
 from tidings.http.scheduler import RequestScheduler
 from tidings.http.websocket import SWITCHING
 from tidings.telemetry import HTTP_REQUESTS, HTTP_SECONDS
@@ -65,7 +74,8 @@ class App:
     def __init__(self, services: Services, authenticator: Authenticator) -> None:
         self._services = services
         self._authenticator = authenticator
-        self._scheduler = RequestScheduler(services.clock.monotonic)
+        self._monotonic = services.clock.monotonic
+        self._scheduler = RequestScheduler(self._monotonic)
         self._bodies = held_bodies_of(services.settings)
         self._compressor = Compressor()
         self._router = Router(ROUTES, services.settings.prefix)
@@ -81,9 +91,14 @@ class App:
         """Serve one request, or the server's own beginning and end."""
         if scope["type"] == "http":
             request = Request(scope, receive, wait_turn=self._turn, hold=self._hold)
-            serve = self._serve if request.method not in _READING else self._serve_while_there
+            if request.method in _READING:
+                # Whoever asks for what takes long and leaves must not keep the server busy, nor wait in it.
+                request.end_with_client()
             try:
-                await serve(request, send)
+                await self._serve(request, send)
+            except asyncio.CancelledError:
+                if not request.client_left():
+                    raise
             finally:
                 if request.held:
                     self._bodies.change(self._client(request), -request.held)
@@ -99,29 +114,8 @@ class App:
         self._compressor.close()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _serve_while_there(self, request: Request, send: Send) -> None:
-        """Serve a request that changes nothing, until its client leaves: whoever asks for what takes long and goes must
-        not keep the server busy, nor wait in it."""
-        task = asyncio.current_task()
-        assert task is not None
-        left = False
-
-        def leave() -> None:
-            nonlocal left
-            left = True
-            task.cancel()
-
-        request.on_disconnect(leave)
-        try:
-            await self._serve(request, send)
-        except asyncio.CancelledError:
-            if not left:
-                raise
-        finally:
-            request.on_disconnect(None)
-
     async def _serve(self, request: Request, send: Send) -> None:
-        begun = self._services.clock.monotonic()
+        begun = self._monotonic()
         if not self._scheduler.may_begin():
             await self._wait_turn(request)
         try:
@@ -141,7 +135,7 @@ class App:
         if answer.chunks is not None:
             await _send_rest(answer.chunks, request, send)
         elif route is not None:
-            self._timed[route].observe(self._services.clock.monotonic() - begun)
+            self._timed[route].observe(self._monotonic() - begun)
 
     async def _turn(self, request: Request, goes_on: bool = False) -> None:
         if goes_on or not self._scheduler.may_begin():
@@ -245,7 +239,11 @@ class App:
         if answer.chunks is None and len(body) >= MIN_BYTES:
             body, coding = await self._compressed(answer, request)
         more = answer.chunks is not None
-        headers = _headers(answer, len(body), coding, closes=request.unread())
+        headers = _headers(answer, len(body), coding)
+        if not more and request.method != "HEAD" and request.answer(answer.status, headers, body):
+            return
+        if request.unread():
+            headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": more})
 
@@ -327,7 +325,7 @@ def _refusal(answer: Response, request: Request) -> TidingsError | None:
     return request.refusal(size) if counted else None
 
 
-def _headers(answer: Response, length: int, coding: str | None, *, closes: bool) -> list[Header]:
+def _headers(answer: Response, length: int, coding: str | None) -> list[Header]:
     headers = [*answer.headers, *_ALWAYS]
     if not any(name == b"cache-control" for name, _ in answer.headers):
         headers.append(_PRIVATE)
@@ -337,8 +335,6 @@ def _headers(answer: Response, length: int, coding: str | None, *, closes: bool)
             headers.append((b"content-length", b"%d" % length))
     if coding is not None:
         headers.append((b"content-encoding", coding.encode()))
-    if closes:
-        headers.append((b"connection", b"close"))
     return headers
 
 
@@ -365,4 +361,4 @@ async def _send_chunks(chunks: AsyncGenerator[bytes], send: Send) -> None:
 def _stream_head(answer: Response) -> bytes:
     """The head of a reply that ends with its connection."""
     headers = (*answer.headers, *_ALWAYS, (b"content-type", answer.media), (b"connection", b"close"))
-    return b"HTTP/1.1 200 OK\r\n" + b"".join(b"%b: %b\r\n" % header for header in headers) + b"\r\n"
+    return b"HTTP/1.1 200 OK\r\n" + header_lines(headers) + b"\r\n"

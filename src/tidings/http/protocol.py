@@ -7,12 +7,12 @@ middleware can see it, because there is no request yet. What follows is in the o
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from tidings.config import KIB, Settings, networks
@@ -27,12 +27,13 @@ from tidings.http.refusals import (
     TOO_LARGE,
     TOO_MANY_CONNECTIONS,
     TOO_SLOW,
+    HealthOnly,
     Refusal,
     message,
-    parts,
 )
-from tidings.http.request import CONNECTION, Receive, Scope, Send, has_body
+from tidings.http.request import CONNECTION, has_body
 from tidings.http.request_head import head_refusal, origin_form
+from tidings.http.routing import Header, header_lines
 from tidings.http.stream_connection import Connection
 from tidings.http.transport import Coalescing, Stalls
 from tidings.http.unsent import Unsent, unsent_of
@@ -98,7 +99,10 @@ class TimedProtocol(HttpToolsProtocol):
         self._stream: Connection | None = None
         self._discarded = 0
         """Bytes that were thrown away."""
-        self._leaves: Callable[[], object] | None = None
+        self.task: asyncio.Task[Any] | None = None
+        """What ends when the client leaves: the request that is being served, if it changes nothing."""
+        self.left = False
+        """Whether the client has left."""
         self._served: RequestResponseCycle = None  # type: ignore[assignment]
         """The request that is being served, of which :attr:`cycle` may be a later one."""
         self._last: Refusal | None = None
@@ -118,7 +122,7 @@ class TimedProtocol(HttpToolsProtocol):
             return
         self._phase = Phase.HEAD
         if self._entry is Entry.HEALTH:
-            self.app = _HealthOnly(self.app, self.health_paths)
+            self.app = HealthOnly(self.app, self.health_paths)
         self._watch(HEALTH_S if self._entry is Entry.HEALTH else None)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -133,9 +137,9 @@ class TimedProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if self._stream is not None:
             self._stream.lost()
-        leaves, self._leaves = self._leaves, None
-        if leaves is not None:
-            leaves()
+        self.left = True
+        if self.task is not None:
+            self.task.cancel()
         self._let_go()
 
     def _let_go(self) -> None:
@@ -146,7 +150,7 @@ class TimedProtocol(HttpToolsProtocol):
                 cycle.disconnected = True
                 cycle.message_event.set()
         self.pipeline.clear()
-        self._last = None
+        self._last = self.task = None
         self.cycle = self._served = self.scope = self.parser = None  # type: ignore[assignment]
 
     def _release(self) -> None:
@@ -362,6 +366,7 @@ class TimedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Called by uvicorn when a request has its answer."""
+        self.task = None
         was_last = not self.pipeline
         if self.pipeline:
             self._served = self.pipeline[-1][0]
@@ -389,9 +394,32 @@ class TimedProtocol(HttpToolsProtocol):
 
     # --- the connection becomes something else --------------------------------------------------------------------
 
-    def on_disconnect(self, call: Callable[[], object] | None) -> None:
-        """Call this when the connection is lost; None: nothing any more."""
-        self._leaves = call
+    def answer(self, status: int, headers: Sequence[Header], body: bytes) -> bool:
+        """Give the request that is being served this whole answer; returns False when it cannot be written now. uvicorn
+        takes a tenth of a small request's time to look at each header, and to be told head and body apart."""
+        cycle = self._served
+        if cycle is None or cycle.disconnected:
+            return True  # there is nobody to tell
+        head = header_lines(headers)
+        if self.flow.write_paused or head.count(b"\n") != len(
+            headers
+        ):  # uvicorn refuses a header of two lines
+            return False
+        cycle.response_started = True
+        cycle.waiting_for_100_continue = False
+        if self.unread():
+            cycle.keep_alive = (
+                False  # what is left of the body would have to be read to find the next request behind it
+            )
+        last = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
+        date = header_lines(self.server_state.default_headers)
+        self.transport.write(b"".join((STATUS_LINE[status], date, head, last, body)))
+        cycle.response_complete = True
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
+        return True
 
     def take_over(self, head: bytes, encoder: Encoder) -> Connection:
         """Answer the request that is being served with this head, and have the connection from then on. It is the last
@@ -534,22 +562,6 @@ class TimedProtocol(HttpToolsProtocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         self.transport.linger()  # type: ignore[attr-defined]
-
-
-class _HealthOnly:
-    """The application on a connection above the cap: whether the server lives is answered, and nothing else."""
-
-    def __init__(self, app: Any, paths: frozenset[bytes]) -> None:
-        self._app = app
-        self._paths = paths
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] in ("GET", "HEAD") and scope["raw_path"] in self._paths:
-            await self._app(scope, receive, send)
-            return
-        status, headers, body = parts(TOO_MANY_CONNECTIONS)
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
 
 
 def timed(head_s: float, body_s: float, stalled_s: float, gate: Gate, unsent: Unsent) -> type[TimedProtocol]:

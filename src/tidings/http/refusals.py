@@ -1,12 +1,13 @@
 """Answers of a connection without a request: why it is refused, as a problem document, before the application is asked."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from tidings.errors import PROBLEM_TYPE
 from tidings.http.problems import MEDIA
-from tidings.http.routing import Header
+from tidings.http.request import Receive, Scope, Send
+from tidings.http.routing import Header, header_lines
 
 
 class Refusal(NamedTuple):
@@ -43,8 +44,12 @@ _RETRY_AFTER_S = 5
 def message(refusal: Refusal, *, with_body: bool = True) -> bytes:
     """The whole response, after which the connection ends. One to HEAD is without its body."""
     status, headers, body = parts(refusal)
-    lines = b"".join(b"%b: %b\r\n" % header for header in headers)
-    return STATUS_LINE[status] + lines + b"connection: close\r\n\r\n" + (body if with_body else b"")
+    return (
+        STATUS_LINE[status]
+        + header_lines(headers)
+        + b"connection: close\r\n\r\n"
+        + (body if with_body else b"")
+    )
 
 
 def parts(refusal: Refusal) -> tuple[int, list[Header], bytes]:
@@ -59,3 +64,20 @@ def parts(refusal: Refusal) -> tuple[int, list[Header], bytes]:
     if refusal is NO_HANDSHAKE:
         headers.append((b"sec-websocket-version", b"13"))  # RFC 6455, 4.4
     return status, headers, body.encode()
+
+
+class HealthOnly:
+    """The application on a connection above the cap: whether the server lives is answered, and nothing else."""
+
+    def __init__(self, app: Any, paths: frozenset[bytes]) -> None:
+        self._app = app
+        self._paths = paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["method"] in ("GET", "HEAD") and scope["raw_path"] in self._paths:
+            await self._app(scope, receive, send)
+            return
+        status, headers, body = parts(TOO_MANY_CONNECTIONS)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})

@@ -1,7 +1,8 @@
 """A request as ASGI gives it, and the request headers that mean something to us."""
 
+import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -28,10 +29,18 @@ _WEAK = b"W/"
 
 
 class ClientConnection(Protocol):
-    """What a request asks of the connection that it came by."""
+    """What a request asks of the connection that it came by. ``task`` is cancelled when the client leaves (waiting for
+    ``http.disconnect`` would cost every request a task of its own), until the request is answered; ``left``: it has."""
+
+    task: asyncio.Task[Any] | None
+    left: bool
 
     def take_over(self, head: bytes, encoder: Encoder) -> Connection:
         """Give the connection away, after this head of an answer. Raises ClientGone when it is not to be had."""
+        ...
+
+    def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Give a whole answer; returns False when it cannot be written now."""
         ...
 
     def unread(self) -> bool:
@@ -44,11 +53,6 @@ class ClientConnection(Protocol):
 
     def cut(self) -> None:
         """End the connection, in the middle of a response."""
-        ...
-
-    def on_disconnect(self, call: Callable[[], object] | None) -> None:
-        """Have this called when the client leaves; None: nothing any more. Waiting for ``http.disconnect`` would cost every
-        request a task."""
         ...
 
 
@@ -103,6 +107,10 @@ class Request:
         assert self._connection is not None, "the server gives no connection away"
         return self._connection.take_over(head, encoder)
 
+    def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Give a whole answer; returns False when the server has to be told of it in its parts."""
+        return self._connection is not None and self._connection.answer(status, headers, body)
+
     def unread(self) -> bool:
         """Whether the body is still arriving. A client that is answered already is told that the connection closes: what is
         left of the body would otherwise have to be read to find the next request behind it."""
@@ -138,11 +146,14 @@ class Request:
         if self._connection is not None:
             self._connection.cut()
 
-    def on_disconnect(self, call: Callable[[], object] | None) -> None:
-        """Have this called when the client leaves before it is answered; None: nothing any more. A server that cannot tell
-        never calls."""
+    def end_with_client(self) -> None:
+        """Have the current task cancelled when the client leaves before it is answered."""
         if self._connection is not None:
-            self._connection.on_disconnect(call)
+            self._connection.task = asyncio.current_task()
+
+    def client_left(self) -> bool:
+        """Whether the client has left, as far as the server can tell."""
+        return self._connection is not None and self._connection.left
 
     def header(self, name: bytes) -> bytes | None:
         """The value of a header, by its name in lower case; None without one.
@@ -167,9 +178,9 @@ class Request:
         """Whether a body follows."""
         return has_body(self._headers)
 
-    def header_names(self) -> list[bytes]:
+    def header_names(self) -> Collection[bytes]:
         """The names of all headers, in lower case."""
-        return [name for name, _ in self._headers]
+        return [name for name, _ in self._headers] if self._single is None else self._single.keys()
 
     def headers(self, name: bytes) -> list[bytes]:
         """The values of a header that may be there more than once, by its name in lower case."""

@@ -96,6 +96,11 @@ class Response(NamedTuple):
     attach: StreamResponse | None = None
 
 
+def header_lines(headers: Iterable[Header]) -> bytes:
+    """The headers as they are sent."""
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
+
+
 def cached_answer(cached: CachedBody, media: bytes = JSON.encode()) -> Response:
     """The answer with a body that is sent to many."""
     return Response(cached.body, media=media, cached=cached)

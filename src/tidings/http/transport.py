@@ -210,7 +210,10 @@ class Coalescing:
             data = b"".join(waiting)
             self._written += len(data)
             self._transport.write(data)
-            if self.recounted():
+            waiting_bytes = self._transport.get_write_buffer_size()
+            if waiting_bytes or self._count:  # else, as nearly always, nothing was waiting and nothing is
+                self.recounted()
+            if waiting_bytes:
                 self._stalls.watch(self, self._loop)
 
     def __getattr__(self, name: str) -> Any:
