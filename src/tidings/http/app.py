@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, ParamSpec
 
 import msgspec
-from prometheus_client import Counter, Histogram
 
 from tidings.config import KIB
 from tidings.decode import decode
@@ -45,7 +44,7 @@ from tidings.http.routing import (
 )
 from tidings.http.scheduler import RequestScheduler
 from tidings.http.websocket import SWITCHING
-from tidings.telemetry import HTTP_REQUESTS, HTTP_SECONDS
+from tidings.telemetry import HTTP
 
 __all__ = ["App", "Services", "build"]
 
@@ -84,8 +83,6 @@ class App:
             for route in ROUTES
             if route.body is not None and not route.raw_body
         }
-        self._counted: dict[tuple[str, str, int], Counter] = {}
-        self._timed: dict[Route, Histogram] = {route: _timing(route) for route in ROUTES}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the server's own beginning and end."""
@@ -135,7 +132,7 @@ class App:
         if answer.chunks is not None:
             await _send_rest(answer.chunks, request, send)
         elif route is not None:
-            self._timed[route].observe(self._monotonic() - begun)
+            HTTP.observe(route.method, route.path, self._monotonic() - begun)
 
     async def _turn(self, request: Request, goes_on: bool = False) -> None:
         if goes_on or not self._scheduler.may_begin():
@@ -177,7 +174,8 @@ class App:
         except Exception as error:
             answer = _failed(error, found)
         status = SWITCHING if request.upgrade and answer.attach is not None else answer.status
-        self._count(request.method, found.template if found else _UNMATCHED, status)
+        method = request.method if request.method in _METHODS else "other"
+        HTTP.count(method, found.template if found else _UNMATCHED, status)
         return answer, route
 
     async def _call(
@@ -255,17 +253,6 @@ class App:
             if encoded is not None:
                 return encoded, coding
         return answer.body, None
-
-    def _count(self, method: str, template: str, status: int) -> None:
-        key = (method if method in _METHODS else "other", template, status)
-        counter = self._counted.get(key)
-        if counter is None:
-            counter = self._counted[key] = HTTP_REQUESTS.labels(*key)
-        counter.inc()
-
-
-def _timing(route: Route) -> Histogram:
-    return HTTP_SECONDS.labels(route.method, route.path)
 
 
 def _route(found: Found, request: Request) -> Route:
