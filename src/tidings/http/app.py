@@ -49,7 +49,6 @@ from tidings.telemetry import HTTP
 __all__ = ["App", "Services", "build"]
 
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH"})
-_READING = frozenset({"GET", "HEAD"})
 _FOR_A_USER = frozenset({Access.SELF, Access.SELF_OR_ADMIN})
 _UNMATCHED = "unmatched"
 _PRIVATE: Header = (b"cache-control", b"private, no-cache")
@@ -88,13 +87,10 @@ class App:
         """Serve one request, or the server's own beginning and end."""
         if scope["type"] == "http":
             request = Request(scope, receive, wait_turn=self._turn, hold=self._hold)
-            if request.method in _READING:
-                # Whoever asks for what takes long and leaves must not keep the server busy, nor wait in it.
-                request.end_with_client()
             try:
                 await self._serve(request, send)
             except asyncio.CancelledError:
-                if not request.client_left():
+                if not request.client_left():  # else the connection has ended what nobody waits for
                     raise
             finally:
                 if request.held:

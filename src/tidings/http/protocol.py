@@ -32,7 +32,7 @@ from tidings.http.refusals import (
     message,
 )
 from tidings.http.request import CONNECTION, has_body
-from tidings.http.request_head import head_refusal, origin_form
+from tidings.http.request_head import head_refusal, head_without_upgrade, origin_form
 from tidings.http.routing import Header, header_lines
 from tidings.http.stream_connection import Connection
 from tidings.http.transport import Coalescing, Stalls
@@ -55,6 +55,7 @@ MAX_AFTER_BYTES = 64 * KIB
 """Bytes that the client of a stream may send after its request; there is nothing that it could have to say."""
 HEALTH_PATHS = (b"/livez", b"/readyz", b"/metrics")
 """What is answered on a connection above the cap, under the prefix of all paths."""
+_READING = frozenset({"GET", "HEAD"})
 _HEAD_END = b"\r\n\r\n"
 _log = logging.getLogger("tidings.http")
 
@@ -99,10 +100,9 @@ class TimedProtocol(HttpToolsProtocol):
         self._stream: Connection | None = None
         self._discarded = 0
         """Bytes that were thrown away."""
-        self.task: asyncio.Task[Any] | None = None
-        """What ends when the client leaves: the request that is being served, if it changes nothing."""
+        self._task: asyncio.Task[Any] | None = None
+        """The request that is being served, if it changes nothing."""
         self.left = False
-        """Whether the client has left."""
         self._served: RequestResponseCycle = None  # type: ignore[assignment]
         """The request that is being served, of which :attr:`cycle` may be a later one."""
         self._last: Refusal | None = None
@@ -138,8 +138,10 @@ class TimedProtocol(HttpToolsProtocol):
         if self._stream is not None:
             self._stream.lost()
         self.left = True
-        if self.task is not None:
-            self.task.cancel()
+        if self._task is not None:
+            # Whoever asks for what takes long and leaves must not keep the server busy, nor wait in it. To wait for
+            # ``http.disconnect`` would cost every request a task of its own.
+            self._task.cancel()
         self._let_go()
 
     def _let_go(self) -> None:
@@ -150,7 +152,7 @@ class TimedProtocol(HttpToolsProtocol):
                 cycle.disconnected = True
                 cycle.message_event.set()
         self.pipeline.clear()
-        self._last = self.task = None
+        self._last = self._task = None
         self.cycle = self._served = self.scope = self.parser = None  # type: ignore[assignment]
 
     def _release(self) -> None:
@@ -364,9 +366,16 @@ class TimedProtocol(HttpToolsProtocol):
             self.url = b""
             self.cycle.waiting_for_100_continue = False  # nobody waits any more
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Called by uvicorn to serve a request."""
+        task = self.loop.create_task(cycle.run_asgi(app))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+        self._task = task if cycle.scope["method"] in _READING else None
+
     def on_response_complete(self) -> None:
         """Called by uvicorn when a request has its answer."""
-        self.task = None
+        self._task = None
         was_last = not self.pipeline
         if self.pipeline:
             self._served = self.pipeline[-1][0]
@@ -481,19 +490,14 @@ class TimedProtocol(HttpToolsProtocol):
         9110, 7.8). The parser takes what follows such a head for the other protocol's, body included, so another one gets
         the head without the offer."""
         if self._declining:
-            head = self._head_without_upgrade()
+            version = self.parser.get_http_version()
+            head = head_without_upgrade(self.parser.get_method(), self.url, version, self.headers)
             self._declining = False
             self.parser = httptools.HttpRequestParser(self)
             self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn sets it
             self._feed(head + rest)
         else:
             self.handle_websocket_upgrade()
-
-    def _head_without_upgrade(self) -> bytes:
-        version = self.parser.get_http_version().encode()
-        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
-        lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
-        return b"\r\n".join((*lines, b"", b""))
 
     def handle_websocket_upgrade(self) -> None:
         """From here on this is another protocol's, which has deadlines of its own."""

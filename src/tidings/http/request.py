@@ -1,6 +1,5 @@
 """A request as ASGI gives it, and the request headers that mean something to us."""
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping, Sequence
 from typing import Any, Protocol
@@ -29,10 +28,9 @@ _WEAK = b"W/"
 
 
 class ClientConnection(Protocol):
-    """What a request asks of the connection that it came by. ``task`` is cancelled when the client leaves (waiting for
-    ``http.disconnect`` would cost every request a task of its own), until the request is answered; ``left``: it has."""
+    """What a request asks of the connection that it came by. ``left``: the client has left; a request that changes
+    nothing is cancelled then."""
 
-    task: asyncio.Task[Any] | None
     left: bool
 
     def take_over(self, head: bytes, encoder: Encoder) -> Connection:
@@ -146,11 +144,6 @@ class Request:
         if self._connection is not None:
             self._connection.cut()
 
-    def end_with_client(self) -> None:
-        """Have the current task cancelled when the client leaves before it is answered."""
-        if self._connection is not None:
-            self._connection.task = asyncio.current_task()
-
     def client_left(self) -> bool:
         """Whether the client has left, as far as the server can tell."""
         return self._connection is not None and self._connection.left
@@ -176,6 +169,9 @@ class Request:
 
     def has_body(self) -> bool:
         """Whether a body follows."""
+        single = self._single
+        if single is not None and b"content-length" not in single and b"transfer-encoding" not in single:
+            return False
         return has_body(self._headers)
 
     def header_names(self) -> Collection[bytes]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from tidings.http.refusals import BAD_CODING, BAD_HOST, BAD_TARGET, BAD_VERSION, NOT_IMPLEMENTED, Refusal
-from tidings.http.routing import Header
+from tidings.http.routing import Header, header_lines
 
 _HOST = rb"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z_.~!$&'()*+,;=%-]*)(?::[0-9]*)?"
 _HOST_HEADER = re.compile(_HOST)
@@ -50,3 +50,9 @@ def origin_form(target: bytes, headers: list[Header]) -> bytes:
     host, path = url.groups()
     headers[:] = [(b"host", host), *(header for header in headers if header[0] != b"host")]
     return path if path.startswith(b"/") else b"/" + path
+
+
+def head_without_upgrade(method: bytes, target: bytes, version: str, headers: Iterable[Header]) -> bytes:
+    """The head of a request without its offer to change the protocol."""
+    lines = header_lines(header for header in headers if header[0] != b"upgrade")
+    return b"%b %b HTTP/%b\r\n%b\r\n" % (method, target, version.encode(), lines)
