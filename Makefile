@@ -14,6 +14,9 @@ BROWSER = $(or $(CHROMIUM),$(shell for name in chromium chromium-browser google-
 # Processes that run tests: one for each core.
 WORKERS ?= auto
 
+# Images of containers often set it. Each server that tests start would then compile all of our code anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run test lint bench attack crash nginx simulate soak lock clean
 

@@ -5,6 +5,8 @@ import signal
 
 from hypothesis import settings
 
+from tests.folders import keep_in_memory
+
 collect_ignore = [] if "BEHIND_NGINX" in os.environ else ["nginx"]
 """Tests of a program that no package brings have a command of their own, ``make nginx``."""
 
@@ -17,3 +19,4 @@ def pytest_configure() -> None:
     on their behalf, every process below inherits that, and what a test interrupts would run on for ever."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    keep_in_memory()
