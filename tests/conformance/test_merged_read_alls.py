@@ -161,6 +161,39 @@ def test_what_a_merged_read_all_closed_stays_closed(store: Harness) -> None:
     store.check_inbox("bob")
 
 
+@pytest.mark.parametrize("undo_all", [False, True])
+def test_what_undone_read_alls_of_types_closed_stays_closed(store: Harness, undo_all: bool) -> None:
+    """Once a read-all of all types covers them too, and that is undone as well; clients from before an undo begin anew."""
+    types = ("like", "share")
+    store.publish(*(event("alice", verb, f"thing:{verb}", targets=("bob",)) for verb in types))
+    for verb in types:
+        seq = store.marked(MarkAllNotificationsRead("bob", type=verb)).seq
+        store.write(UndoMarkAllRead("bob", seq))
+    undone = store.counts("bob").seq
+    seq = store.marked(MarkAllNotificationsRead("bob")).seq
+    assert store.changes("bob", undone - 1).reset
+    assert not store.changes("bob", undone).reset
+    if undo_all:
+        store.write(UndoMarkAllRead("bob", seq))
+        assert store.changes("bob", seq).reset
+    store.publish(*(event("cy", verb, f"thing:{verb}", targets=("bob",)) for verb in types))
+    assert [row.size for row in store.rows("bob")] == [1] * 2 * len(types)
+    store.check_inbox("bob")
+
+
+def test_a_read_all_that_reads_nothing_leaves_nothing(store: Harness) -> None:
+    """Whichever types are named, by whatever user: of types that were never heard of, of which there is nothing unread, of
+    which there was nothing in this inbox."""
+    store.tell("bob", "read", "unread")
+    store.tell("cy", "elsewhere")
+    store.write(MarkAllNotificationsRead("bob", type="read"))
+    head = store.counts("bob")
+    for type in ("read", "elsewhere", *(f"v{n}" for n in range(MANY))):
+        assert store.marked(MarkAllNotificationsRead("bob", type=type))[:3] == (0, 1, head.seq)
+    assert store.counts("bob") == head
+    assert len([line for line in store.run(_export(store)) if b'"read_all"' in line]) == 1
+
+
 # --- feeds --------------------------------------------------------------------------------------------------------
 
 

@@ -290,3 +290,52 @@ def test_many_read_alls_are_looked_up_one_by_one(inside: Inside, monkeypatch: py
     monkeypatch.setattr(notification_groups, "MOST_MARKS", 1)
     assert inside.run(inside.store.inbox("bob", ALL, None)).rows == together
     assert len({row.read_at for row in together}) > FEW
+
+
+# --- how many are kept -------------------------------------------------------------------------------------------
+
+
+def kept_read_alls(inside: Inside, undone: int) -> int:
+    """How many read-alls of inboxes are stored: standing ones, or undone ones."""
+    (rows,) = inside.writer.db.one("SELECT count(*) FROM read_watermark WHERE undone = ?", (undone,))
+    return int(rows)
+
+
+def test_a_type_without_anything_unread_leaves_no_read_all(inside: Inside) -> None:
+    """Whoever names types, known or not, adds no rows: each read-all that is kept has read a notification of its type."""
+    inside.publish(*(event("carl", f"v{n}") for n in range(FEW)))
+    head, read_alls = inside.counts("bob").seq, kept_read_alls(inside, 0)
+    for n in range(2 * FEW):
+        assert inside.marked(MarkAllNotificationsRead("bob", type=f"v{n}")).updated == 0
+    assert (inside.counts("bob").seq, kept_read_alls(inside, 0)) == (head, read_alls)
+
+
+@pytest.mark.parametrize("beyond", [0, FEW])
+def test_undone_read_alls_of_many_types_leave_one_row(inside: Inside, beyond: int) -> None:
+    """The fault: of each type that ever had one an undone row stayed, whatever read-alls of all types came later. Only those
+    that go further than these stay."""
+    verbs = [f"v{n}" for n in range(2 * FEW)]
+    inside.tell("bob", *verbs)
+    for verb in verbs:
+        read = inside.marked(MarkAllNotificationsRead("bob", inside.counts("bob").seq, type=verb))
+        inside.write(UndoMarkAllRead("bob", read.seq))
+    assert kept_read_alls(inside, 1) == len(verbs)
+    head = inside.counts("bob").seq
+    inside.marked(MarkAllNotificationsRead("bob", head - 2 * beyond - 1))
+    assert kept_read_alls(inside, 1) == 1 + beyond
+    assert inside.changes("bob", head - 1).reset, "what was undone last is still known"
+    assert not inside.changes("bob", head).reset
+    inside.check_inbox("bob")
+
+
+def test_standing_read_alls_of_many_types_go_once_one_of_all_covers_them(merging: Inside) -> None:
+    """One of each type stays until a read-all of all types was merged with it."""
+    for n in range(KEPT // 2):
+        merging.tell("bob", f"v{n}")
+        merging.write(MarkAllNotificationsRead("bob", type=f"v{n}"))
+    for _ in range(KEPT + 1):
+        merging.tell("bob", "other")
+        merging.write(MarkAllNotificationsRead("bob"))
+    assert kept_read_alls(merging, 0) <= KEPT
+    (typed,) = merging.writer.db.one("SELECT count(*) FROM read_watermark WHERE undone = 0 AND type <> 0")
+    assert typed == 0

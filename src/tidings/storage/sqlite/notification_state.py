@@ -144,6 +144,8 @@ def read_inbox(w: WriteSession, r: ReadSnapshot, command: MarkAllNotificationsRe
     read = _all_read(r, user, head, up_to) if type == ALL_TYPES else _typed_read(w, r, user, type, low, up_to)
     if read.groups:
         _merge_read_alls(w, user)
+        if type == ALL_TYPES:
+            _join_undone(w, user, up_to)
         seq = _bump(w, user, Unread(-read.groups, -read.items))
         w.db.execute(sql("insert_read_all"), (user, seq, STANDING, type, up_to, w.now))
     return _outcome(r, user, read.groups)
@@ -192,9 +194,20 @@ def _merge_read_alls(w: WriteSession, user: int) -> None:
 def _note_undone(w: WriteSession, user: int, seq: int, type: int, up_to: int) -> None:
     """Keep that a read-all which went so far was undone at a seq. Undone ones say how far groups are closed, and at which
     seq something was undone last; so the last one of a type says all that earlier ones did."""
-    values = {"user": user, "type": type, "up_to": up_to}
-    furthest = max((up_to, *(reach for (reach,) in w.db.all(sql("drop_undone_read_alls"), values))))
+    furthest = max((up_to, *(reach for _, reach in _drop_undone(w, user, type, up_to))))
     w.db.execute(sql("insert_read_all"), (user, seq, UNDONE, type, furthest, w.now))
+
+
+def _join_undone(w: WriteSession, user: int, up_to: int) -> None:
+    """Leave one of the undone read-alls, of whatever types, that one of all types covers: that one closes their groups too.
+    What was undone last stays known."""
+    if dropped := _drop_undone(w, user, ALL_TYPES, up_to):
+        seqs, reaches = zip(*dropped, strict=True)
+        w.db.execute(sql("insert_read_all"), (user, max(seqs), UNDONE, ALL_TYPES, max(reaches), w.now))
+
+
+def _drop_undone(w: WriteSession, user: int, type: int, up_to: int) -> list[tuple[int, int]]:
+    return w.db.all(sql("drop_undone_read_alls"), {"user": user, "type": type, "up_to": up_to})
 
 
 def undo_read(w: WriteSession, r: ReadSnapshot, command: UndoMarkAllRead) -> InboxUpdateResult:

@@ -260,8 +260,9 @@ DELETE FROM read_watermark WHERE user = :user AND undone = 0 AND seq <= :last AN
     ORDER BY up_to LIMIT 1));
 
 -- name: drop_undone_read_alls
--- Those that one of a type, or (0) of all, undone later, takes the place of; returns how far the furthest goes.
-DELETE FROM read_watermark WHERE user = :user AND undone = 1 AND (type = :type OR (:type = 0 AND up_to <= :up_to)) RETURNING up_to;
+-- Those that one of a type, or (0) of all, takes the place of; returns at which seqs they were undone and how far they go.
+DELETE FROM read_watermark WHERE user = :user AND undone = 1 AND (type = :type OR (:type = 0 AND up_to <= :up_to))
+RETURNING seq, up_to;
 
 -- name: notifications_of_event
 -- The rows of these users whose newest item is an event.
