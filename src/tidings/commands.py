@@ -496,8 +496,9 @@ def _below(at: str, errors: tuple[FieldError, ...]) -> tuple[FieldError, ...]:
 
 
 def _receipt(receipt: Receipt) -> bytes:
-    event_id, position, created_at = receipt
-    return f'{{"event_id":"{event_id}","position":{position},"created_at":"{rfc3339(created_at)}"}}'.encode()
+    event_id, position, created_at, retracted = receipt
+    more = ',"retracted":true' if retracted else ""
+    return f'{{"event_id":"{event_id}","position":{position},"created_at":"{rfc3339(created_at)}"{more}}}'.encode()
 
 
 def _result_line(number: int, result: object) -> bytes:

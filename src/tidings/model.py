@@ -60,11 +60,13 @@ EVERYONE = "*"
 
 
 class Receipt(NamedTuple):
-    """What a publisher is told: the event is durable, here, under this name. ``created_at`` in milliseconds."""
+    """What a publisher is told: the event is durable, here, under this name. ``created_at`` in milliseconds. ``retracted``:
+    it was stored under this key before, and is shown nowhere any more."""
 
     event_id: str
     position: int
     created_at: int
+    retracted: bool = False
 
 
 class LogEntry(NamedTuple):
@@ -86,7 +88,8 @@ class LogEntry(NamedTuple):
 
 class Publish(msgspec.Struct, frozen=True):
     """Append these events, all or none: when one reuses an idempotency key with another fingerprint, the whole
-    command is refused as KeyReused; events that repeat are answered with their first receipt."""
+    command is refused as KeyReused; events that repeat are answered with their first receipt,
+    which tells if they were retracted since."""
 
     events: tuple[NewEvent, ...]
 

@@ -92,6 +92,17 @@ def test_publish(asked: Asked, user: str) -> None:
     assert [item.event_id for item in asked.feed(user=user)] == [three.event_id, one.event_id]
 
 
+def test_publish_again_what_was_retracted(asked: Asked, user: str) -> None:
+    """The receipt tells, as one, of many, and of a line."""
+    sent = like(user, idempotency_key=user)
+    first = asked.publish(sent)
+    asked.retract(first.event_id)
+    (many,) = asked.publish_many([sent]).events
+    (line,) = asked.import_lines([sent])
+    assert (first.retracted, asked.publish(sent).retracted, many.retracted) == (False, True, True)
+    assert (line.event_id, line.replayed, line.retracted) == (first.event_id, True, True)
+
+
 def test_import(asked: Asked, user: str) -> None:
     """Each line by itself: what is refused is told in its place."""
     good = [like(user, str(n)) for n in range(1_200)]

@@ -253,6 +253,21 @@ def test_a_repeated_key_is_answered_with_the_first_receipt(store: Harness) -> No
     assert store.counts("bob").seq == 1
 
 
+def test_a_repeat_tells_that_its_event_was_retracted(store: Harness) -> None:
+    """The fault: it had the first receipt, and nothing said that the event is shown nowhere. Others are answered as before,
+    also the event of somebody who was erased."""
+    sent = [event("alice", key=key * 16, fingerprint=b"same") for key in (b"k", b"l")]
+    first = store.published(*sent)
+    assert [receipt.retracted for receipt in first.receipts] == [False, False]
+    store.write(EraseUser("alice"))
+    gone, kept = first.receipts
+    _, again = store.write(Retract(gone.event_id), Publish(tuple(sent)))
+    assert isinstance(again, Published)
+    assert again.receipts == (gone._replace(retracted=True), kept)
+    assert again.repeats == (0, 1)
+    assert store.published(*sent) == again
+
+
 def test_a_key_repeated_inside_one_command_counts_once(store: Harness) -> None:
     """The second event with the key is a repeat of the first."""
     sent = event("alice", key=b"k" * 16, fingerprint=b"same")

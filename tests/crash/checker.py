@@ -77,4 +77,5 @@ def _check_ledger(history: History, held: int, found: World) -> None:
         (again,) = found.apply([command])
         assert isinstance(again, Published)
         ((event,), key) = command.events, command.events[0].key
-        ledger.idempotent(Reply(key, event.fingerprint, answer) for answer in (told.receipts, again.receipts))
+        answers = (tuple(places(answer.receipts)) for answer in (told, again))
+        ledger.idempotent(Reply(key, event.fingerprint, answer) for answer in answers)

@@ -195,10 +195,11 @@ async def _send(
 
 def _acknowledged(world: World, key: str, posted: PublishResponse) -> None:
     receipts = json.loads(posted.body)
-    world.replies.append(Reply(key, "", posted.body))
-    for receipt in receipts.get("events", [receipts]):
-        world.note(key, "is event", receipt["position"])
-        world.acked.append(Place(receipt["position"], receipt["event_id"]))
+    acked = [Place(one["position"], one["event_id"]) for one in receipts.get("events", [receipts])]
+    world.replies.append(Reply(key, "", tuple(acked)))
+    for place in acked:
+        world.note(key, "is event", place.position)
+    world.acked += acked
 
 
 ALL: dict[str, Act] = {

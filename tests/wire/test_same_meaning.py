@@ -8,6 +8,7 @@ import pytest
 
 SENT: dict[str, Any] = {"actor_id": "alice", "verb": "comment", "object_type": "market", "object_id": "42"}
 NDJSON = {"content-type": "application/x-ndjson"}
+PLAIN = {"content-type": "application/json"}
 BOM = b"\xef\xbb\xbf"
 ONE = {"created_at": "2026-01-31T09:30:00Z", "metadata": {"a": 1, "b": [1.5, {"c": "\u00e9", "d": 100}]}}
 OTHER = {
@@ -65,6 +66,43 @@ def test_so_may_a_line_and_an_event_of_an_array(app: httpx.Client, user: str) ->
 
 
 @pytest.mark.parametrize(
+    ("path", "form", "fields"),
+    [
+        ("/v1/events", b"%b", {}),
+        ("/v1/events", b"[%b]", {}),
+        ("/v1/broadcasts", b"%b", {"audience": "club:chess"}),
+    ],
+)
+def test_a_repeat_tells_that_its_event_was_retracted(
+    app: httpx.Client, user: str, path: str, form: bytes, fields: dict[str, Any]
+) -> None:
+    """The fault: who published the key of a retracted event got 201 and its id, and could not tell that nothing is shown."""
+    first = post(app, path, user, form % spelled(fields))
+    receipt = first.json().get("events", [first.json()])[0]
+    assert "retracted" not in receipt
+    assert app.delete(f"/v1/events/{receipt['event_id']}").status_code == 204
+    again = post(app, path, user, form % spelled(fields))
+    assert (again.status_code, again.headers["idempotency-replayed"]) == (201, "true")
+    assert again.json().get("events", [again.json()]) == [receipt | {"retracted": True}]
+
+
+def test_so_do_a_line_and_an_event_of_an_array(app: httpx.Client, user: str) -> None:
+    """Each for itself: beside it stand one that was not retracted, and one that was never sent."""
+    keys = [f"{user}-{n}" for n in range(3)]
+    sent = [spelled({"idempotency_key": key}) for key in keys]
+    gone, kept = app.post("/v1/events", content=b"[%b,%b]" % tuple(sent[:2]), headers=PLAIN).json()["events"]
+    assert app.delete(f"/v1/events/{gone['event_id']}").status_code == 204
+    array = app.post("/v1/events", content=b"[%b,%b,%b]" % tuple(sent), headers=PLAIN).json()["events"]
+    assert array[:2] == [gone | {"retracted": True}, kept]
+    assert "retracted" not in array[2]
+    lines = app.post("/v1/events", content=b"\n".join(sent), headers=NDJSON).iter_lines()
+    results = [json.loads(line) for line in lines]
+    assert results[0] == {"line": 1, **gone, "retracted": True, "replayed": True}
+    assert results[1] == {"line": 2, **kept, "replayed": True}
+    assert "retracted" not in results[2]
+
+
+@pytest.mark.parametrize(
     ("path", "form", "pointer", "fields"),
     [
         ("/v1/events", b"%b", "/idempotency_key", {}),
@@ -87,13 +125,12 @@ def test_a_conflict_says_which_key(app: httpx.Client, user: str) -> None:
     """That of the header, of the event, of an event of an array, or of a line: it said of none."""
     own = json.dumps(SENT | {"idempotency_key": user}).encode()
     other = json.dumps(SENT | {"idempotency_key": user, "verb": "other"}).encode()
-    plain = {"content-type": "application/json"}
-    assert app.post("/v1/events", content=own, headers=plain).status_code == 201
+    assert app.post("/v1/events", content=own, headers=PLAIN).status_code == 201
     assert post(app, "/v1/events", user, json.dumps(SENT).encode()).status_code == 201
     replies = (
         post(app, "/v1/events", user, json.dumps(SENT | {"verb": "other"}).encode()),
-        app.post("/v1/events", content=other, headers=plain),
-        app.post("/v1/events", content=b"[%b,%b]" % (json.dumps(SENT).encode(), other), headers=plain),
+        app.post("/v1/events", content=other, headers=PLAIN),
+        app.post("/v1/events", content=b"[%b,%b]" % (json.dumps(SENT).encode(), other), headers=PLAIN),
     )
     told = [reply.json() for reply in replies]
     told.append(json.loads(app.post("/v1/events", content=other, headers=NDJSON).text)["error"])

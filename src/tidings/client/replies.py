@@ -28,11 +28,13 @@ class NewEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Receipt(Struct, frozen=True):
-    """An event that is durable: its id, its place in the log, when it happened."""
+    """An event that is durable: its id, its place in the log, when it happened. ``retracted``: it was sent before under the
+    same key, and retracted since, so it is not shown."""
 
     event_id: str
     position: int
     created_at: datetime
+    retracted: bool = False
 
 
 class Receipts(Struct, frozen=True):
@@ -53,13 +55,14 @@ class LineError(Struct, frozen=True):
 
 class LineResult(Struct, frozen=True):
     """What became of the ``line``-th event of an import, counted from 1: a receipt, ``replayed`` when it was there
-    already, or an ``error``."""
+    already (``retracted`` when it was retracted since), or an ``error``."""
 
     line: int | None
     event_id: str = ""
     position: int = 0
     created_at: datetime | None = None
     replayed: bool = False
+    retracted: bool = False
     error: LineError | None = None
 
 

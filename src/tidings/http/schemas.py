@@ -36,11 +36,13 @@ class Problem(Schema):
 
 
 class Receipt(Schema):
-    """An event that is durable: its id, its place in the log, when it happened."""
+    """An event that is durable: its id, its place in the log, when it happened. ``retracted`` is in the reply to a repeated
+    request only: the event was retracted since, and is not shown again."""
 
     event_id: str
     position: Count
     created_at: Time
+    retracted: bool | UnsetType = UNSET
 
 
 class Receipts(Schema):

@@ -366,8 +366,11 @@ class MemoryStore(Feeds):
             first = self._remembered.get(event.key) if event.key is not None else None
             if first is not None:
                 repeats.append(index)
-            receipts.append(self._append(event) if first is None else first.receipt)
+            receipts.append(self._append(event) if first is None else self._as_it_stands(first.receipt))
         return Published(tuple(receipts), tuple(repeats))
+
+    def _as_it_stands(self, receipt: Receipt) -> Receipt:
+        return receipt._replace(retracted=self._entry(receipt.event_id) is None)
 
     def _reuses_a_key(self, events: Sequence[NewEvent]) -> int | None:
         """The first event whose key stands with another fingerprint too, an earlier one or one of the same command."""

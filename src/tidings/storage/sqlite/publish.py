@@ -106,7 +106,10 @@ def _known(w: WriteSession, key: bytes) -> _Known | None:
     )
     if row is None:
         return None
-    return _Known(row[0], Receipt(w.ids.text(row[1]), row[2], row[1] >> COUNTER_BITS))
+    fingerprint, event, position = row
+    query = sql("event_stands", w.events.span(event).parts[-1])
+    (stands,) = w.db.one(query, (event,))
+    return _Known(fingerprint, Receipt(w.ids.text(event), position, event >> COUNTER_BITS, not stands))
 
 
 def _append(w: WriteSession, events: Sequence[NewEvent]) -> tuple[list[Receipt], set[int]]:

@@ -53,6 +53,10 @@ SELECT coalesce(max_key_so_far, key) FROM log WHERE position<=? ORDER BY positio
 -- name: idempotency_record
 SELECT fingerprint, event, position FROM idempotency WHERE key=? AND at>?;
 
+-- name: event_stands
+-- Whether an event was not retracted.
+SELECT EXISTS (SELECT 1 FROM event_{n} WHERE key=? AND body IS NOT NULL);
+
 -- name: greatest_event_key
 SELECT max(key) FROM event_{n} WHERE key >= ? AND key < ?;
 
