@@ -324,36 +324,6 @@ def test_a_group_waits_once_for_an_endpoint(store: Harness) -> None:
     assert [row and row.size for row in (delivery.row for delivery in deliveries(store))] == [1, 3]
 
 
-@pytest.mark.parametrize("state", ["sent", "dead"])
-def test_what_joined_a_group_during_an_attempt_is_owed(store: Harness, state: str) -> None:
-    """The fault: it was held to wait for the endpoint already, and the end of the attempt settled it unsent."""
-    reached(store, MAIL)
-    ping(store)
-    (first,) = deliveries(store)
-    store.clock.advance(5)
-    joined = ping(store)
-    assert first.row is not None
-    for retracted in (False, True):
-        if retracted:
-            store.write(Retract(joined))
-        (waiting,) = deliveries(store)
-        ended = DeliveryResult(waiting.id, state, order=first.row.order)
-        store.write(RecordDeliveryResults((ended,)))
-        again = [(each.row and each.row.size, each.created_at, each.attempts) for each in deliveries(store)]
-        assert again == ([] if retracted else [(2, store.clock.ms, 0)])
-
-
-@pytest.mark.parametrize("state", ["sent", "dropped", "gone"])
-def test_what_an_attempt_carried_is_not_owed_again(store: Harness, state: str) -> None:
-    reached(store, MAIL)
-    ping(store)
-    ping(store)
-    (waiting,) = deliveries(store)
-    assert waiting.row is not None
-    store.write(RecordDeliveryResults((DeliveryResult(waiting.id, state, order=waiting.row.order),)))
-    assert deliveries(store) == []
-
-
 def test_a_broadcast_that_is_taken_up_owes_deliveries(store: Harness) -> None:
     """As any item."""
     reached(store, MAIL)

@@ -1,6 +1,7 @@
 """Two stores living through the same history, and the comparison of all that can be read from them."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar, get_args
 
@@ -84,7 +85,7 @@ class World:
             ids = tuple(self._id(command.user, number) for number in command.ids)
             return SetNotificationState(command.user, ids, command.state)
         if isinstance(command, RecordDeliveryResults):
-            waiting = dict(enumerate(delivery.id for delivery in self._waiting()))
+            waiting = dict(enumerate(self._told_apart()))
             return RecordDeliveryResults(
                 tuple(replace(one, id=waiting.get(one.id, -1)) for one in command.handled)
             )
@@ -103,6 +104,13 @@ class World:
     def _waiting(self) -> list[Delivery]:
         """What is to be delivered, in an order that all stores share."""
         return sorted(self.read(self.store.deliveries(MAX_KEY, ALL)), key=_place)
+
+    def _told_apart(self) -> list[int]:
+        """The ids of what is to be delivered, without those that look alike: of two that are about nothing any more, each
+        store could take another one."""
+        waiting = self._waiting()
+        alike = Counter(map(_place, waiting))
+        return [delivery.id for delivery in waiting if alike[_place(delivery)] == 1]
 
     # --- what is read ---------------------------------------------------------------------------------------
 

@@ -152,7 +152,7 @@ class Agenda(State):
     def _owe_again(self, owed: PendingDelivery, carried: int) -> None:
         """What joined a group during an attempt was owed nothing, since a delivery of the group waited."""
         person = self._people[owed.user]
-        if any(seq > carried for seq in person.inbox.groups[owed.number].items):
+        if any(seq > max(carried, owed.number) for seq in person.inbox.groups[owed.number].items):
             self._owe_to([person.endpoints[owed.endpoint]], owed.number, owed.type)
 
     def _sent(self, owed: PendingDelivery, at: int) -> None:

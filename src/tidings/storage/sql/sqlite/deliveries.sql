@@ -11,13 +11,13 @@ WHERE b.type << 3 | e.channel IN (SELECT value FROM carray(:packed))
   AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.endpoint = e.number AND d.group_number = b.group_number AND d.dead_lettered = 0);
 
 -- name: enqueue_delivery_again
--- A group is owed to an endpoint again if an item is in it that is newer than what the last attempt carried.
+-- A group is owed to an endpoint again if an item joined it that is newer than what the last attempt carried.
 INSERT INTO delivery (endpoint, user, group_number, type, due_at, created_at)
 SELECT e.number, :user, :number, :type, :now, :now FROM endpoint e
 WHERE e.number = :endpoint AND e.confirmed AND e.disabled_at = 0
   AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.endpoint = e.number AND d.group_number = :number AND d.dead_lettered = 0)
   AND EXISTS (SELECT 1 FROM inbox_group g CROSS JOIN inbox_member m ON m.group_id = g.id
-    WHERE g.user = :user AND g.group_number = :number AND m.seq > :carried);
+    WHERE g.user = :user AND g.group_number = :number AND m.seq > max(:carried, :number));
 
 -- name: deliveries_due
 SELECT d.id, d.user, d.group_number, d.type, d.due_at, d.created_at, d.attempts,

@@ -1,0 +1,55 @@
+"""``tidings.ports.Agenda``: which deliveries are owed again once an attempt has ended."""
+
+import pytest
+
+from tests.conformance.test_agenda import MAIL, deliveries, ping, reached
+from tests.harness import Harness
+from tidings.model import RecordDeliveryResults, Retract
+from tidings.personal import DeliveryResult
+
+
+@pytest.mark.parametrize("state", ["sent", "dead"])
+def test_what_joined_a_group_during_an_attempt_is_owed(store: Harness, state: str) -> None:
+    """The fault: it was held to wait for the endpoint already, and the end of the attempt settled it unsent."""
+    reached(store, MAIL)
+    ping(store)
+    (first,) = deliveries(store)
+    store.clock.advance(5)
+    joined = ping(store)
+    assert first.row is not None
+    for retracted in (False, True):
+        if retracted:
+            store.write(Retract(joined))
+        (waiting,) = deliveries(store)
+        ended = DeliveryResult(waiting.id, state, order=first.row.order)
+        store.write(RecordDeliveryResults((ended,)))
+        again = [(each.row and each.row.size, each.created_at, each.attempts) for each in deliveries(store)]
+        assert again == ([] if retracted else [(2, store.clock.ms, 0)])
+
+
+@pytest.mark.parametrize(("group", "owed"), [("k", 0), ("kr", 0), ("rk", 1), ("kk", 1)])
+@pytest.mark.parametrize("state", ["sent", "dead"])
+def test_the_item_that_began_a_group_is_not_owed_again(
+    store: Harness, state: str, group: str, owed: int
+) -> None:
+    """The fault: the stores differed where an attempt is said to have carried less than the first item, in a group of one,
+    or that has only the first left. Only what joined the group is owed. Items are
+    kept or retracted."""
+    reached(store, MAIL)
+    store.tell("bob", "post")
+    ids = [ping(store) for _ in group]
+    store.write(*(Retract(id) for id, fate in zip(ids, group, strict=True) if fate == "r"))
+    (waiting,) = deliveries(store)
+    store.write(RecordDeliveryResults((DeliveryResult(waiting.id, state, order=1),)))
+    assert len(deliveries(store)) == owed
+
+
+@pytest.mark.parametrize("state", ["sent", "dropped", "gone"])
+def test_what_an_attempt_carried_is_not_owed_again(store: Harness, state: str) -> None:
+    reached(store, MAIL)
+    ping(store)
+    ping(store)
+    (waiting,) = deliveries(store)
+    assert waiting.row is not None
+    store.write(RecordDeliveryResults((DeliveryResult(waiting.id, state, order=waiting.row.order),)))
+    assert deliveries(store) == []
