@@ -1,8 +1,8 @@
-"""Door 3: everything that is pushed. One state machine per stream (:mod:`.stream`), a hub that feeds them from the store
-(:mod:`.hub`), frames (:mod:`.frames`) that encoders and transports outside turn into bytes on a socket (:mod:`.transport`).
+"""The push API. Each stream is a state machine (:mod:`.stream`). A hub sends them frames from the store (:mod:`.hub`).
+Encoders and transports (:mod:`.transport`), which other packages provide, write the frames (:mod:`.frames`) to a socket.
 
-A stream holds no news of its own. It is a cursor, and what lies behind the cursor is in the store: a lost hint costs a
-second, a slow reader costs its place, and neither costs an item.
+A stream stores no frames. It is a cursor, and the store has what comes after the cursor: a lost hint costs a second, a slow
+reader has to catch up, and neither loses an item.
 """
 
 from tidings.live.frames import INCLUDE, Cursor, Frame

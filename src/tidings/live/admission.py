@@ -1,7 +1,8 @@
-"""Who may open a stream now: caps that hold always, and a rate that spreads a storm.
+"""Admission of streams: caps, and a rate limit for many clients that connect at once.
 
-A cap is refused with TooManyRequests: coming back would not help until a stream ends. A storm is refused with Deferred,
-which says when to come back: drawn at random, so that those who were sent away together do not return together.
+A stream over a cap of its user or address is refused with TooManyRequests: a retry fails until another stream ends. A stream
+over the rate is refused with Deferred, which states when to retry: at a random time, so that clients that were refused
+together do not return together.
 """
 
 import random
@@ -12,13 +13,14 @@ from tidings.errors import Deferred, TooManyRequests
 from tidings.ports import Clock
 
 RETRY_S = (2.0, 15.0)
-"""Bounds of the seconds after which who was deferred returns: wide enough to halve a storm twice."""
+"""Bounds of the seconds after which a deferred client returns: wide enough to quarter the rate of its burst."""
 BURST_S = 2
-"""Seconds' worth of opens that may come at once, after a quiet time: a restart of a small server brings all it has."""
+"""Seconds of the rate that may open at once after an idle time: after a restart all clients of a small server return at
+once."""
 
 
 class AdmissionController:
-    """The doorkeeper of one process. Random numbers and time are given, so that a simulation can own them."""
+    """Admits the streams of one process. Random numbers and time are parameters, so that a simulation controls them."""
 
     def __init__(self, settings: Settings, clock: Clock, rng: random.Random) -> None:
         self._settings = settings
@@ -30,9 +32,9 @@ class AdmissionController:
         self.closing = False
 
     def check(self, open: int, mine: int, address: str, *, stays: bool = True) -> None:
-        """Let one more in beside the ``open`` streams of this process, ``mine`` of them of the same user. The caps of users
-        and addresses are for those who stay. Raises TooManyRequests over one of them, Deferred in a storm, when the
-        server is full, or while it leaves: who comes back then finds the next one."""
+        """Admit one stream beside the ``open`` streams of this process, of which ``mine`` are of the same user. The caps of
+        users and addresses apply to streams that stay open. Raises TooManyRequests over one of these caps. Raises Deferred
+        over the rate, over the cap of the server, and while the server stops: a client that retries reaches the next one."""
         if self.closing:
             raise Deferred("the server is stopping", retry_after=self._later())
         if stays:
@@ -49,7 +51,7 @@ class AdmissionController:
             )
 
     def acquire(self, address: str) -> None:
-        """A stream that was let in has been opened."""
+        """An admitted stream has been opened."""
         if address:
             self._addresses[address] += 1
 
@@ -61,7 +63,7 @@ class AdmissionController:
                 del self._addresses[address]
 
     def _take(self) -> bool:
-        """Take a token of the bucket, which fills with time."""
+        """Take a token of the bucket; returns whether there was one. The bucket fills at the rate of opens."""
         now, rate = self._clock.monotonic(), self._settings.stream_opens_per_s
         self._tokens = min(self._tokens + (now - self._at) * rate, rate * BURST_S)
         self._at = now

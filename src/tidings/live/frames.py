@@ -1,4 +1,4 @@
-"""Frames: what is said to a client, and the cursor that each leaves it at."""
+"""Frames: the messages to a client, and the cursor of the client after each."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,16 +14,16 @@ from tidings.timeutil import rfc3339
 
 NOTIFICATIONS, ACTIVITY = "notifications", "activity"
 INCLUDE = frozenset({NOTIFICATIONS, ACTIVITY})
-"""What a stream may carry."""
+"""The kinds of frames that a stream can carry."""
 MAX_DIGITS = 18
-"""Digits of a number in a cursor: what fits 63 bits."""
+"""Digits of a number in a cursor: such a number fits into 63 bits."""
 
 _encode = msgspec.json.Encoder().encode
 
 
 class Cursor(NamedTuple):
-    """How far a client is: the last seq of the inbox and the last position of the log that it knows; None for what its
-    stream does not carry, so that equal streams have equal cursors and share their bytes."""
+    """The last seq of the inbox and the last position of the log that a client has; None for a kind that its stream does not
+    carry, so that equal streams have equal cursors and share encoded bytes."""
 
     seq: int | None
     position: int | None
@@ -35,8 +35,8 @@ class Cursor(NamedTuple):
 
 
 class Frame:
-    """One message: its name and JSON, and the ``seq`` or ``position`` that the client knows by it (None: unchanged).
-    Encoded once per kind of wire, however many streams it goes to."""
+    """One message: its name, its JSON, and the ``seq`` or ``position`` of the client after it (None: unchanged). Each
+    encoder encodes it once for all streams."""
 
     __slots__ = ("_encoded", "_sealed", "data", "event", "position", "seq")
 
@@ -51,15 +51,15 @@ class Frame:
         self._sealed: dict[Encoder, bytes] = {}
 
     def encoded(self, encoder: Encoder) -> bytes:
-        """The frame for a kind of wire, without its id."""
+        """The frame as an encoder writes it, without its id."""
         found = self._encoded.get(encoder)
         if found is None:
             found = self._encoded[encoder] = encoder.frame(self.event, self.data)
         return found
 
     def at(self, encoder: Encoder, epoch: str, seq: int | None) -> bytes:
-        """The whole frame for a stream at this seq and the frame's own position; those that carry no notifications
-        share it to the last byte."""
+        """The whole frame for a stream at this seq, with the position of the frame. Streams without notifications share the
+        same bytes."""
         if seq is not None:
             return encoder.seal(self.encoded(encoder), f"{epoch}.{seq}.{self.position}")
         found = self._sealed.get(encoder)
@@ -70,10 +70,11 @@ class Frame:
 
 
 def parse(text: str, include: frozenset[str], head: Cursor) -> tuple[str | None, Cursor]:
-    """(epoch, cursor) of a Last-Event-ID, in what ``include`` names; ``head`` stands in for what it does not say.
+    """(epoch, cursor) of a Last-Event-ID, for the kinds that ``include`` names. A number that is absent is taken from
+    ``head``.
 
-    Besides the ids of frames, the ``seq`` of a list of notifications is taken (``42``), that with a position
-    (``42.1234``), and on a stream of activity alone a position (``1234``). Raises ValueError for anything else.
+    Besides the ids of frames these are accepted: the ``seq`` of a list of notifications (``42``), a seq with a position
+    (``42.1234``), and for a stream of activity alone a position (``1234``). Raises ValueError for any other text.
     """
     epoch, seq, position = _parts(text, include)
     if not (seq or position):
@@ -102,14 +103,14 @@ def _number(text: str) -> int:
 
 
 def hello(user: str, counts: InboxCounters, position: int, resumed: bool) -> bytes:
-    """The data of the first frame: where the server is."""
+    """The data of the first frame: the counters of the inbox and the position of the log."""
     known = (_encode(user), counted(counts, counts.seq), position, _encode(resumed))
     return b'{"user_id":%b,%b,"position":%d,"resumed":%b}' % known
 
 
 def heartbeat(cursor: Cursor, position: int) -> bytes:
-    """The data of a heartbeat: what the client should know by now."""
-    # A cursor at 0 is one too: told the head instead, its client would take what is still to come for known.
+    """The data of a heartbeat: the cursor that the client should have."""
+    # A cursor at 0 is valid: with the head instead, the client would skip what is still to be sent.
     known = position if cursor.position is None else cursor.position
     return b'{"seq":%d,"position":%d}' % (cursor.seq or 0, known)
 
@@ -117,8 +118,8 @@ def heartbeat(cursor: Cursor, position: int) -> bytes:
 def inbox_frames(after: int, changes: InboxChanges, items: Sequence[bytes]) -> list[Frame]:
     """The changes of an inbox after a seq as frames, in the order of seqs; ``items`` are the rows as JSON.
 
-    What the client knows already and has been read is a ``read``; it holds the whole item all the same, since more
-    than that may have changed.
+    A row that the client has and that was read since becomes a ``read`` frame. The frame contains the whole item, because
+    other members may have changed too.
     """
     counts = changes.counts
     frames = [_row_frame(after, row, item, counts) for row, item in zip(changes.rows, items, strict=True)]
@@ -147,13 +148,13 @@ def _seq(frame: Frame) -> int:
 
 
 def activity_frame(item: FeedItem) -> Frame:
-    """A feed item that came."""
+    """A new feed item."""
     return Frame("activity", feed_item(item), position=item.position)
 
 
 def feed_frames(page: Page) -> list[Frame]:
-    """What came after a position of a feed, in its order. A read-all that was taken back has no frame: only who knows all
-    that came after it can go on."""
+    """The items and changes of a feed after a position, in the order of positions. An undone read-all has no frame: it is
+    valid only for a client that has everything after it."""
     frames = [activity_frame(item) for item in page.items]
     frames += [change_frame(change) for change in page.changes if not isinstance(change, FeedReset)]
     return sorted(frames, key=_position)
@@ -176,12 +177,12 @@ def change_frame(change: FeedMark | Retraction) -> Frame:
 
 
 def reset(reason: str) -> Frame:
-    """What the client has is not continuous: it must fetch afresh."""
+    """Frames may be missing: the client must fetch its state again."""
     return Frame("reset", _encode({"reason": reason}))
 
 
 def drain(retry_ms: int) -> Frame:
-    """The stream ends; come back then."""
+    """The stream ends, and the client reconnects after ``retry_ms``."""
     return Frame("drain", b'{"retry_ms":%d}' % retry_ms)
 
 

@@ -1,8 +1,8 @@
 """The hub: the open streams by user, and the two loops that feed them from the store.
 
-*Following* tells what just happened: new heads for streams that open, the inboxes that hints name, the events that came
-to somebody's feed. It is made of short reads for many streams at once. *Refilling* serves those who are behind, a chunk
-each in turn, so that who was away for a month delays nobody who is here.
+*Following* sends what is new: the counters of inboxes to streams that open, changes of the inboxes that hints name, and
+events in the feeds of users with streams. It consists of short reads for many streams at once. *Refilling* sends one chunk
+in turn to each stream that is behind, so that a client that was away for a month delays no connected client.
 """
 
 import asyncio
@@ -38,45 +38,47 @@ from tidings.projections.pending_broadcasts import Materialize, inbox_heads
 from tidings.telemetry import RESUMES, STREAM_ENDS
 
 CHUNK = 40
-"""Changes read from the store for one stream at once: half a millisecond, and about what a wire takes in one turn."""
+"""Changes read from the store for one stream at once: half a millisecond, and about as much as a transport takes in one
+turn."""
 HEARD_POSITIONS = 200
-"""Positions of the log looked at in one step of following."""
+"""Positions of the log examined in one step of following."""
 HEADS = 1_000
-"""Inboxes whose heads are read by one statement: two milliseconds, then others get their turn."""
+"""Inboxes whose counters one statement reads: two milliseconds, then other tasks have the loop."""
 GATHER_S = 0.075
-"""Seconds for which streams that open are gathered when others have just been greeted: a restart brings thousands, and they
-cost statements by the batch. A hello is promised within 0.1 s."""
+"""Seconds for which streams that open are gathered after a hello to others: after a restart thousands open, and each batch
+costs one statement. The documentation promises a hello within 0.1 s."""
 REFILLS = 4
 """Streams that catch up at the same time."""
 TICK_S = 1.0
-"""Seconds between two looks at deadlines; heartbeats, rotation and the end of credentials are no finer."""
+"""Seconds between two checks of the deadlines; heartbeats, rotation and the end of credentials have this resolution."""
 WARN_S = 30
-"""Seconds before its credential ends that a stream says so: time to fetch a new one."""
+"""Seconds before the end of its credential at which a stream warns: time to fetch a new one."""
 MAX_BEHIND_S = 30
-"""Seconds that a wire may stay full. Then the client is as good as gone, and its buffers are better used."""
+"""Seconds for which a transport may stay full. After them the stream ends, and its buffers are released."""
 ROTATION_SPREAD = 0.2
-"""Part of its greatest age by which a stream's end is drawn earlier or later, so that those which came together part."""
+"""The share of the maximum age by which a stream ends earlier or later, at random, so that streams that opened together end
+at different times."""
 RETRY_MS = (1_000, 3_000)
-"""Milliseconds after which a client returns when its connection is lost; drawn for each, so that the clients of a
-server that dies do not all return at once."""
+"""Milliseconds after which a client reconnects when its connection is lost; random for each, so that the clients of a server
+that crashed do not all return at once."""
 ROTATE_RETRY_MS = (1_000, 2_000)
-"""The same where only this one stream ends. Never less: browsers take a small ``retry`` at its word."""
+"""The same if only this stream ends. Not less: browsers apply a small ``retry`` exactly."""
 DRAIN_PER_S = 250
-"""Streams told to leave each second when the server stops: what the next server can take in."""
+"""Streams that end each second when the server stops: as many as the next server can admit."""
 DRAIN_SHARE = 0.8
-"""Part of the time to stop that draining may take; the rest is for requests under way and the store."""
+"""The share of ``shutdown_s`` that draining may take; the rest is for running requests and the store."""
 FEED_RESET = "what has been read of the feed, or retracted, is not known from there on"
-"""Why a stream of a feed cannot go on: its cursor is older than the changes that are kept, or a read-all was taken back."""
+"""The reason why a stream with a feed is reset: its cursor is older than the stored changes, or a read-all was undone."""
 ERASED = "the user was erased"
-"""Why a stream ends whose user is not there any more."""
+"""The reason why the streams of an erased user end."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 5.0
-"""How long following rests after the store failed, at first and at most."""
+"""Seconds for which following pauses after a failure of the store, at first and at most."""
 
 _log = logging.getLogger(__name__)
 
 
 class Hub:
-    """The pushing door."""
+    """Holds the open streams of one process, and sends their frames."""
 
     def __init__(
         self,
@@ -89,7 +91,7 @@ class Hub:
         position: int,
         rng: random.Random | None = None,
     ) -> None:
-        """``position``: the head of the log, from which on events are news."""
+        """``position``: the head of the log; events after it are sent as new."""
         self._store = store
         self._wording = wording
         self._take_up = take_up
@@ -122,11 +124,11 @@ class Hub:
         loops += [self._refilling() for _ in range(REFILLS)]
         self._tasks = [asyncio.create_task(loop, name="live") for loop in loops]
 
-    # --- what the transports say ----------------------------------------------------------------------------
+    # --- calls of the transports -------------------------------------------------------------------------
 
     def admit(self, user: str, address: str, *, stays: bool = True) -> None:
-        """Let a stream of this user in, which must then be opened; it ``stays``, or ends as soon as it has said what there
-        is. Raises TooManyRequests, Deferred."""
+        """Admit a stream of this user, which must then be opened; it ``stays`` open, or ends as soon as it has sent what
+        there is. Raises TooManyRequests, Deferred."""
         mine = len(self._streams.get(user, ())) + len(self._waiters.get(user, ()))
         self._admission.check(self._open + self._waiting, mine, address, stays=stays)
 
@@ -140,9 +142,10 @@ class Hub:
         address: str = "",
         expires_in_s: float | None = None,
     ) -> Stream:
-        """A stream on this wire, from where the client left off; its hello follows as soon as the store has been asked.
+        """A stream on this transport that continues at the client's cursor. Its hello follows as soon as the store has been
+        read.
 
-        It is registered before anything is read: what happens from now on reaches it.
+        The stream is registered before the read, so that it gets each later change.
         """
         now = self._clock.monotonic()
         stream = Stream(user, include, last_event_id, wire, self._epoch, address)
@@ -162,19 +165,19 @@ class Hub:
         return stream
 
     def lost(self, stream: Stream) -> None:
-        """The client of a stream has gone."""
+        """The client of a stream has disconnected."""
         if stream.state is not State.ENDED:
             STREAM_ENDS.labels("client").inc()
         stream.lost()
         self._forget(stream)
 
     def answered(self, stream: Stream) -> None:
-        """A stream whose wire is one answer has said what there was."""
+        """A stream whose transport is one response has sent what there was."""
         if stream.state is not State.ENDED:
             self._end(stream, "answered")
 
     def writable(self, stream: Stream) -> None:
-        """The wire of a stream takes bytes again."""
+        """The transport of a stream takes bytes again."""
         if stream.writable():
             self._fill(stream)
 
@@ -191,8 +194,8 @@ class Hub:
 
     @contextlib.contextmanager
     def waiter(self, user: str, address: str = "") -> Iterator[InboxWaiter]:
-        """A waiter for changes of a user's inbox, for as long as the block lasts; it counts as a stream of the user. It is
-        over at once when the server drains. Raises TooManyRequests, Deferred."""
+        """A waiter for changes of a user's inbox, for as long as the block lasts; it counts as a stream of the user. It
+        ends at once when the server drains. Raises TooManyRequests, Deferred."""
         waiter = InboxWaiter()
         if self.closing:
             waiter.wake(over=True)
@@ -212,10 +215,10 @@ class Hub:
                 del self._waiters[user]
                 self._waiter_counters.pop(user, None)
 
-    # --- what the log says ----------------------------------------------------------------------------------
+    # --- calls of the log --------------------------------------------------------------------------------
 
     def notify(self, users: Iterable[str], published: bool) -> None:
-        """The inboxes of these users changed; ``published``: the log has something new, so any feed may have."""
+        """The inboxes of these users changed; ``published``: the log has new events, so any feed may have changed."""
         for user in users:
             if user in self._streams:
                 self._hinted[user] = None
@@ -226,15 +229,15 @@ class Hub:
             self._work.set()
 
     def reconcile_all(self) -> None:
-        """Anybody's inbox may have changed: compare all heads. Done every second as well, so that a hint that was lost
-        costs no more than that."""
+        """Any inbox may have changed: compare the counters of all. The tick calls this too, so that a lost hint delays a
+        change by a second at most."""
         self._reconcile.set()
         self._published = bool(self._listening)
         self._work.set()
 
     def erased(self, users: Iterable[str]) -> None:
-        """These users were erased: end what is open for them, or it would write their names again, with the next broadcast.
-        Their clients are told to fetch afresh and to come back; who does is somebody new."""
+        """These users were erased: end their streams and waiters, which would otherwise write the names again with the next
+        broadcast. Their clients get a reset and reconnect; the store then treats them as new users."""
         for user in users:
             for stream in tuple(self._streams.get(user, ())):
                 stream.dismiss(ERASED, self._rng.randint(*RETRY_MS), self._clock.monotonic())
@@ -249,17 +252,17 @@ class Hub:
 
     @property
     def waiting_polls(self) -> int:
-        """Requests that wait for news of an inbox now."""
+        """Requests that wait for changes of an inbox now."""
         return self._waiting
 
     @property
     def busy(self) -> bool:
-        """Whether anybody listens at all: publishing then has no hints to give."""
+        """Whether any stream or waiter exists; without one, publishing needs no hints."""
         return bool(self._streams or self._waiters)
 
     @property
     def closing(self) -> bool:
-        """Whether the server is leaving."""
+        """Whether the server is stopping."""
         return self._admission.closing
 
     # --- following ------------------------------------------------------------------------------------------
@@ -278,11 +281,11 @@ class Hub:
                 self.reconcile_all()
                 # The exponent is bounded, for no float holds 2 to the power of 1,024.
                 await asyncio.sleep(min(FIRST_PAUSE_S * 2 ** min(failures, 16), LONGEST_PAUSE_S))
-            # Whatever else waits for the loop gets its turn between two steps.
+            # Other tasks get the loop between two steps.
             await asyncio.sleep(0)
 
     async def _step(self) -> None:
-        """Everything that is new, once."""
+        """Send all that is new, once."""
         if self._opening and self._batch_ready():
             await self._begin()
         hinted, self._hinted = self._hinted, {}
@@ -292,7 +295,8 @@ class Hub:
             await self._send_feeds()
 
     def _batch_ready(self) -> bool:
-        """Whether those who opened are greeted now; if others just were, they wait for more to come."""
+        """Whether the streams that opened get their hello now. After a hello to others they wait, so that more are
+        gathered."""
         loop = asyncio.get_running_loop()
         since_s = loop.time() - self._greeted_at
         if not self._gathering and since_s < GATHER_S:
@@ -308,7 +312,7 @@ class Hub:
         self._work.set()
 
     async def _begin(self) -> None:
-        """Greet the streams that were opened: one reading of heads for all of them."""
+        """Start the streams that were opened, with one read of the counters of all."""
         opening, self._opening = self._opening[:HEADS], self._opening[HEADS:]
         if self._opening:
             self._work.set()
@@ -323,12 +327,12 @@ class Hub:
         for stream in opening:
             if stream.state is State.CONNECTING:
                 stream.start(counters[stream.user], position, now)
-                # A token may end before the next tick.
+                # A credential may end before the next tick.
                 self._send_timers(stream, now)
                 self._join(stream, counters[stream.user], position)
 
     def _join(self, stream: Stream, counts: InboxCounters, position: int) -> None:
-        """Follow at once when the client lacks nothing, which is how most return."""
+        """Go live at once if the client has everything, as most returning clients do; else catch up."""
         head = Cursor(
             None if stream.seq is None else counts.seq, None if stream.position is None else position
         )
@@ -343,7 +347,7 @@ class Hub:
         return await inbox_heads(self._store, users, self._take_up)
 
     async def _compare(self) -> None:
-        """Find the inboxes that moved although no hint said so, beside the following."""
+        """Find the inboxes that changed without a hint. Runs beside following."""
         while True:
             await self._reconcile.wait()
             self._reconcile.clear()
@@ -368,8 +372,8 @@ class Hub:
                     waiter.wake()
 
     async def _send_inbox(self, user: str) -> None:
-        """Tell the streams of a user what changed in their inbox: each what came after its own cursor, for only that says
-        whether what its client has is still of this inbox."""
+        """Send the changes of a user's inbox to the streams of the user: each gets the changes after its own cursor, since
+        only the cursor shows whether the client's state is still of this inbox."""
         by_cursor: dict[int, list[Stream]] = {}
         for stream in self._ready(self._streams.get(user, ())):
             by_cursor.setdefault(stream.seq or 0, []).append(stream)
@@ -382,7 +386,7 @@ class Hub:
         erasures = self._store.erasures.begun
         changes = await self._store.inbox_since(user, since, CHUNK)
         if changes.counts.lacking:
-            # What is there is told, whether more can be written or not.
+            # The changes are sent, also when the broadcasts cannot be materialised.
             with contextlib.suppress(Unavailable):
                 await self._take_up([user], erasures)
         some = await self._inbox_frames(user, since, changes)
@@ -392,7 +396,7 @@ class Hub:
                 self._deliver(stream, changes, some, now)
 
     def _ready(self, streams: Iterable[Stream]) -> list[Stream]:
-        """Those that can be told at once; the others are noted to look again."""
+        """The streams that can be sent to at once; the others are marked to read the store again."""
         ready = []
         for stream in streams:
             if stream.seq is None:
@@ -420,7 +424,7 @@ class Hub:
         return inbox_frames(since, changes, await self._wording.items(user, changes.rows))
 
     async def _send_feeds(self) -> None:
-        """Tell the streams what came to their feeds."""
+        """Send new events and changes of feeds to the streams."""
         self._published = False
         heard, reached = await self._store.heard(self._position, self._listening.keys(), HEARD_POSITIONS)
         now = self._clock.monotonic()
@@ -431,7 +435,7 @@ class Hub:
                 self._send_change(one, one.change, now)
         if reached > self._position:
             self._position = reached
-            self._published = True  # until nothing more is found
+            self._published = True  # until a read finds no more
             self._work.set()
 
     def _send_event(self, event: EventAudience, now: float) -> None:
@@ -444,7 +448,7 @@ class Hub:
                         stream.send_event(frame, event.position, now)
 
     def _send_change(self, one: EventAudience, change: FeedChange, now: float) -> None:
-        """Tell the streams in whose feeds older items changed."""
+        """Send a change of older items to the streams whose feeds have them."""
         frame = None if isinstance(change, FeedReset) else change_frame(change)
         for *_, users in one.listeners:
             for user in users:
@@ -459,7 +463,7 @@ class Hub:
     # --- catching up ----------------------------------------------------------------------------------------
 
     def _fill(self, stream: Stream) -> None:
-        """Have a stream catch up."""
+        """Enqueue a stream to catch up."""
         self._behind.append(stream)
         self._refill.release()
 
@@ -475,7 +479,7 @@ class Hub:
                 self._forget(stream)
 
     async def _catch_up(self, stream: Stream) -> None:
-        """Tell one chunk of what a stream missed; when that was all, it joins the others."""
+        """Send one chunk of what a stream missed; after the last chunk the stream goes live."""
         stream.dirty = False
         whole = await self._catch_up_inbox(stream)
         whole = await self._catch_up_feed(stream) and whole
@@ -519,7 +523,7 @@ class Hub:
             self.tick()
 
     def tick(self) -> None:
-        """A second has passed: heartbeats, rotation, credentials that end, wires that stay full, lost hints."""
+        """Handle what is due each second: heartbeats, rotation, ends of credentials, full transports, lost hints."""
         now = self._clock.monotonic()
         for stream in self._wheel.expire(now):
             if stream.state is not State.ENDED:
@@ -528,7 +532,7 @@ class Hub:
             self.reconcile_all()
 
     def _schedule(self, stream: Stream, now: float) -> None:
-        """Look at the stream again at its next deadline."""
+        """Check the stream again at its next deadline."""
         if stream.state is State.BACKPRESSURED:
             due = stream.behind_since + MAX_BEHIND_S
         else:
@@ -560,10 +564,10 @@ class Hub:
         stream.end()
         self._forget(stream)
 
-    # --- leaving --------------------------------------------------------------------------------------------
+    # --- shutdown ----------------------------------------------------------------------------------------
 
     async def close(self) -> None:
-        """Ask every client to come back later, evenly over the time there is, and end the streams."""
+        """Tell each client to reconnect later, evenly over the available time, and end the streams."""
         if not self._admission.closing:
             self._admission.closing = True
             for polls in self._waiters.values():

@@ -216,4 +216,4 @@ class Stream:
 
 
 def _nobody() -> None:
-    """Who asks for no more than frames need not know when there are none."""
+    """The default of :attr:`Stream.joined`: does nothing."""

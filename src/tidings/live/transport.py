@@ -1,42 +1,42 @@
-"""What a stream needs of the transport it writes to: a few calls, so that a simulation can be one."""
+"""The interface between a stream and its transport: few methods, so that a simulation can implement it."""
 
 from typing import Protocol
 
 
 class Encoder(Protocol):
-    """How frames look on a kind of wire. Encoding is split in two, so that what many streams share is made once."""
+    """The format of frames on one kind of transport. Encoding has two steps, so that streams share the first one."""
 
     def frame(self, event: str, data: bytes) -> bytes:
-        """An event's name and JSON, in the form of this wire, still open for an id."""
+        """An event's name and JSON in the format of this transport, to which an id can be added."""
         ...
 
     def seal(self, frame: bytes, id: str | None) -> bytes:
-        """The finished frame; with an id, it moves the client's cursor there."""
+        """The complete frame; an id becomes the client's cursor."""
         ...
 
     def retry(self, ms: int) -> bytes:
-        """Tells the client after how many milliseconds to return; empty where a wire cannot say it."""
+        """The delay before the client reconnects, in milliseconds; empty in a format that cannot express it."""
         ...
 
 
 class Transport(Protocol):
-    """One client's connection. It is told of by the hub's caller: ``Hub.lost`` when the client went away,
-    ``Hub.writable`` when a wire that was full takes bytes again."""
+    """One client's connection. Its owner calls ``Hub.lost`` when the client has disconnected, and ``Hub.writable`` when a
+    full transport takes bytes again."""
 
     @property
     def encoder(self) -> Encoder:
-        """How frames look here."""
+        """The encoder of this transport."""
         ...
 
     def write(self, data: bytes) -> bool:
-        """Send, without waiting. False when the client is slow: what was given is kept, but write no more until the
-        wire is said to be writable."""
+        """Send without waiting. Returns False when the client is slow: the data is kept, but the caller must not write
+        before the transport is writable again."""
         ...
 
     def close(self) -> None:
-        """Send what was given, then end."""
+        """Send the data that waits, then end the connection."""
         ...
 
     def abort(self) -> None:
-        """End at once; what was given is lost."""
+        """End the connection at once; data that waits is lost."""
         ...
