@@ -1,1 +1,1 @@
-"""Out of the application: what is due is decided, worded and carried by e-mail, web push, webhooks and apprise."""
+"""Deliveries outside of the application: by e-mail, Web Push, webhooks and Apprise."""

@@ -1,7 +1,7 @@
-"""Everything else: the hundred and more services that Apprise knows, by the address that it gives them.
+"""The channel Apprise: a hundred and more services, each with an address in the notation of Apprise.
 
-Apprise is an extra, and takes what it is told: its addresses hold credentials, and lead to wherever this machine can
-reach. So only the application itself may register them.
+Apprise is an extra and restricts no address: its addresses contain credentials, and can name any host that this machine
+reaches. Only the application may therefore register them.
 """
 
 import asyncio
@@ -15,13 +15,13 @@ from tidings.outbound.payload import one_line
 from tidings.personal import Endpoint
 
 THREADS = AT_ONCE["apprise"]
-"""Apprise waits for each answer, and so takes a thread for each attempt."""
+"""Apprise blocks until each response, so each attempt needs a thread."""
 TIMEOUT_S = 30
 """Seconds after which an attempt counts as failed. Its thread ends when Apprise's own limits have passed."""
 MAX_TEXT = 1_000
-"""Characters of a message and its description: what the narrowest of these services take."""
+"""Characters of a message and its description: the smallest limit of these services."""
 MAX_TITLE = 250
-"""Characters of a title: what most of these services take."""
+"""Characters of a title, which most of these services accept."""
 
 
 class Apprise:
@@ -32,11 +32,11 @@ class Apprise:
         self._free = asyncio.Semaphore(THREADS)
 
     def host(self, endpoint: Endpoint) -> str:
-        """Only Apprise knows where an address leads."""
+        """The endpoint itself, since only Apprise knows the host of an address."""
         return endpoint.id
 
     async def send(self, endpoint: Endpoint, notes: Sequence[OutboundMessage]) -> SendResult:
-        """Send the message. Apprise says whether it arrived, not why."""
+        """Send the message. Apprise reports success or failure, and no reason."""
         (note,) = notes
         loop = asyncio.get_running_loop()
         async with self._free:
@@ -47,13 +47,13 @@ class Apprise:
                 return SendResult("failed", f"no answer within {TIMEOUT_S} s", down=True, timed_out=True)
 
     async def close(self) -> None:
-        """Let go of the threads."""
+        """Release the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def notify(address: str, note: OutboundMessage) -> SendResult:
-    """Send a note to an address, waiting until it has arrived or failed: its title as such where the message does not say
-    it, and its description below the message."""
+    """Send a message to an address, and wait until it has arrived or failed. The title is sent as a title if the text does
+    not contain it, and the description below the text."""
     service = apprise.Apprise()
     if not service.add(address):
         return SendResult("dead", "Apprise knows no such address")

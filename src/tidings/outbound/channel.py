@@ -1,4 +1,4 @@
-"""What the courier and its channels say to each other."""
+"""The interface between the dispatcher and its channels."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
@@ -6,18 +6,19 @@ from typing import Literal, NamedTuple, Protocol
 from tidings.personal import Endpoint
 
 MAX_ERROR = 200
-"""Characters kept of an error: enough to act on. What a stranger's server says is never kept."""
+"""Characters stored of an error: enough to act on. The text of another server's response is never stored."""
 AT_ONCE = {"email": 8, "apprise": 4}
-"""Attempts that a channel makes at a time, where it sets a limit: many mail relays refuse more connections of one client,
-and Apprise takes a thread for each."""
+"""Attempts at a time of the channels that limit them: many mail relays refuse more connections of one client, and Apprise
+needs a thread for each."""
 
 
 class OutboundMessage(NamedTuple):
-    """One notification on its way out.
+    """The content of one delivery.
 
-    ``id`` is the same at each attempt, and no other delivery's. ``about`` is the notification's id, ``item`` its JSON,
-    ``text`` its message in the reader's language (``locale``, "" unknown), ``size`` its items; ``at`` the time it was
-    owed, in milliseconds since 1970. ``title`` and ``description`` are those of its newest event, "" without.
+    ``id`` is unique to the delivery, and the same at each attempt. ``about`` is the notification's id, ``item`` its JSON,
+    ``text`` its message in the recipient's language (``locale``, "" unknown), ``size`` the number of its items; ``at`` is
+    the time at which the delivery was enqueued, in milliseconds since 1970. ``title`` and ``description`` are those of the
+    newest event, "" without.
     """
 
     id: str
@@ -34,15 +35,15 @@ class OutboundMessage(NamedTuple):
 
     @property
     def heading(self) -> str:
-        """The title, where the message does not say it already."""
+        """The title, unless the text contains it."""
         return "" if self.title in self.text else self.title
 
 
 class SendResult(NamedTuple):
-    """What became of an attempt: ``sent``; ``failed``, to be tried again no sooner than ``after_s`` seconds from now;
-    ``dead``, refused for good; ``gone``, there is no such endpoint any more. ``down``: the host did not answer at all.
-    ``timed_out``: the attempt took all of its time, whether it is the host or the endpoint that is slow. ``server_fault``:
-    the failure is the server's, and does not count against the endpoint."""
+    """The result of an attempt: ``sent``; ``failed``, to be retried after ``after_s`` seconds at the earliest; ``dead``,
+    refused permanently; ``gone``, the endpoint does not exist any more. ``down``: the host did not respond at all.
+    ``timed_out``: the attempt reached its time limit, through the host or the endpoint. ``server_fault``: the failure is
+    this server's, and does not count against the endpoint."""
 
     state: Literal["sent", "failed", "dead", "gone"]
     error: str = ""
@@ -56,14 +57,14 @@ SENT = SendResult("sent")
 
 
 class Channel(Protocol):
-    """A way out of the application. It keeps no queue, and ends every attempt within a time limit of its own."""
+    """A means of delivery. It has no queue, and each attempt ends within a time limit of the channel."""
 
     def host(self, endpoint: Endpoint) -> str:
-        """What an attempt depends on: endpoints with the same host fail together when it is down."""
+        """The host that an attempt depends on: endpoints with the same host fail together when it is down."""
         ...
 
     async def send(self, endpoint: Endpoint, notes: Sequence[OutboundMessage]) -> SendResult:
-        """Try once; several notes together only where the channel can carry them. Failures are answers, not raised."""
+        """Try once. Several messages are sent together only if the channel can. A failure is returned, not raised."""
         ...
 
     async def close(self) -> None:

@@ -1,5 +1,5 @@
-"""Which channels there are, as the settings say. Each is made when it is first needed: the libraries behind them, and
-the certificates to trust, take tens of milliseconds to load, off the event loop."""
+"""The channels that the settings configure. Each is created at its first use, in a thread: its libraries and the trusted
+certificates take tens of milliseconds to load."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
@@ -15,16 +15,16 @@ from tidings.ports import Clock
 from tidings.rules import CHANNELS, Rule
 
 KEPT_TO_PUSH_SERVICES = 8
-"""Idle connections to push services: most browsers have one of three."""
+"""Idle connections to push services: nearly all browsers use one of three services."""
 NO_APPRISE = "the extra tidings[apprise] is not installed"
 
 
 class NotConfigured(Exception):
-    """A channel that this server has not been set up for; the message says what is missing."""
+    """The channel is not configured; the message names the missing setting or package."""
 
 
 def missing(settings: Settings, channel: str) -> str:
-    """What a server with these settings lacks to send by a channel, or ""."""
+    """The setting or package that a server with these settings lacks for a channel; "" if it can send."""
     match channel:
         case "email":
             return "" if settings.smtp_url else "smtp_url is not set"
@@ -38,7 +38,7 @@ def missing(settings: Settings, channel: str) -> str:
 
 @cache
 def _has_apprise() -> bool:
-    """Asked once, since looking for it reads folders, and nothing is installed while a server runs."""
+    """Cached: the search reads folders, and no package is installed while a server runs."""
     return find_spec("apprise") is not None
 
 
@@ -48,7 +48,7 @@ def configured(settings: Settings) -> frozenset[str]:
 
 
 def unsendable(types: Mapping[str, Rule], settings: Settings) -> Iterator[str]:
-    """What these types are to send and the settings do not let them, for people."""
+    """The channels of these types that the settings do not configure, one sentence each."""
     for type, rule in types.items():
         for channel in rule.channels:
             if lacking := missing(settings, channel):
@@ -75,7 +75,7 @@ class ChannelRegistry:
 
     @property
     def push_key(self) -> str | None:
-        """The public key by which push services know this server; None when it sends no pushes."""
+        """The public key that identifies this server to push services; None without one."""
         return self._push_key
 
     async def way(self, channel: str) -> Channel:
@@ -86,16 +86,16 @@ class ChannelRegistry:
             return self._made[channel]
 
     def refusal(self, url: str) -> str:
-        """Why a URL is never called, as far as it says itself, or ""."""
+        """The reason why a URL is never called, as far as its text shows; "" without one."""
         return self._guard.refusal(url)
 
     @property
     def ask(self) -> Send | None:
-        """How an address is asked to confirm itself; None where no mail is sent."""
+        """Sends the mail that asks for the confirmation of an address; None without an SMTP server."""
         return self._ask if self._settings.smtp_url else None
 
     async def _ask(self, address: str, link: str) -> Literal["sent", "failed", "dead", "gone"]:
-        """Mail a link to an address that is to confirm it. Raises NotConfigured."""
+        """Mail a confirmation link to an address. Raises NotConfigured."""
         from tidings.outbound.email import Email
 
         channel = await self.way("email")
@@ -104,13 +104,14 @@ class ChannelRegistry:
         return (await channel.ask(address, link)).state
 
     async def close(self) -> None:
-        """Close all that were made."""
+        """Close all channels that were created."""
         for channel in self._made.values():
             await channel.close()
         self._guard.close()
 
     def _check(self) -> str | None:
-        """Make what is configured, so that a mistake stops the server at its start and not a mail next week."""
+        """Create what is configured, so that a mistake is found when the server starts. Returns the public key of Web
+        Push."""
         if self._settings.smtp_url:
             self._made["email"] = self._email()
         if not self._settings.vapid_private_key:

@@ -1,8 +1,8 @@
-"""The courier: carries what is due out of the application, and tells the store what became of it.
+"""The dispatcher: sends due deliveries, and records the results in the store.
 
-The store owes deliveries; the courier reads those that are due, decides about each (``delivery_policy``), and sends what
-is to go: many endpoints at a time, one endpoint after another's order. A delivery is settled when its attempt has ended, so
-a crash in between repeats it: at least once, each time under the same id, by which receivers drop repeats.
+The store has a queue of deliveries. The dispatcher reads those that are due, decides about each (``delivery_policy``), and
+sends: to many endpoints at a time, to each endpoint in order. A delivery is recorded when its attempt has ended, so a crash
+before that repeats it. Each delivery is sent at least once, always with the same id, by which receivers ignore repeats.
 """
 
 import asyncio
@@ -32,21 +32,21 @@ from tidings.telemetry import DELIVERIES, DELIVERY_LAG, ENDPOINTS_DISABLED
 PAGE = 100
 """Deliveries read at a time, besides those under way."""
 LANE = 8
-"""Attempts at one endpoint before what waits for it is looked at anew. A slow endpoint gets one."""
+"""Attempts at one endpoint before its deliveries are read again. A slow endpoint gets one."""
 STEP_BACK_MS = 10_000
-"""Milliseconds by which deliveries that wait for a busy endpoint, or for a slot, are put off when they fill a page that
-others are to be read from."""
+"""Milliseconds by which deliveries to a busy endpoint, or without a slot, are postponed when they fill a page, so that the
+next page has others."""
 GAP_S = 0.02
-"""Seconds between two looks at the store while there is much news: each look reads a page."""
+"""Seconds between two reads of the store while many deliveries are added: each reads a page."""
 LONGEST_REST_S = 5.0
-"""Seconds between two looks without news. Deliveries that background work owes come without; a look costs two probes."""
+"""Seconds between two reads without a wake-up. Background jobs add deliveries without one; a read costs two index probes."""
 MAX_FAILURES = 5
-"""Deliveries in a row that an endpoint refused for good, or that were given up, before it is disabled: one refusal may be
-about one message, and each further one is a dead letter more."""
+"""Consecutive deliveries that an endpoint refused permanently, or that failed too often, before it is disabled: a single
+refusal may concern one message, and each further one is another dead letter."""
 SHORTEST_REST_S = 0.5
-"""Seconds until another look when something is due that is not ours, as a reminder is, or has no slot yet."""
+"""Seconds until the next read if what is due is a reminder, or has no slot yet."""
 CLOSE_S = 10.0
-"""Seconds that attempts under way get to end when the server stops."""
+"""Seconds in which running attempts may end when the server stops."""
 
 HOST_IS_DOWN = SendResult("failed", "not tried: the host does not answer")
 ENDPOINT_IS_SILENT = SendResult("failed", "not tried: the endpoint did not answer the attempt before")
@@ -58,7 +58,7 @@ _log = logging.getLogger(__name__)
 
 
 class Deliveries(Protocol):
-    """What the courier asks of a store."""
+    """The part of a store that the dispatcher uses."""
 
     @property
     def rules(self) -> Rules:
@@ -66,7 +66,7 @@ class Deliveries(Protocol):
         ...
 
     async def deliveries(self, due_by: int, limit: int, ids: tuple[int, ...] | None = None) -> list[Delivery]:
-        """Deliveries due by a time, longest due first; only those of these ``ids``, if any are named."""
+        """Deliveries due by a time, those due for the longest first; only those of ``ids``, if given."""
         ...
 
     async def next_due(self) -> int | None:
@@ -86,7 +86,7 @@ class DeliveryDispatcher(Worker):
         clock: Clock,
         chance: Random | None = None,
     ) -> None:
-        """``submit`` has a command applied; ``chance`` spreads the retries of different endpoints."""
+        """``submit`` applies a command; ``chance`` spreads the retries of different endpoints."""
         super().__init__("courier", GAP_S)
         self._store = store
         self._submit = submit
@@ -97,7 +97,7 @@ class DeliveryDispatcher(Worker):
         self._hosts = CircuitBreaker()
         self._silent = CircuitBreaker(
             1, FIRST_ENDPOINT_REST_MS
-        )  # endpoints that did not answer within their time
+        )  # endpoints that did not respond within the time limit
         self._slots = Slots()
         self._troubles = Troubles()
         self._lanes: dict[str, asyncio.Task[None]] = {}
@@ -106,7 +106,7 @@ class DeliveryDispatcher(Worker):
         self._closing = False
 
     async def close(self) -> None:
-        """Begin nothing more, let what is under way end within CLOSE_S, and leave the rest for the next start."""
+        """Begin no further attempt, wait CLOSE_S for those that run, and leave the rest for the next start."""
         self._closing = True
         await super().close()
         lanes = list(self._lanes.values())
@@ -121,11 +121,11 @@ class DeliveryDispatcher(Worker):
 
     async def _round(self) -> NextRun:
         rest_s = await self._look()
-        # A lane that ended meanwhile has nudged: what its endpoint still waits for was left out of this look.
+        # A lane that ended meanwhile has nudged: this read left out the deliveries to its endpoint.
         return NextRun(rest_s, settled=rest_s > 0 and not self._lanes and not self._nudged.is_set())
 
     async def _look(self) -> float:
-        """Begin or settle what is due; returns the seconds until the next look, 0 when there is more at once."""
+        """Begin or record what is due; returns the seconds until the next read, 0 if more is due now."""
         now, next_due = self._clock.now(), await self._store.next_due()
         if next_due is None:
             return LONGEST_REST_S
@@ -146,9 +146,9 @@ class DeliveryDispatcher(Worker):
         return rest_s
 
     def _sort(self, page: Sequence[Delivery], now: int) -> list[tuple[Delivery, DeliveryResult]]:
-        """Begin a lane for each endpoint that has none and gets a slot; returns what is handled without.
+        """Begin a lane for each endpoint that has none and gets a slot; returns the deliveries that need no attempt.
 
-        An endpoint whose lane ended while the page was read has to wait for the next one: in this it is as it was before.
+        An endpoint whose lane ended while the page was read waits for the next page: this page has its state from before.
         """
         by_endpoint: dict[str, list[Delivery]] = defaultdict(list)
         for delivery in page:
@@ -165,7 +165,8 @@ class DeliveryDispatcher(Worker):
         return handled
 
     def _step_back(self, page: Sequence[Delivery], now: int) -> list[tuple[Delivery, DeliveryResult]]:
-        """A whole page waits for endpoints that are busy or get no slot, while others could have one: let these be read."""
+        """Postpone a page whose deliveries all wait for busy endpoints or slots, so that the next page has other
+        endpoints."""
         waiting = [
             each for each in page if each.id not in self._taken and each.endpoint.id not in self._ended
         ]
@@ -203,11 +204,11 @@ class DeliveryDispatcher(Worker):
             self.nudge()
 
     async def _read_again(self, parcel: list[Delivery]) -> list[Delivery]:
-        """The parcel as the store has it now, without what does not go out any more: while the attempts before this one
-        lasted, its user may have been erased, the endpoint removed or given another secret, or the notification read,
+        """The batch as the store has it now, without deliveries that are not sent any more: during the attempts before this
+        one, its user may have been erased, the endpoint removed or given another secret, or the notification read,
         retracted or muted."""
         ids, now = tuple(delivery.id for delivery in parcel), self._clock.now()
-        public = {delivery_id(delivery) for delivery in parcel}  # the store may have used its numbers again
+        public = {delivery_id(delivery) for delivery in parcel}  # the store may have reused its numbers
         found = await self._store.deliveries(now, len(ids), ids)
         found = [delivery for delivery in found if delivery_id(delivery) in public]
         rules = self._store.rules
@@ -216,7 +217,7 @@ class DeliveryDispatcher(Worker):
         return [delivery for delivery, handled in decided if handled is None]
 
     async def _deliver(self, parcel: list[Delivery]) -> tuple[SendResult, int]:
-        """Try to deliver a parcel, and settle it; tells too how many failures its endpoint then has in a row."""
+        """Try to deliver a batch, and record the result; also returns the consecutive failures of its endpoint."""
         endpoint, failures = parcel[0].endpoint, parcel[0].endpoint.failures
         answer = await self._attempt(endpoint, parcel)
         now = self._clock.now()
@@ -233,7 +234,7 @@ class DeliveryDispatcher(Worker):
         return answer, failures
 
     async def _postpone(self, parcels: list[list[Delivery]], seconds: int) -> None:
-        """The endpoint asked for time: what was to follow would only be refused as well."""
+        """Postpone what follows: the endpoint asked for a pause, and would refuse it too."""
         at = self._clock.now() + seconds * 1_000
         rest = [delivery for parcel in parcels for delivery in parcel]
         await self._settle([(delivery, DeliveryResult(delivery.id, "later", at)) for delivery in rest])
@@ -258,11 +259,12 @@ class DeliveryDispatcher(Worker):
         return answer
 
     def _since(self) -> int:
-        """Milliseconds that a breaker counts by: were they those of the day, a clock that is set back would keep it open."""
+        """Milliseconds of the monotonic clock for the breakers: with wall-clock time, a clock set back would keep one
+        open."""
         return int(self._clock.monotonic() * 1_000)
 
     async def _send(self, channel: Channel, endpoint: Endpoint, parcel: list[Delivery]) -> SendResult:
-        """Word the parcel, newest first, and send it. A fault in the words or the channel fails this parcel alone."""
+        """Render the batch, newest first, and send it. A fault in the rendering or the channel fails this batch alone."""
         newest = sorted(parcel, key=lambda delivery: (delivery.created_at, delivery.id), reverse=True)
         try:
             return await channel.send(endpoint, [self._note(delivery) for delivery in newest])
@@ -303,21 +305,21 @@ class DeliveryDispatcher(Worker):
         return DeliveryResult(delivery.id, "failed", now + wait, error)
 
     def _spread(self, delivery: Delivery) -> Random:
-        """The chance by which a wait is longer or shorter: another for each endpoint, the same for all deliveries of one
-        that have failed as often, so that these come back in their order."""
+        """The random numbers that make a delay longer or shorter: different for each endpoint, the same for all its
+        deliveries with equal numbers of attempts, so that these keep their order."""
         return Random(f"{self._seed} {delivery.endpoint.id} {delivery.attempts}")
 
     def _sent_at(self, delivery: Delivery, now: int) -> int:
-        """When something last went to an endpoint. What is critical goes beside its digest, whose time stays as it was,
-        or many such mails would put it off for ever."""
+        """The time of the last message to an endpoint. A critical delivery does not change the time of the digest, which
+        many such mails would otherwise delay without an end."""
         critical = self._store.rules.rule(delivery.type).critical
         return delivery.endpoint.sent_at or now if critical and delivery.preferences.digest_s else now
 
-    # --- telling the store --------------------------------------------------------------------------------
+    # --- results in the store ----------------------------------------------------------------------------
 
     async def _settle(self, outcomes: list[tuple[Delivery, DeliveryResult]]) -> None:
-        """Tell the store, however often it takes: whoever goes on before it knows would send everything again and again
-        while a disk is full. Raises only when the server stops."""
+        """Record results, and retry until the store accepts them: a dispatcher that went on without that would send the same
+        deliveries again and again while a disk is full. Raises only when the server stops."""
         if not outcomes:
             return
         command = RecordDeliveryResults(tuple(handled for _, handled in outcomes))
@@ -330,7 +332,7 @@ class DeliveryDispatcher(Worker):
                 if self._closing:
                     raise
                 failures += 1
-                if failures == 1:  # for as long as a disk is full it would be the same
+                if failures == 1:  # while a disk is full, each further line would be the same
                     _log.exception("deliveries could not be settled, which holds up their endpoint")
                 await asyncio.sleep(backoff_s(failures))
         for delivery, handled in outcomes:
@@ -351,14 +353,14 @@ class DeliveryDispatcher(Worker):
 
 
 def _counted(handled: DeliveryResult, failures: int) -> DeliveryResult:
-    """What became of a delivery that its endpoint refused, with how many that makes in a row."""
+    """The result of a refused delivery, with the number of consecutive failures."""
     if handled.state != "dead":
         return handled
     return msgspec.structs.replace(handled, failures=failures, disables=failures >= MAX_FAILURES)
 
 
 def delivery_id(delivery: Delivery) -> str:
-    """The public id of a delivery: the same at each attempt, never another's. A store may use its numbers again, so the
-    endpoint and the time are in it."""
+    """The public id of a delivery: the same at each attempt, and unique. A store may reuse its numbers, so the id includes
+    the endpoint and the time."""
     of = f"{delivery.endpoint.id}\0{delivery.id}\0{delivery.created_at}"
     return "msg_" + hashlib.blake2b(of.encode(), digest_size=16).hexdigest()

@@ -1,4 +1,4 @@
-"""E-mail over SMTP: one notification, or several together, as plain text and plain HTML."""
+"""E-mail over SMTP: a mail has one notification or several, as plain text and as simple HTML."""
 
 import asyncio
 import hashlib
@@ -32,7 +32,7 @@ from tidings.ports import Clock
 from tidings.setting_checks import mailbox
 
 TIMEOUT_S = 30
-"""Seconds for a whole mail, connection included: relays that look a recipient up take their time."""
+"""Seconds for a whole mail, with its connection: relays that verify a recipient are slow."""
 MAX_SUBJECT = 120
 """Characters of a subject; mail programs show half of them."""
 MAX_LINE = 500
@@ -40,9 +40,9 @@ MAX_LINE = 500
 MAX_DESCRIPTION = 2_000
 """Characters of a description in a mail."""
 LISTED = 50
-"""Messages that one mail lists; of the rest it tells the number."""
+"""Messages that one mail lists; it states the number of the others."""
 PERMANENT = 500
-"""SMTP replies from here on say that trying again is no use (RFC 5321)."""
+"""The first code of the SMTP replies that are permanent failures (RFC 5321)."""
 QUESTION = """Somebody, probably you, asked for notifications of {site} by e-mail to this address.
 
 To get them, open this page and confirm the address:
@@ -55,7 +55,7 @@ _PORTS = {"smtp": 25, "smtps": 465}
 
 
 class Relay(NamedTuple):
-    """The mail server to hand mails to. ``tls``: from the first byte; ``starttls``: turned on, or nothing is sent."""
+    """The mail server that gets the mails. ``tls``: from the first byte; ``starttls``: required before anything is sent."""
 
     host: str
     port: int
@@ -95,7 +95,7 @@ def sender(mail_from: str) -> Address:
 
 
 class Email:
-    """Hands mails to one relay."""
+    """Sends mails through one relay."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         """Raises ConfigError for settings that do not fit."""
@@ -110,20 +110,20 @@ class Email:
         return self._relay.host
 
     async def send(self, endpoint: Endpoint, notes: Sequence[OutboundMessage]) -> SendResult:
-        """Hand over one mail with all the notes."""
+        """Send one mail with all these messages."""
         sender, now_s = self._sender, self._clock.now() // 1000
         return await self._write(lambda: compose(sender, endpoint.address, notes, self._public_url, now_s))
 
     async def ask(self, address: str, link: str) -> SendResult:
-        """Hand over the mail that asks whether an address may be sent notifications. Nothing in it is a user's choice."""
+        """Send the mail that asks an address for its confirmation. It contains no text that a user chose."""
         sender, now_s = self._sender, self._clock.now() // 1000
         return await self._write(lambda: question(sender, address, link, self._public_url, now_s))
 
     async def close(self) -> None:
-        """There is nothing to release: every mail has a connection of its own."""
+        """Does nothing: each mail has a connection of its own."""
 
     async def _write(self, make: Callable[[], EmailMessage]) -> SendResult:
-        """Make a mail and hand it over, unless its recipient is no address."""
+        """Compose a mail and send it, unless its recipient is no valid address."""
         try:
             letter = make()
         except ValueError:
@@ -161,8 +161,8 @@ class Email:
 
 
 def refused(refusal: SMTPRecipientsRefused | SMTPResponseException) -> SendResult:
-    """What it means that a mail or its recipient was refused. What the server says beside its code is not kept: it tends
-    to repeat the address."""
+    """The result of an attempt whose mail or recipient was refused. Only the code of the reply is stored, because its text
+    often repeats the address."""
     code = refusal.recipients[0].code if isinstance(refusal, SMTPRecipientsRefused) else refusal.code
     return SendResult("dead" if code >= PERMANENT else "failed", f"the mail server says {code}")
 
@@ -170,9 +170,9 @@ def refused(refusal: SMTPRecipientsRefused | SMTPResponseException) -> SendResul
 def compose(
     sender: Address, recipient: str, notes: Sequence[OutboundMessage], public_url: str, now_s: int
 ) -> EmailMessage:
-    """The mail with these notes, newest first. Raises ValueError for a recipient that is no address.
+    """The mail with these messages, newest first. Raises ValueError for a recipient that is no valid address.
 
-    ``now_s``: its date, in seconds since 1970. Its id is that of the oldest note, so that repeats are known.
+    ``now_s``: its date, in seconds since 1970. Its id is that of the oldest message, so that receivers recognise repeats.
     """
     letter = _addressed(sender, recipient, subject(notes), notes[-1].id, now_s)
     if public_url:
@@ -183,9 +183,9 @@ def compose(
 
 
 def question(sender: Address, recipient: str, link: str, public_url: str, now_s: int) -> EmailMessage:
-    """The mail with the link that confirms its recipient. Raises ValueError for a recipient that is no address.
+    """The mail with the link that confirms its recipient. Raises ValueError for a recipient that is no valid address.
 
-    No word of it is a user's choice, or strangers could have their words sent to others.
+    It contains no text that a user chose: with one, a user could have a text of their own sent to any address.
     """
     site = sender.display_name or urlsplit(public_url).hostname or sender.domain
     asks = one_line(f"{site}: confirm your e-mail address", MAX_SUBJECT)
@@ -196,19 +196,19 @@ def question(sender: Address, recipient: str, link: str, public_url: str, now_s:
 
 
 def _addressed(sender: Address, recipient: str, subject: str, id: str, now_s: int) -> EmailMessage:
-    """A mail with its headers and without content. ``id`` is that of its Message-ID, before the sender's domain."""
+    """A mail with its headers and without content. ``id``: the part of its Message-ID before the sender's domain."""
     letter = EmailMessage(policy=WIRE)
     letter["From"] = sender
     letter["To"] = mail_addresses.recipient(recipient)
     letter["Subject"] = subject
     letter["Date"] = format_datetime(datetime.fromtimestamp(now_s, UTC))
     letter["Message-ID"] = f"<{id}@{sender.domain}>"
-    letter["Auto-Submitted"] = "auto-generated"  # RFC 3834: keeps absence notices from answering
+    letter["Auto-Submitted"] = "auto-generated"  # RFC 3834: prevents automatic replies
     return letter
 
 
 def subject(notes: Sequence[OutboundMessage]) -> str:
-    """The newest message, and how many more there are. Numbers need no translation."""
+    """The newest message, and the number of the others, which needs no translation."""
     more = f" (+{len(notes) - 1})" if len(notes) > 1 else ""
     return one_line(notes[0].text, MAX_SUBJECT - len(more)) + more
 
@@ -223,7 +223,7 @@ def plain(notes: Sequence[OutboundMessage], public_url: str) -> str:
 
 
 def html(notes: Sequence[OutboundMessage], public_url: str) -> str:
-    """The same as HTML, in which nothing that a user wrote is more than text."""
+    """The HTML of a mail. Texts of users are escaped."""
     if len(notes) == 1:
         content = "\n".join(f'<p dir="auto">{escape(line)}</p>' for line in paragraphs(notes[0]))
     else:
@@ -237,19 +237,19 @@ def html(notes: Sequence[OutboundMessage], public_url: str) -> str:
 
 
 def paragraphs(note: OutboundMessage) -> list[str]:
-    """What one note says: its message, its title where the message does not say it, its description."""
+    """The paragraphs of one message: its text, its title unless the text contains it, its description."""
     texts = ((note.text, MAX_LINE), (note.heading, MAX_LINE), (note.description, MAX_DESCRIPTION))
     return [one_line(text, most) for text, most in texts if text]
 
 
 def said(notes: Sequence[OutboundMessage]) -> list[list[str]]:
-    """The paragraphs of each note, as far as LISTED goes."""
+    """The paragraphs of the first LISTED messages, and the number of the others."""
     lines = [paragraphs(note) for note in notes[:LISTED]]
     return lines + ([[f"… (+{len(notes) - LISTED})"]] if len(notes) > LISTED else [])
 
 
 def counts(notes: Sequence[OutboundMessage]) -> str:
-    """How many items of each type there are: ``like 3 · comment 1``."""
+    """The number of items of each type: ``like 3 · comment 1``."""
     found: Counter[str] = Counter()
     for note in notes:
         found[one_line(note.type.replace("_", " "), MAX_LINE)] += note.size

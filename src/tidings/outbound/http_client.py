@@ -1,4 +1,4 @@
-"""HTTP POST to an address that somebody else chose: guarded, bounded in time and bytes, never redirected."""
+"""HTTP POST to an address that a user chose: checked, bounded in time and bytes, without redirects."""
 
 import asyncio
 import ssl
@@ -17,22 +17,22 @@ from tidings.ports import Clock
 from tidings.timeutil import to_ms
 
 TIMEOUT_S = 15
-"""Seconds for a whole attempt, name to last byte: what Standard Webhooks recommends at least."""
+"""Seconds for a whole attempt, name resolution to last byte: the minimum that Standard Webhooks recommends."""
 MAX_REPLY_BYTES = 64 * KIB
-"""Bytes read of a reply, which nobody looks at: reading lets the other side end in peace."""
+"""Bytes read of a reply, which is not evaluated: the receiver then ends without a reset."""
 MAX_CONNECTIONS = 64
-"""Connections open at a time, through one poster."""
+"""Connections open at a time, through one client."""
 MAX_TRIED = 4
 """Addresses of one host tried in turn."""
 MAX_RETRY_AFTER_S = 86_400
-"""The longest wait that a receiver may ask for."""
+"""The longest delay that a receiver may request."""
 NO_PUBLIC_ADDRESS = SendResult("failed", "no public address was found for the host", down=True)
 _PASSING = frozenset({408, 425, 429})
-"""Refusals that may end by themselves."""
+"""Statuses of refusals that can be temporary."""
 
 
 class _Checked(httpcore.AsyncNetworkBackend):
-    """Connects to checked addresses only. TLS still verifies the name, which is above this layer."""
+    """Connects to checked addresses only. TLS, in the layer above, still verifies the name."""
 
     def __init__(self, guard: SsrfGuard) -> None:
         self._guard = guard
@@ -46,7 +46,7 @@ class _Checked(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[SOCKET_OPTION] | None = None,
     ) -> AsyncNetworkStream:
-        """A connection to the first address that takes one."""
+        """A connection to the first address that accepts one."""
         failure: Exception = OSError("no address")
         for address in (await self._guard.addresses(host, port))[:MAX_TRIED]:
             try:
@@ -57,10 +57,10 @@ class _Checked(httpcore.AsyncNetworkBackend):
 
 
 class GuardedHttpClient:
-    """Posts to addresses that a guard lets pass.
+    """Posts to addresses that a guard accepts.
 
-    ``keep_alive``: idle connections kept for the next post to the same host; 0 where every attempt has to be checked
-    anew. ``trust``: certificates trusted instead of the system's and certifi's.
+    ``keep_alive``: idle connections kept for the next post to the same host; 0 if each attempt needs a check of its own.
+    ``trust``: certificates trusted instead of those of the system and of certifi.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class GuardedHttpClient:
     async def post(
         self, url: str, headers: Mapping[str, str], body: bytes, gone: frozenset[int] = frozenset()
     ) -> SendResult:
-        """Post once. Statuses in ``gone`` mean that there is no such endpoint any more."""
+        """Post once. A status in ``gone`` means that the endpoint does not exist any more."""
         if refused := self._guard.refusal(url):
             return SendResult("dead", refused)
         try:
@@ -96,14 +96,14 @@ class GuardedHttpClient:
             return SendResult("failed", "the answer was not HTTP")
 
     def origin(self, url: str) -> str:
-        """``scheme://host:port`` of a URL; "" of one that is not allowed."""
+        """``scheme://host:port`` of a URL; "" for a URL that is not allowed."""
         try:
             return origin(self._guard.place(url))
         except NotAllowed:
             return ""
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close the open connections."""
         await self._pool.aclose()
 
     async def _post(
@@ -121,7 +121,7 @@ class GuardedHttpClient:
 
 
 def _parsed(url: str) -> httpcore.URL:
-    """The URL with its whole path: httpcore drops the parameters of the last segment (";…") from a text."""
+    """The URL with its whole path: from a text httpcore would drop the parameters of the last segment (";…")."""
     parts = urlsplit(url.encode())
     target = (parts.path or b"/") + (b"?" + parts.query if parts.query else b"")
     return httpcore.URL(scheme=parts.scheme, host=parts.hostname or b"", port=parts.port, target=target)
@@ -140,13 +140,13 @@ def _header(reply: httpcore.Response, name: bytes) -> str:
 
 
 def origin(place: HostPort) -> str:
-    """``scheme://host:port`` as RFC 6454 writes it: without the port that the scheme implies."""
+    """``scheme://host:port`` in the form of RFC 6454: without the default port of the scheme."""
     host = f"[{place.host}]" if ":" in place.host else place.host
     return f"{place.scheme}://{host}" + ("" if place.port == PORTS[place.scheme] else f":{place.port}")
 
 
 def answer_of(status: int, after_s: int, gone: frozenset[int]) -> SendResult:
-    """What an HTTP status says about an attempt. A redirect is a failure: where it points to was checked by nobody."""
+    """The result of an attempt by its HTTP status. A redirect is a failure, since its target was not checked."""
     if 200 <= status < 300:
         return SENT
     error = f"HTTP {status}"
@@ -164,6 +164,6 @@ def seconds_of(retry_after: str, now: int) -> int:
     try:
         moment = parsedate_to_datetime(retry_after)
         at = to_ms(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-    except (TypeError, ValueError, OverflowError):  # the last of numbers and time zones that no date has
+    except (TypeError, ValueError, OverflowError):  # OverflowError: numbers or time zones out of range
         return 0
     return max(0, min((at - now) // 1000, MAX_RETRY_AFTER_S))

@@ -1,4 +1,4 @@
-"""What is said outside: the text of a notification made safe for a line, its JSON made to fit."""
+"""The content of deliveries: texts made safe for one line, JSON shortened to a limit."""
 
 from bisect import bisect_right
 
@@ -18,16 +18,16 @@ CORE = (
     "object_id",
     "updated_at",
 )
-"""What is left of an item for which there is no room: enough to fetch the rest by."""
+"""The members that remain of an item that is too large: enough to fetch the rest."""
 ELLIPSIS = "…"
 MIN_TEXT = 200
-"""Bytes that a message is left with at least, however little room there is."""
+"""Bytes that remain of a message at least, even over the limit."""
 
 
 def one_line(text: str, most: int) -> str:
-    """Text as a single line of at most ``most`` characters, without anything that a header or a terminal obeys.
+    """Text as a single line of at most ``most`` characters, without control characters for headers or terminals.
 
-    Encoded words ("=?utf-8?…") are taken apart: a mail header would decode them, and what they hold could end it.
+    Encoded words ("=?utf-8?…") are split: a mail header would decode them, and their content could end the header.
     """
     line = " ".join(neutral(text).replace("=?", "= ?").split())
     return line if len(line) <= most else line[: most - 1].rstrip() + ELLIPSIS
@@ -47,8 +47,8 @@ def _size(text: str) -> int:
 
 
 def fitted(item: bytes, most: int) -> bytes:
-    """An item's JSON in at most ``most`` bytes: as it is, or without metadata, without its description too, or only its core
-    with the message and the title cut."""
+    """An item's JSON in at most ``most`` bytes: unchanged, or without metadata, or also without the description, or only the
+    members in CORE with the message and the title cut."""
     if len(item) <= most:
         return item
     fields: dict[str, msgspec.Raw] = msgspec.json.decode(item, type=dict[str, msgspec.Raw])

@@ -1,25 +1,25 @@
-"""When to try again: a failed delivery after growing waits, a host that does not answer after a rest."""
+"""Retries: a failed delivery after growing delays, and a host that does not respond after a pause."""
 
 from collections import OrderedDict
 from random import Random
 
 WAITS_S = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
-"""Seconds before each further attempt, as Standard Webhooks proposes them: ten attempts over about 75 hours."""
+"""Seconds before each further attempt, as Standard Webhooks proposes: ten attempts over about 75 hours."""
 SPREAD = 0.5
-"""The share by which a wait is made shorter or longer, by chance, so that what failed together does not return so."""
+"""The share by which a delay is shortened or extended at random, so that deliveries that failed together are spread."""
 FAILURES = 3
-"""Attempts in a row that nobody answered, after which a host is left alone."""
+"""Consecutive attempts without a response after which the breaker of a host opens."""
 REST_MS = 60_000
-"""Milliseconds for which it is, before one attempt finds out how it is."""
+"""Milliseconds for which it stays open before one attempt is made."""
 FIRST_ENDPOINT_REST_MS = 2_000
-"""Milliseconds for which an endpoint is left alone after an attempt that took all of its time; twice as long after each
-further one in a row, up to REST_MS. Shorter than the first of the waits, or nothing would be attempted after that."""
+"""Milliseconds for which the breaker of an endpoint stays open after an attempt that timed out; twice as long after each
+further one, up to REST_MS. It is shorter than the first delay, which would otherwise end without an attempt."""
 MAX_HOSTS = 10_000
-"""Hosts whose failures are remembered; beyond, the longest untouched is forgotten."""
+"""Hosts whose failures are stored; beyond, the least recent one is dropped."""
 
 
 def retry_delay_ms(attempts: int, after_s: int, chance: Random) -> int | None:
-    """Milliseconds to wait after so many attempts have failed, ``after_s`` seconds at least; None to give up."""
+    """Milliseconds until the next attempt after so many failed ones, ``after_s`` seconds at least; None to give up."""
     if attempts > len(WAITS_S):
         return None
     wait_s = WAITS_S[attempts - 1] * chance.uniform(1 - SPREAD, 1 + SPREAD)
@@ -27,7 +27,7 @@ def retry_delay_ms(attempts: int, after_s: int, chance: Random) -> int | None:
 
 
 class CircuitBreaker:
-    """Knows which hosts, or endpoints, are down, so that what waits for them takes no time from the rest."""
+    """Counts the failures of hosts or endpoints, so that deliveries to one that is down do not delay others."""
 
     def __init__(self, failures: int = FAILURES, first_rest_ms: int = REST_MS) -> None:
         """``failures`` in a row open it for ``first_rest_ms``, and each further one for twice as long, up to REST_MS."""
@@ -36,8 +36,8 @@ class CircuitBreaker:
         self._hosts: OrderedDict[str, tuple[int, int]] = OrderedDict()
 
     def is_open(self, host: str, now: int) -> bool:
-        """Whether a host is to be left alone. ``now`` in milliseconds. Once the rest is over one caller hears False,
-        the others not before it has been :meth:`note`-d how that went, or another rest is over."""
+        """Whether no attempt is made at a host. ``now`` in milliseconds. After the pause one caller gets False; the others
+        do so when the result of its attempt has been :meth:`note`-d, or after another pause."""
         failures, until = self._hosts.get(host, (0, 0))
         if failures < self._failures:
             return False
@@ -47,7 +47,7 @@ class CircuitBreaker:
         return False
 
     def note(self, host: str, down: bool, now: int) -> None:
-        """An attempt was, or was not, answered."""
+        """Record whether an attempt found the host down."""
         if not down:
             self._hosts.pop(host, None)
             return

@@ -1,9 +1,9 @@
-"""Which endpoints are sent to at a time, so that endpoints that do not answer delay no other user's deliveries.
+"""Slots: which endpoints get attempts at a time, so that endpoints that do not respond delay no other user's deliveries.
 
-An endpoint holds a slot while its deliveries are attempted, which takes up to 30 seconds for an attempt that nobody answers.
-A user holds a few slots at most. So does a channel that makes a few attempts at a time. On the other channels, which call
-addresses that users give, endpoints that were slow lately share a few slots, and so do those to which nothing was sent yet.
-The numbers leave 12 slots for endpoints that answer promptly, whatever the others do.
+An endpoint holds a slot during its attempts; one without a response takes up to 30 seconds. A user holds a few slots at
+most, and so does a channel that limits its attempts. On the other channels, which call addresses that users chose,
+endpoints that were slow recently share a few slots, and so do those to which nothing was sent yet. These limits leave 12
+slots for endpoints that respond promptly.
 """
 
 from collections import Counter, OrderedDict
@@ -13,31 +13,31 @@ from tidings.outbound.channel import AT_ONCE
 from tidings.personal import Endpoint
 
 SLOTS = 64
-"""Endpoints sent to at a time: with receivers that take 100 ms it is the machine that sets the pace, at about 2 ms of CPU
-each."""
+"""Endpoints with attempts at a time: with receivers that take 100 ms the processor is the limit, at about 2 ms for each
+attempt."""
 USER_SLOTS = 4
 """Slots of one user, who has up to 20 endpoints."""
 USER_UNPROVEN_SLOTS = 2
-"""Slots of one user for endpoints that are slow or unknown: the others are left for those of the user that work."""
+"""Slots of one user for endpoints that are slow or unknown: the others remain for the user's prompt endpoints."""
 UNKNOWN_SLOTS = 16
 """Slots for endpoints to which nothing was sent yet."""
 SLOW_SLOTS = 12
-"""Slots for endpoints that were slow lately."""
+"""Slots for endpoints that were slow recently."""
 WAITING_PER_ATTEMPT = 2
-"""Slots for each attempt that a channel makes at a time: one that is under way, and one that takes its turn at once."""
+"""Slots for each attempt that a channel makes at a time: one for the running attempt, and one for the next."""
 PROMPT_MS = 2_000
 """Milliseconds that an attempt at a prompt endpoint takes at most."""
 SLOW_FOR_MS = 600_000
-"""Milliseconds for which an endpoint counts as slow: slow endpoints compete for their slots, and one that is prompt
-again must not depend on getting one."""
+"""Milliseconds for which an endpoint counts as slow: slow endpoints compete for their slots, and an endpoint that is prompt
+again must not depend on one of them."""
 MAX_SLOW = 10_000
-"""Endpoints and users that are remembered as slow; beyond, the one that was noted first is forgotten."""
+"""Endpoints and users that are stored as slow; beyond, the first one noted is dropped."""
 
 _Key = tuple[str, str]
 
 
 class Speed(Enum):
-    """What is known of an endpoint from attempts before."""
+    """The speed of an endpoint at earlier attempts."""
 
     PROMPT = "prompt"
     UNKNOWN = "unknown"
@@ -48,8 +48,8 @@ _SHARES = {Speed.SLOW: SLOW_SLOTS, Speed.UNKNOWN: UNKNOWN_SLOTS}
 
 
 class Slots:
-    """Counts the slots that endpoints hold, and remembers which endpoints are slow. ``now`` is in milliseconds of a clock
-    that never goes back."""
+    """Counts the slots that endpoints hold, and records which endpoints are slow. ``now`` is in milliseconds of a monotonic
+    clock."""
 
     def __init__(self) -> None:
         self._held: dict[str, tuple[_Key, ...]] = {}
@@ -58,11 +58,11 @@ class Slots:
 
     @property
     def are_full(self) -> bool:
-        """Whether no endpoint at all gets a slot now."""
+        """Whether all slots are held."""
         return len(self._held) >= SLOTS
 
     def take(self, endpoint: Endpoint, now: int) -> bool:
-        """Let an endpoint that holds no slot hold one, if there is one for it; returns whether."""
+        """Give an endpoint without a slot one, if its limits permit it; returns whether they do."""
         limits = self._limits(endpoint, now)
         if self.are_full or any(self._count[key] >= limit for key, limit in limits.items()):
             return False
@@ -71,15 +71,15 @@ class Slots:
         return True
 
     def release(self, endpoint: Endpoint) -> None:
-        """Take the slot of an endpoint back."""
+        """Release the slot of an endpoint."""
         for key in self._held.pop(endpoint.id):
             self._count[key] -= 1
             if not self._count[key]:
                 del self._count[key]
 
     def note(self, endpoint: Endpoint, took_ms: int, timed_out: bool, now: int) -> None:
-        """Remember how long an attempt at an endpoint took. A slow endpoint counts against its user too, or a user would
-        have the slots for unknown endpoints by registering further ones."""
+        """Record how long an attempt at an endpoint took. A slow endpoint counts against its user too: otherwise a user
+        could take the slots for unknown endpoints by registering further ones."""
         if endpoint.channel in AT_ONCE:
             return
         if not timed_out and took_ms <= PROMPT_MS:
@@ -92,7 +92,7 @@ class Slots:
             self._slow.popitem(last=False)
 
     def speed(self, endpoint: Endpoint, now: int) -> Speed:
-        """What is known of an endpoint. One to which something was sent before is prompt until it is noted as slow."""
+        """The speed of an endpoint. One to which something was sent before is prompt until it is recorded as slow."""
         if self._is_slow(("endpoint", endpoint.id), now):
             return Speed.SLOW
         if endpoint.sent_at:
@@ -104,7 +104,7 @@ class Slots:
         return noted is not None and now - noted < SLOW_FOR_MS
 
     def _limits(self, endpoint: Endpoint, now: int) -> dict[_Key, int]:
-        """How many slots may be held at most of each kind that a slot of this endpoint would be."""
+        """The limits that a slot of this endpoint counts against, and their maxima."""
         limits = {("user", endpoint.user): USER_SLOTS}
         if endpoint.channel in AT_ONCE:
             return limits | {("channel", endpoint.channel): WAITING_PER_ATTEMPT * AT_ONCE[endpoint.channel]}

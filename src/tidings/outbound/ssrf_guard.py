@@ -1,8 +1,8 @@
-"""Which addresses may be called on a user's behalf.
+"""The SSRF guard: which addresses may be called on a user's behalf.
 
-A webhook or push subscription is an address that somebody gave us, and the server stands inside a network they do not
-see. So each attempt resolves the name itself, checks *every* address that comes back, and connects to one of those that
-were checked: a name that answers differently the next time (DNS rebinding) gains nothing.
+A user chooses the address of a webhook or a push subscription, and the server is in a network that the user cannot reach.
+Each attempt therefore resolves the name, checks *every* address in the result, and connects to one of the checked addresses:
+a name that resolves differently the next time (DNS rebinding) has no effect.
 """
 
 import asyncio
@@ -21,17 +21,17 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """(host, port) to IP addresses in text."""
 
 PORTS = {"https": 443, "http": 80}
-"""The ports that may be called, and which scheme means which: others belong to services that are no web servers."""
+"""The ports that may be called, by scheme: services on other ports are usually no web servers."""
 RESOLVERS = 64
-"""Threads that ask DNS, as many as endpoints are sent to at a time: a name whose servers are slow holds one until the system
-gives up, and must not delay the others."""
+"""Threads that resolve names, one for each slot: a name with slow servers holds a thread until the system's time limit, and
+must not delay the others."""
 MAX_HOST = 253
 """Characters of a host name (RFC 1035)."""
 
 _PRINTABLE = re.compile(r"[!-~]+\Z")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _UNICAST = ipaddress.IPv6Network("2000::/3")
-"""The only IPv6 space in which public hosts live; the rest is reserved, local or multicast."""
+"""The only IPv6 range of public hosts; the rest is reserved, local or multicast."""
 _SPECIAL: tuple[Network, ...] = tuple(
     ipaddress.ip_network(text)
     for text in (
@@ -48,23 +48,23 @@ _SPECIAL: tuple[Network, ...] = tuple(
         "3fff::/20",  # documentation
     )
 )
-"""What ``is_global`` lets pass in some supported version of Python, and must not."""
+"""Networks that must be refused, and that ``is_global`` accepts in some supported version of Python."""
 
 
 NOT_PUBLIC = "the host is not on the public Internet"
 
 
 class NotAllowed(Exception):
-    """A URL that must not be called; the message says why, from what the URL says itself."""
+    """A URL that must not be called; the message states the reason, from the text of the URL alone."""
 
 
 class NoPublicAddress(OSError):
-    """A host without an address that may be called: its name does not resolve, or it leads inside. The two are one failure,
-    or users could learn from their endpoints which names exist in the server's network."""
+    """A host without an address that may be called: its name does not resolve, or resolves to an internal address. Both are
+    one failure: otherwise users could learn from their endpoints which names exist in the server's network."""
 
 
 class HostPort(NamedTuple):
-    """Where a URL leads."""
+    """The scheme, host and port of a URL."""
 
     scheme: str
     host: str
@@ -72,7 +72,7 @@ class HostPort(NamedTuple):
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is a host of the public Internet, also when it is wrapped in an IPv6 one."""
+    """Whether an address is a host of the public Internet, also if it is an IPv4 address within an IPv6 one."""
     if isinstance(address, ipaddress.IPv6Address):
         if address in _NAT64:
             return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
@@ -88,8 +88,8 @@ def is_public(address: Address) -> bool:
 
 
 class SsrfGuard:
-    """Says where a call may go. ``allow``: networks that may be called although they are not public, on any port;
-    ``allow_http``: without TLS. ``resolve`` is the system's resolver unless given."""
+    """Decides which addresses may be called. ``allow``: networks that may be called although they are not public, on any
+    port; ``allow_http``: also without TLS. ``resolve`` is the system's resolver by default."""
 
     def __init__(
         self, allow: Sequence[Network] = (), allow_http: bool = False, resolve: Resolve | None = None
@@ -100,7 +100,8 @@ class SsrfGuard:
         self._threads = ThreadPoolExecutor(RESOLVERS, "resolver")
 
     def place(self, url: str) -> HostPort:
-        """Where a URL leads. Raises NotAllowed for another scheme, for credentials in it, or when it is no URL."""
+        """The scheme, host and port of a URL. Raises NotAllowed for another scheme, for credentials, and for what is no
+        URL."""
         try:
             parts = urlsplit(url)
             host, port = parts.hostname or "", parts.port
@@ -117,8 +118,8 @@ class SsrfGuard:
         return HostPort(parts.scheme, host, PORTS[parts.scheme] if port is None else port)
 
     def refusal(self, url: str) -> str:
-        """Why a URL is never called, as far as it says itself, or "". No name is looked up: the answer would say whether it
-        exists in the server's network. Each attempt looks names up, and checks what it finds."""
+        """The reason why a URL is never called, as far as its text shows; "" without one. No name is resolved: the result
+        would show whether it exists in the server's network. Each attempt resolves the name and checks the addresses."""
         try:
             place = self.place(url)
         except NotAllowed as refused:
@@ -145,7 +146,7 @@ class SsrfGuard:
         return [str(address) for address in dict.fromkeys(found)]
 
     def close(self) -> None:
-        """Let go of the threads."""
+        """Release the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _is_allowed(self, address: Address) -> bool:
@@ -159,16 +160,16 @@ class SsrfGuard:
 
 
 def _port_refusal(port: int) -> str:
-    """Why a port is not called outside the networks that are allowed, or ""."""
+    """The reason why a port is not called outside of the allowed networks; "" without one."""
     if port in PORTS.values():
         return ""
     return f"expected port 80 or 443 (or a network in webhook_allow_networks), got {port}"
 
 
 def _written_out(host: str) -> Address | None:
-    """The address that a host is in itself, in any form that the system reads (2130706433 is 127.0.0.1); None for a name.
-    "localhost" is one by its definition (RFC 6761), and so are the names below it. This is wider than
-    ``hosts.is_loopback``, which trusts what it accepts: here, what may be this machine is refused."""
+    """The address that a host states literally, in any notation that the system parses (2130706433 is 127.0.0.1); None for a
+    name. "localhost" and the names below it are addresses by definition (RFC 6761). This is wider than
+    ``hosts.is_loopback``, which trusts what it accepts: here, each host that could be this machine is refused."""
     if host == "localhost" or host.endswith(".localhost"):
         return ipaddress.IPv4Address("127.0.0.1")
     try:
@@ -181,5 +182,5 @@ def _written_out(host: str) -> Address | None:
 def _look_up(host: str, port: int) -> list[tuple[object, object, object, object, tuple[object, ...]]]:
     try:
         return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-    except UnicodeError:  # a label too long or empty: no name at all, and not even an OSError
+    except UnicodeError:  # a label that is too long or empty raises no OSError
         raise OSError("the name is not one") from None

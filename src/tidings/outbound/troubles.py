@@ -1,4 +1,4 @@
-"""What the log says of deliveries that fail: one line when they begin to, and one when they succeed again."""
+"""Log lines about deliveries that fail: one when they begin to fail, and one when they succeed again."""
 
 import logging
 from collections import OrderedDict
@@ -8,16 +8,16 @@ from tidings.personal import Endpoint
 
 WINDOW_MS = 60_000
 MAX_LINES = 10
-"""Lines about what begins to fail in one window: a cut network makes thousands of endpoints fail at once."""
+"""Lines about new failures in one window: without a network thousands of endpoints fail at once."""
 MAX_KNOWN = 10_000
-"""Endpoints and hosts that are known to fail; beyond, the longest untouched is forgotten."""
+"""Failing endpoints and hosts that are stored; beyond, the least recent one is dropped."""
 
 _log = logging.getLogger(__name__)
 
 
 class Troubles:
-    """Knows what fails. A line names the channel, the host or the endpoint's id, and the error; an endpoint's address may
-    be a secret, and is in none."""
+    """Records what fails. A line names the channel, the host or the endpoint's id, and the error. It never has the address
+    of an endpoint, which can be a secret."""
 
     def __init__(self) -> None:
         self._failing: OrderedDict[tuple[str, str], bool] = OrderedDict()  # and whether the log says so
@@ -25,7 +25,7 @@ class Troubles:
         self._lines = 0
 
     def note(self, endpoint: Endpoint, host: str, answer: SendResult, now: int) -> None:
-        """What became of an attempt at an endpoint of this host. ``now`` in milliseconds of a clock that only goes on."""
+        """Record the result of an attempt at an endpoint of this host. ``now`` in milliseconds of a monotonic clock."""
         its_host = (endpoint.channel, host)
         itself = (endpoint.channel, f"the endpoint {endpoint.id}")
         if answer.state == "sent":
@@ -48,7 +48,7 @@ class Troubles:
             self._failing.popitem(last=False)
 
     def _tell(self, key: tuple[str, str], error: str, now: int) -> bool:
-        """Log that something fails, when there is room; returns whether."""
+        """Log a failure unless the window has MAX_LINES lines; returns whether it was logged."""
         if now - self._since >= WINDOW_MS:
             self._since, self._lines = now, 0
         self._lines += 1

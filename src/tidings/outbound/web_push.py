@@ -1,6 +1,6 @@
-"""Web Push: a note for a browser that is not looking (RFC 8030), readable by it alone (RFC 8291), from us (RFC 8292).
+"""Web Push: messages to a browser (RFC 8030), encrypted for it (RFC 8291), from an identified server (RFC 8292).
 
-The parts are libraries: http-ece encrypts, PyJWT signs. What is here is what they leave open: keys, headers, sizes.
+The library http-ece encrypts, and PyJWT signs. This module adds the keys, the headers and the limits.
 """
 
 import base64
@@ -23,21 +23,21 @@ from tidings.personal import Endpoint, PushKeys
 from tidings.ports import Clock
 
 MAX_PAYLOAD_BYTES = 3_000
-"""Bytes before encryption. Push services take 4,096 after it."""
+"""Bytes before encryption. Push services accept 4,096 after it."""
 MAX_TEXT_BYTES = 1_000
-"""Bytes of the message within it: longer than any system shows."""
+"""Bytes of the message within it: more than any system displays."""
 TTL_S = 86_400
-"""Seconds for which a push service keeps a message for a device that is off: after a day the inbox tells it better."""
+"""Seconds for which a push service keeps a message for a device that is off: after a day the inbox is more accurate."""
 TOKEN_S = 12 * 3_600
-"""Seconds for which we authorise ourselves at a push service; RFC 8292 allows 24 hours, and clocks differ."""
+"""Seconds for which a token for a push service is valid; RFC 8292 allows 24 hours, and clocks differ."""
 TOPIC_BYTES = 24
 """Bytes of a topic: 32 characters of base64url, the most that RFC 8030 allows."""
 GONE = frozenset({404, 410})
-"""The statuses by which a push service says that a subscription has ended."""
+"""The statuses of a push service for a subscription that has ended."""
 
 
 def keys_of(secret: str) -> tuple[bytes, bytes]:
-    """The keys in an endpoint's secret, which is their JSON: p256dh and auth. Raises ValueError when they are none."""
+    """The keys in an endpoint's secret, which is their JSON: p256dh and auth. Raises ValueError if they are invalid."""
     try:
         return msgspec.json.decode(secret, type=PushKeys).raw()
     except (msgspec.MsgspecError, ValueError):
@@ -45,7 +45,7 @@ def keys_of(secret: str) -> tuple[bytes, bytes]:
 
 
 class Vapid:
-    """Who we are to push services: a key pair and a contact."""
+    """The identity of the server at push services: a key pair and a contact."""
 
     def __init__(self, key: ec.EllipticCurvePrivateKey, subject: str) -> None:
         self._key = key
@@ -60,7 +60,7 @@ class Vapid:
 
 
 def vapid(settings: Settings) -> Vapid:
-    """The identity that the settings give. Raises ConfigError when it does not fit."""
+    """The identity in the settings. Raises ConfigError if it is invalid."""
     given = settings.vapid_private_key
     if not settings.vapid_subject.startswith(("mailto:", "https://")):
         raise ConfigError(
@@ -91,7 +91,7 @@ class WebPush:
         return self._poster.origin(endpoint.address)
 
     async def send(self, endpoint: Endpoint, notes: Sequence[OutboundMessage]) -> SendResult:
-        """Encrypt and post. A newer message about the same notification takes the place of one not yet fetched."""
+        """Encrypt and post. A newer message about the same notification replaces one that was not fetched yet."""
         (note,) = notes
         try:
             content = encrypted(payload(note), *keys_of(endpoint.secret))
@@ -122,7 +122,7 @@ def payload(note: OutboundMessage) -> bytes:
 
 
 def encrypted(content: bytes, p256dh: bytes, auth: bytes) -> bytes:
-    """A message that only the browser with these keys can read, under a key pair of this message's own."""
+    """The message encrypted for the browser with these keys, with a new key pair for each message."""
     once = ec.generate_private_key(ec.SECP256R1())
     sealed = http_ece.encrypt(content, private_key=once, dh=p256dh, auth_secret=auth)
     if not isinstance(sealed, bytes):
@@ -131,7 +131,7 @@ def encrypted(content: bytes, p256dh: bytes, auth: bytes) -> bytes:
 
 
 def topic(about: str) -> str:
-    """A name for what a message is about, which tells the push service nothing."""
+    """A name of the notification that reveals nothing to the push service."""
     return _base64(hashlib.blake2b(about.encode(), digest_size=TOPIC_BYTES).digest())
 
 

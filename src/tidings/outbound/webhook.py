@@ -1,4 +1,5 @@
-"""Webhooks as Standard Webhooks 1.0.0 has them: a signed POST that its receiver can verify and recognise again."""
+"""Webhooks of Standard Webhooks 1.0.0: a signed POST that its receiver can verify, with an id by which it recognises
+repeats."""
 
 from collections.abc import Sequence
 
@@ -14,14 +15,14 @@ from tidings.ports import Clock
 from tidings.timeutil import rfc3339
 
 MAX_BODY_BYTES = 20 * KIB
-"""What the standard asks senders to stay below."""
+"""The limit that the standard sets for senders."""
 TYPE = "notification"
 """The type of every message; that of the notification is in its data."""
 HEADERS = {"content-type": "application/json", "user-agent": "Tidings"}
 GONE = frozenset({410})
-"""The status by which a receiver says that it wants no more."""
+"""The status of a receiver that wants no further messages."""
 _ENVELOPE_BYTES = 2 * KIB
-"""Kept free for what surrounds the item: the longest user id takes half of it."""
+"""Bytes reserved for the members around the item: the longest user id takes half of them."""
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -33,7 +34,7 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Data(msgspec.Struct, frozen=True):
-    """Whose notification it is, and the notification as the API gives it."""
+    """The user, and the notification as the API returns it."""
 
     user_id: str
     notification: msgspec.Raw
@@ -51,7 +52,7 @@ class Webhook:
         return self._poster.origin(endpoint.address)
 
     async def send(self, endpoint: Endpoint, notes: Sequence[OutboundMessage]) -> SendResult:
-        """Post, signed anew: the signature holds the time of the attempt, the id is that of the delivery."""
+        """Sign and post: the signature includes the time of the attempt; the id is that of the delivery."""
         (note,) = notes
         content = body(endpoint.user, note)
         try:
@@ -59,7 +60,7 @@ class Webhook:
         except ValueError:
             return SendResult("dead", "the secret of the endpoint is none")
         answer = await self._poster.post(endpoint.address, HEADERS | signature, content, GONE)
-        # A path that hangs says nothing of its host, where others may have endpoints that work.
+        # A path without a response does not show that its host is down: other endpoints there may work.
         return answer._replace(down=False) if answer.timed_out else answer
 
     async def close(self) -> None:
@@ -68,6 +69,6 @@ class Webhook:
 
 
 def body(user: str, note: OutboundMessage) -> bytes:
-    """The message about a note, at most MAX_BODY_BYTES."""
+    """The body of a message, at most MAX_BODY_BYTES."""
     item = msgspec.Raw(fitted(note.item, MAX_BODY_BYTES - _ENVELOPE_BYTES))
     return msgspec.json.encode(Message(TYPE, rfc3339(note.at), Data(user, item)))

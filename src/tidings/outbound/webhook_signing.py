@@ -1,4 +1,4 @@
-"""Signatures by which the receiver of a webhook knows that it is from us, as Standard Webhooks 1.0.0 has them."""
+"""Signatures of Standard Webhooks 1.0.0, by which the receiver of a webhook verifies its sender."""
 
 import base64
 import secrets
@@ -12,7 +12,7 @@ PREFIX = "whsec_"
 
 
 def new_secret() -> str:
-    """A secret for one endpoint, as it is shown to its owner once."""
+    """A new secret for one endpoint, in the form in which it is shown to the user once."""
     return PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
