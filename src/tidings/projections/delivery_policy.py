@@ -1,4 +1,4 @@
-"""What becomes of deliveries that are due, before anything is sent: the rules, each stated once, without any I/O."""
+"""The rules for due deliveries: send, defer or drop. Each is stated once, without I/O."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -12,8 +12,8 @@ Reason = Literal["disabled", "settled", "muted", "not_wanted", "quiet_hours", "d
 
 
 class DeliveryFacts(NamedTuple):
-    """What decides about a notification of a type and one endpoint of its user. ``unsettled``: see :func:`is_unsettled`;
-    ``muted``: its newest event belongs to a topic that the user muted."""
+    """The facts that decide about a notification of a type and one endpoint of its user. ``unsettled``: see
+    :func:`is_unsettled`; ``muted``: its newest event belongs to a topic that the user muted."""
 
     endpoint: Endpoint
     type: str
@@ -23,35 +23,35 @@ class DeliveryFacts(NamedTuple):
 
 
 class Obstacle(NamedTuple):
-    """Why a delivery does not go out now. ``until``: when it is decided anew, in milliseconds since 1970; None: it is
-    dropped."""
+    """The reason why a delivery is not sent now. ``until``: when it is decided again, in milliseconds since 1970; None: it
+    is dropped."""
 
     reason: Reason
     until: int | None = None
 
 
 class Plan(NamedTuple):
-    """What to do about the deliveries to one endpoint: ``handled`` without an attempt, and ``parcels``, each of which
-    goes out as one."""
+    """The decisions about the deliveries to one endpoint: those ``handled`` without an attempt, and ``parcels``, the batches
+    that are each sent as one."""
 
     handled: list[DeliveryResult]
     parcels: list[list[Delivery]]
 
 
 def is_unsettled(row: InboxRow | None) -> bool:
-    """Whether a notification still has something to say: it is neither read, archived nor retracted."""
+    """Whether a notification is neither read, archived nor retracted."""
     return row is not None and not row.deleted and row.read_at is None and row.archived_at is None
 
 
 def is_wanted(facts: DeliveryFacts, rules: Rules) -> bool:
-    """Whether the user wants the type on the endpoint's channel. Nobody can refuse a critical one."""
+    """Whether the user wants the type on the endpoint's channel. A user cannot refuse a critical type."""
     wanted = facts.preferences.wants(facts.type, facts.endpoint.channel, True)
     return wanted or rules.rule(facts.type).critical
 
 
 def obstacle(facts: DeliveryFacts, rules: Rules, now: int) -> Obstacle | None:
-    """The first rule that keeps a notification from an endpoint, or None. Critical types pass preferences, quiet hours and
-    the digest. ``now`` in milliseconds since 1970."""
+    """The first rule that defers or drops a delivery, or None. Preferences, quiet hours and the digest do not apply to
+    critical types. ``now`` in milliseconds since 1970."""
     if not facts.endpoint.is_usable:
         return Obstacle("disabled")
     if not facts.unsettled:
@@ -69,14 +69,14 @@ def obstacle(facts: DeliveryFacts, rules: Rules, now: int) -> Obstacle | None:
 
 
 def _digest(endpoint: Endpoint, preferences: Preferences, now: int) -> Obstacle | None:
-    """The digest that collects mails to an endpoint since the last one went there."""
+    """The digest that collects the mails to an endpoint since the last one, if it is not due yet."""
     sends_at = endpoint.sent_at + preferences.digest_s * 1_000
     collects = endpoint.channel == "email" and preferences.digest_s and now < sends_at
     return Obstacle("digest", sends_at) if collects else None
 
 
 def decide(due: Sequence[Delivery], rules: Rules, now: int) -> Plan:
-    """Decide about all that is due to one endpoint. ``now`` in milliseconds since 1970."""
+    """Decide about all due deliveries to one endpoint. ``now`` in milliseconds since 1970."""
     handled: list[DeliveryResult] = []
     going: list[Delivery] = []
     for delivery in due:
@@ -91,8 +91,8 @@ def decide(due: Sequence[Delivery], rules: Rules, now: int) -> Plan:
 def defer_or_drop(
     delivery: Delivery, rules: Rules, now: int, *, in_digest: bool = False
 ) -> DeliveryResult | None:
-    """What becomes of a delivery that does not go out now, or None. ``in_digest``: a digest may not hold it any more, since
-    it goes out with one, or a mail before it in the same turn began one."""
+    """The result of a delivery that is not sent now, or None. ``in_digest``: no digest defers it, since it is part of one,
+    or a mail before it in the same turn began one."""
     unsettled = is_unsettled(delivery.row)
     facts = DeliveryFacts(delivery.endpoint, delivery.type, delivery.preferences, unsettled, delivery.muted)
     found = obstacle(facts, rules, now)
@@ -104,8 +104,8 @@ def defer_or_drop(
 
 
 def _parcels(going: Sequence[Delivery], rules: Rules) -> list[list[Delivery]]:
-    """What goes out as one. Mails go together with a digest; without one each goes alone, but what had to wait, for the
-    end of quiet hours or of a failure, goes together as well. What is critical goes alone."""
+    """The batches of deliveries that are sent as one. A digest has all mails; without one each mail is sent alone, but
+    those that were deferred, by quiet hours or by a failure, are sent together. A critical delivery is sent alone."""
     if not going or going[0].endpoint.channel != "email":
         return [[delivery] for delivery in going]
     digest = going[0].preferences.digest_s

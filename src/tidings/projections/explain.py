@@ -1,7 +1,7 @@
-"""Why somebody was told of an event, or was not, and what leaves the application: the law of ``ports.InboxViews``, read
-aloud for one event and one user.
+"""The explanation why an event notified a user or did not, and on which channels: the notification rules of
+``ports.InboxViews`` for one event and one user.
 
-It is told from the facts as they are now. Who muted the topic since then was told all the same, and the answer says both.
+It uses the current facts. A user who muted the topic after the event was notified all the same, and the reply states both.
 """
 
 import math
@@ -16,7 +16,7 @@ from tidings.timeutil import rfc3339
 
 
 class Check(NamedTuple):
-    """One condition of being told, and whether it holds."""
+    """One condition of a notification, and whether it holds."""
 
     check: str
     passed: bool
@@ -24,15 +24,15 @@ class Check(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """Whether something goes out on a channel, and why."""
+    """Whether the notification is delivered on a channel, and the reason."""
 
     wanted: bool
     why: str
 
 
 class ExplainInput(NamedTuple):
-    """All that bears on one event and one user. ``endpoints``: all of the user's; ``unsettled``: the notification is neither
-    read, archived nor retracted; ``now`` in ms."""
+    """The facts about one event and one user. ``endpoints``: all of the user's; ``unsettled``: the notification is neither
+    read, archived nor retracted; ``now`` in milliseconds since 1970."""
 
     user: str
     told: RecipientFacts
@@ -44,7 +44,7 @@ class ExplainInput(NamedTuple):
 
     @property
     def type(self) -> str:
-        """The type that the event brings."""
+        """The notification type of the event."""
         return self.rules.type_of(self.told.entry.verb)
 
     @property
@@ -54,21 +54,21 @@ class ExplainInput(NamedTuple):
 
 
 def for_user(case: ExplainInput) -> ExplainInput:
-    """The case as its user may read it: as if nobody had blocked them. A check that fails without a name would tell it as
-    well, by what the user knows of their own mutes and blocks."""
+    """The case as its user may see it: without blocks of this user by others. A failed check without a name would reveal
+    such a block too, since the user knows their own mutes and blocks."""
     by_other = case.told.masked_by == f"user:{case.user}"
     return case._replace(told=case.told._replace(masked_by="")) if by_other else case
 
 
 def checks(case: ExplainInput) -> list[Check]:
-    """Every condition in the order in which it is decided, and at last the result."""
+    """All conditions in the order of their evaluation, then the result."""
     found = [Check(name, *check(case)) for name, check in _CHECKS.items()]
     found += _unexplained(case, found)
     return [*found, Check("result", bool(case.told.notification), _result(case, found))]
 
 
 def channels(case: ExplainInput) -> dict[str, Decision]:
-    """What becomes of the event on each channel."""
+    """The decision about the event on each channel."""
     return {IN_APP: _in_app(case)} | {channel: _outside(case, channel) for channel in CHANNELS}
 
 
@@ -127,7 +127,7 @@ _CHECKS: Mapping[str, Callable[[ExplainInput], tuple[bool, str]]] = {
 
 
 def _unexplained(case: ExplainInput, found: list[Check]) -> Iterator[Check]:
-    """What no check tells: what was not told although it should have been."""
+    """The check that states why an event did not notify although all other checks passed."""
     if case.told.notification or not all(check.passed for check in found):
         return
     window = case.rule.duplicate_window_s
@@ -150,8 +150,8 @@ def _in_app(case: ExplainInput) -> Decision:
 
 
 def _outside(case: ExplainInput, channel: str) -> Decision:
-    """As the dispatcher decides when it is due. What holds a delivery is said only while there is one: after the first mail
-    of a digest, the digest holds the next ones, not the one that was sent."""
+    """The decision that the dispatcher makes when a delivery is due. The reason for a deferral is stated only while a
+    delivery waits: after the first mail of a digest, the digest defers the next ones, not the one that was sent."""
     if not case.told.notification:
         return Decision(False, "did not notify in the application, so no channel delivers it")
     if channel not in case.rule.channels:
@@ -172,8 +172,8 @@ def _facts(case: ExplainInput, endpoint: Endpoint) -> DeliveryFacts:
 
 
 def _nearest(found: Sequence[Obstacle | None]) -> Obstacle | None:
-    """Of the obstacles at several endpoints of a channel, the one at the endpoint that gets the message first: None if one
-    has no obstacle, else the one that ends first, before those that drop it."""
+    """The obstacle at the endpoint of a channel that gets the message first: None if one endpoint has no obstacle, else the
+    obstacle that ends first; those that drop the message come last."""
     obstacles = [one for one in found if one is not None]
     if len(obstacles) < len(found):
         return None

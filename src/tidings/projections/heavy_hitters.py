@@ -1,4 +1,4 @@
-"""The part of a window that no longer fits in memory key by key: frequent-items sketches with a stated error.
+"""The part of a window that does not fit into memory by key: frequent-items sketches with a known error.
 
 The sketch is Apache DataSketches' (Anderson et al., "A High-Performance Algorithm for Identifying Frequent
 Items in Data Streams", 2017): after any number of updates and merges each estimate is at most
@@ -12,19 +12,19 @@ from typing import Protocol, Self
 SKETCH_LG_KEYS = 12
 """A sketch tracks at most 0.75 * 2**12 = 3,072 keys, about 0.3 MB."""
 GROUPS = 60
-"""Sketches of one window. It moves by whole sketches, so its edge is unsure by a 60th of its length."""
+"""Sketches of one window. It moves by whole sketches, so its edge is uncertain by a 60th of its length."""
 _NEVER_A_KEY = ""
 
 
 class Sketch(Protocol):
-    """What is used of ``datasketches.frequent_strings_sketch``."""
+    """The part of ``datasketches.frequent_strings_sketch`` that is used."""
 
     def update(self, item: str, weight: int = 1) -> None:
         """Count ``weight`` more of the item."""
         ...
 
     def merge(self, other: Self, /) -> None:
-        """Take another sketch's counts in; the errors add up."""
+        """Add another sketch's counts; the errors add up."""
         ...
 
     def get_upper_bound(self, item: str) -> int:
@@ -37,7 +37,7 @@ class Sketch(Protocol):
 
 
 class _Group:
-    """The folded events of a few neighbouring seconds. ``gone`` of them have left the window already."""
+    """The folded events of a few adjacent seconds, of which ``gone`` have left the window."""
 
     def __init__(self) -> None:
         self.sketch = _new_sketch()
@@ -53,7 +53,7 @@ class _Group:
         self.gone += self.events.pop(second, 0)
 
     def excess(self, key: str) -> int:
-        """At most how many events of the key are still counted though they left."""
+        """The most events of the key that are still counted although they left the window."""
         return min(self.gone, self.sketch.get_upper_bound(key)) if self.gone else 0
 
 
@@ -70,7 +70,7 @@ class SketchedWindow:
         return bool(self._groups or self._unsure)
 
     def add(self, second: int, counts: Mapping[str, int]) -> None:
-        """Fold events of a second in; ``counts`` are positive."""
+        """Fold events of a second into a sketch; ``counts`` are positive."""
         number = second // self._group_s
         if number not in self._groups:
             self._groups[number] = _Group()
@@ -78,7 +78,7 @@ class SketchedWindow:
         self._merged = None
 
     def doubt(self, second: int, events: int) -> None:
-        """So many events of a second are counted wrongly, of keys that nobody knows any more."""
+        """Add to the error of a second: so many of its events are miscounted, for unknown keys."""
         self._unsure[second] = self._unsure.get(second, 0) + events
 
     def forget(self, second: int) -> None:
@@ -93,13 +93,13 @@ class SketchedWindow:
             self._merged = None
 
     def estimates(self) -> dict[str, int]:
-        """Every key still tracked with its estimated count."""
+        """The tracked keys with their estimated counts."""
         if not self._groups:
             return {}
         return {item: estimate for item, estimate, _, _ in _tracked(self._all())}
 
     def error(self, keys: Iterable[str]) -> int:
-        """By how much the estimate of any of these keys (0 for one not tracked) may be wrong."""
+        """The largest error of the estimates of these keys (0 for a key that is not tracked)."""
         base = sum(self._unsure.values())
         if self._groups:
             base += self._all().get_upper_bound(_NEVER_A_KEY)
@@ -118,7 +118,7 @@ def _merge(into: Sketch, other: Sketch) -> Sketch:
 
 
 def _new_sketch() -> Sketch:
-    # Imported when first needed: it brings numpy, some 30 MB that most servers never use.
+    # Imported at its first use: it imports numpy, some 30 MB that most servers never need.
     from datasketches import frequent_strings_sketch  # type: ignore[import-untyped]
 
     sketch: Sketch = frequent_strings_sketch(SKETCH_LG_KEYS)

@@ -1,4 +1,4 @@
-"""Notifications as they are shown: a row, the events behind it and the words for them become one JSON item."""
+"""The rendering of notifications: a row, its events and its text become one JSON item."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -86,7 +86,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Text(NamedTuple):
-    """What a notification says: its message, and the title and description of its newest event, "" without."""
+    """The text of a notification: its message, and the title and description of its newest event, "" without."""
 
     message: str
     title: str
@@ -94,7 +94,7 @@ class Text(NamedTuple):
 
 
 class RenderingFacts(Protocol):
-    """What is asked of a store here."""
+    """The part of a store that the renderer uses."""
 
     @property
     def rules(self) -> Rules:
@@ -102,25 +102,25 @@ class RenderingFacts(Protocol):
         ...
 
     async def preferences(self, user: str) -> Preferences:
-        """What a user wants."""
+        """The preferences of a user."""
         ...
 
 
 def check_locale(locale: str) -> None:
-    """Raises ConfigError when nothing is known of a locale."""
+    """Raises ConfigError for an unknown locale."""
     if not known_locale(locale):
         raise ConfigError(f"locale: nothing is known of {locale!r}", "locale")
 
 
 class NotificationRenderer:
-    """Turns rows of inboxes into items and sentences, each in a language of its reader.
+    """Renders rows of inboxes as items and texts, in the user's language.
 
-    ``locale`` is for whoever prefers none. Raises ConfigError when nothing is known of it.
+    ``locale`` is the default for users without a preference. Raises ConfigError for an unknown one.
     """
 
     def __init__(self, store: RenderingFacts, locale: str) -> None:
         check_locale(locale)
-        language(locale)  # read now, some 30 ms, and not when the first one asks
+        language(locale)  # loaded now, some 30 ms, and not at the first request
         self._store = store
         self._locale = locale
         self._rules = store.rules
@@ -134,22 +134,22 @@ class NotificationRenderer:
         return [self.item(row, locale) for row in rows]
 
     async def locale(self, user: str) -> str:
-        """The locale of a user. Who prefers which is only looked up where there is a choice."""
+        """The locale of a user. The preference is read only if there are templates in several languages."""
         if not self._current().multilingual:
             return self._locale
         return self.preferred(await self._store.preferences(user))
 
     def preferred(self, preferences: Preferences) -> str:
-        """The locale of someone with these preferences."""
+        """The locale of a user with these preferences."""
         return preferences.locale or self._locale
 
     async def tag(self, user: str) -> str:
-        """What changes whenever a user's rows may read otherwise without having changed; "" while they cannot."""
+        """A tag that changes when the text of a user's rows may change while the rows do not; "" while it cannot."""
         mark = self._current().mark
         return f".{mark}.{await self.locale(user)}" if mark else ""
 
     def item(self, row: InboxRow, locale: str) -> bytes:
-        """The JSON item of a row; of a retracted one only ``{"id", "seq", "deleted": true}`` is left."""
+        """The JSON item of a row; that of a retracted one is ``{"id", "seq", "deleted": true}``."""
         if row.deleted:
             return _encode({"id": row.id, "seq": row.seq, "deleted": True})
         event = _event(row.body)
@@ -182,7 +182,7 @@ class NotificationRenderer:
         )
 
     def text(self, row: InboxRow, locale: str) -> Text:
-        """What a row that is no tombstone says, as plain text."""
+        """The plain text of a row that is no tombstone."""
         event = _event(row.body)
         message = self._say(row, event, *_named(row, _people(row, event)), locale)
         return Text(message, neutral(event.title), neutral(event.description, keep_lines=True))
@@ -213,17 +213,17 @@ class NotificationRenderer:
 
 
 def counted(counts: InboxCounters, seq: int) -> bytes:
-    """The members of an object that tell what an inbox counts at a seq."""
+    """The members of an object with the counters of an inbox at a seq."""
     return b'"unread_count":%d,"unread_items":%d,"seq":%d' % (counts.unread_count, counts.unread_items, seq)
 
 
 def read_all(mark: ReadWatermark) -> bytes:
-    """The members of an object that tell a read-all, but for its type."""
+    """The members of an object that describe a read-all, without its type."""
     return b'"up_to":%d,"read_at":"%b"' % (mark.up_to, rfc3339(mark.at).encode())
 
 
 def _people(row: InboxRow, event: _Event) -> list[_Person]:
-    """The actors that are known by name, newest first."""
+    """The actors whose names are stored, newest first."""
     people = [_Person(event.actor_id, event.actor_name)]
     for body in row.others[: SAMPLE_ACTORS - 1]:
         actor = _actor(body)
@@ -232,7 +232,7 @@ def _people(row: InboxRow, event: _Event) -> list[_Person]:
 
 
 def _named(row: InboxRow, people: list[_Person]) -> tuple[list[_Person], int]:
-    """(the actors that a sentence names, how many more there are): all, or the newest two and the rest."""
+    """(the actors that a text names, the number of the others): all, or the newest two and the others."""
     if row.actor_count > len(people):
         people = people[:NAMED_BEFORE_OTHERS]
     return people, row.actor_count - len(people)

@@ -1,4 +1,4 @@
-"""Inboxes as they should be read: with the broadcasts that are for their owners and have not come to them yet."""
+"""Reads of inboxes that first materialise the pending broadcasts of their users."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
@@ -8,7 +8,7 @@ from tidings.model import InboxCounters
 from tidings.ports import Store
 
 Materialize = Callable[[Sequence[str], int], Awaitable[None]]
-"""Brings the broadcasts that these users' inboxes lack, but to nobody who was erased after so many erasures
+"""Materialises the pending broadcasts of these users, except for a user whose erasure began after so many erasures
 (``Erasures.begun``). Raises Unavailable."""
 T = TypeVar("T")
 
@@ -19,21 +19,21 @@ async def read_with_materialization(
     take_up: Materialize,
     erasures: int,
 ) -> T:
-    """What is read of inboxes, again if ``lacking`` names users for whom there was something to bring. ``erasures``: how
-    many there had been when the request began, or what else this is read for."""
+    """What ``read`` returns of inboxes, after a second read if ``lacking`` names users with pending broadcasts.
+    ``erasures``: the number of erasures when the request, or another task that reads, began."""
     found = await read()
     users = lacking(found)
     if not users:
         return found
     try:
         await take_up(users, erasures)
-    except Unavailable:  # nothing can be written now; what is there can still be read
+    except Unavailable:  # nothing can be written now, but the rows can be read
         return found
     return await read()
 
 
 async def inbox_heads(store: Store, users: Sequence[str], take_up: Materialize) -> dict[str, InboxCounters]:
-    """The heads of these users' inboxes."""
+    """The counters of these users' inboxes."""
 
     async def read() -> dict[str, InboxCounters]:
         return dict(zip(users, await store.counts(users), strict=True))

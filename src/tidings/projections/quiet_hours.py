@@ -1,8 +1,8 @@
-"""Quiet hours: until when nothing may leave the application for somebody, by the clock on their wall.
+"""Quiet hours: until when a user gets no deliveries, by the local time of the user.
 
-A window begins on a day at ``start`` and lasts until the next time the clock shows ``end``: on the same day, or on the
-next when ``end`` is not later (equal times: a whole day). Where the clock is put forward over a start or an end, the first
-moment after counts. Where it is put back and shows a time twice, a window begins at the first and ends at the second.
+A window begins on a day at ``start`` and lasts until the next time at which the local time is ``end``: on the same day, or
+on the next if ``end`` is not later (equal times: a whole day). If daylight saving time skips a start or an end, the first
+moment after the gap counts. If a local time occurs twice, a window begins at the first and ends at the second.
 """
 
 from datetime import date, datetime, time, timedelta
@@ -13,15 +13,15 @@ from tidings.timeutil import from_wall
 
 _DAY = timedelta(days=1)
 _AROUND = (-_DAY, timedelta(0), _DAY)
-"""Days on which a window that holds now can begin. Tomorrow is one: a clock put back over midnight shows tomorrow's first
-minutes before today's last hour."""
+"""Days on which a window that contains now can begin. Tomorrow is one: if the clock is set back over midnight, tomorrow's
+first minutes come before today's last hour."""
 
 
 def quiet_until(hours: QuietHours, now_ms: int) -> int | None:
-    """When the window that holds ``now_ms`` ends, both in milliseconds since 1970; None when it is not quiet.
+    """The end of the window that contains ``now_ms``, both in milliseconds since 1970; None outside of quiet hours.
 
-    The window that begins where another ends is not looked at: ask again then. Raises ZoneInfoNotFoundError for a time
-    zone that this machine does not know.
+    A window that begins at the end of another is not considered: the caller asks again then. Raises ZoneInfoNotFoundError
+    for a time zone that this machine does not have.
     """
     zone = ZoneInfo(hours.time_zone)
     start, end = time.fromisoformat(hours.start), time.fromisoformat(hours.end)
@@ -32,7 +32,7 @@ def quiet_until(hours: QuietHours, now_ms: int) -> int | None:
 
 
 def _window(day: date, start: time, end: time, zone: ZoneInfo) -> tuple[int, int]:
-    """When the window of a day begins and ends (exclusive), in milliseconds."""
+    """The begin and the end (exclusive) of the window of a day, in milliseconds."""
     last = day if end > start else day + _DAY
     begins = from_wall(datetime.combine(day, start), zone)
     return begins, from_wall(datetime.combine(last, end), zone, second=True)

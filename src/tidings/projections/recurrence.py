@@ -1,12 +1,12 @@
-"""When something comes again: ISO 8601 durations, by the clock on the wall of a time zone.
+"""Recurrence: ISO 8601 durations in the local time of a time zone.
 
-Years, months, weeks and days are counted on the calendar and keep the time of day; hours, minutes and seconds are time
-that passes. Every recurrence is counted from the first, not from the one before: after the 31st of January comes the last
-day of February, and then the 31st of March. A time that the clock leaves out is the first moment after the gap, of one
-that it shows twice the first.
+Years, months, weeks and days are calendar units and keep the time of day; hours, minutes and seconds are elapsed time. Each
+recurrence is computed from the first, not from the one before: after the 31st of January comes the last day of February, and
+then the 31st of March. A local time that daylight saving time skips is the first moment after the gap; of a local time that
+occurs twice, the first counts.
 
-Durations are read here rather than by a library: those that read ISO 8601 also take signs, fractions and other forms,
-which would have to be found out and refused again, and none of them knows these rules of the clock.
+This module parses durations itself: libraries for ISO 8601 also accept signs, fractions and other forms, which would have to
+be detected and refused, and none implements these rules of local time.
 """
 
 import re
@@ -20,9 +20,9 @@ from tidings.ids import LAST_MS
 from tidings.timeutil import from_wall
 
 MIN_EVERY_S = 60
-"""Seconds between two recurrences, at least: what comes more often is no reminder, and would fill the log."""
+"""The minimum of seconds between two recurrences: more frequent ones would fill the log."""
 LAST_YEAR = 9_000
-"""Beyond it no recurrence is reckoned: it is long after the last key, and before the calendar of Python ends."""
+"""The last year of a recurrence: it is long after the last key, and before the end of Python's calendar."""
 _DURATION = re.compile(
     r"P(?=\w)(?:(\d{1,4})Y)?(?:(\d{1,5})M)?(?:(\d{1,6})W)?(?:(\d{1,6})D)?"
     r"(?:T(?=\d)(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?\Z",
@@ -31,7 +31,7 @@ _DURATION = re.compile(
 
 
 class Recurrence(NamedTuple):
-    """A duration in its three measures, none of which can be turned into another."""
+    """A duration in three units, none of which can be converted into another."""
 
     months: int
     days: int
@@ -39,7 +39,7 @@ class Recurrence(NamedTuple):
 
 
 def parse_recurrence(text: str) -> Recurrence:
-    """A duration as ISO 8601 writes it: ``PT15M``, ``P1D``, ``P1W``, ``P1M``, ``P1Y2M3DT4H``.
+    """A duration in ISO 8601: ``PT15M``, ``P1D``, ``P1W``, ``P1M``, ``P1Y2M3DT4H``.
 
     Raises ValueError for another text, and for less than a minute.
     """
@@ -63,7 +63,7 @@ def occurrence(first_at: int, every: Recurrence, zone: ZoneInfo, n: int) -> int 
 
 
 def next_after(first_at: int, every: Recurrence, zone: ZoneInfo, now: int) -> int | None:
-    """The first recurrence after ``now``, both in milliseconds since 1970; None when no key could hold it any more."""
+    """The first recurrence after ``now``, both in milliseconds since 1970; None if it is after the largest key."""
     steps = range(1, max(LAST_MS - first_at, 0) // (MIN_EVERY_S * 1000) + 2)
     n = bisect_right(steps, now, key=lambda step: _or_never(occurrence(first_at, every, zone, step))) + 1
     at = _or_never(occurrence(first_at, every, zone, n))

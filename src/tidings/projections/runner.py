@@ -1,9 +1,7 @@
-"""The loop that pays what fan-out still owes: chunks of large fan-outs, rebuilt feeds, merged partitions, what erased users
-left.
+"""The worker that runs background jobs: chunks of large fan-outs, rebuilt feeds, merges of partitions, erasures.
 
-Each step is one bounded transaction of the store, so other writers get their turn between two of them, and a crash
-repeats at most one step. What fails is tried again with growing pauses; the store sets aside as a dead letter what
-keeps failing.
+Each step is one bounded transaction of the store, so that other writers run between two steps, and a crash repeats at most
+one step. A failed step is retried with growing pauses; the store makes a dead letter of a job that keeps failing.
 """
 
 from collections.abc import Callable
@@ -13,23 +11,23 @@ from tidings.errors import Unavailable
 from tidings.ports import Store
 
 STEP_ROWS = 2_000
-"""Rows of one step: about 10 ms of writing, the longest that a POST waits behind somebody's large fan-out."""
+"""Rows of one step: about 10 ms of writing, which is the longest wait of a request behind a large fan-out."""
 IDLE_S = 0.5
-"""Without a nudge the runner looks by itself this often: partitions to merge come without one."""
+"""Seconds between two steps without a wake-up: merges of partitions become due without one."""
 
 
 class Runner(Worker):
-    """Works the store's debts off in the background of a worker process, a step in each round."""
+    """Runs the store's background jobs in a worker process, one step in each round."""
 
     def __init__(self, store: Store, on_erased: Callable[[], None] = lambda: None) -> None:
-        """``on_erased`` is told when an erasure has ended, which changed the notifications of others."""
+        """``on_erased`` is called when an erasure has ended, which changed the notifications of others."""
         super().__init__("projection-runner")
         self._store = store
         self._on_erased = on_erased
 
     async def erased(self, user: str) -> None:
-        """Returns when nothing is left in the store of a user who was erased. Raises Unavailable when that was set aside
-        because it failed for too often."""
+        """Return when the store has no data of an erased user any more. Raises Unavailable if the erasure is a dead
+        letter."""
         while (set_aside := self._store.erasures.under_way.get(user)) is not None:
             if set_aside:
                 raise Unavailable("the user is hidden, but what is left of them could not be deleted yet")

@@ -1,8 +1,8 @@
-"""The events of the last hour by one dimension: per second what came, per key how many each window holds.
+"""The events of the last hour in one dimension: the events of each second, and the count of each key in each window.
 
-Each second of the last hour has a bucket of (cell, events). What leaves a window is subtracted from its
-cells, so the cost of moving on is that of the events that leave, never of the keys that stay. The last
-minute's buckets are dictionaries; older ones are packed, as a tuple and an array of 12 bytes an entry.
+Each second of the last hour has a bucket of (cell, events). Events that leave a window are subtracted from their
+cells, so an advance costs as much as the events that leave, independently of the keys that stay. The buckets of the
+last minute are dictionaries; older ones are packed, as a tuple and an array with 12 bytes for each entry.
 
 When keys or entries exceed their caps, the oldest seconds are folded into sketches until there is room. The
 newest seconds stay exact, so a short window remains exact while the hour is approximate, and the hour becomes
@@ -21,9 +21,9 @@ from tidings.projections.top_k import TopK
 
 HOUR_S, FIVE_S, MINUTE_S = 3_600, 300, 60
 LENGTHS_S = (HOUR_S, FIVE_S, MINUTE_S)
-"""The windows, the longest first: a second that lies in n of them lies in the first n."""
+"""The windows, the longest first: a second that is in n of them is in the first n."""
 ENTRIES_PER_KEY = 8
-"""Bucket entries allowed for each key allowed; at 12 bytes they weigh about as much as the key itself."""
+"""Bucket entries for each key of the cap; at 12 bytes each they take about as much memory as the key."""
 ROOM_AFTER_FOLDING = 7 / 8
 """Folding stops at this share of a cap, so that a dimension at its cap does not fold on every batch."""
 
@@ -41,7 +41,7 @@ class Ranking(NamedTuple):
 class _Packed(NamedTuple):
     """A second older than a minute. Late events and retractions are appended, so a cell may recur.
 
-    A tuple of cells, and not a list: the garbage collector leaves it alone too. It would look at every entry.
+    The cells are a tuple, not a list: the garbage collector does not traverse it, and would examine each entry of a list.
     """
 
     cells: tuple[Cell, ...]
@@ -49,7 +49,7 @@ class _Packed(NamedTuple):
 
 
 def windows_holding(second: int, now: int) -> int:
-    """How many windows hold a second when ``now`` is the current one; 0 for one to come."""
+    """How many windows contain a second when ``now`` is the current one; 0 for a future second."""
     return sum(now - length < second <= now for length in LENGTHS_S)
 
 
@@ -81,15 +81,15 @@ class SlidingCounter:
 
     @property
     def size(self) -> tuple[int, int, int]:
-        """(keys, bucket entries, candidates) now held, for whoever watches memory."""
+        """(keys, bucket entries, candidates) in memory now."""
         return len(self._cells), self._entries, sum(map(len, self._leaders))
 
     def may_hold(self, key: str) -> bool:
-        """Whether the key is counted here, or may be: what was folded cannot be asked."""
+        """Whether the key is or may be counted here: folded seconds cannot be searched."""
         return key in self._cells or any(self._folds) or any(key in due for due in self._future.values())
 
     def add(self, second: int, counts: Mapping[str, int]) -> None:
-        """Count events of a second that is at most an hour old; negative counts take back what was added."""
+        """Count events of a second that is at most an hour old; negative counts subtract what was added."""
         if second > self._now:
             self._keep_for_later(second, counts)
         elif second <= self._folded_up_to:
@@ -99,7 +99,7 @@ class SlidingCounter:
         self._make_room()
 
     def advance(self) -> None:
-        """The next second has come: what is too old leaves, what was waiting for it is counted."""
+        """Move to the next second: subtract what is too old, and count the events that waited for it."""
         self._now += 1
         self._leave_minute(self._now - MINUTE_S)
         self._leave_five(self._now - FIVE_S)
@@ -134,10 +134,10 @@ class SlidingCounter:
     # --- counting ---------------------------------------------------------------------------------
 
     def _count(self, counts: Mapping[str, int], holding: int) -> list[Cell]:
-        """Add the counts to the first ``holding`` windows; the cells, in the order of the keys.
+        """Add the counts to the first ``holding`` windows; returns the cells, in the order of the keys.
 
-        The hottest loop of the module: once per distinct key of a batch. Whoever rises past a floor is a
-        candidate.
+        This is the hottest loop of the module: once per distinct key of a batch. A cell that rises past a floor becomes
+        a candidate.
         """
         hour, five, minute = self._leaders
         cells, touched = self._cells, []
@@ -162,7 +162,7 @@ class SlidingCounter:
         return touched
 
     def _put(self, second: int, cells: list[Cell], counts: Mapping[str, int]) -> None:
-        """Remember in the second's bucket what has to be subtracted when it leaves."""
+        """Store in the second's bucket what is to be subtracted when the second leaves."""
         if second <= self._now - MINUTE_S:
             before = self._packed.get(second, _Packed((), array("i")))
             added = array("i", counts.values())
@@ -176,7 +176,7 @@ class SlidingCounter:
         self._entries += len(bucket) - known
 
     def _keep_for_later(self, second: int, counts: Mapping[str, int]) -> None:
-        """Events of the future for which there is no room will not be counted; the reply will say so."""
+        """Store future events. Those over the cap are not counted, and replies state the error."""
         if self._entries + len(counts) > self._max_keys * ENTRIES_PER_KEY:
             self._uncounted[second] = self._uncounted.get(second, 0) + sum(map(abs, counts.values()))
             return
@@ -211,8 +211,8 @@ class SlidingCounter:
 
     def _drop_empty(self, cells: Iterable[Cell]) -> None:
         # Only after a whole second has left: a cell that recurs in it (added, retracted) passes through zero.
-        # A dropped cell may still lie in younger seconds, with counts that cancel out; by the time those
-        # leave, the key may have another cell, which must stay.
+        # A dropped cell may still be in later seconds, with counts that add up to zero; when those leave, the key may
+        # have another cell, which must stay.
         for cell in cells:
             if cell.hour == 0 and self._cells.get(cell.key) is cell:
                 del self._cells[cell.key]
@@ -257,7 +257,7 @@ class SlidingCounter:
         return zip(packed.cells, packed.counts, strict=True)
 
     def _fold_in(self, second: int, counts: Mapping[str, int]) -> None:
-        """A sketch cannot subtract: what is taken back stays counted there, and the error says so."""
+        """Fold counts in. A sketch cannot subtract: retracted events stay counted there, and the error includes them."""
         added = {key: n for key, n in counts.items() if n > 0}
         taken = -sum(n for n in counts.values() if n < 0)
         for fold in self._folds[: windows_holding(second, self._now)]:

@@ -1,8 +1,8 @@
-"""What a notification says, in a language of the one who reads it.
+"""The text of a notification, in the user's language.
 
-A template is taken apart once; to render it is to join strings, so nothing that a user wrote, no name and no title, is
-ever read as a template. Which plural form a number takes and how names are listed is CLDR's, by Babel; the words of "3
-others" are a small table here, as CLDR has none, and a language that is not in it shows ``+3``.
+A template is parsed once, and rendering joins strings, so that names and titles, which users write, are never parsed as
+templates. Plural forms and lists of names follow CLDR, through Babel. CLDR has no text for "3 others", so this module has a
+small table; a language that is not in it shows ``+3``.
 """
 
 import hashlib
@@ -19,14 +19,14 @@ from tidings.plain_text import neutral
 from tidings.rules import METADATA, Rules
 
 FALLBACK = "en"
-"""The language of last resort: of templates, and of the words in this module."""
+"""The last fallback language of templates, and of the texts in this module."""
 LANGUAGES_KEPT = 256
-"""Languages held ready, a few KiB each: more than any one server is likely to speak."""
+"""Languages that are cached, a few KiB each: more than a server is likely to use."""
 GROUPED_FROM = 1_000
-"""Numbers below are written alike in all languages that use these digits, so Babel need not be asked."""
+"""Smaller numbers have the same form in all languages with these digits, so they are formatted without Babel."""
 
 MOST_OF_A_VALUE = 500
-"""Characters of one value of metadata in a message; as many as a title has."""
+"""Characters of one value of metadata in a message: the limit of a title."""
 
 _OTHERS: Mapping[str, Mapping[str, str]] = {
     "cs": {"one": "1 další", "few": "{} další", "other": "{} dalších"},
@@ -48,14 +48,14 @@ _OTHERS: Mapping[str, Mapping[str, str]] = {
     "uk": {"other": "ще {}"},
     "zh": {"other": "其他{}人"},
 }
-"""How "n others" is said after a list of names, by language and plural category."""
+"""The text for "n others" after a list of names, by language and plural category."""
 _UNNAMED = {"other": "+{}"}
 
 
 class TemplateContext(msgspec.Struct, frozen=True, gc=False):
-    """What can be said of a notification. ``actors`` are the names to be listed, ``others`` how many actors are not
-    among them; ``object`` is the newest event's object in words, ``title`` that event's own, or else again the object.
-    ``headline`` is its own title alone, "" without one, ``metadata`` its JSON object."""
+    """The values for a template. ``actors`` are the names to be listed, ``others`` the number of the other actors;
+    ``object`` is the object of the newest event as text, ``title`` the title of that event, or the object without one.
+    ``headline`` is the title alone, "" without one, ``metadata`` the event's JSON object."""
 
     type: str
     verb: str
@@ -72,12 +72,12 @@ class TemplateContext(msgspec.Struct, frozen=True, gc=False):
 
 
 _LISTS = {"en": "en_GB"}
-"""Whose lists a language takes. English of no region is written as most of the world does, "A, B and C"; en-US keeps the
-comma before the last."""
+"""The locale whose list format a language uses. English without a region uses "A, B and C", as most regions do; en-US has a
+comma before "and"."""
 
 
 class Language:
-    """How one language counts and lists. A locale that CLDR does not know is taken for the nearest that it does."""
+    """The plural forms, numbers and lists of one language. For a locale that CLDR lacks, the nearest wider one is used."""
 
     def __init__(self, locale: str) -> None:
         self._locale = next(found for name in (*chain(locale), FALLBACK) if (found := _known(name)))
@@ -92,11 +92,11 @@ class Language:
         return str(self._locale.plural_form(n))
 
     def number(self, n: int) -> str:
-        """A number as it is written."""
+        """A number in the format of the language."""
         return str(n) if n < GROUPED_FROM else format_decimal(n, locale=self._locale)
 
     def people(self, names: Sequence[str], others: int) -> str:
-        """These names, and so many others, as a list."""
+        """The list of these names, and of so many others."""
         if not others:
             return self.listed(names)
         words = self._others.get(self.plural(others)) or self._others["other"]
@@ -123,13 +123,13 @@ _SAID: Mapping[str, Callable[[TemplateContext, Language], str]] = {
     "verb": lambda facts, _: facts.verb,
     "type": lambda facts, _: facts.type,
 }
-"""What stands for each placeholder of ``rules.PLACEHOLDERS``."""
+"""The value of each placeholder in ``rules.PLACEHOLDERS``."""
 
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _NULL = msgspec.Raw(b"null")
 
 _Template = Sequence[tuple[str, Callable[[TemplateContext, Language], str] | None]]
-"""Literal text, each followed by what fills the placeholder after it."""
+"""Literal texts, each with the function for the value of the placeholder after it."""
 
 
 class _Forms(NamedTuple):
@@ -140,10 +140,10 @@ class _Forms(NamedTuple):
 
 
 class Templates:
-    """The templates of all types, compiled as they are needed.
+    """The templates of all types, compiled at their first use.
 
-    ``default`` is the locale of whoever prefers none. ``multilingual``: it matters which a user prefers. ``mark`` changes
-    when what is said may change; "" while there is nothing but the sentences of this module.
+    ``default`` is the locale of users without a preference. ``multilingual``: the preference of a user changes the text.
+    ``mark`` changes when texts may change; "" while no type is declared.
     """
 
     def __init__(self, rules: Rules, default: str) -> None:
@@ -156,10 +156,10 @@ class Templates:
         self.mark = hashlib.blake2b(declared, digest_size=4).hexdigest() if rules.declared else ""
 
     def say(self, facts: TemplateContext, locale: str) -> str:
-        """The message, by the type's template in this locale, in its language without the region, in the server's
-        locale, in English or in whatever there is; a plain sentence when the type has no template, in this language if
-        its words are known here, else in the server's. What others wrote is in it without control characters and without
-        those that turn the direction of writing round."""
+        """The message. The template is the first that the type has of: this locale, its language without a region, the
+        server's locale, English, any. A type without templates has a plain sentence, in this language if the table of this
+        module has it, else in the server's. Texts of users are inserted without control characters and without those that
+        change the direction of writing."""
         forms = self._forms(facts.type, locale)
         if forms is None:
             one_object = self._rules.rule(facts.type).group_by == "object"
@@ -174,8 +174,8 @@ class Templates:
         )
 
     def _plain_locale(self, locale: str) -> str:
-        # Only languages that are in the table: Babel keeps each one that it has read, about 1 MiB, and there are a
-        # thousand that users could prefer.
+        # Only languages in the table: Babel caches each locale that it has loaded, about 1 MiB, and users could prefer
+        # a thousand of them.
         own = (name for name in chain(locale) if name in _OTHERS)
         return self._default if locale == self._default else next(own, self._default)
 
@@ -207,7 +207,7 @@ def language(locale: str) -> Language:
 
 @lru_cache(maxsize=LANGUAGES_KEPT)
 def chain(locale: str) -> tuple[str, ...]:
-    """A locale and the wider ones that stand for it where it is missing: pt_br, pt (RFC 4647, look-up)."""
+    """A locale and the wider ones that replace it if it is missing: pt_br, pt (RFC 4647, lookup)."""
     parts = _normal(locale).split("_")
     return tuple("_".join(parts[:size]) for size in range(len(parts), 0, -1))
 
@@ -234,7 +234,7 @@ def _parts(template: str) -> _Template:
 
 
 def _filling(name: str) -> Callable[[TemplateContext, Language], str]:
-    """What fills a placeholder."""
+    """The function for the value of a placeholder."""
     found = METADATA.match(name)
     if found is None:
         return _SAID[name]
@@ -243,8 +243,8 @@ def _filling(name: str) -> Callable[[TemplateContext, Language], str]:
 
 
 def metadata_text(metadata: bytes | msgspec.Raw, path: Sequence[str]) -> str:
-    """The value at a path of keys as text: a string as it is, a number or a truth as JSON writes it; "" for null, an object,
-    an array, or where there is none. Nothing but the path is decoded, so no number is ever too large."""
+    """The value at a path of keys as text: a string unchanged, a number or a boolean as in JSON; "" for null, an object, an
+    array and a missing value. Only the path is decoded, so no number is too large."""
     value: bytes | msgspec.Raw = metadata
     for key in path:
         try:
@@ -258,8 +258,8 @@ def metadata_text(metadata: bytes | msgspec.Raw, path: Sequence[str]) -> str:
 
 
 def _plain(facts: TemplateContext, spoken: Language, one_object: bool) -> str:
-    """The newest event's own title, and how many there are. Without one: who, what, on what if that is one thing, and how
-    often where that is not plain from who."""
+    """The title of the newest event, and the number of events. Without a title: the actors, the verb or the type, the
+    object if there is one object, and the number of events if it is larger than that of the actors."""
     if facts.headline:
         return facts.headline if facts.count == 1 else f"{facts.headline} ({spoken.number(facts.count)})"
     who = spoken.people(facts.actors, facts.others)

@@ -1,8 +1,8 @@
-"""Many keys with one count, kept in the order of their names only as far as that pays.
+"""Keys with equal counts, in the order of their names only as far as needed.
 
-A list of chunks, each an unsorted list of the cells whose keys lie between two bounds. To add is a binary search
-among the bounds and an append; the smallest keys are those of the first chunk. Nobody tells when a cell's count
-changes: whoever has another by now is dropped when its chunk is taken, split or swept.
+The bucket is a list of chunks, each an unsorted list of the cells whose keys are between two bounds. An addition is a binary
+search among the bounds and an append; the first chunk has the smallest keys. The bucket gets no notice when a cell's count
+changes: a cell with another count is dropped when its chunk is taken, split or swept.
 """
 
 from bisect import bisect_right
@@ -12,9 +12,9 @@ from operator import attrgetter
 import msgspec
 
 CHUNK = 1_000
-"""Cells at which a chunk is split: sorting so many takes about 0.3 ms."""
+"""Cells above which a chunk is split: sorting so many takes about 0.3 ms."""
 SWEPT = 2
-"""Chunks looked through at each split. A split makes one chunk more, so about half of all entries may be stale."""
+"""Chunks swept at each split. A split adds one chunk, so about half of all entries can be stale."""
 
 _key = attrgetter("key")
 
@@ -22,7 +22,7 @@ _key = attrgetter("key")
 class Cell(msgspec.Struct, eq=False, gc=False):
     """One key of one dimension with its events in each window.
 
-    The garbage collector leaves it alone: a million of them would make each full collection a pause.
+    The garbage collector does not track it: with a million cells each full collection would be a pause.
     """
 
     key: str
@@ -32,10 +32,10 @@ class Cell(msgspec.Struct, eq=False, gc=False):
 
 
 class TieBucket:
-    """The cells whose ``count`` is ``level``, each at least once. ``low``: none of their keys is under it.
+    """The cells whose ``count`` is ``level``, each at least once. ``low``: a lower bound of their keys.
 
-    Begins with ``cells``. Measured, 0.6 µs for each cell added when keys ascend, 1.2 µs when
-    they come in no order, its share of splitting and sweeping included.
+    It begins with ``cells``. An addition takes 0.6 µs if keys ascend, and 1.2 µs if they are in no order, with its
+    share of splits and sweeps (measured).
     """
 
     def __init__(self, count: Callable[[Cell], int], level: int, cells: Sequence[Cell] = ()) -> None:
@@ -52,11 +52,11 @@ class TieBucket:
 
     @property
     def low(self) -> str | None:
-        """A key that nobody here comes before; None when nobody is here."""
+        """A lower bound of the keys; None for an empty bucket."""
         return self._bounds[0] if self._bounds else None
 
     def add(self, cell: Cell) -> None:
-        """Take in a cell of this level; a second time does no harm."""
+        """Add a cell of this level; a repetition has no effect."""
         at = bisect_right(self._bounds, cell.key) - 1
         if at < 0:
             at = self._lower(cell.key)
@@ -68,12 +68,12 @@ class TieBucket:
                 self._sweep()
 
     def take(self) -> list[Cell]:
-        """Remove the first chunk and return those of it who are still level: all with keys under the new ``low``."""
+        """Remove the first chunk; returns its cells that are still at the level, all with keys below the new ``low``."""
         del self._bounds[0]
         return self._level_of(self._chunks.pop(0))
 
     def _lower(self, key: str) -> int:
-        """Let the first chunk begin at this key; its place."""
+        """Lower the first bound to this key; returns the index of its chunk."""
         if self._bounds:
             self._bounds[0] = key
         else:
@@ -94,7 +94,7 @@ class TieBucket:
         self._bounds.insert(at + 1, live[half].key)
 
     def _sweep(self) -> None:
-        """Drop who left from the next chunk in turn, and join it to the one before when both are small."""
+        """Drop the stale cells of the next chunk in turn, and merge it with the one before if both are small."""
         at = self._broom % len(self._chunks)
         live = self._level_of(self._chunks[at])
         if at and len(self._chunks[at - 1]) + len(live) <= CHUNK // 2:

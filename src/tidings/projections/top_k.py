@@ -1,12 +1,12 @@
-"""Who leads a window, without sorting everybody: a small set that is certain to hold the first hundred.
+"""The first keys of a window without sorting all keys: a small set of candidates that contains the first hundred.
 
-The set holds every key that ranks at or before a *mark*, a count and a key. A key enters when its count
-reaches the mark; one that falls behind is noticed at the next query. Whoever has the count of the mark but a
-later key waits in a crowd, from which the set is filled up when its first members leave: ids that count upwards
-with one event each leave in that order without end.
+The set has each key that ranks at or before a *mark*, which is a count and a key. A key enters when its count reaches the
+mark; a key that falls behind the mark is removed at the next query. Keys with the count of the mark and a later name wait in
+a tie bucket, from which the set is refilled when its first members leave: ascending ids with one event each leave in that
+order without an end.
 
-Everybody is looked at again only when fewer than asked for reach that count at all. The hazard is that they then
-meet in one crowd, which has to be made: measured, 0.2 s for 600,000 keys in order and 0.4 s in no order, once.
+All keys are examined again only if fewer keys than requested have that count. The hazard is that they are then all in one
+tie bucket, which must be built: once, 0.2 s for 600,000 keys in order and 0.4 s in no order (measured).
 """
 
 from collections import Counter
@@ -15,16 +15,16 @@ from collections.abc import Callable, Collection
 from tidings.projections.tie_bucket import Cell, TieBucket
 
 KEPT = 500
-"""Keys kept when the mark is set: five longest replies, so that many may fall behind it."""
+"""Candidates when the mark is set: five times the longest reply, so that many can fall behind the mark."""
 MOST = 2_000
-"""Candidates at which the mark is moved up; ranking so many takes about 0.4 ms."""
+"""Candidates above which the mark is raised; ranking so many takes about 0.4 ms."""
 
 
 class TopK:
     """The candidates of one window; ``count`` reads a cell's count in it.
 
-    ``floor`` is the count of the mark. Whoever raises a cell's count from at most ``floor`` to at least
-    ``floor`` calls :meth:`admit`, and :meth:`settle` after each batch.
+    ``floor`` is the count of the mark. A caller that raises a cell's count from at most ``floor`` to at least ``floor``
+    calls :meth:`admit`, and :meth:`settle` after each batch.
     """
 
     def __init__(self, count: Callable[[Cell], int]) -> None:
@@ -38,11 +38,11 @@ class TopK:
 
     @property
     def waiting(self) -> int:
-        """Entries in the crowd; who has left it and is not yet dropped counts too."""
+        """Entries in the tie bucket, including stale ones."""
         return len(self._crowd)
 
     def admit(self, cell: Cell) -> None:
-        """Take in a cell that has reached the floor."""
+        """Add a cell whose count has reached the floor."""
         low = self._crowd.low
         if low is None or cell.key < low or self._count(cell) > self.floor:
             self._cells.add(cell)
@@ -50,7 +50,7 @@ class TopK:
             self._crowd.add(cell)
 
     def settle(self) -> None:
-        """Keep the set under its cap: drop who fell behind, and move the mark up when too many lead."""
+        """Keep the set below its cap: remove the cells behind the mark, and raise the mark if too many are before it."""
         if len(self._cells) > MOST:
             standing = self._standing()
             if len(standing) > MOST // 2:
@@ -59,7 +59,7 @@ class TopK:
     def best(self, limit: int, everybody: Collection[Cell]) -> list[Cell]:
         """The first ``limit`` (at most KEPT) cells: most first, ties by key ascending.
 
-        ``everybody`` is the whole dimension; it is read only when too few cells reach the floor.
+        ``everybody``: all cells of the dimension, which are read only if too few reach the floor.
         """
         standing = self._standing()
         while len(standing) < limit and self._crowd.low is not None:
@@ -79,10 +79,10 @@ class TopK:
 
     def _forget(self) -> None:
         self._cells.clear()
-        self.floor = 0  # below any mark, so that the next one begins a new crowd
+        self.floor = 0  # below any mark, so that the next mark begins a new tie bucket
 
     def _standing(self) -> set[Cell]:
-        """The candidates without those who fell behind; who is level with the mark goes on waiting in the crowd."""
+        """The candidates before the mark; cells behind it with the count of the mark return to the tie bucket."""
         fallen = [cell for cell in self._cells if not self._leads(cell)]
         self._cells.difference_update(fallen)
         for cell in fallen:
@@ -91,9 +91,9 @@ class TopK:
         return self._cells
 
     def _mark(self, pool: Collection[Cell]) -> None:
-        """Set the mark at the KEPT-th of the pool, or below everybody when there are fewer.
+        """Set the mark at the KEPT-th cell of the pool, or below all cells if there are fewer.
 
-        The pool holds all cells over the floor, and of those level with it all who lead.
+        The pool has all cells above the floor, and those at the floor that rank before the mark.
         """
         floor, room = self._floor_of(Counter(map(self._count, pool)))
         above = [cell for cell in pool if self._count(cell) > floor]
@@ -112,7 +112,7 @@ class TopK:
 
     @staticmethod
     def _floor_of(keys_with: Counter[int]) -> tuple[int, int]:
-        """The count of the KEPT-th key, and how many keys of that count are wanted to make KEPT."""
+        """The count of the KEPT-th key, and how many keys of that count are needed for KEPT in all."""
         room = KEPT
         for count in sorted(keys_with, reverse=True):
             if count < 1:

@@ -1,13 +1,13 @@
-"""Trends: what was acted on most in the last minute, five minutes and hour, exact to the second.
+"""Trends: the most frequent keys of the last minute, five minutes and hour, exact to the second.
 
-The rule: an event counts in the second of its ``created_at``. A window holds the whole seconds in (as_of -
-length, as_of], where ``as_of`` is now, floored to the second. So the current second is in it as far as it has
-come; a late event is counted in its own second, in those windows that still hold it; an event from the future
-is counted when its second comes; a retracted one is subtracted wherever it still counts.
+An event counts in the second of its ``created_at``. A window contains the whole seconds in (as_of - length, as_of], where
+``as_of`` is now, rounded down to the second. It contains the events of the current second so far. A late event counts in
+its own second, in the windows that still contain it. A future event counts when its second comes. A retracted event is
+subtracted from all windows that contain it.
 
-Measured on one core, keys by Zipf's law, 10,000 events a second in batches of 500: about 1.3 µs an event for all
-windows and dimensions together (14 µs for one alone, 2 to 3 µs while folding, see sliding_counts); 0.1 ms a query, about
-0.6 ms at the 99th percentile while exact. When nearly every object and actor is a new one, 6 to 9 µs an event.
+Measured on one core, keys by Zipf's law, 10,000 events a second in batches of 500: about 1.3 µs an event for all windows
+and dimensions together (14 µs for one alone, 2 to 3 µs while folding, see sliding_counts); 0.1 ms a query, about 0.6 ms at
+the 99th percentile while exact. When nearly every object and actor is a new one, 6 to 9 µs an event.
 """
 
 import logging
@@ -23,17 +23,17 @@ from tidings.projections.sliding_counts import HOUR_S, LENGTHS_S, SlidingCounter
 _log = logging.getLogger(__name__)
 
 WINDOWS = {"1h": 0, "5m": 1, "1m": 2}
-"""The windows by name, each with its place in LENGTHS_S."""
+"""The windows by name, each with its index in LENGTHS_S."""
 DIMENSIONS = ("object", "verb", "object_type", "actor")
-"""What can be ranked, in the order of the fields of an Occurrence."""
+"""The dimensions that can be ranked, in the order of the fields of an Occurrence."""
 MAX_LIMIT = 100
-"""Keys in one reply, as the contract says."""
+"""Keys in one reply, as documented."""
 SET_BACK_S = 5
-"""Seconds by which a clock may go back, as when it is corrected, and the windows wait for it."""
+"""Seconds by which a corrected clock may go back; within them the windows wait."""
 MOST_FORGOTTEN = 400
-"""Keys of erased people that are left out of replies until all is counted again; with MAX_LIMIT what a ranking gives."""
+"""Keys of erased users that replies omit until all is counted again; with MAX_LIMIT, the longest ranking."""
 BATCH = 1_000
-"""Events counted together. Memory caps are checked once a batch, and may be exceeded by as much."""
+"""Events counted together. Memory caps are checked once per batch, and can be exceeded by one batch."""
 
 Occurrence = tuple[int, str, str, str, str]
 """(created_at in milliseconds, object as type:id, verb, object type, actor id)"""
@@ -42,9 +42,9 @@ Occurrence = tuple[int, str, str, str, str]
 class Top(NamedTuple):
     """The first keys of a window, most first, ties by key ascending.
 
-    ``as_of_ms`` is a whole second, in milliseconds since 1970; ``total`` all events in the window. Unless
-    ``exact``, each count may differ from the truth by at most ``error``, and a key left out has at most
-    ``error`` more than the last shown.
+    ``as_of_ms`` is a whole second, in milliseconds since 1970; ``total`` the number of events in the window. Unless
+    ``exact``, each count is wrong by at most ``error``, and an omitted key has at most ``error`` more events than the
+    last one.
     """
 
     window: str
@@ -57,16 +57,15 @@ class Top(NamedTuple):
 
 
 class Windows:
-    """Sliding windows over the events of the log. For one thread: it takes no lock.
+    """Sliding windows over the events of the log. For one thread: it has no lock.
 
-    ``max_keys`` is how many distinct keys each dimension holds exactly; beyond, its oldest seconds are
-    approximate. Call :meth:`advance` about once a second, so that no query has to pay for many seconds at
-    once.
+    ``max_keys``: the distinct keys that each dimension counts exactly; beyond, its oldest seconds are approximate. Call
+    :meth:`advance` about once a second, so that no query has to process many seconds at once.
 
-    Two things cannot be done to what is counted: seconds that left do not come back when the clock is set back, and a
-    sketch does not forget a name. Then ``outdated`` is set: whoever has the log counts it again into :meth:`recount`,
-    and has that take the place of this with :meth:`renew`. ``counted`` is the last position that was counted here; what
-    is committed in between is counted in both.
+    Two changes are impossible: seconds that left do not return when the clock is set back, and a sketch cannot remove a
+    name. Then ``outdated`` is set: the owner of the log counts it again into :meth:`recount`, and replaces these windows
+    with :meth:`renew`. ``counted`` is the last position that was counted here; what is committed meanwhile is counted in
+    both.
     """
 
     def __init__(self, clock: Clock, max_keys: int) -> None:
@@ -86,7 +85,7 @@ class Windows:
         self.add_many([(created_at_ms, object_topic, verb, object_type, actor)])
 
     def add_many(self, events: Iterable[Occurrence]) -> None:
-        """Count events in any order, each exactly once: after a commit, or all of the last hour at start."""
+        """Count events in any order, each exactly once: after a commit, or all of the last hour at the start."""
         if self._next is not None:
             events = list(events)
             self._next.add_many(events)
@@ -100,8 +99,8 @@ class Windows:
                 self._add(second, together)
 
     def remove(self, created_at_ms: int, object_topic: str, verb: str, object_type: str, actor: str) -> None:
-        """Take back an event that was counted, with the values it was counted with."""
-        self._next = None  # which may or may not have it
+        """Subtract a counted event, with the values with which it was counted."""
+        self._next = None  # the recount may or may not include the event
         self.advance()
         second = created_at_ms // 1000
         if self._note(second, -1):
@@ -111,7 +110,7 @@ class Windows:
     def top(self, window: str, by: str, limit: int) -> Top:
         """The first ``limit`` (1 to MAX_LIMIT) keys of a window (of WINDOWS) by a dimension (of DIMENSIONS).
 
-        Raises BadParameter for anything else.
+        Raises BadParameter for other values.
         """
         if window not in WINDOWS or by not in DIMENSIONS or not 1 <= limit <= MAX_LIMIT:
             raise BadParameter(f"no such top: window {window}, by {by}, limit {limit}")
@@ -123,7 +122,7 @@ class Windows:
         return Top(window, by, self._now * 1000, ranking.exact, ranking.error, self._totals[place], items)
 
     def forget(self, user: str) -> None:
-        """A person was erased: they are not shown from now on, and ``outdated`` until they are not counted either."""
+        """Omit an erased user from replies, and set ``outdated`` until the user is not counted either."""
         objects, actors = self._tallies[DIMENSIONS.index("object")], self._tallies[DIMENSIONS.index("actor")]
         if self._next is None and not (actors.may_hold(user) or objects.may_hold(f"user:{user}")):
             return
@@ -132,13 +131,13 @@ class Windows:
             self._forgotten |= {user, f"user:{user}"}
 
     def recount(self) -> "Windows":
-        """Empty windows of now, for the events of the log up to ``counted``; what is committed from now on they get."""
+        """Empty windows for the events of the log up to ``counted``; they also get what is committed from now on."""
         self._next = Windows(self._clock, self._max_keys)
         return self._next
 
     def renew(self, counted: "Windows") -> bool:
-        """Let what was counted again take the place of this. False when something was taken back meanwhile, so that it
-        must be done once more."""
+        """Replace the counts with those of a recount. Returns False if an event was subtracted meanwhile: the recount must
+        then be repeated."""
         if self._next is not counted:
             return False
         self._now, self._tallies = counted._now, counted._tallies
@@ -148,8 +147,8 @@ class Windows:
         return True
 
     def advance(self) -> None:
-        """Move to the current second. While the clock is a little behind the last one seen, nothing moves; from
-        SET_BACK_S on it was set back, and all is ``outdated``."""
+        """Move to the current second. If the clock is less than SET_BACK_S behind the last second, nothing changes; else it
+        was set back, and the windows are ``outdated``."""
         now = self._clock.now() // 1000
         if self._now - now >= SET_BACK_S and not self.outdated:
             self.outdated = True
@@ -160,7 +159,7 @@ class Windows:
             self._step()
 
     def sizes(self) -> dict[str, tuple[int, int, int]]:
-        """By dimension: keys, bucket entries and candidates now in memory."""
+        """The keys, bucket entries and candidates in memory, by dimension."""
         return {name: tally.size for name, tally in zip(DIMENSIONS, self._tallies, strict=True)}
 
     def _add(self, second: int, events: list[Occurrence]) -> None:
@@ -170,7 +169,7 @@ class Windows:
                 tally.add(second, Counter(column))
 
     def _note(self, second: int, events: int) -> bool:
-        """Count events of all keys; False when their second is over for every window."""
+        """Count events in the totals; returns False if no window contains their second any more."""
         if second <= self._now - HOUR_S or self._events.get(second, 0) + events < 0:
             return False
         self._events[second] = self._events.get(second, 0) + events
@@ -187,7 +186,7 @@ class Windows:
             tally.advance()
 
     def _start_over(self, now: int) -> None:
-        """After more than an hour of silence nothing counted is left; only what was still to come may be."""
+        """Restart after more than an hour without an advance: all counted events have left, and future ones may remain."""
         self._now = now
         self._totals = [0] * len(LENGTHS_S)
         self._events = {second: events for second, events in self._events.items() if second > now}
