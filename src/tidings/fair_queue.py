@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from tidings.errors import KeyReused, TooManyRequests
 from tidings.model import (
     AddEndpoint,
+    CancelReminder,
     Command,
     EnableEndpoint,
     FireReminder,
@@ -39,6 +40,7 @@ from tidings.model import (
     UndoMarkFeedRead,
     Unfollow,
 )
+from tidings.personal import NAMED_AT_ONCE, Reminder
 
 RETRY_S = 1
 """Seconds after which a refused user is asked to return: their writes take tenths of a second at most."""
@@ -123,14 +125,20 @@ def _weight(command: Command) -> int:
         case SetPreferences() if command.muted is not None:
             return 1 + len(command.muted)
         case SetReminder():
-            return 1 + len(command.reminder.users)
+            return _reminder_rows(command.reminder)
+        case CancelReminder():
+            return 1 + NAMED_AT_ONCE if command.only is None else _reminder_rows(command.only)
         case FireReminder():
-            return 1 + len(command.event.targets)
+            return len(command.event.targets) + _reminder_rows(command.reminder)
         case RecordDeliveryResults():
             return max(1, len(command.handled))
         case MaterializeBroadcasts():
             return max(1, len(command.users))
     return 1
+
+
+def _reminder_rows(reminder: Reminder) -> int:
+    return reminder.weight + min(len(reminder.users), NAMED_AT_ONCE)
 
 
 class FairQueue:

@@ -17,6 +17,8 @@ USERS = 10_000
 PAGE_MIB = 24
 """Memory of one page or part: one reminder as it is read, as Python's objects and as JSON."""
 EXPORT_MIB = 24
+WRITE_MIB = 96
+"""A few reminders as they are read, checked and written, the page cache of the writer, and the log."""
 ERASE_MIB = 64
 """The page cache of the writer, the log, and a few reminders."""
 
@@ -63,6 +65,15 @@ def test_a_page_reads_no_more_than_it_shows(server: AttackedServer) -> None:
     server.assert_bounds(memory_mib=PAGE_MIB)
 
 
+def test_one_reminder_is_read_off_the_event_loop(server: AttackedServer) -> None:
+    """The fault: megabytes were read and decoded on the event loop, and each erasure that went on searched them there."""
+    server.reset()
+    with client(server) as asking:
+        for n in range(REMINDERS):
+            assert len(asking.get(f"/v1/reminders/r{n}").json()["user_ids"]) == USERS
+    server.assert_bounds(memory_mib=PAGE_MIB)
+
+
 def test_an_export_does_not_read_whom_else_reminders_tell(server: AttackedServer) -> None:
     """The fault: all reminders that name a user were in memory at once, for an answer of some KB."""
     server.reset()
@@ -81,3 +92,17 @@ def test_an_erasure_takes_a_user_out_of_large_reminders(server: AttackedServer) 
         assert "ann" not in first["user_ids"]
         assert len(first["user_ids"]) == USERS - 1
     server.assert_bounds(memory_mib=ERASE_MIB)
+
+
+def test_a_reminder_is_set_fires_and_is_cancelled(server: AttackedServer) -> None:
+    """Each of these wrote or deleted ten thousand rows in one transaction."""
+    server.reset()
+    with client(server) as asking:
+        for n in range(3):
+            assert asking.put(f"/v1/reminders/new{n}", json=reminder()).is_success
+            assert asking.delete(f"/v1/reminders/new{n}").is_success
+            assert asking.put("/v1/reminders/new", json=reminder()).is_success
+        due = reminder() | {"deliver_at": "2020-01-01T00:00:00Z"}
+        assert asking.put("/v1/reminders/new", json=due).json()["fired"]
+        assert asking.get("/v1/reminders/new").status_code == 404
+    server.assert_bounds(memory_mib=WRITE_MIB)

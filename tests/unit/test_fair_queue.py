@@ -6,21 +6,38 @@ from collections.abc import Sequence
 import pytest
 
 from tidings.fair_queue import FairQueue, submission_of
-from tidings.model import Command, FireReminder, SetReminder
-from tidings.personal import Reminder
+from tidings.model import CancelReminder, Command, FireReminder, SetReminder
+from tidings.personal import NAMED_AT_ONCE, Reminder
 from tidings.testing import START_MS, event
 
-USERS = tuple(f"u{n}" for n in range(1_000))
+USERS = tuple(f"{n:05d}" + "x" * 120 for n in range(10_000))
 LARGE = Reminder("r", START_MS, b"{}", USERS)
 
 
 @pytest.mark.parametrize(
-    "command", [SetReminder(LARGE), FireReminder(LARGE, None, event("clock", targets=USERS))]
+    "command",
+    [
+        SetReminder(LARGE),
+        CancelReminder("r", only=LARGE),
+        FireReminder(LARGE, None, event("clock", targets=USERS)),
+    ],
 )
-def test_a_reminder_weighs_as_much_as_it_has_users(command: Command) -> None:
+def test_a_large_reminder_has_a_transaction_of_its_own(command: Command) -> None:
     """The fault: each weighed one, so a hundred of ten thousand users shared a transaction."""
+    assert taken([command] * 3) == [1, 1, 1]
+    small = SetReminder(Reminder("s", START_MS, b"{}", ("bob",)))
+    assert taken([small] * 3) == [3]
 
-    async def taken(commands: Sequence[Command]) -> list[int]:
+
+def test_a_cancellation_weighs_as_many_rows_as_it_may_delete() -> None:
+    """The fault: it weighed one, whatever the reminder that it names has: so a thousand shared a transaction."""
+    assert max(taken([CancelReminder(f"r{n}") for n in range(100)])) == 1_500 // (NAMED_AT_ONCE + 1)
+
+
+def taken(commands: Sequence[Command]) -> list[int]:
+    """How many submissions each transaction takes of these, one command each."""
+
+    async def all_taken() -> list[int]:
         queue = FairQueue(None)
         for one in commands:
             queue.add(submission_of((one,), asyncio.get_running_loop().create_future()))
@@ -29,6 +46,4 @@ def test_a_reminder_weighs_as_much_as_it_has_users(command: Command) -> None:
             found.append(len(queue.take(1_500)))
         return found
 
-    assert asyncio.run(taken([command] * 3)) == [1, 1, 1]
-    small = SetReminder(Reminder("s", START_MS, b"{}", ("bob",)))
-    assert asyncio.run(taken([small] * 3)) == [3]
+    return asyncio.run(all_taken())

@@ -16,16 +16,17 @@ def erase(w: WriteSession, r: ReadSnapshot, command: EraseUser) -> CommandResult
     w.names.erased.note(command.user)
     w.scrub = True
     erasure_job.retry(w, command.user)
-    user = w.names.user(command.user)
+    user, is_known = w.names.user(command.user), True
     if user is not None:
         _rename(w, user, command.user, alias)
-    elif reminders.names(w, command.user):  # somebody of whom nothing else is known
-        user = w.names.make_user(alias)
     else:
-        return CommandResult(0, w.position)
+        is_known, is_named = reminders.names(w, command.user)
+        if not is_named:
+            return CommandResult(0, w.position)
+        user = w.names.make_user(alias)  # somebody of whom nothing else is in the file
     w.names.forget()
     erasure_job.begin(w, r, user, command.user, alias)
-    return CommandResult(1, w.position)
+    return CommandResult(int(is_known), w.position)
 
 
 def _rename(w: WriteSession, user: int, name: str, alias: str) -> None:

@@ -101,14 +101,15 @@ def _share(budget: int, rows: int) -> int:
 
 
 def _forget_reminders(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
-    """Take the user out of the reminders that were set before the erasure."""
+    """Take the user out of the reminders that were set before the erasure, as soon as all of these are found by their users,
+    and none that were cancelled are left."""
     name, up_to = w.db.one(sql("name_of_erasure"), (job.user,))
     rows = 0
     while rows < budget:
-        size = reminders.forget_one(w, name, up_to)
-        if not size:
+        done = reminders.settle_next(w, up_to, budget - rows) or reminders.forget_one(w, name, up_to)
+        if not done:
             return _next(job), rows
-        rows += EVENT_ROWS + size // reminders.ROW_BYTES
+        rows += EVENT_ROWS + done
     return job, rows
 
 

@@ -14,6 +14,7 @@ followers do not hold up somebody else's thousand.
   floor, the bound and the head of blocks.Cleaning.
 - ``erase``: take what user ``subject``, who was erased, left out of the file; ``low``, ``high``, ``at_key`` and ``at_user``
   are the phase and the progress of erasure_job.Job.
+- ``remind``: the rows that find reminder ``subject`` by its users are written, or, if it is cancelled, deleted.
 - ``untell``: the event with key ``low``, once at position ``high``, was retracted; take it from those who were told.
 """
 
@@ -21,7 +22,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tidings.model import CommandResult
-from tidings.storage.sqlite import blocks, deliveries, erasure_job
+from tidings.storage.sqlite import blocks, deliveries, erasure_job, reminders
 from tidings.storage.sqlite.blocks import Cleaning
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.recipients import notify_followers_chunk
@@ -266,6 +267,11 @@ def _erase(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
     return debt._replace(at_key=left.at_key, at_user=left.at_user), rows
 
 
+def _remind(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
+    rows = reminders.settle(w, debt.subject, budget)
+    return (debt if rows else None), rows
+
+
 _KINDS: dict[str, Callable[[WriteSession, FanoutJob, int], _Step]] = {
     "push": _push,
     "drain": _drain,
@@ -276,4 +282,5 @@ _KINDS: dict[str, Callable[[WriteSession, FanoutJob, int], _Step]] = {
     "untell": _untell,
     "block": _block,
     "erase": _erase,
+    "remind": _remind,
 }

@@ -194,6 +194,8 @@ def dead_letters(r: ReadSnapshot, limit: int) -> list[DeadLetter]:
 
 
 def _subject(r: ReadSnapshot, kind: str, subject: int) -> str:
+    if kind == "remind":
+        return f"reminder {subject}"
     return "the log" if kind == "rebuild" else r.names.text(subject)
 
 

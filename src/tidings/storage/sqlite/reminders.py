@@ -1,6 +1,14 @@
-"""Reminders: events to come, by when they are due."""
+"""Reminders: events to come, by when they are due.
 
-from collections.abc import Sequence
+A reminder is one row, so it is set and cancelled as a whole. Besides, each user whom it names has a row that finds it by
+their name: exports and erasures need these. If they are many, a fan-out job writes and deletes them in steps, in the order
+of their names. Until it has ended, the reminder is listed as unsettled, and whoever looks for a name reads it as well.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import merge
+from operator import attrgetter
 from typing import NamedTuple
 
 import apsw
@@ -9,7 +17,7 @@ import msgspec
 from tidings.errors import KeyReused
 from tidings.ids import MAX_KEY
 from tidings.model import CancelReminder, CommandResult, FireReminder, Publish, Published, SetReminder
-from tidings.personal import Reminder
+from tidings.personal import NAMED_AT_ONCE, Reminder
 from tidings.storage import anonymize, records
 from tidings.storage.anonymize import Renaming
 from tidings.storage.sqlite import publish
@@ -17,9 +25,6 @@ from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
-
-ROW_BYTES = 1024
-"""Bytes of a reminder that cost as much as a row to rewrite: one that names ten thousand users takes some 10 ms."""
 
 _names = msgspec.json.Decoder(tuple[str, ...]).decode
 
@@ -36,16 +41,15 @@ class Stored(NamedTuple):
 
 
 def remind(w: WriteSession, command: SetReminder) -> CommandResult:
-    """Set a reminder, in the place of one with the same key. Only the rows that differ are written."""
+    """Set a reminder, in the place of one with the same key. Only the rows that differ are written, if they are few."""
     new = command.reminder
     found = _stored(w.db, new.key)
-    if found is not None and w.renamings:
+    if found is None:
+        _insert(w, new)
+    elif w.renamings or _differences(found.reminder, new) > _at_once(w):
         # An erasure that goes on takes its user out of what has an earlier number: this is set after it began.
         _unset(w, found)
-        found = None
-    if found is None:
-        (number,) = w.db.one(sql("insert_reminder"), (new.key, *_columns(new)))
-        _name(w, number, frozenset(), anonymize.people(new))
+        _insert(w, new)
     elif found.reminder != new:
         _rewrite(w, found, new)
     return CommandResult(1, w.position)
@@ -63,20 +67,106 @@ def cancel(w: WriteSession, command: CancelReminder) -> CommandResult:
 
 def _rewrite(w: WriteSession, old: Stored, new: Reminder) -> None:
     w.db.execute(sql("update_reminder"), (*_columns(new), old.number))
-    _name(w, old.number, anonymize.people(old.reminder), anonymize.people(new))
+    before, now = anonymize.people(old.reminder), anonymize.people(new)
+    named_to = _named_to(w, old.number)
+    _unname(w, old.number, before - now)
+    _name(w, old.number, (name for name in now - before if named_to is None or name <= named_to))
+
+
+def _insert(w: WriteSession, new: Reminder) -> None:
+    (number,) = w.db.one(sql("insert_reminder"), (new.key, *_columns(new)))
+    named = anonymize.people(new)
+    if len(named) > _at_once(w):
+        _unsettle(w, number, "")
+    else:
+        _name(w, number, named)
 
 
 def _unset(w: WriteSession, found: Stored) -> None:
-    _name(w, found.number, anonymize.people(found.reminder), frozenset())
-    w.db.execute(sql("delete_reminder"), (found.number,))
+    """Take a reminder away; the rows that find it go now, or else step by step."""
+    named_to = _named_to(w, found.number)
+    named = [name for name in anonymize.people(found.reminder) if named_to is None or name <= named_to]
+    if len(named) <= _at_once(w):
+        _delete(w, found.number, named)
+        return
+    w.db.execute(sql("retire_reminder"), (found.number,))
+    if named_to is None:
+        _unsettle(w, found.number, max(named))
 
 
-def _name(w: WriteSession, number: int, before: frozenset[str], now: frozenset[str]) -> None:
-    """Note whom a reminder names now, which named others before."""
-    if gone := tuple(sorted(before - now)):
-        w.db.execute(sql("delete_reminder_users"), (number, apsw.carray(gone)))
-    if added := tuple(sorted(now - before)):
-        w.db.execute(sql("insert_reminder_users"), (number, apsw.carray(added)))
+def _delete(w: WriteSession, number: int, named: Iterable[str]) -> None:
+    _unname(w, number, named)
+    w.db.execute(sql("delete_unsettled_reminder"), (number,))
+    w.db.execute(sql("delete_reminder"), (number,))
+
+
+def _unsettle(w: WriteSession, number: int, named_to: str) -> None:
+    w.db.execute(sql("insert_unsettled_reminder"), (number, named_to))
+    w.owe("remind", number, 0, 0)
+
+
+def _named_to(w: WriteSession, number: int) -> str | None:
+    """The last name whose row is there, where they are written or deleted in steps; None when all are."""
+    row = w.db.one(sql("named_to"), (number,))
+    return row[0] if row else None
+
+
+def _name(w: WriteSession, number: int, users: Iterable[str]) -> None:
+    if named := tuple(sorted(users)):
+        w.db.execute(sql("insert_reminder_users"), (number, apsw.carray(named)))
+
+
+def _unname(w: WriteSession, number: int, users: Iterable[str]) -> None:
+    if named := tuple(sorted(users)):
+        w.db.execute(sql("delete_reminder_users"), (number, apsw.carray(named)))
+
+
+def _differences(old: Reminder, new: Reminder) -> int:
+    if old.users == new.users:  # all others that they may name are three
+        return 0
+    return len(anonymize.people(old) ^ anonymize.people(new))
+
+
+def _at_once(w: WriteSession) -> int:
+    """Users of one reminder whose rows a transaction writes or deletes."""
+    return min(NAMED_AT_ONCE, w.settings.fanout_sync_max_followers)
+
+
+# --- steps ----------------------------------------------------------------------------------------------------------
+
+
+def settle_next(w: WriteSession, up_to: int, budget: int) -> int:
+    """Settle one of the reminders up to a number; returns what it cost in rows, 0 when all are settled."""
+    (number,) = w.db.one(sql("next_unsettled_reminder"), (up_to,))
+    return 0 if number is None else settle(w, number, budget)
+
+
+def settle(w: WriteSession, number: int, budget: int) -> int:
+    """Write about ``budget`` of the rows that find a reminder by whom it names, or delete as many of one that was cancelled;
+    returns what it cost in rows, 0 when there are none."""
+    row = w.db.one(sql("unsettled_reminder"), (number,))
+    if row is None:
+        return 0
+    named_to, is_cancelled, *columns = row
+    reminder = _of_row(*columns).reminder
+    names = sorted(anonymize.people(reminder))
+    done = bisect_right(names, named_to)
+    if is_cancelled:
+        left = max(0, done - budget)
+        some = names[left:done]
+        _unname(w, number, some)
+        if left:
+            w.db.execute(sql("set_named_to"), (names[left - 1], number))
+        else:
+            _delete(w, number, ())
+    else:
+        some = names[done : done + budget]
+        _name(w, number, some)
+        if done + len(some) < len(names):
+            w.db.execute(sql("set_named_to"), (some[-1], number))
+        else:
+            w.db.execute(sql("delete_unsettled_reminder"), (number,))
+    return 1 + len(some) + reminder.weight
 
 
 def _columns(new: Reminder) -> tuple[int, bytes, str, str, str, str, int]:
@@ -163,14 +253,30 @@ def export(
     lines: list[bytes] = []
     size, last = 0, None
     renamings = r.writer.renamings
-    bounds = (user, max(after, _hidden(renamings, user)), limit)
-    for number, key, due_at, event, *rest in r.db.execute(sql("export_reminders"), bounds):
-        text = anonymize.renamed_text(event, number, renamings)
-        lines.append(msgspec.json.encode(records.reminder(Reminder(key, due_at, text, (), *rest))))
-        size, last = size + len(event), number
-        if size >= max_bytes:
+    after = max(after, _hidden(renamings, user))
+    found = (
+        Stored(number, Reminder(key, due_at, event, (), *rest))
+        for number, key, due_at, event, *rest in r.db.execute(sql("export_reminders"), (user, after, limit))
+    )
+    unsettled = (one for one in _unsettled_of(r.db, user, after) if one.reminder.key)
+    for number, reminder in merge(found, unsettled, key=attrgetter("number")):
+        text = anonymize.renamed_text(reminder.event, number, renamings)
+        shown = msgspec.structs.replace(reminder, event=text)
+        lines.append(msgspec.json.encode(records.reminder(shown)))
+        size, last = size + len(reminder.event), number
+        if size >= max_bytes or len(lines) >= limit:
             break
     return lines, last
+
+
+def _unsettled_of(db: Db, user: str, after: int) -> Iterator[Stored]:
+    """The reminders from a number on that name a person who has no row yet that finds them, cancelled ones with an empty
+    key. They are looked for by their text: they name so many that they have no topic."""
+    probe = msgspec.json.encode(user)[1:-1].decode()
+    for number, key, *rest in db.execute(sql("unsettled_reminders_with_text"), (after, user, probe)):
+        found = _of_row(number, key or "", *rest)
+        if user in anonymize.people(found.reminder):
+            yield found
 
 
 def last_number(db: Db) -> int:
@@ -179,11 +285,13 @@ def last_number(db: Db) -> int:
     return int(number)
 
 
-def names(w: WriteSession, user: str) -> bool:
-    """Whether a reminder names a person, but for those of which an erasure of the name that goes on takes them out."""
-    bounds = (user, _hidden(w.renamings, user), MAX_KEY)
-    (found,) = w.db.one(sql("is_named_by_reminder"), bounds)
-    return bool(found)
+def names(w: WriteSession, user: str) -> tuple[bool, bool]:
+    """Whether a reminder names a person, and whether one does that may be cancelled: but for those of which an erasure of
+    the name that goes on takes them out."""
+    after = _hidden(w.renamings, user)
+    shown, kept = w.db.one(sql("is_named_by_reminder"), (user, after))
+    keys = [found.reminder.key for found in _unsettled_of(w.db, user, after)]
+    return bool(shown) or any(keys), bool(kept or keys)
 
 
 def _hidden(renamings: Sequence[Renaming], user: str) -> int:
@@ -192,8 +300,8 @@ def _hidden(renamings: Sequence[Renaming], user: str) -> int:
 
 
 def forget_one(w: WriteSession, user: str, up_to: int) -> int:
-    """Take an erased person out of one of the reminders up to a number that name them; returns its size in bytes, 0 when
-    there is none. Of the rows that find it by a user, only theirs is deleted."""
+    """Take an erased person out of one of the reminders up to a number that name them, all of which are settled; returns
+    what it cost in rows, 0 when there is none. Of the rows that find it by a user, only theirs is deleted."""
     row = w.db.one(sql("next_reminder_of_user"), (user, up_to))
     if row is None:
         return 0
@@ -204,4 +312,4 @@ def forget_one(w: WriteSession, user: str, up_to: int) -> int:
     else:
         _rewrite(w, found, left)
     w.db.execute(sql("delete_reminder_users"), (found.number, apsw.carray((user,))))
-    return len(found.reminder.event) + sum(map(len, found.reminder.users)) + 1
+    return 1 + found.reminder.weight

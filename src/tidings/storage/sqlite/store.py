@@ -535,8 +535,8 @@ class SqliteStore:
         return await self._later(asker, same, lambda r: reminders.due(r, due_by, limit, after, max_bytes))
 
     async def reminder(self, key: str) -> Reminder | None:
-        """One reminder."""
-        return await self._now(APPLICATION, ("reminder", key), lambda r: reminders.shown(r, key))
+        """One reminder. By a thread, for the same reason."""
+        return await self._later(APPLICATION, ("reminder", key), lambda r: reminders.shown(r, key))
 
     async def deliveries(self, due_by: int, limit: int, ids: tuple[int, ...] | None = None) -> list[Delivery]:
         """Deliveries due by a time, longest due first; all in one snapshot."""

@@ -175,12 +175,16 @@ CREATE INDEX delivery_held ON delivery (user) WHERE held <> 0;
 
 -- `users` is a JSON array of names; reminder_user finds the reminders of a user, who need not have an id yet. `topic` is the topic
 -- whose followers are reminded, or empty. A number is never given twice: what was set after an erasure began has a greater one.
+-- A reminder without a key and a time is cancelled: it is kept for as long as rows of reminder_user are there to be deleted.
 CREATE TABLE reminder (
-  number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, due_at INTEGER NOT NULL, event BLOB NOT NULL,
+  number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT UNIQUE, due_at INTEGER, event BLOB NOT NULL,
   users TEXT NOT NULL, topic TEXT NOT NULL, recurrence TEXT NOT NULL, time_zone TEXT NOT NULL, first_at INTEGER NOT NULL
 );
 CREATE INDEX reminder_due ON reminder (due_at, key);
 CREATE TABLE reminder_user (user TEXT, reminder INTEGER, PRIMARY KEY (user, reminder)) WITHOUT ROWID;
+-- Reminders whose rows of reminder_user a fan-out job writes, or deletes (reminders.py): only users up to `named_to`, in the order
+-- of their names, have theirs.
+CREATE TABLE reminder_unsettled (reminder INTEGER PRIMARY KEY, named_to TEXT NOT NULL);
 
 -- One row for all of an audience: a topic, or 0 for all users. `active` is 0 from some time after it expired: it is kept
 -- for as long as its event can be retracted. A mute is of one of its topics.

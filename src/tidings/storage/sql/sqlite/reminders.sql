@@ -1,7 +1,7 @@
 -- Reminders.
 
 -- name: count_reminders
-SELECT count(*) FROM reminder;
+SELECT count(*) FROM reminder WHERE key IS NOT NULL;
 
 -- name: insert_reminder
 INSERT INTO reminder (key, due_at, event, users, topic, recurrence, time_zone, first_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -11,13 +11,40 @@ RETURNING number;
 UPDATE reminder SET due_at=?, event=?, users=?, topic=?, recurrence=?, time_zone=?, first_at=? WHERE number=?;
 
 -- name: insert_reminder_users
-INSERT INTO reminder_user SELECT value, ? FROM carray(?);
+INSERT OR IGNORE INTO reminder_user SELECT value, ? FROM carray(?);
 
 -- name: delete_reminder_users
 DELETE FROM reminder_user WHERE reminder=? AND user IN (SELECT value FROM carray(?));
 
 -- name: delete_reminder
 DELETE FROM reminder WHERE number=?;
+
+-- name: retire_reminder
+UPDATE reminder SET key=NULL, due_at=NULL WHERE number=?;
+
+-- name: insert_unsettled_reminder
+INSERT INTO reminder_unsettled VALUES (?, ?);
+
+-- name: set_named_to
+UPDATE reminder_unsettled SET named_to=? WHERE reminder=?;
+
+-- name: delete_unsettled_reminder
+DELETE FROM reminder_unsettled WHERE reminder=?;
+
+-- name: named_to
+SELECT named_to FROM reminder_unsettled WHERE reminder=?;
+
+-- name: next_unsettled_reminder
+SELECT min(reminder) FROM reminder_unsettled WHERE reminder<=?;
+
+-- name: unsettled_reminder
+SELECT named_to, key IS NULL, number, coalesce(key, ''), coalesce(due_at, 0), event, users, topic, recurrence, time_zone, first_at
+FROM reminder_unsettled CROSS JOIN reminder ON number=reminder WHERE reminder=?;
+
+-- name: unsettled_reminders_with_text
+SELECT number, key, coalesce(due_at, 0), event, users, topic, recurrence, time_zone, first_at
+FROM reminder_unsettled CROSS JOIN reminder ON number=reminder
+WHERE reminder>?1 AND named_to<?2 AND (instr(users, ?3) OR instr(event, CAST(?3 AS BLOB))) ORDER BY reminder;
 
 -- name: reschedule_reminder
 UPDATE reminder SET due_at=? WHERE key=?;
@@ -34,11 +61,12 @@ SELECT number, key, due_at, event, users, topic, recurrence, time_zone, first_at
 
 -- name: next_reminder_of_user
 SELECT number, key, due_at, event, users, topic, recurrence, time_zone, first_at FROM reminder_user CROSS JOIN reminder
-ON number=reminder WHERE user=? AND reminder<=? ORDER BY reminder LIMIT 1;
+ON number=reminder WHERE user=? AND reminder<=? AND key IS NOT NULL ORDER BY reminder LIMIT 1;
 
 -- name: is_named_by_reminder
-SELECT count(*) FROM (SELECT 1 FROM reminder_user WHERE user=? AND reminder>? AND reminder<=? LIMIT 1);
+SELECT EXISTS (SELECT 1 FROM reminder_user CROSS JOIN reminder ON number=reminder WHERE user=?1 AND reminder>?2 AND key IS NOT NULL),
+EXISTS (SELECT 1 FROM reminder_user WHERE user=?1 AND reminder>?2);
 
 -- name: export_reminders
 SELECT number, key, due_at, event, topic, recurrence, time_zone, first_at FROM reminder_user CROSS JOIN reminder
-ON number=reminder WHERE user=? AND reminder>? ORDER BY reminder LIMIT ?;
+ON number=reminder WHERE user=? AND reminder>? AND key IS NOT NULL ORDER BY reminder LIMIT ?;
