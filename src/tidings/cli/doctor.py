@@ -25,6 +25,7 @@ from tidings.http import schemas
 from tidings.http.jwks import FETCH_DEADLINE_S, Load, loader, parse_set
 from tidings.marker import Marker
 from tidings.outbound.channel_registry import unsendable
+from tidings.outbound.email import relay, relay_fault
 from tidings.process import listen
 from tidings.rules import Rule, Rules
 from tidings.server import store_file, types_clash
@@ -53,6 +54,8 @@ ALIVE = msgspec.json.encode(schemas.Health(status="alive"))
 """What a server answers at /livez."""
 ANSWER_S = 5.0
 """Seconds that a server has for it, a busy one included."""
+RELAY_S = 10.0
+"""Seconds for a mail server to answer, and to take the user and password: some look up first who connects."""
 _REACHED = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """At which address a server answers that listens on all of them."""
 
@@ -72,7 +75,8 @@ class Check(NamedTuple):
 def command(config: Path | None, **flags: Any) -> None:
     """Check this machine, these settings and this store; the exit code is 1 when anything would fail.
 
-    It takes the same flags, variables and file as "tidings serve" and changes nothing.
+    It takes the same flags, variables and file as "tidings serve" and changes nothing. It fetches the key set of
+    jwks. It connects to the mail server of smtp_url and authenticates, but sends no mail.
 
     \b
     Examples:
@@ -117,6 +121,8 @@ def checks(settings: Settings) -> Iterator[Check]:
     if all(check.level == "ok" for check in judged):
         yield from tokens(settings)
     yield from outside(settings, types)
+    if not any(check.level == "fail" and check.name == "outside" for check in judged):
+        yield from mail(settings)
 
 
 def running_server(settings: Settings, path: Path | None) -> str:
@@ -212,6 +218,15 @@ def outside(settings: Settings, types: Mapping[str, Rule]) -> Iterator[Check]:
     if settings.smtp_url and not settings.server_url:
         told = "server_url is empty: users cannot register mail addresses, only the application can"
         yield Check("warn", "outside", told)
+
+
+def mail(settings: Settings) -> Iterator[Check]:
+    """Whether the mail server answers and lets the server in, now: it may do so later. Nothing without one."""
+    if settings.smtp_url:
+        place = relay(settings.smtp_url)
+        fault = asyncio.run(relay_fault(place, RELAY_S))
+        takes = f"smtp_url: {place.host}:{place.port} answers{' and takes the password' if place.password else ''}"
+        yield Check("warn" if fault else "ok", "mail", f"smtp_url: {fault}" if fault else takes)
 
 
 def python(version: tuple[int, ...]) -> Check:

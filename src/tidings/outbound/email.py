@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 from aiosmtplib import (
+    SMTPAuthenticationError,
     SMTPDataError,
     SMTPException,
     SMTPNotSupported,
@@ -148,16 +149,38 @@ class Email:
         return SENT
 
     def _connection(self) -> aiosmtplib.SMTP:
-        place = self._relay
-        return aiosmtplib.SMTP(
-            hostname=place.host,
-            port=place.port,
-            use_tls=place.tls,
-            start_tls=True if place.starttls else None if not place.tls else False,
-            username=place.username,
-            password=place.password,
-            timeout=TIMEOUT_S,
-        )
+        return _connection(self._relay, TIMEOUT_S)
+
+
+def _connection(place: Relay, timeout_s: float) -> aiosmtplib.SMTP:
+    return aiosmtplib.SMTP(
+        hostname=place.host,
+        port=place.port,
+        use_tls=place.tls,
+        start_tls=True if place.starttls else None if not place.tls else False,
+        username=place.username,
+        password=place.password,
+        timeout=timeout_s,
+    )
+
+
+async def relay_fault(place: Relay, timeout_s: float) -> str:
+    """Connect, greet and authenticate as for a mail, and hand over none; returns what went wrong, "" when nothing did."""
+    at = f"{place.host}:{place.port}"
+    try:
+        async with asyncio.timeout(timeout_s), _connection(place, timeout_s) as smtp:
+            await smtp.noop()
+    except SMTPAuthenticationError as refusal:
+        return f"{at} refuses the user and password of smtp_url: {refusal.code} {refusal.message!a}"
+    except SMTPResponseException as refusal:
+        return f"{at} answers {refusal.code} {refusal.message!a}"
+    except TimeoutError:
+        return f"{at} does not answer within {timeout_s:g} s"
+    except OSError as error:
+        return f"no connection to {at}: {str(error.__cause__ or error)!a}"
+    except SMTPException as error:  # it has no STARTTLS, or no way to authenticate
+        return f"{at} does not do what smtp_url asks for: {error.message!a}"
+    return ""
 
 
 def refused(refusal: SMTPRecipientsRefused | SMTPResponseException) -> SendResult:
