@@ -228,6 +228,16 @@ def test_pages_load_only_their_own(anybody: httpx.Client, path: str) -> None:
         assert anybody.get(f"/{address}").status_code == 200
 
 
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_name_their_icon(anybody: httpx.Client, path: str) -> None:
+    """The fault: browsers asked for /favicon.ico, a 404 at each view of a page. The address is below the prefix."""
+    (address,) = re.findall(r'<link rel="icon" href="([^"]+)"', anybody.get(path).text)
+    icon = anybody.get(f"/{address}")
+    assert (icon.status_code, icon.headers["content-type"]) == (200, "image/svg+xml")
+    assert icon.content.startswith(b"<svg ")
+    assert len(icon.content) < 1_000
+
+
 # --- development -------------------------------------------------------------------------------------------------
 
 

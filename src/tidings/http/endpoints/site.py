@@ -11,6 +11,7 @@ _MEDIA = {
     "html": "text/html; charset=utf-8",
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
 }
 _HEADERS = (
     (b"content-security-policy", CONTENT_SECURITY_POLICY),
@@ -21,6 +22,7 @@ _PAGES = {
     "/": ("index.html", "What this server is"),
     "/docs": ("docs.html", "The routes, readable"),
     "/static/site.css": ("site.css", "How the pages look"),
+    "/static/icon.svg": ("icon.svg", "The icon of the pages"),
     "/static/index.js": ("index.js", "What the first page does"),
     "/static/docs.js": ("docs.js", "What the routes page does"),
 }
