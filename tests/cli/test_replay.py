@@ -224,4 +224,7 @@ def test_a_missing_prefix_is_suspected(tmp_path: Path) -> None:
             command, cwd=tmp_path, env=environ(), capture_output=True, text=True, check=False
         )
     assert ended.returncode == 1
-    assert f"{wrong} answered 404: There is nothing at this address. Is the prefix right?" in ended.stderr
+    assert (
+        f"{wrong} answered 404: There is nothing at this address: is the server under a prefix"
+        in ended.stderr
+    )

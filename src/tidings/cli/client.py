@@ -8,6 +8,7 @@ from typing import TypeVar
 import click
 
 from tidings.client import Client, ProblemError, Unreachable
+from tidings.client.errors import ASK_PREFIX
 from tidings.client.request import Call
 
 DEFAULT_URL = "http://127.0.0.1:8787"
@@ -29,9 +30,6 @@ MAX_RETRY_S = 60.0
 
 NO_PROBLEM = "about:blank"
 """The type of a failure whose answer is no problem document of Tidings."""
-
-NO_ROUTE = "There is nothing at this address."
-"""The detail of a 404 of Tidings for a path that is no route: the prefix is missing or wrong."""
 
 T = TypeVar("T")
 
@@ -85,8 +83,8 @@ class CommandClient(Client):
             return Foreign(
                 f"{self.url} answers {what}, but not as Tidings does: is the address right, with its prefix?"
             )
-        if error.detail == NO_ROUTE:
-            return Refused(f"{self.url} answered {error} Is the prefix right?")
+        if error.detail == ASK_PREFIX:
+            return Refused(f"{self.url} answered {error}")
         return Refused(f"the server answered {error}{self._advice(error.status)}")
 
     def _advice(self, status: int) -> str:

@@ -4,6 +4,10 @@ import msgspec
 
 from tidings.client.effects import Answer
 
+NO_ROUTE = "There is nothing at this address."
+"""The detail of a server's 404 for a path that is no route of it. A client asks for routes alone."""
+ASK_PREFIX = "There is nothing at this address: is the server under a prefix (--prefix) that the URL lacks or has wrong?"
+
 
 class FieldError(msgspec.Struct, frozen=True):
     """What is wrong with one field: a JSON Pointer into the body, or a parameter's name."""
@@ -57,6 +61,8 @@ def problem(answer: Answer) -> ProblemError:
         said = msgspec.json.decode(answer.body, type=_Document)
     except msgspec.DecodeError:
         said = _Document(title="the answer is not one of a Tidings server")
+    if answer.status == 404 and said.detail == NO_ROUTE:
+        said.detail = ASK_PREFIX
     return ProblemError(answer.status, said.type, said.title, said.detail, said.errors, seconds(answer))
 
 
