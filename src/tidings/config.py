@@ -183,7 +183,7 @@ HELP: Mapping[str, str] = {
     "sqlite_partition_rows": "Rows of timelines and inboxes after which a new partition begins; old ones are merged.",
     "sqlite_event_partition_rows": "Events after which a new partition begins.",
     "trends_max_exact_keys": "Distinct keys counted exactly by trends; beyond, a sketch with a stated error.",
-    "public_url": "Address of your page where people see and choose their notifications; mails lead there.",
+    "public_url": "Address of your page where users see their notifications and set their preferences; mails link to it.",
     "server_url": "Address at which browsers reach this server, prefix included; confirmation mails lead there.",
     "smtp_url": "Mail server, smtp://user:password@host:587?starttls or smtps://…; empty sends no mail.",
     "mail_from": "Sender of mails: an address, or Name <address>.",

@@ -262,7 +262,7 @@ class SetReminder(msgspec.Struct, frozen=True):
 
 
 class CancelReminder(msgspec.Struct, frozen=True):
-    """Take a reminder back. With ``only`` nothing happens when another was set in its place."""
+    """Cancel a reminder. With ``only`` nothing happens when another was set in its place."""
 
     key: str
     only: Reminder | None = None

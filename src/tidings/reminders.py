@@ -79,7 +79,7 @@ class ReminderService(Worker):
         return fitting_errors(fitting, self._clock.now(), self._settings)
 
     async def cancel(self, key: str) -> None:
-        """Take a reminder back. Raises NotFound when there is none, or it came for the last time."""
+        """Cancel a reminder. Raises NotFound when there is none, or it came for the last time."""
         outcome = await self._log.submit(CancelReminder(key))
         if not (isinstance(outcome, CommandResult) and outcome.updated):
             raise NotFound("no such reminder")

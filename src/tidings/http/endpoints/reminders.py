@@ -43,7 +43,7 @@ async def show(call: RequestContext[Params, None]) -> Response:
 
 
 async def cancel(call: RequestContext[Params, None]) -> Response:
-    """Take a reminder back."""
+    """Cancel a reminder."""
     await call.services.reminders.cancel(call.path["key"])
     return Response(status=204)
 
@@ -103,7 +103,7 @@ ROUTES = (
         path=_PATH,
         handler=cancel,
         access=Access.SERVER,
-        summary="Take a reminder back",
+        summary="Cancel a reminder",
         tag=_TAG,
         status=204,
     ),

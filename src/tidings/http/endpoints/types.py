@@ -71,7 +71,7 @@ ROUTES = (
         path=_PATH,
         handler=withdraw,
         access=Access.SERVER,
-        summary="Take a declaration back; the one of the settings holds again",
+        summary="Remove the declaration of a type; that of the settings applies again",
         tag=_TAG,
         status=204,
     ),

@@ -56,7 +56,7 @@ def remind(w: WriteSession, command: SetReminder) -> CommandResult:
 
 
 def cancel(w: WriteSession, command: CancelReminder) -> CommandResult:
-    """Take a reminder back."""
+    """Cancel a reminder."""
     found = _stored(w.db, command.key)
     shown = found and found.shown(w.renamings)
     if found is None or shown is None or command.only not in (None, shown):
