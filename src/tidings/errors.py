@@ -152,6 +152,10 @@ class Unavailable(TidingsError):
         self.for_log = for_log or self.detail
 
 
+class ForeignCommit(Unavailable):
+    """Another program made a commit in the store while it was open: nothing is read or written until a restart."""
+
+
 class Deferred(Unavailable):
     """Too many streams are being opened at once: this one may come back after ``retry_after`` seconds."""
 

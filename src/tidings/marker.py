@@ -32,7 +32,7 @@ _SAFELY = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 class Marker(msgspec.Struct, frozen=True):
     """How a store was last seen. ``inode`` is that of its file, ``process`` the one that has it open, 0 after a close.
     ``base`` is the generation that the file has at least without its write-ahead log. Without an ``epoch`` the file is
-    another one, whose new epoch has not begun yet."""
+    another one, or another program changed it, and its new epoch has not begun yet."""
 
     epoch: str
     generation: _Count
@@ -84,7 +84,9 @@ def restored(marker: Marker | None, found: Marker) -> str:
             f"it is older than the one that was open here: it ends at position {found.position}, "
             f"that one was at {marker.position} at least"
         )
-    if found.inode != marker.inode or not marker.epoch:
+    if found.inode == marker.inode and not marker.epoch:
+        return "another program changed it while it was open here, or it took the place of another file"
+    if found.inode != marker.inode:
         return "it is another file than the one that was open here, as a copy is"
     return ""
 

@@ -6,7 +6,7 @@ to come back, what is waiting written, the store closed.
 
 import logging
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from tidings.config import ConfigError, Settings
 from tidings.confirmations import Confirmations
 from tidings.cursors import Cursors
 from tidings.delivery_endpoints import EndpointService
-from tidings.errors import KeyReused, Unavailable
+from tidings.errors import ForeignCommit, KeyReused, Unavailable
 from tidings.feeds import FeedReader
 from tidings.http.app import Services
 from tidings.http.metrics import Metrics
@@ -155,7 +155,7 @@ async def running(
         live = Hub(store, wording, take_up, settings, clock, epoch, position)
         runner = Runner(store, on_erased=live.reconcile_all)
         courier = DeliveryDispatcher(store, submit, ways, wording, clock)
-        watch = _StoreWatch(store)
+        watch = _StoreWatch(store, on_foreign_commit=live.suspend)
         log = GroupCommitQueue(
             store,
             batch_events=settings.group_commit_events,
@@ -357,11 +357,13 @@ async def _rebuild(store: Store, windows: Windows, clock: Clock) -> None:
 
 class _StoreWatch(Worker):
     """Has the store checked every second. ``problem`` says why it cannot be written, from the first write that fails until
-    one succeeds, of which there is one a second then."""
+    one succeeds, of which there is one a second then. After a commit by another program none does;
+    ``on_foreign_commit`` is told why."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, on_foreign_commit: Callable[[str], None] = lambda _: None) -> None:
         super().__init__("store-watch")
         self._store = store
+        self._on_foreign_commit = on_foreign_commit
         self._logged = ""
         self.problem = ""
 
@@ -382,8 +384,14 @@ class _StoreWatch(Worker):
 
     def failed(self, error: Unavailable) -> None:
         """A write failed."""
+        foreign = isinstance(error, ForeignCommit)
         if error.for_log != self._logged:
-            _log.error("writes are answered 503, reading goes on: %s", error.for_log)
+            what = (
+                "reads and writes are answered 503" if foreign else "writes are answered 503, reading goes on"
+            )
+            _log.error("%s: %s", what, error.for_log)
+        if foreign:
+            self._on_foreign_commit(error.detail)
         self._logged, self.problem = error.for_log, error.detail
 
 

@@ -19,6 +19,7 @@ from tests.crash.effort import ALL, repeatable, seeds
 from tests.crash.workload import History, Write
 from tests.property.worlds import same
 from tidings.errors import Unavailable
+from tidings.storage.sqlite.commit_guard import CommitGuard
 from tidings.storage.sqlite.write_session import WriteSession
 from tidings.testing import START_MS
 
@@ -146,6 +147,8 @@ def test_a_store_without_transactions_is_found_out(
 ) -> None:
     """The check is able to fail: a store that commits every statement by itself leaves something in part."""
     monkeypatch.setattr(WriteSession, "transaction", lambda writer, work: work())
+    # SQLite does not call the hook for a statement that commits when it is reset, so such commits are not counted.
+    monkeypatch.setattr(CommitGuard, "check", lambda guard: None)
     careless = watched(tmp_path, history, SOME_STEPS, runner)
     monkeypatch.undo()
 

@@ -1,9 +1,13 @@
-"""A full disk, and a file that is taken away: what cannot be kept is not acknowledged, and the rest goes on."""
+"""A full disk, a file that is taken away, and a commit by another program: what cannot be kept is not acknowledged."""
 
+import json
 import resource
+import signal
+import sqlite3
 import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -111,3 +115,60 @@ def test_a_file_that_is_taken_away_is_noticed_without_a_write(tmp_path: Path) ->
     with asking(path, tmp_path / "errors") as (http, _):
         path.unlink()
         wait_for(http, "/readyz", 503)
+
+
+COPY = """
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as source, sqlite3.connect(sys.argv[2]) as target:
+    source.backup(target)
+"""
+
+
+def copy_through_sqlite(source: Path, target: Path) -> None:
+    """What ``.backup`` and ``.restore`` of the SQLite shell do, in a process of its own."""
+    subprocess.run([sys.executable, "-c", COPY, str(source), str(target)], check=True)
+
+
+def test_a_restore_into_the_open_file_ends_all_service_until_a_restart(tmp_path: Path) -> None:
+    """The fault: ``.restore`` of the SQLite shell into the file of a running server went unnoticed. The server acknowledged
+    events on top of the copy and stayed ready, and old cursors seemed valid although what they had seen was gone. Now it is
+    found without a write, streams end, nothing is read or written, and the restart begins a new epoch. A backup of the
+    running store by ``.backup`` is no commit."""
+    path, copy, errors = tmp_path / "tidings.db", tmp_path / "copy.db", tmp_path / "errors"
+    with asking(path, errors) as (http, process):
+        copy_through_sqlite(path, copy)
+        assert http.post("/v1/events", json=EVENT).json()["position"] == 2
+        assert http.get("/readyz").status_code == 200
+        with http.stream("GET", "/v1/notifications/stream", params={"user_id": "bob"}) as stream:
+            lines = stream.iter_lines()
+            cursor = next(line.removeprefix("id: ") for line in lines if line.startswith("id: "))
+            copy_through_sqlite(copy, path)
+            assert [line for line in lines if line.startswith("event: ")][-1] == "event: drain"
+        wait_for(http, "/readyz", 503)
+        why = http.get("/readyz").json()["detail"]
+        assert (
+            why
+            == "another program made a commit in the store while it was open, and the server must be restarted"
+        )
+        refused(http.get("/readyz"))
+        refused(http.post("/v1/events", json=EVENT))
+        refused(http.get("/v1/feed", params={"user_id": "bob"}))
+        refused(http.get("/v1/notifications", params={"user_id": "bob"}))
+        refused(http.get("/v1/notifications/stream", params={"user_id": "bob"}))
+        assert http.get("/livez").status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 1
+    said = errors.read_text()
+    assert "ERROR" in said
+    assert "reads and writes are answered 503: another program made a commit in" in said
+    assert "restart the server, which begins a new epoch, and clients fetch afresh" in said
+    assert "Traceback" not in said
+    with closing(sqlite3.connect(path)) as found:
+        assert found.execute("SELECT count(*) FROM log").fetchall() == [(1,)]
+    with serving(path) as (url, _), httpx.Client(base_url=url, timeout=TIMEOUT_S) as http:
+        asked = {"user_id": "bob", "last_event_id": cursor}
+        with http.stream("GET", "/v1/notifications/stream", params=asked) as stream:
+            lines = stream.iter_lines()
+            assert next(line for line in lines if line == "event: reset")
+            assert json.loads(next(line for line in lines if line.startswith("data: "))[6:])["reason"]
+        assert http.post("/v1/events", json=EVENT).json()["position"] == 2

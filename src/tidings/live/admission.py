@@ -30,13 +30,15 @@ class AdmissionController:
         self._at = clock.monotonic()
         self._addresses: Counter[str] = Counter()
         self.closing = False
+        self.problem = ""
 
     def check(self, open: int, mine: int, address: str, *, stays: bool = True) -> None:
         """Admit one stream beside the ``open`` streams of this process, of which ``mine`` are of the same user. The caps of
         users and addresses apply to streams that stay open. Raises TooManyRequests over one of these caps. Raises Deferred
-        over the rate, over the cap of the server, and while the server stops: a client that retries reaches the next one."""
-        if self.closing:
-            raise Deferred("the server is stopping", retry_after=self._later())
+        over the rate, over the cap of the server, while the server stops, and while it has a ``problem``: a client that
+        retries reaches the next one."""
+        if self.closing or self.problem:
+            raise Deferred(self.problem or "the server is stopping", retry_after=self._later())
         if stays:
             self._check_caps(mine, address)
         if open >= self._settings.max_streams or not self._take():

@@ -122,7 +122,7 @@ class Hub:
         """Begin feeding; needs a running event loop."""
         loops: list[Coroutine[Any, Any, None]] = [self._follow(), self._compare(), self._tick()]
         loops += [self._refilling() for _ in range(REFILLS)]
-        self._tasks = [asyncio.create_task(loop, name="live") for loop in loops]
+        self._tasks += [asyncio.create_task(loop, name="live") for loop in loops]
 
     # --- calls of the transports -------------------------------------------------------------------------
 
@@ -275,9 +275,9 @@ class Hub:
             try:
                 await self._step()
                 failures = 0
-            except Exception:
+            except Exception as error:
                 failures += 1
-                _log.exception("following failed, attempt %d", failures)
+                _report(error, f"following failed, attempt {failures}")
                 self.reconcile_all()
                 # The exponent is bounded, for no float holds 2 to the power of 1,024.
                 await asyncio.sleep(min(FIRST_PAUSE_S * 2 ** min(failures, 16), LONGEST_PAUSE_S))
@@ -358,8 +358,8 @@ class Hub:
                     here = [user for user in some if user in self._streams or user in self._waiters]
                     self._compared(await self._heads(here))
                     await asyncio.sleep(0)
-            except Exception:
-                _log.exception("inboxes could not be compared; the next look is in a second")
+            except Exception as error:
+                _report(error, "inboxes could not be compared; the next look is in a second")
 
     def _compared(self, counters: Mapping[str, InboxCounters]) -> None:
         for user, counts in counters.items():
@@ -473,8 +473,8 @@ class Hub:
             stream = self._behind.popleft()
             try:
                 await self._catch_up(stream)
-            except Exception:
-                _log.exception("catching up failed")
+            except Exception as error:
+                _report(error, "catching up failed")
                 stream.end()
                 self._forget(stream)
 
@@ -566,19 +566,25 @@ class Hub:
 
     # --- shutdown ----------------------------------------------------------------------------------------
 
+    def suspend(self, problem: str) -> None:
+        """End the streams, and let none in until a restart: what they would tell does not hold any more."""
+        if not self._admission.problem:
+            self._admission.problem = problem
+            self._tasks.append(asyncio.create_task(self._drain(), name="live"))
+
     async def close(self) -> None:
         """Tell each client to reconnect later, evenly over the available time, and end the streams."""
         if not self._admission.closing:
             self._admission.closing = True
-            for polls in self._waiters.values():
-                for waiter in polls:
-                    waiter.wake(over=True)
             await self._drain()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _drain(self) -> None:
+        for polls in self._waiters.values():
+            for waiter in polls:
+                waiter.wake(over=True)
         streams = [stream for mine in self._streams.values() for stream in mine]
         per_s = max(DRAIN_PER_S, len(streams) / (self._settings.shutdown_s * DRAIN_SHARE))
         begun = self._clock.monotonic()
@@ -588,3 +594,7 @@ class Hub:
             ahead = gone / per_s - (self._clock.monotonic() - begun)
             if ahead > 1 / DRAIN_PER_S:
                 await asyncio.sleep(ahead)
+
+
+def _report(error: Exception, what: str) -> None:
+    _log.error("%s: %s", what, error, exc_info=None if isinstance(error, Unavailable) else error)

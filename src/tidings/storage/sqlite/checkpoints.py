@@ -20,6 +20,7 @@ import apsw
 
 from tidings.errors import Unavailable
 from tidings.storage.sqlite import wal
+from tidings.storage.sqlite.commit_guard import CommitGuard
 from tidings.storage.sqlite.connection import CHECKPOINT_PAGES, DISK_ERRORS, empty_wal, unavailable
 from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.file_lock import RETRY_S, FileLock
@@ -40,11 +41,12 @@ class _Baseline(NamedTuple):
 
 
 class Checkpoints:
-    """Makes the checkpoints of the one connection that writes. Used by one thread at a time."""
+    """Makes the checkpoints of the one connection that writes. Used by one thread at a time. ``guard``: counts commits."""
 
     def __init__(self, db: Db, file_lock: FileLock) -> None:
         """Raises OSError or apsw.Error when the files cannot be looked at."""
         file_lock.watch()
+        self.guard = CommitGuard(file_lock)
         self._db = db
         self._file_lock = file_lock
         (self._page_bytes,) = db.one("PRAGMA page_size")
@@ -68,6 +70,7 @@ class Checkpoints:
         file, log, *_ = self._file_lock.check()
         if not self._is_as_left(file) or log.st_size < self._log_bytes():
             with suppress(OSError, *DISK_ERRORS) if committed else _disk():
+                self.guard.check()  # first, because it may have made a checkpoint too
                 self._check_contents()
 
     def empty(self, wait_ms: int = 0) -> str:
@@ -107,6 +110,7 @@ class Checkpoints:
     def _committed(self, _db: apsw.Connection, _name: str, frames: int) -> int:
         """Called by SQLite after each commit with the frames in the log. A failure here is none of the commit, which is in
         the log: the next one tries again."""
+        self.guard.committed()
         with suppress(Unavailable, OSError, *DISK_ERRORS):
             salts = self._read_salts()
             if salts != self._salts:  # the log began anew: all of it had been copied

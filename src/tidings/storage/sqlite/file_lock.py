@@ -8,7 +8,7 @@ flock and byte locks are one thing (macOS).
 
 **The hazard** is POSIX's: a process that closes *any* descriptor of a file loses all its POSIX locks on it, SQLite's too.
 So the descriptor here is closed after SQLite's connections, the file is never opened a second time in this process
-(``_HELD``), and looking whether it is still there uses stat.
+(``_HELD``), and looking whether it is still there uses stat. The same holds for the index of the log (``-shm``).
 """
 
 import errno
@@ -44,20 +44,22 @@ class FileLock:
         """Raises InUse when the file is in use, Unavailable when it has several names, or cannot be made."""
         self.path = _real(path)
         self._watched: dict[Path, _Identity] = {}
+        self._index: int | None = None
         self._made = not self.path.exists()
         self._file = _open(self.path, fcntl.F_OFD_SETLK, os.O_CREAT)
         self.identity = _identity_of(os.fstat(self._file))
         _HELD.add(self.identity)
 
     def watch(self) -> None:
-        """Remember the database, its write-ahead log and the index of that: all are there once SQLite has opened them. The
-        index is never opened here, so SQLite keeps its locks on it."""
+        """Remember the database, its write-ahead log and the index of that: all are there once SQLite has opened them.
+        Raises OSError when the index is not."""
         self._made = False  # it is filled: if it is empty later, it was cut
         self._watched = {
             name: found
             for name in (self.path, *(Path(f"{self.path}{suffix}") for suffix in ("-wal", "-shm")))
             if (found := _identity(name)) is not None
         }
+        self._index = os.open(f"{self.path}-shm", os.O_RDONLY | os.O_CLOEXEC)
 
     def check(self) -> list[os.stat_result]:
         """How the database, its write-ahead log and its index are now. Raises Unavailable when their names do not lead to
@@ -85,12 +87,19 @@ class FileLock:
         """Bytes of the database, without its log. Through this descriptor: to close another one would unlock the file."""
         return os.pread(self._file, size, offset)
 
+    def read_index(self, part: slice) -> bytes:
+        """Bytes of the index of the log, after :meth:`watch`. SQLite locks bytes of it, too."""
+        assert self._index is not None
+        return os.pread(self._index, part.stop - part.start, part.start)
+
     def close(self) -> None:
-        """Let go of the file, after SQLite has. A file that was made here and never filled goes."""
+        """Let go of the files, after SQLite has. A file that was made here and never filled goes."""
         if self._made and _identity(self.path) == self.identity and os.fstat(self._file).st_size == 0:
             os.unlink(self.path)
         _HELD.discard(self.identity)
         os.close(self._file)
+        if self._index is not None:
+            os.close(self._index)
 
 
 def check_free(path: Path) -> Path:

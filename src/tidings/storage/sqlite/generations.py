@@ -39,6 +39,7 @@ class Generations:
         known = read(file_lock.path)
         self._base = known.base if known else 0
         self._file = MarkerFile(file_lock.path)
+        checkpoints.guard.on_found = self._distrust
         try:
             if why := restored(known, self._found()):
                 self._base = 0  # that of the marker was of another file
@@ -74,6 +75,7 @@ class Generations:
     def keep(self) -> None:
         """End the generation if anything was committed in it, or could not be. Raises Unavailable when what is written
         could not be found again, apsw.Error when nothing can be written."""
+        self._checkpoints.guard.check()
         self._checkpoints.check()
         if self._commits != self._writer.commits or self._writer.failed:
             self._end()
@@ -91,6 +93,22 @@ class Generations:
         self._generation, self._commits = generation, self._writer.commits
         self._mark(self._found())
 
+    def _distrust(self) -> str:
+        """Have the next start begin a new epoch, for another program changed what cursors were made of. Says for the log
+        whether the file is another store now, or an older one."""
+        self._mark(structs.replace(self._found(), epoch="", base=0), durable=True)
+        try:
+            found = dict(self._writer.db.all(sql("generation_and_epoch")))
+        except apsw.Error as error:
+            return f", and it is no store of Tidings any more ({error})"
+        known = {"generation": self._generation, "epoch": self._writer.epoch}
+        if found == known:
+            return ""
+        was, now = (
+            "generation {generation} of epoch {epoch}".format(**one) for one in (known, known | found)
+        )
+        return f", and it is an older or another store now, as after a restore ({now}, it was {was})"
+
     def close(self) -> None:
         """End the last generation. The marker stays behind when that cannot be written: a later start is none the wiser,
         but not misled."""
@@ -99,7 +117,7 @@ class Generations:
             self._mark(self._found(process=0), durable=True)
         except Unavailable as error:
             self._close_problem = error.for_log
-        except apsw.Error as error:
+        except (OSError, apsw.Error) as error:
             self._close_problem = unavailable(error, "written").for_log
         finally:
             self._file.close()

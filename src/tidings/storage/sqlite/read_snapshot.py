@@ -316,7 +316,8 @@ class LoopSnapshot(ReadSnapshot):
         return self._steps_left < 0
 
     def fresh(self) -> "LoopSnapshot":
-        """This reading, with a snapshot that has every commit that was acknowledged."""
+        """This reading, with a snapshot that has every commit that was acknowledged. Raises ForeignCommit."""
+        self.writer.guard.refuse()
         if self._as_of != self.writer.commits:
             self.renew()
         return self

@@ -149,7 +149,9 @@ class SqliteStore:
             self._write_thread = ThreadPoolExecutor(1, "tidings-writer", lower_priority)
             db = open_writer(path, settings.sqlite_cache_mib, vfs, salt)
             undo.callback(db.close)
-            self._writer = WriteSession(db, clock, settings, channels)
+            self._checkpoints = Checkpoints(db, self._file_lock)
+            undo.callback(self._checkpoints.close)
+            self._writer = WriteSession(db, clock, settings, self._checkpoints.guard, channels)
             self._own = ReadSnapshot(db, self._writer.names, self._writer)
             near = open_reader(path, settings.sqlite_cache_mib, vfs)
             undo.callback(near.close)
@@ -160,8 +162,6 @@ class SqliteStore:
             own = [self._reading(undo, path, OWN_CACHE_MIB, vfs)]
             self._readers = Readers("tidings-reader", far, settings.max_reads_per_user, most, lower_priority)
             self._own_readers = Readers("tidings-own-reader", own, most, most, lower_priority)
-            self._checkpoints = Checkpoints(db, self._file_lock)
-            undo.callback(self._checkpoints.close)
             self._generations = Generations(self._writer, self._file_lock, self._checkpoints, os.getpid())
             undo.pop_all()
         LONG_READS.set_function(lambda: self._readers.depth)
@@ -206,7 +206,7 @@ class SqliteStore:
     async def _on_writer(self, work: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._write_thread, work)
-        except DISK_ERRORS as error:
+        except (OSError, *DISK_ERRORS) as error:
             raise unavailable(error, "written") from error
 
     async def _now(self, asker: Asker, question: Hashable, read: Callable[[ReadSnapshot], T]) -> T:
@@ -218,6 +218,7 @@ class SqliteStore:
 
     async def _later(self, asker: Asker, question: Hashable, read: Callable[[ReadSnapshot], T]) -> T:
         """The answer to a question that may take many steps."""
+        self._writer.guard.refuse()
         queue = self._own_readers if asker.kind in OWN else self._readers
         try:
             return await queue.read(asker, question, read)
@@ -350,6 +351,7 @@ class SqliteStore:
 
     async def feed_version(self, user: str) -> object:
         """A token of the first page; looked up anew only after a commit."""
+        self._writer.guard.refuse()
         known = self._versions.get(user)
         commits = self._writer.commits
         if known is not None and known[0] == commits:
@@ -564,6 +566,7 @@ class SqliteStore:
 
     async def work(self, budget: int) -> int:
         """One step of what is owed, or of what keeps the file in shape."""
+        self._writer.guard.refuse()
         visits, self._visits = list(self._visits), set()
         return await self._on_writer(lambda: maintenance.work(self._writer, visits, budget))
 

@@ -1,9 +1,11 @@
-"""The format of a write-ahead log, as far as it is read besides SQLite (https://sqlite.org/fileformat2.html#the_write_ahead_log).
+"""The format of a write-ahead log, as far as it is read besides SQLite (https://sqlite.org/fileformat2.html#the_write_ahead_log),
+and of the count of commits in its index (https://sqlite.org/walformat.html#the_wal_index_file_format).
 
-SQLite locks no byte of a log, so another descriptor of it may be opened and closed.
+SQLite locks no byte of a log, so another descriptor of it may be opened and closed. It does lock bytes of the index.
 """
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,9 @@ HEADER, FRAME_HEADER = 32, 24
 """Bytes before the first frame, and before the page of each frame."""
 SALTS = slice(16, 24)
 """Where the header has the salts, which change each time the log begins anew."""
+COMMITS = slice(8, 12)
+"""Where the index has the number of commits by all programs (``iChange``), in the byte order of the machine. No checkpoint
+changes it. It begins anew with the index."""
 _PAGE_BYTES = slice(8, 12)
 
 
@@ -26,6 +31,16 @@ def frames(log: int, numbers: range, page_bytes: int) -> Iterator[tuple[int, int
         at = HEADER + number * (FRAME_HEADER + page_bytes)
         header = os.pread(log, FRAME_HEADER, at)
         yield int.from_bytes(header[:4], "big"), int.from_bytes(header[4:8], "big"), at + FRAME_HEADER
+
+
+def commits(field: bytes) -> int:
+    """How many commits that field of an index counts."""
+    return int.from_bytes(field, sys.byteorder)
+
+
+def next_commit(commits: int) -> int:
+    """The count after one more commit."""
+    return (commits + 1) % (1 << 8 * (COMMITS.stop - COMMITS.start))
 
 
 def ends_within_a_frame(log: Path) -> bool:

@@ -10,11 +10,13 @@ from typing import Any
 import apsw
 
 from tidings.config import Settings
+from tidings.errors import ForeignCommit
 from tidings.ids import MAX_KEY, EventIds
 from tidings.model import Erasures
 from tidings.ports import Clock
 from tidings.rules import CHANNELS, Rules
 from tidings.storage.anonymize import Renaming, renaming
+from tidings.storage.sqlite.commit_guard import CommitGuard
 from tidings.storage.sqlite.connection import stored_rules
 from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.partitions import PartitionedTable
@@ -72,9 +74,15 @@ class WriteSession:
     replace."""
 
     def __init__(
-        self, db: Db, clock: Clock, settings: Settings, channels: Collection[str] = CHANNELS
+        self,
+        db: Db,
+        clock: Clock,
+        settings: Settings,
+        guard: CommitGuard,
+        channels: Collection[str] = CHANNELS,
     ) -> None:
         self.db = db
+        self.guard = guard
         self.channels = frozenset(channels)
         self.clock = clock
         self.settings = settings
@@ -169,8 +177,10 @@ class WriteSession:
         return apsw.carray(array("q", values))
 
     def transaction(self, work: Callable[[], object]) -> None:
-        """Run ``work`` in a transaction. When it fails nothing has happened, in the file or in memory."""
+        """Run ``work`` in a transaction. When it fails nothing has happened, in the file or in memory. Raises ForeignCommit
+        when another program has made a commit."""
         self.now = self.clock.now()
+        self.guard.refuse()
         if self._stale:
             self.reload()
         if (
@@ -179,6 +189,7 @@ class WriteSession:
             self.renamings, self._prune = self._renamings(), False
         try:
             self.db.execute("BEGIN IMMEDIATE")
+            self.guard.check()
             work()
             self.db.execute("COMMIT")
             self.failed = False
@@ -191,6 +202,10 @@ class WriteSession:
                 self.merged, self._unmerge = self._merged(), False
             if self._erasures_changed:
                 self._note_erasures()
+        except ForeignCommit:
+            self.failed = True
+            self.db.execute("ROLLBACK")
+            raise  # nothing is taken from a file that may be another store
         except BaseException:
             self.failed = self._stale = True
             if self.db.in_transaction:
