@@ -1,0 +1,42 @@
+"""``tidings compact``: the file of a stopped server, written anew."""
+
+from pathlib import Path
+from typing import Any
+
+import apsw
+import click
+
+from tidings.cli.options import SettingsCommand, settings_from, settings_options
+from tidings.cli.progress import Progress
+from tidings.config import ConfigError
+from tidings.errors import Unavailable
+from tidings.server import store_file
+from tidings.storage.sqlite.compaction import compact
+
+
+@click.command("compact", cls=SettingsCommand, short_help="Write the file of a stopped server anew.")
+@settings_options
+def command(config: Path | None, **flags: Any) -> None:
+    """Write the file of the store anew, without the unused space in which copies of deleted rows may remain.
+
+    Stop the server first; a server does not start meanwhile. It takes the same flags, variables and file as "tidings
+    serve". The store stays the same, and its cursors hold. An interrupt leaves the file as it was.
+
+    \b
+    Examples:
+      tidings compact --store sqlite:////var/lib/tidings/tidings.db
+      tidings compact --config /etc/tidings.toml
+    """
+    settings = settings_from(flags, config)
+    try:
+        path = store_file(settings.store)
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from None
+    progress = Progress("steps")
+    try:
+        before, after = compact(path, lambda steps: progress.update(steps, None))
+    except (Unavailable, apsw.Error, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    finally:
+        progress.end()
+    click.echo(f"{path} is written anew: {before:,} bytes before, {after:,} now")

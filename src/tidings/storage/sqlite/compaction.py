@@ -1,0 +1,66 @@
+"""Writing the whole file of a store anew, while no server has it open.
+
+What deletions leave is overwritten, but not the copies of rows that SQLite moved to another page (docs/adr/0018).
+"""
+
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import apsw
+
+from tidings.errors import Unavailable
+from tidings.storage.sqlite import preflight
+from tidings.storage.sqlite.connection import BUSY_MS, empty_wal, version_problem
+from tidings.storage.sqlite.db import Db
+from tidings.storage.sqlite.file_lock import FileLock
+
+PROGRESS_STEPS = 200_000
+"""Steps of SQLite's machine between two calls of ``progress``, some ten milliseconds."""
+
+
+def compact(path: Path, progress: Callable[[int], object]) -> tuple[int, int]:
+    """Rewrite the file with VACUUM, and lock it meanwhile. Returns its bytes before and after. It stays the same store:
+    neither epoch nor generation changes. ``progress`` gets the steps done so far. Whatever it raises ends the work, and the
+    store is as before; so it is after a kill and a power cut.
+
+    Raises InUse while a process has the file open, Unavailable when a server would not open it, when the disk has no space
+    for it, or when a reader keeps the log from being emptied, apsw.Error, OSError.
+    """
+    if problem := version_problem():
+        raise Unavailable(problem)
+    if not path.exists() or not path.stat().st_size:
+        raise Unavailable(f"{path} is missing or empty")
+    with ExitStack() as release:
+        lock = FileLock(path)
+        release.callback(lock.close)
+        path = lock.path
+        preflight.prepare(path)
+        db = Db(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        release.callback(db.close)
+        _empty_log(db)
+        before = lock.status().st_size
+        free = shutil.disk_usage(path.parent).free
+        if free < before:
+            raise Unavailable(
+                f"{path.parent} has {free:,} bytes free, and the log of the work needs {before:,}"
+            )
+        steps = 0
+
+        def step() -> bool:
+            nonlocal steps
+            steps += PROGRESS_STEPS
+            progress(steps)
+            return False
+
+        db.set_progress_handler(step, PROGRESS_STEPS)
+        db.execute("VACUUM")
+        db.set_progress_handler(None)
+        _empty_log(db)
+        return before, lock.status().st_size
+
+
+def _empty_log(db: Db) -> None:
+    if why := empty_wal(db, BUSY_MS):
+        raise Unavailable(why)
