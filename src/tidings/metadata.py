@@ -18,7 +18,7 @@ STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.S)
 """A string of a JSON text, with its quotes."""
 
 _LONG = b"0" * (MAX_INTEGER_DIGITS + 1)
-_DIGITS = bytes.maketrans(b"123456789", b"000000000")
+_SPELLED = bytes.maketrans(b"123456789E", b"000000000e")
 _SQUARE = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 _FRACTION = re.compile(rb"\d[.eE]|\d{19}")
@@ -39,15 +39,16 @@ def metadata_errors(raw: bytes, at: str, *, max_bytes: int, max_depth: int) -> l
         return [FieldError(at, f"expected an object, got {shown(raw)}")]
     if deeper_than(raw, max_depth):
         return [FieldError(at, f"expected up to {max_depth} levels of nesting, got more")]
-    readable, extremes = _EXTREME.subn(_zeros, raw)
+    digits = raw.translate(_SPELLED)
+    # To look for two bytes first takes a tenth of the time of the expression, and most metadata has no exponent.
+    readable, extremes = _EXTREME.subn(_zeros, raw) if b"0e" in digits else (raw, 0)
     try:  # a raw value was taken as it is: what a reader could choke on is found by reading it
         _value(readable)
     except UnicodeDecodeError:
         return [FieldError(at, "expected UTF-8, got other bytes")]
     except msgspec.DecodeError as error:
         return _numbers(raw, at) or [FieldError(at, f"expected JSON that every reader takes: {error}")]
-    long = len(raw) > MAX_INTEGER_DIGITS and _LONG in raw.translate(_DIGITS)
-    return _numbers(raw, at) if extremes or long else []
+    return _numbers(raw, at) if extremes or _LONG in digits else []
 
 
 def _zeros(exponent: re.Match[bytes]) -> bytes:
