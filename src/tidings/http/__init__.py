@@ -1,1 +1,1 @@
-"""The HTTP layer: thin, and talking to the three doors only."""
+"""The HTTP layer. It is thin and calls only the write, read and live services."""

@@ -7,14 +7,15 @@ from collections.abc import Iterable
 from tidings.config import ConfigError, Settings
 
 MIN_CHARACTERS = 32
-"""Of a key or secret, counted as bytes of UTF-8: 32 random hexadecimal digits are 128 bits, which nobody guesses; and
-RFC 7518, 3.2 asks as much of a secret of HS256."""
+"""Minimum size of a key or secret, in bytes of UTF-8: 32 random hexadecimal digits are 128 bits, which cannot be guessed;
+and RFC 7518, 3.2 requires as much of a secret of HS256."""
 MIN_DISTINCT = 8
-"""Different characters in one. Of 32 random hexadecimal digits practically none have fewer; repeated ones do."""
+"""Minimum number of different characters. Practically all strings of 32 random hexadecimal digits have more; repeated ones
+have fewer."""
 HOW_TO_MAKE_ONE = "make one with: openssl rand -hex 32"
 _DIGEST_BYTES = 32
 _SHOWN = 6
-"""Characters of a key that may appear in logs; enough to tell keys apart."""
+"""Characters of a key that may appear in logs; enough to distinguish keys."""
 _SHOWN_FROM = 24
 """Length from which a key shows its first characters: they would be a real part of a shorter one."""
 
@@ -22,8 +23,8 @@ _SHOWN_FROM = 24
 class ApiKeys:
     """The configured keys, kept only as keyed hashes.
 
-    A presented key is hashed with this process's random secret and looked up: what the timing of a comparison
-    could tell is a property of hashes that nobody outside can compute (BLAKE2b in keyed mode, RFC 7693).
+    A presented key is hashed with this process's random secret and looked up. The timing of a comparison could only reveal
+    hashes, which cannot be computed outside of this process (BLAKE2b in keyed mode, RFC 7693).
     """
 
     def __init__(self, keys: Iterable[str]) -> None:
@@ -34,7 +35,7 @@ class ApiKeys:
         return len(self._names)
 
     def name(self, presented: str) -> str | None:
-        """The name for logs of the key that was presented, None when it is not one of ours."""
+        """The name for logs of the presented key; None if the key is unknown."""
         return self._names.get(self._digest(presented))
 
     def _digest(self, key: str) -> bytes:
@@ -42,7 +43,7 @@ class ApiKeys:
 
 
 def weakness(secret: str) -> str:
-    """Why a key or secret could be guessed, or ""."""
+    """The reason why a key or secret could be guessed, or ""."""
     size, distinct = len(secret.encode()), len(set(secret))
     if size < MIN_CHARACTERS:
         return f"has {size} characters, at least {MIN_CHARACTERS} are needed"
@@ -63,10 +64,10 @@ def check_secrets(settings: Settings) -> None:
 
 
 def split_keys(text: str) -> list[str]:
-    """The keys of a comma-separated setting, blanks around them dropped."""
+    """The keys of a comma-separated setting, without surrounding blanks."""
     return [key for part in text.split(",") if (key := part.strip())]
 
 
 def visible_name(key: str) -> str:
-    """How a key is called in logs: its first characters, or nothing of it when it is short."""
+    """The name of a key in logs: its first characters, or none of them if it is short."""
     return f"key:{key[:_SHOWN]}…" if len(key) >= _SHOWN_FROM else "key:…"

@@ -1,4 +1,4 @@
-"""The ASGI application: one way from a request to an answer, the same for every route of the table."""
+"""The ASGI application: one path from a request to a response, the same for every route of the table."""
 
 import asyncio
 import contextlib
@@ -52,10 +52,10 @@ _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH"
 _FOR_A_USER = frozenset({Access.SELF, Access.SELF_OR_ADMIN})
 _UNMATCHED = "unmatched"
 _PRIVATE: Header = (b"cache-control", b"private, no-cache")
-"""A reply belongs to who asked: a cache between us may not keep it, and a browser must ask again."""
+"""A response is private to its user: shared caches may not store it, and a browser must revalidate it."""
 _ALWAYS: tuple[Header, ...] = ((b"x-content-type-options", b"nosniff"), (b"vary", b"accept-encoding"))
 _A_CHUNK = 64 * KIB
-"""Bytes that an answer of unknown length is taken for before it begins."""
+"""The assumed size in bytes of a response whose length is unknown before it begins."""
 _BODILESS = frozenset({204, 304})
 _log = logging.getLogger("tidings.http")
 P = ParamSpec("P")
@@ -84,13 +84,13 @@ class App:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or the server's own beginning and end."""
+        """Serve one request, or the lifespan of the server."""
         if scope["type"] == "http":
             request = Request(scope, receive, wait_turn=self._turn, hold=self._hold)
             try:
                 await self._serve(request, send)
             except asyncio.CancelledError:
-                if not request.client_left():  # else the connection has ended what nobody waits for
+                if not request.client_left():  # else the connection ended it: the client has left
                     raise
             finally:
                 if request.held:
@@ -144,13 +144,13 @@ class App:
         self._bodies.hold(self._client(request), request.held, size)
 
     async def upgrade(self, request: Request) -> Response:
-        """The answer to a WebSocket's handshake: what to attach, or why not."""
+        """The response to the handshake of a WebSocket: the stream to attach, or the refusal."""
         await self._turn(request)
         answer, _ = await self._answer(request)
         return answer
 
     async def _answer(self, request: Request) -> tuple[Response, Route | None]:
-        """What a request is answered, a failure too, and by which route; it is counted. Raises ClientGone."""
+        """The response to a request, which may be a failure, and its route; counts the request. Raises ClientGone."""
         found: Found | None = None
         route: Route | None = None
         try:
@@ -163,7 +163,7 @@ class App:
                 route = _route(found, request)
                 answer = await route.handler(await self._call(route, request, in_path))
             if answer.chunks is not None and request.method != "HEAD":
-                # Whatever fails before the first bytes can still be told by a status.
+                # A failure before the first bytes can still be reported by a status.
                 answer = answer._replace(body=await anext(answer.chunks, b""))
         except ClientGone:
             raise
@@ -177,7 +177,7 @@ class App:
     async def _call(
         self, route: Route, request: Request, in_path: Mapping[str, bytes]
     ) -> RequestContext[Any, Any]:
-        """The request, authenticated before anything else, so that strangers learn nothing, then typed."""
+        """The request, typed. It is authenticated first, so that an unauthenticated client learns nothing."""
         principal = NOBODY
         if route.access is not Access.PUBLIC:
             principal = await self._principal(route, request)
@@ -194,12 +194,12 @@ class App:
         return call
 
     async def _principal(self, route: Route, request: Request) -> Principal:
-        """Who asks. Raises Unauthenticated, also for a cookie that holds anything but a user's token."""
+        """The principal of a request. Raises Unauthenticated, also for a cookie that holds anything but a user's token."""
         credential = request.header(b"authorization")
         if credential is not None or not route.live:
             return await self._authenticator.principal(credential)
-        # A browser cannot send headers with a stream, so it has a cookie. What takes the cookie can change nothing, so
-        # a page of another site has nothing to forge.
+        # A browser cannot send headers with a stream, so it sends a cookie. Routes that accept the cookie change nothing, so
+        # a page of another site has no request to forge.
         cookie = cookie_credential(request)
         principal = await self._authenticator.principal(cookie)
         if cookie is not None and principal.kind == "key":
@@ -207,7 +207,7 @@ class App:
         return principal
 
     async def _body(self, route: Route, call: RequestContext[Any, None]) -> Any:
-        """The body, typed. Raises InvalidFields with the errors of all that does not fit."""
+        """The body, typed. Raises InvalidFields with the errors of all invalid fields."""
         request, decoder = call.request, self._decoders.get(route)
         if decoder is None:
             if not route.raw_body and request.has_body():
@@ -252,7 +252,7 @@ class App:
 
 
 def _route(found: Found, request: Request) -> Route:
-    """The route of this path that is asked for. Raises MethodNotAllowed, and NotFound for a WebSocket on another's."""
+    """The route of this path for the request. Raises MethodNotAllowed, and NotFound for a WebSocket on another path."""
     route = found.route(request.method)
     if request.upgrade and not route.socket:
         raise NotFound("no WebSocket is spoken here")
@@ -260,7 +260,7 @@ def _route(found: Found, request: Request) -> Route:
 
 
 def _acting(access: Access, principal: Principal, path: Mapping[str, str], query: Params) -> str:
-    """On whose behalf; "" where that need not be said, and was not."""
+    """The user on whose behalf the request is; "" on a route where the user is optional and was not given."""
     asked = path.get("user_id") or getattr(query, "user_id", None)
     if access in _FOR_A_USER:
         return acting_for(principal, asked, admin_for_all=access is Access.SELF_OR_ADMIN)
@@ -272,9 +272,10 @@ def _acting(access: Access, principal: Principal, path: Mapping[str, str], query
 def _all_of_head(
     first: BadParameter, route: Route, principal: Principal, request: Request, in_path: Mapping[str, bytes]
 ) -> BadParameter:
-    """The failure of all parameters, in the path, in the query and in the head, of a request of which one was refused."""
+    """The error that names every invalid parameter in the path, the query and the headers, for a request of which one was
+    refused."""
     if not first.errors:
-        return first  # what cannot be read has no names
+        return first  # an undecodable query has no names
     errors = [*_errors(segments, in_path), *_errors(parse, request.query, route.query)]
     named = in_path.keys() | given(request.query).keys()
     if route.access in _FOR_A_USER and principal.is_server and "user_id" not in named:
@@ -302,9 +303,10 @@ def _failed(error: Exception, found: Found | None) -> Response:
 
 
 def _refusal(answer: Response, request: Request) -> TidingsError | None:
-    """Why the answer to a question, or a failure, is not given while others wait to be read; None when it is."""
+    """The reason why the response to a read, or an error, is refused while many others wait to be received; None if it is
+    not."""
     size = len(answer.body) if answer.chunks is None else max(len(answer.body), _A_CHUNK)
-    counted = request.method == "GET" or answer.status >= 400  # the others tell what was changed
+    counted = request.method == "GET" or answer.status >= 400  # other responses report a change
     return request.refusal(size) if counted else None
 
 
@@ -329,7 +331,7 @@ async def _send_rest(chunks: AsyncGenerator[bytes], request: Request, send: Send
             await _send_chunks(chunks, send)
     except ClientGone:
         return
-    except TidingsError:  # a refusal that came too late for a status: what was sent must not pass for all
+    except TidingsError:  # the status is sent already: a partial response must not look complete
         request.cut()
     finally:
         await chunks.aclose()
@@ -342,6 +344,6 @@ async def _send_chunks(chunks: AsyncGenerator[bytes], send: Send) -> None:
 
 
 def _stream_head(answer: Response) -> bytes:
-    """The head of a reply that ends with its connection."""
+    """The head of a response that ends with its connection."""
     headers = (*answer.headers, *_ALWAYS, (b"content-type", answer.media), (b"connection", b"close"))
     return b"HTTP/1.1 200 OK\r\n" + header_lines(headers) + b"\r\n"

@@ -1,4 +1,4 @@
-"""Who is asking: a credential becomes a Principal, and a Principal may act for somebody, or may not."""
+"""Authentication and authorisation: a credential becomes a Principal, which may act for a user or may not."""
 
 import hashlib
 import os
@@ -16,16 +16,16 @@ from tidings.http.tokens import Claims, KeySource, Rules, SingleKey, public_key,
 from tidings.setting_checks import shown
 
 ADMIN = "admin"
-"""The scope that lets a user's token do what otherwise needs an API key."""
+"""The scope that allows a user's token the routes that otherwise need an API key."""
 REMEMBERED_TOKENS = 20_000
-"""Verified tokens kept, some 300 bytes each; enough that a storm of reconnects verifies nothing twice."""
+"""Verified tokens kept, some 300 bytes each: enough that after a mass reconnect no token is verified twice."""
 
 
 class Principal(NamedTuple):
-    """Who is asking.
+    """The authenticated sender of a request.
 
-    ``user_id`` is that of a user's token, ``key_id`` how an API key is called in logs; ``expires_at`` is in
-    seconds since 1970, None when the credential has no end.
+    ``user_id`` is that of a user's token, ``key_id`` the name of an API key in logs; ``expires_at`` is in seconds since
+    1970, None if the credential does not expire.
     """
 
     kind: Literal["user", "key", "dev", "nobody"]
@@ -36,26 +36,26 @@ class Principal(NamedTuple):
 
     @property
     def is_server(self) -> bool:
-        """Whether this is the host application itself (or development), which may act for anybody."""
+        """Whether this is the host application itself (or development), which may act for any user."""
         return self.kind in ("key", "dev")
 
     @property
     def may_administer(self) -> bool:
-        """Whether what needs an API key is allowed."""
+        """Whether the routes that need an API key are allowed."""
         return self.is_server or ADMIN in self.scopes
 
 
 DEVELOPER = Principal("dev")
 NOBODY = Principal("nobody")
-"""Who asks where no credential is needed."""
+"""The principal of routes that need no credential."""
 USER_NEEDED = "missing; expected a user, since this credential is not that of one"
 
 
 def acting_for(principal: Principal, asked: str | None, admin_for_all: bool = False) -> str:
-    """The user on whose behalf a request is, from the ``user_id`` it gives (None when it gives none).
+    """The user on whose behalf a request is, from its ``user_id`` (None if not given).
 
-    A user's token stands for its own user only; with ``admin_for_all``, one with the scope ``admin`` for any.
-    Raises Forbidden for somebody else, BadParameter when a server did not say for whom.
+    A user's token stands for its own user only; with ``admin_for_all``, one with the scope ``admin`` for any. Raises
+    Forbidden for another user, BadParameter if a server gave no user.
     """
     if principal.is_server:
         if not asked:
@@ -69,8 +69,8 @@ def acting_for(principal: Principal, asked: str | None, admin_for_all: bool = Fa
 class Authenticator:
     """Turns the Authorization header into a Principal, by the settings.
 
-    Raises ConfigError when no way to authenticate is configured outside development, or when keys of
-    different kinds could be confused.
+    Raises ConfigError if no authentication is configured outside development, or if keys of different kinds could be
+    confused.
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
@@ -90,8 +90,8 @@ class Authenticator:
             )
 
     async def start(self) -> None:
-        """Fetch the key set, if one is configured: behind the requests where API keys already let somebody in, else
-        before the first of them, within the time that a fetch has. While there is no set, tokens are answered 503."""
+        """Fetch the key set, if one is configured: in the background if API keys are configured too, else before the first
+        request, within the deadline of a fetch. While there is no set, tokens get 503."""
         if self._dev or not isinstance(self._source, KeySet):
             return
         if self._api_keys:
@@ -100,12 +100,12 @@ class Authenticator:
             await self._source.refresh()
 
     async def close(self) -> None:
-        """Give up a fetch that is under way."""
+        """Cancel a running fetch."""
         if isinstance(self._source, KeySet):
             await self._source.close()
 
     async def principal(self, authorization: bytes | None) -> Principal:
-        """Who sent this header (None: there was none). Raises Unauthenticated."""
+        """The principal of this header (None: there was none). Raises Unauthenticated."""
         if self._dev:
             return DEVELOPER
         token = _bearer(authorization)
@@ -121,7 +121,7 @@ class Authenticator:
         now_s = self._clock.now() / 1000
         mark = hashlib.blake2b(token.encode(), digest_size=16).digest()
         if self._seen_with != source.generation:
-            # A key may have been withdrawn: what it once signed must be looked at again.
+            # A key may have been withdrawn: tokens signed with it must be verified again.
             self._seen.clear()
             self._seen_with = source.generation
         source.keep_fresh()
@@ -167,8 +167,8 @@ def _key_source(settings: Settings, clock: Clock) -> KeySource | None:
 
 
 def _check_file(jwks: str) -> None:
-    """Refuse a file that is not there: an issuer may come back, a misspelt path does not. It is not read here, since a
-    pipe could be read only once."""
+    """Refuse a missing file: an issuer may recover, a misspelt path does not. The file is not read here, since a pipe can be
+    read only once."""
     try:
         found = Path(jwks).stat()
     except (OSError, ValueError) as error:

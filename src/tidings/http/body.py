@@ -7,18 +7,18 @@ from tidings.errors import FieldError, InvalidFields, Malformed, TooLarge, Unsup
 from tidings.http.request import Request, media_type
 
 SMALL_BYTES = 4 * KIB
-"""Bytes of a body that is always taken, and not counted: of as many connections as there may be they are 64 MiB."""
+"""Bytes of a body that is always accepted and not counted: at the maximum number of connections they are 64 MiB."""
 NOTHING_BYTES = 64
-"""Bytes of a body that says nothing: an empty object, with room for blanks."""
+"""Bytes of a body without content: an empty object, with room for blanks."""
 
 
 class ClientGone(Exception):
-    """The client left before its request was complete: nobody is there to be answered."""
+    """The client left before its request was complete, so there is no response."""
 
 
 async def read_body(request: Request, cap: int) -> bytes:
-    """The whole body, in its turn; it is held until the request is answered. Raises TooLarge over ``cap`` bytes, ClientGone,
-    TooManyRequests and Unavailable when too much is held."""
+    """The whole body, read in the turn of this request; it counts as held until the response is sent. Raises TooLarge over
+    ``cap`` bytes, ClientGone, TooManyRequests and Unavailable if too much is held."""
     late = request.unread()
     received: list[bytes] = []
     size = 0
@@ -49,8 +49,8 @@ async def chunks(request: Request, cap: int) -> AsyncIterator[bytes]:
 
 
 async def check_no_body(request: Request) -> None:
-    """Raises InvalidFields for a body that says something, on a route that takes none; an empty object says nothing, and
-    many clients send it wherever they POST. Raises Malformed, ClientGone."""
+    """Raises InvalidFields for a body with content on a route that takes none. An empty object has no content: many clients
+    send it with every POST. Raises Malformed, ClientGone."""
     try:
         nothing = b"".join((await read_body(request, NOTHING_BYTES)).split()) in (b"", b"{}")
     except TooLarge:
@@ -61,8 +61,8 @@ async def check_no_body(request: Request) -> None:
 
 
 def check_length(request: Request, cap: int) -> int:
-    """How many bytes come at most. Raises TooLarge when the head announces more than ``cap`` bytes, Malformed when it is no
-    number."""
+    """The maximum number of bytes. Raises TooLarge if the head announces more than ``cap`` bytes, Malformed if the length is
+    no number."""
     announced = request.header(b"content-length")
     if announced is None:
         return cap

@@ -1,15 +1,15 @@
-"""The part of a clock that this layer needs; whoever starts the server passes one in."""
+"""The part of a clock that this layer needs; the caller passes one in."""
 
 from typing import Protocol
 
 
 class Clock(Protocol):
-    """Time, so that tests own it."""
+    """The source of time; tests pass in their own."""
 
     def now(self) -> int:
         """Milliseconds since 1970, UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds that never go back."""
+        """Monotonic seconds."""
         ...

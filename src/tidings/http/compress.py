@@ -1,4 +1,4 @@
-"""Compression of replies, by what the client accepts (RFC 9110, 12.5.3) and what is installed."""
+"""Compression of responses, by the codings that the client accepts (RFC 9110, 12.5.3) and the installed ones."""
 
 import asyncio
 import gzip
@@ -12,15 +12,15 @@ from tidings.config import KIB
 from tidings.turns import lower_priority
 
 MIN_BYTES = KIB
-"""Shorter bodies fit into a packet or two anyway."""
+"""Bytes from which a body is compressed: shorter ones fit into a packet or two anyway."""
 LARGE_BYTES = 64 * KIB
-"""Bytes from which a body is compressed in a thread: half a megabyte would keep the event loop for 20 ms or more."""
+"""Bytes from which a body is compressed in a thread: half a megabyte would block the event loop for 20 ms or more."""
 THREADS = 2
 """Threads that compress; their libraries release the interpreter's lock."""
 MAX_LARGE = 16
-"""Large bodies that wait or are compressed at one time; further ones are sent as they are, so that the queue is bounded."""
+"""Large bodies that wait or are compressed at one time; further ones are sent uncompressed, so that the queue is bounded."""
 _LONGEST_HEADER = 256
-"""Bytes of Accept-Encoding that are read; browsers send some 30. Bounds what the cache of answers keeps."""
+"""Bytes of Accept-Encoding that are read; browsers send some 30. Bounds the cache of choices."""
 _GZIP_LEVEL, _ZSTD_LEVEL, _BROTLI_LEVEL = 5, 3, 4
 """Levels at which a page of a feed costs well under a millisecond."""
 
@@ -33,18 +33,18 @@ def choose(accepted: bytes) -> str | None:
 
 
 class Compressor:
-    """Compresses bodies: small ones at once, large ones in threads of its own."""
+    """Compresses bodies: small ones at once, large ones in its own threads."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(THREADS, "tidings-compress", lower_priority)
         self._large = 0
 
     def close(self) -> None:
-        """Compress nothing more."""
+        """Stop compressing."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def encoded(self, body: "bytes | CachedBody", coding: str) -> bytes | None:
-        """The body in one of :data:`CODINGS`; None when too many large ones wait already."""
+        """The body in one of :data:`CODINGS`; None if too many large ones wait already."""
         if isinstance(body, CachedBody):
             return await body.encoded(coding, self._compress)
         if len(body) < LARGE_BYTES:
@@ -60,7 +60,7 @@ class Compressor:
 
 
 class CachedBody:
-    """A body that is sent to many; it is compressed once for each coding."""
+    """A body that is sent to many clients; it is compressed once for each coding."""
 
     def __init__(self, body: bytes) -> None:
         self.body = body
@@ -68,13 +68,13 @@ class CachedBody:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def encoded(self, coding: str, compress: Callable[[bytes, str], Awaitable[bytes]]) -> bytes:
-        """The body in this coding. All who ask for it while it is being made wait for the same."""
+        """The body in this coding. Concurrent calls wait for the same compression."""
         if coding not in self._encoded:
             task = self._tasks.get(coding)
             if task is None:
                 task = self._tasks[coding] = asyncio.create_task(self._encode(coding, compress))
                 task.add_done_callback(lambda _: self._tasks.pop(coding, None))
-            await asyncio.shield(task)  # a client that leaves must not end it for the others
+            await asyncio.shield(task)  # a client that leaves must not cancel it for the others
         return self._encoded[coding]
 
     async def _encode(self, coding: str, compress: Callable[[bytes, str], Awaitable[bytes]]) -> None:
@@ -101,7 +101,7 @@ def _wish(part: str) -> tuple[str, float]:
 
 
 def _codings() -> dict[str, Compress]:
-    """What is installed, the preferred one first: of equal wishes the first wins."""
+    """The installed codings, the preferred one first: of equal weights the first wins."""
     found: dict[str, Compress] = {}
     if zstandard := _module("zstandard"):
         found["zstd"] = lambda body: bytes(zstandard.compress(body, _ZSTD_LEVEL))
@@ -119,4 +119,4 @@ def _module(name: str) -> Any:
 
 
 CODINGS = _codings()
-"""The codings at hand, preferred ones first."""
+"""The installed codings, preferred ones first."""

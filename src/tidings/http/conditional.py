@@ -1,4 +1,5 @@
-"""Answers that several resources share: pages with their Link, and replies that need not be sent again."""
+"""Conditional and paged responses, which several resources share: pages with their Link, and responses that need not be sent
+again."""
 
 import hashlib
 from collections.abc import Awaitable, Callable
@@ -11,7 +12,7 @@ from tidings.http.routing import Header, RequestContext, Response
 
 
 def page(call: RequestContext[Any, None], reply: Reply, *headers: Header) -> Response:
-    """A page, with a Link to the next one when there is one."""
+    """A page, with a Link to the next one if there is one."""
     if reply.next_cursor is not None:
         link = next_link(call.request.path, call.request.query, reply.next_cursor)
         headers = (*headers, (b"link", link))
@@ -19,10 +20,10 @@ def page(call: RequestContext[Any, None], reply: Reply, *headers: Header) -> Res
 
 
 async def not_modified_or(call: RequestContext[Any, None], make: Callable[[], Awaitable[Reply]]) -> Response:
-    """The reply with its entity tag, or 304 when the client has it already: then it is not even made."""
+    """The response with its entity tag, or 304 if the client has it already: then the response is not even made."""
     asked = call.request.listed(b"if-none-match")
     if asked.strip() == b"*":
-        await make()  # "*" is any state of what exists (RFC 9110, 13.1.2): what does not is a 404
+        await make()  # "*" matches any existing resource (RFC 9110, 13.1.2): a missing one is a 404
     if asked:
         now = _tag(call, await call.services.inboxes.etag(call.user))
         if has_tag(call.request, now):
@@ -32,9 +33,9 @@ async def not_modified_or(call: RequestContext[Any, None], make: Callable[[], Aw
 
 
 def _tag(call: RequestContext[Any, None], state: str) -> bytes:
-    """The tag of this question about an inbox in this state.
+    """The tag of this request for an inbox in this state.
 
-    It names the user: the same address asked with another's token must never look unchanged.
+    It contains the user: the same URL with another user's token must never look unchanged.
     """
     question = b"\0".join((call.user.encode(), call.request.path, call.request.query))
     mark = hashlib.blake2b(question, digest_size=8).hexdigest()

@@ -1,4 +1,4 @@
-"""By when a connection must have done what it owes us."""
+"""Deadlines of connections for each phase of a request."""
 
 import asyncio
 from enum import Enum, auto
@@ -7,19 +7,20 @@ from typing import Protocol
 from tidings.http.sweep import Sweep
 
 HALF_CLOSED_S = 2.0
-"""Seconds for which a client that ended its own side is still answered. It may have left altogether, which looks the same
-from here, and a poll would then hold a place for nobody."""
+"""Seconds for which a client that closed its own side still gets responses. It may have left altogether, which looks the
+same to the server, and a poll would then occupy a stream in vain."""
 LINGER_S = 5.0
-"""Seconds for which what a client still sends after its answer is read and thrown away, so that the answer reaches it."""
+"""Seconds for which the bytes that a client still sends after its last response are read and discarded, so that the response
+arrives."""
 HEALTH_S = 2.0
-"""Seconds to receive the head of a request on a connection that is let in above the cap."""
+"""Seconds to receive the head of a request on a connection that is accepted above the cap."""
 _SWEEP_S = 0.5
-"""Seconds between looks at the connections that owe us something: by how much a deadline may act too late."""
+"""Seconds between checks of the watched connections: the longest delay of a deadline."""
 
 
 class Phase(Enum):
-    """What a connection is about: between requests, a request's head or body, the answers to a client that has ended its
-    side, or what a client sends after its last answer."""
+    """The phase of a connection: between requests, receiving a request's head or body, sending responses to a client that
+    has closed its side, or discarding input after its last response."""
 
     IDLE = auto()
     HEAD = auto()
@@ -33,16 +34,16 @@ class Watched(Protocol):
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
-        """The loop it lives in."""
+        """The event loop of the connection."""
         ...
 
     @property
     def reading_paused(self) -> bool:
-        """Whether we are the slow side: the client cannot send while we do not read."""
+        """Whether the server is the slow side: the client cannot send while the server does not read."""
         ...
 
     def expire(self) -> None:
-        """The time is over."""
+        """The deadline has passed."""
         ...
 
 
@@ -63,7 +64,7 @@ class Deadlines:
         return len(self._due)
 
     def watch(self, connection: Watched, phase: Phase, within_s: float | None = None) -> None:
-        """Give the connection the time of this phase, or another, from now on; none when it is idle."""
+        """Start the deadline of this phase, or another one, now; an idle connection has none."""
         if phase is Phase.IDLE:
             self._due.forget(connection)
             return

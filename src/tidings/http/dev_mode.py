@@ -1,5 +1,5 @@
-"""Development has no credentials, so only this machine may reach it: no web page, neither by a name that resolves to this
-machine (DNS rebinding) nor by a form or script of another site, and nobody through a proxy."""
+"""Protection of development mode. It has no credentials, so only this machine may reach it: no web page, neither by a name
+that resolves to this machine (DNS rebinding) nor by a form or script of another site, and no client through a proxy."""
 
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -25,14 +25,14 @@ _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def check_development(request: Request) -> None:
-    """Raises Forbidden when a request is not addressed to this machine, was brought by a proxy, or writes from another
-    site."""
+    """Raises Forbidden if a request is not addressed to this machine, came through a proxy, or writes from another site."""
     host = (request.header(b"host") or b"").decode("latin-1")
     if _hostname(host) not in _LOCAL:
         raise Forbidden("With --dev only localhost, 127.0.0.1 and [::1] are answered.")
     names = request.header_names()
     if not _BROUGHT.isdisjoint(names) or any(name.startswith(_FORWARDED) for name in names):
-        # A proxy on this machine may serve the world. The address that it names is no proof: a client can send one too.
+        # A proxy on this machine may be open to the internet. The address that it names is no proof: a client can send one
+        # too.
         raise Forbidden("With --dev, requests that a proxy brings are not answered.")
     if request.method in _SAFE:
         return
@@ -43,7 +43,7 @@ def check_development(request: Request) -> None:
 
 
 def authority(origin: bytes) -> str | None:
-    """Host and port of an Origin header, in lower case; "" for one that has none, None for what is no address."""
+    """Host and port of an Origin header, in lower case; "" for an opaque origin, None for an invalid one."""
     try:
         return urlsplit(origin.decode("latin-1").lower()).netloc
     except ValueError:

@@ -1,4 +1,4 @@
-"""How many connections are let in, in all and from one address, before anything is read of them."""
+"""The number of accepted connections, in all and from one address, checked before anything is read."""
 
 import resource
 from collections import Counter
@@ -11,14 +11,14 @@ from tidings.config import Network
 from tidings.http.proxies import address_key, parse_address
 
 RESERVED = 64
-"""Connections above the cap, where only health checks are answered: an orchestrator that gets no answer would restart a
-server that is merely busy. When they are taken too, one of the client that holds the most of them gives way."""
+"""Connections above the cap, on which only health checks get a response: without one an orchestrator would restart a server
+that is merely busy. When these are taken too, the client that holds most of them loses one."""
 RESERVED_FILES = 256
-"""Files that are left for the store and outgoing deliveries under the process's limit on open files."""
+"""Open files that are reserved for the store and outgoing deliveries under the process's limit on open files."""
 
 
 class Entry(Enum):
-    """How a connection is let in: as any, for health checks alone, or not at all."""
+    """The admission of a connection: for all requests, for health checks alone, or closed."""
 
     OPEN = auto()
     HEALTH = auto()
@@ -26,21 +26,22 @@ class Entry(Enum):
 
 
 class Entrant(Protocol):
-    """A connection that asks to be let in."""
+    """A connection that asks for admission."""
 
     @property
     def host(self) -> str:
-        """The address that it comes from; "" where that is not known."""
+        """The network address of the client; "" if unknown."""
         ...
 
     def evict(self) -> bool:
-        """End it, and have the gate release it; returns whether it was ended. It is not while it is being answered."""
+        """End the connection and release it from the gate; returns whether it was ended. A connection with a request in
+        progress is not."""
         ...
 
 
 class Gate:
-    """Counts the open connections. ``most`` in all, ``most_of_one`` from one address; the proxies in ``trusted`` bring those
-    of others, and are counted in all only."""
+    """Counts the open connections. ``most`` in all, ``most_of_one`` from one address; the proxies in ``trusted`` forward
+    those of other clients, and are counted in all only."""
 
     def __init__(self, most: int, most_of_one: int, trusted: Iterable[Network]) -> None:
         self._most = most
@@ -48,16 +49,16 @@ class Gate:
         self._counted_as = lru_cache(maxsize=4_096)(lambda host: _counted_as(host, tuple(trusted)))
         self._of: dict[str, int] = {}
         self._reserved: dict[Entrant, str] = {}
-        """The connections that were let in for health checks, up to RESERVED, the oldest first, and whose they are. Here
-        proxies count as clients: one of them may connect in silence too."""
+        """The connections that were admitted for health checks, up to RESERVED, the oldest first, and their clients. Here
+        proxies count as clients: a proxy may hold a silent connection too."""
         self.open = 0
 
     def counted_as(self, host: str) -> str:
-        """Under which name what comes from an address is counted; "" when it is counted in all only."""
+        """The name under which connections from an address are counted; "" if they are counted in all only."""
         return self._counted_as(host)
 
     def acquire(self, entrant: Entrant) -> Entry:
-        """Count this connection, and return how it is let in; one that is CLOSED is not counted."""
+        """Count this connection, and return its admission; a CLOSED one is not counted."""
         one = self._counted_as(entrant.host)
         theirs = self._of.get(one, 0) if one else 0
         if theirs >= self._most_of_one:
@@ -75,7 +76,7 @@ class Gate:
         return entry
 
     def release(self, entrant: Entrant) -> None:
-        """Count this connection no more: it was let in, and has ended."""
+        """Stop counting this connection: it was admitted, and has ended."""
         self.open -= 1
         self._reserved.pop(entrant, None)
         one = self._counted_as(entrant.host)
@@ -87,9 +88,9 @@ class Gate:
                 del self._of[one]
 
     def _evict_one_for(self, client: str) -> bool:
-        """Make room for a connection of this client among the reserved ones; returns whether one was ended. The client
-        that holds the most, the new connection included, loses its oldest silent one, so that many connections of one
-        client end no health check of another. Never one of a client that holds less than this one would."""
+        """Free a reserved connection for this client; returns whether one was ended. The client that holds the most, the new
+        connection included, loses its oldest silent one, so that many connections of one client end no health check of
+        another. A client that holds fewer than this one would never loses one."""
         held = Counter(self._reserved.values())
         held[client] += 1
         found = sorted(self._reserved.items(), key=lambda item: -held[item[1]])
@@ -97,7 +98,7 @@ class Gate:
 
 
 def fitting(most: int) -> int:
-    """How many of ``most`` connections the process's limit on open files leaves room for."""
+    """The number of connections, at most ``most``, that the process's limit on open files permits."""
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if allowed == resource.RLIM_INFINITY:
         return most
@@ -105,7 +106,7 @@ def fitting(most: int) -> int:
 
 
 def _counted_as(host: str, trusted: tuple[Network, ...]) -> str:
-    """Under which name the connections from an address are counted; "" when they are not."""
+    """The name under which the connections from an address are counted; "" if they are not."""
     address = parse_address(host)
     if address is None or any(address in network for network in trusted):
         return ""

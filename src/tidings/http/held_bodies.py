@@ -1,20 +1,20 @@
-"""How much of request bodies this process holds: from when they arrive until their requests are answered."""
+"""The account of request bodies in this process: from their arrival until the responses of their requests."""
 
 from tidings.config import MIB, Settings
 from tidings.errors import TooManyRequests, Unavailable
 from tidings.http.byte_account import ByteAccount
 
 RETRY_AFTER_S = 2
-"""Seconds after which a client may come back: a full account is written within a second or two."""
+"""Seconds after which a client may retry: a full account is written within a second or two."""
 
 
 class HeldBodies(ByteAccount):
-    """Bytes of the bodies of requests that are not answered yet. What is built of a body, and waits to be written, takes up
-    to four times as much."""
+    """Bytes of the bodies of requests without a response yet. The objects that are built of a body and wait to be written
+    take up to four times as much."""
 
     def hold(self, one: str, held: int, size: int) -> None:
-        """Have a request of this address, which holds ``held`` bytes, hold ``size``. Raises TooManyRequests, Unavailable;
-        not while nothing else is held: however low the bounds, one body fits."""
+        """Change the bytes that a request of this address holds from ``held`` to ``size``. Raises TooManyRequests,
+        Unavailable, but not if nothing else is held: one body fits however low the bounds are."""
         more = size - held
         if self.total > held:
             if self.full_for_one(one, more):

@@ -1,6 +1,6 @@
-"""A JSON Web Key Set (RFC 7517) that is kept fresh, from a file or a URL.
+"""A JSON Web Key Set (RFC 7517) from a file or a URL, refreshed in the background.
 
-The issuer may be down, slow or hostile in what it serves; none of that may stop requests whose key is known.
+The issuer may be down, slow or hostile; none of that may stop requests whose key is known.
 """
 
 import asyncio
@@ -21,37 +21,37 @@ from tidings.http.clock import Clock
 from tidings.http.tokens import Material, VerifyingKey
 
 REFRESH_S = 300
-"""Seconds after which the set is fetched anew, behind the requests: how long a revoked key may live."""
+"""Seconds after which the set is fetched again in the background: the longest time for which a revoked key is accepted."""
 FORCED_S = 60
-"""Seconds between fetches that an unknown ``kid`` can cause: random ones must not become a flood."""
+"""Seconds between fetches that an unknown ``kid`` can cause: random ones must not cause a flood of fetches."""
 RETRY_S = 10
-"""The same while no set could be fetched at all: until then every token is answered 503. More than a fetch may take, or
-each token would wait for one."""
+"""The same while no set could be fetched yet: until then every token gets 503. It is longer than a fetch may take, or each
+token would wait for one."""
 FETCH_DEADLINE_S = 5
-"""Seconds for a whole fetch, from the name to the last byte, however often a byte arrives."""
+"""Seconds for a whole fetch, from the name lookup to the last byte, at any rate of bytes."""
 MAX_SET_BYTES = 256 * KIB
 MAX_KEYS = 64
-"""Keys in one set. Real ones hold a handful; the cap bounds what a hostile reply can make us build."""
+"""Keys in one set. Real sets have a handful; the cap bounds the memory that a hostile response can use."""
 MAX_RSA_BITS = 16_384
 """Bits of an RSA key: OpenSSL verifies nothing with a longer one."""
 MAX_LOGGED = 200
-"""Characters of an error in the log: some of them quote what the issuer sent."""
+"""Characters of an error in the log: some errors quote the issuer's response."""
 _ALGORITHMS = {
     "RSA": frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}),
     "EC": frozenset({"ES256", "ES384", "ES512"}),
     "OKP": frozenset({"EdDSA"}),
 }
-"""What a key may be used for. Symmetric keys ("oct") have no entry: they do not belong into a public set."""
+"""The permitted algorithms by type of key. Symmetric keys ("oct") have no entry: they do not belong into a public set."""
 _log = logging.getLogger("tidings.auth")
 
 Load = Callable[[], Awaitable[bytes]]
 Keys = dict[str | None, tuple[VerifyingKey, ...]]
-"""Keys by ``kid``; several have one name when they are for different algorithms."""
+"""Keys by ``kid``; several keys for different algorithms may have one name."""
 
 
 class KeySet:
-    """The keys of a set by ``kid``; a stale set is used until a newer one could be had. ``deadline_s``: seconds after
-    which a fetch is given up."""
+    """The keys of a set by ``kid``; a stale set is used until a newer one is fetched. ``deadline_s``: seconds after which a
+    fetch is cancelled."""
 
     def __init__(self, load: Load, clock: Clock, deadline_s: float = FETCH_DEADLINE_S) -> None:
         self.generation = 0
@@ -63,10 +63,10 @@ class KeySet:
         self._fetching: asyncio.Task[None] | None = None
 
     async def key(self, kid: str | None, algorithm: object) -> VerifyingKey:
-        """The key of that name; without a name, the only key there is. ``algorithm``, which the token names, only
-        chooses between keys of one name.
+        """The key of that name; without a name, the only key of the set. ``algorithm``, which the token names, only chooses
+        between keys of one name.
 
-        Raises Unauthenticated for an unknown name, Unavailable while no set could be fetched at all.
+        Raises Unauthenticated for an unknown name, Unavailable while no set could be fetched yet.
         """
         found = self._find(kid, algorithm)
         if found is None and (self._is_fetching() or self._age() >= (FORCED_S if self._keys else RETRY_S)):
@@ -77,23 +77,23 @@ class KeySet:
         return found
 
     def keep_fresh(self) -> None:
-        """Begin to fetch the set anew when it is old; requests go on with the one at hand."""
+        """Begin to fetch a stale set again; requests use the current one meanwhile."""
         if self._age() >= REFRESH_S:
             self.begin()
 
     async def refresh(self) -> None:
-        """Fetch the set now, or wait for the fetch under way. A failure is logged, and the old set stays."""
+        """Fetch the set now, or wait for the running fetch. A failure is logged, and the old set stays."""
         await asyncio.shield(self.begin())
 
     def begin(self) -> asyncio.Task[None]:
-        """The fetch under way, or a new one. It never fails."""
+        """The running fetch, or a new one. It never fails."""
         if self._fetching is None or self._fetching.done():
             self._tried_at = self._clock.monotonic()
             self._fetching = asyncio.create_task(self._fetch(), name="jwks-fetch")
         return self._fetching
 
     async def close(self) -> None:
-        """Give up a fetch that is under way."""
+        """Cancel a running fetch."""
         if self._fetching is not None:
             self._fetching.cancel()
             await asyncio.gather(self._fetching, return_exceptions=True)
@@ -124,7 +124,7 @@ class KeySet:
             keys = parse_set(raw)
         except TimeoutError:
             _log.warning("the key set could not be fetched: not complete within %s s", self._deadline_s)
-        # Whatever an issuer sends, no library that reads it may turn that into a fault of the requests that wait.
+        # No response of an issuer, and no library that reads it, may cause a failure of the requests that wait.
         except Exception as error:
             _log.warning("the key set could not be fetched: %s", _named(error))
         else:
@@ -134,26 +134,26 @@ class KeySet:
 
 
 def _named(error: Exception) -> str:
-    """An error for the log, on one line: its text may be the issuer's."""
+    """An error for the log, on one line: its text may come from the issuer."""
     return f"{type(error).__name__}: {str(error)[:MAX_LOGGED]!a}"
 
 
 def parse_set(raw: bytes) -> Keys:
     """The signature keys of a JSON Web Key Set.
 
-    Keys of unknown kinds, and broken ones, are passed over (RFC 7517, section 5), as are further ones of one name and
-    algorithm. Raises ValueError or RecursionError when it is no key set, is larger than the caps, or holds keys of which
-    none is usable.
+    Keys of unknown kinds, and broken ones, are skipped (RFC 7517, section 5), as are further ones of one name and algorithm.
+    Raises ValueError or RecursionError for a document that is no key set, exceeds the caps, or has no usable key among its
+    keys.
     """
     if len(raw) > MAX_SET_BYTES:
         raise ValueError(f"the key set has more than {MAX_SET_BYTES} bytes")
-    document = json.loads(raw)  # not msgspec, for which one lone surrogate spoils the whole document
+    document = json.loads(raw)  # not msgspec, which refuses the whole document for one lone surrogate
     entries = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(entries, list) or len(entries) > MAX_KEYS:
         raise ValueError(f"a key set has a list of at most {MAX_KEYS} keys")
     keys = _by_name(entries)
     if entries and not keys:
-        # An empty list withdraws every key. Keys that cannot be read are an issuer's mistake: the old ones go on.
+        # An empty list withdraws every key. Unusable keys are an issuer's mistake: the old ones stay.
         raise ValueError("none of the keys can be used")
     return keys
 
@@ -192,7 +192,7 @@ def _verifying_key(entry: object) -> tuple[str | None, VerifyingKey | None]:
 
 
 def loader(source: str) -> Load:
-    """How to read the set that the setting names: an https URL, an http URL of this machine, or a file.
+    """The loader of the set that the setting names: an https URL, an http URL of this machine, or a file.
 
     Raises ConfigError for any other URL.
     """
@@ -202,7 +202,7 @@ def loader(source: str) -> Load:
     is_local = url.scheme == "http" and is_loopback(url.hostname or "")
     if not (url.scheme == "https" or is_local):
         raise ConfigError("jwks must be a file, an https URL, or an http URL of this machine", "jwks")
-    from tidings.http.jwks_download import download  # httpx takes a while to load, and few servers need it
+    from tidings.http.jwks_download import download  # httpx is slow to import, and few servers need it
 
     return lambda: download(source, MAX_SET_BYTES, use_proxy=not is_local)
 

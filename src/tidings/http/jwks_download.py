@@ -1,4 +1,5 @@
-"""How a key set is fetched from the issuer's URL: once, uncompressed, never redirected. The caller bounds the time."""
+"""The download of a key set from the issuer's URL: one attempt, uncompressed, without redirects. The caller bounds the
+time."""
 
 import asyncio
 import ssl
@@ -7,15 +8,15 @@ from importlib import import_module
 import httpx
 
 _HEADERS = {"accept": "application/jwk-set+json, application/json", "accept-encoding": "identity"}
-"""Not compressed: the cap is on what arrives."""
+"""Not compressed: the cap applies to the received bytes."""
 
 
 async def download(url: str, most: int, *, use_proxy: bool) -> bytes:
-    """What is at a URL, at most the first ``most`` bytes and the chunk in which they end. ``use_proxy``: through the
-    proxy that the environment names, if it does.
+    """The content at a URL, at most the first ``most`` bytes and the chunk in which they end. ``use_proxy``: through the
+    proxy that the environment names, if any.
 
-    A redirect is a failure: the configured address is trusted, where it points to is not. Raises httpx.HTTPError,
-    OSError, and ValueError for any status but 200.
+    A redirect is a failure: the configured URL is trusted, the target of a redirect is not. Raises httpx.HTTPError, OSError,
+    and ValueError for any status but 200.
     """
     trust = await asyncio.to_thread(_prepared)
     async with (
@@ -33,6 +34,6 @@ async def download(url: str, most: int, *, use_proxy: bool) -> bytes:
 
 
 def _prepared() -> ssl.SSLContext:
-    """The system's certificates. What httpx would load on the event loop with its first connection is loaded here."""
+    """The system's certificates, loaded here: httpx would load them on the event loop at its first connection."""
     import_module("anyio._backends._asyncio")
     return ssl.create_default_context()

@@ -1,4 +1,4 @@
-"""The long poll: the same frames as one JSON document, the answer to a request that waited for them."""
+"""The long poll: the same frames as one JSON document, the response to a request that waited for them."""
 
 import asyncio
 import contextlib
@@ -11,18 +11,19 @@ from tidings.http.request import Request
 from tidings.live import Hub, Stream, Transport
 
 ANSWER_BYTES = 64 * KIB
-"""Bytes of frames in one answer, one frame more or less: some hundred notifications. The client comes back for the rest."""
+"""Bytes of frames in one response, one frame more or less: some hundred notifications. The client requests the rest."""
 SETTLING_S = 10
-"""Seconds, beside those that the client wants to wait, for the store to tell what there is. It takes milliseconds."""
+"""Seconds, in addition to the wait that the client requests, for the store to return the current state. It takes
+milliseconds."""
 ID, NO_ID = b',"id":"%b"}', b',"id":null}'
-"""How an object ends that moves the client's cursor, or does not."""
+"""The end of an object that moves the client's cursor, and of one that does not."""
 
 
 class JsonFrameEncoder:
     """The encoder: ``{"event": …, "data": …, "id": …}``."""
 
     def frame(self, event: str, data: bytes) -> bytes:
-        """The object but for its id."""
+        """The object without its id."""
         return b'{"event":"%b","data":%b' % (event.encode(), data)
 
     def seal(self, frame: bytes, id: str | None) -> bytes:
@@ -30,7 +31,7 @@ class JsonFrameEncoder:
         return frame + (NO_ID if id is None else ID % id.encode())
 
     def retry(self, ms: int) -> bytes:
-        """There is no word for it; a ``drain`` says the same."""
+        """Empty: the format has no retry field, and a ``drain`` says the same."""
         return b""
 
 
@@ -38,12 +39,12 @@ OBJECTS = JsonFrameEncoder()
 
 
 class LongPollTransport:
-    """A :class:`tidings.live.Transport` that is one answer. It is due when the client has all there is and that is
-    something; when it is full; and when the stream ends.
+    """A :class:`tidings.live.Transport` that is one response. It is due when the client has all current frames and at least
+    one moves its cursor; when it is full; and when the stream ends.
 
-    Something is what moves the client's cursor. Frames without an id, heartbeats and warnings of a credential, come
-    along with an answer but are no reason for one: a client that waits for news gets nothing from being woken, and finds
-    out about its credential when it comes back. ``patient``: also nothing is waited for.
+    Frames without an id, heartbeats and warnings of a credential, are sent with a response but do not cause one: a client
+    that waits for changes gains nothing from them, and notices its expired credential at its next request. ``patient``: the
+    response also waits for a frame.
     """
 
     encoder = OBJECTS
@@ -56,9 +57,9 @@ class LongPollTransport:
         self._due = asyncio.Event()
 
     def write(self, data: bytes) -> bool:
-        """Keep a frame for the answer; False when it has enough of them."""
+        """Keep a frame for the response; False if it is full."""
         if data:
-            # The first is the hello, which moves the cursor but brings nothing.
+            # The first frame is the hello, which moves the cursor but has no content.
             self._something = self._something or (bool(self._frames) and not data.endswith(NO_ID))
             self._frames.append(data)
             self._size += len(data)
@@ -66,30 +67,30 @@ class LongPollTransport:
         return self._size < ANSWER_BYTES
 
     def joined(self) -> None:
-        """The client has all there is for now."""
+        """The client has all current frames."""
         self._joined = True
         self._look()
 
     def hurry(self) -> None:
-        """The client has waited long enough."""
+        """The time of the client's wait is over."""
         self._patient = False
         self._look()
 
     def close(self) -> None:
-        """There will be no more."""
+        """There are no more frames."""
         self._due.set()
 
     def abort(self) -> None:
-        """There is nobody to answer: what was said is let go now, since the stream may be kept for a while."""
+        """The client has left: the frames are freed now, since the stream may be kept for a while."""
         self._frames.clear()
         self._due.set()
 
     async def due(self) -> None:
-        """Wait until there is an answer. What else is said in the same turn of the loop is part of it."""
+        """Wait until the response is due. Further frames of the same turn of the loop are part of it."""
         await self._due.wait()
 
     def answer(self, last_event_id: str) -> bytes:
-        """The answer, whose frames are then let go. Raises Unavailable when not even the hello was said."""
+        """The response, whose frames are then freed. Raises Unavailable if there is not even a hello."""
         if not self._frames:
             raise Unavailable("the store did not answer in time, or the server is stopping")
         frames, self._frames = self._frames, []
@@ -102,8 +103,8 @@ class LongPollTransport:
 
 
 async def polled(live: Hub, open: Callable[[Transport], Stream], wait_s: float, request: Request) -> bytes:
-    """What a stream says that is opened for one answer, which waits up to ``wait_s`` seconds for something; the place of
-    the stream is free again as soon as the client has gone. Raises Unavailable, ClientGone."""
+    """The frames of a stream that is opened for one response, which waits up to ``wait_s`` seconds for a change; the stream
+    is freed as soon as the client leaves. Raises Unavailable, ClientGone."""
     poll = LongPollTransport(patient=wait_s > 0)
     stream = open(poll)
     stream.joined = poll.joined

@@ -1,12 +1,12 @@
-"""The metrics as they are sent: made once for all requests within a second."""
+"""The metrics as they are sent: rendered once for all requests within a second."""
 
 from tidings.http.clock import Clock
 from tidings.http.compress import CachedBody
 from tidings.telemetry import exposition
 
 CACHED_S = 1.0
-"""Seconds for which an exposition is sent again. One costs milliseconds, and anybody may ask for it; scrapers return after
-several seconds."""
+"""Seconds for which an exposition is sent again. One costs milliseconds, and any client may request it; scrapers return
+after several seconds."""
 
 
 class Metrics:

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the route table and the types it names."""
+"""The OpenAPI 3.1 document, generated from the route table and its types."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -110,7 +110,7 @@ def _responses(route: Route) -> Iterable[tuple[int, Json]]:
 
 
 def _failure_page(route: Route, status: int) -> Json:
-    """What a page for people says of a failure of its own, where programs get a problem."""
+    """The HTML page that a route for browsers sends for its own failures, instead of a problem."""
     page = route.produces.startswith("text/html") and status in route.fails
     return {route.produces: {"schema": {"type": "string"}}} if page else {}
 

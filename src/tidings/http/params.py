@@ -1,4 +1,4 @@
-"""Query strings and path segments: decoded strictly, then typed; what does not fit is a 400 that names it."""
+"""Query strings and path segments: decoded strictly, then typed; an invalid one is a 400 that names it."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -21,13 +21,13 @@ from tidings.timeutil import to_ms
 MAX_PAGE = 100
 DEFAULT_PAGE = 20
 MAX_INTEGER = 2**53 - 1
-"""The largest integer that JSON carries safely between languages; positions and seqs never come near it."""
+"""The largest integer that JSON carries safely between languages; positions and seqs never reach it."""
 _PLAIN_QUERY = re.compile(rb"[\w.~:,-]+=[\w.~:,-]*(&[\w.~:,-]+=[\w.~:,-]*)*\Z", re.ASCII)
-"""Queries in which nothing is encoded, as nearly all are: they are taken apart, and repeated, as they stand."""
+"""Queries without percent-encoding, as nearly all are: they are split, and copied into links, unchanged."""
 MAX_QUERY_BYTES = 16 * KIB
 """Bytes of a query string: a page with all filters at their longest, each character percent-encoded, has 11 KiB."""
 MAX_QUERY_PARAMETERS = 64
-"""Parameters of a query string: several times as many as any route knows, and few enough to name each that is wrong."""
+"""Parameters of a query string: several times as many as any route has, and few enough to name each invalid one."""
 _NO_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)\Z")
 
@@ -63,7 +63,7 @@ PATH_TYPES: dict[str, Any] = {
 
 
 class Params(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
-    """Query parameters; this one knows none. ``CHECKS`` find nothing wrong with those that are not given."""
+    """Query parameters; this base has none. ``CHECKS`` return no error for missing ones."""
 
     CHECKS: ClassVar[tuple[Check, ...]] = ()
 
@@ -75,7 +75,7 @@ class ForUser(Params):
 
 
 def _cursor_errors(cursor: str | None) -> Iterator[FieldError]:
-    """The error of a text without the form of a cursor. Whose question it continues is seen when the page is read."""
+    """The error of a text without the form of a cursor. Whether it belongs to this list is checked when the page is read."""
     if cursor is not None and not is_cursor(cursor):
         yield FieldError("cursor", "expected the next_cursor of a page, got another text or a damaged one")
 
@@ -84,7 +84,7 @@ CURSOR = Check(("cursor",), _cursor_errors)
 
 
 class Paged(ForUser):
-    """A page of something."""
+    """A page of a list."""
 
     CHECKS: ClassVar[tuple[Check, ...]] = (CURSOR,)
 
@@ -116,13 +116,13 @@ _encode = msgspec.json.Encoder().encode
 
 
 def given(query: bytes) -> dict[str, str]:
-    """The parameters of a query string by name, whatever is wrong with them."""
+    """The parameters of a query string by name, valid or not."""
     return _read(query)[0]
 
 
 def _read(query: bytes) -> tuple[dict[str, str], list[FieldError]]:
-    """The parameters of a query string by name, and the errors of those that have no one text. Raises BadParameter for too
-    long a one before it takes it apart: a head has room for 30,000 parameters, and 100 ms of work."""
+    """The parameters of a query string by name, and the errors of repeated or undecodable ones. Raises BadParameter for a
+    query that is too long before it is split: a head has room for 30,000 parameters, and 100 ms of work."""
     if len(query) > MAX_QUERY_BYTES:
         raise BadParameter(
             f"The query string has {len(query):,} bytes; at most {MAX_QUERY_BYTES:,} are accepted."
@@ -166,8 +166,8 @@ def parse(query: bytes, type: type[P]) -> P:
 
 
 def segments(raw: Mapping[str, bytes]) -> dict[str, str]:
-    """The parameters in a path, typed, by the names that they have in its template. Raises BadParameter for all that do
-    not fit."""
+    """The parameters in a path, typed, by the names that they have in its template. Raises BadParameter for all invalid
+    ones."""
     if not raw:
         return {}
     found = {name: _text(value, plus=False) for name, value in raw.items()}
@@ -183,13 +183,13 @@ def segments(raw: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def all_bad(errors: Sequence[FieldError]) -> BadParameter:
-    """The failure of some parameters."""
+    """The error that names these parameters."""
     shown = tuple(errors[:MAX_FIELD_ERRORS])
     return BadParameter("; ".join(f"{name}: {detail}" for name, detail in shown), shown)
 
 
 def feed_filter(query: Filtered, read: bool | None = None, include_own: bool = False) -> FeedFilter:
-    """What the filters of a page ask for."""
+    """The filter of a page."""
     return FeedFilter(
         query.verb,
         query.object_type,
@@ -204,7 +204,7 @@ def feed_filter(query: Filtered, read: bool | None = None, include_own: bool = F
 
 
 def _ms(text: str) -> int:
-    """Milliseconds since 1970 of an RFC 3339 time, within what an event can have: a later one means the same. Raises
+    """Milliseconds since 1970 of an RFC 3339 time, clamped to the range of event times: a later one means the same. Raises
     ValueError, OverflowError."""
     if not _MOMENT.match(text):
         raise ValueError
@@ -221,12 +221,12 @@ def _time_errors(name: str, text: str | None) -> Iterator[FieldError]:
 
 
 def names(text: str | None) -> tuple[str, ...]:
-    """The names in a list by comma, such as ``fields``; none when it is not given."""
+    """The names in a comma-separated list such as ``fields``; none if it is missing."""
     return tuple(text.split(",")) if text else ()
 
 
 def some_of(name: str, known: Collection[str]) -> Check:
-    """The check that a parameter is a list, by comma, of some of the known names."""
+    """The check that a parameter is a comma-separated list of known names."""
 
     def errors(text: str | None) -> Iterator[FieldError]:
         if unknown := [one for one in names(text) if one not in known]:
@@ -237,7 +237,7 @@ def some_of(name: str, known: Collection[str]) -> Check:
 
 
 def next_link(path: bytes, query: bytes, cursor: str) -> bytes:
-    """The Link header's value for the next page: this question, with another cursor (RFC 8288)."""
+    """The Link header's value for the next page: this request, with another cursor (RFC 8288)."""
     if _PLAIN_QUERY.match(query):
         kept = b"".join(pair + b"&" for pair in query.split(b"&") if not pair.startswith(b"cursor="))
         following = kept + b"cursor=" + cursor.encode()
@@ -247,7 +247,7 @@ def next_link(path: bytes, query: bytes, cursor: str) -> bytes:
 
 
 def check_escapes(path: bytes) -> None:
-    """Raises BadParameter unless a raw path is percent-encoded UTF-8, whatever it leads to."""
+    """Raises BadParameter unless a raw path is percent-encoded UTF-8; the route does not matter."""
     if b"%" in path:
         _text(path, plus=False)
 

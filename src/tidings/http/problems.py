@@ -1,4 +1,4 @@
-"""Failures on the wire: problem documents (RFC 9457). ``docs/reference/problems.md`` explains each type."""
+"""Problem documents (RFC 9457) for errors. ``docs/reference/problems.md`` explains each type."""
 
 import msgspec
 
@@ -12,7 +12,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def problem(error: TidingsError, headers: tuple[Header, ...] = ()) -> Response:
-    """The answer that tells a failure."""
+    """The response that reports an error."""
     document = error.document()
     if error.errors:
         document["errors"] = [field._asdict() for field in error.errors]
@@ -20,7 +20,7 @@ def problem(error: TidingsError, headers: tuple[Header, ...] = ()) -> Response:
 
 
 def stream_limit(settings: Settings, error: TooManyRequests) -> tuple[Header, ...]:
-    """That a user has all the streams they may (draft-ietf-httpapi-ratelimit-headers)."""
+    """The headers for a user who has the maximum number of streams (draft-ietf-httpapi-ratelimit-headers)."""
     return (
         (b"ratelimit-policy", b'"streams";q=%d' % settings.max_streams_per_user),
         (b"ratelimit", b'"streams";r=0;t=%d' % error.retry_after),

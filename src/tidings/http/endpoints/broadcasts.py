@@ -1,4 +1,4 @@
-"""Broadcasts: one event for everybody, or for all who follow a topic."""
+"""Broadcasts: one event for all users, or for all followers of a topic."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tidings.http.schemas import Receipt
 
 
 async def publish(call: RequestContext[Params, Any]) -> Response:
-    """Publish an event to an audience; each of it gets it when they next come."""
+    """Publish an event to an audience; each user gets it on the next request."""
     check_media(call.request, (JSON,))
     how = publish_options(call)
     raw = await read_body(call.request, call.services.settings.max_batch_bytes)

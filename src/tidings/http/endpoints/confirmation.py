@@ -1,7 +1,7 @@
 """The page behind the link of a confirmation mail.
 
-Mail scanners and previews open every link with GET or HEAD, so that only shows a button; what confirms is the POST that
-the button sends. No credential is asked for: the token in the link is one, for this alone.
+Mail scanners and previews open every link with GET or HEAD, so these only show a button; the POST of the button confirms. No
+credential is required: the token in the link is one, for this purpose alone.
 """
 
 from collections.abc import Awaitable
@@ -59,7 +59,7 @@ async def ask(call: RequestContext[Link, None]) -> Response:
 
 
 async def confirm(call: RequestContext[Link, None]) -> Response:
-    """Confirm the address; again does no harm."""
+    """Confirm the address; a repetition changes nothing."""
     confirming = call.services.endpoints.confirmations.confirm(call.query.token)
     return await _page_after(
         confirming, "Your e-mail address is confirmed", "<p>You can close this page.</p>"
@@ -71,7 +71,7 @@ async def _check(call: RequestContext[Link, None]) -> None:
 
 
 async def _page_after(step: Awaitable[None], title: str, content: str) -> Response:
-    """The page to show once a step has succeeded, or the one that says that the link does not work."""
+    """The page to show after a successful step, or the one that says that the link does not work."""
     try:
         await step
     except (NotFound, Gone) as error:

@@ -1,4 +1,4 @@
-"""Where users are reached outside the application."""
+"""Delivery endpoints of users."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,14 +15,14 @@ from tidings.timeutil import rfc3339
 
 
 class _Addressed(msgspec.Struct):
-    """The members that are judged by more than their types."""
+    """The members with checks beyond their types."""
 
     channel: str = ""
     address: str = ""
 
 
 def setup_errors(call: RequestContext[Any, None], fitting: bytes) -> Iterable[FieldError]:
-    """The errors of a channel and an address that fit their types, where the rest does not."""
+    """The errors of a valid channel and address while other members are invalid."""
     given = msgspec.json.decode(fitting, type=_Addressed)
     return call.services.endpoints.setup_errors(given.channel, given.address)
 
@@ -33,7 +33,7 @@ async def add(call: RequestContext[ForUser, EndpointInput]) -> Response:
     first; one that the application registers is confirmed."""
     given = call.body
     if given.channel == "apprise" and not call.principal.may_administer:
-        # Its address may hold a password of the application's, or lead to whatever this machine can reach.
+        # The address may contain a password of the application, or reach any host that this machine can reach.
         raise Forbidden(
             "An endpoint of the channel apprise needs an API key, or a token with the scope admin."
         )
@@ -67,7 +67,7 @@ async def rotate_secret(call: RequestContext[ForUser, None]) -> Response:
 
 
 async def remove(call: RequestContext[ForUser, None]) -> Response:
-    """Forget an endpoint and what waits for it."""
+    """Delete an endpoint and its queued deliveries."""
     await call.services.endpoints.remove(call.user, call.path["id"])
     return Response(status=204)
 

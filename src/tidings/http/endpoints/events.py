@@ -38,7 +38,7 @@ async def show(call: RequestContext[ForUser, None]) -> Response:
 
 
 async def retract(call: RequestContext[Params, None]) -> Response:
-    """Take an event out of the log, every feed and every inbox."""
+    """Remove an event from the log, every feed and every inbox."""
     await call.services.ingest.retract(call.path["event_id"])
     return Response(status=204)
 
@@ -49,7 +49,7 @@ def _import(call: RequestContext[Params, Any], how: PublishOptions) -> Response:
         raise BadParameter(detail, (FieldError("Idempotency-Key", detail),))
     cap = call.services.settings.max_import_bytes
     size = check_length(call.request, cap)
-    # Of what is received, only a line that has not ended and lines that are being written are in memory.
+    # Only a line that is incomplete and the lines that are being written are in memory.
     call.request.hold(min(size, call.services.settings.max_batch_bytes))
     sent = chunks(call.request, cap)
     results = call.services.ingest.import_lines(
@@ -59,7 +59,7 @@ def _import(call: RequestContext[Params, Any], how: PublishOptions) -> Response:
 
 
 async def _told(results: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
-    """The result lines; what ends an import early is told in a last line, since its status is long sent."""
+    """The result lines; an error that ends an import early is its last line, since the status is already sent."""
     begun = False
     try:
         async for lines in results:

@@ -1,4 +1,4 @@
-"""Why somebody was told of an event, or was not."""
+"""The explanation why an event notified a user, or did not."""
 
 from typing import Annotated
 
@@ -10,13 +10,13 @@ from tidings.http.routing import Access, RequestContext, Response, Route
 
 
 class ExplainQuery(ForUser, kw_only=True):
-    """Which event."""
+    """The event to explain."""
 
     event_id: Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 async def explain(call: RequestContext[ExplainQuery, None]) -> Response:
-    """Every condition of being told, and what becomes of it on each channel. Users do not learn who blocked them."""
+    """Every condition of a notification, and the decision on each channel. Users do not learn which users block them."""
     full = call.principal.may_administer
     return Response((await call.services.inboxes.explain(call.user, call.query.event_id, full)).body)
 

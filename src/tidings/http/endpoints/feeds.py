@@ -1,4 +1,4 @@
-"""Feeds of users, and activity pages of topics and of everyone."""
+"""Feeds of users, and activity pages of topics and of all users."""
 
 from collections.abc import Iterator
 from typing import Annotated, ClassVar
@@ -29,7 +29,7 @@ class FeedQuery(Filtered):
 
 
 class ActivityQuery(Filtered):
-    """A page of what happened, whoever asks."""
+    """A page of activity, the same for every client."""
 
     CHECKS: ClassVar[tuple[Check, ...]] = (
         *Filtered.CHECKS,
@@ -72,7 +72,7 @@ class ReadFeedBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     up_to: Annotated[int, Meta(ge=0, le=MAX_INTEGER)] | None = None
 
     def __post_init__(self) -> None:
-        """Raises ValueError for fields that do not go together."""
+        """Raises ValueError for fields that exclude each other."""
         check_own(self)
 
 
@@ -83,7 +83,7 @@ class UnreadFeedBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class UndoFeedBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """``undo``: the token that a read-all was answered with."""
+    """``undo``: the token from the response to a read-all."""
 
     undo: Annotated[str, Meta(min_length=1, max_length=128)]
 
@@ -97,7 +97,7 @@ async def feed(call: RequestContext[FeedQuery, None]) -> Response:
 
 
 async def activity(call: RequestContext[ActivityQuery, None]) -> Response:
-    """A page of what everyone did, or of what happened on the topic in the path; a user does not see a block's acts."""
+    """A page of the activity of all users, or of the topic in the path; without the events of users whom a block hides."""
     query = call.query
     topic, want, fields = call.path.get("topic"), feed_filter(query), names(query.fields)
     reply = call.services.reader.activity(topic, want, query.limit, query.cursor, fields, call.user)
@@ -105,7 +105,7 @@ async def activity(call: RequestContext[ActivityQuery, None]) -> Response:
 
 
 async def new_count(call: RequestContext[NewQuery, None]) -> Response:
-    """How many items came after a position."""
+    """The number of items after a position."""
     return Response(
         (await call.services.reader.new_count(call.user, call.query.since, call.query.include_own)).body
     )
@@ -132,7 +132,7 @@ async def unread(call: RequestContext[ForUser, UnreadFeedBody]) -> Response:
 
 
 async def undo(call: RequestContext[ForUser, UndoFeedBody]) -> Response:
-    """Take a read-all back."""
+    """Undo a read-all."""
     return _changed(await call.services.ingest.undo_feed(call.user, call.body.undo))
 
 

@@ -1,4 +1,4 @@
-"""The live stream of one user, as server-sent events, as a WebSocket and, answer by answer, as a long poll."""
+"""The live stream of one user: as server-sent events, as a WebSocket and as a long poll."""
 
 import random
 from collections.abc import Callable
@@ -22,21 +22,21 @@ from tidings.http.websocket import TEXTS, try_again_later
 from tidings.live import INCLUDE, Encoder, Stream, Transport
 
 _HEADERS = (
-    # Proxies must neither keep, change nor gather what is sent.
+    # Proxies must neither cache, change nor buffer the stream.
     (b"cache-control", b"no-cache, no-transform"),
     (b"x-accel-buffering", b"no"),
 )
 _MEDIA = EVENT_STREAM.encode()
 FULL_RETRY_S = (30, 60)
-"""Bounds of the seconds after which an EventSource over the caps comes back: streams whose network vanished have ended by
-then (docs/adr/0010)."""
+"""Bounds of the seconds after which an EventSource over the caps reconnects: streams whose network failed have ended by then
+(docs/adr/0010)."""
 
 EventId = Annotated[str, Meta(max_length=256)]
 
 
 class StreamQuery(ForUser):
-    """``include``: notifications, activity or both, by comma. ``last_event_id`` (or ``lastEventId``, as some
-    clients call it): where to go on, when the header Last-Event-ID does not say it."""
+    """``include``: notifications, activity or both, by comma. ``last_event_id`` (or ``lastEventId``, as some clients call
+    it): the cursor to continue from, without a header Last-Event-ID."""
 
     CHECKS: ClassVar[tuple[Check, ...]] = (some_of("include", INCLUDE),)
 
@@ -46,7 +46,7 @@ class StreamQuery(ForUser):
 
 
 class PollQuery(StreamQuery):
-    """The same, and ``wait``: for how many seconds a client that has a place waits for something behind it."""
+    """The same, and ``wait``: for how many seconds a client with a cursor waits for changes after it."""
 
     wait: Annotated[int, Meta(ge=0, le=60)] = 0
 
@@ -55,9 +55,9 @@ Asked = TypeVar("Asked", bound=StreamQuery)
 
 
 async def stream(call: RequestContext[StreamQuery, None]) -> Response:
-    """Open a stream of server-sent events; it ends when the server leaves, when it is old, or with the credential.
+    """Open a stream of server-sent events; it ends when the server stops, at its maximum age, or with the credential.
 
-    An EventSource takes any other status than 200 as the end, so it is told to come back in the stream itself.
+    An EventSource does not reconnect after any status but 200, so it gets the time to reconnect in the stream itself.
     """
     try:
         return _attached(call, SERVER_SENT_EVENTS)
@@ -87,10 +87,11 @@ async def socket(call: RequestContext[StreamQuery, None]) -> Response:
 
 
 async def poll(call: RequestContext[PollQuery, None]) -> Response:
-    """Answer with what a stream would say now, or, to who has a cursor and waits, as soon as it would say something.
+    """Respond with the frames that a stream would send now, or, to a client with a cursor that waits, as soon as there is
+    one.
 
-    Who has no cursor gets one at once, that of the hello. Over the caps there is no place to wait in: the answer comes at
-    once, for a client that polls has nothing else to turn to.
+    A client without a cursor gets one at once, that of the hello. Over the caps the request does not wait: the response is
+    immediate, since a client that polls has no other transport left.
     """
     wait_s = min(call.query.wait, call.services.settings.max_wait_s) if _last_event_id(call) else 0
     try:
@@ -109,7 +110,7 @@ def _reads_events(request: Request) -> bool:
 
 
 def _is_event_source(request: Request) -> bool:
-    """Whether this is the standard's own client, which sends both of these and cannot read a status."""
+    """Whether the client is an EventSource, which sends both of these headers and cannot read a status."""
     return _reads_events(request) and request.header(b"cache-control") == b"no-cache"
 
 
@@ -124,7 +125,7 @@ def _attached(call: RequestContext[StreamQuery, None], encoder: Encoder) -> Resp
 
 
 def _admitted(call: RequestContext[Asked, None], *, stays: bool = True) -> Callable[[Transport], Stream]:
-    """How the stream that is asked for, and let in, is opened on a wire; that must be done, and once."""
+    """The function that opens the requested and admitted stream on a transport. The caller must call it exactly once."""
     include = frozenset(names(call.query.include))
     live, user = call.services.live, call.user
     address = client_key(call.request, call.services.settings)
@@ -145,7 +146,7 @@ def _check_origin(call: RequestContext[StreamQuery, None]) -> None:
 
 
 def _last_event_id(call: RequestContext[Asked, None]) -> str | None:
-    """The header wins: a client that reconnects sends the address it began with, and a newer header."""
+    """The header takes precedence: a client that reconnects sends its first URL, and a newer header."""
     header = call.request.header(b"last-event-id")
     if header:
         return header.decode("latin-1")
@@ -153,7 +154,7 @@ def _last_event_id(call: RequestContext[Asked, None]) -> str | None:
 
 
 def _credential_s(call: RequestContext[Asked, None]) -> float | None:
-    """Seconds that the credential is good for; None without an end."""
+    """Seconds until the credential expires; None if it does not."""
     expires_at = call.principal.expires_at
     if expires_at is None:
         return None

@@ -1,4 +1,4 @@
-"""Inboxes: lists, changes, counts and marks."""
+"""Inboxes: lists, changes, counts and states."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
@@ -29,7 +29,7 @@ def _wait_errors(wait: int | None, since: int | None) -> Iterator[FieldError]:
 
 
 def _not_with_since(name: str) -> Check:
-    """The check that a parameter of pages is not given where changes are asked for."""
+    """The check that a parameter of pages is not combined with ``since``."""
 
     def errors(value: Any, since: int | None) -> Iterator[FieldError]:
         if value and since is not None:
@@ -58,20 +58,20 @@ class InboxQuery(Paged):
 
 
 class IdsBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Notifications by their ids; those of others are passed over."""
+    """Notifications by their ids; those of other users are skipped."""
 
     ids: Annotated[list[NotificationId], Meta(min_length=1, max_length=MAX_IDS)]
 
 
 class ReadAllBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Everything that became unread up to a seq (default: now), of one type or of all."""
+    """All notifications that became unread up to a seq (default: now), of one type or of all."""
 
     up_to: Annotated[int, Meta(ge=0, le=MAX_INTEGER)] | None = None
     type: Verb | None = None
 
 
 class UndoBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """A read-all, by the token that it was answered with."""
+    """A read-all, by the token from its response."""
 
     undo: Annotated[str, Meta(min_length=1, max_length=128)]
 
@@ -110,7 +110,7 @@ async def _changes(call: RequestContext[InboxQuery, None], since: int) -> Respon
 
 
 async def _awaited(call: RequestContext[InboxQuery, None], since: int, wait: int) -> Response:
-    """The changes as soon as there are some. Who waits takes a place among the user's streams, and is refused like one."""
+    """The changes as soon as there are some. A waiting request counts as a stream of the user, and is refused like one."""
     settings = call.services.settings
     wait_s, address = min(wait, settings.max_wait_s), client_key(call.request, settings)
     try:
@@ -146,13 +146,13 @@ def marking_some(
 
 
 async def read_all(call: RequestContext[ForUser, ReadAllBody]) -> Response:
-    """Mark everything read, up to a watermark: what arrived after it stays unread."""
+    """Mark all notifications read, up to a watermark: later ones stay unread."""
     marked, undo = await call.services.ingest.read_all(call.user, call.body.up_to, call.body.type)
     return _marked(marked, undo=undo)
 
 
 async def undo(call: RequestContext[ForUser, UndoBody]) -> Response:
-    """Take a read-all back."""
+    """Undo a read-all."""
     return _marked(await call.services.ingest.undo(call.user, call.body.undo))
 
 
@@ -177,7 +177,7 @@ _STATES = {
     "archive": (NotificationState.ARCHIVED, "Archive {}"),
     "unarchive": (NotificationState.UNARCHIVED, "Bring {} back from the archive"),
 }
-"""What can be said of notifications, by the last word of the path."""
+"""The states of notifications that a request can set, by the last segment of the path."""
 
 
 def _mark_routes(word: str) -> Iterator[Route]:

@@ -1,4 +1,4 @@
-"""Trends, and what operators and their tools ask."""
+"""Trends, and the routes of operators and their tools."""
 
 from typing import Literal
 
@@ -13,7 +13,7 @@ from tidings.telemetry import CONTENT_TYPE
 
 
 class TopQuery(ForUser):
-    """Which window, and what is counted in it."""
+    """The window, and the keys that it counts."""
 
     window: Literal["1m", "5m", "1h"] = "1h"
     by: Literal["object", "verb", "object_type", "actor"] = "object"
@@ -21,7 +21,7 @@ class TopQuery(ForUser):
 
 
 async def top(call: RequestContext[TopQuery, None]) -> Response:
-    """The most frequent of a window."""
+    """The most frequent keys of a window."""
     query = call.query
     return Response((await call.services.reader.top(query.window, query.by, query.limit)).body)
 
@@ -32,17 +32,17 @@ async def status(call: RequestContext[Params, None]) -> Response:
 
 
 async def dead_letters(call: RequestContext[Params, None]) -> Response:
-    """Fan-out jobs and deliveries that were set aside because they kept failing."""
+    """Fan-out jobs and deliveries that failed too often."""
     return Response((await call.services.reader.dead_letters(MAX_PAGE)).body)
 
 
 async def replay(call: RequestContext[Params, None]) -> Response:
-    """Try all of it again."""
+    """Retry all dead letters."""
     return _changed(await call.services.ingest.replay_dead_letters())
 
 
 async def reconcile(call: RequestContext[Params, None]) -> Response:
-    """Have every feed completed from the log, in the background."""
+    """Complete every feed from the log, in the background."""
     return _changed(await call.services.ingest.reconcile())
 
 
@@ -52,12 +52,12 @@ def _changed(changed: CommandResult) -> Response:
 
 
 async def livez(call: RequestContext[Params, None]) -> Response:
-    """The process answers; whatever else fails, restarting it would not help."""
+    """The process is alive; no other failure would be cured by a restart."""
     return Response(msgspec.json.encode(schemas.Health(status="alive")))
 
 
 async def readyz(call: RequestContext[Params, None]) -> Response:
-    """Whether requests should be sent here. Raises Unavailable with the reason why not."""
+    """Whether the server can take requests. Raises Unavailable with the reason if not."""
     why_not = call.services.ready()
     if why_not is not None:
         raise Unavailable(why_not)

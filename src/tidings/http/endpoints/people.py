@@ -1,4 +1,4 @@
-"""What users follow, mute and block, and all that is kept about one of them."""
+"""Follows, mutes and blocks of users, and all stored data of one user."""
 
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, ClassVar, Literal
@@ -20,7 +20,7 @@ NO_CONTENT = Response(status=204)
 
 
 class FollowBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """``backfill``: how many of the topic's newest events to show too."""
+    """``backfill``: the number of the topic's newest events to add to the feed."""
 
     backfill: Annotated[int, Meta(ge=0)] = 100
 
@@ -33,7 +33,7 @@ class Pair(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=False):
 
 
 class UnfollowQuery(Params):
-    """``history``: whether what the follow brought stays, or is hidden."""
+    """``history``: whether the events that the follow added stay in the feed, or are hidden."""
 
     history: Literal["keep", "hide"] = "hide"
 
@@ -48,7 +48,7 @@ class FollowsQuery(Params):
 
 
 async def follow(call: RequestContext[Params, FollowBody]) -> Response:
-    """Follow a topic: 201 when that is new, 200 when it was so already."""
+    """Follow a topic: 201 if the follow is new, 200 if it exists."""
     if errors := tuple(_backfill_errors(call.body, call.services.settings)):
         raise InvalidFields(errors=errors)
     topic = call.path["topic"]
@@ -58,7 +58,7 @@ async def follow(call: RequestContext[Params, FollowBody]) -> Response:
 
 
 def follow_errors(call: RequestContext[Any, None], fitting: bytes) -> Iterable[FieldError]:
-    """The error of a backfill, where the rest does not fit."""
+    """The error of a backfill while other members are invalid."""
     return _backfill_errors(msgspec.json.decode(fitting, type=FollowBody), call.services.settings)
 
 
@@ -69,12 +69,12 @@ def _backfill_errors(body: FollowBody, settings: Settings) -> Iterator[FieldErro
 
 
 def check_follows(raw: bytes, settings: Settings) -> None:
-    """Raises TooLarge for more follows than may be in one request."""
+    """Raises TooLarge for more follows than one request may have."""
     split(raw, settings.max_follows_batch)
 
 
 async def follow_many(call: RequestContext[Params, list[Pair]]) -> Response:
-    """Follow many topics for many users; what is there already is passed over."""
+    """Follow many topics for many users; existing follows are skipped."""
     cap = call.services.settings.max_follows_batch
     if len(call.body) > cap:
         raise TooLarge(f"The list has {len(call.body)} follows, over {cap}.")
@@ -89,13 +89,13 @@ async def unfollow(call: RequestContext[UnfollowQuery, None]) -> Response:
 
 
 async def follows(call: RequestContext[FollowsQuery, None]) -> Response:
-    """A page of what the user follows."""
+    """A page of the user's follows."""
     reply = await call.services.reader.follows(call.user, call.query.limit, call.query.cursor)
     return page(call, reply)
 
 
 async def mute(call: RequestContext[Params, None]) -> Response:
-    """Hide a topic's events from the user, those that came before too."""
+    """Hide a topic's events from the user, past ones too."""
     await call.services.ingest.mute(call.user, call.path["topic"], True)
     return NO_CONTENT
 
@@ -107,30 +107,30 @@ async def unmute(call: RequestContext[Params, None]) -> Response:
 
 
 async def block(call: RequestContext[Params, None]) -> Response:
-    """Hide two people's acts from each other, in inboxes for good."""
+    """Hide the events of two users from each other, permanently in inboxes."""
     await call.services.ingest.block(call.user, call.path["other_id"], True)
     return NO_CONTENT
 
 
 async def unblock(call: RequestContext[Params, None]) -> Response:
-    """Take a block back."""
+    """Remove a block."""
     await call.services.ingest.block(call.user, call.path["other_id"], False)
     return NO_CONTENT
 
 
 async def topic(call: RequestContext[ForUser, None]) -> Response:
-    """A topic; with a user at hand, how it reaches them."""
+    """A topic; with a user, also how its events reach the user."""
     return Response((await call.services.reader.topic(call.path["topic"], call.user or None)).body)
 
 
 async def export(call: RequestContext[Params, None]) -> Response:
-    """All that is kept about a person."""
+    """All stored data of a user."""
     lines = (line async for line in call.services.reader.export(call.user))
     return Response(media=NDJSON.encode(), chunks=lines)
 
 
 async def erase(call: RequestContext[Params, None]) -> Response:
-    """Forget a person."""
+    """Erase a user."""
     await call.services.ingest.erase(call.user)
     return NO_CONTENT
 

@@ -1,4 +1,4 @@
-"""What a user wants: which types on which channels, when it is quiet, in what language."""
+"""Preferences of a user: types on channels, quiet hours, language."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
@@ -17,9 +17,9 @@ from tidings.reminder_input import TIME_ZONE
 from tidings.rules import Name
 
 MAX_TYPES = 200
-"""Types with wishes of their own: more than a page of settings shows, and each is looked at when they are told."""
+"""Types with their own preferences: more than a page of settings shows, and each is checked for every notification."""
 MAX_DIGEST_S = 7 * 86_400
-"""Seconds between two e-mails: what is over a week old is no news."""
+"""Seconds between two e-mails; news older than a week is of no use."""
 
 Wall = Annotated[
     str,
@@ -42,7 +42,7 @@ Weekday = Annotated[int, Meta(ge=1, le=7, description="1 is Monday.")]
 
 
 class QuietHoursBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """From ``start`` to ``end``, past midnight when the end is not later, in windows that begin on these days."""
+    """From ``start`` to ``end``, past midnight if the end is not later, in windows that begin on these days."""
 
     CHECKS: ClassVar[tuple[Check, ...]] = (TIME_ZONE,)
 
@@ -52,13 +52,13 @@ class QuietHoursBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     days: Annotated[tuple[Weekday, ...], Meta(min_length=1, max_length=7)] = (1, 2, 3, 4, 5, 6, 7)
 
     def __post_init__(self) -> None:
-        """Raises ValueError for what is no time zone."""
+        """Raises ValueError for an invalid time zone."""
         check_own(self)
 
 
 class PreferencesBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """All that a user wants; what is left out is as if it had never been set. ``types``: type, or "*" for all others, to
-    channel to whether it is wanted. ``muted_topics``: left out, mutes stay as they are."""
+    """All preferences of a user; a missing member resets it to its default. ``types``: type, or "*" for all others, to
+    channel to whether it is wanted. ``muted_topics``: if missing, mutes stay as they are."""
 
     types: Annotated[
         dict[Name, dict[Literal["in_app", "email", "web_push", "webhook", "apprise"], bool]],
@@ -71,7 +71,7 @@ class PreferencesBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class _Wanted(msgspec.Struct):
-    """The members that are judged by more than their types."""
+    """The members with checks beyond their types."""
 
     types: dict[str, dict[str, bool]] = {}
     locale: str = ""
@@ -79,7 +79,7 @@ class _Wanted(msgspec.Struct):
 
 
 def wanted_errors(call: RequestContext[Any, None], fitting: bytes) -> Iterable[FieldError]:
-    """The field errors of those preferences that fit their types."""
+    """The field errors of valid members of the preferences."""
     wanted = msgspec.json.decode(fitting, type=_Wanted)
     preferences = Preferences(types=wanted.types, locale=wanted.locale)
     return call.services.wishes.errors(preferences, len(wanted.muted_topics or ()))

@@ -1,4 +1,4 @@
-"""Reminders: set, shown and cancelled by their key."""
+"""Reminders: set, read and cancelled by their key."""
 
 from typing import ClassVar
 
@@ -16,10 +16,10 @@ from tidings.reminders import ReminderStatus
 from tidings.timeutil import rfc3339
 
 _event = msgspec.json.Decoder(dict[str, msgspec.Raw])
-"""Fields stay raw, so that metadata is shown as it was sent: numbers above all."""
+"""Fields stay raw, so that metadata, numbers above all, is shown as it was sent."""
 _encode = msgspec.json.Encoder().encode
 _AS_SENT = frozenset(shapes.Reminder.__struct_fields__) & frozenset(EventInput.__struct_fields__)
-"""What a reminder says of its event in the event's own words."""
+"""The fields of a reminder that are copied from its event as they were sent."""
 
 
 class RemindersQuery(Params):
@@ -49,7 +49,7 @@ async def cancel(call: RequestContext[Params, None]) -> Response:
 
 
 async def coming(call: RequestContext[RemindersQuery, None]) -> Response:
-    """A page of the reminders that come next."""
+    """A page of the reminders that are due next."""
     service = call.services.reminders
     found, goes_on = await service.coming(call.query.limit, call.query.cursor)
     head, kept = join([_encode(_shown(one)) for one in found], ())

@@ -5,13 +5,14 @@ from tidings.http.params import ForUser, Params
 from tidings.http.request import STREAM_COOKIE, bearer_token
 from tidings.http.routing import Access, RequestContext, Response, Route
 
-# Sent by our own site's pages only, never shown to their scripts, never over plain HTTP, and for this host alone.
+# The cookie is sent by pages of this site only, never shown to their scripts, never sent over plain HTTP, and only to this
+# host.
 _GUARDS = "Path=/; Secure; HttpOnly; SameSite=Strict"
 
 
 async def begin(call: RequestContext[ForUser, None]) -> Response:
-    """Keep the token of this request in a cookie until it ends. Raises Forbidden for any other credential: a key may act
-    for anybody, and has no business in a browser."""
+    """Store the token of this request in a cookie until the token expires. Raises Forbidden for any other credential: a key
+    may act for any user, and must not be in a browser."""
     principal = call.principal
     if principal.expires_at is None:
         raise Forbidden("Only a user's token can be kept in a cookie.")
@@ -21,7 +22,7 @@ async def begin(call: RequestContext[ForUser, None]) -> Response:
 
 
 async def end(call: RequestContext[Params, None]) -> Response:
-    """Forget the cookie."""
+    """Delete the cookie."""
     return _cookie(f"; Max-Age=0; {_GUARDS}")
 
 

@@ -1,4 +1,4 @@
-"""The pages for people: what the server is, and its routes. They load nothing from elsewhere."""
+"""The HTML pages: what the server is, and its routes. They load nothing from other hosts."""
 
 from importlib.resources import files
 
@@ -29,13 +29,13 @@ _PAGES = {
 
 
 class PageQuery(Params):
-    """``user`` whose feed and bell the first page shows; the page itself reads it."""
+    """``user`` whose feed and bell the first page shows; the script of the page reads it."""
 
     user: Id | None = None
 
 
 def serving(name: str) -> tuple[Handler, str]:
-    """The handler that sends one of our files, and its media type."""
+    """The handler that sends one of the server's files, and its media type."""
     body = files("tidings.http").joinpath("static", name).read_bytes()
     media = _MEDIA[name.rpartition(".")[2]]
     answer = Response(body, headers=_HEADERS, media=media.encode())

@@ -13,16 +13,16 @@ from tidings.rules import Rule
 
 
 class _Claims(msgspec.Struct):
-    """The members that are judged by more than their types."""
+    """The members with checks beyond their types."""
 
     verbs: tuple[str, ...] | None = None
 
 
 def claim_errors(call: RequestContext[Any, None], fitting: bytes) -> Iterable[FieldError]:
-    """The field errors of those members of a rule that fit their types."""
+    """The field errors of valid members of a rule."""
     claims = msgspec.json.decode(fitting, type=_Claims)
     if claims.verbs is None:
-        return ()  # there may be some that do not fit
+        return ()  # others may be invalid
     return call.services.wishes.claim_errors(call.path["type"], Rule(verbs=claims.verbs))
 
 
@@ -37,7 +37,7 @@ async def declare(call: RequestContext[Params, Rule]) -> Response:
 
 
 async def withdraw(call: RequestContext[Params, None]) -> Response:
-    """Take a declaration back."""
+    """Delete a declaration."""
     await call.services.wishes.withdraw(call.path["type"])
     return Response(status=204)
 
