@@ -1,8 +1,8 @@
-"""HTTP/1.1 as uvicorn speaks it, with the deadlines and the bounds that it lacks.
+"""HTTP/1.1 by uvicorn, with the deadlines and the bounds that it lacks.
 
-uvicorn waits for a request's head and body for ever, keeps a head, trailers and a row of pipelined requests of any length,
-and never ends a connection whose client does not read: somebody who sends a byte now and then holds a socket, and no
-middleware can see it, because there is no request yet. What follows is in the order of a connection's life.
+uvicorn waits for a request's head and body without a deadline, keeps a head, trailers and a queue of pipelined requests of
+any length, and never ends a connection whose client does not read: a client that sends a byte now and then holds a socket,
+and no middleware can notice, because there is no request yet. The methods are in the order of a connection's life.
 """
 
 import asyncio
@@ -41,20 +41,21 @@ from tidings.http.websocket import MAX_HANDSHAKE_LINE, SocketProtocol
 from tidings.live import Encoder
 
 MAX_HEAD_BYTES = 64 * KIB
-"""Bytes of a request's line and headers, and again of its trailers, one portion more or less. Tokens end at 8 KiB."""
+"""Bytes of a request's line and headers, and again of its trailers, one portion more or less. Tokens are at most 8 KiB
+long."""
 MAX_HEADERS = 100
 """Headers of a request, and again trailers: as many as Apache allows, several times what browsers and proxies send."""
 PORTION_BYTES = 4 * KIB
-"""Bytes that are parsed in one turn of the loop, so that a read full of the smallest requests or headers does not keep
-others waiting. Nearly every request is smaller."""
+"""Bytes that are parsed in one turn of the loop, so that a read full of the smallest requests or headers does not delay
+other connections. Nearly every request is smaller."""
 BODY_PORTION_BYTES = 32 * KIB
-"""The same within a body, of which far larger pieces cost less."""
+"""The same within a body, which costs far less per byte."""
 PIPELINED = 8
-"""Requests begun in one turn; those behind them wait in the socket until these are answered."""
+"""Requests begun in one turn; those after them wait in the socket until these have their responses."""
 MAX_AFTER_BYTES = 64 * KIB
-"""Bytes that the client of a stream may send after its request; there is nothing that it could have to say."""
+"""Bytes that the client of a stream may send after its request; it has no reason to send any."""
 HEALTH_PATHS = (b"/livez", b"/readyz", b"/metrics")
-"""What is answered on a connection above the cap, under the prefix of all paths."""
+"""The paths that get a response on a connection above the cap, under the prefix of all paths."""
 _READING = frozenset({"GET", "HEAD"})
 _HEAD_END = b"\r\n\r\n"
 _log = logging.getLogger("tidings.http")
@@ -81,37 +82,37 @@ class TimedProtocol(HttpToolsProtocol):
         self._phase = self._watched = Phase.IDLE
         self._entry = Entry.CLOSED
         self._discarding = False
-        """Whether what arrives is thrown away: the last answer was given, or a stream has the connection."""
+        """Whether input is discarded: the last response was given, or a stream has the connection."""
         self._held = b""
-        """What was read and not parsed yet."""
+        """Input that is not parsed yet."""
         self._stopped = False
-        """Whether we do not read because of what is held or waits to be answered."""
+        """Whether reading is paused because of unparsed input or unfinished responses."""
         self._feeding = False
-        """Whether the next portion of what is held has its turn already."""
+        """Whether the next portion of the unparsed input is scheduled."""
         self._began = self._gained = False
-        """Whether what is being parsed began a message, brought something of a body."""
+        """Whether the portion that is being parsed began a message, or contained a part of a body."""
         self._unsettled = 0
-        """Bytes of the head, or since something of the body came."""
+        """Bytes of the head, or since the last part of a body."""
         self._trailers = 0
         self._fault = NO_HTTP
-        """What is wrong with a request when its parsing ends by an exception."""
+        """The refusal of a request if an exception ends its parsing."""
         self._declining = False
-        """Whether the request asks for another protocol, and is to be served in this one."""
+        """Whether the request asks for another protocol, and is served in this one."""
         self._stream: Connection | None = None
         self._discarded = 0
-        """Bytes that were thrown away."""
+        """Bytes that were discarded."""
         self._task: asyncio.Task[Any] | None = None
-        """The request that is being served, if it changes nothing."""
+        """The running request, if it changes nothing."""
         self.left = False
         self._served: RequestResponseCycle = None  # type: ignore[assignment]
-        """The request that is being served, of which :attr:`cycle` may be a later one."""
+        """The running request, of which :attr:`cycle` may be a later one."""
         self._last: Refusal | None = None
-        """The refusal of a request, which is sent when those before it are answered."""
+        """The refusal of a request, which is sent after the responses to those before it."""
 
-    # --- a connection comes and goes ------------------------------------------------------------------------------
+    # --- a connection begins and ends ------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A fresh connection owes a head from the start."""
+        """Start the deadline for the first head."""
         out = Coalescing(transport, self.loop, self.stalls, self)
         super().connection_made(out)  # type: ignore[arg-type]
         self._entry = self.gate.acquire(self)
@@ -126,27 +127,27 @@ class TimedProtocol(HttpToolsProtocol):
         self._watch(HEALTH_S if self._entry is Entry.HEALTH else None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Release the connection."""
         self._phase = Phase.IDLE
         self._discarding, self._held = True, b""
         self._watch()
         self.transport.lost()  # type: ignore[attr-defined]
         self._release()
         super().connection_lost(exc)
-        # uvicorn lets the timer of a connection that was reset, and with it the connection, live on.
+        # uvicorn keeps the timer of a connection that was reset, and with it the connection.
         self._unset_keepalive_if_required()
         if self._stream is not None:
             self._stream.lost()
         self.left = True
         if self._task is not None:
-            # Whoever asks for what takes long and leaves must not keep the server busy, nor wait in it. To wait for
-            # ``http.disconnect`` would cost every request a task of its own.
+            # A client that requests slow work and leaves must not keep the server busy, nor wait in it. To wait for
+            # ``http.disconnect`` would cost a task for every request.
             self._task.cancel()
         self._let_go()
 
     def _let_go(self) -> None:
-        """Drop what refers to this connection in turn. Collections of garbage are rare (``process.GC_THRESHOLDS``), so who
-        connects again and again would fill the memory with connections that have ended."""
+        """Drop the objects that refer to this connection. Garbage collections are rare (``process.GC_THRESHOLDS``), so a
+        client that connects again and again would fill the memory with ended connections."""
         for cycle in (self._served, self.cycle):
             if cycle is not None:
                 cycle.disconnected = True
@@ -161,22 +162,22 @@ class TimedProtocol(HttpToolsProtocol):
             self.gate.release(self)
 
     def count_unsent(self, by: int) -> None:
-        """So many bytes more wait for this client in this process."""
+        """Add so many bytes to those that wait for this client in this process."""
         self.unsent.change(self.gate.counted_as(self.host), by)
 
     def refusal(self, size: int) -> TidingsError | None:
-        """Why an answer of this size is not given to this client; None when it is."""
+        """The reason why a response of this size is refused to this client; None if it is not."""
         if self.unsent.gives(size):
             return None  # nearly always: the address is not even looked up
         return self.unsent.refusal(self.gate.counted_as(self.host), size)
 
     @property
     def host(self) -> str:
-        """The address that the connection comes from, "" where that is not known."""
+        """The network address of the client, "" if unknown."""
         return self.client[0] if self.client else ""
 
     def evict(self) -> bool:
-        """Give way to another connection, unless this one waits for an answer of ours; returns whether it does."""
+        """End the connection in favour of another one, unless its response is pending; returns whether it was ended."""
         answered = self.cycle is None or self.cycle.response_complete
         if self._phase in (Phase.IDLE, Phase.HALF_CLOSED) and not answered:
             return False
@@ -189,8 +190,8 @@ class TimedProtocol(HttpToolsProtocol):
         return True
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """The client ended its side; returns whether ours stays open. It does while a complete request is unanswered. Who
-        listens to a stream is taken for gone, as nobody's way of listening begins with that."""
+        """The client closed its side; returns whether the other side stays open. It does while a complete request has no
+        response. The client of a stream counts as gone, as no client of streams closes its side first."""
         unanswered = self.cycle is not None and not self.cycle.response_complete
         if self._discarding or not unanswered or self.unread():
             self.transport.flush()  # type: ignore[attr-defined]
@@ -200,24 +201,25 @@ class TimedProtocol(HttpToolsProtocol):
         return True
 
     def expire(self) -> None:
-        """The deadline passed. Of a request that is incomplete, say so where an answer can still be placed, then close."""
+        """The deadline passed. Refuse an incomplete request if a response can still be sent, then close."""
         if self._phase in (Phase.HEAD, Phase.BODY):
             self._refuse(TOO_SLOW)
         elif self.transport.waiting:  # type: ignore[attr-defined]
-            self._watch()  # an answer is on its way, and may take as long as it does not stall
+            self._watch()  # a response is being sent, and may take as long as it does not stall
         elif self._phase is Phase.LINGER or not self.cycle.response_started:
             self.transport.abort()
 
     @property
     def reading_paused(self) -> bool:
-        """Whether we are the slow side, for a reason that ends by itself: with another the connection would never end."""
+        """Whether the server is the slow side, for a temporary reason: with a permanent one the connection would never
+        end."""
         ours = self.flow.read_paused or bool(self.pipeline) or self._feeding
         return ours and self._phase in (Phase.HEAD, Phase.BODY)
 
     # --- bytes arrive ---------------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        """Whatever arrives on an idle connection begins a head, be it only an empty line."""
+        """Any byte on an idle connection begins a head, even an empty line."""
         if self._discarding:
             self._discarded += len(data)
             if self._stream is not None and self._discarded > MAX_AFTER_BYTES:
@@ -233,16 +235,16 @@ class TimedProtocol(HttpToolsProtocol):
             self._feed(data)
 
     def _feed_portion(self) -> None:
-        """Parse a portion of what is held; the next one has another turn, once nothing waits to be answered."""
+        """Parse a portion of the input; the next one is scheduled for another turn, once no response is pending."""
         self._feeding = False
         if self._discarding or self.flow.read_paused or self.pipeline:
-            return  # who resumes reading brings us back
+            return  # read_on() schedules the next portion
         end = self._portion()
         portion, self._held = self._held[:end], self._held[end:]
         try:
             if portion:
                 self._feed(portion)
-        except Exception:  # the loop would log it, and the connection stay as it is
+        except Exception:  # the loop would only log it, and keep the connection open
             _log.exception("a connection failed")
             self.transport.abort()
             return
@@ -264,7 +266,7 @@ class TimedProtocol(HttpToolsProtocol):
             self.transport.pause_reading()
 
     def read_on(self) -> None:
-        """Take in more, unless there is a reason not to: called whenever such a reason may have ended."""
+        """Continue to read, unless a reason to pause remains: called whenever such a reason may have ended."""
         if self._discarding or self.flow.read_paused or self.pipeline:
             return
         if self._held:
@@ -276,7 +278,7 @@ class TimedProtocol(HttpToolsProtocol):
             self.transport.read_on()  # type: ignore[attr-defined]
 
     def _feed(self, data: bytes) -> None:
-        """Have the parser call what is below."""
+        """Pass the data to the parser, which calls the methods below."""
         self._unset_keepalive_if_required()
         self._began = self._gained = False
         try:
@@ -306,13 +308,14 @@ class TimedProtocol(HttpToolsProtocol):
         self.scope["extensions"] = ours
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Called by the parser, for trailers too. Those are counted and let go: nothing that is decided by a header may be
-        said after the body. Raises ValueError, which ends the parsing, for one too many."""
+        """Called by the parser, for trailers too. Those are counted and discarded: no decision may depend on a header after
+        the body. Raises ValueError, which ends the parsing, for one too many."""
         if self._phase is Phase.BODY:
             self._trailers += 1
             count = self._trailers
         else:
-            name, value = name.lower(), value.rstrip(b" \t")  # which the parser leaves (RFC 9112, 5.1)
+            # The parser leaves trailing blanks (RFC 9112, 5.1).
+            name, value = name.lower(), value.rstrip(b" \t")
             if name == b"expect" and value.lower() == b"100-continue":
                 self.expect_100_continue = True
             self.headers.append((name, value))
@@ -330,7 +333,7 @@ class TimedProtocol(HttpToolsProtocol):
         if not self.url.startswith(b"/"):
             self.url = origin_form(self.url, self.headers)
         if self.parser.get_http_version() == "1.0":
-            self.expect_100_continue = False  # which must be ignored there (RFC 9110, 10.1.1)
+            self.expect_100_continue = False  # ignored for HTTP/1.0 (RFC 9110, 10.1.1)
         self._declining = self.parser.should_upgrade() and not self._is_handshake()
         if self._declining:
             return
@@ -362,9 +365,9 @@ class TimedProtocol(HttpToolsProtocol):
             return
         self._phase = Phase.IDLE
         super().on_message_complete()
-        if not self.parser.should_upgrade():  # else it is yet to be served
+        if not self.parser.should_upgrade():  # else it is served later
             self.url = b""
-            self.cycle.waiting_for_100_continue = False  # nobody waits any more
+            self.cycle.waiting_for_100_continue = False  # the client does not wait any more
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         """Called by uvicorn to serve a request."""
@@ -374,7 +377,7 @@ class TimedProtocol(HttpToolsProtocol):
         self._task = task if cycle.scope["method"] in _READING else None
 
     def on_response_complete(self) -> None:
-        """Called by uvicorn when a request has its answer."""
+        """Called by uvicorn after the response to a request."""
         self._task = None
         was_last = not self.pipeline
         if self.pipeline:
@@ -389,26 +392,27 @@ class TimedProtocol(HttpToolsProtocol):
             self.read_on()
 
     def _end_or_go_on(self) -> None:
-        """To who ended their side, or does not end their request, no more is said; the former may have asked before."""
+        """A client that closed its side, or does not complete its request, gets no further response; the former may have
+        sent more requests before."""
         if self.cycle.response_complete:
             self.transport.close()
         else:
             self._watch()
-            if self._stopped:  # the request that is begun now was in the pipeline, which kept us from reading
+            if self._stopped:  # the next request comes from the pipeline, which had paused reading
                 self.read_on()
 
     def unread(self) -> bool:
-        """Whether the request that is being answered, or was answered last, is still arriving."""
+        """Whether the running request, or the last one with a response, is still arriving."""
         return self._phase is Phase.BODY and not self.pipeline
 
-    # --- the connection becomes something else --------------------------------------------------------------------
+    # --- the connection changes its protocol ----------------------------------------------------------------------
 
     def answer(self, status: int, headers: Sequence[Header], body: bytes) -> bool:
-        """Give the request that is being served this whole answer; returns False when it cannot be written now. uvicorn
-        takes a tenth of a small request's time to look at each header, and to be told head and body apart."""
+        """Send this whole response to the running request; returns False if it cannot be written now. uvicorn would take a
+        tenth of a small request's time to check each header, and to receive head and body apart."""
         cycle = self._served
         if cycle is None or cycle.disconnected:
-            return True  # there is nobody to tell
+            return True  # the client has left
         head = header_lines(headers)
         if self.flow.write_paused or head.count(b"\n") != len(
             headers
@@ -418,7 +422,7 @@ class TimedProtocol(HttpToolsProtocol):
         cycle.waiting_for_100_continue = False
         if self.unread():
             cycle.keep_alive = (
-                False  # what is left of the body would have to be read to find the next request behind it
+                False  # the rest of the body would have to be read to find the next request after it
             )
         last = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
         date = header_lines(self.server_state.default_headers)
@@ -431,11 +435,11 @@ class TimedProtocol(HttpToolsProtocol):
         return True
 
     def take_over(self, head: bytes, encoder: Encoder) -> Connection:
-        """Answer the request that is being served with this head, and have the connection from then on. It is the last
-        answer, so what follows the request is discarded. Raises ClientGone, and ends the connection, when there is nobody,
-        or the request is still arriving."""
+        """Send this head to the running request, and take the connection from then on. It is the last response, so input
+        after the request is discarded. Raises ClientGone, and ends the connection, if the client has left or the request is
+        still arriving."""
         if self.transport.is_closing() or self._phase is Phase.HALF_CLOSED or self.unread():
-            if self._served is not None:  # it is when the connection is not lost yet
+            if self._served is not None:  # it is set unless the connection is lost already
                 self._served.disconnected = True
             self.transport.close()
             raise ClientGone
@@ -443,52 +447,52 @@ class TimedProtocol(HttpToolsProtocol):
         self.pipeline.clear()
         self._held, self._last, self._phase = b"", None, Phase.IDLE
         self._watch()
-        # What a request needs is let go: a stream may last for long, and there may be thousands.
+        # The state of a request is freed: a stream may last long, and there may be thousands.
         self.cycle = self._served = self.scope = self.headers = self.parser = None  # type: ignore[assignment]
-        # Reading may be stopped for any reason, a refused request behind this one included: then the client's end would go
-        # unnoticed, and the connection keep its place.
+        # Reading may be paused for any reason, a refused request after this one included: then the end of the client would
+        # go unnoticed, and the connection would stay counted.
         self._discarding, self._stopped = True, False
         self.transport.read_on()  # type: ignore[attr-defined]
         self._stream = Connection(self.transport.bare(), encoder)  # type: ignore[attr-defined]
-        self._stream.paused = self.flow.write_paused  # by a reply before, which is still being read
+        self._stream.paused = self.flow.write_paused  # by an earlier response that is still being received
         self._stream.write(head)
         return self._stream
 
     def cut(self) -> None:
-        """End the connection, in the middle of a response. uvicorn would log an error for one that is not completed."""
+        """End the connection in the middle of a response. uvicorn would log an error for an incomplete one."""
         if self._served is not None:
             self._served.disconnected = True
         self.transport.abort()
 
     def pause_writing(self) -> None:
-        """The socket has taken enough for now."""
+        """The buffer of the socket is full for now."""
         super().pause_writing()
         if self._stream is not None:
             self._stream.paused = True
 
     def resume_writing(self) -> None:
-        """The socket takes bytes again."""
+        """The buffer of the socket has room again."""
         super().resume_writing()
         self.transport.recounted()  # type: ignore[attr-defined]
         if self._stream is not None:
             self._stream.resume()
 
     def shutdown(self) -> None:
-        """The server stops: a stream that is still here has had its time."""
+        """The server stops: a stream that is still open has had its time."""
         if self._stream is not None:
             self._stream.close()
         else:
             super().shutdown()
 
     def _is_handshake(self) -> bool:
-        """Whether the head is that of a WebSocket's handshake (RFC 6455, 4.1)."""
+        """Whether the head is the handshake of a WebSocket (RFC 6455, 4.1)."""
         asked = self.parser.get_method() == b"GET" and self.parser.get_http_version() == "1.1"
         return asked and self._should_upgrade()
 
     def _upgraded(self, rest: bytes) -> None:
-        """Another protocol is asked for. One that is not spoken here is declined by serving the request in this one (RFC
-        9110, 7.8). The parser takes what follows such a head for the other protocol's, body included, so another one gets
-        the head without the offer."""
+        """The request asks for another protocol. An unsupported one is declined by serving the request in this one (RFC
+        9110, 7.8). The parser takes the bytes after such a head, body included, for the other protocol's, so a new parser
+        gets the head without the offer."""
         if self._declining:
             version = self.parser.get_http_version()
             head = head_without_upgrade(self.parser.get_method(), self.url, version, self.headers)
@@ -500,7 +504,7 @@ class TimedProtocol(HttpToolsProtocol):
             self.handle_websocket_upgrade()
 
     def handle_websocket_upgrade(self) -> None:
-        """From here on this is another protocol's, which has deadlines of its own."""
+        """From here on the other protocol, with its own deadlines, has the connection."""
         refusal = self._handshake_refusal()
         if refusal is not None:
             self._refuse(refusal)
@@ -533,20 +537,20 @@ class TimedProtocol(HttpToolsProtocol):
         self.deadlines.watch(self, self._phase, within_s)
 
     def lingers(self) -> None:
-        """The last was said; what still comes is read, so that the client can read that, and thrown away."""
+        """The last response is sent; further input is read, so that the client can read the response, and discarded."""
         self._discarding, self._held = True, b""
         if self.cycle is not None:
-            self.cycle.body = bytearray()  # nobody asks for what came of it any more
+            self.cycle.body = bytearray()  # no handler reads the parts of it any more
         self._phase = Phase.LINGER
         self._watch()
         self.transport.read_on()  # type: ignore[attr-defined]
 
     def _refuse(self, refusal: Refusal) -> None:
-        """Read nothing more, and answer the request that arrives with this refusal, in its place; then end our side."""
+        """Stop reading, and send this refusal as the response to the arriving request, in its turn; then close our side."""
         self._discarding, self._held = True, b""
         if self._phase is Phase.BODY:
             if self.pipeline:
-                self.pipeline.popleft()  # this request, which is begun behind others
+                self.pipeline.popleft()  # this request, which is begun after others
             else:
                 self._refuse_now(None if self.cycle.response_started else refusal)
                 return
@@ -570,7 +574,8 @@ class TimedProtocol(HttpToolsProtocol):
 
 def timed(head_s: float, body_s: float, stalled_s: float, gate: Gate, unsent: Unsent) -> type[TimedProtocol]:
     """The protocol class of one server, for uvicorn's ``Config(http=…)``: seconds to receive a request's head and body,
-    seconds for which a client may take nothing of its answer, who is let in, and what waits for whom."""
+    seconds for which a client may take nothing of its response, the gate of connections, and the account of unsent
+    responses."""
     members = {
         "deadlines": Deadlines(head_s, body_s),
         "stalls": Stalls(stalled_s),

@@ -1,4 +1,4 @@
-"""Whom a request comes from, where reverse proxies bring it: each adds to X-Forwarded-For from whom it has it."""
+"""The client behind reverse proxies: each proxy adds the address that it received the request from to X-Forwarded-For."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -10,16 +10,16 @@ from tidings.http.request import Request
 
 FORWARDED_FOR = b"x-forwarded-for"
 _PORT = re.compile(r"\[(.*)\](?::\d+)?|([^:]*):\d+")
-"""An address as some proxies write it, in brackets or with a port behind it."""
+"""An address as some proxies write it, in brackets or followed by a port."""
 _IPV6_PREFIX = 64
-"""Bits of an IPv6 address that tell customers apart; one of them has all the rest (RFC 6177)."""
+"""Bits of an IPv6 address that distinguish customers; one customer has all addresses of such a prefix (RFC 6177)."""
 
 
 def client_key(request: Request, settings: Settings) -> str:
-    """The key under which a client is counted, that of :func:`address_key` for the last address on the way here that is no
-    proxy of ours; "" when all are, or none is known.
+    """The key under which a client is counted, that of :func:`address_key` for the last address in the chain that is no
+    trusted proxy; "" if all are, or none is known.
 
-    What stands left of it anybody may have written. A proxy that writes no address is counted itself.
+    Any client may have written the addresses to the left of it. A proxy that writes no address is counted itself.
     """
     forwarded = request.listed(FORWARDED_FOR)
     if not forwarded:
@@ -46,13 +46,14 @@ def _last_untrusted(hops: Iterable[str], proxies: str) -> str:
 
 
 def _hops(peer: str, forwarded: bytes) -> Iterator[str]:
-    """The way back from here: who is connected, then whom each proxy names. Empty names mean nothing (RFC 9110, 5.6.1)."""
+    """The chain backwards: the peer of the connection, then the address that each proxy names. Empty names are ignored (RFC
+    9110, 5.6.1)."""
     yield peer
     yield from filter(None, map(str.strip, reversed(forwarded.decode("latin-1").split(","))))
 
 
 def parse_address(hop: str) -> IPv4Address | IPv6Address | None:
-    """What is named, None when it is no address. IPv4 in the clothes of IPv6 is IPv4, or one client would be two."""
+    """The named address, None for an invalid one. IPv4 mapped to IPv6 becomes IPv4, or one client would count as two."""
     ported = _PORT.fullmatch(hop)
     try:
         address = ip_address(hop if ported is None else ported[1] or ported[2])
@@ -63,7 +64,8 @@ def parse_address(hop: str) -> IPv4Address | IPv6Address | None:
 
 @lru_cache(maxsize=4_096)
 def address_key(host: str) -> str:
-    """The key under which a client at this address is counted: the address, or its /64 of IPv6; "" when it is no address."""
+    """The key under which a client at this address is counted: the address, or its /64 of IPv6; "" for an invalid
+    address."""
     address = parse_address(host)
     if isinstance(address, IPv6Address):
         return str(ip_network((address, _IPV6_PREFIX), strict=False))

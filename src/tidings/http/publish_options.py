@@ -1,4 +1,4 @@
-"""How a publisher wants to be answered, and the answer: the same for events and broadcasts."""
+"""The options of a publish request and its response: the same for events and broadcasts."""
 
 from typing import Any, NamedTuple
 
@@ -10,12 +10,12 @@ from tidings.http.routing import Header, RequestContext, Response
 
 NO_WAIT = b"respond-async"
 APPLICATION = "app"
-"""The scope of idempotency keys for all API keys: a request may be repeated with the next one."""
+"""The scope of idempotency keys for all API keys: a request may be repeated with another key."""
 
 
 class PublishOptions(NamedTuple):
-    """What the head of a request says about publishing: its idempotency ``key`` and whose it is (``scope``), whether to
-    ``wait`` for feeds and inboxes, and the ``wish`` that said so, empty when there is none."""
+    """The headers of a request about publishing: its idempotency ``key`` and the ``scope`` of that, whether to ``wait`` for
+    feeds and inboxes, and the ``wish`` that said so, empty if there is none."""
 
     key: str | None
     scope: str
@@ -23,25 +23,25 @@ class PublishOptions(NamedTuple):
     wish: bytes
 
     def answer(self, posted: PublishResponse) -> Response:
-        """What a publisher is told."""
+        """The response to the publisher."""
         replayed = ((b"idempotency-replayed", b"true"),) if posted.replayed else ()
         return Response(posted.body, 201, (*replayed, *self.applied))
 
     @property
     def applied(self) -> tuple[Header, ...]:
-        """The header that says which preference was followed."""
+        """The header that states which preference was applied."""
         return ((b"preference-applied", self.wish),) if self.wish else ()
 
 
 def publish_options(call: RequestContext[Any, Any]) -> PublishOptions:
-    """How this request is to be answered. Raises BadParameter."""
+    """The options of this request. Raises BadParameter."""
     wish = preference(call.request)
     wait = _waits(call.services.settings, wish)
     return PublishOptions(idempotency_key(call.request), _scope(call.principal), wait, wish)
 
 
 def _waits(settings: Settings, wish: bytes) -> bool:
-    """Whether the publisher waits for feeds and inboxes: as it prefers, or else as the server is set."""
+    """Whether the publisher waits for feeds and inboxes: by its preference, or else by the setting."""
     return bool(wish != NO_WAIT) if wish else settings.fan_out == "inline"
 
 

@@ -1,4 +1,4 @@
-"""Answers of a connection without a request: why it is refused, as a problem document, before the application is asked."""
+"""Responses on a connection without a request: its refusal as a problem document, without the application."""
 
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from tidings.http.routing import Header, header_lines
 
 
 class Refusal(NamedTuple):
-    """The status of an answer, the code and title of its problem, and its detail where that is not the title."""
+    """The status of a response, the code and title of its problem, and its detail if that differs from the title."""
 
     status: int
     code: str
@@ -35,14 +35,14 @@ TOO_SLOW = Refusal(408, "request-timeout", "The request did not arrive in time")
 NOT_IMPLEMENTED = Refusal(501, "not-implemented", "This server does not speak this part of HTTP")
 BAD_VERSION = Refusal(505, "version-not-supported", "This server speaks HTTP/1.1 and HTTP/1.0")
 REFUSALS = (NO_HTTP, TOO_LARGE, TOO_SLOW, NOT_IMPLEMENTED, BAD_VERSION)
-"""What a connection is refused for before there is a request."""
+"""The reasons for which a connection is refused before there is a request."""
 TOO_MANY_CONNECTIONS = Refusal(503, "unavailable", "There are too many connections: try again shortly")
 _RETRY_AFTER_S = 5
-"""Seconds after which a client that found no room may come back."""
+"""Seconds after which a client may retry if there was no room."""
 
 
 def message(refusal: Refusal, *, with_body: bool = True) -> bytes:
-    """The whole response, after which the connection ends. One to HEAD is without its body."""
+    """The whole response, after which the connection ends. One to HEAD has no body."""
     status, headers, body = parts(refusal)
     return (
         STATUS_LINE[status]
@@ -53,7 +53,7 @@ def message(refusal: Refusal, *, with_body: bool = True) -> bytes:
 
 
 def parts(refusal: Refusal) -> tuple[int, list[Header], bytes]:
-    """Its status, headers and body."""
+    """The status, headers and body."""
     status, code, title, detail = refusal
     body = (
         f'{{"type":"{PROBLEM_TYPE}{code}","title":"{title}","status":{status},"detail":"{detail or title}"}}'
@@ -67,7 +67,7 @@ def parts(refusal: Refusal) -> tuple[int, list[Header], bytes]:
 
 
 class HealthOnly:
-    """The application on a connection above the cap: whether the server lives is answered, and nothing else."""
+    """The application on a connection above the cap: it serves only the health checks."""
 
     def __init__(self, app: Any, paths: frozenset[bytes]) -> None:
         self._app = app

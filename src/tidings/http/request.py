@@ -1,4 +1,4 @@
-"""A request as ASGI gives it, and the request headers that mean something to us."""
+"""A request as ASGI gives it, and the request headers that the server reads."""
 
 import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping, Sequence
@@ -18,27 +18,27 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 CONNECTION = "tidings.connection"
-"""The ASGI extension that is the connection which a request came by, a :class:`ClientConnection`."""
+"""The ASGI extension that holds the connection of a request, a :class:`ClientConnection`."""
 
 STREAM_COOKIE = "__Host-tidings"
-"""The cookie that holds a user's token for their streams; the prefix has browsers refuse it from anywhere but this host."""
+"""The cookie that holds a user's token for their streams; because of the prefix browsers refuse it from any other host."""
 
 _VISIBLE = re.compile(rb"[\x21-\x7e]{1,255}\Z")
 _WEAK = b"W/"
 
 
 class ClientConnection(Protocol):
-    """What a request asks of the connection that it came by. ``left``: the client has left; a request that changes
-    nothing is cancelled then."""
+    """The part of a connection that its request uses. ``left``: the client has left; a request that changes nothing is
+    cancelled then."""
 
     left: bool
 
     def take_over(self, head: bytes, encoder: Encoder) -> Connection:
-        """Give the connection away, after this head of an answer. Raises ClientGone when it is not to be had."""
+        """Hand over the connection, after this head of a response. Raises ClientGone if the client has left."""
         ...
 
     def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
-        """Give a whole answer; returns False when it cannot be written now."""
+        """Send a whole response; returns False if it cannot be written now."""
         ...
 
     def unread(self) -> bool:
@@ -46,7 +46,7 @@ class ClientConnection(Protocol):
         ...
 
     def refusal(self, size: int) -> TidingsError | None:
-        """Why an answer of this size is not given; None when it is."""
+        """The reason why a response of this size is refused; None if it is not."""
         ...
 
     def cut(self) -> None:
@@ -55,10 +55,10 @@ class ClientConnection(Protocol):
 
 
 class Request:
-    """The head of a request. ``path`` and ``query`` are as they were sent, still percent-encoded; ``client`` is the
-    network address of who is connected, be it a proxy, "" where that is not known; ``upgrade``: it is the handshake of a
-    WebSocket. ``wait_turn`` waits until a request has its turn among those of others, given the request and whether it
-    goes on; ``hold`` counts how much of its body is held."""
+    """The head of a request. ``path`` and ``query`` are as they were sent, still percent-encoded; ``client`` is the network
+    address of the peer, which may be a proxy, "" if unknown; ``upgrade``: it is the handshake of a WebSocket. ``wait_turn``
+    waits until the request has its turn among others, given the request and whether it has had one; ``hold`` counts how much
+    of its body is held."""
 
     __slots__ = (
         "_connection",
@@ -98,36 +98,36 @@ class Request:
         self._headers: list[tuple[bytes, bytes]] = scope["headers"]
         single: dict[bytes, bytes] = dict(self._headers)
         self._single = single if len(single) == len(self._headers) else None
-        """The headers by name, when none is there twice."""
+        """The headers by name, if none is repeated."""
 
     def take_over(self, head: bytes, encoder: Encoder) -> Connection:
-        """The connection itself, after this head of a reply. Raises ClientGone when it is not to be had."""
+        """The connection itself, after this head of a response. Raises ClientGone if the client has left."""
         assert self._connection is not None, "the server gives no connection away"
         return self._connection.take_over(head, encoder)
 
     def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
-        """Give a whole answer; returns False when the server has to be told of it in its parts."""
+        """Send a whole response; returns False if it has to be sent through ASGI, in parts."""
         return self._connection is not None and self._connection.answer(status, headers, body)
 
     def unread(self) -> bool:
-        """Whether the body is still arriving. A client that is answered already is told that the connection closes: what is
-        left of the body would otherwise have to be read to find the next request behind it."""
+        """Whether the body is still arriving. The response to such a request says that the connection closes: the rest of
+        the body would otherwise have to be read to find the next request after it."""
         return self._connection is not None and self._connection.unread()
 
     async def turn(self) -> None:
-        """Wait for a turn: for what is done with bytes that came after the request had begun, and so with those of many
-        others in one pass of the loop."""
+        """Wait for a turn before work on bytes that came after the head: one pass of the loop may bring those of many
+        requests."""
         if self._wait_turn is not None:
             await self._wait_turn(self, False)
 
     async def next_turn(self) -> None:
-        """Wait for a turn to go on with what takes long. Others have the loop in between, whether they wait or not."""
+        """Wait for a turn to continue long work. Other requests have the loop in between, whether they wait or not."""
         await (next_pass() if self._wait_turn is None else self._wait_turn(self, True))
 
     def hold(self, size: int) -> None:
-        """Have so many bytes of the body, in all, count as held until the request is answered. Raises TooManyRequests and
-        Unavailable when too much is held, or waits for clients that do not read: an answer that tells what was changed may
-        be as large as the body, and is always given."""
+        """Set the number of bytes of the body that count as held until the response is sent. Raises TooManyRequests and
+        Unavailable if too much is held, or waits for clients that do not read: a response that reports a change may be as
+        large as the body, and is never refused."""
         refusal = self.refusal(size)
         if refusal is not None:
             raise refusal
@@ -136,7 +136,7 @@ class Request:
             self.held = size
 
     def refusal(self, size: int) -> TidingsError | None:
-        """Why an answer of this size is not given: too much waits already for clients that do not read."""
+        """The reason why a response of this size is refused: too much waits already for clients that do not read."""
         return None if self._connection is None else self._connection.refusal(size)
 
     def cut(self) -> None:
@@ -151,7 +151,7 @@ class Request:
     def header(self, name: bytes) -> bytes | None:
         """The value of a header, by its name in lower case; None without one.
 
-        Raises BadParameter when it is there twice: a proxy may have looked at the other one.
+        Raises BadParameter if it is repeated: a proxy may have checked the other one.
         """
         if self._single is not None:
             return self._single.get(name)
@@ -179,7 +179,7 @@ class Request:
         return [name for name, _ in self._headers] if self._single is None else self._single.keys()
 
     def headers(self, name: bytes) -> list[bytes]:
-        """The values of a header that may be there more than once, by its name in lower case."""
+        """The values of a header that may be repeated, by its name in lower case."""
         return [value for key, value in self._headers if key == name]
 
 
@@ -197,7 +197,7 @@ def bearer_token(request: Request) -> str:
 
 
 def cookie_credential(request: Request) -> bytes | None:
-    """The token in our cookie, in the form of an Authorization header; None without one."""
+    """The token in the server's cookie, in the form of an Authorization header; None without one."""
     for part in (request.header(b"cookie") or b"").split(b";"):
         name, _, value = part.strip().partition(b"=")
         if name == STREAM_COOKIE.encode() and value:
@@ -219,7 +219,7 @@ def idempotency_key(request: Request) -> str | None:
 
 
 def preference(request: Request) -> bytes:
-    """The preference that we know: ``wait=projected``, ``respond-async``, or empty (RFC 7240)."""
+    """The known preference: ``wait=projected``, ``respond-async``, or empty (RFC 7240)."""
     for part in request.listed(b"prefer").split(b","):
         wish = part.partition(b";")[0].strip().lower().replace(b'"', b"").replace(b" ", b"")
         if wish in (b"wait=projected", b"respond-async"):
@@ -228,9 +228,9 @@ def preference(request: Request) -> bytes:
 
 
 def media_type(request: Request) -> str:
-    """The media type of the body in lower case, without parameters; empty when none is given.
+    """The media type of the body in lower case, without parameters; empty if none is given.
 
-    Raises UnsupportedMedia for a charset that is not UTF-8, or a content coding: neither is undone here.
+    Raises UnsupportedMedia for a charset that is not UTF-8, or a content coding: the server decodes neither.
     """
     value = (request.header(b"content-type") or b"").decode("latin-1").lower()
     media, _, parameters = value.partition(";")

@@ -1,4 +1,4 @@
-"""What is refused of a request's head, beside what the parser refuses by itself (RFC 9112)."""
+"""The refusal of a request by its head, in addition to the refusals of the parser (RFC 9112)."""
 
 import re
 from collections.abc import Iterable
@@ -14,10 +14,10 @@ _URL = re.compile(rb"(?i:https?)://((?=[^/?:])%b)((?:[/?].*)?)" % _HOST, re.DOTA
 
 
 def head_refusal(method: bytes, target: bytes, version: str, headers: Iterable[Header]) -> Refusal | None:
-    """Why a request with this head is refused; None when it is not. The names of the headers are in lower case."""
+    """The reason why a request with this head is refused; None if it is not. The names of the headers are in lower case."""
     if version not in ("1.1", "1.0"):
-        return BAD_VERSION  # the parser takes HTTP/2.0 and HTTP/0.9 too
-    # The parser takes every CONNECT for an upgrade, so one that is declined would be parsed again without end.
+        return BAD_VERSION  # the parser accepts HTTP/2.0 and HTTP/0.9 too
+    # The parser takes every CONNECT for an upgrade, so a declined one would be parsed again without end.
     if method == b"CONNECT":
         return NOT_IMPLEMENTED
     if b"#" in target or not (target.startswith(b"/") or _is_other_form(method, target)):
@@ -32,7 +32,8 @@ def head_refusal(method: bytes, target: bytes, version: str, headers: Iterable[H
             if version == "1.0":
                 return BAD_CODING
             if value.lower() != b"chunked":
-                return NOT_IMPLEMENTED  # the parser undoes no other coding: the coded bytes would be the body
+                # The parser decodes no other coding: the coded bytes would become the body.
+                return NOT_IMPLEMENTED
     return None if hosts or version == "1.0" else BAD_HOST
 
 
@@ -43,7 +44,7 @@ def _is_other_form(method: bytes, target: bytes) -> bool:
 
 def origin_form(target: bytes, headers: list[Header]) -> bytes:
     """The path and query of a target that is not refused. The host of one in absolute form replaces the Host header, which
-    must be ignored then (RFC 9112, 3.2.2): whom a request is for is asked of that header."""
+    must be ignored then (RFC 9112, 3.2.2): later checks of the host read that header."""
     url = _URL.fullmatch(target)
     if url is None:
         return target

@@ -1,4 +1,4 @@
-"""The route table: every address of the server, once."""
+"""The route table: every path of the server, once."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""What a route is. Parsing, authorisation, the OpenAPI document and tests are driven by these rows."""
+"""The definition of a route. Parsing, authorisation, the OpenAPI document and tests use these rows."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -25,9 +25,9 @@ from tidings.reminders import ReminderService
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 SMALL_BODY = 256 * KIB
-"""Bytes of a body that only names things: a thousand ids of 128 characters, with room."""
+"""Bytes of a body that has only names: a thousand ids of 128 characters, with room."""
 MAX_IDS = 1_000
-"""Ids in one request that marks them; as many as one transaction holds."""
+"""Ids in one request that changes their state; as many as one transaction holds."""
 
 Header = tuple[bytes, bytes]
 Query = TypeVar("Query", bound=Params)
@@ -35,7 +35,7 @@ Body = TypeVar("Body")
 
 
 class Services(NamedTuple):
-    """The doors, and what else this layer is given. ``ready`` tells why the server is not, or None."""
+    """The services that this layer uses. ``ready`` returns the reason why the server is not ready, or None."""
 
     settings: Settings
     clock: Clock
@@ -51,7 +51,7 @@ class Services(NamedTuple):
 
 
 class Access(Enum):
-    """Who may call a route."""
+    """The clients that may call a route."""
 
     PUBLIC = "Nobody is asked for a credential."
     ANYONE = "Any credential will do."
@@ -62,9 +62,10 @@ class Access(Enum):
 
 @dataclass(slots=True)
 class RequestContext(Generic[Query, Body]):
-    """One request whose parameters fit, from somebody who may ask.
+    """One authorised request with valid parameters.
 
-    ``user`` is on whose behalf it is, "" where that need not be said; ``path`` holds its parts, decoded.
+    ``user`` is the user on whose behalf it is, "" on a route where the user is optional and was not given; ``path`` holds
+    its parameters, decoded.
     """
 
     services: Services
@@ -77,15 +78,15 @@ class RequestContext(Generic[Query, Body]):
 
 
 class StreamResponse(NamedTuple):
-    """How a reply goes on as a stream: in what form, and what is done with the wire."""
+    """The continuation of a response as a stream: its format, and the function that uses the connection."""
 
     encoder: Encoder
     open: Callable[[Connection], None]
 
 
 class Response(NamedTuple):
-    """What is sent back. ``chunks`` replaces ``body`` where the length is not known before; ``cached`` holds the same body
-    for many requests; ``attach`` takes the connection itself, for a stream, once the head has been sent."""
+    """A response. ``chunks`` replaces ``body`` if the length is not known before; ``cached`` holds the same body for many
+    requests; ``attach`` takes the connection itself, for a stream, after the head."""
 
     body: bytes = b""
     status: int = 200
@@ -102,7 +103,7 @@ def header_lines(headers: Iterable[Header]) -> bytes:
 
 
 def cached_answer(cached: CachedBody, media: bytes = JSON.encode()) -> Response:
-    """The answer with a body that is sent to many."""
+    """The response with a body that many requests share."""
     return Response(cached.body, media=media, cached=cached)
 
 
@@ -110,7 +111,7 @@ Handler = Callable[[RequestContext[Any, Any]], Awaitable[Response]]
 
 
 def small_body(settings: Settings) -> int:
-    """The cap of bodies that only name things."""
+    """The cap of bodies that have only names."""
     return SMALL_BODY
 
 
@@ -123,12 +124,12 @@ def batch_body(settings: Settings) -> int:
 class Route:
     """One row of the table.
 
-    ``query`` is the type of its query parameters, ``body`` that of its JSON body (None: it has none),
-    ``reply`` that of its JSON reply (None: no JSON); a tuple means one of these. ``body_check`` refuses what is much too
-    large before anything is built of it. ``fitting_errors``: what the handler would refuse of those members of a body
-    that fit their types, where others do not; they are the JSON of an object. ``raw_body``: the handler reads the body
-    itself, whose media types are ``consumes``. ``fails``: the statuses of failures that other routes do not have.
-    ``live``: the reply goes on, or waits, for long, so there is no HEAD; ``socket``: it is a WebSocket.
+    ``query`` is the type of its query parameters, ``body`` that of its JSON body (None: it has none), ``reply`` that of its
+    JSON response (None: no JSON); a tuple means one of these. ``body_check`` refuses much too large bodies before objects
+    are built of them. ``fitting_errors``: the errors that the handler would raise for the valid members of a body with
+    invalid ones; its argument is the JSON of an object. ``raw_body``: the handler reads the body itself, whose media types
+    are ``consumes``. ``fails``: the statuses of failures that other routes do not have. ``live``: the response lasts, or
+    waits, for long, so there is no HEAD; ``socket``: it is a WebSocket.
     """
 
     method: str

@@ -1,4 +1,4 @@
-"""How many requests begin in one pass of the event loop: nothing is read from any socket until the pass has ended."""
+"""The number of requests that begin in one pass of the event loop: no socket is read until the pass has ended."""
 
 import asyncio
 from collections import deque
@@ -6,24 +6,24 @@ from collections.abc import Callable
 
 SHARE_S = 0.01
 """Seconds of one pass for requests that begin as they arrive, and again for those that have waited: with the longest single
-one, and what else there is to do, a pass stays within 50 ms."""
+one and the other work, a pass stays within 50 ms."""
 MIN_BATCH, MAX_BATCH = 4, 64
 """Bounds of the requests that have waited and begin in one pass. With fewer the passes would cost more than the requests:
-each looks at all sockets, and its reads have a snapshot of their own (docs/adr/0009). The longest take some 5 ms each."""
+each polls all sockets, and its reads have their own snapshot (docs/adr/0009). The longest take some 5 ms each."""
 
 
 class RequestScheduler:
-    """Has requests wait for a later pass when this one has lasted for long enough; those that wait begin in turn by client.
-    ``monotonic`` tells seconds that never go back."""
+    """Defers requests to a later pass if this one has lasted long enough; waiting requests begin in turn by client.
+    ``monotonic`` returns monotonic seconds."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._ends: float | None = None
-        """When no more requests begin in this pass; None before the first one, and while none waits."""
+        """The time after which no more requests begin in this pass; None before the first one, and while none waits."""
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         """By client, in the order of their turns."""
         self._batch = MIN_BATCH
-        """Requests that begin in the next pass, of those that wait."""
+        """The number of waiting requests that begin in the next pass."""
         self._batch_began: float | None = None
         self._begun = 0
         """Requests of this batch that have begun."""
@@ -50,7 +50,8 @@ class RequestScheduler:
         await turn
 
     def _fits(self) -> bool:
-        """Whether one more of this batch begins: those before it may take longer than those that its size was found by."""
+        """Whether one more of this batch begins: those before it may take longer than those from which the size was
+        computed."""
         now = self._monotonic()
         if self._batch_began is None:
             self._batch_began, self._begun = now, 0
@@ -62,7 +63,7 @@ class RequestScheduler:
         asyncio.get_running_loop().call_soon(self._next_pass)
 
     def _next_pass(self) -> None:
-        """Called in each pass, behind the batch that it began in the one before, and before what arrives in this one."""
+        """Called in each pass, after the batch that it began in the one before, and before the new requests of this one."""
         now = self._monotonic()
         self._adapt(now)
         if not self._waiting:
@@ -82,7 +83,7 @@ class RequestScheduler:
             self._batch = min(MAX_BATCH, self._batch * 2)
 
     def _begin_one(self) -> None:
-        """Begin the first request of the client whose turn it is, unless its client has left."""
+        """Begin the first request of the next client in turn, unless that client has left."""
         while self._waiting:
             client, turns = next(iter(self._waiting.items()))
             turn = turns.popleft()

@@ -1,6 +1,6 @@
-"""The JSON that is sent back, as types: for the OpenAPI document, and for tests that decode replies strictly.
+"""The JSON of responses as types: for the OpenAPI document, and for tests that decode responses strictly.
 
-The large replies are joined from bytes that the store keeps encoded; their types here only describe them.
+The large responses are joined from bytes that the store keeps encoded; their types here only describe them.
 """
 
 from typing import Annotated, Any, Literal
@@ -19,14 +19,14 @@ class Schema(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class FieldError(Schema):
-    """What is wrong with one field, which a JSON Pointer into the body or the name of a parameter names."""
+    """The error of one field, named by a JSON Pointer into the body or the name of a parameter."""
 
     pointer: str
     detail: str
 
 
 class Problem(Schema):
-    """A failure (RFC 9457)."""
+    """An error (RFC 9457)."""
 
     type: str
     title: str
@@ -36,8 +36,8 @@ class Problem(Schema):
 
 
 class Receipt(Schema):
-    """An event that is durable: its id, its place in the log, when it happened. ``retracted`` is in the reply to a repeated
-    request only: the event was retracted since, and is not shown again."""
+    """A durable event: its id, its position in the log, its time. ``retracted`` is in the response to a repeated request
+    only: the event was retracted since, and is not shown again."""
 
     event_id: str
     position: Count
@@ -46,7 +46,7 @@ class Receipt(Schema):
 
 
 class Receipts(Schema):
-    """What a publisher of an array is told, in its order."""
+    """The receipts of a published array, in its order."""
 
     events: list[Receipt]
 
@@ -70,27 +70,28 @@ class Event(Schema, kw_only=True):
 
 
 class FullEvent(Event, kw_only=True):
-    """An event as servers see it: with those it was addressed to."""
+    """An event as servers see it: with its targets."""
 
     target_user_ids: list[str] | UnsetType = UNSET
 
 
 class Reason(Schema):
-    """Why an item is in a feed."""
+    """The reason why an item is in a feed."""
 
     kind: Literal["target", "follow", "own"]
     topic: str | None
 
 
 class FeedItem(Event, kw_only=True):
-    """An event in somebody's feed."""
+    """An event in a user's feed."""
 
     read_at: Time | None
     reason: Reason
 
 
 class FeedPage(Schema):
-    """A page of a feed, newest first. ``partial``: filtered so sparsely that the page is short; go on."""
+    """A page of a feed, newest first. ``partial``: so few events match the filter that the page is short; request the next
+    one."""
 
     items: list[FeedItem]
     next_cursor: str | None
@@ -110,7 +111,7 @@ class ActivityPage(Schema):
 
 
 class NewCount(Schema):
-    """How many items are new; ``capped`` when there are more than were counted."""
+    """The number of new items; ``capped``: there are more than were counted."""
 
     count: Count
     capped: bool
@@ -118,7 +119,7 @@ class NewCount(Schema):
 
 
 class Summary(Schema):
-    """A feed in numbers."""
+    """The counts of a feed."""
 
     total: Count
     unread_count: Count
@@ -128,28 +129,28 @@ class Summary(Schema):
 
 
 class Changed(Schema):
-    """How much was changed, and where the log ends."""
+    """The number of changes, and the end of the log."""
 
     updated: Count
     position: Count
 
 
 class FeedRead(Changed, kw_only=True):
-    """The same of items that were read. ``undo``: the token by which a read-all can be undone for ten minutes, null when it
+    """The same of items that were read. ``undo``: the token by which a read-all can be undone for ten minutes, null if it
     changed nothing."""
 
     undo: str | UnsetType | None = UNSET
 
 
 class Person(Schema):
-    """An actor and, where it was told, their name."""
+    """An actor and, if known, their name."""
 
     id: str
     name: str | None
 
 
 class Thing(Schema):
-    """An object and, where it was told, its title."""
+    """An object and, if known, its title."""
 
     type: str
     id: str
@@ -157,8 +158,8 @@ class Thing(Schema):
 
 
 class Parts(Schema):
-    """What a message is made of, for clients that write their own: the actors that it names, newest first, how many more
-    there are, the object of the newest event, and how many events there are."""
+    """The parts of a message, for clients that write their own: the actors that it names, newest first, the number of the
+    others, the object of the newest event, and the number of events."""
 
     actors: list[Person]
     others: Count
@@ -167,10 +168,11 @@ class Parts(Schema):
 
 
 class Notification(Schema):
-    """An item of an inbox: one event, or a group of them. ``order``: its place in lists, the seq of its newest event.
-    ``unread_seq``: the seq at which it last became unread; a mark with an ``up_to`` from there on has read it.
+    """An item of an inbox: one event, or a group of them. ``order``: its position in lists, the seq of its newest event.
+    ``unread_seq``: the seq at which it last became unread; a read-all with an ``up_to`` from there on has read it.
     ``actors`` (at most 3) and ``event_ids`` (at most 20) are the newest, newest first; title, description, object and
-    metadata those of the newest event. ``created_at`` is the time of the first event, ``updated_at`` that of the newest."""
+    metadata are those of the newest event. ``created_at`` is the time of the first event, ``updated_at`` that of the
+    newest."""
 
     id: str
     seq: Count
@@ -196,7 +198,7 @@ class Notification(Schema):
 
 
 class Tombstone(Schema):
-    """What is left of a notification whose events were retracted."""
+    """The tombstone of a notification whose events were retracted."""
 
     id: str
     seq: Count
@@ -224,8 +226,8 @@ class InboxPage(Schema):
 
 
 class ReadMark(Schema):
-    """A read-all, of one type or (null) of all: what became unread up to ``up_to`` was read at ``read_at``, unless it was
-    read before."""
+    """A read-all, of one type or (null) of all: the notifications that became unread up to ``up_to`` were read at
+    ``read_at``, unless they were read before."""
 
     seq: Count
     up_to: Count
@@ -234,8 +236,8 @@ class ReadMark(Schema):
 
 
 class InboxChanges(Schema):
-    """What changed in an inbox after a seq, oldest first, and the read-alls among the changes. ``next_since``: the seq to
-    go on from. ``reset``: fetch the inbox afresh."""
+    """The changes of an inbox after a seq, oldest first, and the read-alls among them. ``next_since``: the seq to continue
+    from. ``reset``: fetch the whole inbox again."""
 
     items: list[Change]
     marks: list[ReadMark]
@@ -250,7 +252,7 @@ class InboxChanges(Schema):
 
 
 class Frame(Schema):
-    """A frame as a stream has it: its name, its data, and (null: unchanged) the place that the client is at with it."""
+    """A frame as a stream has it: its name, its data, and (null: unchanged) the client's cursor after it."""
 
     event: str
     data: dict[str, Any]
@@ -258,7 +260,7 @@ class Frame(Schema):
 
 
 class Polled(Schema):
-    """What a stream had to say, the hello first. ``last_event_id``: with which to come back."""
+    """The frames of a stream, the hello first. ``last_event_id``: the cursor for the next request."""
 
     frames: list[Frame]
     last_event_id: str
@@ -273,7 +275,7 @@ class Unread(Schema):
 
 
 class Marked(Schema):
-    """How many notifications really changed, and the state of the inbox after it."""
+    """The number of notifications that were changed, and the state of the inbox after it."""
 
     updated: Count
     unread_count: Count
@@ -282,13 +284,13 @@ class Marked(Schema):
 
 
 class ReadAll(Marked, kw_only=True):
-    """The same of a read-all, with the token by which it can be undone for ten minutes, null when it changed nothing."""
+    """The same of a read-all, with the token by which it can be undone for ten minutes, null if it changed nothing."""
 
     undo: str | None
 
 
 class Check(Schema):
-    """One condition of being told."""
+    """One condition of a notification."""
 
     check: Literal["rule", "addressed", "own_act", "masked", "preference", "in_time", "duplicate", "result"]
     passed: bool
@@ -296,14 +298,14 @@ class Check(Schema):
 
 
 class Decision(Schema):
-    """Whether something goes out on a channel."""
+    """Whether a channel gets a delivery."""
 
     wanted: bool
     why: str
 
 
 class Explanation(Schema):
-    """Why a user was told of an event, or was not, by the facts as they are now."""
+    """The explanation why an event notified a user or did not, by the current facts."""
 
     event_id: str
     user_id: str
@@ -315,8 +317,8 @@ class Explanation(Schema):
 
 
 class Type(Schema):
-    """A declared type of notifications: with the rule of the settings, or with one that was set here. ``warnings``: its
-    channels by which nothing is sent, and the setting that each lacks."""
+    """A declared type of notifications: with the rule of the settings, or with one that was set by a request. ``warnings``:
+    its channels on which nothing is sent, and the setting that each lacks."""
 
     type: str
     source: Literal["settings", "api"]
@@ -331,7 +333,7 @@ class Types(Schema):
 
 
 class Preferences(Schema):
-    """What a user wants."""
+    """The preferences of a user."""
 
     types: dict[str, dict[str, bool]]
     quiet_hours: QuietHours | None
@@ -356,7 +358,7 @@ class FollowsPage(Schema):
 
 
 class Following(Schema):
-    """Who follows what now."""
+    """The follower and the topic of a follow."""
 
     user_id: str
     topic: str
@@ -364,13 +366,13 @@ class Following(Schema):
 
 
 class Updated(Schema):
-    """How many things are new."""
+    """The number of new things."""
 
     updated: Count
 
 
 class Viewer(Schema):
-    """How a topic reaches one user."""
+    """The relation of one user to a topic."""
 
     user_id: str
     follows: bool
@@ -378,7 +380,7 @@ class Viewer(Schema):
 
 
 class Topic(Schema):
-    """A topic, how its events travel, and why."""
+    """A topic, the way its events reach feeds, and the reason."""
 
     topic: str
     followers: Count
@@ -388,7 +390,7 @@ class Topic(Schema):
 
 
 class TopItem(Schema):
-    """One of the most frequent."""
+    """One of the most frequent keys."""
 
     key: str
     count: Count
@@ -397,7 +399,7 @@ class TopItem(Schema):
 
 
 class Top(Schema):
-    """The most frequent of a window, most first."""
+    """The most frequent keys of a window, most frequent first."""
 
     window: str
     by: str
@@ -409,7 +411,7 @@ class Top(Schema):
 
 
 class Status(Schema):
-    """What an operator looks at first."""
+    """The state of the server for operators."""
 
     position: Count
     epoch: str
@@ -419,8 +421,8 @@ class Status(Schema):
 
 
 class DeadLetter(Schema):
-    """A fan-out job or a delivery that was set aside because it kept failing. ``user_id`` and ``endpoint_id``: of a
-    delivery, whose it is and where it went; null for a job."""
+    """A fan-out job or a delivery that failed too often. ``user_id`` and ``endpoint_id``: the user and the endpoint of a
+    delivery; null for a job."""
 
     id: int
     kind: str
@@ -432,12 +434,12 @@ class DeadLetter(Schema):
 
 
 class DeadLetters(Schema):
-    """Everything that was set aside, oldest first, at most a hundred."""
+    """All dead letters, oldest first, at most a hundred."""
 
     items: list[DeadLetter]
 
 
 class Health(Schema):
-    """That all is well."""
+    """The server is healthy."""
 
     status: Literal["alive", "ready"]

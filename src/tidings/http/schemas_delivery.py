@@ -1,4 +1,4 @@
-"""The JSON of what is to come and where it goes: reminders and endpoints."""
+"""The JSON of reminders and delivery endpoints."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from tidings.http.schemas import Schema, Time
 
 
 class Reminder(Schema, kw_only=True):
-    """An event to come. ``due_at``: when it comes next, null when it has come for the last time."""
+    """A future event. ``due_at``: the next time at which it is published, null after the last one."""
 
     key: str
     due_at: Time | None
@@ -28,13 +28,13 @@ class Reminder(Schema, kw_only=True):
 
 
 class SetReminder(Reminder, kw_only=True):
-    """A reminder as it was just set. ``fired``: it was due already, and so it was published."""
+    """A reminder that was just set. ``fired``: it was due already, so it was published."""
 
     fired: bool
 
 
 class RemindersPage(Schema):
-    """A page of the reminders that come next, soonest first."""
+    """A page of the reminders that are due next, soonest first."""
 
     items: list[Reminder]
     next_cursor: str | None
@@ -42,10 +42,10 @@ class RemindersPage(Schema):
 
 
 class Endpoint(Schema):
-    """Where a user is reached outside. ``confirmed``: its owner confirmed it, or the application vouches for it; nothing is
-    sent there before. ``disabled_at``: since when nothing is sent because it refused everything, and ``disabled_reason``
-    what it said, both null while it is enabled. ``secret``: what signs for a webhook, shown when it is made (registered
-    for the first time, or rotated) and never again."""
+    """A delivery endpoint of a user. ``confirmed``: the user confirmed it, or the application registered it; nothing is sent
+    to it before. ``disabled_at``: since when nothing is sent because it refused everything, and ``disabled_reason`` its
+    response, both null while it is enabled. ``secret``: the key that signs for a webhook, shown when it is created (first
+    registration or rotation) and never again."""
 
     id: str
     channel: str

@@ -1,4 +1,4 @@
-"""Frames as server-sent events (WHATWG HTML, section 9.2), written to the connection without anything in between."""
+"""Frames as server-sent events (WHATWG HTML, section 9.2), written to the connection without another layer."""
 
 import re
 from collections.abc import Callable
@@ -10,7 +10,7 @@ _LINE_END = re.compile(rb"\r\n|\r|\n")
 _FORBIDDEN = re.compile(r"[\x00\r\n]")
 
 Told = Callable[[Stream], None]
-"""Something to tell the hub of a stream."""
+"""A function that receives the stream, for the hub."""
 
 
 class ServerSentEvents:
@@ -34,7 +34,7 @@ class ServerSentEvents:
         return b"%bid: %b\n\n" % (frame, id.encode())
 
     def retry(self, ms: int) -> bytes:
-        """After how long the client returns."""
+        """The time after which the client reconnects."""
         return b"retry: %d\n\n" % ms
 
 
@@ -42,7 +42,8 @@ SERVER_SENT_EVENTS = ServerSentEvents()
 
 
 def farewell(retry_ms: int) -> bytes:
-    """A whole stream that says: not now, come back then. A status other than 200 would end an EventSource for good."""
+    """A whole stream that only tells the client when to reconnect. An EventSource does not reconnect after a status other
+    than 200."""
     encoder = SERVER_SENT_EVENTS
     frame = encoder.frame("drain", b'{"retry_ms":%d}' % retry_ms)
     return encoder.retry(retry_ms) + encoder.seal(frame, None)

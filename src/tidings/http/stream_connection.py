@@ -1,4 +1,4 @@
-"""A connection whose reply has no end: bytes go to the socket as they are, without HTTP or a task in between."""
+"""A connection whose response does not end: bytes go to the socket as they are, without HTTP or a task in between."""
 
 import asyncio
 import socket
@@ -10,25 +10,25 @@ from tidings.live import Encoder
 BUFFER_BYTES = 4 * KIB
 """Bytes that may wait for a slow reader in this process, one frame more or less."""
 KERNEL_BYTES = 64 * KIB
-"""Bytes that the kernel may hold for a reader besides (Linux doubles the figure for its own needs); left alone it would
-grow to megabytes for each that sleeps."""
+"""Bytes that the kernel may hold for a reader in addition (Linux doubles the figure for its own needs); without it the
+buffer would grow to megabytes for each inactive reader."""
 
 UNANSWERED_MS = 45_000
-"""Milliseconds after which a client that acknowledges nothing is taken for gone, two heartbeats and a little. Without it a
-laptop that left its network keeps its streams, and their places, for a quarter of an hour (docs/adr/0010)."""
+"""Milliseconds after which a client that acknowledges nothing counts as gone, two heartbeats and a little. Without it a
+laptop that left its network keeps its streams, and their share of the caps, for a quarter of an hour (docs/adr/0010)."""
 
 FAREWELL_S = 5.0
-"""Seconds within which the last bytes must be taken when a connection is closed; a client that reads nothing would keep
-it, and its place, for ever."""
+"""Seconds within which the last bytes must be taken when a connection is closed; a client that reads nothing would keep it,
+and its share of the caps, forever."""
 
 Became = Callable[[bool], None]
-"""Told True when a wire takes bytes again, False once it is gone."""
+"""Called with True when a connection takes bytes again, with False when it has ended."""
 
 
 class Connection:
-    """A :class:`tidings.live.Transport` over a transport. The protocol that owns the transport says what becomes of it, and
-    keeps ``paused``: whether the transport has taken enough for now. It is kept here because ten thousand streams are
-    told one thing at once, and what is looked up elsewhere for each is a cache miss for each."""
+    """A :class:`tidings.live.Transport` over a transport. The protocol that owns the transport reports its state, and keeps
+    ``paused``: whether the transport's buffer is full for now. The flag is kept here because one change is sent to ten
+    thousand streams at once, and each look-up elsewhere is a cache miss for each of them."""
 
     __slots__ = ("_goodbye", "_transport", "became", "encoder", "paused")
 
@@ -53,12 +53,12 @@ class Connection:
         self.became(True)
 
     def lost(self) -> None:
-        """The transport has ended. Who was told refers to this connection, so it is not referred to any longer."""
+        """The transport has ended. The callback refers to this connection, so the reference is dropped."""
         became, self.became = self.became, _nobody
         became(False)
 
     def close(self, goodbye: bytes | None = None) -> None:
-        """Send what was given, and goodbye, then end."""
+        """Send the buffered bytes and ``goodbye``, then end."""
         if not self._transport.is_closing():
             self._transport.write(self._goodbye if goodbye is None else goodbye)
             close_soon(self._transport)
@@ -69,7 +69,7 @@ class Connection:
 
 
 def close_soon(transport: asyncio.Transport) -> None:
-    """Send what was given, then end, as soon as it was taken or :data:`FAREWELL_S` later."""
+    """Send the buffered bytes, then end, as soon as they were taken or :data:`FAREWELL_S` later."""
     transport.close()
     asyncio.get_running_loop().call_later(FAREWELL_S, transport.abort)
 
@@ -83,4 +83,4 @@ def _bound(connection: socket.socket | None) -> None:
 
 
 def _nobody(writable: bool) -> None:
-    """Before somebody wants to be told."""
+    """The callback until one is set."""

@@ -1,4 +1,4 @@
-"""One timer for many connections: each has a state, which is looked at every so often."""
+"""One timer for many connections: the state of each is checked periodically."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,10 +9,10 @@ State = TypeVar("State")
 
 
 class Sweep(Generic[Key, State]):
-    """Calls ``look`` with everything that is watched, its state and the time of the loop, every ``every_s`` seconds. It
-    returns the next state, or None for what is watched no longer; it may watch it anew itself.
+    """Calls ``look`` with every watched key, its state and the time of the loop, every ``every_s`` seconds. It returns the
+    next state, or None to stop watching the key; it may watch it again itself.
 
-    The timer runs only while something is watched.
+    The timer runs only while a key is watched.
     """
 
     def __init__(self, every_s: float, look: Callable[[Key, State, float], State | None]) -> None:
@@ -35,7 +35,7 @@ class Sweep(Generic[Key, State]):
             loop.call_later(self.every_s, self._sweep, loop)
 
     def forget(self, key: Key) -> None:
-        """Watch this no longer, if it is watched at all."""
+        """Stop watching this key, if it is watched."""
         self._watched.pop(key, None)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:

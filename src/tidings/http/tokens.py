@@ -1,7 +1,7 @@
-"""JSON Web Tokens: what makes one hold (RFC 7519, with the rules of RFC 8725).
+"""JSON Web Tokens: the verification of a token (RFC 7519, with the rules of RFC 8725).
 
-The algorithm belongs to the configured key and is never taken from the token, so a public key can not be
-offered as an HMAC secret, and "none" is nothing that any key answers to.
+The algorithm belongs to the configured key and is never taken from the token, so a public key cannot be used as an HMAC
+secret, and no key accepts "none".
 """
 
 from collections.abc import Callable, Mapping
@@ -20,9 +20,9 @@ from tidings.errors import Unauthenticated
 from tidings.events import Id
 
 MAX_TOKEN_BYTES = 8 * KIB
-"""Longer tokens are refused unread: parsing is the only work that a stranger can make this server do."""
+"""Longer tokens are refused unread: parsing is the only work that an unauthenticated client can cause."""
 LAST_SECOND = 253_402_300_800
-"""The end of the year 9999, in seconds since 1970: a later time in a token is nonsense."""
+"""The end of the year 9999, in seconds since 1970: a later time in a token is invalid."""
 _TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 _CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 _OPTIONS: Options = {
@@ -35,7 +35,7 @@ _OPTIONS: Options = {
 }
 
 _MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What reading a token raises when something in it has an odd type, size or depth."""
+"""Exceptions that reading a token raises if a part of it has an unexpected type, size or depth."""
 
 T = TypeVar("T")
 Material = bytes | RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
@@ -49,7 +49,7 @@ class VerifyingKey(NamedTuple):
 
 
 class Claims(NamedTuple):
-    """What a token says that holds: who, with which scopes, until when (seconds since 1970)."""
+    """The claims of a verified token: the user, the scopes, and the expiry (seconds since 1970)."""
 
     user_id: str
     scopes: frozenset[str]
@@ -57,24 +57,24 @@ class Claims(NamedTuple):
 
 
 class KeySource(Protocol):
-    """Where the key for a token comes from. ``generation`` grows when keys were replaced."""
+    """The source of the key for a token. ``generation`` grows when keys were replaced."""
 
     generation: int
 
     def keep_fresh(self) -> None:
-        """Called for every token, verified before or not: begin to renew the keys when they are old."""
+        """Called for every token, verified before or not: begin to renew the keys if they are stale."""
         ...
 
     async def key(self, kid: str | None, algorithm: object) -> VerifyingKey:
-        """The key that a token names by ``kid``, and by its ``alg`` where several keys have one name.
+        """The key that a token names by ``kid``, and by its ``alg`` if several keys have one name.
 
-        Raises Unauthenticated when there is none, Unavailable when keys cannot be had.
+        Raises Unauthenticated if there is none, Unavailable if keys cannot be fetched.
         """
         ...
 
 
 class SingleKey:
-    """A source of one key that is never replaced; it answers to any ``kid``."""
+    """A source of one key that is never replaced; it accepts any ``kid``."""
 
     generation = 0
 
@@ -82,7 +82,7 @@ class SingleKey:
         self._key = key
 
     def keep_fresh(self) -> None:
-        """Nothing: this key is never renewed."""
+        """No effect: this key is never renewed."""
 
     async def key(self, kid: str | None, algorithm: object) -> VerifyingKey:
         """The key."""
@@ -97,7 +97,7 @@ def secret_key(secret: str) -> VerifyingKey:
 def public_key(pem: bytes) -> VerifyingKey:
     """The key of a PEM public key, its algorithm by its type: RS256, ES256/384/512 or EdDSA.
 
-    Raises ConfigError when it is no public key, or of another type.
+    Raises ConfigError if it is no public key, or of another type.
     """
     try:
         key = load_pem_public_key(pem)
@@ -115,7 +115,7 @@ def public_key(pem: bytes) -> VerifyingKey:
 
 
 class Rules(NamedTuple):
-    """What a token must say besides being signed. Empty ``issuer`` or ``audience`` accepts any."""
+    """The claims that a token must have in addition to a valid signature. Empty ``issuer`` or ``audience`` accepts any."""
 
     issuer: str
     audience: str
@@ -123,9 +123,9 @@ class Rules(NamedTuple):
 
 
 async def verify(token: str, keys: KeySource, rules: Rules, now_s: float) -> Claims:
-    """The claims of a token that holds at ``now_s`` (seconds since 1970).
+    """The claims of a token that is valid at ``now_s`` (seconds since 1970).
 
-    Raises Unauthenticated with the reason when it does not.
+    Raises Unauthenticated with the reason if it is not.
     """
     if len(token) > MAX_TOKEN_BYTES:
         raise Unauthenticated("The token is too long.")
@@ -135,8 +135,8 @@ async def verify(token: str, keys: KeySource, rules: Rules, now_s: float) -> Cla
 
 
 def _read(step: Callable[[], T]) -> T:
-    """The result of one step of reading a token. Raises Unauthenticated for whatever goes wrong in it: the token is a
-    stranger's, and the libraries that take it apart raise more than they document."""
+    """The result of one step of reading a token. Raises Unauthenticated for every error in it: the token is untrusted, and
+    the libraries that parse it raise more than they document."""
     try:
         return step()
     except jwt.PyJWTError as error:
@@ -146,7 +146,7 @@ def _read(step: Callable[[], T]) -> T:
 
 
 def _printable(text: str) -> str:
-    """Text that a reply can carry: the library quotes the token in some of its messages."""
+    """Text that a response can contain: the library quotes the token in some of its messages."""
     return text.encode("ascii", "backslashreplace").decode()
 
 
@@ -182,8 +182,8 @@ def _claims(payload: Mapping[str, Any], rules: Rules, now_s: float) -> Claims:
 
 
 def _subject(value: object) -> str:
-    """The user id, by the rule that holds for one in a query or a path. A lone surrogate, which only JSON can spell,
-    has no UTF-8 and so could be neither stored nor sent."""
+    """The user id, by the rule for one in a query or a path. A lone surrogate, which only JSON can spell, has no UTF-8 and
+    so could be neither stored nor sent."""
     try:
         subject: str = msgspec.convert(value, Id)
         subject.encode()
@@ -195,7 +195,7 @@ def _subject(value: object) -> str:
 
 
 def _time(value: object) -> float:
-    # JSON as Python reads it knows NaN: it is under no bound, and so is refused here too.
+    # JSON as Python reads it has NaN, which no comparison excludes, so it is refused here too.
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LAST_SECOND:
         return float(value)
     raise Unauthenticated("A time in the token is not a number of seconds.")

@@ -1,5 +1,5 @@
-"""What is between a protocol and its transport: writes once a turn of the loop, closes so that what was said arrives, and
-ends a connection whose client does not read."""
+"""The layer between a protocol and its transport: it writes once a turn of the loop, closes so that the last response
+arrives, and ends a connection whose client does not read."""
 
 import asyncio
 import fcntl
@@ -11,22 +11,23 @@ from tidings.config import KIB
 from tidings.http.sweep import Sweep
 
 MIN_PROGRESS_BYTES = 4 * KIB
-"""Bytes that a client must take of what waits for it within the time that is allowed: a client that takes a byte now and
-then holds a connection as one does that takes none."""
+"""Bytes that a client must take of the waiting ones within the permitted time: a client that takes a byte now and then holds
+a connection like one that takes none."""
 MAX_PERIODS = 10
-"""Such times within which a client must have taken what waits: at the shipped 30 s it has five minutes for any answer, and
-must read half a megabyte at 1.7 KB/s, a third of what the slowest mobile network brings."""
+"""Such times within which a client must have taken all waiting bytes: at the default of 30 s it has five minutes for any
+response, and must read half a megabyte at 1.7 KB/s, a third of the rate of the slowest mobile network."""
 AT_ONCE_BYTES = 16 * KIB
-"""Bytes from which a write is made at once: what it leaves waiting must be known before the next answer is given."""
+"""Bytes from which a write is immediate: the number of bytes that it leaves waiting must be known before the next response
+is given."""
 _SWEEP_S = 1.0
-"""Seconds between looks at the connections that have something to write."""
+"""Seconds between checks of the connections with waiting bytes."""
 _OUTQ = 0x5411
-"""SIOCOUTQ: how many bytes the kernel holds that the client has not acknowledged (tcp(7)). Without it nothing would seem
-to move while the kernel's own buffer, up to some megabytes, empties over a slow line."""
+"""SIOCOUTQ: the number of bytes in the kernel that the client has not acknowledged (tcp(7)). Without it there would be no
+visible progress while the kernel's own buffer, up to some megabytes, empties over a slow line."""
 
 
 class Writer(Protocol):
-    """A connection with something to write."""
+    """A connection with waiting bytes."""
 
     def recounted(self) -> int:
         """Bytes that wait in this process."""
@@ -42,7 +43,8 @@ class Writer(Protocol):
 
 
 class _Progress(NamedTuple):
-    """What a client had acknowledged at a time, None before the first look, and the most bytes that have waited for it."""
+    """The bytes that a client had acknowledged at a time, None before the first check, and the most bytes that have waited
+    for it."""
 
     arrived: int | None = None
     at: float = 0.0
@@ -50,21 +52,21 @@ class _Progress(NamedTuple):
 
 
 class Stalls:
-    """Ends connections whose client takes too little of what waits for it in ``stalled_s`` seconds: less than
-    :data:`MIN_PROGRESS_BYTES`, or than its share of the most that has waited for it, one in :data:`MAX_PERIODS`. Streams
-    are not watched here: they have bounds of their own (stream_connection.py)."""
+    """Ends connections whose client takes too few of the waiting bytes in ``stalled_s`` seconds: less than
+    :data:`MIN_PROGRESS_BYTES`, or than its share of the most that has waited for it, one in :data:`MAX_PERIODS`. Streams are
+    not watched here: they have their own bounds (stream_connection.py)."""
 
     def __init__(self, stalled_s: float) -> None:
         self._stalled_s = stalled_s
         self._writing: Sweep[Writer, _Progress] = Sweep(min(_SWEEP_S, stalled_s / 4), self._look)
 
     def watch(self, out: Writer, loop: asyncio.AbstractEventLoop) -> None:
-        """See to it that what was written now arrives in time."""
+        """Watch the progress of the bytes written now."""
         if out not in self._writing:
             self._writing.watch(out, _Progress(), loop)
 
     def forget(self, out: Writer) -> None:
-        """The connection has ended, or is watched otherwise."""
+        """The connection has ended, or is watched elsewhere."""
         self._writing.forget(out)
 
     def _look(self, out: Writer, before: _Progress, now: float) -> _Progress | None:
@@ -85,21 +87,21 @@ class Owner(Protocol):
     """The protocol of a connection, as its transport sees it."""
 
     def unread(self) -> bool:
-        """Whether the client is still sending a request whose answer is complete."""
+        """Whether the client is still sending a request whose response is complete."""
 
     def read_on(self) -> None:
-        """Read on, if there is no reason not to: uvicorn would."""
+        """Continue to read, unless there is a reason to pause: uvicorn would ignore it."""
 
     def lingers(self) -> None:
         """The connection was closed for writing only."""
 
     def count_unsent(self, by: int) -> None:
-        """So many bytes more (or less) wait in this process."""
+        """Add so many bytes to those that wait in this process, or remove them."""
 
 
 class Coalescing:
-    """A transport that writes once a turn of the loop. uvicorn writes a reply's head and its body apart, and a stream
-    each frame; a system call less is a tenth of a page.
+    """A transport that writes once a turn of the loop. uvicorn writes a response's head and its body apart, and a stream
+    each frame; one system call less is a tenth of the cost of a page.
 
     It holds no bound methods: each would be 64 bytes of every idle stream.
     """
@@ -124,7 +126,7 @@ class Coalescing:
         return self._transport.get_write_buffer_size()
 
     def recounted(self, waiting: int | None = None) -> int:
-        """Bytes that wait in this process, of which the account is told; or another figure instead."""
+        """The bytes that wait in this process, after an update of the account; ``waiting`` replaces the count."""
         if waiting is None:
             waiting = self.waiting
         if waiting != self._count:
@@ -133,11 +135,12 @@ class Coalescing:
         return waiting
 
     def arrived(self) -> int:
-        """How many of the bytes written so far the client has acknowledged; where that is not known, the kernel has."""
+        """How many of the bytes written so far the client has acknowledged; if that is unknown, how many the kernel has
+        accepted."""
         return self._written - self.waiting - _held_by_kernel(self.get_extra_info("socket"))
 
     def write(self, data: bytes) -> None:
-        """Write with the rest of this turn; nothing once the last was said."""
+        """Write with the rest of this turn; nothing after the last response."""
         if self._lingers:
             return
         if not self._waiting:
@@ -147,15 +150,15 @@ class Coalescing:
             self.flush()
 
     def pause_reading(self) -> None:
-        """Read nothing more for now."""
+        """Pause reading."""
         self._transport.pause_reading()
 
     def read_on(self) -> None:
-        """Read on, whatever the protocol finds."""
+        """Resume reading, without the protocol's decision."""
         self._transport.resume_reading()
 
     def resume_reading(self) -> None:
-        """Read on, where the protocol finds that it can."""
+        """Resume reading, if the protocol has no reason to pause."""
         self._owner.read_on()
 
     def is_closing(self) -> bool:
@@ -171,15 +174,15 @@ class Coalescing:
             self._transport.close()
 
     def linger(self) -> None:
-        """Write what is waiting and end our side only. A connection that is closed while its client still sends is reset,
-        and a reset lets the client lose the answer (RFC 9112, 9.6)."""
+        """Write the waiting bytes and close our side only. A connection that is closed while its client still sends is
+        reset, and after a reset the client loses the response (RFC 9112, 9.6)."""
         self.flush()
         if self._transport.is_closing():
             return
         self._lingers = True
         try:
             self._transport.write_eof()
-        except OSError:  # the client has reset the connection, which is yet to be told to us
+        except OSError:  # the client has reset the connection, and the loop has not reported it yet
             self._transport.abort()
             return
         self._owner.lingers()
@@ -189,14 +192,14 @@ class Coalescing:
         self._transport.abort()
 
     def bare(self) -> asyncio.Transport:
-        """The transport itself, for who writes whole messages anyway and looks after slow readers."""
+        """The transport itself, for a protocol that writes whole messages and bounds slow readers itself."""
         self.flush()
         self._stalls.forget(self)
         self.recounted(0)
         return self._transport
 
     def lost(self) -> None:
-        """The connection has ended: what still waits, or would be written, has nowhere to go, and nobody is told."""
+        """The connection has ended: waiting bytes and later writes are dropped, and the owner is not called."""
         self._stalls.forget(self)
         self.recounted(0)
         self._lingers = True
@@ -204,14 +207,14 @@ class Coalescing:
         self._owner = _NOBODY
 
     def flush(self) -> None:
-        """Write what is waiting now."""
+        """Write the waiting bytes now."""
         if self._waiting:
             waiting, self._waiting = self._waiting, []
             data = b"".join(waiting)
             self._written += len(data)
             self._transport.write(data)
             waiting_bytes = self._transport.get_write_buffer_size()
-            if waiting_bytes or self._count:  # else, as nearly always, nothing was waiting and nothing is
+            if waiting_bytes or self._count:  # else, as nearly always, nothing waited before or waits now
                 self.recounted()
             if waiting_bytes:
                 self._stalls.watch(self, self._loop)
@@ -222,14 +225,14 @@ class Coalescing:
 
 class _Nobody:
     """The owner of a transport whose connection has ended. The protocol refers to the transport: with a reference back both
-    would wait for a collection of garbage."""
+    would wait for a garbage collection."""
 
     def unread(self) -> bool:
         """Nothing is being sent."""
         return False
 
     def read_on(self) -> None:
-        """Nothing is there to read."""
+        """There is nothing to read."""
 
     def lingers(self) -> None:
         """It has ended already."""

@@ -1,25 +1,25 @@
-"""How much of the answers waits in this process for clients that have not taken it yet."""
+"""The account of responses that wait in this process for their clients to take them."""
 
 from tidings.config import KIB, MIB, Settings
 from tidings.errors import TidingsError, TooManyRequests, Unavailable
 from tidings.http.byte_account import ByteAccount
 
 SMALL_BYTES = KIB
-"""Bytes up to which an answer is always given: health checks, counts, refusals."""
+"""Bytes up to which a response is never refused: health checks, counts, refusals."""
 RETRY_AFTER_S = 5
-"""Seconds after which a client may come back: what is not taken is let go of in time."""
+"""Seconds after which a client may retry: waiting bytes are taken or dropped in time."""
 
 
 class Unsent(ByteAccount):
-    """Bytes of answers that were given to connections and not taken by their clients: in all, and from one address. Those of
-    trusted proxies, under "", are counted in all only."""
+    """Bytes of responses that were given to connections and not taken by their clients: in all, and for one address. Those
+    of trusted proxies, under "", are counted in all only."""
 
     def gives(self, size: int) -> bool:
-        """Whether an answer of this size is given to any address."""
+        """Whether a response of this size is given to any address."""
         return size <= SMALL_BYTES or not self.total
 
     def refusal(self, one: str, size: int) -> TidingsError | None:
-        """Why an answer of this size is not given to this address; None when it is."""
+        """The reason why a response of this size is refused to this address; None if it is not."""
         if self.gives(size):
             return None
         if self.full_for_one(one, size):

@@ -1,5 +1,5 @@
-"""WebSocket (RFC 6455): the same frames as JSON texts. ``websockets`` speaks the protocol, without I/O of its own; what
-the server says is framed once for all clients, since only clients mask what they send."""
+"""WebSocket (RFC 6455): the same frames as JSON texts. ``websockets`` implements the protocol without I/O; the server's
+messages are framed once for all clients, since only clients mask their messages."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -21,26 +21,26 @@ from tidings.http.routing import Header, Response, StreamResponse
 from tidings.http.stream_connection import Connection, close_soon
 
 MAX_MESSAGE_BYTES = 4 * KIB
-"""Bytes of a message from a client: it has nothing to say, and what is longer ends the connection (1009)."""
+"""Bytes of a message from a client: clients send none of use, and a longer one ends the connection (1009)."""
 MAX_HANDSHAKE_LINE = 8 * KIB - 32
-"""Bytes of a handshake's address, and of each header; ``websockets`` reads lines of up to 8 KiB."""
+"""Bytes of a handshake's URL, and of each header; ``websockets`` reads lines of up to 8 KiB."""
 PORTION_BYTES = KIB
 """Bytes that are parsed in one turn of the loop: at most 170 frames."""
 BURST_BYTES, BYTES_PER_S = 16 * KIB, 256
-"""What a client may say: so much at once, and so much a second for ever, which are two of the largest pings. More ends the
-connection (1008): each ping costs an answer."""
+"""The rate limit of a client: a burst in bytes, and bytes per second, which are two of the largest pings. More ends the
+connection (1008): each ping costs a pong."""
 SWITCHING = 101
 """The status of a handshake that succeeded."""
 HANDSHAKE_S = 10.0
-"""Seconds within which a handshake is answered; its credential may have to wait for a key set."""
+"""Seconds within which a handshake gets its response; its credential may have to wait for a key set."""
 
 
 class WebSocketFrameEncoder(JsonFrameEncoder):
     """The encoder: one text message each."""
 
     def seal(self, frame: bytes, id: str | None) -> bytes:
-        """The message as it goes over the wire."""
-        # Not by the method of the super-class: a tenth of the time of what is done for each of thousands of sockets.
+        """The message as it is sent."""
+        # Not by the method of the super-class: that would be a tenth of the work for each of thousands of sockets.
         end = NO_ID if id is None else ID % id.encode()
         return Frame(Opcode.TEXT, frame + end).serialize(mask=False)
 
@@ -50,16 +50,16 @@ _GOODBYE = Frame(Opcode.CLOSE, Close(CloseCode.GOING_AWAY, "").serialize()).seri
 
 
 def try_again_later(reason: str) -> bytes:
-    """The end of a socket that was not let in. A page learns nothing from a handshake that fails, and browsers hold its
-    next tries back for longer and longer (docs/adr/0010)."""
+    """The close frame of a socket that was not admitted. A page learns nothing from a failed handshake, and browsers delay
+    its next attempts more and more (docs/adr/0010)."""
     return Frame(Opcode.CLOSE, Close(CloseCode.TRY_AGAIN_LATER, reason).serialize()).serialize(mask=False)
 
 
 class Upgrading(Protocol):
-    """Who answers handshakes."""
+    """The part of the application that serves handshakes."""
 
     async def upgrade(self, request: Request) -> Response:
-        """What to attach, or why not."""
+        """The stream to attach, or the refusal."""
         ...
 
 
@@ -75,16 +75,16 @@ class SocketProtocol(asyncio.Protocol):
         self._speaking = ServerProtocol(max_size=MAX_MESSAGE_BYTES)
         self._stream: Connection | None = None
         self._held = b""
-        """What was read and not parsed yet."""
+        """Input that is not parsed yet."""
         self._full = False
-        """Whether the client does not take what we answer: then it is not listened to either."""
+        """Whether the client does not take our frames: then its input is not read either."""
         self._feeding = False
         self._allowed = float(BURST_BYTES)
         self._heard_at = 0.0
         self.on_lost: Callable[[], None] = _nobody
 
     def connection_made(self, transport: Any) -> None:
-        """The connection of a request that asked for an upgrade. Nothing is read until its handshake is answered."""
+        """The connection of a request that asked for an upgrade. Nothing is read until its handshake has a response."""
         self._loop = asyncio.get_running_loop()
         self._connections.add(self)
         self._transport: asyncio.Transport = transport.bare()
@@ -97,10 +97,11 @@ class SocketProtocol(asyncio.Protocol):
         self.on_lost()
         if self._stream is not None:
             self._stream.lost()
-        self._speaking.parser.close()  # a generator that refers to its owner: both would wait for a collection of garbage
+        # A generator that refers to its owner: both would wait for a garbage collection.
+        self._speaking.parser.close()
 
     def data_received(self, data: bytes) -> None:
-        """The handshake, then pings and a close; whatever else a client says is not listened to."""
+        """The handshake, then pings and a close; other messages of a client are ignored."""
         if self._stream is None:
             self._speak(data)
         elif not self._transport.is_closing():
@@ -119,7 +120,8 @@ class SocketProtocol(asyncio.Protocol):
         self._listen_on()
 
     def _listen_on(self) -> None:
-        """Parse a portion of what is held; the next one has another turn, and none has one while the wire is full."""
+        """Parse a portion of the input; the next one is scheduled for another turn, and none while the transport's buffer is
+        full."""
         self._feeding = False
         if self._full or self._transport.is_closing():
             return
@@ -146,14 +148,14 @@ class SocketProtocol(asyncio.Protocol):
         self._flush()
 
     def pause_writing(self) -> None:
-        """The client does not keep up: what it says could only add to what it does not take."""
+        """The client does not keep up: a response to its input could only add to the waiting bytes."""
         self._full = True
         self._transport.pause_reading()
         if self._stream is not None:
             self._stream.paused = True
 
     def resume_writing(self) -> None:
-        """It takes bytes again."""
+        """The client takes bytes again."""
         self._full = False
         if self._stream is not None:
             if not self._feeding:
@@ -215,7 +217,7 @@ class SocketProtocol(asyncio.Protocol):
         for data in self._speaking.data_to_send():
             if data:
                 self._transport.write(data)
-            else:  # the library's word for: close after this
+            else:  # the library's signal to close after this
                 close_soon(self._transport)
 
 
@@ -226,7 +228,7 @@ def _refused(status: int, headers: Sequence[Header], body: bytes) -> HandshakeRe
 
 
 def _nobody() -> None:
-    """Before somebody wants to be told."""
+    """The callback until one is set."""
 
 
 async def _nothing() -> dict[str, Any]:
