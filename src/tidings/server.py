@@ -16,6 +16,7 @@ import msgspec
 
 from tidings.background import NextRun, Worker
 from tidings.commands import Commands
+from tidings.commit_effects import CommitEffects, effects_of
 from tidings.commit_queue import GroupCommitQueue
 from tidings.config import ConfigError, Settings
 from tidings.confirmations import Confirmations
@@ -29,24 +30,11 @@ from tidings.ids import ms_of
 from tidings.live import Hub
 from tidings.model import (
     Command,
-    CommandResult,
-    EraseUser,
     FeedFilter,
-    FireReminder,
     LogEntry,
-    MarkAllNotificationsRead,
-    MarkFeedRead,
-    MarkFeedUnread,
-    Mask,
     MaterializeBroadcasts,
     NewEvent,
     Outcome,
-    Publish,
-    Published,
-    SetNotificationState,
-    UndoMarkAllRead,
-    UndoMarkFeedRead,
-    split_topic,
 )
 from tidings.notifications import NotificationReader
 from tidings.outbound.channel_registry import ChannelRegistry, configured, missing, unsendable
@@ -250,72 +238,32 @@ class PostCommitHooks:
 
     def __call__(self, commands: Sequence[Command], outcomes: Sequence[Outcome | KeyReused]) -> None:
         COMMIT_COMMANDS.observe(len(commands))
-        users: set[str] = set()
-        added: list[NewEvent] = []
-        erased: list[str] = []
-        gone: list[LogEntry] = []
-        pending = fed = False
-        for command, outcome in zip(commands, outcomes, strict=True):
-            if isinstance(outcome, Published):
-                pending = pending or outcome.pending
-                added += _added(command, outcome)
-            elif isinstance(
-                command, SetNotificationState | MarkAllNotificationsRead | UndoMarkAllRead | EraseUser
-            ):
-                users.add(command.user)
-                if isinstance(command, EraseUser):
-                    pending = True
-                    erased.append(command.user)
-                    self._live.reconcile_all()  # others had notifications that named them
-            elif isinstance(command, MaterializeBroadcasts):
-                users.update(command.users)
-            elif isinstance(command, MarkFeedRead | MarkFeedUnread | UndoMarkFeedRead):
-                fed = fed or (isinstance(outcome, CommandResult) and outcome.marked > 0)
-            else:
-                pending = True
-                if isinstance(command, Mask) and command.block:
-                    users.update((command.user, split_topic(command.topic)[1]))
-                elif isinstance(outcome, CommandResult) and outcome.gone is not None:
-                    fed = True
-                    users.update(outcome.gone.targets)
-                    gone.append(outcome.gone)
-        self._windows.add_many(_occurrence(event.created_at, event) for event in added)
-        for entry in gone:  # it may have come in the same commit
+        effects = effects_of(commands, outcomes)
+        self._windows.add_many(_occurrence(event.created_at, event) for event in effects.added)
+        for entry in effects.retracted:  # it may have been added by the same commit
             self._windows.remove(*_occurrence(ms_of(entry.key), entry))
-        for user in erased:  # after what came in the same commit, which has the name too
+        for user in effects.erased:  # after the events of the same commit, which have the name too
             self._windows.forget(user)
-        self._live.erased(erased)
-        if added:
-            self._windows.counted = _last_position(outcomes)
+        self._live.erased(effects.erased)
+        if effects.added:
+            self._windows.counted = effects.position
         if self._live.busy:
-            self._hint(users, added, fed)
-        if pending:
+            self._hint(effects)
+        if effects.jobs:
             self._runner.nudge()
         self._courier.nudge()
 
-    def _hint(self, users: set[str], added: Sequence[NewEvent], fed: bool) -> None:
-        """Tell the streams of these users, and of all whom the events reach; ``fed``: feeds changed otherwise, too."""
-        self._live.notify(users.union(*(event.targets for event in added)), bool(added) or fed)
-        if any(map(self._reaches_others, added)):
+    def _hint(self, effects: CommitEffects) -> None:
+        """Notify the streams of the users whose inboxes or feeds changed."""
+        users = effects.inboxes.union(*(event.targets for event in effects.added))
+        self._live.notify(users, bool(effects.added) or effects.feeds)
+        if effects.all_inboxes or any(map(self._reaches_others, effects.added)):
             self._live.reconcile_all()
 
     def _reaches_others(self, event: NewEvent) -> bool:
         """Whether inboxes change that the event does not name: those of an audience, or of its object's followers."""
         rules = self._store.rules
         return bool(event.audience) or rules.rule(rules.type_of(event.verb)).to_followers
-
-
-def _last_position(outcomes: Sequence[Outcome | KeyReused]) -> int:
-    published = (outcome for outcome in outcomes if isinstance(outcome, Published))
-    return max(receipt.position for outcome in published for receipt in outcome.receipts)
-
-
-def _added(command: Command, outcome: Published) -> list[NewEvent]:
-    """The events that a command really added to the log."""
-    events = command.events if isinstance(command, Publish) else ()
-    if isinstance(command, FireReminder) and outcome.receipts:
-        events = (command.event,)
-    return [event for i, event in enumerate(events) if i not in outcome.repeats]
 
 
 # --- trends ---------------------------------------------------------------------------------------------------

@@ -1,0 +1,94 @@
+"""What a committed transaction changes for trends, streams, fan-out jobs and deliveries, as data."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tidings.errors import KeyReused
+from tidings.model import (
+    Command,
+    CommandResult,
+    EraseUser,
+    FireReminder,
+    LogEntry,
+    MarkAllNotificationsRead,
+    MarkFeedRead,
+    MarkFeedUnread,
+    Mask,
+    MaterializeBroadcasts,
+    NewEvent,
+    Outcome,
+    Publish,
+    Published,
+    Retract,
+    SetNotificationState,
+    UndoMarkAllRead,
+    UndoMarkFeedRead,
+    split_topic,
+)
+
+
+@dataclass(slots=True)
+class CommitEffects:
+    """The effects of one transaction.
+
+    ``added``: the events that are new in the log, in its order, the last of them at ``position``; ``retracted``: those that
+    left it. ``erased``: users who were erased. ``inboxes``: users whose inboxes changed by a command; those of
+    the added events' recipients are not among them. ``all_inboxes``: any inbox may have changed. ``feeds``: feeds changed
+    otherwise than by an added event. ``jobs``: fan-out jobs or deliveries may wait to be done.
+    """
+
+    added: list[NewEvent] = field(default_factory=list)
+    position: int = 0
+    retracted: list[LogEntry] = field(default_factory=list)
+    erased: list[str] = field(default_factory=list)
+    inboxes: set[str] = field(default_factory=set)
+    all_inboxes: bool = False
+    feeds: bool = False
+    jobs: bool = False
+
+
+def effects_of(commands: Sequence[Command], outcomes: Sequence[Outcome | KeyReused]) -> CommitEffects:
+    """The effects of the commands of one transaction, each with its outcome. A refused one has none."""
+    effects = CommitEffects()
+    for command, outcome in zip(commands, outcomes, strict=True):
+        if not isinstance(outcome, KeyReused):
+            _include(effects, command, outcome)
+    return effects
+
+
+def _include(effects: CommitEffects, command: Command, outcome: Outcome) -> None:
+    match command:
+        case Publish() | FireReminder():
+            assert isinstance(outcome, Published)
+            effects.jobs |= outcome.pending
+            effects.added += _added(command, outcome)
+            effects.position = max((effects.position, *(receipt.position for receipt in outcome.receipts)))
+        case SetNotificationState() | MarkAllNotificationsRead() | UndoMarkAllRead():
+            effects.inboxes.add(command.user)
+        case MaterializeBroadcasts():
+            effects.inboxes.update(command.users)
+        case MarkFeedRead() | MarkFeedUnread() | UndoMarkFeedRead():
+            assert isinstance(outcome, CommandResult)
+            effects.feeds |= outcome.marked > 0
+        case EraseUser():
+            effects.erased.append(command.user)
+            effects.inboxes.add(command.user)
+            effects.all_inboxes = effects.jobs = True  # notifications of others named the user
+        case Retract():
+            assert isinstance(outcome, CommandResult)
+            effects.jobs = True
+            if outcome.gone is not None:
+                effects.feeds = True
+                effects.inboxes.update(outcome.gone.targets)
+                effects.retracted.append(outcome.gone)
+        case Mask() if command.block:
+            effects.jobs = True
+            effects.inboxes.update((command.user, split_topic(command.topic)[1]))
+        case _:
+            effects.jobs = True
+
+
+def _added(command: Publish | FireReminder, outcome: Published) -> list[NewEvent]:
+    """The events that a command really added: none of a reminder that is not due any more, no repeats."""
+    events = command.events if isinstance(command, Publish) else (command.event,)
+    return [event for i, event in enumerate(events[: len(outcome.receipts)]) if i not in outcome.repeats]
