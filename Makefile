@@ -18,7 +18,7 @@ WORKERS ?= auto
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench attack crash nginx simulate soak lock clean
+.PHONY: help run test check units lint bench attack crash nginx simulate soak lock clean
 
 help: ## Print this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,6 +28,12 @@ run: .make/run ## Serve in dev mode on tidings.db, with a little real data to lo
 
 test: lint .make/node .make/chromium ## All that a change must pass: style, types, import contracts, tests; WORKERS=… at once
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+
+check: .make/dev ## For the time between commits: lint, and beside it the unit and conformance tests
+	@$(MAKE) --no-print-directory --jobs lint units
+
+units: .make/dev # a target of its own, so that it can run beside another
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal tests/unit tests/conformance tests/test_layout.py
 
 lint: .make/dev ## Style, types and import contracts alone
 	$(BIN)/ruff check
