@@ -5,20 +5,17 @@ to come back, what is waiting written, the store closed.
 """
 
 import logging
-import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from pathlib import Path
 
-import apsw
 import msgspec
 
 from tidings.background import NextRun, Worker
 from tidings.commands import Commands
 from tidings.commit_effects import CommitEffects, effects_of
 from tidings.commit_queue import GroupCommitQueue
-from tidings.config import ConfigError, Settings
+from tidings.config import Settings
 from tidings.confirmations import Confirmations
 from tidings.cursors import Cursors
 from tidings.delivery_endpoints import EndpointService
@@ -46,9 +43,7 @@ from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.projections.runner import Runner
 from tidings.projections.windows import Occurrence, Windows
 from tidings.reminders import ReminderService
-from tidings.setting_checks import masked, shown
-from tidings.storage.memory import MemoryStore
-from tidings.storage.sqlite import SqliteStore
+from tidings.storage.factory import open_store
 from tidings.telemetry import (
     COMMIT_COMMANDS,
     DEAD_LETTERS,
@@ -59,7 +54,6 @@ from tidings.telemetry import (
 )
 from tidings.timeutil import HOUR_MS
 
-SQLITE = "sqlite:///"
 REBUILD_PAGE = 1_000
 """Events of the last hour that are read at once when the server starts."""
 TICK_S = 1.0
@@ -67,50 +61,6 @@ TICK_S = 1.0
 MEASURE_S = 5.0
 """Seconds between two looks at what is pending: as often as metrics are read at most."""
 _log = logging.getLogger(__name__)
-
-
-async def open_store(settings: Settings, clock: Clock) -> tuple[Store, bytes]:
-    """The back-end that the settings name, and the key that its page cursors are signed with.
-
-    Raises ConfigError for an address of another kind, Unavailable when it cannot be opened.
-    """
-    channels = configured(settings)
-    if settings.store == "memory://":
-        epoch, salt = os.urandom(6).hex(), int.from_bytes(os.urandom(7))
-        memory = MemoryStore(
-            clock,
-            epoch=epoch,
-            salt=salt,
-            types=settings.types,
-            channels=channels,
-            feed_history=settings.feed_history,
-            max_mutes_per_user=settings.max_mutes_per_user,
-            max_blocks_per_user=settings.max_blocks_per_user,
-            retraction_history=settings.retraction_history,
-            read_all_history=settings.read_all_history,
-        )
-        return memory, os.urandom(32)
-    path = store_file(settings.store)
-    try:
-        store = await SqliteStore.open(path, clock, settings, channels=channels)
-    except (apsw.Error, OSError) as error:
-        raise Unavailable(f"{path} cannot be opened: {error}") from error
-    except ValueError as error:
-        raise types_clash(error) from error
-    return store, store.cursor_key
-
-
-def types_clash(error: ValueError) -> ConfigError:
-    """What is said of two types that claim one verb. The file's types fit each other; those of the store were set over the
-    API."""
-    return ConfigError(f"types: {error}, one in the file and one over the API", "types")
-
-
-def store_file(address: str) -> Path:
-    """The file that an address other than memory:// names. Raises ConfigError for one of another kind."""
-    if address.startswith(SQLITE) and len(address) > len(SQLITE):
-        return Path(address.removeprefix(SQLITE))
-    raise ConfigError(f"store: {shown(masked(address))} is neither sqlite:///FILE nor memory://", "store")
 
 
 # --- the wiring -----------------------------------------------------------------------------------------------
@@ -125,7 +75,7 @@ async def running(
     async with AsyncExitStack() as closing:
         # Before the store: a setting that does not fit leaves no file behind.
         ways = channels or ChannelRegistry(settings, clock)
-        store, cursor_key = await open_store(settings, clock)
+        store, cursor_key = await open_store(settings, clock, configured(settings))
         closing.push_async_callback(store.close)
         for unsent in unsendable(store.rules.declared, settings):
             _log.warning("%s", unsent)

@@ -69,6 +69,7 @@ def test_what_is_no_store_is_refused(run: Run, tmp_path: Path, store: str) -> No
     result = run("compact", "--store", store)
     assert result.exit_code == 1
     assert result.output.startswith("Error: ")
+    assert ("memory:// has no file" in result.output) == (store == "memory://")
     assert sorted(tmp_path.iterdir()) == before
 
 

@@ -11,7 +11,9 @@ import pytest
 from tidings.config import Settings
 from tidings.errors import Unavailable
 from tidings.model import FeedFilter
-from tidings.server import _StoreWatch, open_store, running
+from tidings.rules import CHANNELS
+from tidings.server import _StoreWatch, running
+from tidings.storage.factory import open_store
 from tidings.storage.sqlite.connection import unavailable
 from tidings.testing import FakeClock
 
@@ -43,14 +45,14 @@ def test_a_start_on_a_full_disk_is_not_ready(tmp_path: Path) -> None:
     settings, clock = Settings(store=f"sqlite:///{tmp_path}/tidings.db"), FakeClock()
 
     async def work() -> None:
-        store, _ = await open_store(settings, clock)
+        store, _ = await open_store(settings, clock, CHANNELS)
         await store.close()
         with full_disk() as full:
             async with running(settings, clock) as services:
                 assert "the disk is full" in (services.ready() or "")
                 assert await services.reader.feed("bob", FeedFilter(), 20, None)
                 full.clear()
-            store, _ = await open_store(settings, clock)
+            store, _ = await open_store(settings, clock, CHANNELS)
             watch = _StoreWatch(store)
             full.append(True)
             await watch.look()

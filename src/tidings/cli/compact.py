@@ -10,7 +10,7 @@ from tidings.cli.options import SettingsCommand, settings_from, settings_options
 from tidings.cli.progress import Progress
 from tidings.config import ConfigError
 from tidings.errors import Unavailable
-from tidings.server import store_file
+from tidings.storage.factory import store_file
 from tidings.storage.sqlite.compaction import compact
 
 
@@ -32,6 +32,8 @@ def command(config: Path | None, **flags: Any) -> None:
         path = store_file(settings.store)
     except ConfigError as error:
         raise click.ClickException(str(error)) from None
+    if path is None:
+        raise click.ClickException(f"store: {settings.store} has no file")
     progress = Progress("steps")
     try:
         before, after = compact(path, lambda steps: progress.update(steps, None))

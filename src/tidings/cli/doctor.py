@@ -28,9 +28,9 @@ from tidings.outbound.channel_registry import unsendable
 from tidings.outbound.email import relay, relay_fault
 from tidings.process import listen
 from tidings.rules import Rule, Rules
-from tidings.server import store_file, types_clash
 from tidings.server_parts import make_parts
 from tidings.setting_checks import masked
+from tidings.storage.factory import store_file, types_clash
 from tidings.storage.sqlite import file_lock, preflight, wal
 from tidings.storage.sqlite.connection import stored_rules
 from tidings.timeutil import SystemClock
@@ -255,7 +255,8 @@ def open_files(limit: int, settings: Settings) -> Check:
 
 def store_path(settings: Settings) -> Path | None:
     """The file of a SQLite store; None for a store that is no file. Raises ConfigError for another address."""
-    return None if settings.store == "memory://" else store_file(settings.store).absolute()
+    file = store_file(settings.store)
+    return None if file is None else file.absolute()
 
 
 def disk(folder: Path) -> Check:
