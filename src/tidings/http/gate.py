@@ -7,7 +7,7 @@ from enum import Enum, auto
 from functools import lru_cache
 from typing import Protocol
 
-from tidings.config import Network
+from tidings.config import Network, Settings, networks
 from tidings.http.proxies import address_key, parse_address
 
 RESERVED = 64
@@ -95,6 +95,12 @@ class Gate:
         held[client] += 1
         found = sorted(self._reserved.items(), key=lambda item: -held[item[1]])
         return any(entrant.evict() for entrant, owner in found if held[owner] >= held[client])
+
+
+def gate_of(settings: Settings) -> Gate:
+    """The gate of a server with these settings."""
+    proxies = networks("trusted_proxies", settings.trusted_proxies)
+    return Gate(fitting(settings.max_connections), settings.max_connections_per_address, proxies)
 
 
 def fitting(most: int) -> int:

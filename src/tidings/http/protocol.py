@@ -15,11 +15,11 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from tidings.config import KIB, Settings, networks
+from tidings.config import KIB, Settings
 from tidings.errors import TidingsError
 from tidings.http.body import ClientGone
 from tidings.http.deadlines import HEALTH_S, Deadlines, Phase
-from tidings.http.gate import Entry, Gate, fitting
+from tidings.http.gate import Entry, Gate, gate_of
 from tidings.http.refusals import (
     HANDSHAKE_BEHIND,
     HANDSHAKE_WITH_BODY,
@@ -587,16 +587,11 @@ def timed(head_s: float, body_s: float, stalled_s: float, gate: Gate, unsent: Un
 
 def protocol_of(settings: Settings) -> type[TimedProtocol]:
     """The protocol class of a server with these settings."""
-    gate = Gate(
-        fitting(settings.max_connections),
-        settings.max_connections_per_address,
-        networks("trusted_proxies", settings.trusted_proxies),
-    )
     made = timed(
         settings.request_header_timeout_s,
         settings.body_timeout_s,
         settings.reply_timeout_s,
-        gate,
+        gate_of(settings),
         unsent_of(settings),
     )
     prefix = settings.prefix.rstrip("/").encode()
