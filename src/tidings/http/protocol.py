@@ -41,13 +41,12 @@ from tidings.http.websocket import MAX_HANDSHAKE_LINE, SocketProtocol
 from tidings.live import Encoder
 
 MAX_HEAD_BYTES = 64 * KIB
-"""Bytes of a request's line and headers, and again of its trailers, one portion more or less. Tokens are at most 8 KiB
-long."""
+"""Bytes of a request's line and headers, and again of its trailers, one portion more or less. Tokens have at most 8 KiB."""
 MAX_HEADERS = 100
 """Headers of a request, and again trailers: as many as Apache allows, several times what browsers and proxies send."""
 PORTION_BYTES = 4 * KIB
-"""Bytes that are parsed in one turn of the loop, so that a read full of the smallest requests or headers does not delay
-other connections. Nearly every request is smaller."""
+"""Bytes that are parsed in one turn of the loop, so that a read full of small requests does not delay other connections.
+Nearly every request is smaller."""
 BODY_PORTION_BYTES = 32 * KIB
 """The same within a body, which costs far less per byte."""
 PIPELINED = 8
@@ -211,8 +210,7 @@ class TimedProtocol(HttpToolsProtocol):
 
     @property
     def reading_paused(self) -> bool:
-        """Whether the server is the slow side, for a temporary reason: with a permanent one the connection would never
-        end."""
+        """Whether the server is the slow side, for a temporary reason: a permanent one would never end the connection."""
         ours = self.flow.read_paused or bool(self.pipeline) or self._feeding
         return ours and self._phase in (Phase.HEAD, Phase.BODY)
 
@@ -392,8 +390,7 @@ class TimedProtocol(HttpToolsProtocol):
             self.read_on()
 
     def _end_or_go_on(self) -> None:
-        """A client that closed its side, or does not complete its request, gets no further response; the former may have
-        sent more requests before."""
+        """Close, after the last pipelined response, for a client that closed its side or does not complete its request."""
         if self.cycle.response_complete:
             self.transport.close()
         else:
@@ -435,9 +432,8 @@ class TimedProtocol(HttpToolsProtocol):
         return True
 
     def take_over(self, head: bytes, encoder: Encoder) -> Connection:
-        """Send this head to the running request, and take the connection from then on. It is the last response, so input
-        after the request is discarded. Raises ClientGone, and ends the connection, if the client has left or the request is
-        still arriving."""
+        """Send this head as the last response, and take the connection; further input is discarded. Raises ClientGone,
+        and ends the connection, if the client has left or the request is still arriving."""
         if self.transport.is_closing() or self._phase is Phase.HALF_CLOSED or self.unread():
             if self._served is not None:  # it is set unless the connection is lost already
                 self._served.disconnected = True
@@ -574,8 +570,7 @@ class TimedProtocol(HttpToolsProtocol):
 
 def timed(head_s: float, body_s: float, stalled_s: float, gate: Gate, unsent: Unsent) -> type[TimedProtocol]:
     """The protocol class of one server, for uvicorn's ``Config(http=…)``: seconds to receive a request's head and body,
-    seconds for which a client may take nothing of its response, the gate of connections, and the account of unsent
-    responses."""
+    seconds for which a client may take nothing of its response, the gate, and the account of unsent responses."""
     members = {
         "deadlines": Deadlines(head_s, body_s),
         "stalls": Stalls(stalled_s),
