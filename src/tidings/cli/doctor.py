@@ -17,8 +17,7 @@ import click
 import msgspec
 
 from tidings import marker
-from tidings.cli.options import SettingsCommand, settings_from, settings_options
-from tidings.cli.serve import check_flags
+from tidings.cli.options import SettingsCommand, check_flags, settings_from, settings_options
 from tidings.config import ConfigError, Settings
 from tidings.errors import InUse, Unavailable
 from tidings.http import schemas

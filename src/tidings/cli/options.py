@@ -1,7 +1,7 @@
 """The settings table as command-line flags, and the settings that result from all sources."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
@@ -24,6 +24,8 @@ from tidings.config import (
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_FILE = Path("tidings.toml")
+CREDENTIAL_FLAGS = ("jwt_public_key", "jwks", "jwt_issuer", "jwt_audience", "jwt_leeway_s")
+"""Flags that say whom to let in."""
 
 
 class SettingError(click.ClickException):
@@ -79,6 +81,16 @@ def settings_from(flags: dict[str, Any], config: Path | None) -> Settings:
             f"Ignored, since Kubernetes sets them for a Service of this name: {', '.join(links)}", err=True
         )
     return settings
+
+
+def check_flags(settings: Settings, flags: Mapping[str, Any]) -> None:
+    """Refuse flags of which dev mode would pass over some. Raises click.UsageError."""
+    given = [name for name in CREDENTIAL_FLAGS if flags.get(name) is not None]
+    if settings.dev and given:
+        flag = "--" + given[0].replace("_", "-")
+        raise click.UsageError(
+            f"--dev and {flag} exclude each other: in dev mode no credentials are asked for"
+        )
 
 
 def refusal(error: ConfigError, flags: dict[str, Any], config: Path | None) -> click.ClickException:

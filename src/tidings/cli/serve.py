@@ -1,14 +1,13 @@
 """``tidings serve``: the server."""
 
 import threading
-from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import click
 
-from tidings.cli.options import SettingsCommand, refusal, settings_from, settings_options
+from tidings.cli.options import SettingsCommand, check_flags, refusal, settings_from, settings_options
 from tidings.config import ConfigError, Settings
 from tidings.errors import TidingsError
 
@@ -17,9 +16,6 @@ TRY = """Try, in another terminal:
   curl '{url}/v1/notifications?user_id=lunar-wren-942&limit=3'
   curl '{url}/v1/top?window=1h&by=object&limit=5'"""
 """Commands to begin with; the person is one of the sample's whose repositories others star and comment on."""
-
-CREDENTIAL_FLAGS = ("jwt_public_key", "jwks", "jwt_issuer", "jwt_audience", "jwt_leeway_s")
-"""Flags that say whom to let in."""
 
 DEV_RISK = (
     "Whoever reaches this port may act for any user. Requests that a proxy or a tunnel marks with a header are refused; "
@@ -68,16 +64,6 @@ def _running(settings: Settings) -> str:
     except ConfigError:
         return ""
     return url and f"the server of this store runs already, and answers at {url}"
-
-
-def check_flags(settings: Settings, flags: Mapping[str, Any]) -> None:
-    """Refuse flags of which dev mode would pass over some. Raises click.UsageError."""
-    given = [name for name in CREDENTIAL_FLAGS if flags.get(name) is not None]
-    if settings.dev and given:
-        flag = "--" + given[0].replace("_", "-")
-        raise click.UsageError(
-            f"--dev and {flag} exclude each other: in dev mode no credentials are asked for"
-        )
 
 
 def _ready(url: str, settings: Settings, sample: bool) -> None:
