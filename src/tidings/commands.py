@@ -21,6 +21,7 @@ from tidings.errors import (
     TidingsError,
     TooLarge,
     TooManyRequests,
+    problem_document,
 )
 from tidings.events import (
     EventInput,
@@ -84,8 +85,6 @@ UNDO_MS = 600_000
 
 OWN_KEY = "/idempotency_key"
 """Where an event has its own key."""
-
-_encode = msgspec.json.Encoder().encode
 
 
 class PublishResponse(NamedTuple):
@@ -511,4 +510,4 @@ def _result_line(number: int, result: object) -> bytes:
 
 def _problem(error: TidingsError) -> bytes:
     """A failure as the JSON of a problem document. Unlike a reply's it always has ``errors``."""
-    return _encode(error.document() | {"errors": [field._asdict() for field in error.errors]})
+    return problem_document(error.code, error.title, error.status, error.detail, error.errors)

@@ -1,9 +1,13 @@
 """The one tree of failures. Each class is one stable problem type (RFC 9457) and one HTTP status."""
 
+from collections.abc import Iterable
 from typing import ClassVar, NamedTuple
+
+import msgspec
 
 PROBLEM_TYPE = "urn:tidings:problem:"
 """Every problem type begins with it; the code follows. A name, not an address: it stays when sites move."""
+_encode = msgspec.json.Encoder().encode
 
 
 class FieldError(NamedTuple):
@@ -12,6 +16,21 @@ class FieldError(NamedTuple):
 
     pointer: str
     detail: str
+
+
+def problem_document(
+    code: str, title: str, status: int, detail: str, errors: Iterable[FieldError] | None = None
+) -> bytes:
+    """The JSON of a problem document (RFC 9457); without ``errors`` if that is None."""
+    document: dict[str, object] = {
+        "type": PROBLEM_TYPE + code,
+        "title": title,
+        "status": status,
+        "detail": detail,
+    }
+    if errors is not None:
+        document["errors"] = [error._asdict() for error in errors]
+    return _encode(document)
 
 
 class TidingsError(Exception):
@@ -29,14 +48,9 @@ class TidingsError(Exception):
         self.detail = detail or self.title
         self.errors = errors
 
-    def document(self) -> dict[str, object]:
-        """The members of its problem document (RFC 9457), without ``errors``."""
-        return {
-            "type": PROBLEM_TYPE + self.code,
-            "title": self.title,
-            "status": self.status,
-            "detail": self.detail,
-        }
+    def problem(self) -> bytes:
+        """Its problem document, with ``errors`` if there are any."""
+        return problem_document(self.code, self.title, self.status, self.detail, self.errors or None)
 
 
 class BadParameter(TidingsError):

@@ -1,22 +1,15 @@
 """Problem documents (RFC 9457) for errors. ``docs/reference/problems.md`` explains each type."""
 
-import msgspec
-
 from tidings.config import Settings
 from tidings.errors import TidingsError, TooManyRequests, Unauthenticated, Unavailable
 from tidings.http.routing import Header, Response
 
 MEDIA = b"application/problem+json"
 
-_encode = msgspec.json.Encoder().encode
-
 
 def problem(error: TidingsError, headers: tuple[Header, ...] = ()) -> Response:
     """The response that reports an error."""
-    document = error.document()
-    if error.errors:
-        document["errors"] = [field._asdict() for field in error.errors]
-    return Response(_encode(document), error.status, (*headers, *_advice(error)), MEDIA)
+    return Response(error.problem(), error.status, (*headers, *_advice(error)), MEDIA)
 
 
 def stream_limit(settings: Settings, error: TooManyRequests) -> tuple[Header, ...]:

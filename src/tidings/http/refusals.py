@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from tidings.errors import PROBLEM_TYPE
+from tidings.errors import problem_document
 from tidings.http.problems import MEDIA
 from tidings.http.request import Receive, Scope, Send
 from tidings.http.routing import Header, header_lines
@@ -55,15 +55,13 @@ def message(refusal: Refusal, *, with_body: bool = True) -> bytes:
 def parts(refusal: Refusal) -> tuple[int, list[Header], bytes]:
     """The status, headers and body."""
     status, code, title, detail = refusal
-    body = (
-        f'{{"type":"{PROBLEM_TYPE}{code}","title":"{title}","status":{status},"detail":"{detail or title}"}}'
-    )
+    body = problem_document(code, title, status, detail or title)
     headers = [(b"content-type", MEDIA), (b"content-length", b"%d" % len(body))]
     if refusal is TOO_MANY_CONNECTIONS:
         headers.append((b"retry-after", b"%d" % _RETRY_AFTER_S))
     if refusal is NO_HANDSHAKE:
         headers.append((b"sec-websocket-version", b"13"))  # RFC 6455, 4.4
-    return status, headers, body.encode()
+    return status, headers, body
 
 
 class HealthOnly:
