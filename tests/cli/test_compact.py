@@ -1,4 +1,4 @@
-"""``tidings compact``: the file of a stopped server, written anew."""
+"""``tidings compact`` rewrites the file of a stopped server."""
 
 import asyncio
 import shutil
@@ -39,19 +39,19 @@ def path(tmp_path: Path) -> Iterator[Path]:
     assert {one.name for one in tmp_path.iterdir()} <= {"tidings.db", "tidings.db.marker"}
 
 
-def test_the_file_is_written_anew_and_is_the_same_store(run: Run, path: Path) -> None:
+def test_the_file_is_rewritten_and_is_the_same_store(run: Run, path: Path) -> None:
     """Nothing lies beside it then, and no new epoch begins."""
     before = lived(path)
     result = run("compact", "--store", f"sqlite:///{path}")
     assert result.exit_code == 0, result.output
-    assert f"{path.name} is written anew: " in result.output
+    assert f"{path.name} is rewritten: " in result.output
     assert f"{path.stat().st_size:,} now" in result.output
     after = lived(path)
     assert (after.epoch, after.position > before.position) == (before.epoch, True)
 
 
 def test_a_store_in_use_is_left_alone(run: Run, tmp_path: Path) -> None:
-    """A server that runs goes on, and would stop if its file were written anew under it."""
+    """A server that runs goes on, and would stop if another program rewrote its file."""
     with serving(tmp_path):
         result = run("compact")
     assert result.exit_code == 1
@@ -101,6 +101,6 @@ def test_a_disk_without_space_for_it_is_refused_before(path: Path, monkeypatch: 
     lived(path)
     content = path.read_bytes()
     monkeypatch.setattr(shutil, "disk_usage", lambda _: _Usage(10_000, 5_000, 5_000))
-    with pytest.raises(Unavailable, match="has 5,000 bytes free, and the log of the work needs"):
+    with pytest.raises(Unavailable, match="has 5,000 bytes free, and the log of the rewrite needs"):
         compaction.compact(path, lambda _: None)
     assert path.read_bytes() == content

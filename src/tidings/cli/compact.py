@@ -1,4 +1,4 @@
-"""``tidings compact``: the file of a stopped server, written anew."""
+"""``tidings compact``: rewrites the file of a stopped server."""
 
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,13 @@ from tidings.storage.factory import store_file
 from tidings.storage.sqlite.compaction import compact
 
 
-@click.command("compact", cls=SettingsCommand, short_help="Write the file of a stopped server anew.")
+@click.command("compact", cls=SettingsCommand, short_help="Rewrite the file of a stopped server.")
 @settings_options
 def command(config: Path | None, **flags: Any) -> None:
-    """Write the file of the store anew, without the unused space in which copies of deleted rows may remain.
+    """Rewrite the file of the store without unused space, in which copies of deleted rows may remain.
 
-    Stop the server first; a server does not start meanwhile. It takes the same flags, variables and file as "tidings
-    serve". The store stays the same, and its cursors hold. An interrupt leaves the file as it was.
+    Stop the server first; none can start meanwhile. The command takes the same flags, variables and file as "tidings
+    serve". The store stays the same, and its cursors stay valid. An interrupt leaves the file as it was.
 
     \b
     Examples:
@@ -41,4 +41,4 @@ def command(config: Path | None, **flags: Any) -> None:
         raise click.ClickException(str(error)) from None
     finally:
         progress.end()
-    click.echo(f"{path} is written anew: {before:,} bytes before, {after:,} now")
+    click.echo(f"{path} is rewritten: {before:,} bytes before, {after:,} now")

@@ -1,6 +1,6 @@
-"""Writing the whole file of a store anew, while no server has it open.
+"""Rewrites the whole file of a store while no server has it open.
 
-What deletions leave is overwritten, but not the copies of rows that SQLite moved to another page (docs/adr/0018).
+SQLite overwrites deleted rows, but not the copies of rows that it moved to another page (docs/adr/0018).
 """
 
 import shutil
@@ -17,16 +17,16 @@ from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.file_lock import FileLock
 
 PROGRESS_STEPS = 200_000
-"""Steps of SQLite's machine between two calls of ``progress``, some ten milliseconds."""
+"""Instructions of SQLite's virtual machine between two calls of ``progress``, some ten milliseconds."""
 
 
 def compact(path: Path, progress: Callable[[int], object]) -> tuple[int, int]:
     """Rewrite the file with VACUUM, and lock it meanwhile. Returns its bytes before and after. It stays the same store:
-    neither epoch nor generation changes. ``progress`` gets the steps done so far. Whatever it raises ends the work, and the
-    store is as before; so it is after a kill and a power cut.
+    neither epoch nor generation changes. ``progress`` gets the number of steps so far. An exception that it raises ends the
+    work, and the store is as before; the same holds for a kill and a power cut.
 
-    Raises InUse while a process has the file open, Unavailable when a server would not open it, when the disk has no space
-    for it, or when a reader keeps the log from being emptied, apsw.Error, OSError.
+    Raises InUse while a process has the file open, Unavailable if a server would not open it, if the disk has not enough
+    space, or if a reader prevents that the log is emptied, apsw.Error, OSError.
     """
     if problem := version_problem():
         raise Unavailable(problem)
@@ -44,7 +44,7 @@ def compact(path: Path, progress: Callable[[int], object]) -> tuple[int, int]:
         free = shutil.disk_usage(path.parent).free
         if free < before:
             raise Unavailable(
-                f"{path.parent} has {free:,} bytes free, and the log of the work needs {before:,}"
+                f"{path.parent} has {free:,} bytes free, and the log of the rewrite needs {before:,}"
             )
         steps = 0
 
