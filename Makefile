@@ -14,7 +14,7 @@ BROWSER = $(or $(CHROMIUM),$(shell for name in chromium chromium-browser google-
 # Processes that run tests: one for each core.
 WORKERS ?= auto
 
-# Images of containers often set it. Each server that tests start would then compile all of our code anew.
+# Container images often set it. Each server that a test starts would then compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
