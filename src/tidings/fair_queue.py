@@ -45,8 +45,8 @@ from tidings.personal import NAMED_AT_ONCE, Reminder
 RETRY_S = 1
 """Seconds after which a refused user is asked to return: their writes take tenths of a second at most."""
 SMALL_EVENTS = 50
-"""Events of a publication that is written before larger ones: a few milliseconds. Publications have one queue whoever sends
-them, so a single event would wait for each large array that another request has sent."""
+"""The most events of a small publication, which takes a few milliseconds. Publications have no turns by user, so that in one
+queue a single event would wait for each large array of other requests."""
 APPLICATION = ""
 """Whoever writes for nobody in particular. No user has an empty name."""
 

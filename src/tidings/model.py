@@ -60,8 +60,8 @@ EVERYONE = "*"
 
 
 class Receipt(NamedTuple):
-    """What a publisher is told: the event is durable, here, under this name. ``created_at`` in milliseconds. ``retracted``:
-    it was stored under this key before, and is shown nowhere any more."""
+    """The reply to a publisher: the event is durable, at this position, with this id. ``created_at`` in milliseconds.
+    ``retracted``: an earlier request with this key stored the event, which was retracted since."""
 
     event_id: str
     position: int
@@ -88,8 +88,8 @@ class LogEntry(NamedTuple):
 
 class Publish(msgspec.Struct, frozen=True):
     """Append these events, all or none: when one reuses an idempotency key with another fingerprint, the whole
-    command is refused as KeyReused; events that repeat are answered with their first receipt,
-    which tells if they were retracted since."""
+    command is refused as KeyReused; events that repeat get their first receipt, with ``retracted`` if they were retracted
+    since."""
 
     events: tuple[NewEvent, ...]
 

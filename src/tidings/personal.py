@@ -9,10 +9,10 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from tidings.field_errors import in_words
 
 NAMED_AT_ONCE = 100
-"""Users of a reminder whose rows one transaction writes or deletes: those of one with more take steps. A cancellation, which
-does not say how many it is about, weighs as much as this in its transaction."""
+"""The most users of a reminder whose rows one transaction writes or deletes; with more users the rows are written or deleted
+in steps. A cancellation, which does not state the number of users, has the weight of so many rows."""
 ROW_BYTES = 1024
-"""Bytes of a reminder that cost as much as a row to write: one that names ten thousand users takes some 10 ms."""
+"""Bytes of a reminder that cost as much as one row: a reminder for ten thousand users takes some 10 ms to write."""
 
 
 class QuietHours(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,7 +115,7 @@ class Reminder(msgspec.Struct, frozen=True):
 
     @property
     def weight(self) -> int:
-        """As many rows cost as much as it costs to write this one."""
+        """The cost of writing this reminder, in rows."""
         return 1 + self.size // ROW_BYTES
 
 

@@ -255,8 +255,8 @@ async def _rebuild(store: Store, windows: Windows, clock: Clock) -> None:
 
 class _StoreWatch(Worker):
     """Has the store checked every second. ``problem`` says why it cannot be written, from the first write that fails until
-    one succeeds, of which there is one a second then. After a commit by another program none does;
-    ``on_foreign_commit`` is told why."""
+    one succeeds, of which there is one a second then. After a commit by another program none does, and
+    ``on_foreign_commit`` is called with the problem."""
 
     def __init__(self, store: Store, on_foreign_commit: Callable[[str], None] = lambda _: None) -> None:
         super().__init__("store-watch")

@@ -54,7 +54,7 @@ ALIVE = msgspec.json.encode(schemas.Health(status="alive"))
 ANSWER_S = 5.0
 """Seconds that a server has for it, a busy one included."""
 RELAY_S = 10.0
-"""Seconds for a mail server to answer, and to take the user and password: some look up first who connects."""
+"""Seconds in which a mail server must respond and accept the user and password: some first resolve the client's address."""
 _REACHED = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """At which address a server answers that listens on all of them."""
 
@@ -220,7 +220,8 @@ def outside(settings: Settings, types: Mapping[str, Rule]) -> Iterator[Check]:
 
 
 def mail(settings: Settings) -> Iterator[Check]:
-    """Whether the mail server answers and lets the server in, now: it may do so later. Nothing without one."""
+    """Whether the mail server responds and accepts the user and password. A fault is a warning, since it may be temporary.
+    Nothing without a mail server."""
     if settings.smtp_url:
         place = relay(settings.smtp_url)
         fault = asyncio.run(relay_fault(place, RELAY_S))

@@ -5,8 +5,10 @@ import msgspec
 from tidings.client.effects import Answer
 
 NO_ROUTE = "There is nothing at this address."
-"""The detail of a server's 404 for a path that is no route of it. A client asks for routes alone."""
-ASK_PREFIX = "There is nothing at this address: is the server under a prefix (--prefix) that the URL lacks or has wrong?"
+"""The detail of a server's 404 for a path that is none of its routes. A client requests routes only."""
+ASK_PREFIX = (
+    "There is nothing at this address: is the server under a prefix (--prefix), and is it in the URL?"
+)
 
 
 class FieldError(msgspec.Struct, frozen=True):

@@ -28,8 +28,8 @@ class NewEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Receipt(Struct, frozen=True):
-    """An event that is durable: its id, its place in the log, when it happened. ``retracted``: it was sent before under the
-    same key, and retracted since, so it is not shown."""
+    """An event that is durable: its id, its position in the log, when it happened. ``retracted``: an earlier request with
+    the same key stored it, and it was retracted since, so it is not shown."""
 
     event_id: str
     position: int

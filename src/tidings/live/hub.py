@@ -567,7 +567,7 @@ class Hub:
     # --- shutdown ----------------------------------------------------------------------------------------
 
     def suspend(self, problem: str) -> None:
-        """End the streams, and let none in until a restart: what they would tell does not hold any more."""
+        """End the streams and waiters, and refuse new ones with this problem until a restart: cursors may be wrong."""
         if not self._admission.problem:
             self._admission.problem = problem
             self._tasks.append(asyncio.create_task(self._drain(), name="live"))

@@ -165,7 +165,7 @@ def _connection(place: Relay, timeout_s: float) -> aiosmtplib.SMTP:
 
 
 async def relay_fault(place: Relay, timeout_s: float) -> str:
-    """Connect, greet and authenticate as for a mail, and hand over none; returns what went wrong, "" when nothing did."""
+    """Connect and authenticate as for a mail, but send none; returns the fault, "" without one."""
     at = f"{place.host}:{place.port}"
     try:
         async with asyncio.timeout(timeout_s), _connection(place, timeout_s) as smtp:

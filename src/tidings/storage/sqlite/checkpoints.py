@@ -70,7 +70,7 @@ class Checkpoints:
         file, log, *_ = self._file_lock.check()
         if not self._is_as_left(file) or log.st_size < self._log_bytes():
             with suppress(OSError, *DISK_ERRORS) if committed else _disk():
-                self.guard.check()  # first, because it may have made a checkpoint too
+                self.guard.check()  # first: the program that made a commit may have made a checkpoint too
                 self._check_contents()
 
     def empty(self, wait_ms: int = 0) -> str:

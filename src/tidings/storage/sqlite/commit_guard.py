@@ -1,8 +1,8 @@
-"""Noticing commits by other programs: ``.restore`` of the SQLite shell, or an UPDATE.
+"""Detection of commits by other programs: ``.restore`` of the SQLite shell, or an UPDATE.
 
-They go through SQLite, so no comparison of the files in checkpoints.py finds them. The index of the write-ahead log counts
-the commits of all programs, and no checkpoint changes that count. Caches and cursors have what the file held before such a
-commit, so nothing is read or written after it.
+Such commits go through SQLite, so the comparisons of the files in checkpoints.py do not find them. The index of the
+write-ahead log counts the commits of all programs, and no checkpoint changes that count. After a commit by another program
+caches and cursors may be wrong, so nothing is read or written.
 """
 
 from collections.abc import Callable
@@ -13,11 +13,12 @@ from tidings.storage.sqlite.file_lock import RETRY_S, FileLock
 
 
 class CommitGuard:
-    """Counts the commits of the one connection that writes, and compares them with those of all. Used by its thread, but for
-    :meth:`refuse`. ``on_found``: called at the first commit of another program; says for the log what became of the file."""
+    """Counts the commits of the one connection that writes, and compares the number with that of all programs. Only the
+    thread of that connection uses it; :meth:`refuse` is for any thread. ``on_found``: called at the first commit by another
+    program; returns a clause for the log about the state of the file."""
 
     def __init__(self, file_lock: FileLock) -> None:
-        """From now on; the index is watched already. Raises OSError when it cannot be read."""
+        """Counts from now on; ``file_lock`` watches the index already. Raises OSError when it cannot be read."""
         self._file_lock = file_lock
         self._commits = self._counted()
         self._for_log = ""
@@ -28,8 +29,8 @@ class CommitGuard:
         self._commits = wal.next_commit(self._commits)
 
     def check(self) -> None:
-        """Raises ForeignCommit when another program has made a commit, OSError when that cannot be found out. A microsecond.
-        Inside a write transaction no other program makes one until its end."""
+        """Raises ForeignCommit when another program has made a commit, OSError when the index cannot be read. It takes a
+        microsecond. During a write transaction no other program can make a commit."""
         self.refuse()
         if self._counted() != self._commits:
             self._for_log = (

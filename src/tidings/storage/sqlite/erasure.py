@@ -23,7 +23,7 @@ def erase(w: WriteSession, r: ReadSnapshot, command: EraseUser) -> CommandResult
         is_known, is_named = reminders.names(w, command.user)
         if not is_named:
             return CommandResult(0, w.position)
-        user = w.names.make_user(alias)  # somebody of whom nothing else is in the file
+        user = w.names.make_user(alias)  # the file has nothing of this user but reminders
     w.names.forget()
     erasure_job.begin(w, r, user, command.user, alias)
     return CommandResult(int(is_known), w.position)

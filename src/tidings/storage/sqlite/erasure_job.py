@@ -101,8 +101,8 @@ def _share(budget: int, rows: int) -> int:
 
 
 def _forget_reminders(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
-    """Take the user out of the reminders that were set before the erasure, as soon as all of these are found by their users,
-    and none that were cancelled are left."""
+    """Remove the user from the reminders that were set before the erasure, once all of these are settled: then each is found
+    by the user's name, and no cancelled one remains."""
     name, up_to = w.db.one(sql("name_of_erasure"), (job.user,))
     rows = 0
     while rows < budget:

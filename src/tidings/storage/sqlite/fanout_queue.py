@@ -14,7 +14,7 @@ followers do not hold up somebody else's thousand.
   floor, the bound and the head of blocks.Cleaning.
 - ``erase``: take what user ``subject``, who was erased, left out of the file; ``low``, ``high``, ``at_key`` and ``at_user``
   are the phase and the progress of erasure_job.Job.
-- ``remind``: the rows that find reminder ``subject`` by its users are written, or, if it is cancelled, deleted.
+- ``remind``: write the index rows of reminder ``subject`` for its users, or delete them if it is cancelled.
 - ``untell``: the event with key ``low``, once at position ``high``, was retracted; take it from those who were told.
 """
 

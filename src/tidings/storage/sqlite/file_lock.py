@@ -93,7 +93,7 @@ class FileLock:
         return os.pread(self._index, part.stop - part.start, part.start)
 
     def close(self) -> None:
-        """Let go of the files, after SQLite has. A file that was made here and never filled goes."""
+        """Close the files, after SQLite has closed them. A database that was created here and is still empty is deleted."""
         if self._made and _identity(self.path) == self.identity and os.fstat(self._file).st_size == 0:
             os.unlink(self.path)
         _HELD.discard(self.identity)

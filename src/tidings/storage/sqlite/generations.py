@@ -73,8 +73,9 @@ class Generations:
         _log.warning("%s: a new epoch begins, clients fetch afresh: %s", self._file_lock.path, why)
 
     def keep(self) -> None:
-        """End the generation if anything was committed in it, or could not be. Raises Unavailable when what is written
-        could not be found again, apsw.Error when nothing can be written."""
+        """End the generation if anything was committed in it, or could not be. Raises ForeignCommit after a commit by
+        another program, Unavailable when what is written could not be found again, apsw.Error or OSError when the files
+        cannot be used."""
         self._checkpoints.guard.check()
         self._checkpoints.check()
         if self._commits != self._writer.commits or self._writer.failed:
@@ -94,8 +95,8 @@ class Generations:
         self._mark(self._found())
 
     def _distrust(self) -> str:
-        """Have the next start begin a new epoch, for another program changed what cursors were made of. Says for the log
-        whether the file is another store now, or an older one."""
+        """Have the next start begin a new epoch, since another program changed the store. Returns a clause for the log that
+        states whether the file is an older or another store now, "" if generation and epoch are the same."""
         self._mark(structs.replace(self._found(), epoch="", base=0), durable=True)
         try:
             found = dict(self._writer.db.all(sql("generation_and_epoch")))

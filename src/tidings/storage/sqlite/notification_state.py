@@ -199,8 +199,8 @@ def _note_undone(w: WriteSession, user: int, seq: int, type: int, up_to: int) ->
 
 
 def _join_undone(w: WriteSession, user: int, up_to: int) -> None:
-    """Leave one of the undone read-alls, of whatever types, that one of all types covers: that one closes their groups too.
-    What was undone last stays known."""
+    """Replace the undone read-alls of all types that a read-all of all types covers with one row: that read-all closes their
+    groups too. The row has the seq of the last undo."""
     if dropped := _drop_undone(w, user, ALL_TYPES, up_to):
         seqs, reaches = zip(*dropped, strict=True)
         w.db.execute(sql("insert_read_all"), (user, max(seqs), UNDONE, ALL_TYPES, max(reaches), w.now))

@@ -1,8 +1,9 @@
 """Reminders: events to come, by when they are due.
 
-A reminder is one row, so it is set and cancelled as a whole. Besides, each user whom it names has a row that finds it by
-their name: exports and erasures need these. If they are many, a fan-out job writes and deletes them in steps, in the order
-of their names. Until it has ended, the reminder is listed as unsettled, and whoever looks for a name reads it as well.
+A reminder is one row, so it is set and cancelled as a whole. Each user whom it names also has an index row
+(``reminder_user``), by which exports and erasures find the reminder. If a reminder names many users, a fan-out job writes
+and deletes these rows in steps, in the order of the names. Until the job has ended, the reminder is unsettled: it is listed
+in ``reminder_unsettled``, and exports and erasures also search the reminders in that list.
 """
 
 from bisect import bisect_right
@@ -41,7 +42,7 @@ class Stored(NamedTuple):
 
 
 def remind(w: WriteSession, command: SetReminder) -> CommandResult:
-    """Set a reminder, in the place of one with the same key. Only the rows that differ are written, if they are few."""
+    """Set a reminder, or replace the one with the same key. If few index rows differ, only these are written."""
     new = command.reminder
     found = _stored(w.db, new.key)
     if found is None:
@@ -83,7 +84,7 @@ def _insert(w: WriteSession, new: Reminder) -> None:
 
 
 def _unset(w: WriteSession, found: Stored) -> None:
-    """Take a reminder away; the rows that find it go now, or else step by step."""
+    """Delete a reminder with its index rows; if these are many, hide it and delete them in steps."""
     named_to = _named_to(w, found.number)
     named = [name for name in anonymize.people(found.reminder) if named_to is None or name <= named_to]
     if len(named) <= _at_once(w):
@@ -106,7 +107,7 @@ def _unsettle(w: WriteSession, number: int, named_to: str) -> None:
 
 
 def _named_to(w: WriteSession, number: int) -> str | None:
-    """The last name whose row is there, where they are written or deleted in steps; None when all are."""
+    """The last name that has an index row, for an unsettled reminder; None for a settled one: all names have theirs."""
     row = w.db.one(sql("named_to"), (number,))
     return row[0] if row else None
 
@@ -122,13 +123,13 @@ def _unname(w: WriteSession, number: int, users: Iterable[str]) -> None:
 
 
 def _differences(old: Reminder, new: Reminder) -> int:
-    if old.users == new.users:  # all others that they may name are three
+    if old.users == new.users:  # besides its users it names three at most: actor, object, audience
         return 0
     return len(anonymize.people(old) ^ anonymize.people(new))
 
 
 def _at_once(w: WriteSession) -> int:
-    """Users of one reminder whose rows a transaction writes or deletes."""
+    """The most users of one reminder whose index rows one transaction writes or deletes."""
     return min(NAMED_AT_ONCE, w.settings.fanout_sync_max_followers)
 
 
@@ -136,14 +137,14 @@ def _at_once(w: WriteSession) -> int:
 
 
 def settle_next(w: WriteSession, up_to: int, budget: int) -> int:
-    """Settle one of the reminders up to a number; returns what it cost in rows, 0 when all are settled."""
+    """Do one step for an unsettled reminder up to a number; returns its cost in rows, 0 if all are settled."""
     (number,) = w.db.one(sql("next_unsettled_reminder"), (up_to,))
     return 0 if number is None else settle(w, number, budget)
 
 
 def settle(w: WriteSession, number: int, budget: int) -> int:
-    """Write about ``budget`` of the rows that find a reminder by whom it names, or delete as many of one that was cancelled;
-    returns what it cost in rows, 0 when there are none."""
+    """Write about ``budget`` index rows of a reminder, or delete as many of a cancelled one; returns the cost in rows, 0 if
+    the reminder is settled."""
     row = w.db.one(sql("unsettled_reminder"), (number,))
     if row is None:
         return 0
@@ -249,7 +250,8 @@ def export(
     r: ReadSnapshot, user: str, after: int, limit: int, max_bytes: int
 ) -> tuple[list[bytes], int | None]:
     """A line for each reminder that names a person, from a number on, and the number after which to go on; None at the
-    end. Of the bytes read for it ``max_bytes`` are not exceeded but by the last. Whom else it tells is not read."""
+    end. Of the bytes read for it ``max_bytes`` are not exceeded but by the last. The users of settled reminders are not
+    read."""
     lines: list[bytes] = []
     size, last = 0, None
     renamings = r.writer.renamings
@@ -270,8 +272,9 @@ def export(
 
 
 def _unsettled_of(db: Db, user: str, after: int) -> Iterator[Stored]:
-    """The reminders from a number on that name a person who has no row yet that finds them, cancelled ones with an empty
-    key. They are looked for by their text: they name so many that they have no topic."""
+    """The unsettled reminders after a number that name a user who has no index row of them; a cancelled one has an empty
+    key. Only those whose text contains the name are decoded. The topic of an audience is not searched: a reminder with so
+    many users has none."""
     probe = msgspec.json.encode(user)[1:-1].decode()
     for number, key, *rest in db.execute(sql("unsettled_reminders_with_text"), (after, user, probe)):
         found = _of_row(number, key or "", *rest)
@@ -286,8 +289,8 @@ def last_number(db: Db) -> int:
 
 
 def names(w: WriteSession, user: str) -> tuple[bool, bool]:
-    """Whether a reminder names a person, and whether one does that may be cancelled: but for those of which an erasure of
-    the name that goes on takes them out."""
+    """Whether a reminder names a user, and whether one does if cancelled ones count, too. Reminders from which a running
+    erasure removes the same name are left out."""
     after = _hidden(w.renamings, user)
     shown, kept = w.db.one(sql("is_named_by_reminder"), (user, after))
     keys = [found.reminder.key for found in _unsettled_of(w.db, user, after)]
@@ -300,8 +303,8 @@ def _hidden(renamings: Sequence[Renaming], user: str) -> int:
 
 
 def forget_one(w: WriteSession, user: str, up_to: int) -> int:
-    """Take an erased person out of one of the reminders up to a number that name them, all of which are settled; returns
-    what it cost in rows, 0 when there is none. Of the rows that find it by a user, only theirs is deleted."""
+    """Remove an erased user from one of the reminders up to a number that name the user; returns the cost in rows, 0 if
+    there is none. All these reminders are settled. Of the index rows only that of the user is deleted."""
     row = w.db.one(sql("next_reminder_of_user"), (user, up_to))
     if row is None:
         return 0

@@ -11,7 +11,7 @@ WHERE b.type << 3 | e.channel IN (SELECT value FROM carray(:packed))
   AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.endpoint = e.number AND d.group_number = b.group_number AND d.dead_lettered = 0);
 
 -- name: enqueue_delivery_again
--- A group is owed to an endpoint again if an item joined it that is newer than what the last attempt carried.
+-- Enqueue the delivery of a group again if an item joined it that is newer than the items of the last attempt.
 INSERT INTO delivery (endpoint, user, group_number, type, due_at, created_at)
 SELECT e.number, :user, :number, :type, :now, :now FROM endpoint e
 WHERE e.number = :endpoint AND e.confirmed AND e.disabled_at = 0

@@ -260,7 +260,7 @@ DELETE FROM read_watermark WHERE user = :user AND undone = 0 AND seq <= :last AN
     ORDER BY up_to LIMIT 1));
 
 -- name: drop_undone_read_alls
--- Those that one of a type, or (0) of all, takes the place of; returns at which seqs they were undone and how far they go.
+-- Those that one of a type, or (0) of all types, replaces; returns the seqs of their undos and their watermarks.
 DELETE FROM read_watermark WHERE user = :user AND undone = 1 AND (type = :type OR (:type = 0 AND up_to <= :up_to))
 RETURNING seq, up_to;
 
