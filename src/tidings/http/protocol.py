@@ -402,7 +402,7 @@ class TimedProtocol(HttpToolsProtocol):
         """Whether the running request, or the last one with a response, is still arriving."""
         return self._phase is Phase.BODY and not self.pipeline
 
-    # --- the connection changes its protocol ----------------------------------------------------------------------
+    # --- a request gets its response ------------------------------------------------------------------------------
 
     def answer(self, status: int, headers: Sequence[Header], body: bytes) -> bool:
         """Send this whole response to the running request; returns False if it cannot be written now. uvicorn would take a
@@ -411,16 +411,13 @@ class TimedProtocol(HttpToolsProtocol):
         if cycle is None or cycle.disconnected:
             return True  # the client has left
         head = header_lines(headers)
-        if self.flow.write_paused or head.count(b"\n") != len(
-            headers
-        ):  # uvicorn refuses a header of two lines
+        has_line_break = head.count(b"\n") != len(headers)  # in a value: uvicorn refuses such a header
+        if self.flow.write_paused or has_line_break:
             return False
         cycle.response_started = True
         cycle.waiting_for_100_continue = False
-        if self.unread():
-            cycle.keep_alive = (
-                False  # the rest of the body would have to be read to find the next request after it
-            )
+        if self.unread():  # the rest of the body would have to be read to find the next request after it
+            cycle.keep_alive = False
         last = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
         date = header_lines(self.server_state.default_headers)
         self.transport.write(b"".join((STATUS_LINE[status], date, head, last, body)))
@@ -430,6 +427,14 @@ class TimedProtocol(HttpToolsProtocol):
             self.transport.close()
         cycle.on_response()
         return True
+
+    def cut(self) -> None:
+        """End the connection in the middle of a response. uvicorn would log an error for an incomplete one."""
+        if self._served is not None:
+            self._served.disconnected = True
+        self.transport.abort()
+
+    # --- the connection changes its protocol ----------------------------------------------------------------------
 
     def take_over(self, head: bytes, encoder: Encoder) -> Connection:
         """Send this head as the last response, and take the connection; further input is discarded. Raises ClientGone,
@@ -453,12 +458,6 @@ class TimedProtocol(HttpToolsProtocol):
         self._stream.paused = self.flow.write_paused  # by an earlier response that is still being received
         self._stream.write(head)
         return self._stream
-
-    def cut(self) -> None:
-        """End the connection in the middle of a response. uvicorn would log an error for an incomplete one."""
-        if self._served is not None:
-            self._served.disconnected = True
-        self.transport.abort()
 
     def pause_writing(self) -> None:
         """The buffer of the socket is full for now."""
