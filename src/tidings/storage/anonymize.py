@@ -1,4 +1,4 @@
-"""How an event, past or to come, reads after somebody in it was erased: one rule, for every back-end."""
+"""Anonymisation of an event, past or future, after one of its users was erased: one rule, for every back-end."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -9,19 +9,19 @@ from tidings.model import LogEntry, user_topic
 from tidings.personal import Reminder
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-"""Fields stay raw, so that what is not about the person keeps its exact bytes: numbers above all."""
+"""Fields stay raw, so that the other parts, numbers above all, keep their exact bytes."""
 
 
 def mentions(entry: LogEntry, user: str) -> bool:
-    """Whether the event names the person: as actor, as object, among the targets or as a topic."""
+    """Whether the event names the user: as actor, as object, among the targets or as a topic."""
     return user in entry.targets or user_topic(user) in entry.topics
 
 
 def anonymize_event(entry: LogEntry, user: str, alias: str) -> LogEntry:
-    """The entry with ``user`` replaced by ``alias`` as actor, object and topic, and gone from the targets.
+    """The entry with ``user`` replaced by ``alias`` as actor, object and topic, and removed from the targets.
 
-    ``actor_name`` empties with the actor and ``object_title`` with the object, for there they are the
-    person's name. Metadata and texts belong to the publisher and stay.
+    ``actor_name`` is emptied with the actor and ``object_title`` with the object, because they are the user's name there.
+    Metadata and texts belong to the publisher and stay.
     """
     old, new = user_topic(user), user_topic(alias)
     return entry._replace(
@@ -34,8 +34,8 @@ def anonymize_event(entry: LogEntry, user: str, alias: str) -> LogEntry:
 
 
 class Renaming(NamedTuple):
-    """Events up to a position, and reminders up to a number, have ``name`` in their text, where readers put ``alias``.
-    ``probe``: the bytes without which a text does not name them."""
+    """Events up to a position, and reminders up to a number, have ``name`` in their text, which readers replace by
+    ``alias``. ``probe``: bytes without which a text does not contain the name."""
 
     name: str
     alias: str
@@ -45,12 +45,12 @@ class Renaming(NamedTuple):
 
 
 def renaming(name: str, alias: str, position: int, last_reminder: int) -> Renaming:
-    """What readers replace."""
+    """The replacement that readers apply."""
     return Renaming(name, alias, position, last_reminder, msgspec.json.encode(name)[1:-1])
 
 
 def renamed(body: bytes, position: int, renamings: Iterable[Renaming]) -> bytes:
-    """The JSON of an event without the names that are to be replaced."""
+    """The JSON of an event with the names replaced."""
     for one in renamings:
         if position <= one.position and one.probe in body:
             body = text_without(body, one.name, one.alias)
@@ -58,7 +58,7 @@ def renamed(body: bytes, position: int, renamings: Iterable[Renaming]) -> bytes:
 
 
 def renamed_text(event: bytes, number: int, renamings: Iterable[Renaming]) -> bytes:
-    """The JSON of the event of a reminder, without the names that are to be replaced as actor, object and topic."""
+    """The JSON of a reminder's event, with the names replaced as actor, object and topic."""
     for one in renamings:
         if number <= one.last_reminder and one.probe in event:
             event = text_without(event, one.name, one.alias)
@@ -66,7 +66,7 @@ def renamed_text(event: bytes, number: int, renamings: Iterable[Renaming]) -> by
 
 
 def renamed_reminder(reminder: Reminder, number: int, renamings: Iterable[Renaming]) -> Reminder | None:
-    """A reminder without the names that are to be replaced; None when it tells nobody any more."""
+    """A reminder with the names replaced; None if it has no recipients left."""
     left: Reminder | None = reminder
     for one in renamings:
         if left is not None and number <= one.last_reminder and _may_name(left, one):
@@ -92,7 +92,7 @@ _event = msgspec.json.Decoder(_Event).decode
 
 
 def text_without(body: bytes, user: str, alias: str) -> bytes:
-    """The JSON of an event with ``user`` replaced as actor, object and topic; as it is when it does not name them."""
+    """The JSON of an event with ``user`` replaced as actor, object and topic; unchanged if it does not name the user."""
     event = _event(body)
     is_actor = event.actor_id == user
     is_object = (event.object_type, event.object_id) == ("user", user)
@@ -104,7 +104,7 @@ def text_without(body: bytes, user: str, alias: str) -> bytes:
 
 
 def people(reminder: Reminder) -> frozenset[str]:
-    """Everybody whom a reminder names: whom it tells, and who is the actor, the object or a topic of its event."""
+    """All users whom a reminder names: its recipients, and the actor, the object and the topics of its event."""
     event = _event(reminder.event)
     things = (*event.topics, f"{event.object_type}:{event.object_id}", reminder.audience)
     persons = (thing.removeprefix("user:") for thing in things if thing.startswith("user:"))
@@ -114,8 +114,8 @@ def people(reminder: Reminder) -> frozenset[str]:
 
 
 def anonymize_reminder(reminder: Reminder, user: str, alias: str) -> Reminder | None:
-    """The reminder with ``user`` gone from those whom it tells, and replaced by ``alias`` in the event; None when it
-    tells nobody any more."""
+    """The reminder with ``user`` removed from its recipients and replaced by ``alias`` in the event; None if it has no
+    recipients left."""
     users = tuple(name for name in reminder.users if name != user)
     audience = "" if reminder.audience == user_topic(user) else reminder.audience
     if not (users or audience):
@@ -136,7 +136,7 @@ def _is_object(entry: LogEntry, user: str) -> bool:
 
 
 def _rename(fields: dict[str, object], user: str, alias: str, is_actor: bool, is_object: bool) -> None:
-    """Put ``alias`` where an event's fields name ``user`` as actor, object or topic."""
+    """Put ``alias`` for ``user`` in an event's fields of actor, object or topic."""
     if is_actor:
         fields |= {"actor_id": alias, "actor_name": None}
     if is_object:

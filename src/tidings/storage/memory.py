@@ -1,16 +1,16 @@
-"""The reference back-end: dictionaries, and every feed computed anew from the law in ``tidings.ports``.
+"""The reference back-end: dictionaries, and every feed computed from the visibility rules in ``tidings.ports``.
 
-It is small rather than fast: what other back-ends do with indexes, chunks and watermarks is judged against
-it. Where the port leaves a choice, the choice is this:
+It is small rather than fast: other back-ends, with their indexes, chunks and watermarks, are compared with it. Where the
+port permits several results, it has these:
 
 - An event's counter within its millisecond is the number of events that this millisecond has had before.
-- Unfollow without ``keep`` ends everything the topic brought, earlier follows that were kept included.
-- ``Mask.topic`` of a block is the person's topic, ``user:bob``.
-- Feed items are marked read by id only when they are in the feed, the user's own acts included; a read-all covers
-  positions, so what a later follow brings from below it counts as read.
-- An erased person's random name takes their place in the masks of others: a block goes on hiding their acts. Who
-  returns under the old name is somebody else: groups by that actor or object, and duplicates about that object, are not
-  gone on with.
+- Unfollow without ``keep`` hides everything that the topic added, earlier follows that were kept included.
+- ``Mask.topic`` of a block is the user's topic, ``user:bob``.
+- Feed items are marked read by id only if they are in the feed, the user's own events included; a read-all covers positions,
+  so events below it that a later follow adds count as read.
+- An erased user's random name replaces the old one in the mutes and blocks of others: a block continues to hide the events.
+  A user who returns under the old name is another user: no event joins the groups of that actor or object, and duplicates of
+  that object are not counted.
 """
 
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
@@ -81,12 +81,12 @@ RECENT = 5
 
 
 class MemoryStore(Feeds):
-    """A complete :class:`tidings.ports.Store` that forgets everything when it goes.
+    """A complete :class:`tidings.ports.Store` in memory.
 
-    ``clock`` gives the times; ``salt`` (64 bits) and ``epoch`` name this life of the store; ``idempotency_ms`` is how
-    long an idempotency key is remembered, in milliseconds; ``types`` are those that the settings declare. So many changes
-    of a feed's read state (``feed_history``) and retractions (``retraction_history``) are kept for who resumes, and so many
-    read-alls of an inbox or a feed one by one (``read_all_history``). A user mutes at most ``max_mutes_per_user`` topics and
+    ``clock`` gives the times; ``salt`` (64 bits) and ``epoch`` identify this store; ``idempotency_ms`` is how long an
+    idempotency key is kept, in milliseconds; ``types`` are those that the settings declare. So many changes of a feed's read
+    state (``feed_history``) and retractions (``retraction_history``) are kept for clients that resume, and so many read-alls
+    of an inbox or a feed are kept separate (``read_all_history``). A user mutes at most ``max_mutes_per_user`` topics and
     blocks at most ``max_blocks_per_user`` others.
     """
 
@@ -94,26 +94,26 @@ class MemoryStore(Feeds):
 
     @property
     def ids(self) -> EventIds:
-        """How this store names events."""
+        """The encoding of event ids of this store."""
         return self._ids
 
     @property
     def rules(self) -> Rules:
-        """The types as declared now."""
+        """The current declarations of types."""
         return self._rules
 
     async def write(
         self, commands: Sequence[Command], ends: Collection[int] = ()
     ) -> list[Outcome | KeyReused]:
-        """Apply the commands in order, all or none. Raises ValueError for a time that no key can carry, and for types
+        """Apply the commands in order, all or none. Raises ValueError for a time out of the range of keys, and for types
         that claim the same verb."""
-        self._check(commands)  # nothing after this line can fail, and so nothing is ever half applied
+        self._check(commands)  # nothing after this line can fail, so no change is applied in part
         self._forget_old_keys()
         self._writes += 1
         return [self._apply(command) for command in commands]
 
     async def prepare(self, command: Command) -> Command:
-        """Nothing is known beforehand."""
+        """Nothing to prepare."""
         return command
 
     async def head(self) -> LogPosition:
@@ -131,13 +131,13 @@ class MemoryStore(Feeds):
     # --- feeds ----------------------------------------------------------------------------------------------
 
     async def feed(self, user: str, want: FeedFilter, limit: int, before: int | None) -> Page:
-        """A page of a feed, by the law."""
+        """A page of a feed, by the visibility rules."""
         items = (item for entry, item in self._feed(user) if _fits(entry, item, want))
         return self._page(items, limit, before)
 
     def reasons(self, user: str, event_id: str) -> list[tuple[str, str]]:
-        """Every (reason, topic) by which the law has this event in the user's feed; tests of other
-        stores ask."""
+        """Every (reason, topic) for which this event is in the user's feed, by the visibility rules; for tests of other
+        stores."""
         entry = self._entry(event_id)
         return [] if entry is None else list(self._reasons(user, entry))
 
@@ -148,7 +148,7 @@ class MemoryStore(Feeds):
     async def activity(
         self, topic: str | None, want: FeedFilter, limit: int, before: int | None, viewer: str | None = None
     ) -> Page:
-        """A page of everything that happened, or happened in one topic, without what a block hides from the viewer."""
+        """A page of all events, or of those of one topic, without the events that a block hides from the viewer."""
         entries = (
             e
             for e in self._newest()
@@ -176,7 +176,8 @@ class MemoryStore(Feeds):
         )
 
     async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[EventAudience], int]:
-        """Which events after a position came to whom of these users, and what changed older ones, oldest first."""
+        """The events after a position with their audience among these users, and the changes of older events, oldest
+        first."""
         last = max(after, min(after + limit, self._position))
         entries = [entry for entry in self._log.values() if after < entry.position <= last]
         heard = [
@@ -208,7 +209,7 @@ class MemoryStore(Feeds):
         return [(reason, topic, listeners) for (reason, topic), listeners in found.items()]
 
     async def new_count(self, user: str, since: int, cap: int, include_own: bool = False) -> UnseenCount:
-        """How many feed items came after a position, up to the cap."""
+        """The number of feed items after a position, up to the cap."""
         new = len(self._items(user, include_own, since))
         return UnseenCount(min(new, cap), new > cap, self._position)
 
@@ -231,34 +232,34 @@ class MemoryStore(Feeds):
         return list(islice((r for r in rows if after is None or r.topic > after), limit))
 
     async def topic(self, topic: str, viewer: str | None = None) -> TopicInfo:
-        """How many follow a topic; nothing is ever merged here, since nothing is ever pushed."""
+        """The number of followers of a topic. Nothing is fanned out on write here, so no topic is merged on read."""
         followers = sum(person.follow_of(topic) is not None for person in self._people.values())
         followed = viewer is not None and self._peek(viewer).follow_of(topic) is not None
         return TopicInfo(
             topic, followers, "push", "push" if followed else "", "this store computes every feed anew"
         )
 
-    # --- upkeep ---------------------------------------------------------------------------------------------
+    # --- maintenance ----------------------------------------------------------------------------------------
 
     async def work(self, budget: int) -> int:
-        """Nothing is ever owed."""
+        """There are no fan-out jobs."""
         return 0
 
     async def export(self, user: str) -> AsyncIterator[bytes]:
-        """All that is kept about a person: one JSON object after the other."""
+        """All stored data of a user, as JSON objects."""
         for record in self._records(user):
             yield msgspec.json.encode(record)
 
     @property
     def erasures(self) -> Erasures:
-        """Each is one step here."""
+        """Each erasure is one step here."""
         return Erasures({}, begun=self._erasures)
 
     async def check(self) -> None:
         """Memory can always be written."""
 
     async def status(self) -> Status:
-        """How much there is."""
+        """The sizes of the store."""
         people = self._people.values()
         sizes = {
             "events": len(self._log),
@@ -272,7 +273,7 @@ class MemoryStore(Feeds):
     async def close(self) -> None:
         """There is nothing to release."""
 
-    # --- changing -------------------------------------------------------------------------------------------
+    # --- writing --------------------------------------------------------------------------------------------
 
     def _apply(self, command: Command) -> Outcome | KeyReused:
         match command:
@@ -373,7 +374,8 @@ class MemoryStore(Feeds):
         return receipt._replace(retracted=self._entry(receipt.event_id) is None)
 
     def _reuses_a_key(self, events: Sequence[NewEvent]) -> int | None:
-        """The first event whose key stands with another fingerprint too, an earlier one or one of the same command."""
+        """The first event whose idempotency key has another fingerprint too, from an earlier event or one of the same
+        command."""
         seen: dict[bytes, bytes] = {}
         for index, event in enumerate(events):
             if event.key is not None:
@@ -409,7 +411,7 @@ class MemoryStore(Feeds):
 
     def _mint(self, ms: int) -> int:
         key = self._next_key.get(ms, key_at(ms))
-        while key in self._minted:  # by a millisecond that ran over
+        while key in self._minted:  # by an overflow of the previous millisecond
             key += 1
         self._minted.add(key)
         self._next_key[ms] = key + 1
@@ -469,7 +471,7 @@ class MemoryStore(Feeds):
         return 1
 
     def _limit(self, command: Mask | SetPreferences) -> int:
-        """How many mutes or blocks a user may have, when a command would leave them with more; otherwise 0."""
+        """The maximum number of a user's mutes or blocks if a command would exceed it; otherwise 0."""
         person = self._peek(command.user)
         if isinstance(command, SetPreferences):
             return self._max_mutes if len(set(command.muted or ())) > self._max_mutes else 0
@@ -491,7 +493,7 @@ class MemoryStore(Feeds):
         return 1
 
     def _sever(self, user: str, actor: str) -> None:
-        """Take what an actor did out of a user's inbox."""
+        """Remove the items of an actor's events from a user's inbox."""
         acts = {entry.key for entry in self._log.values() if entry.actor_id == actor}
         self._peek(user).inbox.sever(acts)
 
@@ -527,7 +529,7 @@ class MemoryStore(Feeds):
         while self._remembered and next(iter(self._remembered.values())).at <= oldest:
             del self._remembered[next(iter(self._remembered))]
 
-    # --- looking up -----------------------------------------------------------------------------------------
+    # --- look-ups -------------------------------------------------------------------------------------------
 
     def _page(self, items: Iterator[FeedItem], limit: int, before: int | None) -> Page:
         found = list(islice((item for item in items if before is None or item.key < before), limit + 1))
@@ -553,7 +555,7 @@ def _check_times(events: Sequence[NewEvent]) -> None:
 
 
 def _declaring(declared: dict[str, Rule], declare: SetNotificationType) -> dict[str, Rule]:
-    """What is declared once this is declared too."""
+    """The declarations including this one."""
     others = {type: rule for type, rule in declared.items() if type != declare.type}
     return others if declare.rule is None else others | {declare.type: declare.rule}
 
@@ -564,7 +566,7 @@ def _fits(entry: LogEntry, item: FeedItem, want: FeedFilter) -> bool:
 
 
 def _matches(entry: LogEntry, want: FeedFilter) -> bool:
-    """The part of a filter that asks about the event itself."""
+    """Whether the event matches the fields of a filter that concern the event itself."""
     return (
         want.verb in (None, entry.verb)
         and want.object_type in (None, entry.object_type)

@@ -1,4 +1,4 @@
-"""The law of ``tidings.ports.DeliveryQueue`` in memory: reminders, and deliveries that leave the application."""
+"""The rules of ``tidings.ports.DeliveryQueue`` in memory: reminders and deliveries."""
 
 import sys
 from bisect import bisect_right
@@ -25,12 +25,12 @@ from tidings.storage.memory_state import Confirmation, PendingDelivery, State
 
 
 class Agenda(State):
-    """What is due."""
+    """Reminders and deliveries."""
 
     # --- reading --------------------------------------------------------------------------------------------
 
     async def endpoints(self, user: str) -> list[Endpoint]:
-        """Where a user is reached, oldest first."""
+        """The endpoints of a user, oldest first."""
         return sorted(self._peek(user).endpoints.values(), key=lambda endpoint: endpoint.created_at)
 
     async def reminders(
@@ -54,27 +54,27 @@ class Agenda(State):
         return self._reminders.get(key)
 
     async def deliveries(self, due_by: int, limit: int, ids: tuple[int, ...] | None = None) -> list[Delivery]:
-        """What is due and not given up, longest due first."""
+        """Due deliveries that are no dead letters, longest due first."""
         waiting = sorted(self._waiting(), key=lambda owed: (owed.due_at, owed.id))
         due = [owed for owed in waiting if owed.due_at <= due_by and (ids is None or owed.id in ids)]
         return [self._delivery(owed) for owed in due][:limit]
 
     async def next_due(self) -> int | None:
-        """When the next reminder or delivery is due."""
+        """The time at which the next reminder or delivery is due."""
         due = [reminder.due_at for reminder in self._reminders.values()]
         return min(due + [owed.due_at for owed in self._waiting()], default=None)
 
     async def backlog(self) -> Backlog:
-        """No fan-out is ever pending; deliveries may have been given up."""
+        """There are no fan-out jobs; deliveries may be dead letters."""
         return Backlog(0, sum(owed.dead for owed in self._owed.values()))
 
     async def live_broadcasts(self) -> int:
-        """How many broadcasts could still come to somebody."""
+        """The number of active broadcasts."""
         now = self._clock.now()
         return sum(now < each.expires_at and each.key in self._log for each in self._broadcasts)
 
     async def dead_letters(self, limit: int) -> list[DeadLetter]:
-        """The deliveries that were given up, oldest first: fan-out is never owed here, and so never set aside."""
+        """The dead letters of deliveries, oldest first; there are no fan-out jobs."""
         return [self._letter(owed) for owed in self._owed.values() if owed.dead][:limit]
 
     def _waiting(self) -> Iterator[PendingDelivery]:
@@ -103,14 +103,15 @@ class Agenda(State):
     # --- deliveries -----------------------------------------------------------------------------------------
 
     def _owe(self, user: str, number: int, type: str, rule: Rule) -> None:
-        """An item has come to this group: everything that reaches its user has to hear of it."""
+        """An item has joined this group: enqueue a delivery to every endpoint of its user on the type's channels."""
         channels = set(rule.channels).intersection(self._channels)
         self._owe_to(
             [each for each in self._person(user).endpoints.values() if each.channel in channels], number, type
         )
 
     def _owe_to(self, endpoints: Iterable[Endpoint], number: int, type: str) -> None:
-        """Owe a group to those of these endpoints of its user that are usable, and for which no delivery of it waits."""
+        """Enqueue a delivery of a group to those of these endpoints of its user that are usable and have no delivery of it
+        queued."""
         now = self._clock.now()
         for endpoint in endpoints:
             waits = any(
@@ -124,7 +125,7 @@ class Agenda(State):
                 )
 
     def _settle(self, handled: DeliveryResult) -> int:
-        """Note what became of a delivery; one that is not there any more is no matter."""
+        """Record the result of a delivery; a missing one is ignored."""
         owed = self._owed.get(handled.id)
         if owed is None:
             return 0
@@ -150,7 +151,8 @@ class Agenda(State):
         return 1
 
     def _owe_again(self, owed: PendingDelivery, carried: int) -> None:
-        """What joined a group during an attempt was owed nothing, since a delivery of the group waited."""
+        """Enqueue a delivery for items that joined a group during an attempt: none was enqueued, since one of the group was
+        queued."""
         person = self._people[owed.user]
         if any(seq > max(carried, owed.number) for seq in person.inbox.groups[owed.number].items):
             self._owe_to([person.endpoints[owed.endpoint]], owed.number, owed.type)
@@ -169,7 +171,8 @@ class Agenda(State):
         endpoints[owed.endpoint] = refusing
 
     def _release_held(self, user: str) -> None:
-        """The quiet hours or the digest that held deliveries of a user have changed: what they held is decided anew."""
+        """The quiet hours or the digest that deferred deliveries of a user have changed: decide about the deferred ones
+        again."""
         for owed in self._owed.values():
             if owed.user == user and owed.held:
                 owed.held, owed.due_at = False, min(owed.due_at, self._clock.now())
@@ -270,7 +273,7 @@ class Agenda(State):
         return int(self._reminders.pop(cancel.key, None) is not None)
 
     def _forget_agenda(self, user: str, alias: str) -> bool:
-        """Forget what is due to a person who is erased; whether anything named them."""
+        """Delete an erased user's reminders and deliveries; returns whether any named the user."""
         naming = [reminder for reminder in self._reminders.values() if user in anonymize.people(reminder)]
         for reminder in naming:
             left = anonymize.anonymize_reminder(reminder, user, alias)

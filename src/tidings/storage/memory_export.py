@@ -1,4 +1,4 @@
-"""All that the reference back-end keeps about one person."""
+"""The export of one user's stored data from the reference back-end."""
 
 from collections.abc import Iterator
 
@@ -14,11 +14,11 @@ from tidings.timeutil import rfc3339
 
 
 class Exports(Inboxes):
-    """What a person may ask for."""
+    """The export of one user."""
 
     def _records(self, user: str) -> Iterator[Record]:
         person = self._peek(user)
-        unread = person.inbox.counts().unread_count  # visits are nothing to this store
+        unread = person.inbox.counts().unread_count  # this store does not record visits
         yield {"kind": "profile", "user_id": user, "unread_count": unread, "last_visit": None}
         for entry in self._log.values():
             if entry.actor_id == user:

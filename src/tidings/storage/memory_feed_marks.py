@@ -1,5 +1,5 @@
-"""What one person has read of their feed, in memory: a watermark of read-alls, marked in both directions, and the latest
-changes of it for clients that return."""
+"""The read state of one user's feed in memory: a watermark of read-alls, exceptions in both directions, and the latest
+changes for clients that resume."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from tidings.rules import last_to_merge
 
 
 class ReadAll(NamedTuple):
-    """Everything up to position ``up_to`` was marked read at ``at`` (milliseconds); it took position ``made``."""
+    """All items up to position ``up_to`` were marked read at ``at`` (milliseconds); this took position ``made``."""
 
     made: int
     up_to: int
@@ -19,8 +19,8 @@ class ReadAll(NamedTuple):
 
 
 class Marked(NamedTuple):
-    """An item marked by itself, read at ``at`` or unread (None); that took position ``made``. An unread one is read again
-    by read-alls that were made later."""
+    """An item with its own state, read at ``at`` or unread (None); this took position ``made``. Later read-alls mark an
+    unread one read again."""
 
     made: int
     at: int | None
@@ -29,8 +29,8 @@ class Marked(NamedTuple):
 
 @dataclass(slots=True)
 class FeedMarks:
-    """``forgotten`` is the position up to which changes are no longer known, ``undone`` that at which a read-all was last
-    taken back, or some were merged. ``merged_up_to`` is the position of the last read-all that was among these."""
+    """``forgotten`` is the position up to which changes are no longer kept, ``undone`` that at which a read-all was last
+    undone, or some were merged. ``merged_up_to`` is the position of the last read-all that was among these."""
 
     read_alls: list[ReadAll] = field(default_factory=list)
     marked: dict[int, Marked] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class FeedMarks:
     merged_up_to: int = 0
 
     def read_at(self, entry: LogEntry) -> int | None:
-        """When the feed item was read, in milliseconds; None while it is unread."""
+        """The time at which the feed item was read, in milliseconds; None while it is unread."""
         made, at, _ = self.marked.get(entry.key, (0, None, 0))
         if at is not None:
             return at
@@ -48,7 +48,7 @@ class FeedMarks:
         return None if first is None else first.at
 
     def would_read(self, up_to: int) -> bool:
-        """Whether a read-all up to here says anything new: it goes further, or over something marked unread."""
+        """Whether a read-all up to here changes anything: it goes further, or covers an item that was marked unread."""
         if up_to > max((one.up_to for one in self.read_alls), default=0):
             return True
         return any(
@@ -57,7 +57,7 @@ class FeedMarks:
         )
 
     def mark(self, change: FeedMark, items: Mapping[int, int]) -> None:
-        """Take in a mark of these items (key to position), or of all up to its ``up_to``."""
+        """Apply a change to these items (key to position), or to all up to its ``up_to``."""
         if change.up_to is not None and change.at is not None:
             self.read_alls.append(ReadAll(change.position, change.up_to, change.at))
         for key, position in items.items():
@@ -65,16 +65,16 @@ class FeedMarks:
         self.changes.append(change)
 
     def can_undo(self, made: int) -> bool:
-        """Whether the read-all that took this position stands and was not merged with others."""
+        """Whether the read-all that took this position is in force and was not merged with others."""
         return made > self.merged_up_to and any(one.made == made for one in self.read_alls)
 
     def undo(self, made: int, position: int) -> None:
-        """Take a read-all back. What that makes unread is not listed, so nothing from before it can be continued."""
+        """Undo a read-all. The items that become unread are not listed, so no client can resume from before it."""
         self.read_alls = [one for one in self.read_alls if one.made != made]
         self._reset(position)
 
     def must_merge(self, kept: int) -> bool:
-        """Whether so many read-alls stand that never were merged."""
+        """Whether there are so many read-alls that were never merged."""
         return len(self._single()) >= kept
 
     def merge(self, kept: int, position: int) -> None:

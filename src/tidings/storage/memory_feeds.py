@@ -1,4 +1,4 @@
-"""Feeds of the reference back-end, each computed anew from the law in ``tidings.ports``; and what is read of them."""
+"""Feeds of the reference back-end, each computed from the visibility rules in ``tidings.ports``, and the views of them."""
 
 from collections.abc import Iterator
 
@@ -9,10 +9,10 @@ from tidings.storage.memory_feed_marks import FeedMarks
 
 
 class Feeds(Exports):
-    """What is in a feed and why, and its marks."""
+    """The items of a feed, their reasons, and their read state."""
 
     def _reasons(self, viewer: str, entry: LogEntry) -> Iterator[tuple[str, str]]:
-        """Why the event is in the viewer's feed, and by which topic; nothing when it is not in it."""
+        """The reasons and topics for which the event is in the viewer's feed; none if it is not in it."""
         if entry.actor_id == viewer:
             yield "own", ""
         elif not self._masked(viewer, entry):
@@ -25,7 +25,7 @@ class Feeds(Exports):
                     yield "follow", topic
 
     def _feed(self, user: str, after: int = 0) -> Iterator[tuple[LogEntry, FeedItem]]:
-        """The feed after a position, own acts included, newest first."""
+        """The feed after a position, the user's own events included, newest first."""
         person = self._peek(user)
         for entry in self._newest():
             if entry.position <= after:
@@ -39,7 +39,8 @@ class Feeds(Exports):
         return [item for _, item in self._feed(user, after) if own or item.reason != "own"]
 
     def _unshown(self, user: str, after: int) -> Iterator[Retraction]:
-        """The retractions after a position of what would be in the feed, own acts included, if it still stood."""
+        """The retractions after a position of events that would be in the feed, the user's own included, without the
+        retraction."""
         for position, entry in self._retracted:
             if position > after and next(self._reasons(user, entry), None) is not None:
                 yield Retraction(position, self._ids.text(entry.key))
@@ -75,7 +76,7 @@ class Feeds(Exports):
         return self._position
 
     def _read_all_of_feed(self, marks: FeedMarks, up_to: int | None) -> int:
-        # Not beyond the last event: it would cover its own position, and be news whenever it is repeated.
+        # Not beyond the last event: it would cover its own position, so a repetition would be a change.
         up_to = self._logged if up_to is None else min(up_to, self._logged)
         if not marks.would_read(up_to):
             return 0

@@ -1,4 +1,4 @@
-"""One person's inbox in memory: the law of ``tidings.ports.InboxViews`` about groups and marks, and nothing else."""
+"""One user's inbox in memory: the rules of ``tidings.ports.InboxViews`` about groups and their state, and nothing else."""
 
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from tidings.rules import NO_GROUP, Grouping, last_to_merge
 
 
 class State(NamedTuple):
-    """What is said of a group: when it was seen, read and archived (milliseconds), None where it was not."""
+    """The state of a group: when it was seen, read and archived (milliseconds), None if it was not."""
 
     seen_at: int | None = None
     read_at: int | None = None
@@ -17,16 +17,16 @@ class State(NamedTuple):
 
 
 UNSAID = State()
-"""What is said of a new group."""
+"""The state of a new group."""
 
 
 @dataclass(slots=True)
 class Group:
-    """``number`` is the seq of its first item, ``order`` that of its newest, whether they are still in it or not.
+    """``number`` is the seq of its first item, ``order`` that of its newest, whether these are still in it or not.
 
-    ``key`` is that of its grouping and ``about`` the topic it groups by, if any; ``opened`` and ``joined`` are when it
-    got its first and its last item (milliseconds). ``items`` maps seqs to keys of events, oldest first. ``own`` is what
-    was said of this group by hand; what read-alls say of it is in the marks. ``closed``: nothing joins it any more.
+    ``key`` is the grouping key and ``about`` the topic it groups by, if any; ``opened`` and ``joined`` are when it got its
+    first and its last item (milliseconds). ``items`` maps seqs to keys of events, oldest first. ``own`` is the state that
+    was set for this group alone; read-alls are in the marks. ``closed``: no item joins it any more.
     """
 
     number: int
@@ -60,8 +60,8 @@ class Group:
 
 
 class Arrival(NamedTuple):
-    """An item on its way: the key of its event, when that was created (milliseconds), its type, the topic it groups by
-    ("" for none), and how it groups."""
+    """A new item: the key of its event, when that was created (milliseconds), its type, the topic it groups by ("" for
+    none), and its grouping."""
 
     event: int
     created_at: int
@@ -72,11 +72,11 @@ class Arrival(NamedTuple):
 
 @dataclass(slots=True)
 class Inbox:
-    """The groups by number, the last seq, the read-alls that stand, and the seq at which one was last undone, or some were
+    """The groups by number, the last seq, the read-alls in force, and the seq at which one was last undone, or some were
     merged. ``merged_up_to`` is the seq of the last read-all that was among these.
 
-    ``born`` is the seq at which it began, over 0 where one of the same name was erased. ``told`` is when something was
-    last told of each object under each duplicate key (milliseconds).
+    ``born`` is the seq at which it began, over 0 if one of the same name was erased. ``told`` is when the user was last
+    notified of each object under each duplicate key (milliseconds).
     """
 
     seq: int = 0
@@ -90,7 +90,7 @@ class Inbox:
     # --- reading --------------------------------------------------------------------------------------------
 
     def state(self, group: Group) -> State:
-        """What is said of a group by hand or, where that says nothing, by the first read-all that covers it."""
+        """The state that was set for a group alone or, without one, by the first read-all that covers it."""
         own = group.own
         mark = next((mark for mark in self.marks if _covers(mark, group)), None)
         if own.read_at is not None or mark is None:
@@ -109,20 +109,20 @@ class Inbox:
         return InboxCounters(len(unread), self.seq, last.up_to, last.seq, items)
 
     def newest(self, state: InboxFilter) -> Iterator[Group]:
-        """What an inbox shows of what is in a state, newest content first."""
+        """The listed groups in a state, newest content first."""
         groups = (group for group in self.groups.values() if not group.deleted)
         shown = (group for group in groups if state == "all" or group.listed == (state == "inbox"))
         return iter(sorted(shown, key=lambda group: -group.order))
 
     def changed_after(self, since: int) -> list[Group]:
-        """Everything whose last change has a seq over ``since``, in that order."""
+        """All groups whose last change has a seq over ``since``, in that order."""
         return sorted((g for g in self.groups.values() if g.seq > since), key=lambda g: g.seq)
 
     def holder(self, event: int) -> Group | None:
         """The group that holds the event of this key."""
         return next((g for g in self.groups.values() if event in g.items.values()), None)
 
-    # --- changing -------------------------------------------------------------------------------------------
+    # --- writing --------------------------------------------------------------------------------------------
 
     def arrive(self, item: Arrival, now: int) -> int:
         """An item joins a group or opens one; returns the number of the group."""
@@ -141,7 +141,7 @@ class Inbox:
         return seq
 
     def mark(self, number: int, state: NotificationState, now: int) -> int:
-        """Set the state of one; returns 1 when that changed anything, and then it took a seq."""
+        """Set the state of one group; returns 1 if that changed anything, which took a seq."""
         group = self.groups.get(number)
         if group is None or group.deleted:
             return 0
@@ -157,8 +157,8 @@ class Inbox:
         return 1
 
     def read_all(self, type: str, up_to: int, now: int, kept: int) -> int:
-        """Read what became unread up to a seq, of one type or ("") of all; returns how many groups that were. Merges the
-        older half of the read-alls before, when ``kept`` of them stand that never were merged."""
+        """Mark read the groups that became unread up to a seq, of one type or ("") of all; returns how many. Merges the
+        older half of the read-alls before, if there are ``kept`` of them that were never merged."""
         mark = ReadWatermark(self.seq + 1, up_to, type, now)
         under = [group for group in self._unread() if _covers(mark, group)]
         if under:
@@ -179,8 +179,8 @@ class Inbox:
         self.undone = self._next_seq()
 
     def undo(self, seq: int) -> int:
-        """Take back the read-all that took this seq; returns how many groups are unread again. One that was merged with
-        others stays."""
+        """Undo the read-all that took this seq; returns how many groups are unread again. One that was merged with others
+        stays."""
         standing = [mark for mark in self.marks if mark.seq != seq]
         if seq <= self.merged_up_to or len(standing) == len(self.marks):
             return 0
@@ -190,27 +190,27 @@ class Inbox:
         return len(self._unread()) - before
 
     def retract(self, event: int) -> None:
-        """Take the item of the event of this key out of its group; the last one leaves a tombstone."""
+        """Remove the item of the event of this key from its group; without items the group is a tombstone."""
         group = self.holder(event)
         if group is not None:
             group.items = {seq: key for seq, key in group.items.items() if key != event}
             group.seq = self._next_seq()
 
     def sever(self, events: Set[int]) -> None:
-        """Take the items of these events out of their groups, that with the newest content first; a group takes one seq."""
+        """Remove the items of these events from their groups, that with the newest content first; a group takes one seq."""
         for group in sorted(self.groups.values(), key=lambda g: -g.order):
             if not events.isdisjoint(group.items.values()):
                 group.items = {seq: key for seq, key in group.items.items() if key not in events}
                 group.seq = self._next_seq()
 
     def reword(self, events: Set[int]) -> None:
-        """These events read otherwise: every group that holds some of them has changed."""
+        """The text of these events has changed: every group with one of them has changed."""
         for group in self.groups.values():
             if not events.isdisjoint(group.items.values()):
                 group.seq = self._next_seq()
 
     def part(self, topic: str) -> None:
-        """Whoever this topic was is erased: what comes under the name again is about somebody else."""
+        """The user of this topic is erased: later items under the name are about another user."""
         self.told = {about: at for about, at in self.told.items() if about[0] != topic}
         for group in self.groups.values():
             group.closed = group.closed or group.about == topic
@@ -237,7 +237,7 @@ def _replaces(later: ReadWatermark, mark: ReadWatermark) -> bool:
 
 
 def _said(of: State, state: NotificationState, now: int) -> State:
-    """What is said of a group once this is said as well."""
+    """The state of a group after this change."""
     seen_at = now if of.seen_at is None else of.seen_at
     match state:
         case NotificationState.READ:

@@ -1,4 +1,5 @@
-"""The law of ``tidings.ports.InboxViews`` and ``PreferencesViews`` in memory: who is told, and what of it can be read."""
+"""The rules of ``tidings.ports.InboxViews`` and ``PreferencesViews`` in memory: the recipients of events, and the views of
+inboxes."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -29,7 +30,7 @@ from tidings.storage.memory_state import Broadcast, created_at, thing
 
 
 class Inboxes(Agenda):
-    """Who is told of what."""
+    """Recipients of events, and their inboxes."""
 
     # --- reading --------------------------------------------------------------------------------------------
 
@@ -58,7 +59,7 @@ class Inboxes(Agenda):
         return InboxPage([self._row(person, group) for group in wanted[:limit]], more, self._counts(user))
 
     async def inbox_since(self, user: str, since: int, limit: int) -> InboxChanges:
-        """What changed after a seq, each notification once, and the read-alls among it."""
+        """The changes after a seq, each notification once, and the read-alls among them."""
         person, counts = self._peek(user), self._counts(user)
         inbox = person.inbox
         if since > inbox.seq or since < inbox.undone or since < inbox.born:
@@ -71,11 +72,11 @@ class Inboxes(Agenda):
         return InboxChanges(rows, counts, more, marks=tuple(mark for mark in marks if mark.seq <= upto))
 
     async def counts(self, users: Sequence[str]) -> list[InboxCounters]:
-        """The heads of these inboxes."""
+        """The counters of these inboxes."""
         return [self._counts(user) for user in users]
 
     async def preferences(self, user: str) -> Preferences:
-        """What a user wants."""
+        """The preferences of a user."""
         return self._peek(user).preferences
 
     async def muted(self, user: str) -> list[str]:
@@ -83,8 +84,8 @@ class Inboxes(Agenda):
         return sorted(self._peek(user).muted)
 
     async def told(self, user: str, event_id: str) -> RecipientFacts | None:
-        """The facts about one event and one user. A follower is who follows the object since before the event, or is
-        among the audience of a broadcast."""
+        """The facts about one event and one user. A follower is a user who follows the object since before the event, or is
+        in the audience of a broadcast."""
         entry = self._entry(event_id)
         if entry is None:
             return None
@@ -103,7 +104,7 @@ class Inboxes(Agenda):
         )
 
     def _endpoints_waiting(self, user: str, number: int) -> tuple[str, ...]:
-        """The endpoints for which a delivery of a group waits, oldest first."""
+        """The endpoints for which a delivery of a group is queued, oldest first."""
         owed = (
             one for one in self._owed.values() if not one.dead and (one.user, one.number) == (user, number)
         )
@@ -114,10 +115,10 @@ class Inboxes(Agenda):
         lacking = next(self._lacking(user), None) is not None
         return self._peek(user).inbox.counts()._replace(lacking=lacking)
 
-    # --- telling --------------------------------------------------------------------------------------------
+    # --- notifying ------------------------------------------------------------------------------------------
 
     def _announce(self, entry: LogEntry, event: NewEvent) -> None:
-        """Tell those whom an event is for; a broadcast waits for them instead."""
+        """Notify the recipients of an event; a broadcast is materialised later instead."""
         if event.audience:
             number = len(self._broadcasts) + 1
             self._broadcasts.append(Broadcast(number, entry.key, event.audience, event.expires_at))
@@ -138,14 +139,15 @@ class Inboxes(Agenda):
             yield from [user for user, person in self._people.items() if person.follow_of(topic)]
 
     def _wanted(self, user: str, entry: LogEntry) -> bool:
-        """Whether an event that is for this user is told: not their own, not masked, not switched off."""
+        """Whether this recipient is notified of the event: it is not their own, not hidden, and its type is not switched
+        off."""
         if user == entry.actor_id or self._masked(user, entry):
             return False
         type = self._rules.type_of(entry.verb)
         return self._rules.rule(type).critical or self._peek(user).preferences.wants(type, IN_APP, True)
 
     def _repeats(self, user: str, entry: LogEntry, rule: Rule) -> bool:
-        """Whether the like of it was told within the window; if not, the window begins now."""
+        """Whether a duplicate notified the user within the window; if not, the window begins now."""
         if not rule.duplicate_window_s:
             return False
         told, now = self._person(user).inbox.told, self._clock.now()
@@ -156,7 +158,7 @@ class Inboxes(Agenda):
         return False
 
     def _bring(self, user: str, entry: LogEntry, alone: bool = False) -> None:
-        """Give the user an item of the event."""
+        """Add an item of the event to the user's inbox."""
         type, rule, now = self._rules.type_of(entry.verb), self._rule(entry), self._clock.now()
         how = ALONE if alone else grouping(type, rule, entry.actor_id, thing(entry), now)
         about = {"object": thing(entry), "actor": user_topic(entry.actor_id), "type": ""}[rule.group_by]
@@ -165,7 +167,7 @@ class Inboxes(Agenda):
         self._owe(user, number, type, rule)
 
     def _lacking(self, user: str) -> Iterator[LogEntry]:
-        """The broadcasts that have not come to this user, oldest first."""
+        """The pending broadcasts of this user, oldest first."""
         person = self._peek(user)
         for broadcast in self._broadcasts[person.taken :]:
             entry = self._log.get(broadcast.key)
@@ -179,7 +181,7 @@ class Inboxes(Agenda):
         return sum(self._catch_up(user) for user in take.users if not self._is_outdated(user, take))
 
     def _is_outdated(self, user: str, take: MaterializeBroadcasts) -> bool:
-        """Whether nobody has this name any more since it was read what they lack."""
+        """Whether the user of this name was erased after the pending broadcasts were read."""
         erased = self._erased.get(hash(user), 0)
         return take.erasures is not None and erased > take.erasures and user not in self._people
 
@@ -190,7 +192,7 @@ class Inboxes(Agenda):
         self._person(user).taken = len(self._broadcasts)
         return len(lacking)
 
-    # --- marks and wishes -----------------------------------------------------------------------------------
+    # --- state and preferences ------------------------------------------------------------------------------
 
     def _mark(self, mark: SetNotificationState) -> InboxUpdateResult:
         person = self._peek(mark.user)
@@ -222,12 +224,12 @@ class Inboxes(Agenda):
 
 
 def _among(person: UserState, audience: str, entry: LogEntry) -> bool:
-    """Whether a person belongs to everyone, or to the followers of a topic since before an event."""
+    """Whether a user is in an audience: all users, or the followers of a topic since before an event."""
     return audience == EVERYONE or person.followed_before(audience, entry.position)
 
 
 def _numbers(person: UserState, ids: Iterable[str]) -> Iterator[int]:
-    """The numbers behind those of these ids that name a notification of this person."""
+    """The numbers of those of these ids that name a notification of this user."""
     for id in ids:
         ref = notification_ref(id)
         if ref is not None and ref[0] == person.number:

@@ -1,4 +1,4 @@
-"""What is kept about one person in memory: follows, masks, what they read, their inbox, what they want."""
+"""The data of one user in memory: follows, mutes and blocks, read state, inbox, preferences."""
 
 from dataclasses import dataclass, field
 
@@ -10,8 +10,7 @@ from tidings.storage.memory_inbox import Inbox
 
 @dataclass(slots=True)
 class FollowInterval:
-    """A follow of a topic. ``since_key`` is None when the backfill showed nothing, ``ended_at`` (a position)
-    as long as it lasts."""
+    """A follow of a topic. ``since_key`` is None if the backfill added nothing, ``ended_at`` (a position) while it lasts."""
 
     since_key: int | None
     since_position: int
@@ -27,7 +26,7 @@ class FollowInterval:
 
 @dataclass(slots=True)
 class UserState:
-    """What is kept about a person. ``taken`` is the number of the last broadcast that was taken up."""
+    """The data of one user. ``taken`` is the number of the last broadcast that was materialised."""
 
     number: int
     follows: dict[str, list[FollowInterval]] = field(default_factory=dict)
@@ -40,10 +39,10 @@ class UserState:
     taken: int = 0
 
     def follow_of(self, topic: str) -> FollowInterval | None:
-        """The follow that lasts, if there is one."""
+        """The current follow, if there is one."""
         return next((span for span in self.follows.get(topic, ()) if span.ended_at is None), None)
 
     def followed_before(self, topic: str, position: int) -> bool:
-        """Whether a follow that lasts was made before the event at this position."""
+        """Whether a current follow was made before the event at this position."""
         span = self.follow_of(topic)
         return span is not None and span.since_position < position

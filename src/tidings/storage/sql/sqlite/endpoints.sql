@@ -1,7 +1,7 @@
 -- The endpoints of users, and the confirmation mails to them.
 
 -- name: add_endpoint
--- One that is there keeps its times, and a webhook its secret: the command may have been made before they changed.
+-- An existing endpoint keeps its times, and a webhook its secret: the command may have been made before they changed.
 INSERT INTO endpoint
   (id, user, channel, address, secret, created_at, sent_at, confirmed, failures, disabled_at, disabled_reason)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)

@@ -1,4 +1,4 @@
--- What changed in feeds, for streams that resume.
+-- Changes of feeds, for streams that resume.
 
 -- name: last_feed_change
 SELECT number FROM feed_change WHERE user=? ORDER BY position DESC LIMIT 1;

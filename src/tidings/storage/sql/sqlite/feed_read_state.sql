@@ -1,8 +1,8 @@
--- What users have read of their feeds.
+-- The read state of feeds.
 
 -- name: merge_feed_read_alls
--- Of a user's read-alls up to the position :last, all but the first of those that go furthest: it covers what they cover. What
--- one of them read after it was marked unread has a row of its own.
+-- Of a user's read-alls up to the position :last, all but the first of those that go furthest: it covers what they cover.
+-- Items that one of them read after they were marked unread have their own rows.
 DELETE FROM feed_read_watermark WHERE user = :user AND made <= :last AND made <> (
   SELECT made FROM feed_read_watermark WHERE user = :user AND made <= :last ORDER BY up_to DESC, made LIMIT 1);
 

@@ -1,4 +1,4 @@
--- Follows, mutes, blocks, and who is dormant.
+-- Follows, mutes, blocks, and dormant users.
 
 -- name: users_muting
 SELECT c.value FROM carray(:users) c WHERE EXISTS (SELECT 1 FROM relation WHERE viewer = c.value AND kind = 0);

@@ -1,9 +1,9 @@
--- Inserting notifications: first the tables, then what inbox_insert.py does, in its order, then reading.
+-- Inserting notifications: first the tables, then the statements of inbox_insert.py, in its order, then reading.
 
 -- name: create_inbox
--- One row for each group: `seq` is that of its newest item, `number` that of its first (NULL where it is the same, so in
--- every group of one), `key` its newest event. `changed`: the seq of a change since; `unread_since`: set once it closed,
--- to the seq at which it last became unread.
+-- One row for each group: `seq` is that of its newest item, `number` that of its first (NULL if it is the same, so in every
+-- group of one), `key` its newest event. `changed`: the seq of a change since; `unread_since`: set once it closed, to the
+-- seq at which it last became unread.
 CREATE TABLE inbox_{n} (
   user INTEGER, seq INTEGER, key INTEGER NOT NULL, type INTEGER NOT NULL, group_number INTEGER,
   changed INTEGER, unread_since INTEGER, seen_at INTEGER, read_at INTEGER, archived_at INTEGER, deleted INTEGER,
@@ -14,9 +14,10 @@ WHERE unread_since IS NOT NULL AND read_at IS NULL AND archived_at IS NULL AND d
 CREATE INDEX inbox_{n}_archived ON inbox_{n} (user, seq) WHERE archived_at IS NOT NULL AND deleted IS NULL;
 
 -- name: create_temporary
--- What inbox_insert.py works with, emptied each time. arriving: the events; meeting: items whose grouping has a group;
--- candidate: groups that they may join; joinable: those that they do join, as they lay; reopening: first items of groups
--- that replace closed ones; brought: what deliveries may be owed for. changing: for touch_notifications.py.
+-- The working tables of inbox_insert.py, emptied each time. new_item: the events; grouped_item: items whose grouping has a
+-- group; group_candidate: groups that they may join; joinable_group: those that they do join, as stored before;
+-- replaced_group: first items of groups that replace closed ones; notified_group: groups whose deliveries may be enqueued.
+-- touched_row: for touch_notifications.py.
 CREATE TEMP TABLE new_item (
   item INTEGER PRIMARY KEY, key INTEGER, type INTEGER, actor INTEGER, thing INTEGER, group_topic INTEGER, grouping INTEGER,
   opened_after INTEGER, last_after INTEGER, repeat INTEGER, repeat_after INTEGER, critical INTEGER
@@ -50,7 +51,7 @@ WHERE f.topic = :topic AND f.follower > :after AND f.follower <= :upto
   AND f.from_position < :position AND (f.until_position IS NULL OR f.until_position >= :position);
 
 -- name: opted_out
--- packed as in push_targets, here and below. Those who do not want the type in the application.
+-- packed as in insert_target_entries, here and below. Users who have switched the type off in the application.
 SELECT c.value FROM carray(:packed) c
 CROSS JOIN temp.new_item a ON a.item = c.value >> 15 & 65535
 WHERE NOT a.critical AND NOT coalesce(
@@ -69,7 +70,7 @@ SELECT a.thing, a.repeat, c.value >> 31, :now FROM carray(:packed) c
 CROSS JOIN temp.new_item a ON a.item = c.value >> 15 & 65535 WHERE a.repeat <> 0;
 
 -- name: bump_inboxes
--- As if every item opened a group; what joins is taken back by `decrement_unread_for_joins`.
+-- As if every item opened a group; `decrement_unread_for_joins` corrects it for those that join one.
 INSERT INTO inbox (user, seq, unread, unread_items)
 SELECT c.value >> 31, count(*), count(*), count(*) FROM carray(:packed) c WHERE true GROUP BY 1
 ON CONFLICT (user) DO UPDATE
@@ -77,7 +78,7 @@ SET seq = seq + excluded.seq, unread = unread + excluded.unread,
   unread_items = unread_items + excluded.unread_items;
 
 -- name: notify
--- Counted back from the head that bump_inboxes made, every row gets its seq.
+-- Every row gets its seq, counted back from the last one of the inbox, which bump_inboxes has set.
 INSERT INTO inbox_{n} (user, seq, key, type)
 SELECT h.user, h.seq - (c.value & 32767), a.key, a.type FROM carray(:packed) c
 CROSS JOIN temp.new_item a ON a.item = c.value >> 15 & 65535
@@ -92,7 +93,7 @@ WHERE a.grouping <> 0
 ON CONFLICT DO NOTHING;
 
 -- name: match_open_groups
--- Items of groupings that have a group: one from before, or one that an item before them opened.
+-- Items of groupings that have a group: an earlier one, or one that an item before them opened.
 INSERT INTO temp.grouped_item (user, seq, group_topic, grouping, item, group_number)
 SELECT h.user, h.seq - (c.value & 32767), a.group_topic, a.grouping, a.item, o.group_number FROM carray(:packed) c
 CROSS JOIN temp.new_item a ON a.item = c.value >> 15 & 65535
@@ -101,7 +102,7 @@ CROSS JOIN open_group o ON o.group_topic = a.group_topic AND o.key = a.grouping 
 WHERE o.group_number <> h.seq - (c.value & 32767);
 
 -- name: find_group_candidates
--- Groups that are young enough and not under a read-all, be it undone. Each took a seq above all that it covers.
+-- Groups that are young enough and not under a read-all, not even an undone one. Each took a seq above all that it covers.
 INSERT INTO temp.group_candidate (user, group_number, row, actor)
 SELECT DISTINCT m.user, m.group_number, coalesce(g.current_seq, m.group_number), o.actor
 FROM temp.grouped_item m CROSS JOIN temp.new_item a ON a.item = m.item
@@ -118,7 +119,7 @@ FROM temp.group_candidate c CROSS JOIN inbox_{n} i ON i.user = c.user AND i.seq 
 WHERE true ON CONFLICT DO NOTHING;
 
 -- name: detach_group_rows
--- Take the rows of groups that are joined out of a partition: they go to the top of the newest.
+-- Delete the rows of groups that are joined from a partition: they are written to the newest one.
 DELETE FROM inbox_{n} WHERE (user, seq) IN (SELECT user, row FROM temp.joinable_group WHERE NOT closed);
 
 -- name: find_replaced_groups
@@ -147,7 +148,7 @@ FROM temp.replaced_group r CROSS JOIN temp.new_item a ON a.item = r.item
 CROSS JOIN temp.grouped_item m ON m.user = r.user AND m.grouping = r.grouping;
 
 -- name: create_groups
--- A group of one has no rows of its own here until it is joined.
+-- A group of one has no rows here until an item joins it.
 INSERT INTO inbox_group (user, group_number, current_seq, first_event_key, size, actors)
 SELECT user, group_number, row, key, 1, 1 FROM temp.joinable_group WHERE row = group_number ORDER BY key, user;
 
@@ -227,15 +228,15 @@ UPDATE inbox_{n} SET key = ?, changed = ?, unread_since = ?, seen_at = ?, read_a
 WHERE user = ? AND seq = ?;
 
 -- name: unread_notifications
--- What became unread in (:low, :high] and never closed; of one type, or (0) of all. Whatever a read-all of all types covers
--- is not above :low.
+-- Notifications that became unread in (:low, :high] and never closed; of one type, or (0) of all. Those that a read-all of
+-- all types covers are not above :low.
 SELECT i.seq, i.group_number FROM inbox_{n} i
 WHERE i.user = :user AND i.seq > :low AND i.seq <= :high AND i.unread_since IS NULL AND :type IN (0, i.type)
   AND i.seq > coalesce(
     (SELECT max(k.up_to) FROM read_watermark k WHERE k.user = :user AND k.undone = 0 AND k.type = i.type), 0)
 
 -- name: unread_again_notifications
--- The same of what closed and is unread again.
+-- The same of notifications that closed and are unread again.
 SELECT i.seq, i.group_number FROM inbox_{n} i INDEXED BY inbox_{n}_again
 WHERE i.user = :user AND i.unread_since > :low AND i.unread_since <= :high
   AND i.read_at IS NULL AND i.archived_at IS NULL AND i.deleted IS NULL AND :type IN (0, i.type)
@@ -243,13 +244,14 @@ WHERE i.user = :user AND i.unread_since > :low AND i.unread_since <= :high
     (SELECT max(k.up_to) FROM read_watermark k WHERE k.user = :user AND k.undone = 0 AND k.type = i.type), 0)
 
 -- name: count_unread_notifications
--- Of both of these over all partitions, which notification_state.py puts in.
+-- The counts of both of these over all partitions, which notification_state.py inserts.
 SELECT count(*), coalesce(sum(coalesce(g.size, 1)), 0)
 FROM ({rows}) i LEFT JOIN inbox_group g ON g.user = :user AND g.group_number = i.group_number;
 
 -- name: merge_inbox_read_alls
--- Of a user's read-alls up to the seq :last, those that a later one of these covers: the next of the same type, or the last of
--- all types. One of a type goes further than any of all types before it, so what the last of all types reaches is earlier.
+-- Of a user's read-alls up to the seq :last, those that a later one of these covers: the next of the same type, or the last
+-- of all types. One of a type goes further than any of all types before it, so those that the last of all types covers are
+-- earlier.
 DELETE FROM read_watermark WHERE user = :user AND undone = 0 AND seq <= :last AND (
   type <> 0 AND up_to <= (
     SELECT up_to FROM read_watermark k INDEXED BY read_watermark_reach
@@ -274,7 +276,7 @@ SELECT g.user, g.group_number FROM carray(?1) c CROSS JOIN inbox_group g ON g.us
 CROSS JOIN inbox_member m ON m.group_id = g.id AND m.key = ?2;
 
 -- name: groups_by_actor
--- Those of these groups of a user that hold something by an actor.
+-- Those of these groups of a user that have an item by an actor.
 SELECT g.group_number FROM carray(?2) c CROSS JOIN inbox_group g ON g.user = ?1 AND g.group_number = c.value
 WHERE EXISTS (SELECT 1 FROM inbox_member m INDEXED BY inbox_member_actor WHERE m.group_id = g.id AND m.actor = ?3);
 

@@ -1,8 +1,8 @@
--- Which of the connected users an event is for.
+-- The audience of events among connected users.
 
 -- name: followers_of_topics
--- Who follows these topics, as far as it can cover an event after a position. `from_position` (and `backfill_from_key`) are NULL where
--- the follow began before it, so that only `until_position` can end it; a plain follow has NULL in all three.
+-- The followers of these topics whose follow can cover an event after a position. `from_position` (and `backfill_from_key`)
+-- are NULL if the follow began before it, so that only `until_position` can end it; a plain follow has NULL in all three.
 SELECT f.topic, f.follower, iif(f.from_position > :after, f.from_position, NULL),
   CASE WHEN f.from_position > :after THEN
     (SELECT g.backfill_from_key FROM follow g WHERE g.follower = f.follower AND g.topic = f.topic AND g.from_position = f.from_position)
@@ -11,7 +11,7 @@ FROM carray(:topics) t CROSS JOIN follow f INDEXED BY follow_topic ON f.topic = 
 WHERE f.until_position IS NULL OR f.until_position > :after;
 
 -- name: followers_of_topics_among
--- The same, asked of the users in question: for topics with more followers than these are.
+-- The same, looked up by user: for topics with more followers than there are users in question.
 SELECT f.topic, f.follower, iif(f.from_position > :after, f.from_position, NULL),
   CASE WHEN f.from_position > :after THEN
     (SELECT g.backfill_from_key FROM follow g WHERE g.follower = f.follower AND g.topic = f.topic AND g.from_position = f.from_position)
@@ -25,6 +25,6 @@ SELECT m.viewer, m.topic, m.kind FROM carray(:topics) t CROSS JOIN relation m IN
 LIMIT :limit;
 
 -- name: relations_of_topics_and_users
--- The same, asked of the users in question: for topics that many masked.
+-- The same, looked up by user: for topics with many mutes or blocks.
 SELECT m.viewer, m.topic, m.kind FROM carray(:topics) t CROSS JOIN carray(:users) u
 CROSS JOIN relation m ON m.viewer = u.value AND m.topic = t.value;

@@ -1,7 +1,7 @@
--- What changes notifications after they arrived: marks, read-alls, undo.
+-- Changes of notifications: states, read-alls, undo.
 
 -- name: inbox_counters
--- The heads of many inboxes, each with its last read-all of all types.
+-- The counters of many inboxes, each with its last read-all of all types.
 SELECT h.user, h.unread, h.seq, coalesce(m.up_to, 0), coalesce(m.seq, 0), h.unread_items
 FROM carray(:users) u CROSS JOIN inbox h ON h.user = u.value
 LEFT JOIN read_watermark m ON m.user = h.user AND m.seq = (

@@ -31,8 +31,8 @@ SELECT count(*) FROM {table};
 SELECT * FROM {table} WHERE {first} > ?1 AND {first} <= ?2;
 
 -- name: merge_timeline
--- A follow may have brought home, into the target, what a source has as addressed to that person (`origin` 0); the address must not
--- be lost, for erasing a person goes by it.
+-- A follow may have added to the target an entry that a source has as addressed to that user (`origin` 0); this origin must
+-- be kept, because erasing a user depends on it.
 INSERT INTO timeline_{n} {rows} ORDER BY 1, 2 ON CONFLICT DO UPDATE SET origin=0 WHERE excluded.origin=0;
 
 -- name: merge_inbox

@@ -22,7 +22,7 @@ FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value WHERE e.body IS NOT N
 SELECT e.key, e.actor FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value WHERE e.body IS NOT NULL;
 
 -- name: retracted_events
--- The rows that retracted events leave.
+-- The rows of retracted events.
 SELECT e.key, e.position, e.actor, e.object, e.verb, NULL, NULL, x'' FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value;
 
 -- name: newest_events

@@ -1,4 +1,4 @@
--- What is deleted with time.
+-- Deletion of aged rows.
 
 -- name: delete_old_idempotency
 DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency WHERE at<? LIMIT ?);

@@ -1,8 +1,8 @@
 -- The store itself.
 --
--- Named statements, as in all files beside this one but the migrations:
--- {n} is the number of the partition that is read or written, {ev} that of the events' partition. carray(?) is an array of 64-bit
--- integers; where several numbers are packed into one, the comment says how.
+-- Named statements, as in all files beside this one but the migrations: {n} is the number of the partition that is read or
+-- written, {ev} that of the events' partition. carray(?) is an array of 64-bit integers; if several numbers are packed into
+-- one, the comment describes it.
 
 -- name: is_ours
 SELECT count(*) FROM meta WHERE name IN ('salt', 'epoch');

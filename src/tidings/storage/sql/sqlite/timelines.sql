@@ -1,7 +1,8 @@
 -- Entries of timelines: fan-out on write, backfill, retraction, pages.
 
 -- name: create_timeline
--- A topic's timeline is 2 * topic and `origin` the position; a home is 2 * user + 1 and `origin` the topic, 0 for targets.
+-- A topic's timeline is 2 * topic and `origin` the position; a user feed is 2 * user + 1 and `origin` the topic, 0 for
+-- targets.
 CREATE TABLE timeline_{n} (
   timeline INTEGER, key INTEGER, verb INTEGER NOT NULL, origin INTEGER NOT NULL, PRIMARY KEY (timeline, key)
 ) WITHOUT ROWID;
@@ -21,7 +22,7 @@ FROM carray(:packed) c CROSS JOIN log l ON l.position = :base + (c.value >> 15 &
 WHERE l.key >= :low AND l.key < :high;
 
 -- name: insert_follower_entries
--- packed: topic << 16 | index. The actor's own follow brings nothing home. {ev}: the events' partition.
+-- packed: topic << 16 | index. The actor's own follow adds nothing to the actor's feed. {ev}: the events' partition.
 INSERT OR IGNORE INTO timeline_{n} (timeline, key, verb, origin)
 SELECT f.follower * 2 + 1, l.key, l.verb, f.topic
 FROM carray(:packed) c
@@ -52,7 +53,8 @@ CROSS JOIN follow f INDEXED BY follow_topic ON f.topic = c.value >> 16
 WHERE l.max_key_so_far IS NOT NULL AND l.key >= :low AND l.key < :high AND f.until_position IS NULL AND f.fanout_on_write AND f.follower <> e.actor;
 
 -- name: insert_follower_entries_chunk
--- One entry of a topic to the followers in (after, upto]. Whoever ended the follow later, keeping, still gets it.
+-- One entry of a topic to the followers in (after, upto]. A follower who ended the follow later, with history kept, still
+-- gets it.
 INSERT OR IGNORE INTO timeline_{n} (timeline, key, verb, origin)
 SELECT f.follower * 2 + 1, e.key, e.verb, f.topic
 FROM event_{ev} e CROSS JOIN follow f INDEXED BY follow_topic

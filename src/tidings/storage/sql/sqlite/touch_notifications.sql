@@ -14,7 +14,7 @@ SELECT g.group_number FROM inbox_group g CROSS JOIN inbox_member m ON m.group_id
 WHERE g.user = :user AND EXISTS (SELECT 1 FROM erasure_event e WHERE e.user = :erased AND e.key = m.key);
 
 -- name: touch_rows
--- The row that each of these groups has now, and a seq of its own, the oldest's being the least.
+-- The current row of each of these groups, and a new seq for it, the oldest's being the least.
 INSERT INTO temp.touched_row (user, row, seq)
 SELECT :user, coalesce(g.current_seq, c.value), h.seq + row_number() OVER (ORDER BY c.value)
 FROM carray(:numbers) c CROSS JOIN inbox h ON h.user = :user
