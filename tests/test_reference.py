@@ -1,6 +1,7 @@
 """The reference pages say what the code says, and every page can be reached."""
 
 import re
+import tomllib
 from pathlib import Path
 
 from docs.client_calls import calls, unknown_routes
@@ -91,3 +92,12 @@ def test_every_page_is_in_the_index() -> None:
     index = DOCS / "README.md"
     listed = {(DOCS / link).resolve() for link, _ in LINK.findall(index.read_text())}
     assert [page for page in DOCS.rglob("*.md") if page.resolve() not in listed | {index}] == []
+
+
+def test_every_dependency_is_justified() -> None:
+    """The fault: httpx and websockets had no row in the decision on dependencies, which asks for one of each."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [one for name, some in project["optional-dependencies"].items() if name != "dev" for one in some]
+    names = {re.split(r"[^\w-]", one)[0] for one in (*project["dependencies"], *extras)}
+    said = set(re.findall(r"[\w-]+", (DOCS / "adr" / "0007-dependencies.md").read_text()))
+    assert names - said == set()
