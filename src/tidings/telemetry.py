@@ -75,8 +75,8 @@ class _Durations:
         return list(zip(bounds, accumulate(self.counts), strict=True))
 
 
-HTTP = HttpMetrics()
-REGISTRY.register(HTTP)
+HTTP_METRICS = HttpMetrics()
+REGISTRY.register(HTTP_METRICS)
 COMMIT_COMMANDS = Histogram(
     "tidings_commit_commands", "Commands in one transaction.", buckets=_COMMANDS, registry=REGISTRY
 )

@@ -44,7 +44,7 @@ from tidings.http.routing import (
 )
 from tidings.http.scheduler import RequestScheduler
 from tidings.http.websocket import SWITCHING
-from tidings.telemetry import HTTP
+from tidings.telemetry import HTTP_METRICS
 
 __all__ = ["App", "Services", "build"]
 
@@ -90,7 +90,7 @@ class App:
             try:
                 await self._serve(request, send)
             except asyncio.CancelledError:
-                if not request.client_left():  # else the connection ended it: the client has left
+                if not request.disconnected():  # else the connection ended it: the client has left
                     raise
             finally:
                 if request.held:
@@ -128,7 +128,7 @@ class App:
         if answer.chunks is not None:
             await _send_rest(answer.chunks, request, send)
         elif route is not None:
-            HTTP.observe(route.method, route.path, self._monotonic() - begun)
+            HTTP_METRICS.observe(route.method, route.path, self._monotonic() - begun)
 
     async def _turn(self, request: Request, goes_on: bool = False) -> None:
         if goes_on or not self._scheduler.may_begin():
@@ -171,7 +171,7 @@ class App:
             answer = _failed(error, found)
         status = SWITCHING if request.upgrade and answer.attach is not None else answer.status
         method = request.method if request.method in _METHODS else "other"
-        HTTP.count(method, found.template if found else _UNMATCHED, status)
+        HTTP_METRICS.count(method, found.template if found else _UNMATCHED, status)
         return answer, route
 
     async def _call(
@@ -234,7 +234,7 @@ class App:
             body, coding = await self._compressed(answer, request)
         more = answer.chunks is not None
         headers = _headers(answer, len(body), coding)
-        if not more and request.method != "HEAD" and request.answer(answer.status, headers, body):
+        if not more and request.method != "HEAD" and request.respond(answer.status, headers, body):
             return
         if request.unread():
             headers.append((b"connection", b"close"))
@@ -331,8 +331,9 @@ async def _send_rest(chunks: AsyncGenerator[bytes], request: Request, send: Send
             await _send_chunks(chunks, send)
     except ClientGone:
         return
-    except TidingsError:  # the status is sent already: a partial response must not look complete
-        request.cut()
+    except TidingsError as error:  # the status is sent already: a partial response must not look complete
+        _log.info("a response in parts ended early: %s", error)
+        request.abort()
     finally:
         await chunks.aclose()
 

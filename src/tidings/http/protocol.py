@@ -57,6 +57,8 @@ HEALTH_PATHS = (b"/livez", b"/readyz", b"/metrics")
 """The paths that get a response on a connection above the cap, under the prefix of all paths."""
 _READING = frozenset({"GET", "HEAD"})
 _HEAD_END = b"\r\n\r\n"
+_CONTROLS = bytes({*range(0x20), 0x7F} - {0x09})
+"""The bytes that no header contains."""
 _log = logging.getLogger("tidings.http")
 
 
@@ -102,7 +104,7 @@ class TimedProtocol(HttpToolsProtocol):
         """Bytes that were discarded."""
         self._task: asyncio.Task[Any] | None = None
         """The running request, if it changes nothing."""
-        self.left = False
+        self.disconnected = False
         self._served: RequestResponseCycle = None  # type: ignore[assignment]
         """The running request, of which :attr:`cycle` may be a later one."""
         self._last: Refusal | None = None
@@ -137,7 +139,7 @@ class TimedProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if self._stream is not None:
             self._stream.lost()
-        self.left = True
+        self.disconnected = True
         if self._task is not None:
             # A client that requests slow work and leaves must not keep the server busy, nor wait in it. To wait for
             # ``http.disconnect`` would cost a task for every request.
@@ -404,15 +406,15 @@ class TimedProtocol(HttpToolsProtocol):
 
     # --- a request gets its response ------------------------------------------------------------------------------
 
-    def answer(self, status: int, headers: Sequence[Header], body: bytes) -> bool:
+    def respond(self, status: int, headers: Sequence[Header], body: bytes) -> bool:
         """Send this whole response to the running request; returns False if it cannot be written now. uvicorn would take a
         tenth of a small request's time to check each header, and to receive head and body apart."""
         cycle = self._served
         if cycle is None or cycle.disconnected:
             return True  # the client has left
         head = header_lines(headers)
-        has_line_break = head.count(b"\n") != len(headers)  # in a value: uvicorn refuses such a header
-        if self.flow.write_paused or has_line_break:
+        controls = len(head) - len(head.translate(None, _CONTROLS))
+        if self.flow.write_paused or controls != len(b"\r\n") * len(headers):  # uvicorn refuses such a value
             return False
         cycle.response_started = True
         cycle.waiting_for_100_continue = False
@@ -428,7 +430,7 @@ class TimedProtocol(HttpToolsProtocol):
         cycle.on_response()
         return True
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """End the connection in the middle of a response. uvicorn would log an error for an incomplete one."""
         if self._served is not None:
             self._served.disconnected = True
@@ -450,6 +452,7 @@ class TimedProtocol(HttpToolsProtocol):
         self._watch()
         # The state of a request is freed: a stream may last long, and there may be thousands.
         self.cycle = self._served = self.scope = self.headers = self.parser = None  # type: ignore[assignment]
+        self._task = None
         # Reading may be paused for any reason, a refused request after this one included: then the end of the client would
         # go unnoticed, and the connection would stay counted.
         self._discarding, self._stopped = True, False

@@ -28,16 +28,16 @@ _WEAK = b"W/"
 
 
 class ClientConnection(Protocol):
-    """The part of a connection that its request uses. ``left``: the client has left; a request that changes nothing is
-    cancelled then."""
+    """The part of a connection that its request uses. ``disconnected``: the client has left; a request that changes nothing
+    is cancelled then."""
 
-    left: bool
+    disconnected: bool
 
     def take_over(self, head: bytes, encoder: Encoder) -> Connection:
         """Hand over the connection, after this head of a response. Raises ClientGone if the client has left."""
         ...
 
-    def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
+    def respond(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
         """Send a whole response; returns False if it cannot be written now."""
         ...
 
@@ -49,7 +49,7 @@ class ClientConnection(Protocol):
         """The reason why a response of this size is refused; None if it is not."""
         ...
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """End the connection, in the middle of a response."""
         ...
 
@@ -105,9 +105,9 @@ class Request:
         assert self._connection is not None, "the server gives no connection away"
         return self._connection.take_over(head, encoder)
 
-    def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
+    def respond(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
         """Send a whole response; returns False if it has to be sent through ASGI, in parts."""
-        return self._connection is not None and self._connection.answer(status, headers, body)
+        return self._connection is not None and self._connection.respond(status, headers, body)
 
     def unread(self) -> bool:
         """Whether the body is still arriving. The response to such a request says that the connection closes: the rest of
@@ -139,14 +139,14 @@ class Request:
         """The reason why a response of this size is refused: too much waits already for clients that do not read."""
         return None if self._connection is None else self._connection.refusal(size)
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """End the connection in the middle of the response, so that the client sees that it is incomplete."""
         if self._connection is not None:
-            self._connection.cut()
+            self._connection.abort()
 
-    def client_left(self) -> bool:
+    def disconnected(self) -> bool:
         """Whether the client has left, as far as the server can tell."""
-        return self._connection is not None and self._connection.left
+        return self._connection is not None and self._connection.disconnected
 
     def header(self, name: bytes) -> bytes | None:
         """The value of a header, by its name in lower case; None without one.
