@@ -1,4 +1,4 @@
-"""Door 1: everything that changes something. Checks what was sent, hands commands to the log, waits until they hold."""
+"""The write API: validates each request, enqueues its commands, and waits until they are committed."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple, cast
@@ -95,7 +95,7 @@ class PublishResponse(NamedTuple):
 
 
 class Commands:
-    """The writing door. Users and topics are given by the caller, who knows who is asking."""
+    """The service that writes. The caller authenticates the request and passes users and topics."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The log's door to the store: group commit.
+"""The queue of commands in front of the store: group commit.
 
 Commands of concurrent requests share one transaction, because what a commit costs is the fsync, not the rows. While
 one transaction is on its way to the disk the next one gathers, so the batch grows with the load by itself and an

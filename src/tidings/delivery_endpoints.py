@@ -117,7 +117,7 @@ class Registration(NamedTuple):
 
 
 class EndpointService:
-    """The door of endpoints."""
+    """The service of delivery endpoints."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Door 2: everything that is pulled, but for inboxes. Pages are joined from bytes that the store keeps already encoded."""
+"""The read API of feeds, activity, topics and trends. Pages are joined from JSON that the store keeps encoded."""
 
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Sequence
@@ -37,7 +37,7 @@ class Reply(NamedTuple):
 
 
 class FeedReader:
-    """The reading door."""
+    """The service that reads feeds, activity, topics and trends."""
 
     def __init__(self, store: Store, windows: Windows, cursors: Cursors, settings: Settings) -> None:
         self._store = store

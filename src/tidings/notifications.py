@@ -1,4 +1,4 @@
-"""Door 2, the part for inboxes: lists, changes, counts, and why somebody was told or was not.
+"""The read API of inboxes: lists, changes, counts, and why a user was notified of an event or was not.
 
 Whatever is asked first, broadcasts that the inbox lacks come to it before it is answered.
 """
@@ -54,7 +54,7 @@ _C = TypeVar("_C", bound=_Counted)
 
 
 class NotificationReader:
-    """The reading door of inboxes."""
+    """The service that reads inboxes."""
 
     def __init__(
         self,

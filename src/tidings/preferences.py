@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 class PreferencesService:
-    """The door of preferences and types."""
+    """The service of preferences and notification types."""
 
     def __init__(
         self,

@@ -43,7 +43,7 @@ class ReminderStatus(NamedTuple):
 
 
 class ReminderService(Worker):
-    """The door of reminders, and the loop that fires them."""
+    """The service of reminders, and the loop that fires them."""
 
     def __init__(
         self, store: Store, log: GroupCommitQueue, settings: Settings, clock: Clock, cursors: Cursors

@@ -1,4 +1,4 @@
-"""The composition root: settings become a store, a log, projections and the three doors; :mod:`tidings.process` serves them.
+"""The composition root: settings become a store, a commit queue, projections, services. :mod:`tidings.process` serves them.
 
 :func:`running` is the wiring. Start order is the order of need; shutdown goes the other way: no new requests, streams told
 to come back, what is waiting written, the store closed.

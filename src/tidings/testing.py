@@ -60,7 +60,7 @@ def event(
     key: bytes | None = None,
     fingerprint: bytes = b"",
 ) -> NewEvent:
-    """An event as the ingest door hands it to a store.
+    """An event as the write API passes it to a store.
 
     ``obj`` is the object, written ``type:id``; ``at`` the ``created_at`` in milliseconds since 1970; ``name``
     the ``actor_name``; ``key`` and ``fingerprint`` those of idempotency. Raises ValueError when ``obj`` has

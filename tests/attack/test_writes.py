@@ -146,7 +146,7 @@ def flooded(port: int, requests: Iterator[bytes], script: Callable[[Flood], Any]
     return flood
 
 
-# --- the doors ----------------------------------------------------------------------------------------------------
+# --- the routes ---------------------------------------------------------------------------------------------------
 
 
 def feed_read_alls(_: AttackedServer) -> Iterator[Request]:
@@ -203,12 +203,12 @@ def blocks(_: AttackedServer) -> Iterator[Request]:
         yield "PUT", f"/v1/users/ann/blocks/b{n}", None
 
 
-DOORS = (feed_read_alls, feed_read_alls_undone, marks, typed_read_alls, preferences, backfills, blocks)
+ROUTES = (feed_read_alls, feed_read_alls_undone, marks, typed_read_alls, preferences, backfills, blocks)
 
 
-@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.__name__)
 def test_a_flood_of_writes_holds_up_nobody_else(
-    server: AttackedServer, door: Callable[[AttackedServer], Iterator[Request]]
+    server: AttackedServer, route: Callable[[AttackedServer], Iterator[Request]]
 ) -> None:
     """Publishing by everybody stood for up to half a minute. Here each publication waits for two transactions of the
     attacker's, and without turns for all of their requests."""
@@ -224,7 +224,7 @@ def test_a_flood_of_writes_holds_up_nobody_else(
         # A client that does not run for a while finds all its requests answered: that happens now and then, not always.
         assert between <= PUBLISHED * AT_ONCE / 2
 
-    requests = map(raw, door(server))
+    requests = map(raw, route(server))
     for user in ("ann", "muter"):  # behind what the attack before this one left in their queues
         reply = httpx.delete(f"{server.url}/v1/users/{user}/mutes/{quote('thing:0')}", timeout=PATIENCE_S)
         assert reply.is_success

@@ -8,10 +8,10 @@ story to the millisecond, so a failure is repeated by its seed alone:
 and the failure shows the plan and the end of the trace. ``make test`` runs 500 seeds, ``make simulate`` 10,000 (or
 ``SEEDS=…`` as many, ``SEED=…`` one), both on all cores (:mod:`.runs`).
 
-Real: the hub and its streams with all three encoders, the log, the runner, the doors, the wording, the reference store or
+Real: the hub and its streams with all three encoders, the log, the runner, the services, the wording, the reference store or
 SQLite; the client's session with all it is made of, and its fold. Simulated: time (:mod:`.loop`), the network
 (:mod:`.network`), the far end of a WebSocket (:mod:`.sockets`), how long the store takes and when it fails
-(:mod:`.store`), the bus (:mod:`.server`), the few lines of HTTP between a request and a door, people (:mod:`.acts`) and
+(:mod:`.store`), the bus (:mod:`.server`), the few lines of HTTP between a request and a service, people (:mod:`.acts`) and
 misfortune (:mod:`.nemesis`).
 
 A run is a storm and then calm, up to eight times. In the calm everything must settle within a bound of virtual time, and

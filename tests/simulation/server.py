@@ -1,4 +1,4 @@
-"""One life of a server: the real log, hub, runner and doors over the store, and the few lines of HTTP between."""
+"""One life of a server: the real log, hub, runner and services over the store, and the few lines of HTTP between."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""A read-all can be undone for ten minutes: the ingest door over a real store, with a clock to turn."""
+"""A read-all can be undone for ten minutes: the write API over a real store, with a clock to turn."""
 
 import asyncio
 import base64
@@ -18,8 +18,8 @@ from tidings.testing import FakeClock, MemoryStore, event
 
 
 @asynccontextmanager
-async def door(clock: FakeClock) -> AsyncIterator[Commands]:
-    """The writing door, over a store in which zoe has one unread notification."""
+async def service(clock: FakeClock) -> AsyncIterator[Commands]:
+    """The service that writes, over a store in which zoe has one unread notification."""
     store = MemoryStore(clock)
     await store.write([Publish((event("ann", targets=("zoe",)),))])
     log = GroupCommitQueue(store, batch_events=10, queue=10, on_commit=lambda commands, outcomes: None)
@@ -34,7 +34,7 @@ async def door(clock: FakeClock) -> AsyncIterator[Commands]:
 def test_within_its_time_a_read_all_is_undone(passed: int) -> None:
     async def play() -> None:
         clock = FakeClock()
-        async with door(clock) as ingest:
+        async with service(clock) as ingest:
             marked, token = await ingest.read_all("zoe", None, None)
             clock.advance(passed)
             undone = await ingest.undo("zoe", token or "")
@@ -47,7 +47,7 @@ def test_within_its_time_a_read_all_is_undone(passed: int) -> None:
 def test_after_its_time_it_stays() -> None:
     async def play() -> None:
         clock = FakeClock()
-        async with door(clock) as ingest:
+        async with service(clock) as ingest:
             _, token = await ingest.read_all("zoe", None, None)
             clock.advance(UNDO_MS + 1)
             with pytest.raises(Gone, match="10 minutes"):
@@ -59,7 +59,7 @@ def test_after_its_time_it_stays() -> None:
 
 def test_another_user_cannot_undo_it() -> None:
     async def play() -> None:
-        async with door(FakeClock()) as ingest:
+        async with service(FakeClock()) as ingest:
             _, token = await ingest.read_all("zoe", None, None)
             with pytest.raises(BadParameter, match=r"undo: expected .* got a damaged one"):
                 await ingest.undo("bob", token or "")
