@@ -6,10 +6,11 @@ from pathlib import Path
 import msgspec
 
 from tidings.config import Settings
-from tidings.ports import Clock, Store
+from tidings.ports import Store
 from tidings.rules import Rule
 from tidings.storage.sqlite import SqliteStore
 from tidings.testing import MemoryStore
+from tidings.timeutil import Clock
 
 SMALL = Settings(
     sqlite_partition_rows=4, sqlite_event_partition_rows=10, dormant_days=1, feed_max_scanned_rows=100_000

@@ -22,7 +22,7 @@ MEDIAN_FUNCTION_LINES = 8
 MAX_PORT_METHODS = 8
 MAX_METHODS = 24
 
-PORTS = (ports.Clock, ports.EventLog, ports.FeedViews, ports.InboxViews, ports.Graph, ports.Maintenance)
+PORTS = (ports.EventLog, ports.FeedViews, ports.InboxViews, ports.Graph, ports.Maintenance)
 CAPABILITIES = (ports.Health, ports.Preparation, ports.PreferencesViews, ports.DeliveryQueue, ports.Erasing)
 """Ports beside the store's own: what goes beyond feeds and inboxes."""
 WAITS = re.compile(r"\bsleep" + r"\(")  # in two parts, so that this file is not its own first finding

@@ -61,9 +61,9 @@ from tidings.model import (
     Unfollow,
     user_topic,
 )
-from tidings.ports import Clock, DeliveryQueue
+from tidings.ports import DeliveryQueue
 from tidings.projections.runner import Runner
-from tidings.timeutil import rfc3339
+from tidings.timeutil import Clock, rfc3339
 from tidings.turns import TakeTurn, Turn, next_pass
 
 IMPORT_LINES = 500

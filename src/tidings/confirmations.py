@@ -18,9 +18,8 @@ from tidings.commit_queue import GroupCommitQueue
 from tidings.errors import Gone, NotFound, TooManyRequests, Unavailable
 from tidings.mail_addresses import counted_mailbox
 from tidings.model import CommandResult, ConfirmEndpoint, ReserveConfirmation
-from tidings.ports import Clock
 from tidings.telemetry import CONFIRMATION_MAILS
-from tidings.timeutil import DAY_MS
+from tidings.timeutil import DAY_MS, Clock
 
 DAY_S = DAY_MS // 1_000
 CONFIRM_WITHIN_S = 3 * DAY_S

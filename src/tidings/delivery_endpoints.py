@@ -19,8 +19,9 @@ from tidings.field_errors import Check, check_own, shown
 from tidings.mail_addresses import recipient
 from tidings.model import AddEndpoint, CommandResult, EnableEndpoint, RemoveEndpoint, RotateSecret
 from tidings.personal import Endpoint, PushKeys
-from tidings.ports import Clock, Store
+from tidings.ports import Store
 from tidings.rules import Channel
+from tidings.timeutil import Clock
 
 MAX_ENDPOINTS = 20
 """Endpoints of one user: each is a delivery more for every notification."""

@@ -15,7 +15,7 @@ from tidings.cursors import Cursors
 from tidings.errors import NotFound
 from tidings.feeds import Reply, continuation, join
 from tidings.model import InboxChanges, InboxCounters, InboxFilter, ReadWatermark
-from tidings.ports import Clock, Store
+from tidings.ports import Store
 from tidings.projections.delivery_policy import is_unsettled
 from tidings.projections.explain import ExplainInput, channels, checks, for_user
 from tidings.projections.notification_rendering import (
@@ -25,6 +25,7 @@ from tidings.projections.notification_rendering import (
     read_all,
 )
 from tidings.projections.pending_broadcasts import Materialize, inbox_heads, read_with_materialization
+from tidings.timeutil import Clock
 
 __all__ = ["NOTIFICATION_FIELDS", "NotificationReader"]
 

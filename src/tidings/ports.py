@@ -44,18 +44,6 @@ from tidings.rules import Rules
 from tidings.status import Backlog, DeadLetter, Status
 
 
-class Clock(Protocol):
-    """Time, passed in so that tests and simulations own it."""
-
-    def now(self) -> int:
-        """Milliseconds since 1970, UTC."""
-        ...
-
-    def monotonic(self) -> float:
-        """Seconds that never go back."""
-        ...
-
-
 class EventLog(Protocol):
     """The log, and the one way to change anything."""
 

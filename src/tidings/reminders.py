@@ -18,8 +18,9 @@ from tidings.feeds import PAGE_BYTES
 from tidings.ids import LAST_MS
 from tidings.model import CancelReminder, CommandResult, SetReminder
 from tidings.personal import Reminder
-from tidings.ports import Clock, Store
+from tidings.ports import Store
 from tidings.reminder_input import ReminderInput, accept_reminder, fire, fitting_errors, kept
+from tidings.timeutil import Clock
 
 FIRED_AT_ONCE = 100
 """Reminders that are fired together: they share a transaction, and others are written between two of these."""

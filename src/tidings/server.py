@@ -37,7 +37,7 @@ from tidings.notifications import NotificationReader
 from tidings.outbound.channel_registry import ChannelRegistry, configured, missing, unsendable
 from tidings.outbound.dispatcher import DeliveryDispatcher
 from tidings.outbound.webhook_signing import new_secret
-from tidings.ports import Clock, DeliveryQueue, Store
+from tidings.ports import DeliveryQueue, Store
 from tidings.preferences import PreferencesService
 from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.projections.runner import Runner
@@ -52,7 +52,7 @@ from tidings.telemetry import (
     STREAMS_OPEN,
     WRITE_QUEUE,
 )
-from tidings.timeutil import HOUR_MS
+from tidings.timeutil import HOUR_MS, Clock
 
 REBUILD_PAGE = 1_000
 """Events of the last hour that are read at once when the server starts."""

@@ -8,8 +8,8 @@ from tidings.config import ConfigError, Settings
 from tidings.hosts import is_loopback
 from tidings.http.auth import Authenticator
 from tidings.outbound.channel_registry import ChannelRegistry
-from tidings.ports import Clock
 from tidings.projections.notification_rendering import check_locale
+from tidings.timeutil import Clock
 
 T = TypeVar("T")
 

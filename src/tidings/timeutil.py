@@ -1,9 +1,10 @@
-"""Times on the wire: RFC 3339 in UTC with milliseconds."""
+"""Clocks, time zones, and times as text: RFC 3339 in UTC with milliseconds."""
 
 import time
 from bisect import bisect_left
 from datetime import UTC, datetime
 from functools import cache, lru_cache
+from typing import Protocol
 from zoneinfo import ZoneInfo, available_timezones
 
 _NO_ZONES = frozenset({"localtime", "Factory"})
@@ -47,6 +48,18 @@ def from_wall(wall: datetime, zone: ZoneInfo, *, second: bool = False) -> int:
         range(early, late), True, key=lambda s: datetime.fromtimestamp(s, zone).utcoffset() != before
     )
     return (early + jump) * 1000
+
+
+class Clock(Protocol):
+    """Time, passed in so that tests and simulations own it."""
+
+    def now(self) -> int:
+        """Milliseconds since 1970, UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        ...
 
 
 class SystemClock:

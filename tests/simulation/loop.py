@@ -123,7 +123,7 @@ def _begun(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T], **how:
 
 
 class Clock:
-    """A :class:`tidings.ports.Clock` on the time of a loop; what the wall shows can be moved."""
+    """A :class:`tidings.timeutil.Clock` on the time of a loop; what the wall shows can be moved."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop

@@ -13,9 +13,10 @@ from tests.simulation.loop import pause
 from tidings.config import Settings
 from tidings.errors import KeyReused
 from tidings.model import Command, MarkAllNotificationsRead, Outcome
-from tidings.ports import Clock, Store
+from tidings.ports import Store
 from tidings.storage.sqlite import SqliteStore
 from tidings.testing import MemoryStore
+from tidings.timeutil import Clock
 
 T = TypeVar("T")
 SHAKEN = frozenset(("head", "feed", "feed_since", "heard", "new_count", "inbox", "inbox_since", "counts"))

@@ -10,10 +10,10 @@ from typing import Literal, NamedTuple
 from tidings.config import ConfigError, Settings
 from tidings.errors import BadParameter, FieldError, Forbidden, Unauthenticated
 from tidings.http.api_keys import ApiKeys, check_secrets, split_keys
-from tidings.http.clock import Clock
 from tidings.http.jwks import KeySet, loader
 from tidings.http.tokens import Claims, KeySource, Rules, SingleKey, public_key, secret_key, verify
 from tidings.setting_checks import shown
+from tidings.timeutil import Clock
 
 ADMIN = "admin"
 """The scope that allows a user's token the routes that otherwise need an API key."""

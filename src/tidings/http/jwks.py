@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from tidings.config import KIB, ConfigError
 from tidings.errors import Unauthenticated, Unavailable
 from tidings.hosts import is_loopback
-from tidings.http.clock import Clock
 from tidings.http.tokens import Material, VerifyingKey
+from tidings.timeutil import Clock
 
 REFRESH_S = 300
 """Seconds after which the set is fetched again in the background: the longest time for which a revoked key is accepted."""

@@ -1,8 +1,8 @@
 """The metrics as they are sent: rendered once for all requests within a second."""
 
-from tidings.http.clock import Clock
 from tidings.http.compress import CachedBody
 from tidings.telemetry import exposition
+from tidings.timeutil import Clock
 
 CACHED_S = 1.0
 """Seconds for which an exposition is sent again. One costs milliseconds, and any client may request it; scrapers return

@@ -11,7 +11,6 @@ from tidings.delivery_endpoints import EndpointService
 from tidings.errors import FieldError
 from tidings.feeds import FeedReader
 from tidings.http.auth import Principal
-from tidings.http.clock import Clock
 from tidings.http.compress import CachedBody
 from tidings.http.metrics import Metrics
 from tidings.http.params import Params
@@ -21,6 +20,7 @@ from tidings.live import Encoder, Hub
 from tidings.notifications import NotificationReader
 from tidings.preferences import PreferencesService
 from tidings.reminders import ReminderService
+from tidings.timeutil import Clock
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"

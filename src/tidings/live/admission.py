@@ -10,7 +10,7 @@ from collections import Counter
 
 from tidings.config import Settings
 from tidings.errors import Deferred, TooManyRequests
-from tidings.ports import Clock
+from tidings.timeutil import Clock
 
 RETRY_S = (2.0, 15.0)
 """Bounds of the seconds after which a deferred client returns: wide enough to quarter the rate of its burst."""

@@ -32,10 +32,11 @@ from tidings.live.timer_wheel import TimerWheel
 from tidings.live.transport import Transport
 from tidings.live.waiters import InboxWaiter
 from tidings.model import EventAudience, FeedItem, InboxChanges, InboxCounters
-from tidings.ports import Clock, Store
+from tidings.ports import Store
 from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.projections.pending_broadcasts import Materialize, inbox_heads
 from tidings.telemetry import RESUMES, STREAM_ENDS
+from tidings.timeutil import Clock
 
 CHUNK = 40
 """Changes read from the store for one stream at once: half a millisecond, and about as much as a transport takes in one

@@ -11,8 +11,8 @@ from tidings.config import Settings, networks
 from tidings.confirmations import Send
 from tidings.outbound.channel import Channel
 from tidings.outbound.ssrf_guard import Resolve, SsrfGuard
-from tidings.ports import Clock
 from tidings.rules import CHANNELS, Rule
+from tidings.timeutil import Clock
 
 KEPT_TO_PUSH_SERVICES = 8
 """Idle connections to push services: nearly all browsers use one of three services."""

@@ -23,11 +23,11 @@ from tidings.outbound.retry import FIRST_ENDPOINT_REST_MS, CircuitBreaker, retry
 from tidings.outbound.slots import Slots, Speed
 from tidings.outbound.troubles import Troubles
 from tidings.personal import DeliveryResult, Endpoint
-from tidings.ports import Clock
 from tidings.projections.delivery_policy import decide, defer_or_drop
 from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.rules import Rules
 from tidings.telemetry import DELIVERIES, DELIVERY_LAG, ENDPOINTS_DISABLED
+from tidings.timeutil import Clock
 
 PAGE = 100
 """Deliveries read at a time, besides those under way."""

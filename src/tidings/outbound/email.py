@@ -29,8 +29,8 @@ from tidings.config import ConfigError, Settings
 from tidings.outbound.channel import AT_ONCE, SENT, OutboundMessage, SendResult
 from tidings.outbound.payload import one_line
 from tidings.personal import Endpoint
-from tidings.ports import Clock
 from tidings.setting_checks import mailbox
+from tidings.timeutil import Clock
 
 TIMEOUT_S = 30
 """Seconds for a whole mail, with its connection: relays that verify a recipient are slow."""

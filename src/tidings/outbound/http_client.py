@@ -13,8 +13,7 @@ from httpcore import SOCKET_OPTION, AsyncNetworkStream
 from tidings.config import KIB
 from tidings.outbound.channel import SENT, SendResult
 from tidings.outbound.ssrf_guard import PORTS, HostPort, NoPublicAddress, NotAllowed, SsrfGuard
-from tidings.ports import Clock
-from tidings.timeutil import to_ms
+from tidings.timeutil import Clock, to_ms
 
 TIMEOUT_S = 15
 """Seconds for a whole attempt, name resolution to last byte: the minimum that Standard Webhooks recommends."""

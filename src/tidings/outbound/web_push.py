@@ -20,7 +20,7 @@ from tidings.outbound.channel import OutboundMessage, SendResult
 from tidings.outbound.http_client import GuardedHttpClient
 from tidings.outbound.payload import cut, fitted
 from tidings.personal import Endpoint, PushKeys
-from tidings.ports import Clock
+from tidings.timeutil import Clock
 
 MAX_PAYLOAD_BYTES = 3_000
 """Bytes before encryption. Push services accept 4,096 after it."""

@@ -11,8 +11,7 @@ from tidings.outbound.http_client import GuardedHttpClient
 from tidings.outbound.payload import fitted
 from tidings.outbound.webhook_signing import signed
 from tidings.personal import Endpoint
-from tidings.ports import Clock
-from tidings.timeutil import rfc3339
+from tidings.timeutil import Clock, rfc3339
 
 MAX_BODY_BYTES = 20 * KIB
 """The limit that the standard sets for senders."""

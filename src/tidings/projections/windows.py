@@ -17,8 +17,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from tidings.errors import BadParameter
-from tidings.ports import Clock
 from tidings.projections.sliding_counts import HOUR_S, LENGTHS_S, SlidingCounter, windows_holding
+from tidings.timeutil import Clock
 
 _log = logging.getLogger(__name__)
 

@@ -59,7 +59,6 @@ from tidings.model import (
     UnseenCount,
 )
 from tidings.personal import Endpoint, Preferences, Reminder
-from tidings.ports import Clock
 from tidings.rules import CHANNELS, Rules
 from tidings.status import Backlog, DeadLetter, Status
 from tidings.storage.sqlite import (
@@ -99,6 +98,7 @@ from tidings.storage.sqlite.readers import APPLICATION, DELIVERIES, HUB, OPERATO
 from tidings.storage.sqlite.symbols import SymbolTable
 from tidings.storage.sqlite.write_session import WriteSession
 from tidings.telemetry import LONG_READS
+from tidings.timeutil import Clock
 from tidings.turns import lower_priority
 
 FAR_CACHE_MIB = 64

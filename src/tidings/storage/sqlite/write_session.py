@@ -13,7 +13,6 @@ from tidings.config import Settings
 from tidings.errors import ForeignCommit
 from tidings.ids import MAX_KEY, EventIds
 from tidings.model import Erasures
-from tidings.ports import Clock
 from tidings.rules import CHANNELS, Rules
 from tidings.storage.anonymize import Renaming, renaming
 from tidings.storage.sqlite.commit_guard import CommitGuard
@@ -22,6 +21,7 @@ from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.partitions import PartitionedTable
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import ErasedName, SymbolTable
+from tidings.timeutil import Clock
 
 WIDE = 100
 """Followers from which a topic's size is kept in memory: smaller ones are always pushed in their event's transaction."""
