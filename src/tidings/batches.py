@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from tidings.decode import BOM, check_json
 from tidings.errors import FieldError, InvalidFields, TooLarge
 from tidings.field_errors import UNREADABLE, mismatch
+from tidings.validation import BOM, check_json
 
 
 def split(raw: bytes, most: int) -> tuple[Raw, ...]:

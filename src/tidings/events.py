@@ -10,12 +10,12 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from tidings.config import KIB, Settings
-from tidings.decode import decode
 from tidings.errors import FieldError, InvalidFields, TooLarge
 from tidings.field_errors import MAX_FIELD_ERRORS, UNREADABLE, in_words, visible
 from tidings.metadata import STRING, canonical, metadata_errors
 from tidings.model import NewEvent
 from tidings.timeutil import DAY_MS, rfc3339, to_ms
+from tidings.validation import decode
 
 Id = Annotated[str, visible(128, description="Opaque, 1 to 128 characters.")]
 Verb = Annotated[str, visible(64, description="What was done: comment, push, …")]

@@ -9,7 +9,6 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from tidings.config import Settings
-from tidings.decode import decode
 from tidings.errors import FieldError, InvalidFields
 from tidings.events import (
     EMPTY_OBJECT,
@@ -38,6 +37,7 @@ from tidings.model import FireReminder
 from tidings.personal import Reminder
 from tidings.projections.recurrence import next_after, parse_recurrence
 from tidings.timeutil import DAY_MS, time_zones, to_ms
+from tidings.validation import decode
 
 ACTOR = "tidings"
 """Who acts in a reminder that does not say: nobody by this name should have an inbox, for they would not be told."""

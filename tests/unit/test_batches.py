@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidings.batches import Lines, split
-from tidings.decode import BOM
 from tidings.errors import InvalidFields, Malformed, TooLarge
+from tidings.validation import BOM
 
 CAP = 8
 

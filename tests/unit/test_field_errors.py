@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from msgspec import Meta
 
 from tidings.config import Settings
-from tidings.decode import BOM, decode
 from tidings.errors import FieldError, InvalidFields, Malformed
 from tidings.field_errors import (
     MAX_FIELD_ERRORS,
@@ -25,6 +24,7 @@ from tidings.field_errors import (
 )
 from tidings.http.params import PATH_TYPES
 from tidings.http.routes import ROUTES
+from tidings.validation import BOM, decode
 
 
 def seven_errors(n: int, kind: str) -> Iterator[FieldError]:

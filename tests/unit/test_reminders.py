@@ -15,7 +15,6 @@ from tests.backends import opened
 from tidings.commit_queue import GroupCommitQueue
 from tidings.config import Settings
 from tidings.cursors import Cursors
-from tidings.decode import decode
 from tidings.errors import InvalidFields, KeyReused, NotFound, TooLarge
 from tidings.model import Command, FireReminder, InboxCounters, Outcome, Published
 from tidings.personal import Reminder
@@ -24,6 +23,7 @@ from tidings.reminder_input import ReminderInput
 from tidings.reminders import FIRED_AT_ONCE, FIRED_BYTES, ReminderService
 from tidings.testing import START_MS, FakeClock, MemoryStore
 from tidings.timeutil import DAY_MS, HOUR_MS
+from tidings.validation import decode
 
 _input = msgspec.json.Decoder(ReminderInput)
 LIMIT_S = 20

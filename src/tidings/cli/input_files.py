@@ -13,9 +13,9 @@ from typing import Any
 import click
 import msgspec
 
-from tidings.decode import BOM
 from tidings.gharchive import Publication, publication
 from tidings.timeutil import rfc3339, to_ms
+from tidings.validation import BOM
 
 STDIN = Path("-")
 GZIP_MAGIC = b"\x1f\x8b"

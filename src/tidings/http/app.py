@@ -9,7 +9,6 @@ from typing import Any, ParamSpec
 import msgspec
 
 from tidings.config import KIB
-from tidings.decode import decode
 from tidings.errors import (
     BadParameter,
     FieldError,
@@ -45,6 +44,7 @@ from tidings.http.routing import (
 from tidings.http.scheduler import RequestScheduler
 from tidings.http.websocket import SWITCHING
 from tidings.telemetry import HTTP_METRICS
+from tidings.validation import decode
 
 __all__ = ["App", "Services", "build"]
 

@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
-from tidings.decode import BOM
 from tidings.errors import BadParameter, FieldError, TidingsError
 from tidings.events import EventInput
 from tidings.http.body import check_length, check_media, chunks, read_body
@@ -12,6 +11,7 @@ from tidings.http.problems import problem
 from tidings.http.publish_options import PublishOptions, publish_options
 from tidings.http.routing import JSON, NDJSON, Access, RequestContext, Response, Route, batch_body
 from tidings.http.schemas import FullEvent, Receipt, Receipts
+from tidings.validation import BOM
 
 
 async def publish(call: RequestContext[Params, Any]) -> Response:

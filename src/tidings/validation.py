@@ -1,4 +1,4 @@
-"""JSON in: typed decoding whose failures have a field error, with its JSON Pointer, for all that does not fit (RFC 6901)."""
+"""Validation of JSON: typed decoding that reports each field which does not fit, with its JSON Pointer (RFC 6901)."""
 
 import contextlib
 from typing import TypeVar
