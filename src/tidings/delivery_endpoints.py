@@ -18,7 +18,7 @@ from tidings.errors import FieldError, InvalidFields, NotFound
 from tidings.field_errors import Check, check_own, shown
 from tidings.mail_addresses import recipient
 from tidings.model import AddEndpoint, CommandResult, EnableEndpoint, RemoveEndpoint, RotateSecret
-from tidings.personal import Endpoint, PushKeys
+from tidings.personal_data import Endpoint, PushKeys
 from tidings.ports import Store
 from tidings.rules import Channel
 from tidings.timeutil import Clock

@@ -40,7 +40,7 @@ from tidings.model import (
     UndoMarkFeedRead,
     Unfollow,
 )
-from tidings.personal import NAMED_AT_ONCE, Reminder
+from tidings.personal_data import NAMED_AT_ONCE, Reminder
 
 RETRY_S = 1
 """Seconds after which a refused user is asked to return: their writes take tenths of a second at most."""

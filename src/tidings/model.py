@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from tidings.feed_changes import FeedChange
-from tidings.personal import DeliveryResult, Endpoint, Preferences, Reminder
+from tidings.personal_data import DeliveryResult, Endpoint, Preferences, Reminder
 from tidings.rules import Rule
 
 HOME_KINDS = ("target", "follow", "own")

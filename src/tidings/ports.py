@@ -39,7 +39,7 @@ from tidings.model import (
     TopicInfo,
     UnseenCount,
 )
-from tidings.personal import Endpoint, Preferences, Reminder
+from tidings.personal_data import Endpoint, Preferences, Reminder
 from tidings.rules import Rules
 from tidings.status import Backlog, DeadLetter, Status
 

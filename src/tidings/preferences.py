@@ -12,7 +12,7 @@ from tidings.config import Settings
 from tidings.errors import FieldError, InvalidFields, NotFound
 from tidings.field_errors import MAX_FIELD_ERRORS, escape
 from tidings.model import CommandResult, SetNotificationType, SetPreferences
-from tidings.personal import Preferences
+from tidings.personal_data import Preferences
 from tidings.ports import Store
 from tidings.projections.templates import known_locale
 from tidings.rules import MAX_TYPES, Rule, Rules
@@ -39,12 +39,12 @@ class PreferencesService:
         self._declaring = asyncio.Lock()
 
     async def preferences(self, user: str) -> bytes:
-        """What a user wants, as JSON that can be set again. A wish that cannot be had any more, because the type has
+        """What a user wants, as JSON that can be set again. A preference that no longer applies, because the type has
         become critical, is left out."""
         kept = await self._store.preferences(user)
         rules = self._store.rules
         shown = {
-            "types": {type: _possible(wishes, rules.rule(type)) for type, wishes in kept.types.items()},
+            "types": {type: _possible(choices, rules.rule(type)) for type, choices in kept.types.items()},
             "quiet_hours": kept.quiet_hours,
             "locale": kept.locale,
             "digest_s": kept.digest_s,
@@ -75,8 +75,8 @@ class PreferencesService:
                 "/locale",
                 f"expected a language such as de or pt-BR, got {wanted.locale!r}, which is not known here",
             )
-        for type, wishes in wanted.types.items():
-            for channel in wishes.keys() - _possible(wishes, self._store.rules.rule(type)).keys():
+        for type, choices in wanted.types.items():
+            for channel in choices.keys() - _possible(choices, self._store.rules.rule(type)).keys():
                 yield FieldError(
                     f"/types/{escape(type)}/{channel}",
                     "expected true, got false: this type is critical, and cannot be switched off",
@@ -144,5 +144,5 @@ def _claim_errors(
     return errors
 
 
-def _possible(wishes: Mapping[str, bool], rule: Rule) -> dict[str, bool]:
-    return {channel: wanted for channel, wanted in wishes.items() if wanted or not rule.critical}
+def _possible(choices: Mapping[str, bool], rule: Rule) -> dict[str, bool]:
+    return {channel: wanted for channel, wanted in choices.items() if wanted or not rule.critical}

@@ -34,7 +34,7 @@ from tidings.events import (
 from tidings.field_errors import MAX_FIELD_ERRORS, Check, check_own, shown
 from tidings.ids import LAST_MS
 from tidings.model import FireReminder
-from tidings.personal import Reminder
+from tidings.personal_data import Reminder
 from tidings.projections.recurrence import next_after, parse_recurrence
 from tidings.timeutil import DAY_MS, time_zones, to_ms
 from tidings.validation import decode

@@ -17,7 +17,7 @@ from tidings.errors import FieldError, NotFound, TidingsError
 from tidings.feeds import PAGE_BYTES
 from tidings.ids import LAST_MS
 from tidings.model import CancelReminder, CommandResult, SetReminder
-from tidings.personal import Reminder
+from tidings.personal_data import Reminder
 from tidings.ports import Store
 from tidings.reminder_input import ReminderInput, accept_reminder, fire, fitting_errors, kept
 from tidings.timeutil import Clock

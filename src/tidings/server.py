@@ -134,7 +134,7 @@ async def running(
             live=live,
             reminders=reminders,
             endpoints=_endpoints(store, log, clock, settings, ways, confirmations),
-            wishes=PreferencesService(store, log, settings, partial(unsendable, settings=settings)),
+            preferences=PreferencesService(store, log, settings, partial(unsendable, settings=settings)),
             metrics=Metrics(clock),
             ready=lambda: _unready(log, live, watch, settings),
         )

@@ -32,7 +32,7 @@ from tidings.model import (
     SetPreferences,
     SetReminder,
 )
-from tidings.personal import DeliveryResult, Endpoint, Preferences, QuietHours, Reminder
+from tidings.personal_data import DeliveryResult, Endpoint, Preferences, QuietHours, Reminder
 from tidings.rules import Rule
 from tidings.status import DeadLetter
 from tidings.storage.sqlite import SqliteStore
@@ -206,9 +206,9 @@ def test_firing_orders_with_what_is_written_beside_it(store: Harness) -> None:
 
 def test_an_item_owes_a_delivery_to_each_endpoint_of_its_type(store: Harness) -> None:
     """On a channel of the rule, due at once, with all that whoever delivers it must know."""
-    wishes = Preferences(locale="de")
+    preferences = Preferences(locale="de")
     reached(store, MAIL, HOOK, PUSH)
-    store.write(SetPreferences("bob", wishes))
+    store.write(SetPreferences("bob", preferences))
     store.clock.advance(5)
     ping(store)
     (row,) = store.rows("bob")
@@ -218,7 +218,7 @@ def test_an_item_owes_a_delivery_to_each_endpoint_of_its_type(store: Harness) ->
     for delivery in found:
         expected = MAIL if delivery.endpoint.id == "e1" else HOOK
         now = store.clock.ms
-        assert delivery[1:] == (expected, "ping", row, wishes, now, now, 0, False)
+        assert delivery[1:] == (expected, "ping", row, preferences, now, now, 0, False)
 
 
 def test_deliveries_are_read_again_by_their_ids(store: Harness) -> None:
@@ -288,11 +288,11 @@ def test_what_preferences_held_is_due_when_they_change(store: Harness, changed: 
 
 
 def test_what_preferences_held_stays_held_by_the_same_ones(store: Harness) -> None:
-    """Setting a language, or a wish for a type, decides nothing anew."""
+    """Setting a language, or a types for a type, decides nothing anew."""
     store.write(SetPreferences("bob", Preferences(quiet_hours=NIGHT, digest_s=60)))
     held_and_waiting(store)
-    wish = {"ping": {"email": False}}
-    store.write(SetPreferences("bob", Preferences(wish, quiet_hours=NIGHT, digest_s=60, locale="de")))
+    types = {"ping": {"email": False}}
+    store.write(SetPreferences("bob", Preferences(types, quiet_hours=NIGHT, digest_s=60, locale="de")))
     assert due_in(store) == [500, 501, 502, 503, 504]
 
 

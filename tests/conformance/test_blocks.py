@@ -17,7 +17,7 @@ from tidings.model import (
     SetNotificationState,
     SetNotificationType,
 )
-from tidings.personal import Endpoint
+from tidings.personal_data import Endpoint
 from tidings.rules import Rule
 from tidings.testing import START_MS, event
 

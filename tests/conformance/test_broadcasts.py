@@ -20,7 +20,7 @@ from tidings.model import (
     SetPreferences,
     Unfollow,
 )
-from tidings.personal import Preferences
+from tidings.personal_data import Preferences
 from tidings.rules import Rule
 from tidings.testing import START_MS, event
 

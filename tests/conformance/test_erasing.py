@@ -27,7 +27,7 @@ from tidings.model import (
     SetPreferences,
     UndoMarkAllRead,
 )
-from tidings.personal import Endpoint, Preferences
+from tidings.personal_data import Endpoint, Preferences
 from tidings.testing import START_MS, event
 
 # --- the inbox of the person --------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 from tests.backends import BACKENDS, opened
 from tests.harness import Harness
 from tidings.model import CommandResult, EraseUser, Mask, SetPreferences
-from tidings.personal import Preferences
+from tidings.personal_data import Preferences
 from tidings.testing import FakeClock, event
 
 MUTES, BLOCKS = 3, 2

@@ -5,7 +5,7 @@ import pytest
 from tests.conformance.test_agenda import MAIL, deliveries, ping, reached
 from tests.harness import Harness
 from tidings.model import RecordDeliveryResults, Retract
-from tidings.personal import DeliveryResult
+from tidings.personal_data import DeliveryResult
 
 
 @pytest.mark.parametrize("state", ["sent", "dead"])

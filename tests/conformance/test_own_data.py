@@ -24,7 +24,7 @@ from tidings.model import (
     SetReminder,
     Unfollow,
 )
-from tidings.personal import DeliveryResult, Endpoint, Preferences, Reminder
+from tidings.personal_data import DeliveryResult, Endpoint, Preferences, Reminder
 from tidings.rules import Rule
 from tidings.testing import event
 from tidings.timeutil import rfc3339
@@ -248,7 +248,7 @@ def test_erasing_nobody_changes_nothing(store: Harness) -> None:
 
 
 def reached(store: Harness) -> None:
-    """bob has wishes, an endpoint with a delivery waiting and one given up, a broadcast, a read-all, a reminder of his
+    """bob has preferences, an endpoint with a delivery waiting and one given up, a broadcast, a read-all, a reminder of his
     own and a share in another."""
     mail = Endpoint("e1", "bob", "email", "bob@mail.test", "secret-marker", store.clock.ms)
     store.write(SetNotificationType("ping", Rule(channels=("email",), group="none")), AddEndpoint(mail))
@@ -272,8 +272,8 @@ def test_an_export_has_wishes_endpoints_and_reminders(store: Harness) -> None:
     """No secrets; of reminders those that name the person."""
     reached(store)
     records = store.export("bob")
-    (wishes,) = of_kind(records, "preferences")
-    assert wishes["preferences"]["locale"] == "de"
+    (record,) = of_kind(records, "preferences")
+    assert record["preferences"]["locale"] == "de"
     (endpoint,) = of_kind(records, "endpoint")
     assert (endpoint["channel"], endpoint["address"]) == ("email", "bob@mail.test")
     assert {reminder["key"] for reminder in of_kind(records, "reminder")} == {"own", "shared"}

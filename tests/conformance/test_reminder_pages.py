@@ -2,7 +2,7 @@
 
 from tests.harness import Harness
 from tidings.model import SetReminder
-from tidings.personal import Reminder
+from tidings.personal_data import Reminder
 from tidings.testing import START_MS
 
 

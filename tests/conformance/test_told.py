@@ -7,7 +7,7 @@ from tests.checkers.audience import Followed, notified
 from tests.checkers.inboxes import addressed
 from tests.harness import Harness, singles
 from tidings.model import Follow, Mask, SetNotificationType, SetPreferences, Unfollow
-from tidings.personal import Preferences
+from tidings.personal_data import Preferences
 from tidings.rules import DEFAULT, Rule
 from tidings.testing import START_MS, event
 
@@ -180,7 +180,7 @@ def test_the_inbox_is_the_audience_recomputed(store: Harness) -> None:
 
 
 def test_what_is_not_wanted_is_not_told(store: Harness) -> None:
-    """By type, by "*" for all others; a type's own wish goes before. What came meanwhile does not come later."""
+    """By type, by "*" for all others; the preference of a type goes before. What came meanwhile does not come later."""
     store.write(SetPreferences("bob", Preferences(types={"comment": OFF})))
     assert [notifies(store, "bob", verb) for verb in ("comment", "post")] == [False, True]
     store.write(SetPreferences("bob", Preferences(types={"*": OFF, "applause": ON})))

@@ -12,7 +12,7 @@ from tests.backends import SMALL
 from tests.crash.test_points import FILES, Watch, before_each_statement, left
 from tests.harness import Harness
 from tidings.model import CancelReminder, Command, SetReminder
-from tidings.personal import Reminder
+from tidings.personal_data import Reminder
 from tidings.storage.sqlite import SqliteStore
 from tidings.testing import START_MS, FakeClock
 

@@ -23,7 +23,7 @@ from tidings.model import (
 )
 from tidings.outbound.dispatcher import LANE, PAGE
 from tidings.outbound.retry import FAILURES, REST_MS, SPREAD, WAITS_S
-from tidings.personal import Preferences, QuietHours
+from tidings.personal_data import Preferences, QuietHours
 from tidings.telemetry import REGISTRY
 from tidings.testing import event
 

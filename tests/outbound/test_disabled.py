@@ -8,7 +8,7 @@ import pytest
 from tests.outbound.world import ATTEMPTS, USER, World
 from tidings.model import EnableEndpoint, RetryDeadLetters
 from tidings.outbound.dispatcher import MAX_FAILURES
-from tidings.personal import Endpoint
+from tidings.personal_data import Endpoint
 from tidings.telemetry import REGISTRY
 
 Loop = asyncio.Runner

@@ -18,7 +18,7 @@ from tidings.config import ConfigError, Settings
 from tidings.outbound.channel import SENT, OutboundMessage, SendResult
 from tidings.outbound.email import LISTED, MAX_SUBJECT, Email, compose, question, relay, sender
 from tidings.outbound.payload import one_line
-from tidings.personal import Endpoint
+from tidings.personal_data import Endpoint
 from tidings.testing import START_MS, FakeClock
 
 SENDER = Address("Market", addr_spec="market@example.org")

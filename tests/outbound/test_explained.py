@@ -18,7 +18,7 @@ from tidings.model import (
     SetNotificationType,
 )
 from tidings.notifications import NewInboxEntries, NotificationReader
-from tidings.personal import Preferences
+from tidings.personal_data import Preferences
 from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.rules import Rule
 from tidings.testing import event

@@ -16,7 +16,7 @@ from tidings.model import (
     SetNotificationState,
 )
 from tidings.outbound.retry import WAITS_S
-from tidings.personal import Preferences
+from tidings.personal_data import Preferences
 
 Loop = asyncio.Runner
 HOUR_S = 3_600

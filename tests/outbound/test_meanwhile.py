@@ -22,7 +22,7 @@ from tidings.outbound.channel import OutboundMessage, SendResult
 from tidings.outbound.dispatcher import LANE
 from tidings.outbound.webhook import Webhook
 from tidings.outbound.webhook_signing import new_secret
-from tidings.personal import Endpoint, Preferences
+from tidings.personal_data import Endpoint, Preferences
 from tidings.rules import Rule
 from tidings.testing import event
 

@@ -25,7 +25,7 @@ from tidings.outbound.slots import (
     Speed,
 )
 from tidings.outbound.webhook_signing import new_secret
-from tidings.personal import Endpoint
+from tidings.personal_data import Endpoint
 
 NEVER_S = 3_600
 """A limit on attempts that no test reaches."""

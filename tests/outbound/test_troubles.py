@@ -8,7 +8,7 @@ from tests.outbound.world import World
 from tidings.outbound.channel import SENT, SendResult
 from tidings.outbound.retry import REST_MS
 from tidings.outbound.troubles import MAX_LINES, WINDOW_MS, Troubles
-from tidings.personal import Endpoint
+from tidings.personal_data import Endpoint
 
 WRONG = SendResult("failed", "HTTP 500")
 DOWN = SendResult("failed", "no connection", down=True)

@@ -17,7 +17,7 @@ from tests.outbound.world import World
 from tidings.config import ConfigError, Settings
 from tidings.outbound.channel import OutboundMessage
 from tidings.outbound.web_push import MAX_PAYLOAD_BYTES, keys_of, payload, topic, vapid
-from tidings.personal import Endpoint
+from tidings.personal_data import Endpoint
 from tidings.testing import START_MS
 
 Loop = asyncio.Runner

@@ -25,7 +25,7 @@ from tidings.model import (
 from tidings.outbound.channel_registry import ChannelRegistry
 from tidings.outbound.dispatcher import DeliveryDispatcher, Submit
 from tidings.outbound.webhook_signing import new_secret
-from tidings.personal import Endpoint, Preferences
+from tidings.personal_data import Endpoint, Preferences
 from tidings.ports import Store
 from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.rules import Rule

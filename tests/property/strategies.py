@@ -38,7 +38,7 @@ from tidings.model import (
     UndoMarkFeedRead,
     Unfollow,
 )
-from tidings.personal import DeliveryResult, Endpoint, Preferences, Reminder
+from tidings.personal_data import DeliveryResult, Endpoint, Preferences, Reminder
 from tidings.rules import Rule
 from tidings.testing import FakeClock, event
 from tidings.timeutil import HOUR_MS

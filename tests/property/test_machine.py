@@ -63,7 +63,7 @@ from tidings.model import (
     UndoMarkAllRead,
     UndoMarkFeedRead,
 )
-from tidings.personal import Reminder
+from tidings.personal_data import Reminder
 from tidings.ports import Store
 from tidings.rules import Rule
 from tidings.storage.memory_feed_marks import ReadAll

@@ -9,7 +9,7 @@ from tests.backends import SETTINGS, opened
 from tests.harness import Harness
 from tests.property.worlds import World, alike
 from tidings.model import AddEndpoint, Command, Publish, Published, RecordDeliveryResults, Retract
-from tidings.personal import DeliveryResult, Endpoint
+from tidings.personal_data import DeliveryResult, Endpoint
 from tidings.rules import Rule
 from tidings.testing import START_MS, FakeClock, MemoryStore, event
 

@@ -40,7 +40,7 @@ from tidings.model import (
     UndoMarkFeedRead,
     UnseenCount,
 )
-from tidings.personal import Endpoint, Preferences, Reminder
+from tidings.personal_data import Endpoint, Preferences, Reminder
 from tidings.ports import Store
 from tidings.rules import Rule
 from tidings.status import DeadLetter
@@ -266,7 +266,7 @@ class World:
         """What is to come, and when the next of it is due, deliveries included."""
         return self.read(self.store.reminders(None, ALL)), self.read(self.store.next_due())
 
-    def wishes(self, user: str) -> tuple[Preferences, list[str], list[Endpoint]]:
+    def preferences(self, user: str) -> tuple[Preferences, list[str], list[Endpoint]]:
         """What a user wants, and where they are reached."""
         muted = [_plain(topic.encode()).decode() for topic in self.read(self.store.muted(user))]
         endpoints = self.read(self.store.endpoints(user))
@@ -407,7 +407,7 @@ def _same_inbox(law: World, found: World, user: str, verbs: Sequence[str]) -> No
     for since in {0, counts.seq // 2, max(0, counts.seq - 3), counts.seq, counts.seq + 1}:
         for limit in (PAGE, ALL):
             alike(law, found, World.changes, user, since, limit)
-    alike(law, found, World.wishes, user)
+    alike(law, found, World.preferences, user)
     found.check_inbox(user)
 
 

@@ -18,7 +18,7 @@ from tidings.confirmations import (
 )
 from tidings.errors import Gone, NotFound, TooManyRequests
 from tidings.model import AddEndpoint, Command, ConfirmEndpoint, EraseUser, RemoveEndpoint
-from tidings.personal import Endpoint
+from tidings.personal_data import Endpoint
 from tidings.ports import Store
 from tidings.testing import FakeClock
 

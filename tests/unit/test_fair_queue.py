@@ -7,7 +7,7 @@ import pytest
 
 from tidings.fair_queue import FairQueue, submission_of
 from tidings.model import CancelReminder, Command, FireReminder, SetReminder
-from tidings.personal import NAMED_AT_ONCE, Reminder
+from tidings.personal_data import NAMED_AT_ONCE, Reminder
 from tidings.testing import START_MS, event
 
 USERS = tuple(f"{n:05d}" + "x" * 120 for n in range(10_000))

@@ -3,7 +3,7 @@
 import asyncio
 
 from tidings.model import AddEndpoint, Publish, RecordDeliveryResults
-from tidings.personal import DeliveryResult, Endpoint
+from tidings.personal_data import DeliveryResult, Endpoint
 from tidings.rules import Rule
 from tidings.server import Measuring
 from tidings.telemetry import REGISTRY

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tidings.personal import QuietHours
+from tidings.personal_data import QuietHours
 from tidings.projections.quiet_hours import quiet_until
 
 MINUTE_MS = 60_000

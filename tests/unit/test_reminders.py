@@ -17,7 +17,7 @@ from tidings.config import Settings
 from tidings.cursors import Cursors
 from tidings.errors import InvalidFields, KeyReused, NotFound, TooLarge
 from tidings.model import Command, FireReminder, InboxCounters, Outcome, Published
-from tidings.personal import Reminder
+from tidings.personal_data import Reminder
 from tidings.ports import Store
 from tidings.reminder_input import ReminderInput
 from tidings.reminders import FIRED_AT_ONCE, FIRED_BYTES, ReminderService

@@ -9,7 +9,7 @@ import pytest
 
 from tidings.config import ConfigError
 from tidings.model import Publish, SetNotificationType, SetPreferences
-from tidings.personal import Preferences
+from tidings.personal_data import Preferences
 from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.rules import Rule
 from tidings.testing import FakeClock, MemoryStore, event

@@ -82,7 +82,7 @@ def test_same_key_same_reply(app: httpx.Client, user: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "applied"),
+    ("prefer", "applied"),
     [
         ("wait=projected", "wait=projected"),
         ('wait="projected"', "wait=projected"),
@@ -90,9 +90,9 @@ def test_same_key_same_reply(app: httpx.Client, user: str) -> None:
         ("return=minimal", None),
     ],
 )
-def test_preference(app: httpx.Client, user: str, wish: str, applied: str | None) -> None:
+def test_preference(app: httpx.Client, user: str, prefer: str, applied: str | None) -> None:
     """A preference that is known is applied, and said so; others are passed over."""
-    reply = app.post("/v1/events", json=event(user), headers={"prefer": wish})
+    reply = app.post("/v1/events", json=event(user), headers={"prefer": prefer})
     assert reply.status_code == 201
     assert reply.headers.get("preference-applied") == applied
 

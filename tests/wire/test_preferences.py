@@ -118,11 +118,13 @@ def test_who_does_not_want_a_type_is_not_told(
 
 
 def test_a_critical_type_cannot_be_switched_off(app: httpx.Client, user: str) -> None:
-    """Neither by its name nor with all others; and a wish from before it was critical neither holds nor is shown."""
-    wish = {"types": {user: {"in_app": False, "email": True}, "like": {"email": False}}}
-    put(app, user, wish)
+    """Neither by its name nor with all others; and a preference from before it was critical neither holds nor is shown."""
+    preference = {"types": {user: {"in_app": False, "email": True}, "like": {"email": False}}}
+    put(app, user, preference)
     app.put(f"/v1/admin/types/{user}", json={"critical": True, "channels": ["email"]})
-    refused(app.put("/v1/preferences", params={"user_id": user}, json=wish), 422, f"/types/{user}/in_app")
+    refused(
+        app.put("/v1/preferences", params={"user_id": user}, json=preference), 422, f"/types/{user}/in_app"
+    )
     shown = get(app, user)
     assert shown["types"] == {user: {"email": True}, "like": {"email": False}}
     publish(app, target_user_ids=[user], verb=user)

@@ -83,13 +83,13 @@ class CachedBody:
 
 @lru_cache(maxsize=256)
 def _choose(accepted: bytes) -> str | None:
-    wishes = dict(_wish(part) for part in accepted.decode("latin-1").lower().split(","))
-    others = wishes.get("*", 0.0)
-    best = max(CODINGS, key=lambda coding: wishes.get(coding, others))
-    return best if wishes.get(best, others) > 0 else None
+    qualities = dict(_quality(part) for part in accepted.decode("latin-1").lower().split(","))
+    others = qualities.get("*", 0.0)
+    best = max(CODINGS, key=lambda coding: qualities.get(coding, others))
+    return best if qualities.get(best, others) > 0 else None
 
 
-def _wish(part: str) -> tuple[str, float]:
+def _quality(part: str) -> tuple[str, float]:
     name, _, parameter = part.partition(";")
     key, _, value = parameter.partition("=")
     if key.strip() != "q":

@@ -15,12 +15,12 @@ APPLICATION = "app"
 
 class PublishOptions(NamedTuple):
     """The headers of a request about publishing: its idempotency ``key`` and the ``scope`` of that, whether to ``wait`` for
-    feeds and inboxes, and the ``wish`` that said so, empty if there is none."""
+    feeds and inboxes, and the ``prefer`` that said so, empty if there is none."""
 
     key: str | None
     scope: str
     wait: bool
-    wish: bytes
+    prefer: bytes
 
     def answer(self, posted: PublishResponse) -> Response:
         """The response to the publisher."""
@@ -30,19 +30,19 @@ class PublishOptions(NamedTuple):
     @property
     def applied(self) -> tuple[Header, ...]:
         """The header that states which preference was applied."""
-        return ((b"preference-applied", self.wish),) if self.wish else ()
+        return ((b"preference-applied", self.prefer),) if self.prefer else ()
 
 
 def publish_options(call: RequestContext[Any, Any]) -> PublishOptions:
     """The options of this request. Raises BadParameter."""
-    wish = preference(call.request)
-    wait = _waits(call.services.settings, wish)
-    return PublishOptions(idempotency_key(call.request), _scope(call.principal), wait, wish)
+    prefer = preference(call.request)
+    wait = _waits(call.services.settings, prefer)
+    return PublishOptions(idempotency_key(call.request), _scope(call.principal), wait, prefer)
 
 
-def _waits(settings: Settings, wish: bytes) -> bool:
+def _waits(settings: Settings, prefer: bytes) -> bool:
     """Whether the publisher waits for feeds and inboxes: by its preference, or else by the setting."""
-    return bool(wish != NO_WAIT) if wish else settings.fan_out == "inline"
+    return bool(prefer != NO_WAIT) if prefer else settings.fan_out == "inline"
 
 
 def _scope(principal: Principal) -> str:

@@ -221,9 +221,9 @@ def idempotency_key(request: Request) -> str | None:
 def preference(request: Request) -> bytes:
     """The known preference: ``wait=projected``, ``respond-async``, or empty (RFC 7240)."""
     for part in request.listed(b"prefer").split(b","):
-        wish = part.partition(b";")[0].strip().lower().replace(b'"', b"").replace(b" ", b"")
-        if wish in (b"wait=projected", b"respond-async"):
-            return wish
+        value = part.partition(b";")[0].strip().lower().replace(b'"', b"").replace(b" ", b"")
+        if value in (b"wait=projected", b"respond-async"):
+            return value
     return b""
 
 

@@ -45,7 +45,7 @@ class Services(NamedTuple):
     live: Hub
     reminders: ReminderService
     endpoints: EndpointService
-    wishes: PreferencesService
+    preferences: PreferencesService
     metrics: Metrics
     ready: Callable[[], str | None]
 

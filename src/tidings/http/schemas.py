@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from tidings.personal import QuietHours
+from tidings.personal_data import QuietHours
 from tidings.rules import Rule
 
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]

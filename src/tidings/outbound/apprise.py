@@ -12,7 +12,7 @@ import apprise
 
 from tidings.outbound.channel import AT_ONCE, SENT, OutboundMessage, SendResult
 from tidings.outbound.payload import one_line
-from tidings.personal import Endpoint
+from tidings.personal_data import Endpoint
 
 THREADS = AT_ONCE["apprise"]
 """Apprise blocks until each response, so each attempt needs a thread."""

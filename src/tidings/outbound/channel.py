@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
-from tidings.personal import Endpoint
+from tidings.personal_data import Endpoint
 
 MAX_ERROR = 200
 """Characters stored of an error: enough to act on. The text of another server's response is never stored."""

@@ -22,7 +22,7 @@ from tidings.outbound.channel_registry import ChannelRegistry, NotConfigured
 from tidings.outbound.retry import FIRST_ENDPOINT_REST_MS, CircuitBreaker, retry_delay_ms
 from tidings.outbound.slots import Slots, Speed
 from tidings.outbound.troubles import Troubles
-from tidings.personal import DeliveryResult, Endpoint
+from tidings.personal_data import DeliveryResult, Endpoint
 from tidings.projections.delivery_policy import decide, defer_or_drop
 from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.rules import Rules

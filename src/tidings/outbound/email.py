@@ -28,7 +28,7 @@ from tidings import mail_addresses
 from tidings.config import ConfigError, Settings
 from tidings.outbound.channel import AT_ONCE, SENT, OutboundMessage, SendResult
 from tidings.outbound.payload import one_line
-from tidings.personal import Endpoint
+from tidings.personal_data import Endpoint
 from tidings.setting_checks import mailbox
 from tidings.timeutil import Clock
 

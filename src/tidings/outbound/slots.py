@@ -10,7 +10,7 @@ from collections import Counter, OrderedDict
 from enum import Enum
 
 from tidings.outbound.channel import AT_ONCE
-from tidings.personal import Endpoint
+from tidings.personal_data import Endpoint
 
 SLOTS = 64
 """Endpoints with attempts at a time: with receivers that take 100 ms the processor is the limit, at about 2 ms for each

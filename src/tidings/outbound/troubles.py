@@ -4,7 +4,7 @@ import logging
 from collections import OrderedDict
 
 from tidings.outbound.channel import SendResult
-from tidings.personal import Endpoint
+from tidings.personal_data import Endpoint
 
 WINDOW_MS = 60_000
 MAX_LINES = 10

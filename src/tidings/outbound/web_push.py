@@ -19,7 +19,7 @@ from tidings.config import ConfigError, Settings
 from tidings.outbound.channel import OutboundMessage, SendResult
 from tidings.outbound.http_client import GuardedHttpClient
 from tidings.outbound.payload import cut, fitted
-from tidings.personal import Endpoint, PushKeys
+from tidings.personal_data import Endpoint, PushKeys
 from tidings.timeutil import Clock
 
 MAX_PAYLOAD_BYTES = 3_000

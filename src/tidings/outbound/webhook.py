@@ -10,7 +10,7 @@ from tidings.outbound.channel import OutboundMessage, SendResult
 from tidings.outbound.http_client import GuardedHttpClient
 from tidings.outbound.payload import fitted
 from tidings.outbound.webhook_signing import signed
-from tidings.personal import Endpoint
+from tidings.personal_data import Endpoint
 from tidings.timeutil import Clock, rfc3339
 
 MAX_BODY_BYTES = 20 * KIB

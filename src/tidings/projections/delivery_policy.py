@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from tidings.model import Delivery, InboxRow
-from tidings.personal import DeliveryResult, Endpoint, Preferences
+from tidings.personal_data import DeliveryResult, Endpoint, Preferences
 from tidings.projections.quiet_hours import quiet_until
 from tidings.rules import Rules
 

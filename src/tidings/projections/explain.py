@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from tidings.model import RecipientFacts
-from tidings.personal import Endpoint, Preferences
+from tidings.personal_data import Endpoint, Preferences
 from tidings.projections.delivery_policy import DeliveryFacts, Obstacle, is_wanted, obstacle
 from tidings.rules import CHANNELS, IN_APP, Rule, Rules
 from tidings.timeutil import rfc3339

@@ -7,7 +7,7 @@ import msgspec
 
 from tidings.config import ConfigError
 from tidings.model import SAMPLE_ACTORS, InboxCounters, InboxRow, ReadWatermark
-from tidings.personal import Preferences
+from tidings.personal_data import Preferences
 from tidings.plain_text import neutral
 from tidings.projections.templates import TemplateContext, Templates, known_locale, language
 from tidings.rules import Rules

@@ -8,7 +8,7 @@ moment after the gap counts. If a local time occurs twice, a window begins at th
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from tidings.personal import QuietHours
+from tidings.personal_data import QuietHours
 from tidings.timeutil import from_wall
 
 _DAY = timedelta(days=1)

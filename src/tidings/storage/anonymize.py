@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from tidings.model import LogEntry, user_topic
-from tidings.personal import Reminder
+from tidings.personal_data import Reminder
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 """Fields stay raw, so that the other parts, numbers above all, keep their exact bytes."""

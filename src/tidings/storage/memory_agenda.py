@@ -17,7 +17,7 @@ from tidings.model import (
     ReserveConfirmation,
     RotateSecret,
 )
-from tidings.personal import DeliveryResult, Endpoint, Reminder
+from tidings.personal_data import DeliveryResult, Endpoint, Reminder
 from tidings.rules import Rule
 from tidings.status import Backlog, DeadLetter
 from tidings.storage import anonymize

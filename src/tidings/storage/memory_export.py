@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from tidings.ids import notification_id
-from tidings.personal import Preferences
+from tidings.personal_data import Preferences
 from tidings.storage import anonymize, records
 from tidings.storage.memory_inboxes import Inboxes
 from tidings.storage.memory_person import UserState

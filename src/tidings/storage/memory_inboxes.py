@@ -21,7 +21,7 @@ from tidings.model import (
     UndoMarkAllRead,
     user_topic,
 )
-from tidings.personal import Preferences
+from tidings.personal_data import Preferences
 from tidings.rules import ALONE, IN_APP, Rule, duplicate_key, grouping
 from tidings.storage.memory_agenda import Agenda
 from tidings.storage.memory_inbox import Arrival

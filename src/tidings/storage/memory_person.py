@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from tidings.model import LogEntry
-from tidings.personal import Endpoint, Preferences
+from tidings.personal_data import Endpoint, Preferences
 from tidings.storage.memory_feed_marks import FeedMarks
 from tidings.storage.memory_inbox import Inbox
 

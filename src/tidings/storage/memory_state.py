@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tidings.feed_changes import FEED_HISTORY, RETRACTION_HISTORY
 from tidings.ids import EventIds, ms_of, notification_id
 from tidings.model import SAMPLE_ACTORS, SAMPLE_ITEMS, InboxRow, LogEntry, Receipt, user_topic
-from tidings.personal import Reminder
+from tidings.personal_data import Reminder
 from tidings.rules import CHANNELS, MAX_BLOCKS, MAX_MUTES, READ_ALL_HISTORY, Rule, Rules
 from tidings.storage.memory_inbox import Group, Inbox
 from tidings.storage.memory_person import UserState

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from tidings.model import InboxRow, ReadWatermark
-from tidings.personal import Endpoint, Reminder
+from tidings.personal_data import Endpoint, Reminder
 from tidings.timeutil import rfc3339
 
 Record = dict[str, object]

@@ -21,7 +21,7 @@ from tidings.model import (
     SetPreferences,
     SetReminder,
 )
-from tidings.personal import DeliveryResult, Endpoint, Preferences, Reminder
+from tidings.personal_data import DeliveryResult, Endpoint, Preferences, Reminder
 from tidings.rules import Rule
 from tidings.storage.sqlite.statements import sql
 from tidings.testing import START_MS, event
@@ -85,10 +85,10 @@ def test_items_of_one_transaction_owe_a_group_one_delivery(opened: Inside) -> No
 
 def test_nothing_is_left_of_an_erased_person(opened: Inside) -> None:
     """Not even under a number that nobody knows any more."""
-    wishes = Preferences({"*": {"email": False, "in_app": True}})
+    preferences = Preferences({"*": {"email": False, "in_app": True}})
     both = msgspec.structs.replace(reminder("r"), users=("bob", "cy"))
     opened.write(
-        AddEndpoint(MAIL), SetPreferences("bob", wishes), SetReminder(both), SetReminder(reminder("own"))
+        AddEndpoint(MAIL), SetPreferences("bob", preferences), SetReminder(both), SetReminder(reminder("own"))
     )
     opened.publish(event("ann", targets=("bob",)))
     opened.write(EraseUser("bob"))
@@ -134,7 +134,7 @@ def test_a_reminder_whose_event_is_refused_stays_due(opened: Inside) -> None:
 
 
 def test_what_is_kept_in_memory_rolls_back(opened: Inside) -> None:
-    """Endpoints and wishes that were never committed are not consulted, and those that were are after a restart."""
+    """Endpoints and preferences that were never committed are not consulted, and those that were are after a restart."""
     silent = SetPreferences("bob", Preferences({"post": {"in_app": False}}))
     never = Publish((msgspec.structs.replace(event("ann"), created_at=1 << 60),))  # no key holds this time
     with pytest.raises(OverflowError):

@@ -18,7 +18,7 @@ from tidings.model import (
     SetNotificationType,
     SetPreferences,
 )
-from tidings.personal import Preferences
+from tidings.personal_data import Preferences
 from tidings.rules import Rule
 from tidings.storage.sqlite.broadcast_delivery import AT_ONCE
 from tidings.storage.sqlite.maintenance import HOUSEKEEPING_MS

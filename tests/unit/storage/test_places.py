@@ -20,7 +20,7 @@ from tidings.model import (
     SetPreferences,
     SetReminder,
 )
-from tidings.personal import Endpoint, Preferences, Reminder
+from tidings.personal_data import Endpoint, Preferences, Reminder
 from tidings.storage.sqlite import symbols
 from tidings.storage.sqlite.symbols import ErasedName
 from tidings.testing import event

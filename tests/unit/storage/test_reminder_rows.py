@@ -12,7 +12,7 @@ from tests.checkers import traces
 from tests.unit.storage.inside import Inside
 from tidings.config import KIB
 from tidings.model import CancelReminder, EraseUser, FireReminder, Published, SetReminder
-from tidings.personal import Reminder
+from tidings.personal_data import Reminder
 from tidings.storage.sqlite import user_export
 from tidings.testing import START_MS, event
 

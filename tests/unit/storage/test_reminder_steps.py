@@ -20,7 +20,7 @@ from tidings.model import (
     RecordDeliveryResults,
     SetReminder,
 )
-from tidings.personal import NAMED_AT_ONCE, Reminder
+from tidings.personal_data import NAMED_AT_ONCE, Reminder
 from tidings.testing import START_MS, event
 
 USERS = tuple(f"user-{n:04d}" for n in range(5 * NAMED_AT_ONCE))

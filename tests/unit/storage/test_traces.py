@@ -22,7 +22,7 @@ from tidings.model import (
     SetPreferences,
     SetReminder,
 )
-from tidings.personal import Endpoint, Preferences, Reminder
+from tidings.personal_data import Endpoint, Preferences, Reminder
 from tidings.storage.sqlite.compaction import compact
 from tidings.testing import START_MS, event
 

@@ -10,7 +10,7 @@ from tidings.errors import FieldError, Forbidden
 from tidings.http import schemas_delivery as shapes
 from tidings.http.params import ForUser
 from tidings.http.routing import Access, RequestContext, Response, Route
-from tidings.personal import Endpoint
+from tidings.personal_data import Endpoint
 from tidings.timeutil import rfc3339
 
 

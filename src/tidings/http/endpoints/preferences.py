@@ -12,7 +12,7 @@ from tidings.field_errors import Check, check_own, in_words
 from tidings.http import schemas
 from tidings.http.params import ForUser
 from tidings.http.routing import Access, RequestContext, Response, Route
-from tidings.personal import Preferences
+from tidings.personal_data import Preferences
 from tidings.reminder_input import TIME_ZONE
 from tidings.rules import Name
 
@@ -82,20 +82,20 @@ def wanted_errors(call: RequestContext[Any, None], fitting: bytes) -> Iterable[F
     """The field errors of valid members of the preferences."""
     wanted = msgspec.json.decode(fitting, type=_Wanted)
     preferences = Preferences(types=wanted.types, locale=wanted.locale)
-    return call.services.wishes.errors(preferences, len(wanted.muted_topics or ()))
+    return call.services.preferences.errors(preferences, len(wanted.muted_topics or ()))
 
 
 async def preferences(call: RequestContext[ForUser, None]) -> Response:
     """A user's preferences."""
-    return Response(await call.services.wishes.preferences(call.user))
+    return Response(await call.services.preferences.preferences(call.user))
 
 
 async def prefer(call: RequestContext[ForUser, PreferencesBody]) -> Response:
     """Replace a user's preferences."""
-    wishes = call.services.wishes
+    service = call.services.preferences
     wanted = msgspec.convert(call.body, Preferences, from_attributes=True)
-    await wishes.prefer(call.user, wanted, call.body.muted_topics)
-    return Response(await wishes.preferences(call.user))
+    await service.prefer(call.user, wanted, call.body.muted_topics)
+    return Response(await service.preferences(call.user))
 
 
 _PATH = "/v1/preferences"

@@ -23,22 +23,22 @@ def claim_errors(call: RequestContext[Any, None], fitting: bytes) -> Iterable[Fi
     claims = msgspec.json.decode(fitting, type=_Claims)
     if claims.verbs is None:
         return ()  # others may be invalid
-    return call.services.wishes.claim_errors(call.path["type"], Rule(verbs=claims.verbs))
+    return call.services.preferences.claim_errors(call.path["type"], Rule(verbs=claims.verbs))
 
 
 async def types(call: RequestContext[Params, None]) -> Response:
     """All declared types."""
-    return Response(call.services.wishes.types())
+    return Response(call.services.preferences.types())
 
 
 async def declare(call: RequestContext[Params, Rule]) -> Response:
     """Declare a type, or replace its rule."""
-    return Response(await call.services.wishes.declare(call.path["type"], call.body))
+    return Response(await call.services.preferences.declare(call.path["type"], call.body))
 
 
 async def withdraw(call: RequestContext[Params, None]) -> Response:
     """Delete a declaration."""
-    await call.services.wishes.withdraw(call.path["type"])
+    await call.services.preferences.withdraw(call.path["type"])
     return Response(status=204)
 
 

@@ -97,7 +97,7 @@ def _values(r: ReadSnapshot, users: Collection[int]) -> dict[str, object] | None
 
 def _types(r: ReadSnapshot) -> list[int]:
     """verb << 33 | type << 1 | critical, of verbs that a declared type claims. Of a type without a number nobody has ever
-    said anything: what holds for it is the wish for all, which is type 0."""
+    said anything: what holds for it is the preference for all, which is type 0."""
     packed = [0]
     for type, rule in r.writer.rules.declared.items():
         number = r.names.verb(type) or 0

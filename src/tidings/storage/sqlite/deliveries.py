@@ -5,13 +5,12 @@ from typing import Any
 
 from tidings.ids import notification_id, notification_ref
 from tidings.model import CommandResult, Delivery, InboxRow, RecordDeliveryResults
-from tidings.personal import DeliveryResult
+from tidings.personal_data import DeliveryResult, decode_preferences
 from tidings.status import DeadLetter
 from tidings.storage.sqlite import endpoints, notification_groups
 from tidings.storage.sqlite.notification_view import hydrate
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.statements import sql
-from tidings.storage.sqlite.wishes import wishes
 from tidings.storage.sqlite.write_session import WriteSession
 
 
@@ -30,7 +29,7 @@ def _deliveries(r: ReadSnapshot, due: list[tuple[Any, ...]]) -> list[Delivery]:
     people = r.names.people(row[1] for row in due)
     shown = _shown(r, due)
     muted = _muted(r, {row[1] for row in due}, shown)
-    said = {raw: wishes(raw) for raw in {row[17] for row in due}}
+    said = {raw: decode_preferences(raw) for raw in {row[17] for row in due}}
     return [
         Delivery(
             row[0],

@@ -12,7 +12,7 @@ from tidings.model import (
     ReserveConfirmation,
     RotateSecret,
 )
-from tidings.personal import DeliveryResult, Endpoint
+from tidings.personal_data import DeliveryResult, Endpoint
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession

@@ -6,7 +6,7 @@ import msgspec
 
 from tidings.ids import notification_id
 from tidings.model import CommandResult, RecipientFacts, SetPreferences
-from tidings.personal import Preferences
+from tidings.personal_data import DEFAULT_PREFERENCES, Preferences, decode_preferences
 from tidings.rules import IN_APP
 from tidings.storage import records
 from tidings.storage.sqlite import broadcasts, deliveries, endpoints, inboxes
@@ -16,7 +16,6 @@ from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import unpack
 from tidings.storage.sqlite.visibility import BLOCK, MUTE
-from tidings.storage.sqlite.wishes import NOTHING_SAID, wishes
 from tidings.storage.sqlite.write_session import WriteSession
 
 ALL_TYPES = 0
@@ -48,7 +47,7 @@ def prefer(w: WriteSession, r: ReadSnapshot, command: SetPreferences) -> Command
 def preferences(r: ReadSnapshot, user: str) -> Preferences:
     """What a user wants."""
     row = r.db.one(sql("preferences_of_user"), (r.names.user(user),))
-    return wishes(row[0] if row else None)
+    return decode_preferences(row[0] if row else None)
 
 
 def muted(r: ReadSnapshot, user: str) -> list[str]:
@@ -111,7 +110,7 @@ def forget(w: WriteSession, user: int) -> None:
 
 def export(r: ReadSnapshot, user: str) -> Iterator[dict[str, object]]:
     """What a person wants, where they are reached, and what waits for there."""
-    if (said := preferences(r, user)) != NOTHING_SAID:
+    if (said := preferences(r, user)) != DEFAULT_PREFERENCES:
         yield {"kind": "preferences", "preferences": said}
     yield from map(records.endpoint, endpoints.of(r, user))
     query = sql("deliveries_of_user")

@@ -18,7 +18,7 @@ import msgspec
 from tidings.errors import KeyReused
 from tidings.ids import MAX_KEY
 from tidings.model import CancelReminder, CommandResult, FireReminder, Publish, Published, SetReminder
-from tidings.personal import NAMED_AT_ONCE, Reminder
+from tidings.personal_data import NAMED_AT_ONCE, Reminder
 from tidings.storage import anonymize, records
 from tidings.storage.anonymize import Renaming
 from tidings.storage.sqlite import publish

@@ -58,7 +58,7 @@ from tidings.model import (
     Unfollow,
     UnseenCount,
 )
-from tidings.personal import Endpoint, Preferences, Reminder
+from tidings.personal_data import Endpoint, Preferences, Reminder
 from tidings.rules import CHANNELS, Rules
 from tidings.status import Backlog, DeadLetter, Status
 from tidings.storage.sqlite import (

@@ -21,7 +21,7 @@ from tidings.model import (
     SetNotificationType,
     SetPreferences,
 )
-from tidings.personal import DeliveryResult, Endpoint, Preferences, QuietHours
+from tidings.personal_data import DeliveryResult, Endpoint, Preferences, QuietHours
 from tidings.rules import Rule
 from tidings.testing import START_MS, event
 
@@ -43,7 +43,7 @@ def endpoints(store: Harness, user: str) -> list[Endpoint]:
     return store.run(store.store.endpoints(user))
 
 
-# --- wishes -------------------------------------------------------------------------------------------------
+# --- preferences --------------------------------------------------------------------------------------------
 
 
 def test_preferences_are_kept_whole(store: Harness) -> None:

@@ -1,4 +1,4 @@
-"""What a person wants and how they are reached: preferences, endpoints, reminders. Frozen values without I/O."""
+"""Data of users: preferences, endpoints, reminders, results of deliveries. Frozen values without I/O."""
 
 import base64
 from typing import Annotated
@@ -35,15 +35,24 @@ class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     digest_s: int = 0
 
     def wants(self, type: str, channel: str, default: bool) -> bool:
-        """Whether a channel is wanted for a type: the type's own wish, else that for all, else the default."""
+        """Whether a channel is wanted for a type: the preference of the type, else that for all, else the default."""
         for name in (type, "*"):
-            if (wish := self.types.get(name, {}).get(channel)) is not None:
-                return wish
+            if (wanted := self.types.get(name, {}).get(channel)) is not None:
+                return wanted
         return default
 
     def holds_alike(self, other: "Preferences") -> bool:
         """Whether the other preferences hold deliveries back for exactly as long: the same quiet hours, the same digest."""
         return (self.quiet_hours, self.digest_s) == (other.quiet_hours, other.digest_s)
+
+
+DEFAULT_PREFERENCES = Preferences()
+_decode_preferences = msgspec.json.Decoder(Preferences).decode
+
+
+def decode_preferences(raw: bytes | None) -> Preferences:
+    """Stored preferences, which are the JSON of their struct; the defaults of a user who set none."""
+    return DEFAULT_PREFERENCES if raw is None else _decode_preferences(raw)
 
 
 class Endpoint(msgspec.Struct, frozen=True):
