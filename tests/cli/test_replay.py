@@ -15,7 +15,7 @@ import pytest
 from tests.cli.conftest import Run
 from tests.serving import environ, serving
 from tidings.client import Client
-from tidings.gharchive import TOLD_OWNER, verb
+from tidings.contrib.gharchive import NOTIFIES_OWNER, verb
 
 SAMPLE = Path(str(files("tidings"))) / "sample" / "gharchive-2015-01-01.json.gz"
 SOME = 600
@@ -33,7 +33,7 @@ def feeds_of(lines: Iterable[bytes]) -> dict[str, list[Act]]:
         raw = json.loads(line)
         actor, repository = raw["actor"]["login"], raw["repo"]["name"]
         audience = set(followers[repository])
-        if raw["type"] in TOLD_OWNER:
+        if raw["type"] in NOTIFIES_OWNER:
             audience.add(repository.split("/")[0])
         for user in audience - {actor}:
             feeds[user].append((actor, verb(raw["type"]), repository))

@@ -1,6 +1,6 @@
 """Hours of GitHub's public events, and what must come of them: recomputed by brute force from the files alone.
 
-Nothing here uses the code under test. The rules are those that ``tidings.gharchive`` documents: the owner of a
+Nothing here uses the code under test. The rules are those that ``tidings.contrib.gharchive`` documents: the owner of a
 repository is told of a star, a fork or a comment by somebody else, and a star makes its author follow the repository
 from the next event on.
 """

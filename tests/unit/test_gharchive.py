@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tidings.gharchive import publication, verb
+from tidings.contrib.gharchive import publication, verb
 
 
 class Case(NamedTuple):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidings.cli.importer import Step, Tally, steps
-from tidings.gharchive import Publication
+from tidings.contrib.gharchive import Publication
 
 USERS = ("ann", "bob", "cy")
 REPOSITORIES = ("ann/a", "bob/b")

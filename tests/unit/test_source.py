@@ -8,7 +8,7 @@ import click
 import pytest
 
 from tidings.cli.input_files import Lines, ndjson, newest_ms, paced, shifted
-from tidings.gharchive import Publication
+from tidings.contrib.gharchive import Publication
 
 
 def at(created_at: str) -> Publication:

@@ -13,7 +13,7 @@ import click
 
 from tidings.cli.client import CommandClient
 from tidings.client.replies import LineResult
-from tidings.gharchive import Publication
+from tidings.contrib.gharchive import Publication
 
 KEY_REUSED = "idempotency-key-reused"
 SHOWN_REASONS = 5

@@ -13,7 +13,7 @@ from typing import Any
 import click
 import msgspec
 
-from tidings.gharchive import Publication, publication
+from tidings.contrib.gharchive import Publication, publication
 from tidings.timeutil import rfc3339, to_ms
 from tidings.validation import BOM
 

@@ -13,7 +13,7 @@ from tidings.cli.input_files import FORMATS, STDIN, Lines, Parse, newest_ms, pac
 from tidings.cli.progress import Progress
 from tidings.cli.temporary_server import private_server
 from tidings.config import CONFIG_ENV
-from tidings.gharchive import Publication
+from tidings.contrib.gharchive import Publication
 from tidings.timeutil import SystemClock
 
 MAX_BATCH = 1_000

@@ -8,7 +8,7 @@ from tidings.cli.client import CommandClient
 from tidings.cli.importer import Tally
 from tidings.cli.progress import Progress
 from tidings.cli.replay import replay
-from tidings.gharchive import publication
+from tidings.contrib.gharchive import publication
 
 SAMPLE = "gharchive-2015-01-01.json.gz"
 

@@ -1,4 +1,4 @@
-"""GitHub's public events, as GH Archive keeps them, as events of ours. Pure: lines in, values out.
+"""Maps GitHub's public events, as GH Archive stores them, to events. Pure: lines in, values out.
 
 The format is described at https://www.gharchive.org and in GitHub's "Event types" reference: one JSON object
 a line with ``id``, ``type``, ``actor``, ``repo``, ``payload`` and ``created_at``.
@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-TOLD_OWNER = frozenset(
+NOTIFIES_OWNER = frozenset(
     {"WatchEvent", "ForkEvent", "IssueCommentEvent", "CommitCommentEvent", "PullRequestReviewCommentEvent"}
 )
-"""Acts on a repository that its owner is told of."""
+"""Acts on a repository of which its owner is notified."""
 
 KEPT: Mapping[str, tuple[str, ...]] = {
     "PushEvent": ("ref", "size"),
@@ -91,7 +91,7 @@ def publication(line: bytes) -> Publication:
         "metadata": cut(raw.type, raw.payload),
     }
     owner = repository.partition("/")[0]
-    if raw.type in TOLD_OWNER and owner != actor:
+    if raw.type in NOTIFIES_OWNER and owner != actor:
         body["target_user_ids"] = [owner]
     return Publication(body, (actor, f"repository:{repository}") if raw.type == "WatchEvent" else None)
 

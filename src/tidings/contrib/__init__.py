@@ -1,0 +1,1 @@
+"""Importers of events from other formats: what the server itself does not need."""
