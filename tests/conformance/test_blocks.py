@@ -1,4 +1,4 @@
-"""A block in an inbox and in activity; a mute of what is due: ``tidings.ports.InboxViews``, ``FeedViews``, ``Agenda``."""
+"""Blocks in inboxes and activity; mutes of deliveries: ``tidings.ports.InboxViews``, ``FeedViews``, ``DeliveryQueue``."""
 
 import msgspec
 

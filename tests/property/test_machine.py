@@ -66,9 +66,9 @@ from tidings.model import (
 from tidings.personal_data import Reminder
 from tidings.ports import Store
 from tidings.rules import Rule
-from tidings.storage.memory_feed_marks import ReadAll
-from tidings.storage.memory_inbox import Inbox
-from tidings.storage.memory_person import UserState
+from tidings.storage.memory.feed_read_state import ReadAll
+from tidings.storage.memory.inbox import Inbox
+from tidings.storage.memory.user import UserState
 from tidings.testing import FakeClock, MemoryStore
 from tidings.timeutil import DAY_MS, HOUR_MS
 
@@ -429,7 +429,7 @@ class Insistent(MemoryStore):
 
     def _catch_up(self, user: str) -> int:
         given = super()._catch_up(user)
-        self._person(user).taken = 0
+        self._person(user).broadcast_cursor = 0
         return given
 
 

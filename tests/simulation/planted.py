@@ -29,10 +29,9 @@ from tidings.model import (
     NewEvent,
     Receipt,
 )
-from tidings.storage import memory_inboxes
-from tidings.storage.memory import MemoryStore
-from tidings.storage.memory_inbox import Inbox
-from tidings.storage.memory_person import UserState
+from tidings.storage.memory import MemoryStore, inboxes
+from tidings.storage.memory.inbox import Inbox
+from tidings.storage.memory.user import UserState
 from tidings.storage.sqlite.write_session import MERGED, WriteSession
 
 
@@ -114,7 +113,7 @@ def _read(self: InboxState, read: Read) -> None:
 def _swallow(self: MemoryStore, read: MarkAllNotificationsRead) -> InboxUpdateResult:
     person = self._peek(read.user)
     done = person.inbox.read_all(read.type or "", person.inbox.seq, self._clock.now(), self._read_all_history)
-    return memory_inboxes._marked(person, done)
+    return inboxes._marked(person, done)
 
 
 _append = MemoryStore._append

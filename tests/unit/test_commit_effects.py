@@ -31,7 +31,7 @@ from tidings.model import (
     UndoMarkFeedRead,
     Unfollow,
 )
-from tidings.personal import Reminder
+from tidings.personal_data import Reminder
 from tidings.testing import event
 
 NEW, OTHER = event("ada", targets=("bob",)), event("cy")

@@ -9,10 +9,11 @@ import apsw
 
 from tidings.config import ConfigError, Settings
 from tidings.errors import Unavailable
-from tidings.ports import Clock, Store
+from tidings.ports import Store
 from tidings.setting_checks import masked, shown
 from tidings.storage.memory import MemoryStore
 from tidings.storage.sqlite import SqliteStore
+from tidings.timeutil import Clock
 
 MEMORY = "memory://"
 SQLITE = "sqlite:///"

@@ -1,8 +1,8 @@
-"""``tidings.ports.Agenda``: which deliveries are owed again once an attempt has ended."""
+"""``tidings.ports.DeliveryQueue``: which deliveries are owed again once an attempt has ended."""
 
 import pytest
 
-from tests.conformance.test_agenda import MAIL, deliveries, ping, reached
+from tests.conformance.test_deliveries import MAIL, deliveries, ping, reached
 from tests.harness import Harness
 from tidings.model import RecordDeliveryResults, Retract
 from tidings.personal_data import DeliveryResult

@@ -1,4 +1,4 @@
-"""``tidings.ports.Agenda``: reminders, and deliveries that leave the application."""
+"""``tidings.ports.DeliveryQueue``: reminders, and deliveries that leave the application."""
 
 import asyncio
 from pathlib import Path

@@ -8,7 +8,7 @@ from tidings.model import InboxCounters, InboxFilter, NotificationState, ReadWat
 from tidings.rules import NO_GROUP, Grouping, last_to_merge
 
 
-class State(NamedTuple):
+class ItemState(NamedTuple):
     """The state of a group: when it was seen, read and archived (milliseconds), None if it was not."""
 
     seen_at: int | None = None
@@ -16,7 +16,7 @@ class State(NamedTuple):
     archived_at: int | None = None
 
 
-UNSAID = State()
+NEW_ITEM_STATE = ItemState()
 """The state of a new group."""
 
 
@@ -40,7 +40,7 @@ class Group:
     seq: int
     unread_seq: int
     items: dict[int, int]
-    own: State = UNSAID
+    own: ItemState = NEW_ITEM_STATE
     closed: bool = False
 
     @property
@@ -59,7 +59,7 @@ class Group:
         return young and not (self.closed or self.deleted)
 
 
-class Arrival(NamedTuple):
+class NotificationDraft(NamedTuple):
     """A new item: the key of its event, when that was created (milliseconds), its type, the topic it groups by ("" for
     none), and its grouping."""
 
@@ -89,7 +89,7 @@ class Inbox:
 
     # --- reading --------------------------------------------------------------------------------------------
 
-    def state(self, group: Group) -> State:
+    def state(self, group: Group) -> ItemState:
         """The state that was set for a group alone or, without one, by the first read-all that covers it."""
         own = group.own
         mark = next((mark for mark in self.marks if _covers(mark, group)), None)
@@ -124,7 +124,7 @@ class Inbox:
 
     # --- writing --------------------------------------------------------------------------------------------
 
-    def arrive(self, item: Arrival, now: int) -> int:
+    def arrive(self, item: NotificationDraft, now: int) -> int:
         """An item joins a group or opens one; returns the number of the group."""
         seq = self._next_seq()
         group = self._newest_of(item.grouping.key)
@@ -236,7 +236,7 @@ def _replaces(later: ReadWatermark, mark: ReadWatermark) -> bool:
     return later.seq > mark.seq and later.up_to >= mark.up_to and later.type in ("", mark.type)
 
 
-def _said(of: State, state: NotificationState, now: int) -> State:
+def _said(of: ItemState, state: NotificationState, now: int) -> ItemState:
     """The state of a group after this change."""
     seen_at = now if of.seen_at is None else of.seen_at
     match state:

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from tidings.feed_changes import FeedMark, Retraction
 from tidings.model import CommandResult, FeedItem, LogEntry, MarkFeedRead, MarkFeedUnread, UndoMarkFeedRead
-from tidings.storage.memory_export import Exports
-from tidings.storage.memory_feed_marks import FeedMarks
+from tidings.storage.memory.feed_read_state import FeedReadState
+from tidings.storage.memory.user_export import MemoryExports
 
 
-class Feeds(Exports):
+class MemoryFeeds(MemoryExports):
     """The items of a feed, their reasons, and their read state."""
 
     def _reasons(self, viewer: str, entry: LogEntry) -> Iterator[tuple[str, str]]:
@@ -60,7 +60,7 @@ class Feeds(Exports):
     def _unread(self, user: str) -> set[int]:
         return {item.key for item in self._items(user, own=True) if item.read_at is None}
 
-    def _mark_items(self, marks: FeedMarks, command: MarkFeedRead | MarkFeedUnread) -> int:
+    def _mark_items(self, marks: FeedReadState, command: MarkFeedRead | MarkFeedUnread) -> int:
         reading = isinstance(command, MarkFeedRead)
         wanted = {self._ids.key(event_id) for event_id in command.event_ids or ()}
         found = {
@@ -75,7 +75,7 @@ class Feeds(Exports):
         marks.mark(FeedMark(self._position, self._clock.now() if reading else None, ids), found)
         return self._position
 
-    def _read_all_of_feed(self, marks: FeedMarks, up_to: int | None) -> int:
+    def _read_all_of_feed(self, marks: FeedReadState, up_to: int | None) -> int:
         # Not beyond the last event: it would cover its own position, so a repetition would be a change.
         up_to = self._logged if up_to is None else min(up_to, self._logged)
         if not marks.would_read(up_to):
@@ -87,7 +87,7 @@ class Feeds(Exports):
         marks.mark(FeedMark(self._position, self._clock.now(), up_to=up_to), {})
         return self._position
 
-    def _undo_read_feed(self, marks: FeedMarks, made: int) -> int:
+    def _undo_read_feed(self, marks: FeedReadState, made: int) -> int:
         if not marks.can_undo(made):
             return 0
         self._position += 1

@@ -21,10 +21,10 @@ from tidings.personal_data import DeliveryResult, Endpoint, Reminder
 from tidings.rules import Rule
 from tidings.status import Backlog, DeadLetter
 from tidings.storage import anonymize
-from tidings.storage.memory_state import Confirmation, PendingDelivery, State
+from tidings.storage.memory.state import Confirmation, MemoryState, PendingDelivery
 
 
-class Agenda(State):
+class MemoryDeliveries(MemoryState):
     """Reminders and deliveries."""
 
     # --- reading --------------------------------------------------------------------------------------------

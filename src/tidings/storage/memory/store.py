@@ -72,15 +72,15 @@ from tidings.model import (
 from tidings.rules import Rule, Rules
 from tidings.status import Status
 from tidings.storage import anonymize
-from tidings.storage.memory_feeds import Feeds
-from tidings.storage.memory_person import FollowInterval
-from tidings.storage.memory_state import IdempotencyRecord
+from tidings.storage.memory.feeds import MemoryFeeds
+from tidings.storage.memory.state import IdempotencyRecord
+from tidings.storage.memory.user import FollowInterval
 
 RECENT = 5
 """Items that a summary shows."""
 
 
-class MemoryStore(Feeds):
+class MemoryStore(MemoryFeeds):
     """A complete :class:`tidings.ports.Store` in memory.
 
     ``clock`` gives the times; ``salt`` (64 bits) and ``epoch`` identify this store; ``idempotency_ms`` is how long an

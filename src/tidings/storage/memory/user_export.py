@@ -7,13 +7,13 @@ import msgspec
 from tidings.ids import notification_id
 from tidings.personal_data import Preferences
 from tidings.storage import anonymize, records
-from tidings.storage.memory_inboxes import Inboxes
-from tidings.storage.memory_person import UserState
+from tidings.storage.memory.inboxes import MemoryInboxes
+from tidings.storage.memory.user import UserState
 from tidings.storage.records import Record
 from tidings.timeutil import rfc3339
 
 
-class Exports(Inboxes):
+class MemoryExports(MemoryInboxes):
     """The export of one user."""
 
     def _records(self, user: str) -> Iterator[Record]:

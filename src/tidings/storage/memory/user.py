@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from tidings.model import LogEntry
 from tidings.personal_data import Endpoint, Preferences
-from tidings.storage.memory_feed_marks import FeedMarks
-from tidings.storage.memory_inbox import Inbox
+from tidings.storage.memory.feed_read_state import FeedReadState
+from tidings.storage.memory.inbox import Inbox
 
 
 @dataclass(slots=True)
@@ -26,17 +26,17 @@ class FollowInterval:
 
 @dataclass(slots=True)
 class UserState:
-    """The data of one user. ``taken`` is the number of the last broadcast that was materialised."""
+    """The data of one user. ``broadcast_cursor`` is the number of the last broadcast that was materialised."""
 
     number: int
     follows: dict[str, list[FollowInterval]] = field(default_factory=dict)
     muted: set[str] = field(default_factory=set)
     blocked: set[str] = field(default_factory=set)
     inbox: Inbox = field(default_factory=Inbox)
-    feed: FeedMarks = field(default_factory=FeedMarks)
+    feed: FeedReadState = field(default_factory=FeedReadState)
     preferences: Preferences = field(default_factory=Preferences)
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
-    taken: int = 0
+    broadcast_cursor: int = 0
 
     def follow_of(self, topic: str) -> FollowInterval | None:
         """The current follow, if there is one."""

@@ -18,7 +18,7 @@ class ReadAll(NamedTuple):
     at: int
 
 
-class Marked(NamedTuple):
+class ReadStateChange(NamedTuple):
     """An item with its own state, read at ``at`` or unread (None); this took position ``made``. Later read-alls mark an
     unread one read again."""
 
@@ -28,12 +28,12 @@ class Marked(NamedTuple):
 
 
 @dataclass(slots=True)
-class FeedMarks:
+class FeedReadState:
     """``forgotten`` is the position up to which changes are no longer kept, ``undone`` that at which a read-all was last
     undone, or some were merged. ``merged_up_to`` is the position of the last read-all that was among these."""
 
     read_alls: list[ReadAll] = field(default_factory=list)
-    marked: dict[int, Marked] = field(default_factory=dict)
+    marked: dict[int, ReadStateChange] = field(default_factory=dict)
     changes: list[FeedMark | FeedReset] = field(default_factory=list)
     forgotten: int = 0
     undone: int = 0
@@ -61,7 +61,7 @@ class FeedMarks:
         if change.up_to is not None and change.at is not None:
             self.read_alls.append(ReadAll(change.position, change.up_to, change.at))
         for key, position in items.items():
-            self.marked[key] = Marked(change.position, change.at, position)
+            self.marked[key] = ReadStateChange(change.position, change.at, position)
         self.changes.append(change)
 
     def can_undo(self, made: int) -> bool:
@@ -86,7 +86,7 @@ class FeedMarks:
         for key, item in self.marked.items():
             first = self._first(item.made, item.position)
             if item.at is None and first in dropped:
-                self.marked[key] = Marked(first.made, first.at, item.position)
+                self.marked[key] = ReadStateChange(first.made, first.at, item.position)
         self.read_alls = [one for one in self.read_alls if one not in dropped]
         self._reset(position)
 

@@ -23,13 +23,13 @@ from tidings.model import (
 )
 from tidings.personal_data import Preferences
 from tidings.rules import ALONE, IN_APP, Rule, duplicate_key, grouping
-from tidings.storage.memory_agenda import Agenda
-from tidings.storage.memory_inbox import Arrival
-from tidings.storage.memory_person import UserState
-from tidings.storage.memory_state import Broadcast, created_at, thing
+from tidings.storage.memory.deliveries import MemoryDeliveries
+from tidings.storage.memory.inbox import NotificationDraft
+from tidings.storage.memory.state import Broadcast, created_at, thing
+from tidings.storage.memory.user import UserState
 
 
-class Inboxes(Agenda):
+class MemoryInboxes(MemoryDeliveries):
     """Recipients of events, and their inboxes."""
 
     # --- reading --------------------------------------------------------------------------------------------
@@ -162,14 +162,14 @@ class Inboxes(Agenda):
         type, rule, now = self._rules.type_of(entry.verb), self._rule(entry), self._clock.now()
         how = ALONE if alone else grouping(type, rule, entry.actor_id, thing(entry), now)
         about = {"object": thing(entry), "actor": user_topic(entry.actor_id), "type": ""}[rule.group_by]
-        item = Arrival(entry.key, created_at(entry), type, about, how)
+        item = NotificationDraft(entry.key, created_at(entry), type, about, how)
         number = self._person(user).inbox.arrive(item, now)
         self._owe(user, number, type, rule)
 
     def _lacking(self, user: str) -> Iterator[LogEntry]:
         """The pending broadcasts of this user, oldest first."""
         person = self._peek(user)
-        for broadcast in self._broadcasts[person.taken :]:
+        for broadcast in self._broadcasts[person.broadcast_cursor :]:
             entry = self._log.get(broadcast.key)
             if entry is not None and self._meant(person, broadcast, entry) and self._wanted(user, entry):
                 yield entry
@@ -189,7 +189,7 @@ class Inboxes(Agenda):
         lacking = list(self._lacking(user))
         for entry in lacking:
             self._bring(user, entry, alone=True)
-        self._person(user).taken = len(self._broadcasts)
+        self._person(user).broadcast_cursor = len(self._broadcasts)
         return len(lacking)
 
     # --- state and preferences ------------------------------------------------------------------------------

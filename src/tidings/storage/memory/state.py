@@ -11,8 +11,8 @@ from tidings.ids import EventIds, ms_of, notification_id
 from tidings.model import SAMPLE_ACTORS, SAMPLE_ITEMS, InboxRow, LogEntry, Receipt, user_topic
 from tidings.personal_data import Reminder
 from tidings.rules import CHANNELS, MAX_BLOCKS, MAX_MUTES, READ_ALL_HISTORY, Rule, Rules
-from tidings.storage.memory_inbox import Group, Inbox
-from tidings.storage.memory_person import UserState
+from tidings.storage.memory.inbox import Group, Inbox
+from tidings.storage.memory.user import UserState
 from tidings.timeutil import HOUR_MS, Clock
 
 IDEMPOTENCY_MS = 168 * HOUR_MS
@@ -63,7 +63,7 @@ class Confirmation(NamedTuple):
     address_digest: bytes
 
 
-class State:
+class MemoryState:
     """The log, the users, the declarations, reminders and deliveries, with no rules but those of mutes and blocks."""
 
     def __init__(
