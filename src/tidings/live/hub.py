@@ -60,8 +60,7 @@ ROTATION_SPREAD = 0.2
 """The share of the maximum age by which a stream ends earlier or later, at random, so that streams that opened together end
 at different times."""
 RETRY_MS = (1_000, 3_000)
-"""Milliseconds after which a client reconnects when its connection is lost; random for each, so that the clients of a server
-that crashed do not all return at once."""
+"""Milliseconds after which clients reconnect after a lost connection; random for each, so that not all return at once."""
 ROTATE_RETRY_MS = (1_000, 2_000)
 """The same if only this stream ends. Not less: browsers apply a small ``retry`` exactly."""
 DRAIN_PER_S = 250
