@@ -1,4 +1,4 @@
-"""The SQLite back-end. The way of one event: store → append → rows; debts for what is left; feeds when it is read."""
+"""The SQLite back-end. The path of an event: store → publish → rows; fan-out jobs for the rest; feeds when it is read."""
 
 from tidings.storage.sqlite.store import SqliteStore
 

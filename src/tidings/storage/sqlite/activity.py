@@ -1,4 +1,4 @@
-"""Activity: one topic's timeline, or everyone's, which is the events themselves."""
+"""Activity: one topic's timeline, or the events of all users, newest first."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,7 +16,7 @@ def page(
     before: int | None,
     viewer: int | None = None,
 ) -> Page:
-    """A page of what happened on a topic, or (None) everywhere; see FeedViews.activity. ``viewer``: one who may have
+    """A page of the activity of a topic, or (None) of all; see FeedViews.activity. ``viewer``: a user who may have
     blocks."""
     position = r.head()
     fits = matcher(r, want)
@@ -57,7 +57,7 @@ def _chunk_sizes(r: ReadSnapshot, limit: int, plain: bool) -> Iterator[int]:
 def _events(
     r: ReadSnapshot, topic: int | None, before: int, above: int, limit: int
 ) -> tuple[Sequence[int], list[EventRow]]:
-    """(the keys looked at, the events of them that still stand), newest first."""
+    """(the keys that were read, those of their events that are not retracted), newest first."""
     if topic is None:
         events = _everyones(r, before, above, limit)
         return [event.key for event in events], events

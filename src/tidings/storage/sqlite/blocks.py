@@ -1,8 +1,8 @@
-"""A block in an inbox: what the other did is taken out of it, newest content first.
+"""The effect of a block on an inbox: the items of the other user's events are removed, newest content first.
 
-An inbox may be large, so one step looks at a bounded number of its rows, and the rest is queued. A group that gets an item
-meanwhile moves above the rows still to be looked at: whoever comes to the end goes over what lies above the place where
-they began, until nothing does.
+An inbox may be large, so one step reads a bounded number of its rows, and the rest is queued. A group that gets an item
+meanwhile moves above the unread rest of the rows: at the end of a pass another one covers the rows above its start, until
+there are none.
 """
 
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
 
 LOOKED_AT = 200
-"""Rows looked at together: two joins that take less than a millisecond."""
+"""Rows read together: two joins that take less than a millisecond."""
 CHANGE_ROWS = 20
-"""Rows that one changed notification is taken to cost, for it is written in some ten statements."""
+"""The assumed cost of one changed notification in rows: some ten statements write it."""
 
 
 class Cleaning(NamedTuple):
-    """The inbox of ``user`` on its way to be without ``actor``: of this pass, which began when the inbox stood at ``head``,
-    the rows with a seq in (floor, before) are left."""
+    """The progress of removing ``actor`` from the inbox of ``user``: of this pass, which began when the last seq of the
+    inbox was ``head``, the rows with a seq in (floor, before) are left."""
 
     user: int
     actor: int
@@ -34,7 +34,7 @@ class Cleaning(NamedTuple):
 
 
 def sever(w: WriteSession, r: ReadSnapshot, user: int, actor: int) -> None:
-    """Take what an actor did out of an inbox: from its newest rows now, from the others by later work."""
+    """Remove an actor's items from an inbox: from its newest rows now, from the others by a fan-out job."""
     head = _head(r, user)
     left, _ = step(w, r, Cleaning(user, actor, 0, head + 1, head), w.settings.fanout_sync_max_followers)
     if left is not None:
@@ -42,8 +42,8 @@ def sever(w: WriteSession, r: ReadSnapshot, user: int, actor: int) -> None:
 
 
 def step(w: WriteSession, r: ReadSnapshot, cleaning: Cleaning, budget: int) -> tuple[Cleaning | None, int]:
-    """Go on for about ``budget`` rows; returns what is left, None at the end, and the rows that it cost. When the block was
-    taken back meanwhile, nothing is left: what came since is to stay."""
+    """Process about ``budget`` rows; returns the rest, None at the end, and the cost in rows. If the block was removed
+    meanwhile, there is no rest: the items since then stay."""
     if not _stands(r, cleaning):
         return None, 0
     cost, left, chunk = 0, cleaning, min(budget, LOOKED_AT)
@@ -74,7 +74,7 @@ def _stands(r: ReadSnapshot, cleaning: Cleaning) -> bool:
 
 
 def _leaving(r: ReadSnapshot, cleaning: Cleaning, rows: Sequence[Row]) -> list[Row]:
-    """Those of these rows that hold something by the actor."""
+    """Those of these rows that have an item by the actor."""
     user, actor = cleaning.user, cleaning.actor
     by = dict(r.rows([row.key for row in rows if row.opened is None], "actors"))
     joined = [row.number for row in rows if row.opened is not None]

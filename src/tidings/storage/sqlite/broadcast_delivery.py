@@ -1,4 +1,4 @@
-"""Broadcasts as they are taken up: what a user lacks becomes items of their inbox."""
+"""The materialisation of broadcasts: the pending ones of a user become items of their inbox."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,11 +10,11 @@ from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
 
 AT_ONCE = 4_096
-"""Broadcasts given in one round: the index of each must fit the 16 bits that packing leaves for it."""
+"""Broadcasts materialised in one round: the index of each must fit the 16 bits that packing leaves for it."""
 
 
 def materialize_broadcasts(w: WriteSession, r: ReadSnapshot, command: MaterializeBroadcasts) -> CommandResult:
-    """Give users the broadcasts that they lack, oldest first; they are never asked about any of these again."""
+    """Materialise the pending broadcasts of users, oldest first; none of them is pending afterwards."""
     present = [user for user in command.users if not _is_outdated(w, user, command)]
     w.names.make_users(present)
     users = {w.names.users[user] for user in present}
@@ -29,7 +29,7 @@ def materialize_broadcasts(w: WriteSession, r: ReadSnapshot, command: Materializ
 
 
 def _is_outdated(w: WriteSession, user: str, command: MaterializeBroadcasts) -> bool:
-    """Whether nobody has this name any more since it was read what they lack."""
+    """Whether the user of this name was erased after the pending broadcasts were read."""
     read_at = command.erasures
     return read_at is not None and w.names.erased.since(read_at, user) and w.names.user(user) is None
 
@@ -43,7 +43,7 @@ def _give(
 
 
 def _arrivals(w: WriteSession, r: ReadSnapshot, positions: Sequence[int]) -> Arrivals:
-    """Broadcasts as they come to an inbox: whatever their type says, they group with nothing and repeat nothing."""
+    """Broadcasts as drafts of notifications: whatever their type declares, they do not group and are no duplicates."""
     query = sql("keys_at_positions")
     keys = [key for (key,) in r.db.execute(query, (w.carray(positions),))]
     found = []

@@ -1,8 +1,8 @@
-"""Broadcasts: one row for all of an audience, given to each inbox when its user comes.
+"""Broadcasts: one row for a whole audience, materialised in each inbox at the next request of its user.
 
-Writing an item for everyone would cost a row per user who may never return. Instead every inbox knows the last position
-up to which its user took broadcasts up, and lacks those after it that are meant for them. Whether a user lacks one is
-one condition (``is_lacking``), asked of many users at once.
+Writing an item for all users would cost a row per user who may never return. Instead every inbox has the position of the
+last broadcast that was materialised, and those after it that are for its user are pending. Whether one is pending is one
+condition (``broadcast_is_pending``), evaluated for many users at once.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,11 +14,11 @@ from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
 
 EXPIRED_ROWS = 500
-"""Expired broadcasts set aside by one step."""
+"""Expired broadcasts deactivated by one step."""
 EVERYONE = 0
-"""The number of the audience that excepts nobody: no topic has it."""
+"""The number of the audience of all users: no topic has it."""
 UNKNOWN = 0
-"""The number of all users whom the store does not know: no name has it."""
+"""The number that stands for every unknown user: no name has it."""
 
 
 def announce(
@@ -28,7 +28,7 @@ def announce(
     actors: Sequence[int],
     topics: Sequence[Sequence[int]],
 ) -> None:
-    """Write down the broadcasts among events with positions from ``base`` on, whose actors and topics these are."""
+    """Store the broadcasts among events with positions from ``base`` on, whose actors and topics these are."""
     for i, event in enumerate(events):
         if event.audience:
             _announce(w, event, base + i, actors[i], topics[i])
@@ -45,19 +45,20 @@ def _announce(w: WriteSession, event: NewEvent, position: int, actor: int, topic
 
 
 def audience(r: ReadSnapshot, position: int) -> int | None:
-    """The topic that the event at a position was broadcast to, or EVERYONE; None when it is no broadcast."""
+    """The topic whose followers are the audience of the broadcast at a position, or EVERYONE; None if it is no broadcast."""
     row = r.db.one(sql("broadcast_audience"), (position,))
     return row[0] if row else None
 
 
 def withdraw(w: WriteSession, position: int) -> None:
-    """Give a retracted broadcast to nobody any more."""
+    """Stop the materialisation of a retracted broadcast."""
     w.db.execute(sql("delete_broadcast"), (position,))
     w.db.execute(sql("delete_broadcast_topics"), (position,))
 
 
 def expire(w: WriteSession, now: int) -> int:
-    """Set aside a bounded number of expired broadcasts, so that newcomers are not held against all there ever were."""
+    """Deactivate a bounded number of expired broadcasts, so that the pending ones of a new user are not looked for among all
+    past ones."""
     w.db.execute(
         sql("expire_broadcasts"),
         (now, EXPIRED_ROWS),
@@ -66,14 +67,14 @@ def expire(w: WriteSession, now: int) -> int:
 
 
 def live(r: ReadSnapshot) -> int:
-    """How many broadcasts could still come to somebody: as many entries of one index."""
+    """The number of active broadcasts: as many entries of one index are read."""
     query = sql("count_active_broadcasts")
     (count,) = r.db.one(query, (r.writer.clock.now(),))
     return count  # type: ignore[no-any-return]
 
 
 def lacking(r: ReadSnapshot, users: Collection[int]) -> set[int]:
-    """Which of these users (UNKNOWN for any that is not known) lack a broadcast."""
+    """Those of these users (UNKNOWN for any unknown one) who have a pending broadcast."""
     values = _values(r, users)
     if not values:
         return set()
@@ -82,13 +83,13 @@ def lacking(r: ReadSnapshot, users: Collection[int]) -> set[int]:
 
 
 def lacked(r: ReadSnapshot, users: Collection[int]) -> list[tuple[int, int]]:
-    """(user, position) of every broadcast that one of these users lacks, in this order."""
+    """(user, position) of every pending broadcast of these users, in this order."""
     values = _values(r, users)
     return r.db.all(sql("pending_broadcasts", pending=sql("broadcast_is_pending")), values) if values else []
 
 
 def _values(r: ReadSnapshot, users: Collection[int]) -> dict[str, object] | None:
-    """What ``is_lacking`` is asked with; None when nothing lives that anybody could lack."""
+    """The parameters of ``broadcast_is_pending``; None if there is no active broadcast."""
     w, now = r.writer, r.writer.clock.now()
     if now >= w.broadcasting or not users:
         return None
@@ -96,8 +97,8 @@ def _values(r: ReadSnapshot, users: Collection[int]) -> dict[str, object] | None
 
 
 def _types(r: ReadSnapshot) -> list[int]:
-    """verb << 33 | type << 1 | critical, of verbs that a declared type claims. Of a type without a number nobody has ever
-    said anything: what holds for it is the preference for all, which is type 0."""
+    """verb << 33 | type << 1 | critical, of verbs that a declared type claims. No user has a preference for a type without a
+    number: the preference for all types, which is type 0, applies to it."""
     packed = [0]
     for type, rule in r.writer.rules.declared.items():
         number = r.names.verb(type) or 0

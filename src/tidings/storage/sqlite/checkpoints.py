@@ -1,13 +1,13 @@
-"""Copying the write-ahead log into the database file, and noticing when another program changes either of them.
+"""Copying the write-ahead log into the database file, and detecting changes of either by another program.
 
 Only checkpoints write the database file, and only this module makes them, on the thread that writes. So size, time of change
 and two pages of the file are as the last checkpoint left them, or another program wrote it. ``cp backup.db tidings.db``
-keeps the inode, so the names of the files do not tell. A checkpoint after that would mix the pages of two databases.
-Of a file of the same size the other pages are not compared: what writes only there goes unnoticed (docs/adr/0016).
+keeps the inode, so the names of the files do not show it. A checkpoint after that would mix the pages of two databases. Of a
+file of the same size the other pages are not compared: a change of only those goes undetected (docs/adr/0016).
 
-Others may read, set the time of change, and make a checkpoint: SQLite says how many frames were copied. That of another
-program may be under way, or have been killed, with pages copied that are not counted: a page as the log has it is no change.
-In doubt the store goes on, because a false alarm takes every write.
+Other programs may read, set the time of change, and make a checkpoint: SQLite reports how many frames were copied. A
+checkpoint of another program may be running, or have been killed, with pages copied that are not counted: a page that equals
+its copy in the log is no change. In doubt the store continues, because a false alarm ends all writes.
 """
 
 import os
@@ -27,13 +27,13 @@ from tidings.storage.sqlite.file_lock import RETRY_S, FileLock
 from tidings.storage.sqlite.statements import sql
 
 LOOKS = 5
-"""Looks at a file that seems changed: one may meet a page that is half written, or a checkpoint that ends."""
+"""Attempts to read a file that seems changed: one may find a half-written page, or the end of a checkpoint."""
 PAUSE_S = 0.01
-"""Seconds between these looks, as long as a page takes by far."""
+"""Seconds between these attempts, far longer than the write of a page takes."""
 
 
 class _Baseline(NamedTuple):
-    """The database file after a checkpoint. ``samples`` are the two pages by which it is told from a copy."""
+    """The database file after a checkpoint. ``samples`` are the two pages that distinguish it from a copy."""
 
     size: int
     changed_at_ns: int
@@ -44,7 +44,7 @@ class Checkpoints:
     """Makes the checkpoints of the one connection that writes. Used by one thread at a time. ``guard``: counts commits."""
 
     def __init__(self, db: Db, file_lock: FileLock) -> None:
-        """Raises OSError or apsw.Error when the files cannot be looked at."""
+        """Raises OSError or apsw.Error if the files cannot be read."""
         file_lock.watch()
         self.guard = CommitGuard(file_lock)
         self._db = db
@@ -65,8 +65,8 @@ class Checkpoints:
         db.set_wal_hook(self._committed)
 
     def check(self, *, committed: bool = False) -> None:
-        """Raises Unavailable when what is written now could not be found again. Some microseconds. ``committed``: it is in
-        the log already, so a disk that cannot be read now is for the next check."""
+        """Raises Unavailable if a write now would be lost. Takes some microseconds. ``committed``: the write is in the log
+        already, so a disk that cannot be read now is left to the next check."""
         file, log, *_ = self._file_lock.check()
         if not self._is_as_left(file) or log.st_size < self._log_bytes():
             with suppress(OSError, *DISK_ERRORS) if committed else _disk():
@@ -74,8 +74,8 @@ class Checkpoints:
                 self._check_contents()
 
     def empty(self, wait_ms: int = 0) -> str:
-        """Copy the whole log and cut it to nothing; readers are waited for. Says why that was not done. A file that another
-        program changed is left as it is, and so is the log."""
+        """Copy the whole log and truncate it, waiting for readers. Returns the reason if that was not done, else "". A file
+        that another program changed is left as it is, and so is the log."""
         try:
             with _disk():
                 self._check_contents()
@@ -87,9 +87,9 @@ class Checkpoints:
             return error.for_log
 
     def finish(self, wait_ms: int) -> str:
-        """Empty the log for the last time. Says why that was not done; SQLite then leaves the files alone when it closes
-        them."""
-        # First: whatever is raised, SQLite copies nothing into a file of which nothing is known.
+        """Empty the log for the last time. Returns the reason if that was not done; SQLite then leaves the files unchanged
+        when it closes them."""
+        # First: after any error below, SQLite copies nothing into a file in an unknown state.
         self._db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         why = self.empty(wait_ms)
         if not why:
@@ -97,23 +97,23 @@ class Checkpoints:
         return why
 
     def log_salts(self) -> bytes:
-        """What tells one write-ahead log from the next under its name. Raises Unavailable."""
+        """The salts that distinguish one write-ahead log from the next under its name. Raises Unavailable."""
         with _disk():
             return self._read_salts()
 
     def close(self) -> None:
-        """Let go of the log."""
+        """Close the log."""
         os.close(self._log)
 
     # --- copying ------------------------------------------------------------------------------------------------------
 
     def _committed(self, _db: apsw.Connection, _name: str, frames: int) -> int:
-        """Called by SQLite after each commit with the frames in the log. A failure here is none of the commit, which is in
-        the log: the next one tries again."""
+        """Called by SQLite after each commit with the number of frames in the log. An error here does not fail the commit,
+        which is in the log: the next commit tries again."""
         self.guard.committed()
         with suppress(Unavailable, OSError, *DISK_ERRORS):
             salts = self._read_salts()
-            if salts != self._salts:  # the log began anew: all of it had been copied
+            if salts != self._salts:  # the log was restarted: all of it had been copied
                 if self._copied < self._frames:
                     self._record_baseline()  # by another program
                 self._salts, self._copied = salts, 0
@@ -130,16 +130,16 @@ class Checkpoints:
             self._record_baseline()
 
     def _record_baseline(self) -> None:
-        """Remember the files as they are now. Where that fails, the next check does it: without a baseline no change is
-        found, but none is made up either."""
+        """Store the current state of the files. If that fails, the next check does it: without a baseline no change is
+        detected, but there is no false alarm either."""
         self._baseline = None
-        with suppress(*DISK_ERRORS):  # while a statement runs: then nothing was copied either
+        with suppress(*DISK_ERRORS):  # it fails while a statement runs: then nothing was copied either
             self._frames, self._copied = self._db.wal_checkpoint(None, apsw.SQLITE_CHECKPOINT_NOOP)
         self._salts = self._read_salts()
         found = self._file_lock.status()
         self._baseline = _Baseline(found.st_size, found.st_mtime_ns, self._read_samples())
 
-    # --- what others did ----------------------------------------------------------------------------------------------
+    # --- changes by other programs ------------------------------------------------------------------------------------
 
     def _check_contents(self) -> None:
         path = self._file_lock.path
@@ -183,7 +183,7 @@ class Checkpoints:
         return True
 
     def _is_partly_copied(self, size: int, known: _Baseline) -> bool:
-        """Whether all that differs may come from a checkpoint that has not counted what it copied."""
+        """Whether all differences may come from a checkpoint that has not counted the frames that it copied."""
         frames, _ = self._db.wal_checkpoint(None, apsw.SQLITE_CHECKPOINT_NOOP)
         sizes, versions = [known.size], [{page} for page in known.samples]
         for page, pages, content_at in wal.frames(self._log, range(self._copied, frames), self._page_bytes):
@@ -203,11 +203,11 @@ class Checkpoints:
         return (file.st_size, file.st_mtime_ns) == (self._baseline or ())[:2]
 
     def _log_bytes(self) -> int:
-        """How long the log is at least."""
+        """The minimum length of the log."""
         return wal.size(self._frames, self._page_bytes)
 
     def _others_checkpointed(self) -> bool:
-        """Whether more was copied than here, or the log was cut through SQLite."""
+        """Whether another program copied frames, or truncated the log through SQLite."""
         frames, copied = self._db.wal_checkpoint(None, apsw.SQLITE_CHECKPOINT_NOOP)
         return frames < self._frames or copied > self._copied
 
@@ -215,7 +215,7 @@ class Checkpoints:
         return os.pread(self._log, wal.SALTS.stop, 0)[wal.SALTS]
 
     def _read_samples(self) -> list[bytes]:
-        """Two pages by which a file is told from a copy: the first, and that of the generation."""
+        """Two pages that distinguish a file from a copy: the first, and that of the generation."""
         return [
             self._file_lock.read((page - 1) * self._page_bytes, self._page_bytes) for page in self._sampled
         ]
@@ -223,7 +223,7 @@ class Checkpoints:
 
 @contextmanager
 def _disk() -> Iterator[None]:
-    """Raises Unavailable for a failure of the disk: whoever writes or closes expects no other."""
+    """Raises Unavailable for a failure of the disk: the callers expect no other error."""
     try:
         yield
     except (OSError, *DISK_ERRORS) as error:

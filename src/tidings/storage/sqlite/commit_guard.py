@@ -40,7 +40,7 @@ class CommitGuard:
             self.refuse()
 
     def refuse(self) -> None:
-        """Raises ForeignCommit when one was found before."""
+        """Raises ForeignCommit if one was detected before."""
         if self._for_log:
             raise ForeignCommit(
                 "another program made a commit in the store while it was open, and the server must be restarted",

@@ -1,7 +1,7 @@
-"""Opening the file: pragmas and migrations; file_lock.py has kept a second process out before.
+"""Opening the file: pragmas and migrations; file_lock.py has excluded a second process before.
 
-Exactly one connection writes and checkpoints; the others are read-only and short. Two connections that write and
-checkpoint at once could corrupt a WAL before SQLite 3.51.3, which is why an older library is refused.
+Exactly one connection writes and checkpoints; the others are read-only and short. Two connections that write and checkpoint
+at once could corrupt a WAL before SQLite 3.51.3, so an older library is refused.
 """
 
 import logging
@@ -24,12 +24,12 @@ _log = logging.getLogger(__name__)
 
 OLDEST_SQLITE = (3, 51, 3)
 CHECKPOINT_PAGES = 2_000
-"""Pages (4 KiB each) in the WAL before a commit checkpoints it: 8 MiB are some 10 ms of work. With 32 MiB writing was
-a twentieth faster, and every fiftieth page beside it took 10 ms longer."""
+"""Pages (4 KiB each) in the WAL before a commit checkpoints it: 8 MiB are some 10 ms of work. With 32 MiB writing was a
+twentieth faster, and every fiftieth page read meanwhile took 10 ms longer."""
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 BUSY_MS = 5_000
 BUSY_PAUSE_S = 0.01
-"""Seconds between two tries to empty the log while another program checkpoints."""
+"""Seconds between two attempts to empty the log while another program checkpoints."""
 DISK_ERRORS = (
     apsw.FullError,
     apsw.IOError,
@@ -42,7 +42,7 @@ DISK_ERRORS = (
     apsw.CorruptError,
     apsw.NotADBError,
 )
-"""Failures of the file and of what it lies on; all others are faults of this program."""
+"""Failures of the file and of its disk; all others are faults of this program."""
 _REASONS: dict[type[apsw.Error], str] = {
     apsw.FullError: "the disk is full",
     apsw.ReadOnlyError: "its file is read-only",
@@ -52,13 +52,13 @@ _REASONS: dict[type[apsw.Error], str] = {
     apsw.CorruptError: "its file is damaged",
     apsw.NotADBError: "its file is damaged",
 }
-"""What callers are told of these failures."""
+"""The texts for callers for these failures."""
 STATEMENTS = 500
-"""Prepared statements kept per connection: queries times partitions, with room."""
+"""Prepared statements kept per connection: statements times partitions, with room."""
 
 
 def version_problem() -> str:
-    """Why the SQLite library in use is not good enough; empty when it is."""
+    """The reason why the SQLite library cannot be used; empty if it can."""
     version = tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
     if version >= OLDEST_SQLITE:
         return ""
@@ -66,7 +66,7 @@ def version_problem() -> str:
 
 
 def schema_problem(found: int) -> str:
-    """Why this program cannot read a file with this number of a schema; empty when it can."""
+    """The reason why this program cannot read a file of this schema version; empty if it can."""
     scripts = migrations("sqlite")
     if found > scripts[-1][0]:
         return f"the file has schema {found}, newer than this program's {scripts[-1][0]}"
@@ -84,8 +84,8 @@ def stored_rules(connection: apsw.Connection) -> dict[str, Rule]:
 
 
 def unavailable(error: apsw.Error | OSError, doing: str) -> Unavailable:
-    """A failure of the disk, or of another program that holds the file, as callers are told it. What SQLite says of it is
-    for the log: it may name tables and files."""
+    """The error for callers for a failure of the disk, or of another program that holds the file. SQLite's message goes to
+    the log only: it may name tables and files."""
     reasons = (reason for kind, reason in _REASONS.items() if isinstance(error, kind))
     reason = next(reasons, "its file cannot be used")
     what = f"the store cannot be {doing} now"
@@ -93,21 +93,21 @@ def unavailable(error: apsw.Error | OSError, doing: str) -> Unavailable:
 
 
 def open_writer(path: Path, cache_mib: int, vfs: str | None = None, salt: int | None = None) -> Db:
-    """The one connection that writes, with the schema brought up to date; a new store's ids get ``salt``, or a random
-    one. Raises Unavailable for an old SQLite, and for a file of another schema than this program's."""
+    """The one connection that writes, with the schema migrated; a new store's ids get ``salt``, or a random one. Raises
+    Unavailable for an old SQLite, and for a file of another schema than this program's."""
     if problem := version_problem():
         raise Unavailable(problem)
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
     connection = Db(str(path), flags=flags, vfs=vfs, statementcachesize=STATEMENTS)
     _pragmas(connection, cache_mib)
     connection.execute("PRAGMA journal_mode=WAL")
-    # FULL: a commit returns after the fsync of the WAL, so what is acknowledged survives a power cut.
+    # FULL: a commit returns after the fsync of the WAL, so acknowledged writes survive a power cut.
     connection.execute("PRAGMA synchronous=FULL")
-    # What is deleted is overwritten, for people are erased: no measurable cost, as little is deleted (docs/adr/0018).
+    # Deleted rows are overwritten, because users are erased: no measurable cost, as little is deleted (docs/adr/0018).
     connection.execute("PRAGMA secure_delete=ON")
     connection.execute(f"PRAGMA journal_size_limit={WAL_LIMIT_BYTES}")
     _migrate(connection, salt)
-    # What a crash left in it may be of people who were erased since.
+    # Rows that a crash left in it may be of users who were erased since.
     if why := empty_wal(connection, BUSY_MS):
         _log.warning("%s", why)
     return connection
@@ -124,8 +124,8 @@ def open_reader(path: Path, cache_mib: int, vfs: str | None = None) -> Db:
 
 
 def empty_wal(connection: Db, wait_ms: int = 0) -> str:
-    """Bring all that was committed into the file itself, and cut the write-ahead log to nothing; readers are waited for.
-    Says what prevents it, a reader or a disk that takes no more: the log is then as precious as it was."""
+    """Copy all commits into the file itself, and truncate the write-ahead log, waiting for readers. Returns the reason if
+    that fails, a reader or a full disk: the log is needed as before then."""
     until = time.monotonic() + wait_ms / 1_000
     try:
         while True:
@@ -162,12 +162,12 @@ def _migrate(connection: Db, salt: int | None) -> None:
                 if number == scripts[0][0]:
                     _found(
                         connection, salt
-                    )  # at once: with a schema but no salt a file could never be opened again
+                    )  # in one step: with a schema but no salt a file could never be opened again
                 connection.execute(f"PRAGMA user_version={number}")
 
 
 def _found(connection: Db, salt: int | None) -> None:
-    """What makes this store itself: the salt of its ids, its epoch and generation, the key of its cursors."""
+    """Create the identity of this store: the salt of its ids, its epoch and generation, the key of its cursors."""
     values = {
         "salt": secrets.randbits(62) if salt is None else salt,
         "epoch": secrets.token_hex(6),

@@ -1,4 +1,4 @@
-"""What is due: deliveries that leave the application, beside the reminders of reminders.py."""
+"""Deliveries to endpoints; reminders are in reminders.py."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -17,7 +17,7 @@ from tidings.storage.sqlite.write_session import WriteSession
 def deliveries(
     r: ReadSnapshot, due_by: int, limit: int, ids: tuple[int, ...] | None = None
 ) -> list[Delivery]:
-    """What is due and not given up, longest due first, in one snapshot; only those of these ``ids``, if any are named."""
+    """Due deliveries that are no dead letters, longest due first, in one snapshot; only those of these ``ids``, if given."""
     with r.snapshot():
         if ids is None:
             return _deliveries(r, r.db.all(sql("deliveries_due"), (due_by, limit)))
@@ -47,7 +47,7 @@ def _deliveries(r: ReadSnapshot, due: list[tuple[Any, ...]]) -> list[Delivery]:
 
 
 def _shown(r: ReadSnapshot, due: Iterable[tuple[Any, ...]]) -> dict[str, InboxRow]:
-    """The groups that these deliveries are about by id, tombstones left out."""
+    """The groups of these deliveries by id, without tombstones."""
     wanted: dict[int, set[int]] = {}
     for _, user, number, *_ in due:
         wanted.setdefault(user, set()).add(number)
@@ -76,7 +76,7 @@ def _mutes(r: ReadSnapshot, user: int, topics: Iterable[int]) -> bool:
 
 
 def waiting(r: ReadSnapshot, notification: str) -> tuple[str, ...]:
-    """The ids of the endpoints for which a delivery of a notification waits; none without a notification ("")."""
+    """The ids of the endpoints for which a delivery of a notification is queued; none without a notification ("")."""
     if (ref := notification_ref(notification)) is None:
         return ()
     return tuple(id for (id,) in r.db.execute(sql("endpoints_waiting"), ref))
@@ -90,13 +90,13 @@ def is_muted(r: ReadSnapshot, notification: str) -> bool:
 
 
 def next_due(r: ReadSnapshot) -> int | None:
-    """When the next reminder or delivery is due: the first entry of two indexes."""
+    """The time at which the next reminder or delivery is due: the first entry of two indexes."""
     (at,) = r.db.one(sql("next_due"))
     return at  # type: ignore[no-any-return]
 
 
 def settle(w: WriteSession, command: RecordDeliveryResults) -> CommandResult:
-    """Note what became of deliveries; one that is not there any more is no matter."""
+    """Record the results of deliveries; missing ones are ignored."""
     return CommandResult(sum(_settle(w, handled) for handled in command.handled), w.position)
 
 
@@ -129,19 +129,21 @@ def _settle(w: WriteSession, handled: DeliveryResult) -> int:
 
 
 def _owe_again(w: WriteSession, row: tuple[int, int, int, int], carried: int) -> None:
-    """What joined a group during an attempt was owed nothing, since a delivery of the group waited."""
+    """Enqueue a delivery for items that joined a group during an attempt: none was enqueued, since one of the group was
+    queued."""
     endpoint, user, number, type = row
     about = {"endpoint": endpoint, "user": user, "number": number, "type": type}
     w.db.execute(sql("enqueue_delivery_again"), about | {"carried": carried, "now": w.clock.now()})
 
 
 def release_held(w: WriteSession, user: str) -> None:
-    """The quiet hours or the digest that held deliveries of a user have changed: what they held is decided anew."""
+    """The quiet hours or the digest that deferred deliveries of a user have changed: decide about the deferred ones
+    again."""
     w.db.execute(sql("release_held"), {"user": w.names.user(user), "now": w.clock.now()})
 
 
 def dead_letters(r: ReadSnapshot, limit: int) -> list[DeadLetter]:
-    """Deliveries that were given up, oldest first."""
+    """Dead letters of deliveries, oldest first."""
     rows = r.db.all(sql("dead_deliveries"), (limit,))
     people = r.names.people(row[1] for row in rows)
     return [
@@ -159,6 +161,6 @@ def dead_letters(r: ReadSnapshot, limit: int) -> list[DeadLetter]:
 
 
 def replay(w: WriteSession) -> int:
-    """Make what was given up due now, as if it had never been tried, unless its endpoint is disabled; returns how many."""
+    """Retry dead letters now, with a new count of attempts, unless their endpoint is disabled; returns how many."""
     w.db.execute(sql("retry_dead_deliveries"), (w.clock.now(),))
     return w.db.changes()

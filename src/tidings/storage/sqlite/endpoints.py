@@ -1,4 +1,4 @@
-"""Where users are reached outside: mail addresses, push subscriptions, URLs."""
+"""Delivery endpoints of users: mail addresses, push subscriptions, URLs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
 
 CHANNELS = {"email": 1, "web_push": 2, "webhook": 3, "apprise": 4}
-"""The numbers of channels in the file, never to be changed: three bits, see ``owe_deliveries``."""
+"""The numbers of channels in the file, never to be changed: three bits, see ``enqueue_deliveries``."""
 _NAMES = {number: name for name, number in CHANNELS.items()}
 
 
@@ -55,13 +55,13 @@ def add(w: WriteSession, command: AddEndpoint) -> CommandResult:
 
 
 def confirm(w: WriteSession, command: ConfirmEndpoint) -> CommandResult:
-    """Let deliveries go to an endpoint whose address was confirmed."""
+    """Confirm the address of an endpoint: deliveries to it begin."""
     w.db.execute(sql("confirm_endpoint"), (command.id,))
     return CommandResult(w.db.changes(), w.position)
 
 
 def enable(w: WriteSession, command: EnableEndpoint) -> CommandResult:
-    """Let deliveries go to a disabled endpoint again."""
+    """Enable a disabled endpoint."""
     rows = w.db.all(sql("endpoints_of"), (w.names.user(command.user),))
     found = [one for one in (made(command.user, row) for row in rows) if one.id == command.id]
     for endpoint in found:
@@ -90,7 +90,7 @@ def reserve(w: WriteSession, command: ReserveConfirmation) -> CommandResult:
 
 
 def refuse(w: WriteSession, number: int, handled: DeliveryResult) -> None:
-    """Note that an endpoint refused a delivery for good; disable it when that was one too many."""
+    """Count a delivery that an endpoint refused permanently; disable the endpoint over the limit."""
     w.db.execute(sql("endpoint_failed"), (handled.failures, number))
     if handled.disables:
         query = sql("disable_endpoint")
@@ -98,7 +98,7 @@ def refuse(w: WriteSession, number: int, handled: DeliveryResult) -> None:
 
 
 def remove(w: WriteSession, command: RemoveEndpoint) -> CommandResult:
-    """Forget an endpoint of a user and what waits for it."""
+    """Delete an endpoint of a user and its queued deliveries."""
     query = sql("endpoint_number")
     row = w.db.one(query, (w.names.user(command.user), command.id))
     if row is not None:
@@ -107,7 +107,7 @@ def remove(w: WriteSession, command: RemoveEndpoint) -> CommandResult:
 
 
 def forget(w: WriteSession, number: int) -> None:
-    """Delete an endpoint with its deliveries, those set aside included."""
+    """Delete an endpoint with its deliveries, dead letters included."""
     w.db.execute(sql("delete_deliveries_of_endpoint"), (number,))
     w.db.execute(sql("delete_endpoint"), (number,))
 
@@ -119,7 +119,7 @@ def of(r: ReadSnapshot, user: str) -> list[Endpoint]:
 
 
 def made(user: str, row: Sequence[Any]) -> Endpoint:
-    """An endpoint from its columns."""
+    """The endpoint of these columns."""
     id, channel, address, secret, created_at, sent_at, confirmed, *state = row
     return Endpoint(id, user, _NAMES[channel], address, secret, created_at, sent_at, bool(confirmed), *state)
 
@@ -130,8 +130,8 @@ def channel_name(number: int) -> str:
 
 
 def owe_deliveries(w: WriteSession) -> None:
-    """Owe what was just brought (``temp.brought``) to the endpoints on the channels of its type. Whether it is wanted
-    there, and when, is asked when it is due."""
+    """Enqueue deliveries of the new items (``temp.notified_group``) to the endpoints on the channels of their types.
+    Preferences and quiet hours apply when a delivery is due."""
     types = w.db.all(sql("types_of_notified_groups"))
     packed = [
         number << 3 | CHANNELS[channel]

@@ -1,4 +1,4 @@
-"""A user erased: hidden at once, and taken out of the file, at once or step by step."""
+"""The erasure of a user: hidden at once, and deleted from the file, at once or in steps."""
 
 import secrets
 
@@ -10,8 +10,8 @@ from tidings.storage.sqlite.write_session import WriteSession
 
 
 def erase(w: WriteSession, r: ReadSnapshot, command: EraseUser) -> CommandResult:
-    """Forget a person: nobody finds them by their name any more, nor reads it. What they left in the file goes now, if it
-    is little, or else step by step (erasure_job.py)."""
+    """Erase a user: the name finds and shows nothing from now on. The data in the file is deleted now, if it is little, or
+    else in steps (erasure_job.py)."""
     alias = f"erased-{secrets.token_hex(4)}"
     w.names.erased.note(command.user)
     w.scrub = True
@@ -30,7 +30,7 @@ def erase(w: WriteSession, r: ReadSnapshot, command: EraseUser) -> CommandResult
 
 
 def _rename(w: WriteSession, user: int, name: str, alias: str) -> None:
-    """Take the name from the number of a user, and what reaches them."""
+    """Replace the name of a user's number by the alias, and delete preferences and endpoints."""
     w.disorder()
     _leave_place(w, user, name)
     w.db.execute(sql("rename_user"), (user_topic(alias), user))
@@ -39,8 +39,8 @@ def _rename(w: WriteSession, user: int, name: str, alias: str) -> None:
 
 
 def _leave_place(w: WriteSession, user: int, name: str) -> None:
-    """Keep how far the inbox was, for whoever returns under the name: their devices must learn that it is another. It
-    goes one further, unless nothing came since it was erased before."""
+    """Keep the last seq of the inbox for a user who returns under the name: the user's devices must notice that it is
+    another inbox. The seq is one higher, unless nothing was added since an earlier erasure."""
     head = w.db.one(sql("seq_after_erasure"), (user,))
     if head is not None:
         query = sql("insert_inbox_after_erasure")

@@ -1,10 +1,9 @@
-"""What an erased user left, taken out of the file in bounded steps.
+"""The deletion of an erased user's data from the file, in bounded steps.
 
-The transaction of the erasure takes the name from the user's number, so that nobody finds them by it; in the text of old
-events readers put the alias in its place (``ReadSnapshot.rows``) until it is rewritten here. What is more than one
-transaction may take is a fan-out job: each step notes in its own transaction how far it came, so a crash repeats and skips
-nothing.
-Whoever uses the name meanwhile has another number.
+The transaction of the erasure removes the name from the user's number, so that no look-up finds it; in the text of old
+events readers replace it by the alias (``ReadSnapshot.rows``) until it is rewritten here. Work that exceeds one transaction
+is a fan-out job: each step stores its progress in its own transaction, so a crash repeats and skips nothing. A new user of
+the name has another number.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,17 +17,17 @@ from tidings.storage.sqlite.visibility import BLOCKED_BY, require_visibility_che
 from tidings.storage.sqlite.write_session import WriteSession
 
 FOLLOW_ROWS = 5
-"""Rows that the end of a follow is taken to cost."""
+"""The assumed cost of ending a follow, in rows."""
 EVENT_ROWS = 20
-"""The same of an event that is rewritten: some 0.1 ms."""
+"""The same of rewriting an event: some 0.1 ms."""
 RECIPIENT_ROWS = 20
-"""The same of a user whose notifications are looked through."""
+"""The same of a user whose notifications are searched."""
 NOTED_PER_ROW = 4
-"""Recipients that are noted at the cost of one row."""
+"""Recipients that are recorded at the cost of one row."""
 SCANNED = 4
-"""Entries of timelines that are read for each event that may be rewritten: most may be none of the user's."""
+"""Entries of timelines that are read for each event that may be rewritten: most may be of other users."""
 AUDIENCE_CHUNKS = 5
-"""Rows of ``told`` that are read at once, each with up to some thousand recipients."""
+"""Rows of ``event_recipient_chunk`` that are read at once, each with up to some thousand recipients."""
 
 _OWN = (
     ("relation", "viewer", "viewer, topic, kind"),
@@ -41,13 +40,13 @@ _OWN = (
     ("inbox_changelog", "user", "user, seq"),
     ("inbox_group", "user", "id"),
 )
-"""Tables whose rows belong to one user, the column that says to whom, and the primary key. Open groups and duplicate keys
-lie by topic: upkeep drops those whose user has no inbox any more (retention.py)."""
+"""Tables whose rows belong to one user, their column of the user, and the primary key. Open groups and duplicate keys are
+stored by topic: maintenance deletes those whose user has no inbox any more (retention.py)."""
 
 
 class Job(NamedTuple):
-    """How far an erasure is: the phase, and in it the last key or number and the last user that are done. ``oldest``: no
-    event that shows the user has a lower position."""
+    """The progress of an erasure: the phase, and in it the last key or number and the last user that are done. ``oldest``:
+    no event that shows the user has a lower position."""
 
     user: int
     phase: int
@@ -60,7 +59,7 @@ _Step = tuple[Job | None, int]
 
 
 def begin(w: WriteSession, r: ReadSnapshot, user: int, name: str, alias: str) -> None:
-    """Begin to take out what a user left, and end it if it is little; the number has the alias already."""
+    """Begin to delete a user's data, and finish if it is little; the number has the alias already."""
     last_reminder = reminders.last_number(w.db)
     w.db.execute(sql("insert_erasure"), (user, name, alias, w.position, last_reminder))
     w.hide(name, alias, last_reminder)
@@ -70,7 +69,7 @@ def begin(w: WriteSession, r: ReadSnapshot, user: int, name: str, alias: str) ->
 
 
 def retry(w: WriteSession, name: str) -> None:
-    """Put an erasure of this name back in line that was set aside."""
+    """Enqueue a dead-lettered erasure of this name again."""
     w.db.execute(
         sql("retry_erasure"),
         (name,),
@@ -79,7 +78,7 @@ def retry(w: WriteSession, name: str) -> None:
 
 
 def step(w: WriteSession, r: ReadSnapshot, job: Job, budget: int) -> _Step:
-    """Do about ``budget`` rows of an erasure; returns what is left, None when it has ended, and the rows done."""
+    """Process about ``budget`` rows of an erasure; returns the rest, None at the end, and the rows done."""
     left: Job | None = job
     rows = 0
     while left is not None and rows < budget:
@@ -93,7 +92,7 @@ def _next(job: Job) -> Job:
 
 
 def _share(budget: int, rows: int) -> int:
-    """How many things of so many rows each fit."""
+    """The number of things of so many rows each that fit."""
     return max(1, budget // rows)
 
 
@@ -114,7 +113,7 @@ def _forget_reminders(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -
 
 
 def _unfollow(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
-    """End what the user follows: nothing comes to their number any more."""
+    """End the user's follows: nothing is added to the feed of the number any more."""
     query = sql("some_follows_of_user")
     some = w.db.all(query, (job.user, _share(budget, FOLLOW_ROWS)))
     for topic, since, stands in some:
@@ -125,7 +124,7 @@ def _unfollow(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
 
 
 def _part(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
-    """End the follows of the user. They do nothing any more, so who is remembered to follow them may be outdated."""
+    """Delete the follows of the user. They have no effect any more, so caches of followers may be outdated."""
     query = sql("some_followers_of_topic")
     followers = [follower for (follower,) in w.db.execute(query, (job.user, _share(budget, FOLLOW_ROWS)))]
     for follower in followers:
@@ -138,7 +137,7 @@ def _part(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
 
 
 def _unblock(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
-    """End what is hidden from others because the user blocked them."""
+    """Delete the blocks of the user, so that they hide nothing from others any more."""
     query = sql("some_viewers_of_relation")
     rows = w.db.all(query, (job.user, BLOCKED_BY, _share(budget, FOLLOW_ROWS)))
     for (viewer,) in rows:
@@ -149,8 +148,8 @@ def _unblock(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
 
 
 def _rewrite(w: WriteSession, r: ReadSnapshot, job: Job, budget: int) -> _Step:
-    """Rewrite the events that name the user: those of their topic, and those that told them directly, in which nobody
-    else sees it."""
+    """Rewrite the events that name the user: those of their topic, and those with the user among the targets, which no other
+    reader sees."""
     timelines = (job.user * 2, job.user * 2 + 1)
     share = _share(budget, EVENT_ROWS)
     entries = r.entries_up(timelines, job.at_key, SCANNED * share)
@@ -171,14 +170,14 @@ def _rewrite(w: WriteSession, r: ReadSnapshot, job: Job, budget: int) -> _Step:
 
 
 def _rewrite_one(w: WriteSession, user: int, event: EventRow) -> None:
-    """Store the text of an event as it was read, without the name, and take the user from those whom it told."""
+    """Store the text of an event without the name, as readers see it already, and remove the user from its targets."""
     targets = pack(number for number in unpack(event.targets) if number != user)
     n = w.events.span(event.key).parts[-1]
     w.db.execute(sql("rewrite_event", n), (event.body, targets, event.key))
 
 
 def _noted(w: WriteSession, job: Job, shown: Sequence[EventRow]) -> Job:
-    """Note the events that show the user, and whom they told directly."""
+    """Record the events that show the user, and their targets."""
     if not shown:
         return job
     keys = w.carray(event.key for event in shown)
@@ -194,7 +193,7 @@ def _note_recipients(w: WriteSession, user: int, recipients: set[int]) -> None:
 
 
 def _note_audience(w: WriteSession, _: ReadSnapshot, job: Job, __: int) -> _Step:
-    """Note who else was told of these events: ``at_key`` is the event, ``at_user`` the last of its chunks."""
+    """Record the other recipients of these events: ``at_key`` is the event, ``at_user`` the last of its chunks."""
     found = w.db.all(
         sql("recipients_of_erased_events"),
         (job.user, job.at_key, job.at_user, AUDIENCE_CHUNKS),
@@ -208,7 +207,7 @@ def _note_audience(w: WriteSession, _: ReadSnapshot, job: Job, __: int) -> _Step
 
 
 def _clear(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
-    """Delete what lies under the user's number."""
+    """Delete the rows of the user's number."""
     home = job.user * 2 + 1
     tables = [(table, column, key, job.user) for table, column, key in _OWN]
     tables.append(("out_of_order_entry", "timeline", "timeline, position", home))
@@ -232,8 +231,8 @@ def _clear_members(w: WriteSession, user: int, budget: int) -> int:
 
 
 def _reword(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
-    """Give the notifications of others that changed a seq: ``at_user`` is whose are looked through, ``at_key`` the last
-    number there."""
+    """Give the changed notifications of others a new seq: ``at_user`` is the user whose notifications are searched,
+    ``at_key`` the last number there."""
     query = sql("next_erasure_recipient")
     (recipient,) = w.db.one(query, (job.user, job.at_user))
     if recipient is None:
@@ -246,7 +245,7 @@ def _reword(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
 
 
 def _end(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
-    """Forget what was noted, and the name last."""
+    """Delete the records, and the name last."""
     for table, column in (("erasure_event", "key"), ("erasure_recipient", "recipient")):
         w.db.execute(
             sql("delete_some_rows", table=table, column="user", key=f"user, {column}"), (job.user, budget)

@@ -1,4 +1,4 @@
-"""The log as it is read: single events, and the tail in the order of positions."""
+"""Reads of the log: single events, and the tail in the order of positions."""
 
 from tidings.model import LogEntry
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
@@ -35,7 +35,7 @@ def one(r: ReadSnapshot, event_id: str) -> LogEntry | None:
 
 
 def tail(r: ReadSnapshot, after: int, limit: int) -> list[LogEntry]:
-    """At most ``limit`` events that still stand, after a position, in order."""
+    """At most ``limit`` events after a position that are not retracted, in order."""
     found: list[LogEntry] = []
     while len(found) < limit:
         query = sql("log_after")

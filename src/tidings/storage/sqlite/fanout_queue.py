@@ -1,21 +1,22 @@
-"""What fan-out owes: rows of ``debt``, each paid in bounded steps that remember how far they came.
+"""The queue of fan-out jobs: rows of ``fanout_job``, each processed in bounded steps that store their progress.
 
-A step writes its rows and its progress in one transaction, so a crash repeats at most the step that was under way,
-and repeating is harmless: every insert ignores what is there. Debts take turns, so that one celebrity's million
-followers do not hold up somebody else's thousand.
+A step writes its rows and its progress in one transaction, so a crash repeats at most the current step, and repetition is
+harmless: every insert ignores existing rows. Jobs take turns, so that a celebrity's million followers do not delay the
+thousand of another user.
 
-- ``push``: entries of topic ``subject`` with positions in [low, high], to its followers, chunk by chunk.
-- ``drain``: the same for what a topic published while it was merged at read; then it is pushed again.
-- ``wake``: to user ``subject``, who was away, what the topics they follow published meanwhile.
-- ``rebuild``: everything that the log from position ``low`` to ``high`` puts into homes and topics.
-- ``unpush``: the event with key ``low`` was retracted; take it out of the homes of the followers of ``subject``.
-- ``notify``: the event at position ``low``, with key ``high``, to the inboxes of the followers of ``subject``.
-- ``block``: take what actor ``low`` did out of the inbox of user ``subject``; ``high``, ``at_key`` and ``at_user`` are the
-  floor, the bound and the head of blocks.Cleaning.
-- ``erase``: take what user ``subject``, who was erased, left out of the file; ``low``, ``high``, ``at_key`` and ``at_user``
-  are the phase and the progress of erasure_job.Job.
+- ``push``: fan out entries of topic ``subject`` with positions in [low, high] to its followers, chunk by chunk.
+- ``drain``: the same for the entries of a topic from its time of fan-out on read; then the topic fans out on write again.
+- ``wake``: add to the feed of user ``subject``, who was dormant, the entries of the followed topics since then.
+- ``rebuild``: write all entries of the log from position ``low`` to ``high`` into user feeds and topic timelines.
+- ``unpush``: the event with key ``low`` was retracted; delete it from the feeds of the followers of ``subject``.
+- ``notify``: add the event at position ``low``, with key ``high``, to the inboxes of the followers of ``subject``.
+- ``block``: remove the items of actor ``low`` from the inbox of user ``subject``; ``high``, ``at_key`` and ``at_user`` are
+  the floor, the bound and the head of blocks.Cleaning.
+- ``erase``: delete the data of the erased user ``subject`` from the file; ``low``, ``high``, ``at_key`` and ``at_user`` are
+  the phase and the progress of erasure_job.Job.
 - ``remind``: write the index rows of reminder ``subject`` for its users, or delete them if it is cancelled.
-- ``untell``: the event with key ``low``, once at position ``high``, was retracted; take it from those who were told.
+- ``untell``: the event with key ``low``, once at position ``high``, was retracted; remove it from the inboxes of its
+  recipients.
 """
 
 from collections.abc import Callable
@@ -32,14 +33,14 @@ from tidings.storage.sqlite.symbols import unpack
 from tidings.storage.sqlite.write_session import DRAINING, MERGED, WriteSession
 
 MAX_ATTEMPTS = 8
-"""Failures after which a debt is set aside as a dead letter: with doubling pauses, about half a minute of trying."""
+"""Failures after which a job becomes a dead letter: with doubling pauses, about half a minute of attempts."""
 END = (1 << 63) - 1
 REBUILD_ROWS = 20
-"""Rows that one event of a rebuild is taken to cost."""
+"""The assumed cost of one event of a rebuild, in rows."""
 
 
 class FanoutJob(NamedTuple):
-    """One row of ``debt``. ``at_key``/``at_user``: done up to here, exclusive of what follows."""
+    """One row of ``fanout_job``. ``at_key``/``at_user``: the progress, done up to here inclusive."""
 
     id: int
     kind: str
@@ -51,13 +52,13 @@ class FanoutJob(NamedTuple):
 
 
 def next_job(w: WriteSession) -> FanoutJob | None:
-    """The debt whose turn it is."""
+    """The next job in turn."""
     row = w.db.one(sql("next_job"))
     return FanoutJob(*row) if row else None
 
 
 def run_step(w: WriteSession, debt: FanoutJob, budget: int) -> int:
-    """Pay about ``budget`` rows of a debt; returns the rows looked at, at least 1."""
+    """Process about ``budget`` rows of a job; returns the rows read, at least 1."""
     left, rows = _KINDS[debt.kind](w, debt, budget)
     w.disorder()
     if left is None:
@@ -73,7 +74,7 @@ def run_step(w: WriteSession, debt: FanoutJob, budget: int) -> int:
 
 
 def mark_failed(w: WriteSession, debt: FanoutJob, error: Exception) -> None:
-    """Note a failed step; after MAX_ATTEMPTS the debt waits to be replayed by a person."""
+    """Count a failed step; after MAX_ATTEMPTS the job is a dead letter until an operator replays it."""
     w.turn += 1
     w.db.execute(
         sql("job_failed"),
@@ -84,14 +85,14 @@ def mark_failed(w: WriteSession, debt: FanoutJob, error: Exception) -> None:
 
 
 def replay(w: WriteSession) -> CommandResult:
-    """Put dead letters back in line."""
+    """Enqueue dead letters again."""
     w.db.execute(sql("retry_dead_jobs"))
     w.erasures_changed()
     return CommandResult(w.db.changes() + deliveries.replay(w), w.position)
 
 
 def rebuild_feeds(w: WriteSession) -> CommandResult:
-    """Owe every feed what the log says it should hold."""
+    """Enqueue a rebuild of every feed from the log."""
     w.owe("rebuild", 0, 1, w.position)
     return CommandResult(1, w.position)
 
@@ -118,7 +119,7 @@ def _push(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
 
 
 def _next_entry(w: WriteSession, debt: FanoutJob) -> tuple[int, int] | None:
-    """(key, position) of the next entry that the debt covers."""
+    """(key, position) of the next entry of the job."""
     for span in w.timelines.spans:
         if span.high <= debt.at_key:
             continue
@@ -155,7 +156,7 @@ def _others(w: WriteSession, debt: FanoutJob) -> bool:
 
 
 def _wake(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
-    """``at_user`` is the topic under way, ``at_key`` the last of its entries looked at (-1 before the first)."""
+    """``at_user`` is the current topic, ``at_key`` the last of its entries that was read (-1 before the first)."""
     row = w.db.one(sql("next_followed_topic"), (debt.subject, debt.at_user))
     topic = row[0]
     if topic is None:
@@ -183,7 +184,7 @@ def _entries(w: WriteSession, topic: int, after: int, debt: FanoutJob, budget: i
 
 
 def backfill_feed(w: WriteSession, user: int, topic: int, keys: list[int]) -> None:
-    """Write entries of a topic into one user's home, as far as a follow covers them, their own acts left out."""
+    """Write entries of a topic into one user's feed, as far as a follow covers them, without the user's own events."""
     by_part: dict[tuple[int, int], list[int]] = {}
     for key in keys:
         by_part.setdefault((w.timelines.span(key).parts[-1], w.events.span(key).parts[-1]), []).append(key)
@@ -203,7 +204,7 @@ def _unpush(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
 
 
 def _rebuild(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
-    """``at_key`` is the last position done. Topics with many followers become debts of their own."""
+    """``at_key`` is the last position done. Topics with many followers get their own jobs."""
     rows = w.db.all(
         sql("log_between"),
         (max(debt.at_key, debt.low - 1), debt.high, max(1, budget // REBUILD_ROWS)),
@@ -239,7 +240,8 @@ def _notify(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
 
 
 def _untell(w: WriteSession, debt: FanoutJob, budget: int) -> _Step:
-    """Those who were told at once are taken at once: they were as many as one step tells."""
+    """Recipients who were notified in the transaction of the event are processed at once: they are as many as one step
+    notifies."""
     query = sql("delete_recipient_chunk")
     found = w.db.all(query, (debt.low,))
     if not found:

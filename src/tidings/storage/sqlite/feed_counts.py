@@ -1,9 +1,9 @@
-"""How many feed items a read-all reads, or taking one back makes unread.
+"""The number of feed items that a read-all marks read, or its undoing unread.
 
-Of 30,000 items that is a count of some tenths of a second. So a reader thread counts them before the transaction, in a
-snapshot, and the command takes effect as of that snapshot. What others write meanwhile (an event, a retraction, a block, a
-follow) commutes with it: a read-all covers positions up to the last one of the snapshot, whatever comes into the feed there
-later. So the order in which the command is first is as good, and the transaction counts nothing.
+Counting 30,000 items takes some tenths of a second. So a reader thread counts them before the transaction, in a snapshot,
+and the command takes effect as of that snapshot. Concurrent writes (an event, a retraction, a block, a follow) commute with
+it: a read-all covers positions up to the last one of the snapshot, whatever is added to the feed there later. So the order
+in which the command is first is equally valid, and the transaction counts nothing.
 """
 
 from bisect import bisect_left
@@ -17,14 +17,14 @@ from tidings.storage.sqlite.read_snapshot import Entry, EventRow, ReadSnapshot
 from tidings.storage.sqlite.statements import sql
 
 SHORT = 1_000
-"""Positions and single marks whose items a transaction counts itself: some 5 ms."""
+"""Positions and single items whose state a transaction counts itself: some 5 ms."""
 AT_ONCE = 1_000
-"""Items that are held against the marks at once."""
+"""Items that are compared with the read state at once."""
 
 
 class Counted(NamedTuple):
-    """What a command changes of the feed of a user: so many ``items``, which have a position in (low, high] and no mark of
-    their own, or had been marked unread before."""
+    """The change of a user's feed by a command: so many ``items``, which have a position in (low, high] and no row of their
+    own, or had been marked unread before."""
 
     user: int
     low: int
@@ -33,13 +33,13 @@ class Counted(NamedTuple):
 
 
 class CountedMarkFeedRead(MarkFeedRead, frozen=True, kw_only=True):
-    """A read-all of a feed, as of the moment at which it was counted."""
+    """A read-all of a feed, as of the time at which it was counted."""
 
     count: Counted
 
 
 class CountedUndoMarkFeedRead(UndoMarkFeedRead, frozen=True, kw_only=True):
-    """The same of taking one back."""
+    """The same of undoing one."""
 
     count: Counted
 
@@ -48,7 +48,8 @@ ReadAll = MarkFeedRead | UndoMarkFeedRead
 
 
 def asked(r: ReadSnapshot, command: Command) -> tuple[str, Callable[[ReadSnapshot], Command]] | None:
-    """Whose feed is to be counted before a command is written, and how; None when its transaction need not look at much."""
+    """The user whose feed is to be counted before a command is written, and the count; None if its transaction has little to
+    read."""
     if not isinstance(command, ReadAll) or getattr(command, "event_ids", None) is not None:
         return None
     user = r.names.user(command.user)
@@ -58,7 +59,7 @@ def asked(r: ReadSnapshot, command: Command) -> tuple[str, Callable[[ReadSnapsho
 
 
 def _work(r: ReadSnapshot, user: int, command: ReadAll) -> int:
-    """How many positions and single marks a command looks at, at most."""
+    """The maximum number of positions and single items that a command reads."""
     low, high = _covered(r, user, command)
     (marks,) = r.db.one(sql("count_some_feed_reads"), (user, SHORT + 1))
     return max(0, high - low) + int(marks)
@@ -80,7 +81,7 @@ def _count(r: ReadSnapshot, command: ReadAll) -> Command:
 
 
 def counted(command: ReadAll, user: int, low: int) -> Counted | None:
-    """The count that a command brings, if it is of this user, whose other read-alls still go so far."""
+    """The count of a command, if it is of this user, whose other read-alls still go so far."""
     if not isinstance(command, CountedMarkFeedRead | CountedUndoMarkFeedRead):
         return None
     return command.count if (command.count.user, command.count.low) == (user, low) else None
@@ -95,7 +96,7 @@ def _covered(r: ReadSnapshot, user: int, command: ReadAll) -> tuple[int, int]:
 
 
 def floor(r: ReadSnapshot, user: int, but: int = 0) -> int:
-    """How far the read-alls of a user went, but for the one that took a position."""
+    """How far the read-alls of a user went, except the one that took a position."""
     query = sql("last_feed_read_all")
     (found,) = r.db.one(query, (user, but)) or (0,)
     return int(found)
@@ -107,12 +108,12 @@ def _up_to(r: ReadSnapshot, user: int, made: int) -> int:
 
 
 def changed(r: ReadSnapshot, v: feeds.Viewer, low: int, high: int, again: Sequence[int]) -> int:
-    """How many items of the feed have a position in (low, high] and no mark of their own, or one of these keys."""
+    """The number of feed items that have a position in (low, high] and no row of their own, or one of these keys."""
     return len(visible(r, v, again)) + _unmarked(r, v, low, high)
 
 
 def marked_unread(r: ReadSnapshot, user: int, up_to: int) -> list[int]:
-    """The keys of what was marked unread and lies at a position up to this."""
+    """The keys of items that were marked unread, up to this position."""
     query = sql("unread_items_up_to")
     return [key for (key,) in r.db.execute(query, (user, up_to))]
 
@@ -122,8 +123,8 @@ FeedReadRow = tuple[int, int, int, int, int | None]
 
 
 def restored(r: ReadSnapshot, user: int, made: int) -> list[FeedReadRow]:
-    """The rows of what was marked unread before a read-all that is taken back, as they are without it: read by the next one
-    that covers it, if there is one."""
+    """The rows of items that were marked unread before a read-all that is undone, without that read-all: read by the next
+    one that covers it, if there is one."""
     query = sql("items_read_by_read_all")
     items = r.db.all(query, (user, made))
     if not items:
@@ -137,13 +138,14 @@ def restored(r: ReadSnapshot, user: int, made: int) -> list[FeedReadRow]:
 
 
 def unread_again(rows: Iterable[FeedReadRow]) -> list[int]:
-    """The keys of those that no other read-all covers."""
+    """The keys of the rows that no other read-all covers."""
     return [key for _, key, _, _, at in rows if at is None]
 
 
 def visible(r: ReadSnapshot, v: feeds.Viewer, keys: Iterable[int]) -> Sequence[EventRow]:
-    """Those of these events that are in the feed, the user's own acts included, by key."""
-    explaining = v._replace(careful=True)  # an id says nothing of how it came, so the law is asked
+    """Those of these events that are in the feed, the user's own included, by key."""
+    # An id does not have its origin, so the visibility rules are applied.
+    explaining = v._replace(careful=True)
     entries = [Entry(key, v.timelines[0], 0) for key in sorted(keys)]
     return [s.event for s in feeds.visible(r, explaining, entries, "events_without_body", own=True)]
 
@@ -159,7 +161,7 @@ def _parts(events: Iterator[EventRow]) -> Iterator[list[EventRow]]:
 
 
 def marked(r: ReadSnapshot, v: feeds.Viewer, events: list[EventRow]) -> set[int]:
-    """The keys of those of these events that have a mark of their own."""
+    """The keys of those of these events that have a row of their own."""
     if not v.reads or not events:
         return set()
     keys = r.writer.carray(event.key for event in events)

@@ -1,6 +1,6 @@
-"""What changed older items of feeds, for streams that resume: marks of one user, and retractions of everyone.
+"""Changes of older feed items, for streams that resume: read states of one user, and retractions for all users.
 
-Both are bounded: of what is older than the history that is kept it can only be said that it is not known.
+Both are bounded: beyond the kept history the only information is that it is incomplete.
 """
 
 from array import array
@@ -29,7 +29,7 @@ class Mark(NamedTuple):
 def note(
     w: WriteSession, user: int, at: int | None, *, up_to: int | None = None, keys: Sequence[int] = ()
 ) -> None:
-    """Keep the change that took the last position; with neither ``up_to`` nor ``keys`` it is a read-all taken back."""
+    """Record the change that took the last position; with neither ``up_to`` nor ``keys`` it is an undone read-all."""
     query = sql("last_feed_change")
     (number,) = w.db.one(query, (user,)) or (0,)
     packed = array("q", keys).tobytes() or None
@@ -38,7 +38,7 @@ def note(
 
 
 def forget(w: WriteSession, user: int) -> None:
-    """Keep the latest changes of a user."""
+    """Delete all but the latest changes of a user."""
     newest = sql("last_feed_change")
     (number,) = w.db.one(newest, (user,))
     forgotten = 0
@@ -51,7 +51,7 @@ def forget(w: WriteSession, user: int) -> None:
 
 
 def retracted(w: WriteSession, event: EventRow) -> None:
-    """Keep what says in whose feed a retracted event was."""
+    """Record the columns that decide in whose feeds a retracted event was."""
     (number,) = w.db.one(sql("last_retraction")) or (0,)
     row = (w.take_position(), number + 1, event.key, event.topics, event.targets)
     w.db.execute(sql("insert_retraction"), row)
@@ -65,20 +65,20 @@ def retracted(w: WriteSession, event: EventRow) -> None:
 
 
 def reaches(r: ReadSnapshot, user: int | None, after: int) -> bool:
-    """Whether every change of this user's feed after a position is still known."""
+    """Whether every change of this user's feed after a position is still kept."""
     query = sql("feed_history_begins")
     (forgotten,) = r.db.one(query, (user,))
     return after >= int(forgotten)
 
 
 def reaches_retractions(r: ReadSnapshot, after: int) -> bool:
-    """Whether every retraction after a position is still known."""
+    """Whether every retraction after a position is still kept."""
     (forgotten,) = r.db.one(sql("retractions_forgotten"))
     return after >= int(forgotten)
 
 
 def retractions(r: ReadSnapshot, after: int, last: int, limit: int) -> Iterator[tuple[int, EventRow]]:
-    """The first retractions after a position, up to ``last``, each with the event as it was, but for its body."""
+    """The first retractions after a position, up to ``last``, each with the event before it, without its body."""
     query = sql("retractions_between")
     rows = r.db.all(query, (after, last, limit))
     events = {row[0]: EventRow(*row) for row in r.rows([key for _, key, *_ in rows], "retracted_events")}
@@ -87,13 +87,13 @@ def retractions(r: ReadSnapshot, after: int, last: int, limit: int) -> Iterator[
 
 
 def marks(r: ReadSnapshot, after: int, last: int) -> list[Mark]:
-    """Everybody's marks after a position, up to ``last``."""
+    """The read-state changes of all users after a position, up to ``last``."""
     query = sql("feed_changes_between")
     return [Mark(*row) for row in r.db.all(query, (after, last))]
 
 
 def lost(r: ReadSnapshot, after: int) -> list[int] | None:
-    """The users of whose feeds changes after a position are no longer kept; None: of everybody's."""
+    """The users whose feed changes after a position are no longer kept; None: all users."""
     query = sql("retractions_were_forgotten")
     (everybody,) = r.db.one(query, (after,))
     if everybody:
@@ -103,7 +103,7 @@ def lost(r: ReadSnapshot, after: int) -> list[int] | None:
 
 
 def change(r: ReadSnapshot, mark: Mark) -> FeedChange:
-    """A mark as it is told."""
+    """A read-state change as the port has it."""
     if mark.at is None and mark.up_to is None and mark.keys is None:
         return FeedReset(mark.position)
     keys: Iterable[int] = array("q", mark.keys or b"")
@@ -111,5 +111,5 @@ def change(r: ReadSnapshot, mark: Mark) -> FeedChange:
 
 
 def retraction(r: ReadSnapshot, position: int, event: EventRow) -> FeedChange:
-    """A retraction as it is told."""
+    """A retraction as the port has it."""
     return Retraction(position, r.writer.ids.text(event.key))

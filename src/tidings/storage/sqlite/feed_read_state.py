@@ -1,6 +1,6 @@
-"""What a user has read of their feed: a watermark of read-alls, and exceptions in both directions.
+"""The read state of feeds: a watermark of read-alls, and exceptions in both directions.
 
-A row for an item says by itself whether it is read; without one, the read-alls say it. Each change takes a position of the
+A row for an item determines by itself whether it is read; without one, the read-alls do. Each change takes a position of the
 log, and is kept for a while for streams that resume (feed_history.py).
 """
 
@@ -16,7 +16,7 @@ from tidings.storage.sqlite.write_session import WriteSession
 def mark(
     w: WriteSession, r: ReadSnapshot, command: MarkFeedRead | MarkFeedUnread | UndoMarkFeedRead
 ) -> CommandResult:
-    """Mark feed items read or unread, or take a read-all back; counts what really changed."""
+    """Mark feed items read or unread, or undo a read-all; counts only real changes."""
     viewer = feeds.viewer(r, w.names.make_user(command.user)).with_own()
     before = w.position
     match command:
@@ -56,7 +56,7 @@ def _mark_items(
 def _read_all(w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, command: MarkFeedRead) -> int:
     low = feed_counts.floor(r, v.user)
     count = feed_counts.counted(command, v.user, low)
-    # Not beyond the last event: it would cover its own position, and be news whenever it is repeated.
+    # Not beyond the last event: it would cover its own position, so a repetition would be a change.
     up_to = w.logged if command.up_to is None else min(command.up_to, w.logged)
     if count is not None:
         up_to = count.high
@@ -74,9 +74,9 @@ def _read_all(w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, command: MarkFe
 
 
 def _merge_read_alls(w: WriteSession, user: int) -> None:
-    """Merge the older half of the read-alls that never were merged, if there are as many as are kept: of all that were ever
-    merged, the furthest remains. That changes when items were read, and so it takes a position, at which streams begin
-    anew."""
+    """Merge the older half of the read-alls that were never merged, if there are as many as are kept: of all that were ever
+    merged, the furthest remains. That changes the read times of items, so it takes a position, at which streams start
+    again."""
     (merged,) = w.db.one(sql("feed_read_alls_merged"), (user,)) or (0,)
     kept = w.settings.read_all_history
     (single,) = w.db.one(sql("count_feed_read_alls"), (user, merged))
@@ -90,7 +90,7 @@ def _merge_read_alls(w: WriteSession, user: int) -> None:
 
 
 def _reset(w: WriteSession, user: int) -> None:
-    """Read times of a feed changed in a way that is not listed: streams that resume from before begin anew."""
+    """Read times of a feed changed in a way that is not listed: streams that resume from before start again."""
     w.take_position()
     feed_history.note(w, user, None)
     w.db.execute(sql("set_feed_read_undone"), (w.position, user))

@@ -1,4 +1,4 @@
-"""What came to a feed after a position: new items, and the changes of older ones, in one order."""
+"""The additions and changes of a feed after a position: new items, and changes of older ones, in one order."""
 
 from collections.abc import Sequence
 from operator import attrgetter, itemgetter
@@ -10,14 +10,14 @@ from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.statements import sql
 
 RETRACTIONS_AT_ONCE = 1_000
-"""Retractions that are held against one feed in a round."""
+"""Retractions that are compared with one feed in a round."""
 
 
 def since(r: ReadSnapshot, user: int | None, after: int, limit: int) -> Page:
-    """Feed items after a position and what changed older ones, in the order of positions; see FeedViews.feed_since."""
-    head = r.head()  # what comes while this is read is left to the next page, or it could be told in part
+    """Feed items after a position and the changes of older ones, in the order of positions; see FeedViews.feed_since."""
+    head = r.head()  # later additions are left to the next page, or they could be included in part
     page = _page(r, user, after, limit, head)
-    # Not before: the writer may let go of changes while this is read, and what is gone then would be missed.
+    # Not before: the writer may delete changes during this read, and a deleted one would be missed.
     return page if feed_history.reaches(r, user, after) else Page([], None, head, reset=True)
 
 
@@ -57,7 +57,7 @@ def changes(r: ReadSnapshot, v: feeds.Viewer, after: int, last: int, limit: int)
 
 
 def _unshown(r: ReadSnapshot, v: feeds.Viewer, after: int, last: int, limit: int) -> list[FeedChange]:
-    """The first retractions of what would be in the feed, own acts included, if it still stood."""
+    """The first retractions of events that would be in the feed, the user's own included, without the retraction."""
     found: list[FeedChange] = []
     while len(found) < limit:
         some = list(feed_history.retractions(r, after, last, RETRACTIONS_AT_ONCE))

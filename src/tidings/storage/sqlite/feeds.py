@@ -1,7 +1,8 @@
-"""Feeds as they are read: homes, merged with the topics that are not pushed to this viewer, under the law of ports.py.
+"""Reads of feeds: user feeds, merged with the topics that do not fan out on write to this viewer, under the visibility rules
+of ports.py.
 
-A row in a home is there because the law put it there; only when the viewer is *careful* (unfollowed, muted or blocked
-somebody once) does each row have to be explained again. Rows of merged topics are always held against the follow.
+An entry is in a user feed because the rules put it there. Only if the viewer is *careful* (has hidden rows: unfollowed,
+muted or blocked once) is each entry checked again. Entries of merged topics are always compared with the follow.
 """
 
 from bisect import bisect_left
@@ -19,10 +20,10 @@ from tidings.storage.sqlite.write_session import high_key
 from tidings.timeutil import DAY_MS
 
 FIRST_CHUNK, LARGEST_CHUNK = 64, 1_024
-"""Entries looked at per round of a filtered scan: small for a filter that keeps much, growing for one that keeps little."""
+"""Entries read per round of a filtered scan: few for a filter that matches most, growing for one that matches few."""
 RECENT = 5
 NO_ROW = -1
-"""The version of a viewer of whom nothing is stored."""
+"""The version of a viewer without stored state."""
 
 
 Interval = tuple[int, int, int | None]
@@ -30,8 +31,8 @@ Interval = tuple[int, int, int | None]
 
 
 class Viewer(NamedTuple):
-    """Whose feed is read. ``timelines``: home first, then what is merged into it. ``follows`` are the intervals
-    (since, since_key, until) by merged topic. ``own``: their own acts are looked at too."""
+    """The viewer of a feed. ``timelines``: the user feed first, then the merged topics. ``follows`` are the intervals
+    (since, since_key, until) by merged topic. ``own``: the viewer's own events are included."""
 
     user: int
     version: int
@@ -43,22 +44,22 @@ class Viewer(NamedTuple):
     own: bool = False
 
     def with_own(self) -> "Viewer":
-        """The same, looking at their own acts as well, which lie in the timeline of their topic."""
+        """The same viewer, with their own events included, which are in the timeline of their topic."""
         mine = () if self.own or self.user * 2 in self.timelines else (self.user * 2,)
         return self._replace(timelines=(*self.timelines, *mine), own=True)
 
     @property
     def simple(self) -> bool:
-        """Whether the home alone, as it stands, is the feed."""
+        """Whether the user feed alone, without checks, is the feed."""
         return not self.careful and len(self.timelines) == 1
 
 
 Reason = tuple[str, int]
-"""Why an item is in a feed: the word, and the topic that is followed, or 0."""
+"""The reason of an item: the word, and the topic that is followed, or 0."""
 
 
 class VisibleItem(NamedTuple):
-    """A visible item before it is shown: the event, and why it is in the feed."""
+    """A visible item before hydration: the event, and its reason."""
 
     event: EventRow
     reason: str
@@ -71,8 +72,8 @@ _NOTHING: dict[int, int] = {}
 
 
 def viewer(r: ReadSnapshot, user: int, own: bool = False) -> Viewer:
-    """Everything about a viewer that decides what they see: one row, and more only where that row says so. ``own``: with
-    their own acts."""
+    """The facts about a viewer that decide what they see: one row, and more only if that row requires it. ``own``: with
+    their own events."""
     row = r.db.one(sql("feed_state"), (user,))
     careful, seen_day, dormant_from, reads, version = row or (0, 0, None, 0, NO_ROW)
     follows = _by_topic(_merged(r, user, dormant_from is not None))
@@ -96,7 +97,7 @@ def is_careful(r: ReadSnapshot, user: int) -> bool:
 
 
 def _merged(r: ReadSnapshot, user: int, dormant: bool) -> Sequence[tuple[int, int, int, int | None]]:
-    """The follows whose topics are merged at read for this user, or all of them when the user was away."""
+    """The follows whose topics are merged on read for this user, or all of them if the user was dormant."""
     if dormant:
         query = sql("follows_of_user")
         return r.db.all(query, (user,))
@@ -107,8 +108,8 @@ def _merged(r: ReadSnapshot, user: int, dormant: bool) -> Sequence[tuple[int, in
 
 
 def version(r: ReadSnapshot, v: Viewer) -> object:
-    """What the first page goes by; see FeedViews.feed_version. Of a feed that is a home as it stands: its newest entry,
-    the viewer's own changes, and the count of everything that happened out of order. Of any other: every commit."""
+    """The token of the first page; see FeedViews.feed_version. Of a feed that is a user feed without checks: its newest
+    entry, the viewer's own changes, and the count of changes out of order. Of any other: every commit."""
     if not v.simple:
         return r.writer.commits
     disordered = r.writer.disordered
@@ -121,11 +122,11 @@ def version(r: ReadSnapshot, v: Viewer) -> object:
 def visible(
     r: ReadSnapshot, v: Viewer, entries: Sequence[Entry], what: str, own: bool
 ) -> Iterator[VisibleItem]:
-    """Those of the entries that the law shows to the viewer, in order."""
+    """Those of the entries that are visible to the viewer, in order."""
     found = {entry.key: entry for entry in entries}
     events = r.events([entry.key for entry in entries], what)
     reasons = {event.key: None if v.careful else _reason(v, found[event.key], event) for event in events}
-    # Two merged topics may hold an event, and only the other one cover it.
+    # Two merged topics may have an event, and the follow of only one of them cover it.
     unclear = [event for event in events if event.actor != v.user and reasons[event.key] is None]
     reasons |= explain(r, v, unclear)
     for event in events:
@@ -138,7 +139,7 @@ def visible(
 
 
 def _reason(v: Viewer, entry: Entry, event: EventRow) -> Reason | None:
-    """By the entry alone, where it can be trusted."""
+    """By the entry alone, if that is sufficient."""
     if entry.timeline == v.timelines[0]:
         return ("follow", entry.why) if entry.why else ("target", 0)
     topic = entry.timeline >> 1
@@ -148,10 +149,11 @@ def _reason(v: Viewer, entry: Entry, event: EventRow) -> Reason | None:
 
 
 def explain(r: ReadSnapshot, v: Viewer, events: Sequence[EventRow]) -> dict[int, Reason | None]:
-    """By the law itself: why each of these events, not the viewer's own, is in their feed, by key; None where it is not.
+    """By the visibility rules: the reason of each of these events, not the viewer's own, in their feed, by key; None if it
+    is not in it.
 
-    The masks and follows of all their topics are read at once, so it costs what the events cost, however many the
-    viewer has.
+    The mutes, blocks and follows of all their topics are read at once, so the cost depends on the events, not on how many of
+    these the viewer has.
     """
     if not events:
         return {}
@@ -194,8 +196,8 @@ def covers(interval: Interval, event: EventRow) -> bool:
 def fast_page(
     r: ReadSnapshot, user: int, want: FeedFilter, limit: int, before: int | None
 ) -> tuple[Viewer, Page | None]:
-    """Who looks; and the page, unless it takes more than the entries of a home."""
-    position = r.head()  # first: a follow that came between the two would be told by neither page nor stream
+    """The viewer; and the page, unless it takes more than the entries of a user feed."""
+    position = r.head()  # first: a follow between the two reads would be in neither page nor stream
     v = viewer(r, user)
     if not v.simple or want != _SIMPLE_FILTER:
         return v, None
@@ -231,7 +233,7 @@ def page(r: ReadSnapshot, user: int, want: FeedFilter, limit: int, before: int |
 
 
 def _budget(r: ReadSnapshot) -> Iterator["_Count"]:
-    """One turn after the other until the scan budget is spent; each turn says what it looked at."""
+    """One round after the other until the scan budget is spent; each round counts what it read."""
     count = _Count()
     while count.total < r.writer.settings.feed_max_scanned_rows:
         yield count
@@ -246,7 +248,7 @@ class _Count:
 
 
 def _simple_page(r: ReadSnapshot, v: Viewer, limit: int, before: int, position: int) -> Page:
-    """The common case, the hot path: the newest entries of one home and their bodies."""
+    """The common case, the hot path: the newest entries of one user feed and their bodies."""
     items: list[FeedItem] = []
     while True:
         wanted = limit + 1 - len(items)
@@ -262,7 +264,7 @@ def _simple_page(r: ReadSnapshot, v: Viewer, limit: int, before: int, position: 
             return Page(items[:limit], items[limit - 1].key, position)
         if len(found) < wanted:
             return Page(items, None, position)
-        before = found[-1][0]  # retracted events left the page short: go on below them
+        before = found[-1][0]  # retracted events left the page short: continue below them
 
 
 def hydrate(r: ReadSnapshot, v: Viewer, seen: Sequence[VisibleItem]) -> list[FeedItem]:
@@ -282,8 +284,8 @@ def hydrate(r: ReadSnapshot, v: Viewer, seen: Sequence[VisibleItem]) -> list[Fee
 
 
 def read_times(r: ReadSnapshot, v: Viewer, items: Sequence[tuple[int, int]]) -> dict[int, int]:
-    """When each of these (key, position) was read, of those that are: what its own row says, or else the first read-all
-    that covered it."""
+    """When each of these (key, position) was read, of those that are: by its own row, or else by the first read-all that
+    covers it."""
     if not v.reads or not items:
         return {}
     keys, positions = [key for key, _ in items], [position for _, position in items]
@@ -319,7 +321,7 @@ def span_of(want: FeedFilter, before: int | None) -> tuple[int, int]:
 
 
 def matcher(r: ReadSnapshot, want: FeedFilter) -> "_Matcher | None":
-    """Tests events against what a filter asks of them; None when a name in it is unknown, so that nothing matches."""
+    """Tests events against a filter; None if a name in it is unknown, so that nothing matches."""
     actor = None if want.actor_id is None else r.names.user(want.actor_id)
     topic = None if want.topic is None else r.names.topic(want.topic)
     verb = None if want.verb is None else r.names.verb(want.verb)
@@ -372,8 +374,8 @@ def after(r: ReadSnapshot, v: Viewer, position: int) -> Iterator[VisibleItem]:
 
 
 def between(r: ReadSnapshot, v: Viewer, low: int, high: int) -> Iterator[VisibleItem]:
-    """Feed items with a position in (low, high], in no order: what came in order lies between the greatest keys of the two
-    positions, what came late is listed. Looks at nothing else, but for what came later with a key between these."""
+    """Feed items with a position in (low, high], in no order: those in order lie between the greatest keys of the two
+    positions, those out of order are listed. Reads no others, except later ones with a key between these."""
     if low >= high:
         return
     above = high_key(r.db, low)
@@ -383,9 +385,9 @@ def between(r: ReadSnapshot, v: Viewer, low: int, high: int) -> Iterator[Visible
 
 
 def late(r: ReadSnapshot, v: Viewer, position: int, limit: int, up_to: int = MAX_KEY) -> list[VisibleItem]:
-    """The first ``limit`` items that came late (with a key below an earlier one's), after a position and up to another, in
+    """The first ``limit`` items out of order (with a key below an earlier one's), after a position and up to another, in
     their order."""
-    explaining = v._replace(careful=True)  # the list does not say why a home has a row
+    explaining = v._replace(careful=True)  # the list does not have the reason of an entry of a user feed
     found: list[VisibleItem] = []
     while len(found) < limit:
         entries = _late_entries(r, v, position, up_to)
@@ -407,7 +409,7 @@ def _late_entries(r: ReadSnapshot, v: Viewer, position: int, up_to: int) -> list
 
 
 def in_order(r: ReadSnapshot, v: Viewer, position: int, limit: int) -> list[VisibleItem]:
-    """The first ``limit`` items after a position that came in order: their keys rise with their positions."""
+    """The first ``limit`` items after a position that are in order: their keys rise with their positions."""
     at = high_key(r.db, position)
     found: list[VisibleItem] = []
     while len(found) < limit:
@@ -431,7 +433,7 @@ def _which_late(r: ReadSnapshot, v: Viewer, positions: list[int]) -> set[int]:
 
 
 def new_count(r: ReadSnapshot, v: Viewer, position: int, cap: int) -> UnseenCount:
-    """How many items came after a position; see FeedViews.new_count."""
+    """The number of items after a position; see FeedViews.new_count."""
     head, count = r.head(), 0
     for _ in after(r, v, position):
         count += 1

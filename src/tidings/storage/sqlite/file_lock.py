@@ -1,14 +1,14 @@
-"""What guards the file of a store: the lock on its inode, and whether that inode is still what its name leads to.
+"""The protection of the file of a store: the lock on its inode, and the check that its name still leads to that inode.
 
-**The lock** is on the database file itself, not on a file beside it: whatever name leads to the database, a symbolic link, a
-hard link, another mount, leads to the same lock, and there is nothing to delete. SQLite locks bytes of that file too, with
-POSIX locks. Ours is a lock of an open file description (``F_OFD_SETLK``) on a byte that SQLite never touches. It belongs
-to the open file, so it is not lost when SQLite closes another one, and unlike flock it does not meet SQLite's locks where
-flock and byte locks are one thing (macOS).
+**The lock** is on the database file itself, not on a file beside it: every name of the database, a symbolic link, a hard
+link, another mount, leads to the same lock, and there is no lock file to delete. SQLite locks bytes of that file too, with
+POSIX locks. This one is a lock of an open file description (``F_OFD_SETLK``) on a byte that SQLite never touches. It belongs
+to the open file, so it is not lost when SQLite closes another one, and unlike flock it does not conflict with SQLite's locks
+on systems where flock and byte locks are one thing (macOS).
 
-**The hazard** is POSIX's: a process that closes *any* descriptor of a file loses all its POSIX locks on it, SQLite's too.
-So the descriptor here is closed after SQLite's connections, the file is never opened a second time in this process
-(``_HELD``), and looking whether it is still there uses stat. The same holds for the index of the log (``-shm``).
+**The hazard** is POSIX's: a process that closes *any* descriptor of a file loses all its POSIX locks on it, SQLite's too. So
+the descriptor here is closed after SQLite's connections, the file is never opened a second time in this process (``_HELD``),
+and the check of its name uses stat. The same holds for the index of the log (``-shm``).
 """
 
 import errno
@@ -25,11 +25,11 @@ from tidings.errors import InUse, Unavailable
 LOCKED_BYTE = 1 << 62
 """Offset of the byte that is locked. SQLite locks 512 bytes from 2^30 on, and no file is as long as this."""
 RETRY_S = 5
-"""Seconds after which a client may ask again when the file or its disk fails: people have to mend it."""
+"""Seconds after which a client may retry when the file or its disk fails: an operator has to repair it."""
 OWNER_ONLY = 0o600
-"""Mode of a new file: it holds what is private to everybody. SQLite gives the files that it makes beside it the same."""
+"""Mode of a new file: it holds private data of all users. SQLite gives the files that it makes beside it the same."""
 MOUNTS = Path("/proc/self/mountinfo")
-"""Where Linux lists what is mounted for this process; elsewhere there is no such file, nor a mount of a single file."""
+"""The mounts of this process on Linux; elsewhere there is no such file, nor a mount of a single file."""
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 _HELD: set[tuple[int, int]] = set()
 """(device, inode) of the files that this process has open."""
@@ -41,7 +41,7 @@ class FileLock:
     """Holds a database file for this process until :meth:`close`. ``path`` is its real name, links resolved."""
 
     def __init__(self, path: Path) -> None:
-        """Raises InUse when the file is in use, Unavailable when it has several names, or cannot be made."""
+        """Raises InUse if the file is in use, Unavailable if it has several names, or cannot be made."""
         self.path = _real(path)
         self._watched: dict[Path, _Identity] = {}
         self._index: int | None = None
@@ -51,9 +51,9 @@ class FileLock:
         _HELD.add(self.identity)
 
     def watch(self) -> None:
-        """Remember the database, its write-ahead log and the index of that: all are there once SQLite has opened them.
-        Raises OSError when the index is not."""
-        self._made = False  # it is filled: if it is empty later, it was cut
+        """Store the identity of the database, its write-ahead log and the index of that: all exist once SQLite has opened
+        them. Raises OSError if the index does not."""
+        self._made = False  # it is filled: if it is empty later, it was truncated
         self._watched = {
             name: found
             for name in (self.path, *(Path(f"{self.path}{suffix}") for suffix in ("-wal", "-shm")))
@@ -62,14 +62,14 @@ class FileLock:
         self._index = os.open(f"{self.path}-shm", os.O_RDONLY | os.O_CLOEXEC)
 
     def check(self) -> list[os.stat_result]:
-        """How the database, its write-ahead log and its index are now. Raises Unavailable when their names do not lead to
-        them any more."""
+        """The current status of the database, its write-ahead log and its index. Raises Unavailable if their names do not
+        lead to them any more."""
         found = []
         for name, known in self._watched.items():
             status = status_of(name)
             if status is None or _identity_of(status) != known:
                 what = "deleted or moved" if status is None else "replaced by another file"
-                # An end needs the database itself, to copy the log into it; the log is still open here.
+                # A clean end needs the database itself, to copy the log into it; the log is still open here.
                 advice = "put it back" if name == self.path else "put it back, or restart the server"
                 raise Unavailable(
                     f"a file of the store was {what} while it was open",
@@ -80,7 +80,7 @@ class FileLock:
         return found
 
     def status(self) -> os.stat_result:
-        """How the database is now, whatever its name leads to."""
+        """The current status of the open database, whatever its name leads to."""
         return os.fstat(self._file)
 
     def read(self, offset: int, size: int) -> bytes:
@@ -104,7 +104,7 @@ class FileLock:
 
 def check_free(path: Path) -> Path:
     """The real name of an existing database file that could be locked now. Nothing is locked: a server may start meanwhile.
-    Raises what :class:`FileLock` raises."""
+    Raises the errors of :class:`FileLock`."""
     real = _real(path)
     os.close(_open(real, fcntl.F_OFD_GETLK))
     return real
@@ -159,7 +159,7 @@ def _lock(file: int, path: Path, command: int) -> None:
 
 
 def _mount_points() -> set[str]:
-    """Where anything is mounted: the fifth field of each line, blanks in it as octal numbers (proc_pid_mountinfo(5))."""
+    """The mount points: the fifth field of each line, blanks in it as octal numbers (proc_pid_mountinfo(5))."""
     try:
         lines = os.fsdecode(MOUNTS.read_bytes()).splitlines()
     except OSError:
@@ -169,7 +169,7 @@ def _mount_points() -> set[str]:
 
 
 def _in_use(path: Path) -> str:
-    """Who has the file, by the marker beside it; which is only as good as its writer."""
+    """The process that has the file, by the marker beside it, which may be outdated."""
     known = marker.read(path)
     holder = f"process {known.process}" if known is not None and known.process else "another process"
     return f"{path} is in use by {holder}"
@@ -190,7 +190,7 @@ def _identity(path: Path) -> _Identity | None:
 
 
 def status_of(path: Path) -> os.stat_result | None:
-    """How the file of this name is; None when there is none."""
+    """The status of the file of this name; None if there is none."""
     try:
         return os.stat(path)
     except OSError:
