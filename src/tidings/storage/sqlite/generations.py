@@ -1,4 +1,4 @@
-"""Which life of the store a file belongs to: its generations, counted in the file and in the marker beside it."""
+"""The generation that a file belongs to, counted in the file and in the marker beside it."""
 
 import logging
 import secrets
@@ -21,14 +21,14 @@ _log = logging.getLogger(__name__)
 class Generations:
     """Keeps file and marker at one generation, and begins a new epoch for a file that is not the one that was here.
 
-    A generation ends when :meth:`keep` finds that something was committed since the last one, which is asked about once
-    a second: what was committed and copied within one generation is not told apart (docs/adr/0016).
+    A generation ends when :meth:`keep` finds a commit since the last one, which it checks once a second: commits and copies
+    within one generation are not distinguished (docs/adr/0016).
     """
 
     def __init__(
         self, writer: WriteSession, file_lock: FileLock, checkpoints: Checkpoints, process: int
     ) -> None:
-        """Raises OSError when the marker cannot be made, apsw.Error when a new epoch cannot be written."""
+        """Raises OSError if the marker cannot be written, apsw.Error if a new epoch cannot be."""
         self._writer = writer
         self._file_lock = file_lock
         self._checkpoints = checkpoints
@@ -42,7 +42,7 @@ class Generations:
         checkpoints.guard.on_found = self._distrust
         try:
             if why := restored(known, self._found()):
-                self._base = 0  # that of the marker was of another file
+                self._base = 0  # the base in the marker was of another file
                 if known is not None:
                     # First: a kill may leave the new epoch in the file before the marker has it (preflight.py).
                     self._file.write(structs.replace(known, epoch="", base=0), durable=True)
@@ -89,7 +89,8 @@ class Generations:
         self._writer.transaction(lambda: self._writer.db.execute(query, (generation,)))
         salts = self._checkpoints.log_salts()
         if salts != self._salts:
-            # The log began anew, at this commit or before it. All that it held then is in the file, the last generation too.
+            # The log was restarted, at this commit or before it. All its earlier frames are in the file, the last generation
+            # too.
             self._base, self._salts = self._generation, salts
         self._generation, self._commits = generation, self._writer.commits
         self._mark(self._found())
@@ -111,8 +112,8 @@ class Generations:
         return f", and it is an older or another store now, as after a restore ({now}, it was {was})"
 
     def close(self) -> None:
-        """End the last generation. The marker stays behind when that cannot be written: a later start is none the wiser,
-        but not misled."""
+        """End the last generation. If the marker cannot be written, it stays behind: a later start knows less then, but
+        nothing false."""
         try:
             self.keep()
             self._mark(self._found(process=0), durable=True)
@@ -125,9 +126,9 @@ class Generations:
 
     def finish(self) -> None:
         """Empty the log and close the file, after :meth:`close` and once no other connection of this process has it open.
-        Raises Unavailable if the one file does not hold everything. All is closed, whatever is raised."""
+        Raises Unavailable if the one file is not complete. Everything is closed, even after an error."""
         with ExitStack() as release:
-            # The last to go: to close its descriptor unlocks what SQLite has open.
+            # The last one: closing its descriptor releases the locks of SQLite.
             release.callback(self._file_lock.close)
             release.callback(self._writer.db.close)
             release.callback(self._checkpoints.close)

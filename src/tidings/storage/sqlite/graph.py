@@ -1,4 +1,4 @@
-"""Follow, unfollow, mute, block, come back: what changes who sees what."""
+"""Follows, mutes, blocks, visits: the changes of what a user sees."""
 
 from collections.abc import Collection
 
@@ -12,17 +12,17 @@ from tidings.storage.sqlite.visibility import BLOCK, BLOCKED_BY, MUTE, require_v
 from tidings.storage.sqlite.write_session import WriteSession
 
 SWEEP_USERS = 500
-"""Users put to sleep by one step."""
+"""Users made dormant by one step."""
 
 
 def follow(w: WriteSession, command: Follow) -> CommandResult:
-    """Begin a follow and bring its backfill home."""
+    """Begin a follow and add its backfill to the user feed."""
     user, topic = w.names.make_user(command.user), w.names.make_topic(command.topic)
     if _standing(w, user, topic):
         return CommandResult(0, w.position)
     keys = _newest(w, topic, command.backfill)
     since_key = keys[-1] if keys else MAX_KEY
-    # A follow ended at this very position has the same primary key: it goes on, showing the longer backfill.
+    # A follow that ended at this very position has the same primary key: it continues, with the longer backfill.
     w.db.execute(
         sql("insert_follow"),
         (user, topic, w.position, since_key, w.clock.now()),
@@ -42,7 +42,7 @@ def _standing(w: WriteSession, user: int, topic: int) -> bool:
 
 
 def _newest(w: WriteSession, topic: int, count: int) -> list[int]:
-    """The keys of a topic's newest events that still stand, newest first."""
+    """The keys of a topic's newest events that are not retracted, newest first."""
     found: list[int] = []
     for span in reversed(w.timelines.spans):
         if len(found) >= count:
@@ -57,7 +57,7 @@ def _newest(w: WriteSession, topic: int, count: int) -> list[int]:
 
 
 def unfollow(w: WriteSession, command: Unfollow) -> CommandResult:
-    """End a follow, keeping or hiding what it brought; hidden rows are masked when read."""
+    """End a follow, and keep or hide its entries; hidden ones are filtered when read."""
     user, topic = w.names.user(command.user), w.names.topic(command.topic)
     if user is None or topic is None:
         return CommandResult(0, w.position)
@@ -78,8 +78,8 @@ def unfollow(w: WriteSession, command: Unfollow) -> CommandResult:
 
 
 def mask(w: WriteSession, r: ReadSnapshot, command: Mask) -> CommandResult:
-    """Mute or block, or take it back. A block is two rows: each side is masked from the other, and in the inbox of each
-    the other's acts are no more."""
+    """Mute or block, or remove that. A block is two rows: each side is hidden from the other, and the other's items are
+    removed from each inbox."""
     kind = BLOCK if command.block else MUTE
     if command.on and (limit := _limit(w, command, kind)):
         return CommandResult(0, w.position, limit=limit)
@@ -104,7 +104,7 @@ def mask(w: WriteSession, r: ReadSnapshot, command: Mask) -> CommandResult:
 
 
 def _limit(w: WriteSession, command: Mask, kind: int) -> int:
-    """How many mutes or blocks a user may have, when this is one more; otherwise 0."""
+    """The maximum number of a user's mutes or blocks if this is one more; otherwise 0."""
     user, topic = w.names.user(command.user), w.names.topic(command.topic)
     limit = w.settings.max_blocks_per_user if command.block else w.settings.max_mutes_per_user
     query = sql("count_relations")
@@ -113,7 +113,7 @@ def _limit(w: WriteSession, command: Mask, kind: int) -> int:
 
 
 def mute_only(w: WriteSession, user: int, topics: Collection[str]) -> None:
-    """Replace what a user mutes."""
+    """Replace the mutes of a user."""
     w.names.make_topics(topics)
     wanted = {w.names.topics[topic] for topic in topics}
     had = {topic for (topic,) in w.db.execute(sql("topics_of_relation"), (user, MUTE))}
@@ -126,13 +126,13 @@ def mute_only(w: WriteSession, user: int, topics: Collection[str]) -> None:
     w.masked = w.masked or bool(wanted)
 
 
-# --- who is here, who is away -------------------------------------------------------------------------------------
+# --- visits and dormant users ------------------------------------------------------------------------------------
 
 
 def record_visit(w: WriteSession, names: list[str]) -> None:
-    """These users were here today. Who was dormant is pushed to again, and what they missed is owed to them; until
-    that is paid their feed stays merged at read, so it is complete from the first request on. Who was erased since has
-    no number under the name any more."""
+    """Record that these users made a request today. Topics fan out on write again to a dormant one, and a job adds the
+    missed entries; until it is done the feed is merged on read, so it is complete from the first request on. A user who was
+    erased since has no number under the name any more."""
     for user in filter(None, map(w.names.user, names)):
         row = w.db.one(
             sql("record_visit"),
@@ -149,7 +149,7 @@ def wakes_pending(w: WriteSession, user: int) -> bool:
 
 
 def deactivate_dormant(w: WriteSession) -> int:
-    """Put users to sleep who have not come for long; returns how many."""
+    """Make users dormant who made no request for long; returns how many."""
     last = today(w) - w.settings.dormant_days
     users = w.db.all(
         sql("deactivate_dormant"),

@@ -1,4 +1,4 @@
-"""The heads of inboxes: how much is unread, and how far they are; of any number of users in the same few statements."""
+"""The counters of inboxes: unread counts and the last seq, for any number of users in the same few statements."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ NOBODY = InboxCounters(0, 0)
 
 
 def counts(r: ReadSnapshot, users: Sequence[str]) -> list[InboxCounters]:
-    """The heads of these inboxes, in the order asked; see InboxViews.counts."""
+    """The counters of these inboxes, in the given order; see InboxViews.counts."""
     r.names.find_users(users)
     known, places = r.names.users, r.names.places(users)
     numbers = [known.get(user) or places.get(user, UNKNOWN) for user in users]
@@ -20,7 +20,7 @@ def counts(r: ReadSnapshot, users: Sequence[str]) -> list[InboxCounters]:
 
 
 def one(r: ReadSnapshot, user: int | None) -> InboxCounters:
-    """The head of one inbox, of somebody unknown too (None)."""
+    """The counters of one inbox, also of an unknown user (None)."""
     number = user or UNKNOWN
     return _heads(r, {number})[number]
 

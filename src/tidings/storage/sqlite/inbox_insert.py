@@ -1,11 +1,11 @@
-"""Who is told of events, and how what they are told lies in their inboxes: items, and the groups that they join.
+"""The recipients of events, and the rows of their inboxes: items, and the groups that they join.
 
-Whatever brings items ends in :func:`insert_notifications`: publishing, fan-out to followers, broadcasts taken up. It makes
-no Python object per item. Everything that is said of an event is worked out once for each event; the items are packed
-integers that SQLite joins with it. Most items meet nothing, so first each is written as if it opened a group; only when some
-groupings turn out to have a group already are those items looked at again.
+All new items go through :func:`insert_notifications`: publishing, fan-out to followers, materialised broadcasts. It makes no
+Python object per item. The facts about an event are computed once for each event; the items are packed integers that SQLite
+joins with them. Most items have no group to join, so first each is written as if it opened a group; only if some groupings
+have a group already are those items processed again.
 
-All items of one call are told at one time, so of several that have one grouping the first says where all of them go.
+All items of one call have one time, so of several with one grouping the first decides for all of them.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from tidings.storage.sqlite.symbols import pack
 from tidings.storage.sqlite.write_session import WriteSession
 
 NO_REPEAT = 0
-"""The duplicate key of what is always told."""
+"""The duplicate key of events without duplicates."""
 
 
 class Kind(NamedTuple):
-    """What the events of one verb bring: a type, by number and name, and the rule of it."""
+    """The notifications of the events of one verb: a type, by number and name, and its rule."""
 
     type: int
     name: str
@@ -34,14 +34,14 @@ class Kind(NamedTuple):
 
 
 def kind(w: WriteSession, verb: str) -> Kind:
-    """What a verb brings as the rules are now."""
+    """The kind of a verb by the current rules."""
     name = w.rules.type_of(verb)
     return Kind(w.names.make_verb(name), name, w.rules.rule(name))
 
 
 class NotificationDraft(NamedTuple):
-    """An event on its way to inboxes, with numbers for names. ``thing`` is its object, ``repeat`` its duplicate key;
-    ``about`` the topic that its grouping is about: whatever has the same grouping key has the same."""
+    """The draft of a notification: an event, with numbers for names. ``thing`` is its object, ``repeat`` its duplicate key;
+    ``about`` the topic that its grouping is about: items with the same grouping key have the same."""
 
     key: int
     kind: Kind
@@ -54,7 +54,7 @@ class NotificationDraft(NamedTuple):
 
 
 def arrival(w: WriteSession, alone: NotificationDraft, actor: str, thing: str) -> NotificationDraft:
-    """An event that groups with nothing, with how it does group now; ``actor`` and ``thing`` (``type:id``) by name."""
+    """The draft of an event that does not group, with its grouping; ``actor`` and ``thing`` (``type:id``) by name."""
     type, rule = alone.kind.name, alone.kind.rule
     about = {"object": alone.thing, "actor": alone.actor, "type": 0}[rule.group_by]
     repeat = duplicate_key(type, actor, thing) if rule.duplicate_window_s else NO_REPEAT
@@ -62,11 +62,11 @@ def arrival(w: WriteSession, alone: NotificationDraft, actor: str, thing: str) -
 
 
 Arrivals = Mapping[int, NotificationDraft]
-"""Arrivals by index. Who gets which is said by packed pairs of a user and an index, see :func:`pair`."""
+"""Drafts by index. Packed pairs of a user and an index state which user gets which, see :func:`pair`."""
 
 
 def pair(user: int, index: int) -> int:
-    """A user and the index of an arrival as one number, sorted by user; the low bits are left for counting."""
+    """A user and the index of a draft as one number, sorted by user; the low bits are left for counting."""
     return user << 31 | index << 15
 
 
@@ -75,11 +75,11 @@ def index_of(pair: int) -> int:
     return pair >> 15 & 0xFFFF
 
 
-# --- who is told --------------------------------------------------------------------------------------------------
+# --- recipients ---------------------------------------------------------------------------------------------------
 
 
 def filter_recipients(w: WriteSession, pairs: Collection[int], arrivals: Arrivals) -> Collection[int]:
-    """Those of these pairs for whom the event is not masked and not switched off."""
+    """Those of these pairs for whose user the event is not hidden and its type not switched off."""
     if pairs and w.masked:
         pairs = set(pairs) - _masked(w, pairs, arrivals)
     if pairs and w.silenced:
@@ -100,7 +100,7 @@ def _masked(w: WriteSession, pairs: Iterable[int], arrivals: Arrivals) -> set[in
 
 
 def _unrepeated(w: WriteSession, pairs: Collection[int], arrivals: Arrivals) -> Collection[int]:
-    """Without duplicates: of what was told before, and of one another."""
+    """Without duplicates: of earlier notifications, and of one another."""
     keys = {i: a.repeat for i, a in arrivals.items() if a.repeat}
     windows = {p: keys[i] for p in pairs if (i := index_of(p)) in keys} if keys else {}
     if not windows:
@@ -119,7 +119,7 @@ def _unrepeated(w: WriteSession, pairs: Collection[int], arrivals: Arrivals) -> 
 
 
 def assign_sequence(pairs: Iterable[int]) -> array[int]:
-    """These pairs, sorted, each with the number of pairs that the same user has behind it."""
+    """These pairs, sorted, each with the number of later pairs of the same user."""
     packed = array("q", sorted(pairs))
     user = later = -1
     for at in range(len(packed) - 1, -1, -1):
@@ -131,14 +131,14 @@ def assign_sequence(pairs: Iterable[int]) -> array[int]:
     return packed
 
 
-# --- how it lies --------------------------------------------------------------------------------------------------
+# --- rows ---------------------------------------------------------------------------------------------------------
 
 
 def insert_notifications(
     w: WriteSession, addressed: Collection[int], others: Collection[int], arrivals: Arrivals
 ) -> int:
-    """Give the users of these pairs an item of their arrival; ``others`` are told without being its targets, which is
-    written down for the case that it is retracted. Returns how many items that were."""
+    """Give the users of these pairs an item of their draft; ``others`` are recipients without being targets, which is
+    recorded for a retraction. Returns the number of items."""
     if not addressed and not others:
         return 0
     _lay_out(w, arrivals)
@@ -171,7 +171,7 @@ def _lay_out(w: WriteSession, arrivals: Arrivals) -> None:
 
 
 def _limits(w: WriteSession, rule: Rule) -> tuple[int, bool]:
-    """After when an item must have been told for another to be its duplicate, and whether it passes preferences."""
+    """The time after which an earlier item makes this one a duplicate, and whether it ignores preferences."""
     return w.now - rule.duplicate_window_s * 1_000, rule.critical
 
 
@@ -183,7 +183,7 @@ def _note_told(w: WriteSession, pairs: Iterable[int], arrivals: Arrivals) -> Non
 
 
 def _join(w: WriteSession, items: array[int]) -> None:
-    """Let items join the groups that their groupings have, or take the place of those that are closed."""
+    """Let items join the groups of their groupings, or replace closed ones."""
     for table in ("group_candidate", "joinable_group", "replaced_group"):
         w.db.execute(sql("clear_temporary", table=table))
     w.run("match_open_groups", items, 0)
@@ -209,12 +209,12 @@ def _join(w: WriteSession, items: array[int]) -> None:
 
 
 def _find(w: WriteSession, candidates: int) -> None:
-    """Find the rows of groups that could be joined, newest partitions first, and lift those that are open."""
+    """Find the rows of candidate groups, newest partitions first, and detach those that are open."""
     for span in reversed(w.inboxes.spans):
         if not candidates:
             break
         found = 0
-        for n in span.parts:  # a row under way into a merged partition is in two of them
+        for n in span.parts:  # a row that is being merged is in two partitions
             w.db.execute(sql("find_joinable_groups", n))
             found += w.db.changes()
         if found:

@@ -1,8 +1,8 @@
-"""Inboxes as they are read: rows by (user, seq), read-alls, and a list of later changes.
+"""Reads of inboxes: rows by (user, seq), read-alls, and a list of later changes.
 
-A row is a group: it lies at the seq of its newest item and moves up when one joins, so a page never meets the items
-under it. A row is read when it was marked, or when it last became unread at or before a read-all; so read-all moves one
-number, however many rows lie under it.
+A row is a group: it has the seq of its newest item and moves up when one joins, so a page never reads the items below it. A
+row is read if it was marked, or if it last became unread at or before a read-all; so a read-all changes one number, however
+many rows it covers.
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ FIRST_CHUNK, LARGEST_CHUNK = 64, 4_096
 
 
 class Wanted(NamedTuple):
-    """Which notifications a page shows; ``type`` None for all."""
+    """The filter of a page; ``type`` None for all."""
 
     unread_only: bool
     type: int | None
@@ -41,11 +41,12 @@ def page(r: ReadSnapshot, user: int, limit: int, before: int | None, wanted: Wan
     at = MAX_KEY if before is None else before
     unread_only, type, state = wanted
     chunk = limit + 1 if not unread_only and type is None else max(limit + 1, FIRST_CHUNK)
-    unread_left = head.unread_count  # of what is not archived: elsewhere it does not say when to stop
+    # Of those that are not archived: in other lists it does not tell when to stop.
+    unread_left = head.unread_count
     marks = None
     while len(found) <= limit and not (unread_only and state == "inbox" and not unread_left):
         rows = below(r, user, at, chunk, state)
-        marks = ReadWatermarks.of(r, user, rows)  # of the oldest rows, and so all that say something of any
+        marks = ReadWatermarks.of(r, user, rows)  # of the oldest rows, and so all that cover any of them
         some = [row for row in rows if marks.times(row)[1] is None] if unread_only else rows
         unread_left -= len(some)
         found += [row for row in some if type in (None, row.type)]
@@ -63,7 +64,7 @@ _PAGES: dict[str, str] = {"inbox": "inbox_page", "archived": "inbox_page_archive
 def below(
     r: ReadSnapshot, user: int, before: int, limit: int, state: InboxFilter, above: int = 0
 ) -> list[Row]:
-    """The newest rows of a user in a state with a seq in (above, before), tombstones left out, newest first."""
+    """The newest rows of a user in a state with a seq in (above, before), without tombstones, newest first."""
     found: dict[int, Row] = {}
     for span in reversed(r.inbox_spans):
         for n in span.parts:
@@ -75,7 +76,7 @@ def below(
 
 
 def since(r: ReadSnapshot, user: int, seq: int, limit: int) -> InboxChanges:
-    """What changed after a seq; see InboxViews.inbox_since."""
+    """The changes after a seq; see InboxViews.inbox_since."""
     head = inbox_counters.one(r, user)
     if seq > head.seq or _broken(r, user, seq):
         return InboxChanges([], head, reset=True)
@@ -88,7 +89,7 @@ def since(r: ReadSnapshot, user: int, seq: int, limit: int) -> InboxChanges:
 
 
 def _read_alls(r: ReadSnapshot, user: int, seq: int, limit: int) -> list[ReadWatermark]:
-    """The first read-alls after a seq that stand."""
+    """The first read-alls after a seq that are in force."""
     query = sql("read_alls_after")
     return [
         ReadWatermark(at, up_to, r.names.verb_text(type) if type else "", when)
@@ -97,8 +98,8 @@ def _read_alls(r: ReadSnapshot, user: int, seq: int, limit: int) -> list[ReadWat
 
 
 def _broken(r: ReadSnapshot, user: int, seq: int) -> bool:
-    """Whether a seq cannot be gone on from: since then a read-all was undone, or some were merged, or it is of an inbox that
-    was erased."""
+    """Whether no client can continue from a seq: since then a read-all was undone, or some were merged, or the seq is of an
+    inbox that was erased."""
     query = sql("history_is_broken")
     return bool(r.db.one(query, (user, seq, UNDONE))[0])
 
@@ -106,8 +107,8 @@ def _broken(r: ReadSnapshot, user: int, seq: int) -> bool:
 def changes(r: ReadSnapshot, user: int, seq: int, limit: int) -> list[Row]:
     """The first rows that changed after a seq, by their last change.
 
-    What arrived and was left alone comes from the rows themselves, what changed later from the list of changes; both
-    are in the order of seqs, so the first of both together are the first of all.
+    New and unchanged rows come from the inbox itself, later changes from the changelog; both are in the order of seqs, so
+    the first of both together are the first of all.
     """
     query = sql("changed_rows_after")
     seqs = [row for (row,) in r.db.execute(query, (user, seq, limit))]
@@ -131,7 +132,7 @@ def _last_change(row: Row) -> int:
 
 
 def holding(r: ReadSnapshot, users: Iterable[int], key: int, position: int) -> list[tuple[int, int]]:
-    """(user, number) of the groups of these users that hold an event, of which they were told at a position or later."""
+    """(user, number) of the groups of these users that have an event, of which they were notified at a position or later."""
     if not (packed := list(users)):
         return []
     found = {
@@ -146,6 +147,6 @@ def holding(r: ReadSnapshot, users: Iterable[int], key: int, position: int) -> l
 
 
 def holder(r: ReadSnapshot, user: int, key: int, position: int) -> str:
-    """The id of the group that holds the event with a key, at a position; empty without one."""
+    """The id of the group that has the event with a key, at a position; empty without one."""
     found = holding(r, (user,), key, position)
     return notification_id(*found[0]) if found else ""

@@ -1,8 +1,8 @@
-"""Who of the connected hears of new events: the law of a feed, asked the other way round.
+"""The audience of new events among the connected users: the visibility rules of a feed, evaluated by event.
 
 Feeds are read for one viewer at a time; ten thousand streams would read ten thousand of them for one event. Here the
-followers of its topics are read once, and those who listen are kept. A topic with more followers than there are
-listeners is asked about the listeners instead, so nothing costs more than the smaller of the two.
+followers of its topics are read once, and the connected ones among them are kept. For a topic with more followers than there
+are connected users, these are looked up instead, so nothing costs more than the smaller of the two.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
@@ -19,20 +19,21 @@ from tidings.storage.sqlite.visibility import MUTE
 from tidings.storage.sqlite.write_session import WIDE
 
 MOST_ROWS = 50_000
-"""Follows that one call looks at, if it need not look at more for a single event: some 30 ms of the event loop. What
-comes after is left to the next call."""
+"""Follows that one call reads, unless a single event needs more: some 30 ms of the event loop. Later events are left to the
+next call."""
 
 MOST_MASKS = 5_000
-"""Mutes and blocks of some topics that are read whoever made them, some 5 ms; of more, those of listeners are looked up."""
+"""Mutes and blocks of some topics that are read for all users, some 5 ms; if there are more, those of connected users are
+looked up."""
 KEPT_NAMES = 100_000
-"""Followers of wide topics that are kept for the next event, some 10 MB."""
+"""Followers of wide topics that are cached for the next event, some 10 MB."""
 
 _Ears = dict[int, str]
-"""People who may hear: number → name."""
+"""Users who may be in the audience: number → name."""
 
 
 class _Part(NamedTuple):
-    """A follow that does not cover every event looked at. ``since_key``: see ports.py; None where it began before."""
+    """A follow that may not cover every event of the batch. ``since_key``: see ports.py; None if it began before."""
 
     user: int
     name: str
@@ -48,9 +49,8 @@ class _Part(NamedTuple):
 
 
 class _BatchAudience(NamedTuple):
-    """Everyone who has to do with the events: those to whom they are addressed; by topic those whose follow covers all
-    of them, and those whose follow is held against each; and by topic those who muted it, and who are kept apart from it
-    by a block."""
+    """All users with a relation to the events: their targets; by topic the users whose follow covers all of them, and those
+    whose follow is compared with each; and by topic the users who muted it, and those whom a block separates from it."""
 
     addressed: _Ears
     whole: dict[int, _Ears]
@@ -60,27 +60,27 @@ class _BatchAudience(NamedTuple):
 
 
 class FollowerCache:
-    """Everyone who follows a wide topic, kept until somebody follows or unfollows such a topic: events of one topic come
-    in bursts, and the names of ten thousand followers cost a tenth of what it costs to send to them."""
+    """A cache of the followers of wide topics, valid until a user follows or unfollows such a topic: events of one topic
+    come in bursts, and the names of ten thousand followers cost a tenth of what it costs to send to them."""
 
     def __init__(self) -> None:
         self._version = -1
         self._kept: dict[int, tuple[int, _Ears]] = {}
 
     def at(self, version: int) -> "FollowerCache":
-        """What is still true at this version of the follows (see WriteSession), which must be taken before the snapshot that
-        is read from."""
+        """The cache if it is valid for this version of the follows (see WriteSession), or a new one. The version must be
+        read before the snapshot is taken."""
         if version != self._version:
             self._version, self._kept = version, {}
         return self
 
     def get(self, topic: int, after: int) -> _Ears | None:
-        """Those whose follow of a topic covers every event over a position, None where that is not known."""
+        """The users whose follow of a topic covers every event over a position; None if unknown."""
         since, ears = self._kept.get(topic, (after + 1, None))
         return ears if since <= after else None
 
     def keep(self, topic: int, after: int, ears: _Ears) -> None:
-        """Remember these."""
+        """Cache these followers."""
         if sum(len(kept) for _, kept in self._kept.values()) + len(ears) > KEPT_NAMES:
             self._kept = {}
         self._kept[topic] = after, ears
@@ -89,14 +89,14 @@ class FollowerCache:
 def audience(
     r: ReadSnapshot, crowds: FollowerCache, after: int, users: Collection[str], limit: int
 ) -> tuple[list[EventAudience], int]:
-    """Events after a position and who hears them, and what changed older ones; see FeedViews.heard. ``users`` are looked
-    up in, one by one, and so are best given as a set or by a dictionary's keys."""
+    """Events after a position and their audience, and the changes of older ones; see FeedViews.heard. ``users`` are looked
+    up one by one, so a set or a dictionary's keys are best."""
     last = max(after, min(after + limit, r.head()))
     if last == after or not users:
         return [], last
     keys = r.db.all(sql("keys_between_positions"), (after, last))
     events = r.events([key for (key,) in keys])
-    # Where each position is an event's there are no changes, which is how it is in a burst.
+    # If each position is an event's there are no changes, which is the case in a burst.
     mixed = len(keys) < last - after
     gone = dict(feed_history.retractions(r, after, last, limit)) if mixed else {}
     some, taken, last = _affordable(r, events, gone, len(users), last)
@@ -111,7 +111,7 @@ def audience(
 
 
 def _lost(r: ReadSnapshot, after: int, last: int, names: Collection[str]) -> list[EventAudience]:
-    """Whose streams cannot go on, since the changes of their feeds were let go before they were heard of."""
+    """The users whose streams cannot continue, since the changes of their feeds were deleted before they were read."""
     numbers = feed_history.lost(r, after)
     if numbers is None:
         users = list(names)
@@ -122,10 +122,11 @@ def _lost(r: ReadSnapshot, after: int, last: int, names: Collection[str]) -> lis
 
 
 def _unshown(r: ReadSnapshot, gone: Mapping[int, EventRow], names: Collection[str]) -> list[EventAudience]:
-    """Retractions, by position, and who would have the events in their feeds, own acts included, if they still stood."""
+    """Retractions, by position, and the users who would have the events in their feeds, their own included, without the
+    retraction."""
     if not gone:
         return []
-    # Asked from before the first of them, so that follows made since then are held against each; nothing is remembered.
+    # Read from before the first of them, so that later follows are compared with each; nothing is cached.
     crowd = _crowd(
         r, FollowerCache(), min(event.position for event in gone.values()) - 1, list(gone.values()), names
     )
@@ -141,7 +142,7 @@ def _unshown(r: ReadSnapshot, gone: Mapping[int, EventRow], names: Collection[st
 
 
 def _marks(r: ReadSnapshot, after: int, last: int, names: Collection[str]) -> list[EventAudience]:
-    """What these users have read, or no longer."""
+    """The changes of these users' read state."""
     marks = feed_history.marks(r, after, last)
     if not marks:
         return []
@@ -156,8 +157,8 @@ def _marks(r: ReadSnapshot, after: int, last: int, names: Collection[str]) -> li
 def _affordable(
     r: ReadSnapshot, events: Sequence[EventRow], gone: Mapping[int, EventRow], listeners: int, last: int
 ) -> tuple[list[EventRow], dict[int, EventRow], int]:
-    """The first events and retractions, as many as can be looked at in MOST_ROWS, one at least; and the last position that
-    is looked at then. A topic costs once."""
+    """The first events and retractions, at least one, that need at most MOST_ROWS follows; and the last position that they
+    cover. A topic costs once."""
     seen: set[int] = set()
     rows, before = 0, 0
     both = sorted([(event.position, event) for event in events] + list(gone.items()), key=itemgetter(0))
@@ -191,7 +192,7 @@ def _crowd(
             whole.setdefault(topic, {})[number] = name
         else:
             parts.setdefault(topic, []).append(_Part(number, name, since, since_key, until))
-    for topic in whole.keys() - parts.keys() - many:  # all who follow these were read
+    for topic in whole.keys() - parts.keys() - many:  # all followers of these were read
         if topic in r.writer.wide:
             crowds.keep(topic, after, whole[topic])
     whole = {topic: _present(ears, names) for topic, ears in (known | whole).items()}
@@ -202,7 +203,7 @@ def _crowd(
 
 
 def _present(ears: _Ears, names: Collection[str]) -> _Ears:
-    """Those of them who listen; where a crowd is large, that is often all of them."""
+    """The connected ones among these users; in a large audience, that is often all of them."""
     if all(map(names.__contains__, ears.values())):
         return ears
     return {number: name for number, name in ears.items() if name in names}
@@ -215,7 +216,7 @@ _FollowRow = tuple[int, int, int | None, int | None, int | None]
 def _followers(
     r: ReadSnapshot, after: int, few: Collection[int], many: Collection[int], names: Collection[str]
 ) -> list[_FollowRow]:
-    """Everyone who follows a topic of ``few``, and those of these names who follow one of ``many``."""
+    """All followers of a topic of ``few``, and those of these names who follow one of ``many``."""
     rows: list[_FollowRow] = []
     if few:
         rows += r.db.all(sql("followers_of_topics"), {"topics": r.writer.carray(few), "after": after})
@@ -226,7 +227,7 @@ def _followers(
 
 
 def _numbers(r: ReadSnapshot, names: Collection[str]) -> list[int]:
-    """Those who are known, in the order of the index that they are looked up in."""
+    """The numbers of the known users, in the order of the index that is searched."""
     r.names.find_users(names)
     return sorted(filter(None, map(r.names.users.get, names)))
 
@@ -234,8 +235,8 @@ def _numbers(r: ReadSnapshot, names: Collection[str]) -> list[int]:
 def _masks(
     r: ReadSnapshot, topics: Collection[int], names: Collection[str]
 ) -> tuple[dict[int, set[int]], dict[int, set[int]]]:
-    """(who muted, who is blocked), by topic. Where more people than listen masked these topics, only listeners are
-    looked at."""
+    """(users who muted, users separated by a block), by topic. If more users than are connected muted or blocked these
+    topics, only connected ones are looked up."""
     muted: dict[int, set[int]] = {}
     blocked: dict[int, set[int]] = {}
     if topics and r.writer.masked:
@@ -254,7 +255,8 @@ def _masks(
 
 
 def _listeners(r: ReadSnapshot, event: EventRow, crowd: _BatchAudience) -> list[tuple[str, str, list[str]]]:
-    """(reason, topic, names): each listener once, the event's own actor and who has masked it left out."""
+    """(reason, topic, names): each user of the audience once, without the event's own actor and users from whom it is
+    hidden."""
     topics = event.all_topics()
     out = {event.actor}.union(crowd.blocked.get(event.actor, ()), *(crowd.muted.get(t, ()) for t in topics))
     targets = {n: crowd.addressed[n] for n in unpack(event.targets) if n in crowd.addressed}

@@ -1,4 +1,4 @@
-"""What keeps the store in shape: partitions, debts, sleepers, old keys; and what operators ask."""
+"""Maintenance of the store: partitions, fan-out jobs, dormant users, old keys; and the views of operators."""
 
 from collections.abc import Callable
 from typing import cast
@@ -14,20 +14,20 @@ from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import DRAINING, MERGED, PUSHED, WriteSession
 
 HOUSEKEEPING_MS = 60_000
-"""How often sleepers and what has expired are looked for."""
+"""Milliseconds between searches for users who become dormant and for expired rows."""
 MERGE_FACTOR = 2
-"""Rows copied by one step, as a multiple of rows pushed: copying is sequential, and it can wait."""
+"""Rows copied by one step, as a multiple of fan-out rows: copying is sequential, and it can wait."""
 
 
 def roll(w: WriteSession) -> None:
-    """Begin new partitions where the newest are full; before a batch, each in a transaction of its own."""
+    """Begin new partitions if the newest are full; before a batch, each in its own transaction."""
     for family, low in ((w.timelines, _next_ms), (w.events, _next_ms), (w.inboxes, _next_position)):
         if family.is_full():
             _in_family(w, family, lambda family=family, low=low: family.roll(low(w)))  # type: ignore[misc]
 
 
 def _next_ms(w: WriteSession) -> int:
-    # On a whole millisecond, so that the events of one millisecond are never parted.
+    # On a whole millisecond, so that the events of one millisecond are never separated.
     return key_at(ms_of(w.high) + 1)
 
 
@@ -62,7 +62,7 @@ def _pay(w: WriteSession, debt: fanout_queue.FanoutJob, budget: int) -> int:
     try:
         w.transaction(step)
     except DISK_ERRORS:
-        raise  # no fault of the debt: it would become a dead letter while a disk is full
+        raise  # no fault of the job: it would become a dead letter while a disk is full
     except Exception as error:
         failure = error
         w.transaction(lambda: fanout_queue.mark_failed(w, debt, failure))
@@ -115,7 +115,7 @@ def _housekeeping(w: WriteSession) -> int:
     return done
 
 
-# --- what is asked ------------------------------------------------------------------------------------------------
+# --- views --------------------------------------------------------------------------------------------------------
 
 
 def follows(r: ReadSnapshot, user: str, limit: int, after: str | None) -> list[FollowRow]:
@@ -126,7 +126,7 @@ def follows(r: ReadSnapshot, user: str, limit: int, after: str | None) -> list[F
 
 
 def topic(r: ReadSnapshot, topic: str, viewer: str | None) -> TopicInfo:
-    """A topic and how its events travel, in general and to one viewer."""
+    """A topic and its fan-out mode, in general and for one viewer."""
     number = r.names.topic(topic)
     followers, state = 0, PUSHED
     if number is not None:
@@ -176,7 +176,7 @@ def status(r: ReadSnapshot) -> Status:
 
 
 def backlog(r: ReadSnapshot) -> Backlog:
-    """How much work is pending, and how much was set aside; counted on indexes."""
+    """The number of pending jobs, and of dead letters; counted on indexes."""
     (pending,) = r.db.one(sql("count_pending_jobs"))
     (dead,) = r.db.one(sql("count_dead_jobs"))
     (given_up,) = r.db.one(sql("count_dead_deliveries"))
@@ -184,7 +184,7 @@ def backlog(r: ReadSnapshot) -> Backlog:
 
 
 def dead_letters(r: ReadSnapshot, limit: int) -> list[DeadLetter]:
-    """Debts set aside, oldest first, and after them deliveries that were given up."""
+    """Dead letters: fan-out jobs, oldest first, and after them deliveries."""
     rows = r.db.all(sql("dead_jobs"), (limit,))
     letters = [
         DeadLetter(n, kind, _subject(r, kind, subject), tries, error)

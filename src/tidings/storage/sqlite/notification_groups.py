@@ -1,6 +1,6 @@
-"""Groups as they are stored: rows of inboxes, the read-alls that say of them what is read, and what is in them.
+"""Stored groups: rows of inboxes, the read-alls that cover them, and their items.
 
-A group of one has a row and nothing else; the tables of groups and members know those that ever had two items.
+A group of one has a row and nothing else; the tables of groups and members have those that ever had two items.
 """
 
 from bisect import bisect_left
@@ -14,15 +14,15 @@ from tidings.storage.sqlite.statements import sql
 ALL_TYPES = 0
 """The type of a read-all of all types: no name has this number."""
 STANDING, UNDONE = 0, 1
-"""Kinds of read-alls."""
+"""The values of ``undone``: a read-all is in force, or was undone."""
 MOST_MARKS = 1_000
-"""Read-alls that are taken from the file together, in about a millisecond."""
+"""Read-alls that are read from the file together, in about a millisecond."""
 
 
 class Row(NamedTuple):
-    """A group as stored. ``seq`` is that of its newest item, ``opened`` that of its first where that is another;
-    ``changed`` that of a change since the newest came. ``unread_since`` is set once the group is closed, to the seq at
-    which it last became unread."""
+    """A stored group. ``seq`` is that of its newest item, ``opened`` that of its first if that is another; ``changed`` that
+    of a change since the newest item. ``unread_since`` is set once the group is closed, to the seq at which it last became
+    unread."""
 
     seq: int
     key: int
@@ -37,7 +37,7 @@ class Row(NamedTuple):
 
     @property
     def number(self) -> int:
-        """The seq of its first item, by which it is known."""
+        """The seq of its first item, which identifies it."""
         return self.seq if self.opened is None else self.opened
 
     @property
@@ -57,24 +57,24 @@ class Row(NamedTuple):
 
 
 class ReadWatermarks:
-    """What the standing read-alls of one inbox say of its rows."""
+    """The read-alls in force of one inbox, applied to its rows."""
 
     def __init__(self, rows: Sequence[tuple[int, int, int, int]], find: "_Find | None" = None) -> None:
-        """``rows``: (seq, up_to, type, at) by seq. ``find`` looks for each in the file instead."""
+        """``rows``: (seq, up_to, type, at) by seq. ``find`` searches the file for each instead."""
         self._find = find or _Halving(rows)
         self._none = find is None and not rows
 
     @classmethod
     def of(cls, r: ReadSnapshot, user: int, rows: Sequence[Row]) -> "ReadWatermarks":
-        """Those of a user, as far as they may say something of these rows. What became unread at a seq is covered by later
-        ones only. When they are many, each row costs two look-ups instead, however many there are."""
+        """Those of a user that may cover some of these rows. Only later ones cover a row that became unread at a seq. If
+        they are many, each row costs two look-ups instead, however many there are."""
         seq = min((row.seq for row in rows), default=MAX_KEY)
         query = sql("read_alls_after")
         found = r.db.all(query, (user, seq, STANDING, MOST_MARKS + 1))
         return cls(found) if len(found) <= MOST_MARKS else cls((), _Seeking(r, user))
 
     def times(self, row: Row) -> tuple[int | None, int | None]:
-        """When a row was first seen and read, None where it was not. Reading is seeing."""
+        """When a row was first seen and read, None if it was not. A read row is seen."""
         if row.read_at is not None or self._none:
             return row.seen_at, row.read_at
         looked_up = (self._find(type, row.became_unread) for type in (ALL_TYPES, row.type))
@@ -88,12 +88,12 @@ class ReadWatermarks:
 
 
 _Find = Callable[[int, int], tuple[int, int] | None]
-"""Finds, for a type and the seq at which something became unread, (seq, at) of the first read-all of exactly this type that
+"""Finds, for a type and the seq at which a row became unread, (seq, at) of the first read-all of exactly this type that
 covers it."""
 
 
 class _Halving:
-    """Among read-alls that are at hand: each of a type goes further than those of it before."""
+    """Searches loaded read-alls: each of a type goes further than the earlier ones of it."""
 
     def __init__(self, rows: Sequence[tuple[int, int, int, int]]) -> None:
         self._reaches: dict[int, tuple[list[int], list[tuple[int, int]]]] = {}
@@ -111,7 +111,7 @@ class _Halving:
 
 
 class _Seeking:
-    """In the file."""
+    """Searches the file."""
 
     def __init__(self, r: ReadSnapshot, user: int) -> None:
         self._db = r.db
@@ -123,8 +123,8 @@ class _Seeking:
 
 
 class Group(NamedTuple):
-    """A group that ever had two items: what its members know it by, the seq of its row, the key of its first event, what is
-    in it now."""
+    """A group that ever had two items: its id for its members, the seq of its row, the key of its first event, its
+    counts."""
 
     id: int
     row: int
@@ -140,7 +140,7 @@ def of(r: ReadSnapshot, user: int, numbers: Iterable[int]) -> dict[int, Group]:
 
 
 def newest(r: ReadSnapshot, group: int) -> int | None:
-    """The key of the newest event in the group with this id, None when there is none left."""
+    """The key of the newest event in the group with this id, None if it has none any more."""
     row = r.db.one(sql("newest_member"), (group,))
     return row[0] if row else None
 

@@ -1,7 +1,7 @@
-"""What a user says of their notifications: seen, read, archived, one by one or all at once; and that taken back.
+"""The state of notifications: seen, read, archived, one by one or all at once; and undo.
 
-A group that was read or archived is closed for good, whatever is said of it later. Rows remember it by ``unread_since``,
-read-alls by staying as undone ones, so that arrivals need look no further.
+A group that was read or archived is closed permanently, whatever its later state. Rows store this in ``unread_since``,
+read-alls by staying as undone ones, so that new items need no further look-up.
 """
 
 from functools import lru_cache
@@ -26,7 +26,7 @@ from tidings.storage.sqlite.write_session import WriteSession
 
 
 class Unread(NamedTuple):
-    """So many unread groups, with so many items."""
+    """A number of unread groups and of their items."""
 
     groups: int
     items: int
@@ -68,10 +68,10 @@ def _mark(
     marks: ReadWatermarks,
     state: NotificationState,
 ) -> Row | None:
-    """The row as it was changed; None when that would say nothing new of it. Tombstones never change."""
+    """The changed row; None if the change has no effect. Tombstones never change."""
     if row.deleted:
         return None
-    # What a read-all said of the row is written into it first, so that a new mark cannot lift it over the watermark.
+    # The state from a read-all is written into the row first, so that a new state cannot move it above the watermark.
     seen_at, read_at = marks.times(row)
     row = row._replace(seen_at=seen_at, read_at=read_at)
     changed = _marked(row, state, w.now)
@@ -106,8 +106,8 @@ def _size(r: ReadSnapshot, user: int, row: Row) -> int:
 
 
 def save(w: WriteSession, user: int, n: int, row: Row, more: Unread, again: bool = False) -> Row:
-    """Write a changed row: it takes the next seq, and the counts move with it. ``again``: it became unread now, and so
-    lies above every watermark. Returns the row as written."""
+    """Write a changed row: it takes the next seq, and the counters change with it. ``again``: it became unread now, and so
+    is above every watermark. Returns the row as written."""
     seq = _bump(w, user, more)
     if more.groups > 0 and not again:
         w.settled.forget(user)
@@ -131,7 +131,7 @@ def _bump(w: WriteSession, user: int, more: Unread) -> int:
 
 
 def read_inbox(w: WriteSession, r: ReadSnapshot, command: MarkAllNotificationsRead) -> InboxUpdateResult:
-    """Read-all: one number, however many rows lie under it."""
+    """Read-all: one number, however many rows it covers."""
     user = w.names.inbox(command.user)
     type = ALL_TYPES if command.type is None else r.names.verb(command.type)
     head = inbox_counters.one(r, user)
@@ -152,15 +152,15 @@ def read_inbox(w: WriteSession, r: ReadSnapshot, command: MarkAllNotificationsRe
 
 
 def _reach(r: ReadSnapshot, user: int, type: int) -> int:
-    """How far the standing read-alls of a type go. Each goes further than those before it, or it would change nothing; so
-    what a seq is covered by is known from the furthest, and the first is found in the order of how far they go."""
+    """How far the read-alls in force of a type go. Each goes further than those before it, or it would change nothing; so
+    the furthest decides whether a seq is covered, and the first is found in the order of how far they go."""
     query = sql("read_all_reach")
     return r.db.one(query, (user, type))[0] or 0
 
 
 def _all_read(r: ReadSnapshot, user: int, head: InboxCounters, up_to: int) -> Unread:
-    """What a read-all of all types reads: counted from the watermark upwards or from the head downwards, whichever is less.
-    The usual call, with a seq of just now, looks at next to nothing."""
+    """The notifications that a read-all of all types marks read: counted from the watermark upwards or from the last seq
+    downwards, whichever is less. The usual call, with a recent seq, reads next to nothing."""
     if up_to - head.read_up_to < head.seq - up_to:
         return _unread(r, user, head.read_up_to, up_to, ALL_TYPES)
     after = _unread(r, user, up_to, head.seq, ALL_TYPES)
@@ -168,7 +168,8 @@ def _all_read(r: ReadSnapshot, user: int, head: InboxCounters, up_to: int) -> Un
 
 
 def _typed_read(w: WriteSession, r: ReadSnapshot, user: int, type: int, low: int, up_to: int) -> Unread:
-    """What a read-all of one type reads. When that is nothing, it is remembered: a repeat looks at what came since."""
+    """The notifications that a read-all of one type marks read. If there are none, that is cached: a repetition reads only
+    later ones."""
     low = max(low, w.settled.up_to(user, type))
     read = _unread(r, user, low, up_to, type)
     if not read.groups and up_to > low:
@@ -177,9 +178,9 @@ def _typed_read(w: WriteSession, r: ReadSnapshot, user: int, type: int, low: int
 
 
 def _merge_read_alls(w: WriteSession, user: int) -> None:
-    """Merge the older half of the read-alls that never were merged, if there are as many as are kept: those that a later one
-    of these covers go. That changes when notifications were read, and so it takes a seq, and whoever knows the inbox
-    from before it begins anew."""
+    """Merge the older half of the read-alls that were never merged, if there are as many as are kept: those that a later one
+    of these covers are deleted. That changes the read times of notifications, so it takes a seq, and clients that know the
+    inbox from before it start again."""
     query = sql("read_alls_to_merge")
     kept = w.settings.read_all_history
     single = w.db.all(query, (user, kept))
@@ -192,8 +193,8 @@ def _merge_read_alls(w: WriteSession, user: int) -> None:
 
 
 def _note_undone(w: WriteSession, user: int, seq: int, type: int, up_to: int) -> None:
-    """Keep that a read-all which went so far was undone at a seq. Undone ones say how far groups are closed, and at which
-    seq something was undone last; so the last one of a type says all that earlier ones did."""
+    """Record that a read-all which went so far was undone at a seq. Undone ones state how far groups are closed, and the seq
+    of the last undo; so the last one of a type replaces the earlier ones."""
     furthest = max((up_to, *(reach for _, reach in _drop_undone(w, user, type, up_to))))
     w.db.execute(sql("insert_read_all"), (user, seq, UNDONE, type, furthest, w.now))
 
@@ -211,8 +212,8 @@ def _drop_undone(w: WriteSession, user: int, type: int, up_to: int) -> list[tupl
 
 
 def undo_read(w: WriteSession, r: ReadSnapshot, command: UndoMarkAllRead) -> InboxUpdateResult:
-    """Take a read-all back, unless it was merged with others. It stays as one that was undone, for what it closed is not
-    opened again."""
+    """Undo a read-all, unless it was merged with others. It stays as an undone one, because the groups that it closed are
+    not opened again."""
     user = w.names.inbox(command.user)
     query = sql("delete_read_all")
     mark = w.db.one(query, (user, command.seq, STANDING))
@@ -228,7 +229,7 @@ def undo_read(w: WriteSession, r: ReadSnapshot, command: UndoMarkAllRead) -> Inb
 
 
 def _unread(r: ReadSnapshot, user: int, low: int, high: int, type: int) -> Unread:
-    """Exactly what is unread and became so in (low, high], of one type or of all."""
+    """The exact count of unread notifications that became unread in (low, high], of one type or of all."""
     if low >= high:
         return NOTHING
     values = {"user": user, "low": low, "high": high, "type": type}
@@ -237,7 +238,7 @@ def _unread(r: ReadSnapshot, user: int, low: int, high: int, type: int) -> Unrea
 
 @lru_cache(maxsize=256)
 def _unread_query(spans: tuple[PartitionRange, ...]) -> str:
-    """One statement over all partitions; what is in two of them, being moved, counts once."""
+    """One statement over all partitions; a row that is being merged is in two of them, and counts once."""
     arms = []
     for span in spans:
         both = [

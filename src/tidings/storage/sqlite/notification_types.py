@@ -1,4 +1,4 @@
-"""Types of notifications that were declared over those of the settings."""
+"""Notification types that were declared over the API, above those of the settings."""
 
 import msgspec
 
@@ -8,7 +8,7 @@ from tidings.storage.sqlite.write_session import WriteSession
 
 
 def declare(w: WriteSession, command: SetNotificationType) -> CommandResult:
-    """Declare a type, or take that back; whoever asks checks that no other type claims its verbs."""
+    """Declare a type, or delete the declaration; the caller checks that no other type claims its verbs."""
     before = w.rules.declared
     if command.rule is None:
         w.db.execute(sql("delete_notification_type"), (command.type,))

@@ -1,4 +1,4 @@
-"""Groups as they are shown: what is stored of them, with the bodies of their newest events."""
+"""Hydration of groups: their stored rows, with the bodies of their newest events."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from tidings.storage.sqlite.statements import sql
 
 
 class _Content(NamedTuple):
-    """What is in a group: the keys of its first event, of its newest ones, and of the newest by each of a few actors."""
+    """The content of a group: the keys of its first event, of its newest ones, and of the newest by each of a few actors."""
 
     first: int
     size: int
@@ -24,8 +24,8 @@ class _Content(NamedTuple):
 def hydrate(
     r: ReadSnapshot, user: int, rows: Sequence[Row], marks: ReadWatermarks | None = None
 ) -> list[InboxRow]:
-    """Rows of one user as the port shows them; ``marks``, if they are known, are all that may say something of them. A
-    row whose events were all retracted, while its leaving is still owed, is left out."""
+    """Rows of one user as the port has them; ``marks``, if given, are all that may cover them. A row is left out if all its
+    events were retracted and the job that removes it is pending."""
     joined = [row.number for row in rows if row.opened is not None]
     contents = _contents(r, user, joined) if joined else {}
     bodies = _bodies(r, rows, contents)

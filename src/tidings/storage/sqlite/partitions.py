@@ -1,17 +1,17 @@
-"""Families of tables that are one table in meaning: events, timelines and inboxes, parted by time.
+"""Partitioned tables, each of which is one table in meaning: events, timelines and inboxes, partitioned by time.
 
-What random inserts cost is the pages they dirty, for a commit writes whole pages to the log. So new rows go to a small
-partition, whose few hundred pages many rows of a commit share; when it is full the next one begins. Every partition
-costs a reader with few rows a probe, so old ones are merged, eight at a time, in one sequential pass: their number
-grows with the logarithm of the rows. docs/adr/0003 has the measurements.
+The cost of random inserts is the number of dirty pages, because a commit writes whole pages to the log. So new rows go to a
+small partition, whose few hundred pages many rows of a commit share; when it is full the next one begins. Every partition
+costs a reader with few rows a probe, so old ones are merged, eight at a time, in one sequential pass: their number grows
+with the logarithm of the rows. docs/adr/0003 has the measurements.
 
-While partitions are merged they and their target cover one *span* of bounds and are read together; a row may then be
-in a source and in the target, and counts once. New rows of that span go to the target, changes and deletions to every
-table of it.
+While partitions are merged they and their target cover one *span* of bounds and are read together; a row may then be in a
+source and in the target, and counts once. New rows of that span go to the target, changes and deletions to every table of
+it.
 
-A table gets its first row only in a transaction after the one that made it was published here, and a table is dropped
-only after it was taken off the list, so a reader that works from this list misses nothing; one that meets a table
-which is not there (yet, or any more) tries again.
+A table gets its first row only in a transaction after the one that created it was published here, and a table is dropped
+only after it was removed from the list, so a reader that works from this list misses nothing; a reader that finds a table
+missing (not created yet, or dropped) tries again.
 """
 
 from bisect import bisect_right
@@ -22,17 +22,17 @@ from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.statements import sql
 
 MERGE_AT = 8
-"""Neighbours of about one size that become one: each row is rewritten once for eightfold growth."""
+"""Adjacent partitions of about one size that are merged: each row is rewritten once for eightfold growth."""
 QUIET_RATIO = 4
-"""When nothing is published, a partition is merged with the newer ones if it is at most this many times their rows, so
-that few are left for readers, and a large one is not rewritten for a handful of new rows."""
+"""While nothing is published, a partition is merged with the newer ones if it is at most this many times their rows, so that
+few are left for readers, and a large one is not rewritten for a few new rows."""
 LARGEST_ROWS = 64_000_000
 """Rows of the largest partition that merging makes: more would save one probe in some hundred."""
 
 
 class Partition(NamedTuple):
-    """One table of a family: ``low`` is its least bound, ``rows`` about how many it holds once it is no longer the
-    newest, ``into`` the partition that they are moving to."""
+    """One table: ``low`` is its lower bound, ``rows`` about how many it has once it is no longer the newest, ``into`` the
+    partition that its rows are moved to."""
 
     id: int
     low: int
@@ -41,7 +41,7 @@ class Partition(NamedTuple):
 
 
 class PartitionRange(NamedTuple):
-    """Bounds [low, high) and the tables that hold them; the last one takes new rows."""
+    """Bounds [low, high) and the tables that have their rows; the last one takes new rows."""
 
     low: int
     high: int
@@ -49,7 +49,7 @@ class PartitionRange(NamedTuple):
 
 
 class PartitionedTable:
-    """The partitions of one family. Only the writer changes them; readers use ``spans``, replaced as a whole."""
+    """The partitions of one table. Only the writer changes them; readers use ``spans``, replaced as a whole."""
 
     def __init__(self, connection: Db, name: str, rows: int) -> None:
         """``rows`` fill one partition."""
@@ -68,7 +68,7 @@ class PartitionedTable:
         self.publish()
 
     def _drop_orphans(self) -> None:
-        """Drop merged tables that a crash left behind between leaving the list and going."""
+        """Drop merged tables that a crash left between the removal from the list and the drop."""
         listed = {f"{self.name}_{part.id}" for part in self._parts}
         query = sql("partition_tables")
         for (table,) in self._db.all(query, (f"{self.name}_[0-9]*",)):
@@ -84,12 +84,12 @@ class PartitionedTable:
             (self._rows,) = self._db.one(sql("count_rows", table=f"{self.name}_{newest}"))
 
     def reload(self) -> None:
-        """Take the partitions from the file, after a roll-back."""
+        """Read the partitions from the file, after a roll-back."""
         self._load()
         self.publish()
 
     def publish(self) -> None:
-        """Show readers the partitions as they are now; after the commit that made them so."""
+        """Publish the current partitions to readers; after the commit."""
         targets = [part for part in self._parts if part.into is None]
         highs = [part.low for part in targets[1:]] + [MAX_KEY]
         self.spans = tuple(
@@ -98,15 +98,15 @@ class PartitionedTable:
         )
 
     def span(self, bound: int) -> PartitionRange:
-        """The span that holds a bound."""
+        """The span that contains a bound."""
         return self.spans[bisect_right(self.spans, bound, key=_low) - 1]
 
     def beside(self, number: int) -> tuple[int, ...]:
-        """The tables that may hold copies of the rows of this one, itself included."""
+        """The tables that may have copies of the rows of this one, itself included."""
         return next(span.parts for span in self.spans if number in span.parts)
 
     def newest(self) -> int:
-        """The table that takes rows of now."""
+        """The table that takes new rows."""
         return self.spans[-1].parts[-1]
 
     def grew(self, rows: int) -> None:
@@ -114,7 +114,7 @@ class PartitionedTable:
         self._rows += rows
 
     def is_full(self) -> bool:
-        """Whether the newest partition has taken what it should hold."""
+        """Whether the newest partition has its full number of rows."""
         return self._rows >= self._full
 
     def roll(self, low: int) -> None:
@@ -136,15 +136,15 @@ class PartitionedTable:
     # --- merging --------------------------------------------------------------------------------------------
 
     def merging(self) -> PartitionRange | None:
-        """The span of a merge under way; its last table is the target."""
+        """The span of a running merge; its last table is the target."""
         return next((span for span in self.spans if len(span.parts) > 1), None)
 
     def mergeable(self, quiet: bool = False) -> bool:
-        """Whether neighbours wait to be merged; when it is ``quiet``, fewer are left alone."""
+        """Whether adjacent partitions can be merged; when it is ``quiet``, fewer are left."""
         return bool(self._run(quiet))
 
     def begin_merge(self, quiet: bool = False) -> None:
-        """Start merging the oldest such run; then publish() after the commit."""
+        """Start to merge the oldest such run; then publish() after the commit."""
         run = self._run(quiet)
         target = self._add(run[0].low, sum(part.rows for part in run))
         for part in run:
@@ -163,8 +163,9 @@ class PartitionedTable:
         return []
 
     def copy(self, span: PartitionRange, budget: int) -> int:
-        """Copy the next timelines of the sources, about ``budget`` rows, in their order, so that the target only grows
-        at its end; returns the rows copied, 0 when all are. After a restart it begins anew: what is there is left."""
+        """Copy the next timelines of the sources, about ``budget`` rows, in their order, so that the target only grows at
+        its end; returns the rows copied, 0 when all are. After a restart it starts from the beginning: existing rows are
+        skipped."""
         *sources, target = span.parts
         bound = min(self._nth(source, budget // len(sources)) for source in sources)
         union = " UNION ALL ".join(
@@ -183,14 +184,14 @@ class PartitionedTable:
         return row[0] if row else MAX_KEY
 
     def end_merge(self, span: PartitionRange) -> None:
-        """Take the copied sources off the list; in a transaction, then publish(), then drop()."""
+        """Remove the copied sources from the list; in a transaction, then publish(), then drop()."""
         for source in span.parts[:-1]:
             self._db.execute(sql("delete_partition"), (self.name, source))
         self._parts = [p for p in self._parts if p.id not in span.parts[:-1]]
 
     def drop(self, span: PartitionRange) -> None:
-        """Drop the tables of a span that was merged. Their pages are not overwritten, which would write each of a large
-        table in one transaction: what is merged are numbers, and those name nobody once a name is gone."""
+        """Drop the tables of a merged span. Their pages are not overwritten, which would write every page of a large table
+        in one transaction: merged rows are numbers, which identify no user once the name is deleted."""
         self._db.execute("PRAGMA secure_delete=FAST")
         try:
             for source in span.parts[:-1]:
@@ -200,7 +201,7 @@ class PartitionedTable:
 
 
 def _alike(rows: list[int]) -> bool:
-    """Whether partitions are of one size, as those are that came by filling up, or by merging such."""
+    """Whether partitions are of one size, as those are that were filled up, or were merged from such."""
     return max(rows) < MERGE_AT * max(1, min(rows))
 
 

@@ -1,4 +1,4 @@
-"""What users want, and what is known of them and one event."""
+"""The preferences of users, and the facts about one user and one event."""
 
 from collections.abc import Iterator
 
@@ -19,12 +19,12 @@ from tidings.storage.sqlite.visibility import BLOCK, MUTE
 from tidings.storage.sqlite.write_session import WriteSession
 
 ALL_TYPES = 0
-"""The number that stands for "*" in ``silence``: no name has it."""
+"""The number that stands for "*" in ``in_app_preference``: no name has it."""
 
 
 def prefer(w: WriteSession, r: ReadSnapshot, command: SetPreferences) -> CommandResult:
-    """Replace a user's preferences, and with them what arrivals are held against; their mutes too, if any are said. These
-    are compared here, or two who replace them at once would leave a mixture."""
+    """Replace a user's preferences and their in-app copy; their mutes too, if given. The mutes are compared here, or two
+    concurrent replacements would leave a mixture."""
     topics, limit = set(command.muted or ()), w.settings.max_mutes_per_user
     if len(topics) > limit:
         return CommandResult(0, w.position, limit=limit)
@@ -45,7 +45,7 @@ def prefer(w: WriteSession, r: ReadSnapshot, command: SetPreferences) -> Command
 
 
 def preferences(r: ReadSnapshot, user: str) -> Preferences:
-    """What a user wants."""
+    """The preferences of a user."""
     row = r.db.one(sql("preferences_of_user"), (r.names.user(user),))
     return decode_preferences(row[0] if row else None)
 
@@ -57,8 +57,8 @@ def muted(r: ReadSnapshot, user: str) -> list[str]:
 
 
 def told(r: ReadSnapshot, user: str, event_id: str) -> RecipientFacts | None:
-    """The facts about one event and one user; see PreferencesViews.told. A follower is who follows its object since before
-    it, or is among the audience of a broadcast. In one snapshot; looking for the notification goes through the inbox."""
+    """The facts about one event and one user; see PreferencesViews.told. A follower is a user who follows its object since
+    before it, or is in the audience of a broadcast. In one snapshot; the search for the notification reads the inbox."""
     with r.snapshot():
         return _told(r, user, event_id)
 
@@ -92,7 +92,8 @@ def _follows(r: ReadSnapshot, user: int, topic: int, position: int) -> bool:
 
 
 def _masked_by(r: ReadSnapshot, user: int, event: EventRow) -> str:
-    """What hides the event from the user: a block, by them before of them, else the first muted topic."""
+    """The block or mute that hides the event from the user: a block, the user's own before the actor's, else the first muted
+    topic."""
     query = sql("relations_with_topics")
     rows = r.db.all(query, (r.writer.carray(event.all_topics()), user))
     if blocks := [kind for topic, kind in rows if kind != MUTE and topic == event.actor]:
@@ -101,7 +102,7 @@ def _masked_by(r: ReadSnapshot, user: int, event: EventRow) -> str:
 
 
 def forget(w: WriteSession, user: int) -> None:
-    """Delete what an erased person wanted, where they were reached and what was to leave for there."""
+    """Delete an erased user's preferences, endpoints and queued deliveries."""
     for (number,) in w.db.all(sql("endpoints_of_user"), (user,)):
         endpoints.forget(w, number)
     w.db.execute(sql("delete_preferences"), (user,))
@@ -109,7 +110,7 @@ def forget(w: WriteSession, user: int) -> None:
 
 
 def export(r: ReadSnapshot, user: str) -> Iterator[dict[str, object]]:
-    """What a person wants, where they are reached, and what waits for there."""
+    """The export of a user's preferences, endpoints and queued deliveries."""
     if (said := preferences(r, user)) != DEFAULT_PREFERENCES:
         yield {"kind": "preferences", "preferences": said}
     yield from map(records.endpoint, endpoints.of(r, user))

@@ -1,7 +1,7 @@
 """The checks before SQLite opens a file: opening one merges the write-ahead log beside it, and cannot be undone.
 
-**The hazard**: SQLite takes the log by its name alone. A copy that is put in the place of a store whose server was killed
-gets the pages of that server's log, and is corrupt. Neither file tells; the marker does (docs/adr/0016).
+**The hazard**: SQLite finds the log by its name alone. A copy that replaces a store whose server was killed gets the pages
+of that server's log, and is corrupt. Neither file shows it; the marker does (docs/adr/0016).
 """
 
 from collections.abc import Iterator
@@ -20,10 +20,10 @@ from tidings.storage.sqlite.connection import schema_problem
 from tidings.storage.sqlite.file_lock import check_free, status_of
 from tidings.storage.sqlite.statements import sql
 
-_OURS = sql("is_ours")  # as every schema has had them
+_OURS = sql("is_ours")  # valid for every schema version
 _IDENTITY = sql("generation_and_epoch")
 _FORMAT_VERSIONS = slice(18, 20)
-"""Where the header of a database says how it is written and read (https://sqlite.org/fileformat2.html)."""
+"""The bytes in the header of a database that state how it is written and read (https://sqlite.org/fileformat2.html)."""
 _WITHOUT_WAL = b"\1\1"
 """The versions in a file that never had a write-ahead log. SQLite makes them 2, and syncs that, before it makes the log."""
 
@@ -33,9 +33,9 @@ _WITHOUT_LOCKS = "unix-none"
 
 
 def prepare(path: Path) -> None:
-    """Make sure that a kill at any moment of the opening leaves what can be opened again: a log that begins beside another
-    file than the marker's belongs to that file, and must not be refused. Raises Unavailable when the file must not be
-    opened, OSError when the marker cannot be written."""
+    """Make sure that a kill at any time during the opening leaves a store that can be opened again: a log that begins beside
+    another file than the marker's belongs to that file, and must not be refused. Raises Unavailable if the file must not be
+    opened, OSError if the marker cannot be written."""
     if why := problem(path):
         raise Unavailable(why)
     known = marker.read(path)
@@ -49,7 +49,7 @@ def prepare(path: Path) -> None:
 
 
 def marker_of(connection: apsw.Connection, path: Path) -> Marker:
-    """The marker that would fit the store in this file. Raises apsw.SQLError or KeyError when it is no store of ours."""
+    """The marker that fits the store in this file. Raises apsw.SQLError or KeyError if it is no store of this program."""
     rows: list[Any] = connection.execute(sql("all_meta")).fetchall()
     meta: dict[str, Any] = dict(rows)
     ((last,),) = connection.execute(sql("log_position")).fetchall()
@@ -57,7 +57,7 @@ def marker_of(connection: apsw.Connection, path: Path) -> Marker:
 
 
 def problem(path: Path) -> str:
-    """Why this file must not be opened; empty when it may be. Nothing is written, and no log is merged."""
+    """The reason why this file must not be opened; empty if it may be. Nothing is written, and no log is merged."""
     if not _size(path):
         return lost(path)
     known, log = marker.read(path), Path(f"{path}-wal")
@@ -73,8 +73,8 @@ def problem(path: Path) -> str:
 
 
 def lost(path: Path) -> str:
-    """Why no new store may begin here, where the file is missing or empty; empty when one may. SQLite would delete the log
-    beside it, and with it what was acknowledged."""
+    """The reason why no new store may begin here, if the file is missing or empty; empty if one may. SQLite would delete the
+    log beside it, and with it acknowledged writes."""
     known, log = marker.read(path), Path(f"{path}-wal")
     if _size(log):
         left = f"{log.name} beside it is not"
@@ -88,10 +88,10 @@ def lost(path: Path) -> str:
 
 @contextmanager
 def reading(path: Path) -> Iterator[apsw.Connection]:
-    """A connection that only reads a store, which no server has open. It locks nothing and leaves no file, so a server may
-    start meanwhile, and write what is being read: then what was found means nothing.
+    """A connection that only reads a store that no server has open. It locks nothing and leaves no file, so a server may
+    start meanwhile, and write during the reads: then their results mean nothing.
 
-    Raises InUse while a process has the file open, Unavailable when it must not be opened, or was changed while it was read,
+    Raises InUse while a process has the file open, Unavailable if it must not be opened, or was changed while it was read,
     apsw.Error.
     """
     path = check_free(path)
@@ -108,13 +108,13 @@ def reading(path: Path) -> Iterator[apsw.Connection]:
 
 
 def _states(path: Path) -> list[tuple[int, int, int] | None]:
-    """Which files a database and its log are, and when they were changed."""
+    """The identities of a database and its log, and the times of their last change."""
     found = (status_of(file) for file in (path, Path(f"{path}-wal")))
     return [status and (status.st_ino, status.st_size, status.st_mtime_ns) for status in found]
 
 
 def _replaced(path: Path, known: Marker) -> str:
-    """Why the write-ahead log beside the file is not its own."""
+    """The reason why the write-ahead log beside the file does not belong to it."""
     if path.stat().st_ino != known.inode:
         return "is another file than the one that was open here"
     own = _own_identity(path)
@@ -127,8 +127,8 @@ def _replaced(path: Path, known: Marker) -> str:
 
 
 def _own_identity(path: Path) -> tuple[int, str] | None:
-    """The generation and the epoch in the file itself, without its log; None when they cannot be read, as in the middle of
-    a checkpoint."""
+    """The generation and the epoch in the file itself, without its log; None if they cannot be read, as in the middle of a
+    checkpoint."""
     try:
         with closing(_opened(path, merged=False)) as connection:
             found = {row[0]: row[1] for row in connection.execute(_IDENTITY)}
@@ -151,8 +151,8 @@ def _never_had_a_log(path: Path) -> bool:
 
 
 def _unfit(path: Path, *, merged: bool) -> str:
-    """Why the file is no store that this program can read; empty when it is, and when it cannot be read at all, which is for
-    the opening to tell."""
+    """The reason why the file is no store that this program can read; empty if it is, and if it cannot be read at all, which
+    the opening reports."""
     try:
         with closing(_opened(path, merged=merged)) as connection:
             if not _is_ours(connection):
@@ -166,7 +166,7 @@ def _unfit(path: Path, *, merged: bool) -> str:
 
 def _is_ours(connection: apsw.Connection) -> bool:
     if not connection.execute(sql("has_a_table")).fetchall():
-        return True  # as a crash at the creation leaves it
+        return True  # as a crash during the creation leaves it
     try:
         return connection.execute(_OURS).fetchall() == [(2,)]
     except apsw.SQLError:

@@ -1,7 +1,7 @@
-"""Publish: a batch of events becomes rows by a handful of set-based statements.
+"""Publish: a batch of events becomes rows by a few set-based statements.
 
-Nothing here makes a Python object per delivery. What fans out is packed into arrays of 64-bit integers, which SQLite
-joins with the log and the follow graph by itself.
+Nothing here makes a Python object per delivery. Fan-out is packed into arrays of 64-bit integers, which SQLite joins with
+the log and the follow graph by itself.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from tidings.storage.sqlite.symbols import pack
 from tidings.storage.sqlite.write_session import MERGED, WriteSession
 
 CHUNK_EVENTS = 4_096
-"""Events handled by one round of statements: their index must fit the 15 bits that packing leaves for it."""
+"""Events processed by one round of statements: their index must fit the 15 bits that packing leaves for it."""
 CACHED_MILLISECONDS = 50_000
-"""Milliseconds whose next key is remembered between batches; others are looked up when they come again."""
+"""Milliseconds whose next key is cached between batches; others are looked up when they occur again."""
 
 
 class _Known(NamedTuple):
@@ -46,8 +46,8 @@ def publish(w: WriteSession, commands: Sequence[Publish]) -> list[Published | Ke
 
 
 _Plan = list["int | _Known"]
-"""For each event of a command: its index among the fresh ones; that of the one it repeats, as ``~index``; or what is
-known of it from before."""
+"""For each event of a command: its index among the new ones; that of the one it repeats, as ``~index``; or the stored facts
+about it."""
 
 
 def _outcome(plan: _Plan | KeyReused, receipts: Sequence[Receipt], owed: set[int]) -> Published | KeyReused:
@@ -59,9 +59,9 @@ def _outcome(plan: _Plan | KeyReused, receipts: Sequence[Receipt], owed: set[int
 
 
 def _plan(w: WriteSession, commands: Sequence[Publish], fresh: list[NewEvent]) -> list[_Plan | KeyReused]:
-    """For each event of each command its index in ``fresh``, or what is known of it already.
+    """For each event of each command its index in ``fresh``, or the stored facts about it.
 
-    An event whose key came earlier in this very batch is known by its index.
+    An event whose idempotency key was used earlier in this very batch is known by its index.
     """
     if not any(event.key for command in commands for event in command.events):
         plans: list[_Plan | KeyReused] = []
@@ -113,7 +113,7 @@ def _known(w: WriteSession, key: bytes) -> _Known | None:
 
 
 def _append(w: WriteSession, events: Sequence[NewEvent]) -> tuple[list[Receipt], set[int]]:
-    """Write a chunk; returns the receipts, and the indexes of events whose fan-out is owed in part."""
+    """Write a chunk; returns the receipts, and the indexes of events with pending fan-out."""
     rows, receipts = _log(w, events)
     spans = _touched(w, rows.keys)
     packed = array("q", sorted(t << 16 | i for i, topics in enumerate(rows.topics) for t in topics))
@@ -203,7 +203,7 @@ def _next_key(w: WriteSession, created_at: int) -> int:
 
 
 def _touched(w: WriteSession, keys: Sequence[int]) -> list[tuple[PartitionRange, int]]:
-    """The timeline spans that these keys fall into, cut where the events' partitions change, each with the latter."""
+    """The timeline spans of these keys, cut where the events' partitions change, each with the latter."""
     found = {}
     for key in (min(keys), max(keys)) if len(w.timelines.spans) == len(w.events.spans) == 1 else keys:
         span, events = w.timelines.span(key), w.events.span(key)
@@ -213,8 +213,8 @@ def _touched(w: WriteSession, keys: Sequence[int]) -> list[tuple[PartitionRange,
 
 
 def _addressed(w: WriteSession, events: Sequence[NewEvent]) -> array[int]:
-    """Everyone to whom an event is addressed, as sorted pairs (see inbox_insert.py): for their homes, where masks act when
-    reading, and for their inboxes, where what is masked never arrives."""
+    """The targets of the events, as sorted pairs (see inbox_insert.py): for their feeds, where mutes and blocks apply when
+    reading, and for their inboxes, where they apply now."""
     users = w.names.users
     pairs = {
         users[target] << 31 | i << 15
@@ -226,9 +226,9 @@ def _addressed(w: WriteSession, events: Sequence[NewEvent]) -> array[int]:
 
 
 def _split(w: WriteSession, packed: array[int], rows: EventBatch) -> tuple[array[int], set[int]]:
-    """The (topic, index) pairs to push now, and the indexes of events for which some push is owed.
+    """The (topic, index) pairs to fan out now, and the indexes of events whose fan-out is enqueued.
 
-    Topics merged at read are not pushed at all.
+    Topics with fan-out on read are left out.
     """
     if not w.wide and not w.hot:
         return packed, set()

@@ -1,4 +1,4 @@
-"""What every read works with: a connection, names, the partitions, and entries of timelines joined to their events."""
+"""The tools of every read: a connection, names, the partitions, and entries of timelines joined to their events."""
 
 import asyncio
 import sys
@@ -19,12 +19,13 @@ from tidings.storage.sqlite.symbols import SymbolTable, unpack
 from tidings.storage.sqlite.write_session import WriteSession
 
 RETRIES = 5
-"""Times a read begins anew because a partition was merged away under it; one is already rare."""
+"""Times a read starts again because a partition that it uses was merged; one is already rare."""
 SHORT_CHECK_STEPS = 2_000
-"""Steps of SQLite's machine, about 0.1 ms, between two looks whether a read on the event loop is still short."""
+"""Instructions of SQLite's virtual machine, about 0.1 ms, between two checks whether a read on the event loop is still
+short."""
 SHORT_STEPS = 100_000
-"""Steps that a read on the event loop may take: some 5 ms, and as much again for what Python makes of the rows. Whatever
-takes more is read by a thread instead, so that no input stops the loop."""
+"""Instructions that a read on the event loop may take: some 5 ms, and as much again for Python's work on the rows. A thread
+does longer reads instead, so that no input stops the loop."""
 
 _WITH_BODIES = ("bodies", "events")
 """Statements whose rows have the position second and the body last."""
@@ -34,7 +35,8 @@ _Spans = tuple[PartitionRange, ...]
 
 
 class Entry(NamedTuple):
-    """A row of a timeline. ``timeline`` tells by which way it was found, ``why`` is a topic (in homes) or position."""
+    """A row of a timeline. ``timeline`` is the timeline that it was found in, ``why`` its topic (in user feeds) or
+    position."""
 
     key: int
     timeline: int
@@ -59,16 +61,16 @@ class EventRow(NamedTuple):
 
 
 class TooLong(Exception):
-    """A read took more steps than the event loop may give it."""
+    """A read took more instructions than the event loop permits."""
 
 
 class Cancelled(Exception):
-    """Nobody waits for what is read."""
+    """The result of the read is not needed any more."""
 
 
 class ReadSnapshot:
-    """One connection's view. The writer's in-memory state is taken as it is: it is replaced, never changed in place.
-    ``cancelled`` is set by others, when nobody waits for what is being read."""
+    """The view of one connection. The writer's in-memory state is used as it is: it is replaced, never changed in place.
+    ``cancelled`` is set by others, when the result of the read is not needed any more."""
 
     def __init__(self, db: Db, names: SymbolTable, writer: WriteSession) -> None:
         self.db = db
@@ -93,23 +95,23 @@ class ReadSnapshot:
         return self.writer.events.spans if self._pinned is None else self._pinned[3]
 
     def is_cancelled(self) -> bool:
-        """Whether what is being read may end; SQLite asks, now and then."""
+        """Whether the read may end; SQLite asks periodically."""
         return self.cancelled
 
     def cancel(self) -> None:
-        """Have the read end that is under way, from another thread."""
+        """End the running read, from another thread."""
         self.cancelled = True
         self.db.interrupt()
 
     def check(self) -> None:
-        """Raises Cancelled when nobody waits any more. For between statements: each alone may be short."""
+        """Raises Cancelled if the result is not needed any more. For use between statements: each alone may be short."""
         if self.cancelled:
             raise Cancelled
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Statements within see the file, its partitions and the head as they were at one moment. For what must fit
-        together; a long one keeps the log from being checkpointed."""
+        """Statements within see the file, its partitions and the last position at one time. For reads that must be
+        consistent; a long one keeps the log from being checkpointed."""
         self._pin()
         try:
             yield
@@ -119,13 +121,13 @@ class ReadSnapshot:
                 self.db.execute("COMMIT")
 
     def at_once(self, read: Callable[["ReadSnapshot"], T]) -> T:
-        """What the event loop would have read, as it would have been read there: all of one moment."""
+        """The result of a read as it would be on the event loop: all in one snapshot."""
         with self.snapshot():
             return read(self)
 
     def _pin(self) -> None:
-        """Begin a transaction of which it is known what partitions it sees. A list that is newer than the file as seen
-        would name the target of a merge before all rows are in it; an older one would lack a partition with rows."""
+        """Begin a transaction whose snapshot matches the list of partitions. A list that is newer than the snapshot would
+        name the target of a merge before all rows are in it; an older one would lack a partition with rows."""
         w = self.writer
         while True:
             before = (w.committed, w.timelines.spans, w.inboxes.spans, w.events.spans)
@@ -141,7 +143,7 @@ class ReadSnapshot:
         return w.timelines.spans, w.inboxes.spans, w.events.spans
 
     def retrying(self, read: Callable[[], T]) -> T:
-        """The result of ``read``, begun anew when it met a partition that is not there (yet, or any more)."""
+        """The result of ``read``, started again if a partition was missing (not created yet, or dropped)."""
         for _ in range(RETRIES):
             try:
                 return read()
@@ -152,11 +154,11 @@ class ReadSnapshot:
         return read()
 
     def renew(self) -> None:
-        """Look at the file as it is now. A reading whose statements each have a snapshot of their own always does."""
+        """See the current state of the file. A snapshot whose statements are each on their own always does."""
 
     def head(self) -> int:
-        """A position up to which every statement from now on sees the log. Ask for it before what is told with it: who
-        is told a position that is ahead of the items beside it would never be told the items between."""
+        """A position up to which every later statement sees the log. Read it before the data that is sent with it: if the
+        position were ahead of that data, the client would never get the items between."""
         return self.writer.committed if self._pinned is None else self._pinned[0]
 
     def entries(
@@ -164,7 +166,7 @@ class ReadSnapshot:
     ) -> list[Entry]:
         """The newest ``limit`` entries of these timelines together, by key downwards in (above, before), each key once.
 
-        Fewer than ``limit`` are all there are.
+        Fewer than ``limit`` mean that there are no more.
         """
         self.check()
         query = self._page_query(before, verb is not None)
@@ -176,14 +178,13 @@ class ReadSnapshot:
         ]
         if len(timelines) == 1:
             return found
-        # By key downwards; of doubles the one from the earliest timeline asked for is kept.
+        # By key downwards; of duplicates the one from the first given timeline is kept.
         found.sort(key=_key, reverse=True)
         return list({entry.key: entry for entry in reversed(found)}.values())[::-1][:limit]
 
     def home(self, timeline: int, before: int, limit: int) -> list[tuple[int, int, int, bytes | None]]:
-        """(key, why, position, body) of the newest entries of one timeline below a key, for the hot path: one
-        statement, unless the entries reach back into older partitions of events. Of retracted events the body is None.
-        """
+        """(key, why, position, body) of the newest entries of one timeline below a key, for the hot path: one statement,
+        unless the entries reach into older partitions of events. Of retracted events the body is None."""
         values, query = _values(timeline, before, limit), self._page_query(before, False)
         events = self.event_spans
         found = self.db.all(_joined(query, events[-1].parts[-1]), values)
@@ -223,21 +224,22 @@ class ReadSnapshot:
         return [found[key] for key in sorted(found)[:limit]]
 
     def events(self, keys: Sequence[int], what: str = "events") -> list[EventRow]:
-        """The events with these keys that still stand, in the order given; ``what``: "events" or "events_without_body"."""
+        """The events with these keys that are not retracted, in the given order; ``what``: "events" or
+        "events_without_body"."""
         return [EventRow(*row) for row in self.rows(keys, what)]
 
     def newest_events(self, n: int, before: int, above: int, limit: int) -> list[EventRow]:
-        """The newest events of a partition with a key in (above, before) that still stand, newest first."""
+        """The newest events of a partition with a key in (above, before) that are not retracted, newest first."""
         rows = self.db.all(sql("newest_events", n), (before, above, limit))
         return [EventRow(*row) for row in self._renamed(rows, 1)]
 
     def rows(self, keys: Sequence[int], what: str) -> list[Any]:
-        """Rows of a named statement over the partitions that hold these keys."""
+        """Rows of a named statement over the partitions that have these keys."""
         found = self._rows(keys, what)
         return self._renamed(found, 1) if what in _WITH_BODIES else found
 
     def _renamed(self, rows: list[Any], position: int) -> list[Any]:
-        """The same rows, with the body in their last column as it will be once the erasures that go on have ended."""
+        """The same rows, with the body in their last column as it will be after the running erasures."""
         renamings = self.writer.renamings
         if not renamings:
             return rows
@@ -271,8 +273,8 @@ def _values(timeline: int, before: int, limit: int) -> dict[str, int]:
 
 @lru_cache(maxsize=256)
 def _page_query(spans: tuple[PartitionRange, ...], by_verb: bool) -> str:
-    """One statement over all partitions, newest span first. SQLite takes the parts of a UNION ALL in their order and
-    stops at the limit, so older partitions cost nothing once a page is full, and a probe of some µs before."""
+    """One statement over all partitions, newest span first. SQLite reads the parts of a UNION ALL in their order and stops
+    at the limit, so older partitions cost nothing once a page is full, and a probe of some µs before."""
     name = "page_keys_verb" if by_verb else "page_keys"
     arms = []
     for span in reversed(spans):
@@ -290,8 +292,8 @@ def _joined(page: str, n: int) -> str:
 
 
 class LoopSnapshot(ReadSnapshot):
-    """A reading whose statements share one snapshot for a turn of the event loop: opening one costs five system calls,
-    as much as a small read. It is renewed at the first read after a commit, so what was acknowledged is always seen,
+    """A reader whose statements share one snapshot for a turn of the event loop: opening one costs five system calls, as
+    much as a small read. The snapshot is renewed at the first read after a commit, so acknowledged writes are always seen,
     and ended with the turn, so it never keeps the log from being checkpointed."""
 
     _as_of: int | None = None
@@ -300,7 +302,7 @@ class LoopSnapshot(ReadSnapshot):
     short_steps = SHORT_STEPS
 
     def short(self, read: Callable[[ReadSnapshot], T], steps: int | None = None) -> T:
-        """The result of a read that takes few steps. Raises TooLong for any other, which a thread has to do."""
+        """The result of a read that takes few instructions. Raises TooLong for any other, which a thread has to do."""
         near = self.fresh()
         self._steps_left = (steps or self.short_steps) // SHORT_CHECK_STEPS
         try:
@@ -311,12 +313,12 @@ class LoopSnapshot(ReadSnapshot):
             self._steps_left = sys.maxsize
 
     def is_cancelled(self) -> bool:
-        """Whether the read has taken all the steps it may."""
+        """Whether the read has used all its permitted instructions."""
         self._steps_left -= 1
         return self._steps_left < 0
 
     def fresh(self) -> "LoopSnapshot":
-        """This reading, with a snapshot that has every commit that was acknowledged. Raises ForeignCommit."""
+        """This reader, with a snapshot that has every acknowledged commit. Raises ForeignCommit."""
         self.writer.guard.refuse()
         if self._as_of != self.writer.commits:
             self.renew()
@@ -331,18 +333,18 @@ class LoopSnapshot(ReadSnapshot):
         asyncio.get_running_loop().call_soon(self.end)
 
     def head(self) -> int:
-        """That of the snapshot."""
+        """The last position of the snapshot."""
         return self._head
 
     def end(self) -> None:
-        """Let go of the snapshot."""
+        """End the snapshot."""
         if self._as_of is not None:
             self._as_of = None
             self.db.execute("COMMIT")
 
 
 def chunks(spans: "_Spans") -> Iterable[int]:
-    """The tables of a family, newest span first."""
+    """The partitions of a table, newest span first."""
     for span in reversed(spans):
         yield from span.parts
 

@@ -1,9 +1,9 @@
-"""Reads that may be long: a few threads, each with a connection of its own, and a fair queue before them.
+"""Reads that may be long: a few threads, each with its own connection, and a fair queue before them.
 
-Askers take turns: however much one of them wants, the others wait for at most one read of it on each thread that it may
-have, and it never has all threads. Each has a bound on what may wait, and all have one together. The same question of the
-same asker is read once for everybody who waits for it, unless something was committed since that read began: whoever was
-told of a write must see it. A read that nobody waits for any more ends.
+Askers take turns: however many reads one of them requests, the others wait for at most one of them on each thread that it
+may have, and it never has all threads. Each has a bound on its waiting reads, and all have one together. Concurrent equal
+reads of the same asker are one read, unless there was a commit since that read began: a client must see its own acknowledged
+write. A read whose callers have all left ends.
 """
 
 import asyncio
@@ -17,22 +17,22 @@ from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.telemetry import LONG_READS_ASKED
 
 CHECK_STEPS = 20_000
-"""Steps of SQLite's machine, about 1 ms, between two looks whether anybody still waits for what is read."""
+"""Instructions of SQLite's virtual machine, about 1 ms, between two checks whether a caller still waits for the result."""
 RETRY_S = 1
-"""Seconds after which a refused reader is asked to return: reads take tenths of a second, so the queue has moved by then."""
+"""Seconds after which a refused client may retry: reads take tenths of a second, so the queue has moved by then."""
 
 T = TypeVar("T")
 
 
 class Asker(NamedTuple):
-    """Whose turn it is. ``kind`` keeps a user's requests, their streams and the server's own work apart."""
+    """The unit of fair turns. ``kind`` separates a user's requests, their streams and the server's own work."""
 
     kind: str
     user: str = ""
 
 
 def user(name: str) -> Asker:
-    """A user, asking by themselves or through the application."""
+    """A user, directly or through the application."""
     return Asker("user", name)
 
 
@@ -42,15 +42,15 @@ def stream(name: str) -> Asker:
 
 
 APPLICATION = Asker("application")
-"""Whoever asks for nobody in particular: they have one turn, and are bounded with all others only."""
+"""Requests of the application without a user: they share one turn, and only the bound of all applies to them."""
 OPERATORS, DELIVERIES, HUB = Asker("operators"), Asker("deliveries"), Asker("hub")
-"""What the server itself, and those who run it, want to know."""
+"""The reads of operators, of the dispatcher and of the hub."""
 OWN = frozenset({OPERATORS.kind, DELIVERIES.kind, HUB.kind})
-"""The kinds of askers with a thread apart from that of users."""
+"""The kinds of askers with a thread separate from that of users."""
 
 
 class _Job:
-    """One read and those who wait for it. ``commits`` is how many there were when it began; None before."""
+    """One read and its waiting callers. ``commits`` is the number of commits when it began; None before."""
 
     __slots__ = ("asker", "commits", "done", "question", "read", "reading", "waiting")
 
@@ -65,7 +65,7 @@ class _Job:
 
 
 class Readers:
-    """The threads and their queue. Everything here but the reads themselves happens on the event loop."""
+    """The threads and their queue. Everything here but the reads themselves runs on the event loop."""
 
     def __init__(
         self,
@@ -97,8 +97,8 @@ class Readers:
         return self._depth
 
     async def read(self, asker: Asker, question: Hashable, read: Callable[[ReadSnapshot], T]) -> T:
-        """What ``read`` returns. Its answer must depend on nothing but the question, the asker and the store. Raises
-        TooManyRequests when the user has as much under way as they may, Unavailable when all have."""
+        """The result of ``read``, which must depend on nothing but the question, the asker and the store. Raises
+        TooManyRequests if the user has the maximum number of reads in progress, Unavailable if all users together have."""
         job = self._joinable(asker, question)
         if job is None:
             job = self._added(asker, question, read)
@@ -106,7 +106,7 @@ class Readers:
             LONG_READS_ASKED.labels("shared").inc()
         job.waiting += 1
         try:
-            # Shielded: one who leaves must not take the answer from the others.
+            # Shielded: a caller that leaves must not cancel the result for the others.
             result: T = await asyncio.shield(job.done)
             return result
         finally:
@@ -143,13 +143,13 @@ class Readers:
             self._begin(job, self._idle.pop())
 
     def _next(self) -> _Job | None:
-        """The next job of whose turn it is; those who have all the threads that they may have are passed over."""
+        """The next job in turn; askers that have all their permitted threads are skipped."""
         for asker, queue in self._queues.items():
             if self._running[asker] < self._at_once:
                 job = queue.popleft()
                 del self._queues[asker]
                 if queue:
-                    self._queues[asker] = queue  # behind everybody else
+                    self._queues[asker] = queue  # after all others
                 return job
         return None
 
@@ -180,7 +180,7 @@ class Readers:
                 job.done.cancel()
             elif error is not None:
                 job.done.set_exception(error)
-                job.done.exception()  # whoever waits is told; without anybody it is no matter
+                job.done.exception()  # the callers get the exception; without callers it is ignored
             else:
                 job.done.set_result(ran.result())
         elif not ran.cancelled():
@@ -193,11 +193,11 @@ class Readers:
             del self._jobs[job.asker, job.question]
 
     def _abandon(self, job: _Job) -> None:
-        """Nobody waits for this any more."""
+        """The last caller of this read has left."""
         LONG_READS_ASKED.labels("abandoned").inc()
         job.done.cancel()
         if job.reading is not None:
-            # Its connection is this read's until the loop has seen it end, so no other is stopped.
+            # The connection belongs to this read until the loop has seen it end, so no other is stopped.
             self._jobs.pop((job.asker, job.question), None)
             job.reading.cancel()
             return
@@ -208,7 +208,7 @@ class Readers:
             del self._queues[job.asker]
 
     def forget_names(self) -> None:
-        """Drop the names that the readers remember: those who are reading do so when they have ended."""
+        """Drop the names that the readers cache: running reads do so when they have ended."""
         for reading in self.readings:
             if reading in self._idle:
                 reading.names.forget()
@@ -216,7 +216,7 @@ class Readers:
                 self._outdated.add(reading)
 
     def close(self) -> None:
-        """End the threads and close their connections; what is being read is not waited for."""
+        """End the threads and close their connections, without waiting for running reads."""
         for queue in self._queues.values():
             for job in queue:
                 job.done.cancel()

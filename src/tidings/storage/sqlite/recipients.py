@@ -1,4 +1,4 @@
-"""Who is told of an event: its targets, the followers of its object, or both, as the rule of its type says."""
+"""The recipients of an event: its targets, the followers of its object, or both, by the rule of its type."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from tidings.storage.sqlite.symbols import unpack
 from tidings.storage.sqlite.write_session import WriteSession
 
 BATCH_INLINE_ROWS = 20_000
-"""Rows that wide topics may add to one transaction (about 60 ms); what is over is owed, so that others get their turn."""
+"""Rows that wide topics may add to one transaction (about 60 ms); the rest is enqueued, so that other writes get their
+turn."""
 
 
 class EventBatch(NamedTuple):
@@ -31,8 +32,8 @@ class EventBatch(NamedTuple):
 def resolve_recipients(
     w: WriteSession, events: Sequence[NewEvent], rows: EventBatch, targets: array[int]
 ) -> set[int]:
-    """Bring the events to the inboxes of those whom their rules name; ``targets`` are the pairs of all to whom they are
-    addressed. Returns the indexes of those of which followers of the object are still to be told."""
+    """Add the events to the inboxes of the recipients by their rules; ``targets`` are the pairs of all targets. Returns the
+    indexes of events whose followers of the object are still to be notified."""
     told = _arrivals(w, events, rows)
     if not told:
         return set()
@@ -52,7 +53,7 @@ def resolve_recipients(
 
 
 def _arrivals(w: WriteSession, events: Sequence[NewEvent], rows: EventBatch) -> Arrivals:
-    """The events that somebody may be told of now; broadcasts wait until they are taken up."""
+    """Drafts of the events that can have recipients now; broadcasts are materialised later."""
     found = {}
     kinds = {verb: kind(w, verb) for verb in {event.verb for event in events}}
     for i, event in enumerate(events):
@@ -64,8 +65,8 @@ def _arrivals(w: WriteSession, events: Sequence[NewEvent], rows: EventBatch) -> 
 
 
 def _followers(w: WriteSession, rows: EventBatch, told: Arrivals) -> tuple[set[int], set[int]]:
-    """Those who follow the objects of events whose rule tells them, as pairs; and the indexes of events of which that is
-    owed, for there are too many."""
+    """The followers of the objects of events whose rule notifies them, as pairs; and the indexes of events for which that is
+    enqueued, because they are too many."""
     now, owed, budget = array("q"), set(), BATCH_INLINE_ROWS
     for i, a in told.items():
         if a.kind.rule.notify == "targets":
@@ -83,7 +84,8 @@ def _followers(w: WriteSession, rows: EventBatch, told: Arrivals) -> tuple[set[i
 
 
 def notify_followers_chunk(w: WriteSession, topic: int, key: int, after: int, upto: int) -> int:
-    """Tell the followers of a topic in (after, upto] of an event, unless it was retracted; returns how many were."""
+    """Notify the followers of a topic in (after, upto] of an event, unless it was retracted; returns how many were
+    notified."""
     n = w.events.span(key).parts[-1]
     query = sql("event_to_notify", n)
     row = w.db.one(query, (key,))

@@ -1,5 +1,5 @@
-"""What is deleted with time: keys of old requests, confirmation mails that no limit counts any more, groups that nothing can
-join any more, duplicates long past."""
+"""Deletion of aged rows: keys of old requests, confirmation mails that count towards no limit any more, groups that no item
+can join any more, expired duplicate keys."""
 
 from tidings.ids import MAX_KEY
 from tidings.rules import DEFAULT, Rule
@@ -10,20 +10,20 @@ from tidings.timeutil import HOUR_MS
 PURGE_ROWS = 2_000
 """Expired rows of a table deleted by one step."""
 SWEEP_MS = HOUR_MS
-"""How often all open groups and duplicate keys are gone through. They are looked up by key, so nothing says which are
-old but a look at each; half a second of every hour for a million."""
+"""Milliseconds between passes over all open groups and duplicate keys. They are stored by key, so only reading each shows
+which are old; half a second of every hour for a million."""
 SWEEP_ROWS = 5_000
-"""Of these looked at by one step, in a few milliseconds."""
+"""Of these, rows read by one step, in a few milliseconds."""
 
 _AGED = {
     "open_group": "opened_at",
     "dedup_window": "at",
 }
-"""Tables by (group_topic, key, user) whose rows age, and the column that says since when."""
+"""Tables by (group_topic, key, user) whose rows age, and the column of their time."""
 
 
 def purge(w: WriteSession) -> int:
-    """Delete a bounded number of expired idempotency keys and counted confirmation mails; returns how many."""
+    """Delete a bounded number of expired idempotency keys and of confirmation mails that count no more; returns how many."""
     w.db.execute(
         sql("delete_old_idempotency"),
         (w.now - w.settings.idempotency_hours * HOUR_MS, PURGE_ROWS),
@@ -37,8 +37,8 @@ def purge(w: WriteSession) -> int:
 
 
 def sweep(w: WriteSession) -> int:
-    """Go through a bounded number of rows that age and delete those that are too old for every rule, or whose user was
-    erased; returns how many are taken to have been looked at, 0 when it is not time yet or the end was reached."""
+    """Read a bounded number of rows that age and delete those that are too old for every rule, or whose user was erased;
+    returns about how many were read, 0 if it is not time yet or the end was reached."""
     return sum(_sweep(w, table) for table in _AGED if w.now - w.swept.get(table, (0,))[0] >= SWEEP_MS)
 
 
@@ -63,5 +63,4 @@ def _window_s(rule: Rule) -> int:
 
 
 _AGES = {"open_group": _joinable_s, "dedup_window": _window_s}
-"""For how long (s) a rule asks for such a row. Of what a rule asks for once it is declared anew only that is left which
-some rule asked for before."""
+"""For how long (s) a rule needs such a row. For a new declaration only those rows exist that a rule needed before."""

@@ -1,4 +1,4 @@
-"""An event taken back: out of the log, out of every feed, out of every inbox."""
+"""The retraction of an event: from the log, from every feed, from every inbox."""
 
 from collections.abc import Iterable
 
@@ -14,8 +14,8 @@ from tidings.storage.sqlite.write_session import WriteSession
 
 
 def retract(w: WriteSession, r: ReadSnapshot, command: Retract) -> CommandResult:
-    """Take an event out. Its row stays, empty, so that its key is never given to another event; homes of followers
-    are masked by that at once and cleaned up later."""
+    """Retract an event. Its row stays, empty, so that its key is never given to another event; this hides it from the feeds
+    of followers at once, and a job deletes their entries."""
     key = w.ids.key(command.event_id)
     found = r.events([key]) if key is not None else []
     if not found:
@@ -39,7 +39,7 @@ def retract(w: WriteSession, r: ReadSnapshot, command: Retract) -> CommandResult
 
 
 def _leave_told(w: WriteSession, r: ReadSnapshot, event: EventRow) -> None:
-    """Take it from those who were told without being addressed; when they are many, later."""
+    """Remove the items of recipients that were not targets; if they are many, by a job."""
     told = [users for (users,) in w.db.execute(sql("recipients_of_event"), (event.key,))]
     if sum(map(len, map(unpack, told))) > w.settings.fanout_sync_max_followers:
         w.owe("untell", event.object, event.key, event.position)
@@ -50,7 +50,7 @@ def _leave_told(w: WriteSession, r: ReadSnapshot, event: EventRow) -> None:
 
 
 def leave(w: WriteSession, r: ReadSnapshot, users: Iterable[int], key: int, position: int) -> None:
-    """Take an event, once at a position, from the inboxes of these users, as far as they were told."""
+    """Remove an event, once at a position, from the inboxes of those of these users who were notified."""
     for user, number in inboxes.holding(r, dict.fromkeys(users), key, position):
         ((n, row),) = notification_groups.by_number(r, user, (number,)).values()
         if not row.deleted:
@@ -67,7 +67,7 @@ def _leave(w: WriteSession, r: ReadSnapshot, user: int, n: int, row: Row, key: i
 def shrink(
     w: WriteSession, r: ReadSnapshot, user: int, n: int, row: Row, left: int | None, items: int
 ) -> None:
-    """Write a row that so many ``items`` were taken from: the key of its newest event is ``left``; without one it is a
+    """Write a row from which so many ``items`` were removed: the key of its newest event is ``left``; without one it is a
     tombstone."""
     unread = ReadWatermarks.of(r, user, (row,)).unread(row)
     empty = {"deleted": 1, "unread_since": row.became_unread}
@@ -76,7 +76,7 @@ def shrink(
 
 
 def _without(w: WriteSession, r: ReadSnapshot, group: int, key: int) -> int | None:
-    """Take a member out of a group; returns the key of the newest that is left."""
+    """Remove a member from a group; returns the key of the newest that is left."""
     query = sql("delete_member")
     ((actor,),) = w.db.all(query, (group, key))
     query = sql("actor_is_member")

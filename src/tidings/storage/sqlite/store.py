@@ -1,8 +1,8 @@
 """The SQLite back-end: one file, one thread that writes, read-only connections beside it.
 
-Short reads run on the event loop itself: a page takes some tens of microseconds, less than handing it to another
-thread and back. Reads that may be long (filters, totals, exports), and those that turn out to be, go to threads with
-connections of their own, for which users queue in turn. What operators and the server itself read has another thread.
+Short reads run on the event loop itself: a page takes some tens of microseconds, less than a hand-over to another thread and
+back. Reads that may be long (filters, totals, exports), and those that turn out to be, go to threads with their own
+connections, for which users queue in turn. The reads of operators and of the server itself have another thread.
 """
 
 import asyncio
@@ -102,18 +102,18 @@ from tidings.timeutil import Clock
 from tidings.turns import lower_priority
 
 FAR_CACHE_MIB = 64
-"""MiB of page cache for the reads that may be long, all threads together: they would push everybody's pages out of a
-shared one."""
+"""MiB of page cache for long reads, all threads together: they would evict the pages of all others from a shared cache."""
 OWN_CACHE_MIB = 16
-"""MiB of page cache for what operators and the server itself read."""
+"""MiB of page cache for the reads of operators and the server itself."""
 FAR_NAMES = 50_000
-"""Names that each thread's caches keep: a twentieth of a second's worth of looking up."""
+"""Names in the caches of each thread: a twentieth of a second's worth of look-ups."""
 HEARD_STEPS = 1_500_000
-"""Steps that finding who hears of events may take on the event loop, which is bounded by rows (live_audience.py): 30 ms."""
+"""Instructions that a search for the audience of events may take on the event loop, in addition to its bound on rows
+(live_audience.py): 30 ms."""
 MOST_VERSIONS = 10_000
-"""Users whose feed's version is remembered until the next commit."""
+"""Users whose feed version is cached until the next commit."""
 MOST_VISITS = 10_000
-"""Visits noted between two writes; more are noted at their next request."""
+"""Visits recorded between two writes; more are recorded at their next request."""
 
 _Rest = (
     SetPreferences
@@ -180,16 +180,16 @@ class SqliteStore:
         vfs: str | None = None,
         channels: Collection[str] = CHANNELS,
     ) -> "SqliteStore":
-        """Open or create the file. ``salt`` fixes how a new store names its events; ``vfs`` names an SQLite VFS; nothing is
-        owed by any but these ``channels``.
+        """Open or create the file. ``salt`` fixes the encoding of a new store's event ids; ``vfs`` names an SQLite VFS;
+        deliveries are enqueued only for these ``channels``.
 
-        Raises Unavailable when another process has the file, it is of a newer version, or SQLite is too old.
+        Raises Unavailable if another process has the file, it is of a newer version, or SQLite is too old.
         """
         return cls(path, clock, settings, vfs, salt, channels)
 
     async def close(self) -> None:
         """Checkpoint, close, release the file: afterwards all is in the one file, and a copy of it is the store. Raises
-        Unavailable if it is not. All is closed, whatever is raised."""
+        Unavailable if it is not. Everything is closed, even after an error."""
         with ExitStack() as release:
             release.callback(self._generations.finish)
             for part in (self._near.db.close, self._own_readers.close, self._readers.close):
@@ -210,14 +210,14 @@ class SqliteStore:
             raise unavailable(error, "written") from error
 
     async def _now(self, asker: Asker, question: Hashable, read: Callable[[ReadSnapshot], T]) -> T:
-        """The answer to a question that nearly always takes few steps: at once, or else by a thread."""
+        """The result of a read that nearly always takes few instructions: at once, or else by a thread."""
         try:
             return self._short(read)
         except TooLong:
             return await self._later(asker, question, lambda r: r.at_once(read))
 
     async def _later(self, asker: Asker, question: Hashable, read: Callable[[ReadSnapshot], T]) -> T:
-        """The answer to a question that may take many steps."""
+        """The result of a read that may take many instructions."""
         self._writer.guard.refuse()
         queue = self._own_readers if asker.kind in OWN else self._readers
         try:
@@ -226,7 +226,7 @@ class SqliteStore:
             raise unavailable(error, "read") from error
 
     def _short(self, read: Callable[[ReadSnapshot], T], steps: int | None = None) -> T:
-        """The answer at once. Raises TooLong when it takes too many steps."""
+        """The result at once. Raises TooLong if it takes too many instructions."""
         try:
             return self._near.short(read, steps)
         except DISK_ERRORS as error:
@@ -239,12 +239,12 @@ class SqliteStore:
 
     @property
     def ids(self) -> EventIds:
-        """How this store names events."""
+        """The encoding of event ids of this store."""
         return self._writer.ids
 
     @property
     def rules(self) -> Rules:
-        """The types of notifications as declared now."""
+        """The current types of notifications."""
         return self._writer.rules
 
     @property
@@ -255,7 +255,7 @@ class SqliteStore:
     async def write(
         self, commands: Sequence[Command], ends: Collection[int] = ()
     ) -> list[Outcome | KeyReused]:
-        """Apply the commands in one durable transaction, or as many of them as ``ends`` allows and time does."""
+        """Apply the commands in one durable transaction, or as many of them as ``ends`` and the time allow."""
         outcomes = await self._on_writer(lambda: self._apply(commands, ends))
         if any(isinstance(command, EraseUser) for command in commands[: len(outcomes)]):
             self._near.names.forget()
@@ -273,7 +273,7 @@ class SqliteStore:
             outcomes.extend(transactions.apply(w, self._change, commands, ends))
 
         w.transaction(work)
-        # After the commit: what is acknowledged was in the file that the name leads to.
+        # After the commit: the acknowledged writes were in the file that the name leads to.
         self._checkpoints.check(committed=True)
         return outcomes
 
@@ -328,7 +328,7 @@ class SqliteStore:
                 return endpoints.apply(w, command)
 
     async def prepare(self, command: Command) -> Command:
-        """Count what a read-all of a feed will say that it read."""
+        """Count the items that a read-all of a feed will mark read."""
         count = self._short(lambda r: feed_counts.asked(r, command))
         if count is None:
             return command
@@ -350,7 +350,7 @@ class SqliteStore:
     # --- feeds ----------------------------------------------------------------------------------------------------
 
     async def feed_version(self, user: str) -> object:
-        """A token of the first page; looked up anew only after a commit."""
+        """A token of the first page; read only after a commit."""
         self._writer.guard.refuse()
         known = self._versions.get(user)
         commits = self._writer.commits
@@ -362,7 +362,7 @@ class SqliteStore:
             try:
                 version = self._short(lambda r: feeds.version(r, feeds.viewer(r, number)))
             except TooLong:
-                version = commits  # that of any feed that is more than a home
+                version = commits  # that of any feed that is more than a user feed without checks
         if len(self._versions) >= MOST_VERSIONS:
             self._versions.clear()
         self._versions[user] = (commits, version)
@@ -386,7 +386,7 @@ class SqliteStore:
     def _glance(
         self, user: int, want: FeedFilter, limit: int, before: int | None
     ) -> tuple[bool, Page | None]:
-        """(whether today's visit is still to be noted, the page if it is short)."""
+        """(whether today's visit is to be recorded, the page if it is short)."""
         try:
             viewer, page = self._short(lambda r: feeds.fast_page(r, user, want, limit, before))
         except TooLong:
@@ -396,7 +396,7 @@ class SqliteStore:
     async def activity(
         self, topic: str | None, want: FeedFilter, limit: int, before: int | None, viewer: str | None = None
     ) -> Page:
-        """A page of everything that happened, or happened in one topic, without what a block hides from the viewer."""
+        """A page of all events, or of those of one topic, without the events that a block hides from the viewer."""
         number = self._number(viewer) if viewer is not None and self._writer.masked else None
         masking = number is not None and self._short(lambda r: feeds.is_careful(r, number))
         hiding = number if masking else None
@@ -414,7 +414,7 @@ class SqliteStore:
         )
 
     async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[EventAudience], int]:
-        """Which of these users hear which events after a position."""
+        """Events after a position with their audience among these users."""
         crowds = self._crowds.at(self._writer.crowds)
 
         def read(r: ReadSnapshot) -> tuple[list[EventAudience], int]:
@@ -423,12 +423,12 @@ class SqliteStore:
         try:
             return self._short(read, HEARD_STEPS)
         except TooLong:
-            # Nobody else asks, so nobody else touches the crowds meanwhile.
+            # There is no other caller, so the cache of followers is not shared.
             users = frozenset(users)
             return await self._later(HUB, ("heard", after, limit, users), lambda r: r.at_once(read))
 
     async def new_count(self, user: str, since: int, cap: int, include_own: bool = False) -> UnseenCount:
-        """How many feed items came after a position, up to the cap."""
+        """The number of feed items after a position, up to the cap."""
         number = self._number(user)
         if number is None:
             return UnseenCount(0, False, self._near.head())
@@ -486,7 +486,7 @@ class SqliteStore:
         )
 
     async def counts(self, users: Sequence[str]) -> list[InboxCounters]:
-        """The heads of these inboxes."""
+        """The counters of these inboxes."""
         return await self._now(HUB, ("counts", tuple(users)), lambda r: inbox_counters.counts(r, users))
 
     # --- the graph ------------------------------------------------------------------------------------------------
@@ -499,12 +499,12 @@ class SqliteStore:
         )
 
     async def topic(self, topic: str, viewer: str | None = None) -> TopicInfo:
-        """How many follow a topic, how it travels, and why."""
+        """The number of followers of a topic, its fan-out mode, and the reason."""
         return await self._now(
             APPLICATION, ("topic", topic, viewer), lambda r: maintenance.topic(r, topic, viewer)
         )
 
-    # --- what users want, and what is due ---------------------------------------------------------------------------
+    # --- preferences, endpoints, reminders and deliveries ------------------------------------------------------------
 
     async def preferences(self, user: str) -> Preferences:
         """A user's preferences."""
@@ -521,7 +521,7 @@ class SqliteStore:
         )
 
     async def endpoints(self, user: str) -> list[Endpoint]:
-        """Where a user is reached outside, oldest first."""
+        """The endpoints of a user, oldest first."""
         return await self._now(readers.user(user), "endpoints", lambda r: endpoints.of(r, user))
 
     async def reminders(
@@ -546,38 +546,38 @@ class SqliteStore:
         return await self._later(DELIVERIES, key, lambda r: deliveries.deliveries(r, due_by, limit, ids))
 
     async def next_due(self) -> int | None:
-        """When the next reminder or delivery is due."""
+        """The time at which the next reminder or delivery is due."""
         return await self._now(DELIVERIES, "next_due", deliveries.next_due)
 
     async def backlog(self) -> Backlog:
-        """How much work is pending, and how much was set aside."""
+        """The number of pending jobs, and of dead letters."""
         return await self._later(OPERATORS, "backlog", maintenance.backlog)
 
     async def live_broadcasts(self) -> int:
-        """How many broadcasts could still come to somebody."""
+        """The number of active broadcasts."""
         return await self._now(APPLICATION, "live_broadcasts", broadcasts.live)
 
     @property
     def erasures(self) -> Erasures:
-        """Those that take more than one transaction."""
+        """The erasures that take more than one transaction."""
         return self._writer.erasures
 
-    # --- upkeep ---------------------------------------------------------------------------------------------------
+    # --- maintenance --------------------------------------------------------------------------------------------------
 
     async def work(self, budget: int) -> int:
-        """One step of what is owed, or of what keeps the file in shape."""
+        """One step of a fan-out job, or of maintenance."""
         self._writer.guard.refuse()
         visits, self._visits = list(self._visits), set()
         return await self._on_writer(lambda: maintenance.work(self._writer, visits, budget))
 
     async def dead_letters(self, limit: int) -> list[DeadLetter]:
-        """What was set aside, oldest first."""
+        """The dead letters, oldest first."""
         return await self._later(
             OPERATORS, ("dead_letters", limit), lambda r: maintenance.dead_letters(r, limit)
         )
 
     async def export(self, user: str) -> AsyncIterator[bytes]:
-        """All that is kept about a user, one part in memory at a time; others get their turns in between."""
+        """All stored data of a user, one part in memory at a time; other reads get their turns in between."""
         at: user_export.Place | None = user_export.BEGINNING
         while at is not None:
             lines, at = await self._part(user, at)

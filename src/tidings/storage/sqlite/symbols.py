@@ -1,7 +1,7 @@
-"""Names and their numbers. Every topic (and so every person) and every verb has one; rows hold only numbers.
+"""The symbol table: numbers for names. Every topic (and so every user) and every verb has one; rows contain only numbers.
 
-Who is erased leaves a *place*: a number for whoever returns under the name, with a digest where the name was. It gets the
-name once that is given a number again. Until then only who asks how far an inbox is meets it.
+An erased user leaves a tombstone: a number for a user who returns under the name, with a digest in place of the name. It
+gets the name when the name is given a number again. Until then only the counters of an inbox use it.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.statements import sql
 
 CACHED_NAMES = 500_000
-"""Names that one cache keeps, about 75 MB when full; then it starts afresh."""
+"""Names in one cache, about 75 MB when full; then it is emptied."""
 _PERSON = user_topic("")
-"""What the topic of a person begins with."""
+"""The beginning of a user's topic."""
 _PLACE, _AFTER_PLACES = ":", ";"
-"""What the text of a place begins with, for no topic does, and the least text after all of them."""
+"""The beginning of a tombstone's text, which no topic has, and the least text after all of them."""
 _DIGEST_BYTES = 16
-"""Of a place: so many that no two names share one."""
+"""The size of a tombstone's digest: enough that no two names share one."""
 MOST_RECENT = 10_000
-"""Erasures whose names are remembered, as digests: far more than happen while one read is under way. A read that began
-before them all is held to be outdated."""
+"""Erasures whose names are kept, as digests: far more than happen during one read. A read that began before them all counts
+as outdated."""
 
 
 class ErasedName:
-    """How the names of erased people are kept: as digests, keyed so that they say nothing outside this store. ``any``:
-    there are places. Readers see it before the commit: looking in vain costs time, not looking would lose a seq.
-    ``count``: how many erasures were committed since the store was opened."""
+    """The names of erased users: as digests, keyed so that they reveal nothing outside this store. ``any``: there are
+    tombstones. Readers see it before the commit: a needless look-up costs time, a missing one would lose a seq. ``count``:
+    the number of erasures that were committed since the store was opened."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
@@ -44,11 +44,11 @@ class ErasedName:
         self.count = 0
 
     def text(self, name: str) -> str:
-        """The text of the place of a topic that is a person."""
+        """The text of the tombstone of a user's topic."""
         return _PLACE + blake2b(name.encode(), key=self._key, digest_size=_DIGEST_BYTES).hexdigest()
 
     def note(self, user: str) -> None:
-        """A person is erased; inside a transaction."""
+        """Record the erasure of a user; inside a transaction."""
         self._number += 1
         digest = self.text(user_topic(user))
         self._recent.pop(digest, None)
@@ -57,21 +57,21 @@ class ErasedName:
             self._unknown = self._recent.pop(next(iter(self._recent)))
 
     def since(self, count: int, user: str) -> bool:
-        """Whether a person was erased after so many erasures; True if that is not known any more."""
+        """Whether a user was erased after so many erasures; True if that is not known any more."""
         return count < max(self._unknown, self._recent.get(self.text(user_topic(user)), 0))
 
     def commit(self) -> None:
-        """What was noted is durable."""
+        """The recorded erasures are durable."""
         self.count = self._number
 
     def roll_back(self) -> None:
-        """What was noted since the last commit did not happen."""
+        """The erasures recorded since the last commit were rolled back."""
         self._number = self.count
         self._recent = {digest: n for digest, n in self._recent.items() if n <= self.count}
 
 
 class SymbolTable:
-    """Numbers for names, cached. The writer allots; a reader, which has a connection of its own, only looks up.
+    """Numbers for names, cached. The writer assigns them; a reader, which has its own connection, only looks them up.
 
     ``users`` and ``topics`` are two caches over one table, so that the hot path need not build ``user:…`` strings.
     """
@@ -90,7 +90,7 @@ class SymbolTable:
         self._verb_texts: dict[int, str] = {}
 
     def user(self, user: str) -> int | None:
-        """The number of a person, None when unknown."""
+        """The number of a user, None if unknown."""
         found = self.users.get(user)
         if found is None and (found := self._find(user_topic(user))) is not None:
             self._bound(self.users)
@@ -106,22 +106,23 @@ class SymbolTable:
         return found
 
     def find_users(self, users: Iterable[str]) -> None:
-        """Have the numbers of those of these people who are known in ``users``; one statement for all not cached."""
+        """Load the numbers of the known ones of these users into ``users``; one statement for all that are not cached."""
         self._bound(self.users)
         if missing := {user for user in users if user not in self.users}:
             self._find_many(self.users, {user_topic(user): user for user in missing})
             self._people.update((self.users[user], user) for user in missing if user in self.users)
 
     def inbox(self, user: str) -> int | None:
-        """The number of a person's inbox: their own, or that of the place they left; None when there is none."""
+        """The number of a user's inbox: that of the user, or that of the tombstone under the name; None if there is none."""
         return self.user(user) or self.places([user]).get(user)
 
     def places(self, users: Iterable[str]) -> dict[str, int]:
-        """The places of those of these people who are not in ``users``; one statement, none while nobody was erased."""
+        """The tombstones of those of these users who are not in ``users``; one statement, none while there are no erased
+        users."""
         return self._places((user_topic(user), user) for user in users if user not in self.users)
 
     def _places(self, names: Iterable[tuple[str, str]]) -> dict[str, int]:
-        """The places that these names had, by the keys that come with them."""
+        """The tombstones of these names, by the keys that come with them."""
         found: dict[str, int] = {}
         if self.erased.any:
             digests = {self.erased.text(name): key for name, key in names if name.startswith(_PERSON)}
@@ -129,7 +130,7 @@ class SymbolTable:
         return found
 
     def people(self, numbers: Iterable[int]) -> dict[int, str]:
-        """The names of people by number, of these and others; one statement for all not cached."""
+        """The names of users by number, of these and others; one statement for all that are not cached."""
         self._bound(self._people)
         if missing := set(numbers).difference(self._people):
             query = sql("user_names")
@@ -151,7 +152,7 @@ class SymbolTable:
         return found
 
     def reason(self, why: int) -> tuple[str, str]:
-        """What the ``why`` of a row of a home stands for: (reason, topic). Cached in ``reasons``."""
+        """The meaning of the ``why`` of an entry of a user feed: (reason, topic). Cached in ``reasons``."""
         self._bound(self.reasons)
         found = self.reasons[why] = ("follow", self.text(why)) if why else ("target", "")
         return found
@@ -174,7 +175,7 @@ class SymbolTable:
     # --- the writer's half ----------------------------------------------------------------------------------------
 
     def make_verb(self, verb: str) -> int:
-        """The number of a verb, allotted if need be; inside a transaction."""
+        """The number of a verb, assigned if need be; inside a transaction."""
         found = self.verb(verb)
         if found is None:
             (found,) = self._db.one(sql("insert_verb"), (verb,))
@@ -182,27 +183,27 @@ class SymbolTable:
         return found
 
     def make_user(self, user: str) -> int:
-        """The number of a person, allotted if need be; inside a transaction."""
+        """The number of a user, assigned if need be; inside a transaction."""
         return self.user(user) or self._make(self.users, user, user_topic(user))
 
     def make_topic(self, topic: str) -> int:
-        """The number of a topic, allotted if need be; inside a transaction."""
+        """The number of a topic, assigned if need be; inside a transaction."""
         return self.topic(topic) or self._make(self.topics, topic, topic)
 
     def make_users(self, users: Iterable[str]) -> None:
-        """Have the numbers of all these people in ``users``; two statements for those not cached."""
+        """Load or assign the numbers of all these users in ``users``; two statements for those that are not cached."""
         self._bound(self.users)
         if missing := {user_topic(user): user for user in users if user not in self.users}:
             self._make_many(self.users, missing)
 
     def make_topics(self, topics: Iterable[str]) -> None:
-        """Have the numbers of all these topics in ``topics``."""
+        """Load or assign the numbers of all these topics in ``topics``."""
         self._bound(self.topics)
         if missing := {topic: topic for topic in topics if topic not in self.topics}:
             self._make_many(self.topics, missing)
 
     def make_place(self, user: str) -> int:
-        """The number of the place of a person who is being erased; inside a transaction."""
+        """The number of the tombstone of a user who is being erased; inside a transaction."""
         self.erased.any = True
         query = sql("insert_symbol")
         (number,) = self._db.one(query, (self.erased.text(user_topic(user)),))
@@ -229,14 +230,14 @@ class SymbolTable:
         return cache[key]
 
     def reload(self) -> None:
-        """Take everything from the file again: after a roll-back there may be numbers that were never committed."""
+        """Read everything from the file again: after a roll-back there may be numbers that were never committed."""
         query = sql("has_tombstones")
         (self.erased.any,) = self._db.one(query, (_PLACE, _AFTER_PLACES))
         self.erased.roll_back()
         self.forget()
 
     def forget(self) -> None:
-        """Drop the caches: after an erasure they hold a name."""
+        """Drop the caches: after an erasure they have a deleted name."""
         by_name, by_number = (
             (self.users, self.topics, self._verbs),
             (self.reasons, self._people, self._texts, self._verb_texts),
@@ -255,7 +256,7 @@ def pack(values: Iterable[int]) -> bytes | None:
 
 
 def holds(raw: bytes, value: int) -> bool:
-    """Whether a number is among those of such a column, of which it need not be taken apart for this."""
+    """Whether a number is among those of such a column, without unpacking it."""
     wanted, width = array("I", (value,)).tobytes(), array("I").itemsize
     at = raw.find(wanted)
     while at % width and at >= 0:

@@ -1,5 +1,5 @@
-"""Notifications that read otherwise since an event in them was rewritten. Whatever a client can see takes a seq, or the
-client would never be told."""
+"""Notifications whose text changed because an event in them was rewritten. Every visible change takes a seq, or clients
+would never get it."""
 
 from functools import lru_cache
 
@@ -9,9 +9,9 @@ from tidings.storage.sqlite.write_session import WriteSession
 
 
 def touch(w: WriteSession, user: int, erased: int, oldest: int, after: int, limit: int) -> tuple[int, int]:
-    """Give the groups of a user that hold an event of ``erasure_event`` the next seqs, in the order of their numbers, from
+    """Give the groups of a user that have an event of ``erasure_event`` the next seqs, in the order of their numbers, from
     above ``after`` on, at most ``limit``; the events have positions from ``oldest`` on. Returns how many, and the last
-    number. What it costs is a look at each row of the user, besides."""
+    number. The cost also includes a read of each row of the user."""
     spans = tuple(span for span in w.inboxes.spans if span.high > oldest)  # rows only move to newer ones
     values = {"user": user, "erased": erased, "after": after, "limit": limit}
     numbers = [number for (number,) in w.db.execute(_groups(spans), values)]
@@ -30,7 +30,7 @@ def touch(w: WriteSession, user: int, erased: int, oldest: int, after: int, limi
 
 @lru_cache(maxsize=256)
 def _groups(spans: tuple[PartitionRange, ...]) -> str:
-    """One statement over these partitions; what is in two of them, being moved, counts once."""
+    """One statement over these partitions; a row that is being merged is in two of them, and counts once."""
     arms = [sql("notifications_of_erased", n) for span in spans for n in span.parts]
     found = " UNION ".join((*arms, sql("groups_of_erased")))
     return sql("page_of_groups", found=found)

@@ -1,4 +1,4 @@
-"""The work of one transaction, which ends early when others would wait too long for it."""
+"""The work of one transaction, which ends early if others would wait too long for it."""
 
 from collections.abc import Callable, Collection, Sequence
 from itertools import groupby
@@ -9,8 +9,8 @@ from tidings.storage.sqlite import publish
 from tidings.storage.sqlite.write_session import WriteSession
 
 LONGEST_S = 0.05
-"""Seconds of a transaction after which it takes in nothing more: what is published meanwhile waits as long. Publishing
-itself does not count, for its transactions are bounded by their events, and more commits would only slow it down."""
+"""Seconds of a transaction after which it takes no more commands: events published meanwhile wait as long. Publishing itself
+does not count, because its transactions are bounded by their events, and more commits would only slow it down."""
 
 
 def apply(

@@ -1,4 +1,4 @@
-"""All that is kept about a user, given out in parts of bounded size."""
+"""The export of one user, in parts of bounded size."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -22,11 +22,11 @@ EXPORT_ROWS = 500
 EXPORT_LARGE_ROWS = 50
 """The same for rows with texts of up to 64 KiB each."""
 EXPORT_BYTES = 256 * KIB
-"""Bytes of the events of one part, the last one besides: a client that does not read holds a part in memory."""
+"""Bytes of the events of one part, one event more or less: a client that does not read keeps a part in memory."""
 
 
 class Place(NamedTuple):
-    """How far an export is: in which section, and after what there."""
+    """The progress of an export: the section, and the last row there."""
 
     section: int
     after: tuple[int, ...]
@@ -36,12 +36,12 @@ BEGINNING = Place(0, ())
 REMINDERS = 1
 """The section of reminders, which are found by name: the others are found by number."""
 _Part = tuple[list[bytes], tuple[int, ...] | None]
-"""Some lines of a section, and after what it goes on; None at its end."""
+"""Some lines of a section, and the last row; None at its end."""
 
 
 def export(r: ReadSnapshot, name: str, at: Place) -> tuple[list[bytes], Place | None]:
-    """Some of what is kept about a person from a place on, one JSON object each, and where to go on. In one snapshot;
-    what is written between two parts may be in the later ones."""
+    """Some of a user's data from a place on, one JSON object each, and the next place. In one snapshot; rows written between
+    two parts may be in the later ones."""
     with r.snapshot():
         user = r.names.user(name)
         if at == BEGINNING:
@@ -49,7 +49,7 @@ def export(r: ReadSnapshot, name: str, at: Place) -> tuple[list[bytes], Place | 
         if at.section == REMINDERS:
             lines, after = _reminders(r, name, at.after)
         elif user is None:
-            return [], None  # reminders may name somebody of whom nothing else is known; or erased by now
+            return [], None  # reminders may name an unknown user, or one who is erased by now
         else:
             lines, after = _SECTIONS[at.section - REMINDERS - 1](r, user, at.after)
     if after is not None:
@@ -71,7 +71,7 @@ def _reminders(r: ReadSnapshot, name: str, after: tuple[int, ...]) -> _Part:
 
 
 def _last_visit(r: ReadSnapshot, user: int | None) -> str | None:
-    """The day on which they last came, in UTC."""
+    """The day of the user's last request, in UTC."""
     row = r.db.one(sql("last_visit"), (user,))
     return rfc3339(row[0] * DAY_MS)[:10] if row and row[0] else None
 
@@ -123,7 +123,7 @@ def _notifications(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
     (at,) = after or (0,)
     rows = inboxes.changes(r, user, at, EXPORT_LARGE_ROWS)
     by_id = {notification_id(user, row.number): row for row in rows}
-    # Without those whose event was retracted, while it is still to leave.
+    # Without those whose event was retracted, while the job that removes them is pending.
     shown = hydrate(r, user, rows)
     lines = [_line(**records.notification(one, _event_ids(r, user, by_id[one.id]))) for one in shown]
     return lines, (rows[-1].last_change,) if rows else None

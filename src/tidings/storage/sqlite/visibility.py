@@ -1,15 +1,15 @@
-"""Who has hidden whom, and whose feed rows are held against that when they are read."""
+"""Mutes and blocks, and the users whose feed entries are checked against them when they are read."""
 
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
 from tidings.timeutil import DAY_MS
 
 MUTE, BLOCK, BLOCKED_BY = 0, 1, 2
-"""The kinds of rows in ``mask``."""
+"""The kinds of rows in ``relation``."""
 
 
 def require_visibility_check(w: WriteSession, user: int) -> None:
-    """From now on each row of this user's home is explained before it is shown."""
+    """From now on each entry of this user's feed is checked before it is shown."""
     w.db.execute(
         sql("require_visibility_check"),
         (user, today(w)),

@@ -1,4 +1,4 @@
-"""What a transaction works with: the writing connection, the partitions, the names, and the small state kept in memory."""
+"""The tools of a transaction: the writing connection, the partitions, the names, and the small state kept in memory."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from tidings.storage.sqlite.symbols import ErasedName, SymbolTable
 from tidings.timeutil import Clock
 
 WIDE = 100
-"""Followers from which a topic's size is kept in memory: smaller ones are always pushed in their event's transaction."""
+"""Followers from which a topic's size is kept in memory: smaller ones always fan out in their event's transaction."""
 RATE_MEMORY_S = 60.0
-"""Time constant of a topic's fan-out rate: long enough to see a burst as one, short enough to let it pass."""
+"""Time constant of a topic's fan-out rate: long enough to average over a burst, short enough to forget it soon."""
 
 MOST_SETTLED = 1_000
-"""Inboxes, and types of one inbox, of which it is remembered up to where nothing is unread; then all is found anew."""
+"""Inboxes, and types of one inbox, whose seq without unread notifications is cached; then the cache is emptied."""
 
 INSERT_ROWS = 50
-"""Rows of one multi-row INSERT. One row at a time would take the interpreter lock per row, beside a busy event loop
-twenty times slower; much longer statements no longer gain."""
+"""Rows of one multi-row INSERT. One row at a time would take the interpreter lock per row, which is twenty times slower
+beside a busy event loop; much longer statements gain nothing more."""
 
 PUSHED, MERGED, DRAINING = 0, 1, 2
 
@@ -45,11 +45,11 @@ class Settled:
         self._known: dict[int, dict[int, int]] = {}
 
     def up_to(self, user: int, type: int) -> int:
-        """The seq that is known of a type, 0 where none is."""
+        """The seq of a type, 0 if unknown."""
         return self._known.get(user, {}).get(type, 0)
 
     def note(self, user: int, type: int, up_to: int) -> None:
-        """Nothing of this type that became unread up to a seq is unread now."""
+        """No notification of this type that became unread up to a seq is unread now."""
         if len(self._known) >= MOST_SETTLED:
             self._known.clear()
         known = self._known.setdefault(user, {})
@@ -58,19 +58,19 @@ class Settled:
         known[type] = up_to
 
     def forget(self, user: int) -> None:
-        """Something is unread again since an earlier seq."""
+        """A notification is unread again since an earlier seq."""
         self._known.pop(user, None)
 
     def clear(self) -> None:
-        """Forget everything: after a roll-back it may be of what never was."""
+        """Empty the cache: after a roll-back it may be wrong."""
         self._known.clear()
 
 
 class WriteSession:
-    """The one writer. Everything here is touched by its thread only, except the spans, rules and epoch that readers take,
-    and the counts of feeds, by user, that they give. ``now`` is the time of the transaction: all that it tells is told at
-    once. ``failed``: the last transaction did. Nothing is owed by any but these ``channels``. ``scrub``: somebody was
-    erased, so that the write-ahead log is to be emptied; ``erasures``: those that go on; ``renamings``: what readers
+    """The one writer. Only its thread uses this state, except the spans, rules and epoch that readers take, and the counts
+    of feeds, by user, that they give. ``now`` is the time of the transaction: all its notifications have this time.
+    ``failed``: the last transaction did. Deliveries are enqueued only for these ``channels``. ``scrub``: a user was erased,
+    so that the write-ahead log is to be emptied; ``erasures``: the running ones; ``renamings``: the names that readers
     replace."""
 
     def __init__(
@@ -111,12 +111,12 @@ class WriteSession:
         self.reload()
 
     def meta(self, name: str) -> Any:
-        """One value of the store's own."""
+        """One value of the table ``meta``."""
         (value,) = self.db.one(sql("meta_value"), (name,))
         return value
 
     def reload(self) -> None:
-        """Take the state in memory from the file: at start, and after a roll-back left it ahead of the file."""
+        """Read the state in memory from the file: at start, and after a roll-back left it ahead of the file."""
         row = self.db.one(sql("log_head"))
         self.position: int = row[0] if row else 0
         self.high: int = row[1] if row else 0
@@ -147,11 +147,11 @@ class WriteSession:
         return Rules({**self.settings.types, **stored_rules(self.db)})
 
     def declared(self) -> None:
-        """Take the types as they are declared now. Readers have them as soon as the command is written."""
+        """Read the current declarations of types. Readers have them as soon as the command is written."""
         self.rules = self._declared()
 
     def take_position(self) -> int:
-        """The next place in the order of commit, for a change that is no event."""
+        """The next position of the log, for a change that is no event."""
         self.position += 1
         self.db.execute(sql("set_position"), (self.position,))
         return self.position
@@ -177,8 +177,8 @@ class WriteSession:
         return apsw.carray(array("q", values))
 
     def transaction(self, work: Callable[[], object]) -> None:
-        """Run ``work`` in a transaction. When it fails nothing has happened, in the file or in memory. Raises ForeignCommit
-        when another program has made a commit."""
+        """Run ``work`` in a transaction. If it fails nothing has changed, in the file or in memory. Raises ForeignCommit if
+        another program has made a commit."""
         self.now = self.clock.now()
         self.guard.refuse()
         if self._stale:
@@ -205,7 +205,7 @@ class WriteSession:
         except ForeignCommit:
             self.failed = True
             self.db.execute("ROLLBACK")
-            raise  # nothing is taken from a file that may be another store
+            raise  # nothing is read from a file that may be another store
         except BaseException:
             self.failed = self._stale = True
             if self.db.in_transaction:
@@ -216,17 +216,17 @@ class WriteSession:
     # --- erasures -------------------------------------------------------------------------------------------------
 
     def hide(self, name: str, alias: str, last_reminder: int) -> None:
-        """Have readers put an alias in the place of a name, in all events and reminders so far: they begin before the
-        commit."""
+        """Have readers replace a name by an alias, in all events and reminders so far: they begin before the commit."""
         self.renamings = (*self.renamings, renaming(name, alias, self.position, last_reminder))
         self._erasures_changed = True
 
     def erasures_changed(self) -> None:
-        """An erasure ended, was set aside or goes on: see after the commit what is still to be replaced."""
+        """An erasure ended, became a dead letter or continues: find out after the commit which names are still to be
+        replaced."""
         self._erasures_changed = True
 
     def _note_erasures(self) -> None:
-        """After the commit, and after ``commits``: whoever reads how many have begun has a snapshot with them."""
+        """After the commit, and after ``commits``: a reader of the number of begun erasures has a snapshot with them."""
         now, before = self._erasing(), self.erasures
         ended = before.ended + len(before.under_way.keys() - now.keys())
         self.erasures = Erasures(now, ended, self.names.erased.count)
@@ -240,31 +240,31 @@ class WriteSession:
         query = sql("erasures_under_way")
         return {name: bool(dead) for name, dead in self.db.execute(query)}
 
-    # --- push or merge --------------------------------------------------------------------------------------------
+    # --- fan-out on write or on read ------------------------------------------------------------------------------
 
     def _merged(self) -> frozenset[int]:
-        """The topics that readers merge: those that are not pushed, and those with entries that are not home yet.
+        """The topics that readers merge: those with fan-out on read, and those with entries that are not yet in user feeds.
 
-        Readers take this set as it is. A topic enters it before the transaction commits that makes it necessary, and
-        leaves it only after the one that made it needless: merging too much costs time, too little would lose items.
+        Readers use this set as it is. A topic enters it before the transaction commits that makes it necessary, and leaves
+        it only after the one that makes it needless: merging too much costs time, too little would lose items.
         """
         query = sql("topics_with_fan_out_jobs")
         return frozenset(topic for (topic,) in self.db.execute(query))
 
     def disorder(self) -> None:
-        """Note that this transaction puts something below the newest entry of homes, or takes something out.
+        """Record that this transaction adds entries below the newest of user feeds, or deletes some.
 
-        Readers who remember a first page by its newest entry must learn of it, but not before the commit: they would
-        remember the old page as the new one.
+        Readers that cache a first page by its newest entry must notice it, but not before the commit: they would cache the
+        old page as the new one.
         """
         self._disorders = 1
 
     def paid(self) -> None:
-        """A debt ended: see after the commit what is still to be merged."""
+        """A fan-out job ended: find out after the commit which topics are still merged."""
         self._unmerge = True
 
     def owe(self, kind: str, subject: int, low: int, high: int, at_key: int = 0, at_user: int = 0) -> None:
-        """Write down fan-out to be done later; see fanout_queue.py for the kinds."""
+        """Enqueue a fan-out job; see fanout_queue.py for the kinds."""
         self.turn += 1
         if kind in ("push", "drain"):
             self.merged |= {subject}
@@ -274,8 +274,8 @@ class WriteSession:
         )
 
     def followers_changed(self, topic: int, by: int) -> None:
-        """Count a follow or unfollow, and decide again how the topic travels. Readers who remember who follows a wide
-        topic learn of it after the commit, as of disorder."""
+        """Count a follow or unfollow, and decide the topic's fan-out mode again. Readers that cache the followers of a wide
+        topic notice it after the commit, as with disorder."""
         (followers,) = self.db.one(
             sql("count_followers"),
             (topic, by),
@@ -288,7 +288,7 @@ class WriteSession:
         self.decide(topic, followers, self.rate(topic), self.position)
 
     def deserted(self, topic: int) -> None:
-        """Nobody follows this topic any more: forget how it travels."""
+        """The topic has no followers any more: delete its fan-out state."""
         self.db.execute(sql("delete_topic"), (topic,))
         self.hot.pop(topic, None)
         if self.wide.pop(topic, None):
@@ -300,16 +300,17 @@ class WriteSession:
         return rate * math.exp((at - self.clock.monotonic()) / RATE_MEMORY_S)
 
     def published(self, topic: int, followers: int, position: int) -> None:
-        """Count an event of a wide topic towards its rate, and decide again how the topic travels from it on."""
+        """Count an event of a wide topic towards its rate, and decide the topic's fan-out mode for later events."""
         rate = self.rate(topic) + followers / RATE_MEMORY_S
         self.rates[topic] = (rate, self.clock.monotonic())
         self.decide(topic, followers, rate, position - 1)
 
     def decide(self, topic: int, followers: int, rate: float, after: int) -> None:
-        """Push or merge what comes after a position, with hysteresis: up at a threshold, down at half of it.
+        """Choose fan-out on write or on read for events after a position, with hysteresis: on read from a threshold, on
+        write again at half of it.
 
-        Either way round nothing is lost or doubled: merging drops doubles, and a topic that comes back stays merged
-        until what it published meanwhile has been written home.
+        In both directions nothing is lost or duplicated: merging drops duplicates, and a topic that returns to fan-out on
+        write stays merged until its entries of the meantime are in the user feeds.
         """
         size, cost = (
             self.settings.fanout_read_threshold_followers,
@@ -322,7 +323,7 @@ class WriteSession:
             self._cool(topic)
 
     def _heat(self, topic: int, after: int) -> None:
-        # A topic that was still draining keeps its older mark: what it owes stays owed, and merged.
+        # A topic that was still draining keeps its older position: its pending entries stay pending, and merged.
         self.db.execute(sql("start_fan_out_on_read"), (MERGED, after, topic))
         self.hot[topic] = MERGED
         self.merged |= {topic}
@@ -335,15 +336,15 @@ class WriteSession:
         self.owe("drain", topic, hot_from + 1, self.position, start)
 
     def start_key(self, timeline: int, low: int, high: int) -> int:
-        """A key below every entry of a timeline with a position in [low, high]: where looking for them begins.
+        """A key below every entry of a timeline with a position in [low, high]: the start of a search for them.
 
-        What came in order lies over the greatest key before ``low``; what came late is listed by position.
+        Entries in order are above the greatest key before ``low``; those out of order are listed by position.
         """
         (late,) = self.db.one(sql("least_out_of_order_key"), (timeline, low, high))
         return min(high_key(self.db, low - 1), MAX_KEY if late is None else late - 1)
 
 
 def high_key(db: Db, position: int) -> int:
-    """The greatest key among the events up to a position: whatever came after it in order has a greater one."""
+    """The greatest key among the events up to a position: every later event in order has a greater one."""
     row = db.one(sql("greatest_key_at"), (position,))
     return row[0] if row else 0
