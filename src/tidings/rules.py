@@ -114,20 +114,30 @@ DEFAULT = Rule()
 """What holds for a verb that no type claims."""
 
 
+class VerbClash(ValueError):
+    """Two types claim one verb. ``types`` are all the types that do."""
+
+    def __init__(self, message: str, types: frozenset[str]) -> None:
+        super().__init__(message)
+        self.types = types
+
+
 class Rules:
-    """All declared types; never changed, only replaced. Raises ValueError when two types claim one verb."""
+    """All declared types; never changed, only replaced. Raises VerbClash when two types claim one verb."""
 
     def __init__(self, declared: Mapping[str, Rule] | None = None) -> None:
         self.declared = dict(declared or {})
         self._types: dict[str, str] = {}
         twice = []
+        types: set[str] = set()
         for type, rule in self.declared.items():
             for verb in rule.verbs or (type,):
                 other = self._types.setdefault(verb, type)
                 if other != type:
                     twice.append(f"the verb {verb!r} is claimed by the types {other!r} and {type!r}")
+                    types |= {other, type}
         if twice:
-            raise ValueError("; ".join(twice))
+            raise VerbClash("; ".join(twice), frozenset(types))
 
     def type_of(self, verb: str) -> str:
         """The type that an event of this verb brings."""

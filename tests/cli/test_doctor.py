@@ -1,10 +1,12 @@
 """What doctor says of machines, files and keys."""
 
 import asyncio
+import http.client
 import os
 import shutil
 import socket
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.attack.issuer import document, issuing, jwk
 from tests.cli.conftest import Run
 from tests.cli.test_client import scripted
-from tests.serving import serving
+from tests.serving import START_S, serving
 from tidings import marker
 from tidings.cli.doctor import (
     Check,
@@ -395,6 +397,37 @@ def test_a_running_server_of_the_same_store_is_no_failure(run: Run, tmp_path: Pa
         assert "fail  port" in other.output
         elsewhere = run("doctor", "--dev", "--port", "0")
         assert "fail  store" in elsewhere.output
+
+
+def get(url: str, path: str, method: str = "GET", body: str = "") -> tuple[int, str]:
+    """The status and the text of an answer."""
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=START_S)
+    with closing(connection):
+        connection.request(method, path, body or None, {"content-type": "application/json"} if body else {})
+        reply = connection.getresponse()
+        return reply.status, reply.read().decode()
+
+
+def test_a_clash_of_types_is_found_while_the_server_runs(run: Run, tmp_path: Path) -> None:
+    """The fault: only with the server stopped, so settings that had passed ended in a server that did not start. The store
+    is read beside the server, which raises no alarm."""
+    with serving(tmp_path) as url:
+        assert get(url, "/v1/admin/types/sold", "PUT", '{"verbs": ["sold", "resold"]}')[0] == 200
+        (tmp_path / "tidings.toml").write_text('[types.sale]\nverbs = ["sold"]\n')
+        result = run("doctor", "--dev", "--port", url.rpartition(":")[2])
+        assert result.exit_code == 1
+        assert (
+            "fail  types       types: the verb 'sold' is claimed by the types 'sale' and 'sold'"
+            in result.output
+        )
+        assert "DELETE /v1/admin/types/sold" in result.output
+        assert get(url, "/v1/admin/types/sold", "DELETE")[0] == 204
+        result = run("doctor", "--dev", "--port", url.rpartition(":")[2])
+        assert (result.exit_code, "fail" in result.output) == (0, False), result.output
+        assert get(url, "/readyz")[0] == 200
+        assert sorted(file.name for file in tmp_path.iterdir()) == sorted(
+            ["tidings.toml", "tidings.db", *(f"tidings.db{end}" for end in ("-shm", "-wal", ".marker"))]
+        )
 
 
 def test_what_only_listens_is_not_taken_for_the_server(run: Run, tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ def test_a_verb_that_the_file_claims_after_the_api_did_is_named(tmp_path: Path) 
     asyncio.run(declare())
     (tmp_path / "tidings.toml").write_text('[types.settled]\nverbs = ["settle"]\n')
     refused(tmp_path, "types: the verb 'settle' is claimed by the types 'settled' and 'other'", code=2)
+    refused(tmp_path, "delete that of the API with DELETE /v1/admin/types/other on a server", code=2)
 
 
 def test_a_port_in_use_is_named_before_a_store_is_made(tmp_path: Path) -> None:

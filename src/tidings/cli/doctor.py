@@ -26,7 +26,7 @@ from tidings.marker import Marker
 from tidings.outbound.channel_registry import unsendable
 from tidings.outbound.email import relay, relay_fault
 from tidings.process import listen
-from tidings.rules import Rule, Rules
+from tidings.rules import Rule, Rules, VerbClash
 from tidings.server_parts import make_parts
 from tidings.setting_checks import masked
 from tidings.storage.factory import store_file, types_clash
@@ -113,7 +113,7 @@ def checks(settings: Settings) -> Iterator[Check]:
         yield port(settings, running)
         yield from stored(path, running)
         declared = stored_types(path)
-        yield from clashes(types, declared)
+        yield from clashes(settings, declared)
         types |= declared
     judged = list(refused(settings))
     yield from judged
@@ -167,22 +167,33 @@ def stored(path: Path | None, running: str) -> Iterator[Check]:
 
 
 def stored_types(path: Path | None) -> dict[str, Rule]:
-    """The types that were declared over the API; none where the store cannot be opened, which :func:`store` tells."""
+    """The types that were declared over the API, also while a server has the store open; none where the store cannot be
+    opened, which :func:`store` tells."""
     if path is None or _is_empty(path):
         return {}
     try:
         with preflight.reading(path) as connection:
             return stored_rules(connection)
+    except InUse:
+        return _types_beside_server(path)
     except (Unavailable, apsw.Error, msgspec.MsgspecError):
         return {}
 
 
-def clashes(types: Mapping[str, Rule], declared: Mapping[str, Rule]) -> Iterator[Check]:
+def _types_beside_server(path: Path) -> dict[str, Rule]:
+    try:
+        with preflight.reading_beside_server(path) as connection:
+            return {} if connection is None else stored_rules(connection)
+    except (apsw.Error, msgspec.MsgspecError):
+        return {}
+
+
+def clashes(settings: Settings, declared: Mapping[str, Rule]) -> Iterator[Check]:
     """Whether types of the settings and types of the store claim one verb."""
     try:
-        Rules({**types, **declared})
-    except ValueError as error:
-        yield Check("fail", "types", str(types_clash(error)))
+        Rules({**settings.types, **declared})
+    except VerbClash as error:
+        yield Check("fail", "types", str(types_clash(error, settings)))
 
 
 def port(settings: Settings, running: str) -> Check:

@@ -4,12 +4,14 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 import apsw
 
 from tidings.config import ConfigError, Settings
 from tidings.errors import Unavailable
 from tidings.ports import Store
+from tidings.rules import VerbClash
 from tidings.setting_checks import masked, shown
 from tidings.storage.memory import MemoryStore
 from tidings.storage.sqlite import SqliteStore
@@ -46,10 +48,15 @@ def store_file(address: str) -> Path | None:
     raise ConfigError(f"store: {shown(masked(address))} is neither {SQLITE}FILE nor {MEMORY}", "store")
 
 
-def types_clash(error: ValueError) -> ConfigError:
-    """The refusal of two types that claim one verb. Those of the settings fit each other; those of the store were set over
-    the API."""
-    return ConfigError(f"types: {error}, one in the file and one over the API", "types")
+def types_clash(error: VerbClash, settings: Settings) -> ConfigError:
+    """The refusal of two types that claim one verb, and the way out. Those of the settings fit each other; those of the
+    store were set over the API, where alone they can be deleted, by a server that runs."""
+    # Without another name, a type of the API replaces one of the same name in the file.
+    over_api = sorted(error.types - settings.types.keys()) or sorted(error.types)
+    delete = " or ".join(f"DELETE /v1/admin/types/{quote(type, safe='')}" for type in over_api)
+    without = "on a server that runs without the new type in the file"
+    way_out = f"delete that of the API with {delete} {without}, or change the file"
+    return ConfigError(f"types: {error}, one in the file and one over the API: {way_out}", "types")
 
 
 def _open_memory(settings: Settings, clock: Clock, channels: Collection[str]) -> OpenedStore:
@@ -75,6 +82,6 @@ async def _open_sqlite(
         store = await SqliteStore.open(file, clock, settings, channels=channels)
     except (apsw.Error, OSError) as error:
         raise Unavailable(f"{file} cannot be opened: {error}") from error
-    except ValueError as error:
-        raise types_clash(error) from error
+    except VerbClash as error:
+        raise types_clash(error, settings) from error
     return OpenedStore(store, store.cursor_key)

@@ -16,7 +16,7 @@ from msgspec import structs
 from tidings import marker
 from tidings.errors import Unavailable
 from tidings.marker import Marker, MarkerFile
-from tidings.storage.sqlite.connection import schema_problem
+from tidings.storage.sqlite.connection import BUSY_MS, schema_problem
 from tidings.storage.sqlite.file_lock import check_free, status_of
 from tidings.storage.sqlite.statements import sql
 
@@ -105,6 +105,21 @@ def reading(path: Path) -> Iterator[apsw.Connection]:
         if _states(path) != before:
             check_free(path)
             raise Unavailable(f"{path} was changed while it was read: repeat the check")
+
+
+@contextmanager
+def reading_beside_server(path: Path) -> Iterator[apsw.Connection | None]:
+    """A connection that only reads a store while a server has it open, for a moment; None when a file of it is missing,
+    which SQLite would make anew. It takes SQLite's own lock of a reader, as the server's readers do, so what it reads is
+    one state of the store. Raises apsw.Error."""
+    if not all(_size(Path(f"{path}{suffix}")) for suffix in ("", "-shm")) or not Path(f"{path}-wal").exists():
+        yield None
+        return
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    with closing(apsw.Connection(f"file:{quote(str(path))}?mode=ro", flags=flags)) as connection:
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # the server may end meanwhile
+        connection.set_busy_timeout(BUSY_MS)
+        yield connection
 
 
 def _states(path: Path) -> list[tuple[int, int, int] | None]:
