@@ -9,7 +9,7 @@ import pytest
 from tests.simulation.effort import SEEDS
 from tests.simulation.plan import CROWD, CROWD_EVERY
 from tests.simulation.test_planted import ENOUGH
-from tidings import feeds, personal
+from tidings import feeds, personal_data
 from tidings.commands import UNDO_MS
 from tidings.config import KIB, Settings
 from tidings.http import long_poll, stream_connection, websocket
@@ -52,7 +52,7 @@ FIGURES = {
     ),
     "concepts/log.md": (
         f"in steps of about {STEP_ROWS:,} rows",
-        f"names more than {personal.NAMED_AT_ONCE} users",
+        f"names more than {personal_data.NAMED_AT_ONCE} users",
         f"failed {WORDS[MAX_ATTEMPTS]} times becomes a dead letter",
     ),
     "concepts/long-reads.md": (f"{feeds.PAGE_BYTES // KIB} KiB (`PAGE_BYTES` in `tidings.feeds`)",),
