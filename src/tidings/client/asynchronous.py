@@ -10,6 +10,7 @@ from typing import Self, TypeVar
 import httpx
 
 from tidings.client.api import Api
+from tidings.client.arguments import checked_arguments
 from tidings.client.descriptors import HasItems
 from tidings.client.effects import (
     Action,
@@ -48,6 +49,7 @@ class AsyncClient(Api):
     """The same as :class:`Client`, with methods to be awaited and iterators for ``async for``; a ``token`` that is a
     function may be a coroutine function."""
 
+    @checked_arguments
     def __init__(
         self,
         base_url: str,
@@ -70,6 +72,7 @@ class AsyncClient(Api):
         direct = httpx.AsyncHTTPTransport(limits=LIMITS) if is_direct(self._base_url) else None
         self._http = httpx.AsyncClient(limits=LIMITS, transport=direct)
 
+    @checked_arguments
     def subscribe(
         self,
         *,

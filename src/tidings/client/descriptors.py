@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import update_wrapper
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
+from tidings.client.arguments import checked_arguments
 from tidings.client.request import Call, Series
 
 P = ParamSpec("P")
@@ -49,6 +50,7 @@ class operation(Generic[P, T]):
 
     def __init__(self, describe: Callable[Concatenate[Any, P], Call[T]]) -> None:
         self._describe = describe
+        self._checked = checked_arguments(describe)
         self.__doc__ = describe.__doc__
 
     @overload
@@ -62,7 +64,7 @@ class operation(Generic[P, T]):
         if client is None:
             return self
         carry_out = getattr(client, "carry_out", None) or client.carry_out_soon
-        return _bound(self._describe, client, carry_out)
+        return _bound(self._checked, client, carry_out)
 
 
 class listing(Generic[P, T]):
@@ -70,6 +72,7 @@ class listing(Generic[P, T]):
 
     def __init__(self, describe: Callable[Concatenate[Any, P], Series[HasItems[T]]]) -> None:
         self._describe = describe
+        self._checked = checked_arguments(describe)
         self.__doc__ = describe.__doc__
 
     @overload
@@ -83,7 +86,7 @@ class listing(Generic[P, T]):
         if client is None:
             return self
         walk = getattr(client, "walk", None) or client.walk_soon
-        return _bound(self._describe, client, walk)
+        return _bound(self._checked, client, walk)
 
 
 def _bound(describe: Callable[..., Any], client: object, run: Callable[[Any], Any]) -> Callable[..., Any]:

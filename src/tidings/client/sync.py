@@ -10,6 +10,7 @@ from typing import Self, TypeVar
 import httpx
 
 from tidings.client.api import Api
+from tidings.client.arguments import checked_arguments
 from tidings.client.descriptors import HasItems
 from tidings.client.effects import (
     Action,
@@ -54,6 +55,7 @@ class Client(Api):
     Raises ValueError for what is no address, and for two credentials.
     """
 
+    @checked_arguments
     def __init__(
         self,
         base_url: str,
@@ -77,6 +79,7 @@ class Client(Api):
         self._http = httpx.Client(limits=LIMITS, transport=direct)
         self._closed = threading.Event()
 
+    @checked_arguments
     def subscribe(
         self,
         *,
