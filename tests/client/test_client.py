@@ -226,6 +226,38 @@ def test_a_path_needs_a_name(asked: Asked) -> None:
         asked.follow("m:1")
 
 
+def test_a_token_names_the_user_of_a_path(url: str) -> None:
+    """Calls with the user in the path asked which one, although the pages promise the user of the token."""
+    with Client(url, token=lambda: token("tom/é")) as client:
+        assert client.follow("m:1").user_id == "tom/é"
+        assert [follow.topic for follow in client.follows()] == ["m:1"]
+        client.mute("m:2")
+        client.block("una")
+        client.unfollow("m:1")
+        assert client.export() != []
+        client.erase()
+
+    async def fetch() -> str:
+        return token("tim")
+
+    async def follow() -> str:
+        async with AsyncClient(url, token=fetch) as client:
+            return (await client.follow("m:1")).user_id
+
+    assert asyncio.run(follow()) == "tim"
+
+
+@pytest.mark.parametrize("opaque", ["opaque", "a.b.c", "a.e30.c", "a.W10.c"])
+def test_a_token_that_names_nobody_is_no_user(opaque: str) -> None:
+    """The error says how to name one, and does not show the token."""
+    with (
+        Client("http://127.0.0.1:1", token=opaque) as client,
+        pytest.raises(ValueError, match="which user") as raised,
+    ):
+        client.follow("m:1")
+    assert opaque not in str(raised.value)
+
+
 def test_a_token_is_renewed(url: str) -> None:
     """A call that comes with an old one is repeated with the next."""
     given = iter([token("renata", lifetime_s=-10), token("renata")])

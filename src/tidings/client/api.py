@@ -17,7 +17,7 @@ from tidings.client.descriptors import listing, operation
 from tidings.client.effects import Request
 from tidings.client.errors import ProblemError
 from tidings.client.replies import LineResult, NewEvent, NewReminder, Preferences
-from tidings.client.request import NDJSON, Call, Series, builtins, call, part
+from tidings.client.request import NDJSON, OWN_USER, Call, Series, builtins, call, part
 from tidings.client.shapes import Event, FeedPage, InboxChanges, InboxPage, NewCount, Notification
 
 PAGE = 100
@@ -70,6 +70,8 @@ class Api:
     """The methods that both clients have."""
 
     user_id: str | None = None
+    has_token: bool = False
+    """Whether a token names the user of calls that name none."""
 
     # --- events -----------------------------------------------------------------------------------------------
 
@@ -448,11 +450,11 @@ class Api:
         return self._about(user) | {"unread_only": unread_only or None, "type": type, "state": state}
 
     def _path(self, user: str | None, *parts: str) -> str:
-        """A path below a user. Raises ValueError when nobody is named: a path has no default."""
+        """A path below a user. Raises ValueError when nobody is named, and no token that names somebody is given."""
         name = user or self.user_id
-        if name is None:
+        if name is None and not self.has_token:
             raise ValueError("say which user: user=…, or user_id=… of the client")
-        return "/".join(("/v1/users", *map(part, (name, *parts))))
+        return "/".join(("/v1/users", OWN_USER if name is None else part(name), *map(part, parts)))
 
 
 def _activity(topic: str | None) -> str:

@@ -62,6 +62,7 @@ class AsyncClient(Api):
     ) -> None:
         check_credentials(api_key, token)
         self.user_id = user_id
+        self.has_token = token is not None
         self._base_url = checked(base_url)
         self._fetch = token if callable(token) else None
         self._credential = api_key or (token if isinstance(token, str) else None)

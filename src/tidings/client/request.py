@@ -19,6 +19,8 @@ JSON = "application/json"
 NDJSON = "application/x-ndjson"
 IN_FLIGHT = "urn:tidings:problem:idempotency-key-in-flight"
 """The first request with this key is still being answered: its reply can be had shortly."""
+OWN_USER = "{sub}"
+"""Stands in a path for the user that the token names, which is known when the request is sent; no quoted text has it."""
 LONGEST_WAIT_S = 60.0
 """A server that wants to be left alone for longer is not waited for; the caller decides."""
 

@@ -1,12 +1,14 @@
 """What both drivers need of httpx: where the server is, who asks, how much is waited for and taken."""
 
+import base64
 from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
+import msgspec
 
 from tidings.client.effects import Answer, Request
-from tidings.client.request import address
+from tidings.client.request import OWN_USER, address, part
 from tidings.hosts import is_loopback
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
@@ -90,8 +92,26 @@ def _bearer(credential: str) -> str:
     return f"Bearer {credential}"
 
 
+class _Claims(msgspec.Struct):
+    sub: str
+
+
+def _subject(token: str | None) -> str:
+    """The user that a token names; only the server verifies it. Raises ValueError."""
+    try:
+        payload = (token or "").split(".")[1]
+        claims = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+        return msgspec.json.decode(claims, type=_Claims).sub
+    except (IndexError, ValueError, msgspec.DecodeError):
+        raise ValueError(
+            "say which user: user=…, or user_id=… of the client; its token has no sub that can be read"
+        ) from None
+
+
 def prepared(base_url: str, credential: str | None, request: Request, timeout_s: float) -> httpx.Request:
-    """The request for httpx."""
+    """The request for httpx. Raises ValueError when it is about the user of a token that names none."""
+    if OWN_USER in request.path:
+        request = request._replace(path=request.path.replace(OWN_USER, part(_subject(credential))))
     headers = {"User-Agent": "tidings-client", **dict(request.headers)}
     if credential:
         headers["Authorization"] = _bearer(credential)
