@@ -132,18 +132,18 @@ class NotificationReader:
         return Reply(b"{" + counted(counts, counts.seq) + b"}", None, await self._etag(user, counts))
 
     async def explain(self, user: str, event_id: str, full: bool) -> Reply:
-        """Why a user was told of an event, or was not; who blocked them only in ``full``. Raises NotFound."""
-        await self._counts(user)  # a broadcast that waits for them is told now
-        told = await self._store.told(user, event_id)
-        if told is None:
+        """Why a user was notified of an event, or was not; who blocked them only in ``full``. Raises NotFound."""
+        await self._counts(user)  # materialises a pending broadcast
+        facts = await self._store.explain_facts(user, event_id)
+        if facts is None:
             raise NotFound("no such event")
         case = ExplainInput(
             user,
-            told,
+            facts,
             self._store.rules,
             await self._store.preferences(user),
             await self._store.endpoints(user),
-            await self._is_unsettled(user, told.notification),
+            await self._is_unsettled(user, facts.notification),
             self._clock.now(),
         )
         case = case if full else for_user(case)
@@ -151,8 +151,8 @@ class NotificationReader:
             "event_id": event_id,
             "user_id": user,
             "type": case.type,
-            "told": bool(told.notification),
-            "notification_id": told.notification or None,
+            "notified": bool(facts.notification),
+            "notification_id": facts.notification or None,
             "checks": [check._asdict() for check in checks(case)],
             "channels": {channel: decision._asdict() for channel, decision in channels(case).items()},
         }

@@ -280,7 +280,7 @@ class PreferencesViews(Protocol):
         """The topics that a user muted, by name."""
         ...
 
-    async def told(self, user: str, event_id: str) -> RecipientFacts | None:
+    async def explain_facts(self, user: str, event_id: str) -> RecipientFacts | None:
         """The facts about one event and one user, as they are now; None without such an event."""
         ...
 

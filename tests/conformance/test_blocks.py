@@ -138,7 +138,7 @@ def test_a_removed_item_is_told_as_not_there(store: Harness) -> None:
     """Who asks why gets the block as the reason, and no notification."""
     (event_id,) = store.publish(like("eve", verb="alone"))
     store.write(block())
-    told = store.run(store.store.told("bob", event_id))
+    told = store.run(store.store.explain_facts("bob", event_id))
     assert told is not None
     assert (told.notification, told.masked_by) == ("", "user:eve")
 

@@ -34,7 +34,7 @@ WISHES = Preferences(
 
 
 def told(store: Harness, user: str, event_id: str) -> RecipientFacts:
-    found = store.run(store.store.told(user, event_id))
+    found = store.run(store.store.explain_facts(user, event_id))
     assert found is not None
     return found
 
@@ -268,5 +268,5 @@ def test_nothing_is_known_without_an_event(store: Harness) -> None:
     """One that never was, or was retracted."""
     (event_id,) = store.publish(event("alice", targets=("bob",)))
     store.write(Retract(event_id))
-    assert store.run(store.store.told("bob", event_id)) is None
-    assert store.run(store.store.told("bob", "nonsense")) is None
+    assert store.run(store.store.explain_facts("bob", event_id)) is None
+    assert store.run(store.store.explain_facts("bob", "nonsense")) is None

@@ -241,7 +241,7 @@ class World:
 
     def told(self, user: str, event_id: str) -> RecipientFacts | None:
         """What is known of an event and a user; of several masks any one is named."""
-        told = self.read(self.store.told(user, event_id))
+        told = self.read(self.store.explain_facts(user, event_id))
         if told is None:
             return None
         ref = notification_ref(told.notification)

@@ -296,7 +296,7 @@ def test_a_broadcast_is_there_whatever_is_asked_first(app: httpx.Client, user: s
     elif look == "explain":
         asked = {"user_id": user, "event_id": told.event_id}
         found = of(app.get("/v1/notifications/explain", params=asked), schemas.Explanation)
-        assert (found.told, found.checks[1].detail) == (True, "among its audience")
+        assert (found.notified, found.checks[1].detail) == (True, "among its audience")
     else:
         headers = {"if-none-match": before.headers["etag"]}
         assert app.get(path, params={"user_id": user}, headers=headers).status_code == 200

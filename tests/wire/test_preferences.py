@@ -1,4 +1,4 @@
-"""Preferences on the wire: what is set is what is shown and what is obeyed; and why somebody was told, or was not."""
+"""Preferences on the wire: what is set is what is shown and what is obeyed; and why a user was notified, or was not."""
 
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,7 @@ def test_mutes_and_blocks_have_limits(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("types", "told"),
+    ("types", "notified"),
     [
         ({}, True),
         ({"comment": {"in_app": False}}, False),
@@ -108,13 +108,13 @@ def test_mutes_and_blocks_have_limits(tmp_path: Path) -> None:
         ({"comment": {"email": False}}, True),
     ],
 )
-def test_who_does_not_want_a_type_is_not_told(
-    app: httpx.Client, user: str, types: dict[str, Any], told: bool
+def test_who_does_not_want_a_type_is_not_notified(
+    app: httpx.Client, user: str, types: dict[str, Any], notified: bool
 ) -> None:
     put(app, user, {"types": types})
     publish(app, target_user_ids=[user])
     page = inbox(app, user)
-    assert (len(page.items), page.seq) == ((1, 1) if told else (0, 0))
+    assert (len(page.items), page.seq) == ((1, 1) if notified else (0, 0))
 
 
 def test_a_critical_type_cannot_be_switched_off(app: httpx.Client, user: str) -> None:
@@ -171,7 +171,7 @@ def test_a_wish_that_cannot_be_kept_is_refused(
 
 
 def explain(app: httpx.Client, user: str, event_id: str) -> schemas.Explanation:
-    """Why the user was told, or was not."""
+    """Why the user was notified, or was not."""
     asked = {"user_id": user, "event_id": event_id}
     return of(app.get("/v1/notifications/explain", params=asked), schemas.Explanation)
 
@@ -182,10 +182,10 @@ def failed(found: schemas.Explanation) -> list[str]:
 
 
 def test_a_target_that_was_told(app: httpx.Client, user: str) -> None:
-    told = publish(app, target_user_ids=[user])
-    found = explain(app, user, told.event_id)
+    receipt = publish(app, target_user_ids=[user])
+    found = explain(app, user, receipt.event_id)
     (item,) = inbox(app, user).items
-    assert (found.told, found.notification_id, found.type) == (True, item.id, "comment")
+    assert (found.notified, found.notification_id, found.type) == (True, item.id, "comment")
     assert [check.check for check in found.checks] == [
         "rule",
         "addressed",
@@ -195,19 +195,19 @@ def test_a_target_that_was_told(app: httpx.Client, user: str) -> None:
         "result",
     ]
     assert failed(found) == []
-    assert found.channels["in_app"] == schemas.Decision(wanted=True, why="told")
+    assert found.channels["in_app"] == schemas.Decision(wanted=True, why="notified")
 
 
 def test_somebody_else(app: httpx.Client, user: str) -> None:
-    told = publish(app, target_user_ids=["somebody"])
-    found = explain(app, user, told.event_id)
-    assert (found.told, found.notification_id, failed(found)) == (False, None, ["addressed", "result"])
+    receipt = publish(app, target_user_ids=["somebody"])
+    found = explain(app, user, receipt.event_id)
+    assert (found.notified, found.notification_id, failed(found)) == (False, None, ["addressed", "result"])
     assert {decision.wanted for decision in found.channels.values()} == {False}
 
 
 def test_ones_own_act(app: httpx.Client, user: str) -> None:
-    told = publish(app, actor=user, target_user_ids=[user])
-    assert failed(explain(app, user, told.event_id)) == ["own_act", "result"]
+    receipt = publish(app, actor=user, target_user_ids=[user])
+    assert failed(explain(app, user, receipt.event_id)) == ["own_act", "result"]
 
 
 @pytest.mark.parametrize(
@@ -215,8 +215,8 @@ def test_ones_own_act(app: httpx.Client, user: str) -> None:
 )
 def test_what_is_masked(app: httpx.Client, user: str, mask: str, named: str) -> None:
     done(app.put(f"/v1/users/{user}/{mask}"))
-    told = publish(app, target_user_ids=[user])
-    found = explain(app, user, told.event_id)
+    receipt = publish(app, target_user_ids=[user])
+    found = explain(app, user, receipt.event_id)
     assert failed(found) == ["masked", "result"]
     assert named in found.checks[3].detail
 
@@ -233,31 +233,31 @@ def test_a_user_is_not_told_who_blocked_them(tmp_path: Path) -> None:
         assert (failed(found), "blocked" in found.checks[3].detail) == (["masked", "result"], True)
         app.headers = httpx.Headers(bearer(token("bob")))
         found = explain(app, "bob", blocked.event_id)
-        assert (found.told, failed(found)) == (False, ["result"])
+        assert (found.notified, failed(found)) == (False, ["result"])
         assert "hidden by" not in str(found)
 
 
 def test_what_was_muted_after_it_was_told(app: httpx.Client, user: str) -> None:
     """Both are said: that it was told, and what speaks against it now."""
-    told = publish(app, target_user_ids=[user])
+    receipt = publish(app, target_user_ids=[user])
     done(app.put(f"/v1/users/{user}/mutes/market%3A42"))
-    found = explain(app, user, told.event_id)
-    assert (found.told, failed(found)) == (True, ["masked"])
-    assert found.checks[-1].detail == "told, before what speaks against it now"
+    found = explain(app, user, receipt.event_id)
+    assert (found.notified, failed(found)) == (True, ["masked"])
+    assert found.checks[-1].detail == "notified, before what speaks against it now"
 
 
 def test_what_is_not_wanted_in_the_application(app: httpx.Client, user: str) -> None:
     put(app, user, {"types": {"comment": {"in_app": False}}})
-    told = publish(app, target_user_ids=[user])
-    assert failed(explain(app, user, told.event_id)) == ["preference", "result"]
+    receipt = publish(app, target_user_ids=[user])
+    assert failed(explain(app, user, receipt.event_id)) == ["preference", "result"]
 
 
 def test_a_critical_type_overrides_it(app: httpx.Client, user: str) -> None:
     app.put(f"/v1/admin/types/{user}", json={"critical": True})
     put(app, user, {"types": {"*": {"in_app": False}}})
-    told = publish(app, target_user_ids=[user], verb=user)
-    found = explain(app, user, told.event_id)
-    assert (found.told, failed(found)) == (True, [])
+    receipt = publish(app, target_user_ids=[user], verb=user)
+    found = explain(app, user, receipt.event_id)
+    assert (found.notified, failed(found)) == (True, [])
     assert "critical" in found.checks[4].detail
 
 
@@ -266,12 +266,12 @@ def test_a_rule_that_tells_followers(app: httpx.Client, user: str) -> None:
     app.put(f"/v1/admin/types/{user}", json={"notify": "followers"})
     follower, late = f"{user}-follower", f"{user}-late"
     app.put(f"/v1/users/{follower}/follows/market%3A{user}")
-    told = publish(app, target_user_ids=[user], verb=user, object_id=user)
+    receipt = publish(app, target_user_ids=[user], verb=user, object_id=user)
     app.put(f"/v1/users/{late}/follows/market%3A{user}")
-    assert failed(explain(app, follower, told.event_id)) == []
-    assert failed(explain(app, user, told.event_id)) == ["addressed", "result"]
-    assert explain(app, user, told.event_id).checks[1].detail == "among its targets"
-    assert failed(explain(app, late, told.event_id)) == ["addressed", "result"]
+    assert failed(explain(app, follower, receipt.event_id)) == []
+    assert failed(explain(app, user, receipt.event_id)) == ["addressed", "result"]
+    assert explain(app, user, receipt.event_id).checks[1].detail == "among its targets"
+    assert failed(explain(app, late, receipt.event_id)) == ["addressed", "result"]
 
 
 def test_a_duplicate(app: httpx.Client, user: str) -> None:
@@ -286,20 +286,20 @@ def test_a_duplicate(app: httpx.Client, user: str) -> None:
 def test_a_broadcast_to_followers(app: httpx.Client, user: str) -> None:
     app.put(f"/v1/users/{user}/follows/user%3A{user}-editor")
     sent = event(f"{user}-editor", audience=f"user:{user}-editor", verb="announce")
-    told = of(app.post("/v1/broadcasts", json=sent), schemas.Receipt, 201)
-    found = explain(app, user, told.event_id)
-    assert (found.told, failed(found)) == (True, [])
-    assert failed(explain(app, f"{user}-other", told.event_id)) == ["addressed", "result"]
-    assert failed(explain(app, f"{user}-editor", told.event_id))[-1] == "result"
+    receipt = of(app.post("/v1/broadcasts", json=sent), schemas.Receipt, 201)
+    found = explain(app, user, receipt.event_id)
+    assert (found.notified, failed(found)) == (True, [])
+    assert failed(explain(app, f"{user}-other", receipt.event_id)) == ["addressed", "result"]
+    assert failed(explain(app, f"{user}-editor", receipt.event_id))[-1] == "result"
 
 
 def test_each_channel_says_why(app: httpx.Client, user: str) -> None:
     """What keeps it in, one reason after the other, until it goes out."""
     app.put(f"/v1/admin/types/{user}", json={"channels": ["webhook"], "group": "none"})
-    told = publish(app, target_user_ids=[user], verb=user)
+    receipt = publish(app, target_user_ids=[user], verb=user)
 
     def why(channel: str = "webhook") -> tuple[bool, str]:
-        decision = explain(app, user, told.event_id).channels[channel]
+        decision = explain(app, user, receipt.event_id).channels[channel]
         return decision.wanted, decision.why
 
     assert why("email") == (False, "this type does not leave the application here")
@@ -311,7 +311,7 @@ def test_each_channel_says_why(app: httpx.Client, user: str) -> None:
     assert why() == (False, "not wanted here")
     put(app, user, {"quiet_hours": ALWAYS})
     assert why() == (True, "wanted"), "nothing of it waits for quiet hours"
-    told = publish(app, target_user_ids=[user], verb=user)
+    receipt = publish(app, target_user_ids=[user], verb=user)
     wanted, waits = why()
     assert wanted
     assert waits.startswith("wanted, but quiet hours hold it until 20")

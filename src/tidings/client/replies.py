@@ -281,7 +281,7 @@ class Top(Struct, frozen=True):
 
 
 class Check(Struct, frozen=True):
-    """One condition of being told, and whether it holds."""
+    """One condition of a notification, and whether it holds."""
 
     check: str
     passed: bool
@@ -296,12 +296,12 @@ class Decision(Struct, frozen=True):
 
 
 class Explanation(Struct, frozen=True):
-    """Why a user was told of an event, or was not."""
+    """Why a user was notified of an event, or was not."""
 
     event_id: str
     user_id: str
     type: str
-    told: bool
+    notified: bool
     notification_id: str | None = None
     checks: tuple[Check, ...] = ()
     channels: dict[str, Decision] = {}

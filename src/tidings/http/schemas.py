@@ -310,7 +310,7 @@ class Explanation(Schema):
     event_id: str
     user_id: str
     type: str
-    told: bool
+    notified: bool
     notification_id: str | None
     checks: list[Check]
     channels: dict[str, Decision]

@@ -35,7 +35,7 @@ class ExplainInput(NamedTuple):
     read, archived nor retracted; ``now`` in milliseconds since 1970."""
 
     user: str
-    told: RecipientFacts
+    facts: RecipientFacts
     rules: Rules
     preferences: Preferences
     endpoints: Sequence[Endpoint]
@@ -45,7 +45,7 @@ class ExplainInput(NamedTuple):
     @property
     def type(self) -> str:
         """The notification type of the event."""
-        return self.rules.type_of(self.told.entry.verb)
+        return self.rules.type_of(self.facts.entry.verb)
 
     @property
     def rule(self) -> Rule:
@@ -56,15 +56,15 @@ class ExplainInput(NamedTuple):
 def for_user(case: ExplainInput) -> ExplainInput:
     """The case as its user may see it: without blocks of this user by others. A failed check without a name would reveal
     such a block too, since the user knows their own mutes and blocks."""
-    by_other = case.told.masked_by == f"user:{case.user}"
-    return case._replace(told=case.told._replace(masked_by="")) if by_other else case
+    by_other = case.facts.masked_by == f"user:{case.user}"
+    return case._replace(facts=case.facts._replace(masked_by="")) if by_other else case
 
 
 def checks(case: ExplainInput) -> list[Check]:
     """All conditions in the order of their evaluation, then the result."""
     found = [Check(name, *check(case)) for name, check in _CHECKS.items()]
     found += _unexplained(case, found)
-    return [*found, Check("result", bool(case.told.notification), _result(case, found))]
+    return [*found, Check("result", bool(case.facts.notification), _result(case, found))]
 
 
 def channels(case: ExplainInput) -> dict[str, Decision]:
@@ -79,33 +79,36 @@ def _rule(case: ExplainInput) -> tuple[bool, str]:
         "followers": "followers of its object",
         "both": "its targets and followers",
     }
-    if case.told.broadcast:
-        return True, f"{case.told.entry.verb!r} brings the type {case.type!r}; a broadcast tells its audience"
+    if case.facts.broadcast:
+        return (
+            True,
+            f"{case.facts.entry.verb!r} brings the type {case.type!r}; a broadcast notifies its audience",
+        )
     return True, (
-        f"{case.told.entry.verb!r} brings the type {case.type!r}, which {declared} tells {whom[case.rule.notify]}"
+        f"{case.facts.entry.verb!r} brings the type {case.type!r}, which {declared} notifies {whom[case.rule.notify]}"
     )
 
 
 def _addressed(case: ExplainInput) -> tuple[bool, str]:
-    told, rule = case.told, case.rule
-    if told.broadcast:
-        return told.follower, "among its audience" if told.follower else "not among its audience"
-    if told.target and rule.to_targets:
+    facts, rule = case.facts, case.rule
+    if facts.broadcast:
+        return facts.follower, "among its audience" if facts.follower else "not among its audience"
+    if facts.target and rule.to_targets:
         return True, "among its targets"
-    if told.follower and rule.to_followers:
+    if facts.follower and rule.to_followers:
         return True, "followed its object before"
-    if told.target or told.follower:
-        return False, "among its targets" if told.target else "followed its object before"
+    if facts.target or facts.follower:
+        return False, "among its targets" if facts.target else "followed its object before"
     return False, "neither among its targets nor a follower of its object since before it"
 
 
 def _own_act(case: ExplainInput) -> tuple[bool, str]:
-    own = case.told.entry.actor_id == case.user
-    return not own, "their own act" if own else f"the act of {case.told.entry.actor_id!r}"
+    own = case.facts.entry.actor_id == case.user
+    return not own, "their own act" if own else f"the act of {case.facts.entry.actor_id!r}"
 
 
 def _masked(case: ExplainInput) -> tuple[bool, str]:
-    by = case.told.masked_by
+    by = case.facts.masked_by
     return not by, f"hidden by {by!r}, muted or blocked" if by else "nothing that was muted or blocked"
 
 
@@ -128,10 +131,10 @@ _CHECKS: Mapping[str, Callable[[ExplainInput], tuple[bool, str]]] = {
 
 def _unexplained(case: ExplainInput, found: list[Check]) -> Iterator[Check]:
     """The check that states why an event did not notify although all other checks passed."""
-    if case.told.notification or not all(check.passed for check in found):
+    if case.facts.notification or not all(check.passed for check in found):
         return
     window = case.rule.duplicate_window_s
-    if case.told.broadcast:
+    if case.facts.broadcast:
         yield Check("in_time", False, "the broadcast had expired before this inbox was next read")
     elif window:
         yield Check("duplicate", False, f"within {window} s of the same by the same actor on the same object")
@@ -139,27 +142,27 @@ def _unexplained(case: ExplainInput, found: list[Check]) -> Iterator[Check]:
 
 def _result(case: ExplainInput, found: list[Check]) -> str:
     passed = all(check.passed for check in found)
-    if case.told.notification:
-        return "told" if passed else "told, before what speaks against it now"
-    return "not yet told, or not by what held when it was published" if passed else "not told"
+    if case.facts.notification:
+        return "notified" if passed else "notified, before what speaks against it now"
+    return "not yet notified, or not by what held when it was published" if passed else "not notified"
 
 
 def _in_app(case: ExplainInput) -> Decision:
-    told = bool(case.told.notification)
-    return Decision(told, "told" if told else "not told")
+    notified = bool(case.facts.notification)
+    return Decision(notified, "notified" if notified else "not notified")
 
 
 def _outside(case: ExplainInput, channel: str) -> Decision:
     """The decision that the dispatcher makes when a delivery is due. The reason for a deferral is stated only while a
     delivery waits: after the first mail of a digest, the digest defers the next ones, not the one that was sent."""
-    if not case.told.notification:
+    if not case.facts.notification:
         return Decision(False, "did not notify in the application, so no channel delivers it")
     if channel not in case.rule.channels:
         return Decision(False, "this type does not leave the application here")
     usable = [one for one in case.endpoints if one.channel == channel and one.is_usable]
     if not usable:
         return Decision(False, "they have no endpoint here that is confirmed and enabled")
-    waiting = [one for one in usable if one.id in case.told.waiting]
+    waiting = [one for one in usable if one.id in case.facts.waiting]
     if not waiting:
         wanted = is_wanted(_facts(case, usable[0]), case.rules)
         return _in_words(case, None if wanted else Obstacle("not_wanted"))
@@ -168,7 +171,7 @@ def _outside(case: ExplainInput, channel: str) -> Decision:
 
 
 def _facts(case: ExplainInput, endpoint: Endpoint) -> DeliveryFacts:
-    return DeliveryFacts(endpoint, case.type, case.preferences, case.unsettled, case.told.muted)
+    return DeliveryFacts(endpoint, case.type, case.preferences, case.unsettled, case.facts.muted)
 
 
 def _nearest(found: Sequence[Obstacle | None]) -> Obstacle | None:

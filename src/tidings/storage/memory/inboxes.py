@@ -83,7 +83,7 @@ class MemoryInboxes(MemoryDeliveries):
         """The muted topics, by name."""
         return sorted(self._peek(user).muted)
 
-    async def told(self, user: str, event_id: str) -> RecipientFacts | None:
+    async def explain_facts(self, user: str, event_id: str) -> RecipientFacts | None:
         """The facts about one event and one user. A follower is a user who follows the object since before the event, or is
         in the audience of a broadcast."""
         entry = self._entry(event_id)

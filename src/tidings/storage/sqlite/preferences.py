@@ -56,14 +56,14 @@ def muted(r: ReadSnapshot, user: str) -> list[str]:
     return [name for (name,) in r.db.execute(query, (r.names.user(user), MUTE))]
 
 
-def told(r: ReadSnapshot, user: str, event_id: str) -> RecipientFacts | None:
-    """The facts about one event and one user; see PreferencesViews.told. A follower is a user who follows its object since
+def explain_facts(r: ReadSnapshot, user: str, event_id: str) -> RecipientFacts | None:
+    """The facts of PreferencesViews.explain_facts. A follower is a user who follows its object since
     before it, or is in the audience of a broadcast. In one snapshot; the search for the notification reads the inbox."""
     with r.snapshot():
-        return _told(r, user, event_id)
+        return _explain_facts(r, user, event_id)
 
 
-def _told(r: ReadSnapshot, user: str, event_id: str) -> RecipientFacts | None:
+def _explain_facts(r: ReadSnapshot, user: str, event_id: str) -> RecipientFacts | None:
     key = r.writer.ids.key(event_id)
     found = r.events([key]) if key is not None else []
     if not found:

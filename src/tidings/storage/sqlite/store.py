@@ -514,10 +514,12 @@ class SqliteStore:
         """The topics that a user muted, by name."""
         return await self._now(readers.user(user), "muted", lambda r: preferences.muted(r, user))
 
-    async def told(self, user: str, event_id: str) -> RecipientFacts | None:
+    async def explain_facts(self, user: str, event_id: str) -> RecipientFacts | None:
         """The facts about one event and one user."""
         return await self._later(
-            readers.user(user), ("told", event_id), lambda r: preferences.told(r, user, event_id)
+            readers.user(user),
+            ("explain_facts", event_id),
+            lambda r: preferences.explain_facts(r, user, event_id),
         )
 
     async def endpoints(self, user: str) -> list[Endpoint]:
