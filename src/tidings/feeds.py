@@ -139,7 +139,7 @@ class FeedReader:
             "topic": info.topic,
             "followers": info.followers,
             "fan_out": info.fan_out,
-            "why": info.why,
+            "reason": info.reason,
         }
         if viewer is not None:
             shown["viewer"] = {

@@ -557,14 +557,14 @@ class RecipientFacts(NamedTuple):
 
 
 class TopicInfo(NamedTuple):
-    """A topic: how many follow it, and whether its events are pushed or merged at read. ``viewer`` is the way it
-    reaches one user ("push", "pull", "" when not followed), ``why`` the decision in words."""
+    """A topic: its followers, and whether its events are fanned out on write or on read. ``viewer`` is the mode
+    for one user ("write", "read", "" when not followed), ``reason`` the decision in words."""
 
     topic: str
     followers: int
     fan_out: str
     viewer: str = ""
-    why: str = ""
+    reason: str = ""
 
 
 class FollowRow(NamedTuple):

@@ -51,17 +51,17 @@ def test_an_unknown_topic_has_no_followers_and_is_pushed(store: Harness) -> None
     store.publish(event("alice"))
     for topic in ("never:seen", "user:alice"):
         info = store.run(store.store.topic(topic))
-        assert (info.topic, info.followers, info.fan_out, info.viewer) == (topic, 0, "push", "")
-        assert info.why
+        assert (info.topic, info.followers, info.fan_out, info.viewer) == (topic, 0, "write", "")
+        assert info.reason
 
 
 def test_a_topic_says_how_it_reaches_a_viewer(store: Harness) -> None:
-    """``push`` or ``pull`` for one who follows it, nothing for one who does not, and why."""
+    """``write`` or ``read`` for one who follows it, nothing for one who does not, and why."""
     store.write(*(Follow(f"u{n}", "user:alice") for n in range(6)))
     info = store.run(store.store.topic("user:alice", "u3"))
-    assert info.fan_out in {"push", "pull"}
-    assert info.viewer in {"push", "pull"}
-    assert info.why
+    assert info.fan_out in {"write", "read"}
+    assert info.viewer in {"write", "read"}
+    assert info.reason
     assert store.run(store.store.topic("user:alice", "nobody")).viewer == ""
     store.write(Unfollow("u3", "user:alice"))
     assert store.run(store.store.topic("user:alice", "u3")).viewer == ""

@@ -151,7 +151,7 @@ def test_topic_tells_followers_and_viewer(app: httpx.Client, user: str) -> None:
     app.put(f"/v1/users/{user}/follows/tag%3A{user}")
     told = of(app.get(path, params={"user_id": user}), schemas.Topic)
     assert told.followers == 1
-    assert told.viewer == schemas.Viewer(user_id=user, follows=True, fan_out="push")
+    assert told.viewer == schemas.Viewer(user_id=user, follows=True, fan_out="write")
 
 
 @pytest.mark.parametrize("mask", ["mutes/market%3A42", "blocks/alice"])

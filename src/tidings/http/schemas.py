@@ -376,7 +376,7 @@ class Viewer(Schema):
 
     user_id: str
     follows: bool
-    fan_out: Literal["push", "pull"] | None
+    fan_out: Literal["write", "read"] | None
 
 
 class Topic(Schema):
@@ -384,8 +384,8 @@ class Topic(Schema):
 
     topic: str
     followers: Count
-    fan_out: Literal["push", "pull"]
-    why: str
+    fan_out: Literal["write", "read"]
+    reason: str
     viewer: Viewer | UnsetType = UNSET
 
 

@@ -131,15 +131,15 @@ def topic(r: ReadSnapshot, topic: str, viewer: str | None) -> TopicInfo:
     followers, state = 0, PUSHED
     if number is not None:
         followers, state = r.db.one(sql("topic_fan_out"), (number,)) or (0, PUSHED)
-    fan_out = "pull" if state == MERGED else "push"
-    mine, why = "", _why(r, state, followers)
+    fan_out = "read" if state == MERGED else "write"
+    mine, reason = "", _why(r, state, followers)
     if viewer is not None and number is not None and (user := r.names.user(viewer)) is not None:
         query = sql("is_fanned_out_to")
         row = r.db.one(query, (user, number))
         if row is not None:
-            mine = fan_out if row[0] else "pull"
-            why = why if row[0] else "the viewer has not come for long: merged until they return"
-    return TopicInfo(topic, followers, fan_out, mine, why)
+            mine = fan_out if row[0] else "read"
+            reason = reason if row[0] else "the viewer has not come for long: merged until they return"
+    return TopicInfo(topic, followers, fan_out, mine, reason)
 
 
 def _why(r: ReadSnapshot, state: int, followers: int) -> str:
