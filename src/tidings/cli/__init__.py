@@ -19,11 +19,11 @@ def main() -> None:
 
     \b
     Begin with:
-      tidings serve --dev --sample                 a server with something to look at
-      tidings tail                                 what happens on it
+      tidings serve --dev --sample                 a server with sample data
+      tidings tail                                 its events as they are published
       tidings replay FILE --format ndjson          your own events
-      tidings doctor                               is this machine fit to serve?
+      tidings doctor                               check this machine and the settings
 
     "tidings COMMAND --help" shows examples of each. A command ends with 0 when it succeeds, 1 when it fails, 2 when
-    it is called wrongly, and 130 when it is interrupted.
+    its arguments are wrong, and 130 when it is interrupted.
     """

@@ -1,4 +1,4 @@
-"""``tidings bench``: a quick look at what a running server does on this machine."""
+"""``tidings bench``: a quick measurement of a running server on this machine."""
 
 import secrets
 import time
@@ -11,7 +11,7 @@ import click
 from tidings.cli.client import DEFAULT_URL, KEY_ENV, CommandClient, connect
 
 ARRAY = 100
-"""Events in one array: where the cost of a request no longer shows."""
+"""Events in one array: from this number on the cost of a request is negligible."""
 
 PAGE = 20
 READERS = 50
@@ -21,7 +21,7 @@ Request = Callable[[CommandClient, int], object]
 
 
 class Result(NamedTuple):
-    """What one kind of request did: requests a second, and how long each took in milliseconds."""
+    """The result of one kind of request: requests a second, and the duration of each in milliseconds."""
 
     name: str
     rate: float
@@ -64,7 +64,7 @@ def command(url: str, key_env: str, seconds: float, connections: int) -> None:
 
 
 def requests(run: str) -> dict[str, Request]:
-    """The kinds of requests by name; ``run`` keeps the people of one run apart from all others."""
+    """The kinds of requests by name; ``run`` separates the users of one run from all others."""
 
     def reader(i: int) -> str:
         return f"{run}-reader-{i % READERS}"

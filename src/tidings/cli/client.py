@@ -1,4 +1,4 @@
-"""The Python client as the commands use it: a failure is an error of the command line, and a busy server is waited for."""
+"""The Python client for the commands: a failure is an error of the command line, and calls wait for a busy server."""
 
 import os
 import time
@@ -13,23 +13,23 @@ from tidings.client.request import Call
 
 DEFAULT_URL = "http://127.0.0.1:8787"
 KEY_ENV = "TIDINGS_API_KEY"
-"""Where the key comes from; arguments can be read by every user of the machine."""
+"""The variable of the key; every user of the machine can read arguments."""
 
 TIMEOUT_S = 90.0
 """Longer than the slowest import of one batch."""
 
 BUSY_TRIES = 30
-"""Answers of 429 and 503 that are waited out before giving up; each says itself how long to wait."""
+"""Responses with 429 and 503 before the command gives up; each says itself how long to wait."""
 
 BUSY = (429, 503)
 RETRY_S = 1.0
-"""Seconds until the next try, where a busy server does not say, and after a lost connection."""
+"""Seconds until the next attempt, if a busy server does not name any, and after a lost connection."""
 
 MAX_RETRY_S = 60.0
-"""The longest wait that a busy server can ask for."""
+"""The longest wait that a busy server can request."""
 
 NO_PROBLEM = "about:blank"
-"""The type of a failure whose answer is no problem document of Tidings."""
+"""The type of a failure whose response is no problem document of Tidings."""
 
 T = TypeVar("T")
 
@@ -39,21 +39,21 @@ class ServerUnreachable(click.ClickException):
 
 
 class Foreign(click.ClickException):
-    """Something answered that is not Tidings, or not at this address."""
+    """Another program than Tidings responded, or not at this address."""
 
 
 class Refused(click.ClickException):
-    """The server answered, but not with success."""
+    """The server responded, but not with success."""
 
 
 class CommandClient(Client):
-    """A server that a command asks; closed at the end of a ``with``. Calls raise Refused, Foreign and ServerUnreachable."""
+    """The client of a command; closed at the end of a ``with``. Calls raise Refused, Foreign and ServerUnreachable."""
 
     def __init__(self, url: str, key: str | None, key_env: str = KEY_ENV) -> None:
-        """``url`` with its prefix, if any; ``key`` an API key or a token, and ``key_env`` where it comes from, for
-        advice. Raises click.BadParameter."""
+        """``url`` with its prefix, if any; ``key`` an API key or a token, and ``key_env`` its variable, for advice. Raises
+        click.BadParameter."""
         try:
-            # A lost connection is told at once, so that a wrong address is; the busy are waited for below.
+            # A lost connection is reported at once, since the address may be wrong; the wait for a busy server is below.
             super().__init__(url, api_key=key, timeout=TIMEOUT_S, retries=0)
         except ValueError as error:
             raise click.BadParameter(str(error)) from None
@@ -62,7 +62,7 @@ class CommandClient(Client):
         self._key_env = key_env
 
     def carry_out(self, call: Call[T]) -> T:
-        """Do a call, and wait while the server is busy."""
+        """Perform a call, and wait while the server is busy."""
         tries = BUSY_TRIES
         while True:
             try:
@@ -77,7 +77,7 @@ class CommandClient(Client):
             time.sleep(wait_s)
 
     def failure(self, error: ProblemError) -> click.ClickException:
-        """A failure for people."""
+        """The command-line error of a failure."""
         if error.type == NO_PROBLEM and error.status not in BUSY:
             what = f"{error.status} {_phrase(error.status)}".strip()
             return Foreign(
@@ -96,7 +96,7 @@ class CommandClient(Client):
 
 
 def wait_of(error: ProblemError) -> float:
-    """The seconds after which a busy server is asked again."""
+    """The seconds after which to try a busy server again."""
     return RETRY_S if error.retry_after is None else min(error.retry_after, MAX_RETRY_S)
 
 
@@ -108,9 +108,9 @@ def _phrase(status: int) -> str:
 
 
 def connect(url: str, key_env: str = KEY_ENV) -> CommandClient:
-    """A client whose key is in the environment variable ``key_env``; without one it asks as nobody.
+    """A client whose key is in the environment variable ``key_env``; without one it sends no credential.
 
-    Raises click.UsageError when the variable was named and is not there, or holds what can be no key.
+    Raises click.UsageError if the variable was named and is not set, or has an invalid key.
     """
     key = os.environ.get(key_env, "").strip()
     if not key and key_env != KEY_ENV:

@@ -1,4 +1,4 @@
-"""``tidings doctor``: is this machine, and are these settings, fit to serve?"""
+"""``tidings doctor``: checks whether this machine and these settings can run a server."""
 
 import asyncio
 import http.client
@@ -36,33 +36,32 @@ from tidings.timeutil import SystemClock
 
 MIN_PYTHON = (3, 11)
 MIN_SQLITE = (3, 51, 3)
-"""Before it, a write-ahead log that is reset while it is being read could lose a commit."""
+"""Before it, a write-ahead log that is reset during a read could lose a commit."""
 
 FSYNCS = 20
 FSYNC_BYTES = 4096
 SLOW_FSYNC_MS = 20.0
-"""Above this the disk, not Tidings, decides how fast single events are taken: fewer than 50 commits a
-second."""
+"""Above this the disk, not Tidings, limits the rate of single events: fewer than 50 commits a second."""
 IDLE_FSYNC_MS = 0.01
-"""Below this nothing can have reached a disk: a memory file system, or a disk that does not wait."""
+"""Below this no data can have reached a disk: a memory file system, or a disk that does not wait."""
 
 SPARE_FILES = 500
-"""Open files besides streams: requests, the store and its readers, logs."""
+"""Open files in addition to streams: requests, the store and its readers, logs."""
 
 ALIVE = msgspec.json.encode(schemas.Health(status="alive"))
-"""What a server answers at /livez."""
+"""The response of a server at /livez."""
 ANSWER_S = 5.0
-"""Seconds that a server has for it, a busy one included."""
+"""Seconds within which a server must send it, a busy one included."""
 RELAY_S = 10.0
 """Seconds in which a mail server must respond and accept the user and password: some first resolve the client's address."""
 _REACHED = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-"""At which address a server answers that listens on all of them."""
+"""The address of a server that listens on all addresses."""
 
 Level = Literal["ok", "warn", "fail"]
 
 
 class Check(NamedTuple):
-    """One thing looked at: how it is, and what to do about it when it is not well."""
+    """One check: its result, and the advice if it failed."""
 
     level: Level
     name: str
@@ -98,7 +97,7 @@ _COLOURS: dict[Level, str] = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
 def checks(settings: Settings) -> Iterator[Check]:
-    """Everything that is looked at, in the order of cause and effect."""
+    """All checks, in the order of cause and effect."""
     yield python(sys.version_info[:3])
     yield sqlite(apsw.sqlite_lib_version())
     yield open_files(resource.getrlimit(resource.RLIMIT_NOFILE)[0], settings)
@@ -125,8 +124,8 @@ def checks(settings: Settings) -> Iterator[Check]:
 
 
 def running_server(settings: Settings, path: Path | None) -> str:
-    """The address at which the server of this deployment answers; "" when it does not run. It is the server that has this
-    store open and answers at this port: another one at the port, or on the store, is in the way of a start."""
+    """The address of the server of this deployment; "" if it does not run. It is the server that has this store open and
+    listens at this port: another one at the port, or on the store, prevents a start."""
     if path is None or not _in_use(path):
         return ""
     host = _REACHED.get(settings.host, settings.host)
@@ -150,7 +149,7 @@ def _in_use(path: Path) -> bool:
     except InUse:
         return True
     except Unavailable:
-        pass  # told with the store
+        pass  # the check of the store reports it
     return False
 
 
@@ -159,7 +158,7 @@ def _is_empty(path: Path) -> bool:
 
 
 def stored(path: Path | None, running: str) -> Iterator[Check]:
-    """The disk and the file of a store; nothing for a store that is no file."""
+    """The checks of the disk and the file of a store; none for a store that is no file."""
     if path is not None:
         yield disk(path.parent)
         yield store(path, running)
@@ -167,8 +166,8 @@ def stored(path: Path | None, running: str) -> Iterator[Check]:
 
 
 def stored_types(path: Path | None) -> dict[str, Rule]:
-    """The types that were declared over the API, also while a server has the store open; none where the store cannot be
-    opened, which :func:`store` tells."""
+    """The types that were declared over the API, also while a server has the store open; none if the store cannot be opened,
+    which :func:`store` reports."""
     if path is None or _is_empty(path):
         return {}
     try:
@@ -197,7 +196,7 @@ def clashes(settings: Settings, declared: Mapping[str, Rule]) -> Iterator[Check]
 
 
 def port(settings: Settings, running: str) -> Check:
-    """Whether the server could listen where it is meant to, or does so already at the address ``running``."""
+    """Whether the server can listen at its address, or does so already at the address ``running``."""
     if running:
         return Check("ok", "port", f"the server of this store runs and answers at {running}")
     try:
@@ -209,7 +208,7 @@ def port(settings: Settings, running: str) -> Check:
 
 
 def refused(settings: Settings) -> Iterator[Check]:
-    """What the server says of these settings instead of starting; and whom it lets in, when nothing is wrong with that."""
+    """The error of these settings at which the server would not start; without one, the clients that it admits."""
     parts, refusals = make_parts(settings, SystemClock())
     if parts is not None:
         asyncio.run(parts.channels.close())
@@ -221,8 +220,7 @@ def refused(settings: Settings) -> Iterator[Check]:
 
 
 def outside(settings: Settings, types: Mapping[str, Rule]) -> Iterator[Check]:
-    """What is not sent although it is meant to leave the application; ``types`` are those of the settings and of the
-    store."""
+    """The channels on which declared types are not delivered; ``types`` are those of the settings and of the store."""
     for unsent in unsendable(types, settings):
         yield Check("warn", "outside", unsent)
     if settings.smtp_url and not settings.server_url:
@@ -295,9 +293,9 @@ def fsync_ms(folder: Path) -> float:
 
 
 def store(path: Path, running: str = "") -> Check:
-    """Whether the file opens, SQLite finds it sound, and it is the store that was last open here, and no server has it
-    open, besides that of this deployment, which answers at ``running``."""
-    known = marker.read(path)  # first: a server at work moves it on after the file
+    """Whether the file opens, SQLite finds it intact, it is the store that was last open here, and no server has it open,
+    except that of this deployment, which listens at ``running``."""
+    known = marker.read(path)  # first: a running server updates it after the file
     if _is_empty(path):
         return _lacking(path)
     try:
@@ -329,7 +327,7 @@ def readable(path: Path) -> Iterator[Check]:
 
 
 def _lacking(path: Path) -> Check:
-    """What is to be said of a store that is not there."""
+    """The check of a missing store."""
     if why := preflight.lost(path):
         return Check("fail", "store", why)
     if not path.exists():
@@ -338,7 +336,7 @@ def _lacking(path: Path) -> Check:
 
 
 def _as_found(connection: apsw.Connection, path: Path) -> Marker | None:
-    """How far the store in a file is; None when it is no store of ours."""
+    """The marker that fits the store in a file; None if it is no store of Tidings."""
     try:
         return preflight.marker_of(connection, path)
     except (apsw.SQLError, KeyError):
@@ -356,7 +354,7 @@ def _as_known(path: Path, known: Marker | None, found: Marker) -> Check:
 
 
 def tokens(settings: Settings) -> Iterator[Check]:
-    """Whether the issuer answers with keys, and which tokens are good; nothing when tokens are not used."""
+    """Whether the issuer serves keys, and which tokens are accepted; none if tokens are not used."""
     if settings.jwks:
         yield _key_set(settings.jwks)
     used = settings.jwt_secret or settings.jwt_public_key or settings.jwks
@@ -367,11 +365,11 @@ def tokens(settings: Settings) -> Iterator[Check]:
 
 
 def _key_set(given: str) -> Check:
-    """Fetch the set as the server would. An issuer that does not answer now may do so later; a file will not change."""
+    """Fetch the set as the server would. An issuer that does not respond now may do so later; a file will not change."""
     shown = masked(given)
     try:
         keys = parse_set(asyncio.run(fetched(loader(given))))
-    except Exception as error:  # whatever an issuer sends is its fault, and no reason to stop checking
+    except Exception as error:  # any response of an issuer is its fault, and no reason to stop the checks
         level: Level = "warn" if "://" in given else "fail"
         why = str(error).replace(given, shown)
         return Check(level, "tokens", f"jwks: {shown} is of no use now: {type(error).__name__} {why!a}")
@@ -379,6 +377,6 @@ def _key_set(given: str) -> Check:
 
 
 async def fetched(load: Load) -> bytes:
-    """What an issuer serves, within the time that the server gives it."""
+    """The response of an issuer, within the deadline of the server."""
     async with asyncio.timeout(FETCH_DEADLINE_S):
         return await load()

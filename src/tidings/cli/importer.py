@@ -1,9 +1,8 @@
-"""Publications into a server, exactly as if they had been sent one by one, but in batches.
+"""Imports publications into a server, exactly as if they had been sent one by one, but in batches.
 
-A follow covers what is stored after it. So that a replay always ends in the same feeds, each follow must be
-made after its own event and before the next event of the topic it follows; where it lies between those two
-changes nothing. A batch of events is therefore cut only where it meets a topic that somebody in it began to
-follow.
+A follow covers events that are stored after it. So that a replay always ends in the same feeds, each follow must be made
+after its own event and before the next event of the followed topic; its position between those two changes nothing. A batch
+of events is therefore cut only before an event of a topic that a user in it began to follow.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,7 +16,7 @@ from tidings.contrib.gharchive import Publication
 
 KEY_REUSED = "idempotency-key-reused"
 SHOWN_REASONS = 5
-"""Different reasons of refusals that a summary keeps, whatever the size of the file."""
+"""Different reasons of refusals in a summary, whatever the size of the file."""
 SHOWN_PLACES = 5
 """Lines that a summary names for each reason."""
 
@@ -56,7 +55,7 @@ def _topics(body: dict[str, Any]) -> Iterable[str]:
 
 
 class Refusals:
-    """How often events were refused for one reason, and where the first of them stand."""
+    """The number of events that were refused for one reason, and the places of the first of them."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -69,14 +68,14 @@ class Refusals:
             self.places.append(place)
 
     def line(self, reason: str) -> str:
-        """The reason with its places, for people."""
+        """The reason with its places, as text."""
         more = self.count - len(self.places)
         where = ", ".join(self.places) + (f" and {more:,} more" if more and self.places else "")
         return f"  refused {self.count:,} x: {reason}" + (f" ({where})" if where else "")
 
 
 class Tally:
-    """What became of the events so far."""
+    """The results of the events so far."""
 
     def __init__(self) -> None:
         self.read = self.stored = self.already = self.refused = self.follows = 0
@@ -84,7 +83,7 @@ class Tally:
         self._others = Refusals()
 
     def refuse(self, reason: str, place: str) -> None:
-        """Count an event that was not taken, and that stands at a place."""
+        """Count a refused event at a place."""
         self.refused += 1
         if reason in self.reasons or len(self.reasons) < SHOWN_REASONS:
             self.reasons.setdefault(reason, Refusals()).add(place)
@@ -92,7 +91,7 @@ class Tally:
             self._others.add(place)
 
     def lines(self, seconds: float) -> list[str]:
-        """The summary, for people."""
+        """The summary, as text."""
         rate = self.read / seconds if seconds else 0.0
         head = f"{self.read:,} events read in {seconds:.1f} s ({rate:,.0f}/s)"
         counts = f"{self.stored:,} stored, {self.already:,} already there, {self.refused:,} refused"
@@ -105,13 +104,13 @@ class Sender:
     """Sends steps to a server and keeps the tally."""
 
     def __init__(self, client: CommandClient, tally: Tally, *, moved: bool) -> None:
-        """``moved``: times were shifted, so the same event with another time is still the same event."""
+        """``moved``: times were shifted, so an event with another time counts as the same."""
         self._client = client
         self._moved = moved
         self.tally = tally
 
     def send(self, step: Step) -> None:
-        """Store the events, then make the follows. Raises ClickException when the server fails or is lost."""
+        """Store the events, then make the follows. Raises ClickException if the server fails or is lost."""
         results = list(self._client.import_lines(step.events))
         for result, place in zip(results, step.places, strict=False):
             self._count(result, place)

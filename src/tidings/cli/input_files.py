@@ -1,4 +1,4 @@
-"""Files of events, line by line, as publications: what ``replay`` reads."""
+"""Files of events, read line by line as publications: the input of ``replay``."""
 
 import gzip
 import sys
@@ -20,7 +20,7 @@ from tidings.validation import BOM
 STDIN = Path("-")
 GZIP_MAGIC = b"\x1f\x8b"
 SNIFFED = 4096
-"""Bytes at the beginning of a file that are looked at: none of them is 0 in text."""
+"""Bytes at the beginning of a file that are checked: none of them is 0 in text."""
 
 Parse = Callable[[bytes], Publication]
 
@@ -64,7 +64,7 @@ class Lines:
 
     @property
     def place(self) -> str:
-        """Where the line that was handed out last stands, as FILE:LINE."""
+        """The place of the last line that was returned, as FILE:LINE."""
         name = "stdin" if self._path == STDIN else str(self._path)
         return f"{name}:{self._number}" if self._number else name
 
@@ -80,7 +80,7 @@ class Lines:
 
     @property
     def fraction(self) -> float | None:
-        """How much of all bytes has been read, 0 to 1; None when the end is not known."""
+        """The fraction of all bytes that has been read, 0 to 1; None if the total is unknown."""
         if not self._total:
             return None
         return (self._before + (self._open.tell() if self._open else 0)) / self._total
@@ -91,8 +91,8 @@ def _opened(path: Path) -> BufferedReader:
 
 
 def _unpacked(raw: BufferedReader) -> Iterator[bytes]:
-    """The lines of a file, unpacked when its first bytes say gzip: standard input has no name that could. A byte order
-    mark is passed over. Raises NotText."""
+    """The lines of a file, unpacked if its first bytes are those of gzip: standard input has no name. A byte order mark is
+    skipped. Raises NotText."""
     packed = raw.peek(len(GZIP_MAGIC))[: len(GZIP_MAGIC)] == GZIP_MAGIC
     text: gzip.GzipFile | BufferedReader = gzip.GzipFile(fileobj=raw) if packed else raw
     head = text.peek(SNIFFED)[:SNIFFED]
@@ -104,7 +104,7 @@ def _unpacked(raw: BufferedReader) -> Iterator[bytes]:
 
 
 def created_ms(body: dict[str, Any]) -> int | None:
-    """The event's ``created_at`` in milliseconds since 1970; None when it has none that can be read."""
+    """The event's ``created_at`` in milliseconds since 1970; None for a missing or invalid one."""
     try:
         return to_ms(datetime.fromisoformat(body["created_at"]))
     except (KeyError, TypeError, ValueError):
@@ -124,7 +124,7 @@ def newest_ms(lines: Iterable[bytes], parse: Parse) -> int | None:
 
 
 def shifted(one: Publication, by_ms: int) -> Publication:
-    """The same publication ``by_ms`` milliseconds later. One without a time of its own is left as it is."""
+    """The same publication ``by_ms`` milliseconds later. One without a time is unchanged."""
     at = created_ms(one.body)
     return one if at is None else one._replace(body=one.body | {"created_at": rfc3339(at + by_ms)})
 
@@ -137,8 +137,8 @@ def paced(
 ) -> Iterator[Publication | None]:
     """The publications at ``speed`` times their original pace.
 
-    Yields None before each wait, so that what was gathered can be sent first. A publication that is not later
-    than the ones before it, or has no time, comes at once.
+    Yields None before each wait, so that the events so far can be sent first. A publication that is not later than the ones
+    before it, or has no time, is yielded at once.
     """
     began = monotonic()
     first: int | None = None

@@ -25,11 +25,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_FILE = Path("tidings.toml")
 CREDENTIAL_FLAGS = ("jwt_public_key", "jwks", "jwt_issuer", "jwt_audience", "jwt_leeway_s")
-"""Flags that say whom to let in."""
+"""The flags of credentials and access."""
 
 
 class SettingError(click.ClickException):
-    """A setting does not fit: one line, and the exit code of a wrong command line."""
+    """A setting is invalid: one line, and the exit code of a wrong command line."""
 
     exit_code = 2
 
@@ -49,7 +49,7 @@ class SettingsCommand(click.Command):
             areas.setdefault(title, []).extend(filter(None, [records.pop(name, None)]))
         next(iter(areas.values())).extend(
             filter(None, records.values())
-        )  # what is no setting: --config, --help
+        )  # flags that are no setting: --config, --help
         for title, flags in areas.items():
             if flags:
                 with formatter.section(title):
@@ -71,7 +71,7 @@ def settings_options(command: F) -> F:
 
 
 def settings_from(flags: dict[str, Any], config: Path | None) -> Settings:
-    """Settings from flags over the environment over the file. Raises SettingError naming what is wrong."""
+    """Settings from flags over the environment over the file. Raises SettingError that names the invalid one."""
     try:
         settings = load(flags, os.environ, _file(config))
     except ConfigError as error:
@@ -84,7 +84,7 @@ def settings_from(flags: dict[str, Any], config: Path | None) -> Settings:
 
 
 def check_flags(settings: Settings, flags: Mapping[str, Any]) -> None:
-    """Refuse flags of which dev mode would pass over some. Raises click.UsageError."""
+    """Refuse flags some of which dev mode would ignore. Raises click.UsageError."""
     given = [name for name in CREDENTIAL_FLAGS if flags.get(name) is not None]
     if settings.dev and given:
         flag = "--" + given[0].replace("_", "-")
@@ -94,7 +94,7 @@ def check_flags(settings: Settings, flags: Mapping[str, Any]) -> None:
 
 
 def refusal(error: ConfigError, flags: dict[str, Any], config: Path | None) -> click.ClickException:
-    """The error of a setting that was found wrong only when it was used, with the source of its value."""
+    """The error of a setting that was found at its use, with the source of its value."""
     return SettingError(located(error, flags, os.environ, _file(config)))
 
 
@@ -103,7 +103,7 @@ def _file(config: Path | None) -> Path | None:
 
 
 def _option(field: msgspec.structs.FieldInfo) -> Callable[[F], F]:
-    """The flag of a setting. Its text is converted and judged with that of the other sources, in the same words."""
+    """The flag of a setting. Its text is converted and checked like that of the other sources, with the same errors."""
     flag = "--" + field.name.replace("_", "-")
     if field.name in SECRET:
         return click.option(flag, hidden=True, expose_value=False, callback=_refuse_secret)

@@ -1,4 +1,5 @@
-"""What all commands share: how they end when they are interrupted or nobody reads on, and what a terminal can show."""
+"""The common behaviour of all commands: their end after an interrupt or a closed output, and the encoding of the
+terminal."""
 
 import io
 import os
@@ -17,8 +18,8 @@ SIGPIPE = 13
 
 
 class Program(click.Group):
-    """A group of commands that behave like others of the system: an interrupt, or a reader that has enough
-    (``tidings tail | head``), ends them quietly with 130 or 141, as if by the signal."""
+    """A group of commands that behave like others of the system: an interrupt, or a reader that closes the output (``tidings
+    tail | head``), ends them without a message, with 130 or 141, as if by the signal."""
 
     def __init__(self, *args: Any, names: Sequence[str] = (), **extra: Any) -> None:
         """``names``: the commands, each of which is ``command`` in the module of its name."""
@@ -37,7 +38,7 @@ class Program(click.Group):
         return command
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        """Run a command. What the terminal cannot show in its encoding is written as an escape, not an error."""
+        """Run a command. Characters that the terminal cannot encode are written as escapes."""
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
@@ -50,6 +51,6 @@ class Program(click.Group):
         except (KeyboardInterrupt, click.Abort):
             raise click.exceptions.Exit(KILLED + SIGINT) from None
         except BrokenPipeError:
-            # Whatever is still in the buffer would fail again when the interpreter flushes it at its end.
+            # The rest of the buffer would fail again when the interpreter flushes it at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise click.exceptions.Exit(KILLED + SIGPIPE) from None

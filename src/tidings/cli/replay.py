@@ -32,11 +32,10 @@ def replay(
     tally: Tally,
     progress: Progress,
 ) -> None:
-    """Send every line of the files, in order, and keep the ``tally`` of what became of them.
+    """Send every line of the files, in order, and count the results in ``tally``.
 
-    ``speed``: times the original pace, None for as fast as it goes. ``to_now``: move all times by the same
-    amount, so that the newest is now; the files are then read twice. Raises ClickException when the server
-    fails or is lost.
+    ``speed``: times the original pace, None for the maximum. ``to_now``: move all times by the same amount, so that the
+    newest is now; the files are then read twice. Raises ClickException if the server fails or is lost.
     """
     newest = newest_ms(Lines(paths), parse) if to_now else None
     by_ms = 0 if newest is None else SystemClock().now() - newest
@@ -61,7 +60,7 @@ def _parsed(lines: Lines, parse: Parse, by_ms: int, tally: Tally) -> Iterator[Pu
 
 
 def _given(*names: str) -> str:
-    """The first of these flags that is on the command line; "" when none is."""
+    """The first of these flags that is on the command line; "" if none is."""
     context = click.get_current_context()
     on_it = [name for name in names if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
     return "--" + on_it[0].replace("_", "-") if on_it else ""
@@ -117,7 +116,7 @@ def command(
     gharchive is one of GitHub's public events a line; ndjson is one body of POST /v1/events a line. GitHub's
     events are known by their id, so a replay can be repeated; ndjson can when its lines carry an
     idempotency_key. A star makes its author follow the repository from the next event on. Progress goes to
-    standard error. A line that is refused costs itself alone; the summary names it, and the exit code is 1.
+    standard error. A refused line does not stop the others; the summary names it, and the exit code is 1.
 
     \b
     Examples:
@@ -150,7 +149,7 @@ def command(
                 tally=tally,
                 progress=progress,
             )
-    finally:  # what was stored before a failure or an interrupt is stored
+    finally:  # events that were stored before a failure or an interrupt stay stored
         progress.end()
         if tally.read:
             click.echo("\n".join(tally.lines(progress.seconds)))

@@ -1,4 +1,4 @@
-"""A little real data for a server to begin with."""
+"""A small sample of real data for a new server."""
 
 from importlib.resources import as_file, files
 

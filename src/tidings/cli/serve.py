@@ -15,13 +15,13 @@ TRY = """Try, in another terminal:
   curl '{url}/v1/feed?user_id=lunar-wren-942&limit=3'
   curl '{url}/v1/notifications?user_id=lunar-wren-942&limit=3'
   curl '{url}/v1/top?window=1h&by=object&limit=5'"""
-"""Commands to begin with; the person is one of the sample's whose repositories others star and comment on."""
+"""Suggested first commands; the user is one of the sample's whose repositories others star and comment on."""
 
 DEV_RISK = (
     "Whoever reaches this port may act for any user. Requests that a proxy or a tunnel marks with a header are refused; "
     "one that adds none is not noticed, and lets in whomever it serves: put none in front."
 )
-"""What remains of the risk of --dev, said at each start."""
+"""The remaining risk of --dev, logged at each start."""
 
 
 @click.command("serve", cls=SettingsCommand, short_help="Run the server.")
@@ -36,7 +36,7 @@ def command(config: Path | None, sample: bool, **flags: Any) -> None:
     \b
     Examples:
       tidings serve --dev                          no credentials, loopback only, for development
-      tidings serve --dev --sample                 the same, with something to look at
+      tidings serve --dev --sample                 the same, with sample data
       TIDINGS_API_KEYS=… tidings serve --host 0.0.0.0 --store sqlite:////var/lib/tidings/tidings.db
     """
     settings = settings_from(flags, config)
@@ -56,7 +56,7 @@ def command(config: Path | None, sample: bool, **flags: Any) -> None:
 
 
 def _running(settings: Settings) -> str:
-    """That the server of this store runs already, at the port that this one cannot have; "" when it does not."""
+    """The advice that the server of this store runs already, at the port that this one needs; "" if it does not."""
     from tidings.cli.doctor import running_server, store_path
 
     try:
@@ -71,13 +71,14 @@ def _ready(url: str, settings: Settings, sample: bool) -> None:
     click.echo(f"Tidings {version('tidings')} listens on {url}{mode}")
     if settings.dev:
         click.echo(DEV_RISK, err=True)
-    if sample:  # the caller is the server's own loop, which has to answer while the sample is loaded
+    # The caller is the server's own event loop, which has to serve requests while the sample is loaded.
+    if sample:
         threading.Thread(target=_load_sample, args=(url,), name="sample", daemon=True).start()
 
 
 def _load_sample(url: str) -> None:
     from tidings.cli.sample import (
-        load_sample,  # the client takes memory that a server without a sample keeps free
+        load_sample,  # the client uses memory that a server without a sample keeps free
     )
 
     try:

@@ -49,14 +49,14 @@ def command(url: str, key_env: str, user: str | None, topic: str | None, last: i
     """Print the last events, then each new one as it happens, until interrupted.
 
     A user's stream is pushed by the server and resumes after a lost connection without a gap. Everyone's
-    activity and a topic's are asked for once a second; an event dated further back than the newest hundred
-    may not be noticed. A lost server is told on standard error, and waited for.
+    activity and a topic's are polled once a second; an event dated further back than the newest hundred
+    may not be noticed. If the server is lost, the command reports it on standard error and waits.
 
     \b
     Examples:
       tidings tail                         everyone's last ten events, then all new ones
       tidings tail --topic market:42       those of one topic
-      tidings tail --user alice -n 50      what alice gets: her feed and her notifications
+      tidings tail --user alice -n 50      the feed and the notifications of alice
       tidings tail -n 100 | grep comment   each line is written as it comes
     """
     if user and topic:
@@ -67,7 +67,7 @@ def command(url: str, key_env: str, user: str | None, topic: str | None, last: i
 
 
 def news(client: CommandClient, topic: str | None, last: int) -> Iterator[Event]:
-    """The ``last`` newest items of a topic's activity, or of everyone's, oldest first, then whatever is new, for ever."""
+    """The ``last`` newest items of a topic's activity, or of that of all users, oldest first, then new ones, without end."""
     page = client.activity_page(topic, limit=max(last, 1))
     position = page.position
     yield from reversed(page.items[:last])
@@ -99,7 +99,7 @@ def _after(client: CommandClient, topic: str | None, position: int) -> tuple[int
 
 
 def stream(client: CommandClient, user: str, last: int) -> Iterator[str]:
-    """The ``last`` newest items of a user's inbox and feed, then their stream, as lines, for ever."""
+    """The ``last`` newest items of a user's inbox and feed, then their stream, as lines, without end."""
     inbox = client.notifications_page(user=user, limit=max(last, 1))
     feed = client.feed_page(user=user, limit=max(last, 1))
     yield f"-- connected as {user}, {inbox.unread_count:,} unread"
@@ -111,7 +111,7 @@ def stream(client: CommandClient, user: str, last: int) -> Iterator[str]:
         if now.state == "waiting" and not now.planned:
             _say_lost(f"{client.url} cannot be reached: {now.why}")
 
-    # The pages say how far they go, so that the subscription begins there: nothing is left out, or printed twice.
+    # The pages have their position, so that the subscription begins there: no item is missing or printed twice.
     cursor, include = cursor_of(inbox, feed), ("notifications", "activity")
     with client.subscribe(user=user, include=include, cursor=cursor, on_connection=connection) as items:
         try:
@@ -134,7 +134,7 @@ def _when(item: Notification | Event) -> datetime:
 
 
 def shown(item: Item) -> str | None:
-    """An item of a subscription for people; None for one that carries no news."""
+    """An item of a subscription as text; None for one without news."""
     match item:
         case Reset():
             return f"-- {item.reason}: something may be missing here"
@@ -158,7 +158,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def line(item: Notification | Event) -> str:
-    """One line for people: when, who, what, to what."""
+    """One line of text: time, actor, verb, object."""
     when = f"{_when(item):%H:%M:%S}"
     if isinstance(item, Notification):
         return f"{when}  * {item.message}"

@@ -1,4 +1,4 @@
-"""A server of one's own for one command: what goes into a file passes the same checks as over HTTP."""
+"""A temporary server for one command: data written to a file passes the same checks as over HTTP."""
 
 import os
 import re
@@ -14,7 +14,7 @@ import click
 from tidings.cli.client import CommandClient
 
 STOP_S = 60
-"""Longer than the server's own ``shutdown_s``. Killed then, it loses nothing that it acknowledged."""
+"""Longer than the server's own ``shutdown_s``. A kill after it loses nothing that the server acknowledged."""
 
 READY = re.compile(r"listens on (\S+)")
 
@@ -24,8 +24,9 @@ def private_server(store: str, config: Path | None) -> Iterator[CommandClient]:
     """A client of a new server on loopback over ``store``, with the settings of the file ``config``, or of ./tidings.toml;
     the server ends with the block.
 
-    It has a random key, so that nobody else on the machine can write into the store meanwhile. A server that does not start
-    has said why on standard error: that one line is the error of the command, whose exit code is that of the server.
+    It has a random key, so that no other user of the machine can write into the store meanwhile. A server that does not
+    start has reported the reason on standard error: that one line is the error of the command, whose exit code is that of
+    the server.
     """
     key = secrets.token_urlsafe(32)
     flags = ["--host", "127.0.0.1", "--port", "0", "--store", store]

@@ -1,4 +1,4 @@
-"""``tidings top``: what happens most right now."""
+"""``tidings top``: the most frequent keys of the last minutes or hours."""
 
 import time
 
@@ -39,7 +39,7 @@ def command(url: str, key_env: str, window: Window, by: By, limit: int, watch: b
     \b
     Examples:
       tidings top                          the objects of the last minute
-      tidings top --window 1h --by actor   who was busiest in the last hour
+      tidings top --window 1h --by actor   the most active users of the last hour
       tidings top --watch                  renewed every second
     """
     with connect(url, key_env) as client:
@@ -60,7 +60,7 @@ def _table(client: CommandClient, window: Window, by: By, limit: int) -> str:
 
 
 def lines(top: Top) -> list[str]:
-    """The reply of ``/v1/top`` as a table for people."""
+    """The response of ``/v1/top`` as a table."""
     kind = "exact" if top.exact else "approximate"
     when = f"{top.window} to {top.as_of:%H:%M:%S} UTC"
     return [
