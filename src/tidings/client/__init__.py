@@ -1,6 +1,7 @@
-"""The Python client: every call of the API, and subscriptions that survive whatever happens to a connection.
+"""The Python client: every call of the API, and subscriptions that resume after every failure of a connection.
 
-:class:`Client` waits, :class:`AsyncClient` is awaited; both have the same methods. It needs nothing of the server's code.
+:class:`Client` is synchronous, :class:`AsyncClient` is awaited; both have the same methods. It uses nothing of the server's
+code.
 """
 
 from tidings.client.asynchronous import AsyncClient, AsyncSubscription

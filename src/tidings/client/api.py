@@ -1,6 +1,6 @@
 """Every call of the API as a method, described once for both clients.
 
-``user`` is whom a call is about; without it the client's own ``user_id``, or whom its token names.
+``user`` is the user whom a call concerns; without it the client's own ``user_id``, or the user of its token.
 """
 
 import secrets
@@ -21,9 +21,9 @@ from tidings.client.request import NDJSON, OWN_USER, Call, Series, builtins, cal
 from tidings.client.shapes import Event, FeedPage, InboxChanges, InboxPage, NewCount, Notification
 
 PAGE = 100
-"""Items that are asked for at once when a method goes through all pages."""
+"""Items of one request when a method iterates over all pages."""
 LINES = 1_000
-"""Events of an import that are sent at once."""
+"""Events of an import in one request."""
 LINES_BYTES = 4 * 1024 * 1024
 """Bytes of them: a retry sends them again."""
 
@@ -37,7 +37,7 @@ _lines = msgspec.json.Decoder(LineResult).decode_lines
 
 
 class Filters(TypedDict, total=False):
-    """What was done, by whom, to what, when; ``from_`` is inclusive, ``to`` exclusive."""
+    """Filters of events by verb, actor, object and time; ``from_`` is inclusive, ``to`` exclusive."""
 
     verb: str
     object_type: str
@@ -48,7 +48,7 @@ class Filters(TypedDict, total=False):
 
 
 class FeedFilters(Filters, total=False):
-    """Besides: on which topic; only what is ``read``, or is not; own acts too."""
+    """In addition: by topic; only items that are ``read``, or are not; the user's own events too."""
 
     topic: str
     read: bool
@@ -62,7 +62,7 @@ class Lines(NamedTuple):
 
 
 def new_key() -> str:
-    """An idempotency key that nobody else has: a publication that is sent again is stored once."""
+    """A unique idempotency key: a publication that is sent again is stored once."""
     return secrets.token_hex(16)
 
 
@@ -77,22 +77,22 @@ class Api:
 
     @operation
     def publish(self, event: Given, *, key: str | None = None) -> Call[replies.Receipt]:
-        """Publish an event, once however often it must be sent. ``key``: its idempotency key, by which publishing it
-        again later brings the same receipt; without it the ``idempotency_key`` of the event, or a random one."""
+        """Publish an event, once however often it must be sent. ``key``: its idempotency key, with which a later repetition
+        returns the same receipt; without it the ``idempotency_key`` of the event, or a random one."""
         (body,), key = _keyed([event], key)
         return call("POST", "/v1/events", replies.Receipt, body=body, key=key)
 
     @operation
     def publish_many(self, events: Sequence[Given], *, key: str | None = None) -> Call[replies.Receipts]:
-        """Publish up to a thousand events, all or none. ``key`` is that of the whole; without it events that have an
+        """Publish up to a thousand events, all or none. ``key`` is that of the whole batch; without it events that have an
         ``idempotency_key`` keep it."""
         body, key = _keyed(events, key)
         return call("POST", "/v1/events", replies.Receipts, body=body, key=key)
 
     @listing
     def import_lines(self, events: Iterable[Given]) -> Series[Lines]:
-        """Publish any number of events, each by itself; what is refused stops nothing. Iterate over what became of each:
-        that sends them. Events without an ``idempotency_key`` get one, so that none is stored twice."""
+        """Publish any number of events, each by itself; a refused one does not stop the others. Iterate over the results:
+        that sends the events. Events without an ``idempotency_key`` get one, so that none is stored twice."""
         done = 0
         for batch in _batches(events):
             lines = yield _import(batch, done)
@@ -117,7 +117,7 @@ class Api:
         expires_at: datetime | None = None,
         key: str | None = None,
     ) -> Call[replies.Receipt]:
-        """Publish an event to all users ("*"), or to all who follow the topic ``audience``."""
+        """Publish an event to all users ("*"), or to all followers of the topic ``audience``."""
         (body,), key = _keyed([event], key)
         body |= {"audience": audience, "expires_at": expires_at}
         return call("POST", "/v1/broadcasts", replies.Receipt, body=body, key=key)
@@ -126,13 +126,13 @@ class Api:
 
     @operation
     def follow(self, topic: str, *, user: str | None = None, backfill: int = 100) -> Call[replies.Following]:
-        """Follow a topic; the ``backfill`` newest of its events are shown too."""
+        """Follow a topic; the ``backfill`` newest of its events are added to the feed."""
         path = self._path(user, "follows", topic)
         return call("PUT", path, replies.Following, body={"backfill": backfill})
 
     @operation
     def unfollow(self, topic: str, *, user: str | None = None, keep: bool = False) -> Call[None]:
-        """Unfollow a topic, and hide what it brought, or ``keep`` it."""
+        """Unfollow a topic, and hide the events that it added, or ``keep`` them."""
         query = {"history": "keep" if keep else "hide"}
         return call("DELETE", self._path(user, "follows", topic), None, query=query)
 
@@ -179,12 +179,12 @@ class Api:
 
     @listing
     def feed(self, /, *, user: str | None = None, **filters: Unpack[FeedFilters]) -> Series[FeedPage]:
-        """All of a user's feed, newest first, page by page as it is iterated over."""
+        """All of a user's feed, newest first; iteration fetches page by page."""
         return _pages("/v1/feed", FeedPage, self._about(user) | _filters(filters))
 
     @operation
     def feed_new(self, since: int, *, user: str | None = None, include_own: bool = False) -> Call[NewCount]:
-        """Count the items that came to a feed after a position."""
+        """Count the items of a feed after a position."""
         query = self._about(user) | {"since": since, "include_own": include_own or None}
         return call("GET", "/v1/feed/new", NewCount, query=query)
 
@@ -202,8 +202,8 @@ class Api:
         user: str | None = None,
         up_to: int | None = None,
     ) -> Call[replies.FeedMarked]:
-        """Mark these items of a feed read; or, without any, everything up to a position (default: its end). Of the latter
-        ``undo`` of the reply takes it back for ten minutes."""
+        """Mark these items of a feed read; or, without any, all items up to a position (default: its end). The token
+        ``undo`` in the response to the latter can undo it for ten minutes."""
         body: dict[str, object] = {"all": True} if event_ids is None else {"event_ids": list(event_ids)}
         body |= {} if up_to is None else {"up_to": up_to}
         safe = event_ids is not None or up_to is not None
@@ -212,7 +212,7 @@ class Api:
 
     @operation
     def mark_feed_unread(self, event_ids: Sequence[str], *, user: str | None = None) -> Call[replies.Changed]:
-        """Mark these items of a feed unread, by whatever they were read."""
+        """Mark these items of a feed unread, whether a mark or a read-all read them."""
         query, body = self._about(user), {"event_ids": list(event_ids)}
         return call("POST", "/v1/feed/unread", replies.Changed, query=query, body=body)
 
@@ -232,7 +232,7 @@ class Api:
         limit: int = 20,
         **filters: Unpack[Filters],
     ) -> Call[replies.ActivityPage]:
-        """A page of what was done on a topic, or by everyone, newest first."""
+        """A page of the activity of a topic, or of all users, newest first."""
         query = {"cursor": cursor, "limit": limit} | _filters(filters)
         return call("GET", _activity(topic), replies.ActivityPage, query=query)
 
@@ -240,7 +240,7 @@ class Api:
     def activity(
         self, /, topic: str | None = None, **filters: Unpack[Filters]
     ) -> Series[replies.ActivityPage]:
-        """All that was done on a topic, or by everyone, newest first."""
+        """All activity of a topic, or of all users, newest first."""
         return _pages(_activity(topic), replies.ActivityPage, _filters(filters))
 
     # --- notifications ----------------------------------------------------------------------------------------
@@ -256,7 +256,7 @@ class Api:
         type: str | None = None,
         state: InboxFilter | None = None,
     ) -> Call[InboxPage]:
-        """A page of a user's inbox, newest content first, with the exact counts of the moment. ``state``: of those that
+        """A page of a user's inbox, newest content first, with the exact counts of the same moment. ``state``: of those that
         are not archived (the default), that are, or of all."""
         query = self._inbox(user, unread_only, type, state) | {"cursor": cursor, "limit": limit}
         return call("GET", "/v1/notifications", InboxPage, query=query)
@@ -282,7 +282,7 @@ class Api:
     def changes(
         self, since: int, *, user: str | None = None, wait: int | None = None, limit: int = PAGE
     ) -> Call[InboxChanges]:
-        """What changed in an inbox after a seq, oldest first; the server waits up to ``wait`` seconds for a change."""
+        """The changes of an inbox after a seq, oldest first; the server waits up to ``wait`` seconds for a change."""
         query = self._about(user) | {"since": since, "wait": wait, "limit": limit}
         asked = call("GET", "/v1/notifications", InboxChanges, query=query)
         return asked._replace(held_s=float(wait or 0))
@@ -300,7 +300,7 @@ class Api:
 
     @operation
     def mark_many(self, ids: Sequence[str], state: State, *, user: str | None = None) -> Call[replies.Marked]:
-        """Set the state of up to a thousand notifications; ids that are not the user's are passed over."""
+        """Set the state of up to a thousand notifications; ids of other users' notifications are skipped."""
         query, body = self._about(user), {"ids": list(ids)}
         return call("POST", f"/v1/notifications/{state}", replies.Marked, query=query, body=body)
 
@@ -308,8 +308,9 @@ class Api:
     def read_all(
         self, *, user: str | None = None, up_to: int | None = None, type: str | None = None
     ) -> Call[replies.MarkedAll]:
-        """Mark everything read, of one ``type`` or of all. ``up_to``: what became unread after this seq stays so; give the
-        ``seq`` of the list that the user saw. ``undo`` of the reply takes it back for ten minutes."""
+        """Mark all notifications read, of one ``type`` or of all. ``up_to``: those that became unread after this seq stay
+        unread; pass the ``seq`` of the list that the user saw. The token ``undo`` in the response can undo it for ten
+        minutes."""
         given = {"up_to": up_to, "type": type}
         body = {name: value for name, value in given.items() if value is not None}
         path, query, safe = "/v1/notifications/read-all", self._about(user), up_to is not None
@@ -329,7 +330,7 @@ class Api:
 
     @operation
     def preferences(self, *, user: str | None = None) -> Call[Preferences]:
-        """Fetch a user's preferences: of what they are notified, and how."""
+        """Fetch a user's preferences: notification types, channels and quiet hours."""
         return call("GET", "/v1/preferences", Preferences, query=self._about(user))
 
     @operation
@@ -351,7 +352,7 @@ class Api:
 
     @operation
     def reminders_page(self, *, cursor: str | None = None, limit: int = 20) -> Call[replies.RemindersPage]:
-        """A page of the reminders that come next."""
+        """A page of the reminders that are due next."""
         query = {"cursor": cursor, "limit": limit}
         return call("GET", "/v1/reminders", replies.RemindersPage, query=query)
 
@@ -367,7 +368,7 @@ class Api:
 
     @operation
     def endpoints(self, *, user: str | None = None) -> Call[replies.Endpoints]:
-        """List the endpoints of a user: where they are notified outside the application."""
+        """List the delivery endpoints of a user."""
         return call("GET", "/v1/endpoints", replies.Endpoints, query=self._about(user))
 
     @operation
@@ -386,7 +387,7 @@ class Api:
 
     @operation
     def enable_endpoint(self, id: str, *, user: str | None = None) -> Call[replies.Endpoint]:
-        """Send to an endpoint again that was disabled because it refused everything."""
+        """Enable an endpoint that was disabled because it refused everything."""
         return call("POST", f"/v1/endpoints/{part(id)}/enable", replies.Endpoint, query=self._about(user))
 
     @operation
@@ -397,14 +398,14 @@ class Api:
 
     @operation
     def remove_endpoint(self, id: str, *, user: str | None = None) -> Call[None]:
-        """Remove an endpoint and the deliveries that wait for it."""
+        """Remove an endpoint and its queued deliveries."""
         return call("DELETE", f"/v1/endpoints/{part(id)}", None, query=self._about(user))
 
     # --- users ------------------------------------------------------------------------------------------------
 
     @operation
     def export(self, *, user: str | None = None) -> Call[list[dict[str, Any]]]:
-        """Export everything that is stored about a user, each record with its ``kind``."""
+        """Export all stored data of a user, each record with its ``kind``."""
         return Call(Request("GET", self._path(user, "export")), _records)
 
     @operation
@@ -426,7 +427,7 @@ class Api:
 
     @operation
     def withdraw_type(self, type: str) -> Call[None]:
-        """Withdraw a declaration."""
+        """Delete a declaration."""
         return call("DELETE", f"/v1/admin/types/{part(type)}", None)
 
     @operation
@@ -439,7 +440,7 @@ class Api:
         """Count the events of a window and list the most frequent keys."""
         return call("GET", "/v1/top", replies.Top, query={"window": window, "by": by, "limit": limit})
 
-    # --- whom it is about -------------------------------------------------------------------------------------
+    # --- users and parameters ---------------------------------------------------------------------------------
 
     def _about(self, user: str | None) -> dict[str, Any]:
         return {"user_id": user or self.user_id}
@@ -450,7 +451,7 @@ class Api:
         return self._about(user) | {"unread_only": unread_only or None, "type": type, "state": state}
 
     def _path(self, user: str | None, *parts: str) -> str:
-        """A path below a user. Raises ValueError when nobody is named, and no token that names somebody is given."""
+        """A path below a user. Raises ValueError without a user, unless a token names one."""
         name = user or self.user_id
         if name is None and not self.has_token:
             raise ValueError("say which user: user=…, or user_id=… of the client")
@@ -462,7 +463,7 @@ def _activity(topic: str | None) -> str:
 
 
 def _filters(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Filters as parameters; ``from_`` is ``from``, which Python keeps for itself."""
+    """Filters as parameters; ``from_`` is ``from``, a keyword of Python."""
     return {name.rstrip("_"): _moment(value) for name, value in given.items()}
 
 
@@ -486,7 +487,7 @@ def _import(batch: Sequence[bytes], done: int) -> Call[Lines]:
 
 
 def _numbered(answer: bytes, done: int) -> Lines:
-    """The results, counted from the beginning of the whole import. Raises ProblemError when the server gave up."""
+    """The results, counted from the beginning of the whole import. Raises ProblemError if the server ended the import."""
     results = _lines(answer)
     for one in results:
         if one.line is None and (error := one.error) is not None:
@@ -507,7 +508,7 @@ def _batches(events: Iterable[Given]) -> Iterator[list[bytes]]:
 
 
 def _keyed(events: Sequence[Given], key: str | None) -> tuple[list[dict[str, Any]], str | None]:
-    """The events and the key of their request: None where they have their own, beside which a server takes no other."""
+    """The events and the key of their request: None if they have their own, beside which a server accepts no other."""
     bodies = [builtins(event) for event in events]
     if key or not any("idempotency_key" in body for body in bodies):
         return bodies, key or new_key()

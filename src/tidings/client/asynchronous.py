@@ -101,7 +101,7 @@ class AsyncClient(Api):
     # --- the driver -------------------------------------------------------------------------------------------
 
     async def carry_out_soon(self, call: Call[T]) -> T:
-        """Do a call."""
+        """Perform a call."""
         steps = carried_out(call, self._retries, self._timeout_s, self._rng)
         outcome: Outcome = None
         while True:
@@ -113,7 +113,7 @@ class AsyncClient(Api):
             outcome = await self.perform(action)
 
     async def walk_soon(self, series: Series[HasItems[T]]) -> AsyncIterator[T]:
-        """Do calls that follow from one another, as their items are asked for."""
+        """Perform successive calls, as their items are requested."""
         page: HasItems[T] | None = None
         while True:
             try:
@@ -125,7 +125,7 @@ class AsyncClient(Api):
                 yield item
 
     async def perform(self, action: Action) -> Outcome:
-        """Do what needs no stream."""
+        """Perform an effect that needs no stream."""
         match action:
             case SendRequest():
                 return await self._ask(action)
@@ -136,7 +136,7 @@ class AsyncClient(Api):
         return None
 
     async def send(self, request: Request, timeout_s: float) -> httpx.Response:
-        """The reply, its body still to come. Raises httpx.HTTPError."""
+        """The response without its body. Raises httpx.HTTPError."""
         if self._credential is None:
             await self._renew()
         sent = prepared(self._base_url, self._credential, request, timeout_s)
@@ -160,7 +160,7 @@ class AsyncClient(Api):
 
 
 class AsyncSubscription(AsyncIterator[Item]):
-    """What a user is told. To wait for the next item may be cancelled, and done again: nothing is lost by it."""
+    """The changes of a user. The wait for the next item may be cancelled and repeated without loss."""
 
     def __init__(
         self,
@@ -178,17 +178,17 @@ class AsyncSubscription(AsyncIterator[Item]):
 
     @property
     def cursor(self) -> str:
-        """Where a later subscription goes on behind what was handed over; "" until that is known."""
+        """The cursor of a later subscription that continues after the returned items; "" until it is known."""
         return self._session.cursor
 
     async def __anext__(self) -> Item:
-        """The next item; waits for it. Raises StopAsyncIteration once it is closed, ProblemError, and whatever a function
-        of the caller's raises; these close it."""
+        """The next item; waits for it. Raises StopAsyncIteration once it is closed, ProblemError, and the errors of the
+        caller's functions; these close it."""
         while not self._closed:
             action = await self._next_action()
             if isinstance(action, Emit):
                 return action.item
-            if not self._closed:  # which it may have been while the last action ended
+            if not self._closed:  # it may have been closed while the last effect ended
                 self._doing = asyncio.create_task(self._perform(action), name="tidings-subscription")
         raise StopAsyncIteration
 
@@ -215,7 +215,8 @@ class AsyncSubscription(AsyncIterator[Item]):
             raise
 
     async def _done(self) -> Outcome:
-        """What came of the last action. Whoever waits may be cancelled; the action goes on, and the next waits for it."""
+        """The outcome of the last effect. If the caller is cancelled, the effect continues, and the next call waits for
+        it."""
         doing = self._doing
         if doing is None:
             return None

@@ -1,4 +1,4 @@
-"""A place in what a user is told: how far an inbox and a feed are known, in which life of the store."""
+"""The cursor of a subscription: the known seq of an inbox and position of a feed, in one epoch of the store."""
 
 import re
 from typing import NamedTuple
@@ -18,18 +18,18 @@ class SubscriptionCursor(NamedTuple):
 
     @property
     def known(self) -> bool:
-        """Whether it says anything."""
+        """Whether any part is known."""
         return self.seq is not None or self.position is not None
 
     def text(self) -> str:
-        """The place as a cursor; "" when it is unknown."""
+        """The cursor as text; "" if it is unknown."""
         if not self.known:
             return ""
         seq = "" if self.seq is None else str(self.seq)
         return f"{self.epoch}.{seq}.{'' if self.position is None else self.position}"
 
     def advanced(self, other: "SubscriptionCursor") -> "SubscriptionCursor":
-        """The further of both in each respect that is known here."""
+        """The later of both in each part that is known here."""
         return SubscriptionCursor(
             self.epoch or other.epoch,
             None if self.seq is None else max(self.seq, other.seq or 0),
@@ -37,7 +37,7 @@ class SubscriptionCursor(NamedTuple):
         )
 
     def filled(self, other: "SubscriptionCursor") -> "SubscriptionCursor":
-        """With what is unknown here taken from the other."""
+        """With unknown parts taken from the other."""
         return SubscriptionCursor(
             self.epoch or other.epoch,
             other.seq if self.seq is None else self.seq,
@@ -46,7 +46,7 @@ class SubscriptionCursor(NamedTuple):
 
 
 def parse(cursor: str) -> SubscriptionCursor:
-    """The place that a cursor of three parts names. Raises ValueError when it is no such cursor."""
+    """The cursor of a text of three parts. Raises ValueError for an invalid one."""
     found = _CURSOR.match(cursor)
     if found is None:
         raise ValueError(f"the cursor {cursor[:40]!r} is not one of a subscription")
@@ -55,8 +55,8 @@ def parse(cursor: str) -> SubscriptionCursor:
 
 
 def cursor_of(inbox: InboxPage | None = None, feed: FeedPage | None = None) -> str:
-    """The cursor with which a subscription continues pages that were just fetched. Fetch the first page of each; what
-    changed between the two comes again."""
+    """The cursor with which a subscription continues pages that were just fetched. Fetch the first page of each; changes
+    between the two fetches are returned again."""
     return SubscriptionCursor(
         "" if inbox is None else inbox.epoch,
         None if inbox is None else inbox.seq,

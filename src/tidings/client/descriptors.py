@@ -1,4 +1,4 @@
-"""One description of each method, carried out by the synchronous and the asynchronous client alike."""
+"""One description of each method, performed by the synchronous and the asynchronous client alike."""
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import update_wrapper
@@ -22,10 +22,10 @@ class HasItems(Protocol[T_co]):
 
 
 class Now(Protocol):
-    """Carries calls out while the caller waits."""
+    """Performs calls while the caller waits."""
 
     def carry_out(self, call: Call[T]) -> T:
-        """What the call brings."""
+        """The result of the call."""
         ...
 
     def walk(self, series: Series[HasItems[T]]) -> Iterator[T]:
@@ -34,10 +34,10 @@ class Now(Protocol):
 
 
 class Soon(Protocol):
-    """Carries calls out on the event loop."""
+    """Performs calls on the event loop."""
 
     async def carry_out_soon(self, call: Call[T]) -> T:
-        """What the call brings."""
+        """The result of the call."""
         ...
 
     def walk_soon(self, series: Series[HasItems[T]]) -> AsyncIterator[T]:
@@ -46,7 +46,7 @@ class Soon(Protocol):
 
 
 class operation(Generic[P, T]):
-    """A method that is described by the call it makes."""
+    """A method that is described by its call."""
 
     def __init__(self, describe: Callable[Concatenate[Any, P], Call[T]]) -> None:
         self._describe = describe
@@ -68,7 +68,7 @@ class operation(Generic[P, T]):
 
 
 class listing(Generic[P, T]):
-    """A method that is described by the pages it goes through, and iterates over their items."""
+    """A method that is described by its pages, and iterates over their items."""
 
     def __init__(self, describe: Callable[Concatenate[Any, P], Series[HasItems[T]]]) -> None:
         self._describe = describe

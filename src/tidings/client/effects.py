@@ -1,4 +1,4 @@
-"""What the machines of this package ask of whoever drives them, and what they are told in return."""
+"""The effects that the machines of this package request from their driver, and the outcomes."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from tidings.client.items import Connection, Item
 
 
 class Request(NamedTuple):
-    """What to ask of a server; ``query`` in its order. Address and credential are the driver's."""
+    """A request to a server; ``query`` in its order. The driver adds address and credential."""
 
     method: str
     path: str
@@ -16,8 +16,8 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A reply: its status, the value of Retry-After and the media type ("" without), and the body; that of a stream
-    which was opened is still to come."""
+    """A response: its status, the value of Retry-After and the media type ("" without), and the body, which an opened stream
+    does not have yet."""
 
     status: int
     body: bytes = b""
@@ -26,7 +26,7 @@ class Answer(NamedTuple):
 
 
 class TransportError(NamedTuple):
-    """No reply, or no bytes, in time; or the connection broke."""
+    """No response, or no bytes, in time; or the connection broke."""
 
     why: str
 
@@ -66,13 +66,13 @@ class RefreshToken(NamedTuple):
 
 
 class Emit(NamedTuple):
-    """Hand an item to the subscriber. Outcome: None, once they ask for the next."""
+    """Return an item to the subscriber. Outcome: None, once they request the next."""
 
     item: Item
 
 
 class StateChanged(NamedTuple):
-    """Tell how the subscription is connected. Outcome: None."""
+    """Report the state of the connection. Outcome: None."""
 
     connection: Connection
 

@@ -1,4 +1,4 @@
-"""What can go wrong between a client and its server."""
+"""The errors between a client and its server."""
 
 import msgspec
 
@@ -12,7 +12,7 @@ ASK_PREFIX = (
 
 
 class FieldError(msgspec.Struct, frozen=True):
-    """What is wrong with one field: a JSON Pointer into the body, or a parameter's name."""
+    """The error of one field: a JSON Pointer into the body, or a parameter's name."""
 
     pointer: str
     detail: str = ""
@@ -26,16 +26,16 @@ class _Document(msgspec.Struct):
 
 
 class TidingsClientError(Exception):
-    """Anything that a call raises because of the server or the way to it."""
+    """Any error of a call that the server or the connection to it causes."""
 
 
 class Unreachable(TidingsClientError):
-    """There is no server, or the connection to it was lost. What was asked may have been done."""
+    """There is no server, or the connection to it was lost. The request may have been performed."""
 
 
 class ProblemError(TidingsClientError):
-    """The server answered, but not with success (RFC 9457). ``type`` is for programs, ``detail`` for people;
-    ``retry_after`` are the seconds after which the server wants to be asked again, None when it does not say."""
+    """The server responded, but not with success (RFC 9457). ``type`` is for programs, ``detail`` is for people;
+    ``retry_after`` is the number of seconds after which to try again, None if the server names none."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class ProblemError(TidingsClientError):
 
 
 def problem(answer: Answer) -> ProblemError:
-    """The failure that an answer tells; a body that is no problem document, as a proxy sends it, explains nothing."""
+    """The error of a response; a body that is no problem document, as proxies send it, gives no detail."""
     try:
         said = msgspec.json.decode(answer.body, type=_Document)
     except msgspec.DecodeError:
@@ -69,6 +69,6 @@ def problem(answer: Answer) -> ProblemError:
 
 
 def seconds(answer: Answer) -> float | None:
-    """The seconds of Retry-After; a date, which needs two clocks that agree, counts as nothing."""
+    """The seconds of Retry-After; a date, which needs two synchronised clocks, is ignored."""
     given = answer.retry_after
     return float(given) if given.isascii() and given.isdigit() and len(given) < 10 else None

@@ -1,4 +1,4 @@
-"""An inbox and a feed as a client holds them, kept up to date by what a subscription hands over."""
+"""An inbox and a feed in a client, updated by the items of a subscription."""
 
 from collections.abc import Iterable
 
@@ -8,17 +8,17 @@ from tidings.client.items import Activity, Changed, Counts, FeedRead, Item, Read
 from tidings.client.shapes import FeedItem, FeedPage, InboxPage, Notification
 
 KEPT = 1_000
-"""Notifications, or feed items, that are held at most; the oldest are let go."""
+"""Maximum number of stored notifications, or feed items; the oldest are dropped."""
 
 
 class InboxState:
-    """The newest notifications and the unread counts: always what a fresh list would show.
+    """The newest notifications and the unread counts: always equal to those of a new list.
 
-    ``items`` are newest first. The counts are those of the whole inbox, whatever is held of it.
+    ``items`` are newest first. The counts are those of the whole inbox, however many notifications are stored.
     """
 
     def __init__(self, keep: int = KEPT) -> None:
-        """``keep``: how many notifications to hold at most."""
+        """``keep``: the maximum number of stored notifications."""
         self._keep = keep
         self._held: dict[str, Notification] = {}
         self._floor = 0
@@ -28,16 +28,16 @@ class InboxState:
 
     @property
     def items(self) -> list[Notification]:
-        """What is held, newest content first."""
+        """The stored notifications, newest content first."""
         return sorted(self._held.values(), key=lambda item: -item.order)
 
     @property
     def complete(self) -> bool:
-        """Whether the inbox has no more than is held."""
+        """Whether the inbox has no more than are stored."""
         return self._floor == 0
 
     def replace(self, pages: Iterable[InboxPage]) -> None:
-        """Begin afresh with the first pages of a list, in their order."""
+        """Start again with the first pages of a list, in their order."""
         pages = list(pages)
         items = [item for page in pages for item in page.items]
         head = pages[0]
@@ -45,7 +45,7 @@ class InboxState:
         self.unread_count, self.unread_items = head.unread_count, head.unread_items
 
     def apply(self, item: Item) -> None:
-        """Take in the next item of a subscription. One that was taken in before changes nothing."""
+        """Apply the next item of a subscription. A repeated one changes nothing."""
         match item:
             case Changed():
                 self._put(item.item)
@@ -78,7 +78,7 @@ class InboxState:
             self._trim()
 
     def _trim(self) -> None:
-        """Let go of the oldest; from then on, what lies below those that remain is not known here."""
+        """Drop the oldest; from then on, those below the rest are unknown here."""
         if len(self._held) > self._keep:
             kept = self.items[: self._keep]
             self._held = {item.id: item for item in kept}
@@ -101,28 +101,28 @@ class InboxState:
 
 
 class FeedState:
-    """The newest items of a feed and what of them is read: what a fresh page would show of the same events.
+    """The newest items of a feed and their read state: equal to a new page of the same events.
 
-    ``items`` are newest first. What a follow, a mute or a block brings or hides is not streamed: fetch the page afresh after
-    these (:meth:`replace`).
+    ``items`` are newest first. The items that a follow adds or a mute or a block hides are not streamed: fetch the page
+    again after these (:meth:`replace`).
     """
 
     def __init__(self, keep: int = KEPT) -> None:
-        """``keep``: how many items to hold at most."""
+        """``keep``: the maximum number of stored items."""
         self._keep = keep
         self._held: dict[str, FeedItem] = {}
 
     @property
     def items(self) -> list[FeedItem]:
-        """What is held, newest first."""
+        """The stored items, newest first."""
         return sorted(self._held.values(), key=lambda item: item.event_id, reverse=True)
 
     def replace(self, page: FeedPage) -> None:
-        """Begin afresh with the first page of a feed."""
+        """Start again with the first page of a feed."""
         self._begin(page.items)
 
     def apply(self, item: Item) -> None:
-        """Take in the next item of a subscription. One that was taken in before changes nothing."""
+        """Apply the next item of a subscription. A repeated one changes nothing."""
         match item:
             case Activity():
                 self._held[item.item.event_id] = item.item

@@ -1,4 +1,4 @@
-"""What a subscription hands over. ``cursor`` is where a later subscription goes on behind the item."""
+"""The items of a subscription. ``cursor`` is that of a later subscription which continues after the item."""
 
 from datetime import datetime
 from typing import Literal
@@ -9,7 +9,7 @@ from tidings.client.shapes import FeedItem, Notification
 
 
 class Changed(Struct, frozen=True, kw_only=True):
-    """A notification is new or has changed in whatever way (also: archived, or ``deleted``)."""
+    """A notification is new or has changed (also: archived, or ``deleted``)."""
 
     item: Notification
     unread_count: int
@@ -19,8 +19,8 @@ class Changed(Struct, frozen=True, kw_only=True):
 
 
 class Read(Struct, frozen=True, kw_only=True):
-    """Notifications were read, on whichever device: these ``items``; or, when ``up_to`` is not None, everything of the
-    ``type`` (None: of all) that became unread at or before seq ``up_to``."""
+    """Notifications were read, on any device: these ``items``; or, if ``up_to`` is not None, all of the ``type`` (None: of
+    all types) that became unread at or before seq ``up_to``."""
 
     read_at: datetime
     unread_count: int
@@ -33,7 +33,7 @@ class Read(Struct, frozen=True, kw_only=True):
 
 
 class Activity(Struct, frozen=True, kw_only=True):
-    """An item came to the feed."""
+    """An item was added to the feed."""
 
     item: FeedItem
     position: int
@@ -41,8 +41,8 @@ class Activity(Struct, frozen=True, kw_only=True):
 
 
 class FeedRead(Struct, frozen=True, kw_only=True):
-    """Items of the feed were marked read at ``read_at``, or unread (None), on whichever device: these ``event_ids``; or,
-    when ``up_to`` is not None, everything unread with a position up to it."""
+    """Items of the feed were marked read at ``read_at``, or unread (None), on any device: these ``event_ids``; or, if
+    ``up_to`` is not None, all unread ones with a position up to it."""
 
     read_at: datetime | None
     position: int
@@ -60,7 +60,7 @@ class Retracted(Struct, frozen=True, kw_only=True):
 
 
 class Counts(Struct, frozen=True, kw_only=True):
-    """The unread counts, when a connection begins and nothing else has told them."""
+    """The unread counts, at the beginning of a connection without another item that has them."""
 
     unread_count: int
     unread_items: int
@@ -68,8 +68,8 @@ class Counts(Struct, frozen=True, kw_only=True):
 
 
 class Reset(Struct, frozen=True, kw_only=True):
-    """What was known is not continuous with what follows: replace all of it by this. ``notifications`` are the newest,
-    ``complete`` when there are no others; ``feed`` is the first page of the feed when it is subscribed to."""
+    """The state so far does not continue: replace all of it by this. ``notifications`` are the newest, ``complete`` if there
+    are no others; ``feed`` is the first page of the feed if it is subscribed to."""
 
     reason: str
     cursor: str
@@ -85,9 +85,9 @@ Item = Changed | Read | Activity | FeedRead | Retracted | Counts | Reset
 
 
 class Connection(Struct, frozen=True):
-    """How a subscription is connected now. ``live``: changes are pushed; ``polling``: they are asked for, since no stream
-    could be opened; ``waiting``: ``why`` it is not, for ``wait_s`` seconds. ``planned``: that is no failure, as where the
-    server asks to come back."""
+    """The state of the connection of a subscription. ``live``: the server sends changes; ``polling``: the client requests
+    them, since no stream could be opened; ``waiting``: for ``wait_s`` seconds, for the reason ``why``. ``planned``: it is no
+    failure, for example if the server asks to reconnect."""
 
     state: Literal["connecting", "live", "polling", "waiting"]
     why: str = ""

@@ -1,8 +1,8 @@
-"""What a server sends, read as far as it can be read: one item that is broken must not take all others with it.
+"""A tolerant reader of a server's responses: one broken item must not make all others unreadable.
 
-A number that no double holds, or half of a character, makes a whole reply unreadable for a strict reader. Where that
-happens, what is no character is replaced by U+FFFD, and the types that have a field ``unreadable`` are read member by
-member: those that cannot be read are left at their defaults, and ``unreadable`` says which, and why.
+A number that no double holds, or half of a character, makes a whole response unreadable for a strict reader. In that case
+half characters are replaced by U+FFFD, and the types that have a field ``unreadable`` are read member by member: unreadable
+members keep their defaults, and ``unreadable`` names each with its error.
 """
 
 import re
@@ -27,7 +27,7 @@ _list = msgspec.json.Decoder(list[Raw]).decode
 
 
 class Reader(Generic[T]):
-    """Decodes a ``type``, in part where it must."""
+    """Decodes a ``type``, in part if need be."""
 
     def __init__(self, type: type[T]) -> None:
         self.type = type
@@ -51,7 +51,7 @@ def _whole(escape: re.Match[bytes]) -> bytes:
 
 
 def _read(shape: Any, raw: bytes) -> Any:
-    """The value of this type, with what cannot be read left out where that is allowed. Raises msgspec.DecodeError."""
+    """The value of this type, without unreadable members that may be missing. Raises msgspec.DecodeError."""
     try:
         return msgspec.json.decode(raw, type=shape)
     except _FAILURES:
@@ -63,7 +63,7 @@ def _read(shape: Any, raw: bytes) -> Any:
 
 
 def _struct(shape: Any, raw: bytes) -> Any:
-    """A struct member by member. Raises msgspec.DecodeError for a member that cannot be left out."""
+    """A struct member by member. Raises msgspec.DecodeError for a member that may not be missing."""
     given, values, wrong = _object(raw), {}, []
     hints = _hints(shape)
     for field in fields(shape):

@@ -1,4 +1,4 @@
-"""What is new, asked for instead of listened to: a fresh state, and the frames that a stream would have had."""
+"""Polling instead of a stream: a new state, and the frames that a stream would have had."""
 
 import random
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from tidings.client.timeouts import SubscriptionTimeouts
 PAGE = 100
 """Items of one request, as many as a server gives."""
 SNAPSHOT_PAGES = 5
-"""Pages of the inbox in a Reset: more than anybody scrolls through."""
+"""Pages of the inbox in a Reset: more than a user scrolls through."""
 
 _INBOX, _FEED = "/v1/notifications", "/v1/feed"
 _POLL = "/v1/notifications/poll"
@@ -33,7 +33,7 @@ class _Polled(msgspec.Struct):
 
 
 class Poller:
-    """Asks on behalf of a session. Every method raises Disconnected and ProblemError."""
+    """Polls for a subscription. Every method raises Disconnected and ProblemError."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Poller:
         self._rng = rng
 
     def reset(self, reason: str, epoch: str = "") -> Steps[None]:
-        """Fetch everything afresh. ``epoch``: that of the store, as far as is known; an inbox tells its own."""
+        """Fetch the whole state again. ``epoch``: that of the store, if known; an inbox has its own."""
         inbox, feed = [InboxPage(items=())], FeedPage(items=())
         if self._teller.inbox:
             inbox = yield from self._inbox()
@@ -65,8 +65,8 @@ class Poller:
         return pages
 
     def poll(self, include: str, take: Callable[[Event], Steps[None]]) -> Steps[None]:
-        """Ask once, and have the frames of the answer taken; rest a little if there was nothing and the server did not
-        hold the question."""
+        """Poll once, and process the frames of the response; wait a little if there were none and the server responded at
+        once."""
         began, cursor, wait_s = self._clock(), self._teller.cursor or None, self._pace.wait_s
         polled = yield from self._asker.fetch(
             _POLL, _Polled, wait_s, include=include, last_event_id=cursor, wait=wait_s

@@ -1,4 +1,4 @@
-"""What a server answers besides pages of inboxes and feeds, and what is sent to it."""
+"""The responses of a server other than pages of inboxes and feeds, and the bodies of requests."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from tidings.client.shapes import Event, FeedItem
 
 
 class NewEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An event to publish: who did what, to what, whom it is meant for. ``created_at`` is now unless it is given."""
+    """An event to publish: actor, verb, object, and targets. ``created_at`` is now unless it is given."""
 
     actor_id: str
     verb: str
@@ -28,8 +28,8 @@ class NewEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Receipt(Struct, frozen=True):
-    """An event that is durable: its id, its position in the log, when it happened. ``retracted``: an earlier request with
-    the same key stored it, and it was retracted since, so it is not shown."""
+    """A durable event: its id, its position in the log, its time. ``retracted``: an earlier request with the same key stored
+    it, and it was retracted since, so it is not shown."""
 
     event_id: str
     position: int
@@ -38,13 +38,13 @@ class Receipt(Struct, frozen=True):
 
 
 class Receipts(Struct, frozen=True):
-    """Those of a batch, in its order."""
+    """The receipts of a batch, in its order."""
 
     events: tuple[Receipt, ...]
 
 
 class LineError(Struct, frozen=True):
-    """Why a line was refused."""
+    """The reason why a line was refused."""
 
     type: str
     title: str = ""
@@ -54,8 +54,8 @@ class LineError(Struct, frozen=True):
 
 
 class LineResult(Struct, frozen=True):
-    """What became of the ``line``-th event of an import, counted from 1: a receipt, ``replayed`` when it was there
-    already (``retracted`` when it was retracted since), or an ``error``."""
+    """The result of the ``line``-th event of an import, counted from 1: a receipt, ``replayed`` if it existed already
+    (``retracted`` if it was retracted since), or an ``error``."""
 
     line: int | None
     event_id: str = ""
@@ -67,7 +67,7 @@ class LineResult(Struct, frozen=True):
 
 
 class Following(Struct, frozen=True):
-    """Who follows what now."""
+    """The follower and the topic of a follow."""
 
     user_id: str
     topic: str
@@ -90,7 +90,7 @@ class FollowsPage(Struct, frozen=True):
 
 
 class ActivityPage(Struct, frozen=True):
-    """A page of what was done, newest first."""
+    """A page of activity, newest first."""
 
     items: tuple[Event, ...]
     next_cursor: str | None = None
@@ -100,7 +100,7 @@ class ActivityPage(Struct, frozen=True):
 
 
 class Summary(Struct, frozen=True):
-    """A feed in numbers, and its newest items."""
+    """The counts of a feed, and its newest items."""
 
     total: int
     unread_count: int
@@ -110,15 +110,15 @@ class Summary(Struct, frozen=True):
 
 
 class Changed(Struct, frozen=True):
-    """How much was changed, and where the log ends."""
+    """The number of changes, and the end of the log."""
 
     updated: int
     position: int = 0
 
 
 class FeedMarked(Changed, frozen=True):
-    """The same of feed items that were marked read. ``undo``: the token that takes a read-all back, None when nothing was
-    changed by one."""
+    """The same of feed items that were marked read. ``undo``: the token that undoes a read-all, None if it changed
+    nothing."""
 
     undo: str | None = None
 
@@ -132,7 +132,7 @@ class Unread(Struct, frozen=True):
 
 
 class Marked(Struct, frozen=True):
-    """How many notifications really changed, and the counts after it."""
+    """The number of notifications that were changed, and the counts after it."""
 
     updated: int
     unread_count: int
@@ -141,14 +141,14 @@ class Marked(Struct, frozen=True):
 
 
 class MarkedAll(Marked, frozen=True):
-    """The same of a read-all. ``undo``: the token that takes it back, None when nothing was read."""
+    """The same of a read-all. ``undo``: the token that undoes it, None if nothing was read."""
 
     undo: str | None = None
 
 
 class QuietHours(Struct, frozen=True, omit_defaults=True):
-    """When nothing leaves the application: from ``start`` to ``end`` ("22:00"), on windows that begin on these ISO
-    ``days`` (1 is Monday), by the wall clock of ``time_zone``."""
+    """The times without deliveries: from ``start`` to ``end`` ("22:00"), in windows that begin on these ISO ``days`` (1 is
+    Monday), by the local time of ``time_zone``."""
 
     time_zone: str
     start: str
@@ -157,7 +157,7 @@ class QuietHours(Struct, frozen=True, omit_defaults=True):
 
 
 class Preferences(Struct, frozen=True, kw_only=True):
-    """What a user wants. ``types``: type ("*": all others) → channel → wanted."""
+    """The preferences of a user. ``types``: type ("*": all others) → channel → wanted."""
 
     types: dict[str, dict[str, bool]] = {}
     quiet_hours: QuietHours | None = None
@@ -167,8 +167,8 @@ class Preferences(Struct, frozen=True, kw_only=True):
 
 
 class NewReminder(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An event to come, for ``user_ids`` or for those who follow ``topic``: at ``deliver_at`` or in ``after_s`` seconds,
-    and ``every`` ISO 8601 duration again, by the clock of ``time_zone``."""
+    """A future event, for ``user_ids`` or for the followers of ``topic``: at ``deliver_at`` or in ``after_s`` seconds, and
+    again after each ISO 8601 duration ``every``, by the local time of ``time_zone``."""
 
     type: str
     object_type: str
@@ -188,7 +188,7 @@ class NewReminder(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Reminder(Struct, frozen=True, kw_only=True):
-    """A reminder. ``due_at``: when it comes next, None when it has come for the last time."""
+    """A reminder. ``due_at``: the next time at which it is published, None after the last one."""
 
     key: str
     due_at: datetime | None
@@ -208,13 +208,13 @@ class Reminder(Struct, frozen=True, kw_only=True):
 
 
 class SetReminder(Reminder, frozen=True, kw_only=True):
-    """A reminder as it was just set. ``fired``: it was due already, and so it was published."""
+    """A reminder that was just set. ``fired``: it was due already, so it was published."""
 
     fired: bool = False
 
 
 class RemindersPage(Struct, frozen=True):
-    """A page of the reminders that come next, soonest first."""
+    """A page of the reminders that are due next, soonest first."""
 
     items: tuple[Reminder, ...]
     next_cursor: str | None = None
@@ -222,9 +222,9 @@ class RemindersPage(Struct, frozen=True):
 
 
 class Endpoint(Struct, frozen=True):
-    """Where a user is reached outside. Nothing is sent there before it is ``confirmed``, nor while it is disabled: since
-    ``disabled_at``, for ``disabled_reason``. ``secret`` signs for a webhook; it is only shown when it is made:
-    when the webhook is registered for the first time, or its secret rotated."""
+    """A delivery endpoint of a user. Nothing is sent to it before it is ``confirmed``, nor while it is disabled: since
+    ``disabled_at``, for ``disabled_reason``. ``secret`` signs for a webhook; it is only shown when it is created: at the
+    first registration or a rotation."""
 
     id: str
     channel: str
@@ -244,8 +244,8 @@ class Endpoints(Struct, frozen=True):
 
 
 class DeclaredType(Struct, frozen=True):
-    """A type of notifications, where its rule is from ("settings" or "api"), the rule, and the channels of it by which
-    nothing is sent, each with what it lacks."""
+    """A type of notifications, the source of its rule ("settings" or "api"), the rule, and its channels on which nothing is
+    sent, each with the missing setting."""
 
     type: str
     source: str
@@ -260,7 +260,7 @@ class DeclaredTypes(Struct, frozen=True):
 
 
 class TopItem(Struct, frozen=True):
-    """One of the most frequent."""
+    """One of the most frequent keys."""
 
     key: str
     count: int
@@ -269,7 +269,8 @@ class TopItem(Struct, frozen=True):
 
 
 class Top(Struct, frozen=True):
-    """The most frequent of a window, most first; counts are off by at most ``error`` of ``total`` unless ``exact``."""
+    """The most frequent keys of a window, most frequent first; counts are off by at most ``error`` of ``total`` unless
+    ``exact``."""
 
     window: str
     by: str
@@ -289,14 +290,14 @@ class Check(Struct, frozen=True):
 
 
 class Decision(Struct, frozen=True):
-    """Whether something goes out on a channel, and why."""
+    """Whether a channel gets a delivery, and the reason."""
 
     wanted: bool
     why: str = ""
 
 
 class Explanation(Struct, frozen=True):
-    """Why a user was notified of an event, or was not."""
+    """The explanation why an event notified a user, or did not."""
 
     event_id: str
     user_id: str

@@ -1,4 +1,4 @@
-"""What a call is, apart from how it gets to the server: a request, what its answer means, when to try again."""
+"""A call, apart from its transport: a request, the meaning of its response, and the retries."""
 
 import random
 from collections.abc import Callable, Generator, Mapping
@@ -18,19 +18,19 @@ from tidings.client.timeouts import SubscriptionTimeouts
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 IN_FLIGHT = "urn:tidings:problem:idempotency-key-in-flight"
-"""The first request with this key is still being answered: its reply can be had shortly."""
+"""The first request with this key is still in progress: its response will be available shortly."""
 OWN_USER = "{sub}"
-"""Stands in a path for the user that the token names, which is known when the request is sent; no quoted text has it."""
+"""The placeholder in a path for the user of the token, which is known when the request is sent; no quoted text has it."""
 LONGEST_WAIT_S = 60.0
-"""A server that wants to be left alone for longer is not waited for; the caller decides."""
+"""The client does not wait for a server that requests a longer wait; the caller decides."""
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
 class Call(NamedTuple, Generic[T_co]):
-    """A request and what its answer is. ``repeatable``: to do it twice is as good as once. ``held_s``: how long the
-    server may hold it."""
+    """A request and the reader of its response. ``repeatable``: a repetition does no harm. ``held_s``: how long the server
+    may hold it."""
 
     request: Request
     decode: Callable[[bytes], T_co]
@@ -39,7 +39,7 @@ class Call(NamedTuple, Generic[T_co]):
 
 
 Series = Generator[Call[T], Any, None]
-"""Calls that follow from one another: each is told what the one before it brought."""
+"""Successive calls: each depends on the result of the one before it."""
 
 
 def call(
@@ -52,7 +52,7 @@ def call(
     key: str | None = None,
     repeatable: bool = True,
 ) -> Call[Any]:
-    """A call with JSON in and out; parameters that are None are left out, and ``shape`` None expects no reply."""
+    """A call with JSON in and out; parameters that are None are left out, and with ``shape`` None there is no result."""
     asked = tuple((name, _text(value)) for name, value in (query or {}).items() if value is not None)
     headers: tuple[tuple[str, str], ...] = ()
     if body is not None:
@@ -66,7 +66,7 @@ def call(
 
 
 def builtins(value: Any) -> Any:
-    """The value as JSON will have it. Raises ValueError or TypeError for what would become something else."""
+    """The value as JSON represents it. Raises ValueError or TypeError for a value that JSON would change."""
     _check_exact(value, "")
     return msgspec.to_builtins(value, builtin_types=(datetime,))
 
@@ -114,8 +114,8 @@ def address(request: Request) -> str:
 
 
 def carried_out(call: Call[T], retries: int, timeout_s: float, rng: random.Random) -> Steps[T]:
-    """The steps of a call: it is tried up to ``retries`` times again where that can help and does no harm. Raises
-    ProblemError, Unreachable."""
+    """The steps of a call: it is retried up to ``retries`` times if that can help and does no harm. Raises ProblemError,
+    Unreachable."""
     backoff = Backoff(SubscriptionTimeouts(), rng)
     renewed = in_doubt = False
     while True:
@@ -138,7 +138,7 @@ def carried_out(call: Call[T], retries: int, timeout_s: float, rng: random.Rando
 
 
 def _is_gone(call: Call[Any], outcome: Answer | TransportError) -> bool:
-    """Whether a deletion that may have been done before finds nothing more to delete."""
+    """Whether a repeated deletion finds nothing to delete."""
     return call.request.method == "DELETE" and isinstance(outcome, Answer) and outcome.status == 404
 
 

@@ -1,4 +1,4 @@
-"""Requests of a subscription: what their outcome means, and when to try again."""
+"""Requests of a subscription: the meaning of their outcome, and the retries."""
 
 import random
 from collections.abc import Callable, Generator
@@ -13,17 +13,17 @@ from tidings.client.lenient import Reader
 from tidings.client.timeouts import PATIENCE_S, SHORTEST_S, SubscriptionTimeouts
 
 RETRYABLE = frozenset({408, 425, 429})
-"""Refusals, besides a server's own failures, after which the same request may succeed."""
+"""Refusals, in addition to a server's own failures, after which the same request may succeed."""
 MAX_DOUBLINGS = 30
-"""Of a wait: more would only make large numbers."""
+"""Doublings of a wait: more would only make large numbers."""
 
 T = TypeVar("T")
 Steps = Generator[Action, Any, T]
 
 
 class Disconnected(Exception):
-    """A connection, or a request, came to nothing. ``wait_s``: the seconds that the server wants to have peace, None
-    when it does not say. ``planned``: that is how it should be, and no failure."""
+    """A connection, or a request, ended or failed. ``wait_s``: the seconds that the server asks to wait, None if it names
+    none. ``planned``: it is no failure."""
 
     def __init__(self, why: str, wait_s: float | None = None, *, planned: bool = False) -> None:
         super().__init__(why)
@@ -51,17 +51,17 @@ class Backoff:
         return asked_s + self._rng.uniform(0, bound)
 
     def begin_at(self, retry_ms: int) -> None:
-        """The server names the bound of a first wait."""
+        """The server sets the bound of a first wait."""
         self._first_s = min(max(retry_ms / 1_000, SHORTEST_S), self._pace.longest_s)
 
     def lasted(self, lasted_s: float) -> None:
-        """Something went well for so long."""
+        """A connection was good for so long."""
         if lasted_s >= self._pace.healthy_s:
             self._failures = 0
 
 
 class RequestSteps:
-    """Asks on behalf of one user. ``clock`` tells monotonic seconds."""
+    """Requests for one user. ``clock`` returns monotonic seconds."""
 
     def __init__(self, user: str | None, pace: SubscriptionTimeouts, clock: Callable[[], float]) -> None:
         self._user = user
@@ -71,18 +71,18 @@ class RequestSteps:
         self._renewed_at = -PATIENCE_S
 
     def fetch(self, path: str, shape: type[T], held_s: float = 0, **query: object) -> Steps[T]:
-        """What the server says to a GET, which it may hold for ``held_s`` seconds. Raises Disconnected, ProblemError."""
+        """The result of a GET, which the server may hold for ``held_s`` seconds. Raises Disconnected, ProblemError."""
         answer = yield SendRequest(self.get(path, **query), self._pace.ask_s + held_s)
         answered = yield from self.granted(answer)
         return decode(answered.body, shape)
 
     def get(self, path: str, **query: object) -> Request:
-        """A request for this user; what is None is left out."""
+        """A request for this user; parameters that are None are left out."""
         asked = {"user_id": self._user} | query
         return Request("GET", path, tuple((name, str(v)) for name, v in asked.items() if v is not None))
 
     def granted(self, outcome: Answer | TransportError) -> Steps[Answer]:
-        """The answer if it is a success. Raises Disconnected when asking again may help, ProblemError when it is in vain."""
+        """The response if it is a success. Raises Disconnected if a retry may help, ProblemError if it cannot."""
         if isinstance(outcome, TransportError):
             raise Disconnected(outcome.why)
         if outcome.status == 200:
@@ -96,7 +96,7 @@ class RequestSteps:
         raise problem(outcome)
 
     def renew(self) -> Steps[bool]:
-        """Get a new credential; False when there is none to be had."""
+        """Get a new credential; False if there is none."""
         self._renewed_at = self._clock()
         renewed: bool = yield RefreshToken()
         return renewed
@@ -108,7 +108,7 @@ class RequestSteps:
 
 
 class Unreadable(Disconnected):
-    """What the server says is not understood, as far as it must be."""
+    """A response of the server has a required part that is not understood."""
 
 
 @lru_cache(maxsize=64)
@@ -117,7 +117,7 @@ def _reader(shape: Any) -> Reader[Any]:
 
 
 def decode(data: str | bytes, shape: type[T]) -> T:
-    """What the server says. Raises Unreadable when it is not understood."""
+    """The decoded data of the server. Raises Unreadable if it is not understood."""
     try:
         said: T = _reader(cast(Any, shape)).read(data if isinstance(data, bytes) else data.encode())
     except msgspec.DecodeError as error:

@@ -1,4 +1,5 @@
-"""What a server answers, as types. What a newer server says besides is ignored; what an older one leaves out has a default.
+"""The pages of a server as types. Members that a newer server adds are ignored; those that an older one lacks have a
+default.
 
 Times are aware datetimes in UTC.
 """
@@ -10,14 +11,14 @@ from msgspec import Struct
 
 
 class Person(Struct, frozen=True):
-    """Someone who acted."""
+    """The actor of an event."""
 
     id: str
     name: str | None = None
 
 
 class Thing(Struct, frozen=True):
-    """What they acted on."""
+    """The object of an event."""
 
     type: str = ""
     id: str = ""
@@ -25,8 +26,8 @@ class Thing(Struct, frozen=True):
 
 
 class Parts(Struct, frozen=True):
-    """A message in parts, for those who word it themselves: who is named, how many ``others`` there are, what it is
-    about, and how many items."""
+    """A message in parts, for clients that write their own: the named actors, the number of ``others``, the object, and the
+    number of items."""
 
     actors: tuple[Person, ...] = ()
     others: int = 0
@@ -35,9 +36,9 @@ class Parts(Struct, frozen=True):
 
 
 class Notification(Struct, frozen=True, kw_only=True):
-    """An item of an inbox. ``order`` is its place in lists, ``unread_seq`` the seq at which it last became unread. Of a
-    ``deleted`` one only ``id`` and ``seq`` are left. ``unreadable`` says which members could not be read, and why: they
-    have their defaults."""
+    """An item of an inbox. ``order`` is its position in lists, ``unread_seq`` the seq at which it last became unread. A
+    ``deleted`` one has only ``id`` and ``seq``. ``unreadable`` names the members that could not be read, with the error:
+    they have their defaults."""
 
     id: str
     seq: int
@@ -83,7 +84,8 @@ class InboxPage(Struct, frozen=True, kw_only=True):
 
 
 class ReadAll(Struct, frozen=True, kw_only=True):
-    """A read-all among changes: everything of the type (None: of all) that became unread at or before ``up_to``."""
+    """A read-all among changes: all notifications of the type (None: of all types) that became unread at or before
+    ``up_to``."""
 
     seq: int
     up_to: int
@@ -92,8 +94,8 @@ class ReadAll(Struct, frozen=True, kw_only=True):
 
 
 class InboxChanges(Struct, frozen=True, kw_only=True):
-    """What changed in an inbox after a seq, oldest first. ``reset``: fetch the inbox afresh. ``next_since``: the seq to
-    go on from."""
+    """The changes of an inbox after a seq, oldest first. ``reset``: fetch the inbox again. ``next_since``: the seq to
+    continue from."""
 
     items: tuple[Notification, ...]
     marks: tuple[ReadAll, ...] = ()
@@ -108,8 +110,8 @@ class InboxChanges(Struct, frozen=True, kw_only=True):
 
 
 class Event(Struct, frozen=True, kw_only=True):
-    """An event as readers see it; ``target_user_ids`` only for a server's credential. ``unreadable`` says which members
-    could not be read, and why: they have their defaults."""
+    """An event as readers see it; ``target_user_ids`` only for a server's credential. ``unreadable`` names the members that
+    could not be read, with the error: they have their defaults."""
 
     event_id: str
     position: int
@@ -129,21 +131,22 @@ class Event(Struct, frozen=True, kw_only=True):
 
 
 class Reason(Struct, frozen=True):
-    """Why an item is in a feed: ``target``, ``follow`` (of ``topic``) or ``own``."""
+    """The reason why an item is in a feed: ``target``, ``follow`` (of ``topic``) or ``own``."""
 
     kind: str
     topic: str | None = None
 
 
 class FeedItem(Event, frozen=True, kw_only=True):
-    """An event in somebody's feed."""
+    """An event in a user's feed."""
 
     read_at: datetime | None = None
     reason: Reason = Reason("")
 
 
 class FeedPage(Struct, frozen=True, kw_only=True):
-    """A page of a feed, newest first. ``partial``: filtered so sparsely that the page is short; go on."""
+    """A page of a feed, newest first. ``partial``: so few events match the filter that the page is short; request the next
+    one."""
 
     items: tuple[FeedItem, ...]
     next_cursor: str | None = None
@@ -153,7 +156,7 @@ class FeedPage(Struct, frozen=True, kw_only=True):
 
 
 class NewCount(Struct, frozen=True, kw_only=True):
-    """How many items of a feed are new; ``capped`` when there are more than were counted."""
+    """The number of new items of a feed; ``capped``: there are more than were counted."""
 
     count: int
     position: int

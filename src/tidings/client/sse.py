@@ -1,4 +1,4 @@
-"""A parser of server-sent events (WHATWG HTML, section 9.2), fed with bytes as they come."""
+"""A parser of server-sent events (WHATWG HTML, section 9.2), fed with bytes as they arrive."""
 
 import re
 from typing import NamedTuple
@@ -23,7 +23,7 @@ class Event(NamedTuple):
 
 
 class Parser:
-    """The state between two chunks. ``retry_ms`` is what the stream asked for last, None until it did."""
+    """The state between two chunks. ``retry_ms`` is the last value that the stream sent, None before the first."""
 
     def __init__(self, limit: int = MAX_EVENT_BYTES) -> None:
         self.retry_ms: int | None = None
@@ -37,7 +37,7 @@ class Parser:
         self._id = ""
 
     def feed(self, chunk: bytes) -> list[Event]:
-        """The events that are complete now. Raises TooLong; the parser is of no use afterwards."""
+        """The events that are complete now. Raises TooLong; the parser is unusable afterwards."""
         self._rest += chunk
         events: list[Event] = []
         for line in self._lines():
@@ -51,7 +51,7 @@ class Parser:
         return events
 
     def _lines(self) -> list[bytes]:
-        """The whole lines so far. A CR at the very end waits for what follows: it may be half of a CR LF."""
+        """The complete lines so far. A CR at the very end waits for the next byte: it may be half of a CR LF."""
         rest, lines, start = self._rest, [], 0
         if not self._begun:
             if len(rest) < len(_BOM) and _BOM.startswith(rest):
@@ -63,7 +63,7 @@ class Parser:
             lines.append(bytes(rest[start : found.start()]))
             start = at = found.end()
         del rest[:start]
-        # The last byte is looked at again, since it may be that CR.
+        # The last byte is searched again, since it may be that CR.
         self._scanned = max(0, len(rest) - 1)
         return lines
 
@@ -80,7 +80,7 @@ class Parser:
         elif field == "id" and "\0" not in value:
             self._id = value
         elif field == "retry" and value.isascii() and value.isdigit():
-            # More digits than any time has would be a number that takes long to read.
+            # More digits than any time has would make a number that is slow to parse.
             self.retry_ms = int(value[:12])
         return None
 

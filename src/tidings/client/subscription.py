@@ -1,11 +1,11 @@
-"""A subscription as a machine without I/O: it says what to do, is told what came of it, and hands over items.
+"""A subscription as a machine without I/O: it requests effects, gets their outcomes, and returns items.
 
     connection ──ended──► wait ──► connection …           three that could not be opened ──► polling
         ▲                                                                                       │
         └──────────────── at once when a first poll succeeds, else every minute ────────────────┘
 
-Its laws: what is handed over never goes back in seq or position, nothing is handed over twice, and nothing is left out
-but by a Reset, which holds a fresh state.
+Its invariants: the items never go back in seq or position, no item is returned twice, and none is missing except before a
+Reset, which has a new state.
 """
 
 import random
@@ -43,11 +43,12 @@ from tidings.client.timeouts import POLL_AFTER, SubscriptionTimeouts
 
 NOTIFICATIONS, ACTIVITY = "notifications", "activity"
 REAUTH_S = 30.0
-"""A server warns this long before a credential ends; one that is renewed and still warns will not get any better."""
+"""Seconds before the end of a credential at which a server warns; renewing again does not help if it still warns after a
+renewal."""
 EVENT_STREAM = "text/event-stream"
 _HEADERS = (
     ("Accept", EVENT_STREAM),
-    ("Accept-Encoding", "identity"),  # unpacking would sit between a frame and its reader
+    ("Accept-Encoding", "identity"),  # decompression would delay a frame
     ("Cache-Control", "no-store"),
 )
 PACE = SubscriptionTimeouts()
@@ -75,11 +76,10 @@ class _Drain(msgspec.Struct):
 
 
 class SubscriptionMachine:
-    """One subscription of ``user`` (None: of whom the token names).
+    """One subscription of ``user`` (None: of the user of the token).
 
-    ``include``: "notifications", "activity" or both. ``cursor``: where to go on (that of an item, or :func:`cursor_of`);
-    without one from now on, or ``fresh`` with a Reset first. ``clock`` tells monotonic seconds. Raises ValueError for a
-    cursor that is none.
+    ``include``: "notifications", "activity" or both. ``cursor``: the start (that of an item, or :func:`cursor_of`); without
+    one now, or ``fresh`` with a Reset first. ``clock`` returns monotonic seconds. Raises ValueError for an invalid cursor.
     """
 
     def __init__(
@@ -111,12 +111,12 @@ class SubscriptionMachine:
 
     @property
     def cursor(self) -> str:
-        """Where a later session goes on behind what was handed over; "" before it is known."""
+        """The cursor of a later subscription that continues after the returned items; "" before it is known."""
         return self._teller.cursor
 
     def step(self, outcome: Outcome = None) -> Action:
-        """What to do next, ``outcome`` being what came of the last action (None at first). Raises ProblemError where
-        trying again cannot help; that is the end."""
+        """The next effect, ``outcome`` being that of the last one (None at first). Raises ProblemError if a retry cannot
+        help; that is the end."""
         return self._steps.send(outcome)
 
     def _run(self) -> Steps[Action]:
@@ -138,7 +138,7 @@ class SubscriptionMachine:
                 yield Sleep((yield from self._waiting(ended)))
 
     def _waiting(self, ended: Disconnected) -> Steps[float]:
-        """How long to wait after this end."""
+        """The time to wait after this end."""
         wait_s = self._backoff.wait_s(ended)
         yield from self._report(Connection("waiting", ended.why, wait_s, ended.planned))
         return wait_s
@@ -149,9 +149,9 @@ class SubscriptionMachine:
             yield StateChanged(connection)
 
     def _polling(self) -> Steps[None]:
-        """Ask for what is new until a stream should be tried again: after a while, whatever polls bring, since where no
-        large reply comes through a stream of small frames may; and if streams failed only just now, at once when a poll
-        succeeds, since then it may have been the whole server."""
+        """Poll until a stream should be tried again: after a while, whatever the polls return, since small frames of a
+        stream may pass where a large response does not; and if streams failed only recently, at once after a successful
+        poll, since then the whole server may have been down."""
         begun = good_since = self._clock()
         first = self._unopened == POLL_AFTER
         while self._clock() < begun + self._pace.climb_s:
@@ -169,7 +169,7 @@ class SubscriptionMachine:
     # --- a stream -------------------------------------------------------------------------------------------
 
     def _connection(self) -> Steps[Disconnected]:
-        """Listen until it ends; returns why."""
+        """Read the stream until it ends; returns the end."""
         if self._unopened < POLL_AFTER:
             yield from self._report(Connection("connecting"))
         self._greeted_at = None
@@ -184,7 +184,7 @@ class SubscriptionMachine:
             return ended
 
     def _judge(self, ended: Disconnected) -> None:
-        """Whether the connection that ended was a good one."""
+        """Classify the ended connection as good or bad for the backoff."""
         if self._greeted_at is None:
             self._unopened += not ended.planned
         else:
@@ -222,7 +222,7 @@ class SubscriptionMachine:
             self._backoff.begin_at(parser.retry_ms)
         for event in events:
             if event.name == "hello":
-                decode(event.data, _Hello)  # or nobody was greeted
+                decode(event.data, _Hello)  # or there was no hello
                 yield from self._greeted()
             yield from self._event(event)
 
@@ -232,14 +232,13 @@ class SubscriptionMachine:
         yield from self._report(Connection("live"))
 
     def _event(self, event: sse.Event) -> Steps[None]:
-        """What a frame means, on a stream or in the answer to a poll. Frames of a newer server that mean nothing here are
-        passed over."""
+        """Process a frame, of a stream or in the response to a poll. Unknown frames of a newer server are skipped."""
         match event.name:
             case "notification" | "read" | "activity" | "feed_read" | "retracted":
                 try:
                     item = self._item(event)
                 except Unreadable as unreadable:
-                    # Listening again would bring it again, without end: it is passed over, by a fresh state.
+                    # Another stream would send it again, without end: it is skipped, by a new state.
                     yield from self._poller.reset(unreadable.why, self._teller.named(event.id).epoch)
                     return
                 if item is not None:
@@ -274,7 +273,7 @@ class SubscriptionMachine:
     def _hello(self, hello: _Hello, id: str) -> Steps[None]:
         teller = self._teller
         if teller.place.known and not hello.resumed:
-            return  # a reset follows; the place stays where it was until it has come
+            return  # a reset follows; the cursor stays unchanged until then
         teller.begin(SubscriptionCursor(teller.named(id).epoch, hello.seq, hello.position))
         counts = teller.counts(hello.unread_count, hello.unread_items)
         if counts is not None:
@@ -283,7 +282,7 @@ class SubscriptionMachine:
     def _heartbeat(self, beat: _Heartbeat) -> None:
         if self._teller.inbox and beat.seq > (self._teller.place.seq or 0):
             raise Disconnected("the server has told more than arrived")
-        # Nothing of the feed up to there is still to come.
+        # No event of the feed up to there is still missing.
         self._teller.advance(SubscriptionCursor(position=beat.position))
 
     def _reauth(self) -> Steps[None]:

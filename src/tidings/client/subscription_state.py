@@ -1,4 +1,4 @@
-"""What was told so far, and what is news beyond it: frames and replies become items, each once."""
+"""The state of a subscription: frames and responses become items, each once."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from tidings.client.shapes import FeedItem, FeedPage, InboxPage, Notification
 
 
 class CountsUpdate(msgspec.Struct):
-    """The counts that come with every change of an inbox."""
+    """The counts that every change of an inbox has."""
 
     unread_count: int
     seq: int
@@ -43,10 +43,10 @@ class RetractedFrame(msgspec.Struct):
 
 
 class SubscriptionState:
-    """How far a subscriber of the ``inbox``, the ``feed`` or both has been told."""
+    """The cursor of a subscriber of the ``inbox``, the ``feed`` or both."""
 
     def __init__(self, inbox: bool, feed: bool, cursor: str | None) -> None:
-        """Raises ValueError for a cursor that is none."""
+        """Raises ValueError for an invalid cursor."""
         self.inbox = inbox
         self.feed = feed
         self.place = self._only(parse(cursor)) if cursor else SubscriptionCursor()
@@ -54,11 +54,11 @@ class SubscriptionState:
 
     @property
     def cursor(self) -> str:
-        """Where a later subscription goes on."""
+        """The cursor of a later subscription."""
         return self.place.text()
 
     def changed(self, item: Notification, told: CountsUpdate, id: str) -> Changed | None:
-        """A notification as it is now, unless it was told; ``id`` is that of the frame."""
+        """The current notification, unless it was returned before; ``id`` is that of the frame."""
         if not self._move(id, SubscriptionCursor("", item.seq)):
             return None
         self._counts = told.unread_count, told.unread_items
@@ -71,7 +71,7 @@ class SubscriptionState:
         )
 
     def read(self, frame: ReadFrame, id: str) -> Read | None:
-        """Notifications that were read, unless that was told."""
+        """Notifications that were read, unless it was returned before."""
         if not self._move(id, SubscriptionCursor("", frame.seq)):
             return None
         self._counts = frame.unread_count, frame.unread_items
@@ -87,13 +87,13 @@ class SubscriptionState:
         )
 
     def activity(self, item: FeedItem, id: str) -> Activity | None:
-        """An item of the feed, unless it was told."""
+        """An item of the feed, unless it was returned before."""
         if not self._move(id, SubscriptionCursor("", None, item.position)):
             return None
         return Activity(item=item, position=item.position, cursor=self.cursor)
 
     def feed_read(self, frame: FeedReadFrame, id: str) -> FeedRead | None:
-        """What was read of the feed, or no longer, unless it was told."""
+        """Feed items that were marked read or unread, unless it was returned before."""
         if not self._move(id, SubscriptionCursor("", None, frame.position)):
             return None
         return FeedRead(
@@ -105,20 +105,20 @@ class SubscriptionState:
         )
 
     def retracted(self, frame: RetractedFrame, id: str) -> Retracted | None:
-        """An event that was retracted, unless that was told."""
+        """An event that was retracted, unless it was returned before."""
         if not self._move(id, SubscriptionCursor("", None, frame.position)):
             return None
         return Retracted(event_id=frame.event_id, position=frame.position, cursor=self.cursor)
 
     def counts(self, unread_count: int, unread_items: int) -> Counts | None:
-        """The counts, unless they were told."""
+        """The counts, unless they were returned before."""
         if not self.inbox or self._counts == (unread_count, unread_items):
             return None
         self._counts = unread_count, unread_items
         return Counts(unread_count=unread_count, unread_items=unread_items, cursor=self.cursor)
 
     def reset(self, reason: str, inbox: list[InboxPage], feed: FeedPage, epoch: str) -> Reset:
-        """All of it anew. What changed while the pages were fetched comes again: the place is that of the first."""
+        """The whole state again. Changes during the fetches are returned again: the cursor is that of the first page."""
         head = inbox[0]
         epoch = head.epoch or epoch or self.place.epoch
         self.place = self._only(SubscriptionCursor(epoch, head.seq, feed.position))
@@ -135,28 +135,28 @@ class SubscriptionState:
         )
 
     def begin(self, place: SubscriptionCursor) -> None:
-        """From here on, in whatever respect nothing is known yet."""
+        """Start here, in each part that is unknown so far."""
         self.place = self.place.filled(self._only(place))
 
     def advance(self, place: SubscriptionCursor) -> None:
-        """There is nothing to tell up to here."""
+        """There are no items up to here."""
         self.place = self.place.advanced(place)
 
     def reached(self, id: str) -> None:
-        """Everything up to the place that this id names was told; in another life of the store that means nothing."""
+        """All items up to the cursor of this id were returned; in another epoch it has no meaning."""
         there = self.named(id)
         if self.place.epoch in ("", there.epoch):
             self.advance(there)
 
     def named(self, id: str) -> SubscriptionCursor:
-        """The place that the id of a frame names; nowhere when it has a form of which nothing is known here."""
+        """The cursor of a frame's id; an empty one for an unknown form."""
         try:
             return parse(id)
         except ValueError:
             return SubscriptionCursor()
 
     def _move(self, id: str, there: SubscriptionCursor) -> bool:
-        """Take a step; False when it is none, since what lies there was told before, or not asked for."""
+        """Advance the cursor; False if there is no advance, since the item was returned before, or is not subscribed to."""
         here = self.place
         if (here.seq is None or (there.seq or 0) <= here.seq) and (
             here.position is None or (there.position or 0) <= here.position
@@ -167,7 +167,7 @@ class SubscriptionState:
         return True
 
     def _only(self, place: SubscriptionCursor) -> SubscriptionCursor:
-        """A place in what was asked for."""
+        """The parts of a cursor that are subscribed to."""
         return SubscriptionCursor(
             place.epoch, place.seq if self.inbox else None, place.position if self.feed else None
         )

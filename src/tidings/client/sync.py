@@ -1,4 +1,4 @@
-"""The client that waits, for plain Python and threads."""
+"""The synchronous client, for plain Python and threads."""
 
 import contextlib
 import random
@@ -46,13 +46,13 @@ T = TypeVar("T")
 
 
 class Client(Api):
-    """A server, asked on behalf of an application (``api_key``) or of one user (``token``).
+    """A client of a server, for an application (``api_key``) or for one user (``token``).
 
-    ``base_url`` is the server's address, with its prefix if it has one. ``token`` may be a function that returns one: it
-    is called before the first request, and again when a token has ended. ``user_id`` is whom calls are about that do not
-    say. ``timeout``: seconds for a request, besides those that the server is asked to wait; ``retries``: how often a call
-    is repeated that may yet succeed. Calls raise ProblemError when they are refused and Unreachable when no answer comes.
-    Raises ValueError for what is no address, and for two credentials.
+    ``base_url`` is the server's address, with its prefix if it has one. ``token`` may be a function that returns one: it is
+    called before the first request, and again when a token has expired. ``user_id`` is the default user of calls.
+    ``timeout``: seconds for a request, in addition to those that the server is asked to wait; ``retries``: how often a call
+    that may still succeed is repeated. Calls raise ProblemError if they are refused and Unreachable without a response.
+    Raises ValueError for an invalid address, and for two credentials.
     """
 
     @checked_arguments
@@ -93,15 +93,16 @@ class Client(Api):
     ) -> "Subscription":
         """Subscribe to a user's changes: an iterator that resumes after every interruption, without gaps or duplicates.
 
-        ``include``: "notifications", "activity" (the feed), or both. It begins behind ``cursor`` (that of an item of an
-        earlier subscription, or of :func:`cursor_of`), else now; ``fresh``: with a Reset that holds what there is.
-        ``on_connection`` is told how it is connected. Iterating raises ProblemError when the server refuses for good.
+        ``include``: "notifications", "activity" (the feed), or both. It begins after ``cursor`` (that of an item of an
+        earlier subscription, or of :func:`cursor_of`), else now; ``fresh``: with a Reset that has the current state.
+        ``on_connection`` is called with each state of the connection. Iterating raises ProblemError if the server refuses
+        permanently.
         """
         session = SubscriptionMachine(user or self.user_id, include, cursor, fresh=fresh, pace=pace)
         return Subscription(self, session, on_connection)
 
     def close(self) -> None:
-        """Close the connections; what waits for another attempt gives up."""
+        """Close the connections; calls that wait for a retry end."""
         self._closed.set()
         self._http.close()
 
@@ -114,7 +115,7 @@ class Client(Api):
     # --- the driver -------------------------------------------------------------------------------------------
 
     def carry_out(self, call: Call[T]) -> T:
-        """Do a call."""
+        """Perform a call."""
         steps = carried_out(call, self._retries, self._timeout_s, self._rng)
         outcome: Outcome = None
         while True:
@@ -126,7 +127,7 @@ class Client(Api):
             outcome = self.perform(action, self._closed)
 
     def walk(self, series: Series[HasItems[T]]) -> Iterator[T]:
-        """Do calls that follow from one another, as their items are asked for."""
+        """Perform successive calls, as their items are requested."""
         page: HasItems[T] | None = None
         while True:
             try:
@@ -137,7 +138,7 @@ class Client(Api):
             yield from page.items
 
     def perform(self, action: Action, stop: threading.Event) -> Outcome:
-        """Do what needs no stream. A wait ends when ``stop`` is set."""
+        """Perform an effect that needs no stream. A wait ends when ``stop`` is set."""
         match action:
             case SendRequest():
                 return self._ask(action)
@@ -148,7 +149,7 @@ class Client(Api):
         return None
 
     def send(self, request: Request, timeout_s: float) -> httpx.Response:
-        """The reply, its body still to come. Raises httpx.HTTPError."""
+        """The response without its body. Raises httpx.HTTPError."""
         if self._credential is None and self._fetch is not None:
             self._credential = self._fetch()
         return self._http.send(prepared(self._base_url, self._credential, request, timeout_s), stream=True)
@@ -168,7 +169,7 @@ class Client(Api):
 
 
 class Subscription(Iterator[Item]):
-    """What a user is told. Iterate over it in one thread; :meth:`close` may be called in any."""
+    """The changes of a user. Iterate over it in one thread; any thread may call :meth:`close`."""
 
     def __init__(
         self, client: Client, session: SubscriptionMachine, on_connection: Callable[[Connection], None] | None
@@ -183,12 +184,12 @@ class Subscription(Iterator[Item]):
 
     @property
     def cursor(self) -> str:
-        """Where a later subscription goes on behind what was handed over; "" until that is known."""
+        """The cursor of a later subscription that continues after the returned items; "" until it is known."""
         return self._session.cursor
 
     def __next__(self) -> Item:
-        """The next item; waits for it. Raises StopIteration once it is closed, ProblemError, and whatever a function of
-        the caller's raises; these close it."""
+        """The next item; waits for it. Raises StopIteration once it is closed, ProblemError, and the errors of the caller's
+        functions; these close it."""
         while not self._closed.is_set():
             action = self._step()
             if isinstance(action, Emit):
@@ -197,7 +198,7 @@ class Subscription(Iterator[Item]):
         raise StopIteration
 
     def close(self) -> None:
-        """End it, within the time of a request that may be under way."""
+        """End it, within the time of a request that may be in progress."""
         self._closed.set()
         self._cut()
 
@@ -258,7 +259,7 @@ class Subscription(Iterator[Item]):
             late.cancel()
 
     def _cut(self) -> None:
-        """End the stream under whoever waits for it."""
+        """End the stream in another thread that waits for it."""
         reply = self._reply
         if reply is not None:
             raw = reply.extensions["network_stream"].get_extra_info("socket")

@@ -1,4 +1,4 @@
-"""What both drivers need of httpx: where the server is, who asks, how much is waited for and taken."""
+"""The use of httpx by both drivers: the server's address, the credential, timeouts and limits."""
 
 import base64
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from tidings.client.request import OWN_USER, address, part
 from tidings.hosts import is_loopback
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
-"""Bytes of a reply: a page of a hundred of the largest events that a server takes by default, ten times over."""
+"""Bytes of a response: ten times a page of a hundred of the largest events that a server accepts by default."""
 IDLE_S = 2.0
 """Seconds after which an idle connection is not used again: servers close them (uvicorn after 5 s), and a request that
 was sent into a closing connection is lost."""
@@ -21,11 +21,11 @@ LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepal
 
 
 class TooMuch(httpx.HTTPError):
-    """A reply has more than MAX_REPLY_BYTES."""
+    """A response has more than MAX_REPLY_BYTES."""
 
 
 class Body:
-    """A reply's body as it grows, up to its bound."""
+    """A response's body as it grows, up to its bound."""
 
     def __init__(self) -> None:
         self._chunks: list[bytes] = []
@@ -39,7 +39,7 @@ class Body:
             raise TooMuch(f"the reply has more than {MAX_REPLY_BYTES} bytes")
 
     def whole(self) -> bytes:
-        """All of it."""
+        """The whole body."""
         return b"".join(self._chunks)
 
 
@@ -60,7 +60,7 @@ def checked(base_url: str) -> str:
 
 
 def _port(parts: SplitResult) -> int | None:
-    """The port of an address, None without one. Raises ValueError, in words that name the range."""
+    """The port of an address, None without one. Raises ValueError that names the range."""
     try:
         return parts.port
     except ValueError:
@@ -69,7 +69,7 @@ def _port(parts: SplitResult) -> int | None:
 
 
 def is_direct(base_url: str) -> bool:
-    """Whether requests pass by the proxy that the environment names: those to this machine, which it could not reach."""
+    """Whether requests bypass the proxy of the environment: those to this machine, which the proxy could not reach."""
     return is_loopback(urlsplit(base_url).hostname or "")
 
 
@@ -123,11 +123,11 @@ def prepared(base_url: str, credential: str | None, request: Request, timeout_s:
 
 
 def answer(status: int, headers: Mapping[str, str], body: bytes = b"") -> Answer:
-    """What came, for a machine."""
+    """The response for a machine."""
     media = headers.get("content-type", "").partition(";")[0].strip().lower()
     return Answer(status, body, headers.get("retry-after", ""), media)
 
 
 def why(error: Exception) -> str:
-    """A failure in words; some that httpx raises have none."""
+    """The text of a failure; some of httpx have none."""
     return str(error) or type(error).__name__
