@@ -17,7 +17,7 @@ from tests.unit.storage.inside import Inside
 from tidings.config import Settings
 from tidings.errors import ForeignCommit, Unavailable
 from tidings.marker import read
-from tidings.model import Follow, LogPosition, Publish
+from tidings.model import EraseUser, Follow, LogPosition, Publish
 from tidings.storage.sqlite import SqliteStore
 from tidings.storage.sqlite.db import Db
 from tidings.testing import FakeClock, event
@@ -207,6 +207,61 @@ def test_a_kill_after_the_commit_was_found_begins_a_new_epoch_too(
     assert known is not None
     assert (known.epoch, known.base) == ("", 0)
     epochs.resets(before, lived(path, runner, 0))
+
+
+def _reload_failed(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transaction failed, and the disk failed again when the state in memory was read afterwards."""
+
+    def fail(*_: object) -> None:
+        raise apsw.IOError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(inside.writer.names, "reload", fail)
+        with pytest.raises(apsw.IOError):
+            inside.writer.transaction(fail)
+
+
+def _erased(inside: Inside, _: pytest.MonkeyPatch) -> None:
+    """An erasure ended: the next transaction reads which ones go on."""
+    inside.write(EraseUser("alice"))
+
+
+@pytest.mark.parametrize("before", [_reload_failed, _erased])
+def test_a_transaction_reads_nothing_before_the_commits_are_compared(
+    tmp_path: Path,
+    runner: asyncio.Runner,
+    monkeypatch: pytest.MonkeyPatch,
+    before: Callable[[Inside, pytest.MonkeyPatch], None],
+) -> None:
+    """The fault: after a failed transaction or an erasure a transaction first took the state in memory from the file, which
+    was another database. Each write got an error of SQL instead of a 503, until the next look a second later."""
+    path = tmp_path / "store.db"
+    inside = opened(path, runner)
+    publish(inside, 2)
+    before(inside, monkeypatch)
+    no_store_restored(path, path)
+    for _ in range(2):
+        with pytest.raises(ForeignCommit, match=SAID):
+            inside.run(inside.store.write([Publish((event("alice"),))]))
+    with pytest.raises(Unavailable, match="not left whole: another program made a commit"):
+        inside.run(inside.store.close())
+
+
+def test_nothing_is_read_after_a_failed_transaction_either(tmp_path: Path, runner: asyncio.Runner) -> None:
+    """SQLite itself may end a transaction that fails, and another program then make a commit."""
+    path = tmp_path / "store.db"
+    inside = opened(path, runner)
+    publish(inside, 2)
+
+    def fail() -> None:
+        inside.writer.db.execute("ROLLBACK")
+        no_store_restored(path, path)
+        raise apsw.FullError
+
+    with pytest.raises(ForeignCommit, match=SAID):
+        inside.writer.transaction(fail)
+    with pytest.raises(Unavailable, match="not left whole: another program made a commit"):
+        inside.run(inside.store.close())
 
 
 def test_what_writes_nothing_is_no_commit(tmp_path: Path, runner: asyncio.Runner) -> None:

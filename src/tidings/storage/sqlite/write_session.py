@@ -181,15 +181,10 @@ class WriteSession:
         another program has made a commit."""
         self.now = self.clock.now()
         self.guard.refuse()
-        if self._stale:
-            self.reload()
-        if (
-            self._prune
-        ):  # not with the commit before: the event loop may still have read in a snapshot from before it
-            self.renamings, self._prune = self._renamings(), False
         try:
             self.db.execute("BEGIN IMMEDIATE")
-            self.guard.check()
+            self.guard.check()  # before anything is read: no other program can make a commit from here on
+            self._refresh()
             work()
             self.db.execute("COMMIT")
             self.failed = False
@@ -210,8 +205,17 @@ class WriteSession:
             self.failed = self._stale = True
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
+            self.guard.check()
             self.reload()
             raise
+
+    def _refresh(self) -> None:
+        """Take from the file what the transaction before left to be taken."""
+        if self._stale:
+            self.reload()
+        # Not with the commit before: the event loop may still have read in a snapshot from before it.
+        if self._prune:
+            self.renamings, self._prune = self._renamings(), False
 
     # --- erasures -------------------------------------------------------------------------------------------------
 
