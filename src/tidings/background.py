@@ -1,4 +1,4 @@
-"""The loop of whatever works behind the requests: a round, a rest until there is something to do, the next round."""
+"""The loop of background work: one run, a rest until there is more to do, the next run."""
 
 import asyncio
 import contextlib
@@ -9,26 +9,26 @@ from typing import NamedTuple
 from tidings.errors import Unavailable
 
 FIRST_PAUSE_S = 0.1
-"""Seconds until a round that failed is tried again; twice as long after each further failure in a row."""
+"""Seconds until a failed run is tried again; twice as long after each further failure in a row."""
 LONGEST_PAUSE_S = 30.0
-"""Seconds that such a pause has at most: what failed works again at some time, and somebody waits for it."""
+"""Maximum of such a pause in seconds: the cause of a failure ends at some time, and users wait for the work."""
 
 _log = logging.getLogger(__name__)
 
 
 class NextRun(NamedTuple):
-    """How a round ended: ``seconds`` until the next one, unless a nudge comes before. ``settled``: it left nothing undone
-    that was there when it began."""
+    """The end of a run: ``seconds`` until the next one, unless a wake-up comes before. ``settled``: it completed all work
+    that existed when it began."""
 
     seconds: float
     settled: bool = True
 
 
 class Worker(ABC):
-    """Background work of a process, one round at a time. What fails is tried again with growing pauses, for ever."""
+    """Background work of a process, one run at a time. A failed run is retried with growing pauses, without end."""
 
     def __init__(self, name: str, gap_s: float = 0) -> None:
-        """``name`` is what logs call it. ``gap_s``: seconds between two rounds at least, however many nudges come."""
+        """``name`` is its name in logs. ``gap_s``: minimum seconds between two runs, however many wake-ups there are."""
         self._name = name
         self._gap_s = gap_s
         self._nudged = asyncio.Event()
@@ -38,31 +38,31 @@ class Worker(ABC):
 
     @abstractmethod
     async def _round(self) -> NextRun:
-        """Do what there is to do. May raise anything; may be cancelled wherever it waits."""
+        """Do the pending work. May raise any exception; may be cancelled wherever it waits."""
 
     def start(self) -> None:
         """Begin working; needs a running event loop."""
         self._task = asyncio.create_task(self._run(), name=self._name)
 
     async def close(self) -> None:
-        """Stop, in the middle of a round too: what it had not made durable is done after the next start."""
+        """Stop, in the middle of a run too: its work that is not durable yet is done after the next start."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     def nudge(self) -> None:
-        """There may be something to do."""
+        """Wake the worker: there may be work."""
         self._nudged.set()
 
     async def settled(self) -> None:
-        """Returns when all that there is to do now has been done."""
+        """Returns when all current work is done."""
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         self.nudge()
         await waiter
 
     async def round_ended(self) -> None:
-        """Returns when the next round has ended, or the one under way, whatever became of it."""
+        """Returns when the running or the next run has ended, in whatever way."""
         watcher = asyncio.get_running_loop().create_future()
         self._watchers.append(watcher)
         self.nudge()
@@ -80,7 +80,7 @@ class Worker(ABC):
                 self._waiters = waiters + self._waiters
                 self._report(error, failures)
                 self._end_round()
-                # Nudges do not cut it short: one comes with every commit, and the pauses would never grow.
+                # Wake-ups do not shorten it: one comes with every commit, and the pauses would never grow.
                 await asyncio.sleep(backoff_s(failures))
             else:
                 failures = 0
@@ -89,7 +89,7 @@ class Worker(ABC):
                 await self._rest(rest.seconds)
 
     def _report(self, error: Exception, failures: int) -> None:
-        """A disk that is full is no fault to be traced, and would be logged for as long as it is."""
+        """A full disk is no fault to be traced, and the trace would be logged for as long as it is full."""
         if not isinstance(error, Unavailable):
             _log.error("%s failed, attempt %d", self._name, failures, exc_info=error)
         elif failures == 1:
@@ -107,7 +107,7 @@ class Worker(ABC):
 
     async def _rest(self, seconds: float) -> None:
         await asyncio.sleep(self._gap_s)
-        # Not wait_for: on Python 3.11 it may swallow a cancellation that comes together with the nudge.
+        # Not wait_for: on Python 3.11 it may swallow a cancellation that comes together with the wake-up.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._nudged.wait()
@@ -121,5 +121,5 @@ def _release(waiters: list[asyncio.Future[None]]) -> None:
 
 def backoff_s(failures: int) -> float:
     """Seconds to wait after so many failures in a row."""
-    # The exponent is bounded: 2 to the power of 1,024 fits no float, and the loop would end for good.
+    # The exponent is bounded: 2 to the power of 1,024 fits no float, and the loop would end.
     return min(FIRST_PAUSE_S * 2.0 ** min(failures - 1, 16), LONGEST_PAUSE_S)

@@ -1,4 +1,4 @@
-"""Many events in one body: taken apart before anything is built of them, so that no part costs more than an event may."""
+"""Many events in one body: split before objects are built of them, so that no part costs more than an event may."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -13,8 +13,8 @@ from tidings.validation import BOM, check_json
 
 
 def split(raw: bytes, most: int) -> tuple[Raw, ...]:
-    """The items of a JSON array as they are written. Raises TooLarge for more than ``most`` as soon as it has seen them,
-    InvalidFields for what is no array, Malformed."""
+    """The items of a JSON array as they are written. Raises TooLarge for more than ``most`` as soon as it has read them,
+    InvalidFields for a value that is no array, Malformed."""
     text = raw.removeprefix(BOM)
     try:
         items: tuple[Raw, ...] = msgspec.structs.astuple(_splitter(most).decode(text))
@@ -31,8 +31,8 @@ _NONE = Raw(b"")
 
 @lru_cache(maxsize=4)
 def _splitter(most: int) -> msgspec.json.Decoder[msgspec.Struct]:
-    """A decoder that stops at the first item too many, which one of a list would only count at its end: a list of millions
-    of small items takes a quarter of a second to build."""
+    """A decoder that stops at the first item over the limit. A decoder of lists would only count at the end: a list of
+    millions of small items takes a quarter of a second to build."""
     fields: list[tuple[str, type, Any]] = [(f"item{i}", Raw, _NONE) for i in range(most)]
     return msgspec.json.Decoder(
         msgspec.defstruct("Items", fields, array_like=True, forbid_unknown_fields=True)
@@ -40,9 +40,9 @@ def _splitter(most: int) -> msgspec.json.Decoder[msgspec.Struct]:
 
 
 class Lines:
-    """The lines of a body that arrives in chunks of any size, at a cost that grows with its bytes alone.
+    """The lines of a body that arrives in chunks of any size, at a cost that depends on its bytes alone.
 
-    Of a line over ``cap`` bytes only the first ``cap`` + 1 are kept: enough to be refused.
+    Of a line over ``cap`` bytes only the first ``cap`` + 1 are kept: enough to refuse it.
     """
 
     def __init__(self, cap: int) -> None:
@@ -50,7 +50,7 @@ class Lines:
         self._rest = bytearray()
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """The lines that this chunk completes, but for blank ones. They are to be used up before the next chunk."""
+        """The lines that this chunk completes, without blank ones. They must be consumed before the next chunk."""
         first, *others = chunk.split(b"\n")
         self._keep(first)
         if others:

@@ -67,28 +67,28 @@ from tidings.timeutil import Clock, rfc3339
 from tidings.turns import TakeTurn, Turn, next_pass
 
 IMPORT_LINES = 500
-"""Lines of an import that share one transaction: large enough to amortise the fsync, small enough to report progress."""
+"""Lines of an import that share one transaction: enough to amortise the fsync, few enough to report progress."""
 IMPORT_BYTES = 4 * MIB
-"""Bytes of such lines: as many as the largest array has by default."""
+"""Bytes of such lines: the default maximum of an array."""
 RESULT_BYTES = 64 * KIB
-"""Bytes of result lines that are sent at once: what a connection takes without waiting."""
+"""Bytes of result lines that are sent at once: a connection accepts as many without waiting."""
 FOLLOWS = 500
-"""Follows of a bulk request that share one transaction, about 20 ms: others get their turn between two."""
+"""Follows of a bulk request that share one transaction, about 20 ms: other requests get their turn between two."""
 
 MAX_LIVE_BROADCASTS = 1_000
-"""Broadcasts that could still come to somebody. A count of unread looks at each of them: measured, 0.1 to 0.3 ms with so
-many. Reminders to topics are not held up by it, for nobody is there to be told."""
+"""Maximum number of active broadcasts. An unread count checks each of them: measured, 0.1 to 0.3 ms at this number.
+Reminders to topics are exempt, because there is no client that could get the refusal."""
 LIVE_RETRY_S = 3_600
-"""Seconds after which one more broadcast may be tried: they live for days."""
+"""Seconds after which another broadcast may be tried: they are active for days."""
 UNDO_MS = 600_000
-"""How long a read-all can be undone: ten minutes, as long as whoever did it may still be looking at it."""
+"""How long a read-all can be undone: ten minutes, as long as its user may still look at the list."""
 
 OWN_KEY = "/idempotency_key"
-"""Where an event has its own key."""
+"""The place of an event's own key."""
 
 
 class PublishResponse(NamedTuple):
-    """A reply to a publisher: complete JSON, and whether it repeats an earlier one."""
+    """A response to a publisher: complete JSON, and whether it repeats an earlier one."""
 
     body: bytes
     replayed: bool
@@ -117,7 +117,7 @@ class Commands:
     async def publish(
         self, raw: bytes, *, scope: str, key: str | None = None, wait: bool = True
     ) -> PublishResponse:
-        """Publish one event; ``raw`` is its JSON object. ``wait``: until feeds and inboxes have it too.
+        """Publish one event; ``raw`` is its JSON object. ``wait``: return after feeds and inboxes have it too.
 
         Raises Malformed, InvalidFields, TooLarge, KeyReused, KeyInFlight, Unavailable.
         """
@@ -134,8 +134,8 @@ class Commands:
         wait: bool = True,
         take_turn: TakeTurn = next_pass,
     ) -> PublishResponse:
-        """Publish a JSON array of events, all or none; pointers of errors begin with the index. What takes long is done in
-        turns, each after ``take_turn``. Raises as publish."""
+        """Publish a JSON array of events, all or none; pointers of errors begin with the index. Long work is done in turns,
+        each after ``take_turn``. Raises the errors of publish."""
         check_size(raw, self._settings.max_batch_bytes, "the batch")
         items = split(raw, self._settings.max_batch_events)
         if not items:
@@ -153,9 +153,9 @@ class Commands:
     async def broadcast(
         self, raw: bytes, *, scope: str, key: str | None = None, wait: bool = True
     ) -> PublishResponse:
-        """Publish one event to an audience: everybody, or those who follow a topic.
+        """Publish one event to an audience: all users, or the followers of a topic.
 
-        Raises as publish, and TooManyRequests when MAX_LIVE_BROADCASTS could still come to somebody.
+        Raises the errors of publish, and TooManyRequests if there are MAX_LIVE_BROADCASTS active broadcasts.
         """
         check_size(raw, self._settings.max_batch_bytes, "the event")
         now = self._clock.now()
@@ -177,7 +177,7 @@ class Commands:
     async def _accepted_at_once(
         self, given: Sequence[EventInput], scope: str, key: str | None, turn: Turn
     ) -> list[NewEvent] | None:
-        """The events of an array; None when one of them is over a bound."""
+        """The events of an array; None if one of them exceeds a bound."""
         now = self._clock.now()
         accepted: list[NewEvent] = []
         for one in given:
@@ -241,8 +241,8 @@ class Commands:
         key: str | None,
         turn: Turn | None,
     ) -> Sequence[NewEvent]:
-        """The events of one request under its idempotency key: each gets a key of its own made from it and its index,
-        and the fingerprint of the whole request, so that any other body is refused at its first event."""
+        """The events of one request under its idempotency key: each gets a key derived from it and its index, and the
+        fingerprint of the whole request, so that any other body is refused at its first event."""
         if key is None:
             return events
         meanings = []
@@ -279,10 +279,10 @@ class Commands:
         wait: bool = True,
         take_turn: TakeTurn = next_pass,
     ) -> AsyncIterator[bytes]:
-        """Publish NDJSON, a line at a time; yields one JSON result line per line, in order. Each chunk, what takes long of
-        one, and the results are done in turns, each after ``take_turn``.
+        """Publish NDJSON, a line at a time; yields one JSON result line per line, in order. Each chunk, its long work, and
+        the results are done in turns, each after ``take_turn``.
 
-        A bad line is answered in its place and stops nothing: ``{"line":3,"error":{…}}``.
+        A bad line gets its error in its place and does not stop the import: ``{"line":3,"error":{…}}``.
         """
         lines, turn = Lines(self._settings.max_batch_bytes), Turn(self._clock.monotonic, take_turn)
         batch = _Batch(1)
@@ -303,7 +303,7 @@ class Commands:
                 yield results
 
     def _prepared(self, line: bytes, scope: str) -> Publish | bytes:
-        """The command that publishes a line; or the problem with it, as JSON: an exception keeps much more alive."""
+        """The command that publishes a line; or its problem as JSON: an exception keeps much more memory alive."""
         try:
             return Publish((self._accepted(line, self._clock.now(), scope)[1],))
         except TidingsError as error:
@@ -327,11 +327,12 @@ class Commands:
             yield bytes(lines)
 
     async def retract(self, event_id: str) -> None:
-        """Take an event out of everything. Raises NotFound."""
+        """Retract an event from the log, every feed and every inbox. Raises NotFound."""
         await self._change(Retract(event_id), missing="no such event")
 
     async def follow(self, user: str, topic: str, backfill: int = 100) -> bool:
-        """Let a user follow a topic and show the ``backfill`` newest of its events; True when that is new."""
+        """Make a user follow a topic and add the ``backfill`` newest of its events to the feed; True if the follow is
+        new."""
         return bool((await self._change(Follow(user, topic, backfill))).updated)
 
     async def follow_many(self, pairs: Sequence[tuple[str, str]], backfill: int = 100) -> int:
@@ -345,19 +346,19 @@ class Commands:
         return new
 
     async def unfollow(self, user: str, topic: str, keep: bool) -> bool:
-        """End a follow; ``keep`` what came by it, or hide it. True when there was one."""
+        """End a follow; ``keep`` the events that it added, or hide them. True if there was one."""
         return bool((await self._change(Unfollow(user, topic, keep))).updated)
 
     async def mute(self, user: str, topic: str, on: bool) -> bool:
-        """Hide a topic's events from a user, those that came before as well; True when that changed something. Raises
-        InvalidFields for one mute more than a user may have."""
+        """Hide a topic's events from a user, past ones too, or show them again; True if that changed anything. Raises
+        InvalidFields over the maximum number of mutes of a user."""
         changed = await self._change(Mask(user, topic, on=on))
         _check_limit(changed, "topic", "muted topics", "max_mutes_per_user")
         return bool(changed.updated)
 
     async def block(self, user: str, other: str, on: bool) -> bool:
-        """Hide two people's acts from each other; True when that changed something. Raises InvalidFields for oneself, and
-        for one block more than a user may have."""
+        """Hide the events of two users from each other, or show them again; True if that changed anything. Raises
+        InvalidFields for the user themselves, and over the maximum number of blocks of a user."""
         if on and user == other:
             error = FieldError("other_id", "expected another user than the one who blocks, got the same")
             raise InvalidFields("a user cannot block themselves", (error,))
@@ -366,30 +367,30 @@ class Commands:
         return bool(changed.updated)
 
     async def read_feed(self, user: str, event_ids: Sequence[str]) -> CommandResult:
-        """Mark feed items read. Ids that are not in the feed are passed over."""
+        """Mark feed items read. Ids that are not in the feed are skipped."""
         return await self._change(MarkFeedRead(user, tuple(event_ids)))
 
     async def read_all_of_feed(self, user: str, up_to: int | None) -> tuple[CommandResult, str | None]:
-        """Mark a feed read up to a position. Returns also what undoes it, None when there is nothing to undo."""
+        """Mark a feed read up to a position. Also returns the token that undoes it, None if nothing changed."""
         changed = await self._change(MarkFeedRead(user, None, up_to))
         if not changed.marked:
             return changed, None
         return changed, self._token(changed.marked, _undoing_feed(user))
 
     async def unread_feed(self, user: str, event_ids: Sequence[str]) -> CommandResult:
-        """Mark feed items unread, by whatever they were read. Ids that are not in the feed are passed over."""
+        """Mark feed items unread, whether a mark or a read-all read them. Ids that are not in the feed are skipped."""
         return await self._change(MarkFeedUnread(user, tuple(event_ids)))
 
     async def undo_feed(self, user: str, token: str) -> CommandResult:
-        """Take back the read-all of a feed of this token, as :meth:`undo` does that of an inbox, with the same errors."""
+        """Undo the read-all of a feed of this token, as :meth:`undo` does that of an inbox, with the same errors."""
         return await self._change(UndoMarkFeedRead(user, self._undone(token, _undoing_feed(user))))
 
     async def mark(self, user: str, ids: Sequence[str], state: NotificationState) -> InboxUpdateResult:
-        """Set the state of these notifications; ids that are not the user's are passed over."""
+        """Set the state of these notifications; ids of other users' notifications are skipped."""
         return cast(InboxUpdateResult, await self._log.submit(SetNotificationState(user, tuple(ids), state)))
 
     async def mark_one(self, user: str, id: str, state: NotificationState) -> InboxUpdateResult:
-        """Set the state of one notification. Raises NotFound when it is not this user's."""
+        """Set the state of one notification. Raises NotFound if it is not this user's."""
         marked = await self.mark(user, (id,), state)
         if not marked.found:
             raise NotFound("no such notification")
@@ -398,15 +399,16 @@ class Commands:
     async def read_all(
         self, user: str, up_to: int | None, type: str | None
     ) -> tuple[InboxUpdateResult, str | None]:
-        """Mark everything read that became unread up to seq ``up_to``; what came later stays unread. Returns also what
-        undoes it, None when there is nothing to undo."""
+        """Mark all notifications read that became unread up to seq ``up_to``; later ones stay unread. Also returns the token
+        that undoes it, None if nothing changed."""
         marked = cast(InboxUpdateResult, await self._log.submit(MarkAllNotificationsRead(user, up_to, type)))
         if not marked.updated:
             return marked, None
         return marked, self._token(marked.seq, _undoing(user))
 
     async def undo(self, user: str, token: str) -> InboxUpdateResult:
-        """Take back the read-all of this token; what was read by it alone is unread again. A second time changes nothing.
+        """Undo the read-all of this token; notifications that it alone marked read are unread again. A second time changes
+        nothing.
 
         Raises BadParameter for a token that is damaged or another user's, Gone UNDO_MS after the read-all.
         """
@@ -419,7 +421,7 @@ class Commands:
         return self._cursors.make_named(f"{made}.{self._clock.now()}", bound_to)
 
     def _undone(self, token: str, bound_to: str) -> int:
-        """The seq or position of the read-all that a token takes back."""
+        """The seq or position of the read-all that a token undoes."""
         try:
             said = self._cursors.read_named(token, bound_to) or ""
         except BadParameter:
@@ -434,15 +436,15 @@ class Commands:
         return int(made)
 
     async def reconcile(self) -> CommandResult:
-        """Owe every feed what the log says it should hold; the runner pays it in the background."""
+        """Enqueue a rebuild of every feed from the log; the runner does it in the background."""
         return await self._change(RebuildFeeds())
 
     async def replay_dead_letters(self) -> CommandResult:
-        """Try again what was set aside; says how much that was."""
+        """Retry the dead letters; returns how many there are."""
         return await self._change(RetryDeadLetters())
 
     async def erase(self, user: str) -> None:
-        """Forget a person; nothing of them is left in the store when this returns. Raises Unavailable when that takes an
+        """Erase a user; the store has no data of the user when this returns. Raises Unavailable if that needs an
         operator."""
         await self._change(EraseUser(user))
         await self._runner.erased(user)
@@ -455,14 +457,14 @@ class Commands:
 
 
 def _check_limit(changed: CommandResult, field: str, what: str, setting: str) -> None:
-    """Raises InvalidFields when a command was refused for the number of what its user has."""
+    """Raises InvalidFields if a command was refused over a limit of its user."""
     if changed.limit:
         wrong = f"expected up to {changed.limit:,} {what} of one user ({setting}), got one more"
         raise InvalidFields(errors=(FieldError(field, wrong),))
 
 
 def _undoing(user: str) -> str:
-    """What the token of a read-all is bound to."""
+    """The binding of the token of a read-all."""
     return f"undo|{user}"
 
 
@@ -472,7 +474,7 @@ def _undoing_feed(user: str) -> str:
 
 
 class _Batch:
-    """Lines of an import that share a transaction: what became of each, from line ``first`` on."""
+    """Lines of an import that share a transaction: the result of each, from line ``first`` on."""
 
     def __init__(self, first: int) -> None:
         self.first = first
@@ -480,13 +482,13 @@ class _Batch:
         self._size = 0
 
     def add(self, prepared: Publish | bytes, size: int) -> None:
-        """Take in a line of ``size`` bytes."""
+        """Add a line of ``size`` bytes."""
         self.prepared.append(prepared)
         self._size += size
 
     @property
     def full(self) -> bool:
-        """Whether it is to be written now."""
+        """Whether the batch is to be written now."""
         return len(self.prepared) >= IMPORT_LINES or self._size >= IMPORT_BYTES
 
 
@@ -509,5 +511,5 @@ def _result_line(number: int, result: object) -> bytes:
 
 
 def _problem(error: TidingsError) -> bytes:
-    """A failure as the JSON of a problem document. Unlike a reply's it always has ``errors``."""
+    """A failure as the JSON of a problem document. Unlike that of a response it always has ``errors``."""
     return problem_document(error.code, error.title, error.status, error.detail, error.errors)

@@ -1,4 +1,4 @@
-"""What a committed transaction changes for trends, streams, fan-out jobs and deliveries, as data."""
+"""The effects of a committed transaction on trends, streams, fan-out jobs and deliveries, as data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -89,6 +89,6 @@ def _include(effects: CommitEffects, command: Command, outcome: Outcome) -> None
 
 
 def _added(command: Publish | FireReminder, outcome: Published) -> list[NewEvent]:
-    """The events that a command really added: none of a reminder that is not due any more, no repeats."""
+    """The events that a command really added: none of a reminder that is not due any more, no repetitions."""
     events = command.events if isinstance(command, Publish) else (command.event,)
     return [event for i, event in enumerate(events[: len(outcome.receipts)]) if i not in outcome.repeats]

@@ -19,9 +19,9 @@ from tidings.ports import Store
 _log = logging.getLogger(__name__)
 
 OnCommit = Callable[[Sequence[Command], Sequence[Outcome | KeyReused]], None]
-"""Told of every transaction right after it is durable, before its callers are."""
+"""Called with every transaction right after it is durable, before its callers get their outcomes."""
 OnFailure = Callable[[Unavailable], None]
-"""Told when the store takes no transaction at all."""
+"""Called if the store accepts no transaction at all."""
 
 
 class GroupCommitQueue:
@@ -37,8 +37,8 @@ class GroupCommitQueue:
         on_commit: OnCommit,
         on_failure: OnFailure = lambda _: None,
     ) -> None:
-        """``batch_events``: events in one transaction, and commands besides. ``queue``: commands that may wait before
-        Unavailable. ``per_user``: submissions of one user that may be under way before TooManyRequests."""
+        """``batch_events``: events in one transaction, and commands in addition. ``queue``: commands that may wait before
+        Unavailable. ``per_user``: submissions of one user in progress before TooManyRequests."""
         self._store = store
         self._batch_events = batch_events
         self._queue = queue
@@ -52,7 +52,7 @@ class GroupCommitQueue:
 
     @property
     def depth(self) -> int:
-        """Commands waiting now."""
+        """The number of waiting commands."""
         return self._waiting.depth
 
     def start(self) -> None:
@@ -60,22 +60,22 @@ class GroupCommitQueue:
         self._task = asyncio.create_task(self._run(), name="log-writer")
 
     async def close(self) -> None:
-        """Write what is waiting, then stop."""
+        """Write the waiting commands, then stop."""
         self._closing = True
         self._wake.set()
         if self._task is not None:
             await self._task
 
     async def submit(self, command: Command) -> Outcome:
-        """Have one command applied. Raises KeyReused when it says so, TooManyRequests when its user has too many
-        under way, Unavailable when all have."""
+        """Apply one command. Raises KeyReused if that is its outcome, TooManyRequests if its user has too many in progress,
+        Unavailable if all users have."""
         (outcome,) = await self.submit_all((command,))
         if isinstance(outcome, KeyReused):
             raise outcome
         return outcome
 
     async def submit_all(self, commands: Sequence[Command]) -> list[Outcome | KeyReused]:
-        """Have these commands applied in order, all in the same transaction."""
+        """Apply these commands in order, all in the same transaction."""
         if self._closing or self.depth + len(commands) > self._queue:
             raise Unavailable("the write queue is full" if not self._closing else "the server is stopping")
         waiting = submission_of(commands, asyncio.get_running_loop().create_future())
@@ -97,7 +97,7 @@ class GroupCommitQueue:
                 await self._wake.wait()
 
     async def _prepare(self, waiting: Submission) -> None:
-        """Have the store do outside of a transaction what can be done there, while others are written."""
+        """Prepare a command outside of a transaction, while others are written."""
         try:
             waiting.commands = [await self._store.prepare(command) for command in waiting.commands]
         except Exception as error:
@@ -113,7 +113,7 @@ class GroupCommitQueue:
         try:
             outcomes = await self._store.write(commands, ends)
         except Unavailable as error:
-            # Whatever they ask: each of them alone would only wait for the same disk.
+            # For all commands: each of them alone would only wait for the same disk.
             self._on_failure(error)
             self._fail(batch, error)
             return
@@ -132,7 +132,8 @@ class GroupCommitQueue:
         try:
             self._on_commit(commands, outcomes)
         except Exception:
-            # It is durable, whatever its listeners make of it; and this task must live, or nobody writes any more.
+            # The transaction is durable, even if a listener fails; and this task must live, or no commands are written any
+            # more.
             _log.exception("a listener failed after a commit")
 
     async def _isolate(self, batch: list[Submission], error: Exception) -> None:

@@ -1,6 +1,5 @@
-"""The one table of settings. It feeds the command line, the environment (``TIDINGS_*``), ``tidings.toml``, the
-reference page and every bound in the code: a limit that is not here, or a named constant with its reason, is a bug.
-"""
+"""The one table of settings. It feeds the command line, the environment (``TIDINGS_*``), ``tidings.toml``, the reference
+page and every bound in the code: a limit that is not here, or a named constant with its reason, is a bug."""
 
 import difflib
 import json
@@ -30,7 +29,7 @@ Network = IPv4Network | IPv6Network
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Every setting with its default; :data:`HELP` says what each is for, units included."""
+    """Every setting with its default; :data:`HELP` describes each, with its unit."""
 
     dev: bool = False
     host: str = "127.0.0.1"
@@ -240,7 +239,7 @@ CLIENT_VARIABLES: Mapping[str, str] = {
     "TIDINGS_API_KEY": "An API key. The commands and the examples read it; `--key-env` names another variable.",
     "TIDINGS_TOKEN": "A user's token. The examples read it.",
 }
-"""Variables of clients, which may be set where a server starts. They are no settings, and the server passes over them."""
+"""Variables of clients, which may be set where a server starts. They are no settings, and the server ignores them."""
 
 SERVICE_LINK = re.compile(
     r"TIDINGS_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)",
@@ -253,10 +252,10 @@ with any value, and the second form with an address, where a setting has a port.
 
 
 class ConfigError(Exception):
-    """A setting is unknown or does not fit; the message names it.
+    """A setting is unknown or invalid; the message names it.
 
-    ``setting``: one that was found wrong only when it was used, so that the message lacks where its value is from; "" when
-    the message says that already, or it is about no single setting.
+    ``setting``: one that was found invalid at its use, so that the message lacks the source of its value; "" if the message
+    has that already, or is about no single setting.
     """
 
     def __init__(self, message: str, setting: str = "") -> None:
@@ -265,7 +264,7 @@ class ConfigError(Exception):
 
 
 class _Given(NamedTuple):
-    """A value of a setting, where it was found, and the setting's name as it is written there."""
+    """A value of a setting, its source, and the setting's name as it is written there."""
 
     value: Any
     source: str
@@ -275,8 +274,8 @@ class _Given(NamedTuple):
 def load(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None) -> Settings:
     """Settings from the command line over the environment over the file over the defaults.
 
-    A value that another source overrides is not looked at. Raises ConfigError for an unknown name in any source, and
-    for a value that does not fit.
+    A value that another source overrides is not checked. Raises ConfigError for an unknown name in any source, and for an
+    invalid value.
     """
     given = _given(flags, environ, file)
     kinds = {field.name: field.type for field in msgspec.structs.fields(Settings)}
@@ -288,7 +287,7 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None
 def located(
     error: ConfigError, flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None
 ) -> str:
-    """The message of an error, with the source of its setting before it."""
+    """The message of an error, after the source of its setting."""
     given = _given(flags, environ, file).get(error.setting)
     return f"{given.source}: {error}" if given else str(error)
 
@@ -303,7 +302,7 @@ def service_links(environ: Mapping[str, str]) -> list[str]:
 
 
 def _given(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None) -> dict[str, _Given]:
-    """The value of each setting that any source names: the one that counts."""
+    """The effective value of each setting that a source has."""
     given: dict[str, _Given] = {}
     if file is not None:
         given |= {name: _Given(value, str(file), name) for name, value in _from_file(file).items()}
@@ -349,7 +348,8 @@ def _rule_errors(rule: object, where: str) -> list[str]:
 
 
 def _as_json(rule: object) -> bytes:
-    """A table as JSON. What only TOML can say, such as a date or infinity, is a text, which fits nowhere in a type."""
+    """A table as JSON. A value that only TOML has, such as a date or infinity, becomes a text, which is valid nowhere in a
+    type."""
     return json.dumps(_without_infinity(rule), default=str).encode()
 
 
@@ -381,7 +381,7 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, _Given]:
 
 
 def _meant(name: str, known: Iterable[str], written: Callable[[str], str] = str) -> str:
-    """A question that ends the refusal of a name, when a known one is like it."""
+    """A question at the end of the refusal of a name, if a known one is similar."""
     near = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {written(near[0])}?" if near else ""
 
@@ -399,9 +399,9 @@ def _check_types(types: Mapping[str, Rule]) -> None:
         raise ConfigError(f"types: {error}") from None
 
 
-@lru_cache(maxsize=8)  # streams ask for theirs when they are opened
+@lru_cache(maxsize=8)  # each stream reads its own when it is opened
 def networks(name: str, text: str) -> tuple[Network, ...]:
-    """The networks in a setting. Raises ConfigError that names it for what is none."""
+    """The networks in a setting. Raises ConfigError that names it for an invalid one."""
     try:
         return tuple(map(_network, filter(None, map(str.strip, text.split(",")))))
     except ValueError as error:
@@ -418,7 +418,7 @@ def _network(text: str) -> Network:
 
 
 def _checked(name: str, kind: Any, given: _Given) -> Any:
-    """The value as the setting's type has it. Raises ConfigError that says what is accepted instead."""
+    """The value converted to the setting's type. Raises ConfigError that states the accepted values."""
     where = f"{given.source}: {given.name}"
     try:
         if isinstance(given.value, str):

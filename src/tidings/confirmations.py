@@ -1,8 +1,8 @@
-"""Whose is a mail address? Asked of the address itself, before anything else is sent there.
+"""Confirmation of mail addresses: the owner of an address confirms it before anything else is sent there.
 
-A user's token can name any address, so a mail with a signed link goes there first. Since anybody could have such mails
-sent to others, the mails are counted by mailbox, across all users, and by user. The counts are in the store, under keyed
-digests: erasing a user ends none, and leaves no name.
+A user's token can name any address, so a mail with a signed link goes there first. Since any user could have such mails sent
+to others, the mails are counted by mailbox, across all users, and by user. The counts are in the store, under keyed digests:
+erasing a user ends none, and leaves no name.
 """
 
 import asyncio
@@ -25,15 +25,17 @@ DAY_S = DAY_MS // 1_000
 CONFIRM_WITHIN_S = 3 * DAY_S
 """Seconds for which a link confirms: a weekend without mail."""
 MAILS_PER_ADDRESS = 3
-"""Confirmation mails to one address in MAIL_WINDOW_S, whoever causes them: one that got lost can be had again, and more
-are a nuisance to an owner who wants none."""
+"""Confirmation mails to one address in MAIL_WINDOW_S, by all users: a lost one can be repeated, and more would molest an
+owner who wants none."""
 MAILS_PER_USER = 5
-"""Confirmation mails that one user can cause in MAIL_WINDOW_S: some typing errors, and no list of strangers."""
+"""Confirmation mails that one user can cause in MAIL_WINDOW_S: enough for some typing errors, too few for a list of other
+people's addresses."""
 MAIL_WINDOW_S = DAY_S
 MAX_UNDER_WAY = 1_000
-"""Confirmation mails that wait for the mail server; beyond, registering one is answered 503."""
+"""Confirmation mails that wait for the mail server; over it, a registration gets 503."""
 RETRIES_S = (5, 60, 600)
-"""Seconds before each further attempt: relays that greylist take a mail after some minutes. Who got none asks again."""
+"""Seconds before each further attempt: relays that greylist accept a mail after some minutes. A user without a mail can
+request another."""
 PATH = "/v1/confirm"
 NO_SERVER_URL = (
     "this server cannot ask whether the address is yours, since server_url is not set; "
@@ -44,15 +46,15 @@ _MAC_BYTES = 16
 _DIGEST_BYTES = 16
 
 Send = Callable[[str, str], Awaitable[Literal["sent", "failed", "dead", "gone"]]]
-"""Hand over a confirmation mail: to an address, with a link."""
+"""Sends a confirmation mail: to an address, with a link."""
 _log = logging.getLogger(__name__)
 
 
 class Confirmations:
-    """Asks addresses, and believes the links that come back.
+    """Sends confirmation mails, and checks the links in them.
 
-    ``key`` signs the links; ``server_url`` is where browsers reach this server, "" where that is not configured; ``send``
-    is None where no mail is sent.
+    ``key`` signs the links; ``server_url`` is the address of this server for browsers, "" if not configured; ``send`` is
+    None if no mail is sent.
     """
 
     def __init__(
@@ -65,11 +67,11 @@ class Confirmations:
         self._send = send
         self._tasks: set[asyncio.Task[None]] = set()
         self.missing = "" if server_url else NO_SERVER_URL
-        """What the settings lack for a confirmation, for people; "" nothing."""
+        """The settings that a confirmation lacks, as text; "" for none."""
 
     async def reserve(self, user: str, address: str) -> None:
-        """Count a mail that this user causes to this address. Raises TooManyRequests beyond the limits, Unavailable while
-        too many mails wait."""
+        """Count a mail that this user causes to this address. Raises TooManyRequests over the limits, Unavailable while too
+        many mails wait."""
         if len(self._tasks) >= MAX_UNDER_WAY:
             raise Unavailable("Too many confirmation mails wait for the mail server.", RETRIES_S[1])
         by, to = self._digest(b"user", user), self._digest(b"address", counted_mailbox(address))
@@ -85,19 +87,19 @@ class Confirmations:
             )
 
     def begin(self, id: str, address: str, waits: Callable[[], Awaitable[bool]]) -> None:
-        """Send the link that confirms an endpoint, in the background, for as long as it ``waits`` for that."""
+        """Send the link that confirms an endpoint, in the background, as long as ``waits`` returns True."""
         task = asyncio.create_task(self._ask(address, self.link(id), waits), name="confirmation-mail")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def link(self, id: str) -> str:
-        """The address of the page that confirms an endpoint, from now on for CONFIRM_WITHIN_S."""
+        """The URL of the page that confirms an endpoint, valid for CONFIRM_WITHIN_S from now on."""
         raw = _EXPIRY.pack(self._clock.now() + CONFIRM_WITHIN_S * 1_000) + id.encode()
         token = base64.urlsafe_b64encode(raw + self._mac(raw)).rstrip(b"=").decode()
         return f"{self._page}?token={token}"
 
     def check(self, token: str) -> str:
-        """The endpoint that a link's token is for. Raises NotFound for one that is not ours, Gone for an old one."""
+        """The endpoint of a link's token. Raises NotFound for a foreign one, Gone for an old one."""
         try:
             sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         except ValueError:
@@ -110,14 +112,14 @@ class Confirmations:
         return raw[_EXPIRY.size :].decode()
 
     async def confirm(self, token: str) -> None:
-        """Let deliveries go to the endpoint that a token is for; again does no harm. Raises NotFound, also when the
-        endpoint was removed, and Gone."""
+        """Confirm the endpoint of a token; a repetition changes nothing. Raises NotFound, also if the endpoint was removed,
+        and Gone."""
         outcome = await self._log.submit(ConfirmEndpoint(self.check(token)))
         if not (isinstance(outcome, CommandResult) and outcome.updated):
             raise NotFound("the address is not registered any more")
 
     async def close(self) -> None:
-        """Give up the mails that wait. Who got none asks again."""
+        """Cancel the waiting mails. A user without a mail can request another."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -140,7 +142,7 @@ class Confirmations:
             _log.warning("a confirmation mail could not be sent")
 
     async def _attempt(self, address: str, link: str, waits: Callable[[], Awaitable[bool]]) -> str:
-        """Send the mail, unless the endpoint was removed or confirmed, or its user erased, since it was asked for."""
+        """Send the mail, unless the endpoint was removed or confirmed, or its user erased, since the request."""
         if self._send is None:
             return "dead"
         try:
@@ -152,7 +154,8 @@ class Confirmations:
             return "dead"
 
     def _digest(self, kind: bytes, text: str) -> bytes:
-        """What a user or a mailbox is counted by. Without the key, which the store keeps, nobody can tell whose it is."""
+        """The digest by which a user or a mailbox is counted. It does not reveal the name without the key, which the store
+        keeps."""
         return hashlib.blake2b(text.encode(), key=self._key, person=kind, digest_size=_DIGEST_BYTES).digest()
 
     def _mac(self, raw: bytes) -> bytes:

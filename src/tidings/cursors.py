@@ -1,4 +1,4 @@
-"""Page cursors: opaque to clients, bound to the question they continue."""
+"""Page cursors: opaque to clients, bound to the request that they continue."""
 
 import base64
 import hashlib
@@ -12,8 +12,8 @@ _INTEGER = struct.Struct(">q")
 
 
 class Cursors:
-    """Makes and checks cursors. One carries where a page ended and a keyed digest of the question (route, user,
-    filters), so a damaged one, or one used for another question or user, is refused rather than misread."""
+    """Makes and checks cursors. A cursor has the end of a page and a keyed digest of the request (route, user, filters), so
+    a damaged one, or one used for another request or user, is refused rather than misread."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
@@ -23,7 +23,7 @@ class Cursors:
         return self._seal(_INTEGER.pack(at), question)
 
     def read(self, cursor: str | None, question: str) -> int | None:
-        """Where the page goes on; None for a first page. Raises BadParameter."""
+        """The start of the page; None for a first page. Raises BadParameter."""
         if cursor is None:
             return None
         raw = self._open(cursor, question)
@@ -37,7 +37,7 @@ class Cursors:
         return self._seal(at.encode(), question)
 
     def read_named(self, cursor: str | None, question: str) -> str | None:
-        """The name after which the list goes on; None for its beginning. Raises BadParameter."""
+        """The name after which the list continues; None for its beginning. Raises BadParameter."""
         return None if cursor is None else self._open(cursor, question).decode()
 
     def _seal(self, raw: bytes, question: str) -> str:
@@ -54,13 +54,13 @@ class Cursors:
         return raw
 
     def _mac(self, raw: bytes, question: str) -> bytes:
-        # With the length: a name that ends as another question begins must not be taken for a part of it.
+        # With the length: a name that ends as another question begins must not be read as a part of it.
         signed = _INTEGER.pack(len(raw)) + raw + question.encode()
         return hashlib.blake2b(signed, key=self._secret, digest_size=_MAC_BYTES).digest()
 
 
 def is_cursor(text: str) -> bool:
-    """Whether a text has the form of a cursor. Whose it is only the one who made it can tell."""
+    """Whether a text has the form of a cursor. Only the key of its maker can verify it."""
     try:
         return len(_sealed(text)) > _MAC_BYTES
     except ValueError:

@@ -1,4 +1,4 @@
-"""Where users are reached outside the application: mail addresses, push subscriptions, URLs. Checked and kept here."""
+"""Delivery endpoints of users: mail addresses, push subscriptions, URLs. They are checked and managed here."""
 
 import asyncio
 import re
@@ -24,11 +24,11 @@ from tidings.rules import Channel
 from tidings.timeutil import Clock
 
 MAX_ENDPOINTS = 20
-"""Endpoints of one user: each is a delivery more for every notification."""
+"""Endpoints of one user: each adds a delivery to every notification."""
 MAX_ADDRESS = 2_048
-"""Characters of an address: the longest URL that everything between us and its host lets through."""
+"""Characters of an address: the longest URL that all software between the server and the host accepts."""
 URL_CHANNELS = ("webhook", "web_push")
-"""Channels whose addresses are URLs that are posted to."""
+"""Channels whose addresses are URLs for POST requests."""
 MAX_MAIL_ADDRESS = 254
 """Characters of a mail address: RFC 5321 leaves it 256 with its angle brackets."""
 
@@ -37,7 +37,7 @@ _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 _MAIL = re.compile(rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})*\Z")
 _SERVICE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[\x21-\x7e]+\Z")
 _VISIBLE = re.compile(r"[\x21-\x5b\x5d-\x7e]+\Z")
-"""What a URL is written in. Backslashes are left out: some readers take them for slashes, and so see another host."""
+"""The characters of a URL. Backslashes are excluded: some readers take them for slashes, and so see another host."""
 
 
 def _key_errors(channel: str, keys: PushKeys | None) -> Iterator[FieldError]:
@@ -68,7 +68,7 @@ def _address_errors(channel: str, address: str) -> Iterator[FieldError]:
 
 
 def _is_mail_address(address: str) -> bool:
-    """Whether a mail can be sent to an address, as far as its text tells."""
+    """Whether a mail can be sent to an address, judged by its text."""
     if len(address) > MAX_MAIL_ADDRESS or not _MAIL.match(address):
         return False
     try:
@@ -79,7 +79,7 @@ def _is_mail_address(address: str) -> bool:
 
 
 def _url_error(address: str) -> str:
-    """Why an address is no URL that can be posted to, or "". Where it leads is looked at when something is sent."""
+    """The reason why an address is no URL for POST requests, or "". Its host is checked when a delivery is sent."""
     try:
         url = urlsplit(address)
         well_formed = _VISIBLE.match(address) and url.hostname and url.port != 0
@@ -93,7 +93,7 @@ def _url_error(address: str) -> str:
 
 
 class EndpointInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """The body of ``POST /v1/endpoints``. ``keys`` goes with the channel ``web_push`` only."""
+    """The body of ``POST /v1/endpoints``. ``keys`` is for the channel ``web_push`` only."""
 
     CHECKS: ClassVar[tuple[Check, ...]] = (
         Check(("channel", "keys"), _key_errors),
@@ -106,12 +106,12 @@ class EndpointInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     keys: PushKeys | None = None
 
     def __post_init__(self) -> None:
-        """Raises ValueError for what CHECKS refuse."""
+        """Raises ValueError for values that CHECKS refuse."""
         check_own(self)
 
 
 class Registration(NamedTuple):
-    """An endpoint as it was registered. ``new``: it was not there before."""
+    """An endpoint as it was registered. ``new``: it did not exist before."""
 
     endpoint: Endpoint
     new: bool
@@ -133,10 +133,10 @@ class EndpointService:
         refusal: Callable[[str], str],
         missing: Callable[[str], str],
     ) -> None:
-        """``new_secret`` makes what signs for a webhook; ``push_key`` tells the key that push services know us by, or
-        None. ``allow_http``: URLs need not be encrypted. ``confirmations`` asks mail addresses whose they are;
-        ``refusal`` tells why a URL is never called, or "", and looks no name up; ``missing`` what this server lacks to
-        send by a channel, or ""."""
+        """``new_secret`` makes the secret that signs for a webhook; ``push_key`` returns the key that identifies this server
+        to push services, or None. ``allow_http``: URLs need not be encrypted. ``confirmations`` confirms mail addresses;
+        ``refusal`` returns the reason why a URL is never called, or "", without a name look-up; ``missing`` the settings
+        that this server lacks to send on a channel, or ""."""
         self._store = store
         self._log = log
         self._clock = clock
@@ -147,7 +147,7 @@ class EndpointService:
         self._refusal = refusal
         self._missing = missing
         self._adding: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        """By user, for as long as a registration of theirs is under way."""
+        """By user, while a registration of the user is in progress."""
 
     async def of(self, user: str) -> list[Endpoint]:
         """A user's endpoints, oldest first."""
@@ -155,19 +155,19 @@ class EndpointService:
 
     async def add(self, user: str, given: EndpointInput, *, vouched: bool) -> Registration:
         """Register an endpoint. One of the same channel and address keeps its id, and a webhook its secret, or an
-        application that registers at each start would refuse what a new one signs; a push subscription gets the new keys.
-        It is enabled.
+        application that registers at each start would refuse deliveries with a new signature; a push subscription gets the
+        new keys. It is enabled.
 
-        ``vouched``: the application says so, and answers for it that a mail address is the user's. A user's word is not
-        enough: the address is asked by a mail, and gets nothing else before it is confirmed.
-        Raises InvalidFields, also when the channel is not set up or the user has MAX_ENDPOINTS already; TooManyRequests;
+        ``vouched``: the application registers it, and is responsible for the mail address being the user's. A registration
+        by the user is not sufficient: a confirmation mail goes to the address, and nothing else before it is confirmed.
+        Raises InvalidFields, also if the channel is not set up or the user has MAX_ENDPOINTS already; TooManyRequests;
         Unavailable.
         """
         if errors := tuple(self.setup_errors(given.channel, given.address)):
             raise InvalidFields(errors=errors)
         async with self._adding.setdefault(
             user, asyncio.Lock()
-        ):  # or two at once would both be the last one that fits
+        ):  # or two concurrent ones could both be the last one that fits
             present = await self._store.endpoints(user)
             known = [one for one in present if (one.channel, one.address) == (given.channel, given.address)]
             if not known and len(present) >= MAX_ENDPOINTS:
@@ -179,8 +179,8 @@ class EndpointService:
                         ),
                     )
                 )
-            # The store keeps a confirmation that the address has; it is not repeated here, or what an erasure deletes
-            # meanwhile would come back confirmed.
+            # The store keeps the confirmation of an existing address; it is not repeated here, or one that a concurrent
+            # erasure deletes would be restored.
             endpoint = self._new(user, given, confirmed=vouched or given.channel != "email")
             if not endpoint.confirmed and not any(one.confirmed for one in known):
                 await self._reserve(endpoint)
@@ -191,8 +191,8 @@ class EndpointService:
         return Registration(stored, stored.id == endpoint.id)
 
     def setup_errors(self, channel: str, address: str) -> Iterator[FieldError]:
-        """The errors of members of the right form ("": there is none) that only the set-up of this server makes wrong: a
-        channel by which it sends nothing, a URL that it does not send to."""
+        """The errors of valid members ("": missing) that only the configuration of this server refuses: a channel that is
+        not set up, a URL that it does not call."""
         if lacking := self._missing(channel):
             yield FieldError(
                 "/channel", f"expected a channel that is set up on this server, got {channel}: {lacking}"
@@ -207,26 +207,26 @@ class EndpointService:
             yield FieldError("/address", refused)
 
     async def enable(self, user: str, id: str) -> Endpoint:
-        """Send to a disabled endpoint again. Raises NotFound when it is not this user's."""
+        """Enable a disabled endpoint. Raises NotFound if it is not this user's."""
         await self._log.submit(EnableEndpoint(user, id))
         return await self._one(user, id)
 
     async def rotate_secret(self, user: str, id: str) -> Endpoint:
-        """Give a webhook a new secret, which signs from the next attempt on. Raises NotFound when it is not a webhook of
-        this user."""
+        """Give a webhook a new secret, which signs from the next attempt on. Raises NotFound if it is not a webhook of this
+        user."""
         outcome = await self._log.submit(RotateSecret(user, id, self._new_secret()))
         if not (isinstance(outcome, CommandResult) and outcome.updated):
             raise NotFound("no such webhook")
         return await self._one(user, id)
 
     async def remove(self, user: str, id: str) -> None:
-        """Forget an endpoint and what waits for it. Raises NotFound when it is not this user's."""
+        """Delete an endpoint and its queued deliveries. Raises NotFound if it is not this user's."""
         outcome = await self._log.submit(RemoveEndpoint(user, id))
         if not (isinstance(outcome, CommandResult) and outcome.updated):
             raise NotFound("no such endpoint")
 
     def push_key(self) -> str:
-        """The public key with which browsers subscribe, in base64url. Raises NotFound when there is none."""
+        """The public key with which browsers subscribe, in base64url. Raises NotFound if there is none."""
         key = self._push_key()
         if key is None:
             raise NotFound("web push is not configured on this server")
@@ -240,14 +240,13 @@ class EndpointService:
         raise NotFound("no such endpoint")
 
     async def _stored(self, endpoint: Endpoint) -> Endpoint:
-        """A registered endpoint as the store has it, which may have been there before; as it was given if it was removed
-        meanwhile."""
+        """A registered endpoint as stored, which may have existed before; as it was given if it was removed meanwhile."""
         present = await self._store.endpoints(endpoint.user)
         place = (endpoint.channel, endpoint.address)
         return next((one for one in present if (one.channel, one.address) == place), endpoint)
 
     async def _waits(self, endpoint: Endpoint) -> bool:
-        """Whether an endpoint is still there and not yet confirmed."""
+        """Whether an endpoint still exists and is not yet confirmed."""
         present = await self._store.endpoints(endpoint.user)
         return any(one.id == endpoint.id and not one.confirmed for one in present)
 

@@ -1,4 +1,4 @@
-"""The one tree of failures. Each class is one stable problem type (RFC 9457) and one HTTP status."""
+"""The hierarchy of errors. Each class is one stable problem type (RFC 9457) and one HTTP status."""
 
 from collections.abc import Iterable
 from typing import ClassVar, NamedTuple
@@ -6,12 +6,12 @@ from typing import ClassVar, NamedTuple
 import msgspec
 
 PROBLEM_TYPE = "urn:tidings:problem:"
-"""Every problem type begins with it; the code follows. A name, not an address: it stays when sites move."""
+"""Every problem type begins with it; the code follows. It is a name, not a URL: it stays valid when sites move."""
 _encode = msgspec.json.Encoder().encode
 
 
 class FieldError(NamedTuple):
-    """One item of a problem's ``errors``: what is wrong with one field. ``pointer`` is a JSON Pointer (RFC 6901) or, for a
+    """One item of a problem's ``errors``: the error of one field. ``pointer`` is a JSON Pointer (RFC 6901) or, for a
     parameter, its name."""
 
     pointer: str
@@ -34,10 +34,10 @@ def problem_document(
 
 
 class TidingsError(Exception):
-    """The server could not do what was asked, and the request has no part in it."""
+    """The server could not process the request, for a reason outside of the request."""
 
-    # The root of all that a caller can be told about: ``detail`` is for people, programs read ``code`` and ``status``.
-    # The first paragraph of each docstring is printed in the reference of problems, for users.
+    # The base of all errors that a caller can get: ``detail`` is for people, programs read ``code`` and ``status``. The
+    # first paragraph of each docstring is printed in the reference of problems, for users.
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
@@ -54,8 +54,8 @@ class TidingsError(Exception):
 
 
 class BadParameter(TidingsError):
-    """A query parameter, path segment, header or cursor is missing, unknown, malformed, or does not go with others; or the
-    query string has over 16 KiB or 64 parameters."""
+    """A query parameter, path segment, header or cursor is missing, unknown, malformed, or excluded by others; or the query
+    string has over 16 KiB or 64 parameters."""
 
     status, code, title = 400, "bad-parameter", "A parameter is not accepted"
 
@@ -67,19 +67,20 @@ class Malformed(TidingsError):
 
 
 class Unauthenticated(TidingsError):
-    """No credential, or one that does not hold."""
+    """There is no credential, or it is invalid."""
 
     status, code, title = 401, "unauthenticated", "A valid credential is needed"
 
 
 class Forbidden(TidingsError):
-    """The credential is good, but not for this: another user's data, a scope it lacks, or a page of another origin."""
+    """The credential is valid, but not for this request: another user's data, a missing scope, or a page of another
+    origin."""
 
     status, code, title = 403, "forbidden", "This request is not allowed"
 
 
 class NotFound(TidingsError):
-    """No such thing, or it belongs to somebody else: the two are not told apart."""
+    """The resource does not exist, or belongs to another user: the response does not distinguish the two."""
 
     status, code, title = 404, "not-found", "There is no such thing here"
 
@@ -91,13 +92,13 @@ class MethodNotAllowed(TidingsError):
 
 
 class KeyInFlight(TidingsError):
-    """The first request with this idempotency key has not ended yet."""
+    """The first request with this idempotency key is still in progress."""
 
     status, code, title = 409, "idempotency-key-in-flight", "A request with this key is still being answered"
 
 
 class Gone(TidingsError):
-    """What was meant could once be had; its time is over."""
+    """The resource existed, or the action was possible, and its time is over."""
 
     status, code, title = 410, "gone", "It is too late for this"
 
@@ -115,9 +116,9 @@ class UnsupportedMedia(TidingsError):
 
 
 class InvalidFields(TidingsError):
-    """A field does not fit the schema, or fits and breaks another rule, such as a limit of this server.
+    """A field does not match the schema, or it breaks another rule, such as a limit of this server.
 
-    ``fitting`` is the JSON of an object with those members of the body that do fit.
+    ``fitting`` is the JSON of an object with the valid members of the body.
     """
 
     status, code, title = 422, "invalid-fields", "A field of the request is not accepted"
@@ -133,12 +134,12 @@ class KeyReused(TidingsError):
     status, code, title = 422, "idempotency-key-reused", "This key belongs to a request with another body"
 
     def __init__(self, index: int = 0, errors: tuple[FieldError, ...] = ()) -> None:
-        """``index``: which event of its command has the key."""
+        """``index``: the event of the command that has the key."""
         super().__init__(errors=errors)
         self.index = index
 
     def at(self, pointer: str) -> "KeyReused":
-        """The same, said of the key that stands there."""
+        """The same error for the key at this pointer."""
         return KeyReused(self.index, (FieldError(pointer, "expected a new key, got that of another body"),))
 
 
@@ -153,10 +154,10 @@ class TooManyRequests(TidingsError):
 
 
 class Unavailable(TidingsError):
-    """The store is lost, the server is leaving, or the write queue is full: the same request may succeed later."""
+    """The store is unavailable, the server is stopping, or the write queue is full: the same request may succeed later."""
 
-    # Every caller reads the detail, those without a credential too. ``for_log`` says the same to operators, who need to know
-    # which file it is.
+    # Every client reads the detail, those without a credential too. ``for_log`` is the text for operators, who need to know
+    # the file.
 
     status, code, title = 503, "unavailable", "Try again shortly"
 
@@ -171,7 +172,7 @@ class ForeignCommit(Unavailable):
 
 
 class Deferred(Unavailable):
-    """Too many streams are being opened at once: this one may come back after ``retry_after`` seconds."""
+    """Too many streams are being opened at once: the client may retry after ``retry_after`` seconds."""
 
 
 class InUse(Unavailable):

@@ -1,4 +1,4 @@
-"""The event on the wire: what a publisher may send, how it is checked, and the body that every reader gets."""
+"""The JSON of events: the input of publishers, its checks, and the body that every reader gets."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -54,14 +54,15 @@ EMPTY_LIST = msgspec.Raw(b"[]")
 MIN_CREATED_AT_MS = 0
 """1970: before it there is no UUIDv7."""
 BROADCAST_DAYS = 30
-"""Days for which a broadcast is given to whoever comes, if it does not say."""
+"""Days for which a broadcast is active by default."""
 MAX_BROADCAST_DAYS = 365
-"""Each live broadcast is looked at for every user who comes; one that never ends would be, forever."""
+"""Maximum days for which a broadcast is active: each request of a user checks every active one, so one without end would
+cost time forever."""
 
 
 class EventInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=False):
-    """The body of ``POST /v1/events``. ``idempotency_key`` does for one event of an array or an import what the header
-    does for a single one."""
+    """The body of ``POST /v1/events``. ``idempotency_key`` is for one event of an array or an import; a single event has the
+    header for it."""
 
     actor_id: Id
     verb: Verb
@@ -80,8 +81,8 @@ class EventInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=Fal
 
 
 class BroadcastInput(EventInput, forbid_unknown_fields=True, frozen=True, gc=False, kw_only=True):
-    """The body of ``POST /v1/broadcasts``: an event for an ``audience``, given to those who come until ``expires_at``
-    (default: 30 days from now, at most 365). It has no targets."""
+    """The body of ``POST /v1/broadcasts``: an event for an ``audience``, materialised for users who make a request until
+    ``expires_at`` (default: 30 days from now, at most 365). It has no targets."""
 
     audience: Audience
     expires_at: Moment | None = None
@@ -90,7 +91,7 @@ class BroadcastInput(EventInput, forbid_unknown_fields=True, frozen=True, gc=Fal
 class EventBody(msgspec.Struct, frozen=True, gc=False):
     """An event as it is sent to readers, without the id and position that the store puts before it.
 
-    Whom else it was addressed to is no reader's business, so the targets are not part of it.
+    The targets are not part of it, because readers may not see the other targets.
     """
 
     actor_id: str
@@ -107,7 +108,7 @@ class EventBody(msgspec.Struct, frozen=True, gc=False):
 
 
 class CheckedFields(msgspec.Struct):
-    """The fields of an event, or of a broadcast, whose values have bounds beside their types."""
+    """The fields of an event, or of a broadcast, whose values have bounds in addition to their types."""
 
     target_user_ids: tuple[str, ...] = ()
     topics: tuple[str, ...] = ()
@@ -137,14 +138,14 @@ _recipients = msgspec.json.Decoder(_Recipients)
 
 
 def read_event(raw: bytes, now: int, settings: Settings, key: str | None = None) -> EventInput:
-    """The event that a JSON text holds, all of it checked; ``key`` is the idempotency key of its request. Raises Malformed,
+    """The event in a JSON text, completely checked; ``key`` is the idempotency key of its request. Raises Malformed,
     TooLarge, InvalidFields."""
     return _read(_event, raw, settings, lambda given: bound_errors(given, now, settings, key))
 
 
 def read_at_once(raw: bytes, items: Sequence[msgspec.Raw], settings: Settings) -> list[EventInput] | None:
-    """The events of an array with these ``items``, without the checks of :func:`bound_errors`. Returns None when it is long
-    or an event does not fit its type: it is then read event by event, which takes longer and finds all errors."""
+    """The events of an array with these ``items``, without the checks of :func:`bound_errors`. Returns None if it is long or
+    an event does not match its type: it is then read event by event, which takes longer and finds all errors."""
     if len(raw) > AT_ONCE_BYTES or any(len(item) > settings.max_event_bytes for item in items):
         return None
     try:
@@ -154,7 +155,7 @@ def read_at_once(raw: bytes, items: Sequence[msgspec.Raw], settings: Settings) -
 
 
 def read_broadcast(raw: bytes, now: int, settings: Settings, key: str | None = None) -> BroadcastInput:
-    """The broadcast that a JSON text holds, all of it checked, as read_event does it."""
+    """The broadcast in a JSON text, completely checked, like read_event."""
     return _read(_broadcast, raw, settings, lambda given: _broadcast_errors(given, now, settings, key))
 
 
@@ -177,7 +178,7 @@ def _read(
 
 
 def check_fields(given: EventInput, now: int, settings: Settings) -> None:
-    """Raises InvalidFields for an event that is over a bound; ``now`` in milliseconds."""
+    """Raises InvalidFields for an event that exceeds a bound; ``now`` in milliseconds."""
     if errors := tuple(bound_errors(given, now, settings)):
         raise InvalidFields(errors=errors[:MAX_FIELD_ERRORS])
 
@@ -185,8 +186,8 @@ def check_fields(given: EventInput, now: int, settings: Settings) -> None:
 def accept(given: EventInput, now: int, scope: str = "") -> NewEvent:
     """A checked event, encoded for its readers.
 
-    ``now`` in milliseconds stands in for a missing ``created_at``; ``scope`` keeps the idempotency keys of different
-    credentials apart.
+    ``now`` in milliseconds replaces a missing ``created_at``; ``scope`` separates the idempotency keys of different
+    credentials.
     """
     created_at = now if given.created_at is None else to_ms(given.created_at)
     body = EventBody(
@@ -216,7 +217,7 @@ def accept(given: EventInput, now: int, scope: str = "") -> NewEvent:
 
 
 def accept_broadcast(given: BroadcastInput, now: int, scope: str = "") -> NewEvent:
-    """A checked broadcast, encoded as :func:`accept` does it."""
+    """A checked broadcast, encoded like :func:`accept`."""
     return addressed(accept(given, now, scope), given.audience, _expires_at(given, now))
 
 
@@ -236,18 +237,18 @@ def _idempotency(given: EventInput, scope: str) -> tuple[bytes | None, bytes]:
 
 
 def key_digest(scope: str, key: str) -> bytes:
-    """16 bytes that stand for an idempotency key of one credential."""
+    """A digest of 16 bytes for an idempotency key of one credential."""
     return hashlib.blake2b(f"{scope}\0{key}".encode(), digest_size=16).digest()
 
 
 def fingerprint(*meanings: bytes) -> bytes:
-    """8 bytes that tell whether a repeated request means the same."""
+    """A digest of 8 bytes that shows whether a repeated request has the same meaning."""
     return hashlib.blake2b(b"\n".join(meanings), digest_size=8).digest()
 
 
 def meaning(given: EventInput) -> bytes:
-    """The one spelling of all bodies that mean the same: whatever the order of their members, their blanks, escapes and
-    spellings of a number or a time, and whether a default is written out."""
+    """The canonical form of all bodies with the same meaning: the order of their members, their blanks, escapes and
+    spellings of a number or a time, and explicit defaults make no difference."""
     values = {name: value for name, value in msgspec.structs.asdict(given).items() if value is not UNSET}
     values["created_at"] = None if given.created_at is None else to_ms(given.created_at)
     if given.metadata is not EMPTY_OBJECT:
@@ -260,8 +261,8 @@ def meaning(given: EventInput) -> bytes:
 def bound_errors(
     given: "EventInput | CheckedFields", now: int, settings: Settings, key: str | None = None
 ) -> Iterator[FieldError]:
-    """What is over a bound of an event whose types fit, and a key of its own that is another than that of the request: a
-    repeat with a third one would store the event twice."""
+    """The errors of an event with valid types that exceeds a bound, and of a key of its own that differs from that of the
+    request: a repetition with a third one would store the event twice."""
     if len(given.target_user_ids) > settings.max_targets:
         yield FieldError(
             "/target_user_ids", _too_many(settings.max_targets, f"{len(given.target_user_ids):,}")
@@ -311,16 +312,15 @@ def _too_many(most: int, got: str) -> str:
 
 
 def check_event_size(raw: bytes, settings: Settings) -> None:
-    """Raises TooLarge for the JSON of an event with more than ``max_event_bytes`` besides its recipients, whose number has a
-    cap of its own, and InvalidFields for more of those. Nothing is built of it: what this lets through takes milliseconds
-    to read."""
+    """Raises TooLarge for the JSON of an event with more than ``max_event_bytes`` without its recipients, whose number has
+    its own cap, and InvalidFields for more of those. No objects are built: accepted input takes milliseconds to read."""
     size, cap = len(raw), settings.max_event_bytes
     if size <= cap:
         return
     try:
         lists = _recipients.decode(raw)
     except UNREADABLE:
-        return  # whoever decodes it finds out at once
+        return  # the decoder reports it
     for name in ("target_user_ids", "user_ids"):
         listed = bytes(getattr(lists, name))
         size -= len(listed)
@@ -334,6 +334,6 @@ def check_event_size(raw: bytes, settings: Settings) -> None:
 
 
 def check_size(raw: bytes, cap: int, what: str) -> None:
-    """Raises TooLarge when ``raw`` has more than ``cap`` bytes."""
+    """Raises TooLarge if ``raw`` has more than ``cap`` bytes."""
     if len(raw) > cap:
         raise TooLarge(f"{what} has {len(raw)} bytes, over {cap}")

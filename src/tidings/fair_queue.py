@@ -1,12 +1,12 @@
 """Writes that wait for a transaction, in a fair order.
 
-What is published comes first, as much of it as one transaction takes, and small publications before larger ones. Users, and
-all other work of the application and of the server, take turns with the rest. Whatever one user asks for, others wait for
-one submission of it at most, and each has a bound on what may be under way. Submissions of one user stay in their order, and
-each stays whole.
+Publications come first, as much of them as one transaction takes, and small ones before larger ones. Users, and all other
+work of the application and of the server, take turns with the rest. However much one user submits, others wait for one
+submission of it at most, and each has a bound on those in progress. Submissions of one user stay in their order, and each
+stays whole.
 
-A submission that has to be prepared is held back, and with it what its user asked for after it: nothing that they do comes
-between its preparation and its transaction. Others are written meanwhile.
+A submission that has to be prepared is deferred, and with it the later ones of its user: no write of the user comes between
+its preparation and its transaction. Others are written meanwhile.
 """
 
 import asyncio
@@ -43,17 +43,17 @@ from tidings.model import (
 from tidings.personal_data import NAMED_AT_ONCE, Reminder
 
 RETRY_S = 1
-"""Seconds after which a refused user is asked to return: their writes take tenths of a second at most."""
+"""Seconds after which a refused user may retry: their writes take tenths of a second at most."""
 SMALL_EVENTS = 50
 """The most events of a small publication, which takes a few milliseconds. Publications have no turns by user, so that in one
 queue a single event would wait for each large array of other requests."""
 APPLICATION = ""
-"""Whoever writes for nobody in particular. No user has an empty name."""
+"""The asker of writes without a user. No user has an empty name."""
 
 
 @dataclass(slots=True, eq=False)
 class Submission:
-    """One submission: commands that share a transaction, and who waits for their outcomes. ``ready``: it is prepared, or
+    """One submission: commands that share a transaction, and the future of their outcomes. ``ready``: it is prepared, or
     need not be."""
 
     asker: str
@@ -79,7 +79,7 @@ def submission_of(commands: Sequence[Command], done: asyncio.Future[list[Outcome
 
 
 def _counts(command: Command) -> bool:
-    """Whether a command says how many items it changes that it does not name: a store may count them beforehand."""
+    """Whether a command returns the number of items that it changes without naming them: a store may count them before."""
     return isinstance(command, UndoMarkFeedRead) or (
         isinstance(command, MarkFeedRead) and command.event_ids is None
     )
@@ -142,13 +142,13 @@ def _reminder_rows(reminder: Reminder) -> int:
 
 
 class FairQueue:
-    """What waits. ``per_user``: submissions of one user that may be under way; None: any number."""
+    """The waiting submissions. ``per_user``: submissions of one user in progress; None: any number."""
 
     def __init__(self, per_user: int | None) -> None:
         self._per_user = per_user
         self._small: deque[Submission] = deque()
         self._large: deque[Submission] = deque()
-        """What is published, by its weight."""
+        """Publications, by their weight."""
         self._queues: OrderedDict[str, deque[Submission]] = OrderedDict()
         self._held: dict[str, deque[Submission]] = {}
         self._unprepared: list[Submission] = []
@@ -156,11 +156,11 @@ class FairQueue:
         self.depth = 0
 
     def __bool__(self) -> bool:
-        """Whether anything waits."""
+        """Whether any submission waits."""
         return bool(self._small or self._large or self._queues or self._held)
 
     def add(self, waiting: Submission) -> None:
-        """Queue a submission. Raises TooManyRequests when its user has as many under way as they may."""
+        """Queue a submission. Raises TooManyRequests if its user has the maximum number in progress."""
         mine = self._under_way[waiting.asker]
         if waiting.asker != APPLICATION and self._per_user is not None and mine >= self._per_user:
             raise TooManyRequests(f"{mine} writes of this user are under way", retry_after=RETRY_S)
@@ -174,9 +174,9 @@ class FairQueue:
             self._queues.setdefault(waiting.asker, deque()).append(waiting)
 
     def take(self, most: int) -> list[Submission]:
-        """The next transaction: what is published, up to a weight of ``most``, then as much of all else in turns. Small
-        publications have up to half of it while larger ones wait. The first small one, the first larger one and the first
-        of all else are taken whatever they weigh. Empty when all that waits is to be prepared first."""
+        """The next transaction: publications, up to a weight of ``most``, then as much of all else in turns. Small
+        publications have up to half of it while larger ones wait. The first small one, the first larger one and the first of
+        all else are taken whatever their weight. Empty if all waiting submissions are to be prepared first."""
         small = list(_taken(self._small, most // 2 if self._large else most))
         left = most - sum(each.weight for each in small)
         taken = [*small, *_taken(self._large, left), *self._turns(most)]
@@ -196,7 +196,7 @@ class FairQueue:
                 break
             del self._queues[asker]
             if not first.ready:
-                # Not before what its user asked for earlier is written: it may count on that.
+                # Not before earlier submissions of its user are written: it may depend on them.
                 if asker in askers:
                     later.append((asker, queue))
                 else:
@@ -207,22 +207,22 @@ class FairQueue:
             askers.add(asker)
             weight += first.weight
             if queue:
-                self._queues[asker] = queue  # behind everybody else
+                self._queues[asker] = queue  # after all others
         self._queues.update(later)
         return taken
 
     def unprepared(self) -> list[Submission]:
-        """The submissions that were held back since this was asked, each to be ``prepared``, or ``dropped``."""
+        """The submissions that were deferred since the last call, each to be ``prepared``, or ``dropped``."""
         found, self._unprepared = self._unprepared, []
         return found
 
     def prepared(self, waiting: Submission) -> None:
-        """A submission is written next, and what its user asked for after it in its turn."""
+        """A submission is written next, and the later ones of its user in their turn."""
         waiting.ready = True
         self._release(waiting.asker)
 
     def dropped(self, waiting: Submission) -> None:
-        """A submission that was held back is not written at all."""
+        """A deferred submission is not written at all."""
         self._held[waiting.asker].popleft()
         self.depth -= len(waiting.commands)
         self._release(waiting.asker)
@@ -231,10 +231,10 @@ class FairQueue:
         queue = self._held.pop(asker)
         if queue:
             self._queues[asker] = queue
-            self._queues.move_to_end(asker, last=False)  # it had its turn, but for the preparation
+            self._queues.move_to_end(asker, last=False)  # it had its turn, except for the preparation
 
     def put_back(self, unwritten: Sequence[Submission]) -> None:
-        """What did not fit into its transaction is the first of the next, in the same order."""
+        """Submissions that did not fit into their transaction are the first of the next, in the same order."""
         behind, self._queues = self._queues, OrderedDict()
         for each in reversed(unwritten):
             if each.publishes:

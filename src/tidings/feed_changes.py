@@ -1,12 +1,12 @@
-"""What changes older items of a feed: marks, and retractions. Each takes a position of its own, in the one order of the log,
-so that a cursor says of these too what its client knows."""
+"""Changes of older items of a feed: read states, and retractions. Each takes a position of its own, in the one order of the
+log, so that a cursor covers these too."""
 
 from typing import NamedTuple
 
 
 class FeedMark(NamedTuple):
-    """A change of what a user has read of their feed, at a position of its own. These events, or (without any) everything
-    up to position ``up_to``, were marked read at ``at`` (milliseconds), or unread (None)."""
+    """A change of a feed's read state, at a position of its own. These events, or (without any) all up to position
+    ``up_to``, were marked read at ``at`` (milliseconds), or unread (None)."""
 
     position: int
     at: int | None
@@ -22,8 +22,8 @@ class Retraction(NamedTuple):
 
 
 class FeedReset(NamedTuple):
-    """A read-all of a feed was taken back, or some were merged, at a position of its own: the items whose read time changed
-    by that are not listed."""
+    """A read-all of a feed was undone, or some were merged, at a position of its own: the items whose read time changed by
+    that are not listed."""
 
     position: int
 
@@ -31,6 +31,6 @@ class FeedReset(NamedTuple):
 FeedChange = FeedMark | Retraction | FeedReset
 
 FEED_HISTORY = 1_000
-"""Changes of the read state of one feed that are kept for clients that return, unless it is said otherwise."""
+"""The default number of changes of the read state of one feed that are kept for clients that resume."""
 RETRACTION_HISTORY = 10_000
-"""Retractions that are kept for the same, unless it is said otherwise."""
+"""The default number of retractions that are kept for the same."""

@@ -21,7 +21,7 @@ from tidings.timeutil import rfc3339
 ITEM_FIELDS = frozenset(EventBody.__struct_fields__) | {"event_id", "position", "read_at", "reason"}
 PAGE_BYTES = 512 * KIB
 """Bytes of the items of one page, the first one whatever its size: a page ends before the item that would exceed them, and
-the next one goes on there. A hundred items of 5 KiB fit; a hundred of the largest would be 6.4 MB for each who asks."""
+the next one continues there. A hundred items of 5 KiB fit; a hundred of the largest would be 6.4 MB for each request."""
 _EVERYTHING = FeedFilter()
 
 _encode = msgspec.json.Encoder().encode
@@ -29,7 +29,7 @@ _raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Reply(NamedTuple):
-    """A complete JSON body, the cursor of the next page if there is one, and an entity tag where it is cheap."""
+    """A complete JSON body, the cursor of the next page if there is one, and an entity tag if it is cheap."""
 
     body: bytes
     next_cursor: str | None = None
@@ -49,7 +49,7 @@ class FeedReader:
     async def feed(
         self, user: str, want: FeedFilter, limit: int, cursor: str | None, fields: tuple[str, ...] = ()
     ) -> Reply:
-        """A page of a user's feed. Raises BadParameter for a cursor of another question."""
+        """A page of a user's feed. Raises BadParameter for a cursor of another request."""
         if cursor is None and not fields and want == _EVERYTHING:
             return await self._first_page(user, limit)
         question = _question("feed", user, want)
@@ -57,10 +57,10 @@ class FeedReader:
         return _reply(*self._made(page, question, [feed_item(item) for item in page.items], fields))
 
     async def _first_page(self, user: str, limit: int) -> Reply:
-        """The page that is asked for most. Who comes back finds it made, as long as the version of their feed, taken
-        before it was made, is still the same: so a write is seen by the next read."""
+        """The most frequent page. It is cached as long as the version of the feed, read before the page was made, is the
+        same: so a write is seen by the next read."""
         known = self._first_pages.get(user, limit)
-        # Before the version: what comes between the two is then told again, not left out.
+        # Before the version: a change between the two is then sent again, not left out.
         position = (await self._store.head()).position
         version = None if known is None else await self._store.feed_version(user)
         if known is not None and known.version is not None and known.version == version:
@@ -81,8 +81,8 @@ class FeedReader:
         fields: tuple[str, ...] = (),
         viewer: str = "",
     ) -> Reply:
-        """A page of what happened on a topic, or (None) everywhere; for a viewer ("": for nobody in particular) without
-        what a block hides. Raises BadParameter."""
+        """A page of the activity of a topic, or (None) of all; for a viewer ("": none) without the events that a block
+        hides. Raises BadParameter."""
         question = _question(f"activity|{viewer}", topic, want)
         before = self._cursors.read(cursor, question)
         page = await self._store.activity(topic, want, limit, before, viewer or None)
@@ -99,7 +99,7 @@ class FeedReader:
         return page, head + continuation(following), following
 
     async def new_count(self, user: str, since: int, include_own: bool) -> Reply:
-        """How many feed items came after a position."""
+        """The number of feed items after a position."""
         found = await self._store.new_count(user, since, self._settings.unseen_count_cap, include_own)
         return Reply(_encode({"count": found.new, "capped": found.capped, "position": found.position}))
 
@@ -133,7 +133,7 @@ class FeedReader:
         return Reply(head + continuation(following) + b"}", following)
 
     async def topic(self, topic: str, viewer: str | None) -> Reply:
-        """A topic, how its events travel, and why."""
+        """A topic, its fan-out mode, and the reason."""
         info = await self._store.topic(topic, viewer)
         shown: dict[str, object] = {
             "topic": info.topic,
@@ -158,17 +158,17 @@ class FeedReader:
         return Reply(_encode(shown))
 
     async def export(self, user: str) -> AsyncIterator[bytes]:
-        """All that is kept about a person, one JSON line each."""
+        """All stored data of a user, one JSON line each."""
         async for one in self._store.export(user):
             yield one + b"\n"
 
     async def dead_letters(self, limit: int) -> Reply:
-        """Fan-out jobs and deliveries that were set aside, oldest first."""
+        """The dead letters, oldest first."""
         letters = [letter._asdict() for letter in await self._store.dead_letters(limit)]
         return Reply(_encode({"items": letters}))
 
     async def status(self) -> Reply:
-        """What an operator looks at first."""
+        """The state of the server for operators."""
         status = await self._store.status()
         return Reply(
             _encode(
@@ -184,7 +184,7 @@ class FeedReader:
 
 
 def _question(kind: str, about: str | None, want: FeedFilter) -> str:
-    """What a cursor is bound to."""
+    """The binding of a cursor."""
     return f"{kind}|{about}|{_words(want)}"
 
 
@@ -194,7 +194,7 @@ def _words(want: FeedFilter) -> str:
 
 
 def feed_item(item: FeedItem) -> bytes:
-    """A feed item as JSON: the event, when it was read, and why it is here."""
+    """A feed item as JSON: the event, its read time, and its reason."""
     if item.read_at is None:
         return item.body[:-1] + _unread(item.reason, item.topic)
     read_at = rfc3339(item.read_at).encode()
@@ -235,7 +235,7 @@ def _trim(item: bytes, fields: tuple[str, ...]) -> bytes:
 
 
 def continuation(cursor: str | None) -> bytes:
-    """How a page says where the next one begins."""
+    """The members of a page that name the next one."""
     if cursor is None:
         return b',"next_cursor":null,"has_more":false'
     return b',"next_cursor":' + _encode(cursor) + b',"has_more":true'

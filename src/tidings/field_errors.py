@@ -1,7 +1,7 @@
-"""The field errors of a JSON text, or of a set of parameters, of a known type: in plain words and with true pointers.
+"""The field errors of a JSON text, or of a set of parameters, of a known type: in words and with exact pointers.
 
-It runs only after a decoder has refused: the decoder itself judges each part again, from the whole down to the smallest
-part that does not fit, so that nothing can be called wrong here which would be accepted there.
+It runs only after a decoder has refused: the decoder itself checks each part again, from the whole down to the smallest
+invalid part, so that a part is invalid here only if the decoder refuses it.
 """
 
 import types
@@ -18,18 +18,18 @@ from tidings.errors import FieldError
 from tidings.plain_text import escaped
 
 MAX_FIELD_ERRORS = 20
-"""Field errors of one problem: as many as anybody mends before trying again."""
+"""Field errors of one problem: as many as a developer corrects before the next attempt."""
 MAX_POINTER = 800
-"""Characters of a pointer into a body, which has names as long as itself: several times the longest that can be right."""
+"""Characters of a pointer into a body, which has names as long as itself: several times the longest valid one."""
 MAX_PARTS = 50_000
-"""Commas in what is taken apart: 10 ms of work. In a larger part it is only said that it does not fit."""
+"""Commas in a part that is split: 10 ms of work. A larger part gets one error for the whole."""
 SHOWN = 40
-"""Characters of a wrong value that are shown."""
+"""Characters of an invalid value that are shown."""
 WORDS = "words"
-"""The key under which a type's ``Meta(extra=…)`` says in words what its pattern asks for."""
+"""The key under which a type's ``Meta(extra=…)`` describes its pattern in words."""
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What a decoder raises for a text that it does not take; ``msgspec.ValidationError`` is a DecodeError."""
+"""The errors of a decoder for an unreadable text; ``msgspec.ValidationError`` is a DecodeError."""
 
 _LISTS = (list, tuple)
 _object = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -39,23 +39,22 @@ _encode = msgspec.json.Encoder().encode
 
 
 def in_words(pattern: str, words: str, **more: Any) -> Meta:
-    """The constraint of a pattern, with what it asks for in words: an error shows these and no pattern."""
+    """The constraint of a pattern, with its description in words: an error shows these and no pattern."""
     return Meta(pattern=pattern, extra={WORDS: words}, **more)
 
 
 def visible(most: int, **more: Any) -> Meta:
     """The constraint of a name of 1 to ``most`` characters. Control characters could forge frames, log lines and headers
-    further on, so no name may hold one."""
+    later, so no name may have one."""
     return in_words(r"\A[^\x00-\x1f\x7f]+\Z", "no control characters", min_length=1, max_length=most, **more)
 
 
 class Check(NamedTuple):
-    """What fields must be beside their types. A type lists its checks in ``CHECKS``.
+    """A check of fields beyond their types. A type lists its checks in ``CHECKS``.
 
-    ``fields`` names those that the check looks at, as attributes; ``errors`` takes their values, and tells what is wrong
-    with the first of them, beside the others. Its pointers lead from the object; of parameters they are names, and there
-    is nothing wrong with one that is not given. While one of the fields has an error already, the check is left out: it
-    could only repeat that one.
+    ``fields`` names the attributes that the check reads; ``errors`` takes their values, and returns the errors of the first
+    of them, considering the others. Its pointers lead from the object; of parameters they are names, and a missing one has
+    no error. If one of the fields has an error already, the check is skipped: it could only repeat that one.
     """
 
     fields: tuple[str, ...]
@@ -64,15 +63,15 @@ class Check(NamedTuple):
 
 class Found(NamedTuple):
     """``errors``: up to MAX_FIELD_ERRORS of them, in the order of the text; ``fitting``: the JSON of the outermost object
-    with only those of its members that have none, "{}" when it is none."""
+    with only its valid members, "{}" if it is no object."""
 
     errors: tuple[FieldError, ...]
     fitting: bytes
 
 
 def find(type: Any, raw: bytes, *, strict: bool = True) -> Found:
-    """The field errors of a JSON text that a decoder of its type has refused. ``strict=False`` takes texts for numbers and
-    truths."""
+    """The field errors of a JSON text that a decoder of its type has refused. ``strict=False`` accepts texts for numbers and
+    booleans."""
     finder = _Finder(strict)
     finder.add_errors(type, raw.strip(), "")
     errors = [FieldError(_short(pointer), detail) for pointer, detail in finder.errors[:MAX_FIELD_ERRORS]]
@@ -82,8 +81,8 @@ def find(type: Any, raw: bytes, *, strict: bool = True) -> Found:
 def find_parameters(
     type: Any, given: Mapping[str, str], unreadable: Iterable[FieldError] = ()
 ) -> tuple[FieldError, ...]:
-    """The field errors of parameters that are all texts; the pointer is the name of each. ``unreadable``: the errors
-    of those that have no one text."""
+    """The field errors of parameters that are all texts; the pointer is the name of each. ``unreadable``: the errors of
+    repeated or undecodable ones."""
     known, failed = _known(type), {error.pointer: error for error in unreadable}
     names = (*given, *(name for name in failed if name not in given))
     unknown = [name for name in names if name not in known]
@@ -107,14 +106,14 @@ def find_parameters(
 
 
 def check_own(whole: msgspec.Struct) -> None:
-    """Raises ValueError where the checks of its type find something; for ``__post_init__``."""
+    """Raises ValueError if the checks of its type find an error; for ``__post_init__``."""
     errors = [error for check in _checks(type(whole)) for error in _found_by(check, whole)]
     if errors:
         raise ValueError("\n".join(f"{pointer}: {detail}" for pointer, detail in errors))
 
 
 def parameters_fit(found: msgspec.Struct, given: Mapping[str, str]) -> bool:
-    """Whether the checks of their type find nothing wrong with parameters that fit their types."""
+    """Whether the checks of their type find no error in parameters with valid types."""
     checks = _parameter_checks(type(found))
     return (
         not checks
@@ -129,7 +128,7 @@ def _found_by(check: Check, whole: msgspec.Struct) -> Iterable[FieldError]:
 
 @lru_cache(maxsize=256)
 def _parameter_checks(type: Any) -> Mapping[str, list[Check]]:
-    """The checks of a type by the name of the parameter that each may find wrong."""
+    """The checks of a type by the name of the parameter to which each assigns its errors."""
     names = {field.name: name for name, field in _known(type).items()}
     found: dict[str, list[Check]] = {}
     for check in _checks(type):
@@ -139,7 +138,7 @@ def _parameter_checks(type: Any) -> Mapping[str, list[Check]]:
 
 @lru_cache(maxsize=256)
 def _checked_fields(type: Any) -> frozenset[str]:
-    """The names of the fields that the checks of a type look at."""
+    """The names of the fields that the checks of a type read."""
     names = {field.name: name for name, field in _known(type).items()}
     return frozenset(names[name] for check in _checks(type) for name in check.fields)
 
@@ -150,12 +149,12 @@ def escape(step: str) -> str:
 
 
 def _short(pointer: str) -> str:
-    """The pointer, or where it is too long that to what holds what it leads to."""
+    """The pointer, or if it is too long that of its parent."""
     return pointer if len(pointer) <= MAX_POINTER else pointer[: MAX_POINTER + 1].rpartition("/")[0]
 
 
 def mismatch(type: Any, raw: bytes, *, null: bool = True) -> str:
-    """The detail of the error of a value that does not fit its type: what is expected, and what is there. ``null``: whether
+    """The detail of the error of a value that does not match its type: the expected and the actual value. ``null``: whether
     null can be named."""
     return f"expected {expected(type, null=null)}, got {shown(raw)}"
 
@@ -168,7 +167,7 @@ def expected(type: Any, *, null: bool = True) -> str:
 
 
 def shown(raw: bytes) -> str:
-    """A JSON value in words, cut where it is long."""
+    """A JSON value in words, shortened if it is long."""
     raw = raw.strip()
     match raw[:1]:
         case b"{":
@@ -192,7 +191,7 @@ class _Form(NamedTuple):
 
 
 class _Finder:
-    """Walks a type and a text together. ``errors`` fills up; ``fitting`` is what fits of the outermost object."""
+    """Walks a type and a text together. ``errors`` is filled; ``fitting`` has the valid members of the outermost object."""
 
     def __init__(self, strict: bool) -> None:
         self.errors: list[FieldError] = []
@@ -200,8 +199,9 @@ class _Finder:
         self._strict = strict
 
     def fits(self, type: Any, raw: bytes, at: str) -> bool:
-        """Whether the text fits; if not, its errors are added."""
-        if _is_long(_form(type), raw):  # before all of its items are judged, of which each may have a pattern
+        """Whether the text is valid; if not, its errors are added."""
+        # Before all of its items are checked, each of which may have a pattern.
+        if _is_long(_form(type), raw):
             self.errors.append(FieldError(at, mismatch(type, raw)))
             return False
         try:
@@ -231,7 +231,8 @@ class _Finder:
             self._items(form.args[0], items, at)
 
     def _items(self, type: Any, items: list[Raw], at: str) -> None:
-        # Most of ten thousand items fit: what is the same for all is looked up once, and of one that fits nothing is made.
+        # Most of ten thousand items are valid: facts that are equal for all are looked up once, and nothing is built of a
+        # valid one.
         decode, may_be_long = _decoder(type, self._strict).decode, _form(type).base in _LISTS
         for index, item in enumerate(items):
             if self._full:
@@ -270,7 +271,7 @@ class _Finder:
             self.fitting = {name: raw for name, raw in fitting.items() if escape(name) not in failed}
 
     def _values(self, type: Any, fitting: Mapping[str, Raw]) -> dict[str, Any]:
-        """Of the members that fit, those that the checks of the type look at, decoded."""
+        """The decoded values of the valid members that the checks of the type read."""
         known, looked_at = _known(type), _checked_fields(type)
         return {
             name: _decoder(known[name].type, self._strict).decode(raw)
@@ -288,12 +289,13 @@ class _Finder:
             here = f"{at}/{escape(name)}"
             if not _fits(key_type, name):
                 self.errors.append(FieldError(here, f"no such name: {mismatch(key_type, _encode(name))}"))
-                continue  # a name may be as long as the body, and would be in the pointer of each error below it
+                # A name may be as long as the body, and would be in the pointer of each error below it.
+                continue
             self.fits(value_type, bytes(value), here)
 
 
 class _Loose(NamedTuple):
-    """A decoder that takes texts for numbers and truths."""
+    """A decoder that accepts texts for numbers and booleans."""
 
     type: Any
 
@@ -301,7 +303,7 @@ class _Loose(NamedTuple):
         return msgspec.json.decode(raw, type=self.type, strict=False)
 
 
-@lru_cache(maxsize=1_024)  # as many types as all routes together have, several times over
+@lru_cache(maxsize=1_024)  # several times as many as the types of all routes together
 def _decoder(type: Any, strict: bool) -> msgspec.json.Decoder[Any] | _Loose:
     return msgspec.json.Decoder(type) if strict else _Loose(type)
 
@@ -318,7 +320,7 @@ def _checks(type: Any) -> tuple[Check, ...]:
 
 
 def _own_errors(type: Any, given: Iterable[str], values: Mapping[str, Any]) -> Iterator[FieldError]:
-    """What the checks of a type say of the fields that have a value, and of those that are not given, by their defaults."""
+    """The errors that the checks of a type find in the fields with a value, and in missing ones, by their defaults."""
     looked_at = _checked_fields(type)
     usable = {
         field.name: values[name] if name in values else _default(field)
@@ -413,7 +415,7 @@ def _span(form: _Form, least_name: str, most_name: str, before: str, after: str)
 
 
 def _unknown(name: str, known: Mapping[str, FieldInfo], *, guess: bool, what: str = "field") -> str:
-    """``guess``: whether to say what may be meant, which takes 0.1 ms."""
+    """``guess``: whether to suggest a known name, which takes 0.1 ms."""
     if not known:
         return f"no such {what}; there is none"
     meant = get_close_matches(name[:SHOWN], known, n=1) if guess else ()

@@ -4,8 +4,8 @@ from ipaddress import ip_address
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can be reached at an address, or by a name. One other than localhost, also below it, is
-    whatever its resolver answers."""
+    """Whether an address or a name reaches only this machine. A name other than localhost and those below it depends on its
+    resolver."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:

@@ -1,8 +1,8 @@
-"""Identifiers: how an event's key becomes its public UUIDv7 and back, and how a notification is named.
+"""Identifiers: the public UUIDv7 of an event's key and back, and the ids of notifications.
 
-Inside a store an event is one integer, its *key*: ``milliseconds << 20 | counter``. Eight bytes hold the
-order, the tie-break and the page cursor; measured against a 16-byte UUID it makes 26 % more inserts and
-8 % less disk. Outside, the same number is shown as a UUIDv7 (RFC 9562), whose order is the key's order.
+Inside a store an event is one integer, its *key*: ``milliseconds << 20 | counter``. Eight bytes have the order, the
+tie-break and the page cursor; measured against a 16-byte UUID it permits 26 % more inserts and needs 8 % less disk. Outside,
+the same number is shown as a UUIDv7 (RFC 9562), whose order is the key's order.
 """
 
 import re
@@ -25,15 +25,15 @@ def key_at(ms: int, counter: int = 0) -> int:
 
 
 def ms_of(key: int) -> int:
-    """The milliseconds since 1970 that a key carries."""
+    """The milliseconds since 1970 in a key."""
     return key >> COUNTER_BITS
 
 
 class EventIds:
     """Turns keys into UUIDv7 text and back.
 
-    The 54 bits that the key does not fill are a mix of the key and the store's own ``salt`` (64 bits), so two
-    stores never mint the same UUID, and an id from elsewhere is recognised as foreign without a look-up.
+    The 54 bits without key are a mix of the key and the store's own ``salt`` (64 bits), so two stores never mint the same
+    UUID, and a foreign id is recognised without a look-up.
     """
 
     def __init__(self, salt: int) -> None:
@@ -48,7 +48,7 @@ class EventIds:
         return f"{raw[:8]}-{raw[8:12]}-{raw[12:16]}-{raw[16:20]}-{raw[20:]}"
 
     def key(self, text: str) -> int | None:
-        """The key behind a public id; None when this store cannot have minted it."""
+        """The key of a public id; None if this store cannot have minted it."""
         if not is_uuid7(text):
             return None
         raw = int(text.replace("-", ""), 16)
@@ -66,11 +66,11 @@ def is_uuid7(text: str) -> bool:
 
 
 def notification_id(user: int, number: int) -> str:
-    """The public id of a user's ``number``-th notification; it names the user, so another's is never mistaken."""
+    """The public id of a user's ``number``-th notification; it contains the user, so another's is never mistaken."""
     return f"n{user:x}-{number:x}"
 
 
 def notification_ref(text: str) -> tuple[int, int] | None:
-    """(user, number) behind a notification id; None when the text is not one."""
+    """(user, number) of a notification id; None if the text is not one."""
     match = _NOTIFICATION.match(text)
     return (int(match[1], 16), int(match[2], 16)) if match else None

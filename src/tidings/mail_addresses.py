@@ -1,17 +1,17 @@
-"""Mail addresses: which can be written to, and which are one mailbox."""
+"""Mail addresses: the deliverable ones, and those of one mailbox."""
 
 from email.errors import MessageError
 from email.headerregistry import Address
 
 _ENCODED_WORD = "=?"
-"""What a word in another character set begins with (RFC 2047). A program that decodes it writes to another address."""
+"""The beginning of a word in another character set (RFC 2047). A program that decodes it writes to another address."""
 _GMAIL = frozenset({"gmail.com", "googlemail.com"})
-"""Two names of one provider, by both of which each of its mailboxes is reached."""
+"""Two names of one provider, both of which reach each of its mailboxes."""
 
 
 def recipient(address: str) -> Address:
-    """An address as the header of a mail takes it. Raises ValueError for what is none there, although a form in a browser
-    accepts it: a name with a dot at its beginning or end or two together, or with an encoded word."""
+    """An address for the header of a mail. Raises ValueError for an address that is invalid there, although a form in a
+    browser accepts it: a name with a dot at its beginning or end or two together, or with an encoded word."""
     try:
         found = Address(addr_spec=address)
     except (MessageError, IndexError, ValueError):

@@ -1,9 +1,10 @@
-"""What is known of a store outside its file: the marker beside it, by which a file that went back in time is found out.
+"""The state of a store outside its file: the marker beside it, by which a file that was replaced by an older copy is
+detected.
 
-A cursor says how far its client is in the life (epoch) of a store. When an older copy takes the place of the file, events
-would get positions that clients believe they have seen, and nobody would be told of them. So the store counts its
-generations, in the file and in the marker: a file with a lower count than its marker is an older copy, and one without
-its own marker has come from elsewhere. Both begin a new epoch, which tells every client to fetch afresh.
+A cursor has the position of its client in one epoch of a store. If an older copy replaces the file, new events would get
+positions that clients believe they have seen, and no client would get them. So the store counts its generations, in the file
+and in the marker: a file with a lower count than its marker is an older copy, and one without its own marker comes from
+another place. Both begin a new epoch, after which every client fetches the state again.
 
 The file is always written first, so a crash or a power cut leaves the marker behind it, never ahead.
 """
@@ -23,16 +24,16 @@ BYTES = 512
 
 
 MOST = 1 << 62
-"""No count comes so far, and SQLite can hold the next one: its largest number is 2^63 - 1."""
+"""No count reaches it, and SQLite can store the next one: its largest number is 2^63 - 1."""
 _Count = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
 _SAFELY = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-"""How it is opened: no other file by a link, and no waiting for the other end of a pipe."""
+"""The flags of opening: no other file by a link, and no waiting for the other end of a pipe."""
 
 
 class Marker(msgspec.Struct, frozen=True):
-    """How a store was last seen. ``inode`` is that of its file, ``process`` the one that has it open, 0 after a close.
-    ``base`` is the generation that the file has at least without its write-ahead log. Without an ``epoch`` the file is
-    another one, or another program changed it, and its new epoch has not begun yet."""
+    """The last known state of a store. ``inode`` is that of its file, ``process`` the one that has it open, 0 after a close.
+    ``base`` is the minimum generation of the file without its write-ahead log. Without an ``epoch`` the file is another one,
+    or another program changed it, and its new epoch has not begun yet."""
 
     epoch: str
     generation: _Count
@@ -46,12 +47,12 @@ _decode = msgspec.json.Decoder(Marker).decode
 
 
 def path_of(store: Path) -> Path:
-    """Where the marker of a store's file lies."""
+    """The path of the marker of a store's file."""
     return Path(f"{store}{SUFFIX}")
 
 
 def read(store: Path) -> Marker | None:
-    """The marker beside a store's file; None without one, or when it cannot be read."""
+    """The marker beside a store's file; None if it is missing or unreadable."""
     try:
         file = _opened(store, os.O_RDONLY)
     except OSError:
@@ -65,7 +66,7 @@ def read(store: Path) -> Marker | None:
 
 
 def _opened(store: Path, flags: int) -> int:
-    """The marker beside a store. Raises OSError when it cannot be opened, or is no file."""
+    """The marker beside a store. Raises OSError if it cannot be opened, or is no file."""
     file = os.open(path_of(store), flags | _SAFELY, 0o600)
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
@@ -74,7 +75,7 @@ def _opened(store: Path, flags: int) -> int:
 
 
 def restored(marker: Marker | None, found: Marker) -> str:
-    """Why the file as ``found`` cannot be the one that was last open here; empty when it is, or is new."""
+    """The reason why the file as ``found`` cannot be the one that was last open here; empty if it is, or is new."""
     if marker is None:
         return "it has no marker beside it, as a copy has none" if found.generation else ""
     if marker.epoch and found.epoch != marker.epoch:
@@ -96,7 +97,7 @@ class MarkerFile:
     old or the new one."""
 
     def __init__(self, store: Path) -> None:
-        """Raises OSError when it cannot be made."""
+        """Raises OSError if it cannot be created."""
         self._file = _opened(store, os.O_RDWR | os.O_CREAT)
         if os.fstat(self._file).st_size > BYTES:
             os.ftruncate(self._file, BYTES)
@@ -109,6 +110,6 @@ class MarkerFile:
             os.fsync(self._file)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the marker."""
         with contextlib.suppress(OSError):
             os.close(self._file)

@@ -1,4 +1,4 @@
-"""Free JSON that travels through the server as it was sent: what of it every reader can take, and what it means."""
+"""Free JSON that passes through the server unchanged: the part of it that every reader can take, and its meaning."""
 
 import json
 import re
@@ -11,8 +11,8 @@ from tidings.errors import FieldError
 from tidings.field_errors import MAX_FIELD_ERRORS, escape, shown
 
 MAX_INTEGER_DIGITS = 308
-"""Digits of a whole number. Each number of so many is finite as a double, which is all that many readers have; Python's
-own reader stops at 4,300."""
+"""Digits of an integer. Each number of so many is finite as a double, which is all that many readers have; Python's own
+reader stops at 4,300."""
 
 STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.S)
 """A string of a JSON text, with its quotes."""
@@ -22,7 +22,7 @@ _SPELLED = bytes.maketrans(b"123456789E", b"000000000e")
 _SQUARE = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 _FRACTION = re.compile(rb"\d[.eE]|\d{19}")
-"""Numbers that can be spelled in several ways, or that only a few decoders take. Within texts it finds more, to no harm."""
+"""Numbers with several spellings, or that only a few decoders accept. Matches within texts do no harm."""
 _EXTREME = re.compile(rb"(\d[eE][+-]?)(\d{3,})")
 """An exponent of three digits or more. The decoder takes 10 to 20 µs for each such number, a hundred times as long as for
 others, so a text of 16 KiB would take 50 ms. Within texts it finds more, to no harm."""
@@ -32,7 +32,7 @@ _INT64, _UINT64 = 1 << 63, 1 << 64
 
 
 def metadata_errors(raw: bytes, at: str, *, max_bytes: int, max_depth: int) -> list[FieldError]:
-    """What keeps a JSON text from being metadata, with pointers below ``at``."""
+    """The errors of a JSON text as metadata, with pointers below ``at``."""
     if len(raw) > max_bytes:
         return [FieldError(at, f"expected up to {max_bytes:,} bytes, got {len(raw):,}")]
     if raw[:1] != b"{":
@@ -42,7 +42,7 @@ def metadata_errors(raw: bytes, at: str, *, max_bytes: int, max_depth: int) -> l
     digits = raw.translate(_SPELLED)
     # To look for two bytes first takes a tenth of the time of the expression, and most metadata has no exponent.
     readable, extremes = _EXTREME.subn(_zeros, raw) if b"0e" in digits else (raw, 0)
-    try:  # a raw value was taken as it is: what a reader could choke on is found by reading it
+    try:  # a raw value was not decoded yet: decoding it finds the parts that a reader cannot take
         _value(readable)
     except UnicodeDecodeError:
         return [FieldError(at, "expected UTF-8, got other bytes")]
@@ -62,19 +62,19 @@ def deeper_than(raw: bytes, levels: int) -> bool:
         return False
     brackets = STRING.sub(b"", raw).translate(_SQUARE, _NO_BRACKET)
     for _ in range(levels):
-        brackets = brackets.replace(b"[]", b"")  # takes the innermost level of each branch away
+        brackets = brackets.replace(b"[]", b"")  # removes the innermost level of each branch
     return brackets != b""
 
 
 def canonical(raw: bytes) -> bytes:
-    """The one spelling of all texts with this meaning, in the spirit of RFC 8785: members in order, no blanks, numbers by
+    """The canonical form of all texts with this meaning, in the spirit of RFC 8785: members in order, no blanks, numbers by
     their value, of two members of one name the last. ``raw`` is metadata without errors."""
     value = json.loads(raw) if _EXTREME.search(raw) else _value(raw)
     return _sorted(_plain(value) if _FRACTION.search(raw) else value)
 
 
 def _plain(value: Any) -> Any:
-    """The value with whole numbers for those fractions that are whole: 1.0 and 10e-1 are 1."""
+    """The value with integers for fractions that are whole: 1.0 and 10e-1 are 1."""
     match value:
         case dict():
             return {name: _plain(member) for name, member in value.items()}
@@ -85,7 +85,7 @@ def _plain(value: Any) -> Any:
         case int() if abs(value) >= _UINT64 and int(near := float(value)) == value:
             return near  # with all its digits 1e307 would be fifty times as long as it was sent
         case int() if abs(value) >= _INT64:
-            return msgspec.Raw(str(value).encode())  # more than an encoder takes
+            return msgspec.Raw(str(value).encode())  # more than an encoder accepts
     return value
 
 
@@ -101,7 +101,7 @@ _spelled = json.JSONDecoder(object_pairs_hook=_Members, parse_int=_Number, parse
 
 
 def _numbers(raw: bytes, at: str) -> list[FieldError]:
-    """The numbers that not every reader can take."""
+    """The errors of numbers that not every reader accepts."""
     found = []
     for pointer, number in _walk(_spelled(raw.decode()), at):
         if detail := _number_error(number):

@@ -10,13 +10,13 @@ from tidings.field_errors import UNREADABLE, find
 
 T = TypeVar("T")
 BOM = b"\xef\xbb\xbf"
-"""A byte order mark. RFC 8259 lets a parser ignore it: one at the beginning of a JSON text is passed over everywhere."""
+"""A byte order mark. RFC 8259 permits a parser to ignore it: one at the beginning of a JSON text is skipped everywhere."""
 _skim = msgspec.json.Decoder(msgspec.Raw).decode
-"""Reads a text to its end and builds nothing of it."""
+"""Reads a text to its end without building objects."""
 
 
 def decode(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:
-    """The decoded value. Raises Malformed when ``raw`` is not JSON, InvalidFields when it does not fit the type."""
+    """The decoded value. Raises Malformed if ``raw`` is not JSON, InvalidFields if it does not match the type."""
     try:
         return decoder.decode(raw)
     except UNREADABLE:
@@ -30,10 +30,9 @@ def decode(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:
 
 
 def check_json(raw: bytes) -> None:
-    """Raises Malformed for what is not JSON in UTF-8, InvalidFields for what nests deeper than anything is read.
+    """Raises Malformed for input that is not JSON in UTF-8, InvalidFields for input that is nested too deeply.
 
-    A decoder checks the type while reading: what follows a value that does not fit it has not read, and that may not be
-    JSON.
+    A decoder checks the type while reading: it has not read the input after an invalid value, which may not be JSON.
     """
     if not raw.strip():
         raise Malformed("The body is empty.")

@@ -29,8 +29,8 @@ KEPT: Mapping[str, tuple[str, ...]] = {
     "PullRequestReviewEvent": ("action", "pull_request.number", "pull_request.user.login"),
     "PullRequestReviewCommentEvent": ("action", "pull_request.number", "pull_request.user.login"),
 }
-"""Paths of the payload that a feed needs. An original payload has 17 KB at the 99th percentile, mostly texts
-and addresses, and would often be over the cap of metadata; a type that is not listed keeps nothing of it."""
+"""Paths of the payload that a feed needs. An original payload has 17 KB at the 99th percentile, mostly texts and URLs, and
+would often exceed the cap of metadata; of a type that is not listed nothing is kept."""
 
 _HUMP = re.compile(r"(?<!^)(?=[A-Z])")
 
@@ -53,8 +53,8 @@ class _Line(msgspec.Struct):
 
 
 class Publication(NamedTuple):
-    """What a line asks for: the body of ``POST /v1/events``, and the (user, topic) to follow right after it, if any.
-    ``place`` is where the line stands, as FILE:LINE."""
+    """The publication of a line: the body of ``POST /v1/events``, and the (user, topic) to follow right after it, if any.
+    ``place`` is that of the line, as FILE:LINE."""
 
     body: dict[str, Any]
     follow: tuple[str, str] | None = None
@@ -67,12 +67,11 @@ _decode = msgspec.json.Decoder(_Line).decode
 def publication(line: bytes) -> Publication:
     """One line of an archive as an event.
 
-    The actor is the login, the object ``repository:owner/name``, the verb the type in snake case without
-    "event". The owner is the target of a star, a fork and a comment by somebody else. A star (WatchEvent)
-    makes its actor follow the repository *after* it: their own star is not news to them, whatever comes later
-    is.
+    The actor is the login, the object ``repository:owner/name``, the verb the type in snake case without "event". The owner
+    is the target of a star, a fork and a comment by another user. A star (WatchEvent) makes its actor follow the repository
+    *after* it: their own star is no news to them, later events are.
 
-    Raises ValueError when the line is not such an event.
+    Raises ValueError if the line is not such an event.
     """
     try:
         raw = _decode(line)
