@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.backends import SMALL
 from tests.checkers import traces
 from tests.unit.storage.inside import Inside, traced
 from tidings.model import (
@@ -19,6 +20,7 @@ from tidings.model import (
     Published,
     RecordDeliveryResults,
     SetReminder,
+    user_topic,
 )
 from tidings.personal_data import NAMED_AT_ONCE, Reminder
 from tidings.testing import START_MS, event
@@ -179,3 +181,22 @@ def test_what_is_set_during_an_erasure_is_kept_while_it_is_written(opened: Insid
         assert keys(opened, LAST) == ["new"]
     assert keys(opened, LAST) == ["new"]
     assert keys(opened, FIRST) == ["old", "new"]
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_an_erasure_finds_the_user_whose_followers_a_large_reminder_addresses(
+    tmp_path: Path, most: int
+) -> None:
+    """The fault: where one transaction writes the rows of one or two users, a reminder to a topic is large already, and the
+    topic was not searched. The erasure found nothing, and the name of the user remained in the reminder."""
+    text = msgspec.json.encode({"actor_id": "clock", "object_type": "user", "object_id": "carol"})
+    to_followers = Reminder("r", START_MS, text, (), user_topic("bob"))
+    with Inside.opened(tmp_path, msgspec.structs.replace(SMALL, fanout_sync_max_followers=most)) as inside:
+        inside.run(inside.store.write([SetReminder(to_followers)]))
+        assert keys(inside, "bob") == ["r"]
+        assert inside.run(inside.store.write([EraseUser("bob")])) == [CommandResult(1, 0)]
+        assert inside.run(inside.store.reminder("r")) is None
+        inside.settle()
+        inside.run(inside.store.check())
+        assert traces.found(tmp_path, ("user:bob",)) == []
+        assert rows_left(inside) == rows_left(inside, "reminder") == 0

@@ -17,7 +17,15 @@ import msgspec
 
 from tidings.errors import KeyReused
 from tidings.ids import MAX_KEY
-from tidings.model import CancelReminder, CommandResult, FireReminder, Publish, Published, SetReminder
+from tidings.model import (
+    CancelReminder,
+    CommandResult,
+    FireReminder,
+    Publish,
+    Published,
+    SetReminder,
+    user_topic,
+)
 from tidings.personal_data import NAMED_AT_ONCE, Reminder
 from tidings.storage import anonymize, records
 from tidings.storage.anonymize import Renaming
@@ -273,10 +281,10 @@ def export(
 
 def _unsettled_of(db: Db, user: str, after: int) -> Iterator[Stored]:
     """The unsettled reminders after a number that name a user who has no index row of them; a cancelled one has an empty
-    key. Only those whose text contains the name are decoded. The topic of an audience is not searched: a reminder with so
-    many users has none."""
+    key. Only those that contain the name are decoded."""
     probe = msgspec.json.encode(user)[1:-1].decode()
-    for number, key, *rest in db.execute(sql("unsettled_reminders_with_text"), (after, user, probe)):
+    searched = (after, user, probe, user_topic(user))
+    for number, key, *rest in db.execute(sql("unsettled_reminders_with_name"), searched):
         found = _of_row(number, key or "", *rest)
         if user in anonymize.people(found.reminder):
             yield found

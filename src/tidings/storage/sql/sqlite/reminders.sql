@@ -41,10 +41,10 @@ SELECT min(reminder) FROM reminder_unsettled WHERE reminder<=?;
 SELECT named_to, key IS NULL, number, coalesce(key, ''), coalesce(due_at, 0), event, users, topic, recurrence, time_zone, first_at
 FROM reminder_unsettled CROSS JOIN reminder ON number=reminder WHERE reminder=?;
 
--- name: unsettled_reminders_with_text
+-- name: unsettled_reminders_with_name
 SELECT number, key, coalesce(due_at, 0), event, users, topic, recurrence, time_zone, first_at
 FROM reminder_unsettled CROSS JOIN reminder ON number=reminder
-WHERE reminder>?1 AND named_to<?2 AND (instr(users, ?3) OR instr(event, CAST(?3 AS BLOB))) ORDER BY reminder;
+WHERE reminder>?1 AND named_to<?2 AND (topic=?4 OR instr(users, ?3) OR instr(event, CAST(?3 AS BLOB))) ORDER BY reminder;
 
 -- name: reschedule_reminder
 UPDATE reminder SET due_at=? WHERE key=?;
