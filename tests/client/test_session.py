@@ -397,6 +397,20 @@ def test_polling_takes_over() -> None:
     assert stage.states[-1] == "polling"
 
 
+def test_a_server_that_restarts_does_not_send_a_client_polling() -> None:
+    """Three refused connections of a restart did, which is meant for proxies; the streams of one count as before."""
+    refused = TransportError("refused", connected=False)
+    stage = Stage(
+        *[refused] * (2 * POLL_AFTER), [hello(7), notification(8)], answer=lambda _: refused, cursor="e.7."
+    )
+    assert seqs(stage.play()) == [8]
+    assert stage.asked == []
+    assert "polling" not in stage.states
+    behind_a_proxy = Stage(NO_STREAM[0], refused, *NO_STREAM[1:], answer=lambda _: polled(hello(7)))
+    behind_a_proxy.play()
+    assert "polling" in behind_a_proxy.states
+
+
 def test_polling_goes_on_where_it_was() -> None:
     """Behind what was told, and behind what was for somebody else: a server need not look through that again."""
     told = answering(polled(hello(9), notification(8), last="e.8."), polled(hello(9), last="e.9."))

@@ -4,14 +4,15 @@ import asyncio
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.outbound.certificates import certified
-from tidings.client import AsyncClient, Client, ProblemError, Unreachable
+from tidings.client import AsyncClient, Client, Connection, ProblemError, Unreachable
+from tidings.client.timeouts import POLL_AFTER, SubscriptionTimeouts
 from tidings.client.transport import MAX_REPLY_BYTES, checked, is_direct
 
 
@@ -132,3 +133,37 @@ def test_an_address_that_cannot_be_used_is_refused_at_once(url: str) -> None:
     """The fault: a port or a host name that cannot be was an error of another kind, at the first call."""
     with pytest.raises(ValueError, match="is not an http:// or https:// address"):
         checked(url)
+
+
+class Enough(Exception):
+    """A subscription waited often enough."""
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_a_port_where_nobody_listens_is_no_proxy(kind: type[Client | AsyncClient]) -> None:
+    """The subscription tries streams, and does not poll."""
+    states: list[str] = []
+
+    def told(connection: Connection) -> None:
+        states.append(connection.state)
+        if states.count("waiting") > 2 * POLL_AFTER:
+            raise Enough
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    pace = SubscriptionTimeouts(first_s=0.001, longest_s=0.001)
+    subscription = kind(url, user_id="bob").subscribe(on_connection=told, pace=pace)
+
+    async def soon() -> None:
+        assert isinstance(subscription, AsyncIterator)
+        await anext(subscription)
+
+    def listen() -> None:
+        if isinstance(subscription, AsyncIterator):
+            asyncio.run(soon())
+        else:
+            next(subscription)
+
+    with pytest.raises(Enough):
+        listen()
+    assert set(states) == {"connecting", "waiting"}

@@ -37,9 +37,9 @@ from tidings.client.transport import (
     answer,
     check_credentials,
     checked,
+    failed,
     is_direct,
     prepared,
-    why,
 )
 
 T = TypeVar("T")
@@ -149,7 +149,7 @@ class AsyncClient(Api):
                 async with contextlib.aclosing(reply):
                     return await _whole(reply)
         except (httpx.HTTPError, TimeoutError) as error:
-            return TransportError(why(error))
+            return failed(error)
 
     async def _renew(self) -> bool:
         if self._fetch is None:
@@ -256,7 +256,7 @@ class AsyncSubscription(AsyncIterator[Item]):
                     async with contextlib.aclosing(reply):
                         return await _whole(reply)
         except (httpx.HTTPError, TimeoutError) as error:
-            return TransportError(why(error))
+            return failed(error)
         # Each wait has its own limit; that of httpx would be one for all.
         reply.request.extensions["timeout"]["read"] = None
         self._reply, self._chunks = reply, reply.aiter_raw()
@@ -268,7 +268,7 @@ class AsyncSubscription(AsyncIterator[Item]):
             async with asyncio.timeout(timeout_s):
                 return await anext(self._chunks, b"")
         except (httpx.HTTPError, TimeoutError) as error:
-            return TransportError(why(error))
+            return failed(error)
 
     async def _close_stream(self) -> None:
         reply, self._reply, self._chunks = self._reply, None, None

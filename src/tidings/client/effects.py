@@ -26,9 +26,10 @@ class Answer(NamedTuple):
 
 
 class TransportError(NamedTuple):
-    """No response, or no bytes, in time; or the connection broke."""
+    """No response, or no bytes, in time; or the connection broke. ``connected``: there was a connection."""
 
     why: str
+    connected: bool = True
 
 
 class Open(NamedTuple):

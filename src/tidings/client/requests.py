@@ -23,13 +23,16 @@ Steps = Generator[Action, Any, T]
 
 class Disconnected(Exception):
     """A connection, or a request, ended or failed. ``wait_s``: the seconds that the server asks to wait, None if it names
-    none. ``planned``: it is no failure."""
+    none. ``planned``: it is no failure. ``connected``: there was a connection."""
 
-    def __init__(self, why: str, wait_s: float | None = None, *, planned: bool = False) -> None:
+    def __init__(
+        self, why: str, wait_s: float | None = None, *, planned: bool = False, connected: bool = True
+    ) -> None:
         super().__init__(why)
         self.why = why
         self.wait_s = wait_s
         self.planned = planned
+        self.connected = connected
 
 
 class Backoff:
@@ -84,7 +87,7 @@ class RequestSteps:
     def granted(self, outcome: Answer | TransportError) -> Steps[Answer]:
         """The response if it is a success. Raises Disconnected if a retry may help, ProblemError if it cannot."""
         if isinstance(outcome, TransportError):
-            raise Disconnected(outcome.why)
+            raise Disconnected(outcome.why, connected=outcome.connected)
         if outcome.status == 200:
             self._renewed = False
             return outcome

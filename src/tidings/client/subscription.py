@@ -1,6 +1,6 @@
 """A subscription as a machine without I/O: it requests effects, gets their outcomes, and returns items.
 
-    connection ──ended──► wait ──► connection …           three that could not be opened ──► polling
+    connection ──ended──► wait ──► connection …           three refused or cut on the way ──► polling
         ▲                                                                                       │
         └──────────────── at once when a first poll succeeds, else every minute ────────────────┘
 
@@ -184,9 +184,10 @@ class SubscriptionMachine:
             return ended
 
     def _judge(self, ended: Disconnected) -> None:
-        """Classify the ended connection as good or bad for the backoff."""
+        """Classify the ended connection as good or bad for the backoff, and count the streams that something refused or
+        cut: without a connection a poll would fail as well."""
         if self._greeted_at is None:
-            self._unopened += not ended.planned
+            self._unopened += ended.connected and not ended.planned
         else:
             self._backoff.lasted(self._clock() - self._greeted_at)
 

@@ -37,9 +37,9 @@ from tidings.client.transport import (
     answer,
     check_credentials,
     checked,
+    failed,
     is_direct,
     prepared,
-    why,
 )
 
 T = TypeVar("T")
@@ -159,7 +159,7 @@ class Client(Api):
             with contextlib.closing(self.send(ask.request, ask.timeout_s)) as reply:
                 return _whole(reply)
         except httpx.HTTPError as error:
-            return TransportError(why(error))
+            return failed(error)
 
     def _renew(self) -> bool:
         if self._fetch is None:
@@ -242,7 +242,7 @@ class Subscription(Iterator[Item]):
                 with contextlib.closing(reply):
                     return _whole(reply)
         except httpx.HTTPError as error:
-            return TransportError(why(error))
+            return failed(error)
         # Each wait has its own limit; that of httpx would be one for all.
         reply.request.extensions["timeout"]["read"] = None
         self._reply, self._chunks = reply, reply.iter_raw()
@@ -254,7 +254,7 @@ class Subscription(Iterator[Item]):
         try:
             return next(self._chunks, b"")
         except httpx.HTTPError as error:
-            return TransportError(why(error))
+            return failed(error)
         finally:
             late.cancel()
 

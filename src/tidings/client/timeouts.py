@@ -29,7 +29,8 @@ class SubscriptionTimeouts(NamedTuple):
 
 
 POLL_AFTER = 3
-"""Consecutive streams that could not be opened, after which the client polls."""
+"""Consecutive streams that were refused or cut before their first frame, after which the client polls. A connection that
+nobody accepts does not count: a server that restarts causes a few."""
 SHORTEST_S = 0.1
 """The shortest wait that a server can request."""
 PATIENCE_S = 600.0

@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 import httpx
 import msgspec
 
-from tidings.client.effects import Answer, Request
+from tidings.client.effects import Answer, Request, TransportError
 from tidings.client.request import OWN_USER, address, part
 from tidings.hosts import is_loopback
 
@@ -128,6 +128,7 @@ def answer(status: int, headers: Mapping[str, str], body: bytes = b"") -> Answer
     return Answer(status, body, headers.get("retry-after", ""), media)
 
 
-def why(error: Exception) -> str:
-    """The text of a failure; some of httpx have none."""
-    return str(error) or type(error).__name__
+def failed(error: Exception) -> TransportError:
+    """A failure as an outcome; some of httpx have no text."""
+    connected = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+    return TransportError(str(error) or type(error).__name__, connected)
