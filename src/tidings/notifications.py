@@ -65,7 +65,7 @@ class NotificationReader:
         epoch: str,
         wording: NotificationRenderer,
         news: Newsroom,
-        take_up: Materialize,
+        materialize: Materialize,
     ) -> None:
         self._store = store
         self._cursors = cursors
@@ -73,7 +73,7 @@ class NotificationReader:
         self._epoch = epoch
         self._wording = wording
         self._news = news
-        self._take_up = take_up
+        self._materialize = materialize
 
     async def page(
         self,
@@ -164,7 +164,7 @@ class NotificationReader:
         return is_unsettled(rows[0] if rows else None)
 
     async def _counts(self, user: str) -> InboxCounters:
-        return (await inbox_heads(self._store, [user], self._take_up))[user]
+        return (await inbox_heads(self._store, [user], self._materialize))[user]
 
     async def _taken_up(
         self, user: str, read: Callable[[], Awaitable[_C]], erasures: int | None = None
@@ -173,7 +173,7 @@ class NotificationReader:
         if erasures is None:
             erasures = self._store.erasures.begun
         return await read_with_materialization(
-            read, lambda found: [user] if found.counts.lacking else [], self._take_up, erasures
+            read, lambda found: [user] if found.counts.lacking else [], self._materialize, erasures
         )
 
     def _heads(self, counts: InboxCounters) -> bytes:

@@ -328,7 +328,7 @@ class DeliveryQueue(Protocol):
         """How many fan-out jobs are pending, and how many dead letters there are."""
         ...
 
-    async def live_broadcasts(self) -> int:
+    async def count_active_broadcasts(self) -> int:
         """How many broadcasts could still come to somebody: neither expired nor retracted."""
         ...
 

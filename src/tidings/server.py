@@ -74,7 +74,7 @@ async def running(
     those of the settings, when they are made already."""
     async with AsyncExitStack() as closing:
         # Before the store: a setting that does not fit leaves no file behind.
-        ways = channels or ChannelRegistry(settings, clock)
+        channel_registry = channels or ChannelRegistry(settings, clock)
         store, cursor_key = await open_store(settings, clock, configured(settings))
         closing.push_async_callback(store.close)
         for unsent in unsendable(store.rules.declared, settings):
@@ -86,24 +86,24 @@ async def running(
         async def submit(command: Command) -> Outcome:
             return await log.submit(command)
 
-        async def take_up(users: Sequence[str], erasures: int) -> None:
+        async def materialize(users: Sequence[str], erasures: int) -> None:
             await submit(MaterializeBroadcasts(tuple(users), erasures))
 
         windows = Windows(clock, settings.trends_max_exact_keys)
-        live = Hub(store, wording, take_up, settings, clock, epoch, position)
+        live = Hub(store, wording, materialize, settings, clock, epoch, position)
         runner = Runner(store, on_erased=live.reconcile_all)
-        courier = DeliveryDispatcher(store, submit, ways, wording, clock)
+        dispatcher = DeliveryDispatcher(store, submit, channel_registry, wording, clock)
         watch = _StoreWatch(store, on_foreign_commit=live.suspend)
         log = GroupCommitQueue(
             store,
             batch_events=settings.group_commit_events,
             queue=settings.write_queue,
             per_user=settings.max_writes_per_user,
-            on_commit=PostCommitHooks(store, windows, live, runner, courier),
+            on_commit=PostCommitHooks(store, windows, live, runner, dispatcher),
             on_failure=watch.failed,
         )
         reminders = ReminderService(store, log, settings, clock, cursors)
-        confirmations = Confirmations(log, clock, cursor_key, settings.server_url, ways.ask)
+        confirmations = Confirmations(log, clock, cursor_key, settings.server_url, channel_registry.ask)
         WRITE_QUEUE.set_function(lambda: log.depth)
         STREAMS_OPEN.set_function(lambda: live.open_streams)
         POLLS_WAITING.set_function(lambda: live.waiting_polls)
@@ -114,7 +114,7 @@ async def running(
         parts: tuple[Worker | GroupCommitQueue | Hub, ...] = (
             runner,
             log,
-            courier,
+            dispatcher,
             reminders,
             live,
             watch,
@@ -130,10 +130,10 @@ async def running(
             clock=clock,
             ingest=Commands(log, runner, settings, clock, cursors, store),
             reader=FeedReader(store, windows, cursors, settings),
-            inboxes=NotificationReader(store, cursors, clock, epoch, wording, live.waiter, take_up),
+            inboxes=NotificationReader(store, cursors, clock, epoch, wording, live.waiter, materialize),
             live=live,
             reminders=reminders,
-            endpoints=_endpoints(store, log, clock, settings, ways, confirmations),
+            endpoints=_endpoints(store, log, clock, settings, channel_registry, confirmations),
             preferences=PreferencesService(store, log, settings, partial(unsendable, settings=settings)),
             metrics=Metrics(clock),
             ready=lambda: _unready(log, live, watch, settings),
@@ -145,7 +145,7 @@ def _endpoints(
     log: GroupCommitQueue,
     clock: Clock,
     settings: Settings,
-    ways: ChannelRegistry,
+    channel_registry: ChannelRegistry,
     confirmations: Confirmations,
 ) -> EndpointService:
     return EndpointService(
@@ -154,9 +154,9 @@ def _endpoints(
         clock,
         allow_http=settings.webhook_allow_http,
         new_secret=new_secret,
-        push_key=lambda: ways.push_key,
+        push_key=lambda: channel_registry.push_key,
         confirmations=confirmations,
-        refusal=ways.refusal,
+        refusal=channel_registry.refusal,
         missing=partial(missing, settings),
     )
 
@@ -175,16 +175,16 @@ def _unready(log: GroupCommitQueue, live: Hub, watch: "_StoreWatch", settings: S
 
 
 class PostCommitHooks:
-    """What every committed transaction sets in motion in this process: windows, hints, the runner and the courier."""
+    """What every committed transaction sets in motion in this process: windows, hints, the runner and the dispatcher."""
 
     def __init__(
-        self, store: Store, windows: Windows, live: Hub, runner: Runner, courier: DeliveryDispatcher
+        self, store: Store, windows: Windows, live: Hub, runner: Runner, dispatcher: DeliveryDispatcher
     ) -> None:
         self._store = store
         self._windows = windows
         self._live = live
         self._runner = runner
-        self._courier = courier
+        self._dispatcher = dispatcher
 
     def __call__(self, commands: Sequence[Command], outcomes: Sequence[Outcome | KeyReused]) -> None:
         COMMIT_COMMANDS.observe(len(commands))
@@ -201,7 +201,7 @@ class PostCommitHooks:
             self._hint(effects)
         if effects.jobs:
             self._runner.nudge()
-        self._courier.nudge()
+        self._dispatcher.nudge()
 
     def _hint(self, effects: CommitEffects) -> None:
         """Notify the streams of the users whose inboxes or feeds changed."""

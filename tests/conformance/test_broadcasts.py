@@ -163,14 +163,14 @@ def test_an_expired_one_is_not_given(store: Harness) -> None:
 
 def test_those_that_live_are_counted(store: Harness) -> None:
     """Until they expire or are retracted, whoever has taken them up."""
-    assert store.run(store.store.live_broadcasts()) == 0
+    assert store.run(store.store.count_active_broadcasts()) == 0
     gone, *_ = store.publish(broadcast(), broadcast(), broadcast(expires_at=LATER + 1))
     taken(store, "bob")
-    assert store.run(store.store.live_broadcasts()) == 3
+    assert store.run(store.store.count_active_broadcasts()) == 3
     store.write(Retract(gone))
-    assert store.run(store.store.live_broadcasts()) == 2
+    assert store.run(store.store.count_active_broadcasts()) == 2
     store.clock.ms = LATER
-    assert store.run(store.store.live_broadcasts()) == 1
+    assert store.run(store.store.count_active_broadcasts()) == 1
 
 
 def test_a_retracted_one_is_not_given(store: Harness) -> None:

@@ -84,10 +84,10 @@ class Place:
         self.store = Counting(self.clock, epoch="e")
         wording = NotificationRenderer(self.store, "en")
         self.live = Hub(
-            self.store, wording, self._take_up, settings, self.clock, "e", 0, rng=random.Random(7)
+            self.store, wording, self._materialize, settings, self.clock, "e", 0, rng=random.Random(7)
         )
 
-    async def _take_up(self, users: Sequence[str], erasures: int) -> None:
+    async def _materialize(self, users: Sequence[str], erasures: int) -> None:
         if self.stuck:
             raise Unavailable
         self.paused.set()

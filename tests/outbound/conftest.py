@@ -18,7 +18,7 @@ def loop() -> Iterator[asyncio.Runner]:
 
 @pytest.fixture(params=("memory", "sqlite"))
 def world(request: pytest.FixtureRequest, tmp_path: Path, loop: asyncio.Runner) -> Iterator[World]:
-    """A world whose courier has begun; the test's id names the store."""
+    """A world whose dispatcher has begun; the test's id names the store."""
     world = loop.run(World.opened(request.param, tmp_path))
     yield world
     loop.run(world.close())

@@ -116,7 +116,7 @@ def test_a_channel_that_is_not_set_up_disables_nothing(loop: Loop, world: World)
     """That is the server's fault, and it may be set up again."""
 
     async def scene() -> None:
-        await world.courier.close()
+        await world.dispatcher.close()
         world.begin(smtp_url="")
         await world.mailbox()
         await told(world, MAX_FAILURES + 1)

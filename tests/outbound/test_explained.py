@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 
 import msgspec
 
-from tests.outbound.test_courier import NIGHT, NIGHT_LEFT_S
+from tests.outbound.test_dispatcher import NIGHT, NIGHT_LEFT_S
 from tests.outbound.world import USER, World
 from tidings.cursors import Cursors
 from tidings.http.schemas import Decision, Explanation
@@ -114,7 +114,7 @@ def test_an_endpoint_that_a_digest_holds_does_not_hide_one_that_it_does_not(loop
         await world.tell()
         await world.deliver()
         await world.mailbox("alice@example.net")
-        await world.courier.close()  # or it could have sent the mail before the explanation is asked for
+        await world.dispatcher.close()  # or it could have sent the mail before the explanation is asked for
         told = await world.tell()
         assert await mail(world, told) == Decision(True, "wanted")
         world.begin()

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.outbound.receivers import WAIT_S, text
-from tests.outbound.test_courier import NIGHT, NIGHT_LEFT_S
+from tests.outbound.test_dispatcher import NIGHT, NIGHT_LEFT_S
 from tests.outbound.world import USER, World
 from tidings.model import (
     Command,
@@ -241,12 +241,12 @@ def test_a_mail_is_repeated_only_by_a_server_that_begins_anew_and_under_its_id(
             told.set()
             raise OSError("no space left")
 
-        await world.courier.close()
+        await world.dispatcher.close()
         world.begin(submit=lost)
         await world.mailbox()
         await world.tell()
         await asyncio.wait_for(told.wait(), WAIT_S)
-        await world.courier.close()
+        await world.dispatcher.close()
         assert len(world.relay.mails) == 1
         world.begin()
         await world.deliver()

@@ -22,9 +22,9 @@ def refusal(url: str, settings: Settings) -> str:
     """Why a URL is refused."""
 
     async def ask() -> str:
-        ways = ChannelRegistry(settings, FakeClock(), resolve)
-        found = ways.refusal(url)
-        await ways.close()
+        channels = ChannelRegistry(settings, FakeClock(), resolve)
+        found = channels.refusal(url)
+        await channels.close()
         return found
 
     return asyncio.run(ask())

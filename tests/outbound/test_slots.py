@@ -123,7 +123,7 @@ def test_only_so_many_slow_endpoints_are_remembered() -> None:
     assert slots.speed(first, 0) is Speed.PROMPT
 
 
-# --- the courier --------------------------------------------------------------------------------------------
+# --- the dispatcher --------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -243,7 +243,7 @@ def test_an_endpoint_that_is_slow_gives_its_slot_back_after_each_attempt(
     monkeypatch.setattr("tidings.outbound.dispatcher.Slots", Watched)
 
     async def scene() -> None:
-        await world.courier.close()
+        await world.dispatcher.close()
         world.begin()
         await world.hook()
         world.web.open.clear()

@@ -53,7 +53,7 @@ class Browser:
 
 async def subscribed(world: World, browser: Browser) -> Endpoint:
     """A subscription at the web server, which stands for a push service."""
-    await world.courier.close()
+    await world.dispatcher.close()
     world.begin(None, **SETTINGS)
     return await world.endpoint("web_push", f"http://{HOST}:{world.web_port}/push/1", browser.secret)
 
@@ -147,7 +147,7 @@ def test_a_push_to_the_inside_is_a_dead_letter(loop: Loop, world: World) -> None
 
     async def scene() -> None:
         await subscribed(world, Browser())
-        await world.courier.close()
+        await world.dispatcher.close()
         world.begin(None, webhook_allow_networks="", **SETTINGS)
         await world.tell("ping")
         await world.deliver()

@@ -189,7 +189,7 @@ def test_a_webhook_to_the_inside_is_a_dead_letter(loop: Loop, world: World) -> N
     """As the settings are when nothing is said."""
 
     async def scene() -> None:
-        await world.courier.close()
+        await world.dispatcher.close()
         world.begin(webhook_allow_networks="")
         await world.hook()
         await world.tell()

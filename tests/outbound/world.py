@@ -1,4 +1,4 @@
-"""A courier at work between a real store and real receivers, at a time that the test turns."""
+"""A dispatcher at work between a real store and real receivers, at a time that the test turns."""
 
 import asyncio
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ ATTEMPTS = 10
 
 
 class World:
-    """One user, USER, a store, a courier, a relay and a web server. The courier works when :meth:`deliver` is called."""
+    """USER, a store, a dispatcher, a relay and a web server. The dispatcher runs when :meth:`deliver` is called."""
 
     def __init__(self, store: Store, clock: FakeClock) -> None:
         self.store = store
@@ -67,7 +67,7 @@ class World:
         return world
 
     def begin(self, submit: Submit | None = None, **changed: object) -> None:
-        """Begin with a new courier, as a server does that starts; the settings may differ from the usual ones."""
+        """Begin with a new dispatcher, as a server does that starts; the settings may differ from the usual ones."""
         usual = Settings(
             smtp_url=f"smtp://{HOST}:{self.relay_port}",
             mail_from="Market <market@example.org>",
@@ -75,20 +75,20 @@ class World:
             webhook_allow_http=True,
             webhook_allow_networks=f"{HOST}/32",
         )
-        ways = ChannelRegistry(msgspec.structs.replace(usual, **changed), self.clock)
+        channels = ChannelRegistry(msgspec.structs.replace(usual, **changed), self.clock)
         wording = NotificationRenderer(self.store, "en")
-        self.courier = DeliveryDispatcher(
-            self.store, submit or self.log.submit, ways, wording, self.clock, Random(1)
+        self.dispatcher = DeliveryDispatcher(
+            self.store, submit or self.log.submit, channels, wording, self.clock, Random(1)
         )
-        self.courier.start()
+        self.dispatcher.start()
 
     web_port: int
     relay_port: int
-    courier: DeliveryDispatcher
+    dispatcher: DeliveryDispatcher
 
     async def close(self) -> None:
         """End everything."""
-        await self.courier.close()
+        await self.dispatcher.close()
         await self.log.close()
         await self.store.close()
         await self.web.stop()
@@ -133,10 +133,10 @@ class World:
         return outcome.receipts[0].event_id
 
     async def deliver(self, after_s: float = 0) -> None:
-        """Let time pass, and the courier do what is due then."""
+        """Let time pass, and the dispatcher do what is due then."""
         self.clock.advance(round(after_s * 1_000))
         async with asyncio.timeout(WAIT_S):
-            await self.courier.settled()
+            await self.dispatcher.settled()
 
     # --- what is seen -------------------------------------------------------------------------------------
 
@@ -159,4 +159,4 @@ class World:
         return await self.store.dead_letters(1_000)
 
     def _committed(self, commands: Sequence[Command], outcomes: Sequence[Outcome | KeyReused]) -> None:
-        self.courier.nudge()
+        self.dispatcher.nudge()

@@ -101,7 +101,7 @@ class Unaided(Told):
 
 
 class _Nobody:
-    """In place of a courier and of windows: nothing leaves the application here, and nobody asks for trends."""
+    """In place of a dispatcher and of windows: nothing leaves the application here, and nobody asks for trends."""
 
     def nudge(self) -> None:
         """There is nobody to nudge."""
@@ -140,7 +140,7 @@ class Server:
         wording = NotificationRenderer(store, settings.locale)
         windows = cast(Windows, _Nobody())
         hub = Unaided if unaided else Told
-        self.live = hub(store, wording, self._take_up, settings, clock, epoch, position, rng=rng)
+        self.live = hub(store, wording, self._materialize, settings, clock, epoch, position, rng=rng)
         bus = cast(Hub, Bus(self.live, trouble, rng))
         self.runner = Runner(store, on_erased=bus.reconcile_all)
         self.log = GroupCommitQueue(
@@ -154,7 +154,7 @@ class Server:
         self.ingest = Commands(self.log, self.runner, settings, clock, cursors, store)
         self.reader = FeedReader(store, windows, cursors, settings)
         self.inboxes = NotificationReader(
-            store, cursors, clock, epoch, wording, self.live.waiter, self._take_up
+            store, cursors, clock, epoch, wording, self.live.waiter, self._materialize
         )
 
     async def begin(self) -> None:
@@ -180,7 +180,7 @@ class Server:
             else:
                 connection.vanish(server_lives=False)
 
-    async def _take_up(self, users: Sequence[str], erasures: int) -> None:
+    async def _materialize(self, users: Sequence[str], erasures: int) -> None:
         await self.log.submit(MaterializeBroadcasts(tuple(users), erasures))
 
     # --- HTTP -----------------------------------------------------------------------------------------------

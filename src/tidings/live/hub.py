@@ -84,7 +84,7 @@ class Hub:
         self,
         store: Store,
         wording: NotificationRenderer,
-        take_up: Materialize,
+        materialize: Materialize,
         settings: Settings,
         clock: Clock,
         epoch: str,
@@ -94,7 +94,7 @@ class Hub:
         """``position``: the head of the log; events after it are sent as new."""
         self._store = store
         self._wording = wording
-        self._take_up = take_up
+        self._materialize = materialize
         self._settings = settings
         self._clock = clock
         self._epoch = epoch
@@ -344,7 +344,7 @@ class Hub:
             self._fill(stream)
 
     async def _heads(self, users: Sequence[str]) -> dict[str, InboxCounters]:
-        return await inbox_heads(self._store, users, self._take_up)
+        return await inbox_heads(self._store, users, self._materialize)
 
     async def _compare(self) -> None:
         """Find the inboxes that changed without a hint. Runs beside following."""
@@ -388,7 +388,7 @@ class Hub:
         if changes.counts.lacking:
             # The changes are sent, also when the broadcasts cannot be materialised.
             with contextlib.suppress(Unavailable):
-                await self._take_up([user], erasures)
+                await self._materialize([user], erasures)
         some = await self._inbox_frames(user, since, changes)
         now = self._clock.monotonic()
         for stream in streams:

@@ -78,7 +78,7 @@ class ChannelRegistry:
         """The public key that identifies this server to push services; None without one."""
         return self._push_key
 
-    async def way(self, channel: str) -> Channel:
+    async def get(self, channel: str) -> Channel:
         """A channel. Raises NotConfigured."""
         async with self._making:
             if channel not in self._made:
@@ -98,7 +98,7 @@ class ChannelRegistry:
         """Mail a confirmation link to an address. Raises NotConfigured."""
         from tidings.outbound.email import Email
 
-        channel = await self.way("email")
+        channel = await self.get("email")
         if not isinstance(channel, Email):
             raise TypeError("the channel email is made by this class")
         return (await channel.ask(address, link)).state

@@ -81,16 +81,16 @@ class DeliveryDispatcher(Worker):
         self,
         store: Deliveries,
         submit: Submit,
-        ways: ChannelRegistry,
+        channels: ChannelRegistry,
         wording: NotificationRenderer,
         clock: Clock,
         chance: Random | None = None,
     ) -> None:
         """``submit`` applies a command; ``chance`` spreads the retries of different endpoints."""
-        super().__init__("courier", GAP_S)
+        super().__init__("dispatcher", GAP_S)
         self._store = store
         self._submit = submit
-        self._ways = ways
+        self._channels = channels
         self._wording = wording
         self._clock = clock
         self._seed = (chance or Random()).random()
@@ -115,7 +115,7 @@ class DeliveryDispatcher(Worker):
         for lane in lanes:
             lane.cancel()
         await asyncio.gather(*lanes, return_exceptions=True)
-        await self._ways.close()
+        await self._channels.close()
 
     # --- a round ------------------------------------------------------------------------------------------
 
@@ -160,8 +160,8 @@ class DeliveryDispatcher(Worker):
             by_id = {delivery.id: delivery for delivery in due}
             decided = decide(due, self._store.rules, now)
             handled += [(by_id[one.id], one) for one in decided.handled]
-            if decided.parcels and self._slots.take(due[0].endpoint, self._since()):
-                self._begin(decided.parcels[:LANE])
+            if decided.batches and self._slots.take(due[0].endpoint, self._since()):
+                self._begin(decided.batches[:LANE])
         return handled
 
     def _step_back(self, page: Sequence[Delivery], now: int) -> list[tuple[Delivery, DeliveryResult]]:
@@ -172,24 +172,24 @@ class DeliveryDispatcher(Worker):
         ]
         return [(each, DeliveryResult(each.id, "later", now + STEP_BACK_MS)) for each in waiting]
 
-    def _begin(self, parcels: list[list[Delivery]]) -> None:
-        endpoint = parcels[0][0].endpoint
-        self._taken.update(delivery.id for parcel in parcels for delivery in parcel)
-        self._lanes[endpoint.id] = asyncio.create_task(self._lane(endpoint, parcels), name="courier-lane")
+    def _begin(self, batches: list[list[Delivery]]) -> None:
+        endpoint = batches[0][0].endpoint
+        self._taken.update(delivery.id for batch in batches for delivery in batch)
+        self._lanes[endpoint.id] = asyncio.create_task(self._lane(endpoint, batches), name="dispatcher-lane")
 
     # --- one endpoint -------------------------------------------------------------------------------------
 
-    async def _lane(self, endpoint: Endpoint, parcels: list[list[Delivery]]) -> None:
+    async def _lane(self, endpoint: Endpoint, batches: list[list[Delivery]]) -> None:
         try:
-            for place, read in enumerate(parcels, 1):
-                parcel = [] if self._closing else await self._read_again(read)
+            for place, read in enumerate(batches, 1):
+                batch = [] if self._closing else await self._read_again(read)
                 if self._closing:
                     break
-                if not parcel:
+                if not batch:
                     continue
-                answer, failures = await self._deliver(parcel)
+                answer, failures = await self._deliver(batch)
                 if answer.after_s:
-                    await self._postpone(parcels[place:], answer.after_s)
+                    await self._postpone(batches[place:], answer.after_s)
                 if answer.after_s or answer.state == "gone" or failures >= MAX_FAILURES:
                     break
                 if answer not in NOT_TRIED and self._slots.speed(endpoint, self._since()) is Speed.SLOW:
@@ -197,18 +197,18 @@ class DeliveryDispatcher(Worker):
         except Exception:
             _log.exception("a lane of %s deliveries ended early", endpoint.channel)
         finally:
-            self._taken.difference_update(delivery.id for parcel in parcels for delivery in parcel)
+            self._taken.difference_update(delivery.id for batch in batches for delivery in batch)
             self._ended.add(endpoint.id)
             self._slots.release(endpoint)
             del self._lanes[endpoint.id]
             self.nudge()
 
-    async def _read_again(self, parcel: list[Delivery]) -> list[Delivery]:
+    async def _read_again(self, batch: list[Delivery]) -> list[Delivery]:
         """The batch as the store has it now, without deliveries that are not sent any more: during the attempts before this
         one, its user may have been erased, the endpoint removed or given another secret, or the notification read,
         retracted or muted."""
-        ids, now = tuple(delivery.id for delivery in parcel), self._clock.now()
-        public = {delivery_id(delivery) for delivery in parcel}  # the store may have reused its numbers
+        ids, now = tuple(delivery.id for delivery in batch), self._clock.now()
+        public = {delivery_id(delivery) for delivery in batch}  # the store may have reused its numbers
         found = await self._store.deliveries(now, len(ids), ids)
         found = [delivery for delivery in found if delivery_id(delivery) in public]
         rules = self._store.rules
@@ -216,12 +216,12 @@ class DeliveryDispatcher(Worker):
         await self._settle([(delivery, handled) for delivery, handled in decided if handled is not None])
         return [delivery for delivery, handled in decided if handled is None]
 
-    async def _deliver(self, parcel: list[Delivery]) -> tuple[SendResult, int]:
+    async def _deliver(self, batch: list[Delivery]) -> tuple[SendResult, int]:
         """Try to deliver a batch, and record the result; also returns the consecutive failures of its endpoint."""
-        endpoint, failures = parcel[0].endpoint, parcel[0].endpoint.failures
-        answer = await self._attempt(endpoint, parcel)
+        endpoint, failures = batch[0].endpoint, batch[0].endpoint.failures
+        answer = await self._attempt(endpoint, batch)
         now = self._clock.now()
-        outcomes = [(delivery, self._outcome(delivery, answer, now)) for delivery in parcel]
+        outcomes = [(delivery, self._outcome(delivery, answer, now)) for delivery in batch]
         if answer.state == "sent":
             failures = 0
         elif not answer.server_fault and any(handled.state == "dead" for _, handled in outcomes):
@@ -233,15 +233,15 @@ class DeliveryDispatcher(Worker):
             _log.warning("the endpoint %s (%s) is disabled: %s", endpoint.id, endpoint.channel, answer.error)
         return answer, failures
 
-    async def _postpone(self, parcels: list[list[Delivery]], seconds: int) -> None:
+    async def _postpone(self, batches: list[list[Delivery]], seconds: int) -> None:
         """Postpone what follows: the endpoint asked for a pause, and would refuse it too."""
         at = self._clock.now() + seconds * 1_000
-        rest = [delivery for parcel in parcels for delivery in parcel]
+        rest = [delivery for batch in batches for delivery in batch]
         await self._settle([(delivery, DeliveryResult(delivery.id, "later", at)) for delivery in rest])
 
-    async def _attempt(self, endpoint: Endpoint, parcel: list[Delivery]) -> SendResult:
+    async def _attempt(self, endpoint: Endpoint, batch: list[Delivery]) -> SendResult:
         try:
-            channel = await self._ways.way(endpoint.channel)
+            channel = await self._channels.get(endpoint.channel)
         except NotConfigured as missing:
             return SendResult("dead", str(missing), server_fault=True)
         host, began = channel.host(endpoint), self._since()
@@ -249,7 +249,7 @@ class DeliveryDispatcher(Worker):
             return ENDPOINT_IS_SILENT
         if self._hosts.is_open(host, began):
             return HOST_IS_DOWN
-        answer = await self._send(channel, endpoint, parcel)
+        answer = await self._send(channel, endpoint, batch)
         now = self._since()
         if answer.down or not answer.timed_out:
             self._hosts.note(host, answer.down, now)
@@ -263,9 +263,9 @@ class DeliveryDispatcher(Worker):
         open."""
         return int(self._clock.monotonic() * 1_000)
 
-    async def _send(self, channel: Channel, endpoint: Endpoint, parcel: list[Delivery]) -> SendResult:
+    async def _send(self, channel: Channel, endpoint: Endpoint, batch: list[Delivery]) -> SendResult:
         """Render the batch, newest first, and send it. A fault in the rendering or the channel fails this batch alone."""
-        newest = sorted(parcel, key=lambda delivery: (delivery.created_at, delivery.id), reverse=True)
+        newest = sorted(batch, key=lambda delivery: (delivery.created_at, delivery.id), reverse=True)
         try:
             return await channel.send(endpoint, [self._note(delivery) for delivery in newest])
         except Exception as fault:

@@ -31,11 +31,11 @@ class Obstacle(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The decisions about the deliveries to one endpoint: those ``handled`` without an attempt, and ``parcels``, the batches
+    """The decisions about the deliveries to one endpoint: those ``handled`` without an attempt, and ``batches``, those
     that are each sent as one."""
 
     handled: list[DeliveryResult]
-    parcels: list[list[Delivery]]
+    batches: list[list[Delivery]]
 
 
 def is_unsettled(row: InboxRow | None) -> bool:

@@ -16,7 +16,7 @@ T = TypeVar("T")
 async def read_with_materialization(
     read: Callable[[], Awaitable[T]],
     lacking: Callable[[T], Sequence[str]],
-    take_up: Materialize,
+    materialize: Materialize,
     erasures: int,
 ) -> T:
     """What ``read`` returns of inboxes, after a second read if ``lacking`` names users with pending broadcasts.
@@ -26,13 +26,15 @@ async def read_with_materialization(
     if not users:
         return found
     try:
-        await take_up(users, erasures)
+        await materialize(users, erasures)
     except Unavailable:  # nothing can be written now, but the rows can be read
         return found
     return await read()
 
 
-async def inbox_heads(store: Store, users: Sequence[str], take_up: Materialize) -> dict[str, InboxCounters]:
+async def inbox_heads(
+    store: Store, users: Sequence[str], materialize: Materialize
+) -> dict[str, InboxCounters]:
     """The counters of these users' inboxes."""
 
     async def read() -> dict[str, InboxCounters]:
@@ -41,6 +43,6 @@ async def inbox_heads(store: Store, users: Sequence[str], take_up: Materialize) 
     return await read_with_materialization(
         read,
         lambda found: [user for user, counts in found.items() if counts.lacking],
-        take_up,
+        materialize,
         store.erasures.begun,
     )

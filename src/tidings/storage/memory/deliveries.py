@@ -68,7 +68,7 @@ class MemoryDeliveries(MemoryState):
         """There are no fan-out jobs; deliveries may be dead letters."""
         return Backlog(0, sum(owed.dead for owed in self._owed.values()))
 
-    async def live_broadcasts(self) -> int:
+    async def count_active_broadcasts(self) -> int:
         """The number of active broadcasts."""
         now = self._clock.now()
         return sum(now < each.expires_at and each.key in self._log for each in self._broadcasts)

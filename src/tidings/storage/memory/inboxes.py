@@ -177,7 +177,7 @@ class MemoryInboxes(MemoryDeliveries):
     def _meant(self, person: UserState, broadcast: Broadcast, entry: LogEntry) -> bool:
         return self._clock.now() < broadcast.expires_at and _among(person, broadcast.audience, entry)
 
-    def _take_up(self, take: MaterializeBroadcasts) -> int:
+    def _materialize(self, take: MaterializeBroadcasts) -> int:
         return sum(self._catch_up(user) for user in take.users if not self._is_outdated(user, take))
 
     def _is_outdated(self, user: str, take: MaterializeBroadcasts) -> bool:

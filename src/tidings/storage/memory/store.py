@@ -329,7 +329,7 @@ class MemoryStore(MemoryFeeds):
     ) -> int:
         match command:
             case MaterializeBroadcasts():
-                return self._take_up(command)
+                return self._materialize(command)
             case SetNotificationType():
                 return self._declare(command)
             case SetPreferences():

@@ -555,7 +555,7 @@ class SqliteStore:
         """The number of pending jobs, and of dead letters."""
         return await self._later(OPERATORS, "backlog", maintenance.backlog)
 
-    async def live_broadcasts(self) -> int:
+    async def count_active_broadcasts(self) -> int:
         """The number of active broadcasts."""
         return await self._now(APPLICATION, "live_broadcasts", broadcasts.live)
 

@@ -349,13 +349,13 @@ def test_a_channel_that_is_not_set_up_leaves_a_dead_letter(loop: Loop, world: Wo
     """Which can be replayed when it is."""
 
     async def scene() -> None:
-        await world.courier.close()
+        await world.dispatcher.close()
         world.begin(smtp_url="")
         await world.mailbox()
         await world.tell()
         await world.deliver()
         assert [letter.error for letter in await world.dead()] == ["smtp_url is not set"]
-        await world.courier.close()
+        await world.dispatcher.close()
         world.begin()
         await world.write(RetryDeadLetters())
         await world.deliver()
@@ -370,7 +370,7 @@ def test_what_is_under_way_when_the_server_stops_is_awaited(loop: Loop, world: W
         world.web.open.clear()
         await world.tell()
         await world.web.received(1)
-        closing = asyncio.create_task(world.courier.close())
+        closing = asyncio.create_task(world.dispatcher.close())
         await asyncio.wait({closing}, timeout=0.05)
         assert not closing.done()
         world.web.open.set()
@@ -394,7 +394,7 @@ def test_nothing_is_begun_when_the_server_stops(loop: Loop, world: World) -> Non
         world.web.open.clear()
         await world.tell("like", "like", "like")
         await world.web.received(1)
-        closing = asyncio.create_task(world.courier.close())
+        closing = asyncio.create_task(world.dispatcher.close())
         await asyncio.wait({closing}, timeout=0.05)
         world.web.open.set()
         await closing
@@ -410,10 +410,10 @@ def test_a_stop_that_meets_news_is_heard(loop: Loop, world: World, ahead: int) -
 
     async def scene() -> None:
         await world.deliver()
-        world.courier.nudge()
+        world.dispatcher.nudge()
         await turns(ahead)
         async with asyncio.timeout(WAIT_S):
-            await world.courier.close()
+            await world.dispatcher.close()
 
     loop.run(scene())
 
@@ -429,7 +429,7 @@ def test_what_was_not_settled_is_sent_again_under_the_same_id(
         world.web.open.clear()
         await world.tell()
         await world.web.received(1)
-        await world.courier.close()
+        await world.dispatcher.close()
         assert await world.waiting() == [0]
         world.web.open.set()
         world.begin()
@@ -464,7 +464,7 @@ def test_a_store_that_cannot_be_told_is_told_again(loop: Loop, world: World) -> 
 
     async def scene() -> None:
         await world.hook()
-        await world.courier.close()
+        await world.dispatcher.close()
         world.begin(submit=refusing)
         await world.tell()
         await world.deliver()
@@ -499,7 +499,7 @@ def test_a_page_that_was_read_before_a_settlement_repeats_nothing(
             return page
 
         await world.hook()
-        await world.courier.close()
+        await world.dispatcher.close()
         world.begin(telling)
         world.web.open.clear()
         await world.tell()
