@@ -1,4 +1,4 @@
-"""What only the SQLite store has: partitions that are merged, debts that fail, rows that can be written again."""
+"""What only the SQLite store has: partitions that are merged, jobs that fail, rows that can be written again."""
 
 import asyncio
 from collections.abc import Iterator
@@ -101,7 +101,7 @@ def test_a_half_made_merge_goes_on_after_a_restart(tmp_path: Path) -> None:
 def test_fan_out_that_keeps_failing_becomes_a_dead_letter(opened: Inside) -> None:
     """It is set aside after MAX_ATTEMPTS, others go on meanwhile, and a replay tries it again."""
     opened.write(*(Follow(f"f{n}", "user:alice") for n in range(4)))
-    opened.writer.owe("no such kind", 1, 0, 0)
+    opened.writer.enqueue_job("no such kind", 1, 0, 0)
     for _ in range(MAX_ATTEMPTS):
         with pytest.raises(KeyError):
             opened.run(opened.store.work(100))

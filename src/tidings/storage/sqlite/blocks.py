@@ -38,7 +38,7 @@ def sever(w: WriteSession, r: ReadSnapshot, user: int, actor: int) -> None:
     head = _head(r, user)
     left, _ = step(w, r, Cleaning(user, actor, 0, head + 1, head), w.settings.fanout_sync_max_followers)
     if left is not None:
-        w.owe("block", user, actor, left.floor, left.before, left.head)
+        w.enqueue_job("block", user, actor, left.floor, left.before, left.head)
 
 
 def step(w: WriteSession, r: ReadSnapshot, cleaning: Cleaning, budget: int) -> tuple[Cleaning | None, int]:

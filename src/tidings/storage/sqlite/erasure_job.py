@@ -65,7 +65,7 @@ def begin(w: WriteSession, r: ReadSnapshot, user: int, name: str, alias: str) ->
     w.hide(name, alias, last_reminder)
     left, _ = step(w, r, Job(user, 0, w.position), w.settings.fanout_sync_max_followers)
     if left is not None:
-        w.owe("erase", user, left.phase, left.oldest, left.at_key, left.at_user)
+        w.enqueue_job("erase", user, left.phase, left.oldest, left.at_key, left.at_user)
 
 
 def retry(w: WriteSession, name: str) -> None:

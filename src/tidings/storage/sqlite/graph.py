@@ -140,7 +140,7 @@ def record_visit(w: WriteSession, names: list[str]) -> None:
         )
         if row[0] is not None and wakes_pending(w, user):
             w.db.execute(sql("fan_out_to_user"), (user,))
-            w.owe("wake", user, row[0] + 1, w.position, -1)
+            w.enqueue_job("wake", user, row[0] + 1, w.position, -1)
 
 
 def wakes_pending(w: WriteSession, user: int) -> bool:

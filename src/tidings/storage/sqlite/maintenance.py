@@ -44,20 +44,20 @@ def work(w: WriteSession, visits: list[str], budget: int) -> int:
     """One bounded step; returns the rows done, 0 when there is nothing to do."""
     if visits:
         w.transaction(lambda: graph.record_visit(w, visits))
-    debt = fanout_queue.next_job(w)
-    if debt is not None:
-        return _pay(w, debt, budget)
+    job = fanout_queue.next_job(w)
+    if job is not None:
+        return _run_job(w, job, budget)
     done = _merge(w, budget) or _housekeeping(w)
     w.quiet = True  # until something is published
     return done
 
 
-def _pay(w: WriteSession, debt: fanout_queue.FanoutJob, budget: int) -> int:
+def _run_job(w: WriteSession, job: fanout_queue.FanoutJob, budget: int) -> int:
     done = 0
 
     def step() -> None:
         nonlocal done
-        done = fanout_queue.run_step(w, debt, budget)
+        done = fanout_queue.run_step(w, job, budget)
 
     try:
         w.transaction(step)
@@ -65,7 +65,7 @@ def _pay(w: WriteSession, debt: fanout_queue.FanoutJob, budget: int) -> int:
         raise  # no fault of the job: it would become a dead letter while a disk is full
     except Exception as error:
         failure = error
-        w.transaction(lambda: fanout_queue.mark_failed(w, debt, failure))
+        w.transaction(lambda: fanout_queue.mark_failed(w, job, failure))
         raise
     return done
 
@@ -194,7 +194,7 @@ def dead_letters(r: ReadSnapshot, limit: int) -> list[DeadLetter]:
 
 
 def _subject(r: ReadSnapshot, kind: str, subject: int) -> str:
-    if kind == "remind":
+    if kind == "index_reminder":
         return f"reminder {subject}"
     return "the log" if kind == "rebuild" else r.names.text(subject)
 

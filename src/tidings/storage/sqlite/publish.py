@@ -37,12 +37,12 @@ def publish(w: WriteSession, commands: Sequence[Publish]) -> list[Published | Ke
     fresh: list[NewEvent] = []
     plans = _plan(w, commands, fresh)
     receipts: list[Receipt] = []
-    owed: set[int] = set()
+    queued: set[int] = set()
     for at in range(0, len(fresh), CHUNK_EVENTS):
         made, pending = _append(w, fresh[at : at + CHUNK_EVENTS])
-        owed.update(at + i for i in pending)
+        queued.update(at + i for i in pending)
         receipts += made
-    return [_outcome(plan, receipts, owed) for plan in plans]
+    return [_outcome(plan, receipts, queued) for plan in plans]
 
 
 _Plan = list["int | _Known"]
@@ -50,12 +50,12 @@ _Plan = list["int | _Known"]
 about it."""
 
 
-def _outcome(plan: _Plan | KeyReused, receipts: Sequence[Receipt], owed: set[int]) -> Published | KeyReused:
+def _outcome(plan: _Plan | KeyReused, receipts: Sequence[Receipt], queued: set[int]) -> Published | KeyReused:
     if isinstance(plan, KeyReused):
         return plan
     made = tuple(receipts[max(slot, ~slot)] if isinstance(slot, int) else slot.receipt for slot in plan)
     repeats = tuple(i for i, slot in enumerate(plan) if not isinstance(slot, int) or slot < 0)
-    return Published(made, repeats, any(max(slot, ~slot) in owed for slot in plan if isinstance(slot, int)))
+    return Published(made, repeats, any(max(slot, ~slot) in queued for slot in plan if isinstance(slot, int)))
 
 
 def _plan(w: WriteSession, commands: Sequence[Publish], fresh: list[NewEvent]) -> list[_Plan | KeyReused]:
@@ -118,7 +118,7 @@ def _append(w: WriteSession, events: Sequence[NewEvent]) -> tuple[list[Receipt],
     spans = _touched(w, rows.keys)
     packed = array("q", sorted(t << 16 | i for i, topics in enumerate(rows.topics) for t in topics))
     targets = _addressed(w, events)
-    followed, owed = _split(w, packed, rows)
+    followed, queued = _split(w, packed, rows)
     for span, ev in spans:
         bounds = {"base": rows.base, "low": span.low, "high": span.high}
         n = span.parts[-1]
@@ -133,10 +133,10 @@ def _append(w: WriteSession, events: Sequence[NewEvent]) -> tuple[list[Receipt],
         w.disorder()
         w.run("insert_out_of_order_topic_entries", packed, 0, base=rows.base)
         w.run("insert_out_of_order_target_entries", targets, 0, base=rows.base)
-    owed |= resolve_recipients(w, events, rows, targets)
+    queued |= resolve_recipients(w, events, rows, targets)
     broadcasts.announce(w, events, rows.base, rows.actors, rows.topics)
     _remember(w, events, receipts, rows.keys)
-    return receipts, owed
+    return receipts, queued
 
 
 def _log(w: WriteSession, events: Sequence[NewEvent]) -> tuple[EventBatch, list[Receipt]]:
@@ -232,7 +232,7 @@ def _split(w: WriteSession, packed: array[int], rows: EventBatch) -> tuple[array
     """
     if not w.wide and not w.hot:
         return packed, set()
-    now, owed, budget = array("q"), set(), BATCH_INLINE_ROWS
+    now, queued, budget = array("q"), set(), BATCH_INLINE_ROWS
     for entry in packed:
         topic, i = entry >> 16, entry & 0xFFFF
         followers = w.wide.get(topic, 0)
@@ -244,9 +244,9 @@ def _split(w: WriteSession, packed: array[int], rows: EventBatch) -> tuple[array
             budget -= followers
             now.append(entry)
         else:
-            w.owe("push", topic, rows.base + i, rows.base + i, rows.keys[i] - 1)
-            owed.add(i)
-    return now, owed
+            w.enqueue_job("fan_out", topic, rows.base + i, rows.base + i, rows.keys[i] - 1)
+            queued.add(i)
+    return now, queued
 
 
 def _remember(

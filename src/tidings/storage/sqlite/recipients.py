@@ -41,7 +41,7 @@ def resolve_recipients(
     unaddressed = {i for i, a in told.items() if a.kind.rule.notify == "followers"}
     if unaddressed:
         addressed = {p for p in targets if inbox_insert.index_of(p) not in unaddressed}
-    followers, owed = _followers(w, rows, told)
+    followers, queued = _followers(w, rows, told)
     others = followers.difference(addressed) if followers else followers
     inbox_insert.insert_notifications(
         w,
@@ -49,7 +49,7 @@ def resolve_recipients(
         inbox_insert.filter_recipients(w, others, told),
         told,
     )
-    return owed
+    return queued
 
 
 def _arrivals(w: WriteSession, events: Sequence[NewEvent], rows: EventBatch) -> Arrivals:
@@ -67,7 +67,7 @@ def _arrivals(w: WriteSession, events: Sequence[NewEvent], rows: EventBatch) -> 
 def _followers(w: WriteSession, rows: EventBatch, told: Arrivals) -> tuple[set[int], set[int]]:
     """The followers of the objects of events whose rule notifies them, as pairs; and the indexes of events for which that is
     enqueued, because they are too many."""
-    now, owed, budget = array("q"), set(), BATCH_INLINE_ROWS
+    now, queued, budget = array("q"), set(), BATCH_INLINE_ROWS
     for i, a in told.items():
         if a.kind.rule.notify == "targets":
             continue
@@ -77,10 +77,10 @@ def _followers(w: WriteSession, rows: EventBatch, told: Arrivals) -> tuple[set[i
             budget -= followers
             now.append(topic << 16 | i)
         else:
-            w.owe("notify", topic, rows.base + i, rows.keys[i])
-            owed.add(i)
+            w.enqueue_job("notify", topic, rows.base + i, rows.keys[i])
+            queued.add(i)
     found = w.db.execute(sql("followers_to_notify"), {"packed": w.carray(now)}) if now else ()
-    return {p for (p,) in found} - {pair(a.actor, i) for i, a in told.items()}, owed
+    return {p for (p,) in found} - {pair(a.actor, i) for i, a in told.items()}, queued
 
 
 def notify_followers_chunk(w: WriteSession, topic: int, key: int, after: int, upto: int) -> int:

@@ -111,7 +111,7 @@ def _delete(w: WriteSession, number: int, named: Iterable[str]) -> None:
 
 def _unsettle(w: WriteSession, number: int, named_to: str) -> None:
     w.db.execute(sql("insert_unsettled_reminder"), (number, named_to))
-    w.owe("remind", number, 0, 0)
+    w.enqueue_job("index_reminder", number, 0, 0)
 
 
 def _named_to(w: WriteSession, number: int) -> str | None:

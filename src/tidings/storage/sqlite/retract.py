@@ -28,7 +28,7 @@ def retract(w: WriteSession, r: ReadSnapshot, command: Retract) -> CommandResult
         for timeline in rows:
             w.db.execute(sql("delete_entry", n), (timeline, event.key))
     for topic in event.all_topics():
-        w.owe("unpush", topic, event.key, event.key)
+        w.enqueue_job("delete_fan_out", topic, event.key, event.key)
     n = w.events.span(event.key).parts[-1]
     w.db.execute(sql("delete_event_text", n), (event.key,))
     feed_history.retracted(w, event)
@@ -42,7 +42,7 @@ def _leave_told(w: WriteSession, r: ReadSnapshot, event: EventRow) -> None:
     """Remove the items of recipients that were not targets; if they are many, by a job."""
     told = [users for (users,) in w.db.execute(sql("recipients_of_event"), (event.key,))]
     if sum(map(len, map(unpack, told))) > w.settings.fanout_sync_max_followers:
-        w.owe("untell", event.object, event.key, event.position)
+        w.enqueue_job("delete_notifications", event.object, event.key, event.position)
         return
     for users in told:
         leave(w, r, unpack(users), event.key, event.position)

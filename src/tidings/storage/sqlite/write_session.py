@@ -267,10 +267,12 @@ class WriteSession:
         """A fan-out job ended: find out after the commit which topics are still merged."""
         self._unmerge = True
 
-    def owe(self, kind: str, subject: int, low: int, high: int, at_key: int = 0, at_user: int = 0) -> None:
+    def enqueue_job(
+        self, kind: str, subject: int, low: int, high: int, at_key: int = 0, at_user: int = 0
+    ) -> None:
         """Enqueue a fan-out job; see fanout_queue.py for the kinds."""
         self.turn += 1
-        if kind in ("push", "drain"):
+        if kind in ("fan_out", "resume_fan_out"):
             self.merged |= {subject}
         self.db.execute(
             sql("insert_job"),
@@ -337,7 +339,7 @@ class WriteSession:
         self.db.execute(sql("start_draining"), (DRAINING, topic))
         self.hot[topic] = DRAINING
         start = self.start_key(topic * 2, hot_from + 1, self.position)
-        self.owe("drain", topic, hot_from + 1, self.position, start)
+        self.enqueue_job("resume_fan_out", topic, hot_from + 1, self.position, start)
 
     def start_key(self, timeline: int, low: int, high: int) -> int:
         """A key below every entry of a timeline with a position in [low, high]: the start of a search for them.

@@ -114,7 +114,7 @@ SELECT id, followers FROM topic WHERE followers>=?;
 SELECT id, fanout_mode FROM topic WHERE fanout_mode<>0;
 
 -- name: topics_with_fan_out_jobs
-SELECT id FROM topic WHERE fanout_mode<>0 UNION SELECT subject FROM fanout_job WHERE kind IN ('push', 'drain');
+SELECT id FROM topic WHERE fanout_mode<>0 UNION SELECT subject FROM fanout_job WHERE kind IN ('fan_out', 'resume_fan_out');
 
 -- name: insert_relations
 INSERT INTO relation VALUES {rows};
