@@ -1,4 +1,4 @@
-"""The words of the domain: frozen values without I/O. ``docs/concepts`` explains each of them."""
+"""The vocabulary of the domain: frozen values without I/O. ``docs/concepts`` explains each of them."""
 
 from collections.abc import Mapping
 from enum import IntEnum
@@ -14,7 +14,7 @@ HOME_KINDS = ("target", "follow", "own")
 
 
 def split_topic(topic: str) -> tuple[str, str]:
-    """``market:42`` as ("market", "42"); the first colon parts, so an id may hold colons. Raises ValueError."""
+    """``market:42`` as ("market", "42"); the first colon separates, so an id may have colons. Raises ValueError."""
     kind, colon, name = topic.partition(":")
     if not (kind and colon and name):
         raise ValueError("a topic is written type:id")
@@ -22,19 +22,20 @@ def split_topic(topic: str) -> tuple[str, str]:
 
 
 def user_topic(user: str) -> str:
-    """The topic that is a person: following it brings what they do."""
+    """The topic of a user: its followers get the user's events."""
     return f"user:{user}"
 
 
 class NewEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event that passed every check and awaits its place in the log.
+    """An event that passed every check and has no position in the log yet.
 
     ``body`` is the event as it will be sent, a JSON object in UTF-8 *without its opening brace*: the store puts
-    ``{"event_id":"…","position":n,`` before it, so that a page is a join of bytes. ``created_at`` is in
-    milliseconds since 1970. ``topics`` holds the extra topics only; the actor's and the object's are implied.
-    With an idempotency ``key`` (16 bytes) a repeat stores nothing and is answered with the first receipt; the same
-    key with another ``fingerprint`` (8 bytes) is refused. With an ``audience`` it is a broadcast: to EVERYONE, or to
-    those who follow a topic, who take it up until ``expires_at`` (milliseconds)."""
+    ``{"event_id":"…","position":n,`` before it, so that a page is a join of bytes. ``created_at`` is in milliseconds since
+    1970. ``topics`` has the extra topics only; the actor's and the object's are implied. With an idempotency ``key`` (16
+    bytes) a repetition stores nothing and gets the first receipt; the same key with another ``fingerprint`` (8 bytes) is
+    refused. With an ``audience`` it is a broadcast: to EVERYONE, or to the followers of a topic, and can be materialised
+    until ``expires_at`` (milliseconds).
+    """
 
     actor_id: str
     verb: str
@@ -56,11 +57,11 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 EVERYONE = "*"
-"""The audience of a broadcast that excepts nobody."""
+"""The audience of a broadcast to all users."""
 
 
 class Receipt(NamedTuple):
-    """The reply to a publisher: the event is durable, at this position, with this id. ``created_at`` in milliseconds.
+    """The response to a publisher: the event is durable, at this position, with this id. ``created_at`` in milliseconds.
     ``retracted``: an earlier request with this key stored the event, which was retracted since."""
 
     event_id: str
@@ -83,25 +84,25 @@ class LogEntry(NamedTuple):
     topics: tuple[str, ...]
 
 
-# --- what can be asked to change: the store applies a list of these in one transaction ---------------------------
+# --- commands: the store applies a list of these in one transaction ----------------------------------------------
 
 
 class Publish(msgspec.Struct, frozen=True):
-    """Append these events, all or none: when one reuses an idempotency key with another fingerprint, the whole
-    command is refused as KeyReused; events that repeat get their first receipt, with ``retracted`` if they were retracted
-    since."""
+    """Append these events, all or none: if one reuses an idempotency key with another fingerprint, the whole command is
+    refused as KeyReused; repeated events get their first receipt, with ``retracted`` if they were retracted since."""
 
     events: tuple[NewEvent, ...]
 
 
 class Retract(msgspec.Struct, frozen=True):
-    """Take an event out of the log, every feed, every inbox."""
+    """Retract an event from the log, every feed, every inbox."""
 
     event_id: str
 
 
 class Follow(msgspec.Struct, frozen=True):
-    """``user`` follows ``topic``; the ``backfill`` newest of its events are shown too. Following twice is nothing new."""
+    """``user`` follows ``topic``; the ``backfill`` newest of its events are added to the feed. A repetition changes
+    nothing."""
 
     user: str
     topic: str
@@ -109,7 +110,7 @@ class Follow(msgspec.Struct, frozen=True):
 
 
 class Unfollow(msgspec.Struct, frozen=True):
-    """End a follow. ``keep``: what came stays visible; otherwise everything that came only by it is hidden."""
+    """End a follow. ``keep``: its events stay visible; otherwise all events that only this follow added are hidden."""
 
     user: str
     topic: str
@@ -117,8 +118,8 @@ class Unfollow(msgspec.Struct, frozen=True):
 
 
 class Mask(msgspec.Struct, frozen=True):
-    """Mute a topic or (``block``) a person, or take that back (``on=False``). A block works in both directions:
-    neither sees the other's acts, and the inbox of each loses those that it has. One too many is refused."""
+    """Mute a topic or (``block``) a user, or undo that (``on=False``). A block works in both directions: neither user sees
+    the other's events, and each inbox loses the items of the other. A command over a limit is refused."""
 
     user: str
     topic: str
@@ -127,7 +128,8 @@ class Mask(msgspec.Struct, frozen=True):
 
 
 class MarkFeedRead(msgspec.Struct, frozen=True):
-    """Mark feed items read, own acts included: these ids, or (``event_ids=None``) all up to position ``up_to``, or all."""
+    """Mark feed items read, the user's own included: these ids, or (``event_ids=None``) all up to position ``up_to``, or
+    all."""
 
     user: str
     event_ids: tuple[str, ...] | None = None
@@ -135,22 +137,22 @@ class MarkFeedRead(msgspec.Struct, frozen=True):
 
 
 class MarkFeedUnread(msgspec.Struct, frozen=True):
-    """Mark these feed items unread, by whatever they were read."""
+    """Mark these feed items unread, whether a mark or a read-all read them."""
 
     user: str
     event_ids: tuple[str, ...]
 
 
 class UndoMarkFeedRead(msgspec.Struct, frozen=True):
-    """Take back the read-all of the feed that took ``position``: what is read by it alone is unread again."""
+    """Undo the read-all of the feed that took ``position``: items that it alone marked read are unread again."""
 
     user: str
     position: int
 
 
 class NotificationState(IntEnum):
-    """What can be said of a notification. READ implies SEEN, so UNSEEN implies UNREAD; ARCHIVED implies neither, but
-    is no longer listed or counted; UNARCHIVED brings it back as it was."""
+    """The state to set on a notification. READ implies SEEN, so UNSEEN implies UNREAD; ARCHIVED implies neither, but the
+    notification is no longer listed or counted; UNARCHIVED restores it unchanged."""
 
     READ = 1
     UNREAD = 2
@@ -161,7 +163,7 @@ class NotificationState(IntEnum):
 
 
 class SetNotificationState(msgspec.Struct, frozen=True):
-    """Set the state of these notifications of this user; ids that are not the user's are left alone."""
+    """Set the state of these notifications of this user; ids of other users' notifications are ignored."""
 
     user: str
     ids: tuple[str, ...]
@@ -169,7 +171,7 @@ class SetNotificationState(msgspec.Struct, frozen=True):
 
 
 class MarkAllNotificationsRead(msgspec.Struct, frozen=True):
-    """Mark read all that became unread up to seq ``up_to`` (None: now), optionally of one type only."""
+    """Mark read all notifications that became unread up to seq ``up_to`` (None: now), optionally of one type only."""
 
     user: str
     up_to: int | None = None
@@ -177,30 +179,30 @@ class MarkAllNotificationsRead(msgspec.Struct, frozen=True):
 
 
 class UndoMarkAllRead(msgspec.Struct, frozen=True):
-    """Take back the read-all that took seq ``seq``: what is read by it alone is unread again."""
+    """Undo the read-all that took seq ``seq``: notifications that it alone marked read are unread again."""
 
     user: str
     seq: int
 
 
 class MaterializeBroadcasts(msgspec.Struct, frozen=True):
-    """Give these users the broadcasts that their inboxes lack (``InboxCounters.lacking``). ``erasures``: how many there had
-    been (``Erasures.begun``) before it was read that they lack something; who was erased after that, and has not come back
-    since, is given nothing, for it would write their name again. None: as of now."""
+    """Materialise the pending broadcasts of these users (``InboxCounters.lacking``). ``erasures``: the number of erasures
+    (``Erasures.begun``) before the pending broadcasts were read; for a user who was erased after that, and has not returned
+    since, nothing is written, because it would store their name again. None: as of now."""
 
     users: tuple[str, ...]
     erasures: int | None = None
 
 
 class SetNotificationType(msgspec.Struct, frozen=True):
-    """Declare a type of notifications, over the one of the settings if there is one; None takes that back."""
+    """Declare a type of notifications, above the one of the settings if there is one; None deletes the declaration."""
 
     type: str
     rule: Rule | None
 
 
 class SetPreferences(msgspec.Struct, frozen=True):
-    """Replace a user's preferences and, unless they are None, the topics that they mute; too many are refused whole."""
+    """Replace a user's preferences and, unless they are None, their mutes; a command over the limit is refused whole."""
 
     user: str
     preferences: Preferences
@@ -215,13 +217,13 @@ class AddEndpoint(msgspec.Struct, frozen=True):
 
 
 class ConfirmEndpoint(msgspec.Struct, frozen=True):
-    """The owner of an endpoint's address wants what is sent there. Changes 1 as often as it is said, 0 without it."""
+    """The owner of an endpoint's address has confirmed it. Changes 1 also when repeated, 0 without the endpoint."""
 
     id: str
 
 
 class EnableEndpoint(msgspec.Struct, frozen=True):
-    """Send to an endpoint again that was disabled, and forget what it refused. Changes 0 without such an endpoint."""
+    """Enable a disabled endpoint, and reset its count of failures. Changes 0 without such an endpoint."""
 
     user: str
     id: str
@@ -249,7 +251,7 @@ class ReserveConfirmation(msgspec.Struct, frozen=True):
 
 
 class RemoveEndpoint(msgspec.Struct, frozen=True):
-    """Forget an endpoint and what waits for it."""
+    """Delete an endpoint and its queued deliveries."""
 
     user: str
     id: str
@@ -262,16 +264,16 @@ class SetReminder(msgspec.Struct, frozen=True):
 
 
 class CancelReminder(msgspec.Struct, frozen=True):
-    """Cancel a reminder. With ``only`` nothing happens when another was set in its place."""
+    """Cancel a reminder. With ``only`` nothing happens if another was set in its place."""
 
     key: str
     only: Reminder | None = None
 
 
 class FireReminder(msgspec.Struct, frozen=True):
-    """A reminder is due: publish its event and set it to ``next_at`` (None: it is done), all or nothing. When the store no
-    longer has it exactly as it was read nothing happens: it fires once, and never with what it said before it was set
-    anew or a person in it was erased."""
+    """A reminder is due: publish its event and set it to ``next_at`` (None: it is done), all or nothing. If the store no
+    longer has it exactly as it was read nothing happens: it fires once, and never with its content from before it was set
+    again or a user in it was erased."""
 
     reminder: Reminder
     next_at: int | None
@@ -279,25 +281,24 @@ class FireReminder(msgspec.Struct, frozen=True):
 
 
 class RecordDeliveryResults(msgspec.Struct, frozen=True):
-    """What became of deliveries that were due."""
+    """The results of due deliveries."""
 
     handled: tuple[DeliveryResult, ...]
 
 
 class EraseUser(msgspec.Struct, frozen=True):
-    """Forget a person: their inbox, feed, follows and masks are deleted, their acts remain under a random name. Changes
-    the notifications of others that named them. What is kept is how far the inbox was, under a digest of the name."""
+    """Erase a user: their inbox, feed, follows, mutes and blocks are deleted, their events remain under a random name.
+    Changes the notifications of others that named them. The last seq of the inbox is kept, under a digest of the name."""
 
     user: str
 
 
 class RebuildFeeds(msgspec.Struct, frozen=True):
-    """Owe every feed what the log says it should hold: rows that are missing are written again in the background."""
+    """Enqueue a rebuild of every feed from the log: missing rows are written in the background."""
 
 
 class RetryDeadLetters(msgspec.Struct, frozen=True):
-    """Give all dead letters, fan-out that failed for too often, another round of attempts; but not what a disabled endpoint
-    would refuse again."""
+    """Retry all dead letters of fan-out jobs and deliveries; but not those that a disabled endpoint would refuse again."""
 
 
 Command = (
@@ -332,8 +333,8 @@ Command = (
 
 
 class Published(NamedTuple):
-    """The outcome of Publish: a receipt for each event in order. ``repeats`` are the indexes of those that were there
-    already. ``pending``: some fan-out is still owed, so not every feed has the events yet."""
+    """The outcome of Publish: a receipt for each event in order. ``repeats`` are the indexes of repeated events.
+    ``pending``: some fan-out is pending, so not every feed has the events yet."""
 
     receipts: tuple[Receipt, ...]
     repeats: tuple[int, ...] = ()
@@ -341,9 +342,9 @@ class Published(NamedTuple):
 
 
 class CommandResult(NamedTuple):
-    """The outcome of a command that changes at most one thing, or ``updated`` of many. ``gone``: the event that a
-    Retract took out. ``marked``: the position that a change of the read state of a feed took, 0 when there was none.
-    ``limit``: how many mutes or blocks a user may have, when the command was refused because of that; otherwise 0."""
+    """The outcome of a command that changes at most one thing, or ``updated`` of many. ``gone``: the event that a Retract
+    removed. ``marked``: the position that a change of the read state of a feed took, 0 if there was none. ``limit``: the
+    maximum number of mutes or blocks of a user if the command was refused because of that; otherwise 0."""
 
     updated: int
     position: int = 0
@@ -353,8 +354,8 @@ class CommandResult(NamedTuple):
 
 
 class InboxUpdateResult(NamedTuple):
-    """The outcome of a change to an inbox: groups really changed, the exact count of unread ones after it, the last seq,
-    how many of the ids asked for are this user's at all, and the exact count of the items in unread groups."""
+    """The outcome of a change to an inbox: the number of changed groups, the exact count of unread ones after it, the last
+    seq, how many of the given ids are this user's at all, and the exact count of the items in unread groups."""
 
     updated: int
     unread_count: int
@@ -368,11 +369,11 @@ Outcome = Published | CommandResult | InboxUpdateResult
 MarkInbox, ReadInbox, UndoRead → Marked · all others → Changed."""
 
 
-# --- what can be asked to read ------------------------------------------------------------------------------------
+# --- queries and their results ------------------------------------------------------------------------------------
 
 
 class FeedFilter(msgspec.Struct, frozen=True):
-    """Which items of a feed are wanted; None means any. ``since``/``until`` in milliseconds, half-open."""
+    """The filter of a feed; None means any. ``since``/``until`` in milliseconds, half-open."""
 
     verb: str | None = None
     object_type: str | None = None
@@ -398,10 +399,9 @@ class FeedItem(msgspec.Struct, frozen=True, gc=False):
 
 
 class Page(NamedTuple):
-    """A page of a feed, newest first. ``next_key`` continues it (exclusive), None at the end. ``partial``: the scan
-    budget ran out before the page was full; the next page goes on. ``position`` is the head of the log. Of what came
-    after a position (``feed_since``) ``changes`` are those of older items, and ``reset`` says that they are not known
-    that far back."""
+    """A page of a feed, newest first. ``next_key`` continues it (exclusive), None at the end. ``partial``: the scan budget
+    was spent before the page was full; the next page continues. ``position`` is the last position of the log. For
+    ``feed_since``, ``changes`` are those of older items, and ``reset`` says that they are not kept from that position on."""
 
     items: list[FeedItem]
     next_key: int | None
@@ -412,7 +412,7 @@ class Page(NamedTuple):
 
 
 class UnseenCount(NamedTuple):
-    """How many items came after a position; counting stops at the cap."""
+    """The number of items after a position; counting stops at the cap."""
 
     new: int
     capped: bool
@@ -429,13 +429,14 @@ class FeedSummary(NamedTuple):
 
 
 class InboxRow(NamedTuple):
-    """A notification as stored: one item, or a group of them.
+    """A stored notification: one item, or a group of them.
 
-    ``order`` is the seq of its newest item, by which lists are sorted; ``seq`` that of its last change; ``unread_seq``
-    that at which it last became unread. ``body`` is the JSON of its newest event, empty in a tombstone; ``others`` the
-    bodies of up to SAMPLE_ACTORS - 1 older ones by other actors, newest first; ``event_ids`` the newest SAMPLE_ITEMS,
-    newest first. ``size`` items by ``actor_count`` actors. Times in milliseconds, None where it has not happened;
-    ``opened_at`` is the ``created_at`` of its first event."""
+    ``order`` is the seq of its newest item, by which lists are sorted; ``seq`` that of its last change; ``unread_seq`` that
+    at which it last became unread. ``body`` is the JSON of its newest event, empty in a tombstone; ``others`` the bodies of
+    up to SAMPLE_ACTORS - 1 older ones by other actors, newest first; ``event_ids`` the newest SAMPLE_ITEMS, newest first.
+    ``size`` items by ``actor_count`` actors. Times in milliseconds, None if it has not happened; ``opened_at`` is the
+    ``created_at`` of its first event.
+    """
 
     id: str
     order: int
@@ -455,15 +456,15 @@ class InboxRow(NamedTuple):
 
 
 SAMPLE_ITEMS = 20
-"""Newest items of a group that are looked at when it is shown: a group of a million costs what one of twenty does."""
+"""Newest items of a group that are read when it is shown: a group of a million costs as much as one of twenty."""
 SAMPLE_ACTORS = 3
-"""Actors that are named; the rest is a number."""
+"""Actors that are named; the others are a number."""
 
 
 class InboxCounters(NamedTuple):
-    """The head of one inbox, from one row: unread groups, the items in them, the last seq. ``read_up_to`` is the
-    watermark of the last read-all of all types, ``read_seq`` the seq that moved it there. ``lacking``: there are
-    broadcasts for this user that TakeUp has not brought yet."""
+    """The counters of one inbox, from one row: unread groups, the items in them, the last seq. ``read_up_to`` is the
+    watermark of the last read-all of all types, ``read_seq`` the seq that moved it there. ``lacking``: this user has pending
+    broadcasts."""
 
     unread_count: int
     seq: int
@@ -474,8 +475,8 @@ class InboxCounters(NamedTuple):
 
 
 class ReadWatermark(NamedTuple):
-    """A read-all: it took ``seq`` and read what had become unread up to ``up_to``, of one type ("" for all), at ``at``
-    (milliseconds)."""
+    """A read-all: it took ``seq`` and marked read the notifications that had become unread up to ``up_to``, of one type (""
+    for all), at ``at`` (milliseconds)."""
 
     seq: int
     up_to: int
@@ -484,7 +485,7 @@ class ReadWatermark(NamedTuple):
 
 
 InboxFilter = Literal["inbox", "archived", "all"]
-"""Which notifications a list shows: those that are not archived, those that are, or both."""
+"""The notifications in a list: those that are not archived, those that are, or both."""
 
 
 class InboxPage(NamedTuple):
@@ -496,8 +497,8 @@ class InboxPage(NamedTuple):
 
 
 class InboxChanges(NamedTuple):
-    """What changed after a seq, oldest first: rows as they are now, and the read-alls among them. ``reset``: the seq is
-    beyond the head, or since then the inbox was erased or a read-all undone; fetch afresh. ``more``: the limit cut it."""
+    """The changes after a seq, oldest first: the current rows, and the read-alls among them. ``reset``: the seq is above the
+    last one, or since then the inbox was erased or a read-all undone; fetch the inbox again. ``more``: the limit cut it."""
 
     rows: list[InboxRow]
     counts: InboxCounters
@@ -507,14 +508,14 @@ class InboxChanges(NamedTuple):
 
     @property
     def next_since(self) -> int:
-        """The seq to go on from."""
+        """The seq to continue from."""
         last = [row.seq for row in self.rows[-1:]] + [mark.seq for mark in self.marks[-1:]]
         return max(last) if self.more else self.counts.seq
 
 
 class EventAudience(NamedTuple):
-    """One event as the open streams hear it: those of the users asked for who have it in their feed, by reason. With a
-    ``change``, that instead of an event, and whose feed it is."""
+    """One event for the open streams: those of the given users who have it in their feed, by reason. With a ``change``, that
+    instead of an event, and the users whose feeds it changes."""
 
     position: int
     body: bytes
@@ -524,9 +525,9 @@ class EventAudience(NamedTuple):
 
 
 class Delivery(NamedTuple):
-    """Something that is due to leave the application: about ``row`` (None: it is gone) to ``endpoint``, for its owner,
-    whose ``preferences`` these are. ``id`` is the same at each of its ``attempts``. Times in milliseconds. ``muted``: the
-    newest event of ``row`` belongs to a topic that the owner has muted by now."""
+    """A due delivery: of ``row`` (None: it is deleted) to ``endpoint``, whose user has these ``preferences``. ``id`` is the
+    same at each of its ``attempts``. Times in milliseconds. ``muted``: the newest event of ``row`` belongs to a topic that
+    the user has muted by now."""
 
     id: int
     endpoint: Endpoint
@@ -540,10 +541,10 @@ class Delivery(NamedTuple):
 
 
 class RecipientFacts(NamedTuple):
-    """What a store knows of one event and one user. ``notification``: the id of the item or group that holds it.
-    ``follower``: they follow its object since before it; of a ``broadcast``, they are among its audience.
-    ``masked_by``: the muted topic or blocked person that hides it ("" none). ``waiting``: the ids of the endpoints for which
-    a delivery of the notification waits. ``muted``: the newest event of the notification belongs to a topic that they
+    """The facts of a store about one event and one user. ``notification``: the id of the item or group of the event.
+    ``follower``: the user follows its object since before it; of a ``broadcast``, the user is in its audience.
+    ``masked_by``: the muted topic or blocked user that hides it ("" none). ``waiting``: the ids of the endpoints for which a
+    delivery of the notification is queued. ``muted``: the newest event of the notification belongs to a topic that the user
     muted, as in Delivery."""
 
     entry: LogEntry
@@ -568,14 +569,14 @@ class TopicInfo(NamedTuple):
 
 
 class FollowRow(NamedTuple):
-    """A topic that somebody follows, since when (milliseconds)."""
+    """A followed topic, and since when (milliseconds)."""
 
     topic: str
     created_at: int
 
 
 class LogPosition(NamedTuple):
-    """Where the log ends. ``epoch`` names this life of the store: a restored one gets another."""
+    """The end of the log. ``epoch`` identifies this state of the store: a restored one gets another."""
 
     position: int
     epoch: str
@@ -583,8 +584,8 @@ class LogPosition(NamedTuple):
 
 class Erasures(NamedTuple):
     """``under_way``: the names of the users whose erasure takes more than one transaction and has not ended, and whether it
-    was set aside as a dead letter; ``ended``: how many of these have ended since the store was opened; ``begun``: how
-    many users were erased since then, by however many transactions."""
+    is a dead letter; ``ended``: how many of these have ended since the store was opened; ``begun``: how many users were
+    erased since then, by however many transactions."""
 
     under_way: Mapping[str, bool]
     ended: int = 0

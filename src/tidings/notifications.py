@@ -31,21 +31,21 @@ __all__ = ["NOTIFICATION_FIELDS", "NotificationReader"]
 
 
 class NewInboxEntries(Protocol):
-    """What a long poll waits for."""
+    """The event for which a long poll waits."""
 
     async def wait(self) -> bool:
-        """Returns True when the inbox may have changed, False when no more will come."""
+        """Returns True if the inbox may have changed, False if there will be no more changes."""
         ...
 
 
 Newsroom = Callable[[str, str], AbstractContextManager[NewInboxEntries]]
-"""The news of a user's inbox, for somebody who waits at a network address."""
+"""The waiter for a user's inbox, for a client at a network address."""
 
 _encode = msgspec.json.Encoder().encode
 
 
 class _Counted(Protocol):
-    """Something of an inbox, with the counts of the same moment."""
+    """A part of an inbox, with the counts of the same moment."""
 
     @property
     def counts(self) -> InboxCounters: ...
@@ -98,7 +98,7 @@ class NotificationReader:
         return Reply(body + self._heads(page.counts) + b"}", following, await self._etag(user, page.counts))
 
     async def one(self, user: str, id: str) -> Reply:
-        """One notification, archived or not. Raises NotFound when it is not this user's, or a tombstone."""
+        """One notification, archived or not. Raises NotFound if it is not this user's, or a tombstone."""
         page = await self._taken_up(user, lambda: self._store.inbox(user, 1, None, state="all", id=id))
         if not page.rows:
             raise NotFound("no such notification")
@@ -106,8 +106,8 @@ class NotificationReader:
         return Reply(item, None, await self._etag(user, page.counts))
 
     async def since(self, user: str, since: int, limit: int, wait_s: float = 0, address: str = "") -> Reply:
-        """What changed in an inbox after a seq, oldest first; an empty answer waits for up to ``wait_s`` seconds, at a
-        network address. Raises TooManyRequests, Deferred when there is no place to wait in."""
+        """The changes of an inbox after a seq, oldest first; without any it waits for up to ``wait_s`` seconds, for a client
+        at a network address. Raises TooManyRequests, Deferred if the request may not wait."""
         erasures = self._store.erasures.begun
 
         async def read() -> InboxChanges:
@@ -123,7 +123,7 @@ class NotificationReader:
         return Reply(body + self._heads(changes.counts) + b"}", None, etag)
 
     async def etag(self, user: str) -> str:
-        """The entity tag of an inbox as it is now."""
+        """The entity tag of the current inbox."""
         return await self._etag(user, await self._counts(user))
 
     async def unread_count(self, user: str) -> Reply:
@@ -159,7 +159,7 @@ class NotificationReader:
         return Reply(_encode(shown))
 
     async def _is_unsettled(self, user: str, id: str) -> bool:
-        """Whether a user's notification ("": there is none) still has something to say."""
+        """Whether a user's notification ("": there is none) is neither read, archived nor retracted."""
         rows = (await self._store.inbox(user, 1, None, state="all", id=id)).rows if id else ()
         return is_unsettled(rows[0] if rows else None)
 
@@ -169,7 +169,7 @@ class NotificationReader:
     async def _taken_up(
         self, user: str, read: Callable[[], Awaitable[_C]], erasures: int | None = None
     ) -> _C:
-        """What is read of an inbox, for a request that began after so many erasures (None: now)."""
+        """The result of a read of an inbox, for a request that began after so many erasures (None: now)."""
         if erasures is None:
             erasures = self._store.erasures.begun
         return await read_with_materialization(
@@ -187,8 +187,8 @@ class NotificationReader:
 async def _awaited(
     news: NewInboxEntries, since: int, read: Callable[[], Awaitable[InboxChanges]], wait_s: float
 ) -> InboxChanges:
-    """The first changes that come. Read once more at the beginning: something may have come before ``news``; and at the
-    end: the user may have been erased."""
+    """The first changes. One more read at the beginning: there may be changes from before ``news``; and at the end: the user
+    may have been erased."""
     changes = await read()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(wait_s):
@@ -200,7 +200,7 @@ async def _awaited(
 
 
 def _first(changes: InboxChanges, count: int) -> InboxChanges:
-    """So many of the changes, and the read-alls among them."""
+    """The first changes, so many of them, and the read-alls among them."""
     if count == len(changes.rows):
         return changes
     rows = changes.rows[:count]
@@ -209,7 +209,7 @@ def _first(changes: InboxChanges, count: int) -> InboxChanges:
 
 
 def _progress(changes: InboxChanges) -> bytes:
-    """The read-alls among the changes, and where to go on."""
+    """The read-alls among the changes, and the seq to continue from."""
     marks = b",".join(map(_mark, changes.marks))
     flags = (_bool(changes.more), changes.next_since, _bool(changes.reset))
     return b',"marks":[' + marks + b'],"has_more":%b,"next_since":%d,"reset":%b' % flags

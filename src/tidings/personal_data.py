@@ -16,8 +16,8 @@ ROW_BYTES = 1024
 
 
 class QuietHours(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """When nothing leaves the application: from ``start`` to ``end`` ("22:00"; past midnight when start is later), on
-    windows that begin on these ISO ``days`` (1 is Monday), by the wall clock of an IANA ``time_zone``."""
+    """The times without deliveries: from ``start`` to ``end`` ("22:00"; past midnight if start is later), in windows that
+    begin on these ISO ``days`` (1 is Monday), by the local time of an IANA ``time_zone``."""
 
     time_zone: str
     start: str
@@ -26,8 +26,9 @@ class QuietHours(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a user wants. ``types``: type ("*" for all others) → channel → wanted. ``locale`` of messages ("": the
-    server's). ``digest_s``: seconds between e-mails (0: each at once); the first goes at once, the rest wait together."""
+    """The preferences of a user. ``types``: type ("*" for all others) → channel → wanted. ``locale`` of messages ("": the
+    server's). ``digest_s``: seconds between e-mails (0: each at once); the first is sent at once, the others are
+    collected."""
 
     types: dict[str, dict[str, bool]] = {}
     quiet_hours: QuietHours | None = None
@@ -42,7 +43,7 @@ class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return default
 
     def holds_alike(self, other: "Preferences") -> bool:
-        """Whether the other preferences hold deliveries back for exactly as long: the same quiet hours, the same digest."""
+        """Whether the other preferences defer deliveries for exactly as long: the same quiet hours, the same digest."""
         return (self.quiet_hours, self.digest_s) == (other.quiet_hours, other.digest_s)
 
 
@@ -56,9 +57,9 @@ def decode_preferences(raw: bytes | None) -> Preferences:
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """Where a user is reached outside: a mail address, a push subscription, a URL. ``secret`` signs or encrypts for it.
-    ``sent_at``: when something last went there (ms). Nothing goes there before it is ``confirmed``, or from
-    ``disabled_at`` (ms, 0: it is enabled) on. ``failures``: deliveries in a row that were refused for good."""
+    """An address of a user on a channel: a mail address, a push subscription, a URL. ``secret`` signs or encrypts for it.
+    ``sent_at``: the time of the last delivery (ms). There are no deliveries before it is ``confirmed``, or from
+    ``disabled_at`` (ms, 0: it is enabled) on. ``failures``: consecutive deliveries that were refused permanently."""
 
     id: str
     user: str
@@ -74,18 +75,18 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     @property
     def is_usable(self) -> bool:
-        """Whether deliveries go there."""
+        """Whether deliveries are sent to it."""
         return self.confirmed and not self.disabled_at
 
     @property
     def user_address(self) -> str:
-        """The address as its user may see it: the application sets that of ``apprise``, which may hold a password of the
-        application, so users see the service only."""
+        """The address for its user: the application sets that of ``apprise``, which may have a password of the application,
+        so users see the service only."""
         service, _, _ = self.address.partition("://")
         return f"{service}://…" if self.channel == "apprise" else self.address
 
     def enabled(self) -> "Endpoint":
-        """The same endpoint as if it had never refused anything."""
+        """The same endpoint, enabled and without failures."""
         return msgspec.structs.replace(self, failures=0, disabled_at=0, disabled_reason="")
 
 
@@ -96,7 +97,7 @@ class PushKeys(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     auth: Annotated[str, in_words(r"\A[A-Za-z0-9_-]{22}(==)?\Z", "16 bytes in base64url")]
 
     def raw(self) -> tuple[bytes, bytes]:
-        """Both as bytes. Raises ValueError when the first is no public key of the curve P-256."""
+        """Both as bytes. Raises ValueError if the first is no public key of the curve P-256."""
         # Padding that is there already does no harm: what stands behind the first is passed over.
         p256dh, auth = (base64.urlsafe_b64decode(text + "==") for text in (self.p256dh, self.auth))
         EllipticCurvePublicKey.from_encoded_point(SECP256R1(), p256dh)
@@ -104,9 +105,10 @@ class PushKeys(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Reminder(msgspec.Struct, frozen=True):
-    """An event to come. ``event`` is its JSON as POST /v1/events takes it, without created_at. Due at ``due_at`` (ms);
-    ``every`` an ISO 8601 duration after which it comes again ("": once), by the wall clock of ``time_zone``, counted
-    from ``first_at`` (ms). ``audience``: a topic whose followers are told; else the event's targets, who are ``users``."""
+    """A future event. ``event`` is its JSON as POST /v1/events takes it, without created_at. Due at ``due_at`` (ms);
+    ``every`` an ISO 8601 duration after which it is due again ("": once), by the local time of ``time_zone``, counted from
+    ``first_at`` (ms). ``audience``: a topic whose followers are the recipients; else the event's targets, who are
+    ``users``."""
 
     key: str
     due_at: int
@@ -129,12 +131,12 @@ class Reminder(msgspec.Struct, frozen=True):
 
 
 class DeliveryResult(msgspec.Struct, frozen=True):
-    """What became of a delivery: ``sent``, ``dropped`` (no longer wanted), ``later`` (not tried: due again at ``at``),
+    """The result of a delivery: ``sent``, ``dropped`` (no longer wanted), ``later`` (not tried: due again at ``at``),
     ``held`` (the same for its user's quiet hours or digest, until these change), ``failed`` (tried: due again at ``at``),
-    ``dead`` (given up), ``gone`` (the endpoint is no more: it is removed). ``failures``: of a ``dead`` one that the endpoint
-    refused, how many it has now refused in a row; ``disables``: that is one too many, and the endpoint is disabled for the
-    reason ``error``. ``order``: of a ``sent`` or ``dead`` one, the seq of the newest item that the attempt carried: what
-    joined the group since then is owed anew (0: nothing is)."""
+    ``dead`` (a dead letter), ``gone`` (the endpoint does not exist any more: it is removed). ``failures``: of a ``dead`` one
+    that the endpoint refused, how many it has now refused in a row; ``disables``: that is over the limit, and the endpoint
+    is disabled for the reason ``error``. ``order``: of a ``sent`` or ``dead`` one, the seq of the newest item of the
+    attempt: another delivery is enqueued if items joined the group since then (0: none is)."""
 
     id: int
     state: str

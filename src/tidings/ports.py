@@ -45,11 +45,11 @@ from tidings.status import Backlog, DeadLetter, Status
 
 
 class EventLog(Protocol):
-    """The log, and the one way to change anything."""
+    """The log, and the only way to write."""
 
     @property
     def ids(self) -> EventIds:
-        """How this store names events."""
+        """The encoding of event ids of this store."""
         ...
 
     async def write(
@@ -75,7 +75,7 @@ class EventLog(Protocol):
         ...
 
     async def event(self, event_id: str) -> LogEntry | None:
-        """One event, or None when it never was, or was retracted."""
+        """One event, or None if it never existed, or was retracted."""
         ...
 
 
@@ -102,15 +102,15 @@ class FeedViews(Protocol):
         ...
 
     async def feed_version(self, user: str) -> object:
-        """A token of the user's feed as it is now: while it stays equal, so does the first page, but for
-        ``Page.position``. Whatever changes the feed changes the token before the writer is answered."""
+        """A token of the current state of the user's feed: while it stays equal, so does the first page, except
+        ``Page.position``. Every change of the feed changes the token before the writer gets its outcome."""
         ...
 
     async def activity(
         self, topic: str | None, want: FeedFilter, limit: int, before: int | None, viewer: str | None = None
     ) -> Page:
-        """The same for all events of one topic, or (None) of everyone. Read state and mutes play no part; with a
-        ``viewer``, an event is left out when there is a block between them and its actor."""
+        """The same for all events of one topic, or (None) of all users. Read state and mutes have no effect; with a
+        ``viewer``, an event is left out if there is a block between them and its actor."""
         ...
 
     async def feed_since(self, user: str, after: int, limit: int) -> Page:
@@ -130,7 +130,7 @@ class FeedViews(Protocol):
         ...
 
     async def new_count(self, user: str, since: int, cap: int, include_own: bool = False) -> UnseenCount:
-        """How many items of the user's feed have a position over ``since``; stops counting at ``cap``."""
+        """The number of items of the user's feed with a position over ``since``; stops counting at ``cap``."""
         ...
 
     async def summary(self, user: str, include_own: bool = False) -> FeedSummary:
@@ -203,12 +203,12 @@ class InboxViews(Protocol):
         ...
 
     async def counts(self, users: Sequence[str]) -> list[InboxCounters]:
-        """The head of each of these inboxes, in the order asked; zeros for an unknown user."""
+        """The counters of each of these inboxes, in the given order; zeros for an unknown user."""
         ...
 
 
 class Graph(Protocol):
-    """Who follows what."""
+    """The follows of users, and topics."""
 
     async def follows(self, user: str, limit: int, after: str | None) -> list[FollowRow]:
         """The topics the user follows now, by name, beginning after ``after``."""
@@ -220,19 +220,19 @@ class Graph(Protocol):
 
 
 class Maintenance(Protocol):
-    """What goes on behind the requests."""
+    """Background work, and the operators' views."""
 
     async def work(self, budget: int) -> int:
-        """Do at most about ``budget`` rows of owed fan-out and clean-up, in a transaction of its own; returns the rows
-        done, 0 when nothing is owed. A crash between two calls loses and doubles nothing."""
+        """Process at most about ``budget`` rows of fan-out jobs and clean-up, in its own transaction; returns the rows done,
+        0 if there is no work. A crash between two calls loses and duplicates nothing."""
         ...
 
     async def dead_letters(self, limit: int) -> list[DeadLetter]:
-        """What was set aside, oldest first. Nothing else waits for it; Replay puts it back in line."""
+        """Dead letters, oldest first. No other work waits for them; RetryDeadLetters enqueues them again."""
         ...
 
     def export(self, user: str) -> AsyncIterator[bytes]:
-        """All that is kept about a person, one JSON object at a time, each with a ``kind``."""
+        """All stored data of a user, one JSON object at a time, each with a ``kind``."""
         ...
 
     async def status(self) -> Status:
@@ -245,7 +245,7 @@ class Maintenance(Protocol):
 
 
 class Health(Protocol):
-    """Whether what is written now will be found again. A capability beside the store's own."""
+    """Whether writes now are durable. A capability beside the store's own."""
 
     async def check(self) -> None:
         """Try whether the store can be written, if it could not be before, and note how far it is for the next start; to
@@ -254,7 +254,7 @@ class Health(Protocol):
 
 
 class Preparation(Protocol):
-    """What need not wait until a transaction. A capability beside the store's own."""
+    """Work that need not wait until a transaction. A capability beside the store's own."""
 
     async def prepare(self, command: Command) -> Command:
         """Do beforehand what would make the transaction of a command long; returns the command to write in its place.
@@ -265,15 +265,15 @@ class Preparation(Protocol):
 
 
 class PreferencesViews(Protocol):
-    """What may be told, what a user wants, and why they were told or not. A capability beside the store's own."""
+    """Notification types, users' preferences, and the facts behind notifications. A capability beside the store's own."""
 
     @property
     def rules(self) -> Rules:
-        """The types of notifications as declared now."""
+        """The current types of notifications."""
         ...
 
     async def preferences(self, user: str) -> Preferences:
-        """A user's preferences; the defaults for whoever never said any."""
+        """A user's preferences; the defaults for a user without any."""
         ...
 
     async def muted(self, user: str) -> list[str]:
@@ -281,11 +281,11 @@ class PreferencesViews(Protocol):
         ...
 
     async def explain_facts(self, user: str, event_id: str) -> RecipientFacts | None:
-        """The facts about one event and one user, as they are now; None without such an event."""
+        """The current facts about one event and one user; None without such an event."""
         ...
 
     async def endpoints(self, user: str) -> list[Endpoint]:
-        """Where a user is reached outside, oldest first."""
+        """The endpoints of a user, oldest first."""
         ...
 
 
@@ -316,20 +316,19 @@ class DeliveryQueue(Protocol):
         ...
 
     async def deliveries(self, due_by: int, limit: int, ids: tuple[int, ...] | None = None) -> list[Delivery]:
-        """Deliveries due by a time that are not given up, longest due first; only those of these ``ids``, if any are
-        named."""
+        """Deliveries due by a time that are no dead letters, longest due first; only those of these ``ids``, if given."""
         ...
 
     async def next_due(self) -> int | None:
-        """When the next reminder or delivery is due, in milliseconds; None when nothing is."""
+        """The time at which the next reminder or delivery is due, in milliseconds; None without any."""
         ...
 
     async def backlog(self) -> Backlog:
-        """How many fan-out jobs are pending, and how many dead letters there are."""
+        """The number of pending fan-out jobs and of dead letters."""
         ...
 
     async def count_active_broadcasts(self) -> int:
-        """How many broadcasts could still come to somebody: neither expired nor retracted."""
+        """The number of active broadcasts: neither expired nor retracted."""
         ...
 
 

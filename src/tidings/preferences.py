@@ -1,4 +1,4 @@
-"""What is wanted: each user's preferences, and the types of notifications with their rules. Checked and kept here."""
+"""Users' preferences, and the types of notifications with their rules. They are checked and managed here."""
 
 import asyncio
 import logging
@@ -31,7 +31,7 @@ class PreferencesService:
         settings: Settings,
         unsendable: Callable[[Mapping[str, Rule]], Iterable[str]],
     ) -> None:
-        """``unsendable`` says of types what they are to send and the settings do not let them."""
+        """``unsendable`` returns the declared channels on which the settings do not permit delivery."""
         self._unsendable = unsendable
         self._store = store
         self._log = log
@@ -62,8 +62,8 @@ class PreferencesService:
         await self._log.submit(SetPreferences(user, wanted, None if muted is None else tuple(muted)))
 
     def errors(self, wanted: Preferences, muted: int) -> Iterator[FieldError]:
-        """What cannot be wanted: a locale of which nothing is known, a critical type that would be switched off, and more
-        ``muted`` topics than a user may have."""
+        """The errors of preferences: an unknown locale, a critical type that would be switched off, and more ``muted``
+        topics than a user may have."""
         limit = self._settings.max_mutes_per_user
         if muted > limit:
             yield FieldError(
@@ -83,15 +83,15 @@ class PreferencesService:
                 )
 
     def types(self) -> bytes:
-        """All declared types by name, each with its rule and where that is from, as JSON."""
+        """All declared types by name, each with its rule and the source of that, as JSON."""
         declared = sorted(self._store.rules.declared.items())
         return b'{"items":[' + b",".join(self._shown(type, rule) for type, rule in declared) + b"]}"
 
     async def declare(self, type: str, rule: Rule) -> bytes:
-        """Declare a type, over the one of the settings if there is one; returns it as :meth:`types` tells it. A channel that
-        is not set up is no fault: an application may declare its types first. The answer and the log warn of it.
+        """Declare a type, above the one of the settings if there is one; returns it in the form of :meth:`types`. A channel
+        that is not set up is no error: an application may declare its types first. The response and the log warn of it.
 
-        Raises InvalidFields when another type has claimed one of its verbs, or there are too many.
+        Raises InvalidFields if another type has claimed one of its verbs, or there are too many.
         """
         async with self._declaring:  # or two could claim one verb after both were checked
             _check_claims(type, rule, self._store.rules.declared)
@@ -105,10 +105,10 @@ class PreferencesService:
         return _claim_errors(type, rule, self._store.rules.declared)
 
     async def withdraw(self, type: str) -> None:
-        """Take a declaration back; the one of the settings holds again if there is one.
+        """Delete a declaration; the one of the settings is in force again if there is one.
 
-        Raises NotFound when it was never declared here, InvalidFields when the one of the settings claims a verb that
-        another type has claimed meanwhile.
+        Raises NotFound if it was never declared here, InvalidFields if the one of the settings claims a verb that another
+        type has claimed meanwhile.
         """
         async with self._declaring:
             rest = {name: rule for name, rule in self._store.rules.declared.items() if name != type}
@@ -124,8 +124,8 @@ class PreferencesService:
 
 
 def _check_claims(type: str, rule: Rule, declared: Mapping[str, Rule], *, in_body: bool = True) -> None:
-    """Raises InvalidFields where this type would claim what another one has. ``in_body``: the rule is that of the request,
-    so its verbs can be pointed to."""
+    """Raises InvalidFields if this type would claim a verb of another one. ``in_body``: the rule is that of the request, so
+    the errors have pointers to its verbs."""
     if len(declared.keys() - {type}) >= MAX_TYPES:
         raise InvalidFields(errors=(FieldError("", f"expected up to {MAX_TYPES:,} types, got one more"),))
     if errors := _claim_errors(type, rule, declared, in_body=in_body):

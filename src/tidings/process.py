@@ -1,6 +1,6 @@
 """The process: its sockets first, then the store, then HTTP over it, until a signal; at the end everything is closed.
 
-The sockets come first because a port that is taken is the commonest failure of a start, and must leave no new store behind.
+The sockets are first because a port in use is the most frequent failure of a start, and must leave no new store.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ GC_THRESHOLDS = (10_000, 500, 1_000)
 streams walks over all that lives were the largest pauses, so those are rare. A walk over what is young takes milliseconds;
 one over 100,000 young objects took 135, after many requests that failed."""
 BACKLOG = 2_048
-"""Connections waiting to be accepted: a restart brings every client back at once."""
+"""Connections waiting to be accepted: after a restart all clients reconnect at once."""
 KEEP_ALIVE_S = 75
 """Seconds an idle connection is kept: longer than proxies keep theirs (60 s is usual), or a request now and then would
 meet a connection that is just being closed."""
@@ -43,16 +43,15 @@ KILLED = 128
 
 
 def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
-    """Serve until SIGTERM, SIGINT or SIGHUP, then close everything and return. ``on_ready`` gets the base URL once
-    requests are answered.
+    """Serve until SIGTERM, SIGINT or SIGHUP, then close everything and return. ``on_ready`` gets the base URL once the
+    server serves requests.
 
-    Raises ConfigError for settings that do not fit, ConfigError or Unavailable when it cannot listen, or the store cannot
-    be opened.
+    Raises ConfigError for invalid settings, ConfigError or Unavailable if it cannot listen, or the store cannot be opened.
     """
     gc.set_threshold(*GC_THRESHOLDS)
     _log_with_time()
     clock = SystemClock()
-    parts, refusals = make_parts(settings, clock)  # first: settings that do not fit leave no file behind
+    parts, refusals = make_parts(settings, clock)  # first: invalid settings leave no file
     if parts is None:
         raise refusals[0].error
     with ExitStack() as closing:
@@ -76,7 +75,7 @@ TIMED = _Timed("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
 
 def _log_with_time() -> None:
-    """Log to stderr, each line with its time in UTC, unless whoever embeds the server has set up a log."""
+    """Log to stderr, each line with its time in UTC, unless an embedding application has configured logging."""
     handler = logging.StreamHandler()
     handler.setFormatter(TIMED)
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
@@ -128,12 +127,12 @@ def _config(settings: Settings, app: App) -> uvicorn.Config:
     )
 
 
-# --- where it listens -----------------------------------------------------------------------------------------
+# --- listening ------------------------------------------------------------------------------------------------
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
-    """Sockets bound to every address of ``host``. Raises ConfigError for a host that is not this machine's, and
-    Unavailable for a port that cannot be had."""
+    """Sockets bound to every address of ``host``. Raises ConfigError for a host that is not this machine's, and Unavailable
+    for a port in use."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (socket.gaierror, UnicodeError) as error:
@@ -153,7 +152,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
 
 
 def _bound(one: socket.socket, address: tuple[object, ...]) -> socket.socket | None:
-    """The socket bound to an address; None when this machine lacks the address, as it may lack all of IPv6."""
+    """The socket bound to an address; None if this machine lacks the address, as it may lack all of IPv6."""
     try:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if one.family == socket.AF_INET6:
@@ -168,7 +167,7 @@ def _bound(one: socket.socket, address: tuple[object, ...]) -> socket.socket | N
 
 
 def _refusal(address: tuple[object, ...], error: OSError) -> str:
-    """Why an address cannot be listened on, and what to do about it."""
+    """The reason why the server cannot listen on an address, and the remedy."""
     host, port = address[:2]
     if error.errno == errno.EADDRINUSE:
         return (
@@ -179,11 +178,11 @@ def _refusal(address: tuple[object, ...], error: OSError) -> str:
     return f"port {port} of {host} cannot be listened on: {os.strerror(error.errno or 0)}"
 
 
-# --- how it stops ---------------------------------------------------------------------------------------------
+# --- stopping -------------------------------------------------------------------------------------------------
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, with our shutdown: streams are told to come back before their connections are waited for."""
+    """uvicorn, with another shutdown: streams are asked to reconnect before the server waits for their connections."""
 
     def __init__(self, config: uvicorn.Config, live: Hub, on_ready: Callable[[str], None]) -> None:
         super().__init__(config)
@@ -193,12 +192,12 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Nothing: :class:`_Stop` has the signals. uvicorn raises a captured signal again after its shutdown, which would
-        end the process before the store is closed."""
+        """No effect: :class:`_Stop` handles the signals. uvicorn raises a captured signal again after its shutdown, which
+        would end the process before the store is closed."""
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, then say where. Raises Unavailable when another program began to listen there meanwhile."""
+        """Listen, then report the address. Raises Unavailable if another program began to listen there meanwhile."""
         try:
             await super().startup(sockets)
         except OSError as error:
@@ -209,7 +208,7 @@ class _Server(uvicorn.Server):
             self._on_ready(f"http://{shown}:{port}")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the streams, then everything else; or cut what is open, when :meth:`cut` is called meanwhile."""
+        """End the streams, then everything else; or close all connections at once if :meth:`cut` is called meanwhile."""
         self._ending = asyncio.create_task(self._end(sockets))
         if self.force_exit:
             self.cut()
@@ -221,18 +220,17 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def cut(self) -> None:
-        """Wait for no stream and no request any longer."""
+        """Stop waiting for streams and requests."""
         self.force_exit = True
         if self._ending is not None:
             self._ending.cancel()
 
 
 class _Stop:
-    """What SIGTERM, SIGINT and SIGHUP mean, from before the store is opened until after it is closed.
+    """The handling of SIGTERM, SIGINT and SIGHUP, from before the store is opened until after it is closed.
 
-    The first asks for an orderly end. The second cuts what is open; the store is still closed. One more, or a second
-    one when nothing is being served, ends the process at once, as a kill would: what was acknowledged is in the
-    write-ahead log.
+    The first requests an orderly end. The second closes open connections; the store is still closed. One more, or a second
+    one while nothing is being served, ends the process at once, like a kill: acknowledged writes are in the write-ahead log.
     """
 
     def __init__(self) -> None:
@@ -241,7 +239,7 @@ class _Stop:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def __enter__(self) -> "_Stop":
-        # A server under nohup is to outlive its terminal.
+        # A server under nohup must outlive its terminal.
         outlives = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
         heard = [number for number in STOP_SIGNALS if number != signal.SIGHUP or not outlives]
         self._before = {number: signal.signal(number, self._handle) for number in heard}
@@ -268,7 +266,7 @@ class _Stop:
         elif self.asked == 1:
             self._server.should_exit = True
         elif self.asked == 2:
-            # Between any two instructions of the loop, so it may not touch tasks itself.
+            # A handler runs between any two instructions of the loop, so it may not touch tasks itself.
             self._loop.call_soon_threadsafe(self._server.cut)
         else:
             os._exit(KILLED + number)

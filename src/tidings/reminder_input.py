@@ -1,4 +1,4 @@
-"""A reminder as it is sent: checked, placed in time, and at last the event that it stands for."""
+"""The input of reminders: their checks, their due times, and the events that they publish."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -40,13 +40,13 @@ from tidings.timeutil import DAY_MS, time_zones, to_ms
 from tidings.validation import decode
 
 ACTOR = "tidings"
-"""Who acts in a reminder that does not say: nobody by this name should have an inbox, for they would not be told."""
+"""The actor of a reminder without one: no user should have this name, because an actor is not notified."""
 MAX_AFTER_S = LAST_MS // 1000
-"""Seconds from now that a reminder can be set to; what it comes to is checked against the last key besides."""
+"""Seconds from now that a reminder can be set to; the resulting time is also checked against the last key."""
 AUDIENCE_MS = 30 * DAY_MS
-"""For how long those who follow a topic find a reminder to it when they come, in milliseconds."""
+"""For how long the followers of a topic get a reminder to it at their next request, in milliseconds."""
 SCOPE = "reminder"
-"""The scope of the idempotency keys of what reminders publish."""
+"""The scope of the idempotency keys of the events of reminders."""
 
 _encode = msgspec.json.Encoder().encode
 _event = msgspec.json.Decoder(EventInput)
@@ -90,9 +90,9 @@ def _every_errors(every: str | None) -> Iterator[FieldError]:
 
 
 class ReminderInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, gc=False):
-    """The body of ``PUT /v1/reminders/{key}``: an event to come, for ``user_ids`` or for those who follow ``topic``, at
-    ``deliver_at`` or ``after_s`` seconds from now. ``every`` (ISO 8601) it comes again, by the clock of ``time_zone``;
-    without a time, for the first time after one ``every`` from now."""
+    """The body of ``PUT /v1/reminders/{key}``: a future event, for ``user_ids`` or for the followers of ``topic``, at
+    ``deliver_at`` or ``after_s`` seconds from now. It is due again after each ``every`` (ISO 8601), by the local time of
+    ``time_zone``; without a time, for the first time after one ``every`` from now."""
 
     CHECKS: ClassVar[tuple[Check, ...]] = (
         Check(("user_ids", "topic"), _recipient_errors),
@@ -119,12 +119,12 @@ class ReminderInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
     metadata: Metadata = msgspec.field(default_factory=lambda: EMPTY_OBJECT)
 
     def __post_init__(self) -> None:
-        """Raises ValueError for what CHECKS refuse."""
+        """Raises ValueError for values that CHECKS refuse."""
         check_own(self)
 
 
 class _Fitting(msgspec.Struct):
-    """The members of a reminder that are judged by more than their types, where others do not fit theirs."""
+    """The members of a reminder with checks beyond their types, if others are invalid."""
 
     user_ids: tuple[str, ...] = ()
     deliver_at: Moment | None = None
@@ -157,7 +157,7 @@ def accept_reminder(key: str, given: ReminderInput, now: int, settings: Settings
 
 
 def fitting_errors(fitting: bytes, now: int, settings: Settings) -> Iterator[FieldError]:
-    """The field errors of those members of a reminder that fit their types, where others do not."""
+    """The field errors of the valid members of a reminder, if others are invalid."""
     given = _fitting.decode(fitting)
     yield from _range_errors(given, now)
     yield from _event_errors(CheckedFields(given.user_ids, metadata=given.metadata), now, settings)
@@ -180,7 +180,7 @@ def _range_errors(given: ReminderInput | _Fitting, now: int) -> Iterator[FieldEr
 
 
 def _event_of(given: ReminderInput) -> EventInput:
-    """The event to come."""
+    """The future event."""
     return EventInput(
         given.actor_id,
         given.type,
@@ -203,7 +203,7 @@ def _encoded(event: EventInput, settings: Settings) -> bytes:
 
 
 def _event_errors(event: EventInput | CheckedFields, now: int, settings: Settings) -> Iterator[FieldError]:
-    """What is over a bound of the event, by the names that its fields have in a reminder."""
+    """The errors of an event that exceeds a bound, by the names that its fields have in a reminder."""
     for error in bound_errors(event, now, settings):
         yield error._replace(pointer=error.pointer.replace("/target_user_ids", "/user_ids"))
 
@@ -220,11 +220,11 @@ def kept(reminder: Reminder, given: ReminderInput, known: Reminder | None) -> Re
 
 
 def fire(reminder: Reminder, now: int, settings: Settings) -> FireReminder:
-    """The command that publishes the event of a reminder now and moves it on, past all that was missed.
+    """The command that publishes the event of a reminder now and moves it on, past all missed times.
 
-    What the reminder says and when it was due make the event's idempotency key: when its reply was lost, and a request to
-    set it is repeated after it has fired, it does not fire again. Raises InvalidFields when the server takes such an
-    event no longer.
+    The content of the reminder and its due time make the event's idempotency key: if its response was lost, and a request to
+    set it is repeated after it has fired, it does not fire again. Raises InvalidFields if the server accepts such an event
+    no longer.
     """
     given = decode(_event, reminder.event)
     check_fields(given, now, settings)

@@ -1,7 +1,7 @@
-"""Reminders: events to come, once or again and again. They are set, shown and cancelled here, and fired when due.
+"""Reminders: future events, once or recurring. They are set, read and cancelled here, and fired when due.
 
-A reminder fires in the transaction that moves it on, and only while it is still due when it was read to be: so it fires
-once, however often the process is killed in between.
+A reminder fires in the transaction that moves it on, and only if it is still due as it was read: so it fires once, however
+often the process is killed in between.
 """
 
 import asyncio
@@ -23,20 +23,20 @@ from tidings.reminder_input import ReminderInput, accept_reminder, fire, fitting
 from tidings.timeutil import Clock
 
 FIRED_AT_ONCE = 100
-"""Reminders that are fired together: they share a transaction, and others are written between two of these."""
+"""Reminders that are fired together: they share a transaction, and other writes come between two of these."""
 FIRED_BYTES = 256 * KIB
-"""Bytes of the reminders that are fired together, one in any case: each is decoded on the event loop, and held until it is
+"""Bytes of the reminders that are fired together, at least one: each is decoded on the event loop, and held until it is
 written."""
 LONGEST_REST_S = 30.0
-"""Seconds between two looks, at most: a machine that slept, or whose clock was set, is late by no more."""
+"""Maximum seconds between two checks: a machine that slept, or whose clock was set, is late by no more."""
 _QUESTION = "reminders"
-"""What the cursors of the list continue: it is the same for all who may read it."""
+"""The binding of the cursors of the list: it is the same for all who may read it."""
 
 _log = logging.getLogger(__name__)
 
 
 class ReminderStatus(NamedTuple):
-    """A reminder as it is now; ``due_at`` None when it will not come (again). ``fired``: it was due when it was set."""
+    """The current state of a reminder; ``due_at`` None if it is not due again. ``fired``: it was due when it was set."""
 
     reminder: Reminder
     due_at: int | None
@@ -57,9 +57,9 @@ class ReminderService(Worker):
         self._clock = clock
 
     async def set(self, key: str, given: ReminderInput) -> ReminderStatus:
-        """Set a reminder, or replace the one of this key; what is due already is published before this returns.
+        """Set a reminder, or replace the one of this key; a due one is published before this returns.
 
-        A recurrence that is set again as it is keeps its next time, so an application may set it at each of its starts.
+        A recurrence that is set again unchanged keeps its next time, so an application may set it at each of its starts.
         Raises InvalidFields, TooLarge, Unavailable.
         """
         now = self._clock.now()
@@ -76,11 +76,11 @@ class ReminderService(Worker):
         return ReminderStatus(reminder, due.next_at, fired=True)
 
     def fitting_errors(self, fitting: bytes) -> Iterator[FieldError]:
-        """The field errors of those members of a reminder that fit their types, where others do not."""
+        """The field errors of the valid members of a reminder, if others are invalid."""
         return fitting_errors(fitting, self._clock.now(), self._settings)
 
     async def cancel(self, key: str) -> None:
-        """Cancel a reminder. Raises NotFound when there is none, or it came for the last time."""
+        """Cancel a reminder. Raises NotFound if there is none, or it was published for the last time."""
         outcome = await self._log.submit(CancelReminder(key))
         if not (isinstance(outcome, CommandResult) and outcome.updated):
             raise NotFound("no such reminder")
@@ -93,8 +93,8 @@ class ReminderService(Worker):
         return ReminderStatus(reminder, reminder.due_at)
 
     async def coming(self, limit: int, cursor: str | None) -> tuple[list[ReminderStatus], bool]:
-        """The next reminders, soonest first, from a cursor on: at most ``limit``, and what fits into PAGE_BYTES; and whether
-        there are more. Raises BadParameter."""
+        """The next reminders, soonest first, from a cursor on: at most ``limit``, and PAGE_BYTES; and whether there are
+        more. Raises BadParameter."""
         at = self._cursors.read_named(cursor, _QUESTION)
         after = None
         if at is not None:
@@ -113,7 +113,7 @@ class ReminderService(Worker):
         return self._cursors.make_named(f"{reminder.due_at} {reminder.key}", _QUESTION)
 
     async def _round(self) -> NextRun:
-        """Fire what is due, then rest until there may be more."""
+        """Fire due reminders, then rest until there may be more."""
         while due := await self._store.reminders(self._clock.now(), FIRED_AT_ONCE, max_bytes=FIRED_BYTES):
             fired = await asyncio.gather(*map(self._fire_or_cancel, due), return_exceptions=True)
             for failure in filter(None, fired):
@@ -124,7 +124,7 @@ class ReminderService(Worker):
         return NextRun(min(max(soonest.due_at - self._clock.now(), 0) / 1000, LONGEST_REST_S))
 
     async def _fire_or_cancel(self, reminder: Reminder) -> None:
-        """Fire a reminder, or cancel one whose event the server takes no longer: it would be due forever."""
+        """Fire a reminder, or cancel one whose event the server accepts no longer: it would be due forever."""
         try:
             due = fire(reminder, self._clock.now(), self._settings)
         except TidingsError as error:

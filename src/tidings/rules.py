@@ -1,8 +1,8 @@
-"""Rules of notification types: who is told, how items group, what counts as a duplicate, how it reads, where it goes.
+"""Rules of notification types: recipients, grouping, duplicates, templates and channels.
 
-A type is declared in ``tidings.toml`` (``[types.like]``) or over the API; a verb without a type of its own is a type by
-that name with the defaults below. This module holds the declarations and the arithmetic of grouping, which every
-back-end shares, so that none can group otherwise.
+A type is declared in ``tidings.toml`` (``[types.like]``) or over the API; a verb without a type of its own is a type by that
+name with the defaults below. This module has the declarations and the arithmetic of grouping, which every back-end shares,
+so that all group alike.
 """
 
 import hashlib
@@ -18,28 +18,28 @@ from tidings.errors import FieldError
 from tidings.field_errors import Check, check_own, escape, in_words, visible
 
 CHANNELS = ("email", "web_push", "webhook", "apprise")
-"""Ways out of the application. What happens inside it (lists, counts, streams) is the channel ``in_app``."""
+"""The channels of delivery. Lists, counts and streams inside the application are the channel ``in_app``."""
 IN_APP = "in_app"
 PLURALS = ("zero", "one", "two", "few", "many", "other")
-"""The plural categories of CLDR; which of them a language uses is its own affair."""
+"""The plural categories of CLDR; each language uses some of them."""
 PLACEHOLDERS = frozenset(
     {"actors", "count", "actor_count", "object", "object_type", "object_id", "title", "verb", "type"}
 )
-"""What a template may name in braces, besides :data:`METADATA`."""
+"""The names in braces that a template may use, in addition to :data:`METADATA`."""
 METADATA = re.compile(r"metadata((?:\.[^.{}\[\]!:]{1,64}){1,8})\Z")
 """A value of the newest event's metadata, by its keys with dots between them: ``metadata.order.total``."""
 MAX_TYPES = 1_000
-"""Types that can be declared: they are all held in memory."""
+"""Types that can be declared: they are all kept in memory."""
 MAX_MUTES = 1_000
 """Topics that one user may mute: more than a page of settings shows, and preferences list them all."""
 MAX_BLOCKS = 10_000
-"""Users that one user may block: as many as lists of blocks that are passed on have."""
+"""Users that one user may block: as many as shared lists of blocks have."""
 READ_ALL_HISTORY = 1_000
-"""Read-alls of one inbox, or of one feed, that are kept one by one. They are read from the file in about a millisecond."""
+"""Read-alls of one inbox, or of one feed, that are kept separate. They are read from the file in about a millisecond."""
 MAX_WINDOW_S = 30 * 86_400
 """The longest age, gap, bucket and duplicate window: beyond a month a group is an archive."""
 NO_GROUP = 0
-"""The group key of what stays alone."""
+"""The group key of items that do not group."""
 
 MAX_VERBS = 100
 """Verbs of one type: more than an application has for one thing, and few enough to be named in an error."""
@@ -56,7 +56,7 @@ Channel = Literal["email", "web_push", "webhook", "apprise"]
 
 
 def _message_errors(messages: Mapping[str, Mapping[str, str]]) -> Iterator[FieldError]:
-    """The errors of templates that name what there is not, and of locales that have no form ``other``."""
+    """The errors of templates with unknown names, and of locales without the form ``other``."""
     for locale, forms in messages.items():
         at = f"/messages/{escape(locale)}"
         if "other" not in forms:
@@ -67,15 +67,15 @@ def _message_errors(messages: Mapping[str, Mapping[str, str]]) -> Iterator[Field
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is done about one type.
+    """The rule of one type.
 
-    ``verbs`` that bring it (none: the verb of the type's own name). ``notify``: the targets of an event, the followers
-    of its object, or both. ``group`` says how long items of one key (``group_by``) join one group; every group ends
-    when it is read or archived. ``until_read``: until it is ``max_age_s`` old. ``bucket``: within one slice of
-    ``bucket_s`` of UTC. ``sliding``: while the last item is younger than ``gap_s``, up to ``max_age_s``. ``none``: never.
-    An event by the same actor on the same object within ``duplicate_window_s`` of one that notified a user does not
-    notify the user again (0: each event does). ``critical`` types pass preferences and quiet hours. ``messages``:
-    locale → plural category → template.
+    ``verbs`` are those of its events (none: the verb of the type's own name). ``notify``: the targets of an event, the
+    followers of its object, or both. ``group`` says how long items of one key (``group_by``) join one group; every group
+    ends when it is read or archived. ``until_read``: until it is ``max_age_s`` old. ``bucket``: within one slice of
+    ``bucket_s`` of UTC. ``sliding``: while the last item is younger than ``gap_s``, up to ``max_age_s``. ``none``: never. An
+    event by the same actor on the same object within ``duplicate_window_s`` of one that notified a user does not notify the
+    user again (0: each event does). Preferences and quiet hours do not apply to ``critical`` types. ``messages``: locale →
+    plural category → template.
     """
 
     CHECKS: ClassVar[tuple[Check, ...]] = (Check(("messages",), _message_errors),)
@@ -96,22 +96,22 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ] = {}
 
     def __post_init__(self) -> None:
-        """Raises ValueError for what CHECKS refuse."""
+        """Raises ValueError for values that CHECKS refuse."""
         check_own(self)
 
     @property
     def to_targets(self) -> bool:
-        """Whether those an event is addressed to are told."""
+        """Whether the targets of an event are recipients."""
         return self.notify != "followers"
 
     @property
     def to_followers(self) -> bool:
-        """Whether those who follow its object are told."""
+        """Whether the followers of its object are recipients."""
         return self.notify != "targets"
 
 
 DEFAULT = Rule()
-"""What holds for a verb that no type claims."""
+"""The rule of a verb that no type claims."""
 
 
 class VerbClash(ValueError):
@@ -140,11 +140,11 @@ class Rules:
             raise VerbClash("; ".join(twice), frozenset(types))
 
     def type_of(self, verb: str) -> str:
-        """The type that an event of this verb brings."""
+        """The type of the events of this verb."""
         return self._types.get(verb, verb)
 
     def claimant(self, verb: str) -> str | None:
-        """The declared type that has claimed a verb, None when no one has."""
+        """The declared type that has claimed a verb, None without one."""
         return self._types.get(verb)
 
     def rule(self, type: str) -> Rule:
@@ -153,13 +153,13 @@ class Rules:
 
 
 def last_to_merge(kept: int) -> int:
-    """Which of the oldest ``kept`` read-alls, counted from 0, is the last one of the half that is merged."""
+    """The index, among the oldest ``kept`` read-alls, of the last one of the half that is merged."""
     return (kept - 1) // 2
 
 
 class Grouping(NamedTuple):
-    """How one item groups. ``key``: 63 bits that are equal for what may share a group, NO_GROUP when it stays alone.
-    It joins the user's newest group of that key if that is unread, was opened after ``opened_after`` and got its last
+    """The grouping of one item. ``key``: 63 bits that are equal for items that may share a group, NO_GROUP if it does not
+    group. It joins the user's newest group of that key if that is unread, was opened after ``opened_after`` and got its last
     item after ``last_after`` (milliseconds, exclusive)."""
 
     key: int
@@ -171,7 +171,7 @@ ALONE = Grouping(NO_GROUP, 0, 0)
 
 
 def grouping(type: str, rule: Rule, actor: str, thing: str, now: int) -> Grouping:
-    """How an item of this type groups; ``thing`` is its object as ``type:id``, ``now`` the time it is told, in ms."""
+    """The grouping of an item of this type; ``thing`` is its object as ``type:id``, ``now`` the time of the item, in ms."""
     if rule.group == "none":
         return ALONE
     about = {"object": thing, "type": "", "actor": actor}[rule.group_by]
@@ -183,7 +183,7 @@ def grouping(type: str, rule: Rule, actor: str, thing: str, now: int) -> Groupin
 
 
 def duplicate_key(type: str, actor: str, thing: str) -> int:
-    """63 bits that are equal for events which repeat one another for the one they are told to."""
+    """63 bits that are equal for events that are duplicates of one another for a recipient."""
     return _hash(f"{type}\0{actor}\0{thing}")
 
 
@@ -192,7 +192,7 @@ def _hash(text: str) -> int:
 
 
 def _template_error(template: str) -> str:
-    """Why this is no template, or ""."""
+    """The reason why this is no template, or ""."""
     try:
         fields = [(name, spec, how) for _, name, spec, how in Formatter().parse(template) if name is not None]
     except ValueError as error:

@@ -59,21 +59,21 @@ REBUILD_PAGE = 1_000
 TICK_S = 1.0
 """Seconds between two moves of the windows, their own resolution, and between two checks of the store."""
 MEASURE_S = 5.0
-"""Seconds between two looks at what is pending: as often as metrics are read at most."""
+"""Seconds between two measurements of pending work: no more frequent than reads of the metrics."""
 _log = logging.getLogger(__name__)
 
 
-# --- the wiring -----------------------------------------------------------------------------------------------
+# --- composition ----------------------------------------------------------------------------------------------
 
 
 @asynccontextmanager
 async def running(
     settings: Settings, clock: Clock, channels: ChannelRegistry | None = None
 ) -> AsyncIterator[Services]:
-    """The services of a server over an open store, for as long as the block lasts; HTTP is not part of it. ``channels``:
-    those of the settings, when they are made already."""
+    """The services of a server over an open store, until the block ends; HTTP is not part of it. ``channels``: those of the
+    settings, if they are made already."""
     async with AsyncExitStack() as closing:
-        # Before the store: a setting that does not fit leaves no file behind.
+        # Before the store: an invalid setting leaves no file.
         channel_registry = channels or ChannelRegistry(settings, clock)
         store, cursor_key = await open_store(settings, clock, configured(settings))
         closing.push_async_callback(store.close)
@@ -171,7 +171,7 @@ def _unready(log: GroupCommitQueue, live: Hub, watch: "_StoreWatch", settings: S
     return None
 
 
-# --- what follows a commit ------------------------------------------------------------------------------------
+# --- effects of a commit ----------------------------------------------------------------------------------------
 
 
 class PostCommitHooks:
@@ -211,7 +211,7 @@ class PostCommitHooks:
             self._live.reconcile_all()
 
     def _reaches_others(self, event: NewEvent) -> bool:
-        """Whether inboxes change that the event does not name: those of an audience, or of its object's followers."""
+        """Whether the event changes inboxes of users whom it does not name: an audience, or its object's followers."""
         rules = self._store.rules
         return bool(event.audience) or rules.rule(rules.type_of(event.verb)).to_followers
 
@@ -220,7 +220,7 @@ class PostCommitHooks:
 
 
 class _Body(msgspec.Struct, gc=False):
-    """What trends count, as the body of an event has it."""
+    """The parts of an event's body that trends count."""
 
     actor_id: str
     verb: str
@@ -229,12 +229,12 @@ class _Body(msgspec.Struct, gc=False):
 
 
 def _occurrence(at: int, event: NewEvent | LogEntry | _Body) -> Occurrence:
-    """An event of this time (milliseconds) as trends count it, and take it back."""
+    """The occurrence of an event of this time (milliseconds), which trends count, and subtract after a retraction."""
     return at, f"{event.object_type}:{event.object_id}", event.verb, event.object_type, event.actor_id
 
 
 async def _rebuild(store: Store, windows: Windows, clock: Clock) -> None:
-    """Count what happened in the last hour, up to the position that the commits have told of."""
+    """Count the events of the last hour, up to the position of the last commit that the hooks have processed."""
     fresh = windows.recount()
     last = windows.counted
     want = FeedFilter(since=clock.now() - HOUR_MS)
@@ -270,7 +270,7 @@ class _StoreWatch(Worker):
         return NextRun(TICK_S)
 
     async def look(self) -> None:
-        """Check it now."""
+        """Check the store now."""
         try:
             await self._store.check()
         except Unavailable as error:
@@ -294,7 +294,7 @@ class _StoreWatch(Worker):
 
 
 class Measuring(Worker):
-    """Keeps the gauges of what is pending and what was set aside, so that whoever reads the metrics asks no store."""
+    """Updates the gauges of pending work and dead letters, so that reading the metrics reads no store."""
 
     def __init__(self, store: DeliveryQueue) -> None:
         super().__init__("gauges")
@@ -308,8 +308,8 @@ class Measuring(Worker):
 
 
 class _Ticking(Worker):
-    """Moves the windows on every second, asked or not, so that no query has much to catch up with; and has them counted
-    again when they are outdated."""
+    """Moves the windows every second, with or without queries, so that no query has much to catch up with; and has them
+    counted again when they are outdated."""
 
     def __init__(self, store: Store, windows: Windows, clock: Clock) -> None:
         super().__init__("windows")

@@ -1,5 +1,5 @@
-"""The parts of a server besides its store, made of its settings, or why these settings stop a start: ``tidings serve`` makes
-them before it opens a store, ``tidings doctor`` prints the refusals."""
+"""The parts of a server without its store, made of its settings, or the reasons why these settings prevent a start:
+``tidings serve`` makes them before it opens a store, ``tidings doctor`` prints the refusals."""
 
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
@@ -15,14 +15,14 @@ T = TypeVar("T")
 
 
 class Parts(NamedTuple):
-    """What a server needs besides its store."""
+    """The parts of a server without its store."""
 
     authenticator: Authenticator
     channels: ChannelRegistry
 
 
 class Refusal(NamedTuple):
-    """Why a server does not start. ``area`` is the area of the settings, a word."""
+    """The reason why a server does not start. ``area`` is the area of the settings, a word."""
 
     area: str
     error: ConfigError
@@ -49,7 +49,7 @@ def make_parts(settings: Settings, clock: Clock) -> tuple[Parts | None, list[Ref
 
 
 def check_dev(settings: Settings) -> None:
-    """Raises ConfigError for a server that would let everybody in from other machines."""
+    """Raises ConfigError for a server that would admit all clients on other machines."""
     if settings.dev and not is_loopback(settings.host):
         raise ConfigError(
             f"--dev asks for no credentials, so it listens on loopback only, not on {settings.host}", "host"

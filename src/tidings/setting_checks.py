@@ -1,4 +1,4 @@
-"""What a setting accepts, in words, and the checks of its text that a type cannot state."""
+"""The accepted values of settings, in words, and the checks of their text that a type cannot state."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -12,15 +12,15 @@ from urllib.parse import urlsplit
 from msgspec import Meta
 
 LARGEST = 2**31 - 1
-"""The most that any number may be. It fits a C int, so no timer, socket option or column of a table overflows."""
+"""The maximum of any number. It fits a C int, so no timer, socket option or column of a table overflows."""
 SHOWN = 200
 """Characters of a refused value that its error repeats."""
 HIDDEN = "…"
-"""What stands for a part of an address that may be a secret."""
+"""The replacement of a part of an address that may be a secret."""
 QUERY = re.compile("[?#]")
 """Where the query or the fragment of an address begins."""
 MULTILINE = frozenset({"jwt_public_key", "vapid_private_key"})
-"""Settings that may hold a PEM, whose text has several lines."""
+"""Settings that may be a PEM, whose text has several lines."""
 
 HOST = re.compile(
     r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.)*(?!\d+\Z)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -41,11 +41,11 @@ FORMS: Mapping[str, str] = {
     "jwks": "a file, an https:// URL, or an http:// URL of this machine",
     "locale": "a language such as en or pt-BR",
 }
-"""What texts of a form of their own take."""
+"""The accepted form of texts with a form of their own."""
 
 
 def accepted(name: str, kind: Any) -> str:
-    """What a setting of this name and type takes, as the end of a sentence."""
+    """The accepted values of a setting of this name and type, as the end of a sentence."""
     if name in FORMS:
         return FORMS[name]
     if get_origin(kind) is Literal:
@@ -58,7 +58,7 @@ def accepted(name: str, kind: Any) -> str:
 
 
 def check_text(name: str, text: str) -> None:
-    """Raises ValueError, which says why, for text that no setting, or not this one, can use."""
+    """Raises ValueError with the reason for text that no setting, or not this one, can use."""
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("it is not valid UTF-8")
     breaks = "\r\n\t" if name in MULTILINE else ""
@@ -74,7 +74,7 @@ def masked(address: str) -> str:
     scheme, separator, rest = address.partition("://")
     if not separator:
         return address
-    # A password may have a slash or a question mark in it that nobody escaped: all before the last @ goes.
+    # A password may have an unescaped slash or question mark: all text before the last @ is removed.
     _, at, rest = rest.rpartition("@")
     place = QUERY.split(rest, maxsplit=1)[0]
     return f"{scheme}://{HIDDEN if at else ''}{at}{place}" + (f"?{HIDDEN}" if place != rest else "")

@@ -1,4 +1,4 @@
-"""What an operator looks at: how much work is pending, and what was set aside. Values without I/O."""
+"""The state of the server for operators: pending work, and dead letters. Values without I/O."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -7,8 +7,8 @@ from tidings.model import LogPosition
 
 
 class DeadLetter(NamedTuple):
-    """A fan-out job or a delivery that was set aside after it failed too often: what it is about, and the last error. The
-    user and the endpoint are those of a delivery, None for a job."""
+    """A fan-out job or a delivery that failed too often: its subject, and the last error. The user and the endpoint are
+    those of a delivery, None for a job."""
 
     id: int
     kind: str
@@ -20,15 +20,15 @@ class DeadLetter(NamedTuple):
 
 
 class Backlog(NamedTuple):
-    """Work behind the requests: fan-out jobs that have not ended, each of any number of rows, and what was set aside after
-    it failed too often, fan-out jobs and deliveries."""
+    """Background work: fan-out jobs that have not ended, each of any number of rows, and dead letters, fan-out jobs and
+    deliveries."""
 
     pending_fanout_jobs: int
     dead_letters: int
 
 
 class Status(NamedTuple):
-    """What an operator looks at first. ``pending_fanout_jobs``: see Backlog; ``sizes`` maps names to rows or bytes."""
+    """The state of the server. ``pending_fanout_jobs``: see Backlog; ``sizes`` maps names to rows or bytes."""
 
     head: LogPosition
     pending_fanout_jobs: int

@@ -10,13 +10,13 @@ from prometheus_client.registry import Collector
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
-"""Bounds of latency in seconds: from an answer out of memory to what somebody should be woken for."""
+"""Bounds of latency in seconds: from a response out of memory to one that should raise an alarm."""
 _DELIVERY_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1_800.0)
-"""Bounds of a delivery's lag in seconds: from a nearby relay to an evening on which nothing leaves."""
+"""Bounds of a delivery's lag in seconds: from a nearby relay to an evening without deliveries."""
 _COMMANDS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
 
 REGISTRY = CollectorRegistry()
-"""Ours alone, so that an application that embeds the server keeps its own default registry."""
+"""A registry of its own, so that an application that embeds the server keeps its own default registry."""
 
 
 class HttpMetrics(Collector):
@@ -28,12 +28,12 @@ class HttpMetrics(Collector):
         self._durations: dict[tuple[str, str], _Durations] = {}
 
     def count(self, method: str, route: str, status: int) -> None:
-        """A request to this route template was answered with this status."""
+        """Count a response with this status to a request of this route template."""
         key = (method, route, status)
         self._answered[key] = self._answered.get(key, 0) + 1
 
     def observe(self, method: str, route: str, seconds: float) -> None:
-        """The answer to a request took so many seconds."""
+        """Record the seconds from a request to its response."""
         durations = self._durations.get((method, route))
         if durations is None:
             durations = self._durations[method, route] = _Durations()
@@ -41,7 +41,7 @@ class HttpMetrics(Collector):
         durations.sum += seconds
 
     def collect(self) -> Iterator[Metric]:
-        """The metrics as they are now."""
+        """The current metrics."""
         answered = CounterMetricFamily(
             "tidings_http_requests_total",
             "Requests answered, by route template and status.",
@@ -61,7 +61,8 @@ class HttpMetrics(Collector):
 
 
 class _Durations:
-    """How many requests took no longer than each of :data:`_SECONDS`, and longer than the one before; the last: longer."""
+    """The number of requests that took no longer than each of :data:`_SECONDS`, and longer than the one before; the last:
+    longer."""
 
     __slots__ = ("counts", "sum")
 
@@ -70,7 +71,7 @@ class _Durations:
         self.sum = 0.0
 
     def buckets(self) -> list[tuple[str, float]]:
-        """The bounds and how many took no longer."""
+        """The bounds and the number of requests that took no longer."""
         bounds = (*map(str, _SECONDS), "+Inf")
         return list(zip(bounds, accumulate(self.counts), strict=True))
 

@@ -1,4 +1,4 @@
-"""Help for tests, ours and those of applications that use Tidings: a clock to turn, events in one line."""
+"""Help for tests, also of applications that use Tidings: a clock that tests set, events in one line."""
 
 import msgspec
 from msgspec import UNSET
@@ -11,14 +11,14 @@ from tidings.timeutil import rfc3339
 __all__ = ["START_MS", "FakeClock", "MemoryStore", "event"]
 
 START_MS = 1_700_000_000_000
-"""Where a FakeClock begins: 2023-11-14, so that tests can go a long way back."""
+"""The start of a FakeClock: 2023-11-14, so that tests can go a long way back."""
 
 
 class FakeClock:
-    """Time that stands until it is moved.
+    """Time that stands still until it is moved.
 
-    ``ms``, milliseconds since 1970, can be set to any value, earlier ones included, as a machine's clock can
-    be. The monotonic time counts only the way forward.
+    ``ms``, milliseconds since 1970, can be set to any value, earlier ones included, as a machine's clock can be. The
+    monotonic time counts only forward moves.
     """
 
     def __init__(self, ms: int = START_MS) -> None:

@@ -31,18 +31,18 @@ def to_ms(moment: datetime) -> int:
 
 @cache
 def time_zones() -> frozenset[str]:
-    """The IANA time zones that this machine knows, by name. They are looked for once: they are hundreds of files."""
+    """The names of the IANA time zones of this machine. They are read once: they are hundreds of files."""
     return frozenset(available_timezones()) - _NO_ZONES
 
 
 def from_wall(wall: datetime, zone: ZoneInfo, *, second: bool = False) -> int:
-    """Milliseconds since 1970 at which the clocks of a zone show ``wall`` (without a zone, whole seconds). A time that
-    they leave out is the first moment after the gap; of one that they show twice it is the first, or the ``second``."""
+    """Milliseconds since 1970 at which the local time of a zone is ``wall`` (without a zone, whole seconds). A skipped local
+    time is the first moment after the gap; one that occurs twice is the first, or the ``second``."""
     shown = wall.replace(tzinfo=zone)
     early, late = (int(shown.replace(fold=fold).timestamp()) for fold in (1, 0))
     if early >= late:
         return (early if second else late) * 1000
-    # In a gap fold 0 reckons with the offset before it and fold 1 with that after it (PEP 495): the jump lies between.
+    # In a gap fold 0 uses the offset before it and fold 1 the one after it (PEP 495): the jump is between the two.
     before = shown.utcoffset()
     jump = bisect_left(
         range(early, late), True, key=lambda s: datetime.fromtimestamp(s, zone).utcoffset() != before

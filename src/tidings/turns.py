@@ -1,4 +1,4 @@
-"""How the event loop stays free: long work on it is done in turns, and threads beside it have a lower priority."""
+"""The responsiveness of the event loop: long work on it is done in turns, and threads beside it have a lower priority."""
 
 import asyncio
 import os
@@ -7,23 +7,23 @@ import threading
 from collections.abc import Awaitable, Callable
 
 TURN_S = 0.005
-"""Seconds after which the loop is given up: a tenth of the longest turn that any request may cost the others."""
+"""Seconds after which work yields the loop: a tenth of the longest turn that any request may cost the others."""
 BESIDE_THE_LOOP = 5
 """Niceness of the threads beside the loop: on one busy core they get a quarter of it."""
 
 
 TakeTurn = Callable[[], Awaitable[None]]
-"""Waits until what is done for somebody may go on."""
+"""Waits until the work for a client may continue."""
 
 
 async def next_pass() -> None:
-    """Let what is due now have the loop."""
+    """Yield the loop to all work that is due now."""
     await asyncio.sleep(0)
 
 
 class Turn:
-    """Measures a turn of the event loop. ``monotonic`` tells seconds that never go back; ``take`` waits for the next one.
-    With many that go on in the next pass that pass is long, so what anybody may ask for many times at once gets its turns
+    """Measures a turn of the event loop. ``monotonic`` returns monotonic seconds; ``take`` waits for the next one. If much
+    work continues in the next pass that pass is long, so work that clients can request many times at once gets its turns
     from a scheduler."""
 
     def __init__(self, monotonic: Callable[[], float], take: TakeTurn = next_pass) -> None:
@@ -32,7 +32,7 @@ class Turn:
         self._began = monotonic()
 
     async def next(self) -> None:
-        """Let others have the loop, and wait for the next turn."""
+        """Yield the loop, and wait for the next turn."""
         await self._take()
         self._began = self._monotonic()
 
@@ -42,7 +42,7 @@ class Turn:
 
 
 def lower_priority() -> None:
-    """Let the event loop go first where cores are scarce: a commit may be a millisecond later, all answers may not. Called
+    """Give the event loop precedence if cores are scarce: a commit may be a millisecond later, all responses may not. Called
     in a thread when it begins."""
     if sys.platform == "linux":  # elsewhere niceness is the process's, not the thread's
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BESIDE_THE_LOOP)
