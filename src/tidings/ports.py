@@ -1,16 +1,16 @@
-"""What the core asks of a store, a bus and a clock. Each sentence of a docstring here is a promise with a test in
-``tests/conformance``; every back-end keeps all of them. Ask for what the domain needs, never for SQL.
+"""The interfaces of the core to a store and a clock. Each sentence of a docstring here is a promise with a test in
+``tests/conformance``; every back-end keeps all of them. A port has the needs of the domain, never SQL.
 
-The law of a feed, which every back-end obeys however it stores things. An event *e* (actor *a*, topics *T*,
+The visibility rules of a feed, which hold for every back-end, however it stores things. An event *e* (actor *a*, topics *T*,
 position *p*, key *k*) is in the feed of viewer *V* when *a* is not *V* and
 
 - *V* is among its targets (reason ``target``), or
-- *V* has a follow of a topic in *T* (reason ``follow``) that covers it: ``k >= since_key or p > since_position``, and
-  not ended by a keeping unfollow at a position before *p*. ``since_key`` is the key of the last event that the
-  backfill showed, ``since_position`` the head of the log when the follow was made;
+- *V* has a follow of a topic in *T* (reason ``follow``) that covers it: ``k >= since_key or p > since_position``, and not
+  ended by a keeping unfollow at a position before *p*. ``since_key`` is the key of the last event that the backfill added,
+  ``since_position`` the last position of the log when the follow was made;
 
-and no mask of *V* hides it: a muted topic in *T*, or a block between *V* and *a*. With ``include_own`` the
-viewer's own acts are in it as well (reason ``own``). Where several reasons hold, any one of them is given.
+and neither a mute nor a block of *V* hides it: a muted topic in *T*, or a block between *V* and *a*. With ``include_own``
+the viewer's own events are in it as well (reason ``own``). If several reasons hold, any one of them is returned.
 """
 
 import sys
@@ -61,8 +61,8 @@ class EventLog(Protocol):
         early because others would wait too long for it; there are fewer outcomes then, and the rest was not applied.
 
         Positions are dense from 1 in the order of the commands: each event takes one, and so do a retraction and a change of
-        what a user has read of their feed. If it raises, nothing was applied. An event's key is minted from its
-        ``created_at``; keys of one millisecond keep the order of the log.
+        the read state of a feed. If it raises, nothing was applied. An event's key is minted from its ``created_at``; keys
+        of one millisecond keep the order of the log.
         """
         ...
 
@@ -95,9 +95,9 @@ class FeedViews(Protocol):
     """
 
     async def feed(self, user: str, want: FeedFilter, limit: int, before: int | None) -> Page:
-        """A page of the user's feed, by key downwards from ``before`` (exclusive), as the law above says.
+        """A page of the user's feed, by key downwards from ``before`` (exclusive), by the visibility rules above.
 
-        A page has ``limit`` items, or is the last, or says ``partial``. An unknown user has an empty feed.
+        A page has ``limit`` items, or is the last, or is ``partial``. An unknown user has an empty feed.
         """
         ...
 
@@ -114,19 +114,19 @@ class FeedViews(Protocol):
         ...
 
     async def feed_since(self, user: str, after: int, limit: int) -> Page:
-        """Items of the user's feed with a position over ``after``, in the order of positions, and among them the
-        ``changes`` of older ones: this user's marks, and the retractions of what would be in the feed, own acts included,
-        if it still stood. At most ``limit`` of both; ``next_key`` is then the position to go on from, None when there is
-        no more. ``reset``: since ``after`` a read-all was taken back, some were merged, or more has changed than is
-        kept."""
+        """Items of the user's feed with a position over ``after``, in the order of positions, and among them the ``changes``
+        of older ones: this user's read states, and the retractions of events that would be in the feed, the user's own
+        included, without the retraction. At most ``limit`` of both; ``next_key`` is then the position to continue from, None
+        if there are no more. ``reset``: since ``after`` a read-all was undone, some were merged, or there were more changes
+        than are kept."""
         ...
 
     async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[EventAudience], int]:
-        """Which events with a position over ``after``, oldest first, came to the feeds of which of these users, by the
-        law above and whatever is pushed or merged; own acts and events that nobody of them hears are left out. Among them
-        each change of older items, as ``feed_since`` has it, and whose feed it is; and first, at the last position, a
-        FeedReset for those of whose changes some are not kept any more.
-        Looks at ``limit`` positions at most; returns also the last position that was looked at."""
+        """The events with a position over ``after``, oldest first, and the feeds among those of these users that they are
+        in, by the visibility rules above, with fan-out on write or on read; the users' own events and events without an
+        audience among them are left out. Among them each change of older items, as ``feed_since`` has it, and the users
+        whose feeds it changes; and first, at the last position, a FeedReset for users whose changes are not all kept any
+        more. Reads ``limit`` positions at most; also returns the last position that was read."""
         ...
 
     async def new_count(self, user: str, since: int, cap: int, include_own: bool = False) -> UnseenCount:
@@ -248,8 +248,8 @@ class Health(Protocol):
     """Whether writes now are durable. A capability beside the store's own."""
 
     async def check(self) -> None:
-        """Try whether the store can be written, if it could not be before, and note how far it is for the next start; to
-        be called about once a second. Raises Unavailable with the reason when it cannot."""
+        """Try whether the store can be written, if it could not be before, and record the generation for the next start; to
+        be called about once a second. Raises Unavailable with the reason if it cannot."""
         ...
 
 
@@ -257,10 +257,10 @@ class Preparation(Protocol):
     """Work that need not wait until a transaction. A capability beside the store's own."""
 
     async def prepare(self, command: Command) -> Command:
-        """Do beforehand what would make the transaction of a command long; returns the command to write in its place.
-        Changes nothing that can be read. What is returned has the effect and the outcome that the command has now, or those
-        that it has when it is written, if nothing of its user is written in between. May be refused and cancelled as reads
-        of feeds are."""
+        """Do work that would make the transaction of a command long; returns the command to write in its place. Changes
+        nothing that can be read. The returned command has the effect and the outcome that the command has now, or those that
+        it has when it is written, if nothing of its user is written in between. It may be refused and cancelled like reads
+        of feeds."""
         ...
 
 
@@ -290,13 +290,13 @@ class PreferencesViews(Protocol):
 
 
 class DeliveryQueue(Protocol):
-    """What is due: reminders, and deliveries that leave the application. A capability beside the store's own.
+    """Reminders and deliveries. A capability beside the store's own.
 
-    Each item that comes to an inbox owes a delivery to every endpoint of its user on a channel of its type's rule that is
-    confirmed and not disabled, in the same transaction; not one more while one about the same group waits for the same
-    endpoint, and none by a channel that the server is not set up for. What waits for an endpoint outlives its being
-    disabled. Mutes are asked when a delivery is read: one whose newest event belongs to a muted topic is ``muted``. While
-    ``work`` still has to take a blocked actor out of an inbox, nothing is due to its user.
+    Each new item of an inbox enqueues a delivery to every endpoint of its user on a channel of its type's rule that is
+    confirmed and not disabled, in the same transaction; no other one while one about the same group is queued for the same
+    endpoint, and none on a channel that the server is not set up for. Queued deliveries of an endpoint stay when it is
+    disabled. Mutes apply when a delivery is read: one whose newest event belongs to a muted topic is ``muted``. While
+    ``work`` still has to remove a blocked actor from an inbox, no delivery is due to its user.
     """
 
     async def reminders(
@@ -306,9 +306,8 @@ class DeliveryQueue(Protocol):
         after: tuple[int, str] | None = None,
         max_bytes: int = sys.maxsize,
     ) -> list[Reminder]:
-        """The next reminders, soonest first, those of one time by key: those due by a time, or (None) whichever come;
-        beginning after a (time, key). So many that their sizes (``Reminder.size``) come to no more than ``max_bytes``,
-        and one in any case."""
+        """The next reminders, soonest first, those of one time by key: those due by a time, or (None) all; beginning after a
+        (time, key). As many as their sizes (``Reminder.size``) fit into ``max_bytes``, and at least one."""
         ...
 
     async def reminder(self, key: str) -> Reminder | None:
@@ -335,10 +334,11 @@ class DeliveryQueue(Protocol):
 class Erasing(Protocol):
     """Erasures that take longer than one transaction. A capability beside the store's own.
 
-    From the transaction of an Erase on nobody finds the user by their name, and no answer has it, but in texts and metadata
-    of publishers. What they left is taken out of the store then, or by later ``work``: their inbox and feed, follows of
-    them and by them, the name in the text of their acts, and the seqs that the notifications of others take. A crash
-    between two steps loses and doubles nothing. Who uses the name meanwhile is somebody else, and keeps what is theirs.
+    From the transaction of an EraseUser on no look-up finds the user by their name, and no response has it, except in texts
+    and metadata of publishers. The user's data is removed from the store then, or by later ``work``: their inbox and feed,
+    follows of them and by them, the name in the text of their events, and the seqs that the notifications of others take. A
+    crash between two steps loses and duplicates nothing. A user who takes the name meanwhile is another user, and keeps
+    their data.
     """
 
     @property
