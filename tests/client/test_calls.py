@@ -2,7 +2,9 @@
 
 import random
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -97,6 +99,13 @@ def test_a_key_that_no_header_holds_is_refused_at_once(key: str) -> None:
         Api.publish._describe(BOB, {}, key=key)
 
 
+@dataclass
+class Price:
+    """Metadata of an application."""
+
+    amount: Decimal
+
+
 @pytest.mark.parametrize(
     ("metadata", "at"),
     [
@@ -106,10 +115,13 @@ def test_a_key_that_no_header_holds_is_refused_at_once(key: str) -> None:
         ({"a": frozenset()}, "/metadata/a"),
         ({"a": b"xx"}, "/metadata/a"),
         ({"a": {1: 2}}, "/metadata/a"),
+        ({"a": Decimal("3.50")}, "/metadata/a"),
+        ({"a": timedelta(days=1)}, "/metadata/a"),
+        ({"a": Price(Decimal("3.50"))}, "/metadata/a/amount"),
     ],
 )
 def test_what_json_does_not_have_is_refused(metadata: dict[str, Any], at: str) -> None:
-    """It was stored as null, a list or Base64, without a word."""
+    """It was stored as null, a list, Base64 or a text, without a word."""
     new = NewEvent(actor_id="a", verb="v", object_type="o", object_id="1", metadata=metadata)
     for given in (new, msgspec.structs.asdict(new)):
         with pytest.raises((ValueError, TypeError), match=f"^{at}: "):

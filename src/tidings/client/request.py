@@ -2,7 +2,8 @@
 
 import random
 from collections.abc import Callable, Generator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 from math import isfinite
 from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
@@ -77,8 +78,12 @@ def _check_exact(value: Any, at: str) -> None:
             raise ValueError(f"{at}: JSON has no number {value}")
         case set() | frozenset() | bytes() | bytearray() | memoryview():
             raise TypeError(f"{at}: JSON has no {type(value).__name__}")
+        case Decimal() | timedelta():  # either would be a text, whether the receiver expects that or not
+            raise TypeError(f"{at}: JSON has no {type(value).__name__}; send a number or a text")
         case msgspec.Struct():
             _check_exact(msgspec.structs.asdict(value), at)
+        case object(__dataclass_fields__=fields):
+            _check_exact({name: getattr(value, name) for name in fields}, at)
         case Mapping():
             for name, member in value.items():
                 if not isinstance(name, str):
