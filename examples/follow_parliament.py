@@ -2,7 +2,8 @@
 
 Standard library only. Run a server (``tidings serve --dev``), then ``python examples/follow_parliament.py citizen``.
 It remembers the id of the last frame in a file, and goes on from there when it is started again, were it days later.
-TIDINGS_URL names another server; TIDINGS_TOKEN is the citizen's token where one is needed.
+TIDINGS_URL names another server. Where a credential is needed, TIDINGS_TOKEN is the citizen's token, or TIDINGS_API_KEY
+the key of the application.
 """
 
 import http.client
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 URL = os.environ.get("TIDINGS_URL", "http://127.0.0.1:8787")
-TOKEN = os.environ.get("TIDINGS_TOKEN", "")
+TOKEN = os.environ.get("TIDINGS_TOKEN") or os.environ.get("TIDINGS_API_KEY", "")
 SILENCE_S = 60
 """Without a byte for so long the connection is dead: the server sends a heartbeat every 25 seconds or sooner."""
 RETRY_S = 2.0

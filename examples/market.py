@@ -1,11 +1,13 @@
 """A prediction market on Tidings: it publishes what its traders do, and shows each what concerns them.
 
 Standard library only. Run a server (``tidings serve --dev``), then ``python examples/market.py``. TIDINGS_URL
-names another server, TIDINGS_API_KEY the key that it asks for.
+names another server, TIDINGS_API_KEY the key that it asks for. A user's token is not enough: it acts for all traders.
 """
 
 import json
 import os
+import sys
+import urllib.error
 import urllib.request
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -75,4 +77,9 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except urllib.error.HTTPError as error:
+        sys.exit(f"the server refused: {error.code} {error.read().decode(errors='replace')}")
+    except OSError as error:  # a URLError is one
+        sys.exit(f"{URL} cannot be reached: {error}")

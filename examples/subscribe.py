@@ -1,7 +1,8 @@
 """A bell for the terminal: one user's unread count and newest notifications, live, whatever the network does.
 
 Run a server (``tidings serve --dev``), then ``python examples/subscribe.py bob`` and publish something for bob.
-TIDINGS_URL names another server; TIDINGS_TOKEN is the user's token where one is needed.
+TIDINGS_URL names another server. Where a credential is needed, TIDINGS_TOKEN is the user's token, or TIDINGS_API_KEY
+the key of the application.
 """
 
 import os
@@ -11,6 +12,7 @@ from tidings.client import Client, Connection, InboxState, ProblemError
 
 URL = os.environ.get("TIDINGS_URL", "http://127.0.0.1:8787")
 TOKEN = os.environ.get("TIDINGS_TOKEN")
+KEY = None if TOKEN else os.environ.get("TIDINGS_API_KEY")
 SHOWN = 3
 """Notifications of which the messages are shown."""
 
@@ -31,7 +33,7 @@ def main() -> None:
     """Show the inbox of the user that the command line names, until interrupted."""
     user = sys.argv[1] if len(sys.argv) > 1 else "bob"
     inbox = InboxState()
-    with Client(URL, token=TOKEN) as client:
+    with Client(URL, api_key=KEY, token=TOKEN) as client:
         try:
             for item in client.subscribe(user=user, fresh=True, on_connection=tell):
                 inbox.apply(item)

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 
 from tests.serving import START_S, environ, serving, within
+from tests.wire.people import KEY
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 MARKET = """\
@@ -32,6 +33,27 @@ def test_market(tmp_path: Path) -> None:
         env = environ() | {"TIDINGS_URL": url}
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=START_S, check=True)
     assert done.stdout == MARKET
+
+
+def test_market_without_a_credential(tmp_path: Path) -> None:
+    """A refusal, and a server that is not there, are one line and no traceback."""
+    command, env = [sys.executable, str(EXAMPLES / "market.py")], environ()
+    with serving(tmp_path, TIDINGS_API_KEYS=KEY) as url:
+        refused = subprocess.run(command, env=env | {"TIDINGS_URL": url}, capture_output=True, text=True)
+    gone = subprocess.run(command, env=env | {"TIDINGS_URL": url}, capture_output=True, text=True)
+    for done, said in (refused, "the server refused: 401"), (gone, "cannot be reached"):
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+        assert said in done.stderr
+
+
+def test_examples_take_the_key(tmp_path: Path) -> None:
+    """The example for one user ignored the key that the settings promise it reads."""
+    with serving(tmp_path, TIDINGS_API_KEYS=KEY) as url:
+        command = [sys.executable, str(EXAMPLES / "subscribe.py"), "bob"]
+        env = environ() | {"TIDINGS_URL": url, "TIDINGS_API_KEY": KEY}
+        with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as client:
+            assert next(read(client)) == "nothing unread"
+            client.kill()
 
 
 def test_market_beside_other_notifications(tmp_path: Path) -> None:

@@ -235,9 +235,9 @@ CONFIG_ENV = "TIDINGS_CONFIG"
 """The variable that names the file of settings."""
 
 CLIENT_VARIABLES: Mapping[str, str] = {
-    "TIDINGS_URL": "Address of the server, prefix included. The examples read it; commands have `--url`.",
+    "TIDINGS_URL": "Address of the server with its prefix, for `top`, `tail`, `replay` and examples; `--url` overrides it.",
     "TIDINGS_API_KEY": "An API key. The commands and the examples read it; `--key-env` names another variable.",
-    "TIDINGS_TOKEN": "A user's token. The examples read it.",
+    "TIDINGS_TOKEN": "A user's token. The examples for one user read it, before `TIDINGS_API_KEY`.",
 }
 """Variables of clients, which may be set where a server starts. They are no settings, and the server ignores them."""
 

@@ -159,6 +159,14 @@ def test_clients_say_that_nobody_answers(run: Run) -> None:
     assert result.output.startswith("Error: http://127.0.0.1:9 cannot be reached")
 
 
+@pytest.mark.parametrize("command", [("top",), ("tail",), ("replay", "-", "--format", "ndjson")])
+def test_the_variable_names_the_server(run: Run, command: tuple[str, ...]) -> None:
+    """A command read the key from its variable and the address not, and so sent the key to another server."""
+    refused(run(*command, TIDINGS_URL="no-address"), "no-address")
+    overridden = run("top", "--url", "http://127.0.0.1:9", TIDINGS_URL="no-address")
+    assert "http://127.0.0.1:9 cannot be reached" in overridden.output
+
+
 def test_an_address_that_is_none_is_refused(run: Run) -> None:
     """A URL without a scheme is a usage error."""
     refused(run("top", "--url", "localhost"), "localhost")

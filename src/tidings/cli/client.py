@@ -12,6 +12,16 @@ from tidings.client.errors import ASK_PREFIX
 from tidings.client.request import Call
 
 DEFAULT_URL = "http://127.0.0.1:8787"
+URL_ENV = "TIDINGS_URL"
+url_option = click.option(
+    "--url",
+    envvar=URL_ENV,
+    default=DEFAULT_URL,
+    show_default=True,
+    show_envvar=True,
+    help="The running server.",
+)
+"""Not of ``bench``, which writes its own events: a variable that is forgotten in a shell must not direct them."""
 KEY_ENV = "TIDINGS_API_KEY"
 """The variable of the key; every user of the machine can read arguments."""
 

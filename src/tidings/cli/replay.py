@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from tidings.cli.client import DEFAULT_URL, KEY_ENV, CommandClient, connect
+from tidings.cli.client import KEY_ENV, CommandClient, connect, url_option
 from tidings.cli.importer import Sender, Tally, steps
 from tidings.cli.input_files import FORMATS, STDIN, Lines, Parse, newest_ms, paced, shifted
 from tidings.cli.progress import Progress
@@ -74,7 +74,7 @@ def _given(*names: str) -> str:
     type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
 )
 @click.option("--format", "kind", type=click.Choice(sorted(FORMATS)), required=True, help="What a line is.")
-@click.option("--url", default=DEFAULT_URL, show_default=True, help="The running server.")
+@url_option
 @click.option(
     "--key-env", default=KEY_ENV, show_default=True, help="Environment variable that holds the API key."
 )

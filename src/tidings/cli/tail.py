@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
-from tidings.cli.client import DEFAULT_URL, KEY_ENV, RETRY_S, CommandClient, ServerUnreachable, connect
+from tidings.cli.client import KEY_ENV, RETRY_S, CommandClient, ServerUnreachable, connect, url_option
 from tidings.client import (
     Activity,
     Changed,
@@ -31,7 +31,7 @@ _NO_TIME = datetime.fromtimestamp(0, UTC)
 
 
 @click.command("tail", short_help="Print events as they happen.")
-@click.option("--url", default=DEFAULT_URL, show_default=True, help="The running server.")
+@url_option
 @click.option(
     "--key-env", default=KEY_ENV, show_default=True, help="Environment variable that holds the key."
 )

@@ -4,7 +4,7 @@ import time
 
 import click
 
-from tidings.cli.client import DEFAULT_URL, KEY_ENV, CommandClient, ServerUnreachable, connect
+from tidings.cli.client import KEY_ENV, CommandClient, ServerUnreachable, connect, url_option
 from tidings.client.api import By, Window
 from tidings.client.replies import Top
 from tidings.plain_text import neutral
@@ -13,7 +13,7 @@ WATCH_S = 1.0
 
 
 @click.command("top", short_help="Show what happens most right now.")
-@click.option("--url", default=DEFAULT_URL, show_default=True, help="The running server.")
+@url_option
 @click.option(
     "--key-env", default=KEY_ENV, show_default=True, help="Environment variable that holds the key."
 )
