@@ -46,7 +46,6 @@ from tidings.model import (
     MarkAllNotificationsRead,
     MarkFeedRead,
     MarkFeedUnread,
-    Mask,
     NewEvent,
     NotificationState,
     Publish,
@@ -55,6 +54,8 @@ from tidings.model import (
     Receipt,
     Retract,
     RetryDeadLetters,
+    SetBlock,
+    SetMute,
     SetNotificationState,
     UndoMarkAllRead,
     UndoMarkFeedRead,
@@ -352,7 +353,7 @@ class Commands:
     async def mute(self, user: str, topic: str, on: bool) -> bool:
         """Hide a topic's events from a user, past ones too, or show them again; True if that changed anything. Raises
         InvalidFields over the maximum number of mutes of a user."""
-        changed = await self._change(Mask(user, topic, on=on))
+        changed = await self._change(SetMute(user, topic, on=on))
         _check_limit(changed, "topic", "muted topics", "max_mutes_per_user")
         return bool(changed.updated)
 
@@ -362,7 +363,7 @@ class Commands:
         if on and user == other:
             error = FieldError("other_id", "expected another user than the one who blocks, got the same")
             raise InvalidFields("a user cannot block themselves", (error,))
-        changed = await self._change(Mask(user, user_topic(other), block=True, on=on))
+        changed = await self._change(SetBlock(user, user_topic(other), on=on))
         _check_limit(changed, "other_id", "blocked users", "max_blocks_per_user")
         return bool(changed.updated)
 

@@ -13,13 +13,13 @@ from tidings.model import (
     MarkAllNotificationsRead,
     MarkFeedRead,
     MarkFeedUnread,
-    Mask,
     MaterializeBroadcasts,
     NewEvent,
     Outcome,
     Publish,
     Published,
     Retract,
+    SetBlock,
     SetNotificationState,
     UndoMarkAllRead,
     UndoMarkFeedRead,
@@ -81,7 +81,7 @@ def _include(effects: CommitEffects, command: Command, outcome: Outcome) -> None
                 effects.feeds = True
                 effects.inboxes.update(outcome.gone.targets)
                 effects.retracted.append(outcome.gone)
-        case Mask() if command.block:
+        case SetBlock():
             effects.jobs = True
             effects.inboxes.update((command.user, split_topic(command.topic)[1]))
         case _:

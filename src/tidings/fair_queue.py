@@ -25,7 +25,6 @@ from tidings.model import (
     MarkAllNotificationsRead,
     MarkFeedRead,
     MarkFeedUnread,
-    Mask,
     MaterializeBroadcasts,
     Outcome,
     Publish,
@@ -33,6 +32,8 @@ from tidings.model import (
     RemoveEndpoint,
     ReserveConfirmation,
     RotateSecret,
+    SetBlock,
+    SetMute,
     SetNotificationState,
     SetPreferences,
     SetReminder,
@@ -92,7 +93,8 @@ def _user(command: Command) -> str:
         case (
             Follow()
             | Unfollow()
-            | Mask()
+            | SetMute()
+            | SetBlock()
             | MarkFeedRead()
             | MarkFeedUnread()
             | UndoMarkFeedRead()

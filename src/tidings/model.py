@@ -117,13 +117,20 @@ class Unfollow(msgspec.Struct, frozen=True):
     keep: bool = False
 
 
-class Mask(msgspec.Struct, frozen=True):
-    """Mute a topic or (``block``) a user, or undo that (``on=False``). A block works in both directions: neither user sees
-    the other's events, and each inbox loses the items of the other. A command over a limit is refused."""
+class SetMute(msgspec.Struct, frozen=True):
+    """Mute a topic, or (``on=False``) end the mute. One mute too many is refused."""
 
     user: str
     topic: str
-    block: bool = False
+    on: bool = True
+
+
+class SetBlock(msgspec.Struct, frozen=True):
+    """Block the user of ``topic``, or (``on=False``) end the block. It works in both directions: neither sees the other's
+    events, and the inbox of each loses those that it has. One block too many is refused."""
+
+    user: str
+    topic: str
     on: bool = True
 
 
@@ -306,7 +313,8 @@ Command = (
     | Retract
     | Follow
     | Unfollow
-    | Mask
+    | SetMute
+    | SetBlock
     | MarkFeedRead
     | MarkFeedUnread
     | UndoMarkFeedRead

@@ -9,11 +9,12 @@ from tidings.model import (
     FeedFilter,
     InboxCounters,
     MarkAllNotificationsRead,
-    Mask,
     MaterializeBroadcasts,
     NewEvent,
     NotificationState,
     Retract,
+    SetBlock,
+    SetMute,
     SetNotificationState,
     SetNotificationType,
 )
@@ -24,8 +25,8 @@ from tidings.testing import START_MS, event
 MAIL = Endpoint("e1", "bob", "email", "bob@mail.test", created_at=START_MS)
 
 
-def block(user: str = "bob", other: str = "eve", on: bool = True) -> Mask:
-    return Mask(user, f"user:{other}", block=True, on=on)
+def block(user: str = "bob", other: str = "eve", on: bool = True) -> SetMute | SetBlock:
+    return SetBlock(user, f"user:{other}", on=on)
 
 
 def like(actor: str, target: str = "bob", obj: str = "item:1", verb: str = "like") -> NewEvent:
@@ -214,7 +215,7 @@ def test_activity_hides_a_block_from_its_viewer(store: Harness) -> None:
 
 def test_activity_is_not_muted(store: Harness) -> None:
     """A mute is about what comes to its user, not about what they look up."""
-    store.write(Mask("bob", "item:1"))
+    store.write(SetMute("bob", "item:1"))
     found = store.publish(event("eve", "like", "item:1"))
     assert activity(store, "item:1", "bob") == found
 
@@ -264,16 +265,16 @@ def test_a_mute_holds_back_what_is_due_on_its_topic(store: Harness) -> None:
         like("eve"), like("ann"), event("ann", "like", "item:2", targets=("bob",), topics=("category:x",))
     )
     assert [delivery.muted for delivery in deliveries(store)] == [False] * 3
-    store.write(Mask("bob", "user:eve"), Mask("bob", "category:x"))
+    store.write(SetMute("bob", "user:eve"), SetMute("bob", "category:x"))
     assert [delivery.muted for delivery in deliveries(store)] == [True, False, True]
     assert len(store.rows("bob")) == store.counts("bob").unread_count == 3
-    store.write(Mask("bob", "item:1"), Mask("bob", "category:x", on=False))
+    store.write(SetMute("bob", "item:1"), SetMute("bob", "category:x", on=False))
     assert [delivery.muted for delivery in deliveries(store)] == [True, True, False]
 
 
 def test_a_mute_brings_nothing_new_to_deliveries(store: Harness) -> None:
     """What is muted is not told, and so is owed to nobody."""
     reached(store)
-    store.write(Mask("bob", "item:1"))
+    store.write(SetMute("bob", "item:1"))
     store.publish(like("ann"))
     assert (deliveries(store), store.rows("bob")) == ([], [])

@@ -10,11 +10,12 @@ from tidings.model import (
     EraseUser,
     Follow,
     InboxCounters,
-    Mask,
     MaterializeBroadcasts,
     NewEvent,
     NotificationState,
     Retract,
+    SetBlock,
+    SetMute,
     SetNotificationState,
     SetNotificationType,
     SetPreferences,
@@ -108,9 +109,9 @@ def test_an_actor_does_not_lack_their_own(store: Harness) -> None:
 
 
 @pytest.mark.parametrize(
-    "mask", [Mask("bob", "town:1"), Mask("bob", "category:x"), Mask("bob", "user:alice", block=True)]
+    "mask", [SetMute("bob", "town:1"), SetMute("bob", "category:x"), SetBlock("bob", "user:alice")]
 )
-def test_who_masked_it_does_not_lack_it(store: Harness, mask: Mask) -> None:
+def test_who_masked_it_does_not_lack_it(store: Harness, mask: SetMute | SetBlock) -> None:
     """While the mask lasts; but what was passed over when others were taken up does not come later."""
     store.write(mask)
     sent = broadcast(topics=("category:x",))

@@ -11,9 +11,10 @@ from tidings.model import (
     Follow,
     MarkFeedRead,
     MarkFeedUnread,
-    Mask,
     Page,
     Retract,
+    SetBlock,
+    SetMute,
     UndoMarkFeedRead,
     Unfollow,
 )
@@ -210,10 +211,8 @@ def test_a_mark_that_changes_nothing_is_not_told(store: Harness) -> None:
 
 def test_a_retraction_is_told_to_whose_feed_it_was_in(store: Harness) -> None:
     """Targets, followers by whichever way it travels, and its actor; nobody else hears of the id, nor who has hidden it."""
-    store.write(*(Follow(user, "user:alice", 0) for user in MANY), Mask("v1", "item:1"))
-    store.write(
-        Follow("eve", "user:alice", 0), Unfollow("eve", "user:alice"), Mask("v2", "user:alice", block=True)
-    )
+    store.write(*(Follow(user, "user:alice", 0) for user in MANY), SetMute("v1", "item:1"))
+    store.write(Follow("eve", "user:alice", 0), Unfollow("eve", "user:alice"), SetBlock("v2", "user:alice"))
     gone, kept = store.publish(event("alice", targets=("bob",)), event("alice"))
     store.write(Follow("late", "user:alice", 0), Retract(gone))
     told = [Retraction(3, gone)]

@@ -5,7 +5,18 @@ import pytest
 from tests.checkers.adapters import feed_pages
 from tests.checkers.paging import complete, walk
 from tests.harness import Harness
-from tidings.model import FeedFilter, FeedItem, Follow, MarkFeedRead, Mask, Page, Publish, Retract, Unfollow
+from tidings.model import (
+    FeedFilter,
+    FeedItem,
+    Follow,
+    MarkFeedRead,
+    Page,
+    Publish,
+    Retract,
+    SetBlock,
+    SetMute,
+    Unfollow,
+)
 from tidings.testing import START_MS, event
 from tidings.timeutil import DAY_MS
 
@@ -17,9 +28,6 @@ def item(store: Harness, user: str, want: FeedFilter | None = None) -> FeedItem:
     """The only item of a feed."""
     (found,) = store.page(user, want=want).items
     return found
-
-
-# --- who has what -------------------------------------------------------------------------------------------
 
 
 def test_an_unknown_user_has_an_empty_feed(store: Harness) -> None:
@@ -218,31 +226,28 @@ def test_who_was_away_for_long_has_a_full_first_page(store: Harness) -> None:
     assert [len(store.feed(user)) for user in MANY] == [8] * len(MANY)
 
 
-# --- masks --------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("topic", ["user:alice", "market:42", "category:x"])
 def test_a_muted_topic_is_hidden_backwards_and_forwards(store: Harness, topic: str) -> None:
     """Whatever the reason; what has other topics stays. Unmuted, it is all there again."""
     store.write(*(Follow(user, "user:alice") for user in MANY))
     muted = event("alice", obj="market:42", topics=("category:x",), targets=("v1",))
     first, other = store.publish(muted, event("dora", targets=("v1",)))
-    assert store.changed(Mask("v1", topic)) == 1
+    assert store.changed(SetMute("v1", topic)) == 1
     (second,) = store.publish(muted)
     assert store.feed("v1") == [other]
     assert store.feed("v2") == [second, first]
-    assert store.changed(Mask("v1", topic, on=False)) == 1
+    assert store.changed(SetMute("v1", topic, on=False)) == 1
     assert store.feed("v1") == [second, other, first]
 
 
 def test_what_was_published_while_masked_is_there_when_the_mask_is_lifted(store: Harness) -> None:
     """For targets and followers alike: a mask hides, it does not keep out."""
-    store.write(Follow("cy", "user:alice"), *(Mask(user, "user:alice") for user in ("bob", "cy")))
-    store.write(Mask("dora", "user:alice", block=True))
+    store.write(Follow("cy", "user:alice"), *(SetMute(user, "user:alice") for user in ("bob", "cy")))
+    store.write(SetBlock("dora", "user:alice"))
     (event_id,) = store.publish(event("alice", targets=("bob", "dora")))
     assert [store.feed(user) for user in ("bob", "cy", "dora")] == [[], [], []]
-    store.write(*(Mask(user, "user:alice", on=False) for user in ("bob", "cy")))
-    store.write(Mask("dora", "user:alice", block=True, on=False))
+    store.write(*(SetMute(user, "user:alice", on=False) for user in ("bob", "cy")))
+    store.write(SetBlock("dora", "user:alice", on=False))
     assert [store.feed(user) for user in ("bob", "cy", "dora")] == [[event_id]] * 3
 
 
@@ -250,31 +255,31 @@ def test_a_block_works_in_both_directions(store: Harness) -> None:
     """Neither has the other's acts, whoever blocked; taken back, both have them."""
     store.write(Follow("alice", "user:bob"), Follow("bob", "user:alice"), Follow("cy", "user:alice"))
     by_alice, by_bob = store.publish(event("alice", targets=("bob",)), event("bob", targets=("alice",)))
-    assert store.changed(Mask("alice", "user:bob", block=True)) == 1
+    assert store.changed(SetBlock("alice", "user:bob")) == 1
     assert (store.feed("alice"), store.feed("bob"), store.feed("cy")) == ([], [], [by_alice])
-    assert store.changed(Mask("alice", "user:bob", block=True, on=False)) == 1
+    assert store.changed(SetBlock("alice", "user:bob", on=False)) == 1
     assert (store.feed("alice"), store.feed("bob")) == ([by_bob], [by_alice])
 
 
 def test_a_block_hides_only_their_acts(store: Harness) -> None:
     """What others do to the blocked person's topics stays."""
-    store.write(Follow("alice", "user:bob"), Mask("alice", "user:bob", block=True))
+    store.write(Follow("alice", "user:bob"), SetBlock("alice", "user:bob"))
     (event_id,) = store.publish(event("cy", topics=("user:bob",)))
     assert store.feed("alice") == [event_id]
 
 
 def test_masks_that_change_nothing_say_so(store: Harness) -> None:
     """A second mute, and the end of one that never was; a mute and a block of one person are two things."""
-    assert store.changed(Mask("bob", "user:x", on=False)) == 0
-    assert store.changed(Mask("bob", "user:x")) == 1
-    assert store.changed(Mask("bob", "user:x")) == 0
-    assert store.changed(Mask("bob", "user:x", block=True, on=False)) == 0
-    assert store.changed(Mask("bob", "user:x", block=True)) == 1
+    assert store.changed(SetMute("bob", "user:x", on=False)) == 0
+    assert store.changed(SetMute("bob", "user:x")) == 1
+    assert store.changed(SetMute("bob", "user:x")) == 0
+    assert store.changed(SetBlock("bob", "user:x", on=False)) == 0
+    assert store.changed(SetBlock("bob", "user:x")) == 1
 
 
 def test_own_acts_are_not_masked(store: Harness) -> None:
     """With include_own they are there, whatever one has muted."""
-    store.write(Mask("alice", "item:1"), Mask("alice", "user:alice"))
+    store.write(SetMute("alice", "item:1"), SetMute("alice", "user:alice"))
     (event_id,) = store.publish(event("alice"))
     assert store.feed("alice", FeedFilter(include_own=True)) == [event_id]
 
@@ -418,7 +423,7 @@ def test_activity_of_a_topic_is_all_that_has_it(store: Harness, topic: str) -> N
 def test_read_state_and_masks_play_no_part_in_activity(store: Harness) -> None:
     """Items of activity have no reader and no reason."""
     (event_id,) = store.publish(event("alice", targets=("bob",)))
-    store.write(MarkFeedRead("bob"), Mask("bob", "user:alice"))
+    store.write(MarkFeedRead("bob"), SetMute("bob", "user:alice"))
     page = store.run(store.store.activity("user:alice", FeedFilter(read=False), 5, None))
     assert store.ids_of(page) == [event_id]
     assert (page.items[0].read_at, page.items[0].reason, page.items[0].topic) == (None, "", "")
@@ -441,7 +446,7 @@ def test_feed_since_goes_by_position(store: Harness) -> None:
 
 def test_feed_since_obeys_the_law(store: Harness) -> None:
     """Masks hide, own acts are left out, reasons are given."""
-    store.write(Follow("bob", "item:1", 0), Mask("bob", "user:cy"))
+    store.write(Follow("bob", "item:1", 0), SetMute("bob", "user:cy"))
     alice, *_ = store.publish(event("alice"), event("bob"), event("cy"), event("dora", obj="item:2"))
     page = store.run(store.store.feed_since("bob", 0, 10))
     assert store.ids_of(page) == [alice]
@@ -462,7 +467,7 @@ def test_the_version_of_a_feed_moves_with_it(store: Harness) -> None:
         Publish((event("dan", targets=("bob",), at=START_MS - 5_000),)),
         MarkFeedRead("bob", (new,)),
         Retract(new),
-        Mask("bob", "user:dan"),
+        SetMute("bob", "user:dan"),
         Unfollow("bob", "item:7"),
     ):
         store.write(change)
@@ -488,7 +493,7 @@ def test_fan_out_that_is_owed_is_not_overtaken(store: Harness) -> None:
 
 def test_feed_since_goes_on_past_what_is_hidden(store: Harness) -> None:
     """Masked items in between, backdated ones too, neither shorten a page nor end it early."""
-    store.write(Follow("bob", "item:1", 0), Mask("bob", "user:cy"))
+    store.write(Follow("bob", "item:1", 0), SetMute("bob", "user:cy"))
     store.publish(event("top", at=START_MS + 10_000))
     for n in range(6):
         store.publish(*(event("cy", at=START_MS - n) for _ in range(4)), event("alice", at=START_MS - n))
@@ -503,7 +508,7 @@ def test_feed_since_goes_on_past_what_is_hidden(store: Harness) -> None:
 
 def test_new_count_counts_positions(store: Harness) -> None:
     """Backdated events are new too; hidden and own ones are not counted."""
-    store.write(Follow("bob", "item:1", 0), Mask("bob", "user:cy"))
+    store.write(Follow("bob", "item:1", 0), SetMute("bob", "user:cy"))
     store.publish(event("alice"), event("alice", at=START_MS - 1000), event("bob"), event("cy"))
     assert store.run(store.store.new_count("bob", 0, 10)) == (2, False, 4)
     assert store.run(store.store.new_count("bob", 1, 10)) == (1, False, 4)
@@ -520,7 +525,7 @@ def test_new_count_stops_at_the_cap(store: Harness) -> None:
 
 def test_a_summary_counts_the_whole_feed(store: Harness) -> None:
     """Total, unread and verbs are exact; the five newest are shown as in a page."""
-    store.write(Follow("bob", "user:alice", 0), Mask("bob", "item:9"))
+    store.write(Follow("bob", "user:alice", 0), SetMute("bob", "item:9"))
     store.publish(*(event("alice", "like" if n < 3 else "post", at=START_MS - n) for n in range(8)))
     store.publish(event("bob"), event("alice", obj="item:9"))
     store.write(MarkFeedRead("bob", up_to=2))
@@ -581,7 +586,7 @@ def test_no_mark_reaches_beyond_the_head(store: Harness) -> None:
 
 def test_a_read_all_counts_what_was_unread(store: Harness) -> None:
     """Own acts are; items marked before and hidden ones are not."""
-    store.write(Mask("bob", "user:cy"))
+    store.write(SetMute("bob", "user:cy"))
     first, *_ = store.publish(
         event("alice", targets=("bob",)),
         event("alice", targets=("bob",)),

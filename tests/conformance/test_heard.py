@@ -2,7 +2,7 @@
 
 from tests.checkers.adapters import ALL
 from tests.harness import Harness
-from tidings.model import EventAudience, FeedFilter, Follow, Mask, Retract, Unfollow
+from tidings.model import EventAudience, FeedFilter, Follow, Retract, SetBlock, SetMute, Unfollow
 from tidings.testing import START_MS, event
 
 USERS = ("alice", "bob", "cy", "dora", "eve")
@@ -42,7 +42,7 @@ def test_only_those_asked_for_are_told_of(store: Harness) -> None:
 
 def test_masks_hide_events(store: Harness) -> None:
     """As in the feed."""
-    store.write(Mask("bob", "category:x"), Mask("alice", "user:cy", block=True))
+    store.write(SetMute("bob", "category:x"), SetBlock("alice", "user:cy"))
     store.publish(event("alice", topics=("category:x",), targets=("bob", "cy", "dora")))
     ((one,), _) = heard(store)
     assert one.listeners == [("target", "", ["dora"])]
@@ -71,7 +71,7 @@ def test_what_is_heard_is_what_came_to_the_feed(store: Harness) -> None:
         store.publish(event("alice", obj="item:1", targets=(USERS[n % 4],)))
         user = USERS[n % 3]
         change = Unfollow(user, "item:1", keep=n % 4 == 0) if n % 2 else Follow(user, "item:1", backfill=2)
-        store.write(change, Mask("dora", "item:0", on=n % 2 == 0))
+        store.write(change, SetMute("dora", "item:0", on=n % 2 == 0))
     found, last = heard(store, users=(*USERS, *crowd))
     assert last == store.run(store.store.head()).position
     for user in (*USERS, "f0", "f129"):

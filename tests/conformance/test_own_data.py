@@ -14,10 +14,11 @@ from tidings.model import (
     Follow,
     MarkAllNotificationsRead,
     MarkFeedRead,
-    Mask,
     NotificationState,
     RecordDeliveryResults,
     Retract,
+    SetBlock,
+    SetMute,
     SetNotificationState,
     SetNotificationType,
     SetPreferences,
@@ -43,14 +44,14 @@ def of_kind(records: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
 
 def test_an_export_names_a_mute_and_a_block_of_one_topic(store: Harness) -> None:
     """Taking back one leaves the other, so both are records."""
-    store.write(Mask("bob", "user:cy"), Mask("bob", "user:cy", block=True))
+    store.write(SetMute("bob", "user:cy"), SetBlock("bob", "user:cy"))
     masks = of_kind(store.export("bob"), "mask")
     assert [(mask["topic"], mask["block"]) for mask in masks] == [("user:cy", False), ("user:cy", True)]
 
 
 def test_an_export_has_all_that_is_kept_about_a_person(store: Harness) -> None:
     """Acts, follows, masks, notifications and what was read, each with its kind."""
-    store.write(Follow("bob", "user:alice"), Mask("bob", "a:1"), Mask("bob", "user:cy", block=True))
+    store.write(Follow("bob", "user:alice"), SetMute("bob", "a:1"), SetBlock("bob", "user:cy"))
     first, own = store.publish(event("alice", targets=("bob",)), event("bob", name="Bob B."))
     store.write(MarkFeedRead("bob", (first,)))
     records = store.export("bob")
@@ -139,7 +140,7 @@ def test_an_export_says_which_follow_has_ended(store: Harness) -> None:
 
 def test_an_export_has_nothing_of_others(store: Harness) -> None:
     """I9: another's follows, masks and events that do not concern the person are not in it."""
-    store.write(Follow("cy", "user:marker"), Mask("cy", "marker:1"))
+    store.write(Follow("cy", "user:marker"), SetMute("cy", "marker:1"))
     store.publish(event("marker", targets=("cy",)), event("bob"))
     assert b"marker" not in msgspec.json.encode(store.export("bob"))
 
@@ -149,7 +150,7 @@ def test_an_export_has_nothing_of_others(store: Harness) -> None:
 
 def test_erasing_deletes_what_was_the_persons_own(store: Harness) -> None:
     """Inbox, feed, follows and masks are gone; who returns under the name begins anew."""
-    store.write(Follow("bob", "user:alice"), Mask("bob", "user:cy"))
+    store.write(Follow("bob", "user:alice"), SetMute("bob", "user:cy"))
     store.publish(event("alice", targets=("bob",)), event("cy", targets=("bob",)))
     store.write(MarkFeedRead("bob"))
     assert store.changed(EraseUser("bob")) == 1
@@ -198,7 +199,7 @@ def test_the_acts_of_an_erased_person_stand_under_a_random_name(store: Harness) 
 
 def test_an_erased_person_is_no_target_of_any_event(store: Harness) -> None:
     """Of those that notified them, of those they had masked, of their own."""
-    store.write(Mask("bob", "user:cy"), Follow("bob", "item:1"))
+    store.write(SetMute("bob", "user:cy"), Follow("bob", "item:1"))
     store.publish(*(event(actor, targets=("bob", "dora")) for actor in ("alice", "bob", "cy")))
     store.write(EraseUser("bob"))
     assert [entry.targets for entry in store.run(store.store.tail(0, ALL))] == [("dora",)] * 3
@@ -206,7 +207,7 @@ def test_an_erased_person_is_no_target_of_any_event(store: Harness) -> None:
 
 def test_an_erased_person_is_found_nowhere(store: Harness) -> None:
     """Neither as actor, nor as topic, nor by their followers or those who had muted them."""
-    store.write(Follow("alice", "user:bob"), Mask("cy", "user:bob"), Follow("bob", "user:alice"))
+    store.write(Follow("alice", "user:bob"), SetMute("cy", "user:bob"), Follow("bob", "user:alice"))
     store.publish(event("bob", targets=("alice",)), event("alice", targets=("bob",)))
     store.write(EraseUser("bob"))
     assert store.activity("user:bob") == []
@@ -232,7 +233,7 @@ def test_feeds_keep_what_an_erased_person_did(store: Harness) -> None:
 
 def test_a_block_outlives_the_erasure_of_the_blocked(store: Harness) -> None:
     """What an erased person did stays hidden from those who had blocked them."""
-    store.write(Mask("alice", "user:bob", block=True), Follow("alice", "item:1"))
+    store.write(SetBlock("alice", "user:bob"), Follow("alice", "item:1"))
     store.publish(event("bob"))
     store.write(EraseUser("bob"))
     assert store.feed("alice") == []

@@ -10,7 +10,6 @@ from tidings.model import (
     ConfirmEndpoint,
     EraseUser,
     Follow,
-    Mask,
     MaterializeBroadcasts,
     RecipientFacts,
     RecordDeliveryResults,
@@ -18,6 +17,8 @@ from tidings.model import (
     ReserveConfirmation,
     Retract,
     RotateSecret,
+    SetBlock,
+    SetMute,
     SetNotificationType,
     SetPreferences,
 )
@@ -58,15 +59,15 @@ def test_preferences_are_kept_whole(store: Harness) -> None:
 
 def test_muted_topics_are_told_by_name(store: Harness) -> None:
     """Blocked people are not among them, nor what was unmuted."""
-    store.write(*(Mask("bob", topic) for topic in ("market:9", "category:x", "user:cy")))
-    store.write(Mask("bob", "user:dora", block=True), Mask("bob", "market:9", on=False))
+    store.write(*(SetMute("bob", topic) for topic in ("market:9", "category:x", "user:cy")))
+    store.write(SetBlock("bob", "user:dora"), SetMute("bob", "market:9", on=False))
     assert store.run(store.store.muted("bob")) == ["category:x", "user:cy"]
     assert store.run(store.store.muted("nobody")) == []
 
 
 def test_preferences_replace_the_mutes_of_then(store: Harness) -> None:
     """The fault: whoever replaced both told what differed from mutes read before, and two at once left a mixture."""
-    store.write(Mask("bob", "market:1"), Mask("bob", "user:dora", block=True))
+    store.write(SetMute("bob", "market:1"), SetBlock("bob", "user:dora"))
     one = SetPreferences("bob", Preferences(locale="de"), ("market:2", "user:cy"))
     other = SetPreferences("bob", Preferences(locale="fr"), ("market:3", "market:2"))
     store.write(one, other)
@@ -212,10 +213,10 @@ def test_a_notification_is_muted_by_its_newest_event(store: Harness) -> None:
     """As it is for its deliveries, whichever of its events is asked about; a block mutes nothing."""
     ids = store.publish(*(event(actor, targets=("bob",)) for actor in ("alice", "cy")))
     for mask, muted in (
-        (Mask("bob", "user:alice"), False),
-        (Mask("bob", "user:cy"), True),
-        (Mask("bob", "user:cy", on=False), False),
-        (Mask("bob", "item:1"), True),
+        (SetMute("bob", "user:alice"), False),
+        (SetMute("bob", "user:cy"), True),
+        (SetMute("bob", "user:cy", on=False), False),
+        (SetMute("bob", "item:1"), True),
     ):
         store.write(mask)
         assert [told(store, "bob", id).muted for id in ids] == [muted] * 2
@@ -234,13 +235,13 @@ def test_what_is_known_of_a_follower(store: Harness) -> None:
 @pytest.mark.parametrize(
     ("mask", "by"),
     [
-        (Mask("bob", "item:1"), "item:1"),
-        (Mask("bob", "category:x"), "category:x"),
-        (Mask("bob", "user:alice", block=True), "user:alice"),
-        (Mask("alice", "user:bob", block=True), "user:bob"),
+        (SetMute("bob", "item:1"), "item:1"),
+        (SetMute("bob", "category:x"), "category:x"),
+        (SetBlock("bob", "user:alice"), "user:alice"),
+        (SetBlock("alice", "user:bob"), "user:bob"),
     ],
 )
-def test_what_masks_an_event_is_named(store: Harness, mask: Mask, by: str) -> None:
+def test_what_masks_an_event_is_named(store: Harness, mask: SetMute | SetBlock, by: str) -> None:
     """The muted topic, or the topic of the person who is blocked."""
     store.write(mask)
     (event_id,) = store.publish(event("alice", topics=("category:x",), targets=("bob",)))

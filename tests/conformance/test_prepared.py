@@ -15,9 +15,10 @@ from tidings.model import (
     Follow,
     MarkFeedRead,
     MarkFeedUnread,
-    Mask,
     Publish,
     Retract,
+    SetBlock,
+    SetMute,
     UndoMarkFeedRead,
     Unfollow,
 )
@@ -35,8 +36,8 @@ def life(store: MemoryStore) -> list[Command]:
     return [
         Follow("bob", "user:alice", 0),
         Follow("bob", "user:cy", 0),
-        Mask("bob", "item:5"),
-        Mask("eve", "user:bob", block=True),
+        SetMute("bob", "item:5"),
+        SetBlock("eve", "user:bob"),
         *(
             Publish((event(actor, obj=f"item:{n}", targets=("bob",) if n % 3 else (), at=START_MS + n),))
             for n, actor in enumerate(actors)
@@ -53,10 +54,10 @@ BETWEEN: dict[str, list[Command]] = {
     "nothing": [],
     "publishing": [Publish((event("alice"), event("bob"))), Publish((event("alice", at=START_MS + 4),))],
     "late events": [Publish((event("alice", at=START_MS - 99),))],
-    "a mute": [Mask("bob", "item:6")],
-    "an unmute": [Mask("bob", "item:5", on=False)],
-    "a block by another": [Mask("cy", "user:bob", block=True), Mask("alice", "user:bob", block=True)],
-    "a block taken back": [Mask("eve", "user:bob", block=True, on=False)],
+    "a mute": [SetMute("bob", "item:6")],
+    "an unmute": [SetMute("bob", "item:5", on=False)],
+    "a block by another": [SetBlock("cy", "user:bob"), SetBlock("alice", "user:bob")],
+    "a block taken back": [SetBlock("eve", "user:bob", on=False)],
     "an erased blocker": [EraseUser("eve")],
     "an erased actor": [EraseUser("alice")],
     "an erased user": [EraseUser("bob"), Publish((event("alice", targets=("bob",)),))],

@@ -6,7 +6,7 @@ from tests.checkers.adapters import ALL
 from tests.checkers.audience import Followed, notified
 from tests.checkers.inboxes import addressed
 from tests.harness import Harness, singles
-from tidings.model import Follow, Mask, SetNotificationType, SetPreferences, Unfollow
+from tidings.model import Follow, SetBlock, SetMute, SetNotificationType, SetPreferences, Unfollow
 from tidings.personal_data import Preferences
 from tidings.rules import DEFAULT, Rule
 from tidings.testing import START_MS, event
@@ -45,10 +45,10 @@ def test_a_muted_topic_notifies_nobody(store: Harness, topic: str) -> None:
     """While it is muted; what came before stays, what came meanwhile does not come later."""
     sent = event("alice", "alone", "market:42", topics=("category:x",), targets=("bob",))
     store.publish(sent)
-    store.write(Mask("bob", topic))
+    store.write(SetMute("bob", topic))
     store.publish(sent, event("dora", targets=("bob",)))
     assert store.counts("bob") == singles(2, 2)
-    store.write(Mask("bob", topic, on=False))
+    store.write(SetMute("bob", topic, on=False))
     assert store.counts("bob") == singles(2, 2)
     store.publish(sent)
     assert store.counts("bob") == singles(3, 3)
@@ -57,7 +57,7 @@ def test_a_muted_topic_notifies_nobody(store: Harness, topic: str) -> None:
 @pytest.mark.parametrize(("who", "whom"), [("bob", "alice"), ("alice", "bob")])
 def test_a_block_notifies_neither(store: Harness, who: str, whom: str) -> None:
     """Whoever of the two blocked the other."""
-    store.write(Mask(who, f"user:{whom}", block=True))
+    store.write(SetBlock(who, f"user:{whom}"))
     store.publish(event("alice", targets=("bob", "cy")), event("bob", targets=("alice",)))
     assert store.run(store.store.counts(["alice", "bob", "cy"])) == [
         singles(0, 0),
@@ -145,7 +145,7 @@ def test_only_a_follow_of_the_object_tells(store: Harness) -> None:
 def test_followers_are_told_as_targets_are(store: Harness) -> None:
     """Not the actor, not who has masked it, not who does not want the type."""
     store.write(*(Follow(user, "bridge:1") for user in ("alice", "bob", "cy", "dora", "eve")))
-    store.write(Mask("bob", "category:x"), Mask("alice", "user:cy", block=True))
+    store.write(SetMute("bob", "category:x"), SetBlock("alice", "user:cy"))
     store.write(SetPreferences("dora", Preferences(types={"bridge": OFF})))
     store.publish(event("alice", "bridge", "bridge:1", topics=("category:x",)))
     told = [user for user in ("alice", "bob", "cy", "dora", "eve") if store.counts(user).seq]
@@ -204,7 +204,7 @@ def test_critical_types_are_told_whatever_is_wanted(store: Harness) -> None:
         SetPreferences("bob", Preferences(types={"*": OFF, "alarm": OFF})),
     )
     assert notifies(store, "bob", "alarm")
-    store.write(Mask("bob", "user:alice"))
+    store.write(SetMute("bob", "user:alice"))
     assert not notifies(store, "bob", "alarm")
 
 
@@ -245,9 +245,11 @@ def test_what_differs_is_no_duplicate(store: Harness) -> None:
 
 def test_what_was_not_told_opens_no_window(store: Harness) -> None:
     """Masked or unwanted, the first one did not come; the next one does."""
-    store.write(SetNotificationType("like", Rule(duplicate_window_s=60)), Mask("bob", "user:alice"))
+    store.write(SetNotificationType("like", Rule(duplicate_window_s=60)), SetMute("bob", "user:alice"))
     assert not notifies(store, "bob", "like")
-    store.write(Mask("bob", "user:alice", on=False), SetPreferences("bob", Preferences(types={"like": OFF})))
+    store.write(
+        SetMute("bob", "user:alice", on=False), SetPreferences("bob", Preferences(types={"like": OFF}))
+    )
     assert not notifies(store, "bob", "like")
     store.write(SetPreferences("bob", Preferences()))
     assert notifies(store, "bob", "like")

@@ -1,7 +1,7 @@
 """``tidings.ports.Upkeep``: what goes on behind the requests."""
 
 from tests.harness import Harness
-from tidings.model import Follow, Mask, Publish
+from tidings.model import Follow, Publish, SetMute
 from tidings.testing import event
 
 FOLLOWERS = tuple(f"f{n}" for n in range(130))
@@ -30,7 +30,7 @@ def test_what_changes_between_two_steps_of_work_holds(store: Harness) -> None:
     store.write(*(Follow(user, "user:alice") for user in FOLLOWERS))
     store.run(store.store.write([Publish((event("alice"),))]))
     store.run(store.store.work(2))
-    store.run(store.store.write([Follow("late", "user:alice", 0), Mask("f1", "user:alice")]))
+    store.run(store.store.write([Follow("late", "user:alice", 0), SetMute("f1", "user:alice")]))
     store.run(store.store.work(2))
     store.run(store.store.write([Publish((event("alice"),))]))
     store.settle()

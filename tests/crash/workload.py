@@ -26,7 +26,6 @@ from tidings.model import (
     Follow,
     MarkAllNotificationsRead,
     MarkFeedRead,
-    Mask,
     NewEvent,
     NotificationState,
     Outcome,
@@ -35,6 +34,8 @@ from tidings.model import (
     RebuildFeeds,
     Receipt,
     Retract,
+    SetBlock,
+    SetMute,
     SetNotificationState,
     Unfollow,
 )
@@ -248,8 +249,8 @@ class _Drawing:
             Follow(user, topic, self._one((0, 1, 3, 100))),
             Follow(user, topic),
             Unfollow(user, topic, keep=on),
-            Mask(user, topic, on=on),
-            Mask(user, f"user:{self._one(USERS)}", block=True, on=on),
+            SetMute(user, topic, on=on),
+            SetBlock(user, f"user:{self._one(USERS)}", on=on),
         )
         return self._one(changes)
 

@@ -12,13 +12,14 @@ from tidings.errors import Unavailable
 from tidings.model import (
     Command,
     Delivery,
-    Mask,
     NotificationState,
     Outcome,
     Publish,
     RecordDeliveryResults,
     Retract,
     RetryDeadLetters,
+    SetBlock,
+    SetMute,
     SetNotificationState,
 )
 from tidings.outbound.dispatcher import LANE, PAGE
@@ -105,10 +106,8 @@ def test_what_was_retracted_meanwhile_is_dropped(loop: Loop, world: World) -> No
     loop.run(scene())
 
 
-@pytest.mark.parametrize(
-    "mask", [Mask(USER, "user:bob", block=True), Mask("bob", f"user:{USER}", block=True)]
-)
-def test_what_a_blocked_actor_did_is_dropped(loop: Loop, world: World, mask: Mask) -> None:
+@pytest.mark.parametrize("mask", [SetBlock(USER, "user:bob"), SetBlock("bob", f"user:{USER}")])
+def test_what_a_blocked_actor_did_is_dropped(loop: Loop, world: World, mask: SetMute | SetBlock) -> None:
     """The fault: quiet hours held the mail, the block came, and it was sent in the morning. In both directions."""
 
     async def scene() -> None:
@@ -126,7 +125,7 @@ def test_what_was_muted_meanwhile_is_dropped(loop: Loop, world: World, topic: st
 
     async def scene() -> None:
         await held_back(world)
-        await world.write(Mask(USER, topic))
+        await world.write(SetMute(USER, topic))
         await world.deliver(NIGHT_LEFT_S)
         assert (world.web.paths, await world.waiting()) == ([], [])
         assert (await world.newest()).read_at is None

@@ -10,10 +10,10 @@ from tests.outbound.world import USER, World
 from tidings.cursors import Cursors
 from tidings.http.schemas import Decision, Explanation
 from tidings.model import (
-    Mask,
     NotificationState,
     Publish,
     Published,
+    SetMute,
     SetNotificationState,
     SetNotificationType,
 )
@@ -94,7 +94,7 @@ def test_what_will_be_dropped_is_explained(loop: Loop, world: World) -> None:
         await world.prefer(Preferences(quiet_hours=NIGHT))
         read, muted = await world.tell(), await world.tell(actor="eve")
         await world.deliver()
-        await world.write(Mask(USER, "user:eve"))
+        await world.write(SetMute(USER, "user:eve"))
         notification = (await world.store.inbox(USER, 2, None)).rows[1]
         await world.write(SetNotificationState(USER, (notification.id,), NotificationState.READ))
         assert await mail(world, read) == Decision(False, "read, archived or retracted before it was sent")
@@ -142,7 +142,7 @@ def test_a_mute_of_an_older_event_does_not_drop_its_group(loop: Loop, world: Wor
         await world.prefer(Preferences(quiet_hours=NIGHT))
         ids = await one_group(world, "eve", "bob")
         await world.deliver()
-        await world.write(Mask(USER, "user:eve"))
+        await world.write(SetMute(USER, "user:eve"))
         assert [await mail(world, id) for id in ids] == [held("quiet hours hold it", world, NIGHT_LEFT_S)] * 2
         await world.deliver(NIGHT_LEFT_S)
         assert len(world.relay.mails) == 1
@@ -158,7 +158,7 @@ def test_a_mute_of_the_newest_event_drops_its_group(loop: Loop, world: World) ->
         await world.prefer(Preferences(quiet_hours=NIGHT))
         ids = await one_group(world, "bob", "eve")
         await world.deliver()
-        await world.write(Mask(USER, "user:eve"))
+        await world.write(SetMute(USER, "user:eve"))
         assert [await mail(world, id) for id in ids] == [Decision(False, "muted before it was sent")] * 2
         await world.deliver(NIGHT_LEFT_S)
         assert world.relay.mails == []

@@ -10,9 +10,10 @@ from tests.outbound.world import USER, World
 from tidings.model import (
     Command,
     MarkAllNotificationsRead,
-    Mask,
     NotificationState,
     Outcome,
+    SetBlock,
+    SetMute,
     SetNotificationState,
 )
 from tidings.outbound.retry import WAITS_S
@@ -64,8 +65,8 @@ def test_a_digest_leaves_the_blocked_and_the_muted_out(loop: Loop, world: World)
         await mailed(world, DIGEST)
         for actor in ("eve", "ann", "cy"):
             await world.tell(actor=actor)
-        await world.write(Mask(USER, "user:eve", block=True))
-        await world.write(Mask(USER, "user:cy"))
+        await world.write(SetBlock(USER, "user:eve"))
+        await world.write(SetMute(USER, "user:cy"))
         await world.deliver(HOUR_S)
         assert subjects(world) == ["bob: like · item 0", "ann: like · item 2"]
         assert "eve" not in text(world.relay.mails[1])

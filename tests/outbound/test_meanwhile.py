@@ -11,10 +11,11 @@ from tidings.model import (
     Command,
     EraseUser,
     MarkAllNotificationsRead,
-    Mask,
     Publish,
     RemoveEndpoint,
     RotateSecret,
+    SetBlock,
+    SetMute,
     SetNotificationType,
     SetPreferences,
 )
@@ -34,8 +35,8 @@ Loop = asyncio.Runner
     [
         EraseUser(USER),
         RemoveEndpoint(USER, "e0"),
-        Mask(USER, "user:bob"),
-        Mask(USER, "user:bob", block=True),
+        SetMute(USER, "user:bob"),
+        SetBlock(USER, "user:bob"),
         MarkAllNotificationsRead(USER),
         SetPreferences(USER, Preferences(types={"like": {"webhook": False}})),
     ],

@@ -19,7 +19,6 @@ from tidings.model import (
     MarkAllNotificationsRead,
     MarkFeedRead,
     MarkFeedUnread,
-    Mask,
     MaterializeBroadcasts,
     NewEvent,
     NotificationState,
@@ -30,6 +29,8 @@ from tidings.model import (
     Retract,
     RetryDeadLetters,
     RotateSecret,
+    SetBlock,
+    SetMute,
     SetNotificationState,
     SetNotificationType,
     SetPreferences,
@@ -89,7 +90,7 @@ class Past(Protocol):
     def seq(self, user: str) -> int: ...
     def number(self, user: str, back: int) -> int: ...
     def followed(self, user: str, n: int) -> str: ...
-    def unmask(self, n: int) -> Mask: ...
+    def unmask(self, n: int) -> SetMute | SetBlock: ...
     def undo(self, n: int) -> UndoMarkAllRead: ...
 
     def undo_feed(self, n: int) -> UndoMarkFeedRead: ...
@@ -217,7 +218,7 @@ def fixed(commands: st.SearchStrategy[Command]) -> st.SearchStrategy[Draft]:
 
 
 people = users.map(lambda user: f"user:{user}")
-masks = st.one_of(st.builds(Mask, users, topics), st.builds(Mask, users, people, block=st.just(True)))
+masks = st.one_of(st.builds(SetMute, users, topics), st.builds(SetBlock, users, people))
 unmasks = st.integers(0, 9).map(lambda n: lambda h: h.unmask(n))
 follows = st.builds(Follow, users, topics, backfill=st.sampled_from((0, 1, 3, 100)))
 unfollows = st.tuples(users, st.integers(0, 9), st.booleans()).map(
@@ -291,7 +292,8 @@ drafts = st.sampled_from([kind for weight, kind in COMMANDS for _ in range(weigh
 )
 kinds = st.sampled_from(
     (
-        Mask,
+        SetBlock,
+        SetMute,
         Unfollow,
         Retract,
         EraseUser,

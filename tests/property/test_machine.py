@@ -52,7 +52,6 @@ from tidings.model import (
     MarkAllNotificationsRead,
     MarkFeedRead,
     MarkFeedUnread,
-    Mask,
     NewEvent,
     Outcome,
     Page,
@@ -60,6 +59,8 @@ from tidings.model import (
     Published,
     Receipt,
     Retract,
+    SetBlock,
+    SetMute,
     UndoMarkAllRead,
     UndoMarkFeedRead,
 )
@@ -118,7 +119,7 @@ class Histories(RuleBasedStateMachine):
         self.law = World(self._harness(MemoryStore(self.clock, types=TYPES, read_all_history=READ_ALLS)))
         self.other = World(self._harness(self._open()))
         self.event_ids = ["none"]
-        self.masks: list[Mask] = []
+        self.masks: list[SetMute | SetBlock] = []
         self.read_alls: list[UndoMarkAllRead] = []
         self.feed_read_alls: list[UndoMarkFeedRead] = []
         self.widely: set[str] = set()
@@ -166,10 +167,10 @@ class Histories(RuleBasedStateMachine):
         rows = self.law.follows(user)
         return rows[n % len(rows)].topic if rows else TOPICS[n % len(TOPICS)]
 
-    def unmask(self, n: int) -> Mask:
+    def unmask(self, n: int) -> SetMute | SetBlock:
         """Take back a mask that somebody made."""
-        mask = self.masks.pop(n % len(self.masks)) if self.masks else Mask("ann", TOPICS[0])
-        return Mask(mask.user, mask.topic, mask.block, on=False)
+        mask = self.masks.pop(n % len(self.masks)) if self.masks else SetMute("ann", TOPICS[0])
+        return msgspec.structs.replace(mask, on=False)
 
     def number(self, user: str, back: int) -> int:
         """The number of one of the user's notifications, counted back from the last that changed; 1 without any."""
@@ -229,7 +230,7 @@ class Histories(RuleBasedStateMachine):
 
     def _remember(self, command: Command, outcome: Outcome | KeyReused) -> None:
         """Keep what later commands may be about."""
-        if isinstance(command, Mask) and command.on:
+        if isinstance(command, SetMute | SetBlock) and command.on:
             self.masks.append(command)
         if isinstance(outcome, Published):
             ids = [receipt.event_id for receipt in outcome.receipts]
@@ -291,8 +292,8 @@ def batches(commands: list[Command], widely: set[str]) -> Iterator[tuple[list[Co
 
 
 def _changes_inboxes_later(command: Command, widely: set[str]) -> bool:
-    if isinstance(command, Mask):
-        return command.block and command.on
+    if isinstance(command, SetBlock):
+        return command.on
     return isinstance(command, EraseUser) or (isinstance(command, Retract) and command.event_id in widely)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.live.hub_setup import SETTINGS, Place, awaited, place
-from tidings.model import Command, EraseUser, Mask, Outcome, Publish
+from tidings.model import Command, EraseUser, Outcome, Publish, SetBlock
 from tidings.outbound.channel_registry import ChannelRegistry
 from tidings.outbound.dispatcher import DeliveryDispatcher
 from tidings.projections.notification_rendering import NotificationRenderer
@@ -64,7 +64,7 @@ async def test_a_block_is_told_to_both_of_whom_it_is(monkeypatch: pytest.MonkeyP
         await here.store.write([Publish((event("zoe", targets=("bob",)),))])
         _, tape = here.open()
         await tape.until(1)
-        command = Mask("zoe", "user:bob", block=True)
+        command = SetBlock("zoe", "user:bob")
         committed([command], await here.store.write([command]))
         said = (await tape.until(2))[-1]
         assert (said.event, said.data["seq"], said.data["deleted"]) == ("notification", 2, True)

@@ -12,11 +12,11 @@ from tidings.model import (
     Command,
     Follow,
     MarkFeedRead,
-    Mask,
     Outcome,
     Publish,
     Published,
     Retract,
+    SetMute,
     UndoMarkFeedRead,
 )
 from tidings.testing import FakeClock, MemoryStore, event
@@ -138,11 +138,11 @@ def test_users_take_turns() -> None:
         for n in range(10):
             await place.submit(Follow("ann", f"ann:{n}"))
         await place.submit(Follow("bob", "bob:0"))
-        await place.submit(Mask("cy", "thing:1"))
+        await place.submit(SetMute("cy", "thing:1"))
         await place.submit(Retract("none"))
         await place.all()
         assert place.store.topics[:2] == [["room:1"], ["ann:0", "bob:0"]]
-        assert place.store.written[2] == [Mask("cy", "thing:1"), Retract("none")]
+        assert place.store.written[2] == [SetMute("cy", "thing:1"), Retract("none")]
         assert [topic for topics in place.store.topics for topic in topics if topic.startswith("ann")] == [
             f"ann:{n}" for n in range(10)
         ]

@@ -10,11 +10,11 @@ from tests.unit.storage.inside import Inside, traced
 from tidings.model import (
     EVERYONE,
     Follow,
-    Mask,
     MaterializeBroadcasts,
     NewEvent,
     Publish,
     Retract,
+    SetMute,
     SetNotificationType,
     SetPreferences,
 )
@@ -50,7 +50,7 @@ def test_who_lacks_a_broadcast_is_asked_of_many_in_one_statement(opened: Opened)
     """Of 2,000 users, some known, some not, by what each follows, masked and wants."""
     crowd = tuple(f"c{n}" for n in range(2_000))
     opened.write(*(Follow(user, "market:1") for user in crowd[:100]))
-    opened.write(*(Mask(user, "user:ann") for user in crowd[:10]))
+    opened.write(*(SetMute(user, "user:ann") for user in crowd[:10]))
     opened.write(*(SetPreferences(user, Preferences({"*": {"in_app": False}})) for user in crowd[10:20]))
     opened.publish(broadcast("market:1"))
     opened.store._near.names.forget()

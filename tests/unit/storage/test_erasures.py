@@ -19,10 +19,11 @@ from tidings.model import (
     FeedFilter,
     Follow,
     MarkFeedRead,
-    Mask,
     MaterializeBroadcasts,
     Publish,
     RetryDeadLetters,
+    SetBlock,
+    SetMute,
 )
 from tidings.projections.runner import Runner
 from tidings.storage.sqlite import erasure_job
@@ -48,7 +49,7 @@ def live(inside: Inside, acts: int = 12) -> None:
     """A life among others, whose traces every phase has something of."""
     inside.write(*(Follow(user, f"user:{PERSON}") for user in OTHERS[:5]))
     inside.write(*(Follow(PERSON, f"user:{user}") for user in OTHERS), Follow(OTHERS[0], "item:1"))
-    inside.write(Mask(PERSON, "user:other-7", block=True), Mask("other-6", f"user:{PERSON}"))
+    inside.write(SetBlock(PERSON, "user:other-7"), SetMute("other-6", f"user:{PERSON}"))
     for n in range(acts):
         inside.publish(
             event(PERSON, "clap", targets=OTHERS[:4], name=NAME),

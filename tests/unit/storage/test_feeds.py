@@ -11,7 +11,7 @@ import pytest
 from tests.backends import SMALL
 from tests.checkers.adapters import ALL
 from tests.unit.storage.inside import Inside
-from tidings.model import Command, FeedFilter, Follow, Mask, Publish
+from tidings.model import Command, FeedFilter, Follow, Publish, SetMute
 from tidings.storage.sqlite import SqliteStore
 from tidings.testing import event
 
@@ -52,7 +52,7 @@ def test_a_page_has_everything_up_to_its_position(tmp_path: Path, want: FeedFilt
         for at in range(MOST_STATEMENTS):
             user = f"u{at}"
             opened.publish(event("cy", "comment", targets=(user,)))
-            opened.write(*([Mask(user, "market:quiet")] if masked else []))
+            opened.write(*([SetMute(user, "market:quiet")] if masked else []))
             news: list[Command] = [Follow(user, "user:ann", backfill=0), Publish((event("ann", "comment"),))]
             with interrupted(opened.store, at, news) as written:
                 page = opened.page(user, want=want)

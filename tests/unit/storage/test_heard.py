@@ -11,7 +11,17 @@ import pytest
 from tests.attack.probe import LONG
 from tests.backends import SMALL
 from tests.unit.storage.inside import Inside, traced
-from tidings.model import Command, Follow, MarkFeedRead, MarkFeedUnread, Mask, Publish, Retract, Unfollow
+from tidings.model import (
+    Command,
+    Follow,
+    MarkFeedRead,
+    MarkFeedUnread,
+    Publish,
+    Retract,
+    SetBlock,
+    SetMute,
+    Unfollow,
+)
 from tidings.storage.sqlite.live_audience import MOST_ROWS
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WIDE, WriteSession
@@ -73,9 +83,8 @@ def change(dice: random.Random, ids: list[str]) -> Command:
         case 2:
             return Unfollow(user, topic, keep=dice.random() < 0.5)
         case 3:
-            return Mask(
-                user, topic, block=topic.startswith("user:") and dice.random() < 0.5, on=dice.random() < 0.7
-            )
+            block = topic.startswith("user:") and dice.random() < 0.5
+            return (SetBlock if block else SetMute)(user, topic, on=dice.random() < 0.7)
         case 4 if ids:
             return Retract(ids.pop(dice.randrange(len(ids))))
         case 5 if ids:
@@ -122,7 +131,7 @@ def test_a_crowd_is_asked_about_in_a_few_statements(opened: Opened) -> None:
     """Thousands of listeners whose names were never looked up cost what one does."""
     crowd = [f"c{n}" for n in range(2_000)]
     opened.run(opened.store.write([Follow(user, "market:1", 0) for user in crowd]))
-    opened.run(opened.store.write([Mask("c0", "market:1")]))
+    opened.run(opened.store.write([SetMute("c0", "market:1")]))
     opened.run(opened.store.write([Publish(tuple(event("ann", obj="market:1") for _ in range(10)))]))
     for listeners, asked in ((crowd[:1_000], "followers_of_topics_among"), (crowd, "followers_of_topics")):
         opened.store._near.names.forget()

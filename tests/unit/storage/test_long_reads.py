@@ -13,9 +13,10 @@ from tidings.model import (
     Follow,
     MarkAllNotificationsRead,
     MarkFeedRead,
-    Mask,
     NotificationState,
     Publish,
+    SetBlock,
+    SetMute,
     SetNotificationState,
     SetNotificationType,
 )
@@ -66,20 +67,20 @@ def far(opened: Inside) -> list[Db]:
 
 def test_a_summary_costs_what_its_items_cost_whatever_is_muted(opened: Inside) -> None:
     """Each item was held against every mute: a thousand of them took twenty times as long."""
-    opened.write(Mask("ann", "thing:none"))
+    opened.write(SetMute("ann", "thing:none"))
     with counted(*far(opened)) as few:
         assert opened.run(opened.store.summary("ann")).total == ITEMS
-    opened.write(*(Mask("ann", f"thing:x{n}") for n in range(MUTES)))
+    opened.write(*(SetMute("ann", f"thing:x{n}") for n in range(MUTES)))
     with counted(*far(opened)) as many:
         assert opened.run(opened.store.summary("ann")).total == ITEMS
     assert many[0] < few[0] * 1.2
-    opened.write(Mask("ann", "thing:7"), Mask("ann", "user:u1", block=True))
+    opened.write(SetMute("ann", "thing:7"), SetBlock("ann", "user:u1"))
     assert opened.run(opened.store.summary("ann")).total == ITEMS - 1 - ITEMS // 50
 
 
 def test_a_page_does_not_read_all_that_its_viewer_muted(opened: Inside) -> None:
     """Whoever has muted a thousand topics loaded all of them for each page, on the event loop."""
-    opened.write(*(Mask("ann", f"thing:x{n}") for n in range(MUTES)))
+    opened.write(*(SetMute("ann", f"thing:x{n}") for n in range(MUTES)))
     with counted(*far(opened), opened.store._near.db) as steps:
         assert len(opened.page("ann", limit=20).items) == 20
     assert steps[0] < 20 * MUTES / 4

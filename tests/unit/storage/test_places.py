@@ -15,8 +15,9 @@ from tidings.model import (
     Follow,
     MarkAllNotificationsRead,
     MarkFeedRead,
-    Mask,
     Publish,
+    SetBlock,
+    SetMute,
     SetPreferences,
     SetReminder,
 )
@@ -128,7 +129,7 @@ def test_a_file_has_no_erased_name_anywhere(opened: Inside, tmp_path: Path) -> N
     known: list[Command] = [
         Publish((event(NAME, name=NAME, targets=("bob",), key=b"k"), event("ann", targets=(NAME, "bob")))),
         Publish((event("ann", obj=topic, topics=(topic,), targets=(NAME,)),)),
-        *(Follow(NAME, "item:1"), Follow("bob", topic), Mask("bob", topic, block=True), Mask(NAME, "item:2")),
+        *(Follow(NAME, "item:1"), Follow("bob", topic), SetBlock("bob", topic), SetMute(NAME, "item:2")),
         *(MarkAllNotificationsRead(NAME), MarkFeedRead(NAME), SetPreferences(NAME, Preferences())),
         AddEndpoint(Endpoint("e", NAME, "email", f"{NAME}@mail.test")),
         SetReminder(Reminder("r", opened.clock.ms, reminder, (NAME, "cy"), topic)),

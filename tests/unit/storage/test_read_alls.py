@@ -18,9 +18,9 @@ from tidings.model import (
     MarkAllNotificationsRead,
     MarkFeedRead,
     MarkFeedUnread,
-    Mask,
     NotificationState,
     Publish,
+    SetBlock,
     SetNotificationState,
     UndoMarkAllRead,
     UndoMarkFeedRead,
@@ -133,8 +133,8 @@ def test_what_came_late_is_looked_at_by_its_position(inside: Inside, monkeypatch
     [
         (),
         (Publish((event("alice", targets=("bob",), at=START_MS + ITEMS),)),),
-        (Mask("eve", "user:bob", block=True), Mask("eve", "user:bob", block=True, on=False)),
-        (Mask("alice", "user:bob", block=True), Mask("alice", "user:bob", block=True, on=False)),
+        (SetBlock("eve", "user:bob"), SetBlock("eve", "user:bob", on=False)),
+        (SetBlock("alice", "user:bob"), SetBlock("alice", "user:bob", on=False)),
     ],
     ids=["nothing", "publishing", "a block", "a block by whose items they are"],
 )

@@ -15,10 +15,11 @@ from tidings.model import (
     EraseUser,
     FeedFilter,
     Follow,
-    Mask,
     MaterializeBroadcasts,
     RemoveEndpoint,
     Retract,
+    SetBlock,
+    SetMute,
     SetPreferences,
     SetReminder,
 )
@@ -64,7 +65,7 @@ def live(inside: Inside) -> None:
             inside.write(Retract(id))
     inside.write(AddEndpoint(Endpoint("ep-2", PERSON, "email", ADDRESSES[1])), RemoveEndpoint(PERSON, "ep-1"))
     inside.write(
-        CancelReminder(KEYS[1]), Mask(PERSON, "user:other-3", block=True), Mask("other-4", f"user:{PERSON}")
+        CancelReminder(KEYS[1]), SetBlock(PERSON, "user:other-3"), SetMute("other-4", f"user:{PERSON}")
     )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.storage.inside import Inside
-from tidings.model import Command, CommandResult, Follow, Mask, Publish
+from tidings.model import Command, CommandResult, Follow, Publish, SetMute
 from tidings.storage.sqlite import transactions
 from tidings.testing import event
 
@@ -46,6 +46,6 @@ def test_a_long_transaction_ends_between_two_submissions(
 def test_what_is_published_never_ends_a_transaction(tmp_path: Path, slow: list[Command]) -> None:
     """It is bounded by its events; more commits would only slow it down."""
     with Inside.opened(tmp_path) as inside:
-        slow += [Mask("ann", "thing:1")] * 100
+        slow += [SetMute("ann", "thing:1")] * 100
         many = [Publish((event("zoe"),)) for _ in range(10)]
         assert len(inside.run(inside.store.write(many, range(1, 11)))) == 10

@@ -5,7 +5,7 @@ port permits several results, it has these:
 
 - An event's counter within its millisecond is the number of events that this millisecond has had before.
 - Unfollow without ``keep`` hides everything that the topic added, earlier follows that were kept included.
-- ``Mask.topic`` of a block is the user's topic, ``user:bob``.
+- ``SetBlock.topic`` is the user's topic, ``user:bob``.
 - Feed items are marked read by id only if they are in the feed, the user's own events included; a read-all covers positions,
   so events below it that a later follow adds count as read.
 - An erased user's random name replaces the old one in the mutes and blocks of others: a block continues to hide the events.
@@ -42,7 +42,6 @@ from tidings.model import (
     MarkAllNotificationsRead,
     MarkFeedRead,
     MarkFeedUnread,
-    Mask,
     MaterializeBroadcasts,
     NewEvent,
     Outcome,
@@ -57,6 +56,8 @@ from tidings.model import (
     Retract,
     RetryDeadLetters,
     RotateSecret,
+    SetBlock,
+    SetMute,
     SetNotificationState,
     SetNotificationType,
     SetPreferences,
@@ -292,20 +293,20 @@ class MemoryStore(MemoryFeeds):
                 return self._undo_read(command)
             case MarkFeedRead() | MarkFeedUnread() | UndoMarkFeedRead():
                 return self._mark_feed(command)
-            case Mask() | SetPreferences() if limit := self._limit(command):
+            case SetMute() | SetBlock() | SetPreferences() if limit := self._limit(command):
                 return CommandResult(0, self._position, limit=limit)
-            case Follow() | Unfollow() | Mask() | EraseUser():
+            case Follow() | Unfollow() | SetMute() | SetBlock() | EraseUser():
                 return self._changed(self._update(command))
             case _:
                 return self._changed(self._update_personal(command))
 
-    def _update(self, command: Follow | Unfollow | Mask | EraseUser) -> int:
+    def _update(self, command: Follow | Unfollow | SetMute | SetBlock | EraseUser) -> int:
         match command:
             case Follow():
                 return self._follow(command)
             case Unfollow():
                 return self._unfollow(command)
-            case Mask():
+            case SetMute() | SetBlock():
                 return self._mask(command)
             case EraseUser():
                 return self._erase(command.user)
@@ -470,23 +471,25 @@ class MemoryStore(MemoryFeeds):
         span.ended_at = self._position
         return 1
 
-    def _limit(self, command: Mask | SetPreferences) -> int:
+    def _limit(self, command: SetMute | SetBlock | SetPreferences) -> int:
         """The maximum number of a user's mutes or blocks if a command would exceed it; otherwise 0."""
         person = self._peek(command.user)
         if isinstance(command, SetPreferences):
             return self._max_mutes if len(set(command.muted or ())) > self._max_mutes else 0
         masked, limit = (
-            (person.blocked, self._max_blocks) if command.block else (person.muted, self._max_mutes)
+            (person.blocked, self._max_blocks)
+            if isinstance(command, SetBlock)
+            else (person.muted, self._max_mutes)
         )
         return limit if command.on and command.topic not in masked and len(masked) >= limit else 0
 
-    def _mask(self, mask: Mask) -> int:
+    def _mask(self, mask: SetMute | SetBlock) -> int:
         person = self._person(mask.user)
-        masked = person.blocked if mask.block else person.muted
+        masked = person.blocked if isinstance(mask, SetBlock) else person.muted
         if (mask.topic in masked) == mask.on:
             return 0
         masked.symmetric_difference_update({mask.topic})
-        if mask.block and mask.on:
+        if isinstance(mask, SetBlock) and mask.on:
             other = split_topic(mask.topic)[1]
             self._sever(mask.user, other)
             self._sever(other, mask.user)

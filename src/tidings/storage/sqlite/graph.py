@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from tidings.ids import MAX_KEY
-from tidings.model import CommandResult, Follow, Mask, Unfollow, split_topic
+from tidings.model import CommandResult, Follow, SetBlock, SetMute, Unfollow, split_topic
 from tidings.storage.sqlite.blocks import sever
 from tidings.storage.sqlite.fanout_queue import backfill_feed
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
@@ -77,15 +77,16 @@ def unfollow(w: WriteSession, command: Unfollow) -> CommandResult:
     return CommandResult(int(changed > 0), w.position)
 
 
-def mask(w: WriteSession, r: ReadSnapshot, command: Mask) -> CommandResult:
+def mask(w: WriteSession, r: ReadSnapshot, command: SetMute | SetBlock) -> CommandResult:
     """Mute or block, or remove that. A block is two rows: each side is hidden from the other, and the other's items are
     removed from each inbox."""
-    kind = BLOCK if command.block else MUTE
+    block = isinstance(command, SetBlock)
+    kind = BLOCK if block else MUTE
     if command.on and (limit := _limit(w, command, kind)):
         return CommandResult(0, w.position, limit=limit)
     user, topic = w.names.make_user(command.user), w.names.make_topic(command.topic)
     rows = [(user, topic, kind)]
-    if command.block:
+    if block:
         other = w.names.make_user(split_topic(command.topic)[1])
         rows.append((other, w.names.make_user(command.user), BLOCKED_BY))
     changed = 0
@@ -97,16 +98,16 @@ def mask(w: WriteSession, r: ReadSnapshot, command: Mask) -> CommandResult:
         changed += w.db.changes()
         require_visibility_check(w, row[0])
     w.masked = w.masked or command.on
-    if changed and command.block and command.on:
+    if changed and block and command.on:
         sever(w, r, user, topic)
         sever(w, r, topic, user)
     return CommandResult(int(changed > 0), w.position)
 
 
-def _limit(w: WriteSession, command: Mask, kind: int) -> int:
+def _limit(w: WriteSession, command: SetMute | SetBlock, kind: int) -> int:
     """The maximum number of a user's mutes or blocks if this is one more; otherwise 0."""
     user, topic = w.names.user(command.user), w.names.topic(command.topic)
-    limit = w.settings.max_blocks_per_user if command.block else w.settings.max_mutes_per_user
+    limit = w.settings.max_blocks_per_user if kind == BLOCK else w.settings.max_mutes_per_user
     query = sql("count_relations")
     count, known = w.db.one(query, (kind, topic, user))
     return limit if count >= limit and not known else 0

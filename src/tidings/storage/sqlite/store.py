@@ -1,8 +1,7 @@
 """The SQLite back-end: one file, one thread that writes, read-only connections beside it.
 
-Short reads run on the event loop itself: a page takes some tens of microseconds, less than a hand-over to another thread and
-back. Reads that may be long (filters, totals, exports), and those that turn out to be, go to threads with their own
-connections, for which users queue in turn. The reads of operators and of the server itself have another thread.
+Short reads run on the event loop: a page takes less time than a hand-over to a thread. Reads that are long (filters, totals,
+exports) run in threads with their own connections, for which users queue; operators and the server itself have another.
 """
 
 import asyncio
@@ -38,7 +37,6 @@ from tidings.model import (
     MarkAllNotificationsRead,
     MarkFeedRead,
     MarkFeedUnread,
-    Mask,
     MaterializeBroadcasts,
     Outcome,
     Page,
@@ -48,6 +46,8 @@ from tidings.model import (
     RecordDeliveryResults,
     Retract,
     RetryDeadLetters,
+    SetBlock,
+    SetMute,
     SetNotificationState,
     SetNotificationType,
     SetPreferences,
@@ -284,7 +284,7 @@ class SqliteStore:
                 return graph.follow(w, command)
             case Unfollow():
                 return graph.unfollow(w, command)
-            case Mask():
+            case SetMute() | SetBlock():
                 return graph.mask(w, r, command)
             case MarkFeedRead() | MarkFeedUnread() | UndoMarkFeedRead():
                 return feed_read_state.mark(w, r, command)
