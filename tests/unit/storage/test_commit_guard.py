@@ -16,7 +16,7 @@ from tests.checkers import epochs
 from tests.unit.storage.inside import Inside
 from tidings.config import Settings
 from tidings.errors import ForeignCommit, Unavailable
-from tidings.marker import read
+from tidings.marker import Marker, MarkerFile, path_of, read
 from tidings.model import EraseUser, Follow, LogPosition, Publish
 from tidings.storage.sqlite import SqliteStore
 from tidings.storage.sqlite.db import Db
@@ -119,7 +119,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
 @pytest.mark.parametrize("written", [True, False])
 @pytest.mark.parametrize("change", CHANGES)
 def test_after_a_commit_by_another_program_nothing_is_served_until_a_restart(
-    tmp_path: Path, runner: asyncio.Runner, change: str, written: bool
+    tmp_path: Path, runner: asyncio.Runner, caplog: pytest.LogCaptureFixture, change: str, written: bool
 ) -> None:
     """The fault: a restore through SQLite (``.restore`` of its shell), or any other commit by another program, passed every
     check. Acknowledged events were gone, cursors went wrong, writes went on with what was in memory, and no new epoch began
@@ -136,11 +136,9 @@ def test_after_a_commit_by_another_program_nothing_is_served_until_a_restart(
     for _ in range(3):
         with pytest.raises(ForeignCommit, match=SAID) as refused:
             inside.run(inside.store.write([Publish((event("alice"),))]) if written else inside.store.check())
-        assert (
-            f"made a commit in {path} while it was open{said and ', and it is '}{said}"
-            in refused.value.for_log
-        )
+        assert f"made a commit in {path} while it was open: " in refused.value.for_log
         assert "restart the server, which begins a new epoch" in refused.value.for_log
+    assert caplog.text.count(f"{path} is {said}") == bool(said)
     calls: list[Callable[[], object]] = [
         lambda: inside.write(Follow("bob", "t:1")),
         lambda: inside.run(inside.store.check()),
@@ -169,21 +167,80 @@ def counted(path: Path) -> tuple[object, ...]:
         return next(iter(rows))
 
 
-def test_another_database_in_the_place_of_the_store_is_named(tmp_path: Path, runner: asyncio.Runner) -> None:
+def test_another_database_in_the_place_of_the_store_is_named(
+    tmp_path: Path, runner: asyncio.Runner, caplog: pytest.LogCaptureFixture
+) -> None:
     """Its tables are not ours, so nothing is read of it: no request gets an error of SQL."""
     path = tmp_path / "store.db"
     inside = opened(path, runner)
     publish(inside, 2)
     no_store_restored(path, path)
-    with pytest.raises(ForeignCommit) as refused:
+    with pytest.raises(ForeignCommit):
         publish(inside)
-    assert "no store of Tidings any more" in refused.value.for_log
+    assert "is no store of Tidings any more" in caplog.text
     with pytest.raises(ForeignCommit):
         inside.inbox("bob")
     with pytest.raises(Unavailable, match="not left whole: another program made a commit"):
         inside.run(inside.store.close())
     with pytest.raises(Unavailable, match="not one of Tidings"):
         opened(path, runner)
+
+
+@pytest.mark.parametrize("failures", [1, 3])
+def test_the_marker_is_written_until_it_says_that_a_new_epoch_is_to_begin(
+    tmp_path: Path, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    """The fault: if the disk failed as the commit was found, nobody wrote the marker again, and the next start went on with
+    the same epoch. The look of each second writes it, at last the close."""
+    path = tmp_path / "store.db"
+    inside = opened(path, runner)
+    publish(inside, 2)
+    before = inside.run(inside.store.head())
+    python(EXECUTE, path, "DELETE FROM log")
+    write, tries = MarkerFile.write, []
+
+    def fails_at_first(self: MarkerFile, marker: Marker, *, durable: bool = False) -> None:
+        tries.append(marker)
+        if len(tries) <= failures:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        write(self, marker, durable=durable)
+
+    monkeypatch.setattr(MarkerFile, "write", fails_at_first)
+    for _ in range(3):
+        with pytest.raises(ForeignCommit):
+            inside.run(inside.store.check())
+    assert len(tries) == min(failures + 1, 3)
+    with pytest.raises(Unavailable, match="not left whole: another program made a commit"):
+        inside.run(inside.store.close())
+    assert len(tries) == failures + 1
+    known = read(path)
+    assert known is not None
+    assert (known.epoch, known.base) == ("", 0)
+    epochs.resets(before, lived(path, runner, 0))
+
+
+def test_a_marker_that_cannot_be_written_is_named_at_the_close(
+    tmp_path: Path, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The operator can delete it: the next start then begins a new epoch, too."""
+    path = tmp_path / "store.db"
+    inside = opened(path, runner)
+    publish(inside, 2)
+    before = inside.run(inside.store.head())
+    python(EXECUTE, path, "DELETE FROM log")
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MarkerFile, "write", fail)
+        with pytest.raises(
+            Unavailable, match=r"store\.db\.marker could not be written: delete it"
+        ) as refused:
+            inside.run(inside.store.close())
+    assert "another program made a commit" in refused.value.for_log
+    path_of(path).unlink()
+    epochs.resets(before, lived(path, runner, 0))
 
 
 def test_a_kill_after_the_commit_was_found_begins_a_new_epoch_too(

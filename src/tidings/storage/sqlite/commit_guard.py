@@ -5,8 +5,6 @@ write-ahead log counts the commits of all programs, and no checkpoint changes th
 caches and cursors may be wrong, so nothing is read or written.
 """
 
-from collections.abc import Callable
-
 from tidings.errors import ForeignCommit
 from tidings.storage.sqlite import wal
 from tidings.storage.sqlite.file_lock import RETRY_S, FileLock
@@ -14,15 +12,13 @@ from tidings.storage.sqlite.file_lock import RETRY_S, FileLock
 
 class CommitGuard:
     """Counts the commits of the one connection that writes, and compares the number with that of all programs. Only the
-    thread of that connection uses it; :meth:`refuse` is for any thread. ``on_found``: called at the first commit by another
-    program; returns a clause for the log about the state of the file."""
+    thread of that connection uses it; :meth:`refuse` is for any thread."""
 
     def __init__(self, file_lock: FileLock) -> None:
         """Counts from now on; ``file_lock`` watches the index already. Raises OSError when it cannot be read."""
         self._file_lock = file_lock
         self._commits = self._counted()
         self._for_log = ""
-        self.on_found: Callable[[], str] = lambda: ""
 
     def committed(self) -> None:
         """The connection has made a commit."""
@@ -34,7 +30,7 @@ class CommitGuard:
         self.refuse()
         if self._counted() != self._commits:
             self._for_log = (
-                f"another program made a commit in {self._file_lock.path} while it was open{self.on_found()}: "
+                f"another program made a commit in {self._file_lock.path} while it was open: "
                 "restart the server, which begins a new epoch, and clients fetch afresh"
             )
             self.refuse()

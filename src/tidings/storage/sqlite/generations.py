@@ -2,13 +2,15 @@
 
 import logging
 import secrets
+from collections.abc import Callable
 from contextlib import ExitStack
+from typing import TypeVar
 
 import apsw
 from msgspec import structs
 
-from tidings.errors import Unavailable
-from tidings.marker import Marker, MarkerFile, read, restored
+from tidings.errors import ForeignCommit, Unavailable
+from tidings.marker import Marker, MarkerFile, path_of, read, restored
 from tidings.storage.sqlite.checkpoints import Checkpoints
 from tidings.storage.sqlite.connection import BUSY_MS, unavailable
 from tidings.storage.sqlite.file_lock import FileLock
@@ -16,6 +18,7 @@ from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class Generations:
@@ -36,10 +39,10 @@ class Generations:
         self._generation = int(writer.meta("generation"))
         self._commits = -1
         self._close_problem = ""
+        self._foreign = self._distrusted = False
         known = read(file_lock.path)
         self._base = known.base if known else 0
         self._file = MarkerFile(file_lock.path)
-        checkpoints.guard.on_found = self._distrust
         try:
             if why := restored(known, self._found()):
                 self._base = 0  # the base in the marker was of another file
@@ -72,11 +75,20 @@ class Generations:
         w.epoch, self._generation = epoch, generation
         _log.warning("%s: a new epoch begins, clients fetch afresh: %s", self._file_lock.path, why)
 
+    def guarded(self, work: Callable[[], T]) -> T:
+        """Do something with the store on the thread that writes, if no other program has made a commit. Otherwise have the
+        next start begin a new epoch: the marker is written at each call until that succeeds. Raises ForeignCommit, OSError
+        when the commits cannot be counted."""
+        try:
+            self._checkpoints.guard.check()
+            return work()
+        except ForeignCommit:
+            self._distrust()
+            raise
+
     def keep(self) -> None:
-        """End the generation if anything was committed in it, or could not be. Raises ForeignCommit after a commit by
-        another program, Unavailable when what is written could not be found again, apsw.Error or OSError when the files
-        cannot be used."""
-        self._checkpoints.guard.check()
+        """End the generation if anything was committed in it, or could not be; by :meth:`guarded`. Raises Unavailable when
+        what is written could not be found again, apsw.Error or OSError when the files cannot be used."""
         self._checkpoints.check()
         if self._commits != self._writer.commits or self._writer.failed:
             self._end()
@@ -95,30 +107,39 @@ class Generations:
         self._generation, self._commits = generation, self._writer.commits
         self._mark(self._found())
 
-    def _distrust(self) -> str:
-        """Have the next start begin a new epoch, since another program changed the store. Returns a clause for the log that
-        states whether the file is an older or another store now, "" if generation and epoch are the same."""
-        self._mark(structs.replace(self._found(), epoch="", base=0), durable=True)
+    def _distrust(self) -> None:
+        if not self._distrusted:
+            self._distrusted = self._mark(structs.replace(self._found(), epoch="", base=0), durable=True)
+        if not self._foreign:
+            self._foreign = True
+            if why := self._replaced():
+                _log.error("%s %s", self._file_lock.path, why)
+
+    def _replaced(self) -> str:
+        """What the file is now, after a commit by another program; "" if generation and epoch are the same."""
         try:
             found = dict(self._writer.db.all(sql("generation_and_epoch")))
         except apsw.Error as error:
-            return f", and it is no store of Tidings any more ({error})"
+            return f"is no store of Tidings any more ({error})"
         known = {"generation": self._generation, "epoch": self._writer.epoch}
         if found == known:
             return ""
         was, now = (
             "generation {generation} of epoch {epoch}".format(**one) for one in (known, known | found)
         )
-        return f", and it is an older or another store now, as after a restore ({now}, it was {was})"
+        return f"is an older or another store now, as after a restore ({now}, it was {was})"
 
     def close(self) -> None:
         """End the last generation. If the marker cannot be written, it stays behind: a later start knows less then, but
         nothing false."""
         try:
-            self.keep()
+            self.guarded(self.keep)
             self._mark(self._found(process=0), durable=True)
         except Unavailable as error:
             self._close_problem = error.for_log
+            if self._foreign and not self._distrusted:
+                marker = path_of(self._file_lock.path).name
+                self._close_problem += f"; {marker} could not be written: delete it before the next start"
         except (OSError, apsw.Error) as error:
             self._close_problem = unavailable(error, "written").for_log
         finally:
@@ -136,8 +157,11 @@ class Generations:
         if why:
             raise Unavailable(f"the store was not left whole: {why}")
 
-    def _mark(self, marker: Marker, *, durable: bool = False) -> None:
+    def _mark(self, marker: Marker, *, durable: bool = False) -> bool:
+        """Write the marker; whether that succeeded."""
         try:
             self._file.write(marker, durable=durable)
         except OSError as error:
             _log.warning("the marker beside %s could not be written: %s", self._file_lock.path, error)
+            return False
+        return True

@@ -205,7 +205,8 @@ class SqliteStore:
 
     async def _on_writer(self, work: Callable[[], T]) -> T:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._write_thread, work)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._write_thread, self._generations.guarded, work)
         except (OSError, *DISK_ERRORS) as error:
             raise unavailable(error, "written") from error
 
@@ -568,7 +569,6 @@ class SqliteStore:
 
     async def work(self, budget: int) -> int:
         """One step of a fan-out job, or of maintenance."""
-        self._writer.guard.refuse()
         visits, self._visits = list(self._visits), set()
         return await self._on_writer(lambda: maintenance.work(self._writer, visits, budget))
 
