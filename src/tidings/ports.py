@@ -314,8 +314,11 @@ class DeliveryQueue(Protocol):
         """One reminder."""
         ...
 
-    async def deliveries(self, due_by: int, limit: int, ids: tuple[int, ...] | None = None) -> list[Delivery]:
-        """Deliveries due by a time that are no dead letters, longest due first; only those of these ``ids``, if given."""
+    async def deliveries(
+        self, due_by: int, limit: int, ids: tuple[int, ...] | None = None, without: tuple[str, ...] = ()
+    ) -> list[Delivery]:
+        """Deliveries due by a time that are no dead letters, longest due first; only those of these ``ids``, if given, and
+        none to the endpoints with these ids (``without``)."""
         ...
 
     async def next_due(self) -> int | None:

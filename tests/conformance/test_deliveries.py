@@ -221,6 +221,15 @@ def test_an_item_owes_a_delivery_to_each_endpoint_of_its_type(store: Harness) ->
         assert delivery[1:] == (expected, "ping", row, preferences, now, now, 0, False)
 
 
+def test_deliveries_to_busy_endpoints_are_left_out(store: Harness) -> None:
+    """Those to other endpoints take their places in the page."""
+    reached(store, MAIL, HOOK)
+    ping(store)
+    first, second = deliveries(store)
+    assert store.run(store.store.deliveries(NEVER, 1, without=(first.endpoint.id, "none"))) == [second]
+    assert store.run(store.store.deliveries(NEVER, 9, without=(first.endpoint.id, second.endpoint.id))) == []
+
+
 def test_deliveries_are_read_again_by_their_ids(store: Harness) -> None:
     """As they are now; those that are gone, given up or not due are left out."""
     reached(store, MAIL, HOOK)

@@ -489,8 +489,8 @@ def test_a_page_that_was_read_before_a_settlement_repeats_nothing(
     async def scene() -> None:
         whole = world.store.deliveries
 
-        async def late(due_by: int, limit: int, ids: tuple[int, ...] | None = None) -> list[Delivery]:
-            page = await whole(due_by, limit, ids)
+        async def late(by: int, most: int, ids: tuple[int, ...] | None = None, **_: object) -> list[Delivery]:
+            page = await whole(by, most, ids)  # as if asked for before the attempt began
             if world.web.requests and not settled.is_set():
                 world.web.open.set()
                 await settled.wait()

@@ -172,6 +172,22 @@ def test_dead_webhooks_of_some_users_hold_few_slots(
     loop.run(scene())
 
 
+def test_more_than_a_page_for_a_busy_endpoint_keeps_its_order(loop: asyncio.Runner, world: World) -> None:
+    """The fault: what waited for an endpoint under way was postponed when it filled a page, by ten seconds; what came later
+    overtook it."""
+
+    async def scene() -> None:
+        await world.hook()
+        await world.tell()
+        await world.deliver()
+        await world.tell(*["like"] * (3 * PAGE))
+        await world.deliver()
+        assert things(world.web) == [str(number) for number in range(1 + 3 * PAGE)]
+        assert world.web.most_at_once == 1
+
+    loop.run(scene())
+
+
 def things(web: Web) -> list[str]:
     """What the webhooks that came are about, in order."""
     return [msgspec.json.decode(each.body)["data"]["notification"]["object_id"] for each in web.requests]

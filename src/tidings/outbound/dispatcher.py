@@ -30,12 +30,12 @@ from tidings.telemetry import DELIVERIES, DELIVERY_LAG, ENDPOINTS_DISABLED
 from tidings.timeutil import Clock
 
 PAGE = 100
-"""Deliveries read at a time, besides those under way."""
+"""Deliveries read at a time."""
 LANE = 8
 """Attempts at one endpoint before its deliveries are read again. A slow endpoint gets one."""
-STEP_BACK_MS = 10_000
-"""Milliseconds by which deliveries to a busy endpoint, or without a slot, are postponed when they fill a page, so that the
-next page has others."""
+SLOT_REST_MS = 1_000
+"""Milliseconds for which the deliveries to an endpoint that got no slot are left out of pages, so that these have
+others."""
 GAP_S = 0.02
 """Seconds between two reads of the store while many deliveries are added: each reads a page."""
 LONGEST_REST_S = 5.0
@@ -65,8 +65,11 @@ class Deliveries(Protocol):
         """The types of notifications as declared now."""
         ...
 
-    async def deliveries(self, due_by: int, limit: int, ids: tuple[int, ...] | None = None) -> list[Delivery]:
-        """Deliveries due by a time, those due for the longest first; only those of ``ids``, if given."""
+    async def deliveries(
+        self, due_by: int, limit: int, ids: tuple[int, ...] | None = None, without: tuple[str, ...] = ()
+    ) -> list[Delivery]:
+        """Deliveries due by a time, those due for the longest first; only those of ``ids``, if given, and none to
+        the endpoints ``without``."""
         ...
 
     async def next_due(self) -> int | None:
@@ -101,7 +104,8 @@ class DeliveryDispatcher(Worker):
         self._slots = Slots()
         self._troubles = Troubles()
         self._lanes: dict[str, asyncio.Task[None]] = {}
-        self._taken: set[int] = set()
+        self._refused: dict[str, int] = {}
+        """Endpoints that got no slot, and until when they are left out."""
         self._ended: set[str] = set()
         self._closing = False
 
@@ -131,19 +135,20 @@ class DeliveryDispatcher(Worker):
             return LONGEST_REST_S
         if next_due > now:
             return min((next_due - now) / 1_000, LONGEST_REST_S)
-        limit = PAGE + len(self._taken)
         self._ended.clear()
-        page = await self._store.deliveries(now, limit)
-        under_way = len(self._lanes)
+        page = await self._store.deliveries(now, PAGE, without=self._busy())
+        before = len(self._lanes) + len(self._refused)
         handled = self._sort(page, now)
-        if len(page) < limit or self._slots.are_full:
-            rest_s = SHORTEST_REST_S
-        else:
-            if not handled and len(self._lanes) == under_way:
-                handled = self._step_back(page, now)
-            rest_s = 0 if handled or len(self._lanes) > under_way else SHORTEST_REST_S
+        progress = handled or len(self._lanes) + len(self._refused) > before
         await self._settle(handled)
-        return rest_s
+        return 0 if progress and len(page) == PAGE and not self._slots.are_full else SHORTEST_REST_S
+
+    def _busy(self) -> tuple[str, ...]:
+        """The endpoints to which nothing is begun now. Their deliveries keep their place: to postpone those would have
+        later ones overtake them."""
+        now = self._since()
+        self._refused = {id: until for id, until in self._refused.items() if until > now}
+        return (*self._lanes, *self._refused)
 
     def _sort(self, page: Sequence[Delivery], now: int) -> list[tuple[Delivery, DeliveryResult]]:
         """Begin a lane for each endpoint that has none and gets a slot; returns the deliveries that need no attempt.
@@ -160,21 +165,16 @@ class DeliveryDispatcher(Worker):
             by_id = {delivery.id: delivery for delivery in due}
             decided = decide(due, self._store.rules, now)
             handled += [(by_id[one.id], one) for one in decided.handled]
-            if decided.batches and self._slots.take(due[0].endpoint, self._since()):
+            if not decided.batches:
+                continue
+            if self._slots.take(due[0].endpoint, self._since()):
                 self._begin(decided.batches[:LANE])
+            elif not self._slots.are_full:  # else the next slot may be this endpoint's
+                self._refused[due[0].endpoint.id] = self._since() + SLOT_REST_MS
         return handled
-
-    def _step_back(self, page: Sequence[Delivery], now: int) -> list[tuple[Delivery, DeliveryResult]]:
-        """Postpone a page whose deliveries all wait for busy endpoints or slots, so that the next page has other
-        endpoints."""
-        waiting = [
-            each for each in page if each.id not in self._taken and each.endpoint.id not in self._ended
-        ]
-        return [(each, DeliveryResult(each.id, "later", now + STEP_BACK_MS)) for each in waiting]
 
     def _begin(self, batches: list[list[Delivery]]) -> None:
         endpoint = batches[0][0].endpoint
-        self._taken.update(delivery.id for batch in batches for delivery in batch)
         self._lanes[endpoint.id] = asyncio.create_task(self._lane(endpoint, batches), name="dispatcher-lane")
 
     # --- one endpoint -------------------------------------------------------------------------------------
@@ -197,7 +197,6 @@ class DeliveryDispatcher(Worker):
         except Exception:
             _log.exception("a lane of %s deliveries ended early", endpoint.channel)
         finally:
-            self._taken.difference_update(delivery.id for batch in batches for delivery in batch)
             self._ended.add(endpoint.id)
             self._slots.release(endpoint)
             del self._lanes[endpoint.id]

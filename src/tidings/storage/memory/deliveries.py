@@ -53,11 +53,13 @@ class MemoryDeliveries(MemoryState):
         """One reminder."""
         return self._reminders.get(key)
 
-    async def deliveries(self, due_by: int, limit: int, ids: tuple[int, ...] | None = None) -> list[Delivery]:
+    async def deliveries(
+        self, due_by: int, limit: int, ids: tuple[int, ...] | None = None, without: tuple[str, ...] = ()
+    ) -> list[Delivery]:
         """Due deliveries that are no dead letters, longest due first."""
         waiting = sorted(self._waiting(), key=lambda owed: (owed.due_at, owed.id))
         due = [owed for owed in waiting if owed.due_at <= due_by and (ids is None or owed.id in ids)]
-        return [self._delivery(owed) for owed in due][:limit]
+        return [self._delivery(owed) for owed in due if owed.endpoint not in without][:limit]
 
     async def next_due(self) -> int | None:
         """The time at which the next reminder or delivery is due."""

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import apsw
+
 from tidings.ids import notification_id, notification_ref
 from tidings.model import CommandResult, Delivery, InboxRow, RecordDeliveryResults
 from tidings.personal_data import DeliveryResult, decode_preferences
@@ -15,14 +17,25 @@ from tidings.storage.sqlite.write_session import WriteSession
 
 
 def deliveries(
-    r: ReadSnapshot, due_by: int, limit: int, ids: tuple[int, ...] | None = None
+    r: ReadSnapshot,
+    due_by: int,
+    limit: int,
+    ids: tuple[int, ...] | None = None,
+    without: tuple[str, ...] = (),
 ) -> list[Delivery]:
-    """Due deliveries that are no dead letters, longest due first, in one snapshot; only those of these ``ids``, if given."""
+    """Due deliveries that are no dead letters, longest due first, in one snapshot; only those of these ``ids``, if given,
+    and none to the endpoints with these ids (``without``)."""
+    values: dict[str, Any] = {"due_by": due_by, "limit": limit}
+    if ids is None:
+        name = "deliveries_due"
+        values["without"] = apsw.carray(without or ("",))  # an empty array cannot be bound
+    elif ids:
+        name = "deliveries_of_ids"
+        values["ids"] = r.writer.carray(ids)
+    else:
+        return []
     with r.snapshot():
-        if ids is None:
-            return _deliveries(r, r.db.all(sql("deliveries_due"), (due_by, limit)))
-        named = {"ids": r.writer.carray(ids), "due_by": due_by, "limit": limit} if ids else None
-        return _deliveries(r, r.db.all(sql("deliveries_of_ids"), named) if named else [])
+        return _deliveries(r, r.db.all(sql(name), values))
 
 
 def _deliveries(r: ReadSnapshot, due: list[tuple[Any, ...]]) -> list[Delivery]:

@@ -269,11 +269,7 @@ class SqliteStore:
         self._checkpoints.check()
         maintenance.roll(w)
         outcomes: list[Outcome | KeyReused] = []
-
-        def work() -> None:
-            outcomes.extend(transactions.apply(w, self._change, commands, ends))
-
-        w.transaction(work)
+        w.transaction(lambda: outcomes.extend(transactions.apply(w, self._change, commands, ends)))
         # After the commit: the acknowledged writes were in the file that the name leads to.
         self._checkpoints.check(committed=True)
         return outcomes
@@ -543,10 +539,14 @@ class SqliteStore:
         """One reminder. By a thread, for the same reason."""
         return await self._later(APPLICATION, ("reminder", key), lambda r: reminders.shown(r, key))
 
-    async def deliveries(self, due_by: int, limit: int, ids: tuple[int, ...] | None = None) -> list[Delivery]:
+    async def deliveries(
+        self, due_by: int, limit: int, ids: tuple[int, ...] | None = None, without: tuple[str, ...] = ()
+    ) -> list[Delivery]:
         """Deliveries due by a time, longest due first; all in one snapshot."""
-        key = ("deliveries", due_by, limit, ids)
-        return await self._later(DELIVERIES, key, lambda r: deliveries.deliveries(r, due_by, limit, ids))
+        asked = (due_by, limit, ids, without)
+        return await self._later(
+            DELIVERIES, ("deliveries", *asked), lambda r: deliveries.deliveries(r, *asked)
+        )
 
     async def next_due(self) -> int | None:
         """The time at which the next reminder or delivery is due."""

@@ -170,7 +170,7 @@ CREATE TABLE delivery (
   error TEXT, dead_lettered INTEGER NOT NULL DEFAULT 0, held INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX delivery_endpoint ON delivery (endpoint, group_number, dead_lettered);
-CREATE INDEX delivery_due ON delivery (due_at) WHERE dead_lettered = 0;
+CREATE INDEX delivery_due ON delivery (due_at, id, endpoint) WHERE dead_lettered = 0;
 CREATE INDEX delivery_dead_lettered ON delivery (id) WHERE dead_lettered <> 0;
 CREATE INDEX delivery_held ON delivery (user) WHERE held <> 0;
 
