@@ -82,16 +82,17 @@ class EventLog(Protocol):
 class FeedViews(Protocol):
     """Feeds and activity pages.
 
-    Reads of these views and of inboxes that take long may be refused: with TooManyRequests when their user has too many
-    under way, with Unavailable when all users have. One that is cancelled ends. What is read was never read before a
-    write that had been acknowledged when it was asked for.
+    Long reads of these views and of inboxes may be refused: with TooManyRequests if their user has too many in progress,
+    with Unavailable if all users have. A cancelled read ends. A read that begins after a write was acknowledged sees that
+    write.
 
-    An item, an own act too, is read when it was marked read by its id, or by a read-all up to its position or a later one,
-    and not marked unread since. Marks by id are of what is in the feed; a read-all covers positions, to the last event at
-    most, and so what a later follow brings from there. A mark that changes nothing takes no position; ``updated`` counts
-    the items of the feed that it really changed. UndoReadFeed restores what is read by that read-all alone. Read-alls of a
-    feed are merged when as many stand as in an inbox, at a position of its own: of all that were ever merged, the first of
-    those that go furthest stays. An item that was marked unread before keeps the time of the read-all that read it again.
+    An item, also of the user's own events, is read if it was marked read by its id, or by a read-all up to its position or a
+    later one, and not marked unread since. Only items in the feed are marked by id; a read-all covers positions, to the last
+    event at most, and so the items that a later follow adds there. A change of state without effect takes no position;
+    ``updated`` counts the items of the feed that were really changed. UndoMarkFeedRead restores the items that only that
+    read-all marked read. Read-alls of a feed are merged when as many are in force as in an inbox, at a position of its own:
+    of all that were ever merged, the first of those that go furthest stays. An item that was marked unread before keeps the
+    time of the read-all that read it again.
     """
 
     async def feed(self, user: str, want: FeedFilter, limit: int, before: int | None) -> Page:
@@ -139,43 +140,43 @@ class FeedViews(Protocol):
 
 
 class InboxViews(Protocol):
-    """Inboxes. Who is told of an event, and how, says the rule of its type (``rules``): its targets, those who follow
-    its object when it is published, or both; never the actor, never who has masked the event or does not want the type
-    in the application (unless it is critical), nobody twice for one event, and nobody again for a duplicate within the
-    rule's window. Followers of wide objects may be told by later ``work``; what many were
-    told without being its targets leaves them by such ``work`` too, once it is retracted.
+    """Inboxes. The rule of an event's type (``rules``) states its recipients: its targets, those who follow its object when
+    it is published, or both; never the actor, never a user from whom a mute or a block hides the event or who does not want
+    the type in the application (unless it is critical), no user twice for one event, and no user again for a duplicate
+    within the rule's window. Later ``work`` may notify the followers of wide objects; items of many recipients that were not
+    targets are removed by such ``work`` too, once the event is retracted.
 
-    Whoever is told gets an *item*. It opens a group of its own, or joins the user's newest group of the same grouping
-    key, if that is unread, not archived, and young enough (``rules.grouping``). A *notification* is a group: its number
-    is the seq of its first item, its ``order`` that of its newest. A group that was read or archived stays closed,
-    whatever is said of it later. Joining empties ``seen_at``.
+    Each recipient gets an *item*. It opens a group of its own, or joins the user's newest group of the same grouping key, if
+    that is unread, not archived, and young enough (``rules.grouping``). A *notification* is a group: its number is the seq
+    of its first item, its ``order`` that of its newest. A group that was read or archived stays closed, whatever its later
+    state. Joining empties ``seen_at``.
 
-    Every change of an inbox takes the next seq of its user: dense, from 1, and it never falls. An item takes one; a mark
-    takes one for each group that it really changes; a read-all, of one type or of all, takes one in all, when it changes
-    anything, and touches no row: whatever became unread at or before its ``up_to`` is read at its time. What joins or is
-    marked UNREAD becomes unread at that seq. Marking READ sets ``seen_at`` too where it was empty; UNREAD empties
-    ``read_at``; UNSEEN empties both. A retracted event leaves its group, which takes a seq; the last one leaves a
-    tombstone. A block takes the events of the other out of the inbox of each of the two, read and archived ones included:
-    every group that held some of them takes one seq, that with the newest content first, and one that is empty is a
-    tombstone. In large inboxes later ``work`` goes on with it; the counts are always those of what is listed. Taking the
-    block back restores nothing.
+    Every change of an inbox takes the next seq of its user: dense, from 1, and it never falls. An item takes one; a change
+    of state takes one for each group that it really changes; a read-all, of one type or of all, takes one in all, if it
+    changes anything, and writes no row: all groups that became unread at or before its ``up_to`` are read at its time. A
+    group that an item joins or that is marked UNREAD becomes unread at that seq. Marking READ sets ``seen_at`` too if it was
+    empty; UNREAD empties ``read_at``; UNSEEN empties both. A retracted event leaves its group, which takes a seq; the last
+    one leaves a tombstone. A block removes the items of the other user from the inbox of each of the two, read and archived
+    ones included: every group that had some of them takes one seq, that with the newest content first, and an empty one is a
+    tombstone. In large inboxes later ``work`` continues it; the counts are always those of the listed groups. Removing the
+    block restores nothing.
 
-    UndoRead takes one seq and restores what is unread but for that read-all and was not changed since; to
-    whoever asks for changes from before it, the answer is ``reset``. When ``read_all_history`` read-alls stand that never
-    were merged, the next one merges the older half first. That takes a seq before its own. Of all read-alls that were ever
-    merged, one that a later one of them covers (of the same type, or of all) goes, and what it read has the time of the
-    first that is left. UndoRead changes nothing of one that was merged, and from before that seq the answer is ``reset``.
-    Only groups that are unread and neither archived
-    nor tombstones are counted as unread, and their items in ``unread_items``.
+    UndoMarkAllRead takes one seq and restores the groups that are unread without that read-all and were not changed since; a
+    request for changes from before it gets ``reset``. If there are ``read_all_history`` read-alls in force that were never
+    merged, the next one merges the older half first. That takes a seq before its own. Of all read-alls that were ever
+    merged, one that a later one of them covers (of the same type, or of all) is deleted, and the groups that it covered have
+    the time of the first that is left. UndoMarkAllRead changes nothing of one that was merged, and a request from before
+    that seq gets ``reset``. Only groups that are unread and neither archived nor tombstones are counted as unread, and their
+    items in ``unread_items``.
 
-    When a person is erased, their inbox is emptied, and takes a seq if anything ever came to it or has since they were
-    erased before. To whoever asks for changes from before that, from 0 too, the answer is ``reset``; who returns under
-    the name goes on from it. Every group of others that holds an event with them as actor, object or topic takes a seq,
-    the oldest group first. Nobody else's inbox changes.
+    When a user is erased, their inbox is emptied, and takes a seq if it ever had an item, or has had one since an earlier
+    erasure. A request for changes from before that, from 0 too, gets ``reset``; a user who returns under the name continues
+    from it. Every group of others with an event that has the user as actor, object or topic takes a seq, the oldest group
+    first. No other inbox changes.
 
-    A broadcast is one row. ``InboxCounters.lacking`` says that it has not come to a user it is meant for: everyone, or those
-    who follow its topic since before it; not its actor, nor who masked it or does not want the type. TakeUp gives it
-    to them, as an item that groups with nothing. What has expired is not given any more.
+    A broadcast is one row. ``InboxCounters.lacking`` states that one is pending for a user in its audience: all users, or
+    those who follow its topic since before it; not its actor, nor a user from whom it is hidden or who does not want the
+    type. MaterializeBroadcasts writes it, as an item that does not group. An expired one is not materialised any more.
     """
 
     async def inbox(
