@@ -3,7 +3,15 @@
 import pytest
 from prometheus_client import CollectorRegistry
 
-from tidings.telemetry import HttpMetrics
+from tests.live.hub_setup import awaited
+from tidings.config import Settings
+from tidings.errors import TidingsError, TooManyRequests
+from tidings.http.app import build
+from tidings.http.auth import Authenticator
+from tidings.http.request import CONNECTION
+from tidings.server import running
+from tidings.telemetry import REGISTRY, HttpMetrics
+from tidings.timeutil import SystemClock
 
 
 def registered() -> tuple[HttpMetrics, CollectorRegistry]:
@@ -41,3 +49,61 @@ def test_a_duration_is_counted_from_its_bucket_on(seconds: float, within: str, b
     assert beyond is None or registry.get_sample_value(bucket, {**labels, "le": beyond}) == 0
     assert registry.get_sample_value("tidings_http_request_seconds_count", labels) == 1
     assert registry.get_sample_value("tidings_http_request_seconds_sum", labels) == seconds
+
+
+class Unread:
+    """The connection of a client that has not received earlier responses."""
+
+    disconnected = False
+
+    def __init__(self) -> None:
+        self.statuses: list[int] = []
+
+    def refusal(self, size: int) -> TidingsError | None:
+        """Too much waits for it."""
+        return TooManyRequests("read first", 1)
+
+    def unread(self) -> bool:
+        """Its request is complete."""
+        return False
+
+    def respond(self, status: int, headers: object, body: bytes) -> bool:
+        """Note the status."""
+        self.statuses.append(status)
+        return True
+
+
+@awaited
+async def test_a_refused_response_is_counted_by_the_status_that_is_sent() -> None:
+    """The fault: a page that was refused because the client reads nothing was counted as 200, so that an overload was in no
+    metric."""
+    settings, clock, connection = Settings(dev=True, store="memory://"), SystemClock(), Unread()
+    labels = {"method": "GET", "route": "/v1/activity", "status": "429"}
+
+    def counted() -> float:
+        return REGISTRY.get_sample_value("tidings_http_requests_total", labels) or 0
+
+    before = counted()
+    async with running(settings, clock) as services:
+        scope: dict[str, object] = {
+            "type": "http",
+            "method": "GET",
+            "raw_path": b"/v1/activity",
+            "query_string": b"",
+            "headers": [(b"host", b"localhost")],
+            "client": ("127.0.0.1", 1),
+            "extensions": {CONNECTION: connection},
+        }
+        await build(services, Authenticator(settings, clock))(scope, nothing, nothing_sent)
+    assert connection.statuses == [429]
+    assert counted() == before + 1
+
+
+async def nothing() -> dict[str, object]:
+    """Nothing more is received."""
+    raise AssertionError("the request has no body")
+
+
+async def nothing_sent(message: object) -> None:
+    """Nothing is sent but by the connection."""
+    raise AssertionError(message)

@@ -119,11 +119,6 @@ class App:
             with contextlib.suppress(ClientGone):
                 answer.attach.open(request.take_over(_stream_head(answer), answer.attach.encoder))
             return
-        refusal = _refusal(answer, request)
-        if refusal is not None:
-            if answer.chunks is not None:
-                await answer.chunks.aclose()
-            answer = problem(refusal)
         await self._send(answer, request, send)
         if answer.chunks is not None:
             await _send_rest(answer.chunks, request, send)
@@ -169,6 +164,11 @@ class App:
             raise
         except Exception as error:
             answer = _failed(error, found)
+        refusal = _refusal(answer, request)
+        if refusal is not None:
+            if answer.chunks is not None:
+                await answer.chunks.aclose()
+            answer = problem(refusal)
         status = SWITCHING if request.upgrade and answer.attach is not None else answer.status
         method = request.method if request.method in _METHODS else "other"
         HTTP_METRICS.count(method, found.template if found else _UNMATCHED, status)
