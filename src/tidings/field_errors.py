@@ -200,7 +200,7 @@ class _Finder:
 
     def fits(self, type: Any, raw: bytes, at: str) -> bool:
         """Whether the text is valid; if not, its errors are added."""
-        # Before all of its items are checked, each of which may have a pattern.
+        # Before all of its parts are checked, each of which may have a pattern.
         if _is_long(_form(type), raw):
             self.errors.append(FieldError(at, mismatch(type, raw)))
             return False
@@ -367,9 +367,47 @@ def _constraint(form: _Form, name: str) -> Any:
     return stated[-1] if stated else None
 
 
+def has_long_parts(type: Any, raw: bytes) -> bool:
+    """Whether a member of an object has more items or members than its type takes. A decoder counts them only when all of
+    them are built, and members take several times as long to build as to count."""
+    outline = _outline(type)
+    if outline is None:
+        return False
+    decoder, forms = outline
+    try:
+        given = decoder.decode(raw)
+        return any(_is_long(form, bytes(getattr(given, name))) for name, form in forms.items())
+    except UNREADABLE:
+        return False  # whoever decodes it finds out
+
+
+@lru_cache(maxsize=256)
+def _outline(type: Any) -> tuple[msgspec.json.Decoder[Any], Mapping[str, _Form]] | None:
+    """A decoder that leaves the members of a struct that have a greatest length as they are written, and the forms of these;
+    None when there are none."""
+    if not _is_struct(type):
+        return None
+    forms = {field.encode_name: _form(field.type) for field in fields(type)}
+    bounded = {name: form for name, form in forms.items() if _most_parts(form) is not None}
+    if not bounded:
+        return None
+    members = [(name, Raw, Raw(b"")) for name in bounded]
+    return msgspec.json.Decoder(msgspec.defstruct("Outline", members)), bounded
+
+
+def _most_parts(form: _Form) -> int | None:
+    """The greatest number of items or members of a list or an object; None if it has no bound, or is no such type."""
+    most: int | None = _constraint(form, "max_length") if form.base in (*_LISTS, dict) else None
+    return most
+
+
 def _is_long(form: _Form, raw: bytes) -> bool:
-    most = _constraint(form, "max_length") if form.base in _LISTS and raw[:1] == b"[" else None
-    return most is not None and most < raw.count(b",") <= MAX_PARTS and len(_list(raw)) > most
+    most = _most_parts(form)
+    if most is None or raw.count(b",") < most:
+        return False
+    if form.base is dict:
+        return raw[:1] == b"{" and len(_object(raw)) > most
+    return raw[:1] == b"[" and len(_list(raw)) > most
 
 
 def _wrong_length(form: _Form, length: int) -> bool:

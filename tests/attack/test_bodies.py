@@ -1,6 +1,8 @@
 """Bodies within the caps that are as laborious as they can be: none keeps the others waiting, none costs much memory."""
 
 import json
+from itertools import islice, product
+from string import ascii_lowercase
 
 import httpx
 import pytest
@@ -34,6 +36,13 @@ def targets(count: int) -> bytes:
 def repeated(before: bytes, part: bytes, after: bytes) -> bytes:
     """A body of BODY bytes that is mostly one part, over and over."""
     return before + part * ((BODY - len(before) - len(after)) // len(part)) + after
+
+
+def named(before: bytes, value: bytes) -> bytes:
+    """An object of as many members as a body of names has room for, all of different names, below ``before``."""
+    members = (b'"%s":%s' % (bytes(name), value) for name in product(ascii_lowercase.encode(), repeat=4))
+    count = (256 * 1024 - 100) // (len(value) + 8)
+    return before + b",".join(islice(members, count)) + b"}" * before.count(b"{")
 
 
 BRACKETS = "[" + "[]," * 5_000 + "[]]"
@@ -86,6 +95,9 @@ BODIES: dict[str, tuple[str, str, bytes, int]] = {
         b'{"muted_topics": [' + b'"a:b",' * 40_000 + b'"a:b"]}',
         422,
     ),
+    "types in preferences": ("PUT", "/v1/preferences?user_id=u", named(b'{"types":{', b"{}"), 422),
+    "members of preferences": ("PUT", "/v1/preferences?user_id=u", named(b'{"types":{"a":{', b"true"), 422),
+    "languages of a type": ("PUT", "/v1/admin/types/t", named(b'{"messages":{', b"{}"), 422),
     "verbs of a type": ("PUT", "/v1/admin/types/t", b'{"verbs": [' + b'"a",' * 60_000 + b'"a"]}', 422),
     "ids": ("POST", "/v1/notifications/read?user_id=u", b'{"ids": [' + b'"a",' * 60_000 + b'"a"]}', 422),
 }

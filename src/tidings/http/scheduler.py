@@ -8,8 +8,9 @@ SHARE_S = 0.01
 """Seconds of one pass for requests that begin as they arrive, and again for those that have waited: with the longest single
 one and the other work, a pass stays within 50 ms."""
 MIN_BATCH, MAX_BATCH = 4, 64
-"""Bounds of the requests that have waited and begin in one pass. With fewer the passes would cost more than the requests:
-each polls all sockets, and its reads have their own snapshot (docs/adr/0009). The longest take some 5 ms each."""
+"""Bounds of the requests that have waited and are due to begin in one pass: with fewer the passes would cost more than the
+requests, as each polls all sockets, and its reads have their own snapshot (docs/adr/0009). Of them the first begins, and as
+many more as begin within SHARE_S of it."""
 
 
 class RequestScheduler:
@@ -25,8 +26,6 @@ class RequestScheduler:
         self._batch = MIN_BATCH
         """The number of waiting requests that begin in the next pass."""
         self._batch_began: float | None = None
-        self._begun = 0
-        """Requests of this batch that have begun."""
 
     def may_begin(self) -> bool:
         """Whether a request that has arrived begins in this pass; if not, it has to :meth:`wait`."""
@@ -54,9 +53,9 @@ class RequestScheduler:
         computed."""
         now = self._monotonic()
         if self._batch_began is None:
-            self._batch_began, self._begun = now, 0
-        self._begun += 1
-        return self._begun <= MIN_BATCH or now - self._batch_began < SHARE_S
+            self._batch_began = now
+            return True
+        return now - self._batch_began < SHARE_S
 
     def _open(self, now: float) -> None:
         self._ends = now + SHARE_S
