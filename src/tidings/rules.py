@@ -73,9 +73,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     followers of its object, or both. ``group`` says how long items of one key (``group_by``) join one group; every group
     ends when it is read or archived. ``until_read``: until it is ``max_age_s`` old. ``bucket``: within one slice of
     ``bucket_s`` of UTC. ``sliding``: while the last item is younger than ``gap_s``, up to ``max_age_s``. ``none``: never. An
-    event by the same actor on the same object within ``duplicate_window_s`` of one that notified a user does not notify the
-    user again (0: each event does). Preferences and quiet hours do not apply to ``critical`` types. ``messages``: locale →
-    plural category → template.
+    event of the type by the same actor on the same object, whatever its verb, within ``duplicate_window_s`` of one that
+    notified a user does not notify the user again (0: each event does). Preferences and quiet hours do not apply
+    to ``critical`` types. ``messages``: locale → plural category → template.
     """
 
     CHECKS: ClassVar[tuple[Check, ...]] = (Check(("messages",), _message_errors),)
