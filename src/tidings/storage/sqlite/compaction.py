@@ -3,6 +3,7 @@
 SQLite overwrites deleted rows, but not the copies of rows that it moved to another page (docs/adr/0018).
 """
 
+import os
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -19,13 +20,16 @@ from tidings.storage.sqlite.file_lock import FileLock
 PROGRESS_STEPS = 200_000
 """Instructions of SQLite's virtual machine between two calls of ``progress``, some ten milliseconds."""
 
+TEMPORARY_FOLDERS = ("/var/tmp", "/usr/tmp", "/tmp", ".")
+"""Where SQLite makes temporary files if no variable names a folder: the first of these in which it can."""
+
 
 def compact(path: Path, progress: Callable[[int], object]) -> tuple[int, int]:
     """Rewrite the file with VACUUM, and lock it meanwhile. Returns its bytes before and after. It stays the same store:
     neither epoch nor generation changes. ``progress`` gets the number of steps so far. An exception that it raises ends the
     work, and the store is as before; the same holds for a kill and a power cut.
 
-    Raises InUse while a process has the file open, Unavailable if a server would not open it, if the disk has not enough
+    Raises InUse while a process has the file open, Unavailable if a server would not open it, if a disk has not enough
     space, or if a reader prevents that the log is emptied, apsw.Error, OSError.
     """
     if problem := version_problem():
@@ -41,11 +45,7 @@ def compact(path: Path, progress: Callable[[int], object]) -> tuple[int, int]:
         release.callback(db.close)
         _empty_log(db)
         before = lock.status().st_size
-        free = shutil.disk_usage(path.parent).free
-        if free < before:
-            raise Unavailable(
-                f"{path.parent} has {free:,} bytes free, and the log of the rewrite needs {before:,}"
-            )
+        _check_space(path.parent, before)
         steps = 0
 
         def step() -> bool:
@@ -59,6 +59,25 @@ def compact(path: Path, progress: Callable[[int], object]) -> tuple[int, int]:
         db.set_progress_handler(None)
         _empty_log(db)
         return before, lock.status().st_size
+
+
+def _check_space(folder: Path, size: int) -> None:
+    """VACUUM writes the whole file twice before it ends: into a temporary file, and into the log."""
+    needs = {"the log of the rewrite": folder, "the temporary copy": temporary_folder()}
+    for place in needs.values():
+        here = [what for what, other in needs.items() if other.stat().st_dev == place.stat().st_dev]
+        free, needed = shutil.disk_usage(place).free, size * len(here)
+        if free < needed:
+            raise Unavailable(
+                f"{place} has {free:,} bytes free, and {needed:,} are needed for {' and '.join(here)}"
+            )
+
+
+def temporary_folder() -> Path:
+    """Where SQLite makes temporary files (https://sqlite.org/tempfiles.html)."""
+    named = (os.environ.get(name) for name in ("SQLITE_TMPDIR", "TMPDIR"))
+    places = (Path(place) for place in (*named, *TEMPORARY_FOLDERS) if place)
+    return next(place for place in places if place.is_dir() and os.access(place, os.W_OK | os.X_OK))
 
 
 def _empty_log(db: Db) -> None:
