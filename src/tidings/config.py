@@ -189,7 +189,7 @@ HELP: Mapping[str, str] = {
     "vapid_private_key": "PEM file or text of the P-256 key that web pushes are signed with; empty sends none.",
     "vapid_subject": "A mailto: or https: address at which push services can reach you.",
     "webhook_allow_http": "Whether webhooks may go to http:// addresses, unencrypted.",
-    "webhook_allow_networks": "Networks (CIDR, comma-separated) that webhooks may reach although they are not public.",
+    "webhook_allow_networks": "Networks (CIDR, comma-separated) for endpoints of the application, though not public.",
     "request_header_timeout_s": "Seconds to receive a request's head.",
     "body_timeout_s": "Seconds to receive a request's body.",
     "reply_timeout_s": "Seconds in which a client must take 4 KiB, or a tenth, of what waits for it, or it is cut off.",

@@ -130,13 +130,13 @@ class EndpointService:
         new_secret: Callable[[], str],
         push_key: Callable[[], str | None],
         confirmations: Confirmations,
-        refusal: Callable[[str], str],
+        refusal: Callable[[str, bool], str],
         missing: Callable[[str], str],
     ) -> None:
         """``new_secret`` makes the secret that signs for a webhook; ``push_key`` returns the key that identifies this server
         to push services, or None. ``allow_http``: URLs need not be encrypted. ``confirmations`` confirms mail addresses;
-        ``refusal`` returns the reason why a URL is never called, or "", without a name look-up; ``missing`` the settings
-        that this server lacks to send on a channel, or ""."""
+        ``refusal`` returns the reason why a URL is never called, or "", by whether the application vouches for it, without a
+        name look-up; ``missing`` the settings that this server lacks to send on a channel, or ""."""
         self._store = store
         self._log = log
         self._clock = clock
@@ -159,11 +159,12 @@ class EndpointService:
         new keys. It is enabled.
 
         ``vouched``: the application registers it, and is responsible for the mail address being the user's. A registration
-        by the user is not sufficient: a confirmation mail goes to the address, and nothing else before it is confirmed.
+        by the user is not sufficient: a confirmation mail goes to the address, and nothing else before it is confirmed;
+        and a URL in ``webhook_allow_networks`` is refused.
         Raises InvalidFields, also if the channel is not set up or the user has MAX_ENDPOINTS already; TooManyRequests;
         Unavailable.
         """
-        if errors := tuple(self.setup_errors(given.channel, given.address)):
+        if errors := tuple(self.setup_errors(given.channel, given.address, vouched=vouched)):
             raise InvalidFields(errors=errors)
         async with self._adding.setdefault(
             user, asyncio.Lock()
@@ -181,7 +182,7 @@ class EndpointService:
                 )
             # The store keeps the confirmation of an existing address; it is not repeated here, or one that a concurrent
             # erasure deletes would be restored.
-            endpoint = self._new(user, given, confirmed=vouched or given.channel != "email")
+            endpoint = self._new(user, given, vouched=vouched)
             if not endpoint.confirmed and not any(one.confirmed for one in known):
                 await self._reserve(endpoint)
             await self._log.submit(AddEndpoint(endpoint))
@@ -190,7 +191,7 @@ class EndpointService:
             self.confirmations.begin(stored.id, stored.address, partial(self._waits, stored))
         return Registration(stored, stored.id == endpoint.id)
 
-    def setup_errors(self, channel: str, address: str) -> Iterator[FieldError]:
+    def setup_errors(self, channel: str, address: str, *, vouched: bool) -> Iterator[FieldError]:
         """The errors of valid members ("": missing) that only the configuration of this server refuses: a channel that is
         not set up, a URL that it does not call."""
         if lacking := self._missing(channel):
@@ -203,7 +204,7 @@ class EndpointService:
             allowed = " or ".join(sorted(self._schemes))
             got = shown(msgspec.json.encode(address))
             yield FieldError("/address", f"expected a URL with {allowed}, got {got}")
-        elif refused := self._refusal(address):
+        elif refused := self._refusal(address, vouched):
             yield FieldError("/address", refused)
 
     async def enable(self, user: str, id: str) -> Endpoint:
@@ -255,7 +256,7 @@ class EndpointService:
             raise InvalidFields(errors=(FieldError("/channel", self.confirmations.missing),))
         await self.confirmations.reserve(endpoint.user, endpoint.address)
 
-    def _new(self, user: str, given: EndpointInput, *, confirmed: bool) -> Endpoint:
+    def _new(self, user: str, given: EndpointInput, *, vouched: bool) -> Endpoint:
         created_at = self._clock.now()
         return Endpoint(
             secrets.token_hex(8),
@@ -264,7 +265,8 @@ class EndpointService:
             given.address,
             self._secret(given),
             created_at=created_at,
-            confirmed=confirmed,
+            confirmed=vouched or given.channel != "email",
+            vouched=vouched,
         )
 
     def _secret(self, given: EndpointInput) -> str:

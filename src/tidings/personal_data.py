@@ -59,7 +59,8 @@ def decode_preferences(raw: bytes | None) -> Preferences:
 class Endpoint(msgspec.Struct, frozen=True):
     """An address of a user on a channel: a mail address, a push subscription, a URL. ``secret`` signs or encrypts for it.
     ``sent_at``: the time of the last delivery (ms). There are no deliveries before it is ``confirmed``, or from
-    ``disabled_at`` (ms, 0: it is enabled) on. ``failures``: consecutive deliveries that were refused permanently."""
+    ``disabled_at`` (ms, 0: it is enabled) on. ``failures``: consecutive deliveries that were refused permanently.
+    ``vouched``: the application registered it, so it may be in a network that is not public."""
 
     id: str
     user: str
@@ -72,6 +73,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     failures: int = 0
     disabled_at: int = 0
     disabled_reason: str = ""
+    vouched: bool = False
 
     @property
     def is_usable(self) -> bool:

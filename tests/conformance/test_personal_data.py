@@ -125,6 +125,14 @@ def test_the_application_vouches_for_an_address_that_waits(store: Harness) -> No
     assert [found.confirmed for found in endpoints(store, "bob")] == [True]
 
 
+def test_an_endpoint_of_the_application_stays_vouched(store: Harness) -> None:
+    """A user who registers its address again does not take that back."""
+    asked = Endpoint("e1", "bob", "webhook", "https://bob.test/hook", "secret", START_MS)
+    for vouched, stored in ((False, False), (True, True), (False, True)):
+        store.write(AddEndpoint(msgspec.structs.replace(asked, vouched=vouched)))
+        assert [found.vouched for found in endpoints(store, "bob")] == [stored]
+
+
 def test_confirmation_mails_are_counted_by_user_and_by_address(store: Harness) -> None:
     """For a window; one that is refused does not count, and an erasure ends no count."""
 

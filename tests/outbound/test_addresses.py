@@ -163,7 +163,8 @@ def test_only_the_ports_of_the_web_are_called(loop: asyncio.Runner) -> None:
     guard = SsrfGuard(resolve=Names(("1.1.1.1",)))
     with pytest.raises(NotAllowed) as raised:
         loop.run(guard.addresses("redis.example", 6379))
-    expected = "expected port 80 or 443 (or a network in webhook_allow_networks), got 6379"
+    networks = "a network in webhook_allow_networks, for an endpoint of the application"
+    expected = f"expected port 80 or 443 (or {networks}), got 6379"
     assert str(raised.value) == expected == guard.refusal("https://redis.example:6379/")
 
 

@@ -18,12 +18,12 @@ async def resolve(host: str, port: int) -> Sequence[str]:
     raise AssertionError(f"{host} was looked up")
 
 
-def refusal(url: str, settings: Settings) -> str:
+def refusal(url: str, settings: Settings, vouched: bool = True) -> str:
     """Why a URL is refused."""
 
     async def ask() -> str:
         channels = ChannelRegistry(settings, FakeClock(), resolve)
-        found = channels.refusal(url)
+        found = channels.refusal(url, vouched)
         await channels.close()
         return found
 
@@ -51,6 +51,15 @@ def refusal(url: str, settings: Settings) -> str:
 def test_a_url_is_looked_at_when_it_is_registered(url: str, settings: Settings, is_refused: bool) -> None:
     """By what it says itself, and by the rules of the guard that looks at each attempt again."""
     assert bool(refusal(url, settings)) is is_refused
+
+
+def test_an_allowed_network_is_for_what_the_application_registers() -> None:
+    """The fault: a user's token was enough. The refusal names the setting."""
+    for url in ("https://10.0.0.1/", "https://10.0.0.1:8443/", "https://intranet.example:8443/"):
+        assert refusal(url, ALLOWING) == ""
+        told = refusal(url, ALLOWING, vouched=False)
+        assert "webhook_allow_networks" in told
+        assert "for an endpoint of the application" in told
 
 
 def test_a_registration_does_not_tell_which_names_exist_inside() -> None:

@@ -16,6 +16,7 @@ from tests.outbound.receivers import HOST, Request
 from tests.outbound.world import World
 from tidings.config import ConfigError, Settings
 from tidings.outbound.channel import OutboundMessage
+from tidings.outbound.ssrf_guard import NOT_PUBLIC
 from tidings.outbound.web_push import MAX_PAYLOAD_BYTES, keys_of, payload, topic, vapid
 from tidings.personal_data import Endpoint
 from tidings.testing import START_MS
@@ -151,7 +152,7 @@ def test_a_push_to_the_inside_is_a_dead_letter(loop: Loop, world: World) -> None
         world.begin(None, webhook_allow_networks="", **SETTINGS)
         await world.tell("ping")
         await world.deliver()
-        assert [letter.error for letter in await world.dead()] == ["the host is not on the public Internet"]
+        assert [letter.error for letter in await world.dead()] == [NOT_PUBLIC]
         assert world.web.requests == []
 
     loop.run(scene())

@@ -13,6 +13,7 @@ from tests.outbound.receivers import HOST, Request, Web
 from tests.outbound.world import USER, World
 from tidings.outbound.channel import OutboundMessage
 from tidings.outbound.http_client import MAX_REPLY_BYTES, MAX_RETRY_AFTER_S, seconds_of
+from tidings.outbound.ssrf_guard import NOT_PUBLIC
 from tidings.outbound.webhook import MAX_BODY_BYTES, body
 from tidings.outbound.webhook_signing import new_secret, signed
 from tidings.testing import START_MS
@@ -185,6 +186,21 @@ def test_an_answer_that_is_no_http_is_a_failure(loop: Loop, world: World) -> Non
     loop.run(scene())
 
 
+def test_an_allowed_network_is_not_for_the_webhooks_of_users(loop: Loop, world: World) -> None:
+    """The fault: whoever had a user's token could make the server post to any host and port of that network."""
+
+    async def scene() -> None:
+        for host in (HOST, "localhost"):
+            url = f"http://{host}:{world.web_port}/hook"
+            await world.endpoint("webhook", url, new_secret(), vouched=False)
+        await world.tell()
+        await world.deliver()
+        assert [letter.error for letter in await world.dead()] == [NOT_PUBLIC] * 2
+        assert world.web.requests == []
+
+    loop.run(scene())
+
+
 def test_a_webhook_to_the_inside_is_a_dead_letter(loop: Loop, world: World) -> None:
     """As the settings are when nothing is said."""
 
@@ -194,7 +210,7 @@ def test_a_webhook_to_the_inside_is_a_dead_letter(loop: Loop, world: World) -> N
         await world.hook()
         await world.tell()
         await world.deliver()
-        assert [letter.error for letter in await world.dead()] == ["the host is not on the public Internet"]
+        assert [letter.error for letter in await world.dead()] == [NOT_PUBLIC]
         assert world.web.requests == []
 
     loop.run(scene())

@@ -109,11 +109,19 @@ class World:
         return await self.endpoint("email", address)
 
     async def endpoint(
-        self, channel: str, address: str, secret: str = "", user: str = USER, confirmed: bool = True
+        self,
+        channel: str,
+        address: str,
+        secret: str = "",
+        user: str = USER,
+        confirmed: bool = True,
+        vouched: bool = True,
     ) -> Endpoint:
-        """Register an endpoint."""
+        """Register an endpoint, as the application does unless it is not vouched for."""
         id = f"e{next(self._endpoints)}"
-        endpoint = Endpoint(id, user, channel, address, secret, self.clock.now(), confirmed=confirmed)
+        endpoint = Endpoint(
+            id, user, channel, address, secret, self.clock.now(), confirmed=confirmed, vouched=vouched
+        )
         await self.write(AddEndpoint(endpoint))
         return endpoint
 

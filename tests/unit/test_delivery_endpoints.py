@@ -57,7 +57,7 @@ def service(before: Before) -> tuple[EndpointService, MemoryStore, _Confirmation
         new_secret=lambda: "secret",
         push_key=lambda: None,
         confirmations=asks,
-        refusal=lambda url: "",
+        refusal=lambda url, vouched: "",
         missing=lambda channel: "",
     )
     return made, store, confirmations

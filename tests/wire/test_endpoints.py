@@ -22,6 +22,7 @@ from tests.serving import serving
 from tests.wire.people import SETTINGS, bearer, token
 from tidings.delivery_endpoints import MAX_ENDPOINTS
 from tidings.http import schemas_delivery as shapes
+from tidings.outbound.ssrf_guard import NOT_PUBLIC
 
 URL = "https://hooks.example.org/inbox?for=bob"
 AUTH = base64.urlsafe_b64encode(b"sixteen bytes ok").decode().rstrip("=")
@@ -291,7 +292,7 @@ def test_an_address_inside_is_refused_when_it_is_registered(
     """However it is written; it was accepted, and each notification made a dead letter."""
     reply = post(app, user[:100], GOOD[channel] | {"address": f"https://{host}/hook"})
     assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (422, "/address")
-    assert reply.json()["errors"][0]["detail"] == "the host is not on the public Internet"
+    assert reply.json()["errors"][0]["detail"] == NOT_PUBLIC
 
 
 @pytest.mark.parametrize(("channel", "lacking"), [("email", "smtp_url"), ("web_push", "vapid_private_key")])

@@ -10,7 +10,7 @@ from typing import Literal
 from tidings.config import Settings, networks
 from tidings.confirmations import Send
 from tidings.outbound.channel import Channel
-from tidings.outbound.ssrf_guard import Resolve, SsrfGuard
+from tidings.outbound.ssrf_guard import Guards, Resolve, SsrfGuard
 from tidings.rules import CHANNELS, Rule
 from tidings.timeutil import Clock
 
@@ -62,7 +62,10 @@ class ChannelRegistry:
         self._settings = settings
         self._clock = clock
         allowed = networks("webhook_allow_networks", settings.webhook_allow_networks)
-        self._guard = SsrfGuard(allowed, settings.webhook_allow_http, resolve)
+        self._guards = Guards(
+            SsrfGuard(allowed, settings.webhook_allow_http, resolve),
+            SsrfGuard((), settings.webhook_allow_http, resolve),
+        )
         self._makers: Mapping[str, Callable[[], Channel]] = {
             "email": self._email,
             "web_push": self._web_push,
@@ -85,9 +88,10 @@ class ChannelRegistry:
                 self._made[channel] = await asyncio.to_thread(self._makers[channel])
             return self._made[channel]
 
-    def refusal(self, url: str) -> str:
-        """The reason why a URL is never called, as far as its text shows; "" without one."""
-        return self._guard.refusal(url)
+    def refusal(self, url: str, vouched: bool) -> str:
+        """The reason why a URL is never called, as far as its text shows; "" without one. ``vouched``: the application
+        registers it."""
+        return self._guards.of(vouched).refusal(url)
 
     @property
     def ask(self) -> Send | None:
@@ -107,7 +111,8 @@ class ChannelRegistry:
         """Close all channels that were created."""
         for channel in self._made.values():
             await channel.close()
-        self._guard.close()
+        for guard in self._guards:
+            guard.close()
 
     def _check(self) -> str | None:
         """Create what is configured, so that a mistake is found when the server starts. Returns the public key of Web
@@ -130,17 +135,17 @@ class ChannelRegistry:
     def _web_push(self) -> Channel:
         if lacking := missing(self._settings, "web_push"):
             raise NotConfigured(lacking)
-        from tidings.outbound.http_client import GuardedHttpClient
+        from tidings.outbound.http_client import GuardedHttpClients
         from tidings.outbound.web_push import WebPush, vapid
 
-        poster = GuardedHttpClient(self._guard, self._clock, keep_alive=KEPT_TO_PUSH_SERVICES)
-        return WebPush(poster, vapid(self._settings), self._clock)
+        clients = GuardedHttpClients(self._guards, self._clock, keep_alive=KEPT_TO_PUSH_SERVICES)
+        return WebPush(clients, vapid(self._settings), self._clock)
 
     def _webhook(self) -> Channel:
-        from tidings.outbound.http_client import GuardedHttpClient
+        from tidings.outbound.http_client import GuardedHttpClients
         from tidings.outbound.webhook import Webhook
 
-        return Webhook(GuardedHttpClient(self._guard, self._clock), self._clock)
+        return Webhook(GuardedHttpClients(self._guards, self._clock), self._clock)
 
     def _apprise(self) -> Channel:
         try:

@@ -12,7 +12,8 @@ from httpcore import SOCKET_OPTION, AsyncNetworkStream
 
 from tidings.config import KIB
 from tidings.outbound.channel import SENT, SendResult
-from tidings.outbound.ssrf_guard import PORTS, HostPort, NoPublicAddress, NotAllowed, SsrfGuard
+from tidings.outbound.ssrf_guard import PORTS, Guards, HostPort, NoPublicAddress, NotAllowed, SsrfGuard
+from tidings.personal_data import Endpoint
 from tidings.timeutil import Clock, to_ms
 
 TIMEOUT_S = 15
@@ -117,6 +118,25 @@ class GuardedHttpClient:
             answer = answer_of(reply.status, wait_s, gone)
             await _drain(reply)
         return answer
+
+
+class GuardedHttpClients:
+    """A client for the endpoints that the application registered, and one for those of users, by a guard of each."""
+
+    def __init__(self, guards: Guards, clock: Clock, *, keep_alive: int = 0) -> None:
+        self._by_vouched = {
+            vouched: GuardedHttpClient(guards.of(vouched), clock, keep_alive=keep_alive)
+            for vouched in (True, False)
+        }
+
+    def of(self, endpoint: Endpoint) -> GuardedHttpClient:
+        """The client that may call an endpoint."""
+        return self._by_vouched[endpoint.vouched]
+
+    async def close(self) -> None:
+        """Close the open connections."""
+        for client in self._by_vouched.values():
+            await client.close()
 
 
 def _parsed(url: str) -> httpcore.URL:

@@ -51,7 +51,7 @@ _SPECIAL: tuple[Network, ...] = tuple(
 """Networks that must be refused, and that ``is_global`` accepts in some supported version of Python."""
 
 
-NOT_PUBLIC = "the host is not on the public Internet"
+NOT_PUBLIC = "the host is not on the public Internet (nor, for an endpoint of the application, in webhook_allow_networks)"
 
 
 class NotAllowed(Exception):
@@ -159,11 +159,24 @@ class SsrfGuard:
         return [str(address[0]) for *_, address in found]
 
 
+class Guards(NamedTuple):
+    """Two guards: an endpoint that the application registered may be in a network that is not public. A user could
+    otherwise make the server post there."""
+
+    application: SsrfGuard
+    users: SsrfGuard
+
+    def of(self, vouched: bool) -> SsrfGuard:
+        """That of an endpoint; ``vouched``: the application registered it."""
+        return self.application if vouched else self.users
+
+
 def _port_refusal(port: int) -> str:
     """The reason why a port is not called outside of the allowed networks; "" without one."""
     if port in PORTS.values():
         return ""
-    return f"expected port 80 or 443 (or a network in webhook_allow_networks), got {port}"
+    networks = "a network in webhook_allow_networks, for an endpoint of the application"
+    return f"expected port 80 or 443 (or {networks}), got {port}"
 
 
 def _written_out(host: str) -> Address | None:

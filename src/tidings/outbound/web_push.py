@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from tidings.config import ConfigError, Settings
 from tidings.outbound.channel import OutboundMessage, SendResult
-from tidings.outbound.http_client import GuardedHttpClient
+from tidings.outbound.http_client import GuardedHttpClients
 from tidings.outbound.payload import cut, fitted
 from tidings.personal_data import Endpoint, PushKeys
 from tidings.timeutil import Clock
@@ -81,14 +81,14 @@ def vapid(settings: Settings) -> Vapid:
 class WebPush:
     """Posts one notification at a time to the push service that a browser has chosen."""
 
-    def __init__(self, poster: GuardedHttpClient, identity: Vapid, clock: Clock) -> None:
-        self._poster = poster
+    def __init__(self, clients: GuardedHttpClients, identity: Vapid, clock: Clock) -> None:
+        self._clients = clients
         self._identity = identity
         self._clock = clock
 
     def host(self, endpoint: Endpoint) -> str:
         """The push service."""
-        return self._poster.origin(endpoint.address)
+        return self._clients.of(endpoint).origin(endpoint.address)
 
     async def send(self, endpoint: Endpoint, notes: Sequence[OutboundMessage]) -> SendResult:
         """Encrypt and post. A newer message about the same notification replaces one that was not fetched yet."""
@@ -106,11 +106,11 @@ class WebPush:
             "topic": topic(note.about),
             "urgency": "high" if note.critical else "normal",
         }
-        return await self._poster.post(endpoint.address, headers, content, GONE)
+        return await self._clients.of(endpoint).post(endpoint.address, headers, content, GONE)
 
     async def close(self) -> None:
         """Close connections."""
-        await self._poster.close()
+        await self._clients.close()
 
 
 def payload(note: OutboundMessage) -> bytes:

@@ -7,7 +7,7 @@ import msgspec
 
 from tidings.config import KIB
 from tidings.outbound.channel import OutboundMessage, SendResult
-from tidings.outbound.http_client import GuardedHttpClient
+from tidings.outbound.http_client import GuardedHttpClients
 from tidings.outbound.payload import fitted
 from tidings.outbound.webhook_signing import signed
 from tidings.personal_data import Endpoint
@@ -42,13 +42,13 @@ class Data(msgspec.Struct, frozen=True):
 class Webhook:
     """Posts one notification at a time."""
 
-    def __init__(self, poster: GuardedHttpClient, clock: Clock) -> None:
-        self._poster = poster
+    def __init__(self, clients: GuardedHttpClients, clock: Clock) -> None:
+        self._clients = clients
         self._clock = clock
 
     def host(self, endpoint: Endpoint) -> str:
         """The server that the URL names."""
-        return self._poster.origin(endpoint.address)
+        return self._clients.of(endpoint).origin(endpoint.address)
 
     async def send(self, endpoint: Endpoint, notes: Sequence[OutboundMessage]) -> SendResult:
         """Sign and post: the signature includes the time of the attempt; the id is that of the delivery."""
@@ -58,13 +58,13 @@ class Webhook:
             signature = signed(endpoint.secret, note.id, content, self._clock.now() // 1000)
         except ValueError:
             return SendResult("dead", "the secret of the endpoint is none")
-        answer = await self._poster.post(endpoint.address, HEADERS | signature, content, GONE)
+        answer = await self._clients.of(endpoint).post(endpoint.address, HEADERS | signature, content, GONE)
         # A path without a response does not show that its host is down: other endpoints there may work.
         return answer._replace(down=False) if answer.timed_out else answer
 
     async def close(self) -> None:
         """Close connections."""
-        await self._poster.close()
+        await self._clients.close()
 
 
 def body(user: str, note: OutboundMessage) -> bytes:

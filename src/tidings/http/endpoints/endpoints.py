@@ -24,7 +24,8 @@ class _Addressed(msgspec.Struct):
 def setup_errors(call: RequestContext[Any, None], fitting: bytes) -> Iterable[FieldError]:
     """The errors of a valid channel and address while other members are invalid."""
     given = msgspec.json.decode(fitting, type=_Addressed)
-    return call.services.endpoints.setup_errors(given.channel, given.address)
+    vouched = call.principal.may_administer
+    return call.services.endpoints.setup_errors(given.channel, given.address, vouched=vouched)
 
 
 async def add(call: RequestContext[ForUser, EndpointInput]) -> Response:

@@ -222,7 +222,10 @@ class MemoryDeliveries(MemoryState):
         else:
             secret = old.secret if new.channel == "webhook" else new.secret
             confirmed = old.confirmed or new.confirmed
-            endpoints[old.id] = msgspec.structs.replace(old.enabled(), secret=secret, confirmed=confirmed)
+            vouched = old.vouched or new.vouched
+            endpoints[old.id] = msgspec.structs.replace(
+                old.enabled(), secret=secret, confirmed=confirmed, vouched=vouched
+            )
         return 1
 
     def _confirm_endpoint(self, confirm: ConfirmEndpoint) -> int:

@@ -42,14 +42,14 @@ def _deliveries(r: ReadSnapshot, due: list[tuple[Any, ...]]) -> list[Delivery]:
     people = r.names.people(row[1] for row in due)
     shown = _shown(r, due)
     muted = _muted(r, {row[1] for row in due}, shown)
-    said = {raw: decode_preferences(raw) for raw in {row[17] for row in due}}
+    said = {raw: decode_preferences(raw) for raw in {row[18] for row in due}}
     return [
         Delivery(
             row[0],
-            endpoints.made(people[row[1]], row[7:17]),
+            endpoints.made(people[row[1]], row[7:18]),
             r.names.verb_text(row[3]),
             shown.get(notification_id(row[1], row[2])),
-            said[row[17]],
+            said[row[18]],
             row[4],
             row[5],
             row[6],

@@ -49,7 +49,7 @@ def add(w: WriteSession, command: AddEndpoint) -> CommandResult:
     new = command.endpoint
     place = (new.id, w.names.make_user(new.user), CHANNELS[new.channel], new.address, new.secret)
     state = (new.created_at, new.sent_at, new.confirmed, new.failures, new.disabled_at, new.disabled_reason)
-    w.db.execute(sql("add_endpoint"), (*place, *state, CHANNELS["webhook"]))
+    w.db.execute(sql("add_endpoint"), (*place, *state, new.vouched, CHANNELS["webhook"]))
     w.reached = True
     return CommandResult(1, w.position)
 
@@ -120,8 +120,10 @@ def of(r: ReadSnapshot, user: str) -> list[Endpoint]:
 
 def made(user: str, row: Sequence[Any]) -> Endpoint:
     """The endpoint of these columns."""
-    id, channel, address, secret, created_at, sent_at, confirmed, *state = row
-    return Endpoint(id, user, _NAMES[channel], address, secret, created_at, sent_at, bool(confirmed), *state)
+    id, channel, address, secret, created_at, sent_at, confirmed, failures, disabled_at, reason, vouched = row
+    place = (id, user, _NAMES[channel], address, secret)
+    state = (bool(confirmed), failures, disabled_at, reason, bool(vouched))
+    return Endpoint(*place, created_at, sent_at, *state)
 
 
 def channel_name(number: int) -> str:

@@ -3,15 +3,18 @@
 -- name: add_endpoint
 -- An existing endpoint keeps its times, and a webhook its secret: the command may have been made before they changed.
 INSERT INTO endpoint
-  (id, user, channel, address, secret, created_at, sent_at, confirmed, failures, disabled_at, disabled_reason)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  (id, user, channel, address, secret, created_at, sent_at, confirmed, failures, disabled_at, disabled_reason,
+  vouched)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (user, channel, address) DO UPDATE SET
   secret = iif(channel = ?, secret, excluded.secret),
   confirmed = max(confirmed, excluded.confirmed), failures = excluded.failures,
-  disabled_at = excluded.disabled_at, disabled_reason = excluded.disabled_reason;
+  disabled_at = excluded.disabled_at, disabled_reason = excluded.disabled_reason,
+  vouched = max(vouched, excluded.vouched);
 
 -- name: endpoints_of
-SELECT id, channel, address, secret, created_at, sent_at, confirmed, failures, disabled_at, disabled_reason
+SELECT id, channel, address, secret, created_at, sent_at, confirmed, failures, disabled_at, disabled_reason,
+  vouched
 FROM endpoint WHERE user = ? ORDER BY created_at, number;
 
 -- name: reserve_confirmation
