@@ -145,7 +145,7 @@ HELP: Mapping[str, str] = {
     "max_batch_events": "Events in one array.",
     "max_batch_bytes": "Bytes of one array.",
     "max_import_bytes": "Bytes of one NDJSON import.",
-    "max_targets": "Targets of one event.",
+    "max_targets": "Targets of one event. Their list has up to 132 bytes for each of this number.",
     "max_topics": "Extra topics of one event.",
     "max_follows_batch": "Pairs in one bulk follow.",
     "max_backfill": "Past events that a new follow can bring.",
