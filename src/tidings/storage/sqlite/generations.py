@@ -76,11 +76,10 @@ class Generations:
         _log.warning("%s: a new epoch begins, clients fetch afresh: %s", self._file_lock.path, why)
 
     def guarded(self, work: Callable[[], T]) -> T:
-        """Do something with the store on the thread that writes, if no other program has made a commit. Otherwise have the
-        next start begin a new epoch: the marker is written at each call until that succeeds. Raises ForeignCommit, OSError
-        when the commits cannot be counted."""
+        """Do something with the store on the thread that writes. When another program has made a commit, have the next start
+        begin a new epoch: the marker is written at each call until that succeeds. Raises ForeignCommit."""
         try:
-            self._checkpoints.guard.check()
+            self._checkpoints.guard.refuse()
             return work()
         except ForeignCommit:
             self._distrust()
@@ -89,6 +88,7 @@ class Generations:
     def keep(self) -> None:
         """End the generation if anything was committed in it, or could not be; by :meth:`guarded`. Raises Unavailable when
         what is written could not be found again, apsw.Error or OSError when the files cannot be used."""
+        self._checkpoints.guard.check()
         self._checkpoints.check()
         if self._commits != self._writer.commits or self._writer.failed:
             self._end()

@@ -42,6 +42,7 @@ def _in_family(w: WriteSession, family: PartitionedTable, change: Callable[[], o
 
 def work(w: WriteSession, visits: list[str], budget: int) -> int:
     """One bounded step; returns the rows done, 0 when there is nothing to do."""
+    w.guard.check()  # the next job is read before a transaction begins
     if visits:
         w.transaction(lambda: graph.record_visit(w, visits))
     job = fanout_queue.next_job(w)
