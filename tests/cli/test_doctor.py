@@ -26,6 +26,7 @@ from tidings.cli.doctor import (
     port,
     python,
     readable,
+    ready,
     refused,
     sqlite,
     store,
@@ -428,6 +429,18 @@ def test_a_clash_of_types_is_found_while_the_server_runs(run: Run, tmp_path: Pat
         assert sorted(file.name for file in tmp_path.iterdir()) == sorted(
             ["tidings.toml", "tidings.db", *(f"tidings.db{end}" for end in ("-shm", "-wal", ".marker"))]
         )
+
+
+def test_a_server_that_is_not_ready_fails(tmp_path: Path) -> None:
+    """The fault: doctor asked only whether it was alive, and passed while the server refused all writes."""
+    with serving(tmp_path) as url:
+        assert list(ready(url)) == []
+        (tmp_path / "tidings.db-wal").rename(tmp_path / "moved")
+        get(url, "/v1/users/ann/mutes/listing:1", "PUT")  # a write finds it out at once
+        (found,) = ready(url)
+        assert (found.level, found.name, "503" in found.detail) == ("fail", "ready", True)
+        (tmp_path / "moved").rename(tmp_path / "tidings.db-wal")
+    assert list(ready("")) == []
 
 
 def test_what_only_listens_is_not_taken_for_the_server(run: Run, tmp_path: Path) -> None:

@@ -9,8 +9,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 import apsw
 import click
@@ -52,6 +55,8 @@ ALIVE = msgspec.json.encode(schemas.Health(status="alive"))
 """The response of a server at /livez."""
 ANSWER_S = 5.0
 """Seconds within which a server must send it, a busy one included."""
+MAX_READY_BYTES = 2_000
+"""Bytes that are shown of the reason why a server is not ready."""
 RELAY_S = 10.0
 """Seconds in which a mail server must respond and accept the user and password: some first resolve the client's address."""
 _REACHED = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -110,6 +115,7 @@ def checks(settings: Settings) -> Iterator[Check]:
     else:
         running = running_server(settings, path)
         yield port(settings, running)
+        yield from ready(running)
         yield from stored(path, running)
         declared = stored_types(path)
         yield from clashes(settings, declared)
@@ -139,6 +145,24 @@ def running_server(settings: Settings, path: Path | None) -> str:
         return ""
     finally:
         connection.close()
+
+
+def ready(running: str) -> Iterator[Check]:
+    """Why the server at the address ``running`` takes no requests; nothing when it does, or does not run."""
+    if not running:
+        return
+    place = urlsplit(running)
+    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=ANSWER_S)
+    with closing(connection):
+        try:
+            connection.request("GET", f"{place.path}/readyz")
+            reply = connection.getresponse()
+            body = reply.read(MAX_READY_BYTES).decode(errors="replace")
+        except (OSError, http.client.HTTPException) as error:
+            yield Check("fail", "ready", f"{running}/readyz does not answer: {type(error).__name__}")
+            return
+    if reply.status != HTTPStatus.OK:
+        yield Check("fail", "ready", f"{running}/readyz answers {reply.status}: {body}")
 
 
 def _in_use(path: Path) -> bool:

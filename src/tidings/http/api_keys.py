@@ -13,6 +13,8 @@ MIN_DISTINCT = 8
 """Minimum number of different characters. Practically all strings of 32 random hexadecimal digits have more; repeated ones
 have fewer."""
 HOW_TO_MAKE_ONE = "make one with: openssl rand -hex 32"
+_NOT_IN_KEYS = frozenset(";\"'")
+"""Characters that no bearer token has (RFC 6750, 2.1) and that lists in other notations do."""
 _DIGEST_BYTES = 32
 _SHOWN = 6
 """Characters of a key that may appear in logs; enough to distinguish keys."""
@@ -52,11 +54,19 @@ def weakness(secret: str) -> str:
     return ""
 
 
+def malformed(key: str) -> str:
+    """The reason why a text is no key that a client could send, but probably a list in another notation, or ""."""
+    found = next((one for one in key if one in _NOT_IN_KEYS or one.isspace()), "")
+    return f"has {found!r} in it: expected keys separated by commas, without quotes" if found else ""
+
+
 def check_secrets(settings: Settings) -> None:
     """Raises ConfigError for an API key or a token secret that could be guessed. The error has the number of the key, not
     its text."""
     keys = split_keys(settings.api_keys)
     for number, key in enumerate(keys, 1):
+        if wrong := malformed(key):
+            raise ConfigError(f"api_keys: key {number} of {len(keys)} {wrong}; {HOW_TO_MAKE_ONE}", "api_keys")
         if weak := weakness(key):
             raise ConfigError(f"api_keys: key {number} of {len(keys)} {weak}; {HOW_TO_MAKE_ONE}", "api_keys")
     if settings.jwt_secret and (weak := weakness(settings.jwt_secret)):

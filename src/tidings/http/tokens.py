@@ -23,6 +23,8 @@ MAX_TOKEN_BYTES = 8 * KIB
 """Longer tokens are refused unread: parsing is the only work that an unauthenticated client can cause."""
 LAST_SECOND = 253_402_300_800
 """The end of the year 9999, in seconds since 1970: a later time in a token is invalid."""
+MIN_RSA_BITS = 2048
+"""RFC 7518, 3.3 requires as much; the library refuses each token of a shorter key."""
 _TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 _CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 _OPTIONS: Options = {
@@ -104,6 +106,11 @@ def public_key(pem: bytes) -> VerifyingKey:
     except ValueError:
         raise ConfigError("jwt_public_key is not a public key in PEM form", "jwt_public_key") from None
     if isinstance(key, RSAPublicKey):
+        if key.key_size < MIN_RSA_BITS:
+            raise ConfigError(
+                f"jwt_public_key is an RSA key of {key.key_size} bits; at least {MIN_RSA_BITS} are needed",
+                "jwt_public_key",
+            )
         return VerifyingKey("RS256", key)
     if isinstance(key, Ed25519PublicKey):
         return VerifyingKey("EdDSA", key)

@@ -107,6 +107,10 @@ def test_server_says_for_whom(principal: Principal) -> None:
     [
         ("api_keys", "12345", "key 1 of 1 has 5 characters, at least 32"),
         ("api_keys", f"{KEY},{SECOND},{'a' * 31}", "key 3 of 3 has 31 characters"),
+        ("api_keys", f"{KEY};{SECOND}", "key 1 of 1 has ';' in it: expected keys separated by commas"),
+        ("api_keys", f"{KEY} {SECOND}", "key 1 of 1 has ' ' in it"),
+        ("api_keys", f'"{KEY}"', "key 1 of 1 has '\"' in it"),
+        ("api_keys", f"{KEY},Bearer {SECOND}", "key 2 of 2 has ' ' in it"),
         ("api_keys", "a" * 64, "consists of 1 different characters"),
         ("api_keys", "abcabcabc" * 8, "consists of 3 different characters"),
         ("jwt_secret", "hunter2", "jwt_secret has 7 characters"),
