@@ -81,10 +81,10 @@ def restored(marker: Marker | None, found: Marker) -> str:
     if marker.epoch and found.epoch != marker.epoch:
         return "its marker is that of another store"
     if found.generation < marker.generation:
-        return (
-            f"it is older than the one that was open here: it ends at position {found.position}, "
-            f"that one was at {marker.position} at least"
-        )
+        older = "it is older than the one that was open here"
+        if found.position >= marker.position:  # the marker's position is not the last one of its store
+            return f"{older}, as its count of generations shows"
+        return f"{older}: it ends at position {found.position}, that one was at {marker.position} at least"
     if found.inode == marker.inode and not marker.epoch:
         return "another program changed it while it was open here, or it took the place of another file"
     if found.inode != marker.inode:

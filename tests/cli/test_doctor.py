@@ -431,6 +431,13 @@ def test_a_clash_of_types_is_found_while_the_server_runs(run: Run, tmp_path: Pat
         )
 
 
+def test_an_older_file_at_the_same_position_is_not_said_to_end_earlier() -> None:
+    """The fault: "it ends at position 44, that one was at 44 at least"."""
+    known = marker.Marker("epoch", 3, 44, 1)
+    assert marker.restored(known, marker.Marker("epoch", 2, 44, 1)).endswith("count of generations shows")
+    assert "at position 43, that one was at 44" in marker.restored(known, marker.Marker("epoch", 2, 43, 1))
+
+
 def test_a_server_that_is_not_ready_fails(tmp_path: Path) -> None:
     """The fault: doctor asked only whether it was alive, and passed while the server refused all writes."""
     with serving(tmp_path) as url:
