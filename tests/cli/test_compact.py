@@ -153,11 +153,11 @@ def progress(done):
     if done == at * steps:
         kill()
 
-def empty_first(db):
-    compaction._empty_log = lambda db: kill()
-    empty(db)
+def empty_all_but_the_last(db, calls=[]):
+    calls.append(db)
+    kill() if len(calls) == 3 else empty(db)
 
-compaction._empty_log = empty_first
+compaction._empty_log = empty_all_but_the_last
 compaction.compact(path, progress)
 """
 """Compacts a store, and dies at a step of it; if that does not come, before the log is emptied into the file."""

@@ -18,6 +18,7 @@ from tidings.errors import Unavailable
 from tidings.marker import BYTES, Marker, MarkerFile, path_of, read
 from tidings.model import LogPosition, MarkAllNotificationsRead
 from tidings.storage.sqlite import SqliteStore, checkpoints, generations
+from tidings.storage.sqlite.compaction import compact
 from tidings.storage.sqlite.connection import empty_wal
 from tidings.storage.sqlite.db import Db
 from tidings.testing import FakeClock, event
@@ -434,3 +435,98 @@ def test_a_start_without_the_file_does_not_destroy_what_is_beside_it(
     for file in (place.file, mark):
         file.unlink()
     assert place.lived(0).position == 0
+
+
+def rewrite(file: Path) -> None:
+    """What another program may do to the file of a stopped server: every page gets another number."""
+    with closing(apsw.Connection(str(file))) as connection:
+        connection.execute("VACUUM")
+
+
+@pytest.mark.parametrize(
+    ("how", "then"), [("compact", "at work"), ("compact", "starting"), ("VACUUM", "at work")]
+)
+def test_a_copy_of_before_a_rewrite_is_not_merged_with_a_later_log(
+    place: Place, runner: asyncio.Runner, how: str, then: str
+) -> None:
+    """The fault: a rewrite left generation and epoch as they were. The start after it took that generation as the least
+    that fits its log, so a copy of before the rewrite, whose pages have other numbers, was merged with the log."""
+    place.lived(200)
+    copy = place.file.read_bytes()
+    if how == "compact":
+        compact(place.file, lambda _: None)
+    else:
+        rewrite(place.file)
+    before = LogPosition(200, "")
+    if then == "at work":
+        harness = place.opened()
+        harness.publish(event("alice", targets=("bob",)))
+        before = harness.run(harness.store.head())
+        files = [place.file, Path(f"{place.file}-wal"), path_of(place.file)]
+        kept = {file: file.read_bytes() for file in files}
+        runner.run(harness.store.close())
+        for file, content in kept.items():
+            file.write_bytes(content)  # in place: the inodes stay
+    else:
+        first_commit_of_a_start(place.file)
+    place.file.write_bytes(copy)
+    log = Path(f"{place.file}-wal").read_bytes()
+    assert log
+    with pytest.raises(Unavailable, match=r"is older .* remove store.db-wal and store.db-shm"):
+        place.opened()
+    assert place.file.read_bytes() == copy
+    assert Path(f"{place.file}-wal").read_bytes() == log
+    Path(f"{place.file}-wal").unlink()
+    epochs.resets(before, place.lived(0))
+
+
+def first_commit_of_a_start(file: Path) -> None:
+    """The generation that a start commits, in the log alone, as a kill leaves it."""
+    with closing(apsw.Connection(str(file))) as connection:
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        connection.execute("UPDATE meta SET value=value+1 WHERE name='generation'")
+
+
+def test_a_compact_of_a_restored_copy_does_not_hide_the_restore(place: Place) -> None:
+    """It raises the generation, and so does a start; an older copy must not thereby seem as new as its marker."""
+    place.lived(3)
+    copy = place.file.read_bytes()
+    before = place.lived(3)
+    place.file.write_bytes(copy)
+    for _ in range(5):
+        compact(place.file, lambda _: None)
+    epochs.resets(before, place.lived(0))
+
+
+def test_a_kill_after_a_compact_is_no_restore(place: Place) -> None:
+    """Nor is the compact: cursors hold, also when the first start after it is killed."""
+    before = place.lived(3)
+    compact(place.file, lambda _: None)
+    first_commit_of_a_start(place.file)
+    assert Path(f"{place.file}-wal").stat().st_size
+    epochs.goes_on(before, place.lived(0))
+    compact(place.file, lambda _: None)
+    epochs.goes_on(before, place.lived(0))
+
+
+def test_a_start_that_cannot_count_itself_still_reads(
+    place: Place, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A kill on a full disk: the start takes no new generation, and the base is as before."""
+    before = place.lived(3)
+    known = read(place.file)
+    assert known is not None
+
+    def full(*_: object) -> None:
+        raise apsw.FullError("database or disk is full")
+
+    monkeypatch.setattr(generations.Generations, "_begin", full)
+    harness = place.opened()
+    assert "cannot be written now: FullError" in caplog.text
+    found = read(place.file)
+    assert found is not None
+    assert (found.generation, found.base) == (known.generation, known.base)
+    epochs.goes_on(before, runner.run(harness.store.head()))
+    runner.run(harness.store.close())
+    monkeypatch.undo()
+    epochs.goes_on(before, place.lived(1))

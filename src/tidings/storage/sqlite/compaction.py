@@ -10,12 +10,16 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import apsw
+from msgspec import structs
 
+from tidings import marker
 from tidings.errors import Unavailable
+from tidings.marker import MarkerFile
 from tidings.storage.sqlite import preflight
 from tidings.storage.sqlite.connection import BUSY_MS, empty_wal, version_problem
 from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.file_lock import FileLock
+from tidings.storage.sqlite.statements import sql
 
 PROGRESS_STEPS = 200_000
 """Instructions of SQLite's virtual machine between two calls of ``progress``, some ten milliseconds."""
@@ -25,9 +29,9 @@ TEMPORARY_FOLDERS = ("/var/tmp", "/usr/tmp", "/tmp", ".")
 
 
 def compact(path: Path, progress: Callable[[int], object]) -> tuple[int, int]:
-    """Rewrite the file with VACUUM, and lock it meanwhile. Returns its bytes before and after. It stays the same store:
-    neither epoch nor generation changes. ``progress`` gets the number of steps so far. An exception that it raises ends the
-    work, and the store is as before; the same holds for a kill and a power cut.
+    """Rewrite the file with VACUUM, and lock it meanwhile. Returns its bytes before and after. It stays the same store
+    and keeps its epoch; its generation is raised. ``progress`` gets the number of steps so far. An exception that it raises
+    ends the work, and the store is as before; the same holds for a kill and a power cut.
 
     Raises InUse while a process has the file open, Unavailable if a server would not open it, if a disk has not enough
     space, or if a reader prevents that the log is emptied, apsw.Error, OSError.
@@ -46,6 +50,7 @@ def compact(path: Path, progress: Callable[[int], object]) -> tuple[int, int]:
         _empty_log(db)
         before = lock.status().st_size
         _check_space(path.parent, before)
+        _end_generation(db, path)
         steps = 0
 
         def step() -> bool:
@@ -78,6 +83,26 @@ def temporary_folder() -> Path:
     named = (os.environ.get(name) for name in ("SQLITE_TMPDIR", "TMPDIR"))
     places = (Path(place) for place in (*named, *TEMPORARY_FOLDERS) if place)
     return next(place for place in places if place.is_dir() and os.access(place, os.W_OK | os.X_OK))
+
+
+def _end_generation(db: Db, path: Path) -> None:
+    """Have a copy of before the rewrite refused beside any later log: its pages have other numbers. A file without its
+    marker, or one that does not match it, is left as it is: its next start begins a new epoch, and must find it older."""
+    known = marker.read(path)
+    try:
+        found = preflight.marker_of(db, path)
+    except (apsw.SQLError, KeyError):
+        return  # no store yet, as a crash during the creation leaves it
+    if known is None or marker.restored(known, found):
+        return
+    generation = found.generation + 1
+    db.execute(sql("set_generation"), (generation,))
+    _empty_log(db)  # before the marker: the base is what the file has without a log
+    file = MarkerFile(path)
+    try:
+        file.write(structs.replace(known, generation=generation, base=generation), durable=True)
+    finally:
+        file.close()
 
 
 def _empty_log(db: Db) -> None:

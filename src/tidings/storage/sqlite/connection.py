@@ -4,7 +4,6 @@ Exactly one connection writes and checkpoints; the others are read-only and shor
 at once could corrupt a WAL before SQLite 3.51.3, so an older library is refused.
 """
 
-import logging
 import secrets
 import time
 from pathlib import Path
@@ -19,8 +18,6 @@ from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.file_lock import RETRY_S
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.statements import migrations
-
-_log = logging.getLogger(__name__)
 
 OLDEST_SQLITE = (3, 51, 3)
 CHECKPOINT_PAGES = 2_000
@@ -106,10 +103,10 @@ def open_writer(path: Path, cache_mib: int, vfs: str | None = None, salt: int | 
     # Deleted rows are overwritten, because users are erased: no measurable cost, as little is deleted (docs/adr/0018).
     connection.execute("PRAGMA secure_delete=ON")
     connection.execute(f"PRAGMA journal_size_limit={WAL_LIMIT_BYTES}")
+    connection.wal_autocheckpoint(
+        0
+    )  # checkpoints.py makes them, once the generation of this start is in the log
     _migrate(connection, salt)
-    # Rows that a crash left in it may be of users who were erased since.
-    if why := empty_wal(connection, BUSY_MS):
-        _log.warning("%s", why)
     return connection
 
 

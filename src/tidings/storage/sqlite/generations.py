@@ -12,7 +12,7 @@ from msgspec import structs
 from tidings.errors import ForeignCommit, Unavailable
 from tidings.marker import Marker, MarkerFile, path_of, read, restored
 from tidings.storage.sqlite.checkpoints import Checkpoints
-from tidings.storage.sqlite.connection import BUSY_MS, unavailable
+from tidings.storage.sqlite.connection import BUSY_MS, DISK_ERRORS, unavailable
 from tidings.storage.sqlite.file_lock import FileLock
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
@@ -25,7 +25,8 @@ class Generations:
     """Keeps file and marker at one generation, and begins a new epoch for a file that is not the one that was here.
 
     A generation ends when :meth:`keep` finds a commit since the last one, which it checks once a second: commits and copies
-    within one generation are not distinguished (docs/adr/0016).
+    within one generation are not distinguished (docs/adr/0016). Each start begins one too, before it empties the log: so a
+    copy of before the start is older than the base, even if the file was rewritten since (``VACUUM``, a new schema).
     """
 
     def __init__(
@@ -50,7 +51,11 @@ class Generations:
                     # First: a kill may leave the new epoch in the file before the marker has it (preflight.py).
                     self._file.write(structs.replace(known, epoch="", base=0), durable=True)
                 self._renew(why, known.generation if known else 0)
-            if not checkpoints.empty():
+            counted = bool(why) or self._count_start()
+            # Rows that a crash left in the log may be of users who were erased since.
+            if why := checkpoints.empty(BUSY_MS):
+                _log.warning("%s", why)
+            elif counted:
                 self._base = self._generation
             # Last: a log that a new epoch began is not one that began anew since its generation was copied.
             self._salts = checkpoints.log_salts()
@@ -65,7 +70,21 @@ class Generations:
         return Marker(w.epoch, self._generation, w.committed, inode, process, self._base)
 
     def _renew(self, why: str, known: int) -> None:
-        w, epoch, generation = self._writer, secrets.token_hex(6), max(self._generation, known) + 1
+        self._begin(max(self._generation, known) + 1, secrets.token_hex(6))
+        _log.warning("%s: a new epoch begins, clients fetch afresh: %s", self._file_lock.path, why)
+
+    def _count_start(self) -> bool:
+        """Begin a generation, so that a copy of before this start is older, whatever was rewritten since it was made. False
+        if the disk takes nothing: reads go on then, and the base stays as it is."""
+        try:
+            self._begin(self._generation + 1, self._writer.epoch)
+        except DISK_ERRORS as error:
+            _log.warning("%s", unavailable(error, "written").for_log)
+            return False
+        return True
+
+    def _begin(self, generation: int, epoch: str) -> None:
+        w = self._writer
 
         def begin() -> None:
             w.db.execute(sql("set_epoch"), (epoch,))
@@ -73,7 +92,6 @@ class Generations:
 
         w.transaction(begin)
         w.epoch, self._generation = epoch, generation
-        _log.warning("%s: a new epoch begins, clients fetch afresh: %s", self._file_lock.path, why)
 
     def guarded(self, work: Callable[[], T]) -> T:
         """Do something with the store on the thread that writes. When another program has made a commit, have the next start
