@@ -6,7 +6,7 @@ from typing import NamedTuple, cast
 import msgspec
 from msgspec import UNSET
 
-from tidings.batches import Lines, split
+from tidings.batches import Lines, prepare, split
 from tidings.commit_queue import GroupCommitQueue
 from tidings.config import KIB, MIB, Settings
 from tidings.cursors import Cursors
@@ -114,6 +114,8 @@ class Commands:
         self._cursors = cursors
         self._deliveries = deliveries
         self._in_flight: set[bytes] = set()
+        for most in (settings.max_batch_events, settings.max_follows_batch):
+            prepare(most)
 
     async def publish(
         self, raw: bytes, *, scope: str, key: str | None = None, wait: bool = True

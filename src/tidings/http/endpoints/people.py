@@ -8,13 +8,16 @@ from msgspec import Meta
 
 from tidings.batches import split
 from tidings.config import Settings
-from tidings.errors import FieldError, InvalidFields, TooLarge
+from tidings.errors import FieldError, InvalidFields
 from tidings.events import Id, Topic
-from tidings.field_errors import Check
+from tidings.field_errors import MAX_FIELD_ERRORS, Check
 from tidings.http import schemas
+from tidings.http.body import check_media, read_body
 from tidings.http.conditional import page
 from tidings.http.params import CURSOR, DEFAULT_PAGE, Cursor, ForUser, Limit, Params
-from tidings.http.routing import NDJSON, Access, RequestContext, Response, Route, batch_body
+from tidings.http.routing import JSON, NDJSON, Access, RequestContext, Response, Route, batch_body
+from tidings.turns import Turn
+from tidings.validation import decode
 
 NO_CONTENT = Response(status=204)
 
@@ -30,6 +33,9 @@ class Pair(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=False):
 
     user_id: Id
     topic: Topic
+
+
+_pair = msgspec.json.Decoder(Pair)
 
 
 class UnfollowQuery(Params):
@@ -68,18 +74,35 @@ def _backfill_errors(body: FollowBody, settings: Settings) -> Iterator[FieldErro
         yield FieldError("/backfill", detail)
 
 
-def check_follows(raw: bytes, settings: Settings) -> None:
-    """Raises TooLarge for more follows than one request may have."""
-    split(raw, settings.max_follows_batch)
-
-
-async def follow_many(call: RequestContext[Params, list[Pair]]) -> Response:
+async def follow_many(call: RequestContext[Params, Any]) -> Response:
     """Follow many topics for many users; existing follows are skipped."""
-    cap = call.services.settings.max_follows_batch
-    if len(call.body) > cap:
-        raise TooLarge(f"The list has {len(call.body)} follows, over {cap}.")
-    new = await call.services.ingest.follow_many([(pair.user_id, pair.topic) for pair in call.body])
+    settings = call.services.settings
+    if raw := await read_body(call.request, settings.max_batch_bytes):
+        check_media(call.request, (JSON,))
+    turn = Turn(call.services.clock.monotonic, call.request.next_turn)
+    pairs = await read_follows(raw, settings.max_follows_batch, turn)
+    new = await call.services.ingest.follow_many(pairs)
     return Response(msgspec.json.encode(schemas.Updated(updated=new)))
+
+
+async def read_follows(raw: bytes, most: int, turn: Turn) -> list[tuple[str, str]]:
+    """The (user, topic) pairs of a JSON array, read in turns: ten thousand have megabytes, and each may have escapes. Raises
+    Malformed, TooLarge for more than ``most``, InvalidFields."""
+    pairs: list[tuple[str, str]] = []
+    errors: list[FieldError] = []
+    for index, item in enumerate(split(raw, most)):
+        try:
+            pair = decode(_pair, bytes(item))
+            pairs.append((pair.user_id, pair.topic))
+        except InvalidFields as error:
+            errors += [one._replace(pointer=f"/{index}{one.pointer}") for one in error.errors]
+            if len(errors) >= MAX_FIELD_ERRORS:
+                break
+        if turn.is_long():
+            await turn.next()
+    if errors:
+        raise InvalidFields(errors=tuple(errors[:MAX_FIELD_ERRORS]))
+    return pairs
 
 
 async def unfollow(call: RequestContext[UnfollowQuery, None]) -> Response:
@@ -183,7 +206,7 @@ ROUTES = (
         tag=_TAG,
         body=list[Pair],
         body_cap=batch_body,
-        body_check=check_follows,
+        raw_body=True,
         reply=schemas.Updated,
     ),
     Route(
