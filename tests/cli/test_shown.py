@@ -1,5 +1,6 @@
 """Every command that a help text or a page shows is run, as it stands but for addresses, files and secrets."""
 
+import asyncio
 import gzip
 import os
 import re
@@ -16,6 +17,9 @@ import pytest
 from tests.cli.test_watching import publish
 from tests.serving import START_S, address, environ, stop, within
 from tidings.cli import COMMANDS, main
+from tidings.config import Settings
+from tidings.storage.sqlite import SqliteStore
+from tidings.timeutil import SystemClock
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -98,6 +102,12 @@ def runnable(one: Shown, folder: Path, server: str) -> list[str]:
     return words
 
 
+async def make_store(file: Path) -> None:
+    """The file of a server that has stopped."""
+    store = await SqliteStore.open(file, SystemClock(), Settings())
+    await store.close()
+
+
 @pytest.mark.parametrize("one", SHOWN, ids=lambda one: f"{one.where}: {' '.join(one.words)}")
 def test_a_command_that_is_shown_works(one: Shown, folder: Path, server: str) -> None:
     """It ends with success, or, where it is meant to go on, says its first line."""
@@ -105,6 +115,8 @@ def test_a_command_that_is_shown_works(one: Shown, folder: Path, server: str) ->
     # A file of settings is there only for the commands that name it.
     if "--config" not in one.words:
         (folder / "tidings.toml").unlink()
+    if one.words[0] == "compact":
+        asyncio.run(make_store(folder / "tidings.db"))
     command = [sys.executable, "-m", "tidings", *runnable(one, folder, server)]
     env = environ() | dict.fromkeys(one.variables, SECRET)
     endless = any(set(words) <= set(one.words) for words in ENDLESS)
