@@ -343,7 +343,8 @@ def store(path: Path, running: str = "") -> Check:
 
 def readable(path: Path) -> Iterator[Check]:
     """Whether other users of the machine may read the store."""
-    files = [path, Path(f"{path}-wal"), Path(f"{path}-shm"), marker.path_of(path)]
+    beside = [Path(f"{path}{suffix}") for suffix in ("-wal", "-shm", "-journal")]
+    files = [path, *beside, marker.path_of(path)]
     open_to = [file.name for file in files if file.exists() and file.stat().st_mode & 0o077]
     if open_to:
         told = f"other users may open {', '.join(open_to)}: close them with chmod 600"

@@ -17,7 +17,7 @@ from tidings.config import Settings
 from tidings.errors import Unavailable
 from tidings.marker import BYTES, Marker, MarkerFile, path_of, read
 from tidings.model import LogPosition, MarkAllNotificationsRead
-from tidings.storage.sqlite import SqliteStore, checkpoints, generations
+from tidings.storage.sqlite import SqliteStore, checkpoints, connection, generations, store
 from tidings.storage.sqlite.compaction import compact
 from tidings.storage.sqlite.connection import empty_wal
 from tidings.storage.sqlite.db import Db
@@ -530,3 +530,58 @@ def test_a_start_that_cannot_count_itself_still_reads(
     runner.run(harness.store.close())
     monkeypatch.undo()
     epochs.goes_on(before, place.lived(1))
+
+
+def mixed(tmp_path: Path, place: Place, runner: asyncio.Runner) -> dict[Path, bytes]:
+    """A copy of before a rewrite beside the log of a killed server, without the marker that tells; the two files."""
+    place.lived(200)
+    copy = place.file.read_bytes()
+    compact(place.file, lambda _: None)
+    harness = place.opened()
+    for _ in range(200):
+        harness.publish(event("alice", targets=("bob",)))
+    log = Path(f"{place.file}-wal").read_bytes()
+    runner.run(harness.store.close())
+    path_of(place.file).unlink()
+    found = {place.file: copy, Path(f"{place.file}-wal"): log}
+    for file, content in found.items():
+        file.write_bytes(content)
+    return found
+
+
+def test_a_compact_of_a_damaged_store_leaves_file_and_log(
+    tmp_path: Path, place: Place, runner: asyncio.Runner
+) -> None:
+    """The fault: it merged the log into the file before anything was checked, and deleted it."""
+    files = mixed(tmp_path, place, runner)
+    with pytest.raises((Unavailable, apsw.Error)):
+        compact(place.file, lambda _: None)
+    assert {file: file.read_bytes() for file in files} == files
+
+
+@pytest.mark.parametrize("step", ["migrate", "session", "reader", "marker"])
+def test_a_start_that_fails_leaves_file_and_log(
+    tmp_path: Path, place: Place, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """The fault: where a start failed, SQLite merged the log into the file as it closed, and deleted it. If the two do not
+    fit, as the failure may tell, neither could be saved."""
+    _, before = killed(tmp_path, place, runner)
+    files = {file: file.read_bytes() for file in (place.file, Path(f"{place.file}-wal"))}
+
+    def fail(*_: object) -> None:
+        raise apsw.CorruptError("database disk image is malformed")
+
+    where, name = {
+        "migrate": (connection, "_migrate"),
+        "session": (store, "WriteSession"),
+        "reader": (store, "LoopSnapshot"),
+        "marker": (generations, "restored"),
+    }[step]
+    monkeypatch.setattr(where, name, fail)
+    with pytest.raises(apsw.CorruptError):
+        place.opened()
+    monkeypatch.undo()
+    for file, content in files.items():
+        assert file.read_bytes().startswith(content)  # a start may have added to the log
+    assert place.file.read_bytes() == files[place.file]
+    epochs.goes_on(before, place.lived(0))

@@ -16,7 +16,7 @@ from tidings import marker
 from tidings.errors import Unavailable
 from tidings.marker import MarkerFile
 from tidings.storage.sqlite import preflight
-from tidings.storage.sqlite.connection import BUSY_MS, empty_wal, version_problem
+from tidings.storage.sqlite.connection import BUSY_MS, empty_wal, keep_log, version_problem
 from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.file_lock import FileLock
 from tidings.storage.sqlite.statements import sql
@@ -47,6 +47,11 @@ def compact(path: Path, progress: Callable[[int], object]) -> tuple[int, int]:
         preflight.prepare(path)
         db = Db(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         release.callback(db.close)
+        keep_log(db, path)
+        # A copy by VACUUM INTO has no log. Its rewrite would have a rollback journal, which a kill leaves for the next file.
+        db.execute("PRAGMA journal_mode=WAL")
+        _check(db, path)
+        db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
         _empty_log(db)
         before = lock.status().st_size
         _check_space(path.parent, before)
@@ -83,6 +88,14 @@ def temporary_folder() -> Path:
     named = (os.environ.get(name) for name in ("SQLITE_TMPDIR", "TMPDIR"))
     places = (Path(place) for place in (*named, *TEMPORARY_FOLDERS) if place)
     return next(place for place in places if place.is_dir() and os.access(place, os.W_OK | os.X_OK))
+
+
+def _check(db: Db, path: Path) -> None:
+    """Raises Unavailable if file and log together are damaged: once the log is emptied, or the file rewritten, neither can
+    be separated or repaired any more."""
+    (found,) = db.one("PRAGMA quick_check(1)")
+    if found != "ok":
+        raise Unavailable(f"{path} is damaged, and nothing was changed: {found}")
 
 
 def _end_generation(db: Db, path: Path) -> None:

@@ -96,7 +96,27 @@ def open_writer(path: Path, cache_mib: int, vfs: str | None = None, salt: int | 
         raise Unavailable(problem)
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
     connection = Db(str(path), flags=flags, vfs=vfs, statementcachesize=STATEMENTS)
-    _pragmas(connection, cache_mib)
+    try:
+        keep_log(connection, path)
+        _pragmas(connection, cache_mib)
+        _prepare_writing(connection)
+        _migrate(connection, salt)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def keep_log(connection: Db, path: Path) -> None:
+    """Have the close leave a log alone that was beside the file before. By default SQLite merges it into the file and
+    deletes it, also after an opening that failed because the two do not fit. Emptying the log (:func:`empty_wal`) is for
+    whoever has read the store; checkpoints.py allows the merge at the end."""
+    log = Path(f"{path}-wal")
+    if log.exists() and log.stat().st_size:
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+
+
+def _prepare_writing(connection: Db) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     # FULL: a commit returns after the fsync of the WAL, so acknowledged writes survive a power cut.
     connection.execute("PRAGMA synchronous=FULL")
@@ -106,14 +126,13 @@ def open_writer(path: Path, cache_mib: int, vfs: str | None = None, salt: int | 
     connection.wal_autocheckpoint(
         0
     )  # checkpoints.py makes them, once the generation of this start is in the log
-    _migrate(connection, salt)
-    return connection
 
 
 def open_reader(path: Path, cache_mib: int, vfs: str | None = None) -> Db:
     """A read-only connection; its snapshots must be short, or the WAL cannot be checkpointed."""
     flags = apsw.SQLITE_OPEN_READONLY
     connection = Db(str(path), flags=flags, vfs=vfs, statementcachesize=STATEMENTS)
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # the writer decides about the log
     _pragmas(connection, cache_mib)
     connection.execute("PRAGMA query_only=1")
     connection.wal_autocheckpoint(0)

@@ -16,6 +16,7 @@ from msgspec import structs
 from tidings import marker
 from tidings.errors import Unavailable
 from tidings.marker import Marker, MarkerFile
+from tidings.storage.sqlite import rollback_journal
 from tidings.storage.sqlite.connection import BUSY_MS, schema_problem
 from tidings.storage.sqlite.file_lock import check_free, status_of
 from tidings.storage.sqlite.statements import sql
@@ -60,6 +61,13 @@ def problem(path: Path) -> str:
     """The reason why this file must not be opened; empty if it may be. Nothing is written, and no log is merged."""
     if not _size(path):
         return lost(path)
+    if rollback_journal.undoes(path):
+        left = rollback_journal.path_of(path).name
+        return (
+            f"{left} beside {path} has pages of a change that was interrupted, and SQLite would write them into the file: "
+            f"if the file was put there since, as a backup is, remove {left}; if another program was killed while it "
+            f"changed this file, open the file with that program once, which undoes the change"
+        )
     known, log = marker.read(path), Path(f"{path}-wal")
     remove = f"remove {log.name} and {path.name}-shm"
     if _size(log) and _never_had_a_log(path):
@@ -76,6 +84,12 @@ def lost(path: Path) -> str:
     """The reason why no new store may begin here, if the file is missing or empty; empty if one may. SQLite would delete the
     log beside it, and with it acknowledged writes."""
     known, log = marker.read(path), Path(f"{path}-wal")
+    if rollback_journal.undoes(path):
+        left = rollback_journal.path_of(path).name
+        return (
+            f"{path} is missing or empty, but {left} beside it is not: put the file back, or remove {left} "
+            "if a new store is to begin"
+        )
     if _size(log):
         left = f"{log.name} beside it is not"
     elif known is not None and known.position:
