@@ -20,7 +20,8 @@ SHOWN = 3
 def show(inbox: InboxState) -> None:
     """The inbox in a line."""
     messages = " | ".join(item.message for item in inbox.items[:SHOWN] if item.unread)
-    print(f"{inbox.unread_count} unread: {messages}" if messages else "nothing unread", flush=True)
+    counted = f"{inbox.unread_count} unread" if inbox.unread_count else "nothing unread"
+    print(f"{counted}: {messages}" if messages else counted, flush=True)
 
 
 def tell(connection: Connection) -> None:
