@@ -113,3 +113,12 @@ class MarkerFile:
         """Close the marker."""
         with contextlib.suppress(OSError):
             os.close(self._file)
+
+
+def replace(store: Path, marker: Marker) -> None:
+    """Replace the marker of a store that is not open; it survives a power cut from now on. Raises OSError."""
+    file = MarkerFile(store)
+    try:
+        file.write(marker, durable=True)
+    finally:
+        file.close()

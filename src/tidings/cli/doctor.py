@@ -136,33 +136,35 @@ def running_server(settings: Settings, path: Path | None) -> str:
         return ""
     host = _REACHED.get(settings.host, settings.host)
     url = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}{settings.prefix.rstrip('/')}"
-    connection = http.client.HTTPConnection(host, settings.port, timeout=ANSWER_S)
     try:
-        connection.request("GET", f"{settings.prefix.rstrip('/')}/livez")
-        reply = connection.getresponse()
-        return url if (reply.status, reply.read(len(ALIVE) + 1)) == (200, ALIVE) else ""
+        return url if _get(f"{url}/livez", len(ALIVE) + 1) == (HTTPStatus.OK, ALIVE) else ""
     except (OSError, http.client.HTTPException):
         return ""
-    finally:
-        connection.close()
 
 
 def ready(running: str) -> Iterator[Check]:
     """Why the server at the address ``running`` takes no requests; nothing when it does, or does not run."""
     if not running:
         return
-    place = urlsplit(running)
-    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=ANSWER_S)
-    with closing(connection):
-        try:
-            connection.request("GET", f"{place.path}/readyz")
-            reply = connection.getresponse()
-            body = reply.read(MAX_READY_BYTES).decode(errors="replace")
-        except (OSError, http.client.HTTPException) as error:
-            yield Check("fail", "ready", f"{running}/readyz does not answer: {type(error).__name__}")
-            return
-    if reply.status != HTTPStatus.OK:
-        yield Check("fail", "ready", f"{running}/readyz answers {reply.status}: {body}")
+    try:
+        status, body = _get(f"{running}/readyz", MAX_READY_BYTES)
+    except (OSError, http.client.HTTPException) as error:
+        yield Check("fail", "ready", f"{running}/readyz does not answer: {type(error).__name__}")
+        return
+    if status != HTTPStatus.OK:
+        told = body.decode(errors="replace")
+        yield Check("fail", "ready", f"{running}/readyz answers {status}: {told}")
+
+
+def _get(url: str, most: int) -> tuple[int, bytes]:
+    """The status of a response, and up to ``most`` bytes of its body. Raises OSError, HTTPException."""
+    place = urlsplit(url)
+    with closing(
+        http.client.HTTPConnection(place.hostname or "", place.port, timeout=ANSWER_S)
+    ) as connection:
+        connection.request("GET", place.path)
+        reply = connection.getresponse()
+        return reply.status, reply.read(most)
 
 
 def _in_use(path: Path) -> bool:
@@ -372,7 +374,7 @@ def _as_known(path: Path, known: Marker | None, found: Marker) -> Check:
     if why := marker.restored(known, found):
         advice = "a server would begin a new epoch, and clients fetch afresh. If you restored nothing, look for what is lost"
         return Check("warn", "store", f"{path}: {why}; {advice}")
-    if wal.ends_within_a_frame(Path(f"{path}-wal")):
+    if wal.ends_within_a_frame(wal.path_of(path)):
         advice = "a crash while it was written, or somebody cut it; a server goes on with what is whole"
         return Check("warn", "store", f"{path}: its write-ahead log ends within a frame: {advice}")
     return Check("ok", "store", f"{path}: sound, at position {found.position}")

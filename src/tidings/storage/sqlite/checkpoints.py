@@ -56,7 +56,7 @@ class Checkpoints:
         self._salts = b""
         self._baseline: _Baseline | None = None
         # SQLite locks no byte of the log, so a second descriptor may be opened and closed.
-        self._log = os.open(f"{file_lock.path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+        self._log = os.open(wal.path_of(file_lock.path), os.O_RDONLY | os.O_CLOEXEC)
         try:
             self._record_baseline()
         except BaseException:

@@ -14,7 +14,6 @@ from msgspec import structs
 
 from tidings import marker
 from tidings.errors import Unavailable
-from tidings.marker import MarkerFile
 from tidings.storage.sqlite import preflight
 from tidings.storage.sqlite.connection import BUSY_MS, empty_wal, keep_log, version_problem
 from tidings.storage.sqlite.db import Db
@@ -111,11 +110,7 @@ def _end_generation(db: Db, path: Path) -> None:
     generation = found.generation + 1
     db.execute(sql("set_generation"), (generation,))
     _empty_log(db)  # before the marker: the base is what the file has without a log
-    file = MarkerFile(path)
-    try:
-        file.write(structs.replace(known, generation=generation, base=generation), durable=True)
-    finally:
-        file.close()
+    marker.replace(path, structs.replace(known, generation=generation, base=generation))
 
 
 def _empty_log(db: Db) -> None:

@@ -14,8 +14,9 @@ import msgspec
 
 from tidings.errors import Unavailable
 from tidings.rules import Rule
+from tidings.storage.sqlite import wal
 from tidings.storage.sqlite.db import Db
-from tidings.storage.sqlite.file_lock import RETRY_S
+from tidings.storage.sqlite.file_lock import RETRY_S, size_of
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.statements import migrations
 
@@ -111,8 +112,7 @@ def keep_log(connection: Db, path: Path) -> None:
     """Have the close leave a log alone that was beside the file before. By default SQLite merges it into the file and
     deletes it, also after an opening that failed because the two do not fit. Emptying the log (:func:`empty_wal`) is for
     whoever has read the store; checkpoints.py allows the merge at the end."""
-    log = Path(f"{path}-wal")
-    if log.exists() and log.stat().st_size:
+    if size_of(wal.path_of(path)):
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
 
 
@@ -123,9 +123,8 @@ def _prepare_writing(connection: Db) -> None:
     # Deleted rows are overwritten, because users are erased: no measurable cost, as little is deleted (docs/adr/0018).
     connection.execute("PRAGMA secure_delete=ON")
     connection.execute(f"PRAGMA journal_size_limit={WAL_LIMIT_BYTES}")
-    connection.wal_autocheckpoint(
-        0
-    )  # checkpoints.py makes them, once the generation of this start is in the log
+    # checkpoints.py makes the checkpoints, once the generation of this start is in the log.
+    connection.wal_autocheckpoint(0)
 
 
 def open_reader(path: Path, cache_mib: int, vfs: str | None = None) -> Db:
@@ -176,9 +175,8 @@ def _migrate(connection: Db, salt: int | None) -> None:
             with connection:
                 connection.execute(script)
                 if number == scripts[0][0]:
-                    _found(
-                        connection, salt
-                    )  # in one step: with a schema but no salt a file could never be opened again
+                    # In the same transaction: with a schema but no salt a file could never be opened again.
+                    _found(connection, salt)
                 connection.execute(f"PRAGMA user_version={number}")
 
 

@@ -197,5 +197,11 @@ def status_of(path: Path) -> os.stat_result | None:
         return None
 
 
+def size_of(path: Path) -> int:
+    """The bytes of the file of this name; 0 if there is none."""
+    found = status_of(path)
+    return 0 if found is None else found.st_size
+
+
 def _identity_of(found: os.stat_result) -> _Identity:
     return found.st_dev, found.st_ino

@@ -15,10 +15,10 @@ from msgspec import structs
 
 from tidings import marker
 from tidings.errors import Unavailable
-from tidings.marker import Marker, MarkerFile
-from tidings.storage.sqlite import rollback_journal
+from tidings.marker import Marker
+from tidings.storage.sqlite import rollback_journal, wal
 from tidings.storage.sqlite.connection import BUSY_MS, schema_problem
-from tidings.storage.sqlite.file_lock import check_free, status_of
+from tidings.storage.sqlite.file_lock import check_free, size_of, status_of
 from tidings.storage.sqlite.statements import sql
 
 _OURS = sql("is_ours")  # valid for every schema version
@@ -27,8 +27,6 @@ _FORMAT_VERSIONS = slice(18, 20)
 """The bytes in the header of a database that state how it is written and read (https://sqlite.org/fileformat2.html)."""
 _WITHOUT_WAL = b"\1\1"
 """The versions in a file that never had a write-ahead log. SQLite makes them 2, and syncs that, before it makes the log."""
-
-
 _WITHOUT_LOCKS = "unix-none"
 """The VFS of SQLite that takes no locks (https://sqlite.org/vfs.html)."""
 
@@ -40,13 +38,9 @@ def prepare(path: Path) -> None:
     if why := problem(path):
         raise Unavailable(why)
     known = marker.read(path)
-    if known is None or _size(Path(f"{path}-wal")) or (_size(path) and not _replaced(path, known)):
+    if known is None or size_of(wal.path_of(path)) or (size_of(path) and not _replaced(path, known)):
         return
-    file = MarkerFile(path)
-    try:
-        file.write(structs.replace(known, epoch="", inode=path.stat().st_ino, base=0), durable=True)
-    finally:
-        file.close()
+    marker.replace(path, structs.replace(known, epoch="", inode=path.stat().st_ino, base=0))
 
 
 def marker_of(connection: apsw.Connection, path: Path) -> Marker:
@@ -59,7 +53,7 @@ def marker_of(connection: apsw.Connection, path: Path) -> Marker:
 
 def problem(path: Path) -> str:
     """The reason why this file must not be opened; empty if it may be. Nothing is written, and no log is merged."""
-    if not _size(path):
+    if not size_of(path):
         return lost(path)
     if rollback_journal.undoes(path):
         left = rollback_journal.path_of(path).name
@@ -68,29 +62,29 @@ def problem(path: Path) -> str:
             f"if the file was put there since, as a backup is, remove {left}; if another program was killed while it "
             f"changed this file, open the file with that program once, which undoes the change"
         )
-    known, log = marker.read(path), Path(f"{path}-wal")
+    known, log = marker.read(path), wal.path_of(path)
     remove = f"remove {log.name} and {path.name}-shm"
-    if _size(log) and _never_had_a_log(path):
+    if size_of(log) and _never_had_a_log(path):
         return f"{path} is a copy as made by VACUUM INTO, and {log.name} beside it would corrupt it: {remove}"
-    if known is not None and _size(log) and (why := _replaced(path, known)):
+    if known is not None and size_of(log) and (why := _replaced(path, known)):
         return (
             f"{path} {why}, and {log.name} beside it would corrupt it: if the file is a backup, {remove}; "
             f"if the file and its log were moved here together, remove {marker.path_of(path).name}"
         )
-    return _unfit(path, merged=bool(_size(log)))
+    return _unfit(path, merged=bool(size_of(log)))
 
 
 def lost(path: Path) -> str:
     """The reason why no new store may begin here, if the file is missing or empty; empty if one may. SQLite would delete the
     log beside it, and with it acknowledged writes."""
-    known, log = marker.read(path), Path(f"{path}-wal")
+    known, log = marker.read(path), wal.path_of(path)
     if rollback_journal.undoes(path):
         left = rollback_journal.path_of(path).name
         return (
             f"{path} is missing or empty, but {left} beside it is not: put the file back, or remove {left} "
             "if a new store is to begin"
         )
-    if _size(log):
+    if size_of(log):
         left = f"{log.name} beside it is not"
     elif known is not None and known.position:
         left = f"a store was open here that had come to position {known.position}"
@@ -113,7 +107,7 @@ def reading(path: Path) -> Iterator[apsw.Connection]:
     try:
         if why := problem(path):
             raise Unavailable(why)
-        with closing(_opened(path, merged=bool(_size(Path(f"{path}-wal"))))) as connection:
+        with closing(_opened(path, merged=bool(size_of(wal.path_of(path))))) as connection:
             yield connection
     finally:
         if _states(path) != before:
@@ -126,7 +120,7 @@ def reading_beside_server(path: Path) -> Iterator[apsw.Connection | None]:
     """A connection that only reads a store while a server has it open, for a moment; None when a file of it is missing,
     which SQLite would make anew. It takes SQLite's own lock of a reader, as the server's readers do, so what it reads is
     one state of the store. Raises apsw.Error."""
-    if not all(_size(Path(f"{path}{suffix}")) for suffix in ("", "-shm")) or not Path(f"{path}-wal").exists():
+    if not all(size_of(Path(f"{path}{suffix}")) for suffix in ("", "-shm")) or not wal.path_of(path).exists():
         yield None
         return
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
@@ -138,7 +132,7 @@ def reading_beside_server(path: Path) -> Iterator[apsw.Connection | None]:
 
 def _states(path: Path) -> list[tuple[int, int, int] | None]:
     """The identities of a database and its log, and the times of their last change."""
-    found = (status_of(file) for file in (path, Path(f"{path}-wal")))
+    found = (status_of(file) for file in (path, wal.path_of(path)))
     return [status and (status.st_ino, status.st_size, status.st_mtime_ns) for status in found]
 
 
@@ -213,8 +207,3 @@ def _opened(path: Path, *, merged: bool) -> apsw.Connection:
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # or its close would delete the log
     connection.execute("PRAGMA locking_mode=EXCLUSIVE")
     return connection
-
-
-def _size(path: Path) -> int:
-    found = status_of(path)
-    return 0 if found is None else found.st_size

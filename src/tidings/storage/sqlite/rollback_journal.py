@@ -10,6 +10,9 @@ is of another program, or of another file.
 import struct
 from pathlib import Path
 
+from tidings.storage.sqlite import wal
+from tidings.storage.sqlite.file_lock import size_of
+
 _MAGIC = bytes.fromhex("d9d505f920a163d7")
 """The first bytes of a journal that SQLite does not ignore."""
 _SIZES = struct.Struct(">16xIII")
@@ -39,9 +42,8 @@ def undoes(store: Path) -> bool:
             records = file.read(2 * (page_bytes + _RECORD_BYTES))
     except OSError:
         return False
-    size = store.stat().st_size if store.exists() else 0
-    log = Path(f"{store}-wal")
-    if log.exists() and log.stat().st_size:
+    size = size_of(store)
+    if size_of(wal.path_of(store)):
         return True  # a log begins after the journal is deleted, and is ignored if the header is as before it
     if not pages:
         return size > page_bytes  # as a kill during the creation leaves it, with one page at most

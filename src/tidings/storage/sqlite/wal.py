@@ -20,6 +20,11 @@ checkpoint changes it. It starts again with the index."""
 _PAGE_BYTES = slice(8, 12)
 
 
+def path_of(store: Path) -> Path:
+    """The write-ahead log of a file."""
+    return Path(f"{store}-wal")
+
+
 def size(frames: int, page_bytes: int) -> int:
     """The size of these frames and the header in bytes; 0 without a frame."""
     return HEADER + frames * (FRAME_HEADER + page_bytes) if frames else 0
