@@ -166,9 +166,8 @@ class EndpointService:
         """
         if errors := tuple(self.setup_errors(given.channel, given.address, vouched=vouched)):
             raise InvalidFields(errors=errors)
-        async with self._adding.setdefault(
-            user, asyncio.Lock()
-        ):  # or two concurrent ones could both be the last one that fits
+        # Two concurrent registrations could both be the last one that fits.
+        async with self._adding.setdefault(user, asyncio.Lock()):
             present = await self._store.endpoints(user)
             known = [one for one in present if (one.channel, one.address) == (given.channel, given.address)]
             if not known and len(present) >= MAX_ENDPOINTS:

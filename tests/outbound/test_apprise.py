@@ -12,9 +12,8 @@ from tidings.outbound.channel import OutboundMessage
 
 Loop = asyncio.Runner
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:'imghdr' is deprecated:DeprecationWarning"
-)  # it still asks for it
+# The library still imports it.
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
 
 def test_what_apprise_reaches_is_told(loop: Loop, world: World) -> None:

@@ -127,9 +127,8 @@ class Connection:
     def _send(self, data: bytes) -> None:
         now = self._loop.time()
         delay_s = self._trouble.latency(self._rng)
-        self._last_s = max(
-            self._last_s, now + delay_s, self._stalled_until
-        )  # bytes do not overtake each other
+        # Bytes do not overtake each other.
+        self._last_s = max(self._last_s, now + delay_s, self._stalled_until)
         self._way.append((self._last_s, data))
         if not self._travelling:
             self._travelling = True

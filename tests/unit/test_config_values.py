@@ -78,9 +78,7 @@ def test_a_value_starts_the_server_or_is_refused_in_one_line(
             continue
         try:
             asyncio.run(started(load({}, environ, None)))
-        except (
-            ConfigError
-        ) as error:  # found wrong when it is used, for which the command line adds the source
+        except ConfigError as error:  # found at its use, for which the command line adds the source
             judged(str(error), "", value, "")
 
 

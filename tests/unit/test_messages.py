@@ -228,6 +228,5 @@ def test_what_users_wrote_steers_nothing() -> None:
     plain = "cte [2J   Alice "
     assert say(facts, en={"other": "{actors}|{object}|{title}"}) == "|".join([plain] * 3)
     assert say(facts).startswith(plain)
-    assert (
-        say(FACTS, en={"other": "a\nb\u200f"}) == "a\nb\u200f"
-    )  # whoever declares a type means what they write
+    # A declared template is left as it is written.
+    assert say(FACTS, en={"other": "a\nb\u200f"}) == "a\nb\u200f"

@@ -47,9 +47,8 @@ class SettingsCommand(click.Command):
         for name in Settings.__struct_fields__:
             title = AREAS.get(name, title)
             areas.setdefault(title, []).extend(filter(None, [records.pop(name, None)]))
-        next(iter(areas.values())).extend(
-            filter(None, records.values())
-        )  # flags that are no setting: --config, --help
+        # The rest are flags that are no setting: --config, --help.
+        next(iter(areas.values())).extend(filter(None, records.values()))
         for title, flags in areas.items():
             if flags:
                 with formatter.section(title):

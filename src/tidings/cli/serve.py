@@ -43,9 +43,8 @@ def command(config: Path | None, sample: bool, **flags: Any) -> None:
     check_flags(settings, flags)
     if sample and not settings.dev:
         raise click.UsageError("--sample is for --dev: it would mix old public data with yours")
-    from tidings.process import (
-        serve,
-    )  # the server's dependencies take a while to load; --help needs none of them
+    # The server's dependencies take a while to load; --help needs none of them.
+    from tidings.process import serve
 
     try:
         serve(settings, on_ready=lambda url: _ready(url, settings, sample))

@@ -98,9 +98,8 @@ class DeliveryDispatcher(Worker):
         self._clock = clock
         self._seed = (chance or Random()).random()
         self._hosts = CircuitBreaker()
-        self._silent = CircuitBreaker(
-            1, FIRST_ENDPOINT_REST_MS
-        )  # endpoints that did not respond within the time limit
+        self._silent = CircuitBreaker(1, FIRST_ENDPOINT_REST_MS)
+        """Endpoints that did not respond within the time limit."""
         self._slots = Slots()
         self._troubles = Troubles()
         self._lanes: dict[str, asyncio.Task[None]] = {}

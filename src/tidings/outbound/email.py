@@ -140,9 +140,7 @@ class Email:
             return refused(refusal)
         except SMTPNotSupported:
             return SendResult("dead", "the mail server does not take this address")
-        except (
-            SMTPResponseException
-        ) as refusal:  # of ourselves, as with a wrong password: no mail's own fault
+        except SMTPResponseException as refusal:  # of this server, not of the mail: a wrong password
             return SendResult("failed", f"the mail server says {refusal.code}", down=True)
         except (SMTPException, OSError, TimeoutError):
             return SendResult("failed", "no connection to the mail server", down=True)

@@ -236,9 +236,8 @@ def test_keys_that_are_unfit_stop_the_server() -> None:
     small_curve = ec.generate_private_key(ec.SECP256K1())
     with pytest.raises(ConfigError, match="must be"):
         public_key(pem(small_curve).encode())
-    short = rsa.generate_private_key(
-        65537, 1024
-    )  # the fault: it was accepted, and each of its tokens refused
+    # The fault: it was accepted, and each of its tokens refused.
+    short = rsa.generate_private_key(65537, 1024)
     with pytest.raises(ConfigError, match="RSA key of 1024 bits; at least 2048"):
         public_key(pem(short).encode())
 
