@@ -29,7 +29,7 @@ def post(app: httpx.Client, path: str, key: str, body: bytes) -> httpx.Response:
     return app.post(path, content=body, headers={"content-type": "application/json", "idempotency-key": key})
 
 
-@pytest.mark.parametrize(
+in_each_form = pytest.mark.parametrize(
     ("path", "form", "fields"),
     [
         ("/v1/events", b"%b", {}),
@@ -37,6 +37,9 @@ def post(app: httpx.Client, path: str, key: str, body: bytes) -> httpx.Response:
         ("/v1/broadcasts", b"%b", {"audience": "club:chess"}),
     ],
 )
+
+
+@in_each_form
 def test_a_repeat_may_be_spelled_otherwise(
     app: httpx.Client, user: str, path: str, form: bytes, fields: dict[str, Any]
 ) -> None:
@@ -65,14 +68,7 @@ def test_so_may_a_line_and_an_event_of_an_array(app: httpx.Client, user: str) ->
     assert array.json()["events"][0]["event_id"] == results[0]["event_id"]
 
 
-@pytest.mark.parametrize(
-    ("path", "form", "fields"),
-    [
-        ("/v1/events", b"%b", {}),
-        ("/v1/events", b"[%b]", {}),
-        ("/v1/broadcasts", b"%b", {"audience": "club:chess"}),
-    ],
-)
+@in_each_form
 def test_a_repeat_tells_that_its_event_was_retracted(
     app: httpx.Client, user: str, path: str, form: bytes, fields: dict[str, Any]
 ) -> None:

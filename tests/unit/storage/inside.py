@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Self
 
 from tests.backends import SMALL
 from tests.harness import Harness
 from tidings.config import Settings
+from tidings.model import EraseUser
 from tidings.storage.sqlite import SqliteStore
 from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.write_session import WriteSession
@@ -34,6 +36,18 @@ class Inside(Harness):
     def writer(self) -> WriteSession:
         """What writes the store's file."""
         return self.store._writer
+
+    def begin_erasure(self, user: str) -> None:
+        """The transaction of the erasure, and nothing after it."""
+        self.run(self.store.write([EraseUser(user)]))
+
+    def erasure_steps(self, user: str, budget: int) -> Iterator[int]:
+        """Step after step of so many rows, until the erasure has ended; before each of them the number of those done."""
+        for done in count():
+            yield done
+            if user not in self.store.erasures.under_way:
+                return
+            self.run(self.store.work(budget))
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import errno
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -67,13 +67,6 @@ def publish(inside: Inside, events: int = 1) -> None:
     for _ in range(events):
         inside.publish(event("alice", targets=("bob",)))
         inside.run(inside.store.check())
-
-
-@pytest.fixture
-def runner() -> Iterator[asyncio.Runner]:
-    """The loop in which stores are opened."""
-    with asyncio.Runner() as runner:
-        yield runner
 
 
 Change = Callable[[Path, Path], None]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from itertools import count, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -59,20 +59,6 @@ def live(inside: Inside, acts: int = 12) -> None:
     inside.write(MarkFeedRead(PERSON))
 
 
-def begin(inside: Inside) -> None:
-    """The transaction of the erasure, and nothing after it."""
-    inside.run(inside.store.write([EraseUser(PERSON)]))
-
-
-def steps(inside: Inside) -> Iterator[int]:
-    """Step after step, until it has ended; before each of them the number of those done."""
-    for done in count():
-        yield done
-        if PERSON not in inside.store.erasures.under_way:
-            return
-        inside.run(inside.store.work(BUDGET))
-
-
 def said(inside: Inside) -> bytes:
     """All that anybody is answered."""
     store, run = inside.store, inside.run
@@ -101,9 +87,9 @@ def test_nobody_is_told_of_an_erased_user_before_the_last_step(opened: Inside, t
     by whom, the answer is without the name from the first transaction on; with the last step it leaves the file."""
     live(opened)
     assert PERSON.encode() in said(opened)
-    begin(opened)
+    opened.begin_erasure(PERSON)
     assert opened.store.erasures.under_way == {PERSON: False}
-    for _ in steps(opened):
+    for _ in opened.erasure_steps(PERSON, BUDGET):
         answers = said(opened)
         assert PERSON.encode() not in answers
         assert NAME.encode() not in answers
@@ -131,15 +117,19 @@ def test_an_erasure_goes_on_after_a_crash_between_any_two_steps(tmp_path: Path) 
     (tmp_path / "whole").mkdir()
     with Inside.opened(tmp_path / "whole", STEPPED, salt=0) as inside:
         live(inside, acts=4)
-        begin(inside)
-        copies = [crashed(tmp_path / "whole", tmp_path / str(n)) for n in steps(inside) if n % 3 == 0]
+        inside.begin_erasure(PERSON)
+        copies = [
+            crashed(tmp_path / "whole", tmp_path / str(n))
+            for n in inside.erasure_steps(PERSON, BUDGET)
+            if n % 3 == 0
+        ]
         expected = state(inside)
     assert len(copies) > 10
     for folder in copies:
         with Inside.opened(folder, STEPPED) as inside:
             answers = said(inside)
             assert PERSON.encode() not in answers
-            for _ in steps(inside):
+            for _ in inside.erasure_steps(PERSON, BUDGET):
                 pass
             assert state(inside) == expected
             inside.run(inside.store.check())
@@ -159,9 +149,9 @@ def test_who_uses_the_name_meanwhile_is_somebody_else(opened: Inside) -> None:
     """At any step: what they publish has the name, reaches others under it, and stays; what was before has the alias."""
     live(opened, acts=4)
     old = opened.ids_of(opened.run(opened.store.activity(f"user:{PERSON}", FeedFilter(), 500, None)))
-    begin(opened)
+    opened.begin_erasure(PERSON)
     new: list[str] = []
-    for done in steps(opened):
+    for done in opened.erasure_steps(PERSON, BUDGET):
         if done % 5 == 0:
             outcome = opened.run(opened.store.write([publish(done), Follow("other-1", f"user:{PERSON}")]))
             new += [receipt.event_id for receipt in getattr(outcome[0], "receipts", ())]
@@ -192,10 +182,10 @@ def event_of(body: bytes) -> str:
 def test_a_second_life_is_erased_while_the_first_still_is(opened: Inside, tmp_path: Path) -> None:
     """Two erasures of one name go on side by side; each has its own events."""
     live(opened, acts=4)
-    begin(opened)
+    opened.begin_erasure(PERSON)
     opened.run(opened.store.write([publish(1)]))
-    begin(opened)
-    for _ in steps(opened):
+    opened.begin_erasure(PERSON)
+    for _ in opened.erasure_steps(PERSON, BUDGET):
         answers = said(opened)
         assert PERSON.encode() not in answers
     opened.settle()
@@ -218,8 +208,8 @@ def test_a_step_is_bounded_however_much_there_is(opened: Inside) -> None:
         opened.write(*(Follow(PERSON, f"thing:{n}") for n in range(acts * 3)))
         opened.settle()
         changed = [opened.writer.db.total_changes()]
-        begin(opened)
-        changed += [opened.writer.db.total_changes() for _ in steps(opened)]
+        opened.begin_erasure(PERSON)
+        changed += [opened.writer.db.total_changes() for _ in opened.erasure_steps(PERSON, BUDGET)]
         return max(after - before for before, after in pairwise(changed))
 
     few = longest(6)
@@ -235,8 +225,8 @@ def test_notifications_of_others_take_one_seq_each(tmp_path: Path) -> None:
         with Inside.opened(tmp_path / name, settings, salt=0) as inside:
             live(inside)
             heads = {user: inside.counts(user).seq for user in OTHERS}
-            begin(inside)
-            for _ in steps(inside):
+            inside.begin_erasure(PERSON)
+            for _ in inside.erasure_steps(PERSON, BUDGET):
                 pass
             inside.settle()
             found.append(state(inside))
@@ -253,7 +243,7 @@ def test_an_erasure_that_keeps_failing_stays_hidden_and_can_be_repeated(
     """It becomes a dead letter, so that nothing else waits for it; whoever waits is told; the name is shown by none of it.
     Erasing again, or replaying dead letters, goes on with it."""
     live(opened, acts=2)
-    begin(opened)
+    opened.begin_erasure(PERSON)
     for again in (EraseUser(PERSON), RetryDeadLetters()):
         with monkeypatch.context() as broken:
             broken.setattr(erasure_job, "step", fails)
@@ -266,7 +256,7 @@ def test_an_erasure_that_keeps_failing_stays_hidden_and_can_be_repeated(
         assert PERSON.encode() not in said(opened)
         opened.run(opened.store.write([again]))
         assert opened.store.erasures.under_way == {PERSON: False}
-    for _ in steps(opened):
+    for _ in opened.erasure_steps(PERSON, BUDGET):
         pass
     assert opened.store.erasures.under_way == {}
 
@@ -300,7 +290,7 @@ def test_a_rolled_back_erasure_hides_nothing(opened: Inside, monkeypatch: pytest
     with monkeypatch.context() as broken:
         broken.setattr(erasure_job, "begin", begin_and_fail(erasure_job.begin))
         with pytest.raises(ZeroDivisionError):
-            begin(opened)
+            opened.begin_erasure(PERSON)
     assert (opened.store.erasures.under_way, opened.writer.renamings) == ({}, ())
     assert PERSON.encode() in said(opened)
 
@@ -321,7 +311,7 @@ def test_what_an_open_stream_takes_up_while_an_erasure_goes_on_is_nobodys(
     """The name is not written again, as after an erasure of one step."""
     live(opened, acts=1)
     before = opened.store.erasures.begun
-    begin(opened)
+    opened.begin_erasure(PERSON)
     news = msgspec.structs.replace(event("other-1"), audience=EVERYONE, expires_at=START_MS * 2)
     opened.publish(news)
     opened.write(MaterializeBroadcasts((PERSON,), before))

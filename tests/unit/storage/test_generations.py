@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -47,13 +46,6 @@ class Place:
         head = harness.run(harness.store.head())
         harness.run(harness.store.close())
         return head
-
-
-@pytest.fixture
-def runner() -> Iterator[asyncio.Runner]:
-    """The loop in which stores are opened."""
-    with asyncio.Runner() as runner:
-        yield runner
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Reminders that name many users: what is written of them, and what an erasure in steps leaves to be seen."""
 
 from collections.abc import Iterator
-from itertools import count, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -11,7 +11,7 @@ from tests.backends import SMALL
 from tests.checkers import traces
 from tests.unit.storage.inside import Inside
 from tidings.config import KIB
-from tidings.model import CancelReminder, EraseUser, FireReminder, Published, SetReminder
+from tidings.model import CancelReminder, FireReminder, Published, SetReminder
 from tidings.personal_data import Reminder
 from tidings.storage.sqlite import user_export
 from tidings.testing import START_MS, event
@@ -41,20 +41,6 @@ def large(inside: Inside) -> None:
     inside.write(*(SetReminder(reminder(f"r{n}", PERSON, *MANY)) for n in range(REMINDERS)))
 
 
-def begin(inside: Inside) -> None:
-    """The transaction of the erasure, and nothing after it."""
-    inside.run(inside.store.write([EraseUser(PERSON)]))
-
-
-def steps(inside: Inside) -> Iterator[int]:
-    """Step after step, until it has ended; before each of them the number of those done."""
-    for done in count():
-        yield done
-        if PERSON not in inside.store.erasures.under_way:
-            return
-        inside.run(inside.store.work(1))
-
-
 def changes(inside: Inside) -> int:
     return inside.writer.db.total_changes()
 
@@ -70,8 +56,8 @@ def test_an_erasure_writes_few_rows_of_large_reminders(opened: Inside) -> None:
     nobody wrote."""
     large(opened)
     rows = [changes(opened)]
-    begin(opened)
-    rows += [changes(opened) for _ in steps(opened)]
+    opened.begin_erasure(PERSON)
+    rows += [changes(opened) for _ in opened.erasure_steps(PERSON, 1)]
     assert max(after - before for before, after in pairwise(rows)) <= MOST_ROWS
     assert rows[-1] - rows[0] <= REMINDERS * MOST_ROWS
     assert (named(opened, PERSON), named(opened, MANY[0])) == (0, REMINDERS)
@@ -83,8 +69,8 @@ def test_nobody_sees_an_erased_user_in_a_reminder_before_the_last_step(
     """From the first transaction on no answer has the name; what was set for a new user of the name after it stays."""
     opened.write(*(SetReminder(reminder(f"a{n}", PERSON, "cy", actor=PERSON)) for n in range(4)))
     opened.write(*(SetReminder(reminder(f"own{n}", PERSON)) for n in range(4)))
-    begin(opened)
-    for step in steps(opened):
+    opened.begin_erasure(PERSON)
+    for step in opened.erasure_steps(PERSON, 1):
         left = opened.run(opened.store.reminders(None, 99))
         assert {one.key: one.users for one in left} == {f"a{n}": ("cy",) for n in range(4)}, step
         assert PERSON.encode() not in b"".join(one.event for one in left)
@@ -100,18 +86,18 @@ def test_nobody_sees_an_erased_user_in_a_reminder_before_the_last_step(
 def test_what_is_set_while_an_erasure_goes_on_is_kept(opened: Inside) -> None:
     """It is about somebody else of the same name, also in the place of a reminder that is still to be changed."""
     large(opened)
-    begin(opened)
+    opened.begin_erasure(PERSON)
     new, fresh = reminder(f"r{REMINDERS - 1}", PERSON, *MANY), reminder("fresh", PERSON)
     opened.run(opened.store.write([SetReminder(new), SetReminder(fresh)]))
-    for _ in steps(opened):
+    for _ in opened.erasure_steps(PERSON, 1):
         assert opened.run(opened.store.reminder(new.key)) == new
         assert opened.run(opened.store.reminder("fresh")) == fresh
         kept = [line["key"] for line in opened.export(PERSON) if line["kind"] == "reminder"]
         assert kept == [new.key, "fresh"]
     opened.settle()
     assert named(opened, PERSON) == 2
-    begin(opened)
-    for _ in steps(opened):
+    opened.begin_erasure(PERSON)
+    for _ in opened.erasure_steps(PERSON, 1):
         pass
     assert (named(opened, PERSON), named(opened, MANY[0])) == (0, REMINDERS)
     assert opened.run(opened.store.reminder("fresh")) is None
@@ -122,7 +108,7 @@ def test_what_was_read_before_an_erasure_does_not_fire(opened: Inside) -> None:
     large(opened)
     read = opened.run(opened.store.reminder("r5"))
     assert read is not None
-    begin(opened)
+    opened.begin_erasure(PERSON)
     ring = event("clock", "ring")
     assert opened.run(opened.store.write([FireReminder(read, None, ring)])) == [Published(())]
     opened.run(opened.store.write([CancelReminder("r5", only=read)]))

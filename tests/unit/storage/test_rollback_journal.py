@@ -1,7 +1,6 @@
 """A rollback journal beside a store: SQLite writes its pages into whatever file has the name."""
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -44,13 +43,6 @@ def interrupted(path: Path, change: str) -> tuple[bytes, bytes]:
         found = path.read_bytes(), Path(f"{path}-journal").read_bytes()
         program.execute("ROLLBACK")
     return found
-
-
-@pytest.fixture
-def runner() -> Iterator[asyncio.Runner]:
-    """The loop in which stores are opened."""
-    with asyncio.Runner() as runner:
-        yield runner
 
 
 @pytest.fixture
