@@ -37,6 +37,7 @@ ADVICE: Mapping[str, str] = {
     "unauthenticated": "Send `Authorization: Bearer …` with a known API key, or a token that is still valid.",
     "forbidden": "Ask for your own `user_id`, or use an API key.",
     "not-found": "Check the id. The reply is the same for another user's object and for one that does not exist.",
+    "unknown-path": "Check the path. `detail` states the prefix (`prefix` in the settings) of the server.",
     "method-not-allowed": "The header `Allow` lists the methods of this path.",
     "idempotency-key-in-flight": "Repeat the request after the first one has ended; it then gets the reply of the first.",
     "gone": "Do not repeat the request. Set the state that you want with another request.",

@@ -85,6 +85,12 @@ class NotFound(TidingsError):
     status, code, title = 404, "not-found", "There is no such thing here"
 
 
+class UnknownPath(TidingsError):
+    """The server has no such path, for any method and id."""
+
+    status, code, title = 404, "unknown-path", "There is nothing at this address"
+
+
 class MethodNotAllowed(TidingsError):
     """The path exists, the method does not."""
 

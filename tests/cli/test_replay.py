@@ -225,6 +225,6 @@ def test_a_missing_prefix_is_suspected(tmp_path: Path) -> None:
         )
     assert ended.returncode == 1
     assert (
-        f"{wrong} answered 404: There is nothing at this address: is the server under a prefix"
+        f"{wrong} answered 404: There is nothing at this address. All paths of this server begin"
         in ended.stderr
     )

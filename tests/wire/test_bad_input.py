@@ -184,9 +184,9 @@ CASES = (
     Case("unknown history", 400, "bad-parameter", "history", "DELETE", FOLLOW + "?history=burn"),
     Case("parameter of a route without any", 400, "bad-parameter", "x", "GET", "/livez?x=1"),
     # --- paths and methods
-    Case("unknown path", 404, "not-found", None, "GET", "/v2/feed"),
-    Case("path with a slash at its end", 404, "not-found", None, "GET", "/v1/feed/"),
-    Case("empty segment", 404, "not-found", None, "GET", "/v1/users//follows"),
+    Case("unknown path", 404, "unknown-path", None, "GET", "/v2/feed"),
+    Case("path with a slash at its end", 404, "unknown-path", None, "GET", "/v1/feed/"),
+    Case("empty segment", 404, "unknown-path", None, "GET", "/v1/users//follows"),
     Case("unknown method", 405, "method-not-allowed", None, "PATCH", "/v1/feed"),
     Case("method of another path", 405, "method-not-allowed", None, "GET", "/v1/follows"),
     Case("invented method", 405, "method-not-allowed", None, "REPORT", "/v1/feed"),

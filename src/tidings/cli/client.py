@@ -8,7 +8,7 @@ from typing import TypeVar
 import click
 
 from tidings.client import Client, ProblemError, Unreachable
-from tidings.client.errors import ASK_PREFIX
+from tidings.client.errors import UNKNOWN_PATH
 from tidings.client.request import Call
 
 DEFAULT_URL = "http://127.0.0.1:8787"
@@ -93,7 +93,7 @@ class CommandClient(Client):
             return Foreign(
                 f"{self.url} answers {what}, but not as Tidings does: is the address right, with its prefix?"
             )
-        if error.detail == ASK_PREFIX:
+        if error.type == UNKNOWN_PATH:
             return Refused(f"{self.url} answered {error}")
         return Refused(f"the server answered {error}{self._advice(error.status)}")
 

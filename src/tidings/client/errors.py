@@ -4,11 +4,9 @@ import msgspec
 
 from tidings.client.effects import Answer
 
-NO_ROUTE = "There is nothing at this address."
-"""The detail of a server's 404 for a path that is none of its routes. A client requests routes only."""
-ASK_PREFIX = (
-    "There is nothing at this address: is the server under a prefix (--prefix), and is it in the URL?"
-)
+UNKNOWN_PATH = "urn:tidings:problem:unknown-path"
+"""The type of a 404 for a path that is none of the server's routes. A client requests routes only, so its base URL is wrong,
+and ``detail`` states the prefix of the server."""
 
 
 class FieldError(msgspec.Struct, frozen=True):
@@ -63,8 +61,6 @@ def problem(answer: Answer) -> ProblemError:
         said = msgspec.json.decode(answer.body, type=_Document)
     except msgspec.DecodeError:
         said = _Document(title="the answer is not one of a Tidings server")
-    if answer.status == 404 and said.detail == NO_ROUTE:
-        said.detail = ASK_PREFIX
     return ProblemError(answer.status, said.type, said.title, said.detail, said.errors, seconds(answer))
 
 

@@ -7,7 +7,7 @@ Paths are matched segment by segment *before* they are decoded: an encoded slash
 from collections.abc import Iterable, Mapping
 from urllib.parse import unquote_to_bytes
 
-from tidings.errors import MethodNotAllowed, NotFound
+from tidings.errors import MethodNotAllowed, UnknownPath
 from tidings.http.params import check_escapes
 from tidings.http.routing import Route
 
@@ -55,13 +55,14 @@ class Router:
     def __init__(self, routes: Iterable[Route], prefix: str) -> None:
         self._exact: dict[bytes, Found] = {}
         self._root = _Node()
+        self._prefix = prefix.rstrip("/")
         for route in routes:
-            found = self._place(prefix.rstrip("/"), route.path)
+            found = self._place(self._prefix, route.path)
             found.methods[route.method] = route
 
     def find(self, path: bytes) -> tuple[Found, Mapping[str, bytes]]:
-        """The routes of a raw path, and its parameters as they are sent. Raises NotFound, and BadParameter for a path that
-        is not percent-encoded UTF-8."""
+        """The routes of a raw path, and its parameters as they are sent. Raises UnknownPath, and BadParameter for a path
+        that is not percent-encoded UTF-8."""
         found = self._exact.get(path)
         if found is not None:
             return found, {}
@@ -71,8 +72,17 @@ class Router:
         for part in path.split(b"/")[1:]:
             node = _step(node, part, values)
         if node is None or node.found is None:
-            raise NotFound("There is nothing at this address.")
+            raise UnknownPath(self._lacking(path))
         return node.found, dict(zip(node.found.names, values, strict=True))
+
+    def _lacking(self, path: bytes) -> str:
+        """The detail for a path without a route. It names the prefix: a missing one is the usual cause."""
+        pages = f"{self._prefix}/docs"
+        if not self._prefix:
+            return f"There is nothing at this address. This server has no prefix; {pages} lists its paths."
+        if path.startswith(f"{self._prefix}/".encode()):
+            return f"There is nothing at this address. {pages} lists the paths of this server."
+        return f"There is nothing at this address. All paths of this server begin with {self._prefix}/; {pages} lists them."
 
     def _place(self, prefix: str, template: str) -> Found:
         path = prefix + template
