@@ -3,7 +3,8 @@
 import ast
 import re
 import statistics
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -34,6 +35,14 @@ STATEMENT = re.compile(
     re.S,
 )
 """How a statement, or the end of one, begins. Pragmas and transactions are commands of the connection."""
+
+SAME_THINGS = """
+ActivityPage Condition Connection DeadLetter Decision Endpoint Endpoints Event Explanation FeedItem FeedPage
+FeedReadResult FieldError FollowedTopic Following FollowsPage Frame InboxChanges InboxPage InboxUpdateResult NewCount
+NewEvent Notification Parts Person Preferences QuietHours ReadAllResult Reason Receipt Receipts Reminder ReminderResult
+RemindersPage Status Summary Thing Top TopItem Unread UpdateResult
+"""
+"""What the client, the description of the API and the server each represent: one thing, and so one name."""
 
 
 class Sized(NamedTuple):
@@ -116,6 +125,56 @@ def statements_in(source: str) -> list[tuple[int, str]]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs
     ]
     return sorted((line, text) for line, text in strings if STATEMENT.match(text))
+
+
+def test_a_class_name_stands_for_one_thing() -> None:
+    """Who reads a name need not look up which of two classes it is."""
+    texts = {str(path.relative_to(ROOT / "src" / "tidings")): path.read_text() for path in SOURCES}
+    assert ambiguous(texts) == []
+    named = classes(texts)
+    assert [name for name in SAME_THINGS.split() if len({layer(where) for where in named[name]}) < 2] == []
+
+
+def test_a_second_class_of_a_name_is_found() -> None:
+    """In a module of the same layer always; in another layer unless it is the same thing; private ones too."""
+    planted = {
+        "ports.py": "class Check: ...\nclass Receipt: ...",
+        "storage/memory/store.py": "def make():\n    class Check: ...",
+        "http/schemas.py": "class Receipt: ...\nclass Changed: ...\nclass _Rows: ...",
+        "client/replies.py": "class Receipt: ...",
+        "client/items.py": "class Changed: ...\nclass Receipt: ...\nclass _Rows: ...",
+    }
+    assert ambiguous(planted) == [
+        ("Changed", ["http/schemas.py", "client/items.py"]),
+        ("Check", ["ports.py", "storage/memory/store.py"]),
+        ("Receipt", ["ports.py", "http/schemas.py", "client/replies.py", "client/items.py"]),
+        ("_Rows", ["http/schemas.py", "client/items.py"]),
+    ]
+
+
+def ambiguous(texts: Mapping[str, str]) -> list[tuple[str, list[str]]]:
+    """The class names of modules that stand for two things, and the modules that define each."""
+    return sorted((name, where) for name, where in classes(texts).items() if not _is_one_thing(name, where))
+
+
+def _is_one_thing(name: str, where: Sequence[str]) -> bool:
+    layers = {layer(path) for path in where}
+    return len(layers) == len(where) and (len(layers) == 1 or name in SAME_THINGS.split())
+
+
+def classes(texts: Mapping[str, str]) -> dict[str, list[str]]:
+    """The modules that define a class of each name, once for each definition."""
+    found = defaultdict(list)
+    for path, text in texts.items():
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ClassDef):
+                found[node.name].append(path)
+    return found
+
+
+def layer(path: str) -> str:
+    """Whose representation the classes of a module are: the client's, the API's, or the server's own."""
+    return "client" if path.startswith("client/") else "api" if path.startswith("http/schemas") else "server"
 
 
 def test_ports_are_narrow() -> None:

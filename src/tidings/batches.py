@@ -44,7 +44,7 @@ def _splitter(most: int) -> msgspec.json.Decoder[msgspec.Struct]:
     )
 
 
-class Lines:
+class LineSplitter:
     """The lines of a body that arrives in chunks of any size, at a cost that depends on its bytes alone.
 
     Of a line over ``cap`` bytes only the first ``cap`` + 1 are kept: enough to refuse it.

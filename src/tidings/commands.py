@@ -6,7 +6,7 @@ from typing import NamedTuple, cast
 import msgspec
 from msgspec import UNSET
 
-from tidings.batches import Lines, prepare, split
+from tidings.batches import LineSplitter, prepare, split
 from tidings.commit_queue import GroupCommitQueue
 from tidings.config import KIB, MIB, Settings
 from tidings.cursors import Cursors
@@ -287,7 +287,7 @@ class Commands:
 
         A bad line gets its error in its place and does not stop the import: ``{"line":3,"error":{…}}``.
         """
-        lines, turn = Lines(self._settings.max_batch_bytes), Turn(self._clock.monotonic, take_turn)
+        lines, turn = LineSplitter(self._settings.max_batch_bytes), Turn(self._clock.monotonic, take_turn)
         batch = _Batch(1)
         async for chunk in chunks:
             await turn.next()

@@ -15,7 +15,7 @@ from msgspec import Meta
 from tidings.commit_queue import GroupCommitQueue
 from tidings.confirmations import Confirmations
 from tidings.errors import FieldError, InvalidFields, NotFound
-from tidings.field_errors import Check, check_own, shown
+from tidings.field_errors import FieldCheck, check_own, shown
 from tidings.mail_addresses import recipient
 from tidings.model import AddEndpoint, CommandResult, EnableEndpoint, RemoveEndpoint, RotateSecret
 from tidings.personal_data import Endpoint, PushKeys
@@ -95,10 +95,10 @@ def _url_error(address: str) -> str:
 class EndpointInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The body of ``POST /v1/endpoints``. ``keys`` is for the channel ``web_push`` only."""
 
-    CHECKS: ClassVar[tuple[Check, ...]] = (
-        Check(("channel", "keys"), _key_errors),
-        Check(("keys",), _curve_errors),
-        Check(("channel", "address"), _address_errors),
+    CHECKS: ClassVar[tuple[FieldCheck, ...]] = (
+        FieldCheck(("channel", "keys"), _key_errors),
+        FieldCheck(("keys",), _curve_errors),
+        FieldCheck(("channel", "address"), _address_errors),
     )
 
     channel: Channel

@@ -49,7 +49,7 @@ def visible(most: int, **more: Any) -> Meta:
     return in_words(r"\A[^\x00-\x1f\x7f]+\Z", "no control characters", min_length=1, max_length=most, **more)
 
 
-class Check(NamedTuple):
+class FieldCheck(NamedTuple):
     """A check of fields beyond their types. A type lists its checks in ``CHECKS``.
 
     ``fields`` names the attributes that the check reads; ``errors`` takes their values, and returns the errors of the first
@@ -61,7 +61,7 @@ class Check(NamedTuple):
     errors: Callable[..., Iterable[FieldError]]
 
 
-class Found(NamedTuple):
+class FieldFindings(NamedTuple):
     """``errors``: up to MAX_FIELD_ERRORS of them, in the order of the text; ``fitting``: the JSON of the outermost object
     with only its valid members, "{}" if it is no object."""
 
@@ -69,13 +69,13 @@ class Found(NamedTuple):
     fitting: bytes
 
 
-def find(type: Any, raw: bytes, *, strict: bool = True) -> Found:
+def find(type: Any, raw: bytes, *, strict: bool = True) -> FieldFindings:
     """The field errors of a JSON text that a decoder of its type has refused. ``strict=False`` accepts texts for numbers and
     booleans."""
     finder = _Finder(strict)
     finder.add_errors(type, raw.strip(), "")
     errors = [FieldError(_short(pointer), detail) for pointer, detail in finder.errors[:MAX_FIELD_ERRORS]]
-    return Found(tuple(errors), _encode(finder.fitting))
+    return FieldFindings(tuple(errors), _encode(finder.fitting))
 
 
 def find_parameters(
@@ -122,15 +122,15 @@ def parameters_fit(found: msgspec.Struct, given: Mapping[str, str]) -> bool:
     )
 
 
-def _found_by(check: Check, whole: msgspec.Struct) -> Iterable[FieldError]:
+def _found_by(check: FieldCheck, whole: msgspec.Struct) -> Iterable[FieldError]:
     return check.errors(*[getattr(whole, name) for name in check.fields])
 
 
 @lru_cache(maxsize=256)
-def _parameter_checks(type: Any) -> Mapping[str, list[Check]]:
+def _parameter_checks(type: Any) -> Mapping[str, list[FieldCheck]]:
     """The checks of a type by the name of the parameter to which each assigns its errors."""
     names = {field.name: name for name, field in _known(type).items()}
-    found: dict[str, list[Check]] = {}
+    found: dict[str, list[FieldCheck]] = {}
     for check in _checks(type):
         found.setdefault(names[check.fields[0]], []).append(check)
     return found
@@ -314,8 +314,8 @@ def _known(type: Any) -> Mapping[str, FieldInfo]:
     return {field.encode_name: field for field in fields(type)}
 
 
-def _checks(type: Any) -> tuple[Check, ...]:
-    checks: tuple[Check, ...] = getattr(type, "CHECKS", ())
+def _checks(type: Any) -> tuple[FieldCheck, ...]:
+    checks: tuple[FieldCheck, ...] = getattr(type, "CHECKS", ())
     return checks
 
 

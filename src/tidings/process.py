@@ -25,7 +25,7 @@ from tidings.http.protocol import protocol_of
 from tidings.http.websocket import sockets
 from tidings.live import Hub
 from tidings.server import running
-from tidings.server_parts import Parts, make_parts
+from tidings.server_parts import ServerParts, make_parts
 from tidings.timeutil import SystemClock
 
 GC_THRESHOLDS = (10_000, 500, 1_000)
@@ -92,7 +92,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 async def _serve(
     settings: Settings,
     clock: SystemClock,
-    parts: Parts,
+    parts: ServerParts,
     listening: list[socket.socket],
     stop: "_Stop",
     on_ready: Callable[[str], None],

@@ -31,7 +31,7 @@ from tidings.events import (
     key_digest,
     meaning,
 )
-from tidings.field_errors import MAX_FIELD_ERRORS, Check, check_own, shown
+from tidings.field_errors import MAX_FIELD_ERRORS, FieldCheck, check_own, shown
 from tidings.ids import LAST_MS
 from tidings.model import FireReminder
 from tidings.personal_data import Reminder
@@ -78,7 +78,7 @@ def _time_zone_errors(time_zone: str) -> Iterator[FieldError]:
         )
 
 
-TIME_ZONE = Check(("time_zone",), _time_zone_errors)
+TIME_ZONE = FieldCheck(("time_zone",), _time_zone_errors)
 
 
 def _every_errors(every: str | None) -> Iterator[FieldError]:
@@ -94,12 +94,12 @@ class ReminderInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
     ``deliver_at`` or ``after_s`` seconds from now. It is due again after each ``every`` (ISO 8601), by the local time of
     ``time_zone``; without a time, for the first time after one ``every`` from now."""
 
-    CHECKS: ClassVar[tuple[Check, ...]] = (
-        Check(("user_ids", "topic"), _recipient_errors),
-        Check(("deliver_at", "after_s"), _time_errors),
-        Check(("deliver_at", "after_s", "every"), _start_errors),
+    CHECKS: ClassVar[tuple[FieldCheck, ...]] = (
+        FieldCheck(("user_ids", "topic"), _recipient_errors),
+        FieldCheck(("deliver_at", "after_s"), _time_errors),
+        FieldCheck(("deliver_at", "after_s", "every"), _start_errors),
         TIME_ZONE,
-        Check(("every",), _every_errors),
+        FieldCheck(("every",), _every_errors),
     )
 
     type: Verb

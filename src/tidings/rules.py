@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from tidings.errors import FieldError
-from tidings.field_errors import Check, check_own, escape, in_words, visible
+from tidings.field_errors import FieldCheck, check_own, escape, in_words, visible
 
 CHANNELS = ("email", "web_push", "webhook", "apprise")
 """The channels of delivery. Lists, counts and streams inside the application are the channel ``in_app``."""
@@ -78,7 +78,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     to ``critical`` types. ``messages``: locale → plural category → template.
     """
 
-    CHECKS: ClassVar[tuple[Check, ...]] = (Check(("messages",), _message_errors),)
+    CHECKS: ClassVar[tuple[FieldCheck, ...]] = (FieldCheck(("messages",), _message_errors),)
 
     verbs: Annotated[tuple[Name, ...], Meta(max_length=MAX_VERBS)] = ()
     notify: Literal["targets", "followers", "both"] = "targets"

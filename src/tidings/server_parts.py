@@ -14,29 +14,29 @@ from tidings.timeutil import Clock
 T = TypeVar("T")
 
 
-class Parts(NamedTuple):
+class ServerParts(NamedTuple):
     """The parts of a server without its store."""
 
     authenticator: Authenticator
     channels: ChannelRegistry
 
 
-class Refusal(NamedTuple):
+class StartRefusal(NamedTuple):
     """The reason why a server does not start. ``area`` is the area of the settings, a word."""
 
     area: str
     error: ConfigError
 
 
-def make_parts(settings: Settings, clock: Clock) -> tuple[Parts | None, list[Refusal]]:
+def make_parts(settings: Settings, clock: Clock) -> tuple[ServerParts | None, list[StartRefusal]]:
     """The parts that these settings make, or None and every reason why a server would not start."""
-    refusals: list[Refusal] = []
+    refusals: list[StartRefusal] = []
 
     def made(area: str, make: Callable[[], T]) -> T | None:
         try:
             return make()
         except ConfigError as error:
-            refusals.append(Refusal(area, error))
+            refusals.append(StartRefusal(area, error))
             return None
 
     made("access", lambda: check_dev(settings))
@@ -45,7 +45,7 @@ def make_parts(settings: Settings, clock: Clock) -> tuple[Parts | None, list[Ref
     made("locale", lambda: check_locale(settings.locale))
     if refusals or authenticator is None or channels is None:
         return None, refusals
-    return Parts(authenticator, channels), []
+    return ServerParts(authenticator, channels), []
 
 
 def check_dev(settings: Settings) -> None:

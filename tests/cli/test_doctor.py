@@ -19,7 +19,7 @@ from tests.cli.test_client import scripted
 from tests.serving import START_S, serving
 from tidings import marker
 from tidings.cli.doctor import (
-    Check,
+    CheckResult,
     fsync_ms,
     open_files,
     outside,
@@ -126,7 +126,7 @@ def test_a_damaged_store_fails(tmp_path: Path) -> None:
     """A sound store is told sound; with a page overwritten it is not."""
     path = tmp_path / "tidings.db"
     lived(path, 3)
-    assert store(path) == Check("ok", "store", f"{path}: sound, at position 3")
+    assert store(path) == CheckResult("ok", "store", f"{path}: sound, at position 3")
     raw = bytearray(path.read_bytes())
     raw[4096:] = b"\xff" * (len(raw) - 4096)
     path.write_bytes(raw)
@@ -315,7 +315,7 @@ def test_key_sets_are_fetched_as_the_server_would(tmp_path: Path) -> None:
 
 def test_a_check_says_which_file() -> None:
     """What does not exist yet is no failure."""
-    assert store(Path("/nowhere/tidings.db")) == Check(
+    assert store(Path("/nowhere/tidings.db")) == CheckResult(
         "ok", "store", "/nowhere/tidings.db does not exist yet"
     )
 
@@ -482,7 +482,7 @@ def readable_store(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def test_doctors_do_not_lock_out_each_other(readable_store: Path) -> None:
     """The fault: the second one said that the store was in use by another process."""
     with reading(readable_store), reading(readable_store):
-        assert store(readable_store) == Check("ok", "store", f"{readable_store}: sound, at position 1")
+        assert store(readable_store) == CheckResult("ok", "store", f"{readable_store}: sound, at position 1")
 
 
 def read_while(path: Path, happens: Callable[[], object], statement: str) -> None:

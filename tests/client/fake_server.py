@@ -12,13 +12,13 @@ import msgspec
 from tidings.client.effects import (
     Action,
     Answer,
+    ClientRequest,
     Close,
     Emit,
     Open,
     Outcome,
     Receive,
     RefreshToken,
-    Request,
     SendRequest,
     Sleep,
     StateChanged,
@@ -49,7 +49,9 @@ class Stage:
     def __init__(
         self,
         *openings: Opening,
-        answer: Callable[[Request], Answer | TransportError] = lambda request: TransportError("no answer"),
+        answer: Callable[[ClientRequest], Answer | TransportError] = lambda request: TransportError(
+            "no answer"
+        ),
         include: Collection[str] = ("notifications",),
         cursor: str | None = None,
         fresh: bool = False,
@@ -59,7 +61,7 @@ class Stage:
         self.items: list[Item] = []
         self.connections: list[Connection] = []
         self.slept: list[float] = []
-        self.asked: list[Request] = []
+        self.asked: list[ClientRequest] = []
         self.cursors: list[str] = []
         self.renewals = 0
         self._openings = deque(openings)
@@ -123,7 +125,7 @@ class Stage:
                 self._chunks.clear()
         return None
 
-    def _open(self, request: Request) -> Answer | TransportError:
+    def _open(self, request: ClientRequest) -> Answer | TransportError:
         if not self._openings:
             raise Over
         self.cursors.append(dict(request.headers).get("Last-Event-ID", ""))

@@ -9,7 +9,7 @@ import pytest
 
 from tests.wire.people import event
 from tidings.client import AsyncClient, Client, NewReminder, Preferences
-from tidings.client.api import Api, Lines
+from tidings.client.api import Api, ImportResults
 from tidings.client.descriptors import listing, operation
 from tidings.client.request import Call
 from tidings.http.routes import ROUTES
@@ -144,7 +144,7 @@ def test_lines_are_cut_into_requests() -> None:
     assert len(sent) == 1_000
     assert sent[7]["idempotency_key"] == "k"
     assert len({body["idempotency_key"] for body in sent}) == 1_000
-    assert len(lines_of(series.send(Lines(())))) == 500
+    assert len(lines_of(series.send(ImportResults(())))) == 500
 
 
 def lines_of(call: Call[Any]) -> list[bytes]:

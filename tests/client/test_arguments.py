@@ -10,7 +10,7 @@ from tests.client.test_api import ARGUMENTS, OPERATIONS
 from tests.wire.people import event
 from tidings.client import AsyncClient, Client, NewEvent
 from tidings.client.descriptors import listing
-from tidings.client.effects import Request
+from tidings.client.effects import ClientRequest
 
 
 class Sent(AssertionError):
@@ -20,7 +20,7 @@ class Sent(AssertionError):
 class Recorder(Client):
     """A client that may send nothing."""
 
-    def send(self, request: Request, timeout_s: float) -> Any:
+    def send(self, request: ClientRequest, timeout_s: float) -> Any:
         """Fail: the arguments should have been refused."""
         raise Sent(request)
 
@@ -28,7 +28,7 @@ class Recorder(Client):
 class AsyncRecorder(AsyncClient):
     """The same for asyncio."""
 
-    async def send(self, request: Request, timeout_s: float) -> Any:
+    async def send(self, request: ClientRequest, timeout_s: float) -> Any:
         """Fail: the arguments should have been refused."""
         raise Sent(request)
 

@@ -21,7 +21,7 @@ from tests.client.fake_server import (
     polled,
     said,
 )
-from tidings.client.effects import Answer, Request, TransportError
+from tidings.client.effects import Answer, ClientRequest, TransportError
 from tidings.client.errors import ProblemError
 from tidings.client.items import Activity, Changed, Counts, Item, Read, Reset
 from tidings.client.sse import MAX_EVENT_BYTES
@@ -166,7 +166,7 @@ def test_include_is_checked() -> None:
 # --- resets ----------------------------------------------------------------------------------------------------
 
 
-def pages(request: Request) -> Answer:
+def pages(request: ClientRequest) -> Answer:
     """An inbox of two pages, whose second is fetched when a third notification has come, and a feed."""
     query = dict(request.query)
     if request.path == "/v1/feed":
@@ -368,7 +368,7 @@ def test_a_token_that_cannot_be_renewed_is_used_up() -> None:
 NO_STREAM = (TransportError("a proxy"), Answer(502), Answer(200, media="text/html"))
 
 
-def answering(*answers: Answer) -> Callable[[Request], Answer | TransportError]:
+def answering(*answers: Answer) -> Callable[[ClientRequest], Answer | TransportError]:
     """Gives these answers, one after the other; then the server is gone."""
     left = iter(answers)
     return lambda _: next(left, TransportError("down"))
@@ -548,7 +548,7 @@ def test_whatever_happens_to_connections_every_item_comes_once(seed: int) -> Non
         chunks = [told[a:b] for a, b in zip([0, *cuts], [*cuts, len(told)], strict=True) if b > a]
         return [*chunks, chance.choice([SILENT, TransportError("cut")])]
 
-    def poll(request: Request) -> Answer | TransportError:
+    def poll(request: ClientRequest) -> Answer | TransportError:
         since = int(dict(request.query)["last_event_id"].split(".")[1])
         begin, until = chance.randint(max(0, since - 3), since), min(30, since + chance.randint(0, 2))
         fresh = [notification(n) for n in range(begin + 1, until + 1)]

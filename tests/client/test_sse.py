@@ -7,35 +7,38 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidings.client.sse import Event, Parser, TooLong
+from tidings.client.sse import EventTooLong, Parser, ServerSentEvent
 
 STREAMS = {
-    "one event": (b"event: a\ndata: 1\nid: x\n\n", [Event("a", "1", "x")]),
-    "no name is message": (b"data: 1\n\n", [Event("message", "1", "")]),
-    "carriage returns": (b"data: 1\rdata: 2\r\r", [Event("message", "1\n2", "")]),
-    "both line ends": (b"data: 1\r\ndata: 2\r\n\r\n", [Event("message", "1\n2", "")]),
-    "a byte order mark first": (b"\xef\xbb\xbfdata: 1\n\n", [Event("message", "1", "")]),
-    "a byte order mark later": (b"data: 1\n\n\xef\xbb\xbfdata: 2\n\n", [Event("message", "1", "")]),
-    "comments": (b": hello\ndata: 1\n:\n\n", [Event("message", "1", "")]),
+    "one event": (b"event: a\ndata: 1\nid: x\n\n", [ServerSentEvent("a", "1", "x")]),
+    "no name is message": (b"data: 1\n\n", [ServerSentEvent("message", "1", "")]),
+    "carriage returns": (b"data: 1\rdata: 2\r\r", [ServerSentEvent("message", "1\n2", "")]),
+    "both line ends": (b"data: 1\r\ndata: 2\r\n\r\n", [ServerSentEvent("message", "1\n2", "")]),
+    "a byte order mark first": (b"\xef\xbb\xbfdata: 1\n\n", [ServerSentEvent("message", "1", "")]),
+    "a byte order mark later": (b"data: 1\n\n\xef\xbb\xbfdata: 2\n\n", [ServerSentEvent("message", "1", "")]),
+    "comments": (b": hello\ndata: 1\n:\n\n", [ServerSentEvent("message", "1", "")]),
     "one space is taken off": (
         b"data:  1\n\ndata:1\n\n",
-        [Event("message", " 1", ""), Event("message", "1", "")],
+        [ServerSentEvent("message", " 1", ""), ServerSentEvent("message", "1", "")],
     ),
-    "a field without a colon": (b"data\n\n", [Event("message", "", "")]),
-    "nothing without data": (b"event: a\nid: x\n\ndata: 1\n\n", [Event("message", "1", "x")]),
+    "a field without a colon": (b"data\n\n", [ServerSentEvent("message", "", "")]),
+    "nothing without data": (b"event: a\nid: x\n\ndata: 1\n\n", [ServerSentEvent("message", "1", "x")]),
     "an id stays": (
         b"id: x\ndata: 1\n\ndata: 2\n\n",
-        [Event("message", "1", "x"), Event("message", "2", "x")],
+        [ServerSentEvent("message", "1", "x"), ServerSentEvent("message", "2", "x")],
     ),
     "an id is taken back": (
         b"id: x\ndata: 1\n\nid\ndata: 2\n\n",
-        [Event("message", "1", "x"), Event("message", "2", "")],
+        [ServerSentEvent("message", "1", "x"), ServerSentEvent("message", "2", "")],
     ),
-    "an id with NUL is passed over": (b"id: x\nid: y\0\ndata: 1\n\n", [Event("message", "1", "x")]),
-    "unknown fields": (b"what: x\ndata: 1\n\n", [Event("message", "1", "")]),
-    "an event without end": (b"data: 1\n\ndata: 2\n", [Event("message", "1", "")]),
-    "text of the world": ("data: läuft\u2028日本\n\n".encode(), [Event("message", "läuft\u2028日本", "")]),
-    "broken text": (b"data: a\xffb\n\n", [Event("message", "a\ufffdb", "")]),
+    "an id with NUL is passed over": (b"id: x\nid: y\0\ndata: 1\n\n", [ServerSentEvent("message", "1", "x")]),
+    "unknown fields": (b"what: x\ndata: 1\n\n", [ServerSentEvent("message", "1", "")]),
+    "an event without end": (b"data: 1\n\ndata: 2\n", [ServerSentEvent("message", "1", "")]),
+    "text of the world": (
+        "data: läuft\u2028日本\n\n".encode(),
+        [ServerSentEvent("message", "läuft\u2028日本", "")],
+    ),
+    "broken text": (b"data: a\xffb\n\n", [ServerSentEvent("message", "a\ufffdb", "")]),
 }
 
 
@@ -59,7 +62,7 @@ def test_retry_is_a_number(said: bytes, retry_ms: int | None) -> None:
 def test_a_buffer_is_bounded(without_end: bytes) -> None:
     """A line, and all lines of one event together."""
     parser = Parser(limit=48)
-    with pytest.raises(TooLong):
+    with pytest.raises(EventTooLong):
         parser.feed(without_end)
 
 
@@ -88,13 +91,13 @@ def test_chunks_may_end_anywhere(lines: list[tuple[str, str]], mark: bool, data:
     assert parsed(chunks) == by_the_standard(stream)
 
 
-def parsed(chunks: list[bytes]) -> list[Event]:
+def parsed(chunks: list[bytes]) -> list[ServerSentEvent]:
     """What a parser makes of these chunks."""
     parser = Parser()
     return [event for chunk in chunks for event in parser.feed(chunk)]
 
 
-def by_the_standard(stream: bytes) -> list[Event]:
+def by_the_standard(stream: bytes) -> list[ServerSentEvent]:
     """The events of a whole stream, by section 9.2.6 word by word and without regard for speed or memory."""
     text = stream.decode("utf-8", "replace").removeprefix("\ufeff")
     *lines, _rest = re.split("\r\n|\r|\n", text)
@@ -103,7 +106,7 @@ def by_the_standard(stream: bytes) -> list[Event]:
     for line in lines:
         if line == "":
             if data != "":
-                events.append(Event(name or "message", data.removesuffix("\n"), id))
+                events.append(ServerSentEvent(name or "message", data.removesuffix("\n"), id))
             name = data = ""
         elif not line.startswith(":"):
             field, value = line, ""

@@ -67,7 +67,7 @@ from tidings.model import (
 from tidings.personal_data import Reminder
 from tidings.ports import Store
 from tidings.rules import Rule
-from tidings.storage.memory.feed_read_state import ReadAll
+from tidings.storage.memory.feed_read_state import FeedReadAll
 from tidings.storage.memory.inbox import Inbox
 from tidings.storage.memory.user import UserState
 from tidings.testing import FakeClock, MemoryStore
@@ -454,7 +454,9 @@ class Sticky(MemoryStore):
 
     def _mark_feed(self, command: MarkFeedRead | MarkFeedUnread | UndoMarkFeedRead) -> CommandResult:
         if isinstance(command, MarkFeedUnread):
-            self._person(command.user).feed.read_alls.append(ReadAll(self._position + 2, self._position, 0))
+            self._person(command.user).feed.read_alls.append(
+                FeedReadAll(self._position + 2, self._position, 0)
+            )
         return super()._mark_feed(command)
 
 

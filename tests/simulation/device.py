@@ -19,13 +19,13 @@ from tidings.client.cursor import cursor_of, parse
 from tidings.client.effects import (
     Action,
     Answer,
+    ClientRequest,
     Close,
     Emit,
     Open,
     Outcome,
     Receive,
     RefreshToken,
-    Request,
     SendRequest,
     Sleep,
     StateChanged,
@@ -223,7 +223,7 @@ class Device:
         query = [("user_id", self.user), ("limit", str(polling.PAGE))]
         query += [("cursor", cursor)] if cursor else []
         while True:
-            answer = await self._ask(Request("GET", path, tuple(query)), self._around.pace.ask_s)
+            answer = await self._ask(ClientRequest("GET", path, tuple(query)), self._around.pace.ask_s)
             if isinstance(answer, Answer) and answer.status == 200:
                 return msgspec.json.decode(answer.body, type=shape)
             self._renew()
@@ -278,7 +278,7 @@ class Device:
             if events := self._socket.feed(received):
                 return events
 
-    async def _ask(self, request: Request, timeout_s: float) -> Answer | TransportError:
+    async def _ask(self, request: ClientRequest, timeout_s: float) -> Answer | TransportError:
         around, expires_at, gone = self._around, self._expires_at, asyncio.Event()
         try:
             return await around.call(lambda server: server.answer(request, expires_at, gone), timeout_s)

@@ -91,7 +91,7 @@ def _move(self: SubscriptionState, id: str, there: SubscriptionCursor) -> bool:
 _event = SubscriptionMachine._event
 
 
-def _deaf_to_resets(self: SubscriptionMachine, event: sse.Event) -> Steps[None]:
+def _deaf_to_resets(self: SubscriptionMachine, event: sse.ServerSentEvent) -> Steps[None]:
     if event.name != "reset":
         yield from _event(self, event)
 

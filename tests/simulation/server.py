@@ -10,7 +10,7 @@ from tests.simulation.loop import Clock, Life
 from tests.simulation.network import EVENTS, Connection
 from tests.simulation.stats import Tally
 from tests.simulation.store import ShakenStore, at_once
-from tidings.client.effects import Answer, Request
+from tidings.client.effects import Answer, ClientRequest
 from tidings.commands import Commands
 from tidings.commit_queue import GroupCommitQueue
 from tidings.config import Settings
@@ -185,7 +185,7 @@ class Server:
 
     # --- HTTP -----------------------------------------------------------------------------------------------
 
-    async def answer(self, request: Request, expires_at: float | None, gone: asyncio.Event) -> Answer:
+    async def answer(self, request: ClientRequest, expires_at: float | None, gone: asyncio.Event) -> Answer:
         """The answer to a GET; ``gone`` says that nobody waits for it any more."""
         try:
             self._check(expires_at)
@@ -227,7 +227,7 @@ class Server:
         include = frozenset(query["include"].split(","))
         return self.live.open(query["user_id"], include, last, wire, expires_in_s=left_s)
 
-    async def open(self, request: Request, expires_at: float | None, connection: Connection) -> Answer:
+    async def open(self, request: ClientRequest, expires_at: float | None, connection: Connection) -> Answer:
         """Open a stream on this connection."""
         query, headers = dict(request.query), dict(request.headers)
         if connection.over:

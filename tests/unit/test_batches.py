@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidings.batches import Lines, split
+from tidings.batches import LineSplitter, split
 from tidings.errors import InvalidFields, Malformed, TooLarge
 from tidings.validation import BOM
 
@@ -30,7 +30,7 @@ LINES = (b"", b" ", b"{}", b"12345678", b"123456789012", BOM, BOM + b"{}")
 @given(st.lists(st.sampled_from(LINES)), st.lists(st.integers(1, 9), min_size=1))
 def test_lines_are_the_same_however_they_are_cut(lines: list[bytes], sizes: list[int]) -> None:
     """Blank ones are passed over, and a line over the cap keeps one byte too many, by which it is refused."""
-    reader = Lines(CAP)
+    reader = LineSplitter(CAP)
     got: list[bytes] = []
     for chunk in cut(b"\n".join(lines), sizes):
         got += reader.feed(chunk)

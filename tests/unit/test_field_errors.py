@@ -15,8 +15,8 @@ from tidings.field_errors import (
     MAX_FIELD_ERRORS,
     MAX_POINTER,
     WORDS,
-    Check,
-    Found,
+    FieldCheck,
+    FieldFindings,
     check_own,
     find,
     find_parameters,
@@ -40,7 +40,7 @@ class Inner(msgspec.Struct, forbid_unknown_fields=True):
     n: Annotated[int, Meta(ge=1, le=9)]
     kind: Literal["a", "b"] = "a"
 
-    CHECKS: ClassVar[tuple[Check, ...]] = (Check(("n", "kind"), seven_errors),)
+    CHECKS: ClassVar[tuple[FieldCheck, ...]] = (FieldCheck(("n", "kind"), seven_errors),)
 
     def __post_init__(self) -> None:
         check_own(self)
@@ -55,7 +55,7 @@ class Outer(msgspec.Struct, forbid_unknown_fields=True):
     note: str | None = None
 
 
-def found(raw: bytes) -> Found:
+def found(raw: bytes) -> FieldFindings:
     """What is wrong with a whole."""
     with pytest.raises(msgspec.DecodeError):
         msgspec.json.decode(raw, type=Outer)

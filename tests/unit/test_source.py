@@ -7,7 +7,7 @@ from typing import Any
 import click
 import pytest
 
-from tidings.cli.input_files import Lines, ndjson, newest_ms, paced, shifted
+from tidings.cli.input_files import InputLines, ndjson, newest_ms, paced, shifted
 from tidings.contrib.gharchive import Publication
 
 
@@ -20,7 +20,7 @@ def test_lines_come_in_the_order_of_files_packed_or_not(tmp_path: Path) -> None:
     """Plain and gzip files are read one after the other, empty lines left out; the fraction ends at 1."""
     (tmp_path / "a").write_bytes(b"1\n\n2\n")
     (tmp_path / "b").write_bytes(gzip.compress(b"3\n4"))
-    lines = Lines((tmp_path / "a", tmp_path / "b"))
+    lines = InputLines((tmp_path / "a", tmp_path / "b"))
     assert [line.strip() for line in lines] == [b"1", b"2", b"3", b"4"]
     assert lines.fraction == 1.0
 
@@ -30,14 +30,14 @@ def test_a_file_that_is_cut_off_is_named(tmp_path: Path) -> None:
     path = tmp_path / "broken.gz"
     path.write_bytes(gzip.compress(b"1\n2\n")[:-8])
     with pytest.raises(click.ClickException, match=r"broken\.gz:2: .*ended before"):
-        list(Lines((path,)))
+        list(InputLines((path,)))
 
 
 def test_every_line_has_its_place(tmp_path: Path) -> None:
     """The number counts all lines of its file, empty ones too; where a file is cut off, it is the last one that was read."""
     (tmp_path / "a").write_bytes(b"1\n\n2\n")
     (tmp_path / "b").write_bytes(gzip.compress(b"3\n4"))
-    lines = Lines((tmp_path / "a", tmp_path / "b"))
+    lines = InputLines((tmp_path / "a", tmp_path / "b"))
     places = [lines.place for _ in lines]
     assert places == [f"{tmp_path}/a:1", f"{tmp_path}/a:3", f"{tmp_path}/b:1", f"{tmp_path}/b:2"]
 
@@ -47,7 +47,7 @@ def test_a_byte_order_mark_is_passed_over(tmp_path: Path, packed: bool) -> None:
     """What an editor on Windows puts before the first line is no part of it."""
     raw = b"\xef\xbb\xbf1\n2"
     (tmp_path / "a").write_bytes(gzip.compress(raw) if packed else raw)
-    assert list(Lines((tmp_path / "a",))) == [b"1\n", b"2"]
+    assert list(InputLines((tmp_path / "a",))) == [b"1\n", b"2"]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_file_that_is_not_text_is_refused_as_a_whole(tmp_path: Path, raw: byte
     path = tmp_path / "events"
     path.write_bytes(raw)
     with pytest.raises(click.ClickException, match="events: neither text in UTF-8 nor text that gzip packed"):
-        list(Lines((path,)))
+        list(InputLines((path,)))
 
 
 def test_an_ndjson_line_is_an_object() -> None:

@@ -151,7 +151,7 @@ def test_topic_tells_followers_and_viewer(app: httpx.Client, user: str) -> None:
     app.put(f"/v1/users/{user}/follows/tag%3A{user}")
     told = of(app.get(path, params={"user_id": user}), schemas.Topic)
     assert told.followers == 1
-    assert told.viewer == schemas.Viewer(user_id=user, follows=True, fan_out="write")
+    assert told.viewer == schemas.ViewerRelation(user_id=user, follows=True, fan_out="write")
 
 
 @pytest.mark.parametrize("mask", ["mutes/market%3A42", "blocks/alice"])
@@ -202,7 +202,7 @@ def test_read_state_of_a_feed(app: httpx.Client, user: str) -> None:
     who = {"user_id": user}
 
     def mark(body: dict[str, Any]) -> int:
-        return of(app.post("/v1/feed/read", params=who, json=body), schemas.FeedRead).updated
+        return of(app.post("/v1/feed/read", params=who, json=body), schemas.FeedReadResult).updated
 
     assert mark({"event_ids": [receipts[2].event_id, "unknown"]}) == 1
     assert mark({"all": True, "up_to": receipts[0].position}) == 1
@@ -222,13 +222,13 @@ def test_feed_items_can_be_unread_again(app: httpx.Client, user: str) -> None:
     own = publish(app, actor_id=user)
     other = publish(app, target_user_ids=[user])
     who = {"user_id": user}
-    read = of(app.post("/v1/feed/read", params=who, json={"all": True}), schemas.FeedRead)
+    read = of(app.post("/v1/feed/read", params=who, json={"all": True}), schemas.FeedReadResult)
     assert read.updated == 2
-    again = of(app.post("/v1/feed/read", params=who, json={"all": True}), schemas.FeedRead)
+    again = of(app.post("/v1/feed/read", params=who, json={"all": True}), schemas.FeedReadResult)
     assert (again.updated, again.undo) == (0, None)
     for updated in (1, 0):
         body = {"event_ids": [own.event_id]}
-        assert of(app.post("/v1/feed/unread", params=who, json=body), schemas.Changed).updated == updated
+        assert of(app.post("/v1/feed/unread", params=who, json=body), schemas.UpdateResult).updated == updated
     for include_own, expected in (("true", (2, 1, 1)), ("false", (1, 0, 1))):
         asked = app.get("/v1/feed/summary", params=who | {"include_own": include_own})
         summary = of(asked, schemas.Summary)
@@ -236,7 +236,7 @@ def test_feed_items_can_be_unread_again(app: httpx.Client, user: str) -> None:
     unread = feed(app, user, include_own="true", read="false").items
     assert [item.event_id for item in unread] == [own.event_id]
     for updated in (1, 0):
-        undone = of(app.post("/v1/feed/undo", params=who, json={"undo": read.undo}), schemas.Changed)
+        undone = of(app.post("/v1/feed/undo", params=who, json={"undo": read.undo}), schemas.UpdateResult)
         assert undone.updated == updated
     unread = feed(app, user, include_own="true", read="false").items
     assert [item.event_id for item in unread] == [other.event_id, own.event_id]
@@ -283,7 +283,7 @@ def test_marks_count_exactly(app: httpx.Client, user: str) -> None:
     who = {"user_id": user}
 
     def mark(path: str, body: dict[str, Any] | None = None) -> tuple[int, int, int]:
-        shape = schemas.ReadAll if path == "read-all" else schemas.Marked
+        shape = schemas.ReadAllResult if path == "read-all" else schemas.InboxUpdateResult
         told = of(app.post(f"/v1/notifications/{path}", params=who, json=body), shape)
         return told.updated, told.unread_count, told.seq
 
@@ -352,8 +352,8 @@ def test_person_is_exported_and_erased(app: httpx.Client, user: str) -> None:
 
 def test_health_and_status(anybody: httpx.Client, app: httpx.Client) -> None:
     """A running server is alive, ready, and tells its sizes."""
-    assert of(anybody.get("/livez"), schemas.Health).status == "alive"
-    assert of(anybody.get("/readyz"), schemas.Health).status == "ready"
+    assert of(anybody.get("/livez"), schemas.HealthReport).status == "alive"
+    assert of(anybody.get("/readyz"), schemas.HealthReport).status == "ready"
     before = of(app.get("/v1/admin/status"), schemas.Status)
     publish(app)
     assert of(app.get("/v1/admin/status"), schemas.Status).position == before.position + 1
@@ -364,9 +364,9 @@ def test_fan_out_can_be_repaired(app: httpx.Client, user: str) -> None:
     publish(app, target_user_ids=[user])
     before = feed(app, user).items
     repaired = app.post("/v1/admin/reconcile")
-    assert (repaired.status_code, of(repaired, schemas.Changed, 202).updated) == (202, 1)
+    assert (repaired.status_code, of(repaired, schemas.UpdateResult, 202).updated) == (202, 1)
     assert of(app.get("/v1/admin/dead-letters"), schemas.DeadLetters).items == []
-    assert of(app.post("/v1/admin/dead-letters/replay"), schemas.Changed, 202).updated == 0
+    assert of(app.post("/v1/admin/dead-letters/replay"), schemas.UpdateResult, 202).updated == 0
     assert feed(app, user).items == before
 
 

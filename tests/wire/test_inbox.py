@@ -30,16 +30,16 @@ def since(app: httpx.Client, user: str, seq: int, **more: Any) -> schemas.InboxC
     return of(app.get("/v1/notifications", params=parameters), schemas.InboxChanges)
 
 
-def mark(app: httpx.Client, user: str, path: str, body: Any = None) -> schemas.Marked:
+def mark(app: httpx.Client, user: str, path: str, body: Any = None) -> schemas.InboxUpdateResult:
     """The reply to a mark."""
     reply = app.post(f"/v1/notifications/{path}", params={"user_id": user}, json=body)
-    return of(reply, schemas.ReadAll if path == "read-all" else schemas.Marked)
+    return of(reply, schemas.ReadAllResult if path == "read-all" else schemas.InboxUpdateResult)
 
 
-def read_all(app: httpx.Client, user: str, **body: Any) -> schemas.ReadAll:
+def read_all(app: httpx.Client, user: str, **body: Any) -> schemas.ReadAllResult:
     """The reply to a read-all."""
     reply = app.post("/v1/notifications/read-all", params={"user_id": user}, json=body)
-    return of(reply, schemas.ReadAll)
+    return of(reply, schemas.ReadAllResult)
 
 
 def declare(app: httpx.Client, type: str, **rule: Any) -> schemas.Type:

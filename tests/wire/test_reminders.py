@@ -31,11 +31,11 @@ def body(user: str, **changed: Any) -> dict[str, Any]:
     return {name: value for name, value in (given | changed).items() if value is not None}
 
 
-def put(app: httpx.Client, key: str, given: dict[str, Any]) -> shapes.SetReminder:
+def put(app: httpx.Client, key: str, given: dict[str, Any]) -> shapes.ReminderResult:
     """Set a reminder that must be accepted."""
     reply = app.put(f"/v1/reminders/{key}", json=given)
     assert reply.status_code == 200, reply.text
-    return msgspec.json.decode(reply.content, type=shapes.SetReminder)
+    return msgspec.json.decode(reply.content, type=shapes.ReminderResult)
 
 
 def inbox(app: httpx.Client, user: str) -> list[dict[str, Any]]:

@@ -51,7 +51,7 @@ IDLE_FSYNC_MS = 0.01
 SPARE_FILES = 500
 """Open files in addition to streams: requests, the store and its readers, logs."""
 
-ALIVE = msgspec.json.encode(schemas.Health(status="alive"))
+ALIVE = msgspec.json.encode(schemas.HealthReport(status="alive"))
 """The response of a server at /livez."""
 ANSWER_S = 5.0
 """Seconds within which a server must send it, a busy one included."""
@@ -65,7 +65,7 @@ _REACHED = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 Level = Literal["ok", "warn", "fail"]
 
 
-class Check(NamedTuple):
+class CheckResult(NamedTuple):
     """One check: its result, and the advice if it failed."""
 
     level: Level
@@ -101,7 +101,7 @@ def command(config: Path | None, **flags: Any) -> None:
 _COLOURS: dict[Level, str] = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
-def checks(settings: Settings) -> Iterator[Check]:
+def checks(settings: Settings) -> Iterator[CheckResult]:
     """All checks, in the order of cause and effect."""
     yield python(sys.version_info[:3])
     yield sqlite(apsw.sqlite_lib_version())
@@ -111,7 +111,7 @@ def checks(settings: Settings) -> Iterator[Check]:
         path = store_path(settings)
     except ConfigError as error:
         yield port(settings, "")
-        yield Check("fail", "store", str(error))
+        yield CheckResult("fail", "store", str(error))
     else:
         running = running_server(settings, path)
         yield port(settings, running)
@@ -142,18 +142,18 @@ def running_server(settings: Settings, path: Path | None) -> str:
         return ""
 
 
-def ready(running: str) -> Iterator[Check]:
+def ready(running: str) -> Iterator[CheckResult]:
     """Why the server at the address ``running`` takes no requests; nothing when it does, or does not run."""
     if not running:
         return
     try:
         status, body = _get(f"{running}/readyz", MAX_READY_BYTES)
     except (OSError, http.client.HTTPException) as error:
-        yield Check("fail", "ready", f"{running}/readyz does not answer: {type(error).__name__}")
+        yield CheckResult("fail", "ready", f"{running}/readyz does not answer: {type(error).__name__}")
         return
     if status != HTTPStatus.OK:
         told = body.decode(errors="replace")
-        yield Check("fail", "ready", f"{running}/readyz answers {status}: {told}")
+        yield CheckResult("fail", "ready", f"{running}/readyz answers {status}: {told}")
 
 
 def _get(url: str, most: int) -> tuple[int, bytes]:
@@ -183,7 +183,7 @@ def _is_empty(path: Path) -> bool:
     return not path.exists() or path.stat().st_size == 0
 
 
-def stored(path: Path | None, running: str) -> Iterator[Check]:
+def stored(path: Path | None, running: str) -> Iterator[CheckResult]:
     """The checks of the disk and the file of a store; none for a store that is no file."""
     if path is not None:
         yield disk(path.parent)
@@ -213,79 +213,79 @@ def _types_beside_server(path: Path) -> dict[str, Rule]:
         return {}
 
 
-def clashes(settings: Settings, declared: Mapping[str, Rule]) -> Iterator[Check]:
+def clashes(settings: Settings, declared: Mapping[str, Rule]) -> Iterator[CheckResult]:
     """Whether types of the settings and types of the store claim one verb."""
     try:
         Rules({**settings.types, **declared})
     except VerbClash as error:
-        yield Check("fail", "types", str(types_clash(error, settings)))
+        yield CheckResult("fail", "types", str(types_clash(error, settings)))
 
 
-def port(settings: Settings, running: str) -> Check:
+def port(settings: Settings, running: str) -> CheckResult:
     """Whether the server can listen at its address, or does so already at the address ``running``."""
     if running:
-        return Check("ok", "port", f"the server of this store runs and answers at {running}")
+        return CheckResult("ok", "port", f"the server of this store runs and answers at {running}")
     try:
         for one in listen(settings.host, settings.port):
             one.close()
     except (ConfigError, Unavailable) as error:
-        return Check("fail", "port", str(error))
-    return Check("ok", "port", f"{settings.port} of {settings.host} is free")
+        return CheckResult("fail", "port", str(error))
+    return CheckResult("ok", "port", f"{settings.port} of {settings.host} is free")
 
 
-def refused(settings: Settings) -> Iterator[Check]:
+def refused(settings: Settings) -> Iterator[CheckResult]:
     """The error of these settings at which the server would not start; without one, the clients that it admits."""
     parts, refusals = make_parts(settings, SystemClock())
     if parts is not None:
         asyncio.run(parts.channels.close())
     if not any(refusal.area == "access" for refusal in refusals):
         dev = f"dev mode on {settings.host}: no credentials, which is for loopback only"
-        yield Check("ok", "access", dev if settings.dev else "credentials are asked for")
+        yield CheckResult("ok", "access", dev if settings.dev else "credentials are asked for")
     for refusal in refusals:
-        yield Check("fail", refusal.area, str(refusal.error))
+        yield CheckResult("fail", refusal.area, str(refusal.error))
 
 
-def outside(settings: Settings, types: Mapping[str, Rule]) -> Iterator[Check]:
+def outside(settings: Settings, types: Mapping[str, Rule]) -> Iterator[CheckResult]:
     """The channels on which declared types are not delivered; ``types`` are those of the settings and of the store."""
     for unsent in unsendable(types, settings):
-        yield Check("warn", "outside", unsent)
+        yield CheckResult("warn", "outside", unsent)
     if settings.smtp_url and not settings.server_url:
         told = "server_url is empty: users cannot register mail addresses, only the application can"
-        yield Check("warn", "outside", told)
+        yield CheckResult("warn", "outside", told)
 
 
-def mail(settings: Settings) -> Iterator[Check]:
+def mail(settings: Settings) -> Iterator[CheckResult]:
     """Whether the mail server responds and accepts the user and password. A fault is a warning, since it may be temporary.
     Nothing without a mail server."""
     if settings.smtp_url:
         place = relay(settings.smtp_url)
         fault = asyncio.run(relay_fault(place, RELAY_S))
         takes = f"smtp_url: {place.host}:{place.port} answers{' and takes the password' if place.password else ''}"
-        yield Check("warn" if fault else "ok", "mail", f"smtp_url: {fault}" if fault else takes)
+        yield CheckResult("warn" if fault else "ok", "mail", f"smtp_url: {fault}" if fault else takes)
 
 
-def python(version: tuple[int, ...]) -> Check:
+def python(version: tuple[int, ...]) -> CheckResult:
     """The interpreter's version."""
     enough = version >= MIN_PYTHON
-    return Check("ok" if enough else "fail", "python", ".".join(map(str, version)))
+    return CheckResult("ok" if enough else "fail", "python", ".".join(map(str, version)))
 
 
-def sqlite(version: str) -> Check:
+def sqlite(version: str) -> CheckResult:
     """The version of SQLite that apsw was linked with."""
     enough = tuple(map(int, version.split("."))) >= MIN_SQLITE
     need = ".".join(map(str, MIN_SQLITE))
-    return Check(
+    return CheckResult(
         "ok" if enough else "fail", "sqlite", version if enough else f"{version}; at least {need} is needed"
     )
 
 
-def open_files(limit: int, settings: Settings) -> Check:
+def open_files(limit: int, settings: Settings) -> CheckResult:
     """Whether the soft limit of open files leaves room for every stream."""
     need = settings.max_streams + SPARE_FILES
     if limit >= need or limit == resource.RLIM_INFINITY:
-        return Check("ok", "files", f"{limit:,} may be open, {need:,} are needed at most")
+        return CheckResult("ok", "files", f"{limit:,} may be open, {need:,} are needed at most")
     advice = f"{limit:,} may be open, {need:,} are needed: raise it (ulimit -n) or lower max_streams"
-    return Check("warn", "files", advice)
+    return CheckResult("warn", "files", advice)
 
 
 def store_path(settings: Settings) -> Path | None:
@@ -294,16 +294,18 @@ def store_path(settings: Settings) -> Path | None:
     return None if file is None else file.absolute()
 
 
-def disk(folder: Path) -> Check:
+def disk(folder: Path) -> CheckResult:
     """How long the folder's disk takes to make a page durable: the median of a few real writes."""
     try:
         ms = fsync_ms(folder)
     except OSError as error:
-        return Check("fail", "disk", f"{folder} cannot be written: {error.strerror}")
+        return CheckResult("fail", "disk", f"{folder} cannot be written: {error.strerror}")
     told = f"fsync takes {ms:.2f} ms in {folder}"
     if ms < IDLE_FSYNC_MS:
-        return Check("warn", "disk", f"{told}: too quick for a disk, so nothing there survives a power cut")
-    return Check("warn" if ms > SLOW_FSYNC_MS else "ok", "disk", told)
+        return CheckResult(
+            "warn", "disk", f"{told}: too quick for a disk, so nothing there survives a power cut"
+        )
+    return CheckResult("warn" if ms > SLOW_FSYNC_MS else "ok", "disk", told)
 
 
 def fsync_ms(folder: Path) -> float:
@@ -318,7 +320,7 @@ def fsync_ms(folder: Path) -> float:
     return statistics.median(took)
 
 
-def store(path: Path, running: str = "") -> Check:
+def store(path: Path, running: str = "") -> CheckResult:
     """Whether the file opens, SQLite finds it intact, it is the store that was last open here, and no server has it open,
     except that of this deployment, which listens at ``running``."""
     known = marker.read(path)  # first: a running server updates it after the file
@@ -328,38 +330,38 @@ def store(path: Path, running: str = "") -> Check:
         with preflight.reading(path) as connection:
             damage = [str(row[0]) for row in connection.execute("PRAGMA quick_check")]
             if damage != ["ok"]:
-                return Check("fail", "store", f"{path}: {damage[0]}")
+                return CheckResult("fail", "store", f"{path}: {damage[0]}")
             found = _as_found(connection, path)
     except InUse as error:
         if running:
-            return Check("ok", "store", f"{error}, the server that runs; its file is not checked")
-        return Check("fail", "store", str(error))
+            return CheckResult("ok", "store", f"{error}, the server that runs; its file is not checked")
+        return CheckResult("fail", "store", str(error))
     except Unavailable as error:
-        return Check("fail", "store", str(error))
+        return CheckResult("fail", "store", str(error))
     except apsw.Error as error:
-        return Check("fail", "store", f"{path}: {error}")
+        return CheckResult("fail", "store", f"{path}: {error}")
     if found is None:
-        return Check("fail", "store", f"{path}: a sound database, but not one of Tidings")
+        return CheckResult("fail", "store", f"{path}: a sound database, but not one of Tidings")
     return _as_known(path, known, found)
 
 
-def readable(path: Path) -> Iterator[Check]:
+def readable(path: Path) -> Iterator[CheckResult]:
     """Whether other users of the machine may read the store."""
     beside = [Path(f"{path}{suffix}") for suffix in ("-wal", "-shm", "-journal")]
     files = [path, *beside, marker.path_of(path)]
     open_to = [file.name for file in files if file.exists() and file.stat().st_mode & 0o077]
     if open_to:
         told = f"other users may open {', '.join(open_to)}: close them with chmod 600"
-        yield Check("warn", "store", told)
+        yield CheckResult("warn", "store", told)
 
 
-def _lacking(path: Path) -> Check:
+def _lacking(path: Path) -> CheckResult:
     """The check of a missing store."""
     if why := preflight.lost(path):
-        return Check("fail", "store", why)
+        return CheckResult("fail", "store", why)
     if not path.exists():
-        return Check("ok", "store", f"{path} does not exist yet")
-    return Check("warn", "store", f"{path} is empty: a server would begin a new store in it")
+        return CheckResult("ok", "store", f"{path} does not exist yet")
+    return CheckResult("warn", "store", f"{path} is empty: a server would begin a new store in it")
 
 
 def _as_found(connection: apsw.Connection, path: Path) -> Marker | None:
@@ -370,17 +372,17 @@ def _as_found(connection: apsw.Connection, path: Path) -> Marker | None:
         return None
 
 
-def _as_known(path: Path, known: Marker | None, found: Marker) -> Check:
+def _as_known(path: Path, known: Marker | None, found: Marker) -> CheckResult:
     if why := marker.restored(known, found):
         advice = "a server would begin a new epoch, and clients fetch afresh. If you restored nothing, look for what is lost"
-        return Check("warn", "store", f"{path}: {why}; {advice}")
+        return CheckResult("warn", "store", f"{path}: {why}; {advice}")
     if wal.ends_within_a_frame(wal.path_of(path)):
         advice = "a crash while it was written, or somebody cut it; a server goes on with what is whole"
-        return Check("warn", "store", f"{path}: its write-ahead log ends within a frame: {advice}")
-    return Check("ok", "store", f"{path}: sound, at position {found.position}")
+        return CheckResult("warn", "store", f"{path}: its write-ahead log ends within a frame: {advice}")
+    return CheckResult("ok", "store", f"{path}: sound, at position {found.position}")
 
 
-def tokens(settings: Settings) -> Iterator[Check]:
+def tokens(settings: Settings) -> Iterator[CheckResult]:
     """Whether the issuer serves keys, and which tokens are accepted; none if tokens are not used."""
     if settings.jwks:
         yield _key_set(settings.jwks)
@@ -388,10 +390,10 @@ def tokens(settings: Settings) -> Iterator[Check]:
     lacking = [name for name in ("jwt_issuer", "jwt_audience") if not getattr(settings, name)]
     if used and lacking:
         told = f"{' and '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} empty, so any is accepted in tokens"
-        yield Check("warn", "tokens", told)
+        yield CheckResult("warn", "tokens", told)
 
 
-def _key_set(given: str) -> Check:
+def _key_set(given: str) -> CheckResult:
     """Fetch the set as the server would. An issuer that does not respond now may do so later; a file will not change."""
     shown = masked(given)
     try:
@@ -399,8 +401,10 @@ def _key_set(given: str) -> Check:
     except Exception as error:  # any response of an issuer is its fault, and no reason to stop the checks
         level: Level = "warn" if "://" in given else "fail"
         why = str(error).replace(given, shown)
-        return Check(level, "tokens", f"jwks: {shown} is of no use now: {type(error).__name__} {why!a}")
-    return Check("ok" if keys else "fail", "tokens", f"jwks: {sum(map(len, keys.values()))} usable keys")
+        return CheckResult(level, "tokens", f"jwks: {shown} is of no use now: {type(error).__name__} {why!a}")
+    return CheckResult(
+        "ok" if keys else "fail", "tokens", f"jwks: {sum(map(len, keys.values()))} usable keys"
+    )
 
 
 async def fetched(load: Load) -> bytes:

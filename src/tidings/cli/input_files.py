@@ -41,7 +41,7 @@ class NotText(Exception):
     """A file has no lines that could be events."""
 
 
-class Lines:
+class InputLines:
     """The lines of several files in order, gzip or plain; ``-`` is standard input."""
 
     def __init__(self, paths: Sequence[Path]) -> None:

@@ -9,7 +9,7 @@ from click.core import ParameterSource
 
 from tidings.cli.client import KEY_ENV, CommandClient, connect, url_option
 from tidings.cli.importer import Sender, Tally, steps
-from tidings.cli.input_files import FORMATS, STDIN, Lines, Parse, newest_ms, paced, shifted
+from tidings.cli.input_files import FORMATS, STDIN, InputLines, Parse, newest_ms, paced, shifted
 from tidings.cli.progress import Progress
 from tidings.cli.temporary_server import private_server
 from tidings.config import CONFIG_ENV
@@ -37,9 +37,9 @@ def replay(
     ``speed``: times the original pace, None for the maximum. ``to_now``: move all times by the same amount, so that the
     newest is now; the files are then read twice. Raises ClickException if the server fails or is lost.
     """
-    newest = newest_ms(Lines(paths), parse) if to_now else None
+    newest = newest_ms(InputLines(paths), parse) if to_now else None
     by_ms = 0 if newest is None else SystemClock().now() - newest
-    lines = Lines(paths)
+    lines = InputLines(paths)
     sender = Sender(client, tally, moved=by_ms != 0)
     read = _parsed(lines, parse, by_ms, tally)
     for step in steps(read if speed is None else paced(read, speed), batch):
@@ -47,7 +47,7 @@ def replay(
         progress.update(tally.read, lines.fraction)
 
 
-def _parsed(lines: Lines, parse: Parse, by_ms: int, tally: Tally) -> Iterator[Publication]:
+def _parsed(lines: InputLines, parse: Parse, by_ms: int, tally: Tally) -> Iterator[Publication]:
     for line in lines:
         tally.read += 1
         try:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from tidings.client import replies
 from tidings.client.descriptors import listing, operation
-from tidings.client.effects import Request
+from tidings.client.effects import ClientRequest
 from tidings.client.errors import ProblemError
 from tidings.client.replies import LineResult, NewEvent, NewReminder, Preferences
 from tidings.client.request import NDJSON, OWN_USER, Call, Series, builtins, call, part
@@ -55,7 +55,7 @@ class FeedFilters(Filters, total=False):
     include_own: bool
 
 
-class Lines(NamedTuple):
+class ImportResults(NamedTuple):
     """The results of a part of an import."""
 
     items: tuple[LineResult, ...]
@@ -90,7 +90,7 @@ class Api:
         return call("POST", "/v1/events", replies.Receipts, body=body, key=key)
 
     @listing
-    def import_lines(self, events: Iterable[Given]) -> Series[Lines]:
+    def import_lines(self, events: Iterable[Given]) -> Series[ImportResults]:
         """Publish any number of events, each by itself; a refused one does not stop the others. Iterate over the results:
         that sends the events. Events without an ``idempotency_key`` get one, so that none is stored twice."""
         done = 0
@@ -201,26 +201,28 @@ class Api:
         *,
         user: str | None = None,
         up_to: int | None = None,
-    ) -> Call[replies.FeedMarked]:
+    ) -> Call[replies.FeedReadResult]:
         """Mark these items of a feed read; or, without any, all items up to a position (default: its end). The token
         ``undo`` in the response to the latter can undo it for ten minutes."""
         body: dict[str, object] = {"all": True} if event_ids is None else {"event_ids": list(event_ids)}
         body |= {} if up_to is None else {"up_to": up_to}
         safe = event_ids is not None or up_to is not None
         query = self._about(user)
-        return call("POST", "/v1/feed/read", replies.FeedMarked, query=query, body=body, repeatable=safe)
+        return call("POST", "/v1/feed/read", replies.FeedReadResult, query=query, body=body, repeatable=safe)
 
     @operation
-    def mark_feed_unread(self, event_ids: Sequence[str], *, user: str | None = None) -> Call[replies.Changed]:
+    def mark_feed_unread(
+        self, event_ids: Sequence[str], *, user: str | None = None
+    ) -> Call[replies.UpdateResult]:
         """Mark these items of a feed unread, whether a mark or a read-all read them."""
         query, body = self._about(user), {"event_ids": list(event_ids)}
-        return call("POST", "/v1/feed/unread", replies.Changed, query=query, body=body)
+        return call("POST", "/v1/feed/unread", replies.UpdateResult, query=query, body=body)
 
     @operation
-    def undo_feed_read(self, token: str, *, user: str | None = None) -> Call[replies.Changed]:
+    def undo_feed_read(self, token: str, *, user: str | None = None) -> Call[replies.UpdateResult]:
         """Undo a read-all of a feed."""
         query, body = self._about(user), {"undo": token}
-        return call("POST", "/v1/feed/undo", replies.Changed, query=query, body=body)
+        return call("POST", "/v1/feed/undo", replies.UpdateResult, query=query, body=body)
 
     @operation
     def activity_page(
@@ -293,34 +295,36 @@ class Api:
         return call("GET", "/v1/notifications/unread-count", replies.Unread, query=self._about(user))
 
     @operation
-    def mark(self, id: str, state: State, *, user: str | None = None) -> Call[replies.Marked]:
+    def mark(self, id: str, state: State, *, user: str | None = None) -> Call[replies.InboxUpdateResult]:
         """Set the state of one notification."""
         path = f"/v1/notifications/{part(id)}/{state}"
-        return call("POST", path, replies.Marked, query=self._about(user))
+        return call("POST", path, replies.InboxUpdateResult, query=self._about(user))
 
     @operation
-    def mark_many(self, ids: Sequence[str], state: State, *, user: str | None = None) -> Call[replies.Marked]:
+    def mark_many(
+        self, ids: Sequence[str], state: State, *, user: str | None = None
+    ) -> Call[replies.InboxUpdateResult]:
         """Set the state of up to a thousand notifications; ids of other users' notifications are skipped."""
         query, body = self._about(user), {"ids": list(ids)}
-        return call("POST", f"/v1/notifications/{state}", replies.Marked, query=query, body=body)
+        return call("POST", f"/v1/notifications/{state}", replies.InboxUpdateResult, query=query, body=body)
 
     @operation
     def read_all(
         self, *, user: str | None = None, up_to: int | None = None, type: str | None = None
-    ) -> Call[replies.MarkedAll]:
+    ) -> Call[replies.ReadAllResult]:
         """Mark all notifications read, of one ``type`` or of all. ``up_to``: those that became unread after this seq stay
         unread; pass the ``seq`` of the list that the user saw. The token ``undo`` in the response can undo it for ten
         minutes."""
         given = {"up_to": up_to, "type": type}
         body = {name: value for name, value in given.items() if value is not None}
         path, query, safe = "/v1/notifications/read-all", self._about(user), up_to is not None
-        return call("POST", path, replies.MarkedAll, query=query, body=body, repeatable=safe)
+        return call("POST", path, replies.ReadAllResult, query=query, body=body, repeatable=safe)
 
     @operation
-    def undo(self, token: str, *, user: str | None = None) -> Call[replies.Marked]:
+    def undo(self, token: str, *, user: str | None = None) -> Call[replies.InboxUpdateResult]:
         """Undo a read-all of an inbox."""
         query, body = self._about(user), {"undo": token}
-        return call("POST", "/v1/notifications/undo", replies.Marked, query=query, body=body)
+        return call("POST", "/v1/notifications/undo", replies.InboxUpdateResult, query=query, body=body)
 
     @operation
     def explain(self, event_id: str, *, user: str | None = None) -> Call[replies.Explanation]:
@@ -341,9 +345,11 @@ class Api:
     # --- reminders and endpoints ------------------------------------------------------------------------------
 
     @operation
-    def set_reminder(self, key: str, reminder: NewReminder | Mapping[str, Any]) -> Call[replies.SetReminder]:
+    def set_reminder(
+        self, key: str, reminder: NewReminder | Mapping[str, Any]
+    ) -> Call[replies.ReminderResult]:
         """Set a reminder, or replace the one of this key."""
-        return call("PUT", f"/v1/reminders/{part(key)}", replies.SetReminder, body=reminder)
+        return call("PUT", f"/v1/reminders/{part(key)}", replies.ReminderResult, body=reminder)
 
     @operation
     def reminder(self, key: str) -> Call[replies.Reminder]:
@@ -406,7 +412,7 @@ class Api:
     @operation
     def export(self, *, user: str | None = None) -> Call[list[dict[str, Any]]]:
         """Export all stored data of a user, each record with its ``kind``."""
-        return Call(Request("GET", self._path(user, "export")), _records)
+        return Call(ClientRequest("GET", self._path(user, "export")), _records)
 
     @operation
     def erase(self, *, user: str | None = None) -> Call[None]:
@@ -480,19 +486,19 @@ def _pages(path: str, shape: Any, query: dict[str, Any]) -> Series[Any]:
             return
 
 
-def _import(batch: Sequence[bytes], done: int) -> Call[Lines]:
+def _import(batch: Sequence[bytes], done: int) -> Call[ImportResults]:
     body = b"".join(line + b"\n" for line in batch)
-    request = Request("POST", "/v1/events", (), (("Content-Type", NDJSON),), body)
+    request = ClientRequest("POST", "/v1/events", (), (("Content-Type", NDJSON),), body)
     return Call(request, lambda answer: _numbered(answer, done))
 
 
-def _numbered(answer: bytes, done: int) -> Lines:
+def _numbered(answer: bytes, done: int) -> ImportResults:
     """The results, counted from the beginning of the whole import. Raises ProblemError if the server ended the import."""
     results = _lines(answer)
     for one in results:
         if one.line is None and (error := one.error) is not None:
             raise ProblemError(error.status, error.type, error.title, error.detail, error.errors)
-    return Lines(tuple(replace(one, line=done + (one.line or 0)) for one in results))
+    return ImportResults(tuple(replace(one, line=done + (one.line or 0)) for one in results))
 
 
 def _batches(events: Iterable[Given]) -> Iterator[list[bytes]]:

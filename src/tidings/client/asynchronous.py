@@ -15,13 +15,13 @@ from tidings.client.descriptors import HasItems
 from tidings.client.effects import (
     Action,
     Answer,
+    ClientRequest,
     Close,
     Emit,
     Open,
     Outcome,
     Receive,
     RefreshToken,
-    Request,
     SendRequest,
     Sleep,
     StateChanged,
@@ -135,7 +135,7 @@ class AsyncClient(Api):
                 await asyncio.sleep(action.seconds)
         return None
 
-    async def send(self, request: Request, timeout_s: float) -> httpx.Response:
+    async def send(self, request: ClientRequest, timeout_s: float) -> httpx.Response:
         """The response without its body. Raises httpx.HTTPError."""
         if self._credential is None:
             await self._renew()

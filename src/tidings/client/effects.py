@@ -5,7 +5,7 @@ from typing import NamedTuple
 from tidings.client.items import Connection, Item
 
 
-class Request(NamedTuple):
+class ClientRequest(NamedTuple):
     """A request to a server; ``query`` in its order. The driver adds address and credential."""
 
     method: str
@@ -35,7 +35,7 @@ class TransportError(NamedTuple):
 class Open(NamedTuple):
     """Open a stream, within ``timeout_s``. Outcome: an Answer, with its body unless its status is 200; or TransportError."""
 
-    request: Request
+    request: ClientRequest
     timeout_s: float
 
 
@@ -52,7 +52,7 @@ class Close(NamedTuple):
 class SendRequest(NamedTuple):
     """Make a request, within ``timeout_s``. Outcome: an Answer, or TransportError."""
 
-    request: Request
+    request: ClientRequest
     timeout_s: float
 
 

@@ -8,7 +8,7 @@ import msgspec
 from tidings.client.effects import Emit, Sleep
 from tidings.client.requests import RequestSteps, Steps
 from tidings.client.shapes import FeedPage, InboxPage
-from tidings.client.sse import Event
+from tidings.client.sse import ServerSentEvent
 from tidings.client.subscription_state import SubscriptionState
 from tidings.client.timeouts import SubscriptionTimeouts
 
@@ -64,7 +64,7 @@ class Poller:
             pages.append((yield from self._asker.fetch(_INBOX, InboxPage, limit=PAGE, cursor=cursor)))
         return pages
 
-    def poll(self, include: str, take: Callable[[Event], Steps[None]]) -> Steps[None]:
+    def poll(self, include: str, take: Callable[[ServerSentEvent], Steps[None]]) -> Steps[None]:
         """Poll once, and process the frames of the response; wait a little if there were none and the server responded at
         once."""
         began, cursor, wait_s = self._clock(), self._teller.cursor or None, self._pace.wait_s
@@ -72,7 +72,9 @@ class Poller:
             _POLL, _Polled, wait_s, include=include, last_event_id=cursor, wait=wait_s
         )
         for frame in polled.frames:
-            yield from take(Event(frame.event, bytes(frame.data).decode(errors="replace"), frame.id or ""))
+            yield from take(
+                ServerSentEvent(frame.event, bytes(frame.data).decode(errors="replace"), frame.id or "")
+            )
         self._teller.reached(polled.last_event_id)
         nothing = cursor is not None and len(polled.frames) <= 1
         if nothing and self._clock() - began < self._pace.idle_s:

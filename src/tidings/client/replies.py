@@ -74,7 +74,7 @@ class Following(Struct, frozen=True):
     following: bool
 
 
-class Follow(Struct, frozen=True):
+class FollowedTopic(Struct, frozen=True):
     """A topic that is followed, since when."""
 
     topic: str
@@ -84,7 +84,7 @@ class Follow(Struct, frozen=True):
 class FollowsPage(Struct, frozen=True):
     """A page of followed topics, by name."""
 
-    items: tuple[Follow, ...]
+    items: tuple[FollowedTopic, ...]
     next_cursor: str | None = None
     has_more: bool = False
 
@@ -109,14 +109,14 @@ class Summary(Struct, frozen=True):
     recent: tuple[FeedItem, ...] = ()
 
 
-class Changed(Struct, frozen=True):
+class UpdateResult(Struct, frozen=True):
     """The number of changes, and the end of the log."""
 
     updated: int
     position: int = 0
 
 
-class FeedMarked(Changed, frozen=True):
+class FeedReadResult(UpdateResult, frozen=True):
     """The same of feed items that were marked read. ``undo``: the token that undoes a read-all, None if it changed
     nothing."""
 
@@ -131,7 +131,7 @@ class Unread(Struct, frozen=True):
     unread_items: int = 0
 
 
-class Marked(Struct, frozen=True):
+class InboxUpdateResult(Struct, frozen=True):
     """The number of notifications that were changed, and the counts after it."""
 
     updated: int
@@ -140,7 +140,7 @@ class Marked(Struct, frozen=True):
     unread_items: int = 0
 
 
-class MarkedAll(Marked, frozen=True):
+class ReadAllResult(InboxUpdateResult, frozen=True):
     """The same of a read-all. ``undo``: the token that undoes it, None if nothing was read."""
 
     undo: str | None = None
@@ -207,7 +207,7 @@ class Reminder(Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any] = {}
 
 
-class SetReminder(Reminder, frozen=True, kw_only=True):
+class ReminderResult(Reminder, frozen=True, kw_only=True):
     """A reminder that was just set. ``fired``: it was due already, so it was published."""
 
     fired: bool = False
@@ -281,7 +281,7 @@ class Top(Struct, frozen=True):
     error: float = 0.0
 
 
-class Check(Struct, frozen=True):
+class Condition(Struct, frozen=True):
     """One condition of a notification, and whether it holds."""
 
     check: str
@@ -304,5 +304,5 @@ class Explanation(Struct, frozen=True):
     type: str
     notified: bool
     notification_id: str | None = None
-    checks: tuple[Check, ...] = ()
+    checks: tuple[Condition, ...] = ()
     channels: dict[str, Decision] = {}

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from tidings.client.effects import Answer, RefreshToken, Request, SendRequest, Sleep, TransportError
+from tidings.client.effects import Answer, ClientRequest, RefreshToken, SendRequest, Sleep, TransportError
 from tidings.client.errors import ProblemError, Unreachable, problem
 from tidings.client.lenient import Reader
 from tidings.client.requests import RETRYABLE, Backoff, Disconnected, Steps
@@ -33,7 +33,7 @@ class Call(NamedTuple, Generic[T_co]):
     """A request and the reader of its response. ``repeatable``: a repetition does no harm. ``held_s``: how long the server
     may hold it."""
 
-    request: Request
+    request: ClientRequest
     decode: Callable[[bytes], T_co]
     repeatable: bool = True
     held_s: float = 0.0
@@ -60,7 +60,7 @@ def call(
         headers += (("Content-Type", JSON),)
     if key is not None:
         headers += (("Idempotency-Key", _visible(key)),)
-    request = Request(
+    request = ClientRequest(
         method, path, asked, headers, None if body is None else msgspec.json.encode(builtins(body))
     )
     return Call(request, _nothing if shape is None else Reader(shape).read, repeatable)
@@ -113,7 +113,7 @@ def part(text: str) -> str:
     return quote(text, safe="")
 
 
-def address(request: Request) -> str:
+def address(request: ClientRequest) -> str:
     """The path and query of a request."""
     return f"{request.path}?{urlencode(request.query)}" if request.query else request.path
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from tidings.client.effects import Action, Answer, RefreshToken, Request, SendRequest, TransportError
+from tidings.client.effects import Action, Answer, ClientRequest, RefreshToken, SendRequest, TransportError
 from tidings.client.errors import problem, seconds
 from tidings.client.lenient import Reader
 from tidings.client.timeouts import PATIENCE_S, SHORTEST_S, SubscriptionTimeouts
@@ -79,10 +79,10 @@ class RequestSteps:
         answered = yield from self.granted(answer)
         return decode(answered.body, shape)
 
-    def get(self, path: str, **query: object) -> Request:
+    def get(self, path: str, **query: object) -> ClientRequest:
         """A request for this user; parameters that are None are left out."""
         asked = {"user_id": self._user} | query
-        return Request("GET", path, tuple((name, str(v)) for name, v in asked.items() if v is not None))
+        return ClientRequest("GET", path, tuple((name, str(v)) for name, v in asked.items() if v is not None))
 
     def granted(self, outcome: Answer | TransportError) -> Steps[Answer]:
         """The response if it is a success. Raises Disconnected if a retry may help, ProblemError if it cannot."""

@@ -10,11 +10,11 @@ _LINE_END = re.compile(rb"\r\n|\r|\n")
 _BOM = b"\xef\xbb\xbf"
 
 
-class TooLong(ValueError):
+class EventTooLong(ValueError):
     """An event has more than MAX_EVENT_BYTES."""
 
 
-class Event(NamedTuple):
+class ServerSentEvent(NamedTuple):
     """One event. ``id`` is the last one that the stream has set so far, "" before the first."""
 
     name: str
@@ -36,18 +36,18 @@ class Parser:
         self._size = 0
         self._id = ""
 
-    def feed(self, chunk: bytes) -> list[Event]:
-        """The events that are complete now. Raises TooLong; the parser is unusable afterwards."""
+    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
+        """The events that are complete now. Raises EventTooLong; the parser is unusable afterwards."""
         self._rest += chunk
-        events: list[Event] = []
+        events: list[ServerSentEvent] = []
         for line in self._lines():
             event = self._line(line)
             if event is not None:
                 events.append(event)
             if self._size > self._limit:
-                raise TooLong(f"an event has more than {self._limit} bytes")
+                raise EventTooLong(f"an event has more than {self._limit} bytes")
         if len(self._rest) > self._limit:
-            raise TooLong(f"a line has more than {self._limit} bytes")
+            raise EventTooLong(f"a line has more than {self._limit} bytes")
         return events
 
     def _lines(self) -> list[bytes]:
@@ -67,7 +67,7 @@ class Parser:
         self._scanned = max(0, len(rest) - 1)
         return lines
 
-    def _line(self, raw: bytes) -> Event | None:
+    def _line(self, raw: bytes) -> ServerSentEvent | None:
         if not raw:
             return self._dispatch()
         field, _, value = raw.decode("utf-8", "replace").partition(":")
@@ -84,7 +84,7 @@ class Parser:
             self.retry_ms = int(value[:12])
         return None
 
-    def _dispatch(self) -> Event | None:
+    def _dispatch(self) -> ServerSentEvent | None:
         name, data = self._name or "message", self._data
         self._name, self._data, self._size = "", [], 0
-        return Event(name, "\n".join(data), self._id) if data else None
+        return ServerSentEvent(name, "\n".join(data), self._id) if data else None

@@ -18,12 +18,12 @@ from tidings.client import sse
 from tidings.client.cursor import SubscriptionCursor
 from tidings.client.effects import (
     Action,
+    ClientRequest,
     Close,
     Emit,
     Open,
     Outcome,
     Receive,
-    Request,
     Sleep,
     StateChanged,
     TransportError,
@@ -197,7 +197,7 @@ class SubscriptionMachine:
         if media != EVENT_STREAM:
             raise Disconnected(f"{media or 'nothing'} came instead of a stream")
 
-    def _request(self) -> Request:
+    def _request(self) -> ClientRequest:
         request = self._asker.get("/v1/notifications/stream", include=self._include)
         if not self.cursor:
             return request._replace(headers=_HEADERS)
@@ -217,7 +217,7 @@ class SubscriptionMachine:
     def _received(self, parser: sse.Parser, chunk: bytes) -> Steps[None]:
         try:
             events = parser.feed(chunk)
-        except sse.TooLong as error:
+        except sse.EventTooLong as error:
             raise Disconnected(str(error)) from None
         if parser.retry_ms is not None:
             self._backoff.begin_at(parser.retry_ms)
@@ -232,7 +232,7 @@ class SubscriptionMachine:
         self._unopened = 0
         yield from self._report(Connection("live"))
 
-    def _event(self, event: sse.Event) -> Steps[None]:
+    def _event(self, event: sse.ServerSentEvent) -> Steps[None]:
         """Process a frame, of a stream or in the response to a poll. Unknown frames of a newer server are skipped."""
         match event.name:
             case "notification" | "read" | "activity" | "feed_read" | "retracted":
@@ -257,7 +257,7 @@ class SubscriptionMachine:
             case "reauth":
                 yield from self._reauth()
 
-    def _item(self, event: sse.Event) -> Item | None:
+    def _item(self, event: sse.ServerSentEvent) -> Item | None:
         teller, data = self._teller, event.data
         match event.name:
             case "read":

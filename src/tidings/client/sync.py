@@ -15,13 +15,13 @@ from tidings.client.descriptors import HasItems
 from tidings.client.effects import (
     Action,
     Answer,
+    ClientRequest,
     Close,
     Emit,
     Open,
     Outcome,
     Receive,
     RefreshToken,
-    Request,
     SendRequest,
     Sleep,
     StateChanged,
@@ -148,7 +148,7 @@ class Client(Api):
                 stop.wait(action.seconds)
         return None
 
-    def send(self, request: Request, timeout_s: float) -> httpx.Response:
+    def send(self, request: ClientRequest, timeout_s: float) -> httpx.Response:
         """The response without its body. Raises httpx.HTTPError."""
         if self._credential is None and self._fetch is not None:
             self._credential = self._fetch()

@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 import httpx
 import msgspec
 
-from tidings.client.effects import Answer, Request, TransportError
+from tidings.client.effects import Answer, ClientRequest, TransportError
 from tidings.client.request import OWN_USER, address, part
 from tidings.hosts import is_loopback
 
@@ -92,7 +92,7 @@ def _bearer(credential: str) -> str:
     return f"Bearer {credential}"
 
 
-class _Claims(msgspec.Struct):
+class _TokenClaims(msgspec.Struct):
     sub: str
 
 
@@ -101,14 +101,16 @@ def _subject(token: str | None) -> str:
     try:
         payload = (token or "").split(".")[1]
         claims = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
-        return msgspec.json.decode(claims, type=_Claims).sub
+        return msgspec.json.decode(claims, type=_TokenClaims).sub
     except (IndexError, ValueError, msgspec.DecodeError):
         raise ValueError(
             "say which user: user=…, or user_id=… of the client; its token has no sub that can be read"
         ) from None
 
 
-def prepared(base_url: str, credential: str | None, request: Request, timeout_s: float) -> httpx.Request:
+def prepared(
+    base_url: str, credential: str | None, request: ClientRequest, timeout_s: float
+) -> httpx.Request:
     """The request for httpx. Raises ValueError when it is about the user of a token that names none."""
     if OWN_USER in request.path:
         request = request._replace(path=request.path.replace(OWN_USER, part(_subject(credential))))

@@ -29,7 +29,7 @@ from tidings.http.params import Params, all_bad, given, parse, segments
 from tidings.http.problems import problem
 from tidings.http.proxies import client_key
 from tidings.http.request import Receive, Request, Scope, Send, cookie_credential, idempotency_key
-from tidings.http.router import Found, Router
+from tidings.http.router import PathRoutes, Router
 from tidings.http.routes import ROUTES
 from tidings.http.routing import (
     SMALL_BODY,
@@ -146,7 +146,7 @@ class App:
 
     async def _answer(self, request: Request) -> tuple[Response, Route | None]:
         """The response to a request, which may be a failure, and its route; counts the request. Raises ClientGone."""
-        found: Found | None = None
+        found: PathRoutes | None = None
         route: Route | None = None
         try:
             if self._services.settings.dev:
@@ -251,7 +251,7 @@ class App:
         return answer.body, None
 
 
-def _route(found: Found, request: Request) -> Route:
+def _route(found: PathRoutes, request: Request) -> Route:
     """The route of this path for the request. Raises MethodNotAllowed, and NotFound for a WebSocket on another path."""
     route = found.route(request.method)
     if request.upgrade and not route.socket:
@@ -293,7 +293,7 @@ def _errors(check: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> tu
     return ()
 
 
-def _failed(error: Exception, found: Found | None) -> Response:
+def _failed(error: Exception, found: PathRoutes | None) -> Response:
     if isinstance(error, MethodNotAllowed) and found is not None:
         return problem(error, ((b"allow", found.allow),))
     if isinstance(error, TidingsError):

@@ -11,7 +11,7 @@ from tidings.config import ConfigError, Settings
 from tidings.errors import BadParameter, FieldError, Forbidden, Unauthenticated
 from tidings.http.api_keys import ApiKeys, check_secrets, split_keys
 from tidings.http.jwks import KeySet, loader
-from tidings.http.tokens import Claims, KeySource, Rules, SingleKey, public_key, secret_key, verify
+from tidings.http.tokens import ClaimRules, Claims, KeySource, SingleKey, public_key, secret_key, verify
 from tidings.setting_checks import shown
 from tidings.timeutil import Clock
 
@@ -80,7 +80,7 @@ class Authenticator:
         self._clock = clock
         self._api_keys = ApiKeys(split_keys(settings.api_keys))
         self._source = _key_source(settings, clock)
-        self._rules = Rules(settings.jwt_issuer, settings.jwt_audience, settings.jwt_leeway_s)
+        self._rules = ClaimRules(settings.jwt_issuer, settings.jwt_audience, settings.jwt_leeway_s)
         self._seen: OrderedDict[bytes, Claims] = OrderedDict()
         self._seen_with = 0
         if not (self._dev or self._api_keys or self._source):

@@ -13,7 +13,14 @@ from tidings.config import KIB
 from tidings.cursors import is_cursor
 from tidings.errors import BadParameter, FieldError
 from tidings.events import Id, ObjectType, Topic, Verb
-from tidings.field_errors import MAX_FIELD_ERRORS, Check, find_parameters, mismatch, parameters_fit, shown
+from tidings.field_errors import (
+    MAX_FIELD_ERRORS,
+    FieldCheck,
+    find_parameters,
+    mismatch,
+    parameters_fit,
+    shown,
+)
 from tidings.ids import LAST_MS
 from tidings.model import FeedFilter
 from tidings.timeutil import to_ms
@@ -65,7 +72,7 @@ PATH_TYPES: dict[str, Any] = {
 class Params(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
     """Query parameters; this base has none. ``CHECKS`` return no error for missing ones."""
 
-    CHECKS: ClassVar[tuple[Check, ...]] = ()
+    CHECKS: ClassVar[tuple[FieldCheck, ...]] = ()
 
 
 class ForUser(Params):
@@ -80,13 +87,13 @@ def _cursor_errors(cursor: str | None) -> Iterator[FieldError]:
         yield FieldError("cursor", "expected the next_cursor of a page, got another text or a damaged one")
 
 
-CURSOR = Check(("cursor",), _cursor_errors)
+CURSOR = FieldCheck(("cursor",), _cursor_errors)
 
 
 class Paged(ForUser):
     """A page of a list."""
 
-    CHECKS: ClassVar[tuple[Check, ...]] = (CURSOR,)
+    CHECKS: ClassVar[tuple[FieldCheck, ...]] = (CURSOR,)
 
     cursor: Cursor | None = None
     limit: Limit = DEFAULT_PAGE
@@ -95,10 +102,10 @@ class Paged(ForUser):
 class Filtered(Paged):
     """A page of events, filtered. ``from`` is inclusive, ``to`` exclusive."""
 
-    CHECKS: ClassVar[tuple[Check, ...]] = (
+    CHECKS: ClassVar[tuple[FieldCheck, ...]] = (
         *Paged.CHECKS,
-        Check(("from_",), lambda text: _time_errors("from", text)),
-        Check(("to",), lambda text: _time_errors("to", text)),
+        FieldCheck(("from_",), lambda text: _time_errors("from", text)),
+        FieldCheck(("to",), lambda text: _time_errors("to", text)),
     )
 
     verb: Verb | None = None
@@ -225,7 +232,7 @@ def names(text: str | None) -> tuple[str, ...]:
     return tuple(text.split(",")) if text else ()
 
 
-def some_of(name: str, known: Collection[str]) -> Check:
+def some_of(name: str, known: Collection[str]) -> FieldCheck:
     """The check that a parameter is a comma-separated list of known names."""
 
     def errors(text: str | None) -> Iterator[FieldError]:
@@ -233,7 +240,7 @@ def some_of(name: str, known: Collection[str]) -> Check:
             got = ", ".join(shown(_encode(one)) for one in unknown[:MAX_FIELD_ERRORS])
             yield FieldError(name, f"expected some of {', '.join(sorted(known))}, by comma, got {got}")
 
-    return Check((name,), errors)
+    return FieldCheck((name,), errors)
 
 
 def next_link(path: bytes, query: bytes, cursor: str) -> bytes:

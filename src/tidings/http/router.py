@@ -14,7 +14,7 @@ from tidings.http.routing import Route
 Methods = dict[str, Route]
 
 
-class Found:
+class PathRoutes:
     """The routes of one path template, by method, and the names of its parameters."""
 
     __slots__ = ("methods", "names", "template")
@@ -46,21 +46,21 @@ class _Node:
     def __init__(self) -> None:
         self.below: dict[bytes, _Node] = {}
         self.parameter: _Node | None = None
-        self.found: Found | None = None
+        self.found: PathRoutes | None = None
 
 
 class Router:
     """Finds routes under ``prefix``: fixed paths in one look-up, templates by walking a tree of segments."""
 
     def __init__(self, routes: Iterable[Route], prefix: str) -> None:
-        self._exact: dict[bytes, Found] = {}
+        self._exact: dict[bytes, PathRoutes] = {}
         self._root = _Node()
         self._prefix = prefix.rstrip("/")
         for route in routes:
             found = self._place(self._prefix, route.path)
             found.methods[route.method] = route
 
-    def find(self, path: bytes) -> tuple[Found, Mapping[str, bytes]]:
+    def find(self, path: bytes) -> tuple[PathRoutes, Mapping[str, bytes]]:
         """The routes of a raw path, and its parameters as they are sent. Raises UnknownPath, and BadParameter for a path
         that is not percent-encoded UTF-8."""
         found = self._exact.get(path)
@@ -84,7 +84,7 @@ class Router:
             return f"There is nothing at this address. {pages} lists the paths of this server."
         return f"There is nothing at this address. All paths of this server begin with {self._prefix}/; {pages} lists them."
 
-    def _place(self, prefix: str, template: str) -> Found:
+    def _place(self, prefix: str, template: str) -> PathRoutes:
         path = prefix + template
         parts = path.split("/")[1:]
         node = self._root
@@ -96,7 +96,7 @@ class Router:
             else:
                 node = node.below.setdefault(part.encode(), _Node())
         if node.found is None:
-            node.found = Found(template, tuple(part[1:-1] for part in parts if part.startswith("{")))
+            node.found = PathRoutes(template, tuple(part[1:-1] for part in parts if part.startswith("{")))
         if not node.found.names:
             self._exact[path.encode()] = node.found
         return node.found

@@ -128,14 +128,14 @@ class Summary(Schema):
     recent: list[FeedItem]
 
 
-class Changed(Schema):
+class UpdateResult(Schema):
     """The number of changes, and the end of the log."""
 
     updated: Count
     position: Count
 
 
-class FeedRead(Changed, kw_only=True):
+class FeedReadResult(UpdateResult, kw_only=True):
     """The same of items that were read. ``undo``: the token by which a read-all can be undone for ten minutes, null if it
     changed nothing."""
 
@@ -274,7 +274,7 @@ class Unread(Schema):
     seq: Count
 
 
-class Marked(Schema):
+class InboxUpdateResult(Schema):
     """The number of notifications that were changed, and the state of the inbox after it."""
 
     updated: Count
@@ -283,13 +283,13 @@ class Marked(Schema):
     seq: Count
 
 
-class ReadAll(Marked, kw_only=True):
+class ReadAllResult(InboxUpdateResult, kw_only=True):
     """The same of a read-all, with the token by which it can be undone for ten minutes, null if it changed nothing."""
 
     undo: str | None
 
 
-class Check(Schema):
+class Condition(Schema):
     """One condition of a notification."""
 
     check: Literal["rule", "addressed", "own_act", "masked", "preference", "in_time", "duplicate", "result"]
@@ -312,7 +312,7 @@ class Explanation(Schema):
     type: str
     notified: bool
     notification_id: str | None
-    checks: list[Check]
+    checks: list[Condition]
     channels: dict[str, Decision]
 
 
@@ -342,7 +342,7 @@ class Preferences(Schema):
     muted_topics: list[str]
 
 
-class Follow(Schema):
+class FollowedTopic(Schema):
     """A topic that is followed, since when."""
 
     topic: str
@@ -352,7 +352,7 @@ class Follow(Schema):
 class FollowsPage(Schema):
     """A page of followed topics, by name."""
 
-    items: list[Follow]
+    items: list[FollowedTopic]
     next_cursor: str | None
     has_more: bool
 
@@ -371,7 +371,7 @@ class Updated(Schema):
     updated: Count
 
 
-class Viewer(Schema):
+class ViewerRelation(Schema):
     """The relation of one user to a topic."""
 
     user_id: str
@@ -386,7 +386,7 @@ class Topic(Schema):
     followers: Count
     fan_out: Literal["write", "read"]
     reason: str
-    viewer: Viewer | UnsetType = UNSET
+    viewer: ViewerRelation | UnsetType = UNSET
 
 
 class TopItem(Schema):
@@ -439,7 +439,7 @@ class DeadLetters(Schema):
     items: list[DeadLetter]
 
 
-class Health(Schema):
+class HealthReport(Schema):
     """The server is healthy."""
 
     status: Literal["alive", "ready"]

@@ -27,7 +27,7 @@ class Reminder(Schema, kw_only=True):
     metadata: dict[str, Any]
 
 
-class SetReminder(Reminder, kw_only=True):
+class ReminderResult(Reminder, kw_only=True):
     """A reminder that was just set. ``fired``: it was due already, so it was published."""
 
     fired: bool

@@ -121,7 +121,7 @@ def public_key(pem: bytes) -> VerifyingKey:
     )
 
 
-class Rules(NamedTuple):
+class ClaimRules(NamedTuple):
     """The claims that a token must have in addition to a valid signature. Empty ``issuer`` or ``audience`` accepts any."""
 
     issuer: str
@@ -129,7 +129,7 @@ class Rules(NamedTuple):
     leeway_s: int
 
 
-async def verify(token: str, keys: KeySource, rules: Rules, now_s: float) -> Claims:
+async def verify(token: str, keys: KeySource, rules: ClaimRules, now_s: float) -> Claims:
     """The claims of a token that is valid at ``now_s`` (seconds since 1970).
 
     Raises Unauthenticated with the reason if it is not.
@@ -166,7 +166,7 @@ def _named_key(header: Mapping[str, Any]) -> tuple[str | None, object]:
     return header.get("kid"), header.get("alg")
 
 
-def _decoded(token: str, key: VerifyingKey, rules: Rules) -> dict[str, Any]:
+def _decoded(token: str, key: VerifyingKey, rules: ClaimRules) -> dict[str, Any]:
     options: Options = {**_OPTIONS, "verify_aud": bool(rules.audience), "verify_iss": bool(rules.issuer)}
     return jwt.decode(
         token,
@@ -178,7 +178,7 @@ def _decoded(token: str, key: VerifyingKey, rules: Rules) -> dict[str, Any]:
     )
 
 
-def _claims(payload: Mapping[str, Any], rules: Rules, now_s: float) -> Claims:
+def _claims(payload: Mapping[str, Any], rules: ClaimRules, now_s: float) -> Claims:
     subject = _subject(payload["sub"])
     expires_at = _time(payload["exp"])
     if expires_at + rules.leeway_s <= now_s:

@@ -15,7 +15,7 @@ from tidings.rules import CHANNELS, IN_APP, Rule, Rules
 from tidings.timeutil import rfc3339
 
 
-class Check(NamedTuple):
+class Condition(NamedTuple):
     """One condition of a notification, and whether it holds."""
 
     check: str
@@ -60,11 +60,11 @@ def for_user(case: ExplainInput) -> ExplainInput:
     return case._replace(facts=case.facts._replace(masked_by="")) if by_other else case
 
 
-def checks(case: ExplainInput) -> list[Check]:
+def checks(case: ExplainInput) -> list[Condition]:
     """All conditions in the order of their evaluation, then the result."""
-    found = [Check(name, *check(case)) for name, check in _CHECKS.items()]
+    found = [Condition(name, *check(case)) for name, check in _CHECKS.items()]
     found += _unexplained(case, found)
-    return [*found, Check("result", bool(case.facts.notification), _result(case, found))]
+    return [*found, Condition("result", bool(case.facts.notification), _result(case, found))]
 
 
 def channels(case: ExplainInput) -> dict[str, Decision]:
@@ -129,18 +129,20 @@ _CHECKS: Mapping[str, Callable[[ExplainInput], tuple[bool, str]]] = {
 }
 
 
-def _unexplained(case: ExplainInput, found: list[Check]) -> Iterator[Check]:
+def _unexplained(case: ExplainInput, found: list[Condition]) -> Iterator[Condition]:
     """The check that states why an event did not notify although all other checks passed."""
     if case.facts.notification or not all(check.passed for check in found):
         return
     window = case.rule.duplicate_window_s
     if case.facts.broadcast:
-        yield Check("in_time", False, "the broadcast had expired before this inbox was next read")
+        yield Condition("in_time", False, "the broadcast had expired before this inbox was next read")
     elif window:
-        yield Check("duplicate", False, f"within {window} s of the same by the same actor on the same object")
+        yield Condition(
+            "duplicate", False, f"within {window} s of the same by the same actor on the same object"
+        )
 
 
-def _result(case: ExplainInput, found: list[Check]) -> str:
+def _result(case: ExplainInput, found: list[Condition]) -> str:
     passed = all(check.passed for check in found)
     if case.facts.notification:
         return "notified" if passed else "notified, before what speaks against it now"

@@ -22,7 +22,7 @@ class _Actor(msgspec.Struct, gc=False):
     actor_name: str | None = None
 
 
-class _Event(msgspec.Struct, gc=False):
+class _RenderedEvent(msgspec.Struct, gc=False):
     event_id: str
     actor_id: str
     verb: str
@@ -80,7 +80,7 @@ class _Notification(msgspec.Struct, gc=False):
 
 NOTIFICATION_FIELDS = frozenset(_Notification.__struct_fields__)
 
-_event = msgspec.json.Decoder(_Event).decode
+_event = msgspec.json.Decoder(_RenderedEvent).decode
 _actor = msgspec.json.Decoder(_Actor).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -187,7 +187,9 @@ class NotificationRenderer:
         message = self._say(row, event, *_named(row, _people(row, event)), locale)
         return Text(message, neutral(event.title), neutral(event.description, keep_lines=True))
 
-    def _say(self, row: InboxRow, event: _Event, named: list[_Person], others: int, locale: str) -> str:
+    def _say(
+        self, row: InboxRow, event: _RenderedEvent, named: list[_Person], others: int, locale: str
+    ) -> str:
         thing = event.object_title or f"{event.object_type} {event.object_id}"
         facts = TemplateContext(
             row.type,
@@ -222,7 +224,7 @@ def read_all(mark: ReadWatermark) -> bytes:
     return b'"up_to":%d,"read_at":"%b"' % (mark.up_to, rfc3339(mark.at).encode())
 
 
-def _people(row: InboxRow, event: _Event) -> list[_Person]:
+def _people(row: InboxRow, event: _RenderedEvent) -> list[_Person]:
     """The actors whose names are stored, newest first."""
     people = [_Person(event.actor_id, event.actor_name)]
     for body in row.others[: SAMPLE_ACTORS - 1]:
@@ -238,7 +240,7 @@ def _named(row: InboxRow, people: list[_Person]) -> tuple[list[_Person], int]:
     return people, row.actor_count - len(people)
 
 
-def _parts(row: InboxRow, event: _Event, named: list[_Person], others: int) -> _Parts:
+def _parts(row: InboxRow, event: _RenderedEvent, named: list[_Person], others: int) -> _Parts:
     thing = _Object(event.object_type, event.object_id, event.object_title)
     return _Parts(named, others, thing, row.size)
 

@@ -80,7 +80,7 @@ def _may_name(reminder: Reminder, one: Renaming) -> bool:
     )
 
 
-class _Event(msgspec.Struct):
+class _StoredEvent(msgspec.Struct):
     actor_id: str = ""
     object_type: str = ""
     object_id: str = ""
@@ -88,7 +88,7 @@ class _Event(msgspec.Struct):
     topics: tuple[str, ...] = ()
 
 
-_event = msgspec.json.Decoder(_Event).decode
+_event = msgspec.json.Decoder(_StoredEvent).decode
 
 
 def text_without(body: bytes, user: str, alias: str) -> bytes:

@@ -41,7 +41,11 @@ def test_one_address_has_its_share() -> None:
     """Above it that address alone is closed out, until one of its connections ends."""
     here = Gate(10, 2, TRUSTED)
     one, *others = [Peer(here, "198.51.100.1") for _ in range(3)]
-    assert [one.entry, *(other.entry for other in others)] == [Entry.OPEN, Entry.OPEN, Entry.CLOSED]
+    assert [one.entry, *(other.entry for other in others)] == [
+        Entry.OPEN,
+        Entry.OPEN,
+        Entry.CLOSED,
+    ]
     assert entries(here, "198.51.100.2") == [Entry.OPEN]
     one.leave()
     assert entries(here, "198.51.100.1") == [Entry.OPEN]

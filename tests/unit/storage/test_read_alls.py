@@ -26,7 +26,7 @@ from tidings.model import (
     UndoMarkFeedRead,
 )
 from tidings.storage.sqlite import feed_counts, notification_groups
-from tidings.storage.sqlite.read_snapshot import Entry, ReadSnapshot
+from tidings.storage.sqlite.read_snapshot import ReadSnapshot, TimelineRow
 from tidings.testing import START_MS, event
 
 ITEMS = 500
@@ -52,9 +52,9 @@ def inside(tmp_path: Path) -> Iterator[Inside]:
 
 
 @contextmanager
-def entries(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Entry]]:
+def entries(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[TimelineRow]]:
     """The entries of timelines that are looked at inside."""
-    seen: list[Entry] = []
+    seen: list[TimelineRow] = []
     real = ReadSnapshot.entries
 
     def noted(
@@ -64,7 +64,7 @@ def entries(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Entry]]:
         above: int,
         limit: int,
         verb: int | None = None,
-    ) -> list[Entry]:
+    ) -> list[TimelineRow]:
         found = real(self, timelines, before, above, limit, verb)
         seen.extend(found)
         return found

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from tidings.errors import FieldError
 from tidings.feeds import ITEM_FIELDS
-from tidings.field_errors import Check, check_own
+from tidings.field_errors import FieldCheck, check_own
 from tidings.http import schemas
 from tidings.http.conditional import page
 from tidings.http.params import MAX_INTEGER, Filtered, ForUser, Place, feed_filter, names, some_of
@@ -22,7 +22,7 @@ EventId = Annotated[str, Meta(min_length=1, max_length=64)]
 class FeedQuery(Filtered):
     """A page of a user's feed. ``read``: only items that are read, or only unread ones."""
 
-    CHECKS: ClassVar[tuple[Check, ...]] = (*Filtered.CHECKS, some_of("fields", ITEM_FIELDS))
+    CHECKS: ClassVar[tuple[FieldCheck, ...]] = (*Filtered.CHECKS, some_of("fields", ITEM_FIELDS))
 
     read: bool | None = None
     include_own: bool = False
@@ -31,7 +31,7 @@ class FeedQuery(Filtered):
 class ActivityQuery(Filtered):
     """A page of activity, the same for every client."""
 
-    CHECKS: ClassVar[tuple[Check, ...]] = (
+    CHECKS: ClassVar[tuple[FieldCheck, ...]] = (
         *Filtered.CHECKS,
         some_of("fields", ITEM_FIELDS - _ONLY_IN_FEEDS),
     )
@@ -62,9 +62,9 @@ def _up_to_errors(up_to: int | None, all: bool) -> Iterator[FieldError]:
 class ReadFeedBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Either these ids, or all of the feed up to a position (default: its end)."""
 
-    CHECKS: ClassVar[tuple[Check, ...]] = (
-        Check(("event_ids", "all"), _either_errors),
-        Check(("up_to", "all"), _up_to_errors),
+    CHECKS: ClassVar[tuple[FieldCheck, ...]] = (
+        FieldCheck(("event_ids", "all"), _either_errors),
+        FieldCheck(("up_to", "all"), _up_to_errors),
     )
 
     event_ids: Annotated[list[EventId], Meta(min_length=1, max_length=MAX_IDS)] | None = None
@@ -122,7 +122,7 @@ async def read(call: RequestContext[ForUser, ReadFeedBody]) -> Response:
     if ids is not None:
         return _changed(await ingest.read_feed(call.user, ids))
     changed, undo = await ingest.read_all_of_feed(call.user, call.body.up_to)
-    now = schemas.FeedRead(updated=changed.updated, position=changed.position, undo=undo)
+    now = schemas.FeedReadResult(updated=changed.updated, position=changed.position, undo=undo)
     return Response(msgspec.json.encode(now))
 
 
@@ -137,7 +137,7 @@ async def undo(call: RequestContext[ForUser, UndoFeedBody]) -> Response:
 
 
 def _changed(changed: CommandResult) -> Response:
-    now = schemas.Changed(updated=changed.updated, position=changed.position)
+    now = schemas.UpdateResult(updated=changed.updated, position=changed.position)
     return Response(msgspec.json.encode(now))
 
 
@@ -183,7 +183,7 @@ ROUTES = (
         tag=_TAG,
         query=ForUser,
         body=ReadFeedBody,
-        reply=schemas.FeedRead,
+        reply=schemas.FeedReadResult,
     ),
     Route(
         method="POST",
@@ -194,7 +194,7 @@ ROUTES = (
         tag=_TAG,
         query=ForUser,
         body=UnreadFeedBody,
-        reply=schemas.Changed,
+        reply=schemas.UpdateResult,
     ),
     Route(
         method="POST",
@@ -205,7 +205,7 @@ ROUTES = (
         tag=_TAG,
         query=ForUser,
         body=UndoFeedBody,
-        reply=schemas.Changed,
+        reply=schemas.UpdateResult,
     ),
     Route(
         method="GET",

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, TypeVar
 from msgspec import Meta
 
 from tidings.errors import Deferred, Forbidden, TooManyRequests, UpgradeRequired
-from tidings.field_errors import Check
+from tidings.field_errors import FieldCheck
 from tidings.http import schemas
 from tidings.http.dev_mode import authority
 from tidings.http.long_poll import polled
@@ -38,7 +38,7 @@ class StreamQuery(ForUser):
     """``include``: notifications, activity or both, by comma. ``last_event_id`` (or ``lastEventId``, as some clients call
     it): the cursor to continue from, without a header Last-Event-ID."""
 
-    CHECKS: ClassVar[tuple[Check, ...]] = (some_of("include", INCLUDE),)
+    CHECKS: ClassVar[tuple[FieldCheck, ...]] = (some_of("include", INCLUDE),)
 
     include: Annotated[str, Meta(min_length=1, max_length=64)] = "notifications"
     last_event_id: EventId | None = None

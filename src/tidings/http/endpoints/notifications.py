@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from tidings.errors import FieldError, TooManyRequests
 from tidings.events import Verb
-from tidings.field_errors import Check, shown
+from tidings.field_errors import FieldCheck, shown
 from tidings.http import schemas
 from tidings.http.conditional import not_modified_or
 from tidings.http.params import MAX_INTEGER, Fields, ForUser, Paged, Place, names, some_of
@@ -28,24 +28,24 @@ def _wait_errors(wait: int | None, since: int | None) -> Iterator[FieldError]:
         yield FieldError("wait", f"expected together with since, got {wait} without it")
 
 
-def _not_with_since(name: str) -> Check:
+def _not_with_since(name: str) -> FieldCheck:
     """The check that a parameter of pages is not combined with ``since``."""
 
     def errors(value: Any, since: int | None) -> Iterator[FieldError]:
         if value and since is not None:
             yield FieldError(name, f"expected without since, got {shown(msgspec.json.encode(value))} with it")
 
-    return Check((name, "since"), errors)
+    return FieldCheck((name, "since"), errors)
 
 
 class InboxQuery(Paged):
     """A page of an inbox, of those that are not archived (``state`` inbox, the default), that are, or of all; or, with
     ``since``, the inbox's changes after a seq, waiting ``wait`` seconds for one."""
 
-    CHECKS: ClassVar[tuple[Check, ...]] = (
+    CHECKS: ClassVar[tuple[FieldCheck, ...]] = (
         *Paged.CHECKS,
         some_of("fields", NOTIFICATION_FIELDS),
-        Check(("wait", "since"), _wait_errors),
+        FieldCheck(("wait", "since"), _wait_errors),
         *map(_not_with_since, ("cursor", "unread_only", "type", "state", "fields")),
     )
 
@@ -190,7 +190,7 @@ def _mark_routes(word: str) -> Iterator[Route]:
         summary=summary.format("a notification"),
         tag=_TAG,
         query=ForUser,
-        reply=schemas.Marked,
+        reply=schemas.InboxUpdateResult,
     )
     yield one
     yield replace(
@@ -244,7 +244,7 @@ ROUTES = (
         query=ForUser,
         body=ReadAllBody,
         body_optional=True,
-        reply=schemas.ReadAll,
+        reply=schemas.ReadAllResult,
     ),
     Route(
         method="POST",
@@ -255,7 +255,7 @@ ROUTES = (
         tag=_TAG,
         query=ForUser,
         body=UndoBody,
-        reply=schemas.Marked,
+        reply=schemas.InboxUpdateResult,
         fails=(410,),
     ),
 )

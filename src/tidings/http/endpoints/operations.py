@@ -47,13 +47,13 @@ async def reconcile(call: RequestContext[Params, None]) -> Response:
 
 
 def _changed(changed: CommandResult) -> Response:
-    shown = schemas.Changed(updated=changed.updated, position=changed.position)
+    shown = schemas.UpdateResult(updated=changed.updated, position=changed.position)
     return Response(msgspec.json.encode(shown), 202)
 
 
 async def livez(call: RequestContext[Params, None]) -> Response:
     """The process is alive; no other failure would be cured by a restart."""
-    return Response(msgspec.json.encode(schemas.Health(status="alive")))
+    return Response(msgspec.json.encode(schemas.HealthReport(status="alive")))
 
 
 async def readyz(call: RequestContext[Params, None]) -> Response:
@@ -61,7 +61,7 @@ async def readyz(call: RequestContext[Params, None]) -> Response:
     why_not = call.services.ready()
     if why_not is not None:
         raise Unavailable(why_not)
-    return Response(msgspec.json.encode(schemas.Health(status="ready")))
+    return Response(msgspec.json.encode(schemas.HealthReport(status="ready")))
 
 
 async def metrics(call: RequestContext[Params, None]) -> Response:
@@ -107,7 +107,7 @@ ROUTES = (
         access=Access.SERVER,
         summary="Try again what was set aside",
         tag=_TAG,
-        reply=schemas.Changed,
+        reply=schemas.UpdateResult,
         status=202,
     ),
     Route(
@@ -117,7 +117,7 @@ ROUTES = (
         access=Access.SERVER,
         summary="Complete every feed from the log, in the background",
         tag=_TAG,
-        reply=schemas.Changed,
+        reply=schemas.UpdateResult,
         status=202,
     ),
     Route(
@@ -127,7 +127,7 @@ ROUTES = (
         access=Access.PUBLIC,
         summary="Whether the process is alive",
         tag=_TAG,
-        reply=schemas.Health,
+        reply=schemas.HealthReport,
     ),
     Route(
         method="GET",
@@ -136,7 +136,7 @@ ROUTES = (
         access=Access.PUBLIC,
         summary="Whether requests should be sent here",
         tag=_TAG,
-        reply=schemas.Health,
+        reply=schemas.HealthReport,
     ),
     Route(
         method="GET",

@@ -10,7 +10,7 @@ from tidings.batches import split
 from tidings.config import Settings
 from tidings.errors import FieldError, InvalidFields
 from tidings.events import Id, Topic
-from tidings.field_errors import MAX_FIELD_ERRORS, Check
+from tidings.field_errors import MAX_FIELD_ERRORS, FieldCheck
 from tidings.http import schemas
 from tidings.http.body import check_media, read_body
 from tidings.http.conditional import page
@@ -47,7 +47,7 @@ class UnfollowQuery(Params):
 class FollowsQuery(Params):
     """A page of follows."""
 
-    CHECKS: ClassVar[tuple[Check, ...]] = (CURSOR,)
+    CHECKS: ClassVar[tuple[FieldCheck, ...]] = (CURSOR,)
 
     cursor: Cursor | None = None
     limit: Limit = DEFAULT_PAGE

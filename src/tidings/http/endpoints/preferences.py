@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from tidings.errors import FieldError
 from tidings.events import Topic
-from tidings.field_errors import Check, check_own, in_words
+from tidings.field_errors import FieldCheck, check_own, in_words
 from tidings.http import schemas
 from tidings.http.params import ForUser
 from tidings.http.routing import Access, RequestContext, Response, Route
@@ -44,7 +44,7 @@ Weekday = Annotated[int, Meta(ge=1, le=7, description="1 is Monday.")]
 class QuietHoursBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """From ``start`` to ``end``, past midnight if the end is not later, in windows that begin on these days."""
 
-    CHECKS: ClassVar[tuple[Check, ...]] = (TIME_ZONE,)
+    CHECKS: ClassVar[tuple[FieldCheck, ...]] = (TIME_ZONE,)
 
     time_zone: Annotated[str, Meta(min_length=1, max_length=64, description="IANA: Europe/Berlin.")]
     start: Wall

@@ -6,7 +6,7 @@ import msgspec
 
 from tidings.events import EventInput, check_event_size
 from tidings.feeds import Reply, continuation, join
-from tidings.field_errors import Check
+from tidings.field_errors import FieldCheck
 from tidings.http import schemas_delivery as shapes
 from tidings.http.conditional import page
 from tidings.http.params import CURSOR, DEFAULT_PAGE, Cursor, Limit, Params
@@ -25,7 +25,7 @@ _AS_SENT = frozenset(shapes.Reminder.__struct_fields__) & frozenset(EventInput._
 class RemindersQuery(Params):
     """A page of the next reminders."""
 
-    CHECKS: ClassVar[tuple[Check, ...]] = (CURSOR,)
+    CHECKS: ClassVar[tuple[FieldCheck, ...]] = (CURSOR,)
 
     cursor: Cursor | None = None
     limit: Limit = DEFAULT_PAGE
@@ -87,7 +87,7 @@ ROUTES = (
         body_cap=batch_body,
         body_check=check_event_size,
         fitting_errors=lambda call, fitting: call.services.reminders.fitting_errors(fitting),
-        reply=shapes.SetReminder,
+        reply=shapes.ReminderResult,
     ),
     Route(
         method="GET",

@@ -12,7 +12,7 @@ from tidings.http.routing import Access, RequestContext, Response, Route
 from tidings.rules import Rule
 
 
-class _Claims(msgspec.Struct):
+class _TypeClaims(msgspec.Struct):
     """The members with checks beyond their types."""
 
     verbs: tuple[str, ...] | None = None
@@ -20,7 +20,7 @@ class _Claims(msgspec.Struct):
 
 def claim_errors(call: RequestContext[Any, None], fitting: bytes) -> Iterable[FieldError]:
     """The field errors of valid members of a rule."""
-    claims = msgspec.json.decode(fitting, type=_Claims)
+    claims = msgspec.json.decode(fitting, type=_TypeClaims)
     if claims.verbs is None:
         return ()  # others may be invalid
     return call.services.preferences.claim_errors(call.path["type"], Rule(verbs=claims.verbs))

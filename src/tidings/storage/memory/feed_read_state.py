@@ -10,7 +10,7 @@ from tidings.model import LogEntry
 from tidings.rules import last_to_merge
 
 
-class ReadAll(NamedTuple):
+class FeedReadAll(NamedTuple):
     """All items up to position ``up_to`` were marked read at ``at`` (milliseconds); this took position ``made``."""
 
     made: int
@@ -32,7 +32,7 @@ class FeedReadState:
     """``forgotten`` is the position up to which changes are no longer kept, ``undone`` that at which a read-all was last
     undone, or some were merged. ``merged_up_to`` is the position of the last read-all that was among these."""
 
-    read_alls: list[ReadAll] = field(default_factory=list)
+    read_alls: list[FeedReadAll] = field(default_factory=list)
     marked: dict[int, ReadStateChange] = field(default_factory=dict)
     changes: list[FeedMark | FeedReset] = field(default_factory=list)
     forgotten: int = 0
@@ -59,7 +59,7 @@ class FeedReadState:
     def mark(self, change: FeedMark, items: Mapping[int, int]) -> None:
         """Apply a change to these items (key to position), or to all up to its ``up_to``."""
         if change.up_to is not None and change.at is not None:
-            self.read_alls.append(ReadAll(change.position, change.up_to, change.at))
+            self.read_alls.append(FeedReadAll(change.position, change.up_to, change.at))
         for key, position in items.items():
             self.marked[key] = ReadStateChange(change.position, change.at, position)
         self.changes.append(change)
@@ -90,10 +90,10 @@ class FeedReadState:
         self.read_alls = [one for one in self.read_alls if one not in dropped]
         self._reset(position)
 
-    def _single(self) -> list[ReadAll]:
+    def _single(self) -> list[FeedReadAll]:
         return [one for one in self.read_alls if one.made > self.merged_up_to]
 
-    def _first(self, made: int, position: int) -> ReadAll | None:
+    def _first(self, made: int, position: int) -> FeedReadAll | None:
         """The first read-all made after a position that covers another."""
         return next((one for one in self.read_alls if one.made > made and one.up_to >= position), None)
 

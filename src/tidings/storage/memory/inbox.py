@@ -59,7 +59,7 @@ class Group:
         return young and not (self.closed or self.deleted)
 
 
-class NotificationDraft(NamedTuple):
+class ItemDraft(NamedTuple):
     """A new item: the key of its event, when that was created (milliseconds), its type, the topic it groups by ("" for
     none), and its grouping."""
 
@@ -124,7 +124,7 @@ class Inbox:
 
     # --- writing --------------------------------------------------------------------------------------------
 
-    def arrive(self, item: NotificationDraft, now: int) -> int:
+    def arrive(self, item: ItemDraft, now: int) -> int:
         """An item joins a group or opens one; returns the number of the group."""
         seq = self._next_seq()
         group = self._newest_of(item.grouping.key)

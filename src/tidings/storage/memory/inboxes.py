@@ -24,7 +24,7 @@ from tidings.model import (
 from tidings.personal_data import Preferences
 from tidings.rules import ALONE, IN_APP, Rule, duplicate_key, grouping
 from tidings.storage.memory.deliveries import MemoryDeliveries
-from tidings.storage.memory.inbox import NotificationDraft
+from tidings.storage.memory.inbox import ItemDraft
 from tidings.storage.memory.state import Broadcast, created_at, thing
 from tidings.storage.memory.user import UserState
 
@@ -162,7 +162,7 @@ class MemoryInboxes(MemoryDeliveries):
         type, rule, now = self._rules.type_of(entry.verb), self._rule(entry), self._clock.now()
         how = ALONE if alone else grouping(type, rule, entry.actor_id, thing(entry), now)
         about = {"object": thing(entry), "actor": user_topic(entry.actor_id), "type": ""}[rule.group_by]
-        item = NotificationDraft(entry.key, created_at(entry), type, about, how)
+        item = ItemDraft(entry.key, created_at(entry), type, about, how)
         number = self._person(user).inbox.arrive(item, now)
         self._owe(user, number, type, rule)
 

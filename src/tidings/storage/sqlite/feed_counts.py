@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tidings.model import Command, MarkFeedRead, UndoMarkFeedRead
 from tidings.storage.sqlite import feeds
-from tidings.storage.sqlite.read_snapshot import Entry, EventRow, ReadSnapshot
+from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot, TimelineRow
 from tidings.storage.sqlite.statements import sql
 
 SHORT = 1_000
@@ -146,7 +146,7 @@ def visible(r: ReadSnapshot, v: feeds.Viewer, keys: Iterable[int]) -> Sequence[E
     """Those of these events that are in the feed, the user's own included, by key."""
     # An id does not have its origin, so the visibility rules are applied.
     explaining = v._replace(careful=True)
-    entries = [Entry(key, v.timelines[0], 0) for key in sorted(keys)]
+    entries = [TimelineRow(key, v.timelines[0], 0) for key in sorted(keys)]
     return [s.event for s in feeds.visible(r, explaining, entries, "events_without_body", own=True)]
 
 

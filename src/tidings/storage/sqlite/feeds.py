@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tidings.ids import MAX_KEY, key_at
 from tidings.model import FeedFilter, FeedItem, FeedSummary, Page, UnseenCount
-from tidings.storage.sqlite.read_snapshot import Entry, EventRow, ReadSnapshot, bounded
+from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot, TimelineRow, bounded
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import holds
 from tidings.storage.sqlite.visibility import MUTE
@@ -120,7 +120,7 @@ def version(r: ReadSnapshot, v: Viewer) -> object:
 
 
 def visible(
-    r: ReadSnapshot, v: Viewer, entries: Sequence[Entry], what: str, own: bool
+    r: ReadSnapshot, v: Viewer, entries: Sequence[TimelineRow], what: str, own: bool
 ) -> Iterator[VisibleItem]:
     """Those of the entries that are visible to the viewer, in order."""
     found = {entry.key: entry for entry in entries}
@@ -138,7 +138,7 @@ def visible(
             yield VisibleItem(event, *reason)
 
 
-def _reason(v: Viewer, entry: Entry, event: EventRow) -> Reason | None:
+def _reason(v: Viewer, entry: TimelineRow, event: EventRow) -> Reason | None:
     """By the entry alone, if that is sufficient."""
     if entry.timeline == v.timelines[0]:
         return ("follow", entry.why) if entry.why else ("target", 0)
@@ -398,10 +398,10 @@ def late(r: ReadSnapshot, v: Viewer, position: int, limit: int, up_to: int = MAX
     return found[:limit]
 
 
-def _late_entries(r: ReadSnapshot, v: Viewer, position: int, up_to: int) -> list[tuple[int, Entry]]:
+def _late_entries(r: ReadSnapshot, v: Viewer, position: int, up_to: int) -> list[tuple[int, TimelineRow]]:
     query = sql("out_of_order_entries")
     found = {
-        key: (at, Entry(key, timeline, 0))
+        key: (at, TimelineRow(key, timeline, 0))
         for timeline in v.timelines
         for key, at in r.db.all(query, (timeline, position, up_to, LARGEST_CHUNK))
     }

@@ -122,7 +122,7 @@ class _Seeking:
         return self._db.one(query, (self._user, type, unread))  # type: ignore[no-any-return]
 
 
-class Group(NamedTuple):
+class GroupCounts(NamedTuple):
     """A group that ever had two items: its id for its members, the seq of its row, the key of its first event, its
     counts."""
 
@@ -133,10 +133,10 @@ class Group(NamedTuple):
     actors: int
 
 
-def of(r: ReadSnapshot, user: int, numbers: Iterable[int]) -> dict[int, Group]:
+def of(r: ReadSnapshot, user: int, numbers: Iterable[int]) -> dict[int, GroupCounts]:
     """Those of a user's groups with these numbers that ever had two items."""
     rows = r.db.execute(sql("inbox_groups"), (user, r.writer.carray(numbers)))
-    return {number: Group(*rest) for number, *rest in rows}
+    return {number: GroupCounts(*rest) for number, *rest in rows}
 
 
 def newest(r: ReadSnapshot, group: int) -> int | None:

@@ -25,14 +25,14 @@ from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
 
 
-class Unread(NamedTuple):
+class UnreadNumber(NamedTuple):
     """A number of unread groups and of their items."""
 
     groups: int
     items: int
 
 
-NOTHING = Unread(0, 0)
+NOTHING = UnreadNumber(0, 0)
 
 
 def mark_inbox(w: WriteSession, r: ReadSnapshot, command: SetNotificationState) -> InboxUpdateResult:
@@ -81,7 +81,9 @@ def _mark(
         changed = changed._replace(unread_since=row.became_unread)
     sign = int(changed.listed and changed.read_at is None) - int(row.listed and row.read_at is None)
     again = row.read_at is not None and changed.read_at is None
-    return save(w, user, n, changed, Unread(sign, sign * _size(r, user, row)) if sign else NOTHING, again)
+    return save(
+        w, user, n, changed, UnreadNumber(sign, sign * _size(r, user, row)) if sign else NOTHING, again
+    )
 
 
 def _marked(row: Row, state: NotificationState, now: int) -> Row:
@@ -105,7 +107,7 @@ def _size(r: ReadSnapshot, user: int, row: Row) -> int:
     return group.size if group else 1
 
 
-def save(w: WriteSession, user: int, n: int, row: Row, more: Unread, again: bool = False) -> Row:
+def save(w: WriteSession, user: int, n: int, row: Row, more: UnreadNumber, again: bool = False) -> Row:
     """Write a changed row: it takes the next seq, and the counters change with it. ``again``: it became unread now, and so
     is above every watermark. Returns the row as written."""
     seq = _bump(w, user, more)
@@ -121,7 +123,7 @@ def save(w: WriteSession, user: int, n: int, row: Row, more: Unread, again: bool
     return row
 
 
-def _bump(w: WriteSession, user: int, more: Unread) -> int:
+def _bump(w: WriteSession, user: int, more: UnreadNumber) -> int:
     query = sql("bump_inbox")
     (seq,) = w.db.one(query, (*more, user))
     return seq  # type: ignore[no-any-return]
@@ -146,7 +148,7 @@ def read_inbox(w: WriteSession, r: ReadSnapshot, command: MarkAllNotificationsRe
         _merge_read_alls(w, user)
         if type == ALL_TYPES:
             _join_undone(w, user, up_to)
-        seq = _bump(w, user, Unread(-read.groups, -read.items))
+        seq = _bump(w, user, UnreadNumber(-read.groups, -read.items))
         w.db.execute(sql("insert_read_all"), (user, seq, STANDING, type, up_to, w.now))
     return _outcome(r, user, read.groups)
 
@@ -158,16 +160,16 @@ def _reach(r: ReadSnapshot, user: int, type: int) -> int:
     return r.db.one(query, (user, type))[0] or 0
 
 
-def _all_read(r: ReadSnapshot, user: int, head: InboxCounters, up_to: int) -> Unread:
+def _all_read(r: ReadSnapshot, user: int, head: InboxCounters, up_to: int) -> UnreadNumber:
     """The notifications that a read-all of all types marks read: counted from the watermark upwards or from the last seq
     downwards, whichever is less. The usual call, with a recent seq, reads next to nothing."""
     if up_to - head.read_up_to < head.seq - up_to:
         return _unread(r, user, head.read_up_to, up_to, ALL_TYPES)
     after = _unread(r, user, up_to, head.seq, ALL_TYPES)
-    return Unread(head.unread_count - after.groups, head.unread_items - after.items)
+    return UnreadNumber(head.unread_count - after.groups, head.unread_items - after.items)
 
 
-def _typed_read(w: WriteSession, r: ReadSnapshot, user: int, type: int, low: int, up_to: int) -> Unread:
+def _typed_read(w: WriteSession, r: ReadSnapshot, user: int, type: int, low: int, up_to: int) -> UnreadNumber:
     """The notifications that a read-all of one type marks read. If there are none, that is cached: a repetition reads only
     later ones."""
     low = max(low, w.settled.up_to(user, type))
@@ -228,12 +230,12 @@ def undo_read(w: WriteSession, r: ReadSnapshot, command: UndoMarkAllRead) -> Inb
     return _outcome(r, user, updated)
 
 
-def _unread(r: ReadSnapshot, user: int, low: int, high: int, type: int) -> Unread:
+def _unread(r: ReadSnapshot, user: int, low: int, high: int, type: int) -> UnreadNumber:
     """The exact count of unread notifications that became unread in (low, high], of one type or of all."""
     if low >= high:
         return NOTHING
     values = {"user": user, "low": low, "high": high, "type": type}
-    return Unread(*r.db.one(_unread_query(r.writer.inboxes.spans), values))
+    return UnreadNumber(*r.db.one(_unread_query(r.writer.inboxes.spans), values))
 
 
 @lru_cache(maxsize=256)

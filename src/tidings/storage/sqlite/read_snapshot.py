@@ -34,7 +34,7 @@ T = TypeVar("T")
 _Spans = tuple[PartitionRange, ...]
 
 
-class Entry(NamedTuple):
+class TimelineRow(NamedTuple):
     """A row of a timeline. ``timeline`` is the timeline that it was found in, ``why`` its topic (in user feeds) or
     position."""
 
@@ -60,7 +60,7 @@ class EventRow(NamedTuple):
         return list(dict.fromkeys((self.actor, self.object, *unpack(self.topics))))
 
 
-class TooLong(Exception):
+class ReadTooLong(Exception):
     """A read took more instructions than the event loop permits."""
 
 
@@ -163,7 +163,7 @@ class ReadSnapshot:
 
     def entries(
         self, timelines: Sequence[int], before: int, above: int, limit: int, verb: int | None = None
-    ) -> list[Entry]:
+    ) -> list[TimelineRow]:
         """The newest ``limit`` entries of these timelines together, by key downwards in (above, before), each key once.
 
         Fewer than ``limit`` mean that there are no more.
@@ -172,7 +172,7 @@ class ReadSnapshot:
         query = self._page_query(before, verb is not None)
         values = {"before": before, "above": above, "limit": limit, "verb": verb}
         found = [
-            Entry(key, timeline, why)
+            TimelineRow(key, timeline, why)
             for timeline in timelines
             for key, why in self.db.execute(query, {"timeline": timeline, **values})
         ]
@@ -205,15 +205,15 @@ class ReadSnapshot:
             spans = spans[: bisect_right(spans, before, key=_low)]
         return _page_query(spans, by_verb)
 
-    def entries_up(self, timelines: Sequence[int], above: int, limit: int) -> list[Entry]:
+    def entries_up(self, timelines: Sequence[int], above: int, limit: int) -> list[TimelineRow]:
         """The oldest ``limit`` entries of these timelines together with a key over ``above``, upwards, each key once."""
         self.check()
-        found: dict[int, Entry] = {}
+        found: dict[int, TimelineRow] = {}
         for span in self.timeline_spans:
             if span.high <= above:
                 continue
             some = [
-                Entry(key, timeline, why)
+                TimelineRow(key, timeline, why)
                 for timeline in reversed(timelines)
                 for n in span.parts
                 for key, why in self.db.execute(sql("next_keys", n), (timeline, above, limit))
@@ -302,13 +302,13 @@ class LoopSnapshot(ReadSnapshot):
     short_steps = SHORT_STEPS
 
     def short(self, read: Callable[[ReadSnapshot], T], steps: int | None = None) -> T:
-        """The result of a read that takes few instructions. Raises TooLong for any other, which a thread has to do."""
+        """The result of a read that takes few instructions. Raises ReadTooLong for any other, which a thread has to do."""
         near = self.fresh()
         self._steps_left = (steps or self.short_steps) // SHORT_CHECK_STEPS
         try:
             return near.retrying(lambda: read(near))
         except apsw.InterruptError:
-            raise TooLong from None
+            raise ReadTooLong from None
         finally:
             self._steps_left = sys.maxsize
 
@@ -354,7 +354,7 @@ def bounded(before: int | None) -> int:
     return MAX_KEY if before is None else before
 
 
-def _key(entry: Entry) -> int:
+def _key(entry: TimelineRow) -> int:
     return entry.key
 
 

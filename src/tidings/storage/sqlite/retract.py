@@ -6,7 +6,7 @@ from tidings.model import CommandResult, Retract
 from tidings.storage.sqlite import broadcasts, feed_history, inboxes, notification_groups
 from tidings.storage.sqlite.events import entry
 from tidings.storage.sqlite.notification_groups import ReadWatermarks, Row
-from tidings.storage.sqlite.notification_state import Unread, save
+from tidings.storage.sqlite.notification_state import UnreadNumber, save
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import unpack
@@ -72,7 +72,7 @@ def shrink(
     unread = ReadWatermarks.of(r, user, (row,)).unread(row)
     empty = {"deleted": 1, "unread_since": row.became_unread}
     changed = row._replace(**({"key": left} if left else empty))
-    save(w, user, n, changed, Unread(-int(unread and not left), -items * unread))
+    save(w, user, n, changed, UnreadNumber(-int(unread and not left), -items * unread))
 
 
 def _without(w: WriteSession, r: ReadSnapshot, group: int, key: int) -> int | None:

@@ -93,7 +93,7 @@ from tidings.storage.sqlite.checkpoints import Checkpoints
 from tidings.storage.sqlite.connection import DISK_ERRORS, open_reader, open_writer, unavailable
 from tidings.storage.sqlite.file_lock import FileLock
 from tidings.storage.sqlite.generations import Generations
-from tidings.storage.sqlite.read_snapshot import SHORT_CHECK_STEPS, LoopSnapshot, ReadSnapshot, TooLong
+from tidings.storage.sqlite.read_snapshot import SHORT_CHECK_STEPS, LoopSnapshot, ReadSnapshot, ReadTooLong
 from tidings.storage.sqlite.readers import APPLICATION, DELIVERIES, HUB, OPERATORS, OWN, Asker, Readers
 from tidings.storage.sqlite.symbols import SymbolTable
 from tidings.storage.sqlite.write_session import WriteSession
@@ -214,7 +214,7 @@ class SqliteStore:
         """The result of a read that nearly always takes few instructions: at once, or else by a thread."""
         try:
             return self._short(read)
-        except TooLong:
+        except ReadTooLong:
             return await self._later(asker, question, lambda r: r.at_once(read))
 
     async def _later(self, asker: Asker, question: Hashable, read: Callable[[ReadSnapshot], T]) -> T:
@@ -227,7 +227,7 @@ class SqliteStore:
             raise unavailable(error, "read") from error
 
     def _short(self, read: Callable[[ReadSnapshot], T], steps: int | None = None) -> T:
-        """The result at once. Raises TooLong if it takes too many instructions."""
+        """The result at once. Raises ReadTooLong if it takes too many instructions."""
         try:
             return self._near.short(read, steps)
         except DISK_ERRORS as error:
@@ -358,7 +358,7 @@ class SqliteStore:
         if number is not None:
             try:
                 version = self._short(lambda r: feeds.version(r, feeds.viewer(r, number)))
-            except TooLong:
+            except ReadTooLong:
                 version = commits  # that of any feed that is more than a user feed without checks
         if len(self._versions) >= MOST_VERSIONS:
             self._versions.clear()
@@ -386,7 +386,7 @@ class SqliteStore:
         """(whether today's visit is to be recorded, the page if it is short)."""
         try:
             viewer, page = self._short(lambda r: feeds.fast_page(r, user, want, limit, before))
-        except TooLong:
+        except ReadTooLong:
             return True, None
         return viewer.stale, page
 
@@ -419,7 +419,7 @@ class SqliteStore:
 
         try:
             return self._short(read, HEARD_STEPS)
-        except TooLong:
+        except ReadTooLong:
             # There is no other caller, so the cache of followers is not shared.
             users = frozenset(users)
             return await self._later(HUB, ("heard", after, limit, users), lambda r: r.at_once(read))
