@@ -77,17 +77,32 @@ class Publisher(threading.Thread):
         self._user = user
         self._acked = acked
         self._over = threading.Event()
+        self._going = threading.Event()
+        self._going.set()
+        self._busy = threading.Lock()
 
     def run(self) -> None:
         """Publish until it is enough."""
         with httpx.Client(base_url=self._server.url, timeout=PATIENCE_S, trust_env=False) as http:
             for number in itertools.count():
+                self._going.wait()
                 if self._over.is_set():
                     return
-                self._tell(http, f"{self.name}-{number}")
-                if number % READ_EVERY == 0:
-                    self._read_newest(http)
+                with self._busy:
+                    self._tell(http, f"{self.name}-{number}")
+                    if number % READ_EVERY == 0:
+                        self._read_newest(http)
                 self._acked()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Publish nothing for as long as the block lasts; what is under way is acknowledged before it begins."""
+        self._going.clear()
+        try:
+            with self._busy:
+                yield
+        finally:
+            self._going.set()
 
     def enough(self) -> None:
         """End when what is under way has been acknowledged."""

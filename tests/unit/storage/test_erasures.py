@@ -269,19 +269,22 @@ def fails(*_: object) -> Any:
 def test_who_erases_is_answered_when_nothing_is_left(opened: Inside) -> None:
     """And the hub is told then, for the notifications of others have changed."""
     live(opened, acts=4)
-    told: list[dict[str, bool]] = []
 
     async def erase() -> None:
-        runner = Runner(opened.store, on_erased=lambda: told.append(dict(opened.store.erasures.under_way)))
+        announced: asyncio.Future[dict[str, bool]] = asyncio.get_running_loop().create_future()
+        runner = Runner(
+            opened.store, on_erased=lambda: announced.set_result(dict(opened.store.erasures.under_way))
+        )
         runner.start()
         await opened.store.write([EraseUser(PERSON)])
         async with asyncio.timeout(60):
             await runner.erased(PERSON)
-        assert opened.store.erasures.under_way == {}
+            assert opened.store.erasures.under_way == {}
+            # The worker may still be in the round whose last step a thread has committed already.
+            assert await announced == {}
         await runner.close()
 
     opened.run(erase())
-    assert told == [{}]
 
 
 def test_a_rolled_back_erasure_hides_nothing(opened: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
