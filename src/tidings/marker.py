@@ -65,6 +65,21 @@ def read(store: Path) -> Marker | None:
         os.close(file)
 
 
+def running_process(store: Path) -> int:
+    """The number of the process that had the store open last, if a process of this number runs, and is another than this
+    one; else 0. After a kill the number may be that of any program."""
+    known = read(store)
+    if known is None or known.process in (0, os.getpid()):
+        return 0
+    try:
+        os.kill(known.process, 0)  # the signal 0 only checks
+    except PermissionError:
+        return known.process
+    except (OSError, OverflowError):
+        return 0
+    return known.process
+
+
 def _opened(store: Path, flags: int) -> int:
     """The marker beside a store. Raises OSError if it cannot be opened, or is no file."""
     file = os.open(path_of(store), flags | _SAFELY, 0o600)

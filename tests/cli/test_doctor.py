@@ -20,6 +20,7 @@ from tests.serving import START_S, serving
 from tidings import marker
 from tidings.cli.doctor import (
     CheckResult,
+    Running,
     fsync_ms,
     open_files,
     outside,
@@ -200,9 +201,9 @@ def test_a_store_and_a_port_in_use_fail(tmp_path: Path) -> None:
     assert (store(path).level, "is in use by" in store(path).detail) == ("fail", True)
     held.close()
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        found = port(Settings(port=taken.getsockname()[1]), "")
+        found = port(Settings(port=taken.getsockname()[1]), None)
     assert (found.level, "is in use by another program" in found.detail) == ("fail", True)
-    assert port(Settings(port=0), "").level == "ok"
+    assert port(Settings(port=0), None).level == "ok"
 
 
 def test_the_claim_that_is_missing_is_named() -> None:
@@ -400,6 +401,58 @@ def test_a_running_server_of_the_same_store_is_no_failure(run: Run, tmp_path: Pa
         assert "fail  store" in elsewhere.output
 
 
+def test_a_changed_prefix_is_not_taken_for_another_program(run: Run, tmp_path: Path) -> None:
+    """The fault: with another prefix in the settings than the server that runs has, port and store were failures, "in use by
+    another program: stop that program"."""
+    with serving(tmp_path, "--prefix", "/old") as url:
+        number = url.removesuffix("/old").rpartition(":")[2]
+        for prefix in ("/new", ""):
+            result = run("doctor", "--dev", "--port", number, "--prefix", prefix)
+            assert result.exit_code == 0, result.output
+            assert "warn  port        the server of this store runs, but has no" in result.output
+            assert "prefix was changed after its start" in result.output
+        result = run("serve", "--dev", "--port", number, "--prefix", "/new")
+        assert (result.exit_code, "prefix was changed after its start" in result.output) == (1, True)
+        moved = run("doctor", "--dev", "--port", "0", "--prefix", "/old")
+        assert "a restart does, if it is this server on another host or port" in moved.output
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_files_that_a_server_has_open_are_not_to_be_removed(run: Run, tmp_path: Path, replaced: bool) -> None:
+    """The fault: after the file was deleted or replaced under a server, its own port was "in use by another program", and
+    the advice was to remove the write-ahead log and the marker, to which the server still wrote."""
+    lived(tmp_path / "other.db", 3)
+    with serving(tmp_path) as url:
+        get(url, "/v1/users/ann/mutes/listing:1", "PUT")
+        known = marker.read(tmp_path / "tidings.db")
+        assert known is not None
+        (tmp_path / "tidings.db").unlink()
+        if replaced:
+            (tmp_path / "other.db").rename(tmp_path / "tidings.db")
+        get(url, "/v1/users/ann/mutes/listing:2", "PUT")  # a write finds it out at once
+        for command in ("doctor", "serve"):
+            result = run(command, "--dev", "--port", url.rpartition(":")[2] if command == "doctor" else "0")
+            assert result.exit_code == 1
+            assert (
+                f"Process {known.process}, which had the store open, may still run: stop it" in result.output
+            )
+            if command == "doctor":
+                assert (
+                    f"ok    port        the server of this store runs and answers at {url}" in result.output
+                )
+                assert "fail  ready" in result.output
+
+
+def test_only_a_process_that_runs_is_named(tmp_path: Path) -> None:
+    """A number that is no process, this process, and a damaged number give no advice to stop it."""
+    path = tmp_path / "tidings.db"
+    for process in (0, os.getpid(), 1 << 61, (1 << 22) + 1):
+        marker.replace(path, marker.Marker("epoch", 1, 1, 1, process))
+        assert marker.running_process(path) == 0
+    marker.replace(path, marker.Marker("epoch", 1, 1, 1, os.getppid()))
+    assert marker.running_process(path) == os.getppid()
+
+
 def get(url: str, path: str, method: str = "GET", body: str = "") -> tuple[int, str]:
     """The status and the text of an answer."""
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=START_S)
@@ -441,13 +494,13 @@ def test_an_older_file_at_the_same_position_is_not_said_to_end_earlier() -> None
 def test_a_server_that_is_not_ready_fails(tmp_path: Path) -> None:
     """The fault: doctor asked only whether it was alive, and passed while the server refused all writes."""
     with serving(tmp_path) as url:
-        assert list(ready(url)) == []
+        assert list(ready(Running(url))) == []
         (tmp_path / "tidings.db-wal").rename(tmp_path / "moved")
         get(url, "/v1/users/ann/mutes/listing:1", "PUT")  # a write finds it out at once
-        (found,) = ready(url)
+        (found,) = ready(Running(url))
         assert (found.level, found.name, "503" in found.detail) == ("fail", "ready", True)
         (tmp_path / "moved").rename(tmp_path / "tidings.db-wal")
-    assert list(ready("")) == []
+    assert list(ready(None)) == []
 
 
 def test_what_only_listens_is_not_taken_for_the_server(run: Run, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ import msgspec
 from tidings import marker
 from tidings.cli.options import SettingsCommand, check_flags, settings_from, settings_options
 from tidings.config import ConfigError, Settings
-from tidings.errors import InUse, Unavailable
+from tidings.errors import PROBLEM_TYPE, InUse, Unavailable, UnknownPath
 from tidings.http import schemas
 from tidings.http.jwks import FETCH_DEADLINE_S, Load, loader, parse_set
 from tidings.marker import Marker
@@ -53,16 +53,29 @@ SPARE_FILES = 500
 
 ALIVE = msgspec.json.encode(schemas.HealthReport(status="alive"))
 """The response of a server at /livez."""
+_UNKNOWN_PATH = PROBLEM_TYPE + UnknownPath.code
 ANSWER_S = 5.0
 """Seconds within which a server must send it, a busy one included."""
-MAX_READY_BYTES = 2_000
-"""Bytes that are shown of the reason why a server is not ready."""
+MAX_REPLY_BYTES = 2_000
+"""Bytes that are read of a response, and shown of the reason why a server is not ready."""
 RELAY_S = 10.0
 """Seconds in which a mail server must respond and accept the user and password: some first resolve the client's address."""
 _REACHED = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """The address of a server that listens on all addresses."""
 
 Level = Literal["ok", "warn", "fail"]
+
+
+class _Problem(msgspec.Struct):
+    type: str = ""
+
+
+class Running(NamedTuple):
+    """The server of this deployment that runs. ``at``: its address, with the prefix of the settings; ``prefixed``: whether
+    it has that prefix, which it read at its start."""
+
+    at: str
+    prefixed: bool = True
 
 
 class CheckResult(NamedTuple):
@@ -73,7 +86,9 @@ class CheckResult(NamedTuple):
     detail: str
 
 
-@click.command("doctor", cls=SettingsCommand, short_help="Check this machine, these settings and this store.")
+@click.command(
+    "doctor", cls=SettingsCommand, short_help="Check this machine, these settings and this store."
+)
 @settings_options
 def command(config: Path | None, **flags: Any) -> None:
     """Check this machine, these settings and this store; the exit code is 1 when anything would fail.
@@ -110,7 +125,7 @@ def checks(settings: Settings) -> Iterator[CheckResult]:
     try:
         path = store_path(settings)
     except ConfigError as error:
-        yield port(settings, "")
+        yield port(settings, None)
         yield CheckResult("fail", "store", str(error))
     else:
         running = running_server(settings, path)
@@ -129,31 +144,43 @@ def checks(settings: Settings) -> Iterator[CheckResult]:
         yield from mail(settings)
 
 
-def running_server(settings: Settings, path: Path | None) -> str:
-    """The address of the server of this deployment; "" if it does not run. It is the server that has this store open and
-    listens at this port: another one at the port, or on the store, prevents a start."""
+def running_server(settings: Settings, path: Path | None) -> Running | None:
+    """The server of this deployment; None if it does not run. It is the server that has this store open and listens at this
+    port: another one at the port, or on the store, prevents a start."""
     if path is None or not _in_use(path):
-        return ""
+        return None
     host = _REACHED.get(settings.host, settings.host)
     url = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}{settings.prefix.rstrip('/')}"
     try:
-        return url if _get(f"{url}/livez", len(ALIVE) + 1) == (HTTPStatus.OK, ALIVE) else ""
+        status, body = _get(f"{url}/livez", MAX_REPLY_BYTES)
     except (OSError, http.client.HTTPException):
-        return ""
+        return None
+    if (status, body) == (HTTPStatus.OK, ALIVE):
+        return Running(url)
+    return Running(url, prefixed=False) if _lacks_path(status, body) else None
 
 
-def ready(running: str) -> Iterator[CheckResult]:
-    """Why the server at the address ``running`` takes no requests; nothing when it does, or does not run."""
-    if not running:
-        return
+def _lacks_path(status: int, body: bytes) -> bool:
+    """Whether this is the response of a Tidings server that does not have the path."""
     try:
-        status, body = _get(f"{running}/readyz", MAX_READY_BYTES)
+        return status == UnknownPath.status and msgspec.json.decode(body, type=_Problem).type == _UNKNOWN_PATH
+    except msgspec.DecodeError:
+        return False
+
+
+def ready(running: Running | None) -> Iterator[CheckResult]:
+    """Why the server that runs takes no requests; nothing when it does, or does not run, or has another prefix."""
+    if running is None or not running.prefixed:
+        return
+    at = running.at
+    try:
+        status, body = _get(f"{at}/readyz", MAX_REPLY_BYTES)
     except (OSError, http.client.HTTPException) as error:
-        yield CheckResult("fail", "ready", f"{running}/readyz does not answer: {type(error).__name__}")
+        yield CheckResult("fail", "ready", f"{at}/readyz does not answer: {type(error).__name__}")
         return
     if status != HTTPStatus.OK:
         told = body.decode(errors="replace")
-        yield CheckResult("fail", "ready", f"{running}/readyz answers {status}: {told}")
+        yield CheckResult("fail", "ready", f"{at}/readyz answers {status}: {told}")
 
 
 def _get(url: str, most: int) -> tuple[int, bytes]:
@@ -168,22 +195,21 @@ def _get(url: str, most: int) -> tuple[int, bytes]:
 
 
 def _in_use(path: Path) -> bool:
-    if _is_empty(path):
-        return False
     try:
-        file_lock.check_free(path)
+        if not _is_empty(path):
+            file_lock.check_free(path)
     except InUse:
         return True
     except Unavailable:
         pass  # the check of the store reports it
-    return False
+    return marker.running_process(path) != 0  # it may have open what had this name before
 
 
 def _is_empty(path: Path) -> bool:
     return not path.exists() or path.stat().st_size == 0
 
 
-def stored(path: Path | None, running: str) -> Iterator[CheckResult]:
+def stored(path: Path | None, running: Running | None) -> Iterator[CheckResult]:
     """The checks of the disk and the file of a store; none for a store that is no file."""
     if path is not None:
         yield disk(path.parent)
@@ -221,16 +247,26 @@ def clashes(settings: Settings, declared: Mapping[str, Rule]) -> Iterator[CheckR
         yield CheckResult("fail", "types", str(types_clash(error, settings)))
 
 
-def port(settings: Settings, running: str) -> CheckResult:
-    """Whether the server can listen at its address, or does so already at the address ``running``."""
-    if running:
-        return CheckResult("ok", "port", f"the server of this store runs and answers at {running}")
+def port(settings: Settings, running: Running | None) -> CheckResult:
+    """Whether the server can listen at its address, or does so already."""
+    if running is not None:
+        return CheckResult("ok" if running.prefixed else "warn", "port", runs(running))
     try:
         for one in listen(settings.host, settings.port):
             one.close()
     except (ConfigError, Unavailable) as error:
         return CheckResult("fail", "port", str(error))
     return CheckResult("ok", "port", f"{settings.port} of {settings.host} is free")
+
+
+def runs(running: Running) -> str:
+    """The state of the server that runs."""
+    if running.prefixed:
+        return f"the server of this store runs and answers at {running.at}"
+    return (
+        f"the server of this store runs, but has no {running.at}/livez: prefix was changed after its start, "
+        "which takes effect at a restart; whether it is ready was not checked"
+    )
 
 
 def refused(settings: Settings) -> Iterator[CheckResult]:
@@ -320,9 +356,9 @@ def fsync_ms(folder: Path) -> float:
     return statistics.median(took)
 
 
-def store(path: Path, running: str = "") -> CheckResult:
+def store(path: Path, running: Running | None = None) -> CheckResult:
     """Whether the file opens, SQLite finds it intact, it is the store that was last open here, and no server has it open,
-    except that of this deployment, which listens at ``running``."""
+    except that of this deployment."""
     known = marker.read(path)  # first: a running server updates it after the file
     if _is_empty(path):
         return _lacking(path)
@@ -335,7 +371,9 @@ def store(path: Path, running: str = "") -> CheckResult:
     except InUse as error:
         if running:
             return CheckResult("ok", "store", f"{error}, the server that runs; its file is not checked")
-        return CheckResult("fail", "store", str(error))
+        return CheckResult(
+            "fail", "store", f"{error}: stop it; a restart does, if it is this server on another host or port"
+        )
     except Unavailable as error:
         return CheckResult("fail", "store", str(error))
     except apsw.Error as error:

@@ -56,13 +56,19 @@ def command(config: Path | None, sample: bool, **flags: Any) -> None:
 
 def _running(settings: Settings) -> str:
     """The advice that the server of this store runs already, at the port that this one needs; "" if it does not."""
-    from tidings.cli.doctor import running_server, store_path
+    from tidings.cli.doctor import running_server, runs, store_path
 
     try:
-        url = running_server(settings, store_path(settings))
+        running = running_server(settings, store_path(settings))
     except ConfigError:
         return ""
-    return url and f"the server of this store runs already, and answers at {url}"
+    if running is None:
+        return ""
+    return (
+        f"the server of this store runs already, and answers at {running.at}"
+        if running.prefixed
+        else runs(running)
+    )
 
 
 def _ready(url: str, settings: Settings, sample: bool) -> None:

@@ -55,6 +55,13 @@ def problem(path: Path) -> str:
     """The reason why this file must not be opened; empty if it may be. Nothing is written, and no log is merged."""
     if not size_of(path):
         return lost(path)
+    if why := _foreign_files(path):
+        return why + _stop_first(path)
+    return _unfit(path, merged=bool(size_of(wal.path_of(path))))
+
+
+def _foreign_files(path: Path) -> str:
+    """The reason why a journal or a log beside the file must not be merged into it; empty if there is none."""
     if rollback_journal.undoes(path):
         left = rollback_journal.path_of(path).name
         return (
@@ -71,12 +78,25 @@ def problem(path: Path) -> str:
             f"{path} {why}, and {log.name} beside it would corrupt it: if the file is a backup, {remove}; "
             f"if the file and its log were moved here together, remove {marker.path_of(path).name}"
         )
-    return _unfit(path, merged=bool(size_of(log)))
+    return ""
 
 
 def lost(path: Path) -> str:
     """The reason why no new store may begin here, if the file is missing or empty; empty if one may. SQLite would delete the
     log beside it, and with it acknowledged writes."""
+    why = _lost(path)
+    return why and why + _stop_first(path)
+
+
+def _stop_first(path: Path) -> str:
+    """The end of an advice to remove files: a server writes to them even after the database file was deleted."""
+    process = marker.running_process(path)
+    if not process:
+        return ""
+    return f". Process {process}, which had the store open, may still run: stop it before you remove a file"
+
+
+def _lost(path: Path) -> str:
     known, log = marker.read(path), wal.path_of(path)
     if rollback_journal.undoes(path):
         left = rollback_journal.path_of(path).name
