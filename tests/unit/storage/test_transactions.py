@@ -7,6 +7,8 @@ import pytest
 from tests.unit.storage.inside import Inside
 from tidings.model import Command, CommandResult, Follow, Publish, SetMute
 from tidings.storage.sqlite import transactions
+from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.write_session import WriteSession
 from tidings.testing import event
 
 EACH_S = transactions.LONGEST_S / 4
@@ -16,25 +18,26 @@ EACH_S = transactions.LONGEST_S / 4
 def slow(monkeypatch: pytest.MonkeyPatch) -> list[Command]:
     """Each change of the store takes a quarter of the time of a transaction; what was changed."""
     changed: list[Command] = []
+    change = transactions.change
+
+    def noted(w: WriteSession, r: ReadSnapshot, command: Command) -> object:
+        changed.append(command)
+        return change(w, r, command)
+
+    monkeypatch.setattr(transactions, "change", noted)
     monkeypatch.setattr("tidings.testing.FakeClock.monotonic", lambda _: len(changed) * EACH_S)
     return changed
 
 
+@pytest.mark.usefixtures("slow")
 @pytest.mark.parametrize(
     ("ends", "fitting"), [((), 10), (range(1, 11), 4), ((3, 6, 10), 6), ((10,), 10), ((1,), 10)]
 )
 def test_a_long_transaction_ends_between_two_submissions(
-    tmp_path: Path, slow: list[Command], ends: range | tuple[int, ...], fitting: int
+    tmp_path: Path, ends: range | tuple[int, ...], fitting: int
 ) -> None:
     """Up to a thousand commands shared one, however long they took, and nobody published meanwhile."""
     with Inside.opened(tmp_path) as inside:
-        change = inside.store._change
-
-        def noted(command: Command) -> object:
-            slow.append(command)
-            return change(command)
-
-        inside.store._change = noted  # type: ignore[method-assign, assignment]
         follows = [Follow("ann", f"room:{n}") for n in range(10)]
         outcomes = inside.run(inside.store.write(follows, ends))
         assert [outcome.updated for outcome in outcomes if isinstance(outcome, CommandResult)] == [

@@ -17,7 +17,6 @@ from tidings.config import Settings
 from tidings.errors import KeyReused
 from tidings.ids import EventIds
 from tidings.model import (
-    CancelReminder,
     Command,
     Delivery,
     EraseUser,
@@ -25,8 +24,6 @@ from tidings.model import (
     EventAudience,
     FeedFilter,
     FeedSummary,
-    FireReminder,
-    Follow,
     FollowRow,
     InboxChanges,
     InboxCounters,
@@ -34,28 +31,10 @@ from tidings.model import (
     InboxPage,
     LogEntry,
     LogPosition,
-    MarkAllNotificationsRead,
-    MarkFeedRead,
-    MarkFeedUnread,
-    MaterializeBroadcasts,
     Outcome,
     Page,
-    Publish,
-    RebuildFeeds,
     RecipientFacts,
-    RecordDeliveryResults,
-    Retract,
-    RetryDeadLetters,
-    SetBlock,
-    SetMute,
-    SetNotificationState,
-    SetNotificationType,
-    SetPreferences,
-    SetReminder,
     TopicInfo,
-    UndoMarkAllRead,
-    UndoMarkFeedRead,
-    Unfollow,
     UnseenCount,
 )
 from tidings.personal_data import Endpoint, Preferences, Reminder
@@ -63,29 +42,21 @@ from tidings.rules import CHANNELS, Rules
 from tidings.status import Backlog, DeadLetter, Status
 from tidings.storage.sqlite import (
     activity,
-    broadcast_delivery,
     broadcasts,
     deliveries,
     endpoints,
-    erasure,
     events,
-    fanout_queue,
     feed_counts,
-    feed_read_state,
     feed_since,
     feeds,
-    graph,
     inbox_counters,
     inboxes,
     live_audience,
     maintenance,
-    notification_state,
-    notification_types,
     preferences,
     preflight,
     readers,
     reminders,
-    retract,
     transactions,
     user_export,
 )
@@ -115,16 +86,6 @@ MOST_VERSIONS = 10_000
 MOST_VISITS = 10_000
 """Visits recorded between two writes; more are recorded at their next request."""
 
-_Rest = (
-    SetPreferences
-    | endpoints.EndpointCommand
-    | SetReminder
-    | CancelReminder
-    | FireReminder
-    | RecordDeliveryResults
-    | MaterializeBroadcasts
-    | Publish
-)
 T = TypeVar("T")
 
 
@@ -269,60 +230,10 @@ class SqliteStore:
         self._checkpoints.check()
         maintenance.roll(w)
         outcomes: list[Outcome | KeyReused] = []
-        w.transaction(lambda: outcomes.extend(transactions.apply(w, self._change, commands, ends)))
+        w.transaction(lambda: outcomes.extend(transactions.apply(w, self._own, commands, ends)))
         # After the commit: the acknowledged writes were in the file that the name leads to.
         self._checkpoints.check(committed=True)
         return outcomes
-
-    def _change(self, command: Command) -> Outcome | KeyReused:
-        w, r = self._writer, self._own
-        match command:
-            case Follow():
-                return graph.follow(w, command)
-            case Unfollow():
-                return graph.unfollow(w, command)
-            case SetMute() | SetBlock():
-                return graph.mask(w, r, command)
-            case MarkFeedRead() | MarkFeedUnread() | UndoMarkFeedRead():
-                return feed_read_state.mark(w, r, command)
-            case SetNotificationState():
-                return notification_state.mark_inbox(w, r, command)
-            case MarkAllNotificationsRead():
-                return notification_state.read_inbox(w, r, command)
-            case UndoMarkAllRead():
-                return notification_state.undo_read(w, r, command)
-            case SetNotificationType():
-                return notification_types.declare(w, command)
-            case Retract():
-                return retract.retract(w, r, command)
-            case EraseUser():
-                return erasure.erase(w, r, command)
-            case RebuildFeeds():
-                return fanout_queue.rebuild_feeds(w)
-            case RetryDeadLetters():
-                return fanout_queue.replay(w)
-            case _:
-                return self._change_agenda(command)
-
-    def _change_agenda(self, command: _Rest) -> Outcome | KeyReused:
-        w, r = self._writer, self._own
-        match command:
-            case SetPreferences():
-                return preferences.prefer(w, r, command)
-            case SetReminder():
-                return reminders.remind(w, command)
-            case CancelReminder():
-                return reminders.cancel(w, command)
-            case FireReminder():
-                return reminders.fire(w, command)
-            case RecordDeliveryResults():
-                return deliveries.settle(w, command)
-            case MaterializeBroadcasts():
-                return broadcast_delivery.materialize_broadcasts(w, r, command)
-            case Publish():
-                raise TypeError("published in runs, by publish")
-            case _:
-                return endpoints.apply(w, command)
 
     async def prepare(self, command: Command) -> Command:
         """Count the items that a read-all of a feed will mark read."""
