@@ -86,9 +86,7 @@ class CheckResult(NamedTuple):
     detail: str
 
 
-@click.command(
-    "doctor", cls=SettingsCommand, short_help="Check this machine, these settings and this store."
-)
+@click.command("doctor", cls=SettingsCommand, short_help="Check this machine, these settings and this store.")
 @settings_options
 def command(config: Path | None, **flags: Any) -> None:
     """Check this machine, these settings and this store; the exit code is 1 when anything would fail.
