@@ -16,7 +16,7 @@ from msgspec.structs import fields
 
 from docs.client_calls import calls, routes_without_call
 from tidings import errors
-from tidings.config import CLIENT_VARIABLES, FILE_ONLY, HELP, SECRET, Settings
+from tidings.config import CLIENT_VARIABLES, FILE_ONLY, HELP, PATHS, SECRET, Settings
 from tidings.errors import PROBLEM_TYPE
 from tidings.http import refusals
 from tidings.http.routes import ROUTES
@@ -85,6 +85,9 @@ Each setting is a flag (`--max-event-bytes`), a variable (`TIDINGS_MAX_EVENT_BYT
 file is `./tidings.toml` if it exists, or the one that `--config` or `TIDINGS_CONFIG` names. The server refuses to start
 with an unknown name or an invalid value; one line states the source, the name and the accepted values. A value that
 another source overrides is not read. Numbers end at {LARGEST:,}.
+
+A relative path in {", ".join(f"`{name}`" for name in sorted(PATHS))} is relative to the folder
+of `tidings.toml` if it comes from that file, and to the current folder if it comes from a flag, a variable or the default.
 
 For a Service named `tidings`, or `tidings-` and something, Kubernetes sets variables such as `TIDINGS_SERVICE_HOST` and
 `TIDINGS_PORT=tcp://10.0.0.1:8787` in every container. They are not settings: the server ignores them and logs that in one

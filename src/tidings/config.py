@@ -227,6 +227,15 @@ FILE_ONLY = frozenset({"types"})
 NETWORKS = ("trusted_proxies", "webhook_allow_networks")
 """Settings that are lists of networks."""
 
+SQLITE = "sqlite:///"
+"""Begins the address of a store in a file; the path follows."""
+PEM = "-----BEGIN"
+"""Begins the text of a key, in the settings that take a file or a text."""
+
+PATHS = frozenset({"store", "jwt_public_key", "jwks", "vapid_private_key"})
+"""Settings that can name a file. In the file of settings, a relative path is relative to its folder: the current folder of a
+service is another one than that of the operator who runs ``tidings doctor``."""
+
 SECRET = frozenset({"api_keys", "jwt_secret", "smtp_url", "vapid_private_key"})
 """Settings that are refused on the command line, where every user of the machine could read them."""
 
@@ -305,7 +314,10 @@ def _given(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | No
     """The effective value of each setting that a source has."""
     given: dict[str, _Given] = {}
     if file is not None:
-        given |= {name: _Given(value, str(file), name) for name, value in _from_file(file).items()}
+        values = _from_file(file).items()
+        given |= {
+            name: _Given(_in_folder(file.parent, name, value), str(file), name) for name, value in values
+        }
     given |= _from_environ(environ)
     for name, value in flags.items():
         if value is not None:
@@ -333,6 +345,17 @@ def _from_file(file: Path) -> dict[str, Any]:
     if errors:
         raise ConfigError("\n".join(errors[:MAX_FIELD_ERRORS]))
     return values
+
+
+def _in_folder(folder: Path, name: str, value: Any) -> Any:
+    """A value of the file of settings in this folder; a path in it that is relative is relative to the folder."""
+    if name not in PATHS or not isinstance(value, str):
+        return value
+    scheme = SQLITE if name == "store" else ""
+    path = value.removeprefix(scheme)
+    if not value.startswith(scheme) or not path or "://" in path or path.lstrip().startswith(PEM):
+        return value
+    return f"{scheme}{folder / path}"
 
 
 def _rule_errors(rule: object, where: str) -> list[str]:

@@ -27,6 +27,46 @@ def test_flags_beat_the_environment_beats_the_file_beats_the_defaults(tmp_path: 
     assert (got.port, got.host, got.max_targets, got.max_topics) == (3, "::1", 4, Settings().max_topics)
 
 
+def test_paths_in_the_file_are_relative_to_its_folder(tmp_path: Path) -> None:
+    """The fault: to the current folder, so a server that was started elsewhere began an empty store."""
+    file = tmp_path / "tidings.toml"
+    file.write_text(
+        'store = "sqlite:///data/a.db"\njwks = "keys.json"\nvapid_private_key = "key.pem"\njwt_public_key = ""'
+    )
+    settings = load({}, {}, file)
+    assert (settings.store, settings.jwks) == (f"sqlite:///{tmp_path}/data/a.db", f"{tmp_path}/keys.json")
+    assert (settings.vapid_private_key, settings.jwt_public_key) == (f"{tmp_path}/key.pem", "")
+    assert load({"store": "sqlite:///a.db"}, {"TIDINGS_JWKS": "k"}, file).store == "sqlite:///a.db"
+    assert load({"store": "sqlite:///a.db"}, {"TIDINGS_JWKS": "k"}, file).jwks == "k"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("store", "memory://"),
+        ("store", "sqlite:////var/lib/a.db"),
+        ("store", "postgresql://h/d"),
+        ("jwks", "https://a.example/jwks"),
+        ("jwt_public_key", "-----BEGIN PUBLIC KEY-----"),
+        ("host", "localhost"),
+    ],
+)
+def test_what_is_no_relative_path_stays_as_it_is(tmp_path: Path, name: str, value: str) -> None:
+    """An address, a text of a key, an absolute path, and settings that name no file."""
+    file = tmp_path / "tidings.toml"
+    file.write_text(f"{name} = {value!r}")
+    assert getattr(load({}, {}, file), name) == value
+
+
+def test_the_file_in_the_current_folder_leaves_short_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is shown of the store stays short."""
+    monkeypatch.chdir(tmp_path)
+    Path("tidings.toml").write_text('store = "sqlite:///a.db"')
+    assert load({}, {}, Path("tidings.toml")).store == "sqlite:///a.db"
+
+
 def test_text_from_the_environment_is_converted() -> None:
     """Numbers and booleans are written as text in the environment."""
     got = load({}, {"TIDINGS_DEV": "true", "TIDINGS_HEARTBEAT_S": "5", "HOME": "/"}, None)

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from tidings.config import ConfigError, Settings
+from tidings.config import PEM, ConfigError, Settings
 from tidings.errors import BadParameter, FieldError, Forbidden, Unauthenticated
 from tidings.http.api_keys import ApiKeys, check_secrets, split_keys
 from tidings.http.jwks import KeySet, loader
@@ -181,7 +181,7 @@ def _check_file(jwks: str) -> None:
 
 
 def _pem(setting: str) -> bytes:
-    if setting.lstrip().startswith("-----BEGIN"):
+    if setting.lstrip().startswith(PEM):
         return setting.encode()
     try:
         return Path(setting).read_bytes()

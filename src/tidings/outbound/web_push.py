@@ -15,7 +15,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from tidings.config import ConfigError, Settings
+from tidings.config import PEM, ConfigError, Settings
 from tidings.outbound.channel import OutboundMessage, SendResult
 from tidings.outbound.http_client import GuardedHttpClients
 from tidings.outbound.payload import cut, fitted
@@ -67,7 +67,7 @@ def vapid(settings: Settings) -> Vapid:
             "vapid_subject must be a mailto: or https: address at which you can be reached", "vapid_subject"
         )
     try:
-        pem = given.encode() if given.lstrip().startswith("-----BEGIN") else Path(given).read_bytes()
+        pem = given.encode() if given.lstrip().startswith(PEM) else Path(given).read_bytes()
         key = load_pem_private_key(pem, None)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm):
         raise ConfigError(

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import apsw
 
-from tidings.config import ConfigError, Settings
+from tidings.config import SQLITE, ConfigError, Settings
 from tidings.errors import Unavailable
 from tidings.ports import Store
 from tidings.rules import VerbClash
@@ -18,7 +18,6 @@ from tidings.storage.sqlite import SqliteStore
 from tidings.timeutil import Clock
 
 MEMORY = "memory://"
-SQLITE = "sqlite:///"
 
 
 class OpenedStore(NamedTuple):
