@@ -16,7 +16,7 @@ from tidings.http import long_poll, stream_connection, websocket
 from tidings.http.deadlines import HALF_CLOSED_S
 from tidings.http.endpoints.live import FULL_RETRY_S
 from tidings.http.jwks import FETCH_DEADLINE_S, MAX_SET_BYTES, REFRESH_S
-from tidings.live import admission, hub
+from tidings.live import admission, hub, stream_deadlines
 from tidings.model import SAMPLE_ACTORS, SAMPLE_ITEMS
 from tidings.outbound import http_client, retry, slots, troubles, webhook
 from tidings.projections.runner import STEP_ROWS
@@ -41,8 +41,8 @@ FIGURES = {
     "concepts/inbox.md": (f"its newest {SAMPLE_ITEMS} events and {SAMPLE_ACTORS} actors",),
     "concepts/live.md": (
         f"evenly, {hub.DRAIN_PER_S} a second",
-        f"{hub.WARN_S} s after a `reauth`",
-        f"stays full for {hub.MAX_BEHIND_S} s is closed",
+        f"{stream_deadlines.WARN_S} s after a `reauth`",
+        f"stays full for {stream_deadlines.MAX_BEHIND_S} s is closed",
         f"at most {stream_connection.BUFFER_BYTES // KIB} KiB and one frame in the process",
         f"and {stream_connection.KERNEL_BYTES // KIB} KiB in the kernel",
         f"reconnect in {FULL_RETRY_S[0]} to {FULL_RETRY_S[1]} s",

@@ -7,7 +7,7 @@ from tests.live.hub_setup import SETTINGS, awaited, place
 from tests.live.tape import Tape
 from tidings.errors import Deferred, TooManyRequests
 from tidings.live import INCLUDE, Stream
-from tidings.live.hub import MAX_BEHIND_S, WARN_S
+from tidings.live.stream_deadlines import MAX_BEHIND_S, WARN_S
 from tidings.model import EVERYONE, EraseUser, Follow, NotificationState, Publish, SetNotificationState
 from tidings.testing import START_MS, event
 

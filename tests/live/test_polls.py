@@ -16,7 +16,7 @@ from tidings.http.body import ClientGone
 from tidings.http.long_poll import ANSWER_BYTES, polled
 from tidings.http.request import Message, Request
 from tidings.live import INCLUDE, Stream, Transport
-from tidings.live.hub import WARN_S
+from tidings.live.stream_deadlines import WARN_S
 from tidings.model import EraseUser, Follow, NotificationState, Publish, SetNotificationState
 from tidings.testing import event
 

@@ -16,9 +16,9 @@ from tidings.client.subscription import SubscriptionMachine
 from tidings.client.subscription_state import SubscriptionState
 from tidings.http.long_poll import OBJECTS, LongPollTransport
 from tidings.http.websocket import WebSocketFrameEncoder
-from tidings.live import hub
+from tidings.live import catch_up
+from tidings.live.following import Following
 from tidings.live.frames import Cursor, Frame, heartbeat, inbox_frames
-from tidings.live.hub import Hub
 from tidings.live.stream import State, Stream
 from tidings.model import (
     InboxChanges,
@@ -43,15 +43,15 @@ class Planted(NamedTuple):
     instead: Callable[..., Any]
 
 
-def _ready(self: Hub, streams: Sequence[Stream]) -> list[Stream]:
+def _ready(self: Following, streams: Sequence[Stream]) -> list[Stream]:
     return [stream for stream in streams if stream.seq is not None and stream.state is State.FOLLOWING]
 
 
-def _join(self: Hub, stream: Stream, counts: InboxCounters, position: int) -> None:
+def _join(self: Following, stream: Stream, counts: InboxCounters, position: int) -> None:
     stream.go_live()
 
 
-async def _compare(self: Hub) -> None:
+async def _compare(self: Following) -> None:
     """Looks at nothing."""
 
 
@@ -78,8 +78,8 @@ def _beat(self: Stream, position: int, now: float) -> None:
     self._write(Frame("heartbeat", heartbeat(Cursor(self.seq, None), position)), now, None)
 
 
-def _deliver(self: Hub, stream: Stream, changes: InboxChanges, some: list[Frame], now: float) -> None:
-    stream.skip_to(self._position + 1)
+def _deliver(self: Following, stream: Stream, changes: InboxChanges, some: list[Frame], now: float) -> None:
+    stream.skip_to(self._registry.position + 1)
     stream.send(some, now)
 
 
@@ -166,11 +166,11 @@ def _short_answer(self: LongPollTransport, last_event_id: str) -> bytes:
 
 
 PLANTED = {
-    "a hub that forgets what overtook a stream": Planted(Hub, "_ready", _ready),
-    "a hub that joins before it has caught up": Planted(Hub, "_join", _join),
-    "a hub that relies on hints": Planted(Hub, "_compare", _compare),
-    "a hub that says nothing of read-alls": Planted(hub, "inbox_frames", _inbox_frames),
-    "a hub that passes over one event too many": Planted(Hub, "_deliver", _deliver),
+    "a hub that forgets what overtook a stream": Planted(Following, "_ready", _ready),
+    "a hub that joins before it has caught up": Planted(Following, "_join", _join),
+    "a hub that relies on hints": Planted(Following, "_compare", _compare),
+    "a hub that says nothing of read-alls": Planted(catch_up, "inbox_frames", _inbox_frames),
+    "a hub that passes over one event too many": Planted(Following, "_deliver", _deliver),
     "a stream that begins at the head whatever the client knows": Planted(Stream, "_resume", _resume),
     "a stream whose heartbeats run ahead of it": Planted(Stream, "heartbeat", _beat),
     "a stream that does not move its cursor": Planted(Stream, "send", _tell),

@@ -14,7 +14,7 @@ from tests.simulation.plan import Limits
 from tests.simulation.stats import Tally
 from tests.simulation.world import World
 from tidings.client import polling
-from tidings.live import hub
+from tidings.live import catch_up, following, stream_deadlines
 from tidings.projections import runner
 
 SETTLED_S = 240.0
@@ -144,11 +144,11 @@ def _failure(context: dict[str, Any]) -> BaseException:
 def _limited(limits: Limits) -> Iterator[None]:
     """Make bounds small for a while."""
     places: list[tuple[object, str, int]] = [
-        (hub, "CHUNK", limits.chunk),
-        (hub, "HEADS", limits.heads),
-        (hub, "REFILLS", limits.refills),
-        (hub, "HEARD_POSITIONS", limits.heard),
-        (hub, "MAX_BEHIND_S", limits.behind_s),
+        (catch_up, "CHUNK", limits.chunk),
+        (following, "HEADS", limits.heads),
+        (catch_up, "REFILLS", limits.refills),
+        (following, "HEARD_POSITIONS", limits.heard),
+        (stream_deadlines, "MAX_BEHIND_S", limits.behind_s),
         (polling, "PAGE", limits.page),
         (polling, "SNAPSHOT_PAGES", limits.snapshot_pages),
         (runner, "STEP_ROWS", limits.paid),

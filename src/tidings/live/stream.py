@@ -19,6 +19,11 @@ from tidings.live.frames import ACTIVITY, NOTIFICATIONS, Cursor, Frame
 from tidings.live.transport import Transport
 from tidings.model import InboxCounters
 
+INBOX_RESET = "the inbox is another than it was"
+"""The reason why a stream with notifications is reset: its cursor is of an inbox that was erased."""
+FEED_RESET = "what has been read of the feed, or retracted, is not known from there on"
+"""The reason why a stream with a feed is reset: its cursor is older than the stored changes, or a read-all was undone."""
+
 
 class State(Enum):
     """The state of a stream."""
@@ -143,6 +148,14 @@ class Stream:
         """Have the client fetch its state again, and go on from the head."""
         self.seq, self.position = head
         self._write(frames.reset(reason), now, self.cursor.text(self.epoch))
+
+    def reset_inbox(self, seq: int, now: float) -> None:
+        """Have the client fetch its inbox again, and go on from this seq."""
+        self.reset(INBOX_RESET, Cursor(seq, self.position), now)
+
+    def reset_feed(self, position: int, now: float) -> None:
+        """Have the client fetch its feed again, and go on from this position."""
+        self.reset(FEED_RESET, Cursor(self.seq, position), now)
 
     def skip_to(self, position: int) -> None:
         """Move the cursor to this position: no event up to it is for this stream."""

@@ -1,0 +1,288 @@
+"""Following: what is new, for many streams at once.
+
+It sends the counters of inboxes to streams that open, changes of the inboxes that hints name, and events in the feeds of
+users with streams. It consists of short reads, each for many streams. *Comparing* runs beside it, and finds what no hint
+named.
+"""
+
+import asyncio
+import contextlib
+import logging
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from tidings.errors import Unavailable
+from tidings.feed_changes import FeedChange, FeedReset
+from tidings.live.catch_up import CatchUp
+from tidings.live.frames import Cursor, Frame, activity_frame, change_frame
+from tidings.live.registry import StreamRegistry
+from tidings.live.stream import State, Stream
+from tidings.live.stream_deadlines import StreamDeadlines
+from tidings.model import EventAudience, FeedItem, InboxChanges, InboxCounters
+from tidings.ports import Store
+from tidings.projections.pending_broadcasts import Materialize, inbox_heads
+from tidings.telemetry import RESUMES
+from tidings.timeutil import Clock
+
+HEARD_POSITIONS = 200
+"""Positions of the log examined in one step of following."""
+HEADS = 1_000
+"""Inboxes whose counters one statement reads: two milliseconds, then other tasks have the loop."""
+GATHER_S = 0.075
+"""Seconds for which streams that open are gathered after a hello to others: after a restart thousands open, and each batch
+costs one statement. The documentation promises a hello within 0.1 s."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 5.0
+"""Seconds for which following pauses after a failure of the store, at first and at most."""
+
+_log = logging.getLogger(__name__)
+
+
+class Following:
+    """Sends what is new to the streams that have everything else."""
+
+    def __init__(
+        self,
+        store: Store,
+        materialize: Materialize,
+        registry: StreamRegistry,
+        catch_up: CatchUp,
+        deadlines: StreamDeadlines,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._materialize = materialize
+        self._registry = registry
+        self._catch_up = catch_up
+        self._deadlines = deadlines
+        self._clock = clock
+        self._opening: list[Stream] = []
+        self._hinted: dict[str, None] = {}
+        self._published = False
+        self._greeted_at = -math.inf
+        self._gathering = False
+        self._work = asyncio.Event()
+        self._reconcile = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin following; needs a running event loop."""
+        self._tasks = [asyncio.create_task(loop, name="live") for loop in (self._follow(), self._compare())]
+
+    async def close(self) -> None:
+        """Stop; what is not sent is sent to the streams of the next process."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def greet(self, stream: Stream) -> None:
+        """Start a stream that opens, as soon as the counters of its inbox are read."""
+        self._opening.append(stream)
+        self._work.set()
+
+    def notify(self, users: Iterable[str], published: bool) -> None:
+        """The inboxes of these users changed; ``published``: the log has new events, so any feed may have changed."""
+        for user in users:
+            if user in self._registry.streams:
+                self._hinted[user] = None
+            self._registry.wake_waiters(user)
+        self._published = self._published or (published and bool(self._registry.listening))
+        if self._hinted or self._published:
+            self._work.set()
+
+    def reconcile_all(self) -> None:
+        """Any inbox or feed may have changed."""
+        self._reconcile.set()
+        self._published = bool(self._registry.listening)
+        self._work.set()
+
+    async def _follow(self) -> None:
+        failures = 0
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            try:
+                await self._step()
+                failures = 0
+            except Exception as error:
+                failures += 1
+                _report(error, f"following failed, attempt {failures}")
+                self.reconcile_all()
+                # The exponent is bounded, for no float holds 2 to the power of 1,024.
+                await asyncio.sleep(min(FIRST_PAUSE_S * 2 ** min(failures, 16), LONGEST_PAUSE_S))
+            # Other tasks get the loop between two steps.
+            await asyncio.sleep(0)
+
+    async def _step(self) -> None:
+        """Send all that is new, once."""
+        if self._opening and self._batch_ready():
+            await self._begin()
+        hinted, self._hinted = self._hinted, {}
+        for user in hinted:
+            await self._send_inbox(user)
+        if self._published:
+            await self._send_feeds()
+
+    def _batch_ready(self) -> bool:
+        """Whether the streams that opened get their hello now. After a hello to others they wait, so that more are
+        gathered."""
+        loop = asyncio.get_running_loop()
+        since_s = loop.time() - self._greeted_at
+        if not self._gathering and since_s < GATHER_S:
+            self._gathering = True
+            loop.call_later(GATHER_S - since_s, self._gather_no_more)
+        if self._gathering:
+            return False
+        self._greeted_at = loop.time()
+        return True
+
+    def _gather_no_more(self) -> None:
+        self._gathering, self._greeted_at = False, -math.inf
+        self._work.set()
+
+    async def _begin(self) -> None:
+        """Start the streams that were opened, with one read of the counters of all."""
+        opening, self._opening = self._opening[:HEADS], self._opening[HEADS:]
+        if self._opening:
+            self._work.set()
+        opening = [stream for stream in opening if stream.state is State.CONNECTING]
+        try:
+            counters = await self._heads(list(dict.fromkeys(stream.user for stream in opening)))
+            position = (await self._store.head()).position
+        except BaseException:
+            self._opening += opening
+            raise
+        now = self._clock.monotonic()
+        for stream in opening:
+            if stream.state is State.CONNECTING:
+                stream.start(counters[stream.user], position, now)
+                # A credential may end before the next tick.
+                self._deadlines.send_timers(stream, now)
+                self._join(stream, counters[stream.user], position)
+
+    def _join(self, stream: Stream, counts: InboxCounters, position: int) -> None:
+        """Go live at once if the client has everything, as most returning clients do; else catch up."""
+        head = Cursor(
+            None if stream.seq is None else counts.seq, None if stream.position is None else position
+        )
+        empty = stream.cursor == head
+        RESUMES.labels("empty" if empty else "behind").inc()
+        if empty and not stream.dirty and position >= self._registry.position:
+            stream.go_live()
+        else:
+            self._catch_up.add(stream)
+
+    async def _heads(self, users: Sequence[str]) -> dict[str, InboxCounters]:
+        return await inbox_heads(self._store, users, self._materialize)
+
+    async def _send_inbox(self, user: str) -> None:
+        """Send the changes of a user's inbox to the streams of the user: each gets the changes after its own cursor, since
+        only the cursor shows whether the client's state is still of this inbox."""
+        by_cursor: dict[int, list[Stream]] = {}
+        for stream in self._ready(self._registry.streams.get(user, ())):
+            by_cursor.setdefault(stream.seq or 0, []).append(stream)
+        for since, following in by_cursor.items():
+            await self._send_changes(user, since, following)
+
+    async def _send_changes(self, user: str, since: int, streams: Sequence[Stream]) -> None:
+        if not any(stream.state is State.FOLLOWING for stream in streams):
+            return
+        erasures = self._store.erasures.begun
+        changes = await self._catch_up.changes_of(user, since)
+        if changes.counts.lacking:
+            # The changes are sent, also when the broadcasts cannot be materialised.
+            with contextlib.suppress(Unavailable):
+                await self._materialize([user], erasures)
+        some = await self._catch_up.frames_of(user, since, changes)
+        now = self._clock.monotonic()
+        for stream in streams:
+            if stream.state is State.FOLLOWING:
+                self._deliver(stream, changes, some, now)
+
+    def _ready(self, streams: Iterable[Stream]) -> list[Stream]:
+        """The streams that can be sent to at once; the others are marked to read the store again."""
+        ready = []
+        for stream in streams:
+            if stream.seq is None:
+                continue
+            if stream.state is State.FOLLOWING:
+                ready.append(stream)
+            else:
+                stream.dirty = True
+        return ready
+
+    def _deliver(self, stream: Stream, changes: InboxChanges, some: list[Frame], now: float) -> None:
+        if changes.reset:
+            stream.reset_inbox(changes.counts.seq, now)
+            return
+        stream.skip_to(self._registry.position)
+        stream.send(some, now)
+        if changes.more:
+            stream.lag()
+            self._catch_up.add(stream)
+
+    async def _send_feeds(self) -> None:
+        """Send new events and changes of feeds to the streams."""
+        self._published = False
+        heard, reached = await self._store.heard(
+            self._registry.position, self._registry.listening.keys(), HEARD_POSITIONS
+        )
+        now = self._clock.monotonic()
+        for one in heard:
+            if one.change is None:
+                self._send_event(one, now)
+            else:
+                self._send_change(one, one.change, now)
+        if reached > self._registry.position:
+            self._registry.position = reached
+            self._published = True  # until a read finds no more
+            self._work.set()
+
+    def _send_event(self, event: EventAudience, now: float) -> None:
+        listening = self._registry.listening
+        for reason, topic, users in event.listeners:
+            frame = activity_frame(FeedItem(0, event.position, event.body, None, reason, topic))
+            for user in users:
+                for stream in listening.get(user, ()):
+                    if stream.state is State.FOLLOWING:
+                        stream.send_event(frame, event.position, now)
+
+    def _send_change(self, one: EventAudience, change: FeedChange, now: float) -> None:
+        """Send a change of older items to the streams whose feeds have them."""
+        frame = None if isinstance(change, FeedReset) else change_frame(change)
+        for *_, users in one.listeners:
+            for user in users:
+                for stream in self._registry.listening.get(user, ()):
+                    if stream.state is not State.FOLLOWING:
+                        continue
+                    if frame is not None:
+                        stream.send_event(frame, change.position, now)
+                    elif (stream.position or 0) < change.position:
+                        stream.reset_feed(change.position, now)
+
+    # --- comparing ------------------------------------------------------------------------------------------
+
+    async def _compare(self) -> None:
+        """Find the inboxes that changed without a hint. Runs beside following."""
+        while True:
+            await self._reconcile.wait()
+            self._reconcile.clear()
+            users = self._registry.connected_users()
+            try:
+                for at in range(0, len(users), HEADS):
+                    some = users[at : at + HEADS]  # of whom some may have been erased since
+                    here = [user for user in some if self._registry.is_connected(user)]
+                    self._compared(await self._heads(here))
+                    await asyncio.sleep(0)
+            except Exception as error:
+                _report(error, "inboxes could not be compared; the next look is in a second")
+
+    def _compared(self, counters: Mapping[str, InboxCounters]) -> None:
+        for user, counts in counters.items():
+            if any(s.seq is not None and s.seq != counts.seq for s in self._registry.streams.get(user, ())):
+                self._hinted[user] = None
+                self._work.set()
+            self._registry.wake_changed(user, counts.seq)
+
+
+def _report(error: Exception, what: str) -> None:
+    _log.error("%s: %s", what, error, exc_info=None if isinstance(error, Unavailable) else error)
