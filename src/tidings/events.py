@@ -16,7 +16,7 @@ from tidings.model import NewEvent
 from tidings.timeutil import DAY_MS, rfc3339, to_ms
 from tidings.validation import decode
 
-Id = Annotated[str, visible(128, description="Opaque, 1 to 128 characters.")]
+Id = Annotated[str, visible(128, description="Opaque, 1 to 128 characters, compared exactly.")]
 Verb = Annotated[str, visible(64, description="What was done: comment, push, …")]
 # A colon would make market:1 of "2" and market of "1:2" the same topic.
 ObjectType = Annotated[

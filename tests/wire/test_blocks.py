@@ -30,6 +30,18 @@ def frames(stream: Stream, number: int) -> list[Message]:
     return [stream.next("notification") for _ in range(number)]
 
 
+def test_ids_are_opaque(app: httpx.Client, user: str) -> None:
+    """A block of an id with the form of a topic, and ids with blanks at their ends: each is an id of its own, so the server
+    neither refuses nor trims it."""
+    eve = f"eve-{user}"
+    publish(app, event(eve, target_user_ids=[user, f"{user} "]))
+    block(app, user, f"user:{eve}")
+    block(app, user, f"{eve} ")
+    assert (inbox(app, user).unread_count, inbox(app, f"{user} ").unread_count) == (1, 1)
+    block(app, user, eve)
+    assert (inbox(app, user).unread_count, inbox(app, f"{user} ").unread_count) == (0, 1)
+
+
 def test_the_stream_of_a_blocker_tells_what_leaves_and_resumes_across_it(
     app: httpx.Client, user: str
 ) -> None:

@@ -242,7 +242,7 @@ ROUTES = (
         path=_BLOCK,
         handler=block,
         access=Access.SELF,
-        summary="Block a user, in both directions",
+        summary="Block a user, named by id and not by topic, in both directions",
         tag=_TAG,
         status=204,
     ),
