@@ -132,3 +132,10 @@ def refusing() -> set[tuple[str, str]]:
                 if any(isinstance(name, ast.Name) and name.id == "ConfigError" for name in calls):
                     found.add((path.name, function.name))
     return found
+
+
+@pytest.mark.parametrize("command", ["serve", "doctor"])
+def test_the_key_of_a_client_is_told_from_those_of_the_server(run: Run, command: str) -> None:
+    """The fault: with TIDINGS_API_KEY alone, "no keys are configured" did not name the difference of one letter."""
+    result = run(command, TIDINGS_API_KEY=KEY)
+    assert (result.exit_code != 0, "(TIDINGS_API_KEY is the key of a client" in result.output) == (True, True)

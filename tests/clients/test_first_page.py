@@ -29,9 +29,11 @@ def awaited(page: Page, id: str, text: str) -> str:
 
 
 def test_the_first_page_waits_for_a_credential(tmp_path: Path) -> None:
-    """The fault: in production it asked for the data of bob at once, and showed 401."""
+    """The fault: in production it asked for the data of bob at once, and showed 401; its commands lacked the header."""
     with serving(tmp_path, **SETTINGS) as url, opened(str(tmp_path / "profile"), f"{url}/", LIMIT_S) as page:
         assert awaited(page, "trouble", "key") == "This server needs a key or a token: enter one above."
+        commands = awaited(page, "curl", "Authorization")
+        assert commands.count('-H "Authorization: Bearer $TIDINGS_API_KEY"') == commands.count("curl ") == 3
 
 
 def test_the_first_page_survives_a_restart(tmp_path: Path) -> None:
@@ -41,6 +43,7 @@ def test_the_first_page_survives_a_restart(tmp_path: Path) -> None:
         url = server.enter_context(serving(tmp_path, port))
         page = browser.enter_context(opened(str(tmp_path / "profile"), f"{url}/", LIMIT_S))
         awaited(page, "bell", "0 unread")
+        assert "Authorization" not in awaited(page, "curl", "curl")
         server.close()
         awaited(page, "trouble", "Failed to fetch")
         server.enter_context(serving(tmp_path, port))

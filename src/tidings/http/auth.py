@@ -85,8 +85,9 @@ class Authenticator:
         self._seen_with = 0
         if not (self._dev or self._api_keys or self._source):
             raise ConfigError(
-                "no keys are configured, so every request would get 401: set TIDINGS_API_KEYS, or TIDINGS_JWT_SECRET, "
-                "TIDINGS_JWT_PUBLIC_KEY or TIDINGS_JWKS; or use --dev to try things out on this machine"
+                "no keys are configured, so every request would get 401: set TIDINGS_API_KEYS (TIDINGS_API_KEY is the key "
+                "of a client, which the server ignores), or TIDINGS_JWT_SECRET, TIDINGS_JWT_PUBLIC_KEY or TIDINGS_JWKS; "
+                "or use --dev to try things out on this machine"
             )
 
     async def start(self) -> None:

@@ -147,15 +147,19 @@ function show() {
 // Without a credential nothing can be shown, except by a server with --dev.
 async function begin() {
   const reply = await fetch("v1/top?window=1h&by=object&limit=1").catch(() => undefined);
-  if (reply?.status === 401) trouble("This server needs a key or a token: enter one above.");
-  else show();
+  if (reply?.status !== 401) return show();
+  examples(` \\\n     -H "Authorization: Bearer $TIDINGS_API_KEY"`);
+  trouble("This server needs a key or a token: enter one above.");
 }
 
 const here = location.href.replace(/[#?].*$/, "").replace(/\/$/, "");
-$("curl").textContent = `curl -d '{"actor_id":"alice","verb":"comment","object_type":"market","object_id":"42","target_user_ids":["bob"]}' \\
-     -H 'content-type: application/json' ${here}/v1/events
-curl '${here}/v1/notifications?user_id=bob'
-curl -N '${here}/v1/notifications/stream?user_id=bob'`;
+function examples(header) {
+  $("curl").textContent = `curl -d '{"actor_id":"alice","verb":"comment","object_type":"market","object_id":"42","target_user_ids":["bob"]}' \\
+     -H 'content-type: application/json' ${here}/v1/events${header}
+curl '${here}/v1/notifications?user_id=bob'${header}
+curl -N '${here}/v1/notifications/stream?user_id=bob'${header}`;
+}
+examples("");
 $("form").addEventListener("submit", (event) => {
   event.preventDefault();
   show();
