@@ -20,6 +20,9 @@ MAX_FILE_LINES = 600
 MEDIAN_FILE_LINES = 180
 MAX_FUNCTION_LINES = 70
 MEDIAN_FUNCTION_LINES = 8
+FRAGMENT_LINES = 40
+MAX_JOINED_LINES = 400
+"""Lines of two modules together up to which a fragment joins its only user. A larger one needs to be divided anyway."""
 MAX_PORT_METHODS = 8
 MAX_METHODS = 24
 
@@ -125,6 +128,54 @@ def statements_in(source: str) -> list[tuple[int, str]]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs
     ]
     return sorted((line, text) for line, text in strings if STATEMENT.match(text))
+
+
+def test_no_module_is_a_fragment() -> None:
+    """Something short that one module uses is read where it is used."""
+    assert fragments({_module(path): path.read_text() for path in SOURCES}) == []
+
+
+def test_a_fragment_is_found() -> None:
+    """Not a short module that two use, one that is loaded late, nor one whose only user is large."""
+    short, large = "def f(): ...", "\n" * MAX_JOINED_LINES
+    user = "from tidings.http import gate\nfrom tidings.hosts import is_loopback\ndef late():\n    import tidings.sample"
+    planted = {
+        "tidings.hosts": short,
+        "tidings.http.gate": short,
+        "tidings.sample": short,
+        "tidings.timer_wheel": short,
+        "tidings.server": user,
+        "tidings.http.app": "import tidings.hosts",
+        "tidings.hub": "from tidings.timer_wheel import f" + large,
+    }
+    assert fragments(planted) == [("tidings.http.gate", "tidings.server")]
+
+
+def fragments(texts: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The modules of under FRAGMENT_LINES that one other module alone imports at its head, and that one."""
+    lengths = {module: len(text.splitlines()) for module, text in texts.items()}
+    users = defaultdict(set)
+    for module, text in texts.items():
+        for used in _imported(text) & texts.keys():
+            users[used].add(module)
+    short = [module for module, lines in lengths.items() if lines < FRAGMENT_LINES]
+    found = [(module, next(iter(users[module]))) for module in short if len(users[module]) == 1]
+    return [(module, user) for module, user in found if lengths[module] + lengths[user] <= MAX_JOINED_LINES]
+
+
+def _imported(text: str) -> set[str]:
+    """What a module imports at its head: what an import in a function loads is apart for a reason."""
+    found = set()
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
+    return found
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT / "src").with_suffix("").parts)
 
 
 def test_a_class_name_stands_for_one_thing() -> None:

@@ -6,11 +6,9 @@ import threading
 from tidings.http import openapi
 from tidings.http.compress import CachedBody
 from tidings.http.endpoints import (
-    broadcasts,
     confirmation,
     endpoints,
     events,
-    explain,
     feeds,
     live,
     notifications,
@@ -48,13 +46,11 @@ ROUTES: tuple[Route, ...] = (
     *people.ROUTES,
     *feeds.ROUTES,
     *notifications.ROUTES,
-    *explain.ROUTES,
     *preferences.ROUTES,
     *types.ROUTES,
     *live.ROUTES,
     *session.ROUTES,
     *reminders.ROUTES,
-    *broadcasts.ROUTES,
     *endpoints.ROUTES,
     *confirmation.ROUTES,
     *operations.ROUTES,

@@ -26,7 +26,7 @@ from tidings.model import (
 from tidings.rules import Rule
 from tidings.storage.sqlite import SqliteStore
 from tidings.storage.sqlite.maintenance import HOUSEKEEPING_MS
-from tidings.storage.sqlite.notification_types import declare
+from tidings.storage.sqlite.preferences import declare
 from tidings.storage.sqlite.retention import SWEEP_MS, SWEEP_ROWS
 from tidings.testing import FakeClock, MemoryStore, event
 from tidings.timeutil import DAY_MS

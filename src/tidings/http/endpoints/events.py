@@ -1,10 +1,10 @@
-"""Publishing, looking up and retracting events."""
+"""Publishing events, to their audience or as broadcasts; looking them up and retracting them."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 from tidings.errors import BadParameter, FieldError, TidingsError
-from tidings.events import EventInput
+from tidings.events import BroadcastInput, EventInput
 from tidings.http.body import check_length, check_media, chunks, read_body
 from tidings.http.params import ForUser, Params
 from tidings.http.problems import problem
@@ -29,6 +29,15 @@ async def publish(call: RequestContext[Params, Any]) -> Response:
     else:
         posted = await ingest.publish(raw, scope=how.scope, key=how.key, wait=how.wait)
     return how.answer(posted)
+
+
+async def broadcast(call: RequestContext[Params, Any]) -> Response:
+    """Publish an event to an audience; each user gets it on the next request."""
+    check_media(call.request, (JSON,))
+    how = publish_options(call)
+    raw = await read_body(call.request, call.services.settings.max_batch_bytes)
+    ingest = call.services.ingest
+    return how.answer(await ingest.broadcast(raw, scope=how.scope, key=how.key, wait=how.wait))
 
 
 async def show(call: RequestContext[ForUser, None]) -> Response:
@@ -104,5 +113,19 @@ ROUTES = (
         summary="Retract an event everywhere",
         tag="Events",
         status=204,
+    ),
+    Route(
+        method="POST",
+        path="/v1/broadcasts",
+        handler=broadcast,
+        access=Access.SERVER,
+        summary="Publish one event to everybody, or to all who follow a topic",
+        tag="Reminders and broadcasts",
+        body=BroadcastInput,
+        body_cap=batch_body,
+        raw_body=True,
+        reply=Receipt,
+        status=201,
+        fails=(429,),
     ),
 )

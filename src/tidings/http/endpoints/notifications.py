@@ -1,4 +1,4 @@
-"""Inboxes: lists, changes, counts and states."""
+"""Inboxes: lists, changes, counts and states; and why an event notified a user, or did not."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
@@ -74,6 +74,12 @@ class UndoBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A read-all, by the token from its response."""
 
     undo: Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class ExplainQuery(ForUser, kw_only=True):
+    """The event to explain."""
+
+    event_id: Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 async def inbox(call: RequestContext[InboxQuery, None]) -> Response:
@@ -202,6 +208,12 @@ def _mark_routes(word: str) -> Iterator[Route]:
     )
 
 
+async def explain(call: RequestContext[ExplainQuery, None]) -> Response:
+    """Every condition of a notification, and the decision on each channel. Users do not learn which users block them."""
+    full = call.principal.may_administer
+    return Response((await call.services.inboxes.explain(call.user, call.query.event_id, full)).body)
+
+
 ROUTES = (
     Route(
         method="GET",
@@ -257,5 +269,16 @@ ROUTES = (
         body=UndoBody,
         reply=schemas.InboxUpdateResult,
         fails=(410,),
+    ),
+    Route(
+        method="GET",
+        path="/v1/notifications/explain",
+        handler=explain,
+        access=Access.SELF,
+        summary="Why a user was notified of an event, or was not",
+        tag="Notifications",
+        query=ExplainQuery,
+        reply=schemas.Explanation,
+        fails=(404,),
     ),
 )

@@ -7,9 +7,11 @@ the name has another number.
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
-from tidings.storage.sqlite import reminders, touch_notifications
+from tidings.storage.sqlite import reminders
+from tidings.storage.sqlite.partitions import PartitionRange
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot, chunks
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import pack, unpack
@@ -238,10 +240,38 @@ def _reword(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
     if recipient is None:
         return _next(job), 0
     after = job.at_key if recipient == job.at_user else -1
-    done, last = touch_notifications.touch(w, recipient, job.user, job.oldest, after, budget)
+    done, last = _touch(w, recipient, job.user, job.oldest, after, budget)
     if done < budget:
         return job._replace(at_user=recipient + 1, at_key=-1), RECIPIENT_ROWS + done
     return job._replace(at_user=recipient, at_key=last), RECIPIENT_ROWS + done
+
+
+def _touch(w: WriteSession, user: int, erased: int, oldest: int, after: int, limit: int) -> tuple[int, int]:
+    """Give the groups of a user that have an event of ``erasure_event`` the next seqs, in the order of their numbers, from
+    above ``after`` on, at most ``limit``; the events have positions from ``oldest`` on. Returns how many, and the last
+    number. Without a seq clients would never get the new text. The cost also includes a read of each row of the user."""
+    spans = tuple(span for span in w.inboxes.spans if span.high > oldest)  # rows only move to newer ones
+    values = {"user": user, "erased": erased, "after": after, "limit": limit}
+    numbers = [number for (number,) in w.db.execute(_groups_of_erased(spans), values)]
+    if not numbers:
+        return 0, after
+    w.db.execute(sql("clear_temporary", table="touched_row"))
+    w.db.execute(sql("touch_rows"), {"user": user, "numbers": w.carray(numbers)})
+    w.db.execute(sql("bump_inbox_of_touched"))
+    parts = [n for span in spans for n in span.parts]
+    for name in ("delete_changes_of_touched", "set_seq_of_touched"):
+        for n in parts:
+            w.db.execute(sql(name, n))
+    w.db.execute(sql("insert_changes_of_touched"))
+    return len(numbers), numbers[-1]
+
+
+@lru_cache(maxsize=256)
+def _groups_of_erased(spans: tuple[PartitionRange, ...]) -> str:
+    """One statement over these partitions; a row that is being merged is in two of them, and counts once."""
+    arms = [sql("notifications_of_erased", n) for span in spans for n in span.parts]
+    found = " UNION ".join((*arms, sql("groups_of_erased")))
+    return sql("page_of_groups", found=found)
 
 
 def _end(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:

@@ -1,11 +1,12 @@
-"""The preferences of users, and the facts about one user and one event."""
+"""The preferences of users, the notification types that were declared over the API, and the facts about one user and one
+event."""
 
 from collections.abc import Iterator
 
 import msgspec
 
 from tidings.ids import notification_id
-from tidings.model import CommandResult, RecipientFacts, SetPreferences
+from tidings.model import CommandResult, RecipientFacts, SetNotificationType, SetPreferences
 from tidings.personal_data import DEFAULT_PREFERENCES, Preferences, decode_preferences
 from tidings.rules import IN_APP
 from tidings.storage import records
@@ -20,6 +21,17 @@ from tidings.storage.sqlite.write_session import WriteSession
 
 ALL_TYPES = 0
 """The number that stands for "*" in ``in_app_preference``: no name has it."""
+
+
+def declare(w: WriteSession, command: SetNotificationType) -> CommandResult:
+    """Declare a type, or delete the declaration; the caller checks that no other type claims its verbs."""
+    before = w.rules.declared
+    if command.rule is None:
+        w.db.execute(sql("delete_notification_type"), (command.type,))
+    else:
+        w.db.execute(sql("set_notification_type"), (command.type, msgspec.json.encode(command.rule)))
+    w.declared()
+    return CommandResult(int(w.rules.declared != before), w.position)
 
 
 def prefer(w: WriteSession, r: ReadSnapshot, command: SetPreferences) -> CommandResult:

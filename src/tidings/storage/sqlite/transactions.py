@@ -39,7 +39,6 @@ from tidings.storage.sqlite import (
     feed_read_state,
     graph,
     notification_state,
-    notification_types,
     preferences,
     publish,
     reminders,
@@ -105,7 +104,7 @@ def change(w: WriteSession, r: ReadSnapshot, command: Command) -> Outcome | KeyR
         case UndoMarkAllRead():
             return notification_state.undo_read(w, r, command)
         case SetNotificationType():
-            return notification_types.declare(w, command)
+            return preferences.declare(w, command)
         case Retract():
             return retract.retract(w, r, command)
         case EraseUser():

@@ -17,7 +17,7 @@ CREATE INDEX inbox_{n}_archived ON inbox_{n} (user, seq) WHERE archived_at IS NO
 -- The working tables of inbox_insert.py, emptied each time. new_item: the events; grouped_item: items whose grouping has a
 -- group; group_candidate: groups that they may join; joinable_group: those that they do join, as stored before;
 -- replaced_group: first items of groups that replace closed ones; notified_group: groups whose deliveries may be enqueued.
--- touched_row: for touch_notifications.py.
+-- touched_row: for erasure_job.py.
 CREATE TEMP TABLE new_item (
   item INTEGER PRIMARY KEY, key INTEGER, type INTEGER, actor INTEGER, thing INTEGER, group_topic INTEGER, grouping INTEGER,
   opened_after INTEGER, last_after INTEGER, repeat INTEGER, repeat_after INTEGER, critical INTEGER
