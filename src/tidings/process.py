@@ -21,7 +21,7 @@ import uvicorn
 from tidings.config import ConfigError, Settings
 from tidings.errors import Unavailable
 from tidings.http.app import App, build
-from tidings.http.protocol import protocol_of
+from tidings.http.protocol_class import protocol_of
 from tidings.http.websocket import sockets
 from tidings.live import Hub
 from tidings.server import running

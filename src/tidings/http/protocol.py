@@ -15,11 +15,11 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from tidings.config import KIB, Settings
+from tidings.config import KIB
 from tidings.errors import TidingsError
 from tidings.http.body import ClientGone
 from tidings.http.deadlines import HEALTH_S, Deadlines, Phase
-from tidings.http.gate import Entry, Gate, gate_of
+from tidings.http.gate import Entry, Gate
 from tidings.http.refusals import (
     HANDSHAKE_BEHIND,
     HANDSHAKE_WITH_BODY,
@@ -36,7 +36,7 @@ from tidings.http.request_head import head_refusal, head_without_upgrade, origin
 from tidings.http.routing import Header, header_lines
 from tidings.http.stream_connection import Connection
 from tidings.http.transport import Coalescing, Stalls
-from tidings.http.unsent import Unsent, unsent_of
+from tidings.http.unsent import Unsent
 from tidings.http.websocket import MAX_HANDSHAKE_LINE, SocketProtocol
 from tidings.live import Encoder
 
@@ -63,7 +63,7 @@ _log = logging.getLogger("tidings.http")
 
 
 class TimedProtocol(HttpToolsProtocol):
-    """One connection. Use a subclass made by :func:`timed`."""
+    """One connection. Use a subclass made by :func:`tidings.http.protocol_class.timed`."""
 
     deadlines: Deadlines
     stalls: Stalls
@@ -568,29 +568,3 @@ class TimedProtocol(HttpToolsProtocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         self.transport.linger()  # type: ignore[attr-defined]
-
-
-def timed(head_s: float, body_s: float, stalled_s: float, gate: Gate, unsent: Unsent) -> type[TimedProtocol]:
-    """The protocol class of one server, for uvicorn's ``Config(http=…)``: seconds to receive a request's head and body,
-    seconds for which a client may take nothing of its response, the gate, and the account of unsent responses."""
-    members = {
-        "deadlines": Deadlines(head_s, body_s),
-        "stalls": Stalls(stalled_s),
-        "gate": gate,
-        "unsent": unsent,
-    }
-    return type("TimedProtocol", (TimedProtocol,), members)
-
-
-def protocol_of(settings: Settings) -> type[TimedProtocol]:
-    """The protocol class of a server with these settings."""
-    made = timed(
-        settings.request_header_timeout_s,
-        settings.body_timeout_s,
-        settings.reply_timeout_s,
-        gate_of(settings),
-        unsent_of(settings),
-    )
-    prefix = settings.prefix.rstrip("/").encode()
-    made.health_paths = frozenset(prefix + path for path in HEALTH_PATHS)
-    return made

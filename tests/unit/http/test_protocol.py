@@ -13,7 +13,8 @@ import uvicorn
 
 from tidings.http.body import ClientGone
 from tidings.http.gate import Gate
-from tidings.http.protocol import MAX_HEAD_BYTES, PORTION_BYTES, TimedProtocol, timed
+from tidings.http.protocol import MAX_HEAD_BYTES, PORTION_BYTES, TimedProtocol
+from tidings.http.protocol_class import timed
 from tidings.http.request import CONNECTION, Request
 from tidings.http.routing import Response, StreamResponse
 from tidings.http.sse import SERVER_SENT_EVENTS
