@@ -5,7 +5,7 @@ import contextlib
 import json
 import socket
 import struct
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -44,6 +44,25 @@ class Reply(NamedTuple):
         return json.loads(self.body)
 
 
+def request(path: str, *lines: str) -> bytes:
+    """The head of a request."""
+    return "\r\n".join((f"GET {path} HTTP/1.1", "host: localhost", *lines, "", "")).encode()
+
+
+End = Callable[[asyncio.StreamWriter], None]
+
+
+def close(writer: asyncio.StreamWriter) -> None:
+    """The end as a program makes it that has gone."""
+    writer.transport.abort()
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """The end without a farewell."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
 class Asking:
     """Requests to one server, each on a connection of its own, and the order in which they are answered."""
 
@@ -55,15 +74,18 @@ class Asking:
     async def sent(self, path: str) -> AsyncIterator[asyncio.StreamReader]:
         """A request that has been sent; the connection is reset at the end. A client that only closes it looks like one that
         has half-closed it, whose requests go on for two seconds: on a fast machine they would all be read by then."""
+        async with self.left(request(path, "connection: close"), reset) as reader:
+            yield reader
+
+    @asynccontextmanager
+    async def left(self, sent: bytes, end: End) -> AsyncIterator[asyncio.StreamReader]:
+        """A connection over which these bytes are sent; it ends in this way."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self._server.port)
         try:
-            writer.write(f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode())
+            writer.write(sent)
             yield reader
         finally:
-            writer.get_extra_info("socket").setsockopt(
-                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-            )
-            writer.transport.abort()
+            end(writer)
 
     async def get(self, who: str, path: str) -> Reply:
         """Ask, and wait for the answer."""
@@ -246,3 +268,57 @@ def test_abandoned_polls_leave_nothing_behind(server: AttackedServer) -> None:
     server.reset()
     attack(abandoned())
     server.assert_bounds(memory_mib=MEMORY_MIB)
+
+
+LIVEZ = request("/livez")
+BEHIND = {
+    "request": LIVEZ,
+    "requests": LIVEZ * 1_000,
+    "half-a-body": request("/livez", "content-length: 9") + b"12345",
+    "garbage": b"\x01\r\n\r\n" + LIVEZ,
+}
+"""What is sent behind a poll: a whole request, of which the server reads nothing until the poll has its response."""
+
+
+PAGE = f"/v1/notifications?user_id=piped&since=0&wait={POLL_S}"
+FRAMES = f"/v1/notifications/poll?user_id=piped&wait={POLL_S}&last_event_id="
+
+
+@pytest.mark.parametrize("end", [close, reset])
+@pytest.mark.parametrize(
+    ("path", "metric"), [(PAGE, "tidings_polls_waiting"), (FRAMES, "tidings_streams_open")]
+)
+def test_polls_abandoned_with_requests_behind_them_leave_nothing_behind(
+    server: AttackedServer, path: str, metric: str, end: End
+) -> None:
+    """Reading is paused behind a poll, so the end of the connection went unnoticed until the end of the waiting, and the
+    user's polls and streams were refused until then."""
+
+    async def abandoned() -> None:
+        asking = Asking(server)
+        cursor = ""
+        if path == FRAMES:  # the first poll of a client does not wait
+            cursor = (await asking.get("piped", path)).data["last_event_id"]
+        async with contextlib.AsyncExitStack() as opened:
+            for behind in BEHIND.values():
+                await opened.enter_async_context(asking.left(request(path + cursor) + behind, end))
+            await asking.until(metric, len(BEHIND))
+        async with asyncio.timeout(POLL_S / 2):  # after POLL_S they would have ended by themselves
+            await asking.until(metric, 0)
+
+    attack(abandoned())
+
+
+def test_a_half_closed_client_of_many_requests_gets_its_responses(server: AttackedServer) -> None:
+    """Also of requests that were not read when it closed its side; a poll among them gets none, and ends the connection."""
+
+    async def half_closed() -> None:
+        for poll, answered in ((b"", 2_000), (request(PAGE), 1_000)):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(LIVEZ * 1_000 + poll + LIVEZ * 1_000)
+            writer.write_eof()
+            async with asyncio.timeout(POLL_S / 2):
+                assert (await reader.read()).count(b"HTTP/1.1 200 ") == answered
+            writer.close()
+
+    attack(half_closed())

@@ -7,6 +7,7 @@ and no middleware can notice, because there is no request yet. The methods are i
 
 import asyncio
 import logging
+import socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from tidings.errors import TidingsError
 from tidings.http.body import ClientGone
 from tidings.http.deadlines import HEALTH_S, Deadlines, Phase
 from tidings.http.gate import Entry, Gate
+from tidings.http.hang_ups import HangUps
 from tidings.http.refusals import (
     HANDSHAKE_BEHIND,
     HANDSHAKE_WITH_BODY,
@@ -67,6 +69,7 @@ class TimedProtocol(HttpToolsProtocol):
 
     deadlines: Deadlines
     stalls: Stalls
+    hang_ups: HangUps
     gate: Gate
     unsent: Unsent
     health_paths: frozenset[bytes] = frozenset(HEALTH_PATHS)
@@ -153,6 +156,7 @@ class TimedProtocol(HttpToolsProtocol):
             if cycle is not None:
                 cycle.disconnected = True
                 cycle.message_event.set()
+        self.hang_ups.forget(self)
         self.pipeline.clear()
         self._last = self._task = None
         self.cycle = self._served = self.scope = self.parser = None  # type: ignore[assignment]
@@ -208,6 +212,16 @@ class TimedProtocol(HttpToolsProtocol):
         elif self.transport.waiting:  # type: ignore[attr-defined]
             self._watch()  # a response is being sent, and may take as long as it does not stall
         elif self._phase is Phase.LINGER or not self.cycle.response_started:
+            self.transport.abort()
+
+    def unheard(self) -> socket.socket | None:
+        """The socket, if nothing is read from it while a request waits for its response; else None."""
+        waits = self._stopped and not self._served.response_complete and not self.transport.is_closing()
+        return self.transport.get_extra_info("socket") if waits else None
+
+    def hung_up(self, at_once: bool) -> None:
+        """The client has left while nothing was read: ``at_once``, or unless a response is being sent to it."""
+        if at_once or not (self._served.response_started or self.transport.waiting):  # type: ignore[attr-defined]
             self.transport.abort()
 
     @property
@@ -297,6 +311,7 @@ class TimedProtocol(HttpToolsProtocol):
                 self._refuse(TOO_LARGE)
         if self.pipeline:
             self._stop_reading()
+            self.hang_ups.watch(self)
 
     def on_message_begin(self) -> None:
         """Called by the parser."""
@@ -382,6 +397,7 @@ class TimedProtocol(HttpToolsProtocol):
         was_last = not self.pipeline
         if self.pipeline:
             self._served = self.pipeline[-1][0]
+            self.hang_ups.watch(self)
         super().on_response_complete()
         if self._last is not None:
             if was_last:
@@ -559,6 +575,7 @@ class TimedProtocol(HttpToolsProtocol):
         self._phase = Phase.IDLE
         self._watch()
         self._stop_reading()
+        self.hang_ups.watch(self)
 
     def _refuse_now(self, refusal: Refusal | None) -> None:
         if refusal is not None and not self.transport.is_closing():

@@ -3,6 +3,7 @@
 from tidings.config import Settings
 from tidings.http.deadlines import Deadlines
 from tidings.http.gate import Gate, gate_of
+from tidings.http.hang_ups import HangUps
 from tidings.http.protocol import HEALTH_PATHS, TimedProtocol
 from tidings.http.transport import Stalls
 from tidings.http.unsent import Unsent, unsent_of
@@ -14,6 +15,7 @@ def timed(head_s: float, body_s: float, stalled_s: float, gate: Gate, unsent: Un
     members = {
         "deadlines": Deadlines(head_s, body_s),
         "stalls": Stalls(stalled_s),
+        "hang_ups": HangUps(),
         "gate": gate,
         "unsent": unsent,
     }
