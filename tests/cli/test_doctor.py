@@ -132,6 +132,7 @@ def test_a_damaged_store_fails(tmp_path: Path) -> None:
     raw[4096:] = b"\xff" * (len(raw) - 4096)
     path.write_bytes(raw)
     assert store(path).level == "fail"
+    assert "restore a backup, as docs/guides/running-it.md describes at Restore" in store(path).detail
 
 
 def test_an_empty_file_is_not_sound(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def refused(folder: Path, said: str, *flags: str, code: int = 1) -> None:
 @pytest.mark.parametrize(
     ("store", "said", "code"),
     [
-        ("sqlite:///text.db", "text.db cannot be opened", 1),
+        ("sqlite:///text.db", "file is not a database: restore a backup, as docs/guides/running-it.md", 1),
         ("sqlite:///missing/t.db", "missing does not exist", 1),
         ("mysql://somewhere", "neither sqlite:///FILE nor memory://", 2),
         ("foo", "neither sqlite:///FILE nor memory://", 2),

@@ -131,7 +131,7 @@ class Names:
 
 @pytest.mark.parametrize("address", INSIDE)
 def test_a_name_of_the_inside_is_not_called(loop: asyncio.Runner, address: str) -> None:
-    with pytest.raises(NoPublicAddress):
+    with pytest.raises(NoPublicAddress, match="webhook_allow_networks"):
         loop.run(SsrfGuard(resolve=Names((address,))).addresses("inside.example", 443))
 
 

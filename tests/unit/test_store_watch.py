@@ -86,4 +86,5 @@ def test_what_sqlite_says_of_a_failure_is_for_the_log() -> None:
     told = unavailable(apsw.CorruptError("malformed database schema (log) in /srv/tidings.db"), "written")
     assert told.detail == "the store cannot be written now: its file is damaged"
     assert "malformed database schema (log) in /srv/tidings.db" in told.for_log
+    assert told.for_log.endswith("restore a backup, as docs/guides/running-it.md describes at Restore")
     assert unavailable(apsw.IOError("disk I/O error"), "read").detail.endswith("its file cannot be used")

@@ -12,6 +12,7 @@ from tidings.config import ConfigError
 from tidings.errors import Unavailable
 from tidings.storage.factory import store_file
 from tidings.storage.sqlite.compaction import compact
+from tidings.storage.sqlite.connection import with_way_out
 
 
 @click.command("compact", cls=SettingsCommand, short_help="Rewrite the file of a stopped server.")
@@ -38,7 +39,7 @@ def command(config: Path | None, **flags: Any) -> None:
     try:
         before, after = compact(path, lambda steps: progress.update(steps, None))
     except (Unavailable, apsw.Error, OSError) as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(with_way_out(error)) from None
     finally:
         progress.end()
     click.echo(f"{path} is rewritten: {before:,} bytes before, {after:,} now")

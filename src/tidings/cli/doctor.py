@@ -34,7 +34,7 @@ from tidings.server_parts import make_parts
 from tidings.setting_checks import masked
 from tidings.storage.factory import store_file, types_clash
 from tidings.storage.sqlite import file_lock, preflight, wal
-from tidings.storage.sqlite.connection import stored_rules
+from tidings.storage.sqlite.connection import RESTORE, stored_rules, with_way_out
 from tidings.timeutil import SystemClock
 
 MIN_PYTHON = (3, 11)
@@ -364,7 +364,7 @@ def store(path: Path, running: Running | None = None) -> CheckResult:
         with preflight.reading(path) as connection:
             damage = [str(row[0]) for row in connection.execute("PRAGMA quick_check")]
             if damage != ["ok"]:
-                return CheckResult("fail", "store", f"{path}: {damage[0]}")
+                return CheckResult("fail", "store", f"{path}: {damage[0]}: {RESTORE}")
             found = _as_found(connection, path)
     except InUse as error:
         if running:
@@ -375,7 +375,7 @@ def store(path: Path, running: Running | None = None) -> CheckResult:
     except Unavailable as error:
         return CheckResult("fail", "store", str(error))
     except apsw.Error as error:
-        return CheckResult("fail", "store", f"{path}: {error}")
+        return CheckResult("fail", "store", f"{path}: {with_way_out(error)}")
     if found is None:
         return CheckResult("fail", "store", f"{path}: a sound database, but not one of Tidings")
     return _as_known(path, known, found)

@@ -53,6 +53,10 @@ _SPECIAL: tuple[Network, ...] = tuple(
 
 NOT_PUBLIC = "the host is not on the public Internet (nor, for an endpoint of the application, in webhook_allow_networks)"
 
+NO_PUBLIC_ADDRESS = (
+    "the host has no public address (nor, for an endpoint of the application, one in webhook_allow_networks)"
+)
+
 
 class NotAllowed(Exception):
     """A URL that must not be called; the message states the reason, from the text of the URL alone."""
@@ -140,7 +144,7 @@ class SsrfGuard:
             found = []
         strange = [address for address in found if not self._is_allowed(address)]
         if not found or any(not is_public(address) for address in strange):
-            raise NoPublicAddress("the host has no address that may be called")
+            raise NoPublicAddress(NO_PUBLIC_ADDRESS)
         if strange and (refused := _port_refusal(port)):
             raise NotAllowed(refused)
         return [str(address) for address in dict.fromkeys(found)]

@@ -15,6 +15,7 @@ from tidings.rules import VerbClash
 from tidings.setting_checks import masked, shown
 from tidings.storage.memory import MemoryStore
 from tidings.storage.sqlite import SqliteStore
+from tidings.storage.sqlite.connection import with_way_out
 from tidings.timeutil import Clock
 
 MEMORY = "memory://"
@@ -80,7 +81,7 @@ async def _open_sqlite(
     try:
         store = await SqliteStore.open(file, clock, settings, channels=channels)
     except (apsw.Error, OSError) as error:
-        raise Unavailable(f"{file} cannot be opened: {error}") from error
+        raise Unavailable(f"{file} cannot be opened: {with_way_out(error)}") from error
     except VerbClash as error:
         raise types_clash(error, settings) from error
     return OpenedStore(store, store.cursor_key)

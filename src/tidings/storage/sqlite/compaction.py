@@ -15,7 +15,7 @@ from msgspec import structs
 from tidings import marker
 from tidings.errors import Unavailable
 from tidings.storage.sqlite import preflight
-from tidings.storage.sqlite.connection import BUSY_MS, empty_wal, keep_log, version_problem
+from tidings.storage.sqlite.connection import BUSY_MS, RESTORE, empty_wal, keep_log, version_problem
 from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.file_lock import FileLock
 from tidings.storage.sqlite.statements import sql
@@ -94,7 +94,7 @@ def _check(db: Db, path: Path) -> None:
     be separated or repaired any more."""
     (found,) = db.one("PRAGMA quick_check(1)")
     if found != "ok":
-        raise Unavailable(f"{path} is damaged, and nothing was changed: {found}")
+        raise Unavailable(f"{path} is damaged, and nothing was changed: {found}: {RESTORE}")
 
 
 def _end_generation(db: Db, path: Path) -> None:

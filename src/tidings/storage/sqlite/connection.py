@@ -51,6 +51,9 @@ _REASONS: dict[type[apsw.Error], str] = {
     apsw.NotADBError: "its file is damaged",
 }
 """The texts for callers for these failures."""
+_DAMAGES = (apsw.CorruptError, apsw.NotADBError)
+RESTORE = "restore a backup, as docs/guides/running-it.md describes at Restore"
+"""The way out of a damaged file, for operators."""
 STATEMENTS = 500
 """Prepared statements kept per connection: statements times partitions, with room."""
 
@@ -87,7 +90,14 @@ def unavailable(error: apsw.Error | OSError, doing: str) -> Unavailable:
     reasons = (reason for kind, reason in _REASONS.items() if isinstance(error, kind))
     reason = next(reasons, "its file cannot be used")
     what = f"the store cannot be {doing} now"
-    return Unavailable(f"{what}: {reason}", RETRY_S, for_log=f"{what}: {type(error).__name__}: {error}")
+    told = f"{what}: {type(error).__name__}: {with_way_out(error)}"
+    return Unavailable(f"{what}: {reason}", RETRY_S, for_log=told)
+
+
+def with_way_out(error: Exception) -> str:
+    """The message of an error for operators. SQLite's for a damaged file ("database disk image is malformed") names no
+    repair."""
+    return f"{error}: {RESTORE}" if isinstance(error, _DAMAGES) else str(error)
 
 
 def open_writer(path: Path, cache_mib: int, vfs: str | None = None, salt: int | None = None) -> Db:
