@@ -8,7 +8,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from tests.wire.people import KEY
+from tests.wire.people import KEY, event
 from tests.wire.replies import publish
 from tests.wire.test_handshakes import SOCKET, connected
 
@@ -281,6 +281,41 @@ def test_nothing_is_asked_for_of_http_1_0(url: str) -> None:
         connection.sendall(POST.replace(b"1.1", b"1.0") + EXPECT + b"Content-Length: 2\r\n\r\n")
         connection.sendall(b"{}")
         assert connection.recv(65_536).startswith(b"HTTP/1.1 422 ")
+
+
+@pytest.mark.parametrize("behind", [b"", NEXT], ids=["alone", "before-another"])
+@pytest.mark.parametrize("kept", [b"", b"Connection: keep-alive\r\n"], ids=["closed", "kept-alive"])
+@pytest.mark.parametrize("method", [b"GET", b"HEAD"])
+def test_http_1_0_gets_no_chunks(
+    url: str, app: httpx.Client, user: str, method: bytes, kept: bytes, behind: bytes
+) -> None:
+    """A response in parts was sent in chunks to clients of HTTP/1.0 too, which read their sizes as a part of the body
+    (RFC 9112, 6.1). It ends with the connection instead."""
+    publish(app, target_user_ids=[user])
+    export = b"%b /v1/users/%b/export HTTP/1.%%d\r\n%b" % (method, user.encode(), HOST)
+    export += f"Authorization: Bearer {KEY}\r\n".encode()
+    (chunked,) = answers(url, export % 1 + b"Connection: close\r\n\r\n")
+    (whole,) = answers(url, export % 0 + kept + b"\r\n" + behind)
+    head, _, body = whole.partition(b"\r\n\r\n")
+    assert head.startswith(b"200 ")
+    assert b"transfer-encoding" not in head
+    assert b"connection: close" in head
+    if method == b"GET":
+        assert b"transfer-encoding: chunked" in chunked.partition(b"\r\n\r\n")[0]
+        assert all(json.loads(line) for line in body.splitlines())
+        assert body.count(user.encode()) == chunked.count(user.encode()) >= 1
+    else:
+        assert not body
+
+
+def test_an_import_over_http_1_0_gets_no_chunks(url: str, user: str) -> None:
+    """Its reply begins before the body has arrived."""
+    lines = (json.dumps(event(target_user_ids=[user])).encode() + b"\n") * 1_200
+    sent = POST.replace(b"1.1", b"1.0").replace(b"application/json", b"application/x-ndjson")
+    (answer,) = answers(url, sent + b"Content-Length: %d\r\n\r\n" % len(lines) + lines)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head
+    assert len([json.loads(line) for line in body.splitlines()]) >= 1
 
 
 def test_the_host_of_a_url_counts(dev: httpx.Client) -> None:

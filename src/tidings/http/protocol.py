@@ -38,6 +38,7 @@ from tidings.http.request_head import head_refusal, head_without_upgrade, origin
 from tidings.http.routing import Header, header_lines
 from tidings.http.stream_connection import Connection
 from tidings.http.transport import Coalescing, Stalls
+from tidings.http.unchunked import Unchunked
 from tidings.http.unsent import Unsent
 from tidings.http.websocket import MAX_HANDSHAKE_LINE, SocketProtocol
 from tidings.live import Encoder
@@ -386,6 +387,8 @@ class TimedProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         """Called by uvicorn to serve a request."""
+        if cycle.scope["http_version"] == "1.0":
+            app = Unchunked(app, cycle)
         task = self.loop.create_task(cycle.run_asgi(app))
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
@@ -447,10 +450,10 @@ class TimedProtocol(HttpToolsProtocol):
         return True
 
     def abort(self) -> None:
-        """End the connection in the middle of a response. uvicorn would log an error for an incomplete one."""
+        """Reset the connection in the middle of a response. uvicorn would log an error for an incomplete one."""
         if self._served is not None:
             self._served.disconnected = True
-        self.transport.abort()
+        self.transport.reset()  # type: ignore[attr-defined]
 
     # --- the connection changes its protocol ----------------------------------------------------------------------
 

@@ -50,7 +50,7 @@ class ClientConnection(Protocol):
         ...
 
     def abort(self) -> None:
-        """End the connection, in the middle of a response."""
+        """Reset the connection, in the middle of a response."""
         ...
 
 

@@ -2,6 +2,7 @@
 arrives, and ends a connection whose client does not read."""
 
 import asyncio
+import contextlib
 import fcntl
 import socket
 import struct
@@ -190,6 +191,14 @@ class Coalescing:
     def abort(self) -> None:
         """End at once."""
         self._transport.abort()
+
+    def reset(self) -> None:
+        """End at once, so that the client sees that it was no orderly end."""
+        with contextlib.suppress(OSError):  # it has ended already
+            self.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
+        self.abort()
 
     def bare(self) -> asyncio.Transport:
         """The transport itself, for a protocol that writes whole messages and bounds slow readers itself."""

@@ -36,13 +36,18 @@ Client = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Answers with the size of the body; ``/early`` answers before it is read, ``/stream`` is a stream without a client."""
+    """Answers with the size of the body; ``/early`` answers before it is read, ``/stream`` is a stream without a client,
+    ``/fails`` fails after a part of its response."""
     if scope["path"] == "/stream":
         connection = scope["extensions"][CONNECTION]
         connection.eof_received()  # the client ends its side before its stream begins
         with pytest.raises(ClientGone):
             connection.take_over(b"", SERVER_SENT_EVENTS)
         return
+    if scope["path"] == "/fails":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"part", "more_body": True})
+        raise RuntimeError("planted")
     size, more = 0, scope["path"] != "/early"
     while more:
         message = await receive()
@@ -209,6 +214,17 @@ def test_a_reset_behind_a_refusal_is_no_error(
 
     talk(client)
     assert not caplog.records
+
+
+def test_a_partial_response_of_http_1_0_does_not_look_complete() -> None:
+    """Without chunks the end of the connection is the end of the response, so a failure has to reset it."""
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"GET /fails HTTP/1.0\r\n\r\n")
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
+
+    talk(client)
 
 
 def test_pipelined_requests_are_all_answered() -> None:
