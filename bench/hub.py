@@ -14,10 +14,9 @@ from bench.push import push
 from tidings.config import Settings
 from tidings.http.app import Services, build
 from tidings.http.auth import Authenticator
-from tidings.http.protocol_class import protocol_of
 from tidings.live import Hub
 from tidings.model import InboxChanges, InboxCounters, InboxRow
-from tidings.process import BACKLOG, GC_THRESHOLDS
+from tidings.process import BACKLOG, GC_THRESHOLDS, protocol_of
 from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.server import running
 from tidings.testing import MemoryStore

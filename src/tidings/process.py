@@ -21,7 +21,12 @@ import uvicorn
 from tidings.config import ConfigError, Settings
 from tidings.errors import Unavailable
 from tidings.http.app import App, build
-from tidings.http.protocol_class import protocol_of
+from tidings.http.deadlines import Deadlines
+from tidings.http.gate import Gate, gate_of
+from tidings.http.hang_ups import HangUps
+from tidings.http.protocol import HEALTH_PATHS, TimedProtocol
+from tidings.http.transport import Stalls
+from tidings.http.unsent import Unsent, unsent_of
 from tidings.http.websocket import sockets
 from tidings.live import Hub
 from tidings.server import running
@@ -125,6 +130,34 @@ def _config(settings: Settings, app: App) -> uvicorn.Config:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=settings.shutdown_s,
     )
+
+
+def timed(head_s: float, body_s: float, stalled_s: float, gate: Gate, unsent: Unsent) -> type[TimedProtocol]:
+    """The protocol class of one server, for uvicorn's ``Config(http=…)``: seconds to receive a request's head and body,
+    seconds for which a client may take nothing of its response, the gate, and the account of unsent responses."""
+    members = {
+        "deadlines": Deadlines(head_s, body_s),
+        "stalls": Stalls(stalled_s),
+        "hang_ups": HangUps(),
+        "gate": gate,
+        "unsent": unsent,
+    }
+    return type("TimedProtocol", (TimedProtocol,), members)
+
+
+def protocol_of(settings: Settings) -> type[TimedProtocol]:
+    """The protocol class of a server with these settings: uvicorn creates connections from a class, which therefore holds
+    all that they share."""
+    made = timed(
+        settings.request_header_timeout_s,
+        settings.body_timeout_s,
+        settings.reply_timeout_s,
+        gate_of(settings),
+        unsent_of(settings),
+    )
+    prefix = settings.prefix.rstrip("/").encode()
+    made.health_paths = frozenset(prefix + path for path in HEALTH_PATHS)
+    return made
 
 
 # --- listening ------------------------------------------------------------------------------------------------

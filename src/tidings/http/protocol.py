@@ -66,7 +66,7 @@ _log = logging.getLogger("tidings.http")
 
 
 class TimedProtocol(HttpToolsProtocol):
-    """One connection. Use a subclass made by :func:`tidings.http.protocol_class.timed`."""
+    """One connection. Use a subclass made by :func:`tidings.process.timed`."""
 
     deadlines: Deadlines
     stalls: Stalls

@@ -14,12 +14,12 @@ import uvicorn
 from tidings.http.body import ClientGone
 from tidings.http.gate import Gate
 from tidings.http.protocol import MAX_HEAD_BYTES, PORTION_BYTES, TimedProtocol
-from tidings.http.protocol_class import timed
 from tidings.http.request import CONNECTION, Request
 from tidings.http.routing import Response, StreamResponse
 from tidings.http.sse import SERVER_SENT_EVENTS
 from tidings.http.unsent import Unsent
 from tidings.http.websocket import TEXTS, SocketProtocol, sockets
+from tidings.process import timed
 
 HEAD_S, BODY_S, STALLED_S = 0.2, 0.3, 0.4
 MANY, MIB = 100, 1 << 20
