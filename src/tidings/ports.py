@@ -285,6 +285,10 @@ class PreferencesViews(Protocol):
         """The current facts about one event and one user; None without such an event."""
         ...
 
+
+class EndpointViews(Protocol):
+    """The endpoints of users: their addresses on channels. A capability beside the store's own."""
+
     async def endpoints(self, user: str) -> list[Endpoint]:
         """The endpoints of a user, oldest first."""
         ...
@@ -362,8 +366,9 @@ class Store(
     Health,
     Preparation,
     PreferencesViews,
+    EndpointViews,
     DeliveryQueue,
     Erasing,
     Protocol,
 ):
-    """A complete back-end: 24 methods, and what the capabilities add."""
+    """A complete back-end: the methods of these ports, and the commands that ``write`` applies."""
