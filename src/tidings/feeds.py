@@ -11,9 +11,10 @@ import msgspec
 from tidings.config import KIB, Settings
 from tidings.cursors import Cursors
 from tidings.errors import NotFound
+from tidings.event_json import event_with_targets, feed_item, with_members
 from tidings.events import EventBody
 from tidings.first_pages import SEEN_ONCE, CachedPage, FirstPages
-from tidings.model import FeedFilter, FeedItem, LogEntry, Page
+from tidings.model import FeedFilter, Page
 from tidings.ports import Store
 from tidings.projections.windows import Windows
 from tidings.timeutil import rfc3339
@@ -113,14 +114,14 @@ class FeedReader:
             "verbs": dict(found.verbs),
         }
         recent = b",".join(feed_item(item) for item in found.recent)
-        return Reply(_encode(head)[:-1] + b',"recent":[' + recent + b"]}")
+        return Reply(with_members(_encode(head), b',"recent":[' + recent + b"]"))
 
     async def event(self, event_id: str, full: bool) -> Reply:
         """One event; ``full`` shows its targets too. Raises NotFound."""
         entry = await self._store.event(event_id)
         if entry is None:
             raise NotFound("no such event")
-        return Reply(_with_targets(entry) if full else entry.body)
+        return Reply(event_with_targets(entry) if full else entry.body)
 
     async def follows(self, user: str, limit: int, cursor: str | None) -> Reply:
         """The topics a user follows, by name. Raises BadParameter."""
@@ -193,23 +194,6 @@ def _words(want: FeedFilter) -> str:
     return str(want)
 
 
-def feed_item(item: FeedItem) -> bytes:
-    """A feed item as JSON: the event, its read time, and its reason."""
-    if item.read_at is None:
-        return item.body[:-1] + _unread(item.reason, item.topic)
-    read_at = rfc3339(item.read_at).encode()
-    return item.body[:-1] + b',"read_at":"%b"' % read_at + _reason(item.reason, item.topic)
-
-
-@lru_cache(maxsize=8192)
-def _unread(kind: str, topic: str) -> bytes:
-    return b',"read_at":null' + _reason(kind, topic)
-
-
-def _reason(kind: str, topic: str) -> bytes:
-    return b',"reason":' + _encode({"kind": kind, "topic": topic or None}) + b"}"
-
-
 def _reply(page: Page, body: bytes, following: str | None) -> Reply:
     partial = b',"partial":true' if page.partial else b""
     return Reply(body + b',"position":%d%b}' % (page.position, partial), following)
@@ -239,10 +223,6 @@ def continuation(cursor: str | None) -> bytes:
     if cursor is None:
         return b',"next_cursor":null,"has_more":false'
     return b',"next_cursor":' + _encode(cursor) + b',"has_more":true'
-
-
-def _with_targets(entry: LogEntry) -> bytes:
-    return entry.body[:-1] + b',"target_user_ids":' + _encode(entry.targets) + b"}"
 
 
 def _top_item(by: str, key: str, count: int) -> dict[str, object]:

@@ -10,7 +10,7 @@ from tests.simulation.device import ACTIVITY, NOTIFICATIONS, Device
 from tests.simulation.store import at_once
 from tests.simulation.world import World
 from tidings.client.shapes import FeedItem, Notification
-from tidings.feeds import feed_item
+from tidings.event_json import feed_item
 from tidings.model import FeedFilter
 from tidings.projections.notification_rendering import NotificationRenderer
 

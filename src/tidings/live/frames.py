@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from tidings.event_json import feed_item, with_members
 from tidings.feed_changes import FeedMark, FeedReset, Retraction
-from tidings.feeds import feed_item
 from tidings.live.transport import Encoder
 from tidings.model import FeedItem, InboxChanges, InboxCounters, InboxRow, Page, ReadWatermark
 from tidings.projections.notification_rendering import counted, read_all
@@ -133,8 +133,8 @@ def _row_frame(after: int, row: InboxRow, item: bytes, counts: InboxCounters) ->
         told = (_encode(row.id), item, _encode(rfc3339(row.read_at)), counted(counts, row.seq))
         return Frame("read", b'{"ids":[%b],"items":[%b],"read_at":%b,%b}' % told, seq=row.seq)
     # The item carries its own seq.
-    data = item[:-1] + b',"unread_count":%d,"unread_items":%d}' % (counts.unread_count, counts.unread_items)
-    return Frame("notification", data, seq=row.seq)
+    unread = b',"unread_count":%d,"unread_items":%d' % (counts.unread_count, counts.unread_items)
+    return Frame("notification", with_members(item, unread), seq=row.seq)
 
 
 def _mark_frame(mark: ReadWatermark, counts: InboxCounters) -> Frame:
