@@ -21,7 +21,7 @@ MEDIAN_FILE_LINES = 180
 MAX_FUNCTION_LINES = 70
 MEDIAN_FUNCTION_LINES = 8
 FRAGMENT_LINES = 40
-MAX_JOINED_LINES = 400
+MAX_JOINED_LINES = 300
 """Lines of two modules together up to which a fragment joins its only user. A larger one needs to be divided anyway."""
 MAX_PORT_METHODS = 8
 MAX_METHODS = 24
