@@ -17,20 +17,22 @@ _log = logging.getLogger(__name__)
 
 
 class NextRun(NamedTuple):
-    """The end of a run: ``seconds`` until the next one, unless a wake-up comes before. ``settled``: it completed all work
-    that existed when it began."""
+    """The end of a run: ``seconds`` until the next one, unless a wake-up comes before; None: only a wake-up starts it.
+    ``settled``: it completed all work that existed when it began."""
 
-    seconds: float
+    seconds: float | None
     settled: bool = True
 
 
 class Worker(ABC):
     """Background work of a process, one run at a time. A failed run is retried with growing pauses, without end."""
 
-    def __init__(self, name: str, gap_s: float = 0) -> None:
-        """``name`` is its name in logs. ``gap_s``: minimum seconds between two runs, however many wake-ups there are."""
+    def __init__(self, name: str, gap_s: float = 0, longest_pause_s: float = LONGEST_PAUSE_S) -> None:
+        """``name`` is its name in logs. ``gap_s``: minimum seconds between two runs, however many wake-ups there are.
+        ``longest_pause_s``: maximum seconds until a failed run is tried again."""
         self._name = name
         self._gap_s = gap_s
+        self._longest_pause_s = longest_pause_s
         self._nudged = asyncio.Event()
         self._waiters: list[asyncio.Future[None]] = []
         self._watchers: list[asyncio.Future[None]] = []
@@ -81,7 +83,7 @@ class Worker(ABC):
                 self._report(error, failures)
                 self._end_round()
                 # Wake-ups do not shorten it: one comes with every commit, and the pauses would never grow.
-                await asyncio.sleep(backoff_s(failures))
+                await asyncio.sleep(backoff_s(failures, self._longest_pause_s))
             else:
                 failures = 0
                 self._end_round()
@@ -105,7 +107,7 @@ class Worker(ABC):
             return
         _release(waiters)
 
-    async def _rest(self, seconds: float) -> None:
+    async def _rest(self, seconds: float | None) -> None:
         await asyncio.sleep(self._gap_s)
         # Not wait_for: on Python 3.11 it may swallow a cancellation that comes together with the wake-up.
         with contextlib.suppress(TimeoutError):
@@ -119,7 +121,7 @@ def _release(waiters: list[asyncio.Future[None]]) -> None:
             waiter.set_result(None)
 
 
-def backoff_s(failures: int) -> float:
-    """Seconds to wait after so many failures in a row."""
+def backoff_s(failures: int, longest_s: float = LONGEST_PAUSE_S) -> float:
+    """Seconds to wait after so many failures in a row, at most ``longest_s``."""
     # The exponent is bounded: 2 to the power of 1,024 fits no float, and the loop would end.
-    return min(FIRST_PAUSE_S * 2.0 ** min(failures - 1, 16), LONGEST_PAUSE_S)
+    return min(FIRST_PAUSE_S * 2.0 ** min(failures - 1, 16), longest_s)

@@ -56,6 +56,7 @@ class Counting(MemoryStore):
 
     asked = 0
     failures = 0
+    failure: Exception = OSError("the disk is on fire")
 
     async def counts(self, users: Sequence[str]) -> list[InboxCounters]:
         self.asked += 1
@@ -68,7 +69,7 @@ class Counting(MemoryStore):
     async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[EventAudience], int]:
         if self.failures:
             self.failures -= 1
-            raise OSError("the disk is on fire")
+            raise self.failure
         return await super().heard(after, users, limit)
 
 

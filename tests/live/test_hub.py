@@ -5,7 +5,7 @@ import pytest
 
 from tests.live.hub_setup import SETTINGS, awaited, place
 from tests.live.tape import Tape
-from tidings.errors import Deferred, TooManyRequests
+from tidings.errors import Deferred, TooManyRequests, Unavailable
 from tidings.live import INCLUDE, Stream
 from tidings.live.stream_deadlines import MAX_BEHIND_S, WARN_S
 from tidings.model import EVERYONE, EraseUser, Follow, NotificationState, Publish, SetNotificationState
@@ -180,6 +180,20 @@ async def test_failure_of_the_store_loses_nothing() -> None:
         here.store.failures = 1
         await here.publish("bob")
         assert {said.event for said in (await tape.until(3))[1:]} == {"notification", "activity"}
+
+
+@awaited
+async def test_a_store_that_is_unavailable_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """The fault: an error line at each attempt, for as long as a disk is full. Other loops log one line."""
+    async with place() as here:
+        _, tape = here.open(include=INCLUDE)
+        await tape.until(1)
+        here.store.failures, here.store.failure = 2, Unavailable("the disk is full")
+        await here.publish("bob")
+        await tape.until(3)
+        assert [(record.levelname, record.message, record.exc_info) for record in caplog.records] == [
+            ("WARNING", "following waits: the disk is full", None)
+        ]
 
 
 @awaited

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -17,7 +17,14 @@ from tidings.http.long_poll import ANSWER_BYTES, polled
 from tidings.http.request import Message, Request
 from tidings.live import INCLUDE, Stream, Transport
 from tidings.live.stream_deadlines import WARN_S
-from tidings.model import EraseUser, Follow, NotificationState, Publish, SetNotificationState
+from tidings.model import (
+    EraseUser,
+    Follow,
+    InboxCounters,
+    NotificationState,
+    Publish,
+    SetNotificationState,
+)
 from tidings.testing import event
 
 LONG_S = 600
@@ -246,9 +253,15 @@ async def test_server_that_leaves_says_so() -> None:
 
 
 @awaited
-async def test_server_that_left_before_it_greeted_can_say_nothing() -> None:
+async def test_server_that_left_before_it_greeted_can_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The client must not take it for an answer."""
+
+    async def unanswered(_: Sequence[str]) -> list[InboxCounters]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
     async with place() as here:
+        monkeypatch.setattr(here.store, "counts", unanswered)
         client = Client(here)
         poll = asyncio.create_task(client.ask("e.0."))
         await client.asked.wait()

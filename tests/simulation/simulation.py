@@ -14,7 +14,7 @@ from tests.simulation.plan import Limits
 from tests.simulation.stats import Tally
 from tests.simulation.world import World
 from tidings.client import polling
-from tidings.live import catch_up, following, stream_deadlines
+from tidings.live import catch_up, following, reconciler, stream_deadlines
 from tidings.projections import runner
 
 SETTLED_S = 240.0
@@ -146,6 +146,7 @@ def _limited(limits: Limits) -> Iterator[None]:
     places: list[tuple[object, str, int]] = [
         (catch_up, "CHUNK", limits.chunk),
         (following, "HEADS", limits.heads),
+        (reconciler, "HEADS", limits.heads),
         (catch_up, "REFILLS", limits.refills),
         (following, "HEARD_POSITIONS", limits.heard),
         (stream_deadlines, "MAX_BEHIND_S", limits.behind_s),

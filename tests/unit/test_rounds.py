@@ -32,8 +32,10 @@ def in_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P,
 class Diary(Worker):
     """Notes when its rounds begin; each takes ``takes_s``, and fails while there are ``failures``."""
 
-    def __init__(self, gap_s: float = 0, rest: NextRun | None = None) -> None:
-        super().__init__("diary", gap_s)
+    def __init__(
+        self, gap_s: float = 0, rest: NextRun | None = None, longest_pause_s: float = LONGEST_PAUSE_S
+    ) -> None:
+        super().__init__("diary", gap_s, longest_pause_s)
         self.began: list[float] = []
         self.takes_s = 0.0
         self.failures = 0
@@ -72,6 +74,25 @@ async def test_a_nudge_ends_a_rest() -> None:
         diary.nudge()
         await pause(3)
         assert diary.began == [0, 3]
+
+
+@in_virtual_time
+async def test_a_rest_without_a_time_ends_with_a_nudge_alone() -> None:
+    async with going(Diary(rest=NextRun(None))) as diary:
+        await pause(LONG_S)
+        diary.nudge()
+        await pause(1)
+        assert diary.began == [0, LONG_S]
+
+
+@in_virtual_time
+async def test_a_worker_may_be_tried_again_sooner_than_others() -> None:
+    """A stream must not be silent for half a minute after a trouble of the store."""
+    diary = Diary(longest_pause_s=0.3)
+    diary.failures = 4
+    async with going(diary):
+        await pause(5)
+        assert diary.began == pytest.approx([0, 0.1, 0.3, 0.6, 0.9])
 
 
 @in_virtual_time

@@ -1,20 +1,20 @@
 """Following: what is new, for many streams at once.
 
 It sends the counters of inboxes to streams that open, changes of the inboxes that hints name, and events in the feeds of
-users with streams. It consists of short reads, each for many streams. *Comparing* runs beside it, and finds what no hint
-named.
+users with streams. It consists of short reads, each for many streams.
 """
 
 import asyncio
 import contextlib
-import logging
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from tidings.background import NextRun, Worker
 from tidings.errors import Unavailable
 from tidings.feed_changes import FeedChange, FeedReset
 from tidings.live.catch_up import CatchUp
 from tidings.live.frames import Cursor, Frame, activity_frame, change_frame
+from tidings.live.reconciler import HEADS
 from tidings.live.registry import StreamRegistry
 from tidings.live.stream import State, Stream
 from tidings.live.stream_deadlines import StreamDeadlines
@@ -26,18 +26,14 @@ from tidings.timeutil import Clock
 
 HEARD_POSITIONS = 200
 """Positions of the log examined in one step of following."""
-HEADS = 1_000
-"""Inboxes whose counters one statement reads: two milliseconds, then other tasks have the loop."""
 GATHER_S = 0.075
 """Seconds for which streams that open are gathered after a hello to others: after a restart thousands open, and each batch
 costs one statement. The documentation promises a hello within 0.1 s."""
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 5.0
-"""Seconds for which following pauses after a failure of the store, at first and at most."""
-
-_log = logging.getLogger(__name__)
+LONGEST_PAUSE_S = 5.0
+"""Maximum of the seconds for which following pauses after failures of the store: users look at what it sends."""
 
 
-class Following:
+class Following(Worker):
     """Sends what is new to the streams that have everything else."""
 
     def __init__(
@@ -48,36 +44,27 @@ class Following:
         catch_up: CatchUp,
         deadlines: StreamDeadlines,
         clock: Clock,
+        on_failure: Callable[[], None],
     ) -> None:
+        """``on_failure`` is called when a step failed: it may have left changes out, so all inboxes must be compared."""
+        super().__init__("following", longest_pause_s=LONGEST_PAUSE_S)
         self._store = store
         self._materialize = materialize
         self._registry = registry
         self._catch_up = catch_up
         self._deadlines = deadlines
         self._clock = clock
+        self._on_failure = on_failure
         self._opening: list[Stream] = []
         self._hinted: dict[str, None] = {}
         self._published = False
         self._greeted_at = -math.inf
         self._gathering = False
-        self._work = asyncio.Event()
-        self._reconcile = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
-
-    def start(self) -> None:
-        """Begin following; needs a running event loop."""
-        self._tasks = [asyncio.create_task(loop, name="live") for loop in (self._follow(), self._compare())]
-
-    async def close(self) -> None:
-        """Stop; what is not sent is sent to the streams of the next process."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def greet(self, stream: Stream) -> None:
         """Start a stream that opens, as soon as the counters of its inbox are read."""
         self._opening.append(stream)
-        self._work.set()
+        self.nudge()
 
     def notify(self, users: Iterable[str], published: bool) -> None:
         """The inboxes of these users changed; ``published``: the log has new events, so any feed may have changed."""
@@ -87,30 +74,25 @@ class Following:
             self._registry.wake_waiters(user)
         self._published = self._published or (published and bool(self._registry.listening))
         if self._hinted or self._published:
-            self._work.set()
+            self.nudge()
 
-    def reconcile_all(self) -> None:
-        """Any inbox or feed may have changed."""
-        self._reconcile.set()
+    def add_hint(self, user: str) -> None:
+        """The inbox of this user, who has streams, changed."""
+        self._hinted[user] = None
+        self.nudge()
+
+    def check_feeds(self) -> None:
+        """Any feed may have changed."""
         self._published = bool(self._registry.listening)
-        self._work.set()
+        self.nudge()
 
-    async def _follow(self) -> None:
-        failures = 0
-        while True:
-            await self._work.wait()
-            self._work.clear()
-            try:
-                await self._step()
-                failures = 0
-            except Exception as error:
-                failures += 1
-                _report(error, f"following failed, attempt {failures}")
-                self.reconcile_all()
-                # The exponent is bounded, for no float holds 2 to the power of 1,024.
-                await asyncio.sleep(min(FIRST_PAUSE_S * 2 ** min(failures, 16), LONGEST_PAUSE_S))
-            # Other tasks get the loop between two steps.
-            await asyncio.sleep(0)
+    async def _round(self) -> NextRun:
+        try:
+            await self._step()
+        except Exception:
+            self._on_failure()
+            raise
+        return NextRun(None)
 
     async def _step(self) -> None:
         """Send all that is new, once."""
@@ -137,16 +119,17 @@ class Following:
 
     def _gather_no_more(self) -> None:
         self._gathering, self._greeted_at = False, -math.inf
-        self._work.set()
+        self.nudge()
 
     async def _begin(self) -> None:
         """Start the streams that were opened, with one read of the counters of all."""
         opening, self._opening = self._opening[:HEADS], self._opening[HEADS:]
         if self._opening:
-            self._work.set()
+            self.nudge()
         opening = [stream for stream in opening if stream.state is State.CONNECTING]
         try:
-            counters = await self._heads(list(dict.fromkeys(stream.user for stream in opening)))
+            users = list(dict.fromkeys(stream.user for stream in opening))
+            counters = await inbox_heads(self._store, users, self._materialize)
             position = (await self._store.head()).position
         except BaseException:
             self._opening += opening
@@ -170,9 +153,6 @@ class Following:
             stream.go_live()
         else:
             self._catch_up.add(stream)
-
-    async def _heads(self, users: Sequence[str]) -> dict[str, InboxCounters]:
-        return await inbox_heads(self._store, users, self._materialize)
 
     async def _send_inbox(self, user: str) -> None:
         """Send the changes of a user's inbox to the streams of the user: each gets the changes after its own cursor, since
@@ -235,7 +215,7 @@ class Following:
         if reached > self._registry.position:
             self._registry.position = reached
             self._published = True  # until a read finds no more
-            self._work.set()
+            self.nudge()
 
     def _send_event(self, event: EventAudience, now: float) -> None:
         listening = self._registry.listening
@@ -258,31 +238,3 @@ class Following:
                         stream.send_event(frame, change.position, now)
                     elif (stream.position or 0) < change.position:
                         stream.reset_feed(change.position, now)
-
-    # --- comparing ------------------------------------------------------------------------------------------
-
-    async def _compare(self) -> None:
-        """Find the inboxes that changed without a hint. Runs beside following."""
-        while True:
-            await self._reconcile.wait()
-            self._reconcile.clear()
-            users = self._registry.connected_users()
-            try:
-                for at in range(0, len(users), HEADS):
-                    some = users[at : at + HEADS]  # of whom some may have been erased since
-                    here = [user for user in some if self._registry.is_connected(user)]
-                    self._compared(await self._heads(here))
-                    await asyncio.sleep(0)
-            except Exception as error:
-                _report(error, "inboxes could not be compared; the next look is in a second")
-
-    def _compared(self, counters: Mapping[str, InboxCounters]) -> None:
-        for user, counts in counters.items():
-            if any(s.seq is not None and s.seq != counts.seq for s in self._registry.streams.get(user, ())):
-                self._hinted[user] = None
-                self._work.set()
-            self._registry.wake_changed(user, counts.seq)
-
-
-def _report(error: Exception, what: str) -> None:
-    _log.error("%s: %s", what, error, exc_info=None if isinstance(error, Unavailable) else error)

@@ -1,5 +1,5 @@
 """The hub: what transports, the log and the shutdown call. The loops that feed streams from the store are in
-:mod:`.following` and :mod:`.catch_up`, the streams of each user in :mod:`.registry`."""
+:mod:`.following`, :mod:`.reconciler` and :mod:`.catch_up`, the streams of each user in :mod:`.registry`."""
 
 import asyncio
 import contextlib
@@ -10,6 +10,7 @@ from tidings.config import Settings
 from tidings.live.admission import AdmissionController
 from tidings.live.catch_up import CatchUp
 from tidings.live.following import Following
+from tidings.live.reconciler import Reconciler
 from tidings.live.registry import StreamRegistry
 from tidings.live.stream import State, Stream
 from tidings.live.stream_deadlines import StreamDeadlines
@@ -57,13 +58,15 @@ class Hub:
         self._deadlines = StreamDeadlines(self._registry, settings, clock, self._rng)
         self._catch_up = CatchUp(store, wording, self._registry, clock)
         self._following = Following(
-            store, materialize, self._registry, self._catch_up, self._deadlines, clock
+            store, materialize, self._registry, self._catch_up, self._deadlines, clock, self.reconcile_all
         )
+        self._reconciler = Reconciler(store, materialize, self._registry, self._following.add_hint)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin feeding; needs a running event loop."""
         self._following.start()
+        self._reconciler.start()
         self._catch_up.start()
         self._tasks.append(asyncio.create_task(self._tick(), name="live"))
 
@@ -139,7 +142,8 @@ class Hub:
     def reconcile_all(self) -> None:
         """Any inbox may have changed: compare the counters of all. The tick calls this too, so that a lost hint delays a
         change by a second at most."""
-        self._following.reconcile_all()
+        self._reconciler.nudge()
+        self._following.check_feeds()
 
     def erased(self, users: Iterable[str]) -> None:
         """These users were erased: end their streams and waiters, which would otherwise write the names again with the next
@@ -206,6 +210,7 @@ class Hub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._following.close()
+        await self._reconciler.close()
         await self._catch_up.close()
 
     async def _drain(self) -> None:
