@@ -1,14 +1,17 @@
 """The hub over a real store, with wires that keep what is written, and a clock that is turned."""
 
+import asyncio
+
 import msgspec
 import pytest
 
-from tests.live.hub_setup import SETTINGS, awaited, place
+from tests.live.hub_setup import SETTINGS, Place, awaited, place
 from tests.live.tape import Tape
 from tidings.errors import Deferred, TooManyRequests, Unavailable
 from tidings.live import INCLUDE, Stream
 from tidings.live.stream_deadlines import MAX_BEHIND_S, WARN_S
 from tidings.model import EVERYONE, EraseUser, Follow, NotificationState, Publish, SetNotificationState
+from tidings.telemetry import REGISTRY
 from tidings.testing import START_MS, event
 
 
@@ -411,3 +414,84 @@ async def test_leaving_asks_everybody_to_return() -> None:
         with pytest.raises(Deferred, match="stopping"):
             here.live.admit("bob", "")
         assert here.live.open_streams == 0
+
+
+async def greeted(here: Place, number: int) -> list[tuple[Stream, Tape]]:
+    """So many streams of different users, each with its hello."""
+    opened = [here.open(f"user-{n}") for n in range(number)]
+    for _, tape in opened:
+        await tape.until(1)
+    return opened
+
+
+def drained() -> float:
+    """The streams that the metric counts as ended by a drain."""
+    return REGISTRY.get_sample_value("tidings_stream_ends_total", {"reason": "drain"}) or 0
+
+
+@awaited
+async def test_streams_that_end_during_a_drain_are_not_counted_as_drained() -> None:
+    """The fault: a drain of many streams takes a while, and counted those again whose clients left meanwhile."""
+    async with place() as here:
+        opened, before = await greeted(here, 20), drained()
+        closing = asyncio.create_task(here.live.close())
+        await opened[0][1].until(2)
+        for stream, _ in opened[-5:]:
+            here.live.lost(stream)
+        await closing
+        assert drained() - before == 15
+        assert all(tape.names() == ["hello"] for _, tape in opened[-5:])
+
+
+@awaited
+async def test_a_suspended_hub_ends_its_streams_and_waiters() -> None:
+    """After a commit by another program no cursor is sure: clients leave, and are told to return."""
+    async with place() as here:
+        opened = await greeted(here, 5)
+        with here.live.waiter("bob") as news:
+            here.live.suspend("the store was changed")
+            assert not await news.wait()
+        for _, tape in opened:
+            assert [said.event for said in await tape.until(2)] == ["hello", "drain"]
+        assert {tape.ended for _, tape in opened} == {"closed"}
+        assert here.live.open_streams == 0
+
+
+@awaited
+async def test_a_suspended_hub_refuses_streams_and_waiters_with_its_problem() -> None:
+    """The first one: it is the cause."""
+    async with place() as here:
+        here.live.suspend("the store was changed")
+        here.live.suspend("the disk is full")
+        with pytest.raises(Deferred, match="the store was changed"):
+            here.live.admit("bob", "")
+        with pytest.raises(Deferred, match="the store was changed"), here.live.waiter("bob"):
+            raise AssertionError
+        assert not here.live.closing
+
+
+@awaited
+async def test_a_close_during_a_suspension_drains_once() -> None:
+    """The fault: two drains ran at once, each with all streams, and both counted each of them."""
+    async with place() as here:
+        opened, before = await greeted(here, 20), drained()
+        here.live.suspend("the store was changed")
+        await opened[0][1].until(2)
+        await here.live.close()
+        assert drained() - before == 20
+        assert {tuple(tape.names()) for _, tape in opened} == {("hello", "drain")}
+        assert here.live.open_streams == 0
+
+
+@awaited
+async def test_a_close_after_a_suspension_has_nothing_to_wait_for() -> None:
+    """Nor does it leave a stream that was admitted before the suspension, and opened after its drain."""
+    async with place() as here:
+        opened = await greeted(here, 1)
+        here.live.admit("bob", "")
+        here.live.suspend("the store was changed")
+        await opened[0][1].until(2)
+        late = Tape()
+        here.live.open("bob", INCLUDE, None, late)
+        await here.live.close()
+        assert (late.ended, here.live.open_streams) == ("closed", 0)

@@ -62,6 +62,7 @@ class Hub:
         )
         self._reconciler = Reconciler(store, materialize, self._registry, self._following.add_hint)
         self._tasks: list[asyncio.Task[None]] = []
+        self._draining: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin feeding; needs a running event loop."""
@@ -199,12 +200,15 @@ class Hub:
         """End the streams and waiters, and refuse new ones with this problem until a restart: cursors may be wrong."""
         if not self._admission.problem:
             self._admission.problem = problem
-            self._tasks.append(asyncio.create_task(self._drain(), name="live"))
+            self._draining = asyncio.create_task(self._drain(), name="live-drain")
 
     async def close(self) -> None:
         """Tell each client to reconnect later, evenly over the available time, and end the streams."""
         if not self._admission.closing:
             self._admission.closing = True
+            if self._draining is not None:
+                await asyncio.gather(self._draining, return_exceptions=True)
+            # After a suspension: the streams that were admitted before it, and opened after it.
             await self._drain()
         for task in self._tasks:
             task.cancel()
@@ -217,10 +221,13 @@ class Hub:
         self._registry.end_waiters()
         streams = self._registry.all_streams()
         per_s = max(DRAIN_PER_S, len(streams) / (self._settings.shutdown_s * DRAIN_SHARE))
-        begun = self._clock.monotonic()
-        for gone, stream in enumerate(streams, 1):
+        begun, ended = self._clock.monotonic(), 0
+        for stream in streams:
+            if stream.state is State.ENDED:  # while others were drained
+                continue
             stream.drain(self._rng.randint(*RETRY_MS), self._clock.monotonic())
             self._end(stream, "drain")
-            ahead = gone / per_s - (self._clock.monotonic() - begun)
+            ended += 1
+            ahead = ended / per_s - (self._clock.monotonic() - begun)
             if ahead > 1 / DRAIN_PER_S:
                 await asyncio.sleep(ahead)
