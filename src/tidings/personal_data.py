@@ -1,6 +1,7 @@
 """Data of users: preferences, endpoints, reminders, results of deliveries. Frozen values without I/O."""
 
 import base64
+import re
 from typing import Annotated
 
 import msgspec
@@ -13,6 +14,17 @@ NAMED_AT_ONCE = 100
 in steps. A cancellation, which does not state the number of users, has the weight of so many rows."""
 ROW_BYTES = 1024
 """Bytes of a reminder that cost as much as one row: a reminder for ten thousand users takes some 10 ms to write."""
+_ALIAS = re.compile(r"erased-[0-9a-f]{8}")
+
+
+def alias_of(number: int) -> str:
+    """The name under which the events of an erased user remain. ``number``: 32 random bits."""
+    return f"erased-{number:08x}"
+
+
+def is_alias(user: str) -> bool:
+    """Whether an id has the form of the name of an erased user."""
+    return _ALIAS.fullmatch(user) is not None
 
 
 class QuietHours(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

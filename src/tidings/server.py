@@ -37,6 +37,7 @@ from tidings.notifications import NotificationReader
 from tidings.outbound.channel_registry import ChannelRegistry, configured, missing, unsendable
 from tidings.outbound.dispatcher import DeliveryDispatcher
 from tidings.outbound.webhook_signing import new_secret
+from tidings.personal_data import is_alias
 from tidings.ports import DeliveryQueue, Store
 from tidings.preferences import PreferencesService
 from tidings.projections.notification_rendering import NotificationRenderer
@@ -229,8 +230,12 @@ class _Body(msgspec.Struct, gc=False):
 
 
 def _occurrence(at: int, event: NewEvent | LogEntry | _Body) -> Occurrence:
-    """The occurrence of an event of this time (milliseconds), which trends count, and subtract after a retraction."""
-    return at, f"{event.object_type}:{event.object_id}", event.verb, event.object_type, event.actor_id
+    """The occurrence of an event of this time (milliseconds), which trends count, and subtract after a retraction. The name
+    of an erased user is no key, in whatever way the events are counted."""
+    topic = f"{event.object_type}:{event.object_id}"
+    if event.object_type == "user" and is_alias(event.object_id):
+        topic = ""
+    return at, topic, event.verb, event.object_type, "" if is_alias(event.actor_id) else event.actor_id
 
 
 async def _rebuild(store: Store, windows: Windows, clock: Clock) -> None:

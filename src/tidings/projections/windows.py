@@ -36,7 +36,8 @@ BATCH = 1_000
 """Events counted together. Memory caps are checked once per batch, and can be exceeded by one batch."""
 
 Occurrence = tuple[int, str, str, str, str]
-"""(created_at in milliseconds, object as type:id, verb, object type, actor id)"""
+"""(created_at in milliseconds, object as type:id, verb, object type, actor id); an empty text is a key that no window
+counts."""
 
 
 class Top(NamedTuple):
@@ -105,7 +106,8 @@ class Windows:
         second = created_at_ms // 1000
         if self._note(second, -1):
             for tally, key in zip(self._tallies, (object_topic, verb, object_type, actor), strict=True):
-                tally.add(second, {key: -1})
+                if key:
+                    tally.add(second, {key: -1})
 
     def top(self, window: str, by: str, limit: int) -> Top:
         """The first ``limit`` (1 to MAX_LIMIT) keys of a window (of WINDOWS) by a dimension (of DIMENSIONS).
@@ -166,7 +168,10 @@ class Windows:
         if self._note(second, len(events)):
             _, *columns = zip(*events, strict=True)
             for tally, column in zip(self._tallies, columns, strict=True):
-                tally.add(second, Counter(column))
+                counts = Counter(column)
+                counts.pop("", None)
+                if counts:
+                    tally.add(second, counts)
 
     def _note(self, second: int, events: int) -> bool:
         """Count events in the totals; returns False if no window contains their second any more."""

@@ -70,6 +70,7 @@ from tidings.model import (
     split_topic,
     user_topic,
 )
+from tidings.personal_data import alias_of
 from tidings.rules import Rule, Rules
 from tidings.status import Status
 from tidings.storage import anonymize
@@ -501,7 +502,7 @@ class MemoryStore(MemoryFeeds):
         self._peek(user).inbox.sever(acts)
 
     def _erase(self, user: str) -> int:
-        alias = f"erased-{self._aliases.getrandbits(32):08x}"
+        alias = alias_of(self._aliases.getrandbits(32))
         self._erasures += 1
         self._erased[hash(user)] = self._erasures
         named = [entry for entry in self._log.values() if anonymize.mentions(entry, user)]

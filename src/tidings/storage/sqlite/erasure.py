@@ -3,6 +3,7 @@
 import secrets
 
 from tidings.model import CommandResult, EraseUser, user_topic
+from tidings.personal_data import alias_of
 from tidings.storage.sqlite import erasure_job, preferences, reminders
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.statements import sql
@@ -12,7 +13,7 @@ from tidings.storage.sqlite.write_session import WriteSession
 def erase(w: WriteSession, r: ReadSnapshot, command: EraseUser) -> CommandResult:
     """Erase a user: the name finds and shows nothing from now on. The data in the file is deleted now, if it is little, or
     else in steps (erasure_job.py)."""
-    alias = f"erased-{secrets.token_hex(4)}"
+    alias = alias_of(secrets.randbits(32))
     w.names.erased.note(command.user)
     w.scrub = True
     erasure_job.retry(w, command.user)
