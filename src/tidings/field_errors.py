@@ -201,9 +201,16 @@ class _Finder:
     def fits(self, type: Any, raw: bytes, at: str) -> bool:
         """Whether the text is valid; if not, its errors are added."""
         # Before all of its parts are checked, each of which may have a pattern.
-        if _is_long(_form(type), raw):
+        form = _form(type)
+        if _is_long(form, raw):
             self.errors.append(FieldError(at, mismatch(type, raw)))
             return False
+        if form.base in _LISTS and raw[:1] == b"[" and raw.count(b",") <= MAX_PARTS:
+            # A list whose items and length are valid is valid. To decode it as a whole first would take as long again.
+            items, before = _list(raw), len(self.errors)
+            if not _wrong_length(form, len(items)):
+                self._items(form.args[0], items, at)
+                return len(self.errors) == before
         try:
             _decoder(type, self._strict).decode(raw)
         except UNREADABLE:

@@ -1,7 +1,7 @@
 """What is said of what does not fit: all of it, in words, and only after the decoder has refused."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args
 
 import msgspec
 import pytest
@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta
 
+from tidings import field_errors
 from tidings.config import Settings
 from tidings.errors import FieldError, InvalidFields, Malformed
+from tidings.events import EventInput
 from tidings.field_errors import (
     MAX_FIELD_ERRORS,
     MAX_POINTER,
@@ -260,3 +262,24 @@ def test_every_pattern_has_words() -> None:
     metas = [meta for one in (*bodies, Settings) for meta in _patterns(one, seen)]
     assert len(metas) > 5
     assert [meta for meta in metas if WORDS not in (meta.extra or {})] == []
+
+
+def test_each_item_of_a_long_list_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list was decoded as a whole and then item by item: ten thousand recipients of which the last is invalid took a
+    third longer."""
+    made, decoded = field_errors._decoder, 0
+
+    class Counting(NamedTuple):
+        decoder: Any
+
+        def decode(self, raw: bytes) -> Any:
+            """The value; counts the bytes."""
+            nonlocal decoded
+            decoded += len(bytes(raw))
+            return self.decoder.decode(raw)
+
+    monkeypatch.setattr(field_errors, "_decoder", lambda type, strict: Counting(made(type, strict)))
+    raw = msgspec.json.encode({"target_user_ids": ["u" * 20] * 9_999 + [""]})
+    errors = find(EventInput, raw).errors
+    assert "/target_user_ids/9999" in [error.pointer for error in errors]
+    assert decoded < len(raw)
