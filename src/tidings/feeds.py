@@ -1,7 +1,7 @@
 """The read API of feeds, activity, topics and trends. Pages are joined from JSON that the store keeps encoded."""
 
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
@@ -127,10 +127,26 @@ class FeedReader:
         """The topics a user follows, by name. Raises BadParameter."""
         question = f"follows|{user}"
         rows = await self._store.follows(user, limit + 1, self._cursors.read_named(cursor, question))
-        more = len(rows) > limit
-        following = self._cursors.make_named(rows[limit - 1].topic, question) if more else None
-        items = [_encode({"topic": row.topic, "created_at": rfc3339(row.created_at)}) for row in rows[:limit]]
-        head, _ = join(items, ())  # a hundred names are never too large
+        items = {row.topic: {"topic": row.topic, "created_at": rfc3339(row.created_at)} for row in rows}
+        return self._named(question, items, limit)
+
+    async def mutes(self, user: str, limit: int, cursor: str | None) -> Reply:
+        """The topics that a user muted, by name. Raises BadParameter."""
+        question = f"mutes|{user}"
+        topics = await self._store.muted(user, limit + 1, self._cursors.read_named(cursor, question))
+        return self._named(question, {topic: {"topic": topic} for topic in topics}, limit)
+
+    async def blocks(self, user: str, limit: int, cursor: str | None) -> Reply:
+        """The users whom a user blocked, by name. Raises BadParameter."""
+        question = f"blocks|{user}"
+        others = await self._store.blocked(user, limit + 1, self._cursors.read_named(cursor, question))
+        return self._named(question, {other: {"user_id": other} for other in others}, limit)
+
+    def _named(self, question: str, items: Mapping[str, object], limit: int) -> Reply:
+        """A page of a list by name, from one item more than it may have, if there are so many."""
+        names = list(items)[:limit]
+        following = self._cursors.make_named(names[-1], question) if len(items) > limit else None
+        head, _ = join([_encode(items[name]) for name in names], ())  # a hundred names are never too large
         return Reply(head + continuation(following) + b"}", following)
 
     async def topic(self, topic: str, viewer: str | None) -> Reply:

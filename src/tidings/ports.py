@@ -277,8 +277,12 @@ class PreferencesViews(Protocol):
         """A user's preferences; the defaults for a user without any."""
         ...
 
-    async def muted(self, user: str) -> list[str]:
-        """The topics that a user muted, by name."""
+    async def muted(self, user: str, limit: int | None = None, after: str | None = None) -> list[str]:
+        """The topics that a user muted, by name, beginning after ``after``: the first ``limit``, or (None) all."""
+        ...
+
+    async def blocked(self, user: str, limit: int, after: str | None = None) -> list[str]:
+        """The users whom a user blocked, in the same form; not those who blocked the user."""
         ...
 
     async def explain_facts(self, user: str, event_id: str) -> RecipientFacts | None:

@@ -142,10 +142,13 @@ def test_topics(asked: Asked, user: str) -> None:
     assert len(asked.feed(user=user)) == 1
     asked.mute(topic, user=user)
     assert asked.feed(user=user) == []
+    assert [muted.topic for muted in asked.mutes(user=user)] == [topic]
     asked.unmute(topic, user=user)
     asked.block(f"{user}/friend", user=user)
     assert asked.feed(user=user) == []
+    assert [blocked.user_id for blocked in asked.blocks(user=user)] == [f"{user}/friend"]
     asked.unblock(f"{user}/friend", user=user)
+    assert asked.mutes(user=user) == asked.blocks(user=user) == []
     asked.unfollow(topic, user=user, keep=True)
     (item,) = asked.feed(user=user)
     assert asked.mark_feed_read([item.event_id], user=user).updated == 1

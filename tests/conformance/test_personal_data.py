@@ -65,6 +65,27 @@ def test_muted_topics_are_told_by_name(store: Harness) -> None:
     assert store.run(store.store.muted("nobody")) == []
 
 
+def test_mutes_and_blocks_are_listed_in_parts(store: Harness) -> None:
+    """The first so many after a name, which need not be among them. A block is listed for the user who made it alone."""
+    store.write(*(SetMute("bob", topic) for topic in ("market:9", "category:x", "user:cy")))
+    store.write(*(SetBlock("bob", f"user:{other}") for other in ("zoe", "al", "dora", "al:1")))
+    store.write(SetBlock("bob", "user:zoe", on=False))
+
+    def muted(limit: int | None, after: str | None = None) -> list[str]:
+        return store.run(store.store.muted("bob", limit, after))
+
+    def blocked(user: str, limit: int, after: str | None = None) -> list[str]:
+        return store.run(store.store.blocked(user, limit, after))
+
+    assert muted(2) == ["category:x", "market:9"]
+    assert muted(2, "market:9") == ["user:cy"]
+    assert muted(None, "d") == ["market:9", "user:cy"]
+    assert blocked("bob", 2) == ["al", "al:1"]
+    assert blocked("bob", 2, "al:1") == ["dora"]
+    assert blocked("bob", 2, "b") == ["dora"]
+    assert blocked("dora", 9) == blocked("nobody", 9) == []
+
+
 def test_preferences_replace_the_mutes_of_then(store: Harness) -> None:
     """The fault: whoever replaced both told what differed from mutes read before, and two at once left a mixture."""
     store.write(SetMute("bob", "market:1"), SetBlock("bob", "user:dora"))

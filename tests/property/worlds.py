@@ -267,10 +267,11 @@ class World:
         return self.read(self.store.reminders(None, ALL)), self.read(self.store.next_due())
 
     def preferences(self, user: str) -> tuple[Preferences, list[str], list[Endpoint]]:
-        """What a user wants, and where they are reached."""
-        muted = [_plain(topic.encode()).decode() for topic in self.read(self.store.muted(user))]
+        """What a user wants, what is hidden from them, and where they are reached."""
+        hidden = self.read(self.store.muted(user)) + self.read(self.store.blocked(user, ALL))
+        hidden = [_plain(name.encode()).decode() for name in hidden]
         endpoints = self.read(self.store.endpoints(user))
-        return self.read(self.store.preferences(user)), sorted(muted), endpoints
+        return self.read(self.store.preferences(user)), sorted(hidden), endpoints
 
     def types(self) -> dict[str, Rule]:
         """What is declared."""

@@ -4,7 +4,8 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -15,6 +16,7 @@ from tests.wire.replies import done, inbox, of, publish
 from tidings.http import schemas
 from tidings.http.routes import ROUTES
 
+Names = TypeVar("Names", schemas.FollowsPage, schemas.MutesPage, schemas.BlocksPage)
 NDJSON = {"content-type": "application/x-ndjson"}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")
 
@@ -133,15 +135,36 @@ def test_follows_are_listed_by_page(app: httpx.Client, user: str) -> None:
     pairs = [{"user_id": user, "topic": topic} for topic in topics]
     assert of(app.post("/v1/follows", json=pairs), schemas.Updated).updated == 5
     assert of(app.post("/v1/follows", json=pairs), schemas.Updated).updated == 0
+    assert listed(app, f"/v1/users/{user}/follows?limit=2", schemas.FollowsPage, "topic") == topics
+
+
+def listed(app: httpx.Client, at: str, kind: type[Names], name: str) -> list[str]:
+    """The names of a whole list, read along its Links."""
     seen: list[str] = []
-    at = f"/v1/users/{user}/follows?limit=2"
     while at:
         reply = app.get(at)
-        page = of(reply, schemas.FollowsPage)
-        seen += [follow.topic for follow in page.items]
+        page = of(reply, kind)
+        seen += [getattr(item, name) for item in page.items]
         assert (page.next_cursor is None) == (not page.has_more) == ("next" not in reply.links)
         at = reply.links["next"]["url"] if page.has_more else ""
-    assert seen == topics
+    return seen
+
+
+def test_mutes_and_blocks_are_listed_by_page(app: httpx.Client, user: str) -> None:
+    """The fault: both could be set and ended, but not listed. By name, of the user's own making, with cursors of their
+    own."""
+    topics = sorted(f"tag:{user}-{i}" for i in range(5))
+    others = sorted(f"{user}/{i}" for i in range(5))
+    for topic, other in zip(topics, others, strict=True):
+        done(app.put(f"/v1/users/{user}/mutes/{quote(topic, safe='')}"))
+        done(app.put(f"/v1/users/{user}/blocks/{quote(other, safe='')}"))
+    assert listed(app, f"/v1/users/{user}/mutes?limit=2", schemas.MutesPage, "topic") == topics
+    assert listed(app, f"/v1/users/{user}/blocks?limit=2", schemas.BlocksPage, "user_id") == others
+    blocked = app.get(f"/v1/users/{quote(others[0], safe='')}/blocks")
+    assert of(blocked, schemas.BlocksPage).items == []
+    cursor = app.get(f"/v1/users/{user}/mutes?limit=2").json()["next_cursor"]
+    for path in ("blocks", "follows"):
+        assert app.get(f"/v1/users/{user}/{path}", params={"cursor": cursor}).status_code == 400
 
 
 def test_topic_tells_followers_and_viewer(app: httpx.Client, user: str) -> None:

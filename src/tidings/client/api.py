@@ -151,6 +151,11 @@ class Api:
         """Show the events of a muted topic again."""
         return call("DELETE", self._path(user, "mutes", topic), None)
 
+    @listing
+    def mutes(self, *, user: str | None = None) -> Series[replies.MutesPage]:
+        """The topics that a user has muted, by name."""
+        return _pages(self._path(user, "mutes"), replies.MutesPage, {})
+
     @operation
     def block(self, other: str, *, user: str | None = None) -> Call[None]:
         """Hide the events of two users from each other."""
@@ -160,6 +165,11 @@ class Api:
     def unblock(self, other: str, *, user: str | None = None) -> Call[None]:
         """Remove a block."""
         return call("DELETE", self._path(user, "blocks", other), None)
+
+    @listing
+    def blocks(self, *, user: str | None = None) -> Series[replies.BlocksPage]:
+        """The users whom a user has blocked, by name."""
+        return _pages(self._path(user, "blocks"), replies.BlocksPage, {})
 
     # --- feeds ------------------------------------------------------------------------------------------------
 

@@ -89,6 +89,34 @@ class FollowsPage(Struct, frozen=True):
     has_more: bool = False
 
 
+class MutedTopic(Struct, frozen=True):
+    """A topic that is muted."""
+
+    topic: str
+
+
+class MutesPage(Struct, frozen=True):
+    """A page of muted topics, by name."""
+
+    items: tuple[MutedTopic, ...]
+    next_cursor: str | None = None
+    has_more: bool = False
+
+
+class BlockedUser(Struct, frozen=True):
+    """A user who is blocked."""
+
+    user_id: str
+
+
+class BlocksPage(Struct, frozen=True):
+    """A page of blocked users, by name."""
+
+    items: tuple[BlockedUser, ...]
+    next_cursor: str | None = None
+    has_more: bool = False
+
+
 class ActivityPage(Struct, frozen=True):
     """A page of activity, newest first."""
 

@@ -357,6 +357,34 @@ class FollowsPage(Schema):
     has_more: bool
 
 
+class MutedTopic(Schema):
+    """A topic that is muted."""
+
+    topic: str
+
+
+class MutesPage(Schema):
+    """A page of muted topics, by name."""
+
+    items: list[MutedTopic]
+    next_cursor: str | None
+    has_more: bool
+
+
+class BlockedUser(Schema):
+    """A user who is blocked."""
+
+    user_id: str
+
+
+class BlocksPage(Schema):
+    """A page of blocked users, by name."""
+
+    items: list[BlockedUser]
+    next_cursor: str | None
+    has_more: bool
+
+
 class Following(Schema):
     """The follower and the topic of a follow."""
 

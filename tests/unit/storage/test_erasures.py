@@ -74,6 +74,7 @@ def said(inside: Inside) -> bytes:
             run(store.summary(user)),
             run(store.follows(user, 500, None)),
             run(store.muted(user)),
+            run(store.blocked(user, 500)),
             inside.export(user),
         ]
     found.append([one.body for one in run(store.heard(0, frozenset(OTHERS), 500))[0]])

@@ -44,8 +44,8 @@ class UnfollowQuery(Params):
     history: Literal["keep", "hide"] = "hide"
 
 
-class FollowsQuery(Params):
-    """A page of follows."""
+class NamesQuery(Params):
+    """A page of a list by name."""
 
     CHECKS: ClassVar[tuple[FieldCheck, ...]] = (CURSOR,)
 
@@ -111,7 +111,7 @@ async def unfollow(call: RequestContext[UnfollowQuery, None]) -> Response:
     return NO_CONTENT
 
 
-async def follows(call: RequestContext[FollowsQuery, None]) -> Response:
+async def follows(call: RequestContext[NamesQuery, None]) -> Response:
     """A page of the user's follows."""
     reply = await call.services.reader.follows(call.user, call.query.limit, call.query.cursor)
     return page(call, reply)
@@ -129,6 +129,12 @@ async def unmute(call: RequestContext[Params, None]) -> Response:
     return NO_CONTENT
 
 
+async def mutes(call: RequestContext[NamesQuery, None]) -> Response:
+    """A page of the topics that the user muted."""
+    reply = await call.services.reader.mutes(call.user, call.query.limit, call.query.cursor)
+    return page(call, reply)
+
+
 async def block(call: RequestContext[Params, None]) -> Response:
     """Hide the events of two users from each other, permanently in inboxes."""
     await call.services.ingest.block(call.user, call.path["other_id"], True)
@@ -139,6 +145,12 @@ async def unblock(call: RequestContext[Params, None]) -> Response:
     """Remove a block."""
     await call.services.ingest.block(call.user, call.path["other_id"], False)
     return NO_CONTENT
+
+
+async def blocks(call: RequestContext[NamesQuery, None]) -> Response:
+    """A page of the users whom the user blocked."""
+    reply = await call.services.reader.blocks(call.user, call.query.limit, call.query.cursor)
+    return page(call, reply)
 
 
 async def topic(call: RequestContext[ForUser, None]) -> Response:
@@ -194,7 +206,7 @@ ROUTES = (
         access=Access.SELF,
         summary="What a user follows",
         tag=_TAG,
-        query=FollowsQuery,
+        query=NamesQuery,
         reply=schemas.FollowsPage,
     ),
     Route(
@@ -238,6 +250,16 @@ ROUTES = (
         status=204,
     ),
     Route(
+        method="GET",
+        path="/v1/users/{user_id}/mutes",
+        handler=mutes,
+        access=Access.SELF,
+        summary="What a user has muted",
+        tag=_TAG,
+        query=NamesQuery,
+        reply=schemas.MutesPage,
+    ),
+    Route(
         method="PUT",
         path=_BLOCK,
         handler=block,
@@ -254,6 +276,16 @@ ROUTES = (
         summary="Remove a block",
         tag=_TAG,
         status=204,
+    ),
+    Route(
+        method="GET",
+        path="/v1/users/{user_id}/blocks",
+        handler=blocks,
+        access=Access.SELF,
+        summary="Whom a user has blocked",
+        tag=_TAG,
+        query=NamesQuery,
+        reply=schemas.BlocksPage,
     ),
     Route(
         method="GET",

@@ -19,6 +19,7 @@ from tidings.model import (
     SetNotificationState,
     SetPreferences,
     UndoMarkAllRead,
+    split_topic,
     user_topic,
 )
 from tidings.personal_data import Preferences
@@ -79,9 +80,14 @@ class MemoryInboxes(MemoryDeliveries):
         """The preferences of a user."""
         return self._peek(user).preferences
 
-    async def muted(self, user: str) -> list[str]:
+    async def muted(self, user: str, limit: int | None = None, after: str | None = None) -> list[str]:
         """The muted topics, by name."""
-        return sorted(self._peek(user).muted)
+        return sorted(topic for topic in self._peek(user).muted if topic > (after or ""))[:limit]
+
+    async def blocked(self, user: str, limit: int, after: str | None = None) -> list[str]:
+        """The blocked users, by name."""
+        others = (split_topic(topic)[1] for topic in self._peek(user).blocked)
+        return sorted(other for other in others if other > (after or ""))[:limit]
 
     async def explain_facts(self, user: str, event_id: str) -> RecipientFacts | None:
         """The facts about one event and one user. A follower is a user who follows the object since before the event, or is

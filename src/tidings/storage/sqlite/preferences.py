@@ -6,7 +6,14 @@ from collections.abc import Iterator
 import msgspec
 
 from tidings.ids import notification_id
-from tidings.model import CommandResult, RecipientFacts, SetNotificationType, SetPreferences
+from tidings.model import (
+    CommandResult,
+    RecipientFacts,
+    SetNotificationType,
+    SetPreferences,
+    split_topic,
+    user_topic,
+)
 from tidings.personal_data import DEFAULT_PREFERENCES, Preferences, decode_preferences
 from tidings.rules import IN_APP
 from tidings.storage import records
@@ -19,6 +26,8 @@ from tidings.storage.sqlite.symbols import unpack
 from tidings.storage.sqlite.visibility import BLOCK, MUTE
 from tidings.storage.sqlite.write_session import WriteSession
 
+NO_LIMIT = -1
+"""The LIMIT of SQLite that does not limit."""
 ALL_TYPES = 0
 """The number that stands for "*" in ``in_app_preference``: no name has it."""
 
@@ -62,10 +71,21 @@ def preferences(r: ReadSnapshot, user: str) -> Preferences:
     return decode_preferences(row[0] if row else None)
 
 
-def muted(r: ReadSnapshot, user: str) -> list[str]:
-    """The topics that a user muted, by name."""
-    query = sql("muted_topics_by_name")
-    return [name for (name,) in r.db.execute(query, (r.names.user(user), MUTE))]
+def muted(r: ReadSnapshot, user: str, limit: int | None, after: str | None) -> list[str]:
+    """The topics that a user muted, by name: the first after a name, or (None) all."""
+    return _related(r, user, MUTE, limit, after)
+
+
+def blocked(r: ReadSnapshot, user: str, limit: int, after: str | None) -> list[str]:
+    """The users whom a user blocked, by name, beginning after one."""
+    topics = _related(r, user, BLOCK, limit, None if after is None else user_topic(after))
+    return [split_topic(topic)[1] for topic in topics]
+
+
+def _related(r: ReadSnapshot, user: str, kind: int, limit: int | None, after: str | None) -> list[str]:
+    query = sql("related_topics_by_name")
+    values = (r.names.user(user), kind, after or "", NO_LIMIT if limit is None else limit)
+    return [name for (name,) in r.db.execute(query, values)]
 
 
 def explain_facts(r: ReadSnapshot, user: str, event_id: str) -> RecipientFacts | None:

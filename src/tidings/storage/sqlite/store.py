@@ -418,9 +418,19 @@ class SqliteStore:
         """A user's preferences."""
         return await self._now(readers.user(user), "preferences", lambda r: preferences.preferences(r, user))
 
-    async def muted(self, user: str) -> list[str]:
+    async def muted(self, user: str, limit: int | None = None, after: str | None = None) -> list[str]:
         """The topics that a user muted, by name."""
-        return await self._now(readers.user(user), "muted", lambda r: preferences.muted(r, user))
+        question = ("muted", limit, after)
+        return await self._now(
+            readers.user(user), question, lambda r: preferences.muted(r, user, limit, after)
+        )
+
+    async def blocked(self, user: str, limit: int, after: str | None = None) -> list[str]:
+        """The users whom a user blocked, by name."""
+        question = ("blocked", limit, after)
+        return await self._now(
+            readers.user(user), question, lambda r: preferences.blocked(r, user, limit, after)
+        )
 
     async def explain_facts(self, user: str, event_id: str) -> RecipientFacts | None:
         """The facts about one event and one user."""

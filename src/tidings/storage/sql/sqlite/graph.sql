@@ -85,8 +85,9 @@ SELECT fanout_on_write FROM follow WHERE follower=? AND topic=? AND until_positi
 -- name: count_follows
 SELECT count(*) FROM follow WHERE until_position IS NULL;
 
--- name: muted_topics_by_name
-SELECT n.name FROM relation m CROSS JOIN symbol n ON n.id=m.topic WHERE m.viewer=? AND m.kind=? ORDER BY n.name;
+-- name: related_topics_by_name
+SELECT n.name FROM relation m CROSS JOIN symbol n ON n.id=m.topic
+WHERE m.viewer=? AND m.kind=? AND n.name>? ORDER BY n.name LIMIT ?;
 
 -- name: followed_before
 SELECT 1 FROM follow WHERE follower=? AND topic=? AND until_position IS NULL AND from_position<?;
