@@ -82,7 +82,7 @@ class Forbidden(TidingsError):
 class NotFound(TidingsError):
     """The resource does not exist, or belongs to another user: the response does not distinguish the two."""
 
-    status, code, title = 404, "not-found", "There is no such thing here"
+    status, code, title = 404, "not-found", "The resource does not exist"
 
 
 class UnknownPath(TidingsError):
@@ -94,31 +94,31 @@ class UnknownPath(TidingsError):
 class MethodNotAllowed(TidingsError):
     """The path exists, the method does not."""
 
-    status, code, title = 405, "method-not-allowed", "This path has no such method"
+    status, code, title = 405, "method-not-allowed", "The path does not support the method"
 
 
 class KeyInFlight(TidingsError):
     """The first request with this idempotency key is still in progress."""
 
-    status, code, title = 409, "idempotency-key-in-flight", "A request with this key is still being answered"
+    status, code, title = 409, "idempotency-key-in-flight", "The first request with this key is in progress"
 
 
 class Gone(TidingsError):
     """The resource existed, or the action was possible, and its time is over."""
 
-    status, code, title = 410, "gone", "It is too late for this"
+    status, code, title = 410, "gone", "The time for the request is over"
 
 
 class TooLarge(TidingsError):
     """The body, or the batch, is over its cap."""
 
-    status, code, title = 413, "too-large", "The request is larger than this server takes"
+    status, code, title = 413, "too-large", "The request exceeds a limit of this server"
 
 
 class UnsupportedMedia(TidingsError):
     """The content type is not one that the endpoint reads."""
 
-    status, code, title = 415, "unsupported-media-type", "This content type is not understood here"
+    status, code, title = 415, "unsupported-media-type", "The content type is not supported"
 
 
 class InvalidFields(TidingsError):
@@ -137,7 +137,7 @@ class InvalidFields(TidingsError):
 class KeyReused(TidingsError):
     """The idempotency key was used before, with another body."""
 
-    status, code, title = 422, "idempotency-key-reused", "This key belongs to a request with another body"
+    status, code, title = 422, "idempotency-key-reused", "The key was used with another body"
 
     def __init__(self, index: int = 0, errors: tuple[FieldError, ...] = ()) -> None:
         """``index``: the event of the command that has the key."""
@@ -152,7 +152,7 @@ class KeyReused(TidingsError):
 class TooManyRequests(TidingsError):
     """A bound on rate or on open streams was reached."""
 
-    status, code, title = 429, "too-many-requests", "Slow down"
+    status, code, title = 429, "too-many-requests", "Too many requests"
 
     def __init__(self, detail: str = "", retry_after: int = 1) -> None:
         super().__init__(detail)
@@ -165,7 +165,7 @@ class Unavailable(TidingsError):
     # Every client reads the detail, those without a credential too. ``for_log`` is the text for operators, who need to know
     # the file.
 
-    status, code, title = 503, "unavailable", "Try again shortly"
+    status, code, title = 503, "unavailable", "The server is temporarily unavailable"
 
     def __init__(self, detail: str = "", retry_after: int = 1, *, for_log: str = "") -> None:
         super().__init__(detail)
@@ -188,4 +188,4 @@ class InUse(Unavailable):
 class UpgradeRequired(TidingsError):
     """The route speaks WebSocket only."""
 
-    status, code, title = 426, "upgrade-required", "This is a WebSocket"
+    status, code, title = 426, "upgrade-required", "The route needs a WebSocket"

@@ -182,7 +182,7 @@ class App:
         if route.access is not Access.PUBLIC:
             principal = await self._principal(route, request)
         if route.access is Access.SERVER and not principal.may_administer:
-            raise Forbidden("This needs an API key, or a token with the scope admin.")
+            raise Forbidden("The route needs an API key, or a token with the scope admin.")
         try:
             path = segments(in_path)
             query = parse(request.query, route.query)
@@ -255,7 +255,7 @@ def _route(found: PathRoutes, request: Request) -> Route:
     """The route of this path for the request. Raises MethodNotAllowed, and NotFound for a WebSocket on another path."""
     route = found.route(request.method)
     if request.upgrade and not route.socket:
-        raise NotFound("no WebSocket is spoken here")
+        raise NotFound("this path accepts no WebSocket")
     return route
 
 

@@ -63,7 +63,7 @@ def acting_for(principal: Principal, asked: str | None, admin_for_all: bool = Fa
         return asked
     if asked in (None, principal.user_id) or (admin_for_all and ADMIN in principal.scopes):
         return asked or principal.user_id
-    raise Forbidden("This is another user's.")
+    raise Forbidden("The user_id is not the user of the token, which gives access to that user alone.")
 
 
 class Authenticator:
@@ -114,7 +114,9 @@ class Authenticator:
         if name is not None:
             return Principal("key", key_id=name)
         if self._source is None or token.count(".") != 2:
-            raise Unauthenticated("This key is not known here.")
+            raise Unauthenticated(
+                "The credential is neither a known API key nor a token that this server verifies."
+            )
         claims = await self._claims(token, self._source)
         return Principal("user", claims.user_id, claims.scopes, expires_at=claims.expires_at)
 
@@ -146,9 +148,11 @@ def _bearer(authorization: bytes | None) -> str:
     try:
         text = token.strip().decode()
     except UnicodeDecodeError:
-        raise Unauthenticated("The Authorization header is not readable.") from None
+        raise Unauthenticated("The Authorization header is not UTF-8.") from None
     if scheme.lower() != b"bearer" or not text:
-        raise Unauthenticated("Only Authorization: Bearer is understood.")
+        raise Unauthenticated(
+            "The Authorization header has no Bearer credential: send Authorization: Bearer with an API key or a token."
+        )
     return text
 
 
@@ -175,7 +179,7 @@ def _check_file(jwks: str) -> None:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise ConfigError(
-            f"jwks is neither a URL nor a file that is there: {shown(jwks)}: {why}", "jwks"
+            f"jwks is neither a URL nor an existing file: {shown(jwks)}: {why}", "jwks"
         ) from None
     if stat.S_ISDIR(found.st_mode) or not os.access(jwks, os.R_OK):
         raise ConfigError(f"jwks: {shown(jwks)} is no file that can be read", "jwks")
@@ -189,5 +193,5 @@ def _pem(setting: str) -> bytes:
     except OSError as error:
         why = f"{shown(setting)}: {error.strerror}"
         raise ConfigError(
-            f"jwt_public_key: neither PEM nor a file that can be read, {why}", "jwt_public_key"
+            f"jwt_public_key: neither PEM nor a readable file, {why}", "jwt_public_key"
         ) from None

@@ -28,18 +28,18 @@ def check_development(request: Request) -> None:
     """Raises Forbidden if a request is not addressed to this machine, came through a proxy, or writes from another site."""
     host = (request.header(b"host") or b"").decode("latin-1")
     if _hostname(host) not in _LOCAL:
-        raise Forbidden("With --dev only localhost, 127.0.0.1 and [::1] are answered.")
+        raise Forbidden("In dev mode, the Host must be localhost, 127.0.0.1 or [::1].")
     names = request.header_names()
     if not _BROUGHT.isdisjoint(names) or any(name.startswith(_FORWARDED) for name in names):
         # A proxy on this machine may be open to the internet. The address that it names is no proof: a client can send one
         # too.
-        raise Forbidden("With --dev, requests that a proxy brings are not answered.")
+        raise Forbidden("In dev mode, requests with headers of a proxy are refused.")
     if request.method in _SAFE:
         return
     origin = request.header(b"origin")
     foreign = origin is not None and authority(origin) != host.lower()
     if foreign or request.header(b"sec-fetch-site") == b"cross-site":
-        raise Forbidden("With --dev, pages of other sites may not write.")
+        raise Forbidden("In dev mode, requests of other sites' pages may only read.")
 
 
 def authority(origin: bytes) -> str | None:

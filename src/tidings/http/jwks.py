@@ -115,7 +115,7 @@ class KeySet:
     def _missing(self) -> Unauthenticated | Unavailable:
         if not self._keys:
             return Unavailable("The keys of the token issuer could not be fetched.", RETRY_S)
-        return Unauthenticated("The token is signed with a key that is not known here.")
+        return Unauthenticated("The key that signed the token is not in the key set.")
 
     async def _fetch(self) -> None:
         try:
@@ -165,13 +165,13 @@ def _by_name(entries: Iterable[object]) -> Keys:
             kid, key = _verifying_key(entry)
         # The libraries check the types of few members: an "alg" that is a list is a TypeError.
         except Exception as error:
-            _log.warning("a key of the key set is passed over: %s", _named(error))
+            _log.warning("a key of the key set is ignored: %s", _named(error))
             continue
         if key is None:
             continue
         named = keys.get(kid, ())
         if any(other.algorithm == key.algorithm for other in named):
-            _log.warning("a further %s key with the kid %a is passed over", key.algorithm, kid)
+            _log.warning("a further %s key with the kid %a is ignored", key.algorithm, kid)
         else:
             keys[kid] = (*named, key)
     return keys

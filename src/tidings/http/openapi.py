@@ -20,16 +20,16 @@ _PROBLEM = {"application/problem+json": {"schema": {"$ref": _REF.format(name="Pr
 _LINES = {"type": "string", "description": "A JSON object per line."}
 _MEANINGS = {
     400: "A parameter or a header is not accepted, or the body could not be read",
-    401: "No credential, or one that does not hold",
+    401: "No credential, or an invalid one",
     403: "This request is not allowed",
-    404: "There is no such thing, or it is somebody else's",
-    409: "The first request with this idempotency key is still being answered",
-    410: "The time in which it could be done is over",
-    413: "Larger than this server takes",
-    415: "This content type is not understood here",
-    422: "A field of the request is not accepted, or it has a body where none is taken",
-    429: "Too many at once: streams that are open, broadcasts that live, bodies that are received",
-    503: "Try again shortly",
+    404: "The resource does not exist, or belongs to another user",
+    409: "The first request with this idempotency key is in progress",
+    410: "The time for the request is over",
+    413: "The request exceeds a limit of this server",
+    415: "The content type is not supported",
+    422: "A field of the request is not accepted, or there is a body and the route takes none",
+    429: "Too many at once: streams that are open, active broadcasts, bodies that are received",
+    503: "The server is temporarily unavailable",
 }
 
 

@@ -19,7 +19,7 @@ class Refusal(NamedTuple):
     detail: str = ""
 
 
-NO_HTTP = Refusal(400, "malformed-request", "This is not HTTP as this server reads it")
+NO_HTTP = Refusal(400, "malformed-request", "The request is not valid HTTP")
 HANDSHAKE_WITH_BODY = NO_HTTP._replace(detail="The handshake of a WebSocket has no body")
 BAD_TARGET = NO_HTTP._replace(detail="The target of a request is a path or an http URL, without a fragment")
 BAD_CODING = NO_HTTP._replace(detail="HTTP/1.0 has no Transfer-Encoding")
@@ -32,11 +32,11 @@ NO_HANDSHAKE = NO_HTTP._replace(
 )
 TOO_LARGE = Refusal(431, "head-too-large", "The request's head is too large")
 TOO_SLOW = Refusal(408, "request-timeout", "The request did not arrive in time")
-NOT_IMPLEMENTED = Refusal(501, "not-implemented", "This server does not speak this part of HTTP")
-BAD_VERSION = Refusal(505, "version-not-supported", "This server speaks HTTP/1.1 and HTTP/1.0")
+NOT_IMPLEMENTED = Refusal(501, "not-implemented", "The server does not implement this part of HTTP")
+BAD_VERSION = Refusal(505, "version-not-supported", "The server supports HTTP/1.1 and HTTP/1.0")
 REFUSALS = (NO_HTTP, TOO_LARGE, TOO_SLOW, NOT_IMPLEMENTED, BAD_VERSION)
 """The reasons for which a connection is refused before there is a request."""
-TOO_MANY_CONNECTIONS = Refusal(503, "unavailable", "There are too many connections: try again shortly")
+TOO_MANY_CONNECTIONS = Refusal(503, "unavailable", "There are too many connections: retry later")
 _RETRY_AFTER_S = 5
 """Seconds after which a client may retry if there was no room."""
 

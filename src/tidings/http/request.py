@@ -214,7 +214,7 @@ def idempotency_key(request: Request) -> str | None:
     if not _VISIBLE.match(bare):
         got = shown(msgspec.json.encode(value.decode("latin-1")))
         detail = f"expected 1 to 255 visible ASCII characters, quoted or not, got {got}"
-        raise BadParameter("The Idempotency-Key is not one.", (FieldError("Idempotency-Key", detail),))
+        raise BadParameter("The header Idempotency-Key is invalid.", (FieldError("Idempotency-Key", detail),))
     return bare.decode()
 
 
@@ -237,9 +237,9 @@ def media_type(request: Request) -> str:
     for parameter in parameters.split(";"):
         name, _, charset = parameter.partition("=")
         if name.strip() == "charset" and charset.strip().strip('"') not in ("utf-8", "utf8"):
-            raise UnsupportedMedia("Bodies are read as UTF-8 only.")
+            raise UnsupportedMedia("The charset of the body must be UTF-8.")
     if (request.header(b"content-encoding") or b"identity").lower() != b"identity":
-        raise UnsupportedMedia("Bodies are read uncompressed only.")
+        raise UnsupportedMedia("The body must not be compressed.")
     return media.strip()
 
 

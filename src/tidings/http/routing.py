@@ -53,8 +53,8 @@ class Services(NamedTuple):
 class Access(Enum):
     """The clients that may call a route."""
 
-    PUBLIC = "Nobody is asked for a credential."
-    ANYONE = "Any credential will do."
+    PUBLIC = "No credential is needed."
+    ANYONE = "Any valid credential."
     SELF = "A user for themselves; an API key for any user."
     SELF_OR_ADMIN = "A user for themselves; an API key, or a token with the scope admin, for any user."
     SERVER = "An API key, or a token with the scope admin."

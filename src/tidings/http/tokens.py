@@ -147,7 +147,7 @@ def _read(step: Callable[[], T]) -> T:
     try:
         return step()
     except jwt.PyJWTError as error:
-        raise Unauthenticated(f"The token does not hold: {_printable(str(error))}.") from None
+        raise Unauthenticated(f"The token is invalid: {_printable(str(error))}.") from None
     except _MALFORMED:
         raise Unauthenticated("The token is not well-formed.") from None
 
@@ -162,7 +162,7 @@ def _named_key(header: Mapping[str, Any]) -> tuple[str | None, object]:
     if not (isinstance(kind, str) and kind.lower() in _TYPES):
         raise jwt.InvalidTokenError("it is of another type")
     if "crit" in header:
-        raise jwt.InvalidTokenError("it asks for an extension that is not known here")
+        raise jwt.InvalidTokenError("its header crit requires an unknown extension")
     return header.get("kid"), header.get("alg")
 
 

@@ -23,10 +23,10 @@ class Unsent(ByteAccount):
         if self.gives(size):
             return None
         if self.full_for_one(one, size):
-            detail = "Your address has too many answers that it has not read: read them first."
+            detail = "Your address has too many responses that it has not read: read them first."
             return TooManyRequests(detail, RETRY_AFTER_S)
         if self.full(size):
-            return Unavailable("too many answers wait to be read by their clients", RETRY_AFTER_S)
+            return Unavailable("too many responses wait for their clients to read them", RETRY_AFTER_S)
         return None
 
 

@@ -80,7 +80,7 @@ async def socket(call: RequestContext[StreamQuery, None]) -> Response:
     try:
         return _attached(call, TEXTS)
     except Deferred as error:
-        goodbye = try_again_later(f"come back in {error.retry_after} s")
+        goodbye = try_again_later(f"retry after {error.retry_after} s")
         return Response(attach=StreamResponse(TEXTS, lambda connection: connection.close(goodbye)))
     except TooManyRequests as error:
         return problem(error, stream_limit(call.services.settings, error))
@@ -142,7 +142,9 @@ def _check_origin(call: RequestContext[StreamQuery, None]) -> None:
     named = origin.decode("latin-1").lower()
     host = (call.request.header(b"host") or b"").decode("latin-1").lower()
     if authority(origin) != host and named not in call.services.settings.origins():
-        raise Forbidden("A page of this origin may not listen here.")
+        raise Forbidden(
+            "Pages of this origin may not open a WebSocket: the setting allowed_origins lists those that may."
+        )
 
 
 def _last_event_id(call: RequestContext[Asked, None]) -> str | None:
@@ -190,7 +192,7 @@ ROUTES = (
         path="/v1/notifications/poll",
         handler=poll,
         access=Access.SELF,
-        summary="The same as one answer, which waits until there is something to say",
+        summary="The same frames in one response, which waits until there is one",
         tag="Live",
         query=PollQuery,
         reply=schemas.Polled,
