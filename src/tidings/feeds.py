@@ -1,4 +1,4 @@
-"""The read API of feeds, activity, topics and trends. Pages are joined from JSON that the store keeps encoded."""
+"""The read API of feeds, activity and topics. Pages are joined from JSON that the store keeps encoded."""
 
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -16,7 +16,6 @@ from tidings.events import EventBody
 from tidings.first_pages import SEEN_ONCE, CachedPage, FirstPages
 from tidings.model import FeedFilter, Page
 from tidings.ports import Store
-from tidings.projections.windows import Windows
 from tidings.timeutil import rfc3339
 
 ITEM_FIELDS = frozenset(EventBody.__struct_fields__) | {"event_id", "position", "read_at", "reason"}
@@ -38,11 +37,10 @@ class Reply(NamedTuple):
 
 
 class FeedReader:
-    """The service that reads feeds, activity, topics and trends."""
+    """The service that reads feeds, activity and topics."""
 
-    def __init__(self, store: Store, windows: Windows, cursors: Cursors, settings: Settings) -> None:
+    def __init__(self, store: Store, cursors: Cursors, settings: Settings) -> None:
         self._store = store
-        self._windows = windows
         self._cursors = cursors
         self._settings = settings
         self._first_pages = FirstPages()
@@ -166,14 +164,6 @@ class FeedReader:
             }
         return Reply(_encode(shown))
 
-    async def top(self, window: str, by: str, limit: int) -> Reply:
-        """The most frequent objects, verbs, object types or actors of a window."""
-        top = self._windows.top(window, by, limit)
-        items = [_top_item(by, key, count) for key, count in top.items]
-        shown = {"window": window, "by": by, "as_of": rfc3339(top.as_of_ms), "exact": top.exact}
-        shown |= {"error": top.error, "total": top.total, "items": items}
-        return Reply(_encode(shown))
-
     async def export(self, user: str) -> AsyncIterator[bytes]:
         """All stored data of a user, one JSON line each."""
         async for one in self._store.export(user):
@@ -239,10 +229,3 @@ def continuation(cursor: str | None) -> bytes:
     if cursor is None:
         return b',"next_cursor":null,"has_more":false'
     return b',"next_cursor":' + _encode(cursor) + b',"has_more":true'
-
-
-def _top_item(by: str, key: str, count: int) -> dict[str, object]:
-    if by != "object":
-        return {"key": key, "count": count}
-    object_type, _, object_id = key.partition(":")
-    return {"key": key, "count": count, "object_type": object_type, "object_id": object_id}

@@ -9,8 +9,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-import msgspec
-
 from tidings.background import NextRun, Worker
 from tidings.commands import Commands
 from tidings.commit_effects import CommitEffects, effects_of
@@ -23,12 +21,9 @@ from tidings.errors import ForeignCommit, KeyReused, Unavailable
 from tidings.feeds import FeedReader
 from tidings.http.app import Services
 from tidings.http.metrics import Metrics
-from tidings.ids import ms_of
 from tidings.live import Hub
 from tidings.model import (
     Command,
-    FeedFilter,
-    LogEntry,
     MaterializeBroadcasts,
     NewEvent,
     Outcome,
@@ -37,12 +32,10 @@ from tidings.notifications import NotificationReader
 from tidings.outbound.channel_registry import ChannelRegistry, configured, missing, unsendable
 from tidings.outbound.dispatcher import DeliveryDispatcher
 from tidings.outbound.webhook_signing import new_secret
-from tidings.personal_data import is_alias
 from tidings.ports import DeliveryQueue, Store
 from tidings.preferences import PreferencesService
 from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.projections.runner import Runner
-from tidings.projections.windows import Occurrence, Windows
 from tidings.reminders import ReminderService
 from tidings.storage.factory import open_store
 from tidings.telemetry import (
@@ -53,12 +46,11 @@ from tidings.telemetry import (
     STREAMS_OPEN,
     WRITE_QUEUE,
 )
-from tidings.timeutil import HOUR_MS, Clock
+from tidings.timeutil import Clock
+from tidings.trends import Trends, TrendsWorker
 
-REBUILD_PAGE = 1_000
-"""Events of the last hour that are read at once when the server starts."""
 TICK_S = 1.0
-"""Seconds between two moves of the windows, their own resolution, and between two checks of the store."""
+"""Seconds between two checks of the store."""
 MEASURE_S = 5.0
 """Seconds between two measurements of pending work: no more frequent than reads of the metrics."""
 _log = logging.getLogger(__name__)
@@ -90,7 +82,7 @@ async def running(
         async def materialize(users: Sequence[str], erasures: int) -> None:
             await submit(MaterializeBroadcasts(tuple(users), erasures))
 
-        windows = Windows(clock, settings.trends_max_exact_keys)
+        trends = Trends(store, clock, settings)
         live = Hub(store, wording, materialize, settings, clock, epoch, position)
         runner = Runner(store, on_erased=live.reconcile_all)
         dispatcher = DeliveryDispatcher(store, submit, channel_registry, wording, clock)
@@ -100,7 +92,7 @@ async def running(
             batch_events=settings.group_commit_events,
             queue=settings.write_queue,
             per_user=settings.max_writes_per_user,
-            on_commit=PostCommitHooks(store, windows, live, runner, dispatcher),
+            on_commit=PostCommitHooks(store, trends, live, runner, dispatcher),
             on_failure=watch.failed,
         )
         reminders = ReminderService(store, log, settings, clock, cursors)
@@ -109,8 +101,7 @@ async def running(
         STREAMS_OPEN.set_function(lambda: live.open_streams)
         POLLS_WAITING.set_function(lambda: live.waiting_polls)
 
-        windows.counted = position
-        await _rebuild(store, windows, clock)
+        await trends.start_at(position)
         await watch.look()  # before the first request: a start on a full disk is not ready
         parts: tuple[Worker | GroupCommitQueue | Hub, ...] = (
             runner,
@@ -119,7 +110,7 @@ async def running(
             reminders,
             live,
             watch,
-            _Ticking(store, windows, clock),
+            TrendsWorker(trends),
             Measuring(store),
         )
         for part in parts:
@@ -130,7 +121,8 @@ async def running(
             settings=settings,
             clock=clock,
             ingest=Commands(log, runner, settings, clock, cursors, store),
-            reader=FeedReader(store, windows, cursors, settings),
+            reader=FeedReader(store, cursors, settings),
+            trends=trends,
             inboxes=NotificationReader(store, cursors, clock, epoch, wording, live.waiter, materialize),
             live=live,
             reminders=reminders,
@@ -176,13 +168,13 @@ def _unready(log: GroupCommitQueue, live: Hub, watch: "_StoreWatch", settings: S
 
 
 class PostCommitHooks:
-    """What every committed transaction sets in motion in this process: windows, hints, the runner and the dispatcher."""
+    """What every committed transaction sets in motion in this process: trends, hints, the runner and the dispatcher."""
 
     def __init__(
-        self, store: Store, windows: Windows, live: Hub, runner: Runner, dispatcher: DeliveryDispatcher
+        self, store: Store, trends: Trends, live: Hub, runner: Runner, dispatcher: DeliveryDispatcher
     ) -> None:
         self._store = store
-        self._windows = windows
+        self._trends = trends
         self._live = live
         self._runner = runner
         self._dispatcher = dispatcher
@@ -190,14 +182,8 @@ class PostCommitHooks:
     def __call__(self, commands: Sequence[Command], outcomes: Sequence[Outcome | KeyReused]) -> None:
         COMMIT_COMMANDS.observe(len(commands))
         effects = effects_of(commands, outcomes)
-        self._windows.add_many(_occurrence(event.created_at, event) for event in effects.added)
-        for entry in effects.retracted:  # it may have been added by the same commit
-            self._windows.remove(*_occurrence(ms_of(entry.key), entry))
-        for user in effects.erased:  # after the events of the same commit, which have the name too
-            self._windows.forget(user)
+        self._trends.committed(effects)
         self._live.erased(effects.erased)
-        if effects.added:
-            self._windows.counted = effects.position
         if self._live.busy:
             self._hint(effects)
         if effects.jobs:
@@ -215,47 +201,6 @@ class PostCommitHooks:
         """Whether the event changes inboxes of users whom it does not name: an audience, or its object's followers."""
         rules = self._store.rules
         return bool(event.audience) or rules.rule(rules.type_of(event.verb)).to_followers
-
-
-# --- trends ---------------------------------------------------------------------------------------------------
-
-
-class _Body(msgspec.Struct, gc=False):
-    """The parts of an event's body that trends count."""
-
-    actor_id: str
-    verb: str
-    object_type: str
-    object_id: str
-
-
-def _occurrence(at: int, event: NewEvent | LogEntry | _Body) -> Occurrence:
-    """The occurrence of an event of this time (milliseconds), which trends count, and subtract after a retraction. The name
-    of an erased user is no key, in whatever way the events are counted."""
-    topic = f"{event.object_type}:{event.object_id}"
-    if event.object_type == "user" and is_alias(event.object_id):
-        topic = ""
-    return at, topic, event.verb, event.object_type, "" if is_alias(event.actor_id) else event.actor_id
-
-
-async def _rebuild(store: Store, windows: Windows, clock: Clock) -> None:
-    """Count the events of the last hour, up to the position of the last commit that the hooks have processed."""
-    fresh = windows.recount()
-    last = windows.counted
-    want = FeedFilter(since=clock.now() - HOUR_MS)
-    decoder = msgspec.json.Decoder(_Body)
-    before: int | None = None
-    while True:
-        page = await store.activity(None, want, REBUILD_PAGE, before)
-        fresh.add_many(
-            _occurrence(ms_of(item.key), decoder.decode(item.body))
-            for item in page.items
-            if item.position <= last
-        )
-        if page.next_key is None:
-            windows.renew(fresh)
-            return
-        before = page.next_key
 
 
 class _StoreWatch(Worker):
@@ -310,20 +255,3 @@ class Measuring(Worker):
         FANOUT_JOBS.set(found.pending_fanout_jobs)
         DEAD_LETTERS.set(found.dead_letters)
         return NextRun(MEASURE_S)
-
-
-class _Ticking(Worker):
-    """Moves the windows every second, with or without queries, so that no query has much to catch up with; and has them
-    counted again when they are outdated."""
-
-    def __init__(self, store: Store, windows: Windows, clock: Clock) -> None:
-        super().__init__("windows")
-        self._store = store
-        self._windows = windows
-        self._clock = clock
-
-    async def _round(self) -> NextRun:
-        self._windows.advance()
-        if self._windows.outdated:
-            await _rebuild(self._store, self._windows, self._clock)
-        return NextRun(TICK_S)

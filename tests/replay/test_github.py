@@ -130,7 +130,7 @@ async def _same_tops(services: Services, history: list[Act]) -> None:
     as_of = services.clock.now() // 1000
     for window, length in LENGTHS_S.items():
         for by in archive.DIMENSIONS:
-            shown = json.loads((await services.reader.top(window, by, TOP)).body)
+            shown = json.loads(await services.trends.top(window, by, TOP))
             counted = archive.keys(history, by, as_of, length)
             assert (shown["as_of"], shown["exact"]) == (rfc3339(as_of * 1000), True)
             assert shown["total"] == len(counted)

@@ -29,8 +29,8 @@ from tidings.outbound.dispatcher import DeliveryDispatcher
 from tidings.ports import Store
 from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.projections.runner import Runner
-from tidings.projections.windows import Windows
 from tidings.server import PostCommitHooks
+from tidings.trends import Trends
 
 EVERYTHING = FeedFilter()
 STREAM = "/v1/notifications/stream"
@@ -101,19 +101,13 @@ class Unaided(Told):
 
 
 class _Nobody:
-    """In place of a dispatcher and of windows: nothing leaves the application here, and nobody asks for trends."""
+    """In place of a dispatcher and of trends: nothing leaves the application here, and nobody asks for trends."""
 
     def nudge(self) -> None:
         """There is nobody to nudge."""
 
-    def add_many(self, occurrences: Iterable[object]) -> None:
+    def committed(self, effects: object) -> None:
         """Nobody counts."""
-
-    def remove(self, *occurrence: object) -> None:
-        """Nobody did."""
-
-    def forget(self, user: str) -> None:
-        """Nobody is known."""
 
 
 class Server:
@@ -138,7 +132,7 @@ class Server:
         position, epoch = at_once(shaken.real.head())
         store = cast(Store, shaken)
         wording = NotificationRenderer(store, settings.locale)
-        windows = cast(Windows, _Nobody())
+        trends = cast(Trends, _Nobody())
         hub = Unaided if unaided else Told
         self.live = hub(store, wording, self._materialize, settings, clock, epoch, position, rng=rng)
         bus = cast(Hub, Bus(self.live, trouble, rng))
@@ -148,11 +142,11 @@ class Server:
             batch_events=settings.group_commit_events,
             queue=settings.write_queue,
             per_user=settings.max_writes_per_user,
-            on_commit=PostCommitHooks(store, windows, bus, self.runner, cast(DeliveryDispatcher, _Nobody())),
+            on_commit=PostCommitHooks(store, trends, bus, self.runner, cast(DeliveryDispatcher, _Nobody())),
         )
         cursors = Cursors(b"secret")
         self.ingest = Commands(self.log, self.runner, settings, clock, cursors, store)
-        self.reader = FeedReader(store, windows, cursors, settings)
+        self.reader = FeedReader(store, cursors, settings)
         self.inboxes = NotificationReader(
             store, cursors, clock, epoch, wording, self.live.waiter, self._materialize
         )

@@ -8,9 +8,9 @@ from tidings.outbound.channel_registry import ChannelRegistry
 from tidings.outbound.dispatcher import DeliveryDispatcher
 from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.projections.runner import Runner
-from tidings.projections.windows import Windows
 from tidings.server import PostCommitHooks
 from tidings.testing import event
+from tidings.trends import Trends
 
 
 async def submit(command: Command) -> Outcome:
@@ -18,13 +18,13 @@ async def submit(command: Command) -> Outcome:
     raise AssertionError(f"{command} was submitted")
 
 
-def hooks(here: Place, windows: Windows) -> PostCommitHooks:
+def hooks(here: Place, trends: Trends) -> PostCommitHooks:
     """What a server does after each commit, around this hub."""
     wording = NotificationRenderer(here.store, "en")
     dispatcher = DeliveryDispatcher(
         here.store, submit, ChannelRegistry(SETTINGS, here.clock), wording, here.clock
     )
-    return PostCommitHooks(here.store, windows, here.live, Runner(here.store), dispatcher)
+    return PostCommitHooks(here.store, trends, here.live, Runner(here.store), dispatcher)
 
 
 @awaited
@@ -33,7 +33,7 @@ async def test_an_erasure_is_told_to_all_whose_notifications_named_the_person(
 ) -> None:
     monkeypatch.setattr("tidings.live.hub.TICK_S", 3_600)
     async with place() as here:
-        committed = hooks(here, Windows(here.clock, 10))
+        committed = hooks(here, Trends(here.store, here.clock, SETTINGS))
         _, tape = here.open()
         await tape.until(1)
         for command in (Publish((event("zoe", targets=("bob",)),)), EraseUser("zoe")):
@@ -47,12 +47,12 @@ async def test_an_erasure_is_told_to_all_whose_notifications_named_the_person(
 async def test_who_is_erased_in_the_commit_of_their_event_is_in_no_trend() -> None:
     """The fault: the erasure was applied to trends before the events that were committed beside it."""
     async with place() as here:
-        windows = Windows(here.clock, 10)
-        committed = hooks(here, windows)
+        trends = Trends(here.store, here.clock, SETTINGS)
+        committed = hooks(here, trends)
         commands: list[Command] = [Publish((event("zoe", at=here.clock.now()),)), EraseUser("zoe")]
         committed(commands, await here.store.write(commands))
-        assert windows.outdated
-        assert "zoe" not in str(windows.top("1h", "actor", 10))
+        assert trends.windows.outdated
+        assert "zoe" not in str(trends.windows.top("1h", "actor", 10))
 
 
 @awaited
@@ -60,7 +60,7 @@ async def test_a_block_is_told_to_both_of_whom_it_is(monkeypatch: pytest.MonkeyP
     """Each loses from the inbox what the other did."""
     monkeypatch.setattr("tidings.live.hub.TICK_S", 3_600)
     async with place() as here:
-        committed = hooks(here, Windows(here.clock, 10))
+        committed = hooks(here, Trends(here.store, here.clock, SETTINGS))
         await here.store.write([Publish((event("zoe", targets=("bob",)),))])
         _, tape = here.open()
         await tape.until(1)

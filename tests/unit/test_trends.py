@@ -7,33 +7,44 @@ import pytest
 
 from tests.backends import opened
 from tests.live.hub_setup import awaited
-from tidings.model import Command, CommandResult, EraseUser, Publish, Retract
+from tidings.commit_effects import effects_of
+from tidings.config import Settings
+from tidings.errors import KeyReused
+from tidings.model import Command, CommandResult, EraseUser, Outcome, Publish, Published, Retract
 from tidings.ports import Store
-from tidings.projections.windows import SET_BACK_S, Windows
-from tidings.server import _occurrence, _rebuild, _Ticking
+from tidings.projections.windows import SET_BACK_S
 from tidings.testing import START_MS, FakeClock, event
+from tidings.trends import Trends, TrendsWorker
 
 
-class Trends:
-    """A store, its clock, and the windows over it, told of each commit as a server tells them."""
+class Counted:
+    """A store, its clock, and the trends over it, told of each commit as a server tells them."""
 
     def __init__(self, store: Store, clock: FakeClock, max_keys: int) -> None:
         self.store = store
         self.clock = clock
-        self.windows = Windows(clock, max_keys)
-        self.ticking = _Ticking(store, self.windows, clock)
+        self.trends = trends_of(store, clock, max_keys)
+        self.windows = self.trends.windows
+        self.worker = TrendsWorker(self.trends)
 
     async def publish(self, *who: str) -> list[str]:
         """Publish an act of each, now; their ids."""
         events = tuple(event(user, "like", f"user:{user}", at=self.clock.now()) for user in who)
-        (outcome,) = await self.store.write([Publish(events)])
-        self.windows.add_many(_occurrence(one.created_at, one) for one in events)
-        self.windows.counted += len(events)
-        return [receipt.event_id for receipt in outcome.receipts]  # type: ignore[union-attr]
+        outcome = await self.commit(Publish(events))
+        assert isinstance(outcome, Published)
+        return [receipt.event_id for receipt in outcome.receipts]
+
+    async def commit(self, command: Command) -> Outcome:
+        """Write a command, and count its effects."""
+        outcomes = await self.store.write([command])
+        self.trends.committed(effects_of([command], outcomes))
+        (outcome,) = outcomes
+        assert not isinstance(outcome, KeyReused)
+        return outcome
 
     async def second(self) -> None:
         """What happens every second."""
-        await self.ticking._round()
+        await self.worker._round()
 
     def shown(self, by: str = "actor") -> dict[str, int]:
         """The top of the last hour."""
@@ -41,10 +52,14 @@ class Trends:
 
     async def as_after_a_restart(self, by: str = "actor") -> dict[str, int]:
         """What a new process would show."""
-        fresh = Windows(self.clock, 1_000)
-        fresh.counted = (await self.store.head()).position
-        await _rebuild(self.store, fresh, self.clock)
-        return dict(fresh.top("1h", by, 100).items)
+        fresh = trends_of(self.store, self.clock, 1_000)
+        await fresh.start_at((await self.store.head()).position)
+        return dict(fresh.windows.top("1h", by, 100).items)
+
+
+def trends_of(store: Store, clock: FakeClock, max_keys: int) -> Trends:
+    """The trends over a store, with so many exact keys."""
+    return Trends(store, clock, Settings(trends_max_exact_keys=max_keys))
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -59,7 +74,7 @@ async def test_a_clock_that_is_set_back_is_followed(
 ) -> None:
     """An hour back: trends go on at the new time, with what happened in the hour before it, and the log says so once."""
     clock = FakeClock()
-    trends = Trends(await opened(backend, tmp_path, clock), clock, 1_000)
+    trends = Counted(await opened(backend, tmp_path, clock), clock, 1_000)
     await trends.publish("early")
     clock.advance(3_600_000)
     await trends.publish("late")
@@ -83,7 +98,7 @@ async def test_a_clock_that_is_set_back_is_followed(
 async def test_a_clock_that_is_corrected_a_little_is_waited_for(tmp_path: Path) -> None:
     """Under SET_BACK_S nothing is counted again."""
     clock = FakeClock()
-    trends = Trends(await opened("memory", tmp_path, clock), clock, 1_000)
+    trends = Counted(await opened("memory", tmp_path, clock), clock, 1_000)
     clock.ms -= (SET_BACK_S - 1) * 1_000
     await trends.second()
     assert not trends.windows.outdated
@@ -95,12 +110,11 @@ async def test_an_erased_person_is_in_no_trend(tmp_path: Path, backend: str, max
     """The fault: the alias that their events have now was in the windows after a recount and after a restart, and not
     before. What they did counts for its other keys; where counts are folded into sketches as well."""
     clock = FakeClock()
-    trends = Trends(await opened(backend, tmp_path, clock), clock, max_keys)
+    trends = Counted(await opened(backend, tmp_path, clock), clock, max_keys)
     await trends.publish("bob", "bob", "alice", "carol")
     clock.advance(1_000)
     await trends.publish("bob", "carol")
-    await trends.store.write([EraseUser("bob")])
-    trends.windows.forget("bob")
+    await trends.commit(EraseUser("bob"))
     assert "bob" not in trends.shown()
     assert "user:bob" not in trends.shown("object")
     at_once = trends.shown(), trends.shown("object")
@@ -124,15 +138,13 @@ async def test_an_erased_person_is_in_no_trend(tmp_path: Path, backend: str, max
 async def test_a_retracted_event_of_an_erased_person_leaves_the_trends(tmp_path: Path, backend: str) -> None:
     """It has the alias, which was not counted: only its other keys are subtracted."""
     clock = FakeClock()
-    trends = Trends(await opened(backend, tmp_path, clock), clock, 1_000)
+    trends = Counted(await opened(backend, tmp_path, clock), clock, 1_000)
     (id, _) = await trends.publish("bob", "carol")
-    await trends.store.write([EraseUser("bob")])
-    trends.windows.forget("bob")
+    await trends.commit(EraseUser("bob"))
     await trends.second()
-    (outcome,) = await trends.store.write([Retract(id)])
+    outcome = await trends.commit(Retract(id))
     assert isinstance(outcome, CommandResult)
     assert outcome.gone is not None
-    trends.windows.remove(*_occurrence(START_MS, outcome.gone))
     assert trends.shown() == await trends.as_after_a_restart() == {"carol": 1}
     assert trends.shown("verb") == {"like": 1}
     await trends.store.close()
@@ -141,7 +153,7 @@ async def test_a_retracted_event_of_an_erased_person_leaves_the_trends(tmp_path:
 class Meddling:
     """A store in which something is written between two pages of a reading, once."""
 
-    def __init__(self, trends: Trends, *then: Command | str) -> None:
+    def __init__(self, trends: Counted, *then: Command | str) -> None:
         self._trends = trends
         self._then = list(then)
 
@@ -153,8 +165,7 @@ class Meddling:
             if isinstance(what, str):
                 await self._trends.publish(what)
             else:
-                await self._trends.store.write([what])
-                self._trends.windows.remove(START_MS, "user:bob", "like", "user", "bob")
+                await self._trends.commit(what)
         return page
 
 
@@ -163,10 +174,12 @@ class Meddling:
 async def test_what_is_written_while_it_is_counted_counts_once(tmp_path: Path, retracts: bool) -> None:
     """An event that is published meanwhile, and one that is retracted: neither twice nor never."""
     clock = FakeClock()
-    trends = Trends(await opened("sqlite", tmp_path, clock), clock, 1_000)
+    trends = Counted(await opened("sqlite", tmp_path, clock), clock, 1_000)
     (id,) = await trends.publish("bob")
     meddling = Meddling(trends, Retract(id) if retracts else "carol")
-    await _rebuild(meddling, trends.windows, clock)  # type: ignore[arg-type]
+    trends.trends._store = meddling  # type: ignore[assignment]
+    await trends.trends._rebuild()
+    trends.trends._store = trends.store
     await trends.second()
     assert trends.shown() == await trends.as_after_a_restart() == ({} if retracts else {"bob": 1, "carol": 1})
     await trends.store.close()

@@ -21,6 +21,7 @@ from tidings.notifications import NotificationReader
 from tidings.preferences import PreferencesService
 from tidings.reminders import ReminderService
 from tidings.timeutil import Clock
+from tidings.trends import Trends
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -41,6 +42,7 @@ class Services(NamedTuple):
     clock: Clock
     ingest: Commands
     reader: FeedReader
+    trends: Trends
     inboxes: NotificationReader
     live: Hub
     reminders: ReminderService

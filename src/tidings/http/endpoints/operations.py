@@ -23,7 +23,7 @@ class TopQuery(ForUser):
 async def top(call: RequestContext[TopQuery, None]) -> Response:
     """The most frequent keys of a window."""
     query = call.query
-    return Response((await call.services.reader.top(query.window, query.by, query.limit)).body)
+    return Response(await call.services.trends.top(query.window, query.by, query.limit))
 
 
 async def status(call: RequestContext[Params, None]) -> Response:
