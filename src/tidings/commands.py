@@ -149,7 +149,7 @@ class Commands:
         accepted = None if given is None else await self._accepted_at_once(given, scope, key, turn)
         if given is None or accepted is None:
             given, accepted = await self._accepted_one_by_one(items, scope, key, turn)
-        published = await self._publish(accepted, given, scope, key, wait, turn)
+        published = await self._publish(accepted, given, scope, key, wait, turn, in_array=True)
         receipts = b",".join(_receipt(receipt) for receipt in published.receipts)
         return PublishResponse(b'{"events":[' + receipts + b"]}", len(published.repeats) == len(given))
 
@@ -225,15 +225,17 @@ class Commands:
         key: str | None,
         wait: bool,
         turn: Turn | None = None,
+        *,
+        in_array: bool = False,
     ) -> Published:
-        """Store the events of one request; ``turn``: those of an array. Raises KeyReused with the pointer of the key, which
-        has an index in an array."""
+        """Store the events of one request, many of them in turns. Raises KeyReused with the pointer of the key, which has an
+        index if they are ``in_array``."""
         try:
             return await self._published(await self._keyed(events, given, scope, key, turn), wait)
         except KeyReused as error:
             if given[error.index].idempotency_key is UNSET:
                 raise error.at("Idempotency-Key") from None
-            at = "" if turn is None else f"/{error.index}"
+            at = f"/{error.index}" if in_array else ""
             raise error.at(at + OWN_KEY) from None
 
     async def _keyed(
