@@ -45,7 +45,7 @@ bench: .make/dev ## Measure, beside the ceilings of this machine
 	$(BIN)/python -m bench
 
 attack: .make/dev ## Attack the server in every way we know, at length; look for memory and loop stalls beyond their bounds
-	ATTACK=all $(BIN)/python -m pytest tests/attack tests/wire/test_bad_input.py tests/unit/storage/test_heard.py
+	ATTACK=all $(BIN)/python -m pytest tests/attack tests/wire/test_bad_input.py tests/unit/storage/test_live_audience.py
 
 crash: .make/dev ## Kill the server, cut its power, stop it at every statement; look for anything lost or doubled
 	CRASH=all $(BIN)/python -m pytest tests/crash

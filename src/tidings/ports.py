@@ -122,7 +122,9 @@ class FeedViews(Protocol):
         than are kept."""
         ...
 
-    async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[EventAudience], int]:
+    async def audience_since(
+        self, after: int, users: Collection[str], limit: int
+    ) -> tuple[list[EventAudience], int]:
         """The events with a position over ``after``, oldest first, and the feeds among those of these users that they are
         in, by the visibility rules above, with fan-out on write or on read; the users' own events and events without an
         audience among them are left out. Among them each change of older items, as ``feed_since`` has it, and the users

@@ -274,8 +274,8 @@ class _Stop:
     def __enter__(self) -> "_Stop":
         # A server under nohup must outlive its terminal.
         outlives = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-        heard = [number for number in STOP_SIGNALS if number != signal.SIGHUP or not outlives]
-        self._before = {number: signal.signal(number, self._handle) for number in heard}
+        handled = [number for number in STOP_SIGNALS if number != signal.SIGHUP or not outlives]
+        self._before = {number: signal.signal(number, self._handle) for number in handled}
         return self
 
     def __exit__(self, *_: object) -> None:

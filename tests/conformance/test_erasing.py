@@ -131,7 +131,7 @@ RETURNS: dict[str, Command] = {
     "preferring": SetPreferences("bob", Preferences()),
     "reached": AddEndpoint(Endpoint("e", "bob", "email", "bob@mail.test")),
 }
-"""Ways in which a name that was erased is heard again."""
+"""Ways in which a name that was erased is used again."""
 
 
 @pytest.mark.parametrize("way", RETURNS)
@@ -145,8 +145,8 @@ def test_an_inbox_goes_on_however_the_name_returns(store: Harness, way: str) -> 
     assert store.counts("bob") == singles(told + 1, 3 + told)
     assert resets(store, "bob") == {0, 1, *range(told + 4, told + 12)}
     head = store.run(store.store.head()).position
-    (heard,), _ = store.run(store.store.heard(head - 1, {"bob", "cy"}, 9))
-    assert heard.listeners == [("target", "", ["bob"])]
+    (found,), _ = store.run(store.store.audience_since(head - 1, {"bob", "cy"}, 9))
+    assert found.listeners == [("target", "", ["bob"])]
     store.write(EraseUser("bob"))
     assert store.counts("bob") == singles(0, 4 + told)
 
@@ -268,14 +268,14 @@ def test_what_an_erasure_changed_can_be_joined_and_marked(store: Harness) -> Non
 
 
 def test_who_followed_an_erased_person_hears_no_more_of_them(store: Harness) -> None:
-    """Nor of what they did before, whoever was heard to listen to it."""
+    """Nor of what they did before, whoever listens."""
 
-    def heard() -> list[int]:
-        found, _ = store.run(store.store.heard(0, {"bob", "cy"}, 9))
+    def reached() -> list[int]:
+        found, _ = store.run(store.store.audience_since(0, {"bob", "cy"}, 9))
         return [one.position for one in found]
 
     store.write(Follow("bob", "user:zoe"), Follow("cy", "user:zoe"), Follow("cy", "user:amy"))
     store.publish(event("zoe"), event("amy"))
-    assert heard() == [1, 2]
+    assert reached() == [1, 2]
     store.write(EraseUser("zoe"))
-    assert heard() == [2]
+    assert reached() == [2]

@@ -54,9 +54,9 @@ def changes(store: Harness, after: int, user: str = "bob") -> list[FeedChange]:
         assert len(page.items) + len(page.changes) <= 2
         found += page.changes
         at = page.next_key
-    heard, last = store.run(store.store.heard(after, {user}, 1_000))
+    audiences, last = store.run(store.store.audience_since(after, {user}, 1_000))
     assert last == store.run(store.store.head()).position
-    assert [one.change for one in heard if one.change is not None] == found
+    assert [one.change for one in audiences if one.change is not None] == found
     return found
 
 
@@ -252,8 +252,8 @@ def test_a_read_all_taken_back_resets_who_comes_from_before_it(store: Harness) -
     undone = marked(store, UndoMarkFeedRead("bob", marked(store, MarkFeedRead("bob")).marked))
     assert undone == CommandResult(2, 4, marked=4)
     assert [since(store, after).reset for after in range(5)] == [True] * 4 + [False]
-    heard, _ = store.run(store.store.heard(3, {"bob", "cy"}, 9))
-    assert [(one.change, one.listeners) for one in heard] == [(FeedReset(4), [("", "", ["bob"])])]
+    audiences, _ = store.run(store.store.audience_since(3, {"bob", "cy"}, 9))
+    assert [(one.change, one.listeners) for one in audiences] == [(FeedReset(4), [("", "", ["bob"])])]
     store.write(MarkFeedRead("bob", (ids[0],)))
     assert [type(one) for one in changes(store, 4)] == [FeedMark]
     assert not since(store, 0, "cy").reset
@@ -264,8 +264,8 @@ def test_an_erased_person_leaves_no_marks(store: Harness) -> None:
     (mine,) = store.publish(event("alice", targets=("bob",)))
     store.write(MarkFeedRead("bob"), MarkFeedUnread("bob", (mine,)), EraseUser("bob"))
     assert changes(store, 0) == []
-    heard, _ = store.run(store.store.heard(0, {"bob"}, 9))
-    assert heard == []
+    audiences, _ = store.run(store.store.audience_since(0, {"bob"}, 9))
+    assert audiences == []
     (new,) = store.publish(event("alice", targets=("bob",)))
     assert unread(store) == [new]
 

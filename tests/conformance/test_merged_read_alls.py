@@ -182,7 +182,7 @@ def test_what_undone_read_alls_of_types_closed_stays_closed(store: Harness, undo
 
 
 def test_a_read_all_that_reads_nothing_leaves_nothing(store: Harness) -> None:
-    """Whichever types are named, by whatever user: of types that were never heard of, of which there is nothing unread, of
+    """Whichever types are named, by whatever user: of unknown types, of which there is nothing unread, of
     which there was nothing in this inbox."""
     store.tell("bob", "read", "unread")
     store.tell("cy", "elsewhere")
@@ -252,8 +252,8 @@ def test_the_older_half_of_a_feeds_read_alls_is_merged(store: Harness) -> None:
     assert store.run(store.store.feed_since("bob", 9, ALL)).reset
     page = store.run(store.store.feed_since("bob", 10, ALL))
     assert page.changes == (FeedMark(11, store.clock.ms, up_to=9),)
-    heard, last = store.run(store.store.heard(9, {"bob"}, ALL))
-    assert ([one.change for one in heard], last) == ([FeedReset(10), *page.changes], 11)
+    audiences, last = store.run(store.store.audience_since(9, {"bob"}, ALL))
+    assert ([one.change for one in audiences], last) == ([FeedReset(10), *page.changes], 11)
 
 
 def test_a_merged_read_all_of_a_feed_cannot_be_undone(store: Harness) -> None:

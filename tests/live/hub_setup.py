@@ -66,11 +66,13 @@ class Counting(MemoryStore):
         self.asked += 1
         return await super().inbox_since(user, since, limit)
 
-    async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[EventAudience], int]:
+    async def audience_since(
+        self, after: int, users: Collection[str], limit: int
+    ) -> tuple[list[EventAudience], int]:
         if self.failures:
             self.failures -= 1
             raise self.failure
-        return await super().heard(after, users, limit)
+        return await super().audience_since(after, users, limit)
 
 
 class Place:

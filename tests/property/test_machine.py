@@ -478,8 +478,10 @@ class Indiscreet(MemoryStore):
 class Deaf(MemoryStore):
     """Hears of what is addressed only."""
 
-    async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[EventAudience], int]:
-        found, last = await super().heard(after, users, limit)
+    async def audience_since(
+        self, after: int, users: Collection[str], limit: int
+    ) -> tuple[list[EventAudience], int]:
+        found, last = await super().audience_since(after, users, limit)
         direct = [
             one._replace(listeners=[each for each in one.listeners if each[0] == "target"]) for one in found
         ]

@@ -230,14 +230,14 @@ class World:
         changes = self.read(self.store.inbox_since(user, since, limit))
         return changes._replace(rows=[_unnamed(row) for row in changes.rows])
 
-    def heard(self, users: Sequence[str]) -> dict[int, set[str]]:
-        """Who heard of which position, page by page."""
-        heard: dict[int, set[str]] = {}
+    def audience(self, users: Sequence[str]) -> dict[int, set[str]]:
+        """The audience of each position, page by page."""
+        audience: dict[int, set[str]] = {}
         after, head = 0, self.position()
         while after < head:
-            found, after = self.read(self.store.heard(after, users, PAGE))
-            heard |= {one.position: {user for *_, some in one.listeners for user in some} for one in found}
-        return heard
+            found, after = self.read(self.store.audience_since(after, users, PAGE))
+            audience |= {one.position: {user for *_, some in one.listeners for user in some} for one in found}
+        return audience
 
     def told(self, user: str, event_id: str) -> RecipientFacts | None:
         """What is known of an event and a user; of several masks any one is named."""
@@ -415,7 +415,7 @@ def _same_inbox(law: World, found: World, user: str, verbs: Sequence[str]) -> No
 def _same_agenda(law: World, found: World, users: Sequence[str]) -> None:
     for read in (World.types, World.deliveries, World.dead, World.reminders):
         alike(law, found, read)
-    alike(law, found, World.heard, users)
+    alike(law, found, World.audience, users)
     for entry in law.log()[-PAGE:]:
         for user in users:
             alike(law, found, World.told, user, law.store.ids.text(entry.key))

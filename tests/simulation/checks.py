@@ -181,7 +181,7 @@ def feeds_are_whole(world: World, truth: Truth) -> None:
     heard: dict[str, set[int]] = {user: set() for user in world.users}
     after, head = 0, at_once(world.store.head()).position
     while after < head:
-        found, after = at_once(world.store.heard(after, heard.keys(), ALL))
+        found, after = at_once(world.store.audience_since(after, heard.keys(), ALL))
         for one in (one for one in found if one.change is None):
             for user in (user for *_, users in one.listeners for user in users):
                 heard[user].add(one.position)

@@ -148,7 +148,7 @@ def _limited(limits: Limits) -> Iterator[None]:
         (following, "HEADS", limits.heads),
         (reconciler, "HEADS", limits.heads),
         (catch_up, "REFILLS", limits.refills),
-        (following, "HEARD_POSITIONS", limits.heard),
+        (following, "AUDIENCE_POSITIONS", limits.heard),
         (stream_deadlines, "MAX_BEHIND_S", limits.behind_s),
         (polling, "PAGE", limits.page),
         (polling, "SNAPSHOT_PAGES", limits.snapshot_pages),

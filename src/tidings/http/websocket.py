@@ -80,7 +80,7 @@ class SocketProtocol(asyncio.Protocol):
         """Whether the client does not take our frames: then its input is not read either."""
         self._feeding = False
         self._allowed = float(BURST_BYTES)
-        self._heard_at = 0.0
+        self._received_at = 0.0
         self.on_lost: Callable[[], None] = _nobody
 
     def connection_made(self, transport: Any) -> None:
@@ -109,8 +109,8 @@ class SocketProtocol(asyncio.Protocol):
 
     def _listen(self, data: bytes) -> None:
         now = self._loop.time()
-        self._allowed = min(BURST_BYTES, self._allowed + (now - self._heard_at) * BYTES_PER_S) - len(data)
-        self._heard_at = now
+        self._allowed = min(BURST_BYTES, self._allowed + (now - self._received_at) * BYTES_PER_S) - len(data)
+        self._received_at = now
         if self._allowed < 0:
             self._speaking.fail(CloseCode.POLICY_VIOLATION, "too many messages")
             self._flush()
@@ -190,7 +190,7 @@ class SocketProtocol(asyncio.Protocol):
     def _attach(self, attach: StreamResponse) -> None:
         self._stream = Connection(self._transport, attach.encoder, _GOODBYE)
         attach.open(self._stream)
-        self._heard_at = self._loop.time()
+        self._received_at = self._loop.time()
         if not self._full and not self._transport.is_closing():
             self._transport.resume_reading()
 

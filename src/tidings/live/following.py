@@ -24,7 +24,7 @@ from tidings.projections.pending_broadcasts import Materialize, inbox_heads
 from tidings.telemetry import RESUMES
 from tidings.timeutil import Clock
 
-HEARD_POSITIONS = 200
+AUDIENCE_POSITIONS = 200
 """Positions of the log examined in one step of following."""
 GATHER_S = 0.075
 """Seconds for which streams that open are gathered after a hello to others: after a restart thousands open, and each batch
@@ -203,11 +203,11 @@ class Following(Worker):
     async def _send_feeds(self) -> None:
         """Send new events and changes of feeds to the streams."""
         self._published = False
-        heard, reached = await self._store.heard(
-            self._registry.position, self._registry.listening.keys(), HEARD_POSITIONS
+        audiences, reached = await self._store.audience_since(
+            self._registry.position, self._registry.listening.keys(), AUDIENCE_POSITIONS
         )
         now = self._clock.monotonic()
-        for one in heard:
+        for one in audiences:
             if one.change is None:
                 self._send_event(one, now)
             else:

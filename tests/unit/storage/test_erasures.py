@@ -77,7 +77,7 @@ def said(inside: Inside) -> bytes:
             run(store.blocked(user, 500)),
             inside.export(user),
         ]
-    found.append([one.body for one in run(store.heard(0, frozenset(OTHERS), 500))[0]])
+    found.append([one.body for one in run(store.audience_since(0, frozenset(OTHERS), 500))[0]])
     found.append(run(store.topic(f"user:{PERSON}"))._replace(topic=""))
     found.append(run(store.dead_letters(50)))
     return repr(found).encode()

@@ -33,7 +33,7 @@ def history(store: Harness) -> list[object]:
             pages = [store.run(store.store.feed_since(user, after, 100)) for after in range(head + 1)]
             seen += [(page.reset, page.changes) for page in pages]
         for after in range(head + 1):
-            heard, last = store.run(store.store.heard(after, {"bob", "cy", "dan"}, 100))
+            heard, last = store.run(store.store.audience_since(after, {"bob", "cy", "dan"}, 100))
             told = [(one.change, sorted(one.listeners[0][2])) for one in heard if one.change is not None]
             seen.append((told, last))
     return seen
@@ -81,7 +81,7 @@ def test_who_listens_is_reset_when_the_hub_fell_behind_the_history(tmp_path: Pat
     with Inside.opened(tmp_path, KEPT) as inside:
         ids = inside.publish(*(event("alice", targets=("bob", "cy")) for _ in range(3)))
         inside.write(*(MarkFeedRead("bob", (id,)) for id in ids))
-        heard, last = inside.run(inside.store.heard(3, {"bob", "cy"}, 100))
+        heard, last = inside.run(inside.store.audience_since(3, {"bob", "cy"}, 100))
         assert (heard[0].change, heard[0].listeners) == (FeedReset(last), [("", "", ["bob"])])
 
 

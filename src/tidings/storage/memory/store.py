@@ -177,16 +177,18 @@ class MemoryStore(MemoryFeeds):
             changes=tuple(one for one in some[:limit] if not isinstance(one, FeedItem)),
         )
 
-    async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[EventAudience], int]:
+    async def audience_since(
+        self, after: int, users: Collection[str], limit: int
+    ) -> tuple[list[EventAudience], int]:
         """The events after a position with their audience among these users, and the changes of older events, oldest
         first."""
         last = max(after, min(after + limit, self._position))
         entries = [entry for entry in self._log.values() if after < entry.position <= last]
-        heard = [
+        audiences = [
             EventAudience(entry.position, entry.body, self._listeners(entry, users)) for entry in entries
         ]
         lost = [user for user in users if self._lost(user, after)]
-        heard += [EventAudience(last, b"", [("", "", lost)], FeedReset(last))] if lost else []
+        audiences += [EventAudience(last, b"", [("", "", lost)], FeedReset(last))] if lost else []
         changed: dict[int, EventAudience] = {}
         for user in users:
             for change in (*self._peek(user).feed.since(after), *self._unshown(user, after)):
@@ -194,8 +196,8 @@ class MemoryStore(MemoryFeeds):
                 if at <= last:
                     one = changed.setdefault(at, EventAudience(at, b"", [("", "", [])], change))
                     one.listeners[0][2].append(user)
-        heard += changed.values()
-        some = (one for one in heard if one.listeners)
+        audiences += changed.values()
+        some = (one for one in audiences if one.listeners)
         return sorted(some, key=lambda one: (one.change != FeedReset(last), one.position)), last
 
     def _lost(self, user: str, after: int) -> bool:

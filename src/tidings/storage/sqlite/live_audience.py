@@ -89,8 +89,8 @@ class FollowerCache:
 def audience(
     r: ReadSnapshot, crowds: FollowerCache, after: int, users: Collection[str], limit: int
 ) -> tuple[list[EventAudience], int]:
-    """Events after a position and their audience, and the changes of older ones; see FeedViews.heard. ``users`` are looked
-    up one by one, so a set or a dictionary's keys are best."""
+    """Events after a position and their audience, and the changes of older ones; see ``FeedViews``. ``users`` are looked up
+    one by one, so a set or a dictionary's keys are best."""
     last = max(after, min(after + limit, r.head()))
     if last == after or not users:
         return [], last

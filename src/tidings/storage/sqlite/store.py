@@ -78,7 +78,7 @@ OWN_CACHE_MIB = 16
 """MiB of page cache for the reads of operators and the server itself."""
 FAR_NAMES = 50_000
 """Names in the caches of each thread: a twentieth of a second's worth of look-ups."""
-HEARD_STEPS = 1_500_000
+AUDIENCE_STEPS = 1_500_000
 """Instructions that a search for the audience of events may take on the event loop, in addition to its bound on rows
 (live_audience.py): 30 ms."""
 MOST_VERSIONS = 10_000
@@ -321,7 +321,9 @@ class SqliteStore:
             readers.stream(user), question, lambda r: feed_since.since(r, number, after, limit)
         )
 
-    async def heard(self, after: int, users: Collection[str], limit: int) -> tuple[list[EventAudience], int]:
+    async def audience_since(
+        self, after: int, users: Collection[str], limit: int
+    ) -> tuple[list[EventAudience], int]:
         """Events after a position with their audience among these users."""
         crowds = self._crowds.at(self._writer.crowds)
 
@@ -329,11 +331,11 @@ class SqliteStore:
             return live_audience.audience(r, crowds, after, users, limit)
 
         try:
-            return self._short(read, HEARD_STEPS)
+            return self._short(read, AUDIENCE_STEPS)
         except ReadTooLong:
             # There is no other caller, so the cache of followers is not shared.
             users = frozenset(users)
-            return await self._later(HUB, ("heard", after, limit, users), lambda r: r.at_once(read))
+            return await self._later(HUB, ("audience_since", after, limit, users), lambda r: r.at_once(read))
 
     async def new_count(self, user: str, since: int, cap: int, include_own: bool = False) -> UnseenCount:
         """The number of feed items after a position, up to the cap."""

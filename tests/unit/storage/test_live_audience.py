@@ -1,4 +1,4 @@
-"""What only the SQLite store has of ``heard`` and ``counts``: they are asked of many users in a few statements."""
+"""What only the SQLite store has of ``audience_since`` and ``counts``: they are asked of many users in a few statements."""
 
 import random
 from collections.abc import Coroutine, Iterator
@@ -46,14 +46,14 @@ PROBING = msgspec.structs.replace(SMALL, fanout_sync_max_followers=1, fanout_rea
 class Opened(Inside):
     """A harness that counts the statements of the reader on the loop."""
 
-    def heard(self, after: int, users: tuple[str, ...], limit: int) -> set[tuple[int, str]]:
-        """(position, user) of everything that is heard, in steps of ``limit`` positions."""
+    def audience(self, after: int, users: tuple[str, ...], limit: int) -> set[tuple[int, str]]:
+        """(position, user) of everything in the audience, in steps of ``limit`` positions."""
         found = set()
         head = self.run(self.store.head()).position
         while after < head:
-            heard, last = self.run(self.store.heard(after, users, limit))
+            audiences, last = self.run(self.store.audience_since(after, users, limit))
             assert after < last <= after + limit
-            for one in heard:
+            for one in audiences:
                 assert after < one.position <= last
                 names = [name for _, _, some in one.listeners for name in some]
                 assert len(names) == len(set(names)), "each once"
@@ -112,19 +112,21 @@ def test_who_hears_an_event_is_who_has_it_in_the_feed(opened: Opened, seed: int)
         expected = {
             (one.position, user) for user, page in feeds.items() for one in (*page.items, *page.changes)
         }
-        assert opened.heard(after, users, limit=dice.choice((1, 3, 100))) == expected
+        assert opened.audience(after, users, limit=dice.choice((1, 3, 100))) == expected
 
 
 def test_nobody_hears_who_was_not_asked_for(opened: Opened) -> None:
     """Reasons are told apart, and an event that none of the users hears is left out."""
     opened.write(Follow("u1", "market:1"), Follow("u2", "market:1"), Follow("u3", "market:2"))
     opened.publish(event("ann", obj="market:1", targets=("u4", "u1")), event("ann", obj="market:9"))
-    ((one,), last) = opened.run(opened.store.heard(0, {"u1": None, "u2": None, "u9": None}.keys(), 10))
+    ((one,), last) = opened.run(
+        opened.store.audience_since(0, {"u1": None, "u2": None, "u9": None}.keys(), 10)
+    )
     assert (one.position, last) == (1, 2)
     assert one.listeners == [("target", "", ["u1"]), ("follow", "market:1", ["u2"])]
     assert b'"actor_id":"ann"' in one.body
-    assert opened.run(opened.store.heard(2, USERS, 10)) == ([], 2)
-    assert opened.run(opened.store.heard(0, (), 1)) == ([], 1)
+    assert opened.run(opened.store.audience_since(2, USERS, 10)) == ([], 2)
+    assert opened.run(opened.store.audience_since(0, (), 1)) == ([], 1)
 
 
 def test_a_crowd_is_asked_about_in_a_few_statements(opened: Opened) -> None:
@@ -135,20 +137,20 @@ def test_a_crowd_is_asked_about_in_a_few_statements(opened: Opened) -> None:
     opened.run(opened.store.write([Publish(tuple(event("ann", obj="market:1") for _ in range(10)))]))
     for listeners, asked in ((crowd[:1_000], "followers_of_topics_among"), (crowd, "followers_of_topics")):
         opened.store._near.names.forget()
-        seen = opened.statements(opened.store.heard(0, frozenset(listeners), 10))
+        seen = opened.statements(opened.store.audience_since(0, frozenset(listeners), 10))
         assert len(seen) <= HEARING_STATEMENTS + len(opened.writer.events.spans) - 1
         assert sql(asked) in seen
-    heard, _ = opened.run(opened.store.heard(0, frozenset(crowd), 10))
-    assert [len(one.listeners[0][2]) for one in heard] == [1_999] * 10
+    audiences, _ = opened.run(opened.store.audience_since(0, frozenset(crowd), 10))
+    assert [len(one.listeners[0][2]) for one in audiences] == [1_999] * 10
 
 
 def test_a_crowd_is_asked_for_once_until_a_follow_changes_it(opened: Opened) -> None:
-    """Events of one topic come in bursts. Who began to follow within one is asked about until all of it is heard."""
+    """Events of one topic come in bursts. Who began to follow within one is asked about until all of it is read."""
     crowd = [f"c{n}" for n in range(WIDE)]
     names = frozenset((*crowd, "new"))
 
     def asked(after: int) -> bool:
-        return sql("followers_of_topics") in opened.statements(opened.store.heard(after, names, 1))
+        return sql("followers_of_topics") in opened.statements(opened.store.audience_since(after, names, 1))
 
     topics = ("market:1", "user:ann")
     opened.run(opened.store.write([Follow(user, topic, 0) for user in crowd for topic in topics]))
@@ -160,8 +162,8 @@ def test_a_crowd_is_asked_for_once_until_a_follow_changes_it(opened: Opened) -> 
     assert [asked(2), asked(3), asked(4)] == [True, True, False]
     opened.write(Unfollow("c0", "market:1"))
     assert asked(4)
-    heard, _ = opened.run(opened.store.heard(0, names, 9))
-    told = [sorted(name for _, _, some in one.listeners for name in some) for one in heard]
+    audiences, _ = opened.run(opened.store.audience_since(0, names, 9))
+    told = [sorted(name for _, _, some in one.listeners for name in some) for one in audiences]
     assert told == [sorted(crowd)] * 3 + [sorted(names)] * 2
 
 
@@ -181,10 +183,10 @@ def test_one_call_looks_at_a_bounded_number_of_follows(opened: Opened) -> None:
     opened.run(opened.store.write([Follow(user, "user:ann", 0) for user in crowd]))
     many = MOST_ROWS // WIDE + 50  # each has a topic of its own
     opened.run(opened.store.write([Publish(tuple(event("ann", obj=f"item:{n}") for n in range(many)))]))
-    heard, last = opened.run(opened.store.heard(0, crowd, many))
+    audiences, last = opened.run(opened.store.audience_since(0, crowd, many))
     assert 0 < last < many
-    assert len(heard) == last
-    assert len(opened.heard(0, crowd, many)) == many * len(crowd)
+    assert len(audiences) == last
+    assert len(opened.audience(0, crowd, many)) == many * len(crowd)
 
 
 PLANS = {
@@ -221,10 +223,10 @@ def test_retractions_among_thousands_of_listeners_cost_a_few_statements(
     for some in (ids[:1], ids[1:]):
         opened.run(opened.store.write([Retract(id) for id in some]))
         opened.store._near.names.forget()
-        asked.append(len(opened.statements(opened.store.heard(head, frozenset(crowd), 200))))
-        heard, last = opened.run(opened.store.heard(head, frozenset(crowd), 200))
+        asked.append(len(opened.statements(opened.store.audience_since(head, frozenset(crowd), 200))))
+        audiences, last = opened.run(opened.store.audience_since(head, frozenset(crowd), 200))
         assert last == head + len(some)
-        assert [len(one.listeners[0][2]) for one in heard] == [LISTENERS] * len(some)
+        assert [len(one.listeners[0][2]) for one in audiences] == [LISTENERS] * len(some)
         head = last
     assert max(asked) <= RETRACTION_STATEMENTS + 2 * (len(opened.writer.events.spans) - 1)
 
@@ -240,7 +242,7 @@ def test_retractions_of_large_topics_are_looked_up_in_parts(
     monkeypatch.setattr("tidings.storage.sqlite.live_audience.MOST_ROWS", 2 * WIDE)
     after, parts = 4, []
     while after < 8:
-        heard, after = opened.run(opened.store.heard(after, frozenset(crowd), 100))
-        parts.append([one.position for one in heard])
+        audiences, after = opened.run(opened.store.audience_since(after, frozenset(crowd), 100))
+        parts.append([one.position for one in audiences])
     assert [position for part in parts for position in part] == [5, 6, 7, 8]
     assert len(parts) > 1
