@@ -16,6 +16,7 @@ from typing import Protocol
 import msgspec
 
 from tidings.background import NextRun, Worker, backoff_s
+from tidings.errors import Unavailable
 from tidings.model import Command, Delivery, Outcome, RecordDeliveryResults
 from tidings.outbound.channel import MAX_ERROR, Channel, OutboundMessage, SendResult
 from tidings.outbound.channel_registry import ChannelRegistry, NotConfigured
@@ -106,6 +107,8 @@ class DeliveryDispatcher(Worker):
         self._refused: dict[str, int] = {}
         """Endpoints that got no slot, and until when they are left out."""
         self._ended: set[str] = set()
+        self._unrecorded = False
+        """Whether the log says that results cannot be recorded."""
         self._closing = False
 
     async def close(self) -> None:
@@ -193,6 +196,8 @@ class DeliveryDispatcher(Worker):
                     break
                 if answer not in NOT_TRIED and self._slots.speed(endpoint, self._since()) is Speed.SLOW:
                     break
+        except Unavailable:
+            pass  # the next run begins what is left, or fails for the same reason, and logs it
         except Exception:
             _log.exception("a lane of %s deliveries ended early", endpoint.channel)
         finally:
@@ -326,15 +331,25 @@ class DeliveryDispatcher(Worker):
             try:
                 await self._submit(command)
                 break
-            except Exception:
+            except Exception as error:
                 if self._closing:
                     raise
                 failures += 1
-                if failures == 1:  # while a disk is full, each further line would be the same
-                    _log.exception("deliveries could not be settled, which holds up their endpoint")
+                if failures == 1:
+                    self._report_unrecorded(error)
                 await asyncio.sleep(backoff_s(failures))
+        self._unrecorded = False
         for delivery, handled in outcomes:
             self._count(delivery, handled)
+
+    def _report_unrecorded(self, error: Exception) -> None:
+        """Log the first failure to record results: while a disk is full, the line of each other endpoint would be the
+        same."""
+        if not isinstance(error, Unavailable):
+            _log.error("results of deliveries cannot be recorded, their endpoint waits", exc_info=error)
+        elif not self._unrecorded:
+            self._unrecorded = True
+            _log.warning("results of deliveries cannot be recorded, their endpoints wait: %s", error.for_log)
 
     def _count(self, delivery: Delivery, handled: DeliveryResult) -> None:
         channel = delivery.endpoint.channel
