@@ -179,12 +179,6 @@ def _read(
     return given
 
 
-def check_fields(given: EventInput, now: int, settings: Settings) -> None:
-    """Raises InvalidFields for an event that exceeds a bound; ``now`` in milliseconds."""
-    if errors := tuple(bound_errors(given, now, settings)):
-        raise InvalidFields(errors=errors[:MAX_FIELD_ERRORS])
-
-
 def accept(given: EventInput, now: int, scope: str = "") -> NewEvent:
     """A checked event, encoded for its readers.
 

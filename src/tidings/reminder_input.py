@@ -26,7 +26,6 @@ from tidings.events import (
     addressed,
     bound_errors,
     check_event_size,
-    check_fields,
     fingerprint,
     key_digest,
     meaning,
@@ -219,15 +218,15 @@ def kept(reminder: Reminder, given: ReminderInput, known: Reminder | None) -> Re
     return msgspec.structs.replace(reminder, first_at=known.first_at, due_at=known.due_at)
 
 
-def fire(reminder: Reminder, now: int, settings: Settings) -> FireReminder:
+def fire(reminder: Reminder, now: int) -> FireReminder:
     """The command that publishes the event of a reminder now and moves it on, past all missed times.
 
     The content of the reminder and its due time make the event's idempotency key: if its response was lost, and a request to
-    set it is repeated after it has fired, it does not fire again. Raises InvalidFields if the server accepts such an event
-    no longer.
+    set it is repeated after it has fired, it does not fire again. The limits of the settings apply when a reminder is set,
+    and not again here: a start with lower ones must not lose what was accepted. Raises InvalidFields, Malformed for an event
+    that cannot be read.
     """
     given = decode(_event, reminder.event)
-    check_fields(given, now, settings)
     event = accept(given, now)
     about = f"{reminder.due_at}\0{fingerprint(meaning(given)).hex()}\0{reminder.key}"
     fired = msgspec.structs.replace(event, key=key_digest(SCOPE, about))

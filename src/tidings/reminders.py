@@ -70,7 +70,7 @@ class ReminderService(Worker):
             await self._log.submit(SetReminder(reminder))
             self.nudge()
             return ReminderStatus(reminder, reminder.due_at)
-        due = fire(reminder, now, self._settings)
+        due = fire(reminder, now)
         await self._log.submit_all((SetReminder(reminder), due))
         self.nudge()
         return ReminderStatus(reminder, due.next_at, fired=True)
@@ -124,11 +124,13 @@ class ReminderService(Worker):
         return NextRun(min(max(soonest.due_at - self._clock.now(), 0) / 1000, LONGEST_REST_S))
 
     async def _fire_or_cancel(self, reminder: Reminder) -> None:
-        """Fire a reminder, or cancel one whose event the server accepts no longer: it would be due forever."""
+        """Fire a reminder, or cancel one whose event cannot be read: it would be due forever."""
         try:
-            due = fire(reminder, self._clock.now(), self._settings)
+            due = fire(reminder, self._clock.now())
         except TidingsError as error:
-            _log.error("the reminder %r is cancelled, its event does not fit: %s", reminder.key, _why(error))
+            _log.error(
+                "the reminder %r is cancelled, its event cannot be read: %s", reminder.key, _why(error)
+            )
             await self._log.submit(CancelReminder(reminder.key, only=reminder))
             return
         await self._log.submit(due)

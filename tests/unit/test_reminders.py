@@ -1,7 +1,6 @@
 """When reminders fire, on a clock that the tests turn: once, not too early, whatever happened in between."""
 
 import asyncio
-import logging
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,7 @@ from tidings.commit_queue import GroupCommitQueue
 from tidings.config import Settings
 from tidings.cursors import Cursors
 from tidings.errors import InvalidFields, KeyReused, NotFound, TooLarge
-from tidings.model import Command, FireReminder, InboxCounters, Outcome, Published
+from tidings.model import Command, FireReminder, InboxCounters, Outcome, Published, SetReminder
 from tidings.personal_data import Reminder
 from tidings.ports import Store
 from tidings.reminder_input import ReminderInput
@@ -300,27 +299,55 @@ def test_followers_of_a_topic_are_told_as_an_audience(world: Callable[[Play], No
     world(scene)
 
 
-def test_what_the_server_takes_no_longer_is_cancelled(caplog: pytest.LogCaptureFixture) -> None:
-    """A reminder that cannot be published any more, since a cap was lowered, is told once and holds up no other."""
+@pytest.mark.parametrize(
+    "lower",
+    [{"max_targets": 2}, {"max_metadata_bytes": 5}, {"max_metadata_depth": 1}, {"max_event_bytes": 50}],
+    ids=lambda lower: "".join(lower),
+)
+def test_a_reminder_fires_under_a_limit_that_was_lowered(
+    lower: dict[str, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The fault: it was cancelled when it fell due, for good, also if it recurs. One restart with a wrong setting deleted
+    every larger reminder that fell due until the next one."""
     clock = FakeClock()
-    store = MemoryStore(clock)
+    large = given(
+        user_ids=["a", "b", "c"], every="P1D", deliver_at=at(HOUR_MS), metadata={"list": [{"plan": "seven"}]}
+    )
 
-    async def wide(world: World) -> None:
-        poison = given(user_ids=["a", "b", "c"], every="P1D", deliver_at=at(HOUR_MS))
-        await world.reminders.set("poison", poison)
-        await world.reminders.set("good", given())
-        world.reminders = ReminderService(store, world.log, Settings(max_targets=2), clock, Cursors(b"key"))
+    async def scene(world: World) -> None:
+        await world.reminders.set("r", large)
+        limits = msgspec.structs.replace(Settings(), **lower)
+        world.reminders = ReminderService(world.store, world.log, limits, clock, Cursors(b"key"))
         world.reminders.start()
         await world.turn(HOUR_MS)
-        await world.next_fired()
-        assert [event["verb"] for event in await world.events()] == ["renewal"]
+        fired = await world.next_fired()
+        assert (fired.event.targets, fired.next_at) == (("a", "b", "c"), START_MS + HOUR_MS + DAY_MS)
+        with pytest.raises((InvalidFields, TooLarge)):
+            await world.reminders.set("r", large)
+        assert (await world.reminders.show("r")).due_at == fired.next_at
 
-    caplog.set_level(logging.ERROR)
-    play(store, clock, _without_first_loop(wide))
+    play(MemoryStore(clock), clock, _without_first_loop(scene))
+    assert caplog.records == []
+
+
+def test_a_reminder_that_cannot_be_read_is_cancelled_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """No setting causes it. It holds up no other."""
+    clock = FakeClock()
+
+    async def scene(world: World) -> None:
+        await world.reminders.set("good", given())
+        good = await world.store.reminder("good")
+        assert good is not None
+        broken = msgspec.structs.replace(good, key="broken", event=b'{"actor_id":"tidings","verb":""}')
+        await world.log.submit(SetReminder(broken))
+        await world.turn(HOUR_MS)
+        assert (await world.next_fired()).reminder.key == "good"
+        await world.reminders.settled()
+        assert await world.store.reminder("broken") is None
+
+    play(MemoryStore(clock), clock, scene)
     (line,) = [record.getMessage() for record in caplog.records]
-    assert line.startswith("the reminder 'poison' is cancelled")
-    assert "/target_user_ids expected a list of up to 2 items" in line
-    assert asyncio.run(store.reminder("poison")) is None
+    assert line.startswith("the reminder 'broken' is cancelled, its event cannot be read: /verb expected")
 
 
 def _without_first_loop(scene: Play) -> Play:
