@@ -165,7 +165,7 @@ class FairQueue:
         """Queue a submission. Raises TooManyRequests if its user has the maximum number in progress."""
         mine = self._under_way[waiting.asker]
         if waiting.asker != APPLICATION and self._per_user is not None and mine >= self._per_user:
-            raise TooManyRequests(f"{mine} writes of this user are under way", retry_after=RETRY_S)
+            raise TooManyRequests(f"{mine} writes of this user are in progress", retry_after=RETRY_S)
         self._under_way[waiting.asker] += 1
         self.depth += len(waiting.commands)
         if waiting.publishes:

@@ -234,9 +234,7 @@ class _StoreWatch(Worker):
         """A write failed."""
         foreign = isinstance(error, ForeignCommit)
         if error.for_log != self._logged:
-            what = (
-                "reads and writes are answered 503" if foreign else "writes are answered 503, reading goes on"
-            )
+            what = "reads and writes get 503" if foreign else "writes get 503, reads continue"
             _log.error("%s: %s", what, error.for_log)
         if foreign:
             self._on_foreign_commit(error.detail)

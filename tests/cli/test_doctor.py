@@ -145,7 +145,7 @@ def test_an_empty_file_is_not_sound(tmp_path: Path) -> None:
     path.unlink()
     found = store(path)
     assert found.level == "fail"
-    assert "a store was open here that had come to position 3: put the file back" in found.detail
+    assert "the store that was open here was at position 3: put the file back" in found.detail
     path.touch()
     assert store(path).level == "fail"
     marker.path_of(path).unlink()

@@ -92,7 +92,7 @@ def test_a_store_that_is_not_left_whole_is_an_error_of_the_server(tmp_path: Path
         assert stopped(process) == 1
     last = errors.read_text().splitlines()[-1]
     assert last.startswith(
-        f"Error: the store was not left whole: {path} was deleted or moved while it was open"
+        f"Error: the file of the store is not complete: {path} was deleted or moved while it was open"
     )
     assert "Traceback" not in errors.read_text()
 

@@ -160,8 +160,8 @@ def test_a_restore_into_the_open_file_ends_all_service_until_a_restart(tmp_path:
         assert process.wait() == 1
     said = errors.read_text()
     assert "ERROR" in said
-    assert "reads and writes are answered 503: another program made a commit in" in said
-    assert "restart the server, which begins a new epoch, and clients fetch afresh" in said
+    assert "reads and writes get 503: another program made a commit in" in said
+    assert "restart the server, which begins a new epoch, so clients fetch their state again" in said
     assert "Traceback" not in said
     with closing(sqlite3.connect(path)) as found:
         assert found.execute("SELECT count(*) FROM log").fetchall() == [(1,)]

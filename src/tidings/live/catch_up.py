@@ -68,7 +68,7 @@ class CatchUp:
                 await self._catch_up(stream)
             except Exception as error:
                 trace = None if isinstance(error, Unavailable) else error
-                _log.error("catching up failed: %s", error, exc_info=trace)
+                _log.error("streams could not read what they missed: %s", error, exc_info=trace)
                 stream.end()
                 self._registry.remove(stream)
 

@@ -19,9 +19,9 @@ from tidings.live.frames import ACTIVITY, NOTIFICATIONS, Cursor, Frame
 from tidings.live.transport import Transport
 from tidings.model import InboxCounters
 
-INBOX_RESET = "the inbox is another than it was"
+INBOX_RESET = "the inbox of the cursor was erased"
 """The reason why a stream with notifications is reset: its cursor is of an inbox that was erased."""
-FEED_RESET = "what has been read of the feed, or retracted, is not known from there on"
+FEED_RESET = "the changes of the feed after the cursor are not stored any more"
 """The reason why a stream with a feed is reset: its cursor is older than the stored changes, or a read-all was undone."""
 
 
@@ -114,7 +114,7 @@ class Stream:
         except ValueError:
             return head, "the cursor is not one of this server"
         if epoch not in (None, self.epoch):
-            return head, "the cursor is from another life of the store"
+            return head, "the cursor is of another epoch of the store"
         if (cursor.seq or 0) > (end.seq or 0) or (cursor.position or 0) > (end.position or 0):
             return head, "the cursor is ahead of the store"
         return cursor, ""

@@ -30,7 +30,9 @@ class Runner(Worker):
         letter."""
         while (set_aside := self._store.erasures.under_way.get(user)) is not None:
             if set_aside:
-                raise Unavailable("the user is hidden, but what is left of them could not be deleted yet")
+                raise Unavailable(
+                    "the user is hidden, but the rest of the user's data could not be deleted yet"
+                )
             await self.round_ended()
 
     async def _round(self) -> NextRun:

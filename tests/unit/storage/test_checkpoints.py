@@ -65,8 +65,14 @@ CHANGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "restored": (restored, "store.db was changed by another program"),
     "overwritten": (overwritten, "store.db was changed by another program"),
     "truncated": (lambda path: os.truncate(path, 0), "store.db was changed by another program"),
-    "log truncated": (lambda path: os.truncate(f"{path}-wal", 0), "store.db-wal was cut by another program"),
-    "log cut": (lambda path: os.truncate(f"{path}-wal", 4_000), "store.db-wal was cut by another program"),
+    "log truncated": (
+        lambda path: os.truncate(f"{path}-wal", 0),
+        "store.db-wal was truncated by another program",
+    ),
+    "log cut": (
+        lambda path: os.truncate(f"{path}-wal", 4_000),
+        "store.db-wal was truncated by another program",
+    ),
 }
 
 
@@ -91,7 +97,7 @@ def test_a_file_that_is_changed_in_place_takes_no_more_writes(
             assert said in refused.value.for_log
         with pytest.raises(Unavailable, match="by another program while it was open"):
             runner.run(store.check())
-        with pytest.raises(Unavailable, match=rf"not left whole: .*{said}"):
+        with pytest.raises(Unavailable, match=rf"is not complete: .*{said}"):
             runner.run(store.close())
     assert path.read_bytes() == left
     assert Path(f"{path}-wal").exists()
@@ -306,7 +312,9 @@ def test_a_disk_that_cannot_be_read_is_released_at_the_close(
                     Unavailable, match="the store cannot be checked now: its file cannot be used"
                 ):
                     runner.run(store.write([Publish((event("alice"),))]))
-            with pytest.raises(Unavailable, match=r"the store was not left whole: .*Input/output error"):
+            with pytest.raises(
+                Unavailable, match=r"the file of the store is not complete: .*Input/output error"
+            ):
                 runner.run(store.close())
         assert [one.name for one in set(threading.enumerate()) - threads if "tidings" in one.name] == []
         again = runner.run(SqliteStore.open(path, FakeClock(), Settings()))

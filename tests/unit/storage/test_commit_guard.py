@@ -145,7 +145,7 @@ def test_after_a_commit_by_another_program_nothing_is_served_until_a_restart(
         with pytest.raises(ForeignCommit, match=SAID):
             call()
     assert inside.run(inside.store.head()) == before
-    with pytest.raises(Unavailable, match="not left whole: another program made a commit"):
+    with pytest.raises(Unavailable, match="is not complete: another program made a commit"):
         inside.run(inside.store.close())
     assert counted(path) == left
     after = lived(path, runner, 0)
@@ -173,7 +173,7 @@ def test_another_database_in_the_place_of_the_store_is_named(
     assert "is no store of Tidings any more" in caplog.text
     with pytest.raises(ForeignCommit):
         inside.inbox("bob")
-    with pytest.raises(Unavailable, match="not left whole: another program made a commit"):
+    with pytest.raises(Unavailable, match="is not complete: another program made a commit"):
         inside.run(inside.store.close())
     with pytest.raises(Unavailable, match="not one of Tidings"):
         opened(path, runner)
@@ -203,7 +203,7 @@ def test_the_marker_is_written_until_it_says_that_a_new_epoch_is_to_begin(
         with pytest.raises(ForeignCommit):
             inside.run(inside.store.check())
     assert len(tries) == min(failures + 1, 3)
-    with pytest.raises(Unavailable, match="not left whole: another program made a commit"):
+    with pytest.raises(Unavailable, match="is not complete: another program made a commit"):
         inside.run(inside.store.close())
     assert len(tries) == failures + 1
     known = read(path)
@@ -293,7 +293,7 @@ def test_a_transaction_reads_nothing_before_the_commits_are_compared(
     for _ in range(2):
         with pytest.raises(ForeignCommit, match=SAID):
             inside.run(inside.store.write([Publish((event("alice"),))]))
-    with pytest.raises(Unavailable, match="not left whole: another program made a commit"):
+    with pytest.raises(Unavailable, match="is not complete: another program made a commit"):
         inside.run(inside.store.close())
 
 
@@ -310,7 +310,7 @@ def test_nothing_is_read_after_a_failed_transaction_either(tmp_path: Path, runne
 
     with pytest.raises(ForeignCommit, match=SAID):
         inside.writer.transaction(fail)
-    with pytest.raises(Unavailable, match="not left whole: another program made a commit"):
+    with pytest.raises(Unavailable, match="is not complete: another program made a commit"):
         inside.run(inside.store.close())
 
 

@@ -169,7 +169,7 @@ def test_a_log_that_a_reader_keeps_from_being_emptied_is_told_at_the_close(
         reader.execute("SELECT count(*) FROM log").fetchall()
         harness.publish(event("alice"))
         before = harness.run(harness.store.head())
-        with pytest.raises(Unavailable, match=r"not left whole: .* a copy of the file needs it"):
+        with pytest.raises(Unavailable, match=r"is not complete: .* a copy of the file needs it"):
             runner.run(harness.store.close())
     epochs.goes_on(before, place.lived(0))
 

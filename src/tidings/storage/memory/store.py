@@ -240,7 +240,11 @@ class MemoryStore(MemoryFeeds):
         followers = sum(person.follow_of(topic) is not None for person in self._people.values())
         followed = viewer is not None and self._peek(viewer).follow_of(topic) is not None
         return TopicInfo(
-            topic, followers, "write", "write" if followed else "", "this store computes every feed anew"
+            topic,
+            followers,
+            "write",
+            "write" if followed else "",
+            "a store in memory computes each feed when it is read",
         )
 
     # --- maintenance ----------------------------------------------------------------------------------------

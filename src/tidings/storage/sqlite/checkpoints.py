@@ -149,14 +149,14 @@ class Checkpoints:
                 "a file of the store was changed by another program while it was open",
                 RETRY_S,
                 for_log=f"{path} was changed by another program while it was open, and {log} may not fit it any more: "
-                f"stop the server, keep a copy of both, and check which of them is whole (docs/guides/running-it.md)",
+                f"stop the server, keep a copy of both, and check which of them is intact (docs/guides/running-it.md)",
             )
         if self._surely(self._is_log_cut):
             raise Unavailable(
-                "a file of the store was cut by another program while it was open",
+                "a file of the store was truncated by another program while it was open",
                 RETRY_S,
-                for_log=f"{path}-wal was cut by another program while it was open, and what it held is lost: "
-                "restart the server, which goes on with what is whole",
+                for_log=f"{path}-wal was truncated by another program while it was open, and its commits are lost: "
+                "restart the server, which continues with the commits that are left",
             )
 
     @staticmethod

@@ -31,7 +31,7 @@ class CommitGuard:
         if self._counted() != self._commits:
             self._for_log = (
                 f"another program made a commit in {self._file_lock.path} while it was open: "
-                "restart the server, which begins a new epoch, and clients fetch afresh"
+                "restart the server, which begins a new epoch, so clients fetch their state again"
             )
             self.refuse()
 

@@ -72,9 +72,7 @@ def schema_problem(found: int) -> str:
     if found > scripts[-1][0]:
         return f"the file has schema {found}, newer than this program's {scripts[-1][0]}"
     if 0 < found < scripts[0][0]:
-        return (
-            f"the file has schema {found}, of a version before 1.0 that this program cannot read; begin anew"
-        )
+        return f"the file has schema {found}, of a version before 1.0 that this program cannot read; begin a new store"
     return ""
 
 

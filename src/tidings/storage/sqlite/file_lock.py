@@ -116,7 +116,7 @@ def _real(path: Path) -> Path:
         raise Unavailable(f"{path} cannot be opened: the folder {real.parent} does not exist")
     if str(real) in _mount_points():
         raise Unavailable(
-            f"{path} is mounted by itself, so its write-ahead log would lie elsewhere and be lost: mount its folder"
+            f"{path} is mounted by itself, so its write-ahead log would be in another folder and be lost: mount its folder"
         )
     if _identity(real) in _HELD:  # before it is opened a second time
         raise InUse(_in_use(real))

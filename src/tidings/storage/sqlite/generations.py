@@ -71,7 +71,9 @@ class Generations:
 
     def _renew(self, why: str, known: int) -> None:
         self._begin(max(self._generation, known) + 1, secrets.token_hex(6))
-        _log.warning("%s: a new epoch begins, clients fetch afresh: %s", self._file_lock.path, why)
+        _log.warning(
+            "%s: a new epoch begins, so clients fetch their state again: %s", self._file_lock.path, why
+        )
 
     def _count_start(self) -> bool:
         """Begin a generation, so that a copy of before this start is older, whatever was rewritten since it was made. False
@@ -173,7 +175,7 @@ class Generations:
             release.callback(self._checkpoints.close)
             why = self._checkpoints.finish(BUSY_MS) or self._close_problem
         if why:
-            raise Unavailable(f"the store was not left whole: {why}")
+            raise Unavailable(f"the file of the store is not complete: {why}")
 
     def _mark(self, marker: Marker, *, durable: bool = False) -> bool:
         """Write the marker; whether that succeeded."""

@@ -139,7 +139,11 @@ def topic(r: ReadSnapshot, topic: str, viewer: str | None) -> TopicInfo:
         row = r.db.one(query, (user, number))
         if row is not None:
             mine = fan_out if row[0] else "read"
-            reason = reason if row[0] else "the viewer has not come for long: merged until they return"
+            reason = (
+                reason
+                if row[0]
+                else "the viewer has made no request for dormant_days: fan-out on read until the next one"
+            )
     return TopicInfo(topic, followers, fan_out, mine, reason)
 
 
@@ -150,10 +154,10 @@ def _why(r: ReadSnapshot, state: int, followers: int) -> str:
             f"{settings.fanout_read_threshold_followers} followers or "
             f"{settings.fanout_read_threshold_rows_per_s} rows/s"
         )
-        return f"merged at read: {followers} followers or its rate reached {limits}; pushed again below half of both"
+        return f"fan-out on read since it reached {limits}, {followers} followers now; on write again below half of both"
     if state == DRAINING:
-        return "pushed again; merged as well until what it published meanwhile has been written home"
-    return f"pushed: {followers} followers, under {settings.fanout_read_threshold_followers}"
+        return "fan-out on write again; also on read until the feeds have the events that were published meanwhile"
+    return f"fan-out on write: {followers} followers, fewer than {settings.fanout_read_threshold_followers}"
 
 
 def status(r: ReadSnapshot) -> Status:

@@ -107,7 +107,7 @@ def _lost(path: Path) -> str:
     if size_of(log):
         left = f"{log.name} beside it is not"
     elif known is not None and known.position:
-        left = f"a store was open here that had come to position {known.position}"
+        left = f"the store that was open here was at position {known.position}"
     else:
         return ""
     both = f"{log.name} and {marker.path_of(path).name}"

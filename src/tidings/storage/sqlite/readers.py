@@ -133,10 +133,10 @@ class Readers:
         mine = len(self._queues.get(asker, ())) + self._running[asker]
         if asker.kind == "user" and mine >= self._per_user:
             LONG_READS_ASKED.labels("refused").inc()
-            raise TooManyRequests(f"{mine} long reads of this user are under way", retry_after=RETRY_S)
+            raise TooManyRequests(f"{mine} long reads of this user are in progress", retry_after=RETRY_S)
         if self._depth >= self._most:
             LONG_READS_ASKED.labels("refused").inc()
-            raise Unavailable("too many long reads are under way", retry_after=RETRY_S)
+            raise Unavailable("too many long reads are in progress", retry_after=RETRY_S)
 
     def _dispatch(self) -> None:
         while self._idle and (job := self._next()) is not None:
