@@ -31,7 +31,7 @@ class TopK:
         self._count = count
         self._cells: set[Cell] = set()
         self.floor = 1
-        self._crowd = TieBucket(count, self.floor)
+        self._bucket = TieBucket(count, self.floor)
 
     def __len__(self) -> int:
         return len(self._cells)
@@ -39,15 +39,15 @@ class TopK:
     @property
     def waiting(self) -> int:
         """Entries in the tie bucket, including stale ones."""
-        return len(self._crowd)
+        return len(self._bucket)
 
     def admit(self, cell: Cell) -> None:
         """Add a cell whose count has reached the floor."""
-        low = self._crowd.low
+        low = self._bucket.low
         if low is None or cell.key < low or self._count(cell) > self.floor:
             self._cells.add(cell)
         else:
-            self._crowd.add(cell)
+            self._bucket.add(cell)
 
     def settle(self) -> None:
         """Keep the set below its cap: remove the cells behind the mark, and raise the mark if too many are before it."""
@@ -62,8 +62,8 @@ class TopK:
         ``everybody``: all cells of the dimension, which are read only if too few reach the floor.
         """
         standing = self._standing()
-        while len(standing) < limit and self._crowd.low is not None:
-            standing.update(self._crowd.take())
+        while len(standing) < limit and self._bucket.low is not None:
+            standing.update(self._bucket.take())
         if len(standing) < limit and self.floor > 1:
             self._forget()
             self._mark(everybody)
@@ -74,7 +74,7 @@ class TopK:
         return sorted(standing, key=lambda cell: (-self._count(cell), cell.key))[:limit]
 
     def _leads(self, cell: Cell) -> bool:
-        count, low = self._count(cell), self._crowd.low
+        count, low = self._count(cell), self._bucket.low
         return count > self.floor or (count == self.floor and (low is None or cell.key < low))
 
     def _forget(self) -> None:
@@ -87,7 +87,7 @@ class TopK:
         self._cells.difference_update(fallen)
         for cell in fallen:
             if self._count(cell) == self.floor:
-                self._crowd.add(cell)
+                self._bucket.add(cell)
         return self._cells
 
     def _mark(self, pool: Collection[Cell]) -> None:
@@ -100,13 +100,13 @@ class TopK:
         level = [cell for cell in pool if self._count(cell) == floor]
         if floor != self.floor:
             self.floor = floor
-            self._crowd = TieBucket(self._count, floor, level)
+            self._bucket = TieBucket(self._count, floor, level)
         else:
             for cell in level:
-                self._crowd.add(cell)
+                self._bucket.add(cell)
         self._cells = set(above)
-        while room > 0 and self._crowd.low is not None:
-            taken = self._crowd.take()
+        while room > 0 and self._bucket.low is not None:
+            taken = self._bucket.take()
             room -= len(taken)
             self._cells.update(taken)
 

@@ -28,7 +28,7 @@ looked up."""
 KEPT_NAMES = 100_000
 """Followers of wide topics that are cached for the next event, some 10 MB."""
 
-_Ears = dict[int, str]
+_NamesById = dict[int, str]
 """Users who may be in the audience: number → name."""
 
 
@@ -52,8 +52,8 @@ class _BatchAudience(NamedTuple):
     """All users with a relation to the events: their targets; by topic the users whose follow covers all of them, and those
     whose follow is compared with each; and by topic the users who muted it, and those whom a block separates from it."""
 
-    addressed: _Ears
-    whole: dict[int, _Ears]
+    addressed: _NamesById
+    whole: dict[int, _NamesById]
     parts: dict[int, list[_Part]]
     muted: dict[int, set[int]]
     blocked: dict[int, set[int]]
@@ -65,7 +65,7 @@ class FollowerCache:
 
     def __init__(self) -> None:
         self._version = -1
-        self._kept: dict[int, tuple[int, _Ears]] = {}
+        self._kept: dict[int, tuple[int, _NamesById]] = {}
 
     def at(self, version: int) -> "FollowerCache":
         """The cache if it is valid for this version of the follows (see WriteSession), or a new one. The version must be
@@ -74,20 +74,20 @@ class FollowerCache:
             self._version, self._kept = version, {}
         return self
 
-    def get(self, topic: int, after: int) -> _Ears | None:
+    def get(self, topic: int, after: int) -> _NamesById | None:
         """The users whose follow of a topic covers every event over a position; None if unknown."""
-        since, ears = self._kept.get(topic, (after + 1, None))
-        return ears if since <= after else None
+        since, users = self._kept.get(topic, (after + 1, None))
+        return users if since <= after else None
 
-    def keep(self, topic: int, after: int, ears: _Ears) -> None:
+    def keep(self, topic: int, after: int, users: _NamesById) -> None:
         """Cache these followers."""
-        if sum(len(kept) for _, kept in self._kept.values()) + len(ears) > KEPT_NAMES:
+        if sum(len(kept) for _, kept in self._kept.values()) + len(users) > KEPT_NAMES:
             self._kept = {}
-        self._kept[topic] = after, ears
+        self._kept[topic] = after, users
 
 
 def audience(
-    r: ReadSnapshot, crowds: FollowerCache, after: int, users: Collection[str], limit: int
+    r: ReadSnapshot, cache: FollowerCache, after: int, users: Collection[str], limit: int
 ) -> tuple[list[EventAudience], int]:
     """Events after a position and their audience, and the changes of older ones; see ``FeedViews``. ``users`` are looked up
     one by one, so a set or a dictionary's keys are best."""
@@ -101,8 +101,8 @@ def audience(
     gone = dict(feed_history.retractions(r, after, last, limit)) if mixed else {}
     some, taken, last = _affordable(r, events, gone, len(users), last)
     names = users if isinstance(users, Set | Mapping) else frozenset(users)
-    crowd = _crowd(r, crowds, after, some, names)
-    found = [EventAudience(event.position, event.body, _listeners(r, event, crowd)) for event in some]
+    batch = _batch_audience(r, cache, after, some, names)
+    found = [EventAudience(event.position, event.body, _listeners(r, event, batch)) for event in some]
     found += _unshown(r, taken, names)
     if mixed:
         found += _marks(r, after, last, names)
@@ -127,13 +127,13 @@ def _unshown(r: ReadSnapshot, gone: Mapping[int, EventRow], names: Collection[st
     if not gone:
         return []
     # Read from before the first of them, so that later follows are compared with each; nothing is cached.
-    crowd = _crowd(
+    batch = _batch_audience(
         r, FollowerCache(), min(event.position for event in gone.values()) - 1, list(gone.values()), names
     )
     actors = r.names.people({event.actor for event in gone.values()})
     found = []
     for position, event in gone.items():
-        users = [user for *_, users in _listeners(r, event, crowd) for user in users]
+        users = [user for *_, users in _listeners(r, event, batch) for user in users]
         if actors[event.actor] in names:
             users.append(actors[event.actor])
         listeners = [("", "", users)] if users else []
@@ -174,17 +174,17 @@ def _affordable(
     return some, {position: event for position, event in gone.items() if position <= last}, last
 
 
-def _crowd(
-    r: ReadSnapshot, crowds: FollowerCache, after: int, events: Sequence[EventRow], names: Collection[str]
+def _batch_audience(
+    r: ReadSnapshot, cache: FollowerCache, after: int, events: Sequence[EventRow], names: Collection[str]
 ) -> _BatchAudience:
     topics = dict.fromkeys(topic for event in events for topic in event.all_topics())
-    known = {topic: ears for topic in topics if (ears := crowds.get(topic, after)) is not None}
+    known = {topic: users for topic in topics if (users := cache.get(topic, after)) is not None}
     asked = topics.keys() - known.keys()
     many = {topic for topic in asked if r.writer.wide.get(topic, 0) > len(names)}
     rows = _followers(r, after, asked - many, many, names)
     targets = {number for event in events for number in unpack(event.targets)}
     people = r.names.people(targets.union([row[1] for row in rows]))
-    whole: dict[int, _Ears] = {}
+    whole: dict[int, _NamesById] = {}
     parts: dict[int, list[_Part]] = {}
     for topic, number, since, since_key, until in rows:
         name = people[number]
@@ -194,19 +194,19 @@ def _crowd(
             parts.setdefault(topic, []).append(_Part(number, name, since, since_key, until))
     for topic in whole.keys() - parts.keys() - many:  # all followers of these were read
         if topic in r.writer.wide:
-            crowds.keep(topic, after, whole[topic])
-    whole = {topic: _present(ears, names) for topic, ears in (known | whole).items()}
+            cache.keep(topic, after, whole[topic])
+    whole = {topic: _present(users, names) for topic, users in (known | whole).items()}
     parts = {topic: [part for part in some if part.name in names] for topic, some in parts.items()}
     return _BatchAudience(
         _present({n: people[n] for n in targets}, names), whole, parts, *_masks(r, topics, names)
     )
 
 
-def _present(ears: _Ears, names: Collection[str]) -> _Ears:
+def _present(users: _NamesById, names: Collection[str]) -> _NamesById:
     """The connected ones among these users; in a large audience, that is often all of them."""
-    if all(map(names.__contains__, ears.values())):
-        return ears
-    return {number: name for number, name in ears.items() if name in names}
+    if all(map(names.__contains__, users.values())):
+        return users
+    return {number: name for number, name in users.items() if name in names}
 
 
 _FollowRow = tuple[int, int, int | None, int | None, int | None]
@@ -254,15 +254,15 @@ def _masks(
     return muted, blocked
 
 
-def _listeners(r: ReadSnapshot, event: EventRow, crowd: _BatchAudience) -> list[tuple[str, str, list[str]]]:
+def _listeners(r: ReadSnapshot, event: EventRow, batch: _BatchAudience) -> list[tuple[str, str, list[str]]]:
     """(reason, topic, names): each user of the audience once, without the event's own actor and users from whom it is
     hidden."""
     topics = event.all_topics()
-    out = {event.actor}.union(crowd.blocked.get(event.actor, ()), *(crowd.muted.get(t, ()) for t in topics))
-    targets = {n: crowd.addressed[n] for n in unpack(event.targets) if n in crowd.addressed}
+    out = {event.actor}.union(batch.blocked.get(event.actor, ()), *(batch.muted.get(t, ()) for t in topics))
+    targets = {n: batch.addressed[n] for n in unpack(event.targets) if n in batch.addressed}
     found = []
-    for reason, topic, ears in (("target", "", targets), *_following(r, event, topics, crowd)):
-        left = ears if out.isdisjoint(ears) else {n: name for n, name in ears.items() if n not in out}
+    for reason, topic, users in (("target", "", targets), *_following(r, event, topics, batch)):
+        left = users if out.isdisjoint(users) else {n: name for n, name in users.items() if n not in out}
         if left:
             out.update(left)
             found.append((reason, topic, list(left.values())))
@@ -270,11 +270,11 @@ def _listeners(r: ReadSnapshot, event: EventRow, crowd: _BatchAudience) -> list[
 
 
 def _following(
-    r: ReadSnapshot, event: EventRow, topics: Iterable[int], crowd: _BatchAudience
-) -> Iterable[tuple[str, str, _Ears]]:
+    r: ReadSnapshot, event: EventRow, topics: Iterable[int], batch: _BatchAudience
+) -> Iterable[tuple[str, str, _NamesById]]:
     for topic in topics:
-        ears = crowd.whole.get(topic, {})
-        if topic in crowd.parts:
-            ears = ears | {p.user: p.name for p in crowd.parts[topic] if p.covers(event)}
-        if ears:
-            yield "follow", r.names.text(topic), ears
+        users = batch.whole.get(topic, {})
+        if topic in batch.parts:
+            users = users | {p.user: p.name for p in batch.parts[topic] if p.covers(event)}
+        if users:
+            yield "follow", r.names.text(topic), users

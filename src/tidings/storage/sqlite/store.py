@@ -128,7 +128,7 @@ class SqliteStore:
         LONG_READS.set_function(lambda: self._readers.depth)
         self._visits: set[str] = set()
         self._versions: dict[str, tuple[int, object]] = {}
-        self._crowds = live_audience.FollowerCache()
+        self._follower_cache = live_audience.FollowerCache()
 
     @classmethod
     async def open(
@@ -325,10 +325,10 @@ class SqliteStore:
         self, after: int, users: Collection[str], limit: int
     ) -> tuple[list[EventAudience], int]:
         """Events after a position with their audience among these users."""
-        crowds = self._crowds.at(self._writer.crowds)
+        cache = self._follower_cache.at(self._writer.follower_version)
 
         def read(r: ReadSnapshot) -> tuple[list[EventAudience], int]:
-            return live_audience.audience(r, crowds, after, users, limit)
+            return live_audience.audience(r, cache, after, users, limit)
 
         try:
             return self._short(read, AUDIENCE_STEPS)

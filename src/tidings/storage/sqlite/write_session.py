@@ -101,7 +101,7 @@ class WriteSession:
         self.housekept_at = -math.inf
         self.swept: dict[str, tuple[int, ...]] = {}
         self.settled = Settled()
-        self.commits = self.disordered = self._disorders = self.crowds = self._crowds = 0
+        self.commits = self.disordered = self._disorders = self.follower_version = self._follower_changes = 0
         self._unmerge = self._erasures_changed = self._prune = False
         self.scrub = False
         self.erasures = Erasures({})
@@ -123,7 +123,7 @@ class WriteSession:
         self.logged = self.position
         self.position = max(self.position, self.meta("position"))
         self.committed = self.position
-        self._disorders = self._crowds = 0
+        self._disorders = self._follower_changes = 0
         self.next_keys: dict[int, int] = {}
         self.wide: dict[int, int] = dict(self.db.execute(sql("wide_topics"), (self._wide,)))
         self.hot: dict[int, int] = dict(self.db.execute(sql("fan_out_modes")))
@@ -192,7 +192,7 @@ class WriteSession:
             self.committed = self.position
             self.names.erased.commit()
             self.disordered, self._disorders = self.disordered + self._disorders, 0
-            self.crowds, self._crowds = self.crowds + self._crowds, 0
+            self.follower_version, self._follower_changes = self.follower_version + self._follower_changes, 0
             if self._unmerge:
                 self.merged, self._unmerge = self._merged(), False
             if self._erasures_changed:
@@ -288,9 +288,9 @@ class WriteSession:
         )
         if followers >= self._wide:
             self.wide[topic] = followers
-            self._crowds = 1
+            self._follower_changes = 1
         elif self.wide.pop(topic, None):
-            self._crowds = 1
+            self._follower_changes = 1
         self.decide(topic, followers, self.rate(topic), self.position)
 
     def deserted(self, topic: int) -> None:
@@ -298,7 +298,7 @@ class WriteSession:
         self.db.execute(sql("delete_topic"), (topic,))
         self.hot.pop(topic, None)
         if self.wide.pop(topic, None):
-            self._crowds = 1
+            self._follower_changes = 1
 
     def rate(self, topic: int) -> float:
         """Feed rows a second that a topic costs, decayed to now."""
