@@ -221,11 +221,11 @@ class Histories(RuleBasedStateMachine):
     def _write_one(self, commands: list[Command]) -> None:
         """Write the commands in one transaction."""
         note(f"at {self.clock.ms}: " + ", ".join(map(shown, commands)))
-        owed = self.other.owes()
+        pending = self.other.pending_work()
         expected, found = self.law.apply(commands), self.other.apply(commands)
-        owed = owed or self.other.owes()
+        pending = pending or self.other.pending_work()
         for command, one, law in zip(commands, found, expected, strict=True):
-            same(comparable(command, one, owed), comparable(command, law, owed), shown(command))
+            same(comparable(command, one, pending), comparable(command, law, pending), shown(command))
             self._remember(command, one)
 
     def _remember(self, command: Command, outcome: Outcome | KeyReused) -> None:
@@ -277,7 +277,7 @@ class Histories(RuleBasedStateMachine):
 
 def batches(commands: list[Command], widely: set[str]) -> Iterator[tuple[list[Command], bool]]:
     """The commands as transactions which tell followers by their last event, or by their last command take back what was
-    ``widely`` told, block, or erase, if at all: paid at once, what is owed of that comes in the order of the log."""
+    ``widely`` told, block, or erase, if at all: done at once, what is pending of that comes in the order of the log."""
     batch: list[Command] = []
     for command in commands:
         place = next((n for n, event in enumerate(_events(command)) if event.verb in FOLLOWED), None)

@@ -117,7 +117,7 @@ class World:
     def log(self) -> list[LogEntry]:
         return [_nameless(entry) for entry in self.read(self.store.tail(0, ALL))]
 
-    def owes(self) -> bool:
+    def pending_work(self) -> bool:
         """Whether some fan-out has not ended."""
         return self.read(self.store.backlog()).pending_fanout_jobs > 0
 

@@ -57,18 +57,20 @@ class MemoryDeliveries(MemoryState):
         self, due_by: int, limit: int, ids: tuple[int, ...] | None = None, without: tuple[str, ...] = ()
     ) -> list[Delivery]:
         """Due deliveries that are no dead letters, longest due first."""
-        waiting = sorted(self._waiting(), key=lambda owed: (owed.due_at, owed.id))
-        due = [owed for owed in waiting if owed.due_at <= due_by and (ids is None or owed.id in ids)]
-        return [self._delivery(owed) for owed in due if owed.endpoint not in without][:limit]
+        waiting = sorted(self._waiting(), key=lambda pending: (pending.due_at, pending.id))
+        due = [
+            pending for pending in waiting if pending.due_at <= due_by and (ids is None or pending.id in ids)
+        ]
+        return [self._delivery(pending) for pending in due if pending.endpoint not in without][:limit]
 
     async def next_due(self) -> int | None:
         """The time at which the next reminder or delivery is due."""
         due = [reminder.due_at for reminder in self._reminders.values()]
-        return min(due + [owed.due_at for owed in self._waiting()], default=None)
+        return min(due + [pending.due_at for pending in self._waiting()], default=None)
 
     async def backlog(self) -> Backlog:
         """There are no fan-out jobs; deliveries may be dead letters."""
-        return Backlog(0, sum(owed.dead for owed in self._owed.values()))
+        return Backlog(0, sum(pending.dead for pending in self._pending.values()))
 
     async def count_active_broadcasts(self) -> int:
         """The number of active broadcasts."""
@@ -77,116 +79,120 @@ class MemoryDeliveries(MemoryState):
 
     async def dead_letters(self, limit: int) -> list[DeadLetter]:
         """The dead letters of deliveries, oldest first; there are no fan-out jobs."""
-        return [self._letter(owed) for owed in self._owed.values() if owed.dead][:limit]
+        return [self._letter(pending) for pending in self._pending.values() if pending.dead][:limit]
 
     def _waiting(self) -> Iterator[PendingDelivery]:
-        return (owed for owed in self._owed.values() if not owed.dead)
+        return (pending for pending in self._pending.values() if not pending.dead)
 
-    def _delivery(self, owed: PendingDelivery) -> Delivery:
-        person = self._people[owed.user]
-        group = person.inbox.groups[owed.number]
+    def _delivery(self, pending: PendingDelivery) -> Delivery:
+        person = self._people[pending.user]
+        group = person.inbox.groups[pending.number]
         return Delivery(
-            owed.id,
-            person.endpoints[owed.endpoint],
-            owed.type,
+            pending.id,
+            person.endpoints[pending.endpoint],
+            pending.type,
             None if group.deleted else self._row(person, group),
             person.preferences,
-            owed.due_at,
-            owed.created_at,
-            owed.attempts,
-            self._is_muted(owed.user, group),
+            pending.due_at,
+            pending.created_at,
+            pending.attempts,
+            self._is_muted(pending.user, group),
         )
 
-    def _letter(self, owed: PendingDelivery) -> DeadLetter:
-        channel = self._people[owed.user].endpoints[owed.endpoint].channel
-        subject = f"{owed.user} {channel}"
-        return DeadLetter(owed.id, "delivery", subject, owed.attempts, owed.error, owed.user, owed.endpoint)
+    def _letter(self, pending: PendingDelivery) -> DeadLetter:
+        channel = self._people[pending.user].endpoints[pending.endpoint].channel
+        subject = f"{pending.user} {channel}"
+        return DeadLetter(
+            pending.id, "delivery", subject, pending.attempts, pending.error, pending.user, pending.endpoint
+        )
 
     # --- deliveries -----------------------------------------------------------------------------------------
 
-    def _owe(self, user: str, number: int, type: str, rule: Rule) -> None:
+    def _enqueue_deliveries(self, user: str, number: int, type: str, rule: Rule) -> None:
         """An item has joined this group: enqueue a delivery to every endpoint of its user on the type's channels."""
         channels = set(rule.channels).intersection(self._channels)
-        self._owe_to(
+        self._enqueue_to(
             [each for each in self._person(user).endpoints.values() if each.channel in channels], number, type
         )
 
-    def _owe_to(self, endpoints: Iterable[Endpoint], number: int, type: str) -> None:
+    def _enqueue_to(self, endpoints: Iterable[Endpoint], number: int, type: str) -> None:
         """Enqueue a delivery of a group to those of these endpoints of its user that are usable and have no delivery of it
         queued."""
         now = self._clock.now()
         for endpoint in endpoints:
             waits = any(
-                (owed.user, owed.number, owed.endpoint) == (endpoint.user, number, endpoint.id)
-                for owed in self._waiting()
+                (pending.user, pending.number, pending.endpoint) == (endpoint.user, number, endpoint.id)
+                for pending in self._waiting()
             )
             if endpoint.is_usable and not waits:
                 id = next(self._delivery_ids)
-                self._owed[id] = PendingDelivery(
+                self._pending[id] = PendingDelivery(
                     id, endpoint.user, endpoint.id, number, type, due_at=now, created_at=now
                 )
 
     def _settle(self, handled: DeliveryResult) -> int:
         """Record the result of a delivery; a missing one is ignored."""
-        owed = self._owed.get(handled.id)
-        if owed is None:
+        pending = self._pending.get(handled.id)
+        if pending is None:
             return 0
-        owed.held = handled.state == "held"
+        pending.held = handled.state == "held"
         match handled.state:
             case "sent":
-                self._sent(owed, handled.at or self._clock.now())
+                self._sent(pending, handled.at or self._clock.now())
             case "dropped":
-                del self._owed[owed.id]
+                del self._pending[pending.id]
             case "later" | "held":
-                owed.due_at = handled.at
+                pending.due_at = handled.at
             case "gone":
-                self._remove_endpoint(RemoveEndpoint(owed.user, owed.endpoint))
+                self._remove_endpoint(RemoveEndpoint(pending.user, pending.endpoint))
             case _:
-                owed.attempts += 1
-                owed.error = handled.error
-                owed.dead = handled.state == "dead"
-                owed.due_at = handled.at
+                pending.attempts += 1
+                pending.error = handled.error
+                pending.dead = handled.state == "dead"
+                pending.due_at = handled.at
                 if handled.failures:
-                    self._refuse(owed, handled)
+                    self._refuse(pending, handled)
         if handled.order and handled.state in ("sent", "dead"):
-            self._owe_again(owed, handled.order)
+            self._enqueue_again(pending, handled.order)
         return 1
 
-    def _owe_again(self, owed: PendingDelivery, carried: int) -> None:
+    def _enqueue_again(self, pending: PendingDelivery, carried: int) -> None:
         """Enqueue a delivery for items that joined a group during an attempt: none was enqueued, since one of the group was
         queued."""
-        person = self._people[owed.user]
-        if any(seq > max(carried, owed.number) for seq in person.inbox.groups[owed.number].items):
-            self._owe_to([person.endpoints[owed.endpoint]], owed.number, owed.type)
+        person = self._people[pending.user]
+        if any(seq > max(carried, pending.number) for seq in person.inbox.groups[pending.number].items):
+            self._enqueue_to([person.endpoints[pending.endpoint]], pending.number, pending.type)
 
-    def _sent(self, owed: PendingDelivery, at: int) -> None:
-        endpoints = self._people[owed.user].endpoints
-        endpoints[owed.endpoint] = msgspec.structs.replace(endpoints[owed.endpoint], sent_at=at, failures=0)
-        del self._owed[owed.id]
+    def _sent(self, pending: PendingDelivery, at: int) -> None:
+        endpoints = self._people[pending.user].endpoints
+        endpoints[pending.endpoint] = msgspec.structs.replace(
+            endpoints[pending.endpoint], sent_at=at, failures=0
+        )
+        del self._pending[pending.id]
 
-    def _refuse(self, owed: PendingDelivery, handled: DeliveryResult) -> None:
-        endpoints = self._people[owed.user].endpoints
-        refusing = msgspec.structs.replace(endpoints[owed.endpoint], failures=handled.failures)
+    def _refuse(self, pending: PendingDelivery, handled: DeliveryResult) -> None:
+        endpoints = self._people[pending.user].endpoints
+        refusing = msgspec.structs.replace(endpoints[pending.endpoint], failures=handled.failures)
         if handled.disables:
             now = self._clock.now()
             refusing = msgspec.structs.replace(refusing, disabled_at=now, disabled_reason=handled.error)
-        endpoints[owed.endpoint] = refusing
+        endpoints[pending.endpoint] = refusing
 
     def _release_held(self, user: str) -> None:
         """The quiet hours or the digest that deferred deliveries of a user have changed: decide about the deferred ones
         again."""
-        for owed in self._owed.values():
-            if owed.user == user and owed.held:
-                owed.held, owed.due_at = False, min(owed.due_at, self._clock.now())
+        for pending in self._pending.values():
+            if pending.user == user and pending.held:
+                pending.held, pending.due_at = False, min(pending.due_at, self._clock.now())
 
     def _replay(self) -> int:
         dead = [
-            owed
-            for owed in self._owed.values()
-            if owed.dead and not self._people[owed.user].endpoints[owed.endpoint].disabled_at
+            pending
+            for pending in self._pending.values()
+            if pending.dead and not self._people[pending.user].endpoints[pending.endpoint].disabled_at
         ]
-        for owed in dead:
-            owed.dead, owed.attempts, owed.due_at = False, 0, self._clock.now()
+        for pending in dead:
+            pending.dead, pending.attempts, pending.due_at = False, 0, self._clock.now()
         return len(dead)
 
     def _change_endpoints(
@@ -263,7 +269,11 @@ class MemoryDeliveries(MemoryState):
         removed = self._peek(remove.user).endpoints.pop(remove.id, None)
         if removed is not None:
             to_it = (remove.user, remove.id)
-            self._owed = {id: owed for id, owed in self._owed.items() if (owed.user, owed.endpoint) != to_it}
+            self._pending = {
+                id: pending
+                for id, pending in self._pending.items()
+                if (pending.user, pending.endpoint) != to_it
+            }
         return int(removed is not None)
 
     # --- reminders ------------------------------------------------------------------------------------------
@@ -286,5 +296,5 @@ class MemoryDeliveries(MemoryState):
                 del self._reminders[reminder.key]
             else:
                 self._reminders[reminder.key] = left
-        self._owed = {id: owed for id, owed in self._owed.items() if owed.user != user}
+        self._pending = {id: pending for id, pending in self._pending.items() if pending.user != user}
         return bool(naming)

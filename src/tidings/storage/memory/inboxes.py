@@ -111,10 +111,10 @@ class MemoryInboxes(MemoryDeliveries):
 
     def _endpoints_waiting(self, user: str, number: int) -> tuple[str, ...]:
         """The endpoints for which a delivery of a group is queued, oldest first."""
-        owed = (
-            one for one in self._owed.values() if not one.dead and (one.user, one.number) == (user, number)
+        pending = (
+            one for one in self._pending.values() if not one.dead and (one.user, one.number) == (user, number)
         )
-        waiting = {one.endpoint for one in owed}
+        waiting = {one.endpoint for one in pending}
         return tuple(id for id in self._peek(user).endpoints if id in waiting)
 
     def _counts(self, user: str) -> InboxCounters:
@@ -170,7 +170,7 @@ class MemoryInboxes(MemoryDeliveries):
         about = {"object": thing(entry), "actor": user_topic(entry.actor_id), "type": ""}[rule.group_by]
         item = ItemDraft(entry.key, created_at(entry), type, about, how)
         number = self._person(user).inbox.arrive(item, now)
-        self._owe(user, number, type, rule)
+        self._enqueue_deliveries(user, number, type, rule)
 
     def _lacking(self, user: str) -> Iterator[LogEntry]:
         """The pending broadcasts of this user, oldest first."""

@@ -112,7 +112,7 @@ class MemoryState:
         self._rules = Rules(self._settings_types)
         self._broadcasts: list[Broadcast] = []
         self._reminders: dict[str, Reminder] = {}
-        self._owed: dict[int, PendingDelivery] = {}
+        self._pending: dict[int, PendingDelivery] = {}
         self._delivery_ids = count(1)
 
     def _person(self, user: str) -> UserState:

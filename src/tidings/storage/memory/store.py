@@ -273,7 +273,7 @@ class MemoryStore(MemoryFeeds):
             "events": len(self._log),
             "follows": sum(len(p.follows) for p in people),
             "notifications": sum(len(p.inbox.groups) for p in people),
-            "deliveries": len(self._owed),
+            "deliveries": len(self._pending),
             "reminders": len(self._reminders),
         }
         return Status(await self.head(), *await self.backlog(), sizes)

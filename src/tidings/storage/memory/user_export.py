@@ -46,10 +46,15 @@ class MemoryExports(MemoryInboxes):
         if person.preferences != Preferences():
             yield {"kind": "preferences", "preferences": person.preferences}
         yield from map(records.endpoint, person.endpoints.values())
-        for owed in self._owed.values():
-            if owed.user == user:
-                about, times = notification_id(person.number, owed.number), (owed.due_at, owed.created_at)
-                yield records.delivery(about, owed.endpoint, times, owed.attempts, owed.dead, owed.error)
+        for pending in self._pending.values():
+            if pending.user == user:
+                about, times = (
+                    notification_id(person.number, pending.number),
+                    (pending.due_at, pending.created_at),
+                )
+                yield records.delivery(
+                    about, pending.endpoint, times, pending.attempts, pending.dead, pending.error
+                )
         for reminder in self._reminders.values():
             if user in anonymize.people(reminder):
                 yield records.reminder(reminder)

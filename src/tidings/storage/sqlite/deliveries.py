@@ -137,11 +137,11 @@ def _settle(w: WriteSession, handled: DeliveryResult) -> int:
             if handled.failures:
                 endpoints.refuse(w, row[0], handled)
     if handled.order and handled.state in ("sent", "dead"):
-        _owe_again(w, row, handled.order)
+        _enqueue_again(w, row, handled.order)
     return 1
 
 
-def _owe_again(w: WriteSession, row: tuple[int, int, int, int], carried: int) -> None:
+def _enqueue_again(w: WriteSession, row: tuple[int, int, int, int], carried: int) -> None:
     """Enqueue a delivery for items that joined a group during an attempt: none was enqueued, since one of the group was
     queued."""
     endpoint, user, number, type = row

@@ -131,7 +131,7 @@ def channel_name(number: int) -> str:
     return _NAMES[number]
 
 
-def owe_deliveries(w: WriteSession) -> None:
+def enqueue_deliveries(w: WriteSession) -> None:
     """Enqueue deliveries of the new items (``temp.notified_group``) to the endpoints on the channels of their types.
     Preferences and quiet hours apply when a delivery is due."""
     types = w.db.all(sql("types_of_notified_groups"))

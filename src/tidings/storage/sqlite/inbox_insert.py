@@ -157,7 +157,7 @@ def insert_notifications(
     if w.reached and any(a.kind.rule.channels for a in arrivals.values()):
         w.db.execute(sql("clear_temporary", table="notified_group"))
         w.run("collect_notified_groups", items, 0)
-        endpoints.owe_deliveries(w)
+        endpoints.enqueue_deliveries(w)
     return len(items)
 
 
