@@ -110,7 +110,7 @@ class App:
     async def _serve(self, request: Request, send: Send) -> None:
         begun = self._monotonic()
         if not self._scheduler.may_begin():
-            await self._wait_turn(request)
+            await self._scheduler.wait(self._client(request))
         try:
             answer, route = await self._answer(request)
         except ClientGone:
@@ -127,10 +127,7 @@ class App:
 
     async def _turn(self, request: Request, goes_on: bool = False) -> None:
         if goes_on or not self._scheduler.may_begin():
-            await self._wait_turn(request)
-
-    async def _wait_turn(self, request: Request) -> None:
-        await self._scheduler.wait(self._client(request))
+            await self._scheduler.wait(self._client(request))
 
     def _client(self, request: Request) -> str:
         return client_key(request, self._services.settings)

@@ -22,7 +22,9 @@ class RequestScheduler:
         self._ends: float | None = None
         """The time after which no more requests begin in this pass; None before the first one, and while none waits."""
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
-        """By client, in the order of their turns."""
+        """By client, in the order of their arrival."""
+        self._order: deque[tuple[str, deque[asyncio.Future[None]]]] = deque()
+        """The same, in the order of their turns: entries of the dictionary would cost more to move."""
         self._batch = MIN_BATCH
         """The number of waiting requests that begin in the next pass."""
         self._batch_began: float | None = None
@@ -41,12 +43,16 @@ class RequestScheduler:
         while not self._fits():
             await self._turn(client)
 
-    async def _turn(self, client: str) -> None:
+    def _turn(self, client: str) -> asyncio.Future[None]:
         turn = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(client, deque()).append(turn)
+        turns = self._waiting.get(client)
+        if turns is None:
+            turns = self._waiting[client] = deque()
+            self._order.append((client, turns))
+        turns.append(turn)
         if self._ends is None:
             self._open(self._monotonic())
-        await turn
+        return turn
 
     def _fits(self) -> bool:
         """Whether one more of this batch begins: those before it may take longer than those from which the size was
@@ -68,8 +74,7 @@ class RequestScheduler:
         if not self._waiting:
             self._ends = None
             return
-        for _ in range(self._batch):
-            self._begin_one()
+        self._begin_batch()
         self._open(now)
 
     def _adapt(self, now: float) -> None:
@@ -81,14 +86,16 @@ class RequestScheduler:
         elif took < SHARE_S / 2:
             self._batch = min(MAX_BATCH, self._batch * 2)
 
-    def _begin_one(self) -> None:
-        """Begin the first request of the next client in turn, unless that client has left."""
-        while self._waiting:
-            client, turns = next(iter(self._waiting.items()))
+    def _begin_batch(self) -> None:
+        """Begin the first request of the next client in turn, again and again, except those of clients that have left."""
+        left, order = self._batch, self._order
+        while left and order:
+            client, turns = first = order.popleft()
             turn = turns.popleft()
-            del self._waiting[client]
             if turns:
-                self._waiting[client] = turns
+                order.append(first)
+            else:
+                del self._waiting[client]
             if not turn.done():
                 turn.set_result(None)
-                return
+                left -= 1
