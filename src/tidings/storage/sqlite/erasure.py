@@ -21,8 +21,8 @@ def erase(w: WriteSession, r: ReadSnapshot, command: EraseUser) -> CommandResult
     if user is not None:
         _rename(w, user, command.user, alias)
     else:
-        is_known, is_named = reminders.names(w, command.user)
-        if not is_named:
+        is_known = reminders.is_named(w, command.user)
+        if not is_known and not reminders.is_named(w, command.user, include_cancelled=True):
             return CommandResult(0, w.position)
         user = w.names.make_user(alias)  # the file has nothing of this user but reminders
     w.names.forget()

@@ -296,13 +296,14 @@ def last_number(db: Db) -> int:
     return int(number)
 
 
-def names(w: WriteSession, user: str) -> tuple[bool, bool]:
-    """Whether a reminder names a user, and whether one does if cancelled ones count, too. Reminders from which a running
-    erasure removes the same name are left out."""
+def is_named(w: WriteSession, user: str, *, include_cancelled: bool = False) -> bool:
+    """Whether a reminder names a user; ``include_cancelled``: or a cancelled one whose index rows are not deleted yet.
+    Reminders from which a running erasure removes the same name are left out."""
     after = _hidden(w.renamings, user)
-    shown, kept = w.db.one(sql("is_named_by_reminder"), (user, after))
-    keys = [found.reminder.key for found in _unsettled_of(w.db, user, after)]
-    return bool(shown) or any(keys), bool(kept or keys)
+    (found,) = w.db.one(sql("is_named_by_reminder"), (user, after, include_cancelled))
+    return bool(found) or any(
+        include_cancelled or one.reminder.key for one in _unsettled_of(w.db, user, after)
+    )
 
 
 def _hidden(renamings: Sequence[Renaming], user: str) -> int:

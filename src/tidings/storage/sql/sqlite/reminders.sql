@@ -64,8 +64,8 @@ SELECT number, key, due_at, event, users, topic, recurrence, time_zone, first_at
 ON number=reminder WHERE user=? AND reminder<=? AND key IS NOT NULL ORDER BY reminder LIMIT 1;
 
 -- name: is_named_by_reminder
-SELECT EXISTS (SELECT 1 FROM reminder_user CROSS JOIN reminder ON number=reminder WHERE user=?1 AND reminder>?2 AND key IS NOT NULL),
-EXISTS (SELECT 1 FROM reminder_user WHERE user=?1 AND reminder>?2);
+SELECT EXISTS (SELECT 1 FROM reminder_user CROSS JOIN reminder ON number=reminder
+WHERE user=? AND reminder>? AND (key IS NOT NULL OR ?));
 
 -- name: export_reminders
 SELECT number, key, due_at, event, topic, recurrence, time_zone, first_at FROM reminder_user CROSS JOIN reminder
