@@ -102,12 +102,12 @@ def _share(budget: int, rows: int) -> int:
 
 
 def _forget_reminders(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
-    """Remove the user from the reminders that were set before the erasure, once all of these are settled: then each is found
-    by the user's name, and no cancelled one remains."""
+    """Remove the user from the reminders that were set before the erasure, once none of these is partly indexed: then each
+    is found by the user's name, and no cancelled one remains."""
     name, up_to = w.db.one(sql("name_of_erasure"), (job.user,))
     rows = 0
     while rows < budget:
-        done = reminders.settle_next(w, up_to, budget - rows) or reminders.forget_one(w, name, up_to)
+        done = reminders.index_next(w, up_to, budget - rows) or reminders.forget_one(w, name, up_to)
         if not done:
             return _next(job), rows
         rows += EVENT_ROWS + done

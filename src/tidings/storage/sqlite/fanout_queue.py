@@ -270,7 +270,7 @@ def _erase(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
 
 
 def _index_reminder(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
-    rows = reminders.settle(w, job.subject, budget)
+    rows = reminders.index_step(w, job.subject, budget)
     return (job if rows else None), rows
 
 

@@ -2,8 +2,8 @@
 
 A reminder is one row, so it is set and cancelled as a whole. Each user whom it names also has an index row
 (``reminder_user``), by which exports and erasures find the reminder. If a reminder names many users, a fan-out job writes
-and deletes these rows in steps, in the order of the names. Until the job has ended, the reminder is unsettled: it is listed
-in ``reminder_unsettled``, and exports and erasures also search the reminders in that list.
+and deletes these rows in steps, in the order of the names. Until the job has ended, the reminder is partly indexed: it is
+listed in ``reminder_unsettled``, and exports and erasures also search the reminders in that list.
 """
 
 from bisect import bisect_right
@@ -49,7 +49,7 @@ class Stored(NamedTuple):
         return anonymize.renamed_reminder(self.reminder, self.number, renamings)
 
 
-def remind(w: WriteSession, command: SetReminder) -> CommandResult:
+def set_reminder(w: WriteSession, command: SetReminder) -> CommandResult:
     """Set a reminder, or replace the one with the same key. If few index rows differ, only these are written."""
     new = command.reminder
     found = _stored(w.db, new.key)
@@ -57,7 +57,7 @@ def remind(w: WriteSession, command: SetReminder) -> CommandResult:
         _insert(w, new)
     elif w.renamings or _differences(found.reminder, new) > _at_once(w):
         # An erasure that goes on takes its user out of what has an earlier number: this is set after it began.
-        _unset(w, found)
+        _remove(w, found)
         _insert(w, new)
     elif found.reminder != new:
         _rewrite(w, found, new)
@@ -70,62 +70,66 @@ def cancel(w: WriteSession, command: CancelReminder) -> CommandResult:
     shown = found and found.shown(w.renamings)
     if found is None or shown is None or command.only not in (None, shown):
         return CommandResult(0, w.position)
-    _unset(w, found)
+    _remove(w, found)
     return CommandResult(1, w.position)
 
 
 def _rewrite(w: WriteSession, old: Stored, new: Reminder) -> None:
     w.db.execute(sql("update_reminder"), (*_columns(new), old.number))
     before, now = anonymize.people(old.reminder), anonymize.people(new)
-    named_to = _named_to(w, old.number)
-    _unname(w, old.number, before - now)
-    _name(w, old.number, (name for name in now - before if named_to is None or name <= named_to))
+    indexed_up_to = _indexed_up_to(w, old.number)
+    _delete_index_rows(w, old.number, before - now)
+    _insert_index_rows(
+        w, old.number, (name for name in now - before if indexed_up_to is None or name <= indexed_up_to)
+    )
 
 
 def _insert(w: WriteSession, new: Reminder) -> None:
     (number,) = w.db.one(sql("insert_reminder"), (new.key, *_columns(new)))
     named = anonymize.people(new)
     if len(named) > _at_once(w):
-        _unsettle(w, number, "")
+        _enqueue_indexing(w, number, "")
     else:
-        _name(w, number, named)
+        _insert_index_rows(w, number, named)
 
 
-def _unset(w: WriteSession, found: Stored) -> None:
+def _remove(w: WriteSession, found: Stored) -> None:
     """Delete a reminder with its index rows; if these are many, hide it and delete them in steps."""
-    named_to = _named_to(w, found.number)
-    named = [name for name in anonymize.people(found.reminder) if named_to is None or name <= named_to]
+    indexed_up_to = _indexed_up_to(w, found.number)
+    named = [
+        name for name in anonymize.people(found.reminder) if indexed_up_to is None or name <= indexed_up_to
+    ]
     if len(named) <= _at_once(w):
         _delete(w, found.number, named)
         return
     w.db.execute(sql("retire_reminder"), (found.number,))
-    if named_to is None:
-        _unsettle(w, found.number, max(named))
+    if indexed_up_to is None:
+        _enqueue_indexing(w, found.number, max(named))
 
 
 def _delete(w: WriteSession, number: int, named: Iterable[str]) -> None:
-    _unname(w, number, named)
-    w.db.execute(sql("delete_unsettled_reminder"), (number,))
+    _delete_index_rows(w, number, named)
+    w.db.execute(sql("delete_reminder_indexing"), (number,))
     w.db.execute(sql("delete_reminder"), (number,))
 
 
-def _unsettle(w: WriteSession, number: int, named_to: str) -> None:
-    w.db.execute(sql("insert_unsettled_reminder"), (number, named_to))
+def _enqueue_indexing(w: WriteSession, number: int, indexed_up_to: str) -> None:
+    w.db.execute(sql("insert_reminder_indexing"), (number, indexed_up_to))
     w.enqueue_job("index_reminder", number, 0, 0)
 
 
-def _named_to(w: WriteSession, number: int) -> str | None:
-    """The last name that has an index row, for an unsettled reminder; None for a settled one: all names have theirs."""
-    row = w.db.one(sql("named_to"), (number,))
+def _indexed_up_to(w: WriteSession, number: int) -> str | None:
+    """The last name that has an index row, for a partly indexed reminder; None for another: all names have theirs."""
+    row = w.db.one(sql("indexed_up_to"), (number,))
     return row[0] if row else None
 
 
-def _name(w: WriteSession, number: int, users: Iterable[str]) -> None:
+def _insert_index_rows(w: WriteSession, number: int, users: Iterable[str]) -> None:
     if named := tuple(sorted(users)):
         w.db.execute(sql("insert_reminder_users"), (number, apsw.carray(named)))
 
 
-def _unname(w: WriteSession, number: int, users: Iterable[str]) -> None:
+def _delete_index_rows(w: WriteSession, number: int, users: Iterable[str]) -> None:
     if named := tuple(sorted(users)):
         w.db.execute(sql("delete_reminder_users"), (number, apsw.carray(named)))
 
@@ -144,37 +148,37 @@ def _at_once(w: WriteSession) -> int:
 # --- steps ----------------------------------------------------------------------------------------------------------
 
 
-def settle_next(w: WriteSession, up_to: int, budget: int) -> int:
-    """Do one step for an unsettled reminder up to a number; returns its cost in rows, 0 if all are settled."""
-    (number,) = w.db.one(sql("next_unsettled_reminder"), (up_to,))
-    return 0 if number is None else settle(w, number, budget)
+def index_next(w: WriteSession, up_to: int, budget: int) -> int:
+    """Do one step for a partly indexed reminder up to a number; returns its cost in rows, 0 if there is none."""
+    (number,) = w.db.one(sql("next_reminder_to_index"), (up_to,))
+    return 0 if number is None else index_step(w, number, budget)
 
 
-def settle(w: WriteSession, number: int, budget: int) -> int:
+def index_step(w: WriteSession, number: int, budget: int) -> int:
     """Write about ``budget`` index rows of a reminder, or delete as many of a cancelled one; returns the cost in rows, 0 if
-    the reminder is settled."""
-    row = w.db.one(sql("unsettled_reminder"), (number,))
+    the reminder is not partly indexed."""
+    row = w.db.one(sql("reminder_to_index"), (number,))
     if row is None:
         return 0
-    named_to, is_cancelled, *columns = row
+    indexed_up_to, is_cancelled, *columns = row
     reminder = _of_row(*columns).reminder
     names = sorted(anonymize.people(reminder))
-    done = bisect_right(names, named_to)
+    done = bisect_right(names, indexed_up_to)
     if is_cancelled:
         left = max(0, done - budget)
         some = names[left:done]
-        _unname(w, number, some)
+        _delete_index_rows(w, number, some)
         if left:
-            w.db.execute(sql("set_named_to"), (names[left - 1], number))
+            w.db.execute(sql("set_indexed_up_to"), (names[left - 1], number))
         else:
             _delete(w, number, ())
     else:
         some = names[done : done + budget]
-        _name(w, number, some)
+        _insert_index_rows(w, number, some)
         if done + len(some) < len(names):
-            w.db.execute(sql("set_named_to"), (some[-1], number))
+            w.db.execute(sql("set_indexed_up_to"), (some[-1], number))
         else:
-            w.db.execute(sql("delete_unsettled_reminder"), (number,))
+            w.db.execute(sql("delete_reminder_indexing"), (number,))
     return 1 + len(some) + reminder.weight
 
 
@@ -193,7 +197,7 @@ def fire(w: WriteSession, command: FireReminder) -> Published | KeyReused:
     (outcome,) = publish.publish(w, [Publish((command.event,))])
     if isinstance(outcome, Published):
         if command.next_at is None:
-            _unset(w, found)
+            _remove(w, found)
         else:
             w.db.execute(sql("reschedule_reminder"), (command.next_at, key))
     return outcome
@@ -258,8 +262,8 @@ def export(
     r: ReadSnapshot, user: str, after: int, limit: int, max_bytes: int
 ) -> tuple[list[bytes], int | None]:
     """A line for each reminder that names a person, from a number on, and the number after which to go on; None at the
-    end. Of the bytes read for it ``max_bytes`` are not exceeded but by the last. The users of settled reminders are not
-    read."""
+    end. Of the bytes read for it ``max_bytes`` are not exceeded but by the last. The users of other reminders than
+    partly indexed ones are not read."""
     lines: list[bytes] = []
     size, last = 0, None
     renamings = r.writer.renamings
@@ -268,8 +272,8 @@ def export(
         Stored(number, Reminder(key, due_at, event, (), *rest))
         for number, key, due_at, event, *rest in r.db.execute(sql("export_reminders"), (user, after, limit))
     )
-    unsettled = (one for one in _unsettled_of(r.db, user, after) if one.reminder.key)
-    for number, reminder in merge(found, unsettled, key=attrgetter("number")):
+    unindexed = (one for one in _unindexed_of(r.db, user, after) if one.reminder.key)
+    for number, reminder in merge(found, unindexed, key=attrgetter("number")):
         text = anonymize.renamed_text(reminder.event, number, renamings)
         shown = msgspec.structs.replace(reminder, event=text)
         lines.append(msgspec.json.encode(records.reminder(shown)))
@@ -279,12 +283,12 @@ def export(
     return lines, last
 
 
-def _unsettled_of(db: Db, user: str, after: int) -> Iterator[Stored]:
-    """The unsettled reminders after a number that name a user who has no index row of them; a cancelled one has an empty
-    key. Only those that contain the name are decoded."""
+def _unindexed_of(db: Db, user: str, after: int) -> Iterator[Stored]:
+    """The partly indexed reminders after a number that name a user who has no index row of them; a cancelled one has an
+    empty key. Only those that contain the name are decoded."""
     probe = msgspec.json.encode(user)[1:-1].decode()
     searched = (after, user, probe, user_topic(user))
-    for number, key, *rest in db.execute(sql("unsettled_reminders_with_name"), searched):
+    for number, key, *rest in db.execute(sql("unindexed_reminders_with_name"), searched):
         found = _of_row(number, key or "", *rest)
         if user in anonymize.people(found.reminder):
             yield found
@@ -302,7 +306,7 @@ def is_named(w: WriteSession, user: str, *, include_cancelled: bool = False) -> 
     after = _hidden(w.renamings, user)
     (found,) = w.db.one(sql("is_named_by_reminder"), (user, after, include_cancelled))
     return bool(found) or any(
-        include_cancelled or one.reminder.key for one in _unsettled_of(w.db, user, after)
+        include_cancelled or one.reminder.key for one in _unindexed_of(w.db, user, after)
     )
 
 
@@ -313,14 +317,14 @@ def _hidden(renamings: Sequence[Renaming], user: str) -> int:
 
 def forget_one(w: WriteSession, user: str, up_to: int) -> int:
     """Remove an erased user from one of the reminders up to a number that name the user; returns the cost in rows, 0 if
-    there is none. All these reminders are settled. Of the index rows only that of the user is deleted."""
+    there is none. None of these reminders is partly indexed. Of the index rows only that of the user is deleted."""
     row = w.db.one(sql("next_reminder_of_user"), (user, up_to))
     if row is None:
         return 0
     found = _of_row(*row)
     left = found.shown(w.renamings)
     if left is None:
-        _unset(w, found)
+        _remove(w, found)
     else:
         _rewrite(w, found, left)
     w.db.execute(sql("delete_reminder_users"), (found.number, apsw.carray((user,))))

@@ -122,7 +122,7 @@ def _change_personal(w: WriteSession, r: ReadSnapshot, command: _Personal) -> Ou
         case SetPreferences():
             return preferences.prefer(w, r, command)
         case SetReminder():
-            return reminders.remind(w, command)
+            return reminders.set_reminder(w, command)
         case CancelReminder():
             return reminders.cancel(w, command)
         case FireReminder():

@@ -1,4 +1,4 @@
--- Reminders.
+-- Reminders. The partly indexed ones are in reminder_unsettled: only users up to `named_to` have their index rows.
 
 -- name: count_reminders
 SELECT count(*) FROM reminder WHERE key IS NOT NULL;
@@ -22,26 +22,26 @@ DELETE FROM reminder WHERE number=?;
 -- name: retire_reminder
 UPDATE reminder SET key=NULL, due_at=NULL WHERE number=?;
 
--- name: insert_unsettled_reminder
+-- name: insert_reminder_indexing
 INSERT INTO reminder_unsettled VALUES (?, ?);
 
--- name: set_named_to
+-- name: set_indexed_up_to
 UPDATE reminder_unsettled SET named_to=? WHERE reminder=?;
 
--- name: delete_unsettled_reminder
+-- name: delete_reminder_indexing
 DELETE FROM reminder_unsettled WHERE reminder=?;
 
--- name: named_to
+-- name: indexed_up_to
 SELECT named_to FROM reminder_unsettled WHERE reminder=?;
 
--- name: next_unsettled_reminder
+-- name: next_reminder_to_index
 SELECT min(reminder) FROM reminder_unsettled WHERE reminder<=?;
 
--- name: unsettled_reminder
+-- name: reminder_to_index
 SELECT named_to, key IS NULL, number, coalesce(key, ''), coalesce(due_at, 0), event, users, topic, recurrence, time_zone, first_at
 FROM reminder_unsettled CROSS JOIN reminder ON number=reminder WHERE reminder=?;
 
--- name: unsettled_reminders_with_name
+-- name: unindexed_reminders_with_name
 SELECT number, key, coalesce(due_at, 0), event, users, topic, recurrence, time_zone, first_at
 FROM reminder_unsettled CROSS JOIN reminder ON number=reminder
 WHERE reminder>?1 AND named_to<?2 AND (topic=?4 OR instr(users, ?3) OR instr(event, CAST(?3 AS BLOB))) ORDER BY reminder;
