@@ -20,6 +20,7 @@ SAMPLES: Mapping[str, Any] = {
     "event_ids": ("x",),
     "ids": ("x",),
     "since": 0,
+    "pairs": (("bob", "market:1"),),
     "reminder": {},
     "rule": {},
     "wanted": Preferences(),

@@ -77,7 +77,7 @@ ActivityPage BlockedUser BlocksPage Condition Connection DeadLetter Decision End
 FeedItem FeedPage FeedReadResult FieldError FollowedTopic Following FollowsPage Frame InboxChanges InboxPage
 InboxUpdateResult MutedTopic MutesPage NewCount NewEvent Notification Parts Person Preferences QuietHours
 ReadAllResult Reason Receipt Receipts Reminder ReminderResult RemindersPage Status Summary Thing Top TopItem Unread
-UpdateResult
+UpdateResult Updated
 """
 """What the client, the description of the API and the server each represent: one thing, and so one name."""
 

@@ -1,6 +1,6 @@
 """The write API: validates each request, enqueues its commands, and waits until they are committed."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple, cast
 
 import msgspec
@@ -74,8 +74,11 @@ IMPORT_BYTES = 4 * MIB
 RESULT_BYTES = 64 * KIB
 """Bytes of result lines that are sent at once: a connection accepts as many without waiting."""
 FOLLOWS = 500
-"""Follows of a bulk request that share one transaction, about 20 ms: other requests get their turn between two."""
+"""Follows or unfollows of a bulk request that share one transaction, about 20 ms: other requests get their turn between
+two."""
 
+DEFAULT_BACKFILL = 100
+"""Events of its topic that a new follow adds to the feed: several pages, so that a feed is never empty after a follow."""
 MAX_LIVE_BROADCASTS = 1_000
 """Maximum number of active broadcasts. An unread count checks each of them: measured, 0.1 to 0.3 ms at this number.
 Reminders to topics are exempt, because there is no client that could get the refusal."""
@@ -335,20 +338,38 @@ class Commands:
         """Retract an event from the log, every feed and every inbox. Raises NotFound."""
         await self._change(Retract(event_id), missing="no such event")
 
-    async def follow(self, user: str, topic: str, backfill: int = 100) -> bool:
-        """Make a user follow a topic and add the ``backfill`` newest of its events to the feed; True if the follow is
-        new."""
-        return bool((await self._change(Follow(user, topic, backfill))).updated)
+    async def follow(self, user: str, topic: str, backfill: int | None = None) -> bool:
+        """Make a user follow a topic and add the ``backfill`` newest of its events to the feed, also if the user follows it
+        already; None: the default number, to a new follow alone. True if the follow is new."""
+        if backfill is None:
+            command = Follow(user, topic, self._default_backfill)
+        else:
+            command = Follow(user, topic, backfill, extend=True)
+        return bool((await self._change(command)).updated)
 
-    async def follow_many(self, pairs: Sequence[tuple[str, str]], backfill: int = 100) -> int:
-        """Follow many topics at once, (user, topic) each; returns how many of them are new."""
-        new = 0
+    async def follow_many(self, pairs: Sequence[tuple[str, str]], backfill: int | None = None) -> int:
+        """Follow many topics at once, (user, topic) each; new follows add ``backfill`` events, None: the default number. Returns
+        how many are new."""
+        count = self._default_backfill if backfill is None else backfill
+        return await self._change_many(pairs, lambda user, topic: Follow(user, topic, count))
+
+    @property
+    def _default_backfill(self) -> int:
+        return min(DEFAULT_BACKFILL, self._settings.max_backfill)
+
+    async def unfollow_many(self, pairs: Sequence[tuple[str, str]], keep: bool) -> int:
+        """End many follows at once, (user, topic) each, as ``unfollow`` does; returns how many there were."""
+        return await self._change_many(pairs, lambda user, topic: Unfollow(user, topic, keep))
+
+    async def _change_many(
+        self, pairs: Sequence[tuple[str, str]], command: Callable[[str, str], Command]
+    ) -> int:
+        """Write a command for each (user, topic), in several transactions; returns how many had an effect."""
+        changed = 0
         for at in range(0, len(pairs), FOLLOWS):
-            commands = [Follow(user, topic, backfill) for user, topic in pairs[at : at + FOLLOWS]]
-            new += sum(
-                cast(CommandResult, outcome).updated for outcome in await self._log.submit_all(commands)
-            )
-        return new
+            outcomes = await self._log.submit_all([command(*pair) for pair in pairs[at : at + FOLLOWS]])
+            changed += sum(cast(CommandResult, outcome).updated for outcome in outcomes)
+        return changed
 
     async def unfollow(self, user: str, topic: str, keep: bool) -> bool:
         """End a follow; ``keep`` the events that it added, or hide them. True if there was one."""

@@ -10,8 +10,6 @@ from tidings.feed_changes import FeedChange
 from tidings.personal_data import DeliveryResult, Endpoint, Preferences, Reminder
 from tidings.rules import Rule
 
-HOME_KINDS = ("target", "follow", "own")
-
 
 def split_topic(topic: str) -> tuple[str, str]:
     """``market:42`` as ("market", "42"); the first colon separates, so an id may have colons. Raises ValueError."""
@@ -102,11 +100,12 @@ class Retract(msgspec.Struct, frozen=True):
 
 class Follow(msgspec.Struct, frozen=True):
     """``user`` follows ``topic``; the ``backfill`` newest of its events are added to the feed. A repetition changes
-    nothing."""
+    nothing; with ``extend`` it adds those of the ``backfill`` newest events now that the follow does not cover."""
 
     user: str
     topic: str
     backfill: int = 100
+    extend: bool = False
 
 
 class Unfollow(msgspec.Struct, frozen=True):

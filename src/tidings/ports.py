@@ -6,7 +6,7 @@ position *p*, key *k*) is in the feed of viewer *V* when *a* is not *V* and
 
 - *V* is among its targets (reason ``target``), or
 - *V* has a follow of a topic in *T* (reason ``follow``) that covers it: ``k >= since_key or p > since_position``, and not
-  ended by a keeping unfollow at a position before *p*. ``since_key`` is the key of the last event that the backfill added,
+  ended by a keeping unfollow at a position before *p*. ``since_key`` is the key of the last event that a backfill added,
   ``since_position`` the last position of the log when the follow was made;
 
 and neither a mute nor a block of *V* hides it: a muted topic in *T*, or a block between *V* and *a*. With ``include_own``

@@ -132,9 +132,11 @@ def test_lines_take_no_long_turn(probed: AttackedServer, name: str) -> None:
 
 
 def test_a_bulk_of_follows_takes_no_long_turn(probed: AttackedServer) -> None:
-    """As many as may be in one request, some faulty."""
+    """As many as may be in one request, some faulty; and as many that end."""
     pairs = [{"user_id": f"u{i % 100}", "topic": f"club:{i}"} for i in range(10_000)]
     for follows, status in (([*pairs[:-1], {"user_id": "u"}], 422), (pairs, 200)):
         reply = httpx.post(f"{probed.url}/v1/follows", json=follows, timeout=120)
         assert reply.status_code == status, reply.text[:500]
+    reply = httpx.request("DELETE", f"{probed.url}/v1/follows", json=pairs, timeout=120)
+    assert reply.json() == {"updated": 10_000}
     probed.assert_bounds(memory_mib=MEMORY_MIB)

@@ -148,6 +148,9 @@ def test_topics(asked: Asked, user: str) -> None:
     assert asked.feed(user=user) == []
     assert [blocked.user_id for blocked in asked.blocks(user=user)] == [f"{user}/friend"]
     asked.unblock(f"{user}/friend", user=user)
+    asked.follow(topic, user=user)
+    assert asked.follow_many([(user, topic), (user, f"{topic}-2")]).updated == 1
+    assert asked.unfollow_many([(user, f"{topic}-2"), (user, f"{topic}-3")]).updated == 1
     assert asked.mutes(user=user) == asked.blocks(user=user) == []
     asked.unfollow(topic, user=user, keep=True)
     (item,) = asked.feed(user=user)

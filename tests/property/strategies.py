@@ -220,7 +220,7 @@ def fixed(commands: st.SearchStrategy[Command]) -> st.SearchStrategy[Draft]:
 people = users.map(lambda user: f"user:{user}")
 masks = st.one_of(st.builds(SetMute, users, topics), st.builds(SetBlock, users, people))
 unmasks = st.integers(0, 9).map(lambda n: lambda h: h.unmask(n))
-follows = st.builds(Follow, users, topics, backfill=st.sampled_from((0, 1, 3, 100)))
+follows = st.builds(Follow, users, topics, backfill=st.sampled_from((0, 1, 3, 100)), extend=st.booleans())
 unfollows = st.tuples(users, st.integers(0, 9), st.booleans()).map(
     lambda t: lambda h: Unfollow(t[0], h.followed(t[0], t[1]), t[2])
 )

@@ -342,6 +342,8 @@ CASES = (
         [{"user_id": "u", "topic": "x"}, {"user_id": 7, "x": 1, "topic": "a:b"}],
         "/v1/follows",
     ),
+    posted("unfollow without topic", "/0/topic", [{"user_id": "u"}], "/v1/follows", "DELETE"),
+    posted("unfollows are an object", "", {"user_id": "u", "topic": "a:b"}, "/v1/follows", "DELETE"),
     posted("follow that is a list", "/0", [["u", "a:b"]], "/v1/follows"),
     posted("follows are an object", "", {"user_id": "u", "topic": "a:b"}, "/v1/follows"),
     fields("backfill is a huge number", "/backfill", '{"backfill": 1%s}' % ("0" * 5_000), FOLLOW, "PUT"),
@@ -538,8 +540,9 @@ def test_a_large_event_names_the_setting(app: httpx.Client) -> None:
 def test_follows_over_the_cap(app: httpx.Client) -> None:
     """A bulk follow of more pairs than the cap is refused as a whole."""
     pairs = [{"user_id": "u", "topic": f"t:{i}"} for i in range(10_001)]
-    reply = app.post("/v1/follows", json=pairs)
-    assert (reply.status_code, reply.json()["type"]) == (413, "urn:tidings:problem:too-large")
+    for method in ("POST", "DELETE"):
+        reply = app.request(method, "/v1/follows", json=pairs)
+        assert (reply.status_code, reply.json()["type"]) == (413, "urn:tidings:problem:too-large")
 
 
 @pytest.mark.usefixtures("unchanged")

@@ -150,6 +150,39 @@ def listed(app: httpx.Client, at: str, kind: type[Names], name: str) -> list[str
     return seen
 
 
+def test_a_larger_backfill_of_an_existing_follow_fetches_the_rest(app: httpx.Client, user: str) -> None:
+    """The fault: the status was 200, and nothing came. Without a backfill a repetition brings nothing."""
+    path, topics = f"/v1/users/{user}/follows/tag%3A{user}", [f"tag:{user}"]
+    ids = [publish(app, topics=topics).event_id for _ in range(4)][::-1]
+
+    def followed(backfill: int | None, status: int) -> list[str]:
+        body = None if backfill is None else {"backfill": backfill}
+        of(app.put(path, json=body), schemas.Following, status)
+        return [item.event_id for item in feed(app, user).items]
+
+    assert followed(1, 201) == ids[:1]
+    assert followed(None, 200) == ids[:1]
+    assert followed(3, 200) == ids[:3]
+    assert followed(2, 200) == ids[:3]
+    assert followed(1_000, 200) == ids
+
+
+@pytest.mark.parametrize("history", ["keep", "hide", None])
+def test_a_bulk_unfollow_ends_what_there_is(app: httpx.Client, user: str, history: str | None) -> None:
+    """It counts the follows that it ended, and hides what they brought unless it keeps the history."""
+    topics = [f"tag:{user}-{i}" for i in range(1_200)]
+    pairs = [{"user_id": user, "topic": topic} for topic in topics]
+    assert of(app.post("/v1/follows", json=pairs[:-1]), schemas.Updated).updated == 1_199
+    publish(app, topics=topics[:1])
+    query = {} if history is None else {"history": history}
+    reply = app.request("DELETE", "/v1/follows", params=query, json=pairs)
+    assert of(reply, schemas.Updated).updated == 1_199
+    assert len(feed(app, user).items) == (history == "keep")
+    assert app.get(f"/v1/users/{user}/follows").json()["items"] == []
+    again = app.request("DELETE", "/v1/follows", params={"history": "keep"}, json=pairs)
+    assert of(again, schemas.Updated).updated == 0
+
+
 def test_mutes_and_blocks_are_listed_by_page(app: httpx.Client, user: str) -> None:
     """The fault: both could be set and ended, but not listed. By name, of the user's own making, with cursors of their
     own."""

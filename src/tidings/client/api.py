@@ -125,16 +125,31 @@ class Api:
     # --- topics -----------------------------------------------------------------------------------------------
 
     @operation
-    def follow(self, topic: str, *, user: str | None = None, backfill: int = 100) -> Call[replies.Following]:
-        """Follow a topic; the ``backfill`` newest of its events are added to the feed."""
+    def follow(
+        self, topic: str, *, user: str | None = None, backfill: int | None = None
+    ) -> Call[replies.Following]:
+        """Follow a topic; the ``backfill`` newest of its events are added to the feed, also if it is followed already. By
+        default a new follow adds 100."""
         path = self._path(user, "follows", topic)
-        return call("PUT", path, replies.Following, body={"backfill": backfill})
+        return call("PUT", path, replies.Following, body={} if backfill is None else {"backfill": backfill})
 
     @operation
     def unfollow(self, topic: str, *, user: str | None = None, keep: bool = False) -> Call[None]:
         """Unfollow a topic, and hide the events that it added, or ``keep`` them."""
         query = {"history": "keep" if keep else "hide"}
         return call("DELETE", self._path(user, "follows", topic), None, query=query)
+
+    @operation
+    def follow_many(self, pairs: Iterable[tuple[str, str]]) -> Call[replies.Updated]:
+        """Make many users follow topics: up to 10,000 pairs of a user and a topic. Existing follows are skipped."""
+        return call("POST", "/v1/follows", replies.Updated, body=_pairs(pairs))
+
+    @operation
+    def unfollow_many(self, pairs: Iterable[tuple[str, str]], *, keep: bool = False) -> Call[replies.Updated]:
+        """End many follows, up to 10,000 pairs of a user and a topic, and hide the events that they added, or ``keep``
+        them."""
+        query = {"history": "keep" if keep else "hide"}
+        return call("DELETE", "/v1/follows", replies.Updated, query=query, body=_pairs(pairs))
 
     @listing
     def follows(self, *, user: str | None = None) -> Series[replies.FollowsPage]:
@@ -472,6 +487,10 @@ class Api:
         if name is None and not self.has_token:
             raise ValueError("say which user: user=…, or user_id=… of the client")
         return "/".join(("/v1/users", OWN_USER if name is None else part(name), *map(part, parts)))
+
+
+def _pairs(pairs: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"user_id": user, "topic": topic} for user, topic in pairs]
 
 
 def _activity(topic: str | None) -> str:

@@ -119,7 +119,7 @@ def _word(words: Sequence[str]) -> Take:
 def _series(item: Any) -> _Kind:
     """Several values: those of a collection are checked at once, those of an iterator as they come."""
     take = _taker(item)
-    plural = "strings" if item is str else "events"
+    plural = "strings" if item is str else "pairs" if get_origin(item) is tuple else "events"
 
     def items(name: str, values: Iterable[Any]) -> Iterator[Any]:
         for index, value in enumerate(values):

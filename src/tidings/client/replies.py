@@ -74,6 +74,12 @@ class Following(Struct, frozen=True):
     following: bool
 
 
+class Updated(Struct, frozen=True):
+    """The number of follows that began or ended."""
+
+    updated: int
+
+
 class FollowedTopic(Struct, frozen=True):
     """A topic that is followed, since when."""
 

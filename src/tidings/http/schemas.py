@@ -394,7 +394,7 @@ class Following(Schema):
 
 
 class Updated(Schema):
-    """The number of new things."""
+    """The number of follows that began or ended."""
 
     updated: Count
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from tidings.batches import split
 from tidings.config import Settings
@@ -23,9 +23,10 @@ NO_CONTENT = Response(status=204)
 
 
 class FollowBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """``backfill``: the number of the topic's newest events to add to the feed."""
+    """``backfill``: the number of the topic's newest events to add to the feed, also of a topic that is followed already. By
+    default 100 are added to a new follow."""
 
-    backfill: Annotated[int, Meta(ge=0)] = 100
+    backfill: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
 
 
 class Pair(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=False):
@@ -57,8 +58,8 @@ async def follow(call: RequestContext[Params, FollowBody]) -> Response:
     """Follow a topic: 201 if the follow is new, 200 if it exists."""
     if errors := tuple(_backfill_errors(call.body, call.services.settings)):
         raise InvalidFields(errors=errors)
-    topic = call.path["topic"]
-    new = await call.services.ingest.follow(call.user, topic, call.body.backfill)
+    topic, backfill = call.path["topic"], call.body.backfill
+    new = await call.services.ingest.follow(call.user, topic, None if backfill is UNSET else backfill)
     now = schemas.Following(user_id=call.user, topic=topic, following=True)
     return Response(msgspec.json.encode(now), 201 if new else 200)
 
@@ -69,20 +70,32 @@ def follow_errors(call: RequestContext[Any, None], fitting: bytes) -> Iterable[F
 
 
 def _backfill_errors(body: FollowBody, settings: Settings) -> Iterator[FieldError]:
-    if body.backfill > settings.max_backfill:
+    if body.backfill is not UNSET and body.backfill > settings.max_backfill:
         detail = f"expected a whole number 0 to {settings.max_backfill:,}, got {body.backfill:,}"
         yield FieldError("/backfill", detail)
 
 
 async def follow_many(call: RequestContext[Params, Any]) -> Response:
     """Follow many topics for many users; existing follows are skipped."""
+    return _updated(await call.services.ingest.follow_many(await _pairs(call)))
+
+
+async def unfollow_many(call: RequestContext[UnfollowQuery, Any]) -> Response:
+    """End many follows of many users; those that do not exist are skipped."""
+    pairs = await _pairs(call)
+    return _updated(await call.services.ingest.unfollow_many(pairs, call.query.history == "keep"))
+
+
+def _updated(count: int) -> Response:
+    return Response(msgspec.json.encode(schemas.Updated(updated=count)))
+
+
+async def _pairs(call: RequestContext[Any, Any]) -> list[tuple[str, str]]:
     settings = call.services.settings
     if raw := await read_body(call.request, settings.max_batch_bytes):
         check_media(call.request, (JSON,))
     turn = Turn(call.services.clock.monotonic, call.request.next_turn)
-    pairs = await read_follows(raw, settings.max_follows_batch, turn)
-    new = await call.services.ingest.follow_many(pairs)
-    return Response(msgspec.json.encode(schemas.Updated(updated=new)))
+    return await read_follows(raw, settings.max_follows_batch, turn)
 
 
 async def read_follows(raw: bytes, most: int, turn: Turn) -> list[tuple[str, str]]:
@@ -216,6 +229,19 @@ ROUTES = (
         access=Access.SERVER,
         summary="Follow many topics for many users",
         tag=_TAG,
+        body=list[Pair],
+        body_cap=batch_body,
+        raw_body=True,
+        reply=schemas.Updated,
+    ),
+    Route(
+        method="DELETE",
+        path="/v1/follows",
+        handler=unfollow_many,
+        access=Access.SERVER,
+        summary="End many follows of many users; the events that they added to the feeds are hidden or kept",
+        tag=_TAG,
+        query=UnfollowQuery,
         body=list[Pair],
         body_cap=batch_body,
         raw_body=True,

@@ -460,10 +460,14 @@ class MemoryStore(MemoryFeeds):
 
     def _follow(self, follow: Follow) -> int:
         person = self._person(follow.user)
-        if person.follow_of(follow.topic) is not None:
+        span = person.follow_of(follow.topic)
+        if span is not None and not follow.extend:
             return 0
         shown = list(islice((e.key for e in self._newest() if follow.topic in e.topics), follow.backfill))
         since_key = shown[-1] if shown else None
+        if span is not None:
+            span.extend(since_key)
+            return 0
         span = FollowInterval(since_key, self._position, self._clock.now())
         person.follows.setdefault(follow.topic, []).append(span)
         return 1

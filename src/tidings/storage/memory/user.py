@@ -17,6 +17,11 @@ class FollowInterval:
     created_at: int
     ended_at: int | None = None
 
+    def extend(self, since_key: int | None) -> None:
+        """Cover the events from a key on too."""
+        if since_key is not None and (self.since_key is None or since_key < self.since_key):
+            self.since_key = since_key
+
     def covers(self, entry: LogEntry) -> bool:
         """Whether the follow shows this event, which belongs to its topic."""
         backfilled = self.since_key is not None and entry.key >= self.since_key

@@ -16,9 +16,11 @@ SWEEP_USERS = 500
 
 
 def follow(w: WriteSession, command: Follow) -> CommandResult:
-    """Begin a follow and add its backfill to the user feed."""
+    """Begin a follow and add its backfill to the user feed, or extend that of an existing one."""
     user, topic = w.names.make_user(command.user), w.names.make_topic(command.topic)
     if _standing(w, user, topic):
+        if command.extend:
+            _extend(w, user, topic, command.backfill)
         return CommandResult(0, w.position)
     keys = _newest(w, topic, command.backfill)
     since_key = keys[-1] if keys else MAX_KEY
@@ -34,6 +36,21 @@ def follow(w: WriteSession, command: Follow) -> CommandResult:
     backfill_feed(w, user, topic, keys)
     w.followers_changed(topic, 1)
     return CommandResult(1, w.position)
+
+
+def _extend(w: WriteSession, user: int, topic: int, backfill: int) -> None:
+    """Have a follow cover the newest events of its topic, and add to the user feed those that it did not cover. While the
+    topic is merged on read, a page finds them twice and drops one of each."""
+    keys = _newest(w, topic, backfill)
+    if not keys:
+        return
+    (before,) = w.db.one(sql("backfill_of_follow"), (user, topic))
+    if keys[-1] >= before:
+        return
+    w.db.execute(sql("extend_follow"), (keys[-1], user, topic))
+    w.db.execute(sql("bump_feed_version"), (user, today(w)))
+    w.backfill_changed(topic)
+    backfill_feed(w, user, topic, [key for key in keys if key < before])
 
 
 def _standing(w: WriteSession, user: int, topic: int) -> bool:

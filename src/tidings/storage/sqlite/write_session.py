@@ -293,6 +293,12 @@ class WriteSession:
             self._follower_changes = 1
         self.decide(topic, followers, self.rate(topic), self.position)
 
+    def backfill_changed(self, topic: int) -> None:
+        """A follow of a topic covers more events than before; readers that cache its followers notice it after the
+        commit."""
+        if topic in self.wide:
+            self._crowds = 1
+
     def deserted(self, topic: int) -> None:
         """The topic has no followers any more: delete its fan-out state."""
         self.db.execute(sql("delete_topic"), (topic,))

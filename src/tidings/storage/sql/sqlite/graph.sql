@@ -30,6 +30,12 @@ SELECT m.topic, m.kind FROM carray(?) c CROSS JOIN relation m ON m.viewer=? AND 
 INSERT INTO follow VALUES (?1, ?2, ?3, ?4, NULL, 1, ?5)
 ON CONFLICT (follower, topic, from_position) DO UPDATE SET until_position=NULL, backfill_from_key=min(backfill_from_key, excluded.backfill_from_key), created_at=excluded.created_at;
 
+-- name: backfill_of_follow
+SELECT backfill_from_key FROM follow WHERE follower=? AND topic=? AND until_position IS NULL;
+
+-- name: extend_follow
+UPDATE follow SET backfill_from_key=? WHERE follower=? AND topic=? AND until_position IS NULL;
+
 -- name: bump_feed_version
 INSERT INTO feed_state (user, last_visit_day) VALUES (?, ?) ON CONFLICT (user) DO UPDATE SET version=version+1;
 
