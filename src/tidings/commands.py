@@ -348,8 +348,8 @@ class Commands:
         return bool((await self._change(command)).updated)
 
     async def follow_many(self, pairs: Sequence[tuple[str, str]], backfill: int | None = None) -> int:
-        """Follow many topics at once, (user, topic) each; new ones add ``backfill`` events (None: the default number). Returns
-        how many are new."""
+        """Follow many topics at once, (user, topic) each; a new follow adds ``backfill`` events (None: the default number).
+        Returns how many are new."""
         count = self._default_backfill if backfill is None else backfill
         return await self._change_many(pairs, lambda user, topic: Follow(user, topic, count))
 
