@@ -87,7 +87,7 @@ class Worker(ABC):
             else:
                 failures = 0
                 self._end_round()
-                self._tell(waiters, rest.settled)
+                self._resolve(waiters, rest.settled)
                 await self._rest(rest.seconds)
 
     def _report(self, error: Exception, failures: int) -> None:
@@ -101,7 +101,7 @@ class Worker(ABC):
         watchers, self._watchers = self._watchers, []
         _release(watchers)
 
-    def _tell(self, waiters: list[asyncio.Future[None]], settled: bool) -> None:
+    def _resolve(self, waiters: list[asyncio.Future[None]], settled: bool) -> None:
         if not settled:
             self._waiters = waiters + self._waiters
             return

@@ -122,13 +122,13 @@ class GroupCommitQueue:
             return
         written = ends.index(len(outcomes)) + 1
         self._waiting.put_back(batch[written:])
-        self._tell(commands[: len(outcomes)], outcomes)
+        self._report(commands[: len(outcomes)], outcomes)
         for waiting, end in zip(batch, ends[:written], strict=False):
             self._waiting.ended(waiting)
             if not waiting.done.done():
                 waiting.done.set_result(outcomes[end - len(waiting.commands) : end])
 
-    def _tell(self, commands: Sequence[Command], outcomes: Sequence[Outcome | KeyReused]) -> None:
+    def _report(self, commands: Sequence[Command], outcomes: Sequence[Outcome | KeyReused]) -> None:
         try:
             self._on_commit(commands, outcomes)
         except Exception:

@@ -1,7 +1,7 @@
 """The composition root: settings become a store, a commit queue, projections, services. :mod:`tidings.process` serves them.
 
-:func:`running` is the wiring. Start order is the order of need; shutdown goes the other way: no new requests, streams told
-to come back, what is waiting written, the store closed.
+:func:`running` is the wiring. Start order is the order of need; shutdown goes the other way: no new requests, streams
+drained, what is waiting written, the store closed.
 """
 
 import logging
@@ -75,7 +75,7 @@ async def running(
         cursors, wording = Cursors(cursor_key), NotificationRenderer(store, settings.locale)
         position, epoch = await store.head()
 
-        # The log tells them what was written, and they have it write in turn: these two look it up when they are called.
+        # The commit queue reports to them, and they submit to it: these two look it up when they are called.
         async def submit(command: Command) -> Outcome:
             return await log.submit(command)
 

@@ -177,8 +177,8 @@ def ready(running: Running | None) -> Iterator[CheckResult]:
         yield CheckResult("fail", "ready", f"{at}/readyz does not answer: {type(error).__name__}")
         return
     if status != HTTPStatus.OK:
-        told = body.decode(errors="replace")
-        yield CheckResult("fail", "ready", f"{at}/readyz answers {status}: {told}")
+        detail = body.decode(errors="replace")
+        yield CheckResult("fail", "ready", f"{at}/readyz answers {status}: {detail}")
 
 
 def _get(url: str, most: int) -> tuple[int, bytes]:
@@ -284,8 +284,8 @@ def outside(settings: Settings, types: Mapping[str, Rule]) -> Iterator[CheckResu
     for unsent in unsendable(types, settings):
         yield CheckResult("warn", "outside", unsent)
     if settings.smtp_url and not settings.server_url:
-        told = "server_url is empty: users cannot register mail addresses, only the application can"
-        yield CheckResult("warn", "outside", told)
+        detail = "server_url is empty: users cannot register mail addresses, only the application can"
+        yield CheckResult("warn", "outside", detail)
 
 
 def mail(settings: Settings) -> Iterator[CheckResult]:
@@ -334,12 +334,12 @@ def disk(folder: Path) -> CheckResult:
         ms = fsync_ms(folder)
     except OSError as error:
         return CheckResult("fail", "disk", f"{folder} cannot be written: {error.strerror}")
-    told = f"fsync takes {ms:.2f} ms in {folder}"
+    detail = f"fsync takes {ms:.2f} ms in {folder}"
     if ms < IDLE_FSYNC_MS:
         return CheckResult(
-            "warn", "disk", f"{told}: too quick for a disk, so nothing there survives a power cut"
+            "warn", "disk", f"{detail}: too quick for a disk, so nothing there survives a power cut"
         )
-    return CheckResult("warn" if ms > SLOW_FSYNC_MS else "ok", "disk", told)
+    return CheckResult("warn" if ms > SLOW_FSYNC_MS else "ok", "disk", detail)
 
 
 def fsync_ms(folder: Path) -> float:
@@ -387,8 +387,8 @@ def readable(path: Path) -> Iterator[CheckResult]:
     files = [path, *beside, marker.path_of(path)]
     open_to = [file.name for file in files if file.exists() and file.stat().st_mode & 0o077]
     if open_to:
-        told = f"other users may open {', '.join(open_to)}: close them with chmod 600"
-        yield CheckResult("warn", "store", told)
+        detail = f"other users may open {', '.join(open_to)}: close them with chmod 600"
+        yield CheckResult("warn", "store", detail)
 
 
 def _lacking(path: Path) -> CheckResult:
@@ -425,8 +425,8 @@ def tokens(settings: Settings) -> Iterator[CheckResult]:
     used = settings.jwt_secret or settings.jwt_public_key or settings.jwks
     lacking = [name for name in ("jwt_issuer", "jwt_audience") if not getattr(settings, name)]
     if used and lacking:
-        told = f"{' and '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} empty, so any is accepted in tokens"
-        yield CheckResult("warn", "tokens", told)
+        detail = f"{' and '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} empty, so any is accepted in tokens"
+        yield CheckResult("warn", "tokens", detail)
 
 
 def _key_set(given: str) -> CheckResult:

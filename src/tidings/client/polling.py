@@ -38,13 +38,13 @@ class Poller:
     def __init__(
         self,
         asker: RequestSteps,
-        teller: SubscriptionState,
+        state: SubscriptionState,
         pace: SubscriptionTimeouts,
         clock: Callable[[], float],
         rng: random.Random,
     ) -> None:
         self._asker = asker
-        self._teller = teller
+        self._state = state
         self._pace = pace
         self._clock = clock
         self._rng = rng
@@ -52,11 +52,11 @@ class Poller:
     def reset(self, reason: str, epoch: str = "") -> Steps[None]:
         """Fetch the whole state again. ``epoch``: that of the store, if known; an inbox has its own."""
         inbox, feed = [InboxPage(items=())], FeedPage(items=())
-        if self._teller.inbox:
+        if self._state.inbox:
             inbox = yield from self._inbox()
-        if self._teller.feed:
+        if self._state.feed:
             feed = yield from self._asker.fetch(_FEED, FeedPage, limit=PAGE)
-        yield Emit(self._teller.reset(reason, inbox, feed, epoch))
+        yield Emit(self._state.reset(reason, inbox, feed, epoch))
 
     def _inbox(self) -> Steps[list[InboxPage]]:
         pages = [(yield from self._asker.fetch(_INBOX, InboxPage, limit=PAGE))]
@@ -67,7 +67,7 @@ class Poller:
     def poll(self, include: str, take: Callable[[ServerSentEvent], Steps[None]]) -> Steps[None]:
         """Poll once, and process the frames of the response; wait a little if there were none and the server responded at
         once."""
-        began, cursor, wait_s = self._clock(), self._teller.cursor or None, self._pace.wait_s
+        began, cursor, wait_s = self._clock(), self._state.cursor or None, self._pace.wait_s
         polled = yield from self._asker.fetch(
             _POLL, _Polled, wait_s, include=include, last_event_id=cursor, wait=wait_s
         )
@@ -75,7 +75,7 @@ class Poller:
             yield from take(
                 ServerSentEvent(frame.event, bytes(frame.data).decode(errors="replace"), frame.id or "")
             )
-        self._teller.reached(polled.last_event_id)
+        self._state.reached(polled.last_event_id)
         nothing = cursor is not None and len(polled.frames) <= 1
         if nothing and self._clock() - began < self._pace.idle_s:
             yield Sleep(self._rng.uniform(self._pace.idle_s / 2, self._pace.idle_s))

@@ -102,8 +102,8 @@ class SubscriptionMachine:
         self._clock = clock
         self._backoff = Backoff(pace, rng)
         self._asker = RequestSteps(user, pace, clock)
-        self._teller = SubscriptionState(NOTIFICATIONS in include, ACTIVITY in include, cursor)
-        self._poller = Poller(self._asker, self._teller, pace, clock, rng)
+        self._state = SubscriptionState(NOTIFICATIONS in include, ACTIVITY in include, cursor)
+        self._poller = Poller(self._asker, self._state, pace, clock, rng)
         self._unopened = 0
         self._greeted_at: float | None = None
         self._reported = Connection("waiting")
@@ -112,7 +112,7 @@ class SubscriptionMachine:
     @property
     def cursor(self) -> str:
         """The cursor of a later subscription that continues after the returned items; "" before it is known."""
-        return self._teller.cursor
+        return self._state.cursor
 
     def step(self, outcome: Outcome = None) -> Action:
         """The next effect, ``outcome`` being that of the last one (None at first). Raises ProblemError if a retry cannot
@@ -240,7 +240,7 @@ class SubscriptionMachine:
                     item = self._item(event)
                 except Unreadable as unreadable:
                     # Another stream would send it again, without end: it is skipped, by a new state.
-                    yield from self._poller.reset(unreadable.why, self._teller.named(event.id).epoch)
+                    yield from self._poller.reset(unreadable.why, self._state.named(event.id).epoch)
                     return
                 if item is not None:
                     yield Emit(item)
@@ -249,7 +249,7 @@ class SubscriptionMachine:
             case "heartbeat":
                 self._heartbeat(decode(event.data, _Heartbeat))
             case "reset":
-                epoch = self._teller.named(event.id).epoch
+                epoch = self._state.named(event.id).epoch
                 yield from self._poller.reset(decode(event.data, _Reset).reason, epoch)
             case "drain":
                 wait_s = decode(event.data, _Drain).retry_ms / 1_000
@@ -258,33 +258,33 @@ class SubscriptionMachine:
                 yield from self._reauth()
 
     def _item(self, event: sse.ServerSentEvent) -> Item | None:
-        teller, data = self._teller, event.data
+        state, data = self._state, event.data
         match event.name:
             case "read":
-                return teller.read(decode(data, ReadFrame), event.id)
+                return state.read(decode(data, ReadFrame), event.id)
             case "activity":
-                return teller.activity(decode(data, FeedItem), event.id)
+                return state.activity(decode(data, FeedItem), event.id)
             case "feed_read":
-                return teller.feed_read(decode(data, FeedReadFrame), event.id)
+                return state.feed_read(decode(data, FeedReadFrame), event.id)
             case "retracted":
-                return teller.retracted(decode(data, RetractedFrame), event.id)
+                return state.retracted(decode(data, RetractedFrame), event.id)
             case _:
-                return teller.changed(decode(data, Notification), decode(data, CountsUpdate), event.id)
+                return state.changed(decode(data, Notification), decode(data, CountsUpdate), event.id)
 
     def _hello(self, hello: _Hello, id: str) -> Steps[None]:
-        teller = self._teller
-        if teller.place.known and not hello.resumed:
+        state = self._state
+        if state.place.known and not hello.resumed:
             return  # a reset follows; the cursor stays unchanged until then
-        teller.begin(SubscriptionCursor(teller.named(id).epoch, hello.seq, hello.position))
-        counts = teller.counts(hello.unread_count, hello.unread_items)
+        state.begin(SubscriptionCursor(state.named(id).epoch, hello.seq, hello.position))
+        counts = state.counts(hello.unread_count, hello.unread_items)
         if counts is not None:
             yield Emit(counts)
 
     def _heartbeat(self, beat: _Heartbeat) -> None:
-        if self._teller.inbox and beat.seq > (self._teller.place.seq or 0):
-            raise Disconnected("the server has told more than arrived")
+        if self._state.inbox and beat.seq > (self._state.place.seq or 0):
+            raise Disconnected("the server has sent more than arrived")
         # No event of the feed up to there is still missing.
-        self._teller.advance(SubscriptionCursor(position=beat.position))
+        self._state.advance(SubscriptionCursor(position=beat.position))
 
     def _reauth(self) -> Steps[None]:
         if self._asker.since_renewal_s >= REAUTH_S and (yield from self._asker.renew()):

@@ -57,15 +57,15 @@ class SubscriptionState:
         """The cursor of a later subscription."""
         return self.place.text()
 
-    def changed(self, item: Notification, told: CountsUpdate, id: str) -> Changed | None:
+    def changed(self, item: Notification, counts: CountsUpdate, id: str) -> Changed | None:
         """The current notification, unless it was returned before; ``id`` is that of the frame."""
         if not self._move(id, SubscriptionCursor("", item.seq)):
             return None
-        self._counts = told.unread_count, told.unread_items
+        self._counts = counts.unread_count, counts.unread_items
         return Changed(
             item=item,
-            unread_count=told.unread_count,
-            unread_items=told.unread_items,
+            unread_count=counts.unread_count,
+            unread_items=counts.unread_items,
             seq=item.seq,
             cursor=self.cursor,
         )

@@ -130,8 +130,8 @@ def inbox_frames(after: int, changes: InboxChanges, items: Sequence[bytes]) -> l
 def _row_frame(after: int, row: InboxRow, item: bytes, counts: InboxCounters) -> Frame:
     known = row.order <= after
     if known and row.read_at is not None and row.archived_at is None and not row.deleted:
-        told = (_encode(row.id), item, _encode(rfc3339(row.read_at)), counted(counts, row.seq))
-        return Frame("read", b'{"ids":[%b],"items":[%b],"read_at":%b,%b}' % told, seq=row.seq)
+        values = (_encode(row.id), item, _encode(rfc3339(row.read_at)), counted(counts, row.seq))
+        return Frame("read", b'{"ids":[%b],"items":[%b],"read_at":%b,%b}' % values, seq=row.seq)
     # The item carries its own seq.
     unread = b',"unread_count":%d,"unread_items":%d' % (counts.unread_count, counts.unread_items)
     return Frame("notification", with_members(item, unread), seq=row.seq)
@@ -139,8 +139,8 @@ def _row_frame(after: int, row: InboxRow, item: bytes, counts: InboxCounters) ->
 
 def _mark_frame(mark: ReadWatermark, counts: InboxCounters) -> Frame:
     scope = b'"type":%b,' % _encode(mark.type) if mark.type else b""
-    told = (scope, read_all(mark), counted(counts, mark.seq))
-    return Frame("read", b"{%b%b,%b}" % told, seq=mark.seq)
+    values = (scope, read_all(mark), counted(counts, mark.seq))
+    return Frame("read", b"{%b%b,%b}" % values, seq=mark.seq)
 
 
 def _seq(frame: Frame) -> int:

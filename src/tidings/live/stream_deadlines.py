@@ -95,7 +95,7 @@ class StreamDeadlines:
         self._wheel.schedule(max(due, now), stream)
 
     def _over(self, stream: Stream, now: float) -> str:
-        """The reason why a stream must end, "" if it need not. The client of one that is too old is told to reconnect."""
+        """The reason why a stream must end, "" if it need not. The client of one that is too old must reconnect."""
         if stream.ends_at is not None and now >= stream.ends_at:
             return "credential"
         if stream.state is State.BACKPRESSURED and now >= stream.behind_since + MAX_BEHIND_S:

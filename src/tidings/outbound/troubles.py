@@ -41,13 +41,13 @@ class Troubles:
             _log.warning("deliveries by %s to %s succeed again", *key)
 
     def _fail(self, key: tuple[str, str], error: str, now: int) -> None:
-        told = self._failing.get(key, False) or self._tell(key, error, now)
-        self._failing[key] = told
+        logged = self._failing.get(key, False) or self._log_failure(key, error, now)
+        self._failing[key] = logged
         self._failing.move_to_end(key)
         if len(self._failing) > MAX_KNOWN:
             self._failing.popitem(last=False)
 
-    def _tell(self, key: tuple[str, str], error: str, now: int) -> bool:
+    def _log_failure(self, key: tuple[str, str], error: str, now: int) -> bool:
         """Log a failure unless the window has MAX_LINES lines; returns whether it was logged."""
         if now - self._since >= WINDOW_MS:
             self._since, self._lines = now, 0

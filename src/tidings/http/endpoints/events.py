@@ -64,10 +64,10 @@ def _import(call: RequestContext[Params, Any], how: PublishOptions) -> Response:
     results = call.services.ingest.import_lines(
         sent, scope=how.scope, wait=how.wait, take_turn=call.request.next_turn
     )
-    return Response(headers=how.applied, media=NDJSON.encode(), chunks=_told(results))
+    return Response(headers=how.applied, media=NDJSON.encode(), chunks=_result_lines(results))
 
 
-async def _told(results: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+async def _result_lines(results: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
     """The result lines; an error that ends an import early is its last line, since the status is already sent."""
     begun = False
     try:

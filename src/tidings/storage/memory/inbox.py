@@ -75,8 +75,8 @@ class Inbox:
     """The groups by number, the last seq, the read-alls in force, and the seq at which one was last undone, or some were
     merged. ``merged_up_to`` is the seq of the last read-all that was among these.
 
-    ``born`` is the seq at which it began, over 0 if one of the same name was erased. ``told`` is when the user was last
-    notified of each object under each duplicate key (milliseconds).
+    ``born`` is the seq at which it began, over 0 if one of the same name was erased. ``notified_at``: when the user was
+    last notified of each object under each duplicate key (milliseconds).
     """
 
     seq: int = 0
@@ -85,7 +85,7 @@ class Inbox:
     merged_up_to: int = 0
     groups: dict[int, Group] = field(default_factory=dict)
     marks: list[ReadWatermark] = field(default_factory=list)
-    told: dict[tuple[str, int], int] = field(default_factory=dict)
+    notified_at: dict[tuple[str, int], int] = field(default_factory=dict)
 
     # --- reading --------------------------------------------------------------------------------------------
 
@@ -211,7 +211,7 @@ class Inbox:
 
     def part(self, topic: str) -> None:
         """The user of this topic is erased: later items under the name are about another user."""
-        self.told = {about: at for about, at in self.told.items() if about[0] != topic}
+        self.notified_at = {about: at for about, at in self.notified_at.items() if about[0] != topic}
         for group in self.groups.values():
             group.closed = group.closed or group.about == topic
 

@@ -156,11 +156,11 @@ class MemoryInboxes(MemoryDeliveries):
         """Whether a duplicate notified the user within the window; if not, the window begins now."""
         if not rule.duplicate_window_s:
             return False
-        told, now = self._person(user).inbox.told, self._clock.now()
+        notified_at, now = self._person(user).inbox.notified_at, self._clock.now()
         key = thing(entry), duplicate_key(self._rules.type_of(entry.verb), entry.actor_id, thing(entry))
-        if key in told and now - told[key] < rule.duplicate_window_s * 1_000:
+        if key in notified_at and now - notified_at[key] < rule.duplicate_window_s * 1_000:
             return True
-        told[key] = now
+        notified_at[key] = now
         return False
 
     def _bring(self, user: str, entry: LogEntry, alone: bool = False) -> None:

@@ -23,7 +23,7 @@ class MemoryExports(MemoryInboxes):
         for entry in self._log.values():
             if entry.actor_id == user:
                 yield {"kind": "event", "event": msgspec.Raw(entry.body)}
-        yield from self._told_records(person)
+        yield from self._notification_records(person)
         yield from self._wish_records(user, person)
         for topic, spans in person.follows.items():
             for span in spans:
@@ -31,7 +31,7 @@ class MemoryExports(MemoryInboxes):
         for block, topics in ((False, person.muted), (True, person.blocked)):
             yield from ({"kind": "mask", "topic": topic, "block": block} for topic in sorted(topics))
 
-    def _told_records(self, person: UserState) -> Iterator[Record]:
+    def _notification_records(self, person: UserState) -> Iterator[Record]:
         for group in person.inbox.groups.values():
             event_ids = [self._ids.text(key) for key in group.items.values()]
             yield records.notification(self._row(person, group), event_ids)

@@ -88,8 +88,8 @@ def unavailable(error: apsw.Error | OSError, doing: str) -> Unavailable:
     reasons = (reason for kind, reason in _REASONS.items() if isinstance(error, kind))
     reason = next(reasons, "its file cannot be used")
     what = f"the store cannot be {doing} now"
-    told = f"{what}: {type(error).__name__}: {with_way_out(error)}"
-    return Unavailable(f"{what}: {reason}", RETRY_S, for_log=told)
+    detail = f"{what}: {type(error).__name__}: {with_way_out(error)}"
+    return Unavailable(f"{what}: {reason}", RETRY_S, for_log=detail)
 
 
 def with_way_out(error: Exception) -> str:

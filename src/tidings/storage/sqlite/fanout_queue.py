@@ -224,8 +224,8 @@ def _restore(w: WriteSession, key: int) -> None:
         return
     topics = {actor, thing, *unpack(extra)}
     w.db.execute(sql("restore_topic_entries", n, ev), {"packed": w.carray(topics), "key": key})
-    if told := set(unpack(targets)) - {actor}:
-        w.db.execute(sql("restore_target_entries", n, ev), {"packed": w.carray(told), "key": key})
+    if others := set(unpack(targets)) - {actor}:
+        w.db.execute(sql("restore_target_entries", n, ev), {"packed": w.carray(others), "key": key})
     for topic in topics:
         if w.wide.get(topic, 0) > w.settings.fanout_sync_max_followers:
             w.enqueue_job("fan_out", topic, position, position, key - 1)

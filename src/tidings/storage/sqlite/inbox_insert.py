@@ -105,17 +105,17 @@ def _unrepeated(w: WriteSession, pairs: Collection[int], arrivals: Arrivals) -> 
     windows = {p: keys[i] for p in pairs if (i := index_of(p)) in keys} if keys else {}
     if not windows:
         return pairs
-    told = {p for (p,) in w.db.execute(sql("duplicates"), {"packed": w.carray(windows)})}
+    duplicates = {p for (p,) in w.db.execute(sql("duplicates"), {"packed": w.carray(windows)})}
     seen: set[tuple[int, int]] = set()
-    for p in sorted(windows.keys() - told):
+    for p in sorted(windows.keys() - duplicates):
         mine = (p >> 31, windows[p])
         if mine in seen:
-            told.add(p)
+            duplicates.add(p)
         seen.add(mine)
-    fresh = windows.keys() - told
+    fresh = windows.keys() - duplicates
     if fresh:
         w.db.execute(sql("record_dedup_windows"), {"packed": w.carray(fresh), "now": w.now})
-    return [p for p in pairs if p not in told]
+    return [p for p in pairs if p not in duplicates]
 
 
 def assign_sequence(pairs: Iterable[int]) -> array[int]:
@@ -145,7 +145,7 @@ def insert_notifications(
     some = _unrepeated(w, {*addressed, *others} if others else addressed, arrivals)
     items = assign_sequence(some)
     if others:
-        _note_told(w, set(others).intersection(some), arrivals)
+        _record_recipients(w, set(others).intersection(some), arrivals)
     w.run("bump_inboxes", items, 0)
     w.inboxes.grew(w.run("notify", items, w.inboxes.newest()))
     opened = w.run("open_groups", items, 0, now=w.now)
@@ -175,7 +175,7 @@ def _limits(w: WriteSession, rule: Rule) -> tuple[int, bool]:
     return w.now - rule.duplicate_window_s * 1_000, rule.critical
 
 
-def _note_told(w: WriteSession, pairs: Iterable[int], arrivals: Arrivals) -> None:
+def _record_recipients(w: WriteSession, pairs: Iterable[int], arrivals: Arrivals) -> None:
     by_event = sorted(pairs, key=lambda p: (index_of(p), p))
     for i, some in groupby(by_event, index_of):
         users = [p >> 31 for p in some]

@@ -34,20 +34,20 @@ def resolve_recipients(
 ) -> set[int]:
     """Add the events to the inboxes of the recipients by their rules; ``targets`` are the pairs of all targets. Returns the
     indexes of events whose followers of the object are still to be notified."""
-    told = _arrivals(w, events, rows)
-    if not told:
+    drafts = _arrivals(w, events, rows)
+    if not drafts:
         return set()
     addressed: Collection[int] = targets
-    unaddressed = {i for i, a in told.items() if a.kind.rule.notify == "followers"}
+    unaddressed = {i for i, a in drafts.items() if a.kind.rule.notify == "followers"}
     if unaddressed:
         addressed = {p for p in targets if inbox_insert.index_of(p) not in unaddressed}
-    followers, queued = _followers(w, rows, told)
+    followers, queued = _followers(w, rows, drafts)
     others = followers.difference(addressed) if followers else followers
     inbox_insert.insert_notifications(
         w,
-        inbox_insert.filter_recipients(w, addressed, told),
-        inbox_insert.filter_recipients(w, others, told),
-        told,
+        inbox_insert.filter_recipients(w, addressed, drafts),
+        inbox_insert.filter_recipients(w, others, drafts),
+        drafts,
     )
     return queued
 
@@ -64,11 +64,11 @@ def _arrivals(w: WriteSession, events: Sequence[NewEvent], rows: EventBatch) -> 
     return found
 
 
-def _followers(w: WriteSession, rows: EventBatch, told: Arrivals) -> tuple[set[int], set[int]]:
+def _followers(w: WriteSession, rows: EventBatch, drafts: Arrivals) -> tuple[set[int], set[int]]:
     """The followers of the objects of events whose rule notifies them, as pairs; and the indexes of events for which that is
     enqueued, because they are too many."""
     now, queued, budget = array("q"), set(), BATCH_INLINE_ROWS
-    for i, a in told.items():
+    for i, a in drafts.items():
         if a.kind.rule.notify == "targets":
             continue
         topic = a.thing
@@ -80,7 +80,7 @@ def _followers(w: WriteSession, rows: EventBatch, told: Arrivals) -> tuple[set[i
             w.enqueue_job("notify", topic, rows.base + i, rows.keys[i])
             queued.add(i)
     found = w.db.execute(sql("followers_to_notify"), {"packed": w.carray(now)}) if now else ()
-    return {p for (p,) in found} - {pair(a.actor, i) for i, a in told.items()}, queued
+    return {p for (p,) in found} - {pair(a.actor, i) for i, a in drafts.items()}, queued
 
 
 def notify_followers_chunk(w: WriteSession, topic: int, key: int, after: int, upto: int) -> int:
@@ -94,11 +94,11 @@ def notify_followers_chunk(w: WriteSession, topic: int, key: int, after: int, up
     position, actor, thing, verb, extra, targets = row
     actor_id, topics = w.names.text(actor).removeprefix("user:"), {actor, thing, *unpack(extra)}
     alone = NotificationDraft(key, kind(w, w.names.verb_text(verb)), actor, thing, topics)
-    told = {0: arrival(w, alone, actor_id, w.names.text(thing))}
+    drafts = {0: arrival(w, alone, actor_id, w.names.text(thing))}
     values = {"topic": topic, "after": after, "upto": upto, "position": position}
     followers = {p for (p,) in w.db.execute(sql("followers_to_notify_chunk"), values)} - {pair(actor, 0)}
     if alone.kind.rule.to_targets:
         followers -= {pair(user, 0) for user in unpack(targets)}
     return inbox_insert.insert_notifications(
-        w, set(), inbox_insert.filter_recipients(w, followers, told), told
+        w, set(), inbox_insert.filter_recipients(w, followers, drafts), drafts
     )

@@ -45,7 +45,7 @@ class Stored(NamedTuple):
     reminder: Reminder
 
     def shown(self, renamings: Sequence[Renaming]) -> Reminder | None:
-        """As it will be once the erasures that go on have ended; None when it tells nobody then."""
+        """As it will be once the erasures that go on have ended; None when it has no recipient then."""
         return anonymize.renamed_reminder(self.reminder, self.number, renamings)
 
 

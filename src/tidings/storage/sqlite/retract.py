@@ -34,17 +34,17 @@ def retract(w: WriteSession, r: ReadSnapshot, command: Retract) -> CommandResult
     feed_history.retracted(w, event)
     broadcasts.withdraw(w, event.position)
     leave(w, r, unpack(event.targets), event.key, event.position)
-    _leave_told(w, r, event)
+    _leave_recipients(w, r, event)
     return CommandResult(1, w.position, gone)
 
 
-def _leave_told(w: WriteSession, r: ReadSnapshot, event: EventRow) -> None:
+def _leave_recipients(w: WriteSession, r: ReadSnapshot, event: EventRow) -> None:
     """Remove the items of recipients that were not targets; if they are many, by a job."""
-    told = [users for (users,) in w.db.execute(sql("recipients_of_event"), (event.key,))]
-    if sum(map(len, map(unpack, told))) > w.settings.fanout_sync_max_followers:
+    chunks = [users for (users,) in w.db.execute(sql("recipients_of_event"), (event.key,))]
+    if sum(map(len, map(unpack, chunks))) > w.settings.fanout_sync_max_followers:
         w.enqueue_job("delete_notifications", event.object, event.key, event.position)
         return
-    for users in told:
+    for users in chunks:
         leave(w, r, unpack(users), event.key, event.position)
     w.db.execute(sql("delete_recipients_of_event"), (event.key,))
 
