@@ -1,4 +1,4 @@
-"""Marks, read-alls and their undoing: ``tidings.ports.InboxViews``, its third paragraph."""
+"""The states of notifications, read-alls and their undoing: ``tidings.ports.InboxViews``, its third paragraph."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Who is told of an event, and who is not: ``tidings.ports.InboxViews``, its first paragraph."""
+"""The recipients of an event: ``tidings.ports.InboxViews``, its first paragraph."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a user has read of their feed, both ways round; and how that, and retractions, are told to who comes back."""
+"""The read state of a feed, and how its changes and retractions reach a client that continues."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What SQLite keeps of people who were erased: a number under a digest of their name, and what it costs everybody else."""
+"""What SQLite keeps of users who were erased: a number under a digest of their name, and what it costs everybody else."""
 
 from collections.abc import Iterator
 from pathlib import Path
