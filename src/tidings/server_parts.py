@@ -52,5 +52,5 @@ def check_dev(settings: Settings) -> None:
     """Raises ConfigError for a server that would admit all clients on other machines."""
     if settings.dev and not is_loopback(settings.host):
         raise ConfigError(
-            f"--dev asks for no credentials, so it listens on loopback only, not on {settings.host}", "host"
+            f"--dev needs no credentials, so it listens on loopback only, not on {settings.host}", "host"
         )

@@ -125,9 +125,9 @@ def test_a_server_that_is_gone_is_told_as_such() -> None:
 def test_another_server_is_told_as_such(status: int, phrase: str) -> None:
     """A page for people, at a wrong address or prefix, is no answer: one line says so, whatever its status."""
     with scripted(*[status] * 2, kind="text/html") as (url, _), CommandClient(url, None) as client:
-        with pytest.raises(Foreign, match=f"{url} answers {status}.{phrase}") as told:
+        with pytest.raises(Foreign, match=f"{url} answered {status}.{phrase}") as told:
             client.unread_count()
-        assert "but not as Tidings does" in told.value.message
+        assert "which is no response of Tidings" in told.value.message
 
 
 def test_a_proxy_s_own_page_of_errors_is_waited_out() -> None:

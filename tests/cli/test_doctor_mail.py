@@ -78,7 +78,7 @@ def test_the_password_is_tried_and_not_shown(
         Guarded(), f"smtp://me:{password}@localhost:{{}}?starttls", context, starttls=True
     )
     assert found == level
-    assert ("takes the password" in detail) is (level == "ok")
+    assert ("accepts the password" in detail) is (level == "ok")
     assert ("refuses the user and password of smtp_url: 535" in detail) is (level == "warn")
     assert password not in detail
 

@@ -97,8 +97,12 @@ def test_a_wrong_setting_is_one_line(run: Run, flags: list[str], settings: dict[
         (["--dev"], {"TIDINGS_SMTP_URL": "x"}, "the environment: smtp_url is written smtp://"),
         ([], {"TIDINGS_API_KEYS": "short"}, "the environment: api_keys: key 1 of 1 has 5 characters"),
         ([], {"TIDINGS_JWT_SECRET": "short"}, "the environment: jwt_secret has 5 characters"),
-        (["--jwks", "none.json"], {}, "the command line: jwks is neither a URL nor a file that is there"),
-        (["--jwt-public-key", "none"], {}, "the command line: jwt_public_key: neither PEM nor a file"),
+        (["--jwks", "none.json"], {}, "the command line: jwks is neither a URL nor an existing file"),
+        (
+            ["--jwt-public-key", "none"],
+            {},
+            "the command line: jwt_public_key: neither PEM nor a readable file",
+        ),
         (["--dev", "--store", "x"], {}, "the command line: store: 'x' is neither sqlite:///FILE"),
     ],
 )

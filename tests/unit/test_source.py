@@ -59,7 +59,9 @@ def test_a_file_that_is_not_text_is_refused_as_a_whole(tmp_path: Path, raw: byte
     """A zip, a database, a tar or UTF-16 is named once, not refused line by line."""
     path = tmp_path / "events"
     path.write_bytes(raw)
-    with pytest.raises(click.ClickException, match="events: neither text in UTF-8 nor text that gzip packed"):
+    with pytest.raises(
+        click.ClickException, match="events: neither UTF-8 text nor such text compressed by gzip"
+    ):
         list(InputLines((path,)))
 
 

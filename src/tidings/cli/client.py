@@ -91,7 +91,7 @@ class CommandClient(Client):
         if error.type == NO_PROBLEM and error.status not in BUSY:
             what = f"{error.status} {_phrase(error.status)}".strip()
             return Foreign(
-                f"{self.url} answers {what}, but not as Tidings does: is the address right, with its prefix?"
+                f"{self.url} answered {what}, which is no response of Tidings: is the address right, with its prefix?"
             )
         if error.type == UNKNOWN_PATH:
             return Refused(f"{self.url} answered {error}")
@@ -128,5 +128,5 @@ def connect(url: str, key_env: str = KEY_ENV) -> CommandClient:
             f"the environment variable {key_env}, which --key-env names, is empty or not set"
         )
     if not (key.isascii() and key.isprintable()):
-        raise click.UsageError(f"{key_env} has characters in it that no key or token has")
+        raise click.UsageError(f"{key_env} has characters that no key or token has")
     return CommandClient(url, key or None, key_env)

@@ -274,7 +274,7 @@ def refused(settings: Settings) -> Iterator[CheckResult]:
         asyncio.run(parts.channels.close())
     if not any(refusal.area == "access" for refusal in refusals):
         dev = f"dev mode on {settings.host}: no credentials, which is for loopback only"
-        yield CheckResult("ok", "access", dev if settings.dev else "credentials are asked for")
+        yield CheckResult("ok", "access", dev if settings.dev else "credentials are required")
     for refusal in refusals:
         yield CheckResult("fail", refusal.area, str(refusal.error))
 
@@ -294,7 +294,7 @@ def mail(settings: Settings) -> Iterator[CheckResult]:
     if settings.smtp_url:
         place = relay(settings.smtp_url)
         fault = asyncio.run(relay_fault(place, RELAY_S))
-        takes = f"smtp_url: {place.host}:{place.port} answers{' and takes the password' if place.password else ''}"
+        takes = f"smtp_url: {place.host}:{place.port} answers{' and accepts the password' if place.password else ''}"
         yield CheckResult("warn" if fault else "ok", "mail", f"smtp_url: {fault}" if fault else takes)
 
 
@@ -337,7 +337,7 @@ def disk(folder: Path) -> CheckResult:
     detail = f"fsync takes {ms:.2f} ms in {folder}"
     if ms < IDLE_FSYNC_MS:
         return CheckResult(
-            "warn", "disk", f"{detail}: too quick for a disk, so nothing there survives a power cut"
+            "warn", "disk", f"{detail}: too fast for a disk, so data there does not survive a power cut"
         )
     return CheckResult("warn" if ms > SLOW_FSYNC_MS else "ok", "disk", detail)
 
@@ -387,7 +387,7 @@ def readable(path: Path) -> Iterator[CheckResult]:
     files = [path, *beside, marker.path_of(path)]
     open_to = [file.name for file in files if file.exists() and file.stat().st_mode & 0o077]
     if open_to:
-        detail = f"other users may open {', '.join(open_to)}: close them with chmod 600"
+        detail = f"other users may open {', '.join(open_to)}: restrict them with chmod 600"
         yield CheckResult("warn", "store", detail)
 
 
@@ -410,10 +410,10 @@ def _as_found(connection: apsw.Connection, path: Path) -> Marker | None:
 
 def _as_known(path: Path, known: Marker | None, found: Marker) -> CheckResult:
     if why := marker.restored(known, found):
-        advice = "a server would begin a new epoch, and clients fetch afresh. If you restored nothing, look for what is lost"
+        advice = "a start begins a new epoch, so clients fetch their state again. If you restored nothing, data may be lost"
         return CheckResult("warn", "store", f"{path}: {why}; {advice}")
     if wal.ends_within_a_frame(wal.path_of(path)):
-        advice = "a crash while it was written, or somebody cut it; a server goes on with what is whole"
+        advice = "a crash during a write, or a truncation; a start continues with the commits that are left"
         return CheckResult("warn", "store", f"{path}: its write-ahead log ends within a frame: {advice}")
     return CheckResult("ok", "store", f"{path}: sound, at position {found.position}")
 
@@ -437,7 +437,9 @@ def _key_set(given: str) -> CheckResult:
     except Exception as error:  # any response of an issuer is its fault, and no reason to stop the checks
         level: Level = "warn" if "://" in given else "fail"
         why = str(error).replace(given, shown)
-        return CheckResult(level, "tokens", f"jwks: {shown} is of no use now: {type(error).__name__} {why!a}")
+        return CheckResult(
+            level, "tokens", f"jwks: {shown} cannot be used now: {type(error).__name__} {why!a}"
+        )
     return CheckResult(
         "ok" if keys else "fail", "tokens", f"jwks: {sum(map(len, keys.values()))} usable keys"
     )

@@ -97,7 +97,7 @@ def _unpacked(raw: BufferedReader) -> Iterator[bytes]:
     text: gzip.GzipFile | BufferedReader = gzip.GzipFile(fileobj=raw) if packed else raw
     head = text.peek(SNIFFED)[:SNIFFED]
     if b"\0" in head:
-        raise NotText("neither text in UTF-8 nor text that gzip packed")
+        raise NotText("neither UTF-8 text nor such text compressed by gzip")
     if head.startswith(BOM):
         text.read(len(BOM))
     return iter(text)

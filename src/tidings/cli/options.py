@@ -88,7 +88,7 @@ def check_flags(settings: Settings, flags: Mapping[str, Any]) -> None:
     if settings.dev and given:
         flag = "--" + given[0].replace("_", "-")
         raise click.UsageError(
-            f"--dev and {flag} exclude each other: in dev mode no credentials are asked for"
+            f"--dev and {flag} exclude each other: in dev mode no credentials are required"
         )
 
 
@@ -126,4 +126,6 @@ _METAVARS = {int: "INTEGER", float: "NUMBER", str: "TEXT"}
 def _refuse_secret(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
     if value is not None:
         name = f"TIDINGS_{(parameter.name or '').upper()}"
-        raise click.UsageError(f"a secret on the command line can be read by all; put it into {name} instead")
+        raise click.UsageError(
+            f"every user of the machine can read a secret on the command line; put it into {name} instead"
+        )

@@ -73,7 +73,9 @@ def _given(*names: str) -> str:
     required=True,
     type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
 )
-@click.option("--format", "kind", type=click.Choice(sorted(FORMATS)), required=True, help="What a line is.")
+@click.option(
+    "--format", "kind", type=click.Choice(sorted(FORMATS)), required=True, help="The format of a line."
+)
 @url_option
 @click.option(
     "--key-env", default=KEY_ENV, show_default=True, help="Environment variable that holds the API key."
@@ -90,9 +92,13 @@ def _given(*names: str) -> str:
 @click.option(
     "--speed",
     type=click.FloatRange(min=0, min_open=True),
-    help="Times the original pace. [default: as fast as it goes]",
+    help="The speed, as a multiple of the original. [default: as fast as possible]",
 )
-@click.option("--shift-to-now", is_flag=True, help="Move all times alike, so that the newest event is now.")
+@click.option(
+    "--shift-to-now",
+    is_flag=True,
+    help="Shift all times by the same amount, so that the newest event is now.",
+)
 @click.option(
     "--batch",
     type=click.IntRange(1, MAX_BATCH),
@@ -154,6 +160,6 @@ def command(
         if tally.read:
             click.echo("\n".join(tally.lines(progress.seconds)))
     if not tally.read:
-        click.echo("Nothing was read: there is no line in what was given.", err=True)
+        click.echo("Nothing was imported: the input has no line.", err=True)
     if tally.refused:
         raise click.exceptions.Exit(1)

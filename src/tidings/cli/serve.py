@@ -18,14 +18,14 @@ TRY = """Try, in another terminal:
 """Suggested first commands; the user is one of the sample's whose repositories others star and comment on."""
 
 DEV_RISK = (
-    "Whoever reaches this port may act for any user. Requests that a proxy or a tunnel marks with a header are refused; "
-    "one that adds none is not noticed, and lets in whomever it serves: put none in front."
+    "Every client that reaches this port can act for any user. The server refuses requests with a header of a proxy or a "
+    "tunnel. It cannot detect one that adds no header, whose clients get access: put no proxy in front."
 )
 """The remaining risk of --dev, logged at each start."""
 
 
 @click.command("serve", cls=SettingsCommand, short_help="Run the server.")
-@click.option("--sample", is_flag=True, help="With --dev: load a little real data into an empty store.")
+@click.option("--sample", is_flag=True, help="With --dev: load sample data into an empty store.")
 @settings_options
 def command(config: Path | None, sample: bool, **flags: Any) -> None:
     """Run the server until it is told to stop (Ctrl-C or SIGTERM).
@@ -72,7 +72,7 @@ def _running(settings: Settings) -> str:
 
 
 def _ready(url: str, settings: Settings, sample: bool) -> None:
-    mode = " in dev mode: no credentials are asked for" if settings.dev else ""
+    mode = " in dev mode: no credentials are required" if settings.dev else ""
     click.echo(f"Tidings {version('tidings')} listens on {url}{mode}")
     if settings.dev:
         click.echo(DEV_RISK, err=True)

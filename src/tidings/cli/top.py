@@ -12,7 +12,7 @@ from tidings.plain_text import neutral
 WATCH_S = 1.0
 
 
-@click.command("top", short_help="Show what happens most right now.")
+@click.command("top", short_help="Show the most frequent objects, verbs or actors.")
 @url_option
 @click.option(
     "--key-env", default=KEY_ENV, show_default=True, help="Environment variable that holds the key."
@@ -22,7 +22,7 @@ WATCH_S = 1.0
     type=click.Choice(["1m", "5m", "1h"]),
     default="1m",
     show_default=True,
-    help="How far back it counts.",
+    help="The window.",
 )
 @click.option(
     "--by",
@@ -31,8 +31,10 @@ WATCH_S = 1.0
     show_default=True,
     help="What is counted.",
 )
-@click.option("--limit", type=click.IntRange(1, 100), default=10, show_default=True, help="Lines at most.")
-@click.option("--watch", is_flag=True, help="Renew it every second, until interrupted.")
+@click.option(
+    "--limit", type=click.IntRange(1, 100), default=10, show_default=True, help="The maximum number of lines."
+)
+@click.option("--watch", is_flag=True, help="Repeat every second, until interrupted.")
 def command(url: str, key_env: str, window: Window, by: By, limit: int, watch: bool) -> None:
     """Count the events of a sliding window and show the most frequent.
 
