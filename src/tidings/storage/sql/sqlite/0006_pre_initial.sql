@@ -50,12 +50,12 @@ CREATE INDEX relation_topic ON relation (topic, kind, viewer);
 -- has_hidden_rows: entries of this feed may be invisible (unfollowed, muted, blocked), so each is checked when it is read.
 -- has_read_state: there are rows in feed_read or feed_read_watermark.
 -- changes_deleted_to: the position up to which feed_change has no rows any more; read_undone_at: the position at which a read-all
--- was last undone, or read-alls were merged; merged_up_to: the position of the last read-all that was among these.
+-- was last undone, or read-alls were merged; last_merged_read_all: the position of the last read-all that was among these.
 CREATE TABLE feed_state (
   user INTEGER PRIMARY KEY, version INTEGER NOT NULL DEFAULT 0, has_hidden_rows INTEGER NOT NULL DEFAULT 0,
   has_read_state INTEGER NOT NULL DEFAULT 0, last_visit_day INTEGER NOT NULL DEFAULT 0, dormant_since_position INTEGER,
   changes_deleted_to INTEGER NOT NULL DEFAULT 0, read_undone_at INTEGER NOT NULL DEFAULT 0,
-  merged_up_to INTEGER NOT NULL DEFAULT 0
+  last_merged_read_all INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX feed_state_changes_deleted ON feed_state (changes_deleted_to) WHERE changes_deleted_to > 0;
 CREATE INDEX feed_state_last_visit ON feed_state (last_visit_day) WHERE dormant_since_position IS NULL;
@@ -85,11 +85,11 @@ CREATE TABLE notification_type (name TEXT PRIMARY KEY, definition BLOB NOT NULL)
 
 -- The counters of an inbox. unread: groups; unread_items: the items in them. broadcast_cursor: the last broadcast that was
 -- materialised. base_seq: if an inbox of the same name was erased, the seq at which this one began, above all of that one.
--- merged_up_to: the seq of the last read-all that was merged with others.
+-- last_merged_read_all: the seq of the last read-all that was merged with others.
 CREATE TABLE inbox (
   user INTEGER PRIMARY KEY, seq INTEGER NOT NULL, unread INTEGER NOT NULL, unread_items INTEGER NOT NULL,
   broadcast_cursor INTEGER NOT NULL DEFAULT 0, base_seq INTEGER NOT NULL DEFAULT 0,
-  merged_up_to INTEGER NOT NULL DEFAULT 0
+  last_merged_read_all INTEGER NOT NULL DEFAULT 0
 );
 -- A read-all: the notifications that became unread up to `up_to`, of one type (0: of all), are read; it took `seq`. undone:
 -- 1 if it was undone at `seq`; the groups that it closed stay closed. Of each type there is at most one undone row, which

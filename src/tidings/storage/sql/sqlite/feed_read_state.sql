@@ -44,17 +44,17 @@ SELECT up_to, made, at FROM feed_read_watermark WHERE user=? AND up_to>=? AND ma
 SELECT made FROM feed_read_watermark WHERE user=? AND made>? ORDER BY made LIMIT 1 OFFSET ?;
 
 -- name: delete_feed_read_all
-DELETE FROM feed_read_watermark WHERE user=?1 AND made=?2 AND made>(SELECT merged_up_to FROM feed_state WHERE user=?1)
+DELETE FROM feed_read_watermark WHERE user=?1 AND made=?2 AND made>(SELECT last_merged_read_all FROM feed_state WHERE user=?1)
 RETURNING up_to;
 
 -- name: count_feed_read_alls
 SELECT count(*) FROM feed_read_watermark WHERE user=? AND made>?;
 
 -- name: set_feed_read_alls_merged
-UPDATE feed_state SET merged_up_to=? WHERE user=?;
+UPDATE feed_state SET last_merged_read_all=? WHERE user=?;
 
 -- name: feed_read_alls_merged
-SELECT merged_up_to FROM feed_state WHERE user=?;
+SELECT last_merged_read_all FROM feed_state WHERE user=?;
 
 -- name: insert_feed_reads
 INSERT OR REPLACE INTO feed_read VALUES {rows};

@@ -37,12 +37,12 @@ INSERT INTO read_watermark VALUES (?, ?, ?, ?, ?, ?);
 SELECT max(up_to) FROM read_watermark WHERE user=? AND undone=0 AND type=?;
 
 -- name: read_alls_to_merge
-SELECT seq FROM read_watermark WHERE user=?1 AND seq>(SELECT merged_up_to FROM inbox WHERE user=?1) AND undone=0
+SELECT seq FROM read_watermark WHERE user=?1 AND seq>(SELECT last_merged_read_all FROM inbox WHERE user=?1) AND undone=0
 ORDER BY seq LIMIT ?2;
 
 -- name: delete_read_all
-DELETE FROM read_watermark WHERE user=?1 AND seq=?2 AND undone=?3 AND seq>(SELECT merged_up_to FROM inbox
+DELETE FROM read_watermark WHERE user=?1 AND seq=?2 AND undone=?3 AND seq>(SELECT last_merged_read_all FROM inbox
 WHERE user=?1) RETURNING type, up_to;
 
 -- name: set_read_alls_merged
-UPDATE inbox SET merged_up_to=? WHERE user=?;
+UPDATE inbox SET last_merged_read_all=? WHERE user=?;
