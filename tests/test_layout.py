@@ -60,6 +60,7 @@ CAPABILITIES: Mapping[type[Any], tuple[type[Any], ...]] = {
         model.RecordDeliveryResults,
     ),
     ports.Erasing: (model.EraseUser,),
+    ports.EventCounts: (),
 }
 """The same of the ports beside the store's own: what goes beyond feeds and inboxes."""
 WAITS = re.compile(r"\bsleep" + r"\(")  # in two parts, so that this file is not its own first finding

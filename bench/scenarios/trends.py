@@ -11,7 +11,8 @@ from bench.client import Flow, get, post, run_load
 from bench.report import Row
 from bench.run import Bench, checked
 from bench.server import serving
-from tidings.projections.windows import DIMENSIONS, WINDOWS, Occurrence, Windows
+from tidings.event_counts import DIMENSIONS
+from tidings.projections.windows import WINDOWS, Occurrence, Windows
 from tidings.testing import FakeClock
 
 NAMES = 1_000_000

@@ -94,6 +94,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sqlite_partition_rows: Positive = 16_000
     sqlite_event_partition_rows: Positive = 1_000_000
     trends_max_exact_keys: Positive = 1_000_000
+    trends_max_scanned_events: Positive = 1_000_000
 
     public_url: str = ""
     server_url: str = ""
@@ -182,6 +183,7 @@ HELP: Mapping[str, str] = {
     "sqlite_partition_rows": "Rows of timelines and inboxes after which a new partition begins; old ones are merged.",
     "sqlite_event_partition_rows": "Events after which a new partition begins.",
     "trends_max_exact_keys": "Distinct keys counted exactly by trends; beyond, a sketch with a stated error.",
+    "trends_max_scanned_events": "Events read for one reply about trends; a window with more, or a topic, is 400.",
     "public_url": "Address of your page where users see their notifications and set their preferences; mails link to it.",
     "server_url": "Address at which browsers reach this server, prefix included; confirmation mails lead there.",
     "smtp_url": "Mail server, smtp://user:password@host:587?starttls or smtps://…; empty sends no mail.",

@@ -15,6 +15,8 @@ in steps. A cancellation, which does not state the number of users, has the weig
 ROW_BYTES = 1024
 """Bytes of a reminder that cost as much as one row: a reminder for ten thousand users takes some 10 ms to write."""
 _ALIAS = re.compile(r"erased-[0-9a-f]{8}")
+ALIAS_GLOB = "erased-" + "[0-9a-f]" * 8
+"""The same as a pattern of file names, for statements."""
 
 
 def alias_of(number: int) -> str:

@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Protocol
 
 from tidings.errors import KeyReused
+from tidings.event_counts import Dimension, EventSelection, KeyCounts
 from tidings.ids import EventIds
 from tidings.model import (
     Command,
@@ -210,6 +211,21 @@ class InboxViews(Protocol):
         ...
 
 
+class EventCounts(Protocol):
+    """Counts of events by the time of their ``created_at``, for trends. A capability beside the store's own.
+
+    An event counts until it is retracted, under the names that it has now; the name of an erased user is no key. These reads
+    may be refused and cancelled like long reads of feeds; their ``viewer`` is the user who asks. Each examines the events of
+    the period, or those of the selected topic in it: if there are over ``most``, the result is None.
+    """
+
+    async def ranked_keys(
+        self, selected: EventSelection, by: Dimension, limit: int, most: int, viewer: str = ""
+    ) -> KeyCounts | None:
+        """The first ``limit`` keys, most first, ties by key; ``total`` counts events without a key too."""
+        ...
+
+
 class Graph(Protocol):
     """The follows of users, and topics."""
 
@@ -375,6 +391,7 @@ class Store(
     EndpointViews,
     DeliveryQueue,
     Erasing,
+    EventCounts,
     Protocol,
 ):
     """A complete back-end: the methods of these ports, and the commands that ``write`` applies."""

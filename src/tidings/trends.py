@@ -5,11 +5,13 @@ import msgspec
 from tidings.background import NextRun, Worker
 from tidings.commit_effects import CommitEffects
 from tidings.config import Settings
+from tidings.errors import BadParameter, FieldError
+from tidings.event_counts import CountedEvent, Dimension, EventSelection, keys_of
 from tidings.ids import ms_of
-from tidings.model import FeedFilter, LogEntry, NewEvent
-from tidings.personal_data import is_alias
+from tidings.model import FeedFilter
 from tidings.ports import Store
-from tidings.projections.windows import Occurrence, Windows
+from tidings.projections.windows import WINDOW_S, Occurrence, Top, Windows
+from tidings.shared_replies import MadeReply, SharedReplies
 from tidings.timeutil import HOUR_MS, Clock, rfc3339
 
 REBUILD_PAGE = 1_000
@@ -29,13 +31,9 @@ class _Body(msgspec.Struct, gc=False):
     object_id: str
 
 
-def occurrence(at: int, event: NewEvent | LogEntry | _Body) -> Occurrence:
-    """The occurrence of an event of this time (milliseconds), which trends count, and subtract after a retraction. The name
-    of an erased user is no key, in whatever way the events are counted."""
-    topic = f"{event.object_type}:{event.object_id}"
-    if event.object_type == "user" and is_alias(event.object_id):
-        topic = ""
-    return at, topic, event.verb, event.object_type, "" if is_alias(event.actor_id) else event.actor_id
+def occurrence(at: int, event: CountedEvent) -> Occurrence:
+    """The occurrence of an event of this time (milliseconds), which trends count, and subtract after a retraction."""
+    return at, *keys_of(event)
 
 
 class Trends:
@@ -44,6 +42,8 @@ class Trends:
     def __init__(self, store: Store, clock: Clock, settings: Settings) -> None:
         self._store = store
         self._clock = clock
+        self._most = settings.trends_max_scanned_events
+        self._replies = SharedReplies(clock)
         self.windows = Windows(clock, settings.trends_max_exact_keys)
 
     def committed(self, effects: CommitEffects) -> None:
@@ -53,6 +53,8 @@ class Trends:
             self.windows.remove(*occurrence(ms_of(entry.key), entry))
         for user in effects.erased:  # after the events of the same commit, which have the name too
             self.windows.forget(user)
+        if effects.retracted or effects.erased:
+            self._replies.clear()
         if effects.added:
             self.windows.counted = effects.position
 
@@ -68,13 +70,38 @@ class Trends:
         if self.windows.outdated:
             await self._rebuild()
 
-    async def top(self, window: str, by: str, limit: int) -> bytes:
-        """The most frequent objects, verbs, object types or actors of a window."""
-        top = self.windows.top(window, by, limit)
-        items = [_top_item(by, key, count) for key, count in top.items]
-        shown = {"window": window, "by": by, "as_of": rfc3339(top.as_of_ms), "exact": top.exact}
-        shown |= {"error": top.error, "total": top.total, "items": items}
-        return _encode(shown)
+    async def top(
+        self,
+        window: str,
+        by: Dimension,
+        limit: int,
+        object_type: str | None = None,
+        topic: str | None = None,
+        viewer: str = "",
+    ) -> bytes:
+        """The most frequent objects, verbs, object types or actors of a window, of all events or of those of an object type
+        and a topic. Raises BadParameter if that takes reading too many events."""
+        if object_type is None and topic is None:
+            return _encode(_shown(self.windows.top(window, by, limit)))
+
+        async def make(reader: str) -> MadeReply:
+            end = self._clock.now() // 1000
+            selected = _selected(end, WINDOW_S[window], object_type, topic)
+            found = await self._store.ranked_keys(selected, by, limit, self._most, reader)
+            if found is None:
+                return self._too_many()
+            items = [(item.key, item.events) for item in found.items]
+            top = Top(window, by, end * 1000, True, 0, found.total, items)
+            return MadeReply(_encode(_shown(top)), found.examined)
+
+        return await self._replies.get(("top", window, by, limit, object_type, topic), viewer, make)
+
+    def _too_many(self) -> MadeReply:
+        detail = (
+            f"expected a window in which at most {self._most:,} events are to be read for these parameters, got one with "
+            "more; a shorter window has fewer, and a topic"
+        )
+        return MadeReply(BadParameter(f"window: {detail}", (FieldError("window", detail),)), self._most)
 
     async def _rebuild(self) -> None:
         """Count the events of the last hour, up to the position of the last commit that was counted."""
@@ -106,6 +133,17 @@ class TrendsWorker(Worker):
     async def _round(self) -> NextRun:
         await self._trends.keep_current()
         return NextRun(TICK_S)
+
+
+def _selected(end: int, length: int, object_type: str | None, topic: str | None) -> EventSelection:
+    """The events of ``length`` whole seconds, the last of which is ``end``."""
+    return EventSelection((end + 1 - length) * 1000, (end + 1) * 1000, object_type, topic)
+
+
+def _shown(top: Top) -> dict[str, object]:
+    items = [_top_item(top.by, key, count) for key, count in top.items]
+    shown = {"window": top.window, "by": top.by, "as_of": rfc3339(top.as_of_ms), "exact": top.exact}
+    return shown | {"error": top.error, "total": top.total, "items": items}
 
 
 def _top_item(by: str, key: str, count: int) -> dict[str, object]:

@@ -1,12 +1,44 @@
 """Trends against counting everything (I7)."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+
+class Occurred(NamedTuple):
+    """An event as trends count it: its time (milliseconds), its keys by dimension ("" is none), and its topics."""
+
+    at: int
+    keys: Mapping[str, str]
+    topics: tuple[str, ...] = ()
+
+
+class Asked(NamedTuple):
+    """A window that ends with the second ``as_of`` (seconds since 1970), and its filters."""
+
+    as_of: int
+    length_s: int
+    object_type: str | None = None
+    topic: str | None = None
+
+    def has(self, event: Occurred) -> bool:
+        """Whether the event counts."""
+        return (
+            self.as_of - self.length_s < event.at // 1000 <= self.as_of
+            and self.object_type in (None, event.keys["object_type"])
+            and (self.topic is None or self.topic in event.topics)
+        )
+
+    def occurrences(self, events: Iterable[Occurred], by: str) -> list[str]:
+        """The key of each event that counts; "" for an event without one."""
+        return [event.keys[by] for event in events if self.has(event)]
 
 
 def brute_force(occurrences: Iterable[str], limit: int) -> list[tuple[str, int]]:
     """The most frequent, most first, ties by key."""
-    return sorted(Counter(occurrences).items(), key=lambda item: (-item[1], item[0]))[:limit]
+    counts = Counter(occurrences)
+    counts.pop("", None)
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:limit]
 
 
 def exact(items: Sequence[tuple[str, int]], occurrences: Iterable[str], limit: int) -> None:

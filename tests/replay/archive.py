@@ -39,8 +39,6 @@ VERBS = {
 }
 TELLS_THE_OWNER = ("commit_comment", "fork", "issue_comment", "pull_request_review_comment", "watch")
 
-DIMENSIONS = ("object", "verb", "object_type", "actor")
-
 
 class Act(NamedTuple):
     """One line of the files. ``position`` is its number, from 1; ``at`` its time in milliseconds since 1970."""

@@ -15,6 +15,7 @@ from tests.replay.archive import FILES, LINES, Act, acts
 from tests.serving import environ
 from tidings.cli import main
 from tidings.config import Settings
+from tidings.event_counts import DIMENSIONS
 from tidings.http.app import Services
 from tidings.model import FeedFilter, LogEntry
 from tidings.ports import Store
@@ -129,7 +130,7 @@ async def _same_tops(services: Services, history: list[Act]) -> None:
     """I7: every window and dimension, as the server answers it, is a count over the files."""
     as_of = services.clock.now() // 1000
     for window, length in LENGTHS_S.items():
-        for by in archive.DIMENSIONS:
+        for by in DIMENSIONS:
             shown = json.loads(await services.trends.top(window, by, TOP))
             counted = archive.keys(history, by, as_of, length)
             assert (shown["as_of"], shown["exact"]) == (rfc3339(as_of * 1000), True)

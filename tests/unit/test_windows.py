@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidings.errors import BadParameter
+from tidings.event_counts import DIMENSIONS
 from tidings.projections.heavy_hitters import SketchedWindow
 from tidings.projections.sliding_counts import ENTRIES_PER_KEY
 from tidings.projections.top_k import KEPT, MOST
-from tidings.projections.windows import BATCH, DIMENSIONS, Occurrence, Top, Windows
+from tidings.projections.windows import BATCH, Occurrence, Top, Windows
 from tidings.testing import START_MS, FakeClock
 
 LENGTHS = {"1m": 60, "5m": 300, "1h": 3600}

@@ -4,7 +4,7 @@ import time
 
 import click
 
-from tidings.cli.client import KEY_ENV, CommandClient, ServerUnreachable, connect, url_option
+from tidings.cli.client import KEY_ENV, ServerUnreachable, connect, url_option
 from tidings.client.api import By, Window
 from tidings.client.replies import Top
 from tidings.plain_text import neutral
@@ -31,34 +31,46 @@ WATCH_S = 1.0
     show_default=True,
     help="What is counted.",
 )
+@click.option("--object-type", help="Only events of objects of this type.")
+@click.option("--topic", help="Only events of this topic, such as category:politics.")
 @click.option(
     "--limit", type=click.IntRange(1, 100), default=10, show_default=True, help="The maximum number of lines."
 )
 @click.option("--watch", is_flag=True, help="Repeat every second, until interrupted.")
-def command(url: str, key_env: str, window: Window, by: By, limit: int, watch: bool) -> None:
+def command(
+    url: str,
+    key_env: str,
+    window: Window,
+    by: By,
+    object_type: str | None,
+    topic: str | None,
+    limit: int,
+    watch: bool,
+) -> None:
     """Count the events of a sliding window and show the most frequent.
 
     \b
     Examples:
       tidings top                          the objects of the last minute
       tidings top --window 1h --by actor   the most active users of the last hour
+      tidings top --topic category:a       those of one topic
       tidings top --watch                  renewed every second
     """
     with connect(url, key_env) as client:
-        click.echo(_table(client, window, by, limit))
+
+        def table() -> str:
+            return "\n".join(lines(client.top(window, by, limit, object_type=object_type, topic=topic)))
+
+        click.echo(table())
         while watch:
             time.sleep(WATCH_S)
             try:
-                table = _table(client, window, by, limit)
+                renewed = table()
             except ServerUnreachable as lost:
                 click.echo(f"{lost.message}; trying again", err=True)
                 continue
             click.clear()
-            click.echo(table)
-
-
-def _table(client: CommandClient, window: Window, by: By, limit: int) -> str:
-    return "\n".join(lines(client.top(window, by, limit)))
+            click.echo(renewed)
 
 
 def lines(top: Top) -> list[str]:

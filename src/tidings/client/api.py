@@ -466,10 +466,14 @@ class Api:
         self,
         window: Window = "1h",
         by: By = "object",
-        limit: int = 20,
+        limit: int = 100,
+        *,
+        object_type: str | None = None,
+        topic: str | None = None,
     ) -> Call[replies.Top]:
-        """Count the events of a window and list the most frequent keys."""
-        return call("GET", "/v1/top", replies.Top, query={"window": window, "by": by, "limit": limit})
+        """Count the events of a window, or those of an object type and a topic, and list the most frequent keys."""
+        query = {"window": window, "by": by, "limit": limit, "object_type": object_type, "topic": topic}
+        return call("GET", "/v1/top", replies.Top, query=query)
 
     # --- users and parameters ---------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from tidings.errors import BadParameter
+from tidings.event_counts import DIMENSIONS
 from tidings.projections.sliding_counts import HOUR_S, LENGTHS_S, SlidingCounter, windows_holding
 from tidings.timeutil import Clock
 
@@ -24,8 +25,8 @@ _log = logging.getLogger(__name__)
 
 WINDOWS = {"1h": 0, "5m": 1, "1m": 2}
 """The windows by name, each with its index in LENGTHS_S."""
-DIMENSIONS = ("object", "verb", "object_type", "actor")
-"""The dimensions that can be ranked, in the order of the fields of an Occurrence."""
+WINDOW_S = {name: LENGTHS_S[place] for name, place in WINDOWS.items()}
+"""Their lengths in seconds."""
 MAX_LIMIT = 100
 """Keys in one reply, as documented."""
 SET_BACK_S = 5

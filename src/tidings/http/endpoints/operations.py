@@ -5,25 +5,31 @@ from typing import Literal
 import msgspec
 
 from tidings.errors import Unavailable
+from tidings.events import ObjectType, Topic
 from tidings.http import schemas
-from tidings.http.params import DEFAULT_PAGE, MAX_PAGE, ForUser, Limit, Params
+from tidings.http.params import MAX_PAGE, ForUser, Limit, Params
 from tidings.http.routing import Access, RequestContext, Response, Route, cached_answer
 from tidings.model import CommandResult
 from tidings.telemetry import CONTENT_TYPE
 
 
 class TopQuery(ForUser):
-    """The window, and the keys that it counts."""
+    """The window, and the keys that it counts; of the events of an object type and of a topic, if given."""
 
     window: Literal["1m", "5m", "1h"] = "1h"
     by: Literal["object", "verb", "object_type", "actor"] = "object"
-    limit: Limit = DEFAULT_PAGE
+    limit: Limit = MAX_PAGE
+    object_type: ObjectType | None = None
+    topic: Topic | None = None
 
 
 async def top(call: RequestContext[TopQuery, None]) -> Response:
     """The most frequent keys of a window."""
     query = call.query
-    return Response(await call.services.trends.top(query.window, query.by, query.limit))
+    top = call.services.trends.top(
+        query.window, query.by, query.limit, query.object_type, query.topic, call.user
+    )
+    return Response(await top)
 
 
 async def status(call: RequestContext[Params, None]) -> Response:

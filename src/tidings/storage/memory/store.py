@@ -74,6 +74,7 @@ from tidings.personal_data import alias_of
 from tidings.rules import Rule, Rules
 from tidings.status import Status
 from tidings.storage import anonymize
+from tidings.storage.memory.event_counts import MemoryEventCounts
 from tidings.storage.memory.feeds import MemoryFeeds
 from tidings.storage.memory.state import IdempotencyRecord
 from tidings.storage.memory.user import FollowInterval
@@ -82,7 +83,7 @@ RECENT = 5
 """Items that a summary shows."""
 
 
-class MemoryStore(MemoryFeeds):
+class MemoryStore(MemoryFeeds, MemoryEventCounts):
     """A complete :class:`tidings.ports.Store` in memory.
 
     ``clock`` gives the times; ``salt`` (64 bits) and ``epoch`` identify this store; ``idempotency_ms`` is how long an

@@ -169,7 +169,7 @@ class ReadSnapshot:
         Fewer than ``limit`` mean that there are no more.
         """
         self.check()
-        query = self._page_query(before, verb is not None)
+        query = self.page_query(before, verb is not None)
         values = {"before": before, "above": above, "limit": limit, "verb": verb}
         found = [
             TimelineRow(key, timeline, why)
@@ -185,7 +185,7 @@ class ReadSnapshot:
     def home(self, timeline: int, before: int, limit: int) -> list[tuple[int, int, int, bytes | None]]:
         """(key, why, position, body) of the newest entries of one timeline below a key, for the hot path: one statement,
         unless the entries reach into older partitions of events. Of retracted events the body is None."""
-        values, query = _values(timeline, before, limit), self._page_query(before, False)
+        values, query = _values(timeline, before, limit), self.page_query(before, False)
         events = self.event_spans
         found = self.db.all(_joined(query, events[-1].parts[-1]), values)
         if len(found) == limit or len(events) == 1:
@@ -196,10 +196,11 @@ class ReadSnapshot:
 
     def newest(self, timeline: int) -> int:
         """The key of the newest entry of a timeline, 0 without one."""
-        row = self.db.one(self._page_query(MAX_KEY, False), _values(timeline, MAX_KEY, 1))
+        row = self.db.one(self.page_query(MAX_KEY, False), _values(timeline, MAX_KEY, 1))
         return row[0] if row else 0
 
-    def _page_query(self, before: int, by_verb: bool) -> str:
+    def page_query(self, before: int, by_verb: bool) -> str:
+        """The statement of a page of a timeline below a key, over the partitions that may have entries."""
         spans = self.timeline_spans
         if before < spans[-1].low:
             spans = spans[: bisect_right(spans, before, key=_low)]

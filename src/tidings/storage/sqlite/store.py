@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from tidings.config import Settings
 from tidings.errors import KeyReused
+from tidings.event_counts import Dimension, EventSelection, KeyCounts
 from tidings.ids import EventIds
 from tidings.model import (
     Command,
@@ -45,6 +46,7 @@ from tidings.storage.sqlite import (
     broadcasts,
     deliveries,
     endpoints,
+    event_counts,
     events,
     feed_counts,
     feed_since,
@@ -358,6 +360,16 @@ class SqliteStore:
             ("summary", include_own),
             lambda r: feeds.summary(r, feeds.viewer(r, number, include_own)),
         )
+
+    # --- trends ---------------------------------------------------------------------------------------------------
+
+    async def ranked_keys(
+        self, selected: EventSelection, by: Dimension, limit: int, most: int, viewer: str = ""
+    ) -> KeyCounts | None:
+        """The most frequent keys of the selected events."""
+        question = ("ranked_keys", selected, by, limit, most)
+        asker = readers.user(viewer) if viewer else APPLICATION
+        return await self._later(asker, question, lambda r: event_counts.ranked(r, selected, by, limit, most))
 
     # --- inboxes --------------------------------------------------------------------------------------------------
 

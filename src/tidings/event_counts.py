@@ -1,0 +1,59 @@
+"""What trends count of an event, and counts by key and by time, as stores return them. Values without I/O."""
+
+from typing import Literal, NamedTuple, Protocol
+
+from tidings.personal_data import is_alias
+
+Dimension = Literal["object", "verb", "object_type", "actor"]
+"""What events are counted by; the key of an object is type:id."""
+DIMENSIONS: tuple[Dimension, ...] = ("object", "verb", "object_type", "actor")
+
+
+class CountedEvent(Protocol):
+    """The parts of an event that are counted."""
+
+    @property
+    def actor_id(self) -> str: ...
+
+    @property
+    def verb(self) -> str: ...
+
+    @property
+    def object_type(self) -> str: ...
+
+    @property
+    def object_id(self) -> str: ...
+
+
+def keys_of(event: CountedEvent) -> tuple[str, str, str, str]:
+    """The keys of an event, in the order of DIMENSIONS; an empty text is no key. The name of an erased user is none."""
+    topic = f"{event.object_type}:{event.object_id}"
+    if event.object_type == "user" and is_alias(event.object_id):
+        topic = ""
+    return topic, event.verb, event.object_type, "" if is_alias(event.actor_id) else event.actor_id
+
+
+class EventSelection(NamedTuple):
+    """The events of a period: ``since`` is inclusive, ``until`` exclusive, both in milliseconds; of one object type or one
+    topic, if given."""
+
+    since: int
+    until: int
+    object_type: str | None = None
+    topic: str | None = None
+
+
+class RankedKey(NamedTuple):
+    """A key, its events, and its place among all keys: most first, ties by key ascending."""
+
+    key: str
+    events: int
+    rank: int
+
+
+class KeyCounts(NamedTuple):
+    """Ranked keys, and the number of selected events of all keys. ``examined``: the events that were read for it."""
+
+    items: list[RankedKey]
+    total: int
+    examined: int

@@ -1,0 +1,39 @@
+"""Counts of events in the reference back-end: each event of the log is looked at."""
+
+from collections import Counter
+
+from tidings.event_counts import DIMENSIONS, Dimension, EventSelection, KeyCounts, RankedKey, keys_of
+from tidings.ids import ms_of
+from tidings.model import LogEntry
+from tidings.storage.memory.state import MemoryState
+
+
+class MemoryEventCounts(MemoryState):
+    """The counts of events by their keys."""
+
+    async def ranked_keys(
+        self, selected: EventSelection, by: Dimension, limit: int, most: int, viewer: str = ""
+    ) -> KeyCounts | None:
+        """The most frequent keys of the selected events."""
+        examined = self._examined(selected)
+        if len(examined) > most:
+            return None
+        events = _of_type(examined, selected)
+        counts = Counter(keys_of(event)[DIMENSIONS.index(by)] for event in events)
+        del counts[""]
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        items = [RankedKey(key, count, rank) for rank, (key, count) in enumerate(ranked, 1)]
+        return KeyCounts(items[:limit], len(events), len(examined))
+
+    def _examined(self, selected: EventSelection) -> list[LogEntry]:
+        """The events of the period, and of the topic."""
+        return [
+            entry
+            for entry in self._log.values()
+            if selected.since <= ms_of(entry.key) < selected.until
+            and (selected.topic is None or selected.topic in entry.topics)
+        ]
+
+
+def _of_type(entries: list[LogEntry], selected: EventSelection) -> list[LogEntry]:
+    return [entry for entry in entries if selected.object_type in (None, entry.object_type)]

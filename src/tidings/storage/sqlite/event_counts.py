@@ -1,0 +1,71 @@
+"""Counts of events for trends, made by SQLite in statements that may be long: by threads, and cancellable."""
+
+from tidings.event_counts import Dimension, EventSelection, KeyCounts, RankedKey
+from tidings.ids import key_at
+from tidings.personal_data import ALIAS_GLOB
+from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.statements import sql
+
+_ALIASES = {"actor": ALIAS_GLOB, "object": f"user:{ALIAS_GLOB}"}
+"""The keys that are names of erased users, as patterns of SQLite."""
+
+
+def ranked(
+    r: ReadSnapshot, selected: EventSelection, by: Dimension, limit: int, most: int
+) -> KeyCounts | None:
+    """The most frequent keys; see EventCounts.ranked_keys."""
+    counting = _Counting(r, selected, most)
+    if counting.examined > most:
+        return None
+    if not counting.examined:
+        return KeyCounts([], 0, 0)
+    query = sql("ranked_keys", counts=sql(f"counts_by_{by}", events=counting.events))
+    values = counting.values | {"alias": _ALIASES.get(by, ""), "keys": limit}
+    (_, total, _), *rows = r.db.all(query, values)
+    return KeyCounts([RankedKey(*row) for row in rows], total, counting.examined)
+
+
+class _Counting:
+    """The selected events as a statement: ``events``, whose parameters are ``values``. ``examined``: how many events, or
+    entries of the topic, it reads; one more than ``most`` if there are more."""
+
+    def __init__(self, r: ReadSnapshot, selected: EventSelection, most: int) -> None:
+        self._r = r
+        topic = None if selected.topic is None else r.names.topic(selected.topic)
+        above, before = key_at(selected.since) - 1, key_at(selected.until)
+        self.values: dict[str, str | int | None] = {
+            "above": above,
+            "before": before,
+            "type": selected.object_type,
+            "timeline": None if topic is None else topic * 2,
+            "limit": most + 1,
+        }
+        self._parts = [span.parts[-1] for span in r.event_spans if span.low < before and span.high > above]
+        nothing = not self._parts or (topic is None and selected.topic is not None)
+        keys = None if topic is None else r.page_query(before, False)
+        self.examined = 0 if nothing else self._examined(keys, most + 1)
+        self.events = "" if nothing else self._events(keys, selected.object_type is not None)
+
+    def _examined(self, keys: str | None, enough: int) -> int:
+        if keys is not None:
+            return self._count(sql("examined_entries", keys=keys))
+        found = 0
+        for part in self._parts:
+            found += self._count(sql("examined_events", part))
+            if found >= enough:
+                break
+        return found
+
+    def _count(self, query: str) -> int:
+        self._r.check()
+        (found,) = self._r.db.one(query, self.values)
+        return int(found)
+
+    def _events(self, keys: str | None, typed: bool) -> str:
+        counted = sql("is_counted")
+        if keys is None:
+            arms = [sql("counted_events", n, is_counted=counted) for n in self._parts]
+        else:
+            arms = [sql("counted_topic_events", n, keys=keys, is_counted=counted) for n in self._parts]
+        events = " UNION ALL ".join(arms)
+        return sql("of_object_type", events=events) if typed else events

@@ -1,0 +1,157 @@
+"""Long replies about trends: made once for all who ask, for a while that grows with their cost."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from tests.live.hub_setup import awaited
+from tidings.errors import BadParameter
+from tidings.shared_replies import EVENTS_PER_MS, MOST_REPLIES, SHARED_EVENTS, MadeReply, SharedReplies
+from tidings.testing import FakeClock
+
+LONG = SHARED_EVENTS + 1
+
+
+class Maker:
+    """Makes replies of a size, when it may; ``made`` has the viewers for whom it did."""
+
+    def __init__(self, examined: int = LONG) -> None:
+        self.examined = examined
+        self.made: list[str] = []
+        self.may = asyncio.Event()
+        self.may.set()
+        self.cancelled = 0
+
+    async def __call__(self, viewer: str) -> MadeReply:
+        """A reply with its number."""
+        self.made.append(viewer)
+        number = len(self.made)
+        try:
+            await self.may.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return MadeReply(b"%d" % number, self.examined)
+
+
+def asking(replies: SharedReplies, make: Maker) -> Callable[[str], Awaitable[bytes]]:
+    """How a viewer asks."""
+    return lambda viewer: replies.get("question", viewer, make)
+
+
+async def _turns() -> None:
+    loop = asyncio.get_running_loop()
+    for _ in range(5):
+        turn = loop.create_future()
+        loop.call_soon(turn.set_result, None)
+        await turn
+
+
+@awaited
+async def test_a_short_reply_is_made_for_everyone_who_asks() -> None:
+    """So that it has every write before the request."""
+    make = Maker(SHARED_EVENTS)
+    ask = asking(SharedReplies(FakeClock()), make)
+    assert [await ask("ann"), await ask("bob")] == [b"1", b"2"]
+    assert make.made == ["ann", "bob"]
+
+
+@awaited
+async def test_a_long_reply_is_used_for_a_while_that_grows_with_its_cost() -> None:
+    """And made anew for all after it; also if the clock was set back. A short one ends the sharing."""
+    clock, make = FakeClock(), Maker(50_000)
+    ask = asking(SharedReplies(clock), make)
+    assert [await ask("ann"), await ask("bob")] == [b"1", b"1"]
+    clock.advance(50_000 // EVENTS_PER_MS - 1)
+    assert await ask("bob") == b"1"
+    clock.advance(1)
+    assert [await ask("bob"), await ask("ann")] == [b"2", b"2"]
+    clock.ms -= 10_000
+    make.examined = 1
+    assert [await ask("bob"), await ask("ann"), await ask("bob")] == [b"3", b"4", b"5"]
+    assert make.made == ["ann", "", "", "ann", "bob"]
+
+
+@awaited
+async def test_those_who_ask_meanwhile_wait_for_one_reply_and_end_it_when_all_have_left() -> None:
+    """One who leaves takes it from nobody."""
+    clock, make = FakeClock(), Maker()
+    ask = asking(SharedReplies(clock), make)
+    await ask("ann")
+    clock.advance(10_000)
+    make.may.clear()
+    waiting = [asyncio.ensure_future(ask(name)) for name in ("ann", "bob", "carol")]
+    await _turns()
+    waiting[0].cancel()
+    await _turns()
+    assert (make.made, make.cancelled) == (["ann", ""], 0)
+    make.may.set()
+    assert await asyncio.gather(*waiting[1:]) == [b"2", b"2"]
+    clock.advance(10_000)
+    make.may.clear()
+    left = asyncio.ensure_future(ask("ann"))
+    await _turns()
+    left.cancel()
+    await _turns()
+    assert make.cancelled == 1
+    make.may.set()
+    assert await ask("bob") == b"4"
+
+
+@awaited
+async def test_a_reply_from_before_a_retraction_is_given_to_nobody_who_asks_after_it() -> None:
+    """Whether it was made already, or is being made."""
+    clock, make = FakeClock(), Maker()
+    replies = SharedReplies(clock)
+    ask = asking(replies, make)
+    assert await ask("ann") == b"1"
+    replies.clear()
+    make.may.clear()
+    before = asyncio.ensure_future(ask("ann"))
+    await _turns()
+    replies.clear()
+    make.may.set()
+    assert await before == b"2"
+    assert [await ask("ann"), await ask("ann")] == [b"3", b"3"]
+
+
+@awaited
+async def test_a_refusal_is_shared_and_a_failure_is_not() -> None:
+    """Whoever asks after a failure has the reply made anew."""
+    clock = FakeClock()
+    replies, made = SharedReplies(clock), list[str]()
+    answers: list[MadeReply | Exception] = [
+        MadeReply(BadParameter("too many"), LONG),
+        ZeroDivisionError(),
+        MadeReply(b"well", LONG),
+    ]
+
+    async def make(viewer: str) -> MadeReply:
+        made.append(viewer)
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    for _ in range(2):
+        with pytest.raises(BadParameter):
+            await replies.get("question", "ann", make)
+    clock.advance(10_000)
+    with pytest.raises(ZeroDivisionError):
+        await replies.get("question", "ann", make)
+    assert await replies.get("question", "ann", make) == b"well"
+    assert made == ["ann", "", "ann"]
+
+
+@awaited
+async def test_replies_have_a_bound() -> None:
+    """I12: the least recently used is dropped."""
+    make = Maker()
+    replies = SharedReplies(FakeClock())
+    for number in range(MOST_REPLIES + 1):
+        await replies.get(number, "ann", make)
+        await replies.get(0, "ann", make)
+    assert len(make.made) == MOST_REPLIES + 1
+    await replies.get(1, "ann", make)
+    assert len(make.made) == MOST_REPLIES + 2
