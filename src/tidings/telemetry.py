@@ -105,8 +105,8 @@ POLLS_WAITING = Gauge(
 STREAMS_OPEN = Gauge("tidings_streams_open", "Streams open now.", registry=REGISTRY)
 STREAM_ENDS = Counter(
     "tidings_stream_ends_total",
-    "Streams ended: by the client, a poll's answer, age, credential, as too slow, the erasure of the user, or a drain: the "
-    "server stops, or another program changed the store.",
+    "Streams ended: by the client, a poll's answer, age, credential, as too slow, the erasure of the user, as failed (what "
+    "the client missed could not be read), or a drain: the server stops, or another program changed the store.",
     ("reason",),
     registry=REGISTRY,
 )

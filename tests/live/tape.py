@@ -25,6 +25,7 @@ class Tape:
         self.written: list[bytes] = []
         self.room = room
         self.ended = ""
+        self.closed = asyncio.Event()
         self._news = asyncio.Event()
 
     def write(self, data: bytes) -> bool:
@@ -45,6 +46,7 @@ class Tape:
     def close(self) -> None:
         """Ended with all that was written."""
         self.ended = self.ended or "closed"
+        self.closed.set()
 
     def abort(self) -> None:
         """Ended at once."""

@@ -200,6 +200,28 @@ async def test_a_store_that_is_unavailable_is_logged_once(caplog: pytest.LogCapt
 
 
 @awaited
+async def test_streams_that_cannot_catch_up_are_one_line_and_are_counted(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The fault: a line for each stream after a commit by another program, and none in the metric."""
+
+    async def refusing(*_: object) -> None:
+        raise Unavailable("restart the server", for_log="another program changed tidings.db")
+
+    async with place() as here:
+        await here.publish("bob")
+        monkeypatch.setattr(here.store, "inbox_since", refusing)
+        before = ended("failed")
+        for _ in range(3):
+            _, tape = here.open(last="e.0.")
+            await tape.closed.wait()
+        assert (ended("failed") - before, here.live.open_streams) == (3, 0)
+    assert [(record.levelname, record.getMessage(), record.exc_info) for record in caplog.records] == [
+        ("WARNING", "streams could not read what they missed: another program changed tidings.db", None)
+    ]
+
+
+@awaited
 async def test_device_that_missed_an_erasure_is_reset_beside_one_that_is_new() -> None:
     """The seqs of one are of the inbox that was erased; the other begins after them."""
     async with place() as here:
@@ -424,22 +446,22 @@ async def greeted(here: Place, number: int) -> list[tuple[Stream, Tape]]:
     return opened
 
 
-def drained() -> float:
-    """The streams that the metric counts as ended by a drain."""
-    return REGISTRY.get_sample_value("tidings_stream_ends_total", {"reason": "drain"}) or 0
+def ended(reason: str) -> float:
+    """The streams that the metric counts as ended for a reason."""
+    return REGISTRY.get_sample_value("tidings_stream_ends_total", {"reason": reason}) or 0
 
 
 @awaited
 async def test_streams_that_end_during_a_drain_are_not_counted_as_drained() -> None:
     """The fault: a drain of many streams takes a while, and counted those again whose clients left meanwhile."""
     async with place() as here:
-        opened, before = await greeted(here, 20), drained()
+        opened, before = await greeted(here, 20), ended("drain")
         closing = asyncio.create_task(here.live.close())
         await opened[0][1].until(2)
         for stream, _ in opened[-5:]:
             here.live.lost(stream)
         await closing
-        assert drained() - before == 15
+        assert ended("drain") - before == 15
         assert all(tape.names() == ["hello"] for _, tape in opened[-5:])
 
 
@@ -474,11 +496,11 @@ async def test_a_suspended_hub_refuses_streams_and_waiters_with_its_problem() ->
 async def test_a_close_during_a_suspension_drains_once() -> None:
     """The fault: two drains ran at once, each with all streams, and both counted each of them."""
     async with place() as here:
-        opened, before = await greeted(here, 20), drained()
+        opened, before = await greeted(here, 20), ended("drain")
         here.live.suspend("the store was changed")
         await opened[0][1].until(2)
         await here.live.close()
-        assert drained() - before == 20
+        assert ended("drain") - before == 20
         assert {tuple(tape.names()) for _, tape in opened} == {("hello", "drain")}
         assert here.live.open_streams == 0
 
