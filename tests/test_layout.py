@@ -74,11 +74,10 @@ STATEMENT = re.compile(
 """How a statement, or the end of one, begins. Pragmas and transactions are commands of the connection."""
 
 SAME_THINGS = """
-ActivityPage BlockedUser BlocksPage Condition Connection DeadLetter Decision Endpoint Endpoints Event Explanation
-FeedItem FeedPage FeedReadResult FieldError FollowedTopic Following FollowsPage Frame InboxChanges InboxPage
-InboxUpdateResult MutedTopic MutesPage NewCount NewEvent Notification Parts Person Preferences QuietHours
-ReadAllResult Reason Receipt Receipts Reminder ReminderResult RemindersPage Status Summary Thing Top TopItem Unread
-UpdateResult Updated
+ActivityPage BlockedUser BlocksPage Condition DeadLetter Decision Endpoint Endpoints Event Explanation FeedItem FeedPage
+FeedReadResult FieldError FollowedTopic Following FollowsPage Frame InboxChanges InboxPage InboxUpdateResult MutedTopic
+MutesPage NewCount NewEvent Notification Parts Person Preferences QuietHours ReadAllResult Reason Receipt Receipts
+Reminder ReminderResult RemindersPage Status Summary Thing Top TopItem Unread UpdateResult Updated
 """
 """What the client, the description of the API and the server each represent: one thing, and so one name."""
 

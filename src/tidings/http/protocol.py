@@ -36,7 +36,7 @@ from tidings.http.refusals import (
 from tidings.http.request import CONNECTION, has_body
 from tidings.http.request_head import head_refusal, head_without_upgrade, origin_form
 from tidings.http.routing import Header, header_lines
-from tidings.http.stream_connection import Connection
+from tidings.http.stream_connection import StreamConnection
 from tidings.http.transport import Coalescing, Stalls
 from tidings.http.unchunked import Unchunked
 from tidings.http.unsent import Unsent
@@ -103,7 +103,7 @@ class TimedProtocol(HttpToolsProtocol):
         """The refusal of a request if an exception ends its parsing."""
         self._declining = False
         """Whether the request asks for another protocol, and is served in this one."""
-        self._stream: Connection | None = None
+        self._stream: StreamConnection | None = None
         self._discarded = 0
         """Bytes that were discarded."""
         self._task: asyncio.Task[Any] | None = None
@@ -457,7 +457,7 @@ class TimedProtocol(HttpToolsProtocol):
 
     # --- the connection changes its protocol ----------------------------------------------------------------------
 
-    def take_over(self, head: bytes, encoder: Encoder) -> Connection:
+    def take_over(self, head: bytes, encoder: Encoder) -> StreamConnection:
         """Send this head as the last response, and take the connection; further input is discarded. Raises ClientGone,
         and ends the connection, if the client has left or the request is still arriving."""
         if self.transport.is_closing() or self._phase is Phase.HALF_CLOSED or self.unread():
@@ -476,7 +476,7 @@ class TimedProtocol(HttpToolsProtocol):
         # go unnoticed, and the connection would stay counted.
         self._discarding, self._stopped = True, False
         self.transport.read_on()  # type: ignore[attr-defined]
-        self._stream = Connection(self.transport.bare(), encoder)  # type: ignore[attr-defined]
+        self._stream = StreamConnection(self.transport.bare(), encoder)  # type: ignore[attr-defined]
         self._stream.paused = self.flow.write_paused  # by an earlier response that is still being received
         self._stream.write(head)
         return self._stream

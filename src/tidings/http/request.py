@@ -8,7 +8,7 @@ import msgspec
 
 from tidings.errors import BadParameter, FieldError, TidingsError, UnsupportedMedia
 from tidings.field_errors import shown
-from tidings.http.stream_connection import Connection
+from tidings.http.stream_connection import StreamConnection
 from tidings.live import Encoder
 from tidings.turns import next_pass
 
@@ -33,7 +33,7 @@ class ClientConnection(Protocol):
 
     disconnected: bool
 
-    def take_over(self, head: bytes, encoder: Encoder) -> Connection:
+    def take_over(self, head: bytes, encoder: Encoder) -> StreamConnection:
         """Hand over the connection, after this head of a response. Raises ClientGone if the client has left."""
         ...
 
@@ -100,7 +100,7 @@ class Request:
         self._single = single if len(single) == len(self._headers) else None
         """The headers by name, if none is repeated."""
 
-    def take_over(self, head: bytes, encoder: Encoder) -> Connection:
+    def take_over(self, head: bytes, encoder: Encoder) -> StreamConnection:
         """The connection itself, after this head of a response. Raises ClientGone if the client has left."""
         assert self._connection is not None, "the server gives no connection away"
         return self._connection.take_over(head, encoder)

@@ -15,7 +15,7 @@ from tidings.http.compress import CachedBody
 from tidings.http.metrics import Metrics
 from tidings.http.params import Params
 from tidings.http.request import Request
-from tidings.http.stream_connection import Connection
+from tidings.http.stream_connection import StreamConnection
 from tidings.live import Encoder, Hub
 from tidings.notifications import NotificationReader
 from tidings.preferences import PreferencesService
@@ -83,7 +83,7 @@ class StreamResponse(NamedTuple):
     """The continuation of a response as a stream: its format, and the function that uses the connection."""
 
     encoder: Encoder
-    open: Callable[[Connection], None]
+    open: Callable[[StreamConnection], None]
 
 
 class Response(NamedTuple):

@@ -25,7 +25,7 @@ Became = Callable[[bool], None]
 """Called with True when a connection takes bytes again, with False when it has ended."""
 
 
-class Connection:
+class StreamConnection:
     """A :class:`tidings.live.Transport` over a transport. The protocol that owns the transport reports its state, and keeps
     ``paused``: whether the transport's buffer is full for now. The flag is kept here because one change is sent to ten
     thousand streams at once, and each look-up elsewhere is a cache miss for each of them."""

@@ -18,7 +18,7 @@ from tidings.http.long_poll import ID, NO_ID, JsonFrameEncoder
 from tidings.http.refusals import NO_HANDSHAKE, parts
 from tidings.http.request import Request
 from tidings.http.routing import Header, Response, StreamResponse
-from tidings.http.stream_connection import Connection, close_soon
+from tidings.http.stream_connection import StreamConnection, close_soon
 
 MAX_MESSAGE_BYTES = 4 * KIB
 """Bytes of a message from a client: clients send none of use, and a longer one ends the connection (1009)."""
@@ -73,7 +73,7 @@ class SocketProtocol(asyncio.Protocol):
         self._connections: set[Any] = server_state.connections
         self._tasks = server_state.tasks
         self._speaking = ServerProtocol(max_size=MAX_MESSAGE_BYTES)
-        self._stream: Connection | None = None
+        self._stream: StreamConnection | None = None
         self._held = b""
         """Input that is not parsed yet."""
         self._full = False
@@ -188,7 +188,7 @@ class SocketProtocol(asyncio.Protocol):
             self._attach(answer.attach)
 
     def _attach(self, attach: StreamResponse) -> None:
-        self._stream = Connection(self._transport, attach.encoder, _GOODBYE)
+        self._stream = StreamConnection(self._transport, attach.encoder, _GOODBYE)
         attach.open(self._stream)
         self._received_at = self._loop.time()
         if not self._full and not self._transport.is_closing():

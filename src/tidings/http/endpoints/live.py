@@ -17,7 +17,7 @@ from tidings.http.proxies import client_key
 from tidings.http.request import Request
 from tidings.http.routing import Access, RequestContext, Response, Route, StreamResponse
 from tidings.http.sse import EVENT_STREAM, SERVER_SENT_EVENTS, farewell
-from tidings.http.stream_connection import Connection
+from tidings.http.stream_connection import StreamConnection
 from tidings.http.websocket import TEXTS, try_again_later
 from tidings.live import INCLUDE, Encoder, Stream, Transport
 
@@ -117,7 +117,7 @@ def _is_event_source(request: Request) -> bool:
 def _attached(call: RequestContext[StreamQuery, None], encoder: Encoder) -> Response:
     live, open = call.services.live, _admitted(call)
 
-    def attach(connection: Connection) -> None:
+    def attach(connection: StreamConnection) -> None:
         opened = open(connection)
         connection.became = lambda writable: live.writable(opened) if writable else live.lost(opened)
 
