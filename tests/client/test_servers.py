@@ -130,7 +130,7 @@ def test_a_server_that_leaves_is_waited_for(tmp_path: Path) -> None:
         with server(tmp_path, port_of(url)), Client(url) as app:
             second = publish(app, "2")
             assert activities(until(told, second)) == [second]
-    assert "the server asks to come back" in {connection.why for connection in seen}
+    assert "the server asks the client to reconnect" in {connection.why for connection in seen}
 
 
 def test_another_store_is_noticed(tmp_path: Path) -> None:

@@ -489,7 +489,7 @@ class Api:
         """A path below a user. Raises ValueError without a user, unless a token names one."""
         name = user or self.user_id
         if name is None and not self.has_token:
-            raise ValueError("say which user: user=…, or user_id=… of the client")
+            raise ValueError("missing user; expected user=…, or user_id=… of the client")
         return "/".join(("/v1/users", OWN_USER if name is None else part(name), *map(part, parts)))
 
 

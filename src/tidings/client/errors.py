@@ -60,7 +60,7 @@ def problem(answer: Answer) -> ProblemError:
     try:
         said = msgspec.json.decode(answer.body, type=_Document)
     except msgspec.DecodeError:
-        said = _Document(title="the answer is not one of a Tidings server")
+        said = _Document(title="the response is not one of a Tidings server")
     return ProblemError(answer.status, said.type, said.title, said.detail, said.errors, seconds(answer))
 
 

@@ -151,7 +151,7 @@ def _understood(call: Call[T], answer: Answer) -> T:
     try:
         return call.decode(answer.body)
     except msgspec.DecodeError as error:
-        detail = f"the answer is not one of a Tidings server: {error}"
+        detail = f"the response is not one of a Tidings server: {error}"
         raise ProblemError(answer.status, "about:blank", "Not understood", detail) from None
 
 

@@ -124,5 +124,5 @@ def decode(data: str | bytes, shape: type[T]) -> T:
     try:
         said: T = _reader(cast(Any, shape)).read(data if isinstance(data, bytes) else data.encode())
     except msgspec.DecodeError as error:
-        raise Unreadable(f"the server said what is not understood here: {error}") from None
+        raise Unreadable(f"the client cannot read a frame of the server: {error}") from None
     return said

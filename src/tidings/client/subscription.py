@@ -195,7 +195,7 @@ class SubscriptionMachine:
         answer = yield Open(self._request(), self._pace.open_s)
         media = (yield from self._asker.granted(answer)).media
         if media != EVENT_STREAM:
-            raise Disconnected(f"{media or 'nothing'} came instead of a stream")
+            raise Disconnected(f"{media or 'nothing'} instead of a stream")
 
     def _request(self) -> ClientRequest:
         request = self._asker.get("/v1/notifications/stream", include=self._include)
@@ -206,7 +206,7 @@ class SubscriptionMachine:
     def _bytes(self, greet_by: float) -> Steps[bytes]:
         left_s = self._pace.silence_s if self._greeted_at is not None else greet_by - self._clock()
         if left_s <= 0:
-            raise Disconnected("the server does not greet")
+            raise Disconnected("the server sent no hello")
         received = yield Receive(left_s)
         if isinstance(received, TransportError):
             raise Disconnected(received.why)
@@ -253,7 +253,7 @@ class SubscriptionMachine:
                 yield from self._poller.reset(decode(event.data, _Reset).reason, epoch)
             case "drain":
                 wait_s = decode(event.data, _Drain).retry_ms / 1_000
-                raise Disconnected("the server asks to come back", wait_s, planned=True)
+                raise Disconnected("the server asks the client to reconnect", wait_s, planned=True)
             case "reauth":
                 yield from self._reauth()
 

@@ -104,7 +104,7 @@ def _subject(token: str | None) -> str:
         return msgspec.json.decode(claims, type=_TokenClaims).sub
     except (IndexError, ValueError, msgspec.DecodeError):
         raise ValueError(
-            "say which user: user=…, or user_id=… of the client; its token has no sub that can be read"
+            "missing user; expected user=…, or user_id=… of the client; its token has no sub that can be read"
         ) from None
 
 
