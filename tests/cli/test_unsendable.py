@@ -21,8 +21,7 @@ def test_a_type_that_cannot_be_sent_is_named_at_start(tmp_path: Path) -> None:
     (tmp_path / "tidings.toml").write_text(TYPES)
     with attacked_server(tmp_path) as server:
         assert (
-            server.log().count("'reply' has the channel email, by which nothing is sent: smtp_url is not set")
-            == 1
+            server.log().count("'reply' has the channel email, which sends nothing: smtp_url is not set") == 1
         )
         assert "webhook" not in server.log()
 
@@ -30,7 +29,7 @@ def test_a_type_that_cannot_be_sent_is_named_at_start(tmp_path: Path) -> None:
 def test_a_type_that_cannot_be_sent_is_named_when_it_is_declared(tmp_path: Path) -> None:
     """It was accepted without a word, and nothing was ever mailed. The application may declare its types before mail is set
     up, so the answer and the log warn of it."""
-    said = "the type 'reply' has the channel email, by which nothing is sent: smtp_url is not set"
+    said = "the type 'reply' has the channel email, which sends nothing: smtp_url is not set"
     rule = {"channels": ["email", "webhook"]}
     with attacked_server(tmp_path) as server, httpx.Client(base_url=server.url) as client:
         answer = client.put("/v1/admin/types/reply", json=rule)

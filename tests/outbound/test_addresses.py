@@ -11,7 +11,7 @@ from tests.outbound.certificates import certified
 from tests.outbound.receivers import HOST, Web
 from tidings.config import Network, networks
 from tidings.outbound.channel import SENT, SendResult
-from tidings.outbound.http_client import NO_PUBLIC_ADDRESS, GuardedHttpClient
+from tidings.outbound.http_client import NO_ADDRESS, GuardedHttpClient
 from tidings.outbound.ssrf_guard import NoPublicAddress, NotAllowed, SsrfGuard, is_public
 from tidings.testing import FakeClock
 
@@ -204,7 +204,7 @@ def test_an_attempt_does_not_tell_which_names_exist_inside(loop: asyncio.Runner)
             await posted(SsrfGuard(resolve=names), url)
             for names in (unknown, Names(()), Names(("10.0.0.1",)))
         ]
-        assert found == [[NO_PUBLIC_ADDRESS]] * 3
+        assert found == [[NO_ADDRESS]] * 3
 
     loop.run(posting())
 
@@ -221,7 +221,7 @@ def test_a_name_that_turns_inwards_is_caught_at_the_next_attempt(loop: asyncio.R
         url = f"http://rebind.example:{port}/"
         first, second = await posted(guard, url, url)
         assert first == SENT
-        assert second == NO_PUBLIC_ADDRESS
+        assert second == NO_ADDRESS
         assert names.asked == 2
         assert len(web.requests) == 1
         await web.stop()

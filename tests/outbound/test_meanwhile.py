@@ -83,7 +83,7 @@ def test_what_joins_a_group_that_is_being_sent_follows(
         assert sent == [1, 3]
         ids = {request.headers["webhook-id"] for request in world.web.requests}
         assert (len(ids), await world.waiting()) == (2, [])
-        given_up = "a delivery by webhook to the endpoint e0 was given up: HTTP 400"
+        given_up = "a delivery by webhook to the endpoint e0 is a dead letter now: HTTP 400"
         assert (given_up in caplog.text) == (status == 400)
 
     loop.run(scene())

@@ -78,4 +78,4 @@ def test_the_settings_say_what_can_be_sent() -> None:
     types = {"reply": Rule(channels=("email", "webhook"))}
     assert list(unsendable(types, mailing)) == []
     (said,) = unsendable(types, Settings())
-    assert said == "the type 'reply' has the channel email, by which nothing is sent: smtp_url is not set"
+    assert said == "the type 'reply' has the channel email, which sends nothing: smtp_url is not set"

@@ -52,7 +52,7 @@ def unsendable(types: Mapping[str, Rule], settings: Settings) -> Iterator[str]:
     for type, rule in types.items():
         for channel in rule.channels:
             if lacking := missing(settings, channel):
-                yield f"the type {type!r} has the channel {channel}, by which nothing is sent: {lacking}"
+                yield f"the type {type!r} has the channel {channel}, which sends nothing: {lacking}"
 
 
 class ChannelRegistry:

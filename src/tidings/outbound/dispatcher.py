@@ -199,7 +199,7 @@ class DeliveryDispatcher(Worker):
         except Unavailable:
             pass  # the next run begins what is left, or fails for the same reason, and logs it
         except Exception:
-            _log.exception("a lane of %s deliveries ended early", endpoint.channel)
+            _log.exception("a queue of %s deliveries ended early", endpoint.channel)
         finally:
             self._ended.add(endpoint.id)
             self._slots.release(endpoint)
@@ -278,7 +278,7 @@ class DeliveryDispatcher(Worker):
     def _note(self, delivery: Delivery) -> OutboundMessage:
         row = delivery.row
         if row is None:
-            raise ValueError("there is nothing to say any more")
+            raise ValueError("the notification has nothing to send any more")
         locale = self._wording.preferred(delivery.preferences)
         said = self._wording.text(row, locale)
         return OutboundMessage(
@@ -358,7 +358,7 @@ class DeliveryDispatcher(Worker):
             DELIVERY_LAG.labels(channel).observe(max(0, self._clock.now() - delivery.due_at) / 1_000)
         elif handled.state == "dead":
             _log.warning(
-                "a delivery by %s to the endpoint %s was given up: %s",
+                "a delivery by %s to the endpoint %s is a dead letter now: %s",
                 channel,
                 delivery.endpoint.id,
                 handled.error,

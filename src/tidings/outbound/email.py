@@ -139,7 +139,7 @@ class Email:
         except (SMTPRecipientsRefused, SMTPRecipientRefused, SMTPDataError) as refusal:
             return refused(refusal)
         except SMTPNotSupported:
-            return SendResult("dead", "the mail server does not take this address")
+            return SendResult("dead", "the mail server refuses this address")
         except SMTPResponseException as refusal:  # of this server, not of the mail: a wrong password
             return SendResult("failed", f"the mail server says {refusal.code}", down=True)
         except (SMTPException, OSError, TimeoutError):

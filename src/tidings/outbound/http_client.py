@@ -12,7 +12,15 @@ from httpcore import SOCKET_OPTION, AsyncNetworkStream
 
 from tidings.config import KIB
 from tidings.outbound.channel import SENT, SendResult
-from tidings.outbound.ssrf_guard import PORTS, Guards, HostPort, NoPublicAddress, NotAllowed, SsrfGuard
+from tidings.outbound.ssrf_guard import (
+    NO_PUBLIC_ADDRESS,
+    PORTS,
+    Guards,
+    HostPort,
+    NoPublicAddress,
+    NotAllowed,
+    SsrfGuard,
+)
 from tidings.personal_data import Endpoint
 from tidings.timeutil import Clock, to_ms
 
@@ -26,7 +34,7 @@ MAX_TRIED = 4
 """Addresses of one host tried in turn."""
 MAX_RETRY_AFTER_S = 86_400
 """The longest delay that a receiver may request."""
-NO_PUBLIC_ADDRESS = SendResult("failed", "no public address was found for the host", down=True)
+NO_ADDRESS = SendResult("failed", NO_PUBLIC_ADDRESS, down=True)
 _PASSING = frozenset({408, 425, 429})
 """Statuses of refusals that can be temporary."""
 
@@ -89,7 +97,7 @@ class GuardedHttpClient:
         except (TimeoutError, httpcore.TimeoutException):
             return SendResult("failed", f"no answer within {TIMEOUT_S} s", down=True, timed_out=True)
         except NoPublicAddress:
-            return NO_PUBLIC_ADDRESS
+            return NO_ADDRESS
         except (httpcore.NetworkError, OSError):
             return SendResult("failed", "no connection", down=True)
         except (httpcore.RemoteProtocolError, httpcore.LocalProtocolError, ValueError):

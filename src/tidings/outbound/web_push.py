@@ -41,7 +41,7 @@ def keys_of(secret: str) -> tuple[bytes, bytes]:
     try:
         return msgspec.json.decode(secret, type=PushKeys).raw()
     except (msgspec.MsgspecError, ValueError):
-        raise ValueError("the keys of the subscription are none") from None
+        raise ValueError("the keys of the subscription are invalid") from None
 
 
 class Vapid:

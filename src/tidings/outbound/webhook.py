@@ -57,7 +57,7 @@ class Webhook:
         try:
             signature = signed(endpoint.secret, note.id, content, self._clock.now() // 1000)
         except ValueError:
-            return SendResult("dead", "the secret of the endpoint is none")
+            return SendResult("dead", "the secret of the endpoint is invalid")
         answer = await self._clients.of(endpoint).post(endpoint.address, HEADERS | signature, content, GONE)
         # A path without a response does not show that its host is down: other endpoints there may work.
         return answer._replace(down=False) if answer.timed_out else answer
