@@ -168,7 +168,7 @@ class Commands:
         given = read_broadcast(raw, now, self._settings, key)
         accepted = accept_broadcast(given, now, scope)
         if await self._deliveries.count_active_broadcasts() >= MAX_LIVE_BROADCASTS:
-            detail = f"{MAX_LIVE_BROADCASTS} broadcasts live: let some expire, or retract them"
+            detail = f"{MAX_LIVE_BROADCASTS} broadcasts are active: wait until some expire, or retract them"
             raise TooManyRequests(detail, LIVE_RETRY_S)
         published = await self._publish((accepted,), (given,), scope, key, wait)
         return PublishResponse(_receipt(published.receipts[0]), bool(published.repeats))

@@ -72,5 +72,5 @@ def _sealed(cursor: str) -> bytes:
 
 
 def _damaged() -> BadParameter:
-    detail = "expected the next_cursor of this question, got a damaged one or that of another question"
+    detail = "expected the next_cursor of this list, got a damaged one or that of another list"
     return BadParameter(f"cursor: {detail}", (FieldError("cursor", detail),))

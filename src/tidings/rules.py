@@ -196,7 +196,7 @@ def _template_error(template: str) -> str:
     try:
         fields = [(name, spec, how) for _, name, spec, how in Formatter().parse(template) if name is not None]
     except ValueError as error:
-        return f"expected a text whose braces come in pairs, got another: {error}"
+        return f"expected a text with paired braces, got another: {error}"
     for name, spec, how in fields:
         if spec or how or not (name in PLACEHOLDERS or METADATA.match(name)):
             there_are = ", ".join((*sorted(PLACEHOLDERS), "metadata.key"))

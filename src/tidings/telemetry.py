@@ -118,13 +118,13 @@ RESUMES = Counter(
 )
 DELIVERIES = Counter(
     "tidings_deliveries_total",
-    "What became of deliveries that were due, each time: sent, dropped, later, held, failed, dead or gone.",
+    "Results of due deliveries: sent, dropped, later, held, failed, dead or gone.",
     ("channel", "outcome"),
     registry=REGISTRY,
 )
 ENDPOINTS_DISABLED = Counter(
     "tidings_endpoints_disabled_total",
-    "Endpoints disabled because they refused too many deliveries in a row for good.",
+    "Endpoints disabled because they refused too many deliveries in a row.",
     ("channel",),
     registry=REGISTRY,
 )

@@ -44,7 +44,7 @@ def test_a_store_that_cannot_be_opened_is_named(tmp_path: Path, store: str, said
 
 
 def test_an_unknown_language_is_named(tmp_path: Path) -> None:
-    refused(tmp_path, "locale: nothing is known of 'tlh'", "--locale", "tlh", code=2)
+    refused(tmp_path, "locale: no language is known by the name 'tlh'", "--locale", "tlh", code=2)
 
 
 def test_a_verb_that_the_file_claims_after_the_api_did_is_named(tmp_path: Path) -> None:

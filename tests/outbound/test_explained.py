@@ -62,7 +62,7 @@ def test_a_mail_that_a_digest_holds_is_explained(loop: Loop, world: World) -> No
         second = await world.tell()
         await world.deliver()
         assert await mail(world, first) == Decision(True, "wanted")
-        assert await mail(world, second) == held("a digest holds it", world, HOUR_S)
+        assert await mail(world, second) == held("a digest defers it", world, HOUR_S)
         await world.deliver(HOUR_S)
         assert len(world.relay.mails) == 2
         assert await mail(world, second) == Decision(True, "wanted")
@@ -78,7 +78,7 @@ def test_a_mail_that_quiet_hours_hold_is_explained(loop: Loop, world: World) -> 
         await world.prefer(Preferences(quiet_hours=NIGHT))
         told = await world.tell()
         await world.deliver()
-        assert await mail(world, told) == held("quiet hours hold it", world, NIGHT_LEFT_S)
+        assert await mail(world, told) == held("quiet hours defer it", world, NIGHT_LEFT_S)
         await world.deliver(NIGHT_LEFT_S)
         assert len(world.relay.mails) == 1
         assert await mail(world, told) == Decision(True, "wanted")
@@ -120,7 +120,7 @@ def test_an_endpoint_that_a_digest_holds_does_not_hide_one_that_it_does_not(loop
         world.begin()
         await world.deliver()
         assert len(world.relay.mails) == 2
-        assert await mail(world, told) == held("a digest holds it", world, HOUR_S)
+        assert await mail(world, told) == held("a digest defers it", world, HOUR_S)
 
     loop.run(scene())
 
@@ -143,7 +143,9 @@ def test_a_mute_of_an_older_event_does_not_drop_its_group(loop: Loop, world: Wor
         ids = await one_group(world, "eve", "bob")
         await world.deliver()
         await world.write(SetMute(USER, "user:eve"))
-        assert [await mail(world, id) for id in ids] == [held("quiet hours hold it", world, NIGHT_LEFT_S)] * 2
+        assert [await mail(world, id) for id in ids] == [
+            held("quiet hours defer it", world, NIGHT_LEFT_S)
+        ] * 2
         await world.deliver(NIGHT_LEFT_S)
         assert len(world.relay.mails) == 1
 

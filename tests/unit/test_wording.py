@@ -107,5 +107,5 @@ def test_actors_that_the_sample_does_not_hold_are_counted() -> None:
 
 
 def test_a_server_must_know_its_own_language() -> None:
-    with pytest.raises(ConfigError, match="locale: nothing is known of 'tlh'"):
+    with pytest.raises(ConfigError, match="locale: no language is known by the name 'tlh'"):
         NotificationRenderer(MemoryStore(FakeClock()), "tlh")

@@ -243,7 +243,7 @@ def test_what_was_muted_after_it_was_told(app: httpx.Client, user: str) -> None:
     done(app.put(f"/v1/users/{user}/mutes/market%3A42"))
     found = explain(app, user, receipt.event_id)
     assert (found.notified, failed(found)) == (True, ["masked"])
-    assert found.checks[-1].detail == "notified, before what speaks against it now"
+    assert found.checks[-1].detail == "notified, before the conditions that prevent it now"
 
 
 def test_what_is_not_wanted_in_the_application(app: httpx.Client, user: str) -> None:
@@ -302,8 +302,8 @@ def test_each_channel_says_why(app: httpx.Client, user: str) -> None:
         decision = explain(app, user, receipt.event_id).channels[channel]
         return decision.wanted, decision.why
 
-    assert why("email") == (False, "this type does not leave the application here")
-    assert why() == (False, "they have no endpoint here that is confirmed and enabled")
+    assert why("email") == (False, "the type is not delivered on this channel")
+    assert why() == (False, "the user has no endpoint on this channel that is confirmed and enabled")
     address = {"channel": "webhook", "address": "https://hooks.example.org/zoe"}
     assert app.post("/v1/endpoints", params={"user_id": user}, json=address).status_code == 201
     assert why() == (True, "wanted")
@@ -314,9 +314,9 @@ def test_each_channel_says_why(app: httpx.Client, user: str) -> None:
     receipt = publish(app, target_user_ids=[user], verb=user)
     wanted, waits = why()
     assert wanted
-    assert waits.startswith("wanted, but quiet hours hold it until 20")
+    assert waits.startswith("wanted, but quiet hours defer it until 20")
     app.put(f"/v1/admin/types/{user}", json={"channels": ["webhook"], "critical": True})
-    assert why() == (True, "critical: neither preferences nor quiet hours nor a digest hold it back")
+    assert why() == (True, "critical: preferences, quiet hours and digests do not apply")
 
 
 def test_nothing_can_be_explained_about_nothing(app: httpx.Client, user: str) -> None:

@@ -104,7 +104,7 @@ def _addressed(case: ExplainInput) -> tuple[bool, str]:
 
 def _own_act(case: ExplainInput) -> tuple[bool, str]:
     own = case.facts.entry.actor_id == case.user
-    return not own, "their own act" if own else f"the act of {case.facts.entry.actor_id!r}"
+    return not own, "the user is the actor" if own else f"the actor is {case.facts.entry.actor_id!r}"
 
 
 def _masked(case: ExplainInput) -> tuple[bool, str]:
@@ -116,7 +116,7 @@ def _preference(case: ExplainInput) -> tuple[bool, str]:
     if case.preferences.wants(case.type, IN_APP, True):
         return True, "wanted in the application"
     if case.rule.critical:
-        return True, "not wanted, but types that are critical pass"
+        return True, "not wanted, but the type is critical"
     return False, "not wanted in the application"
 
 
@@ -145,8 +145,8 @@ def _unexplained(case: ExplainInput, found: list[Condition]) -> Iterator[Conditi
 def _result(case: ExplainInput, found: list[Condition]) -> str:
     passed = all(check.passed for check in found)
     if case.facts.notification:
-        return "notified" if passed else "notified, before what speaks against it now"
-    return "not yet notified, or not by what held when it was published" if passed else "not notified"
+        return "notified" if passed else "notified, before the conditions that prevent it now"
+    return "not notified yet, or not under the conditions at its publication" if passed else "not notified"
 
 
 def _in_app(case: ExplainInput) -> Decision:
@@ -160,10 +160,10 @@ def _outside(case: ExplainInput, channel: str) -> Decision:
     if not case.facts.notification:
         return Decision(False, "did not notify in the application, so no channel delivers it")
     if channel not in case.rule.channels:
-        return Decision(False, "this type does not leave the application here")
+        return Decision(False, "the type is not delivered on this channel")
     usable = [one for one in case.endpoints if one.channel == channel and one.is_usable]
     if not usable:
-        return Decision(False, "they have no endpoint here that is confirmed and enabled")
+        return Decision(False, "the user has no endpoint on this channel that is confirmed and enabled")
     waiting = [one for one in usable if one.id in case.facts.waiting]
     if not waiting:
         wanted = is_wanted(_facts(case, usable[0]), case.rules)
@@ -187,7 +187,7 @@ def _nearest(found: Sequence[Obstacle | None]) -> Obstacle | None:
 
 def _in_words(case: ExplainInput, found: Obstacle | None) -> Decision:
     if found is None and case.rule.critical:
-        return Decision(True, "critical: neither preferences nor quiet hours nor a digest hold it back")
+        return Decision(True, "critical: preferences, quiet hours and digests do not apply")
     if found is None:
         return Decision(True, "wanted")
     if found.until is None:
@@ -200,4 +200,4 @@ _DROPPED: Mapping[str, str] = {
     "muted": "muted before it was sent",
     "not_wanted": "not wanted here",
 }
-_HELD: Mapping[str, str] = {"quiet_hours": "quiet hours hold it", "digest": "a digest holds it"}
+_HELD: Mapping[str, str] = {"quiet_hours": "quiet hours defer it", "digest": "a digest defers it"}

@@ -109,7 +109,7 @@ class RenderingFacts(Protocol):
 def check_locale(locale: str) -> None:
     """Raises ConfigError for an unknown locale."""
     if not known_locale(locale):
-        raise ConfigError(f"locale: nothing is known of {locale!r}", "locale")
+        raise ConfigError(f"locale: no language is known by the name {locale!r}", "locale")
 
 
 class NotificationRenderer:
