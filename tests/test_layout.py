@@ -76,8 +76,8 @@ STATEMENT = re.compile(
 SAME_THINGS = """
 ActivityPage BlockedUser BlocksPage Condition DeadLetter Decision Endpoint Endpoints Event Explanation FeedItem FeedPage
 FeedReadResult FieldError FollowedTopic Following FollowsPage Frame InboxChanges InboxPage InboxUpdateResult MutedTopic
-MutesPage NewCount NewEvent Notification Parts Person Preferences QuietHours ReadAllResult Reason Receipt Receipts
-Reminder ReminderResult RemindersPage Status Summary Thing Top TopItem Unread UpdateResult Updated
+MutesPage NewCount NewEvent Notification Parts Person Preferences PreviousRank QuietHours ReadAllResult Reason
+Receipt Receipts Reminder ReminderResult RemindersPage Status Summary Thing Top TopItem Unread UpdateResult Updated
 """
 """What the client, the description of the API and the server each represent: one thing, and so one name."""
 

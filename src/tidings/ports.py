@@ -220,9 +220,15 @@ class EventCounts(Protocol):
     """
 
     async def ranked_keys(
-        self, selected: EventSelection, by: Dimension, limit: int, most: int, viewer: str = ""
+        self,
+        selected: EventSelection,
+        by: Dimension,
+        wanted: int | Sequence[str],
+        most: int,
+        viewer: str = "",
     ) -> KeyCounts | None:
-        """The first ``limit`` keys, most first, ties by key; ``total`` counts events without a key too."""
+        """The first so many keys, or these keys (at least one) if they have events: most first, ties by key, each with its
+        rank among all keys. ``total`` counts events without a key too."""
         ...
 
 

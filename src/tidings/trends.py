@@ -6,7 +6,7 @@ from tidings.background import NextRun, Worker
 from tidings.commit_effects import CommitEffects
 from tidings.config import Settings
 from tidings.errors import BadParameter, FieldError
-from tidings.event_counts import CountedEvent, Dimension, EventSelection, keys_of
+from tidings.event_counts import CountedEvent, Dimension, EventSelection, KeyCounts, keys_of
 from tidings.ids import ms_of
 from tidings.model import FeedFilter
 from tidings.ports import Store
@@ -77,24 +77,42 @@ class Trends:
         limit: int,
         object_type: str | None = None,
         topic: str | None = None,
+        compare: bool = False,
         viewer: str = "",
     ) -> bytes:
         """The most frequent objects, verbs, object types or actors of a window, of all events or of those of an object type
-        and a topic. Raises BadParameter if that takes reading too many events."""
-        if object_type is None and topic is None:
+        and a topic; to ``compare``, with their places in the window before. Raises BadParameter if that takes reading too
+        many events."""
+        length = WINDOW_S[window]
+        filtered = object_type is not None or topic is not None
+        if not filtered and not compare:
             return _encode(_shown(self.windows.top(window, by, limit)))
 
         async def make(reader: str) -> MadeReply:
-            end = self._clock.now() // 1000
-            selected = _selected(end, WINDOW_S[window], object_type, topic)
-            found = await self._store.ranked_keys(selected, by, limit, self._most, reader)
-            if found is None:
-                return self._too_many()
-            items = [(item.key, item.events) for item in found.items]
-            top = Top(window, by, end * 1000, True, 0, found.total, items)
-            return MadeReply(_encode(_shown(top)), found.examined)
+            examined = 0
+            if not filtered:
+                top = self.windows.top(window, by, limit)
+            else:
+                end = self._clock.now() // 1000
+                selected = _selected(end, length, object_type, topic)
+                found = await self._store.ranked_keys(selected, by, limit, self._most, reader)
+                if found is None:
+                    return self._too_many()
+                items, examined = [(item.key, item.events) for item in found.items], found.examined
+                top = Top(window, by, end * 1000, True, 0, found.total, items)
+            shown = _shown(top)
+            if compare and top.items:
+                selected = _selected(top.as_of_ms // 1000 - length, length, object_type, topic)
+                keys = [key for key, _ in top.items]
+                before = await self._store.ranked_keys(selected, by, keys, self._most, reader)
+                if before is None:
+                    return self._too_many()
+                shown["items"] = _compared(top, before)
+                examined += before.examined
+            return MadeReply(_encode(shown), examined)
 
-        return await self._replies.get(("top", window, by, limit, object_type, topic), viewer, make)
+        question = ("top", window, by, limit, object_type, topic, compare)
+        return await self._replies.get(question, viewer, make)
 
     def _too_many(self) -> MadeReply:
         detail = (
@@ -144,6 +162,13 @@ def _shown(top: Top) -> dict[str, object]:
     items = [_top_item(top.by, key, count) for key, count in top.items]
     shown = {"window": top.window, "by": top.by, "as_of": rfc3339(top.as_of_ms), "exact": top.exact}
     return shown | {"error": top.error, "total": top.total, "items": items}
+
+
+def _compared(top: Top, before: KeyCounts) -> list[dict[str, object]]:
+    """The items, each with its count and rank in the window before."""
+    known = {item.key: {"count": item.events, "rank": item.rank} for item in before.items}
+    absent = {"count": 0, "rank": None}
+    return [_top_item(top.by, key, count) | {"previous": known.get(key, absent)} for key, count in top.items]
 
 
 def _top_item(by: str, key: str, count: int) -> dict[str, object]:

@@ -29,6 +29,10 @@ class Asked(NamedTuple):
             and (self.topic is None or self.topic in event.topics)
         )
 
+    def before(self) -> "Asked":
+        """The window directly before."""
+        return self._replace(as_of=self.as_of - self.length_s)
+
     def occurrences(self, events: Iterable[Occurred], by: str) -> list[str]:
         """The key of each event that counts; "" for an event without one."""
         return [event.keys[by] for event in events if self.has(event)]
@@ -45,3 +49,22 @@ def exact(items: Sequence[tuple[str, int]], occurrences: Iterable[str], limit: i
     """I7: the top ``limit`` are those of a count over everything in the window, ties by key."""
     expected = brute_force(occurrences, limit)
     assert list(items) == expected, f"top is {list(items)}, counting gives {expected}"
+
+
+class Previous(NamedTuple):
+    """What an item says of the window before."""
+
+    events: int
+    rank: int | None
+
+
+def compared(items: Sequence[tuple[str, Previous]], occurrences: Iterable[str]) -> None:
+    """I7: each item has its count and its rank of a count over everything in the window before; 0 and none if it was not
+    there."""
+    everybody = list(occurrences)
+    ranked = {
+        key: Previous(count, rank)
+        for rank, (key, count) in enumerate(brute_force(everybody, len(everybody)), 1)
+    }
+    expected = [(key, ranked.get(key, Previous(0, None))) for key, _ in items]
+    assert list(items) == expected, f"before are {list(items)}, counting gives {expected}"

@@ -127,6 +127,19 @@ def test_an_erased_user_is_no_key_at_once(store: Harness) -> None:
     check(store, Asked(SECOND, 60), Asked(SECOND, 60, None, "user:bob"))
 
 
+def test_ranks_of_given_keys_are_those_among_all(store: Harness) -> None:
+    """Of those that have events; names of erased users take no rank."""
+    acts = [event(f"u{n % 4}", obj=f"item:{n % 9}", topics=("a:b",) if n % 2 else ()) for n in range(30)]
+    store.publish(*acts, event("bob", obj="user:bob"), event("bob", obj="user:bob"))
+    store.write(EraseUser("bob"))
+    for asked in (Asked(SECOND, 60), Asked(SECOND, 60, "item", "a:b")):
+        everyone = ranked(store, asked)
+        keys = ["item:8", "user:bob", "item:3", "item:none", "item:1"]
+        found = store.run(store.store.ranked_keys(selected(asked), "object", keys, MOST))
+        expected = [item for item in everyone.items if item.key in keys]
+        assert found == KeyCounts(expected, everyone.total, everyone.examined)
+
+
 @pytest.mark.parametrize("topic", [None, "a:b"])
 def test_more_events_than_permitted_are_refused(store: Harness, topic: str | None) -> None:
     """As many as are permitted are counted; events outside of the topic or the period do not matter."""

@@ -174,6 +174,7 @@ CASES = (
     parameter("unknown by", "by=user", "/v1/top", pointer="by"),
     parameter("top of too many", "limit=101", "/v1/top", pointer="limit"),
     parameter("top of a type with a colon", "object_type=a:b", "/v1/top", pointer="object_type"),
+    parameter("top compared with nothing", "compare=next", "/v1/top", pointer="compare"),
     parameter("top of no topic", "topic=politics", "/v1/top", pointer="topic"),
     parameter("unknown kind in a stream", "include=everything", STREAM, pointer="include"),
     parameter("empty kind in a stream", "include=notifications,", STREAM, pointer="include"),

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.checkers import tops
-from tests.checkers.tops import Asked, Occurred
+from tests.checkers.tops import Asked, Occurred, Previous
 from tests.serving import serving
 from tests.wire.people import event, moment
 from tests.wire.replies import of
@@ -98,6 +98,23 @@ def test_a_top_is_a_count_of_what_was_published(
         occurrences = asked.occurrences(published, by)
         tops.exact([(item.key, item.count) for item in reply.items], occurrences, 100)
         assert (reply.total, reply.exact, reply.error) == (len(occurrences), True, 0)
+
+
+@pytest.mark.parametrize("filters", FILTERS, ids=str)
+@pytest.mark.parametrize("window", LENGTHS_S)
+def test_a_comparison_has_the_count_and_the_rank_of_the_window_before(
+    app: httpx.Client, published: list[Occurred], window: str, filters: dict[str, str]
+) -> None:
+    """I7: for each dimension, also of keys that were not there."""
+    for by in DIMENSIONS:
+        query = {"window": window, "by": by, "compare": "previous", "limit": "10"} | filters
+        reply = of(app.get("/v1/top", params=query), schemas.Top)
+        asked = Asked(seconds(reply.as_of), LENGTHS_S[window], **filters)
+        tops.exact([(item.key, item.count) for item in reply.items], asked.occurrences(published, by), 10)
+        places = [(item.key, item.previous) for item in reply.items]
+        said = [(key, Previous(place.count, place.rank)) for key, place in places if place]
+        assert len(said) == len(places)
+        tops.compared(said, asked.before().occurrences(published, by))
 
 
 def test_a_filter_sees_every_write_before_it(app: httpx.Client) -> None:

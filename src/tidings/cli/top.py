@@ -1,12 +1,13 @@
 """``tidings top``: the most frequent keys of the last minutes or hours."""
 
 import time
+from typing import Literal
 
 import click
 
 from tidings.cli.client import KEY_ENV, ServerUnreachable, connect, url_option
 from tidings.client.api import By, Window
-from tidings.client.replies import Top
+from tidings.client.replies import Top, TopItem
 from tidings.plain_text import neutral
 
 WATCH_S = 1.0
@@ -33,6 +34,7 @@ WATCH_S = 1.0
 )
 @click.option("--object-type", help="Only events of objects of this type.")
 @click.option("--topic", help="Only events of this topic, such as category:politics.")
+@click.option("--compare", is_flag=True, help="Show how the ranks changed since the window before.")
 @click.option(
     "--limit", type=click.IntRange(1, 100), default=10, show_default=True, help="The maximum number of lines."
 )
@@ -44,6 +46,7 @@ def command(
     by: By,
     object_type: str | None,
     topic: str | None,
+    compare: bool,
     limit: int,
     watch: bool,
 ) -> None:
@@ -59,7 +62,9 @@ def command(
     with connect(url, key_env) as client:
 
         def table() -> str:
-            return "\n".join(lines(client.top(window, by, limit, object_type=object_type, topic=topic)))
+            before: Literal["previous"] | None = "previous" if compare else None
+            top = client.top(window, by, limit, object_type=object_type, topic=topic, compare=before)
+            return "\n".join(lines(top))
 
         click.echo(table())
         while watch:
@@ -79,5 +84,16 @@ def lines(top: Top) -> list[str]:
     when = f"{top.window} to {top.as_of:%H:%M:%S} UTC"
     return [
         f"{top.total:,} events in the {when}, by {top.by} ({kind})",
-        *(f"{item.count:>9,}  {neutral(item.key)}" for item in top.items),
+        *(
+            f"{item.count:>9,}  {_change(rank, item)}{neutral(item.key)}"
+            for rank, item in enumerate(top.items, 1)
+        ),
     ]
+
+
+def _change(rank: int, item: TopItem) -> str:
+    """How many ranks a key rose or fell since the window before; nothing if it was not compared."""
+    if item.previous is None:
+        return ""
+    rose = None if item.previous.rank is None else item.previous.rank - rank
+    return f"{'new' if rose is None else '=' if rose == 0 else f'{rose:+}':>6}  "

@@ -470,10 +470,12 @@ class Api:
         *,
         object_type: str | None = None,
         topic: str | None = None,
+        compare: Literal["previous"] | None = None,
     ) -> Call[replies.Top]:
-        """Count the events of a window, or those of an object type and a topic, and list the most frequent keys."""
+        """Count the events of a window, or those of an object type and a topic, and list the most frequent keys; with
+        ``compare``, each with its count and rank in the window before."""
         query = {"window": window, "by": by, "limit": limit, "object_type": object_type, "topic": topic}
-        return call("GET", "/v1/top", replies.Top, query=query)
+        return call("GET", "/v1/top", replies.Top, query=query | {"compare": compare})
 
     # --- users and parameters ---------------------------------------------------------------------------------
 

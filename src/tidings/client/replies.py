@@ -293,13 +293,21 @@ class DeclaredTypes(Struct, frozen=True):
     items: tuple[DeclaredType, ...]
 
 
+class PreviousRank(Struct, frozen=True):
+    """The place of a key in the window directly before; a count of 0 and no rank if it was not there."""
+
+    count: int
+    rank: int | None
+
+
 class TopItem(Struct, frozen=True):
-    """One of the most frequent keys."""
+    """One of the most frequent keys. ``previous`` is None unless it was asked for."""
 
     key: str
     count: int
     object_type: str = ""
     object_id: str = ""
+    previous: PreviousRank | None = None
 
 
 class Top(Struct, frozen=True):

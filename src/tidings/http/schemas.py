@@ -417,13 +417,21 @@ class Topic(Schema):
     viewer: ViewerRelation | UnsetType = UNSET
 
 
+class PreviousRank(Schema):
+    """The place of a key in the window directly before. A key that was not in it has a count of 0 and no rank (null)."""
+
+    count: Count
+    rank: int | None
+
+
 class TopItem(Schema):
-    """One of the most frequent keys."""
+    """One of the most frequent keys. ``previous`` is there if the request has compare=previous."""
 
     key: str
     count: Count
     object_type: str | UnsetType = UNSET
     object_id: str | UnsetType = UNSET
+    previous: PreviousRank | UnsetType = UNSET
 
 
 class Top(Schema):

@@ -14,20 +14,28 @@ from tidings.telemetry import CONTENT_TYPE
 
 
 class TopQuery(ForUser):
-    """The window, and the keys that it counts; of the events of an object type and of a topic, if given."""
+    """The window, and the keys that it counts; of the events of an object type and of a topic, if given.
+    ``compare``: with the window directly before."""
 
     window: Literal["1m", "5m", "1h"] = "1h"
     by: Literal["object", "verb", "object_type", "actor"] = "object"
     limit: Limit = MAX_PAGE
     object_type: ObjectType | None = None
     topic: Topic | None = None
+    compare: Literal["previous"] | None = None
 
 
 async def top(call: RequestContext[TopQuery, None]) -> Response:
     """The most frequent keys of a window."""
     query = call.query
     top = call.services.trends.top(
-        query.window, query.by, query.limit, query.object_type, query.topic, call.user
+        query.window,
+        query.by,
+        query.limit,
+        query.object_type,
+        query.topic,
+        query.compare is not None,
+        call.user,
     )
     return Response(await top)
 

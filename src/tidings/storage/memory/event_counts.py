@@ -1,6 +1,7 @@
 """Counts of events in the reference back-end: each event of the log is looked at."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from tidings.event_counts import DIMENSIONS, Dimension, EventSelection, KeyCounts, RankedKey, keys_of
 from tidings.ids import ms_of
@@ -12,9 +13,14 @@ class MemoryEventCounts(MemoryState):
     """The counts of events by their keys."""
 
     async def ranked_keys(
-        self, selected: EventSelection, by: Dimension, limit: int, most: int, viewer: str = ""
+        self,
+        selected: EventSelection,
+        by: Dimension,
+        wanted: int | Sequence[str],
+        most: int,
+        viewer: str = "",
     ) -> KeyCounts | None:
-        """The most frequent keys of the selected events."""
+        """The most frequent keys of the selected events, or these keys."""
         examined = self._examined(selected)
         if len(examined) > most:
             return None
@@ -23,7 +29,8 @@ class MemoryEventCounts(MemoryState):
         del counts[""]
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         items = [RankedKey(key, count, rank) for rank, (key, count) in enumerate(ranked, 1)]
-        return KeyCounts(items[:limit], len(events), len(examined))
+        some = items[:wanted] if isinstance(wanted, int) else [item for item in items if item.key in wanted]
+        return KeyCounts(some, len(events), len(examined))
 
     def _examined(self, selected: EventSelection) -> list[LogEntry]:
         """The events of the period, and of the topic."""

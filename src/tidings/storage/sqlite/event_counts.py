@@ -1,5 +1,10 @@
 """Counts of events for trends, made by SQLite in statements that may be long: by threads, and cancellable."""
 
+from collections.abc import Sequence
+from typing import Any
+
+import apsw
+
 from tidings.event_counts import Dimension, EventSelection, KeyCounts, RankedKey
 from tidings.ids import key_at
 from tidings.personal_data import ALIAS_GLOB
@@ -11,17 +16,18 @@ _ALIASES = {"actor": ALIAS_GLOB, "object": f"user:{ALIAS_GLOB}"}
 
 
 def ranked(
-    r: ReadSnapshot, selected: EventSelection, by: Dimension, limit: int, most: int
+    r: ReadSnapshot, selected: EventSelection, by: Dimension, wanted: int | Sequence[str], most: int
 ) -> KeyCounts | None:
-    """The most frequent keys; see EventCounts.ranked_keys."""
+    """The most frequent keys, or these keys; see EventCounts.ranked_keys."""
     counting = _Counting(r, selected, most)
     if counting.examined > most:
         return None
     if not counting.examined:
         return KeyCounts([], 0, 0)
-    query = sql("ranked_keys", counts=sql(f"counts_by_{by}", events=counting.events))
-    values = counting.values | {"alias": _ALIASES.get(by, ""), "keys": limit}
-    (_, total, _), *rows = r.db.all(query, values)
+    some = sql("first_keys" if isinstance(wanted, int) else "these_keys", ranked=sql("ranked"))
+    query = sql("ranked_keys", counts=sql(f"counts_by_{by}", events=counting.events), keys=some)
+    chosen = {"first": wanted} if isinstance(wanted, int) else {"keys": apsw.carray(tuple(wanted))}
+    (_, total, _), *rows = r.db.all(query, counting.values | {"alias": _ALIASES.get(by, "")} | chosen)
     return KeyCounts([RankedKey(*row) for row in rows], total, counting.examined)
 
 
@@ -33,7 +39,7 @@ class _Counting:
         self._r = r
         topic = None if selected.topic is None else r.names.topic(selected.topic)
         above, before = key_at(selected.since) - 1, key_at(selected.until)
-        self.values: dict[str, str | int | None] = {
+        self.values: dict[str, Any] = {
             "above": above,
             "before": before,
             "type": selected.object_type,

@@ -364,12 +364,20 @@ class SqliteStore:
     # --- trends ---------------------------------------------------------------------------------------------------
 
     async def ranked_keys(
-        self, selected: EventSelection, by: Dimension, limit: int, most: int, viewer: str = ""
+        self,
+        selected: EventSelection,
+        by: Dimension,
+        wanted: int | Sequence[str],
+        most: int,
+        viewer: str = "",
     ) -> KeyCounts | None:
-        """The most frequent keys of the selected events."""
-        question = ("ranked_keys", selected, by, limit, most)
+        """The most frequent keys of the selected events, or these keys."""
+        wanted = wanted if isinstance(wanted, int) else tuple(wanted)
+        question = ("ranked_keys", selected, by, wanted, most)
         asker = readers.user(viewer) if viewer else APPLICATION
-        return await self._later(asker, question, lambda r: event_counts.ranked(r, selected, by, limit, most))
+        return await self._later(
+            asker, question, lambda r: event_counts.ranked(r, selected, by, wanted, most)
+        )
 
     # --- inboxes --------------------------------------------------------------------------------------------------
 

@@ -39,11 +39,16 @@ SELECT substr(s.name, 1, instr(s.name, ':') - 1) AS key, sum(c.n) AS n
 FROM (SELECT object, count(*) AS n FROM ({events}) GROUP BY object) c CROSS JOIN symbol s ON s.id = c.object
 GROUP BY 1
 
+-- name: ranked
+-- Names that match :alias, of erased users, are no keys.
+SELECT key, n, row_number() OVER (ORDER BY n DESC, key) AS rank FROM c WHERE key NOT GLOB :alias
+
+-- name: first_keys
+{ranked} ORDER BY rank LIMIT :first
+
+-- name: these_keys
+SELECT * FROM ({ranked}) WHERE key IN (SELECT value FROM carray(:keys)) ORDER BY rank
+
 -- name: ranked_keys
--- First the number of all events, with rank 0. Names that match :alias, of erased users, are no keys.
-WITH c AS MATERIALIZED ({counts})
-SELECT '', coalesce(sum(n), 0), 0 FROM c
-UNION ALL
-SELECT * FROM (
-  SELECT key, n, row_number() OVER (ORDER BY n DESC, key) AS rank FROM c WHERE key NOT GLOB :alias ORDER BY rank LIMIT :keys
-);
+-- First the number of all events, with rank 0.
+WITH c AS MATERIALIZED ({counts}) SELECT '', coalesce(sum(n), 0), 0 FROM c UNION ALL SELECT * FROM ({keys});
