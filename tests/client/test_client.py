@@ -228,7 +228,7 @@ def test_a_refusal_says_why(asked: Asked, user: str) -> None:
 
 def test_a_path_needs_a_name(asked: Asked) -> None:
     """Who is meant cannot be left to a key."""
-    with pytest.raises(ValueError, match="which user"):
+    with pytest.raises(ValueError, match="missing user"):
         asked.follow("m:1")
 
 
@@ -258,7 +258,7 @@ def test_a_token_that_names_nobody_is_no_user(opaque: str) -> None:
     """The error says how to name one, and does not show the token."""
     with (
         Client("http://127.0.0.1:1", token=opaque) as client,
-        pytest.raises(ValueError, match="which user") as raised,
+        pytest.raises(ValueError, match="missing user") as raised,
     ):
         client.follow("m:1")
     assert opaque not in str(raised.value)

@@ -49,7 +49,7 @@ def parse(cursor: str) -> SubscriptionCursor:
     """The cursor of a text of three parts. Raises ValueError for an invalid one."""
     found = _CURSOR.match(cursor)
     if found is None:
-        raise ValueError(f"the cursor {cursor[:40]!r} is none of a subscription")
+        raise ValueError(f"the cursor {cursor[:40]!r} is not one of a subscription")
     epoch, seq, position = found.groups()
     return SubscriptionCursor(epoch, _number(seq), _number(position))
 
