@@ -127,7 +127,7 @@ def test_what_was_stored_before_a_file_broke_is_told(run: Run, server: str) -> N
 
 @pytest.mark.parametrize(
     ("file", "said"),
-    [("absent", "'absent' does not exist"), (".", "'.' is a directory"), ("zip", "zip: neither text")],
+    [("absent", "'absent' does not exist"), (".", "'.' is a directory"), ("zip", "zip: neither UTF-8 text")],
 )
 def test_a_file_that_cannot_be_read_is_named(run: Run, server: str, file: str, said: str) -> None:
     """What is missing, a folder or no text is one line with its name."""
