@@ -142,7 +142,7 @@ def test_an_empty_file_is_told(run: Run, server: str) -> None:
     Path("empty").write_bytes(b"\n")
     result = run("replay", "empty", "--format", "ndjson", "--url", server)
     assert (result.exit_code, result.stdout) == (0, "")
-    assert "Nothing was read" in result.stderr
+    assert "Nothing was imported" in result.stderr
 
 
 def test_progress_goes_to_standard_error(run: Run, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
