@@ -12,10 +12,10 @@ from tests.checkers.adapters import ALL, event_id, whole_inbox
 from tests.checkers.inboxes import Item
 from tests.checkers.paging import Fetch, walk
 from tidings.errors import KeyReused
+from tidings.filters import FeedFilter
 from tidings.model import (
     Command,
     CommandResult,
-    FeedFilter,
     InboxChanges,
     InboxCounters,
     InboxRow,

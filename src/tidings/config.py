@@ -82,6 +82,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     feed_history: Positive = FEED_HISTORY
     retraction_history: Positive = RETRACTION_HISTORY
     read_all_history: Positive = READ_ALL_HISTORY
+    naive_times: Literal["utc", "refuse"] = "refuse"
 
     reader_threads: Annotated[int, Meta(ge=1, le=16)] = 2
     max_reads_per_user: Positive = 16
@@ -176,6 +177,7 @@ HELP: Mapping[str, str] = {
     "feed_history": "Changes of a feed's read state kept for streams that resume; older than the kept ones is a reset.",
     "retraction_history": "Retractions kept for the same.",
     "read_all_history": "Read-alls of one inbox, or feed, that are kept one by one; at so many, the older half is merged.",
+    "naive_times": "The zone of a time without one in from, to and since. utc: it is in UTC; refuse: an error.",
     "write_queue": "Commands waiting to be written before new ones get 503.",
     "max_writes_per_user": "Requests of one user, or for one, that wait to be written; more get 429.",
     "group_commit_events": "Events in one transaction.",

@@ -10,11 +10,13 @@ import msgspec
 
 from tidings.config import KIB, Settings
 from tidings.cursors import Cursors
-from tidings.errors import NotFound
+from tidings.errors import BadParameter, FieldError, NotFound
 from tidings.event_json import event_with_targets, feed_item, with_members
 from tidings.events import EventBody
+from tidings.filters import EVERYTHING, ActivityOf, FeedFilter, FeedOf, Since, SinceTime
 from tidings.first_pages import SEEN_ONCE, CachedPage, FirstPages
-from tidings.model import FeedFilter, Page
+from tidings.ids import ms_of
+from tidings.model import Page, UnseenCount
 from tidings.ports import Store
 from tidings.timeutil import rfc3339
 
@@ -22,18 +24,19 @@ ITEM_FIELDS = frozenset(EventBody.__struct_fields__) | {"event_id", "position", 
 PAGE_BYTES = 512 * KIB
 """Bytes of the items of one page, the first one whatever its size: a page ends before the item that would exceed them, and
 the next one continues there. A hundred items of 5 KiB fit; a hundred of the largest would be 6.4 MB for each request."""
-_EVERYTHING = FeedFilter()
 
 _encode = msgspec.json.Encoder().encode
 _raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Reply(NamedTuple):
-    """A complete JSON body, the cursor of the next page if there is one, and an entity tag if it is cheap."""
+    """A complete JSON body, the cursor of the next page if there is one, an entity tag if it is cheap, and the position of a
+    page of events."""
 
     body: bytes
     next_cursor: str | None = None
     etag: str = ""
+    position: int = 0
 
 
 class FeedReader:
@@ -49,7 +52,7 @@ class FeedReader:
         self, user: str, want: FeedFilter, limit: int, cursor: str | None, fields: tuple[str, ...] = ()
     ) -> Reply:
         """A page of a user's feed. Raises BadParameter for a cursor of another request."""
-        if cursor is None and not fields and want == _EVERYTHING:
+        if cursor is None and not fields and want == EVERYTHING:
             return await self._first_page(user, limit)
         question = _question("feed", user, want)
         page = await self._store.feed(user, want, limit, self._cursors.read(cursor, question))
@@ -63,9 +66,9 @@ class FeedReader:
         position = (await self._store.head()).position
         version = None if known is None else await self._store.feed_version(user)
         if known is not None and known.version is not None and known.version == version:
-            return Reply(known.body + b',"position":%d}' % position, known.next_cursor)
-        page = await self._store.feed(user, _EVERYTHING, limit, None)
-        question = _question("feed", user, _EVERYTHING)
+            return Reply(known.body + b',"position":%d}' % position, known.next_cursor, "", position)
+        page = await self._store.feed(user, EVERYTHING, limit, None)
+        question = _question("feed", user, EVERYTHING)
         page, body, following = self._made(page, question, [feed_item(item) for item in page.items], ())
         keep = version is not None and not page.partial
         self._first_pages.put(user, limit, CachedPage(version, body, following) if keep else SEEN_ONCE)
@@ -97,10 +100,40 @@ class FeedReader:
         following = None if page.next_key is None else self._cursors.make(page.next_key, question)
         return page, head + continuation(following), following
 
-    async def new_count(self, user: str, since: int, include_own: bool) -> Reply:
-        """The number of feed items after a position."""
-        found = await self._store.new_count(user, since, self._settings.unseen_count_cap, include_own)
-        return Reply(_encode({"count": found.new, "capped": found.capped, "position": found.position}))
+    async def new_count(self, what: FeedOf | ActivityOf, want: FeedFilter, since: Since) -> Reply:
+        """The number of new items of a feed or of activity. Raises BadParameter."""
+        found = await self._new(what, want, since)
+        oldest = None if found.oldest_at is None else rfc3339(found.oldest_at)
+        shown = {"count": found.new, "capped": found.capped, "position": found.position}
+        return Reply(_encode(shown | {"oldest_new_at": oldest}))
+
+    async def with_new_count(
+        self, page: Reply, what: FeedOf | ActivityOf, want: FeedFilter, since: Since
+    ) -> Reply:
+        """A page of a feed or of activity, with the number of items that were new when it was read. Raises BadParameter."""
+        found = await self._new(what, want, since, page.position)
+        capped = b',"new_count_capped":true' if found.capped else b""
+        return page._replace(body=page.body[:-1] + b',"new_count":%d%b}' % (found.new, capped))
+
+    async def _new(
+        self, what: FeedOf | ActivityOf, want: FeedFilter, since: Since, up_to: int | None = None
+    ) -> UnseenCount:
+        position = await self._position(since)
+        return await self._store.new_count(what, position, self._settings.unseen_count_cap, want, up_to)
+
+    async def _position(self, since: Since) -> int:
+        """The position after which something is new. Raises BadParameter for the id of an event that was never in this
+        store; one that was retracted has the position of its time."""
+        if isinstance(since, int):
+            return since
+        if isinstance(since, SinceTime):
+            return (await self._store.head(since.ms)).position
+        if (entry := await self._store.event(since)) is not None:
+            return entry.position
+        if (key := self._store.ids.key(since)) is None:
+            detail = "expected a position, the id of an event of this server, or a time, got another id"
+            raise BadParameter(f"since: {detail}", (FieldError("since", detail),))
+        return (await self._store.head(ms_of(key) - 1)).position
 
     async def summary(self, user: str, include_own: bool) -> Reply:
         """Totals of a feed and its five newest items."""
@@ -202,7 +235,7 @@ def _words(want: FeedFilter) -> str:
 
 def _reply(page: Page, body: bytes, following: str | None) -> Reply:
     partial = b',"partial":true' if page.partial else b""
-    return Reply(body + b',"position":%d%b}' % (page.position, partial), following)
+    return Reply(body + b',"position":%d%b}' % (page.position, partial), following, "", page.position)
 
 
 def join(items: Sequence[bytes], fields: tuple[str, ...]) -> tuple[bytes, int]:

@@ -379,20 +379,6 @@ MarkInbox, ReadInbox, UndoRead → Marked · all others → Changed."""
 # --- queries and their results ------------------------------------------------------------------------------------
 
 
-class FeedFilter(msgspec.Struct, frozen=True):
-    """The filter of a feed; None means any. ``since``/``until`` in milliseconds, half-open."""
-
-    verb: str | None = None
-    object_type: str | None = None
-    object_id: str | None = None
-    actor_id: str | None = None
-    topic: str | None = None
-    since: int | None = None
-    until: int | None = None
-    read: bool | None = None
-    include_own: bool = False
-
-
 class FeedItem(msgspec.Struct, frozen=True, gc=False):
     """One item of a page. ``body``: the event's JSON object. ``reason`` is "target", "follow" or "own", with the
     ``topic`` that was followed; both are empty in activity pages. ``read_at`` in milliseconds, None when unread."""
@@ -419,11 +405,13 @@ class Page(NamedTuple):
 
 
 class UnseenCount(NamedTuple):
-    """The number of items after a position; counting stops at the cap."""
+    """The number of items after a position. ``capped``: counting ended before all were found. ``oldest_at``: the time of the
+    oldest of them, in milliseconds; None if there is none, or not all were found."""
 
     new: int
     capped: bool
     position: int
+    oldest_at: int | None = None
 
 
 class FeedSummary(NamedTuple):

@@ -19,13 +19,13 @@ from typing import Protocol
 
 from tidings.errors import KeyReused
 from tidings.event_counts import Dimension, EventSelection, KeyCounts
+from tidings.filters import EVERYTHING, ActivityOf, FeedFilter, FeedOf
 from tidings.ids import EventIds
 from tidings.model import (
     Command,
     Delivery,
     Erasures,
     EventAudience,
-    FeedFilter,
     FeedSummary,
     FollowRow,
     InboxChanges,
@@ -67,8 +67,9 @@ class EventLog(Protocol):
         """
         ...
 
-    async def head(self) -> LogPosition:
-        """The last position (0 when empty) and the epoch."""
+    async def head(self, at: int | None = None) -> LogPosition:
+        """The last position (0 when empty) and the epoch. With a time ``at``, in milliseconds, the last position up to which
+        no event was created after it."""
         ...
 
     async def tail(self, after: int, limit: int) -> list[LogEntry]:
@@ -133,8 +134,16 @@ class FeedViews(Protocol):
         more. Reads ``limit`` positions at most; also returns the last position that was read."""
         ...
 
-    async def new_count(self, user: str, since: int, cap: int, include_own: bool = False) -> UnseenCount:
-        """The number of items of the user's feed with a position over ``since``; stops counting at ``cap``."""
+    async def new_count(
+        self,
+        what: FeedOf | ActivityOf,
+        since: int,
+        cap: int,
+        want: FeedFilter = EVERYTHING,
+        up_to: int | None = None,
+    ) -> UnseenCount:
+        """The number of items of a feed, or of activity, that match a filter, with a position over ``since`` and, if it is
+        given, up to ``up_to``. Counting ends at ``cap``, or when a filtered page would be partial."""
         ...
 
     async def summary(self, user: str, include_own: bool = False) -> FeedSummary:

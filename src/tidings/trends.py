@@ -7,8 +7,8 @@ from tidings.commit_effects import CommitEffects
 from tidings.config import Settings
 from tidings.errors import BadParameter, FieldError
 from tidings.event_counts import CountedEvent, Dimension, EventSelection, KeyCounts, keys_of
+from tidings.filters import FeedFilter
 from tidings.ids import ms_of
-from tidings.model import FeedFilter
 from tidings.ports import Store
 from tidings.projections.windows import WINDOW_S, Occurrence, Top, Windows
 from tidings.shared_replies import MadeReply, SharedReplies

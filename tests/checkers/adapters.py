@@ -8,7 +8,8 @@ import msgspec
 from tests.checkers.inboxes import Item
 from tests.checkers.ledger import Place
 from tests.checkers.paging import Fetch
-from tidings.model import FeedFilter, InboxCounters, InboxRow, LogEntry, Receipt
+from tidings.filters import FeedFilter
+from tidings.model import InboxCounters, InboxRow, LogEntry, Receipt
 from tidings.ports import Store
 
 ALL = 1_000_000

@@ -32,6 +32,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "block": ("carl",),
     "unblock": ("carl",),
     "feed_new": (0,),
+    "activity_new": (0, "market:1"),
     "mark_feed_unread": (["1"],),
     "undo_feed_read": ("token",),
     "activity": ("market:1",),
@@ -125,6 +126,7 @@ def test_every_route_has_a_method() -> None:
         f"/v1/notifications/{{id}}/{verb}" for verb in ("unread", "seen", "unseen", "archive", "unarchive")
     }
     bulk |= {f"/v1/notifications/{verb}" for verb in ("unread", "seen", "unseen", "archive", "unarchive")}
+    bulk |= {"/v1/activity/new"}  # as activity_new without a topic
     served = {route.path for route in ROUTES if route.path.startswith("/v1/")}
     assert served - NOT_CALLED - bulk - asked == set()
 

@@ -132,6 +132,38 @@ def test_pages(asked: Asked, user: str) -> None:
     assert asked.activity_page(limit=1).has_more
 
 
+def test_filters_of_several_values_and_new_counts(asked: Asked, user: str) -> None:
+    """Lists of values, excluded ones, ids with commas; what is new since a position, an event and a time."""
+    topic, moment = f"club:{user}", datetime(2026, 1, 1, 9, tzinfo=UTC)
+    acts = [(f"{user},a", "like"), (f"{user},b", "post"), (f"{user},b", "share"), ("\\", "like")]
+    receipts = asked.publish_many(
+        [
+            event(actor, verb=verb, topics=[topic], target_user_ids=[user], created_at=moment)
+            for actor, verb in acts
+        ]
+    ).events
+
+    def verbs(**filters: Any) -> list[str]:
+        return [item.verb for item in asked.feed(user=user, **filters)]
+
+    assert verbs(verb=["like", "share"]) == ["like", "share", "like"]
+    assert verbs(verb="like,share") == ["like", "share", "like"]
+    assert verbs(verb=["-like", "-post"]) == ["share"]
+    assert verbs(actor_id=[f"{user},a", "\\"]) == ["like", "like"]
+    assert verbs(actor_id=[f"-{user},b"], topic=[topic]) == ["like", "like"]
+    first = receipts[0]
+    assert asked.feed_new(first.position, user=user).count == 3
+    new = asked.feed_new(first.event_id, user=user, verb=["like", "post"])
+    assert (new.count, new.oldest_new_at) == (2, moment)
+    assert asked.activity_new(first.event_id, topic, verb="-post").count == 2
+    assert asked.activity_new(0).count > 0
+    assert asked.feed_page(user=user, since=first.event_id, limit=1).new_count == 3
+    assert asked.activity_page(topic, since=receipts[-1].position).new_count == 0
+    assert asked.feed_page(user=user).new_count is None
+    future = datetime(2100, 1, 1, tzinfo=UTC)
+    assert asked.feed_new(future, user=user).count == 0
+
+
 def test_topics(asked: Asked, user: str) -> None:
     """Follow, unfollow, mute, block."""
     topic = f"club:{user}"

@@ -3,10 +3,10 @@
 import msgspec
 
 from tests.harness import Harness, singles
+from tidings.filters import FeedFilter, only
 from tidings.model import (
     AddEndpoint,
     Delivery,
-    FeedFilter,
     InboxCounters,
     MarkAllNotificationsRead,
     MaterializeBroadcasts,
@@ -208,7 +208,7 @@ def test_activity_hides_a_block_from_its_viewer(store: Harness) -> None:
         assert activity(store, topic, "ann") == [bobs, anns, eves]
         assert activity(store, topic, None) == [bobs, anns, eves]
     assert activity(store, "user:eve", "bob") == []
-    assert activity(store, None, "bob", FeedFilter(verb="like")) == [bobs, anns]
+    assert activity(store, None, "bob", FeedFilter(verb=only("like"))) == [bobs, anns]
     store.write(block(on=False))
     assert activity(store, None, "bob") == [bobs, anns, eves]
 

@@ -4,10 +4,10 @@ import pytest
 
 from tests.harness import Harness
 from tidings.feed_changes import FeedChange, FeedMark, FeedReset, Retraction
+from tidings.filters import FeedFilter, FeedOf
 from tidings.model import (
     CommandResult,
     EraseUser,
-    FeedFilter,
     Follow,
     MarkFeedRead,
     MarkFeedUnread,
@@ -95,8 +95,8 @@ def test_new_count_counts_own_acts_when_asked(store: Harness) -> None:
     """By position, late ones too."""
     store.publish(event("bob"), event("alice", targets=("bob",)), event("bob", at=START_MS - 9))
     for after, both, others in ((0, 3, 1), (1, 2, 1), (2, 1, 0)):
-        assert store.run(store.store.new_count("bob", after, 10, include_own=True)).new == both
-        assert store.run(store.store.new_count("bob", after, 10)).new == others
+        assert store.run(store.store.new_count(FeedOf("bob"), after, 10, OWN)).new == both
+        assert store.run(store.store.new_count(FeedOf("bob"), after, 10)).new == others
 
 
 # --- unread -----------------------------------------------------------------------------------------------------

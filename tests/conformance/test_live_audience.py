@@ -2,7 +2,8 @@
 
 from tests.checkers.adapters import ALL
 from tests.harness import Harness
-from tidings.model import EventAudience, FeedFilter, Follow, Retract, SetBlock, SetMute, Unfollow
+from tidings.filters import FeedFilter
+from tidings.model import EventAudience, Follow, Retract, SetBlock, SetMute, Unfollow
 from tidings.testing import START_MS, event
 
 USERS = ("alice", "bob", "cy", "dora", "eve")

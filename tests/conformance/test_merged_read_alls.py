@@ -11,9 +11,9 @@ from tests.checkers.adapters import ALL
 from tests.checkers.fold import Client, faithful
 from tests.harness import Harness
 from tidings.feed_changes import FeedMark, FeedReset
+from tidings.filters import FeedFilter
 from tidings.model import (
     CommandResult,
-    FeedFilter,
     MarkAllNotificationsRead,
     MarkFeedRead,
     MarkFeedUnread,

@@ -7,10 +7,10 @@ import msgspec
 
 from tests.checkers.adapters import ALL
 from tests.harness import Harness, singles
+from tidings.filters import FeedFilter, only
 from tidings.model import (
     AddEndpoint,
     EraseUser,
-    FeedFilter,
     Follow,
     MarkAllNotificationsRead,
     MarkFeedRead,
@@ -211,7 +211,7 @@ def test_an_erased_person_is_found_nowhere(store: Harness) -> None:
     store.publish(event("bob", targets=("alice",)), event("alice", targets=("bob",)))
     store.write(EraseUser("bob"))
     assert store.activity("user:bob") == []
-    assert store.activity(None, FeedFilter(actor_id="bob")) == []
+    assert store.activity(None, FeedFilter(actor_id=only("bob"))) == []
     assert store.run(store.store.follows("alice", 10, None)) == []
     assert store.run(store.store.topic("user:bob")).followers == 0
     assert store.run(store.store.topic("user:alice")).followers == 0

@@ -6,12 +6,12 @@ import pytest
 
 from tests.checkers.adapters import ALL
 from tests.harness import Harness
+from tidings.filters import FeedFilter
 from tidings.ids import key_at
 from tidings.model import (
     Command,
     CommandResult,
     EraseUser,
-    FeedFilter,
     Follow,
     MarkFeedRead,
     MarkFeedUnread,

@@ -14,7 +14,8 @@ from tests.checkers.ledger import Reply
 from tests.crash.workload import SETTINGS, TOPICS, VERBS, WATCHED, History, Run
 from tests.harness import Harness
 from tests.property.worlds import Scope, World, same, same_state
-from tidings.model import FeedFilter, Published
+from tidings.filters import FeedFilter
+from tidings.model import Published
 from tidings.storage.sqlite import SqliteStore
 from tidings.testing import FakeClock
 

@@ -19,10 +19,10 @@ from tests.harness import Harness
 from tests.property.worlds import World, comparable
 from tidings.config import Settings
 from tidings.errors import KeyReused
+from tidings.filters import FeedFilter
 from tidings.model import (
     Command,
     EraseUser,
-    FeedFilter,
     Follow,
     MarkAllNotificationsRead,
     MarkFeedRead,

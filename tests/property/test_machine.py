@@ -39,12 +39,12 @@ from tests.property.strategies import (
 from tests.property.worlds import Scope, World, alike, comparable, pages, same, same_state, shown
 from tidings.errors import KeyReused
 from tidings.feed_changes import Retraction
+from tidings.filters import Choice, FeedFilter
 from tidings.model import (
     Command,
     CommandResult,
     EraseUser,
     EventAudience,
-    FeedFilter,
     FireReminder,
     InboxChanges,
     InboxUpdateResult,
@@ -84,13 +84,20 @@ SCOPE = Scope(USERS, TOPICS, VERBS)
 READ_ALLS = 3
 """Read-alls that are kept one by one: so few that some are merged in most histories."""
 
+
+def choices(values: st.SearchStrategy[str]) -> st.SearchStrategy[Choice[str] | None]:
+    """Any value, or some but not others."""
+    some = st.lists(values, max_size=2, unique=True).map(tuple)
+    return st.none() | st.builds(Choice, some, some)
+
+
 filters = st.builds(
     FeedFilter,
-    verb=st.none() | verbs,
-    object_type=st.sampled_from((None, "item")),
+    verb=choices(verbs),
+    object_type=choices(st.sampled_from(("item", "other"))),
     object_id=st.sampled_from((None, None, "1")),
-    actor_id=st.none() | users,
-    topic=st.none() | topics,
+    actor_id=choices(users),
+    topic=choices(topics),
     read=st.sampled_from((None, None, True, False)),
     include_own=st.booleans(),
 )

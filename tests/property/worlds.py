@@ -14,13 +14,13 @@ from tests.checkers.fold import Client, faithful
 from tests.checkers.paging import Fetch, walk
 from tests.harness import PAGE, Harness
 from tidings.errors import KeyReused
-from tidings.ids import MAX_KEY, notification_id, notification_ref
+from tidings.filters import ActivityOf, FeedFilter, FeedOf
+from tidings.ids import MAX_KEY, ms_of, notification_id, notification_ref
 from tidings.model import (
     Command,
     CommandResult,
     Delivery,
     EraseUser,
-    FeedFilter,
     FeedItem,
     FollowRow,
     InboxChanges,
@@ -121,6 +121,11 @@ class World:
         """Whether some fan-out has not ended."""
         return self.read(self.store.backlog()).pending_fanout_jobs > 0
 
+    def heads(self) -> list[int]:
+        """The last position up to the time of each event, and just before it."""
+        times = sorted({ms_of(entry.key) - early for entry in self.log() for early in (0, 1)})
+        return [self.read(self.store.head(at)).position for at in times]
+
     def position(self) -> int:
         """The head of the log."""
         return self.read(self.store.head()).position
@@ -192,13 +197,16 @@ class World:
             after = page.next_key
         return tuple(changes)
 
-    def new_counts(self, user: str, since: Sequence[int]) -> list[UnseenCount]:
+    def new_counts(
+        self, what: FeedOf | ActivityOf, since: Sequence[int], *wants: FeedFilter
+    ) -> list[UnseenCount]:
         async def counts() -> list[UnseenCount]:
             return [
-                await self.store.new_count(user, at, cap, own)
+                await self.store.new_count(what, at, cap, want, up_to)
                 for at in since
                 for cap in CAPS
-                for own in (False, True)
+                for want in wants
+                for up_to in (None, at + 2)
             ]
 
         return self.read(counts())
@@ -369,10 +377,14 @@ def same_state(law: World, found: World, scope: Scope, want: FeedFilter) -> None
         world.harness.settle()
     alike(law, found, World.log)
     alike(law, found, World.position)
+    alike(law, found, World.heads)
     for topic in (None, *scope.topics):
         for each in (FeedFilter(), want):
             alike(law, found, World.activity, topic, each)
             alike(law, found, World.activity, topic, each, scope.users[0])
+        since = (0, law.position() // 2)
+        for viewer in (None, scope.users[0]):
+            alike(law, found, World.new_counts, ActivityOf(topic, viewer), since, FeedFilter(), want)
     for user in scope.users:
         _same_feeds(law, found, user, want)
         _same_inbox(law, found, user, scope.verbs)
@@ -391,7 +403,8 @@ def _same_feeds(law: World, found: World, user: str, want: FeedFilter) -> None:
         same_feed(law.store, user, expected, shown, f"feed of {user} {each}")
     alike(law, found, World.feed_since, user, law.feed_known_from(user))
     head = law.position()
-    alike(law, found, World.new_counts, user, range(0, head + 1, head // SINCE + 1))
+    since = range(0, head + 1, head // SINCE + 1)
+    alike(law, found, World.new_counts, FeedOf(user), since, FeedFilter(), FeedFilter(include_own=True), want)
     for own in (False, True):
         alike(law, found, World.summary, user, own)
     alike(law, found, World.feed_changes, user, (0, head // 2, max(0, head - 3), head))

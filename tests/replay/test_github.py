@@ -16,8 +16,9 @@ from tests.serving import environ
 from tidings.cli import main
 from tidings.config import Settings
 from tidings.event_counts import DIMENSIONS
+from tidings.filters import FeedFilter
 from tidings.http.app import Services
-from tidings.model import FeedFilter, LogEntry
+from tidings.model import LogEntry
 from tidings.ports import Store
 from tidings.server import running
 from tidings.storage.sqlite import SqliteStore

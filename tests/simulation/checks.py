@@ -11,7 +11,7 @@ from tests.simulation.store import at_once
 from tests.simulation.world import World
 from tidings.client.shapes import FeedItem, Notification
 from tidings.event_json import feed_item
-from tidings.model import FeedFilter
+from tidings.filters import FeedFilter
 from tidings.projections.notification_rendering import NotificationRenderer
 
 _notification = msgspec.json.Decoder(Notification).decode

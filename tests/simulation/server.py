@@ -17,13 +17,14 @@ from tidings.config import Settings
 from tidings.cursors import Cursors
 from tidings.errors import Deferred, TidingsError, Unauthenticated
 from tidings.feeds import FeedReader, Reply
+from tidings.filters import FeedFilter
 from tidings.http.body import ClientGone
 from tidings.http.long_poll import polled
 from tidings.http.request import Request as HttpRequest
 from tidings.http.sse import EVENT_STREAM, farewell
 from tidings.http.websocket import try_again_later
 from tidings.live import Hub, Stream, Transport
-from tidings.model import FeedFilter, MaterializeBroadcasts
+from tidings.model import MaterializeBroadcasts
 from tidings.notifications import NotificationReader
 from tidings.outbound.dispatcher import DeliveryDispatcher
 from tidings.ports import Store

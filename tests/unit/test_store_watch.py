@@ -10,7 +10,7 @@ import pytest
 
 from tidings.config import Settings
 from tidings.errors import Unavailable
-from tidings.model import FeedFilter
+from tidings.filters import FeedFilter
 from tidings.rules import CHANNELS
 from tidings.server import _StoreWatch, running
 from tidings.storage.factory import open_store

@@ -31,18 +31,20 @@ State = Literal["read", "unread", "seen", "unseen", "archive", "unarchive"]
 Window = Literal["1m", "5m", "1h"]
 By = Literal["object", "verb", "object_type", "actor"]
 InboxFilter = Literal["inbox", "archived", "all"]
+Since = int | str | datetime
 Given = NewEvent | Mapping[str, Any]
 _records = msgspec.json.Decoder(dict[str, Any]).decode_lines
 _lines = msgspec.json.Decoder(LineResult).decode_lines
 
 
 class Filters(TypedDict, total=False):
-    """Filters of events by verb, actor, object and time; ``from_`` is inclusive, ``to`` exclusive."""
+    """Filters of events by verb, actor, object and time; ``from_`` is inclusive, ``to`` exclusive. Of a list
+    of values any one matches; "-value" excludes one."""
 
-    verb: str
-    object_type: str
+    verb: str | Sequence[str]
+    object_type: str | Sequence[str]
     object_id: str
-    actor_id: str
+    actor_id: str | Sequence[str]
     from_: datetime
     to: datetime
 
@@ -50,7 +52,7 @@ class Filters(TypedDict, total=False):
 class FeedFilters(Filters, total=False):
     """In addition: by topic; only items that are ``read``, or are not; the user's own events too."""
 
-    topic: str
+    topic: str | Sequence[str]
     read: bool
     include_own: bool
 
@@ -196,10 +198,12 @@ class Api:
         user: str | None = None,
         cursor: str | None = None,
         limit: int = 20,
+        since: Since | None = None,
         **filters: Unpack[FeedFilters],
     ) -> Call[FeedPage]:
-        """A page of a user's feed, newest first."""
-        query = self._about(user) | {"cursor": cursor, "limit": limit} | _filters(filters)
+        """A page of a user's feed, newest first; with ``since`` also the number of new items."""
+        page = {"cursor": cursor, "limit": limit, "since": _moment(since)}
+        query = self._about(user) | page | _filters(filters)
         return call("GET", "/v1/feed", FeedPage, query=query)
 
     @listing
@@ -208,9 +212,11 @@ class Api:
         return _pages("/v1/feed", FeedPage, self._about(user) | _filters(filters))
 
     @operation
-    def feed_new(self, since: int, *, user: str | None = None, include_own: bool = False) -> Call[NewCount]:
-        """Count the items of a feed after a position."""
-        query = self._about(user) | {"since": since, "include_own": include_own or None}
+    def feed_new(
+        self, /, since: Since, *, user: str | None = None, **filters: Unpack[FeedFilters]
+    ) -> Call[NewCount]:
+        """Count the items of a feed after a position, an event (its id) or a time."""
+        query = self._about(user) | {"since": _moment(since)} | _filters(filters)
         return call("GET", "/v1/feed/new", NewCount, query=query)
 
     @operation
@@ -257,10 +263,11 @@ class Api:
         *,
         cursor: str | None = None,
         limit: int = 20,
+        since: Since | None = None,
         **filters: Unpack[Filters],
     ) -> Call[replies.ActivityPage]:
-        """A page of the activity of a topic, or of all users, newest first."""
-        query = {"cursor": cursor, "limit": limit} | _filters(filters)
+        """A page of the activity of a topic, or of all users, newest first; with ``since`` also the number of new events."""
+        query = {"cursor": cursor, "limit": limit, "since": _moment(since)} | _filters(filters)
         return call("GET", _activity(topic), replies.ActivityPage, query=query)
 
     @listing
@@ -269,6 +276,14 @@ class Api:
     ) -> Series[replies.ActivityPage]:
         """All activity of a topic, or of all users, newest first."""
         return _pages(_activity(topic), replies.ActivityPage, _filters(filters))
+
+    @operation
+    def activity_new(
+        self, /, since: Since, topic: str | None = None, **filters: Unpack[Filters]
+    ) -> Call[NewCount]:
+        """Count the events of a topic, or of all users, after a position, an event (its id) or a time."""
+        path = "/v1/activity/new" if topic is None else f"/v1/topics/{part(topic)}/new"
+        return call("GET", path, NewCount, query={"since": _moment(since)} | _filters(filters))
 
     # --- notifications ----------------------------------------------------------------------------------------
 
@@ -505,7 +520,14 @@ def _activity(topic: str | None) -> str:
 
 def _filters(given: Mapping[str, Any]) -> dict[str, Any]:
     """Filters as parameters; ``from_`` is ``from``, a keyword of Python."""
-    return {name.rstrip("_"): _moment(value) for name, value in given.items()}
+    return {name.rstrip("_"): _filter(value) for name, value in given.items()}
+
+
+def _filter(value: Any) -> Any:
+    """One value as it is given, several by comma."""
+    if isinstance(value, list | tuple):
+        return ",".join(one.replace("\\", "\\\\").replace(",", "\\,") for one in value)
+    return _moment(value)
 
 
 def _moment(value: Any) -> Any:

@@ -124,13 +124,15 @@ class BlocksPage(Struct, frozen=True):
 
 
 class ActivityPage(Struct, frozen=True):
-    """A page of activity, newest first."""
+    """A page of activity, newest first. ``new_count`` as in a page of a feed."""
 
     items: tuple[Event, ...]
     next_cursor: str | None = None
     has_more: bool = False
     position: int = 0
     partial: bool = False
+    new_count: int | None = None
+    new_count_capped: bool = False
 
 
 class Summary(Struct, frozen=True):

@@ -146,18 +146,23 @@ class FeedItem(Event, frozen=True, kw_only=True):
 
 class FeedPage(Struct, frozen=True, kw_only=True):
     """A page of a feed, newest first. ``partial``: so few events match the filter that the page is short; request the next
-    one."""
+    one. ``new_count``: the number of new items that match, if ``since`` was given; ``new_count_capped``: there may be
+    more."""
 
     items: tuple[FeedItem, ...]
     next_cursor: str | None = None
     has_more: bool = False
     position: int = 0
     partial: bool = False
+    new_count: int | None = None
+    new_count_capped: bool = False
 
 
 class NewCount(Struct, frozen=True, kw_only=True):
-    """The number of new items of a feed; ``capped``: there are more than were counted."""
+    """The number of new items of a feed or of activity. ``capped``: there may be more than were counted. ``oldest_new_at``:
+    the time of the oldest one, None if there is none, or if ``capped``."""
 
     count: int
     position: int
     capped: bool = False
+    oldest_new_at: datetime | None = None

@@ -71,6 +71,7 @@ class App:
 
     def __init__(self, services: Services, authenticator: Authenticator) -> None:
         self._services = services
+        self._naive_utc = services.settings.naive_times == "utc"
         self._authenticator = authenticator
         self._monotonic = services.clock.monotonic
         self._scheduler = RequestScheduler(self._monotonic)
@@ -182,10 +183,10 @@ class App:
             raise Forbidden("The route needs an API key, or a token with the scope admin.")
         try:
             path = segments(in_path)
-            query = parse(request.query, route.query)
+            query = parse(request.query, route.query, self._naive_utc)
             user = _acting(route.access, principal, path, query)
         except BadParameter as error:
-            raise _all_of_head(error, route, principal, request, in_path) from None
+            raise _all_of_head(error, route, principal, request, in_path, self._naive_utc) from None
         call = RequestContext(self._services, request, principal, user, path, query, None)
         call.body = await self._body(route, call)
         return call
@@ -267,13 +268,18 @@ def _acting(access: Access, principal: Principal, path: Mapping[str, str], query
 
 
 def _all_of_head(
-    first: BadParameter, route: Route, principal: Principal, request: Request, in_path: Mapping[str, bytes]
+    first: BadParameter,
+    route: Route,
+    principal: Principal,
+    request: Request,
+    in_path: Mapping[str, bytes],
+    naive_utc: bool,
 ) -> BadParameter:
     """The error that names every invalid parameter in the path, the query and the headers, for a request of which one was
     refused."""
     if not first.errors:
         return first  # an undecodable query has no names
-    errors = [*_errors(segments, in_path), *_errors(parse, request.query, route.query)]
+    errors = [*_errors(segments, in_path), *_errors(parse, request.query, route.query, naive_utc)]
     named = in_path.keys() | given(request.query).keys()
     if route.access in _FOR_A_USER and principal.is_server and "user_id" not in named:
         errors.append(FieldError("user_id", USER_NEEDED))

@@ -21,8 +21,8 @@ from tidings.field_errors import (
     parameters_fit,
     shown,
 )
-from tidings.ids import LAST_MS
-from tidings.model import FeedFilter
+from tidings.filters import Choice, FeedFilter, Since, SinceTime
+from tidings.ids import LAST_MS, is_uuid7
 from tidings.timeutil import to_ms
 
 MAX_PAGE = 100
@@ -32,11 +32,20 @@ MAX_INTEGER = 2**53 - 1
 _PLAIN_QUERY = re.compile(rb"[\w.~:,-]+=[\w.~:,-]*(&[\w.~:,-]+=[\w.~:,-]*)*\Z", re.ASCII)
 """Queries without percent-encoding, as nearly all are: they are split, and copied into links, unchanged."""
 MAX_QUERY_BYTES = 16 * KIB
-"""Bytes of a query string: a page with all filters at their longest, each character percent-encoded, has 11 KiB."""
+"""Bytes of a query string: a page with one value of each filter at its longest, each character percent-encoded, has 11 KiB;
+one with 32 values of 100 characters in each filter 13 KiB."""
 MAX_QUERY_PARAMETERS = 64
 """Parameters of a query string: several times as many as any route has, and few enough to name each invalid one."""
+MAX_FILTER_VALUES = 32
+"""Values of one filter: a list that people choose from, and few enough to look up each of them before a page is read."""
+_ESCAPED = re.compile(r"\\([,\\-])")
+_VALUE = re.compile(r"(?:\\[,\\-]|[^,])*")
 _NO_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)\Z")
+
+_NAIVE = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?\Z")
+TIMES = frozenset({"from", "to", "since"})
+"""The parameters that may be times."""
 
 Limit = Annotated[int, Meta(ge=1, le=MAX_PAGE, description="Items on a page.")]
 MAX_CURSOR = 1_100
@@ -57,6 +66,18 @@ Time = Annotated[
     ),
 ]
 
+Values = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        description="One value or several, by comma or repeated: events with any of them. -value excludes one. A backslash "
+        "before a comma, a hyphen or a backslash takes that as it is.",
+    ),
+]
+SinceText = Annotated[
+    str, Meta(min_length=1, max_length=64, description="A position, the id of an event, or an RFC 3339 time.")
+]
+
 PATH_TYPES: dict[str, Any] = {
     "user_id": Id,
     "other_id": Id,
@@ -70,9 +91,11 @@ PATH_TYPES: dict[str, Any] = {
 
 
 class Params(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
-    """Query parameters; this base has none. ``CHECKS`` return no error for missing ones."""
+    """Query parameters; this base has none. ``CHECKS`` return no error for missing ones. ``REPEATABLE`` ones may be given
+    several times, each with one value or several."""
 
     CHECKS: ClassVar[tuple[FieldCheck, ...]] = ()
+    REPEATABLE: ClassVar[frozenset[str]] = frozenset()
 
 
 class ForUser(Params):
@@ -99,22 +122,69 @@ class Paged(ForUser):
     limit: Limit = DEFAULT_PAGE
 
 
-class Filtered(Paged):
-    """A page of events, filtered. ``from`` is inclusive, ``to`` exclusive."""
+FILTERS: Mapping[str, Any] = {"verb": Verb, "object_type": ObjectType, "actor_id": Id, "topic": Topic}
+"""The filters that take several values, and the type of one value."""
+
+
+def _choice_errors(name: str, text: str | None) -> Iterator[FieldError]:
+    """The errors of the values of a filter, and that of too many."""
+    values = [] if text is None else _values(text)
+    if len(values) > MAX_FILTER_VALUES:
+        yield FieldError(name, f"expected up to {MAX_FILTER_VALUES} values, got {len(values):,}")
+        return
+    for value, _ in values:
+        try:
+            msgspec.convert(value, FILTERS[name])
+        except msgspec.ValidationError:
+            yield FieldError(name, mismatch(FILTERS[name], _encode(value)))
+            return
+
+
+def _choice_check(name: str) -> FieldCheck:
+    return FieldCheck((name,), lambda text: _choice_errors(name, text))
+
+
+class FilteredEvents(ForUser):
+    """Events, filtered. ``from`` is inclusive, ``to`` exclusive."""
 
     CHECKS: ClassVar[tuple[FieldCheck, ...]] = (
-        *Paged.CHECKS,
+        *map(_choice_check, FILTERS),
         FieldCheck(("from_",), lambda text: _time_errors("from", text)),
         FieldCheck(("to",), lambda text: _time_errors("to", text)),
     )
+    REPEATABLE: ClassVar[frozenset[str]] = frozenset(FILTERS)
 
-    verb: Verb | None = None
-    object_type: ObjectType | None = None
+    verb: Values | None = None
+    object_type: Values | None = None
     object_id: Id | None = None
-    actor_id: Id | None = None
-    topic: Topic | None = None
+    actor_id: Values | None = None
+    topic: Values | None = None
     from_: Time | None = msgspec.field(default=None, name="from")
     to: Time | None = None
+
+
+def _since_errors(text: str | None) -> Iterator[FieldError]:
+    try:
+        if text is not None:
+            since_of(text)
+    except (ValueError, OverflowError):
+        detail = (
+            f"expected a position, the id of an event, or a time with a time zone, got {shown(_encode(text))}"
+        )
+        yield FieldError("since", detail)
+
+
+SINCE = FieldCheck(("since",), _since_errors)
+
+
+class Filtered(FilteredEvents):
+    """A page of such events. With ``since`` it has the number of those that are new."""
+
+    CHECKS: ClassVar[tuple[FieldCheck, ...]] = (CURSOR, *FilteredEvents.CHECKS, SINCE)
+
+    cursor: Cursor | None = None
+    limit: Limit = DEFAULT_PAGE
+    since: SinceText | None = None
     fields: Fields | None = None
 
 
@@ -127,9 +197,10 @@ def given(query: bytes) -> dict[str, str]:
     return _read(query)[0]
 
 
-def _read(query: bytes) -> tuple[dict[str, str], list[FieldError]]:
-    """The parameters of a query string by name, and the errors of repeated or undecodable ones. Raises BadParameter for a
-    query that is too long before it is split: a head has room for 30,000 parameters, and 100 ms of work."""
+def _read(query: bytes, repeatable: Collection[str] = ()) -> tuple[dict[str, str], list[FieldError]]:
+    """The parameters of a query string by name, repeated values by comma, and the errors of undecodable ones and of others
+    that are repeated. Raises BadParameter for a query that is too long before it is split: a head has room for 30,000
+    parameters, and 100 ms of work."""
     if len(query) > MAX_QUERY_BYTES:
         raise BadParameter(
             f"The query string has {len(query):,} bytes; at most {MAX_QUERY_BYTES:,} are accepted."
@@ -144,7 +215,10 @@ def _read(query: bytes) -> tuple[dict[str, str], list[FieldError]]:
     for pair in query.split(b"&") if query else ():
         name, value = pair.decode().split("=") if plain else _pair(pair, unreadable)
         if name in found:
-            unreadable.append(FieldError(name, "expected once, got twice"))
+            if name in repeatable:
+                value = f"{found[name]},{value}"
+            else:
+                unreadable.append(FieldError(name, "expected once, got twice"))
         if pair:
             found[name] = value
     return found, unreadable
@@ -160,9 +234,12 @@ def _pair(pair: bytes, unreadable: list[FieldError]) -> tuple[str, str]:
         return name, ""
 
 
-def parse(query: bytes, type: type[P]) -> P:
-    """Typed query parameters. Raises BadParameter that names each unknown, missing or malformed one."""
-    texts, unreadable = _read(query)
+def parse(query: bytes, type: type[P], naive_utc: bool = False) -> P:
+    """Typed query parameters; with ``naive_utc`` a time without a zone is in UTC. Raises BadParameter that names each
+    unknown, missing or malformed one."""
+    texts, unreadable = _read(query, type.REPEATABLE)
+    if naive_utc:
+        texts |= {name: f"{texts[name]}Z" for name in TIMES & texts.keys() if _NAIVE.match(texts[name])}
     try:
         found = msgspec.convert(texts, type, strict=False)
     except msgspec.ValidationError:
@@ -195,19 +272,47 @@ def all_bad(errors: Sequence[FieldError]) -> BadParameter:
     return BadParameter("; ".join(f"{name}: {detail}" for name, detail in shown), shown)
 
 
-def feed_filter(query: Filtered, read: bool | None = None, include_own: bool = False) -> FeedFilter:
+def _values(text: str) -> list[tuple[str, bool]]:
+    """The values of a filter in their order, and whether each is excluded."""
+    found, at = list[tuple[str, bool]](), -1
+    while at < len(text):
+        match = _VALUE.match(text, at + 1)
+        assert match is not None, "it matches nothing too"
+        at, raw = match.end(), match[0]
+        excluded = raw.startswith("-")
+        found.append((_ESCAPED.sub(r"\1", raw[excluded:]), excluded))
+    return found
+
+
+def _choice(text: str) -> Choice[str]:
+    """The choice that a filter means; the order and repetitions of values do not matter."""
+    values = _values(text)
+    include, exclude = ({value for value, out in values if out == excluded} for excluded in (False, True))
+    return Choice(tuple(sorted(include)), tuple(sorted(exclude)))
+
+
+def feed_filter(query: FilteredEvents, read: bool | None = None, include_own: bool = False) -> FeedFilter:
     """The filter of a page."""
     return FeedFilter(
-        query.verb,
-        query.object_type,
+        None if query.verb is None else _choice(query.verb),
+        None if query.object_type is None else _choice(query.object_type),
         query.object_id,
-        query.actor_id,
-        query.topic,
+        None if query.actor_id is None else _choice(query.actor_id),
+        None if query.topic is None else _choice(query.topic),
         None if query.from_ is None else _ms(query.from_),
         None if query.to is None else _ms(query.to),
         read,
         include_own,
     )
+
+
+def since_of(text: str) -> Since:
+    """What a ``since`` means. Raises ValueError, OverflowError."""
+    if text.isascii() and text.isdigit():
+        if (position := int(text)) > MAX_INTEGER:
+            raise OverflowError
+        return position
+    return text if is_uuid7(text) else SinceTime(_ms(text))
 
 
 def _ms(text: str) -> int:
@@ -249,7 +354,9 @@ def next_link(path: bytes, query: bytes, cursor: str) -> bytes:
         kept = b"".join(pair + b"&" for pair in query.split(b"&") if not pair.startswith(b"cursor="))
         following = kept + b"cursor=" + cursor.encode()
     else:
-        following = urlencode(given(query) | {"cursor": cursor}).encode()
+        pairs = (_pair(pair, []) for pair in query.split(b"&"))
+        kept_pairs = [(name, value) for name, value in pairs if name != "cursor"]
+        following = urlencode([*kept_pairs, ("cursor", cursor)]).encode()
     return b"<" + path + b"?" + following + b'>; rel="next"'
 
 

@@ -91,31 +91,38 @@ class FeedItem(Event, kw_only=True):
 
 class FeedPage(Schema):
     """A page of a feed, newest first. ``partial``: so few events match the filter that the page is short; request the next
-    one."""
+    one. ``new_count``: the number of new items that match, if ``since`` was given; ``new_count_capped``: there may be
+    more."""
 
     items: list[FeedItem]
     next_cursor: str | None
     has_more: bool
     position: Count
     partial: bool | UnsetType = UNSET
+    new_count: Count | UnsetType = UNSET
+    new_count_capped: bool | UnsetType = UNSET
 
 
 class ActivityPage(Schema):
-    """A page of events, newest first."""
+    """A page of events, newest first. ``new_count`` as in a page of a feed."""
 
     items: list[Event]
     next_cursor: str | None
     has_more: bool
     position: Count
     partial: bool | UnsetType = UNSET
+    new_count: Count | UnsetType = UNSET
+    new_count_capped: bool | UnsetType = UNSET
 
 
 class NewCount(Schema):
-    """The number of new items; ``capped``: there are more than were counted."""
+    """The number of new items. ``capped``: there may be more than were counted. ``oldest_new_at``: the time of the oldest
+    one, null if there is none, or if ``capped``."""
 
     count: Count
     capped: bool
     position: Count
+    oldest_new_at: Time | None
 
 
 class Summary(Schema):

@@ -13,10 +13,10 @@ from tests.backends import SMALL
 from tests.checkers import traces
 from tests.unit.storage.inside import Inside
 from tidings.errors import Unavailable
+from tidings.filters import FeedFilter
 from tidings.model import (
     EVERYONE,
     EraseUser,
-    FeedFilter,
     Follow,
     MarkFeedRead,
     MaterializeBroadcasts,

@@ -11,7 +11,8 @@ import pytest
 from tests.backends import SMALL
 from tests.checkers.adapters import ALL
 from tests.unit.storage.inside import Inside
-from tidings.model import Command, FeedFilter, Follow, Publish, SetMute
+from tidings.filters import FeedFilter, only
+from tidings.model import Command, Follow, Publish, SetMute
 from tidings.storage.sqlite import SqliteStore
 from tidings.testing import event
 
@@ -19,7 +20,7 @@ HOT = msgspec.structs.replace(SMALL, fanout_read_threshold_followers=1)
 """Every topic that is followed is merged at read: only the follow says that its events are in a feed."""
 MOST_STATEMENTS = 40
 """More than the page of this feed is read by."""
-WANTED = {"plain": FeedFilter(), "filtered": FeedFilter(verb="comment")}
+WANTED = {"plain": FeedFilter(), "filtered": FeedFilter(verb=only("comment"))}
 
 
 @contextmanager

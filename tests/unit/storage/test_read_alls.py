@@ -11,6 +11,7 @@ import pytest
 from tests.backends import SMALL
 from tests.checkers.adapters import ALL
 from tests.unit.storage.inside import Inside
+from tidings.filters import Choice
 from tidings.model import (
     Command,
     CommandResult,
@@ -63,9 +64,9 @@ def entries(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[TimelineRow]]:
         before: int,
         above: int,
         limit: int,
-        verb: int | None = None,
+        verbs: Choice[int] | None = None,
     ) -> list[TimelineRow]:
-        found = real(self, timelines, before, above, limit, verb)
+        found = real(self, timelines, before, above, limit, verbs)
         seen.extend(found)
         return found
 

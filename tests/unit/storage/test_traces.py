@@ -8,12 +8,12 @@ import msgspec
 from tests.backends import SMALL
 from tests.checkers import traces
 from tests.unit.storage.inside import Inside
+from tidings.filters import FeedFilter
 from tidings.model import (
     EVERYONE,
     AddEndpoint,
     CancelReminder,
     EraseUser,
-    FeedFilter,
     Follow,
     MaterializeBroadcasts,
     RemoveEndpoint,

@@ -1,7 +1,7 @@
 """Feeds of users, and activity pages of topics and of all users."""
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import Meta
@@ -9,9 +9,21 @@ from msgspec import Meta
 from tidings.errors import FieldError
 from tidings.feeds import ITEM_FIELDS
 from tidings.field_errors import FieldCheck, check_own
+from tidings.filters import ActivityOf, FeedOf
 from tidings.http import schemas
 from tidings.http.conditional import page
-from tidings.http.params import MAX_INTEGER, Filtered, ForUser, Place, feed_filter, names, some_of
+from tidings.http.params import (
+    MAX_INTEGER,
+    SINCE,
+    Filtered,
+    FilteredEvents,
+    ForUser,
+    SinceText,
+    feed_filter,
+    names,
+    since_of,
+    some_of,
+)
 from tidings.http.routing import MAX_IDS, Access, RequestContext, Response, Route
 from tidings.model import CommandResult
 
@@ -43,10 +55,19 @@ class SummaryQuery(ForUser):
     include_own: bool = False
 
 
-class NewQuery(SummaryQuery, kw_only=True):
-    """``since``: the position that the user has seen."""
+class NewActivityQuery(FilteredEvents, kw_only=True):
+    """``since``: what the user has seen: up to a position, an event, or a time."""
 
-    since: Place
+    CHECKS: ClassVar[tuple[FieldCheck, ...]] = (*FilteredEvents.CHECKS, SINCE)
+
+    since: SinceText
+
+
+class NewQuery(NewActivityQuery, kw_only=True):
+    """The same of a feed, whose items may be read or unread, and the user's own."""
+
+    read: bool | None = None
+    include_own: bool = False
 
 
 def _either_errors(event_ids: list[str] | None, all: bool) -> Iterator[FieldError]:
@@ -92,7 +113,10 @@ async def feed(call: RequestContext[FeedQuery, None]) -> Response:
     """A page of the user's feed."""
     query = call.query
     want = feed_filter(query, query.read, query.include_own)
-    reply = await call.services.reader.feed(call.user, want, query.limit, query.cursor, names(query.fields))
+    reader = call.services.reader
+    reply = await reader.feed(call.user, want, query.limit, query.cursor, names(query.fields))
+    if query.since is not None:
+        reply = await reader.with_new_count(reply, FeedOf(call.user), want, since_of(query.since))
     return page(call, reply)
 
 
@@ -100,15 +124,29 @@ async def activity(call: RequestContext[ActivityQuery, None]) -> Response:
     """A page of the activity of all users, or of the topic in the path; without the events of users whom a block hides."""
     query = call.query
     topic, want, fields = call.path.get("topic"), feed_filter(query), names(query.fields)
-    reply = call.services.reader.activity(topic, want, query.limit, query.cursor, fields, call.user)
-    return page(call, await reply)
+    reader = call.services.reader
+    reply = await reader.activity(topic, want, query.limit, query.cursor, fields, call.user)
+    if query.since is not None:
+        reply = await reader.with_new_count(reply, _shown_to(call), want, since_of(query.since))
+    return page(call, reply)
 
 
 async def new_count(call: RequestContext[NewQuery, None]) -> Response:
-    """The number of items after a position."""
-    return Response(
-        (await call.services.reader.new_count(call.user, call.query.since, call.query.include_own)).body
-    )
+    """The number of new items of a feed."""
+    query = call.query
+    want = feed_filter(query, query.read, query.include_own)
+    reply = await call.services.reader.new_count(FeedOf(call.user), want, since_of(query.since))
+    return Response(reply.body)
+
+
+async def new_activity(call: RequestContext[NewActivityQuery, None]) -> Response:
+    """The number of new events of all users, or of the topic in the path."""
+    want, since = feed_filter(call.query), since_of(call.query.since)
+    return Response((await call.services.reader.new_count(_shown_to(call), want, since)).body)
+
+
+def _shown_to(call: RequestContext[Any, None]) -> ActivityOf:
+    return ActivityOf(call.path.get("topic"), call.user or None)
 
 
 async def summary(call: RequestContext[SummaryQuery, None]) -> Response:
@@ -159,7 +197,7 @@ ROUTES = (
         path="/v1/feed/new",
         handler=new_count,
         access=Access.SELF,
-        summary="How many items are new since a position",
+        summary="How many items of a feed are new since a position, an event or a time",
         tag=_TAG,
         query=NewQuery,
         reply=schemas.NewCount,
@@ -216,6 +254,26 @@ ROUTES = (
         tag=_TAG,
         query=ActivityQuery,
         reply=schemas.ActivityPage,
+    ),
+    Route(
+        method="GET",
+        path="/v1/activity/new",
+        handler=new_activity,
+        access=Access.ANYONE,
+        summary="How many events of all users are new since a position, an event or a time",
+        tag=_TAG,
+        query=NewActivityQuery,
+        reply=schemas.NewCount,
+    ),
+    Route(
+        method="GET",
+        path="/v1/topics/{topic}/new",
+        handler=new_activity,
+        access=Access.ANYONE,
+        summary="How many events of a topic are new since a position, an event or a time",
+        tag=_TAG,
+        query=NewActivityQuery,
+        reply=schemas.NewCount,
     ),
     Route(
         method="GET",

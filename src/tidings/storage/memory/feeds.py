@@ -3,7 +3,17 @@
 from collections.abc import Iterator
 
 from tidings.feed_changes import FeedMark, Retraction
-from tidings.model import CommandResult, FeedItem, LogEntry, MarkFeedRead, MarkFeedUnread, UndoMarkFeedRead
+from tidings.filters import EVERYTHING, ActivityOf, EventFilter, FeedFilter, FeedOf
+from tidings.ids import key_at, ms_of
+from tidings.model import (
+    CommandResult,
+    FeedItem,
+    LogEntry,
+    MarkFeedRead,
+    MarkFeedUnread,
+    UndoMarkFeedRead,
+    UnseenCount,
+)
 from tidings.storage.memory.feed_read_state import FeedReadState
 from tidings.storage.memory.user_export import MemoryExports
 
@@ -37,6 +47,30 @@ class MemoryFeeds(MemoryExports):
 
     def _items(self, user: str, own: bool = False, after: int = 0) -> list[FeedItem]:
         return [item for _, item in self._feed(user, after) if own or item.reason != "own"]
+
+    async def new_count(
+        self,
+        what: FeedOf | ActivityOf,
+        since: int,
+        cap: int,
+        want: FeedFilter = EVERYTHING,
+        up_to: int | None = None,
+    ) -> UnseenCount:
+        """The number of new items of a feed or of activity, up to the cap."""
+        if isinstance(what, FeedOf):
+            items = [item for entry, item in self._feed(what.user, since) if fits(entry, item, want)]
+        else:
+            items = list(self._activity(*what, want))
+        keys = [i.key for i in items if i.position > since and (up_to is None or i.position <= up_to)]
+        if len(keys) > cap:
+            return UnseenCount(cap, True, self._position)
+        return UnseenCount(len(keys), False, self._position, ms_of(min(keys)) if keys else None)
+
+    def _activity(self, topic: str | None, viewer: str | None, want: FeedFilter) -> Iterator[FeedItem]:
+        for e in self._newest():
+            hidden = viewer is not None and self._blocks(viewer, e.actor_id)
+            if not hidden and (topic is None or topic in e.topics) and matches(e, want):
+                yield FeedItem(e.key, e.position, e.body)
 
     def _unshown(self, user: str, after: int) -> Iterator[Retraction]:
         """The retractions after a position of events that would be in the feed, the user's own included, without the
@@ -93,3 +127,20 @@ class MemoryFeeds(MemoryExports):
         self._position += 1
         marks.undo(made, self._position)
         return self._position
+
+
+def fits(entry: LogEntry, item: FeedItem, want: FeedFilter) -> bool:
+    """Whether an item of a feed matches a filter."""
+    read = want.read is None or want.read == (item.read_at is not None)
+    return read and (want.include_own or item.reason != "own") and matches(entry, want)
+
+
+def matches(entry: LogEntry, want: FeedFilter) -> bool:
+    """Whether the event matches the fields of a filter that concern the event itself."""
+    rule = EventFilter(want.verb, want.actor_id, want.topic, want.object_type, want.object_id)
+    thing = (entry.object_type, entry.object_id)
+    return (
+        rule.admits(entry.verb, entry.actor_id, lambda: entry.topics, lambda: thing)
+        and (want.since is None or entry.key >= key_at(want.since))
+        and (want.until is None or entry.key < key_at(want.until))
+    )

@@ -102,6 +102,7 @@ class MemoryState:
         self._erased: dict[int, int] = {}  # by hash of the name: the number of the last erasure
         self._writes = 0
         self._log: dict[int, LogEntry] = {}
+        self._appended: list[tuple[int, int]] = []  # (position, key), of retracted events too
         self._next_key: dict[int, int] = {}
         self._minted: set[int] = set()
         self._people: dict[str, UserState] = {}

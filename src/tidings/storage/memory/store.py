@@ -20,6 +20,7 @@ import msgspec
 
 from tidings.errors import KeyReused
 from tidings.feed_changes import FeedReset
+from tidings.filters import FeedFilter
 from tidings.ids import MAX_KEY, EventIds, key_at
 from tidings.model import (
     AddEndpoint,
@@ -31,7 +32,6 @@ from tidings.model import (
     EraseUser,
     Erasures,
     EventAudience,
-    FeedFilter,
     FeedItem,
     FeedSummary,
     FireReminder,
@@ -66,7 +66,6 @@ from tidings.model import (
     UndoMarkAllRead,
     UndoMarkFeedRead,
     Unfollow,
-    UnseenCount,
     split_topic,
     user_topic,
 )
@@ -75,7 +74,7 @@ from tidings.rules import Rule, Rules
 from tidings.status import Status
 from tidings.storage import anonymize
 from tidings.storage.memory.event_counts import MemoryEventCounts
-from tidings.storage.memory.feeds import MemoryFeeds
+from tidings.storage.memory.feeds import MemoryFeeds, fits
 from tidings.storage.memory.state import IdempotencyRecord
 from tidings.storage.memory.user import FollowInterval
 
@@ -119,8 +118,11 @@ class MemoryStore(MemoryFeeds, MemoryEventCounts):
         """Nothing to prepare."""
         return command
 
-    async def head(self) -> LogPosition:
-        """The last position and the epoch."""
+    async def head(self, at: int | None = None) -> LogPosition:
+        """The last position, or that of a time, and the epoch."""
+        if at is not None:
+            later = (position for position, key in self._appended if key >= key_at(at + 1))
+            return LogPosition(next(later, self._position + 1) - 1, self._epoch)
         return LogPosition(self._position, self._epoch)
 
     async def tail(self, after: int, limit: int) -> list[LogEntry]:
@@ -135,7 +137,7 @@ class MemoryStore(MemoryFeeds, MemoryEventCounts):
 
     async def feed(self, user: str, want: FeedFilter, limit: int, before: int | None) -> Page:
         """A page of a feed, by the visibility rules."""
-        items = (item for entry, item in self._feed(user) if _fits(entry, item, want))
+        items = (item for entry, item in self._feed(user) if fits(entry, item, want))
         return self._page(items, limit, before)
 
     def reasons(self, user: str, event_id: str) -> list[tuple[str, str]]:
@@ -152,14 +154,7 @@ class MemoryStore(MemoryFeeds, MemoryEventCounts):
         self, topic: str | None, want: FeedFilter, limit: int, before: int | None, viewer: str | None = None
     ) -> Page:
         """A page of all events, or of those of one topic, without the events that a block hides from the viewer."""
-        entries = (
-            e
-            for e in self._newest()
-            if (topic is None or topic in e.topics)
-            and _matches(e, want)
-            and not (viewer is not None and self._blocks(viewer, e.actor_id))
-        )
-        return self._page((FeedItem(e.key, e.position, e.body) for e in entries), limit, before)
+        return self._page(self._activity(topic, viewer, want), limit, before)
 
     async def feed_since(self, user: str, after: int, limit: int) -> Page:
         """Feed items after a position and what changed older ones, oldest first."""
@@ -212,11 +207,6 @@ class MemoryStore(MemoryFeeds, MemoryEventCounts):
             if why is not None and why[0] != "own":
                 found.setdefault(why, []).append(user)
         return [(reason, topic, listeners) for (reason, topic), listeners in found.items()]
-
-    async def new_count(self, user: str, since: int, cap: int, include_own: bool = False) -> UnseenCount:
-        """The number of feed items after a position, up to the cap."""
-        new = len(self._items(user, include_own, since))
-        return UnseenCount(min(new, cap), new > cap, self._position)
 
     async def summary(self, user: str, include_own: bool = False) -> FeedSummary:
         """Totals over a whole feed."""
@@ -412,6 +402,7 @@ class MemoryStore(MemoryFeeds, MemoryEventCounts):
             event.all_topics(),
         )
         self._log[key] = entry
+        self._appended.append((self._position, key))
         self._announce(entry, event)
         receipt = Receipt(event_id, self._position, event.created_at)
         if event.key is not None:
@@ -573,21 +564,3 @@ def _declaring(declared: dict[str, Rule], declare: SetNotificationType) -> dict[
     """The declarations including this one."""
     others = {type: rule for type, rule in declared.items() if type != declare.type}
     return others if declare.rule is None else others | {declare.type: declare.rule}
-
-
-def _fits(entry: LogEntry, item: FeedItem, want: FeedFilter) -> bool:
-    read = want.read is None or want.read == (item.read_at is not None)
-    return read and (want.include_own or item.reason != "own") and _matches(entry, want)
-
-
-def _matches(entry: LogEntry, want: FeedFilter) -> bool:
-    """Whether the event matches the fields of a filter that concern the event itself."""
-    return (
-        want.verb in (None, entry.verb)
-        and want.object_type in (None, entry.object_type)
-        and want.object_id in (None, entry.object_id)
-        and want.actor_id in (None, entry.actor_id)
-        and (want.topic is None or want.topic in entry.topics)
-        and (want.since is None or entry.key >= key_at(want.since))
-        and (want.until is None or entry.key < key_at(want.until))
-    )

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-from tidings.model import FeedFilter, FeedItem, Page
-from tidings.storage.sqlite.feeds import FIRST_CHUNK, LARGEST_CHUNK, matcher, span_of
+from tidings.filters import EVERYTHING, FeedFilter
+from tidings.ids import MAX_KEY
+from tidings.model import FeedItem, Page, UnseenCount
+from tidings.storage.sqlite.feeds import FIRST_CHUNK, LARGEST_CHUNK, counted, matcher, span_of
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
 from tidings.storage.sqlite.statements import sql
+from tidings.storage.sqlite.write_session import high_key
 
 
 def page(
@@ -25,7 +28,7 @@ def page(
         return Page([], None, position)
     items: list[FeedItem] = []
     at, above = span_of(want, before)
-    plain = want == FeedFilter() and viewer is None
+    plain = want == EVERYTHING and viewer is None
     for chunk in _chunk_sizes(r, limit, plain):
         keys, events = _events(r, number, at, above, chunk)
         hidden = _blocked(r, viewer, events)
@@ -36,6 +39,63 @@ def page(
             return Page(items, None, position)
         at = keys[-1]
     return Page(items, at, position, partial=True)
+
+
+def new_count(
+    r: ReadSnapshot,
+    topic: str | None,
+    position: int,
+    cap: int,
+    want: FeedFilter,
+    up_to: int | None,
+    viewer: int | None,
+) -> UnseenCount:
+    """The number of events after a position, of a topic or (None) of all, that match a filter; see FeedViews.new_count."""
+    head, fits = r.head(), matcher(r, want)
+    number = None if topic is None else r.names.topic(topic)
+    if fits is None or (topic is not None and number is None):
+        return UnseenCount(0, False, head)
+    before, above = span_of(want, None)
+    last = MAX_KEY if up_to is None else up_to
+    parts = _logged(r, position, last) if number is None else _entered(r, number, position, last)
+
+    def examined() -> Iterator[tuple[int, bool]]:
+        for keys in parts:
+            events = r.events(keys, "events_without_body")
+            hidden = _blocked(r, viewer, events)
+            shown = {e.key for e in events if above < e.key < before and fits(e) and e.actor not in hidden}
+            yield from ((key, key in shown) for key in keys)
+
+    return counted(examined(), cap, r.writer.settings.feed_max_scanned_rows, head)
+
+
+def _logged(r: ReadSnapshot, position: int, last: int) -> Iterator[list[int]]:
+    """The keys of the events in the log with a position in (position, last], in parts."""
+    chunk = FIRST_CHUNK
+    while True:
+        rows = r.db.all(sql("log_between"), (position, last, chunk))
+        if rows:
+            yield [key for _, key in rows]
+        if len(rows) < chunk:
+            return
+        position, chunk = rows[-1][0], min(chunk * 2, LARGEST_CHUNK)
+
+
+def _entered(r: ReadSnapshot, topic: int, position: int, last: int) -> Iterator[list[int]]:
+    """The same of the events of a topic: those in order are above the greatest key at the position, others are listed."""
+    chunk, at, above = FIRST_CHUNK, MAX_KEY, high_key(r.db, position)
+    while True:
+        entries = r.entries((topic * 2,), at, above, chunk)
+        yield [entry.key for entry in entries if position < entry.why <= last]
+        if len(entries) < chunk:
+            break
+        at, chunk = entries[-1].key, min(chunk * 2, LARGEST_CHUNK)
+    while True:
+        rows = r.db.all(sql("out_of_order_entries"), (topic * 2, position, last, LARGEST_CHUNK))
+        yield [key for key, _ in rows if key <= above]
+        if len(rows) < LARGEST_CHUNK:
+            return
+        position = rows[-1][1]
 
 
 def _blocked(r: ReadSnapshot, viewer: int | None, events: Sequence[EventRow]) -> set[int]:

@@ -1,9 +1,13 @@
 """Reads of the log: single events, and the tail in the order of positions."""
 
+from bisect import bisect_left
+
+from tidings.ids import key_at
 from tidings.model import LogEntry
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import unpack
+from tidings.storage.sqlite.write_session import high_key
 
 
 def entry(r: ReadSnapshot, event: EventRow) -> LogEntry:
@@ -45,3 +49,8 @@ def tail(r: ReadSnapshot, after: int, limit: int) -> list[LogEntry]:
             break
         after = rows[-1][0]
     return found
+
+
+def position_at(r: ReadSnapshot, ms: int) -> int:
+    """The last position up to which no event was created after a time, by bisection: the greatest key so far never falls."""
+    return bisect_left(range(1, r.head() + 1), True, key=lambda p: high_key(r.db, p) >= key_at(ms + 1))

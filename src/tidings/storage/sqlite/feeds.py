@@ -6,12 +6,13 @@ muted or blocked once) is each entry checked again. Entries of merged topics are
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from tidings.ids import MAX_KEY, key_at
-from tidings.model import FeedFilter, FeedItem, FeedSummary, Page, UnseenCount
+from tidings.filters import EVERYTHING, Choice, EventFilter, FeedFilter
+from tidings.ids import MAX_KEY, key_at, ms_of
+from tidings.model import FeedItem, FeedSummary, Page, UnseenCount
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot, TimelineRow, bounded
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import holds
@@ -22,6 +23,8 @@ from tidings.timeutil import DAY_MS
 FIRST_CHUNK, LARGEST_CHUNK = 64, 1_024
 """Entries read per round of a filtered scan: few for a filter that matches most, growing for one that matches few."""
 RECENT = 5
+T = TypeVar("T")
+_WITH_OWN = FeedFilter(include_own=True)
 NO_ROW = -1
 """The version of a viewer without stored state."""
 
@@ -66,7 +69,6 @@ class VisibleItem(NamedTuple):
     topic: int
 
 
-_SIMPLE_FILTER = FeedFilter()
 _FOLLOWS_OF = sql("follows_of_topics")
 _NOTHING: dict[int, int] = {}
 
@@ -199,7 +201,7 @@ def fast_page(
     """The viewer; and the page, unless it takes more than the entries of a user feed."""
     position = r.head()  # first: a follow between the two reads would be in neither page nor stream
     v = viewer(r, user)
-    if not v.simple or want != _SIMPLE_FILTER:
+    if not v.simple or want != EVERYTHING:
         return v, None
     return v, _simple_page(r, v, limit, bounded(before), position)
 
@@ -216,10 +218,9 @@ def page(r: ReadSnapshot, user: int, want: FeedFilter, limit: int, before: int |
     timelines = (*v.timelines, user * 2) if want.include_own else v.timelines
     items: list[FeedItem] = []
     at, above = span_of(want, before)
-    chunk = max(limit + 1, FIRST_CHUNK) if want != _SIMPLE_FILTER else limit + 1
-    verb = None if want.verb is None else r.names.verb(want.verb)
+    chunk = max(limit + 1, FIRST_CHUNK) if want != EVERYTHING else limit + 1
     for scanned in _budget(r):
-        entries = r.entries(timelines, at, above, chunk, verb)
+        entries = r.entries(timelines, at, above, chunk, fits.rule.verb)
         seen = [s for s in visible(r, v, entries, "events", want.include_own) if fits(s.event)]
         items += [item for item in hydrate(r, v, seen) if want.read in (None, item.read_at is not None)]
         if len(items) > limit:
@@ -322,36 +323,33 @@ def span_of(want: FeedFilter, before: int | None) -> tuple[int, int]:
 
 def matcher(r: ReadSnapshot, want: FeedFilter) -> "_Matcher | None":
     """Tests events against a filter; None if a name in it is unknown, so that nothing matches."""
-    actor = None if want.actor_id is None else r.names.user(want.actor_id)
-    topic = None if want.topic is None else r.names.topic(want.topic)
-    verb = None if want.verb is None else r.names.verb(want.verb)
-    for asked, found in ((want.actor_id, actor), (want.topic, topic), (want.verb, verb)):
-        if asked is not None and found is None:
+    named = ((want.verb, r.names.verb), (want.actor_id, r.names.user), (want.topic, r.names.topic))
+    verb, actor, topic = (_numbers(names, number) for names, number in named)
+    for (names, _), numbers in zip(named, (verb, actor, topic), strict=True):
+        if names is not None and names.include and not (numbers and numbers.include):
             return None
-    return _Matcher(r, want.object_type, want.object_id, actor, topic, verb)
+    return _Matcher(r, EventFilter[int](verb, actor, topic, want.object_type, want.object_id))
+
+
+def _numbers(names: Choice[str] | None, number: Callable[[str], int | None]) -> Choice[int] | None:
+    """The choice in the numbers of a store. Names that it does not know have none; one that is excluded too is left out."""
+    if names is None:
+        return None
+    excluded = {known for name in names.exclude if (known := number(name)) is not None}
+    included = {known for name in names.include if (known := number(name)) is not None}
+    return Choice(included, excluded)
 
 
 class _Matcher(NamedTuple):
     r: ReadSnapshot
-    object_type: str | None
-    object_id: str | None
-    actor: int | None
-    topic: int | None
-    verb: int | None
+    rule: EventFilter[int]
 
     def __call__(self, event: EventRow) -> bool:
-        return (
-            self.actor in (None, event.actor)
-            and self.verb in (None, event.verb)
-            and (self.topic is None or self.topic in event.all_topics())
-            and self._object(event)
-        )
+        return self.rule.admits(event.verb, event.actor, event.all_topics, lambda: self._object(event))
 
-    def _object(self, event: EventRow) -> bool:
-        if self.object_type is None and self.object_id is None:
-            return True
+    def _object(self, event: EventRow) -> tuple[str, str]:
         kind, _, name = self.r.names.text(event.object).partition(":")
-        return self.object_type in (None, kind) and self.object_id in (None, name)
+        return kind, name
 
 
 # --- totals -------------------------------------------------------------------------------------------------------
@@ -432,21 +430,50 @@ def _which_late(r: ReadSnapshot, v: Viewer, positions: list[int]) -> set[int]:
     return {row[0] for t in v.timelines for row in r.db.execute(query, (r.writer.carray(positions), t))}
 
 
-def new_count(r: ReadSnapshot, v: Viewer, position: int, cap: int) -> UnseenCount:
-    """The number of items after a position; see FeedViews.new_count."""
-    head, count = r.head(), 0
-    for _ in after(r, v, position):
-        count += 1
-        if count > cap:
-            return UnseenCount(cap, True, head)
-    return UnseenCount(count, False, head)
+def new_count(
+    r: ReadSnapshot, v: Viewer, position: int, cap: int, want: FeedFilter, up_to: int | None
+) -> UnseenCount:
+    """The number of items after a position that match a filter; see FeedViews.new_count."""
+    head, fits = r.head(), matcher(r, want)
+    if fits is None:
+        return UnseenCount(0, False, head)
+    seen = between(r, v, position, MAX_KEY if up_to is None else up_to)
+    if want in (EVERYTHING, _WITH_OWN):
+        return counted(((s.event.key, True) for s in seen), cap, MAX_KEY, head)
+    before, above = span_of(want, None)
+    some = ((s.event.key, s, above < s.event.key < before and fits(s.event)) for s in seen)
+    found = _of_read_state(r, v, some, want.read)
+    return counted(found, cap, r.writer.settings.feed_max_scanned_rows, head)
+
+
+def _of_read_state(
+    r: ReadSnapshot, v: Viewer, some: Iterator[tuple[int, VisibleItem, bool]], read: bool | None
+) -> Iterator[tuple[int, bool]]:
+    """(key, whether the item fits) of each, of a read state, or (None) of any."""
+    if read is None:
+        yield from ((key, fitting) for key, _, fitting in some)
+        return
+    for part in batches(some):
+        times = read_times(r, v, [(key, s.event.position) for key, s, fitting in part if fitting])
+        yield from ((key, fitting and (key in times) == read) for key, _, fitting in part)
+
+
+def counted(examined: Iterable[tuple[int, bool]], cap: int, most: int, head: int) -> UnseenCount:
+    """The number of keys that count, of those that are examined: at most ``most``."""
+    count, oldest = 0, MAX_KEY
+    for number, (key, counts) in enumerate(examined):
+        if number >= most or (counts and count == cap):
+            return UnseenCount(count, True, head)
+        if counts:
+            count, oldest = count + 1, min(oldest, key)
+    return UnseenCount(count, False, head, ms_of(oldest) if count else None)
 
 
 def summary(r: ReadSnapshot, v: Viewer) -> FeedSummary:
     """Exact totals; see FeedViews.summary."""
     total = unread = 0
     verbs: dict[int, int] = {}
-    for some in _batches(scan(r, v)):
+    for some in batches(scan(r, v)):
         read = read_times(r, v, [(s.event.key, s.event.position) for s in some])
         total += len(some)
         unread += len(some) - len(read.keys() & {s.event.key for s in some})
@@ -456,6 +483,7 @@ def summary(r: ReadSnapshot, v: Viewer) -> FeedSummary:
     return FeedSummary(total, unread, {r.names.verb_text(n): c for n, c in verbs.items()}, recent)
 
 
-def _batches(seen: Iterator[VisibleItem]) -> Iterator[list[VisibleItem]]:
+def batches(seen: Iterator[T]) -> Iterator[list[T]]:
+    """The same, LARGEST_CHUNK at once."""
     while some := list(islice(seen, LARGEST_CHUNK)):
         yield some

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import apsw
 
+from tidings.filters import Choice
 from tidings.ids import MAX_KEY
 from tidings.storage.anonymize import renamed
 from tidings.storage.sqlite.db import Db
@@ -27,6 +28,8 @@ SHORT_STEPS = 100_000
 """Instructions that a read on the event loop may take: some 5 ms, and as much again for Python's work on the rows. A thread
 does longer reads instead, so that no input stops the loop."""
 
+NO_VERB = -1
+"""The number of no verb."""
 _WITH_BODIES = ("bodies", "events")
 """Statements whose rows have the position second and the body last."""
 
@@ -162,15 +165,25 @@ class ReadSnapshot:
         return self.writer.committed if self._pinned is None else self._pinned[0]
 
     def entries(
-        self, timelines: Sequence[int], before: int, above: int, limit: int, verb: int | None = None
+        self,
+        timelines: Sequence[int],
+        before: int,
+        above: int,
+        limit: int,
+        verbs: Choice[int] | None = None,
     ) -> list[TimelineRow]:
-        """The newest ``limit`` entries of these timelines together, by key downwards in (above, before), each key once.
+        """The newest ``limit`` entries of these timelines together, by key downwards in (above, before), each key once; only
+        those with one of these verbs.
 
         Fewer than ``limit`` mean that there are no more.
         """
         self.check()
-        query = self.page_query(before, verb is not None)
-        values = {"before": before, "above": above, "limit": limit, "verb": verb}
+        values: dict[str, object] = {"before": before, "above": above, "limit": limit}
+        if verbs is not None:
+            chosen = set(verbs.include) - set(verbs.exclude) if verbs.include else set(verbs.exclude)
+            # NO_VERB: an array may not be empty.
+            values |= {"verbs": self.writer.carray((NO_VERB, *chosen)), "included": bool(verbs.include)}
+        query = self.page_query(before, verbs is not None)
         found = [
             TimelineRow(key, timeline, why)
             for timeline in timelines
@@ -276,7 +289,7 @@ def _values(timeline: int, before: int, limit: int) -> dict[str, int]:
 def _page_query(spans: tuple[PartitionRange, ...], by_verb: bool) -> str:
     """One statement over all partitions, newest span first. SQLite reads the parts of a UNION ALL in their order and stops
     at the limit, so older partitions cost nothing once a page is full, and a probe of some µs before."""
-    name = "page_keys_verb" if by_verb else "page_keys"
+    name = "page_keys_verbs" if by_verb else "page_keys"
     arms = []
     for span in reversed(spans):
         copies = " UNION ALL ".join(sql("subquery", rows=sql(name, n)) for n in span.parts)

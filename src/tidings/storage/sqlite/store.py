@@ -16,6 +16,7 @@ from typing import TypeVar
 from tidings.config import Settings
 from tidings.errors import KeyReused
 from tidings.event_counts import Dimension, EventSelection, KeyCounts
+from tidings.filters import EVERYTHING, ActivityOf, FeedFilter, FeedOf
 from tidings.ids import EventIds
 from tidings.model import (
     Command,
@@ -23,7 +24,6 @@ from tidings.model import (
     EraseUser,
     Erasures,
     EventAudience,
-    FeedFilter,
     FeedSummary,
     FollowRow,
     InboxChanges,
@@ -245,9 +245,12 @@ class SqliteStore:
         user, read = count
         return await self._later(readers.user(user), ("count", command), read)
 
-    async def head(self) -> LogPosition:
-        """The last position and the epoch."""
-        return LogPosition(self._writer.committed, self._writer.epoch)
+    async def head(self, at: int | None = None) -> LogPosition:
+        """The last position, or that of a time, and the epoch."""
+        if at is None:
+            return LogPosition(self._writer.committed, self._writer.epoch)
+        position = await self._now(APPLICATION, ("head", at), lambda r: events.position_at(r, at))
+        return LogPosition(position, self._writer.epoch)
 
     async def tail(self, after: int, limit: int) -> list[LogEntry]:
         """Entries after a position, in order."""
@@ -307,13 +310,17 @@ class SqliteStore:
         self, topic: str | None, want: FeedFilter, limit: int, before: int | None, viewer: str | None = None
     ) -> Page:
         """A page of all events, or of those of one topic, without the events that a block hides from the viewer."""
-        number = self._number(viewer) if viewer is not None and self._writer.masked else None
-        masking = number is not None and self._short(lambda r: feeds.is_careful(r, number))
-        hiding = number if masking else None
+        hiding = self._hiding(viewer)
         asker = APPLICATION if viewer is None else readers.user(viewer)
-        ask = self._now if want == FeedFilter() and hiding is None else self._later
+        ask = self._now if want == EVERYTHING and hiding is None else self._later
         question = ("activity", topic, want, limit, before, hiding)
         return await ask(asker, question, lambda r: activity.page(r, topic, want, limit, before, hiding))
+
+    def _hiding(self, viewer: str | None) -> int | None:
+        """The number of a viewer from whom a block may hide events."""
+        number = self._number(viewer) if viewer is not None and self._writer.masked else None
+        masking = number is not None and self._short(lambda r: feeds.is_careful(r, number))
+        return number if masking else None
 
     async def feed_since(self, user: str, after: int, limit: int) -> Page:
         """Feed items after a position, oldest first."""
@@ -339,15 +346,31 @@ class SqliteStore:
             users = frozenset(users)
             return await self._later(HUB, ("audience_since", after, limit, users), lambda r: r.at_once(read))
 
-    async def new_count(self, user: str, since: int, cap: int, include_own: bool = False) -> UnseenCount:
-        """The number of feed items after a position, up to the cap."""
-        number = self._number(user)
+    async def new_count(
+        self,
+        what: FeedOf | ActivityOf,
+        since: int,
+        cap: int,
+        want: FeedFilter = EVERYTHING,
+        up_to: int | None = None,
+    ) -> UnseenCount:
+        """The number of new items of a feed or of activity, up to the cap."""
+        asked = ("new", what, since, cap, want, up_to)
+        if isinstance(what, ActivityOf):
+            hiding = self._hiding(what.viewer)
+            asker = APPLICATION if what.viewer is None else readers.user(what.viewer)
+            return await self._now(
+                asker,
+                (*asked, hiding),
+                lambda r: activity.new_count(r, what.topic, since, cap, want, up_to, hiding),
+            )
+        number = self._number(what.user)
         if number is None:
             return UnseenCount(0, False, self._near.head())
         return await self._now(
-            readers.user(user),
-            ("new", since, cap, include_own),
-            lambda r: feeds.new_count(r, feeds.viewer(r, number, include_own), since, cap),
+            readers.user(what.user),
+            asked,
+            lambda r: feeds.new_count(r, feeds.viewer(r, number, want.include_own), since, cap, want, up_to),
         )
 
     async def summary(self, user: str, include_own: bool = False) -> FeedSummary:

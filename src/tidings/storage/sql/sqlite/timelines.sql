@@ -103,9 +103,10 @@ SELECT key, origin FROM timeline_{n} WHERE timeline = ? AND key < ? ORDER BY key
 SELECT key, origin FROM timeline_{n}
 WHERE timeline = :timeline AND key < :before AND key > :above ORDER BY key DESC LIMIT :limit;
 
--- name: page_keys_verb
+-- name: page_keys_verbs
+-- included: 1 for entries of these verbs, 0 for those of all others.
 SELECT key, origin FROM timeline_{n}
-WHERE timeline = :timeline AND key < :before AND key > :above AND verb = :verb ORDER BY key DESC LIMIT :limit;
+WHERE timeline = :timeline AND key < :before AND key > :above AND (verb IN (SELECT value FROM carray(:verbs))) = :included ORDER BY key DESC LIMIT :limit;
 
 -- name: next_keys
 SELECT key, origin FROM timeline_{n} WHERE timeline = ? AND key > ? ORDER BY key LIMIT ?;
