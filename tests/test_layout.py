@@ -77,7 +77,8 @@ SAME_THINGS = """
 ActivityPage BlockedUser BlocksPage Condition DeadLetter Decision Endpoint Endpoints Event Explanation FeedItem FeedPage
 FeedReadResult FieldError FollowedTopic Following FollowsPage Frame InboxChanges InboxPage InboxUpdateResult MutedTopic
 MutesPage NewCount NewEvent Notification Parts Person Preferences PreviousRank QuietHours ReadAllResult Reason
-Receipt Receipts Reminder ReminderResult RemindersPage Status Summary Thing Top TopItem Unread UpdateResult Updated
+Receipt Receipts Reminder ReminderResult RemindersPage SeriesPoint Status Summary Thing Top TopItem
+TopSeries Unread UpdateResult Updated
 """
 """What the client, the description of the API and the server each represent: one thing, and so one name."""
 

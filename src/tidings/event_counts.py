@@ -42,6 +42,25 @@ class EventSelection(NamedTuple):
     object_type: str | None = None
     topic: str | None = None
 
+    def with_key(self, by: Dimension, key: str) -> "EventSelection | None":
+        """Those of the events that may have this key, so that no others are examined; None if none can have it."""
+        if by == "verb":
+            return self
+        if by == "object_type":
+            return self._replace(object_type=key) if self.object_type in (None, key) else None
+        topic = key if by == "object" else f"user:{key}"
+        if is_alias(topic.removeprefix("user:")):
+            return None
+        return self if self.topic is not None else self._replace(topic=topic)
+
+
+class Points(NamedTuple):
+    """The equal parts of a period: so many, of ``step`` milliseconds each, the first of which begins at ``since``."""
+
+    since: int
+    step: int
+    number: int
+
 
 class RankedKey(NamedTuple):
     """A key, its events, and its place among all keys: most first, ties by key ascending."""
@@ -56,4 +75,11 @@ class KeyCounts(NamedTuple):
 
     items: list[RankedKey]
     total: int
+    examined: int
+
+
+class PointCounts(NamedTuple):
+    """The number of events in each of the points. ``examined``: the events that were read for it."""
+
+    counts: list[int]
     examined: int

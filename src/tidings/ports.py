@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Protocol
 
 from tidings.errors import KeyReused
-from tidings.event_counts import Dimension, EventSelection, KeyCounts
+from tidings.event_counts import Dimension, EventSelection, KeyCounts, PointCounts, Points
 from tidings.filters import EVERYTHING, ActivityOf, FeedFilter, FeedOf
 from tidings.ids import EventIds
 from tidings.model import (
@@ -238,6 +238,19 @@ class EventCounts(Protocol):
     ) -> KeyCounts | None:
         """The first so many keys, or these keys (at least one) if they have events: most first, ties by key, each with its
         rank among all keys. ``total`` counts events without a key too."""
+        ...
+
+    async def point_counts(
+        self,
+        selected: EventSelection,
+        points: Points,
+        by: Dimension,
+        key: str | None,
+        most: int,
+        viewer: str = "",
+    ) -> PointCounts | None:
+        """The number of selected events in each point, of those with this key, or (None) of all. ``points`` cover the
+        period. With an object or an actor as the key, and no selected topic, only its own events are examined."""
         ...
 
 

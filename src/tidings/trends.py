@@ -6,7 +6,7 @@ from tidings.background import NextRun, Worker
 from tidings.commit_effects import CommitEffects
 from tidings.config import Settings
 from tidings.errors import BadParameter, FieldError
-from tidings.event_counts import CountedEvent, Dimension, EventSelection, KeyCounts, keys_of
+from tidings.event_counts import CountedEvent, Dimension, EventSelection, KeyCounts, Points, keys_of
 from tidings.filters import FeedFilter
 from tidings.ids import ms_of
 from tidings.ports import Store
@@ -16,6 +16,8 @@ from tidings.timeutil import HOUR_MS, Clock, rfc3339
 
 REBUILD_PAGE = 1_000
 """Events of the last hour that are read at once when the server starts."""
+POINTS = 60
+"""Points of a series: whole seconds in each window, and enough for a chart."""
 TICK_S = 1.0
 """Seconds between two moves of the windows: their own resolution."""
 
@@ -113,6 +115,39 @@ class Trends:
 
         question = ("top", window, by, limit, object_type, topic, compare)
         return await self._replies.get(question, viewer, make)
+
+    async def series(
+        self,
+        window: str,
+        by: Dimension,
+        key: str | None,
+        object_type: str | None = None,
+        topic: str | None = None,
+        viewer: str = "",
+    ) -> bytes:
+        """The events of a window over its time, of one key or (None) of all, and of an object type and a topic. Raises
+        BadParameter if that takes reading too many events."""
+        length = WINDOW_S[window]
+
+        def encoded(end: int, counts: list[int]) -> bytes:
+            since, step = _selected(end, length, None, None).since, length * 1000 // POINTS
+            points = [{"at": rfc3339(since + n * step), "count": count} for n, count in enumerate(counts)]
+            shown = {"window": window, "by": by, "key": key, "as_of": rfc3339(end * 1000)}
+            return _encode(shown | {"points": points, "total": sum(counts)})
+
+        if key is None and object_type is None and topic is None:
+            return encoded(*self.windows.points(window, POINTS))
+
+        async def make(reader: str) -> MadeReply:
+            end = self._clock.now() // 1000
+            selected = _selected(end, length, object_type, topic)
+            points = Points(selected.since, length * 1000 // POINTS, POINTS)
+            found = await self._store.point_counts(selected, points, by, key, self._most, reader)
+            if found is None:
+                return self._too_many()
+            return MadeReply(encoded(end, found.counts), found.examined)
+
+        return await self._replies.get(("series", window, by, key, object_type, topic), viewer, make)
 
     def _too_many(self) -> MadeReply:
         detail = (

@@ -33,6 +33,10 @@ class Asked(NamedTuple):
         """The window directly before."""
         return self._replace(as_of=self.as_of - self.length_s)
 
+    def times(self, events: Iterable[Occurred], by: str, key: str | None) -> list[int]:
+        """The times of the events that count and have the key, or (None) of all that count."""
+        return [event.at for event in events if self.has(event) and key in (None, event.keys[by])]
+
     def occurrences(self, events: Iterable[Occurred], by: str) -> list[str]:
         """The key of each event that counts; "" for an event without one."""
         return [event.keys[by] for event in events if self.has(event)]
@@ -68,3 +72,12 @@ def compared(items: Sequence[tuple[str, Previous]], occurrences: Iterable[str]) 
     }
     expected = [(key, ranked.get(key, Previous(0, None))) for key, _ in items]
     assert list(items) == expected, f"before are {list(items)}, counting gives {expected}"
+
+
+def series(counts: Sequence[int], times: Iterable[int], asked: Asked) -> None:
+    """I7: each point is a count over the seconds of its part of the window; ``times`` are those of the events that count."""
+    step = asked.length_s // len(counts)
+    first = asked.as_of + 1 - asked.length_s
+    found = Counter((time // 1000 - first) // step for time in times)
+    expected = [found[point] for point in range(len(counts))]
+    assert list(counts) == expected, f"the series is {list(counts)}, counting gives {expected}"

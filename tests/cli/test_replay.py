@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -77,6 +78,20 @@ def test_a_shifted_replay_ends_now_and_knows_what_is_there(run: Run, some: Path,
         assert f"{SOME} already there, 0 refused" in run(*shifted).output
         assert "by verb (exact)" in (top := run("top", "--url", url, "--by", "verb", "--window", "1h").output)
         assert "push" in top
+        compared = run(
+            "top", "--url", url, "--by", "verb", "--window", "1h", "--compare", "--object-type", "repository"
+        )
+        assert re.search(r"^ +\d+ +new  push$", compared.output, re.M)
+        of_one = run("top", "--url", url, "--by", "verb", "--window", "1h", "--series", "--key", "push")
+        head, *points = of_one.output.splitlines()
+        assert re.match(r"[\d,]+ events of push in the 1h to ", head)
+        assert len(points) == 60
+        assert sum(int(point.split()[1].replace(",", "")) for point in points) == int(
+            head.split()[0].replace(",", "")
+        )
+        assert "#" * 50 in of_one.output
+        refused = run("top", "--url", url, "--key", "push")
+        assert (refused.exit_code, "--key needs --series" in refused.output) == (2, True)
 
 
 def test_a_replay_into_a_store_is_found_by_the_next_server(run: Run, some: Path, tmp_path: Path) -> None:

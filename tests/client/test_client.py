@@ -26,6 +26,7 @@ from tidings.client import (
     Reset,
     cursor_of,
 )
+from tidings.client.replies import PreviousRank
 
 BOTH = ("notifications", "activity")
 TIMEOUT_S = 30
@@ -237,6 +238,13 @@ def test_wishes_and_what_is_to_come(asked: Asked, user: str) -> None:
     assert user in {declared.type for declared in asked.types().items}
     asked.withdraw_type(user)
     assert asked.top("1h", "actor").total > 0
+    topic = f"club:{user}-trend"
+    asked.publish(event(actor=f"{user}/fan", topics=[topic]))
+    (item,) = asked.top("1h", "actor", topic=topic, compare="previous").items
+    assert (item.key, item.count, item.previous) == (f"{user}/fan", 1, PreviousRank(0, None))
+    series = asked.top_series("1m", "actor", f"{user}/fan", topic=topic)
+    assert (series.total, len(series.points), series.key) == (1, 60, f"{user}/fan")
+    assert asked.top_series().key is None
 
 
 def test_people(asked: Asked, user: str) -> None:

@@ -7,7 +7,15 @@ import pytest
 from tests.checkers import tops
 from tests.checkers.tops import Asked, Occurred
 from tests.harness import Harness
-from tidings.event_counts import DIMENSIONS, Dimension, EventSelection, KeyCounts, RankedKey
+from tidings.event_counts import (
+    DIMENSIONS,
+    Dimension,
+    EventSelection,
+    KeyCounts,
+    PointCounts,
+    Points,
+    RankedKey,
+)
 from tidings.model import EraseUser, Publish, Retract
 from tidings.personal_data import is_alias
 from tidings.testing import START_MS, event
@@ -138,6 +146,57 @@ def test_ranks_of_given_keys_are_those_among_all(store: Harness) -> None:
         found = store.run(store.store.ranked_keys(selected(asked), "object", keys, MOST))
         expected = [item for item in everyone.items if item.key in keys]
         assert found == KeyCounts(expected, everyone.total, everyone.examined)
+
+
+def check_series(store: Harness, asked: Asked, points: int) -> None:
+    """The series of all, and of each key that there is, equal counting the log."""
+    events = everything(store)
+    for by in DIMENSIONS:
+        for key in {None, "user:x", *(one.keys[by] for one in events)} - {""}:
+            period = selected(asked)
+            parts = Points(period.since, asked.length_s * 1000 // points, points)
+            found = store.run(store.store.point_counts(period, parts, by, key, MOST))
+            assert found is not None
+            tops.series(found.counts, asked.times(events, by, key), asked)
+
+
+def test_a_series_counts_each_part_of_its_window(store: Harness) -> None:
+    """Of all events and of each key, filtered or not; after late events, retractions and an erasure."""
+    ids = []
+    for n in range(40):
+        at = START_MS + (n * 37 % 61 - 50) * 1000 + n * 23
+        topics = ("a:b", "item:3") if n % 3 else ()
+        act = event(
+            f"u{n % 4}", f"v{n % 2}", ("item:1", "item:3", "user:u1", "page:1")[n % 4], topics=topics, at=at
+        )
+        ids += store.publish(act)
+    store.write(Retract(ids[7]), Retract(ids[8]))
+    for who in ("", "u1"):
+        if who:
+            store.run(store.store.write([EraseUser(who)]))
+        for asked in (
+            Asked(SECOND, 60),
+            Asked(SECOND - 7, 30),
+            Asked(SECOND, 60, "item"),
+            Asked(SECOND, 60, "user", "a:b"),
+            Asked(SECOND, 60, None, "item:3"),
+        ):
+            check_series(store, asked, 30)
+
+
+def test_a_series_of_an_object_or_an_actor_examines_its_events_alone(store: Harness) -> None:
+    """However many others there are."""
+    store.publish(*(event(f"u{n}", obj=f"item:{n}") for n in range(9)), event("ann", obj="item:1"))
+    period = selected(Asked(SECOND, 60))
+    points = Points(period.since, 60_000, 1)
+    asked: list[tuple[Dimension, str | None]] = [
+        ("actor", "ann"),
+        ("object", "item:1"),
+        ("verb", "post"),
+        ("verb", None),
+    ]
+    found = [store.run(store.store.point_counts(period, points, by, key, 5)) for by, key in asked]
+    assert found == [PointCounts([1], 1), PointCounts([2], 2), None, None]
 
 
 @pytest.mark.parametrize("topic", [None, "a:b"])

@@ -117,6 +117,31 @@ def test_a_comparison_has_the_count_and_the_rank_of_the_window_before(
         tops.compared(said, asked.before().occurrences(published, by))
 
 
+@pytest.mark.parametrize("filters", FILTERS, ids=str)
+@pytest.mark.parametrize("window", LENGTHS_S)
+def test_a_series_is_a_count_of_what_was_published(
+    app: httpx.Client, published: list[Occurred], window: str, filters: dict[str, str]
+) -> None:
+    """I7: of all events and of some keys, each point, with its time, and the total."""
+    keys = (
+        ("object", None),
+        ("object", "market:u3"),
+        ("actor", "u2"),
+        ("verb", "verb1"),
+        ("object_type", "user"),
+    )
+    for by, key in (*keys, ("actor", "u5"), ("object", "user:u5"), ("actor", "nobody")):
+        query = {"window": window, "by": by} | filters | ({} if key is None else {"key": key})
+        reply = of(app.get("/v1/top/series", params=query), schemas.TopSeries)
+        asked = Asked(seconds(reply.as_of), LENGTHS_S[window], **filters)
+        times = asked.times(published, by, key)
+        tops.series([point.count for point in reply.points], times, asked)
+        assert (reply.window, reply.by, reply.key, reply.total) == (window, by, key, len(times))
+        step = asked.length_s // 60
+        begin = asked.as_of + 1 - asked.length_s
+        assert [seconds(point.at) for point in reply.points] == [begin + n * step for n in range(60)]
+
+
 def test_a_filter_sees_every_write_before_it(app: httpx.Client) -> None:
     """What was acknowledged counts, what was retracted does not."""
     topic = "category:at-once"

@@ -7,10 +7,12 @@ import click
 
 from tidings.cli.client import KEY_ENV, ServerUnreachable, connect, url_option
 from tidings.client.api import By, Window
-from tidings.client.replies import Top, TopItem
+from tidings.client.replies import Top, TopItem, TopSeries
 from tidings.plain_text import neutral
 
 WATCH_S = 1.0
+BAR = 50
+"""Characters of the longest bar of a chart, so that a line fits a narrow terminal."""
 
 
 @click.command("top", short_help="Show the most frequent objects, verbs or actors.")
@@ -34,6 +36,8 @@ WATCH_S = 1.0
 )
 @click.option("--object-type", help="Only events of objects of this type.")
 @click.option("--topic", help="Only events of this topic, such as category:politics.")
+@click.option("--series", is_flag=True, help="Show the events over the time of the window, in 60 lines.")
+@click.option("--key", help="With --series: only events with this key, such as market:42.")
 @click.option("--compare", is_flag=True, help="Show how the ranks changed since the window before.")
 @click.option(
     "--limit", type=click.IntRange(1, 100), default=10, show_default=True, help="The maximum number of lines."
@@ -46,6 +50,8 @@ def command(
     by: By,
     object_type: str | None,
     topic: str | None,
+    series: bool,
+    key: str | None,
     compare: bool,
     limit: int,
     watch: bool,
@@ -57,11 +63,18 @@ def command(
       tidings top                          the objects of the last minute
       tidings top --window 1h --by actor   the most active users of the last hour
       tidings top --topic category:a       those of one topic
+      tidings top --series --key market:1  one market over the last minute
       tidings top --watch                  renewed every second
     """
+    if key is not None and not series:
+        raise click.UsageError("--key needs --series")
     with connect(url, key_env) as client:
 
         def table() -> str:
+            if series:
+                return "\n".join(
+                    bars(client.top_series(window, by, key, object_type=object_type, topic=topic))
+                )
             before: Literal["previous"] | None = "previous" if compare else None
             top = client.top(window, by, limit, object_type=object_type, topic=topic, compare=before)
             return "\n".join(lines(top))
@@ -87,6 +100,19 @@ def lines(top: Top) -> list[str]:
         *(
             f"{item.count:>9,}  {_change(rank, item)}{neutral(item.key)}"
             for rank, item in enumerate(top.items, 1)
+        ),
+    ]
+
+
+def bars(series: TopSeries) -> list[str]:
+    """The response of ``/v1/top/series`` as a chart."""
+    highest = max(1, *(point.count for point in series.points))
+    of = "" if series.key is None else f" of {neutral(series.key)}"
+    return [
+        f"{series.total:,} events{of} in the {series.window} to {series.as_of:%H:%M:%S} UTC",
+        *(
+            f"{point.at:%H:%M:%S} {point.count:>9,}  {'#' * round(point.count * BAR / highest)}".rstrip()
+            for point in series.points
         ),
     ]
 

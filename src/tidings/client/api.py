@@ -492,6 +492,20 @@ class Api:
         query = {"window": window, "by": by, "limit": limit, "object_type": object_type, "topic": topic}
         return call("GET", "/v1/top", replies.Top, query=query | {"compare": compare})
 
+    @operation
+    def top_series(
+        self,
+        window: Window = "1h",
+        by: By = "object",
+        key: str | None = None,
+        *,
+        object_type: str | None = None,
+        topic: str | None = None,
+    ) -> Call[replies.TopSeries]:
+        """Count the events of a window in 60 points: those with a key, or all; of an object type and a topic, if given."""
+        query = {"window": window, "by": by, "key": key, "object_type": object_type, "topic": topic}
+        return call("GET", "/v1/top/series", replies.TopSeries, query=query)
+
     # --- users and parameters ---------------------------------------------------------------------------------
 
     def _about(self, user: str | None) -> dict[str, Any]:

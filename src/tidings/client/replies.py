@@ -325,6 +325,24 @@ class Top(Struct, frozen=True):
     error: float = 0.0
 
 
+class SeriesPoint(Struct, frozen=True):
+    """One of 60 equal parts of a window, which begins ``at`` a time."""
+
+    at: datetime
+    count: int
+
+
+class TopSeries(Struct, frozen=True):
+    """The events of a window over its time, oldest first; of all events if ``key`` is None."""
+
+    window: str
+    by: str
+    key: str | None
+    as_of: datetime
+    points: tuple[SeriesPoint, ...]
+    total: int
+
+
 class Condition(Struct, frozen=True):
     """One condition of a notification, and whether it holds."""
 

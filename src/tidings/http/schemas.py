@@ -453,6 +453,24 @@ class Top(Schema):
     items: list[TopItem]
 
 
+class SeriesPoint(Schema):
+    """One of 60 equal parts of a window: it begins ``at`` a time, inclusive, and ends where the next begins."""
+
+    at: Time
+    count: Count
+
+
+class TopSeries(Schema):
+    """The events of a window over its time, oldest first, exact; of all events if the key is null."""
+
+    window: str
+    by: str
+    key: str | None
+    as_of: Time
+    points: list[SeriesPoint]
+    total: Count
+
+
 class Status(Schema):
     """The state of the server for operators."""
 

@@ -1,11 +1,14 @@
 """Trends, and the routes of operators and their tools."""
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
+from msgspec import Meta
 
-from tidings.errors import Unavailable
-from tidings.events import ObjectType, Topic
+from tidings.errors import FieldError, Unavailable
+from tidings.events import Id, ObjectType, Topic, Verb
+from tidings.field_errors import FieldCheck, mismatch
 from tidings.http import schemas
 from tidings.http.params import MAX_PAGE, ForUser, Limit, Params
 from tidings.http.routing import Access, RequestContext, Response, Route, cached_answer
@@ -25,6 +28,32 @@ class TopQuery(ForUser):
     compare: Literal["previous"] | None = None
 
 
+_KEYS: dict[str, Any] = {"object": Topic, "verb": Verb, "object_type": ObjectType, "actor": Id}
+_LONGEST_KEY = 193
+"""Characters of the longest key: that of an object, type:id."""
+
+
+def _key_errors(key: str | None, by: str) -> Iterator[FieldError]:
+    if key is not None:
+        try:
+            msgspec.convert(key, _KEYS[by])
+        except msgspec.ValidationError:
+            yield FieldError("key", mismatch(_KEYS[by], msgspec.json.encode(key)))
+
+
+class SeriesQuery(ForUser):
+    """The window, and what is counted: the events with a ``key`` of the dimension ``by``, or without it all; of an object
+    type and of a topic, if given."""
+
+    CHECKS: ClassVar[tuple[FieldCheck, ...]] = (FieldCheck(("key", "by"), _key_errors),)
+
+    window: Literal["1m", "5m", "1h"] = "1h"
+    by: Literal["object", "verb", "object_type", "actor"] = "object"
+    key: Annotated[str, Meta(min_length=1, max_length=_LONGEST_KEY)] | None = None
+    object_type: ObjectType | None = None
+    topic: Topic | None = None
+
+
 async def top(call: RequestContext[TopQuery, None]) -> Response:
     """The most frequent keys of a window."""
     query = call.query
@@ -38,6 +67,15 @@ async def top(call: RequestContext[TopQuery, None]) -> Response:
         call.user,
     )
     return Response(await top)
+
+
+async def series(call: RequestContext[SeriesQuery, None]) -> Response:
+    """The events of a window over its time."""
+    query = call.query
+    series = call.services.trends.series(
+        query.window, query.by, query.key, query.object_type, query.topic, call.user
+    )
+    return Response(await series)
 
 
 async def status(call: RequestContext[Params, None]) -> Response:
@@ -95,6 +133,16 @@ ROUTES = (
         tag="Trends",
         query=TopQuery,
         reply=schemas.Top,
+    ),
+    Route(
+        method="GET",
+        path="/v1/top/series",
+        handler=series,
+        access=Access.ANYONE,
+        summary="The events of a sliding window over its time, in 60 points: of one key, or of all",
+        tag="Trends",
+        query=SeriesQuery,
+        reply=schemas.TopSeries,
     ),
     Route(
         method="GET",

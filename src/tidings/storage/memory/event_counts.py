@@ -3,7 +3,16 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from tidings.event_counts import DIMENSIONS, Dimension, EventSelection, KeyCounts, RankedKey, keys_of
+from tidings.event_counts import (
+    DIMENSIONS,
+    Dimension,
+    EventSelection,
+    KeyCounts,
+    PointCounts,
+    Points,
+    RankedKey,
+    keys_of,
+)
 from tidings.ids import ms_of
 from tidings.model import LogEntry
 from tidings.storage.memory.state import MemoryState
@@ -31,6 +40,26 @@ class MemoryEventCounts(MemoryState):
         items = [RankedKey(key, count, rank) for rank, (key, count) in enumerate(ranked, 1)]
         some = items[:wanted] if isinstance(wanted, int) else [item for item in items if item.key in wanted]
         return KeyCounts(some, len(events), len(examined))
+
+    async def point_counts(
+        self,
+        selected: EventSelection,
+        points: Points,
+        by: Dimension,
+        key: str | None,
+        most: int,
+        viewer: str = "",
+    ) -> PointCounts | None:
+        """The number of selected events in each point."""
+        having = selected if key is None else selected.with_key(by, key)
+        examined = [] if having is None else self._examined(having)
+        if len(examined) > most:
+            return None
+        counts = [0] * points.number
+        for event in _of_type(examined, selected):
+            if key in (None, keys_of(event)[DIMENSIONS.index(by)]):
+                counts[(ms_of(event.key) - points.since) // points.step] += 1
+        return PointCounts(counts, len(examined))
 
     def _examined(self, selected: EventSelection) -> list[LogEntry]:
         """The events of the period, and of the topic."""

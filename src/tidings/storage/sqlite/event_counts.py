@@ -5,7 +5,7 @@ from typing import Any
 
 import apsw
 
-from tidings.event_counts import Dimension, EventSelection, KeyCounts, RankedKey
+from tidings.event_counts import Dimension, EventSelection, KeyCounts, PointCounts, Points, RankedKey
 from tidings.ids import key_at
 from tidings.personal_data import ALIAS_GLOB
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
@@ -29,6 +29,35 @@ def ranked(
     chosen = {"first": wanted} if isinstance(wanted, int) else {"keys": apsw.carray(tuple(wanted))}
     (_, total, _), *rows = r.db.all(query, counting.values | {"alias": _ALIASES.get(by, "")} | chosen)
     return KeyCounts([RankedKey(*row) for row in rows], total, counting.examined)
+
+
+def by_point(
+    r: ReadSnapshot, selected: EventSelection, points: Points, by: Dimension, key: str | None, most: int
+) -> PointCounts | None:
+    """The events of each point; see EventCounts.point_counts."""
+    nothing = PointCounts([0] * points.number, 0)
+    having = selected if key is None else selected.with_key(by, key)
+    number = None if key is None else _number(r, by, key)
+    if having is None or (key is not None and by != "object_type" and number is None):
+        return nothing
+    counting = _Counting(r, having, most)
+    if counting.examined > most:
+        return None
+    if not counting.examined:
+        return nothing
+    events = counting.events if number is None else sql("of_key", events=counting.events, column=by)
+    values = counting.values | {"key": number, "since": points.since, "step": points.step}
+    found = dict(r.db.all(sql("counts_by_point", events=events), values))
+    return PointCounts([found.get(point, 0) for point in range(points.number)], counting.examined)
+
+
+def _number(r: ReadSnapshot, by: Dimension, key: str) -> int | None:
+    """The number of a key in its column; None if it is unknown, or the key of a dimension without one."""
+    if by == "object":
+        return r.names.topic(key)
+    if by == "actor":
+        return r.names.user(key)
+    return r.names.verb(key) if by == "verb" else None
 
 
 class _Counting:

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from tidings.config import Settings
 from tidings.errors import KeyReused
-from tidings.event_counts import Dimension, EventSelection, KeyCounts
+from tidings.event_counts import Dimension, EventSelection, KeyCounts, PointCounts, Points
 from tidings.filters import EVERYTHING, ActivityOf, FeedFilter, FeedOf
 from tidings.ids import EventIds
 from tidings.model import (
@@ -401,6 +401,20 @@ class SqliteStore:
         return await self._later(
             asker, question, lambda r: event_counts.ranked(r, selected, by, wanted, most)
         )
+
+    async def point_counts(
+        self,
+        selected: EventSelection,
+        points: Points,
+        by: Dimension,
+        key: str | None,
+        most: int,
+        viewer: str = "",
+    ) -> PointCounts | None:
+        """The number of selected events in each point."""
+        asked = (selected, points, by, key, most)
+        asker = readers.user(viewer) if viewer else APPLICATION
+        return await self._later(asker, ("point_counts", *asked), lambda r: event_counts.by_point(r, *asked))
 
     # --- inboxes --------------------------------------------------------------------------------------------------
 

@@ -52,3 +52,10 @@ SELECT * FROM ({ranked}) WHERE key IN (SELECT value FROM carray(:keys)) ORDER BY
 -- name: ranked_keys
 -- First the number of all events, with rank 0.
 WITH c AS MATERIALIZED ({counts}) SELECT '', coalesce(sum(n), 0), 0 FROM c UNION ALL SELECT * FROM ({keys});
+
+-- name: of_key
+-- By one of the columns that name an event's keys.
+SELECT e.* FROM ({events}) e WHERE e.{column} = :key
+
+-- name: counts_by_point
+SELECT ((key >> 20) - :since) / :step AS point, count(*) FROM ({events}) GROUP BY point;
