@@ -166,7 +166,7 @@ def test_every_reply_about_trends_equals_counting_one_by_one(backend: str, max_k
     approximate, of what is exact even then."""
 
     @given(STEPS)
-    @settings(max_examples=12, deadline=None)
+    @settings(max_examples=20, deadline=None)
     def run(steps: list[tuple[str, Any]]) -> None:
         async def world() -> None:
             with tempfile.TemporaryDirectory() as folder:

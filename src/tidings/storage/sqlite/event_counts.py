@@ -24,11 +24,23 @@ def ranked(
         return None
     if not counting.examined:
         return KeyCounts([], 0, 0)
-    some = sql("first_keys" if isinstance(wanted, int) else "these_keys", ranked=sql("ranked"))
-    query = sql("ranked_keys", counts=sql(f"counts_by_{by}", events=counting.events), keys=some)
-    chosen = {"first": wanted} if isinstance(wanted, int) else {"keys": apsw.carray(tuple(wanted))}
-    (_, total, _), *rows = r.db.all(query, counting.values | {"alias": _ALIASES.get(by, "")} | chosen)
+    counts, names = _counts(by, counting.events), sql(f"names_of_{by}")
+    values = counting.values | {"alias": _ALIASES.get(by, "")}
+    if isinstance(wanted, int):
+        query = sql("top_keys", counts=counts, keys=sql("first_keys", names=names))
+        (_, total), *found = r.db.all(query, values | {"first": wanted})
+        rows = [(*row, rank) for rank, row in enumerate(found, 1)]
+    else:
+        query = sql("ranks_of_keys", counts=counts, keys=sql("these_keys", names=names))
+        (_, total, _), *rows = r.db.all(query, values | {"keys": apsw.carray(tuple(wanted))})
     return KeyCounts([RankedKey(*row) for row in rows], total, counting.examined)
+
+
+def _counts(by: Dimension, events: str) -> str:
+    if by != "object_type":
+        return sql("counts_by_column", events=events, column=by)
+    objects = sql("counts_by_column", events=events, column="object")
+    return sql("counts_by_object_type", objects=objects)
 
 
 def by_point(

@@ -21,36 +21,40 @@ SELECT count(*) FROM ({keys});
 -- Names of this type and no others are between type: and type; (the next character).
 SELECT e.* FROM ({events}) e CROSS JOIN symbol s ON s.id = e.object WHERE s.name >= :type || ':' AND s.name < :type || ';'
 
--- name: counts_by_object
-SELECT s.name AS key, c.n FROM (SELECT object, count(*) AS n FROM ({events}) GROUP BY object) c
-CROSS JOIN symbol s ON s.id = c.object
-
--- name: counts_by_actor
--- The name of a user's symbol begins with user:.
-SELECT substr(s.name, 6) AS key, c.n FROM (SELECT actor, count(*) AS n FROM ({events}) GROUP BY actor) c
-CROSS JOIN symbol s ON s.id = c.actor
-
--- name: counts_by_verb
-SELECT v.name AS key, c.n FROM (SELECT verb, count(*) AS n FROM ({events}) GROUP BY verb) c
-CROSS JOIN verb v ON v.id = c.verb
+-- name: counts_by_column
+SELECT {column} AS id, count(*) AS n FROM ({events}) GROUP BY {column}
 
 -- name: counts_by_object_type
-SELECT substr(s.name, 1, instr(s.name, ':') - 1) AS key, sum(c.n) AS n
-FROM (SELECT object, count(*) AS n FROM ({events}) GROUP BY object) c CROSS JOIN symbol s ON s.id = c.object
-GROUP BY 1
+SELECT substr(s.name, 1, instr(s.name, ':') - 1) AS id, sum(o.n) AS n FROM ({objects}) o CROSS JOIN symbol s ON s.id = o.id GROUP BY 1
 
--- name: ranked
--- Names that match :alias, of erased users, are no keys.
-SELECT key, n, row_number() OVER (ORDER BY n DESC, key) AS rank FROM c WHERE key NOT GLOB :alias
+-- name: names_of_object
+SELECT s.name AS key, c.n FROM c CROSS JOIN symbol s ON s.id = c.id
+
+-- name: names_of_actor
+-- The name of a user's symbol begins with user:.
+SELECT substr(s.name, 6) AS key, c.n FROM c CROSS JOIN symbol s ON s.id = c.id
+
+-- name: names_of_verb
+SELECT v.name AS key, c.n FROM c CROSS JOIN verb v ON v.id = c.id
+
+-- name: names_of_object_type
+SELECT c.id AS key, c.n FROM c
 
 -- name: first_keys
-{ranked} ORDER BY rank LIMIT :first
+-- Names that match :alias, of erased users, are no keys. Only the first are held while all are read.
+SELECT key, n FROM ({names}) WHERE key NOT GLOB :alias ORDER BY n DESC, key LIMIT :first
 
 -- name: these_keys
-SELECT * FROM ({ranked}) WHERE key IN (SELECT value FROM carray(:keys)) ORDER BY rank
+SELECT * FROM (
+  SELECT key, n, row_number() OVER (ORDER BY n DESC, key) AS rank FROM ({names}) WHERE key NOT GLOB :alias
+) WHERE key IN (SELECT value FROM carray(:keys)) ORDER BY rank
 
--- name: ranked_keys
--- First the number of all events, with rank 0.
+-- name: top_keys
+-- First the number of all events.
+WITH c AS MATERIALIZED ({counts}) SELECT '', coalesce(sum(n), 0) FROM c UNION ALL SELECT * FROM ({keys});
+
+-- name: ranks_of_keys
+-- The same, with a rank of 0.
 WITH c AS MATERIALIZED ({counts}) SELECT '', coalesce(sum(n), 0), 0 FROM c UNION ALL SELECT * FROM ({keys});
 
 -- name: of_key
