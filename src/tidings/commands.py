@@ -62,10 +62,11 @@ from tidings.model import (
     Unfollow,
     user_topic,
 )
-from tidings.ports import DeliveryQueue
+from tidings.ports import Store
 from tidings.projections.runner import Runner
 from tidings.timeutil import Clock, rfc3339
 from tidings.turns import TakeTurn, Turn, next_pass
+from tidings.visibility import VisibilityName
 
 IMPORT_LINES = 500
 """Lines of an import that share one transaction: enough to amortise the fsync, few enough to report progress."""
@@ -108,14 +109,14 @@ class Commands:
         settings: Settings,
         clock: Clock,
         cursors: Cursors,
-        deliveries: DeliveryQueue,
+        store: Store,
     ) -> None:
         self._log = log
         self._runner = runner
         self._settings = settings
         self._clock = clock
         self._cursors = cursors
-        self._deliveries = deliveries
+        self._store = store
         self._in_flight: set[bytes] = set()
         for most in (settings.max_batch_events, settings.max_follows_batch):
             prepare(most)
@@ -166,8 +167,8 @@ class Commands:
         check_size(raw, self._settings.max_batch_bytes, "the event")
         now = self._clock.now()
         given = read_broadcast(raw, now, self._settings, key)
-        accepted = accept_broadcast(given, now, scope)
-        if await self._deliveries.count_active_broadcasts() >= MAX_LIVE_BROADCASTS:
+        accepted = accept_broadcast(given, now, scope, self._visibility_of(given.verb))
+        if await self._store.count_active_broadcasts() >= MAX_LIVE_BROADCASTS:
             detail = f"{MAX_LIVE_BROADCASTS} broadcasts are active: wait until some expire, or retract them"
             raise TooManyRequests(detail, LIVE_RETRY_S)
         published = await self._publish((accepted,), (given,), scope, key, wait)
@@ -178,7 +179,12 @@ class Commands:
     ) -> tuple[EventInput, NewEvent]:
         check_size(raw, self._settings.max_batch_bytes, "the event")
         given = read_event(raw, now, self._settings, key)
-        return given, accept(given, now, scope)
+        return given, accept(given, now, scope, self._visibility_of(given.verb))
+
+    def _visibility_of(self, verb: str) -> VisibilityName:
+        """The visibility of an event of this verb that does not state its own."""
+        rules = self._store.rules
+        return rules.rule(rules.type_of(verb)).visibility or self._settings.default_visibility
 
     async def _accepted_at_once(
         self, given: Sequence[EventInput], scope: str, key: str | None, turn: Turn
@@ -189,7 +195,7 @@ class Commands:
         for one in given:
             if any(True for _ in bound_errors(one, now, self._settings, key)):
                 return None
-            accepted.append(accept(one, now, scope))
+            accepted.append(accept(one, now, scope, self._visibility_of(one.verb)))
             if turn.is_long():
                 await turn.next()
         return accepted

@@ -19,6 +19,7 @@ from tidings.feed_changes import FEED_HISTORY, RETRACTION_HISTORY
 from tidings.field_errors import MAX_FIELD_ERRORS, find
 from tidings.rules import MAX_BLOCKS, MAX_MUTES, MAX_TYPES, READ_ALL_HISTORY, Locale, Name, Rule, Rules
 from tidings.setting_checks import LARGEST, accepted, check_text, masked, shown
+from tidings.visibility import VisibilityName
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -96,6 +97,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sqlite_event_partition_rows: Positive = 1_000_000
     trends_max_exact_keys: Positive = 1_000_000
     trends_max_scanned_events: Positive = 1_000_000
+    trends_count_followers: bool = False
+    default_visibility: VisibilityName = "public"
 
     public_url: str = ""
     server_url: str = ""
@@ -186,6 +189,8 @@ HELP: Mapping[str, str] = {
     "sqlite_event_partition_rows": "Events after which a new partition begins.",
     "trends_max_exact_keys": "Distinct keys counted exactly by trends; beyond, a sketch with a stated error.",
     "trends_max_scanned_events": "Events read for one reply about trends; a window with more, or a topic, is 400.",
+    "trends_count_followers": "Count events that only followers see in trends, which everybody sees.",
+    "default_visibility": "Visibility of events if neither they nor their type have one: public, followers or recipients.",
     "public_url": "Address of your page where users see their notifications and set their preferences; mails link to it.",
     "server_url": "Address at which browsers reach this server, prefix included; confirmation mails lead there.",
     "smtp_url": "Mail server, smtp://user:password@host:587?starttls or smtps://…; empty sends no mail.",

@@ -3,6 +3,7 @@
 from typing import Literal, NamedTuple, Protocol
 
 from tidings.personal_data import is_alias
+from tidings.visibility import Visibility
 
 Dimension = Literal["object", "verb", "object_type", "actor"]
 """What events are counted by; the key of an object is type:id."""
@@ -35,12 +36,13 @@ def keys_of(event: CountedEvent) -> tuple[str, str, str, str]:
 
 class EventSelection(NamedTuple):
     """The events of a period: ``since`` is inclusive, ``until`` exclusive, both in milliseconds; of one object type or one
-    topic, if given."""
+    topic, if given; no less visible than ``widest``."""
 
     since: int
     until: int
     object_type: str | None = None
     topic: str | None = None
+    widest: Visibility = Visibility.PUBLIC
 
     def with_key(self, by: Dimension, key: str) -> "EventSelection | None":
         """Those of the events that may have this key, so that no others are examined; None if none can have it."""

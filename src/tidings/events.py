@@ -12,9 +12,10 @@ from tidings.config import KIB, Settings
 from tidings.errors import FieldError, InvalidFields, TooLarge
 from tidings.field_errors import MAX_FIELD_ERRORS, UNREADABLE, in_words, visible
 from tidings.metadata import canonical, metadata_errors
-from tidings.model import NewEvent
+from tidings.model import EVERYONE, NewEvent
 from tidings.timeutil import DAY_MS, rfc3339, to_ms
 from tidings.validation import decode
+from tidings.visibility import NAMES, Visibility, VisibilityName
 
 Id = Annotated[str, visible(128, description="Opaque, 1 to 128 characters, compared exactly.")]
 Verb = Annotated[str, visible(64, description="What was done: comment, push, …")]
@@ -74,6 +75,7 @@ class EventInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=Fal
     object_title: Label | None = None
     title: Label | UnsetType = UNSET
     description: Text | UnsetType = UNSET
+    visibility: VisibilityName | UnsetType = UNSET
     # A factory, because the JSON Schema of the type could not show a raw default.
     metadata: Metadata = msgspec.field(default_factory=lambda: EMPTY_OBJECT)
     idempotency_key: EventKey | UnsetType = UNSET
@@ -81,7 +83,8 @@ class EventInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=Fal
 
 class BroadcastInput(EventInput, forbid_unknown_fields=True, frozen=True, gc=False, kw_only=True):
     """The body of ``POST /v1/broadcasts``: an event for an ``audience``, materialised for users who make a request until
-    ``expires_at`` (default: 30 days from now, at most 365). It has no targets."""
+    ``expires_at`` (default: 30 days from now, at most 365). It has no targets. To followers of a topic it is by default
+    visible to its recipients only."""
 
     audience: Audience
     expires_at: Moment | None = None
@@ -90,7 +93,8 @@ class BroadcastInput(EventInput, forbid_unknown_fields=True, frozen=True, gc=Fal
 class EventBody(msgspec.Struct, frozen=True, gc=False):
     """An event as it is sent to readers, without the id and position that the store puts before it.
 
-    The targets are not part of it, because readers may not see the other targets.
+    The targets are not part of it, because readers may not see the other targets. ``visibility`` is left out if it is
+    "public".
     """
 
     actor_id: str
@@ -103,6 +107,7 @@ class EventBody(msgspec.Struct, frozen=True, gc=False):
     object_title: str | None
     title: str | UnsetType
     description: str | UnsetType
+    visibility: VisibilityName | UnsetType
     metadata: msgspec.Raw
 
 
@@ -179,12 +184,13 @@ def _read(
     return given
 
 
-def accept(given: EventInput, now: int, scope: str = "") -> NewEvent:
+def accept(given: EventInput, now: int, scope: str = "", default: VisibilityName = "public") -> NewEvent:
     """A checked event, encoded for its readers.
 
-    ``now`` in milliseconds replaces a missing ``created_at``; ``scope`` separates the idempotency keys of different
-    credentials.
+    ``now`` in milliseconds replaces a missing ``created_at``, ``default`` a missing ``visibility``; ``scope`` separates the
+    idempotency keys of different credentials.
     """
+    visibility = default if given.visibility is UNSET else given.visibility
     created_at = now if given.created_at is None else to_ms(given.created_at)
     body = EventBody(
         given.actor_id,
@@ -197,6 +203,7 @@ def accept(given: EventInput, now: int, scope: str = "") -> NewEvent:
         given.object_title,
         given.title,
         given.description,
+        UNSET if visibility == "public" else visibility,
         given.metadata,
     )
     return NewEvent(
@@ -209,12 +216,17 @@ def accept(given: EventInput, now: int, scope: str = "") -> NewEvent:
         given.target_user_ids,
         given.topics,
         *_idempotency(given, scope),
+        visibility=Visibility(NAMES.index(visibility)),
     )
 
 
-def accept_broadcast(given: BroadcastInput, now: int, scope: str = "") -> NewEvent:
-    """A checked broadcast, encoded like :func:`accept`."""
-    return addressed(accept(given, now, scope), given.audience, _expires_at(given, now))
+def accept_broadcast(
+    given: BroadcastInput, now: int, scope: str = "", default: VisibilityName = "public"
+) -> NewEvent:
+    """A checked broadcast, encoded like :func:`accept`. One to the followers of a topic is for its recipients only unless it
+    says otherwise."""
+    narrow = default if given.audience == EVERYONE else "recipients"
+    return addressed(accept(given, now, scope, narrow), given.audience, _expires_at(given, now))
 
 
 def _expires_at(given: "BroadcastInput | CheckedFields", now: int) -> int:

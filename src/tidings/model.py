@@ -9,6 +9,7 @@ import msgspec
 from tidings.feed_changes import FeedChange
 from tidings.personal_data import DeliveryResult, Endpoint, Preferences, Reminder
 from tidings.rules import Rule
+from tidings.visibility import Visibility
 
 
 def split_topic(topic: str) -> tuple[str, str]:
@@ -47,6 +48,7 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False):
     fingerprint: bytes = b""
     audience: str = ""
     expires_at: int = 0
+    visibility: Visibility = Visibility.PUBLIC
 
     def all_topics(self) -> tuple[str, ...]:
         """Every topic this event belongs to: its actor, its object, then the extra ones, each once."""
@@ -80,6 +82,7 @@ class LogEntry(NamedTuple):
     body: bytes
     targets: tuple[str, ...]
     topics: tuple[str, ...]
+    visibility: Visibility = Visibility.PUBLIC
 
 
 # --- commands: the store applies a list of these in one transaction ----------------------------------------------

@@ -9,8 +9,9 @@ position *p*, key *k*) is in the feed of viewer *V* when *a* is not *V* and
   ended by a keeping unfollow at a position before *p*. ``since_key`` is the key of the last event that a backfill added,
   ``since_position`` the last position of the log when the follow was made;
 
-and neither a mute nor a block of *V* hides it: a muted topic in *T*, or a block between *V* and *a*. With ``include_own``
-the viewer's own events are in it as well (reason ``own``). If several reasons hold, any one of them is returned.
+and neither a mute nor a block of *V* hides it: a muted topic in *T*, or a block between *V* and *a*. No follow brings an
+event of the visibility RECIPIENTS, and followers are not notified of it. With ``include_own`` the viewer's own events are in
+it as well (reason ``own``). If several reasons hold, any one of them is returned.
 """
 
 import sys
@@ -43,6 +44,7 @@ from tidings.model import (
 from tidings.personal_data import Endpoint, Preferences, Reminder
 from tidings.rules import Rules
 from tidings.status import Backlog, DeadLetter, Status
+from tidings.visibility import Visibility
 
 
 class EventLog(Protocol):
@@ -76,8 +78,9 @@ class EventLog(Protocol):
         """The entries with a position over ``after``, in order, at most ``limit``. Retracted ones are left out."""
         ...
 
-    async def event(self, event_id: str) -> LogEntry | None:
-        """One event, or None if it never existed, or was retracted."""
+    async def event(self, event_id: str, viewer: str | None = None) -> LogEntry | None:
+        """One event, or None if it never existed, or was retracted; with a ``viewer``, also None if that user may not look
+        it up (``visibility.may_look_up``)."""
         ...
 
 
@@ -110,10 +113,17 @@ class FeedViews(Protocol):
         ...
 
     async def activity(
-        self, topic: str | None, want: FeedFilter, limit: int, before: int | None, viewer: str | None = None
+        self,
+        topic: str | None,
+        want: FeedFilter,
+        limit: int,
+        before: int | None,
+        viewer: str | None = None,
+        widest: Visibility = Visibility.PUBLIC,
     ) -> Page:
-        """The same for all events of one topic, or (None) of all users. Read state and mutes have no effect; with a
-        ``viewer``, an event is left out if there is a block between them and its actor."""
+        """The same for the public events of one topic, or (None) of all users; ``widest``: with less visible events too.
+        The page of a topic also has the events for followers if the ``viewer`` follows the topic now or is their actor.
+        Read state and mutes have no effect; an event is left out if there is a block between the viewer and its actor."""
         ...
 
     async def feed_since(self, user: str, after: int, limit: int) -> Page:
@@ -213,11 +223,6 @@ class InboxViews(Protocol):
     async def inbox_since(self, user: str, since: int, limit: int) -> InboxChanges:
         """Each notification changed after ``since`` once, by its last change, tombstones and archived ones included, and
         the read-alls after it that stand; the first ``limit`` of both together."""
-        ...
-
-    async def inbox_seq(self, user: str, key: int) -> int:
-        """The seq after which ``inbox_since`` has all notifications that have an event with a greater key: the one before
-        the first notification whose newest event has one; the last seq of the inbox without any. Tombstones do not count."""
         ...
 
     async def counts(self, users: Sequence[str]) -> list[InboxCounters]:

@@ -37,6 +37,7 @@ from tidings.personal_data import Reminder
 from tidings.projections.recurrence import next_after, parse_recurrence
 from tidings.timeutil import DAY_MS, time_zones, to_ms
 from tidings.validation import decode
+from tidings.visibility import VisibilityName
 
 ACTOR = "tidings"
 """The actor of a reminder without one: no user should have this name, because an actor is not notified."""
@@ -91,7 +92,8 @@ def _every_errors(every: str | None) -> Iterator[FieldError]:
 class ReminderInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, gc=False):
     """The body of ``PUT /v1/reminders/{key}``: a future event, for ``user_ids`` or for the followers of ``topic``, at
     ``deliver_at`` or ``after_s`` seconds from now. It is due again after each ``every`` (ISO 8601), by the local time of
-    ``time_zone``; without a time, for the first time after one ``every`` from now."""
+    ``time_zone``; without a time, for the first time after one ``every`` from now. Its event is visible to its recipients
+    only, unless ``visibility`` says otherwise."""
 
     CHECKS: ClassVar[tuple[FieldCheck, ...]] = (
         FieldCheck(("user_ids", "topic"), _recipient_errors),
@@ -115,6 +117,7 @@ class ReminderInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
     object_title: Label | None = None
     title: Label | UnsetType = UNSET
     description: Text | UnsetType = UNSET
+    visibility: VisibilityName | UnsetType = UNSET
     metadata: Metadata = msgspec.field(default_factory=lambda: EMPTY_OBJECT)
 
     def __post_init__(self) -> None:
@@ -190,6 +193,7 @@ def _event_of(given: ReminderInput) -> EventInput:
         object_title=given.object_title,
         title=given.title,
         description=given.description,
+        visibility=given.visibility,
         metadata=given.metadata,
     )
 
@@ -227,7 +231,7 @@ def fire(reminder: Reminder, now: int) -> FireReminder:
     that cannot be read.
     """
     given = decode(_event, reminder.event)
-    event = accept(given, now)
+    event = accept(given, now, default="recipients")
     about = f"{reminder.due_at}\0{fingerprint(meaning(given)).hex()}\0{reminder.key}"
     fired = msgspec.structs.replace(event, key=key_digest(SCOPE, about))
     if reminder.audience:

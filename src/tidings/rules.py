@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from tidings.errors import FieldError
 from tidings.field_errors import FieldCheck, check_own, escape, in_words, visible
+from tidings.visibility import VisibilityName
 
 CHANNELS = ("email", "web_push", "webhook", "apprise")
 """The channels of delivery. Lists, counts and streams inside the application are the channel ``in_app``."""
@@ -75,7 +76,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ``bucket_s`` of UTC. ``sliding``: while the last item is younger than ``gap_s``, up to ``max_age_s``. ``none``: never. An
     event of the type by the same actor on the same object, whatever its verb, within ``duplicate_window_s`` of one that
     notified a user does not notify the user again (0: each event does). Preferences and quiet hours do not apply
-    to ``critical`` types. ``messages``: locale → plural category → template.
+    to ``critical`` types. ``visibility`` is that of its events which do not say their own (None: the server's default).
+    ``messages``: locale → plural category → template.
     """
 
     CHECKS: ClassVar[tuple[FieldCheck, ...]] = (FieldCheck(("messages",), _message_errors),)
@@ -89,6 +91,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     gap_s: Seconds = 900
     duplicate_window_s: Annotated[int, Meta(ge=0, le=MAX_WINDOW_S)] = 0
     critical: bool = False
+    visibility: VisibilityName | None = None
     channels: Annotated[tuple[Channel, ...], Meta(max_length=len(CHANNELS))] = ()
     messages: Annotated[
         dict[Locale, dict[Literal["zero", "one", "two", "few", "many", "other"], Template]],

@@ -200,7 +200,8 @@ class PostCommitHooks:
     def _reaches_others(self, event: NewEvent) -> bool:
         """Whether the event changes inboxes of users whom it does not name: an audience, or its object's followers."""
         rules = self._store.rules
-        return bool(event.audience) or rules.rule(rules.type_of(event.verb)).to_followers
+        followers = rules.rule(rules.type_of(event.verb)).to_followers and event.visibility.reaches_followers
+        return bool(event.audience) or followers
 
 
 class _StoreWatch(Worker):

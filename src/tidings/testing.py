@@ -7,6 +7,7 @@ from tidings.events import EventBody
 from tidings.model import NewEvent, split_topic
 from tidings.storage.memory import MemoryStore
 from tidings.timeutil import rfc3339
+from tidings.visibility import NAMES, Visibility
 
 __all__ = ["START_MS", "FakeClock", "MemoryStore", "event"]
 
@@ -57,6 +58,7 @@ def event(
     topics: tuple[str, ...] = (),
     at: int = START_MS,
     name: str | None = None,
+    visibility: Visibility = Visibility.PUBLIC,
     key: bytes | None = None,
     fingerprint: bytes = b"",
 ) -> NewEvent:
@@ -67,8 +69,22 @@ def event(
     no colon.
     """
     kind, obj_id = split_topic(obj)
+    restricted = NAMES[visibility] if visibility else UNSET
     body = EventBody(
-        actor, verb, kind, obj_id, topics, rfc3339(at), name, None, UNSET, UNSET, msgspec.Raw(b"{}")
+        actor,
+        verb,
+        kind,
+        obj_id,
+        topics,
+        rfc3339(at),
+        name,
+        None,
+        UNSET,
+        UNSET,
+        restricted,
+        msgspec.Raw(b"{}"),
     )
     encoded = msgspec.json.encode(body)[1:]
-    return NewEvent(actor, verb, kind, obj_id, at, encoded, targets, topics, key, fingerprint)
+    return NewEvent(
+        actor, verb, kind, obj_id, at, encoded, targets, topics, key, fingerprint, visibility=visibility
+    )

@@ -13,6 +13,7 @@ from tidings.ports import Store
 from tidings.projections.windows import WINDOW_S, Occurrence, Top, Windows
 from tidings.shared_replies import MadeReply, SharedReplies
 from tidings.timeutil import HOUR_MS, Clock, rfc3339
+from tidings.visibility import Visibility
 
 REBUILD_PAGE = 1_000
 """Events of the last hour that are read at once when the server starts."""
@@ -39,20 +40,25 @@ def occurrence(at: int, event: CountedEvent) -> Occurrence:
 
 
 class Trends:
-    """The service that counts committed events and answers from the counts."""
+    """The service that counts committed events, those that everybody sees unless a setting says more, and answers from the
+    counts."""
 
     def __init__(self, store: Store, clock: Clock, settings: Settings) -> None:
         self._store = store
         self._clock = clock
         self._most = settings.trends_max_scanned_events
         self._replies = SharedReplies(clock)
+        self._widest = Visibility.FOLLOWERS if settings.trends_count_followers else Visibility.PUBLIC
         self.windows = Windows(clock, settings.trends_max_exact_keys)
 
     def committed(self, effects: CommitEffects) -> None:
         """Count the effects of a commit."""
-        self.windows.add_many(occurrence(event.created_at, event) for event in effects.added)
+        self.windows.add_many(
+            occurrence(event.created_at, event) for event in effects.added if event.visibility <= self._widest
+        )
         for entry in effects.retracted:  # it may have been added by the same commit
-            self.windows.remove(*occurrence(ms_of(entry.key), entry))
+            if entry.visibility <= self._widest:
+                self.windows.remove(*occurrence(ms_of(entry.key), entry))
         for user in effects.erased:  # after the events of the same commit, which have the name too
             self.windows.forget(user)
         if effects.retracted or effects.erased:
@@ -96,7 +102,7 @@ class Trends:
                 top = self.windows.top(window, by, limit)
             else:
                 end = self._clock.now() // 1000
-                selected = _selected(end, length, object_type, topic)
+                selected = self._selected(end, length, object_type, topic)
                 found = await self._store.ranked_keys(selected, by, limit, self._most, reader)
                 if found is None:
                     return self._too_many()
@@ -104,7 +110,7 @@ class Trends:
                 top = Top(window, by, end * 1000, True, 0, found.total, items)
             shown = _shown(top)
             if compare and top.items:
-                selected = _selected(top.as_of_ms // 1000 - length, length, object_type, topic)
+                selected = self._selected(top.as_of_ms // 1000 - length, length, object_type, topic)
                 keys = [key for key, _ in top.items]
                 before = await self._store.ranked_keys(selected, by, keys, self._most, reader)
                 if before is None:
@@ -130,7 +136,7 @@ class Trends:
         length = WINDOW_S[window]
 
         def encoded(end: int, counts: list[int]) -> bytes:
-            since, step = _selected(end, length, None, None).since, length * 1000 // POINTS
+            since, step = self._selected(end, length, None, None).since, length * 1000 // POINTS
             points = [{"at": rfc3339(since + n * step), "count": count} for n, count in enumerate(counts)]
             shown = {"window": window, "by": by, "key": key, "as_of": rfc3339(end * 1000)}
             return _encode(shown | {"points": points, "total": sum(counts)})
@@ -140,7 +146,7 @@ class Trends:
 
         async def make(reader: str) -> MadeReply:
             end = self._clock.now() // 1000
-            selected = _selected(end, length, object_type, topic)
+            selected = self._selected(end, length, object_type, topic)
             points = Points(selected.since, length * 1000 // POINTS, POINTS)
             found = await self._store.point_counts(selected, points, by, key, self._most, reader)
             if found is None:
@@ -148,6 +154,11 @@ class Trends:
             return MadeReply(encoded(end, found.counts), found.examined)
 
         return await self._replies.get(("series", window, by, key, object_type, topic), viewer, make)
+
+    def _selected(self, end: int, length: int, object_type: str | None, topic: str | None) -> EventSelection:
+        """The counted events of ``length`` whole seconds, the last of which is ``end``."""
+        since, until = (end + 1 - length) * 1000, (end + 1) * 1000
+        return EventSelection(since, until, object_type, topic, self._widest)
 
     def _too_many(self) -> MadeReply:
         detail = (
@@ -164,7 +175,7 @@ class Trends:
         decoder = msgspec.json.Decoder(_Body)
         before: int | None = None
         while True:
-            page = await self._store.activity(None, want, REBUILD_PAGE, before)
+            page = await self._store.activity(None, want, REBUILD_PAGE, before, widest=self._widest)
             fresh.add_many(
                 occurrence(ms_of(item.key), decoder.decode(item.body))
                 for item in page.items
@@ -186,11 +197,6 @@ class TrendsWorker(Worker):
     async def _round(self) -> NextRun:
         await self._trends.keep_current()
         return NextRun(TICK_S)
-
-
-def _selected(end: int, length: int, object_type: str | None, topic: str | None) -> EventSelection:
-    """The events of ``length`` whole seconds, the last of which is ``end``."""
-    return EventSelection((end + 1 - length) * 1000, (end + 1) * 1000, object_type, topic)
 
 
 def _shown(top: Top) -> dict[str, object]:

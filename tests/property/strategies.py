@@ -43,6 +43,7 @@ from tidings.personal_data import DeliveryResult, Endpoint, Preferences, Reminde
 from tidings.rules import Rule
 from tidings.testing import FakeClock, event
 from tidings.timeutil import HOUR_MS
+from tidings.visibility import Visibility
 
 USERS = ("ann", "ben", "cid", "dot")
 VERBS = ("like", "note", "flag", "wave", "post")
@@ -103,6 +104,7 @@ Draft = Callable[[Past], Command]
 users, verbs, topics = st.sampled_from(USERS), st.sampled_from(VERBS), st.sampled_from(TOPICS)
 ages = st.sampled_from((0, 0, 0, 1, 2, 1_000, 1_001, -1_000))
 """Milliseconds by which an event lies in the past; some lie ahead."""
+visibilities = st.sampled_from((Visibility.PUBLIC, *Visibility))
 keys = st.sampled_from((None, None, None, b"1" * 16, b"2" * 16))
 refs = st.lists(st.integers(0, 9), min_size=1, max_size=4)
 """Numbers of things that exist, counted from the newest."""
@@ -126,8 +128,18 @@ def events(draw: st.DrawFn) -> Callable[[int], NewEvent]:
     targets = tuple(draw(st.lists(users, max_size=4)))
     extra = tuple(draw(st.lists(st.sampled_from(EXTRA), max_size=2)))
     age, key, print_ = draw(ages), draw(keys), draw(st.sampled_from((b"a", b"a", b"b")))
+    visibility = draw(visibilities)
     return lambda now: event(
-        actor, verb, obj, targets=targets, topics=extra, at=now - age, name=actor, key=key, fingerprint=print_
+        actor,
+        verb,
+        obj,
+        targets=targets,
+        topics=extra,
+        at=now - age,
+        name=actor,
+        visibility=visibility,
+        key=key,
+        fingerprint=print_,
     )
 
 

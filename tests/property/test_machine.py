@@ -72,6 +72,7 @@ from tidings.storage.memory.inbox import Inbox
 from tidings.storage.memory.user import UserState
 from tidings.testing import FakeClock, MemoryStore
 from tidings.timeutil import DAY_MS, HOUR_MS
+from tidings.visibility import Visibility
 
 COMMON = settings(deadline=None, report_multiple_bugs=False)
 settings.register_profile(
@@ -506,9 +507,30 @@ class Overt(MemoryStore):
     """Shows all activity to everyone."""
 
     async def activity(
-        self, topic: str | None, want: FeedFilter, limit: int, before: int | None, viewer: str | None = None
+        self,
+        topic: str | None,
+        want: FeedFilter,
+        limit: int,
+        before: int | None,
+        viewer: str | None = None,
+        widest: Visibility = Visibility.PUBLIC,
     ) -> Page:
-        return await super().activity(topic, want, limit, before)
+        return await super().activity(topic, want, limit, before, widest=widest)
+
+
+class Public(MemoryStore):
+    """Lists on the pages of everyone what is for followers."""
+
+    async def activity(
+        self,
+        topic: str | None,
+        want: FeedFilter,
+        limit: int,
+        before: int | None,
+        viewer: str | None = None,
+        widest: Visibility = Visibility.FOLLOWERS,
+    ) -> Page:
+        return await super().activity(topic, want, limit, before, viewer, widest)
 
 
 FAULTS = (
@@ -535,6 +557,7 @@ FAULTS = (
     Deaf,
     Clinging,
     Overt,
+    Public,
 )
 
 

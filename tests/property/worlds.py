@@ -121,11 +121,6 @@ class World:
         """Whether some fan-out has not ended."""
         return self.read(self.store.backlog()).pending_fanout_jobs > 0
 
-    def inbox_seqs(self, user: str) -> list[int]:
-        """Where the changes of an inbox begin that are later than each event, and than none."""
-        keys = [-1, *(entry.key for entry in self.log())]
-        return [self.read(self.store.inbox_seq(user, key)) for key in keys]
-
     def heads(self) -> list[int]:
         """The last position up to the time of each event, and just before it."""
         times = sorted({ms_of(entry.key) - early for entry in self.log() for early in (0, 1)})
@@ -252,17 +247,19 @@ class World:
             audience |= {one.position: {user for *_, some in one.listeners for user in some} for one in found}
         return audience
 
-    def told(self, user: str, event_id: str) -> RecipientFacts | None:
-        """What is known of an event and a user; of several masks any one is named."""
+    def told(self, user: str, event_id: str) -> tuple[RecipientFacts | None, bool]:
+        """What is known of an event and a user, of several masks any one is named; and whether the user may look it up."""
         told = self.read(self.store.explain_facts(user, event_id))
+        may_look_up = self.read(self.store.event(event_id, user)) is not None
         if told is None:
-            return None
+            return None, may_look_up
         ref = notification_ref(told.notification)
-        return told._replace(
+        facts = told._replace(
             entry=_nameless(told.entry),
             masked_by="masked" if told.masked_by else "",
             notification=str(ref[1]) if ref else "",
         )
+        return facts, may_look_up
 
     def deliveries(self) -> list[Delivery]:
         """What is to be delivered."""
@@ -353,7 +350,7 @@ def _shown_event(event: NewEvent) -> str:
     about = f"{event.object_type}:{event.object_id}"
     audience = f" for {event.audience} until {event.expires_at}" if event.audience else ""
     idempotency = f" key {event.key!r} {event.fingerprint!r}" if event.key else ""
-    to = f"to {event.targets} in {event.topics} at {event.created_at}{idempotency}{audience}"
+    to = f"to {event.targets} in {event.topics} at {event.created_at} {event.visibility.name}{idempotency}{audience}"
     return f"<{event.actor_id} {event.verb} {about} {to}>"
 
 
@@ -426,7 +423,6 @@ def _same_inbox(law: World, found: World, user: str, verbs: Sequence[str]) -> No
     for since in {0, counts.seq // 2, max(0, counts.seq - 3), counts.seq, counts.seq + 1}:
         for limit in (PAGE, ALL):
             alike(law, found, World.changes, user, since, limit)
-    alike(law, found, World.inbox_seqs, user)
     alike(law, found, World.preferences, user)
     found.check_inbox(user)
 

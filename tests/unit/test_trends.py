@@ -157,9 +157,9 @@ class Meddling:
         self._trends = trends
         self._then = list(then)
 
-    async def activity(self, *asked: object) -> object:
+    async def activity(self, *asked: object, **more: object) -> object:
         """A page; then what was to come."""
-        page = await self._trends.store.activity(*asked)  # type: ignore[arg-type]
+        page = await self._trends.store.activity(*asked, **more)  # type: ignore[arg-type]
         while self._then:
             what = self._then.pop()
             if isinstance(what, str):

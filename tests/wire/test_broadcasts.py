@@ -83,8 +83,8 @@ def test_a_topic_is_an_audience(app: httpx.Client, user: str, topic: str) -> Non
 
 
 def test_it_is_an_event_like_any_other(app: httpx.Client, user: str, topic: str) -> None:
-    """It has its place in the log and on the pages of its topics."""
-    receipt = broadcast(app, object_id=user, audience=topic)
+    """It has its place in the log, and if it is public on the pages of its topics."""
+    receipt = broadcast(app, object_id=user, audience=topic, visibility="public")
     shown = app.get(f"/v1/events/{receipt.event_id}").json()
     assert (shown["object_id"], shown["position"], shown["target_user_ids"]) == (user, receipt.position, [])
     page = app.get(f"/v1/topics/market%3A{user}/activity").json()

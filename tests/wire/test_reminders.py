@@ -82,8 +82,8 @@ def test_past_means_now(app: httpx.Client, user: str) -> None:
 
 
 def test_what_fires_is_an_event_like_any_other(app: httpx.Client, user: str) -> None:
-    """It has its place in the log, and trends count it."""
-    put(app, user, body(user, type="trend-of-reminders", after_s=0))
+    """It has its place in the log, and trends count it if it is public."""
+    put(app, user, body(user, type="trend-of-reminders", after_s=0, visibility="public"))
     (item,) = inbox(app, user)
     shown = app.get(f"/v1/events/{item['event_ids'][0]}").json()
     assert (shown["verb"], shown["target_user_ids"]) == ("trend-of-reminders", [user])

@@ -10,7 +10,8 @@ from tidings.client.shapes import Event, FeedItem
 
 
 class NewEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An event to publish: actor, verb, object, and targets. ``created_at`` is now unless it is given."""
+    """An event to publish: actor, verb, object, and targets. ``created_at`` is now unless it is given; ``visibility`` is
+    "public", "followers" or "recipients", by default that of the type."""
 
     actor_id: str
     verb: str
@@ -23,6 +24,7 @@ class NewEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     object_title: str | None = None
     title: str | UnsetType = UNSET
     description: str | UnsetType = UNSET
+    visibility: str | UnsetType = UNSET
     metadata: dict[str, Any] = {}
     idempotency_key: str | UnsetType = UNSET
 
@@ -220,6 +222,7 @@ class NewReminder(Struct, frozen=True, kw_only=True, omit_defaults=True):
     object_title: str | None = None
     title: str | UnsetType = UNSET
     description: str | UnsetType = UNSET
+    visibility: str | UnsetType = UNSET
     metadata: dict[str, Any] = {}
 
 
@@ -240,6 +243,7 @@ class Reminder(Struct, frozen=True, kw_only=True):
     object_title: str | None = None
     title: str = ""
     description: str = ""
+    visibility: str = "recipients"
     metadata: dict[str, Any] = {}
 
 

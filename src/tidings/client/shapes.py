@@ -125,6 +125,7 @@ class Event(Struct, frozen=True, kw_only=True):
     object_title: str | None = None
     title: str = ""
     description: str = ""
+    visibility: str = "public"
     metadata: dict[str, Any] = {}
     target_user_ids: tuple[str, ...] = ()
     unreadable: str = ""

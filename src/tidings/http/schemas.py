@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from tidings.personal_data import QuietHours
 from tidings.rules import Rule
+from tidings.visibility import VisibilityName
 
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 Count = Annotated[int, Meta(ge=0)]
@@ -52,7 +53,7 @@ class Receipts(Schema):
 
 
 class Event(Schema, kw_only=True):
-    """An event as readers see it."""
+    """An event as readers see it; ``visibility`` is left out if it is "public"."""
 
     event_id: str
     position: Count
@@ -66,6 +67,7 @@ class Event(Schema, kw_only=True):
     object_title: str | None
     title: str | UnsetType = UNSET
     description: str | UnsetType = UNSET
+    visibility: VisibilityName | UnsetType = UNSET
     metadata: dict[str, Any]
 
 

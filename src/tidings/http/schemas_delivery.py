@@ -5,6 +5,7 @@ from typing import Any
 from msgspec import UNSET, UnsetType
 
 from tidings.http.schemas import Schema, Time
+from tidings.visibility import VisibilityName
 
 
 class Reminder(Schema, kw_only=True):
@@ -24,6 +25,7 @@ class Reminder(Schema, kw_only=True):
     object_title: str | None
     title: str | UnsetType = UNSET
     description: str | UnsetType = UNSET
+    visibility: VisibilityName | UnsetType = UNSET
     metadata: dict[str, Any]
 
 

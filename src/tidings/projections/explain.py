@@ -95,6 +95,8 @@ def _addressed(case: ExplainInput) -> tuple[bool, str]:
         return facts.follower, "among its audience" if facts.follower else "not among its audience"
     if facts.target and rule.to_targets:
         return True, "among its targets"
+    if facts.follower and rule.to_followers and not facts.entry.visibility.reaches_followers:
+        return False, "followed its object before, but the event is for its recipients only"
     if facts.follower and rule.to_followers:
         return True, "followed its object before"
     if facts.target or facts.follower:

@@ -41,9 +41,10 @@ async def broadcast(call: RequestContext[Params, Any]) -> Response:
 
 
 async def show(call: RequestContext[ForUser, None]) -> Response:
-    """One event; its targets are for servers only."""
+    """One event; its targets are for servers only, which see every event unless they ask for a user."""
     full = call.principal.may_administer
-    return Response((await call.services.reader.event(call.path["event_id"], full)).body)
+    viewer = None if full and call.query.user_id is None else call.user
+    return Response((await call.services.reader.event(call.path["event_id"], full, viewer)).body)
 
 
 async def retract(call: RequestContext[Params, None]) -> Response:

@@ -68,8 +68,13 @@ class MemoryEventCounts(MemoryState):
             for entry in self._log.values()
             if selected.since <= ms_of(entry.key) < selected.until
             and (selected.topic is None or selected.topic in entry.topics)
+            and (selected.topic is None or entry.visibility.reaches_followers)
         ]
 
 
 def _of_type(entries: list[LogEntry], selected: EventSelection) -> list[LogEntry]:
-    return [entry for entry in entries if selected.object_type in (None, entry.object_type)]
+    return [
+        entry
+        for entry in entries
+        if selected.object_type in (None, entry.object_type) and entry.visibility <= selected.widest
+    ]

@@ -16,6 +16,7 @@ from tidings.model import (
 )
 from tidings.storage.memory.feed_read_state import FeedReadState
 from tidings.storage.memory.user_export import MemoryExports
+from tidings.visibility import Visibility, is_listed
 
 
 class MemoryFeeds(MemoryExports):
@@ -30,7 +31,7 @@ class MemoryFeeds(MemoryExports):
                 yield "target", ""
             person = self._people.get(viewer)
             follows = person.follows if person is not None else {}
-            for topic in entry.topics:
+            for topic in entry.topics if entry.visibility.reaches_followers else ():
                 if any(span.covers(entry) for span in follows.get(topic, ())):
                     yield "follow", topic
 
@@ -66,10 +67,16 @@ class MemoryFeeds(MemoryExports):
             return UnseenCount(cap, True, self._position)
         return UnseenCount(len(keys), False, self._position, ms_of(min(keys)) if keys else None)
 
-    def _activity(self, topic: str | None, viewer: str | None, want: FeedFilter) -> Iterator[FeedItem]:
+    def _activity(
+        self, topic: str | None, viewer: str | None, want: FeedFilter, widest: Visibility = Visibility.PUBLIC
+    ) -> Iterator[FeedItem]:
+        person = None if viewer is None or topic is None else self._peek(viewer)
+        follows = person is not None and person.follow_of(topic or "") is not None
         for e in self._newest():
+            own = topic is not None and e.actor_id == viewer
             hidden = viewer is not None and self._blocks(viewer, e.actor_id)
-            if not hidden and (topic is None or topic in e.topics) and matches(e, want):
+            listed = not hidden and is_listed(e.visibility, follows, own, widest)
+            if listed and (topic is None or topic in e.topics) and matches(e, want):
                 yield FeedItem(e.key, e.position, e.body)
 
     def _unshown(self, user: str, after: int) -> Iterator[Retraction]:

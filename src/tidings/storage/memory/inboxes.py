@@ -28,6 +28,7 @@ from tidings.storage.memory.deliveries import MemoryDeliveries
 from tidings.storage.memory.inbox import ItemDraft
 from tidings.storage.memory.state import Broadcast, created_at, thing
 from tidings.storage.memory.user import UserState
+from tidings.visibility import may_look_up
 
 
 class MemoryInboxes(MemoryDeliveries):
@@ -72,12 +73,6 @@ class MemoryInboxes(MemoryDeliveries):
         rows = [self._row(person, group) for group in changed if group.seq <= upto]
         return InboxChanges(rows, counts, more, marks=tuple(mark for mark in marks if mark.seq <= upto))
 
-    async def inbox_seq(self, user: str, key: int) -> int:
-        """The last seq before the first notification with a later event."""
-        inbox = self._peek(user).inbox
-        later = (one.order for one in inbox.newest("all") if one.items[max(one.items)] > key)
-        return min(later, default=inbox.seq + 1) - 1
-
     async def counts(self, users: Sequence[str]) -> list[InboxCounters]:
         """The counters of these inboxes."""
         return [self._counts(user) for user in users]
@@ -107,12 +102,27 @@ class MemoryInboxes(MemoryDeliveries):
         return RecipientFacts(
             entry,
             user in entry.targets,
-            _among(person, thing(entry) if broadcast is None else broadcast.audience, entry),
+            is_in_audience(person, thing(entry) if broadcast is None else broadcast.audience, entry),
             next(self._masks(user, entry), ""),
             "" if group is None else notification_id(person.number, group.number),
             broadcast is not None,
             () if group is None else self._endpoints_waiting(user, group.number),
             group is not None and self._is_muted(user, group),
+        )
+
+    def _may_look_up(self, viewer: str, entry: LogEntry) -> bool:
+        person = self._peek(viewer)
+        broadcast = next((each for each in self._broadcasts if each.key == entry.key), None)
+        in_audience = broadcast is not None and is_in_audience(person, broadcast.audience, entry)
+        return may_look_up(
+            entry.visibility,
+            own=entry.actor_id == viewer,
+            addressed=viewer in entry.targets or in_audience or person.inbox.holder(entry.key) is not None,
+            follows=any(
+                span.ended_at is None or span.ended_at >= entry.position
+                for topic in entry.topics
+                for span in person.follows.get(topic, ())
+            ),
         )
 
     def _endpoints_waiting(self, user: str, number: int) -> tuple[str, ...]:
@@ -146,7 +156,7 @@ class MemoryInboxes(MemoryDeliveries):
     def _addressed(self, entry: LogEntry, rule: Rule) -> Iterator[str]:
         if rule.to_targets:
             yield from entry.targets
-        if rule.to_followers:
+        if rule.to_followers and entry.visibility.reaches_followers:
             topic = thing(entry)
             yield from [user for user, person in self._people.items() if person.follow_of(topic)]
 
@@ -187,7 +197,7 @@ class MemoryInboxes(MemoryDeliveries):
                 yield entry
 
     def _meant(self, person: UserState, broadcast: Broadcast, entry: LogEntry) -> bool:
-        return self._clock.now() < broadcast.expires_at and _among(person, broadcast.audience, entry)
+        return self._clock.now() < broadcast.expires_at and is_in_audience(person, broadcast.audience, entry)
 
     def _materialize(self, take: MaterializeBroadcasts) -> int:
         return sum(self._catch_up(user) for user in take.users if not self._is_outdated(user, take))
@@ -235,7 +245,7 @@ class MemoryInboxes(MemoryDeliveries):
         return 1
 
 
-def _among(person: UserState, audience: str, entry: LogEntry) -> bool:
+def is_in_audience(person: UserState, audience: str, entry: LogEntry) -> bool:
     """Whether a user is in an audience: all users, or the followers of a topic since before an event."""
     return audience == EVERYONE or person.followed_before(audience, entry.position)
 

@@ -77,6 +77,7 @@ from tidings.storage.memory.event_counts import MemoryEventCounts
 from tidings.storage.memory.feeds import MemoryFeeds, fits
 from tidings.storage.memory.state import IdempotencyRecord
 from tidings.storage.memory.user import FollowInterval
+from tidings.visibility import Visibility
 
 RECENT = 5
 """Items that a summary shows."""
@@ -129,9 +130,10 @@ class MemoryStore(MemoryFeeds, MemoryEventCounts):
         """Entries after a position, in order."""
         return list(islice((e for e in self._log.values() if e.position > after), limit))
 
-    async def event(self, event_id: str) -> LogEntry | None:
-        """One event by its public id."""
-        return self._entry(event_id)
+    async def event(self, event_id: str, viewer: str | None = None) -> LogEntry | None:
+        """One event by its public id, if the viewer may look it up."""
+        entry = self._entry(event_id)
+        return entry if entry is None or viewer is None or self._may_look_up(viewer, entry) else None
 
     # --- feeds ----------------------------------------------------------------------------------------------
 
@@ -151,10 +153,16 @@ class MemoryStore(MemoryFeeds, MemoryEventCounts):
         return self._writes
 
     async def activity(
-        self, topic: str | None, want: FeedFilter, limit: int, before: int | None, viewer: str | None = None
+        self,
+        topic: str | None,
+        want: FeedFilter,
+        limit: int,
+        before: int | None,
+        viewer: str | None = None,
+        widest: Visibility = Visibility.PUBLIC,
     ) -> Page:
-        """A page of all events, or of those of one topic, without the events that a block hides from the viewer."""
-        return self._page(self._activity(topic, viewer, want), limit, before)
+        """A page of all events, or of those of one topic, that the viewer may see."""
+        return self._page(self._activity(topic, viewer, want, widest), limit, before)
 
     async def feed_since(self, user: str, after: int, limit: int) -> Page:
         """Feed items after a position and what changed older ones, oldest first."""
@@ -400,6 +408,7 @@ class MemoryStore(MemoryFeeds, MemoryEventCounts):
             body,
             tuple(dict.fromkeys(event.targets)),
             event.all_topics(),
+            event.visibility,
         )
         self._log[key] = entry
         self._appended.append((self._position, key))
@@ -455,7 +464,8 @@ class MemoryStore(MemoryFeeds, MemoryEventCounts):
         span = person.follow_of(follow.topic)
         if span is not None and not follow.extend:
             return 0
-        shown = list(islice((e.key for e in self._newest() if follow.topic in e.topics), follow.backfill))
+        theirs = (e for e in self._newest() if follow.topic in e.topics and e.visibility.reaches_followers)
+        shown = [entry.key for entry in islice(theirs, follow.backfill)]
         since_key = shown[-1] if shown else None
         if span is not None:
             span.extend(since_key)

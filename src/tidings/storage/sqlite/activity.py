@@ -1,6 +1,8 @@
 """Activity: one topic's timeline, or the events of all users, newest first."""
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import NamedTuple
 
 from tidings.filters import EVERYTHING, FeedFilter
 from tidings.ids import MAX_KEY
@@ -9,6 +11,14 @@ from tidings.storage.sqlite.feeds import FIRST_CHUNK, LARGEST_CHUNK, counted, ma
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import high_key
+from tidings.visibility import Visibility, is_listed
+
+
+class ActivityViewer(NamedTuple):
+    """Who reads activity: None for nobody in particular; ``careful``: a block may hide events from them."""
+
+    user: int | None = None
+    careful: bool = False
 
 
 def page(
@@ -17,10 +27,11 @@ def page(
     want: FeedFilter,
     limit: int,
     before: int | None,
-    viewer: int | None = None,
+    viewer: ActivityViewer,
+    widest: Visibility = Visibility.PUBLIC,
 ) -> Page:
-    """A page of the activity of a topic, or (None) of all; see FeedViews.activity. ``viewer``: a user who may have
-    blocks."""
+    """A page of the activity of a topic, or (None) of all; see FeedViews.activity. ``widest``: the
+    least visible events of everybody's pages."""
     position = r.head()
     fits = matcher(r, want)
     number = None if topic is None else r.names.topic(topic)
@@ -28,11 +39,16 @@ def page(
         return Page([], None, position)
     items: list[FeedItem] = []
     at, above = span_of(want, before)
-    plain = want == EVERYTHING and viewer is None
+    listed = _Listing(r, number, viewer, widest)
+    plain = want == EVERYTHING and not viewer.careful
     for chunk in _chunk_sizes(r, limit, plain):
         keys, events = _events(r, number, at, above, chunk)
         hidden = _blocked(r, viewer, events)
-        items += [FeedItem(e.key, e.position, e.body) for e in events if fits(e) and e.actor not in hidden]
+        items += [
+            FeedItem(e.key, e.position, e.body)
+            for e in events
+            if fits(e) and e.actor not in hidden and (not e.visibility or listed(e))
+        ]
         if len(items) > limit:
             return Page(items[:limit], items[limit - 1].key, position)
         if len(keys) < chunk:
@@ -48,13 +64,14 @@ def new_count(
     cap: int,
     want: FeedFilter,
     up_to: int | None,
-    viewer: int | None,
+    viewer: ActivityViewer,
 ) -> UnseenCount:
     """The number of events after a position, of a topic or (None) of all, that match a filter; see FeedViews.new_count."""
     head, fits = r.head(), matcher(r, want)
     number = None if topic is None else r.names.topic(topic)
     if fits is None or (topic is not None and number is None):
         return UnseenCount(0, False, head)
+    listed = _Listing(r, number, viewer, Visibility.PUBLIC)
     before, above = span_of(want, None)
     last = MAX_KEY if up_to is None else up_to
     parts = _logged(r, position, last) if number is None else _entered(r, number, position, last)
@@ -63,7 +80,14 @@ def new_count(
         for keys in parts:
             events = r.events(keys, "events_without_body")
             hidden = _blocked(r, viewer, events)
-            shown = {e.key for e in events if above < e.key < before and fits(e) and e.actor not in hidden}
+            shown = {
+                e.key
+                for e in events
+                if above < e.key < before
+                and fits(e)
+                and e.actor not in hidden
+                and (not e.visibility or listed(e))
+            }
             yield from ((key, key in shown) for key in keys)
 
     return counted(examined(), cap, r.writer.settings.feed_max_scanned_rows, head)
@@ -98,12 +122,34 @@ def _entered(r: ReadSnapshot, topic: int, position: int, last: int) -> Iterator[
         position = rows[-1][1]
 
 
-def _blocked(r: ReadSnapshot, viewer: int | None, events: Sequence[EventRow]) -> set[int]:
+class _Listing:
+    """Which restricted events the page of a topic, or (None) of all, lists for a viewer."""
+
+    def __init__(
+        self, r: ReadSnapshot, topic: int | None, viewer: ActivityViewer, widest: Visibility
+    ) -> None:
+        self._r = r
+        self._topic = topic
+        self._viewer = None if topic is None else viewer.user
+        self._widest = widest
+
+    def __call__(self, event: EventRow) -> bool:
+        own = event.actor == self._viewer
+        return is_listed(event.visibility, self._follows, own, self._widest)
+
+    @cached_property
+    def _follows(self) -> bool:
+        if self._viewer is None:
+            return False
+        return self._r.db.one(sql("is_following"), (self._viewer, self._topic)) is not None
+
+
+def _blocked(r: ReadSnapshot, viewer: ActivityViewer, events: Sequence[EventRow]) -> set[int]:
     """The actors of these events with whom a viewer has a block."""
-    if viewer is None or not events:
+    if not viewer.careful or not events:
         return set()
     actors = r.writer.carray({event.actor for event in events})
-    return {actor for (actor,) in r.db.execute(sql("blocked_actors"), (viewer, actors))}
+    return {actor for (actor,) in r.db.execute(sql("blocked_actors"), (viewer.user, actors))}
 
 
 def _chunk_sizes(r: ReadSnapshot, limit: int, plain: bool) -> Iterator[int]:

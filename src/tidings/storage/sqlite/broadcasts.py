@@ -50,6 +50,12 @@ def audience(r: ReadSnapshot, position: int) -> int | None:
     return row[0] if row else None
 
 
+def is_in(r: ReadSnapshot, user: int, audience: int, position: int) -> bool:
+    """Whether a user is in the audience of the broadcast at a position: all users, or the followers of a topic since before
+    it."""
+    return audience == EVERYONE or r.db.one(sql("followed_before"), (user, audience, position)) is not None
+
+
 def withdraw(w: WriteSession, position: int) -> None:
     """Stop the materialisation of a retracted broadcast."""
     w.db.execute(sql("delete_broadcast"), (position,))

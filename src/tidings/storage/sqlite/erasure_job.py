@@ -152,12 +152,13 @@ def _unblock(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
 def _rewrite(w: WriteSession, r: ReadSnapshot, job: Job, budget: int) -> _Step:
     """Rewrite the events that name the user: those of their topic, and those with the user among the targets, which no other
     reader sees."""
-    timelines = (job.user * 2, job.user * 2 + 1)
+    home = job.user * 2 + 1
+    timelines = (job.user * 2, -job.user * 2, home)
     share = _share(budget, EVENT_ROWS)
     entries = r.entries_up(timelines, job.at_key, SCANNED * share)
     if not entries:
         return _next(job), 0
-    theirs = [one.key for one in entries if one.timeline == timelines[0] or one.why == 0][:share]
+    theirs = [one.key for one in entries if one.timeline != home or one.why == 0][:share]
     last = theirs[-1] if len(theirs) == share else entries[-1].key
     rows, shown = len(entries) // SCANNED, list[EventRow]()
     for event in r.events(theirs):

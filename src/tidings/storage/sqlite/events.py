@@ -4,10 +4,12 @@ from bisect import bisect_left
 
 from tidings.ids import key_at
 from tidings.model import LogEntry
+from tidings.storage.sqlite import broadcasts, inboxes
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
 from tidings.storage.sqlite.statements import sql
-from tidings.storage.sqlite.symbols import unpack
+from tidings.storage.sqlite.symbols import holds, unpack
 from tidings.storage.sqlite.write_session import high_key
+from tidings.visibility import Visibility, may_look_up
 
 
 def entry(r: ReadSnapshot, event: EventRow) -> LogEntry:
@@ -24,6 +26,7 @@ def entry(r: ReadSnapshot, event: EventRow) -> LogEntry:
         event.body,
         tuple(dict.fromkeys(_user(r, number) for number in unpack(event.targets))),
         tuple(r.names.text(number) for number in event.all_topics()),
+        Visibility(event.visibility),
     )
 
 
@@ -31,11 +34,29 @@ def _user(r: ReadSnapshot, number: int) -> str:
     return r.names.text(number).removeprefix("user:")
 
 
-def one(r: ReadSnapshot, event_id: str) -> LogEntry | None:
-    """One event by its public id."""
+def one(r: ReadSnapshot, event_id: str, viewer: str | None = None) -> LogEntry | None:
+    """One event by its public id, if the viewer (None: anybody) may look it up."""
     key = r.writer.ids.key(event_id)
     found = r.events([key]) if key is not None else []
-    return entry(r, found[0]) if found else None
+    if not found or (viewer is not None and found[0].visibility and not _may_look_up(r, viewer, found[0])):
+        return None
+    return entry(r, found[0])
+
+
+def _may_look_up(r: ReadSnapshot, viewer: str, event: EventRow) -> bool:
+    user = r.names.user(viewer)
+    if user is None:
+        return broadcasts.audience(r, event.position) == broadcasts.EVERYONE
+    audience = broadcasts.audience(r, event.position)
+    values = {"user": user, "topics": r.writer.carray(event.all_topics()), "position": event.position}
+    return may_look_up(
+        event.visibility,
+        own=event.actor == user,
+        addressed=(event.targets is not None and holds(event.targets, user))
+        or (audience is not None and broadcasts.is_in(r, user, audience, event.position))
+        or bool(inboxes.holder(r, user, event.key, event.position)),
+        follows=r.db.one(sql("followed_at"), values) is not None,
+    )
 
 
 def tail(r: ReadSnapshot, after: int, limit: int) -> list[LogEntry]:

@@ -31,6 +31,7 @@ from tidings.storage.sqlite.retract import leave
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import unpack
 from tidings.storage.sqlite.write_session import DRAINING, MERGED, WriteSession
+from tidings.visibility import Visibility
 
 MAX_ATTEMPTS = 8
 """Failures after which a job becomes a dead letter: with doubling pauses, about half a minute of attempts."""
@@ -219,14 +220,16 @@ def _rebuild(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
 def _restore(w: WriteSession, key: int) -> None:
     n, ev = w.timelines.span(key).parts[-1], w.events.span(key).parts[-1]
     row = w.db.one(sql("event_to_restore", ev=ev), (key,))
-    position, actor, thing, extra, targets, gone = row
+    position, actor, thing, extra, targets, visibility, gone = row
     if gone:
         return
     topics = {actor, thing, *unpack(extra)}
-    w.db.execute(sql("restore_topic_entries", n, ev), {"packed": w.carray(topics), "key": key})
+    followed = Visibility(visibility).reaches_followers
+    timelines = topics if followed else {-topic for topic in topics}
+    w.db.execute(sql("restore_topic_entries", n, ev), {"packed": w.carray(timelines), "key": key})
     if others := set(unpack(targets)) - {actor}:
         w.db.execute(sql("restore_target_entries", n, ev), {"packed": w.carray(others), "key": key})
-    for topic in topics:
+    for topic in topics if followed else ():
         if w.wide.get(topic, 0) > w.settings.fanout_sync_max_followers:
             w.enqueue_job("fan_out", topic, position, position, key - 1)
         else:

@@ -48,7 +48,8 @@ class Viewer(NamedTuple):
 
     def with_own(self) -> "Viewer":
         """The same viewer, with their own events included, which are in the timeline of their topic."""
-        mine = () if self.own or self.user * 2 in self.timelines else (self.user * 2,)
+        theirs = () if self.own else (self.user * 2, -self.user * 2)
+        mine = (timeline for timeline in theirs if timeline not in self.timelines)
         return self._replace(timelines=(*self.timelines, *mine), own=True)
 
     @property
@@ -179,7 +180,7 @@ def _by_law(
 ) -> Reason | None:
     if event.targets is not None and holds(event.targets, user):
         return "target", 0
-    for topic in topics:
+    for topic in topics if event.is_followed else ():
         intervals = follows.get(topic)
         if intervals and any(covers(interval, event) for interval in intervals):
             return "follow", topic
@@ -215,7 +216,7 @@ def page(r: ReadSnapshot, user: int, want: FeedFilter, limit: int, before: int |
     fits = matcher(r, want)
     if fits is None:
         return Page([], None, position)
-    timelines = (*v.timelines, user * 2) if want.include_own else v.timelines
+    timelines = v.with_own().timelines if want.include_own else v.timelines
     items: list[FeedItem] = []
     at, above = span_of(want, before)
     chunk = max(limit + 1, FIRST_CHUNK) if want != EVERYTHING else limit + 1

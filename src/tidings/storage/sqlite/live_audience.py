@@ -272,7 +272,7 @@ def _listeners(r: ReadSnapshot, event: EventRow, batch: _BatchAudience) -> list[
 def _following(
     r: ReadSnapshot, event: EventRow, topics: Iterable[int], batch: _BatchAudience
 ) -> Iterable[tuple[str, str, _NamesById]]:
-    for topic in topics:
+    for topic in topics if event.is_followed else ():
         users = batch.whole.get(topic, {})
         if topic in batch.parts:
             users = users | {p.user: p.name for p in batch.parts[topic] if p.covers(event)}

@@ -29,6 +29,9 @@ few are left for readers, and a large one is not rewritten for a few new rows.""
 LARGEST_ROWS = 64_000_000
 """Rows of the largest partition that merging makes: more would save one probe in some hundred."""
 
+BEFORE_ALL = -(1 << 63)
+"""Below every timeline and user: timelines of events for recipients have negative numbers."""
+
 
 class Partition(NamedTuple):
     """One table: ``low`` is its lower bound, ``rows`` about how many it has once it is no longer the newest, ``into`` the
@@ -57,7 +60,7 @@ class PartitionedTable:
         self.name = name
         self._full = rows
         self._rows = 0
-        self._copied = -1
+        self._copied = BEFORE_ALL
         self._first = "timeline" if name == "timeline" else "user"
         self.spans: tuple[PartitionRange, ...] = ()
         self._load()
@@ -78,7 +81,7 @@ class PartitionedTable:
     def _load(self) -> None:
         rows = self._db.execute(sql("partitions"), (self.name,))
         self._parts = [Partition(*row) for row in rows]
-        self._copied = -1
+        self._copied = BEFORE_ALL
         if self._parts:
             newest = self._parts[-1].id
             (self._rows,) = self._db.one(sql("count_rows", table=f"{self.name}_{newest}"))
@@ -150,7 +153,7 @@ class PartitionedTable:
         for part in run:
             self._db.execute(sql("set_merging_into"), (target, self.name, part.id))
         self._parts = [p._replace(into=target) if p in run else p for p in self._parts]
-        self._copied = -1
+        self._copied = BEFORE_ALL
 
     def _run(self, quiet: bool) -> list[Partition]:
         sealed = [p for p in self._parts if p.into is None][:-1]

@@ -7,6 +7,7 @@ the log and the follow graph by itself.
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
@@ -116,7 +117,7 @@ def _append(w: WriteSession, events: Sequence[NewEvent]) -> tuple[list[Receipt],
     """Write a chunk; returns the receipts, and the indexes of events with pending fan-out."""
     rows, receipts = _log(w, events)
     spans = _touched(w, rows.keys)
-    packed = array("q", sorted(t << 16 | i for i, topics in enumerate(rows.topics) for t in topics))
+    packed = _in_timelines(events, rows)
     targets = _addressed(w, events)
     followed, queued = _split(w, packed, rows)
     for span, ev in spans:
@@ -161,7 +162,7 @@ def _log(w: WriteSession, events: Sequence[NewEvent]) -> tuple[EventBatch, list[
         event_id = w.ids.text(key)
         body = b'{"event_id":"%b","position":%d,%b' % (event_id.encode(), position, event.body)
         targets = pack([names.users[target] for target in event.targets]) if event.targets else None
-        bodies.append((key, position, actor, thing, verb, pack(extra), targets, body))
+        bodies.append((key, position, actor, thing, verb, pack(extra), targets, int(event.visibility), body))
         log.append((position, key, verb, high))
         receipts.append(Receipt(event_id, position, event.created_at))
         rows.keys.append(key)
@@ -225,11 +226,20 @@ def _addressed(w: WriteSession, events: Sequence[NewEvent]) -> array[int]:
     return array("q", sorted(pairs))
 
 
+def _in_timelines(events: Sequence[NewEvent], rows: EventBatch) -> array[int]:
+    """The sorted pairs (topic << 16 | index) of the batch. The topics of events that no follow brings are negative: such an
+    event is in a timeline of its own, so that pages, backfills and fan-out of the topic never meet it."""
+    signs = [1 if event.visibility.reaches_followers else -1 for event in events]
+    pairs = (sign * t << 16 | i for i, sign in enumerate(signs) for t in rows.topics[i])
+    return array("q", sorted(pairs))
+
+
 def _split(w: WriteSession, packed: array[int], rows: EventBatch) -> tuple[array[int], set[int]]:
     """The (topic, index) pairs to fan out now, and the indexes of events whose fan-out is enqueued.
 
-    Topics with fan-out on read are left out.
+    Topics with fan-out on read are left out, and so are events that no follow brings.
     """
+    packed = packed[bisect_left(packed, 0) :]
     if not w.wide and not w.hot:
         return packed, set()
     now, queued, budget = array("q"), set(), BATCH_INLINE_ROWS

@@ -18,6 +18,7 @@ from tidings.storage.sqlite.partitions import PartitionRange
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import SymbolTable, unpack
 from tidings.storage.sqlite.write_session import WriteSession
+from tidings.visibility import Visibility
 
 RETRIES = 5
 """Times a read starts again because a partition that it uses was merged; one is already rare."""
@@ -56,7 +57,13 @@ class EventRow(NamedTuple):
     verb: int
     topics: bytes | None
     targets: bytes | None
+    visibility: int
     body: bytes
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether a follow of one of its topics brings the event."""
+        return self.visibility < Visibility.RECIPIENTS
 
     def all_topics(self) -> list[int]:
         """The actor, the object, the extra topics, each once."""

@@ -41,7 +41,7 @@ def resolve_recipients(
     unaddressed = {i for i, a in drafts.items() if a.kind.rule.notify == "followers"}
     if unaddressed:
         addressed = {p for p in targets if inbox_insert.index_of(p) not in unaddressed}
-    followers, queued = _followers(w, rows, drafts)
+    followers, queued = _followers(w, events, rows, drafts)
     others = followers.difference(addressed) if followers else followers
     inbox_insert.insert_notifications(
         w,
@@ -58,18 +58,21 @@ def _arrivals(w: WriteSession, events: Sequence[NewEvent], rows: EventBatch) -> 
     kinds = {verb: kind(w, verb) for verb in {event.verb for event in events}}
     for i, event in enumerate(events):
         brings = kinds[event.verb]
-        if not event.audience and (event.targets or brings.rule.to_followers):
+        followers = brings.rule.to_followers and event.visibility.reaches_followers
+        if not event.audience and (event.targets or followers):
             alone = NotificationDraft(rows.keys[i], brings, rows.actors[i], rows.things[i], rows.topics[i])
             found[i] = arrival(w, alone, event.actor_id, f"{event.object_type}:{event.object_id}")
     return found
 
 
-def _followers(w: WriteSession, rows: EventBatch, drafts: Arrivals) -> tuple[set[int], set[int]]:
+def _followers(
+    w: WriteSession, events: Sequence[NewEvent], rows: EventBatch, drafts: Arrivals
+) -> tuple[set[int], set[int]]:
     """The followers of the objects of events whose rule notifies them, as pairs; and the indexes of events for which that is
     enqueued, because they are too many."""
     now, queued, budget = array("q"), set(), BATCH_INLINE_ROWS
     for i, a in drafts.items():
-        if a.kind.rule.notify == "targets":
+        if a.kind.rule.notify == "targets" or not events[i].visibility.reaches_followers:
             continue
         topic = a.thing
         followers = w.wide.get(topic, 0)

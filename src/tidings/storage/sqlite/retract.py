@@ -24,10 +24,12 @@ def retract(w: WriteSession, r: ReadSnapshot, command: Retract) -> CommandResult
     gone = entry(r, event)
     w.disorder()
     for n in w.timelines.span(event.key).parts:
-        rows = [topic * 2 for topic in event.all_topics()] + [user * 2 + 1 for user in unpack(event.targets)]
+        sign = 1 if event.is_followed else -1
+        rows = [sign * topic * 2 for topic in event.all_topics()]
+        rows += [user * 2 + 1 for user in unpack(event.targets)]
         for timeline in rows:
             w.db.execute(sql("delete_entry", n), (timeline, event.key))
-    for topic in event.all_topics():
+    for topic in event.all_topics() if event.is_followed else ():
         w.enqueue_job("delete_fan_out", topic, event.key, event.key)
     n = w.events.span(event.key).parts[-1]
     w.db.execute(sql("delete_event_text", n), (event.key,))

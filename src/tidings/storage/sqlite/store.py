@@ -62,6 +62,7 @@ from tidings.storage.sqlite import (
     transactions,
     user_export,
 )
+from tidings.storage.sqlite.activity import ActivityViewer
 from tidings.storage.sqlite.checkpoints import Checkpoints
 from tidings.storage.sqlite.connection import DISK_ERRORS, open_reader, open_writer, unavailable
 from tidings.storage.sqlite.file_lock import FileLock
@@ -73,6 +74,7 @@ from tidings.storage.sqlite.write_session import WriteSession
 from tidings.telemetry import LONG_READS
 from tidings.timeutil import Clock
 from tidings.turns import lower_priority
+from tidings.visibility import Visibility
 
 FAR_CACHE_MIB = 64
 """MiB of page cache for long reads, all threads together: they would evict the pages of all others from a shared cache."""
@@ -256,9 +258,10 @@ class SqliteStore:
         """Entries after a position, in order."""
         return await self._later(HUB, ("tail", after, limit), lambda r: events.tail(r, after, limit))
 
-    async def event(self, event_id: str) -> LogEntry | None:
-        """One event by its public id."""
-        return await self._now(APPLICATION, ("event", event_id), lambda r: events.one(r, event_id))
+    async def event(self, event_id: str, viewer: str | None = None) -> LogEntry | None:
+        """One event by its public id, if the viewer may look it up."""
+        asked = (event_id, viewer)
+        return await self._now(APPLICATION, ("event", *asked), lambda r: events.one(r, *asked))
 
     # --- feeds ----------------------------------------------------------------------------------------------------
 
@@ -307,20 +310,27 @@ class SqliteStore:
         return viewer.stale, page
 
     async def activity(
-        self, topic: str | None, want: FeedFilter, limit: int, before: int | None, viewer: str | None = None
+        self,
+        topic: str | None,
+        want: FeedFilter,
+        limit: int,
+        before: int | None,
+        viewer: str | None = None,
+        widest: Visibility = Visibility.PUBLIC,
     ) -> Page:
-        """A page of all events, or of those of one topic, without the events that a block hides from the viewer."""
-        hiding = self._hiding(viewer)
+        """A page of all events, or of those of one topic, that the viewer may see."""
+        asked = (topic, want, limit, before, self._activity_viewer(topic, viewer), widest)
         asker = APPLICATION if viewer is None else readers.user(viewer)
-        ask = self._now if want == EVERYTHING and hiding is None else self._later
-        question = ("activity", topic, want, limit, before, hiding)
-        return await ask(asker, question, lambda r: activity.page(r, topic, want, limit, before, hiding))
+        ask = self._now if want == EVERYTHING and not asked[4].careful else self._later
+        return await ask(asker, ("activity", *asked), lambda r: activity.page(r, *asked))
 
-    def _hiding(self, viewer: str | None) -> int | None:
-        """The number of a viewer from whom a block may hide events."""
-        number = self._number(viewer) if viewer is not None and self._writer.masked else None
-        masking = number is not None and self._short(lambda r: feeds.is_careful(r, number))
-        return number if masking else None
+    def _activity_viewer(self, topic: str | None, viewer: str | None) -> ActivityViewer:
+        """What matters of a viewer: everybody without blocks gets the same page of all events."""
+        number = None if viewer is None else self._number(viewer)
+        careful = (
+            number is not None and self._writer.masked and self._short(lambda r: feeds.is_careful(r, number))
+        )
+        return ActivityViewer(None if topic is None and not careful else number, careful)
 
     async def feed_since(self, user: str, after: int, limit: int) -> Page:
         """Feed items after a position, oldest first."""
@@ -357,12 +367,12 @@ class SqliteStore:
         """The number of new items of a feed or of activity, up to the cap."""
         asked = ("new", what, since, cap, want, up_to)
         if isinstance(what, ActivityOf):
-            hiding = self._hiding(what.viewer)
+            viewer = self._activity_viewer(what.topic, what.viewer)
             asker = APPLICATION if what.viewer is None else readers.user(what.viewer)
             return await self._now(
                 asker,
-                (*asked, hiding),
-                lambda r: activity.new_count(r, what.topic, since, cap, want, up_to, hiding),
+                (*asked, viewer),
+                lambda r: activity.new_count(r, what.topic, since, cap, want, up_to, viewer),
             )
         number = self._number(what.user)
         if number is None:
@@ -451,13 +461,6 @@ class SqliteStore:
         return await self._now(
             readers.user(user), ("changes", since, limit), lambda r: inboxes.since(r, number, since, limit)
         )
-
-    async def inbox_seq(self, user: str, key: int) -> int:
-        """The last seq of an inbox before the first notification with a later event."""
-        number = self._near.fresh().names.inbox(user)
-        if number is None:
-            return (await self._head_of(user, None)).seq
-        return await self._now(readers.user(user), ("seq", key), lambda r: inboxes.seq_before(r, number, key))
 
     async def counts(self, users: Sequence[str]) -> list[InboxCounters]:
         """The counters of these inboxes."""

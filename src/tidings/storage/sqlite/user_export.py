@@ -78,7 +78,7 @@ def _last_visit(r: ReadSnapshot, user: int | None) -> str | None:
 
 def _acts(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
     (at,) = after or (-1,)
-    entries = r.entries_up((user * 2,), at, EXPORT_LARGE_ROWS)
+    entries = r.entries_up((user * 2, -user * 2), at, EXPORT_LARGE_ROWS)
     lines: list[bytes] = []
     size = 0
     for event in r.events([found.key for found in entries]):

@@ -40,7 +40,7 @@ SELECT min(topic) FROM follow WHERE follower=? AND topic>=?;
 UPDATE feed_state SET dormant_since_position=NULL WHERE user=?;
 
 -- name: event_to_restore
-SELECT position, actor, object, topics, targets, body IS NULL FROM event_{ev} WHERE key=?;
+SELECT position, actor, object, topics, targets, visibility, body IS NULL FROM event_{ev} WHERE key=?;
 
 -- name: delete_recipient_chunk
 DELETE FROM event_recipient_chunk WHERE (key, first_user) IN (SELECT key, first_user FROM event_recipient_chunk WHERE key=? LIMIT 1) RETURNING users;

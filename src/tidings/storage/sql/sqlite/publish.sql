@@ -3,19 +3,19 @@
 -- name: create_event
 CREATE TABLE event_{n} (
   key INTEGER PRIMARY KEY, position INTEGER NOT NULL, actor INTEGER NOT NULL, object INTEGER NOT NULL,
-  verb INTEGER NOT NULL, topics BLOB, targets BLOB, body BLOB
+  verb INTEGER NOT NULL, topics BLOB, targets BLOB, visibility INTEGER NOT NULL, body BLOB
 );
 
 -- name: bodies
 SELECT e.key, e.position, e.body FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value WHERE e.body IS NOT NULL;
 
 -- name: events
-SELECT e.key, e.position, e.actor, e.object, e.verb, e.topics, e.targets, e.body
+SELECT e.key, e.position, e.actor, e.object, e.verb, e.topics, e.targets, e.visibility, e.body
 FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value WHERE e.body IS NOT NULL;
 
 -- name: events_without_body
 -- As `events`, without reading bodies off their pages.
-SELECT e.key, e.position, e.actor, e.object, e.verb, e.topics, e.targets, x''
+SELECT e.key, e.position, e.actor, e.object, e.verb, e.topics, e.targets, e.visibility, x''
 FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value WHERE e.body IS NOT NULL;
 
 -- name: actors
@@ -23,10 +23,10 @@ SELECT e.key, e.actor FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value
 
 -- name: retracted_events
 -- The rows of retracted events.
-SELECT e.key, e.position, e.actor, e.object, e.verb, NULL, NULL, x'' FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value;
+SELECT e.key, e.position, e.actor, e.object, e.verb, NULL, NULL, e.visibility, x'' FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value;
 
 -- name: newest_events
-SELECT key, position, actor, object, verb, topics, targets, body FROM event_{n}
+SELECT key, position, actor, object, verb, topics, targets, visibility, body FROM event_{n}
 WHERE key < ? AND key > ? AND body IS NOT NULL ORDER BY key DESC LIMIT ?;
 
 -- name: keys_at_positions

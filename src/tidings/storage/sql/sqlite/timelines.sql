@@ -1,14 +1,15 @@
 -- Entries of timelines: fan-out on write, backfill, retraction, pages.
 
 -- name: create_timeline
--- A topic's timeline is 2 * topic and `origin` the position; a user feed is 2 * user + 1 and `origin` the topic, 0 for
--- targets.
+-- A topic's timeline is 2 * topic and `origin` the position, and -2 * topic that of its events for recipients only; a user
+-- feed is 2 * user + 1 and `origin` the topic, 0 for targets.
 CREATE TABLE timeline_{n} (
   timeline INTEGER, key INTEGER, verb INTEGER NOT NULL, origin INTEGER NOT NULL, PRIMARY KEY (timeline, key)
 ) WITHOUT ROWID;
 
 -- name: insert_topic_entries
--- packed: topic << 16 | index in the batch, whose positions begin at :base.
+-- packed: topic << 16 | index in the batch, whose positions begin at :base; the topic is negative if the event is for
+-- recipients only.
 INSERT INTO timeline_{n} (timeline, key, verb, origin)
 SELECT (c.value >> 16) * 2, l.key, l.verb, l.position
 FROM carray(:packed) c CROSS JOIN log l ON l.position = :base + (c.value & 65535)
