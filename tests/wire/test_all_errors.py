@@ -19,7 +19,7 @@ from tidings.http.routing import Access, Route
 
 GROWTH_MIB = 32
 UNKNOWN = "nonsense"
-LONG = "\0" * 390
+LONG = "\0" * 370
 """Too long for every parameter, and no number, name, time or truth."""
 OF_ANOTHER_TYPE = 1.5
 """A value that no field takes: it is no text, no whole number, no list and no object."""
@@ -54,6 +54,7 @@ GOOD_PATH = {
     "type": "t",
 }
 REFUSED_BY_CHECKS = {"cursor": "zz", "from": "x", "to": "x", "fields": "zz", "include": "zz", "limit": "0"}
+REFUSED_BY_CHECKS |= {"verb": "\0,", "object_type": "a:,", "actor_id": "\0,", "topic": "a,"}
 """Values that fit the type of their parameter, and are refused by more than that."""
 
 
@@ -112,7 +113,8 @@ def test_a_missing_user_is_named_among_the_others(app: httpx.Client, route: Rout
             "user_id=z&since=0&cursor=c29tZXdoZXJl&type=t&state=all&fields=id&unread_only=true&limit=0",
             ["limit", "cursor", "unread_only", "type", "state", "fields"],
         ),
-        ("user_id=z&since=x&wait=5&state=all", ["since"]),
+        ("user_id=z&since=&wait=5&state=all", ["since"]),
+        ("user_id=z&since=x&wait=5&state=all", ["since", "state"]),
         ("user_id=z&limit=0&limit=1&fields=zz&type=%FF", ["limit", "type", "fields"]),
     ],
 )
