@@ -26,12 +26,13 @@ class CountedEvent(Protocol):
     def object_id(self) -> str: ...
 
 
-def keys_of(event: CountedEvent) -> tuple[str, str, str, str]:
-    """The keys of an event, in the order of DIMENSIONS; an empty text is no key. The name of an erased user is none."""
+def occurrence(at: int, event: CountedEvent) -> tuple[int, str, str, str, str]:
+    """What trends count of an event of this time (milliseconds), and subtract after a retraction: the time, and the keys in
+    the order of DIMENSIONS. An empty text is no key: the name of an erased user is none."""
     topic = f"{event.object_type}:{event.object_id}"
     if event.object_type == "user" and is_alias(event.object_id):
         topic = ""
-    return topic, event.verb, event.object_type, "" if is_alias(event.actor_id) else event.actor_id
+    return at, topic, event.verb, event.object_type, "" if is_alias(event.actor_id) else event.actor_id
 
 
 class EventSelection(NamedTuple):

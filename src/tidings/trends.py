@@ -6,11 +6,11 @@ from tidings.background import NextRun, Worker
 from tidings.commit_effects import CommitEffects
 from tidings.config import Settings
 from tidings.errors import BadParameter, FieldError
-from tidings.event_counts import CountedEvent, Dimension, EventSelection, KeyCounts, Points, keys_of
+from tidings.event_counts import Dimension, EventSelection, KeyCounts, Points, occurrence
 from tidings.filters import FeedFilter
 from tidings.ids import ms_of
 from tidings.ports import Store
-from tidings.projections.windows import WINDOW_S, Occurrence, Top, Windows
+from tidings.projections.windows import WINDOW_S, Top, Windows
 from tidings.shared_replies import MadeReply, SharedReplies
 from tidings.timeutil import HOUR_MS, Clock, rfc3339
 from tidings.visibility import Visibility
@@ -32,11 +32,6 @@ class _Body(msgspec.Struct, gc=False):
     verb: str
     object_type: str
     object_id: str
-
-
-def occurrence(at: int, event: CountedEvent) -> Occurrence:
-    """The occurrence of an event of this time (milliseconds), which trends count, and subtract after a retraction."""
-    return at, *keys_of(event)
 
 
 class Trends:

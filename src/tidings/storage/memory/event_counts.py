@@ -11,7 +11,7 @@ from tidings.event_counts import (
     PointCounts,
     Points,
     RankedKey,
-    keys_of,
+    occurrence,
 )
 from tidings.ids import ms_of
 from tidings.model import LogEntry
@@ -34,7 +34,7 @@ class MemoryEventCounts(MemoryState):
         if len(examined) > most:
             return None
         events = _of_type(examined, selected)
-        counts = Counter(keys_of(event)[DIMENSIONS.index(by)] for event in events)
+        counts = Counter(_key(event, by) for event in events)
         del counts[""]
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         items = [RankedKey(key, count, rank) for rank, (key, count) in enumerate(ranked, 1)]
@@ -57,7 +57,7 @@ class MemoryEventCounts(MemoryState):
             return None
         counts = [0] * points.number
         for event in _of_type(examined, selected):
-            if key in (None, keys_of(event)[DIMENSIONS.index(by)]):
+            if key in (None, _key(event, by)):
                 counts[(ms_of(event.key) - points.since) // points.step] += 1
         return PointCounts(counts, len(examined))
 
@@ -78,3 +78,7 @@ def _of_type(entries: list[LogEntry], selected: EventSelection) -> list[LogEntry
         for entry in entries
         if selected.object_type in (None, entry.object_type) and entry.visibility <= selected.widest
     ]
+
+
+def _key(event: LogEntry, by: Dimension) -> str:
+    return occurrence(ms_of(event.key), event)[1:][DIMENSIONS.index(by)]
