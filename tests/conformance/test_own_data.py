@@ -14,6 +14,7 @@ from tidings.model import (
     Follow,
     MarkAllNotificationsRead,
     MarkFeedRead,
+    MarkFeedUnread,
     NotificationState,
     RecordDeliveryResults,
     Retract,
@@ -23,6 +24,7 @@ from tidings.model import (
     SetNotificationType,
     SetPreferences,
     SetReminder,
+    UndoMarkFeedRead,
     Unfollow,
 )
 from tidings.personal_data import DeliveryResult, Endpoint, Preferences, Reminder
@@ -103,6 +105,24 @@ def test_an_export_says_what_was_read_seen_and_archived(store: Harness) -> None:
     assert [one["event"] for one in told.values() if one["deleted"]] == [None]
     (marked,) = of_kind(store.export("bob"), "read_all")
     assert marked == {"kind": "read_all", "seq": 6, "up_to": 2, "type": None, "read_at": at}
+
+
+def test_an_export_has_the_time_of_a_read_all_that_read_an_item_again(store: Harness) -> None:
+    """Of one that was marked unread before, and none once that read-all is undone."""
+    (id,) = store.publish(event("alice", targets=("bob",)))
+    store.write(MarkFeedRead("bob"))
+    store.write(MarkFeedUnread("bob", (id,)))
+    store.publish(event("alice", targets=("bob",)))
+    store.write(MarkFeedRead("bob"))
+    made = store.run(store.store.head()).position
+
+    def times() -> list[object]:
+        records = of_kind(store.export("bob"), "feed_read")
+        return [record["read_at"] for record in records if record.get("event_id") == id]
+
+    assert times() == [rfc3339(store.clock.ms)]
+    store.write(UndoMarkFeedRead("bob", made))
+    assert times() == [None]
 
 
 def test_an_export_goes_on_while_a_retraction_is_carried_out(store: Harness) -> None:

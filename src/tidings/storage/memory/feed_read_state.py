@@ -41,10 +41,13 @@ class FeedReadState:
 
     def read_at(self, entry: LogEntry) -> int | None:
         """The time at which the feed item was read, in milliseconds; None while it is unread."""
-        made, at, _ = self.marked.get(entry.key, (0, None, 0))
-        if at is not None:
-            return at
-        first = self._first(made, entry.position)
+        return self.time_of(self.marked.get(entry.key, ReadStateChange(0, None, entry.position)))
+
+    def time_of(self, marked: ReadStateChange) -> int | None:
+        """The same of an item with its own state, by which a later read-all has read it too."""
+        if marked.at is not None:
+            return marked.at
+        first = self._first(marked.made, marked.position)
         return None if first is None else first.at
 
     def would_read(self, up_to: int) -> bool:

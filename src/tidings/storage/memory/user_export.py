@@ -37,8 +37,9 @@ class MemoryExports(MemoryInboxes):
             yield records.notification(self._row(person, group), event_ids)
         yield from map(records.read_all, person.inbox.marks)
         for key, marked in person.feed.marked.items():
-            at = None if marked.at is None else rfc3339(marked.at)
-            yield {"kind": "feed_read", "event_id": self._ids.text(key), "read_at": at}
+            at = person.feed.time_of(marked)
+            read_at = None if at is None else rfc3339(at)
+            yield {"kind": "feed_read", "event_id": self._ids.text(key), "read_at": read_at}
         for one in person.feed.read_alls:
             yield {"kind": "feed_read", "up_to": one.up_to, "read_at": rfc3339(one.at)}
 
