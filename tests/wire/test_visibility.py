@@ -2,24 +2,45 @@
 
 import json
 import random
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import httpx
 import pytest
 
+from tests.serving import serving
 from tests.wire.people import bearer, event, moment, token
 from tests.wire.streams import streaming
+from tidings.http.routes import ROUTES
+from tidings.http.routing import Access
 
 TIMEOUT_S = 30
 VISIBILITIES = ("public", "followers", "recipients")
 PEOPLE = ("ann", "ben", "cid", "dot", "eve")
 EVENTS = 60
+READING = [
+    route.path
+    for route in ROUTES
+    if route.method == "GET" and route.access in (Access.ANYONE, Access.SELF, Access.SELF_OR_ADMIN)
+]
+"""The routes by which users read."""
+COUNTING = [
+    "/v1/feed/new",
+    "/v1/activity/new",
+    "/v1/topics/{topic}/new",
+    "/v1/notifications/stream",
+    "/v1/notifications/ws",
+    "/v1/web-push/key",
+    "/v1/top/series",
+]
+"""Those whose replies are numbers or frames, which have their own tests here; and a key of the server."""
 
 
 class Event(NamedTuple):
-    """A published event: its marker stands in its metadata, and nowhere else."""
+    """A published event: its marker stands in its metadata and is its verb, so that trends and summaries have it too."""
 
     id: str
     marker: str
@@ -51,7 +72,9 @@ class Town:
         targets = self._chance.sample(self.users, self._chance.randint(0, 2))
         kind, _, name = self._chance.choice(self.topics).partition(":")
         extra = self._chance.sample(self.topics, self._chance.randint(0, 2))
-        given = event(actor, object_type=kind, object_id=name, target_user_ids=targets, topics=extra)
+        given = event(
+            actor, verb=marker, object_type=kind, object_id=name, target_user_ids=targets, topics=extra
+        )
         reply = self.app.post(
             "/v1/events", json=given | {"visibility": visibility, "metadata": {"m": marker}}
         )
@@ -82,6 +105,13 @@ def viewer(request: pytest.FixtureRequest, town: Town, url: str) -> Iterator[tup
         yield user, client
 
 
+def paths_of(client: httpx.Client) -> list[str]:
+    """A list to which every path is added that the client asks for from now on."""
+    paths: list[str] = []
+    client.event_hooks = {"request": [lambda request: paths.append(unquote(request.url.path))]}
+    return paths
+
+
 def pages(client: httpx.Client, path: str, **query: Any) -> str:
     """All pages of a list, one after the other."""
     text, cursor = "", None
@@ -102,13 +132,27 @@ def everything(town: Town, user: str, client: httpx.Client) -> Iterator[tuple[st
     yield "/v1/feed?include_own", pages(client, "/v1/feed", include_own=True)
     for topic in (*town.topics, *(f"user:{one}" for one in town.users)):
         yield f"the page of {topic}", pages(client, f"/v1/topics/{quote(topic)}/activity")
+        yield f"the topic {topic}", client.get(f"/v1/topics/{quote(topic)}").text
+    for item in client.get("/v1/notifications", params={"limit": 100}).json()["items"]:
+        yield "a notification", client.get(f"/v1/notifications/{item['id']}").text
+    for window in ("1m", "1h"):
+        for by in ("verb", "actor", "object", "object_type"):
+            query = {"window": window, "by": by, "compare": "previous"}
+            yield f"/v1/top by {by}", client.get("/v1/top", params=query).text
+            for topic in town.topics:
+                yield f"/v1/top of {topic}", client.get("/v1/top", params=query | {"topic": topic}).text
     for path in (
         "/v1/feed/summary",
         "/v1/feed/summary?include_own=true",
         "/v1/notifications?since=0",
         "/v1/notifications/poll?last_event_id=0.0&include=notifications,activity",
         f"/v1/users/{user}/export",
-        "/v1/top?window=1h",
+        f"/v1/users/{user}/follows",
+        f"/v1/users/{user}/mutes",
+        f"/v1/users/{user}/blocks",
+        "/v1/notifications/unread-count",
+        "/v1/preferences",
+        "/v1/endpoints",
     ):
         reply = client.get(path)
         assert reply.status_code == 200, reply.text
@@ -128,9 +172,70 @@ def test_no_route_shows_an_event_to_others(town: Town, viewer: tuple[str, httpx.
     user, client = viewer
     hidden = [one for one in town.events if not town.may_see(user, one)]
     assert hidden, "the town hides nothing from this user: it is no test"
+    paths = paths_of(client)
     for asked, reply in everything(town, user, client):
         shown = [one for one in hidden if one.marker in reply or (one.id in reply and one.id not in asked)]
         assert not shown, f"{asked} shows {user} {shown[0]}"
+    unasked = [path for path in READING if not any(re.fullmatch(pattern(path), asked) for asked in paths)]
+    assert unasked == COUNTING
+
+
+def pattern(path: str) -> str:
+    """The paths of a route."""
+    return re.sub(r"\{\w+\}", "[^/]+", path)
+
+
+def test_counts_are_of_what_is_listed(town: Town, viewer: tuple[str, httpx.Client]) -> None:
+    """A count of new items, and the points of a series, have no more than the pages show."""
+    _, client = viewer
+    listed = pages(client, "/v1/activity")
+    shown = [one for one in town.events if one.marker in listed]
+    assert shown == [one for one in town.events if one.visibility == "public"]
+    for one in town.events:
+        series = client.get("/v1/top/series", params={"window": "1h", "by": "verb", "key": one.marker}).json()
+        assert series["total"] == (one.visibility == "public")
+    for topic in town.topics:
+        listed = pages(client, f"/v1/topics/{quote(topic)}/activity")
+        count = client.get(f"/v1/topics/{quote(topic)}/new", params={"since": 0}).json()["count"]
+        assert count == sum(one.marker in listed for one in town.events)
+    verbs = ",".join(one.marker for one in town.events[:30])
+    found = client.get("/v1/activity/new", params={"since": 0, "verb": verbs}).json()["count"]
+    assert found == sum(one.visibility == "public" for one in town.events[:30])
+    feed = pages(client, "/v1/feed")
+    new = client.get("/v1/feed/new", params={"since": 0, "verb": verbs}).json()["count"]
+    assert new == sum(one.marker in feed for one in town.events[:30])
+
+
+@pytest.mark.parametrize("followers", [False, True])
+def test_trends_count_what_everybody_sees(tmp_path: Path, followers: bool) -> None:
+    """And what followers see only if a setting says so: from memory and from the store, after a restart and a retraction."""
+    settings = {"TIDINGS_TRENDS_COUNT_FOLLOWERS": "true"} if followers else {}
+    expected = {"public", "followers"} if followers else {"public"}
+    for start in range(2):
+        with serving(tmp_path, "--dev", **settings) as address, httpx.Client(base_url=address) as app:
+            if not start:
+                for name in VISIBILITIES:
+                    made = app.post("/v1/events", json=event(verb=name, topics=["room:1"], visibility=name))
+                    assert made.status_code == 201, made.text
+            assert trending(app) == expected
+            if start:
+                for item in app.get("/v1/activity").json()["items"]:
+                    app.delete(f"/v1/events/{item['event_id']}").raise_for_status()
+                assert trending(app) == expected - {"public"}
+
+
+def trending(app: httpx.Client) -> set[str]:
+    """The verbs that trends count, which is the same in every way of asking."""
+    found = []
+    for query in ({}, {"object_type": "market"}, {"topic": "room:1"}, {"compare": "previous"}):
+        top = app.get("/v1/top", params={"window": "1h", "by": "verb"} | query).json()
+        assert top["total"] == len(top["items"])
+        found.append({item["key"] for item in top["items"]})
+    for query in ({}, {"topic": "room:1"}, {"object_type": "market"}):
+        series = app.get("/v1/top/series", params={"window": "1h", "by": "verb"} | query).json()
+        assert series["total"] == len(found[0])
+    assert all(one == found[0] for one in found)
+    return found[0]
 
 
 def test_a_feed_has_all_that_it_should(town: Town, viewer: tuple[str, httpx.Client]) -> None:

@@ -3,11 +3,14 @@
 import hashlib
 import re
 
-from tidings.storage.statements import migrations
+from tidings.storage.statements import load, migrations
 
-SCRIPTS = {6: "a830680bc45559f3"}
-"""The digest of each script without its comments. When one of these differs, the script gets the next number and a digest of
-its own here; the digest of a number is never edited, because stores with this number exist."""
+SCRIPTS = {7: "0b42b070ba8bc453"}
+"""The digest of each script without its comments, and of the partitioned tables that stores of its number have. When one of
+these differs, the script gets the next number and a digest of its own here; the digest of a number is never edited, because
+stores with this number exist."""
+PARTITIONED = ("create_event", "create_timeline", "create_inbox")
+"""The statements that create a partition of each partitioned table."""
 
 
 def digest(script: str) -> str:
@@ -18,4 +21,13 @@ def digest(script: str) -> str:
 
 def test_a_script_keeps_its_number() -> None:
     """A store that was made by another script of the same number was opened, and failed when a column was missing."""
-    assert {number: digest(script) for number, script in migrations("sqlite")} == SCRIPTS
+    *landed, (newest, script) = migrations("sqlite")
+    created = load("sqlite")
+    whole = "\n".join([script, *(created[name] for name in PARTITIONED)])
+    assert {newest: digest(whole)} | {number: digest(old) for number, old in landed} == SCRIPTS
+
+
+def test_every_partitioned_table_is_in_the_digest() -> None:
+    """Whatever creates a numbered table is one of those statements."""
+    creating = {name for name, text in load("sqlite").items() if re.search(r"CREATE TABLE \w+_\{n\}", text)}
+    assert creating == set(PARTITIONED)
