@@ -69,8 +69,9 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
     ("mark", (["n2-4"], "read"), {}, "id"),
     ("mark_feed_read", ("id",), {}, "event_ids"),
     ("mark_feed_unread", (b"id",), {}, "event_ids"),
-    ("feed", (), {"verb": ["offer", "list"]}, "verb"),
-    ("feed_page", (), {"topic": ("a", "b")}, "topic"),
+    ("feed", (), {"verb": 7}, "verb"),
+    ("feed", (), {"object_id": ["offer", "list"]}, "object_id"),
+    ("feed_page", (), {"topic": ("a", 7)}, r"topic\[1\]"),
     ("activity", (["market:1"],), {}, "topic"),
     ("notifications", (), {"type": ["reply"]}, "type"),
     ("preferences", (), {"user": ["bob"]}, "user"),
@@ -86,7 +87,7 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
 def test_a_text_is_no_sequence_and_a_sequence_no_text(
     call: Call, name: str, args: tuple[Any, ...], named: dict[str, Any], argument: str
 ) -> None:
-    """A list was stored before publish() failed, a text was marked letter by letter, and a list of verbs found nothing."""
+    """A list was stored before publish() failed, and a text was marked letter by letter."""
     with pytest.raises(TypeError, match=f"^{argument}: expected "):
         call(name, *args, **named)
 
