@@ -17,6 +17,7 @@ from tidings.client import (
     Changed,
     Client,
     Counts,
+    Excluded,
     Item,
     NewEvent,
     NewReminder,
@@ -149,9 +150,11 @@ def test_filters_of_several_values_and_new_counts(asked: Asked, user: str) -> No
 
     assert verbs(verb=["like", "share"]) == ["like", "share", "like"]
     assert verbs(verb="like,share") == ["like", "share", "like"]
-    assert verbs(verb=["-like", "-post"]) == ["share"]
+    assert verbs(verb="-like,-post") == ["share"]
+    assert verbs(verb=[Excluded("like"), Excluded("post")]) == ["share"]
+    assert verbs(verb=Excluded("like")) == ["share", "post"]
     assert verbs(actor_id=[f"{user},a", "\\"]) == ["like", "like"]
-    assert verbs(actor_id=[f"-{user},b"], topic=[topic]) == ["like", "like"]
+    assert verbs(actor_id=[Excluded(f"{user},b")], topic=[topic]) == ["like", "like"]
     first = receipts[0]
     assert asked.feed_new(first.position, user=user).count == 3
     new = asked.feed_new(first.event_id, user=user, verb=["like", "post"])
@@ -163,6 +166,20 @@ def test_filters_of_several_values_and_new_counts(asked: Asked, user: str) -> No
     assert asked.feed_page(user=user).new_count is None
     future = datetime(2100, 1, 1, tzinfo=UTC)
     assert asked.feed_new(future, user=user).count == 0
+
+
+def test_an_id_with_a_hyphen_at_its_beginning_is_a_value_like_any(asked: Asked, user: str) -> None:
+    """In a list; the fault: ["-x"] excluded x, and nothing in a list stood for the id -x."""
+    actors = [f"-{user}", user, f"\\-{user}"]
+    asked.publish_many([event(actor, target_user_ids=[f"{user}-reader"]) for actor in actors])
+
+    def found(*values: str) -> list[str]:
+        return [item.actor_id for item in asked.feed(user=f"{user}-reader", actor_id=values)]
+
+    assert [found(actor) for actor in actors] == [[actor] for actor in actors]
+    assert [found(Excluded(actor)) for actor in actors] == [
+        [other for other in reversed(actors) if other != actor] for actor in actors
+    ]
 
 
 def test_topics(asked: Asked, user: str) -> None:

@@ -7,6 +7,7 @@ code.
 from tidings.client.asynchronous import AsyncClient, AsyncSubscription
 from tidings.client.cursor import cursor_of
 from tidings.client.errors import ProblemError, TidingsClientError, Unreachable
+from tidings.client.filters import Excluded
 from tidings.client.inbox_state import FeedState, InboxState
 from tidings.client.items import Activity, Changed, Connection, Counts, FeedRead, Item, Read, Reset, Retracted
 from tidings.client.replies import NewEvent, NewReminder, Preferences, QuietHours
@@ -24,6 +25,7 @@ __all__ = [
     "Connection",
     "Counts",
     "Event",
+    "Excluded",
     "FeedItem",
     "FeedRead",
     "FeedState",

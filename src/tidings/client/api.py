@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Any, Literal, NamedTuple, TypedDict, Unpack
+from typing import Any, Literal, NamedTuple, Unpack
 
 import msgspec
 from msgspec.structs import replace
@@ -16,6 +16,7 @@ from tidings.client import replies
 from tidings.client.descriptors import listing, operation
 from tidings.client.effects import ClientRequest
 from tidings.client.errors import ProblemError
+from tidings.client.filters import FeedFilters, Filters, filter_parameters, moment
 from tidings.client.replies import LineResult, NewEvent, NewReminder, Preferences
 from tidings.client.request import NDJSON, OWN_USER, Call, Series, builtins, call, part
 from tidings.client.shapes import Event, FeedPage, InboxChanges, InboxPage, NewCount, Notification
@@ -35,26 +36,6 @@ Since = int | str | datetime
 Given = NewEvent | Mapping[str, Any]
 _records = msgspec.json.Decoder(dict[str, Any]).decode_lines
 _lines = msgspec.json.Decoder(LineResult).decode_lines
-
-
-class Filters(TypedDict, total=False):
-    """Filters of events by verb, actor, object and time; ``from_`` is inclusive, ``to`` exclusive. Of a list
-    of values any one matches; "-value" excludes one."""
-
-    verb: str | Sequence[str]
-    object_type: str | Sequence[str]
-    object_id: str
-    actor_id: str | Sequence[str]
-    from_: datetime
-    to: datetime
-
-
-class FeedFilters(Filters, total=False):
-    """In addition: by topic; only items that are ``read``, or are not; the user's own events too."""
-
-    topic: str | Sequence[str]
-    read: bool
-    include_own: bool
 
 
 class ImportResults(NamedTuple):
@@ -202,21 +183,21 @@ class Api:
         **filters: Unpack[FeedFilters],
     ) -> Call[FeedPage]:
         """A page of a user's feed, newest first; with ``since`` also the number of new items."""
-        page = {"cursor": cursor, "limit": limit, "since": _moment(since)}
-        query = self._about(user) | page | _filters(filters)
+        page = {"cursor": cursor, "limit": limit, "since": moment(since)}
+        query = self._about(user) | page | filter_parameters(filters)
         return call("GET", "/v1/feed", FeedPage, query=query)
 
     @listing
     def feed(self, /, *, user: str | None = None, **filters: Unpack[FeedFilters]) -> Series[FeedPage]:
         """All of a user's feed, newest first; iteration fetches page by page."""
-        return _pages("/v1/feed", FeedPage, self._about(user) | _filters(filters))
+        return _pages("/v1/feed", FeedPage, self._about(user) | filter_parameters(filters))
 
     @operation
     def feed_new(
         self, /, since: Since, *, user: str | None = None, **filters: Unpack[FeedFilters]
     ) -> Call[NewCount]:
         """Count the items of a feed after a position, an event (its id) or a time."""
-        query = self._about(user) | {"since": _moment(since)} | _filters(filters)
+        query = self._about(user) | {"since": moment(since)} | filter_parameters(filters)
         return call("GET", "/v1/feed/new", NewCount, query=query)
 
     @operation
@@ -267,7 +248,7 @@ class Api:
         **filters: Unpack[Filters],
     ) -> Call[replies.ActivityPage]:
         """A page of the activity of a topic, or of all users, newest first; with ``since`` also the number of new events."""
-        query = {"cursor": cursor, "limit": limit, "since": _moment(since)} | _filters(filters)
+        query = {"cursor": cursor, "limit": limit, "since": moment(since)} | filter_parameters(filters)
         return call("GET", _activity(topic), replies.ActivityPage, query=query)
 
     @listing
@@ -275,7 +256,7 @@ class Api:
         self, /, topic: str | None = None, **filters: Unpack[Filters]
     ) -> Series[replies.ActivityPage]:
         """All activity of a topic, or of all users, newest first."""
-        return _pages(_activity(topic), replies.ActivityPage, _filters(filters))
+        return _pages(_activity(topic), replies.ActivityPage, filter_parameters(filters))
 
     @operation
     def activity_new(
@@ -283,7 +264,7 @@ class Api:
     ) -> Call[NewCount]:
         """Count the events of a topic, or of all users, after a position, an event (its id) or a time."""
         path = "/v1/activity/new" if topic is None else f"/v1/topics/{part(topic)}/new"
-        return call("GET", path, NewCount, query={"since": _moment(since)} | _filters(filters))
+        return call("GET", path, NewCount, query={"since": moment(since)} | filter_parameters(filters))
 
     # --- notifications ----------------------------------------------------------------------------------------
 
@@ -530,22 +511,6 @@ def _pairs(pairs: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
 
 def _activity(topic: str | None) -> str:
     return "/v1/activity" if topic is None else f"/v1/topics/{part(topic)}/activity"
-
-
-def _filters(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Filters as parameters; ``from_`` is ``from``, a keyword of Python."""
-    return {name.rstrip("_"): _filter(value) for name, value in given.items()}
-
-
-def _filter(value: Any) -> Any:
-    """One value as it is given, several by comma."""
-    if isinstance(value, list | tuple):
-        return ",".join(one.replace("\\", "\\\\").replace(",", "\\,") for one in value)
-    return _moment(value)
-
-
-def _moment(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _pages(path: str, shape: Any, query: dict[str, Any]) -> Series[Any]:

@@ -1,0 +1,60 @@
+"""Filters of events, as query parameters."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypedDict
+
+
+class Excluded(str):
+    """A value that a filter excludes: ``verb=[Excluded("like")]``. A string in a list never excludes: an id may begin with a
+    hyphen."""
+
+    __slots__ = ()
+
+
+class Filters(TypedDict, total=False):
+    """Filters of events by verb, actor, object and time; ``from_`` is inclusive, ``to`` exclusive. The values of a list are
+    taken as they are: any one matches, and none that is ``Excluded``. A string has the syntax of the query parameter."""
+
+    verb: str | Sequence[str]
+    object_type: str | Sequence[str]
+    object_id: str
+    actor_id: str | Sequence[str]
+    from_: datetime
+    to: datetime
+
+
+class FeedFilters(Filters, total=False):
+    """In addition: by topic; only items that are ``read``, or are not; the user's own events too."""
+
+    topic: str | Sequence[str]
+    read: bool
+    include_own: bool
+
+
+def filter_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Filters as parameters; ``from_`` is ``from``, a keyword of Python."""
+    return {name.rstrip("_"): _filter(value) for name, value in given.items()}
+
+
+def _filter(value: Any) -> Any:
+    """A string as it is given, the values of a list in the syntax of the query parameter."""
+    if isinstance(value, Excluded):
+        return _literal(value)
+    if isinstance(value, list | tuple):
+        return ",".join(map(_literal, value))
+    return moment(value)
+
+
+def _literal(value: str) -> str:
+    """A value whose commas, backslashes and hyphen at the beginning mean themselves, preceded by a hyphen if it is
+    excluded."""
+    escaped = value.replace("\\", "\\\\").replace(",", "\\,")
+    if escaped.startswith("-"):
+        escaped = "\\" + escaped
+    return "-" + escaped if isinstance(value, Excluded) else escaped
+
+
+def moment(value: Any) -> Any:
+    """A time as a parameter; any other value as it is."""
+    return value.isoformat() if isinstance(value, datetime) else value
