@@ -188,7 +188,7 @@ HELP: Mapping[str, str] = {
     "sqlite_partition_rows": "Rows of timelines and inboxes after which a new partition begins; old ones are merged.",
     "sqlite_event_partition_rows": "Events after which a new partition begins.",
     "trends_max_exact_keys": "Distinct keys counted exactly by trends; beyond, a sketch with a stated error.",
-    "trends_max_scanned_events": "Events read for one reply about trends; a window with more, or a topic, is 400.",
+    "trends_max_scanned_events": "Events read for one reply about trends; more are a 400.",
     "trends_count_followers": "Count events that only followers see in trends, which everybody sees.",
     "default_visibility": "Visibility of events if neither they nor their type have one: public, followers or recipients.",
     "public_url": "Address of your page where users see their notifications and set their preferences; mails link to it.",
