@@ -35,7 +35,8 @@ def is_listed(visibility: int, follows: bool, own: bool, widest: int = Visibilit
 
 def may_look_up(visibility: int, own: bool, addressed: bool, follows: bool) -> bool:
     """Whether a user may look up an event by its id. ``addressed``: the user is among the targets, or in the audience of a
-    broadcast; ``follows``: the user follows one of its topics, or did so when it was published."""
+    broadcast; ``follows``: the user follows one of its topics now, or a follow of one covers it as
+    in feeds (see ``tidings.ports``)."""
     return (
         visibility == Visibility.PUBLIC
         or own

@@ -130,6 +130,22 @@ def test_an_unfollow_keeps_what_the_user_could_look_up(store: Harness, ids: dict
     assert store.run(store.store.event(later, "v1")) is None
 
 
+def test_a_follow_permits_a_look_up_while_it_lasts_or_covers_the_event(
+    store: Harness, ids: dict[Visibility, str]
+) -> None:
+    """A follow after the event that adds nothing to the feed permits nothing once it ended, history kept or not; one that
+    added the event, and was ended with its history kept, still does."""
+    for keep in (True, False):
+        store.write(Follow("carol", "market:42", 0))
+        assert store.run(store.store.event(ids[FOLLOWERS], "carol"))
+        store.write(Unfollow("carol", "market:42", keep=keep))
+        assert store.run(store.store.event(ids[FOLLOWERS], "carol")) is None
+    for keep in (True, False):
+        store.write(Follow("carol", "market:42", 1), Unfollow("carol", "market:42", keep=keep))
+        assert bool(store.feed("carol")) == keep
+        assert bool(store.run(store.store.event(ids[FOLLOWERS], "carol"))) == keep
+
+
 def test_followers_are_not_notified_of_what_is_for_recipients(store: Harness) -> None:
     """Even if the rule of the type notifies them."""
     store.write(SetNotificationType("news", Rule(notify="both")), *(Follow(u, "market:42") for u in MANY))

@@ -119,7 +119,7 @@ class MemoryInboxes(MemoryDeliveries):
             own=entry.actor_id == viewer,
             addressed=viewer in entry.targets or in_audience or person.inbox.holder(entry.key) is not None,
             follows=any(
-                span.ended_at is None or span.ended_at >= entry.position
+                span.ended_at is None or span.covers(entry)
                 for topic in entry.topics
                 for span in person.follows.get(topic, ())
             ),

@@ -4,7 +4,7 @@ from bisect import bisect_left
 
 from tidings.ids import key_at
 from tidings.model import LogEntry
-from tidings.storage.sqlite import broadcasts, inboxes
+from tidings.storage.sqlite import broadcasts, feeds, inboxes
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import holds, unpack
@@ -48,14 +48,13 @@ def _may_look_up(r: ReadSnapshot, viewer: str, event: EventRow) -> bool:
     if user is None:
         return broadcasts.audience(r, event.position) == broadcasts.EVERYONE
     audience = broadcasts.audience(r, event.position)
-    values = {"user": user, "topics": r.writer.carray(event.all_topics()), "position": event.position}
     return may_look_up(
         event.visibility,
         own=event.actor == user,
         addressed=(event.targets is not None and holds(event.targets, user))
         or (audience is not None and broadcasts.is_in(r, user, audience, event.position))
         or bool(inboxes.holder(r, user, event.key, event.position)),
-        follows=r.db.one(sql("followed_at"), values) is not None,
+        follows=feeds.has_follow(r, user, event),
     )
 
 

@@ -193,6 +193,12 @@ def covers(interval: Interval, event: EventRow) -> bool:
     return (event.key >= since_key or event.position > since) and (until is None or event.position <= until)
 
 
+def has_follow(r: ReadSnapshot, user: int, event: EventRow) -> bool:
+    """Whether a user follows one of the topics of an event now, or a follow of one covers it."""
+    follows = r.db.execute(_FOLLOWS_OF, (r.writer.carray(event.all_topics()), user))
+    return any(interval[2] is None or covers(interval, event) for _, *interval in follows)
+
+
 # --- pages --------------------------------------------------------------------------------------------------------
 
 

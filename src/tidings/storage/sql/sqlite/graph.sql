@@ -98,11 +98,6 @@ WHERE m.viewer=? AND m.kind=? AND n.name>? ORDER BY n.name LIMIT ?;
 -- name: followed_before
 SELECT 1 FROM follow WHERE follower=? AND topic=? AND until_position IS NULL AND from_position<?;
 
--- name: followed_at
--- Whether a user follows one of these topics, or did at a position.
-SELECT 1 FROM carray(:topics) c CROSS JOIN follow f ON f.follower = :user AND f.topic = c.value
-WHERE f.until_position IS NULL OR f.until_position >= :position LIMIT 1;
-
 -- name: count_followers
 INSERT INTO topic (id, followers) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET followers = followers + ?2
 RETURNING followers;
