@@ -6,7 +6,7 @@ import logging
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
-from tidings.errors import Unavailable
+from tidings.outages import OutageLog
 
 FIRST_PAUSE_S = 0.1
 """Seconds until a failed run is tried again; twice as long after each further failure in a row."""
@@ -37,6 +37,7 @@ class Worker(ABC):
         self._waiters: list[asyncio.Future[None]] = []
         self._watchers: list[asyncio.Future[None]] = []
         self._task: asyncio.Task[None] | None = None
+        self._outages = OutageLog(_log, f"{name} failed and is retried")
 
     @abstractmethod
     async def _round(self) -> NextRun:
@@ -80,22 +81,16 @@ class Worker(ABC):
             except Exception as error:
                 failures += 1
                 self._waiters = waiters + self._waiters
-                self._report(error, failures)
+                self._outages.failed(error)
                 self._end_round()
                 # Wake-ups do not shorten it: one comes with every commit, and the pauses would never grow.
                 await asyncio.sleep(backoff_s(failures, self._longest_pause_s))
             else:
                 failures = 0
+                self._outages.succeeded()
                 self._end_round()
                 self._resolve(waiters, rest.settled)
                 await self._rest(rest.seconds)
-
-    def _report(self, error: Exception, failures: int) -> None:
-        """A full disk is no fault to be traced, and the trace would be logged for as long as it is full."""
-        if not isinstance(error, Unavailable):
-            _log.error("%s failed, attempt %d", self._name, failures, exc_info=error)
-        elif failures == 1:
-            _log.warning("%s waits: %s", self._name, error.for_log)
 
     def _end_round(self) -> None:
         watchers, self._watchers = self._watchers, []

@@ -195,7 +195,7 @@ async def test_a_store_that_is_unavailable_is_logged_once(caplog: pytest.LogCapt
         await here.publish("bob")
         await tape.until(3)
         assert [(record.levelname, record.message, record.exc_info) for record in caplog.records] == [
-            ("WARNING", "following waits: the disk is full", None)
+            ("WARNING", "following failed and is retried: the disk is full", None)
         ]
 
 

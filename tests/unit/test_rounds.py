@@ -10,6 +10,7 @@ import pytest
 
 from tests.simulation.loop import VirtualLoop, pause
 from tidings.background import LONGEST_PAUSE_S, NextRun, Worker
+from tidings.errors import Unavailable
 
 LONG_S = 1_000.0
 """A rest that only a nudge ends within a test."""
@@ -206,3 +207,33 @@ async def test_it_is_closed_at_once_wherever_it_waits(takes_s: float, failures: 
 @in_virtual_time
 async def test_what_never_began_can_be_closed() -> None:
     await Diary().close()
+
+
+@in_virtual_time
+async def test_an_outage_after_another_failure_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """The fault: only a first failure was logged as an outage, and one that followed another failure never. The next outage
+    is another line."""
+    failures: list[Exception | None] = [
+        OSError("x"),
+        *[Unavailable("full")] * 3,
+        None,
+        Unavailable("full again"),
+        None,
+    ]
+
+    class Failing(Worker):
+        async def _round(self) -> NextRun:
+            if failure := failures.pop(0):
+                raise failure
+            return NextRun(LONG_S, settled=True)
+
+    worker = Failing("this")
+    worker.start()
+    await worker.settled()
+    await worker.settled()
+    await worker.close()
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("ERROR", "this failed and is retried"),
+        ("WARNING", "this failed and is retried: full"),
+        ("WARNING", "this failed and is retried: full again"),
+    ]

@@ -5,11 +5,11 @@ import asyncio
 import logging
 from collections import deque
 
-from tidings.errors import Unavailable
 from tidings.live.frames import Frame, feed_frames, inbox_frames
 from tidings.live.registry import StreamRegistry
 from tidings.live.stream import State, Stream
 from tidings.model import InboxChanges
+from tidings.outages import OutageLog
 from tidings.ports import Store
 from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.telemetry import STREAM_ENDS
@@ -36,7 +36,7 @@ class CatchUp:
         self._clock = clock
         self._behind: deque[Stream] = deque()
         self._refill = asyncio.Semaphore(0)
-        self._is_unavailable = False
+        self._outages = OutageLog(_log, "streams could not read what they missed")
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -68,21 +68,13 @@ class CatchUp:
             stream = self._behind.popleft()
             try:
                 await self._catch_up(stream)
-                self._is_unavailable = False
+                self._outages.succeeded()
             except Exception as error:
-                self._report(error)
+                self._outages.failed(error)
                 if stream.state is not State.ENDED:
                     STREAM_ENDS.labels("failed").inc()
                 stream.end()
                 self._registry.remove(stream)
-
-    def _report(self, error: Exception) -> None:
-        """Log a failure; of a store that is unavailable the first one: each further stream would log the same line."""
-        if not isinstance(error, Unavailable):
-            _log.error("a stream could not read what it missed", exc_info=error)
-        elif not self._is_unavailable:
-            self._is_unavailable = True
-            _log.warning("streams could not read what they missed: %s", error.for_log)
 
     async def _catch_up(self, stream: Stream) -> None:
         """Send one chunk of what a stream missed; after the last chunk the stream goes live."""

@@ -18,6 +18,7 @@ import msgspec
 from tidings.background import NextRun, Worker, backoff_s
 from tidings.errors import Unavailable
 from tidings.model import Command, Delivery, Outcome, RecordDeliveryResults
+from tidings.outages import OutageLog
 from tidings.outbound.channel import MAX_ERROR, Channel, OutboundMessage, SendResult
 from tidings.outbound.channel_registry import ChannelRegistry, NotConfigured
 from tidings.outbound.retry import FIRST_ENDPOINT_REST_MS, CircuitBreaker, retry_delay_ms
@@ -107,8 +108,7 @@ class DeliveryDispatcher(Worker):
         self._refused: dict[str, int] = {}
         """Endpoints that got no slot, and until when they are left out."""
         self._ended: set[str] = set()
-        self._unrecorded = False
-        """Whether the log says that results cannot be recorded."""
+        self._outages = OutageLog(_log, "results of deliveries cannot be recorded, their endpoints wait")
         self._closing = False
 
     async def close(self) -> None:
@@ -335,21 +335,11 @@ class DeliveryDispatcher(Worker):
                 if self._closing:
                     raise
                 failures += 1
-                if failures == 1:
-                    self._report_unrecorded(error)
+                self._outages.failed(error)
                 await asyncio.sleep(backoff_s(failures))
-        self._unrecorded = False
+        self._outages.succeeded()
         for delivery, handled in outcomes:
             self._count(delivery, handled)
-
-    def _report_unrecorded(self, error: Exception) -> None:
-        """Log the first failure to record results: while a disk is full, the line of each other endpoint would be the
-        same."""
-        if not isinstance(error, Unavailable):
-            _log.error("results of deliveries cannot be recorded, their endpoint waits", exc_info=error)
-        elif not self._unrecorded:
-            self._unrecorded = True
-            _log.warning("results of deliveries cannot be recorded, their endpoints wait: %s", error.for_log)
 
     def _count(self, delivery: Delivery, handled: DeliveryResult) -> None:
         channel = delivery.endpoint.channel
