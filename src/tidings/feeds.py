@@ -15,7 +15,7 @@ from tidings.event_json import event_with_targets, feed_item, with_members
 from tidings.events import EventBody
 from tidings.filters import EVERYTHING, ActivityOf, FeedFilter, FeedOf, Since, SinceTime
 from tidings.first_pages import SEEN_ONCE, CachedPage, FirstPages
-from tidings.ids import ms_of
+from tidings.ids import EventIds, ms_of
 from tidings.model import Page, UnseenCount
 from tidings.ports import Store
 from tidings.timeutil import rfc3339
@@ -130,10 +130,7 @@ class FeedReader:
             return (await self._store.head(since.ms)).position
         if (entry := await self._store.event(since)) is not None:
             return entry.position
-        if (key := self._store.ids.key(since)) is None:
-            detail = "expected a position, the id of an event of this server, or a time, got another id"
-            raise BadParameter(f"since: {detail}", (FieldError("since", detail),))
-        return (await self._store.head(ms_of(key) - 1)).position
+        return (await self._store.head(ms_of(key_of_event(self._store.ids, since)) - 1)).position
 
     async def summary(self, user: str, include_own: bool) -> Reply:
         """Totals of a feed and its five newest items."""
@@ -221,6 +218,14 @@ class FeedReader:
                 }
             )
         )
+
+
+def key_of_event(ids: EventIds, since: str) -> int:
+    """The key of an event. Raises BadParameter if it was never in this store."""
+    if (key := ids.key(since)) is not None:
+        return key
+    detail = "expected a number, the id of an event of this server, or a time, got another id"
+    raise BadParameter(f"since: {detail}", (FieldError("since", detail),))
 
 
 def _question(kind: str, about: str | None, want: FeedFilter) -> str:

@@ -13,7 +13,9 @@ import msgspec
 
 from tidings.cursors import Cursors
 from tidings.errors import NotFound
-from tidings.feeds import Reply, continuation, join
+from tidings.feeds import Reply, continuation, join, key_of_event
+from tidings.filters import Since, SinceTime
+from tidings.ids import key_at
 from tidings.model import InboxChanges, InboxCounters, InboxFilter, ReadWatermark
 from tidings.ports import Store
 from tidings.projections.delivery_policy import is_unsettled
@@ -105,10 +107,14 @@ class NotificationReader:
         (item,) = await self._wording.items(user, page.rows)
         return Reply(item, None, await self._etag(user, page.counts))
 
-    async def since(self, user: str, since: int, limit: int, wait_s: float = 0, address: str = "") -> Reply:
-        """The changes of an inbox after a seq, oldest first; without any it waits for up to ``wait_s`` seconds, for a client
-        at a network address. Raises TooManyRequests, Deferred if the request may not wait."""
+    async def since(
+        self, user: str, beginning: Since, limit: int, wait_s: float = 0, address: str = ""
+    ) -> Reply:
+        """The changes of an inbox after a seq, an event or a time, oldest first; without any it waits for up to ``wait_s``
+        seconds, for a client at a network address. Raises TooManyRequests, Deferred if the request may not wait, and
+        BadParameter for the id of an event of another server."""
         erasures = self._store.erasures.begun
+        since = beginning if isinstance(beginning, int) else await self._seq(user, beginning)
 
         async def read() -> InboxChanges:
             return await self._taken_up(user, lambda: self._store.inbox_since(user, since, limit), erasures)
@@ -121,6 +127,12 @@ class NotificationReader:
         body = head + _progress(_first(changes, kept))
         etag = await self._etag(user, changes.counts)
         return Reply(body + self._heads(changes.counts) + b"}", None, etag)
+
+    async def _seq(self, user: str, since: str | SinceTime) -> int:
+        await self._counts(user)  # materialises a pending broadcast
+        if isinstance(since, SinceTime):
+            return await self._store.inbox_seq(user, key_at(since.ms + 1) - 1)
+        return await self._store.inbox_seq(user, key_of_event(self._store.ids, since))
 
     async def etag(self, user: str) -> str:
         """The entity tag of the current inbox."""

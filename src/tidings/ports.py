@@ -225,6 +225,11 @@ class InboxViews(Protocol):
         the read-alls after it that stand; the first ``limit`` of both together."""
         ...
 
+    async def inbox_seq(self, user: str, key: int) -> int:
+        """The seq after which ``inbox_since`` has all notifications that have an event with a greater key: the one before
+        the first notification whose newest event has one; the last seq of the inbox without any. Tombstones do not count."""
+        ...
+
     async def counts(self, users: Sequence[str]) -> list[InboxCounters]:
         """The counters of each of these inboxes, in the given order; zeros for an unknown user."""
         ...

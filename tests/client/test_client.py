@@ -166,6 +166,8 @@ def test_filters_of_several_values_and_new_counts(asked: Asked, user: str) -> No
     assert asked.feed_page(user=user).new_count is None
     future = datetime(2100, 1, 1, tzinfo=UTC)
     assert asked.feed_new(future, user=user).count == 0
+    assert asked.changes(future, user=user).items == ()
+    assert asked.changes(first.event_id, user=user).items == asked.changes(1, user=user).items
 
 
 def test_an_id_with_a_hyphen_at_its_beginning_is_a_value_like_any(asked: Asked, user: str) -> None:

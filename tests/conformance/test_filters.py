@@ -4,6 +4,7 @@ import pytest
 
 from tests.harness import Harness
 from tidings.filters import ActivityOf, Choice, FeedFilter, FeedOf, only
+from tidings.ids import key_at
 from tidings.model import Follow, MarkFeedRead, Retract, SetBlock, SetMute
 from tidings.testing import START_MS, event
 
@@ -152,3 +153,22 @@ def test_the_head_at_a_time_is_before_the_first_later_event(store: Harness) -> N
 
     assert [head(START_MS + after) for after in (-1, 0, 9, 10, 19, 20)] == [0, 1, 1, 5, 5, 6]
     assert store.run(store.store.head()).position == 6
+
+
+def test_the_seq_of_an_event_is_before_all_later_notifications(store: Harness) -> None:
+    """Late ones too; a group counts by its newest event and goes with its last seq; tombstones do not count."""
+    targets = ("bob",)
+    ids = store.publish(*(event("alice", obj=f"m:{n}", targets=targets, at=START_MS + n) for n in range(4)))
+    (late,) = store.publish(event("cy", obj="m:late", targets=targets, at=START_MS + 1))
+    (again,) = store.publish(event("dora", obj="m:0", targets=targets, at=START_MS + 9))
+    keys = {id: store.store.ids.key(id) or 0 for id in (*ids, late, again)}
+
+    def seq(key: int) -> int:
+        return store.run(store.store.inbox_seq("bob", key))
+
+    assert [seq(keys[id]) for id in (*ids, again)] == [1, 2, 3, 5, 6]
+    assert seq(keys[late]) == 2, "it came as the fifth, and the third is later"
+    assert (seq(-1), seq(key_at(START_MS + 99))) == (1, 6)
+    store.write(Retract(ids[3]))
+    assert seq(keys[ids[2]]) == 5
+    assert store.run(store.store.inbox_seq("nobody", -1)) == 0

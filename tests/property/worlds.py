@@ -121,6 +121,11 @@ class World:
         """Whether some fan-out has not ended."""
         return self.read(self.store.backlog()).pending_fanout_jobs > 0
 
+    def inbox_seqs(self, user: str) -> list[int]:
+        """Where the changes of an inbox begin that are later than each event, and than none."""
+        keys = [-1, *(entry.key for entry in self.log())]
+        return [self.read(self.store.inbox_seq(user, key)) for key in keys]
+
     def heads(self) -> list[int]:
         """The last position up to the time of each event, and just before it."""
         times = sorted({ms_of(entry.key) - early for entry in self.log() for early in (0, 1)})
@@ -423,6 +428,7 @@ def _same_inbox(law: World, found: World, user: str, verbs: Sequence[str]) -> No
     for since in {0, counts.seq // 2, max(0, counts.seq - 3), counts.seq, counts.seq + 1}:
         for limit in (PAGE, ALL):
             alike(law, found, World.changes, user, since, limit)
+    alike(law, found, World.inbox_seqs, user)
     alike(law, found, World.preferences, user)
     found.check_inbox(user)
 

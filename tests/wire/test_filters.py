@@ -192,3 +192,25 @@ def test_naive_times_are_in_utc_if_the_setting_says_so(lenient: httpx.Client) ->
     assert lenient.get("/v1/activity/new", params={"since": at(5, "")}).json()["count"] == 0
     bad = lenient.get("/v1/activity", params={"from": at(3, ""), "to": "2026-01-31", "limit": "x"})
     assert {error["pointer"] for error in bad.json()["errors"]} == {"to", "limit"}
+
+
+def test_notifications_since_an_event_and_a_time(app: httpx.Client, user: str, ids: list[str]) -> None:
+    """The changes begin with the first notification of a later event, and go on by the seq; other forms are refused."""
+
+    def changes(since: str, **more: str) -> Any:
+        asked = {"user_id": user, "since": since} | more
+        return of(app.get("/v1/notifications", params=asked), schemas.InboxChanges)
+
+    whole = changes("0")
+    assert [item["seq"] for item in whole.items] == [3, 4, 5, 6]  # like and post each form a group
+    assert changes(ids[2]).items == changes("3").items == changes(at(2)).items == whole.items[1:]
+    assert changes(ids[5]).items == changes(at(59)).items == []
+    assert changes(ids[5]).next_since == changes("1999-01-01T00:00:00Z").next_since == whole.next_since
+    app.post("/v1/notifications/read-all", params={"user_id": user}).raise_for_status()
+    assert [mark.up_to for mark in changes(at(59)).marks] == []
+    assert len(changes(ids[4]).marks) == 1
+    assert len(changes(ids[4], wait="1").items) == 1
+    foreign = "019a0000-0000-7000-8000-000000000000"
+    for since in (foreign, "x", "-1", "2026-01-31T09:30:00", "9" * 30):
+        reply = app.get("/v1/notifications", params={"user_id": user, "since": since})
+        assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (400, "since"), since

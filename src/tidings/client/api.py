@@ -16,7 +16,7 @@ from tidings.client import replies
 from tidings.client.descriptors import listing, operation
 from tidings.client.effects import ClientRequest
 from tidings.client.errors import ProblemError
-from tidings.client.filters import FeedFilters, Filters, filter_parameters, moment
+from tidings.client.filters import FeedFilters, Filters, Since, filter_parameters, moment
 from tidings.client.replies import LineResult, NewEvent, NewReminder, Preferences
 from tidings.client.request import NDJSON, OWN_USER, Call, Series, builtins, call, part
 from tidings.client.shapes import Event, FeedPage, InboxChanges, InboxPage, NewCount, Notification
@@ -32,7 +32,6 @@ State = Literal["read", "unread", "seen", "unseen", "archive", "unarchive"]
 Window = Literal["1m", "5m", "1h"]
 By = Literal["object", "verb", "object_type", "actor"]
 InboxFilter = Literal["inbox", "archived", "all"]
-Since = int | str | datetime
 Given = NewEvent | Mapping[str, Any]
 _records = msgspec.json.Decoder(dict[str, Any]).decode_lines
 _lines = msgspec.json.Decoder(LineResult).decode_lines
@@ -303,10 +302,11 @@ class Api:
 
     @operation
     def changes(
-        self, since: int, *, user: str | None = None, wait: int | None = None, limit: int = PAGE
+        self, since: Since, *, user: str | None = None, wait: int | None = None, limit: int = PAGE
     ) -> Call[InboxChanges]:
-        """The changes of an inbox after a seq, oldest first; the server waits up to ``wait`` seconds for a change."""
-        query = self._about(user) | {"since": since, "wait": wait, "limit": limit}
+        """The changes of an inbox after a seq, oldest first; or from the first notification with a later event than one (its
+        id) or a time. The server waits up to ``wait`` seconds for a change."""
+        query = self._about(user) | {"since": moment(since), "wait": wait, "limit": limit}
         asked = call("GET", "/v1/notifications", InboxChanges, query=query)
         return asked._replace(held_s=float(wait or 0))
 

@@ -1,8 +1,11 @@
-"""Filters of events, as query parameters."""
+"""Filters of events, and beginnings of what is new, as query parameters."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypedDict
+
+Since = int | str | datetime
+"""A position or seq, the id of an event, or a time."""
 
 
 class Excluded(str):

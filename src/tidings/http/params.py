@@ -53,7 +53,6 @@ MAX_CURSOR = 1_100
 Cursor = Annotated[
     str, Meta(min_length=1, max_length=MAX_CURSOR, description="next_cursor of the page before.")
 ]
-Place = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
 Fields = Annotated[
     str, Meta(min_length=1, max_length=512, description="Names of the item's members to keep, by comma.")
 ]
@@ -75,7 +74,12 @@ Values = Annotated[
     ),
 ]
 SinceText = Annotated[
-    str, Meta(min_length=1, max_length=64, description="A position, the id of an event, or an RFC 3339 time.")
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        description="A position (of an inbox: a seq), the id of an event, or an RFC 3339 time.",
+    ),
 ]
 
 PATH_TYPES: dict[str, Any] = {
@@ -169,7 +173,7 @@ def _since_errors(text: str | None) -> Iterator[FieldError]:
             since_of(text)
     except (ValueError, OverflowError):
         detail = (
-            f"expected a position, the id of an event, or a time with a time zone, got {shown(_encode(text))}"
+            f"expected a number, the id of an event, or a time with a time zone, got {shown(_encode(text))}"
         )
         yield FieldError("since", detail)
 

@@ -11,9 +11,20 @@ from msgspec import Meta
 from tidings.errors import FieldError, TooManyRequests
 from tidings.events import Verb
 from tidings.field_errors import FieldCheck, shown
+from tidings.filters import Since
 from tidings.http import schemas
 from tidings.http.conditional import not_modified_or
-from tidings.http.params import MAX_INTEGER, Fields, ForUser, Paged, Place, names, some_of
+from tidings.http.params import (
+    MAX_INTEGER,
+    SINCE,
+    Fields,
+    ForUser,
+    Paged,
+    SinceText,
+    names,
+    since_of,
+    some_of,
+)
 from tidings.http.problems import problem, stream_limit
 from tidings.http.proxies import client_key
 from tidings.http.routing import MAX_IDS, Access, RequestContext, Response, Route
@@ -23,7 +34,7 @@ from tidings.notifications import NOTIFICATION_FIELDS
 NotificationId = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
-def _wait_errors(wait: int | None, since: int | None) -> Iterator[FieldError]:
+def _wait_errors(wait: int | None, since: str | None) -> Iterator[FieldError]:
     if wait is not None and since is None:
         yield FieldError("wait", f"expected together with since, got {wait} without it")
 
@@ -31,7 +42,7 @@ def _wait_errors(wait: int | None, since: int | None) -> Iterator[FieldError]:
 def _not_with_since(name: str) -> FieldCheck:
     """The check that a parameter of pages is not combined with ``since``."""
 
-    def errors(value: Any, since: int | None) -> Iterator[FieldError]:
+    def errors(value: Any, since: str | None) -> Iterator[FieldError]:
         if value and since is not None:
             yield FieldError(name, f"expected without since, got {shown(msgspec.json.encode(value))} with it")
 
@@ -40,11 +51,12 @@ def _not_with_since(name: str) -> FieldCheck:
 
 class InboxQuery(Paged):
     """A page of an inbox, of those that are not archived (``state`` inbox, the default), that are, or of all; or, with
-    ``since``, the inbox's changes after a seq, waiting ``wait`` seconds for one."""
+    ``since``, the inbox's changes after a seq, an event or a time, waiting ``wait`` seconds for one."""
 
     CHECKS: ClassVar[tuple[FieldCheck, ...]] = (
         *Paged.CHECKS,
         some_of("fields", NOTIFICATION_FIELDS),
+        SINCE,
         FieldCheck(("wait", "since"), _wait_errors),
         *map(_not_with_since, ("cursor", "unread_only", "type", "state", "fields")),
     )
@@ -53,7 +65,7 @@ class InboxQuery(Paged):
     type: Verb | None = None
     state: InboxFilter | None = None
     fields: Fields | None = None
-    since: Place | None = None
+    since: SinceText | None = None
     wait: Annotated[int, Meta(ge=0, le=60)] | None = None
 
 
@@ -86,7 +98,7 @@ async def inbox(call: RequestContext[InboxQuery, None]) -> Response:
     """A page of the inbox, or its changes."""
     query = call.query
     if query.since is not None:
-        return await _changes(call, query.since)
+        return await _changes(call, since_of(query.since))
     inboxes = call.services.inboxes
     return await not_modified_or(
         call,
@@ -107,7 +119,7 @@ async def notification(call: RequestContext[ForUser, None]) -> Response:
     return await not_modified_or(call, lambda: call.services.inboxes.one(call.user, call.path["id"]))
 
 
-async def _changes(call: RequestContext[InboxQuery, None], since: int) -> Response:
+async def _changes(call: RequestContext[InboxQuery, None], since: Since) -> Response:
     query = call.query
     inboxes = call.services.inboxes
     if query.wait:
@@ -115,7 +127,7 @@ async def _changes(call: RequestContext[InboxQuery, None], since: int) -> Respon
     return await not_modified_or(call, lambda: inboxes.since(call.user, since, query.limit))
 
 
-async def _awaited(call: RequestContext[InboxQuery, None], since: int, wait: int) -> Response:
+async def _awaited(call: RequestContext[InboxQuery, None], since: Since, wait: int) -> Response:
     """The changes as soon as there are some. A waiting request counts as a stream of the user, and is refused like one."""
     settings = call.services.settings
     wait_s, address = min(wait, settings.max_wait_s), client_key(call.request, settings)
@@ -220,7 +232,7 @@ ROUTES = (
         path="/v1/notifications",
         handler=inbox,
         access=Access.SELF,
-        summary="A user's inbox, or what changed in it since a seq",
+        summary="A user's inbox, or what changed in it since a seq, an event or a time",
         tag=_TAG,
         query=InboxQuery,
         reply=(schemas.InboxPage, schemas.InboxChanges),

@@ -73,6 +73,12 @@ class MemoryInboxes(MemoryDeliveries):
         rows = [self._row(person, group) for group in changed if group.seq <= upto]
         return InboxChanges(rows, counts, more, marks=tuple(mark for mark in marks if mark.seq <= upto))
 
+    async def inbox_seq(self, user: str, key: int) -> int:
+        """The last seq before the first notification with a later event."""
+        inbox = self._peek(user).inbox
+        later = (one.order for one in inbox.newest("all") if one.items[max(one.items)] > key)
+        return min(later, default=inbox.seq + 1) - 1
+
     async def counts(self, users: Sequence[str]) -> list[InboxCounters]:
         """The counters of these inboxes."""
         return [self._counts(user) for user in users]

@@ -13,7 +13,7 @@ from tidings.model import InboxChanges, InboxFilter, InboxPage, ReadWatermark
 from tidings.storage.sqlite import inbox_counters, notification_groups
 from tidings.storage.sqlite.notification_groups import STANDING, UNDONE, ReadWatermarks, Row
 from tidings.storage.sqlite.notification_view import hydrate
-from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.read_snapshot import ReadSnapshot, chunks
 from tidings.storage.sqlite.statements import sql
 
 FIRST_CHUNK, LARGEST_CHUNK = 64, 4_096
@@ -86,6 +86,13 @@ def since(r: ReadSnapshot, user: int, seq: int, limit: int) -> InboxChanges:
     upto = seqs[limit - 1] if more else head.seq
     shown = hydrate(r, user, [row for row in rows if row.last_change <= upto])
     return InboxChanges(shown, head, more, marks=tuple(mark for mark in marks if mark.seq <= upto))
+
+
+def seq_before(r: ReadSnapshot, user: int, key: int) -> int:
+    """The last seq before the first notification with a later event; see InboxViews.inbox_seq. Reads all rows of the inbox:
+    their seqs have the order in which events arrived, not that of their keys."""
+    firsts = (r.db.one(sql("first_seq_after_key", n), (user, key)) for n in chunks(r.inbox_spans))
+    return min((seq for (seq,) in firsts if seq is not None), default=inbox_counters.one(r, user).seq + 1) - 1
 
 
 def _read_alls(r: ReadSnapshot, user: int, seq: int, limit: int) -> list[ReadWatermark]:

@@ -462,6 +462,13 @@ class SqliteStore:
             readers.user(user), ("changes", since, limit), lambda r: inboxes.since(r, number, since, limit)
         )
 
+    async def inbox_seq(self, user: str, key: int) -> int:
+        """The last seq of an inbox before the first notification with a later event."""
+        number = self._near.fresh().names.inbox(user)
+        if number is None:
+            return (await self._head_of(user, None)).seq
+        return await self._now(readers.user(user), ("seq", key), lambda r: inboxes.seq_before(r, number, key))
+
     async def counts(self, users: Sequence[str]) -> list[InboxCounters]:
         """The counters of these inboxes."""
         return await self._now(HUB, ("counts", tuple(users)), lambda r: inbox_counters.counts(r, users))

@@ -319,3 +319,6 @@ DELETE FROM temp.{table};
 
 -- name: insert_new_items
 INSERT INTO temp.new_item VALUES {rows};
+
+-- name: first_seq_after_key
+SELECT min(seq) FROM inbox_{n} WHERE user=? AND key>? AND deleted IS NULL;
