@@ -37,13 +37,13 @@ def occurrence(at: int, event: CountedEvent) -> tuple[int, str, str, str, str]:
 
 class EventSelection(NamedTuple):
     """The events of a period: ``since`` is inclusive, ``until`` exclusive, both in milliseconds; of one object type or one
-    topic, if given; no less visible than ``widest``."""
+    topic, if given; no less visible than ``narrowest``."""
 
     since: int
     until: int
     object_type: str | None = None
     topic: str | None = None
-    widest: Visibility = Visibility.PUBLIC
+    narrowest: Visibility = Visibility.PUBLIC
 
     def with_key(self, by: Dimension, key: str) -> "EventSelection | None":
         """Those of the events that may have this key, so that no others are examined; None if none can have it."""

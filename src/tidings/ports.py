@@ -119,9 +119,9 @@ class FeedViews(Protocol):
         limit: int,
         before: int | None,
         viewer: str | None = None,
-        widest: Visibility = Visibility.PUBLIC,
+        narrowest: Visibility = Visibility.PUBLIC,
     ) -> Page:
-        """The same for the public events of one topic, or (None) of all users; ``widest``: with less visible events too.
+        """The same for the public events of one topic, or (None) of all users; ``narrowest``: with less visible events too.
         The page of a topic also has the events for followers if the ``viewer`` follows the topic now or is their actor.
         Read state and mutes have no effect; an event is left out if there is a block between the viewer and its actor."""
         ...

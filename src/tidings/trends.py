@@ -43,16 +43,18 @@ class Trends:
         self._clock = clock
         self._most = settings.trends_max_scanned_events
         self._replies = SharedReplies(clock)
-        self._widest = Visibility.FOLLOWERS if settings.trends_count_followers else Visibility.PUBLIC
+        self._narrowest = Visibility.FOLLOWERS if settings.trends_count_followers else Visibility.PUBLIC
         self.windows = Windows(clock, settings.trends_max_exact_keys)
 
     def committed(self, effects: CommitEffects) -> None:
         """Count the effects of a commit."""
         self.windows.add_many(
-            occurrence(event.created_at, event) for event in effects.added if event.visibility <= self._widest
+            occurrence(event.created_at, event)
+            for event in effects.added
+            if event.visibility <= self._narrowest
         )
         for entry in effects.retracted:  # it may have been added by the same commit
-            if entry.visibility <= self._widest:
+            if entry.visibility <= self._narrowest:
                 self.windows.remove(*occurrence(ms_of(entry.key), entry))
         for user in effects.erased:  # after the events of the same commit, which have the name too
             self.windows.forget(user)
@@ -153,7 +155,7 @@ class Trends:
     def _selected(self, end: int, length: int, object_type: str | None, topic: str | None) -> EventSelection:
         """The counted events of ``length`` whole seconds, the last of which is ``end``."""
         since, until = (end + 1 - length) * 1000, (end + 1) * 1000
-        return EventSelection(since, until, object_type, topic, self._widest)
+        return EventSelection(since, until, object_type, topic, self._narrowest)
 
     def _too_many(self) -> MadeReply:
         detail = (
@@ -170,7 +172,7 @@ class Trends:
         decoder = msgspec.json.Decoder(_Body)
         before: int | None = None
         while True:
-            page = await self._store.activity(None, want, REBUILD_PAGE, before, widest=self._widest)
+            page = await self._store.activity(None, want, REBUILD_PAGE, before, narrowest=self._narrowest)
             fresh.add_many(
                 occurrence(ms_of(item.key), decoder.decode(item.body))
                 for item in page.items

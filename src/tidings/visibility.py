@@ -27,10 +27,10 @@ NAMES: tuple[VisibilityName, ...] = ("public", "followers", "recipients")
 """The names by which publishers state a visibility, in the order of the values."""
 
 
-def is_listed(visibility: int, follows: bool, own: bool, widest: int = Visibility.PUBLIC) -> bool:
-    """Whether an activity page lists an event of this visibility: everybody's have those up to ``widest``. ``follows``: the
-    viewer follows the topic of the page now; ``own``: the viewer is the actor."""
-    return visibility <= widest or (visibility < Visibility.RECIPIENTS and (own or follows))
+def is_listed(visibility: int, follows: bool, own: bool, narrowest: int = Visibility.PUBLIC) -> bool:
+    """Whether an activity page lists an event of this visibility: everybody's have those up to ``narrowest``. ``follows``:
+    the viewer follows the topic of the page now; ``own``: the viewer is the actor."""
+    return visibility <= narrowest or (visibility < Visibility.RECIPIENTS and (own or follows))
 
 
 def may_look_up(visibility: int, own: bool, addressed: bool, follows: bool) -> bool:

@@ -513,9 +513,9 @@ class Overt(MemoryStore):
         limit: int,
         before: int | None,
         viewer: str | None = None,
-        widest: Visibility = Visibility.PUBLIC,
+        narrowest: Visibility = Visibility.PUBLIC,
     ) -> Page:
-        return await super().activity(topic, want, limit, before, widest=widest)
+        return await super().activity(topic, want, limit, before, narrowest=narrowest)
 
 
 class Public(MemoryStore):
@@ -528,9 +528,9 @@ class Public(MemoryStore):
         limit: int,
         before: int | None,
         viewer: str | None = None,
-        widest: Visibility = Visibility.FOLLOWERS,
+        narrowest: Visibility = Visibility.FOLLOWERS,
     ) -> Page:
-        return await super().activity(topic, want, limit, before, viewer, widest)
+        return await super().activity(topic, want, limit, before, viewer, narrowest)
 
 
 FAULTS = (

@@ -76,7 +76,7 @@ def _of_type(entries: list[LogEntry], selected: EventSelection) -> list[LogEntry
     return [
         entry
         for entry in entries
-        if selected.object_type in (None, entry.object_type) and entry.visibility <= selected.widest
+        if selected.object_type in (None, entry.object_type) and entry.visibility <= selected.narrowest
     ]
 
 

@@ -68,14 +68,18 @@ class MemoryFeeds(MemoryExports):
         return UnseenCount(len(keys), False, self._position, ms_of(min(keys)) if keys else None)
 
     def _activity(
-        self, topic: str | None, viewer: str | None, want: FeedFilter, widest: Visibility = Visibility.PUBLIC
+        self,
+        topic: str | None,
+        viewer: str | None,
+        want: FeedFilter,
+        narrowest: Visibility = Visibility.PUBLIC,
     ) -> Iterator[FeedItem]:
         person = None if viewer is None or topic is None else self._peek(viewer)
         follows = person is not None and person.follow_of(topic or "") is not None
         for e in self._newest():
             own = topic is not None and e.actor_id == viewer
             hidden = viewer is not None and self._blocks(viewer, e.actor_id)
-            listed = not hidden and is_listed(e.visibility, follows, own, widest)
+            listed = not hidden and is_listed(e.visibility, follows, own, narrowest)
             if listed and (topic is None or topic in e.topics) and matches(e, want):
                 yield FeedItem(e.key, e.position, e.body)
 

@@ -159,10 +159,10 @@ class MemoryStore(MemoryFeeds, MemoryEventCounts):
         limit: int,
         before: int | None,
         viewer: str | None = None,
-        widest: Visibility = Visibility.PUBLIC,
+        narrowest: Visibility = Visibility.PUBLIC,
     ) -> Page:
         """A page of all events, or of those of one topic, that the viewer may see."""
-        return self._page(self._activity(topic, viewer, want, widest), limit, before)
+        return self._page(self._activity(topic, viewer, want, narrowest), limit, before)
 
     async def feed_since(self, user: str, after: int, limit: int) -> Page:
         """Feed items after a position and what changed older ones, oldest first."""

@@ -28,9 +28,9 @@ def page(
     limit: int,
     before: int | None,
     viewer: ActivityViewer,
-    widest: Visibility = Visibility.PUBLIC,
+    narrowest: Visibility = Visibility.PUBLIC,
 ) -> Page:
-    """A page of the activity of a topic, or (None) of all; see FeedViews.activity. ``widest``: the
+    """A page of the activity of a topic, or (None) of all; see FeedViews.activity. ``narrowest``: the
     least visible events of everybody's pages."""
     position = r.head()
     fits = matcher(r, want)
@@ -39,7 +39,7 @@ def page(
         return Page([], None, position)
     items: list[FeedItem] = []
     at, above = span_of(want, before)
-    listed = _Listing(r, number, viewer, widest)
+    listed = _Listing(r, number, viewer, narrowest)
     plain = want == EVERYTHING and not viewer.careful
     for chunk in _chunk_sizes(r, limit, plain):
         keys, events = _events(r, number, at, above, chunk)
@@ -126,16 +126,16 @@ class _Listing:
     """Which restricted events the page of a topic, or (None) of all, lists for a viewer."""
 
     def __init__(
-        self, r: ReadSnapshot, topic: int | None, viewer: ActivityViewer, widest: Visibility
+        self, r: ReadSnapshot, topic: int | None, viewer: ActivityViewer, narrowest: Visibility
     ) -> None:
         self._r = r
         self._topic = topic
         self._viewer = None if topic is None else viewer.user
-        self._widest = widest
+        self._narrowest = narrowest
 
     def __call__(self, event: EventRow) -> bool:
         own = event.actor == self._viewer
-        return is_listed(event.visibility, self._follows, own, self._widest)
+        return is_listed(event.visibility, self._follows, own, self._narrowest)
 
     @cached_property
     def _follows(self) -> bool:

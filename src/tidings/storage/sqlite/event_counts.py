@@ -86,7 +86,7 @@ class _Counting:
             "type": selected.object_type,
             "timeline": None if topic is None else topic * 2,
             "limit": most + 1,
-            "widest": int(selected.widest),
+            "narrowest": int(selected.narrowest),
         }
         self._parts = [span.parts[-1] for span in r.event_spans if span.low < before and span.high > above]
         nothing = not self._parts or (topic is None and selected.topic is not None)

@@ -316,10 +316,10 @@ class SqliteStore:
         limit: int,
         before: int | None,
         viewer: str | None = None,
-        widest: Visibility = Visibility.PUBLIC,
+        narrowest: Visibility = Visibility.PUBLIC,
     ) -> Page:
         """A page of all events, or of those of one topic, that the viewer may see."""
-        asked = (topic, want, limit, before, self._activity_viewer(topic, viewer), widest)
+        asked = (topic, want, limit, before, self._activity_viewer(topic, viewer), narrowest)
         asker = APPLICATION if viewer is None else readers.user(viewer)
         ask = self._now if want == EVERYTHING and not asked[4].careful else self._later
         return await ask(asker, ("activity", *asked), lambda r: activity.page(r, *asked))

@@ -2,7 +2,7 @@
 
 -- name: is_counted
 -- Whether trends count an event `e`: retracted ones have no body.
-e.body IS NOT NULL AND e.visibility <= :widest
+e.body IS NOT NULL AND e.visibility <= :narrowest
 
 -- name: counted_events
 SELECT e.key, e.actor, e.object, e.verb FROM event_{n} e WHERE e.key > :above AND e.key < :before AND {is_counted}
