@@ -13,9 +13,9 @@ from typing import NamedTuple
 from tidings.storage.sqlite import reminders
 from tidings.storage.sqlite.partitions import PartitionRange
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot, chunks
+from tidings.storage.sqlite.relations import BLOCKED_BY, require_visibility_check
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import pack, unpack
-from tidings.storage.sqlite.visibility import BLOCKED_BY, require_visibility_check
 from tidings.storage.sqlite.write_session import WriteSession
 
 FOLLOW_ROWS = 5

@@ -8,8 +8,8 @@ from tidings.model import CommandResult, MarkFeedRead, MarkFeedUnread, UndoMarkF
 from tidings.rules import last_to_merge
 from tidings.storage.sqlite import feed_counts, feed_history, feeds
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.relations import today
 from tidings.storage.sqlite.statements import sql
-from tidings.storage.sqlite.visibility import today
 from tidings.storage.sqlite.write_session import WriteSession
 
 

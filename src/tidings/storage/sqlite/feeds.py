@@ -14,9 +14,9 @@ from tidings.filters import EVERYTHING, Choice, EventFilter, FeedFilter
 from tidings.ids import MAX_KEY, key_at, ms_of
 from tidings.model import FeedItem, FeedSummary, Page, UnseenCount
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot, TimelineRow, bounded
+from tidings.storage.sqlite.relations import MUTE
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import holds
-from tidings.storage.sqlite.visibility import MUTE
 from tidings.storage.sqlite.write_session import high_key
 from tidings.timeutil import DAY_MS
 

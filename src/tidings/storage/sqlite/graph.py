@@ -7,8 +7,8 @@ from tidings.model import CommandResult, Follow, SetBlock, SetMute, Unfollow, sp
 from tidings.storage.sqlite.blocks import sever
 from tidings.storage.sqlite.fanout_queue import backfill_feed
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.relations import BLOCK, BLOCKED_BY, MUTE, require_visibility_check, today
 from tidings.storage.sqlite.statements import sql
-from tidings.storage.sqlite.visibility import BLOCK, BLOCKED_BY, MUTE, require_visibility_check, today
 from tidings.storage.sqlite.write_session import WriteSession
 
 SWEEP_USERS = 500

@@ -13,9 +13,9 @@ from tidings.feed_changes import FeedReset
 from tidings.model import EventAudience
 from tidings.storage.sqlite import feed_history
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
+from tidings.storage.sqlite.relations import MUTE
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import unpack
-from tidings.storage.sqlite.visibility import MUTE
 from tidings.storage.sqlite.write_session import WIDE
 
 MOST_ROWS = 50_000

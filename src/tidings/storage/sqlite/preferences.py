@@ -21,9 +21,9 @@ from tidings.storage.sqlite import broadcasts, deliveries, endpoints, inboxes
 from tidings.storage.sqlite.events import entry
 from tidings.storage.sqlite.graph import mute_only
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
+from tidings.storage.sqlite.relations import BLOCK, MUTE
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import unpack
-from tidings.storage.sqlite.visibility import BLOCK, MUTE
 from tidings.storage.sqlite.write_session import WriteSession
 
 NO_LIMIT = -1

@@ -13,8 +13,8 @@ from tidings.storage.sqlite import inbox_counters, inboxes, notification_groups,
 from tidings.storage.sqlite.notification_groups import STANDING, Row
 from tidings.storage.sqlite.notification_view import hydrate
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.relations import BLOCK, BLOCKED_BY
 from tidings.storage.sqlite.statements import sql
-from tidings.storage.sqlite.visibility import BLOCK, BLOCKED_BY
 from tidings.timeutil import DAY_MS, rfc3339
 
 EXPORT_ROWS = 500
