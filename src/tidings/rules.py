@@ -104,7 +104,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @property
     def to_targets(self) -> bool:
-        """Whether the targets of an event are recipients."""
+        """Whether it notifies the targets of an event."""
         return self.notify != "followers"
 
     @property

@@ -10,7 +10,8 @@ class Visibility(IntEnum):
     """The visibility of an event, the widest first.
 
     PUBLIC: everybody. FOLLOWERS: its recipients and those who follow one of its topics, in their feeds and on the pages of
-    the topics that they follow. RECIPIENTS: its targets and the audience of a broadcast. Actors see their own events.
+    the topics that they follow. RECIPIENTS: its recipients, to whom a rule adds no followers then. Actors see their own
+    events, but one for recipients on no page of activity.
     """
 
     PUBLIC = 0
