@@ -27,7 +27,8 @@ class MadeReply(NamedTuple):
     def body(self) -> bytes:
         """The reply. Raises BadParameter if there is none."""
         if isinstance(self.answer, BadParameter):
-            raise self.answer
+            # A copy: each raise would add the frames of its request to the traceback of the one that is kept.
+            raise BadParameter(self.answer.detail, self.answer.errors)
         return self.answer
 
 

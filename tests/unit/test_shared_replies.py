@@ -48,6 +48,16 @@ async def _turns() -> None:
         await turn
 
 
+def test_a_refusal_that_is_kept_holds_no_requests() -> None:
+    """It was raised itself, and kept the frames of every request that it answered: 9 KB each."""
+    refusal = BadParameter("too many events")
+    made = MadeReply(refusal, LONG)
+    for _ in range(3):
+        with pytest.raises(BadParameter, match="too many events"):
+            made.body()
+    assert refusal.__traceback__ is None
+
+
 @awaited
 async def test_a_short_reply_is_made_for_everyone_who_asks() -> None:
     """So that it has every write before the request."""
