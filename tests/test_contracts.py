@@ -43,7 +43,7 @@ PLANTS = {
         "import tidings.projections.windows",
     ),
     "a projection without a place": ("sibling-projections", "projections/utils.py", ""),
-    "two modules in a cycle": ("no-cycles", "live/stream.py", "import tidings.live.hub"),
+    "two modules in a cycle": ("no-cycles", "live/timer_wheel.py", "import tidings.live.hub"),
     "two commands in a cycle": ("no-cycles", "cli/options.py", "import tidings.cli.serve"),
     "a core with a driver": ("pure-core", "commit_queue.py", "import apsw"),
     "a core with a framework": ("pure-core", "feeds.py", "import starlette"),

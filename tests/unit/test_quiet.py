@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tidings.personal_data import QuietHours
-from tidings.projections.delivery_policy import quiet_until
+from tidings.projections.quiet_hours import quiet_until
 
 MINUTE_MS = 60_000
 CHANGES = {

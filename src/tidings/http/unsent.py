@@ -2,7 +2,7 @@
 
 from tidings.config import KIB, MIB, Settings
 from tidings.errors import TidingsError, TooManyRequests, Unavailable
-from tidings.http.held_bodies import ByteAccount
+from tidings.http.byte_account import ByteAccount
 
 SMALL_BYTES = KIB
 """Bytes up to which a response is never refused: health checks, counts, refusals."""

@@ -1,12 +1,11 @@
 """The deadlines of streams: heartbeats, the maximum age, the end of a credential, a transport that stays full."""
 
 import random
-from collections import defaultdict
-from typing import Generic, TypeVar
 
 from tidings.config import Settings
 from tidings.live.registry import StreamRegistry
 from tidings.live.stream import State, Stream
+from tidings.live.timer_wheel import TimerWheel
 from tidings.timeutil import Clock
 
 WARN_S = 30
@@ -19,30 +18,6 @@ at different times."""
 ROTATE_RETRY_MS = (1_000, 2_000)
 """Milliseconds after which the client reconnects if only this stream ends. Not less: browsers apply a small ``retry``
 exactly."""
-
-
-T = TypeVar("T")
-
-
-class TimerWheel(Generic[T]):
-    """A timer wheel: items by the second in which they are due, so that thousands of deadlines need one timer. The
-    caller ignores an item that has ended before."""
-
-    def __init__(self, now: float) -> None:
-        self._slots: defaultdict[int, list[T]] = defaultdict(list)
-        self._turned = int(now)
-
-    def schedule(self, when: float, thing: T) -> None:
-        """Return the item in the second of ``when``, or at the next call if that second has passed."""
-        self._slots[max(int(when), self._turned + 1)].append(thing)
-
-    def expire(self, now: float) -> list[T]:
-        """The items that are due by now, those of one second in the order of their scheduling."""
-        due: list[T] = []
-        for second in range(self._turned + 1, int(now) + 1):
-            due += self._slots.pop(second, ())
-        self._turned = max(self._turned, int(now))
-        return due
 
 
 class StreamDeadlines:

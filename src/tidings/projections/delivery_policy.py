@@ -1,27 +1,14 @@
-"""The rules for due deliveries: send, defer or drop. Each is stated once, without I/O.
-
-Quiet hours follow the local time of the user. A window of them begins on a day at ``start`` and lasts until the next time
-at which the local time is ``end``: on the same day, or on the next if ``end`` is not later (equal times: a whole day). If
-daylight saving time skips a start or an end, the first moment after the gap counts. If a local time occurs twice, a window
-begins at the first and ends at the second.
-"""
+"""The rules for due deliveries: send, defer or drop. Each is stated once, without I/O."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
 from typing import Literal, NamedTuple
-from zoneinfo import ZoneInfo
 
 from tidings.model import Delivery, InboxRow
-from tidings.personal_data import DeliveryResult, Endpoint, Preferences, QuietHours
+from tidings.personal_data import DeliveryResult, Endpoint, Preferences
+from tidings.projections.quiet_hours import quiet_until
 from tidings.rules import Rules
-from tidings.timeutil import from_wall
 
 Reason = Literal["disabled", "settled", "muted", "not_wanted", "quiet_hours", "digest"]
-
-_DAY = timedelta(days=1)
-_AROUND = (-_DAY, timedelta(0), _DAY)
-"""Days on which a window that contains now can begin. Tomorrow is one: if the clock is set back over midnight, tomorrow's
-first minutes come before today's last hour."""
 
 
 class DeliveryFacts(NamedTuple):
@@ -131,24 +118,3 @@ def _parcels(going: Sequence[Delivery], rules: Rules) -> list[list[Delivery]]:
         else:
             alone.append([delivery])
     return alone + ([together] if together else [])
-
-
-def quiet_until(hours: QuietHours, now_ms: int) -> int | None:
-    """The end of the window that contains ``now_ms``, both in milliseconds since 1970; None outside of quiet hours.
-
-    A window that begins at the end of another is not considered: the caller asks again then. Raises ZoneInfoNotFoundError
-    for a time zone that this machine does not have.
-    """
-    zone = ZoneInfo(hours.time_zone)
-    start, end = time.fromisoformat(hours.start), time.fromisoformat(hours.end)
-    today = datetime.fromtimestamp(now_ms // 1000, zone).date()
-    days = (today + around for around in _AROUND)
-    windows = [_quiet_window(day, start, end, zone) for day in days if day.isoweekday() in hours.days]
-    return max((ends for begins, ends in windows if begins <= now_ms < ends), default=None)
-
-
-def _quiet_window(day: date, start: time, end: time, zone: ZoneInfo) -> tuple[int, int]:
-    """The begin and the end (exclusive) of the window of a day, in milliseconds."""
-    last = day if end > start else day + _DAY
-    begins = from_wall(datetime.combine(day, start), zone)
-    return begins, from_wall(datetime.combine(last, end), zone, second=True)
