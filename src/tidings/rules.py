@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from tidings.errors import FieldError
 from tidings.field_errors import FieldCheck, check_own, escape, in_words, visible
-from tidings.visibility import VisibilityName
+from tidings.visibility import Visibility, VisibilityName
 
 CHANNELS = ("email", "web_push", "webhook", "apprise")
 """The channels of delivery. Lists, counts and streams inside the application are the channel ``in_app``."""
@@ -109,8 +109,12 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @property
     def to_followers(self) -> bool:
-        """Whether the followers of its object are recipients."""
+        """Whether it notifies the followers of the object of an event that a follow brings."""
         return self.notify != "targets"
+
+    def notifies_followers(self, visibility: Visibility) -> bool:
+        """Whether it notifies the followers of the object of an event of this visibility."""
+        return self.to_followers and visibility.reaches_followers
 
 
 DEFAULT = Rule()

@@ -200,8 +200,8 @@ class PostCommitHooks:
     def _reaches_others(self, event: NewEvent) -> bool:
         """Whether the event changes inboxes of users whom it does not name: an audience, or its object's followers."""
         rules = self._store.rules
-        followers = rules.rule(rules.type_of(event.verb)).to_followers and event.visibility.reaches_followers
-        return bool(event.audience) or followers
+        rule = rules.rule(rules.type_of(event.verb))
+        return bool(event.audience) or rule.notifies_followers(event.visibility)
 
 
 class _StoreWatch(Worker):

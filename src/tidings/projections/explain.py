@@ -95,10 +95,10 @@ def _addressed(case: ExplainInput) -> tuple[bool, str]:
         return facts.follower, "among its audience" if facts.follower else "not among its audience"
     if facts.target and rule.to_targets:
         return True, "among its targets"
-    if facts.follower and rule.to_followers and not facts.entry.visibility.reaches_followers:
-        return False, "followed its object before, but the event is for its recipients only"
-    if facts.follower and rule.to_followers:
+    if facts.follower and rule.notifies_followers(facts.entry.visibility):
         return True, "followed its object before"
+    if facts.follower and rule.to_followers:
+        return False, "followed its object before, but the event is for its recipients only"
     if facts.target or facts.follower:
         return False, "among its targets" if facts.target else "followed its object before"
     return False, "neither among its targets nor a follower of its object since before it"

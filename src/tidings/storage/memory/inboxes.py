@@ -162,7 +162,7 @@ class MemoryInboxes(MemoryDeliveries):
     def _addressed(self, entry: LogEntry, rule: Rule) -> Iterator[str]:
         if rule.to_targets:
             yield from entry.targets
-        if rule.to_followers and entry.visibility.reaches_followers:
+        if rule.notifies_followers(entry.visibility):
             topic = thing(entry)
             yield from [user for user, person in self._people.items() if person.follow_of(topic)]
 

@@ -63,7 +63,7 @@ class EventRow(NamedTuple):
     @property
     def is_followed(self) -> bool:
         """Whether a follow of one of its topics brings the event."""
-        return self.visibility < Visibility.RECIPIENTS
+        return Visibility(self.visibility).reaches_followers
 
     def all_topics(self) -> list[int]:
         """The actor, the object, the extra topics, each once."""

@@ -58,7 +58,7 @@ def _arrivals(w: WriteSession, events: Sequence[NewEvent], rows: EventBatch) -> 
     kinds = {verb: kind(w, verb) for verb in {event.verb for event in events}}
     for i, event in enumerate(events):
         brings = kinds[event.verb]
-        followers = brings.rule.to_followers and event.visibility.reaches_followers
+        followers = brings.rule.notifies_followers(event.visibility)
         if not event.audience and (event.targets or followers):
             alone = NotificationDraft(rows.keys[i], brings, rows.actors[i], rows.things[i], rows.topics[i])
             found[i] = arrival(w, alone, event.actor_id, f"{event.object_type}:{event.object_id}")
@@ -72,7 +72,7 @@ def _followers(
     enqueued, because they are too many."""
     now, queued, budget = array("q"), set(), BATCH_INLINE_ROWS
     for i, a in drafts.items():
-        if a.kind.rule.notify == "targets" or not events[i].visibility.reaches_followers:
+        if not a.kind.rule.notifies_followers(events[i].visibility):
             continue
         topic = a.thing
         followers = w.wide.get(topic, 0)
