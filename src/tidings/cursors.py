@@ -2,21 +2,25 @@
 
 import base64
 import hashlib
-import hmac
 import struct
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from tidings.errors import BadParameter, FieldError
 
-_MAC_BYTES = 8
+_TAG_BYTES = 16
 _INTEGER = struct.Struct(">q")
 
 
 class Cursors:
-    """Makes and checks cursors. A cursor has the end of a page and a keyed digest of the request (route, user, filters), so
-    a damaged one, or one used for another request or user, is refused rather than misread."""
+    """Makes and checks cursors. A cursor has the end of a page, encrypted, since that of a partial page may be the key of an
+    event that the client may not see. It is bound to the request (route, user, filters), so a damaged one, or one used for
+    another request or user, is refused rather than misread."""
 
     def __init__(self, secret: bytes) -> None:
-        self._secret = secret
+        # Needs no nonce: equal ends of equal requests have equal cursors, which says nothing about others.
+        self._cipher = AESSIV(hashlib.blake2b(secret, digest_size=32).digest())
 
     def make(self, at: int, question: str) -> str:
         """The cursor that continues ``question`` at ``at`` (a signed 64-bit integer)."""
@@ -41,28 +45,22 @@ class Cursors:
         return None if cursor is None else self._open(cursor, question).decode()
 
     def _seal(self, raw: bytes, question: str) -> str:
-        return base64.urlsafe_b64encode(raw + self._mac(raw, question)).rstrip(b"=").decode()
+        sealed = self._cipher.encrypt(raw, [question.encode()])
+        return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
     def _open(self, cursor: str, question: str) -> bytes:
-        try:
-            sealed = _sealed(cursor)
-        except ValueError:
-            raise _damaged() from None
-        raw, mac = sealed[:-_MAC_BYTES], sealed[-_MAC_BYTES:]
-        if not hmac.compare_digest(mac, self._mac(raw, question)):
+        if not is_cursor(cursor):
             raise _damaged()
-        return raw
-
-    def _mac(self, raw: bytes, question: str) -> bytes:
-        # With the length: a name that ends as another question begins must not be read as a part of it.
-        signed = _INTEGER.pack(len(raw)) + raw + question.encode()
-        return hashlib.blake2b(signed, key=self._secret, digest_size=_MAC_BYTES).digest()
+        try:
+            return self._cipher.decrypt(_sealed(cursor), [question.encode()])
+        except InvalidTag:
+            raise _damaged() from None
 
 
 def is_cursor(text: str) -> bool:
-    """Whether a text has the form of a cursor. Only the key of its maker can verify it."""
+    """Whether a text has the form of a cursor. Only the key of its maker can open it."""
     try:
-        return len(_sealed(text)) > _MAC_BYTES
+        return len(_sealed(text)) > _TAG_BYTES
     except ValueError:
         return False
 
