@@ -1,7 +1,7 @@
 """Who may see an event, beyond those whom it addresses: the rules that every back-end shares."""
 
 from enum import IntEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 VisibilityName = Literal["public", "followers", "recipients"]
 
@@ -28,19 +28,43 @@ NAMES: tuple[VisibilityName, ...] = ("public", "followers", "recipients")
 """The names by which publishers state a visibility, in the order of the values."""
 
 
-def is_listed(visibility: int, follows: bool, own: bool, narrowest: int = Visibility.PUBLIC) -> bool:
-    """Whether an activity page lists an event of this visibility: everybody's have those up to ``narrowest``. ``follows``:
-    the viewer follows the topic of the page now; ``own``: the viewer is the actor."""
-    return visibility <= narrowest or (visibility < Visibility.RECIPIENTS and (own or follows))
+def is_listed(
+    visibility: Visibility,
+    *,
+    of_topic: bool,
+    follows: bool,
+    own: bool,
+    narrowest: Visibility = Visibility.PUBLIC,
+) -> bool:
+    """Whether a page of activity lists an event of this visibility, if no block hides it: each page those up to
+    ``narrowest``, the page of a topic more. ``of_topic``: it is the page of a topic, not of everybody's events; ``follows``:
+    the viewer follows that topic now; ``own``: the viewer is the actor."""
+    return visibility <= narrowest or (of_topic and visibility.reaches_followers and (own or follows))
 
 
-def may_look_up(visibility: int, own: bool, addressed: bool, follows: bool) -> bool:
-    """Whether a user may look up an event by its id. ``addressed``: the user is among the targets, or in the audience of a
-    broadcast; ``follows``: the user follows one of its topics now, or a follow of one covers it as
-    in feeds (see ``tidings.ports``)."""
+class LookUpFacts(NamedTuple):
+    """The facts about a user and an event that permit a look-up by its id; by default those of a user without any.
+
+    ``own``: the user is the actor; ``target``: is among the targets; ``in_audience``: is in the audience of the broadcast;
+    ``notified``: has or had it in the inbox; ``follows``: follows one of its topics now; ``covered``: a follow of one of its
+    topics covers it, as in feeds (see ``tidings.ports``).
+    """
+
+    own: bool = False
+    target: bool = False
+    in_audience: bool = False
+    notified: bool = False
+    follows: bool = False
+    covered: bool = False
+
+
+def may_look_up(visibility: Visibility, user: LookUpFacts) -> bool:
+    """Whether a user may look up an event by its id."""
+    recipient = user.target or user.in_audience or user.notified
+    follower = user.follows or user.covered
     return (
         visibility == Visibility.PUBLIC
-        or own
-        or addressed
-        or (follows and visibility < Visibility.RECIPIENTS)
+        or user.own
+        or recipient
+        or (follower and visibility.reaches_followers)
     )

@@ -74,13 +74,14 @@ class MemoryFeeds(MemoryExports):
         want: FeedFilter,
         narrowest: Visibility = Visibility.PUBLIC,
     ) -> Iterator[FeedItem]:
-        person = None if viewer is None or topic is None else self._peek(viewer)
+        person = None if viewer is None else self._peek(viewer)
         follows = person is not None and person.follow_of(topic or "") is not None
+        of_topic = topic is not None
         for e in self._newest():
-            own = topic is not None and e.actor_id == viewer
+            own = e.actor_id == viewer
             hidden = viewer is not None and self._blocks(viewer, e.actor_id)
-            listed = not hidden and is_listed(e.visibility, follows, own, narrowest)
-            if listed and (topic is None or topic in e.topics) and matches(e, want):
+            listed = is_listed(e.visibility, of_topic=of_topic, follows=follows, own=own, narrowest=narrowest)
+            if listed and not hidden and (topic is None or topic in e.topics) and matches(e, want):
                 yield FeedItem(e.key, e.position, e.body)
 
     def _unshown(self, user: str, after: int) -> Iterator[Retraction]:

@@ -28,7 +28,7 @@ from tidings.storage.memory.deliveries import MemoryDeliveries
 from tidings.storage.memory.inbox import ItemDraft
 from tidings.storage.memory.state import Broadcast, created_at, thing
 from tidings.storage.memory.user import UserState
-from tidings.visibility import may_look_up
+from tidings.visibility import LookUpFacts, may_look_up
 
 
 class MemoryInboxes(MemoryDeliveries):
@@ -119,17 +119,16 @@ class MemoryInboxes(MemoryDeliveries):
     def _may_look_up(self, viewer: str, entry: LogEntry) -> bool:
         person = self._peek(viewer)
         broadcast = next((each for each in self._broadcasts if each.key == entry.key), None)
-        in_audience = broadcast is not None and is_in_audience(person, broadcast.audience, entry)
-        return may_look_up(
-            entry.visibility,
+        follows = [span for topic in entry.topics for span in person.follows.get(topic, ())]
+        facts = LookUpFacts(
             own=entry.actor_id == viewer,
-            addressed=viewer in entry.targets or in_audience or person.inbox.holder(entry.key) is not None,
-            follows=any(
-                span.ended_at is None or span.covers(entry)
-                for topic in entry.topics
-                for span in person.follows.get(topic, ())
-            ),
+            target=viewer in entry.targets,
+            in_audience=broadcast is not None and is_in_audience(person, broadcast.audience, entry),
+            notified=person.inbox.holder(entry.key) is not None,
+            follows=any(span.ended_at is None for span in follows),
+            covered=any(span.covers(entry) for span in follows),
         )
+        return may_look_up(entry.visibility, facts)
 
     def _endpoints_waiting(self, user: str, number: int) -> tuple[str, ...]:
         """The endpoints for which a delivery of a group is queued, oldest first."""

@@ -47,7 +47,7 @@ def page(
         items += [
             FeedItem(e.key, e.position, e.body)
             for e in events
-            if fits(e) and e.actor not in hidden and (not e.visibility or listed(e))
+            if fits(e) and e.actor not in hidden and listed(e)
         ]
         if len(items) > limit:
             return Page(items[:limit], items[limit - 1].key, position)
@@ -83,10 +83,7 @@ def new_count(
             shown = {
                 e.key
                 for e in events
-                if above < e.key < before
-                and fits(e)
-                and e.actor not in hidden
-                and (not e.visibility or listed(e))
+                if above < e.key < before and fits(e) and e.actor not in hidden and listed(e)
             }
             yield from ((key, key in shown) for key in keys)
 
@@ -123,23 +120,28 @@ def _entered(r: ReadSnapshot, topic: int, position: int, last: int) -> Iterator[
 
 
 class _Listing:
-    """Which restricted events the page of a topic, or (None) of all, lists for a viewer."""
+    """Which events the page of a topic, or (None) of all, lists for a viewer, if no block hides them."""
 
     def __init__(
         self, r: ReadSnapshot, topic: int | None, viewer: ActivityViewer, narrowest: Visibility
     ) -> None:
         self._r = r
         self._topic = topic
-        self._viewer = None if topic is None else viewer.user
+        self._viewer = viewer.user
         self._narrowest = narrowest
 
     def __call__(self, event: EventRow) -> bool:
-        own = event.actor == self._viewer
-        return is_listed(event.visibility, self._follows, own, self._narrowest)
+        return event.is_public or is_listed(
+            Visibility(event.visibility),
+            of_topic=self._topic is not None,
+            follows=self._follows,
+            own=event.actor == self._viewer,
+            narrowest=self._narrowest,
+        )
 
     @cached_property
     def _follows(self) -> bool:
-        if self._viewer is None:
+        if self._viewer is None or self._topic is None:
             return False
         return self._r.db.one(sql("is_following"), (self._viewer, self._topic)) is not None
 

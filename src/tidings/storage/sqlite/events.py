@@ -9,7 +9,7 @@ from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import holds, unpack
 from tidings.storage.sqlite.write_session import high_key
-from tidings.visibility import Visibility, may_look_up
+from tidings.visibility import LookUpFacts, Visibility, may_look_up
 
 
 def entry(r: ReadSnapshot, event: EventRow) -> LogEntry:
@@ -38,23 +38,27 @@ def one(r: ReadSnapshot, event_id: str, viewer: str | None = None) -> LogEntry |
     """One event by its public id, if the viewer (None: anybody) may look it up."""
     key = r.writer.ids.key(event_id)
     found = r.events([key]) if key is not None else []
-    if not found or (viewer is not None and found[0].visibility and not _may_look_up(r, viewer, found[0])):
+    if not found or (viewer is not None and not _may_look_up(r, viewer, found[0])):
         return None
     return entry(r, found[0])
 
 
 def _may_look_up(r: ReadSnapshot, viewer: str, event: EventRow) -> bool:
-    user = r.names.user(viewer)
+    return event.is_public or may_look_up(Visibility(event.visibility), _facts(r, viewer, event))
+
+
+def _facts(r: ReadSnapshot, viewer: str, event: EventRow) -> LookUpFacts:
+    user, audience = r.names.user(viewer), broadcasts.audience(r, event.position)
     if user is None:
-        return broadcasts.audience(r, event.position) == broadcasts.EVERYONE
-    audience = broadcasts.audience(r, event.position)
-    return may_look_up(
-        event.visibility,
+        return LookUpFacts(in_audience=audience == broadcasts.EVERYONE)
+    follows, covered = feeds.follows_of(r, user, event)
+    return LookUpFacts(
         own=event.actor == user,
-        addressed=(event.targets is not None and holds(event.targets, user))
-        or (audience is not None and broadcasts.is_in(r, user, audience, event.position))
-        or bool(inboxes.holder(r, user, event.key, event.position)),
-        follows=feeds.has_follow(r, user, event),
+        target=event.targets is not None and holds(event.targets, user),
+        in_audience=audience is not None and broadcasts.is_in(r, user, audience, event.position),
+        notified=bool(inboxes.holder(r, user, event.key, event.position)),
+        follows=follows,
+        covered=covered,
     )
 
 

@@ -193,10 +193,11 @@ def covers(interval: Interval, event: EventRow) -> bool:
     return (event.key >= since_key or event.position > since) and (until is None or event.position <= until)
 
 
-def has_follow(r: ReadSnapshot, user: int, event: EventRow) -> bool:
-    """Whether a user follows one of the topics of an event now, or a follow of one covers it."""
-    follows = r.db.execute(_FOLLOWS_OF, (r.writer.carray(event.all_topics()), user))
-    return any(interval[2] is None or covers(interval, event) for _, *interval in follows)
+def follows_of(r: ReadSnapshot, user: int, event: EventRow) -> tuple[bool, bool]:
+    """Whether a user follows one of the topics of an event now, and whether a follow of one covers it."""
+    rows = r.db.all(_FOLLOWS_OF, (r.writer.carray(event.all_topics()), user))
+    follows: list[Interval] = [(since, since_key, until) for _, since, since_key, until in rows]
+    return any(until is None for *_, until in follows), any(covers(one, event) for one in follows)
 
 
 # --- pages --------------------------------------------------------------------------------------------------------

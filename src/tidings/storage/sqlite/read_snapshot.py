@@ -61,6 +61,11 @@ class EventRow(NamedTuple):
     body: bytes
 
     @property
+    def is_public(self) -> bool:
+        """Whether everybody may see it, so that no fact about the viewer needs to be read."""
+        return self.visibility == Visibility.PUBLIC
+
+    @property
     def is_followed(self) -> bool:
         """Whether a follow of one of its topics brings the event."""
         return Visibility(self.visibility).reaches_followers
