@@ -252,8 +252,8 @@ def client() -> str:
 
 `Client` and `AsyncClient` have the same calls. With `AsyncClient` a call is awaited, and an iterator or a
 subscription is used with `async for`. `user` is the user that a call is about; the default is the `user_id` of the
-client, or the user of its token. `**filters` are `verb`, `object_type`, `object_id`, `actor_id`, `from_` and `to`;
-those of a feed are `topic`, `read` and `include_own` too. The types of the replies are in `tidings.client.shapes` and
+client, or the user of its token. `**filters` are `verb`, `object_type`, `object_id`, `actor_id`, `topic`, `from_` and
+`to`; those of a feed are `read` and `include_own` too. The types of the replies are in `tidings.client.shapes` and
 `tidings.client.replies`. The [guide](../guides/python-client.md) has examples.
 {"".join(map(_calls_of, dict.fromkeys(one.area for one in calls())))}
 ## Routes without a call

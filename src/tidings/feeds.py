@@ -144,12 +144,12 @@ class FeedReader:
         recent = b",".join(feed_item(item) for item in found.recent)
         return Reply(with_members(_encode(head), b',"recent":[' + recent + b"]"))
 
-    async def event(self, event_id: str, full: bool, viewer: str | None) -> Reply:
-        """One event, if this viewer (None: anybody) may look it up; ``full`` shows its targets too. Raises NotFound."""
+    async def event(self, event_id: str, viewer: str | None) -> Reply:
+        """One event, if this viewer may look it up; without a viewer any event, with its targets. Raises NotFound."""
         entry = await self._store.event(event_id, viewer)
         if entry is None:
             raise NotFound("no such event")
-        return Reply(event_with_targets(entry) if full else entry.body)
+        return Reply(event_with_targets(entry) if viewer is None else entry.body)
 
     async def follows(self, user: str, limit: int, cursor: str | None) -> Reply:
         """The topics a user follows, by name. Raises BadParameter."""

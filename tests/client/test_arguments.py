@@ -72,7 +72,8 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
     ("feed", (), {"verb": 7}, "verb"),
     ("feed", (), {"object_id": ["offer", "list"]}, "object_id"),
     ("feed_page", (), {"topic": ("a", 7)}, r"topic\[1\]"),
-    ("activity", (["market:1"],), {}, "topic"),
+    ("activity", (["market:1"],), {}, "of_topic"),
+    ("activity", ("market:1",), {"topic": 7}, "topic"),
     ("notifications", (), {"type": ["reply"]}, "type"),
     ("preferences", (), {"user": ["bob"]}, "user"),
     ("set_reminder", ("key", "reminder"), {}, "reminder"),
@@ -121,6 +122,15 @@ def test_an_unknown_state_is_named(call: Call) -> None:
         call("mark", "n2-4", "red")
     with pytest.raises(ValueError, match=accepted):
         call("mark_many", ["n2-4"], "red")
+
+
+@BOTH
+@pytest.mark.parametrize("values", [[], ()])
+def test_a_filter_without_values_is_named(call: Call, values: Any) -> None:
+    """It got a 400 about an empty text, which named no argument of the call."""
+    for name in ("feed", "feed_page", "activity"):
+        with pytest.raises(ValueError, match="verb: expected at least one value, got none"):
+            call(name, verb=values)
 
 
 @BOTH

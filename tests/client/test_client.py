@@ -170,6 +170,47 @@ def test_filters_of_several_values_and_new_counts(asked: Asked, user: str) -> No
     assert asked.changes(first.event_id, user=user).items == asked.changes(1, user=user).items
 
 
+def test_events_and_activity_are_those_that_the_user_sees(asked: Asked, user: str, url: str) -> None:
+    """The fault: event() and the calls of activity ignored the ``user_id`` of a client with an API key and refused
+    ``user``, so that a page that a server rendered for one user showed the private events of others."""
+    topic, reader, other = f"ward:{user}", f"{user}-reader", f"{user}-other"
+    asked.follow(topic, user=reader)
+    for visibility in ("public", "followers"):
+        asked.publish(event("nina", topics=[topic], verb=visibility, visibility=visibility))
+    private = asked.publish(
+        event("nina", topics=[topic], visibility="recipients", target_user_ids=[other])
+    ).event_id
+
+    assert asked.event(private).target_user_ids == (other,)
+    assert asked.event(private, user=other).target_user_ids == ()
+    with pytest.raises(ProblemError, match="404"):
+        asked.event(private, user=reader)
+    for viewer, seen in ((reader, ["followers", "public"]), (other, ["public"]), (None, ["public"])):
+        assert [item.verb for item in asked.activity(topic, user=viewer)] == seen
+        assert [item.verb for item in asked.activity_page(topic, user=viewer).items] == seen
+        assert asked.activity_new(0, topic, user=viewer).count == len(seen)
+    with Client(url, api_key=KEY, user_id=reader) as client:
+        with pytest.raises(ProblemError, match="404"):
+            client.event(private)
+        assert len(list(client.activity(topic))) == len(client.activity_page(topic).items) == 2
+        assert client.activity_new(0, topic).count == 2
+        assert client.event(private, user=other).event_id == private
+
+
+def test_activity_takes_the_filter_by_topic(asked: Asked, user: str) -> None:
+    """The fault: the name was that of the page, so that a list was refused and a page could not be filtered by topic."""
+    ward, shifts = f"ward:{user}", [f"shift:{user}-{number}" for number in (1, 2)]
+    start = asked.publish_many([event(topics=[ward, shift], verb=shift[-1]) for shift in shifts]).events[0]
+
+    def verbs(*of_topic: str, **filters: Any) -> list[str]:
+        return [item.verb for item in asked.activity(*of_topic, **filters)]
+
+    assert verbs(topic=shifts) == ["2", "1"]
+    assert verbs(ward, topic=f"-{shifts[0]}") == ["2"]
+    assert [item.verb for item in asked.activity_page(ward, topic=[Excluded(shifts[1])]).items] == ["1"]
+    assert asked.activity_new(start.position, topic=shifts).count == 1
+
+
 def test_an_id_with_a_hyphen_at_its_beginning_is_a_value_like_any(asked: Asked, user: str) -> None:
     """In a list; the fault: ["-x"] excluded x, and nothing in a list stood for the id -x."""
     actors = [f"-{user}", user, f"\\-{user}"]

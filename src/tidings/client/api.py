@@ -81,9 +81,9 @@ class Api:
             done += len(lines.items)
 
     @operation
-    def event(self, event_id: str) -> Call[Event]:
-        """Fetch one event."""
-        return call("GET", f"/v1/events/{part(event_id)}", Event)
+    def event(self, event_id: str, *, user: str | None = None) -> Call[Event]:
+        """Fetch one event, if the user may see it; an API key without a user sees every event."""
+        return call("GET", f"/v1/events/{part(event_id)}", Event, query=self._about(user))
 
     @operation
     def retract(self, event_id: str) -> Call[None]:
@@ -239,31 +239,43 @@ class Api:
     def activity_page(
         self,
         /,
-        topic: str | None = None,
+        of_topic: str | None = None,
         *,
+        user: str | None = None,
         cursor: str | None = None,
         limit: int = 20,
         since: Since | None = None,
         **filters: Unpack[Filters],
     ) -> Call[replies.ActivityPage]:
-        """A page of the activity of a topic, or of all users, newest first; with ``since`` also the number of new events."""
-        query = {"cursor": cursor, "limit": limit, "since": moment(since)} | filter_parameters(filters)
-        return call("GET", _activity(topic), replies.ActivityPage, query=query)
+        """A page of the activity of a topic, or of all users, newest first, as the user sees it; with ``since`` also the
+        number of new events."""
+        page = {"cursor": cursor, "limit": limit, "since": moment(since)}
+        query = self._about(user) | page | filter_parameters(filters)
+        return call("GET", _activity(of_topic), replies.ActivityPage, query=query)
 
     @listing
     def activity(
-        self, /, topic: str | None = None, **filters: Unpack[Filters]
+        self, /, of_topic: str | None = None, *, user: str | None = None, **filters: Unpack[Filters]
     ) -> Series[replies.ActivityPage]:
-        """All activity of a topic, or of all users, newest first."""
-        return _pages(_activity(topic), replies.ActivityPage, filter_parameters(filters))
+        """All activity of a topic, or of all users, newest first, as the user sees it."""
+        query = self._about(user) | filter_parameters(filters)
+        return _pages(_activity(of_topic), replies.ActivityPage, query)
 
     @operation
     def activity_new(
-        self, /, since: Since, topic: str | None = None, **filters: Unpack[Filters]
+        self,
+        /,
+        since: Since,
+        of_topic: str | None = None,
+        *,
+        user: str | None = None,
+        **filters: Unpack[Filters],
     ) -> Call[NewCount]:
-        """Count the events of a topic, or of all users, after a position, an event (its id) or a time."""
-        path = "/v1/activity/new" if topic is None else f"/v1/topics/{part(topic)}/new"
-        return call("GET", path, NewCount, query={"since": moment(since)} | filter_parameters(filters))
+        """Count the events of a topic, or of all users, after a position, an event (its id) or a time, as the user sees
+        them."""
+        path = "/v1/activity/new" if of_topic is None else f"/v1/topics/{part(of_topic)}/new"
+        query = self._about(user) | {"since": moment(since)} | filter_parameters(filters)
+        return call("GET", path, NewCount, query=query)
 
     # --- notifications ----------------------------------------------------------------------------------------
 

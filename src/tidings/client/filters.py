@@ -16,35 +16,41 @@ class Excluded(str):
 
 
 class Filters(TypedDict, total=False):
-    """Filters of events by verb, actor, object and time; ``from_`` is inclusive, ``to`` exclusive. The values of a list are
-    taken as they are: any one matches, and none that is ``Excluded``. A string has the syntax of the query parameter."""
+    """Filters of events by verb, actor, object, topic and time; ``from_`` is inclusive, ``to`` exclusive. The values of a
+    list are taken as they are: any one matches, and none that is ``Excluded``. A string has the syntax of the query
+    parameter."""
 
     verb: str | Sequence[str]
     object_type: str | Sequence[str]
     object_id: str
     actor_id: str | Sequence[str]
+    topic: str | Sequence[str]
     from_: datetime
     to: datetime
 
 
 class FeedFilters(Filters, total=False):
-    """In addition: by topic; only items that are ``read``, or are not; the user's own events too."""
+    """In addition: only items that are ``read``, or are not; the user's own events too."""
 
-    topic: str | Sequence[str]
     read: bool
     include_own: bool
 
 
 def filter_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
     """Filters as parameters; ``from_`` is ``from``, a keyword of Python."""
-    return {name.rstrip("_"): _filter(value) for name, value in given.items()}
+    return {name.rstrip("_"): _filter(name, value) for name, value in given.items()}
 
 
-def _filter(value: Any) -> Any:
-    """A string as it is given, the values of a list in the syntax of the query parameter."""
+def _filter(name: str, value: Any) -> Any:
+    """A string as it is given, the values of a list in the syntax of the query parameter. Raises ValueError for a list
+    without values, which could mean all events or none."""
     if isinstance(value, Excluded):
         return _literal(value)
     if isinstance(value, list | tuple):
+        if not value:
+            raise ValueError(
+                f"{name}: expected at least one value, got none; without the filter, all values match"
+            )
         return ",".join(map(_literal, value))
     return moment(value)
 

@@ -41,10 +41,10 @@ async def broadcast(call: RequestContext[Params, Any]) -> Response:
 
 
 async def show(call: RequestContext[ForUser, None]) -> Response:
-    """One event; its targets are for servers only, which see every event unless they ask for a user."""
-    full = call.principal.may_administer
-    viewer = None if full and call.query.user_id is None else call.user
-    return Response((await call.services.reader.event(call.path["event_id"], full, viewer)).body)
+    """One event as its viewer sees it. Servers see every event with its targets, unless they ask for a user."""
+    full = call.principal.may_administer and call.query.user_id is None
+    viewer = None if full else call.user
+    return Response((await call.services.reader.event(call.path["event_id"], viewer)).body)
 
 
 async def retract(call: RequestContext[Params, None]) -> Response:
