@@ -28,7 +28,7 @@ from tidings.storage.sqlite import SqliteStore
 from tidings.storage.sqlite.maintenance import HOUSEKEEPING_MS
 from tidings.storage.sqlite.preferences import declare
 from tidings.storage.sqlite.retention import SWEEP_MS, SWEEP_ROWS
-from tidings.testing import FakeClock, MemoryStore, event
+from tidings.testing import START_MS, FakeClock, MemoryStore, event
 from tidings.timeutil import DAY_MS
 
 SETTINGS = msgspec.structs.replace(SMALL, fanout_sync_max_followers=10)
@@ -110,6 +110,21 @@ def test_counting_what_is_unread_is_exact_while_partitions_are_merged(
         read = MarkAllNotificationsRead("bob", up_to)
         assert opened.run(opened.store.write([read])) == oracle.run(oracle.store.write([read]))
     assert opened.writer.inboxes.merging() is not None
+
+
+def test_an_erasure_finds_a_target_in_entries_that_are_being_moved(opened: Opened) -> None:
+    """A follow adds an entry to the partition that others are merged into, whose origin hid that its user was a target."""
+    for n in range(40):
+        note = event("ann", "post", f"note:{n}", targets=("bob", "zoe"), at=START_MS + n)
+        opened.run(opened.store.write([Publish((note,))]))
+    (first, *_) = opened.run(opened.store.tail(0, 1))
+    while opened.writer.timelines.merging() is None:
+        assert opened.run(opened.store.work(1))
+    opened.run(opened.store.write([Follow("bob", f"note:{n}", 1) for n in range(40)]))
+    assert opened.writer.timelines.merging() is not None
+    opened.begin_erasure("bob")
+    opened.settle()
+    assert {entry.targets for entry in opened.run(opened.store.tail(first.position - 1, 100))} == {("zoe",)}
 
 
 def test_an_erasure_changes_rows_that_are_being_moved(opened: Opened, oracle: Harness) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 
 from tests.backends import SMALL
@@ -128,6 +129,22 @@ def test_reconcile_writes_what_is_missing(opened: Inside) -> None:
     assert positions(opened, "fay") == []
     opened.write(RebuildFeeds())
     assert {user: positions(opened, user) for user in before} == before
+
+
+def test_reconcile_writes_the_backfills_of_wide_topics(tmp_path: Path) -> None:
+    """A topic with more followers than one transaction serves has a job; it knew only what came after each follow."""
+    settings = msgspec.structs.replace(SMALL, fanout_sync_max_followers=1)
+    with Inside.opened(tmp_path, settings) as opened:
+        opened.publish(*(event("alice", "post", "item:1") for _ in range(5)))
+        opened.write(Follow("fay", "item:1", 3), Follow("gil", "item:1", 1))
+        opened.publish(event("alice", "post", "item:1"))
+        before = {user: positions(opened, user) for user in ("fay", "gil")}
+        assert [len(shown) for shown in before.values()] == [4, 2]
+        for span in opened.writer.timelines.spans:
+            for n in span.parts:
+                opened.writer.db.execute(f"DELETE FROM timeline_{n}")
+        opened.write(RebuildFeeds())
+        assert {user: positions(opened, user) for user in before} == before
 
 
 def test_a_second_process_is_kept_out(opened: Inside, tmp_path: Path) -> None:

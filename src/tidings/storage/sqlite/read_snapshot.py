@@ -244,6 +244,8 @@ class ReadSnapshot:
                 for n in span.parts
                 for key, why in self.db.execute(sql("next_keys", n), (timeline, above, limit))
             ]
+            # While partitions are merged two of them may have an entry; that of a target (0) states more than a follow's.
+            some.sort(key=_of_target)
             found |= {entry.key: entry for entry in some}
             if len(found) >= limit:
                 break
@@ -382,6 +384,10 @@ def bounded(before: int | None) -> int:
 
 def _key(entry: TimelineRow) -> int:
     return entry.key
+
+
+def _of_target(entry: TimelineRow) -> bool:
+    return entry.why == 0
 
 
 def _low(span: PartitionRange) -> int:

@@ -54,20 +54,22 @@ CROSS JOIN follow f INDEXED BY follow_topic ON f.topic = c.value >> 16
 WHERE l.max_key_so_far IS NOT NULL AND l.key >= :low AND l.key < :high AND f.until_position IS NULL AND f.fanout_on_write AND f.follower <> e.actor;
 
 -- name: insert_follower_entries_chunk
--- One entry of a topic to the followers in (after, upto]. A follower who ended the follow later, with history kept, still
--- gets it.
+-- One entry of a topic to the followers in (after, upto] whose follow covers it, by its backfill too: a rebuild restores that.
+-- A follower who ended the follow later, with history kept, still gets it.
 INSERT OR IGNORE INTO timeline_{n} (timeline, key, verb, origin)
 SELECT f.follower * 2 + 1, e.key, e.verb, f.topic
 FROM event_{ev} e CROSS JOIN follow f INDEXED BY follow_topic
 WHERE e.key = :key AND f.topic = :topic AND f.follower > :after AND f.follower <= :upto
-  AND f.from_position < :position AND (f.until_position IS NULL OR f.until_position >= :position) AND f.follower <> e.actor;
+  AND (f.from_position < :position OR e.key >= f.backfill_from_key) AND (f.until_position IS NULL OR f.until_position >= :position)
+  AND f.follower <> e.actor;
 
 -- name: insert_out_of_order_follower_entries_chunk
 INSERT OR IGNORE INTO out_of_order_entry (timeline, position, key)
 SELECT f.follower * 2 + 1, e.position, e.key
 FROM event_{ev} e CROSS JOIN follow f INDEXED BY follow_topic
 WHERE e.key = :key AND f.topic = :topic AND f.follower > :after AND f.follower <= :upto
-  AND f.from_position < :position AND (f.until_position IS NULL OR f.until_position >= :position) AND f.follower <> e.actor
+  AND (f.from_position < :position OR e.key >= f.backfill_from_key) AND (f.until_position IS NULL OR f.until_position >= :position)
+  AND f.follower <> e.actor
   AND EXISTS (SELECT 1 FROM out_of_order_entry WHERE timeline = :topic * 2 AND position = :position);
 
 -- name: next_entry
