@@ -10,6 +10,7 @@ from tidings.model import FeedItem, Page, UnseenCount
 from tidings.storage.sqlite.feeds import FIRST_CHUNK, LARGEST_CHUNK, counted, matcher, span_of
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
 from tidings.storage.sqlite.statements import sql
+from tidings.storage.sqlite.timeline_numbers import topic_timeline
 from tidings.storage.sqlite.write_session import high_key
 from tidings.visibility import Visibility, is_listed
 
@@ -106,13 +107,13 @@ def _entered(r: ReadSnapshot, topic: int, position: int, last: int) -> Iterator[
     """The same of the events of a topic: those in order are above the greatest key at the position, others are listed."""
     chunk, at, above = FIRST_CHUNK, MAX_KEY, high_key(r.db, position)
     while True:
-        entries = r.entries((topic * 2,), at, above, chunk)
+        entries = r.entries((topic_timeline(topic),), at, above, chunk)
         yield [entry.key for entry in entries if position < entry.why <= last]
         if len(entries) < chunk:
             break
         at, chunk = entries[-1].key, min(chunk * 2, LARGEST_CHUNK)
     while True:
-        rows = r.db.all(sql("out_of_order_entries"), (topic * 2, position, last, LARGEST_CHUNK))
+        rows = r.db.all(sql("out_of_order_entries"), (topic_timeline(topic), position, last, LARGEST_CHUNK))
         yield [key for key, _ in rows if key <= above]
         if len(rows) < LARGEST_CHUNK:
             return
@@ -169,7 +170,7 @@ def _events(
     if topic is None:
         events = _everyones(r, before, above, limit)
         return [event.key for event in events], events
-    keys = [entry.key for entry in r.entries((topic * 2,), before, above, limit)]
+    keys = [entry.key for entry in r.entries((topic_timeline(topic),), before, above, limit)]
     return keys, r.events(keys)
 
 

@@ -16,6 +16,7 @@ from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot, chunks
 from tidings.storage.sqlite.relations import BLOCKED_BY, require_visibility_check
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import pack, unpack
+from tidings.storage.sqlite.timeline_numbers import feed_timeline, topic_timelines
 from tidings.storage.sqlite.write_session import WriteSession
 
 FOLLOW_ROWS = 5
@@ -152,13 +153,13 @@ def _unblock(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
 def _rewrite(w: WriteSession, r: ReadSnapshot, job: Job, budget: int) -> _Step:
     """Rewrite the events that name the user: those of their topic, and those with the user among the targets, which no other
     reader sees."""
-    home = job.user * 2 + 1
-    timelines = (job.user * 2, -job.user * 2, home)
+    feed = feed_timeline(job.user)
+    timelines = (*topic_timelines(job.user), feed)
     share = _share(budget, EVENT_ROWS)
     entries = r.entries_up(timelines, job.at_key, SCANNED * share)
     if not entries:
         return _next(job), 0
-    theirs = [one.key for one in entries if one.timeline != home or one.why == 0][:share]
+    theirs = [one.key for one in entries if one.timeline != feed or one.why == 0][:share]
     last = theirs[-1] if len(theirs) == share else entries[-1].key
     rows, shown = len(entries) // SCANNED, list[EventRow]()
     for event in r.events(theirs):
@@ -211,10 +212,10 @@ def _note_audience(w: WriteSession, _: ReadSnapshot, job: Job, __: int) -> _Step
 
 def _clear(w: WriteSession, _: ReadSnapshot, job: Job, budget: int) -> _Step:
     """Delete the rows of the user's number."""
-    home = job.user * 2 + 1
+    feed = feed_timeline(job.user)
     tables = [(table, column, key, job.user) for table, column, key in _OWN]
-    tables.append(("out_of_order_entry", "timeline", "timeline, position", home))
-    tables += [(f"timeline_{n}", "timeline", "timeline, key", home) for n in chunks(w.timelines.spans)]
+    tables.append(("out_of_order_entry", "timeline", "timeline, position", feed))
+    tables += [(f"timeline_{n}", "timeline", "timeline, key", feed) for n in chunks(w.timelines.spans)]
     tables += [(f"inbox_{n}", "user", "user, seq", job.user) for n in chunks(w.inboxes.spans)]
     rows = _clear_members(w, job.user, budget)
     for table, column, key, owner in tables:

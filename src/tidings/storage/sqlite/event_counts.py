@@ -10,6 +10,7 @@ from tidings.ids import key_at
 from tidings.personal_data import ALIAS_GLOB
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.statements import sql
+from tidings.storage.sqlite.timeline_numbers import topic_timeline
 
 _ALIASES = {"actor": ALIAS_GLOB, "object": f"user:{ALIAS_GLOB}"}
 """The keys that are names of erased users, as patterns of SQLite."""
@@ -84,7 +85,7 @@ class _Counting:
             "above": above,
             "before": before,
             "type": selected.object_type,
-            "timeline": None if topic is None else topic * 2,
+            "timeline": None if topic is None else topic_timeline(topic),
             "limit": most + 1,
             "narrowest": int(selected.narrowest),
         }

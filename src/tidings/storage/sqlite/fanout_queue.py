@@ -30,6 +30,7 @@ from tidings.storage.sqlite.recipients import notify_followers_chunk
 from tidings.storage.sqlite.retract import leave
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import unpack
+from tidings.storage.sqlite.timeline_numbers import signed_topic, topic_timeline
 from tidings.storage.sqlite.write_session import DRAINING, MERGED, WriteSession
 from tidings.visibility import Visibility
 
@@ -121,13 +122,14 @@ def _fan_out(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
 
 def _next_entry(w: WriteSession, job: FanoutJob) -> tuple[int, int] | None:
     """(key, position) of the next entry of the job."""
+    timeline = topic_timeline(job.subject)
     for span in w.timelines.spans:
         if span.high <= job.at_key:
             continue
         found = [
             row
             for n in span.parts
-            if (row := w.db.one(sql("next_entry", n), (job.subject * 2, job.at_key, job.low, job.high)))
+            if (row := w.db.one(sql("next_entry", n), (timeline, job.at_key, job.low, job.high)))
         ]
         if found:
             return min(found)  # type: ignore[no-any-return]
@@ -165,7 +167,7 @@ def _wake(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
         return None, 0
     after = job.at_key if topic == job.at_user and job.at_key >= 0 else None
     if after is None:
-        after = w.start_key(topic * 2, job.low, job.high)
+        after = w.start_key(topic_timeline(topic), job.low, job.high)
     entries = _entries(w, topic, after, job, budget)
     backfill_feed(w, job.subject, topic, [key for key, _ in entries])
     if len(entries) < budget:
@@ -174,11 +176,12 @@ def _wake(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
 
 
 def _entries(w: WriteSession, topic: int, after: int, job: FanoutJob, budget: int) -> list[tuple[int, int]]:
+    timeline = topic_timeline(topic)
     found: list[tuple[int, int]] = []
     for span in w.timelines.spans:
         if span.high > after:
             for n in span.parts:
-                found += w.db.all(sql("entries_after", n), (topic * 2, after, job.low, job.high, budget))
+                found += w.db.all(sql("entries_after", n), (timeline, after, job.low, job.high, budget))
         if len(found) >= budget:
             break
     return sorted(set(found))[:budget]
@@ -225,8 +228,8 @@ def _restore(w: WriteSession, key: int) -> None:
         return
     topics = {actor, thing, *unpack(extra)}
     followed = Visibility(visibility).reaches_followers
-    timelines = topics if followed else {-topic for topic in topics}
-    w.db.execute(sql("restore_topic_entries", n, ev), {"packed": w.carray(timelines), "key": key})
+    signed = w.carray(signed_topic(topic, followed) for topic in topics)
+    w.db.execute(sql("restore_topic_entries", n, ev), {"packed": signed, "key": key})
     if others := set(unpack(targets)) - {actor}:
         w.db.execute(sql("restore_target_entries", n, ev), {"packed": w.carray(others), "key": key})
     for topic in topics if followed else ():

@@ -17,6 +17,12 @@ from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot, Timelin
 from tidings.storage.sqlite.relations import MUTE
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import holds
+from tidings.storage.sqlite.timeline_numbers import (
+    feed_timeline,
+    followed_topic,
+    topic_timeline,
+    topic_timelines,
+)
 from tidings.storage.sqlite.write_session import high_key
 from tidings.timeutil import DAY_MS
 
@@ -48,7 +54,7 @@ class Viewer(NamedTuple):
 
     def with_own(self) -> "Viewer":
         """The same viewer, with their own events included, which are in the timeline of their topic."""
-        theirs = () if self.own else (self.user * 2, -self.user * 2)
+        theirs = () if self.own else topic_timelines(self.user)
         mine = (timeline for timeline in theirs if timeline not in self.timelines)
         return self._replace(timelines=(*self.timelines, *mine), own=True)
 
@@ -81,7 +87,7 @@ def viewer(r: ReadSnapshot, user: int, own: bool = False) -> Viewer:
     careful, seen_day, dormant_from, reads, version = row or (0, 0, None, 0, NO_ROW)
     follows = _by_topic(_merged(r, user, dormant_from is not None))
     stale = seen_day != r.writer.clock.now() // DAY_MS
-    timelines = (user * 2 + 1, *(topic * 2 for topic in follows))
+    timelines = (feed_timeline(user), *map(topic_timeline, follows))
     found = Viewer(user, version, bool(careful), bool(reads), stale, timelines, follows)
     return found.with_own() if own else found
 
@@ -145,7 +151,7 @@ def _reason(v: Viewer, entry: TimelineRow, event: EventRow) -> Reason | None:
     """By the entry alone, if that is sufficient."""
     if entry.timeline == v.timelines[0]:
         return ("follow", entry.why) if entry.why else ("target", 0)
-    topic = entry.timeline >> 1
+    topic = followed_topic(entry.timeline)
     if any(covers(interval, event) for interval in v.follows.get(topic, ())):
         return "follow", topic
     return None
@@ -261,7 +267,7 @@ def _simple_page(r: ReadSnapshot, v: Viewer, limit: int, before: int, position: 
     items: list[FeedItem] = []
     while True:
         wanted = limit + 1 - len(items)
-        found = r.home(v.timelines[0], before, wanted)
+        found = r.newest_with_bodies(v.timelines[0], before, wanted)
         read = read_times(r, v, [(key, at) for key, _, at, _ in found]) if v.reads else _NOTHING
         names, known = r.names, r.names.reasons.get
         items += [

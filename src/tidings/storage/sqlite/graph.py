@@ -9,6 +9,7 @@ from tidings.storage.sqlite.fanout_queue import backfill_feed
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.relations import BLOCK, BLOCKED_BY, MUTE, require_visibility_check, today
 from tidings.storage.sqlite.statements import sql
+from tidings.storage.sqlite.timeline_numbers import topic_timeline
 from tidings.storage.sqlite.write_session import WriteSession
 
 SWEEP_USERS = 500
@@ -60,6 +61,7 @@ def _standing(w: WriteSession, user: int, topic: int) -> bool:
 
 def _newest(w: WriteSession, topic: int, count: int) -> list[int]:
     """The keys of a topic's newest events that are not retracted, newest first."""
+    timeline = topic_timeline(topic)
     found: list[int] = []
     for span in reversed(w.timelines.spans):
         if len(found) >= count:
@@ -67,7 +69,7 @@ def _newest(w: WriteSession, topic: int, count: int) -> list[int]:
         keys = {
             row[0]
             for n in span.parts
-            for row in w.db.execute(sql("newest_entries", n), (topic * 2, MAX_KEY, count - len(found)))
+            for row in w.db.execute(sql("newest_entries", n), (timeline, MAX_KEY, count - len(found)))
         }
         found += sorted(keys, reverse=True)
     return found[:count]

@@ -20,6 +20,7 @@ from tidings.storage.sqlite.partitions import PartitionRange
 from tidings.storage.sqlite.recipients import BATCH_INLINE_ROWS, EventBatch, resolve_recipients
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import pack
+from tidings.storage.sqlite.timeline_numbers import signed_topic
 from tidings.storage.sqlite.write_session import MERGED, WriteSession
 
 CHUNK_EVENTS = 4_096
@@ -227,10 +228,9 @@ def _addressed(w: WriteSession, events: Sequence[NewEvent]) -> array[int]:
 
 
 def _in_timelines(events: Sequence[NewEvent], rows: EventBatch) -> array[int]:
-    """The sorted pairs (topic << 16 | index) of the batch. The topics of events that no follow brings are negative: such an
-    event is in a timeline of its own, so that pages, backfills and fan-out of the topic never meet it."""
-    signs = [1 if event.visibility.reaches_followers else -1 for event in events]
-    pairs = (sign * t << 16 | i for i, sign in enumerate(signs) for t in rows.topics[i])
+    """The sorted pairs (signed topic << 16 | index) of the batch."""
+    followed = [event.visibility.reaches_followers for event in events]
+    pairs = (signed_topic(t, some) << 16 | i for i, some in enumerate(followed) for t in rows.topics[i])
     return array("q", sorted(pairs))
 
 

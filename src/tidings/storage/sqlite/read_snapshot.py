@@ -207,7 +207,9 @@ class ReadSnapshot:
         found.sort(key=_key, reverse=True)
         return list({entry.key: entry for entry in reversed(found)}.values())[::-1][:limit]
 
-    def home(self, timeline: int, before: int, limit: int) -> list[tuple[int, int, int, bytes | None]]:
+    def newest_with_bodies(
+        self, timeline: int, before: int, limit: int
+    ) -> list[tuple[int, int, int, bytes | None]]:
         """(key, why, position, body) of the newest entries of one timeline below a key, for the hot path: one statement,
         unless the entries reach into older partitions of events. Of retracted events the body is None."""
         values, query = _values(timeline, before, limit), self.page_query(before, False)

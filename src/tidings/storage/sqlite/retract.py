@@ -10,6 +10,7 @@ from tidings.storage.sqlite.notification_state import UnreadNumber, save
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import unpack
+from tidings.storage.sqlite.timeline_numbers import feed_timeline, topic_timeline
 from tidings.storage.sqlite.write_session import WriteSession
 
 
@@ -24,9 +25,8 @@ def retract(w: WriteSession, r: ReadSnapshot, command: Retract) -> CommandResult
     gone = entry(r, event)
     w.disorder()
     for n in w.timelines.span(event.key).parts:
-        sign = 1 if event.is_followed else -1
-        rows = [sign * topic * 2 for topic in event.all_topics()]
-        rows += [user * 2 + 1 for user in unpack(event.targets)]
+        rows = [topic_timeline(topic, event.is_followed) for topic in event.all_topics()]
+        rows += map(feed_timeline, unpack(event.targets))
         for timeline in rows:
             w.db.execute(sql("delete_entry", n), (timeline, event.key))
     for topic in event.all_topics() if event.is_followed else ():

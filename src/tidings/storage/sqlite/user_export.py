@@ -15,6 +15,7 @@ from tidings.storage.sqlite.notification_view import hydrate
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.relations import BLOCK, BLOCKED_BY
 from tidings.storage.sqlite.statements import sql
+from tidings.storage.sqlite.timeline_numbers import topic_timelines
 from tidings.timeutil import DAY_MS, rfc3339
 
 EXPORT_ROWS = 500
@@ -78,7 +79,7 @@ def _last_visit(r: ReadSnapshot, user: int | None) -> str | None:
 
 def _acts(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
     (at,) = after or (-1,)
-    entries = r.entries_up((user * 2, -user * 2), at, EXPORT_LARGE_ROWS)
+    entries = r.entries_up(topic_timelines(user), at, EXPORT_LARGE_ROWS)
     lines: list[bytes] = []
     size = 0
     for event in r.events([found.key for found in entries]):

@@ -21,6 +21,7 @@ from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.partitions import PartitionedTable
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import ErasedName, SymbolTable
+from tidings.storage.sqlite.timeline_numbers import topic_timeline
 from tidings.timeutil import Clock
 
 WIDE = 100
@@ -344,7 +345,7 @@ class WriteSession:
         (hot_from,) = self.db.one(sql("fan_out_on_read_since"), (topic,))
         self.db.execute(sql("start_draining"), (DRAINING, topic))
         self.hot[topic] = DRAINING
-        start = self.start_key(topic * 2, hot_from + 1, self.position)
+        start = self.start_key(topic_timeline(topic), hot_from + 1, self.position)
         self.enqueue_job("resume_fan_out", topic, hot_from + 1, self.position, start)
 
     def start_key(self, timeline: int, low: int, high: int) -> int:
