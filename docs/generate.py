@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import NoneType
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from msgspec import NODEFAULT, Meta
@@ -128,7 +129,7 @@ def told_of(kind: type) -> str:
 
 def shown(default: object) -> str:
     """A default as it would be typed."""
-    if default in ("", (), NODEFAULT):
+    if default in ("", (), None, NODEFAULT):
         return ""
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
@@ -144,6 +145,8 @@ def _values(kind: Any) -> str:
     if get_origin(kind) is tuple:
         return f"list of {_values(get_args(kind)[0])}"
     if get_origin(kind) is not Annotated:
+        if NoneType in get_args(kind):
+            return " or ".join(_values(one) for one in get_args(kind) if one is not NoneType)
         return {bool: "true, false", str: "text"}.get(kind, "tables")
     (limits,) = (one for one in get_args(kind)[1:] if isinstance(one, Meta))
     if limits.min_length is None and limits.max_length is not None:

@@ -16,6 +16,7 @@ from tidings.personal_data import Preferences
 from tidings.ports import Store
 from tidings.projections.templates import known_locale
 from tidings.rules import MAX_TYPES, Rule, Rules
+from tidings.visibility import NAMES
 
 _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger(__name__)
@@ -96,8 +97,8 @@ class PreferencesService:
         async with self._declaring:  # or two could claim one verb after both were checked
             _check_claims(type, rule, self._store.rules.declared)
             await self._log.submit(SetNotificationType(type, rule))
-        for unsent in self._unsendable({type: rule}):
-            _log.warning("%s", unsent)
+        for warning in self._warnings(type, rule):
+            _log.warning("%s", warning)
         return self._shown(type, rule)
 
     def claim_errors(self, type: str, rule: Rule) -> list[FieldError]:
@@ -119,8 +120,19 @@ class PreferencesService:
 
     def _shown(self, type: str, rule: Rule) -> bytes:
         source = "settings" if self._settings.types.get(type) == rule else "api"
-        warnings = list(self._unsendable({type: rule}))
+        warnings = list(self._warnings(type, rule))
         return _encode({"type": type, "source": source, "rule": rule, "warnings": warnings})
+
+    def _warnings(self, type: str, rule: Rule) -> Iterator[str]:
+        yield from self._unsendable({type: rule})
+        default, of_file = self._settings.default_visibility, self._settings.types.get(type)
+        if of_file is not None:
+            before, now = of_file.visibility or default, rule.visibility or default
+            if NAMES.index(now) < NAMES.index(before):
+                yield (
+                    f"the type {type!r} has the visibility {now}, but {before} in the settings, "
+                    "which this declaration overrides as a whole"
+                )
 
 
 def _check_claims(type: str, rule: Rule, declared: Mapping[str, Rule], *, in_body: bool = True) -> None:

@@ -76,7 +76,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ``bucket_s`` of UTC. ``sliding``: while the last item is younger than ``gap_s``, up to ``max_age_s``. ``none``: never. An
     event of the type by the same actor on the same object, whatever its verb, within ``duplicate_window_s`` of one that
     notified a user does not notify the user again (0: each event does). Preferences and quiet hours do not apply
-    to ``critical`` types. ``visibility`` is that of its events which do not say their own (None: the server's default).
+    to ``critical`` types. ``visibility`` is that of its events which do not say their own (none: that of
+    ``default_visibility``).
     ``messages``: locale → plural category → template.
     """
 

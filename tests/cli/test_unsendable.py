@@ -39,6 +39,23 @@ def test_a_type_that_cannot_be_sent_is_named_when_it_is_declared(tmp_path: Path)
         assert client.put("/v1/admin/types/like", json={}).json()["warnings"] == []
 
 
+def test_a_declaration_that_widens_the_visibility_of_the_settings_is_named(tmp_path: Path) -> None:
+    """The fault: a declaration that changed a text dropped ``visibility`` of the settings without a word, and the next
+    private message was public."""
+    (tmp_path / "tidings.toml").write_text('[types.message]\nvisibility = "recipients"\n')
+    said = (
+        "the type 'message' has the visibility public, but recipients in the settings, "
+        "which this declaration overrides as a whole"
+    )
+    with attacked_server(tmp_path) as server, httpx.Client(base_url=server.url) as client:
+        answer = client.put("/v1/admin/types/message", json={"critical": True})
+        assert answer.json()["warnings"] == [said]
+        assert [one["warnings"] for one in client.get("/v1/admin/types").json()["items"]] == [[said]]
+        assert server.log().count(said) == 1
+        same = {"critical": True, "visibility": "recipients"}
+        assert client.put("/v1/admin/types/message", json=same).json()["warnings"] == []
+
+
 def test_doctor_names_a_stored_type_that_cannot_be_sent(run: Run, tmp_path: Path) -> None:
     """It read the types of the settings alone, not those that were declared over the API."""
     path = tmp_path / "declared.db"

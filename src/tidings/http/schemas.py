@@ -327,7 +327,7 @@ class Explanation(Schema):
 
 class Type(Schema):
     """A declared type of notifications: with the rule of the settings, or with one that was set by a request. ``warnings``:
-    its channels on which nothing is sent, and the setting that each lacks."""
+    its channels on which nothing is sent, and the setting that each lacks; a visibility wider than that in the settings."""
 
     type: str
     source: Literal["settings", "api"]
