@@ -240,7 +240,8 @@ class EventCounts(Protocol):
 
     An event counts until it is retracted, under the names that it has now; the name of an erased user is no key. These reads
     may be refused and cancelled like long reads of feeds; their ``viewer`` is the user who asks. Each examines the events of
-    the period, or those of the selected topic in it: if there are over ``most``, the result is None.
+    the period, or of the selected topic those in it that are not for recipients only: if there are over ``most``, the result
+    is None.
     """
 
     async def ranked_keys(

@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.harness import Harness
+from tidings.event_counts import EventSelection
 from tidings.feed_changes import Retraction
 from tidings.filters import FeedFilter, FeedOf
 from tidings.model import (
@@ -20,7 +21,7 @@ from tidings.model import (
     Unfollow,
 )
 from tidings.rules import Rule
-from tidings.testing import event
+from tidings.testing import START_MS, event
 from tidings.visibility import Visibility
 
 MANY = ("v1", "v2", "v3", "v4", "v5", "v6", "v7")
@@ -217,3 +218,15 @@ def test_pages_go_on_past_what_they_do_not_list(store: Harness) -> None:
     (newest,) = store.publish(about(PUBLIC))
     for topic in (None, *TOPICS):
         assert store.activity(topic) == [newest, oldest]
+
+
+def test_counts_of_a_topic_do_not_examine_what_is_for_recipients(
+    store: Harness, ids: dict[Visibility, str]
+) -> None:
+    """Counts of all events do: they read the whole period."""
+    for topic, examined in ((None, 3), ("market:42", 2)):
+        selected = EventSelection(START_MS - 1_000, START_MS + 1_000, topic=topic)
+        found = store.run(store.store.ranked_keys(selected, "verb", 9, examined))
+        assert found is not None
+        assert (found.total, found.examined) == (1, examined)
+        assert store.run(store.store.ranked_keys(selected, "verb", 9, examined - 1)) is None

@@ -1,7 +1,7 @@
 """Counts of events for trends, made by SQLite in statements that may be long: by threads, and cancellable."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import apsw
 
@@ -20,13 +20,13 @@ def ranked(
     r: ReadSnapshot, selected: EventSelection, by: Dimension, wanted: int | Sequence[str], most: int
 ) -> KeyCounts | None:
     """The most frequent keys, or these keys; see EventCounts.ranked_keys."""
-    counting = _Counting(r, selected, most)
-    if counting.examined > most:
+    examined = _examine(r, selected, most)
+    if examined.number > most:
         return None
-    if not counting.examined:
+    if not examined.number:
         return KeyCounts([], 0, 0)
-    counts, names = _counts(by, counting.events), sql(f"names_of_{by}")
-    values = counting.values | {"alias": _ALIASES.get(by, "")}
+    counts, names = _counts(by, examined.events), sql(f"names_of_{by}")
+    values = examined.values | {"alias": _ALIASES.get(by, "")}
     if isinstance(wanted, int):
         query = sql("top_keys", counts=counts, keys=sql("first_keys", names=names))
         (_, total), *found = r.db.all(query, values | {"first": wanted})
@@ -34,7 +34,7 @@ def ranked(
     else:
         query = sql("ranks_of_keys", counts=counts, keys=sql("these_keys", names=names))
         (_, total, _), *rows = r.db.all(query, values | {"keys": apsw.carray(tuple(wanted))})
-    return KeyCounts([RankedKey(*row) for row in rows], total, counting.examined)
+    return KeyCounts([RankedKey(*row) for row in rows], total, examined.number)
 
 
 def _counts(by: Dimension, events: str) -> str:
@@ -53,15 +53,15 @@ def by_point(
     number = None if key is None else _number(r, by, key)
     if having is None or (key is not None and by != "object_type" and number is None):
         return nothing
-    counting = _Counting(r, having, most)
-    if counting.examined > most:
+    examined = _examine(r, having, most)
+    if examined.number > most:
         return None
-    if not counting.examined:
+    if not examined.number:
         return nothing
-    events = counting.events if number is None else sql("of_key", events=counting.events, column=by)
-    values = counting.values | {"key": number, "since": points.since, "step": points.step}
+    events = examined.events if number is None else sql("of_key", events=examined.events, column=by)
+    values = examined.values | {"key": number, "since": points.since, "step": points.step}
     found = dict(r.db.all(sql("counts_by_point", events=events), values))
-    return PointCounts([found.get(point, 0) for point in range(points.number)], counting.examined)
+    return PointCounts([found.get(point, 0) for point in range(points.number)], examined.number)
 
 
 def _number(r: ReadSnapshot, by: Dimension, key: str) -> int | None:
@@ -73,48 +73,48 @@ def _number(r: ReadSnapshot, by: Dimension, key: str) -> int | None:
     return r.names.verb(key) if by == "verb" else None
 
 
-class _Counting:
-    """The selected events as a statement: ``events``, whose parameters are ``values``. ``examined``: how many events, or
-    entries of the topic, it reads; one more than ``most`` if there are more."""
+class _Examined(NamedTuple):
+    """The selected events as a statement, whose parameters are ``values``. ``number``: how many events, or entries of the
+    topic, it reads; more than permitted if there are more."""
 
-    def __init__(self, r: ReadSnapshot, selected: EventSelection, most: int) -> None:
-        self._r = r
-        topic = None if selected.topic is None else r.names.topic(selected.topic)
-        above, before = key_at(selected.since) - 1, key_at(selected.until)
-        self.values: dict[str, Any] = {
-            "above": above,
-            "before": before,
-            "type": selected.object_type,
-            "timeline": None if topic is None else topic_timeline(topic),
-            "limit": most + 1,
-            "narrowest": int(selected.narrowest),
-        }
-        self._parts = [span.parts[-1] for span in r.event_spans if span.low < before and span.high > above]
-        nothing = not self._parts or (topic is None and selected.topic is not None)
-        keys = None if topic is None else r.page_query(before, False)
-        self.examined = 0 if nothing else self._examined(keys, most + 1)
-        self.events = "" if nothing else self._events(keys, selected.object_type is not None)
+    events: str
+    values: dict[str, Any]
+    number: int
 
-    def _examined(self, keys: str | None, enough: int) -> int:
-        if keys is not None:
-            return self._count(sql("examined_entries", keys=keys))
-        found = 0
-        for part in self._parts:
-            found += self._count(sql("examined_events", part))
-            if found >= enough:
-                break
-        return found
 
-    def _count(self, query: str) -> int:
-        self._r.check()
-        (found,) = self._r.db.one(query, self.values)
-        return int(found)
+def _examine(r: ReadSnapshot, selected: EventSelection, most: int) -> _Examined:
+    topic = None if selected.topic is None else r.names.topic(selected.topic)
+    above, before = key_at(selected.since) - 1, key_at(selected.until)
+    values = {
+        "above": above,
+        "before": before,
+        "type": selected.object_type,
+        "timeline": None if topic is None else topic_timeline(topic),
+        "limit": most + 1,
+        "narrowest": int(selected.narrowest),
+    }
+    parts = [span.parts[-1] for span in r.event_spans if span.low < before and span.high > above]
+    if not parts or (topic is None and selected.topic is not None):
+        return _Examined("", values, 0)
+    if topic is None:
+        examined = [sql("examined_events", n) for n in parts]
+        arms = [sql("counted_events", n, is_counted=sql("is_counted")) for n in parts]
+    else:
+        keys = r.page_query(before, False)
+        examined = [sql("examined_entries", keys=keys)]
+        arms = [sql("counted_topic_events", n, keys=keys, is_counted=sql("is_counted")) for n in parts]
+    events = " UNION ALL ".join(arms)
+    if selected.object_type is not None:
+        events = sql("of_object_type", events=events)
+    return _Examined(events, values, _number_of(r, examined, values, most))
 
-    def _events(self, keys: str | None, typed: bool) -> str:
-        counted = sql("is_counted")
-        if keys is None:
-            arms = [sql("counted_events", n, is_counted=counted) for n in self._parts]
-        else:
-            arms = [sql("counted_topic_events", n, keys=keys, is_counted=counted) for n in self._parts]
-        events = " UNION ALL ".join(arms)
-        return sql("of_object_type", events=events) if typed else events
+
+def _number_of(r: ReadSnapshot, queries: Sequence[str], values: dict[str, Any], most: int) -> int:
+    """The sum of these counts, or of as many as exceed ``most``."""
+    found = 0
+    for query in queries:
+        r.check()
+        found += r.db.one(query, values)[0]
+        if found > most:
+            break
+    return found
