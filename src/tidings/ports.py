@@ -248,12 +248,23 @@ class EventCounts(Protocol):
         self,
         selected: EventSelection,
         by: Dimension,
-        wanted: int | Sequence[str],
+        first: int,
         most: int,
         viewer: str = "",
     ) -> KeyCounts | None:
-        """The first so many keys, or these keys (at least one) if they have events: most first, ties by key, each with its
-        rank among all keys. ``total`` counts events without a key too."""
+        """The first so many keys: most events first, ties by key, each with its rank among all keys. ``total`` counts events
+        without a key too."""
+        ...
+
+    async def ranks_of_keys(
+        self,
+        selected: EventSelection,
+        by: Dimension,
+        keys: Sequence[str],
+        most: int,
+        viewer: str = "",
+    ) -> KeyCounts | None:
+        """The same of these keys, at least one, as far as they have events."""
         ...
 
     async def point_counts(

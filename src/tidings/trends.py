@@ -109,7 +109,7 @@ class Trends:
             if compare and top.items:
                 selected = self._selected(top.as_of_ms // 1000 - length, length, object_type, topic)
                 keys = [key for key, _ in top.items]
-                before = await self._store.ranked_keys(selected, by, keys, self._most, reader)
+                before = await self._store.ranks_of_keys(selected, by, keys, self._most, reader)
                 if before is None:
                     return self._too_many()
                 shown["items"] = _compared(top, before)

@@ -143,7 +143,7 @@ def test_ranks_of_given_keys_are_those_among_all(store: Harness) -> None:
     for asked in (Asked(SECOND, 60), Asked(SECOND, 60, "item", "a:b")):
         everyone = ranked(store, asked)
         keys = ["item:8", "user:bob", "item:3", "item:none", "item:1"]
-        found = store.run(store.store.ranked_keys(selected(asked), "object", keys, MOST))
+        found = store.run(store.store.ranks_of_keys(selected(asked), "object", keys, MOST))
         expected = [item for item in everyone.items if item.key in keys]
         assert found == KeyCounts(expected, everyone.total, everyone.examined)
 
@@ -206,5 +206,6 @@ def test_more_events_than_permitted_are_refused(store: Harness, topic: str | Non
     store.publish(*(event("ann", topics=("c:d",)) for _ in range(12 if topic else 0)))
     asked = selected(Asked(SECOND, 60, None, topic))
     assert store.run(store.store.ranked_keys(asked, "verb", 1, 11)) is None
+    assert store.run(store.store.ranks_of_keys(asked, "verb", ["post"], 11)) is None
     found = store.run(store.store.ranked_keys(asked, "verb", 1, 12))
     assert found == KeyCounts([RankedKey("post", 12, 1)], 12, 12)

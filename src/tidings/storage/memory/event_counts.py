@@ -22,14 +22,22 @@ class MemoryEventCounts(MemoryState):
     """The counts of events by their keys."""
 
     async def ranked_keys(
-        self,
-        selected: EventSelection,
-        by: Dimension,
-        wanted: int | Sequence[str],
-        most: int,
-        viewer: str = "",
+        self, selected: EventSelection, by: Dimension, first: int, most: int, viewer: str = ""
     ) -> KeyCounts | None:
-        """The most frequent keys of the selected events, or these keys."""
+        """The most frequent keys of the selected events."""
+        ranked = self._ranked(selected, by, most)
+        return None if ranked is None else ranked._replace(items=ranked.items[:first])
+
+    async def ranks_of_keys(
+        self, selected: EventSelection, by: Dimension, keys: Sequence[str], most: int, viewer: str = ""
+    ) -> KeyCounts | None:
+        """These keys among those of the selected events."""
+        ranked = self._ranked(selected, by, most)
+        if ranked is None:
+            return None
+        return ranked._replace(items=[item for item in ranked.items if item.key in keys])
+
+    def _ranked(self, selected: EventSelection, by: Dimension, most: int) -> KeyCounts | None:
         examined = self._examined(selected)
         if len(examined) > most:
             return None
@@ -38,8 +46,7 @@ class MemoryEventCounts(MemoryState):
         del counts[""]
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         items = [RankedKey(key, count, rank) for rank, (key, count) in enumerate(ranked, 1)]
-        some = items[:wanted] if isinstance(wanted, int) else [item for item in items if item.key in wanted]
-        return KeyCounts(some, len(events), len(examined))
+        return KeyCounts(items, len(events), len(examined))
 
     async def point_counts(
         self,

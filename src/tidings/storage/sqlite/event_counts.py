@@ -16,25 +16,37 @@ _ALIASES = {"actor": ALIAS_GLOB, "object": f"user:{ALIAS_GLOB}"}
 """The keys that are names of erased users, as patterns of SQLite."""
 
 
-def ranked(
-    r: ReadSnapshot, selected: EventSelection, by: Dimension, wanted: int | Sequence[str], most: int
+def first_keys(
+    r: ReadSnapshot, selected: EventSelection, by: Dimension, first: int, most: int
 ) -> KeyCounts | None:
-    """The most frequent keys, or these keys; see EventCounts.ranked_keys."""
+    """The most frequent keys; see EventCounts.ranked_keys."""
     examined = _examine(r, selected, most)
-    if examined.number > most:
-        return None
-    if not examined.number:
-        return KeyCounts([], 0, 0)
-    counts, names = _counts(by, examined.events), sql(f"names_of_{by}")
-    values = examined.values | {"alias": _ALIASES.get(by, "")}
-    if isinstance(wanted, int):
-        query = sql("top_keys", counts=counts, keys=sql("first_keys", names=names))
-        (_, total), *found = r.db.all(query, values | {"first": wanted})
-        rows = [(*row, rank) for rank, row in enumerate(found, 1)]
-    else:
-        query = sql("ranks_of_keys", counts=counts, keys=sql("these_keys", names=names))
-        (_, total, _), *rows = r.db.all(query, values | {"keys": apsw.carray(tuple(wanted))})
-    return KeyCounts([RankedKey(*row) for row in rows], total, examined.number)
+    if not 0 < examined.number <= most:
+        return _uncounted(examined)
+    keys = sql("first_keys", names=sql(f"names_of_{by}"))
+    query = sql("top_keys", counts=_counts(by, examined.events), keys=keys)
+    (_, total), *found = r.db.all(query, examined.values | {"alias": _ALIASES.get(by, ""), "first": first})
+    items = [RankedKey(key, events, rank) for rank, (key, events) in enumerate(found, 1)]
+    return KeyCounts(items, total, examined.number)
+
+
+def these_keys(
+    r: ReadSnapshot, selected: EventSelection, by: Dimension, wanted: Sequence[str], most: int
+) -> KeyCounts | None:
+    """These keys; see EventCounts.ranks_of_keys."""
+    examined = _examine(r, selected, most)
+    if not 0 < examined.number <= most:
+        return _uncounted(examined)
+    keys = sql("these_keys", names=sql(f"names_of_{by}"))
+    query = sql("ranks_of_keys", counts=_counts(by, examined.events), keys=keys)
+    values = examined.values | {"alias": _ALIASES.get(by, ""), "keys": apsw.carray(tuple(wanted))}
+    (_, total, _), *found = r.db.all(query, values)
+    return KeyCounts([RankedKey(*row) for row in found], total, examined.number)
+
+
+def _uncounted(examined: "_Examined") -> KeyCounts | None:
+    """The result of none or too many events."""
+    return None if examined.number else KeyCounts([], 0, 0)
 
 
 def _counts(by: Dimension, events: str) -> str:

@@ -397,20 +397,16 @@ class SqliteStore:
     # --- trends ---------------------------------------------------------------------------------------------------
 
     async def ranked_keys(
-        self,
-        selected: EventSelection,
-        by: Dimension,
-        wanted: int | Sequence[str],
-        most: int,
-        viewer: str = "",
+        self, selected: EventSelection, by: Dimension, first: int, most: int, viewer: str = ""
     ) -> KeyCounts | None:
-        """The most frequent keys of the selected events, or these keys."""
-        wanted = wanted if isinstance(wanted, int) else tuple(wanted)
-        question = ("ranked_keys", selected, by, wanted, most)
-        asker = readers.user(viewer) if viewer else APPLICATION
-        return await self._later(
-            asker, question, lambda r: event_counts.ranked(r, selected, by, wanted, most)
-        )
+        """The most frequent keys of the selected events."""
+        return await self._counts(viewer, event_counts.first_keys, selected, by, first, most)
+
+    async def ranks_of_keys(
+        self, selected: EventSelection, by: Dimension, keys: Sequence[str], most: int, viewer: str = ""
+    ) -> KeyCounts | None:
+        """These keys among those of the selected events."""
+        return await self._counts(viewer, event_counts.these_keys, selected, by, tuple(keys), most)
 
     async def point_counts(
         self,
@@ -422,9 +418,11 @@ class SqliteStore:
         viewer: str = "",
     ) -> PointCounts | None:
         """The number of selected events in each point."""
-        asked = (selected, points, by, key, most)
+        return await self._counts(viewer, event_counts.by_point, selected, points, by, key, most)
+
+    async def _counts(self, viewer: str, count: Callable[..., T], *asked: object) -> T:
         asker = readers.user(viewer) if viewer else APPLICATION
-        return await self._later(asker, ("point_counts", *asked), lambda r: event_counts.by_point(r, *asked))
+        return await self._later(asker, (count.__name__, *asked), lambda r: count(r, *asked))
 
     # --- inboxes --------------------------------------------------------------------------------------------------
 
