@@ -125,6 +125,13 @@ def test_an_unknown_state_is_named(call: Call) -> None:
 
 
 @BOTH
+def test_the_only_word_is_named(call: Call) -> None:
+    """The text was "expected  or previous"."""
+    with pytest.raises(ValueError, match=r"^compare: expected previous, got 'yes'$"):
+        call("top", compare="yes")
+
+
+@BOTH
 @pytest.mark.parametrize("values", [[], ()])
 def test_a_filter_without_values_is_named(call: Call, values: Any) -> None:
     """It got a 400 about an empty text, which named no argument of the call."""

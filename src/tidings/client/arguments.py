@@ -110,7 +110,8 @@ def _word(words: Sequence[str]) -> Take:
 
     def take(name: str, value: Any) -> Any:
         if value not in words:
-            raise ValueError(f"{name}: expected {', '.join(words[:-1])} or {words[-1]}, got {value!r}")
+            accepted = " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+            raise ValueError(f"{name}: expected {accepted}, got {value!r}")
         return value
 
     return take
