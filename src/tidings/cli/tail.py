@@ -50,7 +50,9 @@ def command(url: str, key_env: str, user: str | None, topic: str | None, last: i
 
     A user's stream is pushed by the server and resumes after a lost connection without a gap. Everyone's
     activity and a topic's are polled once a second; an event dated further back than the newest hundred
-    may not be noticed. If the server is lost, the command reports it on standard error and waits.
+    may not be noticed. With an API key they have public events only: one with the visibility "followers"
+    or "recipients" is in the streams of its users. If the server is lost, the command reports it on standard
+    error and waits.
 
     \b
     Examples:
