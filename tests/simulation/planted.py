@@ -17,7 +17,7 @@ from tidings.client.subscription import SubscriptionMachine
 from tidings.client.subscription_state import SubscriptionState
 from tidings.http.long_poll import OBJECTS, LongPollTransport
 from tidings.http.websocket import WebSocketFrameEncoder
-from tidings.live import catch_up
+from tidings.live import inbox_reader
 from tidings.live.following import Following
 from tidings.live.frames import Cursor, Frame, heartbeat, inbox_frames
 from tidings.live.reconciler import Reconciler
@@ -82,7 +82,7 @@ def _beat(self: Stream, position: int, now: float) -> None:
 
 
 def _deliver(self: Following, stream: Stream, changes: InboxChanges, some: list[Frame], now: float) -> None:
-    stream.skip_to(self._registry.position + 1)
+    stream.skip_to(self.position + 1)
     stream.send(some, now)
 
 
@@ -172,7 +172,7 @@ PLANTED = {
     "a hub that forgets what overtook a stream": Planted(Following, "_ready", _ready),
     "a hub that joins before it has caught up": Planted(Following, "_join", _join),
     "a hub that relies on hints": Planted(Reconciler, "_round", _round),
-    "a hub that says nothing of read-alls": Planted(catch_up, "inbox_frames", _inbox_frames),
+    "a hub that says nothing of read-alls": Planted(inbox_reader, "inbox_frames", _inbox_frames),
     "a hub that passes over one event too many": Planted(Following, "_deliver", _deliver),
     "a stream that begins at the head whatever the client knows": Planted(Stream, "_resume", _resume),
     "a stream whose heartbeats run ahead of it": Planted(Stream, "heartbeat", _beat),

@@ -14,7 +14,7 @@ from tests.simulation.plan import Limits
 from tests.simulation.stats import Tally
 from tests.simulation.world import World
 from tidings.client import polling
-from tidings.live import catch_up, following, reconciler, stream_deadlines
+from tidings.live import catch_up, following, inbox_reader, reconciler, stream_deadlines
 from tidings.projections import runner
 
 SETTLED_S = 240.0
@@ -145,6 +145,7 @@ def _limited(limits: Limits) -> Iterator[None]:
     """Make bounds small for a while."""
     places: list[tuple[object, str, int]] = [
         (catch_up, "CHUNK", limits.chunk),
+        (inbox_reader, "CHUNK", limits.chunk),
         (following, "HEADS", limits.heads),
         (reconciler, "HEADS", limits.heads),
         (catch_up, "REFILLS", limits.refills),

@@ -4,20 +4,17 @@ connected client."""
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 
-from tidings.live.frames import Frame, feed_frames, inbox_frames
+from tidings.live.frames import feed_frames
+from tidings.live.inbox_reader import CHUNK, InboxReader
 from tidings.live.registry import StreamRegistry
 from tidings.live.stream import State, Stream
-from tidings.model import InboxChanges
 from tidings.outages import OutageLog
 from tidings.ports import Store
-from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.telemetry import STREAM_ENDS
 from tidings.timeutil import Clock
 
-CHUNK = 40
-"""Changes read from the store for one stream at once: half a millisecond, and about as much as a transport takes in one
-turn."""
 REFILLS = 4
 """Streams that catch up at the same time."""
 
@@ -28,12 +25,19 @@ class CatchUp:
     """Reads from the store what streams missed, and sends it."""
 
     def __init__(
-        self, store: Store, wording: NotificationRenderer, registry: StreamRegistry, clock: Clock
+        self,
+        store: Store,
+        inboxes: InboxReader,
+        registry: StreamRegistry,
+        clock: Clock,
+        position: Callable[[], int],
     ) -> None:
+        """``position`` returns that up to which following has sent events: a stream goes live from there on."""
         self._store = store
-        self._wording = wording
+        self._inboxes = inboxes
         self._registry = registry
         self._clock = clock
+        self._position = position
         self._behind: deque[Stream] = deque()
         self._refill = asyncio.Semaphore(0)
         self._outages = OutageLog(_log, "streams could not read what they missed")
@@ -53,14 +57,6 @@ class CatchUp:
         """Enqueue a stream to catch up."""
         self._behind.append(stream)
         self._refill.release()
-
-    async def changes_of(self, user: str, since: int) -> InboxChanges:
-        """A chunk of the changes of an inbox after a seq."""
-        return await self._store.inbox_since(user, since, CHUNK)
-
-    async def frames_of(self, user: str, since: int, changes: InboxChanges) -> list[Frame]:
-        """The frames of changes of an inbox after a seq."""
-        return inbox_frames(since, changes, await self._wording.items(user, changes.rows))
 
     async def _run(self) -> None:
         while True:
@@ -83,7 +79,7 @@ class CatchUp:
         whole = await self._catch_up_feed(stream) and whole
         if stream.state is not State.CATCHING_UP:
             return
-        at_head = stream.position is None or stream.position >= self._registry.position
+        at_head = stream.position is None or stream.position >= self._position()
         if whole and not stream.dirty and at_head:
             stream.go_live()
         else:
@@ -93,12 +89,12 @@ class CatchUp:
         if stream.seq is None or stream.state is not State.CATCHING_UP:
             return True
         since = stream.seq
-        changes = await self.changes_of(stream.user, since)
+        changes = await self._inboxes.changes(stream.user, since)
         now = self._clock.monotonic()
         if changes.reset:
             stream.reset_inbox(changes.counts.seq, now)
             return True
-        stream.send(await self.frames_of(stream.user, since, changes), now)
+        stream.send(await self._inboxes.frames(stream.user, since, changes), now)
         return not changes.more
 
     async def _catch_up_feed(self, stream: Stream) -> bool:

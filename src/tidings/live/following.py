@@ -14,13 +14,13 @@ from tidings.errors import Unavailable
 from tidings.feed_changes import FeedChange, FeedReset
 from tidings.live.catch_up import CatchUp
 from tidings.live.frames import Cursor, Frame, activity_frame, change_frame
-from tidings.live.reconciler import HEADS
+from tidings.live.inbox_reader import InboxReader
 from tidings.live.registry import StreamRegistry
 from tidings.live.stream import State, Stream
 from tidings.live.stream_deadlines import StreamDeadlines
 from tidings.model import EventAudience, FeedItem, InboxChanges, InboxCounters
 from tidings.ports import Store
-from tidings.projections.pending_broadcasts import Materialize, inbox_heads
+from tidings.projections.pending_broadcasts import HEADS, Materialize, inbox_heads
 from tidings.telemetry import RESUMES
 from tidings.timeutil import Clock
 
@@ -41,20 +41,26 @@ class Following(Worker):
         store: Store,
         materialize: Materialize,
         registry: StreamRegistry,
+        inboxes: InboxReader,
         catch_up: CatchUp,
         deadlines: StreamDeadlines,
         clock: Clock,
+        position: int,
         on_failure: Callable[[], None],
     ) -> None:
-        """``on_failure`` is called when a step failed: it may have left changes out, so all inboxes must be compared."""
+        """``position``: the head of the log; events after it are sent as new. ``on_failure`` is called
+        when a step failed: it may have left changes out, so all inboxes must be compared."""
         super().__init__("following", longest_pause_s=LONGEST_PAUSE_S)
         self._store = store
         self._materialize = materialize
         self._registry = registry
+        self._inboxes = inboxes
         self._catch_up = catch_up
         self._deadlines = deadlines
         self._clock = clock
         self._on_failure = on_failure
+        self.position = position
+        """Streams that follow have all events of the log up to it."""
         self._opening: list[Stream] = []
         self._hinted: dict[str, None] = {}
         self._published = False
@@ -72,8 +78,9 @@ class Following(Worker):
             if user in self._registry.streams:
                 self._hinted[user] = None
             self._registry.wake_waiters(user)
-        self._published = self._published or (published and bool(self._registry.listening))
-        if self._hinted or self._published:
+        if published:
+            self.check_feeds()
+        if self._hinted:
             self.nudge()
 
     def add_hint(self, user: str) -> None:
@@ -83,7 +90,7 @@ class Following(Worker):
 
     def check_feeds(self) -> None:
         """Any feed may have changed."""
-        self._published = bool(self._registry.listening)
+        self._published = self._published or bool(self._registry.listening)
         self.nudge()
 
     async def _round(self) -> NextRun:
@@ -149,7 +156,7 @@ class Following(Worker):
         )
         empty = stream.cursor == head
         RESUMES.labels("empty" if empty else "behind").inc()
-        if empty and not stream.dirty and position >= self._registry.position:
+        if empty and not stream.dirty and position >= self.position:
             stream.go_live()
         else:
             self._catch_up.add(stream)
@@ -167,12 +174,12 @@ class Following(Worker):
         if not any(stream.state is State.FOLLOWING for stream in streams):
             return
         erasures = self._store.erasures.begun
-        changes = await self._catch_up.changes_of(user, since)
+        changes = await self._inboxes.changes(user, since)
         if changes.counts.lacking:
             # The changes are sent, also when the broadcasts cannot be materialised.
             with contextlib.suppress(Unavailable):
                 await self._materialize([user], erasures)
-        some = await self._catch_up.frames_of(user, since, changes)
+        some = await self._inboxes.frames(user, since, changes)
         now = self._clock.monotonic()
         for stream in streams:
             if stream.state is State.FOLLOWING:
@@ -194,7 +201,7 @@ class Following(Worker):
         if changes.reset:
             stream.reset_inbox(changes.counts.seq, now)
             return
-        stream.skip_to(self._registry.position)
+        stream.skip_to(self.position)
         stream.send(some, now)
         if changes.more:
             stream.lag()
@@ -204,7 +211,7 @@ class Following(Worker):
         """Send new events and changes of feeds to the streams."""
         self._published = False
         audiences, reached = await self._store.audience_since(
-            self._registry.position, self._registry.listening.keys(), AUDIENCE_POSITIONS
+            self.position, self._registry.listening.keys(), AUDIENCE_POSITIONS
         )
         now = self._clock.monotonic()
         for one in audiences:
@@ -212,8 +219,8 @@ class Following(Worker):
                 self._send_event(one, now)
             else:
                 self._send_change(one, one.change, now)
-        if reached > self._registry.position:
-            self._registry.position = reached
+        if reached > self.position:
+            self.position = reached
             self._published = True  # until a read finds no more
             self.nudge()
 

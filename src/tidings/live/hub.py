@@ -10,10 +10,11 @@ from tidings.config import Settings
 from tidings.live.admission import AdmissionController
 from tidings.live.catch_up import CatchUp
 from tidings.live.following import Following
+from tidings.live.inbox_reader import InboxReader
 from tidings.live.reconciler import Reconciler
 from tidings.live.registry import StreamRegistry
 from tidings.live.stream import State, Stream
-from tidings.live.stream_deadlines import StreamDeadlines
+from tidings.live.stream_deadlines import AGE, StreamDeadlines
 from tidings.live.transport import Transport
 from tidings.live.waiters import InboxWaiter
 from tidings.ports import Store
@@ -26,6 +27,9 @@ TICK_S = 1.0
 """Seconds between two checks of the deadlines; heartbeats, rotation and the end of credentials have this resolution."""
 RETRY_MS = (1_000, 3_000)
 """Milliseconds after which clients reconnect after a lost connection; random for each, so that not all return at once."""
+ROTATE_RETRY_MS = (1_000, 2_000)
+"""Milliseconds after which the client reconnects if only this stream ends. Not less: browsers apply a small ``retry``
+exactly."""
 DRAIN_PER_S = 250
 """Streams that end each second when the server stops: as many as the next server can admit."""
 DRAIN_SHARE = 0.8
@@ -54,15 +58,27 @@ class Hub:
         self._epoch = epoch
         self._rng = rng or random.Random()
         self._admission = AdmissionController(settings, clock, self._rng)
-        self._registry = StreamRegistry(self._admission, position)
-        self._deadlines = StreamDeadlines(self._registry, settings, clock, self._rng)
-        self._catch_up = CatchUp(store, wording, self._registry, clock)
+        self._registry = StreamRegistry(self._admission)
+        self._deadlines = StreamDeadlines(settings, clock, self._rng, self._position)
+        inboxes = InboxReader(store, wording)
+        self._catch_up = CatchUp(store, inboxes, self._registry, clock, self._position)
         self._following = Following(
-            store, materialize, self._registry, self._catch_up, self._deadlines, clock, self.reconcile_all
+            store,
+            materialize,
+            self._registry,
+            inboxes,
+            self._catch_up,
+            self._deadlines,
+            clock,
+            position,
+            self.reconcile_all,
         )
         self._reconciler = Reconciler(store, materialize, self._registry, self._following.add_hint)
         self._tasks: list[asyncio.Task[None]] = []
         self._draining: asyncio.Task[None] | None = None
+
+    def _position(self) -> int:
+        return self._following.position
 
     def start(self) -> None:
         """Begin feeding; needs a running event loop."""
@@ -184,7 +200,10 @@ class Hub:
 
     def tick(self) -> None:
         """Handle what is due each second: heartbeats, rotation, ends of credentials, full transports, lost hints."""
-        for stream, reason in self._deadlines.expire(self._clock.monotonic()):
+        now = self._clock.monotonic()
+        for stream, reason in self._deadlines.expire(now):
+            if reason == AGE:
+                stream.drain(self._rng.randint(*ROTATE_RETRY_MS), now)
             self._end(stream, reason)
         if self.busy:
             self.reconcile_all()

@@ -7,10 +7,8 @@ from tidings.background import NextRun, Worker
 from tidings.live.registry import StreamRegistry
 from tidings.model import InboxCounters
 from tidings.ports import Store
-from tidings.projections.pending_broadcasts import Materialize, inbox_heads
+from tidings.projections.pending_broadcasts import HEADS, Materialize, inbox_heads
 
-HEADS = 1_000
-"""Inboxes whose counters one statement reads: two milliseconds, then other tasks have the loop."""
 LONGEST_PAUSE_S = 1.0
 """Maximum of the seconds until a failed comparison is repeated: a lost hint delays a change by about so long."""
 

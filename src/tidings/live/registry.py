@@ -8,10 +8,9 @@ from tidings.live.waiters import InboxWaiter
 
 class StreamRegistry:
     """The streams and waiters of one process, counted by address for their admission. ``listening``: the streams with a
-    feed. ``position``: streams that follow have all events of the log up to it."""
+    feed."""
 
-    def __init__(self, admission: AdmissionController, position: int) -> None:
-        self.position = position
+    def __init__(self, admission: AdmissionController) -> None:
         self.streams: dict[str, list[Stream]] = {}
         self.listening: dict[str, list[Stream]] = {}
         self.waiters: dict[str, dict[InboxWaiter, None]] = {}

@@ -1,9 +1,9 @@
 """The deadlines of streams: heartbeats, the maximum age, the end of a credential, a transport that stays full."""
 
 import random
+from collections.abc import Callable
 
 from tidings.config import Settings
-from tidings.live.registry import StreamRegistry
 from tidings.live.stream import State, Stream
 from tidings.live.timer_wheel import TimerWheel
 from tidings.timeutil import Clock
@@ -12,21 +12,21 @@ WARN_S = 30
 """Seconds before the end of its credential at which a stream warns: time to fetch a new one."""
 MAX_BEHIND_S = 30
 """Seconds for which a transport may stay full. After them the stream ends, and its buffers are released."""
+AGE = "age"
+"""The reason of a stream that is too old: its client must reconnect."""
 ROTATION_SPREAD = 0.2
 """The share of the maximum age by which a stream ends earlier or later, at random, so that streams that opened together end
 at different times."""
-ROTATE_RETRY_MS = (1_000, 2_000)
-"""Milliseconds after which the client reconnects if only this stream ends. Not less: browsers apply a small ``retry``
-exactly."""
 
 
 class StreamDeadlines:
     """The deadlines of the streams of one process, at a resolution of a second."""
 
     def __init__(
-        self, registry: StreamRegistry, settings: Settings, clock: Clock, rng: random.Random
+        self, settings: Settings, clock: Clock, rng: random.Random, position: Callable[[], int]
     ) -> None:
-        self._registry = registry
+        """``position`` returns that up to which following has sent events, which heartbeats state."""
+        self._position = position
         self._settings = settings
         self._rng = rng
         self._wheel: TimerWheel[Stream] = TimerWheel(clock.monotonic())
@@ -57,7 +57,7 @@ class StreamDeadlines:
         if stream.ends_at is not None and now >= stream.ends_at - WARN_S:
             stream.warn_expiry(max(0, round(stream.ends_at - now)), now)
         if now >= stream.wrote_at + self._settings.heartbeat_s:
-            stream.heartbeat(self._registry.position, now)
+            stream.heartbeat(self._position(), now)
 
     def _schedule(self, stream: Stream, now: float) -> None:
         """Check the stream again at its next deadline."""
@@ -70,12 +70,9 @@ class StreamDeadlines:
         self._wheel.schedule(max(due, now), stream)
 
     def _over(self, stream: Stream, now: float) -> str:
-        """The reason why a stream must end, "" if it need not. The client of one that is too old must reconnect."""
+        """The reason why a stream must end, "" if it need not."""
         if stream.ends_at is not None and now >= stream.ends_at:
             return "credential"
         if stream.state is State.BACKPRESSURED and now >= stream.behind_since + MAX_BEHIND_S:
             return "slow"
-        if now >= stream.rotates_at:
-            stream.drain(self._rng.randint(*ROTATE_RETRY_MS), now)
-            return "age"
-        return ""
+        return AGE if now >= stream.rotates_at else ""

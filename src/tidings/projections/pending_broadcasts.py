@@ -7,6 +7,8 @@ from tidings.errors import Unavailable
 from tidings.model import InboxCounters
 from tidings.ports import Store
 
+HEADS = 1_000
+"""Inboxes whose counters one statement reads: two milliseconds, then other tasks have the loop."""
 Materialize = Callable[[Sequence[str], int], Awaitable[None]]
 """Materialises the pending broadcasts of these users, except for a user whose erasure began after so many erasures
 (``Erasures.begun``). Raises Unavailable."""
@@ -35,7 +37,7 @@ async def read_with_materialization(
 async def inbox_heads(
     store: Store, users: Sequence[str], materialize: Materialize
 ) -> dict[str, InboxCounters]:
-    """The counters of these users' inboxes."""
+    """The counters of these users' inboxes, at most HEADS."""
 
     async def read() -> dict[str, InboxCounters]:
         return dict(zip(users, await store.counts(users), strict=True))
