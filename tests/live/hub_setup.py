@@ -1,11 +1,9 @@
 """A hub over a real store, with wires that keep what is written, and a clock that is turned."""
 
 import asyncio
-import functools
 import random
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, ParamSpec
 
 import msgspec
 
@@ -30,25 +28,8 @@ from tidings.testing import FakeClock, MemoryStore, event
 
 NOTIFICATIONS = frozenset({"notifications"})
 SETTINGS = Settings()
-PATIENCE_S = 20
-"""A test that waits for what never comes ends."""
 IN_THE_LOG = (Publish, Retract, MarkFeedRead, MarkFeedUnread, UndoMarkFeedRead)
 """What takes a position, and so may be news of a feed."""
-P = ParamSpec("P")
-
-
-def awaited(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """Run an asynchronous test."""
-
-    @functools.wraps(test)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        async def patiently() -> None:
-            async with asyncio.timeout(PATIENCE_S):
-                await test(*args, **kwargs)
-
-        asyncio.run(patiently())
-
-    return run
 
 
 class Counting(MemoryStore):

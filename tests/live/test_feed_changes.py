@@ -4,7 +4,8 @@ from typing import Any
 
 import msgspec
 
-from tests.live.hub_setup import Place, awaited, place
+from tests.awaiting import awaited
+from tests.live.hub_setup import Place, place
 from tests.live.tape import Said, Tape
 from tidings.feed_changes import FeedMark, Retraction
 from tidings.live import INCLUDE

@@ -5,7 +5,8 @@ import asyncio
 import msgspec
 import pytest
 
-from tests.live.hub_setup import SETTINGS, Place, awaited, place
+from tests.awaiting import awaited
+from tests.live.hub_setup import SETTINGS, Place, place
 from tests.live.tape import Tape
 from tidings.errors import Deferred, TooManyRequests, Unavailable
 from tidings.live import INCLUDE, Stream

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.live.hub_setup import NOTIFICATIONS, Place, awaited, place
+from tests.awaiting import awaited
+from tests.live.hub_setup import NOTIFICATIONS, Place, place
 from tests.live.tape import Said
 from tidings.errors import TooManyRequests, Unavailable
 from tidings.http import long_poll

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.live.hub_setup import SETTINGS, Place, awaited, place
+from tests.awaiting import awaited
+from tests.live.hub_setup import SETTINGS, Place, place
 from tidings.model import Command, EraseUser, Outcome, Publish, SetBlock
 from tidings.outbound.channel_registry import ChannelRegistry
 from tidings.outbound.dispatcher import DeliveryDispatcher

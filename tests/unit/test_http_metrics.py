@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import CollectorRegistry
 
-from tests.live.hub_setup import awaited
+from tests.awaiting import awaited
 from tidings.config import Settings
 from tidings.errors import TidingsError, TooManyRequests
 from tidings.http.app import build

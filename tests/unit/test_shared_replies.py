@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.live.hub_setup import awaited
+from tests.awaiting import awaited
 from tidings.errors import BadParameter
 from tidings.shared_replies import EVENTS_PER_MS, MOST_REPLIES, SHARED_EVENTS, MadeReply, SharedReplies
 from tidings.testing import FakeClock

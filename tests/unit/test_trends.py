@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.awaiting import awaited
 from tests.backends import opened
-from tests.live.hub_setup import awaited
 from tidings.commit_effects import effects_of
 from tidings.config import Settings
 from tidings.errors import KeyReused

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.awaiting import awaited
 from tests.backends import SMALL
-from tests.live.hub_setup import awaited
 from tidings.errors import TooManyRequests, Unavailable
 from tidings.model import Follow
 from tidings.storage.sqlite import SqliteStore
