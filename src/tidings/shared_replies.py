@@ -40,19 +40,21 @@ class _Shared:
         self.at = at
         self.waiting = 0
 
-    def is_short(self) -> bool:
-        """Whether it was made, and need not be shared any more; or could not be made."""
+    def is_long(self) -> bool:
+        """Whether the reply is being made, or was made from so many events that it is shared."""
+        if not self.making.done():
+            return True
+        if self.making.cancelled() or self.making.exception() is not None:
+            return False
+        return self.making.result().examined > SHARED_EVENTS
+
+    def must_make(self, now: int) -> bool:
+        """Whether the reply is neither being made nor recent enough, or making it failed."""
         if not self.making.done():
             return False
-        if self.making.cancelled() or self.making.exception() is not None:
+        if not self.is_long():
             return True
-        return self.making.result().examined <= SHARED_EVENTS
-
-    def usable(self, now: int) -> bool:
-        """Whether it is being made, or was made recently enough; it is not short."""
-        if not self.making.done():
-            return True
-        return 0 <= (now - self.at) * EVENTS_PER_MS < self.making.result().examined
+        return not 0 <= (now - self.at) * EVENTS_PER_MS < self.making.result().examined
 
 
 class SharedReplies:
@@ -69,10 +71,10 @@ class SharedReplies:
         """The reply to a question; ``make`` makes it for a viewer, or ("") for all. The first reply to a question that turns
         out to be long is made for its viewer."""
         shared = self._replies.get(question)
-        if shared is None or shared.is_short():
+        if shared is None or not shared.is_long():
             self._replies.pop(question, None)
             return (await self._alone(question, viewer, make)).body()
-        if not shared.usable(self._clock.now()):
+        if shared.must_make(self._clock.now()):
             shared = self._keep(question, asyncio.ensure_future(make("")), self._clock.now())
         self._replies.move_to_end(question)
         return (await self._wait(question, shared)).body()
