@@ -2,6 +2,7 @@
 
 from typing import Literal, NamedTuple, Protocol
 
+from tidings.model import user_topic
 from tidings.personal_data import is_alias
 from tidings.visibility import Visibility
 
@@ -51,7 +52,7 @@ class EventSelection(NamedTuple):
             return self
         if by == "object_type":
             return self._replace(object_type=key) if self.object_type in (None, key) else None
-        topic = key if by == "object" else f"user:{key}"
+        topic = key if by == "object" else user_topic(key)
         if is_alias(topic.removeprefix("user:")):
             return None
         return self if self.topic is not None else self._replace(topic=topic)

@@ -19,6 +19,8 @@ from tidings.visibility import NAMES, Visibility, VisibilityName
 
 Id = Annotated[str, visible(128, description="Opaque, 1 to 128 characters, compared exactly.")]
 Verb = Annotated[str, visible(64, description="What was done: comment, push, …")]
+MAX_TOPIC = 193
+"""Characters of the longest topic, type:id; so also of the longest key that trends count."""
 # A colon would make market:1 of "2" and market of "1:2" the same topic.
 ObjectType = Annotated[
     str,
@@ -30,7 +32,7 @@ Topic = Annotated[
         r"\A[^\x00-\x1f\x7f:]{1,64}:[^\x00-\x1f\x7f]{1,128}\Z",
         "type:id, such as market:42",
         min_length=3,
-        max_length=193,
+        max_length=MAX_TOPIC,
     ),
 ]
 Audience = Annotated[
@@ -38,7 +40,7 @@ Audience = Annotated[
     in_words(
         r"\A(?:\*|[^\x00-\x1f\x7f:]{1,64}:[^\x00-\x1f\x7f]{1,128})\Z",
         '"*" or type:id, such as market:42',
-        max_length=193,
+        max_length=MAX_TOPIC,
         description="Everybody (*), or those who follow a topic.",
     ),
 ]

@@ -113,7 +113,7 @@ class FeedReader:
         """A page of a feed or of activity, with the number of items that were new when it was read. Raises BadParameter."""
         found = await self._new(what, want, since, page.position)
         capped = b',"new_count_capped":true' if found.capped else b""
-        return page._replace(body=page.body[:-1] + b',"new_count":%d%b}' % (found.new, capped))
+        return page._replace(body=with_members(page.body, b',"new_count":%d%b' % (found.new, capped)))
 
     async def _new(
         self, what: FeedOf | ActivityOf, want: FeedFilter, since: Since, up_to: int | None = None

@@ -1,7 +1,7 @@
 """``tidings top``: the most frequent keys of the last minutes or hours."""
 
 import time
-from typing import Literal
+from typing import Literal, get_args
 
 import click
 
@@ -22,14 +22,14 @@ BAR = 50
 )
 @click.option(
     "--window",
-    type=click.Choice(["1m", "5m", "1h"]),
+    type=click.Choice(get_args(Window)),
     default="1m",
     show_default=True,
     help="The window.",
 )
 @click.option(
     "--by",
-    type=click.Choice(["object", "verb", "object_type", "actor"]),
+    type=click.Choice(get_args(By)),
     default="object",
     show_default=True,
     help="What is counted.",

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from tidings.errors import BadParameter
 from tidings.event_counts import DIMENSIONS
+from tidings.model import user_topic
 from tidings.projections.sliding_counts import HOUR_S, LENGTHS_S, SlidingCounter, windows_holding
 from tidings.timeutil import Clock
 
@@ -139,11 +140,11 @@ class Windows:
     def forget(self, user: str) -> None:
         """Omit an erased user from replies, and set ``outdated`` until the user is not counted either."""
         objects, actors = self._tallies[DIMENSIONS.index("object")], self._tallies[DIMENSIONS.index("actor")]
-        if self._next is None and not (actors.may_hold(user) or objects.may_hold(f"user:{user}")):
+        if self._next is None and not (actors.may_hold(user) or objects.may_hold(user_topic(user))):
             return
         self._next, self.outdated = None, True
         if len(self._forgotten) < MOST_FORGOTTEN:
-            self._forgotten |= {user, f"user:{user}"}
+            self._forgotten |= {user, user_topic(user)}
 
     def recount(self) -> "Windows":
         """Empty windows for the events of the log up to ``counted``; they also get what is committed from now on."""

@@ -7,7 +7,8 @@ import msgspec
 from msgspec import Meta
 
 from tidings.errors import FieldError, Unavailable
-from tidings.events import Id, ObjectType, Topic, Verb
+from tidings.event_counts import Dimension
+from tidings.events import MAX_TOPIC, Id, ObjectType, Topic, Verb
 from tidings.field_errors import FieldCheck, mismatch
 from tidings.http import schemas
 from tidings.http.params import MAX_PAGE, ForUser, Limit, Params
@@ -21,7 +22,7 @@ class TopQuery(ForUser):
     ``compare``: with the window directly before."""
 
     window: Literal["1m", "5m", "1h"] = "1h"
-    by: Literal["object", "verb", "object_type", "actor"] = "object"
+    by: Dimension = "object"
     limit: Limit = MAX_PAGE
     object_type: ObjectType | None = None
     topic: Topic | None = None
@@ -29,8 +30,6 @@ class TopQuery(ForUser):
 
 
 _KEYS: dict[str, Any] = {"object": Topic, "verb": Verb, "object_type": ObjectType, "actor": Id}
-_LONGEST_KEY = 193
-"""Characters of the longest key: that of an object, type:id."""
 
 
 def _key_errors(key: str | None, by: str) -> Iterator[FieldError]:
@@ -48,8 +47,8 @@ class SeriesQuery(ForUser):
     CHECKS: ClassVar[tuple[FieldCheck, ...]] = (FieldCheck(("key", "by"), _key_errors),)
 
     window: Literal["1m", "5m", "1h"] = "1h"
-    by: Literal["object", "verb", "object_type", "actor"] = "object"
-    key: Annotated[str, Meta(min_length=1, max_length=_LONGEST_KEY)] | None = None
+    by: Dimension = "object"
+    key: Annotated[str, Meta(min_length=1, max_length=MAX_TOPIC)] | None = None
     object_type: ObjectType | None = None
     topic: Topic | None = None
 

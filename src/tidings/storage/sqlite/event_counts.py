@@ -7,12 +7,13 @@ import apsw
 
 from tidings.event_counts import Dimension, EventSelection, KeyCounts, PointCounts, Points, RankedKey
 from tidings.ids import key_at
+from tidings.model import user_topic
 from tidings.personal_data import ALIAS_GLOB
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.timeline_numbers import topic_timeline
 
-_ALIASES = {"actor": ALIAS_GLOB, "object": f"user:{ALIAS_GLOB}"}
+_ALIASES = {"actor": ALIAS_GLOB, "object": user_topic(ALIAS_GLOB)}
 """The keys that are names of erased users, as patterns of SQLite."""
 
 
