@@ -22,8 +22,8 @@ from tidings.config import ConfigError, Settings
 from tidings.errors import Unavailable
 from tidings.http.app import App, build
 from tidings.http.deadlines import Deadlines
+from tidings.http.disconnects import DisconnectWatcher
 from tidings.http.gate import Gate, gate_of
-from tidings.http.hang_ups import HangUps
 from tidings.http.protocol import HEALTH_PATHS, TimedProtocol
 from tidings.http.transport import Stalls
 from tidings.http.unsent import Unsent, unsent_of
@@ -138,7 +138,7 @@ def timed(head_s: float, body_s: float, stalled_s: float, gate: Gate, unsent: Un
     members = {
         "deadlines": Deadlines(head_s, body_s),
         "stalls": Stalls(stalled_s),
-        "hang_ups": HangUps(),
+        "disconnects": DisconnectWatcher(),
         "gate": gate,
         "unsent": unsent,
     }

@@ -20,8 +20,8 @@ from tidings.config import KIB
 from tidings.errors import TidingsError
 from tidings.http.body import ClientGone
 from tidings.http.deadlines import HEALTH_S, Deadlines, Phase
+from tidings.http.disconnects import DisconnectWatcher
 from tidings.http.gate import Entry, Gate
-from tidings.http.hang_ups import HangUps
 from tidings.http.refusals import (
     HANDSHAKE_BEHIND,
     HANDSHAKE_WITH_BODY,
@@ -70,7 +70,7 @@ class TimedProtocol(HttpToolsProtocol):
 
     deadlines: Deadlines
     stalls: Stalls
-    hang_ups: HangUps
+    disconnects: DisconnectWatcher
     gate: Gate
     unsent: Unsent
     health_paths: frozenset[bytes] = frozenset(HEALTH_PATHS)
@@ -157,7 +157,7 @@ class TimedProtocol(HttpToolsProtocol):
             if cycle is not None:
                 cycle.disconnected = True
                 cycle.message_event.set()
-        self.hang_ups.forget(self)
+        self.disconnects.forget(self)
         self.pipeline.clear()
         self._last = self._task = None
         self.cycle = self._served = self.scope = self.parser = None  # type: ignore[assignment]
@@ -215,12 +215,12 @@ class TimedProtocol(HttpToolsProtocol):
         elif self._phase is Phase.LINGER or not self.cycle.response_started:
             self.transport.abort()
 
-    def unheard(self) -> socket.socket | None:
+    def paused_socket(self) -> socket.socket | None:
         """The socket, if nothing is read from it while a request waits for its response; else None."""
         waits = self._stopped and not self._served.response_complete and not self.transport.is_closing()
         return self.transport.get_extra_info("socket") if waits else None
 
-    def hung_up(self, at_once: bool) -> None:
+    def on_disconnect(self, at_once: bool) -> None:
         """The client has left while nothing was read: ``at_once``, or unless a response is being sent to it."""
         if at_once or not (self._served.response_started or self.transport.waiting):  # type: ignore[attr-defined]
             self.transport.abort()
@@ -312,7 +312,7 @@ class TimedProtocol(HttpToolsProtocol):
                 self._refuse(TOO_LARGE)
         if self.pipeline:
             self._stop_reading()
-            self.hang_ups.watch(self)
+            self.disconnects.watch(self)
 
     def on_message_begin(self) -> None:
         """Called by the parser."""
@@ -400,7 +400,7 @@ class TimedProtocol(HttpToolsProtocol):
         was_last = not self.pipeline
         if self.pipeline:
             self._served = self.pipeline[-1][0]
-            self.hang_ups.watch(self)
+            self.disconnects.watch(self)
         super().on_response_complete()
         if self._last is not None:
             if was_last:
@@ -578,7 +578,7 @@ class TimedProtocol(HttpToolsProtocol):
         self._phase = Phase.IDLE
         self._watch()
         self._stop_reading()
-        self.hang_ups.watch(self)
+        self.disconnects.watch(self)
 
     def _refuse_now(self, refusal: Refusal | None) -> None:
         if refusal is not None and not self.transport.is_closing():

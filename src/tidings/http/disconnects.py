@@ -16,7 +16,7 @@ _HALF_CLOSED = getattr(select, "POLLRDHUP", 0)
 _CLOSED = select.POLLHUP | select.POLLERR
 
 
-class Unheard(Protocol):
+class PausedConnection(Protocol):
     """A connection from which nothing is read while a request waits for its response."""
 
     @property
@@ -24,44 +24,44 @@ class Unheard(Protocol):
         """The event loop of the connection."""
         ...
 
-    def unheard(self) -> socket.socket | None:
+    def paused_socket(self) -> socket.socket | None:
         """The socket, if nothing is read from it now and a request waits for its response."""
         ...
 
-    def hung_up(self, at_once: bool) -> None:
+    def on_disconnect(self, at_once: bool) -> None:
         """The client has left: ``at_once``, or it closed its side and may still read, but got no response in time."""
         ...
 
 
-class HangUps:
+class DisconnectWatcher:
     """Watches connections of which reading is paused behind a request. A client that ended the connection is gone; one that
     closed its side still gets a response that begins within :data:`HALF_CLOSED_S`, as if it had been read."""
 
     def __init__(self) -> None:
-        self._watched: Sweep[Unheard, float] = Sweep(_SWEEP_S, self._look)
+        self._watched: Sweep[PausedConnection, float] = Sweep(_SWEEP_S, self._look)
 
-    def watch(self, connection: Unheard) -> None:
+    def watch(self, connection: PausedConnection) -> None:
         """Watch from now on, for another request than before."""
         self._watched.watch(connection, math.inf, connection.loop)
 
-    def forget(self, connection: Unheard) -> None:
+    def forget(self, connection: PausedConnection) -> None:
         """The connection has ended."""
         self._watched.forget(connection)
 
-    def _look(self, connection: Unheard, since: float, now: float) -> float | None:
-        unheard = connection.unheard()
-        if unheard is None:
+    def _look(self, connection: PausedConnection, since: float, now: float) -> float | None:
+        paused = connection.paused_socket()
+        if paused is None:
             return None
-        events = _events(unheard)
+        events = _events(paused)
         if not events:
             return math.inf
         since = min(since, now)
         if events & _CLOSED or now - since >= HALF_CLOSED_S:
-            connection.hung_up(at_once=bool(events & _CLOSED))
+            connection.on_disconnect(at_once=bool(events & _CLOSED))
         return since
 
 
-def _events(unheard: socket.socket) -> int:
+def _events(paused: socket.socket) -> int:
     poll = select.poll()
-    poll.register(unheard, _HALF_CLOSED)
+    poll.register(paused, _HALF_CLOSED)
     return next((events for _, events in poll.poll(0)), 0)
