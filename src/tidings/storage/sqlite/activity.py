@@ -14,6 +14,10 @@ from tidings.storage.sqlite.timeline_numbers import topic_timeline
 from tidings.storage.sqlite.write_session import high_key
 from tidings.visibility import Visibility, is_listed
 
+PASSED_OVER = 20
+"""Events that SQLite passes over in the time in which one is looked at: there may be many private ones between two that
+everybody sees."""
+
 
 class ActivityViewer(NamedTuple):
     """Who reads activity: None for nobody in particular; ``careful``: a block may hide events from them."""
@@ -43,18 +47,19 @@ def page(
     listed = _Listing(r, number, viewer, narrowest)
     plain = want == EVERYTHING and not viewer.careful
     for chunk in _chunk_sizes(r, limit, plain):
-        keys, events = _events(r, number, at, above, chunk)
+        if number is None:
+            events, reached = _everyones(r, at, above, chunk, narrowest)
+        else:
+            events, reached = _of_topic(r, number, at, above, chunk)
         hidden = _blocked(r, viewer, events)
-        items += [
-            FeedItem(e.key, e.position, e.body)
-            for e in events
-            if fits(e) and e.actor not in hidden and listed(e)
-        ]
+        shown = [e for e in events if fits(e) and e.actor not in hidden and listed(e)]
+        items += [FeedItem(e.key, e.position, e.body) for e in _with_bodies(r, shown)]
         if len(items) > limit:
             return Page(items[:limit], items[limit - 1].key, position)
-        if len(keys) < chunk:
+        if reached is None:
             return Page(items, None, position)
-        at = keys[-1]
+        at = reached
+        r.continue_in_a_thread()  # what was read is not what is listed: there may be much more of it
     return Page(items, at, position, partial=True)
 
 
@@ -78,7 +83,9 @@ def new_count(
     parts = _logged(r, position, last) if number is None else _entered(r, number, position, last)
 
     def examined() -> Iterator[tuple[int, bool]]:
-        for keys in parts:
+        for n, keys in enumerate(parts):
+            if n:
+                r.continue_in_a_thread()
             events = r.events(keys, "events_without_body")
             hidden = _blocked(r, viewer, events)
             shown = {
@@ -163,22 +170,34 @@ def _chunk_sizes(r: ReadSnapshot, limit: int, plain: bool) -> Iterator[int]:
         chunk = min(chunk * 2, LARGEST_CHUNK)
 
 
-def _events(
-    r: ReadSnapshot, topic: int | None, before: int, above: int, limit: int
-) -> tuple[Sequence[int], list[EventRow]]:
-    """(the keys that were read, those of their events that are not retracted), newest first."""
-    if topic is None:
-        events = _everyones(r, before, above, limit)
-        return [event.key for event in events], events
+def _of_topic(
+    r: ReadSnapshot, topic: int, before: int, above: int, limit: int
+) -> tuple[list[EventRow], int | None]:
+    """(the newest events of a topic that are not retracted, the key down to which the topic was read; None at its end).
+    Without their bodies if they are many: few of them may be listed."""
     keys = [entry.key for entry in r.entries((topic_timeline(topic),), before, above, limit)]
-    return keys, r.events(keys)
+    events = r.events(keys, "events" if limit <= FIRST_CHUNK else "events_without_body")
+    return events, keys[-1] if len(keys) == limit else None
 
 
-def _everyones(r: ReadSnapshot, before: int, above: int, limit: int) -> list[EventRow]:
+def _with_bodies(r: ReadSnapshot, events: list[EventRow]) -> list[EventRow]:
+    """The same events, which were read with or without their bodies."""
+    if all(event.body for event in events):
+        return events
+    return r.events([event.key for event in events])
+
+
+def _everyones(
+    r: ReadSnapshot, before: int, above: int, limit: int, narrowest: Visibility
+) -> tuple[list[EventRow], int | None]:
+    """(the newest events of this visibility that are not retracted, the key down to which all were read; None at the
+    end)."""
     found: list[EventRow] = []
     for span in reversed(r.event_spans):
         if span.low < before and span.high > above:
-            found += r.newest_events(span.parts[-1], before, above, limit - len(found))
-            if len(found) >= limit:
-                break
-    return found
+            n, wanted = span.parts[-1], limit - len(found)
+            some, reached = r.newest_events(n, before, above, wanted, limit * PASSED_OVER, narrowest)
+            found += some
+            if reached is not None:
+                return found, reached
+    return found, None

@@ -118,6 +118,9 @@ class ReadSnapshot:
         self.cancelled = True
         self.db.interrupt()
 
+    def continue_in_a_thread(self) -> None:
+        """For reads that turn out to be longer than expected: they end on the event loop, and a thread does them."""
+
     def check(self) -> None:
         """Raises Cancelled if the result is not needed any more. For use between statements: each alone may be short."""
         if self.cancelled:
@@ -258,10 +261,19 @@ class ReadSnapshot:
         "events_without_body"."""
         return [EventRow(*row) for row in self.rows(keys, what)]
 
-    def newest_events(self, n: int, before: int, above: int, limit: int) -> list[EventRow]:
-        """The newest events of a partition with a key in (above, before) that are not retracted, newest first."""
-        rows = self.db.all(sql("newest_events", n), (before, above, limit))
-        return [EventRow(*row) for row in self._renamed(rows, 1)]
+    def newest_events(
+        self, n: int, before: int, above: int, limit: int, examined: int, narrowest: int
+    ) -> tuple[list[EventRow], int | None]:
+        """The newest events of a partition with a key in (above, before) that are neither retracted nor less visible than
+        ``narrowest``, newest first; of so many ``examined`` ones. Also returns the key down to which all were examined, None
+        if that is all of them."""
+        values = {"before": before, "above": above, "examined": examined, "narrowest": narrowest}
+        rows = self.db.all(sql("newest_events", n), values | {"limit": limit})
+        found = [EventRow(*row) for row in self._renamed(rows, 1)]
+        if len(found) == limit:
+            return found, found[-1].key
+        last = self.db.one(sql("last_examined_event", n), values)
+        return found, None if last is None else last[0]
 
     def rows(self, keys: Sequence[int], what: str) -> list[Any]:
         """Rows of a named statement over the partitions that have these keys."""
@@ -346,6 +358,11 @@ class LoopSnapshot(ReadSnapshot):
         """Whether the read has used all its permitted instructions."""
         self._steps_left -= 1
         return self._steps_left < 0
+
+    def continue_in_a_thread(self) -> None:
+        """Raises ReadTooLong in a read that must be short."""
+        if self._steps_left < sys.maxsize:
+            raise ReadTooLong
 
     def fresh(self) -> "LoopSnapshot":
         """This reader, with a snapshot that has every acknowledged commit. Raises ForeignCommit."""

@@ -26,8 +26,13 @@ SELECT e.key, e.actor FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value
 SELECT e.key, e.position, e.actor, e.object, e.verb, NULL, NULL, e.visibility, x'' FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value;
 
 -- name: newest_events
-SELECT key, position, actor, object, verb, topics, targets, visibility, body FROM event_{n}
-WHERE key < ? AND key > ? AND body IS NOT NULL ORDER BY key DESC LIMIT ?;
+-- Of the newest :examined events. Those that are not listed are passed over here: their bodies stay unread.
+SELECT key, position, actor, object, verb, topics, targets, visibility, body
+FROM (SELECT * FROM event_{n} WHERE key < :before AND key > :above ORDER BY key DESC LIMIT :examined)
+WHERE visibility <= :narrowest AND body IS NOT NULL LIMIT :limit;
+
+-- name: last_examined_event
+SELECT key FROM event_{n} WHERE key < :before AND key > :above ORDER BY key DESC LIMIT 1 OFFSET :examined - 1;
 
 -- name: keys_at_positions
 SELECT l.key FROM carray(?) c CROSS JOIN log l ON l.position=c.value;
