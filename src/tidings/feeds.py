@@ -118,17 +118,19 @@ class FeedReader:
     async def _new(
         self, what: FeedOf | ActivityOf, want: FeedFilter, since: Since, up_to: int | None = None
     ) -> UnseenCount:
-        position = await self._position(since)
+        viewer = what.user if isinstance(what, FeedOf) else what.viewer
+        position = await self._position(since, viewer)
         return await self._store.new_count(what, position, self._settings.unseen_count_cap, want, up_to)
 
-    async def _position(self, since: Since) -> int:
-        """The position after which something is new. Raises BadParameter for the id of an event that was never in this
-        store; one that was retracted has the position of its time."""
+    async def _position(self, since: Since, viewer: str | None) -> int:
+        """The position after which something is new. Raises BadParameter for an id that this store did not make; that of an
+        event that was retracted, never was, or that the viewer (None: anybody) may not look up, is the position of its
+        time: the same for all three, so that no count says which it is."""
         if isinstance(since, int):
             return since
         if isinstance(since, SinceTime):
             return (await self._store.head(since.ms)).position
-        if (entry := await self._store.event(since)) is not None:
+        if (entry := await self._store.event(since, viewer)) is not None:
             return entry.position
         return (await self._store.head(ms_of(key_of_event(self._store.ids, since)) - 1)).position
 

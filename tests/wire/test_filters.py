@@ -160,6 +160,33 @@ def test_since_is_a_position_an_event_or_a_time(app: httpx.Client, user: str, id
 
 
 @pytest.mark.usefixtures("ids")
+@pytest.mark.parametrize("visibility", ["recipients", "followers"])
+def test_since_the_id_of_a_hidden_event_is_since_its_time(
+    app: httpx.Client, user: str, visibility: str
+) -> None:
+    """The fault: the position of a hidden event that was dated back was not that of its time, so counts since ids that a
+    user had computed told which of them existed. It is the same as for an event that is no more; those who see it, and
+    the application, still have the position of the event."""
+    hidden = event(
+        user, topics=[f"tag:{user}"], target_user_ids=[user], created_at=at(1), visibility=visibility
+    )
+    ids = [app.post("/v1/events", json=hidden).json()["event_id"] for _ in range(2)]
+    app.delete(f"/v1/events/{ids[1]}").raise_for_status()
+
+    def new(path: str, since: str, **viewer: str) -> int:
+        return int(of(app.get(path, params={"since": since} | viewer), schemas.NewCount).count)
+
+    topic = f"/v1/topics/tag%3A{user}/new"
+    stranger = f"{user}-x"
+    app.put(f"/v1/users/{stranger}/follows/item:{user}", json={}).raise_for_status()
+    for path in (topic, "/v1/activity/new", "/v1/feed/new"):
+        existing, gone = (new(path, id, user_id=stranger) for id in ids)
+        assert existing == gone, path
+    assert new(topic, ids[0], user_id=stranger) == len(VERBS)
+    assert new(topic, ids[0], user_id=user) == new(topic, ids[0]) == 0
+
+
+@pytest.mark.usefixtures("ids")
 def test_since_is_refused_in_other_forms(app: httpx.Client, user: str) -> None:
     """The id of an event that this server never had, and a time without a zone."""
     foreign = "019a0000-0000-7000-8000-000000000000"
