@@ -47,7 +47,7 @@ class LookUpFacts(NamedTuple):
 
     ``own``: the user is the actor; ``target``: is among the targets; ``in_audience``: is in the audience of the broadcast;
     ``notified``: has or had it in the inbox; ``follows``: follows one of its topics now; ``covered``: a follow of one of its
-    topics covers it, as in feeds (see ``tidings.ports``).
+    topics covers it, as in feeds (see ``tidings.ports``); ``blocked``: a block is between the user and the actor.
     """
 
     own: bool = False
@@ -56,12 +56,13 @@ class LookUpFacts(NamedTuple):
     notified: bool = False
     follows: bool = False
     covered: bool = False
+    blocked: bool = False
 
 
 def may_look_up(visibility: Visibility, user: LookUpFacts) -> bool:
     """Whether a user may look up an event by its id."""
     recipient = user.target or user.in_audience or user.notified
-    follower = user.follows or user.covered
+    follower = (user.follows or user.covered) and not user.blocked
     return (
         visibility == Visibility.PUBLIC
         or user.own

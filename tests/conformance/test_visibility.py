@@ -16,6 +16,7 @@ from tidings.model import (
     NewEvent,
     RebuildFeeds,
     Retract,
+    SetBlock,
     SetNotificationType,
     UndoMarkFeedRead,
     Unfollow,
@@ -145,6 +146,27 @@ def test_a_follow_permits_a_look_up_while_it_lasts_or_covers_the_event(
         store.write(Follow("carol", "market:42", 1), Unfollow("carol", "market:42", keep=keep))
         assert bool(store.feed("carol")) == keep
         assert bool(store.run(store.store.event(ids[FOLLOWERS], "carol"))) == keep
+
+
+@pytest.mark.parametrize("pair", [("alice", "user:{}"), ("{}", "user:alice")])
+def test_a_block_takes_the_look_up_that_a_follow_permits(
+    store: Harness, ids: dict[Visibility, str], pair: tuple[str, str]
+) -> None:
+    """The fault: a blocked user who computed the id of an event for followers, and followed a topic of it, could read it.
+    In both directions, until the block ends; recipients keep the right, and so does everybody to what is public."""
+    may = {"v1": {PUBLIC, FOLLOWERS}, "bob": set(Visibility), "alice": set(Visibility)}
+    store.write(Follow("bob", "market:42"))
+
+    def seen(user: str) -> set[Visibility]:
+        return {each for each, id in ids.items() if store.run(store.store.event(id, user))}
+
+    for user in ("v1", "bob"):
+        blocker, blocked = (part.format(user) for part in pair)
+        store.write(SetBlock(blocker, blocked, on=True))
+        assert seen(user) == may[user] - ({FOLLOWERS} if user == "v1" else set())
+        assert seen("alice") == may["alice"]
+        store.write(SetBlock(blocker, blocked, on=False))
+        assert seen(user) == may[user]
 
 
 def test_followers_are_not_notified_of_what_is_for_recipients(store: Harness) -> None:

@@ -127,6 +127,7 @@ class MemoryInboxes(MemoryDeliveries):
             notified=person.inbox.holder(entry.key) is not None,
             follows=any(span.ended_at is None for span in follows),
             covered=any(span.covers(entry) for span in follows),
+            blocked=bool(self._blocks(viewer, entry.actor_id)),
         )
         return may_look_up(entry.visibility, facts)
 

@@ -59,6 +59,7 @@ def _facts(r: ReadSnapshot, viewer: str, event: EventRow) -> LookUpFacts:
         notified=bool(inboxes.holder(r, user, event.key, event.position)),
         follows=follows,
         covered=covered,
+        blocked=bool(r.db.one(sql("blocks_either_way"), (user, event.actor))[0]),
     )
 
 
