@@ -240,9 +240,9 @@ class EventCounts(Protocol):
     """Counts of events by the time of their ``created_at``, for trends. A capability beside the store's own.
 
     An event counts until it is retracted, under the names that it has now; the name of an erased user is no key. These reads
-    may be refused and cancelled like long reads of feeds; their ``viewer`` is the user who asks. Each examines the events of
-    the period, or of the selected topic those in it that are not for recipients only: if there are over ``most``, the result
-    is None.
+    may be refused and cancelled like long reads of feeds; their ``viewer`` is the user who asks, ("") the
+    application, or (None) all, for a reply that they share. Each examines the events of the period, or of the selected topic
+    those in it that are not for recipients only: if there are over ``most``, the result is None.
     """
 
     async def ranked_keys(
@@ -251,7 +251,7 @@ class EventCounts(Protocol):
         by: Dimension,
         first: int,
         most: int,
-        viewer: str = "",
+        viewer: str | None = "",
     ) -> KeyCounts | None:
         """The first so many keys: most events first, ties by key, each with its rank among all keys. ``total`` counts events
         without a key too."""
@@ -263,7 +263,7 @@ class EventCounts(Protocol):
         by: Dimension,
         keys: Sequence[str],
         most: int,
-        viewer: str = "",
+        viewer: str | None = "",
     ) -> KeyCounts | None:
         """The same of these keys, at least one, as far as they have events."""
         ...
@@ -275,7 +275,7 @@ class EventCounts(Protocol):
         by: Dimension,
         key: str | None,
         most: int,
-        viewer: str = "",
+        viewer: str | None = "",
     ) -> PointCounts | None:
         """The number of selected events in each point, of those with this key, or (None) of all. ``points`` cover the
         period. With an object or an actor as the key, and no selected topic, only its own events are examined."""

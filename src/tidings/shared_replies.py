@@ -66,16 +66,16 @@ class SharedReplies:
         self._cleared = 0
 
     async def get(
-        self, question: Hashable, viewer: str, make: Callable[[str], Awaitable[MadeReply]]
+        self, question: Hashable, viewer: str, make: Callable[[str | None], Awaitable[MadeReply]]
     ) -> bytes:
-        """The reply to a question; ``make`` makes it for a viewer, or ("") for all. The first reply to a question that turns
-        out to be long is made for its viewer."""
+        """The reply to a question; ``make`` makes it for a viewer ("": the application), or (None) for all. The first reply
+        to a question that turns out to be long is made for its viewer."""
         shared = self._replies.get(question)
         if shared is None or not shared.is_long():
             self._replies.pop(question, None)
             return (await self._alone(question, viewer, make)).body()
         if shared.must_make(self._clock.now()):
-            shared = self._keep(question, asyncio.ensure_future(make("")), self._clock.now())
+            shared = self._keep(question, asyncio.ensure_future(make(None)), self._clock.now())
         self._replies.move_to_end(question)
         return (await self._wait(question, shared)).body()
 
@@ -85,7 +85,7 @@ class SharedReplies:
         self._cleared += 1
 
     async def _alone(
-        self, question: Hashable, viewer: str, make: Callable[[str], Awaitable[MadeReply]]
+        self, question: Hashable, viewer: str, make: Callable[[str | None], Awaitable[MadeReply]]
     ) -> MadeReply:
         at, cleared = self._clock.now(), self._cleared
         made = await make(viewer)

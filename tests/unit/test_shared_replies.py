@@ -18,12 +18,12 @@ class Maker:
 
     def __init__(self, examined: int = LONG) -> None:
         self.examined = examined
-        self.made: list[str] = []
+        self.made: list[str | None] = []
         self.may = asyncio.Event()
         self.may.set()
         self.cancelled = 0
 
-    async def __call__(self, viewer: str) -> MadeReply:
+    async def __call__(self, viewer: str | None) -> MadeReply:
         """A reply with its number."""
         self.made.append(viewer)
         number = len(self.made)
@@ -80,7 +80,7 @@ async def test_a_long_reply_is_used_for_a_while_that_grows_with_its_cost() -> No
     clock.ms -= 10_000
     make.examined = 1
     assert [await ask("bob"), await ask("ann"), await ask("bob")] == [b"3", b"4", b"5"]
-    assert make.made == ["ann", "", "", "ann", "bob"]
+    assert make.made == ["ann", None, None, "ann", "bob"]
 
 
 @awaited
@@ -95,7 +95,7 @@ async def test_those_who_ask_meanwhile_wait_for_one_reply_and_end_it_when_all_ha
     await _turns()
     waiting[0].cancel()
     await _turns()
-    assert (make.made, make.cancelled) == (["ann", ""], 0)
+    assert (make.made, make.cancelled) == (["ann", None], 0)
     make.may.set()
     assert await asyncio.gather(*waiting[1:]) == [b"2", b"2"]
     clock.advance(10_000)
@@ -130,14 +130,14 @@ async def test_a_reply_from_before_a_retraction_is_given_to_nobody_who_asks_afte
 async def test_a_refusal_is_shared_and_a_failure_is_not() -> None:
     """Whoever asks after a failure has the reply made anew."""
     clock = FakeClock()
-    replies, made = SharedReplies(clock), list[str]()
+    replies, made = SharedReplies(clock), list[str | None]()
     answers: list[MadeReply | Exception] = [
         MadeReply(BadParameter("too many"), LONG),
         ZeroDivisionError(),
         MadeReply(b"well", LONG),
     ]
 
-    async def make(viewer: str) -> MadeReply:
+    async def make(viewer: str | None) -> MadeReply:
         made.append(viewer)
         answer = answers.pop(0)
         if isinstance(answer, Exception):
@@ -151,7 +151,7 @@ async def test_a_refusal_is_shared_and_a_failure_is_not() -> None:
     with pytest.raises(ZeroDivisionError):
         await replies.get("question", "ann", make)
     assert await replies.get("question", "ann", make) == b"well"
-    assert made == ["ann", "", "ann"]
+    assert made == ["ann", None, "ann"]
 
 
 @awaited
