@@ -290,7 +290,7 @@ class Graph(Protocol):
         ...
 
     async def topic(self, topic: str, viewer: str | None = None) -> TopicInfo:
-        """A topic and how its events travel; unknown topics have no followers and are pushed."""
+        """A topic and how its events travel; unknown topics have no followers and fan out on write."""
         ...
 
 
@@ -430,8 +430,8 @@ class Erasing(Protocol):
     @property
     def erasures(self) -> Erasures:
         """What goes on, what has ended by later ``work``, which may have changed notifications of others, and how many have
-        begun: who reads that number before an inbox, and gives it to TakeUp, writes no name that was erased after it. A
-        repeated Erase of a name that was set aside puts it back in line."""
+        begun: who reads that number before an inbox, and gives it to MaterializeBroadcasts, writes no name that was erased
+        after it. A repeated EraseUser of a name that was set aside puts it back in line."""
         ...
 
 

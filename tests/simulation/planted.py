@@ -34,7 +34,7 @@ from tidings.model import (
 from tidings.storage.memory import MemoryStore, inboxes
 from tidings.storage.memory.inbox import Inbox
 from tidings.storage.memory.user import UserState
-from tidings.storage.sqlite.write_session import MERGED, WriteSession
+from tidings.storage.sqlite.write_session import ON_READ, WriteSession
 
 
 class Planted(NamedTuple):
@@ -153,7 +153,7 @@ _merged = WriteSession._merged
 
 
 def _unmerged(self: WriteSession) -> frozenset[int]:
-    return _merged(self).difference(topic for topic, state in self.hot.items() if state == MERGED)
+    return _merged(self).difference(topic for topic, state in self.hot.items() if state == ON_READ)
 
 
 def _seal(self: WebSocketFrameEncoder, frame: bytes, id: str | None) -> bytes:

@@ -1,16 +1,10 @@
 """Frames as server-sent events (WHATWG HTML, section 9.2), written to the connection without another layer."""
 
 import re
-from collections.abc import Callable
-
-from tidings.live import Stream
 
 EVENT_STREAM = "text/event-stream"
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _FORBIDDEN = re.compile(r"[\x00\r\n]")
-
-Told = Callable[[Stream], None]
-"""A function that receives the stream, for the hub."""
 
 
 class ServerSentEvents:

@@ -100,7 +100,7 @@ class Hub:
         user: str,
         include: frozenset[str],
         last_event_id: str | None,
-        wire: Transport,
+        transport: Transport,
         *,
         address: str = "",
         expires_in_s: float | None = None,
@@ -110,10 +110,10 @@ class Hub:
 
         The stream is registered before the read, so that it gets each later change.
         """
-        stream = Stream(user, include, last_event_id, wire, self._epoch, address)
+        stream = Stream(user, include, last_event_id, transport, self._epoch, address)
         self._deadlines.begin(stream, self._clock.monotonic(), expires_in_s)
         self._registry.add(stream)
-        wire.write(wire.encoder.retry(self._rng.randint(*RETRY_MS)))
+        transport.write(transport.encoder.retry(self._rng.randint(*RETRY_MS)))
         self._following.greet(stream)
         return stream
 

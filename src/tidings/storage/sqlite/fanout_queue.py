@@ -31,7 +31,7 @@ from tidings.storage.sqlite.retract import leave
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import unpack
 from tidings.storage.sqlite.timeline_numbers import signed_topic, topic_timeline
-from tidings.storage.sqlite.write_session import DRAINING, MERGED, WriteSession
+from tidings.storage.sqlite.write_session import DRAINING, ON_READ, WriteSession
 from tidings.visibility import Visibility
 
 MAX_ATTEMPTS = 8
@@ -148,7 +148,7 @@ def _resume_fan_out(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
     left, rows = _fan_out(w, job, budget)
     if left is None and not _others(w, job):
         w.db.execute(sql("end_draining"), (job.subject, DRAINING))
-        if w.hot.get(job.subject) != MERGED:
+        if w.hot.get(job.subject) != ON_READ:
             w.hot.pop(job.subject, None)
     return left, rows
 

@@ -11,7 +11,7 @@ from tidings.storage.sqlite.connection import DISK_ERRORS
 from tidings.storage.sqlite.partitions import PartitionedTable, PartitionRange
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.statements import sql
-from tidings.storage.sqlite.write_session import DRAINING, MERGED, PUSHED, WriteSession
+from tidings.storage.sqlite.write_session import DRAINING, ON_READ, ON_WRITE, WriteSession
 
 HOUSEKEEPING_MS = 60_000
 """Milliseconds between searches for users who become dormant and for expired rows."""
@@ -129,10 +129,10 @@ def follows(r: ReadSnapshot, user: str, limit: int, after: str | None) -> list[F
 def topic(r: ReadSnapshot, topic: str, viewer: str | None) -> TopicInfo:
     """A topic and its fan-out mode, in general and for one viewer."""
     number = r.names.topic(topic)
-    followers, state = 0, PUSHED
+    followers, state = 0, ON_WRITE
     if number is not None:
-        followers, state = r.db.one(sql("topic_fan_out"), (number,)) or (0, PUSHED)
-    fan_out = "read" if state == MERGED else "write"
+        followers, state = r.db.one(sql("topic_fan_out"), (number,)) or (0, ON_WRITE)
+    fan_out = "read" if state == ON_READ else "write"
     mine, reason = "", _why(r, state, followers)
     if viewer is not None and number is not None and (user := r.names.user(viewer)) is not None:
         query = sql("is_fanned_out_to")
@@ -149,7 +149,7 @@ def topic(r: ReadSnapshot, topic: str, viewer: str | None) -> TopicInfo:
 
 def _why(r: ReadSnapshot, state: int, followers: int) -> str:
     settings = r.writer.settings
-    if state == MERGED:
+    if state == ON_READ:
         limits = (
             f"{settings.fanout_read_threshold_followers} followers or "
             f"{settings.fanout_read_threshold_rows_per_s} rows/s"

@@ -21,7 +21,7 @@ from tidings.storage.sqlite.recipients import BATCH_INLINE_ROWS, EventBatch, res
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import pack
 from tidings.storage.sqlite.timeline_numbers import signed_topic
-from tidings.storage.sqlite.write_session import MERGED, WriteSession
+from tidings.storage.sqlite.write_session import ON_READ, WriteSession
 
 CHUNK_EVENTS = 4_096
 """Events processed by one round of statements: their index must fit the 15 bits that packing leaves for it."""
@@ -248,7 +248,7 @@ def _split(w: WriteSession, packed: array[int], rows: EventBatch) -> tuple[array
         followers = w.wide.get(topic, 0)
         if followers:
             w.published(topic, followers, rows.base + i)
-        if w.hot.get(topic) == MERGED:
+        if w.hot.get(topic) == ON_READ:
             continue
         if followers <= min(w.settings.fanout_sync_max_followers, budget):
             budget -= followers

@@ -36,7 +36,7 @@ INSERT_ROWS = 50
 """Rows of one multi-row INSERT. One row at a time would take the interpreter lock per row, which is twenty times slower
 beside a busy event loop; much longer statements gain nothing more."""
 
-PUSHED, MERGED, DRAINING = 0, 1, 2
+ON_WRITE, ON_READ, DRAINING = 0, 1, 2
 
 
 class Settled:
@@ -329,16 +329,16 @@ class WriteSession:
             self.settings.fanout_read_threshold_followers,
             self.settings.fanout_read_threshold_rows_per_s,
         )
-        state = self.hot.get(topic, PUSHED)
-        if state != MERGED and (followers >= size or rate >= cost):
+        state = self.hot.get(topic, ON_WRITE)
+        if state != ON_READ and (followers >= size or rate >= cost):
             self._heat(topic, after)
-        elif state == MERGED and followers < size / 2 and rate < cost / 2:
+        elif state == ON_READ and followers < size / 2 and rate < cost / 2:
             self._cool(topic)
 
     def _heat(self, topic: int, after: int) -> None:
         # A topic that was still draining keeps its older position: its pending entries stay pending, and merged.
-        self.db.execute(sql("start_fan_out_on_read"), (MERGED, after, topic))
-        self.hot[topic] = MERGED
+        self.db.execute(sql("start_fan_out_on_read"), (ON_READ, after, topic))
+        self.hot[topic] = ON_READ
         self.merged |= {topic}
 
     def _cool(self, topic: int) -> None:
