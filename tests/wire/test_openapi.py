@@ -48,6 +48,24 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.assert_bounds(memory_mib=GROWTH_MIB)
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/v1/top", "object_type"),
+        ("/v1/top", "topic"),
+        ("/v1/top/series", "object_type"),
+        ("/v1/top/series", "topic"),
+        ("/v1/feed", "object_id"),
+        ("/v1/activity", "object_id"),
+        ("/v1/notifications", "type"),
+    ],
+)
+def test_a_parameter_with_one_value_states_it(path: str, name: str) -> None:
+    """The fault: others of this name take several values, and one such as "a,b" got an empty 200."""
+    (parameter,) = (one for one in DOCUMENT["paths"][path]["get"]["parameters"] if one["name"] == name)
+    assert "One value, taken as it is" in json.dumps(parameter)
+
+
 @ENDING.parametrize()
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_generated_request_fails(case: schemathesis.Case[Any], fuzzed: str) -> None:

@@ -73,6 +73,8 @@ Values = Annotated[
         "before a comma, a hyphen or a backslash takes that as it is.",
     ),
 ]
+ONE_VALUE = Meta(description="One value, taken as it is: a comma or a hyphen belongs to it.")
+"""Of a parameter that looks like a filter with several values and is none."""
 SinceText = Annotated[
     str,
     Meta(
@@ -160,7 +162,7 @@ class FilteredEvents(ForUser):
 
     verb: Values | None = None
     object_type: Values | None = None
-    object_id: Id | None = None
+    object_id: Annotated[Id, ONE_VALUE] | None = None
     actor_id: Values | None = None
     topic: Values | None = None
     from_: Time | None = msgspec.field(default=None, name="from")

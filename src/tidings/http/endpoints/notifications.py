@@ -16,6 +16,7 @@ from tidings.http import schemas
 from tidings.http.conditional import not_modified_or
 from tidings.http.params import (
     MAX_INTEGER,
+    ONE_VALUE,
     SINCE,
     Fields,
     ForUser,
@@ -62,7 +63,7 @@ class InboxQuery(Paged):
     )
 
     unread_only: bool = False
-    type: Verb | None = None
+    type: Annotated[Verb, ONE_VALUE] | None = None
     state: InboxFilter | None = None
     fields: Fields | None = None
     since: SinceText | None = None

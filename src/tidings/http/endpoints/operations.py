@@ -11,7 +11,7 @@ from tidings.event_counts import Dimension
 from tidings.events import MAX_TOPIC, Id, ObjectType, Topic, Verb
 from tidings.field_errors import FieldCheck, mismatch
 from tidings.http import schemas
-from tidings.http.params import MAX_PAGE, ForUser, Limit, Params
+from tidings.http.params import MAX_PAGE, ONE_VALUE, ForUser, Limit, Params
 from tidings.http.routing import Access, RequestContext, Response, Route, cached_answer
 from tidings.model import CommandResult
 from tidings.telemetry import CONTENT_TYPE
@@ -24,8 +24,8 @@ class TopQuery(ForUser):
     window: Literal["1m", "5m", "1h"] = "1h"
     by: Dimension = "object"
     limit: Limit = MAX_PAGE
-    object_type: ObjectType | None = None
-    topic: Topic | None = None
+    object_type: Annotated[ObjectType, ONE_VALUE] | None = None
+    topic: Annotated[Topic, ONE_VALUE] | None = None
     compare: Literal["previous"] | None = None
 
 
@@ -49,8 +49,8 @@ class SeriesQuery(ForUser):
     window: Literal["1m", "5m", "1h"] = "1h"
     by: Dimension = "object"
     key: Annotated[str, Meta(min_length=1, max_length=MAX_TOPIC)] | None = None
-    object_type: ObjectType | None = None
-    topic: Topic | None = None
+    object_type: Annotated[ObjectType, ONE_VALUE] | None = None
+    topic: Annotated[Topic, ONE_VALUE] | None = None
 
 
 async def top(call: RequestContext[TopQuery, None]) -> Response:
