@@ -165,7 +165,9 @@ CASES = (
     parameter("since is huge", "since=" + "9" * 30, "/v1/feed/new", pointer="since"),
     parameter("wait without since", "wait=1", INBOX, pointer="wait"),
     parameter("wait too long", "since=0&wait=61", INBOX, pointer="wait"),
-    parameter("since with a cursor", "since=0&cursor=c29tZXdoZXJl", INBOX, pointer="cursor"),
+    parameter(
+        "since with a cursor", "since=0&cursor=c29tZXdoZXJlc29tZXdoZXJlc29tZXdoZXJl", INBOX, pointer="cursor"
+    ),
     parameter("since with unread_only", "since=0&unread_only=true", INBOX, pointer="unread_only"),
     parameter("since with fields", "since=0&fields=id", INBOX, pointer="fields"),
     parameter("fields of another resource", "fields=actor_id", INBOX, pointer="fields"),
