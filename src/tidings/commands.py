@@ -183,19 +183,19 @@ class Commands:
 
     def _visibility_of(self, verb: str) -> VisibilityName:
         """The visibility of an event of this verb that does not state its own."""
-        rules = self._store.rules
-        return rules.rule(rules.type_of(verb)).visibility or self._settings.default_visibility
+        return self._store.rules.visibilities.get(verb, self._settings.default_visibility)
 
     async def _accepted_at_once(
         self, given: Sequence[EventInput], scope: str, key: str | None, turn: Turn
     ) -> list[NewEvent] | None:
         """The events of an array; None if one of them exceeds a bound."""
-        now = self._clock.now()
+        now, default = self._clock.now(), self._settings.default_visibility
+        visibilities = self._store.rules.visibilities
         accepted: list[NewEvent] = []
         for one in given:
             if any(True for _ in bound_errors(one, now, self._settings, key)):
                 return None
-            accepted.append(accept(one, now, scope, self._visibility_of(one.verb)))
+            accepted.append(accept(one, now, scope, visibilities.get(one.verb, default)))
             if turn.is_long():
                 await turn.next()
         return accepted

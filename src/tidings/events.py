@@ -15,7 +15,7 @@ from tidings.metadata import canonical, metadata_errors
 from tidings.model import EVERYONE, NewEvent
 from tidings.timeutil import DAY_MS, rfc3339, to_ms
 from tidings.validation import decode
-from tidings.visibility import NAMES, Visibility, VisibilityName
+from tidings.visibility import BY_NAME, VisibilityName
 
 Id = Annotated[str, visible(128, description="Opaque, 1 to 128 characters, compared exactly.")]
 Verb = Annotated[str, visible(64, description="What was done: comment, push, …")]
@@ -218,7 +218,7 @@ def accept(given: EventInput, now: int, scope: str = "", default: VisibilityName
         given.target_user_ids,
         given.topics,
         *_idempotency(given, scope),
-        visibility=Visibility(NAMES.index(visibility)),
+        visibility=BY_NAME[visibility],
     )
 
 

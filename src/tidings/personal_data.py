@@ -14,14 +14,15 @@ NAMED_AT_ONCE = 100
 in steps. A cancellation, which does not state the number of users, has the weight of so many rows."""
 ROW_BYTES = 1024
 """Bytes of a reminder that cost as much as one row: a reminder for ten thousand users takes some 10 ms to write."""
-_ALIAS = re.compile(r"erased-[0-9a-f]{8}")
-ALIAS_GLOB = "erased-" + "[0-9a-f]" * 8
+ALIAS_PREFIX = "erased-"
+_ALIAS = re.compile(ALIAS_PREFIX + r"[0-9a-f]{8}")
+ALIAS_GLOB = ALIAS_PREFIX + "[0-9a-f]" * 8
 """The same as a pattern of file names, for statements."""
 
 
 def alias_of(number: int) -> str:
     """The name under which the events of an erased user remain. ``number``: 32 random bits."""
-    return f"erased-{number:08x}"
+    return f"{ALIAS_PREFIX}{number:08x}"
 
 
 def is_alias(user: str) -> bool:

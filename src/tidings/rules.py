@@ -131,7 +131,8 @@ class VerbClash(ValueError):
 
 
 class Rules:
-    """All declared types; never changed, only replaced. Raises VerbClash when two types claim one verb."""
+    """All declared types; never changed, only replaced. ``visibilities``: those of the verbs whose type has one. Raises
+    VerbClash when two types claim one verb."""
 
     def __init__(self, declared: Mapping[str, Rule] | None = None) -> None:
         self.declared = dict(declared or {})
@@ -144,6 +145,12 @@ class Rules:
                 if other != type:
                     twice.append(f"the verb {verb!r} is claimed by the types {other!r} and {type!r}")
                     types |= {other, type}
+        self.visibilities: dict[str, VisibilityName] = {
+            verb: rule.visibility
+            for type, rule in self.declared.items()
+            if rule.visibility is not None
+            for verb in rule.verbs or (type,)
+        }
         if twice:
             raise VerbClash("; ".join(twice), frozenset(types))
 

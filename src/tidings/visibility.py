@@ -26,6 +26,8 @@ class Visibility(IntEnum):
 
 NAMES: tuple[VisibilityName, ...] = ("public", "followers", "recipients")
 """The names by which publishers state a visibility, in the order of the values."""
+BY_NAME = dict(zip(NAMES, Visibility, strict=True))
+"""The visibility of each name."""
 
 
 def is_listed(

@@ -22,6 +22,7 @@ from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import pack
 from tidings.storage.sqlite.timeline_numbers import signed_topic
 from tidings.storage.sqlite.write_session import ON_READ, WriteSession
+from tidings.visibility import Visibility
 
 CHUNK_EVENTS = 4_096
 """Events processed by one round of statements: their index must fit the 15 bits that packing leaves for it."""
@@ -163,7 +164,7 @@ def _log(w: WriteSession, events: Sequence[NewEvent]) -> tuple[EventBatch, list[
         event_id = w.ids.text(key)
         body = b'{"event_id":"%b","position":%d,%b' % (event_id.encode(), position, event.body)
         targets = pack([names.users[target] for target in event.targets]) if event.targets else None
-        bodies.append((key, position, actor, thing, verb, pack(extra), targets, int(event.visibility), body))
+        bodies.append((key, position, actor, thing, verb, pack(extra), targets, event.visibility, body))
         log.append((position, key, verb, high))
         receipts.append(Receipt(event_id, position, event.created_at))
         rows.keys.append(key)
@@ -229,6 +230,10 @@ def _addressed(w: WriteSession, events: Sequence[NewEvent]) -> array[int]:
 
 def _in_timelines(events: Sequence[NewEvent], rows: EventBatch) -> array[int]:
     """The sorted pairs (signed topic << 16 | index) of the batch."""
+    if not [
+        event for event in events if event.visibility is not Visibility.PUBLIC
+    ]:  # as a rule: no call for each topic
+        return array("q", sorted(t << 16 | i for i, topics in enumerate(rows.topics) for t in topics))
     followed = [event.visibility.reaches_followers for event in events]
     pairs = (signed_topic(t, some) << 16 | i for i, some in enumerate(followed) for t in rows.topics[i])
     return array("q", sorted(pairs))
