@@ -13,7 +13,7 @@ from tidings.commands import Commands
 from tidings.config import Settings
 from tidings.errors import InvalidFields
 from tidings.http.endpoints.people import read_follows
-from tidings.testing import FakeClock
+from tidings.testing import FakeClock, MemoryStore
 from tidings.turns import TURN_S, Turn
 
 COUNT = 20
@@ -40,9 +40,9 @@ class Turns:
 
 
 def commands() -> Commands:
-    """Commands that refuse what they get before they need a store."""
+    """Commands that refuse what they get before they write."""
     unused: Any = None
-    return Commands(unused, unused, Settings(), Slow(), unused, unused)
+    return Commands(unused, unused, Settings(), Slow(), unused, MemoryStore(FakeClock()))
 
 
 def test_a_turn_ends_when_it_is_long() -> None:

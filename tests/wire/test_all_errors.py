@@ -110,7 +110,7 @@ def test_a_missing_user_is_named_among_the_others(app: httpx.Client, route: Rout
         ("user_id=z&state=foo&limit=0&fields=zz&unread_only=x", ["limit", "unread_only", "state", "fields"]),
         ("wait=5&limit=0&fields=zz", ["limit", "fields", "wait"]),
         (
-            "user_id=z&since=0&cursor=c29tZXdoZXJl&type=t&state=all&fields=id&unread_only=true&limit=0",
+            "user_id=z&since=0&cursor=c29tZXdoZXJlc29tZXdoZXJlc29tZXdoZXJl&type=t&state=all&fields=id&unread_only=true&limit=0",
             ["limit", "cursor", "unread_only", "type", "state", "fields"],
         ),
         ("user_id=z&since=&wait=5&state=all", ["since"]),
