@@ -76,7 +76,7 @@ from tidings.visibility import Visibility
 
 COMMON = settings(deadline=None, report_multiple_bugs=False)
 settings.register_profile(
-    "ci", COMMON, max_examples=30, stateful_step_count=30, derandomize=True, phases=[Phase.generate]
+    "ci", COMMON, max_examples=16, stateful_step_count=30, derandomize=True, phases=[Phase.generate]
 )
 settings.register_profile("deep", COMMON, max_examples=1_500, stateful_step_count=60)
 PROFILE = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))

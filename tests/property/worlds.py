@@ -50,7 +50,8 @@ T = TypeVar("T")
 P = ParamSpec("P")
 Summary = tuple[int, int, dict[str, int], list[tuple[int, int | None]]]
 _ALIAS = re.compile(rb"erased-[0-9a-f]{8}")
-CAPS = (1, 4, 1000)
+COUNTED = ((1, None), (4, None), (1000, None), (1000, 2))
+"""Caps of counts, and how many positions after their beginning they end."""
 """Caps for new counts: below, about at and above what a run has."""
 SINCE = 20
 """Positions that new counts are asked from, evenly spread over a log of any length."""
@@ -207,11 +208,10 @@ class World:
     ) -> list[UnseenCount]:
         async def counts() -> list[UnseenCount]:
             return [
-                await self.store.new_count(what, at, cap, want, up_to)
+                await self.store.new_count(what, at, cap, want, None if ahead is None else at + ahead)
                 for at in since
-                for cap in CAPS
+                for cap, ahead in COUNTED
                 for want in wants
-                for up_to in (None, at + 2)
             ]
 
         return self.read(counts())
