@@ -7,7 +7,14 @@ from typing import NamedTuple
 from tidings.filters import EVERYTHING, FeedFilter
 from tidings.ids import MAX_KEY
 from tidings.model import FeedItem, Page, UnseenCount
-from tidings.storage.sqlite.feeds import FIRST_CHUNK, LARGEST_CHUNK, counted, matcher, span_of
+from tidings.storage.sqlite.feeds import (
+    FIRST_CHUNK,
+    LARGEST_CHUNK,
+    chunk_sizes,
+    counted,
+    matcher,
+    span_of,
+)
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.timeline_numbers import topic_timeline
@@ -46,7 +53,7 @@ def page(
     at, above = span_of(want, before)
     listed = _Listing(r, number, viewer, narrowest)
     plain = want == EVERYTHING and not viewer.careful
-    for chunk in _chunk_sizes(r, limit, plain):
+    for chunk in chunk_sizes(r, limit, plain):
         if number is None:
             events, reached = _everyones(r, at, above, chunk, narrowest)
         else:
@@ -160,14 +167,6 @@ def _blocked(r: ReadSnapshot, viewer: ActivityViewer, events: Sequence[EventRow]
         return set()
     actors = r.writer.carray({event.actor for event in events})
     return {actor for (actor,) in r.db.execute(sql("blocked_actors"), (viewer.user, actors))}
-
-
-def _chunk_sizes(r: ReadSnapshot, limit: int, plain: bool) -> Iterator[int]:
-    chunk, looked_at = limit + 1 if plain else max(limit + 1, FIRST_CHUNK), 0
-    while looked_at < r.writer.settings.feed_max_scanned_rows:
-        yield chunk
-        looked_at += chunk
-        chunk = min(chunk * 2, LARGEST_CHUNK)
 
 
 def _of_topic(

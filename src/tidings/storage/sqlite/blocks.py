@@ -12,6 +12,7 @@ from tidings.ids import MAX_KEY
 from tidings.storage.sqlite import inboxes, notification_groups
 from tidings.storage.sqlite.notification_groups import Row
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.relations import has_block
 from tidings.storage.sqlite.retract import shrink
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
@@ -44,7 +45,7 @@ def sever(w: WriteSession, r: ReadSnapshot, user: int, actor: int) -> None:
 def step(w: WriteSession, r: ReadSnapshot, cleaning: Cleaning, budget: int) -> tuple[Cleaning | None, int]:
     """Process about ``budget`` rows; returns the rest, None at the end, and the cost in rows. If the block was removed
     meanwhile, there is no rest: the items since then stay."""
-    if not _stands(r, cleaning):
+    if not has_block(r.db, cleaning.user, cleaning.actor):
         return None, 0
     cost, left, chunk = 0, cleaning, min(budget, LOOKED_AT)
     while cost < budget:
@@ -66,11 +67,6 @@ def step(w: WriteSession, r: ReadSnapshot, cleaning: Cleaning, budget: int) -> t
 def _head(r: ReadSnapshot, user: int) -> int:
     row = r.db.one(sql("inbox_seq"), (user,))
     return row[0] if row else 0
-
-
-def _stands(r: ReadSnapshot, cleaning: Cleaning) -> bool:
-    query = sql("blocks_either_way")
-    return bool(r.db.one(query, (cleaning.user, cleaning.actor))[0])
 
 
 def _leaving(r: ReadSnapshot, cleaning: Cleaning, rows: Sequence[Row]) -> list[Row]:

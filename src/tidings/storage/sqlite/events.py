@@ -6,6 +6,7 @@ from tidings.ids import key_at
 from tidings.model import LogEntry
 from tidings.storage.sqlite import broadcasts, feeds, inboxes
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
+from tidings.storage.sqlite.relations import has_block
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import holds, unpack
 from tidings.storage.sqlite.write_session import high_key
@@ -59,7 +60,7 @@ def _facts(r: ReadSnapshot, viewer: str, event: EventRow) -> LookUpFacts:
         notified=bool(inboxes.holder(r, user, event.key, event.position)),
         follows=follows,
         covered=covered,
-        blocked=bool(r.db.one(sql("blocks_either_way"), (user, event.actor))[0]),
+        blocked=has_block(r.db, user, event.actor),
     )
 
 

@@ -232,8 +232,7 @@ def page(r: ReadSnapshot, user: int, want: FeedFilter, limit: int, before: int |
     timelines = v.with_own().timelines if want.include_own else v.timelines
     items: list[FeedItem] = []
     at, above = span_of(want, before)
-    chunk = max(limit + 1, FIRST_CHUNK) if want != EVERYTHING else limit + 1
-    for scanned in _budget(r):
+    for chunk in chunk_sizes(r, limit, plain=want == EVERYTHING):
         entries = r.entries(timelines, at, above, chunk, fits.rule.verb)
         seen = [s for s in visible(r, v, entries, "events", want.include_own) if fits(s.event)]
         items += [item for item in hydrate(r, v, seen) if want.read in (None, item.read_at is not None)]
@@ -242,24 +241,17 @@ def page(r: ReadSnapshot, user: int, want: FeedFilter, limit: int, before: int |
         if len(entries) < chunk:
             return Page(items, None, position)
         at = entries[-1].key
-        scanned(chunk)
-        chunk = min(chunk * 2, LARGEST_CHUNK)
     return Page(items, at, position, partial=True)
 
 
-def _budget(r: ReadSnapshot) -> Iterator["_Count"]:
-    """One round after the other until the scan budget is spent; each round counts what it read."""
-    count = _Count()
-    while count.total < r.writer.settings.feed_max_scanned_rows:
-        yield count
-
-
-class _Count:
-    def __init__(self) -> None:
-        self.total = 0
-
-    def __call__(self, looked_at: int) -> None:
-        self.total += looked_at
+def chunk_sizes(r: ReadSnapshot, limit: int, plain: bool) -> Iterator[int]:
+    """The entries to read in each round of a scan, until all that a page may examine are read. ``plain``: nearly every entry
+    is shown, so the first round needs no more than the page."""
+    chunk, examined = limit + 1 if plain else max(limit + 1, FIRST_CHUNK), 0
+    while examined < r.writer.settings.feed_max_scanned_rows:
+        yield chunk
+        examined += chunk
+        chunk = min(chunk * 2, LARGEST_CHUNK)
 
 
 def _simple_page(r: ReadSnapshot, v: Viewer, limit: int, before: int, position: int) -> Page:
@@ -378,11 +370,6 @@ def scan(r: ReadSnapshot, v: Viewer, above: int = -1, before: int = MAX_KEY) -> 
         if len(entries) < LARGEST_CHUNK:
             return
         at = entries[-1].key
-
-
-def after(r: ReadSnapshot, v: Viewer, position: int) -> Iterator[VisibleItem]:
-    """Feed items with a position over ``position``, in no order."""
-    return between(r, v, position, MAX_KEY)
 
 
 def between(r: ReadSnapshot, v: Viewer, low: int, high: int) -> Iterator[VisibleItem]:

@@ -106,21 +106,16 @@ def _explain_facts(r: ReadSnapshot, user: str, event_id: str) -> RecipientFacts 
     facts = RecipientFacts(entry(r, event), False, everyone, "", broadcast=audience is not None)
     if number is None:
         return facts
-    topic = event.object if audience is None else audience
+    followed = event.object if audience is None else audience
     notification = inboxes.holder(r, number, event.key, event.position)
     return facts._replace(
         target=number in unpack(event.targets),
-        follower=everyone or _follows(r, number, topic, event.position),
+        follower=broadcasts.is_in(r, number, followed, event.position),
         masked_by=_masked_by(r, number, event),
         notification=notification,
         waiting=deliveries.waiting(r, notification),
         muted=deliveries.is_muted(r, notification),
     )
-
-
-def _follows(r: ReadSnapshot, user: int, topic: int, position: int) -> bool:
-    query = sql("followed_before")
-    return r.db.one(query, (user, topic, position)) is not None
 
 
 def _masked_by(r: ReadSnapshot, user: int, event: EventRow) -> str:

@@ -1,5 +1,6 @@
 """Mutes and blocks, and the users whose feed entries are checked against them when they are read."""
 
+from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
 from tidings.timeutil import DAY_MS
@@ -14,6 +15,11 @@ def require_visibility_check(w: WriteSession, user: int) -> None:
         sql("require_visibility_check"),
         (user, today(w)),
     )
+
+
+def has_block(db: Db, user: int, other: int) -> bool:
+    """Whether one of two users has blocked the other."""
+    return bool(db.one(sql("blocks_either_way"), (user, other))[0])
 
 
 def today(w: WriteSession) -> int:
