@@ -133,8 +133,8 @@ class Trends:
         length = WINDOW_S[window]
 
         def encoded(end: int, counts: list[int]) -> bytes:
-            since, step = self._selected(end, length, None, None).since, length * 1000 // POINTS
-            points = [{"at": rfc3339(since + n * step), "count": count} for n, count in enumerate(counts)]
+            first, step, _ = _points(end, length)
+            points = [{"at": rfc3339(first + n * step), "count": count} for n, count in enumerate(counts)]
             shown = {"window": window, "by": by, "key": key, "as_of": rfc3339(end * 1000)}
             return _encode(shown | {"points": points, "total": sum(counts)})
 
@@ -144,7 +144,7 @@ class Trends:
         async def make(reader: str | None) -> MadeReply:
             end = self._clock.now() // 1000
             selected = self._selected(end, length, object_type, topic)
-            points = Points(selected.since, length * 1000 // POINTS, POINTS)
+            points = _points(end, length)
             found = await self._store.point_counts(selected, points, by, key, self._most, reader)
             if found is None:
                 return self._too_many()
@@ -154,8 +154,8 @@ class Trends:
 
     def _selected(self, end: int, length: int, object_type: str | None, topic: str | None) -> EventSelection:
         """The counted events of ``length`` whole seconds, the last of which is ``end``."""
-        since, until = (end + 1 - length) * 1000, (end + 1) * 1000
-        return EventSelection(since, until, object_type, topic, self._narrowest)
+        until = (end + 1) * 1000
+        return EventSelection(until - length * 1000, until, object_type, topic, self._narrowest)
 
     def _too_many(self) -> MadeReply:
         detail = (
@@ -194,6 +194,11 @@ class TrendsWorker(Worker):
     async def _round(self) -> NextRun:
         await self._trends.keep_current()
         return NextRun(TICK_S)
+
+
+def _points(end: int, length: int) -> Points:
+    """The points of a series over ``length`` whole seconds, the last of which is ``end``."""
+    return Points((end + 1 - length) * 1000, length * 1000 // POINTS, POINTS)
 
 
 def _shown(top: Top) -> dict[str, object]:

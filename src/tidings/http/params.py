@@ -290,8 +290,10 @@ def _values(text: str) -> list[tuple[str, bool]]:
     return found
 
 
-def _choice(text: str) -> Choice[str]:
-    """The choice that a filter means; the order and repetitions of values do not matter."""
+def _choice(text: str | None) -> Choice[str] | None:
+    """The choice that a filter means, None without one; the order and repetitions of values do not matter."""
+    if text is None:
+        return None
     values = _values(text)
     include, exclude = ({value for value, out in values if out == excluded} for excluded in (False, True))
     return Choice(tuple(sorted(include)), tuple(sorted(exclude)))
@@ -300,11 +302,11 @@ def _choice(text: str) -> Choice[str]:
 def feed_filter(query: FilteredEvents, read: bool | None = None, include_own: bool = False) -> FeedFilter:
     """The filter of a page."""
     return FeedFilter(
-        None if query.verb is None else _choice(query.verb),
-        None if query.object_type is None else _choice(query.object_type),
+        _choice(query.verb),
+        _choice(query.object_type),
         query.object_id,
-        None if query.actor_id is None else _choice(query.actor_id),
-        None if query.topic is None else _choice(query.topic),
+        _choice(query.actor_id),
+        _choice(query.topic),
         None if query.from_ is None else _ms(query.from_),
         None if query.to is None else _ms(query.to),
         read,

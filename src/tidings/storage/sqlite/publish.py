@@ -230,9 +230,8 @@ def _addressed(w: WriteSession, events: Sequence[NewEvent]) -> array[int]:
 
 def _in_timelines(events: Sequence[NewEvent], rows: EventBatch) -> array[int]:
     """The sorted pairs (signed topic << 16 | index) of the batch."""
-    if not [
-        event for event in events if event.visibility is not Visibility.PUBLIC
-    ]:  # as a rule: no call for each topic
+    restricted = [event for event in events if event.visibility is not Visibility.PUBLIC]
+    if not restricted:  # as a rule: without a call for each topic
         return array("q", sorted(t << 16 | i for i, topics in enumerate(rows.topics) for t in topics))
     followed = [event.visibility.reaches_followers for event in events]
     pairs = (signed_topic(t, some) << 16 | i for i, some in enumerate(followed) for t in rows.topics[i])
