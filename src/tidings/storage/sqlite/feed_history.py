@@ -71,12 +71,6 @@ def reaches(r: ReadSnapshot, user: int | None, after: int) -> bool:
     return after >= int(forgotten)
 
 
-def reaches_retractions(r: ReadSnapshot, after: int) -> bool:
-    """Whether every retraction after a position is still kept."""
-    (forgotten,) = r.db.one(sql("retractions_forgotten"))
-    return after >= int(forgotten)
-
-
 def retractions(r: ReadSnapshot, after: int, last: int, limit: int) -> Iterator[tuple[int, EventRow]]:
     """The first retractions after a position, up to ``last``, each with the event before it, without its body."""
     query = sql("retractions_between")

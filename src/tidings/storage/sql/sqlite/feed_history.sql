@@ -34,9 +34,6 @@ UPDATE meta SET value=? WHERE name='retractions_deleted_to';
 SELECT max((SELECT value FROM meta WHERE name='retractions_deleted_to'), coalesce((SELECT max(changes_deleted_to, read_undone_at)
 FROM feed_state WHERE user=?), 0));
 
--- name: retractions_forgotten
-SELECT value FROM meta WHERE name='retractions_deleted_to';
-
 -- name: retractions_between
 SELECT position, key, topics, targets FROM retraction WHERE position>? AND position<=? ORDER BY position LIMIT ?;
 
