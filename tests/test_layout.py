@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol, get_args
 
 import pytest
 
-from tidings import model, ports
+from tidings import inbox_commands, model, ports
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "src" / "tidings").rglob("*.py"))
@@ -32,9 +32,9 @@ PORTS: Mapping[type[Any], tuple[type[Any], ...]] = {
     ports.EventLog: (model.Publish, model.Retract),
     ports.FeedViews: (model.MarkFeedRead, model.MarkFeedUnread, model.UndoMarkFeedRead),
     ports.InboxViews: (
-        model.SetNotificationState,
-        model.MarkAllNotificationsRead,
-        model.UndoMarkAllRead,
+        inbox_commands.SetNotificationState,
+        inbox_commands.MarkAllNotificationsRead,
+        inbox_commands.UndoMarkAllRead,
         model.MaterializeBroadcasts,
     ),
     ports.Graph: (model.Follow, model.Unfollow, model.SetMute, model.SetBlock),

@@ -37,17 +37,21 @@ from tidings.events import (
     read_event,
 )
 from tidings.field_errors import MAX_FIELD_ERRORS
+from tidings.inbox_commands import (
+    MarkAllNotificationsRead,
+    NotificationState,
+    SetNotificationState,
+    UndoMarkAllRead,
+)
 from tidings.model import (
     Command,
     CommandResult,
     EraseUser,
     Follow,
     InboxUpdateResult,
-    MarkAllNotificationsRead,
     MarkFeedRead,
     MarkFeedUnread,
     NewEvent,
-    NotificationState,
     Publish,
     Published,
     RebuildFeeds,
@@ -56,8 +60,6 @@ from tidings.model import (
     RetryDeadLetters,
     SetBlock,
     SetMute,
-    SetNotificationState,
-    UndoMarkAllRead,
     UndoMarkFeedRead,
     Unfollow,
     user_topic,

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tidings.errors import KeyReused
+from tidings.inbox_commands import MarkAllNotificationsRead, SetNotificationState, UndoMarkAllRead
 from tidings.model import (
     Command,
     CommandResult,
     EraseUser,
     FireReminder,
     LogEntry,
-    MarkAllNotificationsRead,
     MarkFeedRead,
     MarkFeedUnread,
     MaterializeBroadcasts,
@@ -20,8 +20,6 @@ from tidings.model import (
     Published,
     Retract,
     SetBlock,
-    SetNotificationState,
-    UndoMarkAllRead,
     UndoMarkFeedRead,
     split_topic,
 )

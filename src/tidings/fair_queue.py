@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tidings.errors import KeyReused, TooManyRequests
+from tidings.inbox_commands import MarkAllNotificationsRead, SetNotificationState, UndoMarkAllRead
 from tidings.model import (
     AddEndpoint,
     CancelReminder,
@@ -22,7 +23,6 @@ from tidings.model import (
     EnableEndpoint,
     FireReminder,
     Follow,
-    MarkAllNotificationsRead,
     MarkFeedRead,
     MarkFeedUnread,
     MaterializeBroadcasts,
@@ -34,10 +34,8 @@ from tidings.model import (
     RotateSecret,
     SetBlock,
     SetMute,
-    SetNotificationState,
     SetPreferences,
     SetReminder,
-    UndoMarkAllRead,
     UndoMarkFeedRead,
     Unfollow,
 )

@@ -1,12 +1,12 @@
 """The vocabulary of the domain: frozen values without I/O. ``docs/concepts`` explains each of them."""
 
 from collections.abc import Mapping
-from enum import IntEnum
 from typing import Literal, NamedTuple
 
 import msgspec
 
 from tidings.feed_changes import FeedChange
+from tidings.inbox_commands import MarkAllNotificationsRead, SetNotificationState, UndoMarkAllRead
 from tidings.personal_data import DeliveryResult, Endpoint, Preferences, Reminder
 from tidings.rules import Rule
 from tidings.visibility import Visibility
@@ -157,41 +157,6 @@ class UndoMarkFeedRead(msgspec.Struct, frozen=True):
 
     user: str
     position: int
-
-
-class NotificationState(IntEnum):
-    """The state to set on a notification. READ implies SEEN, so UNSEEN implies UNREAD; ARCHIVED implies neither, but the
-    notification is no longer listed or counted; UNARCHIVED restores it unchanged."""
-
-    READ = 1
-    UNREAD = 2
-    SEEN = 3
-    ARCHIVED = 4
-    UNSEEN = 5
-    UNARCHIVED = 6
-
-
-class SetNotificationState(msgspec.Struct, frozen=True):
-    """Set the state of these notifications of this user; ids of other users' notifications are ignored."""
-
-    user: str
-    ids: tuple[str, ...]
-    state: NotificationState
-
-
-class MarkAllNotificationsRead(msgspec.Struct, frozen=True):
-    """Mark read all notifications that became unread up to seq ``up_to`` (None: now), optionally of one type only."""
-
-    user: str
-    up_to: int | None = None
-    type: str | None = None
-
-
-class UndoMarkAllRead(msgspec.Struct, frozen=True):
-    """Undo the read-all that took seq ``seq``: notifications that it alone marked read are unread again."""
-
-    user: str
-    seq: int
 
 
 class MaterializeBroadcasts(msgspec.Struct, frozen=True):
@@ -375,8 +340,8 @@ class InboxUpdateResult(NamedTuple):
 
 
 Outcome = Published | CommandResult | InboxUpdateResult
-"""Publish → Published or KeyReused (returned, not raised) · Fire → Published, without receipts when it came too late ·
-MarkInbox, ReadInbox, UndoRead → Marked · all others → Changed."""
+"""Publish → Published or KeyReused (returned, not raised) · FireReminder → Published, without receipts when it came too late
+· SetNotificationState, MarkAllNotificationsRead, UndoMarkAllRead → InboxUpdateResult · all others → CommandResult."""
 
 
 # --- queries and their results ------------------------------------------------------------------------------------

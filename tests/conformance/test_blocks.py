@@ -4,18 +4,16 @@ import msgspec
 
 from tests.harness import Harness, singles
 from tidings.filters import FeedFilter, only
+from tidings.inbox_commands import MarkAllNotificationsRead, NotificationState, SetNotificationState
 from tidings.model import (
     AddEndpoint,
     Delivery,
     InboxCounters,
-    MarkAllNotificationsRead,
     MaterializeBroadcasts,
     NewEvent,
-    NotificationState,
     Retract,
     SetBlock,
     SetMute,
-    SetNotificationState,
     SetNotificationType,
 )
 from tidings.personal_data import Endpoint

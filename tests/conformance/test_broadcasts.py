@@ -5,6 +5,7 @@ import pytest
 
 from tests.checkers.inboxes import addressed
 from tests.harness import Harness, singles
+from tidings.inbox_commands import NotificationState, SetNotificationState
 from tidings.model import (
     EVERYONE,
     EraseUser,
@@ -12,11 +13,9 @@ from tidings.model import (
     InboxCounters,
     MaterializeBroadcasts,
     NewEvent,
-    NotificationState,
     Retract,
     SetBlock,
     SetMute,
-    SetNotificationState,
     SetNotificationType,
     SetPreferences,
     Unfollow,

@@ -9,6 +9,7 @@ import pytest
 from tests.harness import Harness
 from tidings.config import Settings
 from tidings.errors import KeyReused
+from tidings.inbox_commands import NotificationState, SetNotificationState
 from tidings.model import (
     AddEndpoint,
     CancelReminder,
@@ -19,7 +20,6 @@ from tidings.model import (
     FireReminder,
     MaterializeBroadcasts,
     NewEvent,
-    NotificationState,
     Outcome,
     Publish,
     Published,
@@ -27,7 +27,6 @@ from tidings.model import (
     RemoveEndpoint,
     Retract,
     RetryDeadLetters,
-    SetNotificationState,
     SetNotificationType,
     SetPreferences,
     SetReminder,

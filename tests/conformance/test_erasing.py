@@ -8,6 +8,12 @@ import pytest
 
 from tests.checkers.fold import Client, faithful
 from tests.harness import Harness, singles
+from tidings.inbox_commands import (
+    MarkAllNotificationsRead,
+    NotificationState,
+    SetNotificationState,
+    UndoMarkAllRead,
+)
 from tidings.model import (
     EVERYONE,
     AddEndpoint,
@@ -15,18 +21,14 @@ from tidings.model import (
     EraseUser,
     Follow,
     InboxUpdateResult,
-    MarkAllNotificationsRead,
     MarkFeedRead,
     MaterializeBroadcasts,
     NewEvent,
-    NotificationState,
     Publish,
     Retract,
     SetBlock,
     SetMute,
-    SetNotificationState,
     SetPreferences,
-    UndoMarkAllRead,
 )
 from tidings.personal_data import Endpoint, Preferences
 from tidings.testing import START_MS, event

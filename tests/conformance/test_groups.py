@@ -4,17 +4,13 @@ import pytest
 
 from tests.checkers.adapters import event_id
 from tests.harness import Harness, singles
-from tidings.model import (
-    SAMPLE_ITEMS,
-    Command,
-    InboxCounters,
+from tidings.inbox_commands import (
     MarkAllNotificationsRead,
     NotificationState,
-    Retract,
     SetNotificationState,
-    SetNotificationType,
     UndoMarkAllRead,
 )
+from tidings.model import SAMPLE_ITEMS, Command, InboxCounters, Retract, SetNotificationType
 from tidings.rules import Rule
 from tidings.testing import START_MS, event
 from tidings.timeutil import DAY_MS, HOUR_MS

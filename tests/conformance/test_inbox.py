@@ -6,19 +6,13 @@ from tests.checkers.adapters import ALL, inbox_pages
 from tests.checkers.fold import Client, faithful
 from tests.checkers.paging import complete, walk
 from tests.harness import Harness, singles
-from tidings.model import (
-    Command,
-    InboxChanges,
-    InboxFilter,
-    InboxPage,
+from tidings.inbox_commands import (
     MarkAllNotificationsRead,
     NotificationState,
-    Publish,
-    ReadWatermark,
-    Retract,
     SetNotificationState,
     UndoMarkAllRead,
 )
+from tidings.model import Command, InboxChanges, InboxFilter, InboxPage, Publish, ReadWatermark, Retract
 from tidings.testing import START_MS, event
 
 READ, SEEN, ARCHIVED = NotificationState.READ, NotificationState.SEEN, NotificationState.ARCHIVED

@@ -8,20 +8,18 @@ from tests.checkers.ledger import exactly_once
 from tests.harness import Harness
 from tidings.errors import KeyReused
 from tidings.ids import EventIds, ms_of
+from tidings.inbox_commands import MarkAllNotificationsRead, NotificationState, SetNotificationState
 from tidings.model import (
     CommandResult,
     EraseUser,
     Follow,
     InboxUpdateResult,
     LogEntry,
-    MarkAllNotificationsRead,
     MarkFeedRead,
-    NotificationState,
     Publish,
     Published,
     Retract,
     SetMute,
-    SetNotificationState,
     Unfollow,
 )
 from tidings.testing import START_MS, event

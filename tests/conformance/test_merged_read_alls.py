@@ -12,16 +12,13 @@ from tests.checkers.fold import Client, faithful
 from tests.harness import Harness
 from tidings.feed_changes import FeedMark, FeedReset
 from tidings.filters import FeedFilter
-from tidings.model import (
-    CommandResult,
+from tidings.inbox_commands import (
     MarkAllNotificationsRead,
-    MarkFeedRead,
-    MarkFeedUnread,
     NotificationState,
     SetNotificationState,
     UndoMarkAllRead,
-    UndoMarkFeedRead,
 )
+from tidings.model import CommandResult, MarkFeedRead, MarkFeedUnread, UndoMarkFeedRead
 from tidings.testing import FakeClock, event
 
 KEPT = 4

@@ -4,15 +4,13 @@ import pytest
 
 from tests.checkers.inboxes import dense, spared
 from tests.harness import Harness, singles
-from tidings.model import (
-    Command,
+from tidings.inbox_commands import (
     MarkAllNotificationsRead,
     NotificationState,
-    Publish,
-    Retract,
     SetNotificationState,
     UndoMarkAllRead,
 )
+from tidings.model import Command, Publish, Retract
 from tidings.testing import START_MS, event
 
 READ, UNREAD, SEEN = NotificationState.READ, NotificationState.UNREAD, NotificationState.SEEN

@@ -8,19 +8,17 @@ import msgspec
 from tests.checkers.adapters import ALL
 from tests.harness import Harness, singles
 from tidings.filters import FeedFilter, only
+from tidings.inbox_commands import MarkAllNotificationsRead, NotificationState, SetNotificationState
 from tidings.model import (
     AddEndpoint,
     EraseUser,
     Follow,
-    MarkAllNotificationsRead,
     MarkFeedRead,
     MarkFeedUnread,
-    NotificationState,
     RecordDeliveryResults,
     Retract,
     SetBlock,
     SetMute,
-    SetNotificationState,
     SetNotificationType,
     SetPreferences,
     SetReminder,

@@ -20,14 +20,13 @@ from tests.property.worlds import World, comparable
 from tidings.config import Settings
 from tidings.errors import KeyReused
 from tidings.filters import FeedFilter
+from tidings.inbox_commands import MarkAllNotificationsRead, NotificationState, SetNotificationState
 from tidings.model import (
     Command,
     EraseUser,
     Follow,
-    MarkAllNotificationsRead,
     MarkFeedRead,
     NewEvent,
-    NotificationState,
     Outcome,
     Publish,
     Published,
@@ -36,7 +35,6 @@ from tidings.model import (
     Retract,
     SetBlock,
     SetMute,
-    SetNotificationState,
     Unfollow,
 )
 from tidings.testing import START_MS, FakeClock, MemoryStore, event

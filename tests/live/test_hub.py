@@ -9,9 +9,10 @@ from tests.awaiting import awaited
 from tests.live.hub_setup import SETTINGS, Place, place
 from tests.live.tape import Tape
 from tidings.errors import Deferred, TooManyRequests, Unavailable
+from tidings.inbox_commands import NotificationState, SetNotificationState
 from tidings.live import INCLUDE, Stream
 from tidings.live.stream_deadlines import MAX_BEHIND_S, WARN_S
-from tidings.model import EVERYONE, EraseUser, Follow, NotificationState, Publish, SetNotificationState
+from tidings.model import EVERYONE, EraseUser, Follow, Publish
 from tidings.telemetry import REGISTRY
 from tidings.testing import START_MS, event
 

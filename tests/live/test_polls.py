@@ -16,16 +16,10 @@ from tidings.http import long_poll
 from tidings.http.body import ClientGone
 from tidings.http.long_poll import ANSWER_BYTES, polled
 from tidings.http.request import Message, Request
+from tidings.inbox_commands import NotificationState, SetNotificationState
 from tidings.live import INCLUDE, Stream, Transport
 from tidings.live.stream_deadlines import WARN_S
-from tidings.model import (
-    EraseUser,
-    Follow,
-    InboxCounters,
-    NotificationState,
-    Publish,
-    SetNotificationState,
-)
+from tidings.model import EraseUser, Follow, InboxCounters, Publish
 from tidings.testing import event
 
 LONG_S = 600

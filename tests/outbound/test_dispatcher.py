@@ -9,10 +9,10 @@ import pytest
 from tests.outbound.receivers import HOST, WAIT_S, text
 from tests.outbound.world import ATTEMPTS, USER, World
 from tidings.errors import Unavailable
+from tidings.inbox_commands import NotificationState, SetNotificationState
 from tidings.model import (
     Command,
     Delivery,
-    NotificationState,
     Outcome,
     Publish,
     RecordDeliveryResults,
@@ -20,7 +20,6 @@ from tidings.model import (
     RetryDeadLetters,
     SetBlock,
     SetMute,
-    SetNotificationState,
 )
 from tidings.outbound.dispatcher import LANE, PAGE
 from tidings.outbound.retry import FAILURES, REST_MS, SPREAD, WAITS_S

@@ -9,14 +9,8 @@ from tests.outbound.test_dispatcher import NIGHT, NIGHT_LEFT_S
 from tests.outbound.world import USER, World
 from tidings.cursors import Cursors
 from tidings.http.schemas import Decision, Explanation
-from tidings.model import (
-    NotificationState,
-    Publish,
-    Published,
-    SetMute,
-    SetNotificationState,
-    SetNotificationType,
-)
+from tidings.inbox_commands import NotificationState, SetNotificationState
+from tidings.model import Publish, Published, SetMute, SetNotificationType
 from tidings.notifications import NewInboxEntries, NotificationReader
 from tidings.personal_data import Preferences
 from tidings.projections.notification_rendering import NotificationRenderer

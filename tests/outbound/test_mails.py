@@ -7,15 +7,8 @@ import pytest
 from tests.outbound.receivers import WAIT_S, text
 from tests.outbound.test_dispatcher import NIGHT, NIGHT_LEFT_S
 from tests.outbound.world import USER, World
-from tidings.model import (
-    Command,
-    MarkAllNotificationsRead,
-    NotificationState,
-    Outcome,
-    SetBlock,
-    SetMute,
-    SetNotificationState,
-)
+from tidings.inbox_commands import MarkAllNotificationsRead, NotificationState, SetNotificationState
+from tidings.model import Command, Outcome, SetBlock, SetMute
 from tidings.outbound.retry import WAITS_S
 from tidings.personal_data import Preferences
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pytest
 
 from tests.outbound.world import USER, World
+from tidings.inbox_commands import MarkAllNotificationsRead
 from tidings.model import (
     Command,
     EraseUser,
-    MarkAllNotificationsRead,
     Publish,
     RemoveEndpoint,
     RotateSecret,

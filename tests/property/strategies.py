@@ -6,6 +6,12 @@ from typing import Protocol
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from tidings.inbox_commands import (
+    MarkAllNotificationsRead,
+    NotificationState,
+    SetNotificationState,
+    UndoMarkAllRead,
+)
 from tidings.model import (
     EVERYONE,
     AddEndpoint,
@@ -16,12 +22,10 @@ from tidings.model import (
     EraseUser,
     FireReminder,
     Follow,
-    MarkAllNotificationsRead,
     MarkFeedRead,
     MarkFeedUnread,
     MaterializeBroadcasts,
     NewEvent,
-    NotificationState,
     Publish,
     RecordDeliveryResults,
     RemoveEndpoint,
@@ -31,11 +35,9 @@ from tidings.model import (
     RotateSecret,
     SetBlock,
     SetMute,
-    SetNotificationState,
     SetNotificationType,
     SetPreferences,
     SetReminder,
-    UndoMarkAllRead,
     UndoMarkFeedRead,
     Unfollow,
 )

@@ -41,6 +41,7 @@ from tests.property.worlds import Scope, World, alike, comparable, pages, same, 
 from tidings.errors import KeyReused
 from tidings.feed_changes import Retraction
 from tidings.filters import Choice, FeedFilter
+from tidings.inbox_commands import MarkAllNotificationsRead, UndoMarkAllRead
 from tidings.model import (
     Command,
     CommandResult,
@@ -50,7 +51,6 @@ from tidings.model import (
     InboxChanges,
     InboxUpdateResult,
     LogEntry,
-    MarkAllNotificationsRead,
     MarkFeedRead,
     MarkFeedUnread,
     NewEvent,
@@ -62,7 +62,6 @@ from tidings.model import (
     Retract,
     SetBlock,
     SetMute,
-    UndoMarkAllRead,
     UndoMarkFeedRead,
 )
 from tidings.personal_data import Reminder

@@ -16,6 +16,7 @@ from tests.harness import PAGE, Harness
 from tidings.errors import KeyReused
 from tidings.filters import ActivityOf, FeedFilter, FeedOf
 from tidings.ids import MAX_KEY, ms_of, notification_id, notification_ref
+from tidings.inbox_commands import SetNotificationState
 from tidings.model import (
     Command,
     CommandResult,
@@ -36,7 +37,6 @@ from tidings.model import (
     Published,
     RecipientFacts,
     RecordDeliveryResults,
-    SetNotificationState,
     UndoMarkFeedRead,
     UnseenCount,
 )

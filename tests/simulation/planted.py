@@ -17,20 +17,13 @@ from tidings.client.subscription import SubscriptionMachine
 from tidings.client.subscription_state import SubscriptionState
 from tidings.http.long_poll import OBJECTS, LongPollTransport
 from tidings.http.websocket import WebSocketFrameEncoder
+from tidings.inbox_commands import MarkAllNotificationsRead
 from tidings.live import inbox_reader
 from tidings.live.following import Following
 from tidings.live.frames import Cursor, Frame, heartbeat, inbox_frames
 from tidings.live.reconciler import Reconciler
 from tidings.live.stream import State, Stream
-from tidings.model import (
-    InboxChanges,
-    InboxCounters,
-    InboxUpdateResult,
-    LogEntry,
-    MarkAllNotificationsRead,
-    NewEvent,
-    Receipt,
-)
+from tidings.model import InboxChanges, InboxCounters, InboxUpdateResult, LogEntry, NewEvent, Receipt
 from tidings.storage.memory import MemoryStore, inboxes
 from tidings.storage.memory.inbox import Inbox
 from tidings.storage.memory.user import UserState

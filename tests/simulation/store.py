@@ -12,7 +12,8 @@ from tests.simulation.faults import Trouble
 from tests.simulation.loop import pause
 from tidings.config import Settings
 from tidings.errors import KeyReused
-from tidings.model import Command, MarkAllNotificationsRead, Outcome
+from tidings.inbox_commands import MarkAllNotificationsRead
+from tidings.model import Command, Outcome
 from tidings.ports import Store
 from tidings.storage.sqlite import SqliteStore
 from tidings.testing import MemoryStore

@@ -10,7 +10,7 @@ from tests.simulation.server import Server
 from tests.simulation.world import World
 from tidings.client.effects import TransportError
 from tidings.commands import PublishResponse
-from tidings.model import NotificationState
+from tidings.inbox_commands import NotificationState
 
 ATTEMPTS = 4
 """How often a publisher sends an event before it gives up."""

@@ -4,6 +4,12 @@ import pytest
 
 from tidings.commit_effects import CommitEffects, effects_of
 from tidings.errors import KeyReused
+from tidings.inbox_commands import (
+    MarkAllNotificationsRead,
+    NotificationState,
+    SetNotificationState,
+    UndoMarkAllRead,
+)
 from tidings.model import (
     CancelReminder,
     Command,
@@ -13,11 +19,9 @@ from tidings.model import (
     Follow,
     InboxUpdateResult,
     LogEntry,
-    MarkAllNotificationsRead,
     MarkFeedRead,
     MarkFeedUnread,
     MaterializeBroadcasts,
-    NotificationState,
     Outcome,
     Publish,
     Published,
@@ -27,8 +31,6 @@ from tidings.model import (
     RetryDeadLetters,
     SetBlock,
     SetMute,
-    SetNotificationState,
-    UndoMarkAllRead,
     UndoMarkFeedRead,
     Unfollow,
 )

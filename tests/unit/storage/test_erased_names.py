@@ -8,12 +8,12 @@ import pytest
 
 from tests.harness import singles
 from tests.unit.storage.inside import Inside, traced
+from tidings.inbox_commands import MarkAllNotificationsRead
 from tidings.model import (
     AddEndpoint,
     Command,
     EraseUser,
     Follow,
-    MarkAllNotificationsRead,
     MarkFeedRead,
     Publish,
     SetBlock,

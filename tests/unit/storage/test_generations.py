@@ -14,8 +14,9 @@ from tests.checkers import epochs
 from tests.harness import Harness
 from tidings.config import Settings
 from tidings.errors import Unavailable
+from tidings.inbox_commands import MarkAllNotificationsRead
 from tidings.marker import BYTES, Marker, MarkerFile, path_of, read
-from tidings.model import LogPosition, MarkAllNotificationsRead
+from tidings.model import LogPosition
 from tidings.storage.sqlite import SqliteStore, checkpoints, connection, generations, store
 from tidings.storage.sqlite.compaction import compact
 from tidings.storage.sqlite.connection import empty_wal

@@ -11,18 +11,8 @@ import pytest
 from tests.backends import SMALL
 from tests.harness import Harness
 from tests.unit.storage.inside import Inside, traced
-from tidings.model import (
-    EraseUser,
-    Follow,
-    InboxRow,
-    MarkAllNotificationsRead,
-    NewEvent,
-    NotificationState,
-    Publish,
-    Retract,
-    SetNotificationState,
-    SetNotificationType,
-)
+from tidings.inbox_commands import MarkAllNotificationsRead, NotificationState, SetNotificationState
+from tidings.model import EraseUser, Follow, InboxRow, NewEvent, Publish, Retract, SetNotificationType
 from tidings.rules import Rule
 from tidings.storage.sqlite import SqliteStore
 from tidings.storage.sqlite.maintenance import HOUSEKEEPING_MS

@@ -8,18 +8,8 @@ import pytest
 
 from tests.unit.storage.inside import Inside
 from tidings.config import Settings
-from tidings.model import (
-    Command,
-    Follow,
-    MarkAllNotificationsRead,
-    MarkFeedRead,
-    NotificationState,
-    Publish,
-    SetBlock,
-    SetMute,
-    SetNotificationState,
-    SetNotificationType,
-)
+from tidings.inbox_commands import MarkAllNotificationsRead, NotificationState, SetNotificationState
+from tidings.model import Command, Follow, MarkFeedRead, Publish, SetBlock, SetMute, SetNotificationType
 from tidings.rules import Rule
 from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.read_snapshot import SHORT_CHECK_STEPS

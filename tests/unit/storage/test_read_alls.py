@@ -12,18 +12,20 @@ from tests.backends import SMALL
 from tests.checkers.adapters import ALL
 from tests.unit.storage.inside import Inside
 from tidings.filters import Choice
+from tidings.inbox_commands import (
+    MarkAllNotificationsRead,
+    NotificationState,
+    SetNotificationState,
+    UndoMarkAllRead,
+)
 from tidings.model import (
     Command,
     CommandResult,
     Follow,
-    MarkAllNotificationsRead,
     MarkFeedRead,
     MarkFeedUnread,
-    NotificationState,
     Publish,
     SetBlock,
-    SetNotificationState,
-    UndoMarkAllRead,
     UndoMarkFeedRead,
 )
 from tidings.storage.sqlite import feed_counts, notification_groups

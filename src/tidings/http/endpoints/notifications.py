@@ -29,7 +29,8 @@ from tidings.http.params import (
 from tidings.http.problems import problem, stream_limit
 from tidings.http.proxies import client_key
 from tidings.http.routing import MAX_IDS, Access, RequestContext, Response, Route
-from tidings.model import InboxFilter, InboxUpdateResult, NotificationState
+from tidings.inbox_commands import NotificationState
+from tidings.model import InboxFilter, InboxUpdateResult
 from tidings.notifications import NOTIFICATION_FIELDS
 
 NotificationId = Annotated[str, Meta(min_length=1, max_length=64)]

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tidings.model import InboxCounters, InboxFilter, NotificationState, ReadWatermark
+from tidings.inbox_commands import NotificationState
+from tidings.model import InboxCounters, InboxFilter, ReadWatermark
 from tidings.rules import NO_GROUP, Grouping, last_to_merge
 
 

@@ -4,6 +4,7 @@ inboxes."""
 from collections.abc import Iterable, Iterator, Sequence
 
 from tidings.ids import notification_id, notification_ref
+from tidings.inbox_commands import MarkAllNotificationsRead, SetNotificationState, UndoMarkAllRead
 from tidings.model import (
     EVERYONE,
     InboxChanges,
@@ -12,13 +13,10 @@ from tidings.model import (
     InboxPage,
     InboxUpdateResult,
     LogEntry,
-    MarkAllNotificationsRead,
     MaterializeBroadcasts,
     NewEvent,
     RecipientFacts,
-    SetNotificationState,
     SetPreferences,
-    UndoMarkAllRead,
     split_topic,
     user_topic,
 )

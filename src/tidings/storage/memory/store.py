@@ -22,6 +22,7 @@ from tidings.errors import KeyReused
 from tidings.feed_changes import FeedReset
 from tidings.filters import FeedFilter
 from tidings.ids import MAX_KEY, EventIds, key_at
+from tidings.inbox_commands import MarkAllNotificationsRead, SetNotificationState, UndoMarkAllRead
 from tidings.model import (
     AddEndpoint,
     CancelReminder,
@@ -39,7 +40,6 @@ from tidings.model import (
     FollowRow,
     LogEntry,
     LogPosition,
-    MarkAllNotificationsRead,
     MarkFeedRead,
     MarkFeedUnread,
     MaterializeBroadcasts,
@@ -58,12 +58,10 @@ from tidings.model import (
     RotateSecret,
     SetBlock,
     SetMute,
-    SetNotificationState,
     SetNotificationType,
     SetPreferences,
     SetReminder,
     TopicInfo,
-    UndoMarkAllRead,
     UndoMarkFeedRead,
     Unfollow,
     split_topic,

@@ -8,14 +8,13 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from tidings.ids import notification_ref
-from tidings.model import (
-    InboxCounters,
-    InboxUpdateResult,
+from tidings.inbox_commands import (
     MarkAllNotificationsRead,
     NotificationState,
     SetNotificationState,
     UndoMarkAllRead,
 )
+from tidings.model import InboxCounters, InboxUpdateResult
 from tidings.rules import last_to_merge
 from tidings.storage.sqlite import inbox_counters, notification_groups
 from tidings.storage.sqlite.notification_groups import ALL_TYPES, STANDING, UNDONE, ReadWatermarks, Row

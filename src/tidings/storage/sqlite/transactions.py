@@ -4,13 +4,13 @@ from collections.abc import Collection, Sequence
 from itertools import groupby
 
 from tidings.errors import KeyReused
+from tidings.inbox_commands import MarkAllNotificationsRead, SetNotificationState, UndoMarkAllRead
 from tidings.model import (
     CancelReminder,
     Command,
     EraseUser,
     FireReminder,
     Follow,
-    MarkAllNotificationsRead,
     MarkFeedRead,
     MarkFeedUnread,
     MaterializeBroadcasts,
@@ -22,11 +22,9 @@ from tidings.model import (
     RetryDeadLetters,
     SetBlock,
     SetMute,
-    SetNotificationState,
     SetNotificationType,
     SetPreferences,
     SetReminder,
-    UndoMarkAllRead,
     UndoMarkFeedRead,
     Unfollow,
 )

@@ -1,0 +1,40 @@
+"""The commands that change the state of notifications."""
+
+from enum import IntEnum
+
+import msgspec
+
+
+class NotificationState(IntEnum):
+    """The state to set on a notification. READ implies SEEN, so UNSEEN implies UNREAD; ARCHIVED implies neither, but the
+    notification is no longer listed or counted; UNARCHIVED restores it unchanged."""
+
+    READ = 1
+    UNREAD = 2
+    SEEN = 3
+    ARCHIVED = 4
+    UNSEEN = 5
+    UNARCHIVED = 6
+
+
+class SetNotificationState(msgspec.Struct, frozen=True):
+    """Set the state of these notifications of this user; ids of other users' notifications are ignored."""
+
+    user: str
+    ids: tuple[str, ...]
+    state: NotificationState
+
+
+class MarkAllNotificationsRead(msgspec.Struct, frozen=True):
+    """Mark read all notifications that became unread up to seq ``up_to`` (None: now), optionally of one type only."""
+
+    user: str
+    up_to: int | None = None
+    type: str | None = None
+
+
+class UndoMarkAllRead(msgspec.Struct, frozen=True):
+    """Undo the read-all that took seq ``seq``: notifications that it alone marked read are unread again."""
+
+    user: str
+    seq: int
