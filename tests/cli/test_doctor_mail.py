@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from tests.cli.conftest import Run
 from tests.outbound.certificates import certified
-from tests.outbound.receivers import HOST, Relay
+from tests.outbound.receivers import HOST, WAIT_S, Relay
 from tidings.cli.doctor import RELAY_S, checks, mail
 from tidings.config import Settings
 from tidings.outbound import email
@@ -81,6 +82,31 @@ def test_the_password_is_tried_and_not_shown(
     assert ("accepts the password" in detail) is (level == "ok")
     assert ("refuses the user and password of smtp_url: 535" in detail) is (level == "warn")
     assert password not in detail
+
+
+def never_ends_tls(listener: socket.socket, context: ssl.SSLContext) -> None:
+    """Serve one connection as a relay that does not answer the end of TLS, until the connection is closed."""
+    connection, _ = listener.accept()
+    with context.wrap_socket(connection, server_side=True) as tls:
+        tls.sendall(b"220 relay.example\r\n")
+        while not tls.recv(512).startswith(b"QUIT"):
+            tls.sendall(b"250 relay.example\r\n")
+        tls.sendall(b"221 bye\r\n")
+        with socket.socket(fileno=tls.detach()) as raw:
+            while raw.recv(512):
+                pass
+
+
+def test_the_connection_ends_with_the_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waited for the relay's end of TLS, and the loop of the check ended before: its socket stayed open."""
+    context, file = certified(tmp_path, "localhost")
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    with socket.create_server((HOST, 0)) as listener:
+        relay = threading.Thread(target=never_ends_tls, args=(listener, context))
+        relay.start()
+        level, _ = told(f"smtps://localhost:{listener.getsockname()[1]}")
+        relay.join(WAIT_S)
+    assert (level, relay.is_alive()) == ("ok", False)
 
 
 def test_a_certificate_that_is_not_trusted_is_named(tmp_path: Path) -> None:

@@ -165,8 +165,10 @@ def _connection(place: Relay, timeout_s: float) -> aiosmtplib.SMTP:
 async def relay_fault(place: Relay, timeout_s: float) -> str:
     """Connect and authenticate as for a mail, but send none; returns the fault, "" without one."""
     at = f"{place.host}:{place.port}"
+    transport = None
     try:
         async with asyncio.timeout(timeout_s), _connection(place, timeout_s) as smtp:
+            transport = smtp.transport
             await smtp.noop()
     except SMTPAuthenticationError as refusal:
         return f"{at} refuses the user and password of smtp_url: {refusal.code} {refusal.message!a}"
@@ -178,6 +180,9 @@ async def relay_fault(place: Relay, timeout_s: float) -> str:
         return f"no connection to {at}: {str(error.__cause__ or error)!a}"
     except SMTPException as error:  # it has no STARTTLS, or no way to authenticate
         return f"{at} does not do what smtp_url asks for: {error.message!a}"
+    finally:
+        if transport is not None:
+            transport.abort()  # TLS waits for the relay's farewell, and the caller's loop may end before it
     return ""
 
 
