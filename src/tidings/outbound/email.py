@@ -181,7 +181,7 @@ async def relay_fault(place: Relay, timeout_s: float) -> str:
     except SMTPException as error:  # it has no STARTTLS, or no way to authenticate
         return f"{at} does not do what smtp_url asks for: {error.message!a}"
     finally:
-        if transport is not None:
+        if isinstance(transport, asyncio.WriteTransport):
             transport.abort()  # TLS waits for the relay's farewell, and the caller's loop may end before it
     return ""
 
