@@ -2,13 +2,13 @@
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 from urllib.parse import unquote
 
 from tidings.client import Client, Preferences
 from tidings.client.api import Api, State
-from tidings.client.descriptors import listing, operation
+from tidings.client.descriptors import methods_of
 from tidings.client.request import Call
 from tidings.http.routes import ROUTES
 
@@ -44,18 +44,21 @@ class ClientCall(NamedTuple):
 
 def calls() -> Iterator[ClientCall]:
     """Every method, in the order of the source; subscriptions last."""
-    lines, start = inspect.getsourcelines(Api)
-    for name, found in vars(Api).items():
-        if isinstance(found, operation | listing):
-            method = found._describe
-            before = lines[: method.__code__.co_firstlineno - start]
-            area = [title[1] for line in before if (title := AREA.match(line))][-1]
-            yield ClientCall(
-                area, _written(name, method), _summary(method), _routes(method), _returns(method)
-            )
+    for name, found in methods_of(Api).items():
+        method = found._describe
+        yield ClientCall(
+            _area(method), _written(name, method), _summary(method), _routes(method), _returns(method)
+        )
     subscribe = Client.subscribe
     written, does = _written("subscribe", subscribe), _summary(subscribe)
     yield ClientCall("subscriptions", written, does, SUBSCRIBE, "`Subscription`")
+
+
+def _area(method: Callable[..., Any]) -> str:
+    """The last title above a method in its file."""
+    lines, _ = inspect.findsource(method)
+    before = lines[: method.__code__.co_firstlineno]
+    return [title[1] for line in before if (title := AREA.match(line))][-1]
 
 
 def routes_without_call() -> list[str]:

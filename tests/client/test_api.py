@@ -10,7 +10,7 @@ import pytest
 from tests.wire.people import event
 from tidings.client import AsyncClient, Client, NewReminder, Preferences
 from tidings.client.api import Api, ImportResults
-from tidings.client.descriptors import listing, operation
+from tidings.client.descriptors import listing, methods_of
 from tidings.client.request import Call
 from tidings.http.routes import ROUTES
 from tidings.http.routing import Route
@@ -71,7 +71,7 @@ NOT_CALLED = {
     "/v1/admin/reconcile",
 }
 """Subscriptions have the stream and the poll; the rest is for operators, browsers and other tools."""
-OPERATIONS = {name: method for name, method in vars(Api).items() if isinstance(method, operation | listing)}
+OPERATIONS = methods_of(Api)
 
 
 def described(name: str) -> Call[Any]:

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Any, Literal, NamedTuple, Unpack
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -16,13 +16,13 @@ from tidings.client import replies
 from tidings.client.descriptors import listing, operation
 from tidings.client.effects import ClientRequest
 from tidings.client.errors import ProblemError
-from tidings.client.filters import FeedFilters, Filters, Since, filter_parameters, moment
+from tidings.client.feed_calls import FeedCalls
+from tidings.client.filters import Since, moment
 from tidings.client.replies import LineResult, NewEvent, NewReminder, Preferences
-from tidings.client.request import NDJSON, OWN_USER, Call, Series, builtins, call, part
-from tidings.client.shapes import Event, FeedPage, InboxChanges, InboxPage, NewCount, Notification
+from tidings.client.request import NDJSON, Call, Series, builtins, call, part
+from tidings.client.shapes import Event, InboxChanges, InboxPage, Notification
+from tidings.client.user_calls import PAGE, pages
 
-PAGE = 100
-"""Items of one request when a method iterates over all pages."""
 LINES = 1_000
 """Events of an import in one request."""
 LINES_BYTES = 4 * 1024 * 1024
@@ -48,12 +48,8 @@ def new_key() -> str:
     return secrets.token_hex(16)
 
 
-class Api:
+class Api(FeedCalls):
     """The methods that both clients have."""
-
-    user_id: str | None = None
-    has_token: bool = False
-    """Whether a token names the user of calls that name none."""
 
     # --- events -----------------------------------------------------------------------------------------------
 
@@ -136,7 +132,7 @@ class Api:
     @listing
     def follows(self, *, user: str | None = None) -> Series[replies.FollowsPage]:
         """The topics that a user follows, by name."""
-        return _pages(self._path(user, "follows"), replies.FollowsPage, {})
+        return pages(self._path(user, "follows"), replies.FollowsPage, {})
 
     @operation
     def mute(self, topic: str, *, user: str | None = None) -> Call[None]:
@@ -151,7 +147,7 @@ class Api:
     @listing
     def mutes(self, *, user: str | None = None) -> Series[replies.MutesPage]:
         """The topics that a user has muted, by name."""
-        return _pages(self._path(user, "mutes"), replies.MutesPage, {})
+        return pages(self._path(user, "mutes"), replies.MutesPage, {})
 
     @operation
     def block(self, other: str, *, user: str | None = None) -> Call[None]:
@@ -166,116 +162,7 @@ class Api:
     @listing
     def blocks(self, *, user: str | None = None) -> Series[replies.BlocksPage]:
         """The users whom a user has blocked, by name."""
-        return _pages(self._path(user, "blocks"), replies.BlocksPage, {})
-
-    # --- feeds ------------------------------------------------------------------------------------------------
-
-    @operation
-    def feed_page(
-        self,
-        /,
-        *,
-        user: str | None = None,
-        cursor: str | None = None,
-        limit: int = 20,
-        since: Since | None = None,
-        **filters: Unpack[FeedFilters],
-    ) -> Call[FeedPage]:
-        """A page of a user's feed, newest first; with ``since`` also the number of new items."""
-        page = {"cursor": cursor, "limit": limit, "since": moment(since)}
-        query = self._about(user) | page | filter_parameters(filters)
-        return call("GET", "/v1/feed", FeedPage, query=query)
-
-    @listing
-    def feed(self, /, *, user: str | None = None, **filters: Unpack[FeedFilters]) -> Series[FeedPage]:
-        """All of a user's feed, newest first; iteration fetches page by page."""
-        return _pages("/v1/feed", FeedPage, self._about(user) | filter_parameters(filters))
-
-    @operation
-    def feed_new(
-        self, /, since: Since, *, user: str | None = None, **filters: Unpack[FeedFilters]
-    ) -> Call[NewCount]:
-        """Count the items of a feed after a position, an event (its id) or a time."""
-        query = self._about(user) | {"since": moment(since)} | filter_parameters(filters)
-        return call("GET", "/v1/feed/new", NewCount, query=query)
-
-    @operation
-    def feed_summary(self, *, user: str | None = None, include_own: bool = False) -> Call[replies.Summary]:
-        """Count the items of a feed, in all, unread, and by verb."""
-        query = self._about(user) | {"include_own": include_own or None}
-        return call("GET", "/v1/feed/summary", replies.Summary, query=query)
-
-    @operation
-    def mark_feed_read(
-        self,
-        event_ids: Sequence[str] | None = None,
-        *,
-        user: str | None = None,
-        up_to: int | None = None,
-    ) -> Call[replies.FeedReadResult]:
-        """Mark these items of a feed read; or, without any, all items up to a position (default: its end). The token
-        ``undo`` in the response to the latter can undo it for ten minutes."""
-        body: dict[str, object] = {"all": True} if event_ids is None else {"event_ids": list(event_ids)}
-        body |= {} if up_to is None else {"up_to": up_to}
-        safe = event_ids is not None or up_to is not None
-        query = self._about(user)
-        return call("POST", "/v1/feed/read", replies.FeedReadResult, query=query, body=body, repeatable=safe)
-
-    @operation
-    def mark_feed_unread(
-        self, event_ids: Sequence[str], *, user: str | None = None
-    ) -> Call[replies.UpdateResult]:
-        """Mark these items of a feed unread, whether a mark or a read-all read them."""
-        query, body = self._about(user), {"event_ids": list(event_ids)}
-        return call("POST", "/v1/feed/unread", replies.UpdateResult, query=query, body=body)
-
-    @operation
-    def undo_feed_read(self, token: str, *, user: str | None = None) -> Call[replies.UpdateResult]:
-        """Undo a read-all of a feed."""
-        query, body = self._about(user), {"undo": token}
-        return call("POST", "/v1/feed/undo", replies.UpdateResult, query=query, body=body)
-
-    @operation
-    def activity_page(
-        self,
-        /,
-        of_topic: str | None = None,
-        *,
-        user: str | None = None,
-        cursor: str | None = None,
-        limit: int = 20,
-        since: Since | None = None,
-        **filters: Unpack[Filters],
-    ) -> Call[replies.ActivityPage]:
-        """A page of the activity of a topic, or of all users, newest first, as the user sees it; with ``since`` also the
-        number of new events."""
-        page = {"cursor": cursor, "limit": limit, "since": moment(since)}
-        query = self._about(user) | page | filter_parameters(filters)
-        return call("GET", _activity(of_topic), replies.ActivityPage, query=query)
-
-    @listing
-    def activity(
-        self, /, of_topic: str | None = None, *, user: str | None = None, **filters: Unpack[Filters]
-    ) -> Series[replies.ActivityPage]:
-        """All activity of a topic, or of all users, newest first, as the user sees it."""
-        query = self._about(user) | filter_parameters(filters)
-        return _pages(_activity(of_topic), replies.ActivityPage, query)
-
-    @operation
-    def activity_new(
-        self,
-        /,
-        since: Since,
-        of_topic: str | None = None,
-        *,
-        user: str | None = None,
-        **filters: Unpack[Filters],
-    ) -> Call[NewCount]:
-        """Count the events of a topic, or of all users, after a position, an event (its id) or a time, as the user sees
-        them."""
-        path = "/v1/activity/new" if of_topic is None else f"/v1/topics/{part(of_topic)}/new"
-        query = self._about(user) | {"since": moment(since)} | filter_parameters(filters)
-        return call("GET", path, NewCount, query=query)
+        return pages(self._path(user, "blocks"), replies.BlocksPage, {})
 
     # --- notifications ----------------------------------------------------------------------------------------
 
@@ -305,7 +192,7 @@ class Api:
         state: InboxFilter | None = None,
     ) -> Series[InboxPage]:
         """All notifications of a user, newest content first: those that are not archived unless ``state`` says more."""
-        return _pages("/v1/notifications", InboxPage, self._inbox(user, unread_only, type, state))
+        return pages("/v1/notifications", InboxPage, self._inbox(user, unread_only, type, state))
 
     @operation
     def notification(self, id: str, *, user: str | None = None) -> Call[Notification]:
@@ -398,7 +285,7 @@ class Api:
     @listing
     def reminders(self) -> Series[replies.RemindersPage]:
         """All reminders, soonest first."""
-        return _pages("/v1/reminders", replies.RemindersPage, {})
+        return pages("/v1/reminders", replies.RemindersPage, {})
 
     @operation
     def cancel_reminder(self, key: str) -> Call[None]:
@@ -501,37 +388,14 @@ class Api:
 
     # --- users and parameters ---------------------------------------------------------------------------------
 
-    def _about(self, user: str | None) -> dict[str, Any]:
-        return {"user_id": user or self.user_id}
-
     def _inbox(
         self, user: str | None, unread_only: bool, type: str | None, state: InboxFilter | None
     ) -> dict[str, Any]:
         return self._about(user) | {"unread_only": unread_only or None, "type": type, "state": state}
 
-    def _path(self, user: str | None, *parts: str) -> str:
-        """A path below a user. Raises ValueError without a user, unless a token names one."""
-        name = user or self.user_id
-        if name is None and not self.has_token:
-            raise ValueError("missing user; expected user=…, or user_id=… of the client")
-        return "/".join(("/v1/users", OWN_USER if name is None else part(name), *map(part, parts)))
-
 
 def _pairs(pairs: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"user_id": user, "topic": topic} for user, topic in pairs]
-
-
-def _activity(topic: str | None) -> str:
-    return "/v1/activity" if topic is None else f"/v1/topics/{part(topic)}/activity"
-
-
-def _pages(path: str, shape: Any, query: dict[str, Any]) -> Series[Any]:
-    cursor = None
-    while True:
-        page = yield call("GET", path, shape, query={"limit": PAGE} | query | {"cursor": cursor})
-        cursor = page.next_cursor
-        if cursor is None:
-            return
 
 
 def _import(batch: Sequence[bytes], done: int) -> Call[ImportResults]:

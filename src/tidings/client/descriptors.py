@@ -89,6 +89,14 @@ class listing(Generic[P, T]):
         return _bound(self._checked, client, walk)
 
 
+def methods_of(client: type) -> dict[str, operation[Any, Any] | listing[Any, Any]]:
+    """The described methods of a client by name, those of its own class first."""
+    found: dict[str, operation[Any, Any] | listing[Any, Any]] = {}
+    for part in client.__mro__:
+        found |= {name: one for name, one in vars(part).items() if isinstance(one, operation | listing)}
+    return found
+
+
 def _bound(describe: Callable[..., Any], client: object, run: Callable[[Any], Any]) -> Callable[..., Any]:
     def method(*args: Any, **named: Any) -> Any:
         return run(describe(client, *args, **named))
