@@ -33,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Every setting with its default; :data:`HELP` describes each, with its unit."""
 
     dev: bool = False
+    dev_hosts: str = ""
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8787
     prefix: str = ""
@@ -67,6 +68,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_streams: Positive = 15_000
     max_stream_s: Positive = 600
     stream_opens_per_s: Positive = 1_000
+    cors_origins: str = ""
     allowed_origins: str = ""
     heartbeat_s: Annotated[int, Meta(ge=1, le=25)] = 20
     max_wait_s: Annotated[int, Meta(ge=1, le=60)] = 60
@@ -123,13 +125,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     locale: Locale = "en"
     types: dict[Name, Rule] = {}
 
-    def origins(self) -> frozenset[str]:
-        """The origins of ``allowed_origins``, in lower case."""
-        return frozenset(part.strip().lower() for part in self.allowed_origins.split(",") if part.strip())
-
 
 HELP: Mapping[str, str] = {
     "dev": "No credentials, loopback only, any user_id is accepted. Never for production.",
+    "dev_hosts": "With --dev: other hosts, as host or host:port, comma-separated, that may be the Host and serve pages. "
+    "For a private network only, such as that of docker compose.",
     "host": "Address to listen on.",
     "port": "Port to listen on; 0 picks a free one.",
     "prefix": "Path under which everything is served, such as /api.",
@@ -162,7 +162,8 @@ HELP: Mapping[str, str] = {
     "max_streams": "Open streams and waiting polls of one process; leaves room under a limit of 20,000 open files.",
     "max_stream_s": "Seconds after which a stream is ended, so that its client returns; a fifth more or less for each.",
     "stream_opens_per_s": "Streams opened a second, and twice as many at once; others get a retry time of 2 to 15 s.",
-    "allowed_origins": "Origins whose pages may open a WebSocket besides our own host's, comma-separated.",
+    "cors_origins": "Origins whose pages may use the server from a browser, WebSockets included, comma-separated.",
+    "allowed_origins": "Origins whose pages may only open a WebSocket besides our own host's, comma-separated.",
     "heartbeat_s": "Seconds between heartbeats of a stream, at most 25: proxies cut silent connections.",
     "max_wait_s": "Seconds that a long poll may wait.",
     "fan_out": "When a publisher gets the response. inline: when feeds have the event; worker: when it is durable.",

@@ -49,8 +49,11 @@ def make_parts(settings: Settings, clock: Clock) -> tuple[ServerParts | None, li
 
 
 def check_dev(settings: Settings) -> None:
-    """Raises ConfigError for a server that would admit all clients on other machines."""
-    if settings.dev and not is_loopback(settings.host):
+    """Raises ConfigError for a server that would admit all clients on other machines, unless it names hosts of its own
+    network."""
+    if settings.dev and not settings.dev_hosts and not is_loopback(settings.host):
         raise ConfigError(
-            f"--dev needs no credentials, so it listens on loopback only, not on {settings.host}", "host"
+            f"--dev needs no credentials, so it listens on loopback only, not on {settings.host}; in a private network, "
+            "such as that of docker compose, dev_hosts names the hosts under which it is reached",
+            "host",
         )

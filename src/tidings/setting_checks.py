@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta
 
+from tidings.hosts import host_port
+
 LARGEST = 2**31 - 1
 """The maximum of any number. It fits a C int, so no timer, socket option or column of a table overflows."""
 SHOWN = 200
@@ -36,6 +38,8 @@ FORMS: Mapping[str, str] = {
     "mail_from": "nothing, an address, or Name <address>",
     "vapid_subject": "nothing, or a mailto: or https:// address",
     "allowed_origins": "origins such as https://app.example.com, comma-separated",
+    "cors_origins": "origins such as https://app.example.com, comma-separated",
+    "dev_hosts": "hosts such as tidings or web:3000, comma-separated",
     "jwt_public_key": "a public key in PEM form, or a file with one",
     "vapid_private_key": "a private key in PEM form, or a file with one",
     "jwks": "a file, an https:// URL, or an http:// URL of this machine",
@@ -141,6 +145,11 @@ def _origins(text: str) -> bool:
     return all(_url(part) and part.count("/") == 2 and not set(part) & set("?#@ ") for part in given)
 
 
+def _hosts(text: str) -> bool:
+    found = [host_port(part.strip()) for part in text.split(",") if part.strip()]
+    return all(one is not None and _host(one.host) for one in found)
+
+
 _FITS: Mapping[str, Callable[[str], bool]] = {
     "host": _host,
     "prefix": lambda text: bool(PREFIX.fullmatch(text)),
@@ -149,5 +158,7 @@ _FITS: Mapping[str, Callable[[str], bool]] = {
     "mail_from": lambda text: not text or _mailbox(text),
     "vapid_subject": lambda text: not text or _contact(text),
     "allowed_origins": _origins,
+    "cors_origins": _origins,
+    "dev_hosts": _hosts,
     "jwks": lambda text: "://" not in text or _url(text),
 }

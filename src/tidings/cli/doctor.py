@@ -23,6 +23,7 @@ from tidings import marker
 from tidings.cli.options import SettingsCommand, check_flags, settings_from, settings_options
 from tidings.config import ConfigError, Settings
 from tidings.errors import PROBLEM_TYPE, InUse, Unavailable, UnknownPath
+from tidings.hosts import is_loopback
 from tidings.http import schemas
 from tidings.http.jwks import FETCH_DEADLINE_S, Load, loader, parse_set
 from tidings.marker import Marker
@@ -273,7 +274,8 @@ def refused(settings: Settings) -> Iterator[CheckResult]:
     if parts is not None:
         asyncio.run(parts.channels.close())
     if not any(refusal.area == "access" for refusal in refusals):
-        dev = f"dev mode on {settings.host}: no credentials, which is for loopback only"
+        where = "loopback" if is_loopback(settings.host) else "a private network"
+        dev = f"dev mode on {settings.host}: no credentials, which is for {where} only"
         yield CheckResult("ok", "access", dev if settings.dev else "credentials are required")
     for refusal in refusals:
         yield CheckResult("fail", refusal.area, str(refusal.error))

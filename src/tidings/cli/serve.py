@@ -10,6 +10,7 @@ import click
 from tidings.cli.options import SettingsCommand, check_flags, refusal, settings_from, settings_options
 from tidings.config import ConfigError, Settings
 from tidings.errors import TidingsError
+from tidings.hosts import is_loopback
 
 TRY = """Try, in another terminal:
   curl '{url}/v1/feed?user_id=lunar-wren-942&limit=3'
@@ -22,6 +23,11 @@ DEV_RISK = (
     "tunnel. It cannot detect one that adds no header, whose clients get access: put no proxy in front."
 )
 """The remaining risk of --dev, logged at each start."""
+DEV_NETWORK_RISK = (
+    "It listens beyond loopback for the hosts of dev_hosts. Each client with a private address can name such a host: use "
+    "this only in a network without strangers, and publish the port on 127.0.0.1 only."
+)
+"""The risk of --dev with dev_hosts on another address than loopback, logged too."""
 
 
 @click.command("serve", cls=SettingsCommand, short_help="Run the server.")
@@ -76,6 +82,8 @@ def _ready(url: str, settings: Settings, sample: bool) -> None:
     click.echo(f"Tidings {version('tidings')} listens on {url}{mode}")
     if settings.dev:
         click.echo(DEV_RISK, err=True)
+    if settings.dev and not is_loopback(settings.host):
+        click.echo(DEV_NETWORK_RISK, err=True)
     # The caller is the server's own event loop, which has to serve requests while the sample is loaded.
     if sample:
         threading.Thread(target=_load_sample, args=(url,), name="sample", daemon=True).start()

@@ -25,6 +25,7 @@ from tidings.http.body import ClientGone, check_media, check_no_body, read_body
 from tidings.http.compress import MIN_BYTES, Compressor, choose
 from tidings.http.dev_mode import check_development
 from tidings.http.held_bodies import held_bodies_of
+from tidings.http.origins import Cors
 from tidings.http.params import Params, all_bad, given, parse, segments
 from tidings.http.problems import problem
 from tidings.http.proxies import client_key
@@ -77,6 +78,7 @@ class App:
         self._scheduler = RequestScheduler(self._monotonic)
         self._bodies = held_bodies_of(services.settings)
         self._compressor = Compressor()
+        self._cors = Cors(services.settings)
         self._router = Router(ROUTES, services.settings.prefix)
         self._decoders = {
             route: msgspec.json.Decoder(route.body)
@@ -116,6 +118,8 @@ class App:
             answer, route = await self._answer(request)
         except ClientGone:
             return
+        if cors := self._cors.headers(request):
+            answer = answer._replace(headers=(*answer.headers, *cors))
         if answer.attach is not None:
             with contextlib.suppress(ClientGone):
                 answer.attach.open(request.take_over(_stream_head(answer), answer.attach.encoder))
@@ -148,10 +152,13 @@ class App:
         route: Route | None = None
         try:
             if self._services.settings.dev:
-                check_development(request)
+                check_development(request, self._services.settings)
             found, in_path = self._router.find(request.path)
             if request.method == "OPTIONS":
-                answer = Response(status=204, headers=((b"allow", found.allow),))
+                allow = found.allow
+                answer = Response(
+                    status=204, headers=((b"allow", allow), *self._cors.preflight(request, allow))
+                )
             else:
                 route = _route(found, request)
                 answer = await route.handler(await self._call(route, request, in_path))

@@ -9,8 +9,8 @@ from msgspec import Meta
 from tidings.errors import Deferred, Forbidden, TooManyRequests, UpgradeRequired
 from tidings.field_errors import FieldCheck
 from tidings.http import schemas
-from tidings.http.dev_mode import authority
 from tidings.http.long_poll import polled
+from tidings.http.origins import may_open_socket
 from tidings.http.params import ForUser, names, some_of
 from tidings.http.problems import problem, stream_limit
 from tidings.http.proxies import client_key
@@ -139,11 +139,11 @@ def _check_origin(call: RequestContext[StreamQuery, None]) -> None:
     origin = call.request.header(b"origin")
     if origin is None:
         return  # not a browser
-    named = origin.decode("latin-1").lower()
-    host = (call.request.header(b"host") or b"").decode("latin-1").lower()
-    if authority(origin) != host and named not in call.services.settings.origins():
+    host = (call.request.header(b"host") or b"").decode("latin-1")
+    if not may_open_socket(call.services.settings, origin, host):
         raise Forbidden(
-            "Pages of this origin may not open a WebSocket: the setting allowed_origins lists those that may."
+            "Pages of this origin may not open a WebSocket: the settings cors_origins and allowed_origins list those "
+            "that may."
         )
 
 
