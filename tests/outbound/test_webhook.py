@@ -9,10 +9,11 @@ import json
 import msgspec
 import pytest
 
-from tests.outbound.receivers import HOST, Request, Web
+from tests.outbound.receivers import HOST, WAIT_S, Request, Web
 from tests.outbound.world import USER, World
 from tidings.outbound.channel import OutboundMessage
-from tidings.outbound.http_client import MAX_REPLY_BYTES, MAX_RETRY_AFTER_S, seconds_of
+from tidings.outbound.http_client import MAX_RETRY_AFTER_S, seconds_of
+from tidings.outbound.reply_limit import MAX_REPLY_BYTES
 from tidings.outbound.ssrf_guard import NOT_PUBLIC
 from tidings.outbound.webhook import MAX_BODY_BYTES, body
 from tidings.outbound.webhook_signing import new_secret, signed
@@ -129,34 +130,58 @@ def test_a_body_keeps_below_its_limit(fields: dict[str, object], kept: set[str])
     assert notification["message"]
 
 
-def test_a_reply_is_read_no_further_than_its_limit(loop: Loop, world: World) -> None:
-    """A receiver that never stops talking is left, and what it said is a success all the same."""
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+ENDLESS = {
+    "body": (CHUNKED, b"10000\r\n" + b"x" * 0x10000 + b"\r\n", True),
+    "small-chunks": (CHUNKED, b"1\r\nx\r\n", True),
+    "trailers": (CHUNKED + b"0\r\n", b"a:\r\n", True),
+    "interim-responses": (b"", b"HTTP/1.1 100 \r\n\r\n", False),
+    "headers": (b"HTTP/1.1 200 OK\r\n", b"a:\r\n", False),
+}
+"""Replies that never end: how they begin, what is repeated, and whether their status is received."""
+
+
+@pytest.mark.parametrize(("begin", "again", "has_status"), ENDLESS.values(), ids=ENDLESS)
+def test_a_reply_is_read_no_further_than_its_limit(
+    loop: Loop, world: World, begin: bytes, again: bytes, has_status: bool
+) -> None:
+    """Its connection is closed after MAX_REPLY_BYTES of whatever it consists of: interim responses, which were not counted,
+    took all of the event loop for 15 seconds. A reply whose status was received has its result all the same."""
 
     async def scene() -> None:
-        endless = Endless()
+        endless = Endless(begin, again)
         port = await endless.start()
         await world.endpoint("webhook", f"http://{HOST}:{port}/", new_secret())
         await world.tell()
         await world.deliver()
-        assert await world.waiting() == []
+        assert await world.waiting() == ([] if has_status else [1])
         assert await world.dead() == []
+        async with asyncio.timeout(WAIT_S):
+            await endless.left.wait()
         await endless.stop()
 
     loop.run(scene())
 
 
 class Endless(Web):
-    """Answers 200 and talks on until nobody listens."""
+    """Answers without an end until nobody listens."""
+
+    def __init__(self, begin: bytes, again: bytes) -> None:
+        super().__init__()
+        self._begin = begin
+        self._again = again * (2 * MAX_REPLY_BYTES // len(again) + 1)
+        self.left = asyncio.Event()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        writer.write(self._begin)
         try:
             while True:
-                writer.write(b"10000\r\n" + b"x" * MAX_REPLY_BYTES + b"\r\n")
+                writer.write(self._again)
                 await writer.drain()
         except ConnectionError:
             writer.close()
+            self.left.set()
 
 
 def test_a_receiver_that_says_nothing_fails_in_time(

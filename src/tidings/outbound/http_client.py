@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
@@ -10,8 +11,8 @@ from urllib.parse import urlsplit
 import httpcore
 from httpcore import SOCKET_OPTION, AsyncNetworkStream
 
-from tidings.config import KIB
 from tidings.outbound.channel import SENT, SendResult
+from tidings.outbound.reply_limit import LimitedStream, ReplyTooLong
 from tidings.outbound.ssrf_guard import (
     NO_PUBLIC_ADDRESS,
     PORTS,
@@ -26,8 +27,6 @@ from tidings.timeutil import Clock, to_ms
 
 TIMEOUT_S = 15
 """Seconds for a whole attempt, name resolution to last byte: the minimum that Standard Webhooks recommends."""
-MAX_REPLY_BYTES = 64 * KIB
-"""Bytes read of a reply, which is not evaluated: the receiver then ends without a reset."""
 MAX_CONNECTIONS = 64
 """Connections open at a time, through one client."""
 MAX_TRIED = 4
@@ -58,7 +57,8 @@ class _Checked(httpcore.AsyncNetworkBackend):
         failure: Exception = OSError("no address")
         for address in (await self._guard.addresses(host, port))[:MAX_TRIED]:
             try:
-                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+                opened = await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+                return LimitedStream(opened)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure
@@ -100,6 +100,8 @@ class GuardedHttpClient:
             return NO_ADDRESS
         except (httpcore.NetworkError, OSError):
             return SendResult("failed", "no connection", down=True)
+        except ReplyTooLong:
+            return SendResult("failed", "the head of the answer is too long")
         except (httpcore.RemoteProtocolError, httpcore.LocalProtocolError, ValueError):
             return SendResult("failed", "the answer was not HTTP")
 
@@ -155,11 +157,10 @@ def _parsed(url: str) -> httpcore.URL:
 
 
 async def _drain(reply: httpcore.Response) -> None:
-    left = MAX_REPLY_BYTES
-    async for chunk in reply.aiter_stream():
-        left -= len(chunk)
-        if left < 0:
-            return
+    """Read the body, so that its receiver ends without a reset. The result does not depend on it."""
+    with suppress(ReplyTooLong):
+        async for _ in reply.aiter_stream():
+            pass
 
 
 def _header(reply: httpcore.Response, name: bytes) -> str:
