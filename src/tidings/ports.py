@@ -251,7 +251,7 @@ class EventCounts(Protocol):
         by: Dimension,
         first: int,
         most: int,
-        viewer: str | None = "",
+        viewer: str = "",
     ) -> KeyCounts | None:
         """The first so many keys: most events first, ties by key, each with its rank among all keys. ``total`` counts events
         without a key too."""
@@ -263,7 +263,7 @@ class EventCounts(Protocol):
         by: Dimension,
         keys: Sequence[str],
         most: int,
-        viewer: str | None = "",
+        viewer: str = "",
     ) -> KeyCounts | None:
         """The same of these keys, at least one, as far as they have events."""
         ...
@@ -275,7 +275,7 @@ class EventCounts(Protocol):
         by: Dimension,
         key: str | None,
         most: int,
-        viewer: str | None = "",
+        viewer: str = "",
     ) -> PointCounts | None:
         """The number of selected events in each point, of those with this key, or (None) of all. ``points`` cover the
         period. With an object or an actor as the key, and no selected topic, only its own events are examined."""

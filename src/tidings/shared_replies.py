@@ -16,6 +16,9 @@ EVENTS_PER_MS = 100
 so one question takes about a tenth of a thread, however often it is asked."""
 MOST_REPLIES = 100
 """Shared replies kept: about 10 KB each, 100 KB with the longest keys."""
+MOST_MAKERS = 8
+"""Viewers who make one reply at once, each in their own turn. The turn of one who asks for much comes late, those of eight
+seldom all; with more, a reply that many ask for would fill the queue of long reads."""
 
 
 class MadeReply(NamedTuple):
@@ -32,29 +35,72 @@ class MadeReply(NamedTuple):
         return self.answer
 
 
+Make = Callable[[str], Awaitable[MadeReply]]
+"""Makes the reply to a question in the turn of a viewer ("": the application)."""
+
+
 class _Shared:
-    """A reply that is made, or was made, for all; ``at`` is the time when that began, ``waiting`` the requests that wait."""
+    """A reply that is being made, or was made, for all; ``at`` is the time when that began.
 
-    def __init__(self, making: "asyncio.Future[MadeReply]", at: int) -> None:
-        self.making = making
+    Several viewers make it at once, each in their own turn, and the first reply is that of all: whoever asks need not wait
+    for the turn of a viewer who asks much.
+    """
+
+    def __init__(self, at: int) -> None:
         self.at = at
-        self.waiting = 0
+        self.made: asyncio.Future[MadeReply] = asyncio.get_running_loop().create_future()
+        self._makers: dict[str, asyncio.Future[MadeReply]] = {}
+        self._waiting = 0
 
-    def is_long(self) -> bool:
-        """Whether the reply is being made, or was made from so many events that it is shared."""
-        if not self.making.done():
+    def is_recent(self, now: int) -> bool:
+        """Whether the reply is being made, or was made a short time ago for its cost."""
+        if not self.made.done():
             return True
-        if self.making.cancelled() or self.making.exception() is not None:
-            return False
-        return self.making.result().examined > SHARED_EVENTS
+        return 0 <= (now - self.at) * EVENTS_PER_MS < self.made.result().examined
 
-    def must_make(self, now: int) -> bool:
-        """Whether the reply is neither being made nor recent enough, or making it failed."""
-        if not self.making.done():
-            return False
-        if not self.is_long():
-            return True
-        return not 0 <= (now - self.at) * EVENTS_PER_MS < self.making.result().examined
+    @property
+    def is_shared(self) -> bool:
+        """Whether requests wait for the reply, or it was made from so many events that it is shared."""
+        if not self.made.done():
+            return self._waiting > 0
+        return self.made.result().examined > SHARED_EVENTS
+
+    async def wait(self, viewer: str, make: Make) -> MadeReply:
+        """The reply, which this viewer makes too unless MOST_MAKERS do. Raises what their own attempt raises."""
+        self._waiting += 1
+        try:
+            while not self.made.done():
+                await self._step(viewer, make)
+            return self.made.result()
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._end()
+
+    async def _step(self, viewer: str, make: Make) -> None:
+        """Wait until the reply is made, or an attempt to make it has ended."""
+        if viewer not in self._makers and len(self._makers) < MOST_MAKERS:
+            self._begin(viewer, make)
+        own, attempts = self._makers.get(viewer), tuple(self._makers.values())
+        await asyncio.wait({self.made, *attempts}, return_when=asyncio.FIRST_COMPLETED)
+        if own is not None and own.done() and not self.made.done():
+            own.result()
+
+    def _begin(self, viewer: str, make: Make) -> None:
+        attempt = self._makers[viewer] = asyncio.ensure_future(make(viewer))
+        attempt.add_done_callback(lambda _: self._attempted(viewer, attempt))
+
+    def _attempted(self, viewer: str, attempt: "asyncio.Future[MadeReply]") -> None:
+        self._makers.pop(viewer, None)
+        if attempt.cancelled() or attempt.exception() is not None or self.made.done():
+            return
+        self.made.set_result(attempt.result())
+        self._end()
+
+    def _end(self) -> None:
+        """End the attempts that nobody waits for."""
+        for attempt in self._makers.values():
+            attempt.cancel()
 
 
 class SharedReplies:
@@ -65,50 +111,36 @@ class SharedReplies:
         self._replies: OrderedDict[Hashable, _Shared] = OrderedDict()
         self._cleared = 0
 
-    async def get(
-        self, question: Hashable, viewer: str, make: Callable[[str | None], Awaitable[MadeReply]]
-    ) -> bytes:
-        """The reply to a question; ``make`` makes it for a viewer ("": the application), or (None) for all. The first reply
-        to a question that turns out to be long is made for its viewer."""
+    async def get(self, question: Hashable, viewer: str, make: Make) -> bytes:
+        """The reply to a question. The first one that turns out to be long is made for its viewer alone, each further one
+        for all who ask meanwhile. Raises BadParameter if the question is refused."""
+        now = self._clock.now()
         shared = self._replies.get(question)
-        if shared is None or not shared.is_long():
-            self._replies.pop(question, None)
+        if shared is None:
             return (await self._alone(question, viewer, make)).body()
-        if shared.must_make(self._clock.now()):
-            shared = self._keep(question, asyncio.ensure_future(make(None)), self._clock.now())
+        if not shared.is_recent(now):
+            shared = self._keep(question, _Shared(now))
         self._replies.move_to_end(question)
-        return (await self._wait(question, shared)).body()
+        try:
+            return (await shared.wait(viewer, make)).body()
+        finally:
+            if self._replies.get(question) is shared and not shared.is_shared:
+                del self._replies[question]
 
     def clear(self) -> None:
         """Forget all replies: events in them are retracted, or a name is erased. Requests that wait already get theirs."""
         self._replies.clear()
         self._cleared += 1
 
-    async def _alone(
-        self, question: Hashable, viewer: str, make: Callable[[str | None], Awaitable[MadeReply]]
-    ) -> MadeReply:
+    async def _alone(self, question: Hashable, viewer: str, make: Make) -> MadeReply:
         at, cleared = self._clock.now(), self._cleared
         made = await make(viewer)
         if made.examined > SHARED_EVENTS and cleared == self._cleared and question not in self._replies:
-            done = asyncio.get_running_loop().create_future()
-            done.set_result(made)
-            self._keep(question, done, at)
+            self._keep(question, _Shared(at)).made.set_result(made)
         return made
 
-    def _keep(self, question: Hashable, making: "asyncio.Future[MadeReply]", at: int) -> _Shared:
-        shared = self._replies[question] = _Shared(making, at)
+    def _keep(self, question: Hashable, shared: _Shared) -> _Shared:
+        self._replies[question] = shared
         if len(self._replies) > MOST_REPLIES:
             self._replies.popitem(last=False)
         return shared
-
-    async def _wait(self, question: Hashable, shared: _Shared) -> MadeReply:
-        shared.waiting += 1
-        try:
-            return await asyncio.shield(shared.making)
-        finally:
-            shared.waiting -= 1
-            if not shared.waiting and not shared.making.done():
-                # All have left: the read ends, and whoever asks next makes the reply anew.
-                shared.making.cancel()
-                if self._replies.get(question) is shared:
-                    del self._replies[question]

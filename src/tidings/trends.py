@@ -93,7 +93,7 @@ class Trends:
         if not filtered and not compare:
             return _encode(_shown(self.windows.top(window, by, limit)))
 
-        async def make(reader: str | None) -> MadeReply:
+        async def make(reader: str) -> MadeReply:
             examined = 0
             if not filtered:
                 top = self.windows.top(window, by, limit)
@@ -141,7 +141,7 @@ class Trends:
         if key is None and object_type is None and topic is None:
             return encoded(*self.windows.points(window, POINTS))
 
-        async def make(reader: str | None) -> MadeReply:
+        async def make(reader: str) -> MadeReply:
             end = self._clock.now() // 1000
             selected = self._selected(end, length, object_type, topic)
             points = _points(end, length)

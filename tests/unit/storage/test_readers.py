@@ -13,11 +13,10 @@ from tests.awaiting import awaited
 from tests.backends import SMALL
 from tidings.config import Settings
 from tidings.errors import TooManyRequests, Unavailable
-from tidings.event_counts import EventSelection
 from tidings.model import Follow
-from tidings.storage.sqlite import SqliteStore, event_counts
+from tidings.storage.sqlite import SqliteStore
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
-from tidings.storage.sqlite.readers import APPLICATION, SHARED, Asker, Readers, user
+from tidings.storage.sqlite.readers import APPLICATION, Asker, Readers, user
 from tidings.testing import FakeClock
 
 BOUNDED = msgspec.structs.replace(SMALL, reader_threads=2, max_reads_per_user=3, max_reads=6)
@@ -90,30 +89,6 @@ async def test_askers_take_turns_and_none_has_all_threads(tmp_path: Path) -> Non
         assert asks.order == ["ann 0", "bob 0", "ann 1", "cy 0", "ann 2"]
         other.open()
         await asyncio.gather(bob, *tasks)
-
-
-@awaited
-async def test_reads_for_all_have_one_thread_and_a_turn_of_their_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The fault: replies about trends that many share were read in the turn of the application, so its own reads waited
-    behind all that one user had renewed."""
-    gate = Gate()
-    monkeypatch.setattr(event_counts, "first_keys", lambda r, *_: gate(r))
-    async with asked(tmp_path, msgspec.structs.replace(BOUNDED, reader_threads=3)) as (asks, store):
-        shared = [
-            asyncio.ensure_future(store.ranked_keys(EventSelection(0, 1), "verb", n, 9, None))
-            for n in range(1, 5)
-        ]
-        await gate.wait()
-        try:
-            assert asks.readers.depth == 4
-            assert dict(asks.readers._running) == {SHARED: 1}
-            await asks.ask(APPLICATION, "application")
-            assert dict(asks.readers._running) == {SHARED: 1}
-        finally:
-            gate.open()
-        await asyncio.gather(*shared)
 
 
 async def turn() -> None:

@@ -22,14 +22,14 @@ class MemoryEventCounts(MemoryState):
     """The counts of events by their keys."""
 
     async def ranked_keys(
-        self, selected: EventSelection, by: Dimension, first: int, most: int, viewer: str | None = ""
+        self, selected: EventSelection, by: Dimension, first: int, most: int, viewer: str = ""
     ) -> KeyCounts | None:
         """The most frequent keys of the selected events."""
         ranked = self._ranked(selected, by, most)
         return None if ranked is None else ranked._replace(items=ranked.items[:first])
 
     async def ranks_of_keys(
-        self, selected: EventSelection, by: Dimension, keys: Sequence[str], most: int, viewer: str | None = ""
+        self, selected: EventSelection, by: Dimension, keys: Sequence[str], most: int, viewer: str = ""
     ) -> KeyCounts | None:
         """These keys among those of the selected events."""
         ranked = self._ranked(selected, by, most)
@@ -55,7 +55,7 @@ class MemoryEventCounts(MemoryState):
         by: Dimension,
         key: str | None,
         most: int,
-        viewer: str | None = "",
+        viewer: str = "",
     ) -> PointCounts | None:
         """The number of selected events in each point."""
         having = selected if key is None else selected.with_key(by, key)

@@ -1,10 +1,9 @@
 """Reads that may be long: a few threads, each with its own connection, and a fair queue before them.
 
 Askers take turns: however many reads one of them requests, the others wait for at most one of them on each thread that it
-may have, and it never has all threads. Replies that are made for all who ask are an asker of their own, with one thread.
-Each has a bound on its waiting reads, and all have one together. Concurrent equal reads of the same asker are one read,
-unless there was a commit since that read began: a client must see its own acknowledged write. A read whose callers have all
-left ends.
+may have, and it never has all threads. Each has a bound on its waiting reads, and all have one together. Concurrent equal
+reads of the same asker are one read, unless there was a commit since that read began: a client must see its own acknowledged
+write. A read whose callers have all left ends.
 """
 
 import asyncio
@@ -44,20 +43,10 @@ def stream(name: str) -> Asker:
 
 APPLICATION = Asker("application")
 """Requests of the application without a user: they share one turn, and only the bound of all applies to them."""
-SHARED = Asker("shared")
-"""Replies about trends that are made for all who ask. One user can request many, to which the bound of a user does not
-apply, so they share a turn of their own, and have at most one thread."""
 OPERATORS, DELIVERIES, HUB = Asker("operators"), Asker("deliveries"), Asker("hub")
 """The reads of operators, of the dispatcher and of the hub."""
 OWN = frozenset({OPERATORS.kind, DELIVERIES.kind, HUB.kind})
 """The kinds of askers with a thread separate from that of users."""
-
-
-def of_trends(viewer: str | None) -> Asker:
-    """Who asks about trends: a user, ("") the application, or (None) all."""
-    if viewer is None:
-        return SHARED
-    return user(viewer) if viewer else APPLICATION
 
 
 class _Job:
@@ -156,7 +145,7 @@ class Readers:
     def _next(self) -> _Job | None:
         """The next job in turn; askers that have all their permitted threads are skipped."""
         for asker, queue in self._queues.items():
-            if self._running[asker] < (1 if asker == SHARED else self._at_once):
+            if self._running[asker] < self._at_once:
                 job = queue.popleft()
                 del self._queues[asker]
                 if queue:

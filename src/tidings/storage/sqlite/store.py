@@ -397,13 +397,13 @@ class SqliteStore:
     # --- trends ---------------------------------------------------------------------------------------------------
 
     async def ranked_keys(
-        self, selected: EventSelection, by: Dimension, first: int, most: int, viewer: str | None = ""
+        self, selected: EventSelection, by: Dimension, first: int, most: int, viewer: str = ""
     ) -> KeyCounts | None:
         """The most frequent keys of the selected events."""
         return await self._counts(viewer, event_counts.first_keys, selected, by, first, most)
 
     async def ranks_of_keys(
-        self, selected: EventSelection, by: Dimension, keys: Sequence[str], most: int, viewer: str | None = ""
+        self, selected: EventSelection, by: Dimension, keys: Sequence[str], most: int, viewer: str = ""
     ) -> KeyCounts | None:
         """These keys among those of the selected events."""
         return await self._counts(viewer, event_counts.these_keys, selected, by, tuple(keys), most)
@@ -415,13 +415,13 @@ class SqliteStore:
         by: Dimension,
         key: str | None,
         most: int,
-        viewer: str | None = "",
+        viewer: str = "",
     ) -> PointCounts | None:
         """The number of selected events in each point."""
         return await self._counts(viewer, event_counts.by_point, selected, points, by, key, most)
 
-    async def _counts(self, viewer: str | None, count: Callable[..., T], *asked: object) -> T:
-        asker = readers.of_trends(viewer)
+    async def _counts(self, viewer: str, count: Callable[..., T], *asked: object) -> T:
+        asker = readers.user(viewer) if viewer else APPLICATION
         return await self._later(asker, (count.__name__, *asked), lambda r: count(r, *asked))
 
     # --- inboxes --------------------------------------------------------------------------------------------------
