@@ -153,7 +153,8 @@ class DeliveryResult(msgspec.Struct, frozen=True):
     ``dead`` (a dead letter), ``gone`` (the endpoint does not exist any more: it is removed). ``failures``: of a ``dead`` one
     that the endpoint refused, how many it has now refused in a row; ``disables``: that is over the limit, and the endpoint
     is disabled for the reason ``error``. ``order``: of a ``sent`` or ``dead`` one, the seq of the newest item of the
-    attempt: another delivery is enqueued if items joined the group since then (0: none is)."""
+    attempt: another delivery is enqueued if items joined the group since then (0: none is). ``by``: the preferences that
+    decided about one that was not tried, which is decided again if its user has others now."""
 
     id: int
     state: str
@@ -162,3 +163,4 @@ class DeliveryResult(msgspec.Struct, frozen=True):
     failures: int = 0
     disables: bool = False
     order: int = 0
+    by: Preferences | None = None

@@ -295,6 +295,23 @@ def test_what_preferences_held_is_due_when_they_change(store: Harness, changed: 
     assert due_in(store) == [7, 501, 502, 503, 504]
 
 
+@pytest.mark.parametrize("decided", ["held", "dropped"])
+def test_what_former_preferences_decide_is_not_recorded(store: Harness, decided: str) -> None:
+    """The fault: the dispatcher read a delivery, the user ended the quiet hours, and then it recorded that they hold it: the
+    mail waited until their end."""
+    former = Preferences(quiet_hours=NIGHT)
+    reached(store, MAIL)
+    store.write(SetPreferences("bob", former))
+    ping(store)
+    (read,) = deliveries(store)
+    store.write(SetPreferences("bob", Preferences(quiet_hours=DAY)))
+    result = DeliveryResult(read.id, decided, START_MS + 500, by=former)
+    assert store.changed(RecordDeliveryResults((result,))) == 0
+    assert due_in(store) == [0]
+    store.write(SetPreferences("bob", former), RecordDeliveryResults((result,)))
+    assert due_in(store) == ([500] if decided == "held" else [])
+
+
 def test_what_preferences_held_stays_held_by_the_same_ones(store: Harness) -> None:
     """Setting a language, or a types for a type, decides nothing anew."""
     store.write(SetPreferences("bob", Preferences(quiet_hours=NIGHT, digest_s=60)))

@@ -9,6 +9,8 @@ from tidings.projections.quiet_hours import quiet_until
 from tidings.rules import Rules
 
 Reason = Literal["disabled", "settled", "muted", "not_wanted", "quiet_hours", "digest"]
+BY_PREFERENCES: frozenset[Reason] = frozenset({"not_wanted", "quiet_hours", "digest"})
+"""The reasons that depend on the user's preferences."""
 
 
 class DeliveryFacts(NamedTuple):
@@ -98,9 +100,10 @@ def defer_or_drop(
     found = obstacle(facts, rules, now)
     if found is None or (in_digest and found.reason == "digest"):
         return None
+    by = delivery.preferences if found.reason in BY_PREFERENCES else None
     if found.until is None:
-        return DeliveryResult(delivery.id, "dropped")
-    return DeliveryResult(delivery.id, "held", found.until)
+        return DeliveryResult(delivery.id, "dropped", by=by)
+    return DeliveryResult(delivery.id, "held", found.until, by=by)
 
 
 def _parcels(going: Sequence[Delivery], rules: Rules) -> list[list[Delivery]]:

@@ -131,9 +131,9 @@ class MemoryDeliveries(MemoryState):
                 )
 
     def _settle(self, handled: DeliveryResult) -> int:
-        """Record the result of a delivery; a missing one is ignored."""
+        """Record the result of a delivery; that of a missing one, or one decided by former preferences, is ignored."""
         pending = self._pending.get(handled.id)
-        if pending is None:
+        if pending is None or handled.by not in (None, self._people[pending.user].preferences):
             return 0
         pending.held = handled.state == "held"
         match handled.state:

@@ -109,13 +109,13 @@ def next_due(r: ReadSnapshot) -> int | None:
 
 
 def settle(w: WriteSession, command: RecordDeliveryResults) -> CommandResult:
-    """Record the results of deliveries; missing ones are ignored."""
+    """Record the results of deliveries; those of missing ones, and those decided by former preferences, are ignored."""
     return CommandResult(sum(_settle(w, handled) for handled in command.handled), w.position)
 
 
 def _settle(w: WriteSession, handled: DeliveryResult) -> int:
     row = w.db.one(sql("delivery_by_id"), (handled.id,))
-    if row is None:
+    if row is None or not _is_current(w, row[1], handled):
         return 0
     match handled.state:
         case "sent":
@@ -139,6 +139,15 @@ def _settle(w: WriteSession, handled: DeliveryResult) -> int:
     if handled.order and handled.state in ("sent", "dead"):
         _enqueue_again(w, row, handled.order)
     return 1
+
+
+def _is_current(w: WriteSession, user: int, handled: DeliveryResult) -> bool:
+    """Whether the user still has the preferences that decided. If they have changed since the dispatcher read them, what
+    they held is already released, and would be held again until the time of before."""
+    if handled.by is None:
+        return True
+    row = w.db.one(sql("preferences_of_user"), (user,))
+    return decode_preferences(row[0] if row else None) == handled.by
 
 
 def _enqueue_again(w: WriteSession, row: tuple[int, int, int, int], carried: int) -> None:
