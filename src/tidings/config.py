@@ -49,6 +49,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     jwt_issuer: str = ""
     jwt_audience: str = ""
     jwt_leeway_s: Annotated[int, Meta(ge=0, le=60)] = 30
+    public_reads: Literal["off", "activity"] = "off"
+    public_reads_per_min: Positive = 600
 
     max_event_bytes: Positive = 64 * KIB
     max_metadata_bytes: Positive = 16 * KIB
@@ -144,6 +146,9 @@ HELP: Mapping[str, str] = {
     "jwt_issuer": "Required iss of tokens; empty accepts any.",
     "jwt_audience": "Required aud of tokens; empty accepts any.",
     "jwt_leeway_s": "Seconds by which clocks may differ when a token's times are checked.",
+    "public_reads": "What is answered without a credential. activity: public events of all users and of topics, and trends.",
+    "public_reads_per_min": "Requests without a credential from one address, or one /64 of IPv6, in a minute; more get 429. "
+    "Behind trusted_proxies, that which they name.",
     "max_event_bytes": "Bytes of one event without its targets, which have a limit of their own.",
     "max_metadata_bytes": "Bytes of one event's metadata.",
     "max_metadata_depth": "Levels of nesting in metadata.",

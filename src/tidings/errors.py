@@ -159,6 +159,16 @@ class TooManyRequests(TidingsError):
         self.retry_after = retry_after
 
 
+class RateLimited(TooManyRequests):
+    """Too many requests in a period: ``quota`` of the ``policy`` in ``window_s`` seconds."""
+
+    def __init__(self, detail: str, retry_after: int, policy: str, quota: int, window_s: int) -> None:
+        super().__init__(detail, retry_after)
+        self.policy = policy
+        self.quota = quota
+        self.window_s = window_s
+
+
 class Unavailable(TidingsError):
     """The store is unavailable, the server is stopping, or the write queue is full: the same request may succeed later."""
 

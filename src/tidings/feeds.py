@@ -18,7 +18,9 @@ from tidings.first_pages import SEEN_ONCE, CachedPage, FirstPages
 from tidings.ids import EventIds, ms_of
 from tidings.model import Page, UnseenCount
 from tidings.ports import Store
+from tidings.public_head import PublicHead
 from tidings.timeutil import rfc3339
+from tidings.visibility import VISITOR
 
 ITEM_FIELDS = frozenset(EventBody.__struct_fields__) | {"event_id", "position", "read_at", "reason"}
 PAGE_BYTES = 512 * KIB
@@ -42,8 +44,9 @@ class Reply(NamedTuple):
 class FeedReader:
     """The service that reads feeds, activity and topics."""
 
-    def __init__(self, store: Store, cursors: Cursors, settings: Settings) -> None:
+    def __init__(self, store: Store, cursors: Cursors, settings: Settings, public: PublicHead) -> None:
         self._store = store
+        self._public = public
         self._cursors = cursors
         self._settings = settings
         self._first_pages = FirstPages()
@@ -87,7 +90,10 @@ class FeedReader:
         hides. Raises BadParameter."""
         question = _question(f"activity|{viewer}", topic, want)
         before = self._cursors.read(cursor, question)
+        position = self._public.position  # before the page is read: it has all public events up to this one
         page = await self._store.activity(topic, want, limit, before, viewer or None)
+        if viewer == VISITOR:
+            page = page._replace(position=max((position, *(item.position for item in page.items))))
         return _reply(*self._made(page, question, [item.body for item in page.items], fields))
 
     def _made(

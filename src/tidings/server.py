@@ -36,6 +36,7 @@ from tidings.ports import DeliveryQueue, Store
 from tidings.preferences import PreferencesService
 from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.projections.runner import Runner
+from tidings.public_head import PublicHead
 from tidings.reminders import ReminderService
 from tidings.storage.factory import open_store
 from tidings.telemetry import (
@@ -82,7 +83,7 @@ async def running(
         async def materialize(users: Sequence[str], erasures: int) -> None:
             await submit(MaterializeBroadcasts(tuple(users), erasures))
 
-        trends = Trends(store, clock, settings)
+        trends, public = Trends(store, clock, settings), PublicHead(position)
         live = Hub(store, wording, materialize, settings, clock, epoch, position)
         runner = Runner(store, on_erased=live.reconcile_all)
         dispatcher = DeliveryDispatcher(store, submit, channel_registry, wording, clock)
@@ -92,7 +93,7 @@ async def running(
             batch_events=settings.group_commit_events,
             queue=settings.write_queue,
             per_user=settings.max_writes_per_user,
-            on_commit=PostCommitHooks(store, trends, live, runner, dispatcher),
+            on_commit=PostCommitHooks(store, trends, live, runner, dispatcher, public),
             on_failure=watch.failed,
         )
         reminders = ReminderService(store, log, settings, clock, cursors)
@@ -121,7 +122,7 @@ async def running(
             settings=settings,
             clock=clock,
             ingest=Commands(log, runner, settings, clock, cursors, store),
-            reader=FeedReader(store, cursors, settings),
+            reader=FeedReader(store, cursors, settings, public),
             trends=trends,
             inboxes=NotificationReader(store, cursors, clock, epoch, wording, live.waiter, materialize),
             live=live,
@@ -171,9 +172,16 @@ class PostCommitHooks:
     """What every committed transaction sets in motion in this process: trends, hints, the runner and the dispatcher."""
 
     def __init__(
-        self, store: Store, trends: Trends, live: Hub, runner: Runner, dispatcher: DeliveryDispatcher
+        self,
+        store: Store,
+        trends: Trends,
+        live: Hub,
+        runner: Runner,
+        dispatcher: DeliveryDispatcher,
+        public: PublicHead,
     ) -> None:
         self._store = store
+        self._public = public
         self._trends = trends
         self._live = live
         self._runner = runner
@@ -183,6 +191,7 @@ class PostCommitHooks:
         COMMIT_COMMANDS.observe(len(commands))
         effects = effects_of(commands, outcomes)
         self._trends.committed(effects)
+        self._public.committed(effects)
         self._live.erased(effects.erased)
         if self._live.busy:
             self._hint(effects)

@@ -13,7 +13,7 @@ from tidings.ports import Store
 from tidings.projections.windows import WINDOW_S, Top, Windows
 from tidings.shared_replies import MadeReply, SharedReplies
 from tidings.timeutil import HOUR_MS, Clock, rfc3339
-from tidings.visibility import Visibility
+from tidings.visibility import VISITOR, Visibility
 
 REBUILD_PAGE = 1_000
 """Events of the last hour that are read at once when the server starts."""
@@ -89,7 +89,9 @@ class Trends:
         and a topic; to ``compare``, with their places in the window before. Raises BadParameter if that takes reading too
         many events."""
         length = WINDOW_S[window]
-        filtered = object_type is not None or topic is not None
+        narrowest = Visibility.PUBLIC if viewer == VISITOR else self._narrowest
+        # Windows in memory count what everybody sees by the settings, which may be more than visitors see.
+        filtered = object_type is not None or topic is not None or narrowest != self._narrowest
         if not filtered and not compare:
             return _encode(_shown(self.windows.top(window, by, limit)))
 
@@ -99,7 +101,7 @@ class Trends:
                 top = self.windows.top(window, by, limit)
             else:
                 end = self._clock.now() // 1000
-                selected = self._selected(end, length, object_type, topic)
+                selected = self._selected(end, length, object_type, topic, narrowest)
                 found = await self._store.ranked_keys(selected, by, limit, self._most, reader)
                 if found is None:
                     return self._too_many()
@@ -107,7 +109,8 @@ class Trends:
                 top = Top(window, by, end * 1000, True, 0, found.total, items)
             shown = _shown(top)
             if compare and top.items:
-                selected = self._selected(top.as_of_ms // 1000 - length, length, object_type, topic)
+                end = top.as_of_ms // 1000 - length
+                selected = self._selected(end, length, object_type, topic, narrowest)
                 keys = [key for key, _ in top.items]
                 before = await self._store.ranks_of_keys(selected, by, keys, self._most, reader)
                 if before is None:
@@ -116,7 +119,7 @@ class Trends:
                 examined += before.examined
             return MadeReply(_encode(shown), examined)
 
-        question = ("top", window, by, limit, object_type, topic, compare)
+        question = ("top", window, by, limit, object_type, topic, compare, narrowest)
         return await self._replies.get(question, viewer, make)
 
     async def series(
@@ -143,7 +146,7 @@ class Trends:
 
         async def make(reader: str) -> MadeReply:
             end = self._clock.now() // 1000
-            selected = self._selected(end, length, object_type, topic)
+            selected = self._selected(end, length, object_type, topic, self._narrowest)
             points = _points(end, length)
             found = await self._store.point_counts(selected, points, by, key, self._most, reader)
             if found is None:
@@ -152,10 +155,12 @@ class Trends:
 
         return await self._replies.get(("series", window, by, key, object_type, topic), viewer, make)
 
-    def _selected(self, end: int, length: int, object_type: str | None, topic: str | None) -> EventSelection:
-        """The counted events of ``length`` whole seconds, the last of which is ``end``."""
+    def _selected(
+        self, end: int, length: int, object_type: str | None, topic: str | None, narrowest: Visibility
+    ) -> EventSelection:
+        """The events up to a visibility of ``length`` whole seconds, the last of which is ``end``."""
         until = (end + 1) * 1000
-        return EventSelection(until - length * 1000, until, object_type, topic, self._narrowest)
+        return EventSelection(until - length * 1000, until, object_type, topic, narrowest)
 
     def _too_many(self) -> MadeReply:
         detail = (

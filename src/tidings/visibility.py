@@ -24,6 +24,10 @@ class Visibility(IntEnum):
         return self < Visibility.RECIPIENTS
 
 
+VISITOR = "\0"
+"""The viewer of a read without a credential, who sees what is public. No user has this id: ids have no control
+characters."""
+
 NAMES: tuple[VisibilityName, ...] = ("public", "followers", "recipients")
 """The names by which publishers state a visibility, in the order of the values."""
 BY_NAME = dict(zip(NAMES, Visibility, strict=True))

@@ -23,7 +23,7 @@ from tidings.model import (
 )
 from tidings.rules import Rule
 from tidings.testing import START_MS, event
-from tidings.visibility import Visibility
+from tidings.visibility import VISITOR, Visibility
 
 MANY = ("v1", "v2", "v3", "v4", "v5", "v6", "v7")
 """Followers enough for a chunked fan-out and a hot topic under tiny settings."""
@@ -45,10 +45,10 @@ def ids(store: Harness) -> dict[Visibility, str]:
 
 def test_everybody_sees_what_is_public_alone(store: Harness, ids: dict[Visibility, str]) -> None:
     """On the page of everyone's activity, and on those of topics without a viewer, or for one who follows nothing."""
-    for viewer in (None, "carol", "nobody", "v1"):
+    for viewer in (None, VISITOR, "carol", "nobody", "v1"):
         assert store.activity(None, viewer=viewer) == [ids[PUBLIC]]
     for topic in TOPICS:
-        for viewer in (None, "carol", "bob"):
+        for viewer in (None, VISITOR, "carol", "bob"):
             assert store.activity(topic, viewer=viewer) == [ids[PUBLIC]]
 
 
@@ -118,6 +118,7 @@ def test_ids_open_only_what_the_viewer_may_see(store: Harness, ids: dict[Visibil
         "v1": {PUBLIC, FOLLOWERS},
         "carol": {PUBLIC},
         "nobody": {PUBLIC},
+        VISITOR: {PUBLIC},
     }
     for viewer, seen in may.items():
         found = {each for each, id in ids.items() if store.run(store.store.event(id, viewer))}

@@ -30,6 +30,7 @@ from tidings.outbound.dispatcher import DeliveryDispatcher
 from tidings.ports import Store
 from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.projections.runner import Runner
+from tidings.public_head import PublicHead
 from tidings.server import PostCommitHooks
 from tidings.trends import Trends
 
@@ -133,7 +134,7 @@ class Server:
         position, epoch = at_once(shaken.real.head())
         store = cast(Store, shaken)
         wording = NotificationRenderer(store, settings.locale)
-        trends = cast(Trends, _Nobody())
+        trends, public = cast(Trends, _Nobody()), PublicHead(position)
         hub = Unaided if unaided else Told
         self.live = hub(store, wording, self._materialize, settings, clock, epoch, position, rng=rng)
         bus = cast(Hub, Bus(self.live, trouble, rng))
@@ -143,11 +144,13 @@ class Server:
             batch_events=settings.group_commit_events,
             queue=settings.write_queue,
             per_user=settings.max_writes_per_user,
-            on_commit=PostCommitHooks(store, trends, bus, self.runner, cast(DeliveryDispatcher, _Nobody())),
+            on_commit=PostCommitHooks(
+                store, trends, bus, self.runner, cast(DeliveryDispatcher, _Nobody()), public
+            ),
         )
         cursors = Cursors(b"secret")
         self.ingest = Commands(self.log, self.runner, settings, clock, cursors, store)
-        self.reader = FeedReader(store, cursors, settings)
+        self.reader = FeedReader(store, cursors, settings, public)
         self.inboxes = NotificationReader(
             store, cursors, clock, epoch, wording, self.live.waiter, self._materialize
         )

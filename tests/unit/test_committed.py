@@ -9,6 +9,7 @@ from tidings.outbound.channel_registry import ChannelRegistry
 from tidings.outbound.dispatcher import DeliveryDispatcher
 from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.projections.runner import Runner
+from tidings.public_head import PublicHead
 from tidings.server import PostCommitHooks
 from tidings.testing import event
 from tidings.trends import Trends
@@ -25,7 +26,7 @@ def hooks(here: Place, trends: Trends) -> PostCommitHooks:
     dispatcher = DeliveryDispatcher(
         here.store, submit, ChannelRegistry(SETTINGS, here.clock), wording, here.clock
     )
-    return PostCommitHooks(here.store, trends, here.live, Runner(here.store), dispatcher)
+    return PostCommitHooks(here.store, trends, here.live, Runner(here.store), dispatcher, PublicHead(0))
 
 
 @awaited

@@ -27,6 +27,7 @@ CREDENTIALS = {
 MAY: dict[Access, frozenset[str]] = {
     Access.PUBLIC: frozenset(CREDENTIALS),
     Access.ANYONE: frozenset({"owner", "owner with admin", "key"}),
+    Access.VISITOR: frozenset({"owner", "owner with admin", "key"}),
     Access.SELF: frozenset({"owner", "owner with admin", "key"}),
     Access.SELF_OR_ADMIN: frozenset({"owner", "owner with admin", "other with admin", "key"}),
     Access.SERVER: frozenset({"owner with admin", "other with admin", "key"}),

@@ -24,7 +24,8 @@ EVENTS = 60
 READING = [
     route.path
     for route in ROUTES
-    if route.method == "GET" and route.access in (Access.ANYONE, Access.SELF, Access.SELF_OR_ADMIN)
+    if route.method == "GET"
+    and route.access in (Access.ANYONE, Access.VISITOR, Access.SELF, Access.SELF_OR_ADMIN)
 ]
 """The routes by which users read."""
 COUNTING = [

@@ -20,7 +20,7 @@ from tidings.errors import (
     Unauthenticated,
 )
 from tidings.field_errors import MAX_FIELD_ERRORS
-from tidings.http.auth import NOBODY, USER_NEEDED, Authenticator, Principal, acting_for
+from tidings.http.auth import ANONYMOUS, NOBODY, USER_NEEDED, Authenticator, Principal, acting_for
 from tidings.http.body import ClientGone, check_media, check_no_body, read_body
 from tidings.http.compress import MIN_BYTES, Compressor, choose
 from tidings.http.dev_mode import check_development
@@ -43,6 +43,7 @@ from tidings.http.routing import (
     header_lines,
 )
 from tidings.http.scheduler import RequestScheduler
+from tidings.http.visitors import Visitors
 from tidings.http.websocket import SWITCHING
 from tidings.telemetry import HTTP_METRICS
 from tidings.validation import decode
@@ -51,6 +52,7 @@ __all__ = ["App", "Services", "build"]
 
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH"})
 _FOR_A_USER = frozenset({Access.SELF, Access.SELF_OR_ADMIN})
+_FOR_ANYBODY = frozenset({Access.ANYONE, Access.VISITOR})
 _UNMATCHED = "unmatched"
 _PRIVATE: Header = (b"cache-control", b"private, no-cache")
 """A response is private to its user: shared caches may not store it, and a browser must revalidate it."""
@@ -79,6 +81,7 @@ class App:
         self._bodies = held_bodies_of(services.settings)
         self._compressor = Compressor()
         self._cors = Cors(services.settings)
+        self._visitors = Visitors(services.settings, self._monotonic)
         self._router = Router(ROUTES, services.settings.prefix)
         self._decoders = {
             route: msgspec.json.Decoder(route.body)
@@ -161,7 +164,10 @@ class App:
                 )
             else:
                 route = _route(found, request)
-                answer = await route.handler(await self._call(route, request, in_path))
+                call = await self._call(route, request, in_path)
+                answer = await route.handler(call)
+                if call.principal is ANONYMOUS and not route.live:
+                    answer = self._visitors.shared(request, answer, self._client(request))
             if answer.chunks is not None and request.method != "HEAD":
                 # A failure before the first bytes can still be reported by a status.
                 answer = answer._replace(body=await anext(answer.chunks, b""))
@@ -199,13 +205,19 @@ class App:
         return call
 
     async def _principal(self, route: Route, request: Request) -> Principal:
-        """The principal of a request. Raises Unauthenticated, also for a cookie that holds anything but a user's token."""
+        """The principal of a request. Raises Unauthenticated, also for a cookie that holds anything but a user's token, and
+        RateLimited for a visitor."""
         credential = request.header(b"authorization")
         if credential is not None or not route.live:
+            if credential is None and self._visitors.may_call(route):
+                self._visitors.count(self._client(request))
+                return ANONYMOUS
             return await self._authenticator.principal(credential)
         # A browser cannot send headers with a stream, so it sends a cookie. Routes that accept the cookie change nothing, so
         # a page of another site has no request to forge.
         cookie = cookie_credential(request)
+        if cookie is None and self._visitors.may_call(route):
+            return ANONYMOUS
         principal = await self._authenticator.principal(cookie)
         if cookie is not None and principal.kind == "key":
             raise Unauthenticated("The cookie holds no user's token.")
@@ -269,7 +281,7 @@ def _acting(access: Access, principal: Principal, path: Mapping[str, str], query
     asked = path.get("user_id") or getattr(query, "user_id", None)
     if access in _FOR_A_USER:
         return acting_for(principal, asked, admin_for_all=access is Access.SELF_OR_ADMIN)
-    if access is Access.ANYONE and (asked or not principal.is_server):
+    if access in _FOR_ANYBODY and (asked or not principal.is_server):
         return acting_for(principal, asked)
     return ""
 

@@ -14,6 +14,7 @@ from tidings.http.jwks import KeySet, loader
 from tidings.http.tokens import ClaimRules, Claims, KeySource, SingleKey, public_key, secret_key, verify
 from tidings.setting_checks import shown
 from tidings.timeutil import Clock
+from tidings.visibility import VISITOR
 
 ADMIN = "admin"
 """The scope that allows a user's token the routes that otherwise need an API key."""
@@ -28,7 +29,7 @@ class Principal(NamedTuple):
     1970, None if the credential does not expire.
     """
 
-    kind: Literal["user", "key", "dev", "nobody"]
+    kind: Literal["user", "key", "dev", "visitor", "nobody"]
     user_id: str = ""
     scopes: frozenset[str] = frozenset()
     key_id: str = ""
@@ -48,6 +49,8 @@ class Principal(NamedTuple):
 DEVELOPER = Principal("dev")
 NOBODY = Principal("nobody")
 """The principal of routes that need no credential."""
+ANONYMOUS = Principal("visitor", VISITOR)
+"""The principal of a request without a credential that the setting ``public_reads`` permits."""
 USER_NEEDED = "missing; expected a user, since this credential is not that of one"
 
 
@@ -55,8 +58,12 @@ def acting_for(principal: Principal, asked: str | None, admin_for_all: bool = Fa
     """The user on whose behalf a request is, from its ``user_id`` (None if not given).
 
     A user's token stands for its own user only; with ``admin_for_all``, one with the scope ``admin`` for any. Raises
-    Forbidden for another user, BadParameter if a server gave no user.
+    Forbidden for another user, BadParameter if a server gave no user, Unauthenticated for a visitor who gave one.
     """
+    if principal is ANONYMOUS:
+        if asked:
+            raise Unauthenticated("A request for a user_id needs a credential.")
+        return VISITOR
     if principal.is_server:
         if not asked:
             raise BadParameter(f"user_id: {USER_NEEDED}", (FieldError("user_id", USER_NEEDED),))

@@ -72,6 +72,8 @@ def _operation(route: Route) -> Json:
         operation["requestBody"] = {"required": not route.body_optional, "content": content}
     if route.access is Access.PUBLIC:
         operation["security"] = []
+    if route.access is Access.VISITOR:
+        operation["security"] = [{"bearer": []}, {}]
     return operation
 
 

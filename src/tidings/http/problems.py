@@ -1,7 +1,7 @@
 """Problem documents (RFC 9457) for errors. ``docs/reference/problems.md`` explains each type."""
 
 from tidings.config import Settings
-from tidings.errors import TidingsError, TooManyRequests, Unauthenticated, Unavailable
+from tidings.errors import RateLimited, TidingsError, TooManyRequests, Unauthenticated, Unavailable
 from tidings.http.routing import Header, Response
 
 MEDIA = b"application/problem+json"
@@ -20,7 +20,19 @@ def stream_limit(settings: Settings, error: TooManyRequests) -> tuple[Header, ..
     )
 
 
+def rate_limit(policy: str, quota: int, window_s: int, left: int, after_s: int) -> tuple[Header, ...]:
+    """The headers of a limited route (draft-ietf-httpapi-ratelimit-headers): ``left`` requests are, and the quota is
+    available again in ``after_s`` seconds."""
+    return (
+        (b"ratelimit-policy", f'"{policy}";q={quota};w={window_s}'.encode()),
+        (b"ratelimit", f'"{policy}";r={left};t={after_s}'.encode()),
+    )
+
+
 def _advice(error: TidingsError) -> tuple[Header, ...]:
+    if isinstance(error, RateLimited):
+        limit = rate_limit(error.policy, error.quota, error.window_s, 0, error.retry_after)
+        return ((b"retry-after", b"%d" % error.retry_after), *limit)
     if isinstance(error, TooManyRequests | Unavailable):
         return ((b"retry-after", b"%d" % error.retry_after),)
     if isinstance(error, Unauthenticated):

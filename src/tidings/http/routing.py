@@ -57,6 +57,7 @@ class Access(Enum):
 
     PUBLIC = "No credential is needed."
     ANYONE = "Any valid credential."
+    VISITOR = "Any valid credential, or none if the setting public_reads permits it: then without user_id."
     SELF = "A user for themselves; an API key for any user."
     SELF_OR_ADMIN = "A user for themselves; an API key, or a token with the scope admin, for any user."
     SERVER = "An API key, or a token with the scope admin."

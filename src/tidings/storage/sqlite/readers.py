@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 from tidings.errors import TooManyRequests, Unavailable
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.telemetry import LONG_READS_ASKED
+from tidings.visibility import VISITOR
 
 CHECK_STEPS = 20_000
 """Instructions of SQLite's virtual machine, about 1 ms, between two checks whether a caller still waits for the result."""
@@ -43,6 +44,8 @@ def stream(name: str) -> Asker:
 
 APPLICATION = Asker("application")
 """Requests of the application without a user: they share one turn, and only the bound of all applies to them."""
+VISITORS = user(VISITOR)
+"""The reads without a credential, which share a turn, a bound, and one thread."""
 OPERATORS, DELIVERIES, HUB = Asker("operators"), Asker("deliveries"), Asker("hub")
 """The reads of operators, of the dispatcher and of the hub."""
 OWN = frozenset({OPERATORS.kind, DELIVERIES.kind, HUB.kind})
@@ -133,6 +136,10 @@ class Readers:
         mine = len(self._queues.get(asker, ())) + self._running[asker]
         if asker.kind == "user" and mine >= self._per_user:
             LONG_READS_ASKED.labels("refused").inc()
+            if asker == VISITORS:
+                raise Unavailable(
+                    "too many long reads without a credential are in progress", retry_after=RETRY_S
+                )
             raise TooManyRequests(f"{mine} long reads of this user are in progress", retry_after=RETRY_S)
         if self._depth >= self._most:
             LONG_READS_ASKED.labels("refused").inc()
@@ -145,7 +152,7 @@ class Readers:
     def _next(self) -> _Job | None:
         """The next job in turn; askers that have all their permitted threads are skipped."""
         for asker, queue in self._queues.items():
-            if self._running[asker] < self._at_once:
+            if self._running[asker] < (1 if asker == VISITORS else self._at_once):
                 job = queue.popleft()
                 del self._queues[asker]
                 if queue:
