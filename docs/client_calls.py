@@ -19,6 +19,7 @@ SAMPLES: Mapping[str, Any] = {
     "events": ({},),
     "event_ids": ("x",),
     "ids": ("x",),
+    "of_topic": "{topic}",
     "since": 0,
     "pairs": (("bob", "market:1"),),
     "reminder": {},
@@ -26,8 +27,10 @@ SAMPLES: Mapping[str, Any] = {
     "wanted": Preferences(),
 }
 """Values of parameters that are not text. A text stands for itself in the path, as ``{topic}``."""
-IN_PATHS = ("user", "topic")
+IN_PATHS = ("user", "topic", "of_topic")
 """Optional parameters that may be part of a path."""
+OTHER_PATHS = ("topic", "of_topic")
+"""Those of them that select another path where they are given."""
 SUBSCRIBE = ("GET /v1/notifications/stream", "GET /v1/notifications/poll")
 """What a subscription requests."""
 
@@ -103,8 +106,8 @@ def _routes(method: Any) -> tuple[str, ...]:
     ]
     optional = [name for name in IN_PATHS if name in parameters and name not in needed]
     given = {name: SAMPLES.get(name, f"{{{name}}}") for name in (*needed, *optional)}
-    without_topic = {name: value for name, value in given.items() if name != "topic" or name in needed}
-    return tuple(dict.fromkeys(_requested(method(Api(), **names)) for names in (without_topic, given)))
+    least = {name: value for name, value in given.items() if name in needed or name not in OTHER_PATHS}
+    return tuple(dict.fromkeys(_requested(method(Api(), **names)) for names in (least, given)))
 
 
 def _requested(made: Any) -> str:

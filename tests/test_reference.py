@@ -1,10 +1,12 @@
 """The reference pages say what the code says, and every page can be reached."""
 
+import ast
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
-from docs.client_calls import calls, unknown_routes
+from docs.client_calls import calls, routes_without_call, unknown_routes
 from docs.generate import ADVICE, all_problems, stale
 from tidings.client import AsyncClient, Client
 from tidings.client.api import Api
@@ -15,6 +17,7 @@ from tidings.telemetry import REGISTRY
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+CLIENT = ROOT / "src/tidings/client"
 PAGES = [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)]+))?\)")
 METRIC = re.compile(r"`(tidings_[a-z_]+)`")
@@ -64,6 +67,24 @@ def test_every_call_of_the_client_is_listed() -> None:
         assert methods <= set(dir(client))
     assert unknown_routes() == []
     assert [one for one in calls() if not one.does[:-1]] == []
+
+
+def test_a_route_that_a_call_requests_is_not_listed_as_without_a_call() -> None:
+    """The fault: the activity of a topic was listed so, as the paths were read from calls without their optional topic."""
+    asked = {path for file in CLIENT.glob("*.py") for path in written_paths(ast.parse(file.read_text()))}
+    assert {"/v1/topics/{}/activity", "/v1/topics/{}/new", "/v1/reminders/{}"} <= asked
+    listed = [re.sub(r"\{\w+\}", "{}", route.split()[1]) for route in routes_without_call()]
+    assert listed
+    assert asked.intersection(listed) == set()
+
+
+def written_paths(tree: ast.AST) -> Iterator[str]:
+    """The paths below /v1 in a source, with ``{}`` for each part that it fills in."""
+    for node in ast.walk(tree):
+        parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+        texts = [part.value if isinstance(part, ast.Constant) else "{}" for part in parts]
+        if str(texts[0]).startswith("/v1/"):
+            yield "".join(map(str, texts))
 
 
 def test_links_lead_somewhere() -> None:
