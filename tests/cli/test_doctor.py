@@ -360,6 +360,16 @@ def test_a_refused_address_is_shown_without_secrets(run: Run) -> None:
         assert "x://…@h/?…" in result.output
 
 
+@pytest.mark.parametrize("command", ["serve", "doctor"])
+def test_a_secret_in_the_place_of_a_public_key_is_not_shown(run: Run, command: str) -> None:
+    """The fault: it was named as a file that does not exist."""
+    for value in (*SECRETS, "s3cret" * 100):
+        result = run(command, TIDINGS_JWT_PUBLIC_KEY=value, TIDINGS_STORE="memory://", TIDINGS_PORT="0")
+        assert result.exit_code != 0
+        assert "jwt_public_key: neither PEM nor a readable file: " in result.output
+        assert value not in result.output
+
+
 @pytest.mark.parametrize("left", [(), ("-wal",), ("-wal", "-shm")])
 def test_doctor_leaves_no_file(run: Run, tmp_path: Path, left: tuple[str, ...]) -> None:
     """The fault: after an orderly stop, which leaves one whole file, doctor left a -wal and a -shm beside it; and a -shm

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_watching import LINE_S, STOP_S, publish
-from tests.serving import environ, within
+from tests.serving import START_S, environ, within
 
 TIDINGS = [sys.executable, "-m", "tidings"]
 
@@ -70,3 +70,33 @@ def test_what_a_terminal_cannot_show_is_escaped(server: str, tmp_path: Path, enc
             [*TIDINGS, *arguments], cwd=tmp_path, env=env, capture_output=True, check=False
         )
         assert (ended.returncode, b"Traceback" in ended.stderr) == (code, False), ended
+
+
+OWNER = """
+import sys
+from tidings.cli.temporary_server import private_server
+with private_server(sys.argv[1], None):
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_the_private_server_of_a_command_that_is_killed_ends(tmp_path: Path, end: signal.Signals) -> None:
+    """The fault: it went on, and the store was in use until somebody found it."""
+    command = [sys.executable, "-c", OWNER, f"sqlite:///{tmp_path}/tidings.db"]
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=environ(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as owner:
+        assert owner.stdout is not None
+        assert within(START_S, owner, owner.stdout.readline) == "ready\n"
+        owner.send_signal(end)
+        assert owner.wait(STOP_S) == -end
+        owner.communicate(timeout=STOP_S)  # the server has the same standard error: it has ended too
+    assert not (tmp_path / "tidings.db-wal").exists()

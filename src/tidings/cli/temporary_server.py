@@ -22,7 +22,7 @@ READY = re.compile(r"listens on (\S+)")
 @contextmanager
 def private_server(store: str, config: Path | None) -> Iterator[CommandClient]:
     """A client of a new server on loopback over ``store``, with the settings of the file ``config``, or of ./tidings.toml;
-    the server ends with the block.
+    the server ends with the block, or with this process if that is killed: it would keep the store in use.
 
     It has a random key, so that no other user of the machine can write into the store meanwhile. A server that does not
     start has reported the reason on standard error: that one line is the error of the command, whose exit code is that of
@@ -32,9 +32,9 @@ def private_server(store: str, config: Path | None) -> Iterator[CommandClient]:
     flags = ["--host", "127.0.0.1", "--port", "0", "--store", store]
     if config is not None:
         flags += ["--config", str(config)]
-    command = [sys.executable, "-m", "tidings", "serve", *flags]
+    command = [sys.executable, "-m", "tidings.cli.owned_server", "serve", *flags]
     environ = os.environ | {"TIDINGS_API_KEYS": key}
-    process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         with CommandClient(_address(process), key) as client:
             yield client

@@ -197,8 +197,9 @@ def _pem(setting: str) -> bytes:
         return setting.encode()
     try:
         return Path(setting).read_bytes()
-    except OSError as error:
-        why = f"{shown(setting)}: {error.strerror}"
+    except (OSError, ValueError) as error:
+        # Without the value: somebody may have set the secret of other tokens here.
+        why = getattr(error, "strerror", None) or "not a path"
         raise ConfigError(
-            f"jwt_public_key: neither PEM nor a readable file, {why}", "jwt_public_key"
+            f"jwt_public_key: neither PEM nor a readable file: {why}", "jwt_public_key"
         ) from None
