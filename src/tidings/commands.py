@@ -24,6 +24,7 @@ from tidings.errors import (
     problem_document,
 )
 from tidings.events import (
+    EventDefaults,
     EventInput,
     accept,
     accept_broadcast,
@@ -68,7 +69,6 @@ from tidings.ports import Store
 from tidings.projections.runner import Runner
 from tidings.timeutil import Clock, rfc3339
 from tidings.turns import TakeTurn, Turn, next_pass
-from tidings.visibility import VisibilityName
 
 IMPORT_LINES = 500
 """Lines of an import that share one transaction: enough to amortise the fsync, few enough to report progress."""
@@ -169,7 +169,7 @@ class Commands:
         check_size(raw, self._settings.max_batch_bytes, "the event")
         now = self._clock.now()
         given = read_broadcast(raw, now, self._settings, key)
-        accepted = accept_broadcast(given, now, scope, self._visibility_of(given.verb))
+        accepted = accept_broadcast(given, now, scope, self._defaults_of(given.verb))
         if await self._store.count_active_broadcasts() >= MAX_LIVE_BROADCASTS:
             detail = f"{MAX_LIVE_BROADCASTS} broadcasts are active: wait until some expire, or retract them"
             raise TooManyRequests(detail, LIVE_RETRY_S)
@@ -177,27 +177,28 @@ class Commands:
         return PublishResponse(_receipt(published.receipts[0]), bool(published.repeats))
 
     def _accepted(
-        self, raw: bytes, now: int, scope: str, key: str | None = None
+        self, raw: bytes, now: int, scope: str, key: str | None = None, *, imported: bool = False
     ) -> tuple[EventInput, NewEvent]:
         check_size(raw, self._settings.max_batch_bytes, "the event")
         given = read_event(raw, now, self._settings, key)
-        return given, accept(given, now, scope, self._visibility_of(given.verb))
+        return given, accept(given, now, scope, self._defaults_of(given.verb, imported))
 
-    def _visibility_of(self, verb: str) -> VisibilityName:
-        """The visibility of an event of this verb that does not state its own."""
-        return self._store.rules.visibilities.get(verb, self._settings.default_visibility)
+    def _defaults_of(self, verb: str, imported: bool = False) -> EventDefaults:
+        """The values for an event of this verb that does not state its own."""
+        rule, settings = self._store.rules.of_verb(verb), self._settings
+        max_age_s = settings.notify_max_age_s if rule.notify_max_age_s is None else rule.notify_max_age_s
+        return EventDefaults(rule.visibility or settings.default_visibility, max_age_s * 1000, imported)
 
     async def _accepted_at_once(
         self, given: Sequence[EventInput], scope: str, key: str | None, turn: Turn
     ) -> list[NewEvent] | None:
         """The events of an array; None if one of them exceeds a bound."""
-        now, default = self._clock.now(), self._settings.default_visibility
-        visibilities = self._store.rules.visibilities
+        now = self._clock.now()
         accepted: list[NewEvent] = []
         for one in given:
             if any(True for _ in bound_errors(one, now, self._settings, key)):
                 return None
-            accepted.append(accept(one, now, scope, visibilities.get(one.verb, default)))
+            accepted.append(accept(one, now, scope, self._defaults_of(one.verb)))
             if turn.is_long():
                 await turn.next()
         return accepted
@@ -298,8 +299,8 @@ class Commands:
         """Publish NDJSON, a line at a time; yields one JSON result line per line, in order. Each chunk, its long work, and
         the results are done in turns, each after ``take_turn``.
 
-        A bad line gets its error in its place and does not stop the import: ``{"line":3,"error":{…}}``.
-        """
+        Notifications of imported events arrive read, unless a line has ``notify``. A bad line gets its error in its place
+        and does not stop the import: ``{"line":3,"error":{…}}``."""
         lines, turn = LineSplitter(self._settings.max_batch_bytes), Turn(self._clock.monotonic, take_turn)
         batch = _Batch(1)
         async for chunk in chunks:
@@ -321,7 +322,7 @@ class Commands:
     def _prepared(self, line: bytes, scope: str) -> Publish | bytes:
         """The command that publishes a line; or its problem as JSON: an exception keeps much more memory alive."""
         try:
-            return Publish((self._accepted(line, self._clock.now(), scope)[1],))
+            return Publish((self._accepted(line, self._clock.now(), scope, imported=True)[1],))
         except TidingsError as error:
             return _problem(error)
 

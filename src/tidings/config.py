@@ -103,6 +103,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     trends_max_scanned_events: Positive = 1_000_000
     trends_count_followers: bool = False
     default_visibility: VisibilityName = "public"
+    notify_max_age_s: Positive = 86_400
 
     public_url: str = ""
     server_url: str = ""
@@ -197,6 +198,7 @@ HELP: Mapping[str, str] = {
     "trends_max_scanned_events": "Events read for one reply about trends; more are a 400.",
     "trends_count_followers": "Count events that only followers see in trends, which everybody sees.",
     "default_visibility": "Visibility of events if neither they nor their type have one: public, followers or recipients.",
+    "notify_max_age_s": "Seconds; notifications of events that are older when they are published arrive read.",
     "public_url": "Address of your page where users see their notifications and set their preferences; mails link to it.",
     "server_url": "Address at which browsers reach this server, prefix included; confirmation mails lead there.",
     "smtp_url": "Mail server, smtp://user:password@host:587?starttls or smtps://…; empty sends no mail.",

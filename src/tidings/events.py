@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -13,6 +13,7 @@ from tidings.errors import FieldError, InvalidFields, TooLarge
 from tidings.field_errors import MAX_FIELD_ERRORS, UNREADABLE, in_words, visible
 from tidings.metadata import canonical, metadata_errors
 from tidings.model import EVERYONE, NewEvent
+from tidings.notify_mode import NotifyMode, notify_mode
 from tidings.timeutil import DAY_MS, rfc3339, to_ms
 from tidings.validation import decode
 from tidings.visibility import BY_NAME, VisibilityName
@@ -50,6 +51,14 @@ Label = Annotated[str, Meta(max_length=500)]
 Text = Annotated[str, Meta(max_length=5_000)]
 Moment = Annotated[datetime, Meta(tz=True)]
 
+Notify = Annotated[
+    bool,
+    Meta(
+        description="false: nobody is notified, feeds have the event. true: recipients are notified as usual, however old "
+        "the event is, and though it is imported."
+    ),
+]
+
 Metadata = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})]
 EMPTY_OBJECT = msgspec.Raw(b"{}")
 EMPTY_LIST = msgspec.Raw(b"[]")
@@ -78,6 +87,7 @@ class EventInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=Fal
     title: Label | UnsetType = UNSET
     description: Text | UnsetType = UNSET
     visibility: VisibilityName | UnsetType = UNSET
+    notify: Notify | UnsetType = UNSET
     # A factory, because the JSON Schema of the type could not show a raw default.
     metadata: Metadata = msgspec.field(default_factory=lambda: EMPTY_OBJECT)
     idempotency_key: EventKey | UnsetType = UNSET
@@ -119,6 +129,7 @@ class CheckedFields(msgspec.Struct):
     target_user_ids: tuple[str, ...] = ()
     topics: tuple[str, ...] = ()
     created_at: Moment | None = None
+    notify: bool | UnsetType = UNSET
     metadata: msgspec.Raw = EMPTY_OBJECT
     expires_at: Moment | None = None
     idempotency_key: str | UnsetType = UNSET
@@ -186,13 +197,25 @@ def _read(
     return given
 
 
-def accept(given: EventInput, now: int, scope: str = "", default: VisibilityName = "public") -> NewEvent:
+class EventDefaults(NamedTuple):
+    """The values for an event that does not state its own. Events that are older than ``max_age_ms`` when they are
+    published, and all of an import (``imported``), arrive read."""
+
+    visibility: VisibilityName = "public"
+    max_age_ms: int = DAY_MS
+    imported: bool = False
+
+
+DEFAULTS = EventDefaults()
+
+
+def accept(given: EventInput, now: int, scope: str = "", defaults: EventDefaults = DEFAULTS) -> NewEvent:
     """A checked event, encoded for its readers.
 
-    ``now`` in milliseconds replaces a missing ``created_at``, ``default`` a missing ``visibility``; ``scope`` separates the
-    idempotency keys of different credentials.
+    ``now`` in milliseconds replaces a missing ``created_at``; ``scope`` separates the idempotency keys of different
+    credentials.
     """
-    visibility = default if given.visibility is UNSET else given.visibility
+    visibility = defaults.visibility if given.visibility is UNSET else given.visibility
     created_at = now if given.created_at is None else to_ms(given.created_at)
     body = EventBody(
         given.actor_id,
@@ -219,16 +242,23 @@ def accept(given: EventInput, now: int, scope: str = "", default: VisibilityName
         given.topics,
         *_idempotency(given, scope),
         visibility=BY_NAME[visibility],
+        notify=_mode(given, now - created_at, defaults),
     )
 
 
+def _mode(given: EventInput, age_ms: int, defaults: EventDefaults) -> NotifyMode:
+    wish = None if given.notify is UNSET else given.notify
+    return notify_mode(wish, defaults.imported or age_ms > defaults.max_age_ms)
+
+
 def accept_broadcast(
-    given: BroadcastInput, now: int, scope: str = "", default: VisibilityName = "public"
+    given: BroadcastInput, now: int, scope: str = "", defaults: EventDefaults = DEFAULTS
 ) -> NewEvent:
     """A checked broadcast, encoded like :func:`accept`. One to the followers of a topic is for its recipients only unless it
     says otherwise."""
-    narrow = default if given.audience == EVERYONE else "recipients"
-    return addressed(accept(given, now, scope, narrow), given.audience, _expires_at(given, now))
+    if given.audience != EVERYONE:
+        defaults = defaults._replace(visibility="recipients")
+    return addressed(accept(given, now, scope, defaults), given.audience, _expires_at(given, now))
 
 
 def _expires_at(given: "BroadcastInput | CheckedFields", now: int) -> int:
@@ -258,8 +288,11 @@ def fingerprint(*meanings: bytes) -> bytes:
 
 def meaning(given: EventInput) -> bytes:
     """The canonical form of all bodies with the same meaning: the order of their members, their blanks, escapes and
-    spellings of a number or a time, and explicit defaults make no difference."""
+    spellings of a number or a time, explicit defaults, and whether it notifies make no difference."""
     values = {name: value for name, value in msgspec.structs.asdict(given).items() if value is not UNSET}
+    values.pop(
+        "notify", None
+    )  # an import and the relay of an outbox differ in it, and may have the same event
     values["created_at"] = None if given.created_at is None else to_ms(given.created_at)
     if given.metadata is not EMPTY_OBJECT:
         values["metadata"] = msgspec.Raw(canonical(bytes(given.metadata)))
@@ -309,6 +342,10 @@ def _broadcast_errors(
         yield FieldError(
             "/target_user_ids",
             f"expected none, got {len(given.target_user_ids):,}: a broadcast has an audience instead",
+        )
+    if given.notify is False:
+        yield FieldError(
+            "/notify", "expected true or nothing, got false: a broadcast is for those it notifies"
         )
     if not now < _expires_at(given, now) <= now + MAX_BROADCAST_DAYS * DAY_MS:
         yield FieldError(

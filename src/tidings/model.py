@@ -7,6 +7,7 @@ import msgspec
 
 from tidings.feed_changes import FeedChange
 from tidings.inbox_commands import MarkAllNotificationsRead, SetNotificationState, UndoMarkAllRead
+from tidings.notify_mode import NotifyMode
 from tidings.personal_data import DeliveryResult, Endpoint, Preferences, Reminder
 from tidings.rules import Rule
 from tidings.visibility import Visibility
@@ -49,6 +50,7 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False):
     audience: str = ""
     expires_at: int = 0
     visibility: Visibility = Visibility.PUBLIC
+    notify: NotifyMode = NotifyMode.UNREAD
 
     def all_topics(self) -> tuple[str, ...]:
         """Every topic this event belongs to: its actor, its object, then the extra ones, each once."""
@@ -83,6 +85,7 @@ class LogEntry(NamedTuple):
     targets: tuple[str, ...]
     topics: tuple[str, ...]
     visibility: Visibility = Visibility.PUBLIC
+    notify: NotifyMode = NotifyMode.UNREAD
 
 
 # --- commands: the store applies a list of these in one transaction ----------------------------------------------

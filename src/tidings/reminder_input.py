@@ -13,6 +13,7 @@ from tidings.errors import FieldError, InvalidFields
 from tidings.events import (
     EMPTY_OBJECT,
     CheckedFields,
+    EventDefaults,
     EventInput,
     Id,
     Label,
@@ -231,7 +232,7 @@ def fire(reminder: Reminder, now: int) -> FireReminder:
     that cannot be read.
     """
     given = decode(_event, reminder.event)
-    event = accept(given, now, default="recipients")
+    event = accept(given, now, defaults=EventDefaults("recipients"))
     about = f"{reminder.due_at}\0{fingerprint(meaning(given)).hex()}\0{reminder.key}"
     fired = msgspec.structs.replace(event, key=key_digest(SCOPE, about))
     if reminder.audience:

@@ -71,20 +71,20 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The rule of one type.
 
     ``verbs`` are those of its events (none: the verb of the type's own name). ``notify``: the targets of an event, the
-    followers of its object, or both. ``group`` says how long items of one key (``group_by``) join one group; every group
-    ends when it is read or archived. ``until_read``: until it is ``max_age_s`` old. ``bucket``: within one slice of
-    ``bucket_s`` of UTC. ``sliding``: while the last item is younger than ``gap_s``, up to ``max_age_s``. ``none``: never. An
-    event of the type by the same actor on the same object, whatever its verb, within ``duplicate_window_s`` of one that
-    notified a user does not notify the user again (0: each event does). Preferences and quiet hours do not apply
-    to ``critical`` types. ``visibility`` is that of its events which do not say their own (none: that of
-    ``default_visibility``).
-    ``messages``: locale → plural category → template.
-    """
+    followers of its object, both, or none. Notifications of events that are older than ``notify_max_age_s`` when they are
+    published arrive read (none: the setting of this name). ``group`` says how long items of one key (``group_by``) join one
+    group; every group ends when it is read or archived. ``until_read``: until it is ``max_age_s`` old. ``bucket``: within
+    one slice of ``bucket_s`` of UTC. ``sliding``: while the last item is younger than ``gap_s``, up to ``max_age_s``.
+    ``none``: never. An event of the type by the same actor on the same object, whatever its verb, within
+    ``duplicate_window_s`` of one that notified a user does not notify the user again (0: each event does). Preferences and
+    quiet hours do not apply to ``critical`` types. ``visibility`` is that of its events which do not say their own (none:
+    that of ``default_visibility``). ``messages``: locale → plural category → template."""
 
     CHECKS: ClassVar[tuple[FieldCheck, ...]] = (FieldCheck(("messages",), _message_errors),)
 
     verbs: Annotated[tuple[Name, ...], Meta(max_length=MAX_VERBS)] = ()
-    notify: Literal["targets", "followers", "both"] = "targets"
+    notify: Literal["none", "targets", "followers", "both"] = "targets"
+    notify_max_age_s: Seconds | None = None
     group: Literal["until_read", "bucket", "sliding", "none"] = "until_read"
     group_by: Literal["object", "type", "actor"] = "object"
     max_age_s: Seconds = 86_400
@@ -106,12 +106,12 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     @property
     def to_targets(self) -> bool:
         """Whether it notifies the targets of an event."""
-        return self.notify != "followers"
+        return self.notify in ("targets", "both")
 
     @property
     def to_followers(self) -> bool:
         """Whether it notifies the followers of the object of an event that a follow brings."""
-        return self.notify != "targets"
+        return self.notify in ("followers", "both")
 
     def notifies_followers(self, visibility: Visibility) -> bool:
         """Whether it notifies the followers of the object of an event of this visibility."""
@@ -131,8 +131,7 @@ class VerbClash(ValueError):
 
 
 class Rules:
-    """All declared types; never changed, only replaced. ``visibilities``: those of the verbs whose type has one. Raises
-    VerbClash when two types claim one verb."""
+    """All declared types; never changed, only replaced. Raises VerbClash when two types claim one verb."""
 
     def __init__(self, declared: Mapping[str, Rule] | None = None) -> None:
         self.declared = dict(declared or {})
@@ -145,12 +144,6 @@ class Rules:
                 if other != type:
                     twice.append(f"the verb {verb!r} is claimed by the types {other!r} and {type!r}")
                     types |= {other, type}
-        self.visibilities: dict[str, VisibilityName] = {
-            verb: rule.visibility
-            for type, rule in self.declared.items()
-            if rule.visibility is not None
-            for verb in rule.verbs or (type,)
-        }
         if twice:
             raise VerbClash("; ".join(twice), frozenset(types))
 
@@ -161,6 +154,10 @@ class Rules:
     def claimant(self, verb: str) -> str | None:
         """The declared type that has claimed a verb, None without one."""
         return self._types.get(verb)
+
+    def of_verb(self, verb: str) -> Rule:
+        """The rule of the type of the events of this verb."""
+        return self.declared.get(self._types.get(verb, verb), DEFAULT)
 
     def rule(self, type: str) -> Rule:
         """The rule of a type."""

@@ -5,6 +5,7 @@ from msgspec import UNSET
 
 from tidings.events import EventBody
 from tidings.model import NewEvent, split_topic
+from tidings.notify_mode import NotifyMode
 from tidings.storage.memory import MemoryStore
 from tidings.timeutil import rfc3339
 from tidings.visibility import NAMES, Visibility
@@ -59,6 +60,7 @@ def event(
     at: int = START_MS,
     name: str | None = None,
     visibility: Visibility = Visibility.PUBLIC,
+    notify: NotifyMode = NotifyMode.UNREAD,
     key: bytes | None = None,
     fingerprint: bytes = b"",
 ) -> NewEvent:
@@ -86,5 +88,16 @@ def event(
     )
     encoded = msgspec.json.encode(body)[1:]
     return NewEvent(
-        actor, verb, kind, obj_id, at, encoded, targets, topics, key, fingerprint, visibility=visibility
+        actor,
+        verb,
+        kind,
+        obj_id,
+        at,
+        encoded,
+        targets,
+        topics,
+        key,
+        fingerprint,
+        visibility=visibility,
+        notify=notify,
     )

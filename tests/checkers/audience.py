@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from tidings.model import LogEntry
+from tidings.notify_mode import NotifyMode
 from tidings.rules import Rule, Rules
 
 NO_TYPES = Rules()
@@ -44,4 +45,6 @@ def _reaches(user: str, entry: LogEntry, follows: list[Followed]) -> bool:
 def _tells(user: str, entry: LogEntry, rule: Rule, follows: list[Followed]) -> bool:
     about = f"{entry.object_type}:{entry.object_id}"
     followed = any(f.topic == about and entry.position > f.since_position for f in follows)
+    if entry.notify is NotifyMode.NONE:
+        return False
     return (rule.to_targets and user in entry.targets) or (rule.to_followers and followed)

@@ -165,7 +165,8 @@ def test_progress_goes_to_standard_error(run: Run, server: str, monkeypatch: pyt
     monkeypatch.setattr("tidings.cli.progress.PLAIN_INTERVAL_S", 0.0)
     Path("a").write_text('{"actor_id":"ann","verb":"nod","object_type":"hat","object_id":"1"}\n' * 4)
     result = run("replay", "a", "--format", "ndjson", "--url", server, "--batch", "1")
-    assert result.stdout.count("\n") == 1
+    assert result.stdout.count("\n") == 2
+    assert "arrived read" in result.stdout.splitlines()[1]
     assert "4 events" in result.stderr
 
 

@@ -41,6 +41,7 @@ from tidings.model import (
     UndoMarkFeedRead,
     Unfollow,
 )
+from tidings.notify_mode import NotifyMode
 from tidings.personal_data import DeliveryResult, Endpoint, Preferences, Reminder
 from tidings.rules import Rule
 from tidings.testing import FakeClock, event
@@ -68,6 +69,7 @@ DECLARED = (
     ("note", Rule(critical=True, group="sliding", gap_s=1)),
     ("note", Rule(group="bucket", bucket_s=2, group_by="type")),
     ("flag", Rule(notify="targets", group_by="actor")),
+    ("flag", Rule(notify="none")),
     ("post", Rule(notify="followers", group="none")),
     ("wave", None),
     ("post", None),
@@ -107,6 +109,7 @@ users, verbs, topics = st.sampled_from(USERS), st.sampled_from(VERBS), st.sample
 ages = st.sampled_from((0, 0, 0, 1, 2, 1_000, 1_001, -1_000))
 """Milliseconds by which an event lies in the past; some lie ahead."""
 visibilities = st.sampled_from((Visibility.PUBLIC, *Visibility))
+modes = st.sampled_from((NotifyMode.UNREAD, NotifyMode.UNREAD, *NotifyMode))
 keys = st.sampled_from((None, None, None, b"1" * 16, b"2" * 16))
 refs = st.lists(st.integers(0, 9), min_size=1, max_size=4)
 """Numbers of things that exist, counted from the newest."""
@@ -130,7 +133,7 @@ def events(draw: st.DrawFn) -> Callable[[int], NewEvent]:
     targets = tuple(draw(st.lists(users, max_size=4)))
     extra = tuple(draw(st.lists(st.sampled_from(EXTRA), max_size=2)))
     age, key, print_ = draw(ages), draw(keys), draw(st.sampled_from((b"a", b"a", b"b")))
-    visibility = draw(visibilities)
+    visibility, mode = draw(visibilities), draw(modes)
     return lambda now: event(
         actor,
         verb,
@@ -140,6 +143,7 @@ def events(draw: st.DrawFn) -> Callable[[int], NewEvent]:
         at=now - age,
         name=actor,
         visibility=visibility,
+        notify=mode,
         key=key,
         fingerprint=print_,
     )

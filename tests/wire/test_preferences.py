@@ -192,6 +192,7 @@ def test_a_target_that_was_told(app: httpx.Client, user: str) -> None:
         "own_act",
         "masked",
         "preference",
+        "notify",
         "result",
     ]
     assert failed(found) == []

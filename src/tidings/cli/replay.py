@@ -16,6 +16,7 @@ from tidings.config import CONFIG_ENV
 from tidings.contrib.gharchive import Publication
 from tidings.timeutil import SystemClock
 
+SILENT = "Notifications of these events arrived read, except where an event says otherwise (notify)."
 MAX_BATCH = 1_000
 """Events in one request: with the largest events allowed (64 KiB) that is the largest import allowed (64
 MiB)."""
@@ -29,25 +30,26 @@ def replay(
     batch: int = 500,
     speed: float | None = None,
     to_now: bool = False,
+    notify: bool = False,
     tally: Tally,
     progress: Progress,
 ) -> None:
     """Send every line of the files, in order, and count the results in ``tally``.
 
     ``speed``: times the original pace, None for the maximum. ``to_now``: move all times by the same amount, so that the
-    newest is now; the files are then read twice. Raises ClickException if the server fails or is lost.
-    """
+    newest is now; the files are then read twice. ``notify``: notify of events that do not say their own. Raises
+    ClickException if the server fails or is lost."""
     newest = newest_ms(InputLines(paths), parse) if to_now else None
     by_ms = 0 if newest is None else SystemClock().now() - newest
     lines = InputLines(paths)
     sender = Sender(client, tally, moved=by_ms != 0)
-    read = _parsed(lines, parse, by_ms, tally)
+    read = _parsed(lines, parse, by_ms, notify, tally)
     for step in steps(read if speed is None else paced(read, speed), batch):
         sender.send(step)
         progress.update(tally.read, lines.fraction)
 
 
-def _parsed(lines: InputLines, parse: Parse, by_ms: int, tally: Tally) -> Iterator[Publication]:
+def _parsed(lines: InputLines, parse: Parse, by_ms: int, notify: bool, tally: Tally) -> Iterator[Publication]:
     for line in lines:
         tally.read += 1
         try:
@@ -56,6 +58,8 @@ def _parsed(lines: InputLines, parse: Parse, by_ms: int, tally: Tally) -> Iterat
             tally.refuse(str(error), lines.place)
             continue
         one = one._replace(place=lines.place)
+        if notify:
+            one.body.setdefault("notify", True)
         yield shifted(one, by_ms) if by_ms else one
 
 
@@ -100,6 +104,11 @@ def _given(*names: str) -> str:
     help="Shift all times by the same amount, so that the newest event is now.",
 )
 @click.option(
+    "--notify",
+    is_flag=True,
+    help="Notify recipients as of new events; without it, notifications arrive read and no channel delivers them.",
+)
+@click.option(
     "--batch",
     type=click.IntRange(1, MAX_BATCH),
     default=500,
@@ -115,14 +124,16 @@ def command(
     config: Path | None,
     speed: float | None,
     shift_to_now: bool,
+    notify: bool,
     batch: int,
 ) -> None:
     """Load files of events, plain or gzip, in their order; "-" is standard input.
 
-    gharchive is one of GitHub's public events a line; ndjson is one body of POST /v1/events a line. GitHub's
-    events are known by their id, so a replay can be repeated; ndjson can when its lines carry an
-    idempotency_key. A star makes its author follow the repository from the next event on. Progress goes to
-    standard error. A refused line does not stop the others; the summary names it, and the exit code is 1.
+    gharchive is one of GitHub's public events a line; ndjson is one body of POST /v1/events a line. GitHub's events are
+    known by their id, so a replay can be repeated; ndjson can when its lines carry an idempotency_key. An import is silent:
+    notifications arrive read, and no channel delivers them, unless a line has "notify": true, or with --notify. A star makes
+    its author follow the repository from the next event on. Progress goes to standard error. A refused line does not stop
+    the others; the summary names it, and the exit code is 1.
 
     \b
     Examples:
@@ -152,13 +163,14 @@ def command(
                 batch=batch,
                 speed=speed,
                 to_now=shift_to_now,
+                notify=notify,
                 tally=tally,
                 progress=progress,
             )
     finally:  # events that were stored before a failure or an interrupt stay stored
         progress.end()
         if tally.read:
-            click.echo("\n".join(tally.lines(progress.seconds)))
+            click.echo("\n".join([*tally.lines(progress.seconds), *([] if notify else [SILENT])]))
     if not tally.read:
         click.echo("Nothing was imported: the input has no line.", err=True)
     if tally.refused:

@@ -22,7 +22,9 @@ def load_sample(url: str) -> None:
 
 def _replay(client: CommandClient) -> None:
     progress, tally = Progress("events"), Tally()
-    click.echo("Loading 22 minutes of GitHub's public events of 2015, moved to now ...")
+    click.echo(
+        "Loading 22 minutes of GitHub's public events of 2015, moved to now; notifications arrive read ..."
+    )
     with as_file(files("tidings") / "sample" / SAMPLE) as path:
         replay(client, (path,), publication, to_now=True, tally=tally, progress=progress)
     progress.end()

@@ -70,7 +70,8 @@ class Api(FeedCalls):
     @listing
     def import_lines(self, events: Iterable[Given]) -> Series[ImportResults]:
         """Publish any number of events, each by itself; a refused one does not stop the others. Iterate over the results:
-        that sends the events. Events without an ``idempotency_key`` get one, so that none is stored twice."""
+        that sends the events. Events without an ``idempotency_key`` get one, so that none is stored twice. Notifications
+        arrive read, except those of events with ``notify`` True."""
         done = 0
         for batch in _batches(events):
             lines = yield _import(batch, done)

@@ -11,7 +11,8 @@ from tidings.client.shapes import Event, FeedItem
 
 class NewEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An event to publish: actor, verb, object, and targets. ``created_at`` is now unless it is given; ``visibility`` is
-    "public", "followers" or "recipients", by default that of the type."""
+    "public", "followers" or "recipients", by default that of the type. ``notify`` False notifies nobody, True
+    notifies of an old or imported event too."""
 
     actor_id: str
     verb: str
@@ -25,6 +26,7 @@ class NewEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     title: str | UnsetType = UNSET
     description: str | UnsetType = UNSET
     visibility: str | UnsetType = UNSET
+    notify: bool | UnsetType = UNSET
     metadata: dict[str, Any] = {}
     idempotency_key: str | UnsetType = UNSET
 

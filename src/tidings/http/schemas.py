@@ -301,7 +301,9 @@ class ReadAllResult(InboxUpdateResult, kw_only=True):
 class Condition(Schema):
     """One condition of a notification."""
 
-    check: Literal["rule", "addressed", "own_act", "masked", "preference", "in_time", "duplicate", "result"]
+    check: Literal[
+        "rule", "notify", "addressed", "own_act", "masked", "preference", "in_time", "duplicate", "result"
+    ]
     passed: bool
     detail: str
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from tidings.model import RecipientFacts
+from tidings.notify_mode import NotifyMode
 from tidings.personal_data import Endpoint, Preferences
 from tidings.projections.delivery_policy import DeliveryFacts, Obstacle, is_wanted, obstacle
 from tidings.rules import CHANNELS, IN_APP, Rule, Rules
@@ -78,6 +79,7 @@ def _rule(case: ExplainInput) -> tuple[bool, str]:
         "targets": "its targets",
         "followers": "followers of its object",
         "both": "its targets and followers",
+        "none": "nobody",
     }
     if case.facts.broadcast:
         return (
@@ -87,6 +89,18 @@ def _rule(case: ExplainInput) -> tuple[bool, str]:
     return True, (
         f"{case.facts.entry.verb!r} brings the type {case.type!r}, which {declared} notifies {whom[case.rule.notify]}"
     )
+
+
+def _notify(case: ExplainInput) -> tuple[bool, str]:
+    match case.facts.entry.notify:
+        case NotifyMode.NONE:
+            return False, "published with notify: false, which notifies nobody"
+        case NotifyMode.READ:
+            return True, f"published as {_ARRIVES_READ}"
+    return True, "published to notify as usual"
+
+
+_ARRIVES_READ = "an old or an imported event, so it arrives read and no channel delivers it"
 
 
 def _addressed(case: ExplainInput) -> tuple[bool, str]:
@@ -128,6 +142,7 @@ _CHECKS: Mapping[str, Callable[[ExplainInput], tuple[bool, str]]] = {
     "own_act": _own_act,
     "masked": _masked,
     "preference": _preference,
+    "notify": _notify,
 }
 
 
@@ -161,6 +176,8 @@ def _outside(case: ExplainInput, channel: str) -> Decision:
     delivery waits: after the first mail of a digest, the digest defers the next ones, not the one that was sent."""
     if not case.facts.notification:
         return Decision(False, "did not notify in the application, so no channel delivers it")
+    if case.facts.entry.notify is NotifyMode.READ:
+        return Decision(False, f"published as {_ARRIVES_READ}")
     if channel not in case.rule.channels:
         return Decision(False, "the type is not delivered on this channel")
     usable = [one for one in case.endpoints if one.channel == channel and one.is_usable]

@@ -62,13 +62,14 @@ class Group:
 
 class ItemDraft(NamedTuple):
     """A new item: the key of its event, when that was created (milliseconds), its type, the topic it groups by ("" for
-    none), and its grouping."""
+    none), its grouping, and whether it arrives read."""
 
     event: int
     created_at: int
     type: str
     about: str
     grouping: Grouping
+    read: bool = False
 
 
 @dataclass(slots=True)
@@ -136,8 +137,21 @@ class Inbox:
             group.own = group.own._replace(seen_at=None)
             return group.number
         items = {seq: item.event}
+        own = ItemState(now, now) if item.read else NEW_ITEM_STATE
         self.groups[seq] = Group(
-            seq, item.type, item.about, item.grouping.key, item.created_at, now, now, seq, seq, seq, items
+            seq,
+            item.type,
+            item.about,
+            item.grouping.key,
+            item.created_at,
+            now,
+            now,
+            seq,
+            seq,
+            seq,
+            items,
+            own,
+            item.read,
         )
         return seq
 

@@ -20,6 +20,7 @@ from tidings.model import (
     split_topic,
     user_topic,
 )
+from tidings.notify_mode import NotifyMode
 from tidings.personal_data import Preferences
 from tidings.rules import ALONE, IN_APP, Rule, duplicate_key, grouping
 from tidings.storage.memory.deliveries import MemoryDeliveries
@@ -150,7 +151,8 @@ class MemoryInboxes(MemoryDeliveries):
             self._broadcasts.append(Broadcast(number, entry.key, event.audience, event.expires_at))
             return
         rule = self._rule(entry)
-        for user in dict.fromkeys(self._addressed(entry, rule)):
+        whom = () if entry.notify is NotifyMode.NONE else self._addressed(entry, rule)
+        for user in dict.fromkeys(whom):
             if self._wanted(user, entry) and not self._repeats(user, entry, rule):
                 self._bring(user, entry)
 
@@ -186,11 +188,13 @@ class MemoryInboxes(MemoryDeliveries):
     def _bring(self, user: str, entry: LogEntry, alone: bool = False) -> None:
         """Add an item of the event to the user's inbox."""
         type, rule, now = self._rules.type_of(entry.verb), self._rule(entry), self._clock.now()
-        how = ALONE if alone else grouping(type, rule, entry.actor_id, thing(entry), now)
+        read = entry.notify is NotifyMode.READ
+        how = ALONE if alone or read else grouping(type, rule, entry.actor_id, thing(entry), now)
         about = {"object": thing(entry), "actor": user_topic(entry.actor_id), "type": ""}[rule.group_by]
-        item = ItemDraft(entry.key, created_at(entry), type, about, how)
+        item = ItemDraft(entry.key, created_at(entry), type, about, how, read)
         number = self._person(user).inbox.arrive(item, now)
-        self._enqueue_deliveries(user, number, type, rule)
+        if not read:
+            self._enqueue_deliveries(user, number, type, rule)
 
     def _lacking(self, user: str) -> Iterator[LogEntry]:
         """The pending broadcasts of this user, oldest first."""

@@ -407,6 +407,7 @@ class MemoryStore(MemoryFeeds, MemoryEventCounts):
             tuple(dict.fromkeys(event.targets)),
             event.all_topics(),
             event.visibility,
+            event.notify,
         )
         self._log[key] = entry
         self._appended.append((self._position, key))

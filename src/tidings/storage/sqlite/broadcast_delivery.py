@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from tidings.model import CommandResult, MaterializeBroadcasts
+from tidings.notify_mode import NotifyMode
 from tidings.storage.sqlite import broadcasts, inbox_insert
 from tidings.storage.sqlite.inbox_insert import Arrivals, NotificationDraft, kind, pair
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
@@ -49,5 +50,6 @@ def _arrivals(w: WriteSession, r: ReadSnapshot, positions: Sequence[int]) -> Arr
     found = []
     for event in r.events(keys, "events_without_body"):
         brings = kind(w, w.names.verb_text(event.verb))
-        found.append(NotificationDraft(event.key, brings, event.actor, event.object, event.all_topics()))
+        topics, notify = event.all_topics(), NotifyMode(event.notify)
+        found.append(NotificationDraft(event.key, brings, event.actor, event.object, topics, notify))
     return dict(enumerate(found))

@@ -4,6 +4,7 @@ from bisect import bisect_left
 
 from tidings.ids import key_at
 from tidings.model import LogEntry
+from tidings.notify_mode import NotifyMode
 from tidings.storage.sqlite import broadcasts, feeds, inboxes
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
 from tidings.storage.sqlite.relations import has_block
@@ -28,6 +29,7 @@ def entry(r: ReadSnapshot, event: EventRow) -> LogEntry:
         tuple(dict.fromkeys(_user(r, number) for number in unpack(event.targets))),
         tuple(r.names.text(number) for number in event.all_topics()),
         Visibility(event.visibility),
+        NotifyMode(event.notify),
     )
 
 

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import groupby
 from typing import NamedTuple
 
+from tidings.notify_mode import NotifyMode
 from tidings.rules import ALONE, Grouping, Rule, duplicate_key, grouping
 from tidings.storage.sqlite import endpoints
 from tidings.storage.sqlite.statements import sql
@@ -48,6 +49,7 @@ class NotificationDraft(NamedTuple):
     actor: int
     thing: int
     topics: Collection[int]
+    notify: NotifyMode = NotifyMode.UNREAD
     about: int = 0
     grouping: Grouping = ALONE
     repeat: int = NO_REPEAT
@@ -58,7 +60,8 @@ def arrival(w: WriteSession, alone: NotificationDraft, actor: str, thing: str) -
     type, rule = alone.kind.name, alone.kind.rule
     about = {"object": alone.thing, "actor": alone.actor, "type": 0}[rule.group_by]
     repeat = duplicate_key(type, actor, thing) if rule.duplicate_window_s else NO_REPEAT
-    return NotificationDraft(*alone[:5], about, grouping(type, rule, actor, thing, w.now), repeat)
+    how = ALONE if alone.notify is NotifyMode.READ else grouping(type, rule, actor, thing, w.now)
+    return NotificationDraft(*alone[:6], about, how, repeat)
 
 
 Arrivals = Mapping[int, NotificationDraft]
@@ -154,11 +157,23 @@ def insert_notifications(
     w.db.execute(sql("clear_temporary", table="grouped_item"))
     if opened < grouped:
         _join(w, items)
-    if w.reached and any(a.kind.rule.channels for a in arrivals.values()):
+    unread = _arrive_read(w, items, arrivals)
+    if unread and w.reached and any(a.kind.rule.channels for a in arrivals.values()):
         w.db.execute(sql("clear_temporary", table="notified_group"))
-        w.run("collect_notified_groups", items, 0)
+        w.run("collect_notified_groups", unread, 0)
         endpoints.enqueue_deliveries(w)
     return len(items)
+
+
+def _arrive_read(w: WriteSession, items: array[int], arrivals: Arrivals) -> array[int]:
+    """Mark those of the new items read that arrive so, which were written as if they were unread; returns the others."""
+    read = {i for i, a in arrivals.items() if a.notify is NotifyMode.READ}
+    if not read:
+        return items
+    arrived = array("q", [p for p in items if index_of(p) in read])
+    w.run("subtract_read_arrivals", arrived, 0)
+    w.run("mark_read_arrivals", arrived, w.inboxes.newest(), now=w.now)
+    return array("q", [p for p in items if index_of(p) not in read])
 
 
 def _lay_out(w: WriteSession, arrivals: Arrivals) -> None:

@@ -164,7 +164,9 @@ def _log(w: WriteSession, events: Sequence[NewEvent]) -> tuple[EventBatch, list[
         event_id = w.ids.text(key)
         body = b'{"event_id":"%b","position":%d,%b' % (event_id.encode(), position, event.body)
         targets = pack([names.users[target] for target in event.targets]) if event.targets else None
-        bodies.append((key, position, actor, thing, verb, pack(extra), targets, event.visibility, body))
+        bodies.append(
+            (key, position, actor, thing, verb, pack(extra), targets, event.visibility, event.notify, body)
+        )
         log.append((position, key, verb, high))
         receipts.append(Receipt(event_id, position, event.created_at))
         rows.keys.append(key)

@@ -58,6 +58,7 @@ class EventRow(NamedTuple):
     topics: bytes | None
     targets: bytes | None
     visibility: int
+    notify: int
     body: bytes
 
     @property

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from tidings.model import NewEvent
+from tidings.notify_mode import NotifyMode
 from tidings.storage.sqlite import inbox_insert
 from tidings.storage.sqlite.inbox_insert import Arrivals, NotificationDraft, arrival, kind, pair
 from tidings.storage.sqlite.statements import sql
@@ -38,7 +39,11 @@ def resolve_recipients(
     if not drafts:
         return set()
     addressed: Collection[int] = targets
-    unaddressed = {i for i, a in drafts.items() if a.kind.rule.notify == "followers"}
+    unaddressed = {
+        i
+        for i, event in enumerate(events)
+        if event.targets and not (i in drafts and drafts[i].kind.rule.to_targets)
+    }
     if unaddressed:
         addressed = {p for p in targets if inbox_insert.index_of(p) not in unaddressed}
     followers, queued = _followers(w, events, rows, drafts)
@@ -59,9 +64,12 @@ def _arrivals(w: WriteSession, events: Sequence[NewEvent], rows: EventBatch) -> 
     for i, event in enumerate(events):
         brings = kinds[event.verb]
         followers = brings.rule.notifies_followers(event.visibility)
-        if not event.audience and (event.targets or followers):
-            alone = NotificationDraft(rows.keys[i], brings, rows.actors[i], rows.things[i], rows.topics[i])
-            found[i] = arrival(w, alone, event.actor_id, f"{event.object_type}:{event.object_id}")
+        if event.audience or event.notify is NotifyMode.NONE or not (event.targets or followers):
+            continue
+        alone = NotificationDraft(
+            rows.keys[i], brings, rows.actors[i], rows.things[i], rows.topics[i], event.notify
+        )
+        found[i] = arrival(w, alone, event.actor_id, f"{event.object_type}:{event.object_id}")
     return found
 
 
@@ -94,9 +102,9 @@ def notify_followers_chunk(w: WriteSession, topic: int, key: int, after: int, up
     row = w.db.one(query, (key,))
     if row is None:
         return 0
-    position, actor, thing, verb, extra, targets = row
+    position, actor, thing, verb, extra, targets, notify = row
     actor_id, topics = w.names.text(actor).removeprefix("user:"), {actor, thing, *unpack(extra)}
-    alone = NotificationDraft(key, kind(w, w.names.verb_text(verb)), actor, thing, topics)
+    alone = NotificationDraft(key, kind(w, w.names.verb_text(verb)), actor, thing, topics, NotifyMode(notify))
     drafts = {0: arrival(w, alone, actor_id, w.names.text(thing))}
     values = {"topic": topic, "after": after, "upto": upto, "position": position}
     followers = {p for (p,) in w.db.execute(sql("followers_to_notify_chunk"), values)} - {pair(actor, 0)}

@@ -200,6 +200,15 @@ CROSS JOIN temp.new_item a ON a.item = c.value >> 15 & 65535
 CROSS JOIN inbox h ON h.user = c.value >> 31
 LEFT JOIN temp.grouped_item m ON m.user = h.user AND m.seq = h.seq - (c.value & 32767);
 
+-- name: subtract_read_arrivals
+UPDATE inbox SET unread = unread - arrived.items, unread_items = unread_items - arrived.items
+FROM (SELECT c.value >> 31 AS user, count(*) AS items FROM carray(:packed) c GROUP BY 1) arrived WHERE inbox.user = arrived.user;
+
+-- name: mark_read_arrivals
+-- They do not group, so each has a row of its own, with the seq that it arrived with.
+UPDATE inbox_{n} SET unread_since = seq, seen_at = :now, read_at = :now WHERE (user, seq) IN (
+  SELECT h.user, h.seq - (c.value & 32767) FROM carray(:packed) c CROSS JOIN inbox h ON h.user = c.value >> 31);
+
 -- name: inbox_page
 SELECT i.seq, i.key, i.type, i.group_number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted
 FROM inbox_{n} i

@@ -3,19 +3,20 @@
 -- name: create_event
 CREATE TABLE event_{n} (
   key INTEGER PRIMARY KEY, position INTEGER NOT NULL, actor INTEGER NOT NULL, object INTEGER NOT NULL,
-  verb INTEGER NOT NULL, topics BLOB, targets BLOB, visibility INTEGER NOT NULL, body BLOB
+  verb INTEGER NOT NULL, topics BLOB, targets BLOB, visibility INTEGER NOT NULL, notify INTEGER NOT NULL,
+  body BLOB
 );
 
 -- name: bodies
 SELECT e.key, e.position, e.body FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value WHERE e.body IS NOT NULL;
 
 -- name: events
-SELECT e.key, e.position, e.actor, e.object, e.verb, e.topics, e.targets, e.visibility, e.body
+SELECT e.key, e.position, e.actor, e.object, e.verb, e.topics, e.targets, e.visibility, e.notify, e.body
 FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value WHERE e.body IS NOT NULL;
 
 -- name: events_without_body
 -- As `events`, without reading bodies off their pages.
-SELECT e.key, e.position, e.actor, e.object, e.verb, e.topics, e.targets, e.visibility, x''
+SELECT e.key, e.position, e.actor, e.object, e.verb, e.topics, e.targets, e.visibility, e.notify, x''
 FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value WHERE e.body IS NOT NULL;
 
 -- name: actors
@@ -23,11 +24,11 @@ SELECT e.key, e.actor FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value
 
 -- name: retracted_events
 -- The rows of retracted events.
-SELECT e.key, e.position, e.actor, e.object, e.verb, NULL, NULL, e.visibility, x'' FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value;
+SELECT e.key, e.position, e.actor, e.object, e.verb, NULL, NULL, e.visibility, e.notify, x'' FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value;
 
 -- name: newest_events
 -- Of the newest :examined events. Those that are not listed are passed over here: their bodies stay unread.
-SELECT key, position, actor, object, verb, topics, targets, visibility, body
+SELECT key, position, actor, object, verb, topics, targets, visibility, notify, body
 FROM (SELECT * FROM event_{n} WHERE key < :before AND key > :above ORDER BY key DESC LIMIT :examined)
 WHERE visibility <= :narrowest AND body IS NOT NULL LIMIT :limit;
 
@@ -66,7 +67,7 @@ SELECT EXISTS (SELECT 1 FROM event_{n} WHERE key=? AND body IS NOT NULL);
 SELECT max(key) FROM event_{n} WHERE key >= ? AND key < ?;
 
 -- name: event_to_notify
-SELECT position, actor, object, verb, topics, targets FROM event_{n} WHERE key=? AND body IS NOT NULL;
+SELECT position, actor, object, verb, topics, targets, notify FROM event_{n} WHERE key=? AND body IS NOT NULL;
 
 -- name: insert_events
 INSERT INTO event_{n} VALUES {rows};
