@@ -49,6 +49,17 @@ EventKey = Annotated[str, visible(255)]
 """An idempotency key. A control character could make it equal to the digest input of another kind of key."""
 Label = Annotated[str, Meta(max_length=500)]
 Text = Annotated[str, Meta(max_length=5_000)]
+Message = Annotated[str, Meta(min_length=1, max_length=1_000)]
+WebAddress = Annotated[
+    str,
+    in_words(
+        r"\Ahttps://[!$-.0-;=A-\[\]_a-z~]+(?:[/?#][!#-;=?-\[\]_a-z~]*)?\Z",
+        "https://… in visible ASCII, without a user name",
+        max_length=2_048,
+    ),
+]
+"""An address that pages link to, or show as an image: no other scheme, so that it can neither run a script nor name a
+file."""
 Moment = Annotated[datetime, Meta(tz=True)]
 
 Notify = Annotated[
@@ -86,6 +97,10 @@ class EventInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=Fal
     object_title: Label | None = None
     title: Label | UnsetType = UNSET
     description: Text | UnsetType = UNSET
+    message: Message | UnsetType = UNSET
+    url: WebAddress | UnsetType = UNSET
+    actor_image: WebAddress | UnsetType = UNSET
+    object_image: WebAddress | UnsetType = UNSET
     visibility: VisibilityName | UnsetType = UNSET
     notify: Notify | UnsetType = UNSET
     # A factory, because the JSON Schema of the type could not show a raw default.
@@ -119,6 +134,10 @@ class EventBody(msgspec.Struct, frozen=True, gc=False):
     object_title: str | None
     title: str | UnsetType
     description: str | UnsetType
+    message: str | UnsetType
+    url: str | UnsetType
+    actor_image: str | UnsetType
+    object_image: str | UnsetType
     visibility: VisibilityName | UnsetType
     metadata: msgspec.Raw
 
@@ -228,6 +247,10 @@ def accept(given: EventInput, now: int, scope: str = "", defaults: EventDefaults
         given.object_title,
         given.title,
         given.description,
+        given.message,
+        given.url,
+        given.actor_image,
+        given.object_image,
         UNSET if visibility == "public" else visibility,
         given.metadata,
     )

@@ -17,12 +17,14 @@ from tidings.events import (
     EventInput,
     Id,
     Label,
+    Message,
     Metadata,
     Moment,
     ObjectType,
     Text,
     Topic,
     Verb,
+    WebAddress,
     accept,
     addressed,
     bound_errors,
@@ -118,6 +120,10 @@ class ReminderInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
     object_title: Label | None = None
     title: Label | UnsetType = UNSET
     description: Text | UnsetType = UNSET
+    message: Message | UnsetType = UNSET
+    url: WebAddress | UnsetType = UNSET
+    actor_image: WebAddress | UnsetType = UNSET
+    object_image: WebAddress | UnsetType = UNSET
     visibility: VisibilityName | UnsetType = UNSET
     metadata: Metadata = msgspec.field(default_factory=lambda: EMPTY_OBJECT)
 
@@ -194,6 +200,10 @@ def _event_of(given: ReminderInput) -> EventInput:
         object_title=given.object_title,
         title=given.title,
         description=given.description,
+        message=given.message,
+        url=given.url,
+        actor_image=given.actor_image,
+        object_image=given.object_image,
         visibility=given.visibility,
         metadata=given.metadata,
     )

@@ -83,6 +83,10 @@ def event(
         None,
         UNSET,
         UNSET,
+        UNSET,
+        UNSET,
+        UNSET,
+        UNSET,
         restricted,
         msgspec.Raw(b"{}"),
     )

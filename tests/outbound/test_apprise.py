@@ -47,8 +47,10 @@ def test_apprise_carries_title_and_description() -> None:
         patch.setattr("tidings.outbound.apprise.apprise.Apprise", Service)
         notify("json://x", note)
         notify("json://x", note._replace(text="Version 2 is out"))
+        notify("json://x", note._replace(url="https://market.example/2"))
     assert said[0] == {"title": "Version 2", "body": "Out now\nFaster feeds."}
     assert said[1] == {"title": "", "body": "Version 2 is out\nFaster feeds."}
+    assert said[2]["body"] == "Out now\nFaster feeds.\nhttps://market.example/2"
 
 
 def test_what_it_does_not_reach_is_tried_again(loop: Loop, world: World) -> None:

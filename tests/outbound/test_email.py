@@ -16,7 +16,7 @@ from tests.outbound.certificates import certified
 from tests.outbound.receivers import HOST, Relay
 from tidings.config import ConfigError, Settings
 from tidings.outbound.channel import SENT, OutboundMessage, SendResult
-from tidings.outbound.email import LISTED, MAX_SUBJECT, Email, compose, question, relay, sender
+from tidings.outbound.email import LISTED, MAX_SUBJECT, Email, compose, html, plain, question, relay, sender
 from tidings.outbound.payload import one_line
 from tidings.personal_data import Endpoint
 from tidings.testing import START_MS, FakeClock
@@ -71,6 +71,16 @@ class Tags(HTMLParser):
     def handle_data(self, data: str) -> None:
         """Note text."""
         self.text += data
+
+
+@pytest.mark.parametrize("count", [1, 2], ids=["alone", "in a digest"])
+def test_the_address_of_an_event_is_a_link(count: int) -> None:
+    """In the text as it is, in the HTML as a link that it cannot leave."""
+    address = "https://market.example/42?a=1&b='2"
+    notes = [NOTE._replace(url=address)] * count
+    assert plain(notes, PAGE).count(address) == count
+    link = '<a href="https://market.example/42?a=1&amp;b=&#x27;2">https://market.example/42?a=1&amp;b=&#x27;2</a>'
+    assert html(notes, PAGE).count(link) == count
 
 
 def test_a_mail_has_what_mail_programs_look_for() -> None:

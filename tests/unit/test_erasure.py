@@ -51,6 +51,16 @@ def test_the_name_of_another_actor_stays() -> None:
     assert (shown["actor_name"], shown["object_id"], shown["object_title"]) == ("A Name", "erased-1", None)
 
 
+@pytest.mark.parametrize(("named", "gone"), [("bob", "actor_image"), ("alice", "object_image")])
+def test_the_image_of_an_erased_person_goes(named: str, gone: str) -> None:
+    """With the name: that of the actor, or that of the object which is the person. The other one stays."""
+    images = b'"actor_image":"https://i.test/a","object_image":"https://i.test/o","metadata"'
+    before = entry(named, obj="item:1" if named == "bob" else "user:bob")
+    before = before._replace(body=before.body.replace(b'"metadata"', images))
+    shown = msgspec.json.decode(anonymize.anonymize_event(before, "bob", "erased-1").body)
+    assert {"actor_image", "object_image"} - shown.keys() == {gone}
+
+
 def test_what_is_not_about_the_person_keeps_its_bytes() -> None:
     """Numbers are not rounded on the way: metadata is the publisher's own."""
     odd = b'{"a":1e400,"b":0.10000000000000000000001,"c":[]}'

@@ -25,6 +25,10 @@ class NewEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     object_title: str | None = None
     title: str | UnsetType = UNSET
     description: str | UnsetType = UNSET
+    message: str | UnsetType = UNSET
+    url: str | UnsetType = UNSET
+    actor_image: str | UnsetType = UNSET
+    object_image: str | UnsetType = UNSET
     visibility: str | UnsetType = UNSET
     notify: bool | UnsetType = UNSET
     metadata: dict[str, Any] = {}
@@ -224,6 +228,10 @@ class NewReminder(Struct, frozen=True, kw_only=True, omit_defaults=True):
     object_title: str | None = None
     title: str | UnsetType = UNSET
     description: str | UnsetType = UNSET
+    message: str | UnsetType = UNSET
+    url: str | UnsetType = UNSET
+    actor_image: str | UnsetType = UNSET
+    object_image: str | UnsetType = UNSET
     visibility: str | UnsetType = UNSET
     metadata: dict[str, Any] = {}
 
@@ -245,6 +253,10 @@ class Reminder(Struct, frozen=True, kw_only=True):
     object_title: str | None = None
     title: str = ""
     description: str = ""
+    message: str = ""
+    url: str = ""
+    actor_image: str = ""
+    object_image: str = ""
     visibility: str = "recipients"
     metadata: dict[str, Any] = {}
 

@@ -23,6 +23,7 @@ class Thing(Struct, frozen=True):
     type: str = ""
     id: str = ""
     title: str | None = None
+    image: str | None = None
 
 
 class Parts(Struct, frozen=True):
@@ -48,6 +49,11 @@ class Notification(Struct, frozen=True, kw_only=True):
     message: str = ""
     title: str | None = None
     description: str | None = None
+    url: str | None = None
+    actor_name: str | None = None
+    actor_image: str | None = None
+    object_title: str | None = None
+    object_image: str | None = None
     parts: Parts = Parts()
     count: int = 0
     actors: tuple[str, ...] = ()
@@ -125,6 +131,10 @@ class Event(Struct, frozen=True, kw_only=True):
     object_title: str | None = None
     title: str = ""
     description: str = ""
+    message: str = ""
+    url: str = ""
+    actor_image: str = ""
+    object_image: str = ""
     visibility: str = "public"
     metadata: dict[str, Any] = {}
     target_user_ids: tuple[str, ...] = ()

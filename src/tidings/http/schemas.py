@@ -67,6 +67,10 @@ class Event(Schema, kw_only=True):
     object_title: str | None
     title: str | UnsetType = UNSET
     description: str | UnsetType = UNSET
+    message: str | UnsetType = UNSET
+    url: str | UnsetType = UNSET
+    actor_image: str | UnsetType = UNSET
+    object_image: str | UnsetType = UNSET
     visibility: VisibilityName | UnsetType = UNSET
     metadata: dict[str, Any]
 
@@ -152,18 +156,20 @@ class FeedReadResult(UpdateResult, kw_only=True):
 
 
 class Person(Schema):
-    """An actor and, if known, their name."""
+    """An actor and, if known, their name and their image."""
 
     id: str
     name: str | None
+    image: str | None
 
 
 class Thing(Schema):
-    """An object and, if known, its title."""
+    """An object and, if known, its title and its image."""
 
     type: str
     id: str
     title: str | None
+    image: str | None
 
 
 class Parts(Schema):
@@ -179,9 +185,9 @@ class Parts(Schema):
 class Notification(Schema):
     """An item of an inbox: one event, or a group of them. ``order``: its position in lists, the seq of its newest event.
     ``unread_seq``: the seq at which it last became unread; a read-all with an ``up_to`` from there on has read it.
-    ``actors`` (at most 3) and ``event_ids`` (at most 20) are the newest, newest first; title, description, object and
-    metadata are those of the newest event. ``created_at`` is the time of the first event, ``updated_at`` that of the
-    newest."""
+    ``actors`` (at most 3) and ``event_ids`` (at most 20) are the newest, newest first; title, description, url, names,
+    images, object and metadata are those of the newest event. ``created_at`` is the time of the first event, ``updated_at``
+    that of the newest."""
 
     id: str
     seq: Count
@@ -191,6 +197,11 @@ class Notification(Schema):
     message: str
     title: str | None
     description: str | None
+    url: str | None
+    actor_name: str | None
+    actor_image: str | None
+    object_title: str | None
+    object_image: str | None
     parts: Parts
     count: Count
     actors: Annotated[list[str], Meta(max_length=3)]

@@ -25,6 +25,10 @@ class Reminder(Schema, kw_only=True):
     object_title: str | None
     title: str | UnsetType = UNSET
     description: str | UnsetType = UNSET
+    message: str | UnsetType = UNSET
+    url: str | UnsetType = UNSET
+    actor_image: str | UnsetType = UNSET
+    object_image: str | UnsetType = UNSET
     visibility: VisibilityName | UnsetType = UNSET
     metadata: dict[str, Any]
 

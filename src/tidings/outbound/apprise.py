@@ -53,10 +53,12 @@ class Apprise:
 
 def notify(address: str, note: OutboundMessage) -> SendResult:
     """Send a message to an address, and wait until it has arrived or failed. The title is sent as a title if the text does
-    not contain it, and the description below the text."""
+    not contain it, and the description and the address below the text."""
     service = apprise.Apprise()
     if not service.add(address):
         return SendResult("dead", "Apprise knows no such address")
-    lines = (one_line(text, MAX_TEXT // 2) for text in (note.text, note.description) if text)
-    sent = service.notify(body="\n".join(lines), title=one_line(note.heading, MAX_TITLE))
+    lines = [one_line(text, MAX_TEXT // 2) for text in (note.text, note.description) if text]
+    sent = service.notify(
+        body="\n".join([*lines, note.url] if note.url else lines), title=one_line(note.heading, MAX_TITLE)
+    )
     return SENT if sent else SendResult("failed", "Apprise failed")

@@ -17,8 +17,8 @@ class OutboundMessage(NamedTuple):
 
     ``id`` is unique to the delivery, and the same at each attempt. ``about`` is the notification's id, ``item`` its JSON,
     ``text`` its message in the recipient's language (``locale``, "" unknown), ``size`` the number of its items; ``at`` is
-    the time at which the delivery was enqueued, in milliseconds since 1970. ``title`` and ``description`` are those of the
-    newest event, "" without.
+    the time at which the delivery was enqueued, in milliseconds since 1970. ``title``, ``description`` and ``url`` are
+    those of the newest event, "" without.
     """
 
     id: str
@@ -32,6 +32,7 @@ class OutboundMessage(NamedTuple):
     locale: str = ""
     title: str = ""
     description: str = ""
+    url: str = ""
 
     @property
     def heading(self) -> str:

@@ -293,6 +293,7 @@ class DeliveryDispatcher(Worker):
             locale,
             said.title,
             said.description,
+            said.url,
         )
 
     def _outcome(self, delivery: Delivery, answer: SendResult, now: int) -> DeliveryResult:

@@ -242,18 +242,19 @@ def subject(notes: Sequence[OutboundMessage]) -> str:
 def plain(notes: Sequence[OutboundMessage], public_url: str) -> str:
     """The text of a mail."""
     if len(notes) == 1:
-        lines = paragraphs(notes[0])
+        lines = [*paragraphs(notes[0]), *_address(notes[0])]
     else:
-        lines = [counts(notes), "", *("• " + "\n  ".join(some) for some in said(notes))]
+        lines = [counts(notes), "", *("• " + "\n  ".join(some) for some in said(notes, _address))]
     return "\n".join([*lines, "", public_url] if public_url else lines) + "\n"
 
 
 def html(notes: Sequence[OutboundMessage], public_url: str) -> str:
     """The HTML of a mail. Texts of users are escaped."""
     if len(notes) == 1:
-        content = "\n".join(f'<p dir="auto">{escape(line)}</p>' for line in paragraphs(notes[0]))
+        lines = [*map(escape, paragraphs(notes[0])), *_link(notes[0])]
+        content = "\n".join(f'<p dir="auto">{line}</p>' for line in lines)
     else:
-        items = "".join(f'<li dir="auto">{"<br>".join(map(escape, some))}</li>\n' for some in said(notes))
+        items = "".join(f'<li dir="auto">{"<br>".join(some)}</li>\n' for some in said(notes, _link, escape))
         content = f"<p>{escape(counts(notes))}</p>\n<ul>\n{items}</ul>"
     link = escape(public_url)
     foot = f'\n<p><a href="{link}">{link}</a></p>' if public_url else ""
@@ -268,9 +269,24 @@ def paragraphs(note: OutboundMessage) -> list[str]:
     return [one_line(text, most) for text, most in texts if text]
 
 
-def said(notes: Sequence[OutboundMessage]) -> list[list[str]]:
-    """The paragraphs of the first LISTED messages, and the number of the others."""
-    lines = [paragraphs(note) for note in notes[:LISTED]]
+def _address(note: OutboundMessage) -> list[str]:
+    """The address of a message, if it has one."""
+    return [note.url] if note.url else []
+
+
+def _link(note: OutboundMessage) -> list[str]:
+    """The address of a message as a link."""
+    return [f'<a href="{escape(url)}">{escape(url)}</a>' for url in _address(note)]
+
+
+def said(
+    notes: Sequence[OutboundMessage],
+    address: Callable[[OutboundMessage], list[str]],
+    written: Callable[[str], str] = str,
+) -> list[list[str]]:
+    """The paragraphs of the first LISTED messages, as they are ``written``, each with its ``address``; and the number of the
+    others."""
+    lines = [[*map(written, paragraphs(note)), *address(note)] for note in notes[:LISTED]]
     return lines + ([[f"… (+{len(notes) - LISTED})"]] if len(notes) > LISTED else [])
 
 

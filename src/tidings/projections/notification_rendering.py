@@ -20,6 +20,7 @@ NAMED_BEFORE_OTHERS = 2
 class _Actor(msgspec.Struct, gc=False):
     actor_id: str
     actor_name: str | None = None
+    actor_image: str | None = None
 
 
 class _RenderedEvent(msgspec.Struct, gc=False):
@@ -33,18 +34,24 @@ class _RenderedEvent(msgspec.Struct, gc=False):
     object_title: str | None = None
     title: str = ""
     description: str = ""
+    message: str = ""
+    url: str | None = None
+    actor_image: str | None = None
+    object_image: str | None = None
     metadata: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class _Person(msgspec.Struct, gc=False):
     id: str
     name: str | None
+    image: str | None
 
 
 class _Object(msgspec.Struct, gc=False):
     type: str
     id: str
     title: str | None
+    image: str | None
 
 
 class _Parts(msgspec.Struct, gc=False):
@@ -63,6 +70,11 @@ class _Notification(msgspec.Struct, gc=False):
     message: str
     title: str | None
     description: str | None
+    url: str | None
+    actor_name: str | None
+    actor_image: str | None
+    object_title: str | None
+    object_image: str | None
     parts: _Parts
     count: int
     actors: list[str]
@@ -86,11 +98,12 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Text(NamedTuple):
-    """The text of a notification: its message, and the title and description of its newest event, "" without."""
+    """The text of a notification: its message, and the title, description and address of its newest event, "" without."""
 
     message: str
     title: str
     description: str
+    url: str = ""
 
 
 class RenderingFacts(Protocol):
@@ -165,6 +178,11 @@ class NotificationRenderer:
                 self._say(row, event, named, others, locale),
                 event.title or None,
                 event.description or None,
+                event.url,
+                event.actor_name,
+                event.actor_image,
+                event.object_title,
+                event.object_image,
                 _parts(row, event, named, others),
                 row.size,
                 [person.id for person in people],
@@ -185,11 +203,15 @@ class NotificationRenderer:
         """The plain text of a row that is no tombstone."""
         event = _event(row.body)
         message = self._say(row, event, *_named(row, _people(row, event)), locale)
-        return Text(message, neutral(event.title), neutral(event.description, keep_lines=True))
+        return Text(
+            message, neutral(event.title), neutral(event.description, keep_lines=True), event.url or ""
+        )
 
     def _say(
         self, row: InboxRow, event: _RenderedEvent, named: list[_Person], others: int, locale: str
     ) -> str:
+        if event.message:
+            return neutral(event.message)
         thing = event.object_title or f"{event.object_type} {event.object_id}"
         facts = TemplateContext(
             row.type,
@@ -226,10 +248,10 @@ def read_all(mark: ReadWatermark) -> bytes:
 
 def _people(row: InboxRow, event: _RenderedEvent) -> list[_Person]:
     """The actors whose names are stored, newest first."""
-    people = [_Person(event.actor_id, event.actor_name)]
+    people = [_Person(event.actor_id, event.actor_name, event.actor_image)]
     for body in row.others[: SAMPLE_ACTORS - 1]:
         actor = _actor(body)
-        people.append(_Person(actor.actor_id, actor.actor_name))
+        people.append(_Person(actor.actor_id, actor.actor_name, actor.actor_image))
     return people
 
 
@@ -241,7 +263,7 @@ def _named(row: InboxRow, people: list[_Person]) -> tuple[list[_Person], int]:
 
 
 def _parts(row: InboxRow, event: _RenderedEvent, named: list[_Person], others: int) -> _Parts:
-    thing = _Object(event.object_type, event.object_id, event.object_title)
+    thing = _Object(event.object_type, event.object_id, event.object_title, event.object_image)
     return _Parts(named, others, thing, row.size)
 
 

@@ -20,9 +20,8 @@ def mentions(entry: LogEntry, user: str) -> bool:
 def anonymize_event(entry: LogEntry, user: str, alias: str) -> LogEntry:
     """The entry with ``user`` replaced by ``alias`` as actor, object and topic, and removed from the targets.
 
-    ``actor_name`` is emptied with the actor and ``object_title`` with the object, because they are the user's name there.
-    Metadata and texts belong to the publisher and stay.
-    """
+    ``actor_name`` is emptied with the actor and ``object_title`` with the object, because they are the user's name there;
+    their images are removed. Metadata and texts belong to the publisher and stay."""
     old, new = user_topic(user), user_topic(alias)
     return entry._replace(
         actor_id=alias if entry.actor_id == user else entry.actor_id,
@@ -139,8 +138,10 @@ def _rename(fields: dict[str, object], user: str, alias: str, is_actor: bool, is
     """Put ``alias`` for ``user`` in an event's fields of actor, object or topic."""
     if is_actor:
         fields |= {"actor_id": alias, "actor_name": None}
+        fields.pop("actor_image", None)
     if is_object:
         fields |= {"object_id": alias, "object_title": None}
+        fields.pop("object_image", None)
     listed = fields.get("topics")
     if isinstance(listed, msgspec.Raw):
         old, new = user_topic(user), user_topic(alias)
