@@ -26,6 +26,7 @@ from tidings.http.disconnects import DisconnectWatcher
 from tidings.http.gate import Gate, gate_of
 from tidings.http.protocol import HEALTH_PATHS, TimedProtocol
 from tidings.http.transport import Stalls
+from tidings.http.unparsed import UnparsedInput
 from tidings.http.unsent import Unsent, unsent_of
 from tidings.http.websocket import sockets
 from tidings.live import Hub
@@ -141,6 +142,7 @@ def timed(head_s: float, body_s: float, stalled_s: float, gate: Gate, unsent: Un
         "disconnects": DisconnectWatcher(),
         "gate": gate,
         "unsent": unsent,
+        "unparsed": UnparsedInput(),
     }
     return type("TimedProtocol", (TimedProtocol,), members)
 

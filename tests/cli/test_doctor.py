@@ -366,7 +366,7 @@ def test_a_secret_in_the_place_of_a_public_key_is_not_shown(run: Run, command: s
     for value in (*SECRETS, "s3cret" * 100):
         result = run(command, TIDINGS_JWT_PUBLIC_KEY=value, TIDINGS_STORE="memory://", TIDINGS_PORT="0")
         assert result.exit_code != 0
-        assert "jwt_public_key: neither PEM nor a readable file: " in result.output
+        assert "jwt_public_key: neither PEM nor a readable file, " in result.output
         assert value not in result.output
 
 

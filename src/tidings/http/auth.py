@@ -18,6 +18,8 @@ from tidings.visibility import VISITOR
 
 ADMIN = "admin"
 """The scope that allows a user's token the routes that otherwise need an API key."""
+KEY_FILES = (".pem", ".pub", ".key", ".crt")
+"""The usual ends of the name of a file with a public key."""
 REMEMBERED_TOKENS = 20_000
 """Verified tokens kept, some 300 bytes each: enough that after a mass reconnect no token is verified twice."""
 
@@ -198,8 +200,11 @@ def _pem(setting: str) -> bytes:
     try:
         return Path(setting).read_bytes()
     except (OSError, ValueError) as error:
-        # Without the value: somebody may have set the secret of other tokens here.
         why = getattr(error, "strerror", None) or "not a path"
+        if setting.endswith(
+            KEY_FILES
+        ):  # anything else may be the secret of other tokens, set in the wrong place
+            why = f"{shown(setting)}: {why}"
         raise ConfigError(
-            f"jwt_public_key: neither PEM nor a readable file: {why}", "jwt_public_key"
+            f"jwt_public_key: neither PEM nor a readable file, {why}", "jwt_public_key"
         ) from None

@@ -39,6 +39,7 @@ from tidings.http.routing import Header, header_lines
 from tidings.http.stream_connection import StreamConnection
 from tidings.http.transport import Coalescing, Stalls
 from tidings.http.unchunked import Unchunked
+from tidings.http.unparsed import UnparsedInput
 from tidings.http.unsent import Unsent
 from tidings.http.websocket import MAX_HANDSHAKE_LINE, SocketProtocol
 from tidings.live import Encoder
@@ -73,6 +74,7 @@ class TimedProtocol(HttpToolsProtocol):
     disconnects: DisconnectWatcher
     gate: Gate
     unsent: Unsent
+    unparsed: UnparsedInput
     health_paths: frozenset[bytes] = frozenset(HEALTH_PATHS)
 
     def __init__(
@@ -245,7 +247,10 @@ class TimedProtocol(HttpToolsProtocol):
         if len(data) > PORTION_BYTES or data.count(_HEAD_END) > PIPELINED or self._held:
             self._held += data
             self._stop_reading()
-            self._feed_portion()
+            if self.unparsed.is_waiting:
+                self.read_on()
+            else:
+                self._feed_portion()
         else:
             self._feed(data)
 
@@ -287,7 +292,7 @@ class TimedProtocol(HttpToolsProtocol):
         if self._held:
             if not self._feeding:
                 self._feeding = True
-                self.loop.call_soon(self._feed_portion)
+                self.unparsed.add(self._feed_portion, self.loop)
         elif not self.transport.is_closing():
             self._stopped = False
             self.transport.read_on()  # type: ignore[attr-defined]

@@ -4,6 +4,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from tidings.turns import TURN_S
+
+CHECKS = 32
+"""Connections that are checked between two looks at the clock: half a millisecond if all are ended."""
+
 Key = TypeVar("Key")
 State = TypeVar("State")
 
@@ -39,8 +44,16 @@ class Sweep(Generic[Key, State]):
         self._watched.pop(key, None)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._look_at(list(reversed(self._watched)), loop)
+
+    def _look_at(self, keys: list[Key], loop: asyncio.AbstractEventLoop) -> None:
+        """Check these in turns: with thousands of connections whose time is over, one turn would be long."""
         now = loop.time()
-        for key in list(self._watched):
+        while keys:
+            if len(keys) % CHECKS == 0 and loop.time() - now >= TURN_S:
+                loop.call_soon(self._look_at, keys, loop)
+                return
+            key = keys.pop()
             if key in self._watched:
                 state = self._look(key, self._watched.pop(key), now)
                 if state is not None:
