@@ -1,0 +1,260 @@
+"""Stores with one fault each: what the comparison of histories must be able to find."""
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from tidings.errors import KeyReused
+from tidings.feed_changes import Retraction
+from tidings.filters import FeedFilter
+from tidings.inbox_commands import MarkAllNotificationsRead
+from tidings.model import (
+    CommandResult,
+    EventAudience,
+    FireReminder,
+    InboxChanges,
+    InboxUpdateResult,
+    LogEntry,
+    MarkFeedRead,
+    MarkFeedUnread,
+    Page,
+    Published,
+    UndoMarkFeedRead,
+)
+from tidings.rules import Rule
+from tidings.storage.memory.feed_read_state import FeedReadAll
+from tidings.storage.memory.inbox import Inbox
+from tidings.storage.memory.user import UserState
+from tidings.testing import MemoryStore
+from tidings.visibility import Visibility
+
+
+class Unmasked(MemoryStore):
+    """Shows what was muted."""
+
+    def _masked(self, viewer: str, entry: LogEntry) -> bool:
+        return False
+
+
+class Swallowing(MemoryStore):
+    """Reads all, whatever the watermark."""
+
+    def _read_inbox(self, read: MarkAllNotificationsRead) -> InboxUpdateResult:
+        return super()._read_inbox(MarkAllNotificationsRead(read.user, None, read.type))
+
+
+class Repeating(MemoryStore):
+    """Begins a page with the last item of the one before."""
+
+    async def feed(self, user: str, want: FeedFilter, limit: int, before: int | None) -> Page:
+        return await super().feed(user, want, limit, None if before is None else before + 1)
+
+
+class ByTime(MemoryStore):
+    """Takes the newest for the latest: what was published late is not announced."""
+
+    async def feed_since(self, user: str, after: int, limit: int) -> Page:
+        page = await super().feed_since(user, after, limit)
+        newest = max((item.key for item in page.items), default=0)
+        return page._replace(items=[item for item in page.items if item.key >= newest - (1 << 30)])
+
+
+class Unreasonable(MemoryStore):
+    """Gives every item the same reason."""
+
+    async def feed(self, user: str, want: FeedFilter, limit: int, before: int | None) -> Page:
+        page = await super().feed(user, want, limit, before)
+        return page._replace(
+            items=[msgspec.structs.replace(item, reason="target", topic="") for item in page.items]
+        )
+
+
+class Repetitive(MemoryStore):
+    """Tells every duplicate."""
+
+    def _repeats(self, user: str, entry: LogEntry, rule: Rule) -> bool:
+        return False
+
+
+class Intrusive(MemoryStore):
+    """Tells what nobody wants."""
+
+    def _wanted(self, user: str, entry: LogEntry) -> bool:
+        return user != entry.actor_id and not self._masked(user, entry)
+
+
+class Ungrouped(MemoryStore):
+    """Never groups."""
+
+    def _bring(self, user: str, entry: LogEntry, alone: bool = False) -> None:
+        super()._bring(user, entry, alone=True)
+
+
+class Unfollowed(MemoryStore):
+    """Tells targets only."""
+
+    def _addressed(self, entry: LogEntry, rule: Rule) -> Iterator[str]:
+        return iter(entry.targets)
+
+
+class Unresetting(MemoryStore):
+    """Does not say that a read-all was undone."""
+
+    async def inbox_since(self, user: str, since: int, limit: int) -> InboxChanges:
+        self._peek(user).inbox.undone = 0
+        return await super().inbox_since(user, since, limit)
+
+
+class Reborn(MemoryStore):
+    """Begins every inbox at 1, one of a person who was erased too."""
+
+    def _unknown(self, user: str, number: int) -> UserState:
+        return UserState(number)
+
+
+class Unbroken(MemoryStore):
+    """Goes on from the last seq of an inbox that was erased, as if it had only been emptied."""
+
+    def _unknown(self, user: str, number: int) -> UserState:
+        seq = max(0, self._places.get(hash(user), 0) - 1)
+        return UserState(number, inbox=Inbox(seq))
+
+
+class Rewording(MemoryStore):
+    """Does not say that a name went out of a notification."""
+
+    async def inbox_since(self, user: str, since: int, limit: int) -> InboxChanges:
+        changes = await super().inbox_since(user, since, limit)
+        return changes._replace(rows=[row for row in changes.rows if b"erased-" not in row.body])
+
+
+class Unmarking(MemoryStore):
+    """Does not tell of read-alls."""
+
+    async def inbox_since(self, user: str, since: int, limit: int) -> InboxChanges:
+        return (await super().inbox_since(user, since, limit))._replace(marks=())
+
+
+class Insistent(MemoryStore):
+    """Gives broadcasts again."""
+
+    def _catch_up(self, user: str) -> int:
+        given = super()._catch_up(user)
+        self._person(user).broadcast_cursor = 0
+        return given
+
+
+class Undelivered(MemoryStore):
+    """Enqueues nothing for who is reached outside."""
+
+    def _enqueue_deliveries(self, user: str, number: int, type: str, rule: Rule) -> None:
+        return
+
+
+class Untimely(MemoryStore):
+    """Fires a reminder whatever it is set to."""
+
+    def _fire(self, fire: FireReminder) -> Published | KeyReused:
+        reminder = self._reminders.get(fire.reminder.key)
+        return super()._fire(fire if reminder is None else replace(fire, reminder=reminder))
+
+
+class Sticky(MemoryStore):
+    """Keeps read what a read-all covers, though it is marked unread."""
+
+    def _mark_feed(self, command: MarkFeedRead | MarkFeedUnread | UndoMarkFeedRead) -> CommandResult:
+        if isinstance(command, MarkFeedUnread):
+            self._person(command.user).feed.read_alls.append(
+                FeedReadAll(self._position + 2, self._position, 0)
+            )
+        return super()._mark_feed(command)
+
+
+class Unretracting(MemoryStore):
+    """Does not tell of retractions."""
+
+    def _unshown(self, user: str, after: int) -> Iterator[Retraction]:
+        return iter(())
+
+
+class Indiscreet(MemoryStore):
+    """Tells everybody of every retraction."""
+
+    def _unshown(self, user: str, after: int) -> Iterator[Retraction]:
+        gone = ((at, entry) for at, entry in self._retracted if at > after)
+        return (Retraction(at, self._ids.text(entry.key)) for at, entry in gone)
+
+
+class Deaf(MemoryStore):
+    """Hears of what is addressed only."""
+
+    async def audience_since(
+        self, after: int, users: Collection[str], limit: int
+    ) -> tuple[list[EventAudience], int]:
+        found, last = await super().audience_since(after, users, limit)
+        direct = [
+            one._replace(listeners=[each for each in one.listeners if each[0] == "target"]) for one in found
+        ]
+        return [one for one in direct if one.listeners], last
+
+
+class Clinging(MemoryStore):
+    """Leaves what a blocked actor did in inboxes."""
+
+    def _sever(self, user: str, actor: str) -> None:
+        return
+
+
+class Overt(MemoryStore):
+    """Shows all activity to everyone."""
+
+    async def activity(
+        self, topic: str | None, want: FeedFilter, limit: int, before: int | None, *_: Any, **__: Any
+    ) -> Page:
+        return await super().activity(topic, want, limit, before)
+
+
+class Public(MemoryStore):
+    """Lists on the pages of everyone what is for followers."""
+
+    async def activity(
+        self,
+        topic: str | None,
+        want: FeedFilter,
+        limit: int,
+        before: int | None,
+        viewer: str | None = None,
+        *_: Any,
+        **__: Any,
+    ) -> Page:
+        return await super().activity(topic, want, limit, before, viewer, Visibility.FOLLOWERS)
+
+
+FAULTS = (
+    Unmasked,
+    Swallowing,
+    Repeating,
+    ByTime,
+    Unreasonable,
+    Repetitive,
+    Intrusive,
+    Ungrouped,
+    Unfollowed,
+    Unresetting,
+    Reborn,
+    Unbroken,
+    Rewording,
+    Unmarking,
+    Insistent,
+    Undelivered,
+    Untimely,
+    Sticky,
+    Unretracting,
+    Indiscreet,
+    Deaf,
+    Clinging,
+    Overt,
+    Public,
+)
