@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from tidings.errors import KeyReused
 from tidings.feed_changes import Retraction
-from tidings.filters import FeedFilter
+from tidings.filters import EVERYTHING, ActivityOf, FeedFilter, FeedOf
+from tidings.ids import ms_of
 from tidings.inbox_commands import MarkAllNotificationsRead
 from tidings.model import (
     CommandResult,
@@ -22,6 +23,7 @@ from tidings.model import (
     Page,
     Published,
     UndoMarkFeedRead,
+    UnseenCount,
 )
 from tidings.rules import Rule
 from tidings.storage.memory.feed_read_state import FeedReadAll
@@ -232,6 +234,81 @@ class Public(MemoryStore):
         return await super().activity(topic, want, limit, before, viewer, Visibility.FOLLOWERS)
 
 
+class Recounting(MemoryStore):
+    """Counts the last item that was seen as new."""
+
+    async def new_count(
+        self,
+        what: FeedOf | ActivityOf,
+        since: int,
+        cap: int,
+        want: FeedFilter = EVERYTHING,
+        up_to: int | None = None,
+    ) -> UnseenCount:
+        return await super().new_count(what, since - 1, cap, want, up_to)
+
+
+class Endless(MemoryStore):
+    """Counts beyond the position up to which it should."""
+
+    async def new_count(
+        self,
+        what: FeedOf | ActivityOf,
+        since: int,
+        cap: int,
+        want: FeedFilter = EVERYTHING,
+        up_to: int | None = None,
+    ) -> UnseenCount:
+        return await super().new_count(what, since, cap, want)
+
+
+class Uncapped(MemoryStore):
+    """Counts one more than the cap."""
+
+    async def new_count(
+        self,
+        what: FeedOf | ActivityOf,
+        since: int,
+        cap: int,
+        want: FeedFilter = EVERYTHING,
+        up_to: int | None = None,
+    ) -> UnseenCount:
+        return await super().new_count(what, since, cap + 1, want, up_to)
+
+
+class Misdated(MemoryStore):
+    """Gives counts of activity with the time of the newest item."""
+
+    async def new_count(
+        self,
+        what: FeedOf | ActivityOf,
+        since: int,
+        cap: int,
+        want: FeedFilter = EVERYTHING,
+        up_to: int | None = None,
+    ) -> UnseenCount:
+        found = await super().new_count(what, since, cap, want, up_to)
+        if found.oldest_at is None or isinstance(what, FeedOf):
+            return found
+        page = await self.activity(what.topic, want, 1, None, what.viewer)
+        return found._replace(oldest_at=ms_of(page.items[0].key))
+
+
+class Careless(MemoryStore):
+    """Counts a filtered feed without its filter."""
+
+    async def new_count(
+        self,
+        what: FeedOf | ActivityOf,
+        since: int,
+        cap: int,
+        want: FeedFilter = EVERYTHING,
+        up_to: int | None = None,
+    ) -> UnseenCount:
+        unfiltered = FeedFilter(include_own=want.include_own)
+        return await super().new_count(what, since, cap, unfiltered, up_to)
+
+
 FAULTS = (
     Unmasked,
     Swallowing,
@@ -257,4 +334,9 @@ FAULTS = (
     Clinging,
     Overt,
     Public,
+    Recounting,
+    Endless,
+    Uncapped,
+    Misdated,
+    Careless,
 )

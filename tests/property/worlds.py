@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar, get_args
 
 import msgspec
@@ -51,10 +51,18 @@ P = ParamSpec("P")
 Summary = tuple[int, int, dict[str, int], list[tuple[int, int | None]]]
 _ALIAS = re.compile(rb"erased-[0-9a-f]{8}")
 COUNTED = ((1, None), (4, None), (1000, None), (1000, 2))
-"""Caps of counts, and how many positions after their beginning they end."""
-"""Caps for new counts: below, about at and above what a run has."""
+"""Caps for new counts: below, about at and above what a run has; and how many positions after their beginning they end."""
 SINCE = 20
+SINCE_OF_ACTIVITY = 4
 """Positions that new counts are asked from, evenly spread over a log of any length."""
+
+
+class Asked(NamedTuple):
+    """A question for a new count."""
+
+    since: int
+    cap: int
+    up_to: int | None
 
 
 class World:
@@ -124,13 +132,22 @@ class World:
 
     def inbox_seqs(self, user: str) -> list[int]:
         """Where the changes of an inbox begin that are later than each event, and than none."""
-        keys = [-1, *(entry.key for entry in self.log())]
-        return [self.read(self.store.inbox_seq(user, key)) for key in keys]
+
+        async def seqs() -> list[int]:
+            keys = [-1, *(entry.key for entry in await self.store.tail(0, ALL))]
+            return [await self.store.inbox_seq(user, key) for key in keys]
+
+        return self.read(seqs())
 
     def heads(self) -> list[int]:
         """The last position up to the time of each event, and just before it."""
-        times = sorted({ms_of(entry.key) - early for entry in self.log() for early in (0, 1)})
-        return [self.read(self.store.head(at)).position for at in times]
+
+        async def heads() -> list[int]:
+            entries = await self.store.tail(0, ALL)
+            times = sorted({ms_of(entry.key) - early for entry in entries for early in (0, 1)})
+            return [(await self.store.head(at)).position for at in times]
+
+        return self.read(heads())
 
     def position(self) -> int:
         """The head of the log."""
@@ -164,16 +181,15 @@ class World:
             assert items == known, f"{user}: version {version} of {known}, now {items}"
         self._first_pages[user] = version, items
 
-    def activity(
-        self, topic: str | None, want: FeedFilter, viewer: str | None = None
-    ) -> list[tuple[int, bytes]]:
+    def activity(self, topic: str | None, want: FeedFilter, viewer: str | None = None) -> list[FeedItem]:
+        """All pages of activity."""
         items: list[FeedItem] = []
 
         async def fetch(before: int | None) -> tuple[list[int], int | None]:
             return _kept(await self.store.activity(topic, want, PAGE, before, viewer), items)
 
         self.read(walk(fetch))
-        return [(item.key, _plain(item.body)) for item in items]
+        return items
 
     def feed_known_from(self, user: str) -> int:
         """The first position from which on a stream of a feed can be continued: after a read-all was taken back, that."""
@@ -204,15 +220,12 @@ class World:
         return tuple(changes)
 
     def new_counts(
-        self, what: FeedOf | ActivityOf, since: Sequence[int], *wants: FeedFilter
+        self, what: FeedOf | ActivityOf, want: FeedFilter, asked: Sequence[Asked]
     ) -> list[UnseenCount]:
+        """How many items of a feed or of activity are new."""
+
         async def counts() -> list[UnseenCount]:
-            return [
-                await self.store.new_count(what, at, cap, want, None if ahead is None else at + ahead)
-                for at in since
-                for cap, ahead in COUNTED
-                for want in wants
-            ]
+            return [await self.store.new_count(what, one.since, one.cap, want, one.up_to) for one in asked]
 
         return self.read(counts())
 
@@ -232,10 +245,13 @@ class World:
             rows.extend(page.rows)
             return [row.order for row in page.rows], page.next_order
 
-        self.read(walk(fetch))
-        for row in rows[:1]:
-            alone = self.read(self.store.inbox(user, 1, None, state="all", id=row.id))
-            assert alone.rows == [row], f"by its id {alone.rows}, in the list {row}"
+        async def read() -> None:
+            await walk(fetch)
+            for row in rows[:1]:
+                alone = await self.store.inbox(user, 1, None, state="all", id=row.id)
+                assert alone.rows == [row], f"by its id {alone.rows}, in the list {row}"
+
+        self.read(read())
         return [_unnamed(row) for row in rows]
 
     def changes(self, user: str, since: int, limit: int) -> InboxChanges:
@@ -386,12 +402,9 @@ def same_state(law: World, found: World, scope: Scope, want: FeedFilter) -> None
     alike(law, found, World.position)
     alike(law, found, World.heads)
     for topic in (None, *scope.topics):
-        for each in (FeedFilter(), want):
-            alike(law, found, World.activity, topic, each)
-            alike(law, found, World.activity, topic, each, scope.users[0])
-        since = (0, law.position() // 2)
         for viewer in (None, scope.users[0]):
-            alike(law, found, World.new_counts, ActivityOf(topic, viewer), since, FeedFilter(), want)
+            for each in (FeedFilter(), want):
+                _same_activity(law, found, ActivityOf(topic, viewer), each)
     for user in scope.users:
         _same_feeds(law, found, user, want)
         _same_inbox(law, found, user, scope.verbs)
@@ -403,15 +416,44 @@ def same_state(law: World, found: World, scope: Scope, want: FeedFilter) -> None
         alike(law, found, World.topic, topic, scope.users[0])
 
 
+def _same_activity(law: World, found: World, what: ActivityOf, want: FeedFilter) -> None:
+    expected, shown = (world.activity(what.topic, want, what.viewer) for world in (law, found))
+    same([_plain_item(item) for item in shown], [_plain_item(item) for item in expected], f"{what} {want}")
+    _same_counts(found, what, want, shown, SINCE_OF_ACTIVITY)
+
+
+def _same_counts(
+    found: World, what: FeedOf | ActivityOf, want: FeedFilter, items: list[FeedItem], positions: int
+) -> None:
+    """The new counts are those of the items that are listed. Each position has one kind of count, another one each time:
+    every kind at every position costs more than all other comparisons together."""
+    head = found.position()
+    asked = [
+        Asked(since, cap, None if ahead is None else since + ahead)
+        for n, since in enumerate(range(0, head + 1, head // positions + 1))
+        for cap, ahead in [COUNTED[(head + n) % len(COUNTED)]]
+    ]
+    expected = [counted(items, one, head) for one in asked]
+    same(found.new_counts(what, want, asked), expected, f"new counts of {what} {want} {asked}")
+
+
+def counted(items: Iterable[FeedItem], asked: Asked, head: int) -> UnseenCount:
+    """The count of those of these items that are new, counted until there are more than the cap."""
+    end = head if asked.up_to is None else asked.up_to
+    keys = [item.key for item in items if asked.since < item.position <= end]
+    if len(keys) > asked.cap:
+        return UnseenCount(asked.cap, True, head)
+    return UnseenCount(len(keys), False, head, ms_of(min(keys)) if keys else None)
+
+
 def _same_feeds(law: World, found: World, user: str, want: FeedFilter) -> None:
     assert isinstance(law.store, MemoryStore)
+    head = law.position()
     for each in (FeedFilter(), FeedFilter(include_own=True), want):
         expected, shown = law.feed(user, each), found.feed(user, each)
         same_feed(law.store, user, expected, shown, f"feed of {user} {each}")
+        _same_counts(found, FeedOf(user), each, shown, SINCE)
     alike(law, found, World.feed_since, user, law.feed_known_from(user))
-    head = law.position()
-    since = range(0, head + 1, head // SINCE + 1)
-    alike(law, found, World.new_counts, FeedOf(user), since, FeedFilter(), FeedFilter(include_own=True), want)
     for own in (False, True):
         alike(law, found, World.summary, user, own)
     alike(law, found, World.feed_changes, user, (0, head // 2, max(0, head - 3), head))
