@@ -26,21 +26,27 @@ class MemoryFeeds(MemoryExports):
         """The reasons and topics for which the event is in the viewer's feed; none if it is not in it."""
         if entry.actor_id == viewer:
             yield "own", ""
-        elif not self._masked(viewer, entry):
-            if viewer in entry.targets:
-                yield "target", ""
-            person = self._people.get(viewer)
-            follows = person.follows if person is not None else {}
-            for topic in entry.topics if entry.visibility.reaches_followers else ():
-                if any(span.covers(entry) for span in follows.get(topic, ())):
-                    yield "follow", topic
+        else:
+            found = list(self._addressed_by(viewer, entry))
+            if found and not self._masked(viewer, entry):
+                yield from found
 
-    def _feed(self, user: str, after: int = 0) -> Iterator[tuple[LogEntry, FeedItem]]:
-        """The feed after a position, the user's own events included, newest first."""
+    def _addressed_by(self, viewer: str, entry: LogEntry) -> Iterator[tuple[str, str]]:
+        """The reasons and topics for which the event of another is in the viewer's feed, unless it is masked."""
+        if viewer in entry.targets:
+            yield "target", ""
+        person = self._people.get(viewer)
+        follows = person.follows if person is not None else {}
+        for topic in entry.topics if entry.visibility.reaches_followers else ():
+            if any(span.covers(entry) for span in follows.get(topic, ())):
+                yield "follow", topic
+
+    def _feed(
+        self, user: str, after: int = 0, before: int | None = None
+    ) -> Iterator[tuple[LogEntry, FeedItem]]:
+        """The feed after a position and below a key, the user's own events included, newest first."""
         person = self._peek(user)
-        for entry in self._newest():
-            if entry.position <= after:
-                continue
+        for entry in self._newest(after, before):
             why = next(self._reasons(user, entry), None)
             if why is not None:
                 read_at = person.feed.read_at(entry)
@@ -61,8 +67,8 @@ class MemoryFeeds(MemoryExports):
         if isinstance(what, FeedOf):
             items = [item for entry, item in self._feed(what.user, since) if fits(entry, item, want)]
         else:
-            items = list(self._activity(*what, want))
-        keys = [i.key for i in items if i.position > since and (up_to is None or i.position <= up_to)]
+            items = list(self._activity(*what, want, after=since))
+        keys = [item.key for item in items if up_to is None or item.position <= up_to]
         if len(keys) > cap:
             return UnseenCount(cap, True, self._position)
         return UnseenCount(len(keys), False, self._position, ms_of(min(keys)) if keys else None)
@@ -73,11 +79,13 @@ class MemoryFeeds(MemoryExports):
         viewer: str | None,
         want: FeedFilter,
         narrowest: Visibility = Visibility.PUBLIC,
+        after: int = 0,
+        before: int | None = None,
     ) -> Iterator[FeedItem]:
         person = None if viewer is None else self._peek(viewer)
         follows = person is not None and person.follow_of(topic or "") is not None
         of_topic = topic is not None
-        for e in self._newest():
+        for e in self._newest(after, before):
             own = e.actor_id == viewer
             hidden = viewer is not None and self._blocks(viewer, e.actor_id)
             listed = is_listed(e.visibility, of_topic=of_topic, follows=follows, own=own, narrowest=narrowest)

@@ -135,8 +135,14 @@ class MemoryState:
         key = self._ids.key(event_id)
         return None if key is None else self._log.get(key)
 
-    def _newest(self) -> list[LogEntry]:
-        return sorted(self._log.values(), key=lambda entry: -entry.key)
+    def _newest(self, after: int = 0, before: int | None = None) -> list[LogEntry]:
+        """The events with a position over ``after`` and a key below ``before``, newest first."""
+        some = (
+            entry
+            for entry in self._log.values()
+            if entry.position > after and (before is None or entry.key < before)
+        )
+        return sorted(some, key=lambda entry: entry.key, reverse=True)
 
     def _masked(self, viewer: str, entry: LogEntry) -> bool:
         return next(self._masks(viewer, entry), None) is not None

@@ -137,8 +137,8 @@ class MemoryStore(MemoryFeeds, MemoryEventCounts):
 
     async def feed(self, user: str, want: FeedFilter, limit: int, before: int | None) -> Page:
         """A page of a feed, by the visibility rules."""
-        items = (item for entry, item in self._feed(user) if fits(entry, item, want))
-        return self._page(items, limit, before)
+        items = (item for entry, item in self._feed(user, before=before) if fits(entry, item, want))
+        return self._page(items, limit)
 
     def reasons(self, user: str, event_id: str) -> list[tuple[str, str]]:
         """Every (reason, topic) for which this event is in the user's feed, by the visibility rules; for tests of other
@@ -160,14 +160,14 @@ class MemoryStore(MemoryFeeds, MemoryEventCounts):
         narrowest: Visibility = Visibility.PUBLIC,
     ) -> Page:
         """A page of all events, or of those of one topic, that the viewer may see."""
-        return self._page(self._activity(topic, viewer, want, narrowest), limit, before)
+        return self._page(self._activity(topic, viewer, want, narrowest, before=before), limit)
 
     async def feed_since(self, user: str, after: int, limit: int) -> Page:
         """Feed items after a position and what changed older ones, oldest first."""
         marks = self._peek(user).feed
         if after < max(marks.forgotten, marks.undone, self._retractions_forgotten):
             return Page([], None, self._position, reset=True)
-        items = [item for item in self._items(user) if item.position > after]
+        items = self._items(user, after=after)
         some = sorted(
             [*items, *marks.since(after), *self._unshown(user, after)], key=lambda one: one.position
         )
@@ -546,8 +546,8 @@ class MemoryStore(MemoryFeeds, MemoryEventCounts):
 
     # --- look-ups -------------------------------------------------------------------------------------------
 
-    def _page(self, items: Iterator[FeedItem], limit: int, before: int | None) -> Page:
-        found = list(islice((item for item in items if before is None or item.key < before), limit + 1))
+    def _page(self, items: Iterator[FeedItem], limit: int) -> Page:
+        found = list(islice(items, limit + 1))
         return Page(found[:limit], found[limit - 1].key if len(found) > limit else None, self._position)
 
     def _check(self, commands: Sequence[Command]) -> None:
