@@ -9,8 +9,8 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from types import NoneType
-from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from msgspec import NODEFAULT, Meta
 from msgspec.structs import fields
@@ -144,8 +144,10 @@ def _values(kind: Any) -> str:
         return " or ".join(f"`{word}`" for word in get_args(kind))
     if get_origin(kind) is tuple:
         return f"list of {_values(get_args(kind)[0])}"
+    if get_origin(kind) is Annotated and get_origin(get_args(kind)[0]) in (Union, UnionType):
+        return _values(get_args(kind)[0])
     if get_origin(kind) is not Annotated:
-        if NoneType in get_args(kind):
+        if get_origin(kind) in (Union, UnionType):
             return " or ".join(_values(one) for one in get_args(kind) if one is not NoneType)
         return {bool: "true, false", str: "text"}.get(kind, "tables")
     (limits,) = (one for one in get_args(kind)[1:] if isinstance(one, Meta))

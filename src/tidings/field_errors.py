@@ -425,7 +425,7 @@ def _wrong_length(form: _Form, length: int) -> bool:
 def _accepted(form: _Form) -> str:
     base = form.base
     if base is Literal:
-        return "one of " + ", ".join(f'"{arg}"' for arg in form.args)
+        return _with_words(form, "one of " + ", ".join(f'"{arg}"' for arg in form.args))
     if base is str:
         return _with_words(form, "a text" + _span(form, "min_length", "max_length", " of ", " characters"))
     if base is bool:

@@ -508,10 +508,10 @@ class Delivery(NamedTuple):
 
 class RecipientFacts(NamedTuple):
     """The facts of a store about one event and one user. ``notification``: the id of the item or group of the event.
-    ``follower``: the user follows its object since before it; of a ``broadcast``, the user is in its audience.
-    ``masked_by``: the muted topic or blocked user that hides it ("" none). ``waiting``: the ids of the endpoints for which a
-    delivery of the notification is queued. ``muted``: the newest event of the notification belongs to a topic that the user
-    muted, as in Delivery."""
+    ``follower``: the user follows its object, or a topic whose followers the rule notifies, since before it; of a
+    ``broadcast``, the user is in its audience. ``masked_by``: the muted topic or blocked user that hides it ("" none).
+    ``waiting``: the ids of the endpoints for which a delivery of the notification is queued. ``muted``: the newest event of
+    the notification belongs to a topic that the user muted, as in Delivery."""
 
     entry: LogEntry
     target: bool

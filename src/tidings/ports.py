@@ -163,11 +163,14 @@ class FeedViews(Protocol):
 
 
 class InboxViews(Protocol):
-    """Inboxes. The rule of an event's type (``rules``) states its recipients: its targets, those who follow its object when
-    it is published, or both; never the actor, never a user from whom a mute or a block hides the event or who does not want
-    the type in the application (unless it is critical), no user twice for one event, and no user again for a duplicate
-    within the rule's window. Later ``work`` may notify the followers of wide objects; items of many recipients that were not
-    targets are removed by such ``work`` too, once the event is retracted.
+    """Inboxes. The rule of an event's type (``rules``) states its recipients: its targets, those who follow some of its
+    topics when it is published, or both; never the actor, never a user from whom a mute or a block hides the event or who
+    does not want the type in the application (unless it is critical), no user twice for one event, and no user again for a
+    duplicate within the rule's window. Later ``work`` may notify the followers of wide topics; items of many recipients that
+    were not targets are removed by such ``work`` too, once the event is retracted.
+
+    The event's ``notify`` states how they are notified: with NONE nobody is; with READ each gets an item that is read and
+    seen at its arrival, in a group that is closed, and no delivery.
 
     Each recipient gets an *item*. It opens a group of its own, or joins the user's newest group of the same grouping key, if
     that is unread, not archived, and young enough (``rules.grouping``). A *notification* is a group: its number is the seq

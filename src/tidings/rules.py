@@ -7,15 +7,15 @@ so that all group alike.
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from string import Formatter
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta
 
 from tidings.errors import FieldError
-from tidings.field_errors import FieldCheck, check_own, escape, in_words, visible
+from tidings.field_errors import WORDS, FieldCheck, check_own, escape, in_words, visible
 from tidings.visibility import Visibility, VisibilityName
 
 CHANNELS = ("email", "web_push", "webhook", "apprise")
@@ -54,6 +54,21 @@ Locale = Annotated[
     in_words(r"\A[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*\Z", "such as en or pt-BR", min_length=2, max_length=35),
 ]
 Channel = Literal["email", "web_push", "webhook", "apprise"]
+Source = Literal["targets", "followers", "actor_followers", "topic_followers"]
+"""Where recipients of an event come from: its targets, and the followers of its object, of its actor, and of the other
+topics that it names."""
+SOURCES: Mapping[str, tuple[Source, ...]] = {
+    "none": (),
+    "both": ("targets", "followers"),
+    **{source: (source,) for source in get_args(Source)},
+}
+"""The sources that a word stands for."""
+Recipients = Annotated[
+    Literal["none", "both", "targets", "followers", "actor_followers", "topic_followers"]
+    | Annotated[tuple[Source, ...], Meta(max_length=len(get_args(Source)))],
+    Meta(extra={WORDS: "or a list of the last four"}),
+]
+T = TypeVar("T")
 
 
 def _message_errors(messages: Mapping[str, Mapping[str, str]]) -> Iterator[FieldError]:
@@ -71,19 +86,20 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The rule of one type.
 
     ``verbs`` are those of its events (none: the verb of the type's own name). ``notify``: the targets of an event, the
-    followers of its object, both, or none. Notifications of events that are older than ``notify_max_age_s`` when they are
-    published arrive read (none: the setting of this name). ``group`` says how long items of one key (``group_by``) join one
-    group; every group ends when it is read or archived. ``until_read``: until it is ``max_age_s`` old. ``bucket``: within
-    one slice of ``bucket_s`` of UTC. ``sliding``: while the last item is younger than ``gap_s``, up to ``max_age_s``.
-    ``none``: never. An event of the type by the same actor on the same object, whatever its verb, within
-    ``duplicate_window_s`` of one that notified a user does not notify the user again (0: each event does). Preferences and
-    quiet hours do not apply to ``critical`` types. ``visibility`` is that of its events which do not say their own (none:
-    that of ``default_visibility``). ``messages``: locale → plural category → template."""
+    followers of its object, of its actor, or of its other topics, several of these as a list (both: targets and followers of
+    the object), or none. Notifications of events that are older than ``notify_max_age_s`` when they are published arrive
+    read (none: the setting of this name). ``group`` says how long items of one key (``group_by``) join one group; every
+    group ends when it is read or archived. ``until_read``: until it is ``max_age_s`` old. ``bucket``: within one slice of
+    ``bucket_s`` of UTC. ``sliding``: while the last item is younger than ``gap_s``, up to ``max_age_s``. ``none``: never. An
+    event of the type by the same actor on the same object, whatever its verb, within ``duplicate_window_s`` of one that
+    notified a user does not notify the user again (0: each event does). Preferences and quiet hours do not apply to
+    ``critical`` types. ``visibility`` is that of its events which do not say their own (none: that of
+    ``default_visibility``). ``messages``: locale → plural category → template."""
 
     CHECKS: ClassVar[tuple[FieldCheck, ...]] = (FieldCheck(("messages",), _message_errors),)
 
     verbs: Annotated[tuple[Name, ...], Meta(max_length=MAX_VERBS)] = ()
-    notify: Literal["none", "targets", "followers", "both"] = "targets"
+    notify: Recipients = "targets"
     notify_max_age_s: Seconds | None = None
     group: Literal["until_read", "bucket", "sliding", "none"] = "until_read"
     group_by: Literal["object", "type", "actor"] = "object"
@@ -104,18 +120,36 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         check_own(self)
 
     @property
+    def sources(self) -> tuple[Source, ...]:
+        """Where the recipients of its events come from."""
+        if isinstance(self.notify, tuple):
+            return self.notify
+        return SOURCES[self.notify]
+
+    @property
     def to_targets(self) -> bool:
         """Whether it notifies the targets of an event."""
-        return self.notify in ("targets", "both")
+        return "targets" in self.sources
 
     @property
     def to_followers(self) -> bool:
-        """Whether it notifies the followers of the object of an event that a follow brings."""
-        return self.notify in ("followers", "both")
+        """Whether it notifies followers of some topics of an event that a follow brings."""
+        return any(source != "targets" for source in self.sources)
 
     def notifies_followers(self, visibility: Visibility) -> bool:
-        """Whether it notifies the followers of the object of an event of this visibility."""
+        """Whether it notifies followers of some topics of an event of this visibility."""
         return self.to_followers and visibility.reaches_followers
+
+    def follower_topics(self, actor: T, thing: T, topics: Iterable[T]) -> list[T]:
+        """Of the ``topics`` of an event, among them those of its actor and its object (``thing``), those whose followers it
+        notifies."""
+        sources = self.sources
+        found = [thing] if "followers" in sources else []
+        if "actor_followers" in sources and actor not in found:
+            found.append(actor)
+        if "topic_followers" in sources:
+            found += [topic for topic in topics if topic not in (actor, thing)]
+        return found
 
 
 DEFAULT = Rule()

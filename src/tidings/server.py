@@ -207,7 +207,8 @@ class PostCommitHooks:
             self._live.reconcile_all()
 
     def _reaches_others(self, event: NewEvent) -> bool:
-        """Whether the event changes inboxes of users whom it does not name: an audience, or its object's followers."""
+        """Whether the event changes inboxes of users whom it does not name: an audience, or followers whom its rule
+        notifies."""
         rules = self._store.rules
         rule = rules.rule(rules.type_of(event.verb))
         return bool(event.audience) or rule.notifies_followers(event.visibility)

@@ -44,7 +44,8 @@ def _reaches(user: str, entry: LogEntry, follows: list[Followed]) -> bool:
 
 def _tells(user: str, entry: LogEntry, rule: Rule, follows: list[Followed]) -> bool:
     about = f"{entry.object_type}:{entry.object_id}"
-    followed = any(f.topic == about and entry.position > f.since_position for f in follows)
+    topics = rule.follower_topics(f"user:{entry.actor_id}", about, entry.topics)
+    followed = any(f.topic in topics and entry.position > f.since_position for f in follows)
     if entry.notify is NotifyMode.NONE:
         return False
-    return (rule.to_targets and user in entry.targets) or (rule.to_followers and followed)
+    return (rule.to_targets and user in entry.targets) or followed

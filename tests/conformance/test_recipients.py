@@ -1,15 +1,18 @@
 """The recipients of an event: ``tidings.ports.InboxViews``, its first paragraph."""
 
+from typing import Any, get_args
+
 import pytest
 
 from tests.checkers.adapters import ALL
 from tests.checkers.audience import Followed, notified
 from tests.checkers.inboxes import addressed
 from tests.harness import Harness, singles
-from tidings.model import Follow, SetBlock, SetMute, SetNotificationType, SetPreferences, Unfollow
+from tidings.model import Follow, Retract, SetBlock, SetMute, SetNotificationType, SetPreferences, Unfollow
 from tidings.personal_data import Preferences
-from tidings.rules import DEFAULT, Rule
+from tidings.rules import DEFAULT, Rule, Source
 from tidings.testing import START_MS, event
+from tidings.visibility import Visibility
 
 OFF = {"in_app": False}
 ON = {"in_app": True}
@@ -264,3 +267,56 @@ def test_a_window_is_one_users_own(store: Harness) -> None:
     store.write(Follow("cy", "item:1"))
     store.publish(event("alice", "like"))
     assert [store.counts(user).seq for user in ("bob", "cy")] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("notify", "told"),
+    [
+        ("none", set[str]()),
+        ("targets", {"tom"}),
+        ("followers", {"olga"}),
+        ("both", {"olga", "tom"}),
+        ("actor_followers", {"abe"}),
+        ("topic_followers", {"cat"}),
+        (("targets", "topic_followers"), {"tom", "cat"}),
+        (("targets", "followers", "actor_followers", "topic_followers"), {"abe", "cat", "olga", "tom"}),
+    ],
+)
+def test_a_rule_names_the_sources_of_recipients(store: Harness, notify: Any, told: set[str]) -> None:
+    """Targets, and followers of the object, of the actor, and of the topics that the event names besides; or several."""
+    store.write(SetNotificationType("post", Rule(notify=notify)))
+    store.write(Follow("abe", "user:zoe"), Follow("olga", "market:1"), Follow("cat", "category:x"))
+    store.publish(event("zoe", obj="market:1", topics=("category:x", "user:zoe"), targets=("tom",)))
+    assert {user for user in ("abe", "cat", "olga", "tom") if store.rows(user)} == told
+
+
+def test_a_follower_of_several_topics_is_notified_once(store: Harness) -> None:
+    """Also a target, and also when many followers are notified later, topic by topic."""
+    topics = ("user:zoe", "market:1", "category:x")
+    users = [f"u{n}" for n in range(5)]
+    store.write(SetNotificationType("post", Rule(notify=(*get_args(Source),))))
+    store.write(*(Follow(user, topic) for user in users for topic in topics), Follow("zoe", "market:1"))
+    (event_id,) = store.publish(event("zoe", obj="market:1", topics=("category:x",), targets=("u0",)))
+    assert {user: store.counts(user) for user in users} == dict.fromkeys(users, singles(1, 1))
+    assert store.counts("zoe").seq == 0
+    store.write(Retract(event_id))
+    assert {user: store.counts(user) for user in users} == dict.fromkeys(users, singles(0, 2))
+
+
+def test_no_follower_is_notified_of_an_event_for_recipients(store: Harness) -> None:
+    """Whatever topics the rule names."""
+    store.write(SetNotificationType("post", Rule(notify=("actor_followers", "topic_followers"))))
+    store.write(Follow("abe", "user:zoe"), Follow("cat", "category:x"))
+    store.publish(event("zoe", topics=("category:x",), visibility=Visibility.RECIPIENTS))
+    assert store.counts("abe").seq == store.counts("cat").seq == 0
+
+
+@pytest.mark.parametrize(("user", "follows"), [("abe", True), ("olga", False)])
+def test_the_facts_know_the_topics_of_the_rule(store: Harness, user: str, follows: bool) -> None:
+    """A follower is who follows a topic whose followers are notified."""
+    store.write(SetNotificationType("post", Rule(notify="actor_followers")))
+    store.write(Follow("abe", "user:zoe"), Follow("olga", "market:1"))
+    (event_id,) = store.publish(event("zoe", obj="market:1"))
+    facts = store.run(store.store.explain_facts(user, event_id))
+    assert facts is not None
+    assert facts.follower == follows

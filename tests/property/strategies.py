@@ -71,6 +71,11 @@ DECLARED = (
     ("flag", Rule(notify="targets", group_by="actor")),
     ("flag", Rule(notify="none")),
     ("post", Rule(notify="followers", group="none")),
+    ("post", Rule(notify=("actor_followers", "topic_followers"))),
+    (
+        "post",
+        Rule(notify=("targets", "followers", "actor_followers", "topic_followers"), channels=("email",)),
+    ),
     ("wave", None),
     ("post", None),
     ("note", None),

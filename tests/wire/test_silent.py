@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.wire.people import event, moment
-from tests.wire.replies import inbox, publish
+from tests.wire.replies import inbox, publish, refused
 
 
 def test_an_old_event_arrives_read(app: httpx.Client, user: str) -> None:
@@ -88,3 +88,25 @@ def test_a_broadcast_cannot_be_silent(app: httpx.Client) -> None:
     reply = app.post("/v1/broadcasts", json=event(audience="*", notify=False))
     assert reply.status_code == 422
     assert [error["pointer"] for error in reply.json()["errors"]] == ["/notify"]
+
+
+def test_a_type_notifies_followers_of_the_topics_it_names(app: httpx.Client, user: str) -> None:
+    """A new market in a category that the user follows: over the wire, as a list, and the explanation says which
+    followers."""
+    rule = {"notify": ["targets", "topic_followers"]}
+    app.put(f"/v1/admin/types/{user}", json=rule).raise_for_status()
+    app.put(f"/v1/users/{user}/follows/category%3A{user}").raise_for_status()
+    receipt = publish(app, verb=user, topics=[f"category:{user}"], title="New market")
+    assert [item.message for item in inbox(app, user).items] == ["New market"]
+    asked = {"user_id": user, "event_id": receipt.event_id}
+    first, second, *_ = app.get("/v1/notifications/explain", params=asked).json()["checks"]
+    assert first["detail"].endswith("as declared notifies its targets and followers of its other topics")
+    assert second == {"check": "addressed", "passed": True, "detail": "followed one of its topics before"}
+
+
+def test_an_unknown_source_is_refused(app: httpx.Client, user: str) -> None:
+    """The field is named, and what it takes."""
+    reply = app.put(f"/v1/admin/types/{user}", json={"notify": ["targets", "x"]})
+    errors = refused(reply, 422, "/notify").errors
+    assert errors
+    assert "or a list of the last four" in errors[0].detail

@@ -73,21 +73,33 @@ def channels(case: ExplainInput) -> dict[str, Decision]:
     return {IN_APP: _in_app(case)} | {channel: _outside(case, channel) for channel in CHANNELS}
 
 
+_FOLLOWERS: Mapping[str, str] = {
+    "targets": "its targets",
+    "followers": "followers of its object",
+    "actor_followers": "followers of its actor",
+    "topic_followers": "followers of its other topics",
+}
+
+
+def _whom(rule: Rule) -> str:
+    return " and ".join(_FOLLOWERS[source] for source in rule.sources) or "nobody"
+
+
+def _followed(rule: Rule) -> str:
+    """What a user follows who is notified without being a target."""
+    others = [source for source in rule.sources if source not in ("targets", "followers")]
+    return "one of its topics" if others else "its object"
+
+
 def _rule(case: ExplainInput) -> tuple[bool, str]:
     declared = "as declared" if case.type in case.rules.declared else "by default"
-    whom = {
-        "targets": "its targets",
-        "followers": "followers of its object",
-        "both": "its targets and followers",
-        "none": "nobody",
-    }
     if case.facts.broadcast:
         return (
             True,
             f"{case.facts.entry.verb!r} brings the type {case.type!r}; a broadcast notifies its audience",
         )
     return True, (
-        f"{case.facts.entry.verb!r} brings the type {case.type!r}, which {declared} notifies {whom[case.rule.notify]}"
+        f"{case.facts.entry.verb!r} brings the type {case.type!r}, which {declared} notifies {_whom(case.rule)}"
     )
 
 
@@ -105,17 +117,18 @@ _ARRIVES_READ = "an old or an imported event, so it arrives read and no channel 
 
 def _addressed(case: ExplainInput) -> tuple[bool, str]:
     facts, rule = case.facts, case.rule
+    followed = _followed(rule)
     if facts.broadcast:
         return facts.follower, "among its audience" if facts.follower else "not among its audience"
     if facts.target and rule.to_targets:
         return True, "among its targets"
     if facts.follower and rule.notifies_followers(facts.entry.visibility):
-        return True, "followed its object before"
+        return True, f"followed {followed} before"
     if facts.follower and rule.to_followers:
-        return False, "followed its object before, but the event is for its recipients only"
+        return False, f"followed {followed} before, but the event is for its recipients only"
     if facts.target or facts.follower:
-        return False, "among its targets" if facts.target else "followed its object before"
-    return False, "neither among its targets nor a follower of its object since before it"
+        return False, "among its targets" if facts.target else f"followed {followed} before"
+    return False, f"neither among its targets nor a follower of {followed} since before it"
 
 
 def _own_act(case: ExplainInput) -> tuple[bool, str]:

@@ -96,8 +96,8 @@ class MemoryInboxes(MemoryDeliveries):
         return sorted(other for other in others if other > (after or ""))[:limit]
 
     async def explain_facts(self, user: str, event_id: str) -> RecipientFacts | None:
-        """The facts about one event and one user. A follower is a user who follows the object since before the event, or is
-        in the audience of a broadcast."""
+        """The facts about one event and one user. A follower is a user who follows one of the topics whose followers are
+        notified since before the event, or is in the audience of a broadcast."""
         entry = self._entry(event_id)
         if entry is None:
             return None
@@ -107,13 +107,20 @@ class MemoryInboxes(MemoryDeliveries):
         return RecipientFacts(
             entry,
             user in entry.targets,
-            is_in_audience(person, thing(entry) if broadcast is None else broadcast.audience, entry),
+            any(is_in_audience(person, topic, entry) for topic in self._audiences(entry, broadcast)),
             next(self._masks(user, entry), ""),
             "" if group is None else notification_id(person.number, group.number),
             broadcast is not None,
             () if group is None else self._endpoints_waiting(user, group.number),
             group is not None and self._is_muted(user, group),
         )
+
+    def _audiences(self, entry: LogEntry, broadcast: Broadcast | None) -> Sequence[str]:
+        """The topics whose followers are notified: that of a broadcast, those of the rule, or without one the object."""
+        if broadcast is not None:
+            return (broadcast.audience,)
+        topics = self._rule(entry).follower_topics(user_topic(entry.actor_id), thing(entry), entry.topics)
+        return topics or (thing(entry),)
 
     def _may_look_up(self, viewer: str, entry: LogEntry) -> bool:
         person = self._peek(viewer)
@@ -163,8 +170,8 @@ class MemoryInboxes(MemoryDeliveries):
         if rule.to_targets:
             yield from entry.targets
         if rule.notifies_followers(entry.visibility):
-            topic = thing(entry)
-            yield from [user for user, person in self._people.items() if person.follow_of(topic)]
+            topics = rule.follower_topics(user_topic(entry.actor_id), thing(entry), entry.topics)
+            yield from [user for user, person in self._people.items() if any(map(person.follow_of, topics))]
 
     def _wanted(self, user: str, entry: LogEntry) -> bool:
         """Whether this recipient is notified of the event: it is not their own, not hidden, and its type is not switched

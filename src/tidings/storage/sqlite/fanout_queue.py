@@ -241,7 +241,8 @@ def _restore(w: WriteSession, key: int) -> None:
 
 def _notify(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
     upper = _chunk_end(w, job.subject, job.at_user, budget)
-    notify_followers_chunk(w, job.subject, job.high, job.at_user, upper)
+    r = ReadSnapshot(w.db, w.names, w)
+    notify_followers_chunk(w, r, job.subject, job.high, job.at_user, upper)
     return (None if upper == END else job._replace(at_user=upper)), budget
 
 

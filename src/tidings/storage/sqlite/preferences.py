@@ -1,7 +1,7 @@
 """The preferences of users, the notification types that were declared over the API, and the facts about one user and one
 event."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -89,8 +89,9 @@ def _related(r: ReadSnapshot, user: str, kind: int, limit: int | None, after: st
 
 
 def explain_facts(r: ReadSnapshot, user: str, event_id: str) -> RecipientFacts | None:
-    """The facts of PreferencesViews.explain_facts. A follower is a user who follows its object since
-    before it, or is in the audience of a broadcast. In one snapshot; the search for the notification reads the inbox."""
+    """The facts of PreferencesViews.explain_facts. A follower is a user who follows one of the topics whose followers
+    are notified since before it, or is in the audience of a broadcast. In one snapshot; the search for the notification
+    reads the inbox."""
     with r.snapshot():
         return _explain_facts(r, user, event_id)
 
@@ -106,16 +107,25 @@ def _explain_facts(r: ReadSnapshot, user: str, event_id: str) -> RecipientFacts 
     facts = RecipientFacts(entry(r, event), False, everyone, "", broadcast=audience is not None)
     if number is None:
         return facts
-    followed = event.object if audience is None else audience
     notification = inboxes.holder(r, number, event.key, event.position)
     return facts._replace(
         target=number in unpack(event.targets),
-        follower=broadcasts.is_in(r, number, followed, event.position),
+        follower=any(
+            broadcasts.is_in(r, number, topic, event.position) for topic in _audiences(r, event, audience)
+        ),
         masked_by=_masked_by(r, number, event),
         notification=notification,
         waiting=deliveries.waiting(r, notification),
         muted=deliveries.is_muted(r, notification),
     )
+
+
+def _audiences(r: ReadSnapshot, event: EventRow, audience: int | None) -> Sequence[int]:
+    """The topics whose followers are notified: that of a broadcast, those of the rule, or without one the object."""
+    if audience is not None:
+        return (audience,)
+    rule = r.writer.rules.of_verb(r.names.verb_text(event.verb))
+    return rule.follower_topics(event.actor, event.object, event.all_topics()) or (event.object,)
 
 
 def _masked_by(r: ReadSnapshot, user: int, event: EventRow) -> str:

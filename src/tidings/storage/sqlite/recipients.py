@@ -1,4 +1,4 @@
-"""The recipients of an event: its targets, the followers of its object, or both, by the rule of its type."""
+"""The recipients of an event by the rule of its type: its targets, and the followers of some of its topics."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from tidings.model import NewEvent
 from tidings.notify_mode import NotifyMode
-from tidings.storage.sqlite import inbox_insert
+from tidings.storage.sqlite import inbox_insert, inboxes
 from tidings.storage.sqlite.inbox_insert import Arrivals, NotificationDraft, arrival, kind, pair
+from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import unpack
 from tidings.storage.sqlite.write_session import WriteSession
@@ -34,7 +35,7 @@ def resolve_recipients(
     w: WriteSession, events: Sequence[NewEvent], rows: EventBatch, targets: array[int]
 ) -> set[int]:
     """Add the events to the inboxes of the recipients by their rules; ``targets`` are the pairs of all targets. Returns the
-    indexes of events whose followers of the object are still to be notified."""
+    indexes of events of which some followers are still to be notified."""
     drafts = _arrivals(w, events, rows)
     if not drafts:
         return set()
@@ -76,27 +77,29 @@ def _arrivals(w: WriteSession, events: Sequence[NewEvent], rows: EventBatch) -> 
 def _followers(
     w: WriteSession, events: Sequence[NewEvent], rows: EventBatch, drafts: Arrivals
 ) -> tuple[set[int], set[int]]:
-    """The followers of the objects of events whose rule notifies them, as pairs; and the indexes of events for which that is
-    enqueued, because they are too many."""
+    """The followers whom the rules of these events notify, as pairs; and the indexes of events for which that is enqueued,
+    because they are too many."""
     now, queued, budget = array("q"), set(), BATCH_INLINE_ROWS
     for i, a in drafts.items():
         if not a.kind.rule.notifies_followers(events[i].visibility):
             continue
-        topic = a.thing
-        followers = w.wide.get(topic, 0)
-        if followers <= min(w.settings.fanout_sync_max_followers, budget):
-            budget -= followers
-            now.append(topic << 16 | i)
-        else:
-            w.enqueue_job("notify", topic, rows.base + i, rows.keys[i])
-            queued.add(i)
+        for topic in a.kind.rule.follower_topics(a.actor, a.thing, a.topics):
+            followers = w.wide.get(topic, 0)
+            if followers <= min(w.settings.fanout_sync_max_followers, budget):
+                budget -= followers
+                now.append(topic << 16 | i)
+            else:
+                w.enqueue_job("notify", topic, rows.base + i, rows.keys[i])
+                queued.add(i)
     found = w.db.execute(sql("followers_to_notify"), {"packed": w.carray(now)}) if now else ()
     return {p for (p,) in found} - {pair(a.actor, i) for i, a in drafts.items()}, queued
 
 
-def notify_followers_chunk(w: WriteSession, topic: int, key: int, after: int, upto: int) -> int:
+def notify_followers_chunk(
+    w: WriteSession, r: ReadSnapshot, topic: int, key: int, after: int, upto: int
+) -> int:
     """Notify the followers of a topic in (after, upto] of an event, unless it was retracted; returns how many were
-    notified."""
+    notified. Followers of several of its topics are notified once."""
     n = w.events.span(key).parts[-1]
     query = sql("event_to_notify", n)
     row = w.db.one(query, (key,))
@@ -110,6 +113,9 @@ def notify_followers_chunk(w: WriteSession, topic: int, key: int, after: int, up
     followers = {p for (p,) in w.db.execute(sql("followers_to_notify_chunk"), values)} - {pair(actor, 0)}
     if alone.kind.rule.to_targets:
         followers -= {pair(user, 0) for user in unpack(targets)}
+    if len(alone.kind.rule.follower_topics(actor, thing, topics)) > 1:
+        held = inboxes.holding(r, [p >> 31 for p in followers], key, position)
+        followers -= {pair(user, 0) for user, _ in held}
     return inbox_insert.insert_notifications(
         w, set(), inbox_insert.filter_recipients(w, followers, drafts), drafts
     )
