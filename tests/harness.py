@@ -36,9 +36,11 @@ WORK = 7
 """Rows of owed work done at a time: small, so that every large fan-out is done in several transactions."""
 
 
-def singles(unread: int, seq: int, read_up_to: int = 0, read_seq: int = 0) -> InboxCounters:
-    """The head of an inbox whose groups have one item each."""
-    return InboxCounters(unread, seq, read_up_to, read_seq, unread_items=unread)
+def singles(
+    unread: int, seq: int, read_up_to: int = 0, read_seq: int = 0, unseen: int | None = None
+) -> InboxCounters:
+    """The head of an inbox whose groups have one item each, and are not seen unless they are read."""
+    return InboxCounters(unread, seq, read_up_to, read_seq, unread, unread if unseen is None else unseen)
 
 
 class Harness:
@@ -149,7 +151,7 @@ class Harness:
         """I3 and I6 of an inbox as it is."""
         items, counts = self.run(whole_inbox(self.store, user))
         inboxes.sound(items, counts.seq)
-        inboxes.counted(items, counts.unread_count, counts.unread_items)
+        inboxes.counted(items, counts.unread_count, counts.unread_items, counts.unseen_count)
 
     def _walk(self, fetch: Fetch) -> list[str]:
         return [self.store.ids.text(key) for key in self.run(walk(fetch))]

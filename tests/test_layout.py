@@ -34,6 +34,7 @@ PORTS: Mapping[type[Any], tuple[type[Any], ...]] = {
     ports.InboxViews: (
         inbox_commands.SetNotificationState,
         inbox_commands.MarkAllNotificationsRead,
+        inbox_commands.MarkAllNotificationsSeen,
         inbox_commands.UndoMarkAllRead,
         model.MaterializeBroadcasts,
     ),

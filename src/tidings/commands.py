@@ -40,6 +40,7 @@ from tidings.events import (
 from tidings.field_errors import MAX_FIELD_ERRORS
 from tidings.inbox_commands import (
     MarkAllNotificationsRead,
+    MarkAllNotificationsSeen,
     NotificationState,
     SetNotificationState,
     UndoMarkAllRead,
@@ -440,6 +441,10 @@ class Commands:
         if not marked.updated:
             return marked, None
         return marked, self._token(marked.seq, _undoing(user))
+
+    async def seen_all(self, user: str, up_to: int | None) -> InboxUpdateResult:
+        """Mark all notifications seen that became unread up to seq ``up_to``; later ones stay unseen."""
+        return cast(InboxUpdateResult, await self._log.submit(MarkAllNotificationsSeen(user, up_to)))
 
     async def undo(self, user: str, token: str) -> InboxUpdateResult:
         """Undo the read-all of this token; notifications that it alone marked read are unread again. A second time changes

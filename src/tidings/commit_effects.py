@@ -4,7 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tidings.errors import KeyReused
-from tidings.inbox_commands import MarkAllNotificationsRead, SetNotificationState, UndoMarkAllRead
+from tidings.inbox_commands import (
+    MarkAllNotificationsRead,
+    MarkAllNotificationsSeen,
+    SetNotificationState,
+    UndoMarkAllRead,
+)
 from tidings.model import (
     Command,
     CommandResult,
@@ -61,7 +66,12 @@ def _include(effects: CommitEffects, command: Command, outcome: Outcome) -> None
             effects.jobs |= outcome.pending
             effects.added += _added(command, outcome)
             effects.position = max((effects.position, *(receipt.position for receipt in outcome.receipts)))
-        case SetNotificationState() | MarkAllNotificationsRead() | UndoMarkAllRead():
+        case (
+            SetNotificationState()
+            | MarkAllNotificationsRead()
+            | MarkAllNotificationsSeen()
+            | UndoMarkAllRead()
+        ):
             effects.inboxes.add(command.user)
         case MaterializeBroadcasts():
             effects.inboxes.update(command.users)

@@ -33,6 +33,13 @@ class MarkAllNotificationsRead(msgspec.Struct, frozen=True):
     type: str | None = None
 
 
+class MarkAllNotificationsSeen(msgspec.Struct, frozen=True):
+    """Mark seen all notifications that became unread up to seq ``up_to`` (None: now). They stay unread."""
+
+    user: str
+    up_to: int | None = None
+
+
 class UndoMarkAllRead(msgspec.Struct, frozen=True):
     """Undo the read-all that took seq ``seq``: notifications that it alone marked read are unread again."""
 

@@ -6,7 +6,12 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from tidings.feed_changes import FeedChange
-from tidings.inbox_commands import MarkAllNotificationsRead, SetNotificationState, UndoMarkAllRead
+from tidings.inbox_commands import (
+    MarkAllNotificationsRead,
+    MarkAllNotificationsSeen,
+    SetNotificationState,
+    UndoMarkAllRead,
+)
 from tidings.notify_mode import NotifyMode
 from tidings.personal_data import DeliveryResult, Endpoint, Preferences, Reminder
 from tidings.rules import Rule
@@ -290,6 +295,7 @@ Command = (
     | UndoMarkFeedRead
     | SetNotificationState
     | MarkAllNotificationsRead
+    | MarkAllNotificationsSeen
     | UndoMarkAllRead
     | MaterializeBroadcasts
     | SetNotificationType
@@ -333,18 +339,21 @@ class CommandResult(NamedTuple):
 
 class InboxUpdateResult(NamedTuple):
     """The outcome of a change to an inbox: the number of changed groups, the exact count of unread ones after it, the last
-    seq, how many of the given ids are this user's at all, and the exact count of the items in unread groups."""
+    seq, how many of the given ids are this user's at all, and the exact counts of the items in unread groups and of the
+    groups that were not seen."""
 
     updated: int
     unread_count: int
     seq: int
     found: int = 0
     unread_items: int = 0
+    unseen_count: int = 0
 
 
 Outcome = Published | CommandResult | InboxUpdateResult
 """Publish → Published or KeyReused (returned, not raised) · FireReminder → Published, without receipts when it came too late
-· SetNotificationState, MarkAllNotificationsRead, UndoMarkAllRead → InboxUpdateResult · all others → CommandResult."""
+· SetNotificationState, MarkAllNotificationsRead, MarkAllNotificationsSeen, UndoMarkAllRead → InboxUpdateResult · all others
+→ CommandResult."""
 
 
 # --- queries and their results ------------------------------------------------------------------------------------
@@ -428,26 +437,28 @@ SAMPLE_ACTORS = 3
 
 
 class InboxCounters(NamedTuple):
-    """The counters of one inbox, from one row: unread groups, the items in them, the last seq. ``read_up_to`` is the
-    watermark of the last read-all of all types, ``read_seq`` the seq that moved it there. ``lacking``: this user has pending
-    broadcasts."""
+    """The counters of one inbox, from one row: unread groups, the last seq, the items in these groups, and those of them
+    that were not seen. ``read_up_to`` is the watermark of the last read-all of all types, ``read_seq`` the seq that moved
+    it there. ``lacking``: this user has pending broadcasts."""
 
     unread_count: int
     seq: int
     read_up_to: int = 0
     read_seq: int = 0
     unread_items: int = 0
+    unseen_count: int = 0
     lacking: bool = False
 
 
 class ReadWatermark(NamedTuple):
     """A read-all: it took ``seq`` and marked read the notifications that had become unread up to ``up_to``, of one type (""
-    for all), at ``at`` (milliseconds)."""
+    for all), at ``at`` (milliseconds). ``seen_only``: a seen-all, which marked those of all types seen and not read."""
 
     seq: int
     up_to: int
     type: str
     at: int
+    seen_only: bool = False
 
 
 InboxFilter = Literal["inbox", "archived", "all"]

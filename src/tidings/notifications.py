@@ -24,7 +24,7 @@ from tidings.projections.notification_rendering import (
     NOTIFICATION_FIELDS,
     NotificationRenderer,
     counted,
-    read_all,
+    watermark,
 )
 from tidings.projections.pending_broadcasts import Materialize, inbox_heads, read_with_materialization
 from tidings.timeutil import Clock
@@ -221,14 +221,14 @@ def _first(changes: InboxChanges, count: int) -> InboxChanges:
 
 
 def _progress(changes: InboxChanges) -> bytes:
-    """The read-alls among the changes, and the seq to continue from."""
+    """The read-alls and seen-alls among the changes, and the seq to continue from."""
     marks = b",".join(map(_mark, changes.marks))
     flags = (_bool(changes.more), changes.next_since, _bool(changes.reset))
     return b',"marks":[' + marks + b'],"has_more":%b,"next_since":%d,"reset":%b' % flags
 
 
 def _mark(mark: ReadWatermark) -> bytes:
-    return b'{"seq":%d,"type":%b,%b}' % (mark.seq, _encode(mark.type or None), read_all(mark))
+    return b'{"seq":%d,"type":%b,%b}' % (mark.seq, _encode(mark.type or None), watermark(mark))
 
 
 def _bool(value: bool) -> bytes:

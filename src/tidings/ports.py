@@ -180,20 +180,22 @@ class InboxViews(Protocol):
     Every change of an inbox takes the next seq of its user: dense, from 1, and it never falls. An item takes one; a change
     of state takes one for each group that it really changes; a read-all, of one type or of all, takes one in all, if it
     changes anything, and writes no row: all groups that became unread at or before its ``up_to`` are read at its time. A
-    group that an item joins or that is marked UNREAD becomes unread at that seq. Marking READ sets ``seen_at`` too if it was
-    empty; UNREAD empties ``read_at``; UNSEEN empties both. A retracted event leaves its group, which takes a seq; the last
-    one leaves a tombstone. A block removes the items of the other user from the inbox of each of the two, read and archived
-    ones included: every group that had some of them takes one seq, that with the newest content first, and an empty one is a
-    tombstone. In large inboxes later ``work`` continues it; the counts are always those of the listed groups. Removing the
-    block restores nothing.
+    group that an item joins or that is marked UNREAD becomes unread at that seq. Marking READ sets ``seen_at`` too if it
+    was empty; UNREAD empties ``read_at``; UNSEEN empties both, and a group that it changes becomes unread at that seq and
+    stays closed. A seen-all is like a read-all of all types, and sets ``seen_at`` alone. A retracted event leaves its
+    group, which takes a seq; the last one leaves a tombstone. A block removes the items of the other user from the inbox of
+    each of the two, read and archived ones included: every group that had some of them takes one seq, that with the newest
+    content first, and an empty one is a tombstone. In large inboxes later ``work`` continues it; the counts are always
+    those of the listed groups. Removing the block restores nothing.
 
     UndoMarkAllRead takes one seq and restores the groups that are unread without that read-all and were not changed since; a
     request for changes from before it gets ``reset``. If there are ``read_all_history`` read-alls in force that were never
     merged, the next one merges the older half first. That takes a seq before its own. Of all read-alls that were ever
     merged, one that a later one of them covers (of the same type, or of all) is deleted, and the groups that it covered have
     the time of the first that is left. UndoMarkAllRead changes nothing of one that was merged, and a request from before
-    that seq gets ``reset``. Only groups that are unread and neither archived nor tombstones are counted as unread, and their
-    items in ``unread_items``.
+    that seq gets ``reset``. Only groups that are unread and neither archived nor tombstones are counted as unread, their
+    items in ``unread_items``, and those of the groups that were not seen in ``unseen_count``. Seen-alls count as read-alls
+    for a merge; one of all types covers them, they cover one another, and none of them is undone.
 
     When a user is erased, their inbox is emptied, and takes a seq if it ever had an item, or has had one since an earlier
     erasure. A request for changes from before that, from 0 too, gets ``reset``; a user who returns under the name continues

@@ -41,6 +41,7 @@ def item(row: InboxRow) -> Item:
         row.read_at is not None,
         row.archived_at is not None,
         row.deleted,
+        row.seen_at is not None,
     )
 
 
@@ -53,7 +54,10 @@ def json_item(shown: Mapping[str, Any]) -> Item:
         return Item(id, number, seq, number, size=0, deleted=True)
     read, archived = shown["read_at"] is not None, shown["archived_at"] is not None
     event_ids = tuple(shown["event_ids"])
-    return Item(id, shown["order"], seq, shown["unread_seq"], event_ids, shown["count"], read, archived)
+    seen = shown.get("seen_at") is not None
+    return Item(
+        id, shown["order"], seq, shown["unread_seq"], event_ids, shown["count"], read, archived, seen=seen
+    )
 
 
 async def whole_inbox(store: Store, user: str) -> tuple[list[Item], InboxCounters]:

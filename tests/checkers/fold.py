@@ -9,7 +9,7 @@ from tidings.ports import Store
 
 def folded(held: Mapping[str, InboxRow], changes: InboxChanges) -> dict[str, InboxRow]:
     """The rows that a client holds, by id, once it has applied a reply that is no reset: the rows in it replace its
-    own, then each read-all reads what became unread up to its ``up_to``."""
+    own, then each read-all reads, and each seen-all sees, what became unread up to its ``up_to``."""
     assert not changes.reset, "a reset is not applied: the list is fetched afresh"
     rows = {**held, **{row.id: row for row in changes.rows}}
     for mark in changes.marks:
@@ -55,4 +55,6 @@ class Client:
 def _read_under(mark: ReadWatermark, row: InboxRow) -> InboxRow:
     if row.unread_seq > mark.up_to or mark.type not in ("", row.type) or row.read_at is not None:
         return row
+    if mark.seen_only:
+        return row._replace(seen_at=mark.at if row.seen_at is None else row.seen_at)
     return row._replace(read_at=mark.at, seen_at=mark.at if row.seen_at is None else row.seen_at)

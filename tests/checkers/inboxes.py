@@ -20,6 +20,7 @@ class Item(NamedTuple):
     read: bool = False
     archived: bool = False
     deleted: bool = False
+    seen: bool = False
 
     @property
     def unread(self) -> bool:
@@ -66,8 +67,13 @@ def addressed(items: Iterable[Item], event_ids: Iterable[str]) -> None:
             assert expected[newer] > expected[older], f"{newer} arrived before {older}"
 
 
-def counted(items: Iterable[Item], unread_count: int, unread_items: int) -> None:
-    """I6: the unread counts are the number of unread rows, and of the items in them."""
+def counted(items: Iterable[Item], unread_count: int, unread_items: int, unseen_count: int) -> None:
+    """I6: the unread counts are the number of unread rows, and of the items in them; the unseen count is that of unread rows
+    that were not seen, and no read row is unseen."""
+    items = list(items)
+    unseen = [item.id for item in items if item.unread and not item.seen]
+    assert unseen_count == len(unseen), f"unseen_count is {unseen_count}, unseen rows: {unseen}"
+    assert not [item for item in items if item.read and not item.seen], "read and not seen"
     unread = [item.id for item in items if item.unread]
     assert unread_count == len(unread), (
         f"unread_count is {unread_count}, {len(unread)} rows are unread: {unread}"

@@ -22,6 +22,7 @@ from tidings.client import (
     NewEvent,
     Read,
     Reset,
+    Seen,
     SubscriptionTimeouts,
 )
 
@@ -210,7 +211,7 @@ def frames_of(item: Item) -> Iterator[Frame]:
             yield Frame(item.seq, item.item.id)
         case Read(items=(read,)):
             yield Frame(item.seq, read.id)
-        case Read():
+        case Read() | Seen():
             yield Frame(item.seq, f"mark {item.seq}")
         case Reset():
             yield Frame(item.seq, reset=True)

@@ -65,7 +65,7 @@ def test_a_group_shrinks_to_what_others_did(store: Harness) -> None:
     assert (row.size, row.actor_count, row.seq, row.order) == (2, 2, 5, 4)
     assert row.event_ids == (ids[2], ids[0])
     assert b'"eve"' not in row.body + b"".join(row.others)
-    assert store.counts("bob") == InboxCounters(1, 5, unread_items=2)
+    assert store.counts("bob") == InboxCounters(1, 5, unread_items=2, unseen_count=1)
     store.check_inbox("bob")
 
 

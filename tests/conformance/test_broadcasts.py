@@ -62,7 +62,7 @@ def test_a_broadcast_waits_until_it_is_taken_up(store: Harness) -> None:
     store.tell("bob", "a")
     (event_id,) = store.publish(broadcast())
     assert store.activity("town:1") == [event_id]
-    assert store.counts("bob") == InboxCounters(1, 1, unread_items=1, lacking=True)
+    assert store.counts("bob") == InboxCounters(1, 1, unread_items=1, unseen_count=1, lacking=True)
     assert store.counts("nobody") == InboxCounters(0, 0, lacking=True)
     assert store.run(store.store.inbox("nobody", 9, None)).counts.lacking
     assert store.changes("nobody", 0).counts.lacking

@@ -51,7 +51,7 @@ def test_items_on_one_object_are_one_notification(store: Harness) -> None:
     assert (row.type, row.size, row.actor_count, row.opened_at) == ("comment", 3, 3, START_MS - 9)
     assert (row.body, row.others) == (bodies[2], (bodies[1], bodies[0]))
     assert row.event_ids == tuple(event_id(body) for body in reversed(bodies))
-    assert store.counts("bob") == InboxCounters(1, 3, unread_items=3)
+    assert store.counts("bob") == InboxCounters(1, 3, unread_items=3, unseen_count=1)
 
 
 def test_an_actor_counts_once(store: Harness) -> None:
@@ -100,9 +100,9 @@ def test_a_mark_is_of_the_whole_group(store: Harness) -> None:
     """One seq, one update, whatever its size."""
     comment(store, "ann", "ben", "cid")
     (row,) = store.rows("bob")
-    assert store.marked(SetNotificationState("bob", (row.id,), READ)) == (1, 0, 4, 1, 0)
+    assert store.marked(SetNotificationState("bob", (row.id,), READ)) == (1, 0, 4, 1, 0, 0)
     assert store.counts("bob") == InboxCounters(0, 4)
-    assert store.marked(SetNotificationState("bob", (row.id,), UNREAD)) == (1, 1, 5, 1, 3)
+    assert store.marked(SetNotificationState("bob", (row.id,), UNREAD)) == (1, 1, 5, 1, 3, 0)
     assert store.counts("bob") == InboxCounters(1, 5, unread_items=3)
 
 
@@ -286,7 +286,7 @@ def test_a_retracted_event_leaves_its_group(store: Harness, place: int) -> None:
     assert (row.event_ids, event_id(row.body)) == (tuple(reversed(left)), left[-1])
     assert (row.size, row.actor_count, row.deleted) == (2, 1 if place == 1 else 2, False)
     assert row.opened_at == before.opened_at
-    assert store.counts("bob") == InboxCounters(1, 4, unread_items=2)
+    assert store.counts("bob") == InboxCounters(1, 4, unread_items=2, unseen_count=1)
 
 
 def test_the_last_event_leaves_a_tombstone(store: Harness) -> None:

@@ -171,7 +171,7 @@ def check_inbox(http: httpx.Client, user: str, log: Log, expected: list[Sent]) -
     items = [json_item(row) for row in rows]
     inboxes.sound(items, page["seq"])
     inboxes.addressed(items, [log[event.token].event_id for event in expected])
-    inboxes.counted(items, page["unread_count"], page["unread_items"])
+    inboxes.counted(items, page["unread_count"], page["unread_items"], page["unseen_count"])
     return int(page["seq"])
 
 

@@ -8,7 +8,7 @@ from tidings.live.stream import State, Stream
 from tidings.model import InboxCounters
 
 NOW = 100.0
-HEAD = InboxCounters(unread_count=2, seq=5, unread_items=3)
+HEAD = InboxCounters(unread_count=2, seq=5, unread_items=3, unseen_count=2)
 NOTIFICATIONS = frozenset({"notifications"})
 ACTIVITY = frozenset({"activity"})
 
@@ -35,6 +35,7 @@ def test_hello_tells_where_the_server_is() -> None:
         "user_id": "bob",
         "unread_count": 2,
         "unread_items": 3,
+        "unseen_count": 2,
         "seq": 5,
         "position": 9,
         "resumed": False,

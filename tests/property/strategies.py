@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from tidings.inbox_commands import (
     MarkAllNotificationsRead,
+    MarkAllNotificationsSeen,
     NotificationState,
     SetNotificationState,
     UndoMarkAllRead,
@@ -253,6 +254,9 @@ read_feeds = st.tuples(users, back).map(
 read_inboxes = st.tuples(users, back, st.none() | verbs).map(
     lambda t: lambda h: MarkAllNotificationsRead(t[0], behind(h.seq(t[0]), t[1]), t[2])
 )
+seen_inboxes = st.tuples(users, back).map(
+    lambda t: lambda h: MarkAllNotificationsSeen(t[0], behind(h.seq(t[0]), t[1]))
+)
 undos = st.integers(0, 3).map(lambda n: lambda h: h.undo(n))
 retracts = st.integers(0, 30).map(lambda n: lambda h: Retract(h.event_id(n)))
 read_ids = st.tuples(users, refs).map(
@@ -293,6 +297,7 @@ COMMANDS: list[tuple[int, st.SearchStrategy[Draft]]] = [
     (1, feed_undos),
     (5, marks),
     (3, read_inboxes),
+    (3, seen_inboxes),
     (2, undos),
     (3, retracts),
     (3, fixed(take_ups)),

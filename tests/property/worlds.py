@@ -345,7 +345,7 @@ class World:
         items, counts = self.read(whole_inbox(self.store, user))
         marks = self.read(self.store.inbox_since(user, 0, ALL)).marks
         inboxes.sound(items, counts.seq, (mark.seq for mark in marks))
-        inboxes.counted(items, counts.unread_count, counts.unread_items)
+        inboxes.counted(items, counts.unread_count, counts.unread_items, counts.unseen_count)
         client = self._clients.setdefault(user, Client())
         self.read(client.catch_up(self.store, user, PAGE))
         faithful(client.rows, self.read(self.store.inbox(user, ALL, None)).rows)

@@ -124,7 +124,7 @@ def test_every_inbox_is_the_recomputed_one(store: Store, runner: asyncio.Runner,
         items, counts = runner.run(whole_inbox(store, user))
         inboxes.addressed(items, (ids[position] for position in positions))
         assert counts.seq == len(positions)
-        inboxes.counted(items, counts.unread_count, counts.unread_items)
+        inboxes.counted(items, counts.unread_count, counts.unread_items, counts.unseen_count)
 
 
 async def _same_tops(services: Services, history: list[Act]) -> None:

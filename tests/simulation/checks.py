@@ -43,10 +43,10 @@ class Truth:
             self._lists[user] = [_notification(item) for item in items]
         return self._lists[user]
 
-    def head(self, user: str) -> tuple[int, int, int]:
-        """(seq, unread groups, unread items) of an inbox."""
+    def head(self, user: str) -> tuple[int, int, int, int]:
+        """(seq, unread groups, unread items, unseen groups) of an inbox."""
         (counts,) = at_once(self._world.store.counts([user]))
-        return counts.seq, counts.unread_count, counts.unread_items
+        return counts.seq, counts.unread_count, counts.unread_items, counts.unseen_count
 
     def lacking(self, user: str) -> bool:
         """Whether a broadcast has not come yet."""
@@ -84,7 +84,8 @@ def lacks(device: Device, truth: Truth, world: World) -> str:
             return f"{device.name} has no inbox yet"
         if truth.lacking(device.user):
             return f"{device.user} lacks a broadcast"
-        known = device.fold.seq, device.fold.unread_count, device.fold.unread_items
+        fold = device.fold
+        known = fold.seq, fold.unread_count, fold.unread_items, fold.unseen_count
         if known != truth.head(device.user):
             return f"{device.name} knows {known} of {truth.head(device.user)}"
     if ACTIVITY in device.include:
@@ -203,4 +204,4 @@ def store_is_sound(world: World, truth: Truth) -> None:
             told = audience.notified(user, truth.log, world.store.rules)
             inboxes.addressed(items, [ids[position] for position in told])
         inboxes.sound(items, counts.seq)
-        inboxes.counted(items, counts.unread_count, counts.unread_items)
+        inboxes.counted(items, counts.unread_count, counts.unread_items, counts.unseen_count)

@@ -33,7 +33,7 @@ from tidings.client.effects import (
 )
 from tidings.client.errors import ProblemError
 from tidings.client.inbox_state import FeedState, InboxState
-from tidings.client.items import Activity, Changed, Counts, FeedRead, Item, Read, Reset, Retracted
+from tidings.client.items import Activity, Changed, Counts, FeedRead, Item, Read, Reset, Retracted, Seen
 from tidings.client.shapes import FeedPage, InboxPage
 from tidings.client.subscription import SubscriptionMachine
 from tidings.client.timeouts import SubscriptionTimeouts
@@ -94,6 +94,8 @@ class Heard:
                 assert item.item.seq == item.seq, f"{self._name}: {item}"
             case Read():
                 self._take_change(item.seq, item.items[0].id if item.items else f"mark {item.seq}")
+            case Seen():
+                self._take_change(item.seq, f"mark {item.seq}")
             case Activity():
                 self._take_position(item.position)
                 self.activities.append(item.position)
@@ -323,6 +325,8 @@ def _short(item: Item) -> str:
         case Read():
             what = item.items[0].id if item.items else f"all of {item.type} up to {item.up_to}"
             return f"{what} read at {item.seq}, {item.unread_count} unread"
+        case Seen():
+            return f"all up to {item.up_to} seen at {item.seq}, {item.unseen_count} unseen"
         case Activity():
             return f"activity {item.position}"
         case FeedRead():

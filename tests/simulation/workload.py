@@ -85,6 +85,14 @@ async def read_all(world: World) -> None:
         world.undoable.append((device.user, done[1]))
 
 
+async def see_all(world: World) -> None:
+    """Somebody opens the menu of a device of theirs: what it shows is seen."""
+    device = world.some_inbox()
+    up_to = device.fold.seq if world.rng.random() < 0.5 else None
+    world.note(device.name, "sees all", up_to)
+    await world.call(lambda server: server.ingest.seen_all(device.user, up_to), ASK_S)
+
+
 async def undo(world: World) -> None:
     """Somebody did not mean it."""
     if world.undoable:
@@ -212,6 +220,7 @@ ALL: dict[str, Act] = {
         broadcast,
         mark,
         read_all,
+        see_all,
         undo,
         retract,
         follow,

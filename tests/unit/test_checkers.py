@@ -109,14 +109,25 @@ def test_counted_rows() -> None:
     """I6: read, archived and deleted rows are not counted, all others are, and the items in them."""
     rows = [
         Item("a", 1, 1, 1, size=3),
-        Item("b", 2, 2, 2, read=True),
+        Item("b", 2, 2, 2, read=True, seen=True),
+        Item("e", 5, 5, 5, seen=True),
         Item("c", 3, 3, 3, archived=True),
         Item("d", 4, 4, 4, size=0, deleted=True),
     ]
-    inboxes.counted(rows, 1, 3)
-    for groups, items in ((0, 3), (2, 3), (4, 3), (1, 1), (1, 4)):
+    inboxes.counted(rows, 2, 4, 1)
+    for groups, items, unseen in (
+        (1, 4, 1),
+        (3, 4, 1),
+        (5, 4, 1),
+        (2, 2, 1),
+        (2, 5, 1),
+        (2, 4, 0),
+        (2, 4, 2),
+    ):
         with pytest.raises(AssertionError):
-            inboxes.counted(rows, groups, items)
+            inboxes.counted(rows, groups, items, unseen)
+    with pytest.raises(AssertionError):
+        inboxes.counted([Item("b", 2, 2, 2, read=True)], 0, 0, 0)
 
 
 def test_spared_rows() -> None:

@@ -10,7 +10,7 @@ import httpx
 import msgspec
 
 from tests.wire.people import event
-from tidings.client import Changed, InboxState, Read
+from tidings.client import Changed, InboxState, Read, Seen
 from tidings.client.shapes import InboxChanges, InboxPage, Notification, ReadAll
 
 PAGE = 100
@@ -25,6 +25,7 @@ class Counts(NamedTuple):
 
     unread_count: int
     unread_items: int
+    unseen_count: int
 
 
 class Facts:
@@ -68,7 +69,9 @@ class Person:
         """A page of an inbox, noted."""
         given: dict[str, Any] = {"user_id": user, "limit": PAGE} | query
         page = msgspec.json.decode(self._ask("GET", "/v1/notifications", given).content, type=InboxPage)
-        self._facts.say("a list", user, page.seq, Counts(page.unread_count, page.unread_items))
+        self._facts.say(
+            "a list", user, page.seq, Counts(page.unread_count, page.unread_items, page.unseen_count)
+        )
         return page
 
     def list(self) -> None:
@@ -76,8 +79,10 @@ class Person:
         page = self.page(self.somebody(), unread_only=self.chance.random() < 0.5)
         if not page.has_more:
             unread = [item for item in page.items if item.unread]
-            counted = Counts(len(unread), sum(item.count for item in unread))
-            assert counted == (page.unread_count, page.unread_items), page
+            counted = Counts(
+                len(unread), sum(item.count for item in unread), sum(item.unseen for item in unread)
+            )
+            assert counted == (page.unread_count, page.unread_items, page.unseen_count), page
 
     def count(self) -> None:
         """The counts alone, noted."""
@@ -105,7 +110,7 @@ class Person:
                 fold.apply(item)
             if not changes.has_more:
                 break
-        told = Counts(changes.unread_count, changes.unread_items)
+        told = Counts(changes.unread_count, changes.unread_items, changes.unseen_count)
         self._facts.say("since", user, changes.seq, told)
         assert held(fold) == told, f"{user} at {changes.seq}: holds {held(fold)}, is told {told}"
         fold.seq = changes.seq
@@ -164,6 +169,13 @@ class Person:
         if token := reply.json()["undo"]:
             self._undo[user] = token
 
+    def seen_all(self) -> None:
+        """All, or all up to a seq."""
+        user = self.somebody()
+        up_to = max(0, self.page(user).seq - self.chance.randrange(10))
+        body = {"up_to": up_to} if self.chance.random() < 0.5 else {}
+        self._note("seen-all", user, self._ask("POST", "/v1/notifications/seen-all", {"user_id": user}, body))
+
     def undo(self) -> None:
         """The last read-all of somebody is taken back, perhaps a second time."""
         if self._undo:
@@ -173,7 +185,9 @@ class Person:
 
     def _note(self, who: str, user: str, reply: httpx.Response) -> None:
         said = reply.json()
-        self._facts.say(who, user, said["seq"], Counts(said["unread_count"], said["unread_items"]))
+        self._facts.say(
+            who, user, said["seq"], Counts(said["unread_count"], said["unread_items"], said["unseen_count"])
+        )
 
     def _ask(self, method: str, path: str, query: Any = None, body: Any = None) -> httpx.Response:
         reply = self._http.request(method, path, params=query, json=body)
@@ -185,6 +199,7 @@ _WRITES: dict[Callable[[Person], None], int] = {
     Person.publish: 10,
     Person.mark: 8,
     Person.read_all: 2,
+    Person.seen_all: 2,
     Person.undo: 1,
     Person.retract: 3,
     Person.broadcast: 1,
@@ -195,22 +210,27 @@ _WRITES: dict[Callable[[Person], None], int] = {
 def held(fold: InboxState) -> Counts:
     """What a client counts in what it holds."""
     unread = [item for item in fold.items if item.unread]
-    return Counts(len(unread), sum(item.count for item in unread))
+    return Counts(len(unread), sum(item.count for item in unread), sum(item.unseen for item in unread))
 
 
-def told_by(changes: InboxChanges) -> list[Changed | Read]:
+def told_by(changes: InboxChanges) -> list[Changed | Read | Seen]:
     """Changes as a subscription hands them over."""
     both: list[Notification | ReadAll] = [*changes.items, *changes.marks]
     return [_told(change, changes) for change in sorted(both, key=lambda change: change.seq)]
 
 
-def _told(change: Notification | ReadAll, changes: InboxChanges) -> Changed | Read:
+def _told(change: Notification | ReadAll, changes: InboxChanges) -> Changed | Read | Seen:
     counts: dict[str, Any] = {
         "unread_count": changes.unread_count,
         "unread_items": changes.unread_items,
+        "unseen_count": changes.unseen_count,
         "seq": change.seq,
         "cursor": "",
     }
+    if isinstance(change, ReadAll) and change.read_at is None:
+        assert change.seen_at is not None, change
+        return Seen(seen_at=change.seen_at, up_to=change.up_to, **counts)
     if isinstance(change, ReadAll):
+        assert change.read_at is not None, change
         return Read(read_at=change.read_at, up_to=change.up_to, type=change.type, **counts)
     return Changed(item=change, **counts)

@@ -61,7 +61,7 @@ def test_the_stream_of_a_blocker_tells_what_leaves_and_resumes_across_it(
         block(app, user, eve)
         stone, group = frames(stream, 2)
     assert stone.data == {
-        "id": stone.data["id"], "seq": 4, "deleted": True, "unread_count": 1, "unread_items": 1
+        "id": stone.data["id"], "seq": 4, "deleted": True, "unread_count": 1, "unread_items": 1, "unseen_count": 1
     }  # fmt: skip
     assert (group.data["seq"], group.data["unread_count"], group.data["unread_items"]) == (5, 1, 1)
     assert (group.data["message"], group.data["actors"]) == ("ann: comment · market 42", ["ann"])

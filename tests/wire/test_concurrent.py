@@ -108,5 +108,5 @@ def test_counts_are_rows_are_what_clients_hold(url: str) -> None:
         for user, listener in listeners:
             fold, fresh = listener.result(), last.fresh(user)
             assert fold.items == fresh.items
-            assert held(fold) == (fold.unread_count, fold.unread_items) == held(fresh)
+            assert held(fold) == (fold.unread_count, fold.unread_items, fold.unseen_count) == held(fresh)
     assert facts.said > 10 * DURATION_S * len(USERS)

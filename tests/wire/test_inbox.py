@@ -220,7 +220,13 @@ class Client:
                 self.items[item["id"]] = item
         for read_mark in changes.marks:
             for item in self.items.values():
-                covered = item["unread_seq"] <= read_mark.up_to and read_mark.type in (None, item["type"])
+                if read_mark.seen_at and item["unread_seq"] <= read_mark.up_to:
+                    item["seen_at"] = item["seen_at"] or read_mark.seen_at
+                covered = (
+                    read_mark.read_at
+                    and item["unread_seq"] <= read_mark.up_to
+                    and read_mark.type in (None, item["type"])
+                )
                 if covered and item["read_at"] is None:
                     item |= {
                         "read_at": read_mark.read_at,
@@ -236,7 +242,8 @@ class Client:
 
 @pytest.mark.parametrize("limit", [1, 2, 100])
 def test_a_client_that_folds_changes_holds_the_list(app: httpx.Client, user: str, limit: int) -> None:
-    """At any time, in chunks of any size, across arrivals, marks, read-alls of all and of one type, and a retraction."""
+    """At any time, in chunks of any size, across arrivals, marks, read-alls of all and of one type, seen-alls, and a
+    retraction."""
     client = Client()
 
     def catch_up() -> None:
@@ -257,6 +264,7 @@ def test_a_client_that_folds_changes_holds_the_list(app: httpx.Client, user: str
     tell(app, user, "carol")
     catch_up()
     mark(app, user, f"{inbox(app, user).items[0].id}/seen")
+    mark(app, user, "seen-all")
     read_all(app, user)
     tell(app, user, "dave", verb="follow")
     done(app.delete(f"/v1/events/{first}"))

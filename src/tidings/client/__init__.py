@@ -9,7 +9,18 @@ from tidings.client.cursor import cursor_of
 from tidings.client.errors import ProblemError, TidingsClientError, Unreachable
 from tidings.client.filters import Excluded
 from tidings.client.inbox_state import FeedState, InboxState
-from tidings.client.items import Activity, Changed, Connection, Counts, FeedRead, Item, Read, Reset, Retracted
+from tidings.client.items import (
+    Activity,
+    Changed,
+    Connection,
+    Counts,
+    FeedRead,
+    Item,
+    Read,
+    Reset,
+    Retracted,
+    Seen,
+)
 from tidings.client.replies import NewEvent, NewReminder, Preferences, QuietHours
 from tidings.client.shapes import Event, FeedItem, Notification
 from tidings.client.subscription import SubscriptionMachine
@@ -40,6 +51,7 @@ __all__ = [
     "Read",
     "Reset",
     "Retracted",
+    "Seen",
     "Subscription",
     "SubscriptionMachine",
     "SubscriptionTimeouts",

@@ -212,7 +212,7 @@ class Api(FeedCalls):
 
     @operation
     def unread_count(self, *, user: str | None = None) -> Call[replies.Unread]:
-        """Fetch the exact unread counts."""
+        """Fetch the exact unread and unseen counts."""
         return call("GET", "/v1/notifications/unread-count", replies.Unread, query=self._about(user))
 
     @operation
@@ -240,6 +240,16 @@ class Api(FeedCalls):
         body = {name: value for name, value in given.items() if value is not None}
         path, query, safe = "/v1/notifications/read-all", self._about(user), up_to is not None
         return call("POST", path, replies.ReadAllResult, query=query, body=body, repeatable=safe)
+
+    @operation
+    def seen_all(
+        self, *, user: str | None = None, up_to: int | None = None
+    ) -> Call[replies.InboxUpdateResult]:
+        """Mark all notifications seen; they stay unread. ``up_to``: those that became unread after this seq stay unseen;
+        pass the ``seq`` of the list that the user saw."""
+        body = {} if up_to is None else {"up_to": up_to}
+        path, query, safe = "/v1/notifications/seen-all", self._about(user), up_to is not None
+        return call("POST", path, replies.InboxUpdateResult, query=query, body=body, repeatable=safe)
 
     @operation
     def undo(self, token: str, *, user: str | None = None) -> Call[replies.InboxUpdateResult]:

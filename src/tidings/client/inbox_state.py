@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from tidings.client.items import Activity, Changed, Counts, FeedRead, Item, Read, Reset, Retracted
+from tidings.client.items import Activity, Changed, Counts, FeedRead, Item, Read, Reset, Retracted, Seen
 from tidings.client.shapes import FeedItem, FeedPage, InboxPage, Notification
 
 KEPT = 1_000
@@ -12,7 +12,7 @@ KEPT = 1_000
 
 
 class InboxState:
-    """The newest notifications and the unread counts: always equal to those of a new list.
+    """The newest notifications and the counts: always equal to those of a new list.
 
     ``items`` are newest first. The counts are those of the whole inbox, however many notifications are stored.
     """
@@ -24,6 +24,7 @@ class InboxState:
         self._floor = 0
         self.unread_count = 0
         self.unread_items = 0
+        self.unseen_count = 0
         self.seq = 0
 
     @property
@@ -42,7 +43,7 @@ class InboxState:
         items = [item for page in pages for item in page.items]
         head = pages[0]
         self._begin(items, complete=not pages[-1].has_more, seq=head.seq)
-        self.unread_count, self.unread_items = head.unread_count, head.unread_items
+        self._count(head)
 
     def apply(self, item: Item) -> None:
         """Apply the next item of a subscription. A repeated one changes nothing."""
@@ -51,6 +52,8 @@ class InboxState:
                 self._put(item.item)
             case Read():
                 self._read(item)
+            case Seen():
+                self._see(item)
             case Reset():
                 self._begin(item.notifications, complete=item.complete, seq=item.seq)
             case Activity() | FeedRead() | Retracted():
@@ -59,7 +62,11 @@ class InboxState:
             if item.seq < self.seq:
                 return
             self.seq = item.seq
-        self.unread_count, self.unread_items = item.unread_count, item.unread_items
+        self._count(item)
+
+    def _count(self, now: InboxPage | Changed | Read | Seen | Counts | Reset) -> None:
+        self.unread_count, self.unread_items = now.unread_count, now.unread_items
+        self.unseen_count = now.unseen_count
 
     def _begin(self, items: Iterable[Notification], *, complete: bool, seq: int) -> None:
         self._held = {item.id: item for item in items}
@@ -98,6 +105,11 @@ class InboxState:
             ):
                 seen_at = item.seen_at or read.read_at
                 self._held[item.id] = replace(item, read_at=read.read_at, seen_at=seen_at)
+
+    def _see(self, seen: Seen) -> None:
+        for item in list(self._held.values()):
+            if item.seen_at is None and item.unread_seq <= seen.up_to and item.seq < seen.seq:
+                self._held[item.id] = replace(item, seen_at=seen.seen_at)
 
 
 class FeedState:

@@ -14,6 +14,7 @@ class Changed(Struct, frozen=True, kw_only=True):
     item: Notification
     unread_count: int
     unread_items: int
+    unseen_count: int = 0
     seq: int
     cursor: str
 
@@ -25,11 +26,24 @@ class Read(Struct, frozen=True, kw_only=True):
     read_at: datetime
     unread_count: int
     unread_items: int
+    unseen_count: int = 0
     seq: int
     cursor: str
     items: tuple[Notification, ...] = ()
     up_to: int | None = None
     type: str | None = None
+
+
+class Seen(Struct, frozen=True, kw_only=True):
+    """All notifications that became unread at or before seq ``up_to`` were seen, on any device, and not read."""
+
+    seen_at: datetime
+    up_to: int
+    unread_count: int
+    unread_items: int
+    unseen_count: int
+    seq: int
+    cursor: str
 
 
 class Activity(Struct, frozen=True, kw_only=True):
@@ -60,10 +74,11 @@ class Retracted(Struct, frozen=True, kw_only=True):
 
 
 class Counts(Struct, frozen=True, kw_only=True):
-    """The unread counts, at the beginning of a connection without another item that has them."""
+    """The unread and unseen counts, at the beginning of a connection without another item that has them."""
 
     unread_count: int
     unread_items: int
+    unseen_count: int = 0
     cursor: str
 
 
@@ -77,11 +92,12 @@ class Reset(Struct, frozen=True, kw_only=True):
     complete: bool = True
     unread_count: int = 0
     unread_items: int = 0
+    unseen_count: int = 0
     seq: int = 0
     feed: tuple[FeedItem, ...] = ()
 
 
-Item = Changed | Read | Activity | FeedRead | Retracted | Counts | Reset
+Item = Changed | Read | Seen | Activity | FeedRead | Retracted | Counts | Reset
 
 
 class Connection(Struct, frozen=True):

@@ -168,11 +168,12 @@ class FeedReadResult(UpdateResult, frozen=True):
 
 
 class Unread(Struct, frozen=True):
-    """The exact numbers of unread notifications, and of the items in them."""
+    """The exact numbers of unread notifications, of the items in them, and of those notifications that were not seen."""
 
     unread_count: int
     seq: int
     unread_items: int = 0
+    unseen_count: int = 0
 
 
 class InboxUpdateResult(Struct, frozen=True):
@@ -182,6 +183,7 @@ class InboxUpdateResult(Struct, frozen=True):
     unread_count: int
     seq: int
     unread_items: int = 0
+    unseen_count: int = 0
 
 
 class ReadAllResult(InboxUpdateResult, frozen=True):

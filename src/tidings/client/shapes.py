@@ -75,6 +75,11 @@ class Notification(Struct, frozen=True, kw_only=True):
         """Whether it counts as unread."""
         return self.read_at is None and self.archived_at is None and not self.deleted
 
+    @property
+    def unseen(self) -> bool:
+        """Whether it counts as unseen."""
+        return self.seen_at is None and self.unread
+
 
 class InboxPage(Struct, frozen=True, kw_only=True):
     """A page of an inbox, newest content first, with the exact counts of the same moment."""
@@ -84,6 +89,7 @@ class InboxPage(Struct, frozen=True, kw_only=True):
     has_more: bool = False
     unread_count: int = 0
     unread_items: int = 0
+    unseen_count: int = 0
     seq: int = 0
     read_up_to: int = 0
     epoch: str = ""
@@ -91,12 +97,13 @@ class InboxPage(Struct, frozen=True, kw_only=True):
 
 class ReadAll(Struct, frozen=True, kw_only=True):
     """A read-all among changes: all notifications of the type (None: of all types) that became unread at or before
-    ``up_to``."""
+    ``up_to`` were read at ``read_at``; or, if that is None, were only seen, at ``seen_at``."""
 
     seq: int
     up_to: int
-    read_at: datetime
+    read_at: datetime | None = None
     type: str | None = None
+    seen_at: datetime | None = None
 
 
 class InboxChanges(Struct, frozen=True, kw_only=True):
@@ -110,6 +117,7 @@ class InboxChanges(Struct, frozen=True, kw_only=True):
     reset: bool = False
     unread_count: int = 0
     unread_items: int = 0
+    unseen_count: int = 0
     seq: int = 0
     read_up_to: int = 0
     epoch: str = ""

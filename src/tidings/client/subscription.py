@@ -37,6 +37,7 @@ from tidings.client.subscription_state import (
     FeedReadFrame,
     ReadFrame,
     RetractedFrame,
+    SeenFrame,
     SubscriptionState,
 )
 from tidings.client.timeouts import POLL_AFTER, SubscriptionTimeouts
@@ -54,12 +55,9 @@ _HEADERS = (
 PACE = SubscriptionTimeouts()
 
 
-class _Hello(msgspec.Struct):
-    unread_count: int
-    seq: int
+class _Hello(CountsUpdate, kw_only=True):
     position: int
     resumed: bool
-    unread_items: int = 0
 
 
 class _Heartbeat(msgspec.Struct):
@@ -235,7 +233,7 @@ class SubscriptionMachine:
     def _event(self, event: sse.ServerSentEvent) -> Steps[None]:
         """Process a frame, of a stream or in the response to a poll. Unknown frames of a newer server are skipped."""
         match event.name:
-            case "notification" | "read" | "activity" | "feed_read" | "retracted":
+            case "notification" | "read" | "seen" | "activity" | "feed_read" | "retracted":
                 try:
                     item = self._item(event)
                 except Unreadable as unreadable:
@@ -262,6 +260,8 @@ class SubscriptionMachine:
         match event.name:
             case "read":
                 return state.read(decode(data, ReadFrame), event.id)
+            case "seen":
+                return state.seen(decode(data, SeenFrame), event.id)
             case "activity":
                 return state.activity(decode(data, FeedItem), event.id)
             case "feed_read":
@@ -276,7 +276,7 @@ class SubscriptionMachine:
         if state.place.known and not hello.resumed:
             return  # a reset follows; the cursor stays unchanged until then
         state.begin(SubscriptionCursor(state.named(id).epoch, hello.seq, hello.position))
-        counts = state.counts(hello.unread_count, hello.unread_items)
+        counts = state.counts(hello)
         if counts is not None:
             yield Emit(counts)
 

@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from tidings.client.cursor import SubscriptionCursor, parse
-from tidings.client.items import Activity, Changed, Counts, FeedRead, Read, Reset, Retracted
+from tidings.client.items import Activity, Changed, Counts, FeedRead, Read, Reset, Retracted, Seen
 from tidings.client.shapes import FeedItem, FeedPage, InboxPage, Notification
 
 
@@ -15,6 +15,19 @@ class CountsUpdate(msgspec.Struct):
     unread_count: int
     seq: int
     unread_items: int = 0
+    unseen_count: int = 0
+
+    @property
+    def numbers(self) -> tuple[int, int, int]:
+        """All of them."""
+        return self.unread_count, self.unread_items, self.unseen_count
+
+
+class SeenFrame(CountsUpdate, kw_only=True):
+    """The data of a frame ``seen``."""
+
+    seen_at: datetime
+    up_to: int
 
 
 class ReadFrame(CountsUpdate, kw_only=True):
@@ -50,7 +63,7 @@ class SubscriptionState:
         self.inbox = inbox
         self.feed = feed
         self.place = self._only(parse(cursor)) if cursor else SubscriptionCursor()
-        self._counts: tuple[int, int] | None = None
+        self._counts: tuple[int, int, int] | None = None
 
     @property
     def cursor(self) -> str:
@@ -61,11 +74,12 @@ class SubscriptionState:
         """The current notification, unless it was returned before; ``id`` is that of the frame."""
         if not self._move(id, SubscriptionCursor("", item.seq)):
             return None
-        self._counts = counts.unread_count, counts.unread_items
+        self._counts = counts.numbers
         return Changed(
             item=item,
             unread_count=counts.unread_count,
             unread_items=counts.unread_items,
+            unseen_count=counts.unseen_count,
             seq=item.seq,
             cursor=self.cursor,
         )
@@ -74,16 +88,32 @@ class SubscriptionState:
         """Notifications that were read, unless it was returned before."""
         if not self._move(id, SubscriptionCursor("", frame.seq)):
             return None
-        self._counts = frame.unread_count, frame.unread_items
+        self._counts = frame.numbers
         return Read(
             read_at=frame.read_at,
             unread_count=frame.unread_count,
             unread_items=frame.unread_items,
+            unseen_count=frame.unseen_count,
             seq=frame.seq,
             cursor=self.cursor,
             items=frame.items,
             up_to=frame.up_to,
             type=frame.type,
+        )
+
+    def seen(self, frame: SeenFrame, id: str) -> Seen | None:
+        """Notifications that were seen, unless it was returned before."""
+        if not self._move(id, SubscriptionCursor("", frame.seq)):
+            return None
+        self._counts = frame.numbers
+        return Seen(
+            seen_at=frame.seen_at,
+            up_to=frame.up_to,
+            unread_count=frame.unread_count,
+            unread_items=frame.unread_items,
+            unseen_count=frame.unseen_count,
+            seq=frame.seq,
+            cursor=self.cursor,
         )
 
     def activity(self, item: FeedItem, id: str) -> Activity | None:
@@ -110,19 +140,24 @@ class SubscriptionState:
             return None
         return Retracted(event_id=frame.event_id, position=frame.position, cursor=self.cursor)
 
-    def counts(self, unread_count: int, unread_items: int) -> Counts | None:
+    def counts(self, counts: CountsUpdate) -> Counts | None:
         """The counts, unless they were returned before."""
-        if not self.inbox or self._counts == (unread_count, unread_items):
+        if not self.inbox or self._counts == counts.numbers:
             return None
-        self._counts = unread_count, unread_items
-        return Counts(unread_count=unread_count, unread_items=unread_items, cursor=self.cursor)
+        self._counts = counts.numbers
+        return Counts(
+            unread_count=counts.unread_count,
+            unread_items=counts.unread_items,
+            unseen_count=counts.unseen_count,
+            cursor=self.cursor,
+        )
 
     def reset(self, reason: str, inbox: list[InboxPage], feed: FeedPage, epoch: str) -> Reset:
         """The whole state again. Changes during the fetches are returned again: the cursor is that of the first page."""
         head = inbox[0]
         epoch = head.epoch or epoch or self.place.epoch
         self.place = self._only(SubscriptionCursor(epoch, head.seq, feed.position))
-        self._counts = head.unread_count, head.unread_items
+        self._counts = head.unread_count, head.unread_items, head.unseen_count
         return Reset(
             reason=reason,
             cursor=self.cursor,
@@ -130,6 +165,7 @@ class SubscriptionState:
             complete=not inbox[-1].has_more,
             unread_count=head.unread_count,
             unread_items=head.unread_items,
+            unseen_count=head.unseen_count,
             seq=head.seq,
             feed=feed.items,
         )

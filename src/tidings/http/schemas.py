@@ -232,14 +232,15 @@ Change = Annotated[
 
 
 class InboxPage(Schema):
-    """A page of an inbox, newest content first, with the exact counts of the same moment: of unread notifications, and
-    of the events in them."""
+    """A page of an inbox, newest content first, with the exact counts of the same moment: of unread notifications, of the
+    events in them, and of those notifications that were not seen."""
 
     items: list[Notification]
     next_cursor: str | None
     has_more: bool
     unread_count: Count
     unread_items: Count
+    unseen_count: Count
     seq: Count
     read_up_to: Count
     epoch: str
@@ -247,17 +248,18 @@ class InboxPage(Schema):
 
 class ReadMark(Schema):
     """A read-all, of one type or (null) of all: the notifications that became unread up to ``up_to`` were read at
-    ``read_at``, unless they were read before."""
+    ``read_at``, unless they were read before. With ``seen_at`` instead, a seen-all: they were seen then, and not read."""
 
     seq: Count
     up_to: Count
     type: str | None
-    read_at: Time
+    read_at: Time | UnsetType = UNSET
+    seen_at: Time | UnsetType = UNSET
 
 
 class InboxChanges(Schema):
-    """The changes of an inbox after a seq, oldest first, and the read-alls among them. ``next_since``: the seq to continue
-    from. ``reset``: fetch the whole inbox again."""
+    """The changes of an inbox after a seq, oldest first, and the read-alls and seen-alls among them. ``next_since``: the
+    seq to continue from. ``reset``: fetch the whole inbox again."""
 
     items: list[Change]
     marks: list[ReadMark]
@@ -266,6 +268,7 @@ class InboxChanges(Schema):
     reset: bool
     unread_count: Count
     unread_items: Count
+    unseen_count: Count
     seq: Count
     read_up_to: Count
     epoch: str
@@ -287,10 +290,11 @@ class Polled(Schema):
 
 
 class Unread(Schema):
-    """The exact number of unread notifications, and of the events in them."""
+    """The exact number of unread notifications, of the events in them, and of those notifications that were not seen."""
 
     unread_count: Count
     unread_items: Count
+    unseen_count: Count
     seq: Count
 
 
@@ -300,6 +304,7 @@ class InboxUpdateResult(Schema):
     updated: Count
     unread_count: Count
     unread_items: Count
+    unseen_count: Count
     seq: Count
 
 

@@ -9,7 +9,7 @@ from tidings.event_json import feed_item, with_members
 from tidings.feed_changes import FeedMark, FeedReset, Retraction
 from tidings.live.transport import Encoder
 from tidings.model import FeedItem, InboxChanges, InboxCounters, InboxRow, Page, ReadWatermark
-from tidings.projections.notification_rendering import counted, read_all
+from tidings.projections.notification_rendering import counted, unread, watermark
 from tidings.timeutil import rfc3339
 
 NOTIFICATIONS, ACTIVITY = "notifications", "activity"
@@ -133,14 +133,13 @@ def _row_frame(after: int, row: InboxRow, item: bytes, counts: InboxCounters) ->
         values = (_encode(row.id), item, _encode(rfc3339(row.read_at)), counted(counts, row.seq))
         return Frame("read", b'{"ids":[%b],"items":[%b],"read_at":%b,%b}' % values, seq=row.seq)
     # The item carries its own seq.
-    unread = b',"unread_count":%d,"unread_items":%d' % (counts.unread_count, counts.unread_items)
-    return Frame("notification", with_members(item, unread), seq=row.seq)
+    return Frame("notification", with_members(item, b"," + unread(counts)), seq=row.seq)
 
 
 def _mark_frame(mark: ReadWatermark, counts: InboxCounters) -> Frame:
     scope = b'"type":%b,' % _encode(mark.type) if mark.type else b""
-    values = (scope, read_all(mark), counted(counts, mark.seq))
-    return Frame("read", b"{%b%b,%b}" % values, seq=mark.seq)
+    values = (scope, watermark(mark), counted(counts, mark.seq))
+    return Frame("seen" if mark.seen_only else "read", b"{%b%b,%b}" % values, seq=mark.seq)
 
 
 def _seq(frame: Frame) -> int:

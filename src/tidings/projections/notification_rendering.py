@@ -238,12 +238,19 @@ class NotificationRenderer:
 
 def counted(counts: InboxCounters, seq: int) -> bytes:
     """The members of an object with the counters of an inbox at a seq."""
-    return b'"unread_count":%d,"unread_items":%d,"seq":%d' % (counts.unread_count, counts.unread_items, seq)
+    return b'%b,"seq":%d' % (unread(counts), seq)
 
 
-def read_all(mark: ReadWatermark) -> bytes:
-    """The members of an object that describe a read-all, without its type."""
-    return b'"up_to":%d,"read_at":"%b"' % (mark.up_to, rfc3339(mark.at).encode())
+def unread(counts: InboxCounters) -> bytes:
+    """The same without the seq."""
+    numbers = (counts.unread_count, counts.unread_items, counts.unseen_count)
+    return b'"unread_count":%d,"unread_items":%d,"unseen_count":%d' % numbers
+
+
+def watermark(mark: ReadWatermark) -> bytes:
+    """The members of an object that describe a read-all or a seen-all, without its type."""
+    state = b"seen_at" if mark.seen_only else b"read_at"
+    return b'"up_to":%d,"%b":"%b"' % (mark.up_to, state, rfc3339(mark.at).encode())
 
 
 def _people(row: InboxRow, event: _RenderedEvent) -> list[_Person]:

@@ -33,13 +33,14 @@ def notification(row: InboxRow, event_ids: Sequence[str]) -> Record:
 
 
 def read_all(mark: ReadWatermark) -> Record:
-    """A read-all of an inbox that is in force."""
+    """A read-all of an inbox that is in force, or a seen-all."""
+    kind, state = ("seen_all", "seen_at") if mark.seen_only else ("read_all", "read_at")
     return {
-        "kind": "read_all",
+        "kind": kind,
         "seq": mark.seq,
         "up_to": mark.up_to,
         "type": mark.type or None,
-        "read_at": rfc3339(mark.at),
+        state: rfc3339(mark.at),
     }
 
 

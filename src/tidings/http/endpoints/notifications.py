@@ -84,6 +84,12 @@ class ReadAllBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     type: Verb | None = None
 
 
+class SeenAllBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """All notifications that became unread up to a seq (default: now)."""
+
+    up_to: Annotated[int, Meta(ge=0, le=MAX_INTEGER)] | None = None
+
+
 class UndoBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A read-all, by the token from its response."""
 
@@ -171,6 +177,11 @@ async def read_all(call: RequestContext[ForUser, ReadAllBody]) -> Response:
     return _marked(marked, undo=undo)
 
 
+async def seen_all(call: RequestContext[ForUser, SeenAllBody]) -> Response:
+    """Mark all notifications seen, up to a watermark: later ones stay unseen."""
+    return _marked(await call.services.ingest.seen_all(call.user, call.body.up_to))
+
+
 async def undo(call: RequestContext[ForUser, UndoBody]) -> Response:
     """Undo a read-all."""
     return _marked(await call.services.ingest.undo(call.user, call.body.undo))
@@ -181,6 +192,7 @@ def _marked(marked: InboxUpdateResult, **more: str | None) -> Response:
         "updated": marked.updated,
         "unread_count": marked.unread_count,
         "unread_items": marked.unread_items,
+        "unseen_count": marked.unseen_count,
         "seq": marked.seq,
     }
     return Response(msgspec.json.encode(now | more))
@@ -244,7 +256,7 @@ ROUTES = (
         path="/v1/notifications/unread-count",
         handler=unread_count,
         access=Access.SELF,
-        summary="The exact numbers of unread notifications and of the events in them",
+        summary="The exact numbers of unread notifications, of the events in them, and of those not seen",
         tag=_TAG,
         query=ForUser,
         reply=schemas.Unread,
@@ -271,6 +283,18 @@ ROUTES = (
         body=ReadAllBody,
         body_optional=True,
         reply=schemas.ReadAllResult,
+    ),
+    Route(
+        method="POST",
+        path="/v1/notifications/seen-all",
+        handler=seen_all,
+        access=Access.SELF,
+        summary="Mark everything seen, up to a seq",
+        tag=_TAG,
+        query=ForUser,
+        body=SeenAllBody,
+        body_optional=True,
+        reply=schemas.InboxUpdateResult,
     ),
     Route(
         method="POST",

@@ -74,8 +74,8 @@ class ItemDraft(NamedTuple):
 
 @dataclass(slots=True)
 class Inbox:
-    """The groups by number, the last seq, the read-alls in force, and the seq at which one was last undone, or some were
-    merged. ``last_merged_read_all`` is the seq of the last read-all that was among these.
+    """The groups by number, the last seq, the read-alls in force and the seen-alls, and the seq at which one was last
+    undone, or some were merged. ``last_merged_read_all`` is the seq of the last read-all or seen-all that was among these.
 
     ``born`` is the seq at which it began, over 0 if one of the same name was erased. ``notified_at``: when the user was
     last notified of each object under each duplicate key (milliseconds).
@@ -92,23 +92,32 @@ class Inbox:
     # --- reading --------------------------------------------------------------------------------------------
 
     def state(self, group: Group) -> ItemState:
-        """The state that was set for a group alone or, without one, by the first read-all that covers it."""
+        """The state that was set for a group alone or, without one, by the first read-all that covers it, and the first
+        read-all or seen-all."""
         own = group.own
-        mark = next((mark for mark in self.marks if _covers(mark, group)), None)
-        if own.read_at is not None or mark is None:
+        if own.read_at is not None:
             return own
-        return own._replace(read_at=mark.at, seen_at=mark.at if own.seen_at is None else own.seen_at)
+        marks = [mark for mark in self.marks if _covers(mark, group)]
+        seen_at = next((mark.at for mark in marks), None)
+        read_at = next((mark.at for mark in marks if not mark.seen_only), None)
+        return own._replace(read_at=read_at, seen_at=seen_at if own.seen_at is None else own.seen_at)
 
     def unread(self, group: Group) -> bool:
         """Whether it is counted."""
         return group.listed and self.state(group).read_at is None
 
+    def unseen(self, group: Group) -> bool:
+        """Whether it is counted as unseen."""
+        return group.listed and self.state(group).seen_at is None
+
     def counts(self) -> InboxCounters:
         """The exact counts and the last seq."""
         unread = self._unread()
-        last = next((mark for mark in reversed(self.marks) if not mark.type), ReadWatermark(0, 0, "", 0))
+        of_all = (mark for mark in reversed(self.marks) if not (mark.type or mark.seen_only))
+        last = next(of_all, ReadWatermark(0, 0, "", 0))
         items = sum(len(group.items) for group in unread)
-        return InboxCounters(len(unread), self.seq, last.up_to, last.seq, items)
+        unseen = sum(map(self.unseen, unread))
+        return InboxCounters(len(unread), self.seq, last.up_to, last.seq, items, unseen)
 
     def newest(self, state: InboxFilter) -> Iterator[Group]:
         """The listed groups in a state, newest content first."""
@@ -166,14 +175,24 @@ class Inbox:
             return 0
         group.own = after
         group.seq = self._next_seq()
-        if before.read_at is not None and after.read_at is None:
+        again = _is_again(before, after)
+        if again:
             group.unread_seq = group.seq
-        group.closed = group.closed or after.read_at is not None or after.archived_at is not None
+        group.closed = group.closed or again or after.read_at is not None or after.archived_at is not None
         return 1
+
+    def seen_all(self, up_to: int, now: int, kept: int) -> int:
+        """Mark seen the groups that became unread up to a seq; returns how many. Merges older ones as ``read_all``."""
+        mark = ReadWatermark(self.seq + 1, up_to, "", now, seen_only=True)
+        under = sum(self.unseen(group) and _covers(mark, group) for group in self.groups.values())
+        if under:
+            self._merge(kept)
+            self.marks.append(mark._replace(seq=self._next_seq()))
+        return under
 
     def read_all(self, type: str, up_to: int, now: int, kept: int) -> int:
         """Mark read the groups that became unread up to a seq, of one type or ("") of all; returns how many. Merges the
-        older half of the read-alls before, if there are ``kept`` of them that were never merged."""
+        older half of the read-alls and seen-alls before, if there are ``kept`` of them that were never merged."""
         mark = ReadWatermark(self.seq + 1, up_to, type, now)
         under = [group for group in self._unread() if _covers(mark, group)]
         if under:
@@ -196,7 +215,7 @@ class Inbox:
     def undo(self, seq: int) -> int:
         """Undo the read-all that took this seq; returns how many groups are unread again. One that was merged with others
         stays."""
-        standing = [mark for mark in self.marks if mark.seq != seq]
+        standing = [mark for mark in self.marks if mark.seq != seq or mark.seen_only]
         if seq <= self.last_merged_read_all or len(standing) == len(self.marks):
             return 0
         before = len(self._unread())
@@ -247,8 +266,15 @@ def _covers(mark: ReadWatermark, group: Group) -> bool:
 
 
 def _replaces(later: ReadWatermark, mark: ReadWatermark) -> bool:
-    """Whether a later read-all covers all that another does."""
-    return later.seq > mark.seq and later.up_to >= mark.up_to and later.type in ("", mark.type)
+    """Whether a later read-all or seen-all covers all that another does."""
+    covers = later.seq > mark.seq and later.up_to >= mark.up_to and later.type in ("", mark.type)
+    return covers and (mark.seen_only or not later.seen_only)
+
+
+def _is_again(before: ItemState, after: ItemState) -> bool:
+    """Whether a group becomes unread at this change, or unseen."""
+    read, seen = before.read_at is not None, before.seen_at is not None
+    return (read and after.read_at is None) or (seen and after.seen_at is None)
 
 
 def _said(of: ItemState, state: NotificationState, now: int) -> ItemState:

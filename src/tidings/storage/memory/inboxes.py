@@ -4,7 +4,12 @@ inboxes."""
 from collections.abc import Iterable, Iterator, Sequence
 
 from tidings.ids import notification_id, notification_ref
-from tidings.inbox_commands import MarkAllNotificationsRead, SetNotificationState, UndoMarkAllRead
+from tidings.inbox_commands import (
+    MarkAllNotificationsRead,
+    MarkAllNotificationsSeen,
+    SetNotificationState,
+    UndoMarkAllRead,
+)
 from tidings.model import (
     EVERYONE,
     InboxChanges,
@@ -245,6 +250,12 @@ class MemoryInboxes(MemoryDeliveries):
         updated = person.inbox.read_all(read.type or "", up_to, self._clock.now(), self._read_all_history)
         return _marked(person, updated)
 
+    def _see_inbox(self, seen: MarkAllNotificationsSeen) -> InboxUpdateResult:
+        person = self._peek(seen.user)
+        head = person.inbox.seq
+        up_to = head if seen.up_to is None else min(seen.up_to, head)
+        return _marked(person, person.inbox.seen_all(up_to, self._clock.now(), self._read_all_history))
+
     def _undo_read(self, undo: UndoMarkAllRead) -> InboxUpdateResult:
         person = self._peek(undo.user)
         return _marked(person, person.inbox.undo(undo.seq))
@@ -275,4 +286,6 @@ def _numbers(person: UserState, ids: Iterable[str]) -> Iterator[int]:
 
 def _marked(person: UserState, updated: int, found: int = 0) -> InboxUpdateResult:
     counts = person.inbox.counts()
-    return InboxUpdateResult(updated, counts.unread_count, counts.seq, found, counts.unread_items)
+    return InboxUpdateResult(
+        updated, counts.unread_count, counts.seq, found, counts.unread_items, counts.unseen_count
+    )

@@ -22,7 +22,12 @@ from tidings.errors import KeyReused
 from tidings.feed_changes import FeedReset
 from tidings.filters import FeedFilter
 from tidings.ids import MAX_KEY, EventIds, key_at
-from tidings.inbox_commands import MarkAllNotificationsRead, SetNotificationState, UndoMarkAllRead
+from tidings.inbox_commands import (
+    MarkAllNotificationsRead,
+    MarkAllNotificationsSeen,
+    SetNotificationState,
+    UndoMarkAllRead,
+)
 from tidings.model import (
     AddEndpoint,
     CancelReminder,
@@ -293,6 +298,8 @@ class MemoryStore(MemoryFeeds, MemoryEventCounts):
                 return self._mark(command)
             case MarkAllNotificationsRead():
                 return self._read_inbox(command)
+            case MarkAllNotificationsSeen():
+                return self._see_inbox(command)
             case UndoMarkAllRead():
                 return self._undo_read(command)
             case MarkFeedRead() | MarkFeedUnread() | UndoMarkFeedRead():

@@ -11,7 +11,14 @@ from typing import NamedTuple
 from tidings.ids import MAX_KEY, notification_id, notification_ref
 from tidings.model import InboxChanges, InboxFilter, InboxPage, ReadWatermark
 from tidings.storage.sqlite import inbox_counters, notification_groups
-from tidings.storage.sqlite.notification_groups import STANDING, UNDONE, ReadWatermarks, Row
+from tidings.storage.sqlite.notification_groups import (
+    ALL_TYPES,
+    SEEN_ALL,
+    STANDING,
+    UNDONE,
+    ReadWatermarks,
+    Row,
+)
 from tidings.storage.sqlite.notification_view import hydrate
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot, chunks
 from tidings.storage.sqlite.statements import sql
@@ -96,12 +103,15 @@ def seq_before(r: ReadSnapshot, user: int, key: int) -> int:
 
 
 def _read_alls(r: ReadSnapshot, user: int, seq: int, limit: int) -> list[ReadWatermark]:
-    """The first read-alls after a seq that are in force."""
+    """The first read-alls after a seq that are in force, and seen-alls."""
     query = sql("read_alls_after")
-    return [
-        ReadWatermark(at, up_to, r.names.verb_text(type) if type else "", when)
-        for at, up_to, type, when in r.db.all(query, (user, seq, STANDING, limit))
-    ]
+    return [watermark(r, *row) for row in r.db.all(query, (user, seq, STANDING, limit))]
+
+
+def watermark(r: ReadSnapshot, seq: int, up_to: int, type: int, at: int) -> ReadWatermark:
+    """A stored read-all or seen-all."""
+    name = "" if type in (ALL_TYPES, SEEN_ALL) else r.names.verb_text(type)
+    return ReadWatermark(seq, up_to, name, at, seen_only=type == SEEN_ALL)
 
 
 def _broken(r: ReadSnapshot, user: int, seq: int) -> bool:

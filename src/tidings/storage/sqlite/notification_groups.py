@@ -13,6 +13,8 @@ from tidings.storage.sqlite.statements import sql
 
 ALL_TYPES = 0
 """The type of a read-all of all types: no name has this number."""
+SEEN_ALL = -1
+"""The type of a seen-all."""
 STANDING, UNDONE = 0, 1
 """The values of ``undone``: a read-all is in force, or was undone."""
 MOST_MARKS = 1_000
@@ -57,7 +59,7 @@ class Row(NamedTuple):
 
 
 class ReadWatermarks:
-    """The read-alls in force of one inbox, applied to its rows."""
+    """The read-alls in force of one inbox, and its seen-alls, applied to its rows."""
 
     def __init__(self, rows: Sequence[tuple[int, int, int, int]], find: "_Find | None" = None) -> None:
         """``rows``: (seq, up_to, type, at) by seq. ``find`` searches the file for each instead."""
@@ -79,12 +81,20 @@ class ReadWatermarks:
             return row.seen_at, row.read_at
         looked_up = (self._find(type, row.became_unread) for type in (ALL_TYPES, row.type))
         found = [mark for mark in looked_up if mark is not None]
-        at = min(found)[1] if found else None
-        return at if row.seen_at is None else row.seen_at, at
+        read_at = min(found)[1] if found else None
+        if row.seen_at is not None:
+            return row.seen_at, read_at
+        if (seen := self._find(SEEN_ALL, row.became_unread)) is not None:
+            found.append(seen)
+        return min(found)[1] if found else None, read_at
 
     def unread(self, row: Row) -> bool:
         """Whether it is counted."""
         return row.listed and self.times(row)[1] is None
+
+    def unseen(self, row: Row) -> bool:
+        """Whether it is counted as unseen."""
+        return row.listed and self.times(row)[0] is None
 
 
 _Find = Callable[[int, int], tuple[int, int] | None]
@@ -93,7 +103,7 @@ covers it."""
 
 
 class _Halving:
-    """Searches loaded read-alls: each of a type goes further than the earlier ones of it."""
+    """Searches loaded read-alls and seen-alls: each of a type goes further than the earlier ones of it."""
 
     def __init__(self, rows: Sequence[tuple[int, int, int, int]]) -> None:
         self._reaches: dict[int, tuple[list[int], list[tuple[int, int]]]] = {}

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from tidings.ids import notification_ref
 from tidings.inbox_commands import (
     MarkAllNotificationsRead,
+    MarkAllNotificationsSeen,
     NotificationState,
     SetNotificationState,
     UndoMarkAllRead,
@@ -17,7 +18,14 @@ from tidings.inbox_commands import (
 from tidings.model import InboxCounters, InboxUpdateResult
 from tidings.rules import last_to_merge
 from tidings.storage.sqlite import inbox_counters, notification_groups
-from tidings.storage.sqlite.notification_groups import ALL_TYPES, STANDING, UNDONE, ReadWatermarks, Row
+from tidings.storage.sqlite.notification_groups import (
+    ALL_TYPES,
+    SEEN_ALL,
+    STANDING,
+    UNDONE,
+    ReadWatermarks,
+    Row,
+)
 from tidings.storage.sqlite.partitions import PartitionRange
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.statements import sql
@@ -25,10 +33,11 @@ from tidings.storage.sqlite.write_session import WriteSession
 
 
 class UnreadNumber(NamedTuple):
-    """A number of unread groups and of their items."""
+    """A number of unread groups, of their items, and of those of the groups that were not seen."""
 
     groups: int
     items: int
+    unseen: int = 0
 
 
 NOTHING = UnreadNumber(0, 0)
@@ -55,7 +64,9 @@ def mark_inbox(w: WriteSession, r: ReadSnapshot, command: SetNotificationState) 
 
 def _outcome(r: ReadSnapshot, user: int | None, updated: int, found: int = 0) -> InboxUpdateResult:
     head = inbox_counters.one(r, user)
-    return InboxUpdateResult(updated, head.unread_count, head.seq, found, head.unread_items)
+    return InboxUpdateResult(
+        updated, head.unread_count, head.seq, found, head.unread_items, head.unseen_count
+    )
 
 
 def _mark(
@@ -78,11 +89,11 @@ def _mark(
         return None
     if changed.read_at is not None or changed.archived_at is not None:
         changed = changed._replace(unread_since=row.became_unread)
-    sign = int(changed.listed and changed.read_at is None) - int(row.listed and row.read_at is None)
-    again = row.read_at is not None and changed.read_at is None
-    return save(
-        w, user, n, changed, UnreadNumber(sign, sign * _size(r, user, row)) if sign else NOTHING, again
+    again = any(
+        before is not None and now is None
+        for before, now in ((row.read_at, changed.read_at), (row.seen_at, changed.seen_at))
     )
+    return save(w, user, n, changed, _difference(r, user, row, changed), again)
 
 
 def _marked(row: Row, state: NotificationState, now: int) -> Row:
@@ -99,6 +110,13 @@ def _marked(row: Row, state: NotificationState, now: int) -> Row:
             return row._replace(archived_at=row.archived_at or now)
         case NotificationState.UNARCHIVED:
             return row._replace(archived_at=None)
+
+
+def _difference(r: ReadSnapshot, user: int, row: Row, changed: Row) -> UnreadNumber:
+    """The change of the counters when one row, whose times are its own, becomes another."""
+    unread = int(changed.listed and changed.read_at is None) - int(row.listed and row.read_at is None)
+    unseen = int(changed.listed and changed.seen_at is None) - int(row.listed and row.seen_at is None)
+    return UnreadNumber(unread, unread * _size(r, user, row) if unread else 0, unseen)
 
 
 def _size(r: ReadSnapshot, user: int, row: Row) -> int:
@@ -147,7 +165,7 @@ def read_inbox(w: WriteSession, r: ReadSnapshot, command: MarkAllNotificationsRe
         _merge_read_alls(w, user)
         if type == ALL_TYPES:
             _join_undone(w, user, up_to)
-        seq = _bump(w, user, UnreadNumber(-read.groups, -read.items))
+        seq = _bump(w, user, UnreadNumber(-read.groups, -read.items, -read.unseen))
         w.db.execute(sql("insert_read_all"), (user, seq, STANDING, type, up_to, w.now))
     return _outcome(r, user, read.groups)
 
@@ -165,7 +183,11 @@ def _all_read(r: ReadSnapshot, user: int, head: InboxCounters, up_to: int) -> Un
     if up_to - head.read_up_to < head.seq - up_to:
         return _unread(r, user, head.read_up_to, up_to, ALL_TYPES)
     after = _unread(r, user, up_to, head.seq, ALL_TYPES)
-    return UnreadNumber(head.unread_count - after.groups, head.unread_items - after.items)
+    return UnreadNumber(
+        head.unread_count - after.groups,
+        head.unread_items - after.items,
+        head.unseen_count - after.unseen,
+    )
 
 
 def _typed_read(w: WriteSession, r: ReadSnapshot, user: int, type: int, low: int, up_to: int) -> UnreadNumber:
@@ -179,9 +201,9 @@ def _typed_read(w: WriteSession, r: ReadSnapshot, user: int, type: int, low: int
 
 
 def _merge_read_alls(w: WriteSession, user: int) -> None:
-    """Merge the older half of the read-alls that were never merged, if there are as many as are kept: those that a later one
-    of these covers are deleted. That changes the read times of notifications, so it takes a seq, and clients that know the
-    inbox from before it start again."""
+    """Merge the older half of the read-alls and seen-alls that were never merged, if there are as many as are kept: those
+    that a later one of these covers are deleted. That changes the times of notifications, so it takes a seq, and clients
+    that know the inbox from before it start again."""
     query = sql("read_alls_to_merge")
     kept = w.settings.read_all_history
     single = w.db.all(query, (user, kept))
@@ -210,6 +232,31 @@ def _join_undone(w: WriteSession, user: int, up_to: int) -> None:
 
 def _drop_undone(w: WriteSession, user: int, type: int, up_to: int) -> list[tuple[int, int]]:
     return w.db.all(sql("drop_undone_read_alls"), {"user": user, "type": type, "up_to": up_to})
+
+
+def see_inbox(w: WriteSession, r: ReadSnapshot, command: MarkAllNotificationsSeen) -> InboxUpdateResult:
+    """Seen-all: one number, as a read-all."""
+    user = w.names.inbox(command.user)
+    head = inbox_counters.one(r, user)
+    if user is None or not head.unseen_count:
+        return _outcome(r, user, 0)
+    up_to = head.seq if command.up_to is None else min(command.up_to, head.seq)
+    seen = _all_seen(r, user, head, up_to)
+    if seen:
+        _merge_read_alls(w, user)
+        seq = _bump(w, user, UnreadNumber(0, 0, -seen))
+        w.db.execute(sql("insert_read_all"), (user, seq, STANDING, SEEN_ALL, up_to, w.now))
+        w.db.execute(sql("set_seen_up_to"), (up_to, user))
+    return _outcome(r, user, seen)
+
+
+def _all_seen(r: ReadSnapshot, user: int, head: InboxCounters, up_to: int) -> int:
+    """How many notifications a seen-all marks seen. Those that were not seen became unread above the last read-all of all
+    types and the last seen-all; counted from there upwards or from the last seq downwards, as in a read-all."""
+    low = max(head.read_up_to, _reach(r, user, SEEN_ALL))
+    if up_to - low < head.seq - up_to:
+        return _unread(r, user, low, up_to, ALL_TYPES).unseen
+    return head.unseen_count - _unread(r, user, up_to, head.seq, ALL_TYPES).unseen
 
 
 def undo_read(w: WriteSession, r: ReadSnapshot, command: UndoMarkAllRead) -> InboxUpdateResult:

@@ -71,10 +71,17 @@ def shrink(
 ) -> None:
     """Write a row from which so many ``items`` were removed: the key of its newest event is ``left``; without one it is a
     tombstone."""
-    unread = ReadWatermarks.of(r, user, (row,)).unread(row)
+    marks = ReadWatermarks.of(r, user, (row,))
+    unread, unseen = marks.unread(row), marks.unseen(row)
     empty = {"deleted": 1, "unread_since": row.became_unread}
     changed = row._replace(**({"key": left} if left else empty))
-    save(w, user, n, changed, UnreadNumber(-int(unread and not left), -items * unread))
+    save(
+        w,
+        user,
+        n,
+        changed,
+        UnreadNumber(-int(unread and not left), -items * unread, -int(unseen and not left)),
+    )
 
 
 def _without(w: WriteSession, r: ReadSnapshot, group: int, key: int) -> int | None:

@@ -4,7 +4,12 @@ from collections.abc import Collection, Sequence
 from itertools import groupby
 
 from tidings.errors import KeyReused
-from tidings.inbox_commands import MarkAllNotificationsRead, SetNotificationState, UndoMarkAllRead
+from tidings.inbox_commands import (
+    MarkAllNotificationsRead,
+    MarkAllNotificationsSeen,
+    SetNotificationState,
+    UndoMarkAllRead,
+)
 from tidings.model import (
     CancelReminder,
     Command,
@@ -99,6 +104,8 @@ def change(w: WriteSession, r: ReadSnapshot, command: Command) -> Outcome | KeyR
             return notification_state.mark_inbox(w, r, command)
         case MarkAllNotificationsRead():
             return notification_state.read_inbox(w, r, command)
+        case MarkAllNotificationsSeen():
+            return notification_state.see_inbox(w, r, command)
         case UndoMarkAllRead():
             return notification_state.undo_read(w, r, command)
         case SetNotificationType():

@@ -7,7 +7,6 @@ import msgspec
 
 from tidings.config import KIB
 from tidings.ids import notification_id
-from tidings.model import ReadWatermark
 from tidings.storage import records
 from tidings.storage.sqlite import inbox_counters, inboxes, notification_groups, preferences, reminders
 from tidings.storage.sqlite.notification_groups import STANDING, Row
@@ -133,8 +132,8 @@ def _notifications(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
 def _read_alls(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
     query = sql("read_alls_after")
     rows = r.db.all(query, (user, *(after or (0,)), STANDING, EXPORT_ROWS))
-    named = [(seq, upto, r.names.verb_text(type) if type else "", at) for seq, upto, type, at in rows]
-    return [_line(**records.read_all(ReadWatermark(*row))) for row in named], (rows[-1][0],) if rows else None
+    lines = [_line(**records.read_all(inboxes.watermark(r, *row))) for row in rows]
+    return lines, (rows[-1][0],) if rows else None
 
 
 _SECTIONS = (_acts, _follows, _masks, _reads, _floors, _notifications, _read_alls)

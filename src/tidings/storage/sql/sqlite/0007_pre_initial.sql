@@ -83,17 +83,19 @@ CREATE TABLE retraction (position INTEGER PRIMARY KEY, number INTEGER NOT NULL, 
 -- Notification types that were set over the API, above those of the settings; `definition` is JSON.
 CREATE TABLE notification_type (name TEXT PRIMARY KEY, definition BLOB NOT NULL) WITHOUT ROWID;
 
--- The counters of an inbox. unread: groups; unread_items: the items in them. broadcast_cursor: the last broadcast that was
--- materialised. base_seq: if an inbox of the same name was erased, the seq at which this one began, above all of that one.
--- last_merged_read_all: the seq of the last read-all that was merged with others.
+-- The counters of an inbox. unread: groups; unread_items: the items in them; unseen: those of the groups that were not seen.
+-- broadcast_cursor: the last broadcast that was materialised. base_seq: if an inbox of the same name was erased, the seq at
+-- which this one began, above all of that one. last_merged_read_all: the seq of the last read-all or seen-all that was merged
+-- with others. seen_up_to: how far the seen-alls go.
 CREATE TABLE inbox (
   user INTEGER PRIMARY KEY, seq INTEGER NOT NULL, unread INTEGER NOT NULL, unread_items INTEGER NOT NULL,
   broadcast_cursor INTEGER NOT NULL DEFAULT 0, base_seq INTEGER NOT NULL DEFAULT 0,
-  last_merged_read_all INTEGER NOT NULL DEFAULT 0
+  last_merged_read_all INTEGER NOT NULL DEFAULT 0, unseen INTEGER NOT NULL DEFAULT 0, seen_up_to INTEGER NOT NULL DEFAULT 0
 );
 -- A read-all: the notifications that became unread up to `up_to`, of one type (0: of all), are read; it took `seq`. undone:
 -- 1 if it was undone at `seq`; the groups that it closed stay closed. Of each type there is at most one undone row, which
--- goes as far as the furthest; one with up_to 0 says that read-alls were merged at `seq`.
+-- goes as far as the furthest; one with up_to 0 says that read-alls were merged at `seq`. A row of the type -1 is a seen-all:
+-- those of all types are seen, and not read.
 CREATE TABLE read_watermark (
   user INTEGER, seq INTEGER, undone INTEGER NOT NULL, type INTEGER NOT NULL, up_to INTEGER NOT NULL, at INTEGER NOT NULL,
   PRIMARY KEY (user, seq)

@@ -30,7 +30,7 @@ CREATE TEMP TABLE group_candidate (
   user INTEGER, group_number INTEGER, row INTEGER, actor INTEGER, PRIMARY KEY (user, group_number)
 ) WITHOUT ROWID;
 CREATE TEMP TABLE joinable_group (
-  user INTEGER, group_number INTEGER, row INTEGER, actor INTEGER, key INTEGER, changed INTEGER, closed INTEGER,
+  user INTEGER, group_number INTEGER, row INTEGER, actor INTEGER, key INTEGER, changed INTEGER, seen INTEGER, closed INTEGER,
   PRIMARY KEY (user, group_number)
 ) WITHOUT ROWID;
 CREATE TEMP TABLE replaced_group (
@@ -71,11 +71,11 @@ CROSS JOIN temp.new_item a ON a.item = c.value >> 15 & 65535 WHERE a.repeat <> 0
 
 -- name: bump_inboxes
 -- As if every item opened a group; `decrement_unread_for_joins` corrects it for those that join one.
-INSERT INTO inbox (user, seq, unread, unread_items)
-SELECT c.value >> 31, count(*), count(*), count(*) FROM carray(:packed) c WHERE true GROUP BY 1
+INSERT INTO inbox (user, seq, unread, unread_items, unseen)
+SELECT c.value >> 31, count(*), count(*), count(*), count(*) FROM carray(:packed) c WHERE true GROUP BY 1
 ON CONFLICT (user) DO UPDATE
 SET seq = seq + excluded.seq, unread = unread + excluded.unread,
-  unread_items = unread_items + excluded.unread_items;
+  unread_items = unread_items + excluded.unread_items, unseen = unseen + excluded.unseen;
 
 -- name: notify
 -- Every row gets its seq, counted back from the last one of the inbox, which bump_inboxes has set.
@@ -113,8 +113,8 @@ WHERE o.opened_at > a.opened_after AND coalesce(o.last_item_at, o.opened_at) > a
   WHERE k.user = m.user AND k.undone IN (0, 1) AND k.type IN (0, a.type) AND k.up_to >= coalesce(g.current_seq, m.group_number));
 
 -- name: find_joinable_groups
-INSERT INTO temp.joinable_group (user, group_number, row, actor, key, changed, closed)
-SELECT c.user, c.group_number, c.row, c.actor, i.key, i.changed, i.unread_since IS NOT NULL
+INSERT INTO temp.joinable_group (user, group_number, row, actor, key, changed, seen, closed)
+SELECT c.user, c.group_number, c.row, c.actor, i.key, i.changed, i.seen_at IS NOT NULL, i.unread_since IS NOT NULL
 FROM temp.group_candidate c CROSS JOIN inbox_{n} i ON i.user = c.user AND i.seq = c.row
 WHERE true ON CONFLICT DO NOTHING;
 
@@ -142,8 +142,8 @@ UPDATE temp.grouped_item SET group_number = coalesce(
   (SELECT r.seq FROM temp.replaced_group r WHERE r.user = grouped_item.user AND r.grouping = grouped_item.grouping), group_number);
 
 -- name: join_replaced_groups
-INSERT INTO temp.joinable_group (user, group_number, row, actor, key, closed)
-SELECT DISTINCT r.user, r.seq, r.seq, a.actor, a.key, 0
+INSERT INTO temp.joinable_group (user, group_number, row, actor, key, seen, closed)
+SELECT DISTINCT r.user, r.seq, r.seq, a.actor, a.key, 0, 0
 FROM temp.replaced_group r CROSS JOIN temp.new_item a ON a.item = r.item
 CROSS JOIN temp.grouped_item m ON m.user = r.user AND m.grouping = r.grouping;
 
@@ -190,7 +190,10 @@ UPDATE inbox_{n} SET group_number = (SELECT m.group_number FROM temp.grouped_ite
 WHERE (user, seq) IN (SELECT user, seq FROM temp.grouped_item);
 
 -- name: decrement_unread_for_joins
-UPDATE inbox SET unread = unread - (SELECT count(*) FROM temp.grouped_item m WHERE m.user = inbox.user)
+-- A group that was seen is unseen again.
+UPDATE inbox SET unread = unread - (SELECT count(*) FROM temp.grouped_item m WHERE m.user = inbox.user),
+  unseen = unseen - (SELECT count(*) FROM temp.grouped_item m WHERE m.user = inbox.user) + (
+    SELECT count(*) FROM temp.joinable_group j WHERE j.user = inbox.user AND (j.seen OR j.row <= inbox.seen_up_to))
 WHERE user IN (SELECT user FROM temp.grouped_item);
 
 -- name: collect_notified_groups
@@ -201,7 +204,8 @@ CROSS JOIN inbox h ON h.user = c.value >> 31
 LEFT JOIN temp.grouped_item m ON m.user = h.user AND m.seq = h.seq - (c.value & 32767);
 
 -- name: subtract_read_arrivals
-UPDATE inbox SET unread = unread - arrived.items, unread_items = unread_items - arrived.items
+UPDATE inbox SET unread = unread - arrived.items, unread_items = unread_items - arrived.items,
+  unseen = unseen - arrived.items
 FROM (SELECT c.value >> 31 AS user, count(*) AS items FROM carray(:packed) c GROUP BY 1) arrived WHERE inbox.user = arrived.user;
 
 -- name: mark_read_arrivals
@@ -239,14 +243,17 @@ WHERE user = ? AND seq = ?;
 -- name: unread_notifications
 -- Notifications that became unread in (:low, :high] and never closed; of one type, or (0) of all. Those that a read-all of
 -- all types covers are not above :low.
-SELECT i.seq, i.group_number FROM inbox_{n} i
+SELECT i.seq, i.group_number,
+  i.seen_at IS NULL AND i.seq > (SELECT seen_up_to FROM inbox WHERE user = :user) AS unseen FROM inbox_{n} i
 WHERE i.user = :user AND i.seq > :low AND i.seq <= :high AND i.unread_since IS NULL AND :type IN (0, i.type)
   AND i.seq > coalesce(
     (SELECT max(k.up_to) FROM read_watermark k WHERE k.user = :user AND k.undone = 0 AND k.type = i.type), 0)
 
 -- name: unread_again_notifications
 -- The same of notifications that closed and are unread again.
-SELECT i.seq, i.group_number FROM inbox_{n} i INDEXED BY inbox_{n}_again
+SELECT i.seq, i.group_number,
+  i.seen_at IS NULL AND i.unread_since > (SELECT seen_up_to FROM inbox WHERE user = :user) AS unseen
+FROM inbox_{n} i INDEXED BY inbox_{n}_again
 WHERE i.user = :user AND i.unread_since > :low AND i.unread_since <= :high
   AND i.read_at IS NULL AND i.archived_at IS NULL AND i.deleted IS NULL AND :type IN (0, i.type)
   AND i.unread_since > coalesce(
@@ -254,13 +261,13 @@ WHERE i.user = :user AND i.unread_since > :low AND i.unread_since <= :high
 
 -- name: count_unread_notifications
 -- The counts of both of these over all partitions, which notification_state.py inserts.
-SELECT count(*), coalesce(sum(coalesce(g.size, 1)), 0)
+SELECT count(*), coalesce(sum(coalesce(g.size, 1)), 0), coalesce(sum(i.unseen), 0)
 FROM ({rows}) i LEFT JOIN inbox_group g ON g.user = :user AND g.group_number = i.group_number;
 
 -- name: merge_inbox_read_alls
--- Of a user's read-alls up to the seq :last, those that a later one of these covers: the next of the same type, or the last
--- of all types. One of a type goes further than any of all types before it, so those that the last of all types covers are
--- earlier.
+-- Of a user's read-alls and seen-alls up to the seq :last, those that a later one of these covers: the next of the same type,
+-- or the last of all types. One of a type, and a seen-all, goes further than any of all types before it, so those that the
+-- last of all types covers are earlier.
 DELETE FROM read_watermark WHERE user = :user AND undone = 0 AND seq <= :last AND (
   type <> 0 AND up_to <= (
     SELECT up_to FROM read_watermark k INDEXED BY read_watermark_reach

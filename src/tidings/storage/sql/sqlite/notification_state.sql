@@ -2,7 +2,7 @@
 
 -- name: inbox_counters
 -- The counters of many inboxes, each with its last read-all of all types.
-SELECT h.user, h.unread, h.seq, coalesce(m.up_to, 0), coalesce(m.seq, 0), h.unread_items
+SELECT h.user, h.unread, h.seq, coalesce(m.up_to, 0), coalesce(m.seq, 0), h.unread_items, h.unseen
 FROM carray(:users) u CROSS JOIN inbox h ON h.user = u.value
 LEFT JOIN read_watermark m ON m.user = h.user AND m.seq = (
   SELECT seq FROM read_watermark WHERE user = h.user AND undone = 0 AND type = 0 ORDER BY up_to DESC LIMIT 1
@@ -28,10 +28,13 @@ DELETE FROM inbox_changelog WHERE user=? AND seq=?;
 INSERT INTO inbox_changelog VALUES (?, ?, ?);
 
 -- name: bump_inbox
-UPDATE inbox SET seq=seq+1, unread=unread+?, unread_items=unread_items+? WHERE user=? RETURNING seq;
+UPDATE inbox SET seq=seq+1, unread=unread+?, unread_items=unread_items+?, unseen=unseen+? WHERE user=? RETURNING seq;
 
 -- name: insert_read_all
 INSERT INTO read_watermark VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: set_seen_up_to
+UPDATE inbox SET seen_up_to=? WHERE user=?;
 
 -- name: read_all_reach
 SELECT max(up_to) FROM read_watermark WHERE user=? AND undone=0 AND type=?;
@@ -41,7 +44,7 @@ SELECT seq FROM read_watermark WHERE user=?1 AND seq>(SELECT last_merged_read_al
 ORDER BY seq LIMIT ?2;
 
 -- name: delete_read_all
-DELETE FROM read_watermark WHERE user=?1 AND seq=?2 AND undone=?3 AND seq>(SELECT last_merged_read_all FROM inbox
+DELETE FROM read_watermark WHERE user=?1 AND seq=?2 AND undone=?3 AND type>=0 AND seq>(SELECT last_merged_read_all FROM inbox
 WHERE user=?1) RETURNING type, up_to;
 
 -- name: set_read_alls_merged
