@@ -1,14 +1,29 @@
 """What holds for all tests."""
 
+import gc
 import os
 import signal
+from collections.abc import Generator
 
+import pytest
 from hypothesis import settings
 
 from tests.folders import keep_in_memory
 
 collect_ignore = [] if "BEHIND_NGINX" in os.environ else ["nginx"]
 """Tests of a program that no package brings have a command of their own, ``make nginx``."""
+
+LONGEST = (
+    "tests/simulation/test_simulation.py",
+    "tests/property/test_machine.py",
+    "tests/crash/test_power.py",
+    "tests/crash/test_points.py",
+    "tests/simulation/test_planted.py",
+    "tests/crash/test_kill.py",
+    "tests/replay/test_github.py",
+    "tests/test_bench.py",
+)
+"""Modules with tests of many seconds, the longest first. A process that has one left at the end would work alone."""
 
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")  # none may depend on the speed of the machine
@@ -20,3 +35,20 @@ def pytest_configure() -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     keep_in_memory()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect without garbage collections: thousands of tests are made, and all of them stay."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest modules; all others keep their order."""
+    first = {module: place for place, module in enumerate(LONGEST)}
+    items.sort(key=lambda item: first.get(item.nodeid.partition("::")[0], len(LONGEST)))
