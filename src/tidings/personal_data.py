@@ -75,7 +75,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     """An address of a user on a channel: a mail address, a push subscription, a URL. ``secret`` signs or encrypts for it.
     ``sent_at``: the time of the last delivery (ms). There are no deliveries before it is ``confirmed``, or from
     ``disabled_at`` (ms, 0: it is enabled) on. ``failures``: consecutive deliveries that were refused permanently.
-    ``vouched``: the application registered it, so it may be in a network that is not public."""
+    ``vouched``: the application registered it, so it may be in a network that is not public. ``revision``: the number of
+    times that it was registered again, enabled or given another secret."""
 
     id: str
     user: str
@@ -89,6 +90,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     disabled_at: int = 0
     disabled_reason: str = ""
     vouched: bool = False
+    revision: int = 0
 
     @property
     def is_usable(self) -> bool:
@@ -103,8 +105,9 @@ class Endpoint(msgspec.Struct, frozen=True):
         return f"{service}://…" if self.channel == "apprise" else self.address
 
     def enabled(self) -> "Endpoint":
-        """The same endpoint, enabled and without failures."""
-        return msgspec.structs.replace(self, failures=0, disabled_at=0, disabled_reason="")
+        """The next revision of the endpoint, enabled and without failures."""
+        revision = self.revision + 1
+        return msgspec.structs.replace(self, failures=0, disabled_at=0, disabled_reason="", revision=revision)
 
 
 class PushKeys(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -154,7 +157,8 @@ class DeliveryResult(msgspec.Struct, frozen=True):
     that the endpoint refused, how many it has now refused in a row; ``disables``: that is over the limit, and the endpoint
     is disabled for the reason ``error``. ``order``: of a ``sent`` or ``dead`` one, the seq of the newest item of the
     attempt: another delivery is enqueued if items joined the group since then (0: none is). ``by``: the preferences that
-    decided about one that was not tried, which is decided again if its user has others now."""
+    decided about one that was not tried, which is decided again if its user has others now. ``revision``: that of the
+    endpoint that refused: a later one gets the delivery again, and is neither removed nor disabled (None: any)."""
 
     id: int
     state: str
@@ -164,3 +168,4 @@ class DeliveryResult(msgspec.Struct, frozen=True):
     disables: bool = False
     order: int = 0
     by: Preferences | None = None
+    revision: int | None = None

@@ -553,14 +553,14 @@ def test_a_disabled_endpoint_is_enabled_by_its_owner(store: Harness) -> None:
     assert store.changed(EnableEndpoint("bob", HOOK.id)) == 1
     assert store.changed(RetryDeadLetters()) == 1
     (again,) = deliveries(store)
-    assert again.endpoint == HOOK
+    assert again.endpoint == msgspec.structs.replace(HOOK, revision=1)
     store.write(
         RecordDeliveryResults(
             (DeliveryResult(again.id, "dead", error="HTTP 403", failures=5, disables=True),)
         )
     )
     store.write(AddEndpoint(HOOK))
-    assert store.run(store.store.endpoints("bob")) == [HOOK]
+    assert store.run(store.store.endpoints("bob")) == [msgspec.structs.replace(HOOK, revision=2)]
 
 
 def test_what_was_sent_ends_a_row_of_failures(store: Harness) -> None:

@@ -1,10 +1,10 @@
-"""``tidings.ports.DeliveryQueue``: which deliveries are owed again once an attempt has ended."""
+"""``tidings.ports.DeliveryQueue``: which deliveries are owed again once an attempt has ended, and which results apply."""
 
 import pytest
 
-from tests.conformance.test_deliveries import MAIL, deliveries, ping, reached
+from tests.conformance.test_deliveries import HOOK, MAIL, deliveries, ping, reached
 from tests.harness import Harness
-from tidings.model import RecordDeliveryResults, Retract
+from tidings.model import AddEndpoint, Command, EnableEndpoint, RecordDeliveryResults, Retract, RotateSecret
 from tidings.personal_data import DeliveryResult
 
 
@@ -53,3 +53,30 @@ def test_what_an_attempt_carried_is_not_owed_again(store: Harness, state: str) -
     assert waiting.row is not None
     store.write(RecordDeliveryResults((DeliveryResult(waiting.id, state, order=waiting.row.order),)))
     assert deliveries(store) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [AddEndpoint(HOOK), EnableEndpoint("bob", HOOK.id), RotateSecret("bob", HOOK.id, "another")],
+    ids=lambda command: type(command).__name__,
+)
+@pytest.mark.parametrize("state", ["gone", "dead"])
+def test_a_refusal_of_a_former_registration_is_ignored(store: Harness, state: str, change: Command) -> None:
+    """The fault: an endpoint was registered again during an attempt, with 201, and the end of that attempt removed or
+    disabled it."""
+    reached(store, HOOK)
+    ping(store)
+    (read,) = deliveries(store)
+    store.write(change)
+    refused = DeliveryResult(
+        read.id, state, error="no", failures=5, disables=True, revision=read.endpoint.revision
+    )
+    assert store.changed(RecordDeliveryResults((refused,))) == 0
+    (again,) = deliveries(store)
+    assert (again.attempts, again.endpoint.failures, again.endpoint.disabled_at) == (0, 0, 0)
+    refused = DeliveryResult(
+        read.id, state, error="no", failures=5, disables=True, revision=again.endpoint.revision
+    )
+    assert store.changed(RecordDeliveryResults((refused,))) == 1
+    found = [each.disabled_reason for each in store.run(store.store.endpoints("bob"))]
+    assert (found, deliveries(store)) == ([] if state == "gone" else ["no"], [])

@@ -119,7 +119,7 @@ def test_the_same_place_is_registered_once(store: Harness) -> None:
     new = Endpoint("e2", "bob", "web_push", "https://push.test/", "new", START_MS + 5)
     store.write(AddEndpoint(old))
     store.write(AddEndpoint(new))
-    assert endpoints(store, "bob") == [msgspec.structs.replace(old, secret="new")]
+    assert endpoints(store, "bob") == [msgspec.structs.replace(old, secret="new", revision=1)]
     store.write(AddEndpoint(Endpoint("e3", "bob", "apprise", "https://push.test/", created_at=START_MS + 6)))
     store.write(
         AddEndpoint(Endpoint("e4", "bob", "web_push", "https://push.test/2", created_at=START_MS + 7))
@@ -180,7 +180,7 @@ def test_a_webhook_gets_another_secret(store: Harness) -> None:
         RotateSecret(*who, "new") for who in (("cy", "e1"), ("bob", "e3"), ("bob", "e2"), ("bob", "e1"))
     ]
     assert [store.changed(command) for command in rotated] == [0, 0, 0, 1]
-    assert endpoints(store, "bob") == [msgspec.structs.replace(hook, secret="new"), keys]
+    assert endpoints(store, "bob") == [msgspec.structs.replace(hook, secret="new", revision=1), keys]
 
 
 def test_a_registration_does_not_undo_what_came_before_it(store: Harness) -> None:
@@ -195,7 +195,9 @@ def test_a_registration_does_not_undo_what_came_before_it(store: Harness) -> Non
         RecordDeliveryResults((DeliveryResult(due.id, "sent", START_MS + 7),)),
         AddEndpoint(read),
     )
-    assert endpoints(store, "bob") == [msgspec.structs.replace(read, secret="new", sent_at=START_MS + 7)]
+    assert endpoints(store, "bob") == [
+        msgspec.structs.replace(read, secret="new", revision=2, sent_at=START_MS + 7)
+    ]
 
 
 def test_an_endpoint_is_removed_by_its_owner(store: Harness) -> None:

@@ -258,15 +258,17 @@ def test_what_may_pass_is_tried_again(loop: Loop, world: World, status: int) -> 
     loop.run(scene())
 
 
-def test_an_endpoint_that_is_gone_is_removed_with_what_waits_for_it(loop: Loop, world: World) -> None:
+def test_an_endpoint_that_is_gone_is_removed_with_what_waits_for_it(
+    loop: Loop, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     async def scene() -> None:
         await world.hook()
         world.web.answer(410, times=3)
         await world.tell("like", "like", "like")
         await world.deliver()
         assert len(world.web.requests) == 1
-        assert await world.store.endpoints(USER) == []
-        assert (await world.waiting(), await world.dead()) == ([], [])
+        assert (await world.store.endpoints(USER), await world.waiting(), await world.dead()) == ([], [], [])
+        assert "the endpoint e0 (webhook) is removed: HTTP 410" in caplog.text
 
     loop.run(scene())
 

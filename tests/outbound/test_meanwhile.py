@@ -9,6 +9,7 @@ import pytest
 from tests.outbound.world import USER, World
 from tidings.inbox_commands import MarkAllNotificationsRead
 from tidings.model import (
+    AddEndpoint,
     Command,
     EraseUser,
     Publish,
@@ -20,7 +21,7 @@ from tidings.model import (
     SetPreferences,
 )
 from tidings.outbound.channel import OutboundMessage, SendResult
-from tidings.outbound.dispatcher import LANE
+from tidings.outbound.dispatcher import LANE, MAX_FAILURES
 from tidings.outbound.webhook import Webhook
 from tidings.outbound.webhook_signing import new_secret
 from tidings.personal_data import Endpoint, Preferences
@@ -112,4 +113,33 @@ def test_what_is_sent_next_is_signed_with_the_secret_of_now(
         assert used == [before.secret, secret]
 
     monkeypatch.setattr(Webhook, "send", noting)
+    loop.run(scene())
+
+
+@pytest.mark.parametrize(("status", "earlier"), [(410, 0), (400, MAX_FAILURES - 1)])
+def test_an_endpoint_that_is_registered_again_outlasts_the_attempt_before(
+    loop: Loop, world: World, status: int, earlier: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The fault: the end of an attempt removed or disabled an endpoint that was registered again during it. What was
+    refused is sent again."""
+
+    async def scene() -> None:
+        hook = await world.hook()
+        world.web.answer(status, times=earlier + 1)
+        for _ in range(earlier):
+            await world.tell()
+        await world.deliver()
+        world.web.open.clear()
+        await world.tell()
+        await world.web.received(earlier + 1)
+        await world.write(AddEndpoint(hook))
+        world.web.open.set()
+        await world.deliver()
+        (found,) = await world.store.endpoints(USER)
+        assert (found.id, found.disabled_at, found.failures) == (hook.id, 0, 0)
+        assert (len(world.web.requests), await world.waiting()) == (earlier + 2, [])
+        assert len(await world.dead()) == earlier
+        assert "is disabled" not in caplog.text
+        assert "is removed" not in caplog.text
+
     loop.run(scene())

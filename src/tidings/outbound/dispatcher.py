@@ -17,7 +17,7 @@ import msgspec
 
 from tidings.background import NextRun, Worker, backoff_s
 from tidings.errors import Unavailable
-from tidings.model import Command, Delivery, Outcome, RecordDeliveryResults
+from tidings.model import Command, CommandResult, Delivery, Outcome, RecordDeliveryResults
 from tidings.outages import OutageLog
 from tidings.outbound.channel import MAX_ERROR, Channel, OutboundMessage, SendResult
 from tidings.outbound.channel_registry import ChannelRegistry, NotConfigured
@@ -230,7 +230,11 @@ class DeliveryDispatcher(Worker):
         elif not answer.server_fault and any(handled.state == "dead" for _, handled in outcomes):
             failures += 1
             outcomes = [(delivery, _counted(handled, failures)) for delivery, handled in outcomes]
-        await self._settle(outcomes)
+        recorded = await self._settle(outcomes)
+        if not recorded:  # it was registered again during the attempt, or removed
+            return answer, failures
+        if answer.state == "gone":
+            _log.warning("the endpoint %s (%s) is removed: %s", endpoint.id, endpoint.channel, answer.error)
         if failures >= MAX_FAILURES and any(handled.disables for _, handled in outcomes):
             ENDPOINTS_DISABLED.labels(endpoint.channel).inc()
             _log.warning("the endpoint %s (%s) is disabled: %s", endpoint.id, endpoint.channel, answer.error)
@@ -298,14 +302,15 @@ class DeliveryDispatcher(Worker):
 
     def _outcome(self, delivery: Delivery, answer: SendResult, now: int) -> DeliveryResult:
         order = delivery.row.order if delivery.row is not None else 0
+        revision = delivery.endpoint.revision
         if answer.state == "sent":
             return DeliveryResult(delivery.id, "sent", self._sent_at(delivery, now), order=order)
         error = answer.error[:MAX_ERROR]
         if answer.state != "failed":
-            return DeliveryResult(delivery.id, answer.state, error=error, order=order)
+            return DeliveryResult(delivery.id, answer.state, error=error, order=order, revision=revision)
         wait = retry_delay_ms(delivery.attempts + 1, answer.after_s, self._spread(delivery))
         if wait is None:
-            return DeliveryResult(delivery.id, "dead", error=error, order=order)
+            return DeliveryResult(delivery.id, "dead", error=error, order=order, revision=revision)
         return DeliveryResult(delivery.id, "failed", now + wait, error)
 
     def _spread(self, delivery: Delivery) -> Random:
@@ -321,16 +326,17 @@ class DeliveryDispatcher(Worker):
 
     # --- results in the store ----------------------------------------------------------------------------
 
-    async def _settle(self, outcomes: list[tuple[Delivery, DeliveryResult]]) -> None:
+    async def _settle(self, outcomes: list[tuple[Delivery, DeliveryResult]]) -> bool:
         """Record results, and retry until the store accepts them: a dispatcher that went on without that would send the same
-        deliveries again and again while a disk is full. Raises only when the server stops."""
+        deliveries again and again while a disk is full. Returns False if it ignored all, since what decided has changed.
+        Raises only when the server stops."""
         if not outcomes:
-            return
+            return True
         command = RecordDeliveryResults(tuple(handled for _, handled in outcomes))
         failures = 0
         while True:
             try:
-                await self._submit(command)
+                outcome = await self._submit(command)
                 break
             except Exception as error:
                 if self._closing:
@@ -339,8 +345,11 @@ class DeliveryDispatcher(Worker):
                 self._outages.failed(error)
                 await asyncio.sleep(backoff_s(failures))
         self._outages.succeeded()
+        recorded = isinstance(outcome, CommandResult) and outcome.updated > 0
         for delivery, handled in outcomes:
-            self._count(delivery, handled)
+            if recorded or handled.state == "sent":
+                self._count(delivery, handled)
+        return recorded
 
     def _count(self, delivery: Delivery, handled: DeliveryResult) -> None:
         channel = delivery.endpoint.channel

@@ -131,9 +131,10 @@ class MemoryDeliveries(MemoryState):
                 )
 
     def _settle(self, handled: DeliveryResult) -> int:
-        """Record the result of a delivery; that of a missing one, or one decided by former preferences, is ignored."""
+        """Record the result of a delivery; that of a missing one, or one that a former state of the preferences or of the
+        endpoint decided, is ignored."""
         pending = self._pending.get(handled.id)
-        if pending is None or handled.by not in (None, self._people[pending.user].preferences):
+        if pending is None or not self._is_current(pending, handled):
             return 0
         pending.held = handled.state == "held"
         match handled.state:
@@ -155,6 +156,11 @@ class MemoryDeliveries(MemoryState):
         if handled.order and handled.state in ("sent", "dead"):
             self._enqueue_again(pending, handled.order)
         return 1
+
+    def _is_current(self, pending: PendingDelivery, handled: DeliveryResult) -> bool:
+        person = self._people[pending.user]
+        revision = person.endpoints[pending.endpoint].revision
+        return handled.by in (None, person.preferences) and handled.revision in (None, revision)
 
     def _enqueue_again(self, pending: PendingDelivery, carried: int) -> None:
         """Enqueue a delivery for items that joined a group during an attempt: none was enqueued, since one of the group was
@@ -251,7 +257,8 @@ class MemoryDeliveries(MemoryState):
         endpoints = self._peek(rotate.user).endpoints
         if rotate.id not in endpoints or endpoints[rotate.id].channel != "webhook":
             return 0
-        endpoints[rotate.id] = msgspec.structs.replace(endpoints[rotate.id], secret=rotate.secret)
+        old = endpoints[rotate.id]
+        endpoints[rotate.id] = msgspec.structs.replace(old, secret=rotate.secret, revision=old.revision + 1)
         return 1
 
     def _reserve_confirmation(self, reserve: ReserveConfirmation) -> int:

@@ -42,14 +42,14 @@ def _deliveries(r: ReadSnapshot, due: list[tuple[Any, ...]]) -> list[Delivery]:
     people = r.names.people(row[1] for row in due)
     shown = _shown(r, due)
     muted = _muted(r, {row[1] for row in due}, shown)
-    said = {raw: decode_preferences(raw) for raw in {row[18] for row in due}}
+    said = {raw: decode_preferences(raw) for raw in {row[19] for row in due}}
     return [
         Delivery(
             row[0],
-            endpoints.made(people[row[1]], row[7:18]),
+            endpoints.made(people[row[1]], row[7:19]),
             r.names.verb_text(row[3]),
             shown.get(notification_id(row[1], row[2])),
-            said[row[18]],
+            said[row[19]],
             row[4],
             row[5],
             row[6],
@@ -109,13 +109,14 @@ def next_due(r: ReadSnapshot) -> int | None:
 
 
 def settle(w: WriteSession, command: RecordDeliveryResults) -> CommandResult:
-    """Record the results of deliveries; those of missing ones, and those decided by former preferences, are ignored."""
+    """Record the results of deliveries; those of missing ones, and those that a former state of the preferences
+    or of the endpoint decided, are ignored."""
     return CommandResult(sum(_settle(w, handled) for handled in command.handled), w.position)
 
 
 def _settle(w: WriteSession, handled: DeliveryResult) -> int:
     row = w.db.one(sql("delivery_by_id"), (handled.id,))
-    if row is None or not _is_current(w, row[1], handled):
+    if row is None or not _is_current(w, row[0], row[1], handled):
         return 0
     match handled.state:
         case "sent":
@@ -141,9 +142,12 @@ def _settle(w: WriteSession, handled: DeliveryResult) -> int:
     return 1
 
 
-def _is_current(w: WriteSession, user: int, handled: DeliveryResult) -> bool:
-    """Whether the user still has the preferences that decided. If they have changed since the dispatcher read them, what
-    they held is already released, and would be held again until the time of before."""
+def _is_current(w: WriteSession, endpoint: int, user: int, handled: DeliveryResult) -> bool:
+    """Whether what decided is still in effect. If the preferences have changed since the dispatcher read them, what they
+    held is already released, and would be held again until the time of before. An endpoint that was registered again
+    since then would be removed or disabled for what its former state refused."""
+    if handled.revision not in (None, w.db.one(sql("endpoint_revision"), (endpoint,))[0]):
+        return False
     if handled.by is None:
         return True
     row = w.db.one(sql("preferences_of_user"), (user,))

@@ -120,9 +120,10 @@ def of(r: ReadSnapshot, user: str) -> list[Endpoint]:
 
 def made(user: str, row: Sequence[Any]) -> Endpoint:
     """The endpoint of these columns."""
-    id, channel, address, secret, created_at, sent_at, confirmed, failures, disabled_at, reason, vouched = row
+    id, channel, address, secret, created_at, sent_at, confirmed, *others = row
+    failures, disabled_at, reason, vouched, revision = others
     place = (id, user, _NAMES[channel], address, secret)
-    state = (bool(confirmed), failures, disabled_at, reason, bool(vouched))
+    state = (bool(confirmed), failures, disabled_at, reason, bool(vouched), revision)
     return Endpoint(*place, created_at, sent_at, *state)
 
 

@@ -10,11 +10,11 @@ ON CONFLICT (user, channel, address) DO UPDATE SET
   secret = iif(channel = ?, secret, excluded.secret),
   confirmed = max(confirmed, excluded.confirmed), failures = excluded.failures,
   disabled_at = excluded.disabled_at, disabled_reason = excluded.disabled_reason,
-  vouched = max(vouched, excluded.vouched);
+  vouched = max(vouched, excluded.vouched), revision = revision + 1;
 
 -- name: endpoints_of
 SELECT id, channel, address, secret, created_at, sent_at, confirmed, failures, disabled_at, disabled_reason,
-  vouched
+  vouched, revision
 FROM endpoint WHERE user = ? ORDER BY created_at, number;
 
 -- name: reserve_confirmation
@@ -37,6 +37,9 @@ UPDATE endpoint SET disabled_at=?, disabled_reason=? WHERE number=?;
 -- name: endpoint_number
 SELECT number FROM endpoint WHERE user=? AND id=?;
 
+-- name: endpoint_revision
+SELECT revision FROM endpoint WHERE number=?;
+
 -- name: delete_endpoint
 DELETE FROM endpoint WHERE number=?;
 
@@ -47,4 +50,4 @@ SELECT number FROM endpoint WHERE user=?;
 SELECT EXISTS (SELECT 1 FROM endpoint);
 
 -- name: set_endpoint_secret
-UPDATE endpoint SET secret=? WHERE user=? AND id=? AND channel=?;
+UPDATE endpoint SET secret=?, revision=revision+1 WHERE user=? AND id=? AND channel=?;
