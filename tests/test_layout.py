@@ -43,6 +43,7 @@ PORTS: Mapping[type[Any], tuple[type[Any], ...]] = {
 }
 """The ports of a store's own, and the commands that change what each of them shows: both are work for every back-end."""
 CAPABILITIES: Mapping[type[Any], tuple[type[Any], ...]] = {
+    ports.FeedGroups: (),
     ports.Health: (),
     ports.Preparation: (),
     ports.PreferencesViews: (model.SetNotificationType, model.SetPreferences),
@@ -75,11 +76,11 @@ STATEMENT = re.compile(
 """How a statement, or the end of one, begins. Pragmas and transactions are commands of the connection."""
 
 SAME_THINGS = """
-ActivityPage BlockedUser BlocksPage Condition DeadLetter Decision Endpoint Endpoints Event Explanation FeedItem FeedPage
-FeedReadResult FieldError FollowedTopic Following FollowsPage Frame InboxChanges InboxPage InboxUpdateResult MutedTopic
-MutesPage NewCount NewEvent Notification Parts Person Preferences PreviousRank QuietHours ReadAllResult Reason
-Receipt Receipts Reminder ReminderResult RemindersPage SeriesPoint Status Summary Thing Top TopItem
-TopSeries Unread UpdateResult Updated
+ActivityGroup ActivityGroupPage ActivityPage BlockedUser BlocksPage Condition DeadLetter Decision Endpoint Endpoints
+Event Explanation FeedGroup FeedGroupPage FeedItem FeedPage FeedReadResult FieldError FollowedTopic Following
+FollowsPage Frame GroupWindow InboxChanges InboxPage InboxUpdateResult MutedTopic MutesPage NewCount NewEvent
+Notification Parts Person Preferences PreviousRank QuietHours ReadAllResult Reason Receipt Receipts Reminder
+ReminderResult RemindersPage SeriesPoint Status Summary Thing Top TopItem TopSeries Unread UpdateResult Updated
 """
 """What the client, the description of the API and the server each represent: one thing, and so one name."""
 

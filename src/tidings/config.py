@@ -27,6 +27,8 @@ MIB = 1024 * KIB
 Positive = Annotated[int, Meta(ge=1, le=LARGEST)]
 Natural = Annotated[int, Meta(ge=0, le=LARGEST)]
 Network = IPv4Network | IPv6Network
+MAX_GROUP_WINDOW_S = 366 * 86_400
+"""A year: each page of groups reads a whole window, or the maximum number of items in it."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,6 +84,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     dormant_days: Positive = 30
     feed_max_scanned_rows: Positive = 20_000
     unseen_count_cap: Positive = 1_000
+    feed_group_window_s: Annotated[int, Meta(ge=1, le=MAX_GROUP_WINDOW_S)] = 86_400
     max_mutes_per_user: Positive = MAX_MUTES
     max_blocks_per_user: Positive = MAX_BLOCKS
     feed_history: Positive = FEED_HISTORY
@@ -179,6 +182,7 @@ HELP: Mapping[str, str] = {
     "dormant_days": "Days without a visit after which a user's feed changes to fan-out on read.",
     "feed_max_scanned_rows": "Entries examined to fill one filtered page; beyond, the page is partial.",
     "unseen_count_cap": "The maximum count of new items; beyond, it is capped.",
+    "feed_group_window_s": "Seconds of a window within which group=true groups similar events, from 1970 on: a UTC day.",
     "reader_threads": "Threads for reads that may be long; one user has all but one of them at most.",
     "max_reads_per_user": "Long reads of one user that wait or run; identical requests count once.",
     "max_reads": "Long reads of all users together that wait or run before more get 503.",

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import struct
+from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -10,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from tidings.errors import BadParameter, FieldError
 
 _TAG_BYTES = 16
-_INTEGER = struct.Struct(">q")
+_INTEGER_BYTES = 8
 
 
 class Cursors:
@@ -24,17 +25,25 @@ class Cursors:
 
     def make(self, at: int, question: str) -> str:
         """The cursor that continues ``question`` at ``at`` (a signed 64-bit integer)."""
-        return self._seal(_INTEGER.pack(at), question)
+        return self.make_integers((at,), question)
 
     def read(self, cursor: str | None, question: str) -> int | None:
         """The start of the page; None for a first page. Raises BadParameter."""
+        found = self.read_integers(cursor, question, 1)
+        return None if found is None else found[0]
+
+    def make_integers(self, at: Sequence[int], question: str) -> str:
+        """The cursor that continues ``question`` at several such integers."""
+        return self._seal(struct.pack(f">{len(at)}q", *at), question)
+
+    def read_integers(self, cursor: str | None, question: str, count: int) -> tuple[int, ...] | None:
+        """The integers of such a cursor; None for a first page. Raises BadParameter."""
         if cursor is None:
             return None
         raw = self._open(cursor, question)
-        if len(raw) != _INTEGER.size:
+        if len(raw) != count * _INTEGER_BYTES:
             raise _damaged()
-        (at,) = _INTEGER.unpack(raw)
-        return int(at)
+        return struct.unpack(f">{count}q", raw)
 
     def make_named(self, at: str, question: str) -> str:
         """The cursor of a list by name that continues after ``at``."""

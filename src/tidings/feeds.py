@@ -57,7 +57,7 @@ class FeedReader:
         """A page of a user's feed. Raises BadParameter for a cursor of another request."""
         if cursor is None and not fields and want == EVERYTHING:
             return await self._first_page(user, limit)
-        question = _question("feed", user, want)
+        question = question_of("feed", user, want)
         page = await self._store.feed(user, want, limit, self._cursors.read(cursor, question))
         return _reply(*self._made(page, question, [feed_item(item) for item in page.items], fields))
 
@@ -71,7 +71,7 @@ class FeedReader:
         if known is not None and known.version is not None and known.version == version:
             return Reply(known.body + b',"position":%d}' % position, known.next_cursor, "", position)
         page = await self._store.feed(user, EVERYTHING, limit, None)
-        question = _question("feed", user, EVERYTHING)
+        question = question_of("feed", user, EVERYTHING)
         page, body, following = self._made(page, question, [feed_item(item) for item in page.items], ())
         keep = version is not None and not page.partial
         self._first_pages.put(user, limit, CachedPage(version, body, following) if keep else SEEN_ONCE)
@@ -88,7 +88,7 @@ class FeedReader:
     ) -> Reply:
         """A page of the activity of a topic, or (None) of all; for a viewer ("": none) without the events that a block
         hides. Raises BadParameter."""
-        question = _question(f"activity|{viewer}", topic, want)
+        question = question_of(f"activity|{viewer}", topic, want)
         before = self._cursors.read(cursor, question)
         position = self._public.position  # before the page is read: it has all public events up to this one
         page = await self._store.activity(topic, want, limit, before, viewer or None)
@@ -236,8 +236,8 @@ def key_of_event(ids: EventIds, since: str) -> int:
     raise BadParameter(f"since: {detail}", (FieldError("since", detail),))
 
 
-def _question(kind: str, about: str | None, want: FeedFilter) -> str:
-    """The binding of a cursor."""
+def question_of(kind: str, about: str | None, want: FeedFilter) -> str:
+    """The binding of a cursor: the kind of list, what it is about, and the filter."""
     return f"{kind}|{about}|{_words(want)}"
 
 
@@ -254,7 +254,7 @@ def _reply(page: Page, body: bytes, following: str | None) -> Reply:
 def join(items: Sequence[bytes], fields: tuple[str, ...]) -> tuple[bytes, int]:
     """The beginning of a page, and how many it has of these items, or of only these fields of them: as many as fit into
     PAGE_BYTES, and one at least."""
-    kept = items if not fields else [_trim(item, fields) for item in items]
+    kept = items if not fields else [trimmed(item, fields) for item in items]
     if sum(map(len, kept)) > PAGE_BYTES:
         kept = kept[: _fitting(kept)]
     return b'{"items":[' + b",".join(kept) + b"]", len(kept)
@@ -265,7 +265,8 @@ def _fitting(items: Sequence[bytes]) -> int:
     return max(1, bisect_right(list(accumulate(map(len, items))), PAGE_BYTES))
 
 
-def _trim(item: bytes, fields: tuple[str, ...]) -> bytes:
+def trimmed(item: bytes, fields: tuple[str, ...]) -> bytes:
+    """An item with only these fields of it."""
     whole = _raw_object.decode(item)
     return _encode({name: whole[name] for name in fields if name in whole})
 

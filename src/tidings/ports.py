@@ -21,6 +21,7 @@ from typing import Protocol
 from tidings.errors import KeyReused
 from tidings.event_counts import Dimension, EventSelection, KeyCounts, PointCounts, Points
 from tidings.filters import EVERYTHING, ActivityOf, FeedFilter, FeedOf
+from tidings.grouping import GroupCursor, GroupPage, GroupRule
 from tidings.ids import EventIds
 from tidings.model import (
     Command,
@@ -159,6 +160,28 @@ class FeedViews(Protocol):
 
     async def summary(self, user: str, include_own: bool = False) -> FeedSummary:
         """Exact totals over the user's feed, and its five newest items."""
+        ...
+
+
+class FeedGroups(Protocol):
+    """Groups of similar events. A capability beside the store's own.
+
+    A group has the items of a feed, or of activity, with one verb and one object whose keys are in one segment of a window
+    (see ``grouping``). Each item that matches the filter is in exactly one group, and each group on one page of a cursor, at
+    the place of its newest item. All pages of a cursor show the items up to the position of the first page; what is marked
+    read, hidden or retracted since then changes the groups that are still to come.
+    """
+
+    async def feed_groups(
+        self,
+        what: FeedOf | ActivityOf,
+        want: FeedFilter,
+        limit: int,
+        at: GroupCursor | None,
+        rule: GroupRule,
+    ) -> GroupPage:
+        """A page of ``limit`` groups, newest first, or the last, or a ``partial`` one; ``at``: the end of the page before.
+        ``read`` is 0 for activity."""
         ...
 
 
@@ -443,6 +466,7 @@ class Erasing(Protocol):
 class Store(
     EventLog,
     FeedViews,
+    FeedGroups,
     InboxViews,
     Graph,
     Maintenance,

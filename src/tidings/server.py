@@ -18,6 +18,7 @@ from tidings.confirmations import Confirmations
 from tidings.cursors import Cursors
 from tidings.delivery_endpoints import EndpointService
 from tidings.errors import ForeignCommit, KeyReused, Unavailable
+from tidings.feed_groups import GroupReader
 from tidings.feeds import FeedReader
 from tidings.http.app import Services
 from tidings.http.metrics import Metrics
@@ -123,6 +124,7 @@ async def running(
             clock=clock,
             ingest=Commands(log, runner, settings, clock, cursors, store),
             reader=FeedReader(store, cursors, settings, public),
+            groups=GroupReader(store, cursors, settings, public),
             trends=trends,
             inboxes=NotificationReader(store, cursors, clock, epoch, wording, live.waiter, materialize),
             live=live,

@@ -1,15 +1,17 @@
 """A store's answers, and the wire's JSON, as the plain data that checkers take."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from tests.checkers import groups
 from tests.checkers.inboxes import Item
 from tests.checkers.ledger import Place
 from tests.checkers.paging import Fetch
-from tidings.filters import FeedFilter
-from tidings.model import InboxCounters, InboxRow, LogEntry, Receipt
+from tidings.filters import ActivityOf, FeedFilter, FeedOf
+from tidings.grouping import FeedGroup, GroupCursor, GroupPage, GroupRule
+from tidings.model import FeedItem, InboxCounters, InboxRow, LogEntry, Receipt
 from tidings.ports import Store
 
 ALL = 1_000_000
@@ -102,3 +104,64 @@ def inbox_pages(store: Store, user: str, limit: int) -> Fetch:
         return [row.order for row in page.rows], page.next_order
 
     return fetch
+
+
+GroupReader = Callable[[GroupCursor | None], Awaitable[GroupPage]]
+"""Reads the page of groups that begins at a cursor."""
+MAX_PAGES = 1_000
+"""Pages of groups that no test reaches; a list that does not end fails."""
+
+
+async def all_groups(
+    read: GroupReader, between: Callable[[], Awaitable[None]] | None = None
+) -> list[FeedGroup]:
+    """The groups of all pages of one cursor; ``between`` runs after each page that has a successor."""
+    found: list[FeedGroup] = []
+    at: GroupCursor | None = None
+    for _ in range(MAX_PAGES):
+        page = await read(at)
+        found += page.groups
+        at = page.next
+        if at is None:
+            return found
+        assert page.position == at.position, f"{page} continues at another position"
+        if between is not None:
+            await between()
+    raise AssertionError(f"no end after {MAX_PAGES} pages")
+
+
+def shown_group(group: FeedGroup) -> groups.Shown:
+    """A group of a store."""
+    return groups.Shown(
+        group.id,
+        group.verb,
+        f"{group.object_type}:{group.object_id}",
+        group.end,
+        group.top,
+        group.count,
+        group.read,
+        group.actors,
+        group.actor_count,
+        [item.key for item in group.items],
+    )
+
+
+def plain_item(item: FeedItem) -> groups.Plain:
+    """An item of a feed or of activity."""
+    body = msgspec.json.decode(item.body)
+    thing = f"{body['object_type']}:{body['object_id']}"
+    return groups.Plain(item.key, body["verb"], thing, body["actor_id"], item.read_at is not None)
+
+
+async def sound_groups(
+    store: Store, what: FeedOf | ActivityOf, want: FeedFilter, limit: int, rule: GroupRule
+) -> list[FeedGroup]:
+    """All groups of a feed or of activity, read page by page; they must partition the plain items."""
+    found = await all_groups(lambda at: store.feed_groups(what, want, limit, at, rule))
+    if isinstance(what, FeedOf):
+        page = await store.feed(what.user, want, ALL, None)
+    else:
+        page = await store.activity(what.topic, want, ALL, None, what.viewer)
+    items = [plain_item(item) for item in page.items]
+    groups.partition(items, [shown_group(group) for group in found], rule.max_items)
+    return found

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from tidings.errors import KeyReused
 from tidings.feed_changes import Retraction
 from tidings.filters import EVERYTHING, ActivityOf, FeedFilter, FeedOf
+from tidings.grouping import GroupCursor, GroupPage, GroupRule
 from tidings.ids import ms_of
 from tidings.inbox_commands import MarkAllNotificationsRead
 from tidings.model import (
@@ -309,7 +310,46 @@ class Careless(MemoryStore):
         return await super().new_count(what, since, cap, unfiltered, up_to)
 
 
+class Drifting(MemoryStore):
+    """Shows on later pages of groups what came after the first."""
+
+    async def feed_groups(
+        self,
+        what: FeedOf | ActivityOf,
+        want: FeedFilter,
+        limit: int,
+        at: GroupCursor | None,
+        rule: GroupRule,
+    ) -> GroupPage:
+        page = await super().feed_groups(
+            what, want, limit, None if at is None else at._replace(position=self._position), rule
+        )
+        return (
+            page
+            if at is None
+            else page._replace(next=None if page.next is None else page.next._replace(position=at.position))
+        )
+
+
+class Splitting(MemoryStore):
+    """Begins a page of groups below the place where the one before ended."""
+
+    async def feed_groups(
+        self,
+        what: FeedOf | ActivityOf,
+        want: FeedFilter,
+        limit: int,
+        at: GroupCursor | None,
+        rule: GroupRule,
+    ) -> GroupPage:
+        return await super().feed_groups(
+            what, want, limit, None if at is None else at._replace(top=at.place), rule
+        )
+
+
 FAULTS = (
+    Drifting,
+    Splitting,
     Unmasked,
     Swallowing,
     Repeating,

@@ -8,8 +8,9 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from tests.backends import BACKENDS, DEFERRING, opened
-from tests.checkers.adapters import ALL
+from tests.checkers.adapters import ALL, all_groups
 from tests.checkers.paging import complete, walk
 from tests.harness import Harness
 from tests.property.faults import FAULTS
@@ -36,9 +37,20 @@ from tests.property.strategies import (
     users,
     verbs,
 )
-from tests.property.worlds import Scope, World, alike, comparable, pages, same, same_state, shown
+from tests.property.worlds import (
+    Scope,
+    World,
+    alike,
+    comparable,
+    group_pages,
+    pages,
+    plain_group,
+    same,
+    same_state,
+    shown,
+)
 from tidings.errors import KeyReused
-from tidings.filters import Choice, FeedFilter
+from tidings.filters import Choice, FeedFilter, FeedOf
 from tidings.inbox_commands import MarkAllNotificationsRead, UndoMarkAllRead
 from tidings.model import (
     Command,
@@ -69,6 +81,7 @@ settings.register_profile(
 settings.register_profile("deep", COMMON, max_examples=1_500, stateful_step_count=60)
 PROFILE = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
+T = TypeVar("T")
 SCOPE = Scope(USERS, TOPICS, VERBS)
 READ_ALLS = 3
 """Read-alls that are kept one by one: so few that some are merged in most histories."""
@@ -247,6 +260,22 @@ class Histories(RuleBasedStateMachine):
         """I4, page by page, with an event in between each time."""
         self.other.harness.settle()
         before = {item.key for item in self.other.feed(user, FeedFilter())}
+        seen = self._while_others_write(drafts, lambda between: walk(pages(self.other, user), between))
+        complete(seen, before, {item.key for item in self.other.feed(user, FeedFilter())})
+
+    @rule(user=users, drafts=st.lists(publishes(), min_size=1, max_size=3))
+    def walk_groups_while_others_write(self, user: str, drafts: list[Draft]) -> None:
+        """The pages of one cursor show the groups of one snapshot."""
+        self.other.harness.settle()
+        before = self.other.groups(FeedOf(user), FeedFilter())
+        seen = self._while_others_write(
+            drafts, lambda between: all_groups(group_pages(self.other, user), between)
+        )
+        same([plain_group(group) for group in seen], before, f"groups of {user}")
+
+    def _while_others_write(
+        self, drafts: list[Draft], walked: Callable[[Callable[[], Awaitable[None]]], Coroutine[Any, Any, T]]
+    ) -> T:
         waiting = [untold(draft(self)) for draft in drafts]
         written: list[Command] = []
 
@@ -255,11 +284,11 @@ class Histories(RuleBasedStateMachine):
                 written.append(waiting.pop())
                 await self.other.store.write(written[-1:])
 
-        seen = self.runner.run(walk(pages(self.other, user), between))
+        seen = self.runner.run(walked(between))
         for command in written:
             self.event_ids += [r.event_id for out in self.law.apply([command]) for r in _receipts(out)]
         self.other.harness.settle()
-        complete(seen, before, {item.key for item in self.other.feed(user, FeedFilter())})
+        return seen
 
     # --- what must be so ------------------------------------------------------------------------------------
 

@@ -9,12 +9,13 @@ import msgspec
 from msgspec.structs import replace
 
 from tests.checkers import inboxes, streams
-from tests.checkers.adapters import ALL, event_id, whole_inbox
+from tests.checkers.adapters import ALL, GroupReader, event_id, sound_groups, whole_inbox
 from tests.checkers.fold import Client, faithful
 from tests.checkers.paging import Fetch, walk
 from tests.harness import PAGE, Harness
 from tidings.errors import KeyReused
 from tidings.filters import ActivityOf, FeedFilter, FeedOf
+from tidings.grouping import FeedGroup, GroupRule
 from tidings.ids import MAX_KEY, ms_of, notification_id, notification_ref
 from tidings.inbox_commands import SetNotificationState
 from tidings.model import (
@@ -45,8 +46,12 @@ from tidings.ports import Store
 from tidings.rules import Rule
 from tidings.status import DeadLetter
 from tidings.testing import MemoryStore
+from tidings.timeutil import HOUR_MS
 
 T = TypeVar("T")
+Group = tuple[bytes, tuple[int, ...], list[tuple[int, int, bytes, int | None]]]
+GROUPS = GroupRule(HOUR_MS, 4)
+"""Windows and segments so small that a history has several."""
 P = ParamSpec("P")
 Summary = tuple[int, int, dict[str, int], list[tuple[int, int | None]]]
 _ALIAS = re.compile(rb"erased-[0-9a-f]{8}")
@@ -190,6 +195,10 @@ class World:
 
         self.read(walk(fetch))
         return items
+
+    def groups(self, what: FeedOf | ActivityOf, want: FeedFilter) -> list[Group]:
+        """All groups of a feed or of activity, which partition its items."""
+        return [plain_group(group) for group in self.read(sound_groups(self.store, what, want, PAGE, GROUPS))]
 
     def feed_known_from(self, user: str) -> int:
         """The first position from which on a stream of a feed can be continued: after a read-all was taken back, that."""
@@ -385,6 +394,11 @@ def pages(world: World, user: str) -> Fetch:
     return fetch
 
 
+def group_pages(world: World, user: str) -> GroupReader:
+    """The pages of the groups of a feed, one group each."""
+    return lambda at: world.store.feed_groups(FeedOf(user), FeedFilter(), 1, at, GROUPS)
+
+
 class Scope(NamedTuple):
     """Whom and what a history is about: what of a store is compared."""
 
@@ -405,6 +419,7 @@ def same_state(law: World, found: World, scope: Scope, want: FeedFilter) -> None
         for viewer in (None, scope.users[0]):
             for each in (FeedFilter(), want):
                 _same_activity(law, found, ActivityOf(topic, viewer), each)
+    alike(law, found, World.groups, ActivityOf(None, scope.users[0]), want)
     for user in scope.users:
         _same_feeds(law, found, user, want)
         _same_inbox(law, found, user, scope.verbs)
@@ -454,6 +469,7 @@ def _same_feeds(law: World, found: World, user: str, want: FeedFilter) -> None:
         same_feed(law.store, user, expected, shown, f"feed of {user} {each}")
         _same_counts(found, FeedOf(user), each, shown, SINCE)
     alike(law, found, World.feed_since, user, law.feed_known_from(user))
+    alike(law, found, World.groups, FeedOf(user), want)
     for own in (False, True):
         alike(law, found, World.summary, user, own)
     alike(law, found, World.feed_changes, user, (0, head // 2, max(0, head - 3), head))
@@ -525,6 +541,15 @@ def same_feed(
 
 def _plain_item(item: FeedItem) -> tuple[int, int, bytes, int | None]:
     return item.key, item.position, _plain(item.body), item.read_at
+
+
+def plain_group(group: FeedGroup) -> Group:
+    """A group without the reasons of its items, and without random names."""
+    names = _ALIAS.sub(
+        b"erased", repr((group.verb, group.object_type, group.object_id, group.actors)).encode()
+    )
+    numbers = group.count, group.read, group.read_at or 0, group.actor_count, group.top, group.end
+    return names, numbers, [_plain_item(item) for item in group.items]
 
 
 def _kept(page: Page, items: list[FeedItem]) -> tuple[list[int], int | None]:

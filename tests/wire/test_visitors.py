@@ -109,15 +109,19 @@ def test_visitors_see_what_is_public_and_nothing_else(town: Town, anybody: httpx
 def test_no_filter_and_no_position_shows_what_is_hidden(town: Town, anybody: httpx.Client) -> None:
     """The reply about a hidden event is that about one that never was: by its verb, and as the beginning of what is new."""
     for one in town.events:
-        page = anybody.get("/v1/activity", params={"verb": one.marker}).json()
-        assert len(page["items"]) == (one.visibility == "public")
+        for query in ({"verb": one.marker}, {"verb": one.marker, "group": "true"}):
+            page = anybody.get("/v1/activity", params=query).json()
+            assert len(page["items"]) == (one.visibility == "public")
     before = anybody.get("/v1/activity")
+    grouped = anybody.get("/v1/activity?group=true")
+    assert grouped.json()["position"] == before.json()["position"]
     for visibility in ("followers", "recipients"):
         hidden = town.app.post(
             "/v1/events", json=event(visibility=visibility, target_user_ids=["ulf"])
         ).json()
         after = anybody.get("/v1/activity")
         assert (after.content, after.headers["etag"]) == (before.content, before.headers["etag"])
+        assert anybody.get("/v1/activity?group=true").content == grouped.content
         town.app.delete(f"/v1/events/{hidden['event_id']}").raise_for_status()
     town.app.post("/v1/events", json=event()).raise_for_status()
     assert anybody.get("/v1/activity").json()["position"] > before.json()["position"]

@@ -22,13 +22,14 @@ from tidings.client.items import (
     Seen,
 )
 from tidings.client.replies import NewEvent, NewReminder, Preferences, QuietHours
-from tidings.client.shapes import Event, FeedItem, Notification
+from tidings.client.shapes import ActivityGroup, Event, FeedGroup, FeedItem, Notification
 from tidings.client.subscription import SubscriptionMachine
 from tidings.client.sync import Client, Subscription
 from tidings.client.timeouts import SubscriptionTimeouts
 
 __all__ = [
     "Activity",
+    "ActivityGroup",
     "AsyncClient",
     "AsyncSubscription",
     "Changed",
@@ -37,6 +38,7 @@ __all__ = [
     "Counts",
     "Event",
     "Excluded",
+    "FeedGroup",
     "FeedItem",
     "FeedRead",
     "FeedState",

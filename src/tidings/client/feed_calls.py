@@ -7,7 +7,7 @@ from tidings.client import replies
 from tidings.client.descriptors import listing, operation
 from tidings.client.filters import FeedFilters, Filters, Since, filter_parameters, moment
 from tidings.client.request import Call, Series, call, part
-from tidings.client.shapes import FeedPage, NewCount
+from tidings.client.shapes import FeedGroupPage, FeedPage, NewCount
 from tidings.client.user_calls import UserCalls, pages
 
 
@@ -36,6 +36,30 @@ class FeedCalls(UserCalls):
     def feed(self, /, *, user: str | None = None, **filters: Unpack[FeedFilters]) -> Series[FeedPage]:
         """All of a user's feed, newest first; iteration fetches page by page."""
         return pages("/v1/feed", FeedPage, self._about(user) | filter_parameters(filters))
+
+    @operation
+    def feed_groups_page(
+        self,
+        /,
+        *,
+        user: str | None = None,
+        cursor: str | None = None,
+        limit: int = 20,
+        since: Since | None = None,
+        **filters: Unpack[FeedFilters],
+    ) -> Call[FeedGroupPage]:
+        """A page of a user's feed in groups of similar items: of one verb and one object, within a window."""
+        page = {"group": True, "cursor": cursor, "limit": limit, "since": moment(since)}
+        query = self._about(user) | page | filter_parameters(filters)
+        return call("GET", "/v1/feed", FeedGroupPage, query=query)
+
+    @listing
+    def feed_groups(
+        self, /, *, user: str | None = None, **filters: Unpack[FeedFilters]
+    ) -> Series[FeedGroupPage]:
+        """All groups of a user's feed, newest first."""
+        query = self._about(user) | {"group": True} | filter_parameters(filters)
+        return pages("/v1/feed", FeedGroupPage, query)
 
     @operation
     def feed_new(
@@ -106,6 +130,31 @@ class FeedCalls(UserCalls):
         """All activity of a topic, or of all users, newest first, as the user sees it."""
         query = self._about(user) | filter_parameters(filters)
         return pages(_activity(of_topic), replies.ActivityPage, query)
+
+    @operation
+    def activity_groups_page(
+        self,
+        /,
+        of_topic: str | None = None,
+        *,
+        user: str | None = None,
+        cursor: str | None = None,
+        limit: int = 20,
+        since: Since | None = None,
+        **filters: Unpack[Filters],
+    ) -> Call[replies.ActivityGroupPage]:
+        """A page of the activity of a topic, or of all users, in groups of similar events, as the user sees it."""
+        page = {"group": True, "cursor": cursor, "limit": limit, "since": moment(since)}
+        query = self._about(user) | page | filter_parameters(filters)
+        return call("GET", _activity(of_topic), replies.ActivityGroupPage, query=query)
+
+    @listing
+    def activity_groups(
+        self, /, of_topic: str | None = None, *, user: str | None = None, **filters: Unpack[Filters]
+    ) -> Series[replies.ActivityGroupPage]:
+        """All activity of a topic, or of all users, in groups of similar events, newest first, as the user sees it."""
+        query = self._about(user) | {"group": True} | filter_parameters(filters)
+        return pages(_activity(of_topic), replies.ActivityGroupPage, query)
 
     @operation
     def activity_new(

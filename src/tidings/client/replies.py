@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import UNSET, Struct, UnsetType
 
 from tidings.client.errors import FieldError
-from tidings.client.shapes import Event, FeedItem
+from tidings.client.shapes import ActivityGroup, Event, FeedItem
 
 
 class NewEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -135,6 +135,18 @@ class ActivityPage(Struct, frozen=True):
     """A page of activity, newest first. ``new_count`` as in a page of a feed."""
 
     items: tuple[Event, ...]
+    next_cursor: str | None = None
+    has_more: bool = False
+    position: int = 0
+    partial: bool = False
+    new_count: int | None = None
+    new_count_capped: bool = False
+
+
+class ActivityGroupPage(Struct, frozen=True, kw_only=True):
+    """A page of groups of events, newest first. ``position``: all pages of one cursor show the events up to it."""
+
+    items: tuple[ActivityGroup, ...]
     next_cursor: str | None = None
     has_more: bool = False
     position: int = 0

@@ -177,6 +177,51 @@ class FeedPage(Struct, frozen=True, kw_only=True):
     new_count_capped: bool = False
 
 
+class GroupWindow(Struct, frozen=True, rename={"from_": "from"}):
+    """The times of the items of a group, as the filters ``from_`` (inclusive) and ``to`` (exclusive) take them."""
+
+    from_: datetime
+    to: datetime
+
+
+class ActivityGroup(Struct, frozen=True, kw_only=True):
+    """Similar events, of one verb and one object within a window: the newest ``items`` and ``actors``, and the numbers of
+    all. ``created_at`` is that of the newest item."""
+
+    group_id: str
+    verb: str
+    object_type: str
+    object_id: str
+    count: int
+    actor_count: int
+    created_at: datetime
+    window: GroupWindow
+    object_title: str | None = None
+    actors: tuple[str, ...] = ()
+    items: tuple[Event, ...] = ()
+
+
+class FeedGroup(ActivityGroup, frozen=True, kw_only=True):
+    """Similar items of a feed. ``read_at`` is None while one of them is unread, and the time of the last mark then."""
+
+    unread_count: int = 0
+    read_at: datetime | None = None
+    items: tuple[FeedItem, ...] = ()
+
+
+class FeedGroupPage(Struct, frozen=True, kw_only=True):
+    """A page of groups of a feed, newest first. ``position``: all pages of one cursor show the items up to it. The other
+    members are those of a FeedPage; ``new_count`` counts items."""
+
+    items: tuple[FeedGroup, ...]
+    next_cursor: str | None = None
+    has_more: bool = False
+    position: int = 0
+    partial: bool = False
+    new_count: int | None = None
+    new_count_capped: bool = False
+
+
 class NewCount(Struct, frozen=True, kw_only=True):
     """The number of new items of a feed or of activity. ``capped``: there may be more than were counted. ``oldest_new_at``:
     the time of the oldest one, None if there is none, or if ``capped``."""

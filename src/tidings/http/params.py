@@ -84,6 +84,13 @@ SinceText = Annotated[
     ),
 ]
 
+Group = Annotated[
+    bool,
+    Meta(
+        description="Items are groups of similar events: of one verb and one object, within a window of time."
+    ),
+]
+
 PATH_TYPES: dict[str, Any] = {
     "user_id": Id,
     "other_id": Id,
@@ -192,6 +199,7 @@ class Filtered(FilteredEvents):
     limit: Limit = DEFAULT_PAGE
     since: SinceText | None = None
     fields: Fields | None = None
+    group: Group = False
 
 
 P = TypeVar("P", bound=Params)

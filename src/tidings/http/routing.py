@@ -9,6 +9,7 @@ from tidings.commands import Commands
 from tidings.config import KIB, Settings
 from tidings.delivery_endpoints import EndpointService
 from tidings.errors import FieldError
+from tidings.feed_groups import GroupReader
 from tidings.feeds import FeedReader
 from tidings.http.auth import Principal
 from tidings.http.compress import CachedBody
@@ -42,6 +43,7 @@ class Services(NamedTuple):
     clock: Clock
     ingest: Commands
     reader: FeedReader
+    groups: GroupReader
     trends: Trends
     inboxes: NotificationReader
     live: Hub

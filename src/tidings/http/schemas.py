@@ -5,6 +5,7 @@ The large responses are joined from bytes that the store keeps encoded; their ty
 
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from tidings.personal_data import QuietHours
@@ -113,6 +114,64 @@ class ActivityPage(Schema):
     """A page of events, newest first. ``new_count`` as in a page of a feed."""
 
     items: list[Event]
+    next_cursor: str | None
+    has_more: bool
+    position: Count
+    partial: bool | UnsetType = UNSET
+    new_count: Count | UnsetType = UNSET
+    new_count_capped: bool | UnsetType = UNSET
+
+
+class GroupWindow(Schema):
+    """The times of the items of a group, as filters take them: from inclusive, to exclusive."""
+
+    from_: Time = msgspec.field(name="from")
+    to: Time
+
+
+class ActivityGroup(Schema, kw_only=True):
+    """Similar events, of one verb and one object within a window. ``actors`` and ``items`` are the newest few,
+    ``count`` and ``actor_count`` the numbers of all. ``created_at`` is that of the newest item. ``group_id`` stays the same
+    while items are added."""
+
+    group_id: str
+    verb: str
+    object_type: str
+    object_id: str
+    object_title: str | None
+    count: Count
+    actors: list[str]
+    actor_count: Count
+    items: list[Event]
+    created_at: Time
+    window: GroupWindow
+
+
+class FeedGroup(ActivityGroup, kw_only=True):
+    """Similar items of a feed. ``read_at`` is null while one of them is unread, and the time of the last mark then."""
+
+    unread_count: Count
+    read_at: Time | None
+    items: list[FeedItem]  # type: ignore[assignment]
+
+
+class FeedGroupPage(Schema):
+    """A page of groups of a feed, newest first: with ``group=true``. ``position``: all pages of one cursor show the items up
+    to it. ``new_count`` counts items."""
+
+    items: list[FeedGroup]
+    next_cursor: str | None
+    has_more: bool
+    position: Count
+    partial: bool | UnsetType = UNSET
+    new_count: Count | UnsetType = UNSET
+    new_count_capped: bool | UnsetType = UNSET
+
+
+class ActivityGroupPage(Schema):
+    """A page of groups of events, newest first. As a page of groups of a feed."""
+
+    items: list[ActivityGroup]
     next_cursor: str | None
     has_more: bool
     position: Count

@@ -113,8 +113,11 @@ async def feed(call: RequestContext[FeedQuery, None]) -> Response:
     """A page of the user's feed."""
     query = call.query
     want = feed_filter(query, query.read, query.include_own)
-    reader = call.services.reader
-    reply = await reader.feed(call.user, want, query.limit, query.cursor, names(query.fields))
+    reader, fields = call.services.reader, names(query.fields)
+    if query.group:
+        reply = await call.services.groups.page(FeedOf(call.user), want, query.limit, query.cursor, fields)
+    else:
+        reply = await reader.feed(call.user, want, query.limit, query.cursor, fields)
     if query.since is not None:
         reply = await reader.with_new_count(reply, FeedOf(call.user), want, since_of(query.since))
     return page(call, reply)
@@ -125,7 +128,10 @@ async def activity(call: RequestContext[ActivityQuery, None]) -> Response:
     query = call.query
     topic, want, fields = call.path.get("topic"), feed_filter(query), names(query.fields)
     reader = call.services.reader
-    reply = await reader.activity(topic, want, query.limit, query.cursor, fields, call.user)
+    if query.group:
+        reply = await call.services.groups.page(_shown_to(call), want, query.limit, query.cursor, fields)
+    else:
+        reply = await reader.activity(topic, want, query.limit, query.cursor, fields, call.user)
     if query.since is not None:
         reply = await reader.with_new_count(reply, _shown_to(call), want, since_of(query.since))
     return page(call, reply)
@@ -190,7 +196,7 @@ ROUTES = (
         summary="A user's feed, newest first",
         tag=_TAG,
         query=FeedQuery,
-        reply=schemas.FeedPage,
+        reply=(schemas.FeedPage, schemas.FeedGroupPage),
     ),
     Route(
         method="GET",
@@ -253,7 +259,7 @@ ROUTES = (
         summary="The activity of all users, newest first",
         tag=_TAG,
         query=ActivityQuery,
-        reply=schemas.ActivityPage,
+        reply=(schemas.ActivityPage, schemas.ActivityGroupPage),
     ),
     Route(
         method="GET",
@@ -283,6 +289,6 @@ ROUTES = (
         summary="The activity of a topic (an actor, an object, a category), newest first",
         tag=_TAG,
         query=ActivityQuery,
-        reply=schemas.ActivityPage,
+        reply=(schemas.ActivityPage, schemas.ActivityGroupPage),
     ),
 )

@@ -77,7 +77,8 @@ from tidings.rules import Rule, Rules
 from tidings.status import Status
 from tidings.storage import anonymize
 from tidings.storage.memory.event_counts import MemoryEventCounts
-from tidings.storage.memory.feeds import MemoryFeeds, fits
+from tidings.storage.memory.feed_groups import MemoryFeedGroups
+from tidings.storage.memory.feeds import fits
 from tidings.storage.memory.state import IdempotencyRecord
 from tidings.storage.memory.user import FollowInterval
 from tidings.visibility import Visibility
@@ -86,7 +87,7 @@ RECENT = 5
 """Items that a summary shows."""
 
 
-class MemoryStore(MemoryFeeds, MemoryEventCounts):
+class MemoryStore(MemoryFeedGroups, MemoryEventCounts):
     """A complete :class:`tidings.ports.Store` in memory.
 
     ``clock`` gives the times; ``salt`` (64 bits) and ``epoch`` identify this store; ``idempotency_ms`` is how long an

@@ -1,8 +1,8 @@
 """Activity: one topic's timeline, or the events of all users, newest first."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from tidings.filters import EVERYTHING, FeedFilter
 from tidings.ids import MAX_KEY
@@ -10,6 +10,7 @@ from tidings.model import FeedItem, Page, UnseenCount
 from tidings.storage.sqlite.feeds import (
     FIRST_CHUNK,
     LARGEST_CHUNK,
+    Matcher,
     chunk_sizes,
     counted,
     matcher,
@@ -21,6 +22,7 @@ from tidings.storage.sqlite.timeline_numbers import topic_timeline
 from tidings.storage.sqlite.write_session import high_key
 from tidings.visibility import Visibility, is_listed
 
+T = TypeVar("T")
 PASSED_OVER = 20
 """Events that SQLite passes over in the time in which one is looked at: there may be many private ones between two that
 everybody sees."""
@@ -51,15 +53,10 @@ def page(
         return Page([], None, position)
     items: list[FeedItem] = []
     at, above = span_of(want, before)
-    listed = _Listing(r, number, viewer, narrowest)
+    listed = Listing(r, number, viewer, narrowest)
     plain = want == EVERYTHING and not viewer.careful
     for chunk in chunk_sizes(r, limit, plain):
-        if number is None:
-            events, reached = _everyones(r, at, above, chunk, narrowest)
-        else:
-            events, reached = _of_topic(r, number, at, above, chunk)
-        hidden = _blocked(r, viewer, events)
-        shown = [e for e in events if fits(e) and e.actor not in hidden and listed(e)]
+        shown, reached = listed.chunk(fits, at, above, chunk)
         items += [FeedItem(e.key, e.position, e.body) for e in _with_bodies(r, shown)]
         if len(items) > limit:
             return Page(items[:limit], items[limit - 1].key, position)
@@ -84,7 +81,7 @@ def new_count(
     number = None if topic is None else r.names.topic(topic)
     if fits is None or (topic is not None and number is None):
         return UnseenCount(0, False, head)
-    listed = _Listing(r, number, viewer, Visibility.PUBLIC)
+    listed = Listing(r, number, viewer)
     before, above = span_of(want, None)
     last = MAX_KEY if up_to is None else up_to
     parts = _logged(r, position, last) if number is None else _entered(r, number, position, last)
@@ -134,18 +131,34 @@ def _entered(r: ReadSnapshot, topic: int, position: int, last: int) -> Iterator[
         position = rows[-1][1]
 
 
-class _Listing:
-    """Which events the page of a topic, or (None) of all, lists for a viewer, if no block hides them."""
+class Listing:
+    """Which events the page of a topic, or (None) of all, lists for a viewer."""
 
     def __init__(
-        self, r: ReadSnapshot, topic: int | None, viewer: ActivityViewer, narrowest: Visibility
+        self,
+        r: ReadSnapshot,
+        topic: int | None,
+        viewer: ActivityViewer,
+        narrowest: Visibility = Visibility.PUBLIC,
     ) -> None:
         self._r = r
         self._topic = topic
+        self._viewing = viewer
         self._viewer = viewer.user
         self._narrowest = narrowest
 
+    def chunk(self, fits: Matcher, before: int, above: int, limit: int) -> tuple[list[EventRow], int | None]:
+        """(the listed ones of the next events, with or without their bodies; the key down to which they were examined, None
+        at the end)."""
+        if self._topic is None:
+            events, reached = _everyones(self._r, before, above, limit, self._narrowest)
+        else:
+            events, reached = _of_topic(self._r, self._topic, before, above, limit)
+        hidden = _blocked(self._r, self._viewing, events)
+        return [e for e in events if fits(e) and e.actor not in hidden and self(e)], reached
+
     def __call__(self, event: EventRow) -> bool:
+        """Whether an event is listed, if no block hides it."""
         return event.is_public or is_listed(
             Visibility(event.visibility),
             of_topic=self._topic is not None,
@@ -191,11 +204,23 @@ def _everyones(
 ) -> tuple[list[EventRow], int | None]:
     """(the newest events of this visibility that are not retracted, the key down to which all were read; None at the
     end)."""
-    found: list[EventRow] = []
+    return newest(r, r.newest_events, before, above, limit, narrowest)
+
+
+def newest(
+    r: ReadSnapshot,
+    read: Callable[[int, int, int, int, int, int], tuple[list[T], int | None]],
+    before: int,
+    above: int,
+    limit: int,
+    narrowest: Visibility = Visibility.PUBLIC,
+) -> tuple[list[T], int | None]:
+    """The same of what ``read`` returns of one partition."""
+    found: list[T] = []
     for span in reversed(r.event_spans):
         if span.low < before and span.high > above:
             n, wanted = span.parts[-1], limit - len(found)
-            some, reached = r.newest_events(n, before, above, wanted, limit * PASSED_OVER, narrowest)
+            some, reached = read(n, before, above, wanted, limit * PASSED_OVER, narrowest)
             found += some
             if reached is not None:
                 return found, reached

@@ -327,14 +327,14 @@ def span_of(want: FeedFilter, before: int | None) -> tuple[int, int]:
     return min(bounded(before), until), above
 
 
-def matcher(r: ReadSnapshot, want: FeedFilter) -> "_Matcher | None":
+def matcher(r: ReadSnapshot, want: FeedFilter) -> "Matcher | None":
     """Tests events against a filter; None if a name in it is unknown, so that nothing matches."""
     named = ((want.verb, r.names.verb), (want.actor_id, r.names.user), (want.topic, r.names.topic))
     verb, actor, topic = (_numbers(names, number) for names, number in named)
     for (names, _), numbers in zip(named, (verb, actor, topic), strict=True):
         if names is not None and names.include and not (numbers and numbers.include):
             return None
-    return _Matcher(r, EventFilter[int](verb, actor, topic, want.object_type, want.object_id))
+    return Matcher(r, EventFilter[int](verb, actor, topic, want.object_type, want.object_id))
 
 
 def _numbers(names: Choice[str] | None, number: Callable[[str], int | None]) -> Choice[int] | None:
@@ -346,11 +346,14 @@ def _numbers(names: Choice[str] | None, number: Callable[[str], int | None]) -> 
     return Choice(included, excluded)
 
 
-class _Matcher(NamedTuple):
+class Matcher(NamedTuple):
+    """The test of an event against a filter."""
+
     r: ReadSnapshot
     rule: EventFilter[int]
 
     def __call__(self, event: EventRow) -> bool:
+        """Whether the event matches."""
         return self.rule.admits(event.verb, event.actor, event.all_topics, lambda: self._object(event))
 
     def _object(self, event: EventRow) -> tuple[str, str]:

@@ -34,6 +34,9 @@ NO_VERB = -1
 _WITH_BODIES = ("bodies", "events")
 """Statements whose rows have the position second and the body last."""
 
+_RETRACTED = (0, 0, 0, None)
+"""The position, actor, verb and object of an event that was retracted."""
+
 T = TypeVar("T")
 _Spans = tuple[PartitionRange, ...]
 
@@ -225,6 +228,21 @@ class ReadSnapshot:
         bodies = {key: (at, body) for key, at, body in self.rows([key for key, _ in entries], "bodies")}
         return [(key, why, *bodies.get(key, (0, None))) for key, why in entries]
 
+    def newest_to_group(
+        self, timeline: int, before: int, above: int, limit: int
+    ) -> tuple[list[tuple[int, int, int, int, int, int]], int | None]:
+        """(key, position, actor, verb, object, why) of the events of the newest entries of one timeline between two keys;
+        and the key of the last entry, None if there are no more. One statement, as above."""
+        self.check()
+        values, query = _values(timeline, before, limit, above), self.page_query(before, False)
+        events = self.event_spans
+        found = self.db.all(_joined(query, events[-1].parts[-1], "events_to_group_of_page"), values)
+        if len(found) < limit and len(events) > 1:
+            entries = self.db.all(query, values)
+            rows = {row[0]: row for row in self.rows([key for key, _ in entries], "events_to_group")}
+            found = [(*rows.get(key, (key, *_RETRACTED)), why) for key, why in entries]
+        return [row for row in found if row[4] is not None], found[-1][0] if len(found) == limit else None
+
     def newest(self, timeline: int) -> int:
         """The key of the newest entry of a timeline, 0 without one."""
         row = self.db.one(self.page_query(MAX_KEY, False), _values(timeline, MAX_KEY, 1))
@@ -269,10 +287,22 @@ class ReadSnapshot:
         ``narrowest``, newest first; of so many ``examined`` ones. Also returns the key down to which all were examined, None
         if that is all of them."""
         values = {"before": before, "above": above, "examined": examined, "narrowest": narrowest}
-        rows = self.db.all(sql("newest_events", n), values | {"limit": limit})
-        found = [EventRow(*row) for row in self._renamed(rows, 1)]
+        rows, reached = self._newest_events("newest_events", n, limit, values)
+        return [EventRow(*row) for row in self._renamed(rows, 1)], reached
+
+    def newest_events_to_group(
+        self, n: int, before: int, above: int, limit: int, examined: int, narrowest: int
+    ) -> tuple[list[tuple[int, int, int, int, int, int]], int | None]:
+        """(key, position, actor, verb, object, -1) of the same: no topic brought them."""
+        values = {"before": before, "above": above, "examined": examined, "narrowest": narrowest}
+        return self._newest_events("newest_events_to_group", n, limit, values)
+
+    def _newest_events(
+        self, name: str, n: int, limit: int, values: dict[str, int]
+    ) -> tuple[list[Any], int | None]:
+        found = self.db.all(sql(name, n), values | {"limit": limit})
         if len(found) == limit:
-            return found, found[-1].key
+            return found, found[-1][0]
         last = self.db.one(sql("last_examined_event", n), values)
         return found, None if last is None else last[0]
 
@@ -310,8 +340,8 @@ class ReadSnapshot:
         return sorted(found, key=lambda row: order[row[0]])
 
 
-def _values(timeline: int, before: int, limit: int) -> dict[str, int]:
-    return {"timeline": timeline, "before": before, "above": -1, "limit": limit}
+def _values(timeline: int, before: int, limit: int, above: int = -1) -> dict[str, int]:
+    return {"timeline": timeline, "before": before, "above": above, "limit": limit}
 
 
 @lru_cache(maxsize=256)
@@ -330,8 +360,8 @@ def _page_query(spans: tuple[PartitionRange, ...], by_verb: bool) -> str:
 
 
 @lru_cache(maxsize=256)
-def _joined(page: str, n: int) -> str:
-    return sql("bodies_of_page", n, page=page)
+def _joined(page: str, n: int, name: str = "bodies_of_page") -> str:
+    return sql(name, n, page=page)
 
 
 class LoopSnapshot(ReadSnapshot):

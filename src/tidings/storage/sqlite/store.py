@@ -67,6 +67,7 @@ from tidings.storage.sqlite.checkpoints import Checkpoints
 from tidings.storage.sqlite.connection import DISK_ERRORS, open_reader, open_writer, unavailable
 from tidings.storage.sqlite.file_lock import FileLock
 from tidings.storage.sqlite.generations import Generations
+from tidings.storage.sqlite.group_reads import GroupReads
 from tidings.storage.sqlite.read_snapshot import SHORT_CHECK_STEPS, LoopSnapshot, ReadSnapshot, ReadTooLong
 from tidings.storage.sqlite.readers import APPLICATION, DELIVERIES, HUB, OPERATORS, OWN, Asker, Readers
 from tidings.storage.sqlite.symbols import SymbolTable
@@ -93,7 +94,7 @@ MOST_VISITS = 10_000
 T = TypeVar("T")
 
 
-class SqliteStore:
+class SqliteStore(GroupReads):
     """A complete :class:`tidings.ports.Store` in one file. Use :meth:`open`."""
 
     def __init__(
@@ -290,14 +291,17 @@ class SqliteStore:
         if number is None:
             return Page([], None, self._near.head())
         stale, page = self._glance(number, want, limit, before)
-        if stale and len(self._visits) < MOST_VISITS:
-            self._visits.add(user)
+        self._visited(user, stale)
         if page is not None:
             return page
         question = ("feed", want, limit, before)
         return await self._later(
             readers.user(user), question, lambda r: feeds.page(r, number, want, limit, before)
         )
+
+    def _visited(self, user: str, stale: bool) -> None:
+        if stale and len(self._visits) < MOST_VISITS:
+            self._visits.add(user)
 
     def _glance(
         self, user: int, want: FeedFilter, limit: int, before: int | None

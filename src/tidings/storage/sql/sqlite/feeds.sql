@@ -25,5 +25,13 @@ SELECT min(key) FROM out_of_order_entry WHERE timeline=? AND position BETWEEN ? 
 -- name: bodies_of_page
 SELECT k.key, k.origin, e.position, e.body FROM ({page}) k CROSS JOIN event_{n} e ON e.key = k.key;
 
+-- name: events_to_group_of_page
+-- Of retracted events the object is NULL.
+SELECT k.key, e.position, e.actor, e.verb, iif(e.body IS NULL, NULL, e.object), k.origin
+FROM ({page}) k CROSS JOIN event_{n} e ON e.key = k.key;
+
+-- name: events_to_group
+SELECT e.key, e.position, e.actor, e.verb, e.object FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value WHERE e.body IS NOT NULL;
+
 -- name: one_of_each_key
 SELECT key, min(origin) AS origin FROM ({copies}) GROUP BY key ORDER BY key DESC LIMIT :limit;

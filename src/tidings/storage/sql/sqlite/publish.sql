@@ -32,6 +32,12 @@ SELECT key, position, actor, object, verb, topics, targets, visibility, notify, 
 FROM (SELECT * FROM event_{n} WHERE key < :before AND key > :above ORDER BY key DESC LIMIT :examined)
 WHERE visibility <= :narrowest AND body IS NOT NULL LIMIT :limit;
 
+-- name: newest_events_to_group
+-- The same, without their bodies; no topic brought them.
+SELECT key, position, actor, verb, object, -1
+FROM (SELECT * FROM event_{n} WHERE key < :before AND key > :above ORDER BY key DESC LIMIT :examined)
+WHERE visibility <= :narrowest AND body IS NOT NULL LIMIT :limit;
+
 -- name: last_examined_event
 SELECT key FROM event_{n} WHERE key < :before AND key > :above ORDER BY key DESC LIMIT 1 OFFSET :examined - 1;
 
