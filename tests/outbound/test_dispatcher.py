@@ -273,25 +273,6 @@ def test_an_endpoint_that_is_gone_is_removed_with_what_waits_for_it(
     loop.run(scene())
 
 
-@pytest.mark.parametrize("wait", ["600", "Tue, 14 Nov 2023 22:23:20 GMT"])
-def test_an_endpoint_that_asks_for_time_gets_it(loop: Loop, world: World, wait: str) -> None:
-    """Ten minutes, as a number or a date; what else is due to it waits as well, without an attempt counted."""
-
-    async def scene() -> None:
-        await world.hook()
-        world.web.answer(429, f"Retry-After: {wait}")
-        await world.tell("like", "like", "like")
-        await world.deliver()
-        assert len(world.web.requests) == 1
-        assert sorted(await world.waiting()) == [0, 0, 1]
-        await world.deliver(599)
-        assert len(world.web.requests) == 1
-        await world.deliver(1)
-        assert await world.waiting() == []
-
-    loop.run(scene())
-
-
 def test_a_host_that_does_not_answer_is_left_alone(loop: Loop, world: World) -> None:
     """After some attempts in vain the rest fail untried, each with its own wait; when the host is back all arrive."""
     all = FAILURES + 2

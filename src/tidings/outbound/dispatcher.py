@@ -38,6 +38,9 @@ LANE = 8
 SLOT_REST_MS = 1_000
 """Milliseconds for which the deliveries to an endpoint that got no slot are left out of pages, so that these have
 others."""
+MAX_PAUSES = 1_000
+"""Endpoints whose pauses are stored: each read of the store leaves them out. Beyond, the pause that ends first is dropped,
+which costs an attempt."""
 GAP_S = 0.02
 """Seconds between two reads of the store while many deliveries are added: each reads a page."""
 LONGEST_REST_S = 5.0
@@ -107,6 +110,8 @@ class DeliveryDispatcher(Worker):
         self._lanes: dict[str, asyncio.Task[None]] = {}
         self._refused: dict[str, int] = {}
         """Endpoints that got no slot, and until when they are left out."""
+        self._paused: dict[str, int] = {}
+        """Endpoints that asked for a pause (``Retry-After``), and until when."""
         self._ended: set[str] = set()
         self._outages = OutageLog(_log, "results of deliveries cannot be recorded, their endpoints wait")
         self._closing = False
@@ -150,7 +155,8 @@ class DeliveryDispatcher(Worker):
         later ones overtake them."""
         now = self._since()
         self._refused = {id: until for id, until in self._refused.items() if until > now}
-        return (*self._lanes, *self._refused)
+        self._paused = {id: until for id, until in self._paused.items() if until > now}
+        return (*self._lanes, *self._refused, *self._paused)
 
     def _sort(self, page: Sequence[Delivery], now: int) -> list[tuple[Delivery, DeliveryResult]]:
         """Begin a lane for each endpoint that has none and gets a slot; returns the deliveries that need no attempt.
@@ -183,15 +189,13 @@ class DeliveryDispatcher(Worker):
 
     async def _lane(self, endpoint: Endpoint, batches: list[list[Delivery]]) -> None:
         try:
-            for place, read in enumerate(batches, 1):
+            for read in batches:
                 batch = [] if self._closing else await self._read_again(read)
                 if self._closing:
                     break
                 if not batch:
                     continue
                 answer, failures = await self._deliver(batch)
-                if answer.after_s:
-                    await self._postpone(batches[place:], answer.after_s)
                 if answer.after_s or answer.state == "gone" or failures >= MAX_FAILURES:
                     break
                 if answer not in NOT_TRIED and self._slots.speed(endpoint, self._since()) is Speed.SLOW:
@@ -240,11 +244,11 @@ class DeliveryDispatcher(Worker):
             _log.warning("the endpoint %s (%s) is disabled: %s", endpoint.id, endpoint.channel, answer.error)
         return answer, failures
 
-    async def _postpone(self, batches: list[list[Delivery]], seconds: int) -> None:
-        """Postpone what follows: the endpoint asked for a pause, and would refuse it too."""
-        at = self._clock.now() + seconds * 1_000
-        rest = [delivery for batch in batches for delivery in batch]
-        await self._settle([(delivery, DeliveryResult(delivery.id, "later", at)) for delivery in rest])
+    def _pause(self, id: str, seconds: int) -> None:
+        """Leave an endpoint alone for as long as it asked: it would refuse what is due to it too."""
+        self._paused[id] = self._since() + seconds * 1_000
+        if len(self._paused) > MAX_PAUSES:
+            del self._paused[min(self._paused, key=self._paused.__getitem__)]
 
     async def _attempt(self, endpoint: Endpoint, batch: list[Delivery]) -> SendResult:
         try:
@@ -262,6 +266,8 @@ class DeliveryDispatcher(Worker):
             self._hosts.note(host, answer.down, now)
         self._silent.note(endpoint.id, answer.timed_out, now)
         self._slots.note(endpoint, now - began, answer.timed_out, now)
+        if answer.after_s:
+            self._pause(endpoint.id, answer.after_s)
         self._troubles.note(endpoint, host, answer, now)
         return answer
 

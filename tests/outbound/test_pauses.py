@@ -1,0 +1,78 @@
+"""Endpoints that ask for a pause with ``Retry-After``: nothing is sent to them, and no attempt is spent."""
+
+import asyncio
+import json
+
+import pytest
+
+from tests.outbound.world import World
+from tidings.outbound import dispatcher
+from tidings.outbound.dispatcher import LANE, PAGE
+
+Loop = asyncio.Runner
+
+
+def objects(world: World, first: int) -> list[int]:
+    """The numbers of the objects of the requests from this one on, in order."""
+    sent = [json.loads(request.body)["data"]["notification"] for request in world.web.requests[first:]]
+    return [int(item["object_id"]) for item in sent]
+
+
+@pytest.mark.parametrize("wait", ["600", "Tue, 14 Nov 2023 22:23:20 GMT"])
+def test_an_endpoint_that_asks_for_time_gets_it(loop: Loop, world: World, wait: str) -> None:
+    """Ten minutes, as a number or a date; what else is due to it waits as well, without an attempt counted."""
+
+    async def scene() -> None:
+        await world.hook()
+        world.web.answer(429, f"Retry-After: {wait}")
+        await world.tell("like", "like", "like")
+        await world.deliver()
+        assert len(world.web.requests) == 1
+        assert sorted(await world.waiting()) == [0, 0, 1]
+        await world.deliver(599)
+        assert len(world.web.requests) == 1
+        await world.deliver(1)
+        assert await world.waiting() == []
+
+    loop.run(scene())
+
+
+def test_a_pause_holds_for_all_that_is_due(loop: Loop, world: World) -> None:
+    """The fault: only the deliveries that were read together waited. Each further page and each new event was attempted at
+    once, within the pause, lost an attempt, and came out of order. The one that was refused has a wait of its own."""
+    queued = 3 * LANE
+
+    async def scene() -> None:
+        await world.hook()
+        world.web.answer(429, "Retry-After: 60", times=PAGE)
+        await world.tell(*["like"] * queued)
+        await world.deliver()
+        for _ in range(3):
+            await world.tell()
+            await world.deliver(10)
+        assert len(world.web.requests) == 1
+        assert sorted(await world.waiting()) == [0] * (queued + 2) + [1]
+        world.web.answers.clear()
+        await world.deliver(30)
+        await world.deliver(30)
+        assert (objects(world, 1), await world.waiting()) == ([*range(1, queued + 3), 0], [])
+
+    loop.run(scene())
+
+
+def test_only_so_many_pauses_are_stored(loop: Loop, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that ends first gives way, and its endpoint gets an attempt."""
+    monkeypatch.setattr(dispatcher, "MAX_PAUSES", 1)
+
+    async def scene() -> None:
+        for path, wait in (("/short", 60), ("/long", 600)):
+            await world.hook(path, user=path)
+            world.web.answer(429, f"Retry-After: {wait}")
+            await world.tell(user=path)
+            await world.deliver()
+        await world.tell(user="/short")
+        await world.tell(user="/long")
+        await world.deliver()
+        assert world.web.paths == ["/short", "/long", "/short"]
+
+    loop.run(scene())
