@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from tidings.feed_changes import FEED_HISTORY, RETRACTION_HISTORY
+from tidings.feed_changes import ACTIVITY_HISTORY, FEED_HISTORY, RETRACTION_HISTORY
 from tidings.field_errors import MAX_FIELD_ERRORS, find
 from tidings.rules import MAX_BLOCKS, MAX_MUTES, MAX_TYPES, READ_ALL_HISTORY, Locale, Name, Rule, Rules
 from tidings.setting_checks import LARGEST, accepted, check_text, masked, shown
@@ -70,6 +70,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_streams_per_user: Positive = 8
     max_streams_per_address: Positive = 1_000
     max_streams: Positive = 15_000
+    max_public_streams: Positive = 10_000
+    max_public_streams_per_address: Positive = 100
     max_stream_s: Positive = 600
     stream_opens_per_s: Positive = 1_000
     cors_origins: str = ""
@@ -88,6 +90,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_mutes_per_user: Positive = MAX_MUTES
     max_blocks_per_user: Positive = MAX_BLOCKS
     feed_history: Positive = FEED_HISTORY
+    activity_history: Positive = ACTIVITY_HISTORY
     retraction_history: Positive = RETRACTION_HISTORY
     read_all_history: Positive = READ_ALL_HISTORY
     naive_times: Literal["utc", "refuse"] = "refuse"
@@ -169,6 +172,8 @@ HELP: Mapping[str, str] = {
     "max_streams_per_address": "Open streams and waiting polls of one address, or one /64 of IPv6; "
     "behind trusted_proxies, that which they name.",
     "max_streams": "Open streams and waiting polls of one process; leaves room under a limit of 20,000 open files.",
+    "max_public_streams": "Open streams without a credential, if public_reads permits them; they count as streams, too.",
+    "max_public_streams_per_address": "The same of one address, counted as max_streams_per_address is.",
     "max_stream_s": "Seconds after which a stream is ended, so that its client returns; a fifth more or less for each.",
     "stream_opens_per_s": "Streams opened a second, and twice as many at once; others get a retry time of 2 to 15 s.",
     "cors_origins": "Origins whose pages may use the server from a browser, WebSockets included, comma-separated.",
@@ -190,6 +195,7 @@ HELP: Mapping[str, str] = {
     "max_blocks_per_user": "Other users that one user may block.",
     "feed_history": "Changes of a feed's read state kept for streams that resume; older than the kept ones is a reset.",
     "retraction_history": "Retractions kept for the same.",
+    "activity_history": "Positions of the log within which a stream of activity continues; an older cursor is a reset.",
     "read_all_history": "Read-alls of one inbox, or feed, that are kept one by one; at so many, the older half is merged.",
     "naive_times": "The zone of a time without one in from, to and since. utc: it is in UTC; refuse: an error.",
     "write_queue": "Commands waiting to be written before new ones get 503.",

@@ -30,6 +30,8 @@ class FeedReset(NamedTuple):
 
 FeedChange = FeedMark | Retraction | FeedReset
 
+ACTIVITY_HISTORY = 10_000
+"""The default number of positions within which a stream of activity continues."""
 FEED_HISTORY = 1_000
 """The default number of changes of the read state of one feed that are kept for clients that resume."""
 RETRACTION_HISTORY = 10_000

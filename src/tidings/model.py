@@ -490,15 +490,29 @@ class InboxChanges(NamedTuple):
         return max(last) if self.more else self.counts.seq
 
 
+class ActivityReach(NamedTuple):
+    """The streams that carry an event as activity ``watched``, a topic or EVERYBODY: those of the users in ``only``, None:
+    of all, except of those in ``hidden_from``."""
+
+    watched: str
+    only: frozenset[str] | None = None
+    hidden_from: frozenset[str] = frozenset()
+
+    def admits(self, user: str) -> bool:
+        """Whether streams of this user carry it."""
+        return (self.only is None or user in self.only) and user not in self.hidden_from
+
+
 class EventAudience(NamedTuple):
-    """One event for the open streams: those of the given users who have it in their feed, by reason. With a ``change``, that
-    instead of an event, and the users whose feeds it changes."""
+    """One event for the open streams: those of the given users who have it in their feed, by reason, and those that carry it
+    as activity. With a ``change``, that instead of an event, and the users whose feeds it changes."""
 
     position: int
     body: bytes
     listeners: list[tuple[str, str, list[str]]]
     """(reason, topic, users)"""
     change: FeedChange | None = None
+    reach: tuple[ActivityReach, ...] = ()
 
 
 class Delivery(NamedTuple):

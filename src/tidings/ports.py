@@ -18,6 +18,7 @@ import sys
 from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Protocol
 
+from tidings.activity_scope import FEED_ALONE, NOTHING_WATCHED, ActivityScope, Watched
 from tidings.errors import KeyReused
 from tidings.event_counts import Dimension, EventSelection, KeyCounts, PointCounts, Points
 from tidings.filters import EVERYTHING, ActivityOf, FeedFilter, FeedOf
@@ -128,22 +129,30 @@ class FeedViews(Protocol):
         Read state and mutes have no effect; an event is left out if there is a block between the viewer and its actor."""
         ...
 
-    async def feed_since(self, user: str, after: int, limit: int) -> Page:
+    async def feed_since(self, user: str, after: int, limit: int, scope: ActivityScope = FEED_ALONE) -> Page:
         """Items of the user's feed with a position over ``after``, in the order of positions, and among them the ``changes``
         of older ones: this user's read states, and the retractions of events that would be in the feed, the user's own
         included, without the retraction. At most ``limit`` of both; ``next_key`` is then the position to continue from, None
         if there are no more. ``reset``: since ``after`` a read-all was undone, some were merged, or there were more changes
-        than are kept."""
+        than are kept.
+
+        A ``scope`` adds the events that activity of everybody, or of its topics, lists for this user, as items without a
+        reason, and the retractions of such events; or it has these in place of the feed. An event of both is an item of the
+        feed. ``reset`` then also if ``after`` is more than ``activity_history`` positions behind the last."""
         ...
 
     async def audience_since(
-        self, after: int, users: Collection[str], limit: int
+        self, after: int, users: Collection[str], limit: int, watched: Watched = NOTHING_WATCHED
     ) -> tuple[list[EventAudience], int]:
         """The events with a position over ``after``, oldest first, and the feeds among those of these users that they are
         in, by the visibility rules above, with fan-out on write or on read; the users' own events and events without an
         audience among them are left out. Among them each change of older items, as ``feed_since`` has it, and the users
         whose feeds it changes; and first, at the last position, a FeedReset for users whose changes are not all kept any
-        more. Reads ``limit`` positions at most; also returns the last position that was read."""
+        more. Reads ``limit`` positions at most; also returns the last position that was read.
+
+        ``watched`` adds to each the ``reach``: in which of these activities it is listed, and for which of their users, by
+        the same rules as ``activity``. Events and retractions that are in none, nor in a feed, are left out; the FeedReset
+        is for all activities once retractions are not kept."""
         ...
 
     async def new_count(

@@ -84,8 +84,8 @@ async def running(
         async def materialize(users: Sequence[str], erasures: int) -> None:
             await submit(MaterializeBroadcasts(tuple(users), erasures))
 
-        trends, public = Trends(store, clock, settings), PublicHead(position)
-        live = Hub(store, wording, materialize, settings, clock, epoch, position)
+        trends, public = Trends(store, clock, settings), PublicHead(position, settings.activity_history)
+        live = Hub(store, wording, materialize, settings, clock, epoch, position, public=public)
         runner = Runner(store, on_erased=live.reconcile_all)
         dispatcher = DeliveryDispatcher(store, submit, channel_registry, wording, clock)
         watch = _StoreWatch(store, on_foreign_commit=live.suspend)

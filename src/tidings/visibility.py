@@ -24,7 +24,7 @@ class Visibility(IntEnum):
         return self < Visibility.RECIPIENTS
 
 
-VISITOR = "\0"
+VISITOR = "\x1f"
 """The viewer of a read without a credential, who sees what is public. No user has this id: ids have no control
 characters."""
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from tests.live.tape import Tape
+from tidings.activity_scope import NOTHING_WATCHED, Watched
 from tidings.config import Settings
 from tidings.errors import Unavailable
 from tidings.live import Hub, Stream
@@ -48,12 +49,12 @@ class Counting(MemoryStore):
         return await super().inbox_since(user, since, limit)
 
     async def audience_since(
-        self, after: int, users: Collection[str], limit: int
+        self, after: int, users: Collection[str], limit: int, watched: Watched = NOTHING_WATCHED
     ) -> tuple[list[EventAudience], int]:
         if self.failures:
             self.failures -= 1
             raise self.failure
-        return await super().audience_since(after, users, limit)
+        return await super().audience_since(after, users, limit, watched)
 
 
 class Place:

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from tidings.activity_scope import FEED_ALONE, NOTHING_WATCHED, ActivityScope, Watched
 from tidings.errors import KeyReused
 from tidings.feed_changes import Retraction
 from tidings.filters import EVERYTHING, ActivityOf, FeedFilter, FeedOf
@@ -58,8 +59,8 @@ class Repeating(MemoryStore):
 class ByTime(MemoryStore):
     """Takes the newest for the latest: what was published late is not announced."""
 
-    async def feed_since(self, user: str, after: int, limit: int) -> Page:
-        page = await super().feed_since(user, after, limit)
+    async def feed_since(self, user: str, after: int, limit: int, scope: ActivityScope = FEED_ALONE) -> Page:
+        page = await super().feed_since(user, after, limit, scope)
         newest = max((item.key for item in page.items), default=0)
         return page._replace(items=[item for item in page.items if item.key >= newest - (1 << 30)])
 
@@ -194,9 +195,9 @@ class Deaf(MemoryStore):
     """Hears of what is addressed only."""
 
     async def audience_since(
-        self, after: int, users: Collection[str], limit: int
+        self, after: int, users: Collection[str], limit: int, watched: Watched = NOTHING_WATCHED
     ) -> tuple[list[EventAudience], int]:
-        found, last = await super().audience_since(after, users, limit)
+        found, last = await super().audience_since(after, users, limit, watched)
         direct = [
             one._replace(listeners=[each for each in one.listeners if each[0] == "target"]) for one in found
         ]

@@ -33,6 +33,7 @@ COUNTING = [
     "/v1/activity/new",
     "/v1/topics/{topic}/new",
     "/v1/notifications/stream",
+    "/v1/activity/stream",
     "/v1/notifications/ws",
     "/v1/web-push/key",
     "/v1/top/series",

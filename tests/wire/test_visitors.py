@@ -17,10 +17,11 @@ from tests.wire.test_visibility import Town, pages
 from tidings.client import Client, ProblemError
 from tidings.http.routes import ROUTES
 from tidings.http.routing import Access, Route
+from tidings.visibility import VISITOR
 
 TIMEOUT_S = 30
 PUBLIC = {"TIDINGS_PUBLIC_READS": "activity", "TIDINGS_TRENDS_COUNT_FOLLOWERS": "true"}
-VISITED = {"/v1/activity", "/v1/topics/{topic}/activity", "/v1/top"}
+VISITED = {"/v1/activity", "/v1/activity/stream", "/v1/topics/{topic}/activity", "/v1/top"}
 """The routes that visitors may call."""
 
 
@@ -70,13 +71,13 @@ def test_a_visitor_is_nobody(anybody: httpx.Client, path: str) -> None:
     place = path.format(**PLACES)
     for user in ("olga", "nobody-ever", "visitor"):
         assert anybody.get(place, params={"user_id": user}).status_code == 401
-    assert anybody.get(place, params={"user_id": "\0"}).status_code == 400
+    assert anybody.get(place, params={"user_id": VISITOR}).status_code == 400
 
 
 def test_no_route_is_open_by_default(tmp_path: Any) -> None:
     """Off is the default."""
     with serving(tmp_path, **SETTINGS) as address, httpx.Client(base_url=address) as client:
-        for path in VISITED:
+        for path in sorted(VISITED):
             assert client.get(path.format(**PLACES)).status_code == 401
 
 

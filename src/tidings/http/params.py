@@ -73,6 +73,14 @@ Values = Annotated[
         "before a comma, a hyphen or a backslash takes that as it is.",
     ),
 ]
+TopicList = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        description="Topics to carry without following them, by comma or repeated. A backslash before a comma, a hyphen or "
+        "a backslash takes that as it is.",
+    ),
+]
 ONE_VALUE = Meta(description="One value, taken as it is: a comma or a hyphen belongs to it.")
 """Of a parameter that looks like a filter with several values and is none."""
 SinceText = Annotated[
@@ -305,6 +313,23 @@ def _choice(text: str | None) -> Choice[str] | None:
     values = _values(text)
     include, exclude = ({value for value, out in values if out == excluded} for excluded in (False, True))
     return Choice(tuple(sorted(include)), tuple(sorted(exclude)))
+
+
+def topic_list(text: str | None) -> frozenset[str]:
+    """The topics that a parameter names, which has the form of a filter without exclusions."""
+    return frozenset(value for value, _ in _values(text)) if text else frozenset()
+
+
+def _topic_errors(text: str | None) -> Iterator[FieldError]:
+    yield from _choice_errors("topic", text)
+    if text is not None and any(excluded for _, excluded in _values(text)):
+        yield FieldError(
+            "topic", "expected topics to carry, got one to exclude; a backslash goes before a hyphen"
+        )
+
+
+TOPICS = FieldCheck(("topic",), _topic_errors)
+"""The check of a parameter that names topics."""
 
 
 def feed_filter(query: FilteredEvents, read: bool | None = None, include_own: bool = False) -> FeedFilter:

@@ -1,6 +1,5 @@
 """Problem documents (RFC 9457) for errors. ``docs/reference/problems.md`` explains each type."""
 
-from tidings.config import Settings
 from tidings.errors import RateLimited, TidingsError, TooManyRequests, Unauthenticated, Unavailable
 from tidings.http.routing import Header, Response
 
@@ -12,10 +11,11 @@ def problem(error: TidingsError, headers: tuple[Header, ...] = ()) -> Response:
     return Response(error.problem(), error.status, (*headers, *_advice(error)), MEDIA)
 
 
-def stream_limit(settings: Settings, error: TooManyRequests) -> tuple[Header, ...]:
-    """The headers for a user who has the maximum number of streams (draft-ietf-httpapi-ratelimit-headers)."""
+def stream_limit(most: int, error: TooManyRequests) -> tuple[Header, ...]:
+    """The headers for a user, or the address of a visitor, with so many streams, the maximum
+    (draft-ietf-httpapi-ratelimit-headers)."""
     return (
-        (b"ratelimit-policy", b'"streams";q=%d' % settings.max_streams_per_user),
+        (b"ratelimit-policy", b'"streams";q=%d' % most),
         (b"ratelimit", b'"streams";r=0;t=%d' % error.retry_after),
     )
 

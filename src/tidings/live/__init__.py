@@ -5,9 +5,9 @@ A stream stores no frames. It is a cursor, and the store has what comes after th
 reader has to catch up, and neither loses an item.
 """
 
-from tidings.live.frames import INCLUDE, Cursor, Frame
+from tidings.live.frames import ACTIVITY, INCLUDE, Cursor, Frame
 from tidings.live.hub import Hub
 from tidings.live.stream import Stream
 from tidings.live.transport import Encoder, Transport
 
-__all__ = ["INCLUDE", "Cursor", "Encoder", "Frame", "Hub", "Stream", "Transport"]
+__all__ = ["ACTIVITY", "INCLUDE", "Cursor", "Encoder", "Frame", "Hub", "Stream", "Transport"]

@@ -37,12 +37,22 @@ class AdmissionController:
         users and addresses apply to streams that stay open. Raises TooManyRequests over one of these caps. Raises Deferred
         over the rate, over the cap of the server, while the server stops, and while it has a ``problem``: a client that
         retries reaches the next one."""
-        if self.closing or self.problem:
-            raise Deferred(self.problem or "the server is stopping", retry_after=self._later())
+        self._check_open()
         if stays:
             self._check_caps(mine, address)
-        if open >= self._settings.max_streams or not self._take():
+        self.check_room(open)
+        if not self._take():
             raise Deferred("too many streams are being opened", retry_after=self._later())
+
+    def check_room(self, open: int) -> None:
+        """Raises Deferred if there is no room for a stream beside the ``open`` ones, or none are opened at all."""
+        self._check_open()
+        if open >= self._settings.max_streams:
+            raise Deferred("too many streams are open", retry_after=self._later())
+
+    def _check_open(self) -> None:
+        if self.closing or self.problem:
+            raise Deferred(self.problem or "the server is stopping", retry_after=self._later())
 
     def _check_caps(self, mine: int, address: str) -> None:
         if mine >= self._settings.max_streams_per_user:

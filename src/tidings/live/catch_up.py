@@ -31,8 +31,11 @@ class CatchUp:
         registry: StreamRegistry,
         clock: Clock,
         position: Callable[[], int],
+        at_once: int = REFILLS,
     ) -> None:
-        """``position`` returns that up to which following has sent events: a stream goes live from there on."""
+        """``position`` returns that up to which following has sent events: a stream goes live from there on. ``at_once``:
+        streams that catch up at the same time."""
+        self._at_once = at_once
         self._store = store
         self._inboxes = inboxes
         self._registry = registry
@@ -45,7 +48,7 @@ class CatchUp:
 
     def start(self) -> None:
         """Begin catching up; needs a running event loop."""
-        self._tasks = [asyncio.create_task(self._run(), name="live-catch-up") for _ in range(REFILLS)]
+        self._tasks = [asyncio.create_task(self._run(), name="live-catch-up") for _ in range(self._at_once)]
 
     async def close(self) -> None:
         """Stop; what is not sent is sent to the streams of the next process."""
@@ -76,10 +79,10 @@ class CatchUp:
         """Send one chunk of what a stream missed; after the last chunk the stream goes live."""
         stream.dirty = False
         whole = await self._catch_up_inbox(stream)
-        whole = await self._catch_up_feed(stream) and whole
+        reached = await self._catch_up_feed(stream)
         if stream.state is not State.CATCHING_UP:
             return
-        at_head = stream.position is None or stream.position >= self._position()
+        at_head = stream.position is None or (reached is not None and reached >= self._position())
         if whole and not stream.dirty and at_head:
             stream.go_live()
         else:
@@ -97,15 +100,18 @@ class CatchUp:
         stream.send(await self._inboxes.frames(stream.user, since, changes), now)
         return not changes.more
 
-    async def _catch_up_feed(self, stream: Stream) -> bool:
+    async def _catch_up_feed(self, stream: Stream) -> int | None:
+        """The position up to which the client has all events now; None if there are more, or none are sent to it."""
         if stream.position is None or stream.state is not State.CATCHING_UP:
-            return True
-        page = await self._store.feed_since(stream.user, stream.position, CHUNK)
+            return None
+        page = await self._store.feed_since(stream.user, stream.position, CHUNK, stream.scope)
         now = self._clock.monotonic()
         if page.reset:
             stream.reset_feed(page.position, now)
-            return True
+            return page.position
         stream.send(feed_frames(page), now)
-        if page.next_key is None and stream.state is State.CATCHING_UP:
+        if page.next_key is not None:
+            return None
+        if stream.state is State.CATCHING_UP:
             stream.skip_to(page.position)
-        return page.next_key is None
+        return page.position

@@ -8,19 +8,20 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 
 from tidings.background import NextRun, Worker
 from tidings.errors import Unavailable
 from tidings.feed_changes import FeedChange, FeedReset
-from tidings.live.catch_up import CatchUp
-from tidings.live.frames import Cursor, Frame, activity_frame, change_frame
+from tidings.live.frames import Cursor, Frame, activity_frame, change_frame, listed_frame
 from tidings.live.inbox_reader import InboxReader
 from tidings.live.registry import StreamRegistry
-from tidings.live.stream import State, Stream
+from tidings.live.stream import State, Stream, VisitorStream
 from tidings.live.stream_deadlines import StreamDeadlines
-from tidings.model import EventAudience, FeedItem, InboxChanges, InboxCounters
+from tidings.model import ActivityReach, EventAudience, FeedItem, InboxChanges
 from tidings.ports import Store
 from tidings.projections.pending_broadcasts import HEADS, Materialize, inbox_heads
+from tidings.public_head import PublicHead
 from tidings.telemetry import RESUMES
 from tidings.timeutil import Clock
 
@@ -42,20 +43,22 @@ class Following(Worker):
         materialize: Materialize,
         registry: StreamRegistry,
         inboxes: InboxReader,
-        catch_up: CatchUp,
+        queue: Callable[[Stream], None],
+        public: PublicHead,
         deadlines: StreamDeadlines,
         clock: Clock,
         position: int,
         on_failure: Callable[[], None],
     ) -> None:
-        """``position``: the head of the log; events after it are sent as new. ``on_failure`` is called
-        when a step failed: it may have left changes out, so all inboxes must be compared."""
+        """``queue`` has a stream catch up. ``position``: the head of the log; events after it are sent as new.
+        ``on_failure`` is called when a step failed: it may have left changes out, so all inboxes must be compared."""
         super().__init__("following", longest_pause_s=LONGEST_PAUSE_S)
         self._store = store
         self._materialize = materialize
         self._registry = registry
         self._inboxes = inboxes
-        self._catch_up = catch_up
+        self._queue = queue
+        self._public = public
         self._deadlines = deadlines
         self._clock = clock
         self._on_failure = on_failure
@@ -90,7 +93,7 @@ class Following(Worker):
 
     def check_feeds(self) -> None:
         """Any feed may have changed."""
-        self._published = self._published or bool(self._registry.listening)
+        self._published = self._published or bool(self._registry.listening or self._registry.watching)
         self.nudge()
 
     async def _round(self) -> NextRun:
@@ -135,31 +138,36 @@ class Following(Worker):
             self.nudge()
         opening = [stream for stream in opening if stream.state is State.CONNECTING]
         try:
-            users = list(dict.fromkeys(stream.user for stream in opening))
-            counters = await inbox_heads(self._store, users, self._materialize)
+            users = list(
+                dict.fromkeys(stream.user for stream in opening if not isinstance(stream, VisitorStream))
+            )
+            counters = await inbox_heads(self._store, users, self._materialize) if users else {}
             position = (await self._store.head()).position
         except BaseException:
             self._opening += opening
             raise
         now = self._clock.monotonic()
         for stream in opening:
-            if stream.state is State.CONNECTING:
-                stream.start(counters[stream.user], position, now)
-                # A credential may end before the next tick.
-                self._deadlines.send_timers(stream, now)
-                self._join(stream, counters[stream.user], position)
+            if stream.state is not State.CONNECTING:
+                continue
+            if isinstance(stream, VisitorStream):
+                stream.start_at(self._public.beginning(position), position, now)
+                self._join(stream, 0, position)
+                continue
+            stream.start(counters[stream.user], position, now)
+            # A credential may end before the next tick.
+            self._deadlines.send_timers(stream, now)
+            self._join(stream, counters[stream.user].seq, position)
 
-    def _join(self, stream: Stream, counts: InboxCounters, position: int) -> None:
+    def _join(self, stream: Stream, seq: int, position: int) -> None:
         """Go live at once if the client has everything, as most returning clients do; else catch up."""
-        head = Cursor(
-            None if stream.seq is None else counts.seq, None if stream.position is None else position
-        )
+        head = Cursor(None if stream.seq is None else seq, None if stream.position is None else position)
         empty = stream.cursor == head
         RESUMES.labels("empty" if empty else "behind").inc()
         if empty and not stream.dirty and position >= self.position:
             stream.go_live()
         else:
-            self._catch_up.add(stream)
+            self._queue(stream)
 
     async def _send_inbox(self, user: str) -> None:
         """Send the changes of a user's inbox to the streams of the user: each gets the changes after its own cursor, since
@@ -205,13 +213,13 @@ class Following(Worker):
         stream.send(some, now)
         if changes.more:
             stream.lag()
-            self._catch_up.add(stream)
+            self._queue(stream)
 
     async def _send_feeds(self) -> None:
         """Send new events and changes of feeds to the streams."""
         self._published = False
         audiences, reached = await self._store.audience_since(
-            self.position, self._registry.listening.keys(), AUDIENCE_POSITIONS
+            self.position, self._registry.listening.keys(), AUDIENCE_POSITIONS, self._registry.watched
         )
         now = self._clock.monotonic()
         for one in audiences:
@@ -232,16 +240,36 @@ class Following(Worker):
                 for stream in listening.get(user, ()):
                     if stream.state is State.FOLLOWING:
                         stream.send_event(frame, event.position, now)
+        if event.reach:
+            # After the feeds: a stream with both gets the item of the feed, and ignores the second frame.
+            frame = listed_frame(event.body, event.position)
+            for reach in event.reach:
+                for stream in self._reached(reach):
+                    if stream.state is State.FOLLOWING:
+                        stream.send_event(frame, event.position, now)
+
+    def _reached(self, reach: ActivityReach) -> Iterable[Stream]:
+        """The streams that carry an event as some activity."""
+        watchers = self._registry.watching.get(reach.watched)
+        if watchers is None:
+            return ()
+        if reach.only is None and not reach.hidden_from:
+            return watchers.all_streams()
+        visitors = watchers.visitors if reach.only is None else ()
+        users = (mine for user, mine in watchers.users.items() if reach.admits(user))
+        return chain(visitors, chain.from_iterable(users))
 
     def _send_change(self, one: EventAudience, change: FeedChange, now: float) -> None:
         """Send a change of older items to the streams whose feeds have them."""
         frame = None if isinstance(change, FeedReset) else change_frame(change)
-        for *_, users in one.listeners:
-            for user in users:
-                for stream in self._registry.listening.get(user, ()):
-                    if stream.state is not State.FOLLOWING:
-                        continue
-                    if frame is not None:
-                        stream.send_event(frame, change.position, now)
-                    elif (stream.position or 0) < change.position:
-                        stream.reset_feed(change.position, now)
+        listening = self._registry.listening
+        feeds = (
+            stream for *_, users in one.listeners for user in users for stream in listening.get(user, ())
+        )
+        for stream in chain(feeds, chain.from_iterable(map(self._reached, one.reach))):
+            if stream.state is not State.FOLLOWING:
+                continue
+            if frame is not None:
+                stream.send_event(frame, change.position, now)
+            elif (stream.position or 0) < change.position:
+                stream.reset_feed(change.position, now)

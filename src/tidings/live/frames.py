@@ -14,7 +14,7 @@ from tidings.timeutil import rfc3339
 
 NOTIFICATIONS, ACTIVITY = "notifications", "activity"
 INCLUDE = frozenset({NOTIFICATIONS, ACTIVITY})
-"""The kinds of frames that a stream can carry."""
+"""The kinds of frames that a stream can carry. ACTIVITY is of the feed, or of what the scope of the stream names."""
 MAX_DIGITS = 18
 """Digits of a number in a cursor: such a number fits into 63 bits."""
 
@@ -108,6 +108,11 @@ def hello(user: str, counts: InboxCounters, position: int, resumed: bool) -> byt
     return b'{"user_id":%b,%b,"position":%d,"resumed":%b}' % known
 
 
+def visitor_hello(position: int, resumed: bool) -> bytes:
+    """The same for a visitor, who has no inbox."""
+    return b'{"user_id":null,"position":%d,"resumed":%b}' % (position, _encode(resumed))
+
+
 def heartbeat(cursor: Cursor, position: int) -> bytes:
     """The data of a heartbeat: the cursor that the client should have."""
     # A cursor at 0 is valid: with the head instead, the client would skip what is still to be sent.
@@ -151,10 +156,17 @@ def activity_frame(item: FeedItem) -> Frame:
     return Frame("activity", feed_item(item), position=item.position)
 
 
+def listed_frame(body: bytes, position: int) -> Frame:
+    """A new event as activity lists it: the same for all readers."""
+    return Frame("activity", body, position=position)
+
+
 def feed_frames(page: Page) -> list[Frame]:
     """The items and changes of a feed after a position, in the order of positions. An undone read-all has no frame: it is
     valid only for a client that has everything after it."""
-    frames = [activity_frame(item) for item in page.items]
+    frames = [
+        activity_frame(item) if item.reason else listed_frame(item.body, item.position) for item in page.items
+    ]
     frames += [change_frame(change) for change in page.changes if not isinstance(change, FeedReset)]
     return sorted(frames, key=_position)
 

@@ -6,6 +6,9 @@ import contextlib
 import random
 from collections.abc import Iterable, Iterator
 
+import msgspec
+
+from tidings.activity_scope import FEED_ALONE, ActivityScope
 from tidings.config import Settings
 from tidings.live.admission import AdmissionController
 from tidings.live.catch_up import CatchUp
@@ -13,15 +16,17 @@ from tidings.live.following import Following
 from tidings.live.inbox_reader import InboxReader
 from tidings.live.reconciler import Reconciler
 from tidings.live.registry import StreamRegistry
-from tidings.live.stream import State, Stream
+from tidings.live.stream import State, Stream, VisitorStream
 from tidings.live.stream_deadlines import AGE, StreamDeadlines
 from tidings.live.transport import Transport
 from tidings.live.waiters import InboxWaiter
 from tidings.ports import Store
 from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.projections.pending_broadcasts import Materialize
+from tidings.public_head import PublicHead
 from tidings.telemetry import STREAM_ENDS
 from tidings.timeutil import Clock
+from tidings.visibility import VISITOR
 
 TICK_S = 1.0
 """Seconds between two checks of the deadlines; heartbeats, rotation and the end of credentials have this resolution."""
@@ -51,23 +56,28 @@ class Hub:
         epoch: str,
         position: int,
         rng: random.Random | None = None,
+        public: PublicHead | None = None,
     ) -> None:
-        """``position``: the head of the log; events after it are sent as new."""
+        """``position``: the head of the log; events after it are sent as new. ``public``: where visitors begin."""
         self._settings = settings
         self._clock = clock
         self._epoch = epoch
         self._rng = rng or random.Random()
         self._admission = AdmissionController(settings, clock, self._rng)
-        self._registry = StreamRegistry(self._admission)
+        self._public_admission = AdmissionController(_of_visitors(settings), clock, self._rng)
+        self._registry = StreamRegistry(self._admission, self._public_admission)
         self._deadlines = StreamDeadlines(settings, clock, self._rng, self._position)
         inboxes = InboxReader(store, wording)
         self._catch_up = CatchUp(store, inboxes, self._registry, clock, self._position)
+        # However many visitors resume, users catch up beside them.
+        self._public_catch_up = CatchUp(store, inboxes, self._registry, clock, self._position, at_once=1)
         self._following = Following(
             store,
             materialize,
             self._registry,
             inboxes,
-            self._catch_up,
+            self._queue,
+            public or PublicHead(position),
             self._deadlines,
             clock,
             position,
@@ -80,20 +90,30 @@ class Hub:
     def _position(self) -> int:
         return self._following.position
 
+    def _queue(self, stream: Stream) -> None:
+        """Have a stream catch up."""
+        (self._public_catch_up if isinstance(stream, VisitorStream) else self._catch_up).add(stream)
+
     def start(self) -> None:
         """Begin feeding; needs a running event loop."""
         self._following.start()
         self._reconciler.start()
         self._catch_up.start()
+        self._public_catch_up.start()
         self._tasks.append(asyncio.create_task(self._tick(), name="live"))
 
     # --- calls of the transports -------------------------------------------------------------------------
 
     def admit(self, user: str, address: str, *, stays: bool = True) -> None:
-        """Admit a stream of this user, which must then be opened; it ``stays`` open, or ends as soon as it has sent what
-        there is. Raises TooManyRequests, Deferred."""
+        """Admit a stream of this user, or of a VISITOR, which must then be opened; it ``stays`` open, or ends as soon as it
+        has sent what there is. Raises TooManyRequests, Deferred."""
+        open = self.open_streams + self.waiting_polls
+        if user == VISITOR:
+            self._admission.check_room(open)
+            self._public_admission.check(len(self._registry.visitors), 0, address, stays=stays)
+            return
         mine = self._registry.count_of(user)
-        self._admission.check(self.open_streams + self.waiting_polls, mine, address, stays=stays)
+        self._admission.check(open, mine, address, stays=stays)
 
     def open(
         self,
@@ -104,13 +124,15 @@ class Hub:
         *,
         address: str = "",
         expires_in_s: float | None = None,
+        scope: ActivityScope = FEED_ALONE,
     ) -> Stream:
-        """A stream on this transport that continues at the client's cursor. Its hello follows as soon as the store has been
-        read.
+        """A stream on this transport that continues at the client's cursor; ``scope``: the activity that it carries. Its
+        hello follows as soon as the store has been read.
 
         The stream is registered before the read, so that it gets each later change.
         """
-        stream = Stream(user, include, last_event_id, transport, self._epoch, address)
+        kind = VisitorStream if user == VISITOR else Stream
+        stream = kind(user, include, last_event_id, transport, self._epoch, address, scope)
         self._deadlines.begin(stream, self._clock.monotonic(), expires_in_s)
         self._registry.add(stream)
         transport.write(transport.encoder.retry(self._rng.randint(*RETRY_MS)))
@@ -132,7 +154,7 @@ class Hub:
     def writable(self, stream: Stream) -> None:
         """The transport of a stream takes bytes again."""
         if stream.writable():
-            self._catch_up.add(stream)
+            self._queue(stream)
 
     @contextlib.contextmanager
     def waiter(self, user: str, address: str = "") -> Iterator[InboxWaiter]:
@@ -235,6 +257,7 @@ class Hub:
         await self._following.close()
         await self._reconciler.close()
         await self._catch_up.close()
+        await self._public_catch_up.close()
 
     async def _drain(self) -> None:
         self._registry.end_waiters()
@@ -250,3 +273,12 @@ class Hub:
             ahead = ended / per_s - (self._clock.monotonic() - begun)
             if ahead > 1 / DRAIN_PER_S:
                 await asyncio.sleep(ahead)
+
+
+def _of_visitors(settings: Settings) -> Settings:
+    """The settings by which streams of visitors are admitted."""
+    return msgspec.structs.replace(
+        settings,
+        max_streams=settings.max_public_streams,
+        max_streams_per_address=settings.max_public_streams_per_address,
+    )

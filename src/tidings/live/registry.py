@@ -1,16 +1,38 @@
 """The open streams and the waiters of one process, by user."""
 
+from collections.abc import Iterator
+
+from tidings.activity_scope import Watched
 from tidings.live.admission import AdmissionController
-from tidings.live.frames import ACTIVITY
-from tidings.live.stream import Stream
+from tidings.live.stream import Stream, VisitorStream
 from tidings.live.waiters import InboxWaiter
 
 
-class StreamRegistry:
-    """The streams and waiters of one process, counted by address for their admission. ``listening``: the streams with a
-    feed."""
+class Watchers:
+    """The streams that carry some activity beside feeds: those of users, and those of ``visitors``, of whom there may be
+    thousands."""
 
-    def __init__(self, admission: AdmissionController) -> None:
+    __slots__ = ("users", "visitors")
+
+    def __init__(self) -> None:
+        self.users: dict[str, list[Stream]] = {}
+        self.visitors: dict[Stream, None] = {}
+
+    def all_streams(self) -> Iterator[Stream]:
+        """The streams."""
+        yield from self.visitors
+        for mine in self.users.values():
+            yield from mine
+
+
+class StreamRegistry:
+    """The streams and waiters of one process, counted by address for their admission, those of ``visitors`` apart.
+    ``listening``: the streams with a feed; ``watching``: those with activity beside it, by topic or EVERYBODY."""
+
+    def __init__(self, admission: AdmissionController, public_admission: AdmissionController) -> None:
+        self.visitors: dict[Stream, None] = {}
+        self.watching: dict[str, Watchers] = {}
+        self._public_admission = public_admission
         self.streams: dict[str, list[Stream]] = {}
         self.listening: dict[str, list[Stream]] = {}
         self.waiters: dict[str, dict[InboxWaiter, None]] = {}
@@ -21,7 +43,12 @@ class StreamRegistry:
     @property
     def busy(self) -> bool:
         """Whether any stream or waiter exists."""
-        return bool(self.streams or self.waiters)
+        return bool(self.streams or self.waiters or self.visitors)
+
+    @property
+    def watched(self) -> Watched:
+        """The users with a stream of some activity, by its name."""
+        return {name: watchers.users.keys() for name, watchers in self.watching.items()}
 
     def is_connected(self, user: str) -> bool:
         """Whether a user has a stream or a waiter."""
@@ -37,18 +64,41 @@ class StreamRegistry:
 
     def add(self, stream: Stream) -> None:
         """Register an admitted stream."""
-        self.streams.setdefault(stream.user, []).append(stream)
-        if ACTIVITY in stream.include:
-            self.listening.setdefault(stream.user, []).append(stream)
-        self._admission.acquire(stream.address)
         self.open += 1
+        if isinstance(stream, VisitorStream):
+            self.visitors[stream] = None
+            self._public_admission.acquire(stream.address)
+        else:
+            self.streams.setdefault(stream.user, []).append(stream)
+            if stream.position is not None and stream.scope.feed:
+                self.listening.setdefault(stream.user, []).append(stream)
+            self._admission.acquire(stream.address)
+        for name in stream.scope.watched:
+            watchers = self.watching.setdefault(name, Watchers())
+            if isinstance(stream, VisitorStream):
+                watchers.visitors[stream] = None
+            else:
+                watchers.users.setdefault(stream.user, []).append(stream)
 
     def remove(self, stream: Stream) -> None:
         """Remove a stream that has ended; nothing if that was done before."""
-        if _removed(self.streams, stream):
+        if isinstance(stream, VisitorStream):
+            if stream not in self.visitors:
+                return
+            del self.visitors[stream]
+            self._public_admission.release(stream.address)
+        else:
+            if not _removed(self.streams, stream):
+                return
             _removed(self.listening, stream)
             self._admission.release(stream.address)
-            self.open -= 1
+        self.open -= 1
+        for name in stream.scope.watched:
+            watchers = self.watching[name]
+            watchers.visitors.pop(stream, None)
+            _removed(watchers.users, stream)
+            if not (watchers.users or watchers.visitors):
+                del self.watching[name]
 
     def add_waiter(self, user: str, waiter: InboxWaiter, address: str) -> None:
         """Register an admitted waiter."""
@@ -83,7 +133,7 @@ class StreamRegistry:
 
     def all_streams(self) -> list[Stream]:
         """The streams that are open now, those of one user together."""
-        return [stream for mine in self.streams.values() for stream in mine]
+        return [*(stream for mine in self.streams.values() for stream in mine), *self.visitors]
 
 
 def _removed(registry: dict[str, list[Stream]], stream: Stream) -> bool:

@@ -14,6 +14,7 @@ transport is full keeps only its cursor, and catches up from the store when the 
 from collections.abc import Callable, Iterable
 from enum import Enum, auto
 
+from tidings.activity_scope import FEED_ALONE, ActivityScope
 from tidings.live import frames
 from tidings.live.frames import ACTIVITY, NOTIFICATIONS, Cursor, Frame
 from tidings.live.transport import Transport
@@ -36,8 +37,8 @@ class State(Enum):
 
 
 class Stream:
-    """A stream of one user. Times are seconds of the monotonic clock. ``ends_at`` is the end of its credential, None without
-    one. ``joined`` is called each time the client has everything."""
+    """A stream of one user, with activity of this ``scope``. Times are seconds of the monotonic clock. ``ends_at`` is the
+    end of its credential, None without one. ``joined`` is called each time the client has everything."""
 
     __slots__ = (
         "_last_event_id",
@@ -49,6 +50,7 @@ class Stream:
         "joined",
         "position",
         "rotates_at",
+        "scope",
         "seq",
         "state",
         "transport",
@@ -65,8 +67,10 @@ class Stream:
         transport: Transport,
         epoch: str,
         address: str = "",
+        scope: ActivityScope = FEED_ALONE,
     ) -> None:
         self.user = user
+        self.scope = scope
         self.transport = transport
         self.epoch = epoch
         self.address = address
@@ -95,15 +99,22 @@ class Stream:
     def start(self, counts: InboxCounters, position: int, now: float) -> None:
         """Send hello, with the counters of the inbox and the position of the log. The stream then catches up, even when
         there is nothing to catch up with."""
+        self._start(counts, position, position, now)
+
+    def _start(self, counts: InboxCounters, position: int, end: int, now: float) -> None:
+        """Begin at this position, unless the client has a cursor, up to the ``end`` of the log."""
         head = Cursor(None if self.seq is None else counts.seq, None if self.position is None else position)
         given, self._last_event_id = self._last_event_id, None
-        cursor, lost = self._resume(given, head, Cursor(counts.seq, position))
+        cursor, lost = self._resume(given, head, Cursor(counts.seq, end))
         self.seq, self.position = cursor
         self.state = State.CATCHING_UP
-        data = frames.hello(self.user, counts, position, resumed=given is not None and not lost)
+        data = self._hello(counts, position, given is not None and not lost)
         self._write(Frame("hello", data), now, self.cursor.text(self.epoch))
         if lost:
             self.reset(lost, head, now)
+
+    def _hello(self, counts: InboxCounters, position: int, resumed: bool) -> bytes:
+        return frames.hello(self.user, counts, position, resumed)
 
     def _resume(self, given: str | None, head: Cursor, end: Cursor) -> tuple[Cursor, str]:
         """(the cursor to begin at, why frames of the client may be missing)."""
@@ -226,6 +237,23 @@ class Stream:
             and self.state is not State.ENDED
         ):
             self.state, self.behind_since = State.BACKPRESSURED, now
+
+
+class VisitorStream(Stream):
+    """A stream of a client without a credential: of activity alone. Its cursor has no positions but those of the frames that
+    it got, and of the last public commit: others would show that something else was published."""
+
+    __slots__ = ()
+
+    def start_at(self, public: int, position: int, now: float) -> None:
+        """The same as :meth:`start` without an inbox, from the ``public`` end of the log on."""
+        self._start(InboxCounters(0, 0), public, position, now)
+
+    def skip_to(self, position: int) -> None:
+        """Stay at the last frame."""
+
+    def _hello(self, counts: InboxCounters, position: int, resumed: bool) -> bytes:
+        return frames.visitor_hello(position, resumed)
 
 
 def _nobody() -> None:

@@ -70,6 +70,7 @@ def _open_memory(settings: Settings, clock: Clock, channels: Collection[str]) ->
         max_mutes_per_user=settings.max_mutes_per_user,
         max_blocks_per_user=settings.max_blocks_per_user,
         retraction_history=settings.retraction_history,
+        activity_history=settings.activity_history,
         read_all_history=settings.read_all_history,
     )
     return OpenedStore(store, os.urandom(32))

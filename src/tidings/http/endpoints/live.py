@@ -1,4 +1,5 @@
-"""The live stream of one user: as server-sent events, as a WebSocket and as a long poll."""
+"""The live stream of one user: as server-sent events, as a WebSocket and as a long poll; and streams of activity, also for
+visitors."""
 
 import random
 from collections.abc import Callable
@@ -6,12 +7,13 @@ from typing import Annotated, ClassVar, TypeVar
 
 from msgspec import Meta
 
+from tidings.activity_scope import FEED_ALONE, ActivityScope
 from tidings.errors import Deferred, Forbidden, TooManyRequests, UpgradeRequired
 from tidings.field_errors import FieldCheck
 from tidings.http import schemas
 from tidings.http.long_poll import polled
 from tidings.http.origins import may_open_socket
-from tidings.http.params import ForUser, names, some_of
+from tidings.http.params import TOPICS, ForUser, TopicList, names, some_of, topic_list
 from tidings.http.problems import problem, stream_limit
 from tidings.http.proxies import client_key
 from tidings.http.request import Request
@@ -19,7 +21,8 @@ from tidings.http.routing import Access, RequestContext, Response, Route, Stream
 from tidings.http.sse import EVENT_STREAM, SERVER_SENT_EVENTS, farewell
 from tidings.http.stream_connection import StreamConnection
 from tidings.http.websocket import TEXTS, try_again_later
-from tidings.live import INCLUDE, Encoder, Stream, Transport
+from tidings.live import ACTIVITY, INCLUDE, Encoder, Stream, Transport
+from tidings.visibility import VISITOR
 
 _HEADERS = (
     # Proxies must neither cache, change nor buffer the stream.
@@ -34,15 +37,30 @@ FULL_RETRY_S = (30, 60)
 EventId = Annotated[str, Meta(max_length=256)]
 
 
-class StreamQuery(ForUser):
-    """``include``: notifications, activity or both, by comma. ``last_event_id`` (or ``lastEventId``, as some clients call
-    it): the cursor to continue from, without a header Last-Event-ID."""
+ALL_ACTIVITY = "activity:all"
+"""What ``include`` names the public events of all users."""
 
-    CHECKS: ClassVar[tuple[FieldCheck, ...]] = (some_of("include", INCLUDE),)
 
-    include: Annotated[str, Meta(min_length=1, max_length=64)] = "notifications"
+class ActivityStreamQuery(ForUser):
+    """``topic``: topics whose events the stream carries, without them all public events. ``last_event_id`` (or
+    ``lastEventId``): the cursor to continue from, without a header Last-Event-ID."""
+
+    CHECKS: ClassVar[tuple[FieldCheck, ...]] = (TOPICS,)
+    REPEATABLE: ClassVar[frozenset[str]] = frozenset({"topic"})
+
+    topic: TopicList | None = None
     last_event_id: EventId | None = None
     lastEventId: EventId | None = None
+
+
+class StreamQuery(ActivityStreamQuery):
+    """``include``: notifications, activity (the feed) and activity:all (public events of all users), by comma; ``topic``:
+    topics whose events the stream carries too, followed or not. ``last_event_id`` (or ``lastEventId``, as some clients call
+    it): the cursor to continue from, without a header Last-Event-ID."""
+
+    CHECKS: ClassVar[tuple[FieldCheck, ...]] = (some_of("include", INCLUDE | {ALL_ACTIVITY}), TOPICS)
+
+    include: Annotated[str, Meta(min_length=1, max_length=64)] = "notifications"
 
 
 class PollQuery(StreamQuery):
@@ -51,10 +69,10 @@ class PollQuery(StreamQuery):
     wait: Annotated[int, Meta(ge=0, le=60)] = 0
 
 
-Asked = TypeVar("Asked", bound=StreamQuery)
+Asked = TypeVar("Asked", bound=ActivityStreamQuery)
 
 
-async def stream(call: RequestContext[StreamQuery, None]) -> Response:
+async def stream(call: RequestContext[Asked, None]) -> Response:
     """Open a stream of server-sent events; it ends when the server stops, at its maximum age, or with the credential.
 
     An EventSource does not reconnect after any status but 200, so it gets the time to reconnect in the stream itself.
@@ -67,7 +85,7 @@ async def stream(call: RequestContext[StreamQuery, None]) -> Response:
         return _later(error.retry_after)
     except TooManyRequests as error:
         if not _is_event_source(call.request):
-            return problem(error, stream_limit(call.services.settings, error))
+            return problem(error, stream_limit(_most_streams(call), error))
         return _later(random.randint(*FULL_RETRY_S))
 
 
@@ -83,7 +101,7 @@ async def socket(call: RequestContext[StreamQuery, None]) -> Response:
         goodbye = try_again_later(f"retry after {error.retry_after} s")
         return Response(attach=StreamResponse(TEXTS, lambda connection: connection.close(goodbye)))
     except TooManyRequests as error:
-        return problem(error, stream_limit(call.services.settings, error))
+        return problem(error, stream_limit(_most_streams(call), error))
 
 
 async def poll(call: RequestContext[PollQuery, None]) -> Response:
@@ -101,6 +119,12 @@ async def poll(call: RequestContext[PollQuery, None]) -> Response:
     return Response(await polled(call.services.live, open, wait_s, call.request))
 
 
+def _most_streams(call: RequestContext[Asked, None]) -> int:
+    settings = call.services.settings
+    visitor = call.user in ("", VISITOR)
+    return settings.max_public_streams_per_address if visitor else settings.max_streams_per_user
+
+
 def _later(seconds: int) -> Response:
     return Response(farewell(seconds * 1_000), headers=_HEADERS, media=_MEDIA)
 
@@ -114,7 +138,7 @@ def _is_event_source(request: Request) -> bool:
     return _reads_events(request) and request.header(b"cache-control") == b"no-cache"
 
 
-def _attached(call: RequestContext[StreamQuery, None], encoder: Encoder) -> Response:
+def _attached(call: RequestContext[Asked, None], encoder: Encoder) -> Response:
     live, open = call.services.live, _admitted(call)
 
     def attach(connection: StreamConnection) -> None:
@@ -126,13 +150,28 @@ def _attached(call: RequestContext[StreamQuery, None], encoder: Encoder) -> Resp
 
 def _admitted(call: RequestContext[Asked, None], *, stays: bool = True) -> Callable[[Transport], Stream]:
     """The function that opens the requested and admitted stream on a transport. The caller must call it exactly once."""
-    include = frozenset(names(call.query.include))
-    live, user = call.services.live, call.user
+    include, scope = _contents(call.query)
+    live, user = call.services.live, call.user or VISITOR
     address = client_key(call.request, call.services.settings)
     live.admit(user, address, stays=stays)
     last, expires_in_s = _last_event_id(call), _credential_s(call)
 
-    return lambda wire: live.open(user, include, last, wire, address=address, expires_in_s=expires_in_s)
+    def open(wire: Transport) -> Stream:
+        return live.open(user, include, last, wire, address=address, expires_in_s=expires_in_s, scope=scope)
+
+    return open
+
+
+def _contents(query: ActivityStreamQuery) -> tuple[frozenset[str], ActivityScope]:
+    """(the kinds of frames of a stream, the activity that it carries)."""
+    topics = topic_list(query.topic)
+    if not isinstance(query, StreamQuery):
+        return frozenset({ACTIVITY}), ActivityScope(False, not topics, topics)
+    asked = frozenset(names(query.include))
+    include = asked & INCLUDE
+    if ALL_ACTIVITY not in asked and not topics:
+        return include, FEED_ALONE
+    return include | {ACTIVITY}, ActivityScope(ACTIVITY in asked, ALL_ACTIVITY in asked, topics)
 
 
 def _check_origin(call: RequestContext[StreamQuery, None]) -> None:
@@ -172,6 +211,17 @@ ROUTES = (
         summary="A user's notifications, marks and (if asked) feed items as they come, as server-sent events",
         tag="Live",
         query=StreamQuery,
+        produces=EVENT_STREAM,
+        live=True,
+    ),
+    Route(
+        method="GET",
+        path="/v1/activity/stream",
+        handler=stream,
+        access=Access.VISITOR,
+        summary="The public events of all users, or the events of topics, as they come, as server-sent events",
+        tag="Live",
+        query=ActivityStreamQuery,
         produces=EVENT_STREAM,
         live=True,
     ),

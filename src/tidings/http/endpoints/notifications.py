@@ -142,7 +142,7 @@ async def _awaited(call: RequestContext[InboxQuery, None], since: Since, wait: i
     try:
         reply = await call.services.inboxes.since(call.user, since, call.query.limit, wait_s, address)
     except TooManyRequests as error:
-        return problem(error, stream_limit(settings, error))
+        return problem(error, stream_limit(settings.max_streams_per_user, error))
     return Response(reply.body)
 
 

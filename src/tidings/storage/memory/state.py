@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import NamedTuple
 
-from tidings.feed_changes import FEED_HISTORY, RETRACTION_HISTORY
+from tidings.feed_changes import ACTIVITY_HISTORY, FEED_HISTORY, RETRACTION_HISTORY
 from tidings.ids import EventIds, ms_of, notification_id
 from tidings.model import SAMPLE_ACTORS, SAMPLE_ITEMS, InboxRow, LogEntry, Receipt, user_topic
 from tidings.personal_data import Reminder
@@ -77,6 +77,7 @@ class MemoryState:
         channels: Collection[str] = CHANNELS,
         feed_history: int = FEED_HISTORY,
         retraction_history: int = RETRACTION_HISTORY,
+        activity_history: int = ACTIVITY_HISTORY,
         read_all_history: int = READ_ALL_HISTORY,
         max_mutes_per_user: int = MAX_MUTES,
         max_blocks_per_user: int = MAX_BLOCKS,
@@ -94,6 +95,7 @@ class MemoryState:
         self._max_mutes = max_mutes_per_user
         self._max_blocks = max_blocks_per_user
         self._retraction_history = retraction_history
+        self._activity_history = activity_history
         self._read_all_history = read_all_history
         self._retracted: list[tuple[int, LogEntry]] = []
         self._retractions_forgotten = 0

@@ -92,7 +92,8 @@ class MemoryStore(MemoryFeedGroups, MemoryStreams, MemoryEventCounts):
     ``clock`` gives the times; ``salt`` (64 bits) and ``epoch`` identify this store; ``idempotency_ms`` is how long an
     idempotency key is kept, in milliseconds; ``types`` are those that the settings declare. So many changes of a feed's read
     state (``feed_history``) and retractions (``retraction_history``) are kept for clients that resume, and so many read-alls
-    of an inbox or a feed are kept separate (``read_all_history``). A user mutes at most ``max_mutes_per_user`` topics and
+    of an inbox or a feed are kept separate (``read_all_history``). Streams of activity continue within ``activity_history``
+    positions. A user mutes at most ``max_mutes_per_user`` topics and
     blocks at most ``max_blocks_per_user`` others.
     """
 

@@ -1,24 +1,31 @@
-"""The reads of streams of the reference back-end: what is new after a position, for one feed or for many users."""
+"""The reads of streams of the reference back-end: what is new after a position, for one stream or for many users."""
 
 from collections.abc import Collection
 
-from tidings.feed_changes import FeedReset
-from tidings.model import EventAudience, FeedItem, LogEntry, Page
+from tidings.activity_scope import EVERYBODY, FEED_ALONE, NOTHING_WATCHED, ActivityScope, Watched
+from tidings.feed_changes import FeedChange, FeedReset, Retraction
+from tidings.filters import EVERYTHING
+from tidings.model import ActivityReach, EventAudience, FeedItem, LogEntry, Page
 from tidings.storage.memory.feeds import MemoryFeeds
+from tidings.visibility import is_listed
 
 
 class MemoryStreams(MemoryFeeds):
-    """The items and changes of feeds after a position."""
+    """The items and changes of feeds and activity after a position."""
 
-    async def feed_since(self, user: str, after: int, limit: int) -> Page:
+    async def feed_since(self, user: str, after: int, limit: int, scope: ActivityScope = FEED_ALONE) -> Page:
         """Feed items after a position and what changed older ones, oldest first."""
-        marks = self._peek(user).feed
-        if after < max(marks.forgotten, marks.undone, self._retractions_forgotten):
+        if after < self._continues_from(user, scope):
             return Page([], None, self._position, reset=True)
-        items = self._items(user, after=after)
-        some = sorted(
-            [*items, *marks.since(after), *self._unshown(user, after)], key=lambda one: one.position
-        )
+        found: dict[int, FeedItem | FeedChange] = {}
+        for watched in scope.watched:
+            found |= {item.position: item for item in self._activity(watched or None, user, EVERYTHING)}
+            found |= {one.position: one for one in self._unlisted(watched, user)}
+        if scope.feed:
+            found |= {item.position: item for item in self._items(user, after=after)}
+            found |= {one.position: one for one in self._peek(user).feed.since(after)}
+            found |= {one.position: one for one in self._unshown(user, after)}
+        some = [found[at] for at in sorted(found) if at > after]
         more = some[limit - 1].position if len(some) > limit else None
         return Page(
             [one for one in some[:limit] if isinstance(one, FeedItem)],
@@ -27,28 +34,76 @@ class MemoryStreams(MemoryFeeds):
             changes=tuple(one for one in some[:limit] if not isinstance(one, FeedItem)),
         )
 
+    def _continues_from(self, user: str, scope: ActivityScope) -> int:
+        begins = self._retractions_forgotten
+        if scope.feed:
+            marks = self._peek(user).feed
+            begins = max(begins, marks.forgotten, marks.undone)
+        if scope.watched:
+            begins = max(begins, self._position - self._activity_history)
+        return begins
+
+    def _unlisted(self, watched: str, viewer: str) -> list[Retraction]:
+        """The retractions of events that an activity would list for this viewer without the retraction."""
+        return [
+            Retraction(position, self._ids.text(entry.key))
+            for position, entry in self._retracted
+            if self._lists(watched, viewer, entry)
+        ]
+
+    def _lists(self, watched: str, viewer: str, entry: LogEntry) -> bool:
+        of_topic = watched != EVERYBODY
+        if self._blocks(viewer, entry.actor_id) or (of_topic and watched not in entry.topics):
+            return False
+        follows = self._peek(viewer).follow_of(watched) is not None
+        return is_listed(entry.visibility, of_topic=of_topic, follows=follows, own=entry.actor_id == viewer)
+
     async def audience_since(
-        self, after: int, users: Collection[str], limit: int
+        self, after: int, users: Collection[str], limit: int, watched: Watched = NOTHING_WATCHED
     ) -> tuple[list[EventAudience], int]:
         """The events after a position with their audience among these users, and the changes of older events, oldest
         first."""
         last = max(after, min(after + limit, self._position))
         entries = [entry for entry in self._log.values() if after < entry.position <= last]
         audiences = [
-            EventAudience(entry.position, entry.body, self._listeners(entry, users)) for entry in entries
+            EventAudience(
+                entry.position, entry.body, self._listeners(entry, users), reach=self._reach(entry, watched)
+            )
+            for entry in entries
         ]
         lost = [user for user in users if self._lost(user, after)]
-        audiences += [EventAudience(last, b"", [("", "", lost)], FeedReset(last))] if lost else []
+        unlisted = tuple(map(ActivityReach, watched)) if self._retractions_forgotten > after else ()
+        if lost or unlisted:
+            listeners = [("", "", lost)] if lost else []
+            audiences.append(EventAudience(last, b"", listeners, FeedReset(last), unlisted))
+        audiences += self._changes_for(after, last, users, watched)
+        some = (one for one in audiences if one.listeners or one.reach)
+        return sorted(some, key=lambda one: (one.change != FeedReset(last), one.position)), last
+
+    def _changes_for(
+        self, after: int, last: int, users: Collection[str], watched: Watched
+    ) -> Collection[EventAudience]:
         changed: dict[int, EventAudience] = {}
+        for position, entry in self._retracted:
+            if after < position <= last and (reach := self._reach(entry, watched)):
+                retraction = Retraction(position, self._ids.text(entry.key))
+                changed[position] = EventAudience(position, b"", [], retraction, reach)
         for user in users:
             for change in (*self._peek(user).feed.since(after), *self._unshown(user, after)):
                 at = change.position
                 if at <= last:
-                    one = changed.setdefault(at, EventAudience(at, b"", [("", "", [])], change))
+                    one = changed.setdefault(at, EventAudience(at, b"", [], change))
+                    if not one.listeners:
+                        one.listeners.append(("", "", []))
                     one.listeners[0][2].append(user)
-        audiences += changed.values()
-        some = (one for one in audiences if one.listeners)
-        return sorted(some, key=lambda one: (one.change != FeedReset(last), one.position)), last
+        return changed.values()
+
+    def _reach(self, entry: LogEntry, watched: Watched) -> tuple[ActivityReach, ...]:
+        return tuple(
+            ActivityReach(name, frozenset(user for user in users if self._lists(name, user, entry)))
+            for name, users in watched.items()
+            if any(self._lists(name, user, entry) for user in users)
+        )
 
     def _lost(self, user: str, after: int) -> bool:
         """Whether changes of a feed after a position are no longer kept."""

@@ -1,12 +1,15 @@
-"""Activity: one topic's timeline, or the events of all users, newest first."""
+"""Activity: one topic's timeline, or the events of all users, newest first; and for streams in the order of positions."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple, TypeVar
 
+from tidings.activity_scope import ActivityScope
+from tidings.feed_changes import FeedChange
 from tidings.filters import EVERYTHING, FeedFilter
 from tidings.ids import MAX_KEY
 from tidings.model import FeedItem, Page, UnseenCount
+from tidings.storage.sqlite import feed_history
 from tidings.storage.sqlite.feeds import (
     FIRST_CHUNK,
     LARGEST_CHUNK,
@@ -26,6 +29,9 @@ T = TypeVar("T")
 PASSED_OVER = 20
 """Events that SQLite passes over in the time in which one is looked at: there may be many private ones between two that
 everybody sees."""
+
+SCANNED = 1_000
+"""Positions of the log that are examined together for a stream: about 3 ms of a thread."""
 
 
 class ActivityViewer(NamedTuple):
@@ -129,6 +135,55 @@ def _entered(r: ReadSnapshot, topic: int, position: int, last: int) -> Iterator[
         if len(rows) < LARGEST_CHUNK:
             return
         position = rows[-1][1]
+
+
+def since(
+    r: ReadSnapshot, viewer: ActivityViewer, after: int, last: int, limit: int, scope: ActivityScope
+) -> tuple[dict[int, FeedItem | FeedChange], int]:
+    """(by position the first events after a position, up to ``last``, that a stream carries beside its feed, and the
+    retractions of such events; the position up to which these are all)."""
+    carries = _Carried(r, viewer, scope)
+    shown: list[EventRow] = []
+    at = after
+    while len(shown) <= limit and at < last:
+        rows = r.db.all(sql("log_between"), (at, last, SCANNED))
+        shown += carries.some_of(r.events([key for _, key in rows], "events_without_body"))
+        at = rows[-1][0] if len(rows) == SCANNED else last
+    if len(shown) > limit:
+        shown = shown[: limit + 1]
+        last = shown[-1].position
+    found: dict[int, FeedItem | FeedChange] = {
+        event.position: FeedItem(event.key, event.position, event.body) for event in _with_bodies(r, shown)
+    }
+    at = after
+    while at < last:
+        gone = list(feed_history.retractions(r, at, last, SCANNED))
+        kept = {event.key for event in carries.some_of([event for _, event in gone])}
+        found |= {position: feed_history.retraction(r, position, e) for position, e in gone if e.key in kept}
+        at = gone[-1][0] if len(gone) == SCANNED else last
+    return found, last
+
+
+class _Carried:
+    """Which events a stream carries beside its feed."""
+
+    def __init__(self, r: ReadSnapshot, viewer: ActivityViewer, scope: ActivityScope) -> None:
+        self._r = r
+        self._viewer = viewer
+        self._everybody = scope.everybody
+        numbers = filter(None, map(r.names.topic, scope.topics))
+        self._topics = {number: Listing(r, number, viewer) for number in numbers}
+
+    def some_of(self, events: Sequence[EventRow]) -> list[EventRow]:
+        """Those of these events that it carries."""
+        hidden = _blocked(self._r, self._viewer, events)
+        return [event for event in events if event.actor not in hidden and self._lists(event)]
+
+    def _lists(self, event: EventRow) -> bool:
+        if self._everybody and event.is_public:
+            return True
+        listings = map(self._topics.get, event.all_topics()) if self._topics else ()
+        return any(listing is not None and listing(event) for listing in listings)
 
 
 class Listing:

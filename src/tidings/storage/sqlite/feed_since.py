@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from operator import attrgetter, itemgetter
 
+from tidings.activity_scope import FEED_ALONE, ActivityScope
 from tidings.feed_changes import FeedChange
-from tidings.model import Page
-from tidings.storage.sqlite import feed_history, feeds
+from tidings.model import FeedItem, Page
+from tidings.storage.sqlite import activity, feed_history, feeds
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.statements import sql
 
@@ -13,12 +14,39 @@ RETRACTIONS_AT_ONCE = 1_000
 """Retractions that are compared with one feed in a round."""
 
 
-def since(r: ReadSnapshot, user: int | None, after: int, limit: int) -> Page:
+def since(
+    r: ReadSnapshot, user: int | None, after: int, limit: int, scope: ActivityScope = FEED_ALONE
+) -> Page:
     """Feed items after a position and the changes of older ones, in the order of positions; see FeedViews.feed_since."""
     head = r.head()  # later additions are left to the next page, or they could be included in part
-    page = _page(r, user, after, limit, head)
+    if scope.watched and after < head - r.writer.settings.activity_history:
+        return Page([], None, head, reset=True)
+    page = _page(r, user, after, limit, head) if scope.feed else Page([], None, head)
+    if scope.watched:
+        page = _with_activity(r, user, after, limit, scope, page)
     # Not before: the writer may delete changes during this read, and a deleted one would be missed.
-    return page if feed_history.reaches(r, user, after) else Page([], None, head, reset=True)
+    whole = feed_history.reaches(r, user if scope.feed else None, after)
+    return page if whole else Page([], None, head, reset=True)
+
+
+def _with_activity(
+    r: ReadSnapshot, user: int | None, after: int, limit: int, scope: ActivityScope, feed: Page
+) -> Page:
+    """A page of a feed with the activity that a stream carries beside it."""
+    careful = user is not None and bool(r.writer.masked) and feeds.is_careful(r, user)
+    viewer = activity.ActivityViewer(user, careful)
+    found, reached = activity.since(r, viewer, after, feed.position, limit, scope)
+    found |= {one.position: one for one in (*feed.items, *feed.changes)}
+    complete = min(reached, feed.position if feed.next_key is None else feed.next_key)
+    positions = sorted(at for at in found if at <= complete)
+    more = len(positions) > limit or complete < feed.position
+    some = [found[at] for at in positions[:limit]]
+    return Page(
+        [one for one in some if isinstance(one, FeedItem)],
+        some[-1].position if more else None,
+        feed.position,
+        changes=tuple(one for one in some if not isinstance(one, FeedItem)),
+    )
 
 
 def _page(r: ReadSnapshot, user: int | None, after: int, limit: int, head: int) -> Page:

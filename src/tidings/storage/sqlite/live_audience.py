@@ -9,9 +9,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
+from tidings.activity_scope import NOTHING_WATCHED, Watched
 from tidings.feed_changes import FeedReset
-from tidings.model import EventAudience
-from tidings.storage.sqlite import feed_history
+from tidings.model import ActivityReach, EventAudience
+from tidings.storage.sqlite import activity_reach, feed_history
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
 from tidings.storage.sqlite.relations import MUTE
 from tidings.storage.sqlite.statements import sql
@@ -87,12 +88,17 @@ class FollowerCache:
 
 
 def audience(
-    r: ReadSnapshot, cache: FollowerCache, after: int, users: Collection[str], limit: int
+    r: ReadSnapshot,
+    cache: FollowerCache,
+    after: int,
+    users: Collection[str],
+    limit: int,
+    watched: Watched = NOTHING_WATCHED,
 ) -> tuple[list[EventAudience], int]:
     """Events after a position and their audience, and the changes of older ones; see ``FeedViews``. ``users`` are looked up
     one by one, so a set or a dictionary's keys are best."""
     last = max(after, min(after + limit, r.head()))
-    if last == after or not users:
+    if last == after or not (users or watched):
         return [], last
     keys = r.db.all(sql("keys_between_positions"), (after, last))
     events = r.events([key for (key,) in keys])
@@ -102,26 +108,40 @@ def audience(
     some, taken, last = _affordable(r, events, gone, len(users), last)
     names = users if isinstance(users, Set | Mapping) else frozenset(users)
     batch = _batch_audience(r, cache, after, some, names)
-    found = [EventAudience(event.position, event.body, _listeners(r, event, batch)) for event in some]
-    found += _unshown(r, taken, names)
+    reach = activity_reach.of(r, [*some, *taken.values()], watched) if watched else {}
+    found = [
+        EventAudience(event.position, event.body, _listeners(r, event, batch), reach=reach.get(event.key, ()))
+        for event in some
+    ]
+    found += _unshown(r, taken, names, reach)
     if mixed:
         found += _marks(r, after, last, names)
-    audience = sorted((one for one in found if one.listeners), key=attrgetter("position"))
-    return (_lost(r, after, last, names) if mixed else []) + audience, last
+    audience = sorted((one for one in found if one.listeners or one.reach), key=attrgetter("position"))
+    return (_lost(r, after, last, names, watched) if mixed else []) + audience, last
 
 
-def _lost(r: ReadSnapshot, after: int, last: int, names: Collection[str]) -> list[EventAudience]:
+def _lost(
+    r: ReadSnapshot, after: int, last: int, names: Collection[str], watched: Watched
+) -> list[EventAudience]:
     """The users whose streams cannot continue, since the changes of their feeds were deleted before they were read."""
     numbers = feed_history.lost(r, after)
+    unlisted: tuple[ActivityReach, ...] = ()
     if numbers is None:
         users = list(names)
+        unlisted = tuple(map(ActivityReach, watched))
     else:
         people = r.names.people(set(numbers))
         users = [people[number] for number in numbers if people[number] in names]
-    return [EventAudience(last, b"", [("", "", users)], FeedReset(last))] if users else []
+    listeners = [("", "", users)] if users else []
+    return [EventAudience(last, b"", listeners, FeedReset(last), unlisted)] if users or unlisted else []
 
 
-def _unshown(r: ReadSnapshot, gone: Mapping[int, EventRow], names: Collection[str]) -> list[EventAudience]:
+def _unshown(
+    r: ReadSnapshot,
+    gone: Mapping[int, EventRow],
+    names: Collection[str],
+    reach: Mapping[int, tuple[ActivityReach, ...]],
+) -> list[EventAudience]:
     """Retractions, by position, and the users who would have the events in their feeds, their own included, without the
     retraction."""
     if not gone:
@@ -137,7 +157,8 @@ def _unshown(r: ReadSnapshot, gone: Mapping[int, EventRow], names: Collection[st
         if actors[event.actor] in names:
             users.append(actors[event.actor])
         listeners = [("", "", users)] if users else []
-        found.append(EventAudience(position, b"", listeners, feed_history.retraction(r, position, event)))
+        change = feed_history.retraction(r, position, event)
+        found.append(EventAudience(position, b"", listeners, change, reach.get(event.key, ())))
     return found
 
 

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeVar
 
+from tidings.activity_scope import FEED_ALONE, NOTHING_WATCHED, ActivityScope, Watched
 from tidings.config import Settings
 from tidings.errors import KeyReused
 from tidings.event_counts import Dimension, EventSelection, KeyCounts, PointCounts, Points
@@ -336,29 +337,29 @@ class SqliteStore(GroupReads):
         )
         return ActivityViewer(None if topic is None and not careful else number, careful)
 
-    async def feed_since(self, user: str, after: int, limit: int) -> Page:
+    async def feed_since(self, user: str, after: int, limit: int, scope: ActivityScope = FEED_ALONE) -> Page:
         """Feed items after a position, oldest first."""
-        number = self._number(user)
-        question = ("since", after, limit)
+        asked = (self._number(user), after, limit, scope)
         return await self._later(
-            readers.stream(user), question, lambda r: feed_since.since(r, number, after, limit)
+            readers.stream(user), ("since", *asked), lambda r: feed_since.since(r, *asked)
         )
 
     async def audience_since(
-        self, after: int, users: Collection[str], limit: int
+        self, after: int, users: Collection[str], limit: int, watched: Watched = NOTHING_WATCHED
     ) -> tuple[list[EventAudience], int]:
         """Events after a position with their audience among these users."""
         cache = self._follower_cache.at(self._writer.follower_version)
 
         def read(r: ReadSnapshot) -> tuple[list[EventAudience], int]:
-            return live_audience.audience(r, cache, after, users, limit)
+            return live_audience.audience(r, cache, after, users, limit, watched)
 
         try:
             return self._short(read, AUDIENCE_STEPS)
         except ReadTooLong:
             # There is no other caller, so the cache of followers is not shared.
-            users = frozenset(users)
-            return await self._later(HUB, ("audience_since", after, limit, users), lambda r: r.at_once(read))
+            users, watched = frozenset(users), {name: frozenset(some) for name, some in watched.items()}
+            asked = ("audience_since", after, limit, users, *watched.items())
+            return await self._later(HUB, asked, lambda r: r.at_once(read))
 
     async def new_count(
         self,

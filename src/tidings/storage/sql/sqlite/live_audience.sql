@@ -28,3 +28,6 @@ LIMIT :limit;
 -- The same, looked up by user: for topics with many mutes or blocks.
 SELECT m.viewer, m.topic, m.kind FROM carray(:topics) t CROSS JOIN carray(:users) u
 CROSS JOIN relation m ON m.viewer = u.value AND m.topic = t.value;
+
+-- name: current_followers_among
+SELECT f.follower FROM carray(?2) u CROSS JOIN follow f ON f.follower = u.value AND f.topic = ?1 AND f.until_position IS NULL;

@@ -1,0 +1,75 @@
+"""Which streams carry an event as activity: the rules of activity pages, evaluated by event for many viewers."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from tidings.activity_scope import EVERYBODY, Watched
+from tidings.model import ActivityReach
+from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
+from tidings.storage.sqlite.relations import MUTE
+from tidings.storage.sqlite.statements import sql
+
+_Names = frozenset[str]
+_NOBODY: _Names = frozenset()
+
+
+def of(
+    r: ReadSnapshot, events: Sequence[EventRow], watched: Watched
+) -> Mapping[int, tuple[ActivityReach, ...]]:
+    """By key of an event, the watched activities that list it, and for whom. Events of none are left out."""
+    lists = {event.key: names for event in events if (names := _lists(r, event, watched))}
+    listed = [event for event in events if event.key in lists]
+    separated = _separated(r, listed, watched)
+    return {
+        event.key: tuple(
+            ActivityReach(
+                name,
+                None if event.is_public else _admitted(r, event, name, watched[name]),
+                separated.get(event.actor, _NOBODY),
+            )
+            for name in lists[event.key]
+        )
+        for event in listed
+    }
+
+
+def _lists(r: ReadSnapshot, event: EventRow, watched: Watched) -> list[str]:
+    """The watched activities that list an event for some viewer."""
+    found = [EVERYBODY] if event.is_public and EVERYBODY in watched else []
+    if event.is_followed and len(watched) > (EVERYBODY in watched):
+        found += [name for name in map(r.names.text, event.all_topics()) if name in watched]
+    return found
+
+
+def _admitted(r: ReadSnapshot, event: EventRow, topic: str, users: Collection[str]) -> _Names:
+    """Those of these users who see an event for followers on the page of a topic: who follow it now, and the actor."""
+    numbers = _numbers(r, users)
+    if not numbers:
+        return _NOBODY
+    asked = (r.names.topic(topic), r.writer.carray(sorted(numbers)))
+    followers = {follower for (follower,) in r.db.execute(sql("current_followers_among"), asked)}
+    return frozenset(numbers[n] for n in followers | ({event.actor} & numbers.keys()))
+
+
+def _separated(r: ReadSnapshot, events: Sequence[EventRow], watched: Watched) -> dict[int, _Names]:
+    """By actor, the viewers with whom the actor has a block."""
+    if not events or not r.writer.masked:
+        return {}
+    users = {user for names in watched.values() for user in names}
+    numbers = _numbers(r, users)
+    if not numbers:
+        return {}
+    actors = r.writer.carray({event.actor for event in events})
+    rows = r.db.execute(
+        sql("relations_of_topics_and_users"), {"topics": actors, "users": r.writer.carray(sorted(numbers))}
+    )
+    found: dict[int, set[str]] = {}
+    for viewer, actor, kind in rows:
+        if kind != MUTE:
+            found.setdefault(actor, set()).add(numbers[viewer])
+    return {actor: frozenset(names) for actor, names in found.items()}
+
+
+def _numbers(r: ReadSnapshot, users: Collection[str]) -> dict[int, str]:
+    """The known ones of these users by number."""
+    r.names.find_users(users)
+    return {number: user for user in users if (number := r.names.users.get(user)) is not None}
