@@ -61,6 +61,7 @@ CAPABILITIES: Mapping[type[Any], tuple[type[Any], ...]] = {
         model.FireReminder,
         model.RecordDeliveryResults,
     ),
+    ports.Snoozing: (inbox_commands.SnoozeNotifications, inbox_commands.ReturnSnoozed),
     ports.Erasing: (model.EraseUser,),
     ports.EventCounts: (),
 }

@@ -1,13 +1,14 @@
-"""The commands that change the state of notifications."""
+"""The commands that change the state of notifications, and the snoozes that they set."""
 
 from enum import IntEnum
+from typing import NamedTuple
 
 import msgspec
 
 
 class NotificationState(IntEnum):
     """The state to set on a notification. READ implies SEEN, so UNSEEN implies UNREAD; ARCHIVED implies neither, but the
-    notification is no longer listed or counted; UNARCHIVED restores it unchanged."""
+    notification is no longer listed or counted; UNARCHIVED restores it unchanged. UNSNOOZED ends a snooze at once."""
 
     READ = 1
     UNREAD = 2
@@ -15,6 +16,9 @@ class NotificationState(IntEnum):
     ARCHIVED = 4
     UNSEEN = 5
     UNARCHIVED = 6
+    UNSNOOZED = 7
+    PINNED = 8
+    UNPINNED = 9
 
 
 class SetNotificationState(msgspec.Struct, frozen=True):
@@ -23,6 +27,22 @@ class SetNotificationState(msgspec.Struct, frozen=True):
     user: str
     ids: tuple[str, ...]
     state: NotificationState
+
+
+class SnoozeNotifications(msgspec.Struct, frozen=True):
+    """Take these notifications out of the inbox, or of the archive, until a time (milliseconds); ids as above."""
+
+    user: str
+    ids: tuple[str, ...]
+    until: int
+
+
+class ReturnSnoozed(msgspec.Struct, frozen=True):
+    """End the snoozes of these notifications that last until ``due_by`` (milliseconds) at most."""
+
+    user: str
+    ids: tuple[str, ...]
+    due_by: int
 
 
 class MarkAllNotificationsRead(msgspec.Struct, frozen=True):
@@ -45,3 +65,11 @@ class UndoMarkAllRead(msgspec.Struct, frozen=True):
 
     user: str
     seq: int
+
+
+class Snooze(NamedTuple):
+    """A notification that is snoozed until a time, in milliseconds."""
+
+    user: str
+    id: str
+    until: int

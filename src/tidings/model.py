@@ -9,7 +9,9 @@ from tidings.feed_changes import FeedChange
 from tidings.inbox_commands import (
     MarkAllNotificationsRead,
     MarkAllNotificationsSeen,
+    ReturnSnoozed,
     SetNotificationState,
+    SnoozeNotifications,
     UndoMarkAllRead,
 )
 from tidings.notify_mode import NotifyMode
@@ -294,6 +296,8 @@ Command = (
     | MarkFeedUnread
     | UndoMarkFeedRead
     | SetNotificationState
+    | SnoozeNotifications
+    | ReturnSnoozed
     | MarkAllNotificationsRead
     | MarkAllNotificationsSeen
     | UndoMarkAllRead
@@ -352,8 +356,7 @@ class InboxUpdateResult(NamedTuple):
 
 Outcome = Published | CommandResult | InboxUpdateResult
 """Publish → Published or KeyReused (returned, not raised) · FireReminder → Published, without receipts when it came too late
-· SetNotificationState, MarkAllNotificationsRead, MarkAllNotificationsSeen, UndoMarkAllRead → InboxUpdateResult · all others
-→ CommandResult."""
+· the commands of inbox_commands.py → InboxUpdateResult · all others → CommandResult."""
 
 
 # --- queries and their results ------------------------------------------------------------------------------------
@@ -406,11 +409,11 @@ class FeedSummary(NamedTuple):
 class InboxRow(NamedTuple):
     """A stored notification: one item, or a group of them.
 
-    ``order`` is the seq of its newest item, by which lists are sorted; ``seq`` that of its last change; ``unread_seq`` that
-    at which it last became unread. ``body`` is the JSON of its newest event, empty in a tombstone; ``others`` the bodies of
-    up to SAMPLE_ACTORS - 1 older ones by other actors, newest first; ``event_ids`` the newest SAMPLE_ITEMS, newest first.
-    ``size`` items by ``actor_count`` actors. Times in milliseconds, None if it has not happened; ``opened_at`` is the
-    ``created_at`` of its first event.
+    ``order`` is the seq of its newest item, or that at which its snooze ended, by which lists are sorted; ``seq`` that of
+    its last change; ``unread_seq`` that at which it last became unread. ``body`` is the JSON of its newest event, empty in
+    a tombstone; ``others`` the bodies of up to SAMPLE_ACTORS - 1 older ones by other actors, newest first; ``event_ids``
+    the newest SAMPLE_ITEMS, newest first. ``size`` items by ``actor_count`` actors. Times in milliseconds, None if it has
+    not happened; ``opened_at`` is the ``created_at`` of its first event.
     """
 
     id: str
@@ -428,6 +431,13 @@ class InboxRow(NamedTuple):
     actor_count: int = 1
     event_ids: tuple[str, ...] = ()
     others: tuple[bytes, ...] = ()
+    snoozed_until: int | None = None
+    pinned_at: int | None = None
+
+    @property
+    def listed(self) -> bool:
+        """Whether an inbox shows it."""
+        return self.archived_at is None and self.snoozed_until is None and not self.deleted
 
 
 SAMPLE_ITEMS = 20
@@ -461,8 +471,9 @@ class ReadWatermark(NamedTuple):
     seen_only: bool = False
 
 
-InboxFilter = Literal["inbox", "archived", "all"]
-"""The notifications in a list: those that are not archived, those that are, or both."""
+InboxFilter = Literal["inbox", "archived", "snoozed", "pinned", "all"]
+"""The notifications in a list: those that are neither archived nor snoozed, those that are archived, those that are snoozed,
+those of the inbox that are pinned, or all."""
 
 
 class InboxPage(NamedTuple):

@@ -24,6 +24,7 @@ from tidings.event_counts import Dimension, EventSelection, KeyCounts, PointCoun
 from tidings.filters import EVERYTHING, ActivityOf, FeedFilter, FeedOf
 from tidings.grouping import GroupCursor, GroupPage, GroupRule
 from tidings.ids import EventIds
+from tidings.inbox_commands import Snooze
 from tidings.model import (
     Command,
     Delivery,
@@ -249,8 +250,8 @@ class InboxViews(Protocol):
         state: InboxFilter = "inbox",
         id: str | None = None,
     ) -> InboxPage:
-        """A page, newest content first, downwards from ``before`` (exclusive): of those that are not archived, of those
-        that are, or of both, by ``state``; tombstones are in none. With an ``id`` only the notification of this id, if
+        """A page, newest content first, downwards from ``before`` (exclusive), of those in a ``state``; tombstones are in
+        none. With an ``id`` only the notification of this id, if
         it is the user's.
 
         A page is of groups. Filtered pages are filled to the limit or are the last. ``unread_only`` asks for those that
@@ -454,6 +455,21 @@ class DeliveryQueue(Protocol):
         ...
 
 
+class Snoozing(Protocol):
+    """Snoozes of notifications. A capability beside the store's own.
+
+    SnoozeNotifications takes notifications out of the inbox or the archive, and out of the counts; of one that is snoozed
+    it changes the time. Marking one archived ends its snooze for good. ReturnSnoozed for those of its notifications that
+    are due, and UNSNOOZED, give one back: with the next seq it becomes unread and unseen, and it is the newest of the inbox
+    (``order``). No item joins it before or after. A tombstone is neither snoozed nor pinned; each of these changes takes a
+    seq.
+    """
+
+    async def snoozed(self, due_by: int, limit: int) -> list[Snooze]:
+        """The snoozes that end by a time (milliseconds), soonest first."""
+        ...
+
+
 class Erasing(Protocol):
     """Erasures that take longer than one transaction. A capability beside the store's own.
 
@@ -484,6 +500,7 @@ class Store(
     PreferencesViews,
     EndpointViews,
     DeliveryQueue,
+    Snoozing,
     Erasing,
     EventCounts,
     Protocol,

@@ -5,7 +5,7 @@ drained, what is waiting written, the store closed.
 """
 
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -39,6 +39,7 @@ from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.projections.runner import Runner
 from tidings.public_head import PublicHead
 from tidings.reminders import ReminderService
+from tidings.snoozes import SnoozeService
 from tidings.storage.factory import open_store
 from tidings.telemetry import (
     COMMIT_COMMANDS,
@@ -98,10 +99,9 @@ async def running(
             on_failure=watch.failed,
         )
         reminders = ReminderService(store, log, settings, clock, cursors)
+        snoozes = SnoozeService(store, log, clock)
         confirmations = Confirmations(log, clock, cursor_key, settings.server_url, channel_registry.ask)
-        WRITE_QUEUE.set_function(lambda: log.depth)
-        STREAMS_OPEN.set_function(lambda: live.open_streams)
-        POLLS_WAITING.set_function(lambda: live.waiting_polls)
+        _measure(log, live)
 
         await trends.start_at(position)
         await watch.look()  # before the first request: a start on a full disk is not ready
@@ -110,14 +110,13 @@ async def running(
             log,
             dispatcher,
             reminders,
+            snoozes,
             live,
             watch,
             TrendsWorker(trends),
             Measuring(store),
         )
-        for part in parts:
-            part.start()
-            closing.push_async_callback(part.close)
+        _start(closing, parts)
         closing.push_async_callback(confirmations.close)
         yield Services(
             settings=settings,
@@ -129,11 +128,26 @@ async def running(
             inboxes=NotificationReader(store, cursors, clock, epoch, wording, live.waiter, materialize),
             live=live,
             reminders=reminders,
+            snoozes=snoozes,
             endpoints=_endpoints(store, log, clock, settings, channel_registry, confirmations),
             preferences=PreferencesService(store, log, settings, partial(unsendable, settings=settings)),
             metrics=Metrics(clock),
             ready=lambda: _unready(log, live, watch, settings),
         )
+
+
+def _measure(log: GroupCommitQueue, live: Hub) -> None:
+    """Let the metrics read the current depth of the queue and the open streams."""
+    WRITE_QUEUE.set_function(lambda: log.depth)
+    STREAMS_OPEN.set_function(lambda: live.open_streams)
+    POLLS_WAITING.set_function(lambda: live.waiting_polls)
+
+
+def _start(closing: AsyncExitStack, parts: Iterable[Worker | GroupCommitQueue | Hub]) -> None:
+    """Start these parts, and stop them in the reverse order at the end."""
+    for part in parts:
+        part.start()
+        closing.push_async_callback(part.close)
 
 
 def _endpoints(

@@ -44,6 +44,7 @@ def item(row: InboxRow) -> Item:
         row.archived_at is not None,
         row.deleted,
         row.seen_at is not None,
+        row.snoozed_until is not None,
     )
 
 
@@ -57,8 +58,18 @@ def json_item(shown: Mapping[str, Any]) -> Item:
     read, archived = shown["read_at"] is not None, shown["archived_at"] is not None
     event_ids = tuple(shown["event_ids"])
     seen = shown.get("seen_at") is not None
+    snoozed = shown.get("snoozed_until") is not None
     return Item(
-        id, shown["order"], seq, shown["unread_seq"], event_ids, shown["count"], read, archived, seen=seen
+        id,
+        shown["order"],
+        seq,
+        shown["unread_seq"],
+        event_ids,
+        shown["count"],
+        read,
+        archived,
+        seen=seen,
+        snoozed=snoozed,
     )
 
 

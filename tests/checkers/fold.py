@@ -19,7 +19,7 @@ def folded(held: Mapping[str, InboxRow], changes: InboxChanges) -> dict[str, Inb
 
 def listed(held: Mapping[str, InboxRow]) -> list[InboxRow]:
     """What a client shows of what it holds."""
-    shown = (row for row in held.values() if row.archived_at is None and not row.deleted)
+    shown = (row for row in held.values() if row.listed)
     return sorted(shown, key=lambda row: -row.order)
 
 

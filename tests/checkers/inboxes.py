@@ -21,11 +21,12 @@ class Item(NamedTuple):
     archived: bool = False
     deleted: bool = False
     seen: bool = False
+    snoozed: bool = False
 
     @property
     def unread(self) -> bool:
         """Whether it counts."""
-        return not (self.read or self.archived or self.deleted)
+        return not (self.read or self.archived or self.deleted or self.snoozed)
 
 
 def dense(issued: Collection[int], head: int, after: int = 0) -> None:

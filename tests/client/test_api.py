@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -40,9 +41,13 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "mark": ("n1-1", "read"),
     "notification": ("n1-1",),
     "mark_many": (["n1-1"], "read"),
+    "snooze": ("n1-1", datetime(2199, 1, 1, tzinfo=UTC)),
+    "snooze_many": (["n1-1"], datetime(2199, 1, 1, tzinfo=UTC)),
+    "mute_thread": ("n1-1",),
     "undo": ("token",),
     "explain": ("1",),
     "set_preferences": (Preferences(),),
+    "change_preferences": ({"locale": None},),
     "set_reminder": (
         "key",
         NewReminder(type="due", object_type="m", object_id="1", user_ids=("bob",), after_s=60),
@@ -72,6 +77,8 @@ NOT_CALLED = {
 }
 """Subscriptions have the stream and the poll; the rest is for operators, browsers and other tools."""
 OPERATIONS = methods_of(Api)
+OTHER_STATES = ("unread", "seen", "unseen", "archive", "unarchive", "unsnooze", "pin", "unpin")
+"""States that are set as the one in the examples is."""
 
 
 def described(name: str) -> Call[Any]:
@@ -122,10 +129,8 @@ def documented(route: Route) -> set[str]:
 def test_every_route_has_a_method() -> None:
     """What a server can do, a client can ask for."""
     asked = {route_of(described(name)).path for name in OPERATIONS}
-    bulk = {
-        f"/v1/notifications/{{id}}/{verb}" for verb in ("unread", "seen", "unseen", "archive", "unarchive")
-    }
-    bulk |= {f"/v1/notifications/{verb}" for verb in ("unread", "seen", "unseen", "archive", "unarchive")}
+    bulk = {f"/v1/notifications/{{id}}/{verb}" for verb in OTHER_STATES}
+    bulk |= {f"/v1/notifications/{verb}" for verb in OTHER_STATES}
     bulk |= {"/v1/activity/new"}  # as activity_new without a topic
     served = {route.path for route in ROUTES if route.path.startswith("/v1/")}
     assert served - NOT_CALLED - bulk - asked == set()

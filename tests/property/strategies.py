@@ -10,7 +10,9 @@ from tidings.inbox_commands import (
     MarkAllNotificationsRead,
     MarkAllNotificationsSeen,
     NotificationState,
+    ReturnSnoozed,
     SetNotificationState,
+    SnoozeNotifications,
     UndoMarkAllRead,
 )
 from tidings.model import (
@@ -269,6 +271,14 @@ feed_undos = st.integers(0, 3).map(lambda n: lambda h: h.undo_feed(n))
 marks = st.tuples(users, refs, st.sampled_from(NotificationState)).map(
     lambda t: lambda h: SetNotificationState(t[0], tuple(str(h.number(t[0], n)) for n in t[1]), t[2])
 )
+snoozed = st.tuples(users, refs, waits).map(
+    lambda t: (
+        lambda h: SnoozeNotifications(t[0], tuple(str(h.number(t[0], n)) for n in t[1]), h.clock.ms + t[2])
+    )
+)
+returned = st.tuples(users, refs).map(
+    lambda t: lambda h: ReturnSnoozed(t[0], tuple(str(h.number(t[0], n)) for n in t[1]), h.clock.ms)
+)
 places = st.tuples(users, st.sampled_from(CHANNELS), st.sampled_from(("x", "y")))
 new_endpoints = st.tuples(places, st.booleans()).map(
     lambda t: lambda h: AddEndpoint(endpoint(*t[0], h.clock.ms, t[1]))
@@ -298,6 +308,8 @@ COMMANDS: list[tuple[int, st.SearchStrategy[Draft]]] = [
     (5, marks),
     (3, read_inboxes),
     (3, seen_inboxes),
+    (3, snoozed),
+    (2, returned),
     (2, undos),
     (3, retracts),
     (3, fixed(take_ups)),

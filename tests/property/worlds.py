@@ -17,7 +17,7 @@ from tidings.errors import KeyReused
 from tidings.filters import ActivityOf, FeedFilter, FeedOf
 from tidings.grouping import FeedGroup, GroupRule
 from tidings.ids import MAX_KEY, ms_of, notification_id, notification_ref
-from tidings.inbox_commands import SetNotificationState
+from tidings.inbox_commands import ReturnSnoozed, SetNotificationState, SnoozeNotifications
 from tidings.model import (
     Command,
     CommandResult,
@@ -95,9 +95,9 @@ class World:
     def _named(self, command: Command) -> Command:
         """Ids hold numbers of the store's own: commands come with those of notifications alone, as text, and with the
         places of deliveries."""
-        if isinstance(command, SetNotificationState):
+        if isinstance(command, SetNotificationState | SnoozeNotifications | ReturnSnoozed):
             ids = tuple(self._id(command.user, number) for number in command.ids)
-            return SetNotificationState(command.user, ids, command.state)
+            return replace(command, ids=ids)
         if isinstance(command, RecordDeliveryResults):
             waiting = dict(enumerate(self._told_apart()))
             return RecordDeliveryResults(
@@ -262,6 +262,12 @@ class World:
 
         self.read(read())
         return [_unnamed(row) for row in rows]
+
+    def snoozes(self) -> list[tuple[int, str, int]]:
+        """The snoozes that have not ended."""
+        found = self.read(self.store.snoozed(MAX_KEY, ALL))
+        refs = ((one, notification_ref(one.id)) for one in found)
+        return sorted((one.until, one.user, ref[1]) for one, ref in refs if ref is not None)
 
     def changes(self, user: str, since: int, limit: int) -> InboxChanges:
         """What changed in an inbox after a seq, tombstones included."""
@@ -492,7 +498,7 @@ def _same_inbox(law: World, found: World, user: str, verbs: Sequence[str]) -> No
 
 
 def _same_agenda(law: World, found: World, users: Sequence[str]) -> None:
-    for read in (World.types, World.deliveries, World.dead, World.reminders):
+    for read in (World.types, World.deliveries, World.dead, World.reminders, World.snoozes):
         alike(law, found, read)
     alike(law, found, World.audience, users)
     for entry in law.log()[-PAGE:]:

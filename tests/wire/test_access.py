@@ -53,7 +53,7 @@ REMINDER = {
     "deliver_at": "2126-01-01T00:00:00Z",
 }
 FEED_UNDO = "/v1/feed/undo"
-WORDS = ("read", "unread", "seen", "unseen", "archive", "unarchive")
+WORDS = ("read", "unread", "seen", "unseen", "archive", "unarchive", "unsnooze", "pin", "unpin")
 BODIES: dict[str, Any] = {
     "/v1/events": event(),
     "/v1/follows": [{"user_id": OWNER, "topic": "market:42"}],
@@ -61,6 +61,8 @@ BODIES: dict[str, Any] = {
     "/v1/feed/unread": {"event_ids": ["none"]},
     FEED_UNDO: {"undo": "made up"},
     **{f"/v1/notifications/{word}": {"ids": ["n0-0"]} for word in WORDS},
+    "/v1/notifications/snooze": {"ids": ["n0-0"], "until": "2199-01-01T00:00:00Z"},
+    "/v1/notifications/{id}/snooze": {"until": "2199-01-01T00:00:00Z"},
     "/v1/notifications/read-all": {},
     UNDO: {"undo": "made up"},
     "/v1/preferences": {},

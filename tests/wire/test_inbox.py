@@ -460,10 +460,12 @@ def test_what_is_archived_is_listed_and_fetched(app: httpx.Client, user: str) ->
 
 def test_a_list_names_the_states_there_are(app: httpx.Client, user: str) -> None:
     """One that is not there is refused with those that are; a state says nothing of changes."""
-    for state in ("snoozed", "", "Inbox"):
+    for state in ("read", "", "Inbox"):
         reply = app.get("/v1/notifications", params={"user_id": user, "state": state})
         problem = refused(reply, 400, "state")
-        assert problem.detail.startswith('state: expected one of "inbox", "archived", "all", got ')
+        assert problem.detail.startswith(
+            'state: expected one of "inbox", "archived", "snoozed", "pinned", "all", got '
+        )
     refused(app.get("/v1/notifications", params={"user_id": user, "state": "all", "since": 0}), 400, "state")
 
 

@@ -28,10 +28,10 @@ LINES = 1_000
 LINES_BYTES = 4 * 1024 * 1024
 """Bytes of them: a retry sends them again."""
 
-State = Literal["read", "unread", "seen", "unseen", "archive", "unarchive"]
+State = Literal["read", "unread", "seen", "unseen", "archive", "unarchive", "unsnooze", "pin", "unpin"]
 Window = Literal["1m", "5m", "1h"]
 By = Literal["object", "verb", "object_type", "actor"]
-InboxFilter = Literal["inbox", "archived", "all"]
+InboxFilter = Literal["inbox", "archived", "snoozed", "pinned", "all"]
 Given = NewEvent | Mapping[str, Any]
 _records = msgspec.json.Decoder(dict[str, Any]).decode_lines
 _lines = msgspec.json.Decoder(LineResult).decode_lines
@@ -178,8 +178,8 @@ class Api(FeedCalls):
         type: str | None = None,
         state: InboxFilter | None = None,
     ) -> Call[InboxPage]:
-        """A page of a user's inbox, newest content first, with the exact counts of the same moment. ``state``: of those that
-        are not archived (the default), that are, or of all."""
+        """A page of a user's inbox, newest content first, with the exact counts of the same moment. ``state``: of the inbox
+        (the default), of those that are archived or snoozed, of the pinned ones in the inbox, or of all."""
         query = self._inbox(user, unread_only, type, state) | {"cursor": cursor, "limit": limit}
         return call("GET", "/v1/notifications", InboxPage, query=query)
 
@@ -228,6 +228,20 @@ class Api(FeedCalls):
         """Set the state of up to a thousand notifications; ids of other users' notifications are skipped."""
         query, body = self._about(user), {"ids": list(ids)}
         return call("POST", f"/v1/notifications/{state}", replies.InboxUpdateResult, query=query, body=body)
+
+    @operation
+    def snooze(self, id: str, until: datetime, *, user: str | None = None) -> Call[replies.InboxUpdateResult]:
+        """Take a notification out of the inbox until a time, at which it is the newest there, and unread."""
+        path, body = f"/v1/notifications/{part(id)}/snooze", {"until": until}
+        return call("POST", path, replies.InboxUpdateResult, query=self._about(user), body=body)
+
+    @operation
+    def snooze_many(
+        self, ids: Sequence[str], until: datetime, *, user: str | None = None
+    ) -> Call[replies.InboxUpdateResult]:
+        """The same of up to a thousand notifications; ids of other users' notifications are skipped."""
+        path, body = "/v1/notifications/snooze", {"ids": list(ids), "until": until}
+        return call("POST", path, replies.InboxUpdateResult, query=self._about(user), body=body)
 
     @operation
     def read_all(

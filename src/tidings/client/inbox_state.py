@@ -78,7 +78,7 @@ class InboxState:
         held = self._held.get(item.id)
         if held is not None and held.seq >= item.seq:
             return
-        if item.deleted or item.archived_at is not None:
+        if not item.listed:
             self._held.pop(item.id, None)
         elif item.order >= self._floor:
             self._held[item.id] = item

@@ -67,13 +67,20 @@ class Notification(Struct, frozen=True, kw_only=True):
     seen_at: datetime | None = None
     read_at: datetime | None = None
     archived_at: datetime | None = None
+    snoozed_until: datetime | None = None
+    pinned_at: datetime | None = None
     deleted: bool = False
     unreadable: str = ""
 
     @property
     def unread(self) -> bool:
         """Whether it counts as unread."""
-        return self.read_at is None and self.archived_at is None and not self.deleted
+        return self.read_at is None and self.listed
+
+    @property
+    def listed(self) -> bool:
+        """Whether the inbox has it."""
+        return self.archived_at is None and self.snoozed_until is None and not self.deleted
 
     @property
     def unseen(self) -> bool:

@@ -21,6 +21,7 @@ from tidings.live import Encoder, Hub
 from tidings.notifications import NotificationReader
 from tidings.preferences import PreferencesService
 from tidings.reminders import ReminderService
+from tidings.snoozes import SnoozeService
 from tidings.timeutil import Clock
 from tidings.trends import Trends
 
@@ -48,6 +49,7 @@ class Services(NamedTuple):
     inboxes: NotificationReader
     live: Hub
     reminders: ReminderService
+    snoozes: SnoozeService
     endpoints: EndpointService
     preferences: PreferencesService
     metrics: Metrics

@@ -242,11 +242,11 @@ class Parts(Schema):
 
 
 class Notification(Schema):
-    """An item of an inbox: one event, or a group of them. ``order``: its position in lists, the seq of its newest event.
-    ``unread_seq``: the seq at which it last became unread; a read-all with an ``up_to`` from there on has read it.
-    ``actors`` (at most 3) and ``event_ids`` (at most 20) are the newest, newest first; title, description, url, names,
-    images, object and metadata are those of the newest event. ``created_at`` is the time of the first event, ``updated_at``
-    that of the newest."""
+    """An item of an inbox: one event, or a group of them. ``order``: its position in lists, the seq of its newest event, or
+    that at which its snooze ended. ``unread_seq``: the seq at which it last became unread; a read-all with an ``up_to``
+    from there on has read it. ``actors`` (at most 3) and ``event_ids`` (at most 20) are the newest, newest first; title,
+    description, url, names, images, object and metadata are those of the newest event. ``created_at`` is the time of the
+    first event, ``updated_at`` that of the newest."""
 
     id: str
     seq: Count
@@ -274,6 +274,8 @@ class Notification(Schema):
     seen_at: Time | None
     read_at: Time | None
     archived_at: Time | None
+    snoozed_until: Time | None
+    pinned_at: Time | None
 
 
 class Tombstone(Schema):

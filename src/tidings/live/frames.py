@@ -134,7 +134,7 @@ def inbox_frames(after: int, changes: InboxChanges, items: Sequence[bytes]) -> l
 
 def _row_frame(after: int, row: InboxRow, item: bytes, counts: InboxCounters) -> Frame:
     known = row.order <= after
-    if known and row.read_at is not None and row.archived_at is None and not row.deleted:
+    if known and row.read_at is not None and row.listed:
         values = (_encode(row.id), item, _encode(rfc3339(row.read_at)), counted(counts, row.seq))
         return Frame("read", b'{"ids":[%b],"items":[%b],"read_at":%b,%b}' % values, seq=row.seq)
     # The item carries its own seq.

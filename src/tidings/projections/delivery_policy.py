@@ -41,8 +41,8 @@ class Plan(NamedTuple):
 
 
 def is_unsettled(row: InboxRow | None) -> bool:
-    """Whether a notification is neither read, archived nor retracted."""
-    return row is not None and not row.deleted and row.read_at is None and row.archived_at is None
+    """Whether a notification is neither read, archived, snoozed nor retracted."""
+    return row is not None and row.listed and row.read_at is None
 
 
 def is_wanted(facts: DeliveryFacts, rules: Rules) -> bool:

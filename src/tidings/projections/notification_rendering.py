@@ -88,6 +88,8 @@ class _Notification(msgspec.Struct, gc=False):
     seen_at: str | None
     read_at: str | None
     archived_at: str | None
+    snoozed_until: str | None
+    pinned_at: str | None
 
 
 NOTIFICATION_FIELDS = frozenset(_Notification.__struct_fields__)
@@ -196,6 +198,8 @@ class NotificationRenderer:
                 _moment(row.seen_at),
                 _moment(row.read_at),
                 _moment(row.archived_at),
+                _moment(row.snoozed_until),
+                _moment(row.pinned_at),
             )
         )
 

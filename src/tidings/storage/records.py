@@ -26,6 +26,8 @@ def notification(row: InboxRow, event_ids: Sequence[str]) -> Record:
         "seen_at": moment(row.seen_at),
         "read_at": moment(row.read_at),
         "archived_at": moment(row.archived_at),
+        "snoozed_until": moment(row.snoozed_until),
+        "pinned_at": moment(row.pinned_at),
         "deleted": row.deleted,
         "event": msgspec.Raw(row.body or b"null"),
         "event_ids": event_ids,

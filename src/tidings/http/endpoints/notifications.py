@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from tidings.errors import FieldError, TooManyRequests
-from tidings.events import Verb
+from tidings.events import Moment, Verb
 from tidings.field_errors import FieldCheck, shown
 from tidings.filters import Since
 from tidings.http import schemas
@@ -32,6 +32,7 @@ from tidings.http.routing import MAX_IDS, Access, RequestContext, Response, Rout
 from tidings.inbox_commands import NotificationState
 from tidings.model import InboxFilter, InboxUpdateResult
 from tidings.notifications import NOTIFICATION_FIELDS
+from tidings.timeutil import to_ms
 
 NotificationId = Annotated[str, Meta(min_length=1, max_length=64)]
 
@@ -52,8 +53,9 @@ def _not_with_since(name: str) -> FieldCheck:
 
 
 class InboxQuery(Paged):
-    """A page of an inbox, of those that are not archived (``state`` inbox, the default), that are, or of all; or, with
-    ``since``, the inbox's changes after a seq, an event or a time, waiting ``wait`` seconds for one."""
+    """A page of an inbox (``state`` inbox, the default), of the archive, of what is snoozed, of what is pinned in the
+    inbox, or of all; or, with ``since``, the inbox's changes after a seq, an event or a time, waiting ``wait`` seconds for
+    one."""
 
     CHECKS: ClassVar[tuple[FieldCheck, ...]] = (
         *Paged.CHECKS,
@@ -75,6 +77,18 @@ class IdsBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Notifications by their ids; those of other users are skipped."""
 
     ids: Annotated[list[NotificationId], Meta(min_length=1, max_length=MAX_IDS)]
+
+
+class SnoozeBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The time at which a notification returns to the inbox."""
+
+    until: Moment
+
+
+class SnoozeIdsBody(IdsBody, frozen=True):
+    """The same for several notifications."""
+
+    until: Moment
 
 
 class ReadAllBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -171,6 +185,16 @@ def marking_some(
     return mark
 
 
+async def snooze(call: RequestContext[ForUser, SnoozeBody]) -> Response:
+    """Take a notification out of the inbox until a time."""
+    return _marked(await call.services.snoozes.snooze_one(call.user, call.path["id"], to_ms(call.body.until)))
+
+
+async def snooze_some(call: RequestContext[ForUser, SnoozeIdsBody]) -> Response:
+    """The same of several notifications."""
+    return _marked(await call.services.snoozes.snooze(call.user, call.body.ids, to_ms(call.body.until)))
+
+
 async def read_all(call: RequestContext[ForUser, ReadAllBody]) -> Response:
     """Mark all notifications read, up to a watermark: later ones stay unread."""
     marked, undo = await call.services.ingest.read_all(call.user, call.body.up_to, call.body.type)
@@ -208,6 +232,9 @@ _STATES = {
     "unseen": (NotificationState.UNSEEN, "Mark {} unseen, and so unread, again"),
     "archive": (NotificationState.ARCHIVED, "Archive {}"),
     "unarchive": (NotificationState.UNARCHIVED, "Bring {} back from the archive"),
+    "unsnooze": (NotificationState.UNSNOOZED, "Bring {} back to the inbox now, unread"),
+    "pin": (NotificationState.PINNED, "Pin {}"),
+    "unpin": (NotificationState.UNPINNED, "Unpin {}"),
 }
 """The states of notifications that a request can set, by the last segment of the path."""
 
@@ -272,6 +299,28 @@ ROUTES = (
         reply=schemas.Notification,
     ),
     *chain.from_iterable(map(_mark_routes, _STATES)),
+    Route(
+        method="POST",
+        path="/v1/notifications/{id}/snooze",
+        handler=snooze,
+        access=Access.SELF,
+        summary="Take a notification out of the inbox until a time",
+        tag=_TAG,
+        query=ForUser,
+        body=SnoozeBody,
+        reply=schemas.InboxUpdateResult,
+    ),
+    Route(
+        method="POST",
+        path="/v1/notifications/snooze",
+        handler=snooze_some,
+        access=Access.SELF,
+        summary="Take some notifications out of the inbox until a time",
+        tag=_TAG,
+        query=ForUser,
+        body=SnoozeIdsBody,
+        reply=schemas.InboxUpdateResult,
+    ),
     Route(
         method="POST",
         path="/v1/notifications/read-all",

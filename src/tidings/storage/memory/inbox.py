@@ -4,17 +4,23 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tidings.inbox_commands import NotificationState
+from tidings.inbox_commands import NotificationState, ReturnSnoozed, SetNotificationState, SnoozeNotifications
 from tidings.model import InboxCounters, InboxFilter, ReadWatermark
 from tidings.rules import NO_GROUP, Grouping, last_to_merge
 
+NotificationCommand = SetNotificationState | SnoozeNotifications | ReturnSnoozed
+"""The commands that change single notifications."""
+
 
 class ItemState(NamedTuple):
-    """The state of a group: when it was seen, read and archived (milliseconds), None if it was not."""
+    """The state of a group: when it was seen, read, archived and pinned, and until when it is snoozed (milliseconds), None
+    if it was not or is not."""
 
     seen_at: int | None = None
     read_at: int | None = None
     archived_at: int | None = None
+    snoozed_until: int | None = None
+    pinned_at: int | None = None
 
 
 NEW_ITEM_STATE = ItemState()
@@ -52,7 +58,20 @@ class Group:
     @property
     def listed(self) -> bool:
         """Whether an inbox shows it."""
-        return self.own.archived_at is None and not self.deleted
+        return self.own.archived_at is None and self.own.snoozed_until is None and not self.deleted
+
+    def is_in(self, state: InboxFilter) -> bool:
+        """Whether a list of this state has it; a tombstone is in none."""
+        match state:
+            case "archived":
+                return self.own.archived_at is not None and not self.deleted
+            case "snoozed":
+                return self.own.snoozed_until is not None and not self.deleted
+            case "pinned":
+                return self.own.pinned_at is not None and self.listed
+            case "inbox":
+                return self.listed
+        return not self.deleted
 
     def admits(self, grouping: Grouping) -> bool:
         """Whether an item that groups like this joins it."""
@@ -121,8 +140,7 @@ class Inbox:
 
     def newest(self, state: InboxFilter) -> Iterator[Group]:
         """The listed groups in a state, newest content first."""
-        groups = (group for group in self.groups.values() if not group.deleted)
-        shown = (group for group in groups if state == "all" or group.listed == (state == "inbox"))
+        shown = (group for group in self.groups.values() if group.is_in(state))
         return iter(sorted(shown, key=lambda group: -group.order))
 
     def changed_after(self, since: int) -> list[Group]:
@@ -164,13 +182,17 @@ class Inbox:
         )
         return seq
 
-    def mark(self, number: int, state: NotificationState, now: int) -> int:
+    def mark(self, number: int, command: NotificationCommand, now: int) -> int:
         """Set the state of one group; returns 1 if that changed anything, which took a seq."""
         group = self.groups.get(number)
         if group is None or group.deleted:
             return 0
         before = self.state(group)
-        after = _said(before, state, now)
+        if _ends_snooze(before, command):
+            group.order = group.seq = group.unread_seq = self._next_seq()
+            group.own = ItemState(pinned_at=before.pinned_at)
+            return 1
+        after = _after(before, command, now)
         if after == before:
             return 0
         group.own = after
@@ -178,7 +200,7 @@ class Inbox:
         again = _is_again(before, after)
         if again:
             group.unread_seq = group.seq
-        group.closed = group.closed or again or after.read_at is not None or after.archived_at is not None
+        group.closed = group.closed or again or after != ItemState(after.seen_at, pinned_at=after.pinned_at)
         return 1
 
     def seen_all(self, up_to: int, now: int, kept: int) -> int:
@@ -228,14 +250,20 @@ class Inbox:
         group = self.holder(event)
         if group is not None:
             group.items = {seq: key for seq, key in group.items.items() if key != event}
-            group.seq = self._next_seq()
+            self._shrunk(group)
 
     def sever(self, events: Set[int]) -> None:
         """Remove the items of these events from their groups, that with the newest content first; a group takes one seq."""
         for group in sorted(self.groups.values(), key=lambda g: -g.order):
             if not events.isdisjoint(group.items.values()):
                 group.items = {seq: key for seq, key in group.items.items() if key not in events}
-                group.seq = self._next_seq()
+                self._shrunk(group)
+
+    def _shrunk(self, group: Group) -> None:
+        """Items left a group: it takes a seq, and a tombstone is neither snoozed nor pinned."""
+        group.seq = self._next_seq()
+        if group.deleted:
+            group.own = group.own._replace(snoozed_until=None, pinned_at=None)
 
     def reword(self, events: Set[int]) -> None:
         """The text of these events has changed: every group with one of them has changed."""
@@ -277,6 +305,22 @@ def _is_again(before: ItemState, after: ItemState) -> bool:
     return (read and after.read_at is None) or (seen and after.seen_at is None)
 
 
+def _ends_snooze(of: ItemState, command: NotificationCommand) -> bool:
+    """Whether a command ends the snooze of a group in this state."""
+    if of.snoozed_until is None or isinstance(command, SnoozeNotifications):
+        return False
+    if isinstance(command, ReturnSnoozed):
+        return of.snoozed_until <= command.due_by
+    return command.state is NotificationState.UNSNOOZED
+
+
+def _after(of: ItemState, command: NotificationCommand, now: int) -> ItemState:
+    """The state of a group after a command that does not end its snooze."""
+    if isinstance(command, SnoozeNotifications):
+        return of._replace(snoozed_until=command.until, archived_at=None)
+    return of if isinstance(command, ReturnSnoozed) else _said(of, command.state, now)
+
+
 def _said(of: ItemState, state: NotificationState, now: int) -> ItemState:
     """The state of a group after this change."""
     seen_at = now if of.seen_at is None else of.seen_at
@@ -290,6 +334,13 @@ def _said(of: ItemState, state: NotificationState, now: int) -> ItemState:
         case NotificationState.UNSEEN:
             return of._replace(seen_at=None, read_at=None)
         case NotificationState.ARCHIVED:
-            return of._replace(archived_at=now if of.archived_at is None else of.archived_at)
+            at = now if of.archived_at is None else of.archived_at
+            return of._replace(archived_at=at, snoozed_until=None)
         case NotificationState.UNARCHIVED:
             return of._replace(archived_at=None)
+        case NotificationState.PINNED:
+            return of._replace(pinned_at=now if of.pinned_at is None else of.pinned_at)
+        case NotificationState.UNPINNED:
+            return of._replace(pinned_at=None)
+        case NotificationState.UNSNOOZED:
+            return of

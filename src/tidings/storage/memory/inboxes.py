@@ -7,7 +7,7 @@ from tidings.ids import notification_id, notification_ref
 from tidings.inbox_commands import (
     MarkAllNotificationsRead,
     MarkAllNotificationsSeen,
-    SetNotificationState,
+    Snooze,
     UndoMarkAllRead,
 )
 from tidings.model import (
@@ -29,7 +29,7 @@ from tidings.notify_mode import NotifyMode
 from tidings.personal_data import Preferences
 from tidings.rules import ALONE, IN_APP, Rule, duplicate_key, grouping
 from tidings.storage.memory.deliveries import MemoryDeliveries
-from tidings.storage.memory.inbox import ItemDraft
+from tidings.storage.memory.inbox import ItemDraft, NotificationCommand
 from tidings.storage.memory.state import Broadcast, created_at, thing
 from tidings.storage.memory.user import UserState
 from tidings.visibility import LookUpFacts, may_look_up
@@ -236,10 +236,20 @@ class MemoryInboxes(MemoryDeliveries):
 
     # --- state and preferences ------------------------------------------------------------------------------
 
-    def _mark(self, mark: SetNotificationState) -> InboxUpdateResult:
+    async def snoozed(self, due_by: int, limit: int) -> list[Snooze]:
+        """The snoozes that end by a time, soonest first."""
+        found = [
+            Snooze(user, notification_id(person.number, group.number), group.own.snoozed_until)
+            for user, person in self._people.items()
+            for group in person.inbox.groups.values()
+            if group.own.snoozed_until is not None and group.own.snoozed_until <= due_by
+        ]
+        return sorted(found, key=lambda one: one.until)[:limit]
+
+    def _mark(self, mark: NotificationCommand) -> InboxUpdateResult:
         person = self._peek(mark.user)
         own = list(_numbers(person, mark.ids))
-        updated = sum(person.inbox.mark(number, mark.state, self._clock.now()) for number in own)
+        updated = sum(person.inbox.mark(number, mark, self._clock.now()) for number in own)
         found = sum(number in person.inbox.groups for number in own)
         return _marked(person, updated, found)
 

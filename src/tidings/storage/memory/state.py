@@ -180,7 +180,7 @@ class MemoryState:
         for entry in sample:
             by_actor.setdefault(entry.actor_id, entry.body)
         body, *others = list(by_actor.values())[:SAMPLE_ACTORS] or [b""]
-        seen_at, read_at, archived_at = person.inbox.state(group)
+        state = person.inbox.state(group)
         return InboxRow(
             notification_id(person.number, group.number),
             group.order,
@@ -188,15 +188,17 @@ class MemoryState:
             group.unread_seq,
             group.type,
             body,
-            seen_at,
-            read_at,
-            archived_at,
+            state.seen_at,
+            state.read_at,
+            state.archived_at,
             group.deleted,
             group.opened_at,
             len(events),
             len({entry.actor_id for entry in events}),
             tuple(self._ids.text(entry.key) for entry in sample),
             tuple(others),
+            state.snoozed_until,
+            state.pinned_at,
         )
 
 

@@ -24,7 +24,9 @@ from tidings.ids import MAX_KEY, EventIds, key_at
 from tidings.inbox_commands import (
     MarkAllNotificationsRead,
     MarkAllNotificationsSeen,
+    ReturnSnoozed,
     SetNotificationState,
+    SnoozeNotifications,
     UndoMarkAllRead,
 )
 from tidings.model import (
@@ -243,7 +245,7 @@ class MemoryStore(MemoryFeedGroups, MemoryStreams, MemoryEventCounts):
             case Retract():
                 gone = self._retract(command.event_id)
                 return CommandResult(int(gone is not None), self._position, gone)
-            case SetNotificationState():
+            case SetNotificationState() | SnoozeNotifications() | ReturnSnoozed():
                 return self._mark(command)
             case MarkAllNotificationsRead():
                 return self._read_inbox(command)

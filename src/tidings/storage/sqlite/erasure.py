@@ -37,6 +37,7 @@ def _rename(w: WriteSession, user: int, name: str, alias: str) -> None:
     w.db.execute(sql("rename_user"), (user_topic(alias), user))
     preferences.forget(w, user)
     w.db.execute(sql("delete_jobs_of_user"), (user,))
+    w.db.execute(sql("delete_snoozes_of_user"), (user,))
 
 
 def _leave_place(w: WriteSession, user: int, name: str) -> None:

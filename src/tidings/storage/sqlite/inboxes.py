@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from tidings.ids import MAX_KEY, notification_id, notification_ref
-from tidings.model import InboxChanges, InboxFilter, InboxPage, ReadWatermark
+from tidings.inbox_commands import Snooze
+from tidings.model import InboxChanges, InboxFilter, InboxPage, ReadWatermark, split_topic
 from tidings.storage.sqlite import inbox_counters, notification_groups
 from tidings.storage.sqlite.notification_groups import (
     ALL_TYPES,
@@ -64,7 +65,9 @@ def page(r: ReadSnapshot, user: int, limit: int, before: int | None, wanted: Wan
     return InboxPage(hydrate(r, user, found[:limit], marks), following, head)
 
 
-_PAGES: dict[str, str] = {"inbox": "inbox_page", "archived": "inbox_page_archived", "all": "inbox_page_all"}
+_PAGES: dict[str, str] = {"inbox": "inbox_page"} | {
+    state: f"inbox_page_{state}" for state in ("archived", "snoozed", "pinned", "all")
+}
 """The statement that reads rows in each state."""
 
 
@@ -100,6 +103,14 @@ def seq_before(r: ReadSnapshot, user: int, key: int) -> int:
     their seqs have the order in which events arrived, not that of their keys."""
     firsts = (r.db.one(sql("first_seq_after_key", n), (user, key)) for n in chunks(r.inbox_spans))
     return min((seq for (seq,) in firsts if seq is not None), default=inbox_counters.one(r, user).seq + 1) - 1
+
+
+def snoozed(r: ReadSnapshot, due_by: int, limit: int) -> list[Snooze]:
+    """The snoozes that end by a time; see Snoozing.snoozed."""
+    return [
+        Snooze(split_topic(r.names.text(user))[1], notification_id(user, number), until)
+        for user, number, until in r.db.all(sql("snoozes"), (due_by, limit))
+    ]
 
 
 def _read_alls(r: ReadSnapshot, user: int, seq: int, limit: int) -> list[ReadWatermark]:

@@ -36,6 +36,8 @@ class Row(NamedTuple):
     read_at: int | None
     archived_at: int | None
     deleted: int | None
+    snoozed_until: int | None
+    pinned_at: int | None
 
     @property
     def number(self) -> int:
@@ -55,7 +57,7 @@ class Row(NamedTuple):
     @property
     def listed(self) -> bool:
         """Whether an inbox shows it."""
-        return self.archived_at is None and not self.deleted
+        return self.archived_at is None and self.snoozed_until is None and not self.deleted
 
 
 class ReadWatermarks:

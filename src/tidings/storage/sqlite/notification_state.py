@@ -1,7 +1,7 @@
-"""The state of notifications: seen, read, archived, one by one or all at once; and undo.
+"""The state of notifications: seen, read, archived, snoozed and pinned one by one, seen or read all at once; and undo.
 
-A group that was read or archived is closed permanently, whatever its later state. Rows store this in ``unread_since``,
-read-alls by staying as undone ones, so that new items need no further look-up.
+A group that was read, archived, snoozed or marked unseen is closed permanently, whatever its later state. Rows store this
+in ``unread_since``, read-alls by staying as undone ones, so that new items need no further look-up.
 """
 
 from functools import lru_cache
@@ -12,7 +12,9 @@ from tidings.inbox_commands import (
     MarkAllNotificationsRead,
     MarkAllNotificationsSeen,
     NotificationState,
+    ReturnSnoozed,
     SetNotificationState,
+    SnoozeNotifications,
     UndoMarkAllRead,
 )
 from tidings.model import InboxCounters, InboxUpdateResult
@@ -43,7 +45,11 @@ class UnreadNumber(NamedTuple):
 NOTHING = UnreadNumber(0, 0)
 
 
-def mark_inbox(w: WriteSession, r: ReadSnapshot, command: SetNotificationState) -> InboxUpdateResult:
+NotificationCommand = SetNotificationState | SnoozeNotifications | ReturnSnoozed
+"""The commands that change single notifications."""
+
+
+def mark_inbox(w: WriteSession, r: ReadSnapshot, command: NotificationCommand) -> InboxUpdateResult:
     """Set the state of notifications; each that really changes takes a seq."""
     user = w.names.inbox(command.user)
     refs = [notification_ref(id) for id in command.ids]
@@ -56,7 +62,7 @@ def mark_inbox(w: WriteSession, r: ReadSnapshot, command: SetNotificationState) 
         found = len(known)
         for number in known:
             n, row = places[number]
-            changed = _mark(w, r, user, n, row, marks, command.state)
+            changed = _mark(w, r, user, n, row, marks, command)
             updated += changed is not None
             places[number] = n, changed or row
     return _outcome(r, user, updated, found)
@@ -76,7 +82,7 @@ def _mark(
     n: int,
     row: Row,
     marks: ReadWatermarks,
-    state: NotificationState,
+    command: NotificationCommand,
 ) -> Row | None:
     """The changed row; None if the change has no effect. Tombstones never change."""
     if row.deleted:
@@ -84,16 +90,60 @@ def _mark(
     # The state from a read-all is written into the row first, so that a new state cannot move it above the watermark.
     seen_at, read_at = marks.times(row)
     row = row._replace(seen_at=seen_at, read_at=read_at)
-    changed = _marked(row, state, w.now)
+    if _ends_snooze(row, command):
+        return _give_back(w, r, user, n, row)
+    changed = _after(row, command, w.now)
     if changed == row:
         return None
-    if changed.read_at is not None or changed.archived_at is not None:
+    if changed.snoozed_until is not None:
+        w.db.execute(sql("set_snooze"), (user, row.number, changed.snoozed_until))
+    elif row.snoozed_until is not None:
+        w.db.execute(sql("delete_snooze"), (user, row.number, row.snoozed_until))
+    if changed.read_at is not None or not changed.listed:
         changed = changed._replace(unread_since=row.became_unread)
     again = any(
         before is not None and now is None
         for before, now in ((row.read_at, changed.read_at), (row.seen_at, changed.seen_at))
     )
     return save(w, user, n, changed, _difference(r, user, row, changed), again)
+
+
+def _ends_snooze(row: Row, command: NotificationCommand) -> bool:
+    """Whether a command ends the snooze of a row."""
+    if row.snoozed_until is None or isinstance(command, SnoozeNotifications):
+        return False
+    if isinstance(command, ReturnSnoozed):
+        return row.snoozed_until <= command.due_by
+    return command.state is NotificationState.UNSNOOZED
+
+
+def _give_back(w: WriteSession, r: ReadSnapshot, user: int, n: int, row: Row) -> Row:
+    """End the snooze of a row: it moves to the top of the inbox, unread at its new seq."""
+    number, group = row.number, notification_groups.of(r, user, (row.number,)).get(row.number)
+    seq = _bump(w, user, UnreadNumber(1, group.size if group else 1, 1))
+    if row.changed is not None:
+        w.db.execute(sql("delete_change"), (user, row.changed))
+    if group is not None:
+        w.db.execute(sql("move_group"), (seq, group.id))
+    else:
+        (id,) = w.db.one(sql("insert_group_of_one"), (user, number, seq, row.key))
+        ((_, actor),) = r.rows([row.key], "actors")
+        w.db.execute(sql("insert_member"), (id, number, row.key, actor))
+    for part in w.inboxes.beside(n):
+        w.db.execute(sql("delete_inbox_row", part), (user, row.seq))
+    values = (user, seq, row.key, row.type, number, seq, row.pinned_at)
+    w.db.execute(sql("insert_returned_row", w.inboxes.newest()), values)
+    w.inboxes.grew(1)
+    w.db.execute(sql("delete_snooze"), (user, number, row.snoozed_until))
+    fresh = Row(seq, row.key, row.type, number, *[None] * 8)
+    return fresh._replace(unread_since=seq, pinned_at=row.pinned_at)
+
+
+def _after(row: Row, command: NotificationCommand, now: int) -> Row:
+    """A row after a command that does not end its snooze."""
+    if isinstance(command, SnoozeNotifications):
+        return row._replace(snoozed_until=command.until, archived_at=None)
+    return row if isinstance(command, ReturnSnoozed) else _marked(row, command.state, now)
 
 
 def _marked(row: Row, state: NotificationState, now: int) -> Row:
@@ -107,9 +157,15 @@ def _marked(row: Row, state: NotificationState, now: int) -> Row:
         case NotificationState.UNSEEN:
             return row._replace(seen_at=None, read_at=None)
         case NotificationState.ARCHIVED:
-            return row._replace(archived_at=row.archived_at or now)
+            return row._replace(archived_at=row.archived_at or now, snoozed_until=None)
         case NotificationState.UNARCHIVED:
             return row._replace(archived_at=None)
+        case NotificationState.PINNED:
+            return row._replace(pinned_at=row.pinned_at or now)
+        case NotificationState.UNPINNED:
+            return row._replace(pinned_at=None)
+        case NotificationState.UNSNOOZED:
+            return row
 
 
 def _difference(r: ReadSnapshot, user: int, row: Row, changed: Row) -> UnreadNumber:
@@ -134,7 +190,7 @@ def save(w: WriteSession, user: int, n: int, row: Row, more: UnreadNumber, again
         w.db.execute(sql("delete_change"), (user, row.changed))
     w.db.execute(sql("insert_change"), (user, seq, row.seq))
     row = row._replace(changed=seq, unread_since=seq if again else row.unread_since)
-    said = (row.unread_since, row.seen_at, row.read_at, row.archived_at, row.deleted)
+    said = (row.unread_since, *row[6:])
     for part in w.inboxes.beside(n):
         w.db.execute(sql("inbox_update", part), (row.key, seq, *said, user, row.seq))
     return row

@@ -64,6 +64,8 @@ def _dressed(
             content.actors,
             tuple(map(text, content.keys)),
             tuple(texts[1:]),
+            row.snoozed_until,
+            row.pinned_at,
         )
 
 

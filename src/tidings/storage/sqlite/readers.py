@@ -19,6 +19,12 @@ from tidings.visibility import VISITOR
 
 CHECK_STEPS = 20_000
 """Instructions of SQLite's virtual machine, about 1 ms, between two checks whether a caller still waits for the result."""
+FAR_CACHE_MIB = 64
+"""MiB of page cache for long reads, all threads together: they would evict the pages of all others from a shared cache."""
+OWN_CACHE_MIB = 16
+"""MiB of page cache for the reads of operators and the server itself."""
+FAR_NAMES = 50_000
+"""Names in the caches of each thread: a twentieth of a second's worth of look-ups."""
 RETRY_S = 1
 """Seconds after which a refused client may retry: reads take tenths of a second, so the queue has moved by then."""
 

@@ -19,6 +19,7 @@ from tidings.errors import KeyReused
 from tidings.event_counts import Dimension, EventSelection, KeyCounts, PointCounts, Points
 from tidings.filters import EVERYTHING, ActivityOf, FeedFilter, FeedOf
 from tidings.ids import EventIds
+from tidings.inbox_commands import Snooze
 from tidings.model import (
     Command,
     Delivery,
@@ -78,12 +79,6 @@ from tidings.timeutil import Clock
 from tidings.turns import lower_priority
 from tidings.visibility import Visibility
 
-FAR_CACHE_MIB = 64
-"""MiB of page cache for long reads, all threads together: they would evict the pages of all others from a shared cache."""
-OWN_CACHE_MIB = 16
-"""MiB of page cache for the reads of operators and the server itself."""
-FAR_NAMES = 50_000
-"""Names in the caches of each thread: a twentieth of a second's worth of look-ups."""
 AUDIENCE_STEPS = 1_500_000
 """Instructions that a search for the audience of events may take on the event loop, in addition to its bound on rows
 (live_audience.py): 30 ms."""
@@ -125,8 +120,8 @@ class SqliteStore(GroupReads):
             self._near = LoopSnapshot(near, SymbolTable(near, self._writer.names.erased), self._writer)
             near.set_progress_handler(self._near.is_cancelled, SHORT_CHECK_STEPS)
             threads, most = settings.reader_threads, settings.max_reads
-            far = [self._reading(undo, path, FAR_CACHE_MIB // threads, vfs) for _ in range(threads)]
-            own = [self._reading(undo, path, OWN_CACHE_MIB, vfs)]
+            far = [self._reading(undo, path, readers.FAR_CACHE_MIB // threads, vfs) for _ in range(threads)]
+            own = [self._reading(undo, path, readers.OWN_CACHE_MIB, vfs)]
             self._readers = Readers("tidings-reader", far, settings.max_reads_per_user, most, lower_priority)
             self._own_readers = Readers("tidings-own-reader", own, most, most, lower_priority)
             self._generations = Generations(self._writer, self._file_lock, self._checkpoints, os.getpid())
@@ -168,7 +163,7 @@ class SqliteStore(GroupReads):
     def _reading(self, undo: ExitStack, path: Path, cache_mib: int, vfs: str | None) -> ReadSnapshot:
         db = open_reader(path, max(1, cache_mib), vfs)
         undo.callback(db.close)
-        return ReadSnapshot(db, SymbolTable(db, self._writer.names.erased, FAR_NAMES), self._writer)
+        return ReadSnapshot(db, SymbolTable(db, self._writer.names.erased, readers.FAR_NAMES), self._writer)
 
     async def _on_writer(self, work: Callable[[], T]) -> T:
         try:
@@ -534,6 +529,10 @@ class SqliteStore(GroupReads):
         asker = APPLICATION if due_by is None else DELIVERIES
         same = ("reminders", due_by, limit, after, max_bytes)
         return await self._later(asker, same, lambda r: reminders.due(r, due_by, limit, after, max_bytes))
+
+    async def snoozed(self, due_by: int, limit: int) -> list[Snooze]:
+        """The snoozes that end by a time, soonest first."""
+        return await self._now(DELIVERIES, ("snoozed", due_by), lambda r: inboxes.snoozed(r, due_by, limit))
 
     async def reminder(self, key: str) -> Reminder | None:
         """One reminder. By a thread, for the same reason."""

@@ -7,7 +7,9 @@ from tidings.errors import KeyReused
 from tidings.inbox_commands import (
     MarkAllNotificationsRead,
     MarkAllNotificationsSeen,
+    ReturnSnoozed,
     SetNotificationState,
+    SnoozeNotifications,
     UndoMarkAllRead,
 )
 from tidings.model import (
@@ -100,7 +102,7 @@ def change(w: WriteSession, r: ReadSnapshot, command: Command) -> Outcome | KeyR
             return graph.mask(w, r, command)
         case MarkFeedRead() | MarkFeedUnread() | UndoMarkFeedRead():
             return feed_read_state.mark(w, r, command)
-        case SetNotificationState():
+        case SetNotificationState() | SnoozeNotifications() | ReturnSnoozed():
             return notification_state.mark_inbox(w, r, command)
         case MarkAllNotificationsRead():
             return notification_state.read_inbox(w, r, command)

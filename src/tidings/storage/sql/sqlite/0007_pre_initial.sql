@@ -105,6 +105,12 @@ CREATE INDEX read_watermark_reach ON read_watermark (user, undone, type, up_to);
 -- Rows that changed after they arrived, by their last change.
 CREATE TABLE inbox_changelog (user INTEGER, seq INTEGER, row INTEGER NOT NULL, PRIMARY KEY (user, seq)) WITHOUT ROWID;
 
+-- The groups that are snoozed, and until when.
+CREATE TABLE snooze (
+  user INTEGER, group_number INTEGER, until INTEGER NOT NULL, PRIMARY KEY (user, group_number)
+) WITHOUT ROWID;
+CREATE INDEX snooze_until ON snooze (until);
+
 -- The newest group of each grouping key and user; `actor` is the actor of its first item, last_item_at NULL while it is the
 -- only item. `group_topic` is the topic that the key is about, or 0. It comes first in the key: the rows of users who are
 -- notified of one event are adjacent, and near those of other new events, so events do not dirty a page for each user.

@@ -7,11 +7,13 @@
 CREATE TABLE inbox_{n} (
   user INTEGER, seq INTEGER, key INTEGER NOT NULL, type INTEGER NOT NULL, group_number INTEGER,
   changed INTEGER, unread_since INTEGER, seen_at INTEGER, read_at INTEGER, archived_at INTEGER, deleted INTEGER,
-  PRIMARY KEY (user, seq)
+  snoozed_until INTEGER, pinned_at INTEGER, PRIMARY KEY (user, seq)
 ) WITHOUT ROWID;
 CREATE INDEX inbox_{n}_again ON inbox_{n} (user, unread_since)
-WHERE unread_since IS NOT NULL AND read_at IS NULL AND archived_at IS NULL AND deleted IS NULL;
-CREATE INDEX inbox_{n}_archived ON inbox_{n} (user, seq) WHERE archived_at IS NOT NULL AND deleted IS NULL;
+WHERE unread_since IS NOT NULL AND read_at IS NULL AND archived_at IS NULL AND deleted IS NULL
+  AND snoozed_until IS NULL;
+CREATE INDEX inbox_{n}_aside ON inbox_{n} (user, seq)
+WHERE (archived_at IS NOT NULL OR snoozed_until IS NOT NULL OR pinned_at IS NOT NULL) AND deleted IS NULL;
 
 -- name: create_temporary
 -- The working tables of inbox_insert.py, emptied each time. new_item: the events; grouped_item: items whose grouping has a
@@ -30,7 +32,8 @@ CREATE TEMP TABLE group_candidate (
   user INTEGER, group_number INTEGER, row INTEGER, actor INTEGER, PRIMARY KEY (user, group_number)
 ) WITHOUT ROWID;
 CREATE TEMP TABLE joinable_group (
-  user INTEGER, group_number INTEGER, row INTEGER, actor INTEGER, key INTEGER, changed INTEGER, seen INTEGER, closed INTEGER,
+  user INTEGER, group_number INTEGER, row INTEGER, actor INTEGER, key INTEGER, changed INTEGER, seen INTEGER,
+  pinned_at INTEGER, closed INTEGER,
   PRIMARY KEY (user, group_number)
 ) WITHOUT ROWID;
 CREATE TEMP TABLE replaced_group (
@@ -113,8 +116,8 @@ WHERE o.opened_at > a.opened_after AND coalesce(o.last_item_at, o.opened_at) > a
   WHERE k.user = m.user AND k.undone IN (0, 1) AND k.type IN (0, a.type) AND k.up_to >= coalesce(g.current_seq, m.group_number));
 
 -- name: find_joinable_groups
-INSERT INTO temp.joinable_group (user, group_number, row, actor, key, changed, seen, closed)
-SELECT c.user, c.group_number, c.row, c.actor, i.key, i.changed, i.seen_at IS NOT NULL, i.unread_since IS NOT NULL
+INSERT INTO temp.joinable_group (user, group_number, row, actor, key, changed, seen, pinned_at, closed)
+SELECT c.user, c.group_number, c.row, c.actor, i.key, i.changed, i.seen_at IS NOT NULL, i.pinned_at, i.unread_since IS NOT NULL
 FROM temp.group_candidate c CROSS JOIN inbox_{n} i ON i.user = c.user AND i.seq = c.row
 WHERE true ON CONFLICT DO NOTHING;
 
@@ -186,7 +189,10 @@ DELETE FROM inbox_{n} WHERE (user, seq) IN (
   SELECT m.user, m.seq FROM temp.grouped_item m CROSS JOIN inbox_group g ON g.id = m.group_id WHERE m.seq <> g.current_seq);
 
 -- name: set_number_of_joined
-UPDATE inbox_{n} SET group_number = (SELECT m.group_number FROM temp.grouped_item m WHERE m.user = inbox_{n}.user AND m.seq = inbox_{n}.seq)
+UPDATE inbox_{n} SET (group_number, pinned_at) = (
+  SELECT m.group_number, j.pinned_at FROM temp.grouped_item m
+  LEFT JOIN temp.joinable_group j ON j.user = m.user AND j.group_number = m.group_number
+  WHERE m.user = inbox_{n}.user AND m.seq = inbox_{n}.seq)
 WHERE (user, seq) IN (SELECT user, seq FROM temp.grouped_item);
 
 -- name: decrement_unread_for_joins
@@ -214,30 +220,49 @@ UPDATE inbox_{n} SET unread_since = seq, seen_at = :now, read_at = :now WHERE (u
   SELECT h.user, h.seq - (c.value & 32767) FROM carray(:packed) c CROSS JOIN inbox h ON h.user = c.value >> 31);
 
 -- name: inbox_page
-SELECT i.seq, i.key, i.type, i.group_number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted
+SELECT i.seq, i.key, i.type, i.group_number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted,
+  i.snoozed_until, i.pinned_at
 FROM inbox_{n} i
-WHERE user = ? AND seq < ? AND seq > ? AND archived_at IS NULL AND deleted IS NULL ORDER BY seq DESC LIMIT ?;
+WHERE user = ? AND seq < ? AND seq > ? AND archived_at IS NULL AND snoozed_until IS NULL AND deleted IS NULL
+ORDER BY seq DESC LIMIT ?;
 
 -- name: inbox_page_archived
-SELECT i.seq, i.key, i.type, i.group_number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted
-FROM inbox_{n} i INDEXED BY inbox_{n}_archived
+SELECT i.seq, i.key, i.type, i.group_number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted,
+  i.snoozed_until, i.pinned_at
+FROM inbox_{n} i INDEXED BY inbox_{n}_aside
 WHERE user = ? AND seq < ? AND seq > ? AND archived_at IS NOT NULL AND deleted IS NULL ORDER BY seq DESC LIMIT ?;
 
+-- name: inbox_page_snoozed
+SELECT i.seq, i.key, i.type, i.group_number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted,
+  i.snoozed_until, i.pinned_at
+FROM inbox_{n} i INDEXED BY inbox_{n}_aside
+WHERE user = ? AND seq < ? AND seq > ? AND snoozed_until IS NOT NULL AND deleted IS NULL ORDER BY seq DESC LIMIT ?;
+
+-- name: inbox_page_pinned
+SELECT i.seq, i.key, i.type, i.group_number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted,
+  i.snoozed_until, i.pinned_at
+FROM inbox_{n} i INDEXED BY inbox_{n}_aside
+WHERE user = ? AND seq < ? AND seq > ? AND pinned_at IS NOT NULL AND archived_at IS NULL AND snoozed_until IS NULL AND deleted IS NULL ORDER BY seq DESC LIMIT ?;
+
 -- name: inbox_page_all
-SELECT i.seq, i.key, i.type, i.group_number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted
+SELECT i.seq, i.key, i.type, i.group_number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted,
+  i.snoozed_until, i.pinned_at
 FROM inbox_{n} i
 WHERE user = ? AND seq < ? AND seq > ? AND deleted IS NULL ORDER BY seq DESC LIMIT ?;
 
 -- name: inbox_rows
-SELECT i.seq, i.key, i.type, i.group_number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted
+SELECT i.seq, i.key, i.type, i.group_number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted,
+  i.snoozed_until, i.pinned_at
 FROM carray(?2) c CROSS JOIN inbox_{n} i ON i.user = ?1 AND i.seq = c.value;
 
 -- name: inbox_arrived
-SELECT i.seq, i.key, i.type, i.group_number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted
+SELECT i.seq, i.key, i.type, i.group_number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted,
+  i.snoozed_until, i.pinned_at
 FROM inbox_{n} i WHERE user = ? AND seq > ? AND changed IS NULL ORDER BY seq LIMIT ?;
 
 -- name: inbox_update
-UPDATE inbox_{n} SET key = ?, changed = ?, unread_since = ?, seen_at = ?, read_at = ?, archived_at = ?, deleted = ?
+UPDATE inbox_{n} SET key = ?, changed = ?, unread_since = ?, seen_at = ?, read_at = ?, archived_at = ?, deleted = ?,
+  snoozed_until = ?, pinned_at = ?
 WHERE user = ? AND seq = ?;
 
 -- name: unread_notifications
@@ -255,7 +280,7 @@ SELECT i.seq, i.group_number,
   i.seen_at IS NULL AND i.unread_since > (SELECT seen_up_to FROM inbox WHERE user = :user) AS unseen
 FROM inbox_{n} i INDEXED BY inbox_{n}_again
 WHERE i.user = :user AND i.unread_since > :low AND i.unread_since <= :high
-  AND i.read_at IS NULL AND i.archived_at IS NULL AND i.deleted IS NULL AND :type IN (0, i.type)
+  AND i.read_at IS NULL AND i.archived_at IS NULL AND i.deleted IS NULL AND i.snoozed_until IS NULL AND :type IN (0, i.type)
   AND i.unread_since > coalesce(
     (SELECT max(k.up_to) FROM read_watermark k WHERE k.user = :user AND k.undone = 0 AND k.type = i.type), 0)
 

@@ -33,6 +33,34 @@ UPDATE inbox SET seq=seq+1, unread=unread+?, unread_items=unread_items+?, unseen
 -- name: insert_read_all
 INSERT INTO read_watermark VALUES (?, ?, ?, ?, ?, ?);
 
+-- name: insert_group_of_one
+-- A group of one that moves: from then on it is found by its number as a larger one.
+INSERT INTO inbox_group (user, group_number, current_seq, first_event_key, size, actors) VALUES (?, ?, ?, ?, 1, 1) RETURNING id;
+
+-- name: insert_member
+INSERT INTO inbox_member (group_id, seq, key, actor) VALUES (?, ?, ?, ?);
+
+-- name: move_group
+UPDATE inbox_group SET current_seq=? WHERE id=?;
+
+-- name: delete_inbox_row
+DELETE FROM inbox_{n} WHERE user=? AND seq=?;
+
+-- name: insert_returned_row
+INSERT INTO inbox_{n} (user, seq, key, type, group_number, unread_since, pinned_at) VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: set_snooze
+INSERT OR REPLACE INTO snooze VALUES (?, ?, ?);
+
+-- name: delete_snooze
+DELETE FROM snooze WHERE user=? AND group_number=? AND until<=?;
+
+-- name: delete_snoozes_of_user
+DELETE FROM snooze WHERE user=?;
+
+-- name: snoozes
+SELECT user, group_number, until FROM snooze WHERE until<=? ORDER BY until LIMIT ?;
+
 -- name: set_seen_up_to
 UPDATE inbox SET seen_up_to=? WHERE user=?;
 
