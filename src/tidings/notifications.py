@@ -46,6 +46,11 @@ Newsroom = Callable[[str, str], AbstractContextManager[NewInboxEntries]]
 _encode = msgspec.json.Encoder().encode
 
 
+class _Thread(msgspec.Struct, gc=False):
+    object_type: str
+    object_id: str
+
+
 class _Counted(Protocol):
     """A part of an inbox, with the counts of the same moment."""
 
@@ -106,6 +111,11 @@ class NotificationReader:
             raise NotFound("no such notification")
         (item,) = await self._wording.items(user, page.rows)
         return Reply(item, None, await self._etag(user, page.counts))
+
+    async def thread(self, user: str, id: str) -> str:
+        """The topic of a notification's object, which a user mutes to get no more of it. Raises NotFound as ``one``."""
+        item = msgspec.json.decode((await self.one(user, id)).body, type=_Thread)
+        return f"{item.object_type}:{item.object_id}"
 
     async def since(
         self, user: str, beginning: Since, limit: int, wait_s: float = 0, address: str = ""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import cast
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -22,6 +23,23 @@ _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger(__name__)
 
 
+Wanted = tuple[Preferences, Sequence[str] | None]
+"""Preferences, and the muted topics if they are to be replaced."""
+
+
+def merge(target: object, patch: object) -> object:
+    """A JSON value after a merge patch (RFC 7396): null removes a member, objects are merged, all else replaces."""
+    if not isinstance(patch, Mapping):
+        return patch
+    merged = dict(target) if isinstance(target, Mapping) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge(merged.get(name), value)
+    return merged
+
+
 class PreferencesService:
     """The service of preferences and notification types."""
 
@@ -38,6 +56,7 @@ class PreferencesService:
         self._log = log
         self._settings = settings
         self._declaring = asyncio.Lock()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def preferences(self, user: str) -> bytes:
         """What a user wants, as JSON that can be set again. A preference that no longer applies, because the type has
@@ -61,6 +80,14 @@ class PreferencesService:
         if errors := tuple(self.errors(wanted, len(muted or ()))):
             raise InvalidFields(errors=errors[:MAX_FIELD_ERRORS])
         await self._log.submit(SetPreferences(user, wanted, None if muted is None else tuple(muted)))
+
+    async def patch(self, user: str, patch: Mapping[str, object], check: Callable[[bytes], Wanted]) -> None:
+        """Change a user's preferences by a JSON merge patch (RFC 7396); ``check`` reads the merged ones. Raises
+        InvalidFields with pointers into the merged preferences, of ``check`` and of :meth:`prefer`."""
+        async with self._locks.setdefault(user, asyncio.Lock()):  # or one of two would be lost
+            merged = merge(msgspec.json.decode(await self.preferences(user)), patch)
+            wanted, muted = check(_encode(merged))
+            await self.prefer(user, wanted, muted if "muted_topics" in patch else None)
 
     def errors(self, wanted: Preferences, muted: int) -> Iterator[FieldError]:
         """The errors of preferences: an unknown locale, a critical type that would be switched off, and more ``muted``

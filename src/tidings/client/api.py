@@ -230,6 +230,12 @@ class Api(FeedCalls):
         return call("POST", f"/v1/notifications/{state}", replies.InboxUpdateResult, query=query, body=body)
 
     @operation
+    def mute_thread(self, id: str, *, user: str | None = None) -> Call[replies.MutedTopic]:
+        """Mute the object of a notification: the user gets no more notifications about it."""
+        path = f"/v1/notifications/{part(id)}/mute"
+        return call("POST", path, replies.MutedTopic, query=self._about(user))
+
+    @operation
     def snooze(self, id: str, until: datetime, *, user: str | None = None) -> Call[replies.InboxUpdateResult]:
         """Take a notification out of the inbox until a time, at which it is the newest there, and unread."""
         path, body = f"/v1/notifications/{part(id)}/snooze", {"until": until}
@@ -286,6 +292,11 @@ class Api(FeedCalls):
     def set_preferences(self, wanted: Preferences, *, user: str | None = None) -> Call[Preferences]:
         """Replace a user's preferences."""
         return call("PUT", "/v1/preferences", Preferences, query=self._about(user), body=wanted)
+
+    @operation
+    def change_preferences(self, patch: Mapping[str, Any], *, user: str | None = None) -> Call[Preferences]:
+        """Change some of a user's preferences by a JSON merge patch: None removes a member, absent ones stay."""
+        return call("PATCH", "/v1/preferences", Preferences, query=self._about(user), body=patch)
 
     # --- reminders and endpoints ------------------------------------------------------------------------------
 

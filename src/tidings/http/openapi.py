@@ -145,7 +145,7 @@ def _failures(route: Route) -> Iterable[int]:
 
 
 def _body_schema(route: Route, media: str) -> Json:
-    return _any_of(route.body) if media == JSON else _LINES
+    return _LINES if media == NDJSON else _any_of(route.body)
 
 
 def _types(named: Any) -> tuple[Any, ...]:

@@ -27,6 +27,7 @@ from tidings.trends import Trends
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
+MERGE_PATCH = "application/merge-patch+json"
 SMALL_BODY = 256 * KIB
 """Bytes of a body that has only names: a thousand ids of 128 characters, with room."""
 MAX_IDS = 1_000

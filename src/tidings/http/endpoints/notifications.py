@@ -195,6 +195,13 @@ async def snooze_some(call: RequestContext[ForUser, SnoozeIdsBody]) -> Response:
     return _marked(await call.services.snoozes.snooze(call.user, call.body.ids, to_ms(call.body.until)))
 
 
+async def mute(call: RequestContext[ForUser, None]) -> Response:
+    """Mute the topic of a notification's object."""
+    topic = await call.services.inboxes.thread(call.user, call.path["id"])
+    await call.services.ingest.mute(call.user, topic, True)
+    return Response(msgspec.json.encode({"topic": topic}))
+
+
 async def read_all(call: RequestContext[ForUser, ReadAllBody]) -> Response:
     """Mark all notifications read, up to a watermark: later ones stay unread."""
     marked, undo = await call.services.ingest.read_all(call.user, call.body.up_to, call.body.type)
@@ -299,6 +306,16 @@ ROUTES = (
         reply=schemas.Notification,
     ),
     *chain.from_iterable(map(_mark_routes, _STATES)),
+    Route(
+        method="POST",
+        path="/v1/notifications/{id}/mute",
+        handler=mute,
+        access=Access.SELF,
+        summary="Mute the object of a notification",
+        tag=_TAG,
+        query=ForUser,
+        reply=schemas.MutedTopic,
+    ),
     Route(
         method="POST",
         path="/v1/notifications/{id}/snooze",

@@ -4,17 +4,18 @@ from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from tidings.errors import FieldError
 from tidings.events import Topic
 from tidings.field_errors import FieldCheck, check_own, in_words
 from tidings.http import schemas
 from tidings.http.params import ForUser
-from tidings.http.routing import Access, RequestContext, Response, Route
+from tidings.http.routing import JSON, MERGE_PATCH, Access, RequestContext, Response, Route
 from tidings.personal_data import Preferences
 from tidings.reminder_input import TIME_ZONE
 from tidings.rules import Name
+from tidings.validation import decode
 
 MAX_TYPES = 200
 """Types with their own preferences: more than a page of settings shows, and each is checked for every notification."""
@@ -70,6 +71,36 @@ class PreferencesBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     muted_topics: list[Topic] | None = None
 
 
+class QuietHoursPatch(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The members of the quiet hours that change; null restores the default of ``days``."""
+
+    time_zone: str | UnsetType | None = UNSET
+    start: Wall | UnsetType | None = UNSET
+    end: Wall | UnsetType | None = UNSET
+    days: Annotated[tuple[Weekday, ...], Meta(min_length=1, max_length=7)] | UnsetType | None = UNSET
+
+
+class PreferencesPatch(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A JSON merge patch (RFC 7396) of the preferences: members that are absent stay as they are, null removes one. A list
+    replaces the list."""
+
+    types: (
+        Annotated[
+            dict[
+                Name,
+                dict[Literal["in_app", "email", "web_push", "webhook", "apprise"], bool | None] | None,
+            ],
+            Meta(max_length=MAX_TYPES),
+        ]
+        | UnsetType
+        | None
+    ) = UNSET
+    quiet_hours: QuietHoursPatch | UnsetType | None = UNSET
+    locale: Locale | UnsetType | None = UNSET
+    digest_s: Annotated[int, Meta(ge=0, le=MAX_DIGEST_S)] | UnsetType | None = UNSET
+    muted_topics: list[Topic] | UnsetType | None = UNSET
+
+
 class _Wanted(msgspec.Struct):
     """The members with checks beyond their types."""
 
@@ -98,6 +129,21 @@ async def prefer(call: RequestContext[ForUser, PreferencesBody]) -> Response:
     return Response(await service.preferences(call.user))
 
 
+def _checked(merged: bytes) -> tuple[Preferences, list[str] | None]:
+    body = decode(_body, merged)
+    return msgspec.convert(body, Preferences, from_attributes=True), body.muted_topics or []
+
+
+_body = msgspec.json.Decoder(PreferencesBody)
+
+
+async def patch(call: RequestContext[ForUser, PreferencesPatch]) -> Response:
+    """Change some of a user's preferences."""
+    service = call.services.preferences
+    await service.patch(call.user, msgspec.to_builtins(call.body), _checked)
+    return Response(await service.preferences(call.user))
+
+
 _PATH = "/v1/preferences"
 _TAG = "Preferences and types"
 
@@ -122,6 +168,18 @@ ROUTES = (
         query=ForUser,
         body=PreferencesBody,
         fitting_errors=wanted_errors,
+        reply=schemas.Preferences,
+    ),
+    Route(
+        method="PATCH",
+        path=_PATH,
+        handler=patch,
+        access=Access.SELF,
+        summary="Change some of a user's preferences",
+        tag=_TAG,
+        query=ForUser,
+        body=PreferencesPatch,
+        consumes=(JSON, MERGE_PATCH),
         reply=schemas.Preferences,
     ),
 )
