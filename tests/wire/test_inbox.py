@@ -58,9 +58,12 @@ def test_what_is_alike_is_one_notification(app: httpx.Client, user: str) -> None
     assert (page.unread_count, page.unread_items, page.seq) == (1, 5, 5)
     assert item.message == "Erin, Dave and 3 others: like · Will it rain?"
     assert msgspec.to_builtins(item.parts) == {
-        "actors": [{"id": "erin", "name": "Erin"}, {"id": "dave", "name": "Dave"}],
+        "actors": [
+            {"id": "erin", "name": "Erin", "image": None},
+            {"id": "dave", "name": "Dave", "image": None},
+        ],
         "others": 3,
-        "object": {"type": "market", "id": "42", "title": "Will it rain?"},
+        "object": {"type": "market", "id": "42", "title": "Will it rain?", "image": None},
         "count": 5,
     }
     assert (item.actors, item.actor_count, item.count) == (["erin", "dave", "carol"], 5, 5)
@@ -77,8 +80,8 @@ def test_up_to_three_are_named(app: httpx.Client, user: str) -> None:
 
 def test_a_group_spans_the_times_of_its_events(app: httpx.Client, user: str) -> None:
     first, last = "2020-01-01T00:00:00.000Z", "2020-01-02T00:00:00.000Z"
-    tell(app, user, "alice", created_at=first)
-    tell(app, user, "bob", created_at=last)
+    tell(app, user, "alice", created_at=first, notify=True)
+    tell(app, user, "bob", created_at=last, notify=True)
     (item,) = inbox(app, user).items
     assert (item.created_at, item.updated_at) == (first, last)
 
