@@ -228,7 +228,7 @@ def _in_words(case: ExplainInput, found: Obstacle | None) -> Decision:
 
 
 _DROPPED: Mapping[str, str] = {
-    "settled": "read, archived or retracted before it was sent",
+    "settled": "read, archived, snoozed or retracted before it was sent",
     "muted": "muted before it was sent",
     "not_wanted": "not wanted here",
 }
