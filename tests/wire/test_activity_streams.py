@@ -1,6 +1,7 @@
 """Streams of activity, of visitors and of users: what they carry, where they continue, and how many there may be."""
 
 import contextlib
+import itertools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,8 @@ from tests.serving import serving
 from tests.wire.people import SETTINGS, bearer, event, token
 from tests.wire.streams import Message, Stream
 from tests.wire.test_visibility import Town
+from tidings.client import Activity, Client, Reset, cursor_of
+from tidings.client.shapes import FeedPage
 
 TIMEOUT_S = 30
 STREAM, OWN = "/v1/activity/stream", "/v1/notifications/stream"
@@ -272,6 +275,33 @@ def test_the_application_streams_activity(app: httpx.Client) -> None:
             assert stream.next("hello").data["user_id"] == query.get("user_id")
             id = publish(app)
             assert until(stream, id)
+
+
+def test_the_client_subscribes_to_activity(app: httpx.Client, url: str) -> None:
+    """Of all users or of topics, followed or not, resumed at a cursor; a snapshot has the same activity."""
+    with Client(url, token=token("xia")) as client:
+        position = app.get("/v1/activity").json()["position"]
+        ids = [publish(app, topics=["room:x,y"]), publish(app)]
+        begin = cursor_of(feed=FeedPage(items=(), position=position))
+        for include, topics, expected in (
+            (["activity:all"], (), ids),
+            (["activity:all", "notifications"], (), ids),
+            (["notifications"], ["room:x,y"], ids[:1]),
+        ):
+            with client.subscribe(include=include, topics=topics, cursor=begin) as items:
+                seen = list(itertools.islice(activities(items), len(expected)))
+            assert [item.event_id for item in seen] == expected
+        with client.subscribe(include=["activity:all"], fresh=True) as items:
+            snapshot = next(iter(items))
+            assert isinstance(snapshot, Reset)
+            assert snapshot.feed[0].event_id == ids[1]
+        with pytest.raises(ValueError, match="activity:all"):
+            client.subscribe(include=["activity:none"])
+
+
+def activities(items: Any) -> Iterator[Any]:
+    """The events among the items of a subscription."""
+    return (item.item for item in items if isinstance(item, Activity))
 
 
 def test_topics_are_quoted(app: httpx.Client, anybody: httpx.Client) -> None:

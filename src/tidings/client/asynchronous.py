@@ -79,13 +79,16 @@ class AsyncClient(Api):
         *,
         user: str | None = None,
         include: Collection[str] = (NOTIFICATIONS,),
+        topics: Collection[str] = (),
         cursor: str | None = None,
         fresh: bool = False,
         on_connection: Callable[[Connection], None] | None = None,
         pace: SubscriptionTimeouts = PACE,
     ) -> "AsyncSubscription":
         """Subscribe to a user's changes; see :meth:`Client.subscribe`."""
-        session = SubscriptionMachine(user or self.user_id, include, cursor, fresh=fresh, pace=pace)
+        session = SubscriptionMachine(
+            user or self.user_id, include, cursor, topics=topics, fresh=fresh, pace=pace
+        )
         return AsyncSubscription(self, session, on_connection)
 
     async def aclose(self) -> None:

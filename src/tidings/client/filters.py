@@ -45,17 +45,17 @@ def _filter(name: str, value: Any) -> Any:
     """A string as it is given, the values of a list in the syntax of the query parameter. Raises ValueError for a list
     without values, which could mean all events or none."""
     if isinstance(value, Excluded):
-        return _literal(value)
+        return literal(value)
     if isinstance(value, list | tuple):
         if not value:
             raise ValueError(
                 f"{name}: expected at least one value, got none; without the filter, all values match"
             )
-        return ",".join(map(_literal, value))
+        return ",".join(map(literal, value))
     return moment(value)
 
 
-def _literal(value: str) -> str:
+def literal(value: str) -> str:
     """A value whose commas, backslashes and hyphen at the beginning mean themselves, preceded by a hyphen if it is
     excluded."""
     escaped = value.replace("\\", "\\\\").replace(",", "\\,")

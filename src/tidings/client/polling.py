@@ -17,7 +17,7 @@ PAGE = 100
 SNAPSHOT_PAGES = 5
 """Pages of the inbox in a Reset: more than a user scrolls through."""
 
-_INBOX, _FEED = "/v1/notifications", "/v1/feed"
+_INBOX, FEED, ALL_EVENTS = "/v1/notifications", "/v1/feed", "/v1/activity"
 _POLL = "/v1/notifications/poll"
 
 
@@ -42,7 +42,10 @@ class Poller:
         pace: SubscriptionTimeouts,
         clock: Callable[[], float],
         rng: random.Random,
+        snapshot: tuple[str, str | None] = (FEED, None),
     ) -> None:
+        """``snapshot``: the path of the page of activity that a reset returns, and its topics."""
+        self._snapshot = snapshot
         self._asker = asker
         self._state = state
         self._pace = pace
@@ -55,7 +58,8 @@ class Poller:
         if self._state.inbox:
             inbox = yield from self._inbox()
         if self._state.feed:
-            feed = yield from self._asker.fetch(_FEED, FeedPage, limit=PAGE)
+            path, topics = self._snapshot
+            feed = yield from self._asker.fetch(path, FeedPage, limit=PAGE, topic=topics)
         yield Emit(self._state.reset(reason, inbox, feed, epoch))
 
     def _inbox(self) -> Steps[list[InboxPage]]:
@@ -64,12 +68,14 @@ class Poller:
             pages.append((yield from self._asker.fetch(_INBOX, InboxPage, limit=PAGE, cursor=cursor)))
         return pages
 
-    def poll(self, include: str, take: Callable[[ServerSentEvent], Steps[None]]) -> Steps[None]:
+    def poll(
+        self, include: str, topics: str | None, take: Callable[[ServerSentEvent], Steps[None]]
+    ) -> Steps[None]:
         """Poll once, and process the frames of the response; wait a little if there were none and the server responded at
         once."""
         began, cursor, wait_s = self._clock(), self._state.cursor or None, self._pace.wait_s
         polled = yield from self._asker.fetch(
-            _POLL, _Polled, wait_s, include=include, last_event_id=cursor, wait=wait_s
+            _POLL, _Polled, wait_s, include=include, topic=topics, last_event_id=cursor, wait=wait_s
         )
         for frame in polled.frames:
             yield from take(

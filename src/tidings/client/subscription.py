@@ -28,8 +28,9 @@ from tidings.client.effects import (
     StateChanged,
     TransportError,
 )
+from tidings.client.filters import literal
 from tidings.client.items import Connection, Item
-from tidings.client.polling import Poller
+from tidings.client.polling import ALL_EVENTS, FEED, Poller
 from tidings.client.requests import Backoff, Disconnected, RequestSteps, Steps, Unreadable, decode
 from tidings.client.shapes import FeedItem, Notification
 from tidings.client.subscription_state import (
@@ -42,7 +43,7 @@ from tidings.client.subscription_state import (
 )
 from tidings.client.timeouts import POLL_AFTER, SubscriptionTimeouts
 
-NOTIFICATIONS, ACTIVITY = "notifications", "activity"
+NOTIFICATIONS, ACTIVITY, ALL_ACTIVITY = "notifications", "activity", "activity:all"
 REAUTH_S = 30.0
 """Seconds before the end of a credential at which a server warns; renewing again does not help if it still warns after a
 renewal."""
@@ -76,8 +77,9 @@ class _Drain(msgspec.Struct):
 class SubscriptionMachine:
     """One subscription of ``user`` (None: of the user of the token).
 
-    ``include``: "notifications", "activity" or both. ``cursor``: the start (that of an item, or :func:`cursor_of`); without
-    one now, or ``fresh`` with a Reset first. ``clock`` returns monotonic seconds. Raises ValueError for an invalid cursor.
+    ``include``: some of "notifications", "activity" (the feed) and "activity:all"; ``topics``: topics whose events it
+    returns too. ``cursor``: the start (that of an item, or :func:`cursor_of`); without one now,
+    or ``fresh`` with a Reset first. ``clock`` returns monotonic seconds. Raises ValueError for an invalid cursor.
     """
 
     def __init__(
@@ -86,22 +88,28 @@ class SubscriptionMachine:
         include: Collection[str] = (NOTIFICATIONS,),
         cursor: str | None = None,
         *,
+        topics: Collection[str] = (),
         fresh: bool = False,
         pace: SubscriptionTimeouts = PACE,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
     ) -> None:
-        if not include or not set(include) <= {NOTIFICATIONS, ACTIVITY}:
-            raise ValueError(f"include is some of {NOTIFICATIONS}, {ACTIVITY}")
+        known = (NOTIFICATIONS, ACTIVITY, ALL_ACTIVITY)
+        if not include or not set(include) <= set(known):
+            raise ValueError(f"include is some of {', '.join(known)}")
         rng = rng or random.Random()
-        self._include = ",".join(name for name in (NOTIFICATIONS, ACTIVITY) if name in include)
+        self._include = ",".join(name for name in known if name in include)
+        self._topics = ",".join(map(literal, topics)) or None
         self._fresh = fresh
         self._pace = pace
         self._clock = clock
         self._backoff = Backoff(pace, rng)
         self._asker = RequestSteps(user, pace, clock)
-        self._state = SubscriptionState(NOTIFICATIONS in include, ACTIVITY in include, cursor)
-        self._poller = Poller(self._asker, self._state, pace, clock, rng)
+        feed = ACTIVITY in include or ALL_ACTIVITY in include or bool(topics)
+        self._state = SubscriptionState(NOTIFICATIONS in include, feed, cursor)
+        path = FEED if ACTIVITY in include else ALL_EVENTS
+        only = self._topics if ALL_ACTIVITY not in include and path == ALL_EVENTS else None
+        self._poller = Poller(self._asker, self._state, pace, clock, rng, snapshot=(path, only))
         self._unopened = 0
         self._greeted_at: float | None = None
         self._reported = Connection("waiting")
@@ -155,7 +163,7 @@ class SubscriptionMachine:
         while self._clock() < begun + self._pace.climb_s:
             yield from self._report(Connection("polling"))
             try:
-                yield from self._poller.poll(self._include, self._event)
+                yield from self._poller.poll(self._include, self._topics, self._event)
             except Disconnected as ended:
                 yield Sleep((yield from self._waiting(ended)))
                 good_since = self._clock()
@@ -196,7 +204,7 @@ class SubscriptionMachine:
             raise Disconnected(f"{media or 'nothing'} instead of a stream")
 
     def _request(self) -> ClientRequest:
-        request = self._asker.get("/v1/notifications/stream", include=self._include)
+        request = self._asker.get("/v1/notifications/stream", include=self._include, topic=self._topics)
         if not self.cursor:
             return request._replace(headers=_HEADERS)
         return request._replace(headers=(*_HEADERS, ("Last-Event-ID", self.cursor)))

@@ -86,6 +86,7 @@ class Client(Api):
         *,
         user: str | None = None,
         include: Collection[str] = (NOTIFICATIONS,),
+        topics: Collection[str] = (),
         cursor: str | None = None,
         fresh: bool = False,
         on_connection: Callable[[Connection], None] | None = None,
@@ -93,12 +94,15 @@ class Client(Api):
     ) -> "Subscription":
         """Subscribe to a user's changes: an iterator that resumes after every interruption, without gaps or duplicates.
 
-        ``include``: "notifications", "activity" (the feed), or both. It begins after ``cursor`` (that of an item of an
+        ``include``: some of "notifications", "activity" (the feed) and "activity:all" (the public events of all users);
+        ``topics``: topics whose events it returns too, followed or not. It begins after ``cursor`` (that of an item of an
         earlier subscription, or of :func:`cursor_of`), else now; ``fresh``: with a Reset that has the current state.
         ``on_connection`` is called with each state of the connection. Iterating raises ProblemError if the server refuses
         permanently.
         """
-        session = SubscriptionMachine(user or self.user_id, include, cursor, fresh=fresh, pace=pace)
+        session = SubscriptionMachine(
+            user or self.user_id, include, cursor, topics=topics, fresh=fresh, pace=pace
+        )
         return Subscription(self, session, on_connection)
 
     def close(self) -> None:
