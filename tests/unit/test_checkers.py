@@ -8,6 +8,7 @@ import pytest
 
 from tests.checkers import audience, bounds, fold, inboxes, ledger, paging, streams, taint, tops
 from tests.checkers.adapters import json_item
+from tests.checkers.groups import Plain, Shown, partition
 from tests.checkers.inboxes import Item
 from tests.checkers.ledger import Place, Reply
 from tests.checkers.streams import Frame
@@ -275,6 +276,33 @@ def test_untainted_replies() -> None:
     for owner in ("bob", "cy"):
         with pytest.raises(AssertionError):
             taint.untainted(b"...MA...", owner, markers)
+
+
+A_GROUP = Shown("g", "like", "item:1", 0, 10, 2, 1, ("bea", "ann"), 2, (5, 3))
+ITS_ITEMS = [Plain(5, "like", "item:1", "bea"), Plain(3, "like", "item:1", "ann", True)]
+
+
+def test_groups_partition_a_feed() -> None:
+    """Every item is in exactly one group, whose numbers are those of its items."""
+    later = Plain(7, "post", "item:1", "ann")
+    other = A_GROUP._replace(id="h", verb="post", size=1, read=0, actors=("ann",), actor_count=1, items=(7,))
+    partition([later, *ITS_ITEMS], [other, A_GROUP], 2)
+    for wrong in (
+        [A_GROUP, other],
+        [other, other, A_GROUP],
+        [A_GROUP],
+        [other, A_GROUP, A_GROUP._replace(id="i")],
+        [other, A_GROUP._replace(end=4, size=1)],
+        [other, A_GROUP._replace(size=3)],
+        [other, A_GROUP._replace(read=2)],
+        [other, A_GROUP._replace(actor_count=1)],
+        [other, A_GROUP._replace(actors=("ann", "bea"))],
+        [other, A_GROUP._replace(items=(3, 5))],
+    ):
+        with pytest.raises(AssertionError):
+            partition([later, *ITS_ITEMS], wrong, 2)
+    with pytest.raises(AssertionError):
+        partition([later, *ITS_ITEMS], [other, A_GROUP], 1)
 
 
 def test_bounds() -> None:
