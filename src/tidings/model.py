@@ -503,7 +503,7 @@ class InboxChanges(NamedTuple):
 
 class ActivityReach(NamedTuple):
     """The streams that carry an event as activity ``watched``, a topic or EVERYBODY: those of the users in ``only``, None:
-    of all, except of those in ``hidden_from``."""
+    of all, visitors too, except of those in ``hidden_from``."""
 
     watched: str
     only: frozenset[str] | None = None

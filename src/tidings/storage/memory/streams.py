@@ -7,7 +7,7 @@ from tidings.feed_changes import FeedChange, FeedReset, Retraction
 from tidings.filters import EVERYTHING
 from tidings.model import ActivityReach, EventAudience, FeedItem, LogEntry, Page
 from tidings.storage.memory.feeds import MemoryFeeds
-from tidings.visibility import is_listed
+from tidings.visibility import VISITOR, is_listed
 
 
 class MemoryStreams(MemoryFeeds):
@@ -99,11 +99,14 @@ class MemoryStreams(MemoryFeeds):
         return changed.values()
 
     def _reach(self, entry: LogEntry, watched: Watched) -> tuple[ActivityReach, ...]:
-        return tuple(
-            ActivityReach(name, frozenset(user for user in users if self._lists(name, user, entry)))
-            for name, users in watched.items()
-            if any(self._lists(name, user, entry) for user in users)
-        )
+        found = []
+        for name, users in watched.items():
+            if self._lists(name, VISITOR, entry):
+                hidden = frozenset(user for user in users if not self._lists(name, user, entry))
+                found.append(ActivityReach(name, None, hidden))
+            elif only := frozenset(user for user in users if self._lists(name, user, entry)):
+                found.append(ActivityReach(name, only))
+        return tuple(found)
 
     def _lost(self, user: str, after: int) -> bool:
         """Whether changes of a feed after a position are no longer kept."""

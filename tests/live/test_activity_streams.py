@@ -1,0 +1,84 @@
+"""Streams of activity: one encoding for all readers, and what a slow reader missed."""
+
+from tests.awaiting import awaited
+from tests.live.hub_setup import Place, place
+from tests.live.tape import Tape
+from tidings.activity_scope import ActivityScope
+from tidings.live import Stream
+from tidings.model import Publish, SetBlock
+from tidings.testing import event
+from tidings.visibility import VISITOR
+
+EVERYBODY = ActivityScope(feed=False, everybody=True)
+MARKETS = ActivityScope(feed=False, topics=frozenset({"market:1", "market:2"}))
+ACTIVITY = frozenset({"activity"})
+
+
+def watching(here: Place, scope: ActivityScope, user: str = VISITOR, tape: Tape | None = None) -> Tape:
+    """The tape of a stream of activity."""
+    return opened(here, scope, user, tape)[1]
+
+
+def opened(here: Place, scope: ActivityScope, user: str, tape: Tape | None) -> tuple[Stream, Tape]:
+    """A stream of activity, and its tape."""
+    tape = tape or Tape()
+    here.live.admit(user, "")
+    return here.live.open(user, ACTIVITY, None, tape, scope=scope), tape
+
+
+@awaited
+async def test_all_readers_get_the_same_bytes() -> None:
+    """One object for visitors and users, of all activity and of a topic: none is made for a delivery."""
+    async with place() as here:
+        tapes = [watching(here, scope) for scope in (EVERYBODY, MARKETS) for _ in range(20)]
+        tapes += [watching(here, EVERYBODY, f"u{n}") for n in range(20)]
+        for tape in tapes:
+            await tape.until(1)
+        await here.publish(obj="market:1")
+        for tape in tapes:
+            await tape.until(2)
+        assert len({id(tape.written[-1]) for tape in tapes}) == 1
+
+
+@awaited
+async def test_an_event_of_two_topics_is_one_frame() -> None:
+    """Also for a stream of all activity and of topics."""
+    async with place() as here:
+        both = ActivityScope(feed=False, everybody=True, topics=frozenset({"market:1", "user:ann"}))
+        tapes = [watching(here, both), watching(here, both, "bob")]
+        for tape in tapes:
+            await tape.until(1)
+        await here.publish(obj="market:1")
+        await here.publish(obj="market:9")
+        for tape in tapes:
+            assert [said.id for said in (await tape.until(3))[1:]] == ["e..1", "e..2"]
+
+
+@awaited
+async def test_a_slow_visitor_catches_up_and_delays_nobody() -> None:
+    """Full, it gets nothing; writable again, it gets what it missed, in order."""
+    async with place() as here:
+        stream, slow = opened(here, MARKETS, VISITOR, Tape(room=2))
+        quick = watching(here, MARKETS)
+        for tape in (slow, quick):
+            await tape.until(1)
+        for n in range(60):
+            await here.publish(obj=f"market:{n % 3}")
+        expected = [f"e..{n + 1}" for n in range(60) if n % 3]
+        assert [said.id for said in (await quick.until(41))[1:]] == expected
+        slow.room = None
+        here.live.writable(stream)
+        assert [said.id for said in (await slow.until(41))[1:]] == expected
+
+
+@awaited
+async def test_a_block_holds_on_the_stream_of_its_user_alone() -> None:
+    """Streams of others of the same activity get the event."""
+    async with place() as here:
+        await here.write(SetBlock("bob", "user:troll"))
+        bob, cy = watching(here, EVERYBODY, "bob"), watching(here, EVERYBODY, "cy")
+        for tape in (bob, cy):
+            await tape.until(1)
+        await here.write(Publish((event("troll"), event("ann"))))
+        assert [said.id for said in (await cy.until(3))[1:]] == ["e..1", "e..2"]
+        assert [said.id for said in (await bob.until(2))[1:]] == ["e..2"]
