@@ -46,7 +46,7 @@ CAPABILITIES: Mapping[type[Any], tuple[type[Any], ...]] = {
     ports.FeedGroups: (),
     ports.Health: (),
     ports.Preparation: (),
-    ports.PreferencesViews: (model.SetNotificationType, model.SetPreferences),
+    ports.PreferencesViews: (model.SetNotificationType, model.SetPreferences, inbox_commands.Unsubscribe),
     ports.EndpointViews: (
         model.AddEndpoint,
         model.ConfirmEndpoint,

@@ -6,9 +6,7 @@ erasing a user ends none, and leaves no name.
 """
 
 import asyncio
-import base64
 import hashlib
-import hmac
 import logging
 import struct
 from collections.abc import Awaitable, Callable
@@ -18,6 +16,7 @@ from tidings.commit_queue import GroupCommitQueue
 from tidings.errors import Gone, NotFound, TooManyRequests, Unavailable
 from tidings.mail_addresses import counted_mailbox
 from tidings.model import CommandResult, ConfirmEndpoint, ReserveConfirmation
+from tidings.signed_links import SignedLinks
 from tidings.telemetry import CONFIRMATION_MAILS
 from tidings.timeutil import DAY_MS, Clock
 
@@ -42,7 +41,6 @@ NO_SERVER_URL = (
     "the application can register it with its API key"
 )
 _EXPIRY = struct.Struct(">q")
-_MAC_BYTES = 16
 _DIGEST_BYTES = 16
 
 Send = Callable[[str, str], Awaitable[Literal["sent", "failed", "dead", "gone"]]]
@@ -63,7 +61,7 @@ class Confirmations:
         self._log = log
         self._clock = clock
         self._key = key
-        self._page = server_url.rstrip("/") + PATH
+        self._links = SignedLinks(key, server_url.rstrip("/") + PATH, b"confirm")
         self._send = send
         self._tasks: set[asyncio.Task[None]] = set()
         self.missing = "" if server_url else NO_SERVER_URL
@@ -94,22 +92,14 @@ class Confirmations:
 
     def link(self, id: str) -> str:
         """The URL of the page that confirms an endpoint, valid for CONFIRM_WITHIN_S from now on."""
-        raw = _EXPIRY.pack(self._clock.now() + CONFIRM_WITHIN_S * 1_000) + id.encode()
-        token = base64.urlsafe_b64encode(raw + self._mac(raw)).rstrip(b"=").decode()
-        return f"{self._page}?token={token}"
+        return self._links.link(_EXPIRY.pack(self._clock.now() + CONFIRM_WITHIN_S * 1_000) + id.encode())
 
     def check(self, token: str) -> str:
         """The endpoint of a link's token. Raises NotFound for a foreign one, Gone for an old one."""
-        try:
-            sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-        except ValueError:
-            raise NotFound("no such link") from None
-        raw, mac = sealed[:-_MAC_BYTES], sealed[-_MAC_BYTES:]
-        if not hmac.compare_digest(mac, self._mac(raw)):
-            raise NotFound("no such link")
-        if _EXPIRY.unpack_from(raw)[0] <= self._clock.now():
+        content = self._links.content(token)
+        if _EXPIRY.unpack_from(content)[0] <= self._clock.now():
             raise Gone("the link has expired: register the address again for another")
-        return raw[_EXPIRY.size :].decode()
+        return content[_EXPIRY.size :].decode()
 
     async def confirm(self, token: str) -> None:
         """Confirm the endpoint of a token; a repetition changes nothing. Raises NotFound, also if the endpoint was removed,
@@ -157,6 +147,3 @@ class Confirmations:
         """The digest by which a user or a mailbox is counted. It does not reveal the name without the key, which the store
         keeps."""
         return hashlib.blake2b(text.encode(), key=self._key, person=kind, digest_size=_DIGEST_BYTES).digest()
-
-    def _mac(self, raw: bytes) -> bytes:
-        return hashlib.blake2b(raw, key=self._key, person=b"confirm", digest_size=_MAC_BYTES).digest()

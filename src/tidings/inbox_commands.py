@@ -1,4 +1,4 @@
-"""The commands that change the state of notifications, and the snoozes that they set."""
+"""The commands that change the state of notifications, the snoozes that they set, and the end of mails about them."""
 
 from enum import IntEnum
 from typing import NamedTuple
@@ -73,3 +73,11 @@ class Snooze(NamedTuple):
     user: str
     id: str
     until: int
+
+
+class Unsubscribe(msgspec.Struct, frozen=True):
+    """The user of an endpoint wants no notifications of ``type`` ("": of any type) on its channel. Changes 1 also when
+    repeated, 0 without the endpoint."""
+
+    id: str
+    type: str

@@ -13,6 +13,7 @@ from tidings.inbox_commands import (
     SetNotificationState,
     SnoozeNotifications,
     UndoMarkAllRead,
+    Unsubscribe,
 )
 from tidings.notify_mode import NotifyMode
 from tidings.personal_data import DeliveryResult, Endpoint, Preferences, Reminder
@@ -306,6 +307,7 @@ Command = (
     | SetPreferences
     | AddEndpoint
     | ConfirmEndpoint
+    | Unsubscribe
     | EnableEndpoint
     | RotateSecret
     | ReserveConfirmation
@@ -356,7 +358,7 @@ class InboxUpdateResult(NamedTuple):
 
 Outcome = Published | CommandResult | InboxUpdateResult
 """Publish → Published or KeyReused (returned, not raised) · FireReminder → Published, without receipts when it came too late
-· the commands of inbox_commands.py → InboxUpdateResult · all others → CommandResult."""
+· the commands of inbox_commands.py, without Unsubscribe → InboxUpdateResult · all others → CommandResult."""
 
 
 # --- queries and their results ------------------------------------------------------------------------------------

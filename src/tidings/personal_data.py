@@ -57,6 +57,16 @@ class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 return wanted
         return default
 
+    def without(self, channel: str, type: str = "") -> "Preferences":
+        """The same without a channel for a type ("": for every type)."""
+        refused = {
+            name: {**wanted, channel: False} for name, wanted in self.types.items() if channel in wanted
+        }
+        name = type or "*"
+        changed = refused if not type else {}
+        changed[name] = {**self.types.get(name, {}), channel: False}
+        return msgspec.structs.replace(self, types={**self.types, **changed})
+
     def holds_alike(self, other: "Preferences") -> bool:
         """Whether the other preferences defer deliveries for exactly as long: the same quiet hours, the same digest."""
         return (self.quiet_hours, self.digest_s) == (other.quiet_hours, other.digest_s)

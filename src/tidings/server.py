@@ -51,6 +51,7 @@ from tidings.telemetry import (
 )
 from tidings.timeutil import Clock
 from tidings.trends import Trends, TrendsWorker
+from tidings.unsubscribing import Unsubscriptions
 
 TICK_S = 1.0
 """Seconds between two checks of the store."""
@@ -73,8 +74,7 @@ async def running(
         channel_registry = channels or ChannelRegistry(settings, clock)
         store, cursor_key = await open_store(settings, clock, configured(settings))
         closing.push_async_callback(store.close)
-        for unsent in unsendable(store.rules.declared, settings):
-            _log.warning("%s", unsent)
+        _warn_of_unsendable(store, settings)
         cursors, wording = Cursors(cursor_key), NotificationRenderer(store, settings.locale)
         position, epoch = await store.head()
 
@@ -88,7 +88,8 @@ async def running(
         trends, public = Trends(store, clock, settings), PublicHead(position, settings.activity_history)
         live = Hub(store, wording, materialize, settings, clock, epoch, position, public=public)
         runner = Runner(store, on_erased=live.reconcile_all)
-        dispatcher = DeliveryDispatcher(store, submit, channel_registry, wording, clock)
+        unsubscriptions = Unsubscriptions(submit, cursor_key, settings.server_url)
+        dispatcher = DeliveryDispatcher(store, submit, channel_registry, wording, clock, unsubscriptions.link)
         watch = _StoreWatch(store, on_foreign_commit=live.suspend)
         log = GroupCommitQueue(
             store,
@@ -131,6 +132,7 @@ async def running(
             snoozes=snoozes,
             endpoints=_endpoints(store, log, clock, settings, channel_registry, confirmations),
             preferences=PreferencesService(store, log, settings, partial(unsendable, settings=settings)),
+            unsubscriptions=unsubscriptions,
             metrics=Metrics(clock),
             ready=lambda: _unready(log, live, watch, settings),
         )
@@ -148,6 +150,11 @@ def _start(closing: AsyncExitStack, parts: Iterable[Worker | GroupCommitQueue | 
     for part in parts:
         part.start()
         closing.push_async_callback(part.close)
+
+
+def _warn_of_unsendable(store: Store, settings: Settings) -> None:
+    for unsent in unsendable(store.rules.declared, settings):
+        _log.warning("%s", unsent)
 
 
 def _endpoints(

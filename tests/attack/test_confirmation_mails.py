@@ -193,3 +193,28 @@ def test_without_a_way_to_ask_only_the_application_registers_addresses(tmp_path:
         assert "server_url" in refused.json()["errors"][0]["detail"]
         assert register(client, KEY, "bob").status_code == 201
         server.assert_bounds(memory_mib=16)
+
+
+def test_a_mail_is_ended_by_its_link_and_not_by_opening_it(tmp_path: Path, mails: Mails) -> None:
+    """RFC 8058: the POST of a mail program needs no credential. Scanners open links, which ends nothing."""
+    with (
+        mailing(tmp_path, mails) as server,
+        httpx.Client(base_url=server.url, timeout=TIMEOUT_S) as client,
+    ):
+        register(client, KEY, "bob", "bob@example.org")
+        publish(client, "bob", "1")
+        mails.received(1)
+        url = str(mails.relay.mails[0].content["List-Unsubscribe"]).strip("<>")
+        path = f"/v1/unsubscribe?{urlsplit(url).query}"
+        opened = client.get(path)
+        assert (opened.status_code, "about <b>comment</b>" in opened.text) == (200, True)
+        publish(client, "bob", "2")
+        mails.received(2)
+        ended = client.post(path, data={"List-Unsubscribe": "One-Click"})
+        assert (ended.status_code, "You are unsubscribed" in ended.text) == (200, True)
+        asked = client.get("/v1/preferences", params={"user_id": "bob"}, headers=bearer(KEY))
+        assert asked.json()["types"] == {"comment": {"email": False}}
+        for method, other in (("GET", path[:-3]), ("POST", path[:-3]), ("POST", path + "A")):
+            assert client.request(method, other).status_code == 404
+        assert client.post("/v1/unsubscribe").status_code == 400
+        server.assert_bounds(memory_mib=16)

@@ -67,6 +67,7 @@ NOT_CALLED = {
     "/v1/notifications/ws",
     "/v1/notifications/poll",
     "/v1/confirm",
+    "/v1/unsubscribe",
     "/v1/session",
     "/v1/topics/{topic}",
     "/v1/web-push/key",

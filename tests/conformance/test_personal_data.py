@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from tests.harness import Harness
+from tidings.inbox_commands import Unsubscribe
 from tidings.model import (
     EVERYONE,
     AddEndpoint,
@@ -136,6 +137,20 @@ def test_an_endpoint_is_confirmed_for_good(store: Harness) -> None:
     assert [store.changed(ConfirmEndpoint("e1")) for _ in range(2)] == [1, 1]
     store.write(AddEndpoint(asked))
     assert [found.confirmed for found in endpoints(store, "bob")] == [True]
+
+
+def test_the_user_of_an_endpoint_refuses_a_type_or_all_on_its_channel(store: Harness) -> None:
+    """By its id; the rest of the preferences stays. What is refused in the inbox is refused there, too."""
+    before = Preferences({"like": {"email": True, "in_app": True}}, locale="de", digest_s=60)
+    store.write(AddEndpoint(Endpoint("e1", "bob", "email", "bob@mail.test")), SetPreferences("bob", before))
+    assert store.changed(Unsubscribe("e2", "like")) == 0
+    assert [store.changed(Unsubscribe("e1", "like")) for _ in range(2)] == [1, 1]
+    like = {"email": False, "in_app": True}
+    expected = msgspec.structs.replace(before, types={"like": like})
+    assert store.run(store.store.preferences("bob")) == expected
+    assert store.changed(Unsubscribe("e1", "")) == 1
+    expected = msgspec.structs.replace(before, types={"like": like, "*": {"email": False}})
+    assert store.run(store.store.preferences("bob")) == expected
 
 
 def test_the_application_vouches_for_an_address_that_waits(store: Harness) -> None:

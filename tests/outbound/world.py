@@ -31,6 +31,7 @@ from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.rules import Rule
 from tidings.status import DeadLetter
 from tidings.testing import FakeClock, event
+from tidings.unsubscribing import Unsubscriptions
 
 TYPES = {
     "like": Rule(group="none", channels=("webhook", "email")),
@@ -39,6 +40,7 @@ TYPES = {
     "ping": Rule(group="none", channels=("web_push", "apprise")),
 }
 USER = "alice"
+SERVER = "https://market.example/api"
 ATTEMPTS = 10
 """Attempts at a delivery before it is given up."""
 
@@ -77,8 +79,11 @@ class World:
         )
         channels = ChannelRegistry(msgspec.structs.replace(usual, **changed), self.clock)
         wording = NotificationRenderer(self.store, "en")
+        submit = submit or self.log.submit
+        self.unsubscriptions = Unsubscriptions(submit, b"key", SERVER)
+        link = self.unsubscriptions.link
         self.dispatcher = DeliveryDispatcher(
-            self.store, submit or self.log.submit, channels, wording, self.clock, Random(1)
+            self.store, submit, channels, wording, self.clock, link, Random(1)
         )
         self.dispatcher.start()
 

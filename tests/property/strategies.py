@@ -14,6 +14,7 @@ from tidings.inbox_commands import (
     SetNotificationState,
     SnoozeNotifications,
     UndoMarkAllRead,
+    Unsubscribe,
 )
 from tidings.model import (
     EVERYONE,
@@ -285,7 +286,13 @@ new_endpoints = st.tuples(places, st.booleans()).map(
 )
 changed_endpoints: st.SearchStrategy[Command] = places.map(lambda place: endpoint(*place, 0)).flatmap(
     lambda one: st.sampled_from(
-        (ConfirmEndpoint(one.id), EnableEndpoint(one.user, one.id), RotateSecret(one.user, one.id, "new"))
+        (
+            ConfirmEndpoint(one.id),
+            Unsubscribe(one.id, "like"),
+            Unsubscribe(one.id, ""),
+            EnableEndpoint(one.user, one.id),
+            RotateSecret(one.user, one.id, "new"),
+        )
     )
 )
 reserved = st.tuples(users, st.sampled_from((b"x", b"y")), waits).map(

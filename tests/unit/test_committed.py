@@ -24,7 +24,7 @@ def hooks(here: Place, trends: Trends) -> PostCommitHooks:
     """What a server does after each commit, around this hub."""
     wording = NotificationRenderer(here.store, "en")
     dispatcher = DeliveryDispatcher(
-        here.store, submit, ChannelRegistry(SETTINGS, here.clock), wording, here.clock
+        here.store, submit, ChannelRegistry(SETTINGS, here.clock), wording, here.clock, lambda *_: ""
     )
     return PostCommitHooks(here.store, trends, here.live, Runner(here.store), dispatcher, PublicHead(0))
 

@@ -73,6 +73,7 @@ BODIES: dict[str, Any] = {
 }
 NEEDED = {
     "/v1/confirm": {"token": "none"},
+    "/v1/unsubscribe": {"token": "none"},
     "/v1/feed/new": {"since": "0"},
     "/v1/activity/new": {"since": "0"},
     "/v1/topics/{topic}/new": {"since": "0"},

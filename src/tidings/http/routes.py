@@ -19,6 +19,7 @@ from tidings.http.endpoints import (
     session,
     site,
     types,
+    unsubscription,
 )
 from tidings.http.params import Params
 from tidings.http.routing import Access, RequestContext, Response, Route, cached_answer
@@ -53,6 +54,7 @@ ROUTES: tuple[Route, ...] = (
     *reminders.ROUTES,
     *endpoints.ROUTES,
     *confirmation.ROUTES,
+    *unsubscription.ROUTES,
     *operations.ROUTES,
     *site.ROUTES,
     Route(

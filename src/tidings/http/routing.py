@@ -24,6 +24,7 @@ from tidings.reminders import ReminderService
 from tidings.snoozes import SnoozeService
 from tidings.timeutil import Clock
 from tidings.trends import Trends
+from tidings.unsubscribing import Unsubscriptions
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -53,6 +54,7 @@ class Services(NamedTuple):
     snoozes: SnoozeService
     endpoints: EndpointService
     preferences: PreferencesService
+    unsubscriptions: Unsubscriptions
     metrics: Metrics
     ready: Callable[[], str | None]
 

@@ -18,7 +18,7 @@ class OutboundMessage(NamedTuple):
     ``id`` is unique to the delivery, and the same at each attempt. ``about`` is the notification's id, ``item`` its JSON,
     ``text`` its message in the recipient's language (``locale``, "" unknown), ``size`` the number of its items; ``at`` is
     the time at which the delivery was enqueued, in milliseconds since 1970. ``title``, ``description`` and ``url`` are
-    those of the newest event, "" without.
+    those of the newest event, "" without. ``unsubscribe`` is the URL that ends messages of this kind, "" if they have none.
     """
 
     id: str
@@ -33,6 +33,7 @@ class OutboundMessage(NamedTuple):
     title: str = ""
     description: str = ""
     url: str = ""
+    unsubscribe: str = ""
 
     @property
     def heading(self) -> str:

@@ -58,6 +58,8 @@ ENDPOINT_IS_SILENT = SendResult("failed", "not tried: the endpoint did not answe
 NOT_TRIED = (HOST_IS_DOWN, ENDPOINT_IS_SILENT)
 
 Submit = Callable[[Command], Awaitable[Outcome]]
+UnsubscribeLink = Callable[[str, str], str]
+"""The URL that ends the mails to an endpoint about a type ("": about all types); "" for none."""
 
 _log = logging.getLogger(__name__)
 
@@ -92,6 +94,7 @@ class DeliveryDispatcher(Worker):
         channels: ChannelRegistry,
         wording: NotificationRenderer,
         clock: Clock,
+        unsubscribe: UnsubscribeLink,
         chance: Random | None = None,
     ) -> None:
         """``submit`` applies a command; ``chance`` spreads the retries of different endpoints."""
@@ -101,6 +104,7 @@ class DeliveryDispatcher(Worker):
         self._channels = channels
         self._wording = wording
         self._clock = clock
+        self._unsubscribe = unsubscribe
         self._seed = (chance or Random()).random()
         self._hosts = CircuitBreaker()
         self._silent = CircuitBreaker(1, FIRST_ENDPOINT_REST_MS)
@@ -280,7 +284,10 @@ class DeliveryDispatcher(Worker):
         """Render the batch, newest first, and send it. A fault in the rendering or the channel fails this batch alone."""
         newest = sorted(batch, key=lambda delivery: (delivery.created_at, delivery.id), reverse=True)
         try:
-            return await channel.send(endpoint, [self._note(delivery) for delivery in newest])
+            notes = [self._note(delivery) for delivery in newest]
+            if endpoint.channel == "email":
+                notes = self._with_unsubscribe(endpoint, notes)
+            return await channel.send(endpoint, notes)
         except Exception as fault:
             _log.exception("the channel %s failed", endpoint.channel)
             return SendResult("failed", f"a fault of the server: {type(fault).__name__}", server_fault=True)
@@ -305,6 +312,15 @@ class DeliveryDispatcher(Worker):
             said.description,
             said.url,
         )
+
+    def _with_unsubscribe(self, endpoint: Endpoint, notes: list[OutboundMessage]) -> list[OutboundMessage]:
+        """The messages of one mail with the link that ends mails about their type, or about all if there are several. No
+        preference ends critical mails, so they have none."""
+        if notes[0].critical:
+            return notes
+        types = {note.type for note in notes}
+        link = self._unsubscribe(endpoint.id, types.pop() if len(types) == 1 else "")
+        return [note._replace(unsubscribe=link) for note in notes]
 
     def _outcome(self, delivery: Delivery, answer: SendResult, now: int) -> DeliveryResult:
         order = delivery.row.order if delivery.row is not None else 0

@@ -53,6 +53,27 @@ To get them, open this page and confirm the address:
 If it was not you, do nothing: no notifications are sent to an address that was not confirmed.
 """
 _PORTS = {"smtp": 25, "smtps": 465}
+_UNSUBSCRIBE = {
+    "cs": "Odhlásit odběr",
+    "da": "Afmeld",
+    "de": "Abbestellen",
+    "en": "Unsubscribe",
+    "es": "Darse de baja",
+    "fi": "Peruuta tilaus",
+    "fr": "Se désabonner",
+    "it": "Annulla l'iscrizione",
+    "ja": "配信停止",
+    "ko": "수신 거부",
+    "nl": "Afmelden",
+    "pl": "Zrezygnuj z subskrypcji",
+    "pt": "Cancelar inscrição",
+    "ru": "Отписаться",
+    "sv": "Avsluta prenumerationen",
+    "tr": "Abonelikten çık",  # noqa: RUF001 (the letter is Turkish)
+    "uk": "Відписатися",
+    "zh": "退订",
+}
+"""By language."""
 
 
 class Relay(NamedTuple):
@@ -201,7 +222,10 @@ def compose(
     ``now_s``: its date, in seconds since 1970. Its id is that of the oldest message, so that receivers recognise repeats.
     """
     letter = _addressed(sender, recipient, subject(notes), notes[-1].id, now_s)
-    if public_url:
+    if notes[0].unsubscribe:
+        letter["List-Unsubscribe"] = f"<{notes[0].unsubscribe}>"
+        letter["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
+    elif public_url:
         letter["List-Unsubscribe"] = f"<{public_url}>"
     letter.set_content(plain(notes, public_url))
     letter.add_alternative(html(notes, public_url), subtype="html")
@@ -245,7 +269,12 @@ def plain(notes: Sequence[OutboundMessage], public_url: str) -> str:
         lines = [*paragraphs(notes[0]), *_address(notes[0])]
     else:
         lines = [counts(notes), "", *("• " + "\n  ".join(some) for some in said(notes, _address))]
-    return "\n".join([*lines, "", public_url] if public_url else lines) + "\n"
+    ends = notes[0].unsubscribe
+    foot = [
+        *([public_url] if public_url else []),
+        *([f"{unsubscribe_text(notes[0].locale)}: {ends}"] if ends else []),
+    ]
+    return "\n".join([*lines, "", *foot] if foot else lines) + "\n"
 
 
 def html(notes: Sequence[OutboundMessage], public_url: str) -> str:
@@ -258,9 +287,16 @@ def html(notes: Sequence[OutboundMessage], public_url: str) -> str:
         content = f"<p>{escape(counts(notes))}</p>\n<ul>\n{items}</ul>"
     link = escape(public_url)
     foot = f'\n<p><a href="{link}">{link}</a></p>' if public_url else ""
+    if ends := escape(notes[0].unsubscribe):
+        foot += f'\n<p><a href="{ends}">{unsubscribe_text(notes[0].locale)}</a></p>'
     language = f' lang="{escape(notes[0].locale.replace("_", "-"))}"' if notes[0].locale else ""
     head = f'<meta charset="utf-8">\n<title>{escape(subject(notes))}</title>'
     return f"<!doctype html>\n<html{language}>\n<head>\n{head}\n</head>\n<body>\n{content}{foot}\n</body>\n</html>\n"
+
+
+def unsubscribe_text(locale: str) -> str:
+    """The text of the link that ends mails, in a language; in English if it is not known here."""
+    return _UNSUBSCRIBE.get(locale.replace("-", "_").partition("_")[0], _UNSUBSCRIBE["en"])
 
 
 def paragraphs(note: OutboundMessage) -> list[str]:

@@ -5,43 +5,16 @@ credential is required: the token in the link is one, for this purpose alone.
 """
 
 from collections.abc import Awaitable
-from http import HTTPStatus
 from typing import Annotated
 
 from msgspec import Meta
 
 from tidings.confirmations import CONFIRM_WITHIN_S, DAY_S, PATH
 from tidings.errors import Gone, NotFound
+from tidings.http.link_page import HTML, link_page
 from tidings.http.params import Params
 from tidings.http.routing import Access, RequestContext, Response, Route
 
-_MEDIA = "text/html; charset=utf-8"
-_HEADERS = (
-    (
-        b"content-security-policy",
-        b"default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    ),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cache-control", b"no-store"),
-)
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">
-<title>{title}</title>
-<link rel="icon" href="../static/icon.svg" type="image/svg+xml">
-<link rel="stylesheet" href="../static/site.css">
-</head>
-<body>
-<main>
-<h1>{title}</h1>
-{content}
-</main>
-</body>
-</html>
-"""
 _ASK = """<p>Notifications are sent to this address only after you confirm it.
 If you did not ask for them, close this page: nothing is sent then.</p>
 <form method="post"><button>Confirm the address</button></form>"""
@@ -76,18 +49,13 @@ async def _page_after(step: Awaitable[None], title: str, content: str) -> Respon
         await step
     except (NotFound, Gone) as error:
         return _failed(error)
-    return _page(title, content)
+    return link_page(title, content)
 
 
 def _failed(error: NotFound | Gone) -> Response:
     days = CONFIRM_WITHIN_S // DAY_S
     content = f"<p>A link works for {days} days, and for an address that is still registered.</p>"
-    return _page("This link does not work", content, error.status)
-
-
-def _page(title: str, content: str, status: int = HTTPStatus.OK) -> Response:
-    body = _PAGE.format(title=title, content=content).encode()
-    return Response(body, status, _HEADERS, _MEDIA.encode())
+    return link_page("This link does not work", content, error.status)
 
 
 _TAG = "Outside the application"
@@ -101,7 +69,7 @@ ROUTES = (
         summary="The page behind the link of a confirmation mail; changes nothing",
         tag=_TAG,
         query=Link,
-        produces=_MEDIA,
+        produces=HTML,
         fails=(404, 410),
     ),
     Route(
@@ -112,7 +80,7 @@ ROUTES = (
         summary="Confirm a mail address, with the token of its link",
         tag=_TAG,
         query=Link,
-        produces=_MEDIA,
+        produces=HTML,
         fails=(404, 410),
     ),
 )

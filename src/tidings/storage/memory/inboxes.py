@@ -9,6 +9,7 @@ from tidings.inbox_commands import (
     MarkAllNotificationsSeen,
     Snooze,
     UndoMarkAllRead,
+    Unsubscribe,
 )
 from tidings.model import (
     EVERYONE,
@@ -279,6 +280,17 @@ class MemoryInboxes(MemoryDeliveries):
             person.muted.clear()
             person.muted.update(prefer.muted)
         return 1
+
+    def _unsubscribe(self, command: Unsubscribe) -> int:
+        holding = [
+            (user, person.endpoints[command.id])
+            for user, person in self._people.items()
+            if command.id in person.endpoints
+        ]
+        for user, endpoint in holding:
+            refused = self._person(user).preferences.without(endpoint.channel, command.type)
+            self._prefer(SetPreferences(user, refused))
+        return len(holding)
 
 
 def is_in_audience(person: UserState, audience: str, entry: LogEntry) -> bool:

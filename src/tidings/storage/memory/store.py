@@ -28,6 +28,7 @@ from tidings.inbox_commands import (
     SetNotificationState,
     SnoozeNotifications,
     UndoMarkAllRead,
+    Unsubscribe,
 )
 from tidings.model import (
     AddEndpoint,
@@ -278,6 +279,7 @@ class MemoryStore(MemoryFeedGroups, MemoryStreams, MemoryEventCounts):
         command: MaterializeBroadcasts
         | SetNotificationType
         | SetPreferences
+        | Unsubscribe
         | AddEndpoint
         | ConfirmEndpoint
         | EnableEndpoint
@@ -297,6 +299,8 @@ class MemoryStore(MemoryFeedGroups, MemoryStreams, MemoryEventCounts):
                 return self._declare(command)
             case SetPreferences():
                 return self._prefer(command)
+            case Unsubscribe():
+                return self._unsubscribe(command)
             case (
                 AddEndpoint()
                 | ConfirmEndpoint()

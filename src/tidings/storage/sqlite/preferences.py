@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from tidings.ids import notification_id
+from tidings.inbox_commands import Unsubscribe
 from tidings.model import (
     CommandResult,
     RecipientFacts,
@@ -63,6 +64,16 @@ def prefer(w: WriteSession, r: ReadSnapshot, command: SetPreferences) -> Command
             w.db.execute(sql("insert_in_app_preference"), (user, number, wanted))
             w.silenced = True
     return CommandResult(1, w.position)
+
+
+def unsubscribe(w: WriteSession, r: ReadSnapshot, command: Unsubscribe) -> CommandResult:
+    """Refuse a type, or all, on the channel of an endpoint, in the preferences of its user."""
+    row = w.db.one(sql("endpoint_by_id"), (command.id,))
+    if row is None:
+        return CommandResult(0, w.position)
+    user = w.names.people((row[0],))[row[0]]
+    refused = preferences(r, user).without(endpoints.channel_name(row[1]), command.type)
+    return prefer(w, r, SetPreferences(user, refused))
 
 
 def preferences(r: ReadSnapshot, user: str) -> Preferences:

@@ -11,6 +11,7 @@ from tidings.inbox_commands import (
     SetNotificationState,
     SnoozeNotifications,
     UndoMarkAllRead,
+    Unsubscribe,
 )
 from tidings.model import (
     CancelReminder,
@@ -58,6 +59,7 @@ does not count, because its transactions are bounded by their events, and more c
 
 _Personal = (
     SetPreferences
+    | Unsubscribe
     | endpoints.EndpointCommand
     | SetReminder
     | CancelReminder
@@ -128,6 +130,8 @@ def _change_personal(w: WriteSession, r: ReadSnapshot, command: _Personal) -> Ou
     match command:
         case SetPreferences():
             return preferences.prefer(w, r, command)
+        case Unsubscribe():
+            return preferences.unsubscribe(w, r, command)
         case SetReminder():
             return reminders.set_reminder(w, command)
         case CancelReminder():

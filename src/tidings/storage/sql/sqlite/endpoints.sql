@@ -51,3 +51,6 @@ SELECT EXISTS (SELECT 1 FROM endpoint);
 
 -- name: set_endpoint_secret
 UPDATE endpoint SET secret=?, revision=revision+1 WHERE user=? AND id=? AND channel=?;
+
+-- name: endpoint_by_id
+SELECT user, channel FROM endpoint WHERE id=?;
