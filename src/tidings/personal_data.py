@@ -165,10 +165,11 @@ class DeliveryResult(msgspec.Struct, frozen=True):
     ``held`` (the same for its user's quiet hours or digest, until these change), ``failed`` (tried: due again at ``at``),
     ``dead`` (a dead letter), ``gone`` (the endpoint does not exist any more: it is removed). ``failures``: of a ``dead`` one
     that the endpoint refused, how many it has now refused in a row; ``disables``: that is over the limit, and the endpoint
-    is disabled for the reason ``error``. ``order``: of a ``sent`` or ``dead`` one, the seq of the newest item of the
-    attempt: another delivery is enqueued if items joined the group since then (0: none is). ``by``: the preferences that
-    decided about one that was not tried, which is decided again if its user has others now. ``revision``: that of the
-    endpoint that refused: a later one gets the delivery again, and is neither removed nor disabled (None: any)."""
+    is disabled for the reason ``error``. ``order``: of a ``sent``, ``dead`` or ``dropped`` one, the seq of the newest
+    item of the attempt or decision: another delivery is enqueued if items joined the group since then (0: none is).
+    ``by``: the preferences that decided about one that was not tried, which is decided again if its user has others now.
+    ``revision``: that of the endpoint that refused, or by which one was dropped: with a later one the delivery is due
+    again, and the endpoint is neither removed nor disabled (None: any)."""
 
     id: int
     state: str

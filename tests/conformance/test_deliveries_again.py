@@ -8,9 +8,10 @@ from tidings.model import AddEndpoint, Command, EnableEndpoint, RecordDeliveryRe
 from tidings.personal_data import DeliveryResult
 
 
-@pytest.mark.parametrize("state", ["sent", "dead"])
+@pytest.mark.parametrize("state", ["sent", "dead", "dropped"])
 def test_what_joined_a_group_during_an_attempt_is_owed(store: Harness, state: str) -> None:
-    """The fault: it was held to wait for the endpoint already, and the end of the attempt settled it unsent."""
+    """The fault: it was held to wait for the endpoint already, and the end of the attempt settled it unsent. The same of a
+    delivery that is dropped, such as for a topic that its newest event has, and that the one that joined does not."""
     reached(store, MAIL)
     ping(store)
     (first,) = deliveries(store)

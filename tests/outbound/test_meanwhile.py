@@ -12,7 +12,9 @@ from tidings.model import (
     AddEndpoint,
     Command,
     EraseUser,
+    Outcome,
     Publish,
+    RecordDeliveryResults,
     RemoveEndpoint,
     RotateSecret,
     SetBlock,
@@ -141,5 +143,32 @@ def test_an_endpoint_that_is_registered_again_outlasts_the_attempt_before(
         assert len(await world.dead()) == earlier
         assert "is disabled" not in caplog.text
         assert "is removed" not in caplog.text
+
+    loop.run(scene())
+
+
+def test_what_joins_while_a_delivery_is_dropped_follows(loop: Loop, world: World) -> None:
+    """The fault: a delivery was dropped for a muted topic of its newest event, and another event that joined before that
+    was recorded was never sent."""
+
+    async def cook(*topics: str) -> None:
+        joins = event("bob", "cook", "recipe:1", topics=topics, targets=(USER,), at=world.clock.now())
+        await world.write(Publish((joins,)))
+
+    async def submit(command: Command) -> Outcome:
+        if isinstance(command, RecordDeliveryResults) and command.handled[0].state == "dropped":
+            await cook()
+        return await world.log.submit(command)
+
+    async def scene() -> None:
+        await world.dispatcher.close()
+        await world.write(SetNotificationType("cook", Rule(channels=("webhook",))))
+        await world.hook()
+        await cook("t:x")
+        await world.write(SetMute(USER, "t:x"))
+        world.begin(submit)
+        await world.deliver()
+        sent = [json.loads(request.body)["data"]["notification"]["count"] for request in world.web.requests]
+        assert (sent, await world.waiting()) == ([2], [])
 
     loop.run(scene())

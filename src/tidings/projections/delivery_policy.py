@@ -102,7 +102,8 @@ def defer_or_drop(
         return None
     by = delivery.preferences if found.reason in BY_PREFERENCES else None
     if found.until is None:
-        return DeliveryResult(delivery.id, "dropped", by=by)
+        order = delivery.row.order if delivery.row is not None else 0
+        return DeliveryResult(delivery.id, "dropped", order=order, by=by, revision=delivery.endpoint.revision)
     return DeliveryResult(delivery.id, "held", found.until, by=by)
 
 

@@ -153,7 +153,7 @@ class MemoryDeliveries(MemoryState):
                 pending.due_at = handled.at
                 if handled.failures:
                     self._refuse(pending, handled)
-        if handled.order and handled.state in ("sent", "dead"):
+        if handled.order and handled.state in ("sent", "dead", "dropped"):
             self._enqueue_again(pending, handled.order)
         return 1
 

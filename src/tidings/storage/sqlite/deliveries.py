@@ -137,7 +137,7 @@ def _settle(w: WriteSession, handled: DeliveryResult) -> int:
             )
             if handled.failures:
                 endpoints.refuse(w, row[0], handled)
-    if handled.order and handled.state in ("sent", "dead"):
+    if handled.order and handled.state in ("sent", "dead", "dropped"):
         _enqueue_again(w, row, handled.order)
     return 1
 
