@@ -19,7 +19,14 @@ VERBS = ("post", "like", "share", "like", "comment", "post")
 def ids(app: httpx.Client, user: str) -> list[str]:
     """The ids of events of these verbs on a topic, in the feed of the user, a second apart."""
     events = [
-        event(f"{user},a", verb=verb, topics=[f"tag:{user}"], target_user_ids=[user], created_at=at(n))
+        event(
+            f"{user},a",
+            verb=verb,
+            topics=[f"tag:{user}"],
+            target_user_ids=[user],
+            created_at=at(n),
+            notify=True,
+        )
         for n, verb in enumerate(VERBS)
     ]
     receipts = of(app.post("/v1/events", json=events), schemas.Receipts, 201).events
