@@ -13,11 +13,15 @@ from tidings.testing import MemoryStore
 from tidings.timeutil import Clock
 
 SMALL = Settings(
-    sqlite_partition_rows=4, sqlite_event_partition_rows=10, dormant_days=1, feed_max_scanned_rows=100_000
+    duplicate_window_s=0,
+    sqlite_partition_rows=4,
+    sqlite_event_partition_rows=10,
+    dormant_days=1,
+    feed_max_scanned_rows=100_000,
 )
-"""Partitions of a few rows, users who are away after a day."""
+"""Partitions of a few rows, users who are away after a day, and each event notifies, as in the reference."""
 SETTINGS = {
-    "sqlite": Settings(),
+    "sqlite": Settings(duplicate_window_s=0),
     "sqlite-hot": msgspec.structs.replace(SMALL, fanout_read_threshold_followers=3),
     "sqlite-chunks": msgspec.structs.replace(SMALL, fan_out="worker", fanout_sync_max_followers=1),
 }

@@ -17,7 +17,17 @@ from msgspec import Meta
 
 from tidings.feed_changes import ACTIVITY_HISTORY, FEED_HISTORY, RETRACTION_HISTORY
 from tidings.field_errors import MAX_FIELD_ERRORS, find
-from tidings.rules import MAX_BLOCKS, MAX_MUTES, MAX_TYPES, READ_ALL_HISTORY, Locale, Name, Rule, Rules
+from tidings.rules import (
+    MAX_BLOCKS,
+    MAX_MUTES,
+    MAX_TYPES,
+    READ_ALL_HISTORY,
+    DuplicateWindow,
+    Locale,
+    Name,
+    Rule,
+    Rules,
+)
 from tidings.setting_checks import LARGEST, accepted, check_text, masked, shown
 from tidings.visibility import VisibilityName
 
@@ -110,6 +120,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     trends_count_followers: bool = False
     default_visibility: VisibilityName = "public"
     notify_max_age_s: Positive = 86_400
+    duplicate_window_s: DuplicateWindow = 3_600
 
     public_url: str = ""
     server_url: str = ""
@@ -209,6 +220,7 @@ HELP: Mapping[str, str] = {
     "trends_count_followers": "Count events that only followers see in trends, which everybody sees.",
     "default_visibility": "Visibility of events if neither they nor their type have one: public, followers or recipients.",
     "notify_max_age_s": "Seconds; notifications of events that are older when they are published arrive read.",
+    "duplicate_window_s": "Seconds in which the same verb by one actor on one object notifies a user once; 0: each time.",
     "public_url": "Address of your page where users see their notifications and set their preferences; mails link to it.",
     "server_url": "Address at which browsers reach this server, prefix included; confirmation mails lead there.",
     "smtp_url": "Mail server, smtp://user:password@host:587?starttls or smtps://…; empty sends no mail.",

@@ -73,7 +73,9 @@ class NotificationReader:
         wording: NotificationRenderer,
         news: Newsroom,
         materialize: Materialize,
+        duplicate_window_s: int = 0,
     ) -> None:
+        self._duplicate_window_s = duplicate_window_s
         self._store = store
         self._cursors = cursors
         self._clock = clock
@@ -167,6 +169,7 @@ class NotificationReader:
             await self._store.endpoints(user),
             await self._is_unsettled(user, facts.notification),
             self._clock.now(),
+            self._duplicate_window_s,
         )
         case = case if full else for_user(case)
         shown = {

@@ -199,8 +199,9 @@ class InboxViews(Protocol):
     """Inboxes. The rule of an event's type (``rules``) states its recipients: its targets, those who follow some of its
     topics when it is published, or both; never the actor, never a user from whom a mute or a block hides the event or who
     does not want the type in the application (unless it is critical), no user twice for one event, and no user again for a
-    duplicate within the rule's window. Later ``work`` may notify the followers of wide topics; items of many recipients that
-    were not targets are removed by such ``work`` too, once the event is retracted.
+    duplicate within the window (``rules.duplicate_window``) of an event that notified the user and is not retracted. Later
+    ``work`` may notify the followers of wide topics; items of many recipients that were not targets are removed by such
+    ``work`` too, once the event is retracted.
 
     The event's ``notify`` states how they are notified: with NONE nobody is; with READ each gets an item that is read and
     seen at its arrival, in a group that is closed, and no delivery.

@@ -36,6 +36,7 @@ from tidings.events import (
 from tidings.field_errors import MAX_FIELD_ERRORS, FieldCheck, check_own, shown
 from tidings.ids import LAST_MS
 from tidings.model import FireReminder
+from tidings.notify_mode import NotifyMode
 from tidings.personal_data import Reminder
 from tidings.projections.recurrence import next_after, parse_recurrence
 from tidings.timeutil import DAY_MS, time_zones, to_ms
@@ -244,7 +245,7 @@ def fire(reminder: Reminder, now: int) -> FireReminder:
     given = decode(_event, reminder.event)
     event = accept(given, now, defaults=EventDefaults("recipients"))
     about = f"{reminder.due_at}\0{fingerprint(meaning(given)).hex()}\0{reminder.key}"
-    fired = msgspec.structs.replace(event, key=key_digest(SCOPE, about))
+    fired = msgspec.structs.replace(event, key=key_digest(SCOPE, about), notify=NotifyMode.EACH)
     if reminder.audience:
         fired = addressed(fired, reminder.audience, now + AUDIENCE_MS)
     next_at = _next(reminder.every, reminder.time_zone, reminder.first_at, now)

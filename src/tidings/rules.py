@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from tidings.errors import FieldError
 from tidings.field_errors import WORDS, FieldCheck, check_own, escape, in_words, visible
+from tidings.notify_mode import NotifyMode
 from tidings.visibility import Visibility, VisibilityName
 
 CHANNELS = ("email", "web_push", "webhook", "apprise")
@@ -68,6 +69,7 @@ Recipients = Annotated[
     | Annotated[tuple[Source, ...], Meta(max_length=len(get_args(Source)))],
     Meta(extra={WORDS: "or a list of the last four"}),
 ]
+DuplicateWindow = Annotated[int, Meta(ge=0, le=MAX_WINDOW_S)]
 T = TypeVar("T")
 
 
@@ -91,10 +93,12 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     read (none: the setting of this name). ``group`` says how long items of one key (``group_by``) join one group; every
     group ends when it is read or archived. ``until_read``: until it is ``max_age_s`` old. ``bucket``: within one slice of
     ``bucket_s`` of UTC. ``sliding``: while the last item is younger than ``gap_s``, up to ``max_age_s``. ``none``: never. An
-    event of the type by the same actor on the same object, whatever its verb, within ``duplicate_window_s`` of one that
-    notified a user does not notify the user again (0: each event does). Preferences and quiet hours do not apply to
-    ``critical`` types. ``visibility`` is that of its events which do not say their own (none: that of
-    ``default_visibility``). ``messages``: locale → plural category → template."""
+    event by the same actor on the same object within ``duplicate_window_s`` of one that notified a user is a duplicate and
+    does not notify the user again (0: none is): of the same type, whatever its verb; without a value here, of the same verb
+    within the setting of this name. Preferences and quiet hours do not apply to ``critical`` types. ``visibility`` is that
+    of its events which do not say their own (none: that of ``default_visibility``).
+    ``messages``: locale → plural category → template.
+    """
 
     CHECKS: ClassVar[tuple[FieldCheck, ...]] = (FieldCheck(("messages",), _message_errors),)
 
@@ -106,7 +110,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     max_age_s: Seconds = 86_400
     bucket_s: Seconds = 3_600
     gap_s: Seconds = 900
-    duplicate_window_s: Annotated[int, Meta(ge=0, le=MAX_WINDOW_S)] = 0
+    duplicate_window_s: DuplicateWindow | None = None
     critical: bool = False
     visibility: VisibilityName | None = None
     channels: Annotated[tuple[Channel, ...], Meta(max_length=len(CHANNELS))] = ()
@@ -228,9 +232,21 @@ def grouping(type: str, rule: Rule, actor: str, thing: str, now: int) -> Groupin
     return Grouping(_hash(f"{type}\0{rule.group_by}\0{about}"), opened_after, last_after)
 
 
-def duplicate_key(type: str, actor: str, thing: str) -> int:
-    """63 bits that are equal for events that are duplicates of one another for a recipient."""
-    return _hash(f"{type}\0{actor}\0{thing}")
+def duplicate_window(rule: Rule, default_s: int, notify: NotifyMode) -> int:
+    """Seconds after a notification in which an event of this rule and mode is its duplicate; 0: it is none. ``default_s`` is
+    the setting. What arrives read alarms nobody, so each is kept."""
+    if notify is NotifyMode.READ:
+        return 0
+    if rule.duplicate_window_s is not None:
+        return rule.duplicate_window_s
+    return 0 if notify is NotifyMode.EACH else default_s
+
+
+def duplicate_key(rule: Rule, type: str, verb: str, actor: str, thing: str) -> int:
+    """63 bits that are equal for events that are duplicates of one another for a recipient: by the same actor on the same
+    object, of the same type if its rule has a window of its own, else of the same verb."""
+    same = verb if rule.duplicate_window_s is None else type
+    return _hash(f"{same}\0{actor}\0{thing}")
 
 
 def _hash(text: str) -> int:

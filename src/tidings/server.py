@@ -107,13 +107,7 @@ async def running(
         await trends.start_at(position)
         await watch.look()  # before the first request: a start on a full disk is not ready
         parts: tuple[Worker | GroupCommitQueue | Hub, ...] = (
-            runner,
-            log,
-            dispatcher,
-            reminders,
-            snoozes,
-            live,
-            watch,
+            *(runner, log, dispatcher, reminders, snoozes, live, watch),
             TrendsWorker(trends),
             Measuring(store),
         )
@@ -126,7 +120,9 @@ async def running(
             reader=FeedReader(store, cursors, settings, public),
             groups=GroupReader(store, cursors, settings, public),
             trends=trends,
-            inboxes=NotificationReader(store, cursors, clock, epoch, wording, live.waiter, materialize),
+            inboxes=NotificationReader(
+                store, cursors, clock, epoch, wording, live.waiter, materialize, settings.duplicate_window_s
+            ),
             live=live,
             reminders=reminders,
             snoozes=snoozes,

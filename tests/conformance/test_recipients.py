@@ -9,6 +9,7 @@ from tests.checkers.audience import Followed, notified
 from tests.checkers.inboxes import addressed
 from tests.harness import Harness, singles
 from tidings.model import Follow, Retract, SetBlock, SetMute, SetNotificationType, SetPreferences, Unfollow
+from tidings.notify_mode import NotifyMode
 from tidings.personal_data import Preferences
 from tidings.rules import DEFAULT, Rule, Source
 from tidings.testing import START_MS, event
@@ -267,6 +268,34 @@ def test_a_window_is_one_users_own(store: Harness) -> None:
     store.write(Follow("cy", "item:1"))
     store.publish(event("alice", "like"))
     assert [store.counts(user).seq for user in ("bob", "cy")] == [1, 1]
+
+
+def test_the_retraction_of_what_notified_ends_its_window(store: Harness) -> None:
+    """The next duplicate notifies; one that was published before the retraction does not come later. The retraction of a
+    duplicate ends no window."""
+    store.write(SetNotificationType("like", Rule(duplicate_window_s=60, group="none")))
+    like = event("alice", "like", targets=("bob",))
+    (first,), (second,) = store.publish(like), store.publish(like)
+    store.write(Retract(second))
+    store.publish(like)
+    assert [row.event_ids for row in store.rows("bob")] == [(first,)]
+    store.write(Retract(first))
+    assert store.rows("bob") == []
+    (fourth,) = store.publish(like)
+    store.publish(like)
+    assert [row.event_ids for row in store.rows("bob")] == [(fourth,)]
+    store.check_inbox("bob")
+
+
+def test_a_window_of_a_type_covers_its_verbs(store: Harness) -> None:
+    """A window that the type declares: a love after a like. Items that arrive read neither open a window nor meet one."""
+    store.write(SetNotificationType("reaction", Rule(verbs=("like", "love"), duplicate_window_s=60)))
+    for verb, mode in (("like", NotifyMode.READ), ("love", NotifyMode.UNREAD), ("like", NotifyMode.READ)):
+        store.publish(event("alice", verb, targets=("bob",), notify=mode))
+    assert store.counts("bob").seq == 3
+    for mode in (NotifyMode.UNREAD, NotifyMode.EACH):
+        store.publish(event("alice", "like", targets=("bob",), notify=mode))
+    assert store.counts("bob").seq == 3
 
 
 @pytest.mark.parametrize(

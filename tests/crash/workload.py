@@ -41,6 +41,7 @@ from tidings.testing import START_MS, FakeClock, MemoryStore, event
 from tidings.timeutil import HOUR_MS
 
 SETTINGS = Settings(
+    duplicate_window_s=0,
     fan_out="worker",
     fanout_sync_max_followers=20,
     fanout_read_threshold_followers=300,

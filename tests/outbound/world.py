@@ -71,6 +71,7 @@ class World:
     def begin(self, submit: Submit | None = None, **changed: object) -> None:
         """Begin with a new dispatcher, as a server does that starts; the settings may differ from the usual ones."""
         usual = Settings(
+            duplicate_window_s=0,
             smtp_url=f"smtp://{HOST}:{self.relay_port}",
             mail_from="Market <market@example.org>",
             public_url="https://market.example/inbox",

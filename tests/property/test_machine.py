@@ -83,6 +83,8 @@ PROFILE = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 T = TypeVar("T")
 SCOPE = Scope(USERS, TOPICS, VERBS)
+DUPLICATE_WINDOW_S = 2
+"""The default window: so short that events fall on both sides of it."""
 READ_ALLS = 3
 """Read-alls that are kept one by one: so few that some are merged in most histories."""
 
@@ -125,7 +127,13 @@ class Histories(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp())
         self.clock = FakeClock()
         self.runner = asyncio.Runner()
-        self.law = World(self._harness(MemoryStore(self.clock, types=TYPES, read_all_history=READ_ALLS)))
+        self.law = World(
+            self._harness(
+                MemoryStore(
+                    self.clock, types=TYPES, read_all_history=READ_ALLS, duplicate_window_s=DUPLICATE_WINDOW_S
+                )
+            )
+        )
         self.other = World(self._harness(self._open()))
         self.event_ids = ["none"]
         self.masks: list[SetMute | SetBlock] = []
@@ -138,9 +146,18 @@ class Histories(RuleBasedStateMachine):
 
     def _open(self) -> Store:
         if self.made is not None:
-            return self.made(self.clock, types=TYPES, read_all_history=READ_ALLS)
+            return self.made(
+                self.clock, types=TYPES, read_all_history=READ_ALLS, duplicate_window_s=DUPLICATE_WINDOW_S
+            )
         return self.runner.run(
-            opened(self.backend, self.folder, self.clock, TYPES, read_all_history=READ_ALLS)
+            opened(
+                self.backend,
+                self.folder,
+                self.clock,
+                TYPES,
+                read_all_history=READ_ALLS,
+                duplicate_window_s=DUPLICATE_WINDOW_S,
+            )
         )
 
     def _harness(self, store: Store) -> Harness:

@@ -155,6 +155,7 @@ def _likely(act: str) -> float:
 
 def _settings(rng: random.Random, crowd: bool, unaided: bool, devices: int) -> Settings:
     return Settings(
+        duplicate_window_s=0,
         heartbeat_s=4 if crowd else 1 if unaided else rng.choice((1, 4)),
         max_stream_s=600 if unaided else rng.choice((15, 60, 600)),
         stream_opens_per_s=400 if crowd else rng.choice((2, 10, 1_000, 1_000)),

@@ -12,7 +12,7 @@ from tidings.model import RecipientFacts
 from tidings.notify_mode import NotifyMode
 from tidings.personal_data import Endpoint, Preferences
 from tidings.projections.delivery_policy import DeliveryFacts, Obstacle, is_wanted, obstacle
-from tidings.rules import CHANNELS, IN_APP, Rule, Rules
+from tidings.rules import CHANNELS, IN_APP, Rule, Rules, duplicate_window
 from tidings.timeutil import rfc3339
 
 
@@ -33,7 +33,7 @@ class Decision(NamedTuple):
 
 class ExplainInput(NamedTuple):
     """The facts about one event and one user. ``endpoints``: all of the user's; ``unsettled``: the notification is neither
-    read, archived nor retracted; ``now`` in milliseconds since 1970."""
+    read, archived nor retracted; ``now`` in milliseconds since 1970; ``duplicate_window_s``: the setting."""
 
     user: str
     facts: RecipientFacts
@@ -42,6 +42,7 @@ class ExplainInput(NamedTuple):
     endpoints: Sequence[Endpoint]
     unsettled: bool
     now: int
+    duplicate_window_s: int = 0
 
     @property
     def type(self) -> str:
@@ -163,7 +164,7 @@ def _unexplained(case: ExplainInput, found: list[Condition]) -> Iterator[Conditi
     """The check that states why an event did not notify although all other checks passed."""
     if case.facts.notification or not all(check.passed for check in found):
         return
-    window = case.rule.duplicate_window_s
+    window = duplicate_window(case.rule, case.duplicate_window_s, case.facts.entry.notify)
     if case.facts.broadcast:
         yield Condition("in_time", False, "the broadcast had expired before this inbox was next read")
     elif window:

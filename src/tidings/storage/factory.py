@@ -67,6 +67,7 @@ def _open_memory(settings: Settings, clock: Clock, channels: Collection[str]) ->
         types=settings.types,
         channels=channels,
         feed_history=settings.feed_history,
+        duplicate_window_s=settings.duplicate_window_s,
         max_mutes_per_user=settings.max_mutes_per_user,
         max_blocks_per_user=settings.max_blocks_per_user,
         retraction_history=settings.retraction_history,

@@ -97,7 +97,7 @@ class Inbox:
     undone, or some were merged. ``last_merged_read_all`` is the seq of the last read-all or seen-all that was among these.
 
     ``born`` is the seq at which it began, over 0 if one of the same name was erased. ``notified_at``: when the user was
-    last notified of each object under each duplicate key (milliseconds).
+    last notified of each object under each duplicate key (milliseconds), and of which event (its key).
     """
 
     seq: int = 0
@@ -106,7 +106,7 @@ class Inbox:
     last_merged_read_all: int = 0
     groups: dict[int, Group] = field(default_factory=dict)
     marks: list[ReadWatermark] = field(default_factory=list)
-    notified_at: dict[tuple[str, int], int] = field(default_factory=dict)
+    notified_at: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
 
     # --- reading --------------------------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ from tidings.model import (
 )
 from tidings.notify_mode import NotifyMode
 from tidings.personal_data import Preferences
-from tidings.rules import ALONE, IN_APP, Rule, duplicate_key, grouping
+from tidings.rules import ALONE, IN_APP, Rule, duplicate_key, duplicate_window, grouping
 from tidings.storage.memory.deliveries import MemoryDeliveries
 from tidings.storage.memory.inbox import ItemDraft, NotificationCommand
 from tidings.storage.memory.state import Broadcast, created_at, thing
@@ -188,14 +188,17 @@ class MemoryInboxes(MemoryDeliveries):
         return self._rules.rule(type).critical or self._peek(user).preferences.wants(type, IN_APP, True)
 
     def _repeats(self, user: str, entry: LogEntry, rule: Rule) -> bool:
-        """Whether a duplicate notified the user within the window; if not, the window begins now."""
-        if not rule.duplicate_window_s:
+        """Whether a duplicate that stands notified the user within the window; if not, the window begins now."""
+        window_s = duplicate_window(rule, self._duplicate_window_s, entry.notify)
+        if not window_s:
             return False
         notified_at, now = self._person(user).inbox.notified_at, self._clock.now()
-        key = thing(entry), duplicate_key(self._rules.type_of(entry.verb), entry.actor_id, thing(entry))
-        if key in notified_at and now - notified_at[key] < rule.duplicate_window_s * 1_000:
+        type, about = self._rules.type_of(entry.verb), thing(entry)
+        key = about, duplicate_key(rule, type, entry.verb, entry.actor_id, about)
+        at, event = notified_at.get(key, (0, 0))
+        if event in self._log and now - at < window_s * 1_000:
             return True
-        notified_at[key] = now
+        notified_at[key] = now, entry.key
         return False
 
     def _bring(self, user: str, entry: LogEntry, alone: bool = False) -> None:

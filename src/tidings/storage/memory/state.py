@@ -81,6 +81,7 @@ class MemoryState:
         read_all_history: int = READ_ALL_HISTORY,
         max_mutes_per_user: int = MAX_MUTES,
         max_blocks_per_user: int = MAX_BLOCKS,
+        duplicate_window_s: int = 0,
     ) -> None:
         self._channels = channels
         self._clock = clock
@@ -93,6 +94,7 @@ class MemoryState:
         self._logged = 0  # the position of the last event
         self._feed_history = feed_history
         self._max_mutes = max_mutes_per_user
+        self._duplicate_window_s = duplicate_window_s
         self._max_blocks = max_blocks_per_user
         self._retraction_history = retraction_history
         self._activity_history = activity_history

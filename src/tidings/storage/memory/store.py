@@ -96,8 +96,8 @@ class MemoryStore(MemoryFeedGroups, MemoryStreams, MemoryEventCounts):
     idempotency key is kept, in milliseconds; ``types`` are those that the settings declare. So many changes of a feed's read
     state (``feed_history``) and retractions (``retraction_history``) are kept for clients that resume, and so many read-alls
     of an inbox or a feed are kept separate (``read_all_history``). Streams of activity continue within ``activity_history``
-    positions. A user mutes at most ``max_mutes_per_user`` topics and
-    blocks at most ``max_blocks_per_user`` others.
+    positions. A user mutes at most ``max_mutes_per_user`` topics and blocks at most ``max_blocks_per_user`` others.
+    ``duplicate_window_s``: as the setting, but 0 by default, so that a test can notify often.
     """
 
     # --- the log --------------------------------------------------------------------------------------------

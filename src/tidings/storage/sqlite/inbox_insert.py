@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from tidings.notify_mode import NotifyMode
-from tidings.rules import ALONE, Grouping, Rule, duplicate_key, grouping
+from tidings.rules import ALONE, Grouping, Rule, duplicate_key, duplicate_window, grouping
 from tidings.storage.sqlite import endpoints
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import pack
@@ -32,17 +32,18 @@ class Kind(NamedTuple):
     type: int
     name: str
     rule: Rule
+    verb: str
 
 
 def kind(w: WriteSession, verb: str) -> Kind:
     """The kind of a verb by the current rules."""
     name = w.rules.type_of(verb)
-    return Kind(w.names.make_verb(name), name, w.rules.rule(name))
+    return Kind(w.names.make_verb(name), name, w.rules.rule(name), verb)
 
 
 class NotificationDraft(NamedTuple):
-    """The draft of a notification: an event, with numbers for names. ``thing`` is its object, ``repeat`` its duplicate key;
-    ``about`` the topic that its grouping is about: items with the same grouping key have the same."""
+    """The draft of a notification: an event, with numbers for names. ``thing`` is its object, ``repeat`` its duplicate key,
+    for ``window_s``; ``about`` the topic that its grouping is about: items with the same grouping key have the same."""
 
     key: int
     kind: Kind
@@ -53,15 +54,17 @@ class NotificationDraft(NamedTuple):
     about: int = 0
     grouping: Grouping = ALONE
     repeat: int = NO_REPEAT
+    window_s: int = 0
 
 
 def arrival(w: WriteSession, alone: NotificationDraft, actor: str, thing: str) -> NotificationDraft:
     """The draft of an event that does not group, with its grouping; ``actor`` and ``thing`` (``type:id``) by name."""
     type, rule = alone.kind.name, alone.kind.rule
     about = {"object": alone.thing, "actor": alone.actor, "type": 0}[rule.group_by]
-    repeat = duplicate_key(type, actor, thing) if rule.duplicate_window_s else NO_REPEAT
+    window_s = duplicate_window(rule, w.settings.duplicate_window_s, alone.notify)
+    repeat = duplicate_key(rule, type, alone.kind.verb, actor, thing) if window_s else NO_REPEAT
     how = ALONE if alone.notify is NotifyMode.READ else grouping(type, rule, actor, thing, w.now)
-    return NotificationDraft(*alone[:6], about, how, repeat)
+    return NotificationDraft(*alone[:6], about, how, repeat, window_s)
 
 
 Arrivals = Mapping[int, NotificationDraft]
@@ -108,7 +111,9 @@ def _unrepeated(w: WriteSession, pairs: Collection[int], arrivals: Arrivals) -> 
     windows = {p: keys[i] for p in pairs if (i := index_of(p)) in keys} if keys else {}
     if not windows:
         return pairs
-    duplicates = {p for (p,) in w.db.execute(sql("duplicates"), {"packed": w.carray(windows)})}
+    found = w.db.all(sql("duplicates"), {"packed": w.carray(windows)})
+    standing = {event for event in {event for _, event in found} if _stands(w, event)}
+    duplicates = {p for p, event in found if event in standing}
     seen: set[tuple[int, int]] = set()
     for p in sorted(windows.keys() - duplicates):
         mine = (p >> 31, windows[p])
@@ -119,6 +124,11 @@ def _unrepeated(w: WriteSession, pairs: Collection[int], arrivals: Arrivals) -> 
     if fresh:
         w.db.execute(sql("record_dedup_windows"), {"packed": w.carray(fresh), "now": w.now})
     return [p for p in pairs if p not in duplicates]
+
+
+def _stands(w: WriteSession, event: int) -> bool:
+    """Whether the event with a key was not retracted."""
+    return bool(w.db.one(sql("event_stands", w.events.span(event).parts[-1]), (event,))[0])
 
 
 def assign_sequence(pairs: Iterable[int]) -> array[int]:
@@ -179,15 +189,15 @@ def _arrive_read(w: WriteSession, items: array[int], arrivals: Arrivals) -> arra
 def _lay_out(w: WriteSession, arrivals: Arrivals) -> None:
     w.db.execute(sql("clear_temporary", table="new_item"))
     rows = [
-        (i, a.key, a.kind.type, a.actor, a.thing, a.about, *a.grouping, a.repeat, *_limits(w, a.kind.rule))
+        (i, a.key, a.kind.type, a.actor, a.thing, a.about, *a.grouping, a.repeat, *_limits(w, a))
         for i, a in arrivals.items()
     ]
     w.insert("insert_new_items", rows)
 
 
-def _limits(w: WriteSession, rule: Rule) -> tuple[int, bool]:
+def _limits(w: WriteSession, draft: NotificationDraft) -> tuple[int, bool]:
     """The time after which an earlier item makes this one a duplicate, and whether it ignores preferences."""
-    return w.now - rule.duplicate_window_s * 1_000, rule.critical
+    return w.now - draft.window_s * 1_000, draft.kind.rule.critical
 
 
 def _record_recipients(w: WriteSession, pairs: Iterable[int], arrivals: Arrivals) -> None:

@@ -2,7 +2,8 @@
 can join any more, expired duplicate keys."""
 
 from tidings.ids import MAX_KEY
-from tidings.rules import DEFAULT, Rule
+from tidings.notify_mode import NotifyMode
+from tidings.rules import DEFAULT, Rule, duplicate_window
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
 from tidings.timeutil import HOUR_MS
@@ -46,20 +47,20 @@ def _sweep(w: WriteSession, table: str) -> int:
     column, after = _AGED[table], w.swept.get(table, (0, 0, 0, 0))[1:]
     end = sql("end_of_group_chunk", table=table)
     upto = w.db.one(end, (*after, SWEEP_ROWS - 1))
-    longest = max(map(_AGES[table], (DEFAULT, *w.rules.declared.values())))
+    longest = max(_AGES[table](w, rule) for rule in (DEFAULT, *w.rules.declared.values()))
     bounds = (*after, *(upto or (MAX_KEY,) * 3), w.now - longest * 1_000)
     w.db.execute(sql("delete_group_chunk", table=table, column=column), bounds)
     w.swept[table] = (0, *upto) if upto else (w.now, 0, 0, 0)
     return SWEEP_ROWS if upto else 0
 
 
-def _joinable_s(rule: Rule) -> int:
+def _joinable_s(_: WriteSession, rule: Rule) -> int:
     """Seconds for which a group of this rule can be joined."""
     return rule.bucket_s if rule.group == "bucket" else rule.max_age_s
 
 
-def _window_s(rule: Rule) -> int:
-    return rule.duplicate_window_s
+def _window_s(w: WriteSession, rule: Rule) -> int:
+    return duplicate_window(rule, w.settings.duplicate_window_s, NotifyMode.UNREAD)
 
 
 _AGES = {"open_group": _joinable_s, "dedup_window": _window_s}

@@ -129,9 +129,10 @@ CREATE TABLE inbox_member (
   group_id INTEGER, seq INTEGER, key INTEGER NOT NULL, actor INTEGER NOT NULL, PRIMARY KEY (group_id, seq)
 ) WITHOUT ROWID;
 CREATE INDEX inbox_member_actor ON inbox_member (group_id, actor);
--- When a user was last notified under a duplicate key.
+-- When a user was last notified under a duplicate key, and of which event. The window ends when that is retracted.
 CREATE TABLE dedup_window (
-  group_topic INTEGER, key INTEGER, user INTEGER, at INTEGER NOT NULL, PRIMARY KEY (group_topic, key, user)
+  group_topic INTEGER, key INTEGER, user INTEGER, at INTEGER NOT NULL, event INTEGER NOT NULL,
+  PRIMARY KEY (group_topic, key, user)
 ) WITHOUT ROWID;
 -- Users who were notified of an event (by its key) without being its targets: packed ids, the first of them also as a column.
 CREATE TABLE event_recipient_chunk (

@@ -62,14 +62,14 @@ WHERE NOT a.critical AND NOT coalesce(
   (SELECT wanted FROM in_app_preference WHERE user = c.value >> 31 AND type = 0), 1);
 
 -- name: duplicates
-SELECT c.value FROM carray(:packed) c
+SELECT c.value, t.event FROM carray(:packed) c
 CROSS JOIN temp.new_item a ON a.item = c.value >> 15 & 65535
 CROSS JOIN dedup_window t ON t.group_topic = a.thing AND t.key = a.repeat AND t.user = c.value >> 31
 WHERE t.at > a.repeat_after;
 
 -- name: record_dedup_windows
-INSERT OR REPLACE INTO dedup_window (group_topic, key, user, at)
-SELECT a.thing, a.repeat, c.value >> 31, :now FROM carray(:packed) c
+INSERT OR REPLACE INTO dedup_window (group_topic, key, user, at, event)
+SELECT a.thing, a.repeat, c.value >> 31, :now, a.key FROM carray(:packed) c
 CROSS JOIN temp.new_item a ON a.item = c.value >> 15 & 65535 WHERE a.repeat <> 0;
 
 -- name: bump_inboxes
