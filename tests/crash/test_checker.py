@@ -9,7 +9,7 @@ from tests.crash.checker import judge, opened
 from tests.crash.workload import History
 from tidings.testing import START_MS
 
-HISTORY = 1
+HISTORY = 113
 PUBLISH, BLOCK = 28, 29
 """Two of its steps: an event that shows at once, and a block of somebody who has done nothing that it would hide. Taken
 twice, the block answers that nothing changed."""
