@@ -200,7 +200,7 @@ class Histories(RuleBasedStateMachine):
 
     def number(self, user: str, back: int) -> int:
         """The number of one of the user's notifications, counted back from the last that changed; 1 without any."""
-        rows = self.law.changes(user, 0, ALL).rows or self.law.inbox(user, False, None)
+        rows = self.law.changes(user, 0, ALL).rows or self.law.inbox(user)
         return int(rows[-1 - back % len(rows)].id) if rows else 1
 
     def undo(self, n: int) -> UndoMarkAllRead:

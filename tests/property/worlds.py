@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from itertools import product
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar, get_args
 
 import msgspec
@@ -13,6 +14,7 @@ from tests.checkers.adapters import ALL, GroupReader, event_id, sound_groups, wh
 from tests.checkers.fold import Client, faithful
 from tests.checkers.paging import Fetch, walk
 from tests.harness import PAGE, Harness
+from tests.property.new_counts import Asked, counted
 from tidings.errors import KeyReused
 from tidings.filters import ActivityOf, FeedFilter, FeedOf
 from tidings.grouping import FeedGroup, GroupRule
@@ -60,14 +62,6 @@ COUNTED = ((1, None), (4, None), (1000, None), (1000, 2))
 SINCE = 20
 SINCE_OF_ACTIVITY = 4
 """Positions that new counts are asked from, evenly spread over a log of any length."""
-
-
-class Asked(NamedTuple):
-    """A question for a new count."""
-
-    since: int
-    cap: int
-    up_to: int | None
 
 
 class World:
@@ -243,10 +237,27 @@ class World:
         recent = [(item.key, item.read_at) for item in summary.recent]
         return summary.total, summary.unread, dict(summary.verbs), recent
 
-    def inbox(
-        self, user: str, unread_only: bool, type: str | None, state: InboxFilter = "inbox"
+    def inbox(self, user: str) -> list[InboxRow]:
+        """All pages of an inbox."""
+        return self.read(self._inbox(user, False, None, "inbox"))
+
+    def inboxes(self, user: str, types: Sequence[str]) -> list[tuple[object, ...]]:
+        """An inbox through each filter: the filter and one row after the other."""
+        wants = product((None, *types), (False, True), get_args(InboxFilter))
+
+        async def rows() -> list[tuple[object, ...]]:
+            return [
+                (type, unread_only, state, row)
+                for type, unread_only, state in wants
+                for row in await self._inbox(user, unread_only, type, state)
+            ]
+
+        return self.read(rows())
+
+    async def _inbox(
+        self, user: str, unread_only: bool, type: str | None, state: InboxFilter
     ) -> list[InboxRow]:
-        """All pages of an inbox, each row as it is by itself too."""
+        """All pages of an inbox, the first row as it is by itself too."""
         rows: list[InboxRow] = []
 
         async def fetch(before: int | None) -> tuple[list[int], int | None]:
@@ -254,13 +265,10 @@ class World:
             rows.extend(page.rows)
             return [row.order for row in page.rows], page.next_order
 
-        async def read() -> None:
-            await walk(fetch)
-            for row in rows[:1]:
-                alone = await self.store.inbox(user, 1, None, state="all", id=row.id)
-                assert alone.rows == [row], f"by its id {alone.rows}, in the list {row}"
-
-        self.read(read())
+        await walk(fetch)
+        for row in rows[:1]:
+            alone = await self.store.inbox(user, 1, None, state="all", id=row.id)
+            assert alone.rows == [row], f"by its id {alone.rows}, in the list {row}"
         return [_unnamed(row) for row in rows]
 
     def snoozes(self) -> list[tuple[int, str, int]]:
@@ -458,15 +466,6 @@ def _same_counts(
     same(found.new_counts(what, want, asked), expected, f"new counts of {what} {want} {asked}")
 
 
-def counted(items: Iterable[FeedItem], asked: Asked, head: int) -> UnseenCount:
-    """The count of those of these items that are new, counted until there are more than the cap."""
-    end = head if asked.up_to is None else asked.up_to
-    keys = [item.key for item in items if asked.since < item.position <= end]
-    if len(keys) > asked.cap:
-        return UnseenCount(asked.cap, True, head)
-    return UnseenCount(len(keys), False, head, ms_of(min(keys)) if keys else None)
-
-
 def _same_feeds(law: World, found: World, user: str, want: FeedFilter) -> None:
     assert isinstance(law.store, MemoryStore)
     head = law.position()
@@ -484,10 +483,7 @@ def _same_feeds(law: World, found: World, user: str, want: FeedFilter) -> None:
 
 
 def _same_inbox(law: World, found: World, user: str, verbs: Sequence[str]) -> None:
-    for type in (None, *verbs):
-        for unread_only in (False, True):
-            for state in get_args(InboxFilter):
-                alike(law, found, World.inbox, user, unread_only, type, state)
+    alike(law, found, World.inboxes, user, verbs)
     (counts,) = law.counts([user])
     for since in {0, counts.seq // 2, max(0, counts.seq - 3), counts.seq, counts.seq + 1}:
         for limit in (PAGE, ALL):
