@@ -66,6 +66,7 @@ NOT_CALLED = {
     "/v1/notifications/stream",
     "/v1/notifications/ws",
     "/v1/notifications/poll",
+    "/v1/activity/stream",
     "/v1/confirm",
     "/v1/unsubscribe",
     "/v1/session",

@@ -20,7 +20,9 @@ from tidings.testing import MemoryStore
 from tidings.timeutil import Clock
 
 T = TypeVar("T")
-SHAKEN = frozenset(("head", "feed", "feed_since", "heard", "new_count", "inbox", "inbox_since", "counts"))
+SHAKEN = frozenset(
+    ("head", "feed", "feed_since", "audience_since", "new_count", "inbox", "inbox_since", "counts")
+)
 """Reads that take their time and fail; the others are asked for by what is shaken itself, or seldom."""
 
 
