@@ -43,6 +43,7 @@ PORTS: Mapping[type[Any], tuple[type[Any], ...]] = {
 }
 """The ports of a store's own, and the commands that change what each of them shows: both are work for every back-end."""
 CAPABILITIES: Mapping[type[Any], tuple[type[Any], ...]] = {
+    ports.FanOutProgress: (),
     ports.FeedGroups: (),
     ports.Health: (),
     ports.Preparation: (),

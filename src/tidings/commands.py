@@ -286,7 +286,7 @@ class Commands:
         finally:
             self._in_flight -= keys
         if published.pending and wait:
-            await self._runner.settled()
+            await self._runner.fanned_out(published.pending)
         return published
 
     async def import_lines(
@@ -331,8 +331,8 @@ class Commands:
         commands = [one for one in batch.prepared if isinstance(one, Publish)]
         outcomes = iter(await self._log.submit_all(commands) if commands else ())
         results = [next(outcomes) if isinstance(one, Publish) else one for one in batch.prepared]
-        if wait and any(isinstance(r, Published) and r.pending for r in results):
-            await self._runner.settled()
+        if wait and (pending := [r.pending for r in results if isinstance(r, Published) and r.pending]):
+            await self._runner.fanned_out(*pending)
         await turn.next()
         lines = bytearray()
         for number, result in enumerate(results, batch.first):

@@ -63,7 +63,7 @@ def _include(effects: CommitEffects, command: Command, outcome: Outcome) -> None
     match command:
         case Publish() | FireReminder():
             assert isinstance(outcome, Published)
-            effects.jobs |= outcome.pending
+            effects.jobs |= bool(outcome.pending)
             effects.added += _added(command, outcome)
             effects.position = max((effects.position, *(receipt.position for receipt in outcome.receipts)))
         case (

@@ -324,11 +324,12 @@ Command = (
 
 class Published(NamedTuple):
     """The outcome of Publish: a receipt for each event in order. ``repeats`` are the indexes of repeated events.
-    ``pending``: some fan-out is pending, so not every feed has the events yet."""
+    ``pending``: the positions from the first to the last of its events with a fan-out job, so that not every feed or inbox
+    has them yet."""
 
     receipts: tuple[Receipt, ...]
     repeats: tuple[int, ...] = ()
-    pending: bool = False
+    pending: range = range(0)
 
 
 class CommandResult(NamedTuple):

@@ -358,6 +358,15 @@ class Maintenance(Protocol):
         ...
 
 
+class FanOutProgress(Protocol):
+    """Which events have reached all feeds and inboxes. A capability beside the store's own."""
+
+    async def fanned_out(self, positions: Sequence[range]) -> list[bool]:
+        """For each of these ranges of positions, whether ``work`` has written all its events into the feeds and inboxes of
+        their followers, or has set aside what it could not write as dead letters."""
+        ...
+
+
 class Health(Protocol):
     """Whether writes now are durable. A capability beside the store's own."""
 
@@ -496,6 +505,7 @@ class Store(
     InboxViews,
     Graph,
     Maintenance,
+    FanOutProgress,
     Health,
     Preparation,
     PreferencesViews,

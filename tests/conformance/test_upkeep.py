@@ -1,7 +1,7 @@
 """``tidings.ports.Upkeep``: what goes on behind the requests."""
 
 from tests.harness import Harness
-from tidings.model import Follow, Publish, SetMute
+from tidings.model import Follow, Publish, Published, RebuildFeeds, SetMute
 from tidings.testing import event
 
 FOLLOWERS = tuple(f"f{n}" for n in range(130))
@@ -56,3 +56,17 @@ def test_a_check_of_a_sound_store_changes_nothing(store: Harness) -> None:
         store.run(store.store.check())
         store.run(store.store.check())
         assert (store.run(store.store.head()), store.feed("bob"), store.counts("bob")) == before
+
+
+def test_an_event_is_fanned_out_once_every_feed_has_it(store: Harness) -> None:
+    """Other jobs are not waited for, whatever the order in which they end."""
+    store.write(*(Follow(user, "user:alice") for user in FOLLOWERS))
+    published = store.run(store.store.write([RebuildFeeds(), Publish((event("alice"), event("alice")))]))[1]
+    assert isinstance(published, Published)
+    assert store.run(store.store.fanned_out([])) == []
+    positions = published.pending or range(1, 3)
+    while store.run(store.store.fanned_out([positions, range(1)])) != [True, True]:
+        assert store.run(store.store.work(9))
+    assert {len(store.feed(user)) for user in FOLLOWERS} == {2}
+    store.settle()
+    assert store.run(store.store.fanned_out([positions])) == [True]

@@ -528,7 +528,7 @@ def comparable(command: Command, outcome: Outcome | KeyReused, owed: bool) -> Ou
         return "done"
     if isinstance(outcome, CommandResult):
         return outcome._replace(gone=None if outcome.gone is None else _nameless(outcome.gone))
-    return outcome._replace(pending=False) if isinstance(outcome, Published) else outcome
+    return outcome._replace(pending=range(0)) if isinstance(outcome, Published) else outcome
 
 
 def same_feed(

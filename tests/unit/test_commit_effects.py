@@ -44,14 +44,14 @@ SET = InboxUpdateResult(1, 0, 1)
 DONE, NOTHING = CommandResult(1), CommandResult(0)
 
 
-def published(*positions: int, repeats: tuple[int, ...] = (), pending: bool = False) -> Published:
+def published(*positions: int, repeats: tuple[int, ...] = (), pending: range = range(0)) -> Published:
     """The outcome of a publish."""
     return Published(tuple(Receipt(f"e{at}", at, 0) for at in positions), repeats, pending)
 
 
 CASES: list[tuple[Command, Outcome | KeyReused, CommitEffects]] = [
     (Publish((NEW, OTHER)), published(7, 8), CommitEffects(added=[NEW, OTHER], position=8)),
-    (Publish((NEW,)), published(7, pending=True), CommitEffects(added=[NEW], position=7, jobs=True)),
+    (Publish((NEW,)), published(7, pending=range(7, 8)), CommitEffects(added=[NEW], position=7, jobs=True)),
     (Publish((NEW, OTHER)), published(3, 8, repeats=(0,)), CommitEffects(added=[OTHER], position=8)),
     (Publish((NEW,)), KeyReused(0), CommitEffects()),
     (FIRE, published(7), CommitEffects(added=[NEW], position=7)),

@@ -4,7 +4,9 @@ Each step is one bounded transaction of the store, so that other writers run bet
 one step. A failed step is retried with growing pauses; the store makes a dead letter of a job that keeps failing.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 
 from tidings.background import NextRun, Worker
 from tidings.errors import Unavailable
@@ -14,6 +16,8 @@ STEP_ROWS = 2_000
 """Rows of one step: about 10 ms of writing, which is the longest wait of a request behind a large fan-out."""
 IDLE_S = 0.5
 """Seconds between two steps without a wake-up: merges of partitions become due without one."""
+MOST_ASKED = 100
+"""Publications whose progress is read after a step, about 1 ms on the event loop; if more wait, they take turns."""
 
 
 class Runner(Worker):
@@ -24,6 +28,27 @@ class Runner(Worker):
         super().__init__("projection-runner")
         self._store = store
         self._on_erased = on_erased
+        self._waiting: dict[asyncio.Future[None], Sequence[range]] = {}
+        self._closed = False
+
+    async def close(self) -> None:
+        """Stop. Nobody waits any longer: what is not written yet is durable, and is written after the next start."""
+        await super().close()
+        self._closed = True
+        self._release(tuple(self._waiting))
+        self._end_round()
+
+    async def fanned_out(self, *positions: range) -> None:
+        """Return when the store has no pending fan-out job of the events at these positions, whatever other jobs it has."""
+        if self._closed:
+            return
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiting[waiter] = positions
+        self.nudge()
+        try:
+            await waiter
+        finally:
+            self._waiting.pop(waiter, None)
 
     async def erased(self, user: str) -> None:
         """Return when the store has no data of an erased user any more. Raises Unavailable if the erasure is a dead
@@ -33,11 +58,38 @@ class Runner(Worker):
                 raise Unavailable(
                     "the user is hidden, but the rest of the user's data could not be deleted yet"
                 )
+            if self._closed:
+                raise Unavailable("the user is hidden, and the server stops before it has deleted all data")
             await self.round_ended()
 
     async def _round(self) -> NextRun:
-        ended = self._store.erasures.ended
-        done = await self._store.work(STEP_ROWS)
+        ended, waiting = self._store.erasures.ended, tuple(self._waiting)
+        try:
+            done = await self._store.work(STEP_ROWS)
+        except Exception:
+            await self._release_fanned_out()  # the job may be a dead letter now
+            raise
         if self._store.erasures.ended != ended:
             self._on_erased()
+        if done:
+            await self._release_fanned_out()
+        else:
+            self._release(waiting)  # there was no job when they were known
         return NextRun(0, settled=False) if done else NextRun(IDLE_S)
+
+    async def _release_fanned_out(self) -> None:
+        """Release those of the first waiters whose events have no pending jobs; the others of them wait behind the rest."""
+        asked = list(islice(self._waiting.items(), MOST_ASKED))
+        ranges = [some for _, positions in asked for some in positions]
+        answers = iter(await self._store.fanned_out(ranges) if ranges else ())
+        for waiter, positions in asked:
+            if False not in [next(answers) for _ in positions]:
+                self._release((waiter,))
+            elif self._waiting.pop(waiter, None) is not None:
+                self._waiting[waiter] = positions
+
+    def _release(self, waiters: Iterable[asyncio.Future[None]]) -> None:
+        for waiter in waiters:
+            self._waiting.pop(waiter, None)
+            if not waiter.done():
+                waiter.set_result(None)

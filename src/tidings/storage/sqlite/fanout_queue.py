@@ -19,7 +19,7 @@ thousand of another user.
   inboxes of its recipients.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from tidings.model import CommandResult
@@ -73,6 +73,12 @@ def run_step(w: WriteSession, job: FanoutJob, budget: int) -> int:
             (left.at_key, left.at_user, w.turn, job.id),
         )
     return max(rows, 1)
+
+
+def fanned_out(r: ReadSnapshot, positions: Sequence[range]) -> list[bool]:
+    """For each of these ranges, whether there is no pending job of an event in it."""
+    query = sql("is_fan_out_pending")
+    return [not r.db.one(query, (some.start, some.stop - 1))[0] for some in positions]
 
 
 def mark_failed(w: WriteSession, job: FanoutJob, error: Exception) -> None:

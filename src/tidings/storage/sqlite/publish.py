@@ -58,7 +58,13 @@ def _outcome(plan: _Plan | KeyReused, receipts: Sequence[Receipt], queued: set[i
         return plan
     made = tuple(receipts[max(slot, ~slot)] if isinstance(slot, int) else slot.receipt for slot in plan)
     repeats = tuple(i for i, slot in enumerate(plan) if not isinstance(slot, int) or slot < 0)
-    return Published(made, repeats, any(max(slot, ~slot) in queued for slot in plan if isinstance(slot, int)))
+    return Published(made, repeats, _pending(plan, receipts, queued) if queued else range(0))
+
+
+def _pending(plan: _Plan, receipts: Sequence[Receipt], queued: set[int]) -> range:
+    slots = (max(slot, ~slot) for slot in plan if isinstance(slot, int))
+    positions = [receipts[slot].position for slot in slots if slot in queued]
+    return range(min(positions), max(positions) + 1) if positions else range(0)
 
 
 def _plan(w: WriteSession, commands: Sequence[Publish], fresh: list[NewEvent]) -> list[_Plan | KeyReused]:

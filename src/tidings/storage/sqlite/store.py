@@ -50,6 +50,7 @@ from tidings.storage.sqlite import (
     endpoints,
     event_counts,
     events,
+    fanout_queue,
     feed_counts,
     feed_since,
     feeds,
@@ -476,15 +477,13 @@ class SqliteStore(GroupReads):
     async def follows(self, user: str, limit: int, after: str | None) -> list[FollowRow]:
         """The topics followed now, by name."""
         question = ("follows", limit, after)
-        return await self._later(
-            readers.user(user), question, lambda r: maintenance.follows(r, user, limit, after)
-        )
+        asker = readers.user(user)
+        return await self._later(asker, question, lambda r: maintenance.follows(r, user, limit, after))
 
     async def topic(self, topic: str, viewer: str | None = None) -> TopicInfo:
         """The number of followers of a topic, its fan-out mode, and the reason."""
-        return await self._now(
-            APPLICATION, ("topic", topic, viewer), lambda r: maintenance.topic(r, topic, viewer)
-        )
+        question = ("topic", topic, viewer)
+        return await self._now(APPLICATION, question, lambda r: maintenance.topic(r, topic, viewer))
 
     # --- preferences, endpoints, reminders and deliveries ------------------------------------------------------------
 
@@ -495,24 +494,20 @@ class SqliteStore(GroupReads):
     async def muted(self, user: str, limit: int | None = None, after: str | None = None) -> list[str]:
         """The topics that a user muted, by name."""
         question = ("muted", limit, after)
-        return await self._now(
-            readers.user(user), question, lambda r: preferences.muted(r, user, limit, after)
-        )
+        asker = readers.user(user)
+        return await self._now(asker, question, lambda r: preferences.muted(r, user, limit, after))
 
     async def blocked(self, user: str, limit: int, after: str | None = None) -> list[str]:
         """The users whom a user blocked, by name."""
         question = ("blocked", limit, after)
-        return await self._now(
-            readers.user(user), question, lambda r: preferences.blocked(r, user, limit, after)
-        )
+        asker = readers.user(user)
+        return await self._now(asker, question, lambda r: preferences.blocked(r, user, limit, after))
 
     async def explain_facts(self, user: str, event_id: str) -> RecipientFacts | None:
         """The facts about one event and one user."""
-        return await self._later(
-            readers.user(user),
-            ("explain_facts", event_id),
-            lambda r: preferences.explain_facts(r, user, event_id),
-        )
+        question = ("explain_facts", event_id)
+        asker = readers.user(user)
+        return await self._later(asker, question, lambda r: preferences.explain_facts(r, user, event_id))
 
     async def endpoints(self, user: str) -> list[Endpoint]:
         """The endpoints of a user, oldest first."""
@@ -571,11 +566,16 @@ class SqliteStore(GroupReads):
         visits, self._visits = list(self._visits), set()
         return await self._on_writer(lambda: maintenance.work(self._writer, visits, budget))
 
+    async def fanned_out(self, positions: Sequence[range]) -> list[bool]:
+        """Which of these ranges have no pending fan-out job."""
+        return await self._now(
+            HUB, ("fanned_out", *positions), lambda r: fanout_queue.fanned_out(r, positions)
+        )
+
     async def dead_letters(self, limit: int) -> list[DeadLetter]:
         """The dead letters, oldest first."""
-        return await self._later(
-            OPERATORS, ("dead_letters", limit), lambda r: maintenance.dead_letters(r, limit)
-        )
+        question = ("dead_letters", limit)
+        return await self._later(OPERATORS, question, lambda r: maintenance.dead_letters(r, limit))
 
     async def export(self, user: str) -> AsyncIterator[bytes]:
         """All stored data of a user, one part in memory at a time; other reads get their turns in between."""
@@ -586,9 +586,8 @@ class SqliteStore(GroupReads):
                 yield line
 
     async def _part(self, user: str, at: user_export.Place) -> tuple[list[bytes], user_export.Place | None]:
-        return await self._later(
-            readers.user(user), ("export", at), lambda r: user_export.export(r, user, at)
-        )
+        question = ("export", at)
+        return await self._later(readers.user(user), question, lambda r: user_export.export(r, user, at))
 
     async def check(self) -> None:
         """End a generation; see generations.py."""

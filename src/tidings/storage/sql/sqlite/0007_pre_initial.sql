@@ -146,6 +146,7 @@ CREATE TABLE fanout_job (
   attempts INTEGER NOT NULL DEFAULT 0, error TEXT, dead_lettered INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX fanout_job_order ON fanout_job (dead_lettered, run_order);
+CREATE INDEX fanout_job_position ON fanout_job (low) WHERE kind IN ('fan_out', 'notify') AND dead_lettered = 0;
 CREATE INDEX fanout_job_block ON fanout_job (subject) WHERE kind = 'block';
 
 -- The preferences of a user, as JSON; and, derived from it, the in-app preferences: `type` 0 stands for all types without a

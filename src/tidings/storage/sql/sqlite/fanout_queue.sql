@@ -6,6 +6,11 @@ SELECT id, kind, subject, low, high, progress_key, progress_user FROM fanout_job
 -- name: insert_job
 INSERT INTO fanout_job (kind, subject, low, high, progress_key, progress_user, run_order) VALUES (?, ?, ?, ?, ?, ?, ?);
 
+-- name: is_fan_out_pending
+-- Whether there is a job of the event at one of these positions.
+SELECT EXISTS (SELECT 1 FROM fanout_job INDEXED BY fanout_job_position
+  WHERE kind IN ('fan_out', 'notify') AND dead_lettered = 0 AND low BETWEEN ? AND ?);
+
 -- name: delete_job
 DELETE FROM fanout_job WHERE id=?;
 
