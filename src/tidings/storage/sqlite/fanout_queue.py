@@ -10,8 +10,8 @@ thousand of another user.
 - ``rebuild``: write all entries of the log from position ``low`` to ``high`` into user feeds and topic timelines.
 - ``delete_fan_out``: the event with key ``low`` was retracted; delete it from the feeds of the followers of ``subject``.
 - ``notify``: add the event at position ``low``, with key ``high``, to the inboxes of the followers of ``subject``.
-- ``block``: remove the items of actor ``low`` from the inbox of user ``subject``; ``high``, ``at_key`` and ``at_user`` are
-  the floor, the bound and the head of blocks.Cleaning.
+- ``block``: remove the items of blocked users from the inbox of user ``subject``; ``low``, ``at_key`` and ``high`` are the
+  floor, the bound and the head of blocks.Cleaning.
 - ``erase``: delete the data of the erased user ``subject`` from the file; ``low``, ``high``, ``at_key`` and ``at_user`` are
   the phase and the progress of erasure_job.Job.
 - ``index_reminder``: write the index rows of reminder ``subject`` for its users, or delete them if it is cancelled.
@@ -265,12 +265,12 @@ def _delete_notifications(w: WriteSession, job: FanoutJob, budget: int) -> _Step
 
 
 def _block(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
-    cleaning = Cleaning(job.subject, job.low, job.high, job.at_key, job.at_user)
+    cleaning = Cleaning(job.subject, job.low, job.at_key, job.high)
     left, rows = blocks.step(w, ReadSnapshot(w.db, w.names, w), cleaning, budget)
     if left is None:
         return None, rows
-    w.db.execute(sql("set_job_high"), (left.floor, job.id))
-    return job._replace(at_key=left.before, at_user=left.head), rows
+    w.db.execute(sql("set_job_bounds"), (left.floor, left.head, job.id))
+    return job._replace(at_key=left.before), rows
 
 
 def _erase(w: WriteSession, job: FanoutJob, budget: int) -> _Step:

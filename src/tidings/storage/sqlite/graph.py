@@ -118,8 +118,8 @@ def mask(w: WriteSession, r: ReadSnapshot, command: SetMute | SetBlock) -> Comma
         require_visibility_check(w, row[0])
     w.masked = w.masked or command.on
     if changed and block and command.on:
-        sever(w, r, user, topic)
-        sever(w, r, topic, user)
+        sever(w, r, user)
+        sever(w, r, topic)
     return CommandResult(int(changed > 0), w.position)
 
 

@@ -50,8 +50,9 @@ SELECT position, actor, object, topics, targets, visibility, body IS NULL FROM e
 -- name: delete_recipient_chunk
 DELETE FROM event_recipient_chunk WHERE (key, first_user) IN (SELECT key, first_user FROM event_recipient_chunk WHERE key=? LIMIT 1) RETURNING users;
 
--- name: set_job_high
-UPDATE fanout_job SET high=? WHERE id=?;
+-- name: extend_cleaning
+-- After another block: the pass goes on down to the oldest row, and another one covers the rows above.
+UPDATE fanout_job SET low=0, high=progress_key-1, dead_lettered=0, attempts=0 WHERE kind='block' AND subject=?;
 
 -- name: set_job_bounds
 UPDATE fanout_job SET low=?, high=? WHERE id=?;

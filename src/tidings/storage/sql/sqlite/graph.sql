@@ -17,6 +17,13 @@ SELECT m.topic FROM carray(?2) c CROSS JOIN relation m ON m.viewer = ?1 AND m.to
 -- name: blocks_either_way
 SELECT EXISTS (SELECT 1 FROM relation WHERE viewer=? AND topic=? AND kind<>0);
 
+-- name: count_blocks
+-- How many blocks there are between a user and others, up to a number.
+SELECT count(*) FROM (SELECT 1 FROM relation WHERE viewer=? AND kind<>0 LIMIT ?);
+
+-- name: blocked_among
+SELECT DISTINCT c.value FROM carray(?2) c CROSS JOIN relation b ON b.viewer=?1 AND b.topic=c.value AND b.kind<>0;
+
 -- name: delete_follow
 DELETE FROM follow WHERE follower=? AND topic=?;
 

@@ -316,10 +316,17 @@ WHERE i.deleted IS NULL;
 SELECT g.user, g.group_number FROM carray(?1) c CROSS JOIN inbox_group g ON g.user = c.value
 CROSS JOIN inbox_member m ON m.group_id = g.id AND m.key = ?2;
 
--- name: groups_by_actor
--- Those of these groups of a user that have an item by an actor.
-SELECT g.group_number FROM carray(?2) c CROSS JOIN inbox_group g ON g.user = ?1 AND g.group_number = c.value
-WHERE EXISTS (SELECT 1 FROM inbox_member m INDEXED BY inbox_member_actor WHERE m.group_id = g.id AND m.actor = ?3);
+-- name: blocked_members
+-- The blocked users by whom these groups of a user have items.
+SELECT DISTINCT g.group_number, m.actor FROM carray(?2) c CROSS JOIN inbox_group g ON g.user = ?1 AND g.group_number = c.value
+CROSS JOIN inbox_member m INDEXED BY inbox_member_actor ON m.group_id = g.id
+CROSS JOIN relation b ON b.viewer = ?1 AND b.topic = m.actor AND b.kind <> 0;
+
+-- name: members_of_blocks
+-- The same of groups with more actors than the user has blocks.
+SELECT DISTINCT g.group_number, m.actor FROM carray(?2) c CROSS JOIN inbox_group g ON g.user = ?1 AND g.group_number = c.value
+CROSS JOIN relation b ON b.viewer = ?1 AND b.kind <> 0
+CROSS JOIN inbox_member m INDEXED BY inbox_member_actor ON m.group_id = g.id AND m.actor = b.topic;
 
 -- name: inbox_groups
 SELECT group_number, id, current_seq, first_event_key, size, actors FROM carray(?2) c CROSS JOIN inbox_group g ON g.user = ?1 AND g.group_number = c.value;
