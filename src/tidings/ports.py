@@ -427,7 +427,7 @@ class DeliveryQueue(Protocol):
     confirmed and not disabled, in the same transaction; no other one while one about the same group is queued for the same
     endpoint, and none on a channel that the server is not set up for. Queued deliveries of an endpoint stay when it is
     disabled. Mutes apply when a delivery is read: one whose newest event belongs to a muted topic is ``muted``. While
-    ``work`` still has to remove a blocked actor from an inbox, no delivery is due to its user.
+    ``work`` still has to remove a blocked actor from a group, no delivery of this group is due; the others do not wait.
     """
 
     async def reminders(

@@ -244,16 +244,29 @@ def test_a_delivery_about_a_group_is_worded_without_the_blocked(store: Harness) 
     assert (delivery.row.size, delivery.row.actor_count, b'"eve"' in delivery.row.body) == (1, 1, False)
 
 
-def test_nothing_is_due_to_whom_a_block_is_still_cleaned_for(store: Harness) -> None:
-    """However large the inbox is, no delivery names the blocked actor meanwhile."""
+def test_no_group_with_a_blocked_actor_is_due_while_an_inbox_is_cleaned(store: Harness) -> None:
+    """The fault: nothing at all was due meanwhile, and so anybody who blocked a user delayed the deliveries of that user.
+    However large the inbox is, none names the blocked actor, and every other one is due, of those read together too."""
     reached(store)
-    store.publish(like("eve"), *(like("ann", verb="alone", obj=f"item:{n}") for n in range(9)))
-    store.run(store.store.write([block()]))
+    store.publish(
+        like("eve", obj="item:2"),
+        like("eve"),
+        like("ann"),
+        *(like("ann", verb="alone", obj=f"item:{n}") for n in range(9)),
+        like("ann", obj="item:3"),
+    )
+    store.run(store.store.write([block("eve", "bob")]))
     while True:
-        assert not any(found.row is not None for found in deliveries(store))
+        found = deliveries(store)
+        rows = [delivery.row for delivery in found if delivery.row is not None]
+        assert not any(b'"eve"' in body for row in rows for body in (row.body, *row.others))
+        assert any(row.size == 1 and row.event_ids == rows[-1].event_ids for row in rows)
+        ids = tuple(delivery.id for delivery in found)
+        assert store.run(store.store.deliveries(START_MS * 2, 99, ids)) == found
+        assert store.run(store.store.deliveries(START_MS * 2, 1)) == found[:1]
         if not store.run(store.store.work(1)):
             break
-    assert len(deliveries(store)) == 1
+    assert len(deliveries(store)) == 3
 
 
 def test_a_mute_holds_back_what_is_due_on_its_topic(store: Harness) -> None:

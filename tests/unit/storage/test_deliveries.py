@@ -54,13 +54,16 @@ def test_what_is_due_next_is_the_first_of_two_indexes(opened: Inside) -> None:
 
 @pytest.mark.parametrize(
     ("name", "index"),
-    [("deliveries_due", "delivery_due (due_at<?)"), ("dead_deliveries", "delivery_dead_lettered")],
+    [
+        ("deliveries_due", "delivery_due (due_at>? AND due_at<?)"),
+        ("dead_deliveries", "delivery_dead_lettered"),
+    ],
 )
 def test_deliveries_are_found_in_their_order(opened: Inside, name: str, index: str) -> None:
     """By an index, whatever waits for later, and without sorting."""
     values: object = (0,) * sql(name).count("?")
     if name == "deliveries_due":
-        values = {"due_by": 0, "limit": 0, "without": None}
+        values = {"due_by": 0, "limit": 0, "without": None, "after_due": -1, "after_id": 0}
     plan = [row[3] for row in opened.store._near.db.all(f"EXPLAIN QUERY PLAN {sql(name)}", values)]
     assert index in plan[0]
     assert not any("TEMP B-TREE" in each for each in plan), plan

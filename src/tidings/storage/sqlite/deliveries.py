@@ -10,6 +10,7 @@ from tidings.model import CommandResult, Delivery, InboxRow, RecordDeliveryResul
 from tidings.personal_data import DeliveryResult, decode_preferences
 from tidings.status import DeadLetter
 from tidings.storage.sqlite import endpoints, notification_groups
+from tidings.storage.sqlite.blocks import by_blocked
 from tidings.storage.sqlite.notification_view import hydrate
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.statements import sql
@@ -26,16 +27,40 @@ def deliveries(
     """Due deliveries that are no dead letters, longest due first, in one snapshot; only those of these ``ids``, if given,
     and none to the endpoints with these ids (``without``)."""
     values: dict[str, Any] = {"due_by": due_by, "limit": limit}
-    if ids is None:
-        name = "deliveries_due"
-        values["without"] = apsw.carray(without or ("",))  # an empty array cannot be bound
-    elif ids:
-        name = "deliveries_of_ids"
-        values["ids"] = r.writer.carray(ids)
-    else:
-        return []
     with r.snapshot():
-        return _deliveries(r, r.db.all(sql(name), values))
+        if ids is None:
+            # an empty array cannot be bound
+            return _deliveries(r, _due(r, values | {"without": apsw.carray(without or ("",))}, limit))
+        if not ids:
+            return []
+        rows = r.db.all(sql("deliveries_of_ids"), values | {"ids": r.writer.carray(ids)})
+        return _deliveries(r, _without_blocked(r, rows))
+
+
+def _due(r: ReadSnapshot, values: dict[str, Any], limit: int) -> list[tuple[Any, ...]]:
+    due: list[tuple[Any, ...]] = []
+    after = {"after_due": -1, "after_id": 0}
+    while len(due) < limit:
+        rows = r.db.all(sql("deliveries_due"), values | after)
+        due += _without_blocked(r, rows)
+        if len(rows) < limit:
+            break
+        after = {"after_due": rows[-1][4], "after_id": rows[-1][0]}
+    return due[:limit]
+
+
+def _without_blocked(r: ReadSnapshot, due: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Without deliveries of groups from which the items of a blocked user are still to be removed. Only inboxes with such a
+    job have some, and its other deliveries do not wait: somebody else's block may have queued it."""
+    numbers: dict[int, set[int]] = {}
+    for row in due:
+        if row[-1]:
+            numbers.setdefault(row[1], set()).add(row[2])
+    held = set()
+    for user, some in numbers.items():
+        groups = [group for _, group in notification_groups.by_number(r, user, some).values()]
+        held |= {(user, number) for number in by_blocked(r, user, groups)}
+    return [row for row in due if row[1:3] not in held] if held else due
 
 
 def _deliveries(r: ReadSnapshot, due: list[tuple[Any, ...]]) -> list[Delivery]:
