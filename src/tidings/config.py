@@ -34,6 +34,8 @@ from tidings.visibility import VisibilityName
 KIB = 1024
 MIB = 1024 * KIB
 
+LEAST_QUEUE = 1_000
+"""Commands of the shortest write queue: a part of an import has 500, and a queue without room for them refuses it always."""
 Positive = Annotated[int, Meta(ge=1, le=LARGEST)]
 Natural = Annotated[int, Meta(ge=0, le=LARGEST)]
 Network = IPv4Network | IPv6Network
@@ -109,7 +111,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_reads_per_user: Positive = 16
     max_reads: Positive = 2_000
 
-    write_queue: Positive = 20_000
+    write_queue: Annotated[int, Meta(ge=LEAST_QUEUE, le=LARGEST)] = 20_000
     max_writes_per_user: Positive = 64
     group_commit_events: Positive = 1_000
     sqlite_cache_mib: Annotated[int, Meta(ge=1, le=1_048_576)] = 256

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from tidings.commands import IMPORT_LINES
 from tidings.config import FILE_ONLY, HELP, SECRET, ConfigError, Settings, load
 from tidings.http.app import build
 from tidings.http.auth import Authenticator
@@ -136,3 +137,10 @@ def test_a_form_is_checked_whether_it_is_used_or_not(name: str, fit: list[str], 
     until the day when they were used."""
     assert [value for value in fit if refused({}, {f"TIDINGS_{name.upper()}": value}, None)] == []
     assert [value for value in unfit if not refused({}, {f"TIDINGS_{name.upper()}": value}, None)] == []
+
+
+def test_the_write_queue_has_room_for_an_import() -> None:
+    """The fault: with less room than a part of an import has commands, each longer import was refused with 503."""
+    assert load({}, {"TIDINGS_WRITE_QUEUE": str(2 * IMPORT_LINES)}, None).write_queue == 2 * IMPORT_LINES
+    with pytest.raises(ConfigError, match="WRITE_QUEUE takes a whole number, 1000 or more"):
+        load({}, {"TIDINGS_WRITE_QUEUE": str(2 * IMPORT_LINES - 1)}, None)
