@@ -106,7 +106,11 @@ class Calls:
 def traced(tmp_path_factory: pytest.TempPathFactory) -> Traced:
     """All that one publish calls, until its frames are on a stream and it has its reply."""
     calls = Calls()
-    settings = Settings(dev=True, store=f"sqlite:///{tmp_path_factory.mktemp('traced')}/tidings.db")
+    settings = Settings(
+        dev=True,
+        store=f"sqlite:///{tmp_path_factory.mktemp('traced')}/tidings.db",
+        duplicate_window_s=0,  # the event that is traced is the same as the first one
+    )
     with pytest.MonkeyPatch.context() as patch, calls.installed(), asyncio.Runner() as loop:
         # What is done each second would call some of the functions earlier.
         patch.setattr(hub, "TICK_S", NEVER_S)

@@ -117,7 +117,9 @@ def test_no_text_may_be_a_list(call: Call, name: str) -> None:
 @BOTH
 def test_an_unknown_state_is_named(call: Call) -> None:
     """It got a 404 that asked about the prefix of the server."""
-    accepted = "^state: expected read, unread, seen, unseen, archive or unarchive, got 'red'$"
+    accepted = (
+        "^state: expected read, unread, seen, unseen, archive, unarchive, unsnooze, pin or unpin, got 'red'$"
+    )
     with pytest.raises(ValueError, match=accepted):
         call("mark", "n2-4", "red")
     with pytest.raises(ValueError, match=accepted):

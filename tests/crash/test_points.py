@@ -7,7 +7,7 @@ statements change no file, so many points leave one and the same state, which is
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,6 +64,10 @@ class Watch:
         now = State(self.acked, tuple(path.read_bytes() if path.exists() else b"" for path in self._paths))
         if not self.states or now != self.states[-1]:
             self.states.append(now)
+
+
+COUNT_OF_START = 4
+"""Statements of the last transaction of a start, which counts it."""
 
 
 class Failure:
@@ -186,14 +190,12 @@ def test_a_failure_at_any_statement_changes_nothing(
 def test_a_failure_while_opening_leaves_a_file_that_can_be_opened(
     tmp_path: Path, points: Points, history: History, runner: asyncio.Runner
 ) -> None:
-    """At whichever statement a store could not be made: once there is room, it is made."""
+    """At whichever statement a store could not be made: once there is room, it is made. That a start cannot be counted ends
+    none, since reads go on while the disk is full."""
     for at in range(0, points.opening, 1 if ALL else 5):
         path = tmp_path / f"{at}.db"
-        with (
-            before_each_statement(Failure(at)),
-            pytest.raises(apsw.FullError),
-            opened(path, START_MS, runner),
-        ):
+        ends = pytest.raises(apsw.FullError) if at < points.opening - COUNT_OF_START else nullcontext()
+        with before_each_statement(Failure(at)), ends, opened(path, START_MS, runner):
             pass
         with opened(path, START_MS, runner) as run:
             run.take(history.steps[0])

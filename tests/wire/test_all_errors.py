@@ -19,7 +19,7 @@ from tidings.http.routing import Access, Route
 
 GROWTH_MIB = 32
 UNKNOWN = "nonsense"
-LONG = "\0" * 370
+LONG = "\0" * 340
 """Too long for every parameter, and no number, name, time or truth."""
 OF_ANOTHER_TYPE = 1.5
 """A value that no field takes: it is no text, no whole number, no list and no object."""
@@ -159,7 +159,9 @@ def test_every_field_of_another_type_is_named(app: httpx.Client, route: Route) -
     """All fields of the body at once, and one that there is not."""
     names = [field.encode_name for field in msgspec.structs.fields(body_type(route))]
     expected = [("/0/" if is_list(route) else "/") + name for name in (*names, UNKNOWN)]
-    assert sorted(asked(app, route, dict.fromkeys((*names, UNKNOWN), OF_ANOTHER_TYPE))) == sorted(expected)
+    found = asked(app, route, dict.fromkeys((*names, UNKNOWN), OF_ANOTHER_TYPE))
+    assert len(found) == len(set(found)) == min(len(expected), MAX_FIELD_ERRORS)
+    assert set(found) <= set(expected)
 
 
 FUTURE = "2200-01-01T00:00:00Z"
@@ -250,7 +252,7 @@ def test_a_critical_type_is_named_beside_another_error(app: httpx.Client) -> Non
     assert refused(reply, 422, "invalid-fields") == ["/digest_s", "/locale", "/types/alarm/email"]
 
 
-WITHOUT_BODY = [route for route in ROUTES if route.body is None]
+WITHOUT_BODY = [route for route in ROUTES if route.body is None and not route.raw_body]
 
 
 def sent(app: httpx.Client, route: Route, body: bytes | Iterator[bytes]) -> httpx.Response:

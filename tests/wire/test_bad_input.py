@@ -171,7 +171,7 @@ CASES = (
     parameter("since with unread_only", "since=0&unread_only=true", INBOX, pointer="unread_only"),
     parameter("since with fields", "since=0&fields=id", INBOX, pointer="fields"),
     parameter("fields of another resource", "fields=actor_id", INBOX, pointer="fields"),
-    parameter("unknown state", "state=snoozed", INBOX, pointer="state"),
+    parameter("unknown state", "state=deferred", INBOX, pointer="state"),
     parameter("unknown window", "window=2m", "/v1/top", pointer="window"),
     parameter("unknown by", "by=user", "/v1/top", pointer="by"),
     parameter("top of too many", "limit=101", "/v1/top", pointer="limit"),

@@ -92,6 +92,7 @@ def test_what_comes_meanwhile_stays_unread(tmp_path: Path, type: str | None) -> 
         assert http.get("/v1/notifications/unread-count", params={"user_id": USER}).json() == {
             "unread_count": len(items),
             "unread_items": len(items),
+            "unseen_count": len(items),
             "seq": last["seq"] + len(items),
         }
         assert last["updated"] + len(items) == UNREAD + publisher.number

@@ -26,6 +26,7 @@ IN_THE_EXPORT = {
     "inbox": "profile",
     "read_watermark": "read_all",
     "preference": "preferences",
+    "snooze": "notification",
     "endpoint": "endpoint",
     "delivery": "delivery",
     "reminder": "reminder",

@@ -7,17 +7,16 @@ POST. No credential is required: the token in the link is one, for this purpose 
 from html import escape
 from typing import Annotated
 
-from msgspec import Meta
-
 from tidings.errors import NotFound
+from tidings.field_errors import in_words
 from tidings.http.body import SMALL_BYTES, read_body
 from tidings.http.link_page import HTML, link_page
 from tidings.http.params import Params
 from tidings.http.routing import Access, RequestContext, Response, Route
 from tidings.unsubscribing import PATH
 
-MAX_TOKEN = 1_024
-"""Characters: a type has at most 128 characters, of up to four bytes each, which base64 makes longer by a third."""
+MAX_TOKEN = 512
+"""Characters: a type has at most 64 characters, of up to four bytes each, which base64 makes longer by a third."""
 _BUTTON = '<form method="post"><button>Unsubscribe</button></form>'
 _ENDED = "<p>To get them again, change the preferences of notifications in the application.</p>"
 
@@ -26,7 +25,12 @@ class UnsubscribeLink(Params):
     """The token of a mail's link."""
 
     token: Annotated[
-        str, Meta(min_length=1, max_length=MAX_TOKEN, description="From List-Unsubscribe of the mail.")
+        str,
+        in_words(
+            rf"\A[A-Za-z0-9_-]{{1,{MAX_TOKEN}}}\Z",
+            "the token of a link",
+            description="From List-Unsubscribe of the mail.",
+        ),
     ]
 
 
