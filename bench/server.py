@@ -32,6 +32,11 @@ class Reply(NamedTuple):
     body: bytes
 
 
+SETTINGS = {"TIDINGS_DUPLICATE_WINDOW_S": "0"}
+"""The settings that differ from those that ship: the events of a scenario repeat actor, verb and object, so with a window
+most would notify nobody."""
+
+
 class Served(NamedTuple):
     """A server on loopback: its port, its process, and (unless it is the product) a pipe to it."""
 
@@ -57,6 +62,7 @@ def started(store: Path, *flags: str, port: int = 0) -> Iterator[Served]:
     command = [sys.executable, "-m", "tidings", "serve", "--dev", "--port", str(port)]
     command += ["--store", f"sqlite:///{store}", *flags]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("TIDINGS_")}
+    environ |= SETTINGS
     with subprocess.Popen(
         command, cwd=store.parent, env=environ, stdout=subprocess.PIPE, text=True
     ) as process:
