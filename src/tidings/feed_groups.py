@@ -8,7 +8,7 @@ from tidings.cursors import Cursors
 from tidings.event_json import feed_item
 from tidings.feeds import Reply, continuation, join, question_of, trimmed
 from tidings.filters import EVERYTHING, ActivityOf, FeedFilter, FeedOf
-from tidings.first_pages import SEEN_ONCE, CachedPage, FirstPages
+from tidings.first_pages import CachedPage, FirstPages
 from tidings.grouping import FeedGroup, GroupCursor, GroupPage, GroupRule
 from tidings.ids import MAX_KEY, ms_of
 from tidings.ports import Store
@@ -80,8 +80,7 @@ class GroupReader:
         if known is not None and known.version is not None and known.version == version:
             return _reply(position, known.body, known.next_cursor)
         page, body, following = await self._made(what, EVERYTHING, limit, None, ())
-        keep = version is not None and not page.partial
-        self._first_pages.put(what.user, limit, CachedPage(version, body, following) if keep else SEEN_ONCE)
+        self._first_pages.keep(what.user, limit, CachedPage(version, body, following), page.partial)
         return _reply(page.position, body, following, page.partial)
 
     async def _made(

@@ -14,7 +14,7 @@ from tidings.errors import BadParameter, FieldError, NotFound
 from tidings.event_json import event_with_targets, feed_item, with_members
 from tidings.events import EventBody
 from tidings.filters import EVERYTHING, ActivityOf, FeedFilter, FeedOf, Since, SinceTime
-from tidings.first_pages import SEEN_ONCE, CachedPage, FirstPages
+from tidings.first_pages import CachedPage, FirstPages
 from tidings.ids import EventIds, ms_of
 from tidings.model import Page, UnseenCount
 from tidings.ports import Store
@@ -73,8 +73,7 @@ class FeedReader:
         page = await self._store.feed(user, EVERYTHING, limit, None)
         question = question_of("feed", user, EVERYTHING)
         page, body, following = self._made(page, question, [feed_item(item) for item in page.items], ())
-        keep = version is not None and not page.partial
-        self._first_pages.put(user, limit, CachedPage(version, body, following) if keep else SEEN_ONCE)
+        self._first_pages.keep(user, limit, CachedPage(version, body, following), page.partial)
         return _reply(page, body, following)
 
     async def activity(

@@ -38,6 +38,11 @@ class FirstPages:
         """The cached page for this user and this number of items."""
         return self._pages.get((user, limit))
 
+    def keep(self, user: str, limit: int, page: CachedPage, partial: bool) -> None:
+        """Cache a page that is whole and was requested before (then its version is known); of another one only that it was
+        requested."""
+        self.put(user, limit, SEEN_ONCE if page.version is None or partial else page)
+
     def put(self, user: str, limit: int, page: CachedPage) -> None:
         """Cache a page, in place of the one before; of one that is too large only that it was requested."""
         kept = page if len(page.body) <= MAX_PAGE_BYTES else SEEN_ONCE

@@ -228,8 +228,7 @@ class PostCommitHooks:
     def _reaches_others(self, event: NewEvent) -> bool:
         """Whether the event changes inboxes of users whom it does not name: an audience, or followers whom its rule
         notifies."""
-        rules = self._store.rules
-        rule = rules.rule(rules.type_of(event.verb))
+        rule = self._store.rules.of_verb(event.verb)
         return bool(event.audience) or rule.notifies_followers(event.visibility)
 
 

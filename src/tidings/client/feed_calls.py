@@ -1,7 +1,7 @@
 """The calls about feeds and activity as methods, as in ``api``."""
 
 from collections.abc import Sequence
-from typing import Unpack
+from typing import Any, Unpack
 
 from tidings.client import replies
 from tidings.client.descriptors import listing, operation
@@ -9,6 +9,11 @@ from tidings.client.filters import FeedFilters, Filters, Since, filter_parameter
 from tidings.client.request import Call, Series, call, part
 from tidings.client.shapes import FeedGroupPage, FeedPage, NewCount
 from tidings.client.user_calls import UserCalls, pages
+
+
+def _page(cursor: str | None, limit: int, since: Since | None) -> dict[str, Any]:
+    """The parameters of a page."""
+    return {"cursor": cursor, "limit": limit, "since": moment(since)}
 
 
 class FeedCalls(UserCalls):
@@ -28,8 +33,7 @@ class FeedCalls(UserCalls):
         **filters: Unpack[FeedFilters],
     ) -> Call[FeedPage]:
         """A page of a user's feed, newest first; with ``since`` also the number of new items."""
-        page = {"cursor": cursor, "limit": limit, "since": moment(since)}
-        query = self._about(user) | page | filter_parameters(filters)
+        query = self._about(user) | _page(cursor, limit, since) | filter_parameters(filters)
         return call("GET", "/v1/feed", FeedPage, query=query)
 
     @listing
@@ -49,7 +53,7 @@ class FeedCalls(UserCalls):
         **filters: Unpack[FeedFilters],
     ) -> Call[FeedGroupPage]:
         """A page of a user's feed in groups of similar items: of one verb and one object, within a window."""
-        page = {"group": True, "cursor": cursor, "limit": limit, "since": moment(since)}
+        page = {"group": True} | _page(cursor, limit, since)
         query = self._about(user) | page | filter_parameters(filters)
         return call("GET", "/v1/feed", FeedGroupPage, query=query)
 
@@ -119,8 +123,7 @@ class FeedCalls(UserCalls):
     ) -> Call[replies.ActivityPage]:
         """A page of the activity of a topic, or of all users, newest first, as the user sees it; with ``since`` also the
         number of new events."""
-        page = {"cursor": cursor, "limit": limit, "since": moment(since)}
-        query = self._about(user) | page | filter_parameters(filters)
+        query = self._about(user) | _page(cursor, limit, since) | filter_parameters(filters)
         return call("GET", _activity(of_topic), replies.ActivityPage, query=query)
 
     @listing
@@ -144,7 +147,7 @@ class FeedCalls(UserCalls):
         **filters: Unpack[Filters],
     ) -> Call[replies.ActivityGroupPage]:
         """A page of the activity of a topic, or of all users, in groups of similar events, as the user sees it."""
-        page = {"group": True, "cursor": cursor, "limit": limit, "since": moment(since)}
+        page = {"group": True} | _page(cursor, limit, since)
         query = self._about(user) | page | filter_parameters(filters)
         return call("GET", _activity(of_topic), replies.ActivityGroupPage, query=query)
 

@@ -72,9 +72,8 @@ class SubscriptionState:
 
     def changed(self, item: Notification, counts: CountsUpdate, id: str) -> Changed | None:
         """The current notification, unless it was returned before; ``id`` is that of the frame."""
-        if not self._move(id, SubscriptionCursor("", item.seq)):
+        if not self._advance(counts, id, item.seq):
             return None
-        self._counts = counts.numbers
         return Changed(
             item=item,
             unread_count=counts.unread_count,
@@ -86,9 +85,8 @@ class SubscriptionState:
 
     def read(self, frame: ReadFrame, id: str) -> Read | None:
         """Notifications that were read, unless it was returned before."""
-        if not self._move(id, SubscriptionCursor("", frame.seq)):
+        if not self._advance(frame, id, frame.seq):
             return None
-        self._counts = frame.numbers
         return Read(
             read_at=frame.read_at,
             unread_count=frame.unread_count,
@@ -103,9 +101,8 @@ class SubscriptionState:
 
     def seen(self, frame: SeenFrame, id: str) -> Seen | None:
         """Notifications that were seen, unless it was returned before."""
-        if not self._move(id, SubscriptionCursor("", frame.seq)):
+        if not self._advance(frame, id, frame.seq):
             return None
-        self._counts = frame.numbers
         return Seen(
             seen_at=frame.seen_at,
             up_to=frame.up_to,
@@ -190,6 +187,13 @@ class SubscriptionState:
             return parse(id)
         except ValueError:
             return SubscriptionCursor()
+
+    def _advance(self, counts: CountsUpdate, id: str, seq: int) -> bool:
+        """Whether a frame of the inbox at this seq was not returned before; its counts are then the latest."""
+        if not self._move(id, SubscriptionCursor("", seq)):
+            return False
+        self._counts = counts.numbers
+        return True
 
     def _move(self, id: str, there: SubscriptionCursor) -> bool:
         """Advance the cursor; False if there is no advance, since the item was returned before, or is not subscribed to."""

@@ -96,30 +96,29 @@ class FeedItem(Event, kw_only=True):
     reason: Reason
 
 
-class FeedPage(Schema):
+class PageOfEvents(Schema, kw_only=True):
+    """What pages of events and of their groups have beside the items."""
+
+    next_cursor: str | None
+    has_more: bool
+    position: Count
+    partial: bool | UnsetType = UNSET
+    new_count: Count | UnsetType = UNSET
+    new_count_capped: bool | UnsetType = UNSET
+
+
+class FeedPage(PageOfEvents, kw_only=True):
     """A page of a feed, newest first. ``partial``: so few events match the filter that the page is short; request the next
     one. ``new_count``: the number of new items that match, if ``since`` was given; ``new_count_capped``: there may be
     more."""
 
     items: list[FeedItem]
-    next_cursor: str | None
-    has_more: bool
-    position: Count
-    partial: bool | UnsetType = UNSET
-    new_count: Count | UnsetType = UNSET
-    new_count_capped: bool | UnsetType = UNSET
 
 
-class ActivityPage(Schema):
+class ActivityPage(PageOfEvents, kw_only=True):
     """A page of events, newest first. ``new_count`` as in a page of a feed."""
 
     items: list[Event]
-    next_cursor: str | None
-    has_more: bool
-    position: Count
-    partial: bool | UnsetType = UNSET
-    new_count: Count | UnsetType = UNSET
-    new_count_capped: bool | UnsetType = UNSET
 
 
 class GroupWindow(Schema):
@@ -155,29 +154,17 @@ class FeedGroup(ActivityGroup, kw_only=True):
     items: list[FeedItem]  # type: ignore[assignment]
 
 
-class FeedGroupPage(Schema):
+class FeedGroupPage(PageOfEvents, kw_only=True):
     """A page of groups of a feed, newest first: with ``group=true``. ``position``: all pages of one cursor show the items up
     to it. ``new_count`` counts items."""
 
     items: list[FeedGroup]
-    next_cursor: str | None
-    has_more: bool
-    position: Count
-    partial: bool | UnsetType = UNSET
-    new_count: Count | UnsetType = UNSET
-    new_count_capped: bool | UnsetType = UNSET
 
 
-class ActivityGroupPage(Schema):
+class ActivityGroupPage(PageOfEvents, kw_only=True):
     """A page of groups of events, newest first. As a page of groups of a feed."""
 
     items: list[ActivityGroup]
-    next_cursor: str | None
-    has_more: bool
-    position: Count
-    partial: bool | UnsetType = UNSET
-    new_count: Count | UnsetType = UNSET
-    new_count_capped: bool | UnsetType = UNSET
 
 
 class NewCount(Schema):

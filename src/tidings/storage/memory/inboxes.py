@@ -170,7 +170,7 @@ class MemoryInboxes(MemoryDeliveries):
                 self._bring(user, entry)
 
     def _rule(self, entry: LogEntry) -> Rule:
-        return self._rules.rule(self._rules.type_of(entry.verb))
+        return self._rules.of_verb(entry.verb)
 
     def _addressed(self, entry: LogEntry, rule: Rule) -> Iterator[str]:
         if rule.to_targets:
