@@ -270,8 +270,8 @@ def accept(given: EventInput, now: int, scope: str = "", defaults: EventDefaults
 
 
 def _mode(given: EventInput, age_ms: int, defaults: EventDefaults) -> NotifyMode:
-    wish = None if given.notify is UNSET else given.notify
-    return notify_mode(wish, defaults.imported or age_ms > defaults.max_age_ms)
+    wanted = None if given.notify is UNSET else given.notify
+    return notify_mode(wanted, defaults.imported or age_ms > defaults.max_age_ms)
 
 
 def accept_broadcast(
@@ -313,9 +313,8 @@ def meaning(given: EventInput) -> bytes:
     """The canonical form of all bodies with the same meaning: the order of their members, their blanks, escapes and
     spellings of a number or a time, explicit defaults, and whether it notifies make no difference."""
     values = {name: value for name, value in msgspec.structs.asdict(given).items() if value is not UNSET}
-    values.pop(
-        "notify", None
-    )  # an import and the relay of an outbox differ in it, and may have the same event
+    # An import and the relay of an outbox differ in it, and may have the same event.
+    values.pop("notify", None)
     values["created_at"] = None if given.created_at is None else to_ms(given.created_at)
     if given.metadata is not EMPTY_OBJECT:
         values["metadata"] = msgspec.Raw(canonical(bytes(given.metadata)))

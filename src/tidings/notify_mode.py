@@ -1,4 +1,4 @@
-"""How an event notifies its recipients: the rule that every publisher's wish and every age goes through."""
+"""How an event notifies its recipients: the rule that every publisher's demand and every age goes through."""
 
 from enum import IntEnum
 
@@ -16,8 +16,9 @@ class NotifyMode(IntEnum):
     EACH = 3
 
 
-def notify_mode(wish: bool | None, old: bool) -> NotifyMode:
-    """The mode of an event whose publisher has this wish (None: none); ``old``: it is too old to alarm anybody."""
-    if wish is None:
+def notify_mode(wanted: bool | None, old: bool) -> NotifyMode:
+    """The mode of an event whose publisher wants it to notify, or not to (None: does not say); ``old``: it is too old to
+    notify users as new."""
+    if wanted is None:
         return NotifyMode.READ if old else NotifyMode.UNREAD
-    return NotifyMode.UNREAD if wish else NotifyMode.NONE
+    return NotifyMode.UNREAD if wanted else NotifyMode.NONE

@@ -22,8 +22,6 @@ from tidings.visibility import Visibility, VisibilityName
 CHANNELS = ("email", "web_push", "webhook", "apprise")
 """The channels of delivery. Lists, counts and streams inside the application are the channel ``in_app``."""
 IN_APP = "in_app"
-PLURALS = ("zero", "one", "two", "few", "many", "other")
-"""The plural categories of CLDR; each language uses some of them."""
 PLACEHOLDERS = frozenset(
     {"actors", "count", "actor_count", "object", "object_type", "object_id", "title", "verb", "type"}
 )

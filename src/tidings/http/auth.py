@@ -201,9 +201,8 @@ def _pem(setting: str) -> bytes:
         return Path(setting).read_bytes()
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "not a path"
-        if setting.endswith(
-            KEY_FILES
-        ):  # anything else may be the secret of other tokens, set in the wrong place
+        # Anything else may be the secret of other tokens, set in the wrong place.
+        if setting.endswith(KEY_FILES):
             why = f"{shown(setting)}: {why}"
         raise ConfigError(
             f"jwt_public_key: neither PEM nor a readable file, {why}", "jwt_public_key"

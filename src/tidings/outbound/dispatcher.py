@@ -285,9 +285,7 @@ class DeliveryDispatcher(Worker):
         newest = sorted(batch, key=lambda delivery: (delivery.created_at, delivery.id), reverse=True)
         try:
             notes = [self._note(delivery) for delivery in newest]
-            if endpoint.channel == "email":
-                notes = self._with_unsubscribe(endpoint, notes)
-            return await channel.send(endpoint, notes)
+            return await channel.send(endpoint, self._with_unsubscribe(endpoint, notes))
         except Exception as fault:
             _log.exception("the channel %s failed", endpoint.channel)
             return SendResult("failed", f"a fault of the server: {type(fault).__name__}", server_fault=True)
@@ -315,8 +313,8 @@ class DeliveryDispatcher(Worker):
 
     def _with_unsubscribe(self, endpoint: Endpoint, notes: list[OutboundMessage]) -> list[OutboundMessage]:
         """The messages of one mail with the link that ends mails about their type, or about all if there are several. No
-        preference ends critical mails, so they have none."""
-        if notes[0].critical:
+        preference ends critical mails, so they have none; nor have other channels."""
+        if endpoint.channel != "email" or notes[0].critical:
             return notes
         types = {note.type for note in notes}
         link = self._unsubscribe(endpoint.id, types.pop() if len(types) == 1 else "")

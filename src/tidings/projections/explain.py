@@ -74,7 +74,7 @@ def channels(case: ExplainInput) -> dict[str, Decision]:
     return {IN_APP: _in_app(case)} | {channel: _outside(case, channel) for channel in CHANNELS}
 
 
-_FOLLOWERS: Mapping[str, str] = {
+_SOURCE_TEXTS: Mapping[str, str] = {
     "targets": "its targets",
     "followers": "followers of its object",
     "actor_followers": "followers of its actor",
@@ -82,8 +82,8 @@ _FOLLOWERS: Mapping[str, str] = {
 }
 
 
-def _whom(rule: Rule) -> str:
-    return " and ".join(_FOLLOWERS[source] for source in rule.sources) or "nobody"
+def _recipients(rule: Rule) -> str:
+    return " and ".join(_SOURCE_TEXTS[source] for source in rule.sources) or "nobody"
 
 
 def _followed(rule: Rule) -> str:
@@ -100,7 +100,7 @@ def _rule(case: ExplainInput) -> tuple[bool, str]:
             f"{case.facts.entry.verb!r} brings the type {case.type!r}; a broadcast notifies its audience",
         )
     return True, (
-        f"{case.facts.entry.verb!r} brings the type {case.type!r}, which {declared} notifies {_whom(case.rule)}"
+        f"{case.facts.entry.verb!r} brings the type {case.type!r}, which {declared} notifies {_recipients(case.rule)}"
     )
 
 
