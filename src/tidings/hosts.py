@@ -13,9 +13,10 @@ class ListedHost(NamedTuple):
     port: int | None
 
 
+@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
     """Whether an address or a name reaches only this machine. A name other than localhost and those below it depends on its
-    resolver."""
+    resolver. Cached: dev mode asks about its own host at each request."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
