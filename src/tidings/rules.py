@@ -62,6 +62,7 @@ SOURCES: Mapping[str, tuple[Source, ...]] = {
     **{source: (source,) for source in get_args(Source)},
 }
 """The sources that a word stands for."""
+_TARGETS_ALONE: frozenset[Source] = frozenset({"targets"})
 Recipients = Annotated[
     Literal["none", "both", "targets", "followers", "actor_followers", "topic_followers"]
     | Annotated[tuple[Source, ...], Meta(max_length=len(get_args(Source)))],
@@ -136,7 +137,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     @property
     def to_followers(self) -> bool:
         """Whether it notifies followers of some topics of an event that a follow brings."""
-        return any(source != "targets" for source in self.sources)
+        return not _TARGETS_ALONE.issuperset(self.sources)
 
     def notifies_followers(self, visibility: Visibility) -> bool:
         """Whether it notifies followers of some topics of an event of this visibility."""

@@ -1,6 +1,7 @@
 """Which streams carry an event as activity: the rules of activity pages, evaluated by event for many viewers."""
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 from tidings.activity_scope import EVERYBODY, Watched
 from tidings.model import ActivityReach
@@ -12,6 +13,18 @@ _Names = frozenset[str]
 _NOBODY: _Names = frozenset()
 
 
+class _TopicViewers(NamedTuple):
+    """Users who watch the activity of a topic, by number, and those of them who follow it now."""
+
+    users: Mapping[int, str]
+    followers: _Names
+
+    def admitted(self, event: EventRow) -> _Names:
+        """Those who see an event for followers on the page of the topic: its followers, and the actor."""
+        actor = self.users.get(event.actor)
+        return self.followers if actor is None else self.followers | {actor}
+
+
 def of(
     r: ReadSnapshot, events: Sequence[EventRow], watched: Watched
 ) -> Mapping[int, tuple[ActivityReach, ...]]:
@@ -19,11 +32,13 @@ def of(
     lists = {event.key: names for event in events if (names := _lists(r, event, watched))}
     listed = [event for event in events if event.key in lists]
     separated = _separated(r, listed, watched)
+    restricted = {name for event in listed if not event.is_public for name in lists[event.key]}
+    viewers = {name: _viewers(r, name, watched[name]) for name in restricted}
     return {
         event.key: tuple(
             ActivityReach(
                 name,
-                None if event.is_public else _admitted(r, event, name, watched[name]),
+                None if event.is_public else viewers[name].admitted(event),
                 separated.get(event.actor, _NOBODY),
             )
             for name in lists[event.key]
@@ -40,14 +55,13 @@ def _lists(r: ReadSnapshot, event: EventRow, watched: Watched) -> list[str]:
     return found
 
 
-def _admitted(r: ReadSnapshot, event: EventRow, topic: str, users: Collection[str]) -> _Names:
-    """Those of these users who see an event for followers on the page of a topic: who follow it now, and the actor."""
+def _viewers(r: ReadSnapshot, topic: str, users: Collection[str]) -> _TopicViewers:
     numbers = _numbers(r, users)
     if not numbers:
-        return _NOBODY
+        return _TopicViewers({}, _NOBODY)
     asked = (r.names.topic(topic), r.writer.carray(sorted(numbers)))
-    followers = {follower for (follower,) in r.db.execute(sql("current_followers_among"), asked)}
-    return frozenset(numbers[n] for n in followers | ({event.actor} & numbers.keys()))
+    found = r.db.execute(sql("current_followers_among"), asked)
+    return _TopicViewers(numbers, frozenset(numbers[follower] for (follower,) in found))
 
 
 def _separated(r: ReadSnapshot, events: Sequence[EventRow], watched: Watched) -> dict[int, _Names]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from tidings.ids import MAX_KEY, notification_id, notification_ref
 from tidings.inbox_commands import Snooze
-from tidings.model import InboxChanges, InboxFilter, InboxPage, ReadWatermark, split_topic
+from tidings.model import InboxChanges, InboxFilter, InboxPage, ReadWatermark
 from tidings.storage.sqlite import inbox_counters, notification_groups
 from tidings.storage.sqlite.notification_groups import (
     ALL_TYPES,
@@ -107,10 +107,9 @@ def seq_before(r: ReadSnapshot, user: int, key: int) -> int:
 
 def snoozed(r: ReadSnapshot, due_by: int, limit: int) -> list[Snooze]:
     """The snoozes that end by a time; see Snoozing.snoozed."""
-    return [
-        Snooze(split_topic(r.names.text(user))[1], notification_id(user, number), until)
-        for user, number, until in r.db.all(sql("snoozes"), (due_by, limit))
-    ]
+    rows = r.db.all(sql("snoozes"), (due_by, limit))
+    people = r.names.people({user for user, _, _ in rows})
+    return [Snooze(people[user], notification_id(user, number), until) for user, number, until in rows]
 
 
 def _read_alls(r: ReadSnapshot, user: int, seq: int, limit: int) -> list[ReadWatermark]:

@@ -527,7 +527,9 @@ class SqliteStore(GroupReads):
 
     async def snoozed(self, due_by: int, limit: int) -> list[Snooze]:
         """The snoozes that end by a time, soonest first."""
-        return await self._now(DELIVERIES, ("snoozed", due_by), lambda r: inboxes.snoozed(r, due_by, limit))
+        return await self._now(
+            DELIVERIES, ("snoozed", due_by, limit), lambda r: inboxes.snoozed(r, due_by, limit)
+        )
 
     async def reminder(self, key: str) -> Reminder | None:
         """One reminder. By a thread, for the same reason."""

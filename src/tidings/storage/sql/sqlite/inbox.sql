@@ -151,7 +151,7 @@ FROM temp.replaced_group r CROSS JOIN temp.new_item a ON a.item = r.item
 CROSS JOIN temp.grouped_item m ON m.user = r.user AND m.grouping = r.grouping;
 
 -- name: create_groups
--- A group of one has no rows here until an item joins it.
+-- A group of one has no rows here until an item joins it or its snooze ends.
 INSERT INTO inbox_group (user, group_number, current_seq, first_event_key, size, actors)
 SELECT user, group_number, row, key, 1, 1 FROM temp.joinable_group WHERE row = group_number ORDER BY key, user;
 
@@ -197,10 +197,9 @@ WHERE (user, seq) IN (SELECT user, seq FROM temp.grouped_item);
 
 -- name: decrement_unread_for_joins
 -- A group that was seen is unseen again.
-UPDATE inbox SET unread = unread - (SELECT count(*) FROM temp.grouped_item m WHERE m.user = inbox.user),
-  unseen = unseen - (SELECT count(*) FROM temp.grouped_item m WHERE m.user = inbox.user) + (
-    SELECT count(*) FROM temp.joinable_group j WHERE j.user = inbox.user AND (j.seen OR j.row <= inbox.seen_up_to))
-WHERE user IN (SELECT user FROM temp.grouped_item);
+UPDATE inbox SET unread = unread - joined.items, unseen = unseen - joined.items + (
+  SELECT count(*) FROM temp.joinable_group j WHERE j.user = inbox.user AND (j.seen OR j.row <= inbox.seen_up_to))
+FROM (SELECT user, count(*) AS items FROM temp.grouped_item GROUP BY 1) joined WHERE inbox.user = joined.user;
 
 -- name: collect_notified_groups
 INSERT OR IGNORE INTO temp.notified_group (user, group_number, type)
