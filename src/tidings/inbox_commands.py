@@ -45,6 +45,10 @@ class ReturnSnoozed(msgspec.Struct, frozen=True):
     due_by: int
 
 
+NotificationCommand = SetNotificationState | SnoozeNotifications | ReturnSnoozed
+"""The commands that change single notifications."""
+
+
 class MarkAllNotificationsRead(msgspec.Struct, frozen=True):
     """Mark read all notifications that became unread up to seq ``up_to`` (None: now), optionally of one type only."""
 

@@ -8,7 +8,7 @@ class NotifyMode(IntEnum):
 
     UNREAD: as usual, and on the channels of its type. READ: each arrives read, in a notification of its own that no later
     item joins; it raises no count and no channel delivers it. NONE: nobody is notified. EACH: as UNREAD, although another
-    such event notified just before: the rings of a reminder. Feeds have the event in any case."""
+    such event notified just before: the occurrences of a reminder. Feeds have the event in any case."""
 
     UNREAD = 0
     READ = 1

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tidings.inbox_commands import NotificationState, ReturnSnoozed, SetNotificationState, SnoozeNotifications
+from tidings.inbox_commands import (
+    NotificationCommand,
+    NotificationState,
+    ReturnSnoozed,
+    SnoozeNotifications,
+)
 from tidings.model import InboxCounters, InboxFilter, ReadWatermark
 from tidings.rules import NO_GROUP, Grouping, last_to_merge
-
-NotificationCommand = SetNotificationState | SnoozeNotifications | ReturnSnoozed
-"""The commands that change single notifications."""
 
 
 class ItemState(NamedTuple):

@@ -7,6 +7,7 @@ from tidings.ids import notification_id, notification_ref
 from tidings.inbox_commands import (
     MarkAllNotificationsRead,
     MarkAllNotificationsSeen,
+    NotificationCommand,
     Snooze,
     UndoMarkAllRead,
     Unsubscribe,
@@ -30,7 +31,7 @@ from tidings.notify_mode import NotifyMode
 from tidings.personal_data import Preferences
 from tidings.rules import ALONE, IN_APP, Rule, duplicate_key, duplicate_window, grouping
 from tidings.storage.memory.deliveries import MemoryDeliveries
-from tidings.storage.memory.inbox import ItemDraft, NotificationCommand
+from tidings.storage.memory.inbox import ItemDraft
 from tidings.storage.memory.state import Broadcast, created_at, thing
 from tidings.storage.memory.user import UserState
 from tidings.visibility import LookUpFacts, may_look_up

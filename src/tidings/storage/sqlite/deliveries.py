@@ -51,7 +51,7 @@ def _due(r: ReadSnapshot, values: dict[str, Any], limit: int) -> list[tuple[Any,
 
 def _without_blocked(r: ReadSnapshot, due: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     """Without deliveries of groups from which the items of a blocked user are still to be removed. Only inboxes with such a
-    job have some, and its other deliveries do not wait: somebody else's block may have queued it."""
+    job have some, and its other deliveries do not wait: a block by another user may have queued it."""
     numbers: dict[int, set[int]] = {}
     for row in due:
         if row[-1]:

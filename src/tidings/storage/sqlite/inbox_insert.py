@@ -112,7 +112,7 @@ def _unrepeated(w: WriteSession, pairs: Collection[int], arrivals: Arrivals) -> 
     if not windows:
         return pairs
     found = w.db.all(sql("duplicates"), {"packed": w.carray(windows)})
-    standing = {event for event in {event for _, event in found} if _stands(w, event)}
+    standing = {event for event in {event for _, event in found} if w.stands(event)}
     duplicates = {p for p, event in found if event in standing}
     seen: set[tuple[int, int]] = set()
     for p in sorted(windows.keys() - duplicates):
@@ -124,11 +124,6 @@ def _unrepeated(w: WriteSession, pairs: Collection[int], arrivals: Arrivals) -> 
     if fresh:
         w.db.execute(sql("record_dedup_windows"), {"packed": w.carray(fresh), "now": w.now})
     return [p for p in pairs if p not in duplicates]
-
-
-def _stands(w: WriteSession, event: int) -> bool:
-    """Whether the event with a key was not retracted."""
-    return bool(w.db.one(sql("event_stands", w.events.span(event).parts[-1]), (event,))[0])
 
 
 def assign_sequence(pairs: Iterable[int]) -> array[int]:

@@ -1,6 +1,7 @@
 """Stored groups: rows of inboxes, the read-alls that cover them, and their items.
 
-A group of one has a row and nothing else; the tables of groups and members have those that ever had two items.
+A group of one has a row and nothing else; the tables of groups and members have those that ever had two items, or returned
+from a snooze.
 """
 
 from bisect import bisect_left

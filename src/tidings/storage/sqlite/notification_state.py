@@ -11,9 +11,9 @@ from tidings.ids import notification_ref
 from tidings.inbox_commands import (
     MarkAllNotificationsRead,
     MarkAllNotificationsSeen,
+    NotificationCommand,
     NotificationState,
     ReturnSnoozed,
-    SetNotificationState,
     SnoozeNotifications,
     UndoMarkAllRead,
 )
@@ -43,10 +43,6 @@ class UnreadNumber(NamedTuple):
 
 
 NOTHING = UnreadNumber(0, 0)
-
-
-NotificationCommand = SetNotificationState | SnoozeNotifications | ReturnSnoozed
-"""The commands that change single notifications."""
 
 
 def mark_inbox(w: WriteSession, r: ReadSnapshot, command: NotificationCommand) -> InboxUpdateResult:

@@ -116,9 +116,8 @@ def _known(w: WriteSession, key: bytes) -> _Known | None:
     if row is None:
         return None
     fingerprint, event, position = row
-    query = sql("event_stands", w.events.span(event).parts[-1])
-    (stands,) = w.db.one(query, (event,))
-    return _Known(fingerprint, Receipt(w.ids.text(event), position, event >> COUNTER_BITS, not stands))
+    retracted = not w.stands(event)
+    return _Known(fingerprint, Receipt(w.ids.text(event), position, event >> COUNTER_BITS, retracted))
 
 
 def _append(w: WriteSession, events: Sequence[NewEvent]) -> tuple[list[Receipt], set[int]]:

@@ -348,6 +348,10 @@ class WriteSession:
         start = self.start_key(topic_timeline(topic), hot_from + 1, self.position)
         self.enqueue_job("resume_fan_out", topic, hot_from + 1, self.position, start)
 
+    def stands(self, event: int) -> bool:
+        """Whether the event with a key was not retracted."""
+        return bool(self.db.one(sql("event_stands", self.events.span(event).parts[-1]), (event,))[0])
+
     def start_key(self, timeline: int, low: int, high: int) -> int:
         """A key below every entry of a timeline with a position in [low, high]: the start of a search for them.
 
