@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import gzip
 import json
-import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from tests.loops import loop_in_a_thread
 
 DRIP_S = 0.05
 """Seconds between two bytes of a reply that never ends."""
@@ -169,6 +170,12 @@ class Issuer:
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
+    async def start(self) -> asyncio.Server:
+        """Listen."""
+        server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        return server
+
     async def stop(self) -> None:
         """Let go of every connection."""
         self._over = True
@@ -181,24 +188,10 @@ class Issuer:
 def issuing(what: str) -> Iterator[Issuer]:
     """An issuer that misbehaves in this way, served from a thread of its own."""
     issuer = Issuer(MISBEHAVIOURS[what])
-    with asyncio.Runner() as runner:
-        loop = runner.get_loop()
-        over = asyncio.Event()
-        ready = threading.Event()
-
-        async def serve() -> None:
-            server = await asyncio.start_server(issuer.serve, "127.0.0.1", 0)
-            issuer.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-            ready.set()
-            await over.wait()
-            server.close()
-            await issuer.stop()
-
-        thread = threading.Thread(target=runner.run, args=(serve(),), name="issuer")
-        thread.start()
+    with loop_in_a_thread("issuer") as loop:
+        server = asyncio.run_coroutine_threadsafe(issuer.start(), loop).result()
         try:
-            ready.wait()
             yield issuer
         finally:
-            loop.call_soon_threadsafe(over.set)
-            thread.join()
+            loop.call_soon_threadsafe(server.close)
+            asyncio.run_coroutine_threadsafe(issuer.stop(), loop).result()

@@ -1,7 +1,6 @@
 """Attacks by users who register mail addresses of others."""
 
 import asyncio
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ import httpx
 import pytest
 
 from tests.attack.probe import AttackedServer, attacked_server
+from tests.loops import loop_in_a_thread
 from tests.outbound.receivers import HOST, Relay, text
 from tests.wire.people import KEY, SETTINGS, bearer, event, token
 from tidings.confirmations import MAILS_PER_ADDRESS, MAILS_PER_USER
@@ -42,15 +42,10 @@ class Mails:
 def mails() -> Iterator[Mails]:
     """A relay that takes all."""
     relay = Relay()
-    loop = asyncio.new_event_loop()
-    port = loop.run_until_complete(relay.start())
-    thread = threading.Thread(target=loop.run_forever, name="relay")
-    thread.start()
-    yield Mails(relay, port, loop)
-    asyncio.run_coroutine_threadsafe(relay.stop(), loop).result()
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+    with loop_in_a_thread("relay") as loop:
+        port = asyncio.run_coroutine_threadsafe(relay.start(), loop).result()
+        yield Mails(relay, port, loop)
+        asyncio.run_coroutine_threadsafe(relay.stop(), loop).result()
 
 
 @contextmanager

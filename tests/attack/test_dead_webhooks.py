@@ -1,7 +1,6 @@
 """Attacks by users whose webhooks accept and never answer, or answer without an end."""
 
 import asyncio
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import httpx
 import pytest
 
 from tests.attack.probe import LONG, AttackedServer, attacked_server
+from tests.loops import loop_in_a_thread
 from tests.outbound.receivers import HOST, Web
 from tests.wire.people import KEY, SETTINGS, bearer, event
 from tidings.outbound.slots import SLOTS, UNKNOWN_SLOTS, USER_UNPROVEN_SLOTS
@@ -30,7 +30,7 @@ class Receivers:
         self.quick, self.dead = Web(), Web()
         self._loop = loop
         for web in (self.quick, self.dead):
-            web.port = loop.run_until_complete(web.start())
+            web.port = asyncio.run_coroutine_threadsafe(web.start(), loop).result()
         self.dead.open.clear()
 
     def received(self, web: Web, number: int) -> None:
@@ -45,15 +45,10 @@ class Receivers:
 @pytest.fixture
 def receivers() -> Iterator[Receivers]:
     """Two web servers."""
-    loop = asyncio.new_event_loop()
-    receivers = Receivers(loop)
-    thread = threading.Thread(target=loop.run_forever, name="receivers")
-    thread.start()
-    yield receivers
-    asyncio.run_coroutine_threadsafe(receivers.stop(), loop).result()
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+    with loop_in_a_thread("receivers") as loop:
+        receivers = Receivers(loop)
+        yield receivers
+        asyncio.run_coroutine_threadsafe(receivers.stop(), loop).result()
 
 
 def register(client: httpx.Client, user: str, web: Web, path: str) -> None:

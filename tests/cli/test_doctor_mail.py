@@ -11,7 +11,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from tests.cli.conftest import Run
 from tests.outbound.certificates import certified
-from tests.outbound.receivers import HOST, WAIT_S, Relay
+from tests.outbound.receivers import HOST, WAIT_S, Connection, Relay
 from tidings.cli.doctor import RELAY_S, checks, mail
 from tidings.config import Settings
 from tidings.outbound import email
@@ -40,7 +40,7 @@ class Guarded(Relay):
             right = isinstance(given, LoginPassword) and given == LoginPassword(b"me", b"right")
             return AuthResult(success=right, handled=False)
 
-        return SMTP(self, hostname="relay.example", tls_context=self._upgrade, authenticator=judge)
+        return Connection(self, hostname="relay.example", tls_context=self._upgrade, authenticator=judge)
 
 
 def against(

@@ -3,11 +3,12 @@
 import asyncio
 import socket
 import struct
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 from urllib.parse import urlsplit
+
+from tests.loops import loop_in_a_thread
 
 CHUNK = 16 * 1024
 BACKLOG = 100
@@ -37,13 +38,11 @@ class Proxy:
         self.ends = 0
         self.url = ""
 
-    async def serve(self, started: threading.Event, stop: asyncio.Event) -> None:
-        """Listen until ``stop``."""
+    async def start(self) -> asyncio.Server:
+        """Listen."""
         server = await asyncio.start_server(self._connection, "127.0.0.1", 0, backlog=BACKLOG)
         self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        started.set()
-        await stop.wait()
-        server.close()
+        return server
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.CancelledError):
@@ -97,14 +96,10 @@ async def _copied(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 @contextmanager
 def between(url: str, decide: Decide) -> Iterator[Proxy]:
     """A proxy before the server at this address."""
-    proxy, started = Proxy(url, decide), threading.Event()
-    with asyncio.Runner() as runner:
-        loop, stop = runner.get_loop(), asyncio.Event()
-        thread = threading.Thread(target=runner.run, args=(proxy.serve(started, stop),))
-        thread.start()
-        started.wait()
+    proxy = Proxy(url, decide)
+    with loop_in_a_thread("proxy") as loop:
+        server = asyncio.run_coroutine_threadsafe(proxy.start(), loop).result()
         try:
             yield proxy
         finally:
-            loop.call_soon_threadsafe(stop.set)
-            thread.join()
+            loop.call_soon_threadsafe(server.close)

@@ -50,6 +50,7 @@ class Web:
         self._busy = 0
         self._news = asyncio.Condition()
         self._connections: set[asyncio.Task[None]] = set()
+        self._transports: set[asyncio.WriteTransport] = set()
 
     async def start(self, context: ssl.SSLContext | None = None) -> int:
         """Listen; the port."""
@@ -63,6 +64,7 @@ class Web:
         for connection in self._connections:
             connection.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
+        _abort(self._transports)
 
     def answer(self, status: int, *headers: str, body: bytes = b"", times: int = 1) -> None:
         """Say this next."""
@@ -80,6 +82,7 @@ class Web:
         return [request.path for request in self.requests]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._transports.add(writer.transport)
         if self.broken:
             self.resets += 1
             _reset(writer)
@@ -117,6 +120,12 @@ class Web:
             self._news.notify_all()
 
 
+def _abort(transports: set[asyncio.WriteTransport]) -> None:
+    """Close connections at once. One with TLS that is only closed waits for its peer: it stays open if the loop ends."""
+    for transport in transports:
+        transport.abort()
+
+
 def _reset(writer: asyncio.StreamWriter) -> None:
     """End a connection the way a crashed machine does."""
     at_once = struct.pack("ii", 1, 0)
@@ -143,6 +152,17 @@ class Mail(NamedTuple):
     content: EmailMessage
 
 
+class Connection(SMTP):
+    """A connection to a relay, which knows its transport."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Have the relay keep it."""
+        assert isinstance(self.event_handler, Relay)
+        assert isinstance(transport, asyncio.WriteTransport)
+        self.event_handler.transports.add(transport)
+        super().connection_made(transport)
+
+
 class Relay:
     """An SMTP server. Takes every mail unless ``answers`` holds refusals; ``at`` is the command that they answer."""
 
@@ -150,6 +170,7 @@ class Relay:
         self.mails: list[Mail] = []
         self.answers: deque[str] = deque()
         self.at = "RCPT"
+        self.transports: set[asyncio.WriteTransport] = set()
         self._news = asyncio.Condition()
 
     async def start(self, context: ssl.SSLContext | None = None, *, starttls: bool = False) -> int:
@@ -162,12 +183,13 @@ class Relay:
         return port
 
     async def stop(self) -> None:
-        """Listen no more."""
+        """Listen no more, and let go of every connection."""
         self._server.close()
         await self._server.wait_closed()
+        _abort(self.transports)
 
     def _protocol(self) -> SMTP:
-        return SMTP(
+        return Connection(
             self,
             hostname="relay.example",
             enable_SMTPUTF8=True,
