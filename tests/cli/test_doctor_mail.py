@@ -85,28 +85,37 @@ def test_the_password_is_tried_and_not_shown(
 
 
 def never_ends_tls(listener: socket.socket, context: ssl.SSLContext) -> None:
-    """Serve one connection as a relay that does not answer the end of TLS, until the connection is closed."""
+    """Serve one connection as a relay that refuses each password and does not answer the end of TLS, until the connection is
+    closed."""
     connection, _ = listener.accept()
-    with context.wrap_socket(connection, server_side=True) as tls:
+    with context.wrap_socket(connection, server_side=True, suppress_ragged_eofs=True) as tls:
         tls.sendall(b"220 relay.example\r\n")
-        while not tls.recv(512).startswith(b"QUIT"):
-            tls.sendall(b"250 relay.example\r\n")
-        tls.sendall(b"221 bye\r\n")
+        while asked := tls.recv(512):
+            if asked.startswith(b"QUIT"):
+                tls.sendall(b"221 bye\r\n")
+                break
+            tls.sendall(ANSWERS.get(asked[:4], b"250 relay.example\r\n"))
         with socket.socket(fileno=tls.detach()) as raw:
             while raw.recv(512):
                 pass
 
 
-def test_the_connection_ends_with_the_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+ANSWERS = {b"EHLO": b"250-relay.example\r\n250 AUTH PLAIN\r\n", b"AUTH": b"535 no\r\n"}
+
+
+@pytest.mark.parametrize(("who", "found"), [("", "ok"), ("me:wr0ng@", "warn")])
+def test_the_connection_ends_with_the_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, who: str, found: str
+) -> None:
     """It waited for the relay's end of TLS, and the loop of the check ended before: its socket stayed open."""
     context, file = certified(tmp_path, "localhost")
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
     with socket.create_server((HOST, 0)) as listener:
         relay = threading.Thread(target=never_ends_tls, args=(listener, context))
         relay.start()
-        level, _ = told(f"smtps://localhost:{listener.getsockname()[1]}")
+        level, _ = told(f"smtps://{who}localhost:{listener.getsockname()[1]}")
         relay.join(WAIT_S)
-    assert (level, relay.is_alive()) == ("ok", False)
+    assert (level, relay.is_alive()) == (found, False)
 
 
 def test_a_certificate_that_is_not_trusted_is_named(tmp_path: Path) -> None:

@@ -171,8 +171,19 @@ class Email:
         return _connection(self._relay, TIMEOUT_S)
 
 
+class _Connection(aiosmtplib.SMTP):
+    """A connection whose socket is closed at once. One with TLS waits for the relay's end of TLS otherwise, and stays open
+    when it does not come, or when the loop of the caller ends before it does."""
+
+    def close(self) -> None:
+        """End it, after QUIT or a failure: nothing that was written is left to be sent."""
+        if isinstance(self.transport, asyncio.WriteTransport):
+            self.transport.abort()
+        super().close()
+
+
 def _connection(place: Relay, timeout_s: float) -> aiosmtplib.SMTP:
-    return aiosmtplib.SMTP(
+    return _Connection(
         hostname=place.host,
         port=place.port,
         use_tls=place.tls,
@@ -186,10 +197,8 @@ def _connection(place: Relay, timeout_s: float) -> aiosmtplib.SMTP:
 async def relay_fault(place: Relay, timeout_s: float) -> str:
     """Connect and authenticate as for a mail, but send none; returns the fault, "" without one."""
     at = f"{place.host}:{place.port}"
-    transport = None
     try:
         async with asyncio.timeout(timeout_s), _connection(place, timeout_s) as smtp:
-            transport = smtp.transport
             await smtp.noop()
     except SMTPAuthenticationError as refusal:
         return f"{at} refuses the user and password of smtp_url: {refusal.code} {refusal.message!a}"
@@ -201,9 +210,6 @@ async def relay_fault(place: Relay, timeout_s: float) -> str:
         return f"no connection to {at}: {str(error.__cause__ or error)!a}"
     except SMTPException as error:  # it has no STARTTLS, or no way to authenticate
         return f"{at} does not do what smtp_url asks for: {error.message!a}"
-    finally:
-        if isinstance(transport, asyncio.WriteTransport):
-            transport.abort()  # TLS waits for the relay's farewell, and the caller's loop may end before it
     return ""
 
 
