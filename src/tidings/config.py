@@ -38,6 +38,8 @@ LEAST_QUEUE = 1_000
 """Commands of the shortest write queue: a part of an import has 500, and a queue without room for them refuses it always."""
 Positive = Annotated[int, Meta(ge=1, le=LARGEST)]
 Natural = Annotated[int, Meta(ge=0, le=LARGEST)]
+SecretOverlap = Annotated[int, Meta(ge=0, le=30 * 86_400)]
+"""A month at most: whoever has read a secret can sign with it until then."""
 Network = IPv4Network | IPv6Network
 MAX_GROUP_WINDOW_S = 366 * 86_400
 """A year: each page of groups reads a whole window, or the maximum number of items in it."""
@@ -132,6 +134,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     vapid_subject: str = ""
     webhook_allow_http: bool = False
     webhook_allow_networks: str = ""
+    webhook_secret_overlap_s: SecretOverlap = 86_400
 
     request_header_timeout_s: Positive = 10
     body_timeout_s: Positive = 30
@@ -231,6 +234,7 @@ HELP: Mapping[str, str] = {
     "vapid_subject": "A mailto: or https: address at which push services can reach you.",
     "webhook_allow_http": "Whether webhooks may go to http:// addresses, unencrypted.",
     "webhook_allow_networks": "Networks (CIDR, comma-separated) for endpoints of the application, though not public.",
+    "webhook_secret_overlap_s": "Seconds for which the secret before a rotation signs as well; 0: no more.",
     "request_header_timeout_s": "Seconds to receive a request's head.",
     "body_timeout_s": "Seconds to receive a request's body.",
     "reply_timeout_s": "Seconds in which a client must read 4 KiB, or a tenth, of what waits for it; "

@@ -211,10 +211,11 @@ class EndpointService:
         await self._log.submit(EnableEndpoint(user, id))
         return await self._one(user, id)
 
-    async def rotate_secret(self, user: str, id: str) -> Endpoint:
-        """Give a webhook a new secret, which signs from the next attempt on. Raises NotFound if it is not a webhook of this
-        user."""
-        outcome = await self._log.submit(RotateSecret(user, id, self._new_secret()))
+    async def rotate_secret(self, user: str, id: str, overlap_s: int) -> Endpoint:
+        """Give a webhook a new secret, which signs from the next attempt on; the present one signs as well for ``overlap_s``
+        seconds, and none before it. Raises NotFound if it is not a webhook of this user."""
+        keep_until = self._clock.now() + overlap_s * 1_000 if overlap_s else 0
+        outcome = await self._log.submit(RotateSecret(user, id, self._new_secret(), keep_until))
         if not (isinstance(outcome, CommandResult) and outcome.updated):
             raise NotFound("no such webhook")
         return await self._one(user, id)

@@ -215,11 +215,13 @@ class EnableEndpoint(msgspec.Struct, frozen=True):
 
 
 class RotateSecret(msgspec.Struct, frozen=True):
-    """Sign for a webhook with another secret from the next attempt on. Changes 0 without such a webhook of this user."""
+    """Sign for a webhook with another secret from the next attempt on; with the present one too until ``keep_until`` (ms), 0
+    for no more. Changes 0 without such a webhook of this user."""
 
     user: str
     id: str
     secret: str
+    keep_until: int = 0
 
 
 class ReserveConfirmation(msgspec.Struct, frozen=True):

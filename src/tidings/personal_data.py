@@ -86,7 +86,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     ``sent_at``: the time of the last delivery (ms). There are no deliveries before it is ``confirmed``, or from
     ``disabled_at`` (ms, 0: it is enabled) on. ``failures``: consecutive deliveries that were refused permanently.
     ``vouched``: the application registered it, so it may be in a network that is not public. ``revision``: the number of
-    times that it was registered again, enabled or given another secret."""
+    times that it was registered again, enabled or given another secret. ``previous_secret``: the one before, which signs as
+    well until ``previous_until`` (ms, 0: there is none)."""
 
     id: str
     user: str
@@ -101,6 +102,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     disabled_reason: str = ""
     vouched: bool = False
     revision: int = 0
+    previous_secret: str = ""
+    previous_until: int = 0
 
     @property
     def is_usable(self) -> bool:

@@ -198,6 +198,25 @@ def test_a_webhook_gets_another_secret(store: Harness) -> None:
     assert endpoints(store, "bob") == [msgspec.structs.replace(hook, secret="new", revision=1), keys]
 
 
+def test_a_rotation_keeps_the_secret_before_it_until_a_time(store: Harness) -> None:
+    """The fault: receivers refused deliveries between a rotation and their own change to the new secret. Two secrets are
+    kept at most, and none beside the new one after a rotation without a time."""
+    hook = Endpoint("e1", "bob", "webhook", "https://bob.test/hook", "first")
+    store.write(AddEndpoint(hook), SetNotificationType("ping", Rule(channels=("webhook",))))
+    store.publish(event("alice", "ping", targets=("bob",)))
+    for rotation, kept in (
+        (RotateSecret("bob", "e1", "second", START_MS + 9), ("second", "first", START_MS + 9)),
+        (RotateSecret("bob", "e1", "third", START_MS + 5), ("third", "second", START_MS + 5)),
+        (AddEndpoint(hook), ("third", "second", START_MS + 5)),
+        (RotateSecret("bob", "e1", "fourth"), ("fourth", "", 0)),
+    ):
+        store.write(rotation)
+        (found,) = endpoints(store, "bob")
+        (due,) = store.run(store.store.deliveries(store.clock.ms, 9))
+        assert (found.secret, found.previous_secret, found.previous_until) == kept
+        assert due.endpoint == found
+
+
 def test_a_registration_does_not_undo_what_came_before_it(store: Harness) -> None:
     """The fault: a registration wrote the secret that it had read, and so overwrote one that was rotated meanwhile; the
     time of the last delivery as well. A webhook that is registered again keeps what the store has."""

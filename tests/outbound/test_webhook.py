@@ -11,6 +11,7 @@ import pytest
 
 from tests.outbound.receivers import HOST, WAIT_S, Request, Web
 from tests.outbound.world import USER, World
+from tidings.model import RotateSecret
 from tidings.outbound.channel import OutboundMessage
 from tidings.outbound.http_client import MAX_RETRY_AFTER_S, seconds_of
 from tidings.outbound.reply_limit import MAX_REPLY_BYTES
@@ -82,6 +83,26 @@ def test_each_attempt_is_signed_anew_under_the_same_id(loop: Loop, world: World)
         assert int(second.headers["webhook-timestamp"]) - int(first.headers["webhook-timestamp"]) == 60
         assert is_signed(first, endpoint.secret)
         assert is_signed(second, endpoint.secret)
+
+    loop.run(scene())
+
+
+def test_two_secrets_sign_for_a_time_after_a_rotation(loop: Loop, world: World) -> None:
+    """Both signatures are in the header, so that a receiver with either accepts it; from the named time on, one is."""
+
+    async def scene() -> None:
+        endpoint, secret = await world.hook(), new_secret()
+        until = world.clock.now() + 60_000
+        await world.write(RotateSecret(endpoint.user, endpoint.id, secret, until))
+        await world.tell()
+        await world.deliver(59)
+        await world.tell()
+        await world.deliver(1)
+        during, after = world.web.requests
+        assert [is_signed(during, one) for one in (secret, endpoint.secret)] == [True, True]
+        assert [is_signed(after, one) for one in (secret, endpoint.secret)] == [True, False]
+        numbers = [len(one.headers["webhook-signature"].split(" ")) for one in (during, after)]
+        assert numbers == [2, 1]
 
     loop.run(scene())
 

@@ -292,6 +292,7 @@ changed_endpoints: st.SearchStrategy[Command] = places.map(lambda place: endpoin
             Unsubscribe(one.id, ""),
             EnableEndpoint(one.user, one.id),
             RotateSecret(one.user, one.id, "new"),
+            RotateSecret(one.user, one.id, "newer", 1),
         )
     )
 )

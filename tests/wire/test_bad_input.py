@@ -111,6 +111,7 @@ REMINDER = "/v1/reminders/r"
 WISHES = "/v1/preferences?user_id=u"
 TYPE = "/v1/admin/types/t"
 ENDPOINTS = "/v1/endpoints?user_id=u"
+ROTATION = "/v1/endpoints/none/rotate-secret?user_id=u"
 BROADCAST = "/v1/broadcasts"
 REMIND = {"type": "t", "object_type": "o", "object_id": "1", "user_ids": ["u"], "after_s": 3_600}
 QUIET = {"start": "22:00", "end": "07:00"}
@@ -172,6 +173,10 @@ CASES = (
     parameter("since with fields", "since=0&fields=id", INBOX, pointer="fields"),
     parameter("fields of another resource", "fields=actor_id", INBOX, pointer="fields"),
     parameter("unknown state", "state=deferred", INBOX, pointer="state"),
+    Case("an overlap below 0", 400, "bad-parameter", "overlap_s", "POST", f"{ROTATION}&overlap_s=-1"),
+    Case(
+        "an overlap over a month", 400, "bad-parameter", "overlap_s", "POST", f"{ROTATION}&overlap_s=2592001"
+    ),
     parameter("unknown window", "window=2m", "/v1/top", pointer="window"),
     parameter("unknown by", "by=user", "/v1/top", pointer="by"),
     parameter("top of too many", "limit=101", "/v1/top", pointer="limit"),

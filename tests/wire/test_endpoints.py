@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from tests.serving import serving
 from tests.wire.people import SETTINGS, bearer, token
+from tidings.client import replies
 from tidings.delivery_endpoints import MAX_ENDPOINTS
 from tidings.http import schemas_delivery as shapes
 from tidings.outbound.ssrf_guard import NOT_PUBLIC
@@ -112,9 +114,10 @@ def test_a_webhook_gets_its_secret_once(app: httpx.Client, user: str) -> None:
     assert [(one.id, one.secret) for one in listed(app, user)] == [(first.id, msgspec.UNSET)]
 
 
-def rotate(client: httpx.Client, user: str, id: str, **headers: str) -> httpx.Response:
+def rotate(client: httpx.Client, user: str, id: str, overlap_s: str = "", **headers: str) -> httpx.Response:
     """Ask for another secret."""
-    return client.post(f"/v1/endpoints/{id}/rotate-secret", params={"user_id": user}, headers=headers)
+    params = {"user_id": user} | ({"overlap_s": overlap_s} if overlap_s else {})
+    return client.post(f"/v1/endpoints/{id}/rotate-secret", params=params, headers=headers)
 
 
 def test_the_secret_of_a_webhook_is_rotated_on_request(
@@ -131,6 +134,20 @@ def test_the_secret_of_a_webhook_is_rotated_on_request(
     assert rotate(anybody, user, first.id, **mine).json()["secret"] != rotated.secret
     assert rotate(app, user, add(app, user, GOOD["email"]).id).status_code == 404
     assert rotate(app, user, "0" * 16).status_code == 404
+
+
+def test_a_rotation_names_the_end_of_the_secret_before_it(app: httpx.Client, user: str) -> None:
+    """The overlap is that of the request, else that of the setting; without one the former secret ends at once."""
+    made = add(app, user, GOOD["webhook"])
+    for overlap_s, kept_s in (("", 86_400), ("3600", 3_600)):
+        before = datetime.now(UTC)
+        reply = msgspec.json.decode(rotate(app, user, made.id, overlap_s).content, type=replies.Endpoint)
+        assert reply.previous_secret_until is not None
+        assert timedelta() <= reply.previous_secret_until - before - timedelta(seconds=kept_s - 1)
+        assert reply.previous_secret_until <= datetime.now(UTC) + timedelta(seconds=kept_s)
+    assert rotate(app, user, made.id, "0").json()["previous_secret_until"] is None
+    shown = app.get("/v1/endpoints", params={"user_id": user}).json()["items"][0]
+    assert not shown.keys() & {"secret", "previous_secret_until"}
 
 
 def test_only_webhooks_show_a_secret(app: httpx.Client, user: str) -> None:

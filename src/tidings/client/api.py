@@ -353,10 +353,13 @@ class Api(FeedCalls):
         return call("POST", f"/v1/endpoints/{part(id)}/enable", replies.Endpoint, query=self._about(user))
 
     @operation
-    def rotate_secret(self, id: str, *, user: str | None = None) -> Call[replies.Endpoint]:
-        """Give a webhook a new ``secret``, which signs from the next attempt on."""
+    def rotate_secret(
+        self, id: str, *, user: str | None = None, overlap_s: int | None = None
+    ) -> Call[replies.Endpoint]:
+        """Give a webhook a new ``secret``, which signs from the next attempt on. The present one signs as well for
+        ``overlap_s`` seconds, by default those of the server's setting."""
         path = f"/v1/endpoints/{part(id)}/rotate-secret"
-        return call("POST", path, replies.Endpoint, query=self._about(user))
+        return call("POST", path, replies.Endpoint, query=self._about(user) | {"overlap_s": overlap_s})
 
     @operation
     def remove_endpoint(self, id: str, *, user: str | None = None) -> Call[None]:

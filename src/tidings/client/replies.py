@@ -292,7 +292,7 @@ class RemindersPage(Struct, frozen=True):
 class Endpoint(Struct, frozen=True):
     """A delivery endpoint of a user. Nothing is sent to it before it is ``confirmed``, nor while it is disabled: since
     ``disabled_at``, for ``disabled_reason``. ``secret`` signs for a webhook; it is only shown when it is created: at the
-    first registration or a rotation."""
+    first registration or a rotation. ``previous_secret_until``: until when the secret before a rotation signs as well."""
 
     id: str
     channel: str
@@ -303,6 +303,7 @@ class Endpoint(Struct, frozen=True):
     disabled_at: datetime | None = None
     disabled_reason: str | None = None
     secret: str | None = None
+    previous_secret_until: datetime | None = None
 
 
 class Endpoints(Struct, frozen=True):

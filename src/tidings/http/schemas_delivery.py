@@ -51,7 +51,8 @@ class Endpoint(Schema):
     """A delivery endpoint of a user. ``confirmed``: the user confirmed it, or the application registered it; nothing is sent
     to it before. ``disabled_at``: since when nothing is sent because it refused everything, and ``disabled_reason`` its
     response, both null while it is enabled. ``secret``: the key that signs for a webhook, shown when it is created (first
-    registration or rotation) and never again."""
+    registration or rotation) and never again; with that of a rotation, ``previous_secret_until``: the time until which the
+    secret before it signs as well, null if it does no more."""
 
     id: str
     channel: str
@@ -62,6 +63,7 @@ class Endpoint(Schema):
     disabled_at: Time | None
     disabled_reason: str | None
     secret: str | UnsetType = UNSET
+    previous_secret_until: Time | UnsetType | None = UNSET
 
 
 class Endpoints(Schema):

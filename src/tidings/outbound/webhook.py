@@ -51,11 +51,12 @@ class Webhook:
         return self._clients.of(endpoint).origin(endpoint.address)
 
     async def send(self, endpoint: Endpoint, notes: Sequence[OutboundMessage]) -> SendResult:
-        """Sign and post: the signature includes the time of the attempt; the id is that of the delivery."""
+        """Sign and post: the signatures include the time of the attempt; the id is that of the delivery."""
         (note,) = notes
-        content = body(endpoint.user, note)
+        content, now = body(endpoint.user, note), self._clock.now()
+        previous = endpoint.previous_secret if now < endpoint.previous_until else ""
         try:
-            signature = signed(endpoint.secret, note.id, content, self._clock.now() // 1000)
+            signature = signed(endpoint.secret, note.id, content, now // 1000, previous)
         except ValueError:
             return SendResult("dead", "the secret of the endpoint is invalid")
         answer = await self._clients.of(endpoint).post(endpoint.address, HEADERS | signature, content, GONE)

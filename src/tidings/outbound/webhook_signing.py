@@ -16,10 +16,13 @@ def new_secret() -> str:
     return PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
-def signed(secret: str, id: str, content: bytes, at_s: int) -> dict[str, str]:
-    """The headers that carry the signature of a message. ``at_s``: the time of the attempt, in seconds since 1970."""
+def signed(secret: str, id: str, content: bytes, at_s: int, previous: str = "") -> dict[str, str]:
+    """The headers that carry the signature of a message, and that by the ``previous`` secret if there is one: a receiver
+    accepts a message with any valid signature. ``at_s``: the time of the attempt, in seconds since 1970."""
+    at, text = datetime.fromtimestamp(at_s, UTC), content.decode()
+    signatures = [Signer(each).sign(id, at, text) for each in (secret, previous) if each]
     return {
         "webhook-id": id,
         "webhook-timestamp": str(at_s),
-        "webhook-signature": Signer(secret).sign(id, datetime.fromtimestamp(at_s, UTC), content.decode()),
+        "webhook-signature": " ".join(signatures),
     }

@@ -1,10 +1,12 @@
 """Delivery endpoints of users."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
+from tidings.config import SecretOverlap
 from tidings.delivery_endpoints import EndpointInput
 from tidings.errors import FieldError, Forbidden
 from tidings.http import schemas_delivery as shapes
@@ -19,6 +21,20 @@ class _Addressed(msgspec.Struct):
 
     channel: str = ""
     address: str = ""
+
+
+class RotationQuery(ForUser):
+    """The user, and how long the present secret signs beside the new one."""
+
+    overlap_s: (
+        Annotated[
+            SecretOverlap,
+            Meta(
+                description="Seconds for which the present secret signs as well; by default the server's setting."
+            ),
+        ]
+        | None
+    ) = None
 
 
 def setup_errors(call: RequestContext[Any, None], fitting: bytes) -> Iterable[FieldError]:
@@ -59,11 +75,14 @@ async def enable(call: RequestContext[ForUser, None]) -> Response:
     return Response(msgspec.json.encode(_shown(endpoint, call.principal.may_administer)))
 
 
-async def rotate_secret(call: RequestContext[ForUser, None]) -> Response:
+async def rotate_secret(call: RequestContext[RotationQuery, None]) -> Response:
     """Give a webhook a new secret, and show it."""
-    endpoint = await call.services.endpoints.rotate_secret(call.user, call.path["id"])
+    given = call.query.overlap_s
+    overlap_s = call.services.settings.webhook_secret_overlap_s if given is None else given
+    endpoint = await call.services.endpoints.rotate_secret(call.user, call.path["id"], overlap_s)
     shown = _shown(endpoint, call.principal.may_administer)
     shown.secret = endpoint.secret
+    shown.previous_secret_until = rfc3339(endpoint.previous_until) if endpoint.previous_until else None
     return Response(msgspec.json.encode(shown))
 
 
@@ -135,9 +154,9 @@ ROUTES = (
         path="/v1/endpoints/{id}/rotate-secret",
         handler=rotate_secret,
         access=Access.SELF,
-        summary="Give a webhook a new secret, which signs from the next attempt on",
+        summary="Give a webhook a new secret, which signs from the next attempt on, beside the old one for some time",
         tag=_TAG,
-        query=ForUser,
+        query=RotationQuery,
         reply=shapes.Endpoint,
     ),
     Route(

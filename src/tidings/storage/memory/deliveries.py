@@ -258,7 +258,13 @@ class MemoryDeliveries(MemoryState):
         if rotate.id not in endpoints or endpoints[rotate.id].channel != "webhook":
             return 0
         old = endpoints[rotate.id]
-        endpoints[rotate.id] = msgspec.structs.replace(old, secret=rotate.secret, revision=old.revision + 1)
+        endpoints[rotate.id] = msgspec.structs.replace(
+            old,
+            secret=rotate.secret,
+            revision=old.revision + 1,
+            previous_secret=old.secret if rotate.keep_until else "",
+            previous_until=rotate.keep_until,
+        )
         return 1
 
     def _reserve_confirmation(self, reserve: ReserveConfirmation) -> int:

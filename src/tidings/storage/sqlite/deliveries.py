@@ -67,14 +67,14 @@ def _deliveries(r: ReadSnapshot, due: list[tuple[Any, ...]]) -> list[Delivery]:
     people = r.names.people(row[1] for row in due)
     shown = _shown(r, due)
     muted = _muted(r, {row[1] for row in due}, shown)
-    said = {raw: decode_preferences(raw) for raw in {row[19] for row in due}}
+    said = {raw: decode_preferences(raw) for raw in {row[21] for row in due}}
     return [
         Delivery(
             row[0],
-            endpoints.made(people[row[1]], row[7:19]),
+            endpoints.made(people[row[1]], row[7:21]),
             r.names.verb_text(row[3]),
             shown.get(notification_id(row[1], row[2])),
-            said[row[19]],
+            said[row[21]],
             row[4],
             row[5],
             row[6],

@@ -71,9 +71,9 @@ def enable(w: WriteSession, command: EnableEndpoint) -> CommandResult:
 
 def rotate(w: WriteSession, command: RotateSecret) -> CommandResult:
     """Give a webhook of a user another secret."""
-    query = sql("set_endpoint_secret")
-    of = (w.names.user(command.user), command.id, CHANNELS["webhook"])
-    w.db.execute(query, (command.secret, *of))
+    of = {"user": w.names.user(command.user), "id": command.id, "channel": CHANNELS["webhook"]}
+    changed = {"secret": command.secret, "keep_until": command.keep_until}
+    w.db.execute(sql("set_endpoint_secret"), of | changed)
     return CommandResult(w.db.changes(), w.position)
 
 
@@ -121,9 +121,9 @@ def of(r: ReadSnapshot, user: str) -> list[Endpoint]:
 def made(user: str, row: Sequence[Any]) -> Endpoint:
     """The endpoint of these columns."""
     id, channel, address, secret, created_at, sent_at, confirmed, *others = row
-    failures, disabled_at, reason, vouched, revision = others
+    failures, disabled_at, reason, vouched, *rest = others
     place = (id, user, _NAMES[channel], address, secret)
-    state = (bool(confirmed), failures, disabled_at, reason, bool(vouched), revision)
+    state = (bool(confirmed), failures, disabled_at, reason, bool(vouched), *rest)
     return Endpoint(*place, created_at, sent_at, *state)
 
 

@@ -156,12 +156,14 @@ CREATE TABLE in_app_preference (user INTEGER, type INTEGER, wanted INTEGER NOT N
 
 -- The delivery endpoints of users; endpoints.py numbers the channels. failures: consecutive deliveries refused permanently.
 -- disabled_at: 0 while the endpoint is enabled. vouched: the application registered it. revision: the number of times that it
--- was registered again, enabled or given another secret.
+-- was registered again, enabled or given another secret. previous_secret: the one before, which signs as well until
+-- previous_until (ms).
 CREATE TABLE endpoint (
   number INTEGER PRIMARY KEY, id TEXT NOT NULL, user INTEGER NOT NULL, channel INTEGER NOT NULL, address TEXT NOT NULL,
   secret TEXT NOT NULL, created_at INTEGER NOT NULL, sent_at INTEGER NOT NULL, confirmed INTEGER NOT NULL,
   failures INTEGER NOT NULL DEFAULT 0, disabled_at INTEGER NOT NULL DEFAULT 0, disabled_reason TEXT NOT NULL DEFAULT '',
   vouched INTEGER NOT NULL DEFAULT 0, revision INTEGER NOT NULL DEFAULT 0,
+  previous_secret TEXT NOT NULL DEFAULT '', previous_until INTEGER NOT NULL DEFAULT 0,
   UNIQUE (user, channel, address)
 );
 CREATE INDEX endpoint_id ON endpoint (id);

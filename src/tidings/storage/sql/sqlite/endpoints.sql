@@ -14,7 +14,7 @@ ON CONFLICT (user, channel, address) DO UPDATE SET
 
 -- name: endpoints_of
 SELECT id, channel, address, secret, created_at, sent_at, confirmed, failures, disabled_at, disabled_reason,
-  vouched, revision
+  vouched, revision, previous_secret, previous_until
 FROM endpoint WHERE user = ? ORDER BY created_at, number;
 
 -- name: reserve_confirmation
@@ -50,7 +50,9 @@ SELECT number FROM endpoint WHERE user=?;
 SELECT EXISTS (SELECT 1 FROM endpoint);
 
 -- name: set_endpoint_secret
-UPDATE endpoint SET secret=?, revision=revision+1 WHERE user=? AND id=? AND channel=?;
+UPDATE endpoint SET previous_secret = iif(:keep_until, secret, ''), previous_until = :keep_until, secret = :secret,
+  revision = revision + 1
+WHERE user = :user AND id = :id AND channel = :channel;
 
 -- name: endpoint_by_id
 SELECT user, channel FROM endpoint WHERE id=?;
