@@ -27,7 +27,6 @@ from tidings.ids import EventIds
 from tidings.inbox_commands import Snooze
 from tidings.model import (
     Command,
-    Delivery,
     Erasures,
     EventAudience,
     FeedSummary,
@@ -40,10 +39,10 @@ from tidings.model import (
     LogPosition,
     Outcome,
     Page,
-    RecipientFacts,
     TopicInfo,
     UnseenCount,
 )
+from tidings.notification_facts import Delivery, RecipientFacts
 from tidings.personal_data import Endpoint, Preferences, Reminder
 from tidings.rules import Rules
 from tidings.status import Backlog, DeadLetter, Status

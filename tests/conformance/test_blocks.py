@@ -7,7 +7,6 @@ from tidings.filters import FeedFilter, only
 from tidings.inbox_commands import MarkAllNotificationsRead, NotificationState, SetNotificationState
 from tidings.model import (
     AddEndpoint,
-    Delivery,
     InboxCounters,
     MaterializeBroadcasts,
     NewEvent,
@@ -16,6 +15,7 @@ from tidings.model import (
     SetMute,
     SetNotificationType,
 )
+from tidings.notification_facts import Delivery
 from tidings.personal_data import Endpoint
 from tidings.rules import Rule
 from tidings.testing import START_MS, event

@@ -14,7 +14,6 @@ from tidings.model import (
     AddEndpoint,
     CancelReminder,
     ConfirmEndpoint,
-    Delivery,
     EnableEndpoint,
     EraseUser,
     FireReminder,
@@ -31,6 +30,7 @@ from tidings.model import (
     SetPreferences,
     SetReminder,
 )
+from tidings.notification_facts import Delivery
 from tidings.personal_data import DeliveryResult, Endpoint, Preferences, QuietHours, Reminder
 from tidings.rules import Rule
 from tidings.status import DeadLetter

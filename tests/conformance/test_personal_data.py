@@ -12,7 +12,6 @@ from tidings.model import (
     EraseUser,
     Follow,
     MaterializeBroadcasts,
-    RecipientFacts,
     RecordDeliveryResults,
     RemoveEndpoint,
     ReserveConfirmation,
@@ -23,6 +22,7 @@ from tidings.model import (
     SetNotificationType,
     SetPreferences,
 )
+from tidings.notification_facts import RecipientFacts
 from tidings.personal_data import DeliveryResult, Endpoint, Preferences, QuietHours
 from tidings.rules import Rule
 from tidings.testing import START_MS, event

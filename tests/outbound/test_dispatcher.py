@@ -12,7 +12,6 @@ from tidings.errors import Unavailable
 from tidings.inbox_commands import NotificationState, SetNotificationState
 from tidings.model import (
     Command,
-    Delivery,
     Outcome,
     Publish,
     RecordDeliveryResults,
@@ -21,6 +20,7 @@ from tidings.model import (
     SetBlock,
     SetMute,
 )
+from tidings.notification_facts import Delivery
 from tidings.outbound.dispatcher import LANE, PAGE
 from tidings.outbound.retry import FAILURES, REST_MS, SPREAD, WAITS_S
 from tidings.personal_data import Preferences, QuietHours

@@ -23,7 +23,6 @@ from tidings.inbox_commands import ReturnSnoozed, SetNotificationState, SnoozeNo
 from tidings.model import (
     Command,
     CommandResult,
-    Delivery,
     EraseUser,
     FeedItem,
     FollowRow,
@@ -38,11 +37,11 @@ from tidings.model import (
     Page,
     Publish,
     Published,
-    RecipientFacts,
     RecordDeliveryResults,
     UndoMarkFeedRead,
     UnseenCount,
 )
+from tidings.notification_facts import Delivery, RecipientFacts
 from tidings.personal_data import Endpoint, Preferences, Reminder
 from tidings.ports import Store
 from tidings.rules import Rule

@@ -17,7 +17,8 @@ import msgspec
 
 from tidings.background import NextRun, Worker, backoff_s
 from tidings.errors import Unavailable
-from tidings.model import Command, CommandResult, Delivery, Outcome, RecordDeliveryResults
+from tidings.model import Command, CommandResult, Outcome, RecordDeliveryResults
+from tidings.notification_facts import Delivery
 from tidings.outages import OutageLog
 from tidings.outbound.channel import MAX_ERROR, Channel, OutboundMessage, SendResult
 from tidings.outbound.channel_registry import ChannelRegistry, NotConfigured

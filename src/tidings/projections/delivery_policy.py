@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from tidings.model import Delivery, InboxRow
+from tidings.model import InboxRow
+from tidings.notification_facts import Delivery
 from tidings.personal_data import DeliveryResult, Endpoint, Preferences
 from tidings.projections.quiet_hours import quiet_until
 from tidings.rules import Rules

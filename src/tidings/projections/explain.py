@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from tidings.model import RecipientFacts
+from tidings.notification_facts import RecipientFacts
 from tidings.notify_mode import NotifyMode
 from tidings.personal_data import Endpoint, Preferences
 from tidings.projections.delivery_policy import DeliveryFacts, Obstacle, is_wanted, obstacle

@@ -11,12 +11,12 @@ from tidings.model import (
     AddEndpoint,
     CancelReminder,
     ConfirmEndpoint,
-    Delivery,
     EnableEndpoint,
     RemoveEndpoint,
     ReserveConfirmation,
     RotateSecret,
 )
+from tidings.notification_facts import Delivery
 from tidings.personal_data import DeliveryResult, Endpoint, Reminder
 from tidings.rules import Rule
 from tidings.status import Backlog, DeadLetter

@@ -22,11 +22,11 @@ from tidings.model import (
     LogEntry,
     MaterializeBroadcasts,
     NewEvent,
-    RecipientFacts,
     SetPreferences,
     split_topic,
     user_topic,
 )
+from tidings.notification_facts import RecipientFacts
 from tidings.notify_mode import NotifyMode
 from tidings.personal_data import Preferences
 from tidings.rules import ALONE, IN_APP, Rule, duplicate_key, duplicate_window, grouping

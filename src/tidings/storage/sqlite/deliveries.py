@@ -6,7 +6,8 @@ from typing import Any
 import apsw
 
 from tidings.ids import notification_id, notification_ref
-from tidings.model import CommandResult, Delivery, InboxRow, RecordDeliveryResults
+from tidings.model import CommandResult, InboxRow, RecordDeliveryResults
+from tidings.notification_facts import Delivery
 from tidings.personal_data import DeliveryResult, decode_preferences
 from tidings.status import DeadLetter
 from tidings.storage.sqlite import endpoints, notification_groups

@@ -7,14 +7,8 @@ import msgspec
 
 from tidings.ids import notification_id
 from tidings.inbox_commands import Unsubscribe
-from tidings.model import (
-    CommandResult,
-    RecipientFacts,
-    SetNotificationType,
-    SetPreferences,
-    split_topic,
-    user_topic,
-)
+from tidings.model import CommandResult, SetNotificationType, SetPreferences, split_topic, user_topic
+from tidings.notification_facts import RecipientFacts
 from tidings.personal_data import DEFAULT_PREFERENCES, Preferences, decode_preferences
 from tidings.rules import IN_APP
 from tidings.storage import records

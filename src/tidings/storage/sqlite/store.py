@@ -22,7 +22,6 @@ from tidings.ids import EventIds
 from tidings.inbox_commands import Snooze
 from tidings.model import (
     Command,
-    Delivery,
     EraseUser,
     Erasures,
     EventAudience,
@@ -36,10 +35,10 @@ from tidings.model import (
     LogPosition,
     Outcome,
     Page,
-    RecipientFacts,
     TopicInfo,
     UnseenCount,
 )
+from tidings.notification_facts import Delivery, RecipientFacts
 from tidings.personal_data import Endpoint, Preferences, Reminder
 from tidings.rules import CHANNELS, Rules
 from tidings.status import Backlog, DeadLetter, Status
