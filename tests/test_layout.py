@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol, get_args
 
 import pytest
 
-from tidings import inbox_commands, model, ports
+from tidings import endpoint_commands, inbox_commands, model, ports
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "src" / "tidings").rglob("*.py"))
@@ -47,14 +47,14 @@ CAPABILITIES: Mapping[type[Any], tuple[type[Any], ...]] = {
     ports.FeedGroups: (),
     ports.Health: (),
     ports.Preparation: (),
-    ports.PreferencesViews: (model.SetNotificationType, model.SetPreferences, inbox_commands.Unsubscribe),
+    ports.PreferencesViews: (model.SetNotificationType, model.SetPreferences, endpoint_commands.Unsubscribe),
     ports.EndpointViews: (
-        model.AddEndpoint,
-        model.ConfirmEndpoint,
-        model.EnableEndpoint,
-        model.RotateSecret,
-        model.ReserveConfirmation,
-        model.RemoveEndpoint,
+        endpoint_commands.AddEndpoint,
+        endpoint_commands.ConfirmEndpoint,
+        endpoint_commands.EnableEndpoint,
+        endpoint_commands.RotateSecret,
+        endpoint_commands.ReserveConfirmation,
+        endpoint_commands.RemoveEndpoint,
     ),
     ports.DeliveryQueue: (
         model.SetReminder,

@@ -13,9 +13,10 @@ from collections.abc import Awaitable, Callable
 from typing import Literal
 
 from tidings.commit_queue import GroupCommitQueue
+from tidings.endpoint_commands import ConfirmEndpoint, ReserveConfirmation
 from tidings.errors import Gone, NotFound, TooManyRequests, Unavailable
 from tidings.mail_addresses import counted_mailbox
-from tidings.model import CommandResult, ConfirmEndpoint, ReserveConfirmation
+from tidings.model import CommandResult
 from tidings.signed_links import SignedLinks
 from tidings.telemetry import CONFIRMATION_MAILS
 from tidings.timeutil import DAY_MS, Clock

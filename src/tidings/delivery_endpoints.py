@@ -14,10 +14,11 @@ from msgspec import Meta
 
 from tidings.commit_queue import GroupCommitQueue
 from tidings.confirmations import Confirmations
+from tidings.endpoint_commands import AddEndpoint, EnableEndpoint, RemoveEndpoint, RotateSecret
 from tidings.errors import FieldError, InvalidFields, NotFound
 from tidings.field_errors import FieldCheck, check_own, shown
 from tidings.mail_addresses import recipient
-from tidings.model import AddEndpoint, CommandResult, EnableEndpoint, RemoveEndpoint, RotateSecret
+from tidings.model import CommandResult
 from tidings.personal_data import Endpoint, PushKeys
 from tidings.ports import Store
 from tidings.rules import Channel

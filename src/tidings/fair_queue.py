@@ -14,13 +14,18 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tidings.endpoint_commands import (
+    AddEndpoint,
+    EnableEndpoint,
+    RemoveEndpoint,
+    ReserveConfirmation,
+    RotateSecret,
+)
 from tidings.errors import KeyReused, TooManyRequests
 from tidings.inbox_commands import MarkAllNotificationsRead, SetNotificationState, UndoMarkAllRead
 from tidings.model import (
-    AddEndpoint,
     CancelReminder,
     Command,
-    EnableEndpoint,
     FireReminder,
     Follow,
     MarkFeedRead,
@@ -29,9 +34,6 @@ from tidings.model import (
     Outcome,
     Publish,
     RecordDeliveryResults,
-    RemoveEndpoint,
-    ReserveConfirmation,
-    RotateSecret,
     SetBlock,
     SetMute,
     SetPreferences,

@@ -1,4 +1,4 @@
-"""The commands that change the state of notifications, the snoozes that they set, and the end of mails about them."""
+"""The commands that change the state of notifications, and the snoozes that they set."""
 
 from enum import IntEnum
 from typing import NamedTuple
@@ -77,11 +77,3 @@ class Snooze(NamedTuple):
     user: str
     id: str
     until: int
-
-
-class Unsubscribe(msgspec.Struct, frozen=True):
-    """The user of an endpoint wants no notifications of ``type`` ("": of any type) on its channel. Changes 1 also when
-    repeated, 0 without the endpoint."""
-
-    id: str
-    type: str

@@ -6,8 +6,8 @@ The link names the endpoint, not the user: it ends with the endpoint, and an era
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+from tidings.endpoint_commands import Unsubscribe
 from tidings.errors import NotFound
-from tidings.inbox_commands import Unsubscribe
 from tidings.model import CommandResult, Outcome
 from tidings.signed_links import SignedLinks
 

@@ -3,10 +3,10 @@
 import msgspec
 
 from tests.harness import Harness, singles
+from tidings.endpoint_commands import AddEndpoint
 from tidings.filters import FeedFilter, only
 from tidings.inbox_commands import MarkAllNotificationsRead, NotificationState, SetNotificationState
 from tidings.model import (
-    AddEndpoint,
     InboxCounters,
     MaterializeBroadcasts,
     NewEvent,

@@ -8,13 +8,11 @@ import pytest
 
 from tests.harness import Harness
 from tidings.config import Settings
+from tidings.endpoint_commands import AddEndpoint, ConfirmEndpoint, EnableEndpoint, RemoveEndpoint
 from tidings.errors import KeyReused
 from tidings.inbox_commands import NotificationState, SetNotificationState
 from tidings.model import (
-    AddEndpoint,
     CancelReminder,
-    ConfirmEndpoint,
-    EnableEndpoint,
     EraseUser,
     FireReminder,
     MaterializeBroadcasts,
@@ -23,7 +21,6 @@ from tidings.model import (
     Publish,
     Published,
     RecordDeliveryResults,
-    RemoveEndpoint,
     Retract,
     RetryDeadLetters,
     SetNotificationType,

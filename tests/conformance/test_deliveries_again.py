@@ -4,7 +4,8 @@ import pytest
 
 from tests.conformance.test_deliveries import HOOK, MAIL, deliveries, ping, reached
 from tests.harness import Harness
-from tidings.model import AddEndpoint, Command, EnableEndpoint, RecordDeliveryResults, Retract, RotateSecret
+from tidings.endpoint_commands import AddEndpoint, EnableEndpoint, RotateSecret
+from tidings.model import Command, RecordDeliveryResults, Retract
 from tidings.personal_data import DeliveryResult
 
 

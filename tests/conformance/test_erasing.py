@@ -8,6 +8,7 @@ import pytest
 
 from tests.checkers.fold import Client, faithful
 from tests.harness import Harness, singles
+from tidings.endpoint_commands import AddEndpoint
 from tidings.inbox_commands import (
     MarkAllNotificationsRead,
     NotificationState,
@@ -16,7 +17,6 @@ from tidings.inbox_commands import (
 )
 from tidings.model import (
     EVERYONE,
-    AddEndpoint,
     Command,
     EraseUser,
     Follow,

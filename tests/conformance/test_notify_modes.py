@@ -4,8 +4,9 @@ import pytest
 from msgspec.structs import replace
 
 from tests.harness import Harness, singles
+from tidings.endpoint_commands import AddEndpoint
 from tidings.inbox_commands import MarkAllNotificationsRead, NotificationState, SetNotificationState
-from tidings.model import EVERYONE, AddEndpoint, Follow, MaterializeBroadcasts, Retract, SetNotificationType
+from tidings.model import EVERYONE, Follow, MaterializeBroadcasts, Retract, SetNotificationType
 from tidings.notify_mode import NotifyMode
 from tidings.personal_data import Endpoint
 from tidings.rules import Rule

@@ -4,19 +4,21 @@ import msgspec
 import pytest
 
 from tests.harness import Harness
-from tidings.inbox_commands import Unsubscribe
-from tidings.model import (
-    EVERYONE,
+from tidings.endpoint_commands import (
     AddEndpoint,
     ConfirmEndpoint,
+    RemoveEndpoint,
+    ReserveConfirmation,
+    RotateSecret,
+    Unsubscribe,
+)
+from tidings.model import (
+    EVERYONE,
     EraseUser,
     Follow,
     MaterializeBroadcasts,
     RecordDeliveryResults,
-    RemoveEndpoint,
-    ReserveConfirmation,
     Retract,
-    RotateSecret,
     SetBlock,
     SetMute,
     SetNotificationType,

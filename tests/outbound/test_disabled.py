@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.outbound.world import ATTEMPTS, USER, World
-from tidings.model import EnableEndpoint, RetryDeadLetters
+from tidings.endpoint_commands import EnableEndpoint
+from tidings.model import RetryDeadLetters
 from tidings.outbound.dispatcher import MAX_FAILURES
 from tidings.personal_data import Endpoint
 from tidings.telemetry import REGISTRY

@@ -7,16 +7,14 @@ from collections.abc import Sequence
 import pytest
 
 from tests.outbound.world import USER, World
+from tidings.endpoint_commands import AddEndpoint, RemoveEndpoint, RotateSecret
 from tidings.inbox_commands import MarkAllNotificationsRead
 from tidings.model import (
-    AddEndpoint,
     Command,
     EraseUser,
     Outcome,
     Publish,
     RecordDeliveryResults,
-    RemoveEndpoint,
-    RotateSecret,
     SetBlock,
     SetMute,
     SetNotificationType,

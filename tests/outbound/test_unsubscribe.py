@@ -6,8 +6,8 @@ import pytest
 
 from tests.outbound.receivers import Mail, text
 from tests.outbound.world import SERVER, USER, World
+from tidings.endpoint_commands import RemoveEndpoint
 from tidings.errors import NotFound
-from tidings.model import RemoveEndpoint
 from tidings.personal_data import Preferences
 
 Loop = asyncio.Runner

@@ -11,7 +11,7 @@ import pytest
 
 from tests.outbound.receivers import HOST, WAIT_S, Request, Web
 from tests.outbound.world import USER, World
-from tidings.model import RotateSecret
+from tidings.endpoint_commands import RotateSecret
 from tidings.outbound.channel import OutboundMessage
 from tidings.outbound.http_client import MAX_RETRY_AFTER_S, seconds_of
 from tidings.outbound.reply_limit import MAX_REPLY_BYTES

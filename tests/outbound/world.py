@@ -12,16 +12,9 @@ from tests.backends import opened
 from tests.outbound.receivers import HOST, WAIT_S, Relay, Web
 from tidings.commit_queue import GroupCommitQueue
 from tidings.config import Settings
+from tidings.endpoint_commands import AddEndpoint
 from tidings.errors import KeyReused
-from tidings.model import (
-    AddEndpoint,
-    Command,
-    InboxRow,
-    Outcome,
-    Publish,
-    Published,
-    SetPreferences,
-)
+from tidings.model import Command, InboxRow, Outcome, Publish, Published, SetPreferences
 from tidings.outbound.channel_registry import ChannelRegistry
 from tidings.outbound.dispatcher import DeliveryDispatcher, Submit
 from tidings.outbound.webhook_signing import new_secret

@@ -6,6 +6,15 @@ from typing import Protocol
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from tidings.endpoint_commands import (
+    AddEndpoint,
+    ConfirmEndpoint,
+    EnableEndpoint,
+    RemoveEndpoint,
+    ReserveConfirmation,
+    RotateSecret,
+    Unsubscribe,
+)
 from tidings.inbox_commands import (
     MarkAllNotificationsRead,
     MarkAllNotificationsSeen,
@@ -14,15 +23,11 @@ from tidings.inbox_commands import (
     SetNotificationState,
     SnoozeNotifications,
     UndoMarkAllRead,
-    Unsubscribe,
 )
 from tidings.model import (
     EVERYONE,
-    AddEndpoint,
     CancelReminder,
     Command,
-    ConfirmEndpoint,
-    EnableEndpoint,
     EraseUser,
     FireReminder,
     Follow,
@@ -32,11 +37,8 @@ from tidings.model import (
     NewEvent,
     Publish,
     RecordDeliveryResults,
-    RemoveEndpoint,
-    ReserveConfirmation,
     Retract,
     RetryDeadLetters,
-    RotateSecret,
     SetBlock,
     SetMute,
     SetNotificationType,

@@ -8,7 +8,8 @@ import pytest
 from tests.backends import SETTINGS, opened
 from tests.harness import Harness
 from tests.property.worlds import World, alike
-from tidings.model import AddEndpoint, Command, Publish, Published, RecordDeliveryResults, Retract
+from tidings.endpoint_commands import AddEndpoint
+from tidings.model import Command, Publish, Published, RecordDeliveryResults, Retract
 from tidings.personal_data import DeliveryResult, Endpoint
 from tidings.rules import Rule
 from tidings.testing import START_MS, FakeClock, MemoryStore, event

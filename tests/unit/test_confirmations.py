@@ -16,8 +16,9 @@ from tidings.confirmations import (
     MAILS_PER_USER,
     Confirmations,
 )
+from tidings.endpoint_commands import AddEndpoint, ConfirmEndpoint, RemoveEndpoint
 from tidings.errors import Gone, NotFound, TooManyRequests
-from tidings.model import AddEndpoint, Command, ConfirmEndpoint, EraseUser, RemoveEndpoint
+from tidings.model import Command, EraseUser
 from tidings.personal_data import Endpoint
 from tidings.ports import Store
 from tidings.testing import FakeClock

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tidings.delivery_endpoints import EndpointInput, EndpointService
-from tidings.model import AddEndpoint, Command, CommandResult, ConfirmEndpoint, EraseUser
+from tidings.endpoint_commands import AddEndpoint, ConfirmEndpoint
+from tidings.model import Command, CommandResult, EraseUser
 from tidings.testing import FakeClock, MemoryStore
 
 ADDRESS = "ann@example.org"

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from tidings.model import AddEndpoint, Publish, RecordDeliveryResults
+from tidings.endpoint_commands import AddEndpoint
+from tidings.model import Publish, RecordDeliveryResults
 from tidings.personal_data import DeliveryResult, Endpoint
 from tidings.rules import Rule
 from tidings.server import Measuring

@@ -8,14 +8,13 @@ import pytest
 
 from tests.backends import SMALL
 from tests.unit.storage.inside import Inside, traced
+from tidings.endpoint_commands import AddEndpoint, RemoveEndpoint
 from tidings.errors import KeyReused
 from tidings.model import (
-    AddEndpoint,
     EraseUser,
     FireReminder,
     Publish,
     RecordDeliveryResults,
-    RemoveEndpoint,
     RetryDeadLetters,
     SetNotificationType,
     SetPreferences,

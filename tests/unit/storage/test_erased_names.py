@@ -8,9 +8,9 @@ import pytest
 
 from tests.harness import singles
 from tests.unit.storage.inside import Inside, traced
+from tidings.endpoint_commands import AddEndpoint
 from tidings.inbox_commands import MarkAllNotificationsRead
 from tidings.model import (
-    AddEndpoint,
     Command,
     EraseUser,
     Follow,

@@ -10,16 +10,9 @@ import pytest
 
 from tests.backends import SMALL
 from tests.unit.storage.inside import Inside
+from tidings.endpoint_commands import ReserveConfirmation
 from tidings.errors import Unavailable
-from tidings.model import (
-    EraseUser,
-    Follow,
-    Publish,
-    RebuildFeeds,
-    ReserveConfirmation,
-    Retract,
-    RetryDeadLetters,
-)
+from tidings.model import EraseUser, Follow, Publish, RebuildFeeds, Retract, RetryDeadLetters
 from tidings.storage.sqlite import SqliteStore
 from tidings.storage.sqlite.fanout_queue import MAX_ATTEMPTS
 from tidings.testing import START_MS, FakeClock, event

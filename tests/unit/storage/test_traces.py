@@ -8,15 +8,14 @@ import msgspec
 from tests.backends import SMALL
 from tests.checkers import traces
 from tests.unit.storage.inside import Inside
+from tidings.endpoint_commands import AddEndpoint, RemoveEndpoint
 from tidings.filters import FeedFilter
 from tidings.model import (
     EVERYONE,
-    AddEndpoint,
     CancelReminder,
     EraseUser,
     Follow,
     MaterializeBroadcasts,
-    RemoveEndpoint,
     Retract,
     SetBlock,
     SetMute,

@@ -7,15 +7,15 @@ from itertools import accumulate, islice
 
 import msgspec
 
-from tidings.model import (
+from tidings.endpoint_commands import (
     AddEndpoint,
-    CancelReminder,
     ConfirmEndpoint,
     EnableEndpoint,
     RemoveEndpoint,
     ReserveConfirmation,
     RotateSecret,
 )
+from tidings.model import CancelReminder
 from tidings.notification_facts import Delivery
 from tidings.personal_data import DeliveryResult, Endpoint, Reminder
 from tidings.rules import Rule

@@ -3,6 +3,7 @@ inboxes."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from tidings.endpoint_commands import Unsubscribe
 from tidings.ids import notification_id, notification_ref
 from tidings.inbox_commands import (
     MarkAllNotificationsRead,
@@ -10,7 +11,6 @@ from tidings.inbox_commands import (
     NotificationCommand,
     Snooze,
     UndoMarkAllRead,
-    Unsubscribe,
 )
 from tidings.model import (
     EVERYONE,

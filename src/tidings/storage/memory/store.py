@@ -18,6 +18,15 @@ from itertools import islice
 
 import msgspec
 
+from tidings.endpoint_commands import (
+    AddEndpoint,
+    ConfirmEndpoint,
+    EnableEndpoint,
+    RemoveEndpoint,
+    ReserveConfirmation,
+    RotateSecret,
+    Unsubscribe,
+)
 from tidings.errors import KeyReused
 from tidings.filters import FeedFilter
 from tidings.ids import MAX_KEY, EventIds, key_at
@@ -28,15 +37,11 @@ from tidings.inbox_commands import (
     SetNotificationState,
     SnoozeNotifications,
     UndoMarkAllRead,
-    Unsubscribe,
 )
 from tidings.model import (
-    AddEndpoint,
     CancelReminder,
     Command,
     CommandResult,
-    ConfirmEndpoint,
-    EnableEndpoint,
     EraseUser,
     Erasures,
     FeedItem,
@@ -57,11 +62,8 @@ from tidings.model import (
     RebuildFeeds,
     Receipt,
     RecordDeliveryResults,
-    RemoveEndpoint,
-    ReserveConfirmation,
     Retract,
     RetryDeadLetters,
-    RotateSecret,
     SetBlock,
     SetMute,
     SetNotificationType,

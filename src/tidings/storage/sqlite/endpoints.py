@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tidings.model import (
+from tidings.endpoint_commands import (
     AddEndpoint,
-    CommandResult,
     ConfirmEndpoint,
     EnableEndpoint,
     RemoveEndpoint,
     ReserveConfirmation,
     RotateSecret,
 )
+from tidings.model import CommandResult
 from tidings.personal_data import DeliveryResult, Endpoint
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.statements import sql

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from tidings.endpoint_commands import Unsubscribe
 from tidings.ids import notification_id
-from tidings.inbox_commands import Unsubscribe
 from tidings.model import CommandResult, SetNotificationType, SetPreferences, split_topic, user_topic
 from tidings.notification_facts import RecipientFacts
 from tidings.personal_data import DEFAULT_PREFERENCES, Preferences, decode_preferences

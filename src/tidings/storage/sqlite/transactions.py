@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from itertools import groupby
 
+from tidings.endpoint_commands import Unsubscribe
 from tidings.errors import KeyReused
 from tidings.inbox_commands import (
     MarkAllNotificationsRead,
@@ -11,7 +12,6 @@ from tidings.inbox_commands import (
     SetNotificationState,
     SnoozeNotifications,
     UndoMarkAllRead,
-    Unsubscribe,
 )
 from tidings.model import (
     CancelReminder,
