@@ -10,6 +10,13 @@ ACCEPTING_TURNS = 5
 whose task is cancelled before its first step."""
 
 
+async def turn() -> None:
+    """Returns in the next turn of the loop."""
+    over = asyncio.Event()
+    asyncio.get_running_loop().call_soon(over.set)
+    await over.wait()
+
+
 @contextmanager
 def loop_in_a_thread(name: str) -> Iterator[asyncio.AbstractEventLoop]:
     """A loop that runs meanwhile. At the end every task is cancelled, and so closes its connection. A loop that is only
@@ -20,7 +27,7 @@ def loop_in_a_thread(name: str) -> Iterator[asyncio.AbstractEventLoop]:
         async def run() -> None:
             await over.wait()
             for _ in range(ACCEPTING_TURNS):
-                await asyncio.sleep(0)
+                await turn()
 
         thread = threading.Thread(target=runner.run, args=(run(),), name=name)
         thread.start()
