@@ -14,10 +14,10 @@ from tests.outbound.world import USER, World
 from tidings.endpoint_commands import RotateSecret
 from tidings.outbound.channel import OutboundMessage
 from tidings.outbound.http_client import MAX_RETRY_AFTER_S, seconds_of
-from tidings.outbound.reply_limit import MAX_REPLY_BYTES
 from tidings.outbound.ssrf_guard import NOT_PUBLIC
 from tidings.outbound.webhook import MAX_BODY_BYTES, body
 from tidings.outbound.webhook_signing import new_secret, signed
+from tidings.reply_limit import MAX_REPLY_BYTES
 from tidings.testing import START_MS
 
 Loop = asyncio.Runner

@@ -12,7 +12,6 @@ import httpcore
 from httpcore import SOCKET_OPTION, AsyncNetworkStream
 
 from tidings.outbound.channel import SENT, SendResult
-from tidings.outbound.reply_limit import LimitedStream, ReplyTooLong
 from tidings.outbound.ssrf_guard import (
     NO_PUBLIC_ADDRESS,
     PORTS,
@@ -23,6 +22,7 @@ from tidings.outbound.ssrf_guard import (
     SsrfGuard,
 )
 from tidings.personal_data import Endpoint
+from tidings.reply_limit import LimitedStream, ReplyTooLong
 from tidings.timeutil import Clock, to_ms
 
 TIMEOUT_S = 15
