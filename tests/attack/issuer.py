@@ -88,6 +88,7 @@ MISBEHAVIOURS: Mapping[str, Misbehave] = {
     "endless chunks": _goes_on(
         HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"4000\r\n" + b" " * 0x4000 + b"\r\n", _at_once
     ),
+    "small chunks": _goes_on(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n" * 10_000, _at_once),
     "huge body": _goes_on(HEAD + b"Content-Length: 1000000000\r\n\r\n", b" " * 65_536, _at_once),
     "compressed bomb": _body(gzip.compress(b" " * 50_000_000), "Content-Encoding: gzip"),
     "deep lists": _body(b"[" * 100_000),
@@ -102,7 +103,7 @@ MISBEHAVIOURS: Mapping[str, Misbehave] = {
     "redirects nowhere": _says(b"HTTP/1.1 301 Moved\r\nLocation: http://[\r\nContent-Length: 0\r\n\r\n"),
     "an error": _says(b"HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\n{}"),
     "nothing to say": _says(b"HTTP/1.1 204 No\r\n\r\n"),
-    "interim replies": _goes_on(b"", b"HTTP/1.1 103 Early\r\n\r\n", _at_once),
+    "interim replies": _goes_on(b"", b"HTTP/1.1 103 Early\r\n\r\n" * 2_000, _at_once),
 }
 """What an issuer may do instead of serving a set."""
 

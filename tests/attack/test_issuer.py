@@ -12,7 +12,7 @@ from tests.attack.probe import LONG, attacked_server
 
 KEY = "tk_attack_0123456789abcdefghijklmnop"
 TIMEOUT_S = 60
-QUICK = ("drips a body", "bad chunking", "huge body", "deep objects")
+QUICK = ("drips a body", "interim replies", "huge body", "deep objects")
 MEMORY_MIB = 16
 """What fetching, and refusing, a set may cost: the largest is 256 KiB."""
 

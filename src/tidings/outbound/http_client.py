@@ -22,7 +22,7 @@ from tidings.outbound.ssrf_guard import (
     SsrfGuard,
 )
 from tidings.personal_data import Endpoint
-from tidings.reply_limit import LimitedStream, ReplyTooLong
+from tidings.reply_limit import LimitedBackend, ReplyTooLong
 from tidings.timeutil import Clock, to_ms
 
 TIMEOUT_S = 15
@@ -57,8 +57,7 @@ class _Checked(httpcore.AsyncNetworkBackend):
         failure: Exception = OSError("no address")
         for address in (await self._guard.addresses(host, port))[:MAX_TRIED]:
             try:
-                opened = await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
-                return LimitedStream(opened)
+                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure
@@ -80,7 +79,7 @@ class GuardedHttpClient:
             ssl_context=trust or httpcore.default_ssl_context(),
             max_connections=MAX_CONNECTIONS,
             max_keepalive_connections=keep_alive,
-            network_backend=_Checked(guard),
+            network_backend=LimitedBackend(_Checked(guard)),
         )
 
     async def post(

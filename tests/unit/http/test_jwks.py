@@ -1,19 +1,23 @@
 """A key set is fetched rarely, replaced safely, and never more than it should be."""
 
 import asyncio
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
+import httpcore
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tests.attack.issuer import BROKEN_KEYS, MISBEHAVIOURS, document, issuing
 from tests.attack.issuer import jwk as entry
+from tests.outbound.receivers import HOST, WAIT_S, Web
 from tidings.config import ConfigError, Settings
 from tidings.errors import Unauthenticated, Unavailable
 from tidings.http.auth import Authenticator
 from tidings.http.jwks import MAX_KEYS, MAX_SET_BYTES, KeySet, Load, loader, parse_set
+from tidings.http.jwks_download import download
 from tidings.testing import START_MS, FakeClock
 
 DEADLINE_S = 0.3
@@ -136,6 +140,47 @@ def test_no_misbehaviour_of_an_issuer_is_a_fault_of_a_request(
     said = [record.getMessage() for record in caplog.records if record.name == "tidings.auth"]
     assert len(said) == 2
     assert all(line.startswith("the key set could not be fetched: ") and line.isprintable() for line in said)
+
+
+@pytest.mark.parametrize("what", ["interim replies", "small chunks", "endless head"])
+def test_a_download_reads_no_further_than_its_limit(what: str) -> None:
+    """Interim replies were not counted, and of small chunks only their content: both took the event loop, in turns of 90 ms,
+    until the deadline."""
+
+    async def scenario(url: str) -> None:
+        async with asyncio.timeout(WAIT_S):
+            with pytest.raises(httpcore.RemoteProtocolError):
+                await loader(url)()
+
+    with issuing(what) as issuer:
+        asyncio.run(scenario(issuer.url))
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY"])
+def test_a_download_uses_the_proxy_of_the_environment(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the credentials of both in their URLs."""
+
+    async def scenario() -> None:
+        proxy = Web()
+        port = await proxy.start()
+        for name in ("HTTP_PROXY", "ALL_PROXY", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+            monkeypatch.delenv(name.lower(), raising=False)
+        monkeypatch.setenv(variable, f"http://pat:p%40t@{HOST}:{port}")
+        proxy.answers += [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"] * 2
+        url = "http://iss:uer@keys.example:81/a;b?c=d"
+        assert await download(url, MAX_SET_BYTES, use_proxy=True) == b"{}"
+        (asked,) = proxy.requests
+        assert asked.line == "GET http://keys.example:81/a;b?c=d HTTP/1.1"
+        assert asked.headers["host"] == "keys.example:81"
+        assert b64decode(asked.headers["authorization"].split()[1]) == b"iss:uer"
+        assert b64decode(asked.headers["proxy-authorization"].split()[1]) == b"pat:p@t"
+        monkeypatch.setenv("NO_PROXY", HOST)
+        assert await download(f"http://{HOST}:{port}/", MAX_SET_BYTES, use_proxy=True) == b"{}"
+        assert proxy.requests[1].path == "/"
+        await proxy.stop()
+
+    asyncio.run(scenario())
 
 
 def test_a_token_waits_for_the_fetch_under_way() -> None:
