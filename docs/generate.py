@@ -41,6 +41,7 @@ ADVICE: Mapping[str, str] = {
     "unknown-path": "Check the path. `detail` states the prefix (`prefix` in the settings) of the server.",
     "method-not-allowed": "The header `Allow` lists the methods of this path.",
     "idempotency-key-in-flight": "Repeat the request after the first one has ended; it then gets the reply of the first.",
+    "endpoint-disabled": "Enable the endpoint, or have its address confirmed; then repeat the request.",
     "gone": "Do not repeat the request. Set the state that you want with another request.",
     "too-large": "Send less at once. The limits are [settings](settings.md).",
     "unsupported-media-type": "Send `application/json`; events also as `application/x-ndjson`.",

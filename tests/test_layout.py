@@ -62,6 +62,7 @@ CAPABILITIES: Mapping[type[Any], tuple[type[Any], ...]] = {
         model.FireReminder,
         model.RecordDeliveryResults,
     ),
+    ports.UnsentDeliveries: (endpoint_commands.ResendDelivery,),
     ports.Snoozing: (inbox_commands.SnoozeNotifications, inbox_commands.ReturnSnoozed),
     ports.Erasing: (model.EraseUser,),
     ports.EventCounts: (),
@@ -82,7 +83,8 @@ ActivityGroup ActivityGroupPage ActivityPage BlockedUser BlocksPage Condition De
 Event Explanation FeedGroup FeedGroupPage FeedItem FeedPage FeedReadResult FieldError FollowedTopic Following
 FollowsPage Frame GroupWindow InboxChanges InboxPage InboxUpdateResult MutedTopic MutesPage NewCount NewEvent
 Notification Parts Person Preferences PreviousRank QuietHours ReadAllResult Reason Receipt Receipts Reminder
-ReminderResult RemindersPage SeriesPoint Status Summary Thing Top TopItem TopSeries Unread UpdateResult Updated
+ReminderResult RemindersPage SeriesPoint Status Summary Thing Top TopItem TopSeries Unread UnsentDeliveriesPage
+UnsentDelivery UpdateResult Updated
 """
 """What the client, the description of the API and the server each represent: one thing, and so one name."""
 

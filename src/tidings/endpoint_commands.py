@@ -1,4 +1,4 @@
-"""The commands that change delivery endpoints, and what they cause."""
+"""The commands that change delivery endpoints, what they cause, and the repetition of one delivery."""
 
 import msgspec
 
@@ -61,3 +61,10 @@ class Unsubscribe(msgspec.Struct, frozen=True):
 
     id: str
     type: str
+
+
+class ResendDelivery(msgspec.Struct, frozen=True):
+    """Make a queued delivery or a dead letter due now, as one that was not tried before. Changes 0 without such a delivery,
+    and while its endpoint is disabled."""
+
+    id: int

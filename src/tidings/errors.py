@@ -103,6 +103,12 @@ class KeyInFlight(TidingsError):
     status, code, title = 409, "idempotency-key-in-flight", "The first request with this key is in progress"
 
 
+class EndpointDisabled(TidingsError):
+    """Nothing is sent to the endpoint of this delivery: it is disabled, or its address is not confirmed."""
+
+    status, code, title = 409, "endpoint-disabled", "The endpoint gets no deliveries"
+
+
 class Gone(TidingsError):
     """The resource existed, or the action was possible, and its time is over."""
 

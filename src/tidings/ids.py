@@ -5,6 +5,7 @@ tie-break and the page cursor; measured against a 16-byte UUID it permits 26 % m
 the same number is shown as a UUIDv7 (RFC 9562), whose order is the key's order.
 """
 
+import hashlib
 import re
 
 COUNTER_BITS = 20
@@ -68,6 +69,13 @@ def is_uuid7(text: str) -> bool:
 def notification_id(user: int, number: int) -> str:
     """The public id of a user's ``number``-th notification; it contains the user, so another's is never mistaken."""
     return f"n{user:x}-{number:x}"
+
+
+def message_id(endpoint: str, number: int, created_at: int) -> str:
+    """The public id of a delivery, by which receivers recognise repeats. A store may reuse its numbers, so the id includes
+    the endpoint and the time."""
+    of = f"{endpoint}\0{number}\0{created_at}"
+    return "msg_" + hashlib.blake2b(of.encode(), digest_size=16).hexdigest()
 
 
 def notification_ref(text: str) -> tuple[int, int] | None:

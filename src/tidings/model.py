@@ -10,6 +10,7 @@ from tidings.endpoint_commands import (
     ConfirmEndpoint,
     EnableEndpoint,
     RemoveEndpoint,
+    ResendDelivery,
     ReserveConfirmation,
     RotateSecret,
     Unsubscribe,
@@ -279,6 +280,7 @@ Command = (
     | EraseUser
     | RebuildFeeds
     | RetryDeadLetters
+    | ResendDelivery
 )
 
 
@@ -319,7 +321,7 @@ class InboxUpdateResult(NamedTuple):
 
 Outcome = Published | CommandResult | InboxUpdateResult
 """Publish → Published or KeyReused (returned, not raised) · FireReminder → Published, without receipts when it came too late
-· the commands of inbox_commands.py, without Unsubscribe → InboxUpdateResult · all others → CommandResult."""
+· the commands of inbox_commands.py → InboxUpdateResult · all others → CommandResult."""
 
 
 # --- queries and their results ------------------------------------------------------------------------------------

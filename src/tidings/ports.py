@@ -45,7 +45,7 @@ from tidings.model import (
 from tidings.notification_facts import Delivery, RecipientFacts
 from tidings.personal_data import Endpoint, Preferences, Reminder
 from tidings.rules import Rules
-from tidings.status import Backlog, DeadLetter, Status
+from tidings.status import Backlog, DeadLetter, DeliveryPlace, QueuedDelivery, Status
 from tidings.visibility import Visibility
 
 
@@ -464,6 +464,22 @@ class DeliveryQueue(Protocol):
         ...
 
 
+class UnsentDeliveries(Protocol):
+    """The deliveries that were not sent, for operators. A capability beside the store's own."""
+
+    async def unsent_deliveries(
+        self, endpoint: str | None, limit: int, before: DeliveryPlace | None = None
+    ) -> list[QueuedDelivery] | None:
+        """A page of the queued deliveries and dead letters to an endpoint, in descending order of their places, from below
+        one on: the newest notification first. None without such an endpoint. Of all endpoints (None): the newest delivery
+        first, below the id in the place."""
+        ...
+
+    async def unsent_delivery(self, id: int) -> QueuedDelivery | None:
+        """One of them."""
+        ...
+
+
 class Snoozing(Protocol):
     """Snoozes of notifications. A capability beside the store's own.
 
@@ -510,6 +526,7 @@ class Store(
     PreferencesViews,
     EndpointViews,
     DeliveryQueue,
+    UnsentDeliveries,
     Snoozing,
     Erasing,
     EventCounts,

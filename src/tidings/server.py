@@ -51,6 +51,7 @@ from tidings.telemetry import (
 )
 from tidings.timeutil import Clock
 from tidings.trends import Trends, TrendsWorker
+from tidings.unsent_deliveries import UnsentDeliveryService
 from tidings.unsubscribing import Unsubscriptions
 
 TICK_S = 1.0
@@ -127,6 +128,7 @@ async def running(
             reminders=reminders,
             snoozes=snoozes,
             endpoints=_endpoints(store, log, clock, settings, channel_registry, confirmations),
+            deliveries=UnsentDeliveryService(store, log, cursors, clock),
             preferences=PreferencesService(store, log, settings, partial(unsendable, settings=settings)),
             unsubscriptions=unsubscriptions,
             metrics=Metrics(clock),

@@ -34,3 +34,32 @@ class Status(NamedTuple):
     pending_fanout_jobs: int
     dead_letters: int
     sizes: Mapping[str, int]
+
+
+class QueuedDelivery(NamedTuple):
+    """A delivery that was not sent yet, for operators: of the group ``number`` of ``user_id``, which is ``notification_id``,
+    to an endpoint. ``state``: ``queued``, ``held`` by quiet hours or a digest of its user, or ``dead``. ``error`` is that of
+    the last attempt, "" without. Times in milliseconds. ``usable``: its endpoint is neither disabled nor unconfirmed."""
+
+    id: int
+    endpoint_id: str
+    user_id: str
+    channel: str
+    type: str
+    number: int
+    notification_id: str
+    state: str
+    due_at: int
+    created_at: int
+    attempts: int
+    error: str
+    usable: bool
+
+    @property
+    def place(self) -> "DeliveryPlace":
+        """Its place in the list of its endpoint."""
+        return (self.number, int(self.state == "dead"), self.id)
+
+
+DeliveryPlace = tuple[int, int, int]
+"""The place of a delivery in a list: the number of its group, whether it is a dead letter, and its id."""

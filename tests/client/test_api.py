@@ -58,6 +58,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "enable_endpoint": ("1",),
     "rotate_secret": ("1",),
     "remove_endpoint": ("1",),
+    "resend_delivery": ("1",),
     "declare_type": ("like", {}),
     "withdraw_type": ("like",),
 }

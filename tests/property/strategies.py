@@ -11,6 +11,7 @@ from tidings.endpoint_commands import (
     ConfirmEndpoint,
     EnableEndpoint,
     RemoveEndpoint,
+    ResendDelivery,
     ReserveConfirmation,
     RotateSecret,
     Unsubscribe,
@@ -302,6 +303,7 @@ reserved = st.tuples(users, st.sampled_from((b"x", b"y")), waits).map(
     lambda t: lambda h: ReserveConfirmation(t[0], t[0].encode(), t[1], 2, 3, t[2])
 )
 old_endpoints = places.map(lambda place: RemoveEndpoint(place[0], endpoint(*place, 0).id))
+resent = st.integers(0, 5).map(lambda n: lambda h: ResendDelivery(n))
 take_ups = st.lists(users, min_size=1, max_size=3).map(lambda some: MaterializeBroadcasts(tuple(some)))
 
 COMMANDS: list[tuple[int, st.SearchStrategy[Draft]]] = [
@@ -331,6 +333,7 @@ COMMANDS: list[tuple[int, st.SearchStrategy[Draft]]] = [
     (1, reserved),
     (3, settles()),
     (1, fixed(st.just(RetryDeadLetters()))),
+    (1, resent),
     (2, reminds()),
     (3, fires()),
     (1, fixed(st.builds(CancelReminder, reminder_keys))),

@@ -15,6 +15,7 @@ from tests.checkers.fold import Client, faithful
 from tests.checkers.paging import Fetch, walk
 from tests.harness import PAGE, Harness
 from tests.property.new_counts import Asked, counted
+from tidings.endpoint_commands import ResendDelivery
 from tidings.errors import KeyReused
 from tidings.filters import ActivityOf, FeedFilter, FeedOf
 from tidings.grouping import FeedGroup, GroupRule
@@ -96,6 +97,8 @@ class World:
             return RecordDeliveryResults(
                 tuple(replace(one, id=waiting.get(one.id, -1)) for one in command.handled)
             )
+        if isinstance(command, ResendDelivery):
+            return ResendDelivery(dict(enumerate(self._told_apart())).get(command.id, -1))
         return command
 
     def _id(self, user: str, number: str) -> str:

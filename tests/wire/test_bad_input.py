@@ -112,6 +112,7 @@ WISHES = "/v1/preferences?user_id=u"
 TYPE = "/v1/admin/types/t"
 ENDPOINTS = "/v1/endpoints?user_id=u"
 ROTATION = "/v1/endpoints/none/rotate-secret?user_id=u"
+DELIVERIES = "/v1/admin/deliveries"
 BROADCAST = "/v1/broadcasts"
 REMIND = {"type": "t", "object_type": "o", "object_id": "1", "user_ids": ["u"], "after_s": 3_600}
 QUIET = {"start": "22:00", "end": "07:00"}
@@ -176,6 +177,11 @@ CASES = (
     Case("an overlap below 0", 400, "bad-parameter", "overlap_s", "POST", f"{ROTATION}&overlap_s=-1"),
     Case(
         "an overlap over a month", 400, "bad-parameter", "overlap_s", "POST", f"{ROTATION}&overlap_s=2592001"
+    ),
+    Case("endpoint is empty", 400, "bad-parameter", "endpoint", "GET", f"{DELIVERIES}?endpoint="),
+    Case("a damaged cursor of deliveries", 400, "bad-parameter", "cursor", "GET", f"{DELIVERIES}?cursor=abc"),
+    Case(
+        "a limit of deliveries over the cap", 400, "bad-parameter", "limit", "GET", f"{DELIVERIES}?limit=101"
     ),
     parameter("unknown window", "window=2m", "/v1/top", pointer="window"),
     parameter("unknown by", "by=user", "/v1/top", pointer="by"),

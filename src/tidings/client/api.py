@@ -366,6 +366,24 @@ class Api(FeedCalls):
         """Remove an endpoint and its queued deliveries."""
         return call("DELETE", f"/v1/endpoints/{part(id)}", None, query=self._about(user))
 
+    @operation
+    def deliveries_page(
+        self, *, endpoint: str | None = None, cursor: str | None = None, limit: int = 20
+    ) -> Call[replies.UnsentDeliveriesPage]:
+        """A page of the queued deliveries and dead letters of an endpoint, or of all. For operators."""
+        query = {"endpoint": endpoint, "cursor": cursor, "limit": limit}
+        return call("GET", "/v1/admin/deliveries", replies.UnsentDeliveriesPage, query=query)
+
+    @listing
+    def deliveries(self, *, endpoint: str | None = None) -> Series[replies.UnsentDeliveriesPage]:
+        """All of them."""
+        return pages("/v1/admin/deliveries", replies.UnsentDeliveriesPage, {"endpoint": endpoint})
+
+    @operation
+    def resend_delivery(self, id: str) -> Call[replies.UnsentDelivery]:
+        """Send a queued delivery or a dead letter now. For operators."""
+        return call("POST", f"/v1/admin/deliveries/{part(id)}/resend", replies.UnsentDelivery)
+
     # --- users ------------------------------------------------------------------------------------------------
 
     @operation

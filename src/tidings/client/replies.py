@@ -312,6 +312,32 @@ class Endpoints(Struct, frozen=True):
     items: tuple[Endpoint, ...]
 
 
+class UnsentDelivery(Struct, frozen=True):
+    """A delivery that was not sent: "queued" or "held" until ``due_at``, or "dead", a dead letter. ``error`` is that of the
+    last of its ``attempts``; receivers know it by ``message_id``."""
+
+    id: str
+    message_id: str
+    endpoint_id: str
+    user_id: str
+    channel: str
+    type: str
+    notification_id: str
+    state: str
+    attempts: int
+    created_at: datetime
+    error: str | None = None
+    due_at: datetime | None = None
+
+
+class UnsentDeliveriesPage(Struct, frozen=True):
+    """A page of deliveries that were not sent, newest first."""
+
+    items: tuple[UnsentDelivery, ...]
+    next_cursor: str | None = None
+    has_more: bool = False
+
+
 class DeclaredType(Struct, frozen=True):
     """A type of notifications, the source of its rule ("settings" or "api"), the rule, and its channels on which nothing is
     sent, each with the missing setting."""

@@ -7,6 +7,7 @@ from tidings.http import openapi
 from tidings.http.compress import CachedBody
 from tidings.http.endpoints import (
     confirmation,
+    deliveries,
     endpoints,
     events,
     feeds,
@@ -55,6 +56,7 @@ ROUTES: tuple[Route, ...] = (
     *endpoints.ROUTES,
     *confirmation.ROUTES,
     *unsubscription.ROUTES,
+    *deliveries.ROUTES,
     *operations.ROUTES,
     *site.ROUTES,
     Route(

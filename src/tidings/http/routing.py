@@ -24,6 +24,7 @@ from tidings.reminders import ReminderService
 from tidings.snoozes import SnoozeService
 from tidings.timeutil import Clock
 from tidings.trends import Trends
+from tidings.unsent_deliveries import UnsentDeliveryService
 from tidings.unsubscribing import Unsubscriptions
 
 JSON = "application/json"
@@ -53,6 +54,7 @@ class Services(NamedTuple):
     reminders: ReminderService
     snoozes: SnoozeService
     endpoints: EndpointService
+    deliveries: UnsentDeliveryService
     preferences: PreferencesService
     unsubscriptions: Unsubscriptions
     metrics: Metrics

@@ -1,10 +1,10 @@
 """The JSON of reminders and delivery endpoints."""
 
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import UNSET, UnsetType
 
-from tidings.http.schemas import Schema, Time
+from tidings.http.schemas import Count, Schema, Time
 from tidings.visibility import VisibilityName
 
 
@@ -70,6 +70,33 @@ class Endpoints(Schema):
     """A user's endpoints, oldest first."""
 
     items: list[Endpoint]
+
+
+class UnsentDelivery(Schema):
+    """A delivery that was not sent: ``queued``, due at ``due_at``; ``held`` until then by quiet hours or a digest of its
+    user; or ``dead``, a dead letter. ``error`` is that of the last attempt. ``message_id`` is the id that a receiver sees
+    (``webhook-id``)."""
+
+    id: str
+    message_id: str
+    endpoint_id: str
+    user_id: str
+    channel: str
+    type: str
+    notification_id: str
+    state: Literal["queued", "held", "dead"]
+    attempts: Count
+    error: str | None
+    due_at: Time | None
+    created_at: Time
+
+
+class UnsentDeliveriesPage(Schema):
+    """A page of deliveries that were not sent. Of one endpoint: those about the newest notification first."""
+
+    items: list[UnsentDelivery]
+    next_cursor: str | None
+    has_more: bool
 
 
 class PushKey(Schema):

@@ -6,7 +6,6 @@ before that repeats it. Each delivery is sent at least once, always with the sam
 """
 
 import asyncio
-import hashlib
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,6 +16,7 @@ import msgspec
 
 from tidings.background import NextRun, Worker, backoff_s
 from tidings.errors import Unavailable
+from tidings.ids import message_id
 from tidings.model import Command, CommandResult, Outcome, RecordDeliveryResults
 from tidings.notification_facts import Delivery
 from tidings.outages import OutageLog
@@ -394,7 +394,5 @@ def _counted(handled: DeliveryResult, failures: int) -> DeliveryResult:
 
 
 def delivery_id(delivery: Delivery) -> str:
-    """The public id of a delivery: the same at each attempt, and unique. A store may reuse its numbers, so the id includes
-    the endpoint and the time."""
-    of = f"{delivery.endpoint.id}\0{delivery.id}\0{delivery.created_at}"
-    return "msg_" + hashlib.blake2b(of.encode(), digest_size=16).hexdigest()
+    """The public id of a delivery: the same at each attempt, and unique."""
+    return message_id(delivery.endpoint.id, delivery.id, delivery.created_at)

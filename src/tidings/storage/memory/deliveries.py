@@ -12,14 +12,16 @@ from tidings.endpoint_commands import (
     ConfirmEndpoint,
     EnableEndpoint,
     RemoveEndpoint,
+    ResendDelivery,
     ReserveConfirmation,
     RotateSecret,
 )
+from tidings.ids import notification_id
 from tidings.model import CancelReminder
 from tidings.notification_facts import Delivery
 from tidings.personal_data import DeliveryResult, Endpoint, Reminder
 from tidings.rules import Rule
-from tidings.status import Backlog, DeadLetter
+from tidings.status import Backlog, DeadLetter, DeliveryPlace, QueuedDelivery
 from tidings.storage import anonymize
 from tidings.storage.memory.state import Confirmation, MemoryState, PendingDelivery
 
@@ -80,6 +82,44 @@ class MemoryDeliveries(MemoryState):
     async def dead_letters(self, limit: int) -> list[DeadLetter]:
         """The dead letters of deliveries, oldest first; there are no fan-out jobs."""
         return [self._letter(pending) for pending in self._pending.values() if pending.dead][:limit]
+
+    async def unsent_deliveries(
+        self, endpoint: str | None, limit: int, before: DeliveryPlace | None = None
+    ) -> list[QueuedDelivery] | None:
+        """A page of them."""
+        if endpoint is not None and not any(endpoint in one.endpoints for one in self._people.values()):
+            return None
+        unsent = [self._unsent(pending) for pending in self._pending.values()]
+        if endpoint is None:
+            below = [one for one in unsent if before is None or one.id < before[2]]
+            return sorted(below, key=lambda one: one.id, reverse=True)[:limit]
+        to_it = [one for one in unsent if one.endpoint_id == endpoint]
+        below = [one for one in to_it if before is None or one.place < before]
+        return sorted(below, key=lambda one: one.place, reverse=True)[:limit]
+
+    async def unsent_delivery(self, id: int) -> QueuedDelivery | None:
+        """One of them."""
+        pending = self._pending.get(id)
+        return None if pending is None else self._unsent(pending)
+
+    def _unsent(self, pending: PendingDelivery) -> QueuedDelivery:
+        person = self._people[pending.user]
+        endpoint = person.endpoints[pending.endpoint]
+        return QueuedDelivery(
+            pending.id,
+            endpoint.id,
+            pending.user,
+            endpoint.channel,
+            pending.type,
+            pending.number,
+            notification_id(person.number, pending.number),
+            "dead" if pending.dead else "held" if pending.held else "queued",
+            pending.due_at,
+            pending.created_at,
+            pending.attempts,
+            pending.error,
+            endpoint.is_usable,
+        )
 
     def _waiting(self) -> Iterator[PendingDelivery]:
         return (pending for pending in self._pending.values() if not pending.dead)
@@ -200,6 +240,13 @@ class MemoryDeliveries(MemoryState):
         for pending in dead:
             pending.dead, pending.attempts, pending.due_at = False, 0, self._clock.now()
         return len(dead)
+
+    def _resend(self, resend: ResendDelivery) -> int:
+        pending = self._pending.get(resend.id)
+        if pending is None or not self._people[pending.user].endpoints[pending.endpoint].is_usable:
+            return 0
+        pending.dead, pending.held, pending.attempts, pending.due_at = False, False, 0, self._clock.now()
+        return 1
 
     def _change_endpoints(
         self,

@@ -23,6 +23,7 @@ from tidings.endpoint_commands import (
     ConfirmEndpoint,
     EnableEndpoint,
     RemoveEndpoint,
+    ResendDelivery,
     ReserveConfirmation,
     RotateSecret,
     Unsubscribe,
@@ -296,7 +297,8 @@ class MemoryStore(MemoryFeedGroups, MemoryStreams, MemoryEventCounts):
         | CancelReminder
         | RecordDeliveryResults
         | RebuildFeeds
-        | RetryDeadLetters,
+        | RetryDeadLetters
+        | ResendDelivery,
     ) -> int:
         match command:
             case MaterializeBroadcasts():
@@ -326,6 +328,8 @@ class MemoryStore(MemoryFeedGroups, MemoryStreams, MemoryEventCounts):
                 return 0
             case RetryDeadLetters():
                 return self._replay()
+            case ResendDelivery():
+                return self._resend(command)
 
     def _changed(self, updated: int) -> CommandResult:
         return CommandResult(updated, self._position)

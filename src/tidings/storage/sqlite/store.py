@@ -41,7 +41,7 @@ from tidings.model import (
 from tidings.notification_facts import Delivery, RecipientFacts
 from tidings.personal_data import Endpoint, Preferences, Reminder
 from tidings.rules import CHANNELS, Rules
-from tidings.status import Backlog, DeadLetter, Status
+from tidings.status import Backlog, Status
 from tidings.storage.sqlite import (
     activity,
     broadcasts,
@@ -73,6 +73,7 @@ from tidings.storage.sqlite.group_reads import GroupReads
 from tidings.storage.sqlite.read_snapshot import SHORT_CHECK_STEPS, LoopSnapshot, ReadSnapshot, ReadTooLong
 from tidings.storage.sqlite.readers import APPLICATION, DELIVERIES, HUB, OPERATORS, OWN, Asker, Readers
 from tidings.storage.sqlite.symbols import SymbolTable
+from tidings.storage.sqlite.unsent_deliveries import UnsentReads
 from tidings.storage.sqlite.write_session import WriteSession
 from tidings.telemetry import LONG_READS
 from tidings.timeutil import Clock
@@ -90,7 +91,7 @@ MOST_VISITS = 10_000
 T = TypeVar("T")
 
 
-class SqliteStore(GroupReads):
+class SqliteStore(GroupReads, UnsentReads):
     """A complete :class:`tidings.ports.Store` in one file. Use :meth:`open`."""
 
     def __init__(
@@ -572,11 +573,6 @@ class SqliteStore(GroupReads):
         return await self._now(
             HUB, ("fanned_out", *positions), lambda r: fanout_queue.fanned_out(r, positions)
         )
-
-    async def dead_letters(self, limit: int) -> list[DeadLetter]:
-        """The dead letters, oldest first."""
-        question = ("dead_letters", limit)
-        return await self._later(OPERATORS, question, lambda r: maintenance.dead_letters(r, limit))
 
     async def export(self, user: str) -> AsyncIterator[bytes]:
         """All stored data of a user, one part in memory at a time; other reads get their turns in between."""

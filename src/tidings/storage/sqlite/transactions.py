@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from itertools import groupby
 
-from tidings.endpoint_commands import Unsubscribe
+from tidings.endpoint_commands import ResendDelivery, Unsubscribe
 from tidings.errors import KeyReused
 from tidings.inbox_commands import (
     MarkAllNotificationsRead,
@@ -49,6 +49,7 @@ from tidings.storage.sqlite import (
     publish,
     reminders,
     retract,
+    unsent_deliveries,
 )
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.write_session import WriteSession
@@ -65,6 +66,7 @@ _Personal = (
     | CancelReminder
     | FireReminder
     | RecordDeliveryResults
+    | ResendDelivery
     | MaterializeBroadcasts
     | Publish
 )
@@ -140,6 +142,8 @@ def _change_personal(w: WriteSession, r: ReadSnapshot, command: _Personal) -> Ou
             return reminders.fire(w, command)
         case RecordDeliveryResults():
             return deliveries.settle(w, command)
+        case ResendDelivery():
+            return unsent_deliveries.resend(w, command)
         case MaterializeBroadcasts():
             return broadcast_delivery.materialize_broadcasts(w, r, command)
         case Publish():

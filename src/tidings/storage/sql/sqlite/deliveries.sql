@@ -65,6 +65,27 @@ SELECT d.id, d.user, e.id, e.channel, d.attempts, d.error
 FROM delivery d INDEXED BY delivery_dead_lettered CROSS JOIN endpoint e ON e.number = d.endpoint
 WHERE d.dead_lettered <> 0 ORDER BY d.id LIMIT ?;
 
+-- name: endpoint_number_of_id
+SELECT number FROM endpoint WHERE id = ?;
+
+-- name: unsent_of_endpoint
+-- The index of the endpoint has this order.
+SELECT d.id, e.id, d.user, e.channel, d.type, d.group_number, d.dead_lettered, d.held, d.due_at, d.created_at, d.attempts,
+  d.error, e.confirmed AND e.disabled_at = 0
+FROM endpoint e CROSS JOIN delivery d INDEXED BY delivery_endpoint ON d.endpoint = e.number
+WHERE e.number = :endpoint AND (d.group_number, d.dead_lettered, d.id) < (:number, :dead, :id)
+ORDER BY d.group_number DESC, d.dead_lettered DESC, d.id DESC LIMIT :limit;
+
+-- name: unsent_of_all
+SELECT d.id, e.id, d.user, e.channel, d.type, d.group_number, d.dead_lettered, d.held, d.due_at, d.created_at, d.attempts,
+  d.error, e.confirmed AND e.disabled_at = 0
+FROM delivery d CROSS JOIN endpoint e ON e.number = d.endpoint
+WHERE d.id < :id ORDER BY d.id DESC LIMIT :limit;
+
+-- name: resend_delivery
+UPDATE delivery SET dead_lettered = 0, attempts = 0, held = 0, due_at = :now WHERE id = :id
+  AND EXISTS (SELECT 1 FROM endpoint e WHERE e.number = delivery.endpoint AND e.confirmed AND e.disabled_at = 0);
+
 -- name: delivery_by_id
 SELECT endpoint, user, group_number, type FROM delivery WHERE id=?;
 
