@@ -95,32 +95,36 @@ class Trends:
         if not filtered and not compare:
             return _encode(_shown(self.windows.top(window, by, limit)))
 
+        def selected(end: int) -> EventSelection:
+            return self._selected(end, length, object_type, topic, narrowest)
+
         async def make(reader: str) -> MadeReply:
-            examined = 0
-            if not filtered:
-                top = self.windows.top(window, by, limit)
-            else:
+            top, examined = self.windows.top(window, by, limit), 0
+            if filtered:
                 end = self._clock.now() // 1000
-                selected = self._selected(end, length, object_type, topic, narrowest)
-                found = await self._store.ranked_keys(selected, by, limit, self._most, reader)
+                found = await self._store.ranked_keys(selected(end), by, limit, self._most, reader)
                 if found is None:
                     return self._too_many()
                 items, examined = [(item.key, item.events) for item in found.items], found.examined
                 top = Top(window, by, end * 1000, True, 0, found.total, items)
-            shown = _shown(top)
-            if compare and top.items:
-                end = top.as_of_ms // 1000 - length
-                selected = self._selected(end, length, object_type, topic, narrowest)
-                keys = [key for key, _ in top.items]
-                before = await self._store.ranks_of_keys(selected, by, keys, self._most, reader)
-                if before is None:
-                    return self._too_many()
-                shown["items"] = _compared(top, before)
-                examined += before.examined
-            return MadeReply(_encode(shown), examined)
+            if not compare or not top.items:
+                return MadeReply(_encode(_shown(top)), examined)
+            before = selected(top.as_of_ms // 1000 - length)
+            return await self._compared(top, by, before, examined, reader)
 
         question = ("top", window, by, limit, object_type, topic, compare, narrowest)
         return await self._replies.get(question, viewer, make)
+
+    async def _compared(
+        self, top: Top, by: Dimension, previous: EventSelection, examined: int, reader: str
+    ) -> MadeReply:
+        """The reply with the place of each key in the window before; ``examined`` events were read for the keys."""
+        keys = [key for key, _ in top.items]
+        before = await self._store.ranks_of_keys(previous, by, keys, self._most, reader)
+        if before is None:
+            return self._too_many()
+        shown = _shown(top) | {"items": _with_previous(top, before)}
+        return MadeReply(_encode(shown), examined + before.examined)
 
     async def series(
         self,
@@ -212,7 +216,7 @@ def _shown(top: Top) -> dict[str, object]:
     return shown | {"error": top.error, "total": top.total, "items": items}
 
 
-def _compared(top: Top, before: KeyCounts) -> list[dict[str, object]]:
+def _with_previous(top: Top, before: KeyCounts) -> list[dict[str, object]]:
     """The items, each with its count and rank in the window before."""
     known = {item.key: {"count": item.events, "rank": item.rank} for item in before.items}
     absent = {"count": 0, "rank": None}
