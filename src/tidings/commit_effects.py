@@ -7,7 +7,9 @@ from tidings.errors import KeyReused
 from tidings.inbox_commands import (
     MarkAllNotificationsRead,
     MarkAllNotificationsSeen,
+    ReturnSnoozed,
     SetNotificationState,
+    SnoozeNotifications,
     UndoMarkAllRead,
 )
 from tidings.model import (
@@ -68,6 +70,8 @@ def _include(effects: CommitEffects, command: Command, outcome: Outcome) -> None
             effects.position = max((effects.position, *(receipt.position for receipt in outcome.receipts)))
         case (
             SetNotificationState()
+            | SnoozeNotifications()
+            | ReturnSnoozed()
             | MarkAllNotificationsRead()
             | MarkAllNotificationsSeen()
             | UndoMarkAllRead()

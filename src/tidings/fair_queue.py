@@ -22,7 +22,14 @@ from tidings.endpoint_commands import (
     RotateSecret,
 )
 from tidings.errors import KeyReused, TooManyRequests
-from tidings.inbox_commands import MarkAllNotificationsRead, SetNotificationState, UndoMarkAllRead
+from tidings.inbox_commands import (
+    MarkAllNotificationsRead,
+    MarkAllNotificationsSeen,
+    ReturnSnoozed,
+    SetNotificationState,
+    SnoozeNotifications,
+    UndoMarkAllRead,
+)
 from tidings.model import (
     CancelReminder,
     Command,
@@ -99,7 +106,9 @@ def _user(command: Command) -> str:
             | MarkFeedUnread()
             | UndoMarkFeedRead()
             | SetNotificationState()
+            | SnoozeNotifications()
             | MarkAllNotificationsRead()
+            | MarkAllNotificationsSeen()
             | UndoMarkAllRead()
             | SetPreferences()
             | EnableEndpoint()
@@ -118,7 +127,7 @@ def _weight(command: Command) -> int:
     match command:
         case Publish():
             return len(command.events)
-        case SetNotificationState():
+        case SetNotificationState() | SnoozeNotifications() | ReturnSnoozed():
             return max(1, len(command.ids))
         case MarkFeedRead() if command.event_ids is not None:
             return max(1, len(command.event_ids))

@@ -7,7 +7,9 @@ from tidings.errors import KeyReused
 from tidings.inbox_commands import (
     MarkAllNotificationsRead,
     NotificationState,
+    ReturnSnoozed,
     SetNotificationState,
+    SnoozeNotifications,
     UndoMarkAllRead,
 )
 from tidings.model import (
@@ -63,6 +65,8 @@ CASES: list[tuple[Command, Outcome | KeyReused, CommitEffects]] = [
     ),
     (Retract("e4"), NOTHING, CommitEffects(jobs=True)),
     (SetNotificationState("bob", ("n1",), NotificationState.READ), SET, CommitEffects(inboxes={"bob"})),
+    (SnoozeNotifications("bob", ("n1",), 1), SET, CommitEffects(inboxes={"bob"})),
+    (ReturnSnoozed("bob", ("n1",), 1), SET, CommitEffects(inboxes={"bob"})),
     (MarkAllNotificationsRead("bob"), SET, CommitEffects(inboxes={"bob"})),
     (UndoMarkAllRead("bob", 1), SET, CommitEffects(inboxes={"bob"})),
     (MaterializeBroadcasts(("ada", "bob")), DONE, CommitEffects(inboxes={"ada", "bob"})),
