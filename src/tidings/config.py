@@ -130,6 +130,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     server_url: str = ""
     smtp_url: str = ""
     mail_from: str = ""
+    mail_templates: str = ""
     vapid_private_key: str = ""
     vapid_subject: str = ""
     webhook_allow_http: bool = False
@@ -230,6 +231,7 @@ HELP: Mapping[str, str] = {
     "server_url": "Address at which browsers reach this server, prefix included; confirmation mails lead there.",
     "smtp_url": "Mail server, smtp://user:password@host:587?starttls or smtps://…; empty sends no mail.",
     "mail_from": "Sender of mails: an address, or Name <address>.",
+    "mail_templates": "Folder with templates of mails, TYPE.html and TYPE.txt; empty sends the default form.",
     "vapid_private_key": "PEM file or text of the P-256 key that web pushes are signed with; empty sends none.",
     "vapid_subject": "A mailto: or https: address at which push services can reach you.",
     "webhook_allow_http": "Whether webhooks may go to http:// addresses, unencrypted.",
@@ -278,7 +280,7 @@ SQLITE = "sqlite:///"
 PEM = "-----BEGIN"
 """Begins the text of a key, in the settings that take a file or a text."""
 
-PATHS = frozenset({"store", "jwt_public_key", "jwks", "vapid_private_key"})
+PATHS = frozenset({"store", "jwt_public_key", "jwks", "mail_templates", "vapid_private_key"})
 """Settings that can name a file. In the file of settings, a relative path is relative to its folder: the current folder of a
 service is another one than that of the operator who runs ``tidings doctor``."""
 

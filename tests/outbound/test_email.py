@@ -1,6 +1,7 @@
 """What a mail says, and that nobody can make it say more; how it is handed to a relay."""
 
 import asyncio
+from collections.abc import Sequence
 from email import message_from_bytes
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -16,11 +17,15 @@ from tests.outbound.certificates import certified
 from tests.outbound.receivers import HOST, Relay
 from tidings.config import ConfigError, Settings
 from tidings.outbound.channel import SENT, OutboundMessage, SendResult
-from tidings.outbound.email import LISTED, MAX_SUBJECT, Email, compose, html, plain, question, relay, sender
+from tidings.outbound.email import Email, question, relay, sender
+from tidings.outbound.email import compose as compose_with
+from tidings.outbound.mail_content import LISTED, MAX_SUBJECT
+from tidings.outbound.mail_templates import MailTemplates
 from tidings.outbound.payload import one_line
 from tidings.personal_data import Endpoint
 from tidings.testing import START_MS, FakeClock
 
+TEMPLATES = MailTemplates()
 SENDER = Address("Market", addr_spec="market@example.org")
 NOTE = OutboundMessage("msg_1", "n1-1", "like", "bob: like · item 1", b"{}", START_MS)
 PAGE = "https://market.example/inbox?a=1&b=2"
@@ -38,6 +43,13 @@ INJECTIONS = (
     "=?utf-8?q?a?= =?utf-8?q?=0ABcc:_eve@example.org?=",
     "=\x00?utf-8?q?a=0ABcc:_eve@example.org?=",
 )
+
+
+def compose(
+    sender: Address, recipient: str, notes: Sequence[OutboundMessage], page: str, now_s: int
+) -> EmailMessage:
+    """A mail in the default form."""
+    return compose_with(sender, recipient, notes, page, now_s, TEMPLATES)
 
 
 def read(letter: EmailMessage) -> EmailMessage:
@@ -61,7 +73,7 @@ class Tags(HTMLParser):
     def __init__(self, document: str) -> None:
         super().__init__()
         self.tags: list[str] = []
-        self.text = ""
+        self.text = self.shown = ""
         self.feed(document)
 
     def handle_starttag(self, tag: str, attrs: object) -> None:
@@ -69,8 +81,10 @@ class Tags(HTMLParser):
         self.tags.append(tag)
 
     def handle_data(self, data: str) -> None:
-        """Note text."""
+        """Note text, and what is shown of it: the style and the title are not."""
         self.text += data
+        if self.tags[-1:] not in (["style"], ["title"]):
+            self.shown += data
 
 
 @pytest.mark.parametrize("count", [1, 2], ids=["alone", "in a digest"])
@@ -78,9 +92,9 @@ def test_the_address_of_an_event_is_a_link(count: int) -> None:
     """In the text as it is, in the HTML as a link that it cannot leave."""
     address = "https://market.example/42?a=1&b='2"
     notes = [NOTE._replace(url=address)] * count
-    assert plain(notes, PAGE).count(address) == count
-    link = '<a href="https://market.example/42?a=1&amp;b=&#x27;2">https://market.example/42?a=1&amp;b=&#x27;2</a>'
-    assert html(notes, PAGE).count(link) == count
+    mail = TEMPLATES.render(notes, PAGE, "Market")
+    assert mail.text.count(address) == count
+    assert mail.html.count('href="https://market.example/42?a=1&amp;b=&#39;2"') == count
 
 
 def test_a_mail_has_what_mail_programs_look_for() -> None:
@@ -101,8 +115,7 @@ def test_a_mail_has_what_mail_programs_look_for() -> None:
 def test_text_and_html_say_the_same() -> None:
     plain, html = parts(compose(SENDER, "alice@example.org", [NOTE], PAGE, 0))
     assert plain.split() == ["bob:", "like", "·", "item", "1", PAGE]
-    assert Tags(html).text.split() == [*["bob:", "like", "·", "item", "1"], *plain.split()]
-    assert "style" not in html
+    assert Tags(html).shown.split() == ["Market", *plain.split()]
 
 
 def test_without_a_page_nothing_leads_there() -> None:
@@ -113,7 +126,8 @@ def test_without_a_page_nothing_leads_there() -> None:
 
 def test_the_language_of_the_reader_is_told_to_programs() -> None:
     assert (
-        '<html lang="pt-BR">' in parts(compose(SENDER, "a@b.org", [NOTE._replace(locale="pt_BR")], "", 0))[1]
+        '<html lang="pt-BR" dir="ltr">'
+        in parts(compose(SENDER, "a@b.org", [NOTE._replace(locale="pt_BR")], "", 0))[1]
     )
 
 
@@ -181,13 +195,13 @@ def test_a_long_list_is_cut_and_says_so() -> None:
     assert str(letter["subject"]) == f"message 0 (+{LISTED + 6})"
     assert plain.splitlines()[0] == f"like {LISTED + 7}"
     assert plain.splitlines()[-2:] == [f"• message {LISTED - 1}", "• … (+7)"]
-    assert Tags(html).tags.count("li") == LISTED + 1
+    assert html.count('class="row') == LISTED + 1
 
 
 def test_a_long_message_is_cut() -> None:
     letter = compose(SENDER, "a@b.org", [NOTE._replace(text="x" * 100_000)] * LISTED, PAGE, 0)
     assert len(str(letter["subject"])) == MAX_SUBJECT
-    assert len(letter.as_bytes()) < 100_000
+    assert len(letter.as_bytes()) < 140_000
 
 
 def test_a_digest_of_groups_counts_their_items() -> None:

@@ -25,7 +25,7 @@ def link(mail: Mail) -> str:
     page = mail.content.get_body(("html",))
     assert page is not None
     assert f"Unsubscribe: {found}" in text(mail)
-    assert f'<a href="{found}">Unsubscribe</a>' in page.get_content()
+    assert f'href="{found}"' in page.get_content()
     return found
 
 

@@ -119,6 +119,10 @@ class ChannelRegistry:
         Push."""
         if self._settings.smtp_url:
             self._made["email"] = self._email()
+        elif self._settings.mail_templates:
+            from tidings.outbound.mail_templates import MailTemplates
+
+            MailTemplates(self._settings.mail_templates)
         if not self._settings.vapid_private_key:
             return None
         from tidings.outbound.web_push import vapid

@@ -1,15 +1,13 @@
-"""E-mail over SMTP: a mail has one notification or several, as plain text and as simple HTML."""
+"""E-mail over SMTP: a mail has one notification or several, as plain text and as HTML."""
 
 import asyncio
 import hashlib
-from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as WIRE
 from email.utils import format_datetime
-from html import escape
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -27,6 +25,8 @@ from aiosmtplib import (
 from tidings import mail_addresses
 from tidings.config import ConfigError, Settings
 from tidings.outbound.channel import AT_ONCE, SENT, OutboundMessage, SendResult
+from tidings.outbound.mail_content import MAX_SUBJECT, subject
+from tidings.outbound.mail_templates import MailTemplates
 from tidings.outbound.payload import one_line
 from tidings.personal_data import Endpoint
 from tidings.setting_checks import mailbox
@@ -34,14 +34,6 @@ from tidings.timeutil import Clock
 
 TIMEOUT_S = 30
 """Seconds for a whole mail, with its connection: relays that verify a recipient are slow."""
-MAX_SUBJECT = 120
-"""Characters of a subject; mail programs show half of them."""
-MAX_LINE = 500
-"""Characters of one message in a mail."""
-MAX_DESCRIPTION = 2_000
-"""Characters of a description in a mail."""
-LISTED = 50
-"""Messages that one mail lists; it states the number of the others."""
 PERMANENT = 500
 """The first code of the SMTP replies that are permanent failures (RFC 5321)."""
 QUESTION = """Somebody, probably you, asked for notifications of {site} by e-mail to this address.
@@ -53,27 +45,6 @@ To get them, open this page and confirm the address:
 If it was not you, do nothing: no notifications are sent to an address that was not confirmed.
 """
 _PORTS = {"smtp": 25, "smtps": 465}
-_UNSUBSCRIBE = {
-    "cs": "Odhlásit odběr",
-    "da": "Afmeld",
-    "de": "Abbestellen",
-    "en": "Unsubscribe",
-    "es": "Darse de baja",
-    "fi": "Peruuta tilaus",
-    "fr": "Se désabonner",
-    "it": "Annulla l'iscrizione",
-    "ja": "配信停止",
-    "ko": "수신 거부",
-    "nl": "Afmelden",
-    "pl": "Zrezygnuj z subskrypcji",
-    "pt": "Cancelar inscrição",
-    "ru": "Отписаться",
-    "sv": "Avsluta prenumerationen",
-    "tr": "Abonelikten çık",  # noqa: RUF001 (the letter is Turkish)
-    "uk": "Відписатися",
-    "zh": "退订",
-}
-"""By language."""
 
 
 class Relay(NamedTuple):
@@ -124,6 +95,7 @@ class Email:
         self._relay = relay(settings.smtp_url)
         self._sender = sender(settings.mail_from)
         self._public_url = settings.public_url
+        self._templates = MailTemplates(settings.mail_templates)
         self._clock = clock
         self._free = asyncio.Semaphore(AT_ONCE["email"])
 
@@ -133,8 +105,9 @@ class Email:
 
     async def send(self, endpoint: Endpoint, notes: Sequence[OutboundMessage]) -> SendResult:
         """Send one mail with all these messages."""
-        sender, now_s = self._sender, self._clock.now() // 1000
-        return await self._write(lambda: compose(sender, endpoint.address, notes, self._public_url, now_s))
+        now_s = self._clock.now() // 1000
+        to, page = endpoint.address, self._public_url
+        return await self._write(lambda: compose(self._sender, to, notes, page, now_s, self._templates))
 
     async def ask(self, address: str, link: str) -> SendResult:
         """Send the mail that asks an address for its confirmation. It contains no text that a user chose."""
@@ -221,7 +194,12 @@ def refused(refusal: SMTPRecipientsRefused | SMTPResponseException) -> SendResul
 
 
 def compose(
-    sender: Address, recipient: str, notes: Sequence[OutboundMessage], public_url: str, now_s: int
+    sender: Address,
+    recipient: str,
+    notes: Sequence[OutboundMessage],
+    public_url: str,
+    now_s: int,
+    templates: MailTemplates,
 ) -> EmailMessage:
     """The mail with these messages, newest first. Raises ValueError for a recipient that is no valid address.
 
@@ -233,8 +211,9 @@ def compose(
         letter["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
     elif public_url:
         letter["List-Unsubscribe"] = f"<{public_url}>"
-    letter.set_content(plain(notes, public_url))
-    letter.add_alternative(html(notes, public_url), subtype="html")
+    parts = templates.render(notes, public_url, site_name(sender, public_url))
+    letter.set_content(parts.text)
+    letter.add_alternative(parts.html, subtype="html")
     return letter
 
 
@@ -243,12 +222,17 @@ def question(sender: Address, recipient: str, link: str, public_url: str, now_s:
 
     It contains no text that a user chose: with one, a user could have a text of their own sent to any address.
     """
-    site = sender.display_name or urlsplit(public_url).hostname or sender.domain
+    site = site_name(sender, public_url)
     asks = one_line(f"{site}: confirm your e-mail address", MAX_SUBJECT)
     id = hashlib.blake2b(link.encode(), digest_size=16).hexdigest()
     letter = _addressed(sender, recipient, asks, id, now_s)
     letter.set_content(QUESTION.format(site=site, link=link))
     return letter
+
+
+def site_name(sender: Address, public_url: str) -> str:
+    """The name of the application for recipients."""
+    return sender.display_name or urlsplit(public_url).hostname or sender.domain
 
 
 def _addressed(sender: Address, recipient: str, subject: str, id: str, now_s: int) -> EmailMessage:
@@ -261,80 +245,3 @@ def _addressed(sender: Address, recipient: str, subject: str, id: str, now_s: in
     letter["Message-ID"] = f"<{id}@{sender.domain}>"
     letter["Auto-Submitted"] = "auto-generated"  # RFC 3834: prevents automatic replies
     return letter
-
-
-def subject(notes: Sequence[OutboundMessage]) -> str:
-    """The newest message, and the number of the others, which needs no translation."""
-    more = f" (+{len(notes) - 1})" if len(notes) > 1 else ""
-    return one_line(notes[0].text, MAX_SUBJECT - len(more)) + more
-
-
-def plain(notes: Sequence[OutboundMessage], public_url: str) -> str:
-    """The text of a mail."""
-    if len(notes) == 1:
-        lines = [*paragraphs(notes[0]), *_address(notes[0])]
-    else:
-        lines = [counts(notes), "", *("• " + "\n  ".join(some) for some in said(notes, _address))]
-    ends = notes[0].unsubscribe
-    foot = [
-        *([public_url] if public_url else []),
-        *([f"{unsubscribe_text(notes[0].locale)}: {ends}"] if ends else []),
-    ]
-    return "\n".join([*lines, "", *foot] if foot else lines) + "\n"
-
-
-def html(notes: Sequence[OutboundMessage], public_url: str) -> str:
-    """The HTML of a mail. Texts of users are escaped."""
-    if len(notes) == 1:
-        lines = [*map(escape, paragraphs(notes[0])), *_link(notes[0])]
-        content = "\n".join(f'<p dir="auto">{line}</p>' for line in lines)
-    else:
-        items = "".join(f'<li dir="auto">{"<br>".join(some)}</li>\n' for some in said(notes, _link, escape))
-        content = f"<p>{escape(counts(notes))}</p>\n<ul>\n{items}</ul>"
-    link = escape(public_url)
-    foot = f'\n<p><a href="{link}">{link}</a></p>' if public_url else ""
-    if ends := escape(notes[0].unsubscribe):
-        foot += f'\n<p><a href="{ends}">{unsubscribe_text(notes[0].locale)}</a></p>'
-    language = f' lang="{escape(notes[0].locale.replace("_", "-"))}"' if notes[0].locale else ""
-    head = f'<meta charset="utf-8">\n<title>{escape(subject(notes))}</title>'
-    return f"<!doctype html>\n<html{language}>\n<head>\n{head}\n</head>\n<body>\n{content}{foot}\n</body>\n</html>\n"
-
-
-def unsubscribe_text(locale: str) -> str:
-    """The text of the link that ends mails, in a language; in English if it is not known here."""
-    return _UNSUBSCRIBE.get(locale.replace("-", "_").partition("_")[0], _UNSUBSCRIBE["en"])
-
-
-def paragraphs(note: OutboundMessage) -> list[str]:
-    """The paragraphs of one message: its text, its title unless the text contains it, its description."""
-    texts = ((note.text, MAX_LINE), (note.heading, MAX_LINE), (note.description, MAX_DESCRIPTION))
-    return [one_line(text, most) for text, most in texts if text]
-
-
-def _address(note: OutboundMessage) -> list[str]:
-    """The address of a message, if it has one."""
-    return [note.url] if note.url else []
-
-
-def _link(note: OutboundMessage) -> list[str]:
-    """The address of a message as a link."""
-    return [f'<a href="{escape(url)}">{escape(url)}</a>' for url in _address(note)]
-
-
-def said(
-    notes: Sequence[OutboundMessage],
-    address: Callable[[OutboundMessage], list[str]],
-    written: Callable[[str], str] = str,
-) -> list[list[str]]:
-    """The paragraphs of the first LISTED messages, as they are ``written``, each with its ``address``; and the number of the
-    others."""
-    lines = [[*map(written, paragraphs(note)), *address(note)] for note in notes[:LISTED]]
-    return lines + ([[f"… (+{len(notes) - LISTED})"]] if len(notes) > LISTED else [])
-
-
-def counts(notes: Sequence[OutboundMessage]) -> str:
-    """The number of items of each type: ``like 3 · comment 1``."""
-    found: Counter[str] = Counter()
-    for note in notes:
-        found[one_line(note.type.replace("_", " "), MAX_LINE)] += note.size
-    return " · ".join(f"{type} {n}" for type, n in found.most_common())

@@ -1,0 +1,320 @@
+"""The templates of mails: the default ones, and those in the folder of the setting ``mail_templates``.
+
+A folder has ``reply.html`` and ``reply.txt`` for mails with one notification of the type ``reply``, ``_digest.html`` for
+those with several, and ``_mail.html`` for all others; ``reply.pt-BR.html`` is for one language. They are read, compiled,
+checked and rendered with samples once, when the server starts.
+
+Operators write templates, and users the texts in them. Texts are escaped in HTML, and no template can turn that off. What a
+template may do is restricted so that a mail takes a bounded time and size, whatever is in it: no calls, no macros, no
+multiplication, and a number of loop passes for each mail.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from itertools import islice
+from pathlib import Path
+from traceback import extract_tb
+from typing import Any, NamedTuple
+
+from jinja2 import ChainableUndefined, FunctionLoader, Template, TemplateError, TemplateSyntaxError, nodes
+from jinja2.filters import FILTERS
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import pass_context
+
+from tidings.config import KIB, ConfigError
+from tidings.outbound.channel import OutboundMessage
+from tidings.outbound.mail_content import MailContent, MailNote, mail_content
+from tidings.outbound.mail_samples import samples
+from tidings.projections.templates import chain, known_locale
+
+SETTING = "mail_templates"
+MAX_FILES = 1_000
+"""Templates in a folder: some tens of types in some tens of languages."""
+MAX_TEMPLATE_BYTES = 64 * KIB
+"""Bytes of one template."""
+MAX_PASSES = 10_000
+"""Passes of all loops in one mail: a hundred for each notification that it lists, some milliseconds in all."""
+MAX_MAIL_CHARACTERS = 256 * KIB
+"""Characters of one rendered part: mail programs cut a mail at 100 KB."""
+DEFAULT = "default/mail"
+ALL = "_mail"
+"""The name of templates for all mails that have no other."""
+SEVERAL = "_digest"
+"""The name of templates for mails with several notifications."""
+KINDS = ("html", "txt")
+FILTERS_ALLOWED = (
+    *("abs", "capitalize", "d", "default", "e", "escape", "first", "int", "last", "length", "lower"),
+    *("round", "title", "trim", "truncate", "upper", "urlencode"),
+)
+"""The filters of Jinja2 whose result is not longer than what they are given, or by a constant factor."""
+_LIMITED = "limited"
+_PASSES = "passes_left"
+_REFUSED: Mapping[type[nodes.Node], str] = {
+    nodes.Include: "include is not available; extends and blocks are",
+    nodes.Import: "import is not available",
+    nodes.FromImport: "import is not available",
+    nodes.Macro: "macro is not available",
+    nodes.CallBlock: "call is not available",
+    nodes.With: "with is not available",
+    nodes.AssignBlock: "set takes a constant",
+    nodes.ScopedEvalContextModifier: "autoescape cannot be changed: texts of users would become HTML",
+    nodes.EvalContextModifier: "autoescape cannot be changed: texts of users would become HTML",
+    nodes.Mul: "* is not available",
+    nodes.Pow: "** is not available",
+    nodes.Mod: "% is not available",
+}
+_log = logging.getLogger(__name__)
+
+
+class MailParts(NamedTuple):
+    """The two forms of one mail."""
+
+    text: str
+    html: str
+
+
+class _Source(NamedTuple):
+    text: str
+    path: str
+
+
+class _Faulty(Exception):
+    """A template does what none may do, while it is rendered."""
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """Compiles templates, and refuses what none may contain."""
+
+    def __init__(self, sources: Mapping[str, _Source]) -> None:
+        def load(name: str) -> tuple[str, str, None] | None:
+            found = sources.get(name)
+            return None if found is None else (found.text, found.path, None)
+
+        super().__init__(
+            loader=FunctionLoader(load),
+            autoescape=lambda name: name is not None and name.endswith(".html"),
+            undefined=ChainableUndefined,
+            auto_reload=False,
+            cache_size=-1,
+            keep_trailing_newline=True,
+            trim_blocks=False,
+        )
+        self._names = frozenset(sources)
+        self.globals.clear()
+        self.filters = {name: FILTERS[name] for name in FILTERS_ALLOWED}
+        self.filters |= {"join": _joined, _LIMITED: _limited}
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """A member of metadata by its name, also if objects of Python have a method of that name."""
+        if isinstance(obj, Mapping):
+            return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
+        return super().getattr(obj, attribute)
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree = super()._parse(source, name, filename)
+        for message, line in _faults(tree, self._names):
+            raise TemplateSyntaxError(message, line, name, filename)
+        for loop in tree.find_all(nodes.For):
+            loop.iter = nodes.Filter(loop.iter, _LIMITED, [], [], None, None, lineno=loop.lineno)
+        tree.set_environment(self)
+        return tree
+
+
+class MailTemplates:
+    """The templates of a server. ``folder``: that of the setting, "" for the default ones alone. Raises ConfigError for the
+    first fault, with its file and line."""
+
+    def __init__(self, folder: str = "") -> None:
+        sources = dict(_defaults())
+        if folder:
+            sources |= _read(Path(folder))
+        self._environment = _Environment(sources)
+        self._templates = {name: self._checked(name, source.path) for name, source in sources.items()}
+        self._warned: set[str] = set()
+
+    def render(self, notes: Sequence[OutboundMessage], public_url: str, site: str) -> MailParts:
+        """The text and the HTML of a mail with these messages, newest first. One whose template fails with them has the
+        default form."""
+        content = mail_content(notes, public_url, site)
+        name = notes[0].type if len(notes) == 1 else SEVERAL
+        html, text = (self._part(name, notes[0].locale, kind, content) for kind in KINDS)
+        return MailParts(text, html)
+
+    def _part(self, name: str, locale: str, kind: str, content: MailContent) -> str:
+        found = self.found(name, locale, kind)
+        try:
+            return _rendered(self._templates[found], content)
+        except Exception as error:
+            if found not in self._warned:  # once each: a mail in a thousand would fill the log
+                self._warned.add(found)
+                _log.warning("the template %s fails, so the default one is used: %s", found, _plain(error))
+        return _rendered(self._templates[f"{DEFAULT}.{kind}"], content)
+
+    def found(self, name: str, locale: str, kind: str) -> str:
+        """The name of the template for a type, or for mails with several notifications, in a language."""
+        for base in (name, ALL):
+            for end in (*(f".{wider}" for wider in chain(locale) if locale), ""):
+                if (at := f"{base}{end}.{kind}") in self._templates:
+                    return at
+        return f"{DEFAULT}.{kind}"
+
+    def _checked(self, name: str, path: str) -> Template:
+        """A template that compiles, and renders a mail with one sample notification and one with several."""
+        try:
+            template = self._environment.get_template(name)
+            for notes in samples():
+                _rendered(template, mail_content(notes, "https://site.example/inbox", "Site"))
+        except TemplateSyntaxError as error:
+            raise _refusal(error.filename or path, error.lineno, error.message or "syntax error") from None
+        except Exception as error:
+            lines = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == path]
+            raise _refusal(path, lines[-1] if lines else 1, _plain(error)) from None
+        return template
+
+
+def _rendered(template: Template, content: MailContent) -> str:
+    """Render a template, up to the limits. Raises _Faulty, TemplateError or any error of an expression."""
+    values = {name: getattr(content, name) for name in MailContent.__struct_fields__}
+    parts: list[str] = []
+    size = 0
+    for part in template.generate(values | {_PASSES: [MAX_PASSES]}):
+        size += len(part)
+        if size > MAX_MAIL_CHARACTERS:
+            raise _Faulty(f"it has over {MAX_MAIL_CHARACTERS:,} characters")
+        parts.append(part)
+    return "".join(parts)
+
+
+@pass_context
+def _limited(context: Context, value: object) -> Iterator[Any]:
+    """The items of a list, each of which is one of the passes that a mail may have."""
+    if isinstance(value, ChainableUndefined):
+        return
+    if not isinstance(value, (list, tuple, Mapping)):
+        raise _Faulty("for takes a list")
+    left = context[_PASSES]
+    for item in value:
+        left[0] -= 1
+        if left[0] < 0:
+            raise _Faulty(f"its loops take over {MAX_PASSES:,} passes")
+        yield item
+
+
+def _joined(value: object, between: str = "") -> str:
+    """A list as text. Not a text, whose characters would each be followed by another text."""
+    if isinstance(value, ChainableUndefined):
+        return ""
+    if not isinstance(value, (list, tuple)):
+        raise _Faulty("join takes a list")
+    return between.join(map(str, islice(value, MAX_PASSES)))
+
+
+def _faults(tree: nodes.Template, known: frozenset[str]) -> Iterator[tuple[str, int]]:
+    """What a template may not contain, each with its line."""
+    for node in tree.find_all(nodes.Node):
+        if (message := _fault(node, known)) is not None:
+            yield message, node.lineno
+    yield from _unknown_names(tree)
+
+
+def _fault(node: nodes.Node, known: frozenset[str]) -> str | None:
+    if type(node) in _REFUSED:
+        return _REFUSED[type(node)]
+    match node:
+        case nodes.Call(node=nodes.Name(name="super"), args=[], kwargs=[]):
+            return None
+        case nodes.Call():
+            return "calls are not available"
+        case nodes.Getattr(attr=name) | nodes.Getitem(arg=nodes.Const(value=str() as name)) if (
+            name[:1] == "_"
+        ):
+            return f"{name} is not available: it begins with _"
+        case nodes.For(recursive=True):
+            return "recursive is not available"
+        case nodes.Assign() if not isinstance(node.node, nodes.Const):
+            return "set takes a constant"
+        case nodes.Extends(template=nodes.Const(value=str() as name)) if name in known:
+            return None
+        case nodes.Extends():
+            return f"extends takes the name of a template in this folder, or of a default one: {DEFAULT}.html"
+    return None
+
+
+def _unknown_names(tree: nodes.Template) -> Iterator[tuple[str, int]]:
+    """The names that stand for nothing, and the attributes that a notification does not have: each would show nothing."""
+    names = {"loop", "super", *MailContent.__struct_fields__}
+    names |= {name.name for name in tree.find_all(nodes.Name) if name.ctx != "load"}
+    of_note = {"note"} | {
+        loop.target.name
+        for loop in tree.find_all(nodes.For)
+        if isinstance(loop.target, nodes.Name)
+        and isinstance(loop.iter, nodes.Name)
+        and loop.iter.name == "notes"
+    }
+    for name in tree.find_all(nodes.Name):
+        if name.ctx == "load" and name.name not in names:
+            yield (
+                f"there is no {name.name}; there are {', '.join(MailContent.__struct_fields__)}",
+                name.lineno,
+            )
+    for got in tree.find_all(nodes.Getattr):
+        of = got.node.name if isinstance(got.node, nodes.Name) else ""
+        if of in of_note and got.attr not in MailNote.__struct_fields__:
+            yield f"a note has no {got.attr}; it has {', '.join(MailNote.__struct_fields__)}", got.lineno
+
+
+@cache
+def _defaults() -> Mapping[str, _Source]:
+    folder = files("tidings.outbound") / "mail"
+    return {
+        f"{DEFAULT}.{kind}": _Source((folder / f"mail.{kind}").read_text("utf-8"), f"{DEFAULT}.{kind}")
+        for kind in KINDS
+    }
+
+
+def _read(folder: Path) -> dict[str, _Source]:
+    """The templates in a folder, by name: the type, the locale in small letters, and the kind."""
+    try:
+        paths = sorted(path for path in islice(folder.iterdir(), MAX_FILES + 1) if path.suffix[1:] in KINDS)
+    except OSError as error:
+        raise ConfigError(f"{SETTING}: {folder}: {error.strerror}", SETTING) from None
+    if len(paths) > MAX_FILES:
+        raise ConfigError(f"{SETTING}: {folder} has more than {MAX_FILES:,} files", SETTING)
+    return {_name(path): _Source(_text(path), str(path)) for path in paths}
+
+
+def _name(path: Path) -> str:
+    """``reply.pt-BR.html`` → ``reply.pt_br.html``. Raises ConfigError for a locale that is none."""
+    base, dot, locale = path.stem.rpartition(".")
+    if not dot:
+        return path.name
+    if not known_locale(locale):
+        raise ConfigError(
+            f"{SETTING}: {path}: no language is known by the name {locale!r}; expected TYPE.html or TYPE.LANGUAGE.html",
+            SETTING,
+        )
+    return f"{base}.{chain(locale)[0]}{path.suffix}"
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_TEMPLATE_BYTES:
+            raise ConfigError(f"{SETTING}: {path} has over {MAX_TEMPLATE_BYTES:,} bytes", SETTING)
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise ConfigError(f"{SETTING}: {path}: {error.strerror}", SETTING) from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{SETTING}: {path}: it is not UTF-8 text", SETTING) from None
+
+
+def _refusal(path: str, line: int | None, why: str) -> ConfigError:
+    return ConfigError(f"{SETTING}: {path}:{line}: {' '.join(why.split())}", SETTING)
+
+
+def _plain(error: Exception) -> str:
+    """An error in one line. That of a template names no value: users' texts are in them."""
+    said = isinstance(error, (_Faulty, TemplateError))
+    return str(error) if said else f"{type(error).__name__} in an expression"

@@ -1,0 +1,191 @@
+"""Templates of mails: the default form, those of an operator, and what no template may do."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.outbound.test_email import Tags
+from tidings.config import ConfigError, Settings
+from tidings.outbound.channel import OutboundMessage
+from tidings.outbound.channel_registry import ChannelRegistry
+from tidings.outbound.mail_templates import MAX_TEMPLATE_BYTES, MailTemplates
+from tidings.testing import START_MS, FakeClock
+
+PAGE = "https://market.example/inbox"
+MARKUP = '<img src=x onerror=alert(1)>&"'
+ITEM = {
+    "actor_name": "Bob",
+    "actor_image": "https://cdn.example/bob.png",
+    "object_image": "https://cdn.example/42.png",
+    "metadata": {"city": "Berlin", "items": [1, 2], "deep": {"a": {"b": "c"}}},
+}
+NOTE = OutboundMessage(
+    "msg_1", "n1-1", "reply", "Bob: reply", msgspec.json.encode(ITEM), START_MS, locale="en"
+)
+
+
+def folder(path: Path, **files: str) -> MailTemplates:
+    """The templates of a folder with these files; "__" in a name is a dot."""
+    for name, text in files.items():
+        (path / name.replace("__", ".")).write_text(text)
+    return MailTemplates(str(path))
+
+
+def html(templates: MailTemplates, *notes: OutboundMessage) -> str:
+    return templates.render(notes, PAGE, "Market").html
+
+
+def test_the_default_form_has_images_a_link_and_the_end_of_mails() -> None:
+    """In HTML that mail programs show: inline styles, tables, and a dark form for those that know it."""
+    note = NOTE._replace(url="https://market.example/42", unsubscribe="https://market.example/u?token=a&b")
+    mail = MailTemplates().render([note], PAGE, "Market")
+    for address in ("https://cdn.example/bob.png", "https://cdn.example/42.png", note.url):
+        assert f'"{address}"' in mail.html
+    assert 'href="https://market.example/u?token=a&amp;b"' in mail.html
+    assert "prefers-color-scheme: dark" in mail.html
+    known = "html head meta title style body table tr td img p a br"
+    assert set(Tags(mail.html).tags) <= set(known.split())
+    assert mail.text.splitlines() == [
+        *("Bob: reply", note.url, "", PAGE),
+        f"Unsubscribe: {note.unsubscribe}",
+    ]
+
+
+def test_the_links_are_in_the_language_of_the_recipient() -> None:
+    german = NOTE._replace(url=PAGE, unsubscribe=PAGE, locale="de-AT")
+    assert ">Ansehen</a>" in html(MailTemplates(), german)
+    assert ">Abbestellen</a>" in html(MailTemplates(), german)
+    assert 'dir="rtl"' in html(MailTemplates(), NOTE._replace(locale="ar"))
+
+
+@pytest.mark.parametrize("field", ["actor_name", "object_title", "object_type", "object_id"])
+def test_what_users_say_is_text_in_any_template(tmp_path: Path, field: str) -> None:
+    """Escaped in HTML, and on one line without characters that steer; in metadata as well."""
+    item = {field: f"{MARKUP}\r\n\u202e", "metadata": {"a": MARKUP, MARKUP: [MARKUP]}}
+    templates = folder(
+        tmp_path, reply__html=f"{{{{ note.{field} }}}}{{{{ note.metadata.a }}}}{{{{ note.metadata }}}}"
+    )
+    shown = html(templates, NOTE._replace(item=msgspec.json.encode(item)))
+    assert "<" not in shown
+    assert "\u202e" not in shown
+    assert "\n" not in shown
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "//x", "vbscript:x"])
+def test_an_image_or_a_link_of_another_scheme_is_left_out(url: str) -> None:
+    item = msgspec.json.encode({"actor_image": url, "object_image": url})
+    assert url not in html(MailTemplates(), NOTE._replace(item=item, url=url))
+
+
+def test_a_type_a_language_and_a_digest_have_templates_of_their_own(tmp_path: Path) -> None:
+    """The nearest one is taken: the type in the language, the type, all mails in the language, all mails."""
+    names = ("reply", "reply.de", "_digest", "_mail", "_mail.pt-BR")
+    templates = folder(tmp_path, **{f"{name}.html".replace(".", "__"): name for name in names})
+    like = NOTE._replace(type="like")
+    assert html(templates, NOTE) == "reply"
+    assert html(templates, NOTE._replace(locale="de_AT")) == "reply.de"
+    assert html(templates, like) == "_mail"
+    assert html(templates, like._replace(locale="pt-br")) == "_mail.pt-BR"
+    assert html(templates, like._replace(locale="pt")) == "_mail"
+    assert html(templates, NOTE, like) == "_digest"
+    assert templates.render([NOTE], PAGE, "Market").text.startswith("Bob: reply\n")
+
+
+def test_a_template_replaces_a_part_of_the_default_one(tmp_path: Path) -> None:
+    templates = folder(
+        tmp_path,
+        reply__html='{% extends "default/mail.html" %}\n{% block content %}<b>{{ note.metadata.items|join("+") }}'
+        "{{ note.metadata.none.such }} {{ note.metadata.deep.a.b }}</b>{{ super() }}{% endblock %}",
+    )
+    assert "<b>1+2 c</b>" in html(templates, NOTE)
+    assert "Bob: reply" in Tags(html(templates, NOTE)).text
+    assert "Market" in Tags(html(templates, NOTE)).text
+
+
+BROKEN = {
+    "no end": ("{% if note.url %}\n", "Unexpected end of template"),
+    "an unknown tag": ("\n{% nonsense %}", "unknown tag"),
+    "an unknown filter": ("\n{{ note.url|safe }}", "No filter named 'safe'"),
+    "an unknown name": ("\n{{ notse }}", "there is no notse"),
+    "an unknown member": ("\n{{ note.mesage }}", "a note has no mesage"),
+    "an unknown member in a list": ("\n{% for one in notes %}{{ one.mesage }}{% endfor %}", "no mesage"),
+    "a call": ("\n{{ note.message.upper() }}", "calls are not available"),
+    "a way out": ("\n{{ note.__class__.__mro__ }}", "begins with _"),
+    "another way out": ('\n{{ site["__class__"] }}', "begins with _"),
+    "no escape": ("\n{% autoescape false %}{{ note.message }}{% endautoescape %}", "autoescape"),
+    "an include": ('\n{% include "a.html" %}', "include"),
+    "a macro": ("\n{% macro a() %}{% endmacro %}", "macro"),
+    "a recursion": ("\n{% for a in notes recursive %}{% endfor %}", "recursive"),
+    "a missing parent": ('\n{% extends "mail.html" %}', "extends takes"),
+    "itself as its parent": ('\n{% extends "reply.html" %}', "Recursion"),
+    "a multiplication": ("\n{{ site * 99999999 }}", "* is not available"),
+    "an assignment that grows": ("\n{% set a = site ~ site %}", "set takes a constant"),
+    "a fault of an expression": ("\n{{ note.count / 0 }}", "ZeroDivisionError"),
+    "too many passes": (
+        "\n" + "{% for a in notes %}" * 12 + "x" + "{% endfor %}" * 12,
+        "over 10,000 passes",
+    ),
+    "passes over letters": ("\n{% for a in site %}{% endfor %}", "for takes a list"),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_broken_template_stops_the_server_with_its_file_and_line(tmp_path: Path, fault: str) -> None:
+    """In one line, before the first mail, also without a mail server."""
+    text, why = BROKEN[fault]
+    with pytest.raises(ConfigError) as error:
+        folder(tmp_path, reply__html=text)
+    said = str(error.value)
+    assert said.startswith(f"mail_templates: {tmp_path}/reply.html:")
+    assert why in said
+    assert len(said.splitlines()) == 1
+    if fault not in ("itself as its parent",):
+        assert said.split(":")[2] == "2" or fault == "no end"
+    with pytest.raises(ConfigError, match=r"reply\.html:"):
+        ChannelRegistry(Settings(mail_templates=str(tmp_path)), FakeClock())
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("reply.xx-nowhere-9.html", b"", "no language"),
+        ("reply.html", b"\xff", "not UTF-8"),
+        ("reply.txt", b"x" * (MAX_TEMPLATE_BYTES + 1), "bytes"),
+    ],
+)
+def test_a_file_that_is_no_template_is_refused(tmp_path: Path, name: str, text: bytes, why: str) -> None:
+    (tmp_path / name).write_bytes(text)
+    with pytest.raises(ConfigError, match=why):
+        MailTemplates(str(tmp_path))
+
+
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        MailTemplates(str(tmp_path / "none"))
+
+
+def test_a_template_that_fails_later_sends_the_default_form(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The samples have no such value. The mail goes, and the log says it once, without what users said."""
+    templates = folder(
+        tmp_path,
+        reply__html="{% if note.metadata.secret %}{{ note.metadata.secret / 2 }}{% endif %}",
+        _mail__html="{% for a in notes %}{% for b in notes %}{% for c in notes %}x{% endfor %}{% endfor %}{% endfor %}",
+    )
+    item = msgspec.json.encode({"metadata": {"secret": "hunter2"}})
+    for _ in range(2):
+        assert "Bob: reply" in html(templates, NOTE._replace(item=item))
+    assert "Bob: reply" in html(templates, *[NOTE] * 50)
+    assert [record.getMessage() for record in caplog.records] == [
+        "the template reply.html fails, so the default one is used: TypeError in an expression",
+        "the template _mail.html fails, so the default one is used: its loops take over 10,000 passes",
+    ]
+
+
+def test_metadata_of_any_size_makes_a_small_mail(tmp_path: Path) -> None:
+    """At most fifty members and items at each level."""
+    templates = folder(tmp_path, reply__html="{{ note.metadata.a|length }} {{ note.metadata.b|length }}")
+    metadata = {"a": list(range(5_000)), "b": {str(n): n for n in range(5_000)}}
+    assert html(templates, NOTE._replace(item=msgspec.json.encode({"metadata": metadata}))) == "50 50"
