@@ -156,6 +156,14 @@ def test_an_export_says_which_follow_has_ended(store: Harness) -> None:
     assert ended == {"a:1": 1, "b:1": None}
 
 
+def test_a_follow_that_is_made_again_before_any_event_goes_on(store: Harness) -> None:
+    """It ended with its history kept, and covers nothing of its own: the export has one follow, and the feed all of it."""
+    store.publish(event("alice", "post", "a:1"))
+    store.write(Follow("bob", "a:1", backfill=1), Unfollow("bob", "a:1", keep=True), Follow("bob", "a:1"))
+    ended = [one["until_position"] for one in of_kind(store.export("bob"), "follow")]
+    assert (ended, len(store.feed("bob"))) == ([None], 1)
+
+
 def test_an_export_has_nothing_of_others(store: Harness) -> None:
     """I9: another's follows, masks and events that do not concern the person are not in it."""
     store.write(Follow("cy", "user:marker"), SetMute("cy", "marker:1"))

@@ -32,6 +32,7 @@ from tests.property.strategies import (
     Draft,
     drafts,
     kinds,
+    new_endpoints,
     publishes,
     topics,
     users,
@@ -119,11 +120,12 @@ class Histories(RuleBasedStateMachine):
         return self.made is None and self.backend in DEFERRING
 
     @initialize(
+        reached=st.lists(new_endpoints, max_size=3),
         past=st.lists(st.tuples(drafts, drafts, publishes(2)), min_size=10, max_size=12),
         unused=st.sets(kinds, max_size=3),
     )
-    def open(self, past: list[tuple[Draft, ...]], unused: set[type[Command]]) -> None:
-        """Two stores, and enough of a past that marks and masks have something to act on."""
+    def open(self, reached: list[Draft], past: list[tuple[Draft, ...]], unused: set[type[Command]]) -> None:
+        """Two stores, with endpoints of some users, and enough of a past that marks and masks have something to act on."""
         self.folder = Path(tempfile.mkdtemp())
         self.clock = FakeClock()
         self.runner = asyncio.Runner()
@@ -141,7 +143,7 @@ class Histories(RuleBasedStateMachine):
         self.feed_read_alls: list[UndoMarkFeedRead] = []
         self.widely: set[str] = set()
         self.unused = unused
-        for some in past:
+        for some in [reached, *past]:
             self._write([draft(self) for draft in some])
 
     def _open(self) -> Store:

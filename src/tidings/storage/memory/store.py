@@ -441,8 +441,7 @@ class MemoryStore(MemoryFeedGroups, MemoryStreams, MemoryEventCounts):
         if span is not None:
             span.extend(since_key)
             return 0
-        span = FollowInterval(since_key, self._position, self._clock.now())
-        person.follows.setdefault(follow.topic, []).append(span)
+        person.begin_follow(follow.topic, FollowInterval(since_key, self._position, self._clock.now()))
         return 1
 
     def _unfollow(self, unfollow: Unfollow) -> int:

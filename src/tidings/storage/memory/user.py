@@ -47,6 +47,13 @@ class UserState:
         """The current follow, if there is one."""
         return next((span for span in self.follows.get(topic, ()) if span.ended_at is None), None)
 
+    def begin_follow(self, topic: str, begun: FollowInterval) -> None:
+        """Follow a topic. One that ended with its history kept, and began at the same position, goes on instead."""
+        spans = self.follows.setdefault(topic, [])
+        if spans and spans[-1].since_position == begun.since_position:
+            begun.extend(spans.pop().since_key)
+        spans.append(begun)
+
     def followed_before(self, topic: str, position: int) -> bool:
         """Whether a current follow was made before the event at this position."""
         span = self.follow_of(topic)
