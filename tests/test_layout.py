@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol, get_args
 
 import pytest
 
-from tidings import endpoint_commands, inbox_commands, model, ports
+from tidings import backfills, endpoint_commands, inbox_commands, model, ports
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "src" / "tidings").rglob("*.py"))
@@ -65,6 +65,7 @@ CAPABILITIES: Mapping[type[Any], tuple[type[Any], ...]] = {
     ports.UnsentDeliveries: (endpoint_commands.ResendDelivery,),
     ports.Snoozing: (inbox_commands.SnoozeNotifications, inbox_commands.ReturnSnoozed),
     ports.Erasing: (model.EraseUser,),
+    ports.Backfills: (backfills.Backfill,),
     ports.EventCounts: (),
 }
 """The same of the ports beside the store's own: what goes beyond feeds and inboxes."""
@@ -79,8 +80,9 @@ STATEMENT = re.compile(
 """How a statement, or the end of one, begins. Pragmas and transactions are commands of the connection."""
 
 SAME_THINGS = """
-ActivityGroup ActivityGroupPage ActivityPage BlockedUser BlocksPage Condition DeadLetter Decision Endpoint Endpoints
-Event Explanation FeedGroup FeedGroupPage FeedItem FeedPage FeedReadResult FieldError FollowedTopic Following
+ActivityGroup ActivityGroupPage ActivityPage BackfillJob BlockedUser BlocksPage Condition DateRange DeadLetter Decision
+Endpoint Endpoints Event Explanation FeedGroup FeedGroupPage FeedItem FeedPage FeedReadResult FieldError FollowedTopic
+Following
 FollowsPage Frame GroupWindow InboxChanges InboxPage InboxUpdateResult MutedTopic MutesPage NewCount NewEvent
 Notification Parts Person Preferences PreviousRank QuietHours ReadAllResult Reason Receipt Receipts Reminder
 ReminderResult RemindersPage SeriesPoint Status Summary Thing Top TopItem TopSeries Unread UnsentDeliveriesPage

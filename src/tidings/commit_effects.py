@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tidings.backfills import Backfill
 from tidings.errors import KeyReused
 from tidings.inbox_commands import (
     MarkAllNotificationsRead,
@@ -82,6 +83,9 @@ def _include(effects: CommitEffects, command: Command, outcome: Outcome) -> None
         case MarkFeedRead() | MarkFeedUnread() | UndoMarkFeedRead():
             assert isinstance(outcome, CommandResult)
             effects.feeds |= outcome.marked > 0
+        case Backfill():
+            effects.all_inboxes |= command.notify and not command.dry_run
+            effects.jobs = True
         case EraseUser():
             effects.erased.append(command.user)
             effects.inboxes.add(command.user)

@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from tidings.backfills import Backfill
 from tidings.endpoint_commands import (
     AddEndpoint,
     ConfirmEndpoint,
@@ -279,6 +280,7 @@ Command = (
     | RecordDeliveryResults
     | EraseUser
     | RebuildFeeds
+    | Backfill
     | RetryDeadLetters
     | ResendDelivery
 )
@@ -295,9 +297,10 @@ class Published(NamedTuple):
 
 
 class CommandResult(NamedTuple):
-    """The outcome of a command that changes at most one thing, or ``updated`` of many. ``gone``: the event that a Retract
-    removed. ``marked``: the position that a change of the read state of a feed took, 0 if there was none. ``limit``: the
-    maximum number of mutes or blocks of a user if the command was refused because of that; otherwise 0."""
+    """The outcome of a command that changes at most one thing, or ``updated`` of many (of Backfill: its id). ``gone``: the
+    event that a Retract removed. ``marked``: the position that a change of the read state of a feed took, 0 if there was
+    none. ``limit``: the maximum number of mutes or blocks of a user if the command was refused because of that; otherwise
+    0."""
 
     updated: int
     position: int = 0

@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Protocol
 
 from tidings.activity_scope import FEED_ALONE, NOTHING_WATCHED, ActivityScope, Watched
+from tidings.backfills import BackfillJob
 from tidings.errors import KeyReused
 from tidings.event_counts import Dimension, EventSelection, KeyCounts, PointCounts, Points
 from tidings.filters import EVERYTHING, ActivityOf, FeedFilter, FeedOf
@@ -513,6 +514,26 @@ class Erasing(Protocol):
         ...
 
 
+class Backfills(Protocol):
+    """Feeds and inboxes that are built from stored events. A capability beside the store's own.
+
+    A Backfill has each follow that stands cover the events of its topic from its time on, as if its backfill had reached so
+    far: with them the feed has the events that a follow brings, each once. With ``notify`` each event of the feed from that
+    time on arrives in the inbox too, the oldest first, if the rule of its type notifies the user now: as a target, or as a
+    follower of one of its topics. It arrives read and without a delivery, in a notification of its own. Events that are in
+    the inbox do not; nor broadcasts, events published without notifying, those that a mute or a block hides, and types that
+    the user does not want. A dry run changes nothing, and counts the same.
+
+    A large backfill is continued by later ``work``, which other writes do not wait for; a crash between two steps loses and
+    duplicates nothing, and a repeated Backfill adds and counts nothing. ``created`` counts the items that feeds gained, of
+    which none is hidden, and ``notified`` those of inboxes.
+    """
+
+    async def backfill(self, id: int) -> BackfillJob | None:
+        """A backfill by its id, the ``updated`` of its outcome; None if there is none, or many have begun since it ended."""
+        ...
+
+
 class Store(
     EventLog,
     FeedViews,
@@ -529,6 +550,7 @@ class Store(
     UnsentDeliveries,
     Snoozing,
     Erasing,
+    Backfills,
     EventCounts,
     Protocol,
 ):

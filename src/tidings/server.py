@@ -20,6 +20,7 @@ from tidings.delivery_endpoints import EndpointService
 from tidings.errors import ForeignCommit, KeyReused, Unavailable
 from tidings.feed_groups import GroupReader
 from tidings.feeds import FeedReader
+from tidings.history import BackfillService
 from tidings.http.app import Services
 from tidings.http.metrics import Metrics
 from tidings.live import Hub
@@ -125,6 +126,7 @@ async def running(
                 store, cursors, clock, epoch, wording, live.waiter, materialize, settings.duplicate_window_s
             ),
             live=live,
+            backfills=BackfillService(store, log, clock),
             reminders=reminders,
             snoozes=snoozes,
             endpoints=_endpoints(store, log, clock, settings, channel_registry, confirmations),

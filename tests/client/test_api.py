@@ -60,6 +60,8 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "remove_endpoint": ("1",),
     "resend_delivery": ("1",),
     "declare_type": ("like", {}),
+    "backfill": (30,),
+    "job": ("backfill-1",),
     "withdraw_type": ("like",),
 }
 """What must be given to describe a call; nothing where nothing must."""

@@ -6,6 +6,7 @@ from typing import Protocol
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from tidings.backfills import Backfill
 from tidings.endpoint_commands import (
     AddEndpoint,
     ConfirmEndpoint,
@@ -51,7 +52,7 @@ from tidings.model import (
 from tidings.notify_mode import NotifyMode
 from tidings.personal_data import DeliveryResult, Endpoint, Preferences, Reminder
 from tidings.rules import Rule
-from tidings.testing import FakeClock, event
+from tidings.testing import START_MS, FakeClock, event
 from tidings.timeutil import HOUR_MS
 from tidings.visibility import Visibility
 
@@ -250,6 +251,13 @@ def fixed(commands: st.SearchStrategy[Command]) -> st.SearchStrategy[Draft]:
 people = users.map(lambda user: f"user:{user}")
 masks = st.one_of(st.builds(SetMute, users, topics), st.builds(SetBlock, users, people))
 unmasks = st.integers(0, 9).map(lambda n: lambda h: h.unmask(n))
+backfills = st.builds(
+    Backfill,
+    st.none() | users,
+    st.integers(-5, 5).map(lambda minutes: START_MS + minutes * 60_000),
+    dry_run=st.booleans(),
+    notify=st.booleans(),
+)
 follows = st.builds(Follow, users, topics, backfill=st.sampled_from((0, 1, 3, 100)), extend=st.booleans())
 unfollows = st.tuples(users, st.integers(0, 9), st.booleans()).map(
     lambda t: lambda h: Unfollow(t[0], h.followed(t[0], t[1]), t[2])
@@ -310,6 +318,7 @@ COMMANDS: list[tuple[int, st.SearchStrategy[Draft]]] = [
     (8, publishes()),
     (3, broadcasts()),
     (4, fixed(follows)),
+    (2, fixed(backfills)),
     (4, unfollows),
     (2, fixed(masks)),
     (2, unmasks),

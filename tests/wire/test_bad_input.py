@@ -114,6 +114,7 @@ ENDPOINTS = "/v1/endpoints?user_id=u"
 ROTATION = "/v1/endpoints/none/rotate-secret?user_id=u"
 DELIVERIES = "/v1/admin/deliveries"
 BROADCAST = "/v1/broadcasts"
+BACKFILL = "/v1/admin/backfill"
 REMIND = {"type": "t", "object_type": "o", "object_id": "1", "user_ids": ["u"], "after_s": 3_600}
 QUIET = {"start": "22:00", "end": "07:00"}
 
@@ -421,6 +422,12 @@ CASES = (
         BROADCAST,
     ),
     posted("broadcast without an audience", "/audience", event(), BROADCAST),
+    # --- backfills
+    posted("backfill of nobody", "", {"days_back": 1}, BACKFILL),
+    posted("backfill of one and all", "", {"days_back": 1, "user_id": "u", "all": True}, BACKFILL),
+    posted("backfill without days", "/days_back", {"all": True}, BACKFILL),
+    posted("backfill of an age", "/days_back", {"all": True, "days_back": 36_501}, BACKFILL),
+    posted("fields of a backfill", ("/days_back", "/x"), {"all": True, "days_back": 0, "x": 1}, BACKFILL),
     # --- preferences, types, endpoints
     posted(
         "field errors of preferences",

@@ -443,6 +443,29 @@ class Api(FeedCalls):
         query = {"window": window, "by": by, "key": key, "object_type": object_type, "topic": topic}
         return call("GET", "/v1/top/series", replies.TopSeries, query=query)
 
+    # --- operation --------------------------------------------------------------------------------------------
+
+    @operation
+    def backfill(
+        self,
+        days_back: int,
+        *,
+        user: str | None = None,
+        all_users: bool = False,
+        dry_run: bool = False,
+        notify: bool = False,
+    ) -> Call[replies.BackfillJob]:
+        """Have the follows of a user, or of all users, cover the events of the last ``days_back`` days; ``notify`` adds to
+        inboxes what the rules notify of, read. ``dry_run`` only counts. A large one continues as a job."""
+        whose = {"all": True} if all_users else {"user_id": user or self.user_id}
+        body = whose | {"days_back": days_back, "dry_run": dry_run, "notify": notify}
+        return call("POST", "/v1/admin/backfill", replies.BackfillJob, body=body)
+
+    @operation
+    def job(self, job_id: str) -> Call[replies.BackfillJob]:
+        """The progress of a backfill."""
+        return call("GET", f"/v1/admin/jobs/{part(job_id)}", replies.BackfillJob)
+
     # --- users and parameters ---------------------------------------------------------------------------------
 
     def _inbox(

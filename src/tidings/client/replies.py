@@ -402,6 +402,29 @@ class TopSeries(Struct, frozen=True):
     total: int
 
 
+class DateRange(Struct, frozen=True):
+    """The times between which the events of a backfill were created."""
+
+    start: datetime
+    end: datetime
+
+
+class BackfillJob(Struct, frozen=True):
+    """A backfill and its progress: "running", "done" or "failed". ``created_count``: items that feeds gained so far, or with
+    ``dry_run`` would have; ``notified_count`` the same of inboxes; ``users``: those who follow something, whose feeds were
+    read. ``user_id`` is None for all users."""
+
+    job_id: str
+    state: str
+    user_id: str | None
+    created_count: int
+    notified_count: int
+    users: int
+    date_range: DateRange
+    dry_run: bool = False
+    notify: bool = False
+
+
 class Condition(Struct, frozen=True):
     """One condition of a notification, and whether it holds."""
 

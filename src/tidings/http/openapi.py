@@ -105,6 +105,8 @@ def _responses(route: Route) -> Iterable[tuple[int, Json]]:
     yield route.status, _success(route)
     if route.status == 201 and route.method == "PUT":
         yield 200, _success(route)
+    for status in route.also:
+        yield status, _success(route)
     if NDJSON in route.consumes:
         yield 200, {"description": "A result line per line", "content": {NDJSON: {"schema": _LINES}}}
     for status in _failures(route):

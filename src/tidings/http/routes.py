@@ -11,6 +11,7 @@ from tidings.http.endpoints import (
     endpoints,
     events,
     feeds,
+    jobs,
     live,
     notifications,
     operations,
@@ -58,6 +59,7 @@ ROUTES: tuple[Route, ...] = (
     *unsubscription.ROUTES,
     *deliveries.ROUTES,
     *operations.ROUTES,
+    *jobs.ROUTES,
     *site.ROUTES,
     Route(
         method="GET",

@@ -11,6 +11,7 @@ from tidings.delivery_endpoints import EndpointService
 from tidings.errors import FieldError
 from tidings.feed_groups import GroupReader
 from tidings.feeds import FeedReader
+from tidings.history import BackfillService
 from tidings.http.auth import Principal
 from tidings.http.compress import CachedBody
 from tidings.http.metrics import Metrics
@@ -51,6 +52,7 @@ class Services(NamedTuple):
     trends: Trends
     inboxes: NotificationReader
     live: Hub
+    backfills: BackfillService
     reminders: ReminderService
     snoozes: SnoozeService
     endpoints: EndpointService
@@ -140,8 +142,9 @@ class Route:
     JSON response (None: no JSON); a tuple means one of these. ``body_check`` refuses much too large bodies before objects
     are built of them. ``fitting_errors``: the errors that the handler would raise for the valid members of a body with
     invalid ones; its argument is the JSON of an object. ``raw_body``: the handler reads the body itself, whose media types
-    are ``consumes``. ``fails``: the statuses of failures that other routes do not have. ``live``: the response lasts, or
-    waits, for long, so there is no HEAD; ``socket``: it is a WebSocket.
+    are ``consumes``. ``also``: other statuses of a success with the same body. ``fails``: the statuses of failures that
+    other routes do not have. ``live``: the response lasts, or waits, for long, so there is no HEAD; ``socket``: it is a
+    WebSocket.
     """
 
     method: str
@@ -160,6 +163,7 @@ class Route:
     consumes: tuple[str, ...] = (JSON,)
     reply: Any = None
     status: int = 200
+    also: tuple[int, ...] = ()
     produces: str = JSON
     fails: tuple[int, ...] = ()
     live: bool = False

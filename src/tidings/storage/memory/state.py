@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import NamedTuple
 
+from tidings.backfills import BackfillJob
 from tidings.feed_changes import ACTIVITY_HISTORY, FEED_HISTORY, RETRACTION_HISTORY
 from tidings.ids import EventIds, ms_of, notification_id
 from tidings.model import SAMPLE_ACTORS, SAMPLE_ITEMS, InboxRow, LogEntry, Receipt, user_topic
@@ -116,6 +117,7 @@ class MemoryState:
         self._declared: dict[str, Rule] = {}
         self._rules = Rules(self._settings_types)
         self._broadcasts: list[Broadcast] = []
+        self._backfills: list[BackfillJob] = []
         self._reminders: dict[str, Reminder] = {}
         self._pending: dict[int, PendingDelivery] = {}
         self._delivery_ids = count(1)

@@ -18,6 +18,7 @@ from itertools import islice
 
 import msgspec
 
+from tidings.backfills import Backfill
 from tidings.endpoint_commands import (
     AddEndpoint,
     ConfirmEndpoint,
@@ -80,8 +81,8 @@ from tidings.personal_data import alias_of
 from tidings.rules import Rule, Rules
 from tidings.status import Status
 from tidings.storage import anonymize
+from tidings.storage.memory.backfills import MemoryBackfills
 from tidings.storage.memory.event_counts import MemoryEventCounts
-from tidings.storage.memory.feed_groups import MemoryFeedGroups
 from tidings.storage.memory.feeds import fits
 from tidings.storage.memory.state import IdempotencyRecord
 from tidings.storage.memory.streams import MemoryStreams
@@ -92,7 +93,7 @@ RECENT = 5
 """Items that a summary shows."""
 
 
-class MemoryStore(MemoryFeedGroups, MemoryStreams, MemoryEventCounts):
+class MemoryStore(MemoryBackfills, MemoryStreams, MemoryEventCounts):
     """A complete :class:`tidings.ports.Store` in memory.
 
     ``clock`` gives the times; ``salt`` (64 bits) and ``epoch`` identify this store; ``idempotency_ms`` is how long an
@@ -265,6 +266,8 @@ class MemoryStore(MemoryFeedGroups, MemoryStreams, MemoryEventCounts):
                 return self._mark_feed(command)
             case SetMute() | SetBlock() | SetPreferences() if limit := self._limit(command):
                 return CommandResult(0, self._position, limit=limit)
+            case Backfill():
+                return self._changed(self._backfill(command))
             case Follow() | Unfollow() | SetMute() | SetBlock() | EraseUser():
                 return self._changed(self._update(command))
             case _:
@@ -495,6 +498,7 @@ class MemoryStore(MemoryFeedGroups, MemoryStreams, MemoryEventCounts):
             for at, entry in self._retracted
         ]
         known = self._forget_agenda(user, alias) or bool(named)
+        self._backfills = [job._replace(user=alias) if job.user == user else job for job in self._backfills]
         inbox = self._peek(user).inbox
         if inbox.seq > inbox.born:
             self._places[hash(user)] = inbox.seq + 1

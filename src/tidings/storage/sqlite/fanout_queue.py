@@ -14,6 +14,7 @@ thousand of another user.
   floor, the bound and the head of blocks.Cleaning.
 - ``erase``: delete the data of the erased user ``subject`` from the file; ``low``, ``high``, ``at_key`` and ``at_user`` are
   the phase and the progress of erasure_job.Job.
+- ``backfill``: have follows cover past events; the row ``subject`` of ``backfill`` has the progress (backfills.py).
 - ``index_reminder``: write the index rows of reminder ``subject`` for its users, or delete them if it is cancelled.
 - ``delete_notifications``: the event with key ``low``, once at position ``high``, was retracted; remove it from the
   inboxes of its recipients.
@@ -23,8 +24,9 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from tidings.model import CommandResult
-from tidings.storage.sqlite import blocks, deliveries, erasure_job, reminders
+from tidings.storage.sqlite import backfills, blocks, deliveries, erasure_job, reminders
 from tidings.storage.sqlite.blocks import Cleaning
+from tidings.storage.sqlite.feed_entries import backfill_feed
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.recipients import notify_followers_chunk
 from tidings.storage.sqlite.retract import leave
@@ -193,19 +195,6 @@ def _entries(w: WriteSession, topic: int, after: int, job: FanoutJob, budget: in
     return sorted(set(found))[:budget]
 
 
-def backfill_feed(w: WriteSession, user: int, topic: int, keys: list[int]) -> None:
-    """Write entries of a topic into one user's feed, as far as a follow covers them, without the user's own events."""
-    by_part: dict[tuple[int, int], list[int]] = {}
-    for key in keys:
-        by_part.setdefault((w.timelines.span(key).parts[-1], w.events.span(key).parts[-1]), []).append(key)
-    for (n, ev), some in by_part.items():
-        values = {"packed": w.carray(some), "user": user, "topic": topic}
-        w.db.execute(sql("backfill_feed", n, ev), values)
-        if n == w.timelines.newest():
-            w.timelines.grew(w.db.changes())
-        w.db.execute(sql("backfill_feed_out_of_order", n, ev), values)
-
-
 def _delete_fan_out(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
     upper = _chunk_end(w, job.subject, job.at_user, budget)
     for n in w.timelines.span(job.low).parts:
@@ -282,6 +271,11 @@ def _erase(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
     return job._replace(at_key=left.at_key, at_user=left.at_user), rows
 
 
+def _backfill(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
+    ended, rows = backfills.step(w, ReadSnapshot(w.db, w.names, w), job.subject, budget)
+    return (None if ended else job), rows
+
+
 def _index_reminder(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
     rows = reminders.index_step(w, job.subject, budget)
     return (job if rows else None), rows
@@ -297,5 +291,6 @@ _KINDS: dict[str, Callable[[WriteSession, FanoutJob, int], _Step]] = {
     "delete_notifications": _delete_notifications,
     "block": _block,
     "erase": _erase,
+    "backfill": _backfill,
     "index_reminder": _index_reminder,
 }

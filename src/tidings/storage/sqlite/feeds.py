@@ -167,17 +167,25 @@ def explain(r: ReadSnapshot, v: Viewer, events: Sequence[EventRow]) -> dict[int,
     if not events:
         return {}
     topics = {event.key: event.all_topics() for event in events}
+    asked = {topic for some in topics.values() for topic in some}
+    masked = hidden(r, v.user, events)
+    follows = _by_topic(r.db.execute(_FOLLOWS_OF, (r.writer.carray(asked), v.user)))
+    return {
+        event.key: None if event.key in masked else _by_law(v.user, event, topics[event.key], follows)
+        for event in events
+    }
+
+
+def hidden(r: ReadSnapshot, user: int, events: Sequence[EventRow]) -> set[int]:
+    """The keys of those of these events, at least one, that a mute or a block hides from a user."""
+    topics = {event.key: event.all_topics() for event in events}
     asked = r.writer.carray({topic for some in topics.values() for topic in some})
     query = sql("relations_with_topics")
     muted, blocked = set[int](), set[int]()
-    for topic, kind in r.db.execute(query, (asked, v.user)):
+    for topic, kind in r.db.execute(query, (asked, user)):
         (muted if kind == MUTE else blocked).add(topic)
-    follows = _by_topic(r.db.execute(_FOLLOWS_OF, (asked, v.user)))
     return {
-        event.key: None
-        if event.actor in blocked or not muted.isdisjoint(topics[event.key])
-        else _by_law(v.user, event, topics[event.key], follows)
-        for event in events
+        event.key for event in events if event.actor in blocked or not muted.isdisjoint(topics[event.key])
     }
 
 

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from tidings.ids import MAX_KEY
 from tidings.model import CommandResult, Follow, SetBlock, SetMute, Unfollow, split_topic
 from tidings.storage.sqlite.blocks import sever
-from tidings.storage.sqlite.fanout_queue import backfill_feed
+from tidings.storage.sqlite.feed_entries import backfill_feed
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.relations import BLOCK, BLOCKED_BY, MUTE, require_visibility_check, today
 from tidings.storage.sqlite.statements import sql

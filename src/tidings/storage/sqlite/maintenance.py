@@ -201,6 +201,8 @@ def dead_letters(r: ReadSnapshot, limit: int) -> list[DeadLetter]:
 def _subject(r: ReadSnapshot, kind: str, subject: int) -> str:
     if kind == "index_reminder":
         return f"reminder {subject}"
+    if kind == "backfill":
+        return f"backfill {subject}"
     return "the log" if kind == "rebuild" else r.names.text(subject)
 
 

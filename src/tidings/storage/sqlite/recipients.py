@@ -113,7 +113,8 @@ def notify_followers_chunk(
     followers = {p for (p,) in w.db.execute(sql("followers_to_notify_chunk"), values)} - {pair(actor, 0)}
     if alone.kind.rule.to_targets:
         followers -= {pair(user, 0) for user in unpack(targets)}
-    if len(alone.kind.rule.follower_topics(actor, thing, topics)) > 1:
+    several = len(alone.kind.rule.follower_topics(actor, thing, topics)) > 1
+    if several or w.db.one(sql("has_notifying_backfill"))[0]:
         held = inboxes.holding(r, [p >> 31 for p in followers], key, position)
         followers -= {pair(user, 0) for user, _ in held}
     return inbox_insert.insert_notifications(

@@ -65,6 +65,7 @@ from tidings.storage.sqlite import (
     user_export,
 )
 from tidings.storage.sqlite.activity import ActivityViewer
+from tidings.storage.sqlite.backfill_reads import BackfillReads
 from tidings.storage.sqlite.checkpoints import Checkpoints
 from tidings.storage.sqlite.connection import DISK_ERRORS, open_reader, open_writer, unavailable
 from tidings.storage.sqlite.file_lock import FileLock
@@ -91,7 +92,7 @@ MOST_VISITS = 10_000
 T = TypeVar("T")
 
 
-class SqliteStore(GroupReads, UnsentReads):
+class SqliteStore(GroupReads, UnsentReads, BackfillReads):
     """A complete :class:`tidings.ports.Store` in one file. Use :meth:`open`."""
 
     def __init__(

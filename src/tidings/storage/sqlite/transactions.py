@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from itertools import groupby
 
+from tidings.backfills import Backfill
 from tidings.endpoint_commands import ResendDelivery, Unsubscribe
 from tidings.errors import KeyReused
 from tidings.inbox_commands import (
@@ -37,6 +38,7 @@ from tidings.model import (
     Unfollow,
 )
 from tidings.storage.sqlite import (
+    backfills,
     broadcast_delivery,
     deliveries,
     endpoints,
@@ -120,6 +122,8 @@ def change(w: WriteSession, r: ReadSnapshot, command: Command) -> Outcome | KeyR
             return retract.retract(w, r, command)
         case EraseUser():
             return erasure.erase(w, r, command)
+        case Backfill():
+            return backfills.begin(w, r, command)
         case RebuildFeeds():
             return fanout_queue.rebuild_feeds(w)
         case RetryDeadLetters():

@@ -298,7 +298,7 @@ class WriteSession:
         """A follow of a topic covers more events than before; readers that cache its followers notice it after the
         commit."""
         if topic in self.wide:
-            self._crowds = 1
+            self._follower_changes = 1
 
     def deserted(self, topic: int) -> None:
         """The topic has no followers any more: delete its fan-out state."""
