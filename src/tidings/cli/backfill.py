@@ -66,7 +66,8 @@ def command(url: str, key_env: str, user_id: str | None, days_back: int, dry_run
 
 def line(job: BackfillJob) -> str:
     """The result of a backfill."""
-    whose = f"{job.users:,} users" if job.user_id is None else neutral(job.user_id)
+    users = f"{job.users:,} user{'' if job.users == 1 else 's'}"
+    whose = users if job.user_id is None else neutral(job.user_id)
     would = "would gain" if job.dry_run else "gained"
     inboxes = f", inboxes {job.notified_count:,}" if job.notify else ""
     between = f"{job.date_range.start:%Y-%m-%d %H:%M} to {job.date_range.end:%Y-%m-%d %H:%M} UTC"
