@@ -81,6 +81,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "events.ndjson").write_text(
         '{"actor_id":"ann","verb":"nod","object_type":"market","object_id":"42","target_user_ids":["alice"]}\n'
     )
+    (tmp_path / "event.json").write_text('{"actor_name": "Ann", "object_title": "Market 42"}')
     (tmp_path / "tidings.toml").write_text("dev = true\n")
     return tmp_path
 

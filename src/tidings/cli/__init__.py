@@ -4,7 +4,7 @@ import click
 
 from tidings.cli.program import Program
 
-COMMANDS = ("serve", "replay", "tail", "top", "doctor", "backfill", "compact", "bench")
+COMMANDS = ("serve", "replay", "tail", "top", "doctor", "preview", "backfill", "compact", "bench")
 """The commands, each in the module of its name, in the order of the help."""
 
 

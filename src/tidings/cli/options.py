@@ -60,6 +60,11 @@ def settings_options(command: F) -> F:
     for field in reversed(msgspec.structs.fields(Settings)):
         if field.name not in FILE_ONLY:
             command = _option(field)(command)
+    return config_option(command)
+
+
+def config_option(command: F) -> F:
+    """Give a command ``--config``."""
     config = click.option(
         "--config",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),

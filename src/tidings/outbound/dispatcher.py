@@ -22,6 +22,7 @@ from tidings.notification_facts import Delivery
 from tidings.outages import OutageLog
 from tidings.outbound.channel import MAX_ERROR, Channel, OutboundMessage, SendResult
 from tidings.outbound.channel_registry import ChannelRegistry, NotConfigured
+from tidings.outbound.payload import outbound_message
 from tidings.outbound.retry import FIRST_ENDPOINT_REST_MS, CircuitBreaker, retry_delay_ms
 from tidings.outbound.slots import Slots, Speed
 from tidings.outbound.troubles import Troubles
@@ -296,21 +297,9 @@ class DeliveryDispatcher(Worker):
         if row is None:
             raise ValueError("the notification has nothing to send any more")
         locale = self._wording.preferred(delivery.preferences)
-        said = self._wording.text(row, locale)
-        return OutboundMessage(
-            delivery_id(delivery),
-            row.id,
-            delivery.type,
-            said.message,
-            self._wording.item(row, locale),
-            delivery.created_at,
-            row.size,
-            self._store.rules.rule(delivery.type).critical,
-            locale,
-            said.title,
-            said.description,
-            said.url,
-        )
+        critical = self._store.rules.rule(delivery.type).critical
+        id, at = delivery_id(delivery), delivery.created_at
+        return outbound_message(self._wording, row, locale, id, at, critical)
 
     def _with_unsubscribe(self, endpoint: Endpoint, notes: list[OutboundMessage]) -> list[OutboundMessage]:
         """The messages of one mail with the link that ends mails about their type, or about all if there are several. No

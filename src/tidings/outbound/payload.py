@@ -4,7 +4,10 @@ from bisect import bisect_right
 
 import msgspec
 
+from tidings.model import InboxRow
+from tidings.outbound.channel import OutboundMessage
 from tidings.plain_text import neutral
+from tidings.projections.notification_rendering import NotificationRenderer
 
 CORE = (
     "id",
@@ -22,6 +25,16 @@ CORE = (
 ELLIPSIS = "…"
 MIN_TEXT = 200
 """Bytes that remain of a message at least, even over the limit."""
+
+
+def outbound_message(
+    renderer: NotificationRenderer, row: InboxRow, locale: str, id: str, at: int, critical: bool
+) -> OutboundMessage:
+    """The message of a delivery about a notification, in this language. ``id``: that of the delivery, which was enqueued at
+    ``at``."""
+    said, item = renderer.text(row, locale), renderer.item(row, locale)
+    shown = (said.title, said.description, said.url)
+    return OutboundMessage(id, row.id, row.type, said.message, item, at, row.size, critical, locale, *shown)
 
 
 def one_line(text: str, most: int) -> str:
