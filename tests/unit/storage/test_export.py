@@ -36,6 +36,7 @@ IN_THE_EXPORT = {
 LEFT_OUT = {
     "timeline_": "an index of events that others published",
     "out_of_order_entry": "an index of the same",
+    "hidden_range": "an index of the same",
     "feed_change": "the latest of the same marks of a feed, for streams that resume",
     "inbox_changelog": "an index of notifications",
     "open_group": "an index of notifications that can still be joined",

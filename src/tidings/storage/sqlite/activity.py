@@ -9,7 +9,7 @@ from tidings.feed_changes import FeedChange
 from tidings.filters import EVERYTHING, FeedFilter
 from tidings.ids import MAX_KEY
 from tidings.model import FeedItem, Page, UnseenCount
-from tidings.storage.sqlite import feed_history
+from tidings.storage.sqlite import feed_history, hidden_ranges
 from tidings.storage.sqlite.feeds import (
     FIRST_CHUNK,
     LARGEST_CHUNK,
@@ -21,7 +21,7 @@ from tidings.storage.sqlite.feeds import (
 )
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
 from tidings.storage.sqlite.statements import sql
-from tidings.storage.sqlite.timeline_numbers import topic_timeline
+from tidings.storage.sqlite.timeline_numbers import ALL_BY_KEY, topic_timeline
 from tidings.storage.sqlite.write_session import high_key
 from tidings.visibility import Visibility, is_listed
 
@@ -90,7 +90,7 @@ def new_count(
     listed = Listing(r, number, viewer)
     before, above = span_of(want, None)
     last = MAX_KEY if up_to is None else up_to
-    parts = _logged(r, position, last) if number is None else _entered(r, number, position, last)
+    parts = _logged(r, position, last) if number is None else _entered(r, number, position, last, listed)
 
     def examined() -> Iterator[tuple[int, bool]]:
         for n, keys in enumerate(parts):
@@ -109,7 +109,8 @@ def new_count(
 
 
 def _logged(r: ReadSnapshot, position: int, last: int) -> Iterator[list[int]]:
-    """The keys of the events in the log with a position in (position, last], in parts."""
+    """The keys of the events in the log with a position in (position, last], in parts; without most of those that no page of
+    everybody's events lists."""
     chunk = FIRST_CHUNK
     while True:
         rows = r.db.all(sql("log_between"), (position, last, chunk))
@@ -117,10 +118,11 @@ def _logged(r: ReadSnapshot, position: int, last: int) -> Iterator[list[int]]:
             yield [key for _, key in rows]
         if len(rows) < chunk:
             return
-        position, chunk = rows[-1][0], min(chunk * 2, LARGEST_CHUNK)
+        position = hidden_ranges.above(r, rows[-1][0])
+        chunk = min(chunk * 2, LARGEST_CHUNK) if position == rows[-1][0] else FIRST_CHUNK
 
 
-def _entered(r: ReadSnapshot, topic: int, position: int, last: int) -> Iterator[list[int]]:
+def _entered(r: ReadSnapshot, topic: int, position: int, last: int, listed: "Listing") -> Iterator[list[int]]:
     """The same of the events of a topic: those in order are above the greatest key at the position, others are listed."""
     chunk, at, above = FIRST_CHUNK, MAX_KEY, high_key(r.db, position)
     while True:
@@ -128,7 +130,9 @@ def _entered(r: ReadSnapshot, topic: int, position: int, last: int) -> Iterator[
         yield [entry.key for entry in entries if position < entry.why <= last]
         if len(entries) < chunk:
             break
-        at, chunk = entries[-1].key, min(chunk * 2, LARGEST_CHUNK)
+        own, at = listed.passed_over(entries[-1].key, above)
+        yield [event.key for event in own if position < event.position <= last]
+        chunk = min(chunk * 2, LARGEST_CHUNK) if at == entries[-1].key else FIRST_CHUNK
     while True:
         rows = r.db.all(sql("out_of_order_entries"), (topic_timeline(topic), position, last, LARGEST_CHUNK))
         yield [key for key, _ in rows if key <= above]
@@ -209,6 +213,9 @@ class Listing:
             events, reached = _everyones(self._r, before, above, limit, self._narrowest)
         else:
             events, reached = _of_topic(self._r, self._topic, before, above, limit)
+            if reached is not None and events and not self(events[-1]):
+                own, reached = self.passed_over(reached, above)
+                events += own
         hidden = _blocked(self._r, self._viewing, events)
         return [e for e in events if fits(e) and e.actor not in hidden and self(e)], reached
 
@@ -221,6 +228,20 @@ class Listing:
             own=event.actor == self._viewer,
             narrowest=self._narrowest,
         )
+
+    def passed_over(self, key: int, above: int) -> tuple[list[EventRow], int]:
+        """If the entry of the topic with this key is in a range of hidden ones: (the events in it that are listed, as they
+        are the viewer's own, down to ``above``; the key down to which these are all)."""
+        if self._topic is None or self._follows or self._topic == self._viewer:
+            return [], key
+        end = hidden_ranges.below(self._r, topic_timeline(self._topic), key)
+        if end == key or self._viewer is None:
+            return [], end
+        timelines = (topic_timeline(self._viewer),)
+        entries = self._r.entries(timelines, key, max(end - 1, above), LARGEST_CHUNK)
+        own = self._r.events([entry.key for entry in entries], "events_without_body")
+        reached = entries[-1].key if len(entries) == LARGEST_CHUNK else end
+        return [event for event in own if self._topic in event.all_topics()], reached
 
     @cached_property
     def _follows(self) -> bool:
@@ -278,5 +299,7 @@ def newest(
             some, reached = read(n, before, above, wanted, limit * PASSED_OVER, narrowest)
             found += some
             if reached is not None:
+                if len(found) < limit and narrowest is Visibility.PUBLIC:
+                    reached = hidden_ranges.below(r, ALL_BY_KEY, reached)
                 return found, reached
     return found, None

@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from tidings.model import CommandResult
-from tidings.storage.sqlite import backfills, blocks, deliveries, erasure_job, reminders
+from tidings.storage.sqlite import backfills, blocks, deliveries, erasure_job, hidden_ranges, reminders
 from tidings.storage.sqlite.blocks import Cleaning
 from tidings.storage.sqlite.feed_entries import backfill_feed
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
@@ -225,6 +225,8 @@ def _restore(w: WriteSession, key: int) -> None:
     followed = Visibility(visibility).reaches_followers
     signed = w.carray(signed_topic(topic, followed) for topic in topics)
     w.db.execute(sql("restore_topic_entries", n, ev), {"packed": signed, "key": key})
+    if w.has_hidden_ranges and visibility == Visibility.PUBLIC:
+        hidden_ranges.split(w, topics, key)
     if others := set(unpack(targets)) - {actor}:
         w.db.execute(sql("restore_target_entries", n, ev), {"packed": w.carray(others), "key": key})
     for topic in topics if followed else ():

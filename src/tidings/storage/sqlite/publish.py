@@ -15,7 +15,7 @@ from typing import NamedTuple
 from tidings.errors import KeyReused
 from tidings.ids import COUNTER_BITS, key_at
 from tidings.model import NewEvent, Publish, Published, Receipt
-from tidings.storage.sqlite import broadcasts
+from tidings.storage.sqlite import broadcasts, hidden_ranges
 from tidings.storage.sqlite.partitions import PartitionRange
 from tidings.storage.sqlite.recipients import BATCH_INLINE_ROWS, EventBatch, resolve_recipients
 from tidings.storage.sqlite.statements import sql
@@ -122,6 +122,7 @@ def _known(w: WriteSession, key: bytes) -> _Known | None:
 
 def _append(w: WriteSession, events: Sequence[NewEvent]) -> tuple[list[Receipt], set[int]]:
     """Write a chunk; returns the receipts, and the indexes of events with pending fan-out."""
+    high, logged = w.high, w.logged
     rows, receipts = _log(w, events)
     spans = _touched(w, rows.keys)
     packed = _in_timelines(events, rows)
@@ -141,6 +142,7 @@ def _append(w: WriteSession, events: Sequence[NewEvent]) -> tuple[list[Receipt],
         w.disorder()
         w.run("insert_out_of_order_topic_entries", packed, 0, base=rows.base)
         w.run("insert_out_of_order_target_entries", targets, 0, base=rows.base)
+    hidden_ranges.extend(w, events, rows, high, logged)
     queued |= resolve_recipients(w, events, rows, targets)
     broadcasts.announce(w, events, rows.base, rows.actors, rows.topics)
     _remember(w, events, receipts, rows.keys)

@@ -2,6 +2,9 @@
 timelines.sql. The number of a user is that of the user's topic.
 """
 
+ALL_BY_KEY, ALL_BY_POSITION = 0, -1
+"""The numbers under which all events have hidden ranges."""
+
 
 def signed_topic(topic: int, is_followed: bool = True) -> int:
     """The number of a topic in statements that write entries: negative for an event that no follow brings. Such an event

@@ -131,6 +131,7 @@ class WriteSession:
         self.merged = self._merged()
         (self.masked,) = self.db.one(sql("has_relations"))
         self.rules = self._declared()
+        (self.has_hidden_ranges,) = self.db.one(sql("has_hidden_ranges"))
         (self.silenced,) = self.db.one(sql("has_in_app_preferences"))
         (self.reached,) = self.db.one(sql("has_endpoints"))
         (self.broadcasting,) = self.db.one(sql("last_broadcast_expiry"))

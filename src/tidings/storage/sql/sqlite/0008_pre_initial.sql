@@ -24,6 +24,12 @@ CREATE TABLE out_of_order_entry (
   timeline INTEGER, position INTEGER, key INTEGER NOT NULL, PRIMARY KEY (timeline, position)
 ) WITHOUT ROWID;
 
+-- Ranges of keys of a timeline within which it has no public entry, so that pages of public events jump over them
+-- (hidden_ranges.py). Timeline 0 has all events, and -1 all events by position.
+CREATE TABLE hidden_range (
+  timeline INTEGER, bottom INTEGER, top INTEGER NOT NULL, PRIMARY KEY (timeline, bottom)
+) WITHOUT ROWID;
+
 CREATE TABLE idempotency (
   key BLOB PRIMARY KEY, fingerprint BLOB NOT NULL, event INTEGER NOT NULL, position INTEGER NOT NULL, at INTEGER NOT NULL
 ) WITHOUT ROWID;

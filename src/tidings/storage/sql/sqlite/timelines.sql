@@ -128,3 +128,35 @@ SELECT f.follower * 2 + 1, e.key, e.verb, f.topic
 FROM event_{ev} e CROSS JOIN follow f INDEXED BY follow_topic ON f.topic = :topic
 WHERE e.key = :key AND (e.key >= f.backfill_from_key OR e.position > f.from_position) AND (f.until_position IS NULL OR e.position <= f.until_position)
   AND f.follower <> e.actor;
+
+-- name: has_hidden_ranges
+SELECT EXISTS (SELECT 1 FROM hidden_range);
+
+-- name: record_hidden_ranges
+-- Rows: timeline, the entry before the range (NULL: it is looked up here), bottom, top. A range that ends at the entry before
+-- is extended. What is within a range already is passed over: ranges do not overlap.
+INSERT INTO hidden_range (timeline, bottom, top)
+SELECT v.column1,
+  iif(h.top = coalesce(v.column2, (SELECT max(key) FROM timeline_{n} WHERE timeline = v.column1 AND key < v.column3)), h.bottom, v.column3),
+  v.column4
+FROM (VALUES {rows}) v LEFT JOIN hidden_range h ON h.timeline = v.column1
+  AND h.bottom = (SELECT max(bottom) FROM hidden_range WHERE timeline = v.column1 AND bottom <= v.column3)
+WHERE h.top IS NULL OR h.top < v.column3
+ON CONFLICT DO UPDATE SET top = excluded.top;
+
+-- name: split_hidden_ranges
+-- The part of a range above a key.
+INSERT INTO hidden_range (timeline, bottom, top)
+SELECT h.timeline, :key + 1, h.top FROM carray(:timelines) c CROSS JOIN hidden_range h ON h.timeline = c.value
+  AND h.bottom = (SELECT max(bottom) FROM hidden_range WHERE timeline = c.value AND bottom <= :key)
+WHERE h.top > :key;
+
+-- name: end_hidden_ranges
+-- The part below it.
+UPDATE hidden_range SET top = :key - 1
+WHERE (timeline, bottom) IN (
+  SELECT c.value, (SELECT max(bottom) FROM hidden_range WHERE timeline = c.value AND bottom <= :key) FROM carray(:timelines) c
+) AND top >= :key;
+
+-- name: hidden_range_at
+SELECT bottom, top FROM hidden_range WHERE timeline = ? AND bottom <= ? ORDER BY bottom DESC LIMIT 1;
