@@ -44,6 +44,7 @@ LEFT_OUT = {
     "dedup_window": "hashes, for as long as a window of duplicates lasts",
     "event_recipient_chunk": "an index of notifications by event",
     "in_app_preference": "preferences once more, for joins",
+    "backfill": "a task that the application began, and its progress",
     "broadcast": "the actor, whose event is in the export",
     "erasure": "a name that is being erased, until the last step",
     "erasure_event": "what that erasure has still to do",
