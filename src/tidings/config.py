@@ -40,6 +40,8 @@ Positive = Annotated[int, Meta(ge=1, le=LARGEST)]
 Natural = Annotated[int, Meta(ge=0, le=LARGEST)]
 SecretOverlap = Annotated[int, Meta(ge=0, le=30 * 86_400)]
 """A month at most: whoever has read a secret can sign with it until then."""
+Confirmed = Literal["none", "users", "all"]
+"""Whose mail addresses are confirmed before the first mail: nobody's, those that users register, all."""
 Network = IPv4Network | IPv6Network
 MAX_GROUP_WINDOW_S = 366 * 86_400
 """A year: each page of groups reads a whole window, or the maximum number of items in it."""
@@ -131,6 +133,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     smtp_url: str = ""
     mail_from: str = ""
     mail_templates: str = ""
+    confirm_addresses: Confirmed = "users"
     vapid_private_key: str = ""
     vapid_subject: str = ""
     webhook_allow_http: bool = False
@@ -232,6 +235,7 @@ HELP: Mapping[str, str] = {
     "smtp_url": "Mail server, smtp://user:password@host:587?starttls or smtps://…; empty sends no mail.",
     "mail_from": "Sender of mails: an address, or Name <address>.",
     "mail_templates": "Folder with templates of mails, TYPE.html and TYPE.txt; empty sends the default form.",
+    "confirm_addresses": "Mail addresses to be confirmed before the first mail: all, those that users register, or none.",
     "vapid_private_key": "PEM file or text of the P-256 key that web pushes are signed with; empty sends none.",
     "vapid_subject": "A mailto: or https: address at which push services can reach you.",
     "webhook_allow_http": "Whether webhooks may go to http:// addresses, unencrypted.",

@@ -37,10 +37,9 @@ RETRIES_S = (5, 60, 600)
 """Seconds before each further attempt: relays that greylist accept a mail after some minutes. A user without a mail can
 request another."""
 PATH = "/v1/confirm"
-NO_SERVER_URL = (
-    "this server cannot ask whether the address is yours, since server_url is not set; "
-    "the application can register it with its API key"
-)
+NO_SERVER_URL = "this server cannot ask the owner of the address, since server_url is not set"
+BY_APPLICATION = "; the application can register it with its API key"
+"""The way out if confirmations are missing, unless the application needs one as well."""
 _EXPIRY = struct.Struct(">q")
 _DIGEST_BYTES = 16
 

@@ -13,7 +13,8 @@ import msgspec
 from msgspec import Meta
 
 from tidings.commit_queue import GroupCommitQueue
-from tidings.confirmations import Confirmations
+from tidings.config import Confirmed
+from tidings.confirmations import BY_APPLICATION, Confirmations
 from tidings.endpoint_commands import AddEndpoint, EnableEndpoint, RemoveEndpoint, RotateSecret
 from tidings.errors import FieldError, InvalidFields, NotFound
 from tidings.field_errors import FieldCheck, check_own, shown
@@ -131,13 +132,15 @@ class EndpointService:
         new_secret: Callable[[], str],
         push_key: Callable[[], str | None],
         confirmations: Confirmations,
+        confirmed: Confirmed,
         refusal: Callable[[str, bool], str],
         missing: Callable[[str], str],
     ) -> None:
         """``new_secret`` makes the secret that signs for a webhook; ``push_key`` returns the key that identifies this server
-        to push services, or None. ``allow_http``: URLs need not be encrypted. ``confirmations`` confirms mail addresses;
-        ``refusal`` returns the reason why a URL is never called, or "", by whether the application vouches for it, without a
-        name look-up; ``missing`` the settings that this server lacks to send on a channel, or ""."""
+        to push services, or None. ``allow_http``: URLs need not be encrypted. ``confirmations`` confirms the mail
+        addresses that ``confirmed`` names; ``refusal`` returns the reason why a URL is never called, or "", by whether the
+        application vouches for it, without a name look-up; ``missing`` the settings that this server lacks to send on a
+        channel, or ""."""
         self._store = store
         self._log = log
         self._clock = clock
@@ -145,6 +148,7 @@ class EndpointService:
         self._new_secret = new_secret
         self._push_key = push_key
         self.confirmations = confirmations
+        self._confirmed = confirmed
         self._refusal = refusal
         self._missing = missing
         self._adding: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -160,8 +164,9 @@ class EndpointService:
         new keys. It is enabled.
 
         ``vouched``: the application registers it, and is responsible for the mail address being the user's. A registration
-        by the user is not sufficient: a confirmation mail goes to the address, and nothing else before it is confirmed;
-        and a URL in ``webhook_allow_networks`` is refused.
+        by the user is not sufficient: a confirmation mail goes to the address, and nothing else before it is confirmed (as
+        the setting ``confirm_addresses`` says, which may be stricter or none); and a URL in ``webhook_allow_networks`` is
+        refused.
         Raises InvalidFields, also if the channel is not set up or the user has MAX_ENDPOINTS already; TooManyRequests;
         Unavailable.
         """
@@ -254,7 +259,8 @@ class EndpointService:
 
     async def _reserve(self, endpoint: Endpoint) -> None:
         if self.confirmations.missing:
-            raise InvalidFields(errors=(FieldError("/channel", self.confirmations.missing),))
+            way_out = BY_APPLICATION if self._confirmed == "users" else ""
+            raise InvalidFields(errors=(FieldError("/channel", self.confirmations.missing + way_out),))
         await self.confirmations.reserve(endpoint.user, endpoint.address)
 
     def _new(self, user: str, given: EndpointInput, *, vouched: bool) -> Endpoint:
@@ -266,9 +272,13 @@ class EndpointService:
             given.address,
             self._secret(given),
             created_at=created_at,
-            confirmed=vouched or given.channel != "email",
+            confirmed=given.channel != "email" or not self._is_asked(vouched=vouched),
             vouched=vouched,
         )
+
+    def _is_asked(self, *, vouched: bool) -> bool:
+        """Whether the owner of a mail address is asked before the first mail."""
+        return self._confirmed == "all" or (self._confirmed == "users" and not vouched)
 
     def _secret(self, given: EndpointInput) -> str:
         if given.channel == "webhook":

@@ -173,6 +173,7 @@ def _endpoints(
         new_secret=new_secret,
         push_key=lambda: channel_registry.push_key,
         confirmations=confirmations,
+        confirmed=settings.confirm_addresses,
         refusal=channel_registry.refusal,
         missing=partial(missing, settings),
     )

@@ -33,7 +33,7 @@ from tidings.cli.doctor import (
     store,
     tokens,
 )
-from tidings.config import Settings
+from tidings.config import Confirmed, Settings
 from tidings.errors import InUse, Unavailable
 from tidings.model import Publish
 from tidings.rules import Rule
@@ -93,6 +93,22 @@ def test_old_versions_fail() -> None:
     """Versions are compared as numbers: 3.9 is older than 3.11, and 3.51.10 newer than 3.51.3."""
     assert [python((3, 9, 0)).level, python((3, 11, 0)).level] == ["fail", "ok"]
     assert [sqlite("3.51.2").level, sqlite("3.51.3").level, sqlite("3.51.10").level] == ["fail", "ok", "ok"]
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "url", "said"),
+    [
+        ("users", "", "users cannot register mail addresses"),
+        ("all", "", "nobody can register mail addresses"),
+        ("none", "", "addresses of others"),
+        ("none", "https://x.example", "addresses of others"),
+    ],
+)
+def test_the_confirmation_of_addresses_is_warned_of(confirmed: Confirmed, url: str, said: str) -> None:
+    """Where nobody could register one, and where any user could have mails sent to others."""
+    settings = Settings(smtp_url="smtp://x", server_url=url, confirm_addresses=confirmed)
+    (told,) = outside(settings, {})
+    assert (told.level, said in told.detail) == ("warn", True)
 
 
 def test_too_few_files_warn() -> None:

@@ -4,8 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
+
+from tidings.config import Confirmed
+from tidings.confirmations import NO_SERVER_URL
 from tidings.delivery_endpoints import EndpointInput, EndpointService
 from tidings.endpoint_commands import AddEndpoint, ConfirmEndpoint
+from tidings.errors import InvalidFields
 from tidings.model import Command, CommandResult, EraseUser
 from tidings.testing import FakeClock, MemoryStore
 
@@ -44,7 +49,13 @@ class _Confirmations:
         self.begun.append(address)
 
 
-def service(before: Before) -> tuple[EndpointService, MemoryStore, _Confirmations]:
+async def at_once(command: Command) -> None:
+    """Nothing happens before a write."""
+
+
+def service(
+    before: Before, confirmed: Confirmed = "users"
+) -> tuple[EndpointService, MemoryStore, _Confirmations]:
     """A service over an empty store."""
     clock = FakeClock()
     store, confirmations = MemoryStore(clock), _Confirmations()
@@ -58,6 +69,7 @@ def service(before: Before) -> tuple[EndpointService, MemoryStore, _Confirmation
         new_secret=lambda: "secret",
         push_key=lambda: None,
         confirmations=asks,
+        confirmed=confirmed,
         refusal=lambda url, vouched: "",
         missing=lambda channel: "",
     )
@@ -105,5 +117,47 @@ def test_what_an_erasure_deletes_does_not_come_back_confirmed() -> None:
         erase = True
         back = await made.add("ann", MAIL, vouched=False)
         assert (back.endpoint.confirmed, back.new, len(confirmations.begun)) == (False, True, 2)
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("setting", "by_user", "by_application"),
+    [("none", True, True), ("users", False, True), ("all", False, False)],
+)
+def test_the_setting_says_which_addresses_are_confirmed_first(
+    setting: Confirmed, by_user: bool, by_application: bool
+) -> None:
+    """Each address that is not gets a mail, and is confirmed by that alone: not by the application that registers it."""
+
+    async def play() -> None:
+        made, store, confirmations = service(at_once, setting)
+        for vouched, confirmed in ((False, by_user), (True, by_application)):
+            user = f"vouched {vouched}"
+            found = (await made.add(user, MAIL, vouched=vouched)).endpoint
+            assert (found.confirmed, found.is_usable) == (confirmed, confirmed)
+            again = (await made.add(user, MAIL, vouched=vouched)).endpoint
+            assert again.confirmed is confirmed
+            hook = EndpointInput("webhook", "https://hook.example/")
+            assert (await made.add(user, hook, vouched=vouched)).endpoint.confirmed
+            await store.write([ConfirmEndpoint(found.id)])
+            assert (await made.add(user, MAIL, vouched=vouched)).endpoint.confirmed
+        assert len(confirmations.begun) == 2 * [by_user, by_application].count(False)
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(("setting", "said"), [("users", True), ("all", False)])
+def test_a_missing_server_url_names_the_way_out(setting: Confirmed, said: bool) -> None:
+    """The fault would be a hint that the application registers the address, where it cannot either."""
+
+    async def play() -> None:
+        made, _, confirmations = service(at_once, setting)
+        confirmations.missing = NO_SERVER_URL
+        with pytest.raises(InvalidFields) as refused:
+            await made.add("ann", MAIL, vouched=not said)
+        (error,) = refused.value.errors
+        assert error.detail.startswith(NO_SERVER_URL)
+        assert ("API key" in error.detail) is said
 
     asyncio.run(play())

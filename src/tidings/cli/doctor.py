@@ -285,9 +285,19 @@ def outside(settings: Settings, types: Mapping[str, Rule]) -> Iterator[CheckResu
     """The channels on which declared types are not delivered; ``types`` are those of the settings and of the store."""
     for unsent in unsendable(types, settings):
         yield CheckResult("warn", "outside", unsent)
-    if settings.smtp_url and not settings.server_url:
-        detail = "server_url is empty: users cannot register mail addresses, only the application can"
+    if settings.smtp_url and (detail := _confirming(settings)):
         yield CheckResult("warn", "outside", detail)
+
+
+def _confirming(settings: Settings) -> str:
+    """What is wrong with the confirmation of mail addresses, or ""."""
+    if settings.confirm_addresses == "none":
+        return "confirm_addresses is none: a user can have mails sent to the addresses of others"
+    if settings.server_url:
+        return ""
+    if settings.confirm_addresses == "all":
+        return "server_url is empty: nobody can register mail addresses, since confirm_addresses is all"
+    return "server_url is empty: users cannot register mail addresses, only the application can"
 
 
 def mail(settings: Settings) -> Iterator[CheckResult]:
