@@ -1,8 +1,14 @@
 """Streams of activity: one encoding for all readers, and what a slow reader missed."""
 
+import asyncio
+import itertools
+
+import pytest
+
 from tests.awaiting import awaited
 from tests.live.hub_setup import Place, place
 from tests.live.tape import Tape
+from tidings import turns
 from tidings.activity_scope import ActivityScope
 from tidings.live import Stream
 from tidings.model import Publish, SetBlock
@@ -38,6 +44,43 @@ async def test_all_readers_get_the_same_bytes() -> None:
         for tape in tapes:
             await tape.until(2)
         assert len({id(tape.written[-1]) for tape in tapes}) == 1
+
+
+@awaited
+async def test_events_of_one_step_are_few_writes() -> None:
+    """A hundred writes to each of a thousand readers took the loop for most of a second."""
+    async with place() as here:
+        tapes = [watching(here, scope) for scope in (EVERYBODY, MARKETS) for _ in range(3)]
+        for tape in tapes:
+            await tape.until(1)
+        before = [len(tape.written) for tape in tapes]
+        await here.write(Publish(tuple(event("ann", obj=f"market:{n % 2 + 1}") for n in range(100))))
+        for tape in tapes:
+            expected = [f"e..{n + 1}" for n in range(100)]
+            assert [said.id for said in (await tape.until(101))[1:]] == expected
+        assert [len(tape.written) for tape in tapes] == [written + 1 for written in before]
+
+
+@awaited
+async def test_other_work_is_done_between_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever gets them, visitors or users with feeds: no turn sends to two if each takes as long as a turn may."""
+    monkeypatch.setattr(turns, "TURN_S", 0.0)
+    async with place() as here:
+        tapes = [watching(here, EVERYBODY, user) for user in (VISITOR, VISITOR, "bob", "bob")]
+        tapes += [watching(here, ActivityScope(everybody=True), "bob") for _ in range(2)]
+        for tape in tapes:
+            await tape.until(1)
+        written: list[int] = []
+
+        def look() -> None:
+            written.append(sum(len(tape.said) for tape in tapes))
+            asyncio.get_running_loop().call_soon(look)
+
+        look()
+        await here.publish(obj="market:1")
+        for tape in tapes:
+            await tape.until(2)
+        assert max(after - before for before, after in itertools.pairwise(written)) == 1
 
 
 @awaited

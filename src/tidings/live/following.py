@@ -8,17 +8,16 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
 
 from tidings.background import NextRun, Worker
 from tidings.errors import Unavailable
-from tidings.feed_changes import FeedChange, FeedReset
-from tidings.live.frames import Cursor, Frame, activity_frame, change_frame, listed_frame
+from tidings.live.event_fanout import EventFanOut
+from tidings.live.frames import Cursor, Frame
 from tidings.live.inbox_reader import InboxReader
 from tidings.live.registry import StreamRegistry
 from tidings.live.stream import State, Stream, VisitorStream
 from tidings.live.stream_deadlines import StreamDeadlines
-from tidings.model import ActivityReach, EventAudience, FeedItem, InboxChanges
+from tidings.model import InboxChanges
 from tidings.ports import Store
 from tidings.projections.pending_broadcasts import HEADS, Materialize, inbox_heads
 from tidings.public_head import PublicHead
@@ -62,8 +61,9 @@ class Following(Worker):
         self._deadlines = deadlines
         self._clock = clock
         self._on_failure = on_failure
+        self._fan_out = EventFanOut(registry)
         self.position = position
-        """Streams that follow have all events of the log up to it."""
+        """Streams that follow have all events of the log up to it, or are getting them."""
         self._opening: list[Stream] = []
         self._hinted: dict[str, None] = {}
         self._published = False
@@ -218,58 +218,17 @@ class Following(Worker):
     async def _send_feeds(self) -> None:
         """Send new events and changes of feeds to the streams."""
         self._published = False
+        before = self.position
         audiences, reached = await self._store.audience_since(
-            self.position, self._registry.listening.keys(), AUDIENCE_POSITIONS, self._registry.watched
+            before, self._registry.listening.keys(), AUDIENCE_POSITIONS, self._registry.watched
         )
-        now = self._clock.monotonic()
-        for one in audiences:
-            if one.change is None:
-                self._send_event(one, now)
-            else:
-                self._send_change(one, one.change, now)
-        if reached > self.position:
-            self.position = reached
+        # First: a stream that catches up meanwhile goes live only with all of these, since it gets none of them here.
+        self.position = reached
+        try:
+            await self._fan_out.send(audiences, self._clock.monotonic())
+        except BaseException:
+            self.position = before  # a stream ignores what it has when they are sent again
+            raise
+        if reached > before:
             self._published = True  # until a read finds no more
             self.nudge()
-
-    def _send_event(self, event: EventAudience, now: float) -> None:
-        listening = self._registry.listening
-        for reason, topic, users in event.listeners:
-            frame = activity_frame(FeedItem(0, event.position, event.body, None, reason, topic))
-            for user in users:
-                for stream in listening.get(user, ()):
-                    if stream.state is State.FOLLOWING:
-                        stream.send_event(frame, event.position, now)
-        if event.reach:
-            # After the feeds: a stream with both gets the item of the feed, and ignores the second frame.
-            frame = listed_frame(event.body, event.position)
-            for reach in event.reach:
-                for stream in self._reached(reach):
-                    if stream.state is State.FOLLOWING:
-                        stream.send_event(frame, event.position, now)
-
-    def _reached(self, reach: ActivityReach) -> Iterable[Stream]:
-        """The streams that carry an event as some activity."""
-        watchers = self._registry.watching.get(reach.watched)
-        if watchers is None:
-            return ()
-        if reach.only is None and not reach.hidden_from:
-            return watchers.all_streams()
-        visitors = watchers.visitors if reach.only is None else ()
-        users = (mine for user, mine in watchers.users.items() if reach.admits(user))
-        return chain(visitors, chain.from_iterable(users))
-
-    def _send_change(self, one: EventAudience, change: FeedChange, now: float) -> None:
-        """Send a change of older items to the streams whose feeds have them."""
-        frame = None if isinstance(change, FeedReset) else change_frame(change)
-        listening = self._registry.listening
-        feeds = (
-            stream for *_, users in one.listeners for user in users for stream in listening.get(user, ())
-        )
-        for stream in chain(feeds, chain.from_iterable(map(self._reached, one.reach))):
-            if stream.state is not State.FOLLOWING:
-                continue
-            if frame is not None:
-                stream.send_event(frame, change.position, now)
-            elif (stream.position or 0) < change.position:
-                stream.reset_feed(change.position, now)

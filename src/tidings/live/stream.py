@@ -150,9 +150,13 @@ class Stream:
         known = self.position
         if known is None or position <= known:
             return
+        self.send_joined(frame.at(self.transport.encoder, self.epoch, self.seq), position, now)
+
+    def send_joined(self, data: bytes, position: int, now: float) -> None:
+        """Send the frames of events up to this position, none of which the client has."""
         self.position = position
         self.wrote_at = now
-        if not self.transport.write(frame.at(self.transport.encoder, self.epoch, self.seq)):
+        if not self.transport.write(data):
             self.state, self.behind_since = State.BACKPRESSURED, now
 
     def reset(self, reason: str, head: Cursor, now: float) -> None:

@@ -1,0 +1,142 @@
+"""Fan-out of events to the open streams of one process."""
+
+import asyncio
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+from tidings.feed_changes import FeedReset
+from tidings.live.frames import Frame, activity_frame, change_frame, listed_frame
+from tidings.live.registry import StreamRegistry
+from tidings.live.stream import State, Stream
+from tidings.live.transport import Encoder
+from tidings.model import EventAudience, FeedItem
+from tidings.turns import Turn
+
+WRITE_BYTES = 65_536
+"""Bytes after which frames go into another write: about what a transport takes before it is full."""
+
+
+class EventFanOut:
+    """Sends events, and changes of feeds, to the streams that follow. There may be thousands of both: streams that get the
+    same frames share the bytes of many events, and the loop is yielded between streams."""
+
+    def __init__(self, registry: StreamRegistry) -> None:
+        self._registry = registry
+
+    async def send(self, audiences: Sequence[EventAudience], now: float) -> None:
+        """Send these, to each stream its own in their order. A stream that stops following meanwhile gets no more: it
+        catches up from the store. ``now``: seconds of the monotonic clock."""
+        turn = Turn(asyncio.get_running_loop().time)
+        listed = [(one, _listed(one)) for one in audiences]
+        alike, apart = self._watching(audiences)
+        for names, streams in alike.items():
+            shared = [(sent, one.position) for one, sent in listed if _is_public(one, names)]
+            if not shared:
+                continue
+            frames = SharedFrames(shared)
+            for stream in streams:
+                frames.send(stream, now)
+                if turn.is_long():
+                    await turn.next()
+        for one, shown in listed:
+            for stream, sent in self._recipients(one, shown, apart):
+                _send(stream, sent, one.position, now)
+                if turn.is_long():
+                    await turn.next()
+
+    def _watching(
+        self, audiences: Sequence[EventAudience]
+    ) -> tuple[Mapping[tuple[str, ...], Sequence[Stream]], Mapping[str, Sequence[Stream]]]:
+        """The streams that carry some of this as activity. First those that carry whatever is public of it, by the names of
+        their activity; then, by each name, those with a feed too, and those of users for whom it is not the same."""
+        reaches = [reach for one in audiences for reach in one.reach]
+        differing = frozenset[str]().union(
+            *(reach.hidden_from | (reach.only or frozenset()) for reach in reaches)
+        )
+        alike: dict[tuple[str, ...], dict[Stream, None]] = {}
+        apart: dict[str, list[Stream]] = {}
+        for name in self._registry.watching.keys() & {reach.watched for reach in reaches}:
+            for stream in self._registry.watching[name].all_streams():
+                if stream.scope.feed or stream.user in differing:
+                    apart.setdefault(name, []).append(stream)
+                else:
+                    alike.setdefault(stream.scope.watched, {})[stream] = None
+        return {names: tuple(streams) for names, streams in alike.items()}, apart
+
+    def _recipients(
+        self, one: EventAudience, listed: Frame | FeedReset, apart: Mapping[str, Sequence[Stream]]
+    ) -> Iterator[tuple[Stream, Frame | FeedReset]]:
+        """The streams whose feeds have an event or are changed, then those of ``apart`` that carry it; each with what it
+        gets. A stream of both kinds gets the item of the feed, and ignores the second frame."""
+        for reason, topic, users in one.listeners:
+            item = FeedItem(0, one.position, one.body, None, reason, topic)
+            sent = activity_frame(item) if one.change is None else listed
+            for user in users:
+                for stream in tuple(self._registry.listening.get(user, ())):
+                    yield stream, sent
+        for reach in one.reach:
+            for stream in apart.get(reach.watched, ()):
+                if reach.admits(stream.user):
+                    yield stream, listed
+
+
+class SharedFrames:
+    """What some events are for all streams that get the same frames."""
+
+    def __init__(self, sent: Sequence[tuple[Frame | FeedReset, int]]) -> None:
+        """``sent``: each with its position, in the order of these; at least one."""
+        self._sent = sent
+        self._first = sent[0][1]
+        self._resets = any(isinstance(one, FeedReset) for one, _ in sent)
+        self._writes: dict[Encoder, list[tuple[bytes, int]]] = {}
+
+    def send(self, stream: Stream, now: float) -> None:
+        """Send what the client does not have."""
+        if self._resets or stream.seq is not None or (stream.position or 0) >= self._first:
+            for sent, position in self._sent:
+                _send(stream, sent, position, now)
+            return
+        for data, position in self._written(stream.transport.encoder, stream.epoch):
+            if stream.state is State.FOLLOWING:
+                stream.send_joined(data, position, now)
+
+    def _written(self, encoder: Encoder, epoch: str) -> list[tuple[bytes, int]]:
+        """The frames in few writes, each with the position after it."""
+        found = self._writes.get(encoder)
+        if found is None:
+            frames = [
+                (sent.at(encoder, epoch, None), at) for sent, at in self._sent if isinstance(sent, Frame)
+            ]
+            found = self._writes[encoder] = list(_joined(frames))
+        return found
+
+
+def _joined(frames: Iterable[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
+    part, size, last = list[bytes](), 0, 0
+    for data, position in frames:
+        if part and size + len(data) > WRITE_BYTES:
+            yield b"".join(part), last
+            part, size = [], 0
+        part.append(data)
+        size, last = size + len(data), position
+    yield b"".join(part), last
+
+
+def _is_public(one: EventAudience, names: Collection[str]) -> bool:
+    """Whether everybody's streams of some activity carry an event, but for those of users to whom it is hidden."""
+    return any(reach.only is None and reach.watched in names for reach in one.reach)
+
+
+def _listed(one: EventAudience) -> Frame | FeedReset:
+    """What streams of activity get of an event or a change."""
+    if one.change is None:
+        return listed_frame(one.body, one.position)
+    return one.change if isinstance(one.change, FeedReset) else change_frame(one.change)
+
+
+def _send(stream: Stream, sent: Frame | FeedReset, position: int, now: float) -> None:
+    if stream.state is not State.FOLLOWING:
+        return
+    if isinstance(sent, Frame):
+        stream.send_event(sent, position, now)
+    elif (stream.position or 0) < position:
+        stream.reset_feed(position, now)
