@@ -16,7 +16,6 @@ from typing import TypeVar
 from tidings.activity_scope import FEED_ALONE, NOTHING_WATCHED, ActivityScope, Watched
 from tidings.config import Settings
 from tidings.errors import KeyReused
-from tidings.event_counts import Dimension, EventSelection, KeyCounts, PointCounts, Points
 from tidings.filters import EVERYTHING, ActivityOf, FeedFilter, FeedOf
 from tidings.ids import EventIds
 from tidings.inbox_commands import Snooze
@@ -47,7 +46,6 @@ from tidings.storage.sqlite import (
     broadcasts,
     deliveries,
     endpoints,
-    event_counts,
     events,
     fanout_queue,
     feed_counts,
@@ -74,6 +72,7 @@ from tidings.storage.sqlite.group_reads import GroupReads
 from tidings.storage.sqlite.read_snapshot import SHORT_CHECK_STEPS, LoopSnapshot, ReadSnapshot, ReadTooLong
 from tidings.storage.sqlite.readers import APPLICATION, DELIVERIES, HUB, OPERATORS, OWN, Asker, Readers
 from tidings.storage.sqlite.symbols import SymbolTable
+from tidings.storage.sqlite.trend_reads import TrendReads
 from tidings.storage.sqlite.unsent_deliveries import UnsentReads
 from tidings.storage.sqlite.write_session import WriteSession
 from tidings.telemetry import LONG_READS
@@ -92,7 +91,7 @@ MOST_VISITS = 10_000
 T = TypeVar("T")
 
 
-class SqliteStore(GroupReads, UnsentReads, BackfillReads):
+class SqliteStore(GroupReads, TrendReads, UnsentReads, BackfillReads):
     """A complete :class:`tidings.ports.Store` in one file. Use :meth:`open`."""
 
     def __init__(
@@ -395,36 +394,6 @@ class SqliteStore(GroupReads, UnsentReads, BackfillReads):
             ("summary", include_own),
             lambda r: feeds.summary(r, feeds.viewer(r, number, include_own)),
         )
-
-    # --- trends ---------------------------------------------------------------------------------------------------
-
-    async def ranked_keys(
-        self, selected: EventSelection, by: Dimension, first: int, most: int, viewer: str = ""
-    ) -> KeyCounts | None:
-        """The most frequent keys of the selected events."""
-        return await self._counts(viewer, event_counts.first_keys, selected, by, first, most)
-
-    async def ranks_of_keys(
-        self, selected: EventSelection, by: Dimension, keys: Sequence[str], most: int, viewer: str = ""
-    ) -> KeyCounts | None:
-        """These keys among those of the selected events."""
-        return await self._counts(viewer, event_counts.these_keys, selected, by, tuple(keys), most)
-
-    async def point_counts(
-        self,
-        selected: EventSelection,
-        points: Points,
-        by: Dimension,
-        key: str | None,
-        most: int,
-        viewer: str = "",
-    ) -> PointCounts | None:
-        """The number of selected events in each point."""
-        return await self._counts(viewer, event_counts.by_point, selected, points, by, key, most)
-
-    async def _counts(self, viewer: str, count: Callable[..., T], *asked: object) -> T:
-        asker = readers.user(viewer) if viewer else APPLICATION
-        return await self._later(asker, (count.__name__, *asked), lambda r: count(r, *asked))
 
     # --- inboxes --------------------------------------------------------------------------------------------------
 
