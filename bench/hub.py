@@ -12,6 +12,7 @@ import uvloop
 
 from bench.push import push
 from tidings.config import Settings
+from tidings.filters import Choice
 from tidings.http.app import Services, build
 from tidings.http.auth import Authenticator
 from tidings.live import Hub
@@ -59,11 +60,11 @@ class Prepared(MemoryStore):
         rows = [] if row is None or row.seq <= since else [row]
         return InboxChanges(rows, self._counts(user))
 
-    async def counts(self, users: Sequence[str]) -> list[InboxCounters]:
+    async def counts(self, users: Sequence[str], type: Choice[str] | None = None) -> list[InboxCounters]:
         """As many unread as there ever were."""
         return [self._counts(user) for user in users]
 
-    def _counts(self, user: str) -> InboxCounters:
+    def _counts(self, user: str, type: Choice[str] | None = None) -> InboxCounters:
         row = self._rows.get(user)
         return InboxCounters(0, 0) if row is None else InboxCounters(row.seq, row.seq)
 

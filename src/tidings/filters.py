@@ -6,6 +6,7 @@ from typing import Generic, NamedTuple, TypeVar
 import msgspec
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class Choice(NamedTuple, Generic[T]):
@@ -22,6 +23,13 @@ class Choice(NamedTuple, Generic[T]):
                 return False
             found = found or value in self.include
         return found
+
+    def numbered(self, number: Callable[[T], U | None]) -> "Choice[U] | None":
+        """The choice in the numbers of a store, without the values that have none. None if nothing can match, as all values
+        to include are without one."""
+        included = {known for name in self.include if (known := number(name)) is not None}
+        excluded = {known for name in self.exclude if (known := number(name)) is not None}
+        return None if self.include and not included else Choice(included, excluded)
 
 
 def only(*values: str) -> Choice[str]:

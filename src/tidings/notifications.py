@@ -14,7 +14,7 @@ import msgspec
 from tidings.cursors import Cursors
 from tidings.errors import NotFound
 from tidings.feeds import Reply, continuation, join, key_of_event
-from tidings.filters import Since, SinceTime
+from tidings.filters import Choice, Since, SinceTime
 from tidings.ids import key_at
 from tidings.model import InboxChanges, InboxCounters, InboxFilter, ReadWatermark
 from tidings.ports import Store
@@ -90,7 +90,7 @@ class NotificationReader:
         limit: int,
         cursor: str | None,
         unread_only: bool = False,
-        type: str | None = None,
+        type: Choice[str] | None = None,
         state: InboxFilter = "inbox",
         fields: tuple[str, ...] = (),
     ) -> Reply:
@@ -150,9 +150,11 @@ class NotificationReader:
         """The entity tag of the current inbox."""
         return await self._etag(user, await self._counts(user))
 
-    async def unread_count(self, user: str) -> Reply:
-        """The exact unread counts and their seq."""
+    async def unread_count(self, user: str, type: Choice[str] | None = None) -> Reply:
+        """The exact unread counts, of some types or of all, and their seq."""
         counts = await self._counts(user)
+        if type is not None:
+            (counts,) = await self._store.counts([user], type)
         return Reply(b"{" + counted(counts, counts.seq) + b"}", None, await self._etag(user, counts))
 
     async def explain(self, user: str, event_id: str, full: bool) -> Reply:

@@ -22,7 +22,7 @@ from tidings.activity_scope import FEED_ALONE, NOTHING_WATCHED, ActivityScope, W
 from tidings.backfills import BackfillJob
 from tidings.errors import KeyReused
 from tidings.event_counts import Dimension, EventSelection, KeyCounts, PointCounts, Points
-from tidings.filters import EVERYTHING, ActivityOf, FeedFilter, FeedOf
+from tidings.filters import EVERYTHING, ActivityOf, Choice, FeedFilter, FeedOf
 from tidings.grouping import GroupCursor, GroupPage, GroupRule
 from tidings.ids import EventIds
 from tidings.inbox_commands import Snooze
@@ -247,7 +247,7 @@ class InboxViews(Protocol):
         limit: int,
         before: int | None,
         unread_only: bool = False,
-        type: str | None = None,
+        type: Choice[str] | None = None,
         state: InboxFilter = "inbox",
         id: str | None = None,
     ) -> InboxPage:
@@ -270,8 +270,9 @@ class InboxViews(Protocol):
         the first notification whose newest event has one; the last seq of the inbox without any. Tombstones do not count."""
         ...
 
-    async def counts(self, users: Sequence[str]) -> list[InboxCounters]:
-        """The counters of each of these inboxes, in the given order; zeros for an unknown user."""
+    async def counts(self, users: Sequence[str], type: Choice[str] | None = None) -> list[InboxCounters]:
+        """The counters of each of these inboxes, in the given order; zeros for an unknown user. With a ``type``, only the
+        notifications of those types are counted as unread; that is for one user, and reads the unread rows."""
         ...
 
 

@@ -134,6 +134,15 @@ def test_pages(asked: Asked, user: str) -> None:
     assert asked.activity_page(limit=1).has_more
 
 
+def test_types_of_notifications_take_several_values(asked: Asked, user: str) -> None:
+    """In lists, on pages and in the unread count."""
+    asked.publish_many([event(verb=verb, target_user_ids=[user]) for verb in ("like", "post", "share")])
+    types = [Excluded("like"), "share", "post"]
+    assert [item.type for item in asked.notifications(user=user, type=types)] == ["share", "post"]
+    assert asked.notifications_page(user=user, type="like,share", limit=1).has_more
+    assert asked.unread_count(user=user, type=types).unread_count == 2
+
+
 def test_filters_of_several_values_and_new_counts(asked: Asked, user: str) -> None:
     """Lists of values, excluded ones, ids with commas; what is new since a position, an event and a time."""
     topic, moment = f"club:{user}", datetime(2026, 1, 1, 9, tzinfo=UTC)

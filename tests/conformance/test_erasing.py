@@ -9,6 +9,7 @@ import pytest
 from tests.checkers.fold import Client, faithful
 from tests.harness import Harness, singles
 from tidings.endpoint_commands import AddEndpoint
+from tidings.filters import only
 from tidings.inbox_commands import (
     MarkAllNotificationsRead,
     NotificationState,
@@ -60,7 +61,7 @@ def test_an_erased_inbox_is_empty_and_stands_one_higher(store: Harness) -> None:
     """Whoever asks, and whatever they ask."""
     (id, _) = store.tell("bob", *"ab")
     store.write(EraseUser("bob"))
-    for unread_only, type in ((False, None), (True, None), (False, "a"), (False, "z")):
+    for unread_only, type in ((False, None), (True, None), (False, only("a")), (False, only("z"))):
         page = store.run(store.store.inbox("bob", 9, None, unread_only, type))
         assert page == ([], None, singles(0, 3))
     changes = store.changes("bob", 3)

@@ -6,6 +6,7 @@ from tests.checkers.adapters import ALL, inbox_pages
 from tests.checkers.fold import Client, faithful
 from tests.checkers.paging import complete, walk
 from tests.harness import Harness, singles
+from tidings.filters import Choice, only
 from tidings.inbox_commands import (
     MarkAllNotificationsRead,
     NotificationState,
@@ -24,11 +25,12 @@ def page(
     limit: int = ALL,
     before: int | None = None,
     unread_only: bool = False,
-    type: str | None = None,
+    type: str | Choice[str] | None = None,
     state: InboxFilter = "inbox",
     id: str | None = None,
 ) -> InboxPage:
-    return store.run(store.store.inbox(user, limit, before, unread_only, type, state, id))
+    choice = only(type) if isinstance(type, str) else type
+    return store.run(store.store.inbox(user, limit, before, unread_only, choice, state, id))
 
 
 # --- tombstones ---------------------------------------------------------------------------------------------
@@ -101,6 +103,53 @@ def test_lists_are_of_what_is_archived_of_what_is_not_or_of_all(store: Harness) 
     assert listed("archived", unread_only=True, type="note") == []
     store.write(SetNotificationState("bob", (ids[0],), NotificationState.UNARCHIVED))
     assert (listed("archived"), listed("inbox")) == ([ids[3], ids[4]], ids[:3])
+
+
+def test_types_are_listed_and_counted_together_and_excluded(store: Harness) -> None:
+    """The fault: a list took one type, and counts none, so a bell beside an envelope had no number. Of several types,
+    without some, and of unknown ones; under read-alls of one type and of all, archived, and unread again."""
+    store.write(MarkAllNotificationsRead("bob"))
+    ids = store.tell("bob", *("like", "note", "call") * 4)[::-1]
+    store.publish(*(event(actor, "join", "item:1", targets=("bob",)) for actor in ("ann", "cy", "ann")))
+    choices = {
+        ("like",): only("like"),
+        ("call", "join"): only("call", "join", "never"),
+        ("like", "join"): Choice((), ("call", "note", "never")),
+        ("note",): Choice(("note", "like"), ("like",)),
+        (): only("never"),
+        ("call", "join", "like", "note"): Choice((), ("never",)),
+    }
+
+    def check() -> None:
+        rows = page(store, "bob").rows
+        for types, choice in choices.items():
+            expected = [row for row in rows if row.type in types]
+            assert page(store, "bob", type=choice).rows == expected
+            unread = [row for row in expected if row.read_at is None]
+            items, unseen = sum(row.size for row in unread), sum(row.seen_at is None for row in unread)
+            counts = store.counts("bob")._replace(
+                unread_count=len(unread), unread_items=items, unseen_count=unseen
+            )
+            assert store.run(store.store.counts(["bob"], choice)) == [counts]
+
+    check()
+    for command in (
+        MarkAllNotificationsRead("bob", up_to=5),
+        MarkAllNotificationsRead("bob", type="note", up_to=9),
+        SetNotificationState("bob", (ids[0], ids[6]), NotificationState.UNREAD),
+        SetNotificationState("bob", (ids[11],), ARCHIVED),
+        SetNotificationState("bob", (ids[9],), READ),
+        SetNotificationState("bob", (ids[4],), SEEN),
+        MarkAllNotificationsRead("bob", type="join"),
+    ):
+        store.write(command)
+        check()
+    store.write(UndoMarkAllRead("bob", store.counts("bob").seq))
+    assert store.run(store.store.counts(["bob"], only("join")))[0].unread_items == 3
+    check()
+    store.write(MarkAllNotificationsRead("bob"))
+    check()
+    assert store.run(store.store.counts(["nobody"], only("like"))) == [singles(0, 0)]
 
 
 def test_one_notification_is_found_by_its_id(store: Harness) -> None:

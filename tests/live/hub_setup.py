@@ -11,6 +11,7 @@ from tests.live.tape import Tape
 from tidings.activity_scope import NOTHING_WATCHED, Watched
 from tidings.config import Settings
 from tidings.errors import Unavailable
+from tidings.filters import Choice
 from tidings.live import Hub, Stream
 from tidings.model import (
     Command,
@@ -40,9 +41,9 @@ class Counting(MemoryStore):
     failures = 0
     failure: Exception = OSError("the disk is on fire")
 
-    async def counts(self, users: Sequence[str]) -> list[InboxCounters]:
+    async def counts(self, users: Sequence[str], type: Choice[str] | None = None) -> list[InboxCounters]:
         self.asked += 1
-        return await super().counts(users)
+        return await super().counts(users, type)
 
     async def inbox_since(self, user: str, since: int, limit: int) -> InboxChanges:
         self.asked += 1

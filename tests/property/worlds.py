@@ -17,7 +17,7 @@ from tests.harness import PAGE, Harness
 from tests.property.new_counts import Asked, counted
 from tidings.endpoint_commands import ResendDelivery
 from tidings.errors import KeyReused
-from tidings.filters import ActivityOf, FeedFilter, FeedOf
+from tidings.filters import ActivityOf, Choice, FeedFilter, FeedOf, only
 from tidings.grouping import FeedGroup, GroupRule
 from tidings.ids import MAX_KEY, ms_of, notification_id, notification_ref
 from tidings.inbox_commands import ReturnSnoozed, SetNotificationState, SnoozeNotifications
@@ -243,21 +243,22 @@ class World:
         """All pages of an inbox."""
         return self.read(self._inbox(user, False, None, "inbox"))
 
-    def inboxes(self, user: str, types: Sequence[str]) -> list[tuple[object, ...]]:
-        """An inbox through each filter: the filter and one row after the other."""
+    def inboxes(self, user: str, types: Sequence[Choice[str]]) -> list[tuple[object, ...]]:
+        """An inbox through each filter: the filter and one row after the other. Then the counters of these types."""
         wants = product((None, *types), (False, True), get_args(InboxFilter))
 
         async def rows() -> list[tuple[object, ...]]:
-            return [
+            listed = [
                 (type, unread_only, state, row)
                 for type, unread_only, state in wants
                 for row in await self._inbox(user, unread_only, type, state)
             ]
+            return [*listed, *[(type, *await self.store.counts([user], type)) for type in types]]
 
         return self.read(rows())
 
     async def _inbox(
-        self, user: str, unread_only: bool, type: str | None, state: InboxFilter
+        self, user: str, unread_only: bool, type: Choice[str] | None, state: InboxFilter
     ) -> list[InboxRow]:
         """All pages of an inbox, the first row as it is by itself too."""
         rows: list[InboxRow] = []
@@ -485,7 +486,8 @@ def _same_feeds(law: World, found: World, user: str, want: FeedFilter) -> None:
 
 
 def _same_inbox(law: World, found: World, user: str, verbs: Sequence[str]) -> None:
-    alike(law, found, World.inboxes, user, verbs)
+    types = [*map(only, verbs), Choice((), verbs[:1])]
+    alike(law, found, World.inboxes, user, types)
     (counts,) = law.counts([user])
     for since in {0, counts.seq // 2, max(0, counts.seq - 3), counts.seq, counts.seq + 1}:
         for limit in (PAGE, ALL):

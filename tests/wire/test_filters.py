@@ -111,6 +111,42 @@ def test_bad_values_of_a_filter_are_refused(app: httpx.Client, name: str, path: 
         assert reply.json()["errors"][0]["detail"].startswith("expected ")
 
 
+def test_types_of_notifications_take_values_and_exclusions(app: httpx.Client, user: str) -> None:
+    """The fault: a list took one type and the unread count none, so messages could not be counted beside the rest."""
+    events = [event(verb=verb, target_user_ids=[user]) for verb in VERBS]
+    app.post("/v1/events", json=events).raise_for_status()
+
+    def listed(query: str) -> list[str]:
+        page = get(app, "/v1/notifications", f"user_id={user}&{query}", schemas.InboxPage)
+        count = get(app, "/v1/notifications/unread-count", f"user_id={user}&{query}", schemas.Unread)
+        assert (count.unread_count, count.seq) == (len(page.items), page.seq)
+        assert count.unread_items == sum(item.count for item in page.items)
+        return sorted(item.type for item in page.items)
+
+    assert listed("type=like") == ["like"]
+    assert listed("type=like,post&type=never") == ["like", "post"]
+    assert listed("type=-like") == ["comment", "post", "share"]
+    assert listed("type=%5C-like") == []
+    whole = get(app, "/v1/notifications/unread-count", f"user_id={user}", schemas.Unread)
+    assert (whole.unread_count, whole.unread_items) == (4, 6)
+    query = f"user_id={user}&type=like&type=post&limit=1"
+    first = app.get(f"/v1/notifications?{query}")
+    second = app.get(first.links["next"]["url"])
+    assert [one.json()["items"][0]["type"] for one in (first, second)] == ["post", "like"]
+    tag = {"If-None-Match": app.get(f"/v1/notifications/unread-count?{query[:-8]}").headers["ETag"]}
+    assert app.get(f"/v1/notifications/unread-count?{query[:-8]}", headers=tag).status_code == 304
+
+
+@pytest.mark.parametrize("path", ["/v1/notifications", "/v1/notifications/unread-count"])
+def test_bad_types_are_refused(app: httpx.Client, path: str) -> None:
+    """Empty ones, and one value more than there may be."""
+    good = [f"a{n}" for n in range(MAX_FILTER_VALUES)]
+    assert app.get(path, params={"user_id": "u", "type": ",".join(good)}).status_code == 200
+    for bad in ("a,", "-", ",".join([*good, "b"])):
+        reply = app.get(path, params={"user_id": "u", "type": bad})
+        assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (400, "type")
+
+
 def test_new_items_are_counted_under_the_same_filters(app: httpx.Client, user: str, ids: list[str]) -> None:
     """Of the feed, of a topic and of everyone; with the time of the oldest."""
     position = app.get(f"/v1/events/{ids[0]}").json()["position"]

@@ -57,7 +57,6 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         ("/v1/top/series", "topic"),
         ("/v1/feed", "object_id"),
         ("/v1/activity", "object_id"),
-        ("/v1/notifications", "type"),
     ],
 )
 def test_a_parameter_with_one_value_states_it(path: str, name: str) -> None:

@@ -17,7 +17,7 @@ from tidings.client.descriptors import listing, operation
 from tidings.client.effects import ClientRequest
 from tidings.client.errors import ProblemError
 from tidings.client.feed_calls import FeedCalls
-from tidings.client.filters import Since, moment
+from tidings.client.filters import Since, filter_parameters, moment
 from tidings.client.replies import LineResult, NewEvent, NewReminder, Preferences
 from tidings.client.request import NDJSON, Call, Series, builtins, call, part
 from tidings.client.shapes import Event, InboxChanges, InboxPage, Notification
@@ -175,11 +175,12 @@ class Api(FeedCalls):
         cursor: str | None = None,
         limit: int = 20,
         unread_only: bool = False,
-        type: str | None = None,
+        type: str | Sequence[str] | None = None,
         state: InboxFilter | None = None,
     ) -> Call[InboxPage]:
-        """A page of a user's inbox, newest content first, with the exact counts of the same moment. ``state``: of the inbox
-        (the default), of those that are archived or snoozed, of the pinned ones in the inbox, or of all."""
+        """A page of a user's inbox, newest content first, with the exact counts of the same moment. ``type``: of one type,
+        of several, or without those that are ``Excluded``. ``state``: of the inbox (the default), of those that are
+        archived or snoozed, of the pinned ones in the inbox, or of all."""
         query = self._inbox(user, unread_only, type, state) | {"cursor": cursor, "limit": limit}
         return call("GET", "/v1/notifications", InboxPage, query=query)
 
@@ -189,7 +190,7 @@ class Api(FeedCalls):
         *,
         user: str | None = None,
         unread_only: bool = False,
-        type: str | None = None,
+        type: str | Sequence[str] | None = None,
         state: InboxFilter | None = None,
     ) -> Series[InboxPage]:
         """All notifications of a user, newest content first: those that are not archived unless ``state`` says more."""
@@ -211,9 +212,12 @@ class Api(FeedCalls):
         return asked._replace(held_s=float(wait or 0))
 
     @operation
-    def unread_count(self, *, user: str | None = None) -> Call[replies.Unread]:
-        """Fetch the exact unread and unseen counts."""
-        return call("GET", "/v1/notifications/unread-count", replies.Unread, query=self._about(user))
+    def unread_count(
+        self, *, user: str | None = None, type: str | Sequence[str] | None = None
+    ) -> Call[replies.Unread]:
+        """Fetch the exact unread and unseen counts, of all types or of some."""
+        query = self._about(user) | filter_parameters({"type": type})
+        return call("GET", "/v1/notifications/unread-count", replies.Unread, query=query)
 
     @operation
     def mark(self, id: str, state: State, *, user: str | None = None) -> Call[replies.InboxUpdateResult]:
@@ -469,9 +473,14 @@ class Api(FeedCalls):
     # --- users and parameters ---------------------------------------------------------------------------------
 
     def _inbox(
-        self, user: str | None, unread_only: bool, type: str | None, state: InboxFilter | None
+        self,
+        user: str | None,
+        unread_only: bool,
+        type: str | Sequence[str] | None,
+        state: InboxFilter | None,
     ) -> dict[str, Any]:
-        return self._about(user) | {"unread_only": unread_only or None, "type": type, "state": state}
+        query = self._about(user) | filter_parameters({"type": type})
+        return query | {"unread_only": unread_only or None, "state": state}
 
 
 def _pairs(pairs: Iterable[tuple[str, str]]) -> list[dict[str, str]]:

@@ -69,7 +69,7 @@ Values = Annotated[
     str,
     Meta(
         min_length=1,
-        description="One value or several, by comma or repeated: events with any of them. -value excludes one. A backslash "
+        description="One value or several, by comma or repeated: any of them matches. -value excludes one. A backslash "
         "before a comma, a hyphen or a backslash takes that as it is.",
     ),
 ]
@@ -147,7 +147,7 @@ FILTERS: Mapping[str, Any] = {"verb": Verb, "object_type": ObjectType, "actor_id
 """The filters that take several values, and the type of one value."""
 
 
-def _choice_errors(name: str, text: str | None) -> Iterator[FieldError]:
+def _choice_errors(name: str, kind: Any, text: str | None) -> Iterator[FieldError]:
     """The errors of the values of a filter, and that of too many."""
     values = [] if text is None else _values(text)
     if len(values) > MAX_FILTER_VALUES:
@@ -155,21 +155,22 @@ def _choice_errors(name: str, text: str | None) -> Iterator[FieldError]:
         return
     for value, _ in values:
         try:
-            msgspec.convert(value, FILTERS[name])
+            msgspec.convert(value, kind)
         except msgspec.ValidationError:
-            yield FieldError(name, mismatch(FILTERS[name], _encode(value)))
+            yield FieldError(name, mismatch(kind, _encode(value)))
             return
 
 
-def _choice_check(name: str) -> FieldCheck:
-    return FieldCheck((name,), lambda text: _choice_errors(name, text))
+def choice_check(name: str, kind: Any) -> FieldCheck:
+    """The check of a parameter that takes several values of a type."""
+    return FieldCheck((name,), lambda text: _choice_errors(name, kind, text))
 
 
 class FilteredEvents(ForUser):
     """Events, filtered. ``from`` is inclusive, ``to`` exclusive."""
 
     CHECKS: ClassVar[tuple[FieldCheck, ...]] = (
-        *map(_choice_check, FILTERS),
+        *(choice_check(name, kind) for name, kind in FILTERS.items()),
         FieldCheck(("from_",), lambda text: _time_errors("from", text)),
         FieldCheck(("to",), lambda text: _time_errors("to", text)),
     )
@@ -306,7 +307,7 @@ def _values(text: str) -> list[tuple[str, bool]]:
     return found
 
 
-def _choice(text: str | None) -> Choice[str] | None:
+def choice(text: str | None) -> Choice[str] | None:
     """The choice that a filter means, None without one; the order and repetitions of values do not matter."""
     if text is None:
         return None
@@ -321,7 +322,7 @@ def topic_list(text: str | None) -> frozenset[str]:
 
 
 def _topic_errors(text: str | None) -> Iterator[FieldError]:
-    yield from _choice_errors("topic", text)
+    yield from _choice_errors("topic", FILTERS["topic"], text)
     if text is not None and any(excluded for _, excluded in _values(text)):
         yield FieldError(
             "topic", "expected topics to carry, got one to exclude; a backslash goes before a hyphen"
@@ -335,11 +336,11 @@ TOPICS = FieldCheck(("topic",), _topic_errors)
 def feed_filter(query: FilteredEvents, read: bool | None = None, include_own: bool = False) -> FeedFilter:
     """The filter of a page."""
     return FeedFilter(
-        _choice(query.verb),
-        _choice(query.object_type),
+        choice(query.verb),
+        choice(query.object_type),
         query.object_id,
-        _choice(query.actor_id),
-        _choice(query.topic),
+        choice(query.actor_id),
+        choice(query.topic),
         None if query.from_ is None else _ms(query.from_),
         None if query.to is None else _ms(query.to),
         read,

@@ -16,12 +16,14 @@ from tidings.http import schemas
 from tidings.http.conditional import not_modified_or
 from tidings.http.params import (
     MAX_INTEGER,
-    ONE_VALUE,
     SINCE,
     Fields,
     ForUser,
     Paged,
     SinceText,
+    Values,
+    choice,
+    choice_check,
     names,
     since_of,
     some_of,
@@ -34,6 +36,7 @@ from tidings.model import InboxFilter, InboxUpdateResult
 from tidings.notifications import NOTIFICATION_FIELDS
 from tidings.timeutil import to_ms
 
+TYPE = choice_check("type", Verb)
 NotificationId = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
@@ -59,18 +62,29 @@ class InboxQuery(Paged):
 
     CHECKS: ClassVar[tuple[FieldCheck, ...]] = (
         *Paged.CHECKS,
+        TYPE,
         some_of("fields", NOTIFICATION_FIELDS),
         SINCE,
         FieldCheck(("wait", "since"), _wait_errors),
         *map(_not_with_since, ("cursor", "unread_only", "type", "state", "fields")),
     )
+    REPEATABLE: ClassVar[frozenset[str]] = frozenset({"type"})
 
     unread_only: bool = False
-    type: Annotated[Verb, ONE_VALUE] | None = None
+    type: Values | None = None
     state: InboxFilter | None = None
     fields: Fields | None = None
     since: SinceText | None = None
     wait: Annotated[int, Meta(ge=0, le=60)] | None = None
+
+
+class UnreadQuery(ForUser):
+    """The unread counts, of these types or of all."""
+
+    CHECKS: ClassVar[tuple[FieldCheck, ...]] = (TYPE,)
+    REPEATABLE: ClassVar[frozenset[str]] = frozenset({"type"})
+
+    type: Values | None = None
 
 
 class IdsBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -129,7 +143,7 @@ async def inbox(call: RequestContext[InboxQuery, None]) -> Response:
             query.limit,
             query.cursor,
             query.unread_only,
-            query.type,
+            choice(query.type),
             query.state or "inbox",
             names(query.fields),
         ),
@@ -160,9 +174,10 @@ async def _awaited(call: RequestContext[InboxQuery, None], since: Since, wait: i
     return Response(reply.body)
 
 
-async def unread_count(call: RequestContext[ForUser, None]) -> Response:
+async def unread_count(call: RequestContext[UnreadQuery, None]) -> Response:
     """The exact unread counts alone."""
-    return await not_modified_or(call, lambda: call.services.inboxes.unread_count(call.user))
+    type = choice(call.query.type)
+    return await not_modified_or(call, lambda: call.services.inboxes.unread_count(call.user, type))
 
 
 def marking(state: NotificationState) -> Callable[[RequestContext[ForUser, None]], Awaitable[Response]]:
@@ -290,9 +305,9 @@ ROUTES = (
         path="/v1/notifications/unread-count",
         handler=unread_count,
         access=Access.SELF,
-        summary="The exact numbers of unread notifications, of the events in them, and of those not seen",
+        summary="The exact numbers of unread notifications, of the events in them, and of unseen ones, of some types or all",
         tag=_TAG,
-        query=ForUser,
+        query=UnreadQuery,
         reply=schemas.Unread,
     ),
     Route(

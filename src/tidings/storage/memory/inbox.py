@@ -4,6 +4,7 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tidings.filters import Choice
 from tidings.inbox_commands import (
     NotificationCommand,
     NotificationState,
@@ -131,9 +132,9 @@ class Inbox:
         """Whether it is counted as unseen."""
         return group.listed and self.state(group).seen_at is None
 
-    def counts(self) -> InboxCounters:
-        """The exact counts and the last seq."""
-        unread = self._unread()
+    def counts(self, type: Choice[str] | None = None) -> InboxCounters:
+        """The exact counts, of some types or of all, and the last seq."""
+        unread = [group for group in self._unread() if type is None or type.admits((group.type,))]
         of_all = (mark for mark in reversed(self.marks) if not (mark.type or mark.seen_only))
         last = next(of_all, ReadWatermark(0, 0, "", 0))
         items = sum(len(group.items) for group in unread)

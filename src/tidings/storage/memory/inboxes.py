@@ -4,6 +4,7 @@ inboxes."""
 from collections.abc import Iterable, Iterator, Sequence
 
 from tidings.endpoint_commands import Unsubscribe
+from tidings.filters import Choice
 from tidings.ids import notification_id, notification_ref
 from tidings.inbox_commands import (
     MarkAllNotificationsRead,
@@ -48,7 +49,7 @@ class MemoryInboxes(MemoryDeliveries):
         limit: int,
         before: int | None,
         unread_only: bool = False,
-        type: str | None = None,
+        type: Choice[str] | None = None,
         state: InboxFilter = "inbox",
         id: str | None = None,
     ) -> InboxPage:
@@ -60,7 +61,7 @@ class MemoryInboxes(MemoryDeliveries):
             for group in inbox.newest(state)
             if (before is None or group.order < before)
             and (inbox.state(group).read_at is None or not unread_only)
-            and type in (None, group.type)
+            and (type is None or type.admits((group.type,)))
             and id in (None, notification_id(person.number, group.number))
         ]
         more = wanted[limit - 1].order if len(wanted) > limit else None
@@ -85,9 +86,9 @@ class MemoryInboxes(MemoryDeliveries):
         later = (one.order for one in inbox.newest("all") if one.items[max(one.items)] > key)
         return min(later, default=inbox.seq + 1) - 1
 
-    async def counts(self, users: Sequence[str]) -> list[InboxCounters]:
+    async def counts(self, users: Sequence[str], type: Choice[str] | None = None) -> list[InboxCounters]:
         """The counters of these inboxes."""
-        return [self._counts(user) for user in users]
+        return [self._counts(user, type) for user in users]
 
     async def preferences(self, user: str) -> Preferences:
         """The preferences of a user."""
@@ -152,9 +153,9 @@ class MemoryInboxes(MemoryDeliveries):
         waiting = {one.endpoint for one in pending}
         return tuple(id for id in self._peek(user).endpoints if id in waiting)
 
-    def _counts(self, user: str) -> InboxCounters:
+    def _counts(self, user: str, type: Choice[str] | None = None) -> InboxCounters:
         lacking = next(self._lacking(user), None) is not None
-        return self._peek(user).inbox.counts()._replace(lacking=lacking)
+        return self._peek(user).inbox.counts(type)._replace(lacking=lacking)
 
     # --- notifying ------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ muted or blocked once) is each entry checked again. Entries of merged topics are
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
@@ -337,21 +337,14 @@ def span_of(want: FeedFilter, before: int | None) -> tuple[int, int]:
 
 def matcher(r: ReadSnapshot, want: FeedFilter) -> "Matcher | None":
     """Tests events against a filter; None if a name in it is unknown, so that nothing matches."""
+    numbers: list[Choice[int] | None] = []
     named = ((want.verb, r.names.verb), (want.actor_id, r.names.user), (want.topic, r.names.topic))
-    verb, actor, topic = (_numbers(names, number) for names, number in named)
-    for (names, _), numbers in zip(named, (verb, actor, topic), strict=True):
-        if names is not None and names.include and not (numbers and numbers.include):
+    for names, number in named:
+        numbers.append(names and names.numbered(number))
+        if names is not None and numbers[-1] is None:
             return None
+    verb, actor, topic = numbers
     return Matcher(r, EventFilter[int](verb, actor, topic, want.object_type, want.object_id))
-
-
-def _numbers(names: Choice[str] | None, number: Callable[[str], int | None]) -> Choice[int] | None:
-    """The choice in the numbers of a store. Names that it does not know have none; one that is excluded too is left out."""
-    if names is None:
-        return None
-    excluded = {known for name in names.exclude if (known := number(name)) is not None}
-    included = {known for name in names.include if (known := number(name)) is not None}
-    return Choice(included, excluded)
 
 
 class Matcher(NamedTuple):

@@ -8,6 +8,7 @@ many rows it covers.
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from tidings.filters import Choice
 from tidings.ids import MAX_KEY, notification_id, notification_ref
 from tidings.inbox_commands import Snooze
 from tidings.model import InboxChanges, InboxFilter, InboxPage, ReadWatermark
@@ -31,7 +32,7 @@ class Wanted(NamedTuple):
     """The filter of a page; ``type`` None for all."""
 
     unread_only: bool
-    type: int | None
+    type: Choice[str] | None
     state: InboxFilter
 
 
@@ -47,7 +48,10 @@ def page(r: ReadSnapshot, user: int, limit: int, before: int | None, wanted: Wan
     head = inbox_counters.one(r, user)
     found: list[Row] = []
     at = MAX_KEY if before is None else before
-    unread_only, type, state = wanted
+    unread_only, names, state = wanted
+    type = None if names is None else names.numbered(r.names.verb)
+    if names is not None and type is None:
+        return InboxPage([], None, head)
     chunk = limit + 1 if not unread_only and type is None else max(limit + 1, FIRST_CHUNK)
     # Of those that are not archived: in other lists it does not tell when to stop.
     unread_left = head.unread_count
@@ -57,7 +61,7 @@ def page(r: ReadSnapshot, user: int, limit: int, before: int | None, wanted: Wan
         marks = ReadWatermarks.of(r, user, rows)  # of the oldest rows, and so all that cover any of them
         some = [row for row in rows if marks.times(row)[1] is None] if unread_only else rows
         unread_left -= len(some)
-        found += [row for row in some if type in (None, row.type)]
+        found += [row for row in some if type is None or type.admits((row.type,))]
         if len(rows) < chunk:
             break
         at, chunk = rows[-1].seq, min(chunk * 2, LARGEST_CHUNK)

@@ -7,6 +7,7 @@ in ``unread_since``, read-alls by staying as undone ones, so that new items need
 from functools import lru_cache
 from typing import NamedTuple
 
+from tidings.filters import Choice
 from tidings.ids import notification_ref
 from tidings.inbox_commands import (
     MarkAllNotificationsRead,
@@ -333,11 +334,27 @@ def _unread(r: ReadSnapshot, user: int, low: int, high: int, type: int) -> Unrea
     if low >= high:
         return NOTHING
     values = {"user": user, "low": low, "high": high, "type": type}
-    return UnreadNumber(*r.db.one(_unread_query(r.writer.inboxes.spans), values))
+    return UnreadNumber(
+        *r.db.one(_unread_query("count_unread_notifications", r.writer.inboxes.spans), values)
+    )
+
+
+def unread_of_types(r: ReadSnapshot, name: str, types: Choice[str]) -> InboxCounters:
+    """The counters of a user's inbox, of whose unread notifications those of some types are counted; see
+    InboxViews.counts. Reads the rows above the last read-all of all types."""
+    (head,), user = inbox_counters.counts(r, [name]), r.names.inbox(name)
+    wanted = types.numbered(r.names.verb)
+    found: list[tuple[int, int, int]] = []
+    if wanted is not None and head.unread_count:
+        values = {"user": user, "low": head.read_up_to, "high": head.seq, "type": ALL_TYPES}
+        query = _unread_query("count_unread_by_type", r.writer.inboxes.spans)
+        found = [number for type, *number in r.db.execute(query, values) if wanted.admits((type,))]
+    groups, items, unseen = map(sum, zip((0, 0, 0), *found, strict=True))
+    return head._replace(unread_count=groups, unread_items=items, unseen_count=unseen)
 
 
 @lru_cache(maxsize=256)
-def _unread_query(spans: tuple[PartitionRange, ...]) -> str:
+def _unread_query(count: str, spans: tuple[PartitionRange, ...]) -> str:
     """One statement over all partitions; a row that is being merged is in two of them, and counts once."""
     arms = []
     for span in spans:
@@ -348,4 +365,4 @@ def _unread_query(spans: tuple[PartitionRange, ...]) -> str:
         ]
         how = " UNION ALL " if len(span.parts) == 1 else " UNION "
         arms.append(sql("subquery", rows=how.join(both)))
-    return sql("count_unread_notifications", rows=" UNION ALL ".join(arms))
+    return sql(count, rows=" UNION ALL ".join(arms))

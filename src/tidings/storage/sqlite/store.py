@@ -16,7 +16,7 @@ from typing import TypeVar
 from tidings.activity_scope import FEED_ALONE, NOTHING_WATCHED, ActivityScope, Watched
 from tidings.config import Settings
 from tidings.errors import KeyReused
-from tidings.filters import EVERYTHING, ActivityOf, FeedFilter, FeedOf
+from tidings.filters import EVERYTHING, ActivityOf, Choice, FeedFilter, FeedOf
 from tidings.ids import EventIds
 from tidings.inbox_commands import Snooze
 from tidings.model import (
@@ -69,6 +69,7 @@ from tidings.storage.sqlite.connection import DISK_ERRORS, open_reader, open_wri
 from tidings.storage.sqlite.file_lock import FileLock
 from tidings.storage.sqlite.generations import Generations
 from tidings.storage.sqlite.group_reads import GroupReads
+from tidings.storage.sqlite.notification_state import unread_of_types
 from tidings.storage.sqlite.read_snapshot import SHORT_CHECK_STEPS, LoopSnapshot, ReadSnapshot, ReadTooLong
 from tidings.storage.sqlite.readers import APPLICATION, DELIVERIES, HUB, OPERATORS, OWN, Asker, Readers
 from tidings.storage.sqlite.symbols import SymbolTable
@@ -403,19 +404,18 @@ class SqliteStore(GroupReads, TrendReads, UnsentReads, BackfillReads):
         limit: int,
         before: int | None,
         unread_only: bool = False,
-        type: str | None = None,
+        type: Choice[str] | None = None,
         state: InboxFilter = "inbox",
         id: str | None = None,
     ) -> InboxPage:
         """A page of an inbox, newest content first."""
         number = self._near.fresh().names.inbox(user)
-        kind = None if type is None else self._near.fresh().names.verb(type)
-        if number is None or (type is not None and kind is None):
+        if number is None:
             return InboxPage([], None, await self._head_of(user, number))
         asker = readers.user(user)
         if id is not None:
             return await self._now(asker, ("item", id), lambda r: inboxes.item(r, number, id))
-        wanted = inboxes.Wanted(unread_only, kind, state)
+        wanted = inboxes.Wanted(unread_only, type, state)
         question = ("inbox", limit, before, wanted)
         return await self._now(asker, question, lambda r: inboxes.page(r, number, limit, before, wanted))
 
@@ -438,8 +438,11 @@ class SqliteStore(GroupReads, TrendReads, UnsentReads, BackfillReads):
             return (await self._head_of(user, None)).seq
         return await self._now(readers.user(user), ("seq", key), lambda r: inboxes.seq_before(r, number, key))
 
-    async def counts(self, users: Sequence[str]) -> list[InboxCounters]:
+    async def counts(self, users: Sequence[str], type: Choice[str] | None = None) -> list[InboxCounters]:
         """The counters of these inboxes."""
+        if type is not None:
+            (user,), asked = users, ("unread", type)
+            return [await self._now(readers.user(user), asked, lambda r: unread_of_types(r, user, type))]
         return await self._now(HUB, ("counts", tuple(users)), lambda r: inbox_counters.counts(r, users))
 
     # --- the graph ------------------------------------------------------------------------------------------------

@@ -267,7 +267,7 @@ WHERE user = ? AND seq = ?;
 -- name: unread_notifications
 -- Notifications that became unread in (:low, :high] and never closed; of one type, or (0) of all. Those that a read-all of
 -- all types covers are not above :low.
-SELECT i.seq, i.group_number,
+SELECT i.seq, i.type, i.group_number,
   i.seen_at IS NULL AND i.seq > (SELECT seen_up_to FROM inbox WHERE user = :user) AS unseen FROM inbox_{n} i
 WHERE i.user = :user AND i.seq > :low AND i.seq <= :high AND i.unread_since IS NULL AND :type IN (0, i.type)
   AND i.seq > coalesce(
@@ -275,7 +275,7 @@ WHERE i.user = :user AND i.seq > :low AND i.seq <= :high AND i.unread_since IS N
 
 -- name: unread_again_notifications
 -- The same of notifications that closed and are unread again.
-SELECT i.seq, i.group_number,
+SELECT i.seq, i.type, i.group_number,
   i.seen_at IS NULL AND i.unread_since > (SELECT seen_up_to FROM inbox WHERE user = :user) AS unseen
 FROM inbox_{n} i INDEXED BY inbox_{n}_again
 WHERE i.user = :user AND i.unread_since > :low AND i.unread_since <= :high
@@ -287,6 +287,11 @@ WHERE i.user = :user AND i.unread_since > :low AND i.unread_since <= :high
 -- The counts of both of these over all partitions, which notification_state.py inserts.
 SELECT count(*), coalesce(sum(coalesce(g.size, 1)), 0), coalesce(sum(i.unseen), 0)
 FROM ({rows}) i LEFT JOIN inbox_group g ON g.user = :user AND g.group_number = i.group_number;
+
+-- name: count_unread_by_type
+-- The same by type.
+SELECT i.type, count(*), sum(coalesce(g.size, 1)), sum(i.unseen)
+FROM ({rows}) i LEFT JOIN inbox_group g ON g.user = :user AND g.group_number = i.group_number GROUP BY i.type;
 
 -- name: merge_inbox_read_alls
 -- Of a user's read-alls and seen-alls up to the seq :last, those that a later one of these covers: the next of the same type,
