@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -9,10 +10,10 @@ from typing import Any
 
 from tests.checkers import groups
 from tests.checkers.adapters import all_groups, plain_item, shown_group
-from tests.unit.storage.inside import Inside
+from tests.unit.storage.inside import Inside, traced
 from tidings.config import Settings
 from tidings.filters import EVERYTHING, ActivityOf, FeedFilter, FeedOf, only
-from tidings.grouping import MAX_ITEMS, GroupRule
+from tidings.grouping import MAX_ITEMS, GroupCursor, GroupPage, GroupRule
 from tidings.testing import START_MS, event
 from tidings.timeutil import DAY_MS
 
@@ -88,3 +89,39 @@ def test_a_scan_that_ends_early_leaves_a_partial_page(tmp_path: Path) -> None:
                 keys = {inside.store.ids.key(id) for id in ids}
                 items = [item for item in everything if item.key in keys]
                 groups.partition(items, [shown_group(group) for group in found], MAX_ITEMS)
+
+
+def test_a_cursor_does_not_read_what_was_published_since(tmp_path: Path) -> None:
+    """The fault: a page read all events of the same day since its cursor, hours of them for every reader."""
+    with Inside.opened(tmp_path, Settings(feed_max_scanned_rows=1_000)) as inside:
+
+        def publish(start: int, count: int) -> None:
+            made = [
+                event(f"u{n}", obj=f"market:{n}", targets=("bob",), at=TODAY + n)
+                for n in range(start, start + count)
+            ]
+            for at in range(0, count, 500):
+                inside.publish(*made[at : at + 500])
+
+        def read(what: FeedOf | ActivityOf, want: FeedFilter, at: GroupCursor | None) -> GroupPage:
+            return inside.run(inside.store.feed_groups(what, want, 5, at, DAILY))
+
+        def statements(*asked: Any) -> int:
+            near, far = inside.store._near, inside.store._readers.readings
+            with ExitStack() as tracing:
+                seen = [tracing.enter_context(traced(reading.db)) for reading in (near, *far)]
+                read(*asked)
+            return sum(map(len, seen))
+
+        publish(0, 50)
+        wanted = (EVERYTHING, FeedFilter(verb=only("post")))
+        asked = [(what, want) for what in (FeedOf("bob"), ActivityOf(None)) for want in wanted]
+        cursors = [read(*one, None).next for one in asked]
+
+        def all_statements() -> list[int]:
+            return [statements(*one, at) for one, at in zip(asked, cursors, strict=True)]
+
+        all_statements()  # names are cached from then on
+        before = all_statements()
+        publish(50, 2_000)
+        assert all_statements() == before

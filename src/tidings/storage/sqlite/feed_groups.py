@@ -23,6 +23,7 @@ from tidings.storage.sqlite import feeds
 from tidings.storage.sqlite.activity import ActivityViewer, Listing, newest
 from tidings.storage.sqlite.feeds import FIRST_CHUNK, LARGEST_CHUNK, Viewer
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.write_session import high_key
 
 NO_REASON = -1
 """The reason of an item of activity."""
@@ -56,7 +57,7 @@ class Asked(NamedTuple):
 
 def of_feed(r: ReadSnapshot, user: int, asked: Asked) -> tuple[GroupPage, bool]:
     """A page of the groups of a feed, see FeedGroups.feed_groups; and whether today's visit is to be recorded."""
-    position = r.head()
+    position = r.head() if asked.at is None else asked.at.position
     v = feeds.viewer(r, user, asked.want.include_own)
     if asked.plain and v.simple:
         read = partial(r.newest_to_group, v.timelines[0])
@@ -86,7 +87,7 @@ def _checked(r: ReadSnapshot, v: Viewer, fits: feeds.Matcher) -> Read:
 
 def of_activity(r: ReadSnapshot, topic: str | None, viewer: ActivityViewer, asked: Asked) -> GroupPage:
     """The same of the activity of a topic, or (None) of all users."""
-    position = r.head()
+    position = r.head() if asked.at is None else asked.at.position
     fits = feeds.matcher(r, asked.want)
     number = None if topic is None else r.names.topic(topic)
     if fits is None or (topic is not None and number is None):
@@ -106,19 +107,24 @@ def _page(r: ReadSnapshot, asked: Asked, head: int, read: Read, v: Viewer | None
     """The page of what ``read`` returns; ``v``: the viewer, if it has a read state."""
     at = asked.at
     position, end = (head, MAX_KEY) if at is None else (at.position, at.end)
+    # What was published later is above this, if it was in order: there may be many of these in the segment by now.
+    top = None if at is None else min(at.top, high_key(r.db, at.position) + 1)
     fold = Fold[int](asked.rule, asked.limit, at)
     times: dict[int, int] = {}
-    before, above = feeds.span_of(asked.want, None if at is None else at.top)
-    chunk, examined = max(FIRST_CHUNK, FOLDED * asked.limit), 0
+    before, above = feeds.span_of(asked.want, top)
+    chunk, again, examined = max(FIRST_CHUNK, FOLDED * asked.limit), 0, 0
+    most = r.writer.settings.feed_max_scanned_rows
     ended = False
     while True:
         rows, reached = read(before, above, chunk)
         if fold.add(_of_snapshot(r, v, rows, asked, times)) or reached is None:
             break
         before = reached
-        if before < end:  # the segment that a cursor names is always examined as a whole
+        if before < end:
             examined += chunk
-        if ended := examined >= r.writer.settings.feed_max_scanned_rows:
+        else:  # the segment that the cursor names: the page before examined at most half as many rows of it
+            again += chunk
+        if ended := examined >= most or again >= 2 * (most + LARGEST_CHUNK):
             fold.cut(before)
             break
         chunk = min(chunk * 2, LARGEST_CHUNK)
