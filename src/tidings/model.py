@@ -197,11 +197,14 @@ class SetNotificationType(msgspec.Struct, frozen=True):
 
 
 class SetPreferences(msgspec.Struct, frozen=True):
-    """Replace a user's preferences and, unless they are None, their mutes; a command over the limit is refused whole."""
+    """Replace a user's preferences and, unless they are None, their mutes; a command over the limit is refused whole. With
+    ``only`` nothing happens if the user has other preferences by now: a change was computed from those, and an
+    unsubscription that was stored meanwhile would be lost."""
 
     user: str
     preferences: Preferences
     muted: tuple[str, ...] | None = None
+    only: Preferences | None = None
 
 
 class SetReminder(msgspec.Struct, frozen=True):

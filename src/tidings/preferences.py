@@ -10,7 +10,7 @@ import msgspec
 
 from tidings.commit_queue import GroupCommitQueue
 from tidings.config import Settings
-from tidings.errors import FieldError, InvalidFields, NotFound
+from tidings.errors import FieldError, InvalidFields, NotFound, Unavailable
 from tidings.field_errors import MAX_FIELD_ERRORS, escape
 from tidings.model import CommandResult, SetNotificationType, SetPreferences
 from tidings.personal_data import Preferences
@@ -19,6 +19,9 @@ from tidings.projections.templates import known_locale
 from tidings.rules import MAX_TYPES, Rule, Rules
 from tidings.visibility import NAMES
 
+MAX_MERGES = 100
+"""Times that a patch is merged, each after another change of the same preferences: a replacement or an unsubscription. A
+user has fewer of these in progress (``max_writes_per_user``), so it succeeds unless others never stop."""
 _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger(__name__)
 
@@ -56,12 +59,15 @@ class PreferencesService:
         self._log = log
         self._settings = settings
         self._declaring = asyncio.Lock()
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._patching: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """By user: patches take turns, since each of many would be merged again after each of the others."""
 
     async def preferences(self, user: str) -> bytes:
         """What a user wants, as JSON that can be set again. A preference that no longer applies, because the type has
         become critical, is left out."""
-        kept = await self._store.preferences(user)
+        return await self._json(user, await self._store.preferences(user))
+
+    async def _json(self, user: str, kept: Preferences) -> bytes:
         rules = self._store.rules
         shown = {
             "types": {type: _possible(choices, rules.rule(type)) for type, choices in kept.types.items()},
@@ -72,22 +78,32 @@ class PreferencesService:
         }
         return _encode(shown)
 
-    async def prefer(self, user: str, wanted: Preferences, muted: Sequence[str] | None) -> None:
-        """Replace a user's preferences and, unless they are None, the topics that they mute, in one transaction.
+    async def prefer(
+        self, user: str, wanted: Preferences, muted: Sequence[str] | None, only: Preferences | None = None
+    ) -> bool:
+        """Replace a user's preferences and, unless they are None, the topics that they mute, in one transaction; with
+        ``only`` if the user's preferences are still these. Returns whether it did.
 
         Raises InvalidFields for what :meth:`errors` finds.
         """
         if errors := tuple(self.errors(wanted, len(muted or ()))):
             raise InvalidFields(errors=errors[:MAX_FIELD_ERRORS])
-        await self._log.submit(SetPreferences(user, wanted, None if muted is None else tuple(muted)))
+        command = SetPreferences(user, wanted, None if muted is None else tuple(muted), only)
+        outcome = await self._log.submit(command)
+        return isinstance(outcome, CommandResult) and outcome.updated > 0
 
     async def patch(self, user: str, patch: Mapping[str, object], check: Callable[[bytes], Wanted]) -> None:
         """Change a user's preferences by a JSON merge patch (RFC 7396); ``check`` reads the merged ones. Raises
-        InvalidFields with pointers into the merged preferences, of ``check`` and of :meth:`prefer`."""
-        async with self._locks.setdefault(user, asyncio.Lock()):  # or one of two would be lost
-            merged = merge(msgspec.json.decode(await self.preferences(user)), patch)
-            wanted, muted = check(_encode(merged))
-            await self.prefer(user, wanted, muted if "muted_topics" in patch else None)
+        InvalidFields with pointers into the merged preferences, of ``check`` and of :meth:`prefer`; Unavailable if others
+        change them each time."""
+        async with self._patching.setdefault(user, asyncio.Lock()):
+            for _ in range(MAX_MERGES):
+                kept = await self._store.preferences(user)
+                merged = merge(msgspec.json.decode(await self._json(user, kept)), patch)
+                wanted, muted = check(_encode(merged))
+                if await self.prefer(user, wanted, muted if "muted_topics" in patch else None, only=kept):
+                    return
+        raise Unavailable("the preferences of this user are changed all the time")
 
     def errors(self, wanted: Preferences, muted: int) -> Iterator[FieldError]:
         """The errors of preferences: an unknown locale, a critical type that would be switched off, and more ``muted``

@@ -102,6 +102,18 @@ def test_preferences_replace_the_mutes_of_then(store: Harness) -> None:
     assert store.run(store.store.muted("bob")) == []
 
 
+def test_a_change_computed_from_other_preferences_changes_nothing(store: Harness) -> None:
+    """The fault: a change that was merged before an unsubscription and written after it took the unsubscription back."""
+    store.write(AddEndpoint(Endpoint("e1", "bob", "email", "bob@mail.test")), SetPreferences("bob", WISHES))
+    store.write(Unsubscribe("e1", "like"))
+    refused = WISHES.without("email", "like")
+    assert store.changed(SetPreferences("bob", Preferences(locale="fr"), ("market:1",), only=WISHES)) == 0
+    assert (store.run(store.store.preferences("bob")), store.run(store.store.muted("bob"))) == (refused, [])
+    assert store.changed(SetPreferences("bob", Preferences(locale="fr"), ("market:1",), only=refused)) == 1
+    assert store.run(store.store.preferences("bob")) == Preferences(locale="fr")
+    assert store.changed(SetPreferences("new", Preferences(locale="fr"), only=Preferences())) == 1
+
+
 # --- endpoints ----------------------------------------------------------------------------------------------
 
 

@@ -335,7 +335,12 @@ COMMANDS: list[tuple[int, st.SearchStrategy[Draft]]] = [
     (3, retracts),
     (3, fixed(take_ups)),
     (1, fixed(st.sampled_from(DECLARED).map(lambda declared: SetNotificationType(*declared)))),
-    (3, fixed(st.builds(SetPreferences, users, st.sampled_from(WISHES)))),
+    (
+        3,
+        fixed(
+            st.builds(SetPreferences, users, st.sampled_from(WISHES), only=st.sampled_from((None, *WISHES)))
+        ),
+    ),
     (3, new_endpoints),
     (1, fixed(old_endpoints)),
     (1, fixed(changed_endpoints)),

@@ -277,6 +277,8 @@ class MemoryInboxes(MemoryDeliveries):
         return _marked(person, person.inbox.undo(undo.seq))
 
     def _prefer(self, prefer: SetPreferences) -> int:
+        if prefer.only not in (None, self._peek(prefer.user).preferences):
+            return 0
         person = self._person(prefer.user)
         if not person.preferences.holds_alike(prefer.preferences):
             self._release_held(prefer.user)

@@ -44,7 +44,10 @@ def prefer(w: WriteSession, r: ReadSnapshot, command: SetPreferences) -> Command
     topics, limit = set(command.muted or ()), w.settings.max_mutes_per_user
     if len(topics) > limit:
         return CommandResult(0, w.position, limit=limit)
-    if not preferences(r, command.user).holds_alike(command.preferences):
+    present = preferences(r, command.user)
+    if command.only not in (None, present):
+        return CommandResult(0, w.position)
+    if not present.holds_alike(command.preferences):
         deliveries.release_held(w, command.user)
     user, types = w.names.make_user(command.user), command.preferences.types
     if command.muted is not None:
