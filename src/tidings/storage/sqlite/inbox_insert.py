@@ -106,23 +106,27 @@ def _masked(w: WriteSession, pairs: Iterable[int], arrivals: Arrivals) -> set[in
 
 
 def _unrepeated(w: WriteSession, pairs: Collection[int], arrivals: Arrivals) -> Collection[int]:
-    """Without duplicates: of earlier notifications, and of one another."""
+    """Without duplicates: of earlier notifications, and of one another. As a rule there are none: one statement begins all
+    windows, and only the recipients who have one already are looked at."""
     keys = {i: a.repeat for i, a in arrivals.items() if a.repeat}
-    windows = {p: keys[i] for p in pairs if (i := index_of(p)) in keys} if keys else {}
-    if not windows:
+    asked = pairs if len(keys) == len(arrivals) else [p for p in pairs if index_of(p) in keys]
+    if not asked:
         return pairs
-    found = w.db.all(sql("duplicates"), {"packed": w.carray(windows)})
-    standing = {event for event in {event for _, event in found} if w.stands(event)}
-    duplicates = {p for p, event in found if event in standing}
+    packed = array("q", sorted(asked))  # in the order of events, which decides between new ones
+    if w.run("begin_dedup_windows", packed, 0, now=w.now) == len(packed):
+        return pairs
+    found = w.db.all(sql("other_dedup_windows"), {"packed": w.carray(packed)})
+    standing = {event for event in {event for _, event, lasts in found if lasts} if w.stands(event)}
+    duplicates = {p for p, event, lasts in found if lasts and event in standing}
+    ended = sorted({p for p, *_ in found} - duplicates)
     seen: set[tuple[int, int]] = set()
-    for p in sorted(windows.keys() - duplicates):
-        mine = (p >> 31, windows[p])
+    for p in ended:
+        mine = (p >> 31, keys[index_of(p)])
         if mine in seen:
             duplicates.add(p)
         seen.add(mine)
-    fresh = windows.keys() - duplicates
-    if fresh:
-        w.db.execute(sql("record_dedup_windows"), {"packed": w.carray(fresh), "now": w.now})
+    if ended:
+        w.run("renew_dedup_windows", array("q", [p for p in ended if p not in duplicates]), 0, now=w.now)
     return [p for p in pairs if p not in duplicates]
 
 

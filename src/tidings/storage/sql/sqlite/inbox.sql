@@ -61,16 +61,23 @@ WHERE NOT a.critical AND NOT coalesce(
   (SELECT wanted FROM in_app_preference WHERE user = c.value >> 31 AND type = a.type),
   (SELECT wanted FROM in_app_preference WHERE user = c.value >> 31 AND type = 0), 1);
 
--- name: duplicates
-SELECT c.value, t.event FROM carray(:packed) c
+-- name: begin_dedup_windows
+INSERT INTO dedup_window (group_topic, key, user, at, event)
+SELECT a.thing, a.repeat, c.value >> 31, :now, a.key FROM carray(:packed) c
+CROSS JOIN temp.new_item a ON a.item = c.value >> 15 & 65535 WHERE true
+ON CONFLICT DO NOTHING;
+
+-- name: other_dedup_windows
+-- Windows that another event began, and whether they last.
+SELECT c.value, t.event, t.at > a.repeat_after FROM carray(:packed) c
 CROSS JOIN temp.new_item a ON a.item = c.value >> 15 & 65535
 CROSS JOIN dedup_window t ON t.group_topic = a.thing AND t.key = a.repeat AND t.user = c.value >> 31
-WHERE t.at > a.repeat_after;
+WHERE t.event <> a.key;
 
--- name: record_dedup_windows
+-- name: renew_dedup_windows
 INSERT OR REPLACE INTO dedup_window (group_topic, key, user, at, event)
 SELECT a.thing, a.repeat, c.value >> 31, :now, a.key FROM carray(:packed) c
-CROSS JOIN temp.new_item a ON a.item = c.value >> 15 & 65535 WHERE a.repeat <> 0;
+CROSS JOIN temp.new_item a ON a.item = c.value >> 15 & 65535;
 
 -- name: bump_inboxes
 -- As if every item opened a group; `decrement_unread_for_joins` corrects it for those that join one.
