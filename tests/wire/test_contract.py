@@ -13,7 +13,7 @@ import pytest
 
 from tests.wire.people import event
 from tests.wire.replies import done, inbox, of, publish
-from tidings.http import schemas
+from tidings.http import schemas, schemas_trends
 from tidings.http.routes import ROUTES
 
 Names = TypeVar("Names", schemas.FollowsPage, schemas.MutesPage, schemas.BlocksPage)
@@ -386,7 +386,7 @@ def test_top_counts_the_window(app: httpx.Client, user: str) -> None:
     """What just happened, more often than anything else here, is counted exactly in each way to count."""
     app.post("/v1/events", json=[event(user, object_type="fruit", object_id=user, verb="eat")] * 500)
     for by, key in (("object", f"fruit:{user}"), ("verb", "eat"), ("object_type", "fruit"), ("actor", user)):
-        top = of(app.get("/v1/top", params={"window": "5m", "by": by, "limit": 100}), schemas.Top)
+        top = of(app.get("/v1/top", params={"window": "5m", "by": by, "limit": 100}), schemas_trends.Top)
         assert {item.key: item.count for item in top.items}[key] == 500
         assert top.exact
 

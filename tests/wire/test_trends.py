@@ -14,7 +14,7 @@ from tests.serving import serving
 from tests.wire.people import event, moment
 from tests.wire.replies import of
 from tidings.event_counts import DIMENSIONS
-from tidings.http import schemas
+from tidings.http import schemas_trends
 
 LENGTHS_S = {"1m": 60, "5m": 300, "1h": 3_600}
 MOST = 150
@@ -93,7 +93,7 @@ def test_a_top_is_a_count_of_what_was_published(
 ) -> None:
     """I7: for each dimension, with and without filters."""
     for by in DIMENSIONS:
-        reply = of(app.get("/v1/top", params={"window": window, "by": by} | filters), schemas.Top)
+        reply = of(app.get("/v1/top", params={"window": window, "by": by} | filters), schemas_trends.Top)
         asked = Asked(seconds(reply.as_of), LENGTHS_S[window], **filters)
         occurrences = asked.occurrences(published, by)
         tops.exact([(item.key, item.count) for item in reply.items], occurrences, 100)
@@ -108,7 +108,7 @@ def test_a_comparison_has_the_count_and_the_rank_of_the_window_before(
     """I7: for each dimension, also of keys that were not there."""
     for by in DIMENSIONS:
         query = {"window": window, "by": by, "compare": "previous", "limit": "10"} | filters
-        reply = of(app.get("/v1/top", params=query), schemas.Top)
+        reply = of(app.get("/v1/top", params=query), schemas_trends.Top)
         asked = Asked(seconds(reply.as_of), LENGTHS_S[window], **filters)
         tops.exact([(item.key, item.count) for item in reply.items], asked.occurrences(published, by), 10)
         places = [(item.key, item.previous) for item in reply.items]
@@ -132,7 +132,7 @@ def test_a_series_is_a_count_of_what_was_published(
     )
     for by, key in (*keys, ("actor", "u5"), ("object", "user:u5"), ("actor", "nobody")):
         query = {"window": window, "by": by} | filters | ({} if key is None else {"key": key})
-        reply = of(app.get("/v1/top/series", params=query), schemas.TopSeries)
+        reply = of(app.get("/v1/top/series", params=query), schemas_trends.TopSeries)
         asked = Asked(seconds(reply.as_of), LENGTHS_S[window], **filters)
         times = asked.times(published, by, key)
         tops.series([point.count for point in reply.points], times, asked)
@@ -148,7 +148,7 @@ def test_a_filter_sees_every_write_before_it(tmp_path: Path) -> None:
     with serving(tmp_path) as url, httpx.Client(base_url=url, timeout=30) as app:
 
         def total() -> int:
-            return of(app.get("/v1/top", params={"topic": topic}), schemas.Top).total
+            return of(app.get("/v1/top", params={"topic": topic}), schemas_trends.Top).total
 
         for expected in range(1, 4):
             event_id = app.post("/v1/events", json=event(topics=[topic])).json()["event_id"]

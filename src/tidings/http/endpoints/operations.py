@@ -10,7 +10,7 @@ from tidings.errors import FieldError, Unavailable
 from tidings.event_counts import Dimension
 from tidings.events import MAX_TOPIC, Id, ObjectType, Topic, Verb
 from tidings.field_errors import FieldCheck, mismatch
-from tidings.http import schemas
+from tidings.http import schemas, schemas_trends
 from tidings.http.params import MAX_PAGE, ONE_VALUE, ForUser, Limit, Params
 from tidings.http.routing import Access, RequestContext, Response, Route, cached_answer
 from tidings.model import CommandResult
@@ -131,7 +131,7 @@ ROUTES = (
         summary="The most frequent objects, verbs, object types or actors of a sliding window",
         tag="Trends",
         query=TopQuery,
-        reply=schemas.Top,
+        reply=schemas_trends.Top,
     ),
     Route(
         method="GET",
@@ -141,7 +141,7 @@ ROUTES = (
         summary="The events of a sliding window over its time, in 60 points: of one key, or of all",
         tag="Trends",
         query=SeriesQuery,
-        reply=schemas.TopSeries,
+        reply=schemas_trends.TopSeries,
     ),
     Route(
         method="GET",
