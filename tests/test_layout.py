@@ -36,6 +36,7 @@ PORTS: Mapping[type[Any], tuple[type[Any], ...]] = {
         inbox_commands.MarkAllNotificationsRead,
         inbox_commands.MarkAllNotificationsSeen,
         inbox_commands.UndoMarkAllRead,
+        model.ActOnNotification,
         model.MaterializeBroadcasts,
     ),
     ports.Graph: (model.Follow, model.Unfollow, model.SetMute, model.SetBlock),
@@ -80,9 +81,9 @@ STATEMENT = re.compile(
 """How a statement, or the end of one, begins. Pragmas and transactions are commands of the connection."""
 
 SAME_THINGS = """
-ActivityGroup ActivityGroupPage ActivityPage BackfillJob BlockedUser BlocksPage Condition DateRange DeadLetter Decision
-Endpoint Endpoints Event Explanation FeedGroup FeedGroupPage FeedItem FeedPage FeedReadResult FieldError FollowedTopic
-Following
+Acted Action ActivityGroup ActivityGroupPage ActivityPage BackfillJob BlockedUser BlocksPage Condition DateRange
+DeadLetter Decision Endpoint Endpoints Event Explanation FeedGroup FeedGroupPage FeedItem FeedPage FeedReadResult
+FieldError FollowedTopic Following
 FollowsPage Frame GroupWindow InboxChanges InboxPage InboxUpdateResult MutedTopic MutesPage NewCount NewEvent
 Notification Parts Person Preferences PreviousRank QuietHours ReadAllResult Reason Receipt Receipts Reminder
 ReminderResult RemindersPage SeriesPoint Status Summary Thing Top TopItem TopSeries Unread UnsentDeliveriesPage

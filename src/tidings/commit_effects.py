@@ -14,6 +14,8 @@ from tidings.inbox_commands import (
     UndoMarkAllRead,
 )
 from tidings.model import (
+    ActionResult,
+    ActOnNotification,
     Command,
     CommandResult,
     EraseUser,
@@ -66,9 +68,12 @@ def _include(effects: CommitEffects, command: Command, outcome: Outcome) -> None
     match command:
         case Publish() | FireReminder():
             assert isinstance(outcome, Published)
-            effects.jobs |= bool(outcome.pending)
-            effects.added += _added(command, outcome)
-            effects.position = max((effects.position, *(receipt.position for receipt in outcome.receipts)))
+            _include_published(effects, command, outcome)
+        case ActOnNotification():
+            assert isinstance(outcome, ActionResult)
+            effects.inboxes.add(command.record.user)
+            if command.event is not None and outcome.published is not None:
+                _include_published(effects, Publish((command.event,)), outcome.published)
         case (
             SetNotificationState()
             | SnoozeNotifications()
@@ -102,6 +107,12 @@ def _include(effects: CommitEffects, command: Command, outcome: Outcome) -> None
             effects.inboxes.update((command.user, split_topic(command.topic)[1]))
         case _:
             effects.jobs = True
+
+
+def _include_published(effects: CommitEffects, command: Publish | FireReminder, outcome: Published) -> None:
+    effects.jobs |= bool(outcome.pending)
+    effects.added += _added(command, outcome)
+    effects.position = max((effects.position, *(receipt.position for receipt in outcome.receipts)))
 
 
 def _added(command: Publish | FireReminder, outcome: Published) -> list[NewEvent]:

@@ -109,6 +109,12 @@ class EndpointDisabled(TidingsError):
     status, code, title = 409, "endpoint-disabled", "The endpoint gets no deliveries"
 
 
+class ActedOtherwise(TidingsError):
+    """Another action was taken on the notification before: only one is."""
+
+    status, code, title = 409, "acted-otherwise", "Another action was taken before"
+
+
 class Gone(TidingsError):
     """The resource existed, or the action was possible, and its time is over."""
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from tidings.actions import Actions, WebAddress, action_errors
 from tidings.config import KIB, Settings
 from tidings.errors import FieldError, InvalidFields, TooLarge
 from tidings.field_errors import MAX_FIELD_ERRORS, UNREADABLE, in_words, visible
@@ -50,16 +51,6 @@ EventKey = Annotated[str, visible(255)]
 Label = Annotated[str, Meta(max_length=500)]
 Text = Annotated[str, Meta(max_length=5_000)]
 Message = Annotated[str, Meta(min_length=1, max_length=1_000)]
-WebAddress = Annotated[
-    str,
-    in_words(
-        r"\Ahttps://[!$-.0-;=A-\[\]_a-z~]+(?:[/?#][!#-;=?-\[\]_a-z~]*)?\Z",
-        "https://… in visible ASCII, without a user name",
-        max_length=2_048,
-    ),
-]
-"""An address that pages link to, or show as an image: no other scheme, so that it can neither run a script nor name a
-file."""
 Moment = Annotated[datetime, Meta(tz=True)]
 
 Notify = Annotated[
@@ -101,6 +92,7 @@ class EventInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=Fal
     url: WebAddress | UnsetType = UNSET
     actor_image: WebAddress | UnsetType = UNSET
     object_image: WebAddress | UnsetType = UNSET
+    actions: Actions | UnsetType = UNSET
     visibility: VisibilityName | UnsetType = UNSET
     notify: Notify | UnsetType = UNSET
     # A factory, because the JSON Schema of the type could not show a raw default.
@@ -138,6 +130,7 @@ class EventBody(msgspec.Struct, frozen=True, gc=False):
     url: str | UnsetType
     actor_image: str | UnsetType
     object_image: str | UnsetType
+    actions: Actions | UnsetType
     visibility: VisibilityName | UnsetType
     metadata: msgspec.Raw
 
@@ -149,6 +142,7 @@ class CheckedFields(msgspec.Struct):
     topics: tuple[str, ...] = ()
     created_at: Moment | None = None
     notify: bool | UnsetType = UNSET
+    actions: Actions | UnsetType = UNSET
     metadata: msgspec.Raw = EMPTY_OBJECT
     expires_at: Moment | None = None
     idempotency_key: str | UnsetType = UNSET
@@ -251,6 +245,7 @@ def accept(given: EventInput, now: int, scope: str = "", defaults: EventDefaults
         given.url,
         given.actor_image,
         given.object_image,
+        given.actions,
         UNSET if visibility == "public" else visibility,
         given.metadata,
     )
@@ -271,7 +266,8 @@ def accept(given: EventInput, now: int, scope: str = "", defaults: EventDefaults
 
 def _mode(given: EventInput, age_ms: int, defaults: EventDefaults) -> NotifyMode:
     wanted = None if given.notify is UNSET else given.notify
-    return notify_mode(wanted, defaults.imported or age_ms > defaults.max_age_ms)
+    is_old = defaults.imported or age_ms > defaults.max_age_ms
+    return notify_mode(wanted, is_old, single=bool(given.actions))
 
 
 def accept_broadcast(
@@ -343,6 +339,8 @@ def bound_errors(
             )
         if created_at < MIN_CREATED_AT_MS:
             yield FieldError("/created_at", "expected a time since 1970, got an earlier one")
+    if given.actions:
+        yield from action_errors(given.actions)
     if given.metadata is not EMPTY_OBJECT:
         yield from metadata_errors(
             bytes(given.metadata),

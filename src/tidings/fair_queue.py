@@ -31,6 +31,7 @@ from tidings.inbox_commands import (
     UndoMarkAllRead,
 )
 from tidings.model import (
+    ActOnNotification,
     CancelReminder,
     Command,
     FireReminder,
@@ -119,6 +120,8 @@ def _user(command: Command) -> str:
             return command.user
         case AddEndpoint():
             return command.endpoint.user
+        case ActOnNotification():
+            return command.record.user
     return APPLICATION
 
 
@@ -139,6 +142,8 @@ def _weight(command: Command) -> int:
             return _reminder_rows(command.reminder)
         case CancelReminder():
             return 1 + NAMED_AT_ONCE if command.only is None else _reminder_rows(command.only)
+        case ActOnNotification() if command.event is not None:
+            return 1 + len(command.event.targets)
         case FireReminder():
             return len(command.event.targets) + _reminder_rows(command.reminder)
         case RecordDeliveryResults():

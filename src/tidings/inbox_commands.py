@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from tidings.actions import ActedBy
+
 
 class NotificationState(IntEnum):
     """The state to set on a notification. READ implies SEEN, so UNSEEN implies UNREAD; ARCHIVED implies neither, but the
@@ -45,7 +47,23 @@ class ReturnSnoozed(msgspec.Struct, frozen=True):
     due_by: int
 
 
-NotificationCommand = SetNotificationState | SnoozeNotifications | ReturnSnoozed
+class RecordAction(msgspec.Struct, frozen=True):
+    """Record that an action was taken on a notification: it is read then, and not snoozed any more. Without effect if one
+    was taken before, or if its newest event is not ``event_id``: then it has other actions."""
+
+    user: str
+    id: str
+    event_id: str
+    action_id: str
+    by: ActedBy
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The notification, as other commands name theirs."""
+        return (self.id,)
+
+
+NotificationCommand = SetNotificationState | SnoozeNotifications | ReturnSnoozed | RecordAction
 """The commands that change single notifications."""
 
 

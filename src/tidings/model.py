@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from tidings.actions import Acted
 from tidings.backfills import Backfill
 from tidings.endpoint_commands import (
     AddEndpoint,
@@ -20,6 +21,7 @@ from tidings.feed_changes import FeedChange
 from tidings.inbox_commands import (
     MarkAllNotificationsRead,
     MarkAllNotificationsSeen,
+    RecordAction,
     ReturnSnoozed,
     SetNotificationState,
     SnoozeNotifications,
@@ -180,6 +182,14 @@ class UndoMarkFeedRead(msgspec.Struct, frozen=True):
     position: int
 
 
+class ActOnNotification(msgspec.Struct, frozen=True):
+    """Take an action on a notification, and in the same transaction publish its ``event``, if it has one and ``record`` has
+    an effect."""
+
+    record: RecordAction
+    event: NewEvent | None = None
+
+
 class MaterializeBroadcasts(msgspec.Struct, frozen=True):
     """Materialise the pending broadcasts of these users (``InboxCounters.lacking``). ``erasures``: the number of erasures
     (``Erasures.begun``) before the pending broadcasts were read; for a user who was erased after that, and has not returned
@@ -264,6 +274,7 @@ Command = (
     | SetNotificationState
     | SnoozeNotifications
     | ReturnSnoozed
+    | ActOnNotification
     | MarkAllNotificationsRead
     | MarkAllNotificationsSeen
     | UndoMarkAllRead
@@ -325,9 +336,17 @@ class InboxUpdateResult(NamedTuple):
     unseen_count: int = 0
 
 
-Outcome = Published | CommandResult | InboxUpdateResult
+class ActionResult(NamedTuple):
+    """The outcome of an action: the change of the inbox, and of the event that it published (None: there was none)."""
+
+    marked: InboxUpdateResult
+    published: Published | None = None
+
+
+Outcome = Published | CommandResult | InboxUpdateResult | ActionResult
 """Publish → Published or KeyReused (returned, not raised) · FireReminder → Published, without receipts when it came too late
-· the commands of inbox_commands.py → InboxUpdateResult · all others → CommandResult."""
+· ActOnNotification → ActionResult · the other commands of inbox_commands.py → InboxUpdateResult · all others →
+CommandResult."""
 
 
 # --- queries and their results ------------------------------------------------------------------------------------
@@ -404,6 +423,7 @@ class InboxRow(NamedTuple):
     others: tuple[bytes, ...] = ()
     snoozed_until: int | None = None
     pinned_at: int | None = None
+    acted: Acted | None = None
 
     @property
     def listed(self) -> bool:

@@ -239,6 +239,12 @@ class InboxViews(Protocol):
     A broadcast is one row. ``InboxCounters.lacking`` states that one is pending for a user in its audience: all users, or
     those who follow its topic since before it; not its actor, nor a user from whom it is hidden or who does not want the
     type. MaterializeBroadcasts writes it, as an item that does not group. An expired one is not materialised any more.
+
+    An event with ``notify`` SINGLE, which has actions, opens a group that no item joins. ActOnNotification records the
+    action that was taken on a notification (``acted``), which marks it READ and ends its snooze, in one seq; it stays
+    archived or pinned. It records one for each notification for ever: with another one, the same again, an ``event_id``
+    that is not that of the newest event, a tombstone or a notification of another user it changes and publishes nothing. A
+    tombstone has no action.
     """
 
     async def inbox(

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from tidings.actions import Actions, WebAddress
 from tidings.config import Settings
 from tidings.errors import FieldError, InvalidFields
 from tidings.events import (
@@ -24,7 +25,6 @@ from tidings.events import (
     Text,
     Topic,
     Verb,
-    WebAddress,
     accept,
     addressed,
     bound_errors,
@@ -125,6 +125,7 @@ class ReminderInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
     url: WebAddress | UnsetType = UNSET
     actor_image: WebAddress | UnsetType = UNSET
     object_image: WebAddress | UnsetType = UNSET
+    actions: Actions | UnsetType = UNSET
     visibility: VisibilityName | UnsetType = UNSET
     metadata: Metadata = msgspec.field(default_factory=lambda: EMPTY_OBJECT)
 
@@ -139,6 +140,7 @@ class _Fitting(msgspec.Struct):
     user_ids: tuple[str, ...] = ()
     deliver_at: Moment | None = None
     after_s: int | None = None
+    actions: Actions | UnsetType = UNSET
     metadata: msgspec.Raw = EMPTY_OBJECT
 
 
@@ -170,7 +172,9 @@ def fitting_errors(fitting: bytes, now: int, settings: Settings) -> Iterator[Fie
     """The field errors of the valid members of a reminder, if others are invalid."""
     given = _fitting.decode(fitting)
     yield from _range_errors(given, now)
-    yield from _event_errors(CheckedFields(given.user_ids, metadata=given.metadata), now, settings)
+    yield from _event_errors(
+        CheckedFields(given.user_ids, actions=given.actions, metadata=given.metadata), now, settings
+    )
 
 
 def _first_at(given: ReminderInput | _Fitting, now: int) -> int:
@@ -205,6 +209,7 @@ def _event_of(given: ReminderInput) -> EventInput:
         url=given.url,
         actor_image=given.actor_image,
         object_image=given.object_image,
+        actions=given.actions,
         visibility=given.visibility,
         metadata=given.metadata,
     )

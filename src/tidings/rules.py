@@ -8,12 +8,14 @@ so that all group alike.
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from string import Formatter
 from typing import Annotated, ClassVar, Literal, NamedTuple, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta
 
+from tidings.actions import MAX_ACTIONS, MAX_LABEL, ActionId, Offer, action_errors
 from tidings.errors import FieldError
 from tidings.field_errors import WORDS, FieldCheck, check_own, escape, in_words, visible
 from tidings.notify_mode import NotifyMode
@@ -48,6 +50,7 @@ MAX_LOCALES = 100
 Name = Annotated[str, visible(64)]
 Seconds = Annotated[int, Meta(ge=1, le=MAX_WINDOW_S)]
 Template = Annotated[str, Meta(min_length=1, max_length=500)]
+LabelTemplate = Annotated[str, visible(MAX_LABEL)]
 Locale = Annotated[
     str,
     in_words(r"\A[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*\Z", "such as en or pt-BR", min_length=2, max_length=35),
@@ -83,6 +86,32 @@ def _message_errors(messages: Mapping[str, Mapping[str, str]]) -> Iterator[Field
                 yield FieldError(f"{at}/{form}", detail)
 
 
+class TypeAction(Offer, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An action of all notifications of a type. ``label``: a template, for languages without one in ``Rule.labels``."""
+
+    label: LabelTemplate
+
+
+def _action_errors(
+    actions: tuple[TypeAction, ...], labels: Mapping[str, Mapping[str, str]]
+) -> Iterator[FieldError]:
+    """The errors of actions that have one id, and of labels with unknown names."""
+    yield from action_errors(actions)
+    for i, action in enumerate(actions):
+        if detail := _template_error(action.label):
+            yield FieldError(f"/actions/{i}/label", detail)
+    ids = {action.id for action in actions}
+    for locale, by_id in labels.items():
+        at = f"/labels/{escape(locale)}"
+        for id, template in islice(by_id.items(), MAX_ACTIONS):
+            if id not in ids:
+                yield FieldError(f"{at}/{escape(id)}", "expected the id of an action of this type")
+            elif detail := _template_error(template):
+                yield FieldError(f"{at}/{escape(id)}", detail)
+        if len(by_id) > MAX_ACTIONS:
+            yield FieldError(at, f"expected up to {MAX_ACTIONS} labels, got {len(by_id):,}")
+
+
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The rule of one type.
 
@@ -96,10 +125,14 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     does not notify the user again (0: none is): of the same type, whatever its verb; without a value here, of the same verb
     within the setting of this name. Preferences and quiet hours do not apply to ``critical`` types. ``visibility`` is that
     of its events which do not say their own (none: that of ``default_visibility``).
-    ``messages``: locale → plural category → template.
+    ``messages``: locale → plural category → template. ``actions``: what users can do about its notifications, unless an
+    event has actions of its own; ``labels``: locale → id of an action → template.
     """
 
-    CHECKS: ClassVar[tuple[FieldCheck, ...]] = (FieldCheck(("messages",), _message_errors),)
+    CHECKS: ClassVar[tuple[FieldCheck, ...]] = (
+        FieldCheck(("messages",), _message_errors),
+        FieldCheck(("actions", "labels"), _action_errors),
+    )
 
     verbs: Annotated[tuple[Name, ...], Meta(max_length=MAX_VERBS)] = ()
     notify: Recipients = "targets"
@@ -117,6 +150,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         dict[Locale, dict[Literal["zero", "one", "two", "few", "many", "other"], Template]],
         Meta(max_length=MAX_LOCALES),
     ] = {}
+    actions: Annotated[tuple[TypeAction, ...], Meta(max_length=MAX_ACTIONS)] = ()
+    labels: Annotated[dict[Locale, dict[ActionId, LabelTemplate]], Meta(max_length=MAX_LOCALES)] = {}
 
     def __post_init__(self) -> None:
         """Raises ValueError for values that CHECKS refuse."""

@@ -30,6 +30,7 @@ from tidings.model import (
     NewEvent,
     Outcome,
 )
+from tidings.notification_actions import ActionService
 from tidings.notifications import NotificationReader
 from tidings.outbound.channel_registry import ChannelRegistry, configured, missing, unsendable
 from tidings.outbound.dispatcher import DeliveryDispatcher
@@ -129,6 +130,7 @@ async def running(
             backfills=BackfillService(store, log, clock),
             reminders=reminders,
             snoozes=snoozes,
+            actions=ActionService(store, log, settings, clock),
             endpoints=_endpoints(store, log, clock, settings, channel_registry, confirmations),
             deliveries=UnsentDeliveryService(store, log, cursors, clock),
             preferences=PreferencesService(store, log, settings, partial(unsendable, settings=settings)),

@@ -1,8 +1,11 @@
 """Help for tests, also of applications that use Tidings: a clock that tests set, events in one line."""
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec import UNSET
 
+from tidings.actions import Action
 from tidings.events import EventBody
 from tidings.model import NewEvent, split_topic
 from tidings.notify_mode import NotifyMode
@@ -63,12 +66,13 @@ def event(
     notify: NotifyMode = NotifyMode.UNREAD,
     key: bytes | None = None,
     fingerprint: bytes = b"",
+    actions: Sequence[str] = (),
 ) -> NewEvent:
     """An event as the write API passes it to a store.
 
-    ``obj`` is the object, written ``type:id``; ``at`` the ``created_at`` in milliseconds since 1970; ``name``
-    the ``actor_name``; ``key`` and ``fingerprint`` those of idempotency. Raises ValueError when ``obj`` has
-    no colon.
+    ``obj`` is the object, written ``type:id``; ``at`` the ``created_at`` in milliseconds since 1970; ``name`` the
+    ``actor_name``; ``actions`` the ids of its actions; ``key`` and ``fingerprint`` those of idempotency. Raises ValueError
+    when ``obj`` has no colon.
     """
     kind, obj_id = split_topic(obj)
     restricted = NAMES[visibility] if visibility else UNSET
@@ -87,6 +91,7 @@ def event(
         UNSET,
         UNSET,
         UNSET,
+        tuple(Action(id=id, label=id) for id in actions) or UNSET,
         restricted,
         msgspec.Raw(b"{}"),
     )
@@ -103,5 +108,5 @@ def event(
         key,
         fingerprint,
         visibility=visibility,
-        notify=notify,
+        notify=NotifyMode.SINGLE if actions and notify is NotifyMode.UNREAD else notify,
     )

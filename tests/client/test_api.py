@@ -44,6 +44,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "snooze": ("n1-1", datetime(2199, 1, 1, tzinfo=UTC)),
     "snooze_many": (["n1-1"], datetime(2199, 1, 1, tzinfo=UTC)),
     "mute_thread": ("n1-1",),
+    "act": ("n1-1", "accept"),
     "undo": ("token",),
     "explain": ("1",),
     "set_preferences": (Preferences(),),

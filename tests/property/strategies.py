@@ -1,11 +1,12 @@
 """Commands as they are drawn: of every kind there is, completed when the history is known."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, get_args
 
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from tidings.actions import ActedBy
 from tidings.backfills import Backfill
 from tidings.endpoint_commands import (
     AddEndpoint,
@@ -21,6 +22,7 @@ from tidings.inbox_commands import (
     MarkAllNotificationsRead,
     MarkAllNotificationsSeen,
     NotificationState,
+    RecordAction,
     ReturnSnoozed,
     SetNotificationState,
     SnoozeNotifications,
@@ -28,6 +30,7 @@ from tidings.inbox_commands import (
 )
 from tidings.model import (
     EVERYONE,
+    ActOnNotification,
     CancelReminder,
     Command,
     EraseUser,
@@ -107,6 +110,7 @@ class Past(Protocol):
     def position(self) -> int: ...
     def seq(self, user: str) -> int: ...
     def number(self, user: str, back: int) -> int: ...
+    def newest(self, user: str, back: int) -> str: ...
     def followed(self, user: str, n: int) -> str: ...
     def unmask(self, n: int) -> SetMute | SetBlock: ...
     def undo(self, n: int) -> UndoMarkAllRead: ...
@@ -130,6 +134,7 @@ back = st.none() | st.integers(-1, 6)
 """How far behind the head a watermark is set; now and then beyond it."""
 waits = st.sampled_from((0, 1_000, HOUR_MS, HOUR_MS))
 """Milliseconds until something is due."""
+actors = st.sampled_from(get_args(ActedBy))
 reminder_keys = st.sampled_from(("r1", "r1", "r1", "r2"))
 audiences = st.sampled_from((EVERYONE, EVERYONE, EVERYONE, "item:1", "user:ann"))
 
@@ -291,6 +296,22 @@ snoozed = st.tuples(users, refs, waits).map(
 returned = st.tuples(users, refs).map(
     lambda t: lambda h: ReturnSnoozed(t[0], tuple(str(h.number(t[0], n)) for n in t[1]), h.clock.ms)
 )
+
+
+@st.composite
+def acts(draw: st.DrawFn) -> Draft:
+    """Take an action, now and then on what a notification was about before; half of them publish an event."""
+    user, n, action, by = draw(users), draw(st.integers(0, 9)), draw(st.sampled_from("ab")), draw(actors)
+    old, said = draw(st.sampled_from((None, None, None, 0, 1))), draw(st.none() | events())
+
+    def act(h: Past) -> ActOnNotification:
+        event_id = h.newest(user, n) if old is None else h.event_id(old)
+        record = RecordAction(user, str(h.number(user, n)), event_id, action, by)
+        return ActOnNotification(record, said and replace(said(h.clock.ms), key=None))
+
+    return act
+
+
 places = st.tuples(users, st.sampled_from(CHANNELS), st.sampled_from(("x", "y")))
 new_endpoints = st.tuples(places, st.booleans()).map(
     lambda t: lambda h: AddEndpoint(endpoint(*t[0], h.clock.ms, t[1]))
@@ -331,6 +352,7 @@ COMMANDS: list[tuple[int, st.SearchStrategy[Draft]]] = [
     (3, seen_inboxes),
     (3, snoozed),
     (2, returned),
+    (4, acts()),
     (2, undos),
     (3, retracts),
     (3, fixed(take_ups)),
@@ -373,3 +395,18 @@ kinds = st.sampled_from(
     )
 )
 """Kinds of commands that a history may do without: one without masks takes paths that no other takes."""
+
+
+def shown(command: Command) -> str:
+    """A command in one readable line."""
+    if not isinstance(command, Publish):
+        return repr(command)
+    return f"Publish({', '.join(map(_shown_event, command.events))})"
+
+
+def _shown_event(event: NewEvent) -> str:
+    about = f"{event.object_type}:{event.object_id}"
+    audience = f" for {event.audience} until {event.expires_at}" if event.audience else ""
+    idempotency = f" key {event.key!r} {event.fingerprint!r}" if event.key else ""
+    to = f"to {event.targets} in {event.topics} at {event.created_at} {event.visibility.name}{idempotency}{audience}"
+    return f"<{event.actor_id} {event.verb} {about} {to}>"

@@ -34,6 +34,7 @@ from tests.property.strategies import (
     kinds,
     new_endpoints,
     publishes,
+    shown,
     topics,
     users,
     verbs,
@@ -48,7 +49,6 @@ from tests.property.worlds import (
     plain_group,
     same,
     same_state,
-    shown,
 )
 from tidings.errors import KeyReused
 from tidings.filters import Choice, FeedFilter, FeedOf
@@ -204,6 +204,12 @@ class Histories(RuleBasedStateMachine):
         """The number of one of the user's notifications, counted back from the last that changed; 1 without any."""
         rows = self.law.changes(user, 0, ALL).rows or self.law.inbox(user)
         return int(rows[-1 - back % len(rows)].id) if rows else 1
+
+    def newest(self, user: str, back: int) -> str:
+        """The newest event of that notification; any event for a tombstone."""
+        rows = self.law.changes(user, 0, ALL).rows or self.law.inbox(user)
+        found = rows[-1 - back % len(rows)].event_ids if rows else ()
+        return found[0] if found else self.event_id(0)
 
     def undo(self, n: int) -> UndoMarkAllRead:
         """Take back a read-all that somebody made, perhaps once more."""

@@ -22,6 +22,8 @@ from tidings.grouping import FeedGroup, GroupRule
 from tidings.ids import MAX_KEY, ms_of, notification_id, notification_ref
 from tidings.inbox_commands import ReturnSnoozed, SetNotificationState, SnoozeNotifications
 from tidings.model import (
+    ActionResult,
+    ActOnNotification,
     Command,
     CommandResult,
     EraseUser,
@@ -33,10 +35,8 @@ from tidings.model import (
     InboxRow,
     LogEntry,
     MarkFeedRead,
-    NewEvent,
     Outcome,
     Page,
-    Publish,
     Published,
     RecordDeliveryResults,
     UndoMarkFeedRead,
@@ -92,6 +92,9 @@ class World:
         if isinstance(command, SetNotificationState | SnoozeNotifications | ReturnSnoozed):
             ids = tuple(self._id(command.user, number) for number in command.ids)
             return replace(command, ids=ids)
+        if isinstance(command, ActOnNotification):
+            id = self._id(command.record.user, command.record.id)
+            return replace(command, record=replace(command.record, id=id))
         if isinstance(command, RecordDeliveryResults):
             waiting = dict(enumerate(self._told_apart()))
             return RecordDeliveryResults(
@@ -386,21 +389,6 @@ class World:
         assert len(frames) == len(items), f"{len(frames)} sent, {len(items)} in the feed of {user}"
 
 
-def shown(command: Command) -> str:
-    """A command in one readable line."""
-    if not isinstance(command, Publish):
-        return repr(command)
-    return f"Publish({', '.join(map(_shown_event, command.events))})"
-
-
-def _shown_event(event: NewEvent) -> str:
-    about = f"{event.object_type}:{event.object_id}"
-    audience = f" for {event.audience} until {event.expires_at}" if event.audience else ""
-    idempotency = f" key {event.key!r} {event.fingerprint!r}" if event.key else ""
-    to = f"to {event.targets} in {event.topics} at {event.created_at} {event.visibility.name}{idempotency}{audience}"
-    return f"<{event.actor_id} {event.verb} {about} {to}>"
-
-
 def pages(world: World, user: str) -> Fetch:
     """The pages of a feed, two items each."""
 
@@ -524,14 +512,15 @@ def same(found: object, expected: object, what: str) -> None:
 
 
 def comparable(command: Command, outcome: Outcome | KeyReused, owed: bool) -> Outcome | str:
-    """An outcome without what may differ: fan-out still owed, the feed items that it has not brought yet, and
-    whether the name of an erased person was ever heard of."""
+    """An outcome without what may differ: pending fan-out, its feed items, and whether an erased name was known."""
     if isinstance(outcome, KeyReused):
         return "reused"
     if isinstance(command, EraseUser) or (owed and isinstance(command, MarkFeedRead | UndoMarkFeedRead)):
         return "done"
     if isinstance(outcome, CommandResult):
         return outcome._replace(gone=None if outcome.gone is None else _nameless(outcome.gone))
+    if isinstance(outcome, ActionResult):
+        return outcome._replace(published=outcome.published and outcome.published._replace(pending=range(0)))
     return outcome._replace(pending=range(0)) if isinstance(outcome, Published) else outcome
 
 

@@ -7,12 +7,15 @@ from tidings.errors import KeyReused
 from tidings.inbox_commands import (
     MarkAllNotificationsRead,
     NotificationState,
+    RecordAction,
     ReturnSnoozed,
     SetNotificationState,
     SnoozeNotifications,
     UndoMarkAllRead,
 )
 from tidings.model import (
+    ActionResult,
+    ActOnNotification,
     CancelReminder,
     Command,
     CommandResult,
@@ -43,6 +46,7 @@ NEW, OTHER = event("ada", targets=("bob",)), event("cy")
 GONE = LogEntry(4, 1, "ada", "post", "item", "1", b"{}", ("bob",), ())
 FIRE = FireReminder(Reminder("key", 0, b"{}"), None, NEW)
 SET = InboxUpdateResult(1, 0, 1)
+TAKEN = RecordAction("bob", "n1", "e4", "accept", "user")
 DONE, NOTHING = CommandResult(1), CommandResult(0)
 
 
@@ -67,6 +71,13 @@ CASES: list[tuple[Command, Outcome | KeyReused, CommitEffects]] = [
     (SetNotificationState("bob", ("n1",), NotificationState.READ), SET, CommitEffects(inboxes={"bob"})),
     (SnoozeNotifications("bob", ("n1",), 1), SET, CommitEffects(inboxes={"bob"})),
     (ReturnSnoozed("bob", ("n1",), 1), SET, CommitEffects(inboxes={"bob"})),
+    (ActOnNotification(TAKEN), ActionResult(SET), CommitEffects(inboxes={"bob"})),
+    (ActOnNotification(TAKEN, NEW), ActionResult(SET), CommitEffects(inboxes={"bob"})),  # not the first time
+    (
+        ActOnNotification(TAKEN, NEW),
+        ActionResult(SET, published(7, pending=range(7, 8))),
+        CommitEffects(added=[NEW], position=7, inboxes={"bob"}, jobs=True),
+    ),
     (MarkAllNotificationsRead("bob"), SET, CommitEffects(inboxes={"bob"})),
     (UndoMarkAllRead("bob", 1), SET, CommitEffects(inboxes={"bob"})),
     (MaterializeBroadcasts(("ada", "bob")), DONE, CommitEffects(inboxes={"ada", "bob"})),

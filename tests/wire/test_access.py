@@ -39,6 +39,7 @@ PLACES = {
     "topic": "market:42",
     "event_id": "none",
     "id": "n0-0",
+    "action_id": "accept",
     "other_id": OTHER,
     "type": "access",
     "key": "access",

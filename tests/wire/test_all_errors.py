@@ -50,6 +50,7 @@ GOOD_PATH = {
     "topic": "market:1",
     "event_id": "e",
     "id": "n0-0",
+    "action_id": "a",
     "key": "k",
     "type": "t",
 }

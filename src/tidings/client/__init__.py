@@ -21,7 +21,7 @@ from tidings.client.items import (
     Retracted,
     Seen,
 )
-from tidings.client.replies import NewEvent, NewReminder, Preferences, QuietHours
+from tidings.client.replies import NewAction, NewEvent, NewReminder, Preferences, QuietHours
 from tidings.client.shapes import ActivityGroup, Event, FeedGroup, FeedItem, Notification
 from tidings.client.subscription import SubscriptionMachine
 from tidings.client.sync import Client, Subscription
@@ -44,6 +44,7 @@ __all__ = [
     "FeedState",
     "InboxState",
     "Item",
+    "NewAction",
     "NewEvent",
     "NewReminder",
     "Notification",

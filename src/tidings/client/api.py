@@ -234,6 +234,12 @@ class Api(FeedCalls):
         return call("POST", f"/v1/notifications/{state}", replies.InboxUpdateResult, query=query, body=body)
 
     @operation
+    def act(self, id: str, action_id: str, *, user: str | None = None) -> Call[Notification]:
+        """Take an action on a notification, which marks it read; the same again changes nothing."""
+        path = f"/v1/notifications/{part(id)}/actions/{part(action_id)}"
+        return call("POST", path, Notification, query=self._about(user))
+
+    @operation
     def mute_thread(self, id: str, *, user: str | None = None) -> Call[replies.MutedTopic]:
         """Mute the object of a notification: the user gets no more notifications about it."""
         path = f"/v1/notifications/{part(id)}/mute"

@@ -9,6 +9,17 @@ from tidings.client.errors import FieldError
 from tidings.client.shapes import ActivityGroup, Event, FeedItem
 
 
+class NewAction(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An action to offer on the notifications of an event: with a ``url`` to open, or the ``verb`` of the event that is
+    published when it is taken, or neither."""
+
+    id: str
+    label: str
+    style: str | UnsetType = UNSET
+    url: str | UnsetType = UNSET
+    verb: str | UnsetType = UNSET
+
+
 class NewEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An event to publish: actor, verb, object, and targets. ``created_at`` is now unless it is given; ``visibility`` is
     "public", "followers" or "recipients", by default that of the type. ``notify`` False notifies nobody, True
@@ -29,6 +40,7 @@ class NewEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     url: str | UnsetType = UNSET
     actor_image: str | UnsetType = UNSET
     object_image: str | UnsetType = UNSET
+    actions: tuple[NewAction, ...] | UnsetType = UNSET
     visibility: str | UnsetType = UNSET
     notify: bool | UnsetType = UNSET
     metadata: dict[str, Any] = {}
@@ -246,6 +258,7 @@ class NewReminder(Struct, frozen=True, kw_only=True, omit_defaults=True):
     url: str | UnsetType = UNSET
     actor_image: str | UnsetType = UNSET
     object_image: str | UnsetType = UNSET
+    actions: tuple[NewAction, ...] | UnsetType = UNSET
     visibility: str | UnsetType = UNSET
     metadata: dict[str, Any] = {}
 

@@ -36,6 +36,23 @@ class Parts(Struct, frozen=True):
     count: int = 0
 
 
+class Action(Struct, frozen=True, kw_only=True):
+    """An action that an application offers on a notification. ``url``: the address to open."""
+
+    id: str
+    label: str = ""
+    style: str | None = None
+    url: str | None = None
+
+
+class Acted(Struct, frozen=True, kw_only=True):
+    """The action that was taken on a notification, by the "user" or by a "server" for the user."""
+
+    action_id: str
+    at: datetime | None = None
+    by: str = ""
+
+
 class Notification(Struct, frozen=True, kw_only=True):
     """An item of an inbox. ``order`` is its position in lists, ``unread_seq`` the seq at which it last became unread. A
     ``deleted`` one has only ``id`` and ``seq``. ``unreadable`` names the members that could not be read, with the error:
@@ -69,6 +86,8 @@ class Notification(Struct, frozen=True, kw_only=True):
     archived_at: datetime | None = None
     snoozed_until: datetime | None = None
     pinned_at: datetime | None = None
+    actions: tuple[Action, ...] = ()
+    acted: Acted | None = None
     deleted: bool = False
     unreadable: str = ""
 
@@ -150,6 +169,7 @@ class Event(Struct, frozen=True, kw_only=True):
     url: str = ""
     actor_image: str = ""
     object_image: str = ""
+    actions: tuple[Action, ...] = ()
     visibility: str = "public"
     metadata: dict[str, Any] = {}
     target_user_ids: tuple[str, ...] = ()

@@ -105,6 +105,7 @@ PATH_TYPES: dict[str, Any] = {
     "topic": Topic,
     "event_id": Annotated[str, Meta(min_length=1, max_length=64)],
     "id": Annotated[str, Meta(min_length=1, max_length=64)],
+    "action_id": Annotated[str, Meta(min_length=1, max_length=64)],
     "key": Id,
     "type": Verb,
 }

@@ -19,6 +19,7 @@ from tidings.http.params import Params
 from tidings.http.request import Request
 from tidings.http.stream_connection import StreamConnection
 from tidings.live import Encoder, Hub
+from tidings.notification_actions import ActionService
 from tidings.notifications import NotificationReader
 from tidings.preferences import PreferencesService
 from tidings.reminders import ReminderService
@@ -55,6 +56,7 @@ class Services(NamedTuple):
     backfills: BackfillService
     reminders: ReminderService
     snoozes: SnoozeService
+    actions: ActionService
     endpoints: EndpointService
     deliveries: UnsentDeliveryService
     preferences: PreferencesService

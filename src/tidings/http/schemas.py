@@ -72,6 +72,7 @@ class Event(Schema, kw_only=True):
     url: str | UnsetType = UNSET
     actor_image: str | UnsetType = UNSET
     object_image: str | UnsetType = UNSET
+    actions: list["EventAction"] | UnsetType = UNSET
     visibility: VisibilityName | UnsetType = UNSET
     metadata: dict[str, Any]
 
@@ -228,6 +229,29 @@ class Parts(Schema):
     count: Count
 
 
+class ShownAction(Schema):
+    """An action of a notification. ``url``: the address that the front end opens."""
+
+    id: str
+    label: str
+    style: str | UnsetType = UNSET
+    url: str | UnsetType = UNSET
+
+
+class EventAction(ShownAction, kw_only=True):
+    """An action of an event. ``verb``: that of the event which is published when it is taken."""
+
+    verb: str | UnsetType = UNSET
+
+
+class Acted(Schema):
+    """The action that was taken on a notification, by the user or by a server of the application for the user."""
+
+    action_id: str
+    at: Time
+    by: Literal["user", "server"]
+
+
 class Notification(Schema):
     """An item of an inbox: one event, or a group of them. ``order``: its position in lists, the seq of its newest event, or
     that at which its snooze ended. ``unread_seq``: the seq at which it last became unread; a read-all with an ``up_to``
@@ -263,6 +287,8 @@ class Notification(Schema):
     archived_at: Time | None
     snoozed_until: Time | None
     pinned_at: Time | None
+    actions: list[ShownAction]
+    acted: Acted | None
 
 
 class Tombstone(Schema):

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
+from tidings.actions import Acted, Offer
 from tidings.config import ConfigError
 from tidings.model import SAMPLE_ACTORS, InboxCounters, InboxRow, ReadWatermark
 from tidings.personal_data import Preferences
@@ -23,6 +25,13 @@ class _Actor(msgspec.Struct, gc=False):
     actor_image: str | None = None
 
 
+class _ShownAction(msgspec.Struct, gc=False):
+    id: str
+    label: str
+    style: str | UnsetType = UNSET
+    url: str | UnsetType = UNSET
+
+
 class _RenderedEvent(msgspec.Struct, gc=False):
     event_id: str
     actor_id: str
@@ -38,6 +47,7 @@ class _RenderedEvent(msgspec.Struct, gc=False):
     url: str | None = None
     actor_image: str | None = None
     object_image: str | None = None
+    actions: tuple[_ShownAction, ...] | None = None
     metadata: msgspec.Raw = msgspec.Raw(b"{}")
 
 
@@ -59,6 +69,12 @@ class _Parts(msgspec.Struct, gc=False):
     others: int
     object: _Object
     count: int
+
+
+class _ShownActed(msgspec.Struct, gc=False):
+    action_id: str
+    at: str
+    by: str
 
 
 class _Notification(msgspec.Struct, gc=False):
@@ -90,6 +106,8 @@ class _Notification(msgspec.Struct, gc=False):
     archived_at: str | None
     snoozed_until: str | None
     pinned_at: str | None
+    actions: Sequence[_ShownAction]
+    acted: _ShownActed | None
 
 
 NOTIFICATION_FIELDS = frozenset(_Notification.__struct_fields__)
@@ -200,6 +218,8 @@ class NotificationRenderer:
                 _moment(row.archived_at),
                 _moment(row.snoozed_until),
                 _moment(row.pinned_at),
+                self._actions(row, event, named, others, locale),
+                _acted(row.acted),
             )
         )
 
@@ -216,8 +236,25 @@ class NotificationRenderer:
     ) -> str:
         if event.message:
             return neutral(event.message)
+        return self._current().say(self._context(row, event, named, others), locale)
+
+    def _actions(
+        self, row: InboxRow, event: _RenderedEvent, named: list[_Person], others: int, locale: str
+    ) -> list[_ShownAction]:
+        """The actions of the newest event or, without them, those of the type."""
+        if event.actions is not None:
+            return [_action(action, neutral(action.label)) for action in event.actions]
+        actions = self._store.rules.rule(row.type).actions
+        if not actions:
+            return []
+        facts, templates = self._context(row, event, named, others), self._current()
+        return [_action(action, templates.label(facts, action, locale)) for action in actions]
+
+    def _context(
+        self, row: InboxRow, event: _RenderedEvent, named: list[_Person], others: int
+    ) -> TemplateContext:
         thing = event.object_title or f"{event.object_type} {event.object_id}"
-        facts = TemplateContext(
+        return TemplateContext(
             row.type,
             event.verb,
             tuple([person.name or person.id for person in named]),
@@ -231,7 +268,6 @@ class NotificationRenderer:
             event.title,
             event.metadata,
         )
-        return self._current().say(facts, locale)
 
     def _current(self) -> Templates:
         rules = self._store.rules
@@ -255,6 +291,14 @@ def watermark(mark: ReadWatermark) -> bytes:
     """The members of an object that describe a read-all or a seen-all, without its type."""
     state = b"seen_at" if mark.seen_only else b"read_at"
     return b'"up_to":%d,"%b":"%b"' % (mark.up_to, state, rfc3339(mark.at).encode())
+
+
+def _action(offer: Offer | _ShownAction, label: str) -> _ShownAction:
+    return _ShownAction(offer.id, label, offer.style, offer.url)
+
+
+def _acted(acted: Acted | None) -> _ShownActed | None:
+    return None if acted is None else _ShownActed(acted.action_id, rfc3339(acted.at), acted.by)
 
 
 def _people(row: InboxRow, event: _RenderedEvent) -> list[_Person]:

@@ -16,7 +16,7 @@ from babel import Locale, UnknownLocaleError
 from babel.numbers import format_decimal
 
 from tidings.plain_text import neutral
-from tidings.rules import METADATA, Rules
+from tidings.rules import METADATA, Rules, TypeAction
 
 FALLBACK = "en"
 """The last fallback language of templates, and of the texts in this module."""
@@ -150,7 +150,10 @@ class Templates:
         self._rules = rules
         self._default = default
         self._compiled: dict[str, dict[str, _Forms]] = {}
-        locales = {name for rule in rules.declared.values() for name in rule.messages}
+        locales = {name for rule in rules.declared.values() for name in (*rule.messages, *rule.labels)}
+        if any(rule.labels for rule in rules.declared.values()):
+            locales.add(default)  # that of the labels of the actions themselves
+        self._labels: dict[tuple[str, str], dict[str, _Forms]] = {}
         self.multilingual = len(locales) > 1
         declared = msgspec.json.encode(rules.declared, order="deterministic")
         self.mark = hashlib.blake2b(declared, digest_size=4).hexdigest() if rules.declared else ""
@@ -164,14 +167,21 @@ class Templates:
         if forms is None:
             one_object = self._rules.rule(facts.type).group_by == "object"
             return neutral(_plain(facts, language(self._plain_locale(locale)), one_object))
-        templates = forms.templates
-        template = templates.get(forms.language.plural(facts.count)) or templates["other"]
-        return "".join(
-            [
-                text + neutral(fill(facts, forms.language)) if fill is not None else text
-                for text, fill in template
-            ]
-        )
+        return _filled(facts, forms)
+
+    def label(self, facts: TemplateContext, action: TypeAction, locale: str) -> str:
+        """The label of an action of the type; its template is chosen as that of the message. That of the action itself is in
+        the server's locale, unless there is another one."""
+        at = facts.type, action.id
+        compiled = self._labels.get(at)
+        if compiled is None:
+            by_locale = self._rules.rule(facts.type).labels
+            texts = [(name, ids[action.id]) for name, ids in by_locale.items() if action.id in ids]
+            compiled = self._labels[at] = {
+                _normal(name): _compile(name, {"other": text})
+                for name, text in ((self._default, action.label), *texts)
+            }
+        return _filled(facts, self._chosen(compiled, locale))
 
     def _plain_locale(self, locale: str) -> str:
         # Only languages in the table: Babel caches each locale that it has loaded, about 1 MiB, and users could prefer
@@ -188,10 +198,22 @@ class Templates:
             compiled = self._compiled[type] = {
                 _normal(name): _compile(name, messages[name]) for name in messages
             }
+        return self._chosen(compiled, locale)
+
+    def _chosen(self, compiled: Mapping[str, _Forms], locale: str) -> _Forms:
+        """The templates of the first of these locales that there are, else any."""
         for name in (*chain(locale), *chain(self._default), FALLBACK):
             if name in compiled:
                 return compiled[name]
         return next(iter(compiled.values()))
+
+
+def _filled(facts: TemplateContext, forms: _Forms) -> str:
+    """The text of a template."""
+    template = forms.templates.get(forms.language.plural(facts.count)) or forms.templates["other"]
+    return "".join(
+        [text + neutral(fill(facts, forms.language)) if fill is not None else text for text, fill in template]
+    )
 
 
 def known_locale(locale: str) -> bool:

@@ -28,6 +28,7 @@ def notification(row: InboxRow, event_ids: Sequence[str]) -> Record:
         "archived_at": moment(row.archived_at),
         "snoozed_until": moment(row.snoozed_until),
         "pinned_at": moment(row.pinned_at),
+        "acted": None if row.acted is None else row.acted._asdict() | {"at": rfc3339(row.acted.at)},
         "deleted": row.deleted,
         "event": msgspec.Raw(row.body or b"null"),
         "event_ids": event_ids,

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 from msgspec import Meta
 
+from tidings.actions import ActedBy
 from tidings.errors import FieldError, TooManyRequests
 from tidings.events import Moment, Verb
 from tidings.field_errors import FieldCheck, shown
@@ -210,6 +211,13 @@ async def snooze_some(call: RequestContext[ForUser, SnoozeIdsBody]) -> Response:
     return _marked(await call.services.snoozes.snooze(call.user, call.body.ids, to_ms(call.body.until)))
 
 
+async def act(call: RequestContext[ForUser, None]) -> Response:
+    """Take an action on a notification; the reply is the notification."""
+    by: ActedBy = "user" if call.principal.kind == "user" else "server"
+    await call.services.actions.act(call.user, call.path["id"], call.path["action_id"], by)
+    return Response((await call.services.inboxes.one(call.user, call.path["id"])).body)
+
+
 async def mute(call: RequestContext[ForUser, None]) -> Response:
     """Mute the topic of a notification's object."""
     topic = await call.services.inboxes.thread(call.user, call.path["id"])
@@ -321,6 +329,17 @@ ROUTES = (
         reply=schemas.Notification,
     ),
     *chain.from_iterable(map(_mark_routes, _STATES)),
+    Route(
+        method="POST",
+        path="/v1/notifications/{id}/actions/{action_id}",
+        handler=act,
+        access=Access.SELF,
+        summary="Take an action on a notification, once",
+        tag=_TAG,
+        query=ForUser,
+        reply=schemas.Notification,
+        fails=(409,),
+    ),
     Route(
         method="POST",
         path="/v1/notifications/{id}/mute",

@@ -4,10 +4,12 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tidings.actions import Acted
 from tidings.filters import Choice
 from tidings.inbox_commands import (
     NotificationCommand,
     NotificationState,
+    RecordAction,
     ReturnSnoozed,
     SnoozeNotifications,
 )
@@ -16,14 +18,15 @@ from tidings.rules import NO_GROUP, Grouping, last_to_merge
 
 
 class ItemState(NamedTuple):
-    """The state of a group: when it was seen, read, archived and pinned, and until when it is snoozed (milliseconds), None
-    if it was not or is not."""
+    """The state of a group: when it was seen, read, archived and pinned, until when it is snoozed (milliseconds), and the
+    action that was taken; None if it was not or is not."""
 
     seen_at: int | None = None
     read_at: int | None = None
     archived_at: int | None = None
     snoozed_until: int | None = None
     pinned_at: int | None = None
+    acted: Acted | None = None
 
 
 NEW_ITEM_STATE = ItemState()
@@ -193,7 +196,7 @@ class Inbox:
         before = self.state(group)
         if _ends_snooze(before, command):
             group.order = group.seq = group.unread_seq = self._next_seq()
-            group.own = ItemState(pinned_at=before.pinned_at)
+            group.own = ItemState(pinned_at=before.pinned_at, acted=before.acted)
             return 1
         after = _after(before, command, now)
         if after == before:
@@ -266,7 +269,7 @@ class Inbox:
         """Items left a group: it takes a seq, and a tombstone is neither snoozed nor pinned."""
         group.seq = self._next_seq()
         if group.deleted:
-            group.own = group.own._replace(snoozed_until=None, pinned_at=None)
+            group.own = group.own._replace(snoozed_until=None, pinned_at=None, acted=None)
 
     def reword(self, events: Set[int]) -> None:
         """The text of these events has changed: every group with one of them has changed."""
@@ -310,7 +313,7 @@ def _is_again(before: ItemState, after: ItemState) -> bool:
 
 def _ends_snooze(of: ItemState, command: NotificationCommand) -> bool:
     """Whether a command ends the snooze of a group in this state."""
-    if of.snoozed_until is None or isinstance(command, SnoozeNotifications):
+    if of.snoozed_until is None or isinstance(command, SnoozeNotifications | RecordAction):
         return False
     if isinstance(command, ReturnSnoozed):
         return of.snoozed_until <= command.due_by
@@ -321,6 +324,11 @@ def _after(of: ItemState, command: NotificationCommand, now: int) -> ItemState:
     """The state of a group after a command that does not end its snooze."""
     if isinstance(command, SnoozeNotifications):
         return of._replace(snoozed_until=command.until, archived_at=None)
+    if isinstance(command, RecordAction):
+        if of.acted is not None:
+            return of
+        acted = Acted(command.action_id, now, command.by)
+        return _said(of, NotificationState.READ, now)._replace(snoozed_until=None, acted=acted)
     return of if isinstance(command, ReturnSnoozed) else _said(of, command.state, now)
 
 

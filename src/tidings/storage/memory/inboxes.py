@@ -10,6 +10,7 @@ from tidings.inbox_commands import (
     MarkAllNotificationsRead,
     MarkAllNotificationsSeen,
     NotificationCommand,
+    RecordAction,
     Snooze,
     UndoMarkAllRead,
 )
@@ -207,7 +208,8 @@ class MemoryInboxes(MemoryDeliveries):
         """Add an item of the event to the user's inbox."""
         type, rule, now = self._rules.type_of(entry.verb), self._rule(entry), self._clock.now()
         read = entry.notify is NotifyMode.READ
-        how = ALONE if alone or read else grouping(type, rule, entry.actor_id, thing(entry), now)
+        single = alone or not entry.notify.groups
+        how = ALONE if single else grouping(type, rule, entry.actor_id, thing(entry), now)
         about = {"object": thing(entry), "actor": user_topic(entry.actor_id), "type": ""}[rule.group_by]
         item = ItemDraft(entry.key, created_at(entry), type, about, how, read)
         number = self._person(user).inbox.arrive(item, now)
@@ -255,9 +257,17 @@ class MemoryInboxes(MemoryDeliveries):
     def _mark(self, mark: NotificationCommand) -> InboxUpdateResult:
         person = self._peek(mark.user)
         own = list(_numbers(person, mark.ids))
-        updated = sum(person.inbox.mark(number, mark, self._clock.now()) for number in own)
+        outdated = isinstance(mark, RecordAction) and not self._is_newest(person, own, mark.event_id)
+        changing = () if outdated else own
+        updated = sum(person.inbox.mark(number, mark, self._clock.now()) for number in changing)
         found = sum(number in person.inbox.groups for number in own)
         return _marked(person, updated, found)
+
+    def _is_newest(self, person: UserState, own: Sequence[int], event_id: str) -> bool:
+        """Whether the newest event of a notification is this one."""
+        groups = [person.inbox.groups[number] for number in own if number in person.inbox.groups]
+        entry = self._entry(event_id)
+        return any(entry is not None and entry.key == group.items.get(group.order) for group in groups)
 
     def _read_inbox(self, read: MarkAllNotificationsRead) -> InboxUpdateResult:
         person = self._peek(read.user)

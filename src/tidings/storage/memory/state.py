@@ -203,6 +203,7 @@ class MemoryState:
             tuple(others),
             state.snoozed_until,
             state.pinned_at,
+            state.acted,
         )
 
 

@@ -41,6 +41,8 @@ from tidings.inbox_commands import (
     UndoMarkAllRead,
 )
 from tidings.model import (
+    ActionResult,
+    ActOnNotification,
     CancelReminder,
     Command,
     CommandResult,
@@ -256,6 +258,8 @@ class MemoryStore(MemoryBackfills, MemoryStreams, MemoryEventCounts):
                 return CommandResult(int(gone is not None), self._position, gone)
             case SetNotificationState() | SnoozeNotifications() | ReturnSnoozed():
                 return self._mark(command)
+            case ActOnNotification():
+                return self._act(command)
             case MarkAllNotificationsRead():
                 return self._read_inbox(command)
             case MarkAllNotificationsSeen():
@@ -413,6 +417,14 @@ class MemoryStore(MemoryBackfills, MemoryStreams, MemoryEventCounts):
             del self._reminders[reminder.key]
         return outcome
 
+    def _act(self, act: ActOnNotification) -> ActionResult:
+        marked = self._mark(act.record)
+        if act.event is None or not marked.updated:
+            return ActionResult(marked)
+        published = self._publish(Publish((act.event,)))
+        assert isinstance(published, Published)  # the event has no idempotency key
+        return ActionResult(marked, published)
+
     def _declare(self, declare: SetNotificationType) -> int:
         before = self._rules.declared
         self._declared = _declaring(self._declared, declare)
@@ -531,7 +543,7 @@ class MemoryStore(MemoryBackfills, MemoryStreams, MemoryEventCounts):
             match command:
                 case Publish():
                     _check_times(command.events)
-                case FireReminder():
+                case FireReminder() | ActOnNotification() if command.event is not None:
                     _check_times((command.event,))
                 case SetNotificationType():
                     declared = _declaring(declared, command)

@@ -63,7 +63,7 @@ def arrival(w: WriteSession, alone: NotificationDraft, actor: str, thing: str) -
     about = {"object": alone.thing, "actor": alone.actor, "type": 0}[rule.group_by]
     window_s = duplicate_window(rule, w.settings.duplicate_window_s, alone.notify)
     repeat = duplicate_key(rule, type, alone.kind.verb, actor, thing) if window_s else NO_REPEAT
-    how = ALONE if alone.notify is NotifyMode.READ else grouping(type, rule, actor, thing, w.now)
+    how = grouping(type, rule, actor, thing, w.now) if alone.notify.groups else ALONE
     return NotificationDraft(*alone[:6], about, how, repeat, window_s)
 
 

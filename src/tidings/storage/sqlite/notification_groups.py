@@ -39,6 +39,7 @@ class Row(NamedTuple):
     deleted: int | None
     snoozed_until: int | None
     pinned_at: int | None
+    acted: bytes | None
 
     @property
     def number(self) -> int:

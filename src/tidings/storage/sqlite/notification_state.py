@@ -7,6 +7,9 @@ in ``unread_since``, read-alls by staying as undone ones, so that new items need
 from functools import lru_cache
 from typing import NamedTuple
 
+import msgspec
+
+from tidings.actions import Acted
 from tidings.filters import Choice
 from tidings.ids import notification_ref
 from tidings.inbox_commands import (
@@ -14,13 +17,21 @@ from tidings.inbox_commands import (
     MarkAllNotificationsSeen,
     NotificationCommand,
     NotificationState,
+    RecordAction,
     ReturnSnoozed,
     SnoozeNotifications,
     UndoMarkAllRead,
 )
-from tidings.model import InboxCounters, InboxUpdateResult
+from tidings.model import (
+    ActionResult,
+    ActOnNotification,
+    InboxCounters,
+    InboxUpdateResult,
+    Publish,
+    Published,
+)
 from tidings.rules import last_to_merge
-from tidings.storage.sqlite import inbox_counters, notification_groups
+from tidings.storage.sqlite import inbox_counters, notification_groups, publish
 from tidings.storage.sqlite.notification_groups import (
     ALL_TYPES,
     SEEN_ALL,
@@ -82,7 +93,7 @@ def _mark(
     command: NotificationCommand,
 ) -> Row | None:
     """The changed row; None if the change has no effect. Tombstones never change."""
-    if row.deleted:
+    if row.deleted or (isinstance(command, RecordAction) and not _may_act(r, row, command)):
         return None
     # The state from a read-all is written into the row first, so that a new state cannot move it above the watermark.
     seen_at, read_at = marks.times(row)
@@ -107,11 +118,26 @@ def _mark(
 
 def _ends_snooze(row: Row, command: NotificationCommand) -> bool:
     """Whether a command ends the snooze of a row."""
-    if row.snoozed_until is None or isinstance(command, SnoozeNotifications):
+    if row.snoozed_until is None or isinstance(command, SnoozeNotifications | RecordAction):
         return False
     if isinstance(command, ReturnSnoozed):
         return row.snoozed_until <= command.due_by
     return command.state is NotificationState.UNSNOOZED
+
+
+def _may_act(r: ReadSnapshot, row: Row, command: RecordAction) -> bool:
+    """Whether no action was taken on a row, and its newest event is the one whose action this is."""
+    return row.acted is None and r.writer.ids.text(row.key) == command.event_id
+
+
+def act(w: WriteSession, r: ReadSnapshot, command: ActOnNotification) -> ActionResult:
+    """Record an action, and publish its event."""
+    marked = mark_inbox(w, r, command.record)
+    if command.event is None or not marked.updated:
+        return ActionResult(marked)
+    (published,) = publish.publish(w, [Publish((command.event,))])
+    assert isinstance(published, Published)  # the event has no idempotency key
+    return ActionResult(marked, published)
 
 
 def _give_back(w: WriteSession, r: ReadSnapshot, user: int, n: int, row: Row) -> Row:
@@ -128,18 +154,21 @@ def _give_back(w: WriteSession, r: ReadSnapshot, user: int, n: int, row: Row) ->
         w.db.execute(sql("insert_member"), (id, number, row.key, actor))
     for part in w.inboxes.beside(n):
         w.db.execute(sql("delete_inbox_row", part), (user, row.seq))
-    values = (user, seq, row.key, row.type, number, seq, row.pinned_at)
+    values = (user, seq, row.key, row.type, number, seq, row.pinned_at, row.acted)
     w.db.execute(sql("insert_returned_row", w.inboxes.newest()), values)
     w.inboxes.grew(1)
     w.db.execute(sql("delete_snooze"), (user, number, row.snoozed_until))
-    fresh = Row(seq, row.key, row.type, number, *[None] * 8)
-    return fresh._replace(unread_since=seq, pinned_at=row.pinned_at)
+    fresh = Row(seq, row.key, row.type, number, *[None] * 9)
+    return fresh._replace(unread_since=seq, pinned_at=row.pinned_at, acted=row.acted)
 
 
 def _after(row: Row, command: NotificationCommand, now: int) -> Row:
     """A row after a command that does not end its snooze."""
     if isinstance(command, SnoozeNotifications):
         return row._replace(snoozed_until=command.until, archived_at=None)
+    if isinstance(command, RecordAction):
+        acted = msgspec.json.encode(Acted(command.action_id, now, command.by))
+        return _marked(row, NotificationState.READ, now)._replace(snoozed_until=None, acted=acted)
     return row if isinstance(command, ReturnSnoozed) else _marked(row, command.state, now)
 
 

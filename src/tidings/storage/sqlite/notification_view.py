@@ -3,12 +3,17 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
+
+from tidings.actions import Acted
 from tidings.ids import ms_of, notification_id
 from tidings.model import SAMPLE_ACTORS, SAMPLE_ITEMS, InboxRow
 from tidings.storage.sqlite import notification_groups
 from tidings.storage.sqlite.notification_groups import ReadWatermarks, Row
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.statements import sql
+
+_acted = msgspec.json.Decoder(Acted).decode
 
 
 class _Content(NamedTuple):
@@ -66,6 +71,7 @@ def _dressed(
             tuple(texts[1:]),
             row.snoozed_until,
             row.pinned_at,
+            None if row.acted is None else _acted(row.acted),
         )
 
 

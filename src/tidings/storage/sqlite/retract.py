@@ -73,7 +73,8 @@ def shrink(
     tombstone."""
     marks = ReadWatermarks.of(r, user, (row,))
     unread, unseen = marks.unread(row), marks.unseen(row)
-    empty = {"deleted": 1, "unread_since": row.became_unread, "snoozed_until": None, "pinned_at": None}
+    gone = dict.fromkeys(("snoozed_until", "pinned_at", "acted"))
+    empty = {"deleted": 1, "unread_since": row.became_unread} | gone
     if row.snoozed_until is not None and not left:
         w.db.execute(sql("delete_snooze"), (user, row.number, row.snoozed_until))
     changed = row._replace(**({"key": left} if left else empty))

@@ -15,6 +15,7 @@ from tidings.inbox_commands import (
     UndoMarkAllRead,
 )
 from tidings.model import (
+    ActOnNotification,
     CancelReminder,
     Command,
     EraseUser,
@@ -110,6 +111,8 @@ def change(w: WriteSession, r: ReadSnapshot, command: Command) -> Outcome | KeyR
             return feed_read_state.mark(w, r, command)
         case SetNotificationState() | SnoozeNotifications() | ReturnSnoozed():
             return notification_state.mark_inbox(w, r, command)
+        case ActOnNotification():
+            return notification_state.act(w, r, command)
         case MarkAllNotificationsRead():
             return notification_state.read_inbox(w, r, command)
         case MarkAllNotificationsSeen():

@@ -3,11 +3,11 @@
 -- name: create_inbox
 -- One row for each group: `seq` is that of its newest item, `number` that of its first (NULL if it is the same, so in every
 -- group of one), `key` its newest event. `changed`: the seq of a change since; `unread_since`: set once it closed, to the
--- seq at which it last became unread.
+-- seq at which it last became unread. `acted`: the action that was taken, as JSON.
 CREATE TABLE inbox_{n} (
   user INTEGER, seq INTEGER, key INTEGER NOT NULL, type INTEGER NOT NULL, group_number INTEGER,
   changed INTEGER, unread_since INTEGER, seen_at INTEGER, read_at INTEGER, archived_at INTEGER, deleted INTEGER,
-  snoozed_until INTEGER, pinned_at INTEGER, PRIMARY KEY (user, seq)
+  snoozed_until INTEGER, pinned_at INTEGER, acted BLOB, PRIMARY KEY (user, seq)
 ) WITHOUT ROWID;
 CREATE INDEX inbox_{n}_again ON inbox_{n} (user, unread_since)
 WHERE unread_since IS NOT NULL AND read_at IS NULL AND archived_at IS NULL AND deleted IS NULL
@@ -227,48 +227,48 @@ UPDATE inbox_{n} SET unread_since = seq, seen_at = :now, read_at = :now WHERE (u
 
 -- name: inbox_page
 SELECT i.seq, i.key, i.type, i.group_number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted,
-  i.snoozed_until, i.pinned_at
+  i.snoozed_until, i.pinned_at, i.acted
 FROM inbox_{n} i
 WHERE user = ? AND seq < ? AND seq > ? AND archived_at IS NULL AND snoozed_until IS NULL AND deleted IS NULL
 ORDER BY seq DESC LIMIT ?;
 
 -- name: inbox_page_archived
 SELECT i.seq, i.key, i.type, i.group_number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted,
-  i.snoozed_until, i.pinned_at
+  i.snoozed_until, i.pinned_at, i.acted
 FROM inbox_{n} i INDEXED BY inbox_{n}_aside
 WHERE user = ? AND seq < ? AND seq > ? AND archived_at IS NOT NULL AND deleted IS NULL ORDER BY seq DESC LIMIT ?;
 
 -- name: inbox_page_snoozed
 SELECT i.seq, i.key, i.type, i.group_number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted,
-  i.snoozed_until, i.pinned_at
+  i.snoozed_until, i.pinned_at, i.acted
 FROM inbox_{n} i INDEXED BY inbox_{n}_aside
 WHERE user = ? AND seq < ? AND seq > ? AND snoozed_until IS NOT NULL AND deleted IS NULL ORDER BY seq DESC LIMIT ?;
 
 -- name: inbox_page_pinned
 SELECT i.seq, i.key, i.type, i.group_number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted,
-  i.snoozed_until, i.pinned_at
+  i.snoozed_until, i.pinned_at, i.acted
 FROM inbox_{n} i INDEXED BY inbox_{n}_aside
 WHERE user = ? AND seq < ? AND seq > ? AND pinned_at IS NOT NULL AND archived_at IS NULL AND snoozed_until IS NULL AND deleted IS NULL ORDER BY seq DESC LIMIT ?;
 
 -- name: inbox_page_all
 SELECT i.seq, i.key, i.type, i.group_number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted,
-  i.snoozed_until, i.pinned_at
+  i.snoozed_until, i.pinned_at, i.acted
 FROM inbox_{n} i
 WHERE user = ? AND seq < ? AND seq > ? AND deleted IS NULL ORDER BY seq DESC LIMIT ?;
 
 -- name: inbox_rows
 SELECT i.seq, i.key, i.type, i.group_number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted,
-  i.snoozed_until, i.pinned_at
+  i.snoozed_until, i.pinned_at, i.acted
 FROM carray(?2) c CROSS JOIN inbox_{n} i ON i.user = ?1 AND i.seq = c.value;
 
 -- name: inbox_arrived
 SELECT i.seq, i.key, i.type, i.group_number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted,
-  i.snoozed_until, i.pinned_at
+  i.snoozed_until, i.pinned_at, i.acted
 FROM inbox_{n} i WHERE user = ? AND seq > ? AND changed IS NULL ORDER BY seq LIMIT ?;
 
 -- name: inbox_update
 UPDATE inbox_{n} SET key = ?, changed = ?, unread_since = ?, seen_at = ?, read_at = ?, archived_at = ?, deleted = ?,
-  snoozed_until = ?, pinned_at = ?
+  snoozed_until = ?, pinned_at = ?, acted = ?
 WHERE user = ? AND seq = ?;
 
 -- name: unread_notifications

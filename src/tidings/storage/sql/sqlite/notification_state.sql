@@ -47,7 +47,8 @@ UPDATE inbox_group SET current_seq=? WHERE id=?;
 DELETE FROM inbox_{n} WHERE user=? AND seq=?;
 
 -- name: insert_returned_row
-INSERT INTO inbox_{n} (user, seq, key, type, group_number, unread_since, pinned_at) VALUES (?, ?, ?, ?, ?, ?, ?);
+INSERT INTO inbox_{n} (user, seq, key, type, group_number, unread_since, pinned_at, acted)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: set_snooze
 INSERT OR REPLACE INTO snooze VALUES (?, ?, ?);
