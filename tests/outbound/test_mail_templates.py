@@ -107,6 +107,7 @@ BROKEN = {
     "no end": ("{% if note.url %}\n", "Unexpected end of template"),
     "an unknown tag": ("\n{% nonsense %}", "unknown tag"),
     "an unknown filter": ("\n{{ note.url|safe }}", "No filter named 'safe'"),
+    "a power in a filter": ("\n{{ 1|round(999999999, 'ceil') }}", "No filter named 'round'"),
     "an unknown name": ("\n{{ notse }}", "there is no notse"),
     "an unknown member": ("\n{{ note.mesage }}", "a note has no mesage"),
     "an unknown member in a list": ("\n{% for one in notes %}{{ one.mesage }}{% endfor %}", "no mesage"),

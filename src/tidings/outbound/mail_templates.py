@@ -47,7 +47,7 @@ SEVERAL = "_digest"
 KINDS = ("html", "txt")
 FILTERS_ALLOWED = (
     *("abs", "capitalize", "d", "default", "e", "escape", "first", "int", "last", "length", "lower"),
-    *("round", "title", "trim", "truncate", "upper", "urlencode"),
+    *("title", "trim", "truncate", "upper", "urlencode"),
 )
 """The filters of Jinja2 whose result is not longer than what they are given, or by a constant factor."""
 _LIMITED = "limited"
