@@ -241,6 +241,11 @@ def last_to_merge(kept: int) -> int:
     return (kept - 1) // 2
 
 
+SET_BACK_MS = 300_000
+"""Milliseconds of the future in which earlier notifications still form groups and have duplicates: what was written while a
+clock was further ahead would take up later events for as long as the clock was wrong. Shorter steps are normal."""
+
+
 class Grouping(NamedTuple):
     """The grouping of one item. ``key``: 63 bits that are equal for items that may share a group, NO_GROUP if it does not
     group. It joins the user's newest group of that key if that is unread, was opened after ``opened_after`` and got its last

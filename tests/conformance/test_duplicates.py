@@ -38,6 +38,22 @@ def test_the_same_again_within_the_window_counts_once(store: Harness) -> None:
     assert store.counts("bob").unread_items == 2
 
 
+@pytest.mark.parametrize("rule", [Rule(group="none"), Rule(group="until_read"), Rule(group="sliding")])
+def test_a_clock_that_was_ahead_leaves_no_duplicates_and_groups(store: Harness, rule: Rule) -> None:
+    """What was notified while the clock was a day ahead neither suppresses nor takes up events after its correction, which a
+    correction by some minutes leaves as they were."""
+    like, day = event("alice", "like", targets=("bob",)), 24 * 3_600_000
+    store.write(SetNotificationType("like", rule))
+    store.clock.advance(day)
+    store.publish(like)
+    store.clock.advance(-60_000)
+    store.publish(like)
+    assert store.counts("bob").unread_items == 1
+    store.clock.advance(60_000 - day)
+    store.publish(like)
+    assert (store.counts("bob").unread_count, store.counts("bob").unread_items) == (2, 2)
+
+
 def test_another_actor_verb_object_or_user_counts(store: Harness) -> None:
     """Also two verbs of one type, unless the type has a window of its own."""
     store.write(SetNotificationType("reaction", Rule(verbs=("like", "love"))))

@@ -14,7 +14,7 @@ from tidings.inbox_commands import (
     SnoozeNotifications,
 )
 from tidings.model import InboxCounters, InboxFilter, ReadWatermark
-from tidings.rules import NO_GROUP, Grouping, last_to_merge
+from tidings.rules import NO_GROUP, SET_BACK_MS, Grouping, last_to_merge
 
 
 class ItemState(NamedTuple):
@@ -79,9 +79,10 @@ class Group:
                 return self.listed
         return not self.deleted
 
-    def admits(self, grouping: Grouping) -> bool:
-        """Whether an item that groups like this joins it."""
+    def admits(self, grouping: Grouping, now: int) -> bool:
+        """Whether an item that groups like this joins it now."""
         young = self.opened > grouping.opened_after and self.joined > grouping.last_after
+        young = young and max(self.opened, self.joined) <= now + SET_BACK_MS
         return young and not (self.closed or self.deleted)
 
 
@@ -163,7 +164,7 @@ class Inbox:
         """An item joins a group or opens one; returns the number of the group."""
         seq = self._next_seq()
         group = self._newest_of(item.grouping.key)
-        if group is not None and group.admits(item.grouping):
+        if group is not None and group.admits(item.grouping, now):
             group.items[seq] = item.event
             group.order = group.seq = group.unread_seq = seq
             group.joined = now

@@ -31,7 +31,7 @@ from tidings.model import (
 from tidings.notification_facts import RecipientFacts
 from tidings.notify_mode import NotifyMode
 from tidings.personal_data import Preferences
-from tidings.rules import ALONE, IN_APP, Rule, duplicate_key, duplicate_window, grouping
+from tidings.rules import ALONE, IN_APP, SET_BACK_MS, Rule, duplicate_key, duplicate_window, grouping
 from tidings.storage.memory.deliveries import MemoryDeliveries
 from tidings.storage.memory.inbox import ItemDraft
 from tidings.storage.memory.state import Broadcast, created_at, thing
@@ -199,7 +199,7 @@ class MemoryInboxes(MemoryDeliveries):
         type, about = self._rules.type_of(entry.verb), thing(entry)
         key = about, duplicate_key(rule, type, entry.verb, entry.actor_id, about)
         at, event = notified_at.get(key, (0, 0))
-        if event in self._log and now - at < window_s * 1_000:
+        if event in self._log and -SET_BACK_MS <= now - at < window_s * 1_000:
             return True
         notified_at[key] = now, entry.key
         return False

@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from tidings.notify_mode import NotifyMode
-from tidings.rules import ALONE, Grouping, Rule, duplicate_key, duplicate_window, grouping
+from tidings.rules import ALONE, SET_BACK_MS, Grouping, Rule, duplicate_key, duplicate_window, grouping
 from tidings.storage.sqlite import endpoints
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import pack
@@ -115,7 +115,7 @@ def _unrepeated(w: WriteSession, pairs: Collection[int], arrivals: Arrivals) -> 
     packed = array("q", sorted(asked))  # in the order of events, which decides between new ones
     if w.run("begin_dedup_windows", packed, 0, now=w.now) == len(packed):
         return pairs
-    found = w.db.all(sql("other_dedup_windows"), {"packed": w.carray(packed)})
+    found = w.db.all(sql("other_dedup_windows"), {"packed": w.carray(packed), "latest": w.now + SET_BACK_MS})
     standing = {event for event in {event for _, event, lasts in found if lasts} if w.stands(event)}
     duplicates = {p for p, event, lasts in found if lasts and event in standing}
     ended = sorted({p for p, *_ in found} - duplicates)
@@ -211,7 +211,7 @@ def _join(w: WriteSession, items: array[int]) -> None:
     for table in ("group_candidate", "joinable_group", "replaced_group"):
         w.db.execute(sql("clear_temporary", table=table))
     w.run("match_open_groups", items, 0)
-    w.db.execute(sql("find_group_candidates"))
+    w.db.execute(sql("find_group_candidates"), {"latest": w.now + SET_BACK_MS})
     _find(w, w.db.changes())
     w.db.execute(sql("find_replaced_groups"))
     if w.db.changes():

@@ -69,7 +69,7 @@ ON CONFLICT DO NOTHING;
 
 -- name: other_dedup_windows
 -- Windows that another event began, and whether they last.
-SELECT c.value, t.event, t.at > a.repeat_after FROM carray(:packed) c
+SELECT c.value, t.event, t.at > a.repeat_after AND t.at <= :latest FROM carray(:packed) c
 CROSS JOIN temp.new_item a ON a.item = c.value >> 15 & 65535
 CROSS JOIN dedup_window t ON t.group_topic = a.thing AND t.key = a.repeat AND t.user = c.value >> 31
 WHERE t.event <> a.key;
@@ -118,7 +118,8 @@ SELECT DISTINCT m.user, m.group_number, coalesce(g.current_seq, m.group_number),
 FROM temp.grouped_item m CROSS JOIN temp.new_item a ON a.item = m.item
 CROSS JOIN open_group o ON o.group_topic = m.group_topic AND o.key = m.grouping AND o.user = m.user
 LEFT JOIN inbox_group g ON g.user = m.user AND g.group_number = m.group_number
-WHERE o.opened_at > a.opened_after AND coalesce(o.last_item_at, o.opened_at) > a.last_after AND NOT EXISTS (
+WHERE o.opened_at > a.opened_after AND coalesce(o.last_item_at, o.opened_at) > a.last_after
+AND max(o.opened_at, coalesce(o.last_item_at, o.opened_at)) <= :latest AND NOT EXISTS (
   SELECT 1 FROM read_watermark k INDEXED BY read_watermark_reach
   WHERE k.user = m.user AND k.undone IN (0, 1) AND k.type IN (0, a.type) AND k.up_to >= coalesce(g.current_seq, m.group_number));
 
