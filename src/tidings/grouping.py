@@ -7,7 +7,8 @@ items of a segment with one verb and one object are a group, at the place of the
 
 import hashlib
 import sys
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
 
@@ -107,6 +108,10 @@ class Members(NamedTuple, Generic[T]):
     rows: list[GroupRow[T]]
 
 
+def _descending(row: GroupRow[T]) -> int:
+    return -row[0]
+
+
 class Fold(Generic[T]):
     """Folds the rows of a feed, newest first, into the groups of one page."""
 
@@ -122,22 +127,24 @@ class Fold(Generic[T]):
         self._shown: list[Members[T]] = []
         self._more = False
 
-    def add(self, rows: Iterable[GroupRow[T]]) -> bool:
+    def add(self, rows: Sequence[GroupRow[T]]) -> bool:
         """Add the next rows; returns whether the page is complete."""
-        named, end, room = self._named, self._segment.end, self._room
-        for row in rows:
-            if row[0] < end or not room:
-                if self._leave(row[0]):
-                    return True
-                named, end, room = self._named, self._segment.end, self._room
-            room -= 1
-            name = row[3], row[4]
-            found = named.get(name)
-            if found is not None:
-                found.append(row)
-            else:
-                self._open(name, row)
-        self._room = room
+        at = 0
+        while at < len(rows):
+            if (rows[at][0] < self._segment.end or not self._room) and self._leave(rows[at][0]):
+                return True
+            end = self._segment.end
+            to = len(rows) if rows[-1][0] >= end else bisect_right(rows, -end, at, key=_descending)
+            some = rows[at : min(to, at + self._room)]
+            named = self._named
+            for row in some:
+                found = named.get((row[3], row[4]))
+                if found is not None:
+                    found.append(row)
+                else:
+                    self._open((row[3], row[4]), row)
+            self._room -= len(some)
+            at += len(some)
         return False
 
     def _open(self, name: tuple[T, T], row: GroupRow[T]) -> None:

@@ -24,7 +24,7 @@ class MemoryFeedGroups(MemoryFeeds):
         entries = {entry.key: entry for entry in self._newest()}
         found = [item for item in self._to_group(what, want) if item.position <= position]
         fold = Fold[str](rule, limit, at)
-        fold.add(_row(entries[item.key], item) for item in found if at is None or item.key < at.top)
+        fold.add([_row(entries[item.key], item) for item in found if at is None or item.key < at.top])
         items = {item.key: item for item in found}
         return GroupPage(
             [_group(members, entries, items) for members in fold.groups()],

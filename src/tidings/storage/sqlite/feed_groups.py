@@ -153,11 +153,16 @@ def _hydrated(r: ReadSnapshot, groups: Sequence[Members[int]], times: Mapping[in
     bodies = {key: body for key, _, body in r.rows([row[0] for row in shown], "bodies")}
     actors = [dict.fromkeys([row[2] for row in rows]) for _, rows in groups]
     people = r.names.people([actor for some in actors for actor in islice(some, ACTORS)])
+    meaning = {why: _reason(r, why) for why in {row[5] for row in shown}}
     found: list[FeedGroup] = []
     for (segment, rows), acting in zip(groups, actors, strict=True):
         read = [times[row[0]] for row in rows if row[0] in times] if times else []
         _, _, _, verb, thing, _ = rows[0]
         object_type, _, object_id = r.names.text(thing).partition(":")
+        items = []
+        for key, at, _, _, _, why in rows[:ITEMS]:
+            reason, topic = meaning[why]
+            items.append(FeedItem(key, at, bodies[key], times.get(key), reason, topic))
         found.append(
             FeedGroup(
                 r.names.verb_text(verb),
@@ -168,12 +173,7 @@ def _hydrated(r: ReadSnapshot, groups: Sequence[Members[int]], times: Mapping[in
                 max(read) if len(read) == len(rows) else None,
                 tuple([people[actor] for actor in islice(acting, ACTORS)]),
                 len(acting),
-                tuple(
-                    [
-                        FeedItem(key, at, bodies[key], times.get(key), *_reason(r, why))
-                        for key, at, _, _, _, why in rows[:ITEMS]
-                    ]
-                ),
+                tuple(items),
                 segment.top,
                 segment.end,
             )
