@@ -117,6 +117,16 @@ def test_a_disk_without_space_for_it_is_refused_before(path: Path, monkeypatch: 
     assert path.read_bytes() == content
 
 
+def test_a_full_disk_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fault: without one free byte the error was "disk I/O error", as SQLite could make no file beside the store."""
+    lived(path)
+    content = path.read_bytes()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: _Usage(0, 0, 0))
+    with pytest.raises(Unavailable, match=f"the disk of {path} is full, and nothing was changed"):
+        compaction.compact(path, lambda _: None)
+    assert path.read_bytes() == content
+
+
 @pytest.mark.parametrize("variable", ["SQLITE_TMPDIR", "TMPDIR"])
 def test_the_folder_for_temporary_files_is_checked_too(
     path: Path, monkeypatch: pytest.MonkeyPatch, variable: str

@@ -39,6 +39,9 @@ def compact(path: Path, progress: Callable[[int], object]) -> tuple[int, int]:
         raise Unavailable(problem)
     if not path.exists() or not path.stat().st_size:
         raise Unavailable(f"{path} is missing or empty")
+    # First: without one free byte SQLite cannot make the files that it needs beside this one, and names no cause.
+    if not shutil.disk_usage(path.parent).free:
+        raise Unavailable(f"the disk of {path} is full, and nothing was changed")
     with ExitStack() as release:
         lock = FileLock(path)
         release.callback(lock.close)
