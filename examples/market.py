@@ -72,7 +72,7 @@ def main() -> None:
     resolve("yes", ["alice", "bob"])
     for user in ("alice", "carol", "dave"):
         show(user)
-    top = call("GET", "/v1/top", window="1h", by="actor")
+    top = call("GET", "/v1/top", window="1h", by="actor", limit="3")
     print("busiest:", ", ".join(f"{item['key']} {item['count']}" for item in top["items"]))
 
 

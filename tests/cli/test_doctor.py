@@ -89,6 +89,12 @@ def test_a_failing_check_is_the_exit_code(run: Run) -> None:
     assert "fail  access" in result.output
 
 
+def test_port_0_is_not_called_free() -> None:
+    """The fault: "port 0 of 127.0.0.1 is free"."""
+    state, _, said = port(Settings(port=0), None)
+    assert (state, said) == ("ok", "0: the server takes a free port of 127.0.0.1")
+
+
 def test_old_versions_fail() -> None:
     """Versions are compared as numbers: 3.9 is older than 3.11, and 3.51.10 newer than 3.51.3."""
     assert [python((3, 9, 0)).level, python((3, 11, 0)).level] == ["fail", "ok"]

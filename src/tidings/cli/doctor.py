@@ -255,6 +255,8 @@ def port(settings: Settings, running: Running | None) -> CheckResult:
             one.close()
     except (ConfigError, Unavailable) as error:
         return CheckResult("fail", "port", str(error))
+    if not settings.port:
+        return CheckResult("ok", "port", f"0: the server takes a free port of {settings.host}")
     return CheckResult("ok", "port", f"{settings.port} of {settings.host} is free")
 
 
