@@ -11,14 +11,14 @@ LOCK := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate
 # Tests drive a browser. Where none is, and where we may, Debian's is installed.
 BROWSER = $(or $(CHROMIUM),$(shell for name in chromium chromium-browser google-chrome; do command -v $$name && break; done))
 
-# Processes that run tests: one for each core.
+# Processes that run tests: one more than cores, see tests/conftest.py.
 WORKERS ?= auto
 
 # Container images often set it. Each server that a test starts would then compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check units lint bench attack crash nginx simulate soak lock clean
+.PHONY: help run test suite check units lint bench attack crash nginx simulate soak lock clean
 
 help: ## Print this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -26,13 +26,16 @@ help: ## Print this list
 run: .make/run ## Serve in dev mode on tidings.db, with a little real data to look at; TIDINGS_PORT=… on another port
 	$(BIN)/tidings serve --dev --sample
 
-test: lint .make/node .make/chromium ## All that a change must pass: style, types, import contracts, tests; WORKERS=… at once
+test: .make/node .make/chromium ## All that a change must pass: style, types, import contracts, and beside them tests; WORKERS=… at once
+	@$(MAKE) --no-print-directory --jobs lint suite
+
+suite: .make/dev # a target of its own, so that it can run beside another
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 check: .make/dev ## For the time between commits: lint, and beside it the unit and conformance tests
 	@$(MAKE) --no-print-directory --jobs lint units
 
-units: .make/dev # a target of its own, so that it can run beside another
+units: .make/dev # the same
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal tests/unit tests/conformance tests/test_layout.py
 
 lint: .make/dev ## Style, types and import contracts alone

@@ -37,6 +37,11 @@ def pytest_configure() -> None:
     keep_in_memory()
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """The processes that run tests: one more than cores, since some tests wait for servers, and leave theirs idle."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Collect without garbage collections: thousands of tests are made, and all of them stay."""
