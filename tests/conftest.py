@@ -37,6 +37,7 @@ def pytest_configure() -> None:
     keep_in_memory()
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """The processes that run tests: one more than cores, since some tests wait for servers, and leave theirs idle."""
     return (os.cpu_count() or 1) + 1

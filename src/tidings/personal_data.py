@@ -164,8 +164,8 @@ class Reminder(msgspec.Struct, frozen=True):
 
 
 class DeliveryResult(msgspec.Struct, frozen=True):
-    """The result of a delivery: ``sent``, ``dropped`` (no longer wanted), ``later`` (not tried: due again at ``at``),
-    ``held`` (the same for its user's quiet hours or digest, until these change), ``failed`` (tried: due again at ``at``),
+    """The result of a delivery: ``sent``, ``dropped`` (no longer wanted), ``held`` (not tried: due again at ``at``, or when
+    the quiet hours or the digest of its user change), ``failed`` (tried: due again at ``at``),
     ``dead`` (a dead letter), ``gone`` (the endpoint does not exist any more: it is removed). ``failures``: of a ``dead`` one
     that the endpoint refused, how many it has now refused in a row; ``disables``: that is over the limit, and the endpoint
     is disabled for the reason ``error``. ``order``: of a ``sent``, ``dead`` or ``dropped`` one, the seq of the newest

@@ -236,7 +236,7 @@ def test_deliveries_are_read_again_by_their_ids(store: Harness) -> None:
     assert store.run(store.store.deliveries(NEVER, 9, (second.id,))) == [second]
     assert store.run(store.store.deliveries(NEVER, 9, ())) == []
     store.write(
-        RecordDeliveryResults((DeliveryResult(first.id, "later", START_MS + 5),)),
+        RecordDeliveryResults((DeliveryResult(first.id, "held", START_MS + 5),)),
         SetPreferences("bob", Preferences(locale="de")),
     )
     (again,) = store.run(store.store.deliveries(START_MS, 9, ids))
@@ -248,7 +248,7 @@ def test_deliveries_are_read_again_by_their_ids(store: Harness) -> None:
 
 
 def held_and_waiting(store: Harness) -> tuple[Delivery, Delivery, Delivery, Delivery]:
-    """Deliveries to bob: one that is held for his preferences, one that waits for its endpoint, one that failed, and one
+    """Deliveries to bob: one that is held for his preferences, two that failed, and one
     that was held and has failed since. And one that is held for another user."""
     reached(store, HOOK, msgspec.structs.replace(MAIL, id="e9", user="cy"))
     for thing in ("item:1", "item:2", "item:3", "item:4"):
@@ -259,7 +259,7 @@ def held_and_waiting(store: Harness) -> tuple[Delivery, Delivery, Delivery, Deli
         RecordDeliveryResults(
             (
                 DeliveryResult(held.id, "held", START_MS + 500),
-                DeliveryResult(waiting.id, "later", START_MS + 501),
+                DeliveryResult(waiting.id, "failed", START_MS + 501),
                 DeliveryResult(failed.id, "failed", START_MS + 502, "HTTP 500"),
                 DeliveryResult(again.id, "held", START_MS + 503),
                 DeliveryResult(of_cy.id, "held", START_MS + 504),
@@ -381,7 +381,7 @@ def test_deliveries_come_longest_due_first(store: Harness) -> None:
         ping(store, obj)
         store.clock.advance(10)
     first = deliveries(store)[0].id
-    handled(store, "later", START_MS + 15)
+    handled(store, "held", START_MS + 15)
     dues = [delivery.due_at - START_MS for delivery in deliveries(store)]
     assert dues == [10, 15, 20]
     assert [delivery.id == first for delivery in deliveries(store)] == [False, True, False]
@@ -410,7 +410,7 @@ def test_what_is_not_due_yet_waits(store: Harness) -> None:
     reached(store, MAIL)
     ping(store)
     (delivery,) = deliveries(store)
-    handled(store, "later", START_MS + 5)
+    handled(store, "held", START_MS + 5)
     assert deliveries(store) == [delivery._replace(due_at=START_MS + 5)]
     handled(store, "failed", START_MS + 9, "refused")
     assert deliveries(store) == [delivery._replace(due_at=START_MS + 9, attempts=1)]
@@ -580,5 +580,5 @@ def test_next_due_is_whichever_comes_first(store: Harness) -> None:
     reached(store, MAIL)
     ping(store)
     assert next_due(store) == START_MS
-    handled(store, "later", START_MS + 60)
+    handled(store, "held", START_MS + 60)
     assert next_due(store) == START_MS + 50

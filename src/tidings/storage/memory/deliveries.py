@@ -182,7 +182,7 @@ class MemoryDeliveries(MemoryState):
                 self._sent(pending, handled.at or self._clock.now())
             case "dropped":
                 del self._pending[pending.id]
-            case "later" | "held":
+            case "held":
                 pending.due_at = handled.at
             case "gone":
                 self._remove_endpoint(RemoveEndpoint(pending.user, pending.endpoint))

@@ -151,9 +151,8 @@ def _settle(w: WriteSession, handled: DeliveryResult) -> int:
             w.db.execute(sql("delete_delivery"), (handled.id,))
         case "dropped":
             w.db.execute(sql("delete_delivery"), (handled.id,))
-        case "later" | "held":
-            held = handled.state == "held"
-            w.db.execute(sql("defer_delivery"), (handled.at, held, handled.id))
+        case "held":
+            w.db.execute(sql("hold_delivery"), (handled.at, handled.id))
         case "gone":
             endpoints.forget(w, row[0])
         case _:

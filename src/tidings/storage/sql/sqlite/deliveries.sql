@@ -92,8 +92,8 @@ SELECT endpoint, user, group_number, type FROM delivery WHERE id=?;
 -- name: delete_delivery
 DELETE FROM delivery WHERE id=?;
 
--- name: defer_delivery
-UPDATE delivery SET due_at=?, held=? WHERE id=?;
+-- name: hold_delivery
+UPDATE delivery SET due_at=?, held=1 WHERE id=?;
 
 -- name: delivery_failed
 UPDATE delivery SET due_at=?, attempts=attempts+1, error=?, dead_lettered=?, held=0 WHERE id=?;
