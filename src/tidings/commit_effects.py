@@ -33,6 +33,7 @@ from tidings.model import (
     UndoMarkFeedRead,
     split_topic,
 )
+from tidings.visibility import Visibility
 
 
 @dataclass(slots=True)
@@ -40,13 +41,15 @@ class CommitEffects:
     """The effects of one transaction.
 
     ``added``: the events that are new in the log, in its order, the last of them at ``position``; ``retracted``: those that
-    left it. ``erased``: users who were erased. ``inboxes``: users whose inboxes changed by a command; those of
-    the added events' recipients are not among them. ``all_inboxes``: any inbox may have changed. ``feeds``: feeds changed
-    otherwise than by an added event. ``jobs``: fan-out jobs or deliveries may wait to be done.
+    left it. ``public_position``: the last one of a public event, or of the retraction of one; 0 without any. ``erased``:
+    users who were erased. ``inboxes``: users whose inboxes changed by a command; those of the added events' recipients are
+    not among them. ``all_inboxes``: any inbox may have changed. ``feeds``: feeds changed otherwise than by an added event.
+    ``jobs``: fan-out jobs or deliveries may wait to be done.
     """
 
     added: list[NewEvent] = field(default_factory=list)
     position: int = 0
+    public_position: int = 0
     retracted: list[LogEntry] = field(default_factory=list)
     erased: list[str] = field(default_factory=list)
     inboxes: set[str] = field(default_factory=set)
@@ -102,6 +105,8 @@ def _include(effects: CommitEffects, command: Command, outcome: Outcome) -> None
                 effects.feeds = True
                 effects.inboxes.update(outcome.gone.targets)
                 effects.retracted.append(outcome.gone)
+                if outcome.gone.visibility == Visibility.PUBLIC:
+                    effects.public_position = outcome.position
         case SetBlock():
             effects.jobs = True
             effects.inboxes.update((command.user, split_topic(command.topic)[1]))
@@ -111,11 +116,16 @@ def _include(effects: CommitEffects, command: Command, outcome: Outcome) -> None
 
 def _include_published(effects: CommitEffects, command: Publish | FireReminder, outcome: Published) -> None:
     effects.jobs |= bool(outcome.pending)
-    effects.added += _added(command, outcome)
+    added = _added(command, outcome)
+    effects.added += [event for event, _ in added]
     effects.position = max((effects.position, *(receipt.position for receipt in outcome.receipts)))
+    public = (at for event, at in added if event.visibility == Visibility.PUBLIC)
+    effects.public_position = max((effects.public_position, *public))
 
 
-def _added(command: Publish | FireReminder, outcome: Published) -> list[NewEvent]:
-    """The events that a command really added: none of a reminder that is not due any more, no repetitions."""
+def _added(command: Publish | FireReminder, outcome: Published) -> list[tuple[NewEvent, int]]:
+    """The events that a command really added, with their positions: none of a reminder that is not due any more, no
+    repetitions."""
     events = command.events if isinstance(command, Publish) else (command.event,)
-    return [event for i, event in enumerate(events[: len(outcome.receipts)]) if i not in outcome.repeats]
+    both = zip(events, outcome.receipts, strict=False)
+    return [(event, made.position) for i, (event, made) in enumerate(both) if i not in outcome.repeats]

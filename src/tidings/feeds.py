@@ -15,7 +15,7 @@ from tidings.event_json import event_with_targets, feed_item, with_members
 from tidings.events import EventBody
 from tidings.filters import EVERYTHING, ActivityOf, FeedFilter, FeedOf, Since, SinceTime
 from tidings.first_pages import CachedPage, FirstPages
-from tidings.ids import EventIds, ms_of
+from tidings.ids import EventIds, ms_of, ms_of_uuid7
 from tidings.model import Page, UnseenCount
 from tidings.ports import Store
 from tidings.public_head import PublicHead
@@ -130,14 +130,16 @@ class FeedReader:
     async def _position(self, since: Since, viewer: str | None) -> int:
         """The position after which something is new. Raises BadParameter for an id that this store did not make; that of an
         event that was retracted, never was, or that the viewer (None: anybody) may not look up, is the position of its
-        time: the same for all three, so that no count says which it is."""
+        time: the same for all three, so that no count says which it is. A visitor's may be of any server: a refusal would
+        show which ids are of this one."""
         if isinstance(since, int):
             return since
         if isinstance(since, SinceTime):
             return (await self._store.head(since.ms)).position
         if (entry := await self._store.event(since, viewer)) is not None:
             return entry.position
-        return (await self._store.head(ms_of(key_of_event(self._store.ids, since)) - 1)).position
+        made = ms_of_uuid7(since) if viewer == VISITOR else ms_of(key_of_event(self._store.ids, since))
+        return (await self._store.head(made - 1)).position
 
     async def summary(self, user: str, include_own: bool) -> Reply:
         """Totals of a feed and its five newest items."""

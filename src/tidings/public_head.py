@@ -2,24 +2,31 @@
 
 from tidings.commit_effects import CommitEffects
 from tidings.feed_changes import ACTIVITY_HISTORY
-from tidings.visibility import Visibility
 
 
 class PublicHead:
-    """The position of the last commit with a public event. The last position of the log would show visitors that events
-    were published which they may not see."""
+    """The last position of a public event, or of the retraction of one. The last position of the log, or a comparison with
+    it, would show visitors that events were published which they may not see."""
 
     def __init__(self, position: int, history: int = ACTIVITY_HISTORY) -> None:
         """``position``: the last one of the log at the start; ``history``: positions within which a stream continues."""
         self.position = position
-        self._most_behind = history // 2
+        self._most_behind = history // 4
+        self._within = history - self._most_behind
 
     def committed(self, effects: CommitEffects) -> None:
         """Take note of a commit."""
-        if any(event.visibility == Visibility.PUBLIC for event in effects.added):
-            self.position = effects.position
+        self.position = max(self.position, effects.public_position)
 
     def beginning(self, head: int) -> int:
-        """The position at which a stream begins while this is the last one of the log: the public one, unless a stream could
-        not continue from it."""
-        return self.position if 0 <= head - self.position <= self._most_behind else head
+        """The position at which a stream begins while this is the last one of the log. If a stream could not continue from
+        the public one much longer, that moves to the last one, and stays there: it shows one number, not each commit."""
+        if head - self.position > self._most_behind:
+            self.position = head
+        return self.position
+
+    @property
+    def oldest(self) -> int:
+        """The position from which a stream of a visitor continues at least. A comparison with the last one of the log would
+        show that one, to a visitor who tries cursor after cursor."""
+        return self.position - self._within

@@ -88,7 +88,8 @@ async def running(
         async def materialize(users: Sequence[str], erasures: int) -> None:
             await submit(MaterializeBroadcasts(tuple(users), erasures))
 
-        trends, public = Trends(store, clock, settings), PublicHead(position, settings.activity_history)
+        trends = Trends(store, clock, settings)
+        public = PublicHead(position, min(settings.activity_history, settings.retraction_history))
         live = Hub(store, wording, materialize, settings, clock, epoch, position, public=public)
         runner = Runner(store, on_erased=live.reconcile_all)
         unsubscriptions = Unsubscriptions(submit, cursor_key, settings.server_url)

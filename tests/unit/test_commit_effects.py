@@ -41,8 +41,10 @@ from tidings.model import (
 )
 from tidings.personal_data import Reminder
 from tidings.testing import event
+from tidings.visibility import Visibility
 
 NEW, OTHER = event("ada", targets=("bob",)), event("cy")
+SECRET = event("cy", visibility=Visibility.RECIPIENTS)
 GONE = LogEntry(4, 1, "ada", "post", "item", "1", b"{}", ("bob",), ())
 FIRE = FireReminder(Reminder("key", 0, b"{}"), None, NEW)
 SET = InboxUpdateResult(1, 0, 1)
@@ -56,16 +58,28 @@ def published(*positions: int, repeats: tuple[int, ...] = (), pending: range = r
 
 
 CASES: list[tuple[Command, Outcome | KeyReused, CommitEffects]] = [
-    (Publish((NEW, OTHER)), published(7, 8), CommitEffects(added=[NEW, OTHER], position=8)),
-    (Publish((NEW,)), published(7, pending=range(7, 8)), CommitEffects(added=[NEW], position=7, jobs=True)),
-    (Publish((NEW, OTHER)), published(3, 8, repeats=(0,)), CommitEffects(added=[OTHER], position=8)),
+    (Publish((NEW, OTHER)), published(7, 8), CommitEffects([NEW, OTHER], 8, 8)),
+    (Publish((NEW, SECRET)), published(7, 8), CommitEffects([NEW, SECRET], 8, 7)),
+    (Publish((SECRET,)), published(8), CommitEffects([SECRET], 8, 0)),
+    (Publish((NEW,)), published(7, pending=range(7, 8)), CommitEffects([NEW], 7, 7, jobs=True)),
+    (Publish((NEW, OTHER)), published(3, 8, repeats=(0,)), CommitEffects([OTHER], 8, 8)),
     (Publish((NEW,)), KeyReused(0), CommitEffects()),
-    (FIRE, published(7), CommitEffects(added=[NEW], position=7)),
+    (FIRE, published(7), CommitEffects(added=[NEW], position=7, public_position=7)),
     (FIRE, published(), CommitEffects()),  # it was set anew meanwhile
     (
         Retract("e4"),
         CommandResult(1, 9, GONE),
-        CommitEffects(retracted=[GONE], inboxes={"bob"}, feeds=True, jobs=True),
+        CommitEffects(public_position=9, retracted=[GONE], inboxes={"bob"}, feeds=True, jobs=True),
+    ),
+    (
+        Retract("e4"),
+        CommandResult(1, 9, GONE._replace(visibility=Visibility.FOLLOWERS)),
+        CommitEffects(
+            retracted=[GONE._replace(visibility=Visibility.FOLLOWERS)],
+            inboxes={"bob"},
+            feeds=True,
+            jobs=True,
+        ),
     ),
     (Retract("e4"), NOTHING, CommitEffects(jobs=True)),
     (SetNotificationState("bob", ("n1",), NotificationState.READ), SET, CommitEffects(inboxes={"bob"})),
@@ -76,7 +90,7 @@ CASES: list[tuple[Command, Outcome | KeyReused, CommitEffects]] = [
     (
         ActOnNotification(TAKEN, NEW),
         ActionResult(SET, published(7, pending=range(7, 8))),
-        CommitEffects(added=[NEW], position=7, inboxes={"bob"}, jobs=True),
+        CommitEffects(added=[NEW], position=7, public_position=7, inboxes={"bob"}, jobs=True),
     ),
     (MarkAllNotificationsRead("bob"), SET, CommitEffects(inboxes={"bob"})),
     (UndoMarkAllRead("bob", 1), SET, CommitEffects(inboxes={"bob"})),
@@ -111,6 +125,7 @@ def test_the_effects_of_a_transaction_are_those_of_all_its_commands() -> None:
     assert effects_of(commands, outcomes) == CommitEffects(
         added=[OTHER, NEW],
         position=8,
+        public_position=8,
         erased=["cy"],
         inboxes={"cy"},
         all_inboxes=True,

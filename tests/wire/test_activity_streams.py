@@ -138,6 +138,42 @@ def test_nothing_shows_what_is_not_public(app: httpx.Client, anybody: httpx.Clie
     assert (after.id, after.data) == (before.id, before.data)
 
 
+def test_no_cursor_shows_where_the_log_ends(app: httpx.Client, anybody: httpx.Client) -> None:
+    """The fault: a cursor was compared with the last position of the log, so that a visitor who tried one after the other
+    saw each private commit: as ahead of the log or not, and as too old or not."""
+    publish(app)
+
+    def answers() -> list[Any]:
+        found: list[Any] = []
+        position = int(anybody.get("/v1/activity").json()["position"])
+        for cursor in (position - 151, position - 150, position, position + 1, position + 30):
+            with opened(anybody, last_event_id=str(cursor)) as stream:
+                hello = stream.next("hello")
+                found.append((hello.name, hello.id, hello.data))
+        return found
+
+    for _ in range(2):
+        app.post("/v1/events", json=[event() for _ in range(100)]).raise_for_status()
+    before = answers()
+    assert [data["resumed"] for *_, data in before] == [False, True, True, False, False]
+    app.post("/v1/events", json=[event(visibility="recipients") for _ in range(20)]).raise_for_status()
+    publish(app, visibility="recipients", target_user_ids=["uli"])
+    read = app.post("/v1/feed/read", params={"user_id": "uli"}, json={"all": True})
+    assert read.json()["updated"] == 1
+    assert answers() == before
+
+
+def test_a_visitor_continues_after_a_retraction(app: httpx.Client, anybody: httpx.Client) -> None:
+    """The frame of a retraction has a position of its own, and so has the cursor after it."""
+    id = publish(app)
+    with opened(anybody) as stream:
+        stream.next("hello")
+        app.delete(f"/v1/events/{id}").raise_for_status()
+        last = stream.next("retracted").id
+    with opened(anybody, last=last) as stream:
+        assert stream.next("hello").data["resumed"] is True
+
+
 def test_visitors_have_a_bounded_number_of_streams(url: str, anybody: httpx.Client) -> None:
     """By the address that a trusted proxy names; users at that address open theirs."""
     headers = {"x-forwarded-for": "203.0.113.9"}

@@ -132,6 +132,18 @@ def test_no_filter_and_no_position_shows_what_is_hidden(town: Town, anybody: htt
     assert anybody.get("/v1/activity").json()["position"] > before.json()["position"]
 
 
+def test_since_an_id_says_nothing_about_the_event(app: httpx.Client, anybody: httpx.Client) -> None:
+    """The fault: an id of a private event was accepted, and one that no event has was refused."""
+    app.post("/v1/events", json=event()).raise_for_status()
+    secret = app.post("/v1/events", json=event(visibility="recipients", target_user_ids=["ulf"])).json()
+    id: str = secret["event_id"]
+    other = id[:-1] + ("0" if id[-1] != "0" else "1")
+    for path in ("/v1/activity", "/v1/activity?group=true", "/v1/topics/market:42/activity"):
+        replies = [anybody.get(path, params={"since": one}) for one in (id, other)]
+        assert [reply.status_code for reply in replies] == [200, 200]
+        assert replies[0].json() == replies[1].json()
+
+
 def test_pages_of_visitors_are_for_caches(app: httpx.Client, anybody: httpx.Client) -> None:
     """For a second, never in place of one for a user; and not sent twice."""
     app.post("/v1/events", json=event()).raise_for_status()

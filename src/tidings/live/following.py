@@ -17,10 +17,9 @@ from tidings.live.inbox_reader import InboxReader
 from tidings.live.registry import StreamRegistry
 from tidings.live.stream import State, Stream, VisitorStream
 from tidings.live.stream_deadlines import StreamDeadlines
-from tidings.model import InboxChanges
+from tidings.model import InboxChanges, InboxCounters
 from tidings.ports import Store
 from tidings.projections.pending_broadcasts import HEADS, Materialize, inbox_heads
-from tidings.public_head import PublicHead
 from tidings.telemetry import RESUMES
 from tidings.timeutil import Clock
 
@@ -43,7 +42,6 @@ class Following(Worker):
         registry: StreamRegistry,
         inboxes: InboxReader,
         queue: Callable[[Stream], None],
-        public: PublicHead,
         deadlines: StreamDeadlines,
         clock: Clock,
         position: int,
@@ -57,7 +55,6 @@ class Following(Worker):
         self._registry = registry
         self._inboxes = inboxes
         self._queue = queue
-        self._public = public
         self._deadlines = deadlines
         self._clock = clock
         self._on_failure = on_failure
@@ -151,7 +148,7 @@ class Following(Worker):
             if stream.state is not State.CONNECTING:
                 continue
             if isinstance(stream, VisitorStream):
-                stream.start_at(self._public.beginning(position), position, now)
+                stream.start(InboxCounters(0, 0), stream.public.beginning(position), now)
                 self._join(stream, 0, position)
                 continue
             stream.start(counters[stream.user], position, now)

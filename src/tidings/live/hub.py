@@ -65,6 +65,7 @@ class Hub:
         self._rng = rng or random.Random()
         self._admission = AdmissionController(settings, clock, self._rng)
         self._public_admission = AdmissionController(_of_visitors(settings), clock, self._rng)
+        self._public = public or PublicHead(position)
         self._registry = StreamRegistry(self._admission, self._public_admission)
         self._deadlines = StreamDeadlines(settings, clock, self._rng, self._position)
         inboxes = InboxReader(store, wording)
@@ -77,7 +78,6 @@ class Hub:
             self._registry,
             inboxes,
             self._queue,
-            public or PublicHead(position),
             self._deadlines,
             clock,
             position,
@@ -131,8 +131,12 @@ class Hub:
 
         The stream is registered before the read, so that it gets each later change.
         """
-        kind = VisitorStream if user == VISITOR else Stream
-        stream = kind(user, include, last_event_id, transport, self._epoch, address, scope)
+        if user == VISITOR:
+            stream: Stream = VisitorStream(
+                include, last_event_id, transport, self._epoch, address, scope, self._public
+            )
+        else:
+            stream = Stream(user, include, last_event_id, transport, self._epoch, address, scope)
         self._deadlines.begin(stream, self._clock.monotonic(), expires_in_s)
         self._registry.add(stream)
         transport.write(transport.encoder.retry(self._rng.randint(*RETRY_MS)))

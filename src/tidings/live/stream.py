@@ -19,6 +19,8 @@ from tidings.live import frames
 from tidings.live.frames import ACTIVITY, NOTIFICATIONS, Cursor, Frame
 from tidings.live.transport import Transport
 from tidings.model import InboxCounters
+from tidings.public_head import PublicHead
+from tidings.visibility import VISITOR
 
 INBOX_RESET = "the inbox of the cursor was erased"
 """The reason why a stream with notifications is reset: its cursor is of an inbox that was erased."""
@@ -99,13 +101,9 @@ class Stream:
     def start(self, counts: InboxCounters, position: int, now: float) -> None:
         """Send hello, with the counters of the inbox and the position of the log. The stream then catches up, even when
         there is nothing to catch up with."""
-        self._start(counts, position, position, now)
-
-    def _start(self, counts: InboxCounters, position: int, end: int, now: float) -> None:
-        """Begin at this position, unless the client has a cursor, up to the ``end`` of the log."""
         head = Cursor(None if self.seq is None else counts.seq, None if self.position is None else position)
         given, self._last_event_id = self._last_event_id, None
-        cursor, lost = self._resume(given, head, Cursor(counts.seq, end))
+        cursor, lost = self._resume(given, head)
         self.seq, self.position = cursor
         self.state = State.CATCHING_UP
         data = self._hello(counts, position, given is not None and not lost)
@@ -116,7 +114,7 @@ class Stream:
     def _hello(self, counts: InboxCounters, position: int, resumed: bool) -> bytes:
         return frames.hello(self.user, counts, position, resumed)
 
-    def _resume(self, given: str | None, head: Cursor, end: Cursor) -> tuple[Cursor, str]:
+    def _resume(self, given: str | None, head: Cursor) -> tuple[Cursor, str]:
         """(the cursor to begin at, why frames of the client may be missing)."""
         if given is None:
             return head, ""
@@ -126,7 +124,7 @@ class Stream:
             return head, "the cursor is not one of this server"
         if epoch not in (None, self.epoch):
             return head, "the cursor is of another epoch of the store"
-        if (cursor.seq or 0) > (end.seq or 0) or (cursor.position or 0) > (end.position or 0):
+        if (cursor.seq or 0) > (head.seq or 0) or (cursor.position or 0) > (head.position or 0):
             return head, "the cursor is ahead of the store"
         return cursor, ""
 
@@ -244,17 +242,35 @@ class Stream:
 
 
 class VisitorStream(Stream):
-    """A stream of a client without a credential: of activity alone. Its cursor has no positions but those of the frames that
-    it got, and of the last public commit: others would show that something else was published."""
+    """A stream of a client without a credential: of activity alone. It knows the ``public`` end of the log alone, and its
+    cursor has no positions but that one and those of the frames that it got. Others, and comparisons of the client's cursor
+    with others, would show that something else was published."""
 
-    __slots__ = ()
+    __slots__ = ("public",)
 
-    def start_at(self, public: int, position: int, now: float) -> None:
-        """The same as :meth:`start` without an inbox, from the ``public`` end of the log on."""
-        self._start(InboxCounters(0, 0), public, position, now)
+    def __init__(
+        self,
+        include: frozenset[str],
+        last_event_id: str | None,
+        transport: Transport,
+        epoch: str,
+        address: str,
+        scope: ActivityScope,
+        public: PublicHead,
+    ) -> None:
+        super().__init__(VISITOR, include, last_event_id, transport, epoch, address, scope)
+        self.public = public
+
+    def reset_feed(self, position: int, now: float) -> None:
+        """The same, from the public end of the log on."""
+        super().reset_feed(max(self.position or 0, self.public.beginning(position)), now)
 
     def skip_to(self, position: int) -> None:
         """Stay at the last frame."""
+
+    def _resume(self, given: str | None, head: Cursor) -> tuple[Cursor, str]:
+        cursor, lost = super()._resume(given, head)
+        return (head, FEED_RESET) if (cursor.position or 0) < self.public.oldest else (cursor, lost)
 
     def _hello(self, counts: InboxCounters, position: int, resumed: bool) -> bytes:
         return frames.visitor_hello(position, resumed)
